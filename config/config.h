@@ -1,0 +1,99 @@
+/* What the user asked for: one file, read whole and validated, immutable from then on. */
+#ifndef RPPROXY_CONFIG_CONFIG_H
+#define RPPROXY_CONFIG_CONFIG_H
+
+#include "config/address.h"
+#include "config/log.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Times are in milliseconds everywhere in this room. */
+typedef uint64_t millis;
+
+struct bind_conf {
+    struct address address;
+    char text[ADDRESS_TEXT_MAX]; /* canonical: names this bind across generations */
+    unsigned line;
+};
+
+struct server_conf {
+    char *name;
+    struct address address;
+    char text[ADDRESS_TEXT_MAX];
+    unsigned weight; /* 0 to 256; 0 is never chosen */
+    unsigned line;
+};
+
+enum balance { BALANCE_ROUNDROBIN };
+
+struct backend_conf {
+    char *name;
+    struct server_conf *servers; /* at least one */
+    size_t server_count;
+    enum balance balance;
+    millis connect_timeout; /* for one attempt */
+    unsigned retries;       /* further attempts after the first that failed */
+    unsigned line;
+};
+
+struct frontend_conf {
+    char *name;
+    struct bind_conf *binds; /* at least one */
+    size_t bind_count;
+    const struct backend_conf *backend;
+    unsigned max_sessions; /* 0: no limit of its own */
+    millis idle_timeout;   /* 0: none */
+    bool access_log;
+    unsigned line;
+};
+
+enum drain { DRAIN_WAIT };
+
+struct config {
+    char *file;       /* as given; the text of messages */
+    unsigned workers; /* 0: one for each CPU the process may use */
+    char *user;       /* NULL: stay who we are */
+    char *control;    /* absolute path; never NULL (see config_default_control) */
+    char *pidfile;    /* absolute path, or NULL */
+    enum log_target log_target;
+    char *log_path;
+    enum log_level log_level;
+    unsigned max_sessions; /* 0: as many as the descriptors allow */
+    enum drain drain;
+    millis drain_timeout; /* 0: none */
+    millis stop_timeout;
+    millis linger_timeout;
+    millis ready_timeout;
+    unsigned max_generations; /* draining ones that may live beside the active one */
+    struct frontend_conf *frontends;
+    size_t frontend_count;
+    struct backend_conf *backends;
+    size_t backend_count;
+};
+
+/* What is wrong with a file: texts "FILE:LINE: message" in the order of their lines. */
+struct config_errors {
+    char **lines;
+    size_t count;
+};
+
+/* Reads and validates file. Touches no port, and nothing of a running proxy. Returns the config,
+ * owned by the caller, or NULL with every error found in *errors (at least one, also for a file
+ * that cannot be read: "FILE: No such file or directory"). The caller frees the errors, in
+ * either case, by config_errors_free(). */
+struct config *config_load(const char *file, struct config_errors *errors)
+    __attribute__((warn_unused_result));
+
+void config_free(struct config *config);
+void config_errors_free(struct config_errors *errors);
+
+/* The control socket of a file that names none: /run/rpproxy/control.sock for root, else
+ * $XDG_RUNTIME_DIR/rpproxy/control.sock, else /tmp/rpproxy-UID/control.sock. Static storage. */
+const char *config_default_control(void);
+
+/* The file that is read when none is given by -f. */
+#define CONFIG_DEFAULT_FILE "/etc/rpproxy/proxy.ini"
+
+#endif
