@@ -1,0 +1,16 @@
+/* Every scenario's suite. The runner's list in main.c has the same names. */
+#ifndef TESTS_SYSTEM_SCENARIOS_H
+#define TESTS_SYSTEM_SCENARIOS_H
+
+#include <check.h>
+
+Suite *churn_suite(void);
+Suite *long_sessions_suite(void);
+Suite *programs_suite(void);
+Suite *kills_suite(void);
+Suite *refusals_suite(void);
+Suite *users_suite(void);
+Suite *relay_suite(void);
+Suite *commands_suite(void);
+
+#endif
