@@ -1,0 +1,446 @@
+#include "config/build.h"
+
+#include "config/memory.h"
+#include "config/suggest.h"
+#include "config/value.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WEIGHT_MAX 256
+
+/* A name or address that only one may have. */
+struct claim {
+    const char *text;
+    struct place place;
+    const struct section *section;
+    size_t sequence; /* the first keeps it */
+};
+
+struct claims {
+    struct claim *items;
+    size_t count;
+    size_t capacity;
+};
+
+/* The config being built. */
+struct builder {
+    struct config *config;
+    const struct document *document;
+    struct problems *problems;
+    const struct section *defaults; /* NULL: none */
+    struct frontend_conf frontend;  /* as [defaults] makes them */
+    struct backend_conf backend;
+    struct claims binds; /* of all frontends */
+};
+
+static bool is_frontend(const struct section *section)
+{
+    return section->kind == SECTION_FRONTEND || section->kind == SECTION_LISTEN;
+}
+
+static bool is_backend(const struct section *section)
+{
+    return section->kind == SECTION_BACKEND || section->kind == SECTION_LISTEN;
+}
+
+static void bad_value(struct builder *builder, const struct entry *entry, const char *wrong)
+{
+    problem_add(builder->problems, entry->place, "%s: '%s' %s", entry->option->name, entry->value,
+                wrong);
+}
+
+/* Reads those settings of the section that belong to owner, a struct of kind `which`. */
+static void apply(struct builder *builder, const struct section *section, enum option_owner which,
+                  void *owner)
+{
+    for (size_t i = 0; i < section->settings.count; i++) {
+        const struct entry *entry = &section->settings.items[i];
+        if (entry->option->owner != which || entry->option->type == OPTION_BACKEND)
+            continue;
+        const char *wrong = option_set(entry->option, entry->value, owner);
+        if (wrong)
+            bad_value(builder, entry, wrong);
+    }
+}
+
+/* --- [global] and [defaults] --------------------------------------------------------------- */
+
+/* An included file may have a [global] of its own, for includes of its own; what it sets there
+ * must not be set elsewhere too. */
+static void check_global_again(struct builder *builder, const struct section *earlier,
+                               const struct section *section)
+{
+    char first[PLACE_TEXT_MAX];
+    if (earlier->place.source == section->place.source)
+        problem_add(builder->problems, section->place,
+                    "section [global] is given twice; first in %s",
+                    place_text(earlier->place, section->place, first));
+    for (size_t i = 0; i < section->settings.count; i++) {
+        const struct entry *entry = &section->settings.items[i];
+        const struct entry *other = section_setting(earlier, entry->option);
+        if (other)
+            problem_add(builder->problems, entry->place, "key '%s' is given twice; first in %s",
+                        entry->option->name, place_text(other->place, entry->place, first));
+    }
+}
+
+static void build_global(struct builder *builder)
+{
+    const struct document *document = builder->document;
+    options_set_initial(OWNER_CONFIG, builder->config);
+    for (size_t i = 0; i < document->section_count; i++) {
+        const struct section *section = document->sections[i];
+        if (section->kind != SECTION_GLOBAL)
+            continue;
+        for (size_t j = 0; j < i; j++)
+            if (document->sections[j]->kind == SECTION_GLOBAL)
+                check_global_again(builder, document->sections[j], section);
+        apply(builder, section, OWNER_CONFIG, builder->config);
+    }
+    if (!builder->config->control)
+        builder->config->control = memory_copy(config_default_control());
+}
+
+static void build_defaults(struct builder *builder)
+{
+    char first[PLACE_TEXT_MAX];
+    options_set_initial(OWNER_FRONTEND, &builder->frontend);
+    options_set_initial(OWNER_BACKEND, &builder->backend);
+    for (size_t i = 0; i < builder->document->section_count; i++) {
+        const struct section *section = builder->document->sections[i];
+        if (section->kind != SECTION_DEFAULTS)
+            continue;
+        if (builder->defaults)
+            problem_add(builder->problems, section->place,
+                        "section [defaults] is given twice; first in %s",
+                        place_text(builder->defaults->place, section->place, first));
+        else
+            builder->defaults = section;
+        apply(builder, section, OWNER_FRONTEND, &builder->frontend);
+        apply(builder, section, OWNER_BACKEND, &builder->backend);
+    }
+}
+
+/* --- given twice --------------------------------------------------------------------------- */
+
+static int by_text(const void *left, const void *right)
+{
+    const struct claim *a = left;
+    const struct claim *b = right;
+    int order = strcmp(a->text, b->text);
+    return order ? order : a->sequence < b->sequence ? -1 : 1;
+}
+
+static void add_claim(struct claims *claims, const char *text, struct place place,
+                      const struct section *section)
+{
+    claims->items =
+        memory_grow(claims->items, claims->count, &claims->capacity, sizeof *claims->items);
+    claims->items[claims->count] = (struct claim){text, place, section, claims->count};
+    claims->count++;
+}
+
+/* Reports each claim whose text an earlier one has; empties the list. */
+static void check_claims(struct builder *builder, struct claims *claims, const char *what)
+{
+    char first[PLACE_TEXT_MAX];
+    if (claims->count > 0)
+        qsort(claims->items, claims->count, sizeof *claims->items, by_text);
+    const struct claim *holder = claims->items;
+    for (size_t i = 1; i < claims->count; i++) {
+        const struct claim *claim = &claims->items[i];
+        if (strcmp(holder->text, claim->text) != 0)
+            holder = claim;
+        else
+            problem_add(builder->problems, claim->place, "%s '%s' is given twice; first in %s",
+                        what, claim->text, place_text(holder->place, claim->place, first));
+    }
+    free(claims->items);
+    *claims = (struct claims){0};
+}
+
+/* --- binds and servers --------------------------------------------------------------------- */
+
+static void add_bind(struct builder *builder, struct frontend_conf *frontend,
+                     const struct entry *entry)
+{
+    struct bind_conf bind = {.line = entry->place.line};
+    const char *wrong = address_parse(entry->value, &bind.address);
+    if (wrong) {
+        problem_add(builder->problems, entry->place, "bind: '%s': %s", entry->value, wrong);
+        return;
+    }
+    address_format(&bind.address, bind.text);
+    frontend->binds[frontend->bind_count] = bind;
+    add_claim(&builder->binds, frontend->binds[frontend->bind_count].text, entry->place, NULL);
+    frontend->bind_count++;
+}
+
+static bool read_attribute(struct builder *builder, const struct entry *entry, const char *word,
+                           struct server_conf *server, bool *weighted)
+{
+    uint64_t weight;
+    if (strncmp(word, "weight=", 7) != 0) {
+        char hint[SUGGEST_TEXT_MAX];
+        char *name = memory_copy_n(word, strcspn(word, "="));
+        struct suggestion suggestion = suggest_begin(name);
+        suggest_offer(&suggestion, "weight");
+        problem_add(builder->problems, entry->place, "server: unknown attribute '%s'%s; %s", name,
+                    suggest_text(&suggestion, hint), "known is weight=N");
+        free(name);
+        return false;
+    }
+    if (*weighted) {
+        problem_add(builder->problems, entry->place, "server: weight is given twice");
+        return false;
+    }
+    *weighted = true;
+    if (value_unsigned(word + 7, &weight) || weight > WEIGHT_MAX) {
+        problem_add(builder->problems, entry->place, "server: weight '%s' must be 0 to %d",
+                    word + 7, WEIGHT_MAX);
+        return false;
+    }
+    server->weight = (unsigned)weight;
+    return true;
+}
+
+/* NAME ADDRESS [weight=N]; words is the value, and is cut apart. */
+static bool read_server(struct builder *builder, const struct entry *entry, char *words,
+                        struct server_conf *server)
+{
+    static const char blanks[] = " \t";
+    char *rest;
+    const char *name = strtok_r(words, blanks, &rest);
+    const char *address = name ? strtok_r(NULL, blanks, &rest) : NULL;
+    bool weighted = false;
+    if (!address) {
+        problem_add(builder->problems, entry->place, "server: '%s' must be NAME ADDRESS [weight=N]",
+                    entry->value);
+        return false;
+    }
+    bool good = is_name(name);
+    if (!good)
+        problem_add(builder->problems, entry->place, "server: name '%s' may hold " NAME_RULE, name);
+    const char *wrong = address_parse(address, &server->address);
+    if (wrong) {
+        problem_add(builder->problems, entry->place, "server: '%s': %s", address, wrong);
+        good = false;
+    }
+    for (const char *word; (word = strtok_r(NULL, blanks, &rest));)
+        good &= read_attribute(builder, entry, word, server, &weighted);
+    if (good) {
+        server->name = memory_copy(name);
+        address_format(&server->address, server->text);
+    }
+    return good;
+}
+
+static void add_server(struct builder *builder, struct backend_conf *backend,
+                       const struct entry *entry, struct claims *names)
+{
+    struct server_conf server = {.weight = 1, .line = entry->place.line};
+    char *words = memory_copy(entry->value);
+    if (read_server(builder, entry, words, &server)) {
+        backend->servers[backend->server_count++] = server;
+        add_claim(names, server.name, entry->place, NULL);
+    }
+    free(words);
+}
+
+static size_t count_members(const struct section *section, enum option_type type)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < section->members.count; i++)
+        count += section->members.items[i].option->type == type;
+    return count;
+}
+
+/* --- frontends and backends ---------------------------------------------------------------- */
+
+static void build_frontend(struct builder *builder, const struct section *section)
+{
+    struct frontend_conf *frontend = &builder->config->frontends[builder->config->frontend_count++];
+    size_t count = count_members(section, OPTION_BIND);
+    *frontend = builder->frontend;
+    frontend->name = memory_copy(section->name);
+    frontend->line = section->place.line;
+    frontend->binds = memory_new(count, sizeof *frontend->binds);
+    for (size_t i = 0; i < section->members.count; i++)
+        if (section->members.items[i].option->type == OPTION_BIND)
+            add_bind(builder, frontend, &section->members.items[i]);
+    apply(builder, section, OWNER_FRONTEND, frontend);
+    if (count == 0)
+        problem_add(builder->problems, section->place,
+                    "%s '%s' has no bind; add 'bind = ADDRESS:PORT'",
+                    section_kind_name(section->kind), section->name);
+}
+
+static void build_backend(struct builder *builder, const struct section *section)
+{
+    struct backend_conf *backend = &builder->config->backends[builder->config->backend_count++];
+    size_t count = count_members(section, OPTION_SERVER);
+    unsigned weights = 0;
+    struct claims names = {0};
+    *backend = builder->backend;
+    backend->name = memory_copy(section->name);
+    backend->line = section->place.line;
+    backend->servers = memory_new(count, sizeof *backend->servers);
+    for (size_t i = 0; i < section->members.count; i++)
+        if (section->members.items[i].option->type == OPTION_SERVER)
+            add_server(builder, backend, &section->members.items[i], &names);
+    check_claims(builder, &names, "server");
+    apply(builder, section, OWNER_BACKEND, backend);
+    for (size_t i = 0; i < backend->server_count; i++)
+        weights |= backend->servers[i].weight;
+    if (count == 0)
+        problem_add(builder->problems, section->place,
+                    "%s '%s' has no server; add 'server = NAME ADDRESS:PORT'",
+                    section_kind_name(section->kind), section->name);
+    else if (weights == 0 && backend->server_count == count)
+        problem_add(builder->problems, section->place,
+                    "%s '%s' has only servers of weight 0; none would ever be chosen",
+                    section_kind_name(section->kind), section->name);
+}
+
+/* --- references ---------------------------------------------------------------------------- */
+
+static int by_name(const void *left, const void *right)
+{
+    const struct backend_conf *const *a = left;
+    const struct backend_conf *const *b = right;
+    return strcmp((*a)->name, (*b)->name);
+}
+
+static int name_of(const void *name, const void *item)
+{
+    const struct backend_conf *const *backend = item;
+    return strcmp(name, (*backend)->name);
+}
+
+static const struct entry *backend_entry(const struct section *section)
+{
+    for (size_t i = 0; i < section->settings.count; i++)
+        if (section->settings.items[i].option->type == OPTION_BACKEND)
+            return &section->settings.items[i];
+    return NULL;
+}
+
+static void unknown_backend(struct builder *builder, const struct entry *entry)
+{
+    char hint[SUGGEST_TEXT_MAX];
+    struct suggestion suggestion = suggest_begin(entry->value);
+    for (size_t i = 0; i < builder->config->backend_count; i++)
+        suggest_offer(&suggestion, builder->config->backends[i].name);
+    problem_add(builder->problems, entry->place, "backend: there is no [backend %s]%s",
+                entry->value, suggest_text(&suggestion, hint));
+}
+
+/* Gives the frontends, which stand in the order of their sections, their backends. */
+static void resolve_backends(struct builder *builder)
+{
+    struct config *config = builder->config;
+    const struct backend_conf **sorted = memory_new(config->backend_count, sizeof(void *));
+    struct frontend_conf *frontend = config->frontends;
+    for (size_t i = 0; i < config->backend_count; i++)
+        sorted[i] = &config->backends[i];
+    qsort(sorted, config->backend_count, sizeof(void *), by_name);
+    for (size_t i = 0; i < builder->document->section_count; i++) {
+        const struct section *section = builder->document->sections[i];
+        if (!is_frontend(section))
+            continue;
+        const struct entry *entry = backend_entry(section);
+        const char *name = entry ? entry->value : section->name;
+        if (!entry && section->kind == SECTION_FRONTEND) {
+            problem_add(builder->problems, section->place,
+                        "frontend '%s' has no backend; add 'backend = NAME'", section->name);
+        } else {
+            const struct backend_conf **found =
+                bsearch(name, sorted, config->backend_count, sizeof(void *), name_of);
+            if (found)
+                frontend->backend = *found;
+            else if (!builder->document->incomplete)
+                unknown_backend(builder, entry);
+        }
+        frontend++;
+    }
+    free(sorted);
+}
+
+/* --- names --------------------------------------------------------------------------------- */
+
+static void name_taken(struct builder *builder, const struct section *section,
+                       const struct section *holder)
+{
+    char first[PLACE_TEXT_MAX];
+    const char *kind = section_kind_name(section->kind);
+    place_text(holder->place, section->place, first);
+    if (section->kind == holder->kind)
+        problem_add(builder->problems, section->place,
+                    "section [%s %s] is given twice; first in %s", kind, section->name, first);
+    else
+        problem_add(builder->problems, section->place,
+                    "[%s %s]: the name is taken by [%s %s] in %s; a listen is a frontend and a "
+                    "backend",
+                    kind, section->name, section_kind_name(holder->kind), holder->name, first);
+}
+
+/* A frontend and a backend may share a name; a listen counts as both. */
+static void check_names(struct builder *builder)
+{
+    struct claims names = {0};
+    const struct section *frontend = NULL;
+    const struct section *backend = NULL;
+    for (size_t i = 0; i < builder->document->section_count; i++) {
+        const struct section *section = builder->document->sections[i];
+        if ((is_frontend(section) || is_backend(section)) && is_name(section->name))
+            add_claim(&names, section->name, section->place, section);
+    }
+    if (names.count > 0)
+        qsort(names.items, names.count, sizeof *names.items, by_text);
+    for (size_t i = 0; i < names.count; i++) {
+        const struct section *section = names.items[i].section;
+        if (i == 0 || strcmp(names.items[i - 1].text, section->name) != 0)
+            frontend = backend = NULL;
+        const struct section *holder = is_frontend(section) && frontend ? frontend
+                                       : is_backend(section) && backend ? backend
+                                                                        : NULL;
+        if (holder)
+            name_taken(builder, section, holder);
+        if (is_frontend(section) && !frontend)
+            frontend = section;
+        if (is_backend(section) && !backend)
+            backend = section;
+    }
+    free(names.items);
+}
+
+/* --- all of it ----------------------------------------------------------------------------- */
+
+void config_build(struct config *config, const struct document *document, struct problems *problems)
+{
+    struct builder builder = {.config = config, .document = document, .problems = problems};
+    size_t frontends = 0;
+    size_t backends = 0;
+    for (size_t i = 0; i < document->section_count; i++) {
+        frontends += is_frontend(document->sections[i]);
+        backends += is_backend(document->sections[i]);
+    }
+    config->frontends = memory_new(frontends, sizeof *config->frontends);
+    config->backends = memory_new(backends, sizeof *config->backends);
+    build_global(&builder);
+    build_defaults(&builder);
+    for (size_t i = 0; i < document->section_count; i++) {
+        if (is_frontend(document->sections[i]))
+            build_frontend(&builder, document->sections[i]);
+        if (is_backend(document->sections[i]))
+            build_backend(&builder, document->sections[i]);
+    }
+    resolve_backends(&builder);
+    check_names(&builder);
+    check_claims(&builder, &builder.binds, "bind");
+    if (frontends == 0 && !document->incomplete)
+        problem_add(problems, (struct place){.source = document->sources[0]},
+                    "nothing to serve: there is no [frontend NAME] and no [listen NAME]");
+}

@@ -1,0 +1,13 @@
+/* From a document to the config it describes. */
+#ifndef RPPROXY_CONFIG_BUILD_H
+#define RPPROXY_CONFIG_BUILD_H
+
+#include "config/config.h"
+#include "config/document.h"
+
+/* Checks every value, name and reference, and fills config, which must be zeroed. Mistakes go to
+ * problems; config may be incomplete then, but config_free() can free it. */
+void config_build(struct config *config, const struct document *document,
+                  struct problems *problems);
+
+#endif

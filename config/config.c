@@ -1,0 +1,74 @@
+#include "config/config.h"
+
+#include "config/build.h"
+#include "config/document.h"
+#include "config/memory.h"
+#include "config/problems.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+struct config *config_load(const char *file, struct config_errors *errors)
+{
+    struct problems problems = {0};
+    struct document document;
+    struct config *config = memory_new(1, sizeof *config);
+    *errors = (struct config_errors){0};
+    config->file = memory_copy(file);
+    document_read(&document, file, &problems);
+    config_build(config, &document, &problems);
+    if (problems_any(&problems)) {
+        config_free(config);
+        config = NULL;
+    }
+    problems_move(&problems, errors);
+    document_free(&document);
+    return config;
+}
+
+void config_free(struct config *config)
+{
+    if (!config)
+        return;
+    for (size_t i = 0; i < config->frontend_count; i++) {
+        free(config->frontends[i].name);
+        free(config->frontends[i].binds);
+    }
+    for (size_t i = 0; i < config->backend_count; i++) {
+        struct backend_conf *backend = &config->backends[i];
+        for (size_t j = 0; j < backend->server_count; j++)
+            free(backend->servers[j].name);
+        free(backend->servers);
+        free(backend->name);
+    }
+    free(config->frontends);
+    free(config->backends);
+    free(config->file);
+    free(config->user);
+    free(config->control);
+    free(config->pidfile);
+    free(config->log_path);
+    free(config);
+}
+
+void config_errors_free(struct config_errors *errors)
+{
+    for (size_t i = 0; i < errors->count; i++)
+        free(errors->lines[i]);
+    free(errors->lines);
+    *errors = (struct config_errors){0};
+}
+
+const char *config_default_control(void)
+{
+    static char path[sizeof((struct sockaddr_un *)NULL)->sun_path];
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    if (geteuid() == 0)
+        return "/run/rpproxy/control.sock";
+    if (!runtime || runtime[0] != '/' ||
+        snprintf(path, sizeof path, "%s/rpproxy/control.sock", runtime) >= (int)sizeof path)
+        snprintf(path, sizeof path, "/tmp/rpproxy-%u/control.sock", geteuid());
+    return path;
+}

@@ -1,0 +1,474 @@
+#include "config/document.h"
+
+#include "config/expand.h"
+#include "config/memory.h"
+#include "config/suggest.h"
+#include "config/value.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <ini.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_BYTES_MAX    (64 << 20)
+#define INCLUDE_DEPTH_MAX 8
+
+/* How a file came to be read, up to the main file: what an include loop is found by. */
+struct chain {
+    const struct chain *outer;
+    dev_t device;
+    ino_t inode;
+    unsigned depth;
+};
+
+/* The reading of one file. */
+struct reading {
+    struct document *document;
+    struct problems *problems;
+    struct chain chain;
+    struct place place; /* of the line being read */
+    const char *next;   /* what is left of the text */
+    const char *end;
+    struct section *section; /* NULL before the first, and in one that was refused */
+    bool refused;            /* the keys of an unknown section are nobody's */
+};
+
+static void read_file(struct document *document, struct problems *problems, const char *path,
+                      const struct chain *outer, struct place from);
+
+/* --- sections ------------------------------------------------------------------------------ */
+
+static bool has_name(enum section_kind kind)
+{
+    return kind != SECTION_GLOBAL && kind != SECTION_DEFAULTS;
+}
+
+/* Finds the kind called `word`. A misspelt one is reported and taken for what is meant, so that its
+ * keys are checked too and references to it are not reported as a mistake of their own. */
+static bool find_kind(struct reading *reading, const char *word, enum section_kind *kind)
+{
+    char hint[SUGGEST_TEXT_MAX];
+    struct suggestion suggestion = suggest_begin(word);
+    for (unsigned i = 0; i < SECTION_KINDS; i++)
+        suggest_offer(&suggestion, section_kind_name(i));
+    if (!suggestion.best || suggestion.distance > 0)
+        problem_add(reading->problems, reading->place, "unknown section '%s'%s", word,
+                    suggestion.best ? suggest_text(&suggestion, hint)
+                                    : "; sections are [global], [defaults], [frontend NAME], "
+                                      "[backend NAME] and [listen NAME]");
+    if (!suggestion.best)
+        return false;
+    for (unsigned i = 0; i < SECTION_KINDS; i++)
+        if (strcmp(section_kind_name(i), suggestion.best) == 0)
+            *kind = i;
+    return true;
+}
+
+static bool check_section_name(struct reading *reading, enum section_kind kind, const char *name)
+{
+    const char *word = section_kind_name(kind);
+    if (!has_name(kind) && *name)
+        problem_add(reading->problems, reading->place, "[%s] takes no name", word);
+    else if (has_name(kind) && !*name)
+        problem_add(reading->problems, reading->place, "[%s] needs a name: [%s NAME]", word, word);
+    else if (*name && !is_name(name))
+        problem_add(reading->problems, reading->place, "name '%s' may hold " NAME_RULE, name);
+    else
+        return true;
+    return false;
+}
+
+static struct section *add_section(struct reading *reading, enum section_kind kind,
+                                   const char *name)
+{
+    struct document *document = reading->document;
+    struct section *section = memory_new(1, sizeof *section);
+    section->kind = kind;
+    section->name = memory_copy(name);
+    section->place = reading->place;
+    document->sections = memory_grow(document->sections, document->section_count,
+                                     &document->section_capacity, sizeof(struct section *));
+    document->sections[document->section_count++] = section;
+    return section;
+}
+
+/* line: "[KIND NAME]", trimmed and without its comment; it is cut apart. */
+static void begin_section(struct reading *reading, char *line)
+{
+    static const char blanks[] = " \t\v\f";
+    char *close = strchr(line, ']');
+    enum section_kind kind;
+    reading->section = NULL;
+    reading->refused = true;
+    if (!close) {
+        problem_add(reading->problems, reading->place, "']' is missing");
+        reading->document->incomplete = true;
+        return;
+    }
+    if (close[1])
+        problem_add(reading->problems, reading->place,
+                    "nothing but a comment may follow the section's ']'");
+    *close = '\0';
+
+    char *word = line + 1 + strspn(line + 1, blanks);
+    char *rest = word + strcspn(word, blanks);
+    char *name = rest + strspn(rest, blanks);
+    *rest = '\0';
+    for (size_t length = strlen(name); length > 0 && strchr(blanks, name[length - 1]);)
+        name[--length] = '\0';
+    if (!find_kind(reading, word, &kind)) {
+        reading->document->incomplete = true;
+        return;
+    }
+    /* Kept with its bad name: its keys are checked, and it counts as there. */
+    if (!check_section_name(reading, kind, name))
+        reading->document->incomplete = true;
+    reading->section = add_section(reading, kind, name);
+}
+
+/* --- keys ---------------------------------------------------------------------------------- */
+
+const struct entry *section_setting(const struct section *section, const struct option *option)
+{
+    for (size_t i = 0; i < section->settings.count; i++)
+        if (section->settings.items[i].option == option)
+            return &section->settings.items[i];
+    return NULL;
+}
+
+static const char *section_text(const struct section *section, char text[static PLACE_TEXT_MAX])
+{
+    snprintf(text, PLACE_TEXT_MAX, "[%s%s%s]", section_kind_name(section->kind),
+             *section->name ? " " : "", section->name);
+    return text;
+}
+
+static void unknown_key(struct reading *reading, const char *key)
+{
+    char where[PLACE_TEXT_MAX];
+    char hint[SUGGEST_TEXT_MAX];
+    char others[128] = "";
+    struct suggestion suggestion = suggest_begin(key);
+    size_t count;
+    size_t length = 0;
+    unsigned elsewhere = 0;
+    const struct option *table = option_table(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (table[i].sections & IN(reading->section->kind))
+            suggest_offer(&suggestion, table[i].name);
+        if (strcmp(table[i].name, key) == 0)
+            elsewhere |= table[i].sections;
+    }
+    section_text(reading->section, where);
+    if (!elsewhere) {
+        problem_add(reading->problems, reading->place, "unknown key '%s' in %s%s", key, where,
+                    suggest_text(&suggestion, hint));
+        return;
+    }
+    for (unsigned kind = 0; kind < SECTION_KINDS; kind++)
+        if (elsewhere & IN(kind))
+            length += (size_t)snprintf(others + length, sizeof others - length, "%s[%s]",
+                                       length ? ", " : "", section_kind_name(kind));
+    problem_add(reading->problems, reading->place, "key '%s' has no place in %s; it belongs in %s",
+                key, where, others);
+}
+
+static void include(struct reading *reading, const char *pattern)
+{
+    const char *slash = strrchr(reading->place.source->path, '/');
+    int folder = slash && pattern[0] != '/' ? (int)(slash + 1 - reading->place.source->path) : 0;
+    char *full = memory_print("%.*s%s", folder, reading->place.source->path, pattern);
+    glob_t found = {0};
+    int failure = glob(full, GLOB_ERR | GLOB_NOCHECK, NULL, &found);
+    if (failure) {
+        problem_add(reading->problems, reading->place, "include: '%s' cannot be searched: %s", full,
+                    failure == GLOB_NOSPACE ? "out of memory" : strerror(errno));
+        reading->document->incomplete = true;
+    } else if (found.gl_pathc == 1 && strcmp(found.gl_pathv[0], full) == 0 &&
+               strpbrk(full, "*?[") && access(full, F_OK) != 0) {
+        /* A pattern that nothing matches is an empty folder, not a mistake. */
+    } else {
+        for (size_t i = 0; i < found.gl_pathc; i++)
+            read_file(reading->document, reading->problems, found.gl_pathv[i], &reading->chain,
+                      reading->place);
+    }
+    globfree(&found);
+    free(full);
+}
+
+/* Takes a value into the section. Owns value. */
+static void add_entry(struct reading *reading, const struct option *option, char *value)
+{
+    char first[PLACE_TEXT_MAX];
+    struct section *section = reading->section;
+    const struct entry *earlier = option->repeated ? NULL : section_setting(section, option);
+    if (earlier) {
+        problem_add(reading->problems, reading->place, "key '%s' is given twice; first in %s",
+                    option->name, place_text(earlier->place, reading->place, first));
+        free(value);
+        return;
+    }
+    if (option->type == OPTION_INCLUDE) {
+        include(reading, value);
+        free(value);
+        return;
+    }
+    struct entry_list *list = option->repeated ? &section->members : &section->settings;
+    list->items = memory_grow(list->items, list->count, &list->capacity, sizeof *list->items);
+    list->items[list->count++] = (struct entry){option, value, reading->place};
+}
+
+/* inih's handler: it has found the key and the value in the line handed to it. What it knows of
+ * sections is not used, since it cuts their names after 49 bytes. */
+static int on_pair(void *user, const char *section, const char *key, const char *text)
+{
+    struct reading *reading = user;
+    const char *wrong;
+    (void)section;
+    if (!*key) {
+        problem_add(reading->problems, reading->place, "a key is missing before '='");
+        return 1;
+    }
+    if (!reading->section) {
+        if (!reading->refused)
+            problem_add(reading->problems, reading->place,
+                        "key '%s' stands before the first section, like [global]", key);
+        return 1;
+    }
+    const struct option *option = option_find(reading->section->kind, key);
+    if (!option) {
+        unknown_key(reading, key);
+        return 1;
+    }
+    char *value = expand_variables(text, &wrong);
+    if (value && !*value) {
+        free(value);
+        value = NULL;
+        wrong = "value is missing";
+    }
+    if (value) {
+        add_entry(reading, option, value);
+    } else {
+        problem_add(reading->problems, reading->place, "%s: %s", key, wrong);
+        reading->document->incomplete = true;
+    }
+    return 1;
+}
+
+/* --- lines --------------------------------------------------------------------------------- */
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\v' || c == '\f' || c == '\r';
+}
+
+/* Where the line's comment begins: at its start, or after white space. */
+static size_t without_comment(const char *line, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if ((line[i] == ';' || line[i] == '#') && (i == 0 || is_blank(line[i - 1])))
+            return i;
+    return length;
+}
+
+/* Handles what is no pair itself. Returns whether inih should have the line. */
+static bool is_pair(struct reading *reading, const char *line, size_t length, int size)
+{
+    if (memchr(line, '\0', length)) {
+        problem_add(reading->problems, reading->place, "line holds a NUL byte");
+        reading->document->incomplete = true;
+        return false;
+    }
+    /* inih would cut it in two, and take the second half for a line of its own. */
+    if (length >= (size_t)size) {
+        problem_add(reading->problems, reading->place,
+                    "line is too long: %zu bytes without its comment, at most %d are possible",
+                    length, size - 1);
+        reading->document->incomplete = true;
+        return false;
+    }
+    if (line[0] == '[') {
+        char *copy = memory_copy_n(line, length);
+        begin_section(reading, copy);
+        free(copy);
+        return false;
+    }
+    /* inih takes ':' for '=' as well: "bind 127.0.0.1:80" would be the key "bind 127.0.0.1". */
+    size_t separator = 0;
+    while (separator < length && line[separator] != '=' && line[separator] != ':')
+        separator++;
+    if (separator == length || line[separator] == ':') {
+        problem_add(reading->problems, reading->place,
+                    "expected 'KEY = VALUE', '[SECTION]' or a comment");
+        reading->document->incomplete = true;
+        return false;
+    }
+    return true;
+}
+
+/* inih's reader: gives it one line at a time, trimmed and without its comment. Trimmed, because
+ * inih takes an indented line for more of the value before it. */
+static char *next_line(char *buffer, int size, void *stream)
+{
+    struct reading *reading = stream;
+    while (reading->next < reading->end) {
+        const char *line = reading->next;
+        const char *newline = memchr(line, '\n', (size_t)(reading->end - line));
+        const char *line_end = newline ? newline : reading->end;
+        reading->next = newline ? newline + 1 : reading->end;
+        reading->place.line++;
+        while (line < line_end && is_blank(*line))
+            line++;
+        size_t length = without_comment(line, (size_t)(line_end - line));
+        while (length > 0 && is_blank(line[length - 1]))
+            length--;
+        if (length == 0 || !is_pair(reading, line, length, size))
+            continue;
+        memcpy(buffer, line, length);
+        buffer[length] = '\0';
+        return buffer;
+    }
+    return NULL;
+}
+
+static void parse_text(struct reading *reading, const char *text, size_t length)
+{
+    static const char bom[] = "\xef\xbb\xbf";
+    reading->next = text;
+    reading->end = text + length;
+    if (length >= 3 && memcmp(text, bom, 3) == 0)
+        reading->next += 3;
+    if (ini_parse_stream(next_line, reading, on_pair, reading) != 0) {
+        reading->place.line = 0;
+        problem_add(reading->problems, reading->place, "cannot be parsed to its end");
+    }
+}
+
+/* --- files --------------------------------------------------------------------------------- */
+
+static const char *read_text(int fd, char **text, size_t *length)
+{
+    size_t capacity = 0;
+    *text = NULL;
+    *length = 0;
+    for (;;) {
+        *text = memory_grow(*text, *length, &capacity, 1);
+        size_t room = capacity - *length;
+        ssize_t got = read(fd, *text + *length, room);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return strerror(errno);
+        if (got == 0)
+            return NULL;
+        *length += (size_t)got;
+        if (*length > FILE_BYTES_MAX)
+            return "is larger than 64 MiB";
+    }
+}
+
+/* Opens what is a regular file: a FIFO would make us wait, and the successor of a reload could not
+ * read it a second time. */
+static const char *open_regular(const char *path, int *fd, struct stat *status)
+{
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (*fd < 0 || fstat(*fd, status) != 0)
+        return strerror(errno);
+    if (S_ISDIR(status->st_mode))
+        return strerror(EISDIR);
+    if (!S_ISREG(status->st_mode))
+        return "is not a regular file";
+    return NULL;
+}
+
+static const char *check_chain(const struct chain *outer, const struct stat *status)
+{
+    if (outer && outer->depth + 1 > INCLUDE_DEPTH_MAX)
+        return "is included too deeply: at most 8 files may include one another";
+    for (const struct chain *link = outer; link; link = link->outer)
+        if (link->device == status->st_dev && link->inode == status->st_ino)
+            return "includes itself";
+    return NULL;
+}
+
+static struct source *add_source(struct document *document, const char *path)
+{
+    struct source *source = memory_new(1, sizeof *source);
+    source->path = memory_copy(path);
+    source->index = (unsigned)document->source_count;
+    document->sources = memory_grow(document->sources, document->source_count,
+                                    &document->source_capacity, sizeof(struct source *));
+    document->sources[document->source_count++] = source;
+    return source;
+}
+
+/* from: the line that includes path, when outer is not NULL. */
+static void read_file(struct document *document, struct problems *problems, const char *path,
+                      const struct chain *outer, struct place from)
+{
+    struct stat status;
+    char *text = NULL;
+    size_t length = 0;
+    int fd;
+    const char *wrong = open_regular(path, &fd, &status);
+    if (!wrong)
+        wrong = check_chain(outer, &status);
+    if (!wrong)
+        wrong = read_text(fd, &text, &length);
+    if (fd >= 0)
+        close(fd);
+    if (wrong && outer) {
+        problem_add(problems, from, "include: %s: %s", path, wrong);
+    } else {
+        struct reading reading = {
+            .document = document,
+            .problems = problems,
+            .place = {.source = add_source(document, path)},
+        };
+        if (wrong) {
+            problem_add(problems, reading.place, "%s", wrong);
+        } else {
+            reading.chain =
+                (struct chain){outer, status.st_dev, status.st_ino, outer ? outer->depth + 1 : 0};
+            parse_text(&reading, text, length);
+        }
+    }
+    document->incomplete |= wrong != NULL;
+    free(text);
+}
+
+void document_read(struct document *document, const char *file, struct problems *problems)
+{
+    *document = (struct document){0};
+    read_file(document, problems, file, NULL, (struct place){0});
+}
+
+static void free_entries(struct entry_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free(list->items[i].value);
+    free(list->items);
+}
+
+void document_free(struct document *document)
+{
+    for (size_t i = 0; i < document->section_count; i++) {
+        struct section *section = document->sections[i];
+        free_entries(&section->settings);
+        free_entries(&section->members);
+        free(section->name);
+        free(section);
+    }
+    for (size_t i = 0; i < document->source_count; i++) {
+        free(document->sources[i]->path);
+        free(document->sources[i]);
+    }
+    free(document->sections);
+    free(document->sources);
+}
