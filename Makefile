@@ -9,6 +9,11 @@ VERSION := 0.1.0
 SAN   ?=
 BUILD := build/$(notdir $(CC))$(if $(SAN),-$(SAN))
 
+# V=1 shows the commands.
+V   ?= 0
+Q   := $(if $(filter 0,$(V)),@)
+say  = @printf '  %-5s %s\n' $(1) $(2)
+
 PACKAGES  := libevent inih libcap-ng jansson
 ifeq ($(shell pkg-config --exists libsystemd && echo yes),yes)
 PACKAGES  += libsystemd
@@ -37,14 +42,16 @@ LIB     := $(BUILD)/librpproxy.a
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/rpproxy: $(BUILD)/reload/main.o $(LIB)
-	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 rpproxy: $(BUILD)/rpproxy ## build ./rpproxy (the default)
 	@cp -f $< $@.new && mv -f $@.new $@
@@ -54,14 +61,16 @@ UNIT_SRC := $(wildcard tests/unit/*.c)
 UNIT_OBJ := $(UNIT_SRC:%.c=$(BUILD)/%.o)
 
 $(BUILD)/unit-tests: $(UNIT_OBJ) $(LIB)
-	$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(PKG_LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(PKG_LIBS)
 
 SYSTEM_SRC := $(wildcard tests/system/*.c)
 SYSTEM_OBJ := $(SYSTEM_SRC:%.c=$(BUILD)/%.o)
 
 # Against the real binary: links nothing of the proxy's own.
 $(BUILD)/system-tests: $(SYSTEM_OBJ)
-	$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) -lcrypto
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) -lcrypto
 
 clean: ## remove all that was built
 	rm -rf build rpproxy

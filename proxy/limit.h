@@ -1,0 +1,52 @@
+/* A count of sessions with a ceiling, shared by all workers of a generation.
+ *
+ * Who finds it full says that it waits, and is woken when a place comes free; connections stay
+ * in the kernel's backlog meanwhile. */
+#ifndef RPPROXY_PROXY_LIMIT_H
+#define RPPROXY_PROXY_LIMIT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct limit {
+    atomic_uint used;
+    atomic_uint waiting; /* how many wait for a place */
+    unsigned max;        /* 0: none */
+};
+
+/* Takes a place, or returns false. */
+static inline bool limit_take(struct limit *limit)
+{
+    unsigned before = atomic_fetch_add(&limit->used, 1);
+    if (limit->max == 0 || before < limit->max)
+        return true;
+    atomic_fetch_sub(&limit->used, 1);
+    return false;
+}
+
+/* Takes a place though there may be none. */
+static inline void limit_force(struct limit *limit)
+{
+    atomic_fetch_add(&limit->used, 1);
+}
+
+/* Gives a place back. True: somebody waits for one, and must be woken. */
+static inline bool limit_release(struct limit *limit)
+{
+    atomic_fetch_sub(&limit->used, 1);
+    return atomic_load(&limit->waiting) > 0;
+}
+
+/* To be called before the last, unsuccessful limit_take(): a place that comes free after it will
+ * be announced (both sides are sequentially consistent). */
+static inline void limit_wait(struct limit *limit)
+{
+    atomic_fetch_add(&limit->waiting, 1);
+}
+
+static inline void limit_wait_over(struct limit *limit)
+{
+    atomic_fetch_sub(&limit->waiting, 1);
+}
+
+#endif

@@ -1,0 +1,129 @@
+#include "proxy/listener.h"
+
+#include "proxy/proxy.h"
+#include "proxy/session.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+/* Accepted at one go before the sessions of the worker have their turn again. */
+#define ACCEPT_BATCH 64
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    (void)listener_accept(arg); /* level-triggered: what is left rings again */
+}
+
+int listener_add(struct worker *worker, int fd, struct frontend *frontend,
+                 const struct bind_conf *bind)
+{
+    struct listener *listener = calloc(1, sizeof *listener);
+    if (!listener)
+        return ENOMEM;
+    listener->worker = worker;
+    listener->frontend = frontend;
+    listener->bind = bind;
+    listener->fd = fd;
+    if (event_assign(&listener->event, worker->base, fd, EV_READ | EV_PERSIST, on_readable,
+                     listener)) {
+        free(listener);
+        return EINVAL;
+    }
+    LIST_INSERT_HEAD(&worker->listeners, listener, link);
+    return 0;
+}
+
+static void stop_waiting(struct listener *listener)
+{
+    if (listener->waiting_for)
+        limit_wait_over(listener->waiting_for);
+    listener->waiting_for = NULL;
+}
+
+void listener_free(struct listener *listener)
+{
+    listener_pause(listener);
+    LIST_REMOVE(listener, link);
+    free(listener);
+}
+
+void listener_pause(struct listener *listener)
+{
+    stop_waiting(listener);
+    if (listener->watched)
+        event_del(&listener->event);
+    listener->watched = false;
+}
+
+void listener_resume(struct listener *listener)
+{
+    stop_waiting(listener);
+    if (!listener->watched && event_add(&listener->event, NULL)) {
+        worker_starve(listener->worker, ENOMEM);
+        return;
+    }
+    listener->watched = true;
+}
+
+static bool take(struct listener *listener, struct limit *limit)
+{
+    if (listener->worker->listening == LISTENING_RETIRED ||
+        listener->worker->listening == LISTENING_OVER) {
+        limit_force(limit);
+        return true;
+    }
+    if (limit_take(limit))
+        return true;
+    listener_pause(listener);
+    listener->waiting_for = limit;
+    limit_wait(limit);
+    if (!limit_take(limit))
+        return false;
+    listener_resume(listener);
+    return true;
+}
+
+/* A place in both limits, or none in either. */
+static bool take_place(struct listener *listener)
+{
+    struct proxy *proxy = listener->worker->proxy;
+    if (!take(listener, &proxy->sessions))
+        return false;
+    if (take(listener, &listener->frontend->sessions))
+        return true;
+    (void)limit_release(&proxy->sessions);
+    return false;
+}
+
+bool listener_accept(struct listener *listener)
+{
+    for (int i = 0; i < ACCEPT_BATCH; i++) {
+        if (!take_place(listener))
+            return false;
+        struct address client = {.length = sizeof client - offsetof(struct address, any)};
+        int fd = accept4(listener->fd, &client.any, &client.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            session_open(listener, fd, &client);
+            continue;
+        }
+        int error = errno;
+        proxy_release_place(listener->worker->proxy, listener->frontend);
+        switch (error) {
+        case EAGAIN:
+            return false;
+        case EMFILE:
+        case ENFILE:
+        case ENOBUFS:
+        case ENOMEM:
+            worker_starve(listener->worker, error);
+            return false;
+        default: /* accept(2): errors of the new connection itself; the next may be well */
+            break;
+        }
+    }
+    return true;
+}

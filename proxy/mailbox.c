@@ -1,0 +1,64 @@
+#include "proxy/mailbox.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static void on_mail(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    struct mailbox *mailbox = arg;
+    eventfd_t ignored;
+    (void)eventfd_read(fd, &ignored);
+
+    for (;;) {
+        pthread_mutex_lock(&mailbox->lock);
+        struct letter *letter = STAILQ_FIRST(&mailbox->letters);
+        if (letter) {
+            STAILQ_REMOVE_HEAD(&mailbox->letters, next);
+            letter->posted = false;
+        }
+        pthread_mutex_unlock(&mailbox->lock);
+        if (!letter)
+            return;
+        letter->deliver(letter->arg);
+    }
+}
+
+int mailbox_open(struct mailbox *mailbox, struct event_base *base)
+{
+    STAILQ_INIT(&mailbox->letters);
+    mailbox->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (mailbox->fd < 0)
+        return errno;
+    if (event_assign(&mailbox->event, base, mailbox->fd, EV_READ | EV_PERSIST, on_mail, mailbox) ||
+        event_add(&mailbox->event, NULL)) {
+        close(mailbox->fd);
+        return ENOMEM;
+    }
+    pthread_mutex_init(&mailbox->lock, NULL);
+    return 0;
+}
+
+void mailbox_close(struct mailbox *mailbox)
+{
+    event_del(&mailbox->event);
+    close(mailbox->fd);
+    pthread_mutex_destroy(&mailbox->lock);
+}
+
+void mailbox_post(struct mailbox *mailbox, struct letter *letter)
+{
+    pthread_mutex_lock(&mailbox->lock);
+    bool ring = STAILQ_EMPTY(&mailbox->letters);
+    if (!letter->posted) {
+        letter->posted = true;
+        STAILQ_INSERT_TAIL(&mailbox->letters, letter, next);
+    }
+    /* Under the lock, so that the mailbox cannot be closed between the letter and its bell. */
+    if (ring)
+        (void)eventfd_write(mailbox->fd, 1);
+    pthread_mutex_unlock(&mailbox->lock);
+}

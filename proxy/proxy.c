@@ -1,0 +1,155 @@
+#include "proxy/proxy.h"
+
+#include "proxy/listener.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static void on_worker_quiet(void *arg)
+{
+    struct proxy *proxy = arg;
+    if (--proxy->loud == 0)
+        proxy->events.on_quiet(proxy->events.arg);
+}
+
+static void on_empty(void *arg)
+{
+    struct proxy *proxy = arg;
+    proxy->events.on_empty(proxy->events.arg);
+}
+
+static void close_workers(struct proxy *proxy)
+{
+    for (unsigned i = 0; i < proxy->worker_count; i++)
+        worker_close(&proxy->workers[i]);
+}
+
+struct proxy *proxy_new(const struct config *config, unsigned generation, unsigned worker_count,
+                        unsigned max_sessions, struct event_base *base,
+                        const struct proxy_events *events)
+{
+    struct proxy *proxy = calloc(1, sizeof *proxy);
+    if (!proxy)
+        return NULL;
+    proxy->config = config;
+    proxy->generation = generation;
+    proxy->events = *events;
+    proxy->sessions.max = max_sessions;
+    proxy->empty_letter = (struct letter){.deliver = on_empty, .arg = proxy};
+    int error = mailbox_open(&proxy->mailbox, base);
+    if (error) {
+        free(proxy);
+        errno = error;
+        return NULL;
+    }
+    proxy->frontends = calloc(config->frontend_count + 1, sizeof *proxy->frontends);
+    proxy->workers = calloc(worker_count, sizeof *proxy->workers);
+    error = proxy->frontends && proxy->workers ? 0 : ENOMEM;
+    for (size_t i = 0; !error && i < config->frontend_count; i++) {
+        proxy->frontends[i].conf = &config->frontends[i];
+        proxy->frontends[i].sessions.max = config->frontends[i].max_sessions;
+    }
+    while (!error && proxy->worker_count < worker_count) {
+        struct worker *worker = &proxy->workers[proxy->worker_count];
+        error = worker_open(worker, proxy, proxy->worker_count);
+        if (error)
+            break;
+        worker->quiet_letter = (struct letter){.deliver = on_worker_quiet, .arg = proxy};
+        proxy->worker_count++;
+    }
+    if (error) {
+        proxy_free(proxy);
+        errno = error;
+        return NULL;
+    }
+    return proxy;
+}
+
+int proxy_add_listener(struct proxy *proxy, unsigned worker, int fd, size_t frontend,
+                       const struct bind_conf *bind)
+{
+    return listener_add(&proxy->workers[worker], fd, &proxy->frontends[frontend], bind);
+}
+
+int proxy_start(struct proxy *proxy)
+{
+    for (unsigned i = 0; i < proxy->worker_count; i++) {
+        int error = worker_start(&proxy->workers[i]);
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+static void listen_all(struct proxy *proxy, enum listening listening)
+{
+    for (unsigned i = 0; i < proxy->worker_count; i++)
+        worker_listen(&proxy->workers[i], listening);
+}
+
+void proxy_accept(struct proxy *proxy)
+{
+    listen_all(proxy, LISTENING_OPEN);
+}
+
+void proxy_retire(struct proxy *proxy)
+{
+    listen_all(proxy, LISTENING_RETIRED);
+}
+
+void proxy_quiet(struct proxy *proxy)
+{
+    proxy->loud = proxy->worker_count;
+    listen_all(proxy, LISTENING_OVER);
+}
+
+void proxy_drain(struct proxy *proxy)
+{
+    atomic_store(&proxy->draining, true);
+    if (atomic_load(&proxy->sessions.used) == 0)
+        mailbox_post(&proxy->mailbox, &proxy->empty_letter);
+}
+
+void proxy_cut(struct proxy *proxy, enum session_end reason)
+{
+    atomic_store(&proxy->cut_reason, reason);
+    for (unsigned i = 0; i < proxy->worker_count; i++)
+        worker_cut(&proxy->workers[i]);
+}
+
+void proxy_release_place(struct proxy *proxy, struct frontend *frontend)
+{
+    bool frontend_wanted = limit_release(&frontend->sessions);
+    bool proxy_wanted = limit_release(&proxy->sessions);
+    if (frontend_wanted || proxy_wanted)
+        for (unsigned i = 0; i < proxy->worker_count; i++)
+            worker_wake(&proxy->workers[i]);
+    if (atomic_load(&proxy->draining) && atomic_load(&proxy->sessions.used) == 0)
+        mailbox_post(&proxy->mailbox, &proxy->empty_letter);
+}
+
+struct proxy_totals proxy_totals(const struct proxy *proxy)
+{
+    struct proxy_totals totals = {.live = atomic_load(&proxy->sessions.used)};
+    for (unsigned i = 0; i < proxy->worker_count; i++) {
+        const struct counters *counters = &proxy->workers[i].counters;
+        totals.sessions += atomic_load_explicit(&counters->sessions, memory_order_relaxed);
+        totals.connect_errors +=
+            atomic_load_explicit(&counters->connect_errors, memory_order_relaxed);
+        totals.failed += atomic_load_explicit(&counters->failed, memory_order_relaxed);
+        totals.client_bytes += atomic_load_explicit(&counters->client_bytes, memory_order_relaxed);
+        totals.server_bytes += atomic_load_explicit(&counters->server_bytes, memory_order_relaxed);
+    }
+    return totals;
+}
+
+void proxy_free(struct proxy *proxy)
+{
+    if (!proxy)
+        return;
+    close_workers(proxy);
+    mailbox_close(&proxy->mailbox);
+    free(proxy->workers);
+    free(proxy->frontends);
+    free(proxy);
+}

@@ -1,0 +1,82 @@
+/* The serving part of a generation: its workers, its listeners, its sessions.
+ *
+ * Everything here is for the main thread, but for the functions marked otherwise. */
+#ifndef RPPROXY_PROXY_PROXY_H
+#define RPPROXY_PROXY_PROXY_H
+
+#include "config/config.h"
+#include "proxy/limit.h"
+#include "proxy/mailbox.h"
+#include "proxy/session.h"
+#include "proxy/worker.h"
+
+struct frontend {
+    const struct frontend_conf *conf;
+    struct limit sessions;
+};
+
+struct proxy_events {
+    void (*on_quiet)(void *arg); /* after proxy_quiet(): no worker will accept again */
+    void (*on_empty)(void *arg); /* after proxy_drain(): the last session has ended */
+    void *arg;
+};
+
+struct proxy {
+    const struct config *config;
+    unsigned generation;
+    struct proxy_events events;
+    struct mailbox mailbox; /* of the main loop */
+    struct limit sessions;  /* all sessions of the generation */
+    struct frontend *frontends;
+    struct worker *workers;
+    unsigned worker_count;
+    unsigned loud; /* workers that have not reported LISTENING_OVER yet */
+    atomic_bool draining;
+    atomic_int cut_reason; /* enum session_end */
+    struct letter empty_letter;
+};
+
+/* What a proxy has done and does, summed over its workers. */
+struct proxy_totals {
+    uint64_t live, sessions, connect_errors, failed, client_bytes, server_bytes;
+};
+
+/* Makes the workers, without threads yet; base is the main loop's. config must outlive the proxy.
+ * worker_count: at least one. max_sessions: 0, or the ceiling over all frontends. NULL and errno
+ * on failure. */
+struct proxy *proxy_new(const struct config *config, unsigned generation, unsigned worker_count,
+                        unsigned max_sessions, struct event_base *base,
+                        const struct proxy_events *events) __attribute__((warn_unused_result));
+
+/* Gives a listening socket, which stays the caller's, to one worker. Before proxy_start(). */
+int proxy_add_listener(struct proxy *proxy, unsigned worker, int fd, size_t frontend,
+                       const struct bind_conf *bind) __attribute__((warn_unused_result));
+
+/* Starts the threads; nothing is accepted yet. Returns 0 or an errno value. */
+int proxy_start(struct proxy *proxy) __attribute__((warn_unused_result));
+
+/* Accept within the limits; also after proxy_retire(), to take it back. */
+void proxy_accept(struct proxy *proxy);
+
+/* Accept whatever the kernel still hands to these listeners, beyond the limits too: it would be
+ * reset when they close. */
+void proxy_retire(struct proxy *proxy);
+
+/* Empty the backlogs a last time and never accept again; then on_quiet. */
+void proxy_quiet(struct proxy *proxy);
+
+/* on_empty is called (also at once, from the loop) when there is no session left. */
+void proxy_drain(struct proxy *proxy);
+
+/* Ends every session. */
+void proxy_cut(struct proxy *proxy, enum session_end reason);
+
+struct proxy_totals proxy_totals(const struct proxy *proxy);
+
+/* Ends the threads, resets what is left, frees everything. NULL is fine. */
+void proxy_free(struct proxy *proxy);
+
+/* Any worker: a session is gone; wakes who waits for its place. */
+void proxy_release_place(struct proxy *proxy, struct frontend *frontend);
+
+#endif

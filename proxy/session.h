@@ -1,0 +1,94 @@
+/* A session: a client's connection and the server connection made for it.
+ *
+ *            session_open
+ *                 |
+ *                 v        refused, timed out        no place for it now,
+ *    +----- SESSION_CONNECTING <------------+        or every server tried
+ *    |            |        |                |                  |
+ *    |            |        +----------> (next server) ---> SESSION_WAITING
+ *    |            | connected               ^                  |
+ *    |            v                         +------------------+
+ *    |     SESSION_ESTABLISHED
+ *    |            | both ended, reset, idle, cut
+ *    v            v
+ *   SESSION_CLOSED ----> freed at the end of the loop's turn
+ *
+ *   state        client.fd   server.fd
+ *   CONNECTING   open        open, connecting
+ *   WAITING      open        none
+ *   ESTABLISHED  open        open
+ *   CLOSED       none        none
+ *
+ * session_close() is the only way out, and set_state() the only change of state. A session lives
+ * on one worker, and everything here runs on that worker's thread. */
+#ifndef RPPROXY_PROXY_SESSION_H
+#define RPPROXY_PROXY_SESSION_H
+
+#include "proxy/end.h"
+#include "proxy/listener.h"
+#include "proxy/worker.h"
+
+enum session_state {
+    SESSION_CONNECTING,
+    SESSION_WAITING,
+    SESSION_ESTABLISHED,
+    SESSION_CLOSED,
+};
+
+/* Why a session ended: the last word of its line in the access log. */
+enum session_end {
+    SESSION_DONE, /* both sides said all they had to say */
+    SESSION_CLIENT_RESET,
+    SESSION_SERVER_RESET,
+    SESSION_REFUSED,         /* no server took the connection */
+    SESSION_CONNECT_TIMEOUT, /* the last server tried did not answer in time */
+    SESSION_IDLE,
+    SESSION_DRAIN_TIMEOUT, /* cut by drain-timeout, or by max-generations */
+    SESSION_STOPPED,       /* cut by stop-timeout, or a second signal */
+    SESSION_NO_RESOURCES,  /* out of descriptors, memory or local ports */
+};
+
+struct session {
+    struct end client, server;
+    struct worker *worker;
+    const struct listener *listener;
+    enum session_state state;
+    uint32_t server_index; /* in the backend; BALANCE_NONE before the first choice */
+    uint32_t *tried;       /* servers that failed this session in this round */
+    uint32_t tried_count;
+    uint32_t attempts; /* that failed, over all rounds */
+    int connect_error; /* of the last attempt */
+    bool queued;       /* on worker->again */
+    uint64_t number;
+    uint64_t accepted_at;  /* microseconds, as worker_now() */
+    uint64_t connected_at; /* 0: never */
+    uint64_t active_at;    /* the last event that moved anything */
+    uint64_t deadline;     /* milliseconds: of the connect attempt, or of the wait */
+    uint64_t give_up_at;   /* milliseconds: a shortage is waited out until then */
+    struct wheel_entry timer;
+    TAILQ_ENTRY(session) link;
+    STAILQ_ENTRY(session) again, dead;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } peer; /* the client's address */
+};
+
+/* Takes over an accepted client and begins to connect it. A place in the limits is already taken
+ * for it; the session gives it back. */
+void session_open(struct listener *listener, int fd, const struct address *client);
+
+/* Ends the session. What was cut short is seen as cut short: a peer that was owed bytes, or whose
+ * other side was reset, gets a reset. Harmless on a closed session. */
+void session_close(struct session *session, enum session_end end);
+
+/* Goes on with one of worker->again. */
+void session_continue(struct session *session);
+
+/* The session's timer came up: see what is due, if anything. */
+void session_on_timer(struct wheel_entry *timer);
+
+void session_free(struct session *session);
+
+#endif

@@ -1,0 +1,75 @@
+#include "proxy/socket.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+static int set_flag(int fd, int level, int option)
+{
+    return setsockopt(fd, level, option, &(int){1}, sizeof(int));
+}
+
+static int prepare(int fd, const struct address *address)
+{
+    if (address_is_unix(address))
+        return 0;
+    if (set_flag(fd, SOL_SOCKET, SO_REUSEADDR) || set_flag(fd, SOL_SOCKET, SO_REUSEPORT) ||
+        set_flag(fd, SOL_SOCKET, SO_KEEPALIVE) || set_flag(fd, IPPROTO_TCP, TCP_NODELAY))
+        return -1;
+    if (address->any.sa_family == AF_INET6)
+        return set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY);
+    return 0;
+}
+
+int socket_bind(const struct address *address)
+{
+    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    if (prepare(fd, address) || bind(fd, &address->any, address->length)) {
+        int error = errno;
+        close(fd);
+        return -error;
+    }
+    return fd;
+}
+
+int socket_listen(int fd)
+{
+    return listen(fd, 65535) ? errno : 0;
+}
+
+int socket_connect(const struct address *address, int *error)
+{
+    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        *error = errno;
+        return -1;
+    }
+    if (!address_is_unix(address)) {
+        (void)set_flag(fd, IPPROTO_TCP, TCP_NODELAY);
+        (void)set_flag(fd, SOL_SOCKET, SO_KEEPALIVE);
+    }
+    *error = connect(fd, &address->any, address->length) ? errno : 0;
+    if (*error && *error != EINPROGRESS) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+int socket_error(int fd)
+{
+    int error = 0;
+    socklen_t length = sizeof error;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length))
+        return errno;
+    return error;
+}
+
+void socket_close_reset(int fd)
+{
+    struct linger abort = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
+    close(fd);
+}

@@ -1,0 +1,28 @@
+/* Sockets as the proxy wants them: how they are opened, and how they are ended. */
+#ifndef RPPROXY_PROXY_SOCKET_H
+#define RPPROXY_PROXY_SOCKET_H
+
+#include "config/address.h"
+
+/* Opens and binds, but does not listen on, a non-blocking, close-on-exec socket for clients.
+ * TCP: SO_REUSEADDR, SO_REUSEPORT and IPV6_V6ONLY; TCP_NODELAY and SO_KEEPALIVE are set here
+ * because Linux lets accepted sockets inherit them, which spares two calls a connection.
+ * Returns the descriptor, or -errno. */
+int socket_bind(const struct address *address) __attribute__((warn_unused_result));
+
+/* Begins to listen with the longest backlog the system allows (net.core.somaxconn). Returns 0 or
+ * an errno value. */
+int socket_listen(int fd) __attribute__((warn_unused_result));
+
+/* Begins a connection to a server, non-blocking, close-on-exec, TCP_NODELAY, SO_KEEPALIVE.
+ * Returns the descriptor, with *error 0 or EINPROGRESS (the outcome shows as writable), or -1
+ * with *error set. A Unix socket whose backlog is full gives -1 and EAGAIN. */
+int socket_connect(const struct address *address, int *error) __attribute__((warn_unused_result));
+
+/* The pending error of a socket (SO_ERROR, which reading clears), 0 if there is none. */
+int socket_error(int fd);
+
+/* Closes fd so that the peer sees a reset (TCP; a Unix peer sees the end). */
+void socket_close_reset(int fd);
+
+#endif

@@ -1,0 +1,271 @@
+#include "proxy/worker.h"
+
+#include "config/log.h"
+#include "proxy/listener.h"
+#include "proxy/proxy.h"
+#include "proxy/session.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* How long accepting rests when descriptors or memory ran out. */
+static const struct timeval starved_rest = {.tv_usec = 100000};
+#define STARVED_LOG_INTERVAL (10 * UINT64_C(1000000))
+
+uint64_t worker_now(struct worker *worker)
+{
+    if (worker->now == 0) {
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        worker->now = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    }
+    return worker->now;
+}
+
+static uint64_t wheel_now(void *arg)
+{
+    return worker_now_ms(arg);
+}
+
+static void reap(struct worker *worker)
+{
+    struct session *session;
+    while ((session = STAILQ_FIRST(&worker->dead))) {
+        STAILQ_REMOVE_HEAD(&worker->dead, dead);
+        session_free(session);
+    }
+}
+
+/* The sessions that had their share of the last turn go on; what they queue is for the next. */
+static void go_on(struct worker *worker)
+{
+    struct session_queue turn = STAILQ_HEAD_INITIALIZER(turn);
+    STAILQ_CONCAT(&turn, &worker->again);
+    struct session *session;
+    while ((session = STAILQ_FIRST(&turn))) {
+        STAILQ_REMOVE_HEAD(&turn, again);
+        session_continue(session);
+    }
+}
+
+static void *run(void *arg)
+{
+    struct worker *worker = arg;
+    while (!worker->stopping) {
+        worker->now = 0;
+        event_base_loop(worker->base,
+                        EVLOOP_ONCE | (STAILQ_EMPTY(&worker->again) ? 0 : EVLOOP_NONBLOCK));
+        go_on(worker);
+        reap(worker);
+    }
+    return NULL;
+}
+
+static void rest(struct worker *worker)
+{
+    struct listener *listener;
+    LIST_FOREACH (listener, &worker->listeners, link)
+        listener_pause(listener);
+}
+
+static void listen_again(struct worker *worker)
+{
+    struct listener *listener;
+    LIST_FOREACH (listener, &worker->listeners, link)
+        listener_resume(listener);
+}
+
+static void on_starved_over(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct worker *worker = arg;
+    if (worker->listening == LISTENING_OPEN || worker->listening == LISTENING_RETIRED)
+        listen_again(worker);
+}
+
+void worker_starve(struct worker *worker, int error)
+{
+    uint64_t now = worker_now(worker);
+    if (worker->starved_logged_at == 0 || now - worker->starved_logged_at > STARVED_LOG_INTERVAL) {
+        worker->starved_logged_at = now;
+        log_warning("worker %u: accepting pauses, and clients wait in the backlog: %s",
+                    worker->index, strerror(error));
+    }
+    rest(worker);
+    event_add(&worker->starved, &starved_rest);
+}
+
+static void on_listen(void *arg)
+{
+    struct worker *worker = arg;
+    struct listener *listener;
+    worker->listening = (enum listening)atomic_load(&worker->wanted);
+    event_del(&worker->starved);
+    switch (worker->listening) {
+    case LISTENING_HELD:
+        rest(worker);
+        break;
+    case LISTENING_OPEN:
+    case LISTENING_RETIRED:
+        listen_again(worker);
+        break;
+    case LISTENING_OVER:
+        LIST_FOREACH (listener, &worker->listeners, link)
+            while (listener_accept(listener))
+                ;
+        event_del(&worker->starved);
+        rest(worker);
+        mailbox_post(&worker->proxy->mailbox, &worker->quiet_letter);
+        break;
+    }
+}
+
+void worker_listen(struct worker *worker, enum listening listening)
+{
+    atomic_store(&worker->wanted, listening);
+    mailbox_post(&worker->mailbox, &worker->listen_letter);
+}
+
+static void on_wake(void *arg)
+{
+    struct worker *worker = arg;
+    struct listener *listener;
+    LIST_FOREACH (listener, &worker->listeners, link)
+        if (listener->waiting_for) {
+            listener_resume(listener);
+            (void)listener_accept(listener);
+        }
+}
+
+void worker_wake(struct worker *worker)
+{
+    mailbox_post(&worker->mailbox, &worker->wake_letter);
+}
+
+static void cut(struct worker *worker, enum session_end reason)
+{
+    struct session *session;
+    while ((session = TAILQ_FIRST(&worker->sessions)))
+        session_close(session, reason);
+}
+
+static void on_cut(void *arg)
+{
+    struct worker *worker = arg;
+    cut(worker, (enum session_end)atomic_load(&worker->proxy->cut_reason));
+}
+
+void worker_cut(struct worker *worker)
+{
+    mailbox_post(&worker->mailbox, &worker->cut_letter);
+}
+
+static void on_stop(void *arg)
+{
+    struct worker *worker = arg;
+    worker->stopping = true;
+}
+
+static int open_balancers(struct worker *worker)
+{
+    const struct config *config = worker->proxy->config;
+    worker->balancers = calloc(config->backend_count + 1, sizeof *worker->balancers);
+    if (!worker->balancers)
+        return ENOMEM;
+    for (size_t i = 0; i < config->backend_count; i++)
+        if (balancer_open(&worker->balancers[i], &config->backends[i], worker->index)) {
+            while (i-- > 0)
+                balancer_close(&worker->balancers[i]);
+            return ENOMEM;
+        }
+    return 0;
+}
+
+static void close_balancers(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->proxy->config->backend_count; i++)
+        balancer_close(&worker->balancers[i]);
+}
+
+static int open_loop(struct worker *worker)
+{
+    worker->base = event_base_new();
+    if (!worker->base)
+        return ENOMEM;
+    int error = mailbox_open(&worker->mailbox, worker->base);
+    if (error) {
+        event_base_free(worker->base);
+        return error;
+    }
+    if (event_assign(&worker->starved, worker->base, -1, 0, on_starved_over, worker) ||
+        wheel_open(&worker->wheel, worker->base, wheel_now, session_on_timer, worker)) {
+        mailbox_close(&worker->mailbox);
+        event_base_free(worker->base);
+        return ENOMEM;
+    }
+    return 0;
+}
+
+int worker_open(struct worker *worker, struct proxy *proxy, unsigned index)
+{
+    worker->proxy = proxy;
+    worker->index = index;
+    LIST_INIT(&worker->listeners);
+    TAILQ_INIT(&worker->sessions);
+    STAILQ_INIT(&worker->again);
+    STAILQ_INIT(&worker->dead);
+    worker->listen_letter = (struct letter){.deliver = on_listen, .arg = worker};
+    worker->cut_letter = (struct letter){.deliver = on_cut, .arg = worker};
+    worker->stop_letter = (struct letter){.deliver = on_stop, .arg = worker};
+    worker->wake_letter = (struct letter){.deliver = on_wake, .arg = worker};
+    worker->scratch = malloc(WORKER_SCRATCH);
+    int error = worker->scratch ? open_balancers(worker) : ENOMEM;
+    if (error == 0) {
+        error = open_loop(worker);
+        if (error)
+            close_balancers(worker);
+    }
+    if (error) {
+        free(worker->balancers);
+        free(worker->scratch);
+    }
+    return error;
+}
+
+int worker_start(struct worker *worker)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    worker->now = 0;
+    int error = pthread_create(&worker->thread, NULL, run, worker);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    worker->started = error == 0;
+    return error;
+}
+
+void worker_close(struct worker *worker)
+{
+    if (worker->started) {
+        mailbox_post(&worker->mailbox, &worker->stop_letter);
+        pthread_join(worker->thread, NULL);
+    }
+    cut(worker, SESSION_STOPPED);
+    while (!STAILQ_EMPTY(&worker->again))
+        go_on(worker);
+    reap(worker);
+    while (!LIST_EMPTY(&worker->listeners))
+        listener_free(LIST_FIRST(&worker->listeners));
+    event_del(&worker->starved);
+    wheel_close(&worker->wheel);
+    mailbox_close(&worker->mailbox);
+    event_base_free(worker->base);
+    close_balancers(worker);
+    free(worker->balancers);
+    free(worker->scratch);
+}

@@ -1,0 +1,114 @@
+/* A worker: one thread with one loop, its listeners, its sessions, and nothing mutable that
+ * another worker looks at on the data path.
+ *
+ * Functions marked "main" are for the thread that made the proxy; they post a letter to the
+ * worker and return. All others run on the worker's own thread. */
+#ifndef RPPROXY_PROXY_WORKER_H
+#define RPPROXY_PROXY_WORKER_H
+
+#include "proxy/balance.h"
+#include "proxy/limit.h"
+#include "proxy/mailbox.h"
+#include "proxy/wheel.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+struct event_base;
+struct listener;
+struct proxy;
+struct session;
+
+TAILQ_HEAD(session_list, session);
+STAILQ_HEAD(session_queue, session);
+LIST_HEAD(listener_list, listener);
+
+/* Written by one worker, read by anyone. */
+struct counters {
+    atomic_uint_fast64_t sessions;       /* accepted since start */
+    atomic_uint_fast64_t connect_errors; /* attempts that failed */
+    atomic_uint_fast64_t failed;         /* sessions that found no server */
+    atomic_uint_fast64_t client_bytes;   /* received from clients of ended sessions */
+    atomic_uint_fast64_t server_bytes;   /* and from servers */
+};
+
+static inline void counter_add(atomic_uint_fast64_t *counter, uint64_t amount)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + amount,
+                          memory_order_relaxed);
+}
+
+/* What a worker does with its listeners. */
+enum listening {
+    LISTENING_HELD,    /* nothing: connections wait in the backlog */
+    LISTENING_OPEN,    /* accepts within the limits */
+    LISTENING_RETIRED, /* accepts whatever the kernel has given it, limits or not */
+    LISTENING_OVER,    /* has emptied the backlogs a last time, and will not accept again */
+};
+
+struct worker {
+    struct proxy *proxy;
+    unsigned index;
+    pthread_t thread;
+    bool started;
+    struct event_base *base;
+    struct mailbox mailbox;
+    struct wheel wheel;
+    uint64_t now; /* microseconds, CLOCK_MONOTONIC; 0: not read yet in this turn */
+    unsigned char *scratch;
+
+    struct listener_list listeners;
+    enum listening listening;
+    struct event starved; /* out of descriptors or memory: when to try again */
+
+    struct session_list sessions;
+    struct session_queue again; /* had their share of the last turn, and have more */
+    struct session_queue dead;  /* freed at the end of the turn */
+    uint64_t last_session;      /* number of the newest */
+    struct balancer *balancers; /* one for each backend of the config, in its order */
+    struct counters counters;
+
+    struct letter listen_letter, cut_letter, stop_letter, wake_letter; /* to us */
+    struct letter quiet_letter;                                        /* from us to main */
+    atomic_int wanted; /* enum listening: what listen_letter says */
+    uint64_t starved_logged_at;
+    bool stopping;
+};
+
+#define WORKER_SCRATCH (64 * 1024)
+
+/* Makes a worker; its thread starts with worker_start(). Returns 0 or an errno value; a worker
+ * that failed to open needs no closing. Main. */
+int worker_open(struct worker *worker, struct proxy *proxy, unsigned index)
+    __attribute__((warn_unused_result));
+int worker_start(struct worker *worker) __attribute__((warn_unused_result));
+
+/* Ends the thread, resets the sessions that are left, frees all. Listening descriptors stay open:
+ * they are not the worker's. Main; blocks until the thread has ended. */
+void worker_close(struct worker *worker);
+
+/* Main: the listeners go over to another way of listening. With LISTENING_OVER the proxy's
+ * on_quiet is called once every worker is there. */
+void worker_listen(struct worker *worker, enum listening listening);
+
+/* Main: ends every session, for the reason the proxy holds. */
+void worker_cut(struct worker *worker);
+
+/* Any thread: a place came free that a listener here may wait for. */
+void worker_wake(struct worker *worker);
+
+/* The time of this turn of the loop: one clock read a turn at most. */
+uint64_t worker_now(struct worker *worker);
+
+static inline uint64_t worker_now_ms(struct worker *worker)
+{
+    return worker_now(worker) / 1000;
+}
+
+/* Accepting met a shortage (of descriptors, of memory): all listeners of the worker rest, and
+ * try again soon. */
+void worker_starve(struct worker *worker, int error);
+
+#endif

@@ -1,0 +1,223 @@
+#include "reload/channel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct parcel {
+    STAILQ_ENTRY(parcel) next;
+    size_t fd_count;
+    size_t length;
+    int fds[MESSAGE_FDS_MAX];
+    struct message_head head;
+    unsigned char payload[];
+};
+
+struct channel {
+    int fd;
+    struct event *readable, *writable;
+    struct channel_events events;
+    STAILQ_HEAD(, parcel) queue;
+};
+
+union control_space {
+    struct cmsghdr align;
+    unsigned char bytes[CMSG_SPACE(sizeof(int) * MESSAGE_FDS_MAX)];
+};
+
+static void lost(struct channel *channel, const char *why)
+{
+    event_del(channel->readable);
+    event_del(channel->writable);
+    channel->events.on_lost(why, channel->events.arg);
+}
+
+static size_t take_fds(struct msghdr *header, int fds[static MESSAGE_FDS_MAX])
+{
+    size_t count = 0;
+    for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(header); cmsg; cmsg = CMSG_NXTHDR(header, cmsg)) {
+        if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t here = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        memcpy(fds + count, CMSG_DATA(cmsg), here * sizeof(int));
+        count += here;
+    }
+    return count;
+}
+
+/* Returns what is wrong with a record, or NULL. */
+static const char *examine(const struct msghdr *header, size_t size,
+                           const struct message_head *head)
+{
+    if (header->msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+        return "a message was cut short";
+    if (size < sizeof *head || head->magic != MESSAGE_MAGIC)
+        return "it does not speak the handover protocol";
+    if (head->major != MESSAGE_MAJOR)
+        return "it speaks another version of the handover protocol";
+    if (head->length != size - sizeof *head)
+        return "a message has the wrong length";
+    return NULL;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    struct channel *channel = arg;
+    struct {
+        struct message_head head;
+        unsigned char payload[MESSAGE_PAYLOAD_MAX];
+    } record = {0};
+    union control_space control;
+    struct iovec iov = {.iov_base = &record, .iov_len = sizeof record};
+    struct msghdr header = {.msg_iov = &iov,
+                            .msg_iovlen = 1,
+                            .msg_control = control.bytes,
+                            .msg_controllen = sizeof control.bytes};
+    ssize_t size = recvmsg(fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    if (size < 0) {
+        if (errno != EAGAIN && errno != EINTR)
+            lost(channel, strerror(errno));
+        return;
+    }
+    if (size == 0) {
+        lost(channel, "it is gone");
+        return;
+    }
+
+    int fds[MESSAGE_FDS_MAX];
+    size_t fd_count = take_fds(&header, fds);
+    const char *wrong = examine(&header, (size_t)size, &record.head);
+    if (wrong) {
+        lost(channel, wrong);
+    } else {
+        struct received message = {.type = (enum message_type)record.head.type,
+                                   .payload = record.payload,
+                                   .length = record.head.length,
+                                   .fds = fds,
+                                   .fd_count = fd_count};
+        channel->events.on_message(&message, channel->events.arg);
+    }
+    for (size_t i = 0; i < fd_count; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+}
+
+static int transmit(int fd, struct parcel *parcel)
+{
+    union control_space control = {0};
+    struct iovec iov = {.iov_base = &parcel->head, .iov_len = sizeof parcel->head + parcel->length};
+    struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1};
+    if (parcel->fd_count) {
+        header.msg_control = control.bytes;
+        header.msg_controllen = CMSG_SPACE(sizeof(int) * parcel->fd_count);
+        struct cmsghdr *cmsg = &control.align; /* CMSG_FIRSTHDR(&header) */
+        cmsg->cmsg_level = SOL_SOCKET;
+        cmsg->cmsg_type = SCM_RIGHTS;
+        cmsg->cmsg_len = CMSG_LEN(sizeof(int) * parcel->fd_count);
+        memcpy(CMSG_DATA(cmsg), parcel->fds, sizeof(int) * parcel->fd_count);
+    }
+    return sendmsg(fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? errno : 0;
+}
+
+static void discard(struct parcel *parcel)
+{
+    for (size_t i = 0; i < parcel->fd_count; i++)
+        close(parcel->fds[i]);
+    free(parcel);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    struct channel *channel = arg;
+    struct parcel *parcel;
+    while ((parcel = STAILQ_FIRST(&channel->queue))) {
+        int error = transmit(fd, parcel);
+        if (error == EAGAIN || error == EINTR) {
+            event_add(channel->writable, NULL);
+            return;
+        }
+        /* Any other error is the peer's end, which on_readable will see. */
+        STAILQ_REMOVE_HEAD(&channel->queue, next);
+        discard(parcel);
+    }
+}
+
+struct channel *channel_open(int fd, struct event_base *base, const struct channel_events *events)
+{
+    struct channel *channel = calloc(1, sizeof *channel);
+    if (!channel)
+        return NULL;
+    channel->fd = fd;
+    channel->events = *events;
+    STAILQ_INIT(&channel->queue);
+    channel->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, channel);
+    channel->writable = event_new(base, fd, EV_WRITE, on_writable, channel);
+    if (channel->readable && channel->writable && event_add(channel->readable, NULL) == 0)
+        return channel;
+    if (channel->readable)
+        event_free(channel->readable);
+    if (channel->writable)
+        event_free(channel->writable);
+    free(channel);
+    errno = ENOMEM;
+    return NULL;
+}
+
+void channel_set_events(struct channel *channel, const struct channel_events *events)
+{
+    channel->events = *events;
+}
+
+void channel_close(struct channel *channel)
+{
+    if (!channel)
+        return;
+    event_free(channel->readable);
+    event_free(channel->writable);
+    struct parcel *parcel;
+    while ((parcel = STAILQ_FIRST(&channel->queue))) {
+        STAILQ_REMOVE_HEAD(&channel->queue, next);
+        discard(parcel);
+    }
+    close(channel->fd);
+    free(channel);
+}
+
+void channel_send(struct channel *channel, enum message_type type, const void *payload,
+                  size_t length, const int *fds, size_t fd_count)
+{
+    struct parcel *parcel = calloc(1, sizeof *parcel + length);
+    if (!parcel)
+        return; /* the peer's timeout will tell */
+    parcel->head = (struct message_head){.magic = MESSAGE_MAGIC,
+                                         .major = MESSAGE_MAJOR,
+                                         .minor = MESSAGE_MINOR,
+                                         .type = type,
+                                         .length = (uint32_t)length};
+    parcel->length = length;
+    if (length)
+        memcpy(parcel->payload, payload, length);
+    for (; parcel->fd_count < fd_count; parcel->fd_count++) {
+        int copy = fcntl(fds[parcel->fd_count], F_DUPFD_CLOEXEC, 0);
+        if (copy < 0) {
+            discard(parcel);
+            return;
+        }
+        parcel->fds[parcel->fd_count] = copy;
+    }
+    STAILQ_INSERT_TAIL(&channel->queue, parcel, next);
+    if (STAILQ_FIRST(&channel->queue) == parcel)
+        on_writable(channel->fd, 0, channel);
+}
+
+int channel_fd(const struct channel *channel)
+{
+    return channel->fd;
+}

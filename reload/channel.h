@@ -1,0 +1,46 @@
+/* One end of the handover's socket pair, on the main loop. */
+#ifndef RPPROXY_RELOAD_CHANNEL_H
+#define RPPROXY_RELOAD_CHANNEL_H
+
+#include "reload/message.h"
+
+#include <event2/event.h>
+#include <stddef.h>
+
+struct channel;
+
+struct received {
+    enum message_type type;
+    const void *payload; /* valid during the call; zero-filled up to MESSAGE_PAYLOAD_MAX */
+    size_t length;
+    int *fds; /* close-on-exec; those the receiver takes it sets to -1, others are closed */
+    size_t fd_count;
+};
+
+struct channel_events {
+    void (*on_message)(const struct received *message, void *arg);
+    /* The other end is gone, or spoke no protocol of ours (why says what). Called once, last; the
+     * channel is still to be closed. */
+    void (*on_lost)(const char *why, void *arg);
+    void *arg;
+};
+
+/* Takes over fd, a SOCK_SEQPACKET socket. NULL and errno on failure (fd is the caller's then). */
+struct channel *channel_open(int fd, struct event_base *base, const struct channel_events *events)
+    __attribute__((warn_unused_result));
+
+/* What comes next goes to other ears; also from within an event. */
+void channel_set_events(struct channel *channel, const struct channel_events *events);
+
+/* NULL is allowed; also from within an event. */
+void channel_close(struct channel *channel);
+
+/* Sends, or queues what the socket does not take yet; descriptors stay the caller's. A peer that
+ * is gone shows as on_lost. */
+void channel_send(struct channel *channel, enum message_type type, const void *payload,
+                  size_t length, const int *fds, size_t fd_count);
+
+/* The descriptor, to be passed on to another process. */
+int channel_fd(const struct channel *channel);
+
+#endif

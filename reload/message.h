@@ -1,0 +1,92 @@
+/* The handover protocol's messages: one SEQPACKET record each, over a socket pair that the
+ * successor inherits. Both ends run on one machine: host byte order, fixed widths.
+ *
+ *     predecessor                                  successor
+ *          | <------------------------------- HELLO |  started
+ *          | OFFER_BIND ... OFFER ----------------> |  parses, binds, listens
+ *          | <------------------- PROGRESS (errors) |
+ *          | <--------------- READY_BIND ... READY  |
+ *   steers | COMMIT ------------------------------> |  accepts, pidfile, control socket
+ *          | <------------------------------ ACTIVE |
+ *  lingers | ELDER (older generations) ...          |
+ *          | CLOSED ------------------------------> |  pins the groups to itself
+ *   drains | SESSIONS ... ------------------------> |
+ *          | <------------------------- CUT, or STOP |
+ *    exits | (end of file)                          |
+ *
+ * Until COMMIT the predecessor decides; it never stopped serving, so going back costs nothing. An
+ * end of file means that the other is gone: before CLOSED the predecessor takes everything back;
+ * a successor without predecessor goes on alone. Unknown types of the same major version are
+ * passed over. */
+#ifndef RPPROXY_RELOAD_MESSAGE_H
+#define RPPROXY_RELOAD_MESSAGE_H
+
+#include "config/address.h"
+
+#include <stdint.h>
+
+#define MESSAGE_MAGIC 0x72707078u
+#define MESSAGE_MAJOR 1
+#define MESSAGE_MINOR 0
+
+#define MESSAGE_PAYLOAD_MAX 4096
+#define MESSAGE_FDS_MAX     128 /* the kernel's SCM_MAX_FD is 253 */
+
+enum message_type {
+    MESSAGE_HELLO = 1,
+    MESSAGE_OFFER_BIND,
+    MESSAGE_OFFER,
+    MESSAGE_PROGRESS,
+    MESSAGE_READY_BIND,
+    MESSAGE_READY,
+    MESSAGE_COMMIT,
+    MESSAGE_ACTIVE,
+    MESSAGE_ELDER,
+    MESSAGE_CLOSED,
+    MESSAGE_SESSIONS,
+    MESSAGE_CUT,
+    MESSAGE_STOP,
+};
+
+struct message_head {
+    uint32_t magic;
+    uint16_t major, minor;
+    uint32_t type;
+    uint32_t length; /* of the payload */
+};
+
+struct message_hello {
+    uint32_t pid;
+    char version[32];
+};
+
+/* One bind of the predecessor. Descriptors, if any, are its listening sockets, for the successor
+ * to use instead of its own; more than MESSAGE_FDS_MAX come in further messages. */
+struct message_offer_bind {
+    char text[ADDRESS_TEXT_MAX];
+    uint32_t listeners;
+};
+
+/* Ends the OFFER_BINDs. */
+struct message_offer {
+    uint32_t generation; /* the predecessor's */
+    uint32_t pid;
+};
+
+/* PROGRESS: an error line of the successor, without an end of line. */
+
+/* One bind of the successor that the predecessor offered. */
+struct message_ready_bind {
+    char text[ADDRESS_TEXT_MAX];
+    uint32_t listeners;
+};
+
+/* A generation that drains. ELDER carries the channel to it as a descriptor; SESSIONS speaks of
+ * the sender itself. */
+struct message_sessions {
+    uint32_t generation;
+    uint32_t pid;
+    uint64_t sessions;
+};
+
+#endif
