@@ -1,0 +1,26 @@
+#include "reload/group.h"
+
+struct steer_range group_pinned(unsigned own)
+{
+    return (struct steer_range){.first = 0, .count = own};
+}
+
+struct steer_range group_handed_over(unsigned old, unsigned own)
+{
+    return (struct steer_range){.first = old, .count = own};
+}
+
+struct steer_range group_while_closing(unsigned closing, unsigned own)
+{
+    return (struct steer_range){.first = closing + 1, .count = own - 1};
+}
+
+unsigned group_rotation(unsigned rotation, unsigned own, unsigned closed)
+{
+    return (rotation % own + closed % own) % own;
+}
+
+unsigned group_standing(unsigned position, unsigned own, unsigned rotation)
+{
+    return (position + own - rotation % own) % own;
+}
