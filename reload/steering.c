@@ -1,0 +1,77 @@
+#include "reload/steering.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/membarrier.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+static int set_program(int fd, int option, struct sock_filter *code, size_t length)
+{
+    struct sock_fprog program = {.len = (unsigned short)length, .filter = code};
+
+    return setsockopt(fd, SOL_SOCKET, option, &program, sizeof program) == 0 ? 0 : errno;
+}
+
+int steering_set(int listener_fd, struct steer_range range)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)(SKF_AD_OFF + SKF_AD_RANDOM)),
+        BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, range.count),
+        BPF_STMT(BPF_ALU | BPF_ADD | BPF_K, range.first),
+        BPF_STMT(BPF_RET | BPF_A, 0),
+    };
+
+    if (range.count == 0)
+        return EINVAL;
+    return set_program(listener_fd, SO_ATTACH_REUSEPORT_CBPF, code, COUNT(code));
+}
+
+int steering_silence(int listener_fd)
+{
+    /* A filter on a TCP socket sees the segment from its TCP header on, for both families. */
+    enum { FLAGS_OFFSET = 13, DROP = 0, PASS_WHOLE = -1 };
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS_OFFSET),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, TH_SYN | TH_ACK),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TH_SYN, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, DROP),
+        BPF_STMT(BPF_RET | BPF_K, (unsigned)PASS_WHOLE),
+    };
+
+    return set_program(listener_fd, SO_ATTACH_FILTER, code, COUNT(code));
+}
+
+int steering_unsilence(int fd)
+{
+    int unused = 0;
+
+    if (setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused) != 0)
+        return errno == ENOENT ? 0 : errno;
+    return 0;
+}
+
+int steering_grace(void)
+{
+    return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0 ? 0 : errno;
+}
+
+int listener_queue(int fd)
+{
+    struct tcp_info info;
+    socklen_t length = sizeof info;
+
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0)
+        return -1;
+    if (length < offsetof(struct tcp_info, tcpi_unacked) + sizeof info.tcpi_unacked ||
+        info.tcpi_state != TCP_LISTEN) {
+        errno = EINVAL;
+        return -1;
+    }
+    return (int)info.tcpi_unacked;
+}

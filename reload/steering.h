@@ -1,0 +1,51 @@
+/* Which listener of a reuseport group gets a new connection, and when the last of the connections
+ * that were under way at a change has arrived. No privilege is needed for any of it.
+ *
+ * A listener is retired without loss in this order:
+ *   1. steering_set() to others of the group, steering_grace(): no new handshake begins here.
+ *   2. steering_silence(): none begins here even if the successor dies and the kernel falls back.
+ *   3. sockdiag's snapshot of the handshakes in SYN_RECV; go on accepting until none is left.
+ *   4. steering_grace() once more: the last of them may just be on its way from SYN_RECV into the
+ *      accept queue, and stand in neither.
+ *   5. accept until listener_queue() is 0; close.
+ * A bind that has no successor is retired by steps 2 (and the grace) to 5. */
+#ifndef RPPROXY_RELOAD_STEERING_H
+#define RPPROXY_RELOAD_STEERING_H
+
+#include "reload/group.h"
+
+#include <sys/socket.h>
+
+/* New connections to the group of listener_fd go to a random index of range, whichever member of
+ * the group listener_fd is. An index at which nobody stands is answered by the kernel's own
+ * choice by hash among all members. The socket must be listening: one that is only bound is
+ * in no group yet. Handshakes that have begun stay where they began; the final ACK of one that
+ * was answered by a SYN cookie goes to the new range, and is good there.
+ * Returns 0 or an errno value (EINVAL for an empty range); the earlier program stays then. */
+int steering_set(int listener_fd, struct steer_range range) __attribute__((warn_unused_result));
+
+/* The listener ignores SYNs from now on: a client repeats its SYN after a second, and meets who
+ * stands there then. All else passes: the ACKs and data of handshakes in SYN_RECV. Call it after
+ * steering away, or every SYN in between costs its client that second.
+ * A connection that is established meanwhile inherits the filter: it runs once for each packet
+ * (some nanoseconds) and keeps the kernel from answering a SYN in mid-connection by a challenge
+ * ACK. steering_unsilence() on the accepted socket takes it off; to worry about it is not
+ * necessary. Returns 0 or an errno value. */
+int steering_silence(int listener_fd) __attribute__((warn_unused_result));
+
+/* Takes steering_silence() back, on a listener or on an accepted socket; harmless where nothing
+ * was silenced. Returns 0 or an errno value. */
+int steering_unsilence(int fd);
+
+/* Returns when every packet that the kernel was working on at the call is done with, so that none
+ * still follows an earlier program or filter (synchronize_rcu() by way of membarrier(2)). Blocks
+ * for some ten milliseconds. Returns 0, or an errno value where the kernel does not offer it:
+ * ENOSYS, EPERM (seccomp), EINVAL (nohz_full); a wait of some hundred milliseconds is then the
+ * next best. */
+int steering_grace(void) __attribute__((warn_unused_result));
+
+/* How many connections wait in the accept queue of a listening TCP socket (tcpi_unacked).
+ * -1 and errno when fd is not one. */
+int listener_queue(int fd);
+
+#endif
