@@ -1,0 +1,358 @@
+#include "reload/sockdiag.h"
+#include "reload/steering.h"
+#include "tests/unit/loopback.h"
+#include "tests/unit/suites.h"
+
+#include <check.h>
+#include <errno.h>
+#include <linux/sock_diag.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sched.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MOST        5
+#define GENERATIONS 8
+
+static void steer(int listener, struct steer_range range)
+{
+    ck_assert_int_eq(steering_set(listener, range), 0);
+}
+
+static void steer_to_one(int listener, unsigned index)
+{
+    steer(listener, (struct steer_range){.first = index, .count = 1});
+}
+
+/* Which of the listeners a new connection reaches. */
+static unsigned who_accepts(const int *listeners, unsigned count, const struct address *address)
+{
+    struct pollfd polled[2 * MOST];
+    int client = loopback_connect(address);
+    unsigned who = count, ready = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        polled[i] = (struct pollfd){.fd = listeners[i], .events = POLLIN};
+    ck_assert_int_gt(poll(polled, count, 60000), 0);
+    for (unsigned i = 0; i < count; i++)
+        if (polled[i].revents != 0) {
+            who = i;
+            ready++;
+        }
+    ck_assert_uint_eq(ready, 1);
+    close(accept(listeners[who], NULL, NULL));
+    loopback_reset(client);
+    return who;
+}
+
+struct generation {
+    int listeners[MOST]; /* in the order of listen() */
+    unsigned count;
+    unsigned rotation;
+};
+
+static void open_generation(struct generation *generation, unsigned count, struct address *address)
+{
+    generation->count = count;
+    generation->rotation = 0;
+    for (unsigned i = 0; i < count; i++)
+        generation->listeners[i] = loopback_listen(address);
+}
+
+/* Asks the kernel for each index, the predecessor's first `old_open` and the successor's behind. */
+static void check_order(const struct generation *old, unsigned old_open,
+                        const struct generation *own, const struct address *address)
+{
+    int standing[2 * MOST];
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < old_open; i++)
+        standing[count++] = old->listeners[group_standing(i, old->count, old->rotation)];
+    for (unsigned i = 0; i < own->count; i++)
+        standing[count++] = own->listeners[group_standing(i, own->count, own->rotation)];
+    for (unsigned i = 0; i < count; i++) {
+        steer_to_one(own->listeners[0], i);
+        ck_assert_uint_eq(who_accepts(standing, count, address), i);
+    }
+}
+
+static void follow_handovers(const unsigned sizes[2], struct address *address)
+{
+    struct generation old, own;
+
+    open_generation(&old, sizes[0], address);
+    for (unsigned g = 1; g <= GENERATIONS; g++) {
+        open_generation(&own, sizes[g % 2], address);
+        check_order(&old, old.count, &own, address);
+        for (unsigned closing = old.count; closing-- > 0;) {
+            close(old.listeners[group_standing(closing, old.count, old.rotation)]);
+            own.rotation = group_rotation(own.rotation, own.count, 1);
+            check_order(&old, closing, &own, address);
+        }
+        old = own;
+    }
+    for (unsigned i = 0; i < old.count; i++)
+        close(old.listeners[i]);
+}
+
+START_TEST(arithmetic_is_the_kernel_s)
+{
+    struct address address;
+
+    for (unsigned a = 1; a <= MOST; a++)
+        for (unsigned b = 1; b <= MOST; b++) {
+            if (!loopback_bind(_i, &address))
+                return;
+            follow_handovers((const unsigned[]){a, b}, &address);
+        }
+}
+END_TEST
+
+START_TEST(any_member_steers_the_whole_group)
+{
+    struct address address;
+    int listeners[3];
+
+    if (!loopback_bind(_i, &address))
+        return;
+    for (unsigned i = 0; i < 3; i++)
+        listeners[i] = loopback_listen(&address);
+    for (unsigned member = 0; member < 3; member++)
+        for (unsigned i = 0; i < 3; i++) {
+            steer_to_one(listeners[member], i);
+            ck_assert_uint_eq(who_accepts(listeners, 3, &address), i);
+        }
+}
+END_TEST
+
+START_TEST(a_range_is_used_whole_and_alone)
+{
+    struct address address;
+    int listeners[4];
+    unsigned hits[4] = {0};
+
+    if (!loopback_bind(_i, &address))
+        return;
+    for (unsigned i = 0; i < 4; i++)
+        listeners[i] = loopback_listen(&address);
+    steer(listeners[0], (struct steer_range){.first = 1, .count = 2});
+    /* That 200 fair coins all fall the same way happens once in 2^199. */
+    for (int i = 0; i < 200; i++)
+        hits[who_accepts(listeners, 4, &address)]++;
+    ck_assert_uint_eq(hits[0] + hits[3], 0);
+    ck_assert_uint_gt(hits[1], 0);
+    ck_assert_uint_gt(hits[2], 0);
+}
+END_TEST
+
+/* How a successor's death is rolled back by the kernel itself. */
+START_TEST(an_index_at_which_nobody_stands_reaches_those_who_are_there)
+{
+    struct address address;
+    int listeners[3];
+
+    if (!loopback_bind(_i, &address))
+        return;
+    for (unsigned i = 0; i < 3; i++)
+        listeners[i] = loopback_listen(&address);
+    steer_to_one(listeners[0], 2);
+    close(listeners[2]);
+    for (int i = 0; i < 20; i++)
+        ck_assert_uint_lt(who_accepts(listeners, 2, &address), 2);
+}
+END_TEST
+
+START_TEST(a_newcomer_receives_nothing_while_pinned)
+{
+    struct address address;
+    int listeners[4];
+
+    if (!loopback_bind(_i, &address))
+        return;
+    listeners[0] = loopback_listen(&address);
+    listeners[1] = loopback_listen(&address);
+    steer(listeners[0], group_pinned(2));
+    listeners[2] = loopback_listen(&address);
+    listeners[3] = loopback_listen(&address);
+    for (int i = 0; i < 100; i++)
+        ck_assert_uint_lt(who_accepts(listeners, 4, &address), 2);
+}
+END_TEST
+
+START_TEST(nonsense_is_refused_and_changes_nothing)
+{
+    struct address address;
+    int listeners[2], unix_socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    ck_assert(loopback_bind(0, &address));
+    listeners[0] = loopback_listen(&address);
+    listeners[1] = loopback_listen(&address);
+    steer_to_one(listeners[0], 1);
+    ck_assert_int_eq(steering_set(listeners[0], (struct steer_range){.first = 0, .count = 0}),
+                     EINVAL);
+    ck_assert_uint_eq(who_accepts(listeners, 2, &address), 1);
+    ck_assert_int_eq(steering_set(-1, group_pinned(1)), EBADF);
+    ck_assert_int_ne(steering_set(unix_socket, group_pinned(1)), 0);
+    ck_assert_int_eq(steering_silence(-1), EBADF);
+    ck_assert_int_eq(steering_unsilence(-1), EBADF);
+    close(unix_socket);
+}
+END_TEST
+
+static unsigned drops(int fd)
+{
+    unsigned memory[SK_MEMINFO_VARS];
+    socklen_t length = sizeof memory;
+
+    ck_assert_int_eq(getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &length), 0);
+    return memory[SK_MEMINFO_DROPS];
+}
+
+static unsigned tcp_state(int fd)
+{
+    struct tcp_info info;
+    socklen_t length = sizeof info;
+
+    ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length), 0);
+    return info.tcpi_state;
+}
+
+static void await_handshakes(const struct address *address, size_t wanted)
+{
+    for (;;) {
+        struct handshakes *handshakes;
+        size_t left;
+
+        ck_assert_int_eq(handshakes_take(address, 1, &handshakes), 0);
+        ck_assert_int_eq(handshakes_left(handshakes, &left), 0);
+        handshakes_free(handshakes);
+        if (left == wanted)
+            return;
+        sched_yield();
+    }
+}
+
+START_TEST(a_silenced_listener_hears_no_syn)
+{
+    struct address address;
+    int listener, client, accepted;
+
+    if (!loopback_bind(_i, &address))
+        return;
+    listener = loopback_listen(&address);
+    ck_assert_int_eq(steering_silence(listener), 0);
+    client = loopback_connect(&address);
+    while (drops(listener) == 0)
+        sched_yield();
+    ck_assert_uint_eq(tcp_state(client), TCP_SYN_SENT);
+    ck_assert_int_eq(listener_queue(listener), 0);
+
+    /* The client repeats its SYN. */
+    ck_assert_int_eq(steering_unsilence(listener), 0);
+    ck_assert_int_eq(steering_unsilence(listener), 0);
+    loopback_await(listener, POLLIN);
+    accepted = accept(listener, NULL, NULL);
+    ck_assert_int_ge(accepted, 0);
+    loopback_await(client, POLLOUT);
+    close(accepted);
+    close(client);
+}
+END_TEST
+
+START_TEST(a_silenced_listener_completes_what_has_begun)
+{
+    struct address address;
+    char text[16];
+    int listeners[2], client, accepted;
+
+    if (!loopback_bind(_i, &address))
+        return;
+    listeners[0] = loopback_listen_deferred(&address);
+    listeners[1] = loopback_listen(&address);
+    steer_to_one(listeners[0], 0);
+    client = loopback_connect(&address);
+    loopback_await(client, POLLOUT);
+    await_handshakes(&address, 1);
+    ck_assert_int_eq(listener_queue(listeners[0]), 0);
+
+    steer_to_one(listeners[0], 1);
+    ck_assert_int_eq(steering_silence(listeners[0]), 0);
+    ck_assert_int_eq(send(client, "late", 4, MSG_NOSIGNAL), 4);
+    loopback_await(listeners[0], POLLIN);
+    accepted = accept(listeners[0], NULL, NULL);
+    ck_assert_int_ge(accepted, 0);
+    ck_assert_int_eq(recv(accepted, text, sizeof text, 0), 4);
+    ck_assert_mem_eq(text, "late", 4);
+
+    /* What it inherited lets data and the end through, with the filter and without. */
+    ck_assert_int_eq(send(accepted, "answer", 6, MSG_NOSIGNAL), 6);
+    loopback_await(client, POLLIN);
+    ck_assert_int_eq(recv(client, text, sizeof text, 0), 6);
+    ck_assert_int_eq(steering_unsilence(accepted), 0);
+    ck_assert_int_eq(shutdown(client, SHUT_WR), 0);
+    loopback_await(accepted, POLLIN);
+    ck_assert_int_eq(recv(accepted, text, sizeof text, 0), 0);
+    ck_assert_int_eq(listener_queue(listeners[1]), 0);
+    close(accepted);
+    close(client);
+}
+END_TEST
+
+START_TEST(the_queue_is_counted)
+{
+    struct address address;
+    int listener, clients[3], error;
+
+    if (!loopback_bind(_i, &address))
+        return;
+    listener = loopback_listen(&address);
+    ck_assert_int_eq(listener_queue(listener), 0);
+    for (int i = 0; i < 3; i++) {
+        clients[i] = loopback_connect(&address);
+        loopback_await(clients[i], POLLOUT);
+    }
+    while (listener_queue(listener) < 3)
+        sched_yield();
+    ck_assert_int_eq(listener_queue(listener), 3);
+    close(accept(listener, NULL, NULL));
+    ck_assert_int_eq(listener_queue(listener), 2);
+
+    ck_assert_int_eq(listener_queue(clients[0]), -1);
+    error = errno;
+    ck_assert_int_eq(error, EINVAL);
+    ck_assert_int_eq(listener_queue(-1), -1);
+    for (int i = 0; i < 3; i++)
+        close(clients[i]);
+}
+END_TEST
+
+START_TEST(grace_passes_or_says_that_it_cannot)
+{
+    int error = steering_grace();
+
+    ck_assert_msg(error == 0 || error == ENOSYS || error == EPERM || error == EINVAL, "%s",
+                  strerror(error));
+}
+END_TEST
+
+Suite *steering_suite(void)
+{
+    Suite *suite = suite_create("steering");
+    TCase *tests = tcase_create("kernel");
+
+    tcase_set_timeout(tests, 120);
+    tcase_add_loop_test(tests, arithmetic_is_the_kernel_s, 0, LOOPBACK_BINDS);
+    tcase_add_loop_test(tests, any_member_steers_the_whole_group, 0, LOOPBACK_BINDS);
+    tcase_add_loop_test(tests, a_range_is_used_whole_and_alone, 0, LOOPBACK_BINDS);
+    tcase_add_loop_test(tests, an_index_at_which_nobody_stands_reaches_those_who_are_there, 0,
+                        LOOPBACK_BINDS);
+    tcase_add_loop_test(tests, a_newcomer_receives_nothing_while_pinned, 0, LOOPBACK_BINDS);
+    tcase_add_test(tests, nonsense_is_refused_and_changes_nothing);
+    tcase_add_loop_test(tests, a_silenced_listener_hears_no_syn, 0, LOOPBACK_BINDS);
+    tcase_add_loop_test(tests, a_silenced_listener_completes_what_has_begun, 0, LOOPBACK_BINDS);
+    tcase_add_loop_test(tests, the_queue_is_counted, 0, LOOPBACK_BINDS);
+    tcase_add_test(tests, grace_passes_or_says_that_it_cannot);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
