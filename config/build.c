@@ -10,6 +10,9 @@
 
 #define WEIGHT_MAX 256
 
+/* A hint is worth a look at so many names, not at all of a generated file's. */
+#define SUGGEST_FROM_MAX 1000
+
 /* A name or address that only one may have. */
 struct claim {
     const char *text;
@@ -29,8 +32,7 @@ struct builder {
     struct config *config;
     const struct document *document;
     struct problems *problems;
-    const struct section *defaults; /* NULL: none */
-    struct frontend_conf frontend;  /* as [defaults] makes them */
+    struct frontend_conf frontend; /* as [defaults] makes them */
     struct backend_conf backend;
     struct claims binds; /* of all frontends */
 };
@@ -73,10 +75,6 @@ static void check_global_again(struct builder *builder, const struct section *ea
                                const struct section *section)
 {
     char first[PLACE_TEXT_MAX];
-    if (earlier->place.source == section->place.source)
-        problem_add(builder->problems, section->place,
-                    "section [global] is given twice; first in %s",
-                    place_text(earlier->place, section->place, first));
     for (size_t i = 0; i < section->settings.count; i++) {
         const struct entry *entry = &section->settings.items[i];
         const struct entry *other = section_setting(earlier, entry->option);
@@ -89,37 +87,31 @@ static void check_global_again(struct builder *builder, const struct section *ea
 static void build_global(struct builder *builder)
 {
     const struct document *document = builder->document;
+    const struct section **globals = memory_new(document->source_count, sizeof(struct section *));
+    size_t count = 0;
     options_set_initial(OWNER_CONFIG, builder->config);
     for (size_t i = 0; i < document->section_count; i++) {
         const struct section *section = document->sections[i];
         if (section->kind != SECTION_GLOBAL)
             continue;
-        for (size_t j = 0; j < i; j++)
-            if (document->sections[j]->kind == SECTION_GLOBAL)
-                check_global_again(builder, document->sections[j], section);
+        for (size_t j = 0; j < count; j++)
+            check_global_again(builder, globals[j], section);
+        globals[count++] = section;
         apply(builder, section, OWNER_CONFIG, builder->config);
     }
+    free(globals);
     if (!builder->config->control)
         builder->config->control = memory_copy(config_default_control());
 }
 
 static void build_defaults(struct builder *builder)
 {
-    char first[PLACE_TEXT_MAX];
+    const struct section *defaults = builder->document->defaults;
     options_set_initial(OWNER_FRONTEND, &builder->frontend);
     options_set_initial(OWNER_BACKEND, &builder->backend);
-    for (size_t i = 0; i < builder->document->section_count; i++) {
-        const struct section *section = builder->document->sections[i];
-        if (section->kind != SECTION_DEFAULTS)
-            continue;
-        if (builder->defaults)
-            problem_add(builder->problems, section->place,
-                        "section [defaults] is given twice; first in %s",
-                        place_text(builder->defaults->place, section->place, first));
-        else
-            builder->defaults = section;
-        apply(builder, section, OWNER_FRONTEND, &builder->frontend);
-        apply(builder, section, OWNER_BACKEND, &builder->backend);
+    if (defaults) {
+        apply(builder, defaults, OWNER_FRONTEND, &builder->frontend);
+        apply(builder, defaults, OWNER_BACKEND, &builder->backend);
     }
 }
 
@@ -263,6 +255,7 @@ static void build_frontend(struct builder *builder, const struct section *sectio
 {
     struct frontend_conf *frontend = &builder->config->frontends[builder->config->frontend_count++];
     size_t count = count_members(section, OPTION_BIND);
+    char where[PLACE_TEXT_MAX];
     *frontend = builder->frontend;
     frontend->name = memory_copy(section->name);
     frontend->line = section->place.line;
@@ -271,16 +264,16 @@ static void build_frontend(struct builder *builder, const struct section *sectio
         if (section->members.items[i].option->type == OPTION_BIND)
             add_bind(builder, frontend, &section->members.items[i]);
     apply(builder, section, OWNER_FRONTEND, frontend);
-    if (count == 0)
-        problem_add(builder->problems, section->place,
-                    "%s '%s' has no bind; add 'bind = ADDRESS:PORT'",
-                    section_kind_name(section->kind), section->name);
+    if (count == 0 && !section->unread)
+        problem_add(builder->problems, section->place, "%s has no bind; add 'bind = HOST:PORT'",
+                    section_text(section, where));
 }
 
 static void build_backend(struct builder *builder, const struct section *section)
 {
     struct backend_conf *backend = &builder->config->backends[builder->config->backend_count++];
     size_t count = count_members(section, OPTION_SERVER);
+    char where[PLACE_TEXT_MAX];
     unsigned weights = 0;
     struct claims names = {0};
     *backend = builder->backend;
@@ -294,14 +287,14 @@ static void build_backend(struct builder *builder, const struct section *section
     apply(builder, section, OWNER_BACKEND, backend);
     for (size_t i = 0; i < backend->server_count; i++)
         weights |= backend->servers[i].weight;
-    if (count == 0)
+    if (count == 0 && !section->unread)
         problem_add(builder->problems, section->place,
-                    "%s '%s' has no server; add 'server = NAME ADDRESS:PORT'",
-                    section_kind_name(section->kind), section->name);
-    else if (weights == 0 && backend->server_count == count)
+                    "%s has no server; add 'server = NAME HOST:PORT'",
+                    section_text(section, where));
+    else if (count > 0 && weights == 0 && backend->server_count == count)
         problem_add(builder->problems, section->place,
-                    "%s '%s' has only servers of weight 0; none would ever be chosen",
-                    section_kind_name(section->kind), section->name);
+                    "%s has only servers of weight 0; none would ever be chosen",
+                    section_text(section, where));
 }
 
 /* --- references ---------------------------------------------------------------------------- */
@@ -331,7 +324,7 @@ static void unknown_backend(struct builder *builder, const struct entry *entry)
 {
     char hint[SUGGEST_TEXT_MAX];
     struct suggestion suggestion = suggest_begin(entry->value);
-    for (size_t i = 0; i < builder->config->backend_count; i++)
+    for (size_t i = 0; i < builder->config->backend_count && i < SUGGEST_FROM_MAX; i++)
         suggest_offer(&suggestion, builder->config->backends[i].name);
     problem_add(builder->problems, entry->place, "backend: there is no [backend %s]%s",
                 entry->value, suggest_text(&suggestion, hint));
@@ -343,6 +336,7 @@ static void resolve_backends(struct builder *builder)
     struct config *config = builder->config;
     const struct backend_conf **sorted = memory_new(config->backend_count, sizeof(void *));
     struct frontend_conf *frontend = config->frontends;
+    char where[PLACE_TEXT_MAX];
     for (size_t i = 0; i < config->backend_count; i++)
         sorted[i] = &config->backends[i];
     qsort(sorted, config->backend_count, sizeof(void *), by_name);
@@ -353,14 +347,16 @@ static void resolve_backends(struct builder *builder)
         const struct entry *entry = backend_entry(section);
         const char *name = entry ? entry->value : section->name;
         if (!entry && section->kind == SECTION_FRONTEND) {
-            problem_add(builder->problems, section->place,
-                        "frontend '%s' has no backend; add 'backend = NAME'", section->name);
+            if (!section->unread)
+                problem_add(builder->problems, section->place,
+                            "%s has no backend; add 'backend = NAME'",
+                            section_text(section, where));
         } else {
             const struct backend_conf **found =
                 bsearch(name, sorted, config->backend_count, sizeof(void *), name_of);
             if (found)
                 frontend->backend = *found;
-            else if (!builder->document->incomplete)
+            else if (!builder->document->unread)
                 unknown_backend(builder, entry);
         }
         frontend++;
@@ -369,6 +365,18 @@ static void resolve_backends(struct builder *builder)
 }
 
 /* --- names --------------------------------------------------------------------------------- */
+
+/* The control socket and a bind would replace one another. */
+static void check_control(struct builder *builder)
+{
+    for (size_t i = 0; i < builder->binds.count; i++) {
+        const struct claim *bind = &builder->binds.items[i];
+        if (strncmp(bind->text, "unix:", 5) == 0 &&
+            strcmp(bind->text + 5, builder->config->control) == 0)
+            problem_add(builder->problems, bind->place, "bind '%s' is the control socket's path",
+                        bind->text);
+    }
+}
 
 static void name_taken(struct builder *builder, const struct section *section,
                        const struct section *holder)
@@ -439,8 +447,9 @@ void config_build(struct config *config, const struct document *document, struct
     }
     resolve_backends(&builder);
     check_names(&builder);
+    check_control(&builder);
     check_claims(&builder, &builder.binds, "bind");
-    if (frontends == 0 && !document->incomplete)
+    if (frontends == 0 && !document->unread)
         problem_add(problems, (struct place){.source = document->sources[0]},
                     "nothing to serve: there is no [frontend NAME] and no [listen NAME]");
 }

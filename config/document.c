@@ -18,6 +18,7 @@
 
 #define FILE_BYTES_MAX    (64 << 20)
 #define INCLUDE_DEPTH_MAX 8
+#define SOURCES_MAX       1000
 
 /* How a file came to be read, up to the main file: what an include loop is found by. */
 struct chain {
@@ -36,6 +37,7 @@ struct reading {
     const char *next;   /* what is left of the text */
     const char *end;
     struct section *section; /* NULL before the first, and in one that was refused */
+    struct section *global;  /* this file's, or NULL */
     bool refused;            /* the keys of an unknown section are nobody's */
 };
 
@@ -70,7 +72,7 @@ static bool find_kind(struct reading *reading, const char *word, enum section_ki
     return true;
 }
 
-static bool check_section_name(struct reading *reading, enum section_kind kind, const char *name)
+static void check_section_name(struct reading *reading, enum section_kind kind, const char *name)
 {
     const char *word = section_kind_name(kind);
     if (!has_name(kind) && *name)
@@ -79,9 +81,6 @@ static bool check_section_name(struct reading *reading, enum section_kind kind, 
         problem_add(reading->problems, reading->place, "[%s] needs a name: [%s NAME]", word, word);
     else if (*name && !is_name(name))
         problem_add(reading->problems, reading->place, "name '%s' may hold " NAME_RULE, name);
-    else
-        return true;
-    return false;
 }
 
 static struct section *add_section(struct reading *reading, enum section_kind kind,
@@ -98,23 +97,37 @@ static struct section *add_section(struct reading *reading, enum section_kind ki
     return section;
 }
 
-/* line: "[KIND NAME]", trimmed and without its comment; it is cut apart. */
+/* [global] and [defaults] are one each: what a second one says is taken as said in the first. */
+static struct section *find_section(struct reading *reading, enum section_kind kind,
+                                    const char *name)
+{
+    char first[PLACE_TEXT_MAX];
+    struct document *document = reading->document;
+    if (kind != SECTION_GLOBAL && kind != SECTION_DEFAULTS)
+        return add_section(reading, kind, name);
+    struct section **only = kind == SECTION_GLOBAL ? &reading->global : &document->defaults;
+    if (*only)
+        problem_add(reading->problems, reading->place, "section [%s] is given twice; first in %s",
+                    section_kind_name(kind), place_text((*only)->place, reading->place, first));
+    else
+        *only = add_section(reading, kind, name);
+    return *only;
+}
+
+/* line: "[KIND NAME]", trimmed and without its comment; it is cut apart. A head with a mistake in
+ * it counts all the same, so that its keys are checked and it is not missed elsewhere. */
 static void begin_section(struct reading *reading, char *line)
 {
-    static const char blanks[] = " \t\v\f";
+    static const char blanks[] = " \t\v\f\r";
     char *close = strchr(line, ']');
     enum section_kind kind;
-    reading->section = NULL;
-    reading->refused = true;
-    if (!close) {
+    if (!close)
         problem_add(reading->problems, reading->place, "']' is missing");
-        reading->document->incomplete = true;
-        return;
-    }
-    if (close[1])
+    else if (close[1])
         problem_add(reading->problems, reading->place,
                     "nothing but a comment may follow the section's ']'");
-    *close = '\0';
+    if (close)
+        *close = '\0';
 
     char *word = line + 1 + strspn(line + 1, blanks);
     char *rest = word + strcspn(word, blanks);
@@ -122,14 +135,14 @@ static void begin_section(struct reading *reading, char *line)
     *rest = '\0';
     for (size_t length = strlen(name); length > 0 && strchr(blanks, name[length - 1]);)
         name[--length] = '\0';
+    reading->section = NULL;
+    reading->refused = true;
     if (!find_kind(reading, word, &kind)) {
-        reading->document->incomplete = true;
+        reading->document->unread |= *name != '\0';
         return;
     }
-    /* Kept with its bad name: its keys are checked, and it counts as there. */
-    if (!check_section_name(reading, kind, name))
-        reading->document->incomplete = true;
-    reading->section = add_section(reading, kind, name);
+    check_section_name(reading, kind, name);
+    reading->section = find_section(reading, kind, has_name(kind) ? name : "");
 }
 
 /* --- keys ---------------------------------------------------------------------------------- */
@@ -142,14 +155,15 @@ const struct entry *section_setting(const struct section *section, const struct 
     return NULL;
 }
 
-static const char *section_text(const struct section *section, char text[static PLACE_TEXT_MAX])
+const char *section_text(const struct section *section, char text[static PLACE_TEXT_MAX])
 {
     snprintf(text, PLACE_TEXT_MAX, "[%s%s%s]", section_kind_name(section->kind),
              *section->name ? " " : "", section->name);
     return text;
 }
 
-static void unknown_key(struct reading *reading, const char *key)
+/* Reports a key that has no place here. Returns the option that seems meant, or NULL. */
+static const struct option *unknown_key(struct reading *reading, const char *key)
 {
     char where[PLACE_TEXT_MAX];
     char hint[SUGGEST_TEXT_MAX];
@@ -169,7 +183,7 @@ static void unknown_key(struct reading *reading, const char *key)
     if (!elsewhere) {
         problem_add(reading->problems, reading->place, "unknown key '%s' in %s%s", key, where,
                     suggest_text(&suggestion, hint));
-        return;
+        return suggestion.best ? option_find(reading->section->kind, suggestion.best) : NULL;
     }
     for (unsigned kind = 0; kind < SECTION_KINDS; kind++)
         if (elsewhere & IN(kind))
@@ -177,6 +191,7 @@ static void unknown_key(struct reading *reading, const char *key)
                                        length ? ", " : "", section_kind_name(kind));
     problem_add(reading->problems, reading->place, "key '%s' has no place in %s; it belongs in %s",
                 key, where, others);
+    return NULL;
 }
 
 static void include(struct reading *reading, const char *pattern)
@@ -189,7 +204,7 @@ static void include(struct reading *reading, const char *pattern)
     if (failure) {
         problem_add(reading->problems, reading->place, "include: '%s' cannot be searched: %s", full,
                     failure == GLOB_NOSPACE ? "out of memory" : strerror(errno));
-        reading->document->incomplete = true;
+        reading->document->unread = true;
     } else if (found.gl_pathc == 1 && strcmp(found.gl_pathv[0], full) == 0 &&
                strpbrk(full, "*?[") && access(full, F_OK) != 0) {
         /* A pattern that nothing matches is an empty folder, not a mistake. */
@@ -242,10 +257,10 @@ static int on_pair(void *user, const char *section, const char *key, const char 
         return 1;
     }
     const struct option *option = option_find(reading->section->kind, key);
-    if (!option) {
-        unknown_key(reading, key);
+    if (!option)
+        option = unknown_key(reading, key);
+    if (!option)
         return 1;
-    }
     char *value = expand_variables(text, &wrong);
     if (value && !*value) {
         free(value);
@@ -256,7 +271,7 @@ static int on_pair(void *user, const char *section, const char *key, const char 
         add_entry(reading, option, value);
     } else {
         problem_add(reading->problems, reading->place, "%s: %s", key, wrong);
-        reading->document->incomplete = true;
+        reading->section->unread = true;
     }
     return 1;
 }
@@ -277,21 +292,32 @@ static size_t without_comment(const char *line, size_t length)
     return length;
 }
 
+/* A line that cannot be read. What it would have said may be missed later on. */
+static bool refuse_line(struct reading *reading, char begins)
+{
+    if (begins == '[') {
+        reading->section = NULL;
+        reading->refused = true;
+        reading->document->unread = true;
+    } else if (reading->section) {
+        reading->section->unread = true;
+    }
+    return false;
+}
+
 /* Handles what is no pair itself. Returns whether inih should have the line. */
 static bool is_pair(struct reading *reading, const char *line, size_t length, int size)
 {
     if (memchr(line, '\0', length)) {
         problem_add(reading->problems, reading->place, "line holds a NUL byte");
-        reading->document->incomplete = true;
-        return false;
+        return refuse_line(reading, line[0]);
     }
     /* inih would cut it in two, and take the second half for a line of its own. */
     if (length >= (size_t)size) {
         problem_add(reading->problems, reading->place,
                     "line is too long: %zu bytes without its comment, at most %d are possible",
                     length, size - 1);
-        reading->document->incomplete = true;
-        return false;
+        return refuse_line(reading, line[0]);
     }
     if (line[0] == '[') {
         char *copy = memory_copy_n(line, length);
@@ -306,8 +332,7 @@ static bool is_pair(struct reading *reading, const char *line, size_t length, in
     if (separator == length || line[separator] == ':') {
         problem_add(reading->problems, reading->place,
                     "expected 'KEY = VALUE', '[SECTION]' or a comment");
-        reading->document->incomplete = true;
-        return false;
+        return refuse_line(reading, line[0]);
     }
     return true;
 }
@@ -317,7 +342,7 @@ static bool is_pair(struct reading *reading, const char *line, size_t length, in
 static char *next_line(char *buffer, int size, void *stream)
 {
     struct reading *reading = stream;
-    while (reading->next < reading->end) {
+    while (reading->next < reading->end && !problems_full(reading->problems)) {
         const char *line = reading->next;
         const char *newline = memchr(line, '\n', (size_t)(reading->end - line));
         const char *line_end = newline ? newline : reading->end;
@@ -369,7 +394,7 @@ static const char *read_text(int fd, char **text, size_t *length)
             return NULL;
         *length += (size_t)got;
         if (*length > FILE_BYTES_MAX)
-            return "is larger than 64 MiB";
+            return "larger than 64 MiB";
     }
 }
 
@@ -383,17 +408,20 @@ static const char *open_regular(const char *path, int *fd, struct stat *status)
     if (S_ISDIR(status->st_mode))
         return strerror(EISDIR);
     if (!S_ISREG(status->st_mode))
-        return "is not a regular file";
+        return "not a regular file";
     return NULL;
 }
 
-static const char *check_chain(const struct chain *outer, const struct stat *status)
+static const char *check_chain(const struct document *document, const struct chain *outer,
+                               const struct stat *status)
 {
+    if (document->source_count >= SOURCES_MAX)
+        return "more than 1000 files";
     if (outer && outer->depth + 1 > INCLUDE_DEPTH_MAX)
-        return "is included too deeply: at most 8 files may include one another";
+        return "included too deeply; includes may be nested 8 deep";
     for (const struct chain *link = outer; link; link = link->outer)
         if (link->device == status->st_dev && link->inode == status->st_ino)
-            return "includes itself";
+            return "the file would include itself";
     return NULL;
 }
 
@@ -418,7 +446,7 @@ static void read_file(struct document *document, struct problems *problems, cons
     int fd;
     const char *wrong = open_regular(path, &fd, &status);
     if (!wrong)
-        wrong = check_chain(outer, &status);
+        wrong = check_chain(document, outer, &status);
     if (!wrong)
         wrong = read_text(fd, &text, &length);
     if (fd >= 0)
@@ -439,7 +467,7 @@ static void read_file(struct document *document, struct problems *problems, cons
             parse_text(&reading, text, length);
         }
     }
-    document->incomplete |= wrong != NULL;
+    document->unread |= wrong != NULL;
     free(text);
 }
 

@@ -22,12 +22,14 @@ struct entry_list {
     size_t capacity;
 };
 
+/* There is at most one [defaults], and one [global] a file; of the others all that were written. */
 struct section {
     enum section_kind kind;
     char *name; /* "" for [global] and [defaults] */
     struct place place;
     struct entry_list settings; /* options that may stand once: at most one of each */
     struct entry_list members;  /* bind and server */
+    bool unread;                /* a line was not understood: what seems missing may stand there */
 };
 
 struct document {
@@ -37,7 +39,8 @@ struct document {
     struct section **sections; /* in the order of reading; included files where they are included */
     size_t section_count;
     size_t section_capacity;
-    bool incomplete; /* something could not be read: what is missing may stand there */
+    struct section *defaults; /* NULL: none */
+    bool unread;              /* as a section's, of whole sections */
 };
 
 /* Reads file and all that it includes. Mistakes go to problems; what was understood stands in
@@ -45,6 +48,9 @@ struct document {
 void document_read(struct document *document, const char *file, struct problems *problems);
 
 void document_free(struct document *document);
+
+/* "[frontend web]", for messages. Returns text. */
+const char *section_text(const struct section *section, char text[static PLACE_TEXT_MAX]);
 
 /* The section's own setting of option, or NULL. */
 const struct entry *section_setting(const struct section *section, const struct option *option);

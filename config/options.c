@@ -53,8 +53,8 @@ static const struct option table[] = {
      OF_CONFIG(control),
      .type = OPTION_PATH,
      .max = SUN_PATH_MAX,
-     .help = "the control socket; without it /run/rpproxy/control.sock for root, else "
-             "rpproxy/control.sock in $XDG_RUNTIME_DIR, else /tmp/rpproxy-UID/control.sock"},
+     .help = "the control socket; without it rpproxy/control.sock under /run for root, else "
+             "under $XDG_RUNTIME_DIR, else /tmp/rpproxy-UID/control.sock"},
     {.name = "pidfile",
      .sections = IN(SECTION_GLOBAL),
      OF_CONFIG(pidfile),

@@ -10,10 +10,8 @@ void problem_add(struct problems *problems, struct place place, const char *form
 {
     va_list arguments;
     char text[1024];
-    if (problems->count == PROBLEMS_MAX) {
-        problems->more++;
+    if (problems_full(problems))
         return;
-    }
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
@@ -55,9 +53,10 @@ void problems_move(struct problems *problems, struct config_errors *errors)
             errors->lines[errors->count++] = memory_print("%s: %s", path, problem->text);
         free(problem->text);
     }
-    if (problems->more > 0)
-        errors->lines[errors->count++] = memory_print(
-            "%s: and %zu more errors", problems->items[0].place.source->path, problems->more);
+    if (problems_full(problems))
+        errors->lines[errors->count++] =
+            memory_print("%s: too many errors; what follows was not read",
+                         problems->items[0].place.source->path);
     free(problems->items);
     *problems = (struct problems){0};
 }

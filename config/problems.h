@@ -19,8 +19,7 @@ struct place {
     unsigned line;
 };
 
-/* More than these are only counted: a file of ten megabytes of anything else gets an answer that
- * can be read. */
+/* Reading ends here: a file of ten megabytes of anything else gets an answer that can be read. */
 #define PROBLEMS_MAX 1000
 
 struct problem {
@@ -33,18 +32,24 @@ struct problems {
     struct problem *items;
     size_t count;
     size_t capacity;
-    size_t more; /* beyond PROBLEMS_MAX */
 };
 
+/* Control bytes in the text become '?'. Beyond PROBLEMS_MAX nothing is kept. */
 void problem_add(struct problems *problems, struct place place, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+static inline bool problems_full(const struct problems *problems)
+{
+    return problems->count >= PROBLEMS_MAX;
+}
 
 static inline bool problems_any(const struct problems *problems)
 {
     return problems->count > 0;
 }
 
-/* Moves all of them, in order, into errors as "FILE:LINE: message"; problems is empty then. */
+/* Moves all of them, in order, into errors as "FILE:LINE: message", with a last line that says so
+ * when there are too many; problems is empty then. */
 void problems_move(struct problems *problems, struct config_errors *errors);
 
 /* "line 12", or "FILE:12" when that is another file than from's. */
