@@ -1,10 +1,10 @@
 #include "tests/unit/loopback.h"
+#include "tests/unit/suites.h"
 
 #include <check.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -24,7 +24,7 @@ bool loopback_bind(int i, struct address *address)
     address->in6.sin6_addr = i == 2 ? in6addr_loopback : in6addr_any;
     fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || bind(fd, &address->any, address->length) != 0) {
-        fprintf(stderr, "SKIP: no IPv6 here: %s\n", strerror(errno));
+        unit_skip("no IPv6 on loopback");
         if (fd >= 0)
             close(fd);
         return false;

@@ -8,7 +8,7 @@
 /* The binds to test: 127.0.0.1, 0.0.0.0, [::1], [::]; IPv6 ones are IPv6 only. */
 #define LOOPBACK_BINDS 4
 
-/* The i-th bind with port 0. False, with a line on stderr, when this machine has no IPv6. */
+/* The i-th bind with port 0. False, the test being counted as skipped, without IPv6 here. */
 bool loopback_bind(int i, struct address *address);
 
 /* A non-blocking SO_REUSEPORT listener; port 0 is replaced by the one that the kernel chose. */
