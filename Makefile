@@ -70,7 +70,7 @@ SYSTEM_OBJ := $(SYSTEM_SRC:%.c=$(BUILD)/%.o)
 # Against the real binary: links nothing of the proxy's own.
 $(BUILD)/system-tests: $(SYSTEM_OBJ)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) -lcrypto
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(shell pkg-config --libs jansson)
 
 clean: ## remove all that was built
 	rm -rf build rpproxy

@@ -30,11 +30,11 @@ void scenario_add(Suite *suite, const TTest *test, unsigned seconds);
  * no such verdict and the test function itself must return. */
 #define skip_test(...)                                                                             \
     do {                                                                                           \
-        skip_report(__func__, __VA_ARGS__);                                                        \
+        skip_report(__VA_ARGS__);                                                                  \
         return;                                                                                    \
     } while (0)
 
-void skip_report(const char *test, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void skip_report(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* A count of the full test, times RPPROXY_TEST_SCALE (default 1), but never below `least`. */
 unsigned scaled(unsigned count, unsigned least);

@@ -1,0 +1,102 @@
+/* Runs the scenarios one test at a time, each in a process of its own.
+ *
+ *   system-tests [SUITE | TEST]...
+ *
+ * runs all, or those named; CK_RUN_SUITE and CK_RUN_CASE choose as they do for any Check program.
+ */
+#include "case.h"
+#include "harness.h"
+#include "scenarios.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    Suite *(*make)(void);
+} suites[] = {
+    {"relay", relay_suite},       {"commands", commands_suite},
+    {"refusals", refusals_suite}, {"users", users_suite},
+    {"churn", churn_suite},       {"long_sessions", long_sessions_suite},
+    {"programs", programs_suite}, {"kills", kills_suite},
+};
+
+enum { TESTS_MAX = 64 };
+
+static unsigned passed, failed, skipped;
+
+static bool chosen(const char *suite, const char *test, int argc, char *argv[])
+{
+    const char *only_suite = getenv("CK_RUN_SUITE");
+    const char *only_case = getenv("CK_RUN_CASE");
+    if ((only_suite != NULL && strcmp(only_suite, suite) != 0) ||
+        (only_case != NULL && strcmp(only_case, test) != 0)) {
+        return false;
+    }
+    bool wanted = argc < 2;
+    for (int i = 1; i < argc; i++) {
+        wanted = wanted || strcmp(argv[i], suite) == 0 || strcmp(argv[i], test) == 0;
+    }
+    return wanted;
+}
+
+static void print_failures(SRunner *runner)
+{
+    TestResult **failures = srunner_failures(runner);
+    for (int i = 0; i < srunner_ntests_failed(runner); i++) {
+        printf("  %s:%d: %s\n", tr_lfile(failures[i]), tr_lno(failures[i]), tr_msg(failures[i]));
+    }
+    free(failures);
+}
+
+static void run_test(Suite *(*make)(void), const char *suite, const char *test)
+{
+    SRunner *runner = srunner_create(make());
+    srunner_set_fork_status(runner, CK_FORK);
+    case_begin();
+    int64_t start = now_ms();
+    srunner_run(runner, NULL, test, CK_SILENT);
+    double seconds = (double)(now_ms() - start) / 1000;
+    bool passes = srunner_ntests_failed(runner) == 0 && srunner_ntests_run(runner) > 0;
+    if (!passes) {
+        printf("FAIL %s/%s (%.1f s)\n", suite, test, seconds);
+        print_failures(runner);
+    }
+    const char *reason = case_end();
+    if (!passes) {
+        failed++;
+    } else if (reason != NULL) {
+        skipped++;
+        printf("SKIP %s/%s: %s\n", suite, test, reason);
+    } else {
+        passed++;
+        printf("ok   %s/%s (%.1f s)\n", suite, test, seconds);
+    }
+    fflush(stdout);
+    srunner_free(runner);
+}
+
+int main(int argc, char *argv[])
+{
+    cases_init();
+    for (size_t i = 0; i < sizeof suites / sizeof *suites; i++) {
+        const char *tests[TESTS_MAX];
+        cases_take_names(NULL, TESTS_MAX);
+        SRunner *listing = srunner_create(suites[i].make());
+        size_t count = cases_take_names(tests, TESTS_MAX);
+        srunner_free(listing);
+        for (size_t j = 0; j < count; j++) {
+            if (chosen(suites[i].name, tests[j], argc, argv)) {
+                run_test(suites[i].make, suites[i].name, tests[j]);
+            }
+        }
+    }
+    if (passed + failed + skipped == 0) {
+        fputs("no such test\n", stderr);
+        return EXIT_FAILURE;
+    }
+    printf("%u passed, %u failed, %u skipped\n", passed, failed, skipped);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

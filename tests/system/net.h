@@ -1,0 +1,48 @@
+/* Sockets as the tests' clients and servers use them: blocking, each call bounded by PATIENCE_MS,
+ * and what must not happen fails the test. For the main thread. */
+#ifndef TESTS_SYSTEM_NET_H
+#define TESTS_SYSTEM_NET_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+struct endpoint {
+    socklen_t length;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+        struct sockaddr_un un;
+    };
+};
+
+struct endpoint endpoint_loopback(uint16_t port); /* 127.0.0.1 */
+struct endpoint endpoint_unix(const char *path);
+
+/* A listening socket on 127.0.0.1 and a port of the kernel's choice. Aborts the test on failure. */
+int listen_loopback(uint16_t *port);
+int listen_unix(const char *path);
+
+int connect_to(const struct endpoint *where);
+
+/* connect() that may fail: the socket, or -1 and errno. */
+int try_connect(const struct endpoint *where);
+
+int accept_from(int listener);
+
+void send_all(int socket, const void *bytes, size_t length);
+void receive_exactly(int socket, void *bytes, size_t length);
+
+void expect_eof(int socket);
+void expect_reset(int socket);
+
+/* True if something (bytes, an end, an error) can be read within the time. */
+bool readable_within(int socket, int ms);
+
+void send_reset(int socket); /* closes it so that the peer sees a reset */
+
+#endif

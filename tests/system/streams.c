@@ -1,0 +1,322 @@
+#include "streams.h"
+
+#include "harness.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+enum {
+    STREAMS_MAX = 512,
+    BATCH = 128,
+    TICK_MS = 3,
+    BULK_EVERY = 8,      /* one session in so many sends as fast as BULK_QUANTUM a tick allows */
+    BULK_QUANTUM = 2048, /* words a tick */
+    SMALL_QUANTUM = 24
+};
+
+/* A word: stream in the upper 16 bits, way in the next, index in the lower 47. */
+#define WAY_BIT      ((uint64_t)1 << 47)
+#define INDEX_MASK   (WAY_BIT - 1)
+#define STREAM_SHIFT 48
+
+struct end {
+    int fd;
+    bool server, bulk, known, sent_end, got_end;
+    unsigned stream;  /* valid once known; a server end learns it from its first word */
+    uint64_t allowed; /* words that may have been sent by now */
+    uint64_t sent_bytes, got_bytes;
+    unsigned char part[8]; /* of a word not yet whole */
+    bool blocked;
+    atomic_uint_fast64_t words_in;
+};
+
+struct streams {
+    int listener, epoll;
+    uint16_t port;
+    struct end ends[2 * STREAMS_MAX];
+    atomic_uint count;    /* ends in use */
+    pthread_mutex_t lock; /* for adding ends */
+    atomic_bool finishing;
+    pthread_t thread;
+    uint64_t seed;
+    char error[256]; /* the first */
+    atomic_uint errors;
+};
+
+static void __attribute__((format(printf, 2, 3)))
+complain(struct streams *streams, const char *format, ...)
+{
+    if (atomic_fetch_add(&streams->errors, 1) == 0) {
+        va_list arguments;
+        va_start(arguments, format);
+        vsnprintf(streams->error, sizeof streams->error, format, arguments);
+        va_end(arguments);
+    }
+}
+
+static uint64_t word_at(unsigned stream, bool from_server, uint64_t index)
+{
+    return (uint64_t)stream << STREAM_SHIFT | (from_server ? WAY_BIT : 0) | (index & INDEX_MASK);
+}
+
+static void add_end(struct streams *streams, int fd, bool server, unsigned stream)
+{
+    pthread_mutex_lock(&streams->lock);
+    unsigned index = atomic_load(&streams->count);
+    if (index >= 2 * STREAMS_MAX) {
+        abort();
+    }
+    struct end *end = &streams->ends[index];
+    end->fd = fd;
+    end->server = server;
+    end->known = !server;
+    end->stream = stream;
+    end->bulk = stream % BULK_EVERY == 0;
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = end};
+    atomic_store(&streams->count, index + 1);
+    if (epoll_ctl(streams->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
+        abort();
+    }
+    pthread_mutex_unlock(&streams->lock);
+}
+
+static void give_up(struct streams *streams, struct end *end, const char *doing, int error)
+{
+    complain(streams, "session %u, %s end, %s after %llu bytes sent and %llu got: %s", end->stream,
+             end->server ? "server" : "client", doing, (unsigned long long)end->sent_bytes,
+             (unsigned long long)end->got_bytes, strerror(error));
+    end->sent_end = end->got_end = true;
+}
+
+static void send_allowed(struct streams *streams, struct end *end)
+{
+    while (end->known && !end->sent_end && end->sent_bytes < end->allowed * 8) {
+        uint64_t words[1024];
+        uint64_t first = end->sent_bytes / 8;
+        size_t skip = end->sent_bytes % 8;
+        size_t count = 0;
+        for (; count < 1024 && first + count < end->allowed; count++) {
+            words[count] = word_at(end->stream, end->server, first + count);
+        }
+        ssize_t sent = send(end->fd, (const char *)words + skip, count * 8 - skip, MSG_NOSIGNAL);
+        if (sent < 0) {
+            if (errno != EAGAIN) {
+                give_up(streams, end, "sending", errno);
+            }
+            return;
+        }
+        end->sent_bytes += (uint64_t)sent;
+    }
+    if (atomic_load(&streams->finishing) && end->known && !end->sent_end) {
+        shutdown(end->fd, SHUT_WR);
+        end->sent_end = true;
+    }
+}
+
+static void check_word(struct streams *streams, struct end *end, uint64_t word)
+{
+    uint64_t index = end->got_bytes / 8;
+    if (!end->known) {
+        end->stream = (unsigned)(word >> STREAM_SHIFT);
+        end->bulk = end->stream % BULK_EVERY == 0;
+        end->known = true;
+    }
+    if (word != word_at(end->stream, !end->server, index)) {
+        complain(streams, "session %u, %s end, word %llu: got %016llx (session %llu, word %llu)",
+                 end->stream, end->server ? "server" : "client", (unsigned long long)index,
+                 (unsigned long long)word, (unsigned long long)(word >> STREAM_SHIFT),
+                 (unsigned long long)(word & INDEX_MASK));
+    }
+    atomic_fetch_add_explicit(&end->words_in, 1, memory_order_relaxed);
+}
+
+static void receive_all(struct streams *streams, struct end *end)
+{
+    while (!end->got_end) {
+        unsigned char bytes[65536];
+        size_t carried = end->got_bytes % 8;
+        memcpy(bytes, end->part, carried);
+        ssize_t got = recv(end->fd, bytes + carried, sizeof bytes - 8, 0);
+        if (got < 0) {
+            if (errno != EAGAIN) {
+                give_up(streams, end, "receiving", errno);
+            }
+            return;
+        }
+        if (got == 0) {
+            end->got_end = true;
+            if (carried != 0 || !atomic_load(&streams->finishing)) {
+                complain(streams, "session %u ended early", end->stream);
+            }
+            return;
+        }
+        size_t have = carried + (size_t)got;
+        end->got_bytes -= carried;
+        for (size_t at = 0; at + 8 <= have; at += 8) {
+            uint64_t word;
+            memcpy(&word, bytes + at, 8);
+            check_word(streams, end, word);
+            end->got_bytes += 8;
+        }
+        memcpy(end->part, bytes + have - have % 8, have % 8);
+        end->got_bytes += have % 8;
+    }
+}
+
+static void allow_more(struct streams *streams)
+{
+    unsigned count = atomic_load(&streams->count);
+    for (unsigned i = 0; i < count; i++) {
+        struct end *end = &streams->ends[i];
+        streams->seed = streams->seed * 6364136223846793005U + 1442695040888963407U;
+        if (!atomic_load(&streams->finishing)) {
+            /* Never far ahead of what was sent: a session held up does not owe a flood later. */
+            uint64_t sent = end->sent_bytes / 8;
+            uint64_t more =
+                end->bulk ? BULK_QUANTUM : (streams->seed >> 33) % SMALL_QUANTUM / (1 + i % 5);
+            if (end->allowed < sent + 2 * BULK_QUANTUM) {
+                end->allowed += more;
+            }
+        }
+        send_allowed(streams, end);
+    }
+}
+
+static bool all_ended(struct streams *streams)
+{
+    unsigned count = atomic_load(&streams->count);
+    bool ended = true;
+    for (unsigned i = 0; i < count; i++) {
+        ended = ended && streams->ends[i].sent_end && streams->ends[i].got_end;
+    }
+    return ended;
+}
+
+static void *drive(void *argument)
+{
+    struct streams *streams = argument;
+    int64_t last = 0;
+    while (!atomic_load(&streams->finishing) || !all_ended(streams)) {
+        struct epoll_event events[BATCH];
+        int count = epoll_wait(streams->epoll, events, BATCH, TICK_MS);
+        for (int i = 0; i < count; i++) {
+            struct end *end = events[i].data.ptr;
+            if (end == NULL) {
+                int fd = accept4(streams->listener, NULL, NULL, SOCK_CLOEXEC);
+                if (fd >= 0) {
+                    add_end(streams, fd, true, 0);
+                }
+                continue;
+            }
+            receive_all(streams, end);
+            send_allowed(streams, end);
+        }
+        int64_t now = now_ms();
+        if (now - last >= TICK_MS) {
+            allow_more(streams);
+            last = now;
+        }
+    }
+    return NULL;
+}
+
+struct streams *streams_create(void)
+{
+    struct streams *streams = calloc(1, sizeof *streams);
+    ck_assert_ptr_nonnull(streams);
+    streams->listener = listen_loopback(&streams->port);
+    fcntl(streams->listener, F_SETFL, O_NONBLOCK);
+    streams->epoll = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    ck_assert_int_eq(epoll_ctl(streams->epoll, EPOLL_CTL_ADD, streams->listener, &event), 0);
+    pthread_mutex_init(&streams->lock, NULL);
+    ck_assert_int_eq(pthread_create(&streams->thread, NULL, drive, streams), 0);
+    return streams;
+}
+
+uint16_t streams_port(const struct streams *streams)
+{
+    return streams->port;
+}
+
+void streams_open(struct streams *streams, const struct endpoint *target, unsigned count)
+{
+    static unsigned next_stream;
+    for (unsigned i = 0; i < count; i++) {
+        add_end(streams, connect_to(target), false, next_stream++);
+    }
+}
+
+struct progress {
+    struct streams *streams;
+    uint64_t since[2 * STREAMS_MAX];
+    unsigned count;
+    uint64_t words;
+};
+
+static bool has_moved(void *argument)
+{
+    const struct progress *progress = argument;
+    if (atomic_load(&progress->streams->errors) > 0) {
+        return true;
+    }
+    for (unsigned i = 0; i < progress->count; i++) {
+        if (atomic_load(&progress->streams->ends[i].words_in) <
+            progress->since[i] + progress->words) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A client end whose server end is yet to be accepted gets no words until it is, so it is waited
+ * for as well. */
+void streams_wait_progress(struct streams *streams, uint64_t words)
+{
+    struct progress progress = {.streams = streams, .words = words};
+    progress.count = atomic_load(&streams->count);
+    for (unsigned i = 0; i < progress.count; i++) {
+        progress.since[i] = atomic_load(&streams->ends[i].words_in);
+    }
+    wait_until(has_moved, &progress, "every session moves on");
+    ck_assert_msg(atomic_load(&streams->errors) == 0, "%s", streams->error);
+}
+
+void streams_finish(struct streams *streams)
+{
+    streams_wait_progress(streams, 1);
+    atomic_store(&streams->finishing, true);
+    pthread_join(streams->thread, NULL);
+    uint64_t sent[2 * STREAMS_MAX][2] = {{0}}, bytes = 0;
+    unsigned count = atomic_load(&streams->count), errors = atomic_load(&streams->errors);
+    for (unsigned i = 0; i < count; i++) {
+        const struct end *end = &streams->ends[i];
+        sent[end->stream][end->server] += end->sent_bytes;
+        sent[end->stream][!end->server] -= end->got_bytes;
+        bytes += end->got_bytes;
+        close(end->fd);
+    }
+    printf("     %u sessions, %llu bytes, %u errors\n", count / 2, (unsigned long long)bytes,
+           errors);
+    ck_assert_msg(errors == 0, "%s", streams->error);
+    for (unsigned i = 0; i < 2 * STREAMS_MAX; i++) {
+        ck_assert_msg(sent[i][0] == 0 && sent[i][1] == 0,
+                      "session %u: %lld and %lld bytes sent but not got", i, (long long)sent[i][0],
+                      (long long)sent[i][1]);
+    }
+    close(streams->listener);
+    close(streams->epoll);
+    free(streams);
+}

@@ -1,0 +1,38 @@
+/* Long sessions in which every eight bytes say which session, which way and where in the stream
+ * they are, so that whatever is lost, doubled, reordered or misdelivered is seen where it happens.
+ * One thread drives both ends of all of them; some send in bulk, most a little now and then. */
+#ifndef TESTS_SYSTEM_STREAMS_H
+#define TESTS_SYSTEM_STREAMS_H
+
+#include "net.h"
+
+#include <stdint.h>
+
+struct streams;
+
+/* Listens on 127.0.0.1 for the sessions' server ends, and starts the thread. */
+struct streams *streams_create(void);
+
+uint16_t streams_port(const struct streams *streams);
+
+/* Opens `count` more sessions through `target`, which leads to streams_port(). */
+void streams_open(struct streams *streams, const struct endpoint *target, unsigned count);
+
+/* Returns when every session has moved at least `words` of 8 bytes each way since the call, or the
+ * test fails. */
+void streams_wait_progress(struct streams *streams, uint64_t words);
+
+/* Each end finishes with a half-close and waits for the other's. Checks that both ends of every
+ * session saw the whole of what the other sent and nothing else; prints one line. Releases it. */
+void streams_finish(struct streams *streams);
+
+/* `bytes` bytes each way at once over one connection to `target`, whose other end comes in at
+ * `listener`; compares the hashes of what was sent and what came. */
+struct transfer;
+struct transfer *transfer_start(const struct endpoint *target, int listener, uint64_t bytes);
+void transfer_finish(struct transfer *transfer);
+
+/* True while bytes are still to come on one way or the other. */
+int transfer_running(const struct transfer *transfer);
+
+#endif

@@ -1,0 +1,216 @@
+/* Reloads under load: of all the connections made meanwhile, none may be lost. */
+#include "churn.h"
+#include "harness.h"
+#include "net.h"
+#include "origin.h"
+#include "proxy.h"
+#include "scenarios.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { RELOADS = 50, CONNECTIONS = 200000, IN_FLIGHT = 200, RATE = 3000, CHECKS = 200 };
+
+static const unsigned worker_counts[] = {1, 4, 2, 3};
+
+struct scene {
+    struct proxy proxy;
+    struct origin *origin;
+    uint16_t port;
+};
+
+static void configure(const struct scene *scene, unsigned workers, const char *more_binds)
+{
+    proxy_configure(&scene->proxy,
+                    "workers = %u\n[listen main]\nbind = 127.0.0.1:%u\n%s"
+                    "server = a 127.0.0.1:%u\nserver = b 127.0.0.1:%u\n",
+                    workers, scene->port, more_binds, origin_port(scene->origin),
+                    origin_port(scene->origin));
+}
+
+static void scene_start(struct scene *scene)
+{
+    scene->origin = origin_start(ORIGIN_ANSWER);
+    scene->port = port_reserve(getuid());
+    proxy_init(&scene->proxy, "proxy");
+    configure(scene, 2, "");
+    proxy_start(&scene->proxy);
+}
+
+static struct churn *load(const struct scene *scene, unsigned rate)
+{
+    return churn_start(&(struct churn_options){
+        .target = endpoint_loopback(scene->port),
+        .in_flight = rate > 0 ? 2000 : IN_FLIGHT,
+        .rate = rate,
+    });
+}
+
+static void scene_end(struct scene *scene, struct churn *churn, unsigned reloads, const char *what)
+{
+    churn_stop_clean(churn, what);
+    printf("     %u reloads\n", reloads);
+    proxy_wait_drained(&scene->proxy);
+    proxy_stop(&scene->proxy);
+}
+
+static void reload_under_load(unsigned rate)
+{
+    struct scene scene;
+    scene_start(&scene);
+    struct churn *churn = load(&scene, rate);
+    unsigned reloads = 0;
+    churn_wait(churn, 1);
+    while (reloads < scaled(RELOADS, 4) ||
+           (rate == 0 && churn_ended(churn) < scaled(CONNECTIONS, 4000))) {
+        proxy_reload(&scene.proxy);
+        reloads++;
+    }
+    scene_end(&scene, churn, reloads, rate > 0 ? "open loop" : "closed loop");
+}
+
+START_TEST(closed_loop)
+{
+    reload_under_load(0);
+}
+END_TEST
+
+START_TEST(open_loop)
+{
+    reload_under_load(scaled(RATE, 300));
+}
+END_TEST
+
+static void reload_by(struct scene *scene, unsigned how)
+{
+    switch (how % 3) {
+    case 0:
+        proxy_reload(&scene->proxy);
+        break;
+    case 1:
+        proxy_reload_by_signal(&scene->proxy, SIGUSR2);
+        break;
+    default:
+        proxy_reload_by_signal(&scene->proxy, SIGHUP);
+        break;
+    }
+}
+
+START_TEST(changing_workers)
+{
+    struct scene scene;
+    scene_start(&scene);
+    struct churn *churn = load(&scene, 0);
+    unsigned reloads = 0;
+    while (reloads < scaled(RELOADS, 5) || churn_ended(churn) < scaled(CONNECTIONS, 4000)) {
+        configure(&scene, worker_counts[reloads % 4], "");
+        proxy_reload(&scene.proxy);
+        reloads++;
+    }
+    scene_end(&scene, churn, reloads, "workers 1, 4, 2, 3");
+}
+END_TEST
+
+START_TEST(by_signal)
+{
+    struct scene scene;
+    scene_start(&scene);
+    struct churn *churn = load(&scene, 0);
+    unsigned reloads = 0;
+    while (reloads < scaled(RELOADS, 6) || churn_ended(churn) < scaled(CONNECTIONS, 4000)) {
+        configure(&scene, worker_counts[reloads % 4], "");
+        reload_by(&scene, reloads);
+        reloads++;
+    }
+    scene_end(&scene, churn, reloads, "by command, SIGUSR2 and SIGHUP");
+}
+END_TEST
+
+/* A TCP and a Unix bind come with one reload and go with the next. While they are there they are
+ * used, and the one that stays never notices. */
+START_TEST(binds_come_and_go)
+{
+    struct scene scene;
+    scene_start(&scene);
+    char path[PATH_MAX], binds[PATH_MAX + 64];
+    uint16_t port = port_reserve(getuid());
+    snprintf(binds, sizeof binds, "bind = 127.0.0.1:%u\nbind = unix:%s\n", port,
+             test_path(path, "added.sock"));
+    struct churn_options by_port = {.target = endpoint_loopback(port), .in_flight = 20};
+    struct churn_options by_path = {.target = endpoint_unix(path), .in_flight = 20};
+    struct churn *churn = load(&scene, 0);
+    unsigned reloads = 0;
+    while (reloads < scaled(RELOADS, 6) || churn_ended(churn) < scaled(CONNECTIONS, 4000)) {
+        configure(&scene, worker_counts[reloads % 4], binds);
+        reload_by(&scene, reloads);
+        struct churn *added[] = {churn_start(&by_port), churn_start(&by_path)};
+        churn_wait(added[0], 40);
+        churn_wait(added[1], 40);
+        if (reloads % 4 == 0) {
+            /* They live through a reload themselves. */
+            proxy_reload(&scene.proxy);
+            reloads++;
+            churn_wait(added[0], churn_ended(added[0]) + 40);
+            churn_wait(added[1], churn_ended(added[1]) + 40);
+        }
+        churn_stop_clean(added[0], "added port");
+        churn_stop_clean(added[1], "added Unix socket");
+        configure(&scene, worker_counts[(reloads + 1) % 4], "");
+        reload_by(&scene, reloads + 1);
+        ck_assert_msg(access(path, F_OK) != 0, "the removed bind's %s is still there", path);
+        reloads += 2;
+    }
+    scene_end(&scene, churn, reloads, "binds added and removed");
+}
+END_TEST
+
+START_TEST(unix_bind)
+{
+    struct scene scene;
+    scene_start(&scene);
+    char path[PATH_MAX], bind[PATH_MAX + 16];
+    snprintf(bind, sizeof bind, "bind = unix:%s\n", test_path(path, "front.sock"));
+    configure(&scene, 2, bind);
+    proxy_reload(&scene.proxy);
+    struct churn *churn =
+        churn_start(&(struct churn_options){.target = endpoint_unix(path), .in_flight = IN_FLIGHT});
+    unsigned reloads = 0;
+    while (reloads < scaled(RELOADS, 4) || churn_ended(churn) < scaled(CONNECTIONS / 2, 4000)) {
+        configure(&scene, worker_counts[reloads % 4], bind);
+        proxy_reload(&scene.proxy);
+        reloads++;
+    }
+    scene_end(&scene, churn, reloads, "Unix socket");
+}
+END_TEST
+
+/* A check binds at most, and leaves the running proxy's listeners alone. */
+START_TEST(checks_beside_it)
+{
+    struct scene scene;
+    scene_start(&scene);
+    struct churn *churn = load(&scene, 0);
+    unsigned checks = scaled(CHECKS, 10);
+    for (unsigned i = 0; i < checks; i++) {
+        struct outcome outcome;
+        ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "check", NULL), 0);
+    }
+    churn_wait(churn, scaled(CONNECTIONS / 20, 500));
+    printf("     %u checks\n", checks);
+    scene_end(&scene, churn, 0, "beside checks");
+}
+END_TEST
+
+Suite *churn_suite(void)
+{
+    Suite *suite = suite_create("churn");
+    scenario_add(suite, closed_loop, 1200);
+    scenario_add(suite, open_loop, 1200);
+    scenario_add(suite, changing_workers, 1200);
+    scenario_add(suite, by_signal, 1200);
+    scenario_add(suite, binds_come_and_go, 1200);
+    scenario_add(suite, unix_bind, 1200);
+    scenario_add(suite, checks_beside_it, 1200);
+    return suite;
+}

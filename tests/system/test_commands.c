@@ -1,0 +1,585 @@
+/* The commands and the signals: what they do, say and return. */
+#include "churn.h"
+#include "harness.h"
+#include "net.h"
+#include "origin.h"
+#include "proxy.h"
+#include "scenarios.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A proxy in front of a server that is this test. */
+struct scene {
+    struct proxy proxy;
+    struct endpoint front;
+    uint16_t port, server_port;
+    int listener, client, server;
+};
+
+static void scene_prepare(struct scene *scene, const char *options)
+{
+    scene->port = port_reserve(getuid());
+    scene->front = endpoint_loopback(scene->port);
+    scene->listener = listen_loopback(&scene->server_port);
+    proxy_init(&scene->proxy, "proxy");
+    proxy_configure(&scene->proxy,
+                    "%s[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n", options,
+                    scene->port, scene->server_port);
+}
+
+static void scene_start(struct scene *scene, const char *options)
+{
+    scene_prepare(scene, options);
+    proxy_start(&scene->proxy);
+}
+
+static void session_open(struct scene *scene)
+{
+    scene->client = connect_to(&scene->front);
+    scene->server = accept_from(scene->listener);
+}
+
+static void session_works(const struct scene *scene)
+{
+    char bytes[6];
+    send_all(scene->client, "there", 6);
+    receive_exactly(scene->server, bytes, 6);
+    ck_assert_str_eq(bytes, "there");
+    send_all(scene->server, "back!", 6);
+    receive_exactly(scene->client, bytes, 6);
+    ck_assert_str_eq(bytes, "back!");
+}
+
+static void session_close(const struct scene *scene)
+{
+    close(scene->client);
+    expect_eof(scene->server);
+    close(scene->server);
+}
+
+static void expect_refused(const struct endpoint *where)
+{
+    int fd = try_connect(where);
+    ck_assert_msg(fd < 0 && errno == ECONNREFUSED, "not refused: %s",
+                  fd < 0 ? strerror(errno) : "connected");
+}
+
+static bool refuses(void *argument)
+{
+    int fd = try_connect(argument);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd < 0;
+}
+
+START_TEST(usage)
+{
+    struct outcome outcome;
+    run(&outcome, proxy_binary(), "--version", NULL);
+    ck_assert_int_eq(outcome.code, 0);
+    ck_assert_ptr_nonnull(strstr(outcome.out, "rpproxy"));
+    run(&outcome, proxy_binary(), "--help", NULL);
+    ck_assert_int_eq(outcome.code, 0);
+    static const char *const commands[] = {"check", "reload", "status", "stop"};
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        ck_assert_msg(strstr(outcome.out, commands[i]) != NULL, "--help does not tell of %s",
+                      commands[i]);
+        struct outcome help;
+        run(&help, proxy_binary(), commands[i], "--help", NULL);
+        ck_assert_msg(help.code == 0 && strstr(help.out, commands[i]) != NULL,
+                      "%s --help: %d: %s%s", commands[i], help.code, help.out, help.err);
+        run(&help, proxy_binary(), commands[i], "--no-such-option", NULL);
+        ck_assert_msg(help.code == 1 && strstr(help.err, "no-such-option") != NULL,
+                      "%s --no-such-option: %d: %s%s", commands[i], help.code, help.out, help.err);
+    }
+    run(&outcome, proxy_binary(), NULL);
+    ck_assert_int_eq(outcome.code, 1);
+    run(&outcome, proxy_binary(), "relaod", NULL);
+    ck_assert_int_eq(outcome.code, 1);
+    ck_assert_ptr_nonnull(strstr(outcome.err, "relaod"));
+}
+END_TEST
+
+START_TEST(check)
+{
+    struct scene scene;
+    scene_prepare(&scene, "");
+    struct outcome outcome;
+    char line[PATH_MAX + 64];
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "check", NULL), 0);
+    snprintf(line, sizeof line, "%s: valid", scene.proxy.file);
+    ck_assert_msg(strstr(outcome.out, line) != NULL, "check says: %s", outcome.out);
+
+    proxy_configure(&scene.proxy, "worker = 2\n[frontend a]\nbind = 127.0.0.1:99999\n");
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "check", NULL), 2);
+    snprintf(line, sizeof line, "%s:4: ", scene.proxy.file);
+    ck_assert_msg(strstr(outcome.err, line) != NULL, "check says: %s", outcome.err);
+    snprintf(line, sizeof line, "%s:6: ", scene.proxy.file);
+    ck_assert_msg(strstr(outcome.err, line) != NULL, "check says: %s", outcome.err);
+
+    unlink(scene.proxy.file);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "check", NULL), 2);
+    ck_assert_msg(strstr(outcome.err, "No such file") != NULL, "check says: %s", outcome.err);
+}
+END_TEST
+
+START_TEST(nobody_answers)
+{
+    struct scene scene;
+    scene_prepare(&scene, "");
+    static const char *const commands[] = {"reload", "status", "stop"};
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        struct outcome outcome;
+        ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, commands[i], NULL), 8);
+        ck_assert_msg(strstr(outcome.err, scene.proxy.control) != NULL, "%s says: %s", commands[i],
+                      outcome.err);
+        run(&outcome, proxy_binary(), commands[i], "-s", scene.proxy.control, NULL);
+        ck_assert_int_eq(outcome.code, 8);
+    }
+}
+END_TEST
+
+START_TEST(status)
+{
+    struct scene scene;
+    scene_start(&scene, "workers = 1\n");
+    session_open(&scene);
+    struct status now;
+    ck_assert(proxy_status(&scene.proxy, &now));
+    ck_assert_int_eq(now.pid, scene.proxy.pid);
+    ck_assert_uint_eq(now.count, 1);
+    ck_assert_str_eq(now.generations[0].state, "active");
+    ck_assert_uint_eq(now.sessions, 1);
+    ck_assert_int_eq(proxy_pidfile(&scene.proxy), scene.proxy.pid);
+
+    pid_t first = scene.proxy.pid;
+    proxy_reload(&scene.proxy);
+    ck_assert_int_eq(proxy_pidfile(&scene.proxy), scene.proxy.pid);
+    ck_assert(proxy_status(&scene.proxy, &now));
+    ck_assert_int_eq(now.pid, scene.proxy.pid);
+    ck_assert_uint_eq(now.generation, 2);
+    ck_assert_uint_eq(now.count, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        bool old = now.generations[i].pid == first;
+        ck_assert_uint_eq(now.generations[i].generation, old ? 1 : 2);
+        ck_assert_uint_eq(now.generations[i].sessions, old ? 1 : 0);
+        ck_assert_int_eq(strcmp(now.generations[i].state, "active") == 0, !old);
+    }
+    struct outcome outcome;
+    char pid[16];
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", NULL), 0);
+    snprintf(pid, sizeof pid, "%d", scene.proxy.pid);
+    ck_assert_msg(strstr(outcome.out, pid) != NULL, "status says: %s", outcome.out);
+    snprintf(pid, sizeof pid, "%d", first);
+    ck_assert_msg(strstr(outcome.out, pid) != NULL, "status says: %s", outcome.out);
+    run(&outcome, proxy_binary(), "status", "-s", scene.proxy.control, NULL);
+    ck_assert_int_eq(outcome.code, 0);
+    session_works(&scene);
+    session_close(&scene);
+    wait_gone(first);
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+/* `stop` waits for the session, takes no new ones, and says so by 0. */
+START_TEST(stop_waits_for_sessions)
+{
+    struct scene scene;
+    scene_start(&scene, "");
+    session_open(&scene);
+    const char *argv[] = {proxy_binary(), "stop", "-f", scene.proxy.file, NULL};
+    pid_t stop = program_start(&(struct program){.argv = argv});
+    wait_until(refuses, &scene.front, "a stopping proxy refuses clients");
+    ck_assert(process_alive(stop));
+    session_works(&scene);
+    session_close(&scene);
+    ck_assert_int_eq(wait_gone(stop), 0);
+    ck_assert_int_eq(wait_gone(scene.proxy.pid), 0);
+    expect_refused(&scene.front);
+}
+END_TEST
+
+START_TEST(stop_runs_out_of_time)
+{
+    struct scene scene;
+    scene_start(&scene, "stop-timeout = 3s\n");
+    session_open(&scene);
+    struct outcome outcome;
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "stop", "--timeout", "100ms", NULL), 6);
+    char byte;
+    ck_assert_int_le((int)recv(scene.client, &byte, 1, 0), 0);
+    wait_gone(scene.proxy.pid);
+    ck_assert_uint_eq(orphans_failed(), 0);
+}
+END_TEST
+
+/* Whoever the proxy had accepted, or the kernel on its behalf, is served; whoever comes later is
+ * refused. */
+static void end_under_load(bool by_signal)
+{
+    struct origin *origin = origin_start(ORIGIN_ANSWER);
+    struct proxy proxy;
+    uint16_t port = port_reserve(getuid());
+    proxy_init(&proxy, "proxy");
+    proxy_configure(&proxy, "[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n", port,
+                    origin_port(origin));
+    for (unsigned i = 0; i < scaled(10, 2); i++) {
+        proxy_start(&proxy);
+        struct churn *churn = churn_start(&(struct churn_options){
+            .target = endpoint_loopback(port), .in_flight = 500, .rate = scaled(4000, 400)});
+        churn_wait(churn, scaled(2000, 100));
+        if (by_signal) {
+            kill(proxy.pid, SIGTERM);
+            ck_assert_int_eq(wait_gone(proxy.pid), 0);
+        } else {
+            proxy_stop(&proxy);
+        }
+        struct churn_result result;
+        churn_stop(churn, &result);
+        if (churn_lost(&result) != result.lost[LOSS_REFUSED]) {
+            churn_print(&result, "a stop under load");
+            ck_abort_msg("some clients were lost that the proxy had");
+        }
+    }
+}
+
+START_TEST(stop_under_load)
+{
+    end_under_load(false);
+}
+END_TEST
+
+START_TEST(sigterm_under_load)
+{
+    end_under_load(true);
+}
+END_TEST
+
+START_TEST(sigterm_twice)
+{
+    struct scene scene;
+    scene_start(&scene, "");
+    session_open(&scene);
+    kill(scene.proxy.pid, SIGTERM);
+    wait_until(refuses, &scene.front, "a stopping proxy refuses clients");
+    session_works(&scene);
+    kill(scene.proxy.pid, SIGTERM);
+    wait_gone(scene.proxy.pid);
+    char byte;
+    ck_assert_int_le((int)recv(scene.client, &byte, 1, 0), 0);
+}
+END_TEST
+
+START_TEST(sigint)
+{
+    struct scene scene;
+    scene_start(&scene, "");
+    session_open(&scene);
+    kill(scene.proxy.pid, SIGINT);
+    wait_gone(scene.proxy.pid);
+    char byte;
+    ck_assert_int_le((int)recv(scene.client, &byte, 1, 0), 0);
+    expect_refused(&scene.front);
+}
+END_TEST
+
+START_TEST(stop_ends_draining_generations_too)
+{
+    struct scene scene;
+    scene_start(&scene, "stop-timeout = 2s\n");
+    session_open(&scene);
+    pid_t first = scene.proxy.pid;
+    proxy_reload(&scene.proxy);
+    struct outcome outcome;
+    proxy_command(&scene.proxy, &outcome, "stop", NULL);
+    wait_gone(scene.proxy.pid);
+    wait_gone(first);
+    char byte;
+    ck_assert_int_le((int)recv(scene.client, &byte, 1, 0), 0);
+}
+END_TEST
+
+START_TEST(reload_waits_for_the_drain)
+{
+    struct scene scene;
+    scene_start(&scene, "");
+    session_open(&scene);
+    pid_t first = scene.proxy.pid;
+    struct outcome outcome;
+    int code = proxy_command(&scene.proxy, &outcome, "reload", "--wait=drained", "--timeout",
+                             "100ms", NULL);
+    ck_assert_msg(code == 6, "exit %d: %s%s", code, outcome.out, outcome.err);
+    ck_assert(process_alive(first));
+    struct status now;
+    ck_assert(proxy_status(&scene.proxy, &now));
+    ck_assert_uint_eq(now.generation, 2);
+    scene.proxy.pid = now.pid;
+    session_works(&scene);
+    session_close(&scene);
+    wait_gone(first);
+
+    session_open(&scene);
+    const char *argv[] = {proxy_binary(), "reload", "-f", scene.proxy.file, "--wait=drained", NULL};
+    pid_t reload = program_start(&(struct program){.argv = argv});
+    scene.proxy.generation = 2;
+    do {
+        ck_assert(proxy_status(&scene.proxy, &now));
+    } while (now.generation == 2);
+    ck_assert(process_alive(reload));
+    session_works(&scene);
+    session_close(&scene);
+    ck_assert_int_eq(wait_gone(reload), 0);
+    ck_assert(!process_alive(scene.proxy.pid));
+    scene.proxy.pid = now.pid;
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+START_TEST(drain_timeout)
+{
+    struct scene scene;
+    scene_start(&scene, "drain-timeout = 1s\n");
+    session_open(&scene);
+    pid_t first = scene.proxy.pid;
+    proxy_reload(&scene.proxy);
+    session_works(&scene);
+    char byte;
+    ck_assert_int_le((int)recv(scene.client, &byte, 1, 0), 0);
+    ck_assert_int_eq(wait_gone(first) > 0, 0);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+START_TEST(max_generations)
+{
+    struct scene scene;
+    scene_start(&scene, "max-generations = 2\n");
+    int clients[4], servers[4];
+    pid_t pids[4];
+    for (unsigned i = 0; i < 4; i++) {
+        session_open(&scene);
+        session_works(&scene);
+        clients[i] = scene.client;
+        servers[i] = scene.server;
+        pids[i] = scene.proxy.pid;
+        proxy_reload(&scene.proxy);
+    }
+    /* Four retired, two may stay: the oldest went, the youngest serve on. */
+    for (unsigned i = 0; i < 2; i++) {
+        wait_gone(pids[i]);
+        char byte;
+        ck_assert_int_le((int)recv(clients[i], &byte, 1, 0), 0);
+    }
+    for (unsigned i = 2; i < 4; i++) {
+        ck_assert(process_alive(pids[i]));
+        scene.client = clients[i];
+        scene.server = servers[i];
+        session_works(&scene);
+        session_close(&scene);
+    }
+    ck_assert_uint_ge(file_mentions(scene.proxy.log, "max-generations"), 1);
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+START_TEST(binary_replaced)
+{
+    struct scene scene;
+    scene_prepare(&scene, "");
+    proxy_own_binary(&scene.proxy);
+    proxy_start(&scene.proxy);
+    for (unsigned i = 0; i < 3; i++) {
+        session_open(&scene);
+        copy_file(proxy_binary(), scene.proxy.program, 0755);
+        proxy_reload(&scene.proxy);
+        char link[64];
+        snprintf(link, sizeof link, "/proc/%d/exe", scene.proxy.pid);
+        struct stat running, installed;
+        ck_assert_int_eq(stat(link, &running), 0);
+        ck_assert_int_eq(stat(scene.proxy.program, &installed), 0);
+        ck_assert_msg(running.st_ino == installed.st_ino, "the old binary runs");
+        session_works(&scene);
+        session_close(&scene);
+    }
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+/* The successor is found though the proxy was started by a relative path, or through PATH, in
+ * another folder. */
+START_TEST(started_by_a_relative_path)
+{
+    struct scene scene;
+    scene_prepare(&scene, "");
+    proxy_own_binary(&scene.proxy);
+    const char *argv[] = {"./rpproxy", "-f", "proxy.ini", NULL};
+    scene.proxy.pid = program_start(&(struct program){.argv = argv,
+                                                      .directory = test_directory(),
+                                                      .out = scene.proxy.log,
+                                                      .err = scene.proxy.log});
+    proxy_wait_serving(&scene.proxy);
+    for (unsigned i = 0; i < 3; i++) {
+        proxy_reload(&scene.proxy);
+    }
+    session_open(&scene);
+    session_works(&scene);
+    session_close(&scene);
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+static bool log_file_has_lines(void *argument)
+{
+    return file_mentions(argument, "") > 0;
+}
+
+START_TEST(log_file_reopened)
+{
+    char log[PATH_MAX], moved[PATH_MAX], options[PATH_MAX + 32];
+    struct scene scene;
+    test_path(log, "messages");
+    test_path(moved, "messages.1");
+    snprintf(options, sizeof options, "log = file:%s\n", log);
+    scene_start(&scene, options);
+    wait_until(log_file_has_lines, log, "the log file has lines");
+    ck_assert_int_eq(rename(log, moved), 0);
+    kill(scene.proxy.pid, SIGUSR1);
+    proxy_reload(&scene.proxy);
+    wait_until(log_file_has_lines, log, "the new log file has lines");
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+/* --- what the service manager is told --- */
+
+struct manager {
+    int socket;
+    char path[PATH_MAX], variable[PATH_MAX + 32];
+    const char *env[2];
+    char said[16384]; /* all messages, one after the other, "PID:TEXT;" */
+};
+
+static void manager_open(struct manager *manager)
+{
+    *manager = (struct manager){0};
+    struct endpoint where = endpoint_unix(test_path(manager->path, "notify.sock"));
+    manager->socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(manager->socket, &where.any, where.length), 0);
+    int on = 1;
+    setsockopt(manager->socket, SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
+    snprintf(manager->variable, sizeof manager->variable, "NOTIFY_SOCKET=%s", manager->path);
+    manager->env[0] = manager->variable;
+}
+
+static void manager_listen(struct manager *manager)
+{
+    for (;;) {
+        char text[2048] = {0};
+        union {
+            struct cmsghdr header;
+            char room[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int) * 8)];
+        } control;
+        struct iovec part = {text, sizeof text - 1};
+        struct msghdr message = {.msg_iov = &part,
+                                 .msg_iovlen = 1,
+                                 .msg_control = &control,
+                                 .msg_controllen = sizeof control};
+        ssize_t got = recvmsg(manager->socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        if (got < 0) {
+            return;
+        }
+        struct ucred sender = {0};
+        for (struct cmsghdr *part_of = CMSG_FIRSTHDR(&message); part_of != NULL;
+             part_of = CMSG_NXTHDR(&message, part_of)) {
+            if (part_of->cmsg_type == SCM_CREDENTIALS) {
+                memcpy(&sender, CMSG_DATA(part_of), sizeof sender);
+            }
+        }
+        size_t used = strlen(manager->said);
+        snprintf(manager->said + used, sizeof manager->said - used, "%d:%s;", sender.pid, text);
+    }
+}
+
+static bool manager_heard(void *argument)
+{
+    struct manager *manager = argument;
+    manager_listen(manager);
+    return strstr(manager->said, "READY=1") != NULL;
+}
+
+START_TEST(notifications)
+{
+    struct manager manager;
+    manager_open(&manager);
+    struct scene scene;
+    scene_prepare(&scene, "");
+    scene.proxy.env = manager.env;
+    proxy_launch(&scene.proxy);
+    for (int64_t deadline = now_ms() + 30000; !manager_heard(&manager) && now_ms() < deadline;) {
+        poll(NULL, 0, 5);
+    }
+    if (strstr(manager.said, "READY=1") == NULL && file_mentions(scene.proxy.log, "serving") > 0) {
+        skip_test("built without libsystemd");
+    }
+    /* What READY=1 says is so: it serves. */
+    session_open(&scene);
+    session_works(&scene);
+    proxy_wait_serving(&scene.proxy);
+    manager.said[0] = '\0';
+    pid_t first = scene.proxy.pid;
+    proxy_reload(&scene.proxy);
+    session_close(&scene);
+    wait_gone(first);
+    manager_listen(&manager);
+    char text[64];
+    snprintf(text, sizeof text, "MAINPID=%d", scene.proxy.pid);
+    ck_assert_msg(strstr(manager.said, text) != NULL, "no %s in: %s", text, manager.said);
+    snprintf(text, sizeof text, "%d:", scene.proxy.pid);
+    const char *successor = strstr(manager.said, text);
+    ck_assert_msg(successor != NULL && strstr(successor, "READY=1") != NULL,
+                  "no READY=1 of %d in: %s", scene.proxy.pid, manager.said);
+    ck_assert_msg(strstr(manager.said, "STOPPING=1") == NULL, "a retiring process said: %s",
+                  manager.said);
+    proxy_stop(&scene.proxy);
+    manager_listen(&manager);
+    ck_assert_msg(strstr(manager.said, "STOPPING=1") != NULL, "no STOPPING=1 at the stop: %s",
+                  manager.said);
+}
+END_TEST
+
+Suite *commands_suite(void)
+{
+    Suite *suite = suite_create("commands");
+    scenario_add(suite, usage, 120);
+    scenario_add(suite, check, 120);
+    scenario_add(suite, nobody_answers, 120);
+    scenario_add(suite, status, 300);
+    scenario_add(suite, stop_waits_for_sessions, 300);
+    scenario_add(suite, stop_runs_out_of_time, 300);
+    scenario_add(suite, stop_under_load, 600);
+    scenario_add(suite, sigterm_under_load, 600);
+    scenario_add(suite, sigterm_twice, 300);
+    scenario_add(suite, sigint, 300);
+    scenario_add(suite, stop_ends_draining_generations_too, 300);
+    scenario_add(suite, reload_waits_for_the_drain, 300);
+    scenario_add(suite, drain_timeout, 300);
+    scenario_add(suite, max_generations, 300);
+    scenario_add(suite, binary_replaced, 300);
+    scenario_add(suite, started_by_a_relative_path, 300);
+    scenario_add(suite, log_file_reopened, 300);
+    scenario_add(suite, notifications, 300);
+    return suite;
+}

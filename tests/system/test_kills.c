@@ -1,0 +1,327 @@
+/* Either side of a handover killed at each of its steps.
+ *
+ * The processes speak to each other by sendmsg() and recvmsg(), and their main threads use these
+ * for nothing else; so strace, told to send SIGKILL at the entry to the N-th, kills before the N-th
+ * message goes out, or before it is taken in. N counts up until a reload gets through untouched. */
+#include "churn.h"
+#include "harness.h"
+#include "net.h"
+#include "origin.h"
+#include "proxy.h"
+#include "scenarios.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { STEPS_MAX = 60 };
+
+static const char *const calls[] = {"sendmsg", "recvmsg"};
+
+struct scene {
+    struct proxy proxy;
+    struct origin *origin;
+    struct churn *churn;
+    uint16_t port;
+    struct endpoint held_front;
+    int listener, client, server; /* a session of the predecessor's, from before the reload */
+    char name[32], trace[PATH_MAX], successor_file[PATH_MAX];
+};
+
+static void scene_start(struct scene *scene, struct origin *origin, const char *call, unsigned step)
+{
+    *scene = (struct scene){.origin = origin};
+    uint16_t held_port = port_reserve(getuid()), server_port;
+    char name[64];
+    snprintf(scene->name, sizeof scene->name, "%s-%u", call, step);
+    snprintf(name, sizeof name, "%s.trace", scene->name);
+    test_path(scene->trace, name);
+    test_path(scene->successor_file, "successor");
+    unlink(scene->successor_file);
+    scene->port = port_reserve(getuid());
+    scene->held_front = endpoint_loopback(held_port);
+    scene->listener = listen_loopback(&server_port);
+    proxy_init(&scene->proxy, scene->name);
+    proxy_own_binary(&scene->proxy);
+    proxy_configure(&scene->proxy,
+                    "workers = 2\n"
+                    "[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n"
+                    "[listen held]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
+                    scene->port, origin_port(origin), held_port, server_port);
+    proxy_start(&scene->proxy);
+    scene->client = connect_to(&scene->held_front);
+    scene->server = accept_from(scene->listener);
+}
+
+static struct churn *load(const struct scene *scene)
+{
+    struct churn *churn = churn_start(
+        &(struct churn_options){.target = endpoint_loopback(scene->port), .in_flight = 50});
+    churn_wait(churn, 50);
+    return churn;
+}
+
+static void held_session_works(const struct scene *scene)
+{
+    char byte = 'x';
+    send_all(scene->client, &byte, 1);
+    receive_exactly(scene->server, &byte, 1);
+    send_all(scene->server, &byte, 1);
+    receive_exactly(scene->client, &byte, 1);
+}
+
+static bool strace_works(void)
+{
+    if (!program_exists("strace")) {
+        return false;
+    }
+    struct outcome outcome;
+    run(&outcome, "strace", "-D", "-qq", "-o", "/dev/null", "true", NULL);
+    return outcome.code == 0;
+}
+
+/* The successor runs under strace, under the pid that its predecessor launched. */
+static void trap_successor(const struct scene *scene, const char *call, unsigned step)
+{
+    write_file(scene->proxy.program, 0755,
+               "#!/bin/sh\n"
+               "echo $$ > %s\n"
+               "export ASAN_OPTIONS=detect_leaks=0:$ASAN_OPTIONS\n"
+               "exec strace -D -f -qq -o %s -e trace=sendmsg,recvmsg,accept4 "
+               "-e inject=%s:signal=SIGKILL:when=%u %s \"$@\"\n",
+               scene->successor_file, scene->trace, call, step, proxy_binary());
+}
+
+static pid_t successor_of(const struct scene *scene)
+{
+    char text[32];
+    int pid;
+    ck_assert_uint_gt(read_file(scene->successor_file, text, sizeof text), 0);
+    ck_assert_int_eq(sscanf(text, "%d", &pid), 1);
+    return pid;
+}
+
+/* Clients that the traced process had taken: lines of accept4() that returned a descriptor. */
+static unsigned accepted_by_successor(const struct scene *scene)
+{
+    unsigned count = 0;
+    FILE *trace = fopen(scene->trace, "re");
+    char line[1024];
+    while (trace != NULL && fgets(line, sizeof line, trace) != NULL) {
+        const char *result = strrchr(line, '=');
+        count += strstr(line, "accept4") != NULL && result != NULL && result[1] == ' ' &&
+                 result[2] >= '0' && result[2] <= '9';
+        /* A call that was under way when the process died may have returned one, too. */
+        count += strstr(line, "accept4") != NULL && strstr(line, "= ?") != NULL;
+    }
+    if (trace != NULL) {
+        fclose(trace);
+    }
+    return count;
+}
+
+static bool is_active(void *argument)
+{
+    const struct scene *scene = argument;
+    struct status status;
+    return proxy_status(&scene->proxy, &status) && status.pid == scene->proxy.pid &&
+           status.count == 1;
+}
+
+static bool one_is_gone(void *argument)
+{
+    const struct scene *scene = argument;
+    return !process_alive(scene->proxy.pid) || !process_alive(successor_of(scene));
+}
+
+static void expect_next_reload(struct scene *scene)
+{
+    struct outcome outcome;
+    copy_file(proxy_binary(), scene->proxy.program, 0755);
+    int code = proxy_command(&scene->proxy, &outcome, "reload", NULL);
+    ck_assert_msg(code == 0, "%s: the next reload: exit %d\n%s%s", scene->name, code, outcome.out,
+                  outcome.err);
+    struct churn *churn = load(scene);
+    churn_wait(churn, 200);
+    churn_stop_clean(churn, "after the next reload");
+}
+
+static void kill_all(const struct scene *scene)
+{
+    struct outcome outcome;
+    proxy_command(&scene->proxy, &outcome, "stop", "--timeout", "1s", NULL);
+    close(scene->client);
+    close(scene->server);
+    close(scene->listener);
+}
+
+/* Returns false once the successor lived through it. */
+static bool successor_killed_at(struct origin *origin, const char *call, unsigned step)
+{
+    struct scene scene;
+    scene_start(&scene, origin, call, step);
+    struct churn *churn = load(&scene);
+    trap_successor(&scene, call, step);
+    struct outcome outcome;
+    int code = proxy_command(&scene.proxy, &outcome, "reload", NULL);
+    held_session_works(&scene);
+    if (code == 0) {
+        /* With its last session goes the predecessor; or the successor dies first. */
+        close(scene.client);
+        wait_until(one_is_gone, &scene, "the reload comes to its end");
+    }
+    bool killed = !process_alive(successor_of(&scene));
+    bool alone = !process_alive(scene.proxy.pid);
+    struct churn_result result;
+    if (killed && !alone) {
+        wait_until(is_active, &scene, "the predecessor is the active generation again");
+        churn_wait(churn, churn_ended(churn) + 200);
+    }
+    churn_stop(churn, &result);
+    printf("     successor killed at %s %u: reload exit %d, %s\n", call, step, code,
+           !killed ? "it lived" : (alone ? "both are gone" : "the predecessor serves"));
+    unsigned accepted = killed ? accepted_by_successor(&scene) : 0;
+    if (!alone || !killed) {
+        /* Whom the dead successor had taken is lost with it; nobody else. */
+        if (churn_lost(&result) > accepted || result.lost[LOSS_REFUSED] > 0) {
+            churn_print(&result, scene.name);
+            ck_abort_msg("%s: %llu lost, though the successor had only %u", scene.name,
+                         (unsigned long long)churn_lost(&result), accepted);
+        }
+    }
+    ck_assert_msg(killed || code == 0, "%s: exit %d though nobody was killed: %s", scene.name, code,
+                  outcome.err);
+    ck_assert_msg(!killed || code == 5 || code == 0, "%s: exit %d: %s", scene.name, code,
+                  outcome.err);
+    if (killed && !alone) {
+        ck_assert_int_eq(proxy_pidfile(&scene.proxy), scene.proxy.pid);
+        expect_next_reload(&scene);
+    }
+    kill_all(&scene);
+    return killed;
+}
+
+START_TEST(successor_killed)
+{
+    if (!strace_works()) {
+        skip_test("strace cannot trace here");
+    }
+    struct origin *origin = origin_start(ORIGIN_ANSWER);
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        unsigned step = 1;
+        while (successor_killed_at(origin, calls[i], step)) {
+            step++;
+            ck_assert_uint_lt(step, STEPS_MAX);
+        }
+        ck_assert_msg(step > 1, "%s was never called: the test has lost its trap", calls[i]);
+    }
+}
+END_TEST
+
+static bool strace_is_attached(void *argument)
+{
+    return file_mentions(argument, "attached") > 0;
+}
+
+static pid_t trap_predecessor(const struct scene *scene, const char *call, unsigned step)
+{
+    char name[64], log[PATH_MAX], pid[16], inject[64];
+    snprintf(name, sizeof name, "%s.strace.log", scene->name);
+    test_path(log, name);
+    snprintf(pid, sizeof pid, "%d", scene->proxy.pid);
+    snprintf(inject, sizeof inject, "inject=%s:signal=SIGKILL:when=%u", call, step);
+    const char *argv[] = {"strace", "-p",   pid, "-o", scene->trace, "-e", "trace=sendmsg,recvmsg",
+                          "-e",     inject, NULL};
+    pid_t strace = program_start(&(struct program){.argv = argv, .out = log, .err = log});
+    wait_until(strace_is_attached, log, "strace is attached");
+    return strace;
+}
+
+static bool somebody_serves(void *argument)
+{
+    struct scene *scene = argument;
+    struct status status;
+    return proxy_status(&scene->proxy, &status) && status.pid != scene->proxy.pid &&
+           status.count == 1;
+}
+
+static bool predecessor_killed_at(struct origin *origin, const char *call, unsigned step)
+{
+    struct scene scene;
+    scene_start(&scene, origin, call, step);
+    pid_t strace = trap_predecessor(&scene, call, step);
+    struct outcome outcome;
+    int code = proxy_command(&scene.proxy, &outcome, "reload", NULL);
+    close(scene.client);
+    wait_gone(scene.proxy.pid);
+    wait_gone(strace);
+    bool killed = file_mentions(scene.trace, "killed by SIGKILL") > 0;
+    printf("     predecessor killed at %s %u: reload exit %d%s\n", call, step, code,
+           killed ? "" : ", it lived");
+    wait_until(somebody_serves, &scene, "the successor promotes itself");
+    struct status status;
+    ck_assert(proxy_status(&scene.proxy, &status));
+    scene.proxy.pid = status.pid;
+    ck_assert_int_eq(proxy_pidfile(&scene.proxy), scene.proxy.pid);
+    struct churn *churn = load(&scene);
+    churn_wait(churn, 200);
+    expect_next_reload(&scene);
+    churn_stop_clean(churn, scene.name);
+    ck_assert_msg(killed || code == 0, "%s: exit %d though nobody was killed: %s", scene.name, code,
+                  outcome.err);
+    kill_all(&scene);
+    return killed;
+}
+
+START_TEST(predecessor_killed)
+{
+    if (!strace_works()) {
+        skip_test("strace cannot trace here");
+    }
+    struct origin *origin = origin_start(ORIGIN_ANSWER);
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        unsigned step = 1;
+        while (predecessor_killed_at(origin, calls[i], step)) {
+            step++;
+            ck_assert_uint_lt(step, STEPS_MAX);
+        }
+        ck_assert_msg(step > 1, "%s was never called: the test has lost its trap", calls[i]);
+    }
+}
+END_TEST
+
+/* The sessions of a successor that has taken over do not feel its predecessor's death. */
+START_TEST(predecessor_killed_while_draining)
+{
+    struct origin *origin = origin_start(ORIGIN_ANSWER);
+    struct scene scene;
+    scene_start(&scene, origin, "draining", 0);
+    pid_t first = scene.proxy.pid;
+    proxy_reload(&scene.proxy);
+    int client = connect_to(&scene.held_front), server = accept_from(scene.listener);
+    struct churn *churn = load(&scene);
+    kill(first, SIGKILL);
+    wait_gone(first);
+    close(scene.client);
+    close(scene.server);
+    scene.client = client;
+    scene.server = server;
+    held_session_works(&scene);
+    churn_wait(churn, churn_ended(churn) + 500);
+    proxy_wait_drained(&scene.proxy);
+    proxy_reload(&scene.proxy);
+    churn_stop_clean(churn, "beside a draining process that was killed");
+    kill_all(&scene);
+}
+END_TEST
+
+Suite *kills_suite(void)
+{
+    Suite *suite = suite_create("kills");
+    scenario_add(suite, successor_killed, 1200);
+    scenario_add(suite, predecessor_killed, 1200);
+    scenario_add(suite, predecessor_killed_while_draining, 300);
+    return suite;
+}

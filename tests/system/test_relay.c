@@ -1,0 +1,559 @@
+/* What a session does to the bytes, the ends and the errors of its two connections. */
+#include "churn.h"
+#include "harness.h"
+#include "net.h"
+#include "origin.h"
+#include "proxy.h"
+#include "scenarios.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { MEGABYTE = 1 << 20, STALLED = 32 };
+
+/* A proxy between a client and a server that are both this test. */
+struct line {
+    struct proxy proxy;
+    struct endpoint front;
+    int listener, client, server;
+};
+
+static void line_start(struct line *line, const char *frontend_options)
+{
+    uint16_t port = port_reserve(getuid()), server_port;
+    line->listener = listen_loopback(&server_port);
+    line->front = endpoint_loopback(port);
+    proxy_init(&line->proxy, "proxy");
+    proxy_configure(&line->proxy,
+                    "workers = 2\n[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n%s",
+                    port, server_port, frontend_options);
+    proxy_start(&line->proxy);
+}
+
+static void line_open(struct line *line)
+{
+    line->client = connect_to(&line->front);
+    line->server = accept_from(line->listener);
+}
+
+static void send_pattern(int socket, uint64_t id, size_t length)
+{
+    char *bytes = malloc(length);
+    ck_assert_ptr_nonnull(bytes);
+    pattern_fill(id, 0, bytes, length);
+    send_all(socket, bytes, length);
+    free(bytes);
+}
+
+static void expect_pattern(int socket, uint64_t id, size_t length)
+{
+    static char bytes[MEGABYTE];
+    for (size_t done = 0; done < length;) {
+        size_t part = length - done < sizeof bytes ? length - done : sizeof bytes;
+        receive_exactly(socket, bytes, part);
+        size_t good = pattern_mismatch(id, done, bytes, part);
+        ck_assert_msg(good == part, "byte %zu is wrong", done + good);
+        done += part;
+    }
+}
+
+/* A sender that may be blocked for long. */
+struct sender {
+    pthread_t thread;
+    int socket;
+    uint64_t id;
+    size_t length;
+    int error;
+};
+
+static void *send_in_thread(void *argument)
+{
+    struct sender *sender = argument;
+    char bytes[65536];
+    for (size_t done = 0; done < sender->length;) {
+        size_t part = sender->length - done < sizeof bytes ? sender->length - done : sizeof bytes;
+        pattern_fill(sender->id, done, bytes, part);
+        ssize_t sent = send(sender->socket, bytes, part, MSG_NOSIGNAL);
+        if (sent < 0) {
+            sender->error = errno;
+            return NULL;
+        }
+        done += (size_t)sent;
+    }
+    shutdown(sender->socket, SHUT_WR);
+    return NULL;
+}
+
+static void sender_start(struct sender *sender, int socket, uint64_t id, size_t length)
+{
+    *sender = (struct sender){.socket = socket, .id = id, .length = length};
+    ck_assert_int_eq(pthread_create(&sender->thread, NULL, send_in_thread, sender), 0);
+}
+
+static void sender_join(struct sender *sender)
+{
+    pthread_join(sender->thread, NULL);
+    ck_assert_msg(sender->error == 0, "sending: %s", strerror(sender->error));
+}
+
+START_TEST(half_close_by_client)
+{
+    struct line line;
+    line_start(&line, "");
+    line_open(&line);
+    struct sender sender;
+    sender_start(&sender, line.client, 1, 5 * MEGABYTE + 3);
+    expect_pattern(line.server, 1, 5 * MEGABYTE + 3);
+    expect_eof(line.server);
+    sender_join(&sender);
+    /* The other way is open still, and stays so though the first has long been closed. */
+    send_pattern(line.server, 2, 100);
+    expect_pattern(line.client, 2, 100);
+    sender_start(&sender, line.server, 3, 5 * MEGABYTE + 1);
+    expect_pattern(line.client, 3, 5 * MEGABYTE + 1);
+    expect_eof(line.client);
+    sender_join(&sender);
+    proxy_stop(&line.proxy);
+}
+END_TEST
+
+START_TEST(half_close_by_server)
+{
+    struct line line;
+    line_start(&line, "");
+    line_open(&line);
+    struct sender sender;
+    sender_start(&sender, line.server, 1, 5 * MEGABYTE + 3);
+    expect_pattern(line.client, 1, 5 * MEGABYTE + 3);
+    expect_eof(line.client);
+    sender_join(&sender);
+    send_pattern(line.client, 2, 100);
+    expect_pattern(line.server, 2, 100);
+    sender_start(&sender, line.client, 3, 5 * MEGABYTE + 1);
+    expect_pattern(line.server, 3, 5 * MEGABYTE + 1);
+    expect_eof(line.server);
+    sender_join(&sender);
+    proxy_stop(&line.proxy);
+}
+END_TEST
+
+/* The end arrives together with the last bytes, and before the proxy has a connection to the
+ * server. */
+START_TEST(request_and_half_close_at_once)
+{
+    struct line line;
+    line_start(&line, "");
+    for (unsigned i = 0; i < scaled(200, 20); i++) {
+        line.client = connect_to(&line.front);
+        send_pattern(line.client, i, i);
+        shutdown(line.client, SHUT_WR);
+        line.server = accept_from(line.listener);
+        expect_pattern(line.server, i, i);
+        expect_eof(line.server);
+        send_pattern(line.server, i + 1, i);
+        close(line.server);
+        expect_pattern(line.client, i + 1, i);
+        expect_eof(line.client);
+        close(line.client);
+    }
+    proxy_stop(&line.proxy);
+}
+END_TEST
+
+START_TEST(reset_by_client)
+{
+    struct line line;
+    line_start(&line, "");
+    for (unsigned i = 0; i < 20; i++) {
+        line_open(&line);
+        send_pattern(line.client, i, 100);
+        expect_pattern(line.server, i, 100);
+        send_reset(line.client);
+        expect_reset(line.server);
+        close(line.server);
+    }
+    proxy_stop(&line.proxy);
+}
+END_TEST
+
+START_TEST(reset_by_server)
+{
+    struct line line;
+    line_start(&line, "");
+    for (unsigned i = 0; i < 20; i++) {
+        line_open(&line);
+        send_pattern(line.server, i, 100);
+        expect_pattern(line.client, i, 100);
+        send_reset(line.server);
+        expect_reset(line.client);
+        close(line.client);
+    }
+    proxy_stop(&line.proxy);
+}
+END_TEST
+
+/* One way is closed already when the reset comes the other way. */
+START_TEST(reset_after_half_close)
+{
+    struct line line;
+    line_start(&line, "");
+    line_open(&line);
+    shutdown(line.client, SHUT_WR);
+    expect_eof(line.server);
+    send_reset(line.server);
+    expect_reset(line.client);
+    close(line.client);
+    line_open(&line);
+    shutdown(line.server, SHUT_WR);
+    expect_eof(line.client);
+    send_reset(line.client);
+    expect_reset(line.server);
+    close(line.server);
+    proxy_stop(&line.proxy);
+}
+END_TEST
+
+/* The peer of the one that resets is not reading, with bytes under way to it. */
+START_TEST(reset_under_backpressure)
+{
+    struct line line;
+    line_start(&line, "");
+    line_open(&line);
+    struct sender sender;
+    sender_start(&sender, line.client, 1, 256 * (size_t)MEGABYTE);
+    ck_assert(readable_within(line.server, PATIENCE_MS));
+    send_reset(line.server);
+    pthread_join(sender.thread, NULL);
+    ck_assert_msg(sender.error == ECONNRESET || sender.error == EPIPE, "sending: %s",
+                  strerror(sender.error));
+    close(line.client);
+    proxy_stop(&line.proxy);
+}
+END_TEST
+
+static unsigned long status_kib(pid_t pid, const char *key)
+{
+    char path[64], text[8192];
+    snprintf(path, sizeof path, "/proc/%d/status", pid);
+    read_file(path, text, sizeof text);
+    const char *line = strstr(text, key);
+    ck_assert_msg(line != NULL, "%s of %d", key, pid);
+    return strtoul(line + strlen(key), NULL, 10);
+}
+
+/* Readers that stop in mid-transfer: what the proxy holds for them is bounded, and once they go on,
+ * every byte is there. */
+static void stall(bool to_client)
+{
+    struct line line;
+    line_start(&line, "");
+    unsigned long before = status_kib(line.proxy.pid, "VmRSS:");
+    size_t length = scaled(64, 8) * (size_t)MEGABYTE;
+    struct sender senders[STALLED];
+    int readers[STALLED];
+    for (unsigned i = 0; i < STALLED; i++) {
+        line_open(&line);
+        sender_start(&senders[i], to_client ? line.server : line.client, i, length);
+        readers[i] = to_client ? line.client : line.server;
+        expect_pattern(readers[i], i, 1000);
+    }
+    poll(NULL, 0, (int)scaled(10000, 1000)); /* the stop itself */
+    unsigned long peak = status_kib(line.proxy.pid, "VmHWM:");
+    printf("     %d stalled readers of %zu MiB each: %lu KiB resident before, %lu at the peak\n",
+           STALLED, length / MEGABYTE, before, peak);
+    for (unsigned i = 0; i < STALLED; i++) {
+        char *bytes = malloc(length);
+        ck_assert_ptr_nonnull(bytes);
+        receive_exactly(readers[i], bytes, length - 1000);
+        ck_assert_uint_eq(pattern_mismatch(i, 1000, bytes, length - 1000), length - 1000);
+        free(bytes);
+        expect_eof(readers[i]);
+        sender_join(&senders[i]);
+        close(senders[i].socket);
+        close(readers[i]);
+    }
+    if (!sanitized()) {
+        ck_assert_uint_le(status_kib(line.proxy.pid, "VmHWM:"), before + 16384 + STALLED * 1024);
+    }
+    proxy_stop(&line.proxy);
+}
+
+START_TEST(client_that_stops_reading)
+{
+    stall(true);
+}
+END_TEST
+
+START_TEST(server_that_stops_reading)
+{
+    stall(false);
+}
+END_TEST
+
+START_TEST(refusing_server_is_passed_over)
+{
+    struct origin *origin = origin_start(ORIGIN_ANSWER);
+    uint16_t port = port_reserve(getuid()), closed = port_reserve(getuid());
+    struct proxy proxy;
+    proxy_init(&proxy, "proxy");
+    proxy_configure(&proxy,
+                    "[listen main]\nbind = 127.0.0.1:%u\nserver = dead 127.0.0.1:%u\n"
+                    "server = alive 127.0.0.1:%u\n",
+                    port, closed, origin_port(origin));
+    proxy_start(&proxy);
+    struct churn *churn =
+        churn_start(&(struct churn_options){.target = endpoint_loopback(port), .in_flight = 20});
+    churn_wait(churn, scaled(5000, 200));
+    churn_stop_clean(churn, "one of two servers refuses");
+    proxy_stop(&proxy);
+}
+END_TEST
+
+START_TEST(all_servers_refuse)
+{
+    uint16_t port = port_reserve(getuid()), closed = port_reserve(getuid());
+    struct proxy proxy;
+    proxy_init(&proxy, "proxy");
+    proxy_configure(&proxy, "[listen main]\nbind = 127.0.0.1:%u\nserver = dead 127.0.0.1:%u\n",
+                    port, closed);
+    proxy_start(&proxy);
+    struct endpoint front = endpoint_loopback(port);
+    for (unsigned i = 0; i < 10; i++) {
+        int client = connect_to(&front);
+        expect_reset(client);
+        close(client);
+    }
+    proxy_stop(&proxy);
+}
+END_TEST
+
+START_TEST(idle_sessions_are_closed)
+{
+    struct line line;
+    line_start(&line, "idle-timeout = 4s\n");
+    line_open(&line);
+    struct line busy = line;
+    line_open(&busy);
+    int64_t start = now_ms();
+    /* Traffic one way alone keeps a session alive. */
+    for (unsigned i = 0; now_ms() - start < 6000; i++) {
+        send_pattern(busy.server, i, 10);
+        expect_pattern(busy.client, i, 10);
+        poll(NULL, 0, 300);
+    }
+    char byte;
+    ck_assert_int_le((int)recv(line.client, &byte, 1, 0), 0);
+    ck_assert_int_le((int)recv(line.server, &byte, 1, 0), 0);
+    send_pattern(busy.client, 1, 10);
+    expect_pattern(busy.server, 1, 10);
+    ck_assert_int_le((int)recv(busy.client, &byte, 1, 0), 0);
+    proxy_stop(&line.proxy);
+}
+END_TEST
+
+START_TEST(max_sessions_leaves_the_rest_waiting)
+{
+    enum { LIMIT = 4, CLIENTS = 24 };
+    struct line line;
+    line_start(&line, "max-sessions = 4\n");
+    int clients[CLIENTS], servers[CLIENTS];
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        clients[i] = connect_to(&line.front);
+        send_pattern(clients[i], 7, 8);
+    }
+    for (unsigned i = 0; i < LIMIT; i++) {
+        servers[i] = accept_from(line.listener);
+        expect_pattern(servers[i], 7, 8);
+    }
+    for (unsigned i = LIMIT; i < CLIENTS; i++) {
+        ck_assert_msg(!readable_within(line.listener, 50), "more sessions than max-sessions");
+        close(servers[i - LIMIT]);
+        servers[i] = accept_from(line.listener);
+        expect_pattern(servers[i], 7, 8);
+    }
+    for (unsigned i = CLIENTS - LIMIT; i < CLIENTS; i++) {
+        close(servers[i]);
+    }
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        expect_eof(clients[i]);
+        close(clients[i]);
+    }
+    proxy_stop(&line.proxy);
+}
+END_TEST
+
+START_TEST(global_max_sessions)
+{
+    struct origin *origin = origin_start(ORIGIN_ANSWER);
+    uint16_t port = port_reserve(getuid());
+    struct proxy proxy;
+    proxy_init(&proxy, "proxy");
+    proxy_configure(&proxy,
+                    "workers = 3\nmax-sessions = 5\n[listen main]\nbind = 127.0.0.1:%u\n"
+                    "server = a 127.0.0.1:%u\n",
+                    port, origin_port(origin));
+    proxy_start(&proxy);
+    struct churn *churn =
+        churn_start(&(struct churn_options){.target = endpoint_loopback(port), .in_flight = 100});
+    for (unsigned i = 0; i < 10; i++) {
+        churn_wait(churn, (i + 1) * scaled(500, 50));
+        struct status status;
+        ck_assert(proxy_status(&proxy, &status));
+        ck_assert_uint_le(status.sessions, 5);
+    }
+    churn_stop_clean(churn, "100 clients of at most 5 sessions");
+    proxy_stop(&proxy);
+}
+END_TEST
+
+START_TEST(out_of_descriptors)
+{
+    enum { CLIENTS = 60 };
+    struct line line;
+    line_start(&line, "");
+    unsigned used = 0;
+    char path[64];
+    for (int fd = 0; fd < 256; fd++) {
+        snprintf(path, sizeof path, "/proc/%d/fd/%d", line.proxy.pid, fd);
+        used = access(path, F_OK) == 0 ? (unsigned)fd : used;
+    }
+    struct rlimit limit = {.rlim_cur = used + 21, .rlim_max = used + 21};
+    ck_assert_int_eq(prlimit(line.proxy.pid, RLIMIT_NOFILE, &limit, NULL), 0);
+    int clients[CLIENTS];
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        clients[i] = connect_to(&line.front);
+        send_pattern(clients[i], i, 50);
+    }
+    /* Whoever is served makes room for the others when it is done. */
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        int server = accept_from(line.listener);
+        char bytes[50];
+        receive_exactly(server, bytes, sizeof bytes);
+        send_all(server, bytes, sizeof bytes);
+        close(server);
+    }
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        expect_pattern(clients[i], i, 50);
+        expect_eof(clients[i]);
+        close(clients[i]);
+    }
+    ck_assert_msg(file_mentions(line.proxy.log, "descriptors") +
+                          file_mentions(line.proxy.log, "open files") >
+                      0,
+                  "the log does not say that descriptors ran out");
+    proxy_stop(&line.proxy);
+}
+END_TEST
+
+static bool log_speaks_of_client(void *argument)
+{
+    struct line *line = argument;
+    struct endpoint self = {.length = sizeof self.in};
+    char text[32];
+    ck_assert_int_eq(getsockname(line->client, &self.any, &self.length), 0);
+    snprintf(text, sizeof text, "127.0.0.1:%u", ntohs(self.in.sin_port));
+    return file_mentions(line->proxy.log, text) > 0;
+}
+
+START_TEST(access_log)
+{
+    struct line line;
+    line_start(&line, "access-log = yes\n");
+    line_open(&line);
+    send_pattern(line.client, 1, 12345);
+    expect_pattern(line.server, 1, 12345);
+    send_pattern(line.server, 2, 6789);
+    expect_pattern(line.client, 2, 6789);
+    shutdown(line.client, SHUT_WR);
+    close(line.server);
+    wait_until(log_speaks_of_client, &line, "the access log has the client's line");
+    ck_assert_uint_eq(file_mentions(line.proxy.log, "12345"), 1);
+    ck_assert_uint_eq(file_mentions(line.proxy.log, "6789"), 1);
+    ck_assert_uint_ge(file_mentions(line.proxy.log, "main"), 1);
+    proxy_stop(&line.proxy);
+}
+END_TEST
+
+/* IPv4, IPv6 and Unix sockets, as binds and as servers, each with each. */
+START_TEST(families)
+{
+    char front_path[PATH_MAX], server_path[PATH_MAX];
+    test_path(front_path, "front.sock");
+    test_path(server_path, "server.sock");
+    uint16_t port4, port = port_reserve(getuid());
+    int listeners[3] = {listen_loopback(&port4), listen_unix(server_path),
+                        socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    struct endpoint six = {.length = sizeof six.in6};
+    six.in6.sin6_family = AF_INET6;
+    six.in6.sin6_addr = in6addr_loopback;
+    if (bind(listeners[2], &six.any, six.length) != 0) {
+        skip_test("no IPv6 here");
+    }
+    ck_assert_int_eq(listen(listeners[2], 10), 0);
+    ck_assert_int_eq(getsockname(listeners[2], &six.any, &six.length), 0);
+    struct proxy proxy;
+    proxy_init(&proxy, "proxy");
+    proxy_configure(&proxy,
+                    "[listen main]\nbind = 127.0.0.1:%u\nbind = [::1]:%u\nbind = unix:%s\n"
+                    "server = four 127.0.0.1:%u\nserver = path unix:%s\nserver = six [::1]:%u\n",
+                    port, port, front_path, port4, server_path, ntohs(six.in6.sin6_port));
+    proxy_start(&proxy);
+    six.in6.sin6_port = htons(port);
+    struct endpoint fronts[3] = {endpoint_loopback(port), endpoint_unix(front_path), six};
+    unsigned met[3] = {0};
+    for (unsigned i = 0; i < 18; i++) {
+        int client = connect_to(&fronts[i / 6]);
+        struct pollfd ready[3];
+        for (unsigned j = 0; j < 3; j++) {
+            ready[j] = (struct pollfd){.fd = listeners[j], .events = POLLIN};
+        }
+        ck_assert_int_eq(poll(ready, 3, PATIENCE_MS), 1);
+        unsigned which = ready[0].revents != 0 ? 0 : (ready[1].revents != 0 ? 1 : 2);
+        met[which]++;
+        int server = accept_from(listeners[which]);
+        send_pattern(client, i, 1000);
+        shutdown(client, SHUT_WR);
+        expect_pattern(server, i, 1000);
+        expect_eof(server);
+        send_pattern(server, i + 1, 1000);
+        close(server);
+        expect_pattern(client, i + 1, 1000);
+        expect_eof(client);
+        close(client);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert_msg(met[i] > 0, "server %u was never chosen", i);
+    }
+    proxy_stop(&proxy);
+}
+END_TEST
+
+Suite *relay_suite(void)
+{
+    Suite *suite = suite_create("relay");
+    scenario_add(suite, half_close_by_client, 300);
+    scenario_add(suite, half_close_by_server, 300);
+    scenario_add(suite, request_and_half_close_at_once, 300);
+    scenario_add(suite, reset_by_client, 300);
+    scenario_add(suite, reset_by_server, 300);
+    scenario_add(suite, reset_after_half_close, 300);
+    scenario_add(suite, reset_under_backpressure, 300);
+    scenario_add(suite, client_that_stops_reading, 600);
+    scenario_add(suite, server_that_stops_reading, 600);
+    scenario_add(suite, refusing_server_is_passed_over, 300);
+    scenario_add(suite, all_servers_refuse, 300);
+    scenario_add(suite, idle_sessions_are_closed, 300);
+    scenario_add(suite, max_sessions_leaves_the_rest_waiting, 300);
+    scenario_add(suite, global_max_sessions, 300);
+    scenario_add(suite, out_of_descriptors, 300);
+    scenario_add(suite, access_log, 300);
+    scenario_add(suite, families, 300);
+    return suite;
+}
