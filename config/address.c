@@ -13,11 +13,14 @@
  * become a question to a name server, nor one of the short forms that inet_aton() guesses at. */
 static bool ends_in_number(const char *host)
 {
-    const char *dot = strrchr(host, '.');
-    const char *label = dot ? dot + 1 : host;
+    const char *label = host;
+    for (const char *c = host; *c; c++)
+        if (*c == '.' && c[1])
+            label = c + 1;
+    size_t digits = strspn(label, "0123456789");
     if (label[0] == '0' && (label[1] == 'x' || label[1] == 'X'))
-        return label[2 + strspn(label + 2, "0123456789abcdefABCDEF")] == '\0';
-    return label[strspn(label, "0123456789")] == '\0';
+        digits = 2 + strspn(label + 2, "0123456789abcdefABCDEF");
+    return digits > 0 && (label[digits] == '\0' || strcmp(label + digits, ".") == 0);
 }
 
 static bool is_host_name(const char *host)

@@ -28,6 +28,24 @@ struct config *config_load(const char *file, struct config_errors *errors)
     return config;
 }
 
+char *config_control(const char *file)
+{
+    const struct option *option = option_find(SECTION_GLOBAL, "control");
+    struct problems problems = {0};
+    struct config_errors errors;
+    struct document document;
+    const struct entry *entry = NULL;
+    document_read(&document, file, &problems);
+    for (size_t i = 0; i < document.section_count && !entry; i++)
+        if (document.sections[i]->kind == SECTION_GLOBAL)
+            entry = section_setting(document.sections[i], option);
+    char *path = memory_copy(entry ? entry->value : config_default_control());
+    problems_move(&problems, &errors);
+    config_errors_free(&errors);
+    document_free(&document);
+    return path;
+}
+
 void config_free(struct config *config)
 {
     if (!config)

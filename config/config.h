@@ -89,6 +89,11 @@ struct config *config_load(const char *file, struct config_errors *errors)
 void config_free(struct config *config);
 void config_errors_free(struct config_errors *errors);
 
+/* The control socket that file names, for commands that speak to a running proxy: whatever else is
+ * wrong with the file. It is the default one when the file cannot be read or names none. The
+ * caller's, to free. */
+char *config_control(const char *file) __attribute__((warn_unused_result));
+
 /* The control socket of a file that names none: /run/rpproxy/control.sock for root, else
  * $XDG_RUNTIME_DIR/rpproxy/control.sock, else /tmp/rpproxy-UID/control.sock. Static storage. */
 const char *config_default_control(void);

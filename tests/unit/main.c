@@ -1,0 +1,40 @@
+/* Runs every suite. CK_RUN_SUITE and CK_RUN_CASE choose some; CK_FORK=no keeps a debugger happy. */
+#include "tests/unit/suites.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+/* Shared with the tests, each of which is a process of its own. */
+static atomic_int *skips;
+
+void unit_skip(const char *why)
+{
+    printf("skipped: %s\n", why);
+    fflush(stdout);
+    atomic_fetch_add(skips, 1);
+}
+
+int main(void)
+{
+    Suite *(*const suites[])(void) = {
+        address_suite, config_suite,   config_file_suite, group_suite, log_suite,
+        options_suite, sockdiag_suite, steering_suite,    value_suite,
+    };
+    skips = mmap(NULL, sizeof *skips, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (skips == MAP_FAILED) {
+        perror("mmap");
+        return EXIT_FAILURE;
+    }
+    SRunner *runner = srunner_create(suites[0]());
+    for (size_t i = 1; i < sizeof suites / sizeof suites[0]; i++)
+        srunner_add_suite(runner, suites[i]());
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    int skipped = atomic_load(skips);
+    printf("%d passed, %d failed, %d skipped\n", srunner_ntests_run(runner) - failed - skipped,
+           failed, skipped);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

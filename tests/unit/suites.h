@@ -1,0 +1,21 @@
+/* The unit tests' suites: one a module, each in its own file. */
+#ifndef RPPROXY_TESTS_UNIT_SUITES_H
+#define RPPROXY_TESTS_UNIT_SUITES_H
+
+#include <check.h>
+
+Suite *address_suite(void);
+Suite *config_suite(void);
+Suite *config_file_suite(void);
+Suite *group_suite(void);
+Suite *log_suite(void);
+Suite *options_suite(void);
+Suite *sockdiag_suite(void);
+Suite *steering_suite(void);
+Suite *value_suite(void);
+
+/* Counts the running test as skipped and says why; the test returns then. For what the machine
+ * lacks, never for what the program fails at. */
+void unit_skip(const char *why);
+
+#endif

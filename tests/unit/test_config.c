@@ -1,0 +1,403 @@
+/* What the values of a configuration mean, and every mistake in them. */
+#include "tests/unit/config_text.h"
+#include "tests/unit/suites.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+START_TEST(defaults_are_those_of_the_papers)
+{
+    struct config *config = load_good(VALID);
+    const struct frontend_conf *frontend = &config->frontends[0];
+    const struct backend_conf *backend = &config->backends[0];
+    ck_assert_uint_eq(config->workers, 0);
+    ck_assert_ptr_null(config->user);
+    ck_assert_str_eq(config->control, config_default_control());
+    ck_assert_ptr_null(config->pidfile);
+    ck_assert_int_eq(config->log_target, LOG_TO_STDERR);
+    ck_assert_ptr_null(config->log_path);
+    ck_assert_int_eq(config->log_level, LOG_LEVEL_INFO);
+    ck_assert_uint_eq(config->max_sessions, 0);
+    ck_assert_int_eq(config->drain, DRAIN_WAIT);
+    ck_assert_uint_eq(config->drain_timeout, 3600000);
+    ck_assert_uint_eq(config->stop_timeout, 30000);
+    ck_assert_uint_eq(config->linger_timeout, 5000);
+    ck_assert_uint_eq(config->ready_timeout, 60000);
+    ck_assert_uint_eq(config->max_generations, 8);
+    ck_assert_uint_eq(frontend->max_sessions, 0);
+    ck_assert_uint_eq(frontend->idle_timeout, 3600000);
+    ck_assert(!frontend->access_log);
+    ck_assert_int_eq(backend->balance, BALANCE_ROUNDROBIN);
+    ck_assert_uint_eq(backend->connect_timeout, 5000);
+    ck_assert_uint_eq(backend->retries, 3);
+    ck_assert_uint_eq(backend->servers[0].weight, 1);
+    config_free(config);
+}
+END_TEST
+
+START_TEST(every_value_arrives)
+{
+    struct config *config = load_good("[global]\n"
+                                      "workers = 4\n"
+                                      "user = nobody\n"
+                                      "control = /run/c.sock\n"
+                                      "pidfile = /run/p.pid\n"
+                                      "log = file:/var/log/x y.log\n"
+                                      "log-level = debug\n"
+                                      "max-sessions = 1000\n"
+                                      "drain = wait\n"
+                                      "drain-timeout = 0s\n"
+                                      "stop-timeout = 1m\n"
+                                      "linger-timeout = 250ms\n"
+                                      "ready-timeout = 10s\n"
+                                      "max-generations = 2\n"
+                                      "[frontend web]\n"
+                                      "bind = 0.0.0.0:8080\n"
+                                      "bind = [::]:8080\n"
+                                      "bind = unix:/run/web.sock\n"
+                                      "backend = app\n"
+                                      "max-sessions = 10\n"
+                                      "idle-timeout = 0s\n"
+                                      "access-log = yes\n"
+                                      "[backend app]\n"
+                                      "balance = roundrobin\n"
+                                      "server = a 10.0.0.1:9000 weight=10\n"
+                                      "server = b\t[::1]:9000   weight=0\n"
+                                      "server = c unix:/run/c\n"
+                                      "connect-timeout = 1ms\n"
+                                      "retries = 0\n");
+    ck_assert_uint_eq(config->workers, 4);
+    ck_assert_str_eq(config->user, "nobody");
+    ck_assert_str_eq(config->control, "/run/c.sock");
+    ck_assert_str_eq(config->pidfile, "/run/p.pid");
+    ck_assert_int_eq(config->log_target, LOG_TO_FILE);
+    ck_assert_str_eq(config->log_path, "/var/log/x y.log");
+    ck_assert_int_eq(config->log_level, LOG_LEVEL_DEBUG);
+    ck_assert_uint_eq(config->max_sessions, 1000);
+    ck_assert_uint_eq(config->drain_timeout, 0);
+    ck_assert_uint_eq(config->stop_timeout, 60000);
+    ck_assert_uint_eq(config->linger_timeout, 250);
+    ck_assert_uint_eq(config->ready_timeout, 10000);
+    ck_assert_uint_eq(config->max_generations, 2);
+
+    ck_assert_uint_eq(config->frontend_count, 1);
+    const struct frontend_conf *frontend = &config->frontends[0];
+    ck_assert_str_eq(frontend->name, "web");
+    ck_assert_uint_eq(frontend->line, 15);
+    ck_assert_uint_eq(frontend->bind_count, 3);
+    ck_assert_str_eq(frontend->binds[0].text, "0.0.0.0:8080");
+    ck_assert_uint_eq(frontend->binds[0].line, 16);
+    ck_assert_str_eq(frontend->binds[1].text, "[::]:8080");
+    ck_assert_str_eq(frontend->binds[2].text, "unix:/run/web.sock");
+    ck_assert_ptr_eq(frontend->backend, &config->backends[0]);
+    ck_assert_uint_eq(frontend->max_sessions, 10);
+    ck_assert_uint_eq(frontend->idle_timeout, 0);
+    ck_assert(frontend->access_log);
+
+    ck_assert_uint_eq(config->backend_count, 1);
+    const struct backend_conf *backend = &config->backends[0];
+    ck_assert_str_eq(backend->name, "app");
+    ck_assert_uint_eq(backend->server_count, 3);
+    ck_assert_str_eq(backend->servers[0].name, "a");
+    ck_assert_str_eq(backend->servers[0].text, "10.0.0.1:9000");
+    ck_assert_uint_eq(backend->servers[0].weight, 10);
+    ck_assert_uint_eq(backend->servers[0].line, 25);
+    ck_assert_str_eq(backend->servers[1].text, "[::1]:9000");
+    ck_assert_uint_eq(backend->servers[1].weight, 0);
+    ck_assert_str_eq(backend->servers[2].text, "unix:/run/c");
+    ck_assert_uint_eq(backend->connect_timeout, 1);
+    ck_assert_uint_eq(backend->retries, 0);
+    config_free(config);
+}
+END_TEST
+
+START_TEST(defaults_apply_above_and_below_and_yield)
+{
+    struct config *config = load_good("[listen above]\n"
+                                      "bind = 127.0.0.1:1\n"
+                                      "server = a 127.0.0.1:2\n"
+                                      "[defaults]\n"
+                                      "idle-timeout = 7s\n"
+                                      "retries = 9\n"
+                                      "max-sessions = 5\n"
+                                      "[listen below]\n"
+                                      "bind = 127.0.0.1:3\n"
+                                      "server = a 127.0.0.1:2\n"
+                                      "retries = 1\n"
+                                      "max-sessions = unlimited\n");
+    ck_assert_uint_eq(config->frontends[0].idle_timeout, 7000);
+    ck_assert_uint_eq(config->frontends[0].max_sessions, 5);
+    ck_assert_uint_eq(config->backends[0].retries, 9);
+    ck_assert_uint_eq(config->frontends[1].idle_timeout, 7000);
+    ck_assert_uint_eq(config->frontends[1].max_sessions, 0);
+    ck_assert_uint_eq(config->backends[1].retries, 1);
+    ck_assert_uint_eq(config->max_sessions, 0);
+    config_free(config);
+}
+END_TEST
+
+START_TEST(frontends_share_backends_and_names_of_their_own)
+{
+    struct config *config =
+        load_good("[frontend x]\nbind = 127.0.0.1:1\nbackend = l\n"
+                  "[listen l]\nbind = 127.0.0.1:2\nserver = a 127.0.0.1:9\n"
+                  "[backend x]\nserver = a 127.0.0.1:9\nserver = b 127.0.0.1:9\n"
+                  "[frontend y]\nbind = 127.0.0.1:3\nbackend = x\n");
+    ck_assert_uint_eq(config->frontend_count, 3);
+    ck_assert_uint_eq(config->backend_count, 2);
+    ck_assert_str_eq(config->frontends[0].backend->name, "l");
+    ck_assert_ptr_eq(config->frontends[0].backend, config->frontends[1].backend);
+    ck_assert_str_eq(config->frontends[2].backend->name, "x");
+    config_free(config);
+}
+END_TEST
+
+/* --- mistakes ------------------------------------------------------------------------------ */
+
+#define BIND   "[listen x]\nserver = a 127.0.0.1:2\n"
+#define SERVER "[listen x]\nbind = 127.0.0.1:1\n"
+
+static const struct {
+    const char *text;
+    const char *errors;
+} mistakes[] = {
+    /* ranges */
+    {VALID "[global]\nworkers = 0\n", "p.ini:5: workers: '0' must be auto or 1 to 256\n"},
+    {VALID "[global]\nworkers = 257\n", "p.ini:5: workers: '257' must be auto or 1 to 256\n"},
+    {VALID "[global]\nworkers = -1\n", "p.ini:5: workers: '-1' must be auto or 1 to 256\n"},
+    {VALID "[global]\nworkers = 4294967297\n",
+     "p.ini:5: workers: '4294967297' must be auto or 1 to 256\n"},
+    {VALID "[global]\nworkers = 18446744073709551617\n",
+     "p.ini:5: workers: '18446744073709551617' must be auto or 1 to 256\n"},
+    {VALID "[global]\nmax-generations = 65\n", "p.ini:5: max-generations: '65' must be 1 to 64\n"},
+    {VALID "[global]\nmax-sessions = unlimited\n",
+     "p.ini:5: max-sessions: 'unlimited' must be auto or 1 to 100000000\n"},
+    {VALID "max-sessions = 0\n",
+     "p.ini:4: max-sessions: '0' must be unlimited or 1 to 100000000\n"},
+    {VALID "retries = 101\n", "p.ini:4: retries: '101' must be 0 to 100\n"},
+    {VALID "connect-timeout = 0s\n", "p.ini:4: connect-timeout: '0s' must be 1ms to 1h\n"},
+    {VALID "connect-timeout = 61m\n", "p.ini:4: connect-timeout: '61m' must be 1ms to 1h\n"},
+    {VALID "connect-timeout = 5\n",
+     "p.ini:4: connect-timeout: '5' needs a unit: 100ms, 5s, 10m, 1h\n"},
+    {VALID "idle-timeout = 99999999999999999999h\n",
+     "p.ini:4: idle-timeout: '99999999999999999999h' is too large\n"},
+    {VALID "idle-timeout = soon\n", "p.ini:4: idle-timeout: 'soon' is not a time; write a number "
+                                    "and its unit: 100ms, 5s, 10m, 1h\n"},
+    {VALID "[global]\nready-timeout = 999ms\n",
+     "p.ini:5: ready-timeout: '999ms' must be 1s to 1h\n"},
+    {VALID "access-log = on\n", "p.ini:4: access-log: 'on' must be yes or no\n"},
+    {VALID "balance = leastconn\n", "p.ini:4: balance: 'leastconn' must be roundrobin\n"},
+    {VALID "[global]\ndrain = handoff\n", "p.ini:5: drain: 'handoff' must be wait\n"},
+    {VALID "[global]\nlog-level = INFO\n",
+     "p.ini:5: log-level: 'INFO' must be error, warning, notice, info or debug\n"},
+    {VALID "[global]\nlog = stdout\n",
+     "p.ini:5: log: 'stdout' must be stderr, syslog, journal or file:/PATH\n"},
+    {VALID "[global]\nlog = file:x.log\n", "p.ini:5: log: 'file:x.log' must be an absolute path\n"},
+    {VALID "[global]\ncontrol = c.sock\n", "p.ini:5: control: 'c.sock' must be an absolute path\n"},
+    {VALID "[global]\nuser = a b\n",
+     "p.ini:5: user: 'a b' may hold only letters, digits, '_', '.' and '-'\n"},
+    {VALID "retries =\n", "p.ini:4: retries: value is missing\n"},
+    {VALID "[defaults]\nretries = many\n", "p.ini:5: retries: 'many' must be 0 to 100\n"},
+
+    /* keys and sections */
+    {VALID "retires = 3\n",
+     "p.ini:4: unknown key 'retires' in [listen ok]; did you mean 'retries'?\n"},
+    {VALID "retires = 300\n",
+     "p.ini:4: unknown key 'retires' in [listen ok]; did you mean 'retries'?\n"
+     "p.ini:4: retries: '300' must be 0 to 100\n"},
+    {VALID "check = tcp\n", "p.ini:4: unknown key 'check' in [listen ok]\n"},
+    {VALID "[global]\nmetrics = 127.0.0.1:9180\n", "p.ini:5: unknown key 'metrics' in [global]\n"},
+    {VALID "[global]\nretries = 1\n",
+     "p.ini:5: key 'retries' has no place in [global]; it belongs in [defaults], [backend], "
+     "[listen]\n"},
+    {VALID "[defaults]\nbind = 127.0.0.1:9\n",
+     "p.ini:5: key 'bind' has no place in [defaults]; it belongs in [frontend], [listen]\n"},
+    {VALID "[defaults]\nbackend = ok\n",
+     "p.ini:5: key 'backend' has no place in [defaults]; it belongs in [frontend]\n"},
+    {VALID "backend = ok\n",
+     "p.ini:4: key 'backend' has no place in [listen ok]; it belongs in [frontend]\n"},
+    {VALID "retries = 1\nretries = 1\n",
+     "p.ini:5: key 'retries' is given twice; first in line 4\n"},
+    {VALID "[globals]\nworkers = 2\n",
+     "p.ini:4: unknown section 'globals'; did you mean 'global'?\n"},
+    {VALID "[web]\nbind = x\n",
+     "p.ini:4: unknown section 'web'; sections are [global], [defaults], [frontend NAME], "
+     "[backend NAME] and [listen NAME]\n"},
+    {VALID "[Global]\n", "p.ini:4: unknown section 'Global'; did you mean 'global'?\n"},
+    {VALID "[]\n", "p.ini:4: unknown section ''; sections are [global], [defaults], "
+                   "[frontend NAME], [backend NAME] and [listen NAME]\n"},
+    {VALID "[global]\nworkers = 2\n[global]\nworkers = 3\n",
+     "p.ini:6: section [global] is given twice; first in line 4\n"
+     "p.ini:7: key 'workers' is given twice; first in line 5\n"},
+    {VALID "[defaults]\n[defaults]\n",
+     "p.ini:5: section [defaults] is given twice; first in line 4\n"},
+    {VALID "[global x]\n", "p.ini:4: [global] takes no name\n"},
+    {"[frontend]\nbind = 127.0.0.1:1\nbackend = b\n[backend b]\nserver = a 127.0.0.1:1\n",
+     "p.ini:1: [frontend] needs a name: [frontend NAME]\n"},
+    {"[listen a b]\nbind = 127.0.0.1:1\nserver = a 127.0.0.1:1\n",
+     "p.ini:1: name 'a b' may hold only letters, digits, '_', '.' and '-'\n"},
+    {"[listen a/b]\nbind = 127.0.0.1:1\nserver = a 127.0.0.1:1\n",
+     "p.ini:1: name 'a/b' may hold only letters, digits, '_', '.' and '-'\n"},
+
+    /* names and references */
+    {VALID "[frontend x]\nbind = 127.0.0.1:5\nbackend = okk\n",
+     "p.ini:6: backend: there is no [backend okk]; did you mean 'ok'?\n"},
+    {VALID "[frontend x]\nbind = 127.0.0.1:5\nbackend = nothing\n",
+     "p.ini:6: backend: there is no [backend nothing]\n"},
+    {VALID VALID, "p.ini:4: section [listen ok] is given twice; first in line 1\n"
+                  "p.ini:5: bind '127.0.0.1:1' is given twice; first in line 2\n"},
+    {VALID "[backend ok]\nserver = a 127.0.0.1:2\n",
+     "p.ini:4: [backend ok]: the name is taken by [listen ok] in line 1; a listen is a frontend "
+     "and a backend\n"},
+    {VALID "[backend b]\nserver = a 127.0.0.1:2\n[backend b]\nserver = a 127.0.0.1:2\n",
+     "p.ini:6: section [backend b] is given twice; first in line 4\n"},
+    {VALID "server = a 127.0.0.1:3\n", "p.ini:4: server 'a' is given twice; first in line 3\n"},
+    {VALID "bind = 127.0.0.1:001\n",
+     "p.ini:4: bind '127.0.0.1:1' is given twice; first in line 2\n"},
+    {VALID "bind = unix:/c\n[global]\ncontrol = /c\n",
+     "p.ini:4: bind 'unix:/c' is the control socket's path\n"},
+
+    /* binds and servers */
+    {BIND "bind = 8080\n", "p.ini:3: bind: '8080': port is missing: HOST:PORT\n"},
+    {BIND "bind = 127.0.0.1:0\n", "p.ini:3: bind: '127.0.0.1:0': port must be 1 to 65535\n"},
+    {SERVER "server = a\n", "p.ini:3: server: 'a' must be NAME ADDRESS [weight=N]\n"},
+    {SERVER "server = 127.0.0.1:80\n",
+     "p.ini:3: server: '127.0.0.1:80' must be NAME ADDRESS [weight=N]\n"},
+    {SERVER "server = a/b 127.0.0.1:80\n",
+     "p.ini:3: server: name 'a/b' may hold only letters, digits, '_', '.' and '-'\n"},
+    {SERVER "server = a 127.0.0.1:80 wieght=3\n",
+     "p.ini:3: server: unknown attribute 'wieght'; did you mean 'weight'?; known is weight=N\n"},
+    {SERVER "server = a 127.0.0.1:80 backup\n",
+     "p.ini:3: server: unknown attribute 'backup'; known is weight=N\n"},
+    {SERVER "server = a 127.0.0.1:80 weight=257\n",
+     "p.ini:3: server: weight '257' must be 0 to 256\n"},
+    {SERVER "server = a 127.0.0.1:80 weight=\n", "p.ini:3: server: weight '' must be 0 to 256\n"},
+    {SERVER "server = a 127.0.0.1:80 weight=1 weight=2\n",
+     "p.ini:3: server: weight is given twice\n"},
+    {SERVER "server = a 127.0.0.1:80 weight=0\nserver = b 127.0.0.1:80 weight=0\n",
+     "p.ini:1: [listen x] has only servers of weight 0; none would ever be chosen\n"},
+
+    /* what is missing */
+    {"", "p.ini: nothing to serve: there is no [frontend NAME] and no [listen NAME]\n"},
+    {"[global]\n", "p.ini: nothing to serve: there is no [frontend NAME] and no [listen NAME]\n"},
+    {BIND, "p.ini:1: [listen x] has no bind; add 'bind = HOST:PORT'\n"},
+    {SERVER, "p.ini:1: [listen x] has no server; add 'server = NAME HOST:PORT'\n"},
+    {"[listen x]\n", "p.ini:1: [listen x] has no bind; add 'bind = HOST:PORT'\n"
+                     "p.ini:1: [listen x] has no server; add 'server = NAME HOST:PORT'\n"},
+    {"[frontend x]\nbind = 127.0.0.1:1\n",
+     "p.ini:1: [frontend x] has no backend; add 'backend = NAME'\n"},
+};
+
+START_TEST(mistake_is_told)
+{
+    struct loaded loaded = load_text(mistakes[_i].text);
+    ck_assert_str_eq(loaded.errors, mistakes[_i].errors);
+    loaded_free(&loaded);
+}
+END_TEST
+
+START_TEST(all_mistakes_are_told_at_once_in_order)
+{
+    struct loaded loaded = load_text("workers = 2\n"
+                                     "[globl]\n"
+                                     "workers = 300\n"
+                                     "drian = wait\n"
+                                     "[fronted web]\n"
+                                     "bind 127.0.0.1:80\n"
+                                     "backend = ap\n"
+                                     "idle-timeout = 5\n"
+                                     "[backend app]\n"
+                                     "server = a 10.0.0.256:1\n"
+                                     "retries = ${RPPROXY_NOT_SET}\n");
+    ck_assert_str_eq(loaded.errors,
+                     "p.ini:1: key 'workers' stands before the first section, like [global]\n"
+                     "p.ini:2: unknown section 'globl'; did you mean 'global'?\n"
+                     "p.ini:3: workers: '300' must be auto or 1 to 256\n"
+                     "p.ini:4: unknown key 'drian' in [global]; did you mean 'drain'?\n"
+                     "p.ini:5: unknown section 'fronted'; did you mean 'frontend'?\n"
+                     "p.ini:6: expected 'KEY = VALUE', '[SECTION]' or a comment\n"
+                     "p.ini:7: backend: there is no [backend ap]; did you mean 'app'?\n"
+                     "p.ini:8: idle-timeout: '5' needs a unit: 100ms, 5s, 10m, 1h\n"
+                     "p.ini:10: server: '10.0.0.256:1': not an IPv4 address\n"
+                     "p.ini:11: retries: variable 'RPPROXY_NOT_SET' is not defined; "
+                     "${RPPROXY_NOT_SET:-DEFAULT} gives it a default\n");
+    loaded_free(&loaded);
+}
+END_TEST
+
+START_TEST(journal_needs_libsystemd)
+{
+    struct loaded loaded = load_text(VALID "[global]\nlog = journal\n");
+#ifdef HAVE_LIBSYSTEMD
+    ck_assert_str_eq(loaded.errors, "");
+    ck_assert_int_eq(loaded.config->log_target, LOG_TO_JOURNAL);
+#else
+    ck_assert_str_eq(loaded.errors, "p.ini:5: log: 'journal' is not possible: this rpproxy was "
+                                    "built without libsystemd\n");
+#endif
+    loaded_free(&loaded);
+}
+END_TEST
+
+START_TEST(control_path_must_fit_a_socket)
+{
+    char text[512];
+    char path[128];
+    memset(path, 'a', sizeof path);
+    path[0] = '/';
+    path[107] = '\0';
+    snprintf(text, sizeof text, VALID "[global]\ncontrol = %s\n", path);
+    config_free(load_good(text));
+    path[107] = 'a';
+    path[108] = '\0';
+    snprintf(text, sizeof text, VALID "[global]\ncontrol = %s\n", path);
+    struct loaded loaded = load_text(text);
+    ck_assert_ptr_nonnull(strstr(loaded.errors, "must not be longer than 107 bytes\n"));
+    loaded_free(&loaded);
+}
+END_TEST
+
+START_TEST(default_control_follows_the_user)
+{
+    if (geteuid() == 0) {
+        ck_assert_str_eq(config_default_control(), "/run/rpproxy/control.sock");
+        ck_assert_int_eq(seteuid(65534), 0);
+    }
+    char expected[64];
+    setenv("XDG_RUNTIME_DIR", "/run/user/7", 1);
+    ck_assert_str_eq(config_default_control(), "/run/user/7/rpproxy/control.sock");
+    snprintf(expected, sizeof expected, "/tmp/rpproxy-%u/control.sock", geteuid());
+    setenv("XDG_RUNTIME_DIR", "relative", 1);
+    ck_assert_str_eq(config_default_control(), expected);
+    unsetenv("XDG_RUNTIME_DIR");
+    ck_assert_str_eq(config_default_control(), expected);
+    ck_assert_int_eq(seteuid(getuid()), 0);
+}
+END_TEST
+
+#define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
+
+Suite *config_suite(void)
+{
+    Suite *suite = suite_create("config");
+    TCase *values = tcase_create("values");
+    tcase_add_checked_fixture(values, folder_make, folder_remove);
+    tcase_add_test(values, defaults_are_those_of_the_papers);
+    tcase_add_test(values, every_value_arrives);
+    tcase_add_test(values, defaults_apply_above_and_below_and_yield);
+    tcase_add_test(values, frontends_share_backends_and_names_of_their_own);
+    suite_add_tcase(suite, values);
+    TCase *wrong = tcase_create("mistakes");
+    tcase_add_checked_fixture(wrong, folder_make, folder_remove);
+    tcase_add_loop_test(wrong, mistake_is_told, 0, COUNT(mistakes));
+    tcase_add_test(wrong, all_mistakes_are_told_at_once_in_order);
+    tcase_add_test(wrong, journal_needs_libsystemd);
+    tcase_add_test(wrong, control_path_must_fit_a_socket);
+    suite_add_tcase(suite, wrong);
+    TCase *control = tcase_create("control");
+    tcase_add_test(control, default_control_follows_the_user);
+    suite_add_tcase(suite, control);
+    return suite;
+}
