@@ -32,7 +32,7 @@ char *config_control(const char *file)
 {
     const struct option *option = option_find(SECTION_GLOBAL, "control");
     struct problems problems = {0};
-    struct config_errors errors;
+    struct config_errors errors = {0};
     struct document document;
     const struct entry *entry = NULL;
     document_read(&document, file, &problems);

@@ -146,7 +146,8 @@ static void move(struct session *session, struct end *first)
             break;
         case RELAY_TO_FAILED:
             /* What the failed end said before it failed is still the other's to have. */
-            (void)relay(from->peer, worker->scratch, WORKER_SCRATCH);
+            while (relay(from->peer, worker->scratch, WORKER_SCRATCH) == RELAY_MORE)
+                ;
             session_close(session,
                           from == &session->client ? SESSION_SERVER_RESET : SESSION_CLIENT_RESET);
             return;

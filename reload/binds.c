@@ -1,0 +1,513 @@
+#include "reload/binds.h"
+
+#include "config/log.h"
+#include "proxy/socket.h"
+#include "reload/sockdiag.h"
+#include "reload/steering.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* No group is that large: the kernel finds nobody at this index, and chooses by hash. */
+static const struct steer_range by_hash = {.first = 1u << 20, .count = 1};
+
+struct opening {
+    const struct config *config;
+    unsigned workers;
+    void (*report)(const char *line, void *arg);
+    void *arg;
+    bool failed;
+};
+
+static bool is_unix(const struct bound *bound)
+{
+    return address_is_unix(&bound->conf->address);
+}
+
+struct offered *offer_find(const struct offer *offer, const char *text)
+{
+    for (size_t i = 0; offer && i < offer->count; i++)
+        if (strcmp(offer->list[i].text, text) == 0)
+            return &offer->list[i];
+    return NULL;
+}
+
+void offer_free(struct offer *offer)
+{
+    for (size_t i = 0; i < offer->count; i++) {
+        for (unsigned j = 0; j < offer->list[i].fd_count; j++)
+            if (offer->list[i].fds[j] >= 0)
+                close(offer->list[i].fds[j]);
+        free(offer->list[i].fds);
+    }
+    free(offer->list);
+    *offer = (struct offer){0};
+}
+
+static void complain(struct opening *opening, const struct bind_conf *conf, int error)
+{
+    char why[SOCKDIAG_HOLDER_MAX + 160];
+    char holder[SOCKDIAG_HOLDER_MAX];
+    switch (error) {
+    case EADDRINUSE:
+        if (address_is_unix(&conf->address))
+            snprintf(why, sizeof why, "another program listens there");
+        else if (sockdiag_holder(&conf->address, holder) == 0)
+            snprintf(why, sizeof why,
+                     "the address is in use by %s; only a reload shares an address, and only "
+                     "between processes of one user",
+                     holder);
+        else
+            snprintf(why, sizeof why, "the address is in use");
+        break;
+    case EACCES:
+        snprintf(why, sizeof why, "permission denied%s",
+                 address_is_unix(&conf->address)
+                     ? ""
+                     : " (ports below 1024 take root or CAP_NET_BIND_SERVICE)");
+        break;
+    case EADDRNOTAVAIL:
+        snprintf(why, sizeof why, "no interface of this machine has that address");
+        break;
+    default:
+        snprintf(why, sizeof why, "%s", strerror(error));
+    }
+    char line[sizeof why + 512];
+    snprintf(line, sizeof line, "%s:%u: cannot bind %s: %s", opening->config->file, conf->line,
+             conf->text, why);
+    opening->report(line, opening->arg);
+    opening->failed = true;
+}
+
+/* Somebody else's SO_REUSEPORT must not let us share what is not ours: bind once without it. */
+static int probe_tcp(const struct address *address)
+{
+    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return errno;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+    if (address->any.sa_family == AF_INET6)
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){1}, sizeof(int));
+    int error = bind(fd, &address->any, address->length) ? errno : 0;
+    close(fd);
+    return error;
+}
+
+static int probe_unix(const struct address *address)
+{
+    struct stat status;
+    if (stat(address->un.sun_path, &status))
+        return errno == ENOENT ? 0 : errno;
+    if (!S_ISSOCK(status.st_mode))
+        return EEXIST;
+    int error;
+    int fd = socket_connect(address, &error);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0 || error == EAGAIN ? EADDRINUSE : 0;
+}
+
+static int open_tcp(struct bound *bound, unsigned count)
+{
+    bound->fds = calloc(count, sizeof *bound->fds);
+    if (!bound->fds)
+        return ENOMEM;
+    for (; bound->count < count; bound->count++) {
+        int fd = socket_bind(&bound->conf->address);
+        if (fd < 0)
+            return -fd;
+        bound->fds[bound->count] = fd;
+    }
+    return 0;
+}
+
+static int listen_tcp(struct bound *bound)
+{
+    int error = 0;
+    for (unsigned i = 0; i < bound->count && !error; i++)
+        error = socket_listen(bound->fds[i]);
+    return error;
+}
+
+/* One socket, of which every worker watches a copy. */
+static int open_unix(struct bound *bound, unsigned workers)
+{
+    const char *path = bound->conf->address.un.sun_path;
+    struct address address = {.length = sizeof address.un};
+    address.un.sun_family = AF_UNIX;
+    int length = snprintf(address.un.sun_path, sizeof address.un.sun_path, "%s.%d", path, getpid());
+    if (length < 0 || (size_t)length >= sizeof address.un.sun_path)
+        return ENAMETOOLONG;
+    bound->fds = calloc(workers, sizeof *bound->fds);
+    bound->temporary = strdup(address.un.sun_path);
+    if (!bound->fds || !bound->temporary)
+        return ENOMEM;
+    (void)unlink(bound->temporary); /* of a process that had our pid, long ago */
+    int fd = socket_bind(&address);
+    if (fd < 0) {
+        free(bound->temporary);
+        bound->temporary = NULL;
+        return -fd;
+    }
+    bound->fds[bound->count++] = fd;
+    struct stat status;
+    if (stat(bound->temporary, &status))
+        return errno;
+    bound->inode = status.st_ino;
+    int error = socket_listen(fd);
+    while (!error && bound->count < workers) {
+        int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        if (copy < 0)
+            return errno;
+        bound->fds[bound->count++] = copy;
+    }
+    return error;
+}
+
+/* Takes the predecessor's very sockets; copies see to it that every worker has one. */
+static int adopt(struct bound *bound, struct offered *offered, unsigned workers)
+{
+    unsigned count = offered->fd_count > workers ? offered->fd_count : workers;
+    bound->fds = calloc(count, sizeof *bound->fds);
+    if (!bound->fds)
+        return ENOMEM;
+    for (; bound->count < offered->fd_count; bound->count++) {
+        bound->fds[bound->count] = offered->fds[bound->count];
+        offered->fds[bound->count] = -1;
+    }
+    while (bound->count < count) {
+        int copy = fcntl(bound->fds[bound->count - offered->fd_count], F_DUPFD_CLOEXEC, 0);
+        if (copy < 0)
+            return errno;
+        bound->fds[bound->count++] = copy;
+    }
+    return 0;
+}
+
+static int open_bound(struct bound *bound, struct offered *offered, unsigned workers)
+{
+    const struct address *address = &bound->conf->address;
+    int error;
+    if (is_unix(bound)) {
+        error = offered ? 0 : probe_unix(address);
+        return error ? error : open_unix(bound, workers);
+    }
+    if (offered && offered->fd_count)
+        return adopt(bound, offered, workers);
+    error = offered ? 0 : probe_tcp(address);
+    bound->ordered = !offered;
+    return error ? error : open_tcp(bound, workers > GROUP_MIN ? workers : GROUP_MIN);
+}
+
+/* The order of listen() is the order in the groups, so nothing listens before all are bound. */
+static void listen_all(struct binds *binds, const struct offer *offer, struct opening *opening)
+{
+    for (size_t i = 0; i < binds->count; i++) {
+        struct bound *bound = &binds->list[i];
+        struct offered *offered = offer_find(offer, bound->conf->text);
+        if (is_unix(bound) || (offered && offered->fd_count))
+            continue;
+        int error = listen_tcp(bound);
+        if (error)
+            complain(opening, bound->conf, error);
+    }
+}
+
+static size_t count_binds(const struct config *config)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < config->frontend_count; i++)
+        count += config->frontends[i].bind_count;
+    return count;
+}
+
+struct binds *binds_open(const struct config *config, unsigned workers, struct offer *offer,
+                         void (*report)(const char *line, void *arg), void *arg)
+{
+    struct opening opening = {.config = config, .workers = workers, .report = report, .arg = arg};
+    struct binds *binds = calloc(1, sizeof *binds);
+    if (binds)
+        binds->list = calloc(count_binds(config), sizeof *binds->list);
+    if (!binds || !binds->list) {
+        free(binds);
+        report("out of memory", arg);
+        return NULL;
+    }
+    for (size_t f = 0; f < config->frontend_count; f++)
+        for (size_t b = 0; b < config->frontends[f].bind_count; b++) {
+            struct bound *bound = &binds->list[binds->count++];
+            bound->conf = &config->frontends[f].binds[b];
+            bound->frontend = f;
+            int error = open_bound(bound, offer_find(offer, bound->conf->text), workers);
+            if (error)
+                complain(&opening, bound->conf, error);
+        }
+    if (!opening.failed)
+        listen_all(binds, offer, &opening);
+    if (!opening.failed)
+        return binds;
+    binds_free(binds);
+    return NULL;
+}
+
+int binds_give(const struct binds *binds, struct proxy *proxy)
+{
+    for (size_t i = 0; i < binds->count; i++) {
+        const struct bound *bound = &binds->list[i];
+        for (unsigned j = 0; j < bound->count; j++) {
+            int error = proxy_add_listener(proxy, j % proxy->worker_count, bound->fds[j],
+                                           bound->frontend, bound->conf);
+            if (error)
+                return error;
+        }
+    }
+    return 0;
+}
+
+struct bound *binds_find(const struct binds *binds, const char *text)
+{
+    for (size_t i = 0; i < binds->count; i++)
+        if (strcmp(binds->list[i].conf->text, text) == 0)
+            return &binds->list[i];
+    return NULL;
+}
+
+static void steer(const struct bound *bound, struct steer_range range)
+{
+    int error = steering_set(bound->fds[0], range);
+    if (error)
+        log_warning("%s: cannot steer: %s", bound->conf->text, strerror(error));
+}
+
+static const char *path_of(const struct bound *bound)
+{
+    return bound->conf->address.un.sun_path;
+}
+
+static bool owns_path(const struct bound *bound)
+{
+    struct stat status;
+    return stat(path_of(bound), &status) == 0 && status.st_ino == bound->inode;
+}
+
+void binds_publish(struct binds *binds)
+{
+    for (size_t i = 0; i < binds->count; i++) {
+        struct bound *bound = &binds->list[i];
+        if (!is_unix(bound) || !bound->temporary)
+            continue;
+        if (rename(bound->temporary, path_of(bound))) {
+            log_error("%s: cannot take the path: %s", bound->conf->text, strerror(errno));
+            continue;
+        }
+        free(bound->temporary);
+        bound->temporary = NULL;
+    }
+}
+
+/* Whether the group holds our listeners and no other. */
+static bool alone_in_group(const struct bound *bound, unsigned successors)
+{
+    size_t members;
+    int error = sockdiag_listeners(&bound->conf->address, &members);
+    if (error) {
+        log_warning("%s: cannot see who else listens there (%s)", bound->conf->text,
+                    strerror(error));
+        return false;
+    }
+    if (members != bound->count + successors)
+        log_warning("%s: %zu sockets listen there, not %u: another program has joined the group",
+                    bound->conf->text, members, bound->count + successors);
+    return members == bound->count + successors;
+}
+
+static enum bind_way choose_way(const struct bound *bound)
+{
+    if (is_unix(bound))
+        return BIND_RENAME;
+    if (!bound->ordered || !alone_in_group(bound, 0))
+        return BIND_PASS;
+    int error = steering_set(bound->fds[0], group_pinned(bound->count));
+    if (!error)
+        return BIND_STEER;
+    log_warning("%s: the kernel takes no steering program (%s)", bound->conf->text,
+                strerror(error));
+    return BIND_PASS;
+}
+
+void binds_pin(struct binds *binds)
+{
+    for (size_t i = 0; i < binds->count; i++) {
+        struct bound *bound = &binds->list[i];
+        bound->successors = 0;
+        bound->way = choose_way(bound);
+        if (bound->way == BIND_PASS)
+            log_notice("%s: its listening sockets are handed to the successor", bound->conf->text);
+    }
+}
+
+bool binds_undisturbed(const struct binds *binds)
+{
+    bool undisturbed = true;
+    for (size_t i = 0; i < binds->count; i++) {
+        struct bound *bound = &binds->list[i];
+        if (bound->way == BIND_STEER && bound->successors &&
+            !alone_in_group(bound, bound->successors)) {
+            bound->ordered = false; /* the next attempt passes it */
+            undisturbed = false;
+        }
+    }
+    return undisturbed;
+}
+
+static int make_spare(struct bound *bound)
+{
+    char spare[sizeof bound->conf->address.un.sun_path + 16];
+    snprintf(spare, sizeof spare, "%s.%d", path_of(bound), getpid());
+    (void)unlink(spare);
+    if (link(path_of(bound), spare))
+        return errno;
+    bound->spare = strdup(spare);
+    return bound->spare ? 0 : ENOMEM;
+}
+
+static void drop_spare(struct bound *bound)
+{
+    if (bound->spare)
+        (void)unlink(bound->spare);
+    free(bound->spare);
+    bound->spare = NULL;
+}
+
+int binds_hand_over(struct binds *binds)
+{
+    for (size_t i = 0; i < binds->count; i++) {
+        struct bound *bound = &binds->list[i];
+        int error = 0;
+        if (bound->way == BIND_STEER && bound->successors)
+            error = steering_set(bound->fds[0], group_handed_over(bound->count, bound->successors));
+        else if (bound->way == BIND_RENAME && owns_path(bound))
+            error = make_spare(bound);
+        if (error) {
+            log_error("%s: cannot be handed over: %s", bound->conf->text, strerror(error));
+            return error;
+        }
+    }
+    return 0;
+}
+
+static void take_back_unix(struct bound *bound)
+{
+    if (bound->spare && !owns_path(bound) && rename(bound->spare, path_of(bound)))
+        log_error("%s: cannot take the path back: %s", bound->conf->text, strerror(errno));
+    drop_spare(bound);
+}
+
+void binds_take_back(struct binds *binds)
+{
+    for (size_t i = 0; i < binds->count; i++) {
+        struct bound *bound = &binds->list[i];
+        if (is_unix(bound)) {
+            take_back_unix(bound);
+            continue;
+        }
+        for (unsigned j = 0; j < bound->count; j++)
+            (void)steering_unsilence(bound->fds[j]);
+        if (bound->way == BIND_STEER)
+            steer(bound, group_pinned(bound->count));
+    }
+}
+
+/* It closes with us, rather than living on in the successor's hands. */
+static bool will_close(const struct bound *bound)
+{
+    return !is_unix(bound) && !(bound->way == BIND_PASS && bound->successors);
+}
+
+void binds_silence(struct binds *binds, bool alone)
+{
+    for (size_t i = 0; i < binds->count; i++) {
+        struct bound *bound = &binds->list[i];
+        if (alone)
+            bound->successors = 0;
+        if (is_unix(bound)) {
+            drop_spare(bound);
+            if (!bound->successors && owns_path(bound))
+                (void)unlink(path_of(bound));
+            continue;
+        }
+        for (unsigned j = 0; will_close(bound) && j < bound->count; j++) {
+            int error = steering_silence(bound->fds[j]);
+            if (error)
+                log_warning("%s: cannot silence: %s", bound->conf->text, strerror(error));
+        }
+    }
+}
+
+unsigned binds_queued(const struct binds *binds)
+{
+    unsigned queued = 0;
+    for (size_t i = 0; i < binds->count; i++) {
+        const struct bound *bound = &binds->list[i];
+        for (unsigned j = 0; will_close(bound) && j < bound->count; j++) {
+            int here = listener_queue(bound->fds[j]);
+            queued += here > 0 ? (unsigned)here : 0;
+        }
+    }
+    return queued;
+}
+
+static void close_bound(struct bound *bound)
+{
+    for (unsigned index = bound->count; index-- > 0;) {
+        int fd = bound->fds[group_standing(index, bound->count, bound->rotation)];
+        if (bound->way == BIND_STEER && bound->successors >= GROUP_MIN &&
+            steering_set(fd, group_while_closing(index, bound->successors)))
+            log_warning("%s: cannot steer past a closing listener", bound->conf->text);
+        close(fd);
+    }
+    bound->count = 0;
+}
+
+void binds_close(struct binds *binds)
+{
+    for (size_t i = 0; i < binds->count; i++)
+        close_bound(&binds->list[i]);
+}
+
+void binds_settle(struct binds *binds, const struct offer *offer, bool orderly)
+{
+    for (size_t i = 0; i < binds->count; i++) {
+        struct bound *bound = &binds->list[i];
+        const struct offered *offered = offer_find(offer, bound->conf->text);
+        if (!offered || is_unix(bound))
+            continue;
+        bound->ordered = orderly && !offered->fd_count;
+        if (bound->ordered)
+            bound->rotation = group_rotation(bound->rotation, bound->count, offered->listeners);
+        steer(bound, bound->ordered ? group_pinned(bound->count) : by_hash);
+    }
+}
+
+void binds_free(struct binds *binds)
+{
+    if (!binds)
+        return;
+    for (size_t i = 0; i < binds->count; i++) {
+        struct bound *bound = &binds->list[i];
+        for (unsigned j = 0; j < bound->count; j++)
+            close(bound->fds[j]);
+        if (bound->temporary)
+            (void)unlink(bound->temporary);
+        drop_spare(bound);
+        free(bound->temporary);
+        free(bound->fds);
+    }
+    free(binds->list);
+    free(binds);
+}

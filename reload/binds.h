@@ -1,0 +1,106 @@
+/* The listening sockets of a generation: who opens them, in which order they stand in their
+ * reuseport groups, and who closes them (this module, and nobody else). */
+#ifndef RPPROXY_RELOAD_BINDS_H
+#define RPPROXY_RELOAD_BINDS_H
+
+#include "config/config.h"
+#include "proxy/proxy.h"
+#include "reload/group.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* How a bind goes over to a successor. */
+enum bind_way {
+    BIND_STEER,  /* the successor opens listeners of its own, and the group is steered to them */
+    BIND_PASS,   /* it is handed these very listeners: steering cannot be trusted here */
+    BIND_RENAME, /* a Unix socket: it opens another, and renames that over the path */
+};
+
+struct bound {
+    const struct bind_conf *conf;
+    size_t frontend; /* index in the config */
+    int *fds;        /* in the order of listen() */
+    unsigned count;
+    unsigned rotation; /* of the group, as group.h has it */
+    bool ordered;      /* the rotation is known: nobody but us is in the group, or moved us */
+    ino_t inode;       /* Unix: of our socket in the file system */
+    char *temporary;   /* Unix: where the socket is until it is published; then NULL */
+
+    /* While a successor is on its way: */
+    enum bind_way way;
+    unsigned successors; /* listeners it has on this bind; 0: the bind ends with us */
+    char *spare;         /* Unix: a second name of our socket, to go back to */
+};
+
+struct binds {
+    struct bound *list;
+    size_t count;
+};
+
+/* What a predecessor handed over of one bind. */
+struct offered {
+    char text[ADDRESS_TEXT_MAX];
+    unsigned listeners;
+    int *fds; /* fd_count of them, -1 when taken; none: open your own */
+    unsigned fd_count;
+};
+
+struct offer {
+    struct offered *list;
+    size_t count;
+};
+
+/* The offered bind of that canonical text, or NULL. */
+struct offered *offer_find(const struct offer *offer, const char *text);
+void offer_free(struct offer *offer);
+
+/* Opens every bind of config, or none: the listeners a bind has are the worker count's, and
+ * GROUP_MIN at least; what offer holds descriptors for is taken over. A Unix socket listens under
+ * a temporary name until binds_publish(). Without an offer (a cold start) an address on which
+ * anybody listens is refused, even where SO_REUSEPORT would let us join.
+ * On failure tells each error to report ("FILE:LINE: ..."), and returns NULL. */
+struct binds *binds_open(const struct config *config, unsigned workers, struct offer *offer,
+                         void (*report)(const char *line, void *arg), void *arg)
+    __attribute__((warn_unused_result));
+
+/* Spreads the listeners over the proxy's workers. Returns 0 or an errno value. */
+int binds_give(const struct binds *binds, struct proxy *proxy) __attribute__((warn_unused_result));
+
+struct bound *binds_find(const struct binds *binds, const char *text);
+
+/* Unix sockets take their paths. Errors are logged. */
+void binds_publish(struct binds *binds);
+
+/* Before a successor is launched: every group is pinned to us, so that the successor may listen
+ * and yet receive nothing, and each bind's way is chosen. Steering is trusted only where the
+ * group holds our listeners and no other, in an order we know. */
+void binds_pin(struct binds *binds);
+
+/* True: as binds_pin() found it, plus the listeners the successor said it has. */
+bool binds_undisturbed(const struct binds *binds);
+
+/* New connections go to the successor. Returns 0 or an errno value (binds_take_back() then). */
+int binds_hand_over(struct binds *binds) __attribute__((warn_unused_result));
+
+/* They come to us again: the successor is gone, or was not to be. */
+void binds_take_back(struct binds *binds);
+
+/* No handshake begins any more on what is about to close. With alone (there is no successor)
+ * Unix paths are removed as well. */
+void binds_silence(struct binds *binds, bool alone);
+
+/* TCP connections in the accept queues of what is about to close. */
+unsigned binds_queued(const struct binds *binds);
+
+/* Closes all listeners, each group's highest index first, so that the successor's stay together. */
+void binds_close(struct binds *binds);
+
+/* The predecessor has closed: offer says how many it had. orderly: in order, so that we know how
+ * ours stand now. */
+void binds_settle(struct binds *binds, const struct offer *offer, bool orderly);
+
+/* Closes and frees without ado, and removes temporary names. NULL is fine. */
+void binds_free(struct binds *binds);
+
+#endif

@@ -1,0 +1,303 @@
+#include "reload/command.h"
+
+#include "config/options.h"
+#include "config/value.h"
+#include "reload/clock.h"
+#include "reload/generation.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* How long a reload's survivor is looked for when the process that was asked has died. */
+#define SURVIVOR_WAIT_MS 10000
+#define SURVIVOR_LOOK_MS 20
+#define ANSWER_MAX       ((size_t)64 << 20)
+
+struct conversation {
+    int fd;
+    int pid;           /* who answers */
+    uint64_t deadline; /* clock_ms(), or UINT64_MAX */
+    char *buffer;
+    size_t length, size;
+};
+
+enum word {
+    WORD_HEARD,
+    WORD_END,     /* the process is gone */
+    WORD_TIMEOUT, /* nothing came in time */
+};
+
+static int connect_to(const char *path)
+{
+    struct address address = {.length = sizeof address.un};
+    address.un.sun_family = AF_UNIX;
+    if (snprintf(address.un.sun_path, sizeof address.un.sun_path, "%s", path) >=
+        (int)sizeof address.un.sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, &address.any, address.length)) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+static bool make_room(struct conversation *talk)
+{
+    if (talk->length < talk->size)
+        return true;
+    size_t size = talk->size ? talk->size * 2 : 4096;
+    char *buffer = size <= ANSWER_MAX ? realloc(talk->buffer, size) : NULL;
+    if (!buffer)
+        return false;
+    talk->buffer = buffer;
+    talk->size = size;
+    return true;
+}
+
+/* The next object; *object is the caller's. */
+static enum word hear(struct conversation *talk, json_t **object)
+{
+    for (;;) {
+        char *end = talk->length ? memchr(talk->buffer, '\n', talk->length) : NULL;
+        if (end) {
+            size_t used = (size_t)(end - talk->buffer) + 1;
+            *object = json_loadb(talk->buffer, used - 1, 0, NULL);
+            talk->length -= used;
+            memmove(talk->buffer, end + 1, talk->length);
+            if (*object)
+                return WORD_HEARD;
+            continue;
+        }
+        uint64_t now = clock_ms();
+        if (now >= talk->deadline)
+            return WORD_TIMEOUT;
+        uint64_t wait = talk->deadline - now;
+        struct pollfd poller = {.fd = talk->fd, .events = POLLIN};
+        int ready = poll(&poller, 1, wait > 60000 ? 60000 : (int)wait);
+        if (ready <= 0)
+            continue;
+        if (!make_room(talk))
+            return WORD_END;
+        ssize_t got = recv(talk->fd, talk->buffer + talk->length, talk->size - talk->length, 0);
+        if (got <= 0)
+            return WORD_END;
+        talk->length += (size_t)got;
+    }
+}
+
+/* Connects and asks. False: nobody answers, which has been said. */
+static bool ask(struct conversation *talk, const struct command *command, const char *what)
+{
+    *talk = (struct conversation){.deadline = command->timeout ? clock_ms() + command->timeout
+                                                               : UINT64_MAX};
+    talk->fd = connect_to(command->control);
+    if (talk->fd < 0) {
+        fprintf(stderr, "rpproxy: no proxy answers on %s: %s\n", command->control, strerror(errno));
+        return false;
+    }
+    char line[64];
+    int length = snprintf(line, sizeof line, "{\"command\": \"%s\"}\n", what);
+    json_t *greeting = NULL;
+    if (send(talk->fd, line, (size_t)length, MSG_NOSIGNAL) == length &&
+        hear(talk, &greeting) == WORD_HEARD &&
+        json_unpack(greeting, "{s:i}", "pid", &talk->pid) == 0) {
+        json_decref(greeting);
+        return true;
+    }
+    fprintf(stderr, "rpproxy: the proxy on %s does not answer (only its own user and root are)\n",
+            command->control);
+    json_decref(greeting);
+    close(talk->fd);
+    free(talk->buffer);
+    return false;
+}
+
+static void hang_up(struct conversation *talk)
+{
+    close(talk->fd);
+    free(talk->buffer);
+}
+
+static int wait_for_end(struct conversation *talk, const char *what)
+{
+    for (;;) {
+        json_t *object = NULL;
+        switch (hear(talk, &object)) {
+        case WORD_HEARD:
+            json_decref(object);
+            break;
+        case WORD_END:
+            return EXIT_DONE;
+        case WORD_TIMEOUT:
+            fprintf(stderr, "rpproxy: %s, but pid %d still has sessions\n", what, talk->pid);
+            return EXIT_WAITING;
+        }
+    }
+}
+
+/* The process that was to reload is gone: its successor goes on by itself, if it was there. */
+static int find_survivor(const struct command *command, int lost)
+{
+    uint64_t give_up = clock_ms() + SURVIVOR_WAIT_MS;
+    do {
+        int fd = connect_to(command->control);
+        if (fd >= 0) {
+            struct ucred peer = {0};
+            socklen_t length = sizeof peer;
+            (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length);
+            close(fd);
+            if (peer.pid != lost) {
+                printf("reloaded: pid %d -> %d; the old process was lost on the way\n", lost,
+                       (int)peer.pid);
+                return EXIT_DONE;
+            }
+        }
+        (void)poll(NULL, 0, SURVIVOR_LOOK_MS);
+    } while (clock_ms() < give_up);
+    fprintf(stderr, "rpproxy: pid %d was lost in the reload, and no successor answers\n", lost);
+    return EXIT_NO_PROXY;
+}
+
+static int hear_result(struct conversation *talk, const struct command *command)
+{
+    for (;;) {
+        json_t *object = NULL;
+        const char *text;
+        int status;
+        switch (hear(talk, &object)) {
+        case WORD_END:
+            return find_survivor(command, talk->pid);
+        case WORD_TIMEOUT:
+            fprintf(stderr, "rpproxy: the reload has not ended in time; it goes on\n");
+            return EXIT_WAITING;
+        case WORD_HEARD:
+            break;
+        }
+        if (json_unpack(object, "{s:s}", "progress", &text) == 0) {
+            fprintf(stderr, "%s\n", text);
+        } else if (json_unpack(object, "{s:s, s:i}", "result", &text, "exit", &status) == 0) {
+            if (status == EXIT_DONE)
+                printf("reloaded: %s\n", text);
+            else
+                fprintf(stderr, "rpproxy: reload failed: %s\n", text);
+            (void)fflush(stdout);
+            json_decref(object);
+            return status;
+        }
+        json_decref(object);
+    }
+}
+
+int command_reload(const struct command *command)
+{
+    struct conversation talk;
+    if (!ask(&talk, command, "reload"))
+        return EXIT_NO_PROXY;
+    int status = hear_result(&talk, command);
+    if (status == EXIT_DONE && command->drained)
+        status = wait_for_end(&talk, "reloaded");
+    hang_up(&talk);
+    return status;
+}
+
+int command_stop(const struct command *command)
+{
+    struct conversation talk;
+    if (!ask(&talk, command, "stop"))
+        return EXIT_NO_PROXY;
+    int status = wait_for_end(&talk, "stopping");
+    if (status == EXIT_DONE)
+        printf("stopped: pid %d\n", talk.pid);
+    hang_up(&talk);
+    return status;
+}
+
+static void print_status(json_t *status)
+{
+    int pid, number, workers;
+    json_int_t uptime, sessions, total;
+    const char *state, *version, *file;
+    size_t i;
+    json_t *item;
+    if (json_unpack(status, "{s:i, s:i, s:i, s:I, s:I, s:I, s:s, s:s, s:s}", "pid", &pid,
+                    "generation", &number, "workers", &workers, "uptime_ms", &uptime, "sessions",
+                    &sessions, "sessions_total", &total, "state", &state, "version", &version,
+                    "file", &file))
+        return;
+    printf("rpproxy %s  pid %d  generation %d  %s  %d workers  up %llds\n", version, pid, number,
+           state, workers, (long long)uptime / 1000);
+    printf("file %s\nsessions %lld now, %lld in all\n", file, (long long)sessions,
+           (long long)total);
+
+    printf("\n%10s %8s %-10s %10s\n", "GENERATION", "PID", "STATE", "SESSIONS");
+    json_array_foreach(json_object_get(status, "generations"), i,
+                       item) if (json_unpack(item, "{s:i, s:i, s:s, s:I}", "generation", &number,
+                                             "pid", &pid, "state", &state, "sessions",
+                                             &sessions) == 0)
+        printf("%10d %8d %-10s %10lld\n", number, pid, state, (long long)sessions);
+
+    const char *address, *frontend, *handover;
+    int listeners;
+    printf("\n%-28s %-16s %9s %s\n", "BIND", "FRONTEND", "LISTENERS", "HANDOVER");
+    json_array_foreach(json_object_get(status, "binds"), i,
+                       item) if (json_unpack(item, "{s:s, s:s, s:i, s:s}", "address", &address,
+                                             "frontend", &frontend, "listeners", &listeners,
+                                             "handover", &handover) == 0)
+        printf("%-28s %-16s %9d %s\n", address, frontend, listeners, handover);
+}
+
+int command_status(const struct command *command)
+{
+    struct conversation talk;
+    if (!ask(&talk, command, "status"))
+        return EXIT_NO_PROXY;
+    json_t *object = NULL;
+    json_t *status = NULL;
+    if (hear(&talk, &object) == WORD_HEARD)
+        status = json_object_get(object, "status");
+    if (status && command->json) {
+        (void)json_dumpf(status, stdout, JSON_INDENT(2));
+        putchar('\n');
+    } else if (status) {
+        print_status(status);
+    }
+    json_decref(object);
+    hang_up(&talk);
+    return status ? EXIT_DONE : EXIT_NO_PROXY;
+}
+
+int command_check(const char *file)
+{
+    struct config_errors errors;
+    struct config *config = config_load(file, &errors);
+    for (size_t i = 0; i < errors.count; i++)
+        fprintf(stderr, "%s\n", errors.lines[i]);
+    config_errors_free(&errors);
+    if (!config)
+        return EXIT_INVALID;
+    config_free(config);
+    printf("%s: valid\n", file);
+    return EXIT_DONE;
+}
+
+int command_help_options(void)
+{
+    options_print(stdout);
+    return EXIT_DONE;
+}
+
+const char *command_duration(const char *text, millis *duration)
+{
+    return value_duration(text, duration);
+}

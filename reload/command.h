@@ -1,0 +1,30 @@
+/* The commands: those that speak to a running proxy, and those that need none. Each returns an exit
+ * status of rpproxy(8). */
+#ifndef RPPROXY_RELOAD_COMMAND_H
+#define RPPROXY_RELOAD_COMMAND_H
+
+#include "config/config.h"
+
+#include <stdbool.h>
+
+struct command {
+    const char *control; /* path of the control socket */
+    millis timeout;      /* for the whole command; 0: none */
+    bool drained;        /* reload: wait until the predecessor is gone */
+    bool json;           /* status: as it comes */
+};
+
+int command_reload(const struct command *command);
+int command_status(const struct command *command);
+int command_stop(const struct command *command);
+
+/* Validates file and tells all that is wrong with it; touches nothing else. */
+int command_check(const char *file);
+
+/* Prints the table of options. */
+int command_help_options(void);
+
+/* Reads a time ("10s"). NULL, or what is wrong with it. */
+const char *command_duration(const char *text, millis *duration);
+
+#endif

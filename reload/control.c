@@ -1,0 +1,294 @@
+#include "reload/control.h"
+
+#include "config/log.h"
+#include "proxy/socket.h"
+#include "reload/clock.h"
+#include "reload/handover.h"
+#include "reload/status.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/listener.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define REQUEST_MAX    4096
+#define CLIENTS_MAX    32
+#define REQUEST_WAIT_S 10
+
+struct client {
+    struct control *control;
+    struct bufferevent *stream;
+    bool asked;         /* nothing more is read */
+    bool awaits_reload; /* its result */
+    TAILQ_ENTRY(client) link;
+};
+
+struct control {
+    struct generation *generation;
+    struct evconnlistener *listener;
+    char *path, *temporary;
+    TAILQ_HEAD(, client) clients;
+    unsigned count;
+};
+
+static void drop(struct client *client)
+{
+    TAILQ_REMOVE(&client->control->clients, client, link);
+    client->control->count--;
+    bufferevent_free(client->stream);
+    free(client);
+}
+
+/* Takes over object. */
+static void tell(struct client *client, json_t *object)
+{
+    char *line = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
+    if (line) {
+        bufferevent_write(client->stream, line, strlen(line));
+        bufferevent_write(client->stream, "\n", 1);
+    }
+    free(line);
+    json_decref(object);
+}
+
+static void tell_result(struct client *client, enum exit_status status, const char *text)
+{
+    tell(client, json_pack("{s:s, s:i}", "result", text, "exit", (int)status));
+}
+
+static void ask_reload(struct client *client)
+{
+    struct generation *generation = client->control->generation;
+    client->awaits_reload = true; /* before it begins: it may be over at once */
+    enum exit_status status = generation_reload(generation);
+    if (status == EXIT_DONE)
+        return;
+    client->awaits_reload = false;
+    tell_result(client, status,
+                status == EXIT_BUSY ? "another reload is in progress"
+                                    : "this process does not serve any more");
+}
+
+static void answer(struct client *client, const char *line)
+{
+    struct generation *generation = client->control->generation;
+    json_t *request = json_loads(line, 0, NULL);
+    const char *command = json_string_value(json_object_get(request, "command"));
+    tell(client,
+         json_pack("{s:i, s:i}", "pid", (int)getpid(), "generation", (int)generation->number));
+    if (command && strcmp(command, "reload") == 0) {
+        ask_reload(client);
+    } else if (command && strcmp(command, "status") == 0) {
+        tell(client, json_pack("{s:o}", "status", status_json(generation)));
+    } else if (command && strcmp(command, "stop") == 0) {
+        tell_result(client, EXIT_DONE, "stopping");
+        if (generation->state == GENERATION_ACTIVE && !generation->stop_wanted)
+            generation_stop(generation);
+    } else {
+        tell_result(client, EXIT_OTHER, "unknown command");
+    }
+    json_decref(request);
+}
+
+static void on_readable(struct bufferevent *stream, void *arg)
+{
+    struct client *client = arg;
+    struct evbuffer *input = bufferevent_get_input(stream);
+    size_t length;
+    char *line = evbuffer_readln(input, &length, EVBUFFER_EOL_LF);
+    if (client->asked) {
+        evbuffer_drain(input, evbuffer_get_length(input));
+    } else if (line) {
+        client->asked = true;
+        bufferevent_set_timeouts(stream, NULL, NULL);
+        answer(client, line);
+    } else if (evbuffer_get_length(input) >= REQUEST_MAX) {
+        drop(client);
+    }
+    free(line);
+}
+
+static void on_stream_event(struct bufferevent *stream, short what, void *arg)
+{
+    (void)stream;
+    (void)what;
+    drop(arg);
+}
+
+static bool is_trusted(int fd)
+{
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length))
+        return false;
+    if (peer.uid == 0 || peer.uid == geteuid())
+        return true;
+    log_warning("control socket: user %u (pid %d) is not answered", peer.uid, (int)peer.pid);
+    return false;
+}
+
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
+                      int length, void *arg)
+{
+    (void)address;
+    (void)length;
+    struct control *control = arg;
+    struct client *client = NULL;
+    if (is_trusted(fd) && control->count < CLIENTS_MAX)
+        client = calloc(1, sizeof *client);
+    if (client)
+        client->stream =
+            bufferevent_socket_new(evconnlistener_get_base(listener), fd, BEV_OPT_CLOSE_ON_FREE);
+    if (!client || !client->stream) {
+        free(client);
+        close(fd);
+        return;
+    }
+    client->control = control;
+    TAILQ_INSERT_TAIL(&control->clients, client, link);
+    control->count++;
+    const struct timeval wait = {.tv_sec = REQUEST_WAIT_S};
+    bufferevent_setcb(client->stream, on_readable, NULL, on_stream_event, client);
+    bufferevent_setwatermark(client->stream, EV_READ, 0, REQUEST_MAX);
+    bufferevent_set_timeouts(client->stream, &wait, NULL);
+    bufferevent_enable(client->stream, EV_READ | EV_WRITE);
+}
+
+struct control *control_new(struct generation *generation)
+{
+    struct control *control = calloc(1, sizeof *control);
+    if (!control)
+        return NULL;
+    control->generation = generation;
+    TAILQ_INIT(&control->clients);
+    return control;
+}
+
+static void stop_listening(struct control *control)
+{
+    if (control->listener)
+        evconnlistener_free(control->listener);
+    if (control->temporary)
+        (void)unlink(control->temporary);
+    control->listener = NULL;
+    free(control->temporary);
+    control->temporary = NULL;
+    free(control->path);
+    control->path = NULL;
+}
+
+/* A socket of mode 0600 from its first moment on. */
+static int bind_private(const char *path)
+{
+    struct address address = {.length = sizeof address.un};
+    address.un.sun_family = AF_UNIX;
+    if (snprintf(address.un.sun_path, sizeof address.un.sun_path, "%s", path) >=
+        (int)sizeof address.un.sun_path)
+        return -ENAMETOOLONG;
+    (void)unlink(path); /* of a process that had our pid, long ago */
+    mode_t before = umask(0177);
+    int fd = socket_bind(&address);
+    umask(before);
+    return fd;
+}
+
+int control_bind(struct control *control, const char *path)
+{
+    stop_listening(control);
+    control->path = strdup(path);
+    if (!control->path || asprintf(&control->temporary, "%s.%d", path, (int)getpid()) < 0) {
+        control->temporary = NULL;
+        return ENOMEM;
+    }
+    int fd = bind_private(control->temporary);
+    if (fd < 0)
+        return -fd;
+    control->listener = evconnlistener_new(control->generation->base, on_accept, control,
+                                           LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 16, fd);
+    if (control->listener)
+        return 0;
+    close(fd);
+    return ENOMEM;
+}
+
+int control_publish(struct control *control)
+{
+    if (!control->temporary)
+        return ENOENT;
+    if (rename(control->temporary, control->path))
+        return errno;
+    free(control->temporary);
+    control->temporary = NULL;
+    return 0;
+}
+
+void control_progress(struct control *control, const char *line, size_t length)
+{
+    struct client *client;
+    TAILQ_FOREACH (client, &control->clients, link)
+        if (client->awaits_reload)
+            tell(client, json_pack("{s:o}", "progress", json_stringn(line, length)));
+}
+
+void control_reload_over(struct control *control, enum exit_status status, const char *text)
+{
+    struct client *client;
+    TAILQ_FOREACH (client, &control->clients, link)
+        if (client->awaits_reload) {
+            client->awaits_reload = false;
+            tell_result(client, status, text);
+        }
+}
+
+/* The loop has ended: what is still to be said is written here, as far as it goes at once. */
+static void say_goodbye(struct client *client)
+{
+    const struct generation *generation = client->control->generation;
+    if (client->asked)
+        tell(client, json_pack("{s:b, s:I, s:I}", "ended", 1, "sessions",
+                               (json_int_t)generation->drain_sessions, "cut",
+                               (json_int_t)generation->drain_cut));
+    int fd = bufferevent_getfd(client->stream);
+    struct evbuffer *output = bufferevent_get_output(client->stream);
+    evbuffer_unfreeze(output, 1);
+    (void)evbuffer_write(output, fd);
+    drop(client);
+}
+
+void control_free(struct control *control, bool remove)
+{
+    if (!control)
+        return;
+    struct client *client;
+    while ((client = TAILQ_FIRST(&control->clients)))
+        say_goodbye(client);
+    if (remove && control->path && !control->temporary)
+        (void)unlink(control->path);
+    stop_listening(control);
+    free(control);
+}
+
+pid_t control_holder(const char *path)
+{
+    struct address address = {.length = sizeof address.un};
+    address.un.sun_family = AF_UNIX;
+    snprintf(address.un.sun_path, sizeof address.un.sun_path, "%s", path);
+    int error;
+    int fd = socket_connect(&address, &error);
+    if (fd < 0)
+        return 0;
+    struct ucred peer = {0};
+    socklen_t length = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length))
+        peer.pid = 0;
+    close(fd);
+    return peer.pid;
+}

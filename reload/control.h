@@ -1,0 +1,37 @@
+/* The control socket: where `rpproxy reload`, `status` and `stop` speak to the running process.
+ *
+ * A Unix stream socket, mode 0600; only its own user and root are answered (SO_PEERCRED). One JSON
+ * object a line, both ways. A client asks once, {"command": "reload"}, and reads until it has what
+ * it wants:
+ *
+ *   {"pid": 1, "generation": 1}          who answers; always first
+ *   {"progress": "..."}                  an error line of the successor
+ *   {"result": "...", "exit": 0}         how it went; exit as of rpproxy(8)
+ *   {"status": {...}}                    the answer to {"command": "status"}
+ *   {"ended": true, ...}                 this process has drained, and exits
+ */
+#ifndef RPPROXY_RELOAD_CONTROL_H
+#define RPPROXY_RELOAD_CONTROL_H
+
+#include "reload/generation.h"
+
+struct control *control_new(struct generation *generation) __attribute__((warn_unused_result));
+
+/* Listens under a temporary name beside path; what listened before is closed. Returns 0 or an
+ * errno value. */
+int control_bind(struct control *control, const char *path) __attribute__((warn_unused_result));
+
+/* Takes the path. Returns 0 or an errno value. */
+int control_publish(struct control *control) __attribute__((warn_unused_result));
+
+/* Tells those who wait for a reload. */
+void control_progress(struct control *control, const char *line, size_t length);
+void control_reload_over(struct control *control, enum exit_status status, const char *text);
+
+/* Says goodbye to all who wait, and frees. remove: the path is ours, and goes too. */
+void control_free(struct control *control, bool remove);
+
+/* The process that answers on path, or 0. */
+pid_t control_holder(const char *path);
+
+#endif

@@ -1,0 +1,100 @@
+#include "reload/elders.h"
+
+#include "config/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void forget(struct elder *elder)
+{
+    TAILQ_REMOVE(&elder->elders->list, elder, link);
+    elder->elders->count--;
+    channel_close(elder->channel);
+    free(elder);
+}
+
+static void on_message(const struct received *message, void *arg)
+{
+    struct elder *elder = arg;
+    const struct message_sessions *about = message->payload;
+    if (message->type == MESSAGE_SESSIONS)
+        elder->sessions = about->sessions;
+}
+
+static void on_lost(const char *why, void *arg)
+{
+    (void)why;
+    struct elder *elder = arg;
+    log_notice("generation %u (pid %d) has drained and is gone", elder->generation,
+               (int)elder->pid);
+    forget(elder);
+}
+
+void elders_init(struct elders *elders, unsigned max)
+{
+    TAILQ_INIT(&elders->list);
+    elders->count = 0;
+    elders->max = max;
+}
+
+void elders_add(struct elders *elders, struct channel *channel,
+                const struct message_sessions *about)
+{
+    struct elder *elder = calloc(1, sizeof *elder);
+    if (!elder) {
+        channel_close(channel); /* it drains all the same, unseen */
+        return;
+    }
+    elder->generation = about->generation;
+    elder->pid = (pid_t)about->pid;
+    elder->sessions = about->sessions;
+    elder->channel = channel;
+    elder->elders = elders;
+    const struct channel_events events = {
+        .on_message = on_message, .on_lost = on_lost, .arg = elder};
+    channel_set_events(channel, &events);
+
+    struct elder *at;
+    TAILQ_FOREACH (at, &elders->list, link)
+        if (at->generation > elder->generation)
+            break;
+    if (at)
+        TAILQ_INSERT_BEFORE(at, elder, link);
+    else
+        TAILQ_INSERT_TAIL(&elders->list, elder, link);
+
+    if (++elders->count > elders->max) {
+        struct elder *oldest = TAILQ_FIRST(&elders->list);
+        log_warning("generation %u (pid %d) is cut: more than max-generations drain, and it is "
+                    "the oldest (%llu sessions)",
+                    oldest->generation, (int)oldest->pid, (unsigned long long)oldest->sessions);
+        channel_send(oldest->channel, MESSAGE_CUT, NULL, 0, NULL, 0);
+    }
+}
+
+void elders_stop(struct elders *elders)
+{
+    struct elder *elder;
+    TAILQ_FOREACH (elder, &elders->list, link)
+        channel_send(elder->channel, MESSAGE_STOP, NULL, 0, NULL, 0);
+}
+
+void elders_pass(struct elders *elders, struct channel *successor)
+{
+    struct elder *elder;
+    while ((elder = TAILQ_FIRST(&elders->list))) {
+        const struct message_sessions about = {.generation = elder->generation,
+                                               .pid = (uint32_t)elder->pid,
+                                               .sessions = elder->sessions};
+        int fd = channel_fd(elder->channel);
+        channel_send(successor, MESSAGE_ELDER, &about, sizeof about, &fd, 1);
+        forget(elder);
+    }
+}
+
+void elders_free(struct elders *elders)
+{
+    struct elder *elder;
+    while ((elder = TAILQ_FIRST(&elders->list)))
+        forget(elder);
+}

@@ -1,0 +1,43 @@
+/* The generations before ours that still drain: one channel to each, held by the generation that
+ * serves. When that is replaced in its turn, it passes the channels on. */
+#ifndef RPPROXY_RELOAD_ELDERS_H
+#define RPPROXY_RELOAD_ELDERS_H
+
+#include "reload/channel.h"
+
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+struct elder {
+    unsigned generation;
+    pid_t pid;
+    uint64_t sessions;
+    struct channel *channel;
+    struct elders *elders;
+    TAILQ_ENTRY(elder) link; /* the oldest first */
+};
+
+struct elders {
+    TAILQ_HEAD(elder_list, elder) list;
+    unsigned count;
+    unsigned max;
+};
+
+void elders_init(struct elders *elders, unsigned max);
+
+/* Takes over the channel of a generation that drains. Beyond max the oldest is told to end its
+ * sessions. */
+void elders_add(struct elders *elders, struct channel *channel,
+                const struct message_sessions *about);
+
+/* Tells all of them to end within their stop-timeout. */
+void elders_stop(struct elders *elders);
+
+/* Hands all channels to the generation at the other end of successor, and forgets them. */
+void elders_pass(struct elders *elders, struct channel *successor);
+
+/* Forgets them; they drain on by themselves. */
+void elders_free(struct elders *elders);
+
+#endif

@@ -1,0 +1,473 @@
+#include "reload/generation.h"
+
+#include "config/log.h"
+#include "reload/clock.h"
+#include "reload/control.h"
+#include "reload/handover.h"
+#include "reload/linger.h"
+#include "reload/notify.h"
+#include "reload/pidfile.h"
+#include "reload/privileges.h"
+#include "reload/signals.h"
+#include "reload/succession.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Descriptors that are not sessions': loops, mailboxes, log, control, a handover. */
+#define DESCRIPTORS_APART 64
+/* How often a draining generation tells how many sessions it has left. */
+static const struct timeval report_interval = {.tv_usec = 200000};
+
+const char *generation_state_name(enum generation_state state)
+{
+    static const char *const names[] = {
+        [GENERATION_STARTING] = "starting",   [GENERATION_ACTIVE] = "active",
+        [GENERATION_LINGERING] = "lingering", [GENERATION_STOPPING] = "stopping",
+        [GENERATION_DRAINING] = "draining",
+    };
+    return names[state];
+}
+
+void generation_report(const char *line, void *arg)
+{
+    struct generation *generation = arg;
+    log_error("%s", line);
+    if (generation->succession)
+        succession_progress(generation->succession, line);
+}
+
+void generation_exit(struct generation *generation, int exit_status)
+{
+    generation->exit_status = exit_status;
+    event_base_loopbreak(generation->base);
+}
+
+static unsigned usable_cpus(void)
+{
+    cpu_set_t cpus;
+    if (sched_getaffinity(0, sizeof cpus, &cpus))
+        return 1;
+    return (unsigned)CPU_COUNT(&cpus);
+}
+
+static void choose_max_sessions(struct generation *generation)
+{
+    size_t descriptors = privileges_descriptors();
+    size_t apart = DESCRIPTORS_APART;
+    for (size_t i = 0; i < generation->config->frontend_count; i++)
+        apart += generation->config->frontends[i].bind_count * (generation->workers + 1);
+    unsigned fit = descriptors > apart + 2 ? (unsigned)((descriptors - apart) / 2) : 1;
+    unsigned wanted = generation->config->max_sessions;
+    if (wanted > fit)
+        log_warning("max-sessions: %u sessions take more descriptors than the limit of %zu: only "
+                    "%u are accepted at a time (ulimit -n, LimitNOFILE=)",
+                    wanted, descriptors, fit);
+    generation->max_sessions = wanted && wanted < fit ? wanted : fit;
+}
+
+static void on_proxy_quiet(void *arg)
+{
+    struct generation *generation = arg;
+    lingering_on_quiet(generation->lingering);
+}
+
+static void on_proxy_empty(void *arg)
+{
+    struct generation *generation = arg;
+    if (generation->state != GENERATION_DRAINING)
+        return;
+    log_notice("generation %u has drained: %llu sessions ended by themselves, %llu were cut, "
+               "%.1f s",
+               generation->number,
+               (unsigned long long)(generation->drain_sessions - generation->drain_cut),
+               (unsigned long long)generation->drain_cut,
+               (double)(clock_ms() - generation->drain_started_at) / 1000);
+    generation_exit(generation, EXIT_DONE);
+}
+
+bool generation_prepare(struct generation *generation, struct offer *offer)
+{
+    char tag[32];
+    snprintf(tag, sizeof tag, "generation %u", generation->number);
+    log_set_tag(tag);
+    choose_max_sessions(generation);
+    int error = control_bind(generation->control, generation->config->control);
+    if (error) {
+        char line[512];
+        snprintf(line, sizeof line, "%s: control socket %s: %s", generation->file,
+                 generation->config->control, strerror(error));
+        generation_report(line, generation);
+        generation->exit_status = EXIT_OTHER;
+        return false;
+    }
+    generation->binds =
+        binds_open(generation->config, generation->workers, offer, generation_report, generation);
+    if (!generation->binds) {
+        generation->exit_status = EXIT_BIND;
+        return false;
+    }
+    const struct proxy_events events = {
+        .on_quiet = on_proxy_quiet, .on_empty = on_proxy_empty, .arg = generation};
+    generation->proxy = proxy_new(generation->config, generation->number, generation->workers,
+                                  generation->max_sessions, generation->base, &events);
+    error = generation->proxy ? binds_give(generation->binds, generation->proxy) : errno;
+    if (!error)
+        error = log_start();
+    if (!error)
+        error = proxy_start(generation->proxy);
+    if (error) {
+        char line[128];
+        snprintf(line, sizeof line, "cannot start the workers: %s", strerror(error));
+        generation_report(line, generation);
+        generation->exit_status = EXIT_OTHER;
+    }
+    return !error;
+}
+
+/* Pidfile and control socket name us from now on. */
+static void publish(struct generation *generation)
+{
+    const struct config *config = generation->config;
+    generation->published = true;
+    int error = control_publish(generation->control);
+    if (error)
+        log_error("control socket %s: %s", config->control, strerror(error));
+    error = config->pidfile ? pidfile_write(config->pidfile) : 0;
+    if (error)
+        log_error("pidfile %s: %s", config->pidfile, strerror(error));
+}
+
+void generation_serve(struct generation *generation)
+{
+    proxy_accept(generation->proxy);
+    binds_publish(generation->binds);
+    generation->state = GENERATION_ACTIVE;
+    publish(generation);
+    notify_ready(getpid());
+    log_notice("serving: pid %d, generation %u, %u workers, %zu binds", (int)getpid(),
+               generation->number, generation->workers, generation->binds->count);
+}
+
+static void on_drain_report(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    handover_tell_sessions(arg);
+}
+
+static void on_drain_deadline(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct generation *generation = arg;
+    generation->drain_cut = proxy_totals(generation->proxy).live;
+    if (generation->drain_cut)
+        log_warning("generation %u: %llu sessions have not ended in time, and are closed",
+                    generation->number, (unsigned long long)generation->drain_cut);
+    proxy_cut(generation->proxy, generation->drain_reason);
+}
+
+void generation_drain(struct generation *generation, millis timeout, enum session_end reason)
+{
+    if (generation->state != GENERATION_DRAINING) {
+        generation->state = GENERATION_DRAINING;
+        generation->drain_started_at = clock_ms();
+        generation->drain_sessions = proxy_totals(generation->proxy).live;
+        log_notice("generation %u drains: %llu sessions", generation->number,
+                   (unsigned long long)generation->drain_sessions);
+        event_add(generation->drain_report, &report_interval);
+        proxy_drain(generation->proxy);
+    }
+    generation->drain_reason = reason;
+    event_del(generation->drain_deadline);
+    if (timeout) {
+        struct timeval interval = clock_interval(timeout);
+        event_add(generation->drain_deadline, &interval);
+    }
+}
+
+static void on_listeners_closed(void *arg)
+{
+    struct generation *generation = arg;
+    const struct config *config = generation->config;
+    lingering_free(generation->lingering);
+    generation->lingering = NULL;
+    bool stopping = generation->state == GENERATION_STOPPING || generation->stop_wanted;
+    if (generation->handover)
+        handover_closed(generation);
+    if (stopping)
+        generation_drain(generation, config->stop_timeout, SESSION_STOPPED);
+    else
+        generation_drain(generation, config->drain_timeout, SESSION_DRAIN_TIMEOUT);
+}
+
+static void begin_lingering(struct generation *generation, bool alone)
+{
+    generation->lingering =
+        lingering_start(generation->binds, generation->proxy, generation->base,
+                        generation->config->linger_timeout, alone, on_listeners_closed, generation);
+    if (!generation->lingering) {
+        log_error("out of memory: the listeners close without lingering");
+        binds_close(generation->binds);
+        on_listeners_closed(generation);
+    }
+}
+
+void generation_linger(struct generation *generation)
+{
+    generation->state = GENERATION_LINGERING;
+    generation->published = false;
+    begin_lingering(generation, false);
+}
+
+void generation_take_back(struct generation *generation)
+{
+    lingering_free(generation->lingering);
+    generation->lingering = NULL;
+    binds_take_back(generation->binds);
+    proxy_accept(generation->proxy);
+    generation->state = GENERATION_ACTIVE;
+    int error = control_bind(generation->control, generation->config->control);
+    if (error)
+        log_error("control socket %s: %s", generation->config->control, strerror(error));
+    publish(generation);
+    notify_main_pid(getpid());
+    notify_ready(getpid());
+}
+
+enum exit_status generation_reload(struct generation *generation)
+{
+    if (generation->state != GENERATION_ACTIVE || generation->stop_wanted)
+        return EXIT_OTHER;
+    if (generation->handover || generation->reload_wanted)
+        return EXIT_BUSY;
+    if (generation->succession) /* our own predecessor's listeners go first */
+        generation->reload_wanted = true;
+    else
+        handover_begin(generation);
+    return EXIT_DONE;
+}
+
+void generation_reload_over(struct generation *generation, enum exit_status status,
+                            const char *text, uint64_t milliseconds)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    generation->last_reload = (struct reload_result){
+        .any = true, .status = status, .at = (uint64_t)now.tv_sec, .duration = milliseconds};
+    if (status == EXIT_DONE) {
+        log_notice("reloaded: %s", text);
+    } else {
+        log_error("reload failed: %s; generation %u serves on", text, generation->number);
+        notify_ready(getpid());
+    }
+    control_reload_over(generation->control, status, text);
+    if (generation->state != GENERATION_ACTIVE || status == EXIT_DONE)
+        return;
+    if (generation->stop_wanted) {
+        generation->stop_wanted = false;
+        generation_stop(generation);
+    } else if (generation->reload_wanted) {
+        generation->reload_wanted = false;
+        handover_begin(generation);
+    }
+}
+
+void generation_stop(struct generation *generation)
+{
+    switch (generation->state) {
+    case GENERATION_STARTING:
+        generation_exit(generation, EXIT_DONE);
+        return;
+    case GENERATION_ACTIVE:
+        if (generation->stop_wanted)
+            break;
+        if (!handover_cancel(generation)) {
+            generation->stop_wanted = true;
+            return;
+        }
+        log_notice("stopping: no new connections are accepted");
+        notify_stopping();
+        elders_stop(&generation->elders);
+        generation->state = GENERATION_STOPPING;
+        begin_lingering(generation, true);
+        return;
+    case GENERATION_LINGERING:
+        if (generation->stop_wanted)
+            break;
+        generation->stop_wanted = true;
+        return;
+    case GENERATION_STOPPING:
+        break;
+    case GENERATION_DRAINING:
+        if (generation->drain_reason != SESSION_STOPPED) {
+            generation_drain(generation, generation->config->stop_timeout, SESSION_STOPPED);
+            return;
+        }
+        break;
+    }
+    log_warning("told to stop again: ending at once");
+    generation_exit(generation, EXIT_DONE);
+}
+
+static void reload_by_signal(struct generation *generation)
+{
+    switch (generation_reload(generation)) {
+    case EXIT_BUSY:
+        generation->reload_wanted = true; /* signals coalesce into one more reload */
+        break;
+    case EXIT_OTHER:
+        log_notice("reload: generation %u is %s and does not reload", generation->number,
+                   generation_state_name(generation->state));
+        break;
+    default:
+        break;
+    }
+}
+
+static void on_signal(int number, void *arg)
+{
+    struct generation *generation = arg;
+    switch (number) {
+    case SIGUSR2:
+    case SIGHUP:
+        reload_by_signal(generation);
+        break;
+    case SIGUSR1:
+        log_reopen();
+        break;
+    case SIGTERM:
+        generation_stop(generation);
+        break;
+    case SIGINT:
+        log_notice("interrupted: ending at once");
+        generation_exit(generation, EXIT_DONE);
+        break;
+    default:
+        break;
+    }
+}
+
+/* The configuration, and the user it names. */
+static bool settle_identity(struct generation *generation)
+{
+    struct config_errors errors;
+    generation->config = config_load(generation->file, &errors);
+    for (size_t i = 0; i < errors.count; i++)
+        generation_report(errors.lines[i], generation);
+    config_errors_free(&errors);
+    generation->exit_status = EXIT_INVALID;
+    if (!generation->config)
+        return false;
+
+    const struct config *config = generation->config;
+    generation->exit_status = EXIT_OTHER;
+    char line[512];
+    int error = privileges_make_directory(config->control, config->user);
+    if (!error && config->pidfile)
+        error = privileges_make_directory(config->pidfile, config->user);
+    if (error)
+        log_warning("cannot make the directory of control socket or pidfile: %s", strerror(error));
+    const char *wrong = privileges_become(config->user);
+    if (wrong) {
+        snprintf(line, sizeof line, "%s: user: %s", generation->file, wrong);
+        generation_report(line, generation);
+        return false;
+    }
+    if (access(generation->file, R_OK))
+        log_warning("%s: the user who serves cannot read it: reloads will fail", generation->file);
+    error = log_open(config->log_target, config->log_path, config->log_level);
+    if (error) {
+        snprintf(line, sizeof line, "%s: log %s: %s", generation->file, config->log_path,
+                 strerror(error));
+        generation_report(line, generation);
+        return false;
+    }
+    generation->workers = config->workers ? config->workers : usable_cpus();
+    elders_init(&generation->elders, config->max_generations);
+    return true;
+}
+
+static bool start_cold(struct generation *generation)
+{
+    pid_t pid = control_holder(generation->config->control);
+    if (pid) {
+        log_error("%s: process %d serves this already (it answers on %s)", generation->file,
+                  (int)pid, generation->config->control);
+        generation->exit_status = EXIT_OTHER;
+        return false;
+    }
+    generation->number = 1;
+    if (!generation_prepare(generation, NULL))
+        return false;
+    generation_serve(generation);
+    return true;
+}
+
+static bool start(struct generation *generation)
+{
+    int channel = program_inherited_channel();
+    if (channel < 0 && errno != ENOENT) {
+        log_error("%s is set, but names no handover channel: %s", HANDOVER_VARIABLE,
+                  strerror(errno));
+        return false;
+    }
+    if (channel >= 0 && !succession_begin(generation, channel))
+        return false;
+    return settle_identity(generation) && (generation->succession || start_cold(generation));
+}
+
+static bool make_loop(struct generation *generation)
+{
+    generation->base = event_base_new();
+    if (!generation->base)
+        return false;
+    generation->drain_deadline = event_new(generation->base, -1, 0, on_drain_deadline, generation);
+    generation->drain_report =
+        event_new(generation->base, -1, EV_PERSIST, on_drain_report, generation);
+    generation->control = control_new(generation);
+    generation->signals = signals_watch(generation->base, on_signal, generation);
+    return generation->drain_deadline && generation->drain_report && generation->control &&
+           generation->signals;
+}
+
+static void close_all(struct generation *generation)
+{
+    if (generation->published && generation->config->pidfile)
+        pidfile_remove(generation->config->pidfile);
+    control_free(generation->control, generation->published);
+    handover_free(generation->handover);
+    succession_free(generation->succession);
+    elders_free(&generation->elders);
+    lingering_free(generation->lingering);
+    proxy_free(generation->proxy);
+    binds_free(generation->binds);
+    signals_free(generation->signals);
+    if (generation->drain_deadline)
+        event_free(generation->drain_deadline);
+    if (generation->drain_report)
+        event_free(generation->drain_report);
+    if (generation->base)
+        event_base_free(generation->base);
+    log_stop();
+    config_free(generation->config);
+}
+
+int generation_run(const struct program *program, const char *file)
+{
+    struct generation generation = {
+        .program = program, .file = file, .exit_status = EXIT_OTHER, .started_at = clock_ms()};
+    elders_init(&generation.elders, 0);
+    if (!make_loop(&generation))
+        log_error("cannot make the main loop: %s", strerror(errno));
+    else if (start(&generation))
+        event_base_dispatch(generation.base);
+    close_all(&generation);
+    return generation.exit_status;
+}

@@ -1,0 +1,142 @@
+/* A generation: everything one process owns, and its life from start to exit.
+ *
+ *                 cold start                    launched by a predecessor
+ *                     |                                    |
+ *                     |                           GENERATION_STARTING
+ *                     v                                    | COMMIT, or the predecessor is gone
+ *              GENERATION_ACTIVE <-------------------------+
+ *               |     |     ^
+ *          stop |     |     | the successor is gone
+ *               |     |     |
+ *               |     +--> GENERATION_LINGERING   a successor serves; listeners still open
+ *               v                  | listeners closed
+ *      GENERATION_STOPPING         v
+ *               |          GENERATION_DRAINING    sessions run to their end
+ *               +----------------> | the last has ended, or the deadline came
+ *                                exit
+ *
+ * STOPPING: there is no successor; listeners close first, then the sessions drain as well.
+ * Everything here runs on the main thread. */
+#ifndef RPPROXY_RELOAD_GENERATION_H
+#define RPPROXY_RELOAD_GENERATION_H
+
+#include "config/config.h"
+#include "proxy/proxy.h"
+#include "reload/binds.h"
+#include "reload/elders.h"
+#include "reload/program.h"
+
+#include <stdbool.h>
+
+enum generation_state {
+    GENERATION_STARTING,
+    GENERATION_ACTIVE,
+    GENERATION_LINGERING,
+    GENERATION_STOPPING,
+    GENERATION_DRAINING,
+};
+
+/* Exit statuses; rpproxy(8) tells them to users. */
+enum exit_status {
+    EXIT_DONE = 0,
+    EXIT_OTHER = 1,
+    EXIT_INVALID = 2,  /* the configuration */
+    EXIT_BIND = 3,     /* an address cannot be bound */
+    EXIT_REFUSED = 4,  /* a backend would have no server */
+    EXIT_FAILED = 5,   /* the successor crashed, hung, or could not be started */
+    EXIT_WAITING = 6,  /* the wait ran out */
+    EXIT_BUSY = 7,     /* another reload is in progress */
+    EXIT_NO_PROXY = 8, /* nobody answers on the control socket */
+};
+
+struct control;
+struct handover;
+struct lingering;
+struct succession;
+
+/* How the last reload went, for status. */
+struct reload_result {
+    bool any;
+    enum exit_status status;
+    uint64_t at;       /* seconds since 1970 */
+    uint64_t duration; /* milliseconds */
+};
+
+struct generation {
+    const struct program *program;
+    const char *file;
+    struct config *config;
+    struct event_base *base;
+    unsigned number;
+    enum generation_state state;
+    unsigned workers;
+    unsigned max_sessions;
+    uint64_t started_at; /* clock_ms() */
+
+    struct binds *binds;
+    struct proxy *proxy;
+    struct control *control;
+    struct elders elders;
+    struct succession *succession; /* to our predecessor, until it has closed its listeners */
+    struct handover *handover;     /* to our successor, from its launch to our exit */
+    struct lingering *lingering;
+    struct event *signals;
+    int signal_fd;
+
+    struct event *drain_deadline, *drain_report;
+    enum session_end drain_reason; /* of sessions cut at the deadline */
+    uint64_t drain_started_at;
+    uint64_t drain_sessions; /* when it began */
+    uint64_t drain_cut;      /* how many were cut */
+
+    bool reload_wanted; /* one more, once the present one is over */
+    bool stop_wanted;   /* once the present reload is over */
+    bool published;     /* pidfile and control socket are ours to remove */
+    struct reload_result last_reload;
+    int exit_status;
+};
+
+/* The whole of `rpproxy -f file`; returns the exit status. */
+int generation_run(const struct program *program, const char *file);
+
+const char *generation_state_name(enum generation_state state);
+
+/* Asks for a reload. EXIT_DONE: it has begun, or will as soon as our own predecessor has closed;
+ * control_reload_over() tells how it went. Else EXIT_BUSY, or EXIT_OTHER when this process does
+ * not serve (any more). */
+enum exit_status generation_reload(struct generation *generation);
+
+/* Graceful stop: stop accepting, drain within stop-timeout, exit. The second call is the end. */
+void generation_stop(struct generation *generation);
+
+/* For the roles: */
+
+/* An error line of a start: to the log, and to the predecessor if there is one. */
+void generation_report(const char *line, void *generation);
+
+/* Opens binds, makes the proxy, starts its threads; nothing is accepted yet. False: it has been
+ * reported, and exit_status is set. */
+bool generation_prepare(struct generation *generation, struct offer *offer)
+    __attribute__((warn_unused_result));
+
+/* Prepared, or taken back from a successor: accept, and be who the pidfile and the control socket
+ * name. */
+void generation_serve(struct generation *generation);
+
+/* Our successor serves; our listeners are to be closed. */
+void generation_linger(struct generation *generation);
+
+/* Our successor is gone, and we serve again. */
+void generation_take_back(struct generation *generation);
+
+/* A reload is over: text is for people. */
+void generation_reload_over(struct generation *generation, enum exit_status status,
+                            const char *text, uint64_t milliseconds);
+
+/* Drains now; sessions left at the end of timeout milliseconds (0: no end) are cut for reason. */
+void generation_drain(struct generation *generation, millis timeout, enum session_end reason);
+
+/* Leaves the main loop. */
+void generation_exit(struct generation *generation, int exit_status);
+
+#endif

@@ -1,0 +1,332 @@
+#include "reload/handover.h"
+
+#include "config/log.h"
+#include "reload/channel.h"
+#include "reload/clock.h"
+#include "reload/control.h"
+#include "reload/notify.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define HELLO_TIMEOUT_MS  5000
+#define ACTIVE_TIMEOUT_MS 5000
+
+enum handover_state {
+    HANDOVER_LAUNCHED,
+    HANDOVER_OFFERED,
+    HANDOVER_COMMITTED,
+    HANDOVER_LINGERING,
+    HANDOVER_CLOSED,
+};
+
+struct handover {
+    struct generation *generation;
+    enum handover_state state;
+    struct child child;
+    struct channel *channel;
+    struct event *timeout;
+    uint64_t started_at;
+    bool second_try;
+};
+
+static void launch(struct handover *handover);
+
+static void expect_within(struct handover *handover, millis timeout)
+{
+    struct timeval interval = clock_interval(timeout);
+    event_add(handover->timeout, &interval);
+}
+
+void handover_free(struct handover *handover)
+{
+    if (!handover)
+        return;
+    if (handover->timeout)
+        event_free(handover->timeout);
+    channel_close(handover->channel);
+    if (handover->child.pidfd >= 0)
+        close(handover->child.pidfd);
+    free(handover);
+}
+
+static void end(struct handover *handover, enum exit_status status, const char *text)
+{
+    struct generation *generation = handover->generation;
+    uint64_t duration = clock_ms() - handover->started_at;
+    generation->handover = NULL;
+    handover_free(handover);
+    generation_reload_over(generation, status, text, duration);
+}
+
+/* The successor must not live on. Returns its wait status. */
+static int kill_successor(struct handover *handover)
+{
+    channel_close(handover->channel);
+    handover->channel = NULL;
+    return child_reap(&handover->child);
+}
+
+static void give_up(struct handover *handover, const char *why)
+{
+    struct generation *generation = handover->generation;
+    bool served = handover->state >= HANDOVER_COMMITTED;
+    bool answered = handover->state >= HANDOVER_LINGERING;
+    pid_t pid = handover->child.pid;
+    int outcome = kill_successor(handover);
+    enum exit_status status = EXIT_FAILED;
+    char text[256];
+    if (WIFEXITED(outcome)) {
+        int code = WEXITSTATUS(outcome);
+        if (code == EXIT_INVALID || code == EXIT_BIND || code == EXIT_REFUSED)
+            status = (enum exit_status)code;
+        snprintf(text, sizeof text, "the successor (pid %d) ended with status %d", (int)pid, code);
+    } else if (why) {
+        snprintf(text, sizeof text, "the successor (pid %d) %s", (int)pid, why);
+    } else {
+        snprintf(text, sizeof text, "the successor (pid %d) was killed by signal %d", (int)pid,
+                 WTERMSIG(outcome));
+    }
+    if (served)
+        generation_take_back(generation);
+    if (!answered) {
+        end(handover, status, text);
+        return;
+    }
+    log_error("%s while we lingered: generation %u serves again", text, generation->number);
+    generation->handover = NULL;
+    handover_free(handover);
+}
+
+static void on_timeout(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct handover *handover = arg;
+    switch (handover->state) {
+    case HANDOVER_LAUNCHED:
+        give_up(handover, "did not speak within 5s, and was killed");
+        break;
+    case HANDOVER_OFFERED:
+        give_up(handover, "was not ready within ready-timeout, and was killed");
+        break;
+    default:
+        give_up(handover, "did not begin to serve within 5s, and was killed");
+    }
+}
+
+static void offer(struct handover *handover)
+{
+    struct generation *generation = handover->generation;
+    for (size_t i = 0; i < generation->binds->count; i++) {
+        const struct bound *bound = &generation->binds->list[i];
+        struct message_offer_bind message = {.listeners = bound->count};
+        memcpy(message.text, bound->conf->text, sizeof message.text);
+        unsigned at = 0;
+        do {
+            unsigned fds = bound->way == BIND_PASS ? bound->count - at : 0;
+            if (fds > MESSAGE_FDS_MAX)
+                fds = MESSAGE_FDS_MAX;
+            channel_send(handover->channel, MESSAGE_OFFER_BIND, &message, sizeof message,
+                         bound->fds + at, fds);
+            at += fds;
+        } while (bound->way == BIND_PASS && at < bound->count);
+    }
+    const struct message_offer end_of_offer = {.generation = generation->number,
+                                               .pid = (uint32_t)getpid()};
+    channel_send(handover->channel, MESSAGE_OFFER, &end_of_offer, sizeof end_of_offer, NULL, 0);
+    handover->state = HANDOVER_OFFERED;
+    expect_within(handover, generation->config->ready_timeout);
+}
+
+static void try_again(struct handover *handover)
+{
+    log_warning("somebody joined a group while the successor prepared: trying again");
+    (void)kill_successor(handover);
+    if (handover->second_try) {
+        end(handover, EXIT_FAILED, "other programs keep joining the groups of our listeners");
+        return;
+    }
+    handover->second_try = true;
+    launch(handover);
+}
+
+static void commit(struct handover *handover)
+{
+    struct generation *generation = handover->generation;
+    if (!binds_undisturbed(generation->binds)) {
+        try_again(handover);
+        return;
+    }
+    handover->state = HANDOVER_COMMITTED;
+    if (binds_hand_over(generation->binds)) {
+        give_up(handover, "could not be given the addresses");
+        return;
+    }
+    notify_main_pid(handover->child.pid);
+    channel_send(handover->channel, MESSAGE_COMMIT, NULL, 0, NULL, 0);
+    expect_within(handover, ACTIVE_TIMEOUT_MS);
+}
+
+static void on_ready_bind(struct handover *handover, const struct message_ready_bind *ready)
+{
+    struct bound *bound = binds_find(handover->generation->binds, ready->text);
+    if (bound)
+        bound->successors = ready->listeners;
+}
+
+static void on_active(struct handover *handover)
+{
+    struct generation *generation = handover->generation;
+    handover->state = HANDOVER_LINGERING;
+    event_del(handover->timeout);
+    uint64_t duration = clock_ms() - handover->started_at;
+    char text[160];
+    snprintf(text, sizeof text, "pid %d -> %d, generation %u, took %llu ms", (int)getpid(),
+             (int)handover->child.pid, generation->number + 1, (unsigned long long)duration);
+    generation_reload_over(generation, EXIT_DONE, text, duration);
+    if (generation->stop_wanted)
+        channel_send(handover->channel, MESSAGE_STOP, NULL, 0, NULL, 0);
+    generation_linger(generation);
+}
+
+static void on_message(const struct received *message, void *arg)
+{
+    struct handover *handover = arg;
+    struct generation *generation = handover->generation;
+    switch (message->type) {
+    case MESSAGE_HELLO:
+        if (handover->state == HANDOVER_LAUNCHED)
+            offer(handover);
+        break;
+    case MESSAGE_PROGRESS:
+        control_progress(generation->control, message->payload, message->length);
+        break;
+    case MESSAGE_READY_BIND:
+        if (handover->state == HANDOVER_OFFERED)
+            on_ready_bind(handover, message->payload);
+        break;
+    case MESSAGE_READY:
+        if (handover->state == HANDOVER_OFFERED)
+            commit(handover);
+        break;
+    case MESSAGE_ACTIVE:
+        if (handover->state == HANDOVER_COMMITTED)
+            on_active(handover);
+        break;
+    case MESSAGE_CUT:
+        if (handover->state == HANDOVER_CLOSED)
+            generation_drain(generation, 1, SESSION_DRAIN_TIMEOUT);
+        break;
+    case MESSAGE_STOP:
+        if (handover->state == HANDOVER_CLOSED)
+            generation_drain(generation, generation->config->stop_timeout, SESSION_STOPPED);
+        break;
+    default:
+        break;
+    }
+}
+
+static void on_lost(const char *why, void *arg)
+{
+    struct handover *handover = arg;
+    (void)why;
+    if (handover->state < HANDOVER_CLOSED) {
+        give_up(handover, NULL);
+        return;
+    }
+    log_warning("the successor (pid %d) is gone; this generation drains on",
+                (int)handover->child.pid);
+    channel_close(handover->channel);
+    handover->channel = NULL;
+}
+
+static void launch(struct handover *handover)
+{
+    struct generation *generation = handover->generation;
+    handover->state = HANDOVER_LAUNCHED;
+    binds_pin(generation->binds);
+    int error = program_launch(generation->program, &handover->child);
+    if (error) {
+        char text[512];
+        snprintf(text, sizeof text, "cannot start %s: %s", generation->program->path,
+                 strerror(error));
+        handover->child.pidfd = -1;
+        end(handover, EXIT_FAILED, text);
+        return;
+    }
+    const struct channel_events events = {
+        .on_message = on_message, .on_lost = on_lost, .arg = handover};
+    handover->channel = channel_open(handover->child.channel, generation->base, &events);
+    if (!handover->channel) {
+        close(handover->child.channel);
+        give_up(handover, "could not be spoken to: out of memory");
+        return;
+    }
+    expect_within(handover, HELLO_TIMEOUT_MS);
+}
+
+void handover_begin(struct generation *generation)
+{
+    struct handover *handover = calloc(1, sizeof *handover);
+    if (handover)
+        handover->timeout = event_new(generation->base, -1, 0, on_timeout, handover);
+    if (!handover || !handover->timeout) {
+        free(handover);
+        generation_reload_over(generation, EXIT_OTHER, "out of memory", 0);
+        return;
+    }
+    handover->generation = generation;
+    handover->child.pidfd = -1;
+    handover->started_at = clock_ms();
+    generation->handover = handover;
+    log_notice("reload: generation %u launches its successor", generation->number);
+    notify_reloading();
+    launch(handover);
+}
+
+bool handover_cancel(struct generation *generation)
+{
+    struct handover *handover = generation->handover;
+    if (!handover || handover->state >= HANDOVER_COMMITTED)
+        return !handover;
+    (void)kill_successor(handover);
+    end(handover, EXIT_FAILED, "the proxy was told to stop");
+    return true;
+}
+
+void handover_closed(struct generation *generation)
+{
+    struct handover *handover = generation->handover;
+    handover->state = HANDOVER_CLOSED;
+    elders_pass(&generation->elders, handover->channel);
+    const struct message_sessions about = {.generation = generation->number,
+                                           .pid = (uint32_t)getpid(),
+                                           .sessions = proxy_totals(generation->proxy).live};
+    channel_send(handover->channel, MESSAGE_CLOSED, &about, sizeof about, NULL, 0);
+}
+
+void handover_tell_sessions(struct generation *generation)
+{
+    struct handover *handover = generation->handover;
+    if (!handover || !handover->channel || handover->state != HANDOVER_CLOSED)
+        return;
+    const struct message_sessions about = {.generation = generation->number,
+                                           .pid = (uint32_t)getpid(),
+                                           .sessions = proxy_totals(generation->proxy).live};
+    channel_send(handover->channel, MESSAGE_SESSIONS, &about, sizeof about, NULL, 0);
+}
+
+pid_t handover_pid(const struct handover *handover)
+{
+    return handover ? handover->child.pid : 0;
+}
+
+bool handover_pending(const struct handover *handover)
+{
+    return handover && handover->state < HANDOVER_LINGERING;
+}

@@ -1,0 +1,37 @@
+/* The predecessor's part of a reload: launch, offer, steer, commit, and take back if it fails.
+ *
+ *   HANDOVER_LAUNCHED   the successor runs; HELLO is due
+ *   HANDOVER_OFFERED    it prepares; READY is due within ready-timeout
+ *   HANDOVER_COMMITTED  it was told to serve, and new connections go to it; ACTIVE is due
+ *   HANDOVER_LINGERING  it serves; our listeners are being retired
+ *   HANDOVER_CLOSED     our listeners are closed; we drain, and tell it how far we are
+ *
+ * If the successor is lost before CLOSED we serve on as before. */
+#ifndef RPPROXY_RELOAD_HANDOVER_H
+#define RPPROXY_RELOAD_HANDOVER_H
+
+#include "reload/generation.h"
+
+/* Begins; generation->handover is set while it lasts. Every end but success is told by
+ * generation_reload_over(), also when the launch fails at once. */
+void handover_begin(struct generation *generation);
+
+/* The successor may not have its way any more: we are to stop. True: it was not committed yet, and
+ * is gone. */
+bool handover_cancel(struct generation *generation);
+
+/* Our listeners are closed: the elders go over, and the groups are the successor's. */
+void handover_closed(struct generation *generation);
+
+/* Tells the successor how many sessions are left. */
+void handover_tell_sessions(struct generation *generation);
+
+/* For status: the successor's pid, 0 when there is none. */
+pid_t handover_pid(const struct handover *handover);
+
+/* A reload is under way: the successor does not serve yet. */
+bool handover_pending(const struct handover *handover);
+
+void handover_free(struct handover *handover);
+
+#endif

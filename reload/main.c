@@ -1,0 +1,168 @@
+#include "reload/command.h"
+#include "reload/generation.h"
+#include "reload/program.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage_text[] =
+    "usage: rpproxy [-f FILE]                serve, in the foreground\n"
+    "       rpproxy check  [-f FILE]         validate the file; touch nothing else\n"
+    "       rpproxy reload [-f FILE | -s SOCKET] [--wait[=ready|drained]] [--timeout TIME]\n"
+    "       rpproxy status [-f FILE | -s SOCKET] [--json]\n"
+    "       rpproxy stop   [-f FILE | -s SOCKET] [--timeout TIME]\n"
+    "       rpproxy --help | --help-options | --version\n"
+    "\n"
+    "FILE is " CONFIG_DEFAULT_FILE " by default; SOCKET is the control socket it names.\n"
+    "TIME is as 500ms, 10s, 5m. rpproxy(8) and proxy.ini(5) tell the rest.\n";
+
+static int wrong_usage(const char *what, const char *which)
+{
+    fprintf(stderr, "rpproxy: %s%s%s\n%s", what, which ? ": " : "", which ? which : "", usage_text);
+    return EXIT_OTHER;
+}
+
+/* Beyond the letters: */
+enum { WAIT = 256, TIMEOUT, JSON, HELP, HELP_OPTIONS, SHOW_VERSION };
+
+struct arguments {
+    const char *file, *socket;
+    struct command command;
+};
+
+/* What each command takes; "" is the one that serves. */
+static const struct rule {
+    const char *command;
+    int takes[6];
+} rules[] = {
+    {"", {'f'}},
+    {"check", {'f'}},
+    {"reload", {'f', 's', WAIT, TIMEOUT}},
+    {"status", {'f', 's', JSON}},
+    {"stop", {'f', 's', TIMEOUT}},
+};
+
+static const struct rule *find_rule(const char *command)
+{
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        if (strcmp(rules[i].command, command) == 0)
+            return &rules[i];
+    return NULL;
+}
+
+static bool takes(const struct rule *rule, int option)
+{
+    for (size_t i = 0; i < sizeof rule->takes / sizeof *rule->takes; i++)
+        if (rule->takes[i] == option)
+            return true;
+    return false;
+}
+
+static int serve(const char *file, char **argv)
+{
+    struct program program;
+    int error = program_find(&program, argv);
+    if (error) {
+        fprintf(stderr, "rpproxy: cannot find %s: %s\n", argv[0], strerror(error));
+        return EXIT_OTHER;
+    }
+    int status = generation_run(&program, file);
+    free(program.path);
+    return status;
+}
+
+static int run(const struct rule *rule, struct arguments *arguments, char **argv)
+{
+    const char *file = arguments->file ? arguments->file : CONFIG_DEFAULT_FILE;
+    if (strcmp(rule->command, "") == 0)
+        return serve(file, argv);
+    if (strcmp(rule->command, "check") == 0)
+        return command_check(file);
+
+    char *control = arguments->socket ? NULL : config_control(file);
+    arguments->command.control = control ? control : arguments->socket;
+    int status;
+    if (strcmp(rule->command, "reload") == 0)
+        status = command_reload(&arguments->command);
+    else if (strcmp(rule->command, "status") == 0)
+        status = command_status(&arguments->command);
+    else
+        status = command_stop(&arguments->command);
+    free(control);
+    return status;
+}
+
+/* Takes one option in. NULL, or what is wrong with it. */
+static const char *take_option(struct arguments *arguments, int option, const char *value)
+{
+    switch (option) {
+    case 'f':
+        arguments->file = value;
+        return NULL;
+    case 's':
+        arguments->socket = value;
+        return NULL;
+    case WAIT:
+        arguments->command.drained = value && strcmp(value, "drained") == 0;
+        return !value || strcmp(value, "ready") == 0 || arguments->command.drained
+                   ? NULL
+                   : "--wait takes ready or drained";
+    case TIMEOUT:
+        return command_duration(value, &arguments->command.timeout);
+    default:
+        arguments->command.json = true;
+        return NULL;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"wait", optional_argument, NULL, WAIT},
+        {"timeout", required_argument, NULL, TIMEOUT},
+        {"json", no_argument, NULL, JSON},
+        {"help", no_argument, NULL, HELP},
+        {"help-options", no_argument, NULL, HELP_OPTIONS},
+        {"version", no_argument, NULL, SHOW_VERSION},
+        {0},
+    };
+    /* The command, if there is one, is the first word; argv itself is kept for the successor. */
+    const char *command = argc > 1 && argv[1][0] != '-' ? argv[1] : "";
+    const struct rule *rule = find_rule(command);
+    if (!rule)
+        return wrong_usage("no such command", command);
+    int skipped = *command ? 1 : 0;
+    struct arguments arguments = {0};
+    int option;
+    opterr = 0;
+    while ((option = getopt_long(argc - skipped, argv + skipped, "+:f:s:h", options, NULL)) != -1) {
+        switch (option) {
+        case 'h':
+        case HELP:
+            fputs(usage_text, stdout);
+            return EXIT_DONE;
+        case HELP_OPTIONS:
+            return command_help_options();
+        case SHOW_VERSION:
+            puts("rpproxy " RPPROXY_VERSION);
+            return EXIT_DONE;
+        case '?':
+        case ':':
+            return wrong_usage(option == '?' ? "no such option" : "a value is missing",
+                               argv[skipped + optind - 1]);
+        default:
+            break;
+        }
+        if (!takes(rule, option))
+            return wrong_usage("this command does not take", argv[skipped + optind - 1]);
+        const char *wrong = take_option(&arguments, option, optarg);
+        if (wrong)
+            return wrong_usage(wrong, optarg);
+    }
+    if (optind < argc - skipped)
+        return wrong_usage("one word too many", argv[skipped + optind]);
+    return run(rule, &arguments, argv);
+}

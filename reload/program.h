@@ -1,0 +1,39 @@
+/* How this process was started, and how it starts its successor in the same way. */
+#ifndef RPPROXY_RELOAD_PROGRAM_H
+#define RPPROXY_RELOAD_PROGRAM_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#define HANDOVER_VARIABLE "RPPROXY_HANDOVER_FD"
+
+struct program {
+    char *path;  /* absolute, symbolic links kept: a new binary is found where the old one was */
+    char **argv; /* main()'s */
+};
+
+/* Fills in program from main()'s argv. Returns 0, or an errno value when the path of argv[0]
+ * cannot be found. */
+int program_find(struct program *program, char **argv) __attribute__((warn_unused_result));
+
+struct child {
+    pid_t pid;
+    int pidfd;   /* readable when it has exited */
+    int channel; /* our end of the handover's socket pair */
+};
+
+/* Starts the program at path with our arguments and environment, and one end of a new socket pair
+ * as the descriptor that HANDOVER_VARIABLE names. Signals are as a fresh process has them.
+ * Returns 0, or an errno value (ENOENT: the program is not there). */
+int program_launch(const struct program *program, struct child *child)
+    __attribute__((warn_unused_result));
+
+/* Kills the child if it lives still and reaps it. Returns its wait status as waitpid(2) has it.
+ * Closes pidfd; the channel is not touched. */
+int child_reap(struct child *child);
+
+/* For a successor: the descriptor its predecessor left it, now close-on-exec, or -1 and errno:
+ * ENOENT, there is none; else the variable names no socket pair of ours. Removes the variable. */
+int program_inherited_channel(void) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,204 @@
+#include "reload/succession.h"
+
+#include "config/log.h"
+#include "reload/channel.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum succession_state {
+    SUCCESSION_EXPECTING,
+    SUCCESSION_PREPARED,
+    SUCCESSION_SERVING,
+};
+
+struct succession {
+    struct generation *generation;
+    enum succession_state state;
+    struct channel *channel;
+    struct offer offer;
+    pid_t pid; /* the predecessor's */
+};
+
+void succession_free(struct succession *succession)
+{
+    if (!succession)
+        return;
+    channel_close(succession->channel);
+    offer_free(&succession->offer);
+    free(succession);
+}
+
+static void over(struct succession *succession)
+{
+    struct generation *generation = succession->generation;
+    generation->succession = NULL;
+    succession_free(succession);
+    if (generation->reload_wanted) {
+        generation->reload_wanted = false;
+        (void)generation_reload(generation);
+    }
+}
+
+static bool add_offered(struct offer *offer, const struct received *message)
+{
+    const struct message_offer_bind *bind = message->payload;
+    struct offered *offered = offer_find(offer, bind->text);
+    if (!offered) {
+        struct offered *list = realloc(offer->list, (offer->count + 1) * sizeof *list);
+        if (!list)
+            return false;
+        offer->list = list;
+        offered = &list[offer->count++];
+        *offered = (struct offered){.listeners = bind->listeners};
+        memcpy(offered->text, bind->text, sizeof offered->text - 1);
+    }
+    if (message->fd_count == 0)
+        return true;
+    int *fds = realloc(offered->fds, (offered->fd_count + message->fd_count) * sizeof *fds);
+    if (!fds)
+        return false;
+    offered->fds = fds;
+    for (size_t i = 0; i < message->fd_count; i++) {
+        fds[offered->fd_count++] = message->fds[i];
+        message->fds[i] = -1;
+    }
+    return true;
+}
+
+static void say_ready(struct succession *succession)
+{
+    const struct binds *binds = succession->generation->binds;
+    for (size_t i = 0; i < binds->count; i++) {
+        const struct bound *bound = &binds->list[i];
+        if (!offer_find(&succession->offer, bound->conf->text))
+            continue;
+        struct message_ready_bind ready = {.listeners = bound->count};
+        memcpy(ready.text, bound->conf->text, sizeof ready.text);
+        channel_send(succession->channel, MESSAGE_READY_BIND, &ready, sizeof ready, NULL, 0);
+    }
+    channel_send(succession->channel, MESSAGE_READY, NULL, 0, NULL, 0);
+}
+
+static void prepare(struct succession *succession, const struct message_offer *offer)
+{
+    struct generation *generation = succession->generation;
+    generation->number = offer->generation + 1;
+    succession->pid = (pid_t)offer->pid;
+    if (!generation_prepare(generation, &succession->offer)) {
+        generation_exit(generation, generation->exit_status);
+        return;
+    }
+    succession->state = SUCCESSION_PREPARED;
+    say_ready(succession);
+}
+
+static void add_elder(struct generation *generation, const struct received *message)
+{
+    static const struct channel_events none;
+    if (message->fd_count != 1)
+        return;
+    struct channel *channel = channel_open(message->fds[0], generation->base, &none);
+    if (!channel)
+        return;
+    message->fds[0] = -1;
+    elders_add(&generation->elders, channel, message->payload);
+}
+
+static void predecessor_closed(struct succession *succession, const struct message_sessions *about)
+{
+    struct generation *generation = succession->generation;
+    binds_settle(generation->binds, &succession->offer, true);
+    struct channel *channel = succession->channel;
+    succession->channel = NULL;
+    elders_add(&generation->elders, channel, about);
+    over(succession);
+}
+
+static void on_message(const struct received *message, void *arg)
+{
+    struct succession *succession = arg;
+    struct generation *generation = succession->generation;
+    switch (message->type) {
+    case MESSAGE_OFFER_BIND:
+        if (succession->state == SUCCESSION_EXPECTING && !add_offered(&succession->offer, message))
+            generation_exit(generation, EXIT_OTHER);
+        break;
+    case MESSAGE_OFFER:
+        if (succession->state == SUCCESSION_EXPECTING)
+            prepare(succession, message->payload);
+        break;
+    case MESSAGE_COMMIT:
+        if (succession->state == SUCCESSION_PREPARED) {
+            succession->state = SUCCESSION_SERVING;
+            generation_serve(generation);
+            channel_send(succession->channel, MESSAGE_ACTIVE, NULL, 0, NULL, 0);
+        }
+        break;
+    case MESSAGE_ELDER:
+        add_elder(generation, message);
+        break;
+    case MESSAGE_CLOSED:
+        if (succession->state == SUCCESSION_SERVING)
+            predecessor_closed(succession, message->payload);
+        break;
+    case MESSAGE_STOP:
+        generation_stop(generation);
+        break;
+    default:
+        break;
+    }
+}
+
+static void on_lost(const char *why, void *arg)
+{
+    struct succession *succession = arg;
+    struct generation *generation = succession->generation;
+    log_warning("the predecessor (pid %d) is lost: %s; this generation goes on alone",
+                (int)succession->pid, why);
+    enum succession_state state = succession->state;
+    if (state == SUCCESSION_EXPECTING) {
+        generation->number = 1;
+        offer_free(&succession->offer);
+        generation->succession = NULL;
+        succession_free(succession);
+        if (generation_prepare(generation, NULL))
+            generation_serve(generation);
+        else
+            generation_exit(generation, generation->exit_status);
+        return;
+    }
+    binds_settle(generation->binds, &succession->offer, false);
+    if (state == SUCCESSION_PREPARED)
+        generation_serve(generation);
+    over(succession);
+}
+
+bool succession_begin(struct generation *generation, int fd)
+{
+    struct succession *succession = calloc(1, sizeof *succession);
+    if (!succession)
+        return false;
+    const struct channel_events events = {
+        .on_message = on_message, .on_lost = on_lost, .arg = succession};
+    succession->generation = generation;
+    succession->channel = channel_open(fd, generation->base, &events);
+    if (!succession->channel) {
+        free(succession);
+        return false;
+    }
+    generation->succession = succession;
+    struct message_hello hello = {.pid = (uint32_t)getpid()};
+    snprintf(hello.version, sizeof hello.version, "%s", RPPROXY_VERSION);
+    channel_send(succession->channel, MESSAGE_HELLO, &hello, sizeof hello, NULL, 0);
+    return true;
+}
+
+void succession_progress(struct succession *succession, const char *line)
+{
+    size_t length = strlen(line);
+    channel_send(succession->channel, MESSAGE_PROGRESS, line,
+                 length < MESSAGE_PAYLOAD_MAX ? length : MESSAGE_PAYLOAD_MAX, NULL, 0);
+}

@@ -1,0 +1,23 @@
+/* The successor's part of a reload: take the offer, prepare, say so, wait for the word.
+ *
+ *   SUCCESSION_EXPECTING  HELLO is sent, the offer is on its way
+ *   SUCCESSION_PREPARED   READY is sent: we listen, and receive nothing yet
+ *   SUCCESSION_SERVING    COMMIT came: we serve; the predecessor lingers until CLOSED
+ *
+ * If the predecessor is lost, at any time, we go on alone. */
+#ifndef RPPROXY_RELOAD_SUCCESSION_H
+#define RPPROXY_RELOAD_SUCCESSION_H
+
+#include "reload/generation.h"
+
+/* Takes over the inherited channel and greets. generation->succession is set until the predecessor
+ * has closed its listeners, or is gone. False: out of memory. */
+bool succession_begin(struct generation *generation, int fd) __attribute__((warn_unused_result));
+
+/* An error line, for whoever asked for the reload. */
+void succession_progress(struct succession *succession, const char *line);
+
+/* NULL is fine. */
+void succession_free(struct succession *succession);
+
+#endif
