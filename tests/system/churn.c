@@ -79,6 +79,11 @@ static enum ending ending_of(uint64_t id)
 static void end_client(struct churn *churn, struct client *client)
 {
     if (client->fd >= 0) {
+        /* Not left to close(): a program being started has a copy of the descriptor for a moment,
+         * and epoll would report on it still. */
+        if (client->watched != 0) {
+            epoll_ctl(churn->epoll, EPOLL_CTL_DEL, client->fd, NULL);
+        }
         close(client->fd);
     }
     churn->pausing -= client->phase == PAUSING || client->phase == RETRYING;

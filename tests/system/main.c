@@ -17,10 +17,16 @@ static const struct {
     const char *name;
     Suite *(*make)(void);
 } suites[] = {
-    {"relay", relay_suite},       {"commands", commands_suite},
-    {"refusals", refusals_suite}, {"users", users_suite},
-    {"churn", churn_suite},       {"long_sessions", long_sessions_suite},
-    {"programs", programs_suite}, {"kills", kills_suite},
+    {"harness", harness_suite},
+    {"relay", relay_suite},
+    {"commands", commands_suite},
+    {"refusals", refusals_suite},
+    {"users", users_suite},
+    {"churn", churn_suite},
+    {"long_sessions", long_sessions_suite},
+    {"programs", programs_suite},
+    {"kills", kills_suite},
+    {"late_handshakes", late_handshakes_suite},
 };
 
 enum { TESTS_MAX = 64 };

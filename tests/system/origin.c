@@ -73,8 +73,11 @@ size_t pattern_mismatch(uint64_t id, uint64_t offset, const void *bytes, size_t 
     return length;
 }
 
-static void drop(struct connection *connection)
+static void drop(struct origin *origin, struct connection *connection)
 {
+    /* Not left to close(): a program being started has a copy of the descriptor for a moment, and
+     * epoll would report on it still. */
+    epoll_ctl(origin->epoll, EPOLL_CTL_DEL, connection->fd, NULL);
     close(connection->fd);
     free(connection->held);
     free(connection);
@@ -190,7 +193,7 @@ static void *serve(void *argument)
                 take_in(origin);
             } else if (!(origin->kind == ORIGIN_ECHO ? serve_echo : serve_request)(origin,
                                                                                    connection)) {
-                drop(connection);
+                drop(origin, connection);
             }
         }
     }
