@@ -47,6 +47,7 @@ struct sink {
 static struct {
     pthread_mutex_t lock; /* over all of it, but level */
     pthread_cond_t work;
+    pthread_cond_t ended; /* the writer: it runs no longer */
     pthread_t writer;
     bool running;
     bool stopping;
@@ -64,6 +65,7 @@ static struct {
 } logger = {
     .lock = PTHREAD_MUTEX_INITIALIZER,
     .work = PTHREAD_COND_INITIALIZER,
+    .ended = PTHREAD_COND_INITIALIZER,
     .level = LOG_LEVEL_INFO,
     .sink = {LOG_TO_STDERR, STDERR_FILENO},
 };
@@ -332,6 +334,7 @@ static void *write_queue(void *unused)
             logger.dropped += lines;
     }
     logger.running = false;
+    pthread_cond_signal(&logger.ended);
     pthread_mutex_unlock(&logger.lock);
     return NULL;
 }
@@ -372,8 +375,14 @@ void log_stop(void)
     /* Longer than the writer gives itself, so that only one stuck in the kernel is left behind. */
     struct timespec patience = deadline_in(STOP_SECONDS + 1);
     pthread_cond_signal(&logger.work);
+    int late = 0;
+    while (logger.running && late == 0)
+        late = pthread_cond_clockwait(&logger.ended, &logger.lock, CLOCK_MONOTONIC, &patience);
+    bool ended = !logger.running;
     pthread_mutex_unlock(&logger.lock);
-    if (pthread_clockjoin_np(logger.writer, NULL, CLOCK_MONOTONIC, &patience) != 0)
+    if (ended)
+        pthread_join(logger.writer, NULL);
+    else
         pthread_detach(logger.writer);
 }
 
