@@ -57,20 +57,57 @@ rpproxy: $(BUILD)/rpproxy ## build ./rpproxy (the default)
 	@cp -f $< $@.new && mv -f $@.new $@
 .PHONY: rpproxy
 
-UNIT_SRC := $(wildcard tests/unit/*.c)
-UNIT_OBJ := $(UNIT_SRC:%.c=$(BUILD)/%.o)
+UNIT_OBJ   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/unit/*.c))
+SYSTEM_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/system/*.c))
 
 $(BUILD)/unit-tests: $(UNIT_OBJ) $(LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(PKG_LIBS)
 
-SYSTEM_SRC := $(wildcard tests/system/*.c)
-SYSTEM_OBJ := $(SYSTEM_SRC:%.c=$(BUILD)/%.o)
-
 # Against the real binary: links nothing of the proxy's own.
 $(BUILD)/system-tests: $(SYSTEM_OBJ)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(shell pkg-config --libs jansson)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS)
+
+$(BUILD)/demo-origin: $(BUILD)/scripts/demo-origin.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+run: ## install what is missing, build, and serve 127.0.0.1:8080 in front of two small origins
+	@scripts/deps build
+	@$(MAKE) --no-print-directory rpproxy $(BUILD)/demo-origin
+	@scripts/demo ./rpproxy $(BUILD)/demo-origin
+.PHONY: run
+
+test: ## install what is missing, build, and run every test
+	@scripts/deps test
+	@scripts/test-all
+.PHONY: test
+
+test-programs: $(BUILD)/unit-tests $(BUILD)/system-tests $(BUILD)/demo-origin
+.PHONY: test-programs
+
+unit-test: $(BUILD)/unit-tests ## run the unit tests; CK_RUN_SUITE=name runs one suite
+	$(BUILD)/unit-tests
+.PHONY: unit-test
+
+system-test: $(BUILD)/rpproxy $(BUILD)/system-tests ## run the scenarios; T="name ..." runs those
+	RPPROXY=$(BUILD)/rpproxy $(BUILD)/system-tests $(T)
+.PHONY: system-test
+
+lint: ## check layout and arrows
+	@scripts/lint
+.PHONY: lint
+
+install: rpproxy ## install under DESTDIR and PREFIX (/usr/local)
+	install -D -m 755 rpproxy $(DESTDIR)$(PREFIX)/bin/rpproxy
+	install -D -m 644 man/rpproxy.8 $(DESTDIR)$(PREFIX)/share/man/man8/rpproxy.8
+	install -D -m 644 man/proxy.ini.5 $(DESTDIR)$(PREFIX)/share/man/man5/proxy.ini.5
+	install -D -m 644 scripts/proxy.ini $(DESTDIR)$(PREFIX)/share/doc/rpproxy/proxy.ini
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|/usr/local/bin|$(PREFIX)/bin|' scripts/rpproxy.service \
+	    >$(DESTDIR)$(PREFIX)/lib/systemd/system/rpproxy.service
+.PHONY: install
 
 clean: ## remove all that was built
 	rm -rf build rpproxy
