@@ -555,6 +555,11 @@ void tun_print(const struct tun_result *result, const char *what)
         printf(", %lu %s", result->ends[i], end_names[i]);
     }
     putchar('\n');
+    fflush(stdout);
+}
+
+void tun_print_losses(const struct tun_result *result)
+{
     for (unsigned i = 0; i < result->told_count; i++) {
         printf("       number %lu (%s) %s at %.3f s, after %.3f s; final ACK kept back %u ms%s\n",
                result->told[i].number, result->told[i].ipv6 ? "IPv6" : "IPv4",

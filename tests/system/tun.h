@@ -75,8 +75,9 @@ void tun_clients_release(struct tun *tun);
 /* Begins no more, releases those that hold, and returns when the last has ended. */
 void tun_clients_stop(struct tun *tun, struct tun_result *result);
 
-/* Prints the counts and the first losses. */
+/* Print the counts, and the first losses. */
 void tun_print(const struct tun_result *result, const char *what);
+void tun_print_losses(const struct tun_result *result);
 
 uint64_t tun_lost(const struct tun_result *result);
 
