@@ -5,14 +5,20 @@
 #include <check.h>
 
 Suite *address_suite(void);
-Suite *config_suite(void);
+Suite *balance_suite(void);
+Suite *channel_suite(void);
 Suite *config_file_suite(void);
+Suite *config_suite(void);
+Suite *end_suite(void);
 Suite *group_suite(void);
+Suite *limit_suite(void);
 Suite *log_suite(void);
+Suite *mailbox_suite(void);
 Suite *options_suite(void);
 Suite *sockdiag_suite(void);
 Suite *steering_suite(void);
 Suite *value_suite(void);
+Suite *wheel_suite(void);
 
 /* Counts the running test as skipped and says why; the test returns then. For what the machine
  * lacks, never for what the program fails at. */

@@ -1,0 +1,214 @@
+#include "reload/channel.h"
+#include "tests/unit/suites.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct event_base *base;
+static struct channel *left, *right;
+static int raw; /* the other end of right, where a test speaks for itself */
+
+static struct {
+    unsigned count;
+    enum message_type type;
+    unsigned char payload[MESSAGE_PAYLOAD_MAX];
+    size_t length;
+    int fds[MESSAGE_FDS_MAX];
+    size_t fd_count;
+    bool lost;
+} heard;
+
+static void on_message(const struct received *message, void *arg)
+{
+    (void)arg;
+    heard.count++;
+    heard.type = message->type;
+    heard.length = message->length;
+    memcpy(heard.payload, message->payload, message->length);
+    heard.fd_count = message->fd_count;
+    for (size_t i = 0; i < message->fd_count; i++) {
+        heard.fds[i] = message->fds[i];
+        message->fds[i] = -1;
+    }
+}
+
+static void on_lost(const char *why, void *arg)
+{
+    (void)why;
+    (void)arg;
+    heard.lost = true;
+}
+
+static const struct channel_events events = {.on_message = on_message, .on_lost = on_lost};
+
+static void setup(void)
+{
+    int pair[2];
+    memset(&heard, 0, sizeof heard);
+    base = event_base_new();
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    left = channel_open(pair[0], base, &events);
+    right = channel_open(pair[1], base, &events);
+    ck_assert(left && right);
+    raw = -1;
+}
+
+/* right gets a new other end that is not a channel. */
+static void speak_raw(void)
+{
+    int pair[2];
+    channel_close(left);
+    channel_close(right);
+    left = NULL;
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    raw = pair[0];
+    right = channel_open(pair[1], base, &events);
+    ck_assert_ptr_nonnull(right);
+}
+
+static void teardown(void)
+{
+    channel_close(left);
+    channel_close(right);
+    if (raw >= 0)
+        close(raw);
+    event_base_free(base);
+}
+
+static void turn(void)
+{
+    event_base_loop(base, EVLOOP_NONBLOCK);
+}
+
+START_TEST(a_message_arrives_whole)
+{
+    const struct message_offer offer = {.generation = 7, .pid = 42};
+    channel_send(left, MESSAGE_OFFER, &offer, sizeof offer, NULL, 0);
+    turn();
+    ck_assert_uint_eq(heard.count, 1);
+    ck_assert_int_eq(heard.type, MESSAGE_OFFER);
+    ck_assert_uint_eq(heard.length, sizeof offer);
+    ck_assert_mem_eq(heard.payload, &offer, sizeof offer);
+    ck_assert_uint_eq(heard.fd_count, 0);
+}
+END_TEST
+
+START_TEST(descriptors_arrive_close_on_exec)
+{
+    int fds[MESSAGE_FDS_MAX];
+    for (size_t i = 0; i < MESSAGE_FDS_MAX; i++)
+        fds[i] = dup(STDIN_FILENO);
+    channel_send(left, MESSAGE_OFFER_BIND, NULL, 0, fds, MESSAGE_FDS_MAX);
+    turn();
+    ck_assert_uint_eq(heard.fd_count, MESSAGE_FDS_MAX);
+    for (size_t i = 0; i < MESSAGE_FDS_MAX; i++) {
+        struct stat ours, theirs;
+        ck_assert_int_eq(fstat(fds[i], &ours), 0);
+        ck_assert_int_eq(fstat(heard.fds[i], &theirs), 0);
+        ck_assert_uint_eq(ours.st_ino, theirs.st_ino);
+        ck_assert_int_eq(fcntl(heard.fds[i], F_GETFD), FD_CLOEXEC);
+        close(fds[i]);
+        close(heard.fds[i]);
+    }
+}
+END_TEST
+
+START_TEST(what_the_socket_does_not_take_is_queued_in_order)
+{
+    enum { COUNT = 5000 };
+    for (uint32_t i = 0; i < COUNT; i++) {
+        unsigned char payload[1024] = {0};
+        memcpy(payload, &i, sizeof i);
+        channel_send(left, MESSAGE_PROGRESS, payload, sizeof payload, NULL, 0);
+    }
+    for (uint32_t i = 0; i < COUNT; i++) {
+        unsigned before = heard.count;
+        while (heard.count == before)
+            event_base_loop(base, EVLOOP_ONCE);
+        ck_assert_uint_ge(heard.count, i + 1);
+    }
+    uint32_t last;
+    memcpy(&last, heard.payload, sizeof last);
+    ck_assert_uint_eq(last, heard.count - 1);
+}
+END_TEST
+
+START_TEST(a_closed_end_is_lost)
+{
+    channel_close(left);
+    left = NULL;
+    turn();
+    ck_assert(heard.lost);
+    channel_send(right, MESSAGE_READY, NULL, 0, NULL, 0);
+}
+END_TEST
+
+START_TEST(strangers_are_lost)
+{
+    static const char nonsense[] = "GET / HTTP/1.0\r\n\r\n and some more of it";
+    speak_raw();
+    ck_assert_int_gt(send(raw, nonsense, sizeof nonsense, 0), 0);
+    turn();
+    ck_assert(heard.lost);
+    ck_assert_uint_eq(heard.count, 0);
+}
+END_TEST
+
+START_TEST(another_major_version_is_lost)
+{
+    struct message_head head = {
+        .magic = MESSAGE_MAGIC, .major = MESSAGE_MAJOR + 1, .type = MESSAGE_READY};
+    speak_raw();
+    ck_assert_int_gt(send(raw, &head, sizeof head, 0), 0);
+    turn();
+    ck_assert(heard.lost);
+}
+END_TEST
+
+START_TEST(a_wrong_length_is_lost)
+{
+    struct message_head head = {
+        .magic = MESSAGE_MAGIC, .major = MESSAGE_MAJOR, .type = MESSAGE_READY, .length = 9};
+    speak_raw();
+    ck_assert_int_gt(send(raw, &head, sizeof head, 0), 0);
+    turn();
+    ck_assert(heard.lost);
+}
+END_TEST
+
+START_TEST(too_long_is_lost)
+{
+    static unsigned char record[sizeof(struct message_head) + MESSAGE_PAYLOAD_MAX + 1];
+    struct message_head head = {.magic = MESSAGE_MAGIC,
+                                .major = MESSAGE_MAJOR,
+                                .type = MESSAGE_PROGRESS,
+                                .length = MESSAGE_PAYLOAD_MAX + 1};
+    memcpy(record, &head, sizeof head);
+    speak_raw();
+    ck_assert_int_eq(send(raw, record, sizeof record, 0), sizeof record);
+    turn();
+    ck_assert(heard.lost);
+}
+END_TEST
+
+Suite *channel_suite(void)
+{
+    Suite *suite = suite_create("channel");
+    TCase *tcase = tcase_create("channel");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, a_message_arrives_whole);
+    tcase_add_test(tcase, descriptors_arrive_close_on_exec);
+    tcase_add_test(tcase, what_the_socket_does_not_take_is_queued_in_order);
+    tcase_add_test(tcase, a_closed_end_is_lost);
+    tcase_add_test(tcase, strangers_are_lost);
+    tcase_add_test(tcase, another_major_version_is_lost);
+    tcase_add_test(tcase, a_wrong_length_is_lost);
+    tcase_add_test(tcase, too_long_is_lost);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}

@@ -1,0 +1,82 @@
+#include "proxy/limit.h"
+#include "tests/unit/suites.h"
+
+#include <check.h>
+#include <pthread.h>
+
+START_TEST(a_full_limit_refuses)
+{
+    struct limit limit = {.max = 2};
+    ck_assert(limit_take(&limit));
+    ck_assert(limit_take(&limit));
+    ck_assert(!limit_take(&limit));
+    ck_assert_uint_eq(limit.used, 2);
+    ck_assert(!limit_release(&limit));
+    ck_assert(limit_take(&limit));
+    limit_force(&limit);
+    ck_assert_uint_eq(limit.used, 3);
+}
+END_TEST
+
+START_TEST(zero_is_no_limit)
+{
+    struct limit limit = {0};
+    for (int i = 0; i < 1000; i++)
+        ck_assert(limit_take(&limit));
+}
+END_TEST
+
+START_TEST(who_waits_is_announced)
+{
+    struct limit limit = {.max = 1};
+    ck_assert(limit_take(&limit));
+    limit_wait(&limit);
+    ck_assert(limit_release(&limit));
+    limit_wait_over(&limit);
+    ck_assert(limit_take(&limit));
+    ck_assert(!limit_release(&limit));
+}
+END_TEST
+
+static atomic_uint inside, most;
+
+static void *come_and_go(void *arg)
+{
+    struct limit *limit = arg;
+    for (int i = 0; i < 20000; i++) {
+        if (!limit_take(limit))
+            continue;
+        unsigned here = atomic_fetch_add(&inside, 1) + 1;
+        unsigned seen = atomic_load(&most);
+        while (here > seen && !atomic_compare_exchange_weak(&most, &seen, here))
+            ;
+        atomic_fetch_sub(&inside, 1);
+        (void)limit_release(limit);
+    }
+    return NULL;
+}
+
+START_TEST(threads_never_exceed_it)
+{
+    struct limit limit = {.max = 2};
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, come_and_go, &limit), 0);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    ck_assert_uint_le(atomic_load(&most), 2);
+    ck_assert_uint_eq(limit.used, 0);
+}
+END_TEST
+
+Suite *limit_suite(void)
+{
+    Suite *suite = suite_create("limit");
+    TCase *tcase = tcase_create("limit");
+    tcase_add_test(tcase, a_full_limit_refuses);
+    tcase_add_test(tcase, zero_is_no_limit);
+    tcase_add_test(tcase, who_waits_is_announced);
+    tcase_add_test(tcase, threads_never_exceed_it);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
