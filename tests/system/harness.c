@@ -136,6 +136,7 @@ uint16_t port_reserve(uid_t owner)
     ck_assert_msg(holder >= 0, "socket: %s", strerror(errno));
     int on = 1, off = 0;
     setsockopt(holder, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    setsockopt(holder, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     setsockopt(holder, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
     struct sockaddr_in6 address = {.sin6_family = AF_INET6};
     socklen_t length = sizeof address;

@@ -103,9 +103,10 @@ unsigned orphans_failed(void);
 
 /* --- network --- */
 
-/* A TCP port on which no other program will be put while the test runs: held by a socket of `owner`
- * (the only user who may then bind it, with SO_REUSEPORT) that never listens, and therefore is no
- * member of the reuseport group, for 127.0.0.1, 0.0.0.0 and [::] alike. */
+/* A TCP port on which the kernel will put no other program while the test runs: held by a socket of
+ * `owner`, bound to [::] and never listening. Its SO_REUSEADDR lets a program bind beside it that
+ * sets it too, its SO_REUSEPORT one of the same user's; and since it does not listen, it is no
+ * member of their reuseport group. */
 uint16_t port_reserve(uid_t owner);
 
 /* A network namespace of the test's own, with loopback up. To be called before anything is started.

@@ -325,10 +325,14 @@ START_TEST(all_servers_refuse)
                     port, closed);
     proxy_start(&proxy);
     struct endpoint front = endpoint_loopback(port);
+    int clients[10];
     for (unsigned i = 0; i < 10; i++) {
-        int client = connect_to(&front);
-        expect_reset(client);
-        close(client);
+        clients[i] = connect_to(&front);
+        send_all(clients[i], "x", i % 2);
+    }
+    for (unsigned i = 0; i < 10; i++) {
+        expect_reset(clients[i]);
+        close(clients[i]);
     }
     proxy_stop(&proxy);
 }
@@ -358,32 +362,44 @@ START_TEST(idle_sessions_are_closed)
 }
 END_TEST
 
+/* Clients that each say which of them they are; whoever comes through is served and leaves. */
+static void open_numbered(const struct line *line, int clients[], unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        clients[i] = connect_to(&line->front);
+        send_all(clients[i], &i, sizeof i);
+    }
+}
+
+static void serve_numbered(int server, const int clients[], unsigned count)
+{
+    unsigned number;
+    receive_exactly(server, &number, sizeof number);
+    ck_assert_uint_lt(number, count);
+    send_pattern(server, number, 1000);
+    expect_pattern(clients[number], number, 1000);
+    close(clients[number]);
+    expect_eof(server);
+    close(server);
+}
+
 START_TEST(max_sessions_leaves_the_rest_waiting)
 {
     enum { LIMIT = 4, CLIENTS = 24 };
     struct line line;
     line_start(&line, "max-sessions = 4\n");
     int clients[CLIENTS], servers[CLIENTS];
-    for (unsigned i = 0; i < CLIENTS; i++) {
-        clients[i] = connect_to(&line.front);
-        send_pattern(clients[i], 7, 8);
-    }
+    open_numbered(&line, clients, CLIENTS);
     for (unsigned i = 0; i < LIMIT; i++) {
         servers[i] = accept_from(line.listener);
-        expect_pattern(servers[i], 7, 8);
     }
     for (unsigned i = LIMIT; i < CLIENTS; i++) {
         ck_assert_msg(!readable_within(line.listener, 50), "more sessions than max-sessions");
-        close(servers[i - LIMIT]);
+        serve_numbered(servers[i - LIMIT], clients, CLIENTS);
         servers[i] = accept_from(line.listener);
-        expect_pattern(servers[i], 7, 8);
     }
     for (unsigned i = CLIENTS - LIMIT; i < CLIENTS; i++) {
-        close(servers[i]);
-    }
-    for (unsigned i = 0; i < CLIENTS; i++) {
-        expect_eof(clients[i]);
-        close(clients[i]);
+        serve_numbered(servers[i], clients, CLIENTS);
     }
     proxy_stop(&line.proxy);
 }
@@ -427,22 +443,10 @@ START_TEST(out_of_descriptors)
     struct rlimit limit = {.rlim_cur = used + 21, .rlim_max = used + 21};
     ck_assert_int_eq(prlimit(line.proxy.pid, RLIMIT_NOFILE, &limit, NULL), 0);
     int clients[CLIENTS];
+    open_numbered(&line, clients, CLIENTS);
+    /* Whoever is served makes room for another when it leaves. */
     for (unsigned i = 0; i < CLIENTS; i++) {
-        clients[i] = connect_to(&line.front);
-        send_pattern(clients[i], i, 50);
-    }
-    /* Whoever is served makes room for the others when it is done. */
-    for (unsigned i = 0; i < CLIENTS; i++) {
-        int server = accept_from(line.listener);
-        char bytes[50];
-        receive_exactly(server, bytes, sizeof bytes);
-        send_all(server, bytes, sizeof bytes);
-        close(server);
-    }
-    for (unsigned i = 0; i < CLIENTS; i++) {
-        expect_pattern(clients[i], i, 50);
-        expect_eof(clients[i]);
-        close(clients[i]);
+        serve_numbered(accept_from(line.listener), clients, CLIENTS);
     }
     ck_assert_msg(file_mentions(line.proxy.log, "descriptors") +
                           file_mentions(line.proxy.log, "open files") >
