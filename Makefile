@@ -67,7 +67,7 @@ $(BUILD)/unit-tests: $(UNIT_OBJ) $(LIB)
 # Against the real binary: links nothing of the proxy's own.
 $(BUILD)/system-tests: $(SYSTEM_OBJ)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(shell pkg-config --libs jansson)
 
 $(BUILD)/demo-origin: $(BUILD)/scripts/demo-origin.o
 	$(call say,LINK,$@)

@@ -485,7 +485,7 @@ void binds_settle(struct binds *binds, const struct offer *offer, bool orderly)
     for (size_t i = 0; i < binds->count; i++) {
         struct bound *bound = &binds->list[i];
         const struct offered *offered = offer_find(offer, bound->conf->text);
-        if (!offered || is_unix(bound))
+        if (!offered || is_unix(bound) || bound->count == 0)
             continue;
         bound->ordered = orderly && !offered->fd_count;
         if (bound->ordered)

@@ -200,6 +200,11 @@ static int bind_private(const char *path)
     return fd;
 }
 
+void control_retire(struct control *control)
+{
+    stop_listening(control);
+}
+
 int control_bind(struct control *control, const char *path)
 {
     stop_listening(control);

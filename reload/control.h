@@ -24,6 +24,9 @@ int control_bind(struct control *control, const char *path) __attribute__((warn_
 /* Takes the path. Returns 0 or an errno value. */
 int control_publish(struct control *control) __attribute__((warn_unused_result));
 
+/* The path is another's: nobody new is heard, and those who wait stay. */
+void control_retire(struct control *control);
+
 /* Tells those who wait for a reload. */
 void control_progress(struct control *control, const char *line, size_t length);
 void control_reload_over(struct control *control, enum exit_status status, const char *text);

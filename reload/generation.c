@@ -91,18 +91,37 @@ static void on_proxy_empty(void *arg)
     generation_exit(generation, EXIT_DONE);
 }
 
+/* What is published later must be possible then. */
+static bool prepare_files(struct generation *generation)
+{
+    const struct config *config = generation->config;
+    char line[512];
+    int error = privileges_check_directory(config->control);
+    if (!error)
+        error = control_bind(generation->control, config->control);
+    if (error) {
+        snprintf(line, sizeof line, "%s: control socket %s: %s", generation->file, config->control,
+                 strerror(error));
+        generation_report(line, generation);
+        return false;
+    }
+    error = config->pidfile ? privileges_check_directory(config->pidfile) : 0;
+    if (error) {
+        snprintf(line, sizeof line, "%s: pidfile %s: %s", generation->file, config->pidfile,
+                 strerror(error));
+        generation_report(line, generation);
+        return false;
+    }
+    return true;
+}
+
 bool generation_prepare(struct generation *generation, struct offer *offer)
 {
     char tag[32];
     snprintf(tag, sizeof tag, "generation %u", generation->number);
     log_set_tag(tag);
     choose_max_sessions(generation);
-    int error = control_bind(generation->control, generation->config->control);
-    if (error) {
-        char line[512];
-        snprintf(line, sizeof line, "%s: control socket %s: %s", generation->file,
-                 generation->config->control, strerror(error));
-        generation_report(line, generation);
+    if (!prepare_files(generation)) {
         generation->exit_status = EXIT_OTHER;
         return false;
     }
@@ -116,7 +135,7 @@ bool generation_prepare(struct generation *generation, struct offer *offer)
         .on_quiet = on_proxy_quiet, .on_empty = on_proxy_empty, .arg = generation};
     generation->proxy = proxy_new(generation->config, generation->number, generation->workers,
                                   generation->max_sessions, generation->base, &events);
-    error = generation->proxy ? binds_give(generation->binds, generation->proxy) : errno;
+    int error = generation->proxy ? binds_give(generation->binds, generation->proxy) : errno;
     if (!error)
         error = log_start();
     if (!error)
@@ -223,6 +242,7 @@ void generation_linger(struct generation *generation)
 {
     generation->state = GENERATION_LINGERING;
     generation->published = false;
+    control_retire(generation->control);
     begin_lingering(generation, false);
 }
 

@@ -191,6 +191,8 @@ static void on_active(struct handover *handover)
     generation_reload_over(generation, EXIT_DONE, text, duration);
     if (generation->stop_wanted)
         channel_send(handover->channel, MESSAGE_STOP, NULL, 0, NULL, 0);
+    else if (generation->reload_wanted)
+        channel_send(handover->channel, MESSAGE_RELOAD, NULL, 0, NULL, 0);
     generation_linger(generation);
 }
 

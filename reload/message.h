@@ -8,10 +8,11 @@
  *          | <--------------- READY_BIND ... READY  |
  *   steers | COMMIT ------------------------------> |  accepts, pidfile, control socket
  *          | <------------------------------ ACTIVE |
- *  lingers | ELDER (older generations) ...          |
+ *  lingers | RELOAD, STOP (if asked meanwhile) ---> |
+ *          | ELDER (older generations) ...--------> |
  *          | CLOSED ------------------------------> |  pins the groups to itself
  *   drains | SESSIONS ... ------------------------> |
- *          | <------------------------- CUT, or STOP |
+ *          | <------------------------ CUT, or STOP |
  *    exits | (end of file)                          |
  *
  * Until COMMIT the predecessor decides; it never stopped serving, so going back costs nothing. An
@@ -46,6 +47,7 @@ enum message_type {
     MESSAGE_SESSIONS,
     MESSAGE_CUT,
     MESSAGE_STOP,
+    MESSAGE_RELOAD,
 };
 
 struct message_head {

@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -46,20 +47,41 @@ const char *privileges_become(const char *user)
     return NULL;
 }
 
+/* False: path has none but the root directory, or is too long. */
+static bool directory_of(const char *path, char directory[static PATH_MAX])
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash || slash == path || slash - path >= PATH_MAX)
+        return false;
+    memcpy(directory, path, (size_t)(slash - path));
+    directory[slash - path] = '\0';
+    return true;
+}
+
 int privileges_make_directory(const char *path, const char *user)
 {
     char directory[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    if (!slash || slash == path || (size_t)(slash - path) >= sizeof directory)
+    if (!directory_of(path, directory))
         return 0;
-    memcpy(directory, path, (size_t)(slash - path));
-    directory[slash - path] = '\0';
     if (mkdir(directory, 0755))
         return errno == EEXIST ? 0 : errno;
     const struct passwd *entry = user && geteuid() == 0 ? getpwnam(user) : NULL;
     if (entry && chown(directory, entry->pw_uid, entry->pw_gid))
         return errno;
     return 0;
+}
+
+int privileges_check_directory(const char *path)
+{
+    char directory[PATH_MAX];
+    struct stat status;
+    if (!directory_of(path, directory))
+        return 0;
+    if (stat(directory, &status) || access(directory, W_OK | X_OK))
+        return errno;
+    bool foreign = status.st_uid != 0 && status.st_uid != geteuid();
+    bool open_to_all = (status.st_mode & S_IWOTH) && !(status.st_mode & S_ISVTX);
+    return foreign || open_to_all ? EPERM : 0;
 }
 
 size_t privileges_descriptors(void)

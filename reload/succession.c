@@ -114,6 +114,8 @@ static void predecessor_closed(struct succession *succession, const struct messa
     struct channel *channel = succession->channel;
     succession->channel = NULL;
     elders_add(&generation->elders, channel, about);
+    if (generation->state != GENERATION_ACTIVE) /* told to stop while it lingered */
+        elders_stop(&generation->elders);
     over(succession);
 }
 
@@ -143,6 +145,9 @@ static void on_message(const struct received *message, void *arg)
     case MESSAGE_CLOSED:
         if (succession->state == SUCCESSION_SERVING)
             predecessor_closed(succession, message->payload);
+        break;
+    case MESSAGE_RELOAD:
+        (void)generation_reload(generation);
         break;
     case MESSAGE_STOP:
         generation_stop(generation);
