@@ -49,8 +49,6 @@ void handover_free(struct handover *handover)
     if (handover->timeout)
         event_free(handover->timeout);
     channel_close(handover->channel);
-    if (handover->child.pidfd >= 0)
-        close(handover->child.pidfd);
     free(handover);
 }
 
@@ -257,7 +255,6 @@ static void launch(struct handover *handover)
         char text[512];
         snprintf(text, sizeof text, "cannot start %s: %s", generation->program->path,
                  strerror(error));
-        handover->child.pidfd = -1;
         end(handover, EXIT_FAILED, text);
         return;
     }
@@ -283,7 +280,6 @@ void handover_begin(struct generation *generation)
         return;
     }
     handover->generation = generation;
-    handover->child.pidfd = -1;
     handover->started_at = clock_ms();
     generation->handover = handover;
     log_notice("reload: generation %u launches its successor", generation->number);

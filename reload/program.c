@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -90,24 +89,18 @@ int program_launch(const struct program *program, struct child *child)
         return error;
     }
     child->channel = pair[0];
-    child->pidfd = pidfd_open(child->pid, 0);
-    if (child->pidfd < 0) {
-        error = errno;
-        kill(child->pid, SIGKILL);
-        waitpid(child->pid, NULL, 0);
-        close(pair[0]);
-    }
-    return error;
+    return 0;
 }
 
 int child_reap(struct child *child)
 {
     int status = 0;
-    (void)pidfd_send_signal(child->pidfd, SIGKILL, NULL, 0);
+    if (child->pid <= 0)
+        return status;
+    (void)kill(child->pid, SIGKILL); /* ours until it is reaped: the number is not another's */
     while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
         ;
-    close(child->pidfd);
-    child->pidfd = -1;
+    child->pid = 0;
     return status;
 }
 

@@ -17,8 +17,7 @@ struct program {
 int program_find(struct program *program, char **argv) __attribute__((warn_unused_result));
 
 struct child {
-    pid_t pid;
-    int pidfd;   /* readable when it has exited */
+    pid_t pid;   /* 0: none, or reaped */
     int channel; /* our end of the handover's socket pair */
 };
 
@@ -28,8 +27,8 @@ struct child {
 int program_launch(const struct program *program, struct child *child)
     __attribute__((warn_unused_result));
 
-/* Kills the child if it lives still and reaps it. Returns its wait status as waitpid(2) has it.
- * Closes pidfd; the channel is not touched. */
+/* Kills the child if it lives still and reaps it. Returns its wait status as waitpid(2) has it. The
+ * channel is not touched. */
 int child_reap(struct child *child);
 
 /* For a successor: the descriptor its predecessor left it, now close-on-exec, or -1 and errno:

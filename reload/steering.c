@@ -1,11 +1,14 @@
 #include "reload/steering.h"
 
+#include "proxy/socket.h"
+
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/membarrier.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -13,8 +16,10 @@
 
 static int set_program(int fd, int option, struct sock_filter *code, size_t length)
 {
-    struct sock_fprog program = {.len = (unsigned short)length, .filter = code};
-
+    struct sock_fprog program;
+    memset(&program, 0, sizeof program); /* its padding, too, goes to the kernel */
+    program.len = (unsigned short)length;
+    program.filter = code;
     return setsockopt(fd, SOL_SOCKET, option, &program, sizeof program) == 0 ? 0 : errno;
 }
 
@@ -30,6 +35,27 @@ int steering_set(int listener_fd, struct steer_range range)
     if (range.count == 0)
         return EINVAL;
     return set_program(listener_fd, SO_ATTACH_REUSEPORT_CBPF, code, COUNT(code));
+}
+
+int steering_sink(const struct address *address)
+{
+    const int farthest = 255;
+    int fd = socket_bind(address);
+    int error;
+
+    if (fd < 0)
+        return fd;
+    if (address->any.sa_family == AF_INET)
+        error = setsockopt(fd, IPPROTO_IP, IP_MINTTL, &farthest, sizeof farthest) ? errno : 0;
+    else
+        error =
+            setsockopt(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, &farthest, sizeof farthest) ? errno : 0;
+    if (error == 0)
+        error = socket_listen(fd);
+    if (error == 0)
+        return fd;
+    close(fd);
+    return -error;
 }
 
 int steering_silence(int listener_fd)

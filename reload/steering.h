@@ -2,19 +2,17 @@
  * that were under way at a change has arrived. No privilege is needed for any of it.
  *
  * A listener is retired without loss in this order:
- *   1. steering_set() to others of the group, steering_grace(): no new handshake begins here.
- *   2. steering_silence(): none begins here even if the successor dies and the kernel falls back.
- *   3. sockdiag's snapshot of the handshakes in SYN_RECV; go on accepting until none is left.
- *   4. steering_grace() once more: the last of them may just be on its way from SYN_RECV into the
+ *   1. steering_set() to others of the group: the successor's listeners or, when the bind ends, to
+ *      sinks; then steering_grace(): no new handshake begins here.
+ *   2. sockdiag's snapshot of the handshakes in SYN_RECV; go on accepting until none is left.
+ *   3. steering_grace() once more: the last of them may just be on its way from SYN_RECV into the
  *      accept queue, and stand in neither.
- *   5. accept until listener_queue() is 0; close.
- * A bind that has no successor is retired by steps 2 (and the grace) to 5. */
+ *   4. accept until listener_queue() is 0; close, in the order that group.h tells. */
 #ifndef RPPROXY_RELOAD_STEERING_H
 #define RPPROXY_RELOAD_STEERING_H
 
+#include "config/address.h"
 #include "reload/group.h"
-
-#include <sys/socket.h>
 
 /* New connections to the group of listener_fd go to a random index of range, whichever member of
  * the group listener_fd is. An index at which nobody stands is answered by the kernel's own
@@ -23,6 +21,16 @@
  * was answered by a SYN cookie goes to the new range, and is good there.
  * Returns 0 or an errno value (EINVAL for an empty range); the earlier program stays then. */
 int steering_set(int listener_fd, struct steer_range range) __attribute__((warn_unused_result));
+
+/* Opens a sink: a listener of the address's group that hears nothing. A SYN steered to it is
+ * dropped without an answer; the client repeats it after a second, and meets who stands there then,
+ * or is refused when nobody does. It takes the place of a successor where there is none: GROUP_MIN
+ * of them are opened, steered to while the bind's own listeners close, and closed last. A sink
+ * demands packets whose TTL or hop limit is 255 (IP_MINTTL, RFC 5082). Those who send 255 and sit
+ * on the same link would be let in, and reset when the sink closes; few systems do. A socket filter
+ * that drops SYNs would spare none, but on a TCP socket it needs CAP_NET_ADMIN since Linux 6.18.
+ * Returns the descriptor, close-on-exec, or -errno. */
+int steering_sink(const struct address *address) __attribute__((warn_unused_result));
 
 /* The listener ignores SYNs from now on: a client repeats its SYN after a second, and meets who
  * stands there then. All else passes: the ACKs and data of handshakes in SYN_RECV. Call it after
