@@ -15,7 +15,7 @@ typedef uint64_t millis;
 struct bind_conf {
     struct address address;
     char text[ADDRESS_TEXT_MAX]; /* canonical: names this bind across generations */
-    unsigned line;
+    unsigned line;               /* in the file that names it, which may be an included one */
 };
 
 struct server_conf {
@@ -73,16 +73,19 @@ struct config {
     size_t backend_count;
 };
 
-/* What is wrong with a file: texts "FILE:LINE: message" in the order of their lines. */
+/* What is wrong with a file and those it includes: texts "FILE:LINE: message" in the order of their
+ * lines, an included file's after its includer's; "FILE: message" for what has no line. At most a
+ * thousand; one more says so then. */
 struct config_errors {
     char **lines;
     size_t count;
 };
 
-/* Reads and validates file. Touches no port, and nothing of a running proxy. Returns the config,
- * owned by the caller, or NULL with every error found in *errors (at least one, also for a file
- * that cannot be read: "FILE: No such file or directory"). The caller frees the errors, in
- * either case, by config_errors_free(). */
+/* Reads and validates file. Touches no port, and nothing of a running proxy. Blocks while host names
+ * are resolved; exits when there is no memory left for it. Returns the config, owned by the caller,
+ * or NULL with every error found in *errors (at least one, also for a file that cannot be read:
+ * "FILE: No such file or directory"). The caller frees the errors, in either case, by
+ * config_errors_free(). */
 struct config *config_load(const char *file, struct config_errors *errors)
     __attribute__((warn_unused_result));
 

@@ -138,16 +138,17 @@ END_TEST
 
 START_TEST(cut_keeps_characters_whole)
 {
+    static const char euro[] = "\xe2\x82\xac";
     char message[4001];
     char line[4096];
     capture_by_pipe();
-    for (size_t offset = 0; offset < 2; offset++) {
+    for (size_t offset = 0; offset < 3; offset++) {
         memset(message, 'a', offset);
-        for (size_t i = offset; i + 2 < sizeof message; i += 2)
-            memcpy(message + i, "\xc3\xa4", 3);
+        for (size_t i = offset; i + 3 < sizeof message; i += 3)
+            memcpy(message + i, euro, sizeof euro);
         log_info("%s", message);
         read_line(line, sizeof line);
-        ck_assert_str_eq(line + strlen(line) - 5, "\xc3\xa4...");
+        ck_assert_str_eq(line + strlen(line) - 6, "\xe2\x82\xac...");
     }
 }
 END_TEST
