@@ -233,6 +233,78 @@ static void await_handshakes(const struct address *address, size_t wanted)
     }
 }
 
+static void open_sinks(int sinks[GROUP_MIN], const struct address *address)
+{
+    for (int i = 0; i < GROUP_MIN; i++) {
+        sinks[i] = steering_sink(address);
+        ck_assert_int_ge(sinks[i], 0);
+    }
+}
+
+START_TEST(a_sink_hears_no_syn)
+{
+    struct address address;
+    int listener, sinks[GROUP_MIN], client;
+
+    if (!loopback_bind(_i, &address))
+        return;
+    listener = loopback_listen(&address);
+    open_sinks(sinks, &address);
+    steer(listener, group_handed_over(1, GROUP_MIN));
+    client = loopback_connect(&address);
+    while (drops(sinks[0]) + drops(sinks[1]) == 0)
+        sched_yield();
+    ck_assert_uint_eq(tcp_state(client), TCP_SYN_SENT);
+    ck_assert_int_eq(listener_queue(listener), 0);
+
+    /* The client repeats its SYN, and is heard where it is steered to now. */
+    steer(sinks[0], group_pinned(1));
+    loopback_await(listener, POLLIN);
+    close(accept(listener, NULL, NULL));
+    close(client);
+}
+END_TEST
+
+/* A bind that ends: nobody is let in and reset; who has begun is served. */
+START_TEST(a_bind_ends_behind_sinks)
+{
+    struct address address;
+    char text[16];
+    int listener, sinks[GROUP_MIN], early, late, accepted, error;
+    socklen_t length = sizeof error;
+
+    if (!loopback_bind(_i, &address))
+        return;
+    listener = loopback_listen_deferred(&address);
+    early = loopback_connect(&address);
+    loopback_await(early, POLLOUT);
+    await_handshakes(&address, 1);
+    open_sinks(sinks, &address);
+    steer(listener, group_handed_over(1, GROUP_MIN));
+    late = loopback_connect(&address);
+
+    ck_assert_int_eq(send(early, "early", 5, MSG_NOSIGNAL), 5);
+    loopback_await(listener, POLLIN);
+    accepted = accept(listener, NULL, NULL);
+    ck_assert_int_eq(recv(accepted, text, sizeof text, 0), 5);
+
+    steer(listener, group_while_closing(0, GROUP_MIN));
+    close(listener);
+    ck_assert_uint_eq(tcp_state(late), TCP_SYN_SENT);
+    close(sinks[0]);
+    close(sinks[1]);
+    loopback_await(late, POLLERR);
+    ck_assert_int_eq(getsockopt(late, SOL_SOCKET, SO_ERROR, &error, &length), 0);
+    ck_assert_int_eq(error, ECONNREFUSED);
+    ck_assert_int_eq(send(accepted, "answer", 6, MSG_NOSIGNAL), 6);
+    loopback_await(early, POLLIN);
+    ck_assert_int_eq(recv(early, text, sizeof text, 0), 6);
+    close(late);
+    close(early);
+    close(accepted);
+}
+END_TEST
+
 START_TEST(a_silenced_listener_hears_no_syn)
 {
     struct address address;
@@ -349,6 +421,8 @@ Suite *steering_suite(void)
                         LOOPBACK_BINDS);
     tcase_add_loop_test(tests, a_newcomer_receives_nothing_while_pinned, 0, LOOPBACK_BINDS);
     tcase_add_test(tests, nonsense_is_refused_and_changes_nothing);
+    tcase_add_loop_test(tests, a_sink_hears_no_syn, 0, LOOPBACK_BINDS);
+    tcase_add_loop_test(tests, a_bind_ends_behind_sinks, 0, LOOPBACK_BINDS);
     tcase_add_loop_test(tests, a_silenced_listener_hears_no_syn, 0, LOOPBACK_BINDS);
     tcase_add_loop_test(tests, a_silenced_listener_completes_what_has_begun, 0, LOOPBACK_BINDS);
     tcase_add_loop_test(tests, the_queue_is_counted, 0, LOOPBACK_BINDS);
