@@ -15,6 +15,7 @@ Suite *limit_suite(void);
 Suite *log_suite(void);
 Suite *mailbox_suite(void);
 Suite *options_suite(void);
+Suite *papers_suite(void);
 Suite *sockdiag_suite(void);
 Suite *steering_suite(void);
 Suite *value_suite(void);

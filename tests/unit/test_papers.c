@@ -1,0 +1,199 @@
+/* The papers say what the program does: the option table, proxy.ini(5), the sample and the manuals'
+ * markup. Reads them from the working directory, which is the repository's root. */
+#include "config/config.h"
+#include "config/options.h"
+#include "tests/unit/suites.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#define MANUAL "man/proxy.ini.5"
+#define SAMPLE "scripts/proxy.ini"
+
+enum { LINE_BYTES = 1024, OPTIONS_MAX = 256 };
+
+static FILE *open_paper(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    ck_assert_msg(file != NULL, "%s: %s (tests run from the repository's root)", path,
+                  strerror(errno));
+    return file;
+}
+
+/* Without its newline. */
+static bool read_line(FILE *file, char line[static LINE_BYTES])
+{
+    if (!fgets(line, LINE_BYTES, file))
+        return false;
+    line[strcspn(line, "\n")] = '\0';
+    return true;
+}
+
+/* --- the manual ---------------------------------------------------------------------------- */
+
+/* ".It Ic log-level = Cm error , warning No or Cm info" as it reads: "log-level = error, warning
+ * or info". */
+static void read_head(char *line, char text[static LINE_BYTES])
+{
+    static const char *const macros[] = {".It", "Ic", "Cm", "No", "Ar"};
+    size_t length = 0;
+    text[0] = '\0';
+    for (char *rest, *word = strtok_r(line, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+        bool is_macro = false;
+        for (size_t i = 0; i < sizeof macros / sizeof macros[0]; i++)
+            is_macro |= strcmp(word, macros[i]) == 0;
+        if (is_macro)
+            continue;
+        bool glued = length == 0 || strcmp(word, ",") == 0;
+        length +=
+            (size_t)snprintf(text + length, LINE_BYTES - length, "%s%s", glued ? "" : " ", word);
+        ck_assert_uint_lt(length, LINE_BYTES);
+    }
+}
+
+struct documented {
+    char head[LINE_BYTES];
+    char initial[LINE_BYTES]; /* "": no "Default:" is told */
+};
+
+/* All items of the manual that begin with ".It Ic", which only options do. */
+static size_t read_manual(struct documented options[static OPTIONS_MAX])
+{
+    char line[LINE_BYTES];
+    bool default_follows = false;
+    size_t count = 0;
+    FILE *file = open_paper(MANUAL);
+    while (read_line(file, line)) {
+        if (strncmp(line, ".It Ic ", 7) == 0) {
+            ck_assert_uint_lt(count, OPTIONS_MAX);
+            options[count].initial[0] = '\0';
+            read_head(line, options[count++].head);
+        } else if (default_follows) {
+            ck_assert_msg(strncmp(line, ".Cm ", 4) == 0, "a default is '.Cm VALUE', not '%s'",
+                          line);
+            snprintf(options[count - 1].initial, sizeof options->initial, "%s", line + 4);
+        }
+        default_follows = strcmp(line, "Default:") == 0;
+        ck_assert(count > 0 || !default_follows);
+    }
+    fclose(file);
+    return count;
+}
+
+START_TEST(the_manual_tells_every_option_as_the_table_does)
+{
+    static struct documented documented[OPTIONS_MAX];
+    size_t count;
+    const struct option *table = option_table(&count);
+    size_t told = read_manual(documented);
+    for (size_t i = 0; i < told && i < count; i++) {
+        char values[OPTION_TEXT_MAX];
+        char head[LINE_BYTES];
+        snprintf(head, sizeof head, "%s = %s", table[i].name, option_values(&table[i], values));
+        ck_assert_str_eq(documented[i].head, head);
+        ck_assert_msg(strcmp(documented[i].initial, table[i].initial ? table[i].initial : "") == 0,
+                      "%s: default '%s' in the manual, '%s' in the table", head,
+                      documented[i].initial, table[i].initial ? table[i].initial : "");
+    }
+    ck_assert_msg(told == count, "%zu options in the manual, %zu in the table", told, count);
+}
+END_TEST
+
+/* --- the sample ---------------------------------------------------------------------------- */
+
+/* "KEY = VALUE ; comment", or that behind a ';' of its own without a space. Cuts line apart. */
+static bool read_pair(char *line, char **key, char **value)
+{
+    *key = *line == ';' ? line + 1 : line;
+    size_t length = strspn(*key, "abcdefghijklmnopqrstuvwxyz-");
+    if (length == 0 || strncmp(*key + length, " = ", 3) != 0)
+        return false;
+    *value = *key + length + 3;
+    (*key)[length] = '\0';
+    char *comment = strstr(*value, " ;");
+    size_t end = comment ? (size_t)(comment - *value) : strlen(*value);
+    while (end > 0 && (*value)[end - 1] == ' ')
+        end--;
+    (*value)[end] = '\0';
+    return true;
+}
+
+static bool read_section(const char *line, enum section_kind *kind)
+{
+    if (line[0] != '[')
+        return false;
+    size_t length = strcspn(line + 1, " ]");
+    for (*kind = 0; *kind < SECTION_KINDS; (*kind)++)
+        if (strlen(section_kind_name(*kind)) == length &&
+            strncmp(section_kind_name(*kind), line + 1, length) == 0)
+            return true;
+    ck_abort_msg("%s: %s", SAMPLE, line);
+}
+
+START_TEST(the_sample_shows_every_option_with_its_default)
+{
+    static bool shown[OPTIONS_MAX];
+    char line[LINE_BYTES];
+    char *key, *value;
+    enum section_kind kind = SECTION_KINDS;
+    size_t count;
+    const struct option *table = option_table(&count);
+    FILE *file = open_paper(SAMPLE);
+    ck_assert_uint_le(count, OPTIONS_MAX);
+    while (read_line(file, line)) {
+        if (read_section(line, &kind) || !read_pair(line, &key, &value))
+            continue;
+        const struct option *option = option_find(kind, key);
+        ck_assert_msg(option != NULL, "%s: %s is no option of [%s]", SAMPLE, key,
+                      section_kind_name(kind));
+        ck_assert_msg(!option->initial || strcmp(option->initial, value) == 0,
+                      "%s: %s = %s, but %s is the default", SAMPLE, key, value, option->initial);
+        shown[option - table] = true;
+    }
+    fclose(file);
+    for (size_t i = 0; i < count; i++)
+        ck_assert_msg(shown[i], "%s does not show %s (%s)", SAMPLE, table[i].name, table[i].help);
+}
+END_TEST
+
+START_TEST(the_sample_is_valid)
+{
+    struct config_errors errors;
+    struct config *config = config_load(SAMPLE, &errors);
+    ck_assert_msg(config != NULL, "%s", errors.count ? errors.lines[0] : "");
+    config_errors_free(&errors);
+    config_free(config);
+}
+END_TEST
+
+/* --- markup -------------------------------------------------------------------------------- */
+
+START_TEST(the_manuals_are_sound_mdoc)
+{
+    int status = system("command -v mandoc >/dev/null || exit 127\n"
+                        "mandoc -Tlint -Wwarning man/rpproxy.8 " MANUAL);
+    ck_assert(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 127) {
+        unit_skip("no mandoc");
+        return;
+    }
+    ck_assert_int_eq(WEXITSTATUS(status), 0);
+}
+END_TEST
+
+Suite *papers_suite(void)
+{
+    Suite *suite = suite_create("papers");
+    TCase *options = tcase_create("options");
+    tcase_add_test(options, the_manual_tells_every_option_as_the_table_does);
+    tcase_add_test(options, the_sample_shows_every_option_with_its_default);
+    tcase_add_test(options, the_sample_is_valid);
+    suite_add_tcase(suite, options);
+    TCase *markup = tcase_create("markup");
+    tcase_add_test(markup, the_manuals_are_sound_mdoc);
+    suite_add_tcase(suite, markup);
+    return suite;
+}
