@@ -54,9 +54,8 @@ void problems_move(struct problems *problems, struct config_errors *errors)
         free(problem->text);
     }
     if (problems_full(problems))
-        errors->lines[errors->count++] =
-            memory_print("%s: too many errors; what follows was not read",
-                         problems->items[0].place.source->path);
+        errors->lines[errors->count++] = memory_print("%s: too many errors; the rest is not shown",
+                                                      problems->items[0].place.source->path);
     free(problems->items);
     *problems = (struct problems){0};
 }

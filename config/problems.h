@@ -19,7 +19,8 @@ struct place {
     unsigned line;
 };
 
-/* Reading ends here: a file of ten megabytes of anything else gets an answer that can be read. */
+/* Reading stops at so many: a file of ten megabytes of anything else gets an answer that can be
+ * read. */
 #define PROBLEMS_MAX 1000
 
 struct problem {

@@ -248,7 +248,7 @@ START_TEST(errors_are_bounded)
     struct loaded loaded = load_text(text);
     ck_assert_uint_eq(loaded.error_count, 1001);
     ck_assert_ptr_nonnull(
-        strstr(loaded.errors, "\np.ini: too many errors; what follows was not read\n"));
+        strstr(loaded.errors, "\np.ini: too many errors; the rest is not shown\n"));
     loaded_free(&loaded);
     free(text);
 }
