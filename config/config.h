@@ -81,10 +81,10 @@ struct config_errors {
     size_t count;
 };
 
-/* Reads and validates file. Touches no port, and nothing of a running proxy. Blocks while host names
- * are resolved; exits when there is no memory left for it. Returns the config, owned by the caller,
- * or NULL with every error found in *errors (at least one, also for a file that cannot be read:
- * "FILE: No such file or directory"). The caller frees the errors, in either case, by
+/* Reads and validates file. Touches no port, and nothing of a running proxy. Blocks while host
+ * names are resolved; exits when there is no memory left for it. Returns the config, owned by the
+ * caller, or NULL with every error found in *errors (at least one, also for a file that cannot be
+ * read: "FILE: No such file or directory"). The caller frees the errors, in either case, by
  * config_errors_free(). */
 struct config *config_load(const char *file, struct config_errors *errors)
     __attribute__((warn_unused_result));
