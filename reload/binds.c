@@ -401,6 +401,12 @@ int binds_hand_over(struct binds *binds)
     return 0;
 }
 
+static void close_sinks(struct bound *bound)
+{
+    while (bound->sink_count)
+        close(bound->sinks[--bound->sink_count]);
+}
+
 static void take_back_unix(struct bound *bound)
 {
     if (bound->spare && !owns_path(bound) && rename(bound->spare, path_of(bound)))
@@ -416,10 +422,9 @@ void binds_take_back(struct binds *binds)
             take_back_unix(bound);
             continue;
         }
-        for (unsigned j = 0; j < bound->count; j++)
-            (void)steering_unsilence(bound->fds[j]);
-        if (bound->way == BIND_STEER)
+        if (bound->way == BIND_STEER || bound->sink_count)
             steer(bound, group_pinned(bound->count));
+        close_sinks(bound);
     }
 }
 
@@ -427,6 +432,26 @@ void binds_take_back(struct binds *binds)
 static bool will_close(const struct bound *bound)
 {
     return !is_unix(bound) && !(bound->way == BIND_PASS && bound->successors);
+}
+
+/* Who comes late to a bind that ends is to be refused, not let in and reset at the close. */
+static void sink_newcomers(struct bound *bound)
+{
+    int error = 0;
+    while (!error && bound->sink_count < GROUP_MIN) {
+        int fd = steering_sink(&bound->conf->address);
+        if (fd < 0)
+            error = -fd;
+        else
+            bound->sinks[bound->sink_count++] = fd;
+    }
+    if (!error)
+        error = steering_set(bound->fds[0], group_handed_over(bound->count, GROUP_MIN));
+    if (!error)
+        return;
+    log_warning("%s: newcomers cannot be kept out while it closes: %s", bound->conf->text,
+                strerror(error));
+    close_sinks(bound);
 }
 
 void binds_silence(struct binds *binds, bool alone)
@@ -441,11 +466,8 @@ void binds_silence(struct binds *binds, bool alone)
                 (void)unlink(path_of(bound));
             continue;
         }
-        for (unsigned j = 0; will_close(bound) && j < bound->count; j++) {
-            int error = steering_silence(bound->fds[j]);
-            if (error)
-                log_warning("%s: cannot silence: %s", bound->conf->text, strerror(error));
-        }
+        if (!bound->successors && bound->count && bound->ordered && alone_in_group(bound, 0))
+            sink_newcomers(bound);
     }
 }
 
@@ -464,14 +486,17 @@ unsigned binds_queued(const struct binds *binds)
 
 static void close_bound(struct bound *bound)
 {
+    /* Where there is no successor the sinks are what one would be. */
+    unsigned others = bound->successors ? bound->successors : bound->sink_count;
     for (unsigned index = bound->count; index-- > 0;) {
         int fd = bound->fds[group_standing(index, bound->count, bound->rotation)];
-        if (bound->way == BIND_STEER && bound->successors >= GROUP_MIN &&
-            steering_set(fd, group_while_closing(index, bound->successors)))
+        if ((bound->way == BIND_STEER || bound->sink_count) && others >= GROUP_MIN &&
+            steering_set(fd, group_while_closing(index, others)))
             log_warning("%s: cannot steer past a closing listener", bound->conf->text);
         close(fd);
     }
     bound->count = 0;
+    close_sinks(bound);
 }
 
 void binds_close(struct binds *binds)
@@ -502,6 +527,7 @@ void binds_free(struct binds *binds)
         struct bound *bound = &binds->list[i];
         for (unsigned j = 0; j < bound->count; j++)
             close(bound->fds[j]);
+        close_sinks(bound);
         if (bound->temporary)
             (void)unlink(bound->temporary);
         drop_spare(bound);

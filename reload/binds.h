@@ -29,8 +29,10 @@ struct bound {
 
     /* While a successor is on its way: */
     enum bind_way way;
-    unsigned successors; /* listeners it has on this bind; 0: the bind ends with us */
-    char *spare;         /* Unix: a second name of our socket, to go back to */
+    unsigned successors;  /* listeners it has on this bind; 0: the bind ends with us */
+    char *spare;          /* Unix: a second name of our socket, to go back to */
+    int sinks[GROUP_MIN]; /* in the successor's place, where the bind ends with us */
+    unsigned sink_count;
 };
 
 struct binds {
@@ -86,8 +88,9 @@ int binds_hand_over(struct binds *binds) __attribute__((warn_unused_result));
 /* They come to us again: the successor is gone, or was not to be. */
 void binds_take_back(struct binds *binds);
 
-/* No handshake begins any more on what is about to close. With alone (there is no successor)
- * Unix paths are removed as well. */
+/* No handshake begins any more on what is about to close: what ends with us is steered to sinks,
+ * where we can trust steering. With alone (there is no successor) Unix paths are removed as well.
+ */
 void binds_silence(struct binds *binds, bool alone);
 
 /* TCP connections in the accept queues of what is about to close. */

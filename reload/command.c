@@ -131,14 +131,20 @@ static void hang_up(struct conversation *talk)
 
 static int wait_for_end(struct conversation *talk, const char *what)
 {
+    json_int_t cut = 0;
     for (;;) {
         json_t *object = NULL;
         switch (hear(talk, &object)) {
         case WORD_HEARD:
+            (void)json_unpack(object, "{s:I}", "cut", &cut);
             json_decref(object);
             break;
         case WORD_END:
-            return EXIT_DONE;
+            if (cut == 0)
+                return EXIT_DONE;
+            fprintf(stderr, "rpproxy: %s, and pid %d cut %lld sessions at its deadline\n", what,
+                    talk->pid, (long long)cut);
+            return EXIT_WAITING;
         case WORD_TIMEOUT:
             fprintf(stderr, "rpproxy: %s, but pid %d still has sessions\n", what, talk->pid);
             return EXIT_WAITING;

@@ -207,6 +207,9 @@ void control_retire(struct control *control)
 
 int control_bind(struct control *control, const char *path)
 {
+    struct stat status;
+    if (lstat(path, &status) == 0 && !S_ISSOCK(status.st_mode))
+        return EEXIST; /* it is nobody's to replace */
     stop_listening(control);
     control->path = strdup(path);
     if (!control->path || asprintf(&control->temporary, "%s.%d", path, (int)getpid()) < 0) {

@@ -288,7 +288,13 @@ void generation_reload_over(struct generation *generation, enum exit_status stat
         notify_ready(getpid());
     }
     control_reload_over(generation->control, status, text);
-    if (generation->state != GENERATION_ACTIVE || status == EXIT_DONE)
+    if (status != EXIT_DONE)
+        generation_go_on(generation);
+}
+
+void generation_go_on(struct generation *generation)
+{
+    if (generation->state != GENERATION_ACTIVE)
         return;
     if (generation->stop_wanted) {
         generation->stop_wanted = false;
@@ -308,6 +314,7 @@ void generation_stop(struct generation *generation)
     case GENERATION_ACTIVE:
         if (generation->stop_wanted)
             break;
+        generation->reload_wanted = false;
         if (!handover_cancel(generation)) {
             generation->stop_wanted = true;
             return;
@@ -361,6 +368,9 @@ static void on_signal(int number, void *arg)
         break;
     case SIGUSR1:
         log_reopen();
+        break;
+    case SIGCHLD:
+        handover_on_child(generation);
         break;
     case SIGTERM:
         generation_stop(generation);

@@ -133,6 +133,9 @@ void generation_take_back(struct generation *generation);
 void generation_reload_over(struct generation *generation, enum exit_status status,
                             const char *text, uint64_t milliseconds);
 
+/* Does what was asked for during a reload that failed: a stop, or another reload. */
+void generation_go_on(struct generation *generation);
+
 /* Drains now; sessions left at the end of timeout milliseconds (0: no end) are cut for reason. */
 void generation_drain(struct generation *generation, millis timeout, enum session_end reason);
 

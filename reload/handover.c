@@ -15,6 +15,9 @@
 
 #define HELLO_TIMEOUT_MS  5000
 #define ACTIVE_TIMEOUT_MS 5000
+/* For a successor that hung up: to exit by itself. For a killed one: to be gone. */
+#define EXIT_TIMEOUT_MS 2000
+#define KILL_TIMEOUT_MS 5000
 
 enum handover_state {
     HANDOVER_LAUNCHED,
@@ -22,6 +25,7 @@ enum handover_state {
     HANDOVER_COMMITTED,
     HANDOVER_LINGERING,
     HANDOVER_CLOSED,
+    HANDOVER_ENDING,
 };
 
 struct handover {
@@ -32,6 +36,11 @@ struct handover {
     struct event *timeout;
     uint64_t started_at;
     bool second_try;
+    /* While it is ending: */
+    const char *why; /* NULL: it ended by itself */
+    bool killed;
+    bool had_served; /* the reload was reported a success already */
+    bool again;      /* launch another */
 };
 
 static void launch(struct handover *handover);
@@ -61,43 +70,74 @@ static void end(struct handover *handover, enum exit_status status, const char *
     generation_reload_over(generation, status, text, duration);
 }
 
-/* The successor must not live on. Returns its wait status. */
-static int kill_successor(struct handover *handover)
+static void kill_successor(struct handover *handover)
 {
-    channel_close(handover->channel);
-    handover->channel = NULL;
-    return child_reap(&handover->child);
+    child_kill(&handover->child);
+    handover->killed = true;
+    expect_within(handover, KILL_TIMEOUT_MS);
 }
 
-static void give_up(struct handover *handover, const char *why)
+/* The successor has exited with this wait status; it is gone, and its sockets with it. */
+static void conclude(struct handover *handover, int outcome)
 {
     struct generation *generation = handover->generation;
-    bool served = handover->state >= HANDOVER_COMMITTED;
-    bool answered = handover->state >= HANDOVER_LINGERING;
-    pid_t pid = handover->child.pid;
-    int outcome = kill_successor(handover);
+    int pid = (int)handover->child.pid;
     enum exit_status status = EXIT_FAILED;
     char text[256];
-    if (WIFEXITED(outcome)) {
+    handover->child.pid = 0;
+    if (handover->again) {
+        launch(handover);
+        return;
+    }
+    if (handover->why) {
+        snprintf(text, sizeof text, "the successor (pid %d) %s", pid, handover->why);
+    } else if (WIFEXITED(outcome)) {
         int code = WEXITSTATUS(outcome);
         if (code == EXIT_INVALID || code == EXIT_BIND || code == EXIT_REFUSED)
             status = (enum exit_status)code;
-        snprintf(text, sizeof text, "the successor (pid %d) ended with status %d", (int)pid, code);
-    } else if (why) {
-        snprintf(text, sizeof text, "the successor (pid %d) %s", (int)pid, why);
+        snprintf(text, sizeof text, "the successor (pid %d) ended with status %d", pid, code);
     } else {
-        snprintf(text, sizeof text, "the successor (pid %d) was killed by signal %d", (int)pid,
+        snprintf(text, sizeof text, "the successor (pid %d) was killed by signal %d", pid,
                  WTERMSIG(outcome));
     }
-    if (served)
-        generation_take_back(generation);
-    if (!answered) {
+    if (!handover->had_served) {
         end(handover, status, text);
         return;
     }
     log_error("%s while we lingered: generation %u serves again", text, generation->number);
     generation->handover = NULL;
     handover_free(handover);
+    generation_go_on(generation);
+}
+
+/* Goes back to serving, and awaits the successor's exit. why: what it did wrong, and is killed for;
+ * NULL: it hung up. */
+static void give_up(struct handover *handover, const char *why)
+{
+    bool serves = handover->state >= HANDOVER_COMMITTED;
+    handover->had_served = handover->state >= HANDOVER_LINGERING;
+    handover->state = HANDOVER_ENDING;
+    handover->why = why;
+    handover->killed = false;
+    channel_close(handover->channel);
+    handover->channel = NULL;
+    if (serves)
+        generation_take_back(handover->generation);
+    if (why)
+        kill_successor(handover);
+    else
+        expect_within(handover, EXIT_TIMEOUT_MS);
+    handover_on_child(handover->generation);
+}
+
+void handover_on_child(struct generation *generation)
+{
+    struct handover *handover = generation->handover;
+    int outcome;
+    if (!handover || handover->state < HANDOVER_CLOSED || !child_reap(&handover->child, &outcome))
+        return;
+    if (handover->state == HANDOVER_ENDING)
+        conclude(handover, outcome);
 }
 
 static void on_timeout(evutil_socket_t fd, short what, void *arg)
@@ -111,6 +151,16 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
         break;
     case HANDOVER_OFFERED:
         give_up(handover, "was not ready within ready-timeout, and was killed");
+        break;
+    case HANDOVER_ENDING:
+        if (handover->killed) {
+            handover->again = false;
+            handover->why = "could not be killed";
+            conclude(handover, 0);
+        } else {
+            handover->why = "hung up, did not exit, and was killed";
+            kill_successor(handover);
+        }
         break;
     default:
         give_up(handover, "did not begin to serve within 5s, and was killed");
@@ -143,14 +193,14 @@ static void offer(struct handover *handover)
 
 static void try_again(struct handover *handover)
 {
-    log_warning("somebody joined a group while the successor prepared: trying again");
-    (void)kill_successor(handover);
     if (handover->second_try) {
-        end(handover, EXIT_FAILED, "other programs keep joining the groups of our listeners");
+        give_up(handover, "was not alone: other programs keep joining our listeners' groups");
         return;
     }
+    log_warning("somebody joined a group while the successor prepared: trying again");
     handover->second_try = true;
-    launch(handover);
+    handover->again = true;
+    give_up(handover, "was not alone");
 }
 
 static void commit(struct handover *handover)
@@ -249,6 +299,7 @@ static void launch(struct handover *handover)
 {
     struct generation *generation = handover->generation;
     handover->state = HANDOVER_LAUNCHED;
+    handover->again = false;
     binds_pin(generation->binds);
     int error = program_launch(generation->program, &handover->child);
     if (error) {
@@ -290,9 +341,11 @@ void handover_begin(struct generation *generation)
 bool handover_cancel(struct generation *generation)
 {
     struct handover *handover = generation->handover;
-    if (!handover || handover->state >= HANDOVER_COMMITTED)
-        return !handover;
-    (void)kill_successor(handover);
+    if (!handover)
+        return true;
+    if (handover->state >= HANDOVER_COMMITTED && handover->state != HANDOVER_ENDING)
+        return false;
+    child_kill(&handover->child);
     end(handover, EXIT_FAILED, "the proxy was told to stop");
     return true;
 }
@@ -326,5 +379,5 @@ pid_t handover_pid(const struct handover *handover)
 
 bool handover_pending(const struct handover *handover)
 {
-    return handover && handover->state < HANDOVER_LINGERING;
+    return handover && (handover->state < HANDOVER_LINGERING || handover->state == HANDOVER_ENDING);
 }

@@ -6,6 +6,9 @@
  *   HANDOVER_LINGERING  it serves; our listeners are being retired
  *   HANDOVER_CLOSED     our listeners are closed; we drain, and tell it how far we are
  *
+ *   HANDOVER_ENDING     it failed us; we serve on as before, and its exit is awaited: the status
+ *                       tells why
+ *
  * If the successor is lost before CLOSED we serve on as before. */
 #ifndef RPPROXY_RELOAD_HANDOVER_H
 #define RPPROXY_RELOAD_HANDOVER_H
@@ -16,8 +19,10 @@
  * generation_reload_over(), also when the launch fails at once. */
 void handover_begin(struct generation *generation);
 
-/* The successor may not have its way any more: we are to stop. True: it was not committed yet, and
- * is gone. */
+/* A child has changed its state (SIGCHLD). */
+void handover_on_child(struct generation *generation);
+
+/* We are to stop. True: there is no successor, or it was not committed yet and has been killed. */
 bool handover_cancel(struct generation *generation);
 
 /* Our listeners are closed: the elders go over, and the groups are the successor's. */

@@ -92,16 +92,15 @@ int program_launch(const struct program *program, struct child *child)
     return 0;
 }
 
-int child_reap(struct child *child)
+void child_kill(const struct child *child)
 {
-    int status = 0;
-    if (child->pid <= 0)
-        return status;
-    (void)kill(child->pid, SIGKILL); /* ours until it is reaped: the number is not another's */
-    while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    child->pid = 0;
-    return status;
+    if (child->pid > 0)
+        (void)kill(child->pid, SIGKILL);
+}
+
+bool child_reap(const struct child *child, int *outcome)
+{
+    return child->pid > 0 && waitpid(child->pid, outcome, WNOHANG) == child->pid;
 }
 
 int program_inherited_channel(void)

@@ -2,7 +2,7 @@
 #ifndef RPPROXY_RELOAD_PROGRAM_H
 #define RPPROXY_RELOAD_PROGRAM_H
 
-#include <stddef.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 #define HANDOVER_VARIABLE "RPPROXY_HANDOVER_FD"
@@ -17,7 +17,7 @@ struct program {
 int program_find(struct program *program, char **argv) __attribute__((warn_unused_result));
 
 struct child {
-    pid_t pid;   /* 0: none, or reaped */
+    pid_t pid;
     int channel; /* our end of the handover's socket pair */
 };
 
@@ -27,9 +27,11 @@ struct child {
 int program_launch(const struct program *program, struct child *child)
     __attribute__((warn_unused_result));
 
-/* Kills the child if it lives still and reaps it. Returns its wait status as waitpid(2) has it. The
- * channel is not touched. */
-int child_reap(struct child *child);
+/* Until it is reaped the pid is the child's and nobody else's. */
+void child_kill(const struct child *child);
+
+/* True: it has exited, with the wait status in *outcome as waitpid(2) has it. Does not wait. */
+bool child_reap(const struct child *child, int *outcome) __attribute__((warn_unused_result));
 
 /* For a successor: the descriptor its predecessor left it, now close-on-exec, or -1 and errno:
  * ENOENT, there is none; else the variable names no socket pair of ours. Removes the variable. */

@@ -23,7 +23,7 @@ struct event *signals_watch(struct event_base *base, void (*on_signal)(int numbe
 {
     sigset_t set;
     sigemptyset(&set);
-    static const int ours[] = {SIGUSR1, SIGUSR2, SIGHUP, SIGTERM, SIGINT};
+    static const int ours[] = {SIGUSR1, SIGUSR2, SIGHUP, SIGTERM, SIGINT, SIGCHLD};
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         sigaddset(&set, ours[i]);
     if (sigprocmask(SIG_BLOCK, &set, NULL) || signal(SIGPIPE, SIG_IGN) == SIG_ERR)

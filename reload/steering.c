@@ -12,17 +12,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define COUNT(array) (sizeof(array) / sizeof(*(array)))
-
-static int set_program(int fd, int option, struct sock_filter *code, size_t length)
-{
-    struct sock_fprog program;
-    memset(&program, 0, sizeof program); /* its padding, too, goes to the kernel */
-    program.len = (unsigned short)length;
-    program.filter = code;
-    return setsockopt(fd, SOL_SOCKET, option, &program, sizeof program) == 0 ? 0 : errno;
-}
-
 int steering_set(int listener_fd, struct steer_range range)
 {
     struct sock_filter code[] = {
@@ -31,10 +20,17 @@ int steering_set(int listener_fd, struct steer_range range)
         BPF_STMT(BPF_ALU | BPF_ADD | BPF_K, range.first),
         BPF_STMT(BPF_RET | BPF_A, 0),
     };
+    struct sock_fprog program;
+    memset(&program, 0, sizeof program); /* its padding goes to the kernel, too */
+    program.len = sizeof code / sizeof *code;
+    program.filter = code;
 
     if (range.count == 0)
         return EINVAL;
-    return set_program(listener_fd, SO_ATTACH_REUSEPORT_CBPF, code, COUNT(code));
+    return setsockopt(listener_fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program,
+                      sizeof program) == 0
+               ? 0
+               : errno;
 }
 
 int steering_sink(const struct address *address)
@@ -56,30 +52,6 @@ int steering_sink(const struct address *address)
         return fd;
     close(fd);
     return -error;
-}
-
-int steering_silence(int listener_fd)
-{
-    /* A filter on a TCP socket sees the segment from its TCP header on, for both families. */
-    enum { FLAGS_OFFSET = 13, DROP = 0, PASS_WHOLE = -1 };
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS_OFFSET),
-        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, TH_SYN | TH_ACK),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TH_SYN, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, DROP),
-        BPF_STMT(BPF_RET | BPF_K, (unsigned)PASS_WHOLE),
-    };
-
-    return set_program(listener_fd, SO_ATTACH_FILTER, code, COUNT(code));
-}
-
-int steering_unsilence(int fd)
-{
-    int unused = 0;
-
-    if (setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused) != 0)
-        return errno == ENOENT ? 0 : errno;
-    return 0;
 }
 
 int steering_grace(void)

@@ -32,21 +32,8 @@ int steering_set(int listener_fd, struct steer_range range) __attribute__((warn_
  * Returns the descriptor, close-on-exec, or -errno. */
 int steering_sink(const struct address *address) __attribute__((warn_unused_result));
 
-/* The listener ignores SYNs from now on: a client repeats its SYN after a second, and meets who
- * stands there then. All else passes: the ACKs and data of handshakes in SYN_RECV. Call it after
- * steering away, or every SYN in between costs its client that second.
- * A connection that is established meanwhile inherits the filter: it runs once for each packet
- * (some nanoseconds) and keeps the kernel from answering a SYN in mid-connection by a challenge
- * ACK. steering_unsilence() on the accepted socket takes it off; to worry about it is not
- * necessary. Returns 0 or an errno value. */
-int steering_silence(int listener_fd) __attribute__((warn_unused_result));
-
-/* Takes steering_silence() back, on a listener or on an accepted socket; harmless where nothing
- * was silenced. Returns 0 or an errno value. */
-int steering_unsilence(int fd);
-
 /* Returns when every packet that the kernel was working on at the call is done with, so that none
- * still follows an earlier program or filter (synchronize_rcu() by way of membarrier(2)). Blocks
+ * still follows an earlier program (synchronize_rcu() by way of membarrier(2)). Blocks
  * for some ten milliseconds. Returns 0, or an errno value where the kernel does not offer it:
  * ENOSYS, EPERM (seccomp), EINVAL (nohz_full); a wait of some hundred milliseconds is then the
  * next best. */

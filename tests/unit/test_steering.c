@@ -194,8 +194,7 @@ START_TEST(nonsense_is_refused_and_changes_nothing)
     ck_assert_uint_eq(who_accepts(listeners, 2, &address), 1);
     ck_assert_int_eq(steering_set(-1, group_pinned(1)), EBADF);
     ck_assert_int_ne(steering_set(unix_socket, group_pinned(1)), 0);
-    ck_assert_int_eq(steering_silence(-1), EBADF);
-    ck_assert_int_eq(steering_unsilence(-1), EBADF);
+    ck_assert_int_eq(steering_sink(&(struct address){.length = 2}), -EAFNOSUPPORT);
     close(unix_socket);
 }
 END_TEST
@@ -305,72 +304,6 @@ START_TEST(a_bind_ends_behind_sinks)
 }
 END_TEST
 
-START_TEST(a_silenced_listener_hears_no_syn)
-{
-    struct address address;
-    int listener, client, accepted;
-
-    if (!loopback_bind(_i, &address))
-        return;
-    listener = loopback_listen(&address);
-    ck_assert_int_eq(steering_silence(listener), 0);
-    client = loopback_connect(&address);
-    while (drops(listener) == 0)
-        sched_yield();
-    ck_assert_uint_eq(tcp_state(client), TCP_SYN_SENT);
-    ck_assert_int_eq(listener_queue(listener), 0);
-
-    /* The client repeats its SYN. */
-    ck_assert_int_eq(steering_unsilence(listener), 0);
-    ck_assert_int_eq(steering_unsilence(listener), 0);
-    loopback_await(listener, POLLIN);
-    accepted = accept(listener, NULL, NULL);
-    ck_assert_int_ge(accepted, 0);
-    loopback_await(client, POLLOUT);
-    close(accepted);
-    close(client);
-}
-END_TEST
-
-START_TEST(a_silenced_listener_completes_what_has_begun)
-{
-    struct address address;
-    char text[16];
-    int listeners[2], client, accepted;
-
-    if (!loopback_bind(_i, &address))
-        return;
-    listeners[0] = loopback_listen_deferred(&address);
-    listeners[1] = loopback_listen(&address);
-    steer_to_one(listeners[0], 0);
-    client = loopback_connect(&address);
-    loopback_await(client, POLLOUT);
-    await_handshakes(&address, 1);
-    ck_assert_int_eq(listener_queue(listeners[0]), 0);
-
-    steer_to_one(listeners[0], 1);
-    ck_assert_int_eq(steering_silence(listeners[0]), 0);
-    ck_assert_int_eq(send(client, "late", 4, MSG_NOSIGNAL), 4);
-    loopback_await(listeners[0], POLLIN);
-    accepted = accept(listeners[0], NULL, NULL);
-    ck_assert_int_ge(accepted, 0);
-    ck_assert_int_eq(recv(accepted, text, sizeof text, 0), 4);
-    ck_assert_mem_eq(text, "late", 4);
-
-    /* What it inherited lets data and the end through, with the filter and without. */
-    ck_assert_int_eq(send(accepted, "answer", 6, MSG_NOSIGNAL), 6);
-    loopback_await(client, POLLIN);
-    ck_assert_int_eq(recv(client, text, sizeof text, 0), 6);
-    ck_assert_int_eq(steering_unsilence(accepted), 0);
-    ck_assert_int_eq(shutdown(client, SHUT_WR), 0);
-    loopback_await(accepted, POLLIN);
-    ck_assert_int_eq(recv(accepted, text, sizeof text, 0), 0);
-    ck_assert_int_eq(listener_queue(listeners[1]), 0);
-    close(accepted);
-    close(client);
-}
-END_TEST
-
 START_TEST(the_queue_is_counted)
 {
     struct address address;
@@ -423,8 +356,6 @@ Suite *steering_suite(void)
     tcase_add_test(tests, nonsense_is_refused_and_changes_nothing);
     tcase_add_loop_test(tests, a_sink_hears_no_syn, 0, LOOPBACK_BINDS);
     tcase_add_loop_test(tests, a_bind_ends_behind_sinks, 0, LOOPBACK_BINDS);
-    tcase_add_loop_test(tests, a_silenced_listener_hears_no_syn, 0, LOOPBACK_BINDS);
-    tcase_add_loop_test(tests, a_silenced_listener_completes_what_has_begun, 0, LOOPBACK_BINDS);
     tcase_add_loop_test(tests, the_queue_is_counted, 0, LOOPBACK_BINDS);
     tcase_add_test(tests, grace_passes_or_says_that_it_cannot);
     suite_add_tcase(suite, tests);
