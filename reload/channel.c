@@ -81,7 +81,9 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
                             .msg_controllen = sizeof control.bytes};
     ssize_t size = recvmsg(fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     if (size < 0) {
-        if (errno != EAGAIN && errno != EINTR)
+        /* unix(7) reports a peer that left something unread before what it had still said: once the
+         * error is read, that comes, and then the end of file. */
+        if (errno != EAGAIN && errno != EINTR && errno != ECONNRESET)
             lost(channel, strerror(errno));
         return;
     }

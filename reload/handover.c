@@ -119,14 +119,14 @@ static void give_up(struct handover *handover, const char *why)
     handover->state = HANDOVER_ENDING;
     handover->why = why;
     handover->killed = false;
+    if (why) /* first, lest it take the end of the channel for ours and serve alone */
+        kill_successor(handover);
+    else
+        expect_within(handover, EXIT_TIMEOUT_MS);
     channel_close(handover->channel);
     handover->channel = NULL;
     if (serves)
         generation_take_back(handover->generation);
-    if (why)
-        kill_successor(handover);
-    else
-        expect_within(handover, EXIT_TIMEOUT_MS);
     handover_on_child(handover->generation);
 }
 

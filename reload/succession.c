@@ -2,6 +2,7 @@
 
 #include "config/log.h"
 #include "reload/channel.h"
+#include "reload/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,14 +20,22 @@ struct succession {
     enum succession_state state;
     struct channel *channel;
     struct offer offer;
-    pid_t pid; /* the predecessor's */
+    pid_t pid;           /* the predecessor's: our parent */
+    struct event *alone; /* the predecessor was lost before its offer, and is dying */
+    uint64_t alone_until;
 };
+
+/* A dying predecessor closes its descriptors one by one: how long its listeners are waited for. */
+#define DYING_MS 5000
+static const struct timeval dying_look = {.tv_usec = 5000};
 
 void succession_free(struct succession *succession)
 {
     if (!succession)
         return;
     channel_close(succession->channel);
+    if (succession->alone)
+        event_free(succession->alone);
     offer_free(&succession->offer);
     free(succession);
 }
@@ -86,7 +95,6 @@ static void prepare(struct succession *succession, const struct message_offer *o
 {
     struct generation *generation = succession->generation;
     generation->number = offer->generation + 1;
-    succession->pid = (pid_t)offer->pid;
     if (!generation_prepare(generation, &succession->offer)) {
         generation_exit(generation, generation->exit_status);
         return;
@@ -157,26 +165,41 @@ static void on_message(const struct received *message, void *arg)
     }
 }
 
+/* Our parent has exited when we are another's child. */
+static void on_alone(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct succession *succession = arg;
+    struct generation *generation = succession->generation;
+    bool gone = getppid() != succession->pid;
+    if (!gone && clock_ms() < succession->alone_until)
+        return;
+    generation->succession = NULL;
+    succession_free(succession);
+    generation->number = 1;
+    if (!gone)
+        generation_exit(generation, EXIT_FAILED); /* it lives, and wants no successor */
+    else if (generation_prepare(generation, NULL))
+        generation_serve(generation);
+    else
+        generation_exit(generation, generation->exit_status);
+}
+
 static void on_lost(const char *why, void *arg)
 {
     struct succession *succession = arg;
     struct generation *generation = succession->generation;
     log_warning("the predecessor (pid %d) is lost: %s; this generation goes on alone",
                 (int)succession->pid, why);
-    enum succession_state state = succession->state;
-    if (state == SUCCESSION_EXPECTING) {
-        generation->number = 1;
-        offer_free(&succession->offer);
-        generation->succession = NULL;
-        succession_free(succession);
-        if (generation_prepare(generation, NULL))
-            generation_serve(generation);
-        else
-            generation_exit(generation, generation->exit_status);
+    if (succession->state == SUCCESSION_EXPECTING) {
+        succession->alone_until = clock_ms() + DYING_MS;
+        event_add(succession->alone, &dying_look);
         return;
     }
+    bool prepared = succession->state == SUCCESSION_PREPARED;
     binds_settle(generation->binds, &succession->offer, false);
-    if (state == SUCCESSION_PREPARED)
+    if (prepared)
         generation_serve(generation);
     over(succession);
 }
@@ -189,9 +212,12 @@ bool succession_begin(struct generation *generation, int fd)
     const struct channel_events events = {
         .on_message = on_message, .on_lost = on_lost, .arg = succession};
     succession->generation = generation;
-    succession->channel = channel_open(fd, generation->base, &events);
+    succession->pid = getppid();
+    succession->alone = event_new(generation->base, -1, EV_PERSIST, on_alone, succession);
+    if (succession->alone)
+        succession->channel = channel_open(fd, generation->base, &events);
     if (!succession->channel) {
-        free(succession);
+        succession_free(succession);
         return false;
     }
     generation->succession = succession;
