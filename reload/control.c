@@ -90,8 +90,7 @@ static void answer(struct client *client, const char *line)
         tell(client, json_pack("{s:o}", "status", status_json(generation)));
     } else if (command && strcmp(command, "stop") == 0) {
         tell_result(client, EXIT_DONE, "stopping");
-        if (generation->state == GENERATION_ACTIVE && !generation->stop_wanted)
-            generation_stop(generation);
+        generation_stop(generation);
     } else {
         tell_result(client, EXIT_OTHER, "unknown command");
     }

@@ -27,14 +27,19 @@ static void on_lost(const char *why, void *arg)
     struct elder *elder = arg;
     log_notice("generation %u (pid %d) has drained and is gone", elder->generation,
                (int)elder->pid);
+    struct elders *elders = elder->elders;
     forget(elder);
+    if (elders->count == 0)
+        elders->on_gone(elders->arg);
 }
 
-void elders_init(struct elders *elders, unsigned max)
+void elders_init(struct elders *elders, unsigned max, void (*on_gone)(void *arg), void *arg)
 {
     TAILQ_INIT(&elders->list);
     elders->count = 0;
     elders->max = max;
+    elders->on_gone = on_gone;
+    elders->arg = arg;
 }
 
 void elders_add(struct elders *elders, struct channel *channel,

@@ -22,9 +22,11 @@ struct elders {
     TAILQ_HEAD(elder_list, elder) list;
     unsigned count;
     unsigned max;
+    void (*on_gone)(void *arg); /* the last of them has exited */
+    void *arg;
 };
 
-void elders_init(struct elders *elders, unsigned max);
+void elders_init(struct elders *elders, unsigned max, void (*on_gone)(void *arg), void *arg);
 
 /* Takes over the channel of a generation that drains. Beyond max the oldest is told to end its
  * sessions. */

@@ -80,15 +80,25 @@ static void on_proxy_quiet(void *arg)
 static void on_proxy_empty(void *arg)
 {
     struct generation *generation = arg;
-    if (generation->state != GENERATION_DRAINING)
+    if (generation->state != GENERATION_DRAINING || generation->drained)
         return;
+    generation->drained = true;
     log_notice("generation %u has drained: %llu sessions ended by themselves, %llu were cut, "
                "%.1f s",
                generation->number,
                (unsigned long long)(generation->drain_sessions - generation->drain_cut),
                (unsigned long long)generation->drain_cut,
                (double)(clock_ms() - generation->drain_started_at) / 1000);
-    generation_exit(generation, EXIT_DONE);
+    if (generation->elders.count == 0)
+        generation_exit(generation, EXIT_DONE);
+}
+
+/* Who stops the proxy goes last: the service manager takes our end for the end of all. */
+static void on_elders_gone(void *arg)
+{
+    struct generation *generation = arg;
+    if (generation->drained)
+        generation_exit(generation, EXIT_DONE);
 }
 
 /* What is published later must be possible then. */
@@ -310,37 +320,39 @@ void generation_stop(struct generation *generation)
     switch (generation->state) {
     case GENERATION_STARTING:
         generation_exit(generation, EXIT_DONE);
-        return;
+        break;
     case GENERATION_ACTIVE:
-        if (generation->stop_wanted)
-            break;
         generation->reload_wanted = false;
-        if (!handover_cancel(generation)) {
-            generation->stop_wanted = true;
+        generation->stop_wanted = !handover_cancel(generation);
+        if (generation->stop_wanted)
             return;
-        }
         log_notice("stopping: no new connections are accepted");
         notify_stopping();
         elders_stop(&generation->elders);
         generation->state = GENERATION_STOPPING;
         begin_lingering(generation, true);
-        return;
+        break;
     case GENERATION_LINGERING:
-        if (generation->stop_wanted)
-            break;
         generation->stop_wanted = true;
-        return;
+        break;
     case GENERATION_STOPPING:
         break;
     case GENERATION_DRAINING:
-        if (generation->drain_reason != SESSION_STOPPED) {
+        if (generation->drain_reason != SESSION_STOPPED)
             generation_drain(generation, generation->config->stop_timeout, SESSION_STOPPED);
-            return;
-        }
         break;
     }
-    log_warning("told to stop again: ending at once");
-    generation_exit(generation, EXIT_DONE);
+}
+
+static void stop_by_signal(struct generation *generation)
+{
+    if (generation->stop_signalled) {
+        log_warning("told to stop a second time: ending at once");
+        generation_exit(generation, EXIT_DONE);
+        return;
+    }
+    generation->stop_signalled = true;
+    generation_stop(generation);
 }
 
 static void reload_by_signal(struct generation *generation)
@@ -373,7 +385,7 @@ static void on_signal(int number, void *arg)
         handover_on_child(generation);
         break;
     case SIGTERM:
-        generation_stop(generation);
+        stop_by_signal(generation);
         break;
     case SIGINT:
         log_notice("interrupted: ending at once");
@@ -420,7 +432,7 @@ static bool settle_identity(struct generation *generation)
         return false;
     }
     generation->workers = config->workers ? config->workers : usable_cpus();
-    elders_init(&generation->elders, config->max_generations);
+    generation->elders.max = config->max_generations;
     return true;
 }
 
@@ -493,7 +505,7 @@ int generation_run(const struct program *program, const char *file)
 {
     struct generation generation = {
         .program = program, .file = file, .exit_status = EXIT_OTHER, .started_at = clock_ms()};
-    elders_init(&generation.elders, 0);
+    elders_init(&generation.elders, 0, on_elders_gone, &generation);
     if (!make_loop(&generation))
         log_error("cannot make the main loop: %s", strerror(errno));
     else if (start(&generation))

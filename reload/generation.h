@@ -91,7 +91,9 @@ struct generation {
 
     bool reload_wanted; /* one more, once the present one is over */
     bool stop_wanted;   /* once the present reload is over */
-    bool published;     /* pidfile and control socket are ours to remove */
+    bool stop_signalled;
+    bool drained;   /* our own sessions have ended */
+    bool published; /* pidfile and control socket are ours to remove */
     struct reload_result last_reload;
     int exit_status;
 };
@@ -106,7 +108,8 @@ const char *generation_state_name(enum generation_state state);
  * not serve (any more). */
 enum exit_status generation_reload(struct generation *generation);
 
-/* Graceful stop: stop accepting, drain within stop-timeout, exit. The second call is the end. */
+/* Graceful stop: stop accepting, drain within stop-timeout, exit after the generations that drain
+ * have done the same. Asked again it changes nothing. */
 void generation_stop(struct generation *generation);
 
 /* For the roles: */

@@ -274,7 +274,7 @@ static void on_message(const struct received *message, void *arg)
         break;
     case MESSAGE_STOP:
         if (handover->state == HANDOVER_CLOSED)
-            generation_drain(generation, generation->config->stop_timeout, SESSION_STOPPED);
+            generation_stop(generation);
         break;
     default:
         break;
