@@ -36,6 +36,7 @@ struct handover {
     struct event *timeout;
     uint64_t started_at;
     bool second_try;
+    uint64_t told_sessions;
     /* While it is ending: */
     const char *why; /* NULL: it ended by itself */
     bool killed;
@@ -350,15 +351,22 @@ bool handover_cancel(struct generation *generation)
     return true;
 }
 
+/* type: CLOSED or SESSIONS. */
+static void tell_about_us(struct handover *handover, enum message_type type, uint64_t sessions)
+{
+    const struct message_sessions about = {.generation = handover->generation->number,
+                                           .pid = (uint32_t)getpid(),
+                                           .sessions = sessions};
+    handover->told_sessions = sessions;
+    channel_send(handover->channel, type, &about, sizeof about, NULL, 0);
+}
+
 void handover_closed(struct generation *generation)
 {
     struct handover *handover = generation->handover;
     handover->state = HANDOVER_CLOSED;
     elders_pass(&generation->elders, handover->channel);
-    const struct message_sessions about = {.generation = generation->number,
-                                           .pid = (uint32_t)getpid(),
-                                           .sessions = proxy_totals(generation->proxy).live};
-    channel_send(handover->channel, MESSAGE_CLOSED, &about, sizeof about, NULL, 0);
+    tell_about_us(handover, MESSAGE_CLOSED, proxy_totals(generation->proxy).live);
 }
 
 void handover_tell_sessions(struct generation *generation)
@@ -366,10 +374,9 @@ void handover_tell_sessions(struct generation *generation)
     struct handover *handover = generation->handover;
     if (!handover || !handover->channel || handover->state != HANDOVER_CLOSED)
         return;
-    const struct message_sessions about = {.generation = generation->number,
-                                           .pid = (uint32_t)getpid(),
-                                           .sessions = proxy_totals(generation->proxy).live};
-    channel_send(handover->channel, MESSAGE_SESSIONS, &about, sizeof about, NULL, 0);
+    uint64_t sessions = proxy_totals(generation->proxy).live;
+    if (sessions != handover->told_sessions)
+        tell_about_us(handover, MESSAGE_SESSIONS, sessions);
 }
 
 pid_t handover_pid(const struct handover *handover)

@@ -28,7 +28,7 @@ bool handover_cancel(struct generation *generation);
 /* Our listeners are closed: the elders go over, and the groups are the successor's. */
 void handover_closed(struct generation *generation);
 
-/* Tells the successor how many sessions are left. */
+/* Tells the successor how many sessions are left, if that has changed. */
 void handover_tell_sessions(struct generation *generation);
 
 /* For status: the successor's pid, 0 when there is none. */
