@@ -265,6 +265,9 @@ static bool stands_in_the_way(const struct diag_socket *socket, const struct add
     size_t theirs = msg->idiag_family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
     bool wild = all_zero(msg->id.idiag_src, theirs);
 
+    /* The kernel does not look at the port where it lists bound sockets. */
+    if (msg->id.idiag_sport != address_port(address))
+        return false;
     if (msg->idiag_family != address->any.sa_family)
         return msg->idiag_family == AF_INET6 && wild && !socket->v6only;
     return wild || is_wildcard(address) || same_bytes(msg->id.idiag_src, ip, length);
