@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,7 +37,11 @@ enum {
     "[backend b]\n"                                                                                \
     "server = s 127.0.0.1:%u\n"
 
+/* Whom the proxy becomes: none of what is tested here may need a privilege. */
+#define USER "nobody"
+
 struct stage {
+    bool root;
     struct tun *tun;
     struct origin *origin;
     struct proxy proxy;
@@ -63,10 +68,24 @@ static void write_sysctl(const char *name, const char *value)
     close(fd);
 }
 
+static uid_t user_id(void)
+{
+    const struct passwd *user = getpwnam(USER);
+    ck_assert_ptr_nonnull(user);
+    return user->pw_uid;
+}
+
+static uint16_t reserve(const struct stage *stage)
+{
+    return port_reserve(stage->root ? user_id() : getuid());
+}
+
 /* The network and an origin. Returns NULL, or why the test cannot be made here. */
 static const char *prepare(struct stage *stage)
 {
     const char *why = "no network namespace may be made here";
+    /* Of the host, not of a user namespace: that knows no other user. */
+    stage->root = getuid() == 0;
     if (!network_own()) {
         return why;
     }
@@ -76,14 +95,29 @@ static const char *prepare(struct stage *stage)
     }
     ck_assert_uint_eq(read_sysctl("tcp_migrate_req"), 0);
     stage->origin = origin_start(ORIGIN_ECHO);
-    stage->port = port_reserve(getuid());
+    stage->port = reserve(stage);
     return NULL;
+}
+
+static const char *user_line(const struct stage *stage)
+{
+    return stage->root ? "user = " USER "\n" : "";
 }
 
 static void configure(const struct stage *stage, unsigned workers)
 {
-    proxy_configure(&stage->proxy, "workers = %u\n" PATIENT FRONTEND BACKEND, workers, 1,
-                    stage->port, stage->port, origin_port(stage->origin));
+    proxy_configure(&stage->proxy, "workers = %u\n%s" PATIENT FRONTEND BACKEND, workers,
+                    user_line(stage), 1, stage->port, stage->port, origin_port(stage->origin));
+}
+
+/* Also gives the user the folder in which the proxy makes its sockets and files. */
+static void choose_paths(struct stage *stage)
+{
+    char folder[PATH_MAX];
+    proxy_init(&stage->proxy, "late");
+    snprintf(folder, sizeof folder, "%s", stage->proxy.control);
+    *strrchr(folder, '/') = '\0';
+    ck_assert(!stage->root || chown(folder, user_id(), (gid_t)-1) == 0);
 }
 
 static const char *prepare_proxy(struct stage *stage, unsigned workers)
@@ -92,7 +126,7 @@ static const char *prepare_proxy(struct stage *stage, unsigned workers)
     if (why != NULL) {
         return why;
     }
-    proxy_init(&stage->proxy, "late");
+    choose_paths(stage);
     configure(stage, workers);
     proxy_start(&stage->proxy);
     return NULL;
@@ -199,10 +233,11 @@ START_TEST(late_handshakes_on_a_removed_bind)
     if (why != NULL) {
         skip_test("%s", why);
     }
-    uint16_t removed = port_reserve(getuid());
-    proxy_init(&stage.proxy, "removed");
-    proxy_configure(&stage.proxy, "workers = 2\n" PATIENT FRONTEND FRONTEND BACKEND, 1, stage.port,
-                    stage.port, 2, removed, removed, origin_port(stage.origin));
+    uint16_t removed = reserve(&stage);
+    choose_paths(&stage);
+    proxy_configure(&stage.proxy, "workers = 2\n%s" PATIENT FRONTEND FRONTEND BACKEND,
+                    user_line(&stage), 1, stage.port, stage.port, 2, removed, removed,
+                    origin_port(stage.origin));
     proxy_start(&stage.proxy);
 
     unsigned count = scaled(HANDSHAKES, 200);
@@ -249,8 +284,9 @@ START_TEST(a_plain_close_loses_late_handshakes)
     if (why != NULL) {
         skip_test("%s", why);
     }
-    int stays = listen_reuseport(stage.port), closes = listen_reuseport(stage.port);
-    struct tun_options options = late_clients(stage.port, COUNT);
+    uint16_t port = port_reserve(getuid());
+    int stays = listen_reuseport(port), closes = listen_reuseport(port);
+    struct tun_options options = late_clients(port, COUNT);
     options.ipv6 = false;
     options.total = COUNT;
     options.hold = true;
