@@ -63,7 +63,7 @@ static void reload_under_load(unsigned rate)
     unsigned reloads = 0;
     churn_wait(churn, 1);
     while (reloads < scaled(RELOADS, 4) ||
-           (rate == 0 && churn_ended(churn) < scaled(CONNECTIONS, 4000))) {
+           churn_ended(churn) < scaled(rate > 0 ? CONNECTIONS / 2 : CONNECTIONS, 4000)) {
         proxy_reload(&scene.proxy);
         reloads++;
     }
@@ -78,7 +78,7 @@ END_TEST
 
 START_TEST(open_loop)
 {
-    reload_under_load(scaled(RATE, 300));
+    reload_under_load(sanitized() ? RATE / 6 : RATE);
 }
 END_TEST
 
@@ -154,8 +154,8 @@ START_TEST(binds_come_and_go)
             churn_wait(added[0], churn_ended(added[0]) + 40);
             churn_wait(added[1], churn_ended(added[1]) + 40);
         }
-        churn_stop_clean(added[0], "added port");
-        churn_stop_clean(added[1], "added Unix socket");
+        churn_stop_clean(added[0], NULL);
+        churn_stop_clean(added[1], NULL);
         configure(&scene, worker_counts[(reloads + 1) % 4], "");
         reload_by(&scene, reloads + 1);
         ck_assert_msg(access(path, F_OK) != 0, "the removed bind's %s is still there", path);

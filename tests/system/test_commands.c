@@ -71,11 +71,16 @@ static void expect_refused(const struct endpoint *where)
                   fd < 0 ? strerror(errno) : "connected");
 }
 
+/* Who still gets in is let out again at both ends, so that no session of this question's stays. */
 static bool refuses(void *argument)
 {
-    int fd = try_connect(argument);
+    const struct scene *scene = argument;
+    int fd = try_connect(&scene->front);
     if (fd >= 0) {
         close(fd);
+    }
+    while (readable_within(scene->listener, 0)) {
+        close(accept_from(scene->listener));
     }
     return fd < 0;
 }
@@ -100,8 +105,6 @@ START_TEST(usage)
         ck_assert_msg(help.code == 1 && strstr(help.err, "no-such-option") != NULL,
                       "%s --no-such-option: %d: %s%s", commands[i], help.code, help.out, help.err);
     }
-    run(&outcome, proxy_binary(), NULL);
-    ck_assert_int_eq(outcome.code, 1);
     run(&outcome, proxy_binary(), "relaod", NULL);
     ck_assert_int_eq(outcome.code, 1);
     ck_assert_ptr_nonnull(strstr(outcome.err, "relaod"));
@@ -198,7 +201,7 @@ START_TEST(stop_waits_for_sessions)
     session_open(&scene);
     const char *argv[] = {proxy_binary(), "stop", "-f", scene.proxy.file, NULL};
     pid_t stop = program_start(&(struct program){.argv = argv});
-    wait_until(refuses, &scene.front, "a stopping proxy refuses clients");
+    wait_until(refuses, &scene, "a stopping proxy refuses clients");
     ck_assert(process_alive(stop));
     session_works(&scene);
     session_close(&scene);
@@ -270,7 +273,7 @@ START_TEST(sigterm_twice)
     scene_start(&scene, "");
     session_open(&scene);
     kill(scene.proxy.pid, SIGTERM);
-    wait_until(refuses, &scene.front, "a stopping proxy refuses clients");
+    wait_until(refuses, &scene, "a stopping proxy refuses clients");
     session_works(&scene);
     kill(scene.proxy.pid, SIGTERM);
     wait_gone(scene.proxy.pid);

@@ -204,7 +204,7 @@ START_TEST(hanging_successor)
     char script[2 * PATH_MAX];
     snprintf(script, sizeof script,
              "exec strace -D -f -qq -o /dev/null -e trace=listen "
-             "-e inject=listen:delay_enter=600000000 %s \"$@\"",
+             "-e inject=listen:signal=SIGSTOP %s \"$@\"",
              proxy_binary());
     replace_binary(&scene, script);
     expect_failure(&scene, 5, "ready-timeout");

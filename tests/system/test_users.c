@@ -257,20 +257,29 @@ START_TEST(stale_socket_is_replaced)
 }
 END_TEST
 
-/* What is at the control socket's path and is no socket is not ours to remove. */
-START_TEST(file_in_the_sockets_place_is_kept)
+/* What is in a socket's place and is no socket is not ours to remove. */
+static void expect_kept(const struct proxy *proxy, const char *path)
+{
+    write_file(path, 0644, "precious");
+    struct outcome outcome;
+    const char *argv[] = {"timeout", "-s", "KILL", "30", proxy->program, "-f", proxy->file, NULL};
+    program_run(&(struct program){.argv = argv}, PATIENCE_MS, &outcome);
+    ck_assert_msg(outcome.code != 0 && strstr(outcome.err, path) != NULL, "exit %d: %s",
+                  outcome.code, outcome.err);
+    ck_assert_msg(file_mentions(path, "precious") == 1, "%s was overwritten", path);
+    unlink(path);
+}
+
+START_TEST(file_in_a_sockets_place_is_kept)
 {
     struct origin *origin = origin_start(ORIGIN_ANSWER);
     struct proxy proxy;
+    char path[PATH_MAX];
     proxy_init(&proxy, "proxy");
-    configure(&proxy, "", port_reserve(getuid()), origin);
-    write_file(proxy.control, 0644, "precious");
-    struct outcome outcome;
-    const char *argv[] = {proxy.program, "-f", proxy.file, NULL};
-    program_run(&(struct program){.argv = argv}, PATIENCE_MS, &outcome);
-    ck_assert_msg(outcome.code != 0 && strstr(outcome.err, proxy.control) != NULL, "exit %d: %s",
-                  outcome.code, outcome.err);
-    ck_assert_uint_eq(file_mentions(proxy.control, "precious"), 1);
+    proxy_configure(&proxy, "[listen main]\nbind = unix:%s\nserver = a 127.0.0.1:%u\n",
+                    test_path(path, "front.sock"), origin_port(origin));
+    expect_kept(&proxy, proxy.control);
+    expect_kept(&proxy, path);
 }
 END_TEST
 
@@ -283,6 +292,6 @@ Suite *users_suite(void)
     scenario_add(suite, control_socket_is_private, 300);
     scenario_add(suite, second_proxy_on_a_file_is_refused, 300);
     scenario_add(suite, stale_socket_is_replaced, 300);
-    scenario_add(suite, file_in_the_sockets_place_is_kept, 120);
+    scenario_add(suite, file_in_a_sockets_place_is_kept, 120);
     return suite;
 }
