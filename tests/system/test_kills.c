@@ -136,6 +136,19 @@ static bool is_active_or_gone(void *argument)
     return !process_alive(scene->proxy.pid) || is_active(argument);
 }
 
+/* The successor is dead, or its predecessor, its listeners closed, only drains. */
+static bool drains_or_dead(void *argument)
+{
+    const struct scene *scene = argument;
+    struct status status;
+    if (!process_alive(successor_of(scene))) {
+        return true;
+    }
+    return proxy_status(&scene->proxy, &status) && status.count == 2 &&
+           (strcmp(status.generations[0].state, "draining") == 0 ||
+            strcmp(status.generations[1].state, "draining") == 0);
+}
+
 /* The successor is dead, or has seen its predecessor's end and goes on alone: nothing follows. */
 static bool reload_is_over(void *argument)
 {
@@ -189,6 +202,9 @@ static bool successor_killed_at(struct origin *origin, const char *call, unsigne
     trap_successor(&scene, call, step);
     struct outcome outcome;
     int code = proxy_command(&scene.proxy, &outcome, "reload", NULL);
+    if (code == 0) {
+        wait_until(drains_or_dead, &scene, "the predecessor only drains");
+    }
     held_session_works(&scene);
     if (code == 0) {
         /* With its last session goes the predecessor, if the successor has not died before. */
@@ -207,9 +223,10 @@ static bool successor_killed_at(struct origin *origin, const char *call, unsigne
     churn_stop(churn, &result);
     printf("     successor killed at %s %u: reload exit %d, %s\n", call, step, code,
            !killed ? "it lived" : (alone ? "both are gone" : "the predecessor serves"));
-    /* Whom a successor had, accepted or in its listeners' queues, is lost with it: at most
-     * those in flight at that moment. Nobody else, and nobody is refused. */
-    unsigned may_be_lost = killed && successor_was_ready(&scene) ? IN_FLIGHT : 0;
+    /* Whom a successor had, accepted or in its listeners' queues, is lost with it: those in
+     * flight at that moment, and some who came while its sockets were closed one by one. Nobody
+     * else, and nobody is refused. */
+    unsigned may_be_lost = killed && successor_was_ready(&scene) ? 2 * IN_FLIGHT : 0;
     if ((!alone || !killed) &&
         (churn_lost(&result) > may_be_lost || result.lost[LOSS_REFUSED] > 0)) {
         churn_print(&result, scene.name);
