@@ -341,7 +341,7 @@ START_TEST(reload_waits_for_the_drain)
     session_works(&scene);
     session_close(&scene);
     ck_assert_int_eq(wait_gone(reload), 0);
-    ck_assert(!process_alive(scene.proxy.pid));
+    wait_gone(scene.proxy.pid);
     scene.proxy.pid = now.pid;
     proxy_stop(&scene.proxy);
 }

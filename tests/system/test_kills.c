@@ -78,7 +78,7 @@ static bool strace_works(void)
         return false;
     }
     struct outcome outcome;
-    run(&outcome, "strace", "-D", "-qq", "-o", "/dev/null", "true", NULL);
+    run(&outcome, "strace", "-qq", "-o", "/dev/null", "true", NULL);
     return outcome.code == 0;
 }
 
