@@ -80,10 +80,38 @@ static void enter_test(void)
     ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
 }
 
+static void for_each_file(void (*visit)(const char *path))
+{
+    DIR *folder = opendir(directory);
+    const struct dirent *entry;
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        char path[sizeof directory + sizeof entry->d_name + 1];
+        snprintf(path, sizeof path, "%s/%s", directory, entry->d_name);
+        visit(path);
+    }
+    if (folder != NULL) {
+        closedir(folder);
+    }
+}
+
+static bool ends_in(const char *path, const char *suffix)
+{
+    const char *dot = strrchr(path, '.');
+    return dot != NULL && strcmp(dot, suffix) == 0;
+}
+
+static void judge_log(const char *path)
+{
+    if (ends_in(path, ".log")) {
+        expect_clean_log(path);
+    }
+}
+
 /* Check calls this only when the test has not failed. */
 static void leave_test(void)
 {
     kill_children();
+    for_each_file(judge_log);
     nftw(directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -119,15 +147,12 @@ void case_begin(void)
     }
 }
 
-static bool is_log(const char *name)
-{
-    const char *dot = strrchr(name, '.');
-    return dot != NULL && (strcmp(dot, ".log") == 0 || strcmp(dot, ".out") == 0 ||
-                           strcmp(dot, ".err") == 0 || strcmp(dot, ".ini") == 0);
-}
-
 static void print_tail(const char *path)
 {
+    if (!ends_in(path, ".log") && !ends_in(path, ".out") && !ends_in(path, ".err") &&
+        !ends_in(path, ".ini")) {
+        return;
+    }
     FILE *file = fopen(path, "re");
     if (file == NULL) {
         return;
@@ -146,17 +171,8 @@ static void print_tail(const char *path)
 const char *case_end(void)
 {
     kill_children();
-    DIR *kept = opendir(directory);
-    if (kept != NULL) {
-        const struct dirent *entry;
-        while ((entry = readdir(kept)) != NULL) {
-            char path[sizeof directory + sizeof entry->d_name + 1];
-            snprintf(path, sizeof path, "%s/%s", directory, entry->d_name);
-            if (is_log(entry->d_name)) {
-                print_tail(path);
-            }
-        }
-        closedir(kept);
+    if (access(directory, F_OK) == 0) {
+        for_each_file(print_tail);
         printf("--- kept: %s\n", directory);
     }
     return skip_reason[0] != '\0' ? skip_reason : NULL;

@@ -126,6 +126,16 @@ unsigned file_mentions(const char *path, const char *text)
     return count;
 }
 
+void expect_clean_log(const char *path)
+{
+    static const char *const complaints[] = {"AddressSanitizer", "LeakSanitizer", "ThreadSanitizer",
+                                             "runtime error:", "Assertion"};
+    for (size_t i = 0; i < sizeof complaints / sizeof *complaints; i++) {
+        ck_assert_msg(file_mentions(path, complaints[i]) == 0, "%s speaks of %s", path,
+                      complaints[i]);
+    }
+}
+
 /* --- network --- */
 
 uint16_t port_reserve(uid_t owner)

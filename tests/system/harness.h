@@ -58,6 +58,10 @@ void copy_file(const char *from, const char *to, mode_t mode);
 /* How often `text` stands in the file. */
 unsigned file_mentions(const char *path, const char *text);
 
+/* No sanitizer, assertion or memory checker spoke up in it. Every *.log of a test's directory is
+ * looked at when the test has passed. */
+void expect_clean_log(const char *path);
+
 int64_t now_ms(void); /* monotonic */
 
 /* For states that have no event: asks until it is so, or fails the test saying `what`. */

@@ -175,12 +175,7 @@ void proxy_stop(struct proxy *proxy)
     int status = wait_gone(proxy->pid);
     ck_assert_msg(status <= 0, "the proxy ended with wait status %d", status);
     ck_assert_uint_eq(orphans_failed(), 0);
-    static const char *const complaints[] = {"AddressSanitizer", "LeakSanitizer", "ThreadSanitizer",
-                                             "runtime error:", "ssertion"};
-    for (size_t i = 0; i < sizeof complaints / sizeof *complaints; i++) {
-        ck_assert_msg(file_mentions(proxy->log, complaints[i]) == 0, "the log speaks of %s",
-                      complaints[i]);
-    }
+    expect_clean_log(proxy->log);
 }
 
 bool proxy_status(const struct proxy *proxy, struct status *status)

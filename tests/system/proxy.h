@@ -53,8 +53,8 @@ void proxy_reload_by_signal(struct proxy *proxy, int signal);
 /* Waits until the active process is the only generation left. */
 void proxy_wait_drained(struct proxy *proxy);
 
-/* Stops it gracefully and checks how it lived: every generation exited with 0, no sanitizer and no
- * assertion spoke up in the log. */
+/* Stops it gracefully and checks how it lived: every generation exited with 0, and the log is
+ * clean. */
 void proxy_stop(struct proxy *proxy);
 
 enum { GENERATIONS_MAX = 80 };
