@@ -202,10 +202,19 @@ static void *serve(void *argument)
 
 struct origin *origin_start(enum origin_kind kind)
 {
+    uint16_t port;
+    int listener = listen_loopback(&port);
+    struct origin *origin = origin_start_on(kind, listener);
+    origin->port = port;
+    return origin;
+}
+
+struct origin *origin_start_on(enum origin_kind kind, int listener)
+{
     struct origin *origin = calloc(1, sizeof *origin);
     ck_assert_ptr_nonnull(origin);
     origin->kind = kind;
-    origin->listener = listen_loopback(&origin->port);
+    origin->listener = listener;
     fcntl(origin->listener, F_SETFL, O_NONBLOCK);
     origin->epoll = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};

@@ -34,6 +34,9 @@ struct origin;
 /* Listens on 127.0.0.1 and serves until the test's process ends. */
 struct origin *origin_start(enum origin_kind kind);
 
+/* The same on a listening socket of the caller's, which it takes over. */
+struct origin *origin_start_on(enum origin_kind kind, int listener);
+
 uint16_t origin_port(const struct origin *origin);
 
 /* Connections accepted so far. From any thread. */

@@ -202,6 +202,32 @@ START_TEST(checks_beside_it)
 }
 END_TEST
 
+/* Another program of our user has joined the bind's group, so that steering by index cannot be
+ * trusted: the sockets are passed on, and no client is lost, whichever program it meets. */
+START_TEST(another_program_in_the_group)
+{
+    struct scene scene;
+    scene_start(&scene);
+    struct endpoint where = endpoint_loopback(scene.port);
+    int other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    setsockopt(other, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    setsockopt(other, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    ck_assert_int_eq(bind(other, &where.any, where.length), 0);
+    ck_assert_int_eq(listen(other, SOMAXCONN), 0);
+    origin_start_on(ORIGIN_ANSWER, other);
+    struct churn *churn = load(&scene, 0);
+    unsigned reloads = 0;
+    while (reloads < scaled(RELOADS, 6) || churn_ended(churn) < scaled(CONNECTIONS / 2, 4000)) {
+        configure(&scene, worker_counts[reloads % 4], "");
+        proxy_reload(&scene.proxy);
+        reloads++;
+    }
+    ck_assert_uint_ge(file_mentions(scene.proxy.log, "another program"), 1);
+    ck_assert_uint_ge(file_mentions(scene.proxy.log, "handed to the successor"), reloads);
+    scene_end(&scene, churn, reloads, "another program in the group");
+}
+END_TEST
+
 Suite *churn_suite(void)
 {
     Suite *suite = suite_create("churn");
@@ -212,5 +238,6 @@ Suite *churn_suite(void)
     scenario_add(suite, binds_come_and_go, 1200);
     scenario_add(suite, unix_bind, 1200);
     scenario_add(suite, checks_beside_it, 1200);
+    scenario_add(suite, another_program_in_the_group, 1200);
     return suite;
 }
