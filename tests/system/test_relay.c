@@ -405,6 +405,31 @@ START_TEST(max_sessions_leaves_the_rest_waiting)
 }
 END_TEST
 
+/* Clients that wait in the backlog of a full proxy are its clients, too: they are served after a
+ * reload, however long the sessions before them last. */
+START_TEST(backlog_of_a_full_proxy_outlives_a_reload)
+{
+    enum { LIMIT = 4, CLIENTS = 24 };
+    struct line line;
+    line_start(&line, "max-sessions = 4\n");
+    int clients[CLIENTS], servers[LIMIT];
+    open_numbered(&line, clients, CLIENTS);
+    for (unsigned i = 0; i < LIMIT; i++) {
+        servers[i] = accept_from(line.listener);
+    }
+    ck_assert(!readable_within(line.listener, 50));
+    proxy_reload(&line.proxy);
+    for (unsigned i = LIMIT; i < CLIENTS; i++) {
+        serve_numbered(accept_from(line.listener), clients, CLIENTS);
+    }
+    for (unsigned i = 0; i < LIMIT; i++) {
+        serve_numbered(servers[i], clients, CLIENTS);
+    }
+    proxy_wait_drained(&line.proxy);
+    proxy_stop(&line.proxy);
+}
+END_TEST
+
 START_TEST(global_max_sessions)
 {
     struct origin *origin = origin_start(ORIGIN_ANSWER);
@@ -555,6 +580,7 @@ Suite *relay_suite(void)
     scenario_add(suite, all_servers_refuse, 300);
     scenario_add(suite, idle_sessions_are_closed, 300);
     scenario_add(suite, max_sessions_leaves_the_rest_waiting, 300);
+    scenario_add(suite, backlog_of_a_full_proxy_outlives_a_reload, 300);
     scenario_add(suite, global_max_sessions, 300);
     scenario_add(suite, out_of_descriptors, 300);
     scenario_add(suite, access_log, 300);
