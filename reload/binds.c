@@ -123,15 +123,37 @@ static int open_tcp(struct bound *bound, unsigned count)
             return -fd;
         bound->fds[bound->count] = fd;
     }
+    bound->sockets = count;
     return 0;
+}
+
+static void steer(const struct bound *bound, struct steer_range range)
+{
+    int error = steering_set(bound->fds[0], range);
+    if (error)
+        log_warning("%s: cannot steer: %s", bound->conf->text, strerror(error));
 }
 
 static int listen_tcp(struct bound *bound)
 {
     int error = 0;
-    for (unsigned i = 0; i < bound->count && !error; i++)
+    for (unsigned i = 0; i < bound->sockets && !error; i++)
         error = socket_listen(bound->fds[i]);
+    if (!error && bound->ordered)
+        steer(bound, group_pinned(bound->sockets)); /* whoever joins it later gets nothing */
     return error;
+}
+
+/* So that every worker has a descriptor to watch. */
+static int add_copies(struct bound *bound, unsigned workers)
+{
+    while (bound->count < workers) {
+        int copy = fcntl(bound->fds[bound->count % bound->sockets], F_DUPFD_CLOEXEC, 0);
+        if (copy < 0)
+            return errno;
+        bound->fds[bound->count++] = copy;
+    }
+    return 0;
 }
 
 /* One socket, of which every worker watches a copy. */
@@ -155,21 +177,16 @@ static int open_unix(struct bound *bound, unsigned workers)
         return -fd;
     }
     bound->fds[bound->count++] = fd;
+    bound->sockets = 1;
     struct stat status;
     if (stat(bound->temporary, &status))
         return errno;
     bound->inode = status.st_ino;
     int error = socket_listen(fd);
-    while (!error && bound->count < workers) {
-        int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-        if (copy < 0)
-            return errno;
-        bound->fds[bound->count++] = copy;
-    }
-    return error;
+    return error ? error : add_copies(bound, workers);
 }
 
-/* Takes the predecessor's very sockets; copies see to it that every worker has one. */
+/* Takes the predecessor's very sockets. */
 static int adopt(struct bound *bound, struct offered *offered, unsigned workers)
 {
     unsigned count = offered->fd_count > workers ? offered->fd_count : workers;
@@ -180,13 +197,10 @@ static int adopt(struct bound *bound, struct offered *offered, unsigned workers)
         bound->fds[bound->count] = offered->fds[bound->count];
         offered->fds[bound->count] = -1;
     }
-    while (bound->count < count) {
-        int copy = fcntl(bound->fds[bound->count - offered->fd_count], F_DUPFD_CLOEXEC, 0);
-        if (copy < 0)
-            return errno;
-        bound->fds[bound->count++] = copy;
-    }
-    return 0;
+    bound->sockets = offered->fd_count;
+    bound->rotation = offered->rotation;
+    bound->ordered = offered->ordered;
+    return add_copies(bound, workers);
 }
 
 static int open_bound(struct bound *bound, struct offered *offered, unsigned workers)
@@ -194,11 +208,14 @@ static int open_bound(struct bound *bound, struct offered *offered, unsigned wor
     const struct address *address = &bound->conf->address;
     int error;
     if (is_unix(bound)) {
+        bound->way = BIND_RENAME;
         error = offered ? 0 : probe_unix(address);
         return error ? error : open_unix(bound, workers);
     }
-    if (offered && offered->fd_count)
+    if (offered && offered->fd_count) {
+        bound->way = BIND_PASS;
         return adopt(bound, offered, workers);
+    }
     error = offered ? 0 : probe_tcp(address);
     bound->ordered = !offered;
     return error ? error : open_tcp(bound, workers > GROUP_MIN ? workers : GROUP_MIN);
@@ -277,13 +294,6 @@ struct bound *binds_find(const struct binds *binds, const char *text)
     return NULL;
 }
 
-static void steer(const struct bound *bound, struct steer_range range)
-{
-    int error = steering_set(bound->fds[0], range);
-    if (error)
-        log_warning("%s: cannot steer: %s", bound->conf->text, strerror(error));
-}
-
 static const char *path_of(const struct bound *bound)
 {
     return bound->conf->address.un.sun_path;
@@ -310,44 +320,44 @@ void binds_publish(struct binds *binds)
     }
 }
 
-/* Whether the group holds our listeners and no other. */
-static bool alone_in_group(const struct bound *bound, unsigned successors)
+/* NULL: the group holds our listeners, so many successors', and no other; else what is wrong. */
+static const char *company(const struct bound *bound, unsigned successors)
 {
     size_t members;
-    int error = sockdiag_listeners(&bound->conf->address, &members);
-    if (error) {
-        log_warning("%s: cannot see who else listens there (%s)", bound->conf->text,
-                    strerror(error));
-        return false;
-    }
-    if (members != bound->count + successors)
-        log_warning("%s: %zu sockets listen there, not %u: another program has joined the group",
-                    bound->conf->text, members, bound->count + successors);
-    return members == bound->count + successors;
+    if (sockdiag_listeners(&bound->conf->address, &members))
+        return "the kernel does not tell who else listens there";
+    return members == bound->sockets + successors ? NULL : "another program listens there as well";
 }
 
-static enum bind_way choose_way(const struct bound *bound)
+/* NULL: the bind can be steered; else why not. */
+static const char *pin(struct bound *bound)
 {
-    if (is_unix(bound))
-        return BIND_RENAME;
-    if (!bound->ordered || !alone_in_group(bound, 0))
-        return BIND_PASS;
-    int error = steering_set(bound->fds[0], group_pinned(bound->count));
-    if (!error)
-        return BIND_STEER;
-    log_warning("%s: the kernel takes no steering program (%s)", bound->conf->text,
-                strerror(error));
-    return BIND_PASS;
+    bool disturbed = bound->disturbed;
+    bound->disturbed = false;
+    if (!bound->ordered)
+        return "the order of its sockets is not known";
+    if (steering_set(bound->fds[0], group_pinned(bound->sockets)))
+        return "the kernel takes no steering program";
+    if (disturbed)
+        return "another program listened there as well";
+    return company(bound, 0);
 }
 
-void binds_pin(struct binds *binds)
+void binds_pin(struct binds *binds, void (*report)(const char *line, void *arg), void *arg)
 {
     for (size_t i = 0; i < binds->count; i++) {
         struct bound *bound = &binds->list[i];
         bound->successors = 0;
-        bound->way = choose_way(bound);
-        if (bound->way == BIND_PASS)
-            log_notice("%s: its listening sockets are handed to the successor", bound->conf->text);
+        if (is_unix(bound))
+            continue;
+        const char *why = pin(bound);
+        bound->way = why ? BIND_PASS : BIND_STEER;
+        if (!why)
+            continue;
+        char line[ADDRESS_TEXT_MAX + 160];
+        snprintf(line, sizeof line, "%s: %s: its listening sockets are passed to the successor",
+                 bound->conf->text, why);
+        report(line, arg);
     }
 }
 
@@ -356,9 +366,8 @@ bool binds_undisturbed(const struct binds *binds)
     bool undisturbed = true;
     for (size_t i = 0; i < binds->count; i++) {
         struct bound *bound = &binds->list[i];
-        if (bound->way == BIND_STEER && bound->successors &&
-            !alone_in_group(bound, bound->successors)) {
-            bound->ordered = false; /* the next attempt passes it */
+        if (bound->way == BIND_STEER && bound->successors && company(bound, bound->successors)) {
+            bound->disturbed = true;
             undisturbed = false;
         }
     }
@@ -390,7 +399,8 @@ int binds_hand_over(struct binds *binds)
         struct bound *bound = &binds->list[i];
         int error = 0;
         if (bound->way == BIND_STEER && bound->successors)
-            error = steering_set(bound->fds[0], group_handed_over(bound->count, bound->successors));
+            error =
+                steering_set(bound->fds[0], group_handed_over(bound->sockets, bound->successors));
         else if (bound->way == BIND_RENAME && owns_path(bound))
             error = make_spare(bound);
         if (error) {
@@ -405,6 +415,8 @@ static void close_sinks(struct bound *bound)
 {
     while (bound->sink_count)
         close(bound->sinks[--bound->sink_count]);
+    free(bound->sinks);
+    bound->sinks = NULL;
 }
 
 static void take_back_unix(struct bound *bound)
@@ -423,7 +435,7 @@ void binds_take_back(struct binds *binds)
             continue;
         }
         if (bound->way == BIND_STEER || bound->sink_count)
-            steer(bound, group_pinned(bound->count));
+            steer(bound, group_pinned(bound->sockets));
         close_sinks(bound);
     }
 }
@@ -437,8 +449,10 @@ static bool will_close(const struct bound *bound)
 /* Who comes late to a bind that ends is to be refused, not let in and reset at the close. */
 static void sink_newcomers(struct bound *bound)
 {
-    int error = 0;
-    while (!error && bound->sink_count < GROUP_MIN) {
+    unsigned wanted = group_sinks(bound->sockets);
+    bound->sinks = calloc(wanted, sizeof *bound->sinks);
+    int error = bound->sinks ? 0 : ENOMEM;
+    while (!error && bound->sink_count < wanted) {
         int fd = steering_sink(&bound->conf->address);
         if (fd < 0)
             error = -fd;
@@ -446,7 +460,7 @@ static void sink_newcomers(struct bound *bound)
             bound->sinks[bound->sink_count++] = fd;
     }
     if (!error)
-        error = steering_set(bound->fds[0], group_handed_over(bound->count, GROUP_MIN));
+        error = steering_set(bound->fds[0], group_sunk(bound->sockets));
     if (!error)
         return;
     log_warning("%s: newcomers cannot be kept out while it closes: %s", bound->conf->text,
@@ -466,7 +480,13 @@ void binds_silence(struct binds *binds, bool alone)
                 (void)unlink(path_of(bound));
             continue;
         }
-        if (!bound->successors && bound->count && bound->ordered && alone_in_group(bound, 0))
+        if (bound->successors || bound->count == 0)
+            continue;
+        const char *why = company(bound, 0);
+        if (why)
+            log_warning("%s: %s: newcomers cannot be kept out while it closes", bound->conf->text,
+                        why);
+        else
             sink_newcomers(bound);
     }
 }
@@ -486,16 +506,16 @@ unsigned binds_queued(const struct binds *binds)
 
 static void close_bound(struct bound *bound)
 {
-    /* Where there is no successor the sinks are what one would be. */
-    unsigned others = bound->successors ? bound->successors : bound->sink_count;
-    for (unsigned index = bound->count; index-- > 0;) {
-        int fd = bound->fds[group_standing(index, bound->count, bound->rotation)];
-        if ((bound->way == BIND_STEER || bound->sink_count) && others >= GROUP_MIN &&
-            steering_set(fd, group_while_closing(index, others)))
+    while (bound->count > bound->sockets)
+        close(bound->fds[--bound->count]);
+    for (unsigned index = bound->sockets; index-- > 0;) {
+        int fd = bound->fds[group_standing(index, bound->sockets, bound->rotation)];
+        if (bound->way == BIND_STEER && bound->successors >= GROUP_MIN &&
+            steering_set(fd, group_while_closing(index, bound->successors)))
             log_warning("%s: cannot steer past a closing listener", bound->conf->text);
         close(fd);
     }
-    bound->count = 0;
+    bound->count = bound->sockets = 0;
     close_sinks(bound);
 }
 
@@ -512,10 +532,13 @@ void binds_settle(struct binds *binds, const struct offer *offer, bool orderly)
         const struct offered *offered = offer_find(offer, bound->conf->text);
         if (!offered || is_unix(bound) || bound->count == 0)
             continue;
-        bound->ordered = orderly && !offered->fd_count;
-        if (bound->ordered)
-            bound->rotation = group_rotation(bound->rotation, bound->count, offered->listeners);
-        steer(bound, bound->ordered ? group_pinned(bound->count) : by_hash);
+        if (offered->fd_count)
+            continue; /* the group is as it was */
+        bound->ordered = orderly;
+        bound->way = orderly ? BIND_STEER : BIND_PASS;
+        if (orderly)
+            bound->rotation = group_rotation(bound->rotation, bound->sockets, offered->listeners);
+        steer(bound, orderly ? group_pinned(bound->sockets) : by_hash);
     }
 }
 

@@ -19,19 +19,21 @@ enum bind_way {
 
 struct bound {
     const struct bind_conf *conf;
-    size_t frontend; /* index in the config */
-    int *fds;        /* in the order of listen() */
-    unsigned count;
+    size_t frontend;   /* index in the config */
+    int *fds;          /* the sockets, in the order of listen(), and then copies of them */
+    unsigned count;    /* of fds */
+    unsigned sockets;  /* how many of them are no copies */
     unsigned rotation; /* of the group, as group.h has it */
-    bool ordered;      /* the rotation is known: nobody but us is in the group, or moved us */
+    bool ordered;      /* the rotation is known, and the group is steered to us */
+    enum bind_way way; /* how it came to us, and is likely to go; chosen by binds_pin() */
     ino_t inode;       /* Unix: of our socket in the file system */
     char *temporary;   /* Unix: where the socket is until it is published; then NULL */
 
     /* While a successor is on its way: */
-    enum bind_way way;
-    unsigned successors;  /* listeners it has on this bind; 0: the bind ends with us */
-    char *spare;          /* Unix: a second name of our socket, to go back to */
-    int sinks[GROUP_MIN]; /* in the successor's place, where the bind ends with us */
+    unsigned successors; /* sockets it has on this bind; 0: the bind ends with us */
+    bool disturbed;      /* somebody joined the group meanwhile: the next attempt passes it */
+    char *spare;         /* Unix: a second name of our socket, to go back to */
+    int *sinks;          /* in the successor's place, where the bind ends with us */
     unsigned sink_count;
 };
 
@@ -43,7 +45,9 @@ struct binds {
 /* What a predecessor handed over of one bind. */
 struct offered {
     char text[ADDRESS_TEXT_MAX];
-    unsigned listeners;
+    unsigned listeners; /* its sockets */
+    unsigned rotation;  /* of the group, if ordered */
+    bool ordered;
     int *fds; /* fd_count of them, -1 when taken; none: open your own */
     unsigned fd_count;
 };
@@ -76,8 +80,9 @@ void binds_publish(struct binds *binds);
 
 /* Before a successor is launched: every group is pinned to us, so that the successor may listen
  * and yet receive nothing, and each bind's way is chosen. Steering is trusted only where the
- * group holds our listeners and no other, in an order we know. */
-void binds_pin(struct binds *binds);
+ * group holds our listeners and no other, in an order we know; where it is not, report is told so.
+ */
+void binds_pin(struct binds *binds, void (*report)(const char *line, void *arg), void *arg);
 
 /* True: as binds_pin() found it, plus the listeners the successor said it has. */
 bool binds_undisturbed(const struct binds *binds);

@@ -5,7 +5,7 @@
  * it wants:
  *
  *   {"pid": 1, "generation": 1}          who answers; always first
- *   {"progress": "..."}                  an error line of the successor
+ *   {"progress": "..."}                  an error line of the successor, or why a bind is passed
  *   {"result": "...", "exit": 0}         how it went; exit as of rpproxy(8)
  *   {"status": {...}}                    the answer to {"command": "status"}
  *   {"ended": true, ...}                 this process has drained, and exits

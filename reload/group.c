@@ -10,6 +10,16 @@ struct steer_range group_handed_over(unsigned old, unsigned own)
     return (struct steer_range){.first = old, .count = own};
 }
 
+unsigned group_sinks(unsigned own)
+{
+    return own + 1;
+}
+
+struct steer_range group_sunk(unsigned own)
+{
+    return (struct steer_range){.first = own, .count = 1};
+}
+
 struct steer_range group_while_closing(unsigned closing, unsigned own)
 {
     return (struct steer_range){.first = closing + 1, .count = own - 1};

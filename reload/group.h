@@ -29,6 +29,12 @@ struct steer_range group_pinned(unsigned own);
 /* The successor's listeners while all of the predecessor's are open. */
 struct steer_range group_handed_over(unsigned old, unsigned own);
 
+/* Where there is no successor, so many sinks (see steering.h) listen behind `own` listeners, and
+ * group_sunk() is steered to: the first of them, which keeps its index, since each of own that
+ * closes, in whatever order, moves another of the sinks into its place. */
+unsigned group_sinks(unsigned own);
+struct steer_range group_sunk(unsigned own);
+
 /* The range to steer to before the predecessor closes its highest index `closing`: the
  * successor's listeners that the close neither moves nor lets others move onto. It is valid
  * before and after the close. own is at least GROUP_MIN. */

@@ -173,17 +173,18 @@ static void offer(struct handover *handover)
     struct generation *generation = handover->generation;
     for (size_t i = 0; i < generation->binds->count; i++) {
         const struct bound *bound = &generation->binds->list[i];
-        struct message_offer_bind message = {.listeners = bound->count};
+        struct message_offer_bind message = {
+            .listeners = bound->sockets, .rotation = bound->rotation, .ordered = bound->ordered};
         memcpy(message.text, bound->conf->text, sizeof message.text);
         unsigned at = 0;
         do {
-            unsigned fds = bound->way == BIND_PASS ? bound->count - at : 0;
+            unsigned fds = bound->way == BIND_PASS ? bound->sockets - at : 0;
             if (fds > MESSAGE_FDS_MAX)
                 fds = MESSAGE_FDS_MAX;
             channel_send(handover->channel, MESSAGE_OFFER_BIND, &message, sizeof message,
                          bound->fds + at, fds);
             at += fds;
-        } while (bound->way == BIND_PASS && at < bound->count);
+        } while (bound->way == BIND_PASS && at < bound->sockets);
     }
     const struct message_offer end_of_offer = {.generation = generation->number,
                                                .pid = (uint32_t)getpid()};
@@ -296,12 +297,20 @@ static void on_lost(const char *why, void *arg)
     handover->channel = NULL;
 }
 
+/* What those who wait for the reload, and those who read the log, should know of it. */
+static void tell(const char *line, void *arg)
+{
+    const struct generation *generation = arg;
+    log_warning("%s", line);
+    control_progress(generation->control, line, strlen(line));
+}
+
 static void launch(struct handover *handover)
 {
     struct generation *generation = handover->generation;
     handover->state = HANDOVER_LAUNCHED;
     handover->again = false;
-    binds_pin(generation->binds);
+    binds_pin(generation->binds, tell, generation);
     int error = program_launch(generation->program, &handover->child);
     if (error) {
         char text[512];

@@ -67,6 +67,8 @@ struct message_hello {
 struct message_offer_bind {
     char text[ADDRESS_TEXT_MAX];
     uint32_t listeners;
+    uint32_t rotation; /* of the group, if ordered */
+    uint32_t ordered;  /* 0: how the sockets stand in it is not known */
 };
 
 /* Ends the OFFER_BINDs. */

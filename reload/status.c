@@ -27,11 +27,11 @@ static json_t *generations(const struct generation *generation, uint64_t live)
     return list;
 }
 
-static const char *handover_name(const struct bound *bound)
+static const char *handover_name(enum bind_way way)
 {
-    if (address_is_unix(&bound->conf->address))
-        return "rename";
-    return bound->ordered ? "steer" : "pass";
+    static const char *const names[] = {
+        [BIND_STEER] = "steer", [BIND_PASS] = "pass", [BIND_RENAME] = "rename"};
+    return names[way];
 }
 
 static json_t *binds_json(const struct generation *generation)
@@ -42,7 +42,7 @@ static json_t *binds_json(const struct generation *generation)
         json_array_append_new(
             list, json_pack("{s:s, s:s, s:i, s:s}", "address", bound->conf->text, "frontend",
                             generation->config->frontends[bound->frontend].name, "listeners",
-                            (int)bound->count, "handover", handover_name(bound)));
+                            (int)bound->count, "handover", handover_name(bound->way)));
     }
     return list;
 }

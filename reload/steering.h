@@ -24,12 +24,12 @@ int steering_set(int listener_fd, struct steer_range range) __attribute__((warn_
 
 /* Opens a sink: a listener of the address's group that hears nothing. A SYN steered to it is
  * dropped without an answer; the client repeats it after a second, and meets who stands there then,
- * or is refused when nobody does. It takes the place of a successor where there is none: GROUP_MIN
- * of them are opened, steered to while the bind's own listeners close, and closed last. A sink
- * demands packets whose TTL or hop limit is 255 (IP_MINTTL, RFC 5082). Those who send 255 and sit
- * on the same link would be let in, and reset when the sink closes; few systems do. A socket filter
- * that drops SYNs would spare none, but on a TCP socket it needs CAP_NET_ADMIN since Linux 6.18.
- * Returns the descriptor, close-on-exec, or -errno. */
+ * or is refused when nobody does. It takes the place of a successor where there is none:
+ * group_sinks() of them are opened, one is steered to while the bind's own listeners close, and
+ * they are closed last. A sink demands packets whose TTL or hop limit is 255 (IP_MINTTL, RFC 5082).
+ * Those who send 255 and sit on the same link would be let in, and reset when the sink closes; few
+ * systems do. A socket filter that drops SYNs would spare none, but on a TCP socket it needs
+ * CAP_NET_ADMIN since Linux 6.18. Returns the descriptor, close-on-exec, or -errno. */
 int steering_sink(const struct address *address) __attribute__((warn_unused_result));
 
 /* Returns when every packet that the kernel was working on at the call is done with, so that none

@@ -61,7 +61,9 @@ static bool add_offered(struct offer *offer, const struct received *message)
             return false;
         offer->list = list;
         offered = &list[offer->count++];
-        *offered = (struct offered){.listeners = bind->listeners};
+        *offered = (struct offered){.listeners = bind->listeners,
+                                    .rotation = bind->rotation,
+                                    .ordered = bind->ordered != 0};
         memcpy(offered->text, bind->text, sizeof offered->text - 1);
     }
     if (message->fd_count == 0)
@@ -84,7 +86,7 @@ static void say_ready(struct succession *succession)
         const struct bound *bound = &binds->list[i];
         if (!offer_find(&succession->offer, bound->conf->text))
             continue;
-        struct message_ready_bind ready = {.listeners = bound->count};
+        struct message_ready_bind ready = {.listeners = bound->sockets};
         memcpy(ready.text, bound->conf->text, sizeof ready.text);
         channel_send(succession->channel, MESSAGE_READY_BIND, &ready, sizeof ready, NULL, 0);
     }

@@ -26,6 +26,7 @@ static const struct {
     {"long_sessions", long_sessions_suite},
     {"programs", programs_suite},
     {"kills", kills_suite},
+    {"fallback", fallback_suite},
     {"late_handshakes", late_handshakes_suite},
 };
 

@@ -9,7 +9,7 @@
 
 /* What the kernel does: slots that hold "generation * 10 + number in the order of listen()". */
 struct simulation {
-    unsigned slots[2 * MOST];
+    unsigned slots[2 * MOST + 1];
     unsigned used;
 };
 
@@ -111,6 +111,26 @@ START_TEST(agrees_with_last_moves_into_the_slot)
 }
 END_TEST
 
+/* Whichever of the slots below the sinks closes first, new connections meet a sink. */
+START_TEST(sinks_whatever_the_order)
+{
+    for (unsigned own = 1; own <= MOST; own++)
+        for (unsigned step = 1; step <= MOST; step++) {
+            struct simulation group = {.used = 0};
+
+            simulate_listen(&group, 0, own);
+            simulate_listen(&group, 1, group_sinks(own));
+            for (unsigned left = own, at = 0; left > 0; left--) {
+                ck_assert(holds_only(&group, group_sunk(own), 1));
+                for (at = (at + step) % own; group.slots[at] >= 10;)
+                    at = (at + 1) % own;
+                simulate_close(&group, at);
+            }
+            ck_assert(holds_only(&group, group_sunk(own), 1));
+        }
+}
+END_TEST
+
 Suite *group_suite(void)
 {
     Suite *suite = suite_create("group");
@@ -119,6 +139,7 @@ Suite *group_suite(void)
     tcase_add_test(tests, ranges);
     tcase_add_test(tests, rotation_of_the_header_s_example);
     tcase_add_test(tests, agrees_with_last_moves_into_the_slot);
+    tcase_add_test(tests, sinks_whatever_the_order);
     suite_add_tcase(suite, tests);
     return suite;
 }

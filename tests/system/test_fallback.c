@@ -1,0 +1,291 @@
+/* Reloads in bad company: strangers in the reuseport group, a predecessor that dies while it
+ * lingers, stops and reloads in the midst of a reload, everything in the file changed at once. */
+#include "churn.h"
+#include "harness.h"
+#include "net.h"
+#include "origin.h"
+#include "proxy.h"
+#include "scenarios.h"
+#include "tun.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { RELOADS = 12, IN_FLIGHT = 100, CONNECTIONS = 200 };
+
+static const unsigned worker_counts[] = {1, 4, 2, 3};
+
+struct scene {
+    struct proxy proxy;
+    struct origin *origin;
+    uint16_t port;
+};
+
+static void configure(const struct scene *scene, unsigned workers, const char *more_binds)
+{
+    proxy_configure(&scene->proxy,
+                    "workers = %u\nlinger-timeout = 60s\n"
+                    "[listen main]\nbind = 127.0.0.1:%u\n%sserver = a 127.0.0.1:%u\n",
+                    workers, scene->port, more_binds, origin_port(scene->origin));
+}
+
+static void scene_start(struct scene *scene)
+{
+    scene->origin = origin_start(ORIGIN_ANSWER);
+    scene->port = port_reserve(getuid());
+    proxy_init(&scene->proxy, "proxy");
+    configure(scene, 2, "");
+    proxy_start(&scene->proxy);
+}
+
+static struct churn *load(uint16_t port)
+{
+    struct churn *churn = churn_start(
+        &(struct churn_options){.target = endpoint_loopback(port), .in_flight = IN_FLIGHT});
+    churn_wait(churn, IN_FLIGHT);
+    return churn;
+}
+
+static void scene_end(struct scene *scene, struct churn *churn, const char *what)
+{
+    churn_wait(churn, churn_ended(churn) + CONNECTIONS);
+    churn_stop_clean(churn, what);
+    proxy_wait_drained(&scene->proxy);
+    proxy_stop(&scene->proxy);
+}
+
+/* Another program of the same user: it listens, and never accepts. */
+static int join_group(uint16_t port)
+{
+    struct endpoint address = endpoint_loopback(port);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    ck_assert_int_ge(fd, 0);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    ck_assert_int_eq(bind(fd, &address.any, address.length), 0);
+    ck_assert_int_eq(listen(fd, 16), 0);
+    return fd;
+}
+
+/* A reload of which its answer and the log say that the bind was passed, and why. */
+static void reload_passing(struct scene *scene, const char *why)
+{
+    struct outcome outcome;
+    char text[128];
+    snprintf(text, sizeof text, "127.0.0.1:%u: %s", scene->port, why);
+    unsigned before = file_mentions(scene->proxy.log, text);
+    int code = proxy_command(&scene->proxy, &outcome, "reload", NULL);
+    ck_assert_msg(code == 0, "exit %d: %s", code, outcome.err);
+    ck_assert_msg(strstr(outcome.err, text) != NULL, "the answer does not say \"%s\": %s", text,
+                  outcome.err);
+    ck_assert_uint_gt(file_mentions(scene->proxy.log, text), before);
+    struct status status;
+    ck_assert(proxy_status(&scene->proxy, &status));
+    scene->proxy.pid = status.pid;
+    scene->proxy.generation = status.generation;
+}
+
+static void expect_way(const struct scene *scene, const char *way)
+{
+    struct outcome outcome;
+    char format[64], found[16];
+    ck_assert_int_eq(proxy_command(&scene->proxy, &outcome, "status", NULL), 0);
+    snprintf(format, sizeof format, "127.0.0.1:%u", scene->port);
+    const char *line = strstr(outcome.out, format);
+    ck_assert_ptr_nonnull(line);
+    ck_assert_int_eq(sscanf(line, "%*s %*s %*s %15s", found), 1);
+    ck_assert_msg(strcmp(found, way) == 0, "status says: %s", outcome.out);
+}
+
+START_TEST(stranger_in_the_group)
+{
+    struct scene scene;
+    scene_start(&scene);
+    struct churn *churn = load(scene.port);
+    int stranger = join_group(scene.port);
+    for (unsigned i = 0; i < scaled(RELOADS, 4); i++) {
+        configure(&scene, worker_counts[i % 4], "");
+        reload_passing(&scene, "another program listens there as well");
+        expect_way(&scene, "pass");
+        churn_wait(churn, churn_ended(churn) + CONNECTIONS);
+    }
+    close(stranger);
+    for (unsigned i = 0; i < scaled(RELOADS, 4); i++) {
+        configure(&scene, worker_counts[i % 4], "");
+        proxy_reload(&scene.proxy);
+        expect_way(&scene, "steer");
+    }
+    scene_end(&scene, churn, "a stranger in the group, and gone");
+}
+END_TEST
+
+static bool successor_waits(void *argument)
+{
+    const struct scene *scene = argument;
+    return file_mentions(scene->proxy.log, "waits") > 0;
+}
+
+/* The successor comes by way of a script that lets a program of the test's join first. */
+START_TEST(stranger_joins_meanwhile)
+{
+    struct scene scene;
+    char gate[PATH_MAX], wrapper[PATH_MAX];
+    scene.origin = origin_start(ORIGIN_ANSWER);
+    scene.port = port_reserve(getuid());
+    proxy_init(&scene.proxy, "proxy");
+    proxy_own_binary(&scene.proxy);
+    configure(&scene, 2, "");
+    proxy_start(&scene.proxy);
+    struct churn *churn = load(scene.port);
+    test_path(gate, "gate");
+    test_path(wrapper, "waiting");
+    write_file(gate, 0644, "closed");
+    write_file(wrapper, 0755,
+               "#!/bin/sh\necho waits >&2\nwhile [ -e %s ]; do sleep 0.01; done\nexec %s \"$@\"\n",
+               gate, proxy_binary());
+    ck_assert_int_eq(rename(wrapper, scene.proxy.program), 0);
+
+    char answer[PATH_MAX], text[4096];
+    test_path(answer, "answer");
+    const char *argv[] = {proxy_binary(), "reload", "-f", scene.proxy.file, NULL};
+    pid_t command = program_start(&(struct program){.argv = argv, .out = answer, .err = answer});
+    wait_until(successor_waits, &scene, "the successor is launched");
+    int stranger = join_group(scene.port);
+    unlink(gate);
+    int code = wait_gone(command);
+    read_file(answer, text, sizeof text);
+    ck_assert_msg(code == 0, "exit %d: %s", code, text);
+    ck_assert_msg(strstr(text, "another program listened there") != NULL, "it says: %s", text);
+    expect_way(&scene, "pass");
+    churn_wait(churn, churn_ended(churn) + CONNECTIONS);
+    close(stranger);
+    struct status status;
+    ck_assert(proxy_status(&scene.proxy, &status));
+    scene.proxy.pid = status.pid;
+    scene.proxy.generation = status.generation;
+    copy_file(proxy_binary(), scene.proxy.program, 0755);
+    proxy_reload(&scene.proxy);
+    expect_way(&scene, "steer");
+    scene_end(&scene, churn, "a stranger that joins meanwhile");
+}
+END_TEST
+
+static bool predecessor_lingers(void *argument)
+{
+    const struct scene *scene = argument;
+    return file_mentions(scene->proxy.log, "reloaded: ") > 0;
+}
+
+/* Hand-made clients keep their last ACK back, and with it the predecessor, until it is killed. */
+static const char *kill_lingering_predecessor(struct scene *scene)
+{
+    const char *why = "no network namespace may be made here";
+    if (!network_own()) {
+        return why;
+    }
+    struct tun *tun = tun_open(&why);
+    if (tun == NULL) {
+        return why;
+    }
+    scene->origin = origin_start(ORIGIN_ANSWER);
+    scene->port = port_reserve(getuid());
+    proxy_init(&scene->proxy, "proxy");
+    char held[64];
+    uint16_t held_port = port_reserve(getuid());
+    snprintf(held, sizeof held, "bind = " TUN_SERVER ":%u\n", held_port);
+    configure(scene, 2, held);
+    proxy_start(&scene->proxy);
+    tun_clients_start(
+        tun,
+        &(struct tun_options){
+            .port = held_port, .in_flight = 10, .total = 10, .hold = true, .give_up_in_ms = 1000});
+    tun_clients_wait_answered(tun, 10);
+    pid_t predecessor = scene->proxy.pid;
+    proxy_reload(&scene->proxy);
+    wait_until(predecessor_lingers, scene, "the predecessor lingers");
+    kill(predecessor, SIGKILL);
+    wait_gone(predecessor);
+    struct tun_result result;
+    tun_clients_stop(tun, &result);
+    return NULL;
+}
+
+START_TEST(predecessor_killed_while_lingering)
+{
+    struct scene scene;
+    const char *skip = kill_lingering_predecessor(&scene);
+    if (skip != NULL) {
+        skip_test("%s", skip);
+    }
+    proxy_wait_drained(&scene.proxy);
+    struct churn *churn = load(scene.port);
+    for (unsigned i = 0; i < scaled(RELOADS, 5); i++) {
+        configure(&scene, worker_counts[i % 4], "");
+        reload_passing(&scene, "the order of its sockets is not known");
+        expect_way(&scene, "pass");
+        churn_wait(churn, churn_ended(churn) + CONNECTIONS);
+    }
+    scene_end(&scene, churn, "after a predecessor's death in its linger");
+}
+END_TEST
+
+/* Who has come is served, also where the bind is passed; who comes later is refused. */
+static void expect_only_refused(struct churn *churn, const char *what)
+{
+    struct churn_result result;
+    churn_stop(churn, &result);
+    if (churn_lost(&result) > result.lost[LOSS_REFUSED]) {
+        churn_print(&result, what);
+        ck_abort_msg("%s: clients were lost that the proxy had", what);
+    }
+}
+
+START_TEST(passed_bind_ends)
+{
+    struct scene scene;
+    const char *skip = kill_lingering_predecessor(&scene);
+    if (skip != NULL) {
+        skip_test("%s", skip);
+    }
+    proxy_wait_drained(&scene.proxy);
+    reload_passing(&scene, "the order of its sockets is not known");
+    uint16_t passed = scene.port;
+    scene.port = port_reserve(getuid());
+    struct churn *removed = load(passed);
+    configure(&scene, 3, "");
+    proxy_reload(&scene.proxy);
+    struct churn *churn = load(scene.port);
+    proxy_wait_drained(&scene.proxy);
+    expect_only_refused(removed, "a passed bind that is removed");
+    scene_end(&scene, churn, "its successor");
+}
+END_TEST
+
+START_TEST(stop_of_passed_binds)
+{
+    struct scene scene;
+    const char *skip = kill_lingering_predecessor(&scene);
+    if (skip != NULL) {
+        skip_test("%s", skip);
+    }
+    proxy_wait_drained(&scene.proxy);
+    reload_passing(&scene, "the order of its sockets is not known");
+    struct churn *churn = load(scene.port);
+    proxy_stop(&scene.proxy);
+    expect_only_refused(churn, "a stop with passed binds");
+}
+END_TEST
+
+Suite *fallback_suite(void)
+{
+    Suite *suite = suite_create("fallback");
+    scenario_add(suite, stranger_in_the_group, 600);
+    scenario_add(suite, stranger_joins_meanwhile, 300);
+    scenario_add(suite, predecessor_killed_while_lingering, 600);
+    scenario_add(suite, passed_bind_ends, 300);
+    scenario_add(suite, stop_of_passed_binds, 300);
+    return suite;
+}
