@@ -322,10 +322,13 @@ void generation_stop(struct generation *generation)
         generation_exit(generation, EXIT_DONE);
         break;
     case GENERATION_ACTIVE:
-        generation->reload_wanted = false;
-        generation->stop_wanted = !handover_cancel(generation);
-        if (generation->stop_wanted)
+        if (generation->handover || generation->succession) { /* to its end, generation_go_on() */
+            generation->stop_wanted = true;
+            handover_cancel(generation);
             return;
+        }
+        generation->reload_wanted = false;
+        control_reload_over(generation->control, EXIT_FAILED, "the proxy was told to stop");
         log_notice("stopping: no new connections are accepted");
         notify_stopping();
         elders_stop(&generation->elders);

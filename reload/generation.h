@@ -90,7 +90,7 @@ struct generation {
     uint64_t drain_cut;      /* how many were cut */
 
     bool reload_wanted; /* one more, once the present one is over */
-    bool stop_wanted;   /* once the present reload is over */
+    bool stop_wanted;   /* likewise, and rather */
     bool stop_signalled;
     bool drained;   /* our own sessions have ended */
     bool published; /* pidfile and control socket are ours to remove */
@@ -109,7 +109,8 @@ const char *generation_state_name(enum generation_state state);
 enum exit_status generation_reload(struct generation *generation);
 
 /* Graceful stop: stop accepting, drain within stop-timeout, exit after the generations that drain
- * have done the same. Asked again it changes nothing. */
+ * have done the same. Where our predecessor's listeners are still open, or a successor is on its
+ * way that cannot be called back, that comes to its end before. Asked again it changes nothing. */
 void generation_stop(struct generation *generation);
 
 /* For the roles: */
@@ -136,7 +137,8 @@ void generation_take_back(struct generation *generation);
 void generation_reload_over(struct generation *generation, enum exit_status status,
                             const char *text, uint64_t milliseconds);
 
-/* Does what was asked for during a reload that failed: a stop, or another reload. */
+/* Does what was asked for while a reload failed, or while our own predecessor had its listeners
+ * open: a stop, or another reload. */
 void generation_go_on(struct generation *generation);
 
 /* Drains now; sessions left at the end of timeout milliseconds (0: no end) are cut for reason. */

@@ -56,6 +56,8 @@ void handover_free(struct handover *handover)
 {
     if (!handover)
         return;
+    if (handover->state < HANDOVER_COMMITTED)
+        child_kill(&handover->child);
     if (handover->timeout)
         event_free(handover->timeout);
     channel_close(handover->channel);
@@ -348,16 +350,14 @@ void handover_begin(struct generation *generation)
     launch(handover);
 }
 
-bool handover_cancel(struct generation *generation)
+void handover_cancel(struct generation *generation)
 {
     struct handover *handover = generation->handover;
     if (!handover)
-        return true;
-    if (handover->state >= HANDOVER_COMMITTED && handover->state != HANDOVER_ENDING)
-        return false;
-    child_kill(&handover->child);
-    end(handover, EXIT_FAILED, "the proxy was told to stop");
-    return true;
+        return;
+    handover->again = false;
+    if (handover->state < HANDOVER_COMMITTED)
+        give_up(handover, "was killed: the proxy was told to stop");
 }
 
 /* type: CLOSED or SESSIONS. */

@@ -22,8 +22,9 @@ void handover_begin(struct generation *generation);
 /* A child has changed its state (SIGCHLD). */
 void handover_on_child(struct generation *generation);
 
-/* We are to stop. True: there is no successor, or it was not committed yet and has been killed. */
-bool handover_cancel(struct generation *generation);
+/* We are to stop: a successor that is not committed yet is killed, and the reload ends as any other
+ * that fails. */
+void handover_cancel(struct generation *generation);
 
 /* Our listeners are closed: the elders go over, and the groups are the successor's. */
 void handover_closed(struct generation *generation);
@@ -37,6 +38,7 @@ pid_t handover_pid(const struct handover *handover);
 /* A reload is under way: the successor does not serve yet. */
 bool handover_pending(const struct handover *handover);
 
+/* Kills a successor that is not committed: it would take our end for an accident, and serve. */
 void handover_free(struct handover *handover);
 
 #endif

@@ -45,10 +45,7 @@ static void over(struct succession *succession)
     struct generation *generation = succession->generation;
     generation->succession = NULL;
     succession_free(succession);
-    if (generation->reload_wanted) {
-        generation->reload_wanted = false;
-        (void)generation_reload(generation);
-    }
+    generation_go_on(generation);
 }
 
 static bool add_offered(struct offer *offer, const struct received *message)
@@ -124,8 +121,6 @@ static void predecessor_closed(struct succession *succession, const struct messa
     struct channel *channel = succession->channel;
     succession->channel = NULL;
     elders_add(&generation->elders, channel, about);
-    if (generation->state != GENERATION_ACTIVE) /* told to stop while it lingered */
-        elders_stop(&generation->elders);
     over(succession);
 }
 

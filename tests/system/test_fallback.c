@@ -12,9 +12,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-enum { RELOADS = 12, IN_FLIGHT = 100, CONNECTIONS = 200 };
+enum { RELOADS = 12, IN_FLIGHT = 100, CONNECTIONS = 200, HELD = 10 };
 
 static const unsigned worker_counts[] = {1, 4, 2, 3};
 
@@ -179,30 +180,46 @@ static bool predecessor_lingers(void *argument)
     return file_mentions(scene->proxy.log, "reloaded: ") > 0;
 }
 
-/* Hand-made clients keep their last ACK back, and with it the predecessor, until it is killed. */
-static const char *kill_lingering_predecessor(struct scene *scene)
+/* A proxy whose next reload finds HELD hand-made clients that keep their last ACK back, and with it
+ * the predecessor. Returns NULL, or why it cannot be had here. */
+static const char *start_lingering(struct scene *scene, struct tun **tun, unsigned give_up_in_ms)
 {
     const char *why = "no network namespace may be made here";
     if (!network_own()) {
         return why;
     }
-    struct tun *tun = tun_open(&why);
-    if (tun == NULL) {
+    *tun = tun_open(&why);
+    if (*tun == NULL) {
         return why;
     }
     scene->origin = origin_start(ORIGIN_ANSWER);
+    struct origin *echo = origin_start(ORIGIN_ECHO);
     scene->port = port_reserve(getuid());
     proxy_init(&scene->proxy, "proxy");
-    char held[64];
     uint16_t held_port = port_reserve(getuid());
-    snprintf(held, sizeof held, "bind = " TUN_SERVER ":%u\n", held_port);
-    configure(scene, 2, held);
+    configure(scene, 2, "");
+    char text[4096];
+    size_t length = read_file(scene->proxy.file, text, sizeof text);
+    write_file(scene->proxy.file, 0644,
+               "%.*s[listen held]\nbind = " TUN_SERVER ":%u\nserver = a 127.0.0.1:%u\n",
+               (int)length, text, held_port, origin_port(echo));
     proxy_start(&scene->proxy);
-    tun_clients_start(
-        tun,
-        &(struct tun_options){
-            .port = held_port, .in_flight = 10, .total = 10, .hold = true, .give_up_in_ms = 1000});
-    tun_clients_wait_answered(tun, 10);
+    tun_clients_start(*tun, &(struct tun_options){.port = held_port,
+                                                  .in_flight = HELD,
+                                                  .total = HELD,
+                                                  .hold = true,
+                                                  .give_up_in_ms = give_up_in_ms});
+    tun_clients_wait_answered(*tun, HELD);
+    return NULL;
+}
+
+static const char *kill_lingering_predecessor(struct scene *scene)
+{
+    struct tun *tun;
+    const char *why = start_lingering(scene, &tun, 1000);
+    if (why != NULL) {
+        return why;
+    }
     pid_t predecessor = scene->proxy.pid;
     proxy_reload(&scene->proxy);
     wait_until(predecessor_lingers, scene, "the predecessor lingers");
@@ -279,6 +296,126 @@ START_TEST(stop_of_passed_binds)
 }
 END_TEST
 
+/* A stop waits for the predecessor's listeners, and then ends the binds as any other stop. */
+START_TEST(stop_right_after_a_reload)
+{
+    struct scene scene;
+    scene.origin = origin_start(ORIGIN_ANSWER);
+    scene.port = port_reserve(getuid());
+    proxy_init(&scene.proxy, "proxy");
+    for (unsigned i = 0; i < scaled(RELOADS, 4); i++) {
+        configure(&scene, worker_counts[i % 4], "");
+        proxy_start(&scene.proxy);
+        struct churn *churn = load(scene.port);
+        proxy_reload(&scene.proxy);
+        proxy_stop(&scene.proxy);
+        expect_only_refused(churn, "a stop right after a reload");
+    }
+}
+END_TEST
+
+/* The successor is launched, and says nothing. */
+static void hang_successor(struct scene *scene, char successor_file[static PATH_MAX])
+{
+    char wrapper[PATH_MAX];
+    test_path(successor_file, "successor");
+    test_path(wrapper, "hanging");
+    write_file(wrapper, 0755,
+               "#!/bin/sh\necho $$ > %s.new\nmv %s.new %s\n"
+               "while :; do sleep 0.01; [ -e %s.go ] && exec %s \"$@\"; done\n",
+               successor_file, successor_file, successor_file, successor_file, proxy_binary());
+    ck_assert_int_eq(rename(wrapper, scene->proxy.program), 0);
+}
+
+static bool file_is_there(void *argument)
+{
+    return access(argument, F_OK) == 0;
+}
+
+static void scene_start_to_hang(struct scene *scene, char successor_file[static PATH_MAX])
+{
+    scene->origin = origin_start(ORIGIN_ANSWER);
+    scene->port = port_reserve(getuid());
+    proxy_init(&scene->proxy, "proxy");
+    proxy_own_binary(&scene->proxy);
+    configure(scene, 2, "");
+    proxy_start(&scene->proxy);
+    hang_successor(scene, successor_file);
+}
+
+static pid_t pid_in(const char *file)
+{
+    char text[32];
+    int pid;
+    ck_assert_uint_gt(read_file(file, text, sizeof text), 0);
+    ck_assert_int_eq(sscanf(text, "%d", &pid), 1);
+    return pid;
+}
+
+START_TEST(stop_during_a_reload)
+{
+    struct scene scene;
+    char successor_file[PATH_MAX];
+    scene_start_to_hang(&scene, successor_file);
+    struct churn *churn = load(scene.port);
+    char answer[PATH_MAX], text[4096];
+    test_path(answer, "answer");
+    const char *argv[] = {proxy_binary(), "reload", "-f", scene.proxy.file, NULL};
+    pid_t command = program_start(&(struct program){.argv = argv, .out = answer, .err = answer});
+    wait_until(file_is_there, successor_file, "the successor is launched");
+    struct outcome outcome;
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "stop", NULL), 0);
+    int status = wait_gone(command);
+    read_file(answer, text, sizeof text);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 5 &&
+                      strstr(text, "told to stop") != NULL,
+                  "wait status %d: %s", status, text);
+    wait_gone(pid_in(successor_file));
+    wait_gone(scene.proxy.pid);
+    expect_only_refused(churn, "a stop during a reload");
+}
+END_TEST
+
+/* Who ends the proxy at once does not mean the successor to take over. */
+START_TEST(sigint_during_a_reload)
+{
+    struct scene scene;
+    char successor_file[PATH_MAX], go[PATH_MAX + 4];
+    scene_start_to_hang(&scene, successor_file);
+    kill(scene.proxy.pid, SIGHUP);
+    wait_until(file_is_there, successor_file, "the successor is launched");
+    kill(scene.proxy.pid, SIGINT);
+    wait_gone(scene.proxy.pid);
+    snprintf(go, sizeof go, "%s.go", successor_file);
+    write_file(go, 0644, "go");
+    wait_gone(pid_in(successor_file));
+}
+END_TEST
+
+/* A predecessor that lingers owes its clients what it has begun, whatever it is told. */
+START_TEST(sigterm_to_a_lingering_predecessor)
+{
+    struct scene scene;
+    struct tun *tun;
+    const char *skip = start_lingering(&scene, &tun, 0);
+    if (skip != NULL) {
+        skip_test("%s", skip);
+    }
+    pid_t predecessor = scene.proxy.pid;
+    struct churn *churn = load(scene.port);
+    proxy_reload(&scene.proxy);
+    kill(predecessor, SIGTERM);
+    struct outcome outcome;
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", NULL), 0);
+    struct tun_result result;
+    tun_clients_stop(tun, &result);
+    tun_print_losses(&result);
+    ck_assert_uint_eq(result.ends[TUN_COMPLETED], HELD);
+    wait_gone(predecessor);
+    scene_end(&scene, churn, "beside a predecessor that got SIGTERM");
+}
+END_TEST
+
 Suite *fallback_suite(void)
 {
     Suite *suite = suite_create("fallback");
@@ -287,5 +424,9 @@ Suite *fallback_suite(void)
     scenario_add(suite, predecessor_killed_while_lingering, 600);
     scenario_add(suite, passed_bind_ends, 300);
     scenario_add(suite, stop_of_passed_binds, 300);
+    scenario_add(suite, stop_right_after_a_reload, 300);
+    scenario_add(suite, stop_during_a_reload, 300);
+    scenario_add(suite, sigint_during_a_reload, 300);
+    scenario_add(suite, sigterm_to_a_lingering_predecessor, 300);
     return suite;
 }
