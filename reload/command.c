@@ -18,10 +18,14 @@
 #define SURVIVOR_WAIT_MS 10000
 #define SURVIVOR_LOOK_MS 20
 #define ANSWER_MAX       ((size_t)64 << 20)
+/* A process that has just been replaced hangs up on who has not asked yet: its successor has the
+ * path by then. */
+#define ASK_ATTEMPTS 3
 
 struct conversation {
     int fd;
     int pid;           /* who answers */
+    int process;       /* a pidfd of it, or -1 where there are none */
     uint64_t deadline; /* clock_ms(), or UINT64_MAX */
     char *buffer;
     size_t length, size;
@@ -96,37 +100,46 @@ static enum word hear(struct conversation *talk, json_t **object)
     }
 }
 
-/* Connects and asks. False: nobody answers, which has been said. */
-static bool ask(struct conversation *talk, const struct command *command, const char *what)
-{
-    *talk = (struct conversation){.deadline = command->timeout ? clock_ms() + command->timeout
-                                                               : UINT64_MAX};
-    talk->fd = connect_to(command->control);
-    if (talk->fd < 0) {
-        fprintf(stderr, "rpproxy: no proxy answers on %s: %s\n", command->control, strerror(errno));
-        return false;
-    }
-    char line[64];
-    int length = snprintf(line, sizeof line, "{\"command\": \"%s\"}\n", what);
-    json_t *greeting = NULL;
-    if (send(talk->fd, line, (size_t)length, MSG_NOSIGNAL) == length &&
-        hear(talk, &greeting) == WORD_HEARD &&
-        json_unpack(greeting, "{s:i}", "pid", &talk->pid) == 0) {
-        json_decref(greeting);
-        return true;
-    }
-    fprintf(stderr, "rpproxy: the proxy on %s does not answer (only its own user and root are)\n",
-            command->control);
-    json_decref(greeting);
-    close(talk->fd);
-    free(talk->buffer);
-    return false;
-}
-
 static void hang_up(struct conversation *talk)
 {
     close(talk->fd);
     free(talk->buffer);
+}
+
+/* True: the other has greeted. */
+static bool greet(struct conversation *talk, const char *what)
+{
+    char line[64];
+    int length = snprintf(line, sizeof line, "{\"command\": \"%s\"}\n", what);
+    json_t *greeting = NULL;
+    bool heard = send(talk->fd, line, (size_t)length, MSG_NOSIGNAL) == length &&
+                 hear(talk, &greeting) == WORD_HEARD &&
+                 json_unpack(greeting, "{s:i}", "pid", &talk->pid) == 0;
+    json_decref(greeting);
+    return heard;
+}
+
+/* Connects and asks. False: nobody answers, which has been said. */
+static bool ask(struct conversation *talk, const struct command *command, const char *what)
+{
+    uint64_t deadline = command->timeout ? clock_ms() + command->timeout : UINT64_MAX;
+    int error = 0;
+    for (int attempt = 0; attempt < ASK_ATTEMPTS; attempt++) {
+        *talk = (struct conversation){.deadline = deadline, .fd = connect_to(command->control)};
+        error = talk->fd < 0 ? errno : 0;
+        if (error)
+            continue;
+        if (greet(talk, what))
+            return true;
+        hang_up(talk);
+    }
+    if (error)
+        fprintf(stderr, "rpproxy: no proxy answers on %s: %s\n", command->control, strerror(error));
+    else
+        fprintf(stderr,
+                "rpproxy: the proxy on %s does not answer (only its own user and root are)\n",
+                command->control);
+    return false;
 }
 
 static int wait_for_end(struct conversation *talk, const char *what)

@@ -35,6 +35,7 @@ struct control {
     struct generation *generation;
     struct evconnlistener *listener;
     char *path, *temporary;
+    ino_t inode; /* of our socket in the file system */
     TAILQ_HEAD(, client) clients;
     unsigned count;
 };
@@ -199,8 +200,23 @@ static int bind_private(const char *path)
     return fd;
 }
 
+static void remove_path(const struct control *control)
+{
+    struct stat status;
+    if (control->path && !control->temporary && lstat(control->path, &status) == 0 &&
+        status.st_ino == control->inode)
+        (void)unlink(control->path);
+}
+
 void control_retire(struct control *control)
 {
+    struct client *client, *next;
+    for (client = TAILQ_FIRST(&control->clients); client; client = next) {
+        next = TAILQ_NEXT(client, link);
+        if (!client->asked)
+            drop(client);
+    }
+    remove_path(control);
     stop_listening(control);
 }
 
@@ -218,6 +234,12 @@ int control_bind(struct control *control, const char *path)
     int fd = bind_private(control->temporary);
     if (fd < 0)
         return -fd;
+    if (lstat(control->temporary, &status)) {
+        int error = errno;
+        close(fd);
+        return error;
+    }
+    control->inode = status.st_ino;
     control->listener = evconnlistener_new(control->generation->base, on_accept, control,
                                            LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 16, fd);
     if (control->listener)
@@ -277,8 +299,8 @@ void control_free(struct control *control, bool remove)
     struct client *client;
     while ((client = TAILQ_FIRST(&control->clients)))
         say_goodbye(client);
-    if (remove && control->path && !control->temporary)
-        (void)unlink(control->path);
+    if (remove)
+        remove_path(control);
     stop_listening(control);
     free(control);
 }

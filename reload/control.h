@@ -24,7 +24,8 @@ int control_bind(struct control *control, const char *path) __attribute__((warn_
 /* Takes the path. Returns 0 or an errno value. */
 int control_publish(struct control *control) __attribute__((warn_unused_result));
 
-/* The path is another's: nobody new is heard, and those who wait stay. */
+/* Another process is to be asked: those who wait stay, those who have not asked yet are hung up on,
+ * and ask again there. If the path is still ours, it goes. */
 void control_retire(struct control *control);
 
 /* Tells those who wait for a reload. */

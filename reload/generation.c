@@ -253,6 +253,8 @@ void generation_linger(struct generation *generation)
     generation->state = GENERATION_LINGERING;
     generation->published = false;
     control_retire(generation->control);
+    if (generation->config->pidfile)
+        pidfile_remove(generation->config->pidfile); /* the successor's may be another */
     begin_lingering(generation, false);
 }
 

@@ -416,6 +416,96 @@ START_TEST(sigterm_to_a_lingering_predecessor)
 }
 END_TEST
 
+/* Asked all the time, and never without an answer. */
+START_TEST(commands_during_reloads)
+{
+    struct scene scene;
+    scene_start(&scene);
+    char stop[PATH_MAX], asker[PATH_MAX], failures[PATH_MAX];
+    test_path(stop, "stop");
+    test_path(asker, "asker");
+    test_path(failures, "failures");
+    write_file(asker, 0755,
+               "#!/bin/sh\nwhile [ ! -e %s ]; do\n"
+               "%s status -f %s >/dev/null 2>&1 || echo \"exit $?\" >> %s\ndone\n",
+               stop, proxy_binary(), scene.proxy.file, failures);
+    const char *argv[] = {asker, NULL};
+    pid_t askers[4];
+    for (size_t i = 0; i < 4; i++) {
+        askers[i] = program_start(&(struct program){.argv = argv});
+    }
+    for (unsigned i = 0; i < scaled(RELOADS * 2, 8); i++) {
+        proxy_reload(&scene.proxy);
+    }
+    write_file(stop, 0644, "stop");
+    for (size_t i = 0; i < 4; i++) {
+        wait_gone(askers[i]);
+    }
+    ck_assert_uint_eq(file_mentions(failures, "exit"), 0);
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+/* Two configurations that differ in all that can differ, in turns. */
+static void configure_all(const struct scene *scene, unsigned turn, const char *other_bind)
+{
+    bool odd = turn % 2 == 1;
+    char log[PATH_MAX], unix_bind[PATH_MAX];
+    snprintf(log, sizeof log, "log = file:%.200s/other.log\n", test_directory());
+    snprintf(unix_bind, sizeof unix_bind, "bind = unix:%.200s/odd.sock\n", test_directory());
+    proxy_configure(&scene->proxy,
+                    "workers = %u\n%slog-level = %s\nmax-sessions = %u\n"
+                    "[frontend %s]\nbackend = %s\n%s%s"
+                    "[frontend %s]\nbackend = %s\nbind = 127.0.0.1:%u\n%s"
+                    "[backend %s]\nserver = %s 127.0.0.1:%u\n",
+                    worker_counts[turn % 4], odd ? log : "", odd ? "debug" : "info",
+                    odd ? 5000 : 4000, odd ? "a" : "b", odd ? "x" : "y", odd ? "" : other_bind,
+                    odd ? unix_bind : "", odd ? "b" : "c", odd ? "x" : "y", scene->port,
+                    odd ? other_bind : "", odd ? "x" : "y", odd ? "s" : "t",
+                    origin_port(scene->origin));
+}
+
+START_TEST(everything_changes)
+{
+    struct scene scene;
+    char bind[64], control[PATH_MAX], pidfile[PATH_MAX];
+    scene.origin = origin_start(ORIGIN_ANSWER);
+    scene.port = port_reserve(getuid());
+    uint16_t other = port_reserve(getuid());
+    snprintf(bind, sizeof bind, "bind = 127.0.0.1:%u\n", other);
+    proxy_init(&scene.proxy, "proxy");
+    snprintf(control, sizeof control, "%s", scene.proxy.control);
+    snprintf(pidfile, sizeof pidfile, "%s", scene.proxy.pidfile);
+    configure_all(&scene, 0, bind);
+    proxy_start(&scene.proxy);
+    struct churn *churn = load(scene.port), *others = load(other);
+    for (unsigned i = 1; i <= scaled(RELOADS, 4); i++) {
+        char was[PATH_MAX], had[PATH_MAX];
+        struct outcome outcome;
+        struct status status;
+        snprintf(was, sizeof was, "%s", scene.proxy.control);
+        snprintf(had, sizeof had, "%s", scene.proxy.pidfile);
+        snprintf(scene.proxy.control, PATH_MAX, "%.*s%s", PATH_MAX - 8, control,
+                 i % 2 == 1 ? ".odd" : "");
+        snprintf(scene.proxy.pidfile, PATH_MAX, "%.*s%s", PATH_MAX - 8, pidfile,
+                 i % 2 == 1 ? ".odd" : "");
+        configure_all(&scene, i, bind);
+        run(&outcome, proxy_binary(), "reload", "-s", was, NULL);
+        ck_assert_msg(outcome.code == 0, "exit %d: %s", outcome.code, outcome.err);
+        ck_assert(proxy_status(&scene.proxy, &status));
+        ck_assert_uint_eq(status.generation, i + 1);
+        scene.proxy.pid = status.pid;
+        ck_assert_int_eq(proxy_pidfile(&scene.proxy), status.pid);
+        proxy_wait_drained(&scene.proxy);
+        ck_assert_msg(access(was, F_OK) != 0, "%s is still there", was);
+        ck_assert_msg(access(had, F_OK) != 0, "%s is still there", had);
+    }
+    churn_stop_clean(others, "a bind that changes its frontend");
+    scene_end(&scene, churn, "everything changes");
+}
+END_TEST
+
 Suite *fallback_suite(void)
 {
     Suite *suite = suite_create("fallback");
@@ -428,5 +518,7 @@ Suite *fallback_suite(void)
     scenario_add(suite, stop_during_a_reload, 300);
     scenario_add(suite, sigint_during_a_reload, 300);
     scenario_add(suite, sigterm_to_a_lingering_predecessor, 300);
+    scenario_add(suite, commands_during_reloads, 600);
+    scenario_add(suite, everything_changes, 600);
     return suite;
 }
