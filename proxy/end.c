@@ -49,6 +49,13 @@ void end_note(struct end *end, short what)
         end->readable = end->thorough = true;
 }
 
+void end_look_again(struct end *end)
+{
+    if (end->doubtful)
+        end->readable = true;
+    end->doubtful = false;
+}
+
 /* Sends to an end; what it does not take is left to the caller. Returns bytes taken, or -1. */
 static ssize_t offer(struct end *to, const unsigned char *bytes, size_t length)
 {
@@ -104,17 +111,20 @@ static enum relay receive(struct end *from, unsigned char *scratch, size_t size)
                 continue;
             if (errno != EAGAIN)
                 return RELAY_FROM_FAILED;
-            from->readable = false;
+            from->readable = from->doubtful = false;
             return RELAY_OK;
         }
         if (got == 0) {
             from->ended = true;
+            from->doubtful = false;
             return RELAY_OK;
         }
         /* A short read emptied the socket, and what comes later is a new edge. Only an end of the
          * stream that came before it is not: EPOLLRDHUP told of it, and made us thorough. */
-        if ((size_t)got < size && !from->thorough)
+        if ((size_t)got < size && !from->thorough) {
             from->readable = false;
+            from->doubtful = true;
+        }
         from->received += (uint64_t)got;
 
         ssize_t sent = offer(to, scratch, (size_t)got);

@@ -29,6 +29,7 @@ struct end {
     bool readable : 1;     /* a receive may give something */
     bool writable : 1;     /* a send may take something */
     bool thorough : 1;     /* a short read is not the last word: read until EAGAIN or the end */
+    bool doubtful : 1;     /* a short read was taken for the last word: see end_look_again() */
     bool ended : 1;        /* the end of its stream was received */
     bool shut : 1;         /* the end of its peer's stream was passed on to it */
 };
@@ -45,6 +46,13 @@ void end_close(struct end *end, bool reset);
 
 /* Takes over what an event said. */
 void end_note(struct end *end, short what);
+
+/* A short read is taken to have emptied the socket, which spares a receive for each message. Two
+ * things it hides, and no event tells of them later: a reset that was there already (libevent
+ * reports it as bytes are reported), and bytes behind TCP urgent data, where a receive stops.
+ * So a doubtful end is to be looked at again some time later: the next relay() reads it, be there
+ * an event or not. */
+void end_look_again(struct end *end);
 
 enum relay {
     RELAY_OK,          /* all that could be moved was moved */

@@ -15,6 +15,9 @@
 /* Between two looks at a shortage (descriptors, local ports, a full Unix backlog). */
 #define SHORTAGE_WAIT_MS 50u
 
+/* How long after the bytes a doubtful end is looked at again. */
+#define LOOK_AGAIN_MS 100u
+
 static void begin_connect(struct session *session);
 
 static const struct backend_conf *backend_of(const struct session *session)
@@ -164,10 +167,14 @@ static void move(struct session *session, struct end *first)
 
     if (end_pair_done(first)) {
         session_close(session, SESSION_DONE);
-    } else if (more && !session->queued) {
+        return;
+    }
+    if (more && !session->queued) {
         session->queued = true;
         STAILQ_INSERT_TAIL(&worker->again, session, again);
     }
+    if (first->doubtful || first->peer->doubtful)
+        wheel_set(&worker->wheel, &session->timer, worker_now_ms(worker) + LOOK_AGAIN_MS);
 }
 
 void session_continue(struct session *session)
@@ -176,6 +183,13 @@ void session_continue(struct session *session)
     if (session->state != SESSION_ESTABLISHED)
         return;
     session->active_at = worker_now(session->worker);
+    move(session, &session->client);
+}
+
+static void look_again(struct session *session)
+{
+    end_look_again(&session->client);
+    end_look_again(&session->server);
     move(session, &session->client);
 }
 
@@ -358,12 +372,15 @@ void session_on_timer(struct wheel_entry *timer)
     bool due = session->state == SESSION_ESTABLISHED
                    ? idle_timeout && now >= session->active_at / 1000 + idle_timeout
                    : now >= session->deadline;
-    if (!due)
+    if (!due) {
         set_state(session, session->state);
-    else if (session->state == SESSION_CONNECTING)
+        if (session->state == SESSION_ESTABLISHED)
+            look_again(session);
+    } else if (session->state == SESSION_CONNECTING) {
         attempt_failed(session, ETIMEDOUT);
-    else if (session->state == SESSION_WAITING)
+    } else if (session->state == SESSION_WAITING) {
         begin_connect(session);
-    else
+    } else {
         session_close(session, SESSION_IDLE);
+    }
 }

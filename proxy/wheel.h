@@ -1,8 +1,8 @@
 /* A worker's timers: a hashed timing wheel of lazily moved entries.
  *
  * An entry fires at most one tick after the earliest time it was set to, and may fire early: who
- * is called looks at its own clock and sets the entry again. So activity on a session costs no
- * timer operation at all, it only stamps a time. */
+ * is called looks at its own clock and sets the entry again. So activity on a session only stamps
+ * a time, and setting an entry that would fire early enough anyway is a comparison. */
 #ifndef RPPROXY_PROXY_WHEEL_H
 #define RPPROXY_PROXY_WHEEL_H
 

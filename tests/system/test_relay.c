@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { MEGABYTE = 1 << 20, STALLED = 32 };
@@ -195,6 +196,63 @@ START_TEST(reset_by_server)
         expect_reset(line.client);
         close(line.client);
     }
+    proxy_stop(&line.proxy);
+}
+END_TEST
+
+/* Stops the proxy, so that what comes meanwhile is one event to it. Returns when it stands. */
+static void freeze(const struct line *line)
+{
+    siginfo_t stopped;
+    ck_assert_int_eq(kill(line->proxy.pid, SIGSTOP), 0);
+    ck_assert_int_eq(waitid(P_PID, (id_t)line->proxy.pid, &stopped, WSTOPPED), 0);
+}
+
+static void thaw(const struct line *line)
+{
+    ck_assert_int_eq(kill(line->proxy.pid, SIGCONT), 0);
+}
+
+START_TEST(reset_with_the_last_bytes)
+{
+    struct line line;
+    line_start(&line, "");
+    for (unsigned i = 0; i < 4; i++) {
+        line_open(&line);
+        int sender = i % 2 ? line.client : line.server;
+        int receiver = i % 2 ? line.server : line.client;
+        send_pattern(sender, 1, 100); /* the session is established */
+        expect_pattern(receiver, 1, 100);
+        freeze(&line);
+        send_pattern(sender, 2, 100);
+        send_reset(sender);
+        thaw(&line);
+        expect_pattern(receiver, 2, 100);
+        expect_reset(receiver);
+        close(receiver);
+    }
+    proxy_stop(&line.proxy);
+}
+END_TEST
+
+/* The urgent byte itself is not part of the stream; those around it are. */
+START_TEST(urgent_data_holds_nothing_up)
+{
+    struct line line;
+    char text[4];
+    line_start(&line, "");
+    line_open(&line);
+    send_pattern(line.client, 1, 100);
+    expect_pattern(line.server, 1, 100);
+    freeze(&line);
+    send_all(line.client, "ab", 2);
+    ck_assert_int_eq(send(line.client, "!", 1, MSG_OOB), 1);
+    send_all(line.client, "cd", 2);
+    thaw(&line);
+    receive_exactly(line.server, text, sizeof text);
+    ck_assert_mem_eq(text, "abcd", sizeof text);
+    close(line.client);
+    close(line.server);
     proxy_stop(&line.proxy);
 }
 END_TEST
@@ -572,6 +630,8 @@ Suite *relay_suite(void)
     scenario_add(suite, request_and_half_close_at_once, 300);
     scenario_add(suite, reset_by_client, 300);
     scenario_add(suite, reset_by_server, 300);
+    scenario_add(suite, reset_with_the_last_bytes, 300);
+    scenario_add(suite, urgent_data_holds_nothing_up, 300);
     scenario_add(suite, reset_after_half_close, 300);
     scenario_add(suite, reset_under_backpressure, 300);
     scenario_add(suite, client_that_stops_reading, 600);

@@ -146,6 +146,41 @@ START_TEST(a_reset_is_told)
 }
 END_TEST
 
+/* Both are there before the first event, which does not tell them apart: there will be no other. */
+START_TEST(a_reset_that_came_with_the_bytes_is_seen_at_the_second_look)
+{
+    char text[8];
+    ck_assert_int_eq(send(client, "last", 4, 0), 4);
+    socket_close_reset(client);
+    until_readable(&near_end);
+    ck_assert_int_eq(relay(&near_end, scratch, sizeof scratch), RELAY_OK);
+    ck_assert_int_eq(recv(server, text, sizeof text, 0), 4);
+    ck_assert(near_end.doubtful);
+    end_look_again(&near_end);
+    ck_assert_int_eq(relay(&near_end, scratch, sizeof scratch), RELAY_FROM_FAILED);
+    client = dup(server);
+}
+END_TEST
+
+START_TEST(what_follows_urgent_data_is_read_at_the_second_look)
+{
+    char text[8];
+    ck_assert_int_eq(send(client, "ab", 2, 0), 2);
+    ck_assert_int_eq(send(client, "!", 1, MSG_OOB), 1);
+    ck_assert_int_eq(send(client, "cd", 2, 0), 2);
+    until_readable(&near_end);
+    ck_assert_int_eq(relay(&near_end, scratch, sizeof scratch), RELAY_OK);
+    ck_assert_uint_eq(near_end.received, 2);
+    end_look_again(&near_end);
+    ck_assert_int_eq(relay(&near_end, scratch, sizeof scratch), RELAY_OK);
+    ck_assert_int_eq(recv(server, text, 4, MSG_WAITALL), 4);
+    ck_assert_mem_eq(text, "abcd", 4);
+    end_look_again(&near_end);
+    ck_assert_int_eq(relay(&near_end, scratch, sizeof scratch), RELAY_OK);
+    ck_assert(!near_end.doubtful);
+}
+END_TEST
+
 START_TEST(what_the_peer_does_not_take_is_kept_and_nothing_more_is_read)
 {
     unsigned char pattern[sizeof scratch];
@@ -208,6 +243,8 @@ Suite *end_suite(void)
     tcase_add_test(tcase, a_half_close_is_carried_and_the_other_way_stays_open);
     tcase_add_test(tcase, an_end_that_came_with_the_bytes_is_not_missed);
     tcase_add_test(tcase, a_reset_is_told);
+    tcase_add_test(tcase, a_reset_that_came_with_the_bytes_is_seen_at_the_second_look);
+    tcase_add_test(tcase, what_follows_urgent_data_is_read_at_the_second_look);
     tcase_add_test(tcase, what_the_peer_does_not_take_is_kept_and_nothing_more_is_read);
     tcase_add_test(tcase, a_greedy_end_yields);
     suite_add_tcase(suite, tcase);
