@@ -109,6 +109,26 @@ install: rpproxy ## install under DESTDIR and PREFIX (/usr/local)
 	    >$(DESTDIR)$(PREFIX)/lib/systemd/system/rpproxy.service
 .PHONY: install
 
+BENCH_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard scripts/bench/*.c))
+BENCH_SHARED := $(BUILD)/scripts/bench/wire.o
+
+$(BUILD)/bench-origin: $(BUILD)/scripts/bench/origin.o $(BENCH_SHARED)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^
+
+$(BUILD)/bench-load: $(filter-out %/origin.o,$(BENCH_OBJ))
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^
+
+bench-programs: $(BUILD)/rpproxy $(BUILD)/bench-origin $(BUILD)/bench-load
+.PHONY: bench-programs
+
+bench: ## install HAProxy and nginx, and measure beside them; BENCH_QUICK=1 in two minutes
+	@scripts/deps bench
+	@$(MAKE) --no-print-directory bench-programs
+	@scripts/bench/bench --build $(BUILD) $(ROWS)
+.PHONY: bench
+
 clean: ## remove all that was built
 	rm -rf build rpproxy
 .PHONY: clean

@@ -1,0 +1,159 @@
+#include "scripts/bench/load.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+/* A hold opens and ends its sessions with so many exchanges at a time. */
+#define HOLD_PARALLEL 128
+
+static void ask(struct run *run, struct session *session)
+{
+    struct message request = message_make(OP_REQUEST, session->number, 0);
+    session->got = 0;
+    session->seen = run->now;
+    ssize_t n = send(session->fd, &request, sizeof request, MSG_NOSIGNAL);
+    if (n != (ssize_t)sizeof request) {
+        session_fail(run, session, n < 0 ? failure_of(errno) : FAILED_OTHER);
+    }
+}
+
+static void ask_again(struct run *run, struct session *session)
+{
+    session->number = run->launched++;
+    session->since = run->now;
+    ask(run, session);
+}
+
+static void open_session(struct run *run, uint64_t since)
+{
+    struct session *session = run->closed[--run->closed_count];
+    session->number = run->launched++;
+    session->since = since;
+    /* Edge-triggered: writable comes once, with the connection. */
+    session_connect(run, session, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+}
+
+static bool may_launch(const struct run *run)
+{
+    return !run->stopping && (run->options.count == 0 || run->launched < run->options.count);
+}
+
+static void hold_turn(struct run *run)
+{
+    if (run->released) {
+        while (run->busy_count < HOLD_PARALLEL && run->hold_next < run->options.sessions) {
+            struct session *session = &run->sessions[run->hold_next++];
+            /* One that was lost while it idled has been counted already. */
+            if (session->fd >= 0) {
+                session->busy = true;
+                run->busy_count++;
+                ask_again(run, session);
+            }
+        }
+        run->stopping = run->hold_next == run->options.sessions && run->busy_count == 0;
+        return;
+    }
+    while (run->busy_count < HOLD_PARALLEL && run->hold_next < run->options.sessions) {
+        run->hold_next++;
+        open_session(run, run->now);
+    }
+    if (run->busy_count == 0 && !run->announced) {
+        printf("{\"held\": %zu}\n", run->options.sessions - run->closed_count);
+        fflush(stdout);
+        run->announced = true;
+    }
+}
+
+void exchange_turn(struct run *run)
+{
+    if (run->options.mode == MODE_HOLD) {
+        hold_turn(run);
+        return;
+    }
+    /* As many as are closed now: one that fails at once has its next try in the next turn. */
+    for (size_t most = run->closed_count; most > 0 && may_launch(run); most--) {
+        uint64_t due = run->now;
+        if (run->options.rate) {
+            due = run->launch_from + run->launched * SECOND_NS / run->options.rate;
+            if (due > run->now) {
+                return;
+            }
+        }
+        open_session(run, due);
+    }
+}
+
+static void finish(struct run *run, struct session *session)
+{
+    run->all_finished++;
+    if (run->in_window) {
+        run->operations++;
+        histogram_add(&run->latencies, run->now - session->since);
+    }
+    switch (run->options.mode) {
+    case MODE_RTT:
+        if (may_launch(run)) {
+            ask_again(run, session);
+            return;
+        }
+        break;
+    case MODE_HOLD:
+        if (!run->released) {
+            session->busy = false;
+            run->busy_count--;
+            return;
+        }
+        break;
+    case MODE_CHURN:
+    case MODE_DOWNLOAD:
+    case MODE_UPLOAD:
+    default:
+        break;
+    }
+    session_close(run, session);
+}
+
+void exchange_event(struct run *run, struct session *session, uint32_t events)
+{
+    if (session->connecting) {
+        if (!session_connected(run, session, events)) {
+            return;
+        }
+        if (run->options.mode == MODE_RTT) {
+            session->since = run->now;
+        }
+        ask(run, session);
+        return;
+    }
+    if (!(events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))) {
+        return;
+    }
+    /* One byte more than is due, so that what should not come is seen. */
+    uint8_t more[sizeof session->message + 1];
+    ssize_t n = recv(session->fd, more, sizeof more - session->got, 0);
+    if (n < 0 && errno == EAGAIN) {
+        return;
+    }
+    if (n <= 0) {
+        session_fail(run, session, n < 0 ? failure_of(errno) : FAILED_CUT_SHORT);
+        return;
+    }
+    if (!session->busy || session->got + (size_t)n > sizeof session->message) {
+        session_fail(run, session, FAILED_WRONG);
+        return;
+    }
+    memcpy((uint8_t *)&session->message + session->got, more, (size_t)n);
+    session->got += (size_t)n;
+    session->seen = run->now;
+    if (session->got < sizeof session->message) {
+        return;
+    }
+    if (!message_is(&session->message, OP_ANSWER, session->number)) {
+        session_fail(run, session, FAILED_WRONG);
+        return;
+    }
+    finish(run, session);
+}

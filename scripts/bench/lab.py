@@ -1,0 +1,500 @@
+"""Where the benchmarks run: a network namespace for each run, an origin, a proxy, and what the
+proxy's processes cost. Nothing here knows what is measured.
+
+The calling process becomes the reaper of everything that a proxy leaves behind, so that the CPU
+time of generations that have ended is known too.
+"""
+import ctypes
+import fcntl
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+CLONE_NEWNET = 0x40000000
+PR_SET_CHILD_SUBREAPER = 36
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+
+PROXY_PORT = 8080
+ORIGIN_PORTS = (9001, 9002)
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def checked(result, what):
+    if result != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"{what}: {os.strerror(error)}")
+
+
+def become_root():
+    """Without root: the same program again, as root of a user namespace of its own."""
+    if os.geteuid() != 0:
+        os.execvp("unshare", ["unshare", "-rn", sys.executable, *sys.argv])
+
+
+def become_reaper():
+    checked(libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
+
+
+def sysctl(name, value=None):
+    path = "/proc/sys/" + name.replace(".", "/")
+    if value is None:
+        with open(path) as file:
+            return " ".join(file.read().split())
+    with open(path, "w") as file:
+        file.write(value)
+    return value
+
+
+def fresh_network():
+    """Moves this process, and so what it starts from now on, into a new network namespace: no port
+    is taken and no connection of an earlier run is left in TIME_WAIT. The host's congestion control
+    and buffer sizes hold here too; only the range of local ports is wider."""
+    congestion = sysctl("net.ipv4.tcp_congestion_control")
+    checked(libc.unshare(CLONE_NEWNET), "unshare: a network namespace")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        request = struct.pack("16sh14x", b"lo", 0)
+        flags = struct.unpack("16sh14x", fcntl.ioctl(s, SIOCGIFFLAGS, request))[1]
+        fcntl.ioctl(s, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | IFF_UP))
+    sysctl("net.ipv4.ip_local_port_range", "10000 65535")
+    if sysctl("net.ipv4.tcp_congestion_control") != congestion:
+        sysctl("net.ipv4.tcp_congestion_control", congestion)
+
+
+# Processes and what they cost
+
+def stat_of(pid):
+    """The fields of /proc/PID/stat from the state on, or None if the process has gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def descendants(root):
+    children = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            stat = stat_of(name)
+            if stat:
+                children.setdefault(int(stat[1]), []).append((int(name), stat[0]))
+    found, todo = [], [root]
+    while todo:
+        for pid, state in children.get(todo.pop(), []):
+            found.append((pid, state))
+            todo.append(pid)
+    return found
+
+
+def cpu_clock(pid):
+    """Seconds of CPU of a process, with those of its threads that have ended."""
+    return time.clock_gettime((~pid << 3) | 2)
+
+
+def anonymous_memory(pids):
+    """(RssAnon, Pss) of the processes together, in bytes."""
+    anonymous = pss = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/status") as file:
+            anonymous += int(re.search(r"RssAnon:\s+(\d+)", file.read())[1]) * 1024
+        with open(f"/proc/{pid}/smaps_rollup") as file:
+            pss += int(re.search(r"^Pss:\s+(\d+)", file.read(), re.M)[1]) * 1024
+    return anonymous, pss
+
+
+def machine_busy():
+    """Seconds of CPU that the machine has spent on anything, and those stolen by its host."""
+    with open("/proc/stat") as file:
+        ticks = [int(field) for field in file.readline().split()[1:9]]
+    user, nice, system, _idle, _wait, irq, softirq, steal = ticks
+    return (user + nice + system + irq + softirq) / 100, steal / 100
+
+
+def own_cpu():
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+# Proxies
+
+class Candidate:
+    def settle(self, lab):
+        """Waits until a reload may be asked for, for the first time."""
+
+
+class Rpproxy(Candidate):
+    name = "rpproxy"
+
+    def __init__(self, binary, threads):
+        self.binary = binary
+        self.threads = threads
+
+    def version(self):
+        return subprocess.run([self.binary, "--version"], capture_output=True,
+                              text=True).stdout.splitlines()[0]
+
+    def write(self, directory, origin_port, frontends):
+        with open(f"{directory}/proxy.ini", "w") as file:
+            file.write(f"[global]\nworkers = {self.threads}\nlog-level = warning\n"
+                       f"control = {directory}/control.sock\n")
+            for i in range(frontends):
+                file.write(f"[listen bench{i}]\nbind = 127.0.0.1:{PROXY_PORT + i}\n"
+                           f"server = origin 127.0.0.1:{origin_port}\n")
+
+    def command(self, directory):
+        return [self.binary, "-f", f"{directory}/proxy.ini"]
+
+    def reload(self, lab):
+        while True:
+            done = subprocess.run([self.binary, "reload", "-f", f"{lab.directory}/proxy.ini"],
+                                  capture_output=True, text=True)
+            if done.returncode == 7:
+                # The last handover has not ended: its predecessor lingers.
+                time.sleep(.001)
+                continue
+            if done.returncode != 0:
+                raise RuntimeError(f"rpproxy reload: {done.stderr}")
+            return
+
+
+class Haproxy(Candidate):
+    """As Debian ships it; `reload` is by a new process that takes the sockets' share (-sf)."""
+    name = "haproxy"
+    global_lines = ""
+    defaults_lines = ""
+
+    def __init__(self, threads, sessions_max):
+        self.threads = threads
+        self.sessions_max = sessions_max
+
+    def version(self):
+        return subprocess.run(["haproxy", "-v"], capture_output=True,
+                              text=True).stdout.splitlines()[0]
+
+    def write(self, directory, origin_port, frontends):
+        with open(f"{directory}/haproxy.cfg", "w") as file:
+            file.write(f"global\n  nbthread {self.threads}\n  maxconn {self.sessions_max}\n"
+                       f"  pidfile {directory}/haproxy.pid\n"
+                       f"{self.global_lines.format(directory=directory)}"
+                       "defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 1h\n"
+                       f"  timeout server 1h\n{self.defaults_lines}")
+            for i in range(frontends):
+                file.write(f"listen bench{i}\n  bind 127.0.0.1:{PROXY_PORT + i}\n"
+                           f"  server origin 127.0.0.1:{origin_port}\n")
+
+    def command(self, directory):
+        return ["haproxy", "-db", "-f", f"{directory}/haproxy.cfg"]
+
+    def reload(self, lab):
+        old = [str(pid) for pid in lab.proxy_pids()]
+        lab.spawn_proxy([*self.command(lab.directory), "-sf", *old])
+
+
+class HaproxyTuned(Haproxy):
+    """What its manual offers for bulk."""
+    name = "haproxy-tuned"
+    global_lines = "  tune.bufsize 262144\n"
+    defaults_lines = "  option splice-request\n  option splice-response\n"
+
+
+class HaproxyMaster(Haproxy):
+    """Reloads as its manual advises: a master, and listeners that are handed on. A signal that
+    comes before the master says that it is ready would be lost."""
+    name = "haproxy-W"
+    global_lines = "  stats socket {directory}/stats.sock expose-fd listeners\n"
+    notify = None
+
+    def command(self, directory):
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notify.bind(f"{directory}/notify")
+        self.notify.settimeout(30)
+        return ["env", f"NOTIFY_SOCKET={directory}/notify", "haproxy", "-Ws", "-db", "-f",
+                f"{directory}/haproxy.cfg"]
+
+    def settle(self, lab):
+        while b"READY=1" not in self.notify.recv(4096):
+            pass
+
+    def reload(self, lab):
+        os.kill(lab.main, signal.SIGUSR2)
+        self.settle(lab)
+
+
+class Nginx(Candidate):
+    name = "nginx"
+    modules = ("/usr/lib/nginx/modules", "/usr/lib64/nginx/modules", "/usr/share/nginx/modules")
+
+    def __init__(self, threads, sessions_max):
+        self.threads = threads
+        self.sessions_max = sessions_max
+
+    def version(self):
+        return subprocess.run(["nginx", "-v"], capture_output=True, text=True).stderr.strip()
+
+    def write(self, directory, origin_port, frontends):
+        module = next((f"{path}/ngx_stream_module.so" for path in self.modules
+                       if os.path.exists(f"{path}/ngx_stream_module.so")), None)
+        with open(f"{directory}/nginx.conf", "w") as file:
+            if module:
+                file.write(f"load_module {module};\n")
+            file.write(f"user root;\ndaemon off;\nworker_processes {self.threads};\n"
+                       f"pid {directory}/nginx.pid;\nerror_log {directory}/error.log;\n"
+                       f"events {{ worker_connections {self.sessions_max * 2 + 100}; }}\n"
+                       "stream {\n  proxy_timeout 1h;\n")
+            for i in range(frontends):
+                file.write(f"  server {{ listen 127.0.0.1:{PROXY_PORT + i}; "
+                           f"proxy_pass 127.0.0.1:{origin_port}; }}\n")
+            file.write("}\n")
+
+    def command(self, directory):
+        return ["nginx", "-p", directory, "-c", f"{directory}/nginx.conf",
+                "-e", f"{directory}/error.log"]
+
+    def reload(self, lab):
+        os.kill(lab.main, signal.SIGHUP)
+
+
+class Direct(Candidate):
+    """No proxy: the limit of the machine, the generator and the origin."""
+    name = "direct"
+
+    def version(self):
+        return ""
+
+
+# The lab
+
+class Lab:
+    """One candidate, in a network namespace and a directory of its own, between load generator and
+    origins. A context manager: at its end nothing runs and nothing is left."""
+
+    def __init__(self, build, candidate, frontends=1, wrapper=()):
+        self.build = build
+        self.candidate = candidate
+        self.frontends = frontends
+        self.wrapper = list(wrapper)
+        self.helpers = []
+        self.ended_cpu = 0
+        self.main = None
+        self.current = 0
+
+    def __enter__(self):
+        self.directory = tempfile.mkdtemp(prefix="rpproxy-bench.")
+        try:
+            fresh_network()
+            self.origins = []
+            for i, port in enumerate(ORIGIN_PORTS):
+                origin = self.helper([f"{self.build}/bench-origin", str(port), str(i)])
+                if not origin.stdout.readline():
+                    raise RuntimeError("the origin does not start")
+            if isinstance(self.candidate, Direct):
+                self.port = ORIGIN_PORTS[0]
+            else:
+                self.port = PROXY_PORT
+                self.configure(0)
+                self.main = self.spawn_proxy([*self.wrapper,
+                                              *self.candidate.command(self.directory)])
+                self.wait_for_answer()
+                self.candidate.settle(self)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.kill_all()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def configure(self, origin):
+        """Writes the candidate's configuration with that origin in it."""
+        self.current = origin
+        self.candidate.write(self.directory, ORIGIN_PORTS[origin], self.frontends)
+
+    def helper(self, command, **how):
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   text=True, **how)
+        self.helpers.append(process)
+        return process
+
+    def spawn_proxy(self, command):
+        with open(f"{self.directory}/log", "a") as log:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        # reap() waits for it, as for all that it leaves behind; Popen is not to.
+        process.returncode = 0
+        return process.pid
+
+    def wait_for_answer(self):
+        until = time.monotonic() + 60
+        while self.ask() is None:
+            self.reap()
+            if not self.proxy_pids() or time.monotonic() > until:
+                with open(f"{self.directory}/log") as log:
+                    raise RuntimeError(f"{self.candidate.name} does not serve: {log.read()}")
+            time.sleep(.005)
+
+    def reap(self):
+        """Takes up what has ended and is no helper, and what it cost."""
+        me, helpers = os.getpid(), {helper.pid for helper in self.helpers}
+        for pid, state in descendants(me):
+            stat = stat_of(pid) if state == b"Z" and pid not in helpers else None
+            if stat and int(stat[1]) == me:
+                _, _, usage = os.wait4(pid, 0)
+                self.ended_cpu += usage.ru_utime + usage.ru_stime
+
+    def proxy_pids(self):
+        """Live processes of the candidate, of all generations."""
+        helpers = {helper.pid for helper in self.helpers}
+        return [pid for pid, state in descendants(os.getpid())
+                if state != b"Z" and pid not in helpers]
+
+    def proxy_cpu(self):
+        """Seconds of CPU of the candidate so far, with those of processes that have ended."""
+        self.reap()
+        total = self.ended_cpu
+        for pid in self.proxy_pids():
+            stat = stat_of(pid)
+            if stat:
+                # Of children that it waited for itself: in ticks, and in no clock of its own.
+                total += cpu_clock(pid) + (int(stat[13]) + int(stat[14])) / 100
+        return total
+
+    def kill_all(self):
+        for helper in self.helpers:
+            helper.kill()
+        while True:
+            self.reap()
+            left = self.proxy_pids()
+            if not left:
+                break
+            for pid in left:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            time.sleep(.001)
+        for helper in self.helpers:
+            helper.wait()
+            for pipe in (helper.stdin, helper.stdout, helper.stderr):
+                if pipe:
+                    pipe.close()
+        self.helpers = []
+
+    # Load
+
+    def start_load(self, mode, watch=False, **options):
+        command = [f"{self.build}/bench-load", mode, str(self.port)]
+        for name, value in options.items():
+            command += [f"--{name}", str(value)]
+        pids = self.proxy_pids() if watch else []
+        if pids:
+            command += ["--cpu-of", ",".join(map(str, pids))]
+        return self.helper(command)
+
+    def finish_load(self, load):
+        load.stdin.close()
+        line = load.stdout.readline()
+        if load.wait() != 0 or not line:
+            raise RuntimeError(f"bench-load ended with {load.returncode}")
+        load.stdout.close()
+        self.helpers.remove(load)
+        return json.loads(line)
+
+    def load(self, mode, **options):
+        """Runs the load generator to its end; its JSON, with the candidate's CPU in it."""
+        return self.finish_load(self.start_load(mode, watch=True, **options))
+
+    def hold(self, sessions):
+        """A started load that holds so many verified idle sessions, until finish_load()."""
+        load = self.start_load("hold", sessions=sessions, timeout=60)
+        held = json.loads(load.stdout.readline())["held"]
+        if held != sessions:
+            raise RuntimeError(f"{self.candidate.name}: {held} of {sessions} sessions stand")
+        return load
+
+    def ask(self):
+        """One exchange; the name of the origin that answered, or None if none did."""
+        with socket.socket() as s:
+            s.settimeout(5)
+            try:
+                s.connect(("127.0.0.1", self.port))
+                s.sendall(request(1))
+                answer = b""
+                while len(answer) < 64:
+                    more = s.recv(64 - len(answer))
+                    if not more:
+                        return None
+                    answer += more
+            except OSError:
+                return None
+            return struct.unpack_from("=Q", answer, 16)[0]
+
+    def reload(self):
+        """Reloads with the other origin in the configuration. Seconds from the command until no
+        new connection reaches the old one any more: 20 in a row have reached the new one."""
+        self.configure(1 - self.current)
+        begin = time.monotonic()
+        self.candidate.reload(self)
+        settled, run, lost = begin, 0, 0
+        while run < 20:
+            asked = time.monotonic()
+            name = self.ask()
+            if name is None:
+                lost += 1
+            if name == self.current:
+                if run == 0:
+                    settled = time.monotonic()
+                run += 1
+            else:
+                run = 0
+            if asked - begin > 30:
+                raise RuntimeError(f"{self.candidate.name}: no end of a reload in 30 s")
+        self.reap()
+        return settled - begin, lost
+
+
+def request(number):
+    """What wire.c makes of message_make(OP_REQUEST, number, 0)."""
+    mask = (1 << 64) - 1
+
+    def scramble(x):
+        x = (x + 0x9e3779b97f4a7c15) & mask
+        x = ((x ^ (x >> 30)) * 0xbf58476d1ce4e5b9) & mask
+        x = ((x ^ (x >> 27)) * 0x94d049bb133111eb) & mask
+        return x ^ (x >> 31)
+
+    proof, words = scramble(1) ^ scramble(number), [1, number, 0]
+    for _ in range(5):
+        proof = scramble(proof)
+        words.append(proof)
+    return struct.pack("=8Q", *words)
+
+
+def strace_calls(lab, mode, **options):
+    """System calls of the candidate's processes during a load; {name: calls}, and the load's
+    JSON."""
+    table = f"{lab.directory}/strace"
+    pids = lab.proxy_pids()
+    command = ["strace", "-f", "-c", "-U", "calls,name", "-o", table]
+    for pid in pids:
+        command += ["-p", str(pid)]
+    tracer = lab.helper(command, stderr=subprocess.PIPE)
+    for _ in pids:
+        line = tracer.stderr.readline()
+        if "attached" not in line:
+            raise RuntimeError(f"strace: {line}")
+    result = lab.finish_load(lab.start_load(mode, **options))
+    tracer.send_signal(signal.SIGINT)
+    tracer.wait()
+    with open(table) as file:
+        calls = {name: int(count) for count, name in re.findall(r"^\s*(\d+) (\w+)$", file.read(),
+                                                               re.M) if name != "total"}
+    return calls, result

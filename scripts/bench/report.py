@@ -1,0 +1,267 @@
+"""What a bench run came to: medians and ranges, comparisons that know the noise, a table and a
+chart.
+
+A comparison is the list of ratios rpproxy / peer, one for each round, of runs that stood next to
+each other in time. It counts as a difference only if there are ROUNDS_FOR_CLAIM rounds or more and
+every single one shows it in the same direction: if their range includes 1 it is noise, whatever
+the median says. (By chance alone five rounds agree in one case of 16.)
+"""
+import html
+import statistics
+
+ROUNDS_FOR_CLAIM = 5
+median = statistics.median
+
+CANDIDATES = ("direct", "rpproxy", "haproxy", "haproxy-tuned", "haproxy-W", "nginx")
+LABELS = {"direct": "direct", "rpproxy": "rpproxy", "haproxy": "HAProxy",
+          "haproxy-tuned": "HAProxy tuned", "haproxy-W": "HAProxy -W", "nginx": "nginx"}
+PEERS = ("haproxy", "haproxy-W", "nginx")
+
+
+class Metric:
+    """One line of the table. `goal` is a bound on the ratio to the better peer, or with `absolute`
+    on the figure itself; `tuned` one on the ratio to HAProxy tuned."""
+
+    def __init__(self, row, key, label, unit, higher=False, goal=None, absolute=None, tuned=None):
+        self.row, self.key, self.label, self.unit = row, key, label, unit
+        self.higher, self.goal, self.absolute, self.tuned = higher, goal, absolute, tuned
+
+
+METRICS = (
+    Metric("churn", "rate", "churn: rate", "connections/s", True, goal=1.08),
+    Metric("churn", "cpu", "churn: CPU", "µs/connection", goal=.88),
+    Metric("calls", "churn", "churn: system calls", "/connection", absolute=13),
+    Metric("rtt64", "rate", "round trips, 64 sessions: rate", "requests/s", True, goal=1.08),
+    Metric("rtt64", "cpu", "round trips, 64 sessions: CPU", "µs/request", goal=.90),
+    Metric("calls", "rtt", "round trips: system calls", "/request"),
+    Metric("rtt256", "rate", "round trips, 256 sessions: rate", "requests/s", True, goal=1.08),
+    Metric("rtt256", "cpu", "round trips, 256 sessions: CPU", "µs/request", goal=.90),
+    Metric("latency", "p50", "one session: round trip, p50", "µs", goal=1.0),
+    Metric("latency", "p99", "one session: round trip, p99", "µs"),
+    Metric("down1", "rate", "download, 1 stream: rate", "Gbit/s", True, goal=2.0, tuned=1.1),
+    Metric("down1", "cpu", "download, 1 stream: CPU", "s/GB", goal=.4, tuned=.9),
+    Metric("down8", "rate", "download, 8 streams: rate", "Gbit/s", True, goal=1.7, tuned=1.1),
+    Metric("down8", "cpu", "download, 8 streams: CPU", "s/GB", goal=.4, tuned=.9),
+    Metric("up1", "rate", "upload, 1 stream: rate", "Gbit/s", True, goal=2.0, tuned=1.1),
+    Metric("up1", "cpu", "upload, 1 stream: CPU", "s/GB", goal=.4, tuned=.9),
+    Metric("up8", "rate", "upload, 8 streams: rate", "Gbit/s", True, goal=1.7, tuned=1.1),
+    Metric("up8", "cpu", "upload, 8 streams: CPU", "s/GB", goal=.4, tuned=.9),
+    Metric("idle", "anonymous", "idle session: anonymous memory", "bytes", absolute=1024),
+    Metric("idle", "pss", "idle session: all memory (Pss)", "bytes"),
+    Metric("idle", "cpu_ratio", "100 active among idle ones: CPU against 100 alone", "×",
+           absolute=1.03),
+    Metric("reload", "milliseconds", "reload: until the new configuration serves", "ms"),
+    Metric("reload", "cpu", "reload, 10 frontends: CPU of all processes", "ms", absolute=15),
+    Metric("reload9000", "milliseconds", "the same under 9,000 connections/s", "ms", absolute=30),
+    Metric("reload9000", "failures", "the same: connections lost", "in all rounds", absolute=0),
+    Metric("reload3000", "p99_ratio", "3,000 connections/s: p99 with reloads against without", "×",
+           absolute=1.3),
+)
+
+
+class Figures:
+    """The runs of a results file, by row, candidate and round."""
+
+    def __init__(self, results):
+        self.runs = {}
+        for run in results["runs"]:
+            self.runs.setdefault((run["row"], run["candidate"]), {})[run["round"]] = run
+
+    def by_round(self, row, candidate, key):
+        return {number: run[key] for number, run in self.runs.get((row, candidate), {}).items()}
+
+    def values(self, row, candidate, key):
+        return list(self.by_round(row, candidate, key).values())
+
+    def ratios(self, metric, peer):
+        """rpproxy / peer in each round that has both."""
+        ours = self.by_round(metric.row, "rpproxy", metric.key)
+        theirs = self.by_round(metric.row, peer, metric.key)
+        return [ours[number] / theirs[number] for number in ours
+                if theirs.get(number, 0) > 0]
+
+    def better_peer(self, metric):
+        """Of HAProxy and nginx, by the median; None if neither ran."""
+        medians = {peer: median(values) for peer in PEERS
+                   if (values := self.values(metric.row, peer, metric.key))}
+        if not medians:
+            return None
+        return (max if metric.higher else min)(medians, key=medians.get)
+
+    def failures(self):
+        """{(row, candidate): count} where any operation failed."""
+        counts = {key: sum(run["failures"] for run in rounds.values())
+                  for key, rounds in self.runs.items()}
+        return {key: count for key, count in counts.items() if count}
+
+
+def verdict(ratios, higher):
+    """better, worse, or why that cannot be said."""
+    if len(ratios) < ROUNDS_FOR_CLAIM:
+        return "too few rounds"
+    if min(ratios) <= 1 <= max(ratios):
+        return "within the noise"
+    return "better" if (min(ratios) > 1) == higher else "worse"
+
+
+def goal_words(value, bound, higher):
+    met = value >= bound if higher else value <= bound
+    sign = "≥" if higher else "≤"
+    return f"{sign} {bound:g}: {'met' if met else 'missed'}"
+
+
+def short(value):
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def spread(values):
+    if not values:
+        return "–"
+    if len(values) == 1:
+        return short(values[0])
+    return f"{short(median(values))} ({short(min(values))} to {short(max(values))})"
+
+
+def comparison(figures, metric, peer, goal):
+    ratios = figures.ratios(metric, peer)
+    if not ratios:
+        return "–", "–"
+    middle = median(ratios)
+    text = f"{middle:.2f} × {LABELS[peer]} ({min(ratios):.2f} to {max(ratios):.2f})"
+    outcome = verdict(ratios, metric.higher)
+    if goal is not None and outcome in ("better", "worse"):
+        outcome += f"; goal {goal_words(middle, goal, metric.higher)}"
+    elif goal is not None:
+        outcome += f"; goal {'≥' if metric.higher else '≤'} {goal:g}"
+    return text, outcome
+
+
+def markdown(results):
+    figures, where = Figures(results), results["environment"]
+    present = [c for c in CANDIDATES if any(c == key[1] for key in figures.runs)]
+    rounds = 1 + max((run["round"] for run in results["runs"]), default=0)
+    lines = [f"{where['cpu']}, {where['cpus']} CPUs that generator, proxy and origin share; "
+             f"Linux {where['kernel']}; congestion control {where['congestion']}; "
+             f"{where['threads']} threads or workers each; {rounds} "
+             f"round{'s' if rounds > 1 else ''} of {results['seconds']:g} s after "
+             f"{results['warmup']:g} s; commit {where['commit']}; {where['date'][:10]}.", ""]
+    lines += [f"{LABELS[name]}: {version}.  " for name, version in where["versions"].items()
+              if name in ("rpproxy", "haproxy", "nginx")]
+    lines += ["", "Medians of the rounds, and their range.", "",
+              "| | unit | " + " | ".join(LABELS[c] for c in present) +
+              " | rpproxy against the better peer | that is |",
+              "|---|---|" + "---|" * (len(present) + 2)]
+    for metric in METRICS:
+        cells = [spread(figures.values(metric.row, c, metric.key)) for c in present]
+        if all(cell == "–" for cell in cells):
+            continue
+        if metric.key == "cpu" and "direct" in present:
+            cells[present.index("direct")] = "–"
+        peer = figures.better_peer(metric)
+        ours = figures.values(metric.row, "rpproxy", metric.key)
+        if metric.key == "failures":
+            # Every one counts: a sum, and no ratio.
+            peer, ours = None, [sum(ours)]
+            cells = [str(sum(figures.values(metric.row, c, metric.key)))
+                     if (metric.row, c) in figures.runs else "–" for c in present]
+        text, outcome = comparison(figures, metric, peer, metric.goal) if peer else ("–", "–")
+        if metric.row == "calls" and peer:
+            # A count, not a time: one run says it.
+            outcome = "counted once"
+        if metric.absolute is not None and ours:
+            words = f"goal {goal_words(median(ours), metric.absolute, False)}"
+            outcome = words if outcome == "–" else f"{outcome}; {words}"
+        lines.append(f"| {metric.label} | {metric.unit} | " + " | ".join(cells) +
+                     f" | {text} | {outcome} |")
+        if metric.tuned is not None and figures.ratios(metric, "haproxy-tuned"):
+            text, outcome = comparison(figures, metric, "haproxy-tuned", metric.tuned)
+            lines.append("| | | " + " | ".join("" for _ in present) + f" | {text} | {outcome} |")
+    lines += [""] + failures_text(figures) + noise_text(results)
+    return "\n".join(lines) + "\n"
+
+
+def failures_text(figures):
+    lost = figures.failures()
+    if not lost:
+        return ["Every answer of every run was compared byte by byte; none failed."]
+    return ["Failed operations, of all rounds (answers are compared byte by byte): " +
+            "; ".join(f"{LABELS[candidate]} {count} in {row}"
+                      for (row, candidate), count in lost.items()) + "."]
+
+
+def noise_text(results):
+    foreign = max((run["foreign"] for run in results["runs"]), default=0)
+    stolen = max((run["stolen"] for run in results["runs"]), default=0)
+    text = [f"Other work on the machine took at most {foreign:.2f} of a CPU in a run, its host "
+            f"{stolen:.2f}."]
+    if foreign > .1 or stolen > .1:
+        text.append("That is too much: **these figures are not to be published.**")
+    if results["quick"]:
+        text.append("A quick run: for a look, not for publishing.")
+    return text
+
+
+# The chart: for each metric a group of bars, one for each candidate, with the range as a whisker.
+
+CHART = ("churn", "rtt64", "rtt256", "latency", "down1", "down8", "up1", "up8", "idle", "reload",
+         "reload9000")
+COLOURS = {"direct": "#9aa0a6", "rpproxy": "#1a73e8", "haproxy": "#5f8a3c",
+           "haproxy-tuned": "#93b873", "haproxy-W": "#3d5c25", "nginx": "#c26a1b"}
+WIDTH, LEFT, BAR, GAP = 940, 110, 13, 34
+
+
+def bar(x, y, width, value, values, scale, label, candidate):
+    low, high = min(values) * scale, max(values) * scale
+    middle = y + (BAR - 3) / 2
+    return (f'<text class="name" x="{x - 6}" y="{y + 9}">{html.escape(label)}</text>'
+            f'<rect x="{x}" y="{y}" width="{max(value * scale, 1):.1f}" height="{BAR - 3}" '
+            f'fill="{COLOURS[candidate]}"/>'
+            f'<path class="range" d="M{x + low:.1f} {middle}H{x + high:.1f}"/>'
+            f'<text class="value" x="{x + max(high, value * scale) + 5:.1f}" y="{y + 9}">'
+            f'{short(value)}</text>')
+
+
+def group(figures, metric, x, y, width):
+    """The SVG of one metric and its height, or None if nothing was measured."""
+    measured = [(c, values) for c in CANDIDATES
+                if (values := figures.values(metric.row, c, metric.key)) and max(values) > 0 and
+                not (c == "direct" and metric.key == "cpu")]
+    if not measured:
+        return None
+    scale = (width - LEFT - 60) / max(max(values) for _, values in measured)
+    direction = "more is better" if metric.higher else "less is better"
+    parts = [f'<text class="title" x="{x}" y="{y}">{html.escape(metric.label)}, '
+             f'{html.escape(metric.unit)} ({direction})</text>']
+    for i, (candidate, values) in enumerate(measured):
+        parts.append(bar(x + LEFT, y + 8 + i * BAR, width, median(values), values, scale,
+                         LABELS[candidate], candidate))
+    return "".join(parts), 8 + len(measured) * BAR
+
+
+def svg(results):
+    figures, where = Figures(results), results["environment"]
+    parts, y = [], 64
+    for row in CHART:
+        height, column = 0, 0
+        for metric in METRICS:
+            if metric.row != row or metric.key in ("pss", "p99", "failures"):
+                continue
+            drawn = group(figures, metric, 20 + (column % 2) * (WIDTH // 2), y, WIDTH // 2 - 20)
+            if drawn:
+                parts.append(drawn[0])
+                height = max(height, drawn[1])
+                column += 1
+        if height:
+            y += height + GAP
+    style = ("text{font:11px sans-serif;fill:#222}.head{font-size:16px;font-weight:bold}"
+             ".title{font-weight:bold}.name{text-anchor:end}"
+             ".range{stroke:#222;stroke-width:1;fill:none}")
+    head = (f'<text class="head" x="20" y="24">rpproxy beside HAProxy and nginx</text>'
+            f'<text x="20" y="42">{html.escape(where["cpu"])}, {where["cpus"]} CPUs shared by '
+            f'generator, proxy and origin; Linux {html.escape(where["kernel"])}; '
+            f'{html.escape(where["congestion"])}; medians, and the range of the rounds</text>')
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y}" '
+            f'viewBox="0 0 {WIDTH} {y}"><style>{style}</style>'
+            f'<rect width="{WIDTH}" height="{y}" fill="#fff"/>{head}{"".join(parts)}</svg>\n')

@@ -1,0 +1,76 @@
+#include "scripts/bench/load.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum failure failure_of(int error)
+{
+    switch (error) {
+    case ECONNREFUSED:
+        return FAILED_REFUSED;
+    case ECONNRESET:
+    case EPIPE:
+        return FAILED_RESET;
+    case ETIMEDOUT:
+        return FAILED_TIMEOUT;
+    default:
+        return FAILED_OTHER;
+    }
+}
+
+void session_close(struct run *run, struct session *session)
+{
+    if (session->fd >= 0) {
+        close(session->fd);
+        session->fd = -1;
+    }
+    if (session->busy) {
+        session->busy = false;
+        run->busy_count--;
+    }
+    run->closed[run->closed_count++] = session;
+}
+
+void session_fail(struct run *run, struct session *session, enum failure failure)
+{
+    run->failures[failure]++;
+    run->all_finished++;
+    session_close(run, session);
+}
+
+bool session_connect(struct run *run, struct session *session, uint32_t events)
+{
+    session->connecting = true;
+    session->busy = true;
+    session->got = 0;
+    session->moved = session->judged = 0;
+    session->seen = run->now;
+    run->busy_count++;
+    session->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int on = 1;
+    struct epoll_event event = {.events = events, .data.ptr = session};
+    if (session->fd < 0 || setsockopt(session->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
+        (connect(session->fd, (struct sockaddr *)&run->options.to, sizeof run->options.to) != 0 &&
+         errno != EINPROGRESS) ||
+        epoll_ctl(run->epoll, EPOLL_CTL_ADD, session->fd, &event) != 0) {
+        session_fail(run, session, failure_of(errno));
+        return false;
+    }
+    return true;
+}
+
+bool session_connected(struct run *run, struct session *session, uint32_t events)
+{
+    if (events & (EPOLLERR | EPOLLHUP)) {
+        int error = 0;
+        socklen_t length = sizeof error;
+        getsockopt(session->fd, SOL_SOCKET, SO_ERROR, &error, &length);
+        session_fail(run, session, failure_of(error));
+        return false;
+    }
+    session->connecting = false;
+    return true;
+}
