@@ -9,6 +9,7 @@ static void forget(struct elder *elder)
 {
     TAILQ_REMOVE(&elder->elders->list, elder, link);
     elder->elders->count--;
+    elder->elders->lasting -= !elder->ending;
     channel_close(elder->channel);
     free(elder);
 }
@@ -36,10 +37,23 @@ static void on_lost(const char *why, void *arg)
 void elders_init(struct elders *elders, unsigned max, void (*on_gone)(void *arg), void *arg)
 {
     TAILQ_INIT(&elders->list);
-    elders->count = 0;
+    elders->count = elders->lasting = 0;
     elders->max = max;
     elders->on_gone = on_gone;
     elders->arg = arg;
+}
+
+static void cut_oldest(struct elders *elders)
+{
+    struct elder *elder = TAILQ_FIRST(&elders->list);
+    while (elder->ending)
+        elder = TAILQ_NEXT(elder, link);
+    log_warning("generation %u (pid %d) is cut: more than max-generations drain, and it is the "
+                "oldest (%llu sessions)",
+                elder->generation, (int)elder->pid, (unsigned long long)elder->sessions);
+    channel_send(elder->channel, MESSAGE_CUT, NULL, 0, NULL, 0);
+    elder->ending = true;
+    elders->lasting--;
 }
 
 void elders_add(struct elders *elders, struct channel *channel,
@@ -53,6 +67,7 @@ void elders_add(struct elders *elders, struct channel *channel,
     elder->generation = about->generation;
     elder->pid = (pid_t)about->pid;
     elder->sessions = about->sessions;
+    elder->ending = about->sessions == 0;
     elder->channel = channel;
     elder->elders = elders;
     const struct channel_events events = {
@@ -68,13 +83,10 @@ void elders_add(struct elders *elders, struct channel *channel,
     else
         TAILQ_INSERT_TAIL(&elders->list, elder, link);
 
-    if (++elders->count > elders->max) {
-        struct elder *oldest = TAILQ_FIRST(&elders->list);
-        log_warning("generation %u (pid %d) is cut: more than max-generations drain, and it is "
-                    "the oldest (%llu sessions)",
-                    oldest->generation, (int)oldest->pid, (unsigned long long)oldest->sessions);
-        channel_send(oldest->channel, MESSAGE_CUT, NULL, 0, NULL, 0);
-    }
+    elders->count++;
+    elders->lasting += !elder->ending;
+    if (elders->lasting > elders->max)
+        cut_oldest(elders);
 }
 
 void elders_stop(struct elders *elders)

@@ -5,6 +5,7 @@
 
 #include "reload/channel.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
 #include <sys/types.h>
@@ -13,6 +14,7 @@ struct elder {
     unsigned generation;
     pid_t pid;
     uint64_t sessions;
+    bool ending; /* has no session left, or was told to end them */
     struct channel *channel;
     struct elders *elders;
     TAILQ_ENTRY(elder) link; /* the oldest first */
@@ -21,7 +23,8 @@ struct elder {
 struct elders {
     TAILQ_HEAD(elder_list, elder) list;
     unsigned count;
-    unsigned max;
+    unsigned lasting;           /* those that are not ending */
+    unsigned max;               /* of these */
     void (*on_gone)(void *arg); /* the last of them has exited */
     void *arg;
 };

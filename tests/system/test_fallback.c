@@ -506,6 +506,70 @@ START_TEST(everything_changes)
 }
 END_TEST
 
+static unsigned draining_wanted;
+
+static bool so_many_drain(void *argument)
+{
+    const struct scene *scene = argument;
+    struct status status;
+    return proxy_status(&scene->proxy, &status) && status.count == draining_wanted + 1;
+}
+
+static void wait_draining(struct scene *scene, unsigned count)
+{
+    draining_wanted = count;
+    wait_until(so_many_drain, scene, "so many generations drain");
+}
+
+static void session_works(int client, int server)
+{
+    char byte = 'x';
+    send_all(client, &byte, 1);
+    receive_exactly(server, &byte, 1);
+    send_all(server, &byte, 1);
+    receive_exactly(client, &byte, 1);
+}
+
+/* Five generations drain; one in the middle dies; then only two may. */
+START_TEST(fewer_generations)
+{
+    enum { CHAIN = 5 };
+    struct scene scene = {.port = port_reserve(getuid())};
+    uint16_t server_port;
+    int listener = listen_loopback(&server_port), clients[CHAIN], servers[CHAIN];
+    struct endpoint front = endpoint_loopback(scene.port);
+    pid_t pids[CHAIN];
+    static const char text[] = "workers = 2\nmax-generations = %u\n"
+                               "[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n";
+    proxy_init(&scene.proxy, "proxy");
+    proxy_configure(&scene.proxy, text, 8, scene.port, server_port);
+    proxy_start(&scene.proxy);
+    for (unsigned i = 0; i < CHAIN; i++) {
+        clients[i] = connect_to(&front);
+        servers[i] = accept_from(listener);
+        pids[i] = scene.proxy.pid;
+        proxy_reload(&scene.proxy);
+    }
+    wait_draining(&scene, CHAIN);
+    kill(pids[2], SIGKILL);
+    wait_gone(pids[2]);
+    wait_draining(&scene, CHAIN - 1);
+    proxy_configure(&scene.proxy, text, 2, scene.port, server_port);
+    proxy_reload(&scene.proxy);
+    wait_draining(&scene, 2);
+    wait_gone(pids[0]);
+    wait_gone(pids[1]);
+    session_works(clients[3], servers[3]);
+    session_works(clients[4], servers[4]);
+    for (unsigned i = 0; i < CHAIN; i++) {
+        close(clients[i]);
+        close(servers[i]);
+    }
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 Suite *fallback_suite(void)
 {
     Suite *suite = suite_create("fallback");
@@ -520,5 +584,6 @@ Suite *fallback_suite(void)
     scenario_add(suite, sigterm_to_a_lingering_predecessor, 300);
     scenario_add(suite, commands_during_reloads, 600);
     scenario_add(suite, everything_changes, 600);
+    scenario_add(suite, fewer_generations, 300);
     return suite;
 }
