@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct timeval look_interval = {.tv_usec = 5000};
+/* Between looks, each of which costs up to some milliseconds: at first, and when it takes longer.
+ */
+#define LOOK_MIN_MS 5
+#define LOOK_MAX_MS 40
 /* Where the kernel offers no grace, the next best is this much patience. */
 #define GRACE_MS 200
 
@@ -18,9 +21,10 @@ struct lingering {
     struct proxy *proxy;
     struct event *look;
     struct handshakes *handshakes; /* NULL: they cannot be seen here */
-    uint64_t earliest, deadline;   /* milliseconds */
-    bool settled;                  /* no handshake is left */
-    bool quiet;                    /* the workers were told to make an end */
+    uint64_t earliest, deadline;   /* clock_ms() */
+    millis until_next_look;
+    bool settled; /* no handshake is left */
+    bool quiet;   /* the workers were told to make an end */
     void (*on_over)(void *arg);
     void *arg;
 };
@@ -60,6 +64,15 @@ static size_t under_way(struct lingering *lingering)
     return left;
 }
 
+static void look_later(struct lingering *lingering)
+{
+    struct timeval interval = clock_interval(lingering->until_next_look);
+    event_add(lingering->look, &interval);
+    lingering->until_next_look *= 2;
+    if (lingering->until_next_look > LOOK_MAX_MS)
+        lingering->until_next_look = LOOK_MAX_MS;
+}
+
 static void on_look(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
@@ -74,11 +87,12 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
     }
     bool patient = now < lingering->deadline;
     if (patient &&
-        (!lingering->settled || now < lingering->earliest || binds_queued(lingering->binds) > 0))
+        (!lingering->settled || now < lingering->earliest || binds_queued(lingering->binds) > 0)) {
+        look_later(lingering);
         return;
+    }
     if (!lingering->settled && lingering->handshakes)
         log_warning("%zu handshakes did not arrive within linger-timeout", left);
-    event_del(lingering->look);
     lingering->quiet = true;
     proxy_quiet(lingering->proxy);
 }
@@ -88,7 +102,7 @@ struct lingering *lingering_start(struct binds *binds, struct proxy *proxy, stru
 {
     struct lingering *lingering = calloc(1, sizeof *lingering);
     if (lingering)
-        lingering->look = event_new(base, -1, EV_PERSIST, on_look, lingering);
+        lingering->look = event_new(base, -1, 0, on_look, lingering);
     if (!lingering || !lingering->look) {
         free(lingering);
         return NULL;
@@ -102,7 +116,8 @@ struct lingering *lingering_start(struct binds *binds, struct proxy *proxy, stru
     binds_silence(binds, alone);
     grace(lingering);
     take_snapshot(lingering);
-    event_add(lingering->look, &look_interval);
+    lingering->until_next_look = LOOK_MIN_MS;
+    look_later(lingering);
     return lingering;
 }
 
