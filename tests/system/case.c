@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { NAMES_MAX = 128, TAIL_BYTES = 6000, SKIP_MAX = 512 };
+enum { NAMES_MAX = 128, TAIL_BYTES = 6000, SKIP_MAX = 512, PARENT_MAX = 32 };
 
 static const char *case_names[NAMES_MAX];
 static size_t case_name_count;
@@ -140,7 +140,11 @@ size_t cases_take_names(const char *names[], size_t most)
 void case_begin(void)
 {
     skip_reason[0] = '\0';
-    snprintf(directory, sizeof directory, "/tmp/rpproxy-test-XXXXXX");
+    const char *parent = getenv("TMPDIR");
+    if (parent == NULL || parent[0] != '/' || strlen(parent) > PARENT_MAX) {
+        parent = "/tmp"; /* Unix sockets are to fit, with their full path */
+    }
+    snprintf(directory, sizeof directory, "%s/rpproxy-test-XXXXXX", parent);
     if (mkdtemp(directory) == NULL || chmod(directory, 0755) != 0) {
         perror(directory);
         exit(EXIT_FAILURE);

@@ -12,7 +12,7 @@ void cases_init(void);
  * count. */
 size_t cases_take_names(const char *names[], size_t most);
 
-/* Makes the directory for the test that comes next. */
+/* Makes the directory for the test that comes next, in $TMPDIR (if its path is short) or /tmp. */
 void case_begin(void);
 
 /* Kills what the test left behind. A directory that is still there means that the test did not
