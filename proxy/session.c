@@ -90,6 +90,10 @@ static void close_ends(struct session *session, enum session_end end)
         reset_server = true;
         break;
     case SESSION_SERVER_RESET:
+        /* A stream that was complete stays so: closing delivers it, and what the client still
+         * sends meets the kernel's reset. */
+        reset_client = !session->server.ended;
+        break;
     case SESSION_REFUSED:
     case SESSION_CONNECT_TIMEOUT:
         reset_client = true;
@@ -193,12 +197,12 @@ static void look_again(struct session *session)
     move(session, &session->client);
 }
 
-/* A reset that arrives while nothing can be read, because the other side takes nothing, shows
- * only as both readable and writable. */
+/* A reset that no read will find: of an end that has ended, or whose peer takes nothing. It shows
+ * as readable and writable, and never as closed. */
 static bool failed_unread(const struct end *end, short what)
 {
-    return (what & EV_READ) && (what & EV_WRITE) && end->readable && !end->ended &&
-           end->peer->unsent && socket_error(end->fd);
+    return (what & EV_READ) && (what & EV_WRITE) && !(what & EV_CLOSED) &&
+           (end->ended || (end->readable && end->peer->unsent)) && socket_error(end->fd);
 }
 
 static void attempt_failed(struct session *session, int error)

@@ -278,6 +278,44 @@ START_TEST(reset_after_half_close)
 }
 END_TEST
 
+static void await_event(int socket, short event)
+{
+    struct pollfd one = {.fd = socket, .events = event};
+    ck_assert_int_eq(poll(&one, 1, PATIENCE_MS), 1);
+    ck_assert_msg(one.revents & event, "instead of %x: %x", (unsigned)event, (unsigned)one.revents);
+}
+
+static bool has_no_session(void *proxy)
+{
+    struct status status;
+    return proxy_status(proxy, &status) && status.sessions == 0;
+}
+
+/* The same side's half-close: no read will tell of the reset. */
+START_TEST(reset_after_own_half_close)
+{
+    struct line line;
+    line_start(&line, "");
+    line_open(&line);
+    shutdown(line.client, SHUT_WR);
+    expect_eof(line.server);
+    send_reset(line.client);
+    await_event(line.server, POLLERR);
+    close(line.server);
+
+    line_open(&line);
+    send_pattern(line.server, 1, 10000);
+    shutdown(line.server, SHUT_WR);
+    await_event(line.client, POLLRDHUP);
+    send_reset(line.server);
+    wait_until(has_no_session, &line.proxy, "the session has ended by the server's reset");
+    expect_pattern(line.client, 1, 10000);
+    expect_eof(line.client);
+    close(line.client);
+    proxy_stop(&line.proxy);
+}
+END_TEST
+
 /* The peer of the one that resets is not reading, with bytes under way to it. */
 START_TEST(reset_under_backpressure)
 {
@@ -633,6 +671,7 @@ Suite *relay_suite(void)
     scenario_add(suite, reset_with_the_last_bytes, 300);
     scenario_add(suite, urgent_data_holds_nothing_up, 300);
     scenario_add(suite, reset_after_half_close, 300);
+    scenario_add(suite, reset_after_own_half_close, 300);
     scenario_add(suite, reset_under_backpressure, 300);
     scenario_add(suite, client_that_stops_reading, 600);
     scenario_add(suite, server_that_stops_reading, 600);
