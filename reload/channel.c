@@ -30,11 +30,11 @@ union control_space {
     unsigned char bytes[CMSG_SPACE(sizeof(int) * MESSAGE_FDS_MAX)];
 };
 
-static void lost(struct channel *channel, const char *why)
+static void lost(struct channel *channel, const char *wrong)
 {
     event_del(channel->readable);
     event_del(channel->writable);
-    channel->events.on_lost(why, channel->events.arg);
+    channel->events.on_lost(wrong, channel->events.arg);
 }
 
 static size_t take_fds(struct msghdr *header, int fds[static MESSAGE_FDS_MAX])
@@ -55,13 +55,13 @@ static const char *examine(const struct msghdr *header, size_t size,
                            const struct message_head *head)
 {
     if (header->msg_flags & (MSG_TRUNC | MSG_CTRUNC))
-        return "a message was cut short";
+        return "sent a message that was cut short";
     if (size < sizeof *head || head->magic != MESSAGE_MAGIC)
-        return "it does not speak the handover protocol";
+        return "does not speak the handover protocol";
     if (head->major != MESSAGE_MAJOR)
-        return "it speaks another version of the handover protocol";
+        return "speaks another version of the handover protocol";
     if (head->length != size - sizeof *head)
-        return "a message has the wrong length";
+        return "sent a message of the wrong length";
     return NULL;
 }
 
@@ -84,11 +84,11 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         /* unix(7) reports a peer that left something unread before what it had still said: once the
          * error is read, that comes, and then the end of file. */
         if (errno != EAGAIN && errno != EINTR && errno != ECONNRESET)
-            lost(channel, strerror(errno));
+            lost(channel, NULL);
         return;
     }
     if (size == 0) {
-        lost(channel, "it is gone");
+        lost(channel, NULL);
         return;
     }
 

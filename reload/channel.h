@@ -19,9 +19,9 @@ struct received {
 
 struct channel_events {
     void (*on_message)(const struct received *message, void *arg);
-    /* The other end is gone, or spoke no protocol of ours (why says what). Called once, last; the
-     * channel is still to be closed. */
-    void (*on_lost)(const char *why, void *arg);
+    /* The other end is gone (wrong is NULL), or what it sent is no protocol of ours (wrong says
+     * how, to follow its name). Called once, last; the channel is still to be closed. */
+    void (*on_lost)(const char *wrong, void *arg);
     void *arg;
 };
 

@@ -22,9 +22,9 @@ static void on_message(const struct received *message, void *arg)
         elder->sessions = about->sessions;
 }
 
-static void on_lost(const char *why, void *arg)
+static void on_lost(const char *wrong, void *arg)
 {
-    (void)why;
+    (void)wrong;
     struct elder *elder = arg;
     log_notice("generation %u (pid %d) has drained and is gone", elder->generation,
                (int)elder->pid);

@@ -285,12 +285,11 @@ static void on_message(const struct received *message, void *arg)
     }
 }
 
-static void on_lost(const char *why, void *arg)
+static void on_lost(const char *wrong, void *arg)
 {
     struct handover *handover = arg;
-    (void)why;
     if (handover->state < HANDOVER_CLOSED) {
-        give_up(handover, NULL);
+        give_up(handover, wrong);
         return;
     }
     log_warning("the successor (pid %d) is gone; this generation drains on",

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum succession_state {
@@ -20,7 +21,7 @@ struct succession {
     enum succession_state state;
     struct channel *channel;
     struct offer offer;
-    pid_t pid;           /* the predecessor's: our parent */
+    pid_t pid;           /* the predecessor's: our parent, while it lives */
     struct event *alone; /* the predecessor was lost before its offer, and is dying */
     uint64_t alone_until;
 };
@@ -183,12 +184,12 @@ static void on_alone(evutil_socket_t fd, short what, void *arg)
         generation_exit(generation, generation->exit_status);
 }
 
-static void on_lost(const char *why, void *arg)
+static void on_lost(const char *wrong, void *arg)
 {
     struct succession *succession = arg;
     struct generation *generation = succession->generation;
-    log_warning("the predecessor (pid %d) is lost: %s; this generation goes on alone",
-                (int)succession->pid, why);
+    log_warning("the predecessor (pid %d) %s; this generation goes on alone", (int)succession->pid,
+                wrong ? wrong : "is gone");
     if (succession->state == SUCCESSION_EXPECTING) {
         succession->alone_until = clock_ms() + DYING_MS;
         event_add(succession->alone, &dying_look);
@@ -209,7 +210,11 @@ bool succession_begin(struct generation *generation, int fd)
     const struct channel_events events = {
         .on_message = on_message, .on_lost = on_lost, .arg = succession};
     succession->generation = generation;
-    succession->pid = getppid();
+    /* Who made the socket pair: our parent may have died before we asked for it. */
+    struct ucred maker = {0};
+    socklen_t length = sizeof maker;
+    (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &maker, &length);
+    succession->pid = maker.pid;
     succession->alone = event_new(generation->base, -1, EV_PERSIST, on_alone, succession);
     if (succession->alone)
         succession->channel = channel_open(fd, generation->base, &events);

@@ -392,6 +392,61 @@ START_TEST(sigint_during_a_reload)
 }
 END_TEST
 
+/* Killed before the successor has said a word, or could see who its parent is. */
+START_TEST(predecessor_killed_at_the_launch)
+{
+    struct scene scene;
+    char successor_file[PATH_MAX], go[PATH_MAX + 4];
+    scene_start_to_hang(&scene, successor_file);
+    kill(scene.proxy.pid, SIGHUP);
+    wait_until(file_is_there, successor_file, "the successor is launched");
+    kill(scene.proxy.pid, SIGKILL);
+    wait_gone(scene.proxy.pid);
+    snprintf(go, sizeof go, "%s.go", successor_file);
+    write_file(go, 0644, "go");
+    scene.proxy.pid = pid_in(successor_file);
+    proxy_wait_serving(&scene.proxy);
+    struct churn *churn = load(scene.port);
+    copy_file(proxy_binary(), scene.proxy.program, 0755);
+    scene_end(&scene, churn, "a successor on its own");
+}
+END_TEST
+
+/* Its first word is of another major version, or of no version at all. */
+START_TEST(another_protocol)
+{
+    struct scene scene;
+    static const struct {
+        const char *word, *complaint;
+    } cases[] = {
+        {"xppr\\2\\0\\0\\0\\1\\0\\0\\0\\0\\0\\0\\0",
+         "speaks another version of the handover protocol"},
+        {"hello", "does not speak the handover protocol"},
+    };
+    scene.origin = origin_start(ORIGIN_ANSWER);
+    scene.port = port_reserve(getuid());
+    proxy_init(&scene.proxy, "proxy");
+    proxy_own_binary(&scene.proxy);
+    configure(&scene, 2, "");
+    proxy_start(&scene.proxy);
+    struct churn *churn = load(scene.port);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct outcome outcome;
+        char wrapper[PATH_MAX];
+        test_path(wrapper, "stranger");
+        write_file(wrapper, 0755,
+                   "#!/bin/bash\nprintf '%s' >&$RPPROXY_HANDOVER_FD\nexec sleep 1000\n",
+                   cases[i].word);
+        ck_assert_int_eq(rename(wrapper, scene.proxy.program), 0);
+        ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", NULL), 5);
+        ck_assert_msg(strstr(outcome.err, cases[i].complaint) != NULL, "it says: %s", outcome.err);
+    }
+    copy_file(proxy_binary(), scene.proxy.program, 0755);
+    proxy_reload(&scene.proxy);
+    scene_end(&scene, churn, "beside successors of other tongues");
+}
+END_TEST
+
 /* A predecessor that lingers owes its clients what it has begun, whatever it is told. */
 START_TEST(sigterm_to_a_lingering_predecessor)
 {
@@ -581,6 +636,8 @@ Suite *fallback_suite(void)
     scenario_add(suite, stop_right_after_a_reload, 300);
     scenario_add(suite, stop_during_a_reload, 300);
     scenario_add(suite, sigint_during_a_reload, 300);
+    scenario_add(suite, predecessor_killed_at_the_launch, 300);
+    scenario_add(suite, another_protocol, 300);
     scenario_add(suite, sigterm_to_a_lingering_predecessor, 300);
     scenario_add(suite, commands_during_reloads, 600);
     scenario_add(suite, everything_changes, 600);

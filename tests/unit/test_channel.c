@@ -21,6 +21,7 @@ static struct {
     int fds[MESSAGE_FDS_MAX];
     size_t fd_count;
     bool lost;
+    const char *wrong;
 } heard;
 
 static void on_message(const struct received *message, void *arg)
@@ -37,9 +38,9 @@ static void on_message(const struct received *message, void *arg)
     }
 }
 
-static void on_lost(const char *why, void *arg)
+static void on_lost(const char *wrong, void *arg)
 {
-    (void)why;
+    heard.wrong = wrong;
     (void)arg;
     heard.lost = true;
 }
@@ -144,6 +145,7 @@ START_TEST(a_closed_end_is_lost)
     left = NULL;
     turn();
     ck_assert(heard.lost);
+    ck_assert_ptr_null(heard.wrong);
     channel_send(right, MESSAGE_READY, NULL, 0, NULL, 0);
 }
 END_TEST
@@ -155,6 +157,7 @@ START_TEST(strangers_are_lost)
     ck_assert_int_gt(send(raw, nonsense, sizeof nonsense, 0), 0);
     turn();
     ck_assert(heard.lost);
+    ck_assert_ptr_nonnull(heard.wrong);
     ck_assert_uint_eq(heard.count, 0);
 }
 END_TEST
@@ -167,6 +170,7 @@ START_TEST(another_major_version_is_lost)
     ck_assert_int_gt(send(raw, &head, sizeof head, 0), 0);
     turn();
     ck_assert(heard.lost);
+    ck_assert_ptr_nonnull(heard.wrong);
 }
 END_TEST
 
@@ -178,6 +182,7 @@ START_TEST(a_wrong_length_is_lost)
     ck_assert_int_gt(send(raw, &head, sizeof head, 0), 0);
     turn();
     ck_assert(heard.lost);
+    ck_assert_ptr_nonnull(heard.wrong);
 }
 END_TEST
 
@@ -193,6 +198,7 @@ START_TEST(too_long_is_lost)
     ck_assert_int_eq(send(raw, record, sizeof record, 0), sizeof record);
     turn();
     ck_assert(heard.lost);
+    ck_assert_ptr_nonnull(heard.wrong);
 }
 END_TEST
 
