@@ -136,7 +136,7 @@ static enum relay receive(struct end *from, unsigned char *scratch, size_t size)
     return RELAY_OK;
 }
 
-enum relay relay(struct end *from, unsigned char *scratch, size_t scratch_size)
+static enum relay move_bytes(struct end *from, unsigned char *scratch, size_t scratch_size)
 {
     struct end *to = from->peer;
     if (to->unsent && to->writable) {
@@ -144,7 +144,24 @@ enum relay relay(struct end *from, unsigned char *scratch, size_t scratch_size)
         if (result != RELAY_OK)
             return result;
     }
-    enum relay result = receive(from, scratch, scratch_size);
+    return receive(from, scratch, scratch_size);
+}
+
+void relay_last(struct end *from, unsigned char *scratch, size_t scratch_size)
+{
+    bool ended = from->ended;
+    /* A Unix peer that has only ceased to read could go on for ever. */
+    (void)shutdown(from->fd, SHUT_RD);
+    from->readable = from->thorough = true;
+    while (move_bytes(from, scratch, scratch_size) == RELAY_MORE)
+        ;
+    from->ended = ended; /* send(2) took the error, and recv(2) then calls it an end */
+}
+
+enum relay relay(struct end *from, unsigned char *scratch, size_t scratch_size)
+{
+    struct end *to = from->peer;
+    enum relay result = move_bytes(from, scratch, scratch_size);
     if (result != RELAY_OK)
         return result;
     if (from->ended && !to->unsent && !to->shut) {

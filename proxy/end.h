@@ -69,6 +69,10 @@ enum relay {
 enum relay relay(struct end *from, unsigned char *scratch, size_t scratch_size)
     __attribute__((warn_unused_result));
 
+/* Of an end that failed when it was sent to: moves what it had said until then, as far as its peer
+ * takes it at once, but no end of the stream. */
+void relay_last(struct end *from, unsigned char *scratch, size_t scratch_size);
+
 /* Both directions have ended and were passed on. */
 static inline bool end_pair_done(const struct end *a)
 {

@@ -152,9 +152,7 @@ static void move(struct session *session, struct end *first)
             more = true;
             break;
         case RELAY_TO_FAILED:
-            /* What the failed end said before it failed is still the other's to have. */
-            while (relay(from->peer, worker->scratch, WORKER_SCRATCH) == RELAY_MORE)
-                ;
+            relay_last(from->peer, worker->scratch, WORKER_SCRATCH);
             session_close(session,
                           from == &session->client ? SESSION_SERVER_RESET : SESSION_CLIENT_RESET);
             return;

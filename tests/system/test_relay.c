@@ -235,6 +235,31 @@ START_TEST(reset_with_the_last_bytes)
 }
 END_TEST
 
+/* The proxy learns of the reset when it sends to who was reset; nothing that it said before is
+ * lost, and the reset does not look like an end. */
+START_TEST(reset_found_by_sending)
+{
+    struct line line;
+    line_start(&line, "");
+    for (unsigned i = 0; i < 4; i++) {
+        line_open(&line);
+        int sender = i % 2 ? line.client : line.server;
+        int receiver = i % 2 ? line.server : line.client;
+        send_pattern(sender, 1, 100);
+        expect_pattern(receiver, 1, 100);
+        freeze(&line);
+        send_pattern(receiver, 2, 100);
+        send_pattern(sender, 3, 100);
+        send_reset(sender);
+        thaw(&line);
+        expect_pattern(receiver, 3, 100);
+        expect_reset(receiver);
+        close(receiver);
+    }
+    proxy_stop(&line.proxy);
+}
+END_TEST
+
 /* The urgent byte itself is not part of the stream; those around it are. */
 START_TEST(urgent_data_holds_nothing_up)
 {
@@ -669,6 +694,7 @@ Suite *relay_suite(void)
     scenario_add(suite, reset_by_client, 300);
     scenario_add(suite, reset_by_server, 300);
     scenario_add(suite, reset_with_the_last_bytes, 300);
+    scenario_add(suite, reset_found_by_sending, 300);
     scenario_add(suite, urgent_data_holds_nothing_up, 300);
     scenario_add(suite, reset_after_half_close, 300);
     scenario_add(suite, reset_after_own_half_close, 300);
