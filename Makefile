@@ -129,6 +129,12 @@ bench: ## install HAProxy and nginx, and measure beside them; BENCH_QUICK=1 in t
 	@scripts/bench/bench --build $(BUILD) $(ROWS)
 .PHONY: bench
 
+count: ## count instructions and system calls; ACCEPT=1 keeps the new figures
+	@scripts/deps bench
+	@$(MAKE) --no-print-directory bench-programs
+	@scripts/bench/count --build $(BUILD) $(if $(ACCEPT),--accept)
+.PHONY: count
+
 clean: ## remove all that was built
 	rm -rf build rpproxy
 .PHONY: clean

@@ -275,7 +275,8 @@ class Direct(Candidate):
 
 class Lab:
     """One candidate, in a network namespace and a directory of its own, between load generator and
-    origins. A context manager: at its end nothing runs and nothing is left."""
+    origins. A context manager: at its end nothing runs and nothing is left. The words of `wrapper`
+    go before the candidate's command, with {directory} filled in."""
 
     def __init__(self, build, candidate, frontends=1, wrapper=()):
         self.build = build
@@ -301,8 +302,8 @@ class Lab:
             else:
                 self.port = PROXY_PORT
                 self.configure(0)
-                self.main = self.spawn_proxy([*self.wrapper,
-                                              *self.candidate.command(self.directory)])
+                wrapper = [word.format(directory=self.directory) for word in self.wrapper]
+                self.main = self.spawn_proxy([*wrapper, *self.candidate.command(self.directory)])
                 self.wait_for_answer()
                 self.candidate.settle(self)
         except BaseException:
