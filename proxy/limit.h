@@ -14,14 +14,16 @@ struct limit {
     unsigned max;        /* 0: none */
 };
 
-/* Takes a place, or returns false. */
+/* Takes a place, or returns false. Never takes one that it must give back: two who fail at once
+ * would find it full because of each other, and wait for a place that nobody gives back. */
 static inline bool limit_take(struct limit *limit)
 {
-    unsigned before = atomic_fetch_add(&limit->used, 1);
-    if (limit->max == 0 || before < limit->max)
-        return true;
-    atomic_fetch_sub(&limit->used, 1);
-    return false;
+    unsigned used = atomic_load(&limit->used);
+    do
+        if (limit->max != 0 && used >= limit->max)
+            return false;
+    while (!atomic_compare_exchange_weak(&limit->used, &used, used + 1));
+    return true;
 }
 
 /* Takes a place though there may be none. */

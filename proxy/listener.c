@@ -33,7 +33,7 @@ int listener_add(struct worker *worker, int fd, struct frontend *frontend,
         free(listener);
         return EINVAL;
     }
-    LIST_INSERT_HEAD(&worker->listeners, listener, link);
+    TAILQ_INSERT_TAIL(&worker->listeners, listener, link);
     return 0;
 }
 
@@ -47,7 +47,7 @@ static void stop_waiting(struct listener *listener)
 void listener_free(struct listener *listener)
 {
     listener_pause(listener);
-    LIST_REMOVE(listener, link);
+    TAILQ_REMOVE(&listener->worker->listeners, listener, link);
     free(listener);
 }
 
@@ -95,7 +95,8 @@ static bool take_place(struct listener *listener)
         return false;
     if (take(listener, &listener->frontend->sessions))
         return true;
-    (void)limit_release(&proxy->sessions);
+    if (limit_release(&proxy->sessions))
+        proxy_wake(proxy);
     return false;
 }
 

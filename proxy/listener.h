@@ -18,7 +18,7 @@ struct listener {
     struct limit *waiting_for; /* is full, and wakes the worker; NULL: none */
     int fd;
     bool watched; /* the event is added */
-    LIST_ENTRY(listener) link;
+    TAILQ_ENTRY(listener) link;
 };
 
 /* Adds a listener to a worker whose thread has not started yet. Returns 0 or an errno value. */

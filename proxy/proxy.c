@@ -117,13 +117,20 @@ void proxy_cut(struct proxy *proxy, enum session_end reason)
         worker_cut(&proxy->workers[i]);
 }
 
+void proxy_wake(struct proxy *proxy)
+{
+    /* Who is woken first has the best chance of the place. */
+    unsigned first = atomic_fetch_add(&proxy->wakes, 1);
+    for (unsigned i = 0; i < proxy->worker_count; i++)
+        worker_wake(&proxy->workers[(first + i) % proxy->worker_count]);
+}
+
 void proxy_release_place(struct proxy *proxy, struct frontend *frontend)
 {
     bool frontend_wanted = limit_release(&frontend->sessions);
     bool proxy_wanted = limit_release(&proxy->sessions);
     if (frontend_wanted || proxy_wanted)
-        for (unsigned i = 0; i < proxy->worker_count; i++)
-            worker_wake(&proxy->workers[i]);
+        proxy_wake(proxy);
     if (atomic_load(&proxy->draining) && atomic_load(&proxy->sessions.used) == 0)
         mailbox_post(&proxy->mailbox, &proxy->empty_letter);
 }

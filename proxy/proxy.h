@@ -30,7 +30,8 @@ struct proxy {
     struct frontend *frontends;
     struct worker *workers;
     unsigned worker_count;
-    unsigned loud; /* workers that have not reported LISTENING_OVER yet */
+    unsigned loud;     /* workers that have not reported LISTENING_OVER yet */
+    atomic_uint wakes; /* so far: each begins with another worker */
     atomic_bool draining;
     atomic_int cut_reason; /* enum session_end */
     struct letter empty_letter;
@@ -76,7 +77,10 @@ struct proxy_totals proxy_totals(const struct proxy *proxy);
 /* Ends the threads, resets what is left, frees everything. NULL is fine. */
 void proxy_free(struct proxy *proxy);
 
-/* Any worker: a session is gone; wakes who waits for its place. */
+/* Any worker: wakes all listeners that wait for a place. */
+void proxy_wake(struct proxy *proxy);
+
+/* Any worker: a session is gone, and who waits for its place is woken. */
 void proxy_release_place(struct proxy *proxy, struct frontend *frontend);
 
 #endif

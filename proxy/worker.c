@@ -68,14 +68,14 @@ static void *run(void *arg)
 static void rest(struct worker *worker)
 {
     struct listener *listener;
-    LIST_FOREACH (listener, &worker->listeners, link)
+    TAILQ_FOREACH (listener, &worker->listeners, link)
         listener_pause(listener);
 }
 
 static void listen_again(struct worker *worker)
 {
     struct listener *listener;
-    LIST_FOREACH (listener, &worker->listeners, link)
+    TAILQ_FOREACH (listener, &worker->listeners, link)
         listener_resume(listener);
 }
 
@@ -115,7 +115,7 @@ static void on_listen(void *arg)
         listen_again(worker);
         break;
     case LISTENING_OVER:
-        LIST_FOREACH (listener, &worker->listeners, link)
+        TAILQ_FOREACH (listener, &worker->listeners, link)
             while (listener_accept(listener))
                 ;
         event_del(&worker->starved);
@@ -134,8 +134,12 @@ void worker_listen(struct worker *worker, enum listening listening)
 static void on_wake(void *arg)
 {
     struct worker *worker = arg;
-    struct listener *listener;
-    LIST_FOREACH (listener, &worker->listeners, link)
+    struct listener *listener = TAILQ_FIRST(&worker->listeners);
+    if (listener) {
+        TAILQ_REMOVE(&worker->listeners, listener, link);
+        TAILQ_INSERT_TAIL(&worker->listeners, listener, link);
+    }
+    TAILQ_FOREACH (listener, &worker->listeners, link)
         if (listener->waiting_for) {
             listener_resume(listener);
             (void)listener_accept(listener);
@@ -215,7 +219,7 @@ int worker_open(struct worker *worker, struct proxy *proxy, unsigned index)
 {
     worker->proxy = proxy;
     worker->index = index;
-    LIST_INIT(&worker->listeners);
+    TAILQ_INIT(&worker->listeners);
     TAILQ_INIT(&worker->sessions);
     STAILQ_INIT(&worker->again);
     STAILQ_INIT(&worker->dead);
@@ -259,8 +263,8 @@ void worker_close(struct worker *worker)
     while (!STAILQ_EMPTY(&worker->again))
         go_on(worker);
     reap(worker);
-    while (!LIST_EMPTY(&worker->listeners))
-        listener_free(LIST_FIRST(&worker->listeners));
+    while (!TAILQ_EMPTY(&worker->listeners))
+        listener_free(TAILQ_FIRST(&worker->listeners));
     event_del(&worker->starved);
     wheel_close(&worker->wheel);
     mailbox_close(&worker->mailbox);

@@ -23,7 +23,7 @@ struct session;
 
 TAILQ_HEAD(session_list, session);
 STAILQ_HEAD(session_queue, session);
-LIST_HEAD(listener_list, listener);
+TAILQ_HEAD(listener_list, listener);
 
 /* Written by one worker, read by anyone. */
 struct counters {
@@ -59,7 +59,7 @@ struct worker {
     uint64_t now; /* microseconds, CLOCK_MONOTONIC; 0: not read yet in this turn */
     unsigned char *scratch;
 
-    struct listener_list listeners;
+    struct listener_list listeners; /* the first has the first chance of the next free place */
     enum listening listening;
     struct event starved; /* out of descriptors or memory: when to try again */
 

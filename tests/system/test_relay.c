@@ -575,6 +575,53 @@ START_TEST(global_max_sessions)
 }
 END_TEST
 
+/* Two frontends with full backlogs share one place: each has its turns. */
+START_TEST(no_frontend_starves_at_a_limit)
+{
+    enum { CLIENTS = 12, LEAST = 3 };
+    uint16_t ports[2] = {port_reserve(getuid()), port_reserve(getuid())}, server_ports[2];
+    int listeners[2] = {listen_loopback(&server_ports[0]), listen_loopback(&server_ports[1])};
+    int clients[2][CLIENTS], server = -1;
+    struct proxy proxy;
+    proxy_init(&proxy, "proxy");
+    proxy_configure(&proxy,
+                    "workers = 1\nmax-sessions = 1\n"
+                    "[listen a]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n"
+                    "[listen b]\nbind = 127.0.0.1:%u\nserver = b 127.0.0.1:%u\n",
+                    ports[0], server_ports[0], ports[1], server_ports[1]);
+    proxy_start(&proxy);
+    struct endpoint fronts[2] = {endpoint_loopback(ports[0]), endpoint_loopback(ports[1])};
+    unsigned served[2] = {0};
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        clients[0][i] = connect_to(&fronts[0]);
+        clients[1][i] = connect_to(&fronts[1]);
+        if (i == 0) { /* whoever it is, it holds the place until all others wait */
+            struct pollfd ready[2] = {{.fd = listeners[0], .events = POLLIN},
+                                      {.fd = listeners[1], .events = POLLIN}};
+            ck_assert_int_eq(poll(ready, 2, PATIENCE_MS), 1);
+            server = accept_from(listeners[ready[0].revents ? 0 : 1]);
+        }
+    }
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        send_reset(server);
+        struct pollfd ready[2] = {{.fd = listeners[0], .events = POLLIN},
+                                  {.fd = listeners[1], .events = POLLIN}};
+        ck_assert_int_eq(poll(ready, 2, PATIENCE_MS), 1);
+        unsigned which = ready[0].revents ? 0 : 1;
+        served[which]++;
+        server = accept_from(listeners[which]);
+    }
+    ck_assert_msg(served[0] >= LEAST && served[1] >= LEAST, "served: %u and %u of %d", served[0],
+                  served[1], CLIENTS);
+    close(server);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        send_reset(clients[0][i]);
+        send_reset(clients[1][i]);
+    }
+    proxy_stop(&proxy);
+}
+END_TEST
+
 START_TEST(out_of_descriptors)
 {
     enum { CLIENTS = 60 };
@@ -707,6 +754,7 @@ Suite *relay_suite(void)
     scenario_add(suite, max_sessions_leaves_the_rest_waiting, 300);
     scenario_add(suite, backlog_of_a_full_proxy_outlives_a_reload, 300);
     scenario_add(suite, global_max_sessions, 300);
+    scenario_add(suite, no_frontend_starves_at_a_limit, 300);
     scenario_add(suite, out_of_descriptors, 300);
     scenario_add(suite, access_log, 300);
     scenario_add(suite, families, 300);

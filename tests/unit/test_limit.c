@@ -69,6 +69,35 @@ START_TEST(threads_never_exceed_it)
 }
 END_TEST
 
+static void *be_refused(void *arg)
+{
+    struct limit *limit = arg;
+    for (int i = 0; i < 200000; i++) {
+        unsigned used = atomic_load(&limit->used);
+        unsigned seen = atomic_load(&most);
+        while (used > seen && !atomic_compare_exchange_weak(&most, &seen, used))
+            ;
+        if (limit_take(limit))
+            break;
+    }
+    return NULL;
+}
+
+/* Not even for a moment does it take up a place: another would be refused for it. */
+START_TEST(who_is_refused_leaves_no_trace)
+{
+    struct limit limit = {.max = 1};
+    pthread_t threads[4];
+    ck_assert(limit_take(&limit));
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, be_refused, &limit), 0);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    ck_assert_uint_eq(atomic_load(&most), 1);
+    ck_assert_uint_eq(limit.used, 1);
+}
+END_TEST
+
 Suite *limit_suite(void)
 {
     Suite *suite = suite_create("limit");
@@ -77,6 +106,7 @@ Suite *limit_suite(void)
     tcase_add_test(tcase, zero_is_no_limit);
     tcase_add_test(tcase, who_waits_is_announced);
     tcase_add_test(tcase, threads_never_exceed_it);
+    tcase_add_test(tcase, who_is_refused_leaves_no_trace);
     suite_add_tcase(suite, tcase);
     return suite;
 }
