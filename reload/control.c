@@ -5,6 +5,7 @@
 #include "reload/clock.h"
 #include "reload/handover.h"
 #include "reload/status.h"
+#include "reload/text.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
@@ -19,9 +20,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define REQUEST_MAX    4096
-#define CLIENTS_MAX    32
-#define REQUEST_WAIT_S 10
+#define REQUEST_MAX   4096
+#define CLIENTS_MAX   32
+#define CLIENT_WAIT_S 10 /* to ask; to take the answer and go */
 
 struct client {
     struct control *control;
@@ -42,8 +43,11 @@ struct control {
 
 static void drop(struct client *client)
 {
-    TAILQ_REMOVE(&client->control->clients, client, link);
-    client->control->count--;
+    struct control *control = client->control;
+    TAILQ_REMOVE(&control->clients, client, link);
+    control->count--;
+    if (control->listener)
+        evconnlistener_enable(control->listener);
     bufferevent_free(client->stream);
     free(client);
 }
@@ -62,12 +66,19 @@ static void tell(struct client *client, json_t *object)
 
 static void tell_result(struct client *client, enum exit_status status, const char *text)
 {
-    tell(client, json_pack("{s:s, s:i}", "result", text, "exit", (int)status));
+    tell(client,
+         json_pack("{s:o, s:i}", "result", text_json(text, strlen(text)), "exit", (int)status));
+}
+
+static void wait_for_long(struct client *client)
+{
+    bufferevent_set_timeouts(client->stream, NULL, NULL);
 }
 
 static void ask_reload(struct client *client)
 {
     struct generation *generation = client->control->generation;
+    wait_for_long(client);
     client->awaits_reload = true; /* before it begins: it may be over at once */
     enum exit_status status = generation_reload(generation);
     if (status == EXIT_DONE)
@@ -90,6 +101,7 @@ static void answer(struct client *client, const char *line)
     } else if (command && strcmp(command, "status") == 0) {
         tell(client, json_pack("{s:o}", "status", status_json(generation)));
     } else if (command && strcmp(command, "stop") == 0) {
+        wait_for_long(client);
         tell_result(client, EXIT_DONE, "stopping");
         generation_stop(generation);
     } else {
@@ -108,7 +120,6 @@ static void on_readable(struct bufferevent *stream, void *arg)
         evbuffer_drain(input, evbuffer_get_length(input));
     } else if (line) {
         client->asked = true;
-        bufferevent_set_timeouts(stream, NULL, NULL);
         answer(client, line);
     } else if (evbuffer_get_length(input) >= REQUEST_MAX) {
         drop(client);
@@ -142,7 +153,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     (void)length;
     struct control *control = arg;
     struct client *client = NULL;
-    if (is_trusted(fd) && control->count < CLIENTS_MAX)
+    if (is_trusted(fd))
         client = calloc(1, sizeof *client);
     if (client)
         client->stream =
@@ -154,8 +165,9 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     }
     client->control = control;
     TAILQ_INSERT_TAIL(&control->clients, client, link);
-    control->count++;
-    const struct timeval wait = {.tv_sec = REQUEST_WAIT_S};
+    if (++control->count == CLIENTS_MAX)
+        evconnlistener_disable(listener); /* the next one waits until one has gone */
+    const struct timeval wait = {.tv_sec = CLIENT_WAIT_S};
     bufferevent_setcb(client->stream, on_readable, NULL, on_stream_event, client);
     bufferevent_setwatermark(client->stream, EV_READ, 0, REQUEST_MAX);
     bufferevent_set_timeouts(client->stream, &wait, NULL);
@@ -264,7 +276,7 @@ void control_progress(struct control *control, const char *line, size_t length)
     struct client *client;
     TAILQ_FOREACH (client, &control->clients, link)
         if (client->awaits_reload)
-            tell(client, json_pack("{s:o}", "progress", json_stringn(line, length)));
+            tell(client, json_pack("{s:o}", "progress", text_json(line, length)));
 }
 
 void control_reload_over(struct control *control, enum exit_status status, const char *text)

@@ -2,7 +2,9 @@
 
 #include "reload/clock.h"
 #include "reload/handover.h"
+#include "reload/text.h"
 
+#include <string.h>
 #include <unistd.h>
 
 static json_t *generation_json(unsigned number, pid_t pid, const char *state, uint64_t sessions)
@@ -40,7 +42,8 @@ static json_t *binds_json(const struct generation *generation)
     for (size_t i = 0; i < generation->binds->count; i++) {
         const struct bound *bound = &generation->binds->list[i];
         json_array_append_new(
-            list, json_pack("{s:s, s:s, s:i, s:s}", "address", bound->conf->text, "frontend",
+            list, json_pack("{s:o, s:s, s:i, s:s}", "address",
+                            text_json(bound->conf->text, strlen(bound->conf->text)), "frontend",
                             generation->config->frontends[bound->frontend].name, "listeners",
                             (int)bound->count, "handover", handover_name(bound->way)));
     }
@@ -68,12 +71,12 @@ json_t *status_json(const struct generation *generation)
                          generation_state_name(generation->state));
     const struct proxy_totals totals = proxy_totals(generation->proxy);
     json_t *status = json_pack(
-        "{s:i, s:i, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "pid",
+        "{s:i, s:i, s:s, s:s, s:o, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "pid",
         (int)getpid(), "generation", (int)generation->number, "state",
         generation_state_name(generation->state), "version", RPPROXY_VERSION, "file",
-        generation->file, "workers", (int)generation->workers, "uptime_ms",
-        (json_int_t)(clock_ms() - generation->started_at), "sessions", (json_int_t)totals.live,
-        "sessions_total", (json_int_t)totals.sessions, "connect_errors",
+        text_json(generation->file, strlen(generation->file)), "workers", (int)generation->workers,
+        "uptime_ms", (json_int_t)(clock_ms() - generation->started_at), "sessions",
+        (json_int_t)totals.live, "sessions_total", (json_int_t)totals.sessions, "connect_errors",
         (json_int_t)totals.connect_errors, "sessions_failed", (json_int_t)totals.failed,
         "client_bytes", (json_int_t)totals.client_bytes, "server_bytes",
         (json_int_t)totals.server_bytes, "generations", generations(generation, totals.live),

@@ -502,6 +502,54 @@ START_TEST(commands_during_reloads)
 }
 END_TEST
 
+/* More clients of the control socket than it hears at a time: the next one's turn comes. */
+START_TEST(silent_control_clients)
+{
+    enum { SILENT = 40 };
+    struct scene scene;
+    scene_start(&scene);
+    struct endpoint control = endpoint_unix(scene.proxy.control);
+    int clients[SILENT];
+    for (unsigned i = 0; i < SILENT; i++) {
+        clients[i] = connect_to(&control);
+    }
+    send(clients[0], "{\"command\": \"no such\"}\n", 23, MSG_NOSIGNAL);
+    ck_assert(readable_within(clients[0], PATIENCE_MS)); /* it has seen those before, too */
+    int late = connect_to(&control);
+    send_all(late, "{\"command\": \"status\"}\n", 22);
+    ck_assert(!readable_within(late, 100)); /* it is not hung up on */
+    for (unsigned i = 0; i < SILENT; i++) {
+        close(clients[i]);
+    }
+    char byte;
+    receive_exactly(late, &byte, 1);
+    ck_assert_int_eq(byte, '{');
+    close(late);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+/* Paths and lines may hold any bytes; the answers are JSON. */
+START_TEST(not_utf8)
+{
+    struct scene scene;
+    scene.origin = origin_start(ORIGIN_ANSWER);
+    scene.port = port_reserve(getuid());
+    proxy_init(&scene.proxy, "proxy");
+    char bind[PATH_MAX];
+    snprintf(bind, sizeof bind, "bind = unix:%.200s/f\xff.sock\n", test_directory());
+    configure(&scene, 2, bind);
+    proxy_start(&scene.proxy);
+    struct outcome outcome;
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", NULL), 0);
+    ck_assert_msg(strstr(outcome.out, "f?.sock") != NULL, "status says: %s", outcome.out);
+    configure(&scene, 2, "n\xffnsense = 1\n");
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", NULL), 2);
+    ck_assert_msg(strstr(outcome.err, "n?nsense") != NULL, "reload says: %s", outcome.err);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 /* Two configurations that differ in all that can differ, in turns. */
 static void configure_all(const struct scene *scene, unsigned turn, const char *other_bind)
 {
@@ -640,6 +688,8 @@ Suite *fallback_suite(void)
     scenario_add(suite, another_protocol, 300);
     scenario_add(suite, sigterm_to_a_lingering_predecessor, 300);
     scenario_add(suite, commands_during_reloads, 600);
+    scenario_add(suite, silent_control_clients, 300);
+    scenario_add(suite, not_utf8, 300);
     scenario_add(suite, everything_changes, 600);
     scenario_add(suite, fewer_generations, 300);
     return suite;

@@ -1,0 +1,13 @@
+/* Text for JSON. */
+#ifndef RPPROXY_RELOAD_TEXT_H
+#define RPPROXY_RELOAD_TEXT_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+/* A JSON string, the caller's. Paths and the lines of files may hold any bytes, JSON only UTF-8:
+ * where the text is not that, each byte beyond ASCII becomes a question mark. NULL when memory is
+ * out. */
+json_t *text_json(const char *text, size_t length) __attribute__((warn_unused_result));
+
+#endif
