@@ -15,7 +15,7 @@ Q   := $(if $(filter 0,$(V)),@)
 say  = @printf '  %-5s %s\n' $(1) $(2)
 
 PACKAGES  := libevent inih libcap-ng jansson
-ifeq ($(shell pkg-config --exists libsystemd && echo yes),yes)
+ifeq ($(shell pkg-config --exists libsystemd 2>/dev/null && echo yes),yes)
 PACKAGES  += libsystemd
 DEFINES   += -DHAVE_LIBSYSTEMD
 endif
@@ -75,7 +75,7 @@ $(BUILD)/demo-origin: $(BUILD)/scripts/demo-origin.o
 
 run: ## install what is missing, build, and serve 127.0.0.1:8080 in front of two small origins
 	@scripts/deps build
-	@$(MAKE) --no-print-directory rpproxy $(BUILD)/demo-origin
+	@$(MAKE) --no-print-directory -j"$$(nproc)" rpproxy $(BUILD)/demo-origin
 	@scripts/demo ./rpproxy $(BUILD)/demo-origin
 .PHONY: run
 
