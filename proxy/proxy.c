@@ -21,6 +21,8 @@ static void on_empty(void *arg)
 static void close_workers(struct proxy *proxy)
 {
     for (unsigned i = 0; i < proxy->worker_count; i++)
+        worker_stop(&proxy->workers[i]);
+    for (unsigned i = 0; i < proxy->worker_count; i++)
         worker_close(&proxy->workers[i]);
 }
 

@@ -253,16 +253,19 @@ int worker_start(struct worker *worker)
     return error;
 }
 
-void worker_close(struct worker *worker)
+void worker_stop(struct worker *worker)
 {
     if (worker->started) {
         mailbox_post(&worker->mailbox, &worker->stop_letter);
         pthread_join(worker->thread, NULL);
     }
     cut(worker, SESSION_STOPPED);
-    while (!STAILQ_EMPTY(&worker->again))
-        go_on(worker);
+    go_on(worker);
     reap(worker);
+}
+
+void worker_close(struct worker *worker)
+{
     while (!TAILQ_EMPTY(&worker->listeners))
         listener_free(TAILQ_FIRST(&worker->listeners));
     event_del(&worker->starved);

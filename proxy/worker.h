@@ -85,8 +85,12 @@ int worker_open(struct worker *worker, struct proxy *proxy, unsigned index)
     __attribute__((warn_unused_result));
 int worker_start(struct worker *worker) __attribute__((warn_unused_result));
 
-/* Ends the thread, resets the sessions that are left, frees all. Listening descriptors stay open:
- * they are not the worker's. Main; blocks until the thread has ended. */
+/* Ends the thread, and the sessions that are left. Other workers may still wake this one, so none
+ * is closed before all have stopped. Main; blocks until the thread has ended. */
+void worker_stop(struct worker *worker);
+
+/* Frees all that a stopped worker has. Listening descriptors stay open: they are not the worker's.
+ * Main. */
 void worker_close(struct worker *worker);
 
 /* Main: the listeners go over to another way of listening. With LISTENING_OVER the proxy's

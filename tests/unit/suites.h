@@ -16,6 +16,7 @@ Suite *log_suite(void);
 Suite *mailbox_suite(void);
 Suite *options_suite(void);
 Suite *papers_suite(void);
+Suite *proxy_suite(void);
 Suite *sockdiag_suite(void);
 Suite *steering_suite(void);
 Suite *value_suite(void);
