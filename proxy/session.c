@@ -102,11 +102,14 @@ static void close_ends(struct session *session, enum session_end end)
         reset_client = reset_server = true;
         break;
     case SESSION_IDLE:
-    case SESSION_DRAIN_TIMEOUT:
-    case SESSION_STOPPED:
-        /* A stream that was cut in the middle must not look complete. */
         reset_client = session->client.unsent != NULL;
         reset_server = session->server.unsent != NULL;
+        break;
+    case SESSION_DRAIN_TIMEOUT:
+    case SESSION_STOPPED:
+        /* A stream that was cut must not look complete, and only its sender knows where it is. */
+        reset_client = !session->server.ended;
+        reset_server = !session->client.ended;
         break;
     }
     end_close(&session->client, reset_client);

@@ -79,9 +79,10 @@ struct session {
  * for it; the session gives it back. */
 void session_open(struct listener *listener, int fd, const struct address *client);
 
-/* Ends the session. What was cut short is seen as cut short: a peer for whom bytes are held gets a
- * reset, and so does one whose other side was reset, but for a client that was sent the server's
- * whole stream. Harmless on a closed session. */
+/* Ends the session. What was cut short is seen as cut short: a side gets a reset when the proxy
+ * holds bytes for it, when the session is cut before the other side's stream ended, and when the
+ * other side was reset, but for a client that was sent the server's whole stream. Harmless on a
+ * closed session. */
 void session_close(struct session *session, enum session_end end);
 
 /* Goes on with one of worker->again. */

@@ -341,6 +341,21 @@ START_TEST(reset_after_own_half_close)
 }
 END_TEST
 
+/* Nothing is under way when the proxy is told to end at once; but that only the two sides know. */
+START_TEST(a_session_that_is_cut_does_not_look_complete)
+{
+    struct line line;
+    line_start(&line, "");
+    line_open(&line);
+    send_pattern(line.server, 1, 100);
+    expect_pattern(line.client, 1, 100);
+    ck_assert_int_eq(kill(line.proxy.pid, SIGINT), 0);
+    expect_reset(line.client);
+    expect_reset(line.server);
+    wait_gone(line.proxy.pid);
+}
+END_TEST
+
 /* The peer of the one that resets is not reading, with bytes under way to it. */
 START_TEST(reset_under_backpressure)
 {
@@ -745,6 +760,7 @@ Suite *relay_suite(void)
     scenario_add(suite, urgent_data_holds_nothing_up, 300);
     scenario_add(suite, reset_after_half_close, 300);
     scenario_add(suite, reset_after_own_half_close, 300);
+    scenario_add(suite, a_session_that_is_cut_does_not_look_complete, 300);
     scenario_add(suite, reset_under_backpressure, 300);
     scenario_add(suite, client_that_stops_reading, 600);
     scenario_add(suite, server_that_stops_reading, 600);
