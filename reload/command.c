@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -102,6 +103,8 @@ static enum word hear(struct conversation *talk, json_t **object)
 
 static void hang_up(struct conversation *talk)
 {
+    if (talk->process >= 0)
+        close(talk->process);
     close(talk->fd);
     free(talk->buffer);
 }
@@ -116,6 +119,8 @@ static bool greet(struct conversation *talk, const char *what)
                  hear(talk, &greeting) == WORD_HEARD &&
                  json_unpack(greeting, "{s:i}", "pid", &talk->pid) == 0;
     json_decref(greeting);
+    if (heard)
+        talk->process = pidfd_open(talk->pid, 0);
     return heard;
 }
 
@@ -125,7 +130,8 @@ static bool ask(struct conversation *talk, const struct command *command, const 
     uint64_t deadline = command->timeout ? clock_ms() + command->timeout : UINT64_MAX;
     int error = 0;
     for (int attempt = 0; attempt < ASK_ATTEMPTS; attempt++) {
-        *talk = (struct conversation){.deadline = deadline, .fd = connect_to(command->control)};
+        *talk = (struct conversation){
+            .deadline = deadline, .process = -1, .fd = connect_to(command->control)};
         error = talk->fd < 0 ? errno : 0;
         if (error)
             continue;
@@ -142,6 +148,16 @@ static bool ask(struct conversation *talk, const struct command *command, const 
     return false;
 }
 
+/* It has said its last word, and exits. False: not in time. */
+static bool wait_for_exit(const struct conversation *talk)
+{
+    struct pollfd poller = {.fd = talk->process, .events = POLLIN};
+    while (talk->process >= 0 && poll(&poller, 1, 100) <= 0)
+        if (clock_ms() >= talk->deadline)
+            return false;
+    return true;
+}
+
 static int wait_for_end(struct conversation *talk, const char *what)
 {
     json_int_t cut = 0;
@@ -153,6 +169,8 @@ static int wait_for_end(struct conversation *talk, const char *what)
             json_decref(object);
             break;
         case WORD_END:
+            if (!wait_for_exit(talk))
+                break;
             if (cut == 0)
                 return EXIT_DONE;
             fprintf(stderr, "rpproxy: %s, and pid %d cut %lld sessions at its deadline\n", what,
