@@ -212,7 +212,11 @@ static void attempt_failed(struct session *session, int error)
     session->connect_error = error;
     session->attempts++;
     end_close(&session->server, false);
-    if (session->attempts > backend_of(session)->retries || socket_error(session->client.fd)) {
+    if (socket_error(session->client.fd)) {
+        session_close(session, SESSION_CLIENT_RESET);
+        return;
+    }
+    if (session->attempts > backend_of(session)->retries) {
         session_close(session, error == ETIMEDOUT ? SESSION_CONNECT_TIMEOUT : SESSION_REFUSED);
         return;
     }
@@ -299,7 +303,9 @@ static void wait_out(struct session *session, int error)
     if (session->give_up_at == 0)
         session->give_up_at = now + backend_of(session)->connect_timeout;
     session->connect_error = error;
-    if (now >= session->give_up_at || socket_error(session->client.fd))
+    if (socket_error(session->client.fd))
+        session_close(session, SESSION_CLIENT_RESET);
+    else if (now >= session->give_up_at)
         session_close(session, SESSION_NO_RESOURCES);
     else
         wait_for(session, SHORTAGE_WAIT_MS);

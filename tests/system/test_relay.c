@@ -474,6 +474,29 @@ START_TEST(all_servers_refuse)
 }
 END_TEST
 
+static bool log_tells_of_the_reset(void *proxy)
+{
+    return file_mentions(((struct proxy *)proxy)->log, "end=client-reset") > 0;
+}
+
+/* The log does not blame the server for it. */
+START_TEST(client_that_goes_while_servers_are_tried)
+{
+    uint16_t port = port_reserve(getuid()), closed = port_reserve(getuid());
+    struct proxy proxy;
+    proxy_init(&proxy, "proxy");
+    proxy_configure(&proxy,
+                    "[listen main]\nbind = 127.0.0.1:%u\nserver = dead 127.0.0.1:%u\n"
+                    "access-log = yes\nretries = 100\n",
+                    port, closed);
+    proxy_start(&proxy);
+    struct endpoint front = endpoint_loopback(port);
+    send_reset(connect_to(&front));
+    wait_until(log_tells_of_the_reset, &proxy, "the access log says that the client went");
+    proxy_stop(&proxy);
+}
+END_TEST
+
 START_TEST(idle_sessions_are_closed)
 {
     struct line line;
@@ -766,6 +789,7 @@ Suite *relay_suite(void)
     scenario_add(suite, server_that_stops_reading, 600);
     scenario_add(suite, refusing_server_is_passed_over, 300);
     scenario_add(suite, all_servers_refuse, 300);
+    scenario_add(suite, client_that_goes_while_servers_are_tried, 300);
     scenario_add(suite, idle_sessions_are_closed, 300);
     scenario_add(suite, max_sessions_leaves_the_rest_waiting, 300);
     scenario_add(suite, backlog_of_a_full_proxy_outlives_a_reload, 300);
