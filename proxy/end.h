@@ -57,15 +57,16 @@ void end_look_again(struct end *end);
 enum relay {
     RELAY_OK,          /* all that could be moved was moved */
     RELAY_MORE,        /* from still has bytes, and had its share: call again, next turn */
-    RELAY_FROM_FAILED, /* from was reset by its host, or failed otherwise */
-    RELAY_TO_FAILED,   /* so was to */
+    RELAY_FROM_FAILED, /* from was reset, or failed otherwise */
+    RELAY_TO_FAILED,   /* to was; see relay_last() */
     RELAY_NO_MEMORY,
 };
 
 /* Moves what can be moved from one end to its peer: first what the peer did not take last time,
  * then what arrives, then the end of the stream (shutdown(2) on the peer). Reads nothing while
  * the peer takes no more, so that a peer that stalls is felt by the sender (backpressure), and
- * memory is bounded by one scratch buffer a direction. */
+ * memory is bounded by one scratch buffer a direction. A byte that TCP marks as urgent is not
+ * moved: it is outside the stream that recv(2) sees. */
 enum relay relay(struct end *from, unsigned char *scratch, size_t scratch_size)
     __attribute__((warn_unused_result));
 

@@ -39,8 +39,8 @@ static inline bool limit_release(struct limit *limit)
     return atomic_load(&limit->waiting) > 0;
 }
 
-/* To be called before the last, unsuccessful limit_take(): a place that comes free after it will
- * be announced (both sides are sequentially consistent). */
+/* Says that the caller is about to wait, which it may do if a limit_take() after this fails too: a
+ * place that comes free from now on is announced (both sides are sequentially consistent). */
 static inline void limit_wait(struct limit *limit)
 {
     atomic_fetch_add(&limit->waiting, 1);

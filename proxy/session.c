@@ -15,7 +15,8 @@
 /* Between two looks at a shortage (descriptors, local ports, a full Unix backlog). */
 #define SHORTAGE_WAIT_MS 50u
 
-/* How long after the bytes a doubtful end is looked at again. */
+/* A doubtful end is looked at again so long after the bytes, or up to twice that: on the beat, so
+ * that one wake of the worker does for all. */
 #define LOOK_AGAIN_MS 100u
 
 static void begin_connect(struct session *session);
@@ -179,7 +180,8 @@ static void move(struct session *session, struct end *first)
         STAILQ_INSERT_TAIL(&worker->again, session, again);
     }
     if (first->doubtful || first->peer->doubtful)
-        wheel_set(&worker->wheel, &session->timer, worker_now_ms(worker) + LOOK_AGAIN_MS);
+        wheel_set(&worker->wheel, &session->timer,
+                  (worker_now_ms(worker) / LOOK_AGAIN_MS + 2) * LOOK_AGAIN_MS);
 }
 
 void session_continue(struct session *session)

@@ -62,7 +62,7 @@ struct session {
     uint64_t number;
     uint64_t accepted_at;  /* microseconds, as worker_now() */
     uint64_t connected_at; /* 0: never */
-    uint64_t active_at;    /* the last event that moved anything */
+    uint64_t active_at;    /* the last event of either end */
     uint64_t deadline;     /* milliseconds: of the connect attempt, or of the wait */
     uint64_t give_up_at;   /* milliseconds: a shortage is waited out until then */
     struct wheel_entry timer;

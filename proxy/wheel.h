@@ -12,10 +12,9 @@
 
 #define WHEEL_SLOTS   1024u
 #define WHEEL_TICK_MS 16u
-#define WHEEL_COARSE                                                                               \
-    64u /* ticks: far entries share slots, so that idle sessions wake us seldom                    \
-         */
-#define WHEEL_NEVER UINT64_MAX
+/* Ticks: far entries share slots, so that idle sessions wake us seldom. */
+#define WHEEL_COARSE 64u
+#define WHEEL_NEVER  UINT64_MAX
 
 struct wheel_entry {
     LIST_ENTRY(wheel_entry) link;
