@@ -631,8 +631,10 @@ START_TEST(no_frontend_starves_at_a_limit)
     struct endpoint fronts[2] = {endpoint_loopback(ports[0]), endpoint_loopback(ports[1])};
     unsigned served[2] = {0};
     for (unsigned i = 0; i < CLIENTS; i++) {
-        clients[0][i] = connect_to(&fronts[0]);
-        clients[1][i] = connect_to(&fronts[1]);
+        for (unsigned j = 0; j < 2; j++) {
+            clients[j][i] = connect_to(&fronts[j]);
+            send_all(clients[j][i], "x", 1);
+        }
         if (i == 0) { /* whoever it is, it holds the place until all others wait */
             struct pollfd ready[2] = {{.fd = listeners[0], .events = POLLIN},
                                       {.fd = listeners[1], .events = POLLIN}};
@@ -641,6 +643,8 @@ START_TEST(no_frontend_starves_at_a_limit)
         }
     }
     for (unsigned i = 0; i < CLIENTS; i++) {
+        char byte;
+        receive_exactly(server, &byte, 1); /* a reset before that would only be retried */
         send_reset(server);
         struct pollfd ready[2] = {{.fd = listeners[0], .events = POLLIN},
                                   {.fd = listeners[1], .events = POLLIN}};
