@@ -19,8 +19,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Descriptors that are not sessions': loops, mailboxes, log, control, a handover. */
-#define DESCRIPTORS_APART 64
+/* Descriptors that are not sessions': of the process (main loop, log, control, a handover), and of
+ * each worker (its loop, libevent's own pair, its mailbox). */
+#define DESCRIPTORS_APART  64
+#define DESCRIPTORS_WORKER 4
 /* How often a draining generation tells how many sessions it has left. */
 static const struct timeval report_interval = {.tv_usec = 200000};
 
@@ -59,7 +61,7 @@ static unsigned usable_cpus(void)
 static void choose_max_sessions(struct generation *generation)
 {
     size_t descriptors = privileges_descriptors();
-    size_t apart = DESCRIPTORS_APART;
+    size_t apart = DESCRIPTORS_APART + DESCRIPTORS_WORKER * (size_t)generation->workers;
     for (size_t i = 0; i < generation->config->frontend_count; i++)
         apart += generation->config->frontends[i].bind_count * (generation->workers + 1);
     unsigned fit = descriptors > apart + 2 ? (unsigned)((descriptors - apart) / 2) : 1;
