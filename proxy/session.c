@@ -211,7 +211,6 @@ static bool failed_unread(const struct end *end, short what)
 static void attempt_failed(struct session *session, int error)
 {
     counter_add(&session->worker->counters.connect_errors, 1);
-    session->connect_error = error;
     session->attempts++;
     end_close(&session->server, false);
     if (socket_error(session->client.fd)) {
@@ -299,12 +298,11 @@ static bool is_shortage(int error)
 }
 
 /* The shortage is ours, not the server's: it costs no attempt, but it must end in time. */
-static void wait_out(struct session *session, int error)
+static void wait_out(struct session *session)
 {
     uint64_t now = worker_now_ms(session->worker);
     if (session->give_up_at == 0)
         session->give_up_at = now + backend_of(session)->connect_timeout;
-    session->connect_error = error;
     if (socket_error(session->client.fd))
         session_close(session, SESSION_CLIENT_RESET);
     else if (now >= session->give_up_at)
@@ -328,7 +326,7 @@ static void begin_connect(struct session *session)
     int fd = socket_connect(address, &error);
     if (fd < 0) {
         if (is_shortage(error))
-            wait_out(session, error);
+            wait_out(session);
         else
             attempt_failed(session, error);
         return;
@@ -337,7 +335,7 @@ static void begin_connect(struct session *session)
                      on_server_event);
     if (error) {
         close(fd);
-        wait_out(session, error);
+        wait_out(session);
         return;
     }
     session->give_up_at = 0;

@@ -57,7 +57,6 @@ struct session {
     uint32_t *tried;       /* servers that failed this session in this round */
     uint32_t tried_count;
     uint32_t attempts; /* that failed, over all rounds */
-    int connect_error; /* of the last attempt */
     bool queued;       /* on worker->again */
     uint64_t number;
     uint64_t accepted_at;  /* microseconds, as worker_now() */

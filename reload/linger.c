@@ -82,8 +82,8 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
     size_t left = 0;
     if (!lingering->settled && (left = under_way(lingering)) == 0) {
         lingering->settled = true;
-        grace(
-            lingering); /* the last of them may stand neither in SYN_RECV nor in the backlog yet */
+        /* The last of them may stand neither in SYN_RECV nor in the backlog yet. */
+        grace(lingering);
     }
     bool patient = now < lingering->deadline;
     if (patient &&
