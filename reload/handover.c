@@ -195,6 +195,16 @@ static void offer(struct handover *handover)
     expect_within(handover, generation->config->ready_timeout);
 }
 
+/* type: CLOSED or SESSIONS. */
+static void tell_about_us(struct handover *handover, enum message_type type, uint64_t sessions)
+{
+    const struct message_sessions about = {.generation = handover->generation->number,
+                                           .pid = (uint32_t)getpid(),
+                                           .sessions = sessions};
+    handover->told_sessions = sessions;
+    channel_send(handover->channel, type, &about, sizeof about, NULL, 0);
+}
+
 static void try_again(struct handover *handover)
 {
     if (handover->second_try) {
@@ -220,6 +230,7 @@ static void commit(struct handover *handover)
         return;
     }
     notify_main_pid(handover->child.pid);
+    tell_about_us(handover, MESSAGE_SESSIONS, proxy_totals(generation->proxy).live);
     channel_send(handover->channel, MESSAGE_COMMIT, NULL, 0, NULL, 0);
     expect_within(handover, ACTIVE_TIMEOUT_MS);
 }
@@ -357,16 +368,6 @@ void handover_cancel(struct generation *generation)
     handover->again = false;
     if (handover->state < HANDOVER_COMMITTED)
         give_up(handover, "was killed: the proxy was told to stop");
-}
-
-/* type: CLOSED or SESSIONS. */
-static void tell_about_us(struct handover *handover, enum message_type type, uint64_t sessions)
-{
-    const struct message_sessions about = {.generation = handover->generation->number,
-                                           .pid = (uint32_t)getpid(),
-                                           .sessions = sessions};
-    handover->told_sessions = sessions;
-    channel_send(handover->channel, type, &about, sizeof about, NULL, 0);
 }
 
 void handover_closed(struct generation *generation)

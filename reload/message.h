@@ -6,7 +6,7 @@
  *          | OFFER_BIND ... OFFER ----------------> |  parses, binds, listens
  *          | <------------------- PROGRESS (errors) |
  *          | <--------------- READY_BIND ... READY  |
- *   steers | COMMIT ------------------------------> |  accepts, pidfile, control socket
+ *   steers | SESSIONS, COMMIT --------------------> |  accepts, pidfile, control socket
  *          | <------------------------------ ACTIVE |
  *  lingers | RELOAD, STOP (if asked meanwhile) ---> |
  *          | ELDER (older generations) ...--------> |

@@ -2,6 +2,8 @@
 
 #include "reload/clock.h"
 #include "reload/handover.h"
+#include "reload/message.h"
+#include "reload/succession.h"
 #include "reload/text.h"
 
 #include <string.h>
@@ -20,6 +22,10 @@ static json_t *generations(const struct generation *generation, uint64_t live)
     TAILQ_FOREACH (elder, &generation->elders.list, link)
         json_array_append_new(
             list, generation_json(elder->generation, elder->pid, "draining", elder->sessions));
+    struct message_sessions before;
+    if (succession_predecessor(generation->succession, &before))
+        json_array_append_new(list, generation_json(before.generation, (pid_t)before.pid,
+                                                    "lingering", before.sessions));
     json_array_append_new(list, generation_json(generation->number, getpid(),
                                                 generation_state_name(generation->state), live));
     if (handover_pending(generation->handover))

@@ -21,8 +21,9 @@ struct succession {
     enum succession_state state;
     struct channel *channel;
     struct offer offer;
-    pid_t pid;           /* the predecessor's: our parent, while it lives */
-    struct event *alone; /* the predecessor was lost before its offer, and is dying */
+    struct message_sessions about; /* the predecessor, as it last spoke of itself */
+    pid_t pid;                     /* the predecessor's: our parent, while it lives */
+    struct event *alone;           /* the predecessor was lost before its offer, and is dying */
     uint64_t alone_until;
 };
 
@@ -145,6 +146,9 @@ static void on_message(const struct received *message, void *arg)
             channel_send(succession->channel, MESSAGE_ACTIVE, NULL, 0, NULL, 0);
         }
         break;
+    case MESSAGE_SESSIONS:
+        memcpy(&succession->about, message->payload, sizeof succession->about);
+        break;
     case MESSAGE_ELDER:
         add_elder(generation, message);
         break;
@@ -226,6 +230,14 @@ bool succession_begin(struct generation *generation, int fd)
     struct message_hello hello = {.pid = (uint32_t)getpid()};
     snprintf(hello.version, sizeof hello.version, "%s", RPPROXY_VERSION);
     channel_send(succession->channel, MESSAGE_HELLO, &hello, sizeof hello, NULL, 0);
+    return true;
+}
+
+bool succession_predecessor(const struct succession *succession, struct message_sessions *about)
+{
+    if (!succession || succession->about.pid == 0)
+        return false;
+    *about = succession->about;
     return true;
 }
 

@@ -10,9 +10,14 @@
 
 #include "reload/generation.h"
 
+struct message_sessions;
+
 /* Takes over the inherited channel and greets. generation->succession is set until the predecessor
  * has closed its listeners, or is gone. False: out of memory. */
 bool succession_begin(struct generation *generation, int fd) __attribute__((warn_unused_result));
+
+/* Who lingers before us, for status. False: nobody does. NULL is fine. */
+bool succession_predecessor(const struct succession *succession, struct message_sessions *about);
 
 /* An error line, for whoever asked for the reload. */
 void succession_progress(struct succession *succession, const char *line);
