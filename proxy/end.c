@@ -3,63 +3,65 @@
 #include "proxy/socket.h"
 
 #include <errno.h>
-#include <event2/event.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* After so many full reads in a row the other sessions of the worker have their turn. */
+/* After so many reads, or so many bytes, the other sessions of the worker have their turn. */
 #define TURN_READS 16
+#define TURN_BYTES (1024u * 1024)
 
-int end_open(struct end *end, struct event_base *base, int fd, bool thorough,
-             event_callback_fn on_event)
+/* What a direction reads at a time before it has proved bulky. */
+#define SMALL_READ (64u * 1024)
+/* So many full reads in a row prove it; then it is spliced. */
+#define BULKY 4
+
+int end_open(struct end *end, struct poller *poller, int fd, enum end_kind kind)
 {
-    if (event_assign(&end->event, base, fd, EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST,
-                     on_event, end) ||
-        event_add(&end->event, NULL))
-        return errno ? errno : ENOMEM;
+    int error =
+        poller_add(poller, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET, &end->watch);
+    if (error)
+        return error;
     end->fd = fd;
-    end->thorough = thorough;
+    end->thorough = kind == END_UNIX;
+    end->prompt = kind != END_CONNECTED;
     return 0;
 }
 
-void end_close(struct end *end, bool reset)
+void end_close(struct end *end, struct poller *poller, struct carrier *carrier, bool reset)
 {
     if (end->fd < 0)
         return;
-    event_del(&end->event);
     if (reset)
-        socket_close_reset(end->fd);
-    else
-        close(end->fd);
+        socket_will_reset(end->fd);
+    poller_close(poller, end->fd, &end->watch);
     end->fd = -1;
     free(end->unsent);
     end->unsent = NULL;
-    end->readable = end->writable = false;
+    carrier_give_pipe(carrier, end->pipe);
+    end->pipe = NULL;
+    end->readable = end->writable = end->hung_up = end->spoken_to = false;
 }
 
-void end_note(struct end *end, short what)
+/* The first segment of a connection never waits for another (RFC 896), so an end that is sent to
+ * only once is spared the call. */
+static void be_prompt(struct end *to)
 {
-    if (what & EV_READ)
-        end->readable = true;
-    if (what & EV_WRITE)
-        end->writable = true;
-    if (what & EV_CLOSED)
-        end->readable = end->thorough = true;
-}
-
-void end_look_again(struct end *end)
-{
-    if (end->doubtful)
-        end->readable = true;
-    end->doubtful = false;
+    if (to->spoken_to) {
+        socket_no_delay(to->fd);
+        to->prompt = true;
+    }
+    to->spoken_to = true;
 }
 
 /* Sends to an end; what it does not take is left to the caller. Returns bytes taken, or -1. */
 static ssize_t offer(struct end *to, const unsigned char *bytes, size_t length)
 {
     ssize_t sent;
+    if (!to->prompt)
+        be_prompt(to);
     do
         sent = send(to->fd, bytes, length, MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
@@ -84,7 +86,7 @@ static enum relay keep(struct end *to, const unsigned char *bytes, size_t length
     return RELAY_OK;
 }
 
-static enum relay flush(struct end *to)
+static enum relay flush_unsent(struct end *to)
 {
     struct unsent *unsent = to->unsent;
     ssize_t sent = offer(to, unsent->bytes + unsent->offset, unsent->length);
@@ -99,72 +101,146 @@ static enum relay flush(struct end *to)
     return RELAY_OK;
 }
 
-static enum relay receive(struct end *from, unsigned char *scratch, size_t size)
+/* Empties the pipe into its end, and gives it back once it is empty. */
+static enum relay flush_pipe(struct end *to, struct carrier *carrier)
 {
-    struct end *to = from->peer;
-    for (int turns = 0; from->readable && !from->ended && !to->unsent; turns++) {
-        if (turns == TURN_READS)
-            return RELAY_MORE;
-        ssize_t got = recv(from->fd, scratch, size, 0);
-        if (got < 0) {
+    struct pipe *pipe = to->pipe;
+    while (pipe->length > 0) {
+        ssize_t sent =
+            splice(pipe->out, NULL, to->fd, NULL, pipe->length, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+        if (sent < 0) {
             if (errno == EINTR)
                 continue;
             if (errno != EAGAIN)
-                return RELAY_FROM_FAILED;
-            from->readable = from->doubtful = false;
+                return RELAY_TO_FAILED;
+            to->writable = false;
             return RELAY_OK;
         }
-        if (got == 0) {
-            from->ended = true;
-            from->doubtful = false;
-            return RELAY_OK;
-        }
-        /* A short read emptied the socket, and what comes later is a new edge. Only an end of the
-         * stream that came before it is not: EPOLLRDHUP told of it, and made us thorough. */
-        if ((size_t)got < size && !from->thorough) {
-            from->readable = false;
-            from->doubtful = true;
-        }
-        from->received += (uint64_t)got;
-
-        ssize_t sent = offer(to, scratch, (size_t)got);
-        if (sent < 0)
-            return RELAY_TO_FAILED;
-        if (sent < got && keep(to, scratch + sent, (size_t)(got - sent)) != RELAY_OK)
-            return RELAY_NO_MEMORY;
+        pipe->length -= (size_t)sent;
     }
+    carrier_give_pipe(carrier, pipe);
+    to->pipe = NULL;
     return RELAY_OK;
 }
 
-static enum relay move_bytes(struct end *from, unsigned char *scratch, size_t scratch_size)
+static size_t small_read(const struct carrier *carrier)
+{
+    return carrier->scratch_size < SMALL_READ ? carrier->scratch_size : SMALL_READ;
+}
+
+/* Takes a scratch buffer full and sends it on. *got is what recv(2) returned, or 0 when it was
+ * interrupted. */
+static enum relay copy(struct end *from, struct carrier *carrier, size_t *got)
 {
     struct end *to = from->peer;
-    if (to->unsent && to->writable) {
-        enum relay result = flush(to);
+    size_t size = from->full ? carrier->scratch_size : small_read(carrier);
+    ssize_t received = recv(from->fd, carrier->scratch, size, 0);
+    if (received <= 0) {
+        if (received == 0)
+            from->ended = true;
+        else if (errno == EAGAIN)
+            from->readable = false;
+        else if (errno != EINTR)
+            return RELAY_FROM_FAILED;
+        return RELAY_OK;
+    }
+    *got = (size_t)received;
+    if (*got == size) {
+        if (from->full < BULKY)
+            from->full++;
+    } else {
+        from->full = *got >= SMALL_READ;
+        /* A short read emptied the socket, and what comes later is a new edge. */
+        if (!from->thorough) {
+            from->readable = false;
+            from->ended = from->hung_up;
+        }
+    }
+    ssize_t sent = offer(to, carrier->scratch, *got);
+    if (sent < 0)
+        return RELAY_TO_FAILED;
+    if (sent == received)
+        return RELAY_OK;
+    from->full = 0;
+    return keep(to, carrier->scratch + sent, (size_t)(received - sent));
+}
+
+/* The same by a pipe, which is empty. Where that is not possible, or there is an end, the direction
+ * is no longer bulky, and copy() finds out what it is. */
+static enum relay carry(struct end *from, struct pipe *pipe, struct carrier *carrier, size_t *got)
+{
+    struct end *to = from->peer;
+    ssize_t received =
+        splice(from->fd, NULL, pipe->in, NULL, PIPE_BYTES, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    if (received <= 0) {
+        carrier_give_pipe(carrier, pipe);
+        if (received < 0 && errno == EAGAIN)
+            from->readable = false;
+        else
+            from->full = 0;
+        return RELAY_OK;
+    }
+    *got = (size_t)received;
+    if (*got < PIPE_BYTES / 4)
+        from->full = 1;
+    pipe->length = *got;
+    to->pipe = pipe;
+    return flush_pipe(to, carrier);
+}
+
+static enum relay receive(struct end *from, struct carrier *carrier)
+{
+    struct end *to = from->peer;
+    size_t bytes = 0;
+    int reads = 0;
+    for (; from->readable && !from->ended && !end_is_owed(to); reads++) {
+        if (reads == TURN_READS || bytes >= TURN_BYTES)
+            return RELAY_MORE;
+        size_t got = 0;
+        struct pipe *pipe = NULL;
+        if (from->full == BULKY && !from->thorough)
+            pipe = carrier_take_pipe(carrier);
+        enum relay result = pipe ? carry(from, pipe, carrier, &got) : copy(from, carrier, &got);
+        from->received += got;
+        bytes += got;
         if (result != RELAY_OK)
             return result;
     }
-    return receive(from, scratch, scratch_size);
+    /* All that had come was no more than a small read takes. */
+    if (reads > 0 && !from->readable && bytes < SMALL_READ)
+        from->full = 0;
+    return RELAY_OK;
 }
 
-void relay_last(struct end *from, unsigned char *scratch, size_t scratch_size)
+static enum relay move_bytes(struct end *from, struct carrier *carrier)
+{
+    struct end *to = from->peer;
+    if (end_is_owed(to) && to->writable) {
+        enum relay result = to->unsent ? flush_unsent(to) : flush_pipe(to, carrier);
+        if (result != RELAY_OK)
+            return result;
+    }
+    return receive(from, carrier);
+}
+
+void relay_last(struct end *from, struct carrier *carrier)
 {
     bool ended = from->ended;
     /* A Unix peer that has only ceased to read could go on for ever. */
     (void)shutdown(from->fd, SHUT_RD);
     from->readable = from->thorough = true;
-    while (move_bytes(from, scratch, scratch_size) == RELAY_MORE)
+    while (move_bytes(from, carrier) == RELAY_MORE)
         ;
     from->ended = ended; /* send(2) took the error, and recv(2) then calls it an end */
 }
 
-enum relay relay(struct end *from, unsigned char *scratch, size_t scratch_size)
+enum relay relay(struct end *from, struct carrier *carrier)
 {
     struct end *to = from->peer;
-    enum relay result = move_bytes(from, scratch, scratch_size);
+    enum relay result = move_bytes(from, carrier);
     if (result != RELAY_OK)
         return result;
-    if (from->ended && !to->unsent && !to->shut) {
+    if (from->ended && !end_is_owed(to) && !to->shut) {
         /* Both ended: closing the descriptors says the same. */
         if (!to->ended && shutdown(to->fd, SHUT_WR) && errno != ENOTCONN)
             return RELAY_TO_FAILED;

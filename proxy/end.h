@@ -4,13 +4,14 @@
  * This is the seam between sessions and the kernel: everything that touches a socket for each
  * byte is behind it. Sessions, limits, half-close and handover see flags and counts only.
  *
- * An end is registered once, for reading, writing and early close, edge-triggered, for as long
- * as the descriptor lives. Interest never changes; flags do. */
+ * An end is registered once, for reading, writing, early close and urgent data, edge-triggered, for
+ * as long as the descriptor lives. Interest never changes; flags do. */
 #ifndef RPPROXY_PROXY_END_H
 #define RPPROXY_PROXY_END_H
 
-#include <event2/event.h>
-#include <event2/event_struct.h>
+#include "proxy/carrier.h"
+#include "proxy/poller.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,38 +22,58 @@ struct unsent {
 };
 
 struct end {
-    struct event event;
+    struct watch watch;
     struct end *peer;
-    struct unsent *unsent; /* exists only while the socket takes no more */
-    uint64_t received;     /* bytes */
-    int fd;                /* -1: none */
-    bool readable : 1;     /* a receive may give something */
-    bool writable : 1;     /* a send may take something */
-    bool thorough : 1;     /* a short read is not the last word: read until EAGAIN or the end */
-    bool doubtful : 1;     /* a short read was taken for the last word: see end_look_again() */
-    bool ended : 1;        /* the end of its stream was received */
-    bool shut : 1;         /* the end of its peer's stream was passed on to it */
+    struct unsent *unsent; /* either of these exists only while the socket takes no more */
+    struct pipe *pipe;
+    uint64_t received;  /* bytes */
+    int fd;             /* -1: none */
+    unsigned char full; /* reads in a row that took all they could, and all was sent on */
+    bool readable : 1;  /* a receive may give something */
+    bool writable : 1;  /* a send may take something */
+    bool thorough : 1;  /* a short read is not the last word: read until EAGAIN or the end */
+    bool hung_up : 1;   /* the end of its stream is in the socket: a short read reaches it */
+    bool ended : 1;     /* the end of its stream was received */
+    bool shut : 1;      /* the end of its peer's stream was passed on to it */
+    bool prompt : 1;    /* TCP_NODELAY is set, or there is no such thing */
+    bool spoken_to : 1; /* something was sent */
 };
 
-/* Registers fd with base; on_event gets the end as its argument, and passes what on to end_note().
- * thorough: reads on fd may be short though there is more (a Unix socket whose peer passes
- * descriptors). The end owns fd from here on. Returns 0 or an errno value (fd is still the
- * caller's then). */
-int end_open(struct end *end, struct event_base *base, int fd, bool thorough,
-             event_callback_fn on_event) __attribute__((warn_unused_result));
+/* What kind of socket an end gets. */
+enum end_kind {
+    END_ACCEPTED,  /* TCP_NODELAY is inherited from the listener */
+    END_CONNECTED, /* TCP_NODELAY is still to be set */
+    END_UNIX,      /* a read may be short though there is more: when descriptors are passed */
+};
 
-/* Unregisters and closes. reset: the peer is to see a reset. Harmless on an end without fd. */
-void end_close(struct end *end, bool reset);
+/* Registers fd; end->watch.on_ready is set already, and passes what it is told on to end_note().
+ * The end owns fd from here on. Returns 0 or an errno value (fd is still the caller's then). */
+int end_open(struct end *end, struct poller *poller, int fd, enum end_kind kind)
+    __attribute__((warn_unused_result));
 
-/* Takes over what an event said. */
-void end_note(struct end *end, short what);
+/* Closes. reset: the peer is to see a reset. Harmless on an end without fd. */
+void end_close(struct end *end, struct poller *poller, struct carrier *carrier, bool reset);
 
-/* A short read is taken to have emptied the socket, which spares a receive for each message. Two
- * things it hides, and no event tells of them later: a reset that was there already (libevent
- * reports it as bytes are reported), and bytes behind TCP urgent data, where a receive stops.
- * So a doubtful end is to be looked at again some time later: the next relay() reads it, be there
- * an event or not. */
-void end_look_again(struct end *end);
+/* Bytes for it wait until it takes them. */
+static inline bool end_is_owed(const struct end *end)
+{
+    return end->unsent || end->pipe;
+}
+
+/* Takes over what the poller said. */
+static inline void end_note(struct end *end, uint32_t events)
+{
+    if (events & EPOLLIN)
+        end->readable = true;
+    if (events & EPOLLOUT)
+        end->writable = true;
+    /* The end of the stream is in the socket, and comes with no further event. */
+    if (events & EPOLLRDHUP)
+        end->readable = end->hung_up = true;
+    /* Nor does an error, or what lies behind urgent data, at which a read stops short. */
+    if (events & (EPOLLERR | EPOLLPRI))
+        end->readable = end->thorough = true;
+}
 
 enum relay {
     RELAY_OK,          /* all that could be moved was moved */
@@ -65,14 +86,16 @@ enum relay {
 /* Moves what can be moved from one end to its peer: first what the peer did not take last time,
  * then what arrives, then the end of the stream (shutdown(2) on the peer). Reads nothing while
  * the peer takes no more, so that a peer that stalls is felt by the sender (backpressure), and
- * memory is bounded by one scratch buffer a direction. A byte that TCP marks as urgent is not
- * moved: it is outside the stream that recv(2) sees. */
-enum relay relay(struct end *from, unsigned char *scratch, size_t scratch_size)
-    __attribute__((warn_unused_result));
+ * memory is bounded by one scratch buffer or one pipe a direction.
+ *
+ * A direction that proves bulky reads more at a time, and then moves by splice(2) if both ends and
+ * the system let it, which spares both copies; until it is small or idle again. A byte that TCP
+ * marks as urgent is not moved: it is outside the stream that recv(2) sees. */
+enum relay relay(struct end *from, struct carrier *carrier) __attribute__((warn_unused_result));
 
 /* Of an end that failed when it was sent to: moves what it had said until then, as far as its peer
  * takes it at once, but no end of the stream. */
-void relay_last(struct end *from, unsigned char *scratch, size_t scratch_size);
+void relay_last(struct end *from, struct carrier *carrier);
 
 /* Both directions have ended and were passed on. */
 static inline bool end_pair_done(const struct end *a)

@@ -4,18 +4,20 @@
 #include "proxy/session.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <stddef.h>
 #include <stdlib.h>
 
-/* Accepted at one go before the sessions of the worker have their turn again. */
-#define ACCEPT_BATCH 64
+/* An accept(2) that finds nothing costs as much as one that finds something, so one is accepted a
+ * turn, and more only in turns in which so many events share the cost of the wait. */
+#define EVENTS_PER_ACCEPT 16
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+static void on_readable(struct watch *watch, uint32_t events)
 {
-    (void)fd;
-    (void)what;
-    (void)listener_accept(arg); /* level-triggered: what is left rings again */
+    (void)events;
+    struct listener *listener =
+        (struct listener *)((char *)watch - offsetof(struct listener, watch));
+    /* Level-triggered: what is left rings again. */
+    (void)listener_accept(listener, 1 + listener->worker->poller.count / EVENTS_PER_ACCEPT);
 }
 
 int listener_add(struct worker *worker, int fd, struct frontend *frontend,
@@ -28,11 +30,7 @@ int listener_add(struct worker *worker, int fd, struct frontend *frontend,
     listener->frontend = frontend;
     listener->bind = bind;
     listener->fd = fd;
-    if (event_assign(&listener->event, worker->base, fd, EV_READ | EV_PERSIST, on_readable,
-                     listener)) {
-        free(listener);
-        return EINVAL;
-    }
+    listener->watch.on_ready = on_readable;
     TAILQ_INSERT_TAIL(&worker->listeners, listener, link);
     return 0;
 }
@@ -55,15 +53,18 @@ void listener_pause(struct listener *listener)
 {
     stop_waiting(listener);
     if (listener->watched)
-        event_del(&listener->event);
+        poller_remove(&listener->worker->poller, listener->fd, &listener->watch);
     listener->watched = false;
 }
 
 void listener_resume(struct listener *listener)
 {
     stop_waiting(listener);
-    if (!listener->watched && event_add(&listener->event, NULL)) {
-        worker_starve(listener->worker, ENOMEM);
+    if (listener->watched)
+        return;
+    int error = poller_add(&listener->worker->poller, listener->fd, EPOLLIN, &listener->watch);
+    if (error) {
+        worker_starve(listener->worker, error);
         return;
     }
     listener->watched = true;
@@ -100,9 +101,9 @@ static bool take_place(struct listener *listener)
     return false;
 }
 
-bool listener_accept(struct listener *listener)
+bool listener_accept(struct listener *listener, int most)
 {
-    for (int i = 0; i < ACCEPT_BATCH; i++) {
+    for (int i = 0; i < most; i++) {
         if (!take_place(listener))
             return false;
         struct address client = {.length = sizeof client - offsetof(struct address, any)};

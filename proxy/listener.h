@@ -11,13 +11,13 @@
 struct frontend;
 
 struct listener {
-    struct event event;
+    struct watch watch;
     struct worker *worker;
     struct frontend *frontend;
     const struct bind_conf *bind;
     struct limit *waiting_for; /* is full, and wakes the worker; NULL: none */
     int fd;
-    bool watched; /* the event is added */
+    bool watched; /* the poller tells us */
     TAILQ_ENTRY(listener) link;
 };
 
@@ -30,8 +30,8 @@ void listener_free(struct listener *listener);
 void listener_resume(struct listener *listener);
 void listener_pause(struct listener *listener);
 
-/* Accepts until the backlog is empty or a limit or shortage is met, but no more than a batch. True:
- * a whole batch was accepted, and there may be more. */
-bool listener_accept(struct listener *listener);
+/* Accepts until the backlog is empty or a limit or shortage is met, but no more than most. True:
+ * so many were accepted, and there may be more. */
+bool listener_accept(struct listener *listener, int most);
 
 #endif

@@ -1,17 +1,13 @@
 #include "proxy/mailbox.h"
 
 #include <errno.h>
-#include <event2/event.h>
-#include <stdint.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-static void on_mail(evutil_socket_t fd, short what, void *arg)
+void mailbox_deliver(struct mailbox *mailbox)
 {
-    (void)what;
-    struct mailbox *mailbox = arg;
     eventfd_t ignored;
-    (void)eventfd_read(fd, &ignored);
+    (void)eventfd_read(mailbox->fd, &ignored);
 
     for (;;) {
         pthread_mutex_lock(&mailbox->lock);
@@ -27,24 +23,18 @@ static void on_mail(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-int mailbox_open(struct mailbox *mailbox, struct event_base *base)
+int mailbox_open(struct mailbox *mailbox)
 {
     STAILQ_INIT(&mailbox->letters);
     mailbox->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (mailbox->fd < 0)
         return errno;
-    if (event_assign(&mailbox->event, base, mailbox->fd, EV_READ | EV_PERSIST, on_mail, mailbox) ||
-        event_add(&mailbox->event, NULL)) {
-        close(mailbox->fd);
-        return ENOMEM;
-    }
     pthread_mutex_init(&mailbox->lock, NULL);
     return 0;
 }
 
 void mailbox_close(struct mailbox *mailbox)
 {
-    event_del(&mailbox->event);
     close(mailbox->fd);
     pthread_mutex_destroy(&mailbox->lock);
 }

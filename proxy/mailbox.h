@@ -5,7 +5,6 @@
 #ifndef RPPROXY_PROXY_MAILBOX_H
 #define RPPROXY_PROXY_MAILBOX_H
 
-#include <event2/event_struct.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <sys/queue.h>
@@ -20,16 +19,17 @@ struct letter {
 struct mailbox {
     pthread_mutex_t lock;
     STAILQ_HEAD(, letter) letters;
-    int fd; /* eventfd */
-    struct event event;
+    int fd; /* readable while there are letters: mailbox_deliver() is wanted */
 };
 
-/* Opens a mailbox read by base. Returns 0 or an errno value. */
-int mailbox_open(struct mailbox *mailbox, struct event_base *base)
-    __attribute__((warn_unused_result));
+/* Returns 0 or an errno value. */
+int mailbox_open(struct mailbox *mailbox) __attribute__((warn_unused_result));
 
 /* Closes it; letters not yet delivered never will be. On the loop's thread, or once it ended. */
 void mailbox_close(struct mailbox *mailbox);
+
+/* Delivers what there is. On the loop's thread. */
+void mailbox_deliver(struct mailbox *mailbox);
 
 /* From any thread. Letters are delivered in the order they were posted. */
 void mailbox_post(struct mailbox *mailbox, struct letter *letter);

@@ -3,6 +3,7 @@
 #include "proxy/listener.h"
 
 #include <errno.h>
+#include <event2/event.h>
 #include <stdlib.h>
 
 static void on_worker_quiet(void *arg)
@@ -16,6 +17,27 @@ static void on_empty(void *arg)
 {
     struct proxy *proxy = arg;
     proxy->events.on_empty(proxy->events.arg);
+}
+
+static void on_mail(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct proxy *proxy = arg;
+    mailbox_deliver(&proxy->mailbox);
+}
+
+static int open_mailbox(struct proxy *proxy, struct event_base *base)
+{
+    int error = mailbox_open(&proxy->mailbox);
+    if (error)
+        return error;
+    if (event_assign(&proxy->mail, base, proxy->mailbox.fd, EV_READ | EV_PERSIST, on_mail, proxy) ||
+        event_add(&proxy->mail, NULL)) {
+        mailbox_close(&proxy->mailbox);
+        return ENOMEM;
+    }
+    return 0;
 }
 
 static void close_workers(struct proxy *proxy)
@@ -38,7 +60,7 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
     proxy->events = *events;
     proxy->sessions.max = max_sessions;
     proxy->empty_letter = (struct letter){.deliver = on_empty, .arg = proxy};
-    int error = mailbox_open(&proxy->mailbox, base);
+    int error = open_mailbox(proxy, base);
     if (error) {
         free(proxy);
         errno = error;
@@ -119,6 +141,12 @@ void proxy_cut(struct proxy *proxy, enum session_end reason)
         worker_cut(&proxy->workers[i]);
 }
 
+void proxy_share_descriptors(struct proxy *proxy, bool shared)
+{
+    for (unsigned i = 0; i < proxy->worker_count; i++)
+        poller_share(&proxy->workers[i].poller, shared);
+}
+
 void proxy_wake(struct proxy *proxy)
 {
     /* Who is woken first has the best chance of the place. */
@@ -157,6 +185,7 @@ void proxy_free(struct proxy *proxy)
     if (!proxy)
         return;
     close_workers(proxy);
+    event_del(&proxy->mail);
     mailbox_close(&proxy->mailbox);
     free(proxy->workers);
     free(proxy->frontends);

@@ -10,6 +10,8 @@
 #include "proxy/session.h"
 #include "proxy/worker.h"
 
+#include <event2/event_struct.h>
+
 struct frontend {
     const struct frontend_conf *conf;
     struct limit sessions;
@@ -26,6 +28,7 @@ struct proxy {
     unsigned generation;
     struct proxy_events events;
     struct mailbox mailbox; /* of the main loop */
+    struct event mail;      /* its bell */
     struct limit sessions;  /* all sessions of the generation */
     struct frontend *frontends;
     struct worker *workers;
@@ -68,6 +71,10 @@ void proxy_quiet(struct proxy *proxy);
 
 /* on_empty is called (also at once, from the loop) when there is no session left. */
 void proxy_drain(struct proxy *proxy);
+
+/* A program is about to be launched (true), or has been (false): until it has closed the
+ * descriptors that it inherits, closing one here is not the end of it. */
+void proxy_share_descriptors(struct proxy *proxy, bool shared);
 
 /* Ends every session. */
 void proxy_cut(struct proxy *proxy, enum session_end reason);

@@ -14,10 +14,9 @@
 #define ROUND_WAIT_MS 1000u
 /* Between two looks at a shortage (descriptors, local ports, a full Unix backlog). */
 #define SHORTAGE_WAIT_MS 50u
-
-/* A doubtful end is looked at again so long after the bytes, or up to twice that: on the beat, so
- * that one wake of the worker does for all. */
-#define LOOK_AGAIN_MS 100u
+/* A session that lasts so long has its server's socket watched by TCP keep-alives: short ones are
+ * spared the call. */
+#define KEEP_ALIVE_AFTER_MS 10000u
 
 static void begin_connect(struct session *session);
 
@@ -32,14 +31,23 @@ static struct balancer *balancer_of(const struct session *session)
     return &session->worker->balancers[backend_of(session) - config->backends];
 }
 
+/* When an established session is to be looked at, in milliseconds. */
+static uint64_t established_due(const struct session *session)
+{
+    millis idle_timeout = session->listener->frontend->conf->idle_timeout;
+    uint64_t idle = idle_timeout ? session->active_at / 1000 + idle_timeout : WHEEL_NEVER;
+    uint64_t keep = session->connected_at / 1000 + KEEP_ALIVE_AFTER_MS;
+    return session->kept_alive || idle < keep ? idle : keep;
+}
+
 static void set_state(struct session *session, enum session_state state)
 {
     session->state = state;
     uint64_t due = WHEEL_NEVER;
     if (state == SESSION_CONNECTING || state == SESSION_WAITING)
         due = session->deadline;
-    else if (state == SESSION_ESTABLISHED && session->listener->frontend->conf->idle_timeout)
-        due = session->active_at / 1000 + session->listener->frontend->conf->idle_timeout;
+    else if (state == SESSION_ESTABLISHED)
+        due = established_due(session);
     wheel_set(&session->worker->wheel, &session->timer, due);
 }
 
@@ -103,8 +111,8 @@ static void close_ends(struct session *session, enum session_end end)
         reset_client = reset_server = true;
         break;
     case SESSION_IDLE:
-        reset_client = session->client.unsent != NULL;
-        reset_server = session->server.unsent != NULL;
+        reset_client = end_is_owed(&session->client);
+        reset_server = end_is_owed(&session->server);
         break;
     case SESSION_DRAIN_TIMEOUT:
     case SESSION_STOPPED:
@@ -113,8 +121,8 @@ static void close_ends(struct session *session, enum session_end end)
         reset_server = !session->client.ended;
         break;
     }
-    end_close(&session->client, reset_client);
-    end_close(&session->server, reset_server);
+    end_close(&session->client, &session->worker->poller, &session->worker->carrier, reset_client);
+    end_close(&session->server, &session->worker->poller, &session->worker->carrier, reset_server);
 }
 
 void session_close(struct session *session, enum session_end end)
@@ -149,14 +157,14 @@ static void move(struct session *session, struct end *first)
     struct end *from = first;
     bool more = false;
     do {
-        switch (relay(from, worker->scratch, WORKER_SCRATCH)) {
+        switch (relay(from, &worker->carrier)) {
         case RELAY_OK:
             break;
         case RELAY_MORE:
             more = true;
             break;
         case RELAY_TO_FAILED:
-            relay_last(from->peer, worker->scratch, WORKER_SCRATCH);
+            relay_last(from->peer, &worker->carrier);
             session_close(session,
                           from == &session->client ? SESSION_SERVER_RESET : SESSION_CLIENT_RESET);
             return;
@@ -179,9 +187,6 @@ static void move(struct session *session, struct end *first)
         session->queued = true;
         STAILQ_INSERT_TAIL(&worker->again, session, again);
     }
-    if (first->doubtful || first->peer->doubtful)
-        wheel_set(&worker->wheel, &session->timer,
-                  (worker_now_ms(worker) / LOOK_AGAIN_MS + 2) * LOOK_AGAIN_MS);
 }
 
 void session_continue(struct session *session)
@@ -193,26 +198,17 @@ void session_continue(struct session *session)
     move(session, &session->client);
 }
 
-static void look_again(struct session *session)
+/* A reset that no read will find: of an end that has ended, or whose peer takes nothing. */
+static bool failed_unread(const struct end *end, uint32_t events)
 {
-    end_look_again(&session->client);
-    end_look_again(&session->server);
-    move(session, &session->client);
-}
-
-/* A reset that no read will find: of an end that has ended, or whose peer takes nothing. It shows
- * as readable and writable, and never as closed. */
-static bool failed_unread(const struct end *end, short what)
-{
-    return (what & EV_READ) && (what & EV_WRITE) && !(what & EV_CLOSED) &&
-           (end->ended || (end->readable && end->peer->unsent)) && socket_error(end->fd);
+    return (events & EPOLLERR) && (end->ended || end_is_owed(end->peer)) && socket_error(end->fd);
 }
 
 static void attempt_failed(struct session *session, int error)
 {
     counter_add(&session->worker->counters.connect_errors, 1);
     session->attempts++;
-    end_close(&session->server, false);
+    end_close(&session->server, &session->worker->poller, &session->worker->carrier, false);
     if (socket_error(session->client.fd)) {
         session_close(session, SESSION_CLIENT_RESET);
         return;
@@ -231,48 +227,45 @@ static void attempt_failed(struct session *session, int error)
     begin_connect(session);
 }
 
-static void on_connect_event(struct session *session, short what)
+static void on_connect_event(struct session *session, uint32_t events)
 {
-    /* Writable alone is success; a failure, but also an early word, is readable too. */
-    if (what & EV_READ) {
+    if (events & EPOLLERR) {
         int error = socket_error(session->server.fd);
-        if (error) {
-            attempt_failed(session, error);
-            return;
-        }
+        attempt_failed(session, error ? error : ECONNREFUSED);
+        return;
     }
-    if (!(what & EV_WRITE))
+    if (!(events & EPOLLOUT))
         return;
     session->connected_at = session->active_at = worker_now(session->worker);
     set_state(session, SESSION_ESTABLISHED);
     move(session, &session->client);
 }
 
-static void on_client_event(evutil_socket_t fd, short what, void *arg)
+static void on_client_event(struct watch *watch, uint32_t events)
 {
-    (void)fd;
-    struct session *session = (struct session *)((char *)arg - offsetof(struct session, client));
-    end_note(&session->client, what);
+    struct session *session =
+        (struct session *)((char *)watch - offsetof(struct session, client.watch));
+    end_note(&session->client, events);
     if (session->state != SESSION_ESTABLISHED)
         return; /* it stays in the kernel until a server is there to take it */
     session->active_at = worker_now(session->worker);
     move(session, &session->client);
-    if (session->state == SESSION_ESTABLISHED && failed_unread(&session->client, what))
+    if (session->state == SESSION_ESTABLISHED && failed_unread(&session->client, events))
         session_close(session, SESSION_CLIENT_RESET);
 }
 
-static void on_server_event(evutil_socket_t fd, short what, void *arg)
+static void on_server_event(struct watch *watch, uint32_t events)
 {
-    (void)fd;
-    struct session *session = (struct session *)((char *)arg - offsetof(struct session, server));
-    end_note(&session->server, what);
+    struct session *session =
+        (struct session *)((char *)watch - offsetof(struct session, server.watch));
+    end_note(&session->server, events);
     if (session->state == SESSION_CONNECTING) {
-        on_connect_event(session, what);
+        on_connect_event(session, events);
         return;
     }
     session->active_at = worker_now(session->worker);
     move(session, &session->server);
-    if (session->state == SESSION_ESTABLISHED && failed_unread(&session->server, what))
+    if (session->state == SESSION_ESTABLISHED && failed_unread(&session->server, events))
         session_close(session, SESSION_SERVER_RESET);
 }
 
@@ -331,8 +324,8 @@ static void begin_connect(struct session *session)
             attempt_failed(session, error);
         return;
     }
-    error = end_open(&session->server, session->worker->base, fd, address_is_unix(address),
-                     on_server_event);
+    error = end_open(&session->server, &session->worker->poller, fd,
+                     address_is_unix(address) ? END_UNIX : END_CONNECTED);
     if (error) {
         close(fd);
         wait_out(session);
@@ -357,6 +350,8 @@ void session_open(struct listener *listener, int fd, const struct address *clien
     session->number = ++worker->last_session;
     session->accepted_at = session->active_at = worker_now(worker);
     session->server_index = BALANCE_NONE;
+    session->client.watch.on_ready = on_client_event;
+    session->server.watch.on_ready = on_server_event;
     session->client.peer = &session->server;
     session->server.peer = &session->client;
     session->client.fd = session->server.fd = -1;
@@ -367,7 +362,8 @@ void session_open(struct listener *listener, int fd, const struct address *clien
     TAILQ_INSERT_TAIL(&worker->sessions, session, link);
     counter_add(&worker->counters.sessions, 1);
 
-    if (end_open(&session->client, worker->base, fd, address_is_unix(client), on_client_event)) {
+    if (end_open(&session->client, &worker->poller, fd,
+                 address_is_unix(client) ? END_UNIX : END_ACCEPTED)) {
         socket_close_reset(fd);
         session_close(session, SESSION_NO_RESOURCES);
         return;
@@ -384,9 +380,12 @@ void session_on_timer(struct wheel_entry *timer)
                    ? idle_timeout && now >= session->active_at / 1000 + idle_timeout
                    : now >= session->deadline;
     if (!due) {
+        if (session->state == SESSION_ESTABLISHED && !session->kept_alive &&
+            now >= session->connected_at / 1000 + KEEP_ALIVE_AFTER_MS) {
+            socket_keep_alive(session->server.fd);
+            session->kept_alive = true;
+        }
         set_state(session, session->state);
-        if (session->state == SESSION_ESTABLISHED)
-            look_again(session);
     } else if (session->state == SESSION_CONNECTING) {
         attempt_failed(session, ETIMEDOUT);
     } else if (session->state == SESSION_WAITING) {

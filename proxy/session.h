@@ -58,6 +58,7 @@ struct session {
     uint32_t tried_count;
     uint32_t attempts; /* that failed, over all rounds */
     bool queued;       /* on worker->again */
+    bool kept_alive;   /* SO_KEEPALIVE is set on the server's socket */
     uint64_t number;
     uint64_t accepted_at;  /* microseconds, as worker_now() */
     uint64_t connected_at; /* 0: never */

@@ -46,10 +46,6 @@ int socket_connect(const struct address *address, int *error)
         *error = errno;
         return -1;
     }
-    if (!address_is_unix(address)) {
-        (void)set_flag(fd, IPPROTO_TCP, TCP_NODELAY);
-        (void)set_flag(fd, SOL_SOCKET, SO_KEEPALIVE);
-    }
     *error = connect(fd, &address->any, address->length) ? errno : 0;
     if (*error && *error != EINPROGRESS) {
         close(fd);
@@ -67,9 +63,24 @@ int socket_error(int fd)
     return error;
 }
 
-void socket_close_reset(int fd)
+void socket_no_delay(int fd)
+{
+    (void)set_flag(fd, IPPROTO_TCP, TCP_NODELAY);
+}
+
+void socket_keep_alive(int fd)
+{
+    (void)set_flag(fd, SOL_SOCKET, SO_KEEPALIVE);
+}
+
+void socket_will_reset(int fd)
 {
     struct linger abort = {.l_onoff = 1, .l_linger = 0};
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
+}
+
+void socket_close_reset(int fd)
+{
+    socket_will_reset(fd);
     close(fd);
 }

@@ -14,7 +14,7 @@ int socket_bind(const struct address *address) __attribute__((warn_unused_result
  * an errno value. */
 int socket_listen(int fd) __attribute__((warn_unused_result));
 
-/* Begins a connection to a server, non-blocking, close-on-exec, TCP_NODELAY, SO_KEEPALIVE.
+/* Begins a connection to a server, non-blocking, close-on-exec, with no option set.
  * Returns the descriptor, with *error 0 or EINPROGRESS (the outcome shows as writable), or -1
  * with *error set. A Unix socket whose backlog is full gives -1 and EAGAIN. */
 int socket_connect(const struct address *address, int *error) __attribute__((warn_unused_result));
@@ -22,7 +22,13 @@ int socket_connect(const struct address *address, int *error) __attribute__((war
 /* The pending error of a socket (SO_ERROR, which reading clears), 0 if there is none. */
 int socket_error(int fd);
 
-/* Closes fd so that the peer sees a reset (TCP; a Unix peer sees the end). */
+/* TCP_NODELAY; SO_KEEPALIVE. Nothing on a Unix socket. */
+void socket_no_delay(int fd);
+void socket_keep_alive(int fd);
+
+/* When fd is closed the peer is to see a reset (TCP; a Unix peer sees the end); the second closes
+ * it too. */
+void socket_will_reset(int fd);
 void socket_close_reset(int fd);
 
 #endif

@@ -1,35 +1,18 @@
 #include "proxy/wheel.h"
 
-#include <errno.h>
-#include <event2/event.h>
-
-static void arm(struct wheel *wheel, uint64_t tick)
-{
-    if (tick >= wheel->armed)
-        return;
-    uint64_t now = wheel->now(wheel->arg);
-    uint64_t due = tick * WHEEL_TICK_MS;
-    uint64_t wait = due > now ? due - now : 0;
-    struct timeval delay = {.tv_sec = (time_t)(wait / 1000),
-                            .tv_usec = (suseconds_t)(wait % 1000 * 1000)};
-    wheel->armed = tick;
-    event_add(&wheel->timer, &delay);
-}
+#include <stddef.h>
 
 static void arm_next(struct wheel *wheel)
 {
     for (uint64_t tick = wheel->current + 1; tick <= wheel->current + WHEEL_SLOTS; tick++)
         if (!LIST_EMPTY(&wheel->slots[tick % WHEEL_SLOTS])) {
-            arm(wheel, tick);
+            wheel->armed = tick;
             return;
         }
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *arg)
+void wheel_turn(struct wheel *wheel)
 {
-    (void)fd;
-    (void)what;
-    struct wheel *wheel = arg;
     wheel->armed = WHEEL_NEVER;
     uint64_t last = wheel->now(wheel->arg) / WHEEL_TICK_MS;
     /* After a stall longer than a turn of the wheel one turn visits every slot. */
@@ -55,8 +38,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     arm_next(wheel);
 }
 
-int wheel_open(struct wheel *wheel, struct event_base *base, uint64_t (*now)(void *arg),
-               void (*fire)(struct wheel_entry *entry), void *arg)
+void wheel_open(struct wheel *wheel, uint64_t (*now)(void *arg),
+                void (*fire)(struct wheel_entry *entry), void *arg)
 {
     for (unsigned i = 0; i < WHEEL_SLOTS; i++)
         LIST_INIT(&wheel->slots[i]);
@@ -65,12 +48,6 @@ int wheel_open(struct wheel *wheel, struct event_base *base, uint64_t (*now)(voi
     wheel->arg = arg;
     wheel->current = now(arg) / WHEEL_TICK_MS;
     wheel->armed = WHEEL_NEVER;
-    return event_assign(&wheel->timer, base, -1, 0, on_timer, wheel) ? EINVAL : 0;
-}
-
-void wheel_close(struct wheel *wheel)
-{
-    event_del(&wheel->timer);
 }
 
 void wheel_entry_init(struct wheel_entry *entry)
@@ -99,7 +76,8 @@ void wheel_set(struct wheel *wheel, struct wheel_entry *entry, uint64_t due)
     wheel_cancel(entry);
     entry->tick = tick;
     LIST_INSERT_HEAD(&wheel->slots[tick % WHEEL_SLOTS], entry, link);
-    arm(wheel, tick);
+    if (tick < wheel->armed)
+        wheel->armed = tick;
 }
 
 void wheel_cancel(struct wheel_entry *entry)

@@ -6,7 +6,6 @@
 #ifndef RPPROXY_PROXY_WHEEL_H
 #define RPPROXY_PROXY_WHEEL_H
 
-#include <event2/event_struct.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
@@ -25,19 +24,26 @@ LIST_HEAD(wheel_slot, wheel_entry);
 
 struct wheel {
     struct wheel_slot slots[WHEEL_SLOTS];
-    struct event timer;
     uint64_t current;           /* every slot up to this tick has fired */
-    uint64_t armed;             /* the tick the timer is set to, or WHEEL_NEVER */
+    uint64_t armed;             /* no entry is filed under an earlier tick; WHEEL_NEVER: none is */
     uint64_t (*now)(void *arg); /* milliseconds, monotonic */
     void (*fire)(struct wheel_entry *entry);
     void *arg;
 };
 
-/* fire is called on base's thread with the entry already off the wheel. Returns 0 or an errno. */
-int wheel_open(struct wheel *wheel, struct event_base *base, uint64_t (*now)(void *arg),
-               void (*fire)(struct wheel_entry *entry), void *arg)
-    __attribute__((warn_unused_result));
-void wheel_close(struct wheel *wheel);
+/* fire is called by wheel_turn() with the entry already off the wheel. */
+void wheel_open(struct wheel *wheel, uint64_t (*now)(void *arg),
+                void (*fire)(struct wheel_entry *entry), void *arg);
+
+/* When wheel_turn() is wanted next, in milliseconds on the wheel's clock; WHEEL_NEVER: not until
+ * something is set. */
+static inline uint64_t wheel_due(const struct wheel *wheel)
+{
+    return wheel->armed == WHEEL_NEVER ? WHEEL_NEVER : wheel->armed * WHEEL_TICK_MS;
+}
+
+/* Fires what is due. */
+void wheel_turn(struct wheel *wheel);
 
 void wheel_entry_init(struct wheel_entry *entry);
 

@@ -6,14 +6,17 @@
 #include "proxy/session.h"
 
 #include <errno.h>
-#include <event2/event.h>
+#include <limits.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+/* Accepted at one go where backlogs are emptied. */
+#define ACCEPT_BATCH 64
 /* How long accepting rests when descriptors or memory ran out. */
-static const struct timeval starved_rest = {.tv_usec = 100000};
+#define STARVED_REST_MS      100u
 #define STARVED_LOG_INTERVAL (10 * UINT64_C(1000000))
 
 uint64_t worker_now(struct worker *worker)
@@ -52,19 +55,6 @@ static void go_on(struct worker *worker)
     }
 }
 
-static void *run(void *arg)
-{
-    struct worker *worker = arg;
-    while (!worker->stopping) {
-        worker->now = 0;
-        event_base_loop(worker->base,
-                        EVLOOP_ONCE | (STAILQ_EMPTY(&worker->again) ? 0 : EVLOOP_NONBLOCK));
-        go_on(worker);
-        reap(worker);
-    }
-    return NULL;
-}
-
 static void rest(struct worker *worker)
 {
     struct listener *listener;
@@ -79,11 +69,9 @@ static void listen_again(struct worker *worker)
         listener_resume(listener);
 }
 
-static void on_starved_over(evutil_socket_t fd, short what, void *arg)
+static void starved_over(struct worker *worker)
 {
-    (void)fd;
-    (void)what;
-    struct worker *worker = arg;
+    worker->starved_until = 0;
     if (worker->listening == LISTENING_OPEN || worker->listening == LISTENING_RETIRED)
         listen_again(worker);
 }
@@ -97,7 +85,57 @@ void worker_starve(struct worker *worker, int error)
                     worker->index, strerror(error));
     }
     rest(worker);
-    event_add(&worker->starved, &starved_rest);
+    worker->starved_until = now / 1000 + STARVED_REST_MS;
+}
+
+static uint64_t timers_due(const struct worker *worker)
+{
+    uint64_t due = wheel_due(&worker->wheel);
+    return worker->starved_until && worker->starved_until < due ? worker->starved_until : due;
+}
+
+static int timeout(struct worker *worker)
+{
+    if (!STAILQ_EMPTY(&worker->again))
+        return 0;
+    uint64_t due = timers_due(worker);
+    if (due == WHEEL_NEVER)
+        return -1;
+    uint64_t now = worker_now_ms(worker);
+    if (due <= now)
+        return 0;
+    return due - now < INT_MAX ? (int)(due - now) : INT_MAX;
+}
+
+static void run_timers(struct worker *worker)
+{
+    if (timers_due(worker) > worker_now_ms(worker))
+        return;
+    if (wheel_due(&worker->wheel) <= worker_now_ms(worker))
+        wheel_turn(&worker->wheel);
+    if (worker->starved_until && worker->starved_until <= worker_now_ms(worker))
+        starved_over(worker);
+}
+
+static void *run(void *arg)
+{
+    struct worker *worker = arg;
+    while (!worker->stopping) {
+        int most = timeout(worker);
+        worker->now = 0;
+        poller_turn(&worker->poller, most);
+        run_timers(worker);
+        go_on(worker);
+        reap(worker);
+    }
+    return NULL;
+}
+
+static void on_mail(struct watch *watch, uint32_t events)
+{
+    (void)events;
+    struct worker *worker = (struct worker *)((char *)watch - offsetof(struct worker, mail));
+    mailbox_deliver(&worker->mailbox);
 }
 
 static void on_listen(void *arg)
@@ -105,7 +143,7 @@ static void on_listen(void *arg)
     struct worker *worker = arg;
     struct listener *listener;
     worker->listening = (enum listening)atomic_load(&worker->wanted);
-    event_del(&worker->starved);
+    worker->starved_until = 0;
     switch (worker->listening) {
     case LISTENING_HELD:
         rest(worker);
@@ -116,9 +154,9 @@ static void on_listen(void *arg)
         break;
     case LISTENING_OVER:
         TAILQ_FOREACH (listener, &worker->listeners, link)
-            while (listener_accept(listener))
+            while (listener_accept(listener, ACCEPT_BATCH))
                 ;
-        event_del(&worker->starved);
+        worker->starved_until = 0;
         rest(worker);
         mailbox_post(&worker->proxy->mailbox, &worker->quiet_letter);
         break;
@@ -142,7 +180,7 @@ static void on_wake(void *arg)
     TAILQ_FOREACH (listener, &worker->listeners, link)
         if (listener->waiting_for) {
             listener_resume(listener);
-            (void)listener_accept(listener);
+            (void)listener_accept(listener, ACCEPT_BATCH);
         }
 }
 
@@ -198,20 +236,22 @@ static void close_balancers(struct worker *worker)
 
 static int open_loop(struct worker *worker)
 {
-    worker->base = event_base_new();
-    if (!worker->base)
-        return ENOMEM;
-    int error = mailbox_open(&worker->mailbox, worker->base);
+    int error = poller_open(&worker->poller);
+    if (error)
+        return error;
+    error = mailbox_open(&worker->mailbox);
     if (error) {
-        event_base_free(worker->base);
+        poller_shut(&worker->poller);
         return error;
     }
-    if (event_assign(&worker->starved, worker->base, -1, 0, on_starved_over, worker) ||
-        wheel_open(&worker->wheel, worker->base, wheel_now, session_on_timer, worker)) {
+    worker->mail.on_ready = on_mail;
+    error = poller_add(&worker->poller, worker->mailbox.fd, EPOLLIN, &worker->mail);
+    if (error) {
         mailbox_close(&worker->mailbox);
-        event_base_free(worker->base);
-        return ENOMEM;
+        poller_shut(&worker->poller);
+        return error;
     }
+    wheel_open(&worker->wheel, wheel_now, session_on_timer, worker);
     return 0;
 }
 
@@ -227,8 +267,10 @@ int worker_open(struct worker *worker, struct proxy *proxy, unsigned index)
     worker->cut_letter = (struct letter){.deliver = on_cut, .arg = worker};
     worker->stop_letter = (struct letter){.deliver = on_stop, .arg = worker};
     worker->wake_letter = (struct letter){.deliver = on_wake, .arg = worker};
-    worker->scratch = malloc(WORKER_SCRATCH);
-    int error = worker->scratch ? open_balancers(worker) : ENOMEM;
+    int error = carrier_open(&worker->carrier, WORKER_SCRATCH);
+    if (error)
+        return error;
+    error = open_balancers(worker);
     if (error == 0) {
         error = open_loop(worker);
         if (error)
@@ -236,7 +278,7 @@ int worker_open(struct worker *worker, struct proxy *proxy, unsigned index)
     }
     if (error) {
         free(worker->balancers);
-        free(worker->scratch);
+        carrier_close(&worker->carrier);
     }
     return error;
 }
@@ -268,11 +310,9 @@ void worker_close(struct worker *worker)
 {
     while (!TAILQ_EMPTY(&worker->listeners))
         listener_free(TAILQ_FIRST(&worker->listeners));
-    event_del(&worker->starved);
-    wheel_close(&worker->wheel);
+    poller_shut(&worker->poller);
     mailbox_close(&worker->mailbox);
-    event_base_free(worker->base);
     close_balancers(worker);
     free(worker->balancers);
-    free(worker->scratch);
+    carrier_close(&worker->carrier);
 }

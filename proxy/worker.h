@@ -7,8 +7,10 @@
 #define RPPROXY_PROXY_WORKER_H
 
 #include "proxy/balance.h"
+#include "proxy/carrier.h"
 #include "proxy/limit.h"
 #include "proxy/mailbox.h"
+#include "proxy/poller.h"
 #include "proxy/wheel.h"
 
 #include <pthread.h>
@@ -16,7 +18,6 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-struct event_base;
 struct listener;
 struct proxy;
 struct session;
@@ -53,15 +54,16 @@ struct worker {
     unsigned index;
     pthread_t thread;
     bool started;
-    struct event_base *base;
+    struct poller poller;
     struct mailbox mailbox;
+    struct watch mail;
     struct wheel wheel;
     uint64_t now; /* microseconds, CLOCK_MONOTONIC; 0: not read yet in this turn */
-    unsigned char *scratch;
+    struct carrier carrier;
 
     struct listener_list listeners; /* the first has the first chance of the next free place */
     enum listening listening;
-    struct event starved; /* out of descriptors or memory: when to try again */
+    uint64_t starved_until; /* milliseconds: out of descriptors or memory till then; 0: not */
 
     struct session_list sessions;
     struct session_queue again; /* had their share of the last turn, and have more */
@@ -77,7 +79,8 @@ struct worker {
     bool stopping;
 };
 
-#define WORKER_SCRATCH (64 * 1024)
+/* Of the scratch buffer, in bytes: half a megabyte costs half the CPU per byte of 64 KB. */
+#define WORKER_SCRATCH (512 * 1024)
 
 /* Makes a worker; its thread starts with worker_start(). Returns 0 or an errno value; a worker
  * that failed to open needs no closing. Main. */

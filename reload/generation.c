@@ -20,9 +20,9 @@
 #include <unistd.h>
 
 /* Descriptors that are not sessions': of the process (main loop, log, control, a handover), and of
- * each worker (its loop, libevent's own pair, its mailbox). */
+ * each worker (its loop, its mailbox, its pipes). */
 #define DESCRIPTORS_APART  64
-#define DESCRIPTORS_WORKER 4
+#define DESCRIPTORS_WORKER (2 + 2 * PIPES_MAX)
 /* How often a draining generation tells how many sessions it has left. */
 static const struct timeval report_interval = {.tv_usec = 200000};
 

@@ -323,7 +323,9 @@ static void launch(struct handover *handover)
     handover->state = HANDOVER_LAUNCHED;
     handover->again = false;
     binds_pin(generation->binds, tell, generation);
+    proxy_share_descriptors(generation->proxy, true);
     int error = program_launch(generation->program, &handover->child);
+    proxy_share_descriptors(generation->proxy, false);
     if (error) {
         char text[512];
         snprintf(text, sizeof text, "cannot start %s: %s", generation->program->path,

@@ -22,7 +22,8 @@ struct child {
 };
 
 /* Starts the program at path with our arguments and environment, and one end of a new socket pair
- * as the descriptor that HANDOVER_VARIABLE names. Signals are as a fresh process has them.
+ * as the descriptor that HANDOVER_VARIABLE names. Signals are as a fresh process has them. When it
+ * returns, the program has been executed (posix_spawn(3)), and has nothing else that was open here.
  * Returns 0, or an errno value (ENOENT: the program is not there). */
 int program_launch(const struct program *program, struct child *child)
     __attribute__((warn_unused_result));

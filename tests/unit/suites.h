@@ -6,6 +6,7 @@
 
 Suite *address_suite(void);
 Suite *balance_suite(void);
+Suite *carrier_suite(void);
 Suite *channel_suite(void);
 Suite *config_file_suite(void);
 Suite *config_suite(void);
@@ -16,6 +17,7 @@ Suite *log_suite(void);
 Suite *mailbox_suite(void);
 Suite *options_suite(void);
 Suite *papers_suite(void);
+Suite *poller_suite(void);
 Suite *proxy_suite(void);
 Suite *sockdiag_suite(void);
 Suite *steering_suite(void);
