@@ -8,9 +8,9 @@
 /* After a refusal so many requests are answered without another try. */
 #define SHY_REQUESTS 1000
 
-int carrier_open(struct carrier *carrier, size_t scratch_size)
+int carrier_open(struct carrier *carrier)
 {
-    *carrier = (struct carrier){.scratch = malloc(scratch_size), .scratch_size = scratch_size};
+    *carrier = (struct carrier){.scratch = malloc(SCRATCH_BYTES)};
     return carrier->scratch ? 0 : ENOMEM;
 }
 

@@ -9,6 +9,8 @@
 
 #include <stddef.h>
 
+/* Of the scratch buffer: half a megabyte costs half the CPU per byte of 64 KB. */
+#define SCRATCH_BYTES (512 * 1024)
 /* Of each pipe, and the most that one splice(2) moves. */
 #define PIPE_BYTES (1024 * 1024)
 /* Of a worker; twice as many descriptors. */
@@ -21,15 +23,14 @@ struct pipe {
 };
 
 struct carrier {
-    unsigned char *scratch;
-    size_t scratch_size;
+    unsigned char *scratch; /* SCRATCH_BYTES */
     struct pipe *idle;
     unsigned pipes; /* idle or lent */
     unsigned shy;   /* pipes were refused: so many requests are not tried */
 };
 
 /* Returns 0 or ENOMEM. */
-int carrier_open(struct carrier *carrier, size_t scratch_size) __attribute__((warn_unused_result));
+int carrier_open(struct carrier *carrier) __attribute__((warn_unused_result));
 /* All pipes have been given back. */
 void carrier_close(struct carrier *carrier);
 

@@ -15,8 +15,11 @@
 
 /* What a direction reads at a time before it has proved bulky. */
 #define SMALL_READ (64u * 1024)
-/* So many full reads in a row prove it; then it is spliced. */
-#define BULKY 4
+/* A read of so much speaks for bulk, a turn of less against it: from about here on splice(2) is
+ * cheaper than two copies. */
+#define BULK (32u * 1024)
+/* So many reads in a row prove it. */
+#define BULKY 2
 
 int end_open(struct end *end, struct poller *poller, int fd, enum end_kind kind)
 {
@@ -123,9 +126,10 @@ static enum relay flush_pipe(struct end *to, struct carrier *carrier)
     return RELAY_OK;
 }
 
-static size_t small_read(const struct carrier *carrier)
+static void note_size(struct end *from, size_t got)
 {
-    return carrier->scratch_size < SMALL_READ ? carrier->scratch_size : SMALL_READ;
+    if (got >= BULK && from->bulk < BULKY)
+        from->bulk++;
 }
 
 /* Takes a scratch buffer full and sends it on. *got is what recv(2) returned, or 0 when it was
@@ -133,7 +137,7 @@ static size_t small_read(const struct carrier *carrier)
 static enum relay copy(struct end *from, struct carrier *carrier, size_t *got)
 {
     struct end *to = from->peer;
-    size_t size = from->full ? carrier->scratch_size : small_read(carrier);
+    size_t size = from->bulk ? SCRATCH_BYTES : SMALL_READ;
     ssize_t received = recv(from->fd, carrier->scratch, size, 0);
     if (received <= 0) {
         if (received == 0)
@@ -145,23 +149,17 @@ static enum relay copy(struct end *from, struct carrier *carrier, size_t *got)
         return RELAY_OK;
     }
     *got = (size_t)received;
-    if (*got == size) {
-        if (from->full < BULKY)
-            from->full++;
-    } else {
-        from->full = *got >= SMALL_READ;
-        /* A short read emptied the socket, and what comes later is a new edge. */
-        if (!from->thorough) {
-            from->readable = false;
-            from->ended = from->hung_up;
-        }
+    note_size(from, *got);
+    /* A short read emptied the socket, and what comes later is a new edge. */
+    if (*got < size && !from->thorough) {
+        from->readable = false;
+        from->ended = from->hung_up;
     }
     ssize_t sent = offer(to, carrier->scratch, *got);
     if (sent < 0)
         return RELAY_TO_FAILED;
     if (sent == received)
         return RELAY_OK;
-    from->full = 0;
     return keep(to, carrier->scratch + sent, (size_t)(received - sent));
 }
 
@@ -177,12 +175,10 @@ static enum relay carry(struct end *from, struct pipe *pipe, struct carrier *car
         if (received < 0 && errno == EAGAIN)
             from->readable = false;
         else
-            from->full = 0;
+            from->bulk = 0;
         return RELAY_OK;
     }
     *got = (size_t)received;
-    if (*got < PIPE_BYTES / 4)
-        from->full = 1;
     pipe->length = *got;
     to->pipe = pipe;
     return flush_pipe(to, carrier);
@@ -198,7 +194,7 @@ static enum relay receive(struct end *from, struct carrier *carrier)
             return RELAY_MORE;
         size_t got = 0;
         struct pipe *pipe = NULL;
-        if (from->full == BULKY && !from->thorough)
+        if (from->bulk == BULKY && !from->thorough)
             pipe = carrier_take_pipe(carrier);
         enum relay result = pipe ? carry(from, pipe, carrier, &got) : copy(from, carrier, &got);
         from->received += got;
@@ -206,9 +202,8 @@ static enum relay receive(struct end *from, struct carrier *carrier)
         if (result != RELAY_OK)
             return result;
     }
-    /* All that had come was no more than a small read takes. */
-    if (reads > 0 && !from->readable && bytes < SMALL_READ)
-        from->full = 0;
+    if (reads > 0 && !from->readable && bytes < BULK)
+        from->bulk = 0;
     return RELAY_OK;
 }
 

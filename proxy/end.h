@@ -28,7 +28,7 @@ struct end {
     struct pipe *pipe;
     uint64_t received;  /* bytes */
     int fd;             /* -1: none */
-    unsigned char full; /* reads in a row that took all they could, and all was sent on */
+    unsigned char bulk; /* large reads in a row, up to what proves its stream bulky */
     bool readable : 1;  /* a receive may give something */
     bool writable : 1;  /* a send may take something */
     bool thorough : 1;  /* a short read is not the last word: read until EAGAIN or the end */

@@ -267,7 +267,7 @@ int worker_open(struct worker *worker, struct proxy *proxy, unsigned index)
     worker->cut_letter = (struct letter){.deliver = on_cut, .arg = worker};
     worker->stop_letter = (struct letter){.deliver = on_stop, .arg = worker};
     worker->wake_letter = (struct letter){.deliver = on_wake, .arg = worker};
-    int error = carrier_open(&worker->carrier, WORKER_SCRATCH);
+    int error = carrier_open(&worker->carrier);
     if (error)
         return error;
     error = open_balancers(worker);

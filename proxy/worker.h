@@ -79,9 +79,6 @@ struct worker {
     bool stopping;
 };
 
-/* Of the scratch buffer, in bytes: half a megabyte costs half the CPU per byte of 64 KB. */
-#define WORKER_SCRATCH (512 * 1024)
-
 /* Makes a worker; its thread starts with worker_start(). Returns 0 or an errno value; a worker
  * that failed to open needs no closing. Main. */
 int worker_open(struct worker *worker, struct proxy *proxy, unsigned index)

@@ -9,7 +9,7 @@ static struct carrier carrier;
 
 static void setup(void)
 {
-    ck_assert_int_eq(carrier_open(&carrier, 4096), 0);
+    ck_assert_int_eq(carrier_open(&carrier), 0);
 }
 
 static void teardown(void)

@@ -13,8 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SCRATCH 4096
-
 /* client <-> near end | far end <-> server, as in a session; the poller delivers the events. */
 static struct poller poller;
 static struct carrier carrier;
@@ -49,7 +47,7 @@ static void connect_pair(int *ours, struct end *end, enum end_kind kind)
 static void setup(void)
 {
     ck_assert_int_eq(poller_open(&poller), 0);
-    ck_assert_int_eq(carrier_open(&carrier, SCRATCH), 0);
+    ck_assert_int_eq(carrier_open(&carrier), 0);
     connect_pair(&client, &near_end, END_ACCEPTED);
     connect_pair(&server, &far_end, END_CONNECTED);
     near_end.peer = &far_end;
@@ -258,9 +256,9 @@ static size_t drain_to_server(void)
 START_TEST(what_the_peer_does_not_take_is_kept_and_nothing_more_is_read)
 {
     carrier.shy = UINT_MAX;
-    size_t sent = stuff(SCRATCH);
+    size_t sent = stuff(4096);
     ck_assert_ptr_null(far_end.pipe);
-    ck_assert_uint_le(far_end.unsent->length, SCRATCH);
+    ck_assert_uint_le(far_end.unsent->length, SCRATCH_BYTES);
     uint64_t before = near_end.received;
     ck_assert_int_eq(relay(&near_end, &carrier), RELAY_OK);
     ck_assert_uint_eq(near_end.received, before);
@@ -269,9 +267,26 @@ START_TEST(what_the_peer_does_not_take_is_kept_and_nothing_more_is_read)
 }
 END_TEST
 
+static void send_with_descriptor(int to, char byte, int fd)
+{
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {.head = {.cmsg_len = CMSG_LEN(sizeof(int)),
+                          .cmsg_level = SOL_SOCKET,
+                          .cmsg_type = SCM_RIGHTS}};
+    memcpy(CMSG_DATA(&control.head), &fd, sizeof fd);
+    struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+    const struct msghdr message = {.msg_iov = &iov,
+                                   .msg_iovlen = 1,
+                                   .msg_control = &control,
+                                   .msg_controllen = sizeof control.room};
+    ck_assert_int_eq(sendmsg(to, &message, 0), 1);
+}
+
 START_TEST(bulk_goes_through_a_pipe_that_is_given_back)
 {
-    size_t sent = stuff(SCRATCH * 16);
+    size_t sent = stuff(256 * 1024);
     ck_assert_ptr_nonnull(far_end.pipe);
     uint64_t before = near_end.received;
     ck_assert_int_eq(relay(&near_end, &carrier), RELAY_OK);
@@ -285,7 +300,7 @@ END_TEST
 
 START_TEST(a_pipe_with_bytes_in_it_goes_with_its_end)
 {
-    (void)stuff(SCRATCH * 16);
+    (void)stuff(256 * 1024);
     ck_assert_ptr_nonnull(far_end.pipe);
     end_close(&far_end, &poller, &carrier, true);
     ck_assert_uint_eq(carrier.pipes, 0);
@@ -299,7 +314,7 @@ START_TEST(without_a_pipe_bulk_is_copied)
     int next = dup(client);
     close(next);
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &(struct rlimit){(rlim_t)next, limit.rlim_max}), 0);
-    size_t sent = stuff(SCRATCH * 16);
+    size_t sent = stuff(256 * 1024);
     ck_assert_ptr_null(far_end.pipe);
     ck_assert_uint_eq(drain_to_server(), sent);
     ck_assert_uint_gt(carrier.shy, 0);
@@ -307,16 +322,23 @@ START_TEST(without_a_pipe_bulk_is_copied)
 }
 END_TEST
 
-START_TEST(a_greedy_end_yields)
+/* A read of a Unix socket stops behind each descriptor that was passed. */
+START_TEST(a_greedy_end_yields_and_a_unix_end_is_read_to_the_last_byte)
 {
-    unsigned char bytes[64];
-    memset(bytes, 7, sizeof bytes);
-    for (int i = 0; i < 64; i++)
-        ck_assert_int_eq(send(client, bytes, sizeof bytes, 0), sizeof bytes);
+    int pair[2];
+    char text[32];
+    end_close(&near_end, &poller, &carrier, false);
+    close(client);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    client = pair[0];
+    ck_assert_int_eq(end_open(&near_end, &poller, pair[1], END_UNIX), 0);
+    for (int i = 0; i < 20; i++)
+        send_with_descriptor(client, (char)('a' + i), server);
     until_readable(&near_end);
-    carrier.shy = UINT_MAX;
-    carrier.scratch_size = 16;
     ck_assert_int_eq(relay(&near_end, &carrier), RELAY_MORE);
+    ck_assert_int_eq(relay(&near_end, &carrier), RELAY_OK);
+    ck_assert_int_eq(recv(server, text, 20, MSG_WAITALL), 20);
+    ck_assert_mem_eq(text, "abcdefghijklmnopqrst", 20);
 }
 END_TEST
 
@@ -337,7 +359,7 @@ Suite *end_suite(void)
     tcase_add_test(tcase, bulk_goes_through_a_pipe_that_is_given_back);
     tcase_add_test(tcase, a_pipe_with_bytes_in_it_goes_with_its_end);
     tcase_add_test(tcase, without_a_pipe_bulk_is_copied);
-    tcase_add_test(tcase, a_greedy_end_yields);
+    tcase_add_test(tcase, a_greedy_end_yields_and_a_unix_end_is_read_to_the_last_byte);
     suite_add_tcase(suite, tcase);
     return suite;
 }
