@@ -48,6 +48,17 @@ void end_close(struct end *end, struct poller *poller, struct carrier *carrier, 
     end->readable = end->writable = end->hung_up = end->spoken_to = false;
 }
 
+bool end_disconnect(struct end *end)
+{
+    return end->first_out && end->ended && socket_disconnect(end->fd);
+}
+
+void end_renew(struct end *end, struct poller *poller)
+{
+    poller_forget(poller, &end->watch);
+    *end = (struct end){.watch = end->watch, .fd = end->fd, .prompt = end->prompt};
+}
+
 /* The first segment of a connection never waits for another (RFC 896), so an end that is sent to
  * only once is spared the call. */
 static void be_prompt(struct end *to)
@@ -237,8 +248,11 @@ enum relay relay(struct end *from, struct carrier *carrier)
         return result;
     if (from->ended && !end_is_owed(to) && !to->shut) {
         /* Both ended: closing the descriptors says the same. */
-        if (!to->ended && shutdown(to->fd, SHUT_WR) && errno != ENOTCONN)
-            return RELAY_TO_FAILED;
+        if (!to->ended) {
+            if (shutdown(to->fd, SHUT_WR) && errno != ENOTCONN)
+                return RELAY_TO_FAILED;
+            to->first_out = true;
+        }
         to->shut = true;
     }
     return RELAY_OK;

@@ -37,6 +37,7 @@ struct end {
     bool shut : 1;      /* the end of its peer's stream was passed on to it */
     bool prompt : 1;    /* TCP_NODELAY is set, or there is no such thing */
     bool spoken_to : 1; /* something was sent */
+    bool first_out : 1; /* the end of its peer's stream was sent before its own had come */
 };
 
 /* What kind of socket an end gets. */
@@ -53,6 +54,15 @@ int end_open(struct end *end, struct poller *poller, int fd, enum end_kind kind)
 
 /* Closes. reset: the peer is to see a reset. Harmless on an end without fd. */
 void end_close(struct end *end, struct poller *poller, struct carrier *carrier, bool reset);
+
+/* Where it can be done without cutting anything short, an end whose streams are both over is kept
+ * for another connection: its socket stays open and registered, connected to nobody, and its watch
+ * is told of events that mean nothing. That spares socket(2), epoll_ctl(2) and close(2), a
+ * twentieth of the proxy's CPU time for a short session. False: close it. */
+bool end_disconnect(struct end *end) __attribute__((warn_unused_result));
+
+/* Before such an end's socket is connected again: forgets all else, and those events. */
+void end_renew(struct end *end, struct poller *poller);
 
 /* Bytes for it wait until it takes them. */
 static inline bool end_is_owed(const struct end *end)

@@ -27,7 +27,7 @@ int poller_add(struct poller *poller, int fd, uint32_t events, struct watch *wat
     return epoll_ctl(poller->fd, EPOLL_CTL_ADD, fd, &event) ? errno : 0;
 }
 
-static void forget(struct poller *poller, const struct watch *watch)
+void poller_forget(struct poller *poller, const struct watch *watch)
 {
     for (int i = poller->next; i < poller->count; i++)
         if (poller->events[i].data.ptr == watch)
@@ -37,7 +37,7 @@ static void forget(struct poller *poller, const struct watch *watch)
 void poller_remove(struct poller *poller, int fd, const struct watch *watch)
 {
     (void)epoll_ctl(poller->fd, EPOLL_CTL_DEL, fd, NULL);
-    forget(poller, watch);
+    poller_forget(poller, watch);
 }
 
 void poller_close(struct poller *poller, int fd, const struct watch *watch)
@@ -47,7 +47,7 @@ void poller_close(struct poller *poller, int fd, const struct watch *watch)
         (void)epoll_ctl(poller->fd, EPOLL_CTL_DEL, fd, NULL);
     close(fd);
     pthread_mutex_unlock(&poller->lock);
-    forget(poller, watch);
+    poller_forget(poller, watch);
 }
 
 void poller_share(struct poller *poller, bool shared)

@@ -41,6 +41,9 @@ int poller_add(struct poller *poller, int fd, uint32_t events, struct watch *wat
 void poller_remove(struct poller *poller, int fd, const struct watch *watch);
 void poller_close(struct poller *poller, int fd, const struct watch *watch);
 
+/* The watch is not told what the kernel had already said in this turn. */
+void poller_forget(struct poller *poller, const struct watch *watch);
+
 /* Any thread: while a program is launched, a child has every descriptor open for a moment, and
  * closing is not enough. True before, false after it. */
 void poller_share(struct poller *poller, bool shared);

@@ -121,8 +121,10 @@ static void close_ends(struct session *session, enum session_end end)
         reset_server = !session->client.ended;
         break;
     }
-    end_close(&session->client, &session->worker->poller, &session->worker->carrier, reset_client);
-    end_close(&session->server, &session->worker->poller, &session->worker->carrier, reset_server);
+    struct worker *worker = session->worker;
+    end_close(&session->client, &worker->poller, &worker->carrier, reset_client);
+    if (end != SESSION_DONE || !worker_wants_spares(worker) || !end_disconnect(&session->server))
+        end_close(&session->server, &worker->poller, &worker->carrier, reset_server);
 }
 
 void session_close(struct session *session, enum session_end end)
@@ -139,6 +141,8 @@ void session_close(struct session *session, enum session_end end)
         counter_add(&worker->counters.failed, 1);
     if (session->listener->frontend->conf->access_log)
         write_access_log(session, end);
+    free(session->tried);
+    session->tried = NULL;
     TAILQ_REMOVE(&worker->sessions, session, link);
     STAILQ_INSERT_TAIL(&worker->dead, session, dead);
     proxy_release_place(worker->proxy, session->listener->frontend);
@@ -146,7 +150,6 @@ void session_close(struct session *session, enum session_end end)
 
 void session_free(struct session *session)
 {
-    free(session->tried);
     free(session);
 }
 
@@ -258,6 +261,8 @@ static void on_server_event(struct watch *watch, uint32_t events)
 {
     struct session *session =
         (struct session *)((char *)watch - offsetof(struct session, server.watch));
+    if (session->state != SESSION_CONNECTING && session->state != SESSION_ESTABLISHED)
+        return; /* a spare's socket is connected to nobody */
     end_note(&session->server, events);
     if (session->state == SESSION_CONNECTING) {
         on_connect_event(session, events);
@@ -283,6 +288,7 @@ static bool is_shortage(int error)
     case ENOBUFS:
     case ENOMEM:
     case EADDRNOTAVAIL: /* no local port is free */
+    case ENOSPC:        /* epoll(7), max_user_watches */
     case EAGAIN:        /* a Unix socket's backlog is full */
         return true;
     default:
@@ -304,6 +310,32 @@ static void wait_out(struct session *session)
         wait_for(session, SHORTAGE_WAIT_MS);
 }
 
+/* Returns 0, when the outcome is to come as an event, or an errno value. */
+static int connect_server(struct session *session, const struct address *address)
+{
+    struct worker *worker = session->worker;
+    int error;
+    if (session->server.fd >= 0) {
+        bool fits = session->server_family == address->any.sa_family;
+        error = fits ? socket_connect_again(session->server.fd, address) : 0;
+        if (fits && !error)
+            return 0;
+        end_close(&session->server, &worker->poller, &worker->carrier, false);
+        if (error)
+            return error;
+    }
+    int fd = socket_connect(address, &error);
+    if (fd < 0)
+        return error;
+    session->server_family = address->any.sa_family;
+    session->kept_alive = false;
+    error = end_open(&session->server, &worker->poller, fd,
+                     address_is_unix(address) ? END_UNIX : END_CONNECTED);
+    if (error)
+        close(fd);
+    return error;
+}
+
 static void begin_connect(struct session *session)
 {
     uint32_t next = balancer_next(balancer_of(session), session->tried, session->tried_count);
@@ -314,21 +346,12 @@ static void begin_connect(struct session *session)
     }
     session->server_index = next;
 
-    const struct address *address = &backend_of(session)->servers[next].address;
-    int error;
-    int fd = socket_connect(address, &error);
-    if (fd < 0) {
+    int error = connect_server(session, &backend_of(session)->servers[next].address);
+    if (error) {
         if (is_shortage(error))
             wait_out(session);
         else
             attempt_failed(session, error);
-        return;
-    }
-    error = end_open(&session->server, &session->worker->poller, fd,
-                     address_is_unix(address) ? END_UNIX : END_CONNECTED);
-    if (error) {
-        close(fd);
-        wait_out(session);
         return;
     }
     session->give_up_at = 0;
@@ -336,10 +359,27 @@ static void begin_connect(struct session *session)
     set_state(session, SESSION_CONNECTING);
 }
 
+/* A session with nothing in it but, perhaps, a server's socket that is connected to nobody. */
+static struct session *make(struct worker *worker)
+{
+    struct session *session = worker_take_spare(worker);
+    if (session) {
+        end_renew(&session->server, &worker->poller);
+        *session = (struct session){.server = session->server,
+                                    .server_family = session->server_family,
+                                    .kept_alive = session->kept_alive};
+        return session;
+    }
+    session = calloc(1, sizeof *session);
+    if (session)
+        session->server.fd = -1;
+    return session;
+}
+
 void session_open(struct listener *listener, int fd, const struct address *client)
 {
     struct worker *worker = listener->worker;
-    struct session *session = calloc(1, sizeof *session);
+    struct session *session = make(worker);
     if (!session) {
         socket_close_reset(fd);
         proxy_release_place(worker->proxy, listener->frontend);
@@ -354,7 +394,7 @@ void session_open(struct listener *listener, int fd, const struct address *clien
     session->server.watch.on_ready = on_server_event;
     session->client.peer = &session->server;
     session->server.peer = &session->client;
-    session->client.fd = session->server.fd = -1;
+    session->client.fd = -1;
     session->peer.any.sa_family = client->any.sa_family;
     if (!address_is_unix(client))
         memcpy(&session->peer, &client->any, sizeof session->peer);

@@ -15,9 +15,12 @@
  *
  *   state        client.fd   server.fd
  *   CONNECTING   open        open, connecting
- *   WAITING      open        none
+ *   WAITING      open        none (or a spare)
  *   ESTABLISHED  open        open
- *   CLOSED       none        none
+ *   CLOSED       none        none (or a spare)
+ *
+ * A spare is a server's socket that is connected to nobody: a session that ended left it to the
+ * next one (end_disconnect()).
  *
  * session_close() is the only way out, and set_state() the only change of state. A session lives
  * on one worker, and everything here runs on that worker's thread. */
@@ -59,6 +62,7 @@ struct session {
     uint32_t attempts; /* that failed, over all rounds */
     bool queued;       /* on worker->again */
     bool kept_alive;   /* SO_KEEPALIVE is set on the server's socket */
+    sa_family_t server_family;
     uint64_t number;
     uint64_t accepted_at;  /* microseconds, as worker_now() */
     uint64_t connected_at; /* 0: never */

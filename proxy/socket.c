@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <stdint.h>
 #include <unistd.h>
 
 static int set_flag(int fd, int level, int option)
@@ -52,6 +53,21 @@ int socket_connect(const struct address *address, int *error)
         return -1;
     }
     return fd;
+}
+
+int socket_connect_again(int fd, const struct address *address)
+{
+    int error = connect(fd, &address->any, address->length) ? errno : 0;
+    return error == EINPROGRESS ? 0 : error;
+}
+
+bool socket_disconnect(int fd)
+{
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    uint8_t state; /* the first member of struct tcp_info; the rest is not asked for */
+    socklen_t length = sizeof state;
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &length) == 0 && state == TCP_CLOSE &&
+           connect(fd, &nobody, sizeof nobody) == 0;
 }
 
 int socket_error(int fd)

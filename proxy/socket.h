@@ -4,6 +4,8 @@
 
 #include "config/address.h"
 
+#include <stdbool.h>
+
 /* Opens and binds, but does not listen on, a non-blocking, close-on-exec socket for clients.
  * TCP: SO_REUSEADDR, SO_REUSEPORT and IPV6_V6ONLY; TCP_NODELAY and SO_KEEPALIVE are set here
  * because Linux lets accepted sockets inherit them, which spares two calls a connection.
@@ -18,6 +20,16 @@ int socket_listen(int fd) __attribute__((warn_unused_result));
  * Returns the descriptor, with *error 0 or EINPROGRESS (the outcome shows as writable), or -1
  * with *error set. A Unix socket whose backlog is full gives -1 and EAGAIN. */
 int socket_connect(const struct address *address, int *error) __attribute__((warn_unused_result));
+
+/* The same on a socket that is connected to nobody. Returns 0 (or EINPROGRESS, which is as good)
+ * or another errno value. */
+int socket_connect_again(int fd, const struct address *address) __attribute__((warn_unused_result));
+
+/* Makes a TCP socket connected to nobody, with its options and its place in epoll kept, as
+ * connect(2) does for AF_UNSPEC; its local port is free again. Only where nothing is cut short by
+ * it: all that was sent, and the end of it, has been acknowledged, and the peer's end has come
+ * (TIME-WAIT, which the kernel keeps apart from the socket). False: nothing was done. */
+bool socket_disconnect(int fd) __attribute__((warn_unused_result));
 
 /* The pending error of a socket (SO_ERROR, which reading clears), 0 if there is none. */
 int socket_error(int fd);

@@ -39,8 +39,32 @@ static void reap(struct worker *worker)
     struct session *session;
     while ((session = STAILQ_FIRST(&worker->dead))) {
         STAILQ_REMOVE_HEAD(&worker->dead, dead);
+        if (session->server.fd >= 0) {
+            STAILQ_INSERT_HEAD(&worker->spare, session, dead);
+            worker->spares++;
+        } else {
+            session_free(session);
+        }
+    }
+}
+
+static void free_spares(struct worker *worker)
+{
+    struct session *session;
+    while ((session = worker_take_spare(worker))) {
+        end_close(&session->server, &worker->poller, &worker->carrier, false);
         session_free(session);
     }
+}
+
+struct session *worker_take_spare(struct worker *worker)
+{
+    struct session *session = STAILQ_FIRST(&worker->spare);
+    if (!session)
+        return NULL;
+    STAILQ_REMOVE_HEAD(&worker->spare, dead);
+    worker->spares--;
+    return session;
 }
 
 /* The sessions that had their share of the last turn go on; what they queue is for the next. */
@@ -158,6 +182,7 @@ static void on_listen(void *arg)
                 ;
         worker->starved_until = 0;
         rest(worker);
+        free_spares(worker);
         mailbox_post(&worker->proxy->mailbox, &worker->quiet_letter);
         break;
     }
@@ -263,6 +288,7 @@ int worker_open(struct worker *worker, struct proxy *proxy, unsigned index)
     TAILQ_INIT(&worker->sessions);
     STAILQ_INIT(&worker->again);
     STAILQ_INIT(&worker->dead);
+    STAILQ_INIT(&worker->spare);
     worker->listen_letter = (struct letter){.deliver = on_listen, .arg = worker};
     worker->cut_letter = (struct letter){.deliver = on_cut, .arg = worker};
     worker->stop_letter = (struct letter){.deliver = on_stop, .arg = worker};
@@ -304,6 +330,7 @@ void worker_stop(struct worker *worker)
     cut(worker, SESSION_STOPPED);
     go_on(worker);
     reap(worker);
+    free_spares(worker);
 }
 
 void worker_close(struct worker *worker)

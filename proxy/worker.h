@@ -26,6 +26,9 @@ TAILQ_HEAD(session_list, session);
 STAILQ_HEAD(session_queue, session);
 TAILQ_HEAD(listener_list, listener);
 
+/* Spare server sockets of a worker: as many as sessions are likely to end in a turn. */
+#define WORKER_SPARES 64
+
 /* Written by one worker, read by anyone. */
 struct counters {
     atomic_uint_fast64_t sessions;       /* accepted since start */
@@ -68,6 +71,9 @@ struct worker {
     struct session_list sessions;
     struct session_queue again; /* had their share of the last turn, and have more */
     struct session_queue dead;  /* freed at the end of the turn */
+    struct session_queue
+        spare; /* ended, and left a server's socket to the next (end_disconnect()) */
+    unsigned spares;
     uint64_t last_session;      /* number of the newest */
     struct balancer *balancers; /* one for each backend of the config, in its order */
     struct counters counters;
@@ -109,6 +115,15 @@ uint64_t worker_now(struct worker *worker);
 static inline uint64_t worker_now_ms(struct worker *worker)
 {
     return worker_now(worker) / 1000;
+}
+
+/* A session that has ended, with a server's socket that is connected to nobody; NULL: none. */
+struct session *worker_take_spare(struct worker *worker);
+
+/* A session that ends now may become one. */
+static inline bool worker_wants_spares(const struct worker *worker)
+{
+    return worker->spares < WORKER_SPARES && worker->listening == LISTENING_OPEN;
 }
 
 /* Accepting met a shortage (of descriptors, of memory): all listeners of the worker rest, and

@@ -17,17 +17,12 @@ static const struct {
     const char *name;
     Suite *(*make)(void);
 } suites[] = {
-    {"harness", harness_suite},
-    {"relay", relay_suite},
-    {"commands", commands_suite},
-    {"refusals", refusals_suite},
-    {"users", users_suite},
-    {"churn", churn_suite},
-    {"long_sessions", long_sessions_suite},
-    {"programs", programs_suite},
-    {"kills", kills_suite},
-    {"fallback", fallback_suite},
-    {"late_handshakes", late_handshakes_suite},
+    {"harness", harness_suite},   {"relay", relay_suite},
+    {"servers", servers_suite},   {"commands", commands_suite},
+    {"refusals", refusals_suite}, {"users", users_suite},
+    {"churn", churn_suite},       {"long_sessions", long_sessions_suite},
+    {"programs", programs_suite}, {"kills", kills_suite},
+    {"fallback", fallback_suite}, {"late_handshakes", late_handshakes_suite},
 };
 
 enum { TESTS_MAX = 64 };

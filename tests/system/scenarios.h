@@ -14,6 +14,7 @@ Suite *late_handshakes_suite(void);
 Suite *refusals_suite(void);
 Suite *users_suite(void);
 Suite *relay_suite(void);
+Suite *servers_suite(void);
 Suite *commands_suite(void);
 
 #endif

@@ -1,11 +1,13 @@
 #include "proxy/end.h"
 #include "proxy/socket.h"
+#include "tests/unit/loopback.h"
 #include "tests/unit/suites.h"
 
 #include <check.h>
 #include <errno.h>
 #include <limits.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -121,6 +123,63 @@ START_TEST(a_half_close_is_carried_and_the_other_way_stays_open)
     }
     ck_assert(end_pair_done(&near_end));
     server = dup(client);
+}
+END_TEST
+
+static void until_ended(struct end *end)
+{
+    for (;;) {
+        ck_assert_int_eq(relay(end, &carrier), RELAY_OK);
+        if (end->ended)
+            return;
+        poller_turn(&poller, -1);
+    }
+}
+
+START_TEST(the_socket_of_a_session_that_is_over_connects_again)
+{
+    char text[8];
+    close(client);
+    until_ended(&near_end);
+    ck_assert(!end_disconnect(&far_end));
+    close(server);
+    until_ended(&far_end);
+    ck_assert(end_pair_done(&near_end));
+    ck_assert(end_disconnect(&far_end));
+    end_renew(&far_end, &poller);
+    end_close(&near_end, &poller, &carrier, false);
+
+    struct address there;
+    ck_assert(loopback_bind(0, &there));
+    int listening = loopback_listen(&there);
+    ck_assert_int_eq(socket_connect_again(far_end.fd, &there), 0);
+    loopback_await(listening, POLLIN);
+    server = accept(listening, NULL, NULL);
+    ck_assert_int_ge(server, 0);
+    close(listening);
+    ck_assert_int_eq(send(server, "hello", 5, 0), 5);
+    connect_pair(&client, &near_end, END_ACCEPTED);
+    near_end.peer = &far_end;
+    far_end.peer = &near_end;
+    until_readable(&far_end);
+    ck_assert_int_eq(relay(&far_end, &carrier), RELAY_OK);
+    ck_assert_int_eq(recv(client, text, 5, MSG_WAITALL), 5);
+    ck_assert_mem_eq(text, "hello", 5);
+}
+END_TEST
+
+/* Its peer has said everything, and has not read everything. */
+START_TEST(a_socket_with_bytes_on_their_way_is_not_disconnected)
+{
+    static char bytes[64 * 1024];
+    shutdown(server, SHUT_WR);
+    while (send(client, bytes, sizeof bytes, MSG_DONTWAIT) > 0) {
+        turn();
+        ck_assert_int_ne(relay(&near_end, &carrier), RELAY_FROM_FAILED);
+    }
+    until_ended(&far_end);
+    ck_assert(!socket_disconnect(far_end.fd));
+    ck_assert_int_eq(recv(server, bytes, 1, 0), 1);
 }
 END_TEST
 
@@ -356,6 +415,8 @@ Suite *end_suite(void)
     tcase_add_test(tcase, what_follows_urgent_data_is_not_left);
     tcase_add_test(tcase, what_the_peer_does_not_take_is_kept_and_nothing_more_is_read);
     tcase_add_test(tcase, the_second_message_to_a_server_is_not_delayed);
+    tcase_add_test(tcase, the_socket_of_a_session_that_is_over_connects_again);
+    tcase_add_test(tcase, a_socket_with_bytes_on_their_way_is_not_disconnected);
     tcase_add_test(tcase, bulk_goes_through_a_pipe_that_is_given_back);
     tcase_add_test(tcase, a_pipe_with_bytes_in_it_goes_with_its_end);
     tcase_add_test(tcase, without_a_pipe_bulk_is_copied);
