@@ -389,6 +389,7 @@ struct handshakes {
     size_t count;
     size_t capacity;
     bool more; /* than HANDSHAKES_MAX */
+    bool any;  /* handshakes at all were in the last answers, ours or not */
     bool out_of_memory;
     in_port_t port; /* of all addresses, or 0 when they differ */
     size_t address_count;
@@ -444,6 +445,7 @@ static void remember(const struct diag_socket *socket, void *context)
     struct handshakes *handshakes = context;
     uint64_t cookie = cookie_of(socket->msg);
 
+    handshakes->any = true;
     if (!concerns(handshakes, socket->msg) || find_cookie(handshakes, cookie) != NULL)
         return;
     if (handshakes->count == HANDSHAKES_MAX)
@@ -517,10 +519,14 @@ int handshakes_take(const struct address *addresses, size_t count, struct handsh
         handshakes->addresses[handshakes->address_count++] = addresses[i];
     }
     /* Twice, because the kernel resumes a long answer by the position in a hash chain, and passes
-     * over one socket when an earlier one of the chain has gone meanwhile. */
+     * over one socket when an earlier one of the chain has gone meanwhile. An answer with nobody
+     * in it was not interrupted. */
     for (int i = 0; i < 2 && error == 0; i++) {
+        handshakes->any = false;
         error = dump_handshakes(handshakes, remember);
         sort(handshakes);
+        if (!handshakes->any)
+            break;
     }
     if (error == 0 && handshakes->out_of_memory)
         error = ENOMEM;
