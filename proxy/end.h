@@ -4,6 +4,13 @@
  * This is the seam between sessions and the kernel: everything that touches a socket for each
  * byte is behind it. Sessions, limits, half-close and handover see flags and counts only.
  *
+ * Another engine, io_uring(7), would stand behind the same functions: end_open() arms a multishot
+ * receive into the ring's provided buffers; relay() takes what completions left where it now calls
+ * recv(2), queues sends, and keeps in `unsent` what a completion says was not taken, so that one
+ * send is under way at a time; poller_turn() is io_uring_enter(2), and what stays with epoll is
+ * polled from the ring. end_close() cancels, and the last completion frees, as reap() does now at
+ * the end of a turn. Sockets stay ordinary descriptors: shutdown(2) and reloads want them.
+ *
  * An end is registered once, for reading, writing, early close and urgent data, edge-triggered, for
  * as long as the descriptor lives. Interest never changes; flags do. */
 #ifndef RPPROXY_PROXY_END_H
