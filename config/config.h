@@ -49,7 +49,10 @@ struct frontend_conf {
     unsigned line;
 };
 
-enum drain { DRAIN_WAIT };
+enum drain { DRAIN_HANDOFF, DRAIN_WAIT };
+
+/* Of a session that moves to a configuration without its server. */
+enum removed { REMOVED_KEEP, REMOVED_DRAIN, REMOVED_CLOSE };
 
 struct config {
     char *file;       /* as given; the text of messages */
@@ -62,9 +65,11 @@ struct config {
     enum log_level log_level;
     unsigned max_sessions; /* 0: as many as the descriptors allow */
     enum drain drain;
+    enum removed on_removed;
     millis drain_timeout; /* 0: none */
     millis stop_timeout;
     millis linger_timeout;
+    millis probation; /* 0: none */
     millis ready_timeout;
     unsigned max_generations; /* draining ones that may live beside the active one */
     struct frontend_conf *frontends;

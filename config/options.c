@@ -25,7 +25,8 @@
 #define OF_BACKEND(member) .owner = OWNER_BACKEND, .offset = offsetof(struct backend_conf, member)
 
 static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
-static const char *const drains[] = {"wait", NULL};
+static const char *const drains[] = {"handoff", "wait", NULL};
+static const char *const removals[] = {"keep", "drain", "close", NULL};
 static const char *const balances[] = {"roundrobin", NULL};
 
 static const struct option table[] = {
@@ -90,8 +91,17 @@ static const struct option table[] = {
      OF_CONFIG(drain),
      .type = OPTION_ENUM,
      .names = drains,
-     .initial = "wait",
-     .help = "sessions of a process that retires: they end where they are"},
+     .initial = "handoff",
+     .help = "sessions of a process that retires: they move to its successor, or end where they "
+             "are"},
+    {.name = "on-removed",
+     .sections = IN(SECTION_GLOBAL),
+     OF_CONFIG(on_removed),
+     .type = OPTION_ENUM,
+     .names = removals,
+     .initial = "keep",
+     .help = "a session that moves, and whose server is gone from the file: goes on, has "
+             "drain-timeout, or is closed"},
     {.name = "drain-timeout",
      .sections = IN(SECTION_GLOBAL),
      OF_CONFIG(drain_timeout),
@@ -113,6 +123,14 @@ static const struct option table[] = {
      .max = 10 * MINUTE,
      .initial = "5s",
      .help = "how long, after a handover, handshakes that had begun are waited for"},
+    {.name = "probation",
+     .sections = IN(SECTION_GLOBAL),
+     OF_CONFIG(probation),
+     .type = OPTION_DURATION,
+     .max = 10 * MINUTE,
+     .initial = "2s",
+     .help = "for so long a replaced process stands by, and serves again if its successor "
+             "crashes; 0s: not at all"},
     {.name = "ready-timeout",
      .sections = IN(SECTION_GLOBAL),
      OF_CONFIG(ready_timeout),

@@ -21,10 +21,15 @@
 /* So many reads in a row prove it. */
 #define BULKY 2
 
+static int watch_socket(struct end *end, struct poller *poller, int fd)
+{
+    return poller_add(poller, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET,
+                      &end->watch);
+}
+
 int end_open(struct end *end, struct poller *poller, int fd, enum end_kind kind)
 {
-    int error =
-        poller_add(poller, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET, &end->watch);
+    int error = watch_socket(end, poller, fd);
     if (error)
         return error;
     end->fd = fd;
@@ -57,6 +62,47 @@ void end_renew(struct end *end, struct poller *poller)
 {
     poller_forget(poller, &end->watch);
     *end = (struct end){.watch = end->watch, .fd = end->fd, .prompt = end->prompt};
+}
+
+int end_settle(struct end *end, struct carrier *carrier)
+{
+    struct pipe *pipe = end->pipe;
+    if (!pipe)
+        return 0;
+    end->unsent = malloc(sizeof *end->unsent + pipe->length);
+    if (!end->unsent)
+        return ENOMEM;
+    *end->unsent = (struct unsent){.length = pipe->length};
+    while (pipe->length > 0) {
+        ssize_t got =
+            read(pipe->out, end->unsent->bytes + end->unsent->length - pipe->length, pipe->length);
+        if (got > 0)
+            pipe->length -= (size_t)got;
+        else if (errno != EINTR)
+            abort(); /* a pipe of our own, with so many bytes in it */
+    }
+    carrier_give_pipe(carrier, pipe);
+    end->pipe = NULL;
+    return 0;
+}
+
+void end_suspend(struct end *end, struct poller *poller)
+{
+    poller_remove(poller, end->fd, &end->watch);
+    end->readable = end->writable = false;
+}
+
+int end_resume(struct end *end, struct poller *poller)
+{
+    return watch_socket(end, poller, end->fd);
+}
+
+void end_leave(struct end *end)
+{
+    close(end->fd);
+    end->fd = -1;
+    free(end->unsent);
+    end->unsent = NULL;
 }
 
 /* The first segment of a connection never waits for another (RFC 896), so an end that is sent to

@@ -68,6 +68,16 @@ void end_close(struct end *end, struct poller *poller, struct carrier *carrier, 
  * twentieth of the proxy's CPU time for a short session. False: close it. */
 bool end_disconnect(struct end *end) __attribute__((warn_unused_result));
 
+/* For a session that is to move to another process. settle: bytes in a pipe go to memory; returns 0
+ * or ENOMEM. suspend: nothing is told of the end any more. resume: it is again, of all that holds
+ * then, for an end whose members are as they were, here or in another process; returns 0 or an
+ * errno value. leave: closes a suspended end whose descriptor another process has; the peer sees
+ * nothing of it. */
+int end_settle(struct end *end, struct carrier *carrier) __attribute__((warn_unused_result));
+void end_suspend(struct end *end, struct poller *poller);
+int end_resume(struct end *end, struct poller *poller) __attribute__((warn_unused_result));
+void end_leave(struct end *end);
+
 /* Before such an end's socket is connected again: forgets all else, and those events. */
 void end_renew(struct end *end, struct poller *poller);
 

@@ -1,5 +1,6 @@
 #include "proxy/proxy.h"
 
+#include "config/options.h"
 #include "proxy/listener.h"
 
 #include <errno.h>
@@ -73,6 +74,10 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
         proxy->frontends[i].conf = &config->frontends[i];
         proxy->frontends[i].sessions.max = config->frontends[i].max_sessions;
     }
+    if (!error) {
+        options_set_initial(OWNER_FRONTEND, &proxy->departed);
+        proxy->frontends[config->frontend_count].conf = &proxy->departed;
+    }
     while (!error && proxy->worker_count < worker_count) {
         struct worker *worker = &proxy->workers[proxy->worker_count];
         error = worker_open(worker, proxy, proxy->worker_count);
@@ -137,6 +142,7 @@ void proxy_drain(struct proxy *proxy)
 void proxy_cut(struct proxy *proxy, enum session_end reason)
 {
     atomic_store(&proxy->cut_reason, reason);
+    atomic_store(&proxy->cut, true);
     for (unsigned i = 0; i < proxy->worker_count; i++)
         worker_cut(&proxy->workers[i]);
 }

@@ -27,15 +27,18 @@ struct proxy {
     const struct config *config;
     unsigned generation;
     struct proxy_events events;
-    struct mailbox mailbox; /* of the main loop */
-    struct event mail;      /* its bell */
-    struct limit sessions;  /* all sessions of the generation */
-    struct frontend *frontends;
+    struct mailbox mailbox;     /* of the main loop */
+    struct event mail;          /* its bell */
+    struct limit sessions;      /* all sessions of the generation */
+    struct frontend *frontends; /* the config's, and one for sessions whose frontend is gone */
+    struct frontend_conf departed;
+    unsigned next_arrival; /* which worker has the next session from another process */
     struct worker *workers;
     unsigned worker_count;
     unsigned loud;     /* workers that have not reported LISTENING_OVER yet */
     atomic_uint wakes; /* so far: each begins with another worker */
     atomic_bool draining;
+    atomic_bool cut;
     atomic_int cut_reason; /* enum session_end */
     struct letter empty_letter;
 };

@@ -20,24 +20,21 @@
 
 static void begin_connect(struct session *session);
 
-static const struct backend_conf *backend_of(const struct session *session)
-{
-    return session->listener->frontend->conf->backend;
-}
-
 static struct balancer *balancer_of(const struct session *session)
 {
     const struct config *config = session->worker->proxy->config;
-    return &session->worker->balancers[backend_of(session) - config->backends];
+    return &session->worker->balancers[session->backend - config->backends];
 }
 
 /* When an established session is to be looked at, in milliseconds. */
 static uint64_t established_due(const struct session *session)
 {
-    millis idle_timeout = session->listener->frontend->conf->idle_timeout;
+    millis idle_timeout = session->frontend->conf->idle_timeout;
     uint64_t idle = idle_timeout ? session->active_at / 1000 + idle_timeout : WHEEL_NEVER;
-    uint64_t keep = session->connected_at / 1000 + KEEP_ALIVE_AFTER_MS;
-    return session->kept_alive || idle < keep ? idle : keep;
+    uint64_t due = session->connected_at / 1000 + KEEP_ALIVE_AFTER_MS;
+    if (session->kept_alive || idle < due)
+        due = idle;
+    return session->cut_at && session->cut_at < due ? session->cut_at : due;
 }
 
 static void set_state(struct session *session, enum session_state state)
@@ -67,9 +64,25 @@ static const char *end_name(enum session_end end)
     return names[end];
 }
 
+void session_names(const struct session *session, const char *names[static SESSION_NAMES])
+{
+    if (session->heritage) {
+        const char *at = session->heritage;
+        for (unsigned i = 0; i < SESSION_NAMES; i++, at += strlen(at) + 1)
+            names[i] = at;
+        return;
+    }
+    names[0] = session->frontend->conf->name;
+    names[1] = session->bind->text;
+    names[2] = session->backend->name;
+    names[3] = session->server_index == BALANCE_NONE
+                   ? "-"
+                   : session->backend->servers[session->server_index].name;
+}
+
 static void write_access_log(struct session *session, enum session_end end)
 {
-    const struct backend_conf *backend = backend_of(session);
+    const char *names[SESSION_NAMES];
     char client[ADDRESS_TEXT_MAX];
     struct address address = {.length = sizeof session->peer};
     memcpy(&address.any, &session->peer, sizeof session->peer);
@@ -77,14 +90,12 @@ static void write_access_log(struct session *session, enum session_end end)
     if (session->connected_at)
         snprintf(connect, sizeof connect, "%.3fms",
                  (double)(session->connected_at - session->accepted_at) / 1000);
+    session_names(session, names);
     log_info("session %u.%u.%llu client=%s frontend=%s bind=%s server=%s/%s connect=%s "
              "time=%.3fms in=%llu out=%llu retries=%u end=%s",
-             session->worker->proxy->generation, session->worker->index,
-             (unsigned long long)session->number, address_format(&address, client),
-             session->listener->frontend->conf->name, session->listener->bind->text, backend->name,
-             session->server_index == BALANCE_NONE ? "-"
-                                                   : backend->servers[session->server_index].name,
-             connect, (double)(worker_now(session->worker) - session->accepted_at) / 1000,
+             session->generation, session->accepted_by, (unsigned long long)session->number,
+             address_format(&address, client), names[0], names[1], names[2], names[3], connect,
+             (double)(worker_now(session->worker) - session->accepted_at) / 1000,
              (unsigned long long)session->client.received,
              (unsigned long long)session->server.received, session->attempts, end_name(end));
 }
@@ -132,6 +143,8 @@ void session_close(struct session *session, enum session_end end)
     if (session->state == SESSION_CLOSED)
         return;
     struct worker *worker = session->worker;
+    TAILQ_REMOVE(session->state == SESSION_PARKED ? &worker->parked : &worker->sessions, session,
+                 link);
     set_state(session, SESSION_CLOSED);
     wheel_cancel(&session->timer);
     close_ends(session, end);
@@ -139,17 +152,17 @@ void session_close(struct session *session, enum session_end end)
     counter_add(&worker->counters.server_bytes, session->server.received);
     if (end == SESSION_REFUSED || end == SESSION_CONNECT_TIMEOUT)
         counter_add(&worker->counters.failed, 1);
-    if (session->listener->frontend->conf->access_log)
+    if (session->frontend->conf->access_log)
         write_access_log(session, end);
     free(session->tried);
     session->tried = NULL;
-    TAILQ_REMOVE(&worker->sessions, session, link);
     STAILQ_INSERT_TAIL(&worker->dead, session, dead);
-    proxy_release_place(worker->proxy, session->listener->frontend);
+    proxy_release_place(worker->proxy, session->frontend);
 }
 
 void session_free(struct session *session)
 {
+    free(session->heritage);
     free(session);
 }
 
@@ -216,7 +229,7 @@ static void attempt_failed(struct session *session, int error)
         session_close(session, SESSION_CLIENT_RESET);
         return;
     }
-    if (session->attempts > backend_of(session)->retries) {
+    if (session->attempts > session->backend->retries) {
         session_close(session, error == ETIMEDOUT ? SESSION_CONNECT_TIMEOUT : SESSION_REFUSED);
         return;
     }
@@ -301,7 +314,7 @@ static void wait_out(struct session *session)
 {
     uint64_t now = worker_now_ms(session->worker);
     if (session->give_up_at == 0)
-        session->give_up_at = now + backend_of(session)->connect_timeout;
+        session->give_up_at = now + session->backend->connect_timeout;
     if (socket_error(session->client.fd))
         session_close(session, SESSION_CLIENT_RESET);
     else if (now >= session->give_up_at)
@@ -346,7 +359,7 @@ static void begin_connect(struct session *session)
     }
     session->server_index = next;
 
-    int error = connect_server(session, &backend_of(session)->servers[next].address);
+    int error = connect_server(session, &session->backend->servers[next].address);
     if (error) {
         if (is_shortage(error))
             wait_out(session);
@@ -355,7 +368,7 @@ static void begin_connect(struct session *session)
         return;
     }
     session->give_up_at = 0;
-    session->deadline = worker_now_ms(session->worker) + backend_of(session)->connect_timeout;
+    session->deadline = worker_now_ms(session->worker) + session->backend->connect_timeout;
     set_state(session, SESSION_CONNECTING);
 }
 
@@ -386,7 +399,11 @@ void session_open(struct listener *listener, int fd, const struct address *clien
         return;
     }
     session->worker = worker;
-    session->listener = listener;
+    session->frontend = listener->frontend;
+    session->bind = listener->bind;
+    session->backend = listener->frontend->conf->backend;
+    session->generation = worker->proxy->generation;
+    session->accepted_by = worker->index;
     session->number = ++worker->last_session;
     session->accepted_at = session->active_at = worker_now(worker);
     session->server_index = BALANCE_NONE;
@@ -415,11 +432,13 @@ void session_on_timer(struct wheel_entry *timer)
 {
     struct session *session = (struct session *)((char *)timer - offsetof(struct session, timer));
     uint64_t now = worker_now_ms(session->worker);
-    millis idle_timeout = session->listener->frontend->conf->idle_timeout;
+    millis idle_timeout = session->frontend->conf->idle_timeout;
     bool due = session->state == SESSION_ESTABLISHED
                    ? idle_timeout && now >= session->active_at / 1000 + idle_timeout
                    : now >= session->deadline;
-    if (!due) {
+    if (session->cut_at && now >= session->cut_at) {
+        session_close(session, SESSION_DRAIN_TIMEOUT);
+    } else if (!due) {
         if (session->state == SESSION_ESTABLISHED && !session->kept_alive &&
             now >= session->connected_at / 1000 + KEEP_ALIVE_AFTER_MS) {
             socket_keep_alive(session->server.fd);
@@ -433,4 +452,61 @@ void session_on_timer(struct wheel_entry *timer)
     } else {
         session_close(session, SESSION_IDLE);
     }
+}
+
+bool session_park(struct session *session)
+{
+    struct worker *worker = session->worker;
+    if (end_settle(&session->client, &worker->carrier) ||
+        end_settle(&session->server, &worker->carrier))
+        return false;
+    end_suspend(&session->client, &worker->poller);
+    end_suspend(&session->server, &worker->poller);
+    wheel_cancel(&session->timer);
+    TAILQ_REMOVE(&worker->sessions, session, link);
+    set_state(session, SESSION_PARKED);
+    TAILQ_INSERT_TAIL(&worker->parked, session, link);
+    return true;
+}
+
+/* Its ends are told of again. */
+static void settle_in(struct session *session)
+{
+    struct worker *worker = session->worker;
+    TAILQ_INSERT_TAIL(&worker->sessions, session, link);
+    set_state(session, SESSION_ESTABLISHED);
+    if (end_resume(&session->client, &worker->poller) ||
+        end_resume(&session->server, &worker->poller))
+        session_close(session, SESSION_NO_RESOURCES);
+    else if (atomic_load(&worker->proxy->cut))
+        session_close(session, (enum session_end)atomic_load(&worker->proxy->cut_reason));
+}
+
+void session_unpark(struct session *session)
+{
+    TAILQ_REMOVE(&session->worker->parked, session, link);
+    session->stays = true;
+    settle_in(session);
+}
+
+void session_leave(struct session *session)
+{
+    struct worker *worker = session->worker;
+    TAILQ_REMOVE(&worker->parked, session, link);
+    set_state(session, SESSION_CLOSED);
+    end_leave(&session->client);
+    end_leave(&session->server);
+    STAILQ_INSERT_TAIL(&worker->dead, session, dead);
+    proxy_release_place(worker->proxy, session->frontend);
+}
+
+void session_arrive(struct session *session, struct worker *worker)
+{
+    session->worker = worker;
+    session->client.watch.on_ready = on_client_event;
+    session->server.watch.on_ready = on_server_event;
+    session->client.peer = &session->server;
+    session->server.peer = &session->client;
+    wheel_entry_init(&session->timer);
+    settle_in(session);
 }

@@ -8,15 +8,16 @@
  *    |            |        +----------> (next server) ---> SESSION_WAITING
  *    |            | connected               ^                  |
  *    |            v                         +------------------+
- *    |     SESSION_ESTABLISHED
- *    |            | both ended, reset, idle, cut
- *    v            v
+ *    |     SESSION_ESTABLISHED <--> SESSION_PARKED    offered to another process
+ *    |            | both ended, reset, idle, cut  |   and taken there
+ *    v            v                               v
  *   SESSION_CLOSED ----> freed at the end of the loop's turn
  *
  *   state        client.fd   server.fd
  *   CONNECTING   open        open, connecting
  *   WAITING      open        none (or a spare)
  *   ESTABLISHED  open        open
+ *   PARKED       open        open           nothing is told of either, nothing is moved
  *   CLOSED       none        none (or a spare)
  *
  * A spare is a server's socket that is connected to nobody: a session that ended left it to the
@@ -35,6 +36,7 @@ enum session_state {
     SESSION_CONNECTING,
     SESSION_WAITING,
     SESSION_ESTABLISHED,
+    SESSION_PARKED,
     SESSION_CLOSED,
 };
 
@@ -54,21 +56,30 @@ enum session_end {
 struct session {
     struct end client, server;
     struct worker *worker;
-    const struct listener *listener;
+    struct frontend *frontend;
+    const struct bind_conf *bind;       /* NULL: not in this configuration, see `heritage` */
+    const struct backend_conf *backend; /* likewise */
+    char *heritage; /* of a session that came from another process: four names, each with its NUL,
+                       of frontend, bind, backend and server; NULL: all are in this configuration */
     enum session_state state;
     uint32_t server_index; /* in the backend; BALANCE_NONE before the first choice */
     uint32_t *tried;       /* servers that failed this session in this round */
     uint32_t tried_count;
     uint32_t attempts; /* that failed, over all rounds */
     bool queued;       /* on worker->again */
+    bool stays;        /* was parked once, and not taken: it ends here */
     bool kept_alive;   /* SO_KEEPALIVE is set on the server's socket */
     sa_family_t server_family;
+    unsigned
+        generation; /* which accepted it, and which of its workers; with `number` they name it */
+    unsigned accepted_by;
     uint64_t number;
     uint64_t accepted_at;  /* microseconds, as worker_now() */
     uint64_t connected_at; /* 0: never */
     uint64_t active_at;    /* the last event of either end */
     uint64_t deadline;     /* milliseconds: of the connect attempt, or of the wait */
     uint64_t give_up_at;   /* milliseconds: a shortage is waited out until then */
+    uint64_t cut_at;       /* milliseconds: it is closed then, idle or not; 0: it is not */
     struct wheel_entry timer;
     TAILQ_ENTRY(session) link;
     STAILQ_ENTRY(session) again, dead;
@@ -91,6 +102,20 @@ void session_close(struct session *session, enum session_end end);
 
 /* Goes on with one of worker->again. */
 void session_continue(struct session *session);
+
+/* Moving to another process (transfer.h). park: an established session rests, with all it holds in
+ * memory; false: there is no memory for that, and it goes on. Then either unpark, which goes on,
+ * or leave, when the other process has it: it is gone from here without having ended. arrive: on
+ * the worker that takes over a session which transfer.c filled in, its place in the limits taken.
+ */
+bool session_park(struct session *session) __attribute__((warn_unused_result));
+void session_unpark(struct session *session);
+void session_leave(struct session *session);
+void session_arrive(struct session *session, struct worker *worker);
+
+/* The names of frontend, bind, backend and server; valid as long as the session. */
+#define SESSION_NAMES 4
+void session_names(const struct session *session, const char *names[static SESSION_NAMES]);
 
 /* The session's timer came up: see what is due, if anything. */
 void session_on_timer(struct wheel_entry *timer);

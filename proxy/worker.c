@@ -4,6 +4,7 @@
 #include "proxy/listener.h"
 #include "proxy/proxy.h"
 #include "proxy/session.h"
+#include "proxy/transfer.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -120,7 +121,7 @@ static uint64_t timers_due(const struct worker *worker)
 
 static int timeout(struct worker *worker)
 {
-    if (!STAILQ_EMPTY(&worker->again))
+    if (!STAILQ_EMPTY(&worker->again) || transfers_wanted(worker))
         return 0;
     uint64_t due = timers_due(worker);
     if (due == WHEEL_NEVER)
@@ -150,6 +151,7 @@ static void *run(void *arg)
         poller_turn(&worker->poller, most);
         run_timers(worker);
         go_on(worker);
+        transfers_fill_next(worker);
         reap(worker);
     }
     return NULL;
@@ -214,17 +216,17 @@ void worker_wake(struct worker *worker)
     mailbox_post(&worker->mailbox, &worker->wake_letter);
 }
 
-static void cut(struct worker *worker, enum session_end reason)
+static void cut(struct session_list *sessions, enum session_end reason)
 {
     struct session *session;
-    while ((session = TAILQ_FIRST(&worker->sessions)))
+    while ((session = TAILQ_FIRST(sessions)))
         session_close(session, reason);
 }
 
 static void on_cut(void *arg)
 {
     struct worker *worker = arg;
-    cut(worker, (enum session_end)atomic_load(&worker->proxy->cut_reason));
+    cut(&worker->sessions, (enum session_end)atomic_load(&worker->proxy->cut_reason));
 }
 
 void worker_cut(struct worker *worker)
@@ -286,6 +288,8 @@ int worker_open(struct worker *worker, struct proxy *proxy, unsigned index)
     worker->index = index;
     TAILQ_INIT(&worker->listeners);
     TAILQ_INIT(&worker->sessions);
+    TAILQ_INIT(&worker->parked);
+    STAILQ_INIT(&worker->transfers);
     STAILQ_INIT(&worker->again);
     STAILQ_INIT(&worker->dead);
     STAILQ_INIT(&worker->spare);
@@ -327,7 +331,8 @@ void worker_stop(struct worker *worker)
         mailbox_post(&worker->mailbox, &worker->stop_letter);
         pthread_join(worker->thread, NULL);
     }
-    cut(worker, SESSION_STOPPED);
+    cut(&worker->sessions, SESSION_STOPPED);
+    cut(&worker->parked, SESSION_STOPPED);
     go_on(worker);
     reap(worker);
     free_spares(worker);

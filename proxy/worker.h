@@ -24,6 +24,7 @@ struct session;
 
 TAILQ_HEAD(session_list, session);
 STAILQ_HEAD(session_queue, session);
+STAILQ_HEAD(transfer_queue, transfer);
 TAILQ_HEAD(listener_list, listener);
 
 /* Spare server sockets of a worker: as many as sessions are likely to end in a turn. */
@@ -68,9 +69,10 @@ struct worker {
     enum listening listening;
     uint64_t starved_until; /* milliseconds: out of descriptors or memory till then; 0: not */
 
-    struct session_list sessions;
-    struct session_queue again; /* had their share of the last turn, and have more */
-    struct session_queue dead;  /* freed at the end of the turn */
+    struct session_list sessions, parked;
+    struct transfer_queue transfers; /* to be filled with sessions */
+    struct session_queue again;      /* had their share of the last turn, and have more */
+    struct session_queue dead;       /* freed at the end of the turn */
     struct session_queue
         spare; /* ended, and left a server's socket to the next (end_disconnect()) */
     unsigned spares;

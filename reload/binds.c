@@ -361,6 +361,14 @@ void binds_pin(struct binds *binds, void (*report)(const char *line, void *arg),
     }
 }
 
+bool binds_passed(const struct binds *binds)
+{
+    for (size_t i = 0; i < binds->count; i++)
+        if (binds->list[i].way == BIND_PASS && binds->list[i].successors)
+            return true;
+    return false;
+}
+
 bool binds_undisturbed(const struct binds *binds)
 {
     bool undisturbed = true;

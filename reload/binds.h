@@ -84,6 +84,9 @@ void binds_publish(struct binds *binds);
  */
 void binds_pin(struct binds *binds, void (*report)(const char *line, void *arg), void *arg);
 
+/* True: some listener goes over to the successor itself, which shares it with us now. */
+bool binds_passed(const struct binds *binds);
+
 /* True: as binds_pin() found it, plus the listeners the successor said it has. */
 bool binds_undisturbed(const struct binds *binds);
 

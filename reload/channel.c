@@ -54,7 +54,7 @@ static size_t take_fds(struct msghdr *header, int fds[static MESSAGE_FDS_MAX])
 static const char *examine(const struct msghdr *header, size_t size,
                            const struct message_head *head)
 {
-    if (header->msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+    if (header->msg_flags & MSG_TRUNC)
         return "sent a message that was cut short";
     if (size < sizeof *head || head->magic != MESSAGE_MAGIC)
         return "does not speak the handover protocol";
@@ -62,6 +62,8 @@ static const char *examine(const struct msghdr *header, size_t size,
         return "speaks another version of the handover protocol";
     if (head->length != size - sizeof *head)
         return "sent a message of the wrong length";
+    if ((header->msg_flags & MSG_CTRUNC) && head->type != MESSAGE_HANDOFF)
+        return "sent more descriptors than could be taken";
     return NULL;
 }
 
@@ -102,7 +104,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
                                    .payload = record.payload,
                                    .length = record.head.length,
                                    .fds = fds,
-                                   .fd_count = fd_count};
+                                   .fd_count = fd_count,
+                                   .minor = record.head.minor};
         channel->events.on_message(&message, channel->events.arg);
     }
     for (size_t i = 0; i < fd_count; i++)
@@ -192,12 +195,11 @@ void channel_close(struct channel *channel)
     free(channel);
 }
 
-void channel_send(struct channel *channel, enum message_type type, const void *payload,
-                  size_t length, const int *fds, size_t fd_count)
+static struct parcel *make_parcel(enum message_type type, const void *payload, size_t length)
 {
     struct parcel *parcel = calloc(1, sizeof *parcel + length);
     if (!parcel)
-        return; /* the peer's timeout will tell */
+        return NULL;
     parcel->head = (struct message_head){.magic = MESSAGE_MAGIC,
                                          .major = MESSAGE_MAJOR,
                                          .minor = MESSAGE_MINOR,
@@ -206,6 +208,31 @@ void channel_send(struct channel *channel, enum message_type type, const void *p
     parcel->length = length;
     if (length)
         memcpy(parcel->payload, payload, length);
+    return parcel;
+}
+
+int channel_send_now(struct channel *channel, enum message_type type, const void *payload,
+                     size_t length, const int *fds, size_t fd_count)
+{
+    if (!STAILQ_EMPTY(&channel->queue))
+        return EAGAIN;
+    struct parcel *parcel = make_parcel(type, payload, length);
+    if (!parcel)
+        return ENOMEM;
+    parcel->fd_count = fd_count;
+    if (fd_count)
+        memcpy(parcel->fds, fds, fd_count * sizeof *fds);
+    int error = transmit(channel->fd, parcel);
+    free(parcel);
+    return error;
+}
+
+void channel_send(struct channel *channel, enum message_type type, const void *payload,
+                  size_t length, const int *fds, size_t fd_count)
+{
+    struct parcel *parcel = make_parcel(type, payload, length);
+    if (!parcel)
+        return; /* the peer's timeout will tell */
     for (; parcel->fd_count < fd_count; parcel->fd_count++) {
         int copy = fcntl(fds[parcel->fd_count], F_DUPFD_CLOEXEC, 0);
         if (copy < 0) {

@@ -13,8 +13,9 @@ struct received {
     enum message_type type;
     const void *payload; /* valid during the call; zero-filled up to MESSAGE_PAYLOAD_MAX */
     size_t length;
-    int *fds; /* close-on-exec; those the receiver takes it sets to -1, others are closed */
-    size_t fd_count;
+    int *fds;        /* close-on-exec; those the receiver takes it sets to -1, others are closed */
+    size_t fd_count; /* of MESSAGE_HANDOFF: fewer than were sent, when ours have run out */
+    unsigned minor;  /* version of the sender */
 };
 
 struct channel_events {
@@ -39,6 +40,13 @@ void channel_close(struct channel *channel);
  * is gone shows as on_lost. */
 void channel_send(struct channel *channel, enum message_type type, const void *payload,
                   size_t length, const int *fds, size_t fd_count);
+
+/* Sends at once or not at all. Returns 0, when the kernel has it for the peer to read even if we
+ * die, or an errno value: EAGAIN also while something is queued, ETOOMANYREFS when too many
+ * descriptors are under way on this machine (unix(7)), EPIPE when the peer is gone. */
+int channel_send_now(struct channel *channel, enum message_type type, const void *payload,
+                     size_t length, const int *fds, size_t fd_count)
+    __attribute__((warn_unused_result));
 
 /* The descriptor, to be passed on to another process. */
 int channel_fd(const struct channel *channel);

@@ -163,8 +163,15 @@ static int wait_for_end(struct conversation *talk, const char *what)
     json_int_t cut = 0;
     for (;;) {
         json_t *object = NULL;
+        const char *text;
+        int status;
         switch (hear(talk, &object)) {
         case WORD_HEARD:
+            if (json_unpack(object, "{s:s, s:i}", "rolled_back", &text, "exit", &status) == 0) {
+                fprintf(stderr, "rpproxy: rolled back to pid %d: %s\n", talk->pid, text);
+                json_decref(object);
+                return status;
+            }
             (void)json_unpack(object, "{s:I}", "cut", &cut);
             json_decref(object);
             break;

@@ -29,6 +29,7 @@ struct client {
     struct bufferevent *stream;
     bool asked;         /* nothing more is read */
     bool awaits_reload; /* its result */
+    bool awaits_drain;  /* of the reload that it has heard the result of */
     TAILQ_ENTRY(client) link;
 };
 
@@ -285,7 +286,19 @@ void control_reload_over(struct control *control, enum exit_status status, const
     TAILQ_FOREACH (client, &control->clients, link)
         if (client->awaits_reload) {
             client->awaits_reload = false;
+            client->awaits_drain = status == EXIT_DONE;
             tell_result(client, status, text);
+        }
+}
+
+void control_rolled_back(struct control *control, const char *text)
+{
+    struct client *client;
+    TAILQ_FOREACH (client, &control->clients, link)
+        if (client->awaits_drain) {
+            client->awaits_drain = false;
+            tell(client, json_pack("{s:o, s:i}", "rolled_back", text_json(text, strlen(text)),
+                                   "exit", (int)EXIT_FAILED));
         }
 }
 

@@ -30,6 +30,10 @@ void control_retire(struct control *control);
 
 /* Tells those who wait for a reload. */
 void control_progress(struct control *control, const char *line, size_t length);
+
+/* The reload that succeeded is undone: those who still wait for its drain are told so. */
+void control_rolled_back(struct control *control, const char *text);
+
 void control_reload_over(struct control *control, enum exit_status status, const char *text);
 
 /* Says goodbye to all who wait, and frees. remove: the path is ours, and goes too. */

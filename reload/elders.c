@@ -14,33 +14,38 @@ static void forget(struct elder *elder)
     free(elder);
 }
 
+static void on_lost(const char *wrong, void *arg)
+{
+    struct elder *elder = arg;
+    struct elders *elders = elder->elders;
+    log_notice("generation %u (pid %d) %s; %llu of its sessions came here", elder->generation,
+               (int)elder->pid, wrong ? wrong : "has drained and is gone",
+               (unsigned long long)elder->arrived);
+    forget(elder);
+    if (elders->count == 0)
+        elders->events.on_gone(elders->events.arg);
+}
+
 static void on_message(const struct received *message, void *arg)
 {
     struct elder *elder = arg;
-    const struct message_sessions *about = message->payload;
-    if (message->type == MESSAGE_SESSIONS)
-        elder->sessions = about->sessions;
-}
-
-static void on_lost(const char *wrong, void *arg)
-{
-    (void)wrong;
-    struct elder *elder = arg;
-    log_notice("generation %u (pid %d) has drained and is gone", elder->generation,
-               (int)elder->pid);
     struct elders *elders = elder->elders;
-    forget(elder);
-    if (elders->count == 0)
-        elders->on_gone(elders->arg);
+    const struct message_sessions *about = message->payload;
+    unsigned arrived = 0;
+    if (message->type == MESSAGE_SESSIONS) {
+        elder->sessions = about->sessions;
+    } else if (message->type == MESSAGE_HANDOFF) {
+        if (elders->events.on_handoff(elder->channel, message, &arrived, elders->events.arg))
+            elder->arrived += arrived;
+        else
+            on_lost("takes no answer", elder);
+    }
 }
 
-void elders_init(struct elders *elders, unsigned max, void (*on_gone)(void *arg), void *arg)
+void elders_init(struct elders *elders, const struct elders_events *events)
 {
+    *elders = (struct elders){.events = *events};
     TAILQ_INIT(&elders->list);
-    elders->count = elders->lasting = 0;
-    elders->max = max;
-    elders->on_gone = on_gone;
-    elders->arg = arg;
 }
 
 static void cut_oldest(struct elders *elders)

@@ -14,22 +14,30 @@ struct elder {
     unsigned generation;
     pid_t pid;
     uint64_t sessions;
-    bool ending; /* has no session left, or was told to end them */
+    uint64_t arrived; /* of its sessions, here */
+    bool ending;      /* has no session left, or was told to end them */
     struct channel *channel;
     struct elders *elders;
     TAILQ_ENTRY(elder) link; /* the oldest first */
 };
 
-struct elders {
-    TAILQ_HEAD(elder_list, elder) list;
-    unsigned count;
-    unsigned lasting;           /* those that are not ending */
-    unsigned max;               /* of these */
+struct elders_events {
     void (*on_gone)(void *arg); /* the last of them has exited */
+    /* One of them sends sessions (MESSAGE_HANDOFF): as handoff_receive(). */
+    bool (*on_handoff)(struct channel *channel, const struct received *message, unsigned *arrived,
+                       void *arg);
     void *arg;
 };
 
-void elders_init(struct elders *elders, unsigned max, void (*on_gone)(void *arg), void *arg);
+struct elders {
+    TAILQ_HEAD(elder_list, elder) list;
+    unsigned count;
+    unsigned lasting; /* those that are not ending */
+    unsigned max;     /* of these */
+    struct elders_events events;
+};
+
+void elders_init(struct elders *elders, const struct elders_events *events);
 
 /* Takes over the channel of a generation that drains. Beyond max the oldest is told to end its
  * sessions. */

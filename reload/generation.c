@@ -3,6 +3,7 @@
 #include "config/log.h"
 #include "reload/clock.h"
 #include "reload/control.h"
+#include "reload/handoff.h"
 #include "reload/handover.h"
 #include "reload/linger.h"
 #include "reload/notify.h"
@@ -29,9 +30,9 @@ static const struct timeval report_interval = {.tv_usec = 200000};
 const char *generation_state_name(enum generation_state state)
 {
     static const char *const names[] = {
-        [GENERATION_STARTING] = "starting",   [GENERATION_ACTIVE] = "active",
-        [GENERATION_LINGERING] = "lingering", [GENERATION_STOPPING] = "stopping",
-        [GENERATION_DRAINING] = "draining",
+        [GENERATION_STARTING] = "starting", [GENERATION_ACTIVE] = "active",
+        [GENERATION_PROBATION] = "standby", [GENERATION_LINGERING] = "lingering",
+        [GENERATION_STOPPING] = "stopping", [GENERATION_DRAINING] = "draining",
     };
     return names[state];
 }
@@ -66,6 +67,7 @@ static void choose_max_sessions(struct generation *generation)
         apart += generation->config->frontends[i].bind_count * (generation->workers + 1);
     unsigned fit = descriptors > apart + 2 ? (unsigned)((descriptors - apart) / 2) : 1;
     unsigned wanted = generation->config->max_sessions;
+    generation->descriptors_fit = fit;
     if (wanted > fit)
         log_warning("max-sessions: %u sessions take more descriptors than the limit of %zu: only "
                     "%u are accepted at a time (ulimit -n, LimitNOFILE=)",
@@ -85,12 +87,14 @@ static void on_proxy_empty(void *arg)
     if (generation->state != GENERATION_DRAINING || generation->drained)
         return;
     generation->drained = true;
-    log_notice("generation %u has drained: %llu sessions ended by themselves, %llu were cut, "
-               "%.1f s",
-               generation->number,
-               (unsigned long long)(generation->drain_sessions - generation->drain_cut),
-               (unsigned long long)generation->drain_cut,
-               (double)(clock_ms() - generation->drain_started_at) / 1000);
+    uint64_t moved = handoff_moved(generation->handoff);
+    log_notice(
+        "generation %u has drained: %llu sessions were handed off, %llu ended by themselves, "
+        "%llu were cut, %.3f s",
+        generation->number, (unsigned long long)moved,
+        (unsigned long long)(generation->drain_sessions - moved - generation->drain_cut),
+        (unsigned long long)generation->drain_cut,
+        (double)(clock_ms() - generation->drain_started_at) / 1000);
     if (generation->elders.count == 0)
         generation_exit(generation, EXIT_DONE);
 }
@@ -101,6 +105,16 @@ static void on_elders_gone(void *arg)
     struct generation *generation = arg;
     if (generation->drained)
         generation_exit(generation, EXIT_DONE);
+}
+
+static bool on_handoff(struct channel *channel, const struct received *message, unsigned *arrived,
+                       void *arg)
+{
+    const struct generation *generation = arg;
+    uint64_t live = proxy_totals(generation->proxy).live;
+    unsigned room =
+        live < generation->descriptors_fit ? generation->descriptors_fit - (unsigned)live : 0;
+    return handoff_receive(generation->proxy, channel, message, room, arrived);
 }
 
 /* What is published later must be possible then. */
@@ -232,10 +246,13 @@ static void on_listeners_closed(void *arg)
     bool stopping = generation->state == GENERATION_STOPPING || generation->stop_wanted;
     if (generation->handover)
         handover_closed(generation);
-    if (stopping)
+    if (stopping) {
         generation_drain(generation, config->stop_timeout, SESSION_STOPPED);
-    else
-        generation_drain(generation, config->drain_timeout, SESSION_DRAIN_TIMEOUT);
+        return;
+    }
+    generation_drain(generation, config->drain_timeout, SESSION_DRAIN_TIMEOUT);
+    if (config->drain == DRAIN_HANDOFF)
+        handover_send_sessions(generation);
 }
 
 static void begin_lingering(struct generation *generation, bool alone)
@@ -250,18 +267,42 @@ static void begin_lingering(struct generation *generation, bool alone)
     }
 }
 
-void generation_linger(struct generation *generation)
+void generation_retire(struct generation *generation)
 {
-    generation->state = GENERATION_LINGERING;
+    generation->state = GENERATION_PROBATION;
     generation->published = false;
     control_retire(generation->control);
     if (generation->config->pidfile)
         pidfile_remove(generation->config->pidfile); /* the successor's may be another */
+    /* Of sockets that both have, both would accept, and the successor alone is to. */
+    if (generation->config->probation == 0 || binds_passed(generation->binds)) {
+        generation_end_probation(generation);
+        return;
+    }
+    struct timeval interval = clock_interval(generation->config->probation);
+    event_add(generation->probation_over, &interval);
+    proxy_retire(generation->proxy);
+}
+
+void generation_end_probation(struct generation *generation)
+{
+    if (generation->state != GENERATION_PROBATION)
+        return;
+    event_del(generation->probation_over);
+    generation->state = GENERATION_LINGERING;
     begin_lingering(generation, false);
+}
+
+static void on_probation_over(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    generation_end_probation(arg);
 }
 
 void generation_take_back(struct generation *generation)
 {
+    event_del(generation->probation_over);
     lingering_free(generation->lingering);
     generation->lingering = NULL;
     binds_take_back(generation->binds);
@@ -281,20 +322,36 @@ enum exit_status generation_reload(struct generation *generation)
         return EXIT_OTHER;
     if (generation->handover || generation->reload_wanted)
         return EXIT_BUSY;
-    if (generation->succession) /* our own predecessor's listeners go first */
+    if (generation->succession) { /* our own predecessor's listeners go first */
         generation->reload_wanted = true;
-    else
+        succession_hurry(generation->succession);
+    } else {
         handover_begin(generation);
+    }
     return EXIT_DONE;
 }
 
-void generation_reload_over(struct generation *generation, enum exit_status status,
-                            const char *text, uint64_t milliseconds)
+static void note_result(struct generation *generation, enum exit_status status,
+                        uint64_t milliseconds)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     generation->last_reload = (struct reload_result){
         .any = true, .status = status, .at = (uint64_t)now.tv_sec, .duration = milliseconds};
+}
+
+void generation_rolled_back(struct generation *generation, const char *text)
+{
+    log_error("%s on probation: generation %u serves again", text, generation->number);
+    note_result(generation, EXIT_FAILED, generation->last_reload.duration);
+    control_rolled_back(generation->control, text);
+    generation_go_on(generation);
+}
+
+void generation_reload_over(struct generation *generation, enum exit_status status,
+                            const char *text, uint64_t milliseconds)
+{
+    note_result(generation, status, milliseconds);
     if (status == EXIT_DONE) {
         log_notice("reloaded: %s", text);
     } else {
@@ -329,6 +386,8 @@ void generation_stop(struct generation *generation)
         if (generation->handover || generation->succession) { /* to its end, generation_go_on() */
             generation->stop_wanted = true;
             handover_cancel(generation);
+            if (generation->succession)
+                succession_hurry(generation->succession);
             return;
         }
         generation->reload_wanted = false;
@@ -339,12 +398,17 @@ void generation_stop(struct generation *generation)
         generation->state = GENERATION_STOPPING;
         begin_lingering(generation, true);
         break;
+    case GENERATION_PROBATION:
+        generation->stop_wanted = true;
+        generation_end_probation(generation);
+        break;
     case GENERATION_LINGERING:
         generation->stop_wanted = true;
         break;
     case GENERATION_STOPPING:
         break;
     case GENERATION_DRAINING:
+        handoff_abort(generation->handoff);
         if (generation->drain_reason != SESSION_STOPPED)
             generation_drain(generation, generation->config->stop_timeout, SESSION_STOPPED);
         break;
@@ -477,13 +541,14 @@ static bool make_loop(struct generation *generation)
     generation->base = event_base_new();
     if (!generation->base)
         return false;
+    generation->probation_over = event_new(generation->base, -1, 0, on_probation_over, generation);
     generation->drain_deadline = event_new(generation->base, -1, 0, on_drain_deadline, generation);
     generation->drain_report =
         event_new(generation->base, -1, EV_PERSIST, on_drain_report, generation);
     generation->control = control_new(generation);
     generation->signals = signals_watch(generation->base, on_signal, generation);
-    return generation->drain_deadline && generation->drain_report && generation->control &&
-           generation->signals;
+    return generation->probation_over && generation->drain_deadline && generation->drain_report &&
+           generation->control && generation->signals;
 }
 
 static void close_all(struct generation *generation)
@@ -496,8 +561,11 @@ static void close_all(struct generation *generation)
     elders_free(&generation->elders);
     lingering_free(generation->lingering);
     proxy_free(generation->proxy);
+    handoff_free(generation->handoff);
     binds_free(generation->binds);
     signals_free(generation->signals);
+    if (generation->probation_over)
+        event_free(generation->probation_over);
     if (generation->drain_deadline)
         event_free(generation->drain_deadline);
     if (generation->drain_report)
@@ -512,7 +580,9 @@ int generation_run(const struct program *program, const char *file)
 {
     struct generation generation = {
         .program = program, .file = file, .exit_status = EXIT_OTHER, .started_at = clock_ms()};
-    elders_init(&generation.elders, 0, on_elders_gone, &generation);
+    const struct elders_events events = {
+        .on_gone = on_elders_gone, .on_handoff = on_handoff, .arg = &generation};
+    elders_init(&generation.elders, &events);
     if (!make_loop(&generation))
         log_error("cannot make the main loop: %s", strerror(errno));
     else if (start(&generation))

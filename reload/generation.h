@@ -8,10 +8,13 @@
  *               |     |     ^
  *          stop |     |     | the successor is gone
  *               |     |     |
- *               |     +--> GENERATION_LINGERING   a successor serves; listeners still open
+ *               |     +--> GENERATION_PROBATION   a successor serves; we stand by
+ *               |     |     ^      | it is over
+ *               |     |     |      v
+ *               |     +--> GENERATION_LINGERING   handshakes that had begun here arrive
  *               v                  | listeners closed
  *      GENERATION_STOPPING         v
- *               |          GENERATION_DRAINING    sessions run to their end
+ *               |          GENERATION_DRAINING    sessions move, or run to their end
  *               +----------------> | the last has ended, or the deadline came
  *                                exit
  *
@@ -31,6 +34,7 @@
 enum generation_state {
     GENERATION_STARTING,
     GENERATION_ACTIVE,
+    GENERATION_PROBATION,
     GENERATION_LINGERING,
     GENERATION_STOPPING,
     GENERATION_DRAINING,
@@ -50,6 +54,7 @@ enum exit_status {
 };
 
 struct control;
+struct handoff;
 struct handover;
 struct lingering;
 struct succession;
@@ -71,7 +76,8 @@ struct generation {
     enum generation_state state;
     unsigned workers;
     unsigned max_sessions;
-    uint64_t started_at; /* clock_ms() */
+    unsigned descriptors_fit; /* sessions, whatever the file says */
+    uint64_t started_at;      /* clock_ms() */
 
     struct binds *binds;
     struct proxy *proxy;
@@ -80,9 +86,11 @@ struct generation {
     struct succession *succession; /* to our predecessor, until it has closed its listeners */
     struct handover *handover;     /* to our successor, from its launch to our exit */
     struct lingering *lingering;
+    struct handoff *handoff; /* of our sessions to the successor */
     struct event *signals;
     int signal_fd;
 
+    struct event *probation_over;
     struct event *drain_deadline, *drain_report;
     enum session_end drain_reason; /* of sessions cut at the deadline */
     uint64_t drain_started_at;
@@ -127,8 +135,11 @@ bool generation_prepare(struct generation *generation, struct offer *offer)
  * name. */
 void generation_serve(struct generation *generation);
 
-/* Our successor serves; our listeners are to be closed. */
-void generation_linger(struct generation *generation);
+/* Our successor serves: probation, if there is one, then our listeners are to be closed. */
+void generation_retire(struct generation *generation);
+
+/* At once rather than when its time is over; harmless otherwise. */
+void generation_end_probation(struct generation *generation);
 
 /* Our successor is gone, and we serve again. */
 void generation_take_back(struct generation *generation);
@@ -136,6 +147,9 @@ void generation_take_back(struct generation *generation);
 /* A reload is over: text is for people. */
 void generation_reload_over(struct generation *generation, enum exit_status status,
                             const char *text, uint64_t milliseconds);
+
+/* A successor that had served is gone, and has been taken back from; text says how it ended. */
+void generation_rolled_back(struct generation *generation, const char *text);
 
 /* Does what was asked for while a reload failed, or while our own predecessor had its listeners
  * open: a stop, or another reload. */

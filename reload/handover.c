@@ -4,6 +4,7 @@
 #include "reload/channel.h"
 #include "reload/clock.h"
 #include "reload/control.h"
+#include "reload/handoff.h"
 #include "reload/notify.h"
 
 #include <errno.h>
@@ -37,6 +38,7 @@ struct handover {
     uint64_t started_at;
     bool second_try;
     uint64_t told_sessions;
+    unsigned minor; /* the successor's version of the protocol */
     /* While it is ending: */
     const char *why; /* NULL: it ended by itself */
     bool killed;
@@ -107,10 +109,9 @@ static void conclude(struct handover *handover, int outcome)
         end(handover, status, text);
         return;
     }
-    log_error("%s while we lingered: generation %u serves again", text, generation->number);
     generation->handover = NULL;
     handover_free(handover);
-    generation_go_on(generation);
+    generation_rolled_back(generation, text);
 }
 
 /* Goes back to serving, and awaits the successor's exit. why: what it did wrong, and is killed for;
@@ -256,7 +257,7 @@ static void on_active(struct handover *handover)
         channel_send(handover->channel, MESSAGE_STOP, NULL, 0, NULL, 0);
     else if (generation->reload_wanted)
         channel_send(handover->channel, MESSAGE_RELOAD, NULL, 0, NULL, 0);
-    generation_linger(generation);
+    generation_retire(generation);
 }
 
 static void on_message(const struct received *message, void *arg)
@@ -265,6 +266,7 @@ static void on_message(const struct received *message, void *arg)
     struct generation *generation = handover->generation;
     switch (message->type) {
     case MESSAGE_HELLO:
+        handover->minor = message->minor;
         if (handover->state == HANDOVER_LAUNCHED)
             offer(handover);
         break;
@@ -282,6 +284,13 @@ static void on_message(const struct received *message, void *arg)
     case MESSAGE_ACTIVE:
         if (handover->state == HANDOVER_COMMITTED)
             on_active(handover);
+        break;
+    case MESSAGE_HURRY:
+        generation_end_probation(generation);
+        break;
+    case MESSAGE_TAKEN:
+        if (handover->state == HANDOVER_CLOSED)
+            handoff_on_taken(generation->handoff, message);
         break;
     case MESSAGE_CUT:
         if (handover->state == HANDOVER_CLOSED)
@@ -303,8 +312,11 @@ static void on_lost(const char *wrong, void *arg)
         give_up(handover, wrong);
         return;
     }
-    log_warning("the successor (pid %d) is gone; this generation drains on",
-                (int)handover->child.pid);
+    log_warning("the successor (pid %d) is gone, with %llu of our sessions; this generation drains "
+                "on",
+                (int)handover->child.pid,
+                (unsigned long long)handoff_moved(handover->generation->handoff));
+    handoff_abort(handover->generation->handoff);
     channel_close(handover->channel);
     handover->channel = NULL;
 }
@@ -376,8 +388,21 @@ void handover_closed(struct generation *generation)
 {
     struct handover *handover = generation->handover;
     handover->state = HANDOVER_CLOSED;
-    elders_pass(&generation->elders, handover->channel);
+    if (handover->minor >= MINOR_HANDOFF)
+        elders_pass(&generation->elders, handover->channel);
+    else
+        elders_free(&generation->elders); /* it could not answer those that send sessions */
     tell_about_us(handover, MESSAGE_CLOSED, proxy_totals(generation->proxy).live);
+}
+
+void handover_send_sessions(struct generation *generation)
+{
+    struct handover *handover = generation->handover;
+    if (!handover || !handover->channel || handover->minor < MINOR_HANDOFF)
+        return;
+    generation->handoff = handoff_begin(generation->proxy, handover->channel, generation->base);
+    if (!generation->handoff)
+        log_error("out of memory: the sessions end here");
 }
 
 void handover_tell_sessions(struct generation *generation)

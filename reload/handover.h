@@ -33,6 +33,10 @@ void handover_closed(struct generation *generation);
 void handover_tell_sessions(struct generation *generation);
 
 /* For status: the successor's pid, 0 when there is none. */
+/* Sends our sessions to the successor from now on, if it knows how to take them; handover_closed()
+ * comes before. */
+void handover_send_sessions(struct generation *generation);
+
 pid_t handover_pid(const struct handover *handover);
 
 /* A reload is under way: the successor does not serve yet. */

@@ -8,10 +8,13 @@
  *          | <--------------- READY_BIND ... READY  |
  *   steers | SESSIONS, COMMIT --------------------> |  accepts, pidfile, control socket
  *          | <------------------------------ ACTIVE |
+ *stands by | <------------------ HURRY (if it must) |
  *  lingers | RELOAD, STOP (if asked meanwhile) ---> |
  *          | ELDER (older generations) ...--------> |
  *          | CLOSED ------------------------------> |  pins the groups to itself
  *   drains | SESSIONS ... ------------------------> |
+ *          | HANDOFF ... -------------------------> |  takes sessions over
+ *          | <--------------------------- TAKEN ... |
  *          | <------------------------ CUT, or STOP |
  *    exits | (end of file)                          |
  *
@@ -28,7 +31,8 @@
 
 #define MESSAGE_MAGIC 0x72707078u
 #define MESSAGE_MAJOR 1
-#define MESSAGE_MINOR 0
+#define MESSAGE_MINOR 1
+#define MINOR_HANDOFF 1 /* since when: HANDOFF, TAKEN, HURRY */
 
 #define MESSAGE_PAYLOAD_MAX 4096
 #define MESSAGE_FDS_MAX     128 /* the kernel's SCM_MAX_FD is 253 */
@@ -48,6 +52,9 @@ enum message_type {
     MESSAGE_CUT,
     MESSAGE_STOP,
     MESSAGE_RELOAD,
+    MESSAGE_HANDOFF,
+    MESSAGE_TAKEN,
+    MESSAGE_HURRY,
 };
 
 struct message_head {
@@ -92,5 +99,21 @@ struct message_sessions {
     uint32_t pid;
     uint64_t sessions;
 };
+
+/* Sessions that are to move, with their descriptors: this, and then what transfer.h packs. The
+ * sender has parked them, and goes on with them unless TAKEN says that the receiver has; the
+ * receiver begins when the kernel has taken TAKEN. So at no time both, whoever dies when. */
+struct message_handoff {
+    uint32_t transfer; /* the sender's number of it */
+    uint32_t sessions;
+};
+
+struct message_taken {
+    uint32_t transfer;
+    uint32_t sessions;
+    uint64_t taken; /* bit i: the i-th of them */
+};
+
+/* HURRY: the successor is asked to reload or to stop, and waits for our probation to end. */
 
 #endif

@@ -241,6 +241,12 @@ bool succession_predecessor(const struct succession *succession, struct message_
     return true;
 }
 
+void succession_hurry(struct succession *succession)
+{
+    if (succession->state == SUCCESSION_SERVING)
+        channel_send(succession->channel, MESSAGE_HURRY, NULL, 0, NULL, 0);
+}
+
 void succession_progress(struct succession *succession, const char *line)
 {
     size_t length = strlen(line);

@@ -19,6 +19,9 @@ bool succession_begin(struct generation *generation, int fd) __attribute__((warn
 /* Who lingers before us, for status. False: nobody does. NULL is fine. */
 bool succession_predecessor(const struct succession *succession, struct message_sessions *about);
 
+/* The predecessor need not stand by any longer. */
+void succession_hurry(struct succession *succession);
+
 /* An error line, for whoever asked for the reload. */
 void succession_progress(struct succession *succession, const char *line);
 

@@ -23,6 +23,7 @@ static const struct {
     {"churn", churn_suite},       {"long_sessions", long_sessions_suite},
     {"programs", programs_suite}, {"kills", kills_suite},
     {"fallback", fallback_suite}, {"late_handshakes", late_handshakes_suite},
+    {"handoff", handoff_suite},
 };
 
 enum { TESTS_MAX = 64 };

@@ -64,8 +64,8 @@ void proxy_configure(const struct proxy *proxy, const char *text, ...)
     va_start(arguments, text);
     ck_assert_int_ge(vasprintf(&rest, text, arguments), 0);
     va_end(arguments);
-    write_file(proxy->file, 0644, "[global]\ncontrol = %s\npidfile = %s\n%s", proxy->control,
-               proxy->pidfile, rest);
+    write_file(proxy->file, 0644, "[global]\ncontrol = %s\npidfile = %s\n%s%s", proxy->control,
+               proxy->pidfile, strstr(rest, "probation") ? "" : "probation = 0s\n", rest);
     free(rest);
 }
 

@@ -24,8 +24,9 @@ void proxy_init(struct proxy *proxy, const char *name);
  * so that the test may replace it. */
 void proxy_own_binary(struct proxy *proxy);
 
-/* Writes the file: [global] with control and pidfile, then `text`, which therefore
- * begins with further keys of [global] and goes on with sections. */
+/* Writes the file: [global] with control, pidfile, and no probation unless `text` has one, which
+ * every test would wait for; then `text`, which therefore begins with further keys of [global] and
+ * goes on with sections. */
 void proxy_configure(const struct proxy *proxy, const char *text, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -11,6 +11,7 @@ Suite *programs_suite(void);
 Suite *kills_suite(void);
 Suite *fallback_suite(void);
 Suite *late_handshakes_suite(void);
+Suite *handoff_suite(void);
 Suite *refusals_suite(void);
 Suite *users_suite(void);
 Suite *relay_suite(void);

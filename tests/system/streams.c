@@ -37,6 +37,8 @@ struct end {
     unsigned char part[8]; /* of a word not yet whole */
     bool blocked;
     atomic_uint_fast64_t words_in;
+    int64_t got_at; /* the last bytes, ms */
+    atomic_uint pause;
 };
 
 struct streams {
@@ -142,6 +144,16 @@ static void check_word(struct streams *streams, struct end *end, uint64_t word)
     atomic_fetch_add_explicit(&end->words_in, 1, memory_order_relaxed);
 }
 
+static void note_pause(struct end *end)
+{
+    int64_t now = now_ms();
+    unsigned pause = end->got_at != 0 ? (unsigned)(now - end->got_at) : 0;
+    if (pause > atomic_load(&end->pause)) {
+        atomic_store(&end->pause, pause);
+    }
+    end->got_at = now;
+}
+
 static void receive_all(struct streams *streams, struct end *end)
 {
     while (!end->got_end) {
@@ -162,6 +174,7 @@ static void receive_all(struct streams *streams, struct end *end)
             }
             return;
         }
+        note_pause(end);
         size_t have = carried + (size_t)got;
         end->got_bytes -= carried;
         for (size_t at = 0; at + 8 <= have; at += 8) {
@@ -292,6 +305,23 @@ void streams_wait_progress(struct streams *streams, uint64_t words)
     }
     wait_until(has_moved, &progress, "every session moves on");
     ck_assert_msg(atomic_load(&streams->errors) == 0, "%s", streams->error);
+}
+
+static int compare_pauses(const void *a, const void *b)
+{
+    unsigned left = *(const unsigned *)a, right = *(const unsigned *)b;
+    return (left > right) - (left < right);
+}
+
+struct pauses streams_pauses(struct streams *streams)
+{
+    unsigned count = atomic_load(&streams->count), all[2 * STREAMS_MAX];
+    ck_assert_uint_gt(count, 0);
+    for (unsigned i = 0; i < count; i++) {
+        all[i] = atomic_exchange(&streams->ends[i].pause, 0);
+    }
+    qsort(all, count, sizeof *all, compare_pauses);
+    return (struct pauses){.longest = all[count - 1], .one_in_1000 = all[count - 1 - count / 1000]};
 }
 
 void streams_finish(struct streams *streams)

@@ -22,6 +22,13 @@ void streams_open(struct streams *streams, const struct endpoint *target, unsign
  * test fails. */
 void streams_wait_progress(struct streams *streams, uint64_t words);
 
+/* The longest time in milliseconds that each session has waited for its next bytes since the call
+ * before: of the worst session, and of the worst but one in a thousand. */
+struct pauses {
+    unsigned longest, one_in_1000;
+};
+struct pauses streams_pauses(struct streams *streams);
+
 /* Each end finishes with a half-close and waits for the other's. Checks that both ends of every
  * session saw the whole of what the other sent and nothing else; prints one line. Releases it. */
 void streams_finish(struct streams *streams);

@@ -123,9 +123,9 @@ START_TEST(check)
 
     proxy_configure(&scene.proxy, "worker = 2\n[frontend a]\nbind = 127.0.0.1:99999\n");
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "check", NULL), 2);
-    snprintf(line, sizeof line, "%s:4: ", scene.proxy.file);
+    snprintf(line, sizeof line, "%s:5: ", scene.proxy.file);
     ck_assert_msg(strstr(outcome.err, line) != NULL, "check says: %s", outcome.err);
-    snprintf(line, sizeof line, "%s:6: ", scene.proxy.file);
+    snprintf(line, sizeof line, "%s:7: ", scene.proxy.file);
     ck_assert_msg(strstr(outcome.err, line) != NULL, "check says: %s", outcome.err);
 
     unlink(scene.proxy.file);
@@ -153,7 +153,7 @@ END_TEST
 START_TEST(status)
 {
     struct scene scene;
-    scene_start(&scene, "workers = 1\n");
+    scene_start(&scene, "drain = wait\nworkers = 1\n");
     session_open(&scene);
     struct status now;
     ck_assert(proxy_status(&scene.proxy, &now));
@@ -298,7 +298,7 @@ END_TEST
 START_TEST(stop_ends_draining_generations_too)
 {
     struct scene scene;
-    scene_start(&scene, "stop-timeout = 2s\n");
+    scene_start(&scene, "drain = wait\nstop-timeout = 2s\n");
     session_open(&scene);
     pid_t first = scene.proxy.pid;
     proxy_reload(&scene.proxy);
@@ -314,7 +314,7 @@ END_TEST
 START_TEST(reload_waits_for_the_drain)
 {
     struct scene scene;
-    scene_start(&scene, "");
+    scene_start(&scene, "drain = wait\n");
     session_open(&scene);
     pid_t first = scene.proxy.pid;
     struct outcome outcome;
@@ -350,7 +350,7 @@ END_TEST
 START_TEST(drain_timeout)
 {
     struct scene scene;
-    scene_start(&scene, "drain-timeout = 1s\n");
+    scene_start(&scene, "drain = wait\ndrain-timeout = 1s\n");
     session_open(&scene);
     pid_t first = scene.proxy.pid;
     proxy_reload(&scene.proxy);
@@ -365,7 +365,7 @@ END_TEST
 START_TEST(max_generations)
 {
     struct scene scene;
-    scene_start(&scene, "max-generations = 2\n");
+    scene_start(&scene, "drain = wait\nmax-generations = 2\n");
     int clients[4], servers[4];
     pid_t pids[4];
     for (unsigned i = 0; i < 4; i++) {

@@ -642,7 +642,7 @@ START_TEST(fewer_generations)
     int listener = listen_loopback(&server_port), clients[CHAIN], servers[CHAIN];
     struct endpoint front = endpoint_loopback(scene.port);
     pid_t pids[CHAIN];
-    static const char text[] = "workers = 2\nmax-generations = %u\n"
+    static const char text[] = "workers = 2\ndrain = wait\nmax-generations = %u\n"
                                "[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n";
     proxy_init(&scene.proxy, "proxy");
     proxy_configure(&scene.proxy, text, 8, scene.port, server_port);

@@ -46,7 +46,7 @@ static void scene_start(struct scene *scene, struct origin *origin, const char *
     proxy_init(&scene->proxy, scene->name);
     proxy_own_binary(&scene->proxy);
     proxy_configure(&scene->proxy,
-                    "workers = 2\n"
+                    "workers = 2\ndrain = wait\n"
                     "[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n"
                     "[listen held]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
                     scene->port, origin_port(origin), held_port, server_port);
@@ -104,7 +104,7 @@ static pid_t successor_of(const struct scene *scene)
 }
 
 /* Whether the successor had sent READY, after which new clients may have been its own. The bytes
- * are the message's head as strace shows it: magic, version 1.0, type 6. */
+ * are the message's head as strace shows it: magic, version 1.1, type 6. */
 static bool successor_was_ready(const struct scene *scene)
 {
     bool ready = false;
@@ -112,7 +112,7 @@ static bool successor_was_ready(const struct scene *scene)
     FILE *trace = fopen(scene->trace, "re");
     while (trace != NULL && fgets(line, sizeof line, trace) != NULL) {
         ready = ready || (strstr(line, "sendmsg") != NULL && strstr(line, "= ?") == NULL &&
-                          strstr(line, "xppr\\1\\0\\0\\0\\6\\0") != NULL);
+                          strstr(line, "xppr\\1\\0\\1\\0\\6\\0") != NULL);
     }
     if (trace != NULL) {
         fclose(trace);

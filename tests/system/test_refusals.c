@@ -98,7 +98,7 @@ START_TEST(invalid_file)
     char where[PATH_MAX + 16];
     for (unsigned i = 0; i < scaled(10, 2); i++) {
         configure(&scene, "worker = 3\n", "");
-        snprintf(where, sizeof where, "%s:4: ", scene.proxy.file);
+        snprintf(where, sizeof where, "%s:5: ", scene.proxy.file);
         expect_failure(&scene, 2, where);
         expect_failure(&scene, 2, "workers"); /* what was meant */
         unlink(scene.proxy.file);
@@ -314,7 +314,7 @@ START_TEST(start_refused)
     proxy_configure(&proxy, "[listen main]\nbind = 127.0.0.1:%u\n", taken);
     program_run(&program, PATIENCE_MS, &outcome);
     ck_assert_int_eq(outcome.code, 2);
-    snprintf(path, sizeof path, "%s:4: ", proxy.file);
+    snprintf(path, sizeof path, "%s:5: ", proxy.file);
     ck_assert_msg(strstr(outcome.err, path) != NULL, "it says: %s", outcome.err);
 
     proxy_configure(&proxy, "[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:1\n", taken);

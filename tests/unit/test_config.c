@@ -20,7 +20,7 @@ START_TEST(defaults_are_those_of_the_papers)
     ck_assert_ptr_null(config->log_path);
     ck_assert_int_eq(config->log_level, LOG_LEVEL_INFO);
     ck_assert_uint_eq(config->max_sessions, 0);
-    ck_assert_int_eq(config->drain, DRAIN_WAIT);
+    ck_assert_int_eq(config->drain, DRAIN_HANDOFF);
     ck_assert_uint_eq(config->drain_timeout, 3600000);
     ck_assert_uint_eq(config->stop_timeout, 30000);
     ck_assert_uint_eq(config->linger_timeout, 5000);
@@ -189,7 +189,7 @@ static const struct {
      "p.ini:5: ready-timeout: '999ms' must be 1s to 1h\n"},
     {VALID "access-log = on\n", "p.ini:4: access-log: 'on' must be yes or no\n"},
     {VALID "balance = leastconn\n", "p.ini:4: balance: 'leastconn' must be roundrobin\n"},
-    {VALID "[global]\ndrain = handoff\n", "p.ini:5: drain: 'handoff' must be wait\n"},
+    {VALID "[global]\ndrain = off\n", "p.ini:5: drain: 'off' must be handoff or wait\n"},
     {VALID "[global]\nlog-level = INFO\n",
      "p.ini:5: log-level: 'INFO' must be error, warning, notice, info or debug\n"},
     {VALID "[global]\nlog = stdout\n",

@@ -1,0 +1,452 @@
+/* Live sessions that move to the successor, and what is left when somebody dies meanwhile. */
+#include "churn.h"
+#include "harness.h"
+#include "net.h"
+#include "origin.h"
+#include "proxy.h"
+#include "scenarios.h"
+#include "streams.h"
+
+#include <dirent.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum {
+    RELOADS = 100,
+    SESSIONS = 500, /* busy ones */
+    ALL_SESSIONS = 9000,
+    MEGABYTE = 1 << 20,
+    ROLLBACKS = 50
+};
+
+/* A proxy between the test's clients and the test's servers. */
+struct scene {
+    struct proxy proxy;
+    struct endpoint front;
+    int listener;
+    uint16_t port, server_port;
+};
+
+static void scene_start(struct scene *scene, const char *options)
+{
+    scene->listener = listen_loopback(&scene->server_port);
+    scene->port = port_reserve(getuid());
+    scene->front = endpoint_loopback(scene->port);
+    proxy_init(&scene->proxy, "proxy");
+    proxy_configure(&scene->proxy,
+                    "workers = 2\n%s[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
+                    options, scene->port, scene->server_port);
+    proxy_start(&scene->proxy);
+}
+
+struct line {
+    int client, server;
+};
+
+static struct line line_open(const struct scene *scene)
+{
+    struct line line;
+    line.client = connect_to(&scene->front);
+    line.server = accept_from(scene->listener);
+    return line;
+}
+
+static void line_works(const struct line *line)
+{
+    char byte = 'x';
+    send_all(line->client, &byte, 1);
+    receive_exactly(line->server, &byte, 1);
+    send_all(line->server, &byte, 1);
+    receive_exactly(line->client, &byte, 1);
+}
+
+static void line_close(const struct line *line)
+{
+    close(line->client);
+    close(line->server);
+}
+
+static void reload_and_wait(struct proxy *proxy)
+{
+    pid_t old = proxy->pid;
+    proxy_reload(proxy);
+    wait_gone(old);
+}
+
+static unsigned descriptors_of(pid_t pid)
+{
+    char path[64];
+    unsigned count = 0;
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    DIR *directory = opendir(path);
+    ck_assert_ptr_nonnull(directory);
+    while (readdir(directory) != NULL)
+        count++;
+    closedir(directory);
+    return count;
+}
+
+/* Of the test's own two ends of each session; the proxy's limit is the same. */
+static unsigned most_sessions(void)
+{
+    struct rlimit limit;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = limit.rlim_max;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    unsigned fit = (unsigned)(limit.rlim_cur - 600) / 2;
+    return fit < ALL_SESSIONS ? fit : ALL_SESSIONS;
+}
+
+START_TEST(back_to_back)
+{
+    struct streams *streams = streams_create();
+    uint16_t port = port_reserve(getuid());
+    struct endpoint front = endpoint_loopback(port);
+    struct proxy proxy;
+    proxy_init(&proxy, "proxy");
+    proxy_configure(&proxy,
+                    "workers = 2\n[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
+                    port, streams_port(streams));
+    proxy_start(&proxy);
+    unsigned reloads = scaled(RELOADS, 10), sessions = scaled(SESSIONS, 100);
+    streams_open(streams, &front, sessions);
+    streams_wait_progress(streams, 1);
+    unsigned before = descriptors_of(proxy.pid);
+    for (unsigned i = 0; i < reloads; i++)
+        reload_and_wait(&proxy);
+    struct pauses pauses = streams_pauses(streams);
+    streams_wait_progress(streams, 20);
+    struct status status;
+    ck_assert(proxy_status(&proxy, &status));
+    ck_assert_uint_eq(status.count, 1);
+    ck_assert_uint_eq(status.sessions, sessions);
+    unsigned after = descriptors_of(proxy.pid);
+    printf("     %u reloads of %u busy sessions; longest pause %u ms; %u descriptors became %u\n",
+           reloads, sessions, pauses.longest, before, after);
+    ck_assert_uint_le(after, before + before / 50 + 40); /* a pipe or two of each worker */
+    streams_finish(streams);
+    proxy_wait_drained(&proxy);
+    proxy_stop(&proxy);
+}
+END_TEST
+
+START_TEST(as_many_as_fit)
+{
+    unsigned most = most_sessions();
+    struct streams *streams = streams_create();
+    struct scene scene;
+    scene_start(&scene, "");
+    uint16_t busy_port = port_reserve(getuid());
+    struct endpoint busy_front = endpoint_loopback(busy_port);
+    proxy_configure(&scene.proxy,
+                    "workers = 2\n[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n"
+                    "[listen busy]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
+                    scene.port, scene.server_port, busy_port, streams_port(streams));
+    reload_and_wait(&scene.proxy);
+    unsigned busy = scaled(SESSIONS, 50), idle = scaled(most, 500) - busy;
+    struct line *lines = calloc(idle, sizeof *lines);
+    ck_assert_ptr_nonnull(lines);
+    for (unsigned i = 0; i < idle; i++)
+        lines[i] = line_open(&scene);
+    streams_open(streams, &busy_front, busy);
+    streams_wait_progress(streams, 5);
+    (void)streams_pauses(streams);
+    streams_wait_progress(streams, 100);
+    struct pauses usual = streams_pauses(streams);
+    pid_t old = scene.proxy.pid;
+    struct outcome outcome;
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--wait=drained", NULL), 0);
+    ck_assert(!process_alive(old));
+    struct pauses pauses = streams_pauses(streams);
+    printf("     %u sessions moved, %u of them busy; longest pause %u ms (%u ms without a reload), "
+           "all but one in 1,000 at most %u ms (%u ms)\n",
+           idle + busy, busy, pauses.longest, usual.longest, pauses.one_in_1000, usual.one_in_1000);
+    struct status status;
+    ck_assert(proxy_status(&scene.proxy, &status));
+    ck_assert_uint_eq(status.count, 1);
+    ck_assert_uint_eq(status.sessions, idle + busy);
+    scene.proxy.pid = status.pid;
+    for (unsigned i = 0; i < idle; i++) {
+        line_works(&lines[i]);
+        line_close(&lines[i]);
+    }
+    free(lines);
+    streams_finish(streams);
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+/* Sends until neither kernel nor proxy take any more. Returns how much that was. */
+static size_t stuff(int socket, uint64_t id)
+{
+    static unsigned char bytes[MEGABYTE];
+    size_t sent = 0;
+    struct pollfd room = {.fd = socket, .events = POLLOUT};
+    while (poll(&room, 1, 300) == 1) {
+        pattern_fill(id, sent, bytes, sizeof bytes);
+        ssize_t n = send(socket, bytes, sizeof bytes, MSG_DONTWAIT);
+        if (n > 0)
+            sent += (size_t)n;
+    }
+    return sent;
+}
+
+static void expect_stuffing(int socket, uint64_t id, size_t length)
+{
+    static unsigned char bytes[MEGABYTE];
+    for (size_t done = 0; done < length;) {
+        size_t part = length - done < sizeof bytes ? length - done : sizeof bytes;
+        receive_exactly(socket, bytes, part);
+        ck_assert_uint_eq(pattern_mismatch(id, done, bytes, part), part);
+        done += part;
+    }
+    ck_assert(!readable_within(socket, 0));
+}
+
+/* What was sent and not taken yet travels along, in both directions, and so does a half-close. */
+START_TEST(bytes_on_their_way)
+{
+    char text[10];
+    struct scene scene;
+    scene_start(&scene, "");
+    struct line stalled = line_open(&scene), half = line_open(&scene);
+    size_t to_client = stuff(stalled.server, 1), to_server = stuff(stalled.client, 2);
+    send_all(half.client, "last words", 10);
+    ck_assert_int_eq(shutdown(half.client, SHUT_WR), 0);
+    receive_exactly(half.server, text, 10);
+    expect_eof(half.server);
+
+    for (int i = 0; i < 3; i++)
+        reload_and_wait(&scene.proxy);
+
+    expect_stuffing(stalled.client, 1, to_client);
+    expect_stuffing(stalled.server, 2, to_server);
+    line_works(&stalled);
+    send_all(half.server, "the answer", 10);
+    receive_exactly(half.client, text, 10);
+    close(half.server);
+    expect_eof(half.client);
+    close(half.client);
+    line_close(&stalled);
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+/* Its server's backlog is full, so that it has none yet when the reload comes: it moves later. */
+START_TEST(still_connecting)
+{
+    enum { CLIENTS = 4 };
+    struct scene scene;
+    scene_start(&scene, "");
+    ck_assert_int_eq(listen(scene.listener, 0), 0);
+    int clients[CLIENTS];
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        clients[i] = connect_to(&scene.front);
+        send_all(clients[i], "x", 1);
+    }
+    pid_t old = scene.proxy.pid;
+    proxy_reload(&scene.proxy);
+    int servers[CLIENTS];
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        servers[i] = accept_from(scene.listener);
+        send_all(servers[i], "y", 1);
+    }
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        char byte;
+        receive_exactly(clients[i], &byte, 1);
+        receive_exactly(servers[i], &byte, 1);
+    }
+    wait_gone(old);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        close(clients[i]);
+        close(servers[i]);
+    }
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+static void remove_server(const char *on_removed, bool lives)
+{
+    struct scene scene;
+    char options[64];
+    snprintf(options, sizeof options, "on-removed = %s\ndrain-timeout = 1s\n", on_removed);
+    scene_start(&scene, options);
+    struct line line = line_open(&scene);
+    uint16_t other_port;
+    int other = listen_loopback(&other_port);
+    proxy_configure(&scene.proxy,
+                    "%s[listen main]\nbind = 127.0.0.1:%u\nserver = b 127.0.0.1:%u\n"
+                    "access-log = yes\n",
+                    options, scene.port, other_port);
+    reload_and_wait(&scene.proxy);
+    if (lives) {
+        line_works(&line);
+    } else {
+        expect_reset(line.client);
+        expect_reset(line.server);
+    }
+    line_close(&line);
+    close(other);
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
+    /* It is still called what it was when it began. */
+    ck_assert_uint_eq(file_mentions(scene.proxy.log, "server=main/a"), 1);
+}
+
+START_TEST(removed_server_keep)
+{
+    remove_server("keep", true);
+}
+END_TEST
+
+START_TEST(removed_server_drain)
+{
+    remove_server("drain", false);
+}
+END_TEST
+
+START_TEST(removed_server_close)
+{
+    remove_server("close", false);
+}
+END_TEST
+
+/* Its clock moves with it: the process in which it is idle for too long closes it. */
+START_TEST(idle_time_goes_on)
+{
+    struct scene scene;
+    scene_start(&scene, "[defaults]\nidle-timeout = 1s\n");
+    struct line line = line_open(&scene);
+    for (int i = 0; i < 3; i++)
+        reload_and_wait(&scene.proxy);
+    expect_eof(line.client);
+    expect_eof(line.server);
+    line_close(&line);
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+/* --- probation ----------------------------------------------------------------------------- */
+
+static bool is_active_again(void *argument)
+{
+    const struct proxy *proxy = argument;
+    struct status status;
+    return proxy_status(proxy, &status) && status.pid == proxy->pid && status.count == 1;
+}
+
+START_TEST(crash_on_probation)
+{
+    struct origin *origin = origin_start(ORIGIN_ANSWER);
+    struct streams *streams = streams_create();
+    uint16_t port = port_reserve(getuid()), long_port = port_reserve(getuid());
+    struct endpoint long_front = endpoint_loopback(long_port);
+    struct proxy proxy;
+    proxy_init(&proxy, "proxy");
+    proxy_configure(&proxy,
+                    "workers = 2\nprobation = 10m\n"
+                    "[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n"
+                    "[listen long]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
+                    port, origin_port(origin), long_port, streams_port(streams));
+    proxy_start(&proxy);
+    streams_open(streams, &long_front, scaled(SESSIONS, 50));
+    struct churn *churn = churn_start(
+        &(struct churn_options){.target = endpoint_loopback(port), .in_flight = 500, .rate = 1000});
+    unsigned rollbacks = scaled(ROLLBACKS, 5);
+    uint64_t may_be_lost = 0;
+    for (unsigned i = 0; i < rollbacks; i++) {
+        struct proxy first = proxy;
+        proxy_reload(&proxy);
+        churn_wait(churn, churn_ended(churn) + i * 7 % 100);
+        struct status status;
+        ck_assert(proxy_status(&proxy, &status));
+        ck_assert_int_eq(status.pid, proxy.pid);
+        may_be_lost += status.sessions + 200; /* and who came until its sockets were closed */
+        kill(proxy.pid, SIGKILL);
+        wait_gone(proxy.pid);
+        proxy = first;
+        wait_until(is_active_again, &proxy, "the predecessor is active again");
+        ck_assert_int_eq(proxy_pidfile(&proxy), proxy.pid);
+        streams_wait_progress(streams, 1);
+        churn_wait(churn, churn_ended(churn) + 100);
+    }
+    struct churn_result result;
+    churn_stop(churn, &result);
+    churn_print(&result, "successors that crash on probation");
+    printf("     %u roll-backs\n", rollbacks);
+    ck_assert_uint_le(churn_lost(&result), may_be_lost);
+    ck_assert_uint_eq(result.lost[LOSS_REFUSED] + result.lost[LOSS_WRONG], 0);
+    ck_assert_uint_eq(file_mentions(proxy.log, "serves again"), rollbacks);
+    streams_finish(streams);
+    struct outcome outcome;
+    ck_assert_int_eq(proxy_command(&proxy, &outcome, "stop", NULL), 0);
+}
+END_TEST
+
+/* Who waits for the drain hears of it, by code 5. */
+START_TEST(a_waiting_reload_hears_of_it)
+{
+    struct scene scene;
+    scene_start(&scene, "probation = 10m\n");
+    char path[PATH_MAX];
+    const char *argv[] = {proxy_binary(), "reload", "-f", scene.proxy.file, "--wait=drained", NULL};
+    pid_t reload =
+        program_start(&(struct program){.argv = argv, .err = test_path(path, "reload.err")});
+    struct status status;
+    do {
+        ck_assert(proxy_status(&scene.proxy, &status));
+    } while (status.generation == 1);
+    kill(status.pid, SIGKILL);
+    int outcome = wait_gone(reload);
+    ck_assert_msg(outcome == 5 << 8, "wait status %x", (unsigned)outcome);
+    ck_assert_uint_eq(file_mentions(path, "rolled back"), 1);
+    wait_until(is_active_again, &scene.proxy, "the predecessor is active again");
+    ck_assert_int_eq(proxy_command(&scene.proxy, &(struct outcome){0}, "stop", NULL), 0);
+}
+END_TEST
+
+/* Another reload does not wait for it, nor does a stop. */
+START_TEST(probation_ends_early)
+{
+    struct scene scene;
+    scene_start(&scene, "probation = 10m\n");
+    struct line line = line_open(&scene);
+    pid_t first = scene.proxy.pid;
+    proxy_reload(&scene.proxy);
+    pid_t second = scene.proxy.pid;
+    ck_assert(process_alive(first));
+    proxy_reload(&scene.proxy);
+    wait_gone(first);
+    ck_assert(process_alive(second));
+    line_works(&line);
+    line_close(&line);
+    proxy_stop(&scene.proxy);
+    wait_gone(second);
+}
+END_TEST
+
+Suite *handoff_suite(void)
+{
+    Suite *suite = suite_create("handoff");
+    scenario_add(suite, back_to_back, 1200);
+    scenario_add(suite, as_many_as_fit, 600);
+    scenario_add(suite, bytes_on_their_way, 300);
+    scenario_add(suite, still_connecting, 300);
+    scenario_add(suite, removed_server_keep, 300);
+    scenario_add(suite, removed_server_drain, 300);
+    scenario_add(suite, removed_server_close, 300);
+    scenario_add(suite, idle_time_goes_on, 300);
+    scenario_add(suite, crash_on_probation, 1200);
+    scenario_add(suite, a_waiting_reload_hears_of_it, 300);
+    scenario_add(suite, probation_ends_early, 300);
+    return suite;
+}
