@@ -11,7 +11,13 @@
  *     index 0 closed    Y Z X          rotation 2
  *
  * Every generation opens at least GROUP_MIN listeners a bind, so that while one index closes
- * there is a range that holds the successor's listeners alone both before and after it. */
+ * there is a range that holds the successor's listeners alone both before and after it. A bind
+ * whose workers share one listener has GROUP_MIN all the same, which all of them wait on:
+ * group_shared() gets the connections, and the other has a turn only while the predecessor closes.
+ *
+ * With `steer=cpu` listener i, in the order of listen(), is worker i's, and worker i is on the CPU
+ * that is the (i modulo n)-th of the n given: the CPU at place p serves workers p, p + n, p + 2n...
+ */
 #ifndef RPPROXY_RELOAD_GROUP_H
 #define RPPROXY_RELOAD_GROUP_H
 
@@ -25,6 +31,9 @@ struct steer_range {
 
 /* The generation that stands alone, or that a successor is about to join: [0, own). */
 struct steer_range group_pinned(unsigned own);
+
+/* The one listener of [first, first + own) that gets everything, of a bind that workers share. */
+struct steer_range group_shared(unsigned first);
 
 /* The successor's listeners while all of the predecessor's are open. */
 struct steer_range group_handed_over(unsigned old, unsigned own);
@@ -47,5 +56,11 @@ unsigned group_rotation(unsigned rotation, unsigned own, unsigned closed);
 /* Which of a generation's own listeners, numbered in the order of their listen(), stands at
  * the position-th index of its range. position is less than own. */
 unsigned group_standing(unsigned position, unsigned own, unsigned rotation);
+
+/* Where such a listener stands in its range: the inverse of group_standing(). */
+unsigned group_position(unsigned listener, unsigned own, unsigned rotation);
+
+/* How many of so many workers are on the place-th of so many CPUs. */
+unsigned group_sharers(unsigned place, unsigned cpus, unsigned workers);
 
 #endif

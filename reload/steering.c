@@ -12,25 +12,63 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int steering_set(int listener_fd, struct steer_range range)
+#define LOAD_RANDOM BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)(SKF_AD_OFF + SKF_AD_RANDOM))
+#define LOAD_CPU    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)(SKF_AD_OFF + SKF_AD_CPU))
+#define MODULO(n)   BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, n)
+#define TIMES(n)    BPF_STMT(BPF_ALU | BPF_MUL | BPF_K, n)
+#define PLUS(n)     BPF_STMT(BPF_ALU | BPF_ADD | BPF_K, n)
+#define GO_ON(n)    BPF_STMT(BPF_JMP | BPF_JA, n)
+#define RETURN      BPF_STMT(BPF_RET | BPF_A, 0)
+
+static int attach(int listener_fd, struct sock_filter *code, size_t length)
 {
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)(SKF_AD_OFF + SKF_AD_RANDOM)),
-        BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, range.count),
-        BPF_STMT(BPF_ALU | BPF_ADD | BPF_K, range.first),
-        BPF_STMT(BPF_RET | BPF_A, 0),
-    };
     struct sock_fprog program;
     memset(&program, 0, sizeof program); /* its padding goes to the kernel, too */
-    program.len = sizeof code / sizeof *code;
+    program.len = (unsigned short)length;
     program.filter = code;
-
-    if (range.count == 0)
-        return EINVAL;
     return setsockopt(listener_fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program,
                       sizeof program) == 0
                ? 0
                : errno;
+}
+
+int steering_set(int listener_fd, struct steer_range range)
+{
+    struct sock_filter code[] = {LOAD_RANDOM, MODULO(range.count), PLUS(range.first), RETURN};
+    return range.count ? attach(listener_fd, code, sizeof code / sizeof *code) : EINVAL;
+}
+
+/* What a CPU that has workers takes: a comparison, and the choice of one of its listeners. */
+enum { STEPS_A_CPU = 6 };
+
+int steering_set_by_cpu(int listener_fd, struct steer_range range, const struct steer_cpus *by)
+{
+    unsigned cpus = by->cpus->count < by->workers ? by->cpus->count : by->workers;
+    const struct sock_filter last[] = {MODULO(by->workers),
+                                       /* group_position() */
+                                       PLUS(by->rotation), MODULO(range.count), PLUS(range.first),
+                                       RETURN};
+    enum { LAST = sizeof last / sizeof *last };
+    struct sock_filter code[BPF_MAXINSNS];
+    size_t length = 0;
+
+    if (cpus == 0 || by->workers > range.count || cpus > (BPF_MAXINSNS - 1 - LAST) / STEPS_A_CPU)
+        return EINVAL;
+    code[length++] = (struct sock_filter)LOAD_CPU;
+    for (unsigned place = 0; place < cpus; place++) {
+        const struct sock_filter steps[STEPS_A_CPU] = {
+            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, by->cpus->list[place], 0, STEPS_A_CPU - 1),
+            LOAD_RANDOM,
+            MODULO(group_sharers(place, by->cpus->count, by->workers)),
+            TIMES(by->cpus->count),
+            PLUS(place),
+            GO_ON((cpus - 1 - place) * STEPS_A_CPU), /* to the end, past the others */
+        };
+        memcpy(code + length, steps, sizeof steps);
+        length += STEPS_A_CPU;
+    }
+    memcpy(code + length, last, sizeof last);
+    return attach(listener_fd, code, length + LAST);
 }
 
 int steering_sink(const struct address *address)

@@ -12,6 +12,7 @@
 #define RPPROXY_RELOAD_STEERING_H
 
 #include "config/address.h"
+#include "config/cpus.h"
 #include "reload/group.h"
 
 /* New connections to the group of listener_fd go to a random index of range, whichever member of
@@ -21,6 +22,19 @@
  * was answered by a SYN cookie goes to the new range, and is good there.
  * Returns 0 or an errno value (EINVAL for an empty range); the earlier program stays then. */
 int steering_set(int listener_fd, struct steer_range range) __attribute__((warn_unused_result));
+
+/* The listeners of a range as their workers' CPUs tell them apart; group.h says which is whose. */
+struct steer_cpus {
+    const struct cpus *cpus; /* the workers', at least one */
+    unsigned workers;        /* 1 to the range's count */
+    unsigned rotation;       /* of the range */
+};
+
+/* The same, but a connection goes to the listener of the worker on the CPU that took its SYN, to
+ * any of them if they are several. A CPU without a worker has its number's, modulo the workers.
+ * EINVAL also for more CPUs with workers than fit into a program (some 600). */
+int steering_set_by_cpu(int listener_fd, struct steer_range range, const struct steer_cpus *by)
+    __attribute__((warn_unused_result));
 
 /* Opens a sink: a listener of the address's group that hears nothing. A SYN steered to it is
  * dropped without an answer; the client repeats it after a second, and meets who stands there then,

@@ -10,6 +10,7 @@ Suite *carrier_suite(void);
 Suite *channel_suite(void);
 Suite *config_file_suite(void);
 Suite *config_suite(void);
+Suite *cpus_suite(void);
 Suite *end_suite(void);
 Suite *group_suite(void);
 Suite *limit_suite(void);

@@ -44,6 +44,9 @@ START_TEST(ranges)
     range = group_handed_over(3, 2);
     ck_assert_uint_eq(range.first, 3);
     ck_assert_uint_eq(range.count, 2);
+    range = group_shared(3);
+    ck_assert_uint_eq(range.first, 3);
+    ck_assert_uint_eq(range.count, 1);
     range = group_while_closing(2, 2);
     ck_assert_uint_eq(range.first, 3);
     ck_assert_uint_eq(range.count, 1);
@@ -111,6 +114,34 @@ START_TEST(agrees_with_last_moves_into_the_slot)
 }
 END_TEST
 
+START_TEST(position_is_the_inverse_of_standing)
+{
+    for (unsigned own = 1; own <= MOST; own++)
+        for (unsigned rotation = 0; rotation < 2 * MOST; rotation++)
+            for (unsigned i = 0; i < own; i++) {
+                unsigned position = group_position(i, own, rotation);
+
+                ck_assert_uint_lt(position, own);
+                ck_assert_uint_eq(group_standing(position, own, rotation), i);
+            }
+}
+END_TEST
+
+/* Worker i is at place i % cpus: counted by hand. */
+START_TEST(every_worker_has_a_place)
+{
+    for (unsigned cpus = 1; cpus <= MOST; cpus++)
+        for (unsigned workers = 1; workers <= 3 * MOST; workers++)
+            for (unsigned place = 0; place < cpus; place++) {
+                unsigned counted = 0;
+
+                for (unsigned i = 0; i < workers; i++)
+                    counted += i % cpus == place;
+                ck_assert_uint_eq(group_sharers(place, cpus, workers), counted);
+            }
+}
+END_TEST
+
 /* Whichever of the slots below the sinks closes first, new connections meet a sink. */
 START_TEST(sinks_whatever_the_order)
 {
@@ -139,6 +170,8 @@ Suite *group_suite(void)
     tcase_add_test(tests, ranges);
     tcase_add_test(tests, rotation_of_the_header_s_example);
     tcase_add_test(tests, agrees_with_last_moves_into_the_slot);
+    tcase_add_test(tests, position_is_the_inverse_of_standing);
+    tcase_add_test(tests, every_worker_has_a_place);
     tcase_add_test(tests, sinks_whatever_the_order);
     suite_add_tcase(suite, tests);
     return suite;

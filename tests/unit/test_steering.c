@@ -180,6 +180,102 @@ START_TEST(a_newcomer_receives_nothing_while_pinned)
 }
 END_TEST
 
+/* A client on a CPU: over loopback its SYN is taken there. */
+static void go_to(unsigned cpu)
+{
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    ck_assert_int_eq(sched_setaffinity(0, sizeof set, &set), 0);
+}
+
+/* Connects from each CPU. range: where the generation's listeners stand. */
+static void check_cpus(const struct generation *own, struct steer_range range,
+                       const struct cpus *usable, const struct cpus *cpus, unsigned workers,
+                       const struct address *address)
+{
+    const struct steer_cpus by = {cpus, workers, own->rotation};
+
+    ck_assert_int_eq(steering_set_by_cpu(own->listeners[0], range, &by), 0);
+    for (unsigned c = 0; c < usable->count && c < MOST; c++) {
+        unsigned cpu = usable->list[c], place = 0;
+
+        go_to(cpu);
+        while (place < cpus->count && cpus->list[place] != cpu)
+            place++;
+        for (int i = 0; i < 3; i++) {
+            unsigned who = who_accepts(own->listeners, own->count, address);
+
+            ck_assert_uint_lt(who, workers);
+            if (place < cpus->count && place < workers)
+                ck_assert_uint_eq(who % cpus->count, place);
+            else
+                ck_assert_uint_eq(who, cpu % workers);
+        }
+    }
+}
+
+/* All of them, the other way round, and the last one with others that no client is on. */
+static void check_lists(const struct generation *own, struct steer_range range,
+                        const struct cpus *usable, const struct address *address)
+{
+    struct cpus reversed = {.count = usable->count};
+    struct cpus strangers = {.count = 3, .list = {1023, usable->list[usable->count - 1], 1022}};
+
+    for (unsigned i = 0; i < usable->count; i++)
+        reversed.list[i] = usable->list[usable->count - 1 - i];
+    for (unsigned workers = 1; workers <= own->count; workers++) {
+        check_cpus(own, range, usable, usable, workers, address);
+        check_cpus(own, range, usable, &reversed, workers, address);
+        check_cpus(own, range, usable, &strangers, workers, address);
+    }
+}
+
+/* Through handovers, so that every rotation is met. */
+START_TEST(a_cpu_reaches_its_worker)
+{
+    struct address address;
+    struct cpus usable;
+    struct generation old, own;
+
+    if (!loopback_bind(_i, &address))
+        return;
+    cpus_usable(&usable);
+    open_generation(&old, 2, &address);
+    for (unsigned g = 0; g < GENERATIONS; g++) {
+        open_generation(&own, 2 + g % (MOST - 1), &address);
+        check_lists(&own, group_handed_over(old.count, own.count), &usable, &address);
+        for (unsigned closing = old.count; closing-- > 0;)
+            close(old.listeners[group_standing(closing, old.count, old.rotation)]);
+        own.rotation = group_rotation(0, own.count, old.count);
+        check_lists(&own, group_pinned(own.count), &usable, &address);
+        old = own;
+    }
+}
+END_TEST
+
+START_TEST(workers_on_one_cpu_take_turns)
+{
+    struct address address;
+    struct cpus usable;
+    struct generation own;
+    unsigned hits[MOST] = {0};
+
+    if (!loopback_bind(_i, &address))
+        return;
+    cpus_usable(&usable);
+    go_to(usable.list[0]);
+    usable.count = 1;
+    open_generation(&own, 3, &address);
+    check_cpus(&own, group_pinned(3), &usable, &usable, 3, &address);
+    for (int i = 0; i < 200; i++)
+        hits[who_accepts(own.listeners, 3, &address)]++;
+    for (int i = 0; i < 3; i++)
+        ck_assert_uint_gt(hits[i], 0);
+}
+END_TEST
+
 START_TEST(nonsense_is_refused_and_changes_nothing)
 {
     struct address address;
@@ -191,6 +287,10 @@ START_TEST(nonsense_is_refused_and_changes_nothing)
     steer_to_one(listeners[0], 1);
     ck_assert_int_eq(steering_set(listeners[0], (struct steer_range){.first = 0, .count = 0}),
                      EINVAL);
+    const struct cpus none = {0}, one = {.count = 1};
+    const struct steer_cpus wrong[] = {{&none, 1, 0}, {&one, 0, 0}, {&one, 3, 0}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        ck_assert_int_eq(steering_set_by_cpu(listeners[0], group_pinned(2), &wrong[i]), EINVAL);
     ck_assert_uint_eq(who_accepts(listeners, 2, &address), 1);
     ck_assert_int_eq(steering_set(-1, group_pinned(1)), EBADF);
     ck_assert_int_ne(steering_set(unix_socket, group_pinned(1)), 0);
@@ -354,6 +454,8 @@ Suite *steering_suite(void)
     tcase_add_loop_test(tests, an_index_at_which_nobody_stands_reaches_those_who_are_there, 0,
                         LOOPBACK_BINDS);
     tcase_add_loop_test(tests, a_newcomer_receives_nothing_while_pinned, 0, LOOPBACK_BINDS);
+    tcase_add_loop_test(tests, a_cpu_reaches_its_worker, 0, LOOPBACK_BINDS);
+    tcase_add_loop_test(tests, workers_on_one_cpu_take_turns, 0, LOOPBACK_BINDS);
     tcase_add_test(tests, nonsense_is_refused_and_changes_nothing);
     tcase_add_loop_test(tests, a_sink_hears_no_syn, 0, LOOPBACK_BINDS);
     tcase_add_loop_test(tests, a_bind_ends_behind_sinks, 0, LOOPBACK_BINDS);
