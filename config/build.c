@@ -155,19 +155,93 @@ static void check_claims(struct builder *builder, struct claims *claims, const c
 
 /* --- binds and servers --------------------------------------------------------------------- */
 
+static const char blanks[] = " \t";
+
+/* accept= or steer=, each of them once; modes: two words, of the first and second value. */
+static bool read_mode(struct builder *builder, const struct entry *entry, const char *word,
+                      const char *const modes[2], unsigned *mode, bool *given)
+{
+    const char *value = strchr(word, '=') + 1;
+    int length = (int)(value - 1 - word);
+    if (*given) {
+        problem_add(builder->problems, entry->place, "bind: %.*s is given twice", length, word);
+        return false;
+    }
+    *given = true;
+    for (*mode = 0; *mode < 2; ++*mode)
+        if (strcmp(value, modes[*mode]) == 0)
+            return true;
+    problem_add(builder->problems, entry->place, "bind: %.*s '%s' must be %s or %s", length, word,
+                value, modes[0], modes[1]);
+    return false;
+}
+
+static void unknown_bind_attribute(struct builder *builder, const struct entry *entry,
+                                   const char *word)
+{
+    char hint[SUGGEST_TEXT_MAX];
+    char *name = memory_copy_n(word, strcspn(word, "="));
+    struct suggestion suggestion = suggest_begin(name);
+    suggest_offer(&suggestion, "accept");
+    suggest_offer(&suggestion, "steer");
+    problem_add(builder->problems, entry->place, "bind: unknown attribute '%s'%s; %s", name,
+                suggest_text(&suggestion, hint), "known are accept=MODE and steer=MODE");
+    free(name);
+}
+
+/* ADDRESS [accept=MODE] [steer=MODE]; words is the value, and is cut apart. */
+static bool read_bind(struct builder *builder, const struct entry *entry, char *words,
+                      struct bind_conf *bind)
+{
+    static const char *const accepts[] = {"sharded", "shared"};
+    static const char *const steers[] = {"hash", "cpu"};
+    char *rest;
+    const char *address = strtok_r(words, blanks, &rest);
+    const char *wrong = address_parse(address, &bind->address);
+    unsigned accept = ACCEPT_SHARDED;
+    unsigned steer = STEER_HASH;
+    bool accept_given = false;
+    bool steer_given = false;
+    bool good = !wrong;
+    if (wrong)
+        problem_add(builder->problems, entry->place, "bind: '%s': %s", address, wrong);
+    for (const char *word; (word = strtok_r(NULL, blanks, &rest));)
+        if (strncmp(word, "accept=", 7) == 0) {
+            good &= read_mode(builder, entry, word, accepts, &accept, &accept_given);
+        } else if (strncmp(word, "steer=", 6) == 0) {
+            good &= read_mode(builder, entry, word, steers, &steer, &steer_given);
+        } else {
+            unknown_bind_attribute(builder, entry, word);
+            good = false;
+        }
+    if (!good)
+        return false;
+    bool is_unix = address_is_unix(&bind->address);
+    if (is_unix && accept_given && accept == ACCEPT_SHARDED)
+        wrong = "accept=sharded: all workers share the one socket of a Unix path";
+    else if (steer_given && is_unix)
+        wrong = "steer: a Unix path has one socket, and nothing to choose from";
+    else if (steer_given && accept == ACCEPT_SHARED)
+        wrong = "steer: with accept=shared there is one socket, and nothing to choose from";
+    if (wrong)
+        problem_add(builder->problems, entry->place, "bind: %s", wrong);
+    bind->accept = is_unix ? ACCEPT_SHARED : (enum accept_mode)accept;
+    bind->steer = (enum steer_mode)steer;
+    address_format(&bind->address, bind->text);
+    return !wrong;
+}
+
 static void add_bind(struct builder *builder, struct frontend_conf *frontend,
                      const struct entry *entry)
 {
     struct bind_conf bind = {.line = entry->place.line};
-    const char *wrong = address_parse(entry->value, &bind.address);
-    if (wrong) {
-        problem_add(builder->problems, entry->place, "bind: '%s': %s", entry->value, wrong);
-        return;
+    char *words = memory_copy(entry->value);
+    if (read_bind(builder, entry, words, &bind)) {
+        frontend->binds[frontend->bind_count] = bind;
+        add_claim(&builder->binds, frontend->binds[frontend->bind_count].text, entry->place, NULL);
+        frontend->bind_count++;
     }
-    address_format(&bind.address, bind.text);
-    frontend->binds[frontend->bind_count] = bind;
-    add_claim(&builder->binds, frontend->binds[frontend->bind_count].text, entry->place, NULL);
-    frontend->bind_count++;
+    free(words);
 }
 
 static bool read_attribute(struct builder *builder, const struct entry *entry, const char *word,
@@ -202,7 +276,6 @@ static bool read_attribute(struct builder *builder, const struct entry *entry, c
 static bool read_server(struct builder *builder, const struct entry *entry, char *words,
                         struct server_conf *server)
 {
-    static const char blanks[] = " \t";
     char *rest;
     const char *name = strtok_r(words, blanks, &rest);
     const char *address = name ? strtok_r(NULL, blanks, &rest) : NULL;

@@ -3,6 +3,7 @@
 #define RPPROXY_CONFIG_CONFIG_H
 
 #include "config/address.h"
+#include "config/cpus.h"
 #include "config/log.h"
 
 #include <stdbool.h>
@@ -12,10 +13,24 @@
 /* Times are in milliseconds everywhere in this room. */
 typedef uint64_t millis;
 
+/* How the workers come by the connections of a bind. */
+enum accept_mode {
+    ACCEPT_SHARDED, /* each has a listening socket of its own, and the kernel deals them out */
+    ACCEPT_SHARED,  /* all wait on one, and whoever is idle takes the next; always of a Unix bind */
+};
+
+/* How they are dealt out among sockets. */
+enum steer_mode {
+    STEER_HASH, /* evenly */
+    STEER_CPU,  /* by the CPU that took the SYN */
+};
+
 struct bind_conf {
     struct address address;
     char text[ADDRESS_TEXT_MAX]; /* canonical: names this bind across generations */
-    unsigned line;               /* in the file that names it, which may be an included one */
+    enum accept_mode accept;
+    enum steer_mode steer; /* of ACCEPT_SHARDED */
+    unsigned line;         /* in the file that names it, which may be an included one */
 };
 
 struct server_conf {
@@ -55,11 +70,12 @@ enum drain { DRAIN_HANDOFF, DRAIN_WAIT };
 enum removed { REMOVED_KEEP, REMOVED_DRAIN, REMOVED_CLOSE };
 
 struct config {
-    char *file;       /* as given; the text of messages */
-    unsigned workers; /* 0: one for each CPU the process may use */
-    char *user;       /* NULL: stay who we are */
-    char *control;    /* absolute path; never NULL (see config_default_control) */
-    char *pidfile;    /* absolute path, or NULL */
+    char *file;           /* as given; the text of messages */
+    unsigned workers;     /* 0: one for each CPU of affinity, else that the process may use */
+    struct cpus affinity; /* worker i stays on the i-th, and then from the first; none: anywhere */
+    char *user;           /* NULL: stay who we are */
+    char *control;        /* absolute path; never NULL (see config_default_control) */
+    char *pidfile;        /* absolute path, or NULL */
     enum log_target log_target;
     char *log_path;
     enum log_level log_level;

@@ -44,6 +44,12 @@ static const struct option table[] = {
      .zero = "auto",
      .initial = "auto",
      .help = "threads that serve; auto: one for each CPU the process may use"},
+    {.name = "cpu-affinity",
+     .sections = IN(SECTION_GLOBAL),
+     OF_CONFIG(affinity),
+     .type = OPTION_CPUS,
+     .initial = "no",
+     .help = "each worker stays on one CPU: of all that the process may use, or of a list"},
     {.name = "user",
      .sections = IN(SECTION_GLOBAL),
      OF_CONFIG(user),
@@ -153,7 +159,7 @@ static const struct option table[] = {
      OF_FRONTEND(binds),
      .type = OPTION_BIND,
      .repeated = true,
-     .help = "an address at which clients come in"},
+     .help = "an address at which clients come in: HOST:PORT, [IPV6]:PORT or unix:/PATH"},
     {.name = "backend",
      .sections = IN(SECTION_FRONTEND),
      OF_FRONTEND(backend),
@@ -276,8 +282,11 @@ const char *option_values(const struct option *option, char text[static OPTION_T
     case OPTION_LOG:
         form = "stderr, syslog, journal or file:/PATH";
         break;
+    case OPTION_CPUS:
+        form = "no, yes or LIST";
+        break;
     case OPTION_BIND:
-        form = "HOST:PORT, [IPV6]:PORT or unix:/PATH";
+        form = "ADDRESS [accept=sharded|shared] [steer=hash|cpu]";
         break;
     case OPTION_SERVER:
         form = "NAME ADDRESS [weight=N]";
@@ -344,6 +353,17 @@ static const char *set_log(const struct option *option, const char *value, struc
     return must_be(option);
 }
 
+static const char *set_cpus(const char *value, struct cpus *cpus)
+{
+    if (strcmp(value, "no") == 0)
+        cpus->count = 0;
+    else if (strcmp(value, "yes") == 0)
+        cpus_usable(cpus);
+    else
+        return cpus_parse(value, cpus);
+    return NULL;
+}
+
 static const char *set_unsigned(const struct option *option, const char *value, unsigned *member)
 {
     uint64_t number;
@@ -395,6 +415,8 @@ const char *option_set(const struct option *option, const char *value, void *own
         return set_enum(option, value, member);
     case OPTION_LOG:
         return set_log(option, value, owner);
+    case OPTION_CPUS:
+        return set_cpus(value, member);
     case OPTION_NAME:
         if (!is_name(value))
             return "may hold " NAME_RULE;

@@ -28,6 +28,7 @@ enum option_type {
     OPTION_NAME,     /* [A-Za-z0-9_.-]; char * */
     OPTION_PATH,     /* absolute; char * */
     OPTION_LOG,      /* struct config's log_target and log_path */
+    OPTION_CPUS,     /* struct cpus */
     OPTION_BACKEND,  /* a reference; resolved when all sections are known */
     OPTION_BIND,     /* struct bind_conf */
     OPTION_SERVER,   /* struct server_conf */

@@ -20,7 +20,7 @@ static void on_readable(struct watch *watch, uint32_t events)
     (void)listener_accept(listener, 1 + listener->worker->poller.count / EVENTS_PER_ACCEPT);
 }
 
-int listener_add(struct worker *worker, int fd, struct frontend *frontend,
+int listener_add(struct worker *worker, int fd, bool shared, struct frontend *frontend,
                  const struct bind_conf *bind)
 {
     struct listener *listener = calloc(1, sizeof *listener);
@@ -30,6 +30,7 @@ int listener_add(struct worker *worker, int fd, struct frontend *frontend,
     listener->frontend = frontend;
     listener->bind = bind;
     listener->fd = fd;
+    listener->shared = shared;
     listener->watch.on_ready = on_readable;
     TAILQ_INSERT_TAIL(&worker->listeners, listener, link);
     return 0;
@@ -62,7 +63,8 @@ void listener_resume(struct listener *listener)
     stop_waiting(listener);
     if (listener->watched)
         return;
-    int error = poller_add(&listener->worker->poller, listener->fd, EPOLLIN, &listener->watch);
+    int error = poller_add(&listener->worker->poller, listener->fd,
+                           listener->shared ? EPOLLIN | EPOLLEXCLUSIVE : EPOLLIN, &listener->watch);
     if (error) {
         worker_starve(listener->worker, error);
         return;

@@ -94,10 +94,10 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
     return proxy;
 }
 
-int proxy_add_listener(struct proxy *proxy, unsigned worker, int fd, size_t frontend,
+int proxy_add_listener(struct proxy *proxy, unsigned worker, int fd, bool shared, size_t frontend,
                        const struct bind_conf *bind)
 {
-    return listener_add(&proxy->workers[worker], fd, &proxy->frontends[frontend], bind);
+    return listener_add(&proxy->workers[worker], fd, shared, &proxy->frontends[frontend], bind);
 }
 
 int proxy_start(struct proxy *proxy)

@@ -55,8 +55,9 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
                         unsigned max_sessions, struct event_base *base,
                         const struct proxy_events *events) __attribute__((warn_unused_result));
 
-/* Gives a listening socket, which stays the caller's, to one worker. Before proxy_start(). */
-int proxy_add_listener(struct proxy *proxy, unsigned worker, int fd, size_t frontend,
+/* Gives a listening socket, which stays the caller's, to one worker; shared: also to others, each
+ * of them told so. Before proxy_start(). */
+int proxy_add_listener(struct proxy *proxy, unsigned worker, int fd, bool shared, size_t frontend,
                        const struct bind_conf *bind) __attribute__((warn_unused_result));
 
 /* Starts the threads; nothing is accepted yet. Returns 0 or an errno value. */

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -176,6 +177,7 @@ static void on_listen(void *arg)
         break;
     case LISTENING_OPEN:
     case LISTENING_RETIRED:
+        rest(worker); /* so that who watches already looks again */
         listen_again(worker);
         break;
     case LISTENING_OVER:
@@ -313,13 +315,33 @@ int worker_open(struct worker *worker, struct proxy *proxy, unsigned index)
     return error;
 }
 
+/* On its CPU from its first instruction on. */
+static int create_thread(struct worker *worker)
+{
+    const struct cpus *affinity = &worker->proxy->config->affinity;
+    pthread_attr_t attributes;
+    int error = pthread_attr_init(&attributes);
+    if (error)
+        return error;
+    if (affinity->count) {
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        CPU_SET(affinity->list[worker->index % affinity->count], &set);
+        error = pthread_attr_setaffinity_np(&attributes, sizeof set, &set);
+    }
+    if (!error)
+        error = pthread_create(&worker->thread, &attributes, run, worker);
+    pthread_attr_destroy(&attributes);
+    return error;
+}
+
 int worker_start(struct worker *worker)
 {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     worker->now = 0;
-    int error = pthread_create(&worker->thread, NULL, run, worker);
+    int error = create_thread(worker);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     worker->started = error == 0;
     return error;

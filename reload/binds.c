@@ -6,7 +6,6 @@
 #include "reload/steering.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,47 +116,52 @@ static int open_tcp(struct bound *bound, unsigned count)
     bound->fds = calloc(count, sizeof *bound->fds);
     if (!bound->fds)
         return ENOMEM;
-    for (; bound->count < count; bound->count++) {
+    while (bound->sockets < count) {
         int fd = socket_bind(&bound->conf->address);
         if (fd < 0)
             return -fd;
-        bound->fds[bound->count] = fd;
+        bound->fds[bound->sockets++] = fd;
     }
-    bound->sockets = count;
     return 0;
 }
 
-static void steer(const struct bound *bound, struct steer_range range)
+/* New connections go to our listeners, which stand at range, as the bind wants it. */
+static int spread(const struct binds *binds, const struct bound *bound, struct steer_range range,
+                  unsigned rotation)
 {
-    int error = steering_set(bound->fds[0], range);
+    if (bound->conf->accept == ACCEPT_SHARED)
+        return steering_set(bound->fds[0], group_shared(range.first));
+    if (bound->conf->steer == STEER_HASH || binds->cpus.count == 0)
+        return steering_set(bound->fds[0], range);
+    const struct steer_cpus by = {.cpus = &binds->cpus,
+                                  .workers = binds->workers < bound->sockets ? binds->workers
+                                                                             : bound->sockets,
+                                  .rotation = rotation};
+    return steering_set_by_cpu(bound->fds[0], range, &by);
+}
+
+static int pin_to_us(const struct binds *binds, const struct bound *bound)
+{
+    return spread(binds, bound, group_pinned(bound->sockets), bound->rotation);
+}
+
+static void told(const struct bound *bound, int error)
+{
     if (error)
         log_warning("%s: cannot steer: %s", bound->conf->text, strerror(error));
 }
 
-static int listen_tcp(struct bound *bound)
+static int listen_tcp(const struct binds *binds, struct bound *bound)
 {
     int error = 0;
     for (unsigned i = 0; i < bound->sockets && !error; i++)
         error = socket_listen(bound->fds[i]);
     if (!error && bound->ordered)
-        steer(bound, group_pinned(bound->sockets)); /* whoever joins it later gets nothing */
+        told(bound, pin_to_us(binds, bound)); /* whoever joins it later gets nothing */
     return error;
 }
 
-/* So that every worker has a descriptor to watch. */
-static int add_copies(struct bound *bound, unsigned workers)
-{
-    while (bound->count < workers) {
-        int copy = fcntl(bound->fds[bound->count % bound->sockets], F_DUPFD_CLOEXEC, 0);
-        if (copy < 0)
-            return errno;
-        bound->fds[bound->count++] = copy;
-    }
-    return 0;
-}
-
-/* One socket, of which every worker watches a copy. */
-static int open_unix(struct bound *bound, unsigned workers)
+static int open_unix(struct bound *bound)
 {
     const char *path = bound->conf->address.un.sun_path;
     struct address address = {.length = sizeof address.un};
@@ -165,7 +169,7 @@ static int open_unix(struct bound *bound, unsigned workers)
     int length = snprintf(address.un.sun_path, sizeof address.un.sun_path, "%s.%d", path, getpid());
     if (length < 0 || (size_t)length >= sizeof address.un.sun_path)
         return ENAMETOOLONG;
-    bound->fds = calloc(workers, sizeof *bound->fds);
+    bound->fds = calloc(1, sizeof *bound->fds);
     bound->temporary = strdup(address.un.sun_path);
     if (!bound->fds || !bound->temporary)
         return ENOMEM;
@@ -176,49 +180,52 @@ static int open_unix(struct bound *bound, unsigned workers)
         bound->temporary = NULL;
         return -fd;
     }
-    bound->fds[bound->count++] = fd;
-    bound->sockets = 1;
+    bound->fds[bound->sockets++] = fd;
     struct stat status;
     if (stat(bound->temporary, &status))
         return errno;
     bound->inode = status.st_ino;
-    int error = socket_listen(fd);
-    return error ? error : add_copies(bound, workers);
+    return socket_listen(fd);
 }
 
 /* Takes the predecessor's very sockets. */
-static int adopt(struct bound *bound, struct offered *offered, unsigned workers)
+static int adopt(struct bound *bound, struct offered *offered)
 {
-    unsigned count = offered->fd_count > workers ? offered->fd_count : workers;
-    bound->fds = calloc(count, sizeof *bound->fds);
+    bound->fds = calloc(offered->fd_count, sizeof *bound->fds);
     if (!bound->fds)
         return ENOMEM;
-    for (; bound->count < offered->fd_count; bound->count++) {
-        bound->fds[bound->count] = offered->fds[bound->count];
-        offered->fds[bound->count] = -1;
+    for (; bound->sockets < offered->fd_count; bound->sockets++) {
+        bound->fds[bound->sockets] = offered->fds[bound->sockets];
+        offered->fds[bound->sockets] = -1;
     }
-    bound->sockets = offered->fd_count;
     bound->rotation = offered->rotation;
     bound->ordered = offered->ordered;
-    return add_copies(bound, workers);
+    return 0;
 }
 
-static int open_bound(struct bound *bound, struct offered *offered, unsigned workers)
+static unsigned sockets_wanted(const struct bound *bound, unsigned workers)
+{
+    return bound->conf->accept == ACCEPT_SHARDED && workers > GROUP_MIN ? workers : GROUP_MIN;
+}
+
+static int open_bound(struct bound *bound, struct offered *offered, const struct opening *opening)
 {
     const struct address *address = &bound->conf->address;
     int error;
     if (is_unix(bound)) {
         bound->way = BIND_RENAME;
         error = offered ? 0 : probe_unix(address);
-        return error ? error : open_unix(bound, workers);
+        return error ? error : open_unix(bound);
     }
     if (offered && offered->fd_count) {
         bound->way = BIND_PASS;
-        return adopt(bound, offered, workers);
+        return adopt(bound, offered);
     }
     error = offered ? 0 : probe_tcp(address);
     bound->ordered = !offered;
-    return error ? error : open_tcp(bound, workers > GROUP_MIN ? workers : GROUP_MIN);
+    if (error)
+        return error;
+    return open_tcp(bound, sockets_wanted(bound, opening->workers));
 }
 
 /* The order of listen() is the order in the groups, so nothing listens before all are bound. */
@@ -229,7 +236,7 @@ static void listen_all(struct binds *binds, const struct offer *offer, struct op
         struct offered *offered = offer_find(offer, bound->conf->text);
         if (is_unix(bound) || (offered && offered->fd_count))
             continue;
-        int error = listen_tcp(bound);
+        int error = listen_tcp(binds, bound);
         if (error)
             complain(opening, bound->conf, error);
     }
@@ -255,12 +262,16 @@ struct binds *binds_open(const struct config *config, unsigned workers, struct o
         report("out of memory", arg);
         return NULL;
     }
+    binds->workers = workers;
+    binds->cpus = config->affinity;
+    if (binds->cpus.count == 0)
+        cpus_usable(&binds->cpus);
     for (size_t f = 0; f < config->frontend_count; f++)
         for (size_t b = 0; b < config->frontends[f].bind_count; b++) {
             struct bound *bound = &binds->list[binds->count++];
             bound->conf = &config->frontends[f].binds[b];
             bound->frontend = f;
-            int error = open_bound(bound, offer_find(offer, bound->conf->text), workers);
+            int error = open_bound(bound, offer_find(offer, bound->conf->text), &opening);
             if (error)
                 complain(&opening, bound->conf, error);
         }
@@ -276,12 +287,16 @@ int binds_give(const struct binds *binds, struct proxy *proxy)
 {
     for (size_t i = 0; i < binds->count; i++) {
         const struct bound *bound = &binds->list[i];
-        for (unsigned j = 0; j < bound->count; j++) {
-            int error = proxy_add_listener(proxy, j % proxy->worker_count, bound->fds[j],
-                                           bound->frontend, bound->conf);
-            if (error)
-                return error;
-        }
+        bool shared = bound->conf->accept == ACCEPT_SHARED || bound->sockets < proxy->worker_count;
+        for (unsigned j = 0; j < bound->sockets; j++)
+            for (unsigned worker = 0; worker < proxy->worker_count; worker++) {
+                if (!shared && worker != j % proxy->worker_count)
+                    continue;
+                int error = proxy_add_listener(proxy, worker, bound->fds[j], shared,
+                                               bound->frontend, bound->conf);
+                if (error)
+                    return error;
+            }
     }
     return 0;
 }
@@ -320,6 +335,17 @@ void binds_publish(struct binds *binds)
     }
 }
 
+void binds_spread(struct binds *binds, const struct offer *offer)
+{
+    for (size_t i = 0; i < binds->count; i++) {
+        const struct bound *bound = &binds->list[i];
+        const struct offered *offered = offer_find(offer, bound->conf->text);
+        if (offered && offered->fd_count == 0 && !is_unix(bound))
+            told(bound, spread(binds, bound, group_handed_over(offered->listeners, bound->sockets),
+                               bound->rotation));
+    }
+}
+
 /* NULL: the group holds our listeners, so many successors', and no other; else what is wrong. */
 static const char *company(const struct bound *bound, unsigned successors)
 {
@@ -330,13 +356,13 @@ static const char *company(const struct bound *bound, unsigned successors)
 }
 
 /* NULL: the bind can be steered; else why not. */
-static const char *pin(struct bound *bound)
+static const char *pin(const struct binds *binds, struct bound *bound)
 {
     bool disturbed = bound->disturbed;
     bound->disturbed = false;
     if (!bound->ordered)
         return "the order of its sockets is not known";
-    if (steering_set(bound->fds[0], group_pinned(bound->sockets)))
+    if (pin_to_us(binds, bound))
         return "the kernel takes no steering program";
     if (disturbed)
         return "another program listened there as well";
@@ -350,7 +376,7 @@ void binds_pin(struct binds *binds, void (*report)(const char *line, void *arg),
         bound->successors = 0;
         if (is_unix(bound))
             continue;
-        const char *why = pin(bound);
+        const char *why = pin(binds, bound);
         bound->way = why ? BIND_PASS : BIND_STEER;
         if (!why)
             continue;
@@ -443,7 +469,7 @@ void binds_take_back(struct binds *binds)
             continue;
         }
         if (bound->way == BIND_STEER || bound->sink_count)
-            steer(bound, group_pinned(bound->sockets));
+            told(bound, pin_to_us(binds, bound));
         close_sinks(bound);
     }
 }
@@ -488,7 +514,7 @@ void binds_silence(struct binds *binds, bool alone)
                 (void)unlink(path_of(bound));
             continue;
         }
-        if (bound->successors || bound->count == 0)
+        if (bound->successors || bound->sockets == 0)
             continue;
         const char *why = company(bound, 0);
         if (why)
@@ -504,7 +530,7 @@ unsigned binds_queued(const struct binds *binds)
     unsigned queued = 0;
     for (size_t i = 0; i < binds->count; i++) {
         const struct bound *bound = &binds->list[i];
-        for (unsigned j = 0; will_close(bound) && j < bound->count; j++) {
+        for (unsigned j = 0; will_close(bound) && j < bound->sockets; j++) {
             int here = listener_queue(bound->fds[j]);
             queued += here > 0 ? (unsigned)here : 0;
         }
@@ -514,8 +540,6 @@ unsigned binds_queued(const struct binds *binds)
 
 static void close_bound(struct bound *bound)
 {
-    while (bound->count > bound->sockets)
-        close(bound->fds[--bound->count]);
     for (unsigned index = bound->sockets; index-- > 0;) {
         int fd = bound->fds[group_standing(index, bound->sockets, bound->rotation)];
         if (bound->way == BIND_STEER && bound->successors >= GROUP_MIN &&
@@ -523,7 +547,7 @@ static void close_bound(struct bound *bound)
             log_warning("%s: cannot steer past a closing listener", bound->conf->text);
         close(fd);
     }
-    bound->count = bound->sockets = 0;
+    bound->sockets = 0;
     close_sinks(bound);
 }
 
@@ -538,7 +562,7 @@ void binds_settle(struct binds *binds, const struct offer *offer, bool orderly)
     for (size_t i = 0; i < binds->count; i++) {
         struct bound *bound = &binds->list[i];
         const struct offered *offered = offer_find(offer, bound->conf->text);
-        if (!offered || is_unix(bound) || bound->count == 0)
+        if (!offered || is_unix(bound) || bound->sockets == 0)
             continue;
         if (offered->fd_count)
             continue; /* the group is as it was */
@@ -546,7 +570,7 @@ void binds_settle(struct binds *binds, const struct offer *offer, bool orderly)
         bound->way = orderly ? BIND_STEER : BIND_PASS;
         if (orderly)
             bound->rotation = group_rotation(bound->rotation, bound->sockets, offered->listeners);
-        steer(bound, orderly ? group_pinned(bound->sockets) : by_hash);
+        told(bound, orderly ? pin_to_us(binds, bound) : steering_set(bound->fds[0], by_hash));
     }
 }
 
@@ -556,7 +580,7 @@ void binds_free(struct binds *binds)
         return;
     for (size_t i = 0; i < binds->count; i++) {
         struct bound *bound = &binds->list[i];
-        for (unsigned j = 0; j < bound->count; j++)
+        for (unsigned j = 0; j < bound->sockets; j++)
             close(bound->fds[j]);
         close_sinks(bound);
         if (bound->temporary)

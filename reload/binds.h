@@ -20,9 +20,8 @@ enum bind_way {
 struct bound {
     const struct bind_conf *conf;
     size_t frontend;   /* index in the config */
-    int *fds;          /* the sockets, in the order of listen(), and then copies of them */
-    unsigned count;    /* of fds */
-    unsigned sockets;  /* how many of them are no copies */
+    int *fds;          /* the sockets, in the order of listen() */
+    unsigned sockets;  /* of them; GROUP_MIN where workers share one, and 1 of a Unix path */
     unsigned rotation; /* of the group, as group.h has it */
     bool ordered;      /* the rotation is known, and the group is steered to us */
     enum bind_way way; /* how it came to us, and is likely to go; chosen by binds_pin() */
@@ -40,6 +39,8 @@ struct bound {
 struct binds {
     struct bound *list;
     size_t count;
+    unsigned workers;
+    struct cpus cpus; /* the workers', as steering.h has them */
 };
 
 /* What a predecessor handed over of one bind. */
@@ -61,22 +62,31 @@ struct offer {
 struct offered *offer_find(const struct offer *offer, const char *text);
 void offer_free(struct offer *offer);
 
-/* Opens every bind of config, or none: the listeners a bind has are the worker count's, and
- * GROUP_MIN at least; what offer holds descriptors for is taken over. A Unix socket listens under
- * a temporary name until binds_publish(). Without an offer (a cold start) an address on which
+/* Opens every bind of config, or none: the listeners a sharded bind has are the worker count's, and
+ * GROUP_MIN at least, those of a shared one GROUP_MIN (group.h says why); what offer holds
+ * descriptors for is taken over, however many they are. A Unix socket listens under a temporary
+ * name until binds_publish(). Without an offer (a cold start) an address on which
  * anybody listens is refused, even where SO_REUSEPORT would let us join.
  * On failure tells each error to report ("FILE:LINE: ..."), and returns NULL. */
 struct binds *binds_open(const struct config *config, unsigned workers, struct offer *offer,
                          void (*report)(const char *line, void *arg), void *arg)
     __attribute__((warn_unused_result));
 
-/* Spreads the listeners over the proxy's workers. Returns 0 or an errno value. */
+/* Spreads the listeners over the proxy's workers: of a sharded bind listener i goes to worker i,
+ * modulo their number; all listeners of a shared one go to all workers, and so do those of a
+ * sharded one that has too few of them, as a predecessor passed them. Returns 0 or an errno value.
+ */
 int binds_give(const struct binds *binds, struct proxy *proxy) __attribute__((warn_unused_result));
 
 struct bound *binds_find(const struct binds *binds, const char *text);
 
 /* Unix sockets take their paths. Errors are logged. */
 void binds_publish(struct binds *binds);
+
+/* Our predecessor, whose offer it was, has steered the groups to our listeners, to any of them:
+ * from now on as each bind wants it. To be called before it is told that we serve, since it steers
+ * again when it closes. */
+void binds_spread(struct binds *binds, const struct offer *offer);
 
 /* Before a successor is launched: every group is pinned to us, so that the successor may listen
  * and yet receive nothing, and each bind's way is chosen. Steering is trusted only where the

@@ -14,7 +14,6 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,12 +50,33 @@ void generation_exit(struct generation *generation, int exit_status)
     event_base_loopbreak(generation->base);
 }
 
-static unsigned usable_cpus(void)
+static unsigned choose_workers(const struct config *config)
 {
-    cpu_set_t cpus;
-    if (sched_getaffinity(0, sizeof cpus, &cpus))
-        return 1;
-    return (unsigned)CPU_COUNT(&cpus);
+    struct cpus usable;
+    if (config->workers)
+        return config->workers;
+    if (config->affinity.count)
+        return config->affinity.count;
+    cpus_usable(&usable);
+    return usable.count ? usable.count : 1;
+}
+
+/* What can be done, and is hardly meant. */
+static void warn_of_affinity(const struct generation *generation)
+{
+    const struct config *config = generation->config;
+    char text[CPUS_TEXT_MAX];
+    if (config->affinity.count && generation->workers > config->affinity.count)
+        log_warning("cpu-affinity: %u workers share CPU %s", generation->workers,
+                    cpus_format(&config->affinity, text));
+    for (size_t i = 0; i < config->frontend_count && config->affinity.count == 0; i++)
+        for (size_t j = 0; j < config->frontends[i].bind_count; j++)
+            if (config->frontends[i].binds[j].steer == STEER_CPU) {
+                log_warning("%s: steer=cpu without cpu-affinity: workers are not on the CPUs they "
+                            "serve",
+                            config->frontends[i].binds[j].text);
+                return;
+            }
 }
 
 static void choose_max_sessions(struct generation *generation)
@@ -147,6 +167,7 @@ bool generation_prepare(struct generation *generation, struct offer *offer)
     snprintf(tag, sizeof tag, "generation %u", generation->number);
     log_set_tag(tag);
     choose_max_sessions(generation);
+    warn_of_affinity(generation);
     if (!prepare_files(generation)) {
         generation->exit_status = EXIT_OTHER;
         return false;
@@ -502,7 +523,7 @@ static bool settle_identity(struct generation *generation)
         generation_report(line, generation);
         return false;
     }
-    generation->workers = config->workers ? config->workers : usable_cpus();
+    generation->workers = choose_workers(config);
     generation->elders.max = config->max_generations;
     return true;
 }

@@ -109,6 +109,7 @@ static void conclude(struct handover *handover, int outcome)
         end(handover, status, text);
         return;
     }
+    proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
     generation->handover = NULL;
     handover_free(handover);
     generation_rolled_back(generation, text);

@@ -51,7 +51,7 @@ static json_t *binds_json(const struct generation *generation)
             list, json_pack("{s:o, s:s, s:i, s:s}", "address",
                             text_json(bound->conf->text, strlen(bound->conf->text)), "frontend",
                             generation->config->frontends[bound->frontend].name, "listeners",
-                            (int)bound->count, "handover", handover_name(bound->way)));
+                            (int)bound->sockets, "handover", handover_name(bound->way)));
     }
     return list;
 }

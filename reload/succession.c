@@ -120,6 +120,7 @@ static void predecessor_closed(struct succession *succession, const struct messa
 {
     struct generation *generation = succession->generation;
     binds_settle(generation->binds, &succession->offer, true);
+    proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
     struct channel *channel = succession->channel;
     succession->channel = NULL;
     elders_add(&generation->elders, channel, about);
@@ -142,6 +143,7 @@ static void on_message(const struct received *message, void *arg)
     case MESSAGE_COMMIT:
         if (succession->state == SUCCESSION_PREPARED) {
             succession->state = SUCCESSION_SERVING;
+            binds_spread(generation->binds, &succession->offer);
             generation_serve(generation);
             channel_send(succession->channel, MESSAGE_ACTIVE, NULL, 0, NULL, 0);
         }
@@ -203,6 +205,8 @@ static void on_lost(const char *wrong, void *arg)
     binds_settle(generation->binds, &succession->offer, false);
     if (prepared)
         generation_serve(generation);
+    else
+        proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
     over(succession);
 }
 

@@ -17,13 +17,22 @@ static const struct {
     const char *name;
     Suite *(*make)(void);
 } suites[] = {
-    {"harness", harness_suite},   {"relay", relay_suite},
-    {"servers", servers_suite},   {"commands", commands_suite},
-    {"refusals", refusals_suite}, {"users", users_suite},
-    {"churn", churn_suite},       {"long_sessions", long_sessions_suite},
-    {"programs", programs_suite}, {"kills", kills_suite},
-    {"fallback", fallback_suite}, {"late_handshakes", late_handshakes_suite},
+    /* clang-format off: one a line */
+    {"harness", harness_suite},
+    {"relay", relay_suite},
+    {"servers", servers_suite},
+    {"workers", workers_suite},
+    {"commands", commands_suite},
+    {"refusals", refusals_suite},
+    {"users", users_suite},
+    {"churn", churn_suite},
+    {"long_sessions", long_sessions_suite},
+    {"programs", programs_suite},
+    {"kills", kills_suite},
+    {"fallback", fallback_suite},
+    {"late_handshakes", late_handshakes_suite},
     {"handoff", handoff_suite},
+    /* clang-format on */
 };
 
 enum { TESTS_MAX = 64 };

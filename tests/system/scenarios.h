@@ -16,6 +16,7 @@ Suite *refusals_suite(void);
 Suite *users_suite(void);
 Suite *relay_suite(void);
 Suite *servers_suite(void);
+Suite *workers_suite(void);
 Suite *commands_suite(void);
 
 #endif

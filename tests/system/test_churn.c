@@ -21,13 +21,24 @@ struct scene {
     uint16_t port;
 };
 
-static void configure(const struct scene *scene, unsigned workers, const char *more_binds)
+/* How connections are accepted: what is said of it in [global], and after the address. */
+struct mode {
+    const char *global, *bind;
+};
+
+static void configure_mode(const struct scene *scene, unsigned workers, const struct mode *mode,
+                           const char *more_binds)
 {
     proxy_configure(&scene->proxy,
-                    "workers = %u\n[listen main]\nbind = 127.0.0.1:%u\n%s"
+                    "workers = %u\n%s[listen main]\nbind = 127.0.0.1:%u%s\n%s"
                     "server = a 127.0.0.1:%u\nserver = b 127.0.0.1:%u\n",
-                    workers, scene->port, more_binds, origin_port(scene->origin),
-                    origin_port(scene->origin));
+                    workers, mode->global, scene->port, mode->bind, more_binds,
+                    origin_port(scene->origin), origin_port(scene->origin));
+}
+
+static void configure(const struct scene *scene, unsigned workers, const char *more_binds)
+{
+    configure_mode(scene, workers, &(struct mode){"", ""}, more_binds);
 }
 
 static void scene_start(struct scene *scene)
@@ -110,6 +121,46 @@ START_TEST(changing_workers)
         reloads++;
     }
     scene_end(&scene, churn, reloads, "workers 1, 4, 2, 3");
+}
+END_TEST
+
+/* So many modes, in turn. */
+static void reload_through(const struct mode *modes, unsigned count, const char *what)
+{
+    struct scene scene;
+    scene_start(&scene);
+    configure_mode(&scene, 2, &modes[0], "");
+    proxy_reload(&scene.proxy);
+    struct churn *churn = load(&scene, 0);
+    unsigned reloads = 0;
+    while (reloads < scaled(RELOADS, 6) || churn_ended(churn) < scaled(CONNECTIONS / 2, 4000)) {
+        configure_mode(&scene, worker_counts[reloads / count % 4], &modes[reloads % count], "");
+        proxy_reload(&scene.proxy);
+        reloads++;
+    }
+    scene_end(&scene, churn, reloads, what);
+}
+
+START_TEST(shared_listener)
+{
+    reload_through(&(struct mode){"", " accept=shared"}, 1, "accept=shared");
+}
+END_TEST
+
+START_TEST(steered_by_cpu)
+{
+    reload_through(&(struct mode){"cpu-affinity = yes\n", " steer=cpu"}, 1, "steer=cpu");
+}
+END_TEST
+
+START_TEST(changing_modes)
+{
+    static const struct mode modes[] = {{"", ""},
+                                        {"", " accept=shared"},
+                                        {"cpu-affinity = yes\n", " steer=cpu"},
+                                        {"cpu-affinity = yes\n", ""},
+                                        {"", " steer=cpu"}};
+    reload_through(modes, sizeof modes / sizeof modes[0], "the mode changes at each reload");
 }
 END_TEST
 
@@ -209,9 +260,12 @@ START_TEST(checks_beside_it)
 END_TEST
 
 /* Another program of our user has joined the bind's group, so that steering by index cannot be
- * trusted: the sockets are passed on, and no client is lost, whichever program it meets. */
+ * trusted: the sockets are passed on, and no client is lost, whichever program it meets, and
+ * however many workers of the one process and of the other wait on a socket. */
 START_TEST(another_program_in_the_group)
 {
+    static const struct mode modes[] = {
+        {"", ""}, {"", " accept=shared"}, {"cpu-affinity = yes\n", " steer=cpu"}};
     struct scene scene;
     scene_start(&scene);
     struct endpoint where = endpoint_loopback(scene.port);
@@ -224,7 +278,7 @@ START_TEST(another_program_in_the_group)
     struct churn *churn = load(&scene, 0);
     unsigned reloads = 0;
     while (reloads < scaled(RELOADS, 6) || churn_ended(churn) < scaled(CONNECTIONS / 2, 4000)) {
-        configure(&scene, worker_counts[reloads % 4], "");
+        configure_mode(&scene, worker_counts[reloads % 4], &modes[reloads % 3], "");
         proxy_reload(&scene.proxy);
         reloads++;
     }
@@ -247,6 +301,9 @@ Suite *churn_suite(void)
     scenario_add(suite, closed_loop, 1200);
     scenario_add(suite, open_loop, 1200);
     scenario_add(suite, changing_workers, 1200);
+    scenario_add(suite, shared_listener, 1200);
+    scenario_add(suite, steered_by_cpu, 1200);
+    scenario_add(suite, changing_modes, 1200);
     scenario_add(suite, by_signal, 1200);
     scenario_add(suite, binds_come_and_go, 1200);
     scenario_add(suite, unix_bind, 1200);

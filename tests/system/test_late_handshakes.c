@@ -29,8 +29,8 @@ enum {
 
 #define FRONTEND                                                                                   \
     "[frontend f%u]\n"                                                                             \
-    "bind = 0.0.0.0:%u\n"                                                                          \
-    "bind = [::]:%u\n"                                                                             \
+    "bind = 0.0.0.0:%u%s\n"                                                                        \
+    "bind = [::]:%u%s\n"                                                                           \
     "backend = b\n"
 
 #define BACKEND                                                                                    \
@@ -104,10 +104,12 @@ static const char *user_line(const struct stage *stage)
     return stage->root ? "user = " USER "\n" : "";
 }
 
-static void configure(const struct stage *stage, unsigned workers)
+/* how: what stands after the address of a bind. */
+static void configure(const struct stage *stage, unsigned workers, const char *how)
 {
     proxy_configure(&stage->proxy, "workers = %u\n%s" PATIENT FRONTEND BACKEND, workers,
-                    user_line(stage), 1, stage->port, stage->port, origin_port(stage->origin));
+                    user_line(stage), 1, stage->port, how, stage->port, how,
+                    origin_port(stage->origin));
 }
 
 /* Also gives the user the folder in which the proxy makes its sockets and files. */
@@ -127,7 +129,7 @@ static const char *prepare_proxy(struct stage *stage, unsigned workers)
         return why;
     }
     choose_paths(stage);
-    configure(stage, workers);
+    configure(stage, workers, "");
     proxy_start(&stage->proxy);
     return NULL;
 }
@@ -150,8 +152,9 @@ static void expect_none_lost(const struct tun_result *result, const char *what)
                   result->started);
 }
 
-/* Handshakes of all ages at every moment, reload after reload. */
-static void reload_under_late_clients(struct stage *stage, const char *what)
+/* Handshakes of all ages at every moment, reload after reload; binds are as `hows` say in turn. */
+static void reload_under_late_clients(struct stage *stage, const char *const *hows, unsigned count,
+                                      const char *what)
 {
     static const unsigned workers[] = {4, 2, 3, 1};
     struct tun_options options = late_clients(stage->port, scaled(IN_FLIGHT, 100));
@@ -162,7 +165,7 @@ static void reload_under_late_clients(struct stage *stage, const char *what)
     while (reloads < RELOADS || tun_clients_ended(stage->tun) < total) {
         /* So that there are always some that began before the reload and end after it. */
         tun_clients_wait_ended(stage->tun, tun_clients_ended(stage->tun) + 1);
-        configure(stage, workers[reloads % 4]);
+        configure(stage, workers[reloads / count % 4], hows[reloads % count]);
         proxy_reload(&stage->proxy);
         reloads++;
     }
@@ -180,7 +183,19 @@ START_TEST(late_handshakes_across_reloads)
     if (why != NULL) {
         skip_test("%s", why);
     }
-    reload_under_late_clients(&stage, "late handshakes across reloads");
+    reload_under_late_clients(&stage, &(const char *){""}, 1, "late handshakes across reloads");
+}
+END_TEST
+
+START_TEST(late_handshakes_across_modes)
+{
+    static const char *const hows[] = {" accept=shared", " steer=cpu", ""};
+    struct stage stage;
+    const char *why = prepare_proxy(&stage, 1);
+    if (why != NULL) {
+        skip_test("%s", why);
+    }
+    reload_under_late_clients(&stage, hows, 3, "late handshakes while the mode changes");
 }
 END_TEST
 
@@ -194,7 +209,7 @@ START_TEST(late_syn_cookies_across_reloads)
         skip_test("%s", why);
     }
     write_sysctl("tcp_syncookies", "2");
-    reload_under_late_clients(&stage, "late SYN cookies across reloads");
+    reload_under_late_clients(&stage, &(const char *){""}, 1, "late SYN cookies across reloads");
 }
 END_TEST
 
@@ -236,8 +251,8 @@ START_TEST(late_handshakes_on_a_removed_bind)
     uint16_t removed = reserve(&stage);
     choose_paths(&stage);
     proxy_configure(&stage.proxy, "workers = 2\n%s" PATIENT FRONTEND FRONTEND BACKEND,
-                    user_line(&stage), 1, stage.port, stage.port, 2, removed, removed,
-                    origin_port(stage.origin));
+                    user_line(&stage), 1, stage.port, "", stage.port, "", 2, removed, "", removed,
+                    "", origin_port(stage.origin));
     proxy_start(&stage.proxy);
 
     unsigned count = scaled(HANDSHAKES, 200);
@@ -247,7 +262,7 @@ START_TEST(late_handshakes_on_a_removed_bind)
     options.hold = true;
     tun_clients_start(stage.tun, &options);
     tun_clients_wait_answered(stage.tun, count);
-    configure(&stage, 2);
+    configure(&stage, 2, "");
     proxy_reload(&stage.proxy);
     tun_clients_release(stage.tun);
     tun_clients_wait_ended(stage.tun, options.total);
@@ -329,6 +344,7 @@ Suite *late_handshakes_suite(void)
     Suite *suite = suite_create("late_handshakes");
     scenario_add(suite, a_plain_close_loses_late_handshakes, 120);
     scenario_add(suite, late_handshakes_across_reloads, 300);
+    scenario_add(suite, late_handshakes_across_modes, 300);
     scenario_add(suite, late_syn_cookies_across_reloads, 300);
     scenario_add(suite, late_handshakes_of_a_cold_start, 300);
     scenario_add(suite, late_handshakes_on_a_removed_bind, 300);

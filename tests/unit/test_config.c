@@ -20,6 +20,9 @@ START_TEST(defaults_are_those_of_the_papers)
     ck_assert_ptr_null(config->log_path);
     ck_assert_int_eq(config->log_level, LOG_LEVEL_INFO);
     ck_assert_uint_eq(config->max_sessions, 0);
+    ck_assert_uint_eq(config->affinity.count, 0);
+    ck_assert_int_eq(frontend->binds[0].accept, ACCEPT_SHARDED);
+    ck_assert_int_eq(frontend->binds[0].steer, STEER_HASH);
     ck_assert_int_eq(config->drain, DRAIN_HANDOFF);
     ck_assert_uint_eq(config->drain_timeout, 3600000);
     ck_assert_uint_eq(config->stop_timeout, 30000);
@@ -154,6 +157,28 @@ START_TEST(frontends_share_backends_and_names_of_their_own)
 }
 END_TEST
 
+START_TEST(a_bind_says_how_its_connections_are_taken)
+{
+    struct config *config = load_good("[listen x]\n"
+                                      "bind = 127.0.0.1:1\n"
+                                      "bind = 127.0.0.1:2 steer=cpu\n"
+                                      "bind = 127.0.0.1:3 accept=shared\n"
+                                      "bind = 127.0.0.1:4\taccept=sharded  steer=hash\n"
+                                      "bind = unix:/5\n"
+                                      "bind = unix:/6 accept=shared\n"
+                                      "server = a 127.0.0.1:9\n");
+    static const enum accept_mode accepts[] = {ACCEPT_SHARDED, ACCEPT_SHARDED, ACCEPT_SHARED,
+                                               ACCEPT_SHARDED, ACCEPT_SHARED,  ACCEPT_SHARED};
+    for (size_t i = 0; i < sizeof accepts / sizeof accepts[0]; i++) {
+        const struct bind_conf *bind = &config->frontends[0].binds[i];
+        ck_assert_int_eq(bind->accept, accepts[i]);
+        ck_assert_int_eq(bind->steer, i == 1 ? STEER_CPU : STEER_HASH);
+        ck_assert_ptr_null(strchr(bind->text, ' '));
+    }
+    config_free(config);
+}
+END_TEST
+
 /* --- mistakes ------------------------------------------------------------------------------ */
 
 #define BIND   "[listen x]\nserver = a 127.0.0.1:2\n"
@@ -198,6 +223,8 @@ static const struct {
     {VALID "[global]\ncontrol = c.sock\n", "p.ini:5: control: 'c.sock' must be an absolute path\n"},
     {VALID "[global]\nuser = a b\n",
      "p.ini:5: user: 'a b' may hold only letters, digits, '_', '.' and '-'\n"},
+    {VALID "[global]\ncpu-affinity = 0,a\n",
+     "p.ini:5: cpu-affinity: '0,a' is no list of CPUs such as 0,2-3\n"},
     {VALID "retries =\n", "p.ini:4: retries: value is missing\n"},
     {VALID "[defaults]\nretries = many\n", "p.ini:5: retries: 'many' must be 0 to 100\n"},
 
@@ -262,6 +289,23 @@ static const struct {
     /* binds and servers */
     {BIND "bind = 8080\n", "p.ini:3: bind: '8080': port is missing: HOST:PORT\n"},
     {BIND "bind = 127.0.0.1:0\n", "p.ini:3: bind: '127.0.0.1:0': port must be 1 to 65535\n"},
+    {BIND "bind = 127.0.0.1:1 accept=sharded steer=cpu extra\n",
+     "p.ini:3: bind: unknown attribute 'extra'; known are accept=MODE and steer=MODE\n"},
+    {BIND "bind = 127.0.0.1:1 acept=shared\n",
+     "p.ini:3: bind: unknown attribute 'acept'; did you mean 'accept'?; known are accept=MODE and "
+     "steer=MODE\n"},
+    {BIND "bind = 127.0.0.1:1 accept=\n", "p.ini:3: bind: accept '' must be sharded or shared\n"},
+    {BIND "bind = 127.0.0.1:1 steer=rss\n", "p.ini:3: bind: steer 'rss' must be hash or cpu\n"},
+    {BIND "bind = 127.0.0.1:1 steer=cpu steer=cpu\n", "p.ini:3: bind: steer is given twice\n"},
+    {BIND "bind = 127.0.0.1:0 accept=none\n",
+     "p.ini:3: bind: '127.0.0.1:0': port must be 1 to 65535\n"
+     "p.ini:3: bind: accept 'none' must be sharded or shared\n"},
+    {BIND "bind = 127.0.0.1:1 accept=shared steer=hash\n",
+     "p.ini:3: bind: steer: with accept=shared there is one socket, and nothing to choose from\n"},
+    {BIND "bind = unix:/x steer=cpu\n",
+     "p.ini:3: bind: steer: a Unix path has one socket, and nothing to choose from\n"},
+    {BIND "bind = unix:/x accept=sharded\n",
+     "p.ini:3: bind: accept=sharded: all workers share the one socket of a Unix path\n"},
     {SERVER "server = a\n", "p.ini:3: server: 'a' must be NAME ADDRESS [weight=N]\n"},
     {SERVER "server = 127.0.0.1:80\n",
      "p.ini:3: server: '127.0.0.1:80' must be NAME ADDRESS [weight=N]\n"},
@@ -388,6 +432,7 @@ Suite *config_suite(void)
     tcase_add_test(values, every_value_arrives);
     tcase_add_test(values, defaults_apply_above_and_below_and_yield);
     tcase_add_test(values, frontends_share_backends_and_names_of_their_own);
+    tcase_add_test(values, a_bind_says_how_its_connections_are_taken);
     suite_add_tcase(suite, values);
     TCase *wrong = tcase_create("mistakes");
     tcase_add_checked_fixture(wrong, folder_make, folder_remove);

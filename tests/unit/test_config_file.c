@@ -16,7 +16,7 @@ START_TEST(layout_is_free)
                                "\r\n"
                                "   # indented comment\r\n"
                                " [ listen \t db ]  ; comment\r\n"
-                               "\tbind=127.0.0.1:1#not a comment\r\n"
+                               "\tbind=127.0.0.1:1#not-a-comment\r\n"
                                "bind   =   127.0.0.1:2   # comment\r\n"
                                "    server = a unix:/a;b\t;c\r\n"
                                "      retries = 7\r\n"
@@ -25,7 +25,7 @@ START_TEST(layout_is_free)
     folder_write("p.ini", text, sizeof text - 1);
     struct loaded loaded = load_file("p.ini");
     ck_assert_str_eq(loaded.errors,
-                     "p.ini:5: bind: '127.0.0.1:1#not a comment': port must be a "
+                     "p.ini:5: bind: '127.0.0.1:1#not-a-comment': port must be a "
                      "number from 1 to 65535\n"
                      "p.ini:9: nothing but a comment may follow the section's ']'\n");
     loaded_free(&loaded);

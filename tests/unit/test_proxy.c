@@ -6,8 +6,11 @@
 #include <check.h>
 #include <event2/event.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 enum { WORKERS = 3 };
@@ -23,27 +26,32 @@ static void ignore(void *arg)
     (void)arg;
 }
 
-static void setup(void)
+static unsigned opened;         /* of listeners */
+static const char *global = ""; /* the file begins with it */
+
+/* One listening socket for each worker, or one that they share. Places for so many sessions. */
+static void start(bool shared, unsigned max_sessions)
 {
     char text[256], server[ADDRESS_TEXT_MAX];
     folder_make();
     ck_assert(loopback_bind(0, &front));
     back = front;
     servers = loopback_listen(&back);
-    snprintf(text, sizeof text, "[listen main]\nbind = 127.0.0.1:1\nserver = a %s\n",
+    snprintf(text, sizeof text, "%s[listen main]\nbind = 127.0.0.1:1\nserver = a %s\n", global,
              address_format(&back, server));
     config = load_good(text);
     base = event_base_new();
     const struct proxy_events events = {.on_quiet = ignore, .on_empty = ignore};
-    proxy = proxy_new(config, 1, WORKERS, 1, base, &events);
+    proxy = proxy_new(config, 1, WORKERS, max_sessions, base, &events);
     ck_assert_ptr_nonnull(proxy);
     for (unsigned i = 0; i < WORKERS; i++) {
-        listeners[i] = loopback_listen(&front);
-        ck_assert_int_eq(
-            proxy_add_listener(proxy, i, listeners[i], 0, &config->frontends[0].binds[0]), 0);
+        if (i == 0 || !shared)
+            listeners[opened++] = loopback_listen(&front);
+        ck_assert_int_eq(proxy_add_listener(proxy, i, listeners[opened - 1], shared, 0,
+                                            &config->frontends[0].binds[0]),
+                         0);
     }
     ck_assert_int_eq(proxy_start(proxy), 0);
-    proxy_accept(proxy);
 }
 
 static void teardown(void)
@@ -51,8 +59,8 @@ static void teardown(void)
     proxy_free(proxy);
     event_base_free(base);
     config_free(config);
-    for (unsigned i = 0; i < WORKERS; i++)
-        close(listeners[i]);
+    while (opened > 0)
+        close(listeners[--opened]);
     close(servers);
     folder_remove();
 }
@@ -62,6 +70,8 @@ START_TEST(it_ends_while_workers_wait_for_a_place)
 {
     enum { CLIENTS = 16 };
     int clients[CLIENTS];
+    start(_i, 1);
+    proxy_accept(proxy);
     for (unsigned i = 0; i < CLIENTS; i++)
         clients[i] = loopback_connect(&front);
     loopback_await(servers, POLLIN);
@@ -75,13 +85,131 @@ START_TEST(it_ends_while_workers_wait_for_a_place)
 }
 END_TEST
 
+/* A worker that has been woken for a connection, and finds no place for it, has used up the only
+ * wake-up there is. */
+START_TEST(no_wake_up_is_lost_for_want_of_a_place)
+{
+    enum { CLIENTS = 64, ROUNDS = 20 };
+    static int clients[CLIENTS];
+    start(_i, 2);
+    proxy_accept(proxy);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        for (unsigned i = 0; i < CLIENTS; i++)
+            clients[i] = loopback_connect(&front);
+        /* Each of them is served, and has to end before the next but one can be. */
+        for (unsigned i = 0; i < CLIENTS; i++) {
+            loopback_await(servers, POLLIN);
+            close(accept(servers, NULL, NULL));
+            /* The client's half is over when it closes, too. */
+            unsigned ended = 0;
+            struct pollfd polled[CLIENTS];
+            for (unsigned j = 0; j < CLIENTS; j++)
+                polled[j] = (struct pollfd){.fd = clients[j], .events = POLLIN};
+            ck_assert_int_gt(poll(polled, CLIENTS, 60000), 0);
+            for (unsigned j = 0; j < CLIENTS; j++)
+                if (polled[j].revents) {
+                    close(clients[j]);
+                    clients[j] = -1;
+                    ended++;
+                }
+            ck_assert_uint_gt(ended, 0);
+        }
+    }
+}
+END_TEST
+
+START_TEST(workers_stay_on_their_cpus)
+{
+    struct cpus usable;
+    char text[64];
+    cpu_set_t set;
+    cpus_usable(&usable);
+    snprintf(text, sizeof text, "[global]\ncpu-affinity = %u\n", usable.list[usable.count - 1]);
+    global = _i ? text : "[global]\ncpu-affinity = yes\n";
+    start(false, 0);
+    for (unsigned i = 0; i < WORKERS; i++) {
+        unsigned cpu = usable.list[_i ? usable.count - 1 : i % usable.count];
+        ck_assert_int_eq(pthread_getaffinity_np(proxy->workers[i].thread, sizeof set, &set), 0);
+        ck_assert_int_eq(CPU_COUNT(&set), 1);
+        ck_assert(CPU_ISSET(cpu, &set));
+    }
+    /* The main thread's CPUs are those that a successor inherits. */
+    ck_assert_int_eq(sched_getaffinity(0, sizeof set, &set), 0);
+    ck_assert_int_eq(CPU_COUNT(&set), (int)usable.count);
+    global = "";
+}
+END_TEST
+
+/* One that shares the socket, is woken for a connection, and is gone before it accepts. */
+struct sharer {
+    pthread_t thread;
+    atomic_int tid;
+    int epoll, woken; /* eventfd */
+};
+
+static void *be_woken(void *arg)
+{
+    struct sharer *sharer = arg;
+    struct epoll_event event;
+    atomic_store(&sharer->tid, gettid());
+    (void)epoll_wait(sharer->epoll, &event, 1, -1);
+    (void)eventfd_write(sharer->woken, 1);
+    return NULL;
+}
+
+static void await_sleep(struct sharer *sharer)
+{
+    char path[64], state = '\0';
+    while (atomic_load(&sharer->tid) == 0)
+        sched_yield();
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", atomic_load(&sharer->tid));
+    while (state != 'S') {
+        FILE *file = fopen(path, "re");
+        ck_assert_ptr_nonnull(file);
+        ck_assert_int_eq(fscanf(file, "%*d (%*[^)]) %c", &state), 1);
+        fclose(file);
+    }
+}
+
+START_TEST(a_wake_up_that_went_to_another_is_made_up_for)
+{
+    struct sharer sharer = {.epoll = epoll_create1(EPOLL_CLOEXEC),
+                            .woken = eventfd(0, EFD_CLOEXEC)};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE};
+    start(true, 0);
+    ck_assert_int_eq(epoll_ctl(sharer.epoll, EPOLL_CTL_ADD, listeners[0], &event), 0);
+    ck_assert_int_eq(pthread_create(&sharer.thread, NULL, be_woken, &sharer), 0);
+    await_sleep(&sharer);
+    proxy_accept(proxy); /* who begins to watch stands behind the others, and is woken after */
+    for (bool woken = false; !woken;) {
+        int client = loopback_connect(&front);
+        struct pollfd polled[] = {{.fd = servers, .events = POLLIN},
+                                  {.fd = sharer.woken, .events = POLLIN}};
+        ck_assert_int_gt(poll(polled, 2, 60000), 0);
+        woken = polled[1].revents != 0;
+        if (woken) {
+            pthread_join(sharer.thread, NULL);
+            close(sharer.epoll);
+            proxy_accept(proxy);
+        }
+        loopback_await(servers, POLLIN);
+        close(accept(servers, NULL, NULL));
+        loopback_reset(client);
+    }
+    close(sharer.woken);
+}
+END_TEST
+
 Suite *proxy_suite(void)
 {
     Suite *suite = suite_create("proxy");
     TCase *tcase = tcase_create("proxy");
-    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_checked_fixture(tcase, NULL, teardown);
     tcase_set_timeout(tcase, 60);
-    tcase_add_test(tcase, it_ends_while_workers_wait_for_a_place);
+    tcase_add_loop_test(tcase, it_ends_while_workers_wait_for_a_place, 0, 2);
+    tcase_add_loop_test(tcase, no_wake_up_is_lost_for_want_of_a_place, 0, 2);
+    tcase_add_loop_test(tcase, workers_stay_on_their_cpus, 0, 2);
+    tcase_add_test(tcase, a_wake_up_that_went_to_another_is_made_up_for);
     suite_add_tcase(suite, tcase);
     return suite;
 }
