@@ -1,5 +1,6 @@
 #include "config/build.h"
 
+#include "config/congestion.h"
 #include "config/memory.h"
 #include "config/suggest.h"
 #include "config/value.h"
@@ -59,10 +60,12 @@ static void apply(struct builder *builder, const struct section *section, enum o
 {
     for (size_t i = 0; i < section->settings.count; i++) {
         const struct entry *entry = &section->settings.items[i];
-        if (entry->option->owner != which || entry->option->type == OPTION_BACKEND)
+        if (!option_is_of(entry->option, which) || entry->option->type == OPTION_BACKEND)
             continue;
         const char *wrong = option_set(entry->option, entry->value, owner);
-        if (wrong)
+        bool told = which == OWNER_BACKEND && entry->option->owner == OWNER_SIDE &&
+                    section->kind != SECTION_BACKEND; /* when it was a frontend's */
+        if (wrong && !told)
             bad_value(builder, entry, wrong);
     }
 }
@@ -109,6 +112,8 @@ static void build_defaults(struct builder *builder)
     const struct section *defaults = builder->document->defaults;
     options_set_initial(OWNER_FRONTEND, &builder->frontend);
     options_set_initial(OWNER_BACKEND, &builder->backend);
+    memcpy(builder->frontend.congestion, builder->config->congestion, CONGESTION_MAX);
+    memcpy(builder->backend.congestion, builder->config->congestion, CONGESTION_MAX);
     if (defaults) {
         apply(builder, defaults, OWNER_FRONTEND, &builder->frontend);
         apply(builder, defaults, OWNER_BACKEND, &builder->backend);
@@ -497,6 +502,31 @@ static void check_names(struct builder *builder)
     free(names.items);
 }
 
+/* --- what the kernel has ------------------------------------------------------------------- */
+
+static void check_congestion(struct builder *builder, const struct entry *entry)
+{
+    /* Who becomes another user keeps no privilege that would help here. */
+    const char *user = builder->config->user;
+    bool unprivileged = user && strcmp(user, "root") != 0;
+    if (strcmp(entry->value, "system") == 0 || !is_name(entry->value) ||
+        strlen(entry->value) >= CONGESTION_MAX)
+        return;
+    const char *wrong = congestion_check(entry->value, unprivileged);
+    if (wrong)
+        bad_value(builder, entry, wrong);
+}
+
+static void check_kernel(struct builder *builder)
+{
+    for (size_t i = 0; i < builder->document->section_count; i++) {
+        const struct section *section = builder->document->sections[i];
+        for (size_t j = 0; j < section->settings.count; j++)
+            if (section->settings.items[j].option->type == OPTION_CONGESTION)
+                check_congestion(builder, &section->settings.items[j]);
+    }
+}
+
 /* --- all of it ----------------------------------------------------------------------------- */
 
 void config_build(struct config *config, const struct document *document, struct problems *problems)
@@ -522,6 +552,7 @@ void config_build(struct config *config, const struct document *document, struct
     check_names(&builder);
     check_control(&builder);
     check_claims(&builder, &builder.binds, "bind");
+    check_kernel(&builder);
     if (frontends == 0 && !document->unread)
         problem_add(problems, (struct place){.source = document->sources[0]},
                     "nothing to serve: there is no [frontend NAME] and no [listen NAME]");

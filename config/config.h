@@ -3,6 +3,7 @@
 #define RPPROXY_CONFIG_CONFIG_H
 
 #include "config/address.h"
+#include "config/congestion.h"
 #include "config/cpus.h"
 #include "config/log.h"
 
@@ -45,7 +46,8 @@ enum balance { BALANCE_ROUNDROBIN };
 
 struct backend_conf {
     char *name;
-    struct server_conf *servers; /* at least one */
+    char congestion[CONGESTION_MAX]; /* of connections to servers; "": the system's */
+    struct server_conf *servers;     /* at least one */
     size_t server_count;
     enum balance balance;
     millis connect_timeout; /* for one attempt */
@@ -55,7 +57,8 @@ struct backend_conf {
 
 struct frontend_conf {
     char *name;
-    struct bind_conf *binds; /* at least one */
+    char congestion[CONGESTION_MAX]; /* of clients' connections; "": the system's */
+    struct bind_conf *binds;         /* at least one */
     size_t bind_count;
     const struct backend_conf *backend;
     unsigned max_sessions; /* 0: no limit of its own */
@@ -79,7 +82,8 @@ struct config {
     enum log_target log_target;
     char *log_path;
     enum log_level log_level;
-    unsigned max_sessions; /* 0: as many as the descriptors allow */
+    unsigned max_sessions;           /* 0: as many as the descriptors allow */
+    char congestion[CONGESTION_MAX]; /* of frontends and backends that name none */
     enum drain drain;
     enum removed on_removed;
     millis drain_timeout; /* 0: none */

@@ -24,6 +24,12 @@
     .owner = OWNER_FRONTEND, .offset = offsetof(struct frontend_conf, member)
 #define OF_BACKEND(member) .owner = OWNER_BACKEND, .offset = offsetof(struct backend_conf, member)
 
+/* A frontend's congestion is a backend's too, as [listen] and [defaults] have it. */
+#define OF_SIDE(member) .owner = OWNER_SIDE, .offset = offsetof(struct frontend_conf, member)
+_Static_assert(offsetof(struct frontend_conf, congestion) ==
+                   offsetof(struct backend_conf, congestion),
+               "an option of both sides is one member");
+
 static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
 static const char *const drains[] = {"handoff", "wait", NULL};
 static const char *const removals[] = {"keep", "drain", "close", NULL};
@@ -92,6 +98,12 @@ static const struct option table[] = {
      .initial = "auto",
      .help = "sessions at a time in all; more wait in the backlog; auto: as many as the "
              "descriptors allow"},
+    {.name = "congestion",
+     .sections = IN(SECTION_GLOBAL),
+     OF_CONFIG(congestion),
+     .type = OPTION_CONGESTION,
+     .initial = "system",
+     .help = "TCP congestion control of frontends and backends that have none of their own"},
     {.name = "drain",
      .sections = IN(SECTION_GLOBAL),
      OF_CONFIG(drain),
@@ -187,6 +199,11 @@ static const struct option table[] = {
      .type = OPTION_BOOL,
      .initial = "no",
      .help = "a log line for each session, when it ends"},
+    {.name = "congestion",
+     .sections = FRONTENDS | BACKENDS | IN(SECTION_DEFAULTS),
+     OF_SIDE(congestion),
+     .type = OPTION_CONGESTION,
+     .help = "TCP congestion control of clients' connections, or to servers"},
 
     {.name = "balance",
      .sections = BACKENDS | IN(SECTION_DEFAULTS),
@@ -285,6 +302,9 @@ const char *option_values(const struct option *option, char text[static OPTION_T
     case OPTION_CPUS:
         form = "no, yes or LIST";
         break;
+    case OPTION_CONGESTION:
+        form = "system or NAME";
+        break;
     case OPTION_BIND:
         form = "ADDRESS [accept=sharded|shared] [steer=hash|cpu]";
         break;
@@ -364,6 +384,16 @@ static const char *set_cpus(const char *value, struct cpus *cpus)
     return NULL;
 }
 
+static const char *set_congestion(const char *value, char member[static CONGESTION_MAX])
+{
+    if (!is_name(value))
+        return "may hold " NAME_RULE;
+    if (strlen(value) >= CONGESTION_MAX)
+        return "is too long for the name of a congestion control";
+    snprintf(member, CONGESTION_MAX, "%s", strcmp(value, "system") == 0 ? "" : value);
+    return NULL;
+}
+
 static const char *set_unsigned(const struct option *option, const char *value, unsigned *member)
 {
     uint64_t number;
@@ -417,6 +447,8 @@ const char *option_set(const struct option *option, const char *value, void *own
         return set_log(option, value, owner);
     case OPTION_CPUS:
         return set_cpus(value, member);
+    case OPTION_CONGESTION:
+        return set_congestion(value, member);
     case OPTION_NAME:
         if (!is_name(value))
             return "may hold " NAME_RULE;

@@ -21,22 +21,24 @@ enum section_kind {
 #define IN(kind) (1U << (kind))
 
 enum option_type {
-    OPTION_BOOL,     /* yes or no; bool */
-    OPTION_UNSIGNED, /* unsigned */
-    OPTION_DURATION, /* millis */
-    OPTION_ENUM,     /* an int-sized enum */
-    OPTION_NAME,     /* [A-Za-z0-9_.-]; char * */
-    OPTION_PATH,     /* absolute; char * */
-    OPTION_LOG,      /* struct config's log_target and log_path */
-    OPTION_CPUS,     /* struct cpus */
-    OPTION_BACKEND,  /* a reference; resolved when all sections are known */
-    OPTION_BIND,     /* struct bind_conf */
-    OPTION_SERVER,   /* struct server_conf */
-    OPTION_INCLUDE   /* a pattern of files */
+    OPTION_BOOL,       /* yes or no; bool */
+    OPTION_UNSIGNED,   /* unsigned */
+    OPTION_DURATION,   /* millis */
+    OPTION_ENUM,       /* an int-sized enum */
+    OPTION_NAME,       /* [A-Za-z0-9_.-]; char * */
+    OPTION_PATH,       /* absolute; char * */
+    OPTION_LOG,        /* struct config's log_target and log_path */
+    OPTION_CPUS,       /* struct cpus */
+    OPTION_CONGESTION, /* char[CONGESTION_MAX]; whether the kernel has it is not asked */
+    OPTION_BACKEND,    /* a reference; resolved when all sections are known */
+    OPTION_BIND,       /* struct bind_conf */
+    OPTION_SERVER,     /* struct server_conf */
+    OPTION_INCLUDE     /* a pattern of files */
 };
 
-/* The struct that offset counts from. */
-enum option_owner { OWNER_CONFIG, OWNER_FRONTEND, OWNER_BACKEND };
+/* The struct that offset counts from; OWNER_SIDE: frontend and backend alike have such a member, at
+ * the same place. */
+enum option_owner { OWNER_CONFIG, OWNER_FRONTEND, OWNER_BACKEND, OWNER_SIDE };
 
 struct option {
     const char *name;
@@ -74,6 +76,12 @@ const char *option_set(const struct option *option, const char *value, void *own
 
 /* Sets every option of owner that has a default to it. */
 void options_set_initial(enum option_owner which, void *owner);
+
+/* Whether option is about owners of that kind. */
+static inline bool option_is_of(const struct option *option, enum option_owner which)
+{
+    return option->owner == which || (option->owner == OWNER_SIDE && which != OWNER_CONFIG);
+}
 
 /* Writes every option by section, with values, default and help. */
 void options_print(FILE *stream);

@@ -327,9 +327,11 @@ static void wait_out(struct session *session)
 static int connect_server(struct session *session, const struct address *address)
 {
     struct worker *worker = session->worker;
+    const char *congestion = session->backend->congestion;
     int error;
     if (session->server.fd >= 0) {
-        bool fits = session->server_family == address->any.sa_family;
+        bool fits = session->server_family == address->any.sa_family &&
+                    strcmp(session->server_congestion, congestion) == 0;
         error = fits ? socket_connect_again(session->server.fd, address) : 0;
         if (fits && !error)
             return 0;
@@ -337,10 +339,11 @@ static int connect_server(struct session *session, const struct address *address
         if (error)
             return error;
     }
-    int fd = socket_connect(address, &error);
+    int fd = socket_connect_by(address, congestion, &error);
     if (fd < 0)
         return error;
     session->server_family = address->any.sa_family;
+    session->server_congestion = congestion;
     session->kept_alive = false;
     error = end_open(&session->server, &worker->poller, fd,
                      address_is_unix(address) ? END_UNIX : END_CONNECTED);
@@ -380,6 +383,7 @@ static struct session *make(struct worker *worker)
         end_renew(&session->server, &worker->poller);
         *session = (struct session){.server = session->server,
                                     .server_family = session->server_family,
+                                    .server_congestion = session->server_congestion,
                                     .kept_alive = session->kept_alive};
         return session;
     }

@@ -70,9 +70,9 @@ struct session {
     bool stays;        /* was parked once, and not taken: it ends here */
     bool kept_alive;   /* SO_KEEPALIVE is set on the server's socket */
     sa_family_t server_family;
-    unsigned
-        generation; /* which accepted it, and which of its workers; with `number` they name it */
-    unsigned accepted_by;
+    const char *server_congestion; /* of the backend that opened the server's socket */
+    /* Which generation accepted it, and which of its workers: with `number` they name it. */
+    unsigned generation, accepted_by;
     uint64_t number;
     uint64_t accepted_at;  /* microseconds, as worker_now() */
     uint64_t connected_at; /* 0: never */

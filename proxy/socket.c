@@ -1,8 +1,11 @@
 #include "proxy/socket.h"
 
+#include "config/congestion.h"
+
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdint.h>
+#include <string.h>
 #include <unistd.h>
 
 static int set_flag(int fd, int level, int option)
@@ -40,13 +43,47 @@ int socket_listen(int fd)
     return listen(fd, 65535) ? errno : 0;
 }
 
+static int set_congestion(int fd, const char *name)
+{
+    socklen_t length = (socklen_t)strlen(name);
+    return setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, length) ? errno : 0;
+}
+
+/* What a new socket has. */
+static int system_congestion(char name[static CONGESTION_MAX])
+{
+    socklen_t length = CONGESTION_MAX;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return errno;
+    int error = getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &length) ? errno : 0;
+    close(fd);
+    return error;
+}
+
+int socket_congestion(int fd, const char *name)
+{
+    char system[CONGESTION_MAX];
+    if (*name)
+        return set_congestion(fd, name);
+    int error = system_congestion(system);
+    return error ? error : set_congestion(fd, system);
+}
+
 int socket_connect(const struct address *address, int *error)
+{
+    return socket_connect_by(address, "", error);
+}
+
+int socket_connect_by(const struct address *address, const char *congestion, int *error)
 {
     int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         *error = errno;
         return -1;
     }
+    if (*congestion && !address_is_unix(address))
+        (void)set_congestion(fd, congestion);
     *error = connect(fd, &address->any, address->length) ? errno : 0;
     if (*error && *error != EINPROGRESS) {
         close(fd);

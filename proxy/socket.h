@@ -16,9 +16,19 @@ int socket_bind(const struct address *address) __attribute__((warn_unused_result
  * an errno value. */
 int socket_listen(int fd) __attribute__((warn_unused_result));
 
-/* Begins a connection to a server, non-blocking, close-on-exec, with no option set.
+/* Gives a TCP socket, and those that a listening one will accept, another congestion control; "":
+ * the system's. Returns 0 or an errno value: ENOENT, the kernel does not have it; EPERM, it does
+ * not let us. */
+int socket_congestion(int fd, const char *name) __attribute__((warn_unused_result));
+
+/* Begins a connection to a server, non-blocking, close-on-exec, with no option set but that
+ * congestion control, if it is not "" and the kernel (still) lets us.
  * Returns the descriptor, with *error 0 or EINPROGRESS (the outcome shows as writable), or -1
  * with *error set. A Unix socket whose backlog is full gives -1 and EAGAIN. */
+int socket_connect_by(const struct address *address, const char *congestion, int *error)
+    __attribute__((warn_unused_result));
+
+/* The same with the system's congestion control. */
 int socket_connect(const struct address *address, int *error) __attribute__((warn_unused_result));
 
 /* The same on a socket that is connected to nobody. Returns 0 (or EINPROGRESS, which is as good)

@@ -111,7 +111,7 @@ static int probe_unix(const struct address *address)
     return fd >= 0 || error == EAGAIN ? EADDRINUSE : 0;
 }
 
-static int open_tcp(struct bound *bound, unsigned count)
+static int open_tcp(struct bound *bound, unsigned count, const char *congestion)
 {
     bound->fds = calloc(count, sizeof *bound->fds);
     if (!bound->fds)
@@ -121,6 +121,9 @@ static int open_tcp(struct bound *bound, unsigned count)
         if (fd < 0)
             return -fd;
         bound->fds[bound->sockets++] = fd;
+        int error = *congestion ? socket_congestion(fd, congestion) : 0;
+        if (error)
+            return error;
     }
     return 0;
 }
@@ -225,7 +228,8 @@ static int open_bound(struct bound *bound, struct offered *offered, const struct
     bound->ordered = !offered;
     if (error)
         return error;
-    return open_tcp(bound, sockets_wanted(bound, opening->workers));
+    return open_tcp(bound, sockets_wanted(bound, opening->workers),
+                    opening->config->frontends[bound->frontend].congestion);
 }
 
 /* The order of listen() is the order in the groups, so nothing listens before all are bound. */
@@ -320,18 +324,38 @@ static bool owns_path(const struct bound *bound)
     return stat(path_of(bound), &status) == 0 && status.st_ino == bound->inode;
 }
 
-void binds_publish(struct binds *binds)
+static void publish_unix(struct bound *bound)
+{
+    if (!bound->temporary)
+        return;
+    if (rename(bound->temporary, path_of(bound))) {
+        log_error("%s: cannot take the path: %s", bound->conf->text, strerror(errno));
+        return;
+    }
+    free(bound->temporary);
+    bound->temporary = NULL;
+}
+
+/* A passed socket has what its first owner wanted. Before we serve it is not to be touched: it may
+ * have to go back. */
+static void set_congestion(const struct bound *bound, const char *congestion)
+{
+    int error = 0;
+    for (unsigned i = 0; i < bound->sockets && !error; i++)
+        error = socket_congestion(bound->fds[i], congestion);
+    if (error)
+        log_error("%s: cannot change the congestion control: %s", bound->conf->text,
+                  strerror(error));
+}
+
+void binds_publish(struct binds *binds, const struct config *config)
 {
     for (size_t i = 0; i < binds->count; i++) {
         struct bound *bound = &binds->list[i];
-        if (!is_unix(bound) || !bound->temporary)
-            continue;
-        if (rename(bound->temporary, path_of(bound))) {
-            log_error("%s: cannot take the path: %s", bound->conf->text, strerror(errno));
-            continue;
-        }
-        free(bound->temporary);
-        bound->temporary = NULL;
+        if (is_unix(bound))
+            publish_unix(bound);
+        else if (bound->way == BIND_PASS)
+            set_congestion(bound, config->frontends[bound->frontend].congestion);
     }
 }
 

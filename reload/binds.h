@@ -80,8 +80,9 @@ int binds_give(const struct binds *binds, struct proxy *proxy) __attribute__((wa
 
 struct bound *binds_find(const struct binds *binds, const char *text);
 
-/* Unix sockets take their paths. Errors are logged. */
-void binds_publish(struct binds *binds);
+/* Unix sockets take their paths, and passed sockets our congestion control; config is that of
+ * binds_open(). Errors are logged. */
+void binds_publish(struct binds *binds, const struct config *config);
 
 /* Our predecessor, whose offer it was, has steered the groups to our listeners, to any of them:
  * from now on as each bind wants it. To be called before it is told that we serve, since it steers

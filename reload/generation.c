@@ -212,7 +212,7 @@ static void publish(struct generation *generation)
 void generation_serve(struct generation *generation)
 {
     proxy_accept(generation->proxy);
-    binds_publish(generation->binds);
+    binds_publish(generation->binds, generation->config);
     generation->state = GENERATION_ACTIVE;
     publish(generation);
     notify_ready(getpid());

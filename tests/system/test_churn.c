@@ -158,7 +158,7 @@ START_TEST(changing_modes)
     static const struct mode modes[] = {{"", ""},
                                         {"", " accept=shared"},
                                         {"cpu-affinity = yes\n", " steer=cpu"},
-                                        {"cpu-affinity = yes\n", ""},
+                                        {"cpu-affinity = yes\ncongestion = reno\n", ""},
                                         {"", " steer=cpu"}};
     reload_through(modes, sizeof modes / sizeof modes[0], "the mode changes at each reload");
 }

@@ -7,6 +7,7 @@
 #include "scenarios.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { CONNECTIONS = 20000 };
@@ -59,9 +60,81 @@ START_TEST(servers_of_all_kinds_in_turn)
 }
 END_TEST
 
+static void read_word(const char *path, char word[static 32])
+{
+    FILE *file = fopen(path, "re");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fscanf(file, "%31s", word), 1);
+    fclose(file);
+}
+
+/* What the kernel tells of the one established connection that the filter lets through. */
+static void expect_congestion(const char *filter, uint16_t port, const char *name)
+{
+    char text[64];
+    struct outcome outcome;
+    snprintf(text, sizeof text, "%s = :%u", filter, port);
+    run(&outcome, "ss", "-Htin", "state", "established", text, NULL);
+    ck_assert_msg(strstr(outcome.out, name) != NULL, "no %s at %s: %s%s", name, text, outcome.out,
+                  outcome.err);
+}
+
+static void exchange(int client)
+{
+    char byte = 'x';
+    send_all(client, &byte, 1);
+    receive_exactly(client, &byte, 1);
+}
+
+/* Each frontend's and backend's, also where one session's socket goes to the next, and after a
+ * reload; the kernel's where none is named. */
+START_TEST(congestion_of_each_side)
+{
+    char usual[32];
+    struct outcome outcome;
+    struct origin *origins[] = {origin_start(ORIGIN_ECHO), origin_start(ORIGIN_ECHO)};
+    uint16_t ports[] = {port_reserve(getuid()), port_reserve(getuid())};
+    read_word("/proc/sys/net/ipv4/tcp_congestion_control", usual);
+    const char *other = strcmp(usual, "reno") == 0 ? "cubic" : "reno";
+    struct proxy proxy;
+    proxy_init(&proxy, "proxy");
+    for (unsigned i = 0; i < 4; i++) {
+        /* In turn the first listen's and the second's. */
+        proxy_configure(&proxy,
+                        "workers = 1\n"
+                        "[listen one]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n"
+                        "congestion = %s\n"
+                        "[listen two]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n"
+                        "congestion = %s\n",
+                        ports[0], origin_port(origins[0]), i % 2 ? "system" : other, ports[1],
+                        origin_port(origins[1]), i % 2 ? other : "system");
+        if (i == 0 && proxy_command(&proxy, &outcome, "check", NULL) != 0)
+            skip_test("one congestion control only");
+        if (i == 0)
+            proxy_start(&proxy);
+        else
+            proxy_reload(&proxy);
+        for (unsigned j = 0; j < 6; j++) {
+            struct endpoint front = endpoint_loopback(ports[j % 2]);
+            const char *name = i % 2 == j % 2 ? other : usual;
+            int client = connect_to(&front);
+            exchange(client);
+            expect_congestion("sport", ports[j % 2], name);
+            expect_congestion("dport", origin_port(origins[j % 2]), name);
+            shutdown(client, SHUT_WR);
+            expect_eof(client);
+            close(client);
+        }
+        proxy_wait_drained(&proxy);
+    }
+    proxy_stop(&proxy);
+}
+END_TEST
+
 Suite *servers_suite(void)
 {
     Suite *suite = suite_create("servers");
     scenario_add(suite, servers_of_all_kinds_in_turn, 300);
+    scenario_add(suite, congestion_of_each_side, 300);
     return suite;
 }

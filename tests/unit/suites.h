@@ -21,6 +21,7 @@ Suite *papers_suite(void);
 Suite *poller_suite(void);
 Suite *proxy_suite(void);
 Suite *sockdiag_suite(void);
+Suite *socket_suite(void);
 Suite *steering_suite(void);
 Suite *value_suite(void);
 Suite *wheel_suite(void);

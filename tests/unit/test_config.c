@@ -21,6 +21,9 @@ START_TEST(defaults_are_those_of_the_papers)
     ck_assert_int_eq(config->log_level, LOG_LEVEL_INFO);
     ck_assert_uint_eq(config->max_sessions, 0);
     ck_assert_uint_eq(config->affinity.count, 0);
+    ck_assert_str_eq(config->congestion, "");
+    ck_assert_str_eq(frontend->congestion, "");
+    ck_assert_str_eq(backend->congestion, "");
     ck_assert_int_eq(frontend->binds[0].accept, ACCEPT_SHARDED);
     ck_assert_int_eq(frontend->binds[0].steer, STEER_HASH);
     ck_assert_int_eq(config->drain, DRAIN_HANDOFF);
@@ -179,6 +182,79 @@ START_TEST(a_bind_says_how_its_connections_are_taken)
 }
 END_TEST
 
+/* reno is in every kernel, and allowed to all. */
+START_TEST(congestion_goes_from_global_by_defaults_to_each_side)
+{
+    struct config *config = load_good("[listen l]\nbind = 127.0.0.1:1\nserver = a 127.0.0.1:9\n"
+                                      "congestion = system\n"
+                                      "[frontend f]\nbind = 127.0.0.1:2\nbackend = b\n"
+                                      "[backend b]\nserver = a 127.0.0.1:9\n"
+                                      "congestion = system\n"
+                                      "[global]\ncongestion = reno\n");
+    ck_assert_str_eq(config->frontends[0].congestion, "");
+    ck_assert_str_eq(config->backends[0].congestion, "");
+    ck_assert_str_eq(config->frontends[1].congestion, "reno");
+    ck_assert_str_eq(config->backends[1].congestion, "");
+    config_free(config);
+    config = load_good(VALID "[defaults]\ncongestion = reno\n");
+    ck_assert_str_eq(config->frontends[0].congestion, "reno");
+    ck_assert_str_eq(config->backends[0].congestion, "reno");
+    config_free(config);
+}
+END_TEST
+
+START_TEST(congestion_is_what_the_kernel_has)
+{
+    static const char wrong[] = "p.ini:4: congestion: 'no-such' is not offered by the kernel";
+    struct loaded loaded = load_text(VALID "congestion = no-such\n");
+    ck_assert_uint_eq(loaded.error_count, 1);
+    ck_assert_msg(strncmp(loaded.errors, wrong, strlen(wrong)) == 0, "%s", loaded.errors);
+    loaded_free(&loaded);
+}
+END_TEST
+
+/* A line of /proc/sys/net/ipv4, with a blank at either end. */
+static void read_names(const char *file, char names[static 512])
+{
+    char path[128];
+    snprintf(path, sizeof path, "/proc/sys/net/ipv4/%s", file);
+    FILE *stream = fopen(path, "re");
+    ck_assert_ptr_nonnull(stream);
+    names[0] = ' ';
+    ck_assert_ptr_nonnull(fgets(names + 1, 510, stream));
+    strcpy(names + strcspn(names, "\n"), " ");
+    fclose(stream);
+}
+
+/* root may use it now, but not the user that the process becomes. */
+START_TEST(congestion_is_what_the_user_may_have)
+{
+    char available[512], allowed[512], text[256];
+    read_names("tcp_available_congestion_control", available);
+    read_names("tcp_allowed_congestion_control", allowed);
+    char *rest, *name = strtok_r(available, " ", &rest);
+    for (; name; name = strtok_r(NULL, " ", &rest)) {
+        snprintf(text, sizeof text, " %s ", name);
+        if (!strstr(allowed, text))
+            break;
+    }
+    if (!name || geteuid() != 0) {
+        unit_skip("every congestion control is allowed to all, or we are not root");
+        return;
+    }
+    snprintf(text, sizeof text, VALID "congestion = %s\n", name);
+    struct loaded loaded = load_text(text);
+    ck_assert_str_eq(loaded.errors, "");
+    loaded_free(&loaded);
+    snprintf(text, sizeof text, VALID "congestion = %s\n[global]\nuser = nobody\n", name);
+    loaded = load_text(text);
+    ck_assert_uint_eq(loaded.error_count, 1);
+    ck_assert_msg(strstr(loaded.errors, "is not allowed to processes without CAP_NET_ADMIN"), "%s",
+                  loaded.errors);
+    loaded_free(&loaded);
+}
+END_TEST
+
 /* --- mistakes ------------------------------------------------------------------------------ */
 
 #define BIND   "[listen x]\nserver = a 127.0.0.1:2\n"
@@ -225,6 +301,12 @@ static const struct {
      "p.ini:5: user: 'a b' may hold only letters, digits, '_', '.' and '-'\n"},
     {VALID "[global]\ncpu-affinity = 0,a\n",
      "p.ini:5: cpu-affinity: '0,a' is no list of CPUs such as 0,2-3\n"},
+    {VALID "[global]\ncongestion = a/b\n",
+     "p.ini:5: congestion: 'a/b' may hold only letters, digits, '_', '.' and '-'\n"},
+    {VALID "congestion = sixteen-letters-\n",
+     "p.ini:4: congestion: 'sixteen-letters-' is too long for the name of a congestion control\n"},
+    {VALID "[defaults]\ncongestion = a/b\n",
+     "p.ini:5: congestion: 'a/b' may hold only letters, digits, '_', '.' and '-'\n"},
     {VALID "retries =\n", "p.ini:4: retries: value is missing\n"},
     {VALID "[defaults]\nretries = many\n", "p.ini:5: retries: 'many' must be 0 to 100\n"},
 
@@ -433,12 +515,15 @@ Suite *config_suite(void)
     tcase_add_test(values, defaults_apply_above_and_below_and_yield);
     tcase_add_test(values, frontends_share_backends_and_names_of_their_own);
     tcase_add_test(values, a_bind_says_how_its_connections_are_taken);
+    tcase_add_test(values, congestion_goes_from_global_by_defaults_to_each_side);
     suite_add_tcase(suite, values);
     TCase *wrong = tcase_create("mistakes");
     tcase_add_checked_fixture(wrong, folder_make, folder_remove);
     tcase_add_loop_test(wrong, mistake_is_told, 0, COUNT(mistakes));
     tcase_add_test(wrong, all_mistakes_are_told_at_once_in_order);
     tcase_add_test(wrong, journal_needs_libsystemd);
+    tcase_add_test(wrong, congestion_is_what_the_kernel_has);
+    tcase_add_test(wrong, congestion_is_what_the_user_may_have);
     tcase_add_test(wrong, control_path_must_fit_a_socket);
     suite_add_tcase(suite, wrong);
     TCase *control = tcase_create("control");
