@@ -118,7 +118,7 @@ $(BUILD)/bench-origin: $(BUILD)/scripts/bench/origin.o $(BENCH_SHARED)
 
 $(BUILD)/bench-load: $(filter-out %/origin.o,$(BENCH_OBJ))
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lm
 
 bench-programs: $(BUILD)/rpproxy $(BUILD)/bench-origin $(BUILD)/bench-load
 .PHONY: bench-programs

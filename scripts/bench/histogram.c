@@ -1,5 +1,6 @@
 #include "scripts/bench/histogram.h"
 
+#include <math.h>
 #include <stddef.h>
 
 #define BUCKETS (sizeof((struct histogram *)0)->counts / sizeof(uint64_t))
@@ -28,6 +29,8 @@ void histogram_add(struct histogram *histogram, uint64_t nanoseconds)
 {
     histogram->counts[bucket_of(nanoseconds)]++;
     histogram->total++;
+    histogram->sum += (double)nanoseconds;
+    histogram->squares += (double)nanoseconds * (double)nanoseconds;
     if (nanoseconds > histogram->most) {
         histogram->most = nanoseconds;
     }
@@ -45,4 +48,14 @@ uint64_t histogram_percentile(const struct histogram *histogram, double share)
         }
     }
     return histogram->most;
+}
+
+double histogram_deviation(const struct histogram *histogram)
+{
+    if (histogram->total == 0) {
+        return 0;
+    }
+    double mean = histogram->sum / (double)histogram->total;
+    double variance = histogram->squares / (double)histogram->total - mean * mean;
+    return variance > 0 ? sqrt(variance) : 0;
 }

@@ -6,6 +6,7 @@
 
 struct histogram {
     uint64_t total, most;
+    double sum, squares;
     uint64_t counts[64 * 40];
 };
 
@@ -15,5 +16,9 @@ void histogram_add(struct histogram *histogram, uint64_t nanoseconds);
 /* The upper edge, in nanoseconds, of the bucket below or in which `share` (0 to 1) of the values
  * lie; 0 if there are none. */
 uint64_t histogram_percentile(const struct histogram *histogram, double share);
+
+/* The standard deviation of the values, in nanoseconds, not of their buckets; 0 if there are none.
+ */
+double histogram_deviation(const struct histogram *histogram);
 
 #endif

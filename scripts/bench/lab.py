@@ -111,6 +111,16 @@ def anonymous_memory(pids):
     return anonymous, pss
 
 
+def thread_cpu(pids):
+    """Nanoseconds of CPU of each thread of the processes."""
+    times = {}
+    for pid in pids:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/schedstat") as file:
+                times[thread] = int(file.read().split()[0])
+    return times
+
+
 def machine_busy():
     """Seconds of CPU that the machine has spent on anything, and those stolen by its host."""
     with open("/proc/stat") as file:
@@ -133,6 +143,9 @@ class Candidate:
 
 class Rpproxy(Candidate):
     name = "rpproxy"
+    global_lines = ""
+    bind_words = ""
+    servers = 1  # lines of each backend
 
     def __init__(self, binary, threads):
         self.binary = binary
@@ -145,10 +158,12 @@ class Rpproxy(Candidate):
     def write(self, directory, origin_port, frontends):
         with open(f"{directory}/proxy.ini", "w") as file:
             file.write(f"[global]\nworkers = {self.threads}\nlog-level = warning\n"
-                       f"control = {directory}/control.sock\n")
+                       f"control = {directory}/control.sock\n{self.global_lines}")
             for i in range(frontends):
-                file.write(f"[listen bench{i}]\nbind = 127.0.0.1:{PROXY_PORT + i}\n"
-                           f"server = origin 127.0.0.1:{origin_port}\n")
+                file.write(f"[listen bench{i}]\n"
+                           f"bind = 127.0.0.1:{PROXY_PORT + i}{self.bind_words}\n")
+                file.writelines(f"server = origin{j} 127.0.0.1:{origin_port}\n"
+                                for j in range(self.servers))
 
     def command(self, directory):
         return [self.binary, "-f", f"{directory}/proxy.ini"]
@@ -164,6 +179,17 @@ class Rpproxy(Candidate):
             if done.returncode != 0:
                 raise RuntimeError(f"rpproxy reload: {done.stderr}")
             return
+
+
+class RpproxyCpu(Rpproxy):
+    name = "rpproxy-cpu"
+    global_lines = "cpu-affinity = yes\n"
+    bind_words = " steer=cpu"
+
+
+class RpproxyShared(Rpproxy):
+    name = "rpproxy-shared"
+    bind_words = " accept=shared"
 
 
 class Haproxy(Candidate):
@@ -230,7 +256,10 @@ class HaproxyMaster(Haproxy):
 
 
 class Nginx(Candidate):
+    """As Debian ships it: its workers wait on one socket, without accept_mutex since 1.11.3."""
     name = "nginx"
+    events_words = ""
+    listen_words = ""
     modules = ("/usr/lib/nginx/modules", "/usr/lib64/nginx/modules", "/usr/share/nginx/modules")
 
     def __init__(self, threads, sessions_max):
@@ -248,10 +277,11 @@ class Nginx(Candidate):
                 file.write(f"load_module {module};\n")
             file.write(f"user root;\ndaemon off;\nworker_processes {self.threads};\n"
                        f"pid {directory}/nginx.pid;\nerror_log {directory}/error.log;\n"
-                       f"events {{ worker_connections {self.sessions_max * 2 + 100}; }}\n"
+                       f"events {{ worker_connections {self.sessions_max * 2 + 100}; "
+                       f"{self.events_words}}}\n"
                        "stream {\n  proxy_timeout 1h;\n")
             for i in range(frontends):
-                file.write(f"  server {{ listen 127.0.0.1:{PROXY_PORT + i}; "
+                file.write(f"  server {{ listen 127.0.0.1:{PROXY_PORT + i}{self.listen_words}; "
                            f"proxy_pass 127.0.0.1:{origin_port}; }}\n")
             file.write("}\n")
 
@@ -261,6 +291,16 @@ class Nginx(Candidate):
 
     def reload(self, lab):
         os.kill(lab.main, signal.SIGHUP)
+
+
+class NginxMutex(Nginx):
+    name = "nginx-mutex"
+    events_words = "accept_mutex on; "
+
+
+class NginxReuseport(Nginx):
+    name = "nginx-reuseport"
+    listen_words = " reuseport"
 
 
 class Direct(Candidate):

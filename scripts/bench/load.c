@@ -181,7 +181,7 @@ static void print(const struct run *run)
         uint64_t at = histogram_percentile(&run->latencies, points[i].share);
         printf("%s\"%s\": %.1f", i ? ", " : "", points[i].name, (double)at / 1e3);
     }
-    printf("}}\n");
+    printf(", \"sd\": %.1f}}\n", histogram_deviation(&run->latencies) / 1e3);
 }
 
 static void usage(void)

@@ -14,7 +14,15 @@ median = statistics.median
 
 CANDIDATES = ("direct", "rpproxy", "haproxy", "haproxy-tuned", "haproxy-W", "nginx")
 LABELS = {"direct": "direct", "rpproxy": "rpproxy", "haproxy": "HAProxy",
-          "haproxy-tuned": "HAProxy tuned", "haproxy-W": "HAProxy -W", "nginx": "nginx"}
+          "haproxy-tuned": "HAProxy tuned", "haproxy-W": "HAProxy -W", "nginx": "nginx",
+          "rpproxy-cpu": "rpproxy steer=cpu", "rpproxy-shared": "rpproxy accept=shared",
+          "nginx-mutex": "nginx accept_mutex", "nginx-reuseport": "nginx reuseport"}
+# Ways for workers to come by connections, with what each is by default.
+ACCEPTORS = ("rpproxy", "rpproxy-cpu", "rpproxy-shared", "nginx-mutex", "nginx", "nginx-reuseport")
+MODES = {"rpproxy": "rpproxy accept=sharded steer=hash",
+         "rpproxy-cpu": "rpproxy accept=sharded steer=cpu, cpu-affinity=yes",
+         "rpproxy-shared": "rpproxy accept=shared", "nginx-mutex": "nginx accept_mutex on",
+         "nginx": "nginx accept_mutex off", "nginx-reuseport": "nginx reuseport"}
 PEERS = ("haproxy", "haproxy-W", "nginx")
 
 
@@ -152,10 +160,11 @@ def markdown(results):
              f"{results['warmup']:g} s; commit {where['commit']}; {where['date'][:10]}.", ""]
     lines += [f"{LABELS[name]}: {version}.  " for name, version in where["versions"].items()
               if name in ("rpproxy", "haproxy", "nginx")]
-    lines += ["", "Medians of the rounds, and their range.", "",
-              "| | unit | " + " | ".join(LABELS[c] for c in present) +
-              " | rpproxy against the better peer | that is |",
-              "|---|---|" + "---|" * (len(present) + 2)]
+    lines += ["", "Medians of the rounds, and their range.", ""]
+    head = ["| | unit | " + " | ".join(LABELS[c] for c in present) +
+            " | rpproxy against the better peer | that is |",
+            "|---|---|" + "---|" * (len(present) + 2)]
+    table = []
     for metric in METRICS:
         cells = [spread(figures.values(metric.row, c, metric.key)) for c in present]
         if all(cell == "–" for cell in cells):
@@ -176,13 +185,43 @@ def markdown(results):
         if metric.absolute is not None and ours:
             words = f"goal {goal_words(median(ours), metric.absolute, False)}"
             outcome = words if outcome == "–" else f"{outcome}; {words}"
-        lines.append(f"| {metric.label} | {metric.unit} | " + " | ".join(cells) +
+        table.append(f"| {metric.label} | {metric.unit} | " + " | ".join(cells) +
                      f" | {text} | {outcome} |")
         if metric.tuned is not None and figures.ratios(metric, "haproxy-tuned"):
             text, outcome = comparison(figures, metric, "haproxy-tuned", metric.tuned)
-            lines.append("| | | " + " | ".join("" for _ in present) + f" | {text} | {outcome} |")
-    lines += [""] + failures_text(figures) + noise_text(results)
+            table.append("| | | " + " | ".join("" for _ in present) + f" | {text} | {outcome} |")
+    lines += head + table + [""] if table else []
+    lines += accept_table(figures) + lines_table(figures)
+    lines += failures_text(figures) + noise_text(results)
     return "\n".join(lines) + "\n"
+
+
+def accept_table(figures):
+    measured = [c for c in ACCEPTORS if ("accept", c) in figures.runs]
+    if not measured:
+        return []
+    columns = (("rate", "connections/s"), ("cpu", "CPU, µs/connection"), ("p50", "p50, µs"),
+               ("p99", "p99, µs"), ("sd", "standard deviation, µs"),
+               ("busiest", "busiest worker's share of CPU"))
+    text = ["Ways to accept, in churn by 64 clients:", "",
+            "| | " + " | ".join(label for _, label in columns) + " |",
+            "|---|" + "---|" * len(columns)]
+    text += [f"| {MODES[c]} | " + " | ".join(spread(figures.values("accept", c, key))
+                                             for key, _ in columns) + " |" for c in measured]
+    return text + [""]
+
+
+def lines_table(figures):
+    counts = sorted(int(key[3:]) for run in figures.runs.get(("lines", "rpproxy"), {}).values()
+                    for key in run if key[:3] == "cpu")
+    if not counts:
+        return []
+    text = ["Reloads of a backend of so many `server` lines:", "",
+            "| lines | until it serves, ms | CPU of all processes, ms |", "|---|---|---|"]
+    text += [f"| {count:,} | " + " | ".join(spread(figures.values("lines", "rpproxy", f"{key}{count}"))
+                                            for key in ("milliseconds", "cpu")) + " |"
+             for count in sorted(set(counts))]
+    return text + [""]
 
 
 def failures_text(figures):
