@@ -134,7 +134,9 @@ static void close_ends(struct session *session, enum session_end end)
     }
     struct worker *worker = session->worker;
     end_close(&session->client, &worker->poller, &worker->carrier, reset_client);
-    if (end != SESSION_DONE || !worker_wants_spares(worker) || !end_disconnect(&session->server))
+    bool known = session->generation == worker->proxy->generation; /* what its options are */
+    if (end != SESSION_DONE || !known || !worker_wants_spares(worker) ||
+        !end_disconnect(&session->server))
         end_close(&session->server, &worker->poller, &worker->carrier, reset_server);
 }
 
