@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WEIGHT_MAX 256
-
 /* A hint is worth a look at so many names, not at all of a generated file's. */
 #define SUGGEST_FROM_MAX 1000
 
@@ -268,9 +266,9 @@ static bool read_attribute(struct builder *builder, const struct entry *entry, c
         return false;
     }
     *weighted = true;
-    if (value_unsigned(word + 7, &weight) || weight > WEIGHT_MAX) {
+    if (value_unsigned(word + 7, &weight) || weight > SERVER_WEIGHT_MAX) {
         problem_add(builder->problems, entry->place, "server: weight '%s' must be 0 to %d",
-                    word + 7, WEIGHT_MAX);
+                    word + 7, SERVER_WEIGHT_MAX);
         return false;
     }
     server->weight = (unsigned)weight;

@@ -34,15 +34,19 @@ struct bind_conf {
     unsigned line;         /* in the file that names it, which may be an included one */
 };
 
+#define SERVER_WEIGHT_MAX 256
+
 struct server_conf {
     char *name;
     struct address address;
     char text[ADDRESS_TEXT_MAX];
-    unsigned weight; /* 0 to 256; 0 is never chosen */
+    unsigned weight; /* 0 to SERVER_WEIGHT_MAX; 0 is never chosen */
     unsigned line;
 };
 
 enum balance { BALANCE_ROUNDROBIN };
+
+enum check { CHECK_OFF, CHECK_TCP };
 
 struct backend_conf {
     char *name;
@@ -52,6 +56,11 @@ struct backend_conf {
     enum balance balance;
     millis connect_timeout; /* for one attempt */
     unsigned retries;       /* further attempts after the first that failed */
+    enum check check;
+    millis check_interval; /* from the beginning of one check of a server to that of the next */
+    millis check_timeout;
+    unsigned rise; /* checks in a row that must pass to make a server UP, ... */
+    unsigned fall; /* ... and that must fail to make it DOWN; both 1 or more */
     unsigned line;
 };
 

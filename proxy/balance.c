@@ -30,23 +30,45 @@ static void sift_down(struct turn *heap, size_t count, size_t at)
     heap[at] = moving;
 }
 
-static uint64_t period(const struct balancer *balancer, uint32_t server)
+/* The balancer sees another share of a server than before. */
+static void take_share(struct turn *turn, uint32_t share, uint64_t now)
 {
-    return TURN_SCALE / balancer->backend->servers[server].weight;
+    if (turn->share == 0)
+        turn->due = now + TURN_SCALE / share;
+    else if (share > 0 && turn->due > now)
+        turn->due = now + (turn->due - now) * turn->share / share;
+    turn->share = share;
 }
 
-int balancer_open(struct balancer *balancer, const struct backend_conf *backend, unsigned offset)
+/* Looks at all servers, and makes the heap anew. */
+static void refresh(struct balancer *balancer)
 {
-    *balancer = (struct balancer){.backend = backend};
-    balancer->heap = calloc(backend->server_count ? backend->server_count : 1, sizeof(struct turn));
-    if (!balancer->heap)
-        return ENOMEM;
-    for (uint32_t i = 0; i < backend->server_count; i++)
-        if (backend->servers[i].weight > 0)
-            balancer->heap[balancer->count++] =
-                (struct turn){.due = period(balancer, i), .server = i};
+    struct turn *turns = balancer->turns;
+    size_t all = balancer->backend->conf->server_count;
+    balancer->count = 0;
+    for (size_t i = 0; i < all; i++) {
+        struct turn turn = turns[i];
+        uint32_t share = server_share(&balancer->backend->servers[turn.server]);
+        if (share != turn.share)
+            take_share(&turn, share, balancer->now);
+        turns[i] = turns[balancer->count];
+        turns[share > 0 ? balancer->count++ : i] = turn;
+    }
     for (size_t at = balancer->count / 2; at-- > 0;)
-        sift_down(balancer->heap, balancer->count, at);
+        sift_down(turns, balancer->count, at);
+}
+
+int balancer_open(struct balancer *balancer, const struct backend *backend, unsigned offset)
+{
+    size_t all = backend->conf->server_count;
+    *balancer = (struct balancer){.backend = backend};
+    balancer->turns = calloc(all ? all : 1, sizeof(struct turn));
+    if (!balancer->turns)
+        return ENOMEM;
+    for (uint32_t i = 0; i < all; i++)
+        balancer->turns[i].server = i;
+    balancer->version = atomic_load_explicit(&backend->version, memory_order_acquire);
+    refresh(balancer);
     for (unsigned i = 0; balancer->count && i < offset % balancer->count; i++)
         (void)balancer_next(balancer, NULL, 0);
     return 0;
@@ -54,7 +76,7 @@ int balancer_open(struct balancer *balancer, const struct backend_conf *backend,
 
 void balancer_close(struct balancer *balancer)
 {
-    free(balancer->heap);
+    free(balancer->turns);
 }
 
 static bool is_among(uint32_t server, const uint32_t *tried, size_t tried_count)
@@ -67,7 +89,12 @@ static bool is_among(uint32_t server, const uint32_t *tried, size_t tried_count)
 
 uint32_t balancer_next(struct balancer *balancer, const uint32_t *tried, size_t tried_count)
 {
-    struct turn *heap = balancer->heap;
+    unsigned version = atomic_load_explicit(&balancer->backend->version, memory_order_acquire);
+    if (version != balancer->version) {
+        balancer->version = version;
+        refresh(balancer);
+    }
+    struct turn *heap = balancer->turns;
     size_t left = balancer->count;
     uint32_t found = BALANCE_NONE;
 
@@ -75,7 +102,9 @@ uint32_t balancer_next(struct balancer *balancer, const uint32_t *tried, size_t 
     while (left > 0) {
         if (!is_among(heap[0].server, tried, tried_count)) {
             found = heap[0].server;
-            heap[0].due += period(balancer, found);
+            if (heap[0].due > balancer->now)
+                balancer->now = heap[0].due;
+            heap[0].due += TURN_SCALE / heap[0].share;
             sift_down(heap, left, 0);
             break;
         }

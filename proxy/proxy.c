@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void on_worker_quiet(void *arg)
 {
@@ -41,6 +42,38 @@ static int open_mailbox(struct proxy *proxy, struct event_base *base)
     return 0;
 }
 
+static void on_server(struct server *server, void *arg)
+{
+    struct proxy *proxy = arg;
+    if (proxy->events.on_server)
+        proxy->events.on_server(server, proxy->events.arg);
+}
+
+static int open_backends(struct proxy *proxy)
+{
+    const struct config *config = proxy->config;
+    proxy->backends = calloc(config->backend_count + 1, sizeof *proxy->backends);
+    if (!proxy->backends)
+        return ENOMEM;
+    for (size_t i = 0; i < config->backend_count; i++) {
+        struct backend *backend = &proxy->backends[i];
+        if (backend_open(backend, &config->backends[i]))
+            return ENOMEM;
+        backend->first = proxy->server_count;
+        backend->on_change = on_server;
+        backend->arg = proxy;
+        proxy->server_count += config->backends[i].server_count;
+    }
+    return 0;
+}
+
+static void close_backends(struct proxy *proxy)
+{
+    for (size_t i = 0; proxy->backends && i < proxy->config->backend_count; i++)
+        backend_close(&proxy->backends[i]);
+    free(proxy->backends);
+}
+
 static void close_workers(struct proxy *proxy)
 {
     for (unsigned i = 0; i < proxy->worker_count; i++)
@@ -69,7 +102,7 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
     }
     proxy->frontends = calloc(config->frontend_count + 1, sizeof *proxy->frontends);
     proxy->workers = calloc(worker_count, sizeof *proxy->workers);
-    error = proxy->frontends && proxy->workers ? 0 : ENOMEM;
+    error = proxy->frontends && proxy->workers ? open_backends(proxy) : ENOMEM;
     for (size_t i = 0; !error && i < config->frontend_count; i++) {
         proxy->frontends[i].conf = &config->frontends[i];
         proxy->frontends[i].sessions.max = config->frontends[i].max_sessions;
@@ -186,6 +219,27 @@ struct proxy_totals proxy_totals(const struct proxy *proxy)
     return totals;
 }
 
+struct server_sessions proxy_server_sessions(const struct proxy *proxy, const struct server *server)
+{
+    size_t at = server->backend->first + (size_t)(server - server->backend->servers);
+    uint64_t begun = 0, ended = 0;
+    for (unsigned i = 0; i < proxy->worker_count; i++) {
+        const struct tally *tally = &proxy->workers[i].tallies[at];
+        ended += atomic_load_explicit(&tally->ended, memory_order_relaxed);
+        begun += atomic_load_explicit(&tally->begun, memory_order_relaxed);
+    }
+    /* They are not of one moment. */
+    return (struct server_sessions){.live = begun > ended ? begun - ended : 0, .all = begun};
+}
+
+struct backend *proxy_backend(const struct proxy *proxy, const char *name)
+{
+    for (size_t i = 0; i < proxy->config->backend_count; i++)
+        if (strcmp(proxy->config->backends[i].name, name) == 0)
+            return &proxy->backends[i];
+    return NULL;
+}
+
 void proxy_free(struct proxy *proxy)
 {
     if (!proxy)
@@ -194,6 +248,7 @@ void proxy_free(struct proxy *proxy)
     event_del(&proxy->mail);
     mailbox_close(&proxy->mailbox);
     free(proxy->workers);
+    close_backends(proxy);
     free(proxy->frontends);
     free(proxy);
 }

@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "proxy/limit.h"
 #include "proxy/mailbox.h"
+#include "proxy/server.h"
 #include "proxy/session.h"
 #include "proxy/worker.h"
 
@@ -20,6 +21,8 @@ struct frontend {
 struct proxy_events {
     void (*on_quiet)(void *arg); /* after proxy_quiet(): no worker will accept again */
     void (*on_empty)(void *arg); /* after proxy_drain(): the last session has ended */
+    /* The state of a server has changed; may be NULL. */
+    void (*on_server)(struct server *server, void *arg);
     void *arg;
 };
 
@@ -33,6 +36,8 @@ struct proxy {
     struct frontend *frontends; /* the config's, and one for sessions whose frontend is gone */
     struct frontend_conf departed;
     unsigned next_arrival; /* which worker has the next session from another process */
+    struct backend *backends; /* in the config's order */
+    size_t server_count;      /* of all backends */
     struct worker *workers;
     unsigned worker_count;
     unsigned loud;     /* workers that have not reported LISTENING_OVER yet */
@@ -46,6 +51,11 @@ struct proxy {
 /* What a proxy has done and does, summed over its workers. */
 struct proxy_totals {
     uint64_t live, sessions, connect_errors, failed, client_bytes, server_bytes;
+};
+
+/* A server's sessions, each from its attempt to connect on. */
+struct server_sessions {
+    uint64_t live, all;
 };
 
 /* Makes the workers, without threads yet; base is the main loop's. config must outlive the proxy.
@@ -84,6 +94,12 @@ void proxy_share_descriptors(struct proxy *proxy, bool shared);
 void proxy_cut(struct proxy *proxy, enum session_end reason);
 
 struct proxy_totals proxy_totals(const struct proxy *proxy);
+
+struct server_sessions proxy_server_sessions(const struct proxy *proxy,
+                                             const struct server *server);
+
+/* The backend of that name, or NULL. */
+struct backend *proxy_backend(const struct proxy *proxy, const char *name);
 
 /* Ends the threads, resets what is left, frees everything. NULL is fine. */
 void proxy_free(struct proxy *proxy);

@@ -26,6 +26,27 @@ static struct balancer *balancer_of(const struct session *session)
     return &session->worker->balancers[session->backend - config->backends];
 }
 
+static struct tally *tally_of(const struct session *session)
+{
+    const struct backend *backend = balancer_of(session)->backend;
+    return &session->worker->tallies[backend->first + session->server_index];
+}
+
+/* The session counts for the server from its attempt to connect or its arrival here on, ... */
+static void join_server(struct session *session)
+{
+    session->with_server = true;
+    counter_add(&tally_of(session)->begun, 1);
+}
+
+/* ... until that has failed, or the session ends or moves away. */
+static void leave_server(struct session *session)
+{
+    if (session->with_server)
+        counter_add(&tally_of(session)->ended, 1);
+    session->with_server = false;
+}
+
 /* When an established session is to be looked at, in milliseconds. */
 static uint64_t established_due(const struct session *session)
 {
@@ -133,6 +154,7 @@ static void close_ends(struct session *session, enum session_end end)
         break;
     }
     struct worker *worker = session->worker;
+    leave_server(session);
     end_close(&session->client, &worker->poller, &worker->carrier, reset_client);
     bool known = session->generation == worker->proxy->generation; /* what its options are */
     if (end != SESSION_DONE || !known || !worker_wants_spares(worker) ||
@@ -226,6 +248,7 @@ static void attempt_failed(struct session *session, int error)
 {
     counter_add(&session->worker->counters.connect_errors, 1);
     session->attempts++;
+    leave_server(session);
     end_close(&session->server, &session->worker->poller, &session->worker->carrier, false);
     if (socket_error(session->client.fd)) {
         session_close(session, SESSION_CLIENT_RESET);
@@ -357,6 +380,10 @@ static int connect_server(struct session *session, const struct address *address
 static void begin_connect(struct session *session)
 {
     uint32_t next = balancer_next(balancer_of(session), session->tried, session->tried_count);
+    if (next == BALANCE_NONE && balancer_is_empty(balancer_of(session))) {
+        session_close(session, SESSION_REFUSED); /* nobody knows when there will be one again */
+        return;
+    }
     if (next == BALANCE_NONE) {
         session->tried_count = 0;
         wait_for(session, ROUND_WAIT_MS);
@@ -372,6 +399,7 @@ static void begin_connect(struct session *session)
             attempt_failed(session, error);
         return;
     }
+    join_server(session);
     session->give_up_at = 0;
     session->deadline = worker_now_ms(session->worker) + session->backend->connect_timeout;
     set_state(session, SESSION_CONNECTING);
@@ -500,6 +528,7 @@ void session_leave(struct session *session)
     struct worker *worker = session->worker;
     TAILQ_REMOVE(&worker->parked, session, link);
     set_state(session, SESSION_CLOSED);
+    leave_server(session);
     end_leave(&session->client);
     end_leave(&session->server);
     STAILQ_INSERT_TAIL(&worker->dead, session, dead);
@@ -514,5 +543,7 @@ void session_arrive(struct session *session, struct worker *worker)
     session->client.peer = &session->server;
     session->server.peer = &session->client;
     wheel_entry_init(&session->timer);
+    if (session->server_index != BALANCE_NONE)
+        join_server(session);
     settle_in(session);
 }

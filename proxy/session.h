@@ -68,6 +68,7 @@ struct session {
     uint32_t attempts; /* that failed, over all rounds */
     bool queued;       /* on worker->again */
     bool stays;        /* was parked once, and not taken: it ends here */
+    bool with_server;  /* it counts for the server */
     bool kept_alive;   /* SO_KEEPALIVE is set on the server's socket */
     sa_family_t server_family;
     const char *server_congestion; /* of the backend that opened the server's socket */

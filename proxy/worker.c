@@ -245,11 +245,12 @@ static void on_stop(void *arg)
 static int open_balancers(struct worker *worker)
 {
     const struct config *config = worker->proxy->config;
+    worker->tallies = calloc(worker->proxy->server_count + 1, sizeof *worker->tallies);
     worker->balancers = calloc(config->backend_count + 1, sizeof *worker->balancers);
-    if (!worker->balancers)
+    if (!worker->tallies || !worker->balancers)
         return ENOMEM;
     for (size_t i = 0; i < config->backend_count; i++)
-        if (balancer_open(&worker->balancers[i], &config->backends[i], worker->index)) {
+        if (balancer_open(&worker->balancers[i], &worker->proxy->backends[i], worker->index)) {
             while (i-- > 0)
                 balancer_close(&worker->balancers[i]);
             return ENOMEM;
@@ -310,6 +311,7 @@ int worker_open(struct worker *worker, struct proxy *proxy, unsigned index)
     }
     if (error) {
         free(worker->balancers);
+        free(worker->tallies);
         carrier_close(&worker->carrier);
     }
     return error;
@@ -368,5 +370,6 @@ void worker_close(struct worker *worker)
     mailbox_close(&worker->mailbox);
     close_balancers(worker);
     free(worker->balancers);
+    free(worker->tallies);
     carrier_close(&worker->carrier);
 }

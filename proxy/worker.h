@@ -39,6 +39,12 @@ struct counters {
     atomic_uint_fast64_t server_bytes;   /* and from servers */
 };
 
+/* A worker's sessions with one server, each from its attempt to connect on. Written by the worker,
+ * read by anyone; live is what has begun and not ended. */
+struct tally {
+    atomic_uint_fast64_t begun, ended;
+};
+
 static inline void counter_add(atomic_uint_fast64_t *counter, uint64_t amount)
 {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + amount,
@@ -78,6 +84,7 @@ struct worker {
     unsigned spares;
     uint64_t last_session;      /* number of the newest */
     struct balancer *balancers; /* one for each backend of the config, in its order */
+    struct tally *tallies;      /* one for each server of all backends */
     struct counters counters;
 
     struct letter listen_letter, cut_letter, stop_letter, wake_letter; /* to us */

@@ -20,6 +20,7 @@ Suite *options_suite(void);
 Suite *papers_suite(void);
 Suite *poller_suite(void);
 Suite *proxy_suite(void);
+Suite *server_suite(void);
 Suite *sockdiag_suite(void);
 Suite *socket_suite(void);
 Suite *steering_suite(void);
