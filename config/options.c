@@ -34,6 +34,7 @@ static const char *const log_levels[] = {"error", "warning", "notice", "info", "
 static const char *const drains[] = {"handoff", "wait", NULL};
 static const char *const removals[] = {"keep", "drain", "close", NULL};
 static const char *const balances[] = {"roundrobin", NULL};
+static const char *const checks[] = {"off", "tcp", NULL};
 
 static const struct option table[] = {
     {.name = "include",
@@ -233,6 +234,45 @@ static const struct option table[] = {
      .max = 100,
      .initial = "3",
      .help = "further attempts after one that failed, on another server if there is one"},
+    {.name = "check",
+     .sections = BACKENDS | IN(SECTION_DEFAULTS),
+     OF_BACKEND(check),
+     .type = OPTION_ENUM,
+     .names = checks,
+     .initial = "off",
+     .help = "how each server is asked whether it lives; tcp: by a connection to it"},
+    {.name = "check-interval",
+     .sections = BACKENDS | IN(SECTION_DEFAULTS),
+     OF_BACKEND(check_interval),
+     .type = OPTION_DURATION,
+     .min = 10,
+     .max = 24 * HOUR,
+     .initial = "2s",
+     .help = "from one check of a server to the next"},
+    {.name = "check-timeout",
+     .sections = BACKENDS | IN(SECTION_DEFAULTS),
+     OF_BACKEND(check_timeout),
+     .type = OPTION_DURATION,
+     .min = 1,
+     .max = 1 * HOUR,
+     .initial = "2s",
+     .help = "a check that has no answer by then has failed"},
+    {.name = "rise",
+     .sections = BACKENDS | IN(SECTION_DEFAULTS),
+     OF_BACKEND(rise),
+     .type = OPTION_UNSIGNED,
+     .min = 1,
+     .max = 1000,
+     .initial = "2",
+     .help = "checks in a row that must pass before a server that is down is up"},
+    {.name = "fall",
+     .sections = BACKENDS | IN(SECTION_DEFAULTS),
+     OF_BACKEND(fall),
+     .type = OPTION_UNSIGNED,
+     .min = 1,
+     .max = 1000,
+     .initial = "3",
+     .help = "checks in a row that must fail before a server that is up is down"},
 };
 
 static const char *const kind_names[] = {"global", "defaults", "frontend", "backend", "listen"};

@@ -136,7 +136,10 @@ void server_failed(struct server *server, int error)
         now->streak = 0;
         return;
     }
-    if (++now->streak < server->backend->conf->fall)
+    now->streak++;
+    log_debug("server %s/%s: a check failed, %u of %u: %s", server->backend->conf->name,
+              server->conf->name, now->streak, server->backend->conf->fall, strerror(error));
+    if (now->streak < server->backend->conf->fall)
         return;
     log_warning("server %s/%s is DOWN: %s%s", server->backend->conf->name, server->conf->name,
                 strerror(error), stranger ? ", at its first check" : "");

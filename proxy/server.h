@@ -34,6 +34,7 @@ struct server_state {
     enum check_state check; /* UP where nothing is checked */
     unsigned streak;        /* checks in a row that spoke against it */
     int last_error;         /* of the last check: 0, an errno value, or SERVER_UNCHECKED */
+    uint64_t check_due; /* the next: milliseconds of CLOCK_MONOTONIC; 0: nobody has planned it */
     unsigned weight;
     uint64_t changed_at; /* admin or check state, or weight: seconds since 1970 */
 };

@@ -318,22 +318,6 @@ static void wait_for(struct session *session, uint64_t milliseconds)
     set_state(session, SESSION_WAITING);
 }
 
-static bool is_shortage(int error)
-{
-    switch (error) {
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM:
-    case EADDRNOTAVAIL: /* no local port is free */
-    case ENOSPC:        /* epoll(7), max_user_watches */
-    case EAGAIN:        /* a Unix socket's backlog is full */
-        return true;
-    default:
-        return false;
-    }
-}
-
 /* The shortage is ours, not the server's: it costs no attempt, but it must end in time. */
 static void wait_out(struct session *session)
 {
@@ -393,7 +377,7 @@ static void begin_connect(struct session *session)
 
     int error = connect_server(session, &session->backend->servers[next].address);
     if (error) {
-        if (is_shortage(error))
+        if (socket_is_shortage(error))
             wait_out(session);
         else
             attempt_failed(session, error);

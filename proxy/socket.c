@@ -107,6 +107,22 @@ bool socket_disconnect(int fd)
            connect(fd, &nobody, sizeof nobody) == 0;
 }
 
+bool socket_is_shortage(int error)
+{
+    switch (error) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+    case EADDRNOTAVAIL: /* no local port is free */
+    case ENOSPC:        /* epoll(7), max_user_watches */
+    case EAGAIN:        /* a Unix socket's backlog is full */
+        return true;
+    default:
+        return false;
+    }
+}
+
 int socket_error(int fd)
 {
     int error = 0;

@@ -41,6 +41,10 @@ int socket_connect_again(int fd, const struct address *address) __attribute__((w
  * (TIME-WAIT, which the kernel keeps apart from the socket). False: nothing was done. */
 bool socket_disconnect(int fd) __attribute__((warn_unused_result));
 
+/* An error of connecting that says nothing of the server: we are short of descriptors, memory or
+ * local ports, or a Unix socket's backlog is full. */
+bool socket_is_shortage(int error);
+
 /* The pending error of a socket (SO_ERROR, which reading clears), 0 if there is none. */
 int socket_error(int fd);
 

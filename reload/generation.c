@@ -82,7 +82,8 @@ static void warn_of_affinity(const struct generation *generation)
 static void choose_max_sessions(struct generation *generation)
 {
     size_t descriptors = privileges_descriptors();
-    size_t apart = DESCRIPTORS_APART + DESCRIPTORS_WORKER * (size_t)generation->workers;
+    size_t apart = DESCRIPTORS_APART + DESCRIPTORS_WORKER * (size_t)generation->workers +
+                   checks_descriptors(generation->config);
     for (size_t i = 0; i < generation->config->frontend_count; i++)
         apart += generation->config->frontends[i].bind_count * (generation->workers + 1);
     unsigned fit = descriptors > apart + 2 ? (unsigned)((descriptors - apart) / 2) : 1;
@@ -183,6 +184,11 @@ bool generation_prepare(struct generation *generation, struct offer *offer)
     generation->proxy = proxy_new(generation->config, generation->number, generation->workers,
                                   generation->max_sessions, generation->base, &events);
     int error = generation->proxy ? binds_give(generation->binds, generation->proxy) : errno;
+    if (!error) {
+        generation->checks = checks_new(generation->proxy->backends,
+                                        generation->config->backend_count, generation->base);
+        error = generation->checks ? 0 : ENOMEM;
+    }
     if (!error)
         error = log_start();
     if (!error)
@@ -192,8 +198,10 @@ bool generation_prepare(struct generation *generation, struct offer *offer)
         snprintf(line, sizeof line, "cannot start the workers: %s", strerror(error));
         generation_report(line, generation);
         generation->exit_status = EXIT_OTHER;
+        return false;
     }
-    return !error;
+    checks_begin(generation->checks);
+    return true;
 }
 
 /* Pidfile and control socket name us from now on. */
@@ -245,6 +253,8 @@ void generation_drain(struct generation *generation, millis timeout, enum sessio
         generation->state = GENERATION_DRAINING;
         generation->drain_started_at = clock_ms();
         generation->drain_sessions = proxy_totals(generation->proxy).live;
+        checks_free(generation->checks);
+        generation->checks = NULL;
         log_notice("generation %u drains: %llu sessions", generation->number,
                    (unsigned long long)generation->drain_sessions);
         event_add(generation->drain_report, &report_interval);
@@ -581,6 +591,7 @@ static void close_all(struct generation *generation)
     succession_free(generation->succession);
     elders_free(&generation->elders);
     lingering_free(generation->lingering);
+    checks_free(generation->checks);
     proxy_free(generation->proxy);
     handoff_free(generation->handoff);
     binds_free(generation->binds);

@@ -24,6 +24,7 @@
 #define RPPROXY_RELOAD_GENERATION_H
 
 #include "config/config.h"
+#include "proxy/check.h"
 #include "proxy/proxy.h"
 #include "reload/binds.h"
 #include "reload/elders.h"
@@ -81,6 +82,7 @@ struct generation {
 
     struct binds *binds;
     struct proxy *proxy;
+    struct checks *checks; /* of the servers, until we drain */
     struct control *control;
     struct elders elders;
     struct succession *succession; /* to our predecessor, until it has closed its listeners */

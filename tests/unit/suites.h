@@ -8,6 +8,7 @@ Suite *address_suite(void);
 Suite *balance_suite(void);
 Suite *carrier_suite(void);
 Suite *channel_suite(void);
+Suite *check_suite(void);
 Suite *config_file_suite(void);
 Suite *config_suite(void);
 Suite *cpus_suite(void);

@@ -38,6 +38,11 @@ START_TEST(defaults_are_those_of_the_papers)
     ck_assert_int_eq(backend->balance, BALANCE_ROUNDROBIN);
     ck_assert_uint_eq(backend->connect_timeout, 5000);
     ck_assert_uint_eq(backend->retries, 3);
+    ck_assert_int_eq(backend->check, CHECK_OFF);
+    ck_assert_uint_eq(backend->check_interval, 2000);
+    ck_assert_uint_eq(backend->check_timeout, 2000);
+    ck_assert_uint_eq(backend->rise, 2);
+    ck_assert_uint_eq(backend->fall, 3);
     ck_assert_uint_eq(backend->servers[0].weight, 1);
     config_free(config);
 }
@@ -73,7 +78,12 @@ START_TEST(every_value_arrives)
                                       "server = b\t[::1]:9000   weight=0\n"
                                       "server = c unix:/run/c\n"
                                       "connect-timeout = 1ms\n"
-                                      "retries = 0\n");
+                                      "retries = 0\n"
+                                      "check = tcp\n"
+                                      "check-interval = 500ms\n"
+                                      "check-timeout = 1500ms\n"
+                                      "rise = 4\n"
+                                      "fall = 5\n");
     ck_assert_uint_eq(config->workers, 4);
     ck_assert_str_eq(config->user, "nobody");
     ck_assert_str_eq(config->control, "/run/c.sock");
@@ -115,6 +125,11 @@ START_TEST(every_value_arrives)
     ck_assert_str_eq(backend->servers[2].text, "unix:/run/c");
     ck_assert_uint_eq(backend->connect_timeout, 1);
     ck_assert_uint_eq(backend->retries, 0);
+    ck_assert_int_eq(backend->check, CHECK_TCP);
+    ck_assert_uint_eq(backend->check_interval, 500);
+    ck_assert_uint_eq(backend->check_timeout, 1500);
+    ck_assert_uint_eq(backend->rise, 4);
+    ck_assert_uint_eq(backend->fall, 5);
     config_free(config);
 }
 END_TEST
@@ -316,7 +331,10 @@ static const struct {
     {VALID "retires = 300\n",
      "p.ini:4: unknown key 'retires' in [listen ok]; did you mean 'retries'?\n"
      "p.ini:4: retries: '300' must be 0 to 100\n"},
-    {VALID "check = tcp\n", "p.ini:4: unknown key 'check' in [listen ok]\n"},
+    {VALID "probe = tcp\n", "p.ini:4: unknown key 'probe' in [listen ok]\n"},
+    {VALID "check = http\n", "p.ini:4: check: 'http' must be off or tcp\n"},
+    {VALID "check-interval = 5ms\n", "p.ini:4: check-interval: '5ms' must be 10ms to 24h\n"},
+    {VALID "rise = 0\n", "p.ini:4: rise: '0' must be 1 to 1000\n"},
     {VALID "[global]\nmetrics = 127.0.0.1:9180\n", "p.ini:5: unknown key 'metrics' in [global]\n"},
     {VALID "[global]\nretries = 1\n",
      "p.ini:5: key 'retries' has no place in [global]; it belongs in [defaults], [backend], "
