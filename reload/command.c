@@ -4,6 +4,7 @@
 #include "config/value.h"
 #include "reload/clock.h"
 #include "reload/generation.h"
+#include "reload/text.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 /* How long a reload's survivor is looked for when the process that was asked has died. */
@@ -109,16 +111,34 @@ static void hang_up(struct conversation *talk)
     free(talk->buffer);
 }
 
-/* True: the other has greeted. */
-static bool greet(struct conversation *talk, const char *what)
+/* The line that asks for it, the caller's; NULL when memory is out. */
+static char *request_line(const struct command *command, const char *what)
 {
-    char line[64];
-    int length = snprintf(line, sizeof line, "{\"command\": \"%s\"}\n", what);
+    char *line = NULL;
+    json_t *request = json_pack("{s:s}", "command", what);
+    if (command->server)
+        json_object_set_new(request, "server", text_json(command->server, strlen(command->server)));
+    if (command->set)
+        json_object_set_new(request, "set", text_json(command->set, strlen(command->set)));
+    char *object = json_dumps(request, JSON_COMPACT);
+    if (object && asprintf(&line, "%s\n", object) < 0)
+        line = NULL;
+    free(object);
+    json_decref(request);
+    return line;
+}
+
+/* True: the other has greeted. */
+static bool greet(struct conversation *talk, const struct command *command, const char *what)
+{
+    char *line = request_line(command, what);
+    size_t length = line ? strlen(line) : 0;
     json_t *greeting = NULL;
-    bool heard = send(talk->fd, line, (size_t)length, MSG_NOSIGNAL) == length &&
+    bool heard = line && send(talk->fd, line, length, MSG_NOSIGNAL) == (ssize_t)length &&
                  hear(talk, &greeting) == WORD_HEARD &&
                  json_unpack(greeting, "{s:i}", "pid", &talk->pid) == 0;
     json_decref(greeting);
+    free(line);
     if (heard)
         talk->process = pidfd_open(talk->pid, 0);
     return heard;
@@ -135,7 +155,7 @@ static bool ask(struct conversation *talk, const struct command *command, const 
         error = talk->fd < 0 ? errno : 0;
         if (error)
             continue;
-        if (greet(talk, what))
+        if (greet(talk, command, what))
             return true;
         hang_up(talk);
     }
@@ -267,6 +287,74 @@ int command_stop(const struct command *command)
     return status;
 }
 
+int command_server(const struct command *command)
+{
+    struct conversation talk;
+    if (!ask(&talk, command, "server"))
+        return EXIT_NO_PROXY;
+    json_t *object = NULL;
+    const char *text;
+    int status = EXIT_NO_PROXY;
+    if (hear(&talk, &object) == WORD_HEARD &&
+        json_unpack(object, "{s:s, s:i}", "result", &text, "exit", &status) == 0)
+        fprintf(status == EXIT_DONE ? stdout : stderr, "%s%s\n",
+                status == EXIT_DONE ? "" : "rpproxy: ", text);
+    else
+        fprintf(stderr, "rpproxy: pid %d is gone without an answer\n", talk.pid);
+    json_decref(object);
+    hang_up(&talk);
+    return status;
+}
+
+/* "5s", "3m", "2h", "9d": since then. */
+static const char *age(json_int_t since, char text[static 24])
+{
+    static const struct {
+        long long seconds;
+        char unit;
+    } units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
+    long long seconds = (long long)time(NULL) - since;
+    if (seconds < 0)
+        seconds = 0;
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+        if (seconds >= 2 * units[i].seconds || units[i].seconds == 1) {
+            snprintf(text, 24, "%lld%c", seconds / units[i].seconds, units[i].unit);
+            break;
+        }
+    return text;
+}
+
+static void print_server(const char *backend, json_t *server)
+{
+    const char *name, *address, *check, *admin;
+    int weight;
+    json_int_t live, all, changed_at;
+    char full[512], since[24];
+    if (json_unpack(server, "{s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I}", "name", &name, "address",
+                    &address, "check", &check, "admin", &admin, "weight", &weight, "sessions",
+                    &live, "sessions_total", &all, "changed_at", &changed_at))
+        return;
+    snprintf(full, sizeof full, "%s/%s", backend, name);
+    printf("%-20s %-24s %-5s %-5s %6d %8lld %10lld %7s\n", full, address, check, admin, weight,
+           (long long)live, (long long)all, age(changed_at, since));
+}
+
+static void print_servers(json_t *backends)
+{
+    size_t i, j;
+    json_t *backend, *server;
+    const char *name;
+    printf("\n%-20s %-24s %-5s %-5s %6s %8s %10s %7s\n", "SERVER", "ADDRESS", "CHECK", "ADMIN",
+           "WEIGHT", "SESSIONS", "IN ALL", "SINCE");
+    json_array_foreach(backends, i, backend)
+    {
+        if (json_unpack(backend, "{s:s}", "name", &name))
+            continue;
+        json_array_foreach(json_object_get(backend, "servers"), j, server)
+            print_server(name, server);
+    }
+}
+
 static void print_status(json_t *status)
 {
     int pid, number, workers;
@@ -299,6 +387,7 @@ static void print_status(json_t *status)
                                              "frontend", &frontend, "listeners", &listeners,
                                              "handover", &handover) == 0)
         printf("%-28s %-16s %9d %s\n", address, frontend, listeners, handover);
+    print_servers(json_object_get(status, "backends"));
 }
 
 int command_status(const struct command *command)

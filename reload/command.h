@@ -12,10 +12,13 @@ struct command {
     millis timeout;      /* for the whole command; 0: none */
     bool drained;        /* reload: wait until the predecessor is gone */
     bool json;           /* status: as it comes */
+    const char *server;  /* server: BACKEND/SERVER, ... */
+    const char *set;     /* ... and what it is to be */
 };
 
 int command_reload(const struct command *command);
 int command_status(const struct command *command);
+int command_server(const struct command *command);
 int command_stop(const struct command *command);
 
 /* Validates file and tells all that is wrong with it; touches nothing else. */

@@ -4,6 +4,7 @@
 #include "proxy/socket.h"
 #include "reload/clock.h"
 #include "reload/handover.h"
+#include "reload/servers.h"
 #include "reload/status.h"
 #include "reload/text.h"
 
@@ -90,6 +91,15 @@ static void ask_reload(struct client *client)
                                     : "this process does not serve any more");
 }
 
+static void ask_server(struct client *client, const json_t *request)
+{
+    char text[SERVERS_TEXT_MAX];
+    enum exit_status status = servers_command(
+        client->control->generation->proxy, json_string_value(json_object_get(request, "server")),
+        json_string_value(json_object_get(request, "set")), text);
+    tell_result(client, status, text);
+}
+
 static void answer(struct client *client, const char *line)
 {
     struct generation *generation = client->control->generation;
@@ -101,6 +111,8 @@ static void answer(struct client *client, const char *line)
         ask_reload(client);
     } else if (command && strcmp(command, "status") == 0) {
         tell(client, json_pack("{s:o}", "status", status_json(generation)));
+    } else if (command && strcmp(command, "server") == 0) {
+        ask_server(client, request);
     } else if (command && strcmp(command, "stop") == 0) {
         wait_for_long(client);
         tell_result(client, EXIT_DONE, "stopping");

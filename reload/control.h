@@ -2,7 +2,7 @@
  *
  * A Unix stream socket, mode 0600; only its own user and root are answered (SO_PEERCRED). One JSON
  * object a line, both ways. A client asks once, {"command": "reload"}, and reads until it has what
- * it wants:
+ * it wants; {"command": "server", "server": "app/a", "set": "drain"} has members more:
  *
  *   {"pid": 1, "generation": 1}          who answers; always first
  *   {"progress": "..."}                  an error line of the successor, or why a bind is passed

@@ -13,6 +13,7 @@ static const char usage_text[] =
     "       rpproxy check  [-f FILE]         validate the file; touch nothing else\n"
     "       rpproxy reload [-f FILE | -s SOCKET] [--wait[=ready|drained]] [--timeout TIME]\n"
     "       rpproxy status [-f FILE | -s SOCKET] [--json]\n"
+    "       rpproxy server [-f FILE | -s SOCKET] BACKEND/SERVER ready|drain|maint|weight=N\n"
     "       rpproxy stop   [-f FILE | -s SOCKET] [--timeout TIME]\n"
     "       rpproxy --help | --help-options | --version\n"
     "\n"
@@ -26,23 +27,27 @@ static int wrong_usage(const char *what, const char *which)
 }
 
 /* Beyond the letters: */
-enum { WAIT = 256, TIMEOUT, JSON, HELP, HELP_OPTIONS, SHOW_VERSION };
+enum { WORD = 1, WAIT = 256, TIMEOUT, JSON, HELP, HELP_OPTIONS, SHOW_VERSION };
 
 struct arguments {
     const char *file, *socket;
+    const char *words[2];
+    unsigned word_count;
     struct command command;
 };
 
 /* What each command takes; "" is the one that serves. */
 static const struct rule {
     const char *command;
+    unsigned words; /* after the command, neither more nor less */
     int takes[6];
 } rules[] = {
-    {"", {'f'}},
-    {"check", {'f'}},
-    {"reload", {'f', 's', WAIT, TIMEOUT}},
-    {"status", {'f', 's', JSON}},
-    {"stop", {'f', 's', TIMEOUT}},
+    {"", 0, {'f'}},
+    {"check", 0, {'f'}},
+    {"reload", 0, {'f', 's', WAIT, TIMEOUT}},
+    {"status", 0, {'f', 's', JSON}},
+    {"server", 2, {'f', 's'}},
+    {"stop", 0, {'f', 's', TIMEOUT}},
 };
 
 static const struct rule *find_rule(const char *command)
@@ -89,6 +94,8 @@ static int run(const struct rule *rule, struct arguments *arguments, char **argv
         status = command_reload(&arguments->command);
     else if (strcmp(rule->command, "status") == 0)
         status = command_status(&arguments->command);
+    else if (strcmp(rule->command, "server") == 0)
+        status = command_server(&arguments->command);
     else
         status = command_stop(&arguments->command);
     free(control);
@@ -138,8 +145,13 @@ int main(int argc, char **argv)
     struct arguments arguments = {0};
     int option;
     opterr = 0;
-    while ((option = getopt_long(argc - skipped, argv + skipped, "+:f:s:h", options, NULL)) != -1) {
+    while ((option = getopt_long(argc - skipped, argv + skipped, "-:f:s:h", options, NULL)) != -1) {
         switch (option) {
+        case WORD:
+            if (arguments.word_count == rule->words)
+                return wrong_usage("one word too many", optarg);
+            arguments.words[arguments.word_count++] = optarg;
+            continue;
         case 'h':
         case HELP:
             fputs(usage_text, stdout);
@@ -164,5 +176,9 @@ int main(int argc, char **argv)
     }
     if (optind < argc - skipped)
         return wrong_usage("one word too many", argv[skipped + optind]);
+    if (arguments.word_count < rule->words)
+        return wrong_usage("this command needs a word more", command);
+    arguments.command.server = arguments.words[0];
+    arguments.command.set = arguments.words[1];
     return run(rule, &arguments, argv);
 }

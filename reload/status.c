@@ -3,6 +3,7 @@
 #include "reload/clock.h"
 #include "reload/handover.h"
 #include "reload/message.h"
+#include "reload/servers.h"
 #include "reload/succession.h"
 #include "reload/text.h"
 
@@ -87,6 +88,8 @@ json_t *status_json(const struct generation *generation)
         "client_bytes", (json_int_t)totals.client_bytes, "server_bytes",
         (json_int_t)totals.server_bytes, "generations", generations(generation, totals.live),
         "frontends", frontends(generation), "binds", binds_json(generation));
+    if (status)
+        json_object_set_new(status, "backends", servers_json(generation->proxy));
     if (status && generation->last_reload.any)
         json_object_set_new(status, "last_reload",
                             json_pack("{s:i, s:I, s:I}", "exit",
