@@ -42,11 +42,11 @@ static int open_mailbox(struct proxy *proxy, struct event_base *base)
     return 0;
 }
 
-static void on_server(struct server *server, void *arg)
+static void on_server(struct server *server, bool by_command, void *arg)
 {
     struct proxy *proxy = arg;
     if (proxy->events.on_server)
-        proxy->events.on_server(server, proxy->events.arg);
+        proxy->events.on_server(server, by_command, proxy->events.arg);
 }
 
 static int open_backends(struct proxy *proxy)

@@ -22,7 +22,7 @@ struct proxy_events {
     void (*on_quiet)(void *arg); /* after proxy_quiet(): no worker will accept again */
     void (*on_empty)(void *arg); /* after proxy_drain(): the last session has ended */
     /* The state of a server has changed; may be NULL. */
-    void (*on_server)(struct server *server, void *arg);
+    void (*on_server)(struct server *server, bool by_command, void *arg);
     void *arg;
 };
 

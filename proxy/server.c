@@ -33,7 +33,7 @@ static void publish(struct server *server)
     atomic_fetch_add_explicit(&backend->version, 1, memory_order_release);
 }
 
-static void changed(struct server *server)
+static void changed(struct server *server, bool by_command)
 {
     struct backend *backend = server->backend;
     size_t before = backend->usable;
@@ -45,7 +45,7 @@ static void changed(struct server *server)
     else if (before == 0 && backend->usable > 0)
         log_notice("backend %s has a usable server again", backend->conf->name);
     if (backend->on_change)
-        backend->on_change(server, backend->arg);
+        backend->on_change(server, by_command, backend->arg);
 }
 
 /* Known to nobody: the first failure counts. */
@@ -96,7 +96,7 @@ void server_set_admin(struct server *server, enum admin_state admin)
         server->now.streak = streak_of_a_stranger(server->backend->conf);
     log_notice("server %s/%s is in state %s by command (it was %s)", server->backend->conf->name,
                server->conf->name, server_admin_name(admin), server_admin_name(before));
-    changed(server);
+    changed(server, true);
 }
 
 void server_set_weight(struct server *server, unsigned weight)
@@ -107,7 +107,7 @@ void server_set_weight(struct server *server, unsigned weight)
     server->now.weight = weight;
     log_notice("server %s/%s has weight %u by command (it was %u)", server->backend->conf->name,
                server->conf->name, weight, before);
-    changed(server);
+    changed(server, true);
 }
 
 void server_passed(struct server *server)
@@ -124,7 +124,7 @@ void server_passed(struct server *server)
                server->conf->name, now->streak);
     now->check = CHECK_UP;
     now->streak = 0;
-    changed(server);
+    changed(server, false);
 }
 
 void server_failed(struct server *server, int error)
@@ -145,7 +145,7 @@ void server_failed(struct server *server, int error)
                 strerror(error), stranger ? ", at its first check" : "");
     now->check = CHECK_DOWN;
     now->streak = 0;
-    changed(server);
+    changed(server, false);
 }
 
 void server_adopt(struct server *server, const struct server_state *state)

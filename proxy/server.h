@@ -55,7 +55,7 @@ struct backend {
     size_t usable;          /* servers that have a share */
     atomic_uint version;    /* another one after each change of a share */
     /* The state of a server has changed, its streak and last_error apart; may be NULL. */
-    void (*on_change)(struct server *server, void *arg);
+    void (*on_change)(struct server *server, bool by_command, void *arg);
     void *arg;
 };
 

@@ -116,6 +116,8 @@ static char *request_line(const struct command *command, const char *what)
 {
     char *line = NULL;
     json_t *request = json_pack("{s:s}", "command", what);
+    if (command->force)
+        json_object_set_new(request, "force", json_true());
     if (command->server)
         json_object_set_new(request, "server", text_json(command->server, strlen(command->server)));
     if (command->set)

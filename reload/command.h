@@ -11,6 +11,7 @@ struct command {
     const char *control; /* path of the control socket */
     millis timeout;      /* for the whole command; 0: none */
     bool drained;        /* reload: wait until the predecessor is gone */
+    bool force;          /* reload: though a backend lose its last usable server */
     bool json;           /* status: as it comes */
     const char *server;  /* server: BACKEND/SERVER, ... */
     const char *set;     /* ... and what it is to be */

@@ -77,12 +77,12 @@ static void wait_for_long(struct client *client)
     bufferevent_set_timeouts(client->stream, NULL, NULL);
 }
 
-static void ask_reload(struct client *client)
+static void ask_reload(struct client *client, bool forced)
 {
     struct generation *generation = client->control->generation;
     wait_for_long(client);
     client->awaits_reload = true; /* before it begins: it may be over at once */
-    enum exit_status status = generation_reload(generation);
+    enum exit_status status = generation_reload(generation, forced);
     if (status == EXIT_DONE)
         return;
     client->awaits_reload = false;
@@ -108,7 +108,7 @@ static void answer(struct client *client, const char *line)
     tell(client,
          json_pack("{s:i, s:i}", "pid", (int)getpid(), "generation", (int)generation->number));
     if (command && strcmp(command, "reload") == 0) {
-        ask_reload(client);
+        ask_reload(client, json_is_true(json_object_get(request, "force")));
     } else if (command && strcmp(command, "status") == 0) {
         tell(client, json_pack("{s:o}", "status", status_json(generation)));
     } else if (command && strcmp(command, "server") == 0) {

@@ -94,6 +94,13 @@ void elders_add(struct elders *elders, struct channel *channel,
         cut_oldest(elders);
 }
 
+void elders_tell_server(struct elders *elders, const struct message_server *record)
+{
+    struct elder *elder;
+    TAILQ_FOREACH (elder, &elders->list, link)
+        channel_send(elder->channel, MESSAGE_SERVER, record, sizeof *record, NULL, 0);
+}
+
 void elders_stop(struct elders *elders)
 {
     struct elder *elder;

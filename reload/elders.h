@@ -44,6 +44,9 @@ void elders_init(struct elders *elders, const struct elders_events *events);
 void elders_add(struct elders *elders, struct channel *channel,
                 const struct message_sessions *about);
 
+/* Tells all of them of a server that has changed here. */
+void elders_tell_server(struct elders *elders, const struct message_server *record);
+
 /* Tells all of them to end within their stop-timeout. */
 void elders_stop(struct elders *elders);
 

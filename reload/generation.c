@@ -5,6 +5,7 @@
 #include "reload/control.h"
 #include "reload/handoff.h"
 #include "reload/handover.h"
+#include "reload/inheritance.h"
 #include "reload/linger.h"
 #include "reload/notify.h"
 #include "reload/pidfile.h"
@@ -120,6 +121,19 @@ static void on_proxy_empty(void *arg)
         generation_exit(generation, EXIT_DONE);
 }
 
+/* Who comes after us is told all, who was before us of commands: it has checks of its own. */
+static void on_proxy_server(struct server *server, bool by_command, void *arg)
+{
+    struct generation *generation = arg;
+    struct message_server record;
+    inheritance_record(server, &record);
+    handover_tell_server(generation, &record);
+    if (!by_command)
+        return;
+    succession_tell_server(generation->succession, &record);
+    elders_tell_server(&generation->elders, &record);
+}
+
 /* Who stops the proxy goes last: the service manager takes our end for the end of all. */
 static void on_elders_gone(void *arg)
 {
@@ -179,8 +193,10 @@ bool generation_prepare(struct generation *generation, struct offer *offer)
         generation->exit_status = EXIT_BIND;
         return false;
     }
-    const struct proxy_events events = {
-        .on_quiet = on_proxy_quiet, .on_empty = on_proxy_empty, .arg = generation};
+    const struct proxy_events events = {.on_quiet = on_proxy_quiet,
+                                        .on_empty = on_proxy_empty,
+                                        .on_server = on_proxy_server,
+                                        .arg = generation};
     generation->proxy = proxy_new(generation->config, generation->number, generation->workers,
                                   generation->max_sessions, generation->base, &events);
     int error = generation->proxy ? binds_give(generation->binds, generation->proxy) : errno;
@@ -200,7 +216,8 @@ bool generation_prepare(struct generation *generation, struct offer *offer)
         generation->exit_status = EXIT_OTHER;
         return false;
     }
-    checks_begin(generation->checks);
+    if (!offer)
+        checks_begin(generation->checks);
     return true;
 }
 
@@ -347,7 +364,7 @@ void generation_take_back(struct generation *generation)
     notify_ready(getpid());
 }
 
-enum exit_status generation_reload(struct generation *generation)
+enum exit_status generation_reload(struct generation *generation, bool forced)
 {
     if (generation->state != GENERATION_ACTIVE || generation->stop_wanted)
         return EXIT_OTHER;
@@ -355,9 +372,10 @@ enum exit_status generation_reload(struct generation *generation)
         return EXIT_BUSY;
     if (generation->succession) { /* our own predecessor's listeners go first */
         generation->reload_wanted = true;
+        generation->reload_forced = forced;
         succession_hurry(generation->succession);
     } else {
-        handover_begin(generation);
+        handover_begin(generation, forced);
     }
     return EXIT_DONE;
 }
@@ -402,8 +420,9 @@ void generation_go_on(struct generation *generation)
         generation->stop_wanted = false;
         generation_stop(generation);
     } else if (generation->reload_wanted) {
-        generation->reload_wanted = false;
-        handover_begin(generation);
+        bool forced = generation->reload_forced;
+        generation->reload_wanted = generation->reload_forced = false;
+        handover_begin(generation, forced);
     }
 }
 
@@ -459,7 +478,7 @@ static void stop_by_signal(struct generation *generation)
 
 static void reload_by_signal(struct generation *generation)
 {
-    switch (generation_reload(generation)) {
+    switch (generation_reload(generation, false)) {
     case EXIT_BUSY:
         generation->reload_wanted = true; /* signals coalesce into one more reload */
         break;

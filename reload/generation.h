@@ -100,6 +100,7 @@ struct generation {
     uint64_t drain_cut;      /* how many were cut */
 
     bool reload_wanted; /* one more, once the present one is over */
+    bool reload_forced; /* that one, by --force */
     bool stop_wanted;   /* likewise, and rather */
     bool stop_signalled;
     bool drained;   /* our own sessions have ended */
@@ -114,9 +115,9 @@ int generation_run(const struct program *program, const char *file);
 const char *generation_state_name(enum generation_state state);
 
 /* Asks for a reload. EXIT_DONE: it has begun, or will as soon as our own predecessor has closed;
- * control_reload_over() tells how it went. Else EXIT_BUSY, or EXIT_OTHER when this process does
- * not serve (any more). */
-enum exit_status generation_reload(struct generation *generation);
+ * control_reload_over() tells how it went. forced: though a backend lose its last usable server.
+ * Else EXIT_BUSY, or EXIT_OTHER when this process does not serve (any more). */
+enum exit_status generation_reload(struct generation *generation, bool forced);
 
 /* Graceful stop: stop accepting, drain within stop-timeout, exit after the generations that drain
  * have done the same. Where our predecessor's listeners are still open, or a successor is on its

@@ -5,6 +5,7 @@
 #include "reload/clock.h"
 #include "reload/control.h"
 #include "reload/handoff.h"
+#include "reload/inheritance.h"
 #include "reload/notify.h"
 
 #include <errno.h>
@@ -37,6 +38,7 @@ struct handover {
     struct event *timeout;
     uint64_t started_at;
     bool second_try;
+    bool forced; /* by --force */
     uint64_t told_sessions;
     unsigned minor; /* the successor's version of the protocol */
     /* While it is ending: */
@@ -172,6 +174,13 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
     }
 }
 
+static void send_server(struct handover *handover, const struct server *server)
+{
+    struct message_server record;
+    inheritance_record(server, &record);
+    channel_send(handover->channel, MESSAGE_SERVER, &record, sizeof record, NULL, 0);
+}
+
 static void offer(struct handover *handover)
 {
     struct generation *generation = handover->generation;
@@ -190,8 +199,14 @@ static void offer(struct handover *handover)
             at += fds;
         } while (bound->way == BIND_PASS && at < bound->sockets);
     }
+    for (size_t i = 0; i < generation->config->backend_count; i++)
+        for (size_t j = 0; j < generation->config->backends[i].server_count; j++)
+            send_server(handover, &generation->proxy->backends[i].servers[j]);
     const struct message_offer end_of_offer = {.generation = generation->number,
-                                               .pid = (uint32_t)getpid()};
+                                               .pid = (uint32_t)getpid(),
+                                               .ready_timeout =
+                                                   (uint32_t)generation->config->ready_timeout,
+                                               .forced = handover->forced};
     channel_send(handover->channel, MESSAGE_OFFER, &end_of_offer, sizeof end_of_offer, NULL, 0);
     handover->state = HANDOVER_OFFERED;
     expect_within(handover, generation->config->ready_timeout);
@@ -261,6 +276,14 @@ static void on_active(struct handover *handover)
     generation_retire(generation);
 }
 
+/* What the successor's operator says is so here as well: late clients are still to be connected. */
+static void obey(struct handover *handover, const struct received *message)
+{
+    struct message_server record;
+    inheritance_read(message->payload, message->length, &record);
+    inheritance_obey(&record, handover->generation->proxy);
+}
+
 static void on_message(const struct received *message, void *arg)
 {
     struct handover *handover = arg;
@@ -292,6 +315,10 @@ static void on_message(const struct received *message, void *arg)
     case MESSAGE_TAKEN:
         if (handover->state == HANDOVER_CLOSED)
             handoff_on_taken(generation->handoff, message);
+        break;
+    case MESSAGE_SERVER:
+        if (handover->state == HANDOVER_LINGERING || handover->state == HANDOVER_CLOSED)
+            obey(handover, message);
         break;
     case MESSAGE_CUT:
         if (handover->state == HANDOVER_CLOSED)
@@ -357,7 +384,7 @@ static void launch(struct handover *handover)
     expect_within(handover, HELLO_TIMEOUT_MS);
 }
 
-void handover_begin(struct generation *generation)
+void handover_begin(struct generation *generation, bool forced)
 {
     struct handover *handover = calloc(1, sizeof *handover);
     if (handover)
@@ -368,6 +395,7 @@ void handover_begin(struct generation *generation)
         return;
     }
     handover->generation = generation;
+    handover->forced = forced;
     handover->started_at = clock_ms();
     generation->handover = handover;
     log_notice("reload: generation %u launches its successor", generation->number);
@@ -414,6 +442,13 @@ void handover_tell_sessions(struct generation *generation)
     uint64_t sessions = proxy_totals(generation->proxy).live;
     if (sessions != handover->told_sessions)
         tell_about_us(handover, MESSAGE_SESSIONS, sessions);
+}
+
+void handover_tell_server(struct generation *generation, const struct message_server *record)
+{
+    struct handover *handover = generation->handover;
+    if (handover && (handover->state == HANDOVER_OFFERED || handover->state == HANDOVER_COMMITTED))
+        channel_send(handover->channel, MESSAGE_SERVER, record, sizeof *record, NULL, 0);
 }
 
 pid_t handover_pid(const struct handover *handover)

@@ -15,9 +15,12 @@
 
 #include "reload/generation.h"
 
-/* Begins; generation->handover is set while it lasts. Every end but success is told by
- * generation_reload_over(), also when the launch fails at once. */
-void handover_begin(struct generation *generation);
+struct message_server;
+
+/* Begins; forced: though a backend lose its last usable server. generation->handover is set while
+ * it lasts. Every end but success is told by generation_reload_over(), also when the launch fails
+ * at once. */
+void handover_begin(struct generation *generation, bool forced);
 
 /* A child has changed its state (SIGCHLD). */
 void handover_on_child(struct generation *generation);
@@ -31,6 +34,9 @@ void handover_closed(struct generation *generation);
 
 /* Tells the successor how many sessions are left, if that has changed. */
 void handover_tell_sessions(struct generation *generation);
+
+/* A server has changed: a successor that has been told how it was is told so. */
+void handover_tell_server(struct generation *generation, const struct message_server *record);
 
 /* For status: the successor's pid, 0 when there is none. */
 /* Sends our sessions to the successor from now on, if it knows how to take them; handover_closed()

@@ -12,6 +12,7 @@ static const char usage_text[] =
     "usage: rpproxy [-f FILE]                serve, in the foreground\n"
     "       rpproxy check  [-f FILE]         validate the file; touch nothing else\n"
     "       rpproxy reload [-f FILE | -s SOCKET] [--wait[=ready|drained]] [--timeout TIME]\n"
+    "                      [--force]\n"
     "       rpproxy status [-f FILE | -s SOCKET] [--json]\n"
     "       rpproxy server [-f FILE | -s SOCKET] BACKEND/SERVER ready|drain|maint|weight=N\n"
     "       rpproxy stop   [-f FILE | -s SOCKET] [--timeout TIME]\n"
@@ -27,7 +28,7 @@ static int wrong_usage(const char *what, const char *which)
 }
 
 /* Beyond the letters: */
-enum { WORD = 1, WAIT = 256, TIMEOUT, JSON, HELP, HELP_OPTIONS, SHOW_VERSION };
+enum { WORD = 1, WAIT = 256, TIMEOUT, FORCE, JSON, HELP, HELP_OPTIONS, SHOW_VERSION };
 
 struct arguments {
     const char *file, *socket;
@@ -44,7 +45,7 @@ static const struct rule {
 } rules[] = {
     {"", 0, {'f'}},
     {"check", 0, {'f'}},
-    {"reload", 0, {'f', 's', WAIT, TIMEOUT}},
+    {"reload", 0, {'f', 's', WAIT, TIMEOUT, FORCE}},
     {"status", 0, {'f', 's', JSON}},
     {"server", 2, {'f', 's'}},
     {"stop", 0, {'f', 's', TIMEOUT}},
@@ -119,6 +120,9 @@ static const char *take_option(struct arguments *arguments, int option, const ch
                    : "--wait takes ready or drained";
     case TIMEOUT:
         return command_duration(value, &arguments->command.timeout);
+    case FORCE:
+        arguments->command.force = true;
+        return NULL;
     default:
         arguments->command.json = true;
         return NULL;
@@ -130,6 +134,7 @@ int main(int argc, char **argv)
     static const struct option options[] = {
         {"wait", optional_argument, NULL, WAIT},
         {"timeout", required_argument, NULL, TIMEOUT},
+        {"force", no_argument, NULL, FORCE},
         {"json", no_argument, NULL, JSON},
         {"help", no_argument, NULL, HELP},
         {"help-options", no_argument, NULL, HELP_OPTIONS},

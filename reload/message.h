@@ -3,12 +3,14 @@
  *
  *     predecessor                                  successor
  *          | <------------------------------- HELLO |  started
- *          | OFFER_BIND ... OFFER ----------------> |  parses, binds, listens
+ *          | OFFER_BIND ... SERVER ... OFFER -----> |  parses, binds, listens, checks servers
+ *          | SERVER (changed meanwhile) ----------> |
  *          | <------------------- PROGRESS (errors) |
  *          | <--------------- READY_BIND ... READY  |
  *   steers | SESSIONS, COMMIT --------------------> |  accepts, pidfile, control socket
  *          | <------------------------------ ACTIVE |
  *stands by | <------------------ HURRY (if it must) |
+ *          | <--- SERVER (changed by command) ... - |
  *  lingers | RELOAD, STOP (if asked meanwhile) ---> |
  *          | ELDER (older generations) ...--------> |
  *          | CLOSED ------------------------------> |  pins the groups to itself
@@ -55,6 +57,7 @@ enum message_type {
     MESSAGE_HANDOFF,
     MESSAGE_TAKEN,
     MESSAGE_HURRY,
+    MESSAGE_SERVER,
 };
 
 struct message_head {
@@ -82,6 +85,27 @@ struct message_offer_bind {
 struct message_offer {
     uint32_t generation; /* the predecessor's */
     uint32_t pid;
+    uint32_t ready_timeout; /* milliseconds until the successor is given up; 0: not told */
+    uint32_t forced;        /* 1: by --force, whatever becomes of backends */
+};
+
+#define MESSAGE_NAME_MAX 200 /* a name is part of a line of the file, which is shorter */
+#define MESSAGE_LINE_MAX 256
+
+/* One server of the sender, as it is. A receiver of another version takes what it knows, and 0 for
+ * what is missing. */
+struct message_server {
+    char backend[MESSAGE_NAME_MAX];
+    char name[MESSAGE_NAME_MAX];
+    char line[MESSAGE_LINE_MAX]; /* what makes it another server when it changes */
+    uint32_t admin;              /* the rest as in proxy/server.h */
+    uint32_t check;
+    uint32_t streak;
+    int32_t last_error;
+    uint32_t weight;
+    uint32_t usable; /* 1: it gets sessions */
+    uint64_t check_due;
+    uint64_t changed_at;
 };
 
 /* PROGRESS: an error line of the successor, without an end of line. */

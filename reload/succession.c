@@ -3,6 +3,7 @@
 #include "config/log.h"
 #include "reload/channel.h"
 #include "reload/clock.h"
+#include "reload/inheritance.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 
 enum succession_state {
     SUCCESSION_EXPECTING,
+    SUCCESSION_CHECKING,
     SUCCESSION_PREPARED,
     SUCCESSION_SERVING,
 };
@@ -21,6 +23,8 @@ struct succession {
     enum succession_state state;
     struct channel *channel;
     struct offer offer;
+    struct inheritance inheritance;
+    bool forced;                   /* whatever becomes of backends */
     struct message_sessions about; /* the predecessor, as it last spoke of itself */
     pid_t pid;                     /* the predecessor's: our parent, while it lives */
     struct event *alone;           /* the predecessor was lost before its offer, and is dying */
@@ -39,6 +43,7 @@ void succession_free(struct succession *succession)
     if (succession->alone)
         event_free(succession->alone);
     offer_free(&succession->offer);
+    inheritance_free(&succession->inheritance);
     free(succession);
 }
 
@@ -92,6 +97,33 @@ static void say_ready(struct succession *succession)
     channel_send(succession->channel, MESSAGE_READY, NULL, 0, NULL, 0);
 }
 
+static void tell_loss(const char *line, void *arg)
+{
+    struct generation *generation = arg;
+    char text[1600];
+    bool forced = generation->succession->forced;
+    snprintf(text, sizeof text, "%s%s", line,
+             forced ? "; it is so by --force" : "; --force reloads all the same");
+    generation_report(text, generation);
+}
+
+/* What was unknown of the servers is known, or has taken too long. */
+static void on_met(void *arg)
+{
+    struct generation *generation = arg;
+    struct succession *succession = generation->succession;
+    if (!succession || succession->state != SUCCESSION_CHECKING)
+        return; /* the predecessor was lost, and we serve */
+    size_t losses =
+        inheritance_losses(&succession->inheritance, generation->proxy, tell_loss, generation);
+    if (losses && !succession->forced) {
+        generation_exit(generation, EXIT_REFUSED);
+        return;
+    }
+    succession->state = SUCCESSION_PREPARED;
+    say_ready(succession);
+}
+
 static void prepare(struct succession *succession, const struct message_offer *offer)
 {
     struct generation *generation = succession->generation;
@@ -100,8 +132,32 @@ static void prepare(struct succession *succession, const struct message_offer *o
         generation_exit(generation, generation->exit_status);
         return;
     }
-    succession->state = SUCCESSION_PREPARED;
-    say_ready(succession);
+    inheritance_apply(&succession->inheritance, generation->proxy);
+    succession->forced = offer->forced != 0;
+    succession->state = SUCCESSION_CHECKING;
+    millis ready_timeout =
+        offer->ready_timeout ? offer->ready_timeout : generation->config->ready_timeout;
+    checks_begin_meeting(generation->checks, ready_timeout / 2, on_met, generation);
+}
+
+static void hear_of_server(struct succession *succession, const struct received *message)
+{
+    struct generation *generation = succession->generation;
+    struct message_server record;
+    inheritance_read(message->payload, message->length, &record);
+    switch (succession->state) {
+    case SUCCESSION_EXPECTING:
+        if (!inheritance_add(&succession->inheritance, &record))
+            generation_exit(generation, EXIT_OTHER);
+        break;
+    case SUCCESSION_CHECKING:
+    case SUCCESSION_PREPARED:
+        inheritance_update(&succession->inheritance, &record, generation->proxy);
+        break;
+    case SUCCESSION_SERVING:
+        inheritance_obey(&record, generation->proxy);
+        break;
+    }
 }
 
 static void add_elder(struct generation *generation, const struct received *message)
@@ -151,6 +207,9 @@ static void on_message(const struct received *message, void *arg)
     case MESSAGE_SESSIONS:
         memcpy(&succession->about, message->payload, sizeof succession->about);
         break;
+    case MESSAGE_SERVER:
+        hear_of_server(succession, message);
+        break;
     case MESSAGE_ELDER:
         add_elder(generation, message);
         break;
@@ -159,7 +218,7 @@ static void on_message(const struct received *message, void *arg)
             predecessor_closed(succession, message->payload);
         break;
     case MESSAGE_RELOAD:
-        (void)generation_reload(generation);
+        (void)generation_reload(generation, false);
         break;
     case MESSAGE_STOP:
         generation_stop(generation);
@@ -201,7 +260,7 @@ static void on_lost(const char *wrong, void *arg)
         event_add(succession->alone, &dying_look);
         return;
     }
-    bool prepared = succession->state == SUCCESSION_PREPARED;
+    bool prepared = succession->state != SUCCESSION_SERVING;
     binds_settle(generation->binds, &succession->offer, false);
     if (prepared)
         generation_serve(generation);
@@ -249,6 +308,12 @@ void succession_hurry(struct succession *succession)
 {
     if (succession->state == SUCCESSION_SERVING)
         channel_send(succession->channel, MESSAGE_HURRY, NULL, 0, NULL, 0);
+}
+
+void succession_tell_server(struct succession *succession, const struct message_server *record)
+{
+    if (succession && succession->state == SUCCESSION_SERVING)
+        channel_send(succession->channel, MESSAGE_SERVER, record, sizeof *record, NULL, 0);
 }
 
 void succession_progress(struct succession *succession, const char *line)

@@ -1,6 +1,7 @@
 /* The successor's part of a reload: take the offer, prepare, say so, wait for the word.
  *
  *   SUCCESSION_EXPECTING  HELLO is sent, the offer is on its way
+ *   SUCCESSION_CHECKING   we listen; servers of which nothing is known have their first check
  *   SUCCESSION_PREPARED   READY is sent: we listen, and receive nothing yet
  *   SUCCESSION_SERVING    COMMIT came: we serve; the predecessor lingers until CLOSED
  *
@@ -10,6 +11,7 @@
 
 #include "reload/generation.h"
 
+struct message_server;
 struct message_sessions;
 
 /* Takes over the inherited channel and greets. generation->succession is set until the predecessor
@@ -21,6 +23,9 @@ bool succession_predecessor(const struct succession *succession, struct message_
 
 /* The predecessor need not stand by any longer. */
 void succession_hurry(struct succession *succession);
+
+/* A server has changed: a predecessor that lingers is told so. NULL is fine. */
+void succession_tell_server(struct succession *succession, const struct message_server *record);
 
 /* An error line, for whoever asked for the reload. */
 void succession_progress(struct succession *succession, const char *line);

@@ -14,6 +14,7 @@ Suite *config_suite(void);
 Suite *cpus_suite(void);
 Suite *end_suite(void);
 Suite *group_suite(void);
+Suite *inheritance_suite(void);
 Suite *limit_suite(void);
 Suite *log_suite(void);
 Suite *mailbox_suite(void);

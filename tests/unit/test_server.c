@@ -12,10 +12,11 @@ static struct server_conf servers[2] = {{.name = name_a, .weight = 3},
 static struct backend_conf conf;
 static struct backend backend;
 static struct server *server;
-static unsigned changes;
+static unsigned changes, by_commands;
 
-static void on_change(struct server *which, void *arg)
+static void on_change(struct server *which, bool by_command, void *arg)
 {
+    by_commands += by_command;
     ck_assert_ptr_eq(which->backend, arg);
     changes++;
 }
@@ -32,7 +33,7 @@ static void setup(void)
     backend.on_change = on_change;
     backend.arg = &backend;
     server = &backend.servers[0];
-    changes = 0;
+    changes = by_commands = 0;
 }
 
 static void teardown(void)
@@ -115,6 +116,8 @@ START_TEST(admin_and_check_state_know_nothing_of_each_other)
     server_passed(server);
     server_passed(server);
     ck_assert_uint_eq(server_share(server), 3);
+    ck_assert_uint_eq(changes, 4);
+    ck_assert_uint_eq(by_commands, 2);
 }
 END_TEST
 
