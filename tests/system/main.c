@@ -32,6 +32,7 @@ static const struct {
     {"fallback", fallback_suite},
     {"late_handshakes", late_handshakes_suite},
     {"handoff", handoff_suite},
+    {"checks", checks_suite},
     /* clang-format on */
 };
 

@@ -17,6 +17,7 @@ Suite *users_suite(void);
 Suite *relay_suite(void);
 Suite *servers_suite(void);
 Suite *workers_suite(void);
+Suite *checks_suite(void);
 Suite *commands_suite(void);
 
 #endif
