@@ -102,7 +102,10 @@ static void conclude(struct handover *handover, int outcome)
         int code = WEXITSTATUS(outcome);
         if (code == EXIT_INVALID || code == EXIT_BIND || code == EXIT_REFUSED)
             status = (enum exit_status)code;
-        snprintf(text, sizeof text, "the successor (pid %d) ended with status %d", pid, code);
+        if (code == EXIT_REFUSED)
+            snprintf(text, sizeof text, "a backend would lose its last usable server");
+        else
+            snprintf(text, sizeof text, "the successor (pid %d) ended with status %d", pid, code);
     } else {
         snprintf(text, sizeof text, "the successor (pid %d) was killed by signal %d", pid,
                  WTERMSIG(outcome));

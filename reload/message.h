@@ -92,8 +92,9 @@ struct message_offer {
 #define MESSAGE_NAME_MAX 200 /* a name is part of a line of the file, which is shorter */
 #define MESSAGE_LINE_MAX 256
 
-/* One server of the sender, as it is. A receiver of another version takes what it knows, and 0 for
- * what is missing. */
+/* One server of the sender, as it is. To the successor: all of them, and later what changes. To a
+ * predecessor that lingers, and to elders: those that a command has changed. A receiver of another
+ * version takes what it knows, and 0 for what is missing. */
 struct message_server {
     char backend[MESSAGE_NAME_MAX];
     char name[MESSAGE_NAME_MAX];

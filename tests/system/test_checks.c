@@ -631,6 +631,43 @@ START_TEST(a_command_during_a_reload)
 }
 END_TEST
 
+/* The predecessor is killed while its successor waits for a first check: that serves at once, with
+ * what it has been told. */
+START_TEST(a_predecessor_dies_while_its_successor_checks)
+{
+    struct scene scene;
+    uint16_t checked_port, dumb = listen_dumb();
+    int checked = listen_loopback(&checked_port);
+    scene_prepare(&scene);
+    configure(&scene, "", "server = a 127.0.0.1:%u\nserver = b 127.0.0.1:1 weight=9\n",
+              scene.server_port);
+    proxy_start(&scene.proxy);
+    set_server(&scene.proxy, "main/b", "maint");
+    configure(&scene, "",
+              "server = a 127.0.0.1:%u\nserver = b 127.0.0.1:1 weight=9\n"
+              "[backend slow]\n" CHECKED "check-timeout = 1h\n"
+              "server = never 127.0.0.1:%u\nserver = at-once 127.0.0.1:%u\n",
+              scene.server_port, dumb, checked_port);
+    const char *argv[] = {proxy_binary(), "reload", "-f", scene.proxy.file, NULL};
+    pid_t reload = program_start(&(struct program){.argv = argv});
+    close(accept_from(checked));
+    kill(scene.proxy.pid, SIGKILL);
+    wait_gone(scene.proxy.pid);
+    ck_assert_int_eq(wait_gone(reload), 0);
+    follow(&scene);
+    ck_assert_str_eq(server_status(&scene.proxy, "main", "b").admin, "maint");
+    for (unsigned i = 0; i < 5; i++) {
+        int client = connect_to(&scene.front);
+        int server = accept_from(scene.listener);
+        session_works(client, server);
+        close(client);
+        close(server);
+    }
+    ck_assert_uint_eq(server_status(&scene.proxy, "main", "b").all, 0);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 Suite *checks_suite(void)
 {
     Suite *suite = suite_create("checks");
@@ -642,5 +679,6 @@ Suite *checks_suite(void)
     scenario_add(suite, a_reload_that_would_lose_a_backend, 300);
     scenario_add(suite, maintenance_by_command_holds_up_no_reload, 300);
     scenario_add(suite, a_command_during_a_reload, 300);
+    scenario_add(suite, a_predecessor_dies_while_its_successor_checks, 300);
     return suite;
 }
