@@ -7,6 +7,7 @@
 #include "scenarios.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -479,6 +480,57 @@ START_TEST(weights_and_states_outlive_reloads)
 }
 END_TEST
 
+static bool both_have_heard(void *argument)
+{
+    return file_mentions(argument, "server main/a is in state maint by command") == 2;
+}
+
+/* A session of the old process is still looking for a server: it does not get one that the new
+ * process was told to leave alone. */
+START_TEST(a_command_reaches_who_drains)
+{
+    struct scene scene;
+    scene_prepare(&scene);
+    configure(&scene, "", "retries = 100\nserver = a 127.0.0.1:%u\n", port_reserve(getuid()));
+    proxy_start(&scene.proxy);
+    int client = connect_to(&scene.front);
+    pid_t first = scene.proxy.pid;
+    proxy_reload(&scene.proxy);
+    set_server(&scene.proxy, "main/a", "maint");
+    wait_until(both_have_heard, scene.proxy.log, "the old process has heard of it");
+    expect_reset(client);
+    close(client);
+    wait_gone(first);
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+/* Where the only local port is the server's, on which nobody listens, TCP connects a check to
+ * itself. */
+START_TEST(a_check_does_not_mistake_itself_for_a_server)
+{
+    if (!network_own()) {
+        skip_test("no network namespace of our own");
+    }
+    static const char range[] = "/proc/sys/net/ipv4/ip_local_port_range";
+    struct scene scene;
+    scene_prepare(&scene);
+    int file = open(range, O_WRONLY | O_CLOEXEC);
+    if (file < 0 || write(file, "40000 40000\n", 12) != 12) {
+        skip_test("%s: %s", range, strerror(errno));
+    }
+    close(file);
+    struct endpoint nobody = endpoint_loopback(40000);
+    close(connect_to(&nobody));
+    configure(&scene, "", "check = tcp\ncheck-interval = 10ms\nserver = a 127.0.0.1:40000\n");
+    proxy_start(&scene.proxy);
+    wait_check_state(&scene.proxy, "a", "down");
+    ck_assert_str_eq(server_status(&scene.proxy, "main", "a").last_check, strerror(ECONNREFUSED));
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 /* --- the gate --- */
 
 static void expect_refused(const struct scene *scene, const char *says)
@@ -676,6 +728,8 @@ Suite *checks_suite(void)
     scenario_add(suite, sessions_stay_with_a_server_that_is_out, 300);
     scenario_add(suite, commands_that_are_wrong, 300);
     scenario_add(suite, weights_and_states_outlive_reloads, 300);
+    scenario_add(suite, a_command_reaches_who_drains, 300);
+    scenario_add(suite, a_check_does_not_mistake_itself_for_a_server, 300);
     scenario_add(suite, a_reload_that_would_lose_a_backend, 300);
     scenario_add(suite, maintenance_by_command_holds_up_no_reload, 300);
     scenario_add(suite, a_command_during_a_reload, 300);

@@ -6,6 +6,7 @@
 #include <check.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -207,6 +208,36 @@ START_TEST(many_servers)
 }
 END_TEST
 
+static unsigned descriptors(void)
+{
+    unsigned count = 0;
+    for (int fd = 0; fd < 4 * MOST; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+START_TEST(no_more_than_so_many_at_a_time)
+{
+    int clients[8];
+    loopback_bind(0, &servers[0].address);
+    int listener = fill_backlog(&servers[0].address, clients);
+    for (size_t i = 1; i < MOST; i++)
+        servers[i].address = servers[0].address;
+    open_with(MOST);
+    unsigned before = descriptors();
+    checks_begin_meeting(checks, 60000, on_met, base);
+    while (descriptors() < before + CHECKS_MOST)
+        event_base_loop(base, EVLOOP_ONCE);
+    for (unsigned i = 0; i < 10; i++)
+        event_base_loop(base, EVLOOP_NONBLOCK);
+    ck_assert_uint_eq(descriptors(), before + CHECKS_MOST);
+    ck_assert(!met);
+    for (unsigned i = 0; i < 8; i++)
+        loopback_reset(clients[i]);
+    close(listener);
+}
+END_TEST
+
 /* What has a plan keeps it; what has none is spread over the interval. */
 START_TEST(first_checks_are_spread)
 {
@@ -259,6 +290,7 @@ Suite *check_suite(void)
     tcase_add_test(tcase, a_server_in_maint_is_not_connected_to);
     tcase_add_test(tcase, a_check_ends_by_a_reset);
     tcase_add_test(tcase, many_servers);
+    tcase_add_test(tcase, no_more_than_so_many_at_a_time);
     tcase_add_test(tcase, first_checks_are_spread);
     tcase_add_test(tcase, takes_descriptors_only_for_what_is_checked);
     suite_add_tcase(suite, tcase);
