@@ -480,6 +480,13 @@ START_TEST(weights_and_states_outlive_reloads)
 }
 END_TEST
 
+static bool the_old_one_drains(void *argument)
+{
+    struct status status;
+    return proxy_status(argument, &status) && status.count == 2 &&
+           strcmp(status.generations[0].state, "draining") == 0;
+}
+
 static bool both_have_heard(void *argument)
 {
     return file_mentions(argument, "server main/a is in state maint by command") == 2;
@@ -496,6 +503,7 @@ START_TEST(a_command_reaches_who_drains)
     int client = connect_to(&scene.front);
     pid_t first = scene.proxy.pid;
     proxy_reload(&scene.proxy);
+    wait_until(the_old_one_drains, &scene.proxy, "the old process drains");
     set_server(&scene.proxy, "main/a", "maint");
     wait_until(both_have_heard, scene.proxy.log, "the old process has heard of it");
     expect_reset(client);
