@@ -222,14 +222,13 @@ struct proxy_totals proxy_totals(const struct proxy *proxy)
 struct server_sessions proxy_server_sessions(const struct proxy *proxy, const struct server *server)
 {
     size_t at = server->backend->first + (size_t)(server - server->backend->servers);
-    uint64_t begun = 0, ended = 0;
+    struct server_sessions sum = {0};
     for (unsigned i = 0; i < proxy->worker_count; i++) {
         const struct tally *tally = &proxy->workers[i].tallies[at];
-        ended += atomic_load_explicit(&tally->ended, memory_order_relaxed);
-        begun += atomic_load_explicit(&tally->begun, memory_order_relaxed);
+        sum.live += atomic_load_explicit(&tally->live, memory_order_relaxed);
+        sum.all += atomic_load_explicit(&tally->all, memory_order_relaxed);
     }
-    /* They are not of one moment. */
-    return (struct server_sessions){.live = begun > ended ? begun - ended : 0, .all = begun};
+    return sum;
 }
 
 struct backend *proxy_backend(const struct proxy *proxy, const char *name)

@@ -35,7 +35,7 @@ struct proxy {
     struct limit sessions;      /* all sessions of the generation */
     struct frontend *frontends; /* the config's, and one for sessions whose frontend is gone */
     struct frontend_conf departed;
-    unsigned next_arrival; /* which worker has the next session from another process */
+    unsigned next_arrival;    /* which worker has the next session from another process */
     struct backend *backends; /* in the config's order */
     size_t server_count;      /* of all backends */
     struct worker *workers;
@@ -53,7 +53,7 @@ struct proxy_totals {
     uint64_t live, sessions, connect_errors, failed, client_bytes, server_bytes;
 };
 
-/* A server's sessions, each from its attempt to connect on. */
+/* As struct tally has them, of all workers. */
 struct server_sessions {
     uint64_t live, all;
 };

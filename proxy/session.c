@@ -36,14 +36,14 @@ static struct tally *tally_of(const struct session *session)
 static void join_server(struct session *session)
 {
     session->with_server = true;
-    counter_add(&tally_of(session)->begun, 1);
+    counter_add(&tally_of(session)->live, 1);
 }
 
 /* ... until that has failed, or the session ends or moves away. */
 static void leave_server(struct session *session)
 {
     if (session->with_server)
-        counter_add(&tally_of(session)->ended, 1);
+        counter_add(&tally_of(session)->live, UINT64_MAX); /* one less */
     session->with_server = false;
 }
 
@@ -384,6 +384,7 @@ static void begin_connect(struct session *session)
         return;
     }
     join_server(session);
+    counter_add(&tally_of(session)->all, 1);
     session->give_up_at = 0;
     session->deadline = worker_now_ms(session->worker) + session->backend->connect_timeout;
     set_state(session, SESSION_CONNECTING);

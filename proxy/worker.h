@@ -39,10 +39,10 @@ struct counters {
     atomic_uint_fast64_t server_bytes;   /* and from servers */
 };
 
-/* A worker's sessions with one server, each from its attempt to connect on. Written by the worker,
- * read by anyone; live is what has begun and not ended. */
+/* A worker's sessions with one server, each from its attempt to connect on: now, and since start
+ * (without those that another process had connected). Written by the worker, read by anyone. */
 struct tally {
-    atomic_uint_fast64_t begun, ended;
+    atomic_uint_fast64_t live, all;
 };
 
 static inline void counter_add(atomic_uint_fast64_t *counter, uint64_t amount)

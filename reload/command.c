@@ -389,7 +389,8 @@ static void print_status(json_t *status)
                                              "frontend", &frontend, "listeners", &listeners,
                                              "handover", &handover) == 0)
         printf("%-28s %-16s %9d %s\n", address, frontend, listeners, handover);
-    print_servers(json_object_get(status, "backends"));
+    if (json_object_get(status, "backends")) /* an older version has none */
+        print_servers(json_object_get(status, "backends"));
 }
 
 int command_status(const struct command *command)

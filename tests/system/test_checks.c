@@ -354,6 +354,13 @@ START_TEST(sessions_stay_with_a_server_that_is_out)
     session_works(other, its_server);
     ck_assert_uint_eq(server_status(&scene.proxy, "main", "a").live, 2);
     ck_assert_uint_eq(server_status(&scene.proxy, "main", "a").all, 2);
+
+    /* They count where they are. */
+    proxy_reload(&scene.proxy);
+    proxy_wait_drained(&scene.proxy);
+    ck_assert_uint_eq(server_status(&scene.proxy, "main", "a").live, 2);
+    ck_assert_uint_eq(server_status(&scene.proxy, "main", "a").all, 0);
+    session_works(client, server);
     close(client);
     close(server);
     close(other);
