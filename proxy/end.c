@@ -44,13 +44,15 @@ void end_close(struct end *end, struct poller *poller, struct carrier *carrier, 
         return;
     if (reset)
         socket_will_reset(end->fd);
+    if (end->shared)
+        poller_remove(poller, end->fd, &end->watch);
     poller_close(poller, end->fd, &end->watch);
     end->fd = -1;
     free(end->unsent);
     end->unsent = NULL;
     carrier_give_pipe(carrier, end->pipe);
     end->pipe = NULL;
-    end->readable = end->writable = end->hung_up = end->spoken_to = false;
+    end->readable = end->writable = end->hung_up = end->spoken_to = end->shared = false;
 }
 
 bool end_disconnect(struct end *end)
@@ -94,6 +96,7 @@ void end_suspend(struct end *end, struct poller *poller)
 
 int end_resume(struct end *end, struct poller *poller)
 {
+    end->shared = true;
     return watch_socket(end, poller, end->fd);
 }
 

@@ -44,6 +44,7 @@ struct end {
     bool shut : 1;      /* the end of its peer's stream was passed on to it */
     bool prompt : 1;    /* TCP_NODELAY is set, or there is no such thing */
     bool spoken_to : 1; /* something was sent */
+    bool shared : 1;    /* another process may have the descriptor, too: closing is not enough */
     bool first_out : 1; /* the end of its peer's stream was sent before its own had come */
 };
 
