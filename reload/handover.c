@@ -92,6 +92,7 @@ static void conclude(struct handover *handover, int outcome)
     enum exit_status status = EXIT_FAILED;
     char text[256];
     handover->child.pid = 0;
+    proxy_share_descriptors(generation->proxy, false);
     if (handover->again) {
         launch(handover);
         return;
@@ -294,6 +295,7 @@ static void on_message(const struct received *message, void *arg)
     switch (message->type) {
     case MESSAGE_HELLO:
         handover->minor = message->minor;
+        proxy_share_descriptors(generation->proxy, false);
         if (handover->state == HANDOVER_LAUNCHED)
             offer(handover);
         break;
@@ -368,8 +370,8 @@ static void launch(struct handover *handover)
     binds_pin(generation->binds, tell, generation);
     proxy_share_descriptors(generation->proxy, true);
     int error = program_launch(generation->program, &handover->child);
-    proxy_share_descriptors(generation->proxy, false);
     if (error) {
+        proxy_share_descriptors(generation->proxy, false);
         char text[512];
         snprintf(text, sizeof text, "cannot start %s: %s", generation->program->path,
                  strerror(error));

@@ -23,7 +23,8 @@ struct child {
 
 /* Starts the program at path with our arguments and environment, and one end of a new socket pair
  * as the descriptor that HANDOVER_VARIABLE names. Signals are as a fresh process has them. When it
- * returns, the program has been executed (posix_spawn(3)), and has nothing else that was open here.
+ * returns, the program has been executed (posix_spawn(3)); but the kernel wakes us a moment before
+ * it closes what else was open here in the child, so that is only sure once the child has spoken.
  * Returns 0, or an errno value (ENOENT: the program is not there). */
 int program_launch(const struct program *program, struct child *child)
     __attribute__((warn_unused_result));
