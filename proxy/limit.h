@@ -1,17 +1,21 @@
 /* A count of sessions with a ceiling, shared by all workers of a generation.
  *
  * Who finds it full says that it waits, and is woken when a place comes free; connections stay
- * in the kernel's backlog meanwhile. */
+ * in the kernel's backlog meanwhile. The ceiling may move, since sessions of other processes can
+ * count as well. */
 #ifndef RPPROXY_PROXY_LIMIT_H
 #define RPPROXY_PROXY_LIMIT_H
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#define LIMIT_NONE UINT_MAX
+
 struct limit {
-    atomic_uint used;
+    atomic_uint used;    /* first: other processes read it (proxy/ledger.h) */
     atomic_uint waiting; /* how many wait for a place */
-    unsigned max;        /* 0: none */
+    atomic_uint max;     /* or LIMIT_NONE */
 };
 
 /* Takes a place, or returns false. Never takes one that it must give back: two who fail at once
@@ -20,7 +24,7 @@ static inline bool limit_take(struct limit *limit)
 {
     unsigned used = atomic_load(&limit->used);
     do
-        if (limit->max != 0 && used >= limit->max)
+        if (used >= atomic_load(&limit->max))
             return false;
     while (!atomic_compare_exchange_weak(&limit->used, &used, used + 1));
     return true;
@@ -37,6 +41,14 @@ static inline bool limit_release(struct limit *limit)
 {
     atomic_fetch_sub(&limit->used, 1);
     return atomic_load(&limit->waiting) > 0;
+}
+
+/* Moves the ceiling; whoever is above it stays. One thread's. True: somebody waits, and there is
+ * more room than before, so that they must be woken. */
+static inline bool limit_move(struct limit *limit, unsigned max)
+{
+    unsigned before = atomic_exchange(&limit->max, max);
+    return max > before && atomic_load(&limit->waiting) > 0;
 }
 
 /* Says that the caller is about to wait, which it may do if a limit_take() after this fails too: a

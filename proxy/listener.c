@@ -94,11 +94,11 @@ static bool take(struct listener *listener, struct limit *limit)
 static bool take_place(struct listener *listener)
 {
     struct proxy *proxy = listener->worker->proxy;
-    if (!take(listener, &proxy->sessions))
+    if (!take(listener, proxy->sessions))
         return false;
-    if (take(listener, &listener->frontend->sessions))
+    if (take(listener, listener->frontend->sessions))
         return true;
-    if (limit_release(&proxy->sessions))
+    if (limit_release(proxy->sessions))
         proxy_wake(proxy);
     return false;
 }

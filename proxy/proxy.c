@@ -91,8 +91,9 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
         return NULL;
     proxy->config = config;
     proxy->generation = generation;
+    proxy->ledger.fd = -1;
     proxy->events = *events;
-    proxy->sessions.max = max_sessions;
+    proxy->max_sessions = max_sessions;
     proxy->empty_letter = (struct letter){.deliver = on_empty, .arg = proxy};
     int error = open_mailbox(proxy, base);
     if (error) {
@@ -103,13 +104,20 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
     proxy->frontends = calloc(config->frontend_count + 1, sizeof *proxy->frontends);
     proxy->workers = calloc(worker_count, sizeof *proxy->workers);
     error = proxy->frontends && proxy->workers ? open_backends(proxy) : ENOMEM;
+    if (!error)
+        error = ledger_open(&proxy->ledger, config, generation, worker_count);
+    if (!error)
+        proxy->sessions = ledger_sessions(&proxy->ledger);
     for (size_t i = 0; !error && i < config->frontend_count; i++) {
         proxy->frontends[i].conf = &config->frontends[i];
-        proxy->frontends[i].sessions.max = config->frontends[i].max_sessions;
+        proxy->frontends[i].sessions = ledger_frontend_sessions(&proxy->ledger, i);
     }
     if (!error) {
         options_set_initial(OWNER_FRONTEND, &proxy->departed);
         proxy->frontends[config->frontend_count].conf = &proxy->departed;
+        atomic_store(&proxy->departed_sessions.max, LIMIT_NONE);
+        proxy->frontends[config->frontend_count].sessions = &proxy->departed_sessions;
+        proxy_count_others(proxy, 0, NULL);
     }
     while (!error && proxy->worker_count < worker_count) {
         struct worker *worker = &proxy->workers[proxy->worker_count];
@@ -168,7 +176,7 @@ void proxy_quiet(struct proxy *proxy)
 void proxy_drain(struct proxy *proxy)
 {
     atomic_store(&proxy->draining, true);
-    if (atomic_load(&proxy->sessions.used) == 0)
+    if (atomic_load(&proxy->sessions->used) == 0)
         mailbox_post(&proxy->mailbox, &proxy->empty_letter);
 }
 
@@ -196,27 +204,40 @@ void proxy_wake(struct proxy *proxy)
 
 void proxy_release_place(struct proxy *proxy, struct frontend *frontend)
 {
-    bool frontend_wanted = limit_release(&frontend->sessions);
-    bool proxy_wanted = limit_release(&proxy->sessions);
+    bool frontend_wanted = limit_release(frontend->sessions);
+    bool proxy_wanted = limit_release(proxy->sessions);
     if (frontend_wanted || proxy_wanted)
         proxy_wake(proxy);
-    if (atomic_load(&proxy->draining) && atomic_load(&proxy->sessions.used) == 0)
+    if (atomic_load(&proxy->draining) && atomic_load(&proxy->sessions->used) == 0)
         mailbox_post(&proxy->mailbox, &proxy->empty_letter);
 }
 
-struct proxy_totals proxy_totals(const struct proxy *proxy)
+/* What is left for this process of a limit that it shares. */
+static unsigned room(unsigned max, unsigned others)
 {
-    struct proxy_totals totals = {.live = atomic_load(&proxy->sessions.used)};
-    for (unsigned i = 0; i < proxy->worker_count; i++) {
-        const struct counters *counters = &proxy->workers[i].counters;
-        totals.sessions += atomic_load_explicit(&counters->sessions, memory_order_relaxed);
-        totals.connect_errors +=
-            atomic_load_explicit(&counters->connect_errors, memory_order_relaxed);
-        totals.failed += atomic_load_explicit(&counters->failed, memory_order_relaxed);
-        totals.client_bytes += atomic_load_explicit(&counters->client_bytes, memory_order_relaxed);
-        totals.server_bytes += atomic_load_explicit(&counters->server_bytes, memory_order_relaxed);
+    if (max == 0)
+        return LIMIT_NONE;
+    return max > others ? max - others : 0;
+}
+
+void proxy_count_others(struct proxy *proxy, unsigned all, const unsigned *by_frontend)
+{
+    unsigned most = room(proxy->config->max_sessions, all);
+    if (proxy->max_sessions && proxy->max_sessions < most)
+        most = proxy->max_sessions;
+    bool wanted = limit_move(proxy->sessions, most);
+    for (size_t i = 0; i < proxy->config->frontend_count; i++) {
+        const struct frontend *frontend = &proxy->frontends[i];
+        unsigned others = by_frontend ? by_frontend[i] : 0;
+        wanted |= limit_move(frontend->sessions, room(frontend->conf->max_sessions, others));
     }
-    return totals;
+    if (wanted)
+        proxy_wake(proxy);
+}
+
+unsigned proxy_live(const struct proxy *proxy)
+{
+    return atomic_load(&proxy->sessions->used);
 }
 
 struct server_sessions proxy_server_sessions(const struct proxy *proxy, const struct server *server)
@@ -246,6 +267,7 @@ void proxy_free(struct proxy *proxy)
     close_workers(proxy);
     event_del(&proxy->mail);
     mailbox_close(&proxy->mailbox);
+    ledger_close(&proxy->ledger);
     free(proxy->workers);
     close_backends(proxy);
     free(proxy->frontends);

@@ -5,7 +5,7 @@
 #define RPPROXY_PROXY_PROXY_H
 
 #include "config/config.h"
-#include "proxy/limit.h"
+#include "proxy/ledger.h"
 #include "proxy/mailbox.h"
 #include "proxy/server.h"
 #include "proxy/session.h"
@@ -15,7 +15,7 @@
 
 struct frontend {
     const struct frontend_conf *conf;
-    struct limit sessions;
+    struct limit *sessions; /* in the ledger */
 };
 
 struct proxy_events {
@@ -32,9 +32,12 @@ struct proxy {
     struct proxy_events events;
     struct mailbox mailbox;     /* of the main loop */
     struct event mail;          /* its bell */
-    struct limit sessions;      /* all sessions of the generation */
+    struct ledger ledger;       /* what is counted, for those who come after us, too */
+    struct limit *sessions;     /* in the ledger: all sessions of the generation */
+    unsigned max_sessions;      /* of this process alone; 0: no ceiling */
     struct frontend *frontends; /* the config's, and one for sessions whose frontend is gone */
     struct frontend_conf departed;
+    struct limit departed_sessions;
     unsigned next_arrival;    /* which worker has the next session from another process */
     struct backend *backends; /* in the config's order */
     size_t server_count;      /* of all backends */
@@ -48,19 +51,14 @@ struct proxy {
     struct letter empty_letter;
 };
 
-/* What a proxy has done and does, summed over its workers. */
-struct proxy_totals {
-    uint64_t live, sessions, connect_errors, failed, client_bytes, server_bytes;
-};
-
 /* As struct tally has them, of all workers. */
 struct server_sessions {
     uint64_t live, all;
 };
 
 /* Makes the workers, without threads yet; base is the main loop's. config must outlive the proxy.
- * worker_count: at least one. max_sessions: 0, or the ceiling over all frontends. NULL and errno
- * on failure. */
+ * worker_count: at least one. max_sessions: 0, or as many as this process can have at a time,
+ * whatever the configuration allows it and others together. NULL and errno on failure. */
 struct proxy *proxy_new(const struct config *config, unsigned generation, unsigned worker_count,
                         unsigned max_sessions, struct event_base *base,
                         const struct proxy_events *events) __attribute__((warn_unused_result));
@@ -93,7 +91,12 @@ void proxy_share_descriptors(struct proxy *proxy, bool shared);
 /* Ends every session. */
 void proxy_cut(struct proxy *proxy, enum session_end reason);
 
-struct proxy_totals proxy_totals(const struct proxy *proxy);
+/* So many sessions of other processes count in our limits from now on: of all, and of each frontend
+ * in the config's order (NULL: none). */
+void proxy_count_others(struct proxy *proxy, unsigned all, const unsigned *by_frontend);
+
+/* Sessions now, of all frontends. */
+unsigned proxy_live(const struct proxy *proxy);
 
 struct server_sessions proxy_server_sessions(const struct proxy *proxy,
                                              const struct server *server);

@@ -172,10 +172,10 @@ void session_close(struct session *session, enum session_end end)
     set_state(session, SESSION_CLOSED);
     wheel_cancel(&session->timer);
     close_ends(session, end);
-    counter_add(&worker->counters.client_bytes, session->client.received);
-    counter_add(&worker->counters.server_bytes, session->server.received);
+    counter_add(&worker->counters->client_bytes, session->client.received);
+    counter_add(&worker->counters->server_bytes, session->server.received);
     if (end == SESSION_REFUSED || end == SESSION_CONNECT_TIMEOUT)
-        counter_add(&worker->counters.failed, 1);
+        counter_add(&worker->counters->failed, 1);
     if (session->frontend->conf->access_log)
         write_access_log(session, end);
     free(session->tried);
@@ -246,7 +246,7 @@ static bool failed_unread(const struct end *end, uint32_t events)
 
 static void attempt_failed(struct session *session, int error)
 {
-    counter_add(&session->worker->counters.connect_errors, 1);
+    counter_add(&session->worker->counters->connect_errors, 1);
     session->attempts++;
     leave_server(session);
     end_close(&session->server, &session->worker->poller, &session->worker->carrier, false);
@@ -436,7 +436,7 @@ void session_open(struct listener *listener, int fd, const struct address *clien
         memcpy(&session->peer, &client->any, sizeof session->peer);
     wheel_entry_init(&session->timer);
     TAILQ_INSERT_TAIL(&worker->sessions, session, link);
-    counter_add(&worker->counters.sessions, 1);
+    counter_add(&worker->counters->sessions, 1);
 
     if (end_open(&session->client, &worker->poller, fd,
                  address_is_unix(client) ? END_UNIX : END_ACCEPTED)) {

@@ -433,8 +433,8 @@ static struct arrival *make_arrival(struct reader *reader, const struct session_
         free(arrival);
         return NULL;
     }
-    limit_force(&reader->proxy->sessions);
-    limit_force(&arrival->session->frontend->sessions);
+    limit_force(reader->proxy->sessions);
+    limit_force(arrival->session->frontend->sessions);
     return arrival;
 }
 

@@ -289,6 +289,7 @@ int worker_open(struct worker *worker, struct proxy *proxy, unsigned index)
 {
     worker->proxy = proxy;
     worker->index = index;
+    worker->counters = ledger_counters(&proxy->ledger, index);
     TAILQ_INIT(&worker->listeners);
     TAILQ_INIT(&worker->sessions);
     TAILQ_INIT(&worker->parked);

@@ -8,7 +8,7 @@
 
 #include "proxy/balance.h"
 #include "proxy/carrier.h"
-#include "proxy/limit.h"
+#include "proxy/ledger.h"
 #include "proxy/mailbox.h"
 #include "proxy/poller.h"
 #include "proxy/wheel.h"
@@ -30,26 +30,11 @@ TAILQ_HEAD(listener_list, listener);
 /* Spare server sockets of a worker: as many as sessions are likely to end in a turn. */
 #define WORKER_SPARES 64
 
-/* Written by one worker, read by anyone. */
-struct counters {
-    atomic_uint_fast64_t sessions;       /* accepted since start */
-    atomic_uint_fast64_t connect_errors; /* attempts that failed */
-    atomic_uint_fast64_t failed;         /* sessions that found no server */
-    atomic_uint_fast64_t client_bytes;   /* received from clients of ended sessions */
-    atomic_uint_fast64_t server_bytes;   /* and from servers */
-};
-
 /* A worker's sessions with one server, each from its attempt to connect on: now, and since start
  * (without those that another process had connected). Written by the worker, read by anyone. */
 struct tally {
     atomic_uint_fast64_t live, all;
 };
-
-static inline void counter_add(atomic_uint_fast64_t *counter, uint64_t amount)
-{
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + amount,
-                          memory_order_relaxed);
-}
 
 /* What a worker does with its listeners. */
 enum listening {
@@ -85,7 +70,7 @@ struct worker {
     uint64_t last_session;      /* number of the newest */
     struct balancer *balancers; /* one for each backend of the config, in its order */
     struct tally *tallies;      /* one for each server of all backends */
-    struct counters counters;
+    struct counters *counters;  /* in the proxy's ledger */
 
     struct letter listen_letter, cut_letter, stop_letter, wake_letter; /* to us */
     struct letter quiet_letter;                                        /* from us to main */

@@ -357,6 +357,53 @@ static void print_servers(json_t *backends)
     }
 }
 
+/* Short, as people read it: "17", "2.4M". */
+static const char *short_size(json_int_t bytes, char text[static 16])
+{
+    static const char units[] = "kMGTPE";
+    double size = (double)bytes;
+    const char *unit = NULL;
+    for (; size >= 1000 && (!unit || unit[1]); size /= 1000)
+        unit = unit ? unit + 1 : units;
+    if (unit)
+        snprintf(text, 16, "%.1f%c", size, *unit);
+    else
+        snprintf(text, 16, "%lld", (long long)bytes);
+    return text;
+}
+
+static void print_generations(json_t *generations)
+{
+    size_t i, j;
+    json_t *item, *frontend;
+    printf("\n%10s %8s %-10s %10s %8s %9s %9s  %s\n", "GENERATION", "PID", "STATE", "SESSIONS",
+           "AGE", "IN", "OUT", "FRONTENDS");
+    json_array_foreach(generations, i, item)
+    {
+        int number, pid;
+        json_int_t sessions, lived, in, out;
+        const char *state;
+        if (json_unpack(item, "{s:i, s:i, s:s, s:I}", "generation", &number, "pid", &pid, "state",
+                        &state, "sessions", &sessions))
+            continue;
+        printf("%10d %8d %-10s %10lld", number, pid, state, (long long)sessions);
+        char in_text[16], out_text[16];
+        if (json_unpack(item, "{s:I, s:I, s:I}", "age_ms", &lived, "client_bytes", &in,
+                        "server_bytes", &out) == 0)
+            printf(" %7llds %9s %9s", (long long)lived / 1000, short_size(in, in_text),
+                   short_size(out, out_text));
+        const char *name, *before = "  ";
+        json_array_foreach(json_object_get(item, "frontends"), j, frontend)
+        {
+            if (json_unpack(frontend, "{s:s, s:I}", "name", &name, "sessions", &sessions))
+                continue;
+            printf("%s%s %lld", before, name, (long long)sessions);
+            before = ", ";
+        }
+        putchar('\n');
+    }
+}
+
 static void print_status(json_t *status)
 {
     int pid, number, workers;
@@ -374,12 +421,7 @@ static void print_status(json_t *status)
     printf("file %s\nsessions %lld now, %lld in all\n", file, (long long)sessions,
            (long long)total);
 
-    printf("\n%10s %8s %-10s %10s\n", "GENERATION", "PID", "STATE", "SESSIONS");
-    json_array_foreach(json_object_get(status, "generations"), i,
-                       item) if (json_unpack(item, "{s:i, s:i, s:s, s:I}", "generation", &number,
-                                             "pid", &pid, "state", &state, "sessions",
-                                             &sessions) == 0)
-        printf("%10d %8d %-10s %10lld\n", number, pid, state, (long long)sessions);
+    print_generations(json_object_get(status, "generations"));
 
     const char *address, *frontend, *handover;
     int listeners;

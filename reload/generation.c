@@ -146,7 +146,7 @@ static bool on_handoff(struct channel *channel, const struct received *message, 
                        void *arg)
 {
     const struct generation *generation = arg;
-    uint64_t live = proxy_totals(generation->proxy).live;
+    uint64_t live = proxy_live(generation->proxy);
     unsigned room =
         live < generation->descriptors_fit ? generation->descriptors_fit - (unsigned)live : 0;
     return handoff_receive(generation->proxy, channel, message, room, arrived);
@@ -206,6 +206,8 @@ bool generation_prepare(struct generation *generation, struct offer *offer)
         error = generation->checks ? 0 : ENOMEM;
     }
     if (!error)
+        error = lineage_begin(&generation->lineage);
+    if (!error)
         error = log_start();
     if (!error)
         error = proxy_start(generation->proxy);
@@ -236,6 +238,7 @@ static void publish(struct generation *generation)
 
 void generation_serve(struct generation *generation)
 {
+    lineage_count(&generation->lineage);
     proxy_accept(generation->proxy);
     binds_publish(generation->binds, generation->config);
     generation->state = GENERATION_ACTIVE;
@@ -257,7 +260,7 @@ static void on_drain_deadline(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct generation *generation = arg;
-    generation->drain_cut = proxy_totals(generation->proxy).live;
+    generation->drain_cut = proxy_live(generation->proxy);
     if (generation->drain_cut)
         log_warning("generation %u: %llu sessions have not ended in time, and are closed",
                     generation->number, (unsigned long long)generation->drain_cut);
@@ -269,7 +272,7 @@ void generation_drain(struct generation *generation, millis timeout, enum sessio
     if (generation->state != GENERATION_DRAINING) {
         generation->state = GENERATION_DRAINING;
         generation->drain_started_at = clock_ms();
-        generation->drain_sessions = proxy_totals(generation->proxy).live;
+        generation->drain_sessions = proxy_live(generation->proxy);
         checks_free(generation->checks);
         generation->checks = NULL;
         log_notice("generation %u drains: %llu sessions", generation->number,
@@ -597,8 +600,9 @@ static bool make_loop(struct generation *generation)
         event_new(generation->base, -1, EV_PERSIST, on_drain_report, generation);
     generation->control = control_new(generation);
     generation->signals = signals_watch(generation->base, on_signal, generation);
-    return generation->probation_over && generation->drain_deadline && generation->drain_report &&
-           generation->control && generation->signals;
+    return lineage_open(&generation->lineage, generation) == 0 && generation->probation_over &&
+           generation->drain_deadline && generation->drain_report && generation->control &&
+           generation->signals;
 }
 
 static void close_all(struct generation *generation)
@@ -609,6 +613,7 @@ static void close_all(struct generation *generation)
     handover_free(generation->handover);
     succession_free(generation->succession);
     elders_free(&generation->elders);
+    lineage_close(&generation->lineage);
     lingering_free(generation->lingering);
     checks_free(generation->checks);
     proxy_free(generation->proxy);

@@ -28,6 +28,7 @@
 #include "proxy/proxy.h"
 #include "reload/binds.h"
 #include "reload/elders.h"
+#include "reload/lineage.h"
 #include "reload/program.h"
 
 #include <stdbool.h>
@@ -85,6 +86,7 @@ struct generation {
     struct checks *checks; /* of the servers, until we drain */
     struct control *control;
     struct elders elders;
+    struct lineage lineage;
     struct succession *succession; /* to our predecessor, until it has closed its listeners */
     struct handover *handover;     /* to our successor, from its launch to our exit */
     struct lingering *lingering;

@@ -136,6 +136,7 @@ static void give_up(struct handover *handover, const char *why)
         expect_within(handover, EXIT_TIMEOUT_MS);
     channel_close(handover->channel);
     handover->channel = NULL;
+    lineage_resume(&handover->generation->lineage);
     if (serves)
         generation_take_back(handover->generation);
     handover_on_child(handover->generation);
@@ -251,7 +252,7 @@ static void commit(struct handover *handover)
         return;
     }
     notify_main_pid(handover->child.pid);
-    tell_about_us(handover, MESSAGE_SESSIONS, proxy_totals(generation->proxy).live);
+    tell_about_us(handover, MESSAGE_SESSIONS, proxy_live(generation->proxy));
     channel_send(handover->channel, MESSAGE_COMMIT, NULL, 0, NULL, 0);
     expect_within(handover, ACTIVE_TIMEOUT_MS);
 }
@@ -305,6 +306,10 @@ static void on_message(const struct received *message, void *arg)
     case MESSAGE_READY_BIND:
         if (handover->state == HANDOVER_OFFERED)
             on_ready_bind(handover, message->payload);
+        break;
+    case MESSAGE_LEDGER:
+        if (handover->state == HANDOVER_OFFERED)
+            lineage_add_successor(&generation->lineage, message);
         break;
     case MESSAGE_READY:
         if (handover->state == HANDOVER_OFFERED)
@@ -386,6 +391,7 @@ static void launch(struct handover *handover)
         give_up(handover, "could not be spoken to: out of memory");
         return;
     }
+    lineage_tell_successor(&generation->lineage, handover->channel);
     expect_within(handover, HELLO_TIMEOUT_MS);
 }
 
@@ -426,7 +432,8 @@ void handover_closed(struct generation *generation)
         elders_pass(&generation->elders, handover->channel);
     else
         elders_free(&generation->elders); /* it could not answer those that send sessions */
-    tell_about_us(handover, MESSAGE_CLOSED, proxy_totals(generation->proxy).live);
+    tell_about_us(handover, MESSAGE_CLOSED, proxy_live(generation->proxy));
+    lineage_forget(&generation->lineage);
 }
 
 void handover_send_sessions(struct generation *generation)
@@ -444,7 +451,7 @@ void handover_tell_sessions(struct generation *generation)
     struct handover *handover = generation->handover;
     if (!handover || !handover->channel || handover->state != HANDOVER_CLOSED)
         return;
-    uint64_t sessions = proxy_totals(generation->proxy).live;
+    uint64_t sessions = proxy_live(generation->proxy);
     if (sessions != handover->told_sessions)
         tell_about_us(handover, MESSAGE_SESSIONS, sessions);
 }

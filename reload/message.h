@@ -2,11 +2,12 @@
  * successor inherits. Both ends run on one machine: host byte order, fixed widths.
  *
  *     predecessor                                  successor
+ *          | LEDGER (its own, and elders') ...-----> |  (not started yet)
  *          | <------------------------------- HELLO |  started
  *          | OFFER_BIND ... SERVER ... OFFER -----> |  parses, binds, listens, checks servers
  *          | SERVER (changed meanwhile) ----------> |
  *          | <------------------- PROGRESS (errors) |
- *          | <--------------- READY_BIND ... READY  |
+ *          | <------- READY_BIND ... LEDGER, READY  |
  *   steers | SESSIONS, COMMIT --------------------> |  accepts, pidfile, control socket
  *          | <------------------------------ ACTIVE |
  *stands by | <------------------ HURRY (if it must) |
@@ -58,6 +59,7 @@ enum message_type {
     MESSAGE_TAKEN,
     MESSAGE_HURRY,
     MESSAGE_SERVER,
+    MESSAGE_LEDGER,
 };
 
 struct message_head {
@@ -140,5 +142,11 @@ struct message_taken {
 };
 
 /* HURRY: the successor is asked to reload or to stop, and waits for our probation to end. */
+
+/* A generation's figures. Descriptors: its ledger (proxy/ledger.h), and a pidfd of it where there
+ * are pidfds. */
+struct message_ledger {
+    uint32_t base_is_ours; /* 1: of what it has from others all is told by other LEDGERs as well */
+};
 
 #endif

@@ -10,29 +10,98 @@
 #include <string.h>
 #include <unistd.h>
 
-static json_t *generation_json(unsigned number, pid_t pid, const char *state, uint64_t sessions)
+static void set_figures(json_t *object, const struct figures *figures)
 {
-    return json_pack("{s:i, s:i, s:s, s:I}", "generation", (int)number, "pid", (int)pid, "state",
-                     state, "sessions", (json_int_t)sessions);
+    json_object_set_new(object, "sessions_total", json_integer((json_int_t)figures->sessions));
+    json_object_set_new(object, "connect_errors",
+                        json_integer((json_int_t)figures->connect_errors));
+    json_object_set_new(object, "sessions_failed", json_integer((json_int_t)figures->failed));
+    json_object_set_new(object, "client_bytes", json_integer((json_int_t)figures->client_bytes));
+    json_object_set_new(object, "server_bytes", json_integer((json_int_t)figures->server_bytes));
 }
 
-static json_t *generations(const struct generation *generation, uint64_t live)
+/* Frontends that have sessions: a generation may have some that ours does not know any more. */
+static json_t *sessions_by_frontend(const struct ledger *ledger)
 {
     json_t *list = json_array();
+    for (size_t i = 0; i < ledger->as.frontends; i++) {
+        unsigned live = ledger_frontend_live(ledger, i);
+        size_t length;
+        const char *name = ledger_frontend_name(ledger, i, &length);
+        if (live)
+            json_array_append_new(list, json_pack("{s:o, s:I}", "name", text_json(name, length),
+                                                  "sessions", (json_int_t)live));
+    }
+    return list;
+}
+
+/* told: its sessions, where it has no ledger. */
+static void add_generation(json_t *list, unsigned number, pid_t pid, const char *state,
+                           uint64_t told, const struct ledger *ledger)
+{
+    json_t *object =
+        json_pack("{s:i, s:i, s:s, s:I}", "generation", (int)number, "pid", (int)pid, "state",
+                  state, "sessions", (json_int_t)(ledger ? ledger_live(ledger) : told));
+    if (object && ledger) {
+        struct figures figures = {0};
+        uint64_t now = clock_ms();
+        ledger_add_workers(ledger, &figures);
+        json_object_set_new(
+            object, "age_ms",
+            json_integer(
+                (json_int_t)(now > ledger->as.started_at ? now - ledger->as.started_at : 0)));
+        json_object_set_new(object, "frontends", sessions_by_frontend(ledger));
+        set_figures(object, &figures);
+    }
+    json_array_append_new(list, object);
+}
+
+static const struct ledger *ledger_of(const struct generation *generation, unsigned number,
+                                      pid_t pid)
+{
+    const struct relative *relative = lineage_find(&generation->lineage, number, pid);
+    return relative ? &relative->ledger : NULL;
+}
+
+/* Some channel leads to it. */
+static bool is_at_hand(const struct generation *generation, const struct ledger_head *head)
+{
+    pid_t pid = (pid_t)head->pid;
     const struct elder *elder;
     TAILQ_FOREACH (elder, &generation->elders.list, link)
-        json_array_append_new(
-            list, generation_json(elder->generation, elder->pid, "draining", elder->sessions));
+        if (elder->generation == head->generation && elder->pid == pid)
+            return true;
+    struct message_sessions before;
+    if (succession_predecessor(generation->succession, &before) && (pid_t)before.pid == pid)
+        return true;
+    return handover_pending(generation->handover) && handover_pid(generation->handover) == pid;
+}
+
+static json_t *generations(const struct generation *generation)
+{
+    json_t *list = json_array();
+    const struct relative *relative;
+    TAILQ_FOREACH (relative, &generation->lineage.list, link) {
+        const struct ledger_head *head = &relative->ledger.as;
+        if (!relative->gone && !is_at_hand(generation, head))
+            add_generation(list, head->generation, (pid_t)head->pid, "draining", 0,
+                           &relative->ledger);
+    }
+    const struct elder *elder;
+    TAILQ_FOREACH (elder, &generation->elders.list, link)
+        add_generation(list, elder->generation, elder->pid, "draining", elder->sessions,
+                       ledger_of(generation, elder->generation, elder->pid));
     struct message_sessions before;
     if (succession_predecessor(generation->succession, &before))
-        json_array_append_new(list, generation_json(before.generation, (pid_t)before.pid,
-                                                    "lingering", before.sessions));
-    json_array_append_new(list, generation_json(generation->number, getpid(),
-                                                generation_state_name(generation->state), live));
-    if (handover_pending(generation->handover))
-        json_array_append_new(list,
-                              generation_json(generation->number + 1,
-                                              handover_pid(generation->handover), "starting", 0));
+        add_generation(list, before.generation, (pid_t)before.pid, "lingering", before.sessions,
+                       ledger_of(generation, before.generation, (pid_t)before.pid));
+    add_generation(list, generation->number, getpid(), generation_state_name(generation->state), 0,
+                   &generation->proxy->ledger);
+    if (handover_pending(generation->handover)) {
+        pid_t pid = handover_pid(generation->handover);
+        add_generation(list, generation->number + 1, pid, "starting", 0,
+                       ledger_of(generation, generation->number + 1, pid));
+    }
     return list;
 }
 
@@ -61,12 +130,12 @@ static json_t *frontends(const struct generation *generation)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < generation->config->frontend_count; i++) {
-        const struct frontend *frontend = &generation->proxy->frontends[i];
+        const struct frontend_conf *conf = &generation->config->frontends[i];
         json_array_append_new(list,
-                              json_pack("{s:s, s:s, s:I, s:I}", "name", frontend->conf->name,
-                                        "backend", frontend->conf->backend->name, "sessions",
-                                        (json_int_t)atomic_load(&frontend->sessions.used),
-                                        "max_sessions", (json_int_t)frontend->conf->max_sessions));
+                              json_pack("{s:s, s:s, s:I, s:I}", "name", conf->name, "backend",
+                                        conf->backend->name, "sessions",
+                                        (json_int_t)lineage_frontend_live(&generation->lineage, i),
+                                        "max_sessions", (json_int_t)conf->max_sessions));
     }
     return list;
 }
@@ -76,20 +145,22 @@ json_t *status_json(const struct generation *generation)
     if (!generation->proxy || !generation->binds)
         return json_pack("{s:i, s:s}", "pid", (int)getpid(), "state",
                          generation_state_name(generation->state));
-    const struct proxy_totals totals = proxy_totals(generation->proxy);
+    json_t *gone = json_object();
     json_t *status = json_pack(
-        "{s:i, s:i, s:s, s:s, s:o, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "pid",
-        (int)getpid(), "generation", (int)generation->number, "state",
-        generation_state_name(generation->state), "version", RPPROXY_VERSION, "file",
-        text_json(generation->file, strlen(generation->file)), "workers", (int)generation->workers,
-        "uptime_ms", (json_int_t)(clock_ms() - generation->started_at), "sessions",
-        (json_int_t)totals.live, "sessions_total", (json_int_t)totals.sessions, "connect_errors",
-        (json_int_t)totals.connect_errors, "sessions_failed", (json_int_t)totals.failed,
-        "client_bytes", (json_int_t)totals.client_bytes, "server_bytes",
-        (json_int_t)totals.server_bytes, "generations", generations(generation, totals.live),
-        "frontends", frontends(generation), "binds", binds_json(generation));
-    if (status)
+        "{s:i, s:i, s:s, s:s, s:o, s:i, s:I, s:I, s:o, s:o, s:o, s:o}", "pid", (int)getpid(),
+        "generation", (int)generation->number, "state", generation_state_name(generation->state),
+        "version", RPPROXY_VERSION, "file", text_json(generation->file, strlen(generation->file)),
+        "workers", (int)generation->workers, "uptime_ms",
+        (json_int_t)(clock_ms() - generation->started_at), "sessions",
+        (json_int_t)lineage_live(&generation->lineage), "generations", generations(generation),
+        "gone", gone, "frontends", frontends(generation), "binds", binds_json(generation));
+    if (status) {
+        const struct figures all = lineage_figures(&generation->lineage),
+                             base = lineage_base(&generation->lineage);
+        set_figures(status, &all);
+        set_figures(gone, &base);
         json_object_set_new(status, "backends", servers_json(generation->proxy));
+    }
     if (status && generation->last_reload.any)
         json_object_set_new(status, "last_reload",
                             json_pack("{s:i, s:I, s:I}", "exit",

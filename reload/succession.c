@@ -94,6 +94,7 @@ static void say_ready(struct succession *succession)
         memcpy(ready.text, bound->conf->text, sizeof ready.text);
         channel_send(succession->channel, MESSAGE_READY_BIND, &ready, sizeof ready, NULL, 0);
     }
+    lineage_tell_predecessor(&succession->generation->lineage, succession->channel);
     channel_send(succession->channel, MESSAGE_READY, NULL, 0, NULL, 0);
 }
 
@@ -203,6 +204,10 @@ static void on_message(const struct received *message, void *arg)
             generation_serve(generation);
             channel_send(succession->channel, MESSAGE_ACTIVE, NULL, 0, NULL, 0);
         }
+        break;
+    case MESSAGE_LEDGER:
+        if (succession->state != SUCCESSION_SERVING)
+            lineage_add(&generation->lineage, message);
         break;
     case MESSAGE_SESSIONS:
         memcpy(&succession->about, message->payload, sizeof succession->about);

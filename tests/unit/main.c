@@ -23,7 +23,8 @@ int main(void)
         end_suite,         limit_suite,    mailbox_suite,  wheel_suite,       config_suite,
         config_file_suite, group_suite,    log_suite,      options_suite,     papers_suite,
         proxy_suite,       sockdiag_suite, steering_suite, value_suite,       cpus_suite,
-        socket_suite,      server_suite,   check_suite,    inheritance_suite,
+        socket_suite,      server_suite,   check_suite,    inheritance_suite, ledger_suite,
+        lineage_suite,
     };
     skips = mmap(NULL, sizeof *skips, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (skips == MAP_FAILED) {

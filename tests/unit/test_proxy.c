@@ -75,9 +75,9 @@ START_TEST(it_ends_while_workers_wait_for_a_place)
     for (unsigned i = 0; i < CLIENTS; i++)
         clients[i] = loopback_connect(&front);
     loopback_await(servers, POLLIN);
-    while (atomic_load(&proxy->sessions.waiting) == 0)
+    while (atomic_load(&proxy->sessions->waiting) == 0)
         sched_yield();
-    ck_assert_uint_eq(proxy_totals(proxy).live, 1);
+    ck_assert_uint_eq(proxy_live(proxy), 1);
     proxy_free(proxy);
     proxy = NULL;
     for (unsigned i = 0; i < CLIENTS; i++)

@@ -1,0 +1,402 @@
+#include "reload/lineage.h"
+
+#include "config/log.h"
+#include "reload/generation.h"
+#include "reload/succession.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+/* Sessions of others are looked at so often, while there are others. */
+static const struct timeval look_interval = {.tv_usec = 20000};
+
+static struct proxy *proxy_of(const struct lineage *lineage)
+{
+    return lineage->generation->proxy;
+}
+
+static bool has_begun(const struct lineage *lineage)
+{
+    return lineage->others != NULL;
+}
+
+static void free_relative(struct relative *relative)
+{
+    if (!relative)
+        return;
+    if (relative->end)
+        event_free(relative->end);
+    if (relative->process >= 0)
+        close(relative->process);
+    ledger_close(&relative->ledger);
+    free(relative->frontends);
+    free(relative);
+}
+
+static void add_figures(const struct relative *relative, struct figures *sum)
+{
+    ledger_add_workers(&relative->ledger, sum);
+    if (!relative->base_is_ours)
+        ledger_add_base(&relative->ledger, sum);
+}
+
+static void fold(struct relative *relative)
+{
+    struct figures figures = {0};
+    add_figures(relative, &figures);
+    ledger_inherit(&proxy_of(relative->lineage)->ledger, &figures);
+    TAILQ_REMOVE(&relative->lineage->list, relative, link);
+    free_relative(relative);
+}
+
+/* Nothing can write its ledger any more. */
+static void on_gone(struct relative *relative)
+{
+    struct lineage *lineage = relative->lineage;
+    relative->gone = true;
+    if (relative->end)
+        event_del(relative->end);
+    if (has_begun(lineage) && !lineage->told && relative != lineage->successor)
+        fold(relative);
+}
+
+static void on_end(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    on_gone(arg);
+}
+
+/* Asked where nothing tells: before Linux 5.3. */
+static bool is_gone(const struct relative *relative)
+{
+    if (relative->process < 0)
+        return kill((pid_t)relative->ledger.as.pid, 0) && errno == ESRCH;
+    struct pollfd poller = {.fd = relative->process, .events = POLLIN};
+    return poll(&poller, 1, 0) > 0;
+}
+
+static void find_frontends(struct relative *relative)
+{
+    const struct config *config = relative->lineage->generation->config;
+    relative->frontends = calloc(config->frontend_count + 1, sizeof *relative->frontends);
+    for (size_t i = 0; relative->frontends && i < config->frontend_count; i++)
+        relative->frontends[i] =
+            ledger_find_frontend(&relative->ledger, config->frontends[i].name, i);
+}
+
+static unsigned frontend_live(const struct relative *relative, size_t frontend)
+{
+    if (relative->gone || !relative->frontends ||
+        relative->frontends[frontend] == LEDGER_NO_FRONTEND)
+        return 0;
+    return ledger_frontend_live(&relative->ledger, relative->frontends[frontend]);
+}
+
+/* What those without a ledger have last told of themselves. */
+static uint64_t live_by_message(const struct lineage *lineage)
+{
+    const struct generation *generation = lineage->generation;
+    uint64_t live = 0;
+    const struct elder *elder;
+    TAILQ_FOREACH (elder, &generation->elders.list, link)
+        if (!lineage_find(lineage, elder->generation, elder->pid))
+            live += elder->sessions;
+    struct message_sessions before;
+    if (succession_predecessor(generation->succession, &before) &&
+        !lineage_find(lineage, before.generation, (pid_t)before.pid))
+        live += before.sessions;
+    return live;
+}
+
+static uint64_t others_live(const struct lineage *lineage)
+{
+    uint64_t live = live_by_message(lineage);
+    const struct relative *relative;
+    TAILQ_FOREACH (relative, &lineage->list, link)
+        if (!relative->gone)
+            live += ledger_live(&relative->ledger);
+    return live;
+}
+
+static void count_others(struct lineage *lineage)
+{
+    uint64_t all = others_live(lineage);
+    size_t frontends = lineage->generation->config->frontend_count;
+    memset(lineage->others, 0, frontends * sizeof *lineage->others);
+    const struct relative *relative;
+    TAILQ_FOREACH (relative, &lineage->list, link)
+        for (size_t i = 0; i < frontends; i++)
+            if (lineage->generation->config->frontends[i].max_sessions)
+                lineage->others[i] += frontend_live(relative, i);
+    proxy_count_others(proxy_of(lineage), all < LIMIT_NONE ? (unsigned)all : LIMIT_NONE,
+                       lineage->others);
+}
+
+static void look_for_ends(struct lineage *lineage)
+{
+    struct relative *relative = TAILQ_FIRST(&lineage->list);
+    while (relative) {
+        struct relative *next = TAILQ_NEXT(relative, link);
+        if (!relative->gone && !relative->end && is_gone(relative))
+            on_gone(relative);
+        relative = next;
+    }
+}
+
+static bool wants_looks(const struct lineage *lineage)
+{
+    const struct generation *generation = lineage->generation;
+    const struct relative *relative;
+    TAILQ_FOREACH (relative, &lineage->list, link)
+        if (lineage->limited || !relative->end)
+            return true;
+    return lineage->limited && (generation->elders.count || generation->succession);
+}
+
+static void on_look(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct lineage *lineage = arg;
+    look_for_ends(lineage);
+    count_others(lineage);
+    if (!wants_looks(lineage))
+        event_del(lineage->look);
+}
+
+int lineage_open(struct lineage *lineage, struct generation *generation)
+{
+    TAILQ_INIT(&lineage->list);
+    lineage->generation = generation;
+    lineage->process = pidfd_open(getpid(), 0);
+    lineage->look = event_new(generation->base, -1, EV_PERSIST, on_look, lineage);
+    return lineage->look ? 0 : ENOMEM;
+}
+
+void lineage_forget(struct lineage *lineage)
+{
+    struct relative *relative;
+    while ((relative = TAILQ_FIRST(&lineage->list))) {
+        TAILQ_REMOVE(&lineage->list, relative, link);
+        free_relative(relative);
+    }
+    free_relative(lineage->successor);
+    lineage->successor = NULL;
+    if (lineage->look)
+        event_del(lineage->look);
+}
+
+void lineage_close(struct lineage *lineage)
+{
+    lineage_forget(lineage);
+    if (lineage->look)
+        event_free(lineage->look);
+    if (lineage->process >= 0)
+        close(lineage->process);
+    free(lineage->others);
+}
+
+/* Folds those that ended when that could not be done. */
+static void fold_gone(struct lineage *lineage)
+{
+    struct relative *relative = TAILQ_FIRST(&lineage->list);
+    while (relative) {
+        struct relative *next = TAILQ_NEXT(relative, link);
+        if (relative->gone)
+            fold(relative);
+        relative = next;
+    }
+}
+
+int lineage_begin(struct lineage *lineage)
+{
+    const struct config *config = lineage->generation->config;
+    lineage->others = calloc(config->frontend_count + 1, sizeof *lineage->others);
+    if (!lineage->others)
+        return ENOMEM;
+    lineage->limited = config->max_sessions != 0;
+    for (size_t i = 0; i < config->frontend_count; i++)
+        lineage->limited |= config->frontends[i].max_sessions != 0;
+    struct relative *relative;
+    TAILQ_FOREACH (relative, &lineage->list, link)
+        find_frontends(relative);
+    fold_gone(lineage);
+    return 0;
+}
+
+void lineage_count(struct lineage *lineage)
+{
+    count_others(lineage);
+    if (wants_looks(lineage))
+        event_add(lineage->look, &look_interval);
+}
+
+static bool is_known(const struct lineage *lineage, const struct ledger *ledger)
+{
+    const struct relative *relative;
+    TAILQ_FOREACH (relative, &lineage->list, link)
+        if (relative->ledger.as.generation == ledger->as.generation &&
+            relative->ledger.as.pid == ledger->as.pid &&
+            relative->ledger.as.started_at == ledger->as.started_at)
+            return true;
+    return false;
+}
+
+/* NULL: it has been logged. */
+static struct relative *make_relative(struct lineage *lineage, const struct received *message)
+{
+    const struct message_ledger *about = message->payload;
+    if (message->fd_count == 0) {
+        log_warning("a ledger was told of, and did not come");
+        return NULL;
+    }
+    struct ledger ledger;
+    const char *wrong = ledger_read(&ledger, message->fds[0]);
+    message->fds[0] = -1;
+    if (wrong) {
+        log_warning("a generation's ledger is refused, and what it counts will be missing: it is "
+                    "%s",
+                    wrong);
+        return NULL;
+    }
+    if (is_known(lineage, &ledger)) {
+        ledger_close(&ledger);
+        return NULL;
+    }
+    struct relative *relative = calloc(1, sizeof *relative);
+    if (!relative) {
+        ledger_close(&ledger);
+        log_warning("out of memory: what a generation counts will be missing");
+        return NULL;
+    }
+    relative->ledger = ledger;
+    relative->lineage = lineage;
+    relative->base_is_ours = about->base_is_ours != 0;
+    relative->process = -1;
+    if (message->fd_count > 1) {
+        relative->process = message->fds[1];
+        message->fds[1] = -1;
+        relative->end =
+            event_new(lineage->generation->base, relative->process, EV_READ, on_end, relative);
+        if (relative->end)
+            event_add(relative->end, NULL);
+    }
+    if (has_begun(lineage))
+        find_frontends(relative);
+    return relative;
+}
+
+static void insert(struct lineage *lineage, struct relative *relative)
+{
+    struct relative *at;
+    TAILQ_FOREACH (at, &lineage->list, link)
+        if (at->ledger.as.generation > relative->ledger.as.generation)
+            break;
+    if (at)
+        TAILQ_INSERT_BEFORE(at, relative, link);
+    else
+        TAILQ_INSERT_TAIL(&lineage->list, relative, link);
+}
+
+void lineage_add(struct lineage *lineage, const struct received *message)
+{
+    struct relative *relative = make_relative(lineage, message);
+    if (relative)
+        insert(lineage, relative);
+}
+
+void lineage_add_successor(struct lineage *lineage, const struct received *message)
+{
+    if (lineage->successor)
+        return;
+    lineage->successor = make_relative(lineage, message);
+    if (lineage->successor)
+        lineage->successor->base_is_ours = true;
+}
+
+static void tell(struct channel *channel, const struct ledger *ledger, int process,
+                 bool base_is_ours)
+{
+    const struct message_ledger about = {.base_is_ours = base_is_ours};
+    const int fds[] = {ledger->fd, process};
+    channel_send(channel, MESSAGE_LEDGER, &about, sizeof about, fds, process >= 0 ? 2 : 1);
+}
+
+void lineage_tell_predecessor(struct lineage *lineage, struct channel *predecessor)
+{
+    tell(predecessor, &proxy_of(lineage)->ledger, lineage->process, false);
+}
+
+void lineage_tell_successor(struct lineage *lineage, struct channel *successor)
+{
+    lineage->told = true;
+    tell(successor, &proxy_of(lineage)->ledger, lineage->process, false);
+    const struct relative *relative;
+    TAILQ_FOREACH (relative, &lineage->list, link)
+        tell(successor, &relative->ledger, relative->process, relative->base_is_ours);
+}
+
+void lineage_resume(struct lineage *lineage)
+{
+    lineage->told = false;
+    if (lineage->successor)
+        insert(lineage, lineage->successor);
+    lineage->successor = NULL;
+    fold_gone(lineage);
+    lineage_count(lineage);
+}
+
+const struct relative *lineage_find(const struct lineage *lineage, unsigned generation, pid_t pid)
+{
+    const struct relative *relative;
+    TAILQ_FOREACH (relative, &lineage->list, link)
+        if (!relative->gone && relative->ledger.as.generation == generation &&
+            (pid_t)relative->ledger.as.pid == pid)
+            return relative;
+    return NULL;
+}
+
+struct figures lineage_base(const struct lineage *lineage)
+{
+    struct figures sum = {0};
+    ledger_add_base(&proxy_of(lineage)->ledger, &sum);
+    const struct relative *relative;
+    TAILQ_FOREACH (relative, &lineage->list, link) {
+        if (relative->gone)
+            ledger_add_workers(&relative->ledger, &sum);
+        if (!relative->base_is_ours)
+            ledger_add_base(&relative->ledger, &sum);
+    }
+    return sum;
+}
+
+struct figures lineage_figures(const struct lineage *lineage)
+{
+    struct figures sum = lineage_base(lineage);
+    ledger_add_workers(&proxy_of(lineage)->ledger, &sum);
+    const struct relative *relative;
+    TAILQ_FOREACH (relative, &lineage->list, link)
+        if (!relative->gone)
+            ledger_add_workers(&relative->ledger, &sum);
+    return sum;
+}
+
+uint64_t lineage_frontend_live(const struct lineage *lineage, size_t frontend)
+{
+    uint64_t live = ledger_frontend_live(&proxy_of(lineage)->ledger, frontend);
+    const struct relative *relative;
+    TAILQ_FOREACH (relative, &lineage->list, link)
+        live += frontend_live(relative, frontend);
+    return live;
+}
+
+uint64_t lineage_live(const struct lineage *lineage)
+{
+    return proxy_live(proxy_of(lineage)) + others_live(lineage);
+}
