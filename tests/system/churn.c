@@ -96,6 +96,8 @@ static void end_client(struct churn *churn, struct client *client)
 static void complete(struct churn *churn, struct client *client)
 {
     churn->result.completed++;
+    churn->result.sent += client->sent;
+    churn->result.received += client->got;
     end_client(churn, client);
 }
 

@@ -26,7 +26,8 @@ enum { LOSSES_TOLD = 12 };
 
 struct churn_result {
     uint64_t started, completed, lost[LOSS_KINDS];
-    uint64_t held_back; /* open loop: turns at which in_flight kept new ones from starting */
+    uint64_t sent, received; /* bytes, of those completed */
+    uint64_t held_back;      /* open loop: turns at which in_flight kept new ones from starting */
     double seconds;
     struct {
         enum loss kind;

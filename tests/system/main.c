@@ -27,6 +27,7 @@ static const struct {
     {"users", users_suite},
     {"churn", churn_suite},
     {"long_sessions", long_sessions_suite},
+    {"figures", figures_suite},
     {"programs", programs_suite},
     {"kills", kills_suite},
     {"fallback", fallback_suite},

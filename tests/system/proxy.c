@@ -196,6 +196,16 @@ bool proxy_status(const struct proxy *proxy, struct status *status)
     status->pid = pid;
     status->generation = (unsigned)number;
     status->sessions = (unsigned)sessions;
+    json_int_t total, errors, failed, in, out;
+    ck_assert_msg(json_unpack_ex(all, &error, 0, "{s:I,s:I,s:I,s:I,s:I}", "sessions_total", &total,
+                                 "connect_errors", &errors, "sessions_failed", &failed,
+                                 "client_bytes", &in, "server_bytes", &out) == 0,
+                  "status --json: %s: %s", error.text, outcome.out);
+    status->total.sessions = (uint64_t)total;
+    status->total.connect_errors = (uint64_t)errors;
+    status->total.failed = (uint64_t)failed;
+    status->total.client_bytes = (uint64_t)in;
+    status->total.server_bytes = (uint64_t)out;
     size_t index;
     json_t *one;
     json_array_foreach(generations, index, one)
@@ -210,6 +220,11 @@ bool proxy_status(const struct proxy *proxy, struct status *status)
         status->generations[index].sessions = (unsigned)sessions;
         snprintf(status->generations[index].state, sizeof status->generations[index].state, "%s",
                  state);
+        json_int_t age = 0;
+        total = 0;
+        (void)json_unpack(one, "{s:I,s:I}", "sessions_total", &total, "age_ms", &age);
+        status->generations[index].sessions_total = (uint64_t)total;
+        status->generations[index].age_ms = (uint64_t)age;
         status->count++;
     }
     json_decref(all);

@@ -66,10 +66,15 @@ struct status {
         pid_t pid;
         char state[16]; /* "active", "lingering", "draining" */
         unsigned sessions;
+        uint64_t sessions_total, age_ms;
     } generations[GENERATIONS_MAX];
     unsigned count;
     pid_t pid;
     unsigned generation, sessions;
+    /* Of all generations that ever were. */
+    struct {
+        uint64_t sessions, connect_errors, failed, client_bytes, server_bytes;
+    } total;
 };
 
 /* Asks `rpproxy status --json`. False if nobody answers. */

@@ -6,6 +6,7 @@
 
 Suite *harness_suite(void);
 Suite *churn_suite(void);
+Suite *figures_suite(void);
 Suite *long_sessions_suite(void);
 Suite *programs_suite(void);
 Suite *kills_suite(void);

@@ -1,0 +1,296 @@
+/* What the proxy says it has done: sums over all its generations, those that are gone included. */
+#include "churn.h"
+#include "harness.h"
+#include "net.h"
+#include "origin.h"
+#include "proxy.h"
+#include "scenarios.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { RELOADS = 50, IN_FLIGHT = 100 };
+
+static void expect_no_fall(const struct status *before, const struct status *now)
+{
+    ck_assert_uint_ge(now->total.sessions, before->total.sessions);
+    ck_assert_uint_ge(now->total.connect_errors, before->total.connect_errors);
+    ck_assert_uint_ge(now->total.failed, before->total.failed);
+    ck_assert_uint_ge(now->total.client_bytes, before->total.client_bytes);
+    ck_assert_uint_ge(now->total.server_bytes, before->total.server_bytes);
+}
+
+static void read_on(const struct proxy *proxy, struct status *last)
+{
+    struct status now;
+    ck_assert_msg(proxy_status(proxy, &now), "status was not answered");
+    expect_no_fall(last, &now);
+    *last = now;
+}
+
+static bool has_settled(void *argument)
+{
+    struct status status;
+    return proxy_status(argument, &status) && status.sessions == 0 && status.count == 1;
+}
+
+/* Read back to back, whatever is going on, no counter falls; at the end they are what the clients
+ * have counted. One of the two servers refuses, for connect_errors. */
+START_TEST(counters_over_many_reloads)
+{
+    struct origin *origin = origin_start(ORIGIN_ANSWER);
+    uint16_t port = port_reserve(getuid()), closed = port_reserve(getuid());
+    struct proxy proxy;
+    proxy_init(&proxy, "proxy");
+    proxy_configure(&proxy,
+                    "workers = 2\n[listen main]\nbind = 127.0.0.1:%u\n"
+                    "server = a 127.0.0.1:%u\nserver = b 127.0.0.1:%u\n",
+                    port, origin_port(origin), closed);
+    proxy_start(&proxy);
+    struct churn *churn = churn_start(
+        &(struct churn_options){.target = endpoint_loopback(port), .in_flight = IN_FLIGHT});
+    struct status last = {0};
+    unsigned reloads = 0, reads = 0;
+    while (reloads < scaled(RELOADS, 5)) {
+        churn_wait(churn, churn_ended(churn) + 20);
+        const char *argv[] = {proxy_binary(), "reload", "-f", proxy.file, NULL};
+        pid_t reload = program_start(&(struct program){.argv = argv});
+        do {
+            read_on(&proxy, &last);
+            reads++;
+        } while (process_alive(reload));
+        ck_assert_int_eq(wait_gone(reload), 0);
+        reloads++;
+    }
+    struct churn_result result;
+    churn_stop(churn, &result);
+    churn_print(&result, "counted by clients");
+    printf("     %u reloads, %u times read\n", reloads, reads);
+    ck_assert_uint_eq(churn_lost(&result), 0);
+    wait_until(has_settled, &proxy, "every session has ended");
+    read_on(&proxy, &last);
+    ck_assert_uint_eq(last.total.sessions, result.completed);
+    ck_assert_uint_eq(last.total.client_bytes, result.sent);
+    ck_assert_uint_eq(last.total.server_bytes, result.received);
+    ck_assert_uint_gt(last.total.connect_errors, 0);
+    ck_assert_uint_eq(last.total.failed, 0);
+    ck_assert_uint_eq(last.generation, reloads + 1);
+    proxy.pid = last.pid;
+    proxy_stop(&proxy);
+}
+END_TEST
+
+/* A session with one byte each way, which ends. */
+static void short_session(const struct endpoint *front, int listener)
+{
+    char byte = 'x';
+    int client = connect_to(front), server = accept_from(listener);
+    send_all(client, &byte, 1);
+    receive_exactly(server, &byte, 1);
+    send_all(server, &byte, 1);
+    receive_exactly(client, &byte, 1);
+    close(client);
+    expect_eof(server);
+    close(server);
+}
+
+struct expected {
+    const struct proxy *proxy;
+    uint64_t bytes;
+    unsigned count, sessions;
+};
+
+static bool is_as_expected(void *argument)
+{
+    const struct expected *expected = argument;
+    struct status status;
+    return proxy_status(expected->proxy, &status) && status.total.client_bytes == expected->bytes &&
+           status.count == expected->count && status.sessions == expected->sessions;
+}
+
+static void expect_status(const struct proxy *proxy, uint64_t bytes, unsigned count,
+                          unsigned sessions, const char *what)
+{
+    struct expected expected = {proxy, bytes, count, sessions};
+    wait_until(is_as_expected, &expected, what);
+}
+
+/* Two generations drain, with a session each; the older is killed, and the other of them ends after
+ * the next reload. */
+START_TEST(killed_while_draining)
+{
+    uint16_t port = port_reserve(getuid()), server_port;
+    int listener = listen_loopback(&server_port), clients[2], servers[2];
+    struct endpoint front = endpoint_loopback(port);
+    struct proxy proxy;
+    pid_t pids[2];
+    proxy_init(&proxy, "proxy");
+    proxy_configure(
+        &proxy,
+        "workers = 2\ndrain = wait\n[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
+        port, server_port);
+    proxy_start(&proxy);
+    for (unsigned i = 0; i < 2; i++) {
+        short_session(&front, listener);
+        clients[i] = connect_to(&front);
+        servers[i] = accept_from(listener);
+        pids[i] = proxy.pid;
+        proxy_reload(&proxy);
+    }
+    short_session(&front, listener);
+    expect_status(&proxy, 3, 3, 2, "two generations drain, with a session each");
+    struct status last = {0};
+    read_on(&proxy, &last);
+    ck_assert_uint_eq(last.total.sessions, 5);
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert_uint_eq(last.generations[i].sessions_total, i < 2 ? 2 : 1);
+        ck_assert_uint_ge(last.generations[0].age_ms, last.generations[i].age_ms);
+    }
+
+    kill(pids[0], SIGKILL);
+    wait_gone(pids[0]);
+    read_on(&proxy, &last);
+    expect_status(&proxy, 3, 2, 1, "the killed one is gone, and its figures are not");
+    read_on(&proxy, &last);
+    ck_assert_uint_eq(last.total.sessions, 5);
+    close(clients[0]);
+    close(servers[0]);
+
+    proxy_reload(&proxy);
+    read_on(&proxy, &last);
+    close(clients[1]);
+    expect_eof(servers[1]);
+    close(servers[1]);
+    expect_status(&proxy, 3, 1, 0, "only the last generation is left");
+    read_on(&proxy, &last);
+    ck_assert_uint_eq(last.total.sessions, 5);
+    ck_assert_uint_eq(last.total.server_bytes, 3);
+    close(listener);
+    proxy_stop(&proxy);
+}
+END_TEST
+
+static bool serves_again(void *argument)
+{
+    const struct proxy *proxy = argument;
+    struct status status;
+    return proxy_status(proxy, &status) && status.pid == proxy->pid && status.count == 1;
+}
+
+/* What a successor did before it crashed on probation counts, too. */
+START_TEST(killed_on_probation)
+{
+    uint16_t port = port_reserve(getuid()), server_port;
+    int listener = listen_loopback(&server_port);
+    struct endpoint front = endpoint_loopback(port);
+    struct proxy proxy;
+    proxy_init(&proxy, "proxy");
+    proxy_configure(&proxy,
+                    "workers = 2\nprobation = 10m\n[listen main]\nbind = 127.0.0.1:%u\n"
+                    "server = a 127.0.0.1:%u\n",
+                    port, server_port);
+    proxy_start(&proxy);
+    pid_t first = proxy.pid;
+    short_session(&front, listener);
+    proxy_reload(&proxy);
+    short_session(&front, listener);
+    int client = connect_to(&front), server = accept_from(listener);
+    expect_status(&proxy, 2, 2, 1, "the successor has served");
+    struct status last = {0};
+    read_on(&proxy, &last);
+    ck_assert_uint_eq(last.total.sessions, 3);
+    kill(proxy.pid, SIGKILL);
+    wait_gone(proxy.pid);
+    proxy.pid = first;
+    proxy.generation = 1;
+    wait_until(serves_again, &proxy, "the predecessor serves again");
+    read_on(&proxy, &last);
+    ck_assert_uint_eq(last.total.sessions, 3);
+    ck_assert_uint_eq(last.total.client_bytes, 2);
+    ck_assert_uint_eq(last.sessions, 0);
+    close(client);
+    close(server);
+    close(listener);
+    proxy_stop(&proxy);
+}
+END_TEST
+
+static const char *const limits[][2] = {{"max-sessions = 3\n", ""}, {"", "max-sessions = 3\n"}};
+
+static void expect_wait(int listener)
+{
+    ck_assert_msg(!readable_within(listener, 100), "more sessions than max-sessions");
+}
+
+/* Whatever generation has them: three sessions are three. */
+static void limit_over_reloads(const char *of_all, const char *of_frontend)
+{
+    enum { LIMIT = 3 };
+    uint16_t port = port_reserve(getuid()), server_port;
+    int listener = listen_loopback(&server_port), clients[LIMIT], servers[LIMIT];
+    struct endpoint front = endpoint_loopback(port);
+    struct proxy proxy;
+    proxy_init(&proxy, of_all[0] ? "all" : "frontend");
+    proxy_configure(&proxy,
+                    "workers = 2\ndrain = wait\n%s[listen main]\nbind = 127.0.0.1:%u\n%sserver = a "
+                    "127.0.0.1:%u\n",
+                    of_all, port, of_frontend, server_port);
+    proxy_start(&proxy);
+    for (unsigned i = 0; i < LIMIT; i++) {
+        clients[i] = connect_to(&front);
+        servers[i] = accept_from(listener);
+    }
+    pid_t first = proxy.pid;
+    proxy_reload(&proxy);
+    int late = connect_to(&front);
+    expect_wait(listener);
+    close(clients[0]);
+    expect_eof(servers[0]);
+    close(servers[0]);
+    clients[0] = late;
+    servers[0] = accept_from(listener);
+
+    proxy_reload(&proxy);
+    late = connect_to(&front);
+    expect_wait(listener);
+    send_reset(clients[0]);
+    expect_reset(servers[0]);
+    close(servers[0]);
+    clients[0] = late;
+    servers[0] = accept_from(listener);
+
+    late = connect_to(&front);
+    expect_wait(listener);
+    kill(first, SIGKILL);
+    wait_gone(first);
+    int server = accept_from(listener);
+    short_session(&front, listener);
+    for (unsigned i = 0; i < LIMIT; i++) {
+        close(clients[i]);
+        close(servers[i]);
+    }
+    close(late);
+    close(server);
+    close(listener);
+    proxy_stop(&proxy);
+}
+
+START_TEST(max_sessions_over_reloads)
+{
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        limit_over_reloads(limits[i][0], limits[i][1]);
+    }
+}
+END_TEST
+
+Suite *figures_suite(void)
+{
+    Suite *suite = suite_create("figures");
+    scenario_add(suite, counters_over_many_reloads, 1200);
+    scenario_add(suite, killed_while_draining, 300);
+    scenario_add(suite, killed_on_probation, 300);
+    scenario_add(suite, max_sessions_over_reloads, 300);
+    return suite;
+}
