@@ -107,6 +107,7 @@ install: rpproxy ## install under DESTDIR and PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|/usr/local/bin|$(PREFIX)/bin|' scripts/rpproxy.service \
 	    >$(DESTDIR)$(PREFIX)/lib/systemd/system/rpproxy.service
+	install -m 644 scripts/rpproxy.socket $(DESTDIR)$(PREFIX)/lib/systemd/system/rpproxy.socket
 .PHONY: install
 
 BENCH_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard scripts/bench/*.c))

@@ -192,6 +192,35 @@ static void unknown_bind_attribute(struct builder *builder, const struct entry *
     free(name);
 }
 
+/* As systemd.socket(5) has it for FileDescriptorName=, but without blanks: ASCII, and no ':'. */
+static const char *read_fd_name(const char *name)
+{
+    if (!*name)
+        return "name is missing: fd:NAME";
+    if (strlen(name) > BIND_FD_NAME_MAX)
+        return "name of a passed socket must not be longer than 124 bytes";
+    for (const char *c = name; *c; c++)
+        if (*c <= ' ' || *c > '~' || *c == ':')
+            return "name of a passed socket must be of ASCII characters, without ':'";
+    return NULL;
+}
+
+/* Returns what is wrong, or NULL. */
+static const char *read_bind_address(const char *text, struct bind_conf *bind)
+{
+    const char *wrong;
+    if (bind_text_is_activated(text)) {
+        wrong = read_fd_name(text + strlen(BIND_FD_PREFIX));
+        if (!wrong)
+            strcpy(bind->text, text);
+        return wrong;
+    }
+    wrong = address_parse(text, &bind->address);
+    if (!wrong)
+        address_format(&bind->address, bind->text);
+    return wrong;
+}
+
 /* ADDRESS [accept=MODE] [steer=MODE]; words is the value, and is cut apart. */
 static bool read_bind(struct builder *builder, const struct entry *entry, char *words,
                       struct bind_conf *bind)
@@ -200,7 +229,7 @@ static bool read_bind(struct builder *builder, const struct entry *entry, char *
     static const char *const steers[] = {"hash", "cpu"};
     char *rest;
     const char *address = strtok_r(words, blanks, &rest);
-    const char *wrong = address_parse(address, &bind->address);
+    const char *wrong = read_bind_address(address, bind);
     unsigned accept = ACCEPT_SHARDED;
     unsigned steer = STEER_HASH;
     bool accept_given = false;
@@ -219,18 +248,21 @@ static bool read_bind(struct builder *builder, const struct entry *entry, char *
         }
     if (!good)
         return false;
-    bool is_unix = address_is_unix(&bind->address);
+    bool is_unix = address_is_unix(&bind->address), is_passed = bind_is_activated(bind);
     if (is_unix && accept_given && accept == ACCEPT_SHARDED)
         wrong = "accept=sharded: all workers share the one socket of a Unix path";
     else if (steer_given && is_unix)
         wrong = "steer: a Unix path has one socket, and nothing to choose from";
+    else if (is_passed && accept_given && accept == ACCEPT_SHARDED)
+        wrong = "accept=sharded: all workers share the sockets that are passed to them";
+    else if (steer_given && is_passed)
+        wrong = "steer: sockets that are passed to us are in no group to choose from";
     else if (steer_given && accept == ACCEPT_SHARED)
         wrong = "steer: with accept=shared there is one socket, and nothing to choose from";
     if (wrong)
         problem_add(builder->problems, entry->place, "bind: %s", wrong);
-    bind->accept = is_unix ? ACCEPT_SHARED : (enum accept_mode)accept;
+    bind->accept = is_unix || is_passed ? ACCEPT_SHARED : (enum accept_mode)accept;
     bind->steer = (enum steer_mode)steer;
-    address_format(&bind->address, bind->text);
     return !wrong;
 }
 

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Times are in milliseconds everywhere in this room. */
 typedef uint64_t millis;
@@ -17,7 +18,8 @@ typedef uint64_t millis;
 /* How the workers come by the connections of a bind. */
 enum accept_mode {
     ACCEPT_SHARDED, /* each has a listening socket of its own, and the kernel deals them out */
-    ACCEPT_SHARED,  /* all wait on one, and whoever is idle takes the next; always of a Unix bind */
+    ACCEPT_SHARED,  /* all wait on one, and whoever is idle takes the next; always of a Unix bind,
+                     * and  of one that is passed to us */
 };
 
 /* How they are dealt out among sockets. */
@@ -26,13 +28,27 @@ enum steer_mode {
     STEER_CPU,  /* by the CPU that took the SYN */
 };
 
+/* A bind whose sockets the service manager passes under a name has that for an address. */
+#define BIND_FD_PREFIX   "fd:"
+#define BIND_FD_NAME_MAX (ADDRESS_TEXT_MAX - 1 - 3)
+
 struct bind_conf {
-    struct address address;
+    struct address address;      /* none: it is "fd:NAME" */
     char text[ADDRESS_TEXT_MAX]; /* canonical: names this bind across generations */
     enum accept_mode accept;
     enum steer_mode steer; /* of ACCEPT_SHARDED */
     unsigned line;         /* in the file that names it, which may be an included one */
 };
+
+static inline bool bind_is_activated(const struct bind_conf *bind)
+{
+    return bind->address.length == 0;
+}
+
+static inline bool bind_text_is_activated(const char *text)
+{
+    return strncmp(text, BIND_FD_PREFIX, strlen(BIND_FD_PREFIX)) == 0;
+}
 
 #define SERVER_WEIGHT_MAX 256
 

@@ -2,6 +2,7 @@
 
 #include "config/log.h"
 #include "proxy/socket.h"
+#include "reload/activation.h"
 #include "reload/sockdiag.h"
 #include "reload/steering.h"
 
@@ -28,24 +29,18 @@ static bool is_unix(const struct bound *bound)
     return address_is_unix(&bound->conf->address);
 }
 
-struct offered *offer_find(const struct offer *offer, const char *text)
+static bool is_activated(const struct bound *bound)
 {
-    for (size_t i = 0; offer && i < offer->count; i++)
-        if (strcmp(offer->list[i].text, text) == 0)
-            return &offer->list[i];
-    return NULL;
+    return bind_is_activated(bound->conf);
 }
 
-void offer_free(struct offer *offer)
+static void tell(struct opening *opening, const struct bind_conf *conf, const char *why)
 {
-    for (size_t i = 0; i < offer->count; i++) {
-        for (unsigned j = 0; j < offer->list[i].fd_count; j++)
-            if (offer->list[i].fds[j] >= 0)
-                close(offer->list[i].fds[j]);
-        free(offer->list[i].fds);
-    }
-    free(offer->list);
-    *offer = (struct offer){0};
+    char line[SOCKDIAG_HOLDER_MAX + 1024];
+    snprintf(line, sizeof line, "%s:%u: cannot bind %s: %s", opening->config->file, conf->line,
+             conf->text, why);
+    opening->report(line, opening->arg);
+    opening->failed = true;
 }
 
 static void complain(struct opening *opening, const struct bind_conf *conf, int error)
@@ -76,11 +71,7 @@ static void complain(struct opening *opening, const struct bind_conf *conf, int 
     default:
         snprintf(why, sizeof why, "%s", strerror(error));
     }
-    char line[sizeof why + 512];
-    snprintf(line, sizeof line, "%s:%u: cannot bind %s: %s", opening->config->file, conf->line,
-             conf->text, why);
-    opening->report(line, opening->arg);
-    opening->failed = true;
+    tell(opening, conf, why);
 }
 
 /* Somebody else's SO_REUSEPORT must not let us share what is not ours: bind once without it. */
@@ -191,7 +182,7 @@ static int open_unix(struct bound *bound)
     return socket_listen(fd);
 }
 
-/* Takes the predecessor's very sockets. */
+/* Takes these very sockets. */
 static int adopt(struct bound *bound, struct offered *offered)
 {
     bound->fds = calloc(offered->fd_count, sizeof *bound->fds);
@@ -204,6 +195,55 @@ static int adopt(struct bound *bound, struct offered *offered)
     bound->rotation = offered->rotation;
     bound->ordered = offered->ordered;
     return 0;
+}
+
+/* What there is instead of a name that is not. */
+static void complain_of_name(struct opening *opening, const struct bind_conf *conf,
+                             const struct offer *offer)
+{
+    char why[640];
+    size_t length = 0;
+    for (size_t i = 0; offer && i < offer->count && length < sizeof why; i++)
+        if (bind_text_is_activated(offer->list[i].text))
+            length += (size_t)snprintf(why + length, sizeof why - length, "%s %s",
+                                       length ? "," : "the service manager passed only",
+                                       offer->list[i].text);
+    if (length == 0)
+        snprintf(why, sizeof why, "no service manager passed us a socket at the start");
+    tell(opening, conf, why);
+}
+
+static void take_activated(struct opening *opening, struct bound *bound, struct offer *offer)
+{
+    struct offered *offered = offer_find(offer, bound->conf->text);
+    bound->way = BIND_PASS;
+    if (!offered || !offered->fd_count) {
+        complain_of_name(opening, bound->conf, offer);
+        return;
+    }
+    const char *wrong = NULL;
+    for (unsigned i = 0; i < offered->fd_count && !wrong; i++)
+        wrong = activation_adopt(offered->fds[i]);
+    int error = wrong ? 0 : adopt(bound, offered);
+    if (wrong)
+        tell(opening, bound->conf, wrong);
+    else if (error)
+        complain(opening, bound->conf, error);
+}
+
+/* What the service manager gave, and nobody uses for now. */
+static bool keep_idle(struct binds *binds, struct offer *offer)
+{
+    for (size_t i = 0; offer && i < offer->count; i++) {
+        struct offered *offered = &offer->list[i];
+        if (!bind_text_is_activated(offered->text) || !offered->fd_count || offered->fds[0] < 0)
+            continue;
+        struct offered *idle = offer_add(&binds->idle, offered->text);
+        if (!idle || !offered_add_fds(idle, offered->fds, offered->fd_count))
+            return false;
+        idle->listeners = idle->fd_count;
+    }
+    return true;
 }
 
 static unsigned sockets_wanted(const struct bound *bound, unsigned workers)
@@ -275,14 +315,20 @@ struct binds *binds_open(const struct config *config, unsigned workers, struct o
             struct bound *bound = &binds->list[binds->count++];
             bound->conf = &config->frontends[f].binds[b];
             bound->frontend = f;
+            if (is_activated(bound)) {
+                take_activated(&opening, bound, offer);
+                continue;
+            }
             int error = open_bound(bound, offer_find(offer, bound->conf->text), &opening);
             if (error)
                 complain(&opening, bound->conf, error);
         }
     if (!opening.failed)
         listen_all(binds, offer, &opening);
-    if (!opening.failed)
+    if (!opening.failed && keep_idle(binds, offer))
         return binds;
+    if (!opening.failed)
+        report("out of memory", arg);
     binds_free(binds);
     return NULL;
 }
@@ -352,10 +398,11 @@ void binds_publish(struct binds *binds, const struct config *config)
 {
     for (size_t i = 0; i < binds->count; i++) {
         struct bound *bound = &binds->list[i];
+        const char *congestion = config->frontends[bound->frontend].congestion;
         if (is_unix(bound))
             publish_unix(bound);
-        else if (bound->way == BIND_PASS)
-            set_congestion(bound, config->frontends[bound->frontend].congestion);
+        else if (bound->way == BIND_PASS && (*congestion || !is_activated(bound)))
+            set_congestion(bound, congestion);
     }
 }
 
@@ -398,7 +445,7 @@ void binds_pin(struct binds *binds, void (*report)(const char *line, void *arg),
     for (size_t i = 0; i < binds->count; i++) {
         struct bound *bound = &binds->list[i];
         bound->successors = 0;
-        if (is_unix(bound))
+        if (is_unix(bound) || is_activated(bound))
             continue;
         const char *why = pin(binds, bound);
         bound->way = why ? BIND_PASS : BIND_STEER;
@@ -498,10 +545,11 @@ void binds_take_back(struct binds *binds)
     }
 }
 
-/* It closes with us, rather than living on in the successor's hands. */
+/* It closes with us, rather than living on in the successor's or the service manager's hands. */
 static bool will_close(const struct bound *bound)
 {
-    return !is_unix(bound) && !(bound->way == BIND_PASS && bound->successors);
+    return !is_unix(bound) && !is_activated(bound) &&
+           !(bound->way == BIND_PASS && bound->successors);
 }
 
 /* Who comes late to a bind that ends is to be refused, not let in and reset at the close. */
@@ -538,7 +586,7 @@ void binds_silence(struct binds *binds, bool alone)
                 (void)unlink(path_of(bound));
             continue;
         }
-        if (bound->successors || bound->sockets == 0)
+        if (bound->successors || bound->sockets == 0 || is_activated(bound))
             continue;
         const char *why = company(bound, 0);
         if (why)
@@ -579,6 +627,7 @@ void binds_close(struct binds *binds)
 {
     for (size_t i = 0; i < binds->count; i++)
         close_bound(&binds->list[i]);
+    offer_free(&binds->idle);
 }
 
 void binds_settle(struct binds *binds, const struct offer *offer, bool orderly)
@@ -613,6 +662,7 @@ void binds_free(struct binds *binds)
         free(bound->temporary);
         free(bound->fds);
     }
+    offer_free(&binds->idle);
     free(binds->list);
     free(binds);
 }

@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "proxy/proxy.h"
 #include "reload/group.h"
+#include "reload/offer.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,7 +14,8 @@
 /* How a bind goes over to a successor. */
 enum bind_way {
     BIND_STEER,  /* the successor opens listeners of its own, and the group is steered to them */
-    BIND_PASS,   /* it is handed these very listeners: steering cannot be trusted here */
+    BIND_PASS,   /* it is handed these very listeners: steering cannot be trusted here, or they are
+                  * the service manager's as well */
     BIND_RENAME, /* a Unix socket: it opens another, and renames that over the path */
 };
 
@@ -40,33 +42,16 @@ struct binds {
     struct bound *list;
     size_t count;
     unsigned workers;
-    struct cpus cpus; /* the workers', as steering.h has them */
+    struct cpus cpus;  /* the workers', as steering.h has them */
+    struct offer idle; /* sockets of the service manager that no bind uses; for the successor */
 };
-
-/* What a predecessor handed over of one bind. */
-struct offered {
-    char text[ADDRESS_TEXT_MAX];
-    unsigned listeners; /* its sockets */
-    unsigned rotation;  /* of the group, if ordered */
-    bool ordered;
-    int *fds; /* fd_count of them, -1 when taken; none: open your own */
-    unsigned fd_count;
-};
-
-struct offer {
-    struct offered *list;
-    size_t count;
-};
-
-/* The offered bind of that canonical text, or NULL. */
-struct offered *offer_find(const struct offer *offer, const char *text);
-void offer_free(struct offer *offer);
 
 /* Opens every bind of config, or none: the listeners a sharded bind has are the worker count's, and
  * GROUP_MIN at least, those of a shared one GROUP_MIN (group.h says why); what offer holds
- * descriptors for is taken over, however many they are. A Unix socket listens under a temporary
- * name until binds_publish(). Without an offer (a cold start) an address on which
- * anybody listens is refused, even where SO_REUSEPORT would let us join.
+ * descriptors for is taken over, however many they are, and kept where it comes from the service
+ * manager and no bind uses it. A Unix socket listens under a temporary name until binds_publish().
+ * An address that is not offered (as in a cold start) and on which anybody listens is refused, even
+ * where SO_REUSEPORT would let us join. offer may be NULL.
  * On failure tells each error to report ("FILE:LINE: ..."), and returns NULL. */
 struct binds *binds_open(const struct config *config, unsigned workers, struct offer *offer,
                          void (*report)(const char *line, void *arg), void *arg)

@@ -1,6 +1,7 @@
 #include "reload/generation.h"
 
 #include "config/log.h"
+#include "reload/activation.h"
 #include "reload/clock.h"
 #include "reload/control.h"
 #include "reload/handoff.h"
@@ -560,7 +561,7 @@ static bool settle_identity(struct generation *generation)
     return true;
 }
 
-static bool start_cold(struct generation *generation)
+static bool start_cold(struct generation *generation, struct offer *passed)
 {
     pid_t pid = control_holder(generation->config->control);
     if (pid) {
@@ -570,7 +571,7 @@ static bool start_cold(struct generation *generation)
         return false;
     }
     generation->number = 1;
-    if (!generation_prepare(generation, NULL))
+    if (!generation_prepare(generation, passed))
         return false;
     generation_serve(generation);
     return true;
@@ -584,9 +585,15 @@ static bool start(struct generation *generation)
                   strerror(errno));
         return false;
     }
-    if (channel >= 0 && !succession_begin(generation, channel))
-        return false;
-    return settle_identity(generation) && (generation->succession || start_cold(generation));
+    if (channel >= 0)
+        return succession_begin(generation, channel) && settle_identity(generation);
+    struct offer passed = {0};
+    const char *wrong = activation_take(&passed);
+    if (wrong)
+        log_error("%s", wrong);
+    bool started = !wrong && settle_identity(generation) && start_cold(generation, &passed);
+    offer_free(&passed);
+    return started;
 }
 
 static bool make_loop(struct generation *generation)

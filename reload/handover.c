@@ -186,23 +186,34 @@ static void send_server(struct handover *handover, const struct server *server)
     channel_send(handover->channel, MESSAGE_SERVER, &record, sizeof record, NULL, 0);
 }
 
+static void offer_bind(struct handover *handover, const struct message_offer_bind *message,
+                       const int *fds, unsigned fd_count)
+{
+    unsigned at = 0;
+    do {
+        unsigned here = fd_count - at < MESSAGE_FDS_MAX ? fd_count - at : MESSAGE_FDS_MAX;
+        channel_send(handover->channel, MESSAGE_OFFER_BIND, message, sizeof *message, fds + at,
+                     here);
+        at += here;
+    } while (at < fd_count);
+}
+
 static void offer(struct handover *handover)
 {
     struct generation *generation = handover->generation;
-    for (size_t i = 0; i < generation->binds->count; i++) {
-        const struct bound *bound = &generation->binds->list[i];
+    const struct binds *binds = generation->binds;
+    for (size_t i = 0; i < binds->count; i++) {
+        const struct bound *bound = &binds->list[i];
         struct message_offer_bind message = {
             .listeners = bound->sockets, .rotation = bound->rotation, .ordered = bound->ordered};
         memcpy(message.text, bound->conf->text, sizeof message.text);
-        unsigned at = 0;
-        do {
-            unsigned fds = bound->way == BIND_PASS ? bound->sockets - at : 0;
-            if (fds > MESSAGE_FDS_MAX)
-                fds = MESSAGE_FDS_MAX;
-            channel_send(handover->channel, MESSAGE_OFFER_BIND, &message, sizeof message,
-                         bound->fds + at, fds);
-            at += fds;
-        } while (bound->way == BIND_PASS && at < bound->sockets);
+        offer_bind(handover, &message, bound->fds, bound->way == BIND_PASS ? bound->sockets : 0);
+    }
+    for (size_t i = 0; i < binds->idle.count; i++) {
+        const struct offered *idle = &binds->idle.list[i];
+        struct message_offer_bind message = {.listeners = idle->listeners};
+        memcpy(message.text, idle->text, sizeof message.text);
+        offer_bind(handover, &message, idle->fds, idle->fd_count);
     }
     for (size_t i = 0; i < generation->config->backend_count; i++)
         for (size_t j = 0; j < generation->config->backends[i].server_count; j++)

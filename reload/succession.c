@@ -58,29 +58,15 @@ static void over(struct succession *succession)
 static bool add_offered(struct offer *offer, const struct received *message)
 {
     const struct message_offer_bind *bind = message->payload;
-    struct offered *offered = offer_find(offer, bind->text);
-    if (!offered) {
-        struct offered *list = realloc(offer->list, (offer->count + 1) * sizeof *list);
-        if (!list)
-            return false;
-        offer->list = list;
-        offered = &list[offer->count++];
-        *offered = (struct offered){.listeners = bind->listeners,
-                                    .rotation = bind->rotation,
-                                    .ordered = bind->ordered != 0};
-        memcpy(offered->text, bind->text, sizeof offered->text - 1);
-    }
-    if (message->fd_count == 0)
-        return true;
-    int *fds = realloc(offered->fds, (offered->fd_count + message->fd_count) * sizeof *fds);
-    if (!fds)
+    char text[ADDRESS_TEXT_MAX];
+    snprintf(text, sizeof text, "%.*s", (int)sizeof text - 1, bind->text);
+    struct offered *offered = offer_add(offer, text);
+    if (!offered)
         return false;
-    offered->fds = fds;
-    for (size_t i = 0; i < message->fd_count; i++) {
-        fds[offered->fd_count++] = message->fds[i];
-        message->fds[i] = -1;
-    }
-    return true;
+    offered->listeners = bind->listeners;
+    offered->rotation = bind->rotation;
+    offered->ordered = bind->ordered != 0;
+    return offered_add_fds(offered, message->fds, message->fd_count);
 }
 
 static void say_ready(struct succession *succession)

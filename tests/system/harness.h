@@ -69,12 +69,20 @@ void wait_until(bool (*is_so)(void *argument), void *argument, const char *what)
 
 /* --- programs --- */
 
+/* Descriptors that a program gets as a service manager passes them (sd_listen_fds(3)). */
+struct passed {
+    const int *fds;
+    unsigned count;
+    const char *names; /* LISTEN_FDNAMES; NULL: without */
+};
+
 struct program {
-    const char *const *argv; /* argv[0] is searched in PATH unless it has a slash */
-    const char *const *env;  /* "NAME=value" strings added to ours, NULL-ended; may be NULL */
-    const char *user;        /* become this user first (root only); NULL: stay */
-    const char *out, *err;   /* files they go to; NULL: /dev/null; the same path: one file */
-    const char *directory;   /* working directory; NULL: ours */
+    const char *const *argv;     /* argv[0] is searched in PATH unless it has a slash */
+    const char *const *env;      /* "NAME=value" strings added to ours, NULL-ended; may be NULL */
+    const char *user;            /* become this user first (root only); NULL: stay */
+    const char *out, *err;       /* files they go to; NULL: /dev/null; the same path: one file */
+    const char *directory;       /* working directory; NULL: ours */
+    const struct passed *passed; /* NULL: none */
 };
 
 /* True if `name` is found in PATH (or is executable, if it has a slash). */

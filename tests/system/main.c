@@ -34,6 +34,7 @@ static const struct {
     {"late_handshakes", late_handshakes_suite},
     {"handoff", handoff_suite},
     {"checks", checks_suite},
+    {"activation", activation_suite},
     /* clang-format on */
 };
 

@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ARGUMENTS_MAX = 64, DEAD_MAX = 4096, ENVIRONMENT_MAX = 512 };
+enum { ARGUMENTS_MAX = 64, DEAD_MAX = 4096, ENVIRONMENT_MAX = 512, PASSED_MAX = 8 };
 
 /* Statuses of children that were reaped while something else was waited for. */
 static struct {
@@ -58,7 +58,32 @@ struct launch {
     char *const *argv, *const *env;
     const struct passwd *user;
     pid_t parent;
+    char
+        *listen_pid; /* "LISTEN_PID=" and room for a number, part of env; NULL: nothing is passed */
 };
+
+/* They may stand in each other's way: by numbers that no target has. */
+static void pass(const struct passed *passed, char *listen_pid)
+{
+    int copies[PASSED_MAX];
+    for (unsigned i = 0; i < passed->count; i++) {
+        copies[i] = fcntl(passed->fds[i], F_DUPFD, 3 + PASSED_MAX);
+    }
+    for (unsigned i = 0; i < passed->count; i++) {
+        if (copies[i] < 0 || dup2(copies[i], 3 + (int)i) < 0) {
+            _exit(126);
+        }
+        close(copies[i]);
+    }
+    char digits[16];
+    size_t count = 0;
+    for (pid_t pid = getpid(); pid > 0; pid /= 10) {
+        digits[count++] = (char)('0' + pid % 10);
+    }
+    for (char *at = strchr(listen_pid, '=') + 1; count > 0; at++) {
+        *at = digits[--count];
+    }
+}
 
 static void redirect(const char *path, int target)
 {
@@ -78,6 +103,9 @@ static _Noreturn void launch(const struct launch *launch)
         _exit(126);
     }
     close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+    if (program->passed != NULL) {
+        pass(program->passed, launch->listen_pid);
+    }
     if (program->directory != NULL && chdir(program->directory) != 0) {
         _exit(126);
     }
@@ -118,12 +146,25 @@ pid_t program_start(const struct program *program)
     for (char **old = environ; *old != NULL && variables < ENVIRONMENT_MAX; old++) {
         env[variables++] = strdup(*old);
     }
+    char *listen_pid = NULL;
+    if (program->passed != NULL) {
+        ck_assert_uint_le(program->passed->count, PASSED_MAX);
+        ck_assert_uint_lt(variables + 3, ENVIRONMENT_MAX);
+        listen_pid = calloc(1, 32);
+        strcpy(listen_pid, "LISTEN_PID=");
+        env[variables++] = listen_pid;
+        ck_assert_int_gt(asprintf(&env[variables++], "LISTEN_FDS=%u", program->passed->count), 0);
+        if (program->passed->names != NULL) {
+            ck_assert_int_gt(
+                asprintf(&env[variables++], "LISTEN_FDNAMES=%s", program->passed->names), 0);
+        }
+    }
     const struct passwd *user = NULL;
     if (program->user != NULL) {
         user = getpwnam(program->user);
         ck_assert_msg(user != NULL, "no user %s", program->user);
     }
-    struct launch what = {program, path, argv, env, user, getpid()};
+    struct launch what = {program, path, argv, env, user, getpid(), listen_pid};
     pid_t child = fork();
     if (child == 0) {
         launch(&what);

@@ -77,6 +77,7 @@ void proxy_launch(struct proxy *proxy)
         .argv = argv,
         .env = proxy->env,
         .user = proxy->user,
+        .passed = proxy->passed,
         .out = proxy->log,
         .err = proxy->log,
     });

@@ -8,9 +8,10 @@ struct proxy {
     char program[PATH_MAX]; /* what is launched; the real binary unless the test puts another there
                              */
     char file[PATH_MAX], control[PATH_MAX], pidfile[PATH_MAX], log[PATH_MAX];
-    const char *user;       /* started as this user; NULL: as we are */
-    const char *const *env; /* added to its environment */
-    pid_t pid;              /* the active generation, as far as the test has seen */
+    const char *user;            /* started as this user; NULL: as we are */
+    const char *const *env;      /* added to its environment */
+    const struct passed *passed; /* sockets it is started with; NULL: none */
+    pid_t pid;                   /* the active generation, as far as the test has seen */
     unsigned generation;
 };
 

@@ -20,5 +20,6 @@ Suite *servers_suite(void);
 Suite *workers_suite(void);
 Suite *checks_suite(void);
 Suite *commands_suite(void);
+Suite *activation_suite(void);
 
 #endif

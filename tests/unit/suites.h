@@ -4,6 +4,7 @@
 
 #include <check.h>
 
+Suite *activation_suite(void);
 Suite *address_suite(void);
 Suite *balance_suite(void);
 Suite *carrier_suite(void);

@@ -7,6 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#define LETTERS_31  "abcdefghijklmnopqrstuvwxyzabcde"
+#define LETTERS_124 LETTERS_31 LETTERS_31 LETTERS_31 LETTERS_31
+
 START_TEST(defaults_are_those_of_the_papers)
 {
     struct config *config = load_good(VALID);
@@ -68,6 +71,8 @@ START_TEST(every_value_arrives)
                                       "bind = 0.0.0.0:8080\n"
                                       "bind = [::]:8080\n"
                                       "bind = unix:/run/web.sock\n"
+                                      "bind = fd:rpproxy.socket\n"
+                                      "bind = fd:" LETTERS_124 "\n"
                                       "backend = app\n"
                                       "max-sessions = 10\n"
                                       "idle-timeout = 0s\n"
@@ -102,11 +107,15 @@ START_TEST(every_value_arrives)
     const struct frontend_conf *frontend = &config->frontends[0];
     ck_assert_str_eq(frontend->name, "web");
     ck_assert_uint_eq(frontend->line, 15);
-    ck_assert_uint_eq(frontend->bind_count, 3);
+    ck_assert_uint_eq(frontend->bind_count, 5);
     ck_assert_str_eq(frontend->binds[0].text, "0.0.0.0:8080");
     ck_assert_uint_eq(frontend->binds[0].line, 16);
     ck_assert_str_eq(frontend->binds[1].text, "[::]:8080");
     ck_assert_str_eq(frontend->binds[2].text, "unix:/run/web.sock");
+    ck_assert(!bind_is_activated(&frontend->binds[2]));
+    ck_assert_str_eq(frontend->binds[3].text, "fd:rpproxy.socket");
+    ck_assert(bind_is_activated(&frontend->binds[3]));
+    ck_assert_str_eq(frontend->binds[4].text, "fd:" LETTERS_124);
     ck_assert_ptr_eq(frontend->backend, &config->backends[0]);
     ck_assert_uint_eq(frontend->max_sessions, 10);
     ck_assert_uint_eq(frontend->idle_timeout, 0);
@@ -119,7 +128,7 @@ START_TEST(every_value_arrives)
     ck_assert_str_eq(backend->servers[0].name, "a");
     ck_assert_str_eq(backend->servers[0].text, "10.0.0.1:9000");
     ck_assert_uint_eq(backend->servers[0].weight, 10);
-    ck_assert_uint_eq(backend->servers[0].line, 25);
+    ck_assert_uint_eq(backend->servers[0].line, 27);
     ck_assert_str_eq(backend->servers[1].text, "[::1]:9000");
     ck_assert_uint_eq(backend->servers[1].weight, 0);
     ck_assert_str_eq(backend->servers[2].text, "unix:/run/c");
@@ -388,6 +397,17 @@ static const struct {
 
     /* binds and servers */
     {BIND "bind = 8080\n", "p.ini:3: bind: '8080': port is missing: HOST:PORT\n"},
+    {BIND "bind = fd:\n", "p.ini:3: bind: 'fd:': name is missing: fd:NAME\n"},
+    {BIND "bind = fd:a:b\n", "p.ini:3: bind: 'fd:a:b': name of a passed socket must be of ASCII "
+                             "characters, without ':'\n"},
+    {BIND "bind = fd:w\xc3\xa9-b\n",
+     "p.ini:3: bind: 'fd:w\xc3\xa9-b': name of a passed socket must be "
+     "of ASCII characters, without ':'\n"},
+    {BIND "bind = fd:" LETTERS_124 "x\n",
+     "p.ini:3: bind: 'fd:" LETTERS_124 "x': name of a passed socket must not be longer than 124 "
+     "bytes\n"},
+    {VALID "bind = fd:web\nbind = fd:web\n",
+     "p.ini:5: bind 'fd:web' is given twice; first in line 4\n"},
     {BIND "bind = 127.0.0.1:0\n", "p.ini:3: bind: '127.0.0.1:0': port must be 1 to 65535\n"},
     {BIND "bind = 127.0.0.1:1 accept=sharded steer=cpu extra\n",
      "p.ini:3: bind: unknown attribute 'extra'; known are accept=MODE and steer=MODE\n"},
@@ -404,6 +424,10 @@ static const struct {
      "p.ini:3: bind: steer: with accept=shared there is one socket, and nothing to choose from\n"},
     {BIND "bind = unix:/x steer=cpu\n",
      "p.ini:3: bind: steer: a Unix path has one socket, and nothing to choose from\n"},
+    {BIND "bind = fd:x steer=hash\n",
+     "p.ini:3: bind: steer: sockets that are passed to us are in no group to choose from\n"},
+    {BIND "bind = fd:x accept=sharded\n",
+     "p.ini:3: bind: accept=sharded: all workers share the sockets that are passed to them\n"},
     {BIND "bind = unix:/x accept=sharded\n",
      "p.ini:3: bind: accept=sharded: all workers share the one socket of a Unix path\n"},
     {SERVER "server = a\n", "p.ini:3: server: 'a' must be NAME ADDRESS [weight=N]\n"},
