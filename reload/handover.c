@@ -41,6 +41,7 @@ struct handover {
     bool forced; /* by --force */
     uint64_t told_sessions;
     unsigned minor; /* the successor's version of the protocol */
+    bool failed; /* CLOSED: the successor, our child, has ended badly */
     /* While it is ending: */
     const char *why; /* NULL: it ended by itself */
     bool killed;
@@ -142,14 +143,26 @@ static void give_up(struct handover *handover, const char *why)
     handover_on_child(handover->generation);
 }
 
+/* Our successor crashed, and nobody serves: it was not replaced before, or its own successor would
+ * have our channel. A service manager does not see the end of what is not its child. */
+static void tell_if_failed(const struct handover *handover)
+{
+    if (handover->failed && !handover->channel)
+        notify_failed();
+}
+
 void handover_on_child(struct generation *generation)
 {
     struct handover *handover = generation->handover;
     int outcome;
     if (!handover || handover->state < HANDOVER_CLOSED || !child_reap(&handover->child, &outcome))
         return;
-    if (handover->state == HANDOVER_ENDING)
+    if (handover->state == HANDOVER_ENDING) {
         conclude(handover, outcome);
+        return;
+    }
+    handover->failed = !WIFEXITED(outcome) || WEXITSTATUS(outcome) != EXIT_DONE;
+    tell_if_failed(handover);
 }
 
 static void on_timeout(evutil_socket_t fd, short what, void *arg)
@@ -368,6 +381,7 @@ static void on_lost(const char *wrong, void *arg)
     handoff_abort(handover->generation->handoff);
     channel_close(handover->channel);
     handover->channel = NULL;
+    tell_if_failed(handover);
 }
 
 /* What those who wait for the reload, and those who read the log, should know of it. */

@@ -28,6 +28,11 @@ void notify_stopping(void)
     (void)sd_notify(0, "STOPPING=1\nSTATUS=Draining...");
 }
 
+void notify_failed(void)
+{
+    (void)sd_notify(0, "WATCHDOG=trigger");
+}
+
 #else
 
 void notify_ready(pid_t pid)
@@ -45,6 +50,10 @@ void notify_main_pid(pid_t pid)
 }
 
 void notify_stopping(void)
+{
+}
+
+void notify_failed(void)
 {
 }
 

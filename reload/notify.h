@@ -16,4 +16,8 @@ void notify_main_pid(pid_t pid);
 /* The service ends. Never sent by a generation that merely drains: it would end the service. */
 void notify_stopping(void);
 
+/* The process that served is gone, and the manager may not know, since it was no child of its own:
+ * the unit fails now, and Restart= sees to the rest. */
+void notify_failed(void);
+
 #endif

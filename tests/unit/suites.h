@@ -21,6 +21,7 @@ Suite *limit_suite(void);
 Suite *lineage_suite(void);
 Suite *log_suite(void);
 Suite *mailbox_suite(void);
+Suite *notify_suite(void);
 Suite *options_suite(void);
 Suite *papers_suite(void);
 Suite *poller_suite(void);
