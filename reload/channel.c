@@ -20,6 +20,7 @@ struct parcel {
 
 struct channel {
     int fd;
+    bool foreign; /* the peer is of another major version */
     struct event *readable, *writable;
     struct channel_events events;
     STAILQ_HEAD(, parcel) queue;
@@ -58,13 +59,16 @@ static const char *examine(const struct msghdr *header, size_t size,
         return "sent a message that was cut short";
     if (size < sizeof *head || head->magic != MESSAGE_MAGIC)
         return "does not speak the handover protocol";
-    if (head->major != MESSAGE_MAJOR)
-        return "speaks another version of the handover protocol";
     if (head->length != size - sizeof *head)
         return "sent a message of the wrong length";
     if ((header->msg_flags & MSG_CTRUNC) && head->type != MESSAGE_HANDOFF)
         return "sent more descriptors than could be taken";
     return NULL;
+}
+
+static bool understood(const struct channel *channel, uint32_t type)
+{
+    return !channel->foreign || type <= MESSAGE_COMMON;
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -97,15 +101,17 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     int fds[MESSAGE_FDS_MAX];
     size_t fd_count = take_fds(&header, fds);
     const char *wrong = examine(&header, (size_t)size, &record.head);
+    if (!wrong)
+        channel->foreign = record.head.major != MESSAGE_MAJOR;
     if (wrong) {
         lost(channel, wrong);
-    } else {
+    } else if (understood(channel, record.head.type)) {
         struct received message = {.type = (enum message_type)record.head.type,
                                    .payload = record.payload,
                                    .length = record.head.length,
                                    .fds = fds,
                                    .fd_count = fd_count,
-                                   .minor = record.head.minor};
+                                   .minor = channel->foreign ? 0 : record.head.minor};
         channel->events.on_message(&message, channel->events.arg);
     }
     for (size_t i = 0; i < fd_count; i++)
@@ -214,6 +220,8 @@ static struct parcel *make_parcel(enum message_type type, const void *payload, s
 int channel_send_now(struct channel *channel, enum message_type type, const void *payload,
                      size_t length, const int *fds, size_t fd_count)
 {
+    if (!understood(channel, type))
+        return EPROTONOSUPPORT;
     if (!STAILQ_EMPTY(&channel->queue))
         return EAGAIN;
     struct parcel *parcel = make_parcel(type, payload, length);
@@ -230,6 +238,8 @@ int channel_send_now(struct channel *channel, enum message_type type, const void
 void channel_send(struct channel *channel, enum message_type type, const void *payload,
                   size_t length, const int *fds, size_t fd_count)
 {
+    if (!understood(channel, type))
+        return;
     struct parcel *parcel = make_parcel(type, payload, length);
     if (!parcel)
         return; /* the peer's timeout will tell */
@@ -244,6 +254,11 @@ void channel_send(struct channel *channel, enum message_type type, const void *p
     STAILQ_INSERT_TAIL(&channel->queue, parcel, next);
     if (STAILQ_FIRST(&channel->queue) == parcel)
         on_writable(channel->fd, 0, channel);
+}
+
+bool channel_is_foreign(const struct channel *channel)
+{
+    return channel->foreign;
 }
 
 int channel_fd(const struct channel *channel)

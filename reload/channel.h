@@ -5,6 +5,7 @@
 #include "reload/message.h"
 
 #include <event2/event.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct channel;
@@ -15,7 +16,7 @@ struct received {
     size_t length;
     int *fds;        /* close-on-exec; those the receiver takes it sets to -1, others are closed */
     size_t fd_count; /* of MESSAGE_HANDOFF: fewer than were sent, when ours have run out */
-    unsigned minor;  /* version of the sender */
+    unsigned minor;  /* version of the sender; 0: of another major version as well */
 };
 
 struct channel_events {
@@ -35,6 +36,10 @@ void channel_set_events(struct channel *channel, const struct channel_events *ev
 
 /* NULL is allowed; also from within an event. */
 void channel_close(struct channel *channel);
+
+/* True once the peer has shown to be of another major version. Only common types are sent to it,
+ * and delivered of it; others are passed over. */
+bool channel_is_foreign(const struct channel *channel);
 
 /* Sends, or queues what the socket does not take yet; descriptors stay the caller's. A peer that
  * is gone shows as on_lost. */

@@ -41,7 +41,7 @@ struct handover {
     bool forced; /* by --force */
     uint64_t told_sessions;
     unsigned minor; /* the successor's version of the protocol */
-    bool failed; /* CLOSED: the successor, our child, has ended badly */
+    bool failed;    /* CLOSED: the successor, our child, has ended badly */
     /* While it is ending: */
     const char *why; /* NULL: it ended by itself */
     bool killed;
@@ -241,6 +241,15 @@ static void offer(struct handover *handover)
     expect_within(handover, generation->config->ready_timeout);
 }
 
+static void greet(struct handover *handover, const struct message_hello *hello)
+{
+    if (channel_is_foreign(handover->channel))
+        log_notice("the successor is of version %.*s, whose handover protocol is another: it gets "
+                   "the listeners, and nothing else",
+                   (int)sizeof hello->version, hello->version);
+    offer(handover);
+}
+
 /* type: CLOSED or SESSIONS. */
 static void tell_about_us(struct handover *handover, enum message_type type, uint64_t sessions)
 {
@@ -322,7 +331,7 @@ static void on_message(const struct received *message, void *arg)
         handover->minor = message->minor;
         proxy_share_descriptors(generation->proxy, false);
         if (handover->state == HANDOVER_LAUNCHED)
-            offer(handover);
+            greet(handover, message->payload);
         break;
     case MESSAGE_PROGRESS:
         control_progress(generation->control, message->payload, message->length);

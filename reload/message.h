@@ -23,8 +23,14 @@
  *
  * Until COMMIT the predecessor decides; it never stopped serving, so going back costs nothing. An
  * end of file means that the other is gone: before CLOSED the predecessor takes everything back;
- * a successor without predecessor goes on alone. Unknown types of the same major version are
- * passed over. */
+ * a successor without predecessor goes on alone.
+ *
+ * Versions. A process never knows whether its successor is older or newer. In one major version
+ * payloads grow at their ends only, new types come last, and unknown ones are passed over. To take
+ * up another major version, by a reload, is to hand over the listeners and to drain: of a process
+ * of another one nothing is sent and heard but the common types, MESSAGE_HELLO to MESSAGE_COMMON.
+ * These, struct message_head, and what is in their payloads now, have to stay as they are for ever,
+ * in every version. */
 #ifndef RPPROXY_RELOAD_MESSAGE_H
 #define RPPROXY_RELOAD_MESSAGE_H
 
@@ -33,7 +39,9 @@
 #include <stdint.h>
 
 #define MESSAGE_MAGIC 0x72707078u
+#ifndef MESSAGE_MAJOR /* the tests build another */
 #define MESSAGE_MAJOR 1
+#endif
 #define MESSAGE_MINOR 1
 #define MINOR_HANDOFF 1 /* since when: HANDOFF, TAKEN, HURRY */
 
@@ -55,6 +63,7 @@ enum message_type {
     MESSAGE_CUT,
     MESSAGE_STOP,
     MESSAGE_RELOAD,
+    MESSAGE_COMMON = MESSAGE_RELOAD, /* the last that all major versions have in common */
     MESSAGE_HANDOFF,
     MESSAGE_TAKEN,
     MESSAGE_HURRY,

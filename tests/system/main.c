@@ -35,6 +35,7 @@ static const struct {
     {"handoff", handoff_suite},
     {"checks", checks_suite},
     {"activation", activation_suite},
+    {"upgrade", upgrade_suite},
     /* clang-format on */
 };
 

@@ -21,5 +21,6 @@ Suite *workers_suite(void);
 Suite *checks_suite(void);
 Suite *commands_suite(void);
 Suite *activation_suite(void);
+Suite *upgrade_suite(void);
 
 #endif

@@ -412,17 +412,12 @@ START_TEST(predecessor_killed_at_the_launch)
 }
 END_TEST
 
-/* Its first word is of another major version, or of no version at all. */
+/* Its first word is none of ours. */
 START_TEST(another_protocol)
 {
     struct scene scene;
-    static const struct {
-        const char *word, *complaint;
-    } cases[] = {
-        {"xppr\\2\\0\\0\\0\\1\\0\\0\\0\\0\\0\\0\\0",
-         "speaks another version of the handover protocol"},
-        {"hello", "does not speak the handover protocol"},
-    };
+    struct outcome outcome;
+    char wrapper[PATH_MAX];
     scene.origin = origin_start(ORIGIN_ANSWER);
     scene.port = port_reserve(getuid());
     proxy_init(&scene.proxy, "proxy");
@@ -430,20 +425,16 @@ START_TEST(another_protocol)
     configure(&scene, 2, "");
     proxy_start(&scene.proxy);
     struct churn *churn = load(scene.port);
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct outcome outcome;
-        char wrapper[PATH_MAX];
-        test_path(wrapper, "stranger");
-        write_file(wrapper, 0755,
-                   "#!/bin/bash\nprintf '%s' >&$RPPROXY_HANDOVER_FD\nexec sleep 1000\n",
-                   cases[i].word);
-        ck_assert_int_eq(rename(wrapper, scene.proxy.program), 0);
-        ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", NULL), 5);
-        ck_assert_msg(strstr(outcome.err, cases[i].complaint) != NULL, "it says: %s", outcome.err);
-    }
+    test_path(wrapper, "stranger");
+    write_file(wrapper, 0755,
+               "#!/bin/bash\nprintf hello >&$RPPROXY_HANDOVER_FD\nexec sleep 1000\n");
+    ck_assert_int_eq(rename(wrapper, scene.proxy.program), 0);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", NULL), 5);
+    ck_assert_msg(strstr(outcome.err, "does not speak the handover protocol") != NULL,
+                  "it says: %s", outcome.err);
     copy_file(proxy_binary(), scene.proxy.program, 0755);
     proxy_reload(&scene.proxy);
-    scene_end(&scene, churn, "beside successors of other tongues");
+    scene_end(&scene, churn, "beside a successor of another tongue");
 }
 END_TEST
 
