@@ -190,8 +190,6 @@ static void fill(struct transfer *transfer)
 
 bool transfers_wanted(const struct worker *worker)
 {
-    if (STAILQ_EMPTY(&worker->transfers))
-        return false;
     const struct session *session;
     TAILQ_FOREACH (session, &worker->sessions, link)
         if (may_go(session))
@@ -202,8 +200,6 @@ bool transfers_wanted(const struct worker *worker)
 void transfers_fill_next(struct worker *worker)
 {
     struct transfer *transfer = STAILQ_FIRST(&worker->transfers);
-    if (!transfer)
-        return;
     fill(transfer);
     if (transfer->count == 0)
         return;

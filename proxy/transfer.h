@@ -49,10 +49,10 @@ void transfer_fill(struct transfer *transfer, struct worker *worker);
 /* Main: those taken are gone, the others go on here and stay; done() then, with count 0. */
 void transfer_finish(struct transfer *transfer);
 
-/* Worker: fills one of the transfers that wait for it, if it can. */
+/* Worker, where transfers wait for it: fills one, if it can. */
 void transfers_fill_next(struct worker *worker);
 
-/* Worker: one could be filled now. */
+/* Worker, likewise: one could be filled now. */
 bool transfers_wanted(const struct worker *worker);
 
 /* The other side, main: sessions that have come, and are not at work yet. */

@@ -122,7 +122,8 @@ static uint64_t timers_due(const struct worker *worker)
 
 static int timeout(struct worker *worker)
 {
-    if (!STAILQ_EMPTY(&worker->again) || transfers_wanted(worker))
+    if (!STAILQ_EMPTY(&worker->again) ||
+        (!STAILQ_EMPTY(&worker->transfers) && transfers_wanted(worker)))
         return 0;
     uint64_t due = timers_due(worker);
     if (due == WHEEL_NEVER)
@@ -152,7 +153,8 @@ static void *run(void *arg)
         poller_turn(&worker->poller, most);
         run_timers(worker);
         go_on(worker);
-        transfers_fill_next(worker);
+        if (!STAILQ_EMPTY(&worker->transfers))
+            transfers_fill_next(worker);
         reap(worker);
     }
     return NULL;
