@@ -219,7 +219,7 @@ bool generation_prepare(struct generation *generation, struct offer *offer)
         generation->exit_status = EXIT_OTHER;
         return false;
     }
-    if (!offer)
+    if (!generation->succession)
         checks_begin(generation->checks);
     return true;
 }
