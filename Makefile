@@ -14,7 +14,7 @@ V   ?= 0
 Q   := $(if $(filter 0,$(V)),@)
 say  = @printf '  %-5s %s\n' $(1) $(2)
 
-PACKAGES  := libevent inih libcap-ng jansson
+PACKAGES  := libevent inih libcap-ng jansson libxxhash
 ifeq ($(shell pkg-config --exists libsystemd 2>/dev/null && echo yes),yes)
 PACKAGES  += libsystemd
 DEFINES   += -DHAVE_LIBSYSTEMD

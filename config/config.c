@@ -10,22 +10,38 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* Takes the document over, and what was wrong with it. */
+static struct config *build(const char *name, struct document *document, struct problems *problems,
+                            struct config_errors *errors)
+{
+    struct config *config = memory_new(1, sizeof *config);
+    *errors = (struct config_errors){0};
+    config->file = memory_copy(name);
+    config_build(config, document, problems);
+    if (problems_any(problems)) {
+        config_free(config);
+        config = NULL;
+    }
+    problems_move(problems, errors);
+    document_free(document);
+    return config;
+}
+
 struct config *config_load(const char *file, struct config_errors *errors)
 {
     struct problems problems = {0};
     struct document document;
-    struct config *config = memory_new(1, sizeof *config);
-    *errors = (struct config_errors){0};
-    config->file = memory_copy(file);
     document_read(&document, file, &problems);
-    config_build(config, &document, &problems);
-    if (problems_any(&problems)) {
-        config_free(config);
-        config = NULL;
-    }
-    problems_move(&problems, errors);
-    document_free(&document);
-    return config;
+    return build(file, &document, &problems, errors);
+}
+
+struct config *config_load_text(const char *name, const char *text, size_t length,
+                                struct config_errors *errors)
+{
+    struct problems problems = {0};
+    struct document document;
+    document_read_text(&document, name, text, length, &problems);
+    return build(name, &document, &problems, errors);
 }
 
 char *config_control(const char *file)

@@ -139,6 +139,10 @@ struct config_errors {
 struct config *config_load(const char *file, struct config_errors *errors)
     __attribute__((warn_unused_result));
 
+/* The same for a text that comes from elsewhere than a file; name stands for it in messages. */
+struct config *config_load_text(const char *name, const char *text, size_t length,
+                                struct config_errors *errors) __attribute__((warn_unused_result));
+
 void config_free(struct config *config);
 void config_errors_free(struct config_errors *errors);
 

@@ -477,6 +477,18 @@ void document_read(struct document *document, const char *file, struct problems 
     read_file(document, problems, file, NULL, (struct place){0});
 }
 
+void document_read_text(struct document *document, const char *name, const char *text,
+                        size_t length, struct problems *problems)
+{
+    *document = (struct document){0};
+    struct reading reading = {
+        .document = document,
+        .problems = problems,
+        .place = {.source = add_source(document, name)},
+    };
+    parse_text(&reading, text, length);
+}
+
 static void free_entries(struct entry_list *list)
 {
     for (size_t i = 0; i < list->count; i++)

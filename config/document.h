@@ -47,6 +47,10 @@ struct document {
  * *document all the same. */
 void document_read(struct document *document, const char *file, struct problems *problems);
 
+/* The same for a text in memory; name stands for it in messages. */
+void document_read_text(struct document *document, const char *name, const char *text,
+                        size_t length, struct problems *problems);
+
 void document_free(struct document *document);
 
 /* "[frontend web]", for messages. Returns text. */

@@ -40,6 +40,17 @@ char *memory_print(const char *format, ...)
     return checked(text);
 }
 
+void memory_stream_begin(struct memory_stream *memory)
+{
+    *memory = (struct memory_stream){0};
+    memory->stream = checked(open_memstream(&memory->text, &memory->length));
+}
+
+char *memory_stream_end(struct memory_stream *memory)
+{
+    return checked(fclose(memory->stream) == 0 ? memory->text : NULL);
+}
+
 void *memory_grow(void *items, size_t count, size_t *capacity, size_t size)
 {
     if (items && count < *capacity)

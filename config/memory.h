@@ -6,6 +6,7 @@
 #define RPPROXY_CONFIG_MEMORY_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 /* Zeroed; freed by free(). */
 void *memory_new(size_t count, size_t size)
@@ -18,6 +19,17 @@ char *memory_copy_n(const char *text, size_t length)
 
 char *memory_print(const char *format, ...)
     __attribute__((format(printf, 1, 2), returns_nonnull, warn_unused_result, malloc));
+
+/* A stream that makes a text; memory_stream_end() closes it and returns the text. */
+struct memory_stream {
+    FILE *stream;
+    char *text;
+    size_t length;
+};
+
+void memory_stream_begin(struct memory_stream *memory);
+char *memory_stream_end(struct memory_stream *memory)
+    __attribute__((returns_nonnull, warn_unused_result));
 
 /* Returns items, moved if need be, with room for one more than count; *capacity doubles. */
 void *memory_grow(void *items, size_t count, size_t *capacity, size_t size)

@@ -13,6 +13,7 @@ Suite *check_suite(void);
 Suite *config_file_suite(void);
 Suite *config_suite(void);
 Suite *cpus_suite(void);
+Suite *diff_suite(void);
 Suite *end_suite(void);
 Suite *group_suite(void);
 Suite *inheritance_suite(void);
@@ -32,6 +33,7 @@ Suite *socket_suite(void);
 Suite *steering_suite(void);
 Suite *value_suite(void);
 Suite *wheel_suite(void);
+Suite *write_suite(void);
 
 /* Counts the running test as skipped and says why; the test returns then. For what the machine
  * lacks, never for what the program fails at. */

@@ -1,0 +1,126 @@
+/* The difference between two configs, as the lines that change_print() makes of it. */
+#include "config/diff.h"
+#include "tests/unit/config_text.h"
+#include "tests/unit/suites.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* All changes from the one text to the other, a line each. */
+static void expect_changes(const char *from_text, const char *to_text, const char *lines)
+{
+    struct config *from = load_good(from_text);
+    struct config *to = load_good(to_text);
+    struct config_diff diff;
+    char *text;
+    size_t length;
+    config_compare(from, to, &diff);
+    FILE *out = open_memstream(&text, &length);
+    for (size_t i = 0; i < diff.count; i++) {
+        change_print(&diff.items[i], out);
+        fputs("\n", out);
+    }
+    fclose(out);
+    ck_assert_str_eq(text, lines);
+    free(text);
+    config_diff_free(&diff);
+    config_free(from);
+    config_free(to);
+}
+
+#define WEB "[frontend web]\nbind = 127.0.0.1:1\nbackend = app\n"
+#define APP "[backend app]\nserver = a 127.0.0.1:2\n"
+
+START_TEST(the_same_has_no_difference)
+{
+    expect_changes(WEB APP, WEB APP, "");
+    expect_changes(WEB APP, "; moved\n" APP WEB, "");
+    expect_changes(WEB APP "server = b 127.0.0.1:3\n",
+                   WEB "[backend app]\nserver = b 127.0.0.1:3\nserver = a 127.0.0.1:2\n", "");
+}
+END_TEST
+
+START_TEST(options)
+{
+    expect_changes(WEB APP, "[global]\nworkers = 4\npidfile = /tmp/p\n" WEB APP,
+                   "global: workers: auto -> 4\n"
+                   "global: pidfile: none -> /tmp/p\n");
+    expect_changes(WEB "access-log = yes\n" APP, WEB "idle-timeout = 5s\n" APP "retries = 0\n",
+                   "frontend web: idle-timeout: 1h -> 5s\n"
+                   "frontend web: access-log: yes -> no\n"
+                   "backend app: retries: 3 -> 0\n");
+    /* [defaults] counts where it takes effect. */
+    expect_changes(WEB APP, "[defaults]\nretries = 1\n" WEB APP, "backend app: retries: 3 -> 1\n");
+}
+END_TEST
+
+START_TEST(binds)
+{
+    expect_changes(WEB APP, WEB "bind = [::1]:1\n" APP, "bind [::1]:1 of frontend web: added\n");
+    expect_changes(WEB "bind = [::1]:1\n" APP, WEB APP, "bind [::1]:1 of frontend web: removed\n");
+    expect_changes(WEB "bind = [::1]:1\n" APP,
+                   WEB APP "[frontend api]\nbind = [::1]:1\nbackend = app\n",
+                   "frontend api: added\n"
+                   "bind [::1]:1 of frontend api: moved from frontend web\n");
+    expect_changes(WEB "bind = [::1]:1\n" APP, WEB "bind = [::1]:1 accept=shared\n" APP,
+                   "bind [::1]:1 of frontend web: [::1]:1 accept=sharded steer=hash -> [::1]:1 "
+                   "accept=shared\n");
+}
+END_TEST
+
+START_TEST(frontends)
+{
+    expect_changes(WEB APP "[frontend api]\nbind = [::1]:1\nbackend = app\n", WEB APP,
+                   "frontend api: removed\n"
+                   "bind [::1]:1 of frontend api: removed\n");
+    expect_changes(WEB APP, "[frontend www]\nbind = 127.0.0.1:1\nbackend = app\n" APP,
+                   "frontend www: added\n"
+                   "bind 127.0.0.1:1 of frontend www: moved from frontend web\n"
+                   "frontend web: removed\n");
+    expect_changes(WEB APP,
+                   "[frontend web]\nbind = 127.0.0.1:1\nbackend = new\n" APP
+                   "[backend new]\nserver = n 127.0.0.1:9\n",
+                   "frontend web: backend: app -> new\n"
+                   "backend new: added\n"
+                   "server new/n: added: 127.0.0.1:9 weight=1\n");
+}
+END_TEST
+
+START_TEST(servers)
+{
+    expect_changes(WEB APP "server = b 127.0.0.1:3\n",
+                   WEB "[backend app]\nserver = a 127.0.0.1:4 weight=2\nserver = c 127.0.0.1:3\n",
+                   "server app/a: 127.0.0.1:2 weight=1 -> 127.0.0.1:4 weight=2\n"
+                   "server app/c: added: 127.0.0.1:3 weight=1\n"
+                   "server app/b: removed\n");
+    expect_changes(WEB APP "[backend old]\nserver = o 127.0.0.1:3\n", WEB APP,
+                   "backend old: removed\n"
+                   "server old/o: removed\n");
+}
+END_TEST
+
+/* Two servers of one name in two backends are two. */
+START_TEST(names_are_of_their_backends)
+{
+    expect_changes(WEB APP "[backend other]\nserver = a 127.0.0.1:3\n",
+                   WEB APP "[backend other]\nserver = b 127.0.0.1:3\n",
+                   "server other/b: added: 127.0.0.1:3 weight=1\n"
+                   "server other/a: removed\n");
+}
+END_TEST
+
+Suite *diff_suite(void)
+{
+    Suite *suite = suite_create("diff");
+    TCase *changes = tcase_create("changes");
+    tcase_add_checked_fixture(changes, folder_make, folder_remove);
+    tcase_add_test(changes, the_same_has_no_difference);
+    tcase_add_test(changes, options);
+    tcase_add_test(changes, binds);
+    tcase_add_test(changes, frontends);
+    tcase_add_test(changes, servers);
+    tcase_add_test(changes, names_are_of_their_backends);
+    suite_add_tcase(suite, changes);
+    return suite;
+}
