@@ -112,6 +112,8 @@ static void build_defaults(struct builder *builder)
     options_set_initial(OWNER_BACKEND, &builder->backend);
     memcpy(builder->frontend.congestion, builder->config->congestion, CONGESTION_MAX);
     memcpy(builder->backend.congestion, builder->config->congestion, CONGESTION_MAX);
+    builder->frontend.drain_timeout = builder->config->drain_timeout;
+    builder->frontend.stop_timeout = builder->config->stop_timeout;
     if (defaults) {
         apply(builder, defaults, OWNER_FRONTEND, &builder->frontend);
         apply(builder, defaults, OWNER_BACKEND, &builder->backend);

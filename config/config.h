@@ -88,6 +88,8 @@ struct frontend_conf {
     const struct backend_conf *backend;
     unsigned max_sessions; /* 0: no limit of its own */
     millis idle_timeout;   /* 0: none */
+    millis drain_timeout;  /* its own, or the one of [global]; 0: none */
+    millis stop_timeout;   /* likewise */
     bool access_log;
     unsigned line;
 };
@@ -111,8 +113,9 @@ struct config {
     char congestion[CONGESTION_MAX]; /* of frontends and backends that name none */
     enum drain drain;
     enum removed on_removed;
-    millis drain_timeout; /* 0: none */
-    millis stop_timeout;
+    millis drain_timeout; /* 0: none; of frontends that have none of their own */
+    millis drain_spread;  /* 0: all at once */
+    millis stop_timeout;  /* 0: none; as drain_timeout */
     millis linger_timeout;
     millis probation; /* 0: none */
     millis ready_timeout;

@@ -101,7 +101,8 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
         errno = error;
         return NULL;
     }
-    proxy->frontends = calloc(config->frontend_count + 1, sizeof *proxy->frontends);
+    proxy->frontend_count = config->frontend_count + 1;
+    proxy->frontends = calloc(proxy->frontend_count, sizeof *proxy->frontends);
     proxy->workers = calloc(worker_count, sizeof *proxy->workers);
     error = proxy->frontends && proxy->workers ? open_backends(proxy) : ENOMEM;
     if (!error)
@@ -111,9 +112,13 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
     for (size_t i = 0; !error && i < config->frontend_count; i++) {
         proxy->frontends[i].conf = &config->frontends[i];
         proxy->frontends[i].sessions = ledger_frontend_sessions(&proxy->ledger, i);
+        proxy->frontends[i].keep = KEEP_ALL;
     }
     if (!error) {
         options_set_initial(OWNER_FRONTEND, &proxy->departed);
+        proxy->departed.drain_timeout = config->drain_timeout;
+        proxy->departed.stop_timeout = config->stop_timeout;
+        proxy->frontends[config->frontend_count].keep = KEEP_ALL;
         proxy->frontends[config->frontend_count].conf = &proxy->departed;
         atomic_store(&proxy->departed_sessions.max, LIMIT_NONE);
         proxy->frontends[config->frontend_count].sessions = &proxy->departed_sessions;
@@ -183,9 +188,16 @@ void proxy_drain(struct proxy *proxy)
 void proxy_cut(struct proxy *proxy, enum session_end reason)
 {
     atomic_store(&proxy->cut_reason, reason);
-    atomic_store(&proxy->cut, true);
     for (unsigned i = 0; i < proxy->worker_count; i++)
         worker_cut(&proxy->workers[i]);
+}
+
+uint64_t proxy_cut_count(const struct proxy *proxy)
+{
+    uint64_t count = 0;
+    for (unsigned i = 0; i < proxy->worker_count; i++)
+        count += atomic_load_explicit(&proxy->workers[i].cutter.count, memory_order_relaxed);
+    return count;
 }
 
 void proxy_share_descriptors(struct proxy *proxy, bool shared)

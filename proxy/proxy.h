@@ -16,6 +16,7 @@
 struct frontend {
     const struct frontend_conf *conf;
     struct limit *sessions; /* in the ledger */
+    atomic_uint keep;       /* what proxy_cut() leaves: a share of KEEP_ALL */
 };
 
 struct proxy_events {
@@ -36,6 +37,7 @@ struct proxy {
     struct limit *sessions;     /* in the ledger: all sessions of the generation */
     unsigned max_sessions;      /* of this process alone; 0: no ceiling */
     struct frontend *frontends; /* the config's, and one for sessions whose frontend is gone */
+    size_t frontend_count;      /* with that one, which is the last */
     struct frontend_conf departed;
     struct limit departed_sessions;
     unsigned next_arrival;    /* which worker has the next session from another process */
@@ -46,7 +48,6 @@ struct proxy {
     unsigned loud;     /* workers that have not reported LISTENING_OVER yet */
     atomic_uint wakes; /* so far: each begins with another worker */
     atomic_bool draining;
-    atomic_bool cut;
     atomic_int cut_reason; /* enum session_end */
     struct letter empty_letter;
 };
@@ -88,8 +89,12 @@ void proxy_drain(struct proxy *proxy);
  * descriptors that it inherits, closing one here is not the end of it. */
 void proxy_share_descriptors(struct proxy *proxy, bool shared);
 
-/* Ends every session. */
+/* Ends, for reason, the sessions that are more than the frontends keep; each keeps all until its
+ * `keep` is set. */
 void proxy_cut(struct proxy *proxy, enum session_end reason);
+
+/* How many sessions proxy_cut() has ended so far. */
+uint64_t proxy_cut_count(const struct proxy *proxy);
 
 /* So many sessions of other processes count in our limits from now on: of all, and of each frontend
  * in the config's order (NULL: none). */

@@ -497,8 +497,8 @@ static void settle_in(struct session *session)
     if (end_resume(&session->client, &worker->poller) ||
         end_resume(&session->server, &worker->poller))
         session_close(session, SESSION_NO_RESOURCES);
-    else if (atomic_load(&worker->proxy->cut))
-        session_close(session, (enum session_end)atomic_load(&worker->proxy->cut_reason));
+    else if (atomic_load(&session->frontend->keep) == 0)
+        cut_session(session);
 }
 
 void session_unpark(struct session *session)

@@ -230,7 +230,7 @@ static void cut(struct session_list *sessions, enum session_end reason)
 static void on_cut(void *arg)
 {
     struct worker *worker = arg;
-    cut(&worker->sessions, (enum session_end)atomic_load(&worker->proxy->cut_reason));
+    cut_surplus(worker);
 }
 
 void worker_cut(struct worker *worker)
@@ -303,9 +303,14 @@ int worker_open(struct worker *worker, struct proxy *proxy, unsigned index)
     worker->cut_letter = (struct letter){.deliver = on_cut, .arg = worker};
     worker->stop_letter = (struct letter){.deliver = on_stop, .arg = worker};
     worker->wake_letter = (struct letter){.deliver = on_wake, .arg = worker};
-    int error = carrier_open(&worker->carrier);
+    int error = cutter_open(&worker->cutter, proxy->frontend_count);
     if (error)
         return error;
+    error = carrier_open(&worker->carrier);
+    if (error) {
+        cutter_close(&worker->cutter);
+        return error;
+    }
     error = open_balancers(worker);
     if (error == 0) {
         error = open_loop(worker);
@@ -316,6 +321,7 @@ int worker_open(struct worker *worker, struct proxy *proxy, unsigned index)
         free(worker->balancers);
         free(worker->tallies);
         carrier_close(&worker->carrier);
+        cutter_close(&worker->cutter);
     }
     return error;
 }
@@ -375,4 +381,5 @@ void worker_close(struct worker *worker)
     free(worker->balancers);
     free(worker->tallies);
     carrier_close(&worker->carrier);
+    cutter_close(&worker->cutter);
 }

@@ -8,6 +8,7 @@
 
 #include "proxy/balance.h"
 #include "proxy/carrier.h"
+#include "proxy/cut.h"
 #include "proxy/ledger.h"
 #include "proxy/mailbox.h"
 #include "proxy/poller.h"
@@ -71,6 +72,7 @@ struct worker {
     struct balancer *balancers; /* one for each backend of the config, in its order */
     struct tally *tallies;      /* one for each server of all backends */
     struct counters *counters;  /* in the proxy's ledger */
+    struct cutter cutter;
 
     struct letter listen_letter, cut_letter, stop_letter, wake_letter; /* to us */
     struct letter quiet_letter;                                        /* from us to main */
@@ -97,7 +99,7 @@ void worker_close(struct worker *worker);
  * on_quiet is called once every worker is there. */
 void worker_listen(struct worker *worker, enum listening listening);
 
-/* Main: ends every session, for the reason the proxy holds. */
+/* Main: closes what is more than the frontends keep (cut_surplus()). */
 void worker_cut(struct worker *worker);
 
 /* Any thread: a place came free that a listener here may wait for. */

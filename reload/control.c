@@ -4,6 +4,7 @@
 #include "proxy/socket.h"
 #include "reload/clock.h"
 #include "reload/handover.h"
+#include "reload/running.h"
 #include "reload/servers.h"
 #include "reload/status.h"
 #include "reload/text.h"
@@ -13,6 +14,7 @@
 #include <event2/bufferevent.h>
 #include <event2/listener.h>
 #include <jansson.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +33,7 @@ struct client {
     bool asked;         /* nothing more is read */
     bool awaits_reload; /* its result */
     bool awaits_drain;  /* of the reload that it has heard the result of */
+    bool follows;       /* what it asked for, step by step, until it hangs up */
     TAILQ_ENTRY(client) link;
 };
 
@@ -74,6 +77,7 @@ static void tell_result(struct client *client, enum exit_status status, const ch
 
 static void wait_for_long(struct client *client)
 {
+    client->follows = true;
     bufferevent_set_timeouts(client->stream, NULL, NULL);
 }
 
@@ -113,6 +117,8 @@ static void answer(struct client *client, const char *line)
         tell(client, json_pack("{s:o}", "status", status_json(generation)));
     } else if (command && strcmp(command, "server") == 0) {
         ask_server(client, request);
+    } else if (command && strcmp(command, "config") == 0) {
+        tell(client, json_pack("{s:o}", "config", running_json(generation)));
     } else if (command && strcmp(command, "stop") == 0) {
         wait_for_long(client);
         tell_result(client, EXIT_DONE, "stopping");
@@ -292,6 +298,28 @@ void control_progress(struct control *control, const char *line, size_t length)
             tell(client, json_pack("{s:o}", "progress", text_json(line, length)));
 }
 
+void control_step(struct control *control, const char *format, ...)
+{
+    char text[160];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    struct client *client;
+    TAILQ_FOREACH (client, &control->clients, link)
+        if (client->follows)
+            tell(client, json_pack("{s:s}", "step", text));
+}
+
+void control_draining(struct control *control, uint64_t sessions)
+{
+    struct client *client;
+    TAILQ_FOREACH (client, &control->clients, link)
+        if (client->follows && evbuffer_get_length(bufferevent_get_output(client->stream)) == 0)
+            tell(client,
+                 json_pack("{s:s, s:I}", "step", "draining", "sessions", (json_int_t)sessions));
+}
+
 void control_reload_over(struct control *control, enum exit_status status, const char *text)
 {
     struct client *client;
@@ -320,8 +348,8 @@ static void say_goodbye(struct client *client)
     const struct generation *generation = client->control->generation;
     if (client->asked)
         tell(client, json_pack("{s:b, s:I, s:I}", "ended", 1, "sessions",
-                               (json_int_t)generation->drain_sessions, "cut",
-                               (json_int_t)generation->drain_cut));
+                               (json_int_t)generation->drain.sessions, "cut",
+                               (json_int_t)proxy_cut_count(generation->proxy)));
     int fd = bufferevent_getfd(client->stream);
     struct evbuffer *output = bufferevent_get_output(client->stream);
     evbuffer_unfreeze(output, 1);

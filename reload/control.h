@@ -6,8 +6,11 @@
  *
  *   {"pid": 1, "generation": 1}          who answers; always first
  *   {"progress": "..."}                  an error line of the successor, or why a bind is passed
+ *   {"step": "ready"}                    how far a reload or a stop is
+ *   {"step": "draining", "sessions": 7}  how many it has left, now and then
  *   {"result": "...", "exit": 0}         how it went; exit as of rpproxy(8)
  *   {"status": {...}}                    the answer to {"command": "status"}
+ *   {"config": {...}}                    the answer to {"command": "config"}
  *   {"ended": true, ...}                 this process has drained, and exits
  */
 #ifndef RPPROXY_RELOAD_CONTROL_H
@@ -35,6 +38,14 @@ void control_progress(struct control *control, const char *line, size_t length);
 void control_rolled_back(struct control *control, const char *text);
 
 void control_reload_over(struct control *control, enum exit_status status, const char *text);
+
+/* Tells those who have asked for a reload or a stop, until they hang up. */
+void control_step(struct control *control, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The same of the sessions that are left; who has not read what it was told before is passed over.
+ */
+void control_draining(struct control *control, uint64_t sessions);
 
 /* Says goodbye to all who wait, and frees. remove: the path is ours, and goes too. */
 void control_free(struct control *control, bool remove);

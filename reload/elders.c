@@ -34,6 +34,7 @@ static void on_message(const struct received *message, void *arg)
     unsigned arrived = 0;
     if (message->type == MESSAGE_SESSIONS) {
         elder->sessions = about->sessions;
+        elder->deadline = about->deadline;
     } else if (message->type == MESSAGE_HANDOFF) {
         if (elders->events.on_handoff(elder->channel, message, &arrived, elders->events.arg))
             elder->arrived += arrived;
@@ -72,6 +73,8 @@ void elders_add(struct elders *elders, struct channel *channel,
     elder->generation = about->generation;
     elder->pid = (pid_t)about->pid;
     elder->sessions = about->sessions;
+    elder->config_hash = about->config_hash;
+    elder->deadline = about->deadline;
     elder->ending = about->sessions == 0;
     elder->channel = channel;
     elder->elders = elders;
@@ -114,7 +117,9 @@ void elders_pass(struct elders *elders, struct channel *successor)
     while ((elder = TAILQ_FIRST(&elders->list))) {
         const struct message_sessions about = {.generation = elder->generation,
                                                .pid = (uint32_t)elder->pid,
-                                               .sessions = elder->sessions};
+                                               .sessions = elder->sessions,
+                                               .config_hash = elder->config_hash,
+                                               .deadline = elder->deadline};
         int fd = channel_fd(elder->channel);
         channel_send(successor, MESSAGE_ELDER, &about, sizeof about, &fd, 1);
         forget(elder);

@@ -14,8 +14,10 @@ struct elder {
     unsigned generation;
     pid_t pid;
     uint64_t sessions;
-    uint64_t arrived; /* of its sessions, here */
-    bool ending;      /* has no session left, or was told to end them */
+    uint64_t arrived;     /* of its sessions, here */
+    uint64_t config_hash; /* 0: not known */
+    uint64_t deadline;    /* drain_deadline() */
+    bool ending;          /* has no session left, or was told to end them */
     struct channel *channel;
     struct elders *elders;
     TAILQ_ENTRY(elder) link; /* the oldest first */

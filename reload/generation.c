@@ -11,6 +11,7 @@
 #include "reload/notify.h"
 #include "reload/pidfile.h"
 #include "reload/privileges.h"
+#include "reload/running.h"
 #include "reload/signals.h"
 #include "reload/succession.h"
 
@@ -25,8 +26,6 @@
  * each worker (its loop, its mailbox, its pipes). */
 #define DESCRIPTORS_APART  64
 #define DESCRIPTORS_WORKER (2 + 2 * PIPES_MAX)
-/* How often a draining generation tells how many sessions it has left. */
-static const struct timeval report_interval = {.tv_usec = 200000};
 
 const char *generation_state_name(enum generation_state state)
 {
@@ -110,14 +109,7 @@ static void on_proxy_empty(void *arg)
     if (generation->state != GENERATION_DRAINING || generation->drained)
         return;
     generation->drained = true;
-    uint64_t moved = handoff_moved(generation->handoff);
-    log_notice(
-        "generation %u has drained: %llu sessions were handed off, %llu ended by themselves, "
-        "%llu were cut, %.3f s",
-        generation->number, (unsigned long long)moved,
-        (unsigned long long)(generation->drain_sessions - moved - generation->drain_cut),
-        (unsigned long long)generation->drain_cut,
-        (double)(clock_ms() - generation->drain_started_at) / 1000);
+    drain_log_end(generation);
     if (generation->elders.count == 0)
         generation_exit(generation, EXIT_DONE);
 }
@@ -249,61 +241,26 @@ void generation_serve(struct generation *generation)
                generation->number, generation->workers, generation->binds->count);
 }
 
-static void on_drain_report(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    handover_tell_sessions(arg);
-}
-
-static void on_drain_deadline(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    struct generation *generation = arg;
-    generation->drain_cut = proxy_live(generation->proxy);
-    if (generation->drain_cut)
-        log_warning("generation %u: %llu sessions have not ended in time, and are closed",
-                    generation->number, (unsigned long long)generation->drain_cut);
-    proxy_cut(generation->proxy, generation->drain_reason);
-}
-
-void generation_drain(struct generation *generation, millis timeout, enum session_end reason)
+static void drain(struct generation *generation, enum session_end reason)
 {
     if (generation->state != GENERATION_DRAINING) {
-        generation->state = GENERATION_DRAINING;
-        generation->drain_started_at = clock_ms();
-        generation->drain_sessions = proxy_live(generation->proxy);
         checks_free(generation->checks);
         generation->checks = NULL;
-        log_notice("generation %u drains: %llu sessions", generation->number,
-                   (unsigned long long)generation->drain_sessions);
-        event_add(generation->drain_report, &report_interval);
-        proxy_drain(generation->proxy);
     }
-    generation->drain_reason = reason;
-    event_del(generation->drain_deadline);
-    if (timeout) {
-        struct timeval interval = clock_interval(timeout);
-        event_add(generation->drain_deadline, &interval);
-    }
+    generation->state = GENERATION_DRAINING;
+    drain_begin(generation, reason);
 }
 
 static void on_listeners_closed(void *arg)
 {
     struct generation *generation = arg;
-    const struct config *config = generation->config;
     lingering_free(generation->lingering);
     generation->lingering = NULL;
     bool stopping = generation->state == GENERATION_STOPPING || generation->stop_wanted;
     if (generation->handover)
         handover_closed(generation);
-    if (stopping) {
-        generation_drain(generation, config->stop_timeout, SESSION_STOPPED);
-        return;
-    }
-    generation_drain(generation, config->drain_timeout, SESSION_DRAIN_TIMEOUT);
-    if (config->drain == DRAIN_HANDOFF)
+    drain(generation, stopping ? SESSION_STOPPED : SESSION_DRAIN_TIMEOUT);
+    if (!stopping && generation->config->drain == DRAIN_HANDOFF)
         handover_send_sessions(generation);
 }
 
@@ -333,6 +290,7 @@ void generation_retire(struct generation *generation)
     }
     struct timeval interval = clock_interval(generation->config->probation);
     event_add(generation->probation_over, &interval);
+    control_step(generation->control, "on probation: pid %d stands by", (int)getpid());
     proxy_retire(generation->proxy);
 }
 
@@ -342,6 +300,7 @@ void generation_end_probation(struct generation *generation)
         return;
     event_del(generation->probation_over);
     generation->state = GENERATION_LINGERING;
+    control_step(generation->control, "lingering: pid %d closes its listeners", (int)getpid());
     begin_lingering(generation, false);
 }
 
@@ -384,19 +343,20 @@ enum exit_status generation_reload(struct generation *generation, bool forced)
     return EXIT_DONE;
 }
 
-static void note_result(struct generation *generation, enum exit_status status,
-                        uint64_t milliseconds)
+void generation_note_reload(struct generation *generation, enum exit_status status,
+                            const char *text, uint64_t milliseconds)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     generation->last_reload = (struct reload_result){
         .any = true, .status = status, .at = (uint64_t)now.tv_sec, .duration = milliseconds};
+    snprintf(generation->last_reload.text, sizeof generation->last_reload.text, "%s", text);
 }
 
 void generation_rolled_back(struct generation *generation, const char *text)
 {
     log_error("%s on probation: generation %u serves again", text, generation->number);
-    note_result(generation, EXIT_FAILED, generation->last_reload.duration);
+    generation_note_reload(generation, EXIT_FAILED, text, generation->last_reload.duration);
     control_rolled_back(generation->control, text);
     generation_go_on(generation);
 }
@@ -404,7 +364,7 @@ void generation_rolled_back(struct generation *generation, const char *text)
 void generation_reload_over(struct generation *generation, enum exit_status status,
                             const char *text, uint64_t milliseconds)
 {
-    note_result(generation, status, milliseconds);
+    generation_note_reload(generation, status, text, milliseconds);
     if (status == EXIT_DONE) {
         log_notice("reloaded: %s", text);
     } else {
@@ -463,8 +423,8 @@ void generation_stop(struct generation *generation)
         break;
     case GENERATION_DRAINING:
         handoff_abort(generation->handoff);
-        if (generation->drain_reason != SESSION_STOPPED)
-            generation_drain(generation, generation->config->stop_timeout, SESSION_STOPPED);
+        if (generation->drain.reason != SESSION_STOPPED)
+            drain(generation, SESSION_STOPPED);
         break;
     }
 }
@@ -534,6 +494,7 @@ static bool settle_identity(struct generation *generation)
         return false;
 
     const struct config *config = generation->config;
+    generation->config_hash = running_hash(config);
     generation->exit_status = EXIT_OTHER;
     char line[512];
     int error = privileges_make_directory(config->control, config->user);
@@ -602,14 +563,10 @@ static bool make_loop(struct generation *generation)
     if (!generation->base)
         return false;
     generation->probation_over = event_new(generation->base, -1, 0, on_probation_over, generation);
-    generation->drain_deadline = event_new(generation->base, -1, 0, on_drain_deadline, generation);
-    generation->drain_report =
-        event_new(generation->base, -1, EV_PERSIST, on_drain_report, generation);
     generation->control = control_new(generation);
     generation->signals = signals_watch(generation->base, on_signal, generation);
-    return lineage_open(&generation->lineage, generation) == 0 && generation->probation_over &&
-           generation->drain_deadline && generation->drain_report && generation->control &&
-           generation->signals;
+    return lineage_open(&generation->lineage, generation) == 0 && drain_open(generation) &&
+           generation->probation_over && generation->control && generation->signals;
 }
 
 static void close_all(struct generation *generation)
@@ -629,10 +586,7 @@ static void close_all(struct generation *generation)
     signals_free(generation->signals);
     if (generation->probation_over)
         event_free(generation->probation_over);
-    if (generation->drain_deadline)
-        event_free(generation->drain_deadline);
-    if (generation->drain_report)
-        event_free(generation->drain_report);
+    drain_free(&generation->drain);
     if (generation->base)
         event_base_free(generation->base);
     log_stop();

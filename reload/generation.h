@@ -27,6 +27,7 @@
 #include "proxy/check.h"
 #include "proxy/proxy.h"
 #include "reload/binds.h"
+#include "reload/drain.h"
 #include "reload/elders.h"
 #include "reload/lineage.h"
 #include "reload/program.h"
@@ -67,12 +68,14 @@ struct reload_result {
     enum exit_status status;
     uint64_t at;       /* seconds since 1970 */
     uint64_t duration; /* milliseconds */
+    char text[256];
 };
 
 struct generation {
     const struct program *program;
     const char *file;
     struct config *config;
+    uint64_t config_hash; /* of its canonical text; 0: not known */
     struct event_base *base;
     unsigned number;
     enum generation_state state;
@@ -95,11 +98,7 @@ struct generation {
     int signal_fd;
 
     struct event *probation_over;
-    struct event *drain_deadline, *drain_report;
-    enum session_end drain_reason; /* of sessions cut at the deadline */
-    uint64_t drain_started_at;
-    uint64_t drain_sessions; /* when it began */
-    uint64_t drain_cut;      /* how many were cut */
+    struct draining drain;
 
     bool reload_wanted; /* one more, once the present one is over */
     bool reload_forced; /* that one, by --force */
@@ -149,6 +148,10 @@ void generation_end_probation(struct generation *generation);
 /* Our successor is gone, and we serve again. */
 void generation_take_back(struct generation *generation);
 
+/* How a reload went, for status: this process's, or its successor's, which is told. */
+void generation_note_reload(struct generation *generation, enum exit_status status,
+                            const char *text, uint64_t milliseconds);
+
 /* A reload is over: text is for people. */
 void generation_reload_over(struct generation *generation, enum exit_status status,
                             const char *text, uint64_t milliseconds);
@@ -159,9 +162,6 @@ void generation_rolled_back(struct generation *generation, const char *text);
 /* Does what was asked for while a reload failed, or while our own predecessor had its listeners
  * open: a stop, or another reload. */
 void generation_go_on(struct generation *generation);
-
-/* Drains now; sessions left at the end of timeout milliseconds (0: no end) are cut for reason. */
-void generation_drain(struct generation *generation, millis timeout, enum session_end reason);
 
 /* Leaves the main loop. */
 void generation_exit(struct generation *generation, int exit_status);

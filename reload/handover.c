@@ -39,7 +39,7 @@ struct handover {
     uint64_t started_at;
     bool second_try;
     bool forced; /* by --force */
-    uint64_t told_sessions;
+    uint64_t told_sessions, told_deadline;
     unsigned minor; /* the successor's version of the protocol */
     bool failed;    /* CLOSED: the successor, our child, has ended badly */
     /* While it is ending: */
@@ -255,8 +255,11 @@ static void tell_about_us(struct handover *handover, enum message_type type, uin
 {
     const struct message_sessions about = {.generation = handover->generation->number,
                                            .pid = (uint32_t)getpid(),
-                                           .sessions = sessions};
+                                           .sessions = sessions,
+                                           .config_hash = handover->generation->config_hash,
+                                           .deadline = drain_deadline(handover->generation)};
     handover->told_sessions = sessions;
+    handover->told_deadline = about.deadline;
     channel_send(handover->channel, type, &about, sizeof about, NULL, 0);
 }
 
@@ -297,6 +300,15 @@ static void on_ready_bind(struct handover *handover, const struct message_ready_
         bound->successors = ready->listeners;
 }
 
+static void tell_of_reload(struct handover *handover)
+{
+    const struct reload_result *result = &handover->generation->last_reload;
+    struct message_reloaded message = {
+        .exit = result->status, .at = result->at, .duration = result->duration};
+    memcpy(message.text, result->text, sizeof message.text);
+    channel_send(handover->channel, MESSAGE_RELOADED, &message, sizeof message, NULL, 0);
+}
+
 static void on_active(struct handover *handover)
 {
     struct generation *generation = handover->generation;
@@ -306,7 +318,9 @@ static void on_active(struct handover *handover)
     char text[160];
     snprintf(text, sizeof text, "pid %d -> %d, generation %u, took %llu ms", (int)getpid(),
              (int)handover->child.pid, generation->number + 1, (unsigned long long)duration);
+    control_step(generation->control, "serving: pid %d", (int)handover->child.pid);
     generation_reload_over(generation, EXIT_DONE, text, duration);
+    tell_of_reload(handover);
     if (generation->stop_wanted)
         channel_send(handover->channel, MESSAGE_STOP, NULL, 0, NULL, 0);
     else if (generation->reload_wanted)
@@ -345,8 +359,10 @@ static void on_message(const struct received *message, void *arg)
             lineage_add_successor(&generation->lineage, message);
         break;
     case MESSAGE_READY:
-        if (handover->state == HANDOVER_OFFERED)
+        if (handover->state == HANDOVER_OFFERED) {
+            control_step(generation->control, "ready: pid %d", (int)handover->child.pid);
             commit(handover);
+        }
         break;
     case MESSAGE_ACTIVE:
         if (handover->state == HANDOVER_COMMITTED)
@@ -365,7 +381,7 @@ static void on_message(const struct received *message, void *arg)
         break;
     case MESSAGE_CUT:
         if (handover->state == HANDOVER_CLOSED)
-            generation_drain(generation, 1, SESSION_DRAIN_TIMEOUT);
+            drain_cut(generation);
         break;
     case MESSAGE_STOP:
         if (handover->state == HANDOVER_CLOSED)
@@ -426,6 +442,7 @@ static void launch(struct handover *handover)
         return;
     }
     lineage_tell_successor(&generation->lineage, handover->channel);
+    control_step(generation->control, "launched: pid %d", (int)handover->child.pid);
     expect_within(handover, HELLO_TIMEOUT_MS);
 }
 
@@ -486,7 +503,8 @@ void handover_tell_sessions(struct generation *generation)
     if (!handover || !handover->channel || handover->state != HANDOVER_CLOSED)
         return;
     uint64_t sessions = proxy_live(generation->proxy);
-    if (sessions != handover->told_sessions)
+    if (sessions != handover->told_sessions ||
+        drain_deadline(generation) != handover->told_deadline)
         tell_about_us(handover, MESSAGE_SESSIONS, sessions);
 }
 

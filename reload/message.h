@@ -10,6 +10,7 @@
  *          | <------- READY_BIND ... LEDGER, READY  |
  *   steers | SESSIONS, COMMIT --------------------> |  accepts, pidfile, control socket
  *          | <------------------------------ ACTIVE |
+ *          | RELOADED ----------------------------> |
  *stands by | <------------------ HURRY (if it must) |
  *          | <--- SERVER (changed by command) ... - |
  *  lingers | RELOAD, STOP (if asked meanwhile) ---> |
@@ -69,6 +70,7 @@ enum message_type {
     MESSAGE_HURRY,
     MESSAGE_SERVER,
     MESSAGE_LEDGER,
+    MESSAGE_RELOADED,
 };
 
 struct message_head {
@@ -134,6 +136,17 @@ struct message_sessions {
     uint32_t generation;
     uint32_t pid;
     uint64_t sessions;
+    uint64_t config_hash; /* 0: not known, as all that follows */
+    uint64_t deadline;    /* of its drain, as drain_deadline() */
+};
+
+/* How a reload went, for the successor to tell: the predecessor is not asked any more. */
+struct message_reloaded {
+    uint32_t exit; /* enum exit_status */
+    uint32_t unused;
+    uint64_t at;       /* seconds since 1970 */
+    uint64_t duration; /* milliseconds */
+    char text[256];
 };
 
 /* Sessions that are to move, with their descriptors: this, and then what transfer.h packs. The

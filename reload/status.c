@@ -3,6 +3,7 @@
 #include "reload/clock.h"
 #include "reload/handover.h"
 #include "reload/message.h"
+#include "reload/running.h"
 #include "reload/servers.h"
 #include "reload/succession.h"
 #include "reload/text.h"
@@ -20,6 +21,20 @@ static void set_figures(json_t *object, const struct figures *figures)
     json_object_set_new(object, "server_bytes", json_integer((json_int_t)figures->server_bytes));
 }
 
+/* Adds to a generation what is known of its configuration and of the end of its drain. */
+static void set_plan(json_t *object, uint64_t config_hash, uint64_t deadline)
+{
+    char hash[HASH_TEXT_MAX];
+    uint64_t now = clock_ms();
+    if (config_hash)
+        json_object_set_new(object, "config_hash", json_string(hash_text(config_hash, hash)));
+    if (deadline == DRAIN_NEVER)
+        json_object_set_new(object, "closes_in_ms", json_null());
+    else if (deadline)
+        json_object_set_new(object, "closes_in_ms",
+                            json_integer((json_int_t)(deadline > now ? deadline - now : 0)));
+}
+
 /* Frontends that have sessions: a generation may have some that ours does not know any more. */
 static json_t *sessions_by_frontend(const struct ledger *ledger)
 {
@@ -35,13 +50,18 @@ static json_t *sessions_by_frontend(const struct ledger *ledger)
     return list;
 }
 
-/* told: its sessions, where it has no ledger. */
+/* What is known of a generation but for its ledger. */
+struct account {
+    uint64_t sessions; /* counts where there is no ledger */
+    uint64_t config_hash, deadline;
+};
+
 static void add_generation(json_t *list, unsigned number, pid_t pid, const char *state,
-                           uint64_t told, const struct ledger *ledger)
+                           struct account told, const struct ledger *ledger)
 {
     json_t *object =
         json_pack("{s:i, s:i, s:s, s:I}", "generation", (int)number, "pid", (int)pid, "state",
-                  state, "sessions", (json_int_t)(ledger ? ledger_live(ledger) : told));
+                  state, "sessions", (json_int_t)(ledger ? ledger_live(ledger) : told.sessions));
     if (object && ledger) {
         struct figures figures = {0};
         uint64_t now = clock_ms();
@@ -53,6 +73,8 @@ static void add_generation(json_t *list, unsigned number, pid_t pid, const char 
         json_object_set_new(object, "frontends", sessions_by_frontend(ledger));
         set_figures(object, &figures);
     }
+    if (object)
+        set_plan(object, told.config_hash, told.deadline);
     json_array_append_new(list, object);
 }
 
@@ -84,22 +106,25 @@ static json_t *generations(const struct generation *generation)
     TAILQ_FOREACH (relative, &generation->lineage.list, link) {
         const struct ledger_head *head = &relative->ledger.as;
         if (!relative->gone && !is_at_hand(generation, head))
-            add_generation(list, head->generation, (pid_t)head->pid, "draining", 0,
-                           &relative->ledger);
+            add_generation(list, head->generation, (pid_t)head->pid, "draining",
+                           (struct account){0}, &relative->ledger);
     }
     const struct elder *elder;
     TAILQ_FOREACH (elder, &generation->elders.list, link)
-        add_generation(list, elder->generation, elder->pid, "draining", elder->sessions,
+        add_generation(list, elder->generation, elder->pid, "draining",
+                       (struct account){elder->sessions, elder->config_hash, elder->deadline},
                        ledger_of(generation, elder->generation, elder->pid));
     struct message_sessions before;
     if (succession_predecessor(generation->succession, &before))
-        add_generation(list, before.generation, (pid_t)before.pid, "lingering", before.sessions,
+        add_generation(list, before.generation, (pid_t)before.pid, "lingering",
+                       (struct account){before.sessions, before.config_hash, before.deadline},
                        ledger_of(generation, before.generation, (pid_t)before.pid));
-    add_generation(list, generation->number, getpid(), generation_state_name(generation->state), 0,
+    add_generation(list, generation->number, getpid(), generation_state_name(generation->state),
+                   (struct account){0, generation->config_hash, drain_deadline(generation)},
                    &generation->proxy->ledger);
     if (handover_pending(generation->handover)) {
         pid_t pid = handover_pid(generation->handover);
-        add_generation(list, generation->number + 1, pid, "starting", 0,
+        add_generation(list, generation->number + 1, pid, "starting", (struct account){0},
                        ledger_of(generation, generation->number + 1, pid));
     }
     return list;
@@ -160,12 +185,17 @@ json_t *status_json(const struct generation *generation)
         set_figures(status, &all);
         set_figures(gone, &base);
         json_object_set_new(status, "backends", servers_json(generation->proxy));
+        char hash[HASH_TEXT_MAX];
+        if (generation->config_hash)
+            json_object_set_new(status, "config_hash",
+                                json_string(hash_text(generation->config_hash, hash)));
     }
-    if (status && generation->last_reload.any)
+    const struct reload_result *reload = &generation->last_reload;
+    if (status && reload->any)
         json_object_set_new(status, "last_reload",
-                            json_pack("{s:i, s:I, s:I}", "exit",
-                                      (int)generation->last_reload.status, "at",
-                                      (json_int_t)generation->last_reload.at, "took_ms",
-                                      (json_int_t)generation->last_reload.duration));
+                            json_pack("{s:i, s:I, s:I, s:o}", "exit", (int)reload->status, "at",
+                                      (json_int_t)reload->at, "took_ms",
+                                      (json_int_t)reload->duration, "result",
+                                      text_json(reload->text, strlen(reload->text))));
     return status;
 }

@@ -170,6 +170,16 @@ static void predecessor_closed(struct succession *succession, const struct messa
     over(succession);
 }
 
+static void take_result(struct generation *generation, const struct message_reloaded *message)
+{
+    struct reload_result *result = &generation->last_reload;
+    *result = (struct reload_result){.any = true,
+                                     .status = (enum exit_status)message->exit,
+                                     .at = message->at,
+                                     .duration = message->duration};
+    memcpy(result->text, message->text, sizeof result->text - 1);
+}
+
 static void on_message(const struct received *message, void *arg)
 {
     struct succession *succession = arg;
@@ -207,6 +217,9 @@ static void on_message(const struct received *message, void *arg)
     case MESSAGE_CLOSED:
         if (succession->state == SUCCESSION_SERVING)
             predecessor_closed(succession, message->payload);
+        break;
+    case MESSAGE_RELOADED:
+        take_result(generation, message->payload);
         break;
     case MESSAGE_RELOAD:
         (void)generation_reload(generation, false);

@@ -22,5 +22,6 @@ Suite *checks_suite(void);
 Suite *commands_suite(void);
 Suite *activation_suite(void);
 Suite *upgrade_suite(void);
+Suite *deadlines_suite(void);
 
 #endif

@@ -13,6 +13,7 @@ Suite *check_suite(void);
 Suite *config_file_suite(void);
 Suite *config_suite(void);
 Suite *cpus_suite(void);
+Suite *cut_suite(void);
 Suite *diff_suite(void);
 Suite *end_suite(void);
 Suite *group_suite(void);
