@@ -4,6 +4,7 @@
 #include "config/value.h"
 #include "reload/clock.h"
 #include "reload/generation.h"
+#include "reload/preview.h"
 #include "reload/text.h"
 
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,7 +25,8 @@
 #define ANSWER_MAX       ((size_t)64 << 20)
 /* A process that has just been replaced hangs up on who has not asked yet: its successor has the
  * path by then. */
-#define ASK_ATTEMPTS 3
+#define ASK_ATTEMPTS      3
+#define WATCH_INTERVAL_MS 1000
 
 struct conversation {
     int fd;
@@ -32,6 +35,7 @@ struct conversation {
     uint64_t deadline; /* clock_ms(), or UINT64_MAX */
     char *buffer;
     size_t length, size;
+    bool open_line; /* on stderr stands a line that will be written over */
 };
 
 enum word {
@@ -180,7 +184,32 @@ static bool wait_for_exit(const struct conversation *talk)
     return true;
 }
 
-static int wait_for_end(struct conversation *talk, const char *what)
+/* One of the steps that are told to who watches, or wants them all the same. */
+static void print_step(struct conversation *talk, const struct command *command, json_t *object)
+{
+    bool watched = isatty(STDERR_FILENO);
+    const char *step;
+    json_int_t sessions;
+    if ((!watched && !command->verbose) || json_unpack(object, "{s:s}", "step", &step))
+        return;
+    if (json_unpack(object, "{s:I}", "sessions", &sessions)) {
+        fprintf(stderr, "%s%s\n", talk->open_line ? "\n" : "", step);
+        talk->open_line = false;
+    } else {
+        fprintf(stderr, watched ? "\r%s: %lld sessions left\033[K" : "%s: %lld sessions left\n",
+                step, (long long)sessions);
+        talk->open_line = watched;
+    }
+}
+
+static void end_line(struct conversation *talk)
+{
+    if (talk->open_line)
+        fputc('\n', stderr);
+    talk->open_line = false;
+}
+
+static int wait_for_end(struct conversation *talk, const struct command *command, const char *what)
 {
     json_int_t cut = 0;
     for (;;) {
@@ -195,9 +224,11 @@ static int wait_for_end(struct conversation *talk, const char *what)
                 return status;
             }
             (void)json_unpack(object, "{s:I}", "cut", &cut);
+            print_step(talk, command, object);
             json_decref(object);
             break;
         case WORD_END:
+            end_line(talk);
             if (!wait_for_exit(talk))
                 break;
             if (cut == 0)
@@ -206,6 +237,7 @@ static int wait_for_end(struct conversation *talk, const char *what)
                     talk->pid, (long long)cut);
             return EXIT_WAITING;
         case WORD_TIMEOUT:
+            end_line(talk);
             fprintf(stderr, "rpproxy: %s, but pid %d still has sessions\n", what, talk->pid);
             return EXIT_WAITING;
         }
@@ -261,18 +293,135 @@ static int hear_result(struct conversation *talk, const struct command *command)
             json_decref(object);
             return status;
         }
+        print_step(talk, command, object);
         json_decref(object);
     }
+}
+
+/* Asks for one thing, the member of that name of one object. *answer is the caller's. Returns an
+ * exit status; what went wrong has been said. */
+static int ask_once(const struct command *command, const char *what, int *pid, json_t **answer)
+{
+    struct conversation talk;
+    json_t *object = NULL;
+    const char *refusal;
+    int status = EXIT_NO_PROXY;
+    if (!ask(&talk, command, what))
+        return EXIT_NO_PROXY;
+    *pid = talk.pid;
+    *answer = NULL;
+    if (hear(&talk, &object) != WORD_HEARD)
+        fprintf(stderr, "rpproxy: pid %d is gone without an answer\n", talk.pid);
+    else if (json_unpack(object, "{s:O}", what, answer) == 0)
+        status = EXIT_DONE;
+    else if (json_unpack(object, "{s:s, s:i}", "result", &refusal, "exit", &status) == 0)
+        fprintf(stderr, "rpproxy: pid %d does not tell its %s: %s\n", talk.pid, what, refusal);
+    json_decref(object);
+    hang_up(&talk);
+    return *answer ? EXIT_DONE : status;
+}
+
+/* The configuration of the running process; NULL: it makes no sense to us, which has been said. */
+static struct config *load_running(const json_t *running, int pid)
+{
+    const json_t *text = json_object_get(running, "text");
+    struct config_errors errors = {0};
+    struct config *config = NULL;
+    if (json_is_string(text))
+        config =
+            config_load_text("running", json_string_value(text), json_string_length(text), &errors);
+    for (size_t i = 0; i < errors.count; i++)
+        fprintf(stderr, "%s\n", errors.lines[i]);
+    config_errors_free(&errors);
+    if (!config)
+        fprintf(stderr, "rpproxy: the configuration that pid %d runs is not understood here\n",
+                pid);
+    return config;
+}
+
+static int compare(const struct command *command, const struct config *running, const char *file)
+{
+    struct config_errors errors;
+    json_t *status = NULL;
+    int pid;
+    struct config *next = config_load(file, &errors);
+    for (size_t i = 0; i < errors.count; i++)
+        fprintf(stderr, "%s\n", errors.lines[i]);
+    config_errors_free(&errors);
+    if (!next)
+        return EXIT_INVALID;
+    int outcome = ask_once(command, "status", &pid, &status);
+    if (outcome == EXIT_DONE)
+        preview_print(running, next, status, stdout);
+    json_decref(status);
+    config_free(next);
+    return outcome;
+}
+
+static bool same_file(const char *one, const char *other)
+{
+    struct stat a, b;
+    return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
+/* What a reload would change. The running process is asked, and nothing else happens to it. */
+static int preview(const struct command *command)
+{
+    json_t *answer = NULL;
+    const char *path;
+    int pid;
+    int status = ask_once(command, "config", &pid, &answer);
+    if (status != EXIT_DONE)
+        return status;
+    if (!preview_environment(pid))
+        fprintf(stderr,
+                "rpproxy: the environment of pid %d cannot be read (%s): variables have the "
+                "values they have here\n",
+                pid, strerror(errno));
+    struct config *running = load_running(answer, pid);
+    if (!running || json_unpack(answer, "{s:s}", "path", &path)) {
+        status = EXIT_OTHER;
+    } else {
+        const char *file = command->file ? command->file : path;
+        if (!same_file(file, path))
+            fprintf(stderr, "rpproxy: a reload would read %s, not %s\n", path, file);
+        status = compare(command, running, file);
+    }
+    config_free(running);
+    json_decref(answer);
+    return status;
+}
+
+int command_config(const struct command *command)
+{
+    json_t *answer = NULL;
+    const char *file, *hash, *text;
+    int pid;
+    int status = ask_once(command, "config", &pid, &answer);
+    if (status != EXIT_DONE)
+        return status;
+    if (command->json) {
+        (void)json_dumpf(answer, stdout, JSON_INDENT(2));
+        putchar('\n');
+    } else if (json_unpack(answer, "{s:s, s:s, s:s}", "file", &file, "hash", &hash, "text",
+                           &text) == 0) {
+        printf("; what pid %d runs, read from %s\n; hash %s\n%s", pid, file, hash, text);
+    }
+    json_decref(answer);
+    return EXIT_DONE;
 }
 
 int command_reload(const struct command *command)
 {
     struct conversation talk;
+    if (command->dry_run)
+        return preview(command);
     if (!ask(&talk, command, "reload"))
         return EXIT_NO_PROXY;
     int status = hear_result(&talk, command);
     if (status == EXIT_DONE && command->drained)
-        status = wait_for_end(&talk, "reloaded");
+        status = wait_for_end(&talk, command, "reloaded");
     hang_up(&talk);
     return status;
 }
@@ -282,7 +431,7 @@ int command_stop(const struct command *command)
     struct conversation talk;
     if (!ask(&talk, command, "stop"))
         return EXIT_NO_PROXY;
-    int status = wait_for_end(&talk, "stopping");
+    int status = wait_for_end(&talk, command, "stopping");
     if (status == EXIT_DONE)
         printf("stopped: pid %d\n", talk.pid);
     hang_up(&talk);
@@ -357,6 +506,20 @@ static void print_servers(json_t *backends)
     }
 }
 
+/* "59m": how long milliseconds are. */
+static const char *span(json_int_t milliseconds, char text[static 24])
+{
+    static const struct {
+        long long length;
+        const char *unit;
+    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}};
+    size_t i = 0;
+    while (i < 3 && milliseconds < 2 * units[i].length)
+        i++;
+    snprintf(text, 24, "%lld%s", milliseconds / units[i].length, units[i].unit);
+    return text;
+}
+
 /* Short, as people read it: "17", "2.4M". */
 static const char *short_size(json_int_t bytes, char text[static 16])
 {
@@ -372,36 +535,78 @@ static const char *short_size(json_int_t bytes, char text[static 16])
     return text;
 }
 
+/* The frontends that have sessions, and how many. */
+static void print_frontends(json_t *frontends)
+{
+    size_t i;
+    json_t *item;
+    const char *name, *before = "  ";
+    json_int_t sessions;
+    json_array_foreach(frontends, i, item)
+    {
+        if (json_unpack(item, "{s:s, s:I}", "name", &name, "sessions", &sessions))
+            continue;
+        printf("%s%s %lld", before, name, (long long)sessions);
+        before = ", ";
+    }
+}
+
+static void print_generation(json_t *generation)
+{
+    int number, pid;
+    json_int_t sessions, lived, in, out;
+    const char *state;
+    char age_text[24] = "-", in_text[16] = "-", out_text[16] = "-", closes_text[24];
+    if (json_unpack(generation, "{s:i, s:i, s:s, s:I}", "generation", &number, "pid", &pid, "state",
+                    &state, "sessions", &sessions))
+        return;
+    if (json_unpack(generation, "{s:I, s:I, s:I}", "age_ms", &lived, "client_bytes", &in,
+                    "server_bytes", &out) == 0) {
+        span(lived, age_text);
+        short_size(in, in_text);
+        short_size(out, out_text);
+    }
+    const json_t *closes = json_object_get(generation, "closes_in_ms");
+    const char *hash = json_string_value(json_object_get(generation, "config_hash"));
+    printf("%10d %8d %-10s %10lld %7s %9s %9s %7s  %-16s", number, pid, state, (long long)sessions,
+           age_text, in_text, out_text,
+           !closes                ? "-"
+           : json_is_null(closes) ? "never"
+                                  : span(json_integer_value(closes), closes_text),
+           hash ? hash : "-");
+    print_frontends(json_object_get(generation, "frontends"));
+    putchar('\n');
+}
+
 static void print_generations(json_t *generations)
 {
-    size_t i, j;
-    json_t *item, *frontend;
-    printf("\n%10s %8s %-10s %10s %8s %9s %9s  %s\n", "GENERATION", "PID", "STATE", "SESSIONS",
-           "AGE", "IN", "OUT", "FRONTENDS");
+    size_t i;
+    json_t *item;
+    printf("\n%10s %8s %-10s %10s %7s %9s %9s %7s  %-16s  %s\n", "GENERATION", "PID", "STATE",
+           "SESSIONS", "AGE", "IN", "OUT", "CLOSES", "CONFIG", "FRONTENDS");
     json_array_foreach(generations, i, item)
     {
-        int number, pid;
-        json_int_t sessions, lived, in, out;
-        const char *state;
-        if (json_unpack(item, "{s:i, s:i, s:s, s:I}", "generation", &number, "pid", &pid, "state",
-                        &state, "sessions", &sessions))
-            continue;
-        printf("%10d %8d %-10s %10lld", number, pid, state, (long long)sessions);
-        char in_text[16], out_text[16];
-        if (json_unpack(item, "{s:I, s:I, s:I}", "age_ms", &lived, "client_bytes", &in,
-                        "server_bytes", &out) == 0)
-            printf(" %7llds %9s %9s", (long long)lived / 1000, short_size(in, in_text),
-                   short_size(out, out_text));
-        const char *name, *before = "  ";
-        json_array_foreach(json_object_get(item, "frontends"), j, frontend)
-        {
-            if (json_unpack(frontend, "{s:s, s:I}", "name", &name, "sessions", &sessions))
-                continue;
-            printf("%s%s %lld", before, name, (long long)sessions);
-            before = ", ";
-        }
-        putchar('\n');
+        print_generation(item);
     }
+}
+
+static void print_last_reload(json_t *reload)
+{
+    json_int_t at, took;
+    int status;
+    const char *result;
+    char when[32];
+    struct tm local;
+    if (json_unpack(reload, "{s:i, s:I, s:I, s:s}", "exit", &status, "at", &at, "took_ms", &took,
+                    "result", &result))
+        return;
+    time_t seconds = (time_t)at;
+    strftime(when, sizeof when, "%F %T", localtime_r(&seconds, &local));
+    if (status == EXIT_DONE)
+        printf("last reload %s: %s\n", when, result);
+    else
+        printf("last reload %s: failed after %lld ms (exit %d): %s\n", when, (long long)took,
+               status, result);
 }
 
 static void print_status(json_t *status)
@@ -421,6 +626,7 @@ static void print_status(json_t *status)
     printf("file %s\nsessions %lld now, %lld in all\n", file, (long long)sessions,
            (long long)total);
 
+    print_last_reload(json_object_get(status, "last_reload"));
     print_generations(json_object_get(status, "generations"));
 
     const char *address, *frontend, *handover;
@@ -435,24 +641,35 @@ static void print_status(json_t *status)
         print_servers(json_object_get(status, "backends"));
 }
 
+static void print_report(const struct command *command, json_t *status)
+{
+    if (command->watch && isatty(STDOUT_FILENO))
+        fputs("\033[H\033[J", stdout);
+    if (command->json) {
+        (void)json_dumpf(status, stdout, command->watch ? JSON_COMPACT : JSON_INDENT(2));
+        putchar('\n');
+    } else {
+        print_status(status);
+        if (command->watch && !isatty(STDOUT_FILENO))
+            putchar('\n');
+    }
+    (void)fflush(stdout);
+}
+
 int command_status(const struct command *command)
 {
-    struct conversation talk;
-    if (!ask(&talk, command, "status"))
-        return EXIT_NO_PROXY;
-    json_t *object = NULL;
-    json_t *status = NULL;
-    if (hear(&talk, &object) == WORD_HEARD)
-        status = json_object_get(object, "status");
-    if (status && command->json) {
-        (void)json_dumpf(status, stdout, JSON_INDENT(2));
-        putchar('\n');
-    } else if (status) {
-        print_status(status);
-    }
-    json_decref(object);
-    hang_up(&talk);
-    return status ? EXIT_DONE : EXIT_NO_PROXY;
+    int status;
+    do {
+        json_t *answer = NULL;
+        int pid;
+        status = ask_once(command, "status", &pid, &answer);
+        if (status == EXIT_DONE)
+            print_report(command, answer);
+        json_decref(answer);
+        if (command->watch && status == EXIT_DONE)
+            (void)poll(NULL, 0, WATCH_INTERVAL_MS);
+    } while (command->watch && status == EXIT_DONE && !ferror(stdout));
+    return status;
 }
 
 int command_check(const char *file)

@@ -12,15 +12,20 @@ struct command {
     millis timeout;      /* for the whole command; 0: none */
     bool drained;        /* reload: wait until the predecessor is gone */
     bool force;          /* reload: though a backend lose its last usable server */
-    bool json;           /* status: as it comes */
     const char *server;  /* server: BACKEND/SERVER, ... */
     const char *set;     /* ... and what it is to be */
+    bool json;           /* status, config: as it comes */
+    bool dry_run;        /* reload: only tell what it would change */
+    bool watch;          /* status: again each second */
+    bool verbose;        /* reload, stop: tell each step though nobody watches */
+    const char *file;    /* dry_run: the new configuration; NULL: the one of the running process */
 };
 
 int command_reload(const struct command *command);
 int command_status(const struct command *command);
 int command_server(const struct command *command);
 int command_stop(const struct command *command);
+int command_config(const struct command *command);
 
 /* Validates file and tells all that is wrong with it; touches nothing else. */
 int command_check(const char *file);

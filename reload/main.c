@@ -12,10 +12,12 @@ static const char usage_text[] =
     "usage: rpproxy [-f FILE]                serve, in the foreground\n"
     "       rpproxy check  [-f FILE]         validate the file; touch nothing else\n"
     "       rpproxy reload [-f FILE | -s SOCKET] [--wait[=ready|drained]] [--timeout TIME]\n"
-    "                      [--force]\n"
-    "       rpproxy status [-f FILE | -s SOCKET] [--json]\n"
+    "                      [--force] [-v | --verbose]\n"
+    "       rpproxy reload [-f FILE | -s SOCKET] --dry-run\n"
+    "       rpproxy status [-f FILE | -s SOCKET] [--json] [--watch]\n"
+    "       rpproxy config [-f FILE | -s SOCKET] [--json]\n"
     "       rpproxy server [-f FILE | -s SOCKET] BACKEND/SERVER ready|drain|maint|weight=N\n"
-    "       rpproxy stop   [-f FILE | -s SOCKET] [--timeout TIME]\n"
+    "       rpproxy stop   [-f FILE | -s SOCKET] [--timeout TIME] [-v | --verbose]\n"
     "       rpproxy --help | --help-options | --version\n"
     "\n"
     "FILE is " CONFIG_DEFAULT_FILE " by default; SOCKET is the control socket it names.\n"
@@ -28,7 +30,18 @@ static int wrong_usage(const char *what, const char *which)
 }
 
 /* Beyond the letters: */
-enum { WORD = 1, WAIT = 256, TIMEOUT, FORCE, JSON, HELP, HELP_OPTIONS, SHOW_VERSION };
+enum {
+    WORD = 1,
+    WAIT = 256,
+    TIMEOUT,
+    FORCE,
+    JSON,
+    DRY_RUN,
+    WATCH,
+    HELP,
+    HELP_OPTIONS,
+    SHOW_VERSION
+};
 
 struct arguments {
     const char *file, *socket;
@@ -41,14 +54,15 @@ struct arguments {
 static const struct rule {
     const char *command;
     unsigned words; /* after the command, neither more nor less */
-    int takes[6];
+    int takes[8];
 } rules[] = {
     {"", 0, {'f'}},
     {"check", 0, {'f'}},
-    {"reload", 0, {'f', 's', WAIT, TIMEOUT, FORCE}},
-    {"status", 0, {'f', 's', JSON}},
+    {"reload", 0, {'f', 's', 'v', WAIT, TIMEOUT, FORCE, DRY_RUN}},
+    {"status", 0, {'f', 's', JSON, WATCH}},
+    {"config", 0, {'f', 's', JSON}},
     {"server", 2, {'f', 's'}},
-    {"stop", 0, {'f', 's', TIMEOUT}},
+    {"stop", 0, {'f', 's', 'v', TIMEOUT}},
 };
 
 static const struct rule *find_rule(const char *command)
@@ -90,6 +104,7 @@ static int run(const struct rule *rule, struct arguments *arguments, char **argv
 
     char *control = arguments->socket ? NULL : config_control(file);
     arguments->command.control = control ? control : arguments->socket;
+    arguments->command.file = arguments->socket ? arguments->file : file;
     int status;
     if (strcmp(rule->command, "reload") == 0)
         status = command_reload(&arguments->command);
@@ -97,6 +112,8 @@ static int run(const struct rule *rule, struct arguments *arguments, char **argv
         status = command_status(&arguments->command);
     else if (strcmp(rule->command, "server") == 0)
         status = command_server(&arguments->command);
+    else if (strcmp(rule->command, "config") == 0)
+        status = command_config(&arguments->command);
     else
         status = command_stop(&arguments->command);
     free(control);
@@ -123,6 +140,15 @@ static const char *take_option(struct arguments *arguments, int option, const ch
     case FORCE:
         arguments->command.force = true;
         return NULL;
+    case DRY_RUN:
+        arguments->command.dry_run = true;
+        return NULL;
+    case WATCH:
+        arguments->command.watch = true;
+        return NULL;
+    case 'v':
+        arguments->command.verbose = true;
+        return NULL;
     default:
         arguments->command.json = true;
         return NULL;
@@ -136,6 +162,9 @@ int main(int argc, char **argv)
         {"timeout", required_argument, NULL, TIMEOUT},
         {"force", no_argument, NULL, FORCE},
         {"json", no_argument, NULL, JSON},
+        {"dry-run", no_argument, NULL, DRY_RUN},
+        {"watch", no_argument, NULL, WATCH},
+        {"verbose", no_argument, NULL, 'v'},
         {"help", no_argument, NULL, HELP},
         {"help-options", no_argument, NULL, HELP_OPTIONS},
         {"version", no_argument, NULL, SHOW_VERSION},
@@ -150,7 +179,8 @@ int main(int argc, char **argv)
     struct arguments arguments = {0};
     int option;
     opterr = 0;
-    while ((option = getopt_long(argc - skipped, argv + skipped, "-:f:s:h", options, NULL)) != -1) {
+    while ((option = getopt_long(argc - skipped, argv + skipped, "-:f:s:hv", options, NULL)) !=
+           -1) {
         switch (option) {
         case WORD:
             if (arguments.word_count == rule->words)

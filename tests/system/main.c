@@ -36,6 +36,7 @@ static const struct {
     {"checks", checks_suite},
     {"activation", activation_suite},
     {"upgrade", upgrade_suite},
+    {"plan", plan_suite},
     {"deadlines", deadlines_suite},
     /* clang-format on */
 };

@@ -22,6 +22,7 @@ Suite *checks_suite(void);
 Suite *commands_suite(void);
 Suite *activation_suite(void);
 Suite *upgrade_suite(void);
+Suite *plan_suite(void);
 Suite *deadlines_suite(void);
 
 #endif

@@ -93,7 +93,7 @@ START_TEST(usage)
     ck_assert_ptr_nonnull(strstr(outcome.out, "rpproxy"));
     run(&outcome, proxy_binary(), "--help", NULL);
     ck_assert_int_eq(outcome.code, 0);
-    static const char *const commands[] = {"check", "reload", "status", "server", "stop"};
+    static const char *const commands[] = {"check", "reload", "status", "config", "server", "stop"};
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         ck_assert_msg(strstr(outcome.out, commands[i]) != NULL, "--help does not tell of %s",
                       commands[i]);
@@ -138,7 +138,7 @@ START_TEST(nobody_answers)
 {
     struct scene scene;
     scene_prepare(&scene, "");
-    static const char *const commands[] = {"reload", "status", "stop"};
+    static const char *const commands[] = {"reload", "status", "config", "stop"};
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         struct outcome outcome;
         ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, commands[i], NULL), 8);

@@ -27,6 +27,7 @@ Suite *notify_suite(void);
 Suite *options_suite(void);
 Suite *papers_suite(void);
 Suite *poller_suite(void);
+Suite *preview_suite(void);
 Suite *proxy_suite(void);
 Suite *server_suite(void);
 Suite *sockdiag_suite(void);

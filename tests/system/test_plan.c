@@ -1,0 +1,443 @@
+/* What a reload would change, what the process runs, and how a reload or a stop goes on. */
+#include "churn.h"
+#include "harness.h"
+#include "net.h"
+#include "origin.h"
+#include "proxy.h"
+#include "scenarios.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { MANY_SERVERS = 20000 };
+
+/* A proxy in front of a server that is this test. */
+struct scene {
+    struct proxy proxy;
+    struct endpoint front;
+    uint16_t port, server_port;
+    int listener;
+};
+
+static void scene_open(struct scene *scene)
+{
+    scene->port = port_reserve(getuid());
+    scene->front = endpoint_loopback(scene->port);
+    scene->listener = listen_loopback(&scene->server_port);
+    proxy_init(&scene->proxy, "proxy");
+}
+
+static void configure(const struct scene *scene, const char *global, const char *rest)
+{
+    proxy_configure(
+        &scene->proxy,
+        "workers = 2\ndrain = wait\n%s[frontend web]\nbind = 127.0.0.1:%u\nbackend = app\n"
+        "[backend app]\nserver = a 127.0.0.1:%u\n%s",
+        global, scene->port, scene->server_port, rest);
+}
+
+struct session {
+    int client, server;
+};
+
+static struct session session_open(const struct scene *scene)
+{
+    struct session session = {.client = connect_to(&scene->front)};
+    session.server = accept_from(scene->listener);
+    return session;
+}
+
+static void session_works(const struct session *session)
+{
+    char bytes[6];
+    send_all(session->client, "there", 6);
+    receive_exactly(session->server, bytes, 6);
+    send_all(session->server, "back!", 6);
+    receive_exactly(session->client, bytes, 6);
+    ck_assert_str_eq(bytes, "back!");
+}
+
+static void session_close(const struct session *session)
+{
+    close(session->client);
+    expect_eof(session->server);
+    close(session->server);
+}
+
+static void says(const char *text, const char *what)
+{
+    ck_assert_msg(strstr(text, what) != NULL, "'%s' is not said in: %s", what, text);
+}
+
+static json_t *status_of(const struct scene *scene)
+{
+    struct outcome outcome;
+    ck_assert_int_eq(proxy_command(&scene->proxy, &outcome, "status", "--json", NULL), 0);
+    json_t *status = json_loads(outcome.out, 0, NULL);
+    ck_assert_ptr_nonnull(status);
+    return status;
+}
+
+/* --- before a reload ----------------------------------------------------------------------- */
+
+START_TEST(dry_run)
+{
+    struct scene scene;
+    struct outcome outcome;
+    scene_open(&scene);
+    configure(&scene, "", "server = b 127.0.0.1:1 weight=0\n");
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--dry-run", NULL), 8);
+    proxy_start(&scene.proxy);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--dry-run", NULL), 0);
+    says(outcome.out, "would change nothing");
+
+    struct session session = session_open(&scene);
+    struct endpoint other = endpoint_loopback(port_reserve(getuid()));
+    char added[128];
+    snprintf(added, sizeof added, "[frontend api]\nbind = 127.0.0.1:%u\nbackend = app\n",
+             ntohs(other.in.sin_port));
+    configure(&scene, "linger-timeout = 9s\n", added);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--dry-run", NULL), 0);
+    says(outcome.out, "global: linger-timeout: 5s -> 9s\n");
+    says(outcome.out, "frontend api: added\n");
+    says(outcome.out, "server app/b: removed\n");
+    says(outcome.out, "\n1 sessions: ");
+    ck_assert_msg(try_connect(&other) < 0 && errno == ECONNREFUSED, "something listens already");
+    run(&outcome, proxy_binary(), "reload", "-s", scene.proxy.control, "--dry-run", NULL);
+    ck_assert_int_eq(outcome.code, 0);
+    says(outcome.out, "frontend api: added\n");
+
+    proxy_configure(&scene.proxy, "worker = 2\n[frontend a]\nbind = 127.0.0.1:99999\n");
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--dry-run", NULL), 2);
+    says(outcome.err, ":5: ");
+    says(outcome.err, ":7: ");
+
+    ck_assert_uint_eq(file_mentions(scene.proxy.log, "launches"), 0);
+    session_works(&session);
+    session_close(&session);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+/* Not a connection is lost by the question, though it is of an address that would be removed. */
+START_TEST(dry_run_under_load)
+{
+    struct origin *origin = origin_start(ORIGIN_ANSWER);
+    struct scene scene;
+    scene_open(&scene);
+    scene.server_port = origin_port(origin);
+    configure(&scene, "", "");
+    proxy_start(&scene.proxy);
+    uint16_t port = scene.port;
+    scene.port = port_reserve(getuid());
+    configure(&scene, "", "");
+    struct churn *churn =
+        churn_start(&(struct churn_options){.target = endpoint_loopback(port), .in_flight = 50});
+    for (unsigned i = 0; i < scaled(50, 5); i++) {
+        struct outcome outcome;
+        churn_wait(churn, churn_ended(churn) + 20);
+        ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--dry-run", NULL), 0);
+        says(outcome.out, "of frontend web: removed\n");
+    }
+    churn_stop_clean(churn, "dry runs under load");
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+/* Who asks has another environment than the process, and its successor, have. */
+START_TEST(dry_run_with_the_variables_of_the_process)
+{
+    struct scene scene;
+    struct outcome outcome;
+    scene_open(&scene);
+    const char *env[] = {"WAIT=7s", NULL};
+    scene.proxy.env = env;
+    configure(&scene, "linger-timeout = ${WAIT}\n", "");
+    proxy_start(&scene.proxy);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--dry-run", NULL), 0);
+    says(outcome.out, "would change nothing");
+    configure(&scene, "linger-timeout = ${WAIT}\nready-timeout = ${WAIT}\n", "");
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--dry-run", NULL), 0);
+    says(outcome.out, "global: ready-timeout: 1m -> 7s\n");
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+START_TEST(config_is_what_runs)
+{
+    struct scene scene;
+    struct outcome outcome, check;
+    char file[PATH_MAX];
+    scene_open(&scene);
+    configure(&scene, "drain-timeout = 10m\n", "");
+    proxy_start(&scene.proxy);
+    configure(&scene, "drain-timeout = 11m\n", "");
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "config", NULL), 0);
+    says(outcome.out, "\ndrain-timeout = 10m\n");
+    write_file(test_path(file, "running.ini"), 0644, "%s", outcome.out);
+    run(&check, proxy_binary(), "check", "-f", file, NULL);
+    ck_assert_msg(check.code == 0, "%s", check.err);
+    run(&check, proxy_binary(), "reload", "--dry-run", "-f", file, NULL);
+    ck_assert_int_eq(check.code, 0);
+    says(check.out, "would change nothing");
+    says(check.err, "a reload would read");
+
+    json_t *status = status_of(&scene);
+    const char *hash = json_string_value(json_object_get(status, "config_hash"));
+    ck_assert_ptr_nonnull(hash);
+    says(outcome.out, hash);
+    struct session session = session_open(&scene);
+    proxy_reload(&scene.proxy);
+    json_t *after = status_of(&scene);
+    const json_t *generations = json_object_get(after, "generations");
+    ck_assert_uint_eq(json_array_size(generations), 2);
+    ck_assert_str_eq(
+        json_string_value(json_object_get(json_array_get(generations, 0), "config_hash")), hash);
+    ck_assert_str_ne(
+        json_string_value(json_object_get(json_array_get(generations, 1), "config_hash")), hash);
+    json_decref(after);
+    json_decref(status);
+    session_close(&session);
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+START_TEST(large_config)
+{
+    struct scene scene;
+    char path[PATH_MAX];
+    char *servers;
+    size_t length;
+    unsigned count = scaled(MANY_SERVERS, 2000);
+    scene_open(&scene);
+    FILE *file = open_memstream(&servers, &length);
+    for (unsigned i = 0; i < count; i++) {
+        fprintf(file, "server = s%u 127.0.0.1:%u weight=1\n", i, i % 60000 + 1);
+    }
+    fclose(file);
+    configure(&scene, "", servers);
+    free(servers);
+    proxy_start(&scene.proxy);
+    const char *argv[] = {proxy_binary(), "config", "-f", scene.proxy.file, NULL};
+    test_path(path, "running.ini");
+    ck_assert_int_eq(wait_gone(program_start(&(struct program){.argv = argv, .out = path})), 0);
+    const char *const files[] = {path, scene.proxy.file};
+    for (unsigned i = 0; i < 2; i++) {
+        struct outcome outcome;
+        run(&outcome, proxy_binary(), "reload", "--dry-run", "-f", files[i], NULL);
+        ck_assert_int_eq(outcome.code, 0);
+        says(outcome.out, "would change nothing");
+    }
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+/* --- while it goes on ---------------------------------------------------------------------- */
+
+static void in_order(const char *text, const char *const *words)
+{
+    const char *at = text;
+    for (; *words != NULL; words++) {
+        at = strstr(at, *words);
+        ck_assert_msg(at != NULL, "no '%s', or not in its place, in: %s", *words, text);
+    }
+}
+
+static void follow_reload(struct scene *scene)
+{
+    struct status status;
+    ck_assert(proxy_status(&scene->proxy, &status));
+    scene->proxy.pid = status.pid;
+    scene->proxy.generation = status.generation;
+}
+
+START_TEST(steps)
+{
+    static const char *const words[] = {"launched: pid ", "ready: pid ", "serving: pid ", NULL};
+    struct scene scene;
+    struct outcome outcome;
+    scene_open(&scene);
+    configure(&scene, "", "");
+    proxy_start(&scene.proxy);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", NULL), 0);
+    ck_assert_str_eq(outcome.err, "");
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "-v", NULL), 0);
+    in_order(outcome.err, words);
+    ck_assert_int_eq(strncmp(outcome.out, "reloaded: ", 10), 0);
+    follow_reload(&scene);
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+static int terminal_open(void)
+{
+    int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    ck_assert_int_ge(terminal, 0);
+    ck_assert_int_eq(grantpt(terminal), 0);
+    ck_assert_int_eq(unlockpt(terminal), 0);
+    return terminal;
+}
+
+/* All that comes from the terminal until its other side is closed, or has said `last`. */
+static void read_terminal(int terminal, char *text, size_t size, const char *last)
+{
+    size_t length = strlen(text);
+    while (strstr(text, last) == NULL) {
+        ck_assert_uint_lt(length, size - 1);
+        ck_assert_msg(readable_within(terminal, PATIENCE_MS), "the terminal says only: %s", text);
+        ssize_t got = read(terminal, text + length, size - 1 - length);
+        ck_assert_msg(got > 0, "the terminal ended with: %s", text);
+        length += (size_t)got;
+        text[length] = '\0';
+    }
+}
+
+START_TEST(steps_on_a_terminal)
+{
+    static const char *const words[] = {"launched: pid ",
+                                        "ready: pid ",
+                                        "serving: pid ",
+                                        "lingering: pid ",
+                                        "draining: 2 sessions left",
+                                        "draining: 1 sessions left",
+                                        NULL};
+    struct scene scene;
+    char text[8192] = "";
+    scene_open(&scene);
+    configure(&scene, "", "");
+    proxy_start(&scene.proxy);
+    pid_t first = scene.proxy.pid;
+    struct session one = session_open(&scene), two = session_open(&scene);
+    int terminal = terminal_open();
+    const char *argv[] = {proxy_binary(), "reload", "-f", scene.proxy.file, "--wait=drained", NULL};
+    pid_t reload = program_start(&(struct program){.argv = argv, .err = ptsname(terminal)});
+    read_terminal(terminal, text, sizeof text, "draining: 2 sessions left");
+    session_close(&one);
+    read_terminal(terminal, text, sizeof text, "draining: 1 sessions left");
+    session_works(&two);
+    session_close(&two);
+    ck_assert_int_eq(wait_gone(reload), 0);
+    in_order(text, words);
+    wait_gone(first);
+    close(terminal);
+    follow_reload(&scene);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+static bool two_reports(void *argument)
+{
+    return file_mentions(argument, "\"generations\"") >= 2;
+}
+
+static bool reports_of_the_second(void *argument)
+{
+    return file_mentions(argument, "\"generation\":2,\"state\":\"active\"") >= 1;
+}
+
+START_TEST(status_watched)
+{
+    struct scene scene;
+    char out[PATH_MAX], err[PATH_MAX];
+    scene_open(&scene);
+    configure(&scene, "", "");
+    proxy_start(&scene.proxy);
+    test_path(out, "watch.out");
+    test_path(err, "watch.err");
+    const char *argv[] = {proxy_binary(), "status", "-f", scene.proxy.file,
+                          "--watch",      "--json", NULL};
+    pid_t watch = program_start(&(struct program){.argv = argv, .out = out, .err = err});
+    wait_until(two_reports, out, "the status is told twice");
+    proxy_reload(&scene.proxy);
+    wait_until(reports_of_the_second, out, "the status is the successor's");
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
+    int status = wait_gone(watch);
+    ck_assert_int_eq(WEXITSTATUS(status), 8);
+    ck_assert_uint_eq(file_mentions(err, "no proxy answers"), 1);
+}
+END_TEST
+
+START_TEST(status_watched_on_a_terminal)
+{
+    static const char *const twice[] = {"\033[H\033[J", "GENERATION", "\033[H\033[J", "GENERATION",
+                                        NULL};
+    struct scene scene;
+    char text[16384] = "";
+    scene_open(&scene);
+    configure(&scene, "", "");
+    proxy_start(&scene.proxy);
+    int terminal = terminal_open();
+    const char *argv[] = {proxy_binary(), "status", "-f", scene.proxy.file, "--watch", NULL};
+    pid_t watch = program_start(&(struct program){.argv = argv, .out = ptsname(terminal)});
+    read_terminal(terminal, text, sizeof text, "GENERATION");
+    size_t first = strlen(text);
+    read_terminal(terminal, text + first, sizeof text - first, "GENERATION");
+    in_order(text, twice);
+    kill(watch, SIGINT);
+    int status = wait_gone(watch);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+    close(terminal);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+static void expect_last_reload(const struct scene *scene, int code, const char *result)
+{
+    json_t *status = status_of(scene);
+    const json_t *last = json_object_get(status, "last_reload");
+    ck_assert_msg(last != NULL, "no last_reload");
+    ck_assert_int_eq(json_integer_value(json_object_get(last, "exit")), code);
+    ck_assert(json_is_integer(json_object_get(last, "took_ms")));
+    ck_assert_int_gt(json_integer_value(json_object_get(last, "at")), 0);
+    says(json_string_value(json_object_get(last, "result")), result);
+    json_decref(status);
+}
+
+/* The successor tells how the reload went by which it came, and of its own that fail. */
+START_TEST(last_reload)
+{
+    struct scene scene;
+    struct outcome outcome;
+    char text[64];
+    scene_open(&scene);
+    configure(&scene, "", "");
+    proxy_start(&scene.proxy);
+    pid_t first = scene.proxy.pid;
+    proxy_reload(&scene.proxy);
+    snprintf(text, sizeof text, "pid %d -> %d", first, scene.proxy.pid);
+    expect_last_reload(&scene, 0, text);
+    proxy_wait_drained(&scene.proxy);
+    configure(&scene, "worker = 1\n", "");
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", NULL), 2);
+    expect_last_reload(&scene, 2, "ended with status 2");
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", NULL), 0);
+    says(outcome.out, "last reload ");
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+Suite *plan_suite(void)
+{
+    Suite *suite = suite_create("plan");
+    scenario_add(suite, dry_run, 300);
+    scenario_add(suite, dry_run_under_load, 300);
+    scenario_add(suite, dry_run_with_the_variables_of_the_process, 300);
+    scenario_add(suite, config_is_what_runs, 300);
+    scenario_add(suite, large_config, 300);
+    scenario_add(suite, steps, 300);
+    scenario_add(suite, steps_on_a_terminal, 300);
+    scenario_add(suite, status_watched, 300);
+    scenario_add(suite, status_watched_on_a_terminal, 300);
+    scenario_add(suite, last_reload, 300);
+    return suite;
+}
