@@ -67,12 +67,13 @@ static uint64_t next_look(const struct closing *closing, uint64_t now)
 
 static void log_closing(const struct frontend *frontend, const struct closing *closing)
 {
+    const char *name = frontend->conf->name; /* of the sessions whose frontend is gone: NULL */
     unsigned sessions = atomic_load(&frontend->sessions->used);
     char spread[DURATION_TEXT_MAX];
     if (sessions == 0)
         return;
     log_warning("frontend %s: %u sessions have not ended in time, and are closed%s%s",
-                frontend->conf->name, sessions, closing->begin < closing->end ? " within " : "",
+                name ? name : "(gone)", sessions, closing->begin < closing->end ? " within " : "",
                 closing->begin < closing->end ? duration_text(closing->end - closing->begin, spread)
                                               : "");
 }
