@@ -270,8 +270,8 @@ START_TEST(the_hash_is_of_the_meaning)
 {
     static const char *const texts[] = {
         VALID,
-        "; a comment\n[defaults]\nretries = 3\n[listen ok]\n  bind=127.0.0.1:1\n"
-        "server = a 127.0.0.1:2 weight=1\n",
+        ("; a comment\n[defaults]\nretries = 3\n[listen ok]\n  bind=127.0.0.1:1\n"
+         "server = a 127.0.0.1:2 weight=1\n"),
         "[listen ok]\nbind = 127.0.0.1:1\nserver = a 127.0.0.1:2 weight=2\n",
     };
     uint64_t hashes[3];
