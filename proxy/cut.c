@@ -27,9 +27,11 @@ static void count_sessions(struct worker *worker)
 {
     const struct session *session;
     for (size_t i = 0; i < worker->proxy->frontend_count; i++)
-        worker->cutter.quotas[i].now = 0;
+        worker->cutter.quotas[i].now = worker->cutter.quotas[i].parked = 0;
     TAILQ_FOREACH (session, &worker->sessions, link)
         quota_of(worker, session)->now++;
+    TAILQ_FOREACH (session, &worker->parked, link)
+        quota_of(worker, session)->parked++;
 }
 
 /* Returns how many sessions the frontends have of which some are too many; *surplus: these. */
@@ -44,7 +46,7 @@ static size_t find_surplus(struct worker *worker, size_t *surplus)
         if (keep == KEEP_ALL)
             continue;
         if (!quota->begun)
-            quota->first = quota->now;
+            quota->first = quota->now + quota->parked;
         quota->begun = true;
         size_t kept = (size_t)((quota->first * keep + KEEP_ALL - 1) / KEEP_ALL);
         if (quota->now <= kept)

@@ -186,6 +186,7 @@ void session_close(struct session *session, enum session_end end)
 
 void session_free(struct session *session)
 {
+    free(session->tried);
     free(session->heritage);
     free(session);
 }
@@ -279,6 +280,7 @@ static void on_connect_event(struct session *session, uint32_t events)
         return;
     session->connected_at = session->active_at = worker_now(session->worker);
     set_state(session, SESSION_ESTABLISHED);
+    session->worker->movable = true;
     move(session, &session->client);
 }
 
@@ -523,6 +525,7 @@ void session_leave(struct session *session)
 void session_arrive(struct session *session, struct worker *worker)
 {
     session->worker = worker;
+    worker->movable = true;
     session->client.watch.on_ready = on_client_event;
     session->server.watch.on_ready = on_server_event;
     session->client.peer = &session->server;

@@ -148,6 +148,12 @@ void socket_will_reset(int fd)
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
 }
 
+void socket_will_not_reset(int fd)
+{
+    struct linger none = {0};
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+}
+
 void socket_close_reset(int fd)
 {
     socket_will_reset(fd);

@@ -57,4 +57,7 @@ void socket_keep_alive(int fd);
 void socket_will_reset(int fd);
 void socket_close_reset(int fd);
 
+/* Undoes the first, of whoever else has the socket open. */
+void socket_will_not_reset(int fd);
+
 #endif

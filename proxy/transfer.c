@@ -169,6 +169,8 @@ static void answer(struct transfer *transfer)
 static void fill(struct transfer *transfer)
 {
     struct session *session, *next;
+    if (!transfer->worker->movable)
+        return;
     for (session = TAILQ_FIRST(&transfer->worker->sessions);
          session && transfer->count < TRANSFER_SESSIONS; session = next) {
         next = TAILQ_NEXT(session, link);
@@ -186,15 +188,13 @@ static void fill(struct transfer *transfer)
         if (full)
             return;
     }
+    if (!session)
+        transfer->worker->movable = false;
 }
 
 bool transfers_wanted(const struct worker *worker)
 {
-    const struct session *session;
-    TAILQ_FOREACH (session, &worker->sessions, link)
-        if (may_go(session))
-            return true;
-    return false;
+    return worker->movable;
 }
 
 void transfers_fill_next(struct worker *worker)

@@ -63,6 +63,7 @@ struct worker {
 
     struct session_list sessions, parked;
     struct transfer_queue transfers; /* to be filled with sessions */
+    bool movable;                    /* there may be a session that could move */
     struct session_queue again;      /* had their share of the last turn, and have more */
     struct session_queue dead;       /* freed at the end of the turn */
     struct session_queue

@@ -142,6 +142,9 @@ static bool on_handoff(struct channel *channel, const struct received *message, 
     uint64_t live = proxy_live(generation->proxy);
     unsigned room =
         live < generation->descriptors_fit ? generation->descriptors_fit - (unsigned)live : 0;
+    /* Who stops has told its elders so: their sessions end where they are. */
+    if (generation->state == GENERATION_STOPPING || generation->state == GENERATION_DRAINING)
+        room = 0;
     return handoff_receive(generation->proxy, channel, message, room, arrived);
 }
 
@@ -422,7 +425,7 @@ void generation_stop(struct generation *generation)
     case GENERATION_STOPPING:
         break;
     case GENERATION_DRAINING:
-        handoff_abort(generation->handoff);
+        handoff_end(generation->handoff);
         if (generation->drain.reason != SESSION_STOPPED)
             drain(generation, SESSION_STOPPED);
         break;

@@ -22,7 +22,7 @@ struct shipment {
 
 struct handoff {
     struct proxy *proxy;
-    struct channel *channel; /* NULL: it is over */
+    struct channel *channel; /* NULL: no more is sent */
     struct event *retry;
     STAILQ_HEAD(, shipment) held; /* filled, and not sent yet */
     uint64_t moved;
@@ -141,7 +141,7 @@ void handoff_on_taken(struct handoff *handoff, const struct received *message)
         finish(shipment, taken->taken);
 }
 
-void handoff_abort(struct handoff *handoff)
+void handoff_end(struct handoff *handoff)
 {
     if (!handoff || !handoff->channel)
         return;
@@ -151,6 +151,13 @@ void handoff_abort(struct handoff *handoff)
     STAILQ_FOREACH (shipment, &handoff->held, next)
         finish(shipment, 0);
     STAILQ_INIT(&handoff->held);
+}
+
+void handoff_abort(struct handoff *handoff)
+{
+    if (!handoff)
+        return;
+    handoff_end(handoff);
     for (unsigned i = 0; i < handoff->count; i++)
         if (handoff->shipments[i].sent)
             finish(&handoff->shipments[i], 0);

@@ -22,7 +22,11 @@ struct handoff *handoff_begin(struct proxy *proxy, struct channel *channel, stru
 /* MESSAGE_TAKEN has come. */
 void handoff_on_taken(struct handoff *handoff, const struct received *message);
 
-/* The other side is gone, or no session is to move any more: those that it has not taken go on. */
+/* No more sessions are to move: those that were not sent go on here. Of those that were the other
+ * side still decides, so handoff_on_taken() and handoff_abort() are to be called as before. */
+void handoff_end(struct handoff *handoff);
+
+/* The other side is gone, and all that it said was heard: those that it has not taken go on. */
 void handoff_abort(struct handoff *handoff);
 
 /* Sessions that moved. */
