@@ -43,14 +43,21 @@ bool offered_add_fds(struct offered *offered, int *fds, size_t count)
     return true;
 }
 
+void offer_close_rest(struct offer *offer)
+{
+    for (size_t i = 0; i < offer->count; i++)
+        for (unsigned j = 0; j < offer->list[i].fd_count; j++)
+            if (offer->list[i].fds[j] >= 0) {
+                close(offer->list[i].fds[j]);
+                offer->list[i].fds[j] = -1;
+            }
+}
+
 void offer_free(struct offer *offer)
 {
-    for (size_t i = 0; i < offer->count; i++) {
-        for (unsigned j = 0; j < offer->list[i].fd_count; j++)
-            if (offer->list[i].fds[j] >= 0)
-                close(offer->list[i].fds[j]);
+    offer_close_rest(offer);
+    for (size_t i = 0; i < offer->count; i++)
         free(offer->list[i].fds);
-    }
     free(offer->list);
     *offer = (struct offer){0};
 }

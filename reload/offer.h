@@ -34,7 +34,9 @@ struct offered *offer_add(struct offer *offer, const char *text)
 bool offered_add_fds(struct offered *offered, int *fds, size_t count)
     __attribute__((warn_unused_result));
 
-/* Closes the descriptors that nobody took. */
+/* Closes the descriptors that nobody took; what was offered is still known. */
+void offer_close_rest(struct offer *offer);
+
 void offer_free(struct offer *offer);
 
 #endif

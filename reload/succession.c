@@ -120,6 +120,9 @@ static void prepare(struct succession *succession, const struct message_offer *o
         return;
     }
     inheritance_apply(&succession->inheritance, generation->proxy);
+    /* Of a bind that ends here: open in our hands, it would outlive the predecessor's closing, take
+     * clients once more, and reset them. */
+    offer_close_rest(&succession->offer);
     succession->forced = offer->forced != 0;
     succession->state = SUCCESSION_CHECKING;
     millis ready_timeout =
