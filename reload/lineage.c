@@ -5,8 +5,10 @@
 #include "reload/succession.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -72,11 +74,29 @@ static void on_end(evutil_socket_t fd, short what, void *arg)
     on_gone(arg);
 }
 
+/* Also when its parent has not waited for it yet, which may take long. */
+static bool has_ended(pid_t pid)
+{
+    char path[32], stat[512];
+    if (kill(pid, 0) && errno == ESRCH)
+        return true;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = file >= 0 ? read(file, stat, sizeof stat - 1) : 0;
+    if (file >= 0)
+        close(file);
+    if (length <= 0)
+        return false;
+    stat[length] = '\0';
+    const char *name_end = strrchr(stat, ')');
+    return name_end && (strncmp(name_end, ") Z", 3) == 0 || strncmp(name_end, ") X", 3) == 0);
+}
+
 /* Asked where nothing tells: before Linux 5.3. */
 static bool is_gone(const struct relative *relative)
 {
     if (relative->process < 0)
-        return kill((pid_t)relative->ledger.as.pid, 0) && errno == ESRCH;
+        return has_ended((pid_t)relative->ledger.as.pid);
     struct pollfd poller = {.fd = relative->process, .events = POLLIN};
     return poll(&poller, 1, 0) > 0;
 }
