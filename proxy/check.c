@@ -1,5 +1,6 @@
 #include "proxy/check.h"
 
+#include "config/clock.h"
 #include "config/log.h"
 #include "proxy/socket.h"
 
@@ -8,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <time.h>
 #include <unistd.h>
 
 struct probe {
@@ -34,17 +34,9 @@ struct checks {
     void *arg;
 };
 
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void add(struct event *event, uint64_t milliseconds)
 {
-    const struct timeval interval = {.tv_sec = (time_t)(milliseconds / 1000),
-                                     .tv_usec = (suseconds_t)(milliseconds % 1000 * 1000)};
+    const struct timeval interval = clock_interval(milliseconds);
     event_add(event, &interval);
 }
 
@@ -55,7 +47,7 @@ static const struct backend_conf *conf_of(const struct probe *probe)
 
 static void await_due(struct probe *probe)
 {
-    uint64_t now = now_ms();
+    uint64_t now = clock_ms();
     uint64_t due = probe->server->now.check_due;
     add(&probe->due, due > now ? due - now : 0);
 }
@@ -65,7 +57,7 @@ static void await_due(struct probe *probe)
 static void plan_next(struct probe *probe)
 {
     uint64_t interval = conf_of(probe)->check_interval;
-    uint64_t now = now_ms();
+    uint64_t now = clock_ms();
     uint64_t *due = &probe->server->now.check_due;
     *due += interval;
     if (*due <= now)
@@ -238,7 +230,7 @@ static uint64_t phase(size_t n, uint64_t interval)
 
 void checks_begin(struct checks *checks)
 {
-    uint64_t now = now_ms();
+    uint64_t now = clock_ms();
     for (size_t i = 0; i < checks->count; i++) {
         struct probe *probe = &checks->probes[i];
         uint64_t interval = conf_of(probe)->check_interval;

@@ -1,12 +1,13 @@
 #include "proxy/ledger.h"
 
+#include "config/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #ifndef MFD_NOEXEC_SEAL
@@ -52,13 +53,6 @@ static uint64_t size_of(const struct ledger_head *head)
            (uint64_t)head->frontends * head->frontend_size;
 }
 
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static int make_memory(struct ledger *ledger)
 {
     const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
@@ -93,7 +87,7 @@ int ledger_open(struct ledger *ledger, const struct config *config, unsigned gen
                                       .frontends = (uint32_t)config->frontend_count,
                                       .generation = generation,
                                       .pid = (uint32_t)getpid(),
-                                      .started_at = now_ms()};
+                                      .started_at = clock_ms()};
     ledger->size = (size_t)size_of(&ledger->as);
     int error = make_memory(ledger);
     if (error) {

@@ -1,5 +1,6 @@
 #include "proxy/transfer.h"
 
+#include "config/clock.h"
 #include "config/log.h"
 #include "proxy/proxy.h"
 
@@ -7,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 enum end_flag {
@@ -345,9 +345,7 @@ static char *copy_names(const char *const names[static SESSION_NAMES])
 /* Of a session whose server is not in the configuration any more. */
 static void judge_removed(struct session *session, const struct config *config)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    uint64_t cut_at = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    uint64_t cut_at = clock_ms();
     if (config->on_removed == REMOVED_KEEP ||
         (config->on_removed == REMOVED_DRAIN && config->drain_timeout == 0))
         return;

@@ -1,8 +1,8 @@
 #include "reload/command.h"
 
+#include "config/clock.h"
 #include "config/options.h"
 #include "config/value.h"
-#include "reload/clock.h"
 #include "reload/generation.h"
 #include "reload/preview.h"
 #include "reload/text.h"

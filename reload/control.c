@@ -1,8 +1,8 @@
 #include "reload/control.h"
 
+#include "config/clock.h"
 #include "config/log.h"
 #include "proxy/socket.h"
-#include "reload/clock.h"
 #include "reload/handover.h"
 #include "reload/running.h"
 #include "reload/servers.h"

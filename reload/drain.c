@@ -1,9 +1,9 @@
 #include "reload/drain.h"
 
+#include "config/clock.h"
 #include "config/log.h"
 #include "config/value.h"
 #include "proxy/proxy.h"
-#include "reload/clock.h"
 #include "reload/control.h"
 #include "reload/generation.h"
 #include "reload/handoff.h"

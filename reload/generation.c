@@ -1,8 +1,8 @@
 #include "reload/generation.h"
 
+#include "config/clock.h"
 #include "config/log.h"
 #include "reload/activation.h"
-#include "reload/clock.h"
 #include "reload/control.h"
 #include "reload/handoff.h"
 #include "reload/handover.h"

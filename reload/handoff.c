@@ -21,7 +21,6 @@ struct shipment {
 };
 
 struct handoff {
-    struct proxy *proxy;
     struct channel *channel; /* NULL: no more is sent */
     struct event *retry;
     STAILQ_HEAD(, shipment) held; /* filled, and not sent yet */
@@ -117,7 +116,6 @@ struct handoff *handoff_begin(struct proxy *proxy, struct channel *channel, stru
         free(handoff);
         return NULL;
     }
-    handoff->proxy = proxy;
     handoff->channel = channel;
     handoff->count = count;
     STAILQ_INIT(&handoff->held);

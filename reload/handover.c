@@ -1,8 +1,8 @@
 #include "reload/handover.h"
 
+#include "config/clock.h"
 #include "config/log.h"
 #include "reload/channel.h"
-#include "reload/clock.h"
 #include "reload/control.h"
 #include "reload/handoff.h"
 #include "reload/inheritance.h"

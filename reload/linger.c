@@ -1,7 +1,7 @@
 #include "reload/linger.h"
 
+#include "config/clock.h"
 #include "config/log.h"
-#include "reload/clock.h"
 #include "reload/sockdiag.h"
 #include "reload/steering.h"
 

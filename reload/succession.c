@@ -1,8 +1,8 @@
 #include "reload/succession.h"
 
+#include "config/clock.h"
 #include "config/log.h"
 #include "reload/channel.h"
-#include "reload/clock.h"
 #include "reload/inheritance.h"
 
 #include <stdio.h>

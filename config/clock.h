@@ -1,6 +1,6 @@
-/* The main loop's clock. */
-#ifndef RPPROXY_RELOAD_CLOCK_H
-#define RPPROXY_RELOAD_CLOCK_H
+/* Time as the main loop and the ledgers count it; a worker has worker_now(). */
+#ifndef RPPROXY_CONFIG_CLOCK_H
+#define RPPROXY_CONFIG_CLOCK_H
 
 #include <stdint.h>
 #include <sys/time.h>
