@@ -57,9 +57,19 @@ void end_close(struct end *end, struct poller *poller, struct carrier *carrier, 
     end->readable = end->writable = end->hung_up = end->spoken_to = end->shared = false;
 }
 
+void end_look(struct end *end)
+{
+    uint64_t received;
+    if (!end->first_out || end->thorough || end->closed)
+        return;
+    end->closed = socket_is_closed(end->fd, &received);
+    if (end->closed && received == end->received)
+        end->ended = true;
+}
+
 bool end_disconnect(struct end *end)
 {
-    return end->first_out && end->ended && socket_disconnect(end->fd);
+    return end->closed && end->ended && socket_disconnect(end->fd) == 0;
 }
 
 void end_renew(struct end *end, struct poller *poller)

@@ -46,6 +46,7 @@ struct end {
     bool spoken_to : 1; /* something was sent */
     bool shared : 1;    /* another process may have the descriptor, too: closing is not enough */
     bool first_out : 1; /* the end of its peer's stream was sent before its own had come */
+    bool closed : 1;    /* so has its own, and the kernel owes the other side nothing more */
 };
 
 /* What kind of socket an end gets. */
@@ -88,6 +89,11 @@ static inline bool end_is_owed(const struct end *end)
     return end->unsent || end->pipe;
 }
 
+/* Both streams are over, the kernel says, and not by a reset. Where we ended first it is likely to
+ * hold nothing but the other end: a look finds that as well as a receive does, and says at the same
+ * time whether the socket can be kept. */
+void end_look(struct end *end);
+
 /* Takes over what the poller said. */
 static inline void end_note(struct end *end, uint32_t events)
 {
@@ -101,6 +107,8 @@ static inline void end_note(struct end *end, uint32_t events)
     /* Nor does an error, or what lies behind urgent data, at which a read stops short. */
     if (events & (EPOLLERR | EPOLLPRI))
         end->readable = end->thorough = true;
+    if (events & EPOLLHUP)
+        end_look(end);
 }
 
 enum relay {

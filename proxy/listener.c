@@ -7,9 +7,23 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-/* An accept(2) that finds nothing costs as much as one that finds something, so one is accepted a
- * turn, and more only in turns in which so many events share the cost of the wait. */
-#define EVENTS_PER_ACCEPT 16
+/* An accept(2) that finds nothing costs as much as one that finds something, and so does a turn
+ * that is made for one connection. So one is accepted a turn; of a listener that rings turn after
+ * turn twice as many each time, up to this, until an accept finds nothing. */
+#define ACCEPTS_MAX 16
+
+static int accepts_now(struct listener *listener)
+{
+    unsigned turn = listener->worker->poller.turn;
+    if (listener->shared || turn != listener->rang_in + 1)
+        listener->accepts = 0;
+    listener->rang_in = turn;
+    if (listener->accepts == 0)
+        listener->accepts = 1;
+    else if (listener->accepts < ACCEPTS_MAX)
+        listener->accepts *= 2;
+    return listener->accepts;
+}
 
 static void on_readable(struct watch *watch, uint32_t events)
 {
@@ -17,7 +31,8 @@ static void on_readable(struct watch *watch, uint32_t events)
     struct listener *listener =
         (struct listener *)((char *)watch - offsetof(struct listener, watch));
     /* Level-triggered: what is left rings again. */
-    (void)listener_accept(listener, 1 + listener->worker->poller.count / EVENTS_PER_ACCEPT);
+    if (!listener_accept(listener, accepts_now(listener)))
+        listener->accepts = 0;
 }
 
 int listener_add(struct worker *worker, int fd, bool shared, struct frontend *frontend,

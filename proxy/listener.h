@@ -28,8 +28,10 @@ struct listener {
     const struct bind_conf *bind;
     struct limit *waiting_for; /* is full, and wakes the worker; NULL: none */
     int fd;
-    bool shared;  /* other workers, of this process or another, watch the same socket */
-    bool watched; /* the poller tells us */
+    bool shared;      /* other workers, of this process or another, watch the same socket */
+    bool watched;     /* the poller tells us */
+    unsigned rang_in; /* the last turn of the poller in which it had connections */
+    int accepts;      /* as many were allowed then; 0: and it had fewer */
     TAILQ_ENTRY(listener) link;
 };
 

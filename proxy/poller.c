@@ -10,6 +10,7 @@ int poller_open(struct poller *poller)
     if (poller->fd < 0)
         return errno;
     poller->count = poller->next = 0;
+    poller->turn = 0;
     poller->shared = false;
     pthread_mutex_init(&poller->lock, NULL);
     return 0;
@@ -59,6 +60,7 @@ void poller_share(struct poller *poller, bool shared)
 
 void poller_turn(struct poller *poller, int timeout)
 {
+    poller->turn++;
     poller->count = epoll_wait(poller->fd, poller->events, POLLER_BATCH, timeout);
     for (poller->next = 0; poller->next < poller->count;) {
         const struct epoll_event *event = &poller->events[poller->next++];

@@ -21,6 +21,7 @@ struct watch {
 
 struct poller {
     int fd;
+    unsigned turn;   /* counts them */
     int count, next; /* of events: as many in this turn, and the first that is not told yet */
     pthread_mutex_t lock;
     bool shared; /* under the lock */

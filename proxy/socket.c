@@ -3,8 +3,8 @@
 #include "config/congestion.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
-#include <stdint.h>
+#include <linux/tcp.h>
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -98,13 +98,23 @@ int socket_connect_again(int fd, const struct address *address)
     return error == EINPROGRESS ? 0 : error;
 }
 
-bool socket_disconnect(int fd)
+int socket_disconnect(int fd)
 {
     const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
-    uint8_t state; /* the first member of struct tcp_info; the rest is not asked for */
-    socklen_t length = sizeof state;
-    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &length) == 0 && state == TCP_CLOSE &&
-           connect(fd, &nobody, sizeof nobody) == 0;
+    return connect(fd, &nobody, sizeof nobody) == 0 ? 0 : errno;
+}
+
+/* TCP_CLOSE of netinet/tcp.h, whose struct tcp_info is the shorter one. */
+enum { STATE_CLOSE = 7 };
+
+bool socket_is_closed(int fd, uint64_t *received)
+{
+    struct tcp_info info;
+    socklen_t length = offsetof(struct tcp_info, tcpi_bytes_received) + sizeof *received;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) || info.tcpi_state != STATE_CLOSE)
+        return false;
+    *received = info.tcpi_bytes_received - 1; /* the kernel counts the end for one */
+    return true;
 }
 
 bool socket_is_shortage(int error)

@@ -5,6 +5,7 @@
 #include "config/address.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Opens and binds, but does not listen on, a non-blocking, close-on-exec socket for clients.
  * TCP: SO_REUSEADDR, SO_REUSEPORT and IPV6_V6ONLY; TCP_NODELAY and SO_KEEPALIVE are set here
@@ -36,10 +37,15 @@ int socket_connect(const struct address *address, int *error) __attribute__((war
 int socket_connect_again(int fd, const struct address *address) __attribute__((warn_unused_result));
 
 /* Makes a TCP socket connected to nobody, with its options and its place in epoll kept, as
- * connect(2) does for AF_UNSPEC; its local port is free again. Only where nothing is cut short by
- * it: all that was sent, and the end of it, has been acknowledged, and the peer's end has come
- * (TIME-WAIT, which the kernel keeps apart from the socket). False: nothing was done. */
-bool socket_disconnect(int fd) __attribute__((warn_unused_result));
+ * connect(2) does for AF_UNSPEC; its local port is free again. Only for one that
+ * socket_is_closed(): another is reset by it. Returns 0 or an errno value. */
+int socket_disconnect(int fd) __attribute__((warn_unused_result));
+
+/* True: a TCP connection is over, and nothing is cut short if its socket is forgotten: all that was
+ * sent, and the end of it, has been acknowledged, and the peer's end has come (TIME-WAIT, which the
+ * kernel keeps apart from the socket). *received: bytes of data that have come over it since it was
+ * opened, whether anybody has read them or not (tcpi_bytes_received, RFC 4898). */
+bool socket_is_closed(int fd, uint64_t *received) __attribute__((warn_unused_result));
 
 /* An error of connecting that says nothing of the server: we are short of descriptors, memory or
  * local ports, or a Unix socket's backlog is full. */

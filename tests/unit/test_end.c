@@ -168,18 +168,49 @@ START_TEST(the_socket_of_a_session_that_is_over_connects_again)
 }
 END_TEST
 
-/* Its peer has said everything, and has not read everything. */
+/* Both have said everything, and the server has not read everything. */
 START_TEST(a_socket_with_bytes_on_their_way_is_not_disconnected)
 {
     static char bytes[64 * 1024];
-    shutdown(server, SHUT_WR);
-    while (send(client, bytes, sizeof bytes, MSG_DONTWAIT) > 0) {
+    uint64_t received;
+    while (!end_is_owed(&far_end)) {
+        (void)send(client, bytes, sizeof bytes, MSG_DONTWAIT);
         turn();
         ck_assert_int_ne(relay(&near_end, &carrier), RELAY_FROM_FAILED);
     }
+    shutdown(client, SHUT_WR);
+    while (!far_end.shut) {
+        if (end_is_owed(&far_end))
+            ck_assert_int_gt(recv(server, bytes, sizeof bytes, 0), 0);
+        poller_turn(&poller, 1);
+        ck_assert_int_ne(relay(&near_end, &carrier), RELAY_FROM_FAILED);
+    }
+    ck_assert(far_end.first_out);
+    shutdown(server, SHUT_WR);
     until_ended(&far_end);
-    ck_assert(!socket_disconnect(far_end.fd));
+    ck_assert(end_pair_done(&near_end));
+    ck_assert(!socket_is_closed(far_end.fd, &received));
+    ck_assert(!end_disconnect(&far_end));
     ck_assert_int_eq(recv(server, bytes, 1, 0), 1);
+}
+END_TEST
+
+/* A look instead of a receive must not miss what came with the end. */
+START_TEST(the_last_bytes_of_a_connection_that_we_ended_are_not_missed)
+{
+    char text[8];
+    shutdown(client, SHUT_WR);
+    until_ended(&near_end);
+    ck_assert(far_end.first_out);
+    ck_assert_int_eq(send(server, "bye", 3, 0), 3);
+    close(server);
+    while (!far_end.closed)
+        poller_turn(&poller, -1);
+    until_ended(&far_end);
+    ck_assert_int_eq(recv(client, text, 3, MSG_WAITALL), 3);
+    ck_assert_mem_eq(text, "bye", 3);
+    ck_assert(end_disconnect(&far_end));
+    server = dup(client);
 }
 END_TEST
 
@@ -417,6 +448,7 @@ Suite *end_suite(void)
     tcase_add_test(tcase, the_second_message_to_a_server_is_not_delayed);
     tcase_add_test(tcase, the_socket_of_a_session_that_is_over_connects_again);
     tcase_add_test(tcase, a_socket_with_bytes_on_their_way_is_not_disconnected);
+    tcase_add_test(tcase, the_last_bytes_of_a_connection_that_we_ended_are_not_missed);
     tcase_add_test(tcase, bulk_goes_through_a_pipe_that_is_given_back);
     tcase_add_test(tcase, a_pipe_with_bytes_in_it_goes_with_its_end);
     tcase_add_test(tcase, without_a_pipe_bulk_is_copied);
