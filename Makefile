@@ -16,8 +16,7 @@ say  = @printf '  %-5s %s\n' $(1) $(2)
 
 PACKAGES  := libevent inih libcap-ng jansson libxxhash
 ifeq ($(shell pkg-config --exists libsystemd 2>/dev/null && echo yes),yes)
-PACKAGES  += libsystemd
-DEFINES   += -DHAVE_LIBSYSTEMD
+DEFINES   += -DHAVE_LIBSYSTEMD # loaded at run time: config/systemd.h
 endif
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \

@@ -1,5 +1,7 @@
 #include "config/log.h"
 
+#include "config/systemd.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -15,11 +17,6 @@
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
-
-#ifdef HAVE_LIBSYSTEMD
-#define SD_JOURNAL_SUPPRESS_LOCATION
-#include <systemd/sd-journal.h>
-#endif
 
 /* A line is cut here, and at most one write(2) is this long: under PIPE_BUF it reaches a pipe
  * whole, unmixed with the lines of another generation that shares it. */
@@ -196,12 +193,8 @@ static bool write_bytes(int fd, const char *bytes, size_t length, const struct t
 /* Writes one line to a target that takes lines, not bytes. */
 static bool send_line(enum log_target target, int level, const char *body, int length)
 {
-#ifdef HAVE_LIBSYSTEMD
     if (target == LOG_TO_JOURNAL)
-        return sd_journal_send("MESSAGE=%.*s", length, body, "PRIORITY=%i", priorities[level],
-                               "SYSLOG_IDENTIFIER=rpproxy", NULL) == 0;
-#endif
-    (void)target;
+        return systemd_journal(body, length, priorities[level]) == 0;
     syslog(priorities[level], "%.*s", length, body);
     return true;
 }
@@ -424,13 +417,12 @@ int log_open(enum log_target target, const char *path, enum log_level level)
     } else if (target == LOG_TO_SYSLOG) {
         openlog("rpproxy", LOG_PID | LOG_NDELAY, LOG_DAEMON);
     } else if (target == LOG_TO_JOURNAL) {
-#ifdef HAVE_LIBSYSTEMD
+        int failure = systemd_load();
+        if (failure)
+            return failure;
         /* sd_journal_send() succeeds without a journal, and the line is gone. */
         if (access("/run/systemd/journal/socket", W_OK) != 0)
             return errno;
-#else
-        return ENOSYS;
-#endif
     }
     pthread_mutex_lock(&logger.lock);
     install(sink);
