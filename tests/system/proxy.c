@@ -157,6 +157,14 @@ void proxy_reload_by_signal(struct proxy *proxy, int signal)
     ck_assert_int_ne(proxy->pid, before);
 }
 
+void proxy_follow(struct proxy *proxy)
+{
+    struct status status;
+    ck_assert_msg(proxy_status(proxy, &status), "the proxy does not tell its status");
+    proxy->pid = status.pid;
+    proxy->generation = status.generation;
+}
+
 static bool alone(void *argument)
 {
     struct status status;

@@ -52,6 +52,9 @@ void proxy_reload(struct proxy *proxy);
 /* The same by a signal (SIGUSR2, SIGHUP): waits until another generation is active. */
 void proxy_reload_by_signal(struct proxy *proxy, int signal);
 
+/* Follows to whichever generation is active. */
+void proxy_follow(struct proxy *proxy);
+
 /* Waits until the active process is the only generation left. */
 void proxy_wait_drained(struct proxy *proxy);
 

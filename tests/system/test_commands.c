@@ -1,10 +1,9 @@
 /* The commands and the signals: what they do, say and return. */
 #include "churn.h"
 #include "harness.h"
-#include "net.h"
 #include "origin.h"
-#include "proxy.h"
 #include "scenarios.h"
+#include "scene.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,55 +13,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* A proxy in front of a server that is this test. */
-struct scene {
-    struct proxy proxy;
-    struct endpoint front;
-    uint16_t port, server_port;
-    int listener, client, server;
-};
-
-static void scene_prepare(struct scene *scene, const char *options)
-{
-    scene->port = port_reserve(getuid());
-    scene->front = endpoint_loopback(scene->port);
-    scene->listener = listen_loopback(&scene->server_port);
-    proxy_init(&scene->proxy, "proxy");
-    proxy_configure(&scene->proxy,
-                    "%s[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n", options,
-                    scene->port, scene->server_port);
-}
-
-static void scene_start(struct scene *scene, const char *options)
-{
-    scene_prepare(scene, options);
-    proxy_start(&scene->proxy);
-}
-
-static void session_open(struct scene *scene)
-{
-    scene->client = connect_to(&scene->front);
-    scene->server = accept_from(scene->listener);
-}
-
-static void session_works(const struct scene *scene)
-{
-    char bytes[6];
-    send_all(scene->client, "there", 6);
-    receive_exactly(scene->server, bytes, 6);
-    ck_assert_str_eq(bytes, "there");
-    send_all(scene->server, "back!", 6);
-    receive_exactly(scene->client, bytes, 6);
-    ck_assert_str_eq(bytes, "back!");
-}
-
-static void session_close(const struct scene *scene)
-{
-    close(scene->client);
-    expect_eof(scene->server);
-    close(scene->server);
-}
 
 static void expect_refused(const struct endpoint *where)
 {
@@ -114,7 +64,8 @@ END_TEST
 START_TEST(check)
 {
     struct scene scene;
-    scene_prepare(&scene, "");
+    scene_init(&scene);
+    scene_configure(&scene, "", "");
     struct outcome outcome;
     char line[PATH_MAX + 64];
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "check", NULL), 0);
@@ -137,7 +88,8 @@ END_TEST
 START_TEST(nobody_answers)
 {
     struct scene scene;
-    scene_prepare(&scene, "");
+    scene_init(&scene);
+    scene_configure(&scene, "", "");
     static const char *const commands[] = {"reload", "status", "config", "stop"};
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         struct outcome outcome;
@@ -153,8 +105,8 @@ END_TEST
 START_TEST(status)
 {
     struct scene scene;
-    scene_start(&scene, "drain = wait\nworkers = 1\n");
-    session_open(&scene);
+    scene_start(&scene, "drain = wait\nworkers = 1\n", "");
+    struct session session = session_open(&scene);
     struct status now;
     ck_assert(proxy_status(&scene.proxy, &now));
     ck_assert_int_eq(now.pid, scene.proxy.pid);
@@ -185,8 +137,8 @@ START_TEST(status)
     ck_assert_msg(strstr(outcome.out, pid) != NULL, "status says: %s", outcome.out);
     run(&outcome, proxy_binary(), "status", "-s", scene.proxy.control, NULL);
     ck_assert_int_eq(outcome.code, 0);
-    session_works(&scene);
-    session_close(&scene);
+    session_works(&session);
+    session_close(&session);
     wait_gone(first);
     proxy_wait_drained(&scene.proxy);
     proxy_stop(&scene.proxy);
@@ -197,14 +149,14 @@ END_TEST
 START_TEST(stop_waits_for_sessions)
 {
     struct scene scene;
-    scene_start(&scene, "");
-    session_open(&scene);
+    scene_start(&scene, "", "");
+    struct session session = session_open(&scene);
     const char *argv[] = {proxy_binary(), "stop", "-f", scene.proxy.file, NULL};
     pid_t stop = program_start(&(struct program){.argv = argv});
     wait_until(refuses, &scene, "a stopping proxy refuses clients");
     ck_assert(process_alive(stop));
-    session_works(&scene);
-    session_close(&scene);
+    session_works(&session);
+    session_close(&session);
     ck_assert_int_eq(wait_gone(stop), 0);
     ck_assert_int_eq(wait_gone(scene.proxy.pid), 0);
     expect_refused(&scene.front);
@@ -214,12 +166,12 @@ END_TEST
 START_TEST(stop_runs_out_of_time)
 {
     struct scene scene;
-    scene_start(&scene, "stop-timeout = 3s\n");
-    session_open(&scene);
+    scene_start(&scene, "stop-timeout = 3s\n", "");
+    struct session session = session_open(&scene);
     struct outcome outcome;
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "stop", "--timeout", "100ms", NULL), 6);
     char byte;
-    ck_assert_int_le((int)recv(scene.client, &byte, 1, 0), 0);
+    ck_assert_int_le((int)recv(session.client, &byte, 1, 0), 0);
     wait_gone(scene.proxy.pid);
     ck_assert_uint_eq(orphans_failed(), 0);
 }
@@ -270,27 +222,27 @@ END_TEST
 START_TEST(sigterm_twice)
 {
     struct scene scene;
-    scene_start(&scene, "");
-    session_open(&scene);
+    scene_start(&scene, "", "");
+    struct session session = session_open(&scene);
     kill(scene.proxy.pid, SIGTERM);
     wait_until(refuses, &scene, "a stopping proxy refuses clients");
-    session_works(&scene);
+    session_works(&session);
     kill(scene.proxy.pid, SIGTERM);
     wait_gone(scene.proxy.pid);
     char byte;
-    ck_assert_int_le((int)recv(scene.client, &byte, 1, 0), 0);
+    ck_assert_int_le((int)recv(session.client, &byte, 1, 0), 0);
 }
 END_TEST
 
 START_TEST(sigint)
 {
     struct scene scene;
-    scene_start(&scene, "");
-    session_open(&scene);
+    scene_start(&scene, "", "");
+    struct session session = session_open(&scene);
     kill(scene.proxy.pid, SIGINT);
     wait_gone(scene.proxy.pid);
     char byte;
-    ck_assert_int_le((int)recv(scene.client, &byte, 1, 0), 0);
+    ck_assert_int_le((int)recv(session.client, &byte, 1, 0), 0);
     expect_refused(&scene.front);
 }
 END_TEST
@@ -298,8 +250,8 @@ END_TEST
 START_TEST(stop_ends_draining_generations_too)
 {
     struct scene scene;
-    scene_start(&scene, "drain = wait\nstop-timeout = 2s\n");
-    session_open(&scene);
+    scene_start(&scene, "drain = wait\nstop-timeout = 2s\n", "");
+    struct session session = session_open(&scene);
     pid_t first = scene.proxy.pid;
     proxy_reload(&scene.proxy);
     struct outcome outcome;
@@ -307,15 +259,15 @@ START_TEST(stop_ends_draining_generations_too)
     wait_gone(scene.proxy.pid);
     wait_gone(first);
     char byte;
-    ck_assert_int_le((int)recv(scene.client, &byte, 1, 0), 0);
+    ck_assert_int_le((int)recv(session.client, &byte, 1, 0), 0);
 }
 END_TEST
 
 START_TEST(reload_waits_for_the_drain)
 {
     struct scene scene;
-    scene_start(&scene, "drain = wait\n");
-    session_open(&scene);
+    scene_start(&scene, "drain = wait\n", "");
+    struct session session = session_open(&scene);
     pid_t first = scene.proxy.pid;
     struct outcome outcome;
     int code = proxy_command(&scene.proxy, &outcome, "reload", "--wait=drained", "--timeout",
@@ -326,11 +278,11 @@ START_TEST(reload_waits_for_the_drain)
     ck_assert(proxy_status(&scene.proxy, &now));
     ck_assert_uint_eq(now.generation, 2);
     scene.proxy.pid = now.pid;
-    session_works(&scene);
-    session_close(&scene);
+    session_works(&session);
+    session_close(&session);
     wait_gone(first);
 
-    session_open(&scene);
+    session = session_open(&scene);
     const char *argv[] = {proxy_binary(), "reload", "-f", scene.proxy.file, "--wait=drained", NULL};
     pid_t reload = program_start(&(struct program){.argv = argv});
     scene.proxy.generation = 2;
@@ -338,8 +290,8 @@ START_TEST(reload_waits_for_the_drain)
         ck_assert(proxy_status(&scene.proxy, &now));
     } while (now.generation == 2);
     ck_assert(process_alive(reload));
-    session_works(&scene);
-    session_close(&scene);
+    session_works(&session);
+    session_close(&session);
     ck_assert_int_eq(wait_gone(reload), 0);
     wait_gone(scene.proxy.pid);
     scene.proxy.pid = now.pid;
@@ -350,13 +302,13 @@ END_TEST
 START_TEST(drain_timeout)
 {
     struct scene scene;
-    scene_start(&scene, "drain = wait\ndrain-timeout = 1s\n");
-    session_open(&scene);
+    scene_start(&scene, "drain = wait\ndrain-timeout = 1s\n", "");
+    struct session session = session_open(&scene);
     pid_t first = scene.proxy.pid;
     proxy_reload(&scene.proxy);
-    session_works(&scene);
+    session_works(&session);
     char byte;
-    ck_assert_int_le((int)recv(scene.client, &byte, 1, 0), 0);
+    ck_assert_int_le((int)recv(session.client, &byte, 1, 0), 0);
     ck_assert_int_eq(wait_gone(first) > 0, 0);
     proxy_stop(&scene.proxy);
 }
@@ -365,14 +317,12 @@ END_TEST
 START_TEST(max_generations)
 {
     struct scene scene;
-    scene_start(&scene, "drain = wait\nmax-generations = 2\n");
-    int clients[4], servers[4];
+    scene_start(&scene, "drain = wait\nmax-generations = 2\n", "");
+    struct session sessions[4];
     pid_t pids[4];
     for (unsigned i = 0; i < 4; i++) {
-        session_open(&scene);
-        session_works(&scene);
-        clients[i] = scene.client;
-        servers[i] = scene.server;
+        sessions[i] = session_open(&scene);
+        session_works(&sessions[i]);
         pids[i] = scene.proxy.pid;
         proxy_reload(&scene.proxy);
     }
@@ -380,14 +330,12 @@ START_TEST(max_generations)
     for (unsigned i = 0; i < 2; i++) {
         wait_gone(pids[i]);
         char byte;
-        ck_assert_int_le((int)recv(clients[i], &byte, 1, 0), 0);
+        ck_assert_int_le((int)recv(sessions[i].client, &byte, 1, 0), 0);
     }
     for (unsigned i = 2; i < 4; i++) {
         ck_assert(process_alive(pids[i]));
-        scene.client = clients[i];
-        scene.server = servers[i];
-        session_works(&scene);
-        session_close(&scene);
+        session_works(&sessions[i]);
+        session_close(&sessions[i]);
     }
     ck_assert_uint_ge(file_mentions(scene.proxy.log, "max-generations"), 1);
     proxy_wait_drained(&scene.proxy);
@@ -398,11 +346,12 @@ END_TEST
 START_TEST(binary_replaced)
 {
     struct scene scene;
-    scene_prepare(&scene, "");
+    scene_init(&scene);
+    scene_configure(&scene, "", "");
     proxy_own_binary(&scene.proxy);
     proxy_start(&scene.proxy);
     for (unsigned i = 0; i < 3; i++) {
-        session_open(&scene);
+        struct session session = session_open(&scene);
         copy_file(proxy_binary(), scene.proxy.program, 0755);
         proxy_reload(&scene.proxy);
         char link[64];
@@ -411,8 +360,8 @@ START_TEST(binary_replaced)
         ck_assert_int_eq(stat(link, &running), 0);
         ck_assert_int_eq(stat(scene.proxy.program, &installed), 0);
         ck_assert_msg(running.st_ino == installed.st_ino, "the old binary runs");
-        session_works(&scene);
-        session_close(&scene);
+        session_works(&session);
+        session_close(&session);
     }
     proxy_wait_drained(&scene.proxy);
     proxy_stop(&scene.proxy);
@@ -424,7 +373,8 @@ END_TEST
 START_TEST(started_by_a_relative_path)
 {
     struct scene scene;
-    scene_prepare(&scene, "");
+    scene_init(&scene);
+    scene_configure(&scene, "", "");
     proxy_own_binary(&scene.proxy);
     const char *argv[] = {"./rpproxy", "-f", "proxy.ini", NULL};
     scene.proxy.pid = program_start(&(struct program){.argv = argv,
@@ -435,9 +385,9 @@ START_TEST(started_by_a_relative_path)
     for (unsigned i = 0; i < 3; i++) {
         proxy_reload(&scene.proxy);
     }
-    session_open(&scene);
-    session_works(&scene);
-    session_close(&scene);
+    struct session session = session_open(&scene);
+    session_works(&session);
+    session_close(&session);
     proxy_wait_drained(&scene.proxy);
     proxy_stop(&scene.proxy);
 }
@@ -455,7 +405,7 @@ START_TEST(log_file_reopened)
     test_path(log, "messages");
     test_path(moved, "messages.1");
     snprintf(options, sizeof options, "log = file:%s\n", log);
-    scene_start(&scene, options);
+    scene_start(&scene, options, "");
     wait_until(log_file_has_lines, log, "the log file has lines");
     ck_assert_int_eq(rename(log, moved), 0);
     kill(scene.proxy.pid, SIGUSR1);
@@ -528,7 +478,8 @@ START_TEST(notifications)
     struct manager manager;
     manager_open(&manager);
     struct scene scene;
-    scene_prepare(&scene, "");
+    scene_init(&scene);
+    scene_configure(&scene, "", "");
     scene.proxy.env = manager.env;
     proxy_launch(&scene.proxy);
     for (int64_t deadline = now_ms() + 30000; !manager_heard(&manager) && now_ms() < deadline;) {
@@ -538,13 +489,13 @@ START_TEST(notifications)
         skip_test("built without libsystemd");
     }
     /* What READY=1 says is so: it serves. */
-    session_open(&scene);
-    session_works(&scene);
+    struct session session = session_open(&scene);
+    session_works(&session);
     proxy_wait_serving(&scene.proxy);
     manager.said[0] = '\0';
     pid_t first = scene.proxy.pid;
     proxy_reload(&scene.proxy);
-    session_close(&scene);
+    session_close(&session);
     wait_gone(first);
     manager_listen(&manager);
     char text[64];

@@ -1,8 +1,8 @@
 /* When sessions are closed that have not ended by themselves. */
+#include "daemons.h"
 #include "harness.h"
-#include "net.h"
-#include "proxy.h"
 #include "scenarios.h"
+#include "scene.h"
 
 #include <jansson.h>
 #include <poll.h>
@@ -14,73 +14,41 @@
 /* Two frontends, "quick" and "slow", in front of servers that are this test. */
 enum { QUICK, SLOW };
 
-struct scene {
+struct fronts {
     struct proxy proxy;
-    struct endpoint fronts[2];
+    struct endpoint at[2];
     int listener;
 };
 
-static void scene_start(struct scene *scene, const char *global, const char *quick,
-                        const char *slow)
+static void fronts_start(struct fronts *fronts, const char *global, const char *quick,
+                         const char *slow)
 {
     uint16_t ports[2], server;
-    scene->listener = listen_loopback(&server);
+    fronts->listener = listen_loopback(&server);
     for (unsigned i = 0; i < 2; i++) {
         ports[i] = port_reserve(getuid());
-        scene->fronts[i] = endpoint_loopback(ports[i]);
+        fronts->at[i] = endpoint_loopback(ports[i]);
     }
-    proxy_init(&scene->proxy, "proxy");
-    proxy_configure(&scene->proxy,
+    proxy_init(&fronts->proxy, "proxy");
+    proxy_configure(&fronts->proxy,
                     "workers = 1\ndrain = wait\n%s[defaults]\naccess-log = yes\n"
                     "[frontend quick]\nbind = 127.0.0.1:%u\nbackend = app\n%s"
                     "[frontend slow]\nbind = 127.0.0.1:%u\nbackend = app\n%s"
                     "[backend app]\nserver = a 127.0.0.1:%u\n",
                     global, ports[QUICK], quick, ports[SLOW], slow, server);
-    proxy_start(&scene->proxy);
+    proxy_start(&fronts->proxy);
 }
 
-struct session {
-    int client, server;
-};
-
-static struct session session_open(const struct scene *scene, unsigned front)
+static struct session open_at(const struct fronts *fronts, unsigned front)
 {
-    struct session session = {.client = connect_to(&scene->fronts[front])};
-    session.server = accept_from(scene->listener);
-    return session;
-}
-
-static void session_works(const struct session *session)
-{
-    char bytes[6];
-    send_all(session->client, "there", 6);
-    receive_exactly(session->server, bytes, 6);
-    send_all(session->server, "back!", 6);
-    receive_exactly(session->client, bytes, 6);
-    ck_assert_str_eq(bytes, "back!");
-}
-
-static void session_close(const struct session *session)
-{
-    close(session->client);
-    expect_eof(session->server);
-    close(session->server);
-}
-
-/* Waits for it: a stream that was cut must not look complete. */
-static void session_is_cut(const struct session *session)
-{
-    expect_reset(session->client);
-    expect_reset(session->server);
-    close(session->client);
-    close(session->server);
+    return session_through(&fronts->at[front], fronts->listener);
 }
 
 /* The generation that drains, once it says until when; NULL before. */
-static json_t *draining(const struct scene *scene)
+static json_t *draining(const struct fronts *fronts)
 {
     struct outcome outcome;
-    ck_assert_int_eq(proxy_command(&scene->proxy, &outcome, "status", "--json", NULL), 0);
+    ck_assert_int_eq(proxy_command(&fronts->proxy, &outcome, "status", "--json", NULL), 0);
     json_t *status = json_loads(outcome.out, 0, NULL);
     json_t *oldest = json_array_get(json_object_get(status, "generations"), 0);
     json_t *found = json_object_get(oldest, "closes_in_ms") ? json_incref(oldest) : NULL;
@@ -97,66 +65,66 @@ static bool tells_its_deadline(void *argument)
 
 START_TEST(each_frontend_its_own)
 {
-    struct scene scene;
-    scene_start(&scene, "drain-timeout = 1s\n", "", "drain-timeout = 10h\n");
-    struct session quick = session_open(&scene, QUICK), slow = session_open(&scene, SLOW);
-    pid_t first = scene.proxy.pid;
-    proxy_reload(&scene.proxy);
+    struct fronts fronts;
+    fronts_start(&fronts, "drain-timeout = 1s\n", "", "drain-timeout = 10h\n");
+    struct session quick = open_at(&fronts, QUICK), slow = open_at(&fronts, SLOW);
+    pid_t first = fronts.proxy.pid;
+    proxy_reload(&fronts.proxy);
     session_is_cut(&quick);
     session_works(&slow);
-    wait_until(tells_its_deadline, &scene, "the draining generation tells its deadline");
-    json_t *generation = draining(&scene);
+    wait_until(tells_its_deadline, &fronts, "the draining generation tells its deadline");
+    json_t *generation = draining(&fronts);
     json_int_t left = json_integer_value(json_object_get(generation, "closes_in_ms"));
     ck_assert_int_gt(left, 1000);
     ck_assert_int_le(left, 36000000);
     json_decref(generation);
-    ck_assert_uint_eq(file_mentions(scene.proxy.log, "end=drain-timeout"), 1);
+    ck_assert_uint_eq(file_mentions(fronts.proxy.log, "end=drain-timeout"), 1);
     ck_assert_uint_eq(
-        file_mentions(scene.proxy.log, "frontend quick: 1 sessions have not ended in time"), 1);
+        file_mentions(fronts.proxy.log, "frontend quick: 1 sessions have not ended in time"), 1);
     session_close(&slow);
     wait_gone(first);
     ck_assert_uint_eq(
-        file_mentions(scene.proxy.log,
+        file_mentions(fronts.proxy.log,
                       "drained: 0 sessions were handed off, 1 ended by themselves, 1 were cut"),
         1);
-    proxy_stop(&scene.proxy);
+    proxy_stop(&fronts.proxy);
 }
 END_TEST
 
 /* For a stop other times count than for a reload, and none may be shorter by the other. */
 START_TEST(a_stop_has_times_of_its_own)
 {
-    struct scene scene;
-    scene_start(&scene, "drain-timeout = 1s\nstop-timeout = 10h\n", "stop-timeout = 1s\n", "");
-    struct session quick = session_open(&scene, QUICK), slow = session_open(&scene, SLOW);
-    const char *argv[] = {proxy_binary(), "stop", "-f", scene.proxy.file, NULL};
+    struct fronts fronts;
+    fronts_start(&fronts, "drain-timeout = 1s\nstop-timeout = 10h\n", "stop-timeout = 1s\n", "");
+    struct session quick = open_at(&fronts, QUICK), slow = open_at(&fronts, SLOW);
+    const char *argv[] = {proxy_binary(), "stop", "-f", fronts.proxy.file, NULL};
     pid_t stop = program_start(&(struct program){.argv = argv});
     session_is_cut(&quick);
     session_works(&slow);
     ck_assert(process_alive(stop));
     session_close(&slow);
-    wait_gone(scene.proxy.pid);
+    wait_gone(fronts.proxy.pid);
     int status = wait_gone(stop);
     ck_assert_int_eq(WEXITSTATUS(status), 6);
-    ck_assert_uint_eq(file_mentions(scene.proxy.log, "end=stopped"), 1);
+    ck_assert_uint_eq(file_mentions(fronts.proxy.log, "end=stopped"), 1);
 }
 END_TEST
 
 /* A stop brings the end of a drain nearer, never further away. */
 START_TEST(a_stop_during_a_drain)
 {
-    struct scene scene;
-    scene_start(&scene, "drain-timeout = 2s\nstop-timeout = 10h\n", "",
-                "drain-timeout = 10h\nstop-timeout = 1s\n");
-    struct session quick = session_open(&scene, QUICK), slow = session_open(&scene, SLOW);
-    pid_t first = scene.proxy.pid;
-    proxy_reload(&scene.proxy);
+    struct fronts fronts;
+    fronts_start(&fronts, "drain-timeout = 2s\nstop-timeout = 10h\n", "",
+                 "drain-timeout = 10h\nstop-timeout = 1s\n");
+    struct session quick = open_at(&fronts, QUICK), slow = open_at(&fronts, SLOW);
+    pid_t first = fronts.proxy.pid;
+    proxy_reload(&fronts.proxy);
     struct outcome outcome;
-    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "stop", NULL), 0);
+    ck_assert_int_eq(proxy_command(&fronts.proxy, &outcome, "stop", NULL), 0);
     session_is_cut(&quick);
     session_is_cut(&slow);
     wait_gone(first);
-    wait_gone(scene.proxy.pid);
+    wait_gone(fronts.proxy.pid);
 }
 END_TEST
 
@@ -166,19 +134,19 @@ enum { SESSIONS = 6, IDLE = 3 };
  */
 START_TEST(spread)
 {
-    struct scene scene;
+    struct fronts fronts;
     struct session sessions[SESSIONS];
-    scene_start(&scene, "drain-timeout = 12s\ndrain-spread = 12s\n", "", "");
+    fronts_start(&fronts, "drain-timeout = 12s\ndrain-spread = 12s\n", "", "");
     for (unsigned i = 0; i < SESSIONS; i++) {
-        sessions[i] = session_open(&scene, QUICK);
+        sessions[i] = open_at(&fronts, QUICK);
         session_works(&sessions[i]);
     }
     /* The idle ones are not those that were opened first. */
     for (unsigned i = 0; i < SESSIONS - IDLE; i++) {
         session_works(&sessions[i]);
     }
-    pid_t first = scene.proxy.pid;
-    proxy_reload(&scene.proxy);
+    pid_t first = fronts.proxy.pid;
+    proxy_reload(&fronts.proxy);
     for (unsigned i = SESSIONS - IDLE; i < SESSIONS; i++) {
         session_is_cut(&sessions[i]);
         for (unsigned j = i + 1; j < SESSIONS; j++) {
@@ -190,43 +158,36 @@ START_TEST(spread)
         session_close(&sessions[i]);
     }
     wait_gone(first);
-    ck_assert_uint_eq(file_mentions(scene.proxy.log, "end=drain-timeout"), IDLE);
-    ck_assert_uint_ge(file_mentions(scene.proxy.log, "are closed within 12s"), 1);
-    proxy_stop(&scene.proxy);
+    ck_assert_uint_eq(file_mentions(fronts.proxy.log, "end=drain-timeout"), IDLE);
+    ck_assert_uint_ge(file_mentions(fronts.proxy.log, "are closed within 12s"), 1);
+    proxy_stop(&fronts.proxy);
 }
 END_TEST
 
 /* Nobody is left when the time is over. */
 START_TEST(spread_to_its_end)
 {
-    struct scene scene;
+    struct fronts fronts;
     struct session sessions[SESSIONS];
-    scene_start(&scene, "drain-timeout = 3s\ndrain-spread = 1s\n", "", "");
+    fronts_start(&fronts, "drain-timeout = 3s\ndrain-spread = 1s\n", "", "");
     for (unsigned i = 0; i < SESSIONS; i++) {
-        sessions[i] = session_open(&scene, i % 2 ? QUICK : SLOW);
+        sessions[i] = open_at(&fronts, i % 2 ? QUICK : SLOW);
     }
-    pid_t first = scene.proxy.pid;
-    proxy_reload(&scene.proxy);
+    pid_t first = fronts.proxy.pid;
+    proxy_reload(&fronts.proxy);
     for (unsigned i = 0; i < SESSIONS; i++) {
         session_is_cut(&sessions[i]);
     }
     wait_gone(first);
     ck_assert_uint_eq(
-        file_mentions(scene.proxy.log,
+        file_mentions(fronts.proxy.log,
                       "drained: 0 sessions were handed off, 0 ended by themselves, 6 were cut"),
         1);
-    proxy_stop(&scene.proxy);
+    proxy_stop(&fronts.proxy);
 }
 END_TEST
 
 /* --- Redis --- */
-
-static bool redis_answers(void *argument)
-{
-    struct outcome outcome;
-    run(&outcome, "redis-cli", "-s", argument, "ping", NULL);
-    return strstr(outcome.out, "PONG") != NULL;
-}
 
 struct waiting {
     const char *socket;
@@ -257,15 +218,10 @@ START_TEST(consumers_of_a_queue)
     if (!program_exists("redis-server") || !program_exists("redis-cli")) {
         skip_test("no redis-server or no redis-cli");
     }
-    char socket[PATH_MAX], log[PATH_MAX], cut[PATH_MAX], served[PATH_MAX];
-    test_path(socket, "redis.sock");
-    test_path(log, "redis.log");
+    char socket[PATH_MAX], cut[PATH_MAX], served[PATH_MAX];
     test_path(cut, "cut.out");
     test_path(served, "served.out");
-    const char *argv[] = {"redis-server", "--port", "0",     "--unixsocket",   socket,
-                          "--save",       "",       "--dir", test_directory(), NULL};
-    pid_t server = program_start(&(struct program){.argv = argv, .out = log, .err = log});
-    wait_until(redis_answers, socket, "Redis answers");
+    pid_t server = redis_start(socket);
     uint16_t ports[2] = {port_reserve(getuid()), port_reserve(getuid())};
     struct proxy proxy;
     proxy_init(&proxy, "proxy");
@@ -289,8 +245,7 @@ START_TEST(consumers_of_a_queue)
     ck_assert_int_eq(wait_gone(slow), 0);
     ck_assert_uint_eq(file_mentions(served, "work"), 1);
     proxy_wait_drained(&proxy);
-    kill(server, SIGTERM);
-    wait_gone(server);
+    daemon_end(server, SIGTERM);
     proxy_stop(&proxy);
 }
 END_TEST

@@ -1,10 +1,9 @@
 /* Live sessions that move to the successor, and what is left when somebody dies meanwhile. */
 #include "churn.h"
 #include "harness.h"
-#include "net.h"
 #include "origin.h"
-#include "proxy.h"
 #include "scenarios.h"
+#include "scene.h"
 #include "streams.h"
 
 #include <dirent.h>
@@ -23,53 +22,6 @@ enum {
     MEGABYTE = 1 << 20,
     ROLLBACKS = 50
 };
-
-/* A proxy between the test's clients and the test's servers. */
-struct scene {
-    struct proxy proxy;
-    struct endpoint front;
-    int listener;
-    uint16_t port, server_port;
-};
-
-static void scene_start(struct scene *scene, const char *options)
-{
-    scene->listener = listen_loopback(&scene->server_port);
-    scene->port = port_reserve(getuid());
-    scene->front = endpoint_loopback(scene->port);
-    proxy_init(&scene->proxy, "proxy");
-    proxy_configure(&scene->proxy,
-                    "workers = 2\n%s[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
-                    options, scene->port, scene->server_port);
-    proxy_start(&scene->proxy);
-}
-
-struct line {
-    int client, server;
-};
-
-static struct line line_open(const struct scene *scene)
-{
-    struct line line;
-    line.client = connect_to(&scene->front);
-    line.server = accept_from(scene->listener);
-    return line;
-}
-
-static void line_works(const struct line *line)
-{
-    char byte = 'x';
-    send_all(line->client, &byte, 1);
-    receive_exactly(line->server, &byte, 1);
-    send_all(line->server, &byte, 1);
-    receive_exactly(line->client, &byte, 1);
-}
-
-static void line_close(const struct line *line)
-{
-    close(line->client);
-    close(line->server);
-}
 
 static void reload_and_wait(struct proxy *proxy)
 {
@@ -140,7 +92,7 @@ START_TEST(as_many_as_fit)
     unsigned most = most_sessions();
     struct streams *streams = streams_create();
     struct scene scene;
-    scene_start(&scene, "");
+    scene_start(&scene, "", "");
     uint16_t busy_port = port_reserve(getuid());
     struct endpoint busy_front = endpoint_loopback(busy_port);
     proxy_configure(&scene.proxy,
@@ -149,10 +101,10 @@ START_TEST(as_many_as_fit)
                     scene.port, scene.server_port, busy_port, streams_port(streams));
     reload_and_wait(&scene.proxy);
     unsigned busy = scaled(SESSIONS, 50), idle = scaled(most, 500) - busy;
-    struct line *lines = calloc(idle, sizeof *lines);
-    ck_assert_ptr_nonnull(lines);
+    struct session *sessions = calloc(idle, sizeof *sessions);
+    ck_assert_ptr_nonnull(sessions);
     for (unsigned i = 0; i < idle; i++)
-        lines[i] = line_open(&scene);
+        sessions[i] = session_open(&scene);
     streams_open(streams, &busy_front, busy);
     streams_wait_progress(streams, 5);
     (void)streams_pauses(streams);
@@ -172,10 +124,10 @@ START_TEST(as_many_as_fit)
     ck_assert_uint_eq(status.sessions, idle + busy);
     scene.proxy.pid = status.pid;
     for (unsigned i = 0; i < idle; i++) {
-        line_works(&lines[i]);
-        line_close(&lines[i]);
+        session_works(&sessions[i]);
+        session_close(&sessions[i]);
     }
-    free(lines);
+    free(sessions);
     streams_finish(streams);
     proxy_wait_drained(&scene.proxy);
     proxy_stop(&scene.proxy);
@@ -214,8 +166,8 @@ START_TEST(bytes_on_their_way)
 {
     char text[10];
     struct scene scene;
-    scene_start(&scene, "");
-    struct line stalled = line_open(&scene), half = line_open(&scene);
+    scene_start(&scene, "", "");
+    struct session stalled = session_open(&scene), half = session_open(&scene);
     size_t to_client = stuff(stalled.server, 1), to_server = stuff(stalled.client, 2);
     send_all(half.client, "last words", 10);
     ck_assert_int_eq(shutdown(half.client, SHUT_WR), 0);
@@ -227,13 +179,13 @@ START_TEST(bytes_on_their_way)
 
     expect_stuffing(stalled.client, 1, to_client);
     expect_stuffing(stalled.server, 2, to_server);
-    line_works(&stalled);
+    session_works(&stalled);
     send_all(half.server, "the answer", 10);
     receive_exactly(half.client, text, 10);
     close(half.server);
     expect_eof(half.client);
     close(half.client);
-    line_close(&stalled);
+    session_close(&stalled);
     proxy_wait_drained(&scene.proxy);
     proxy_stop(&scene.proxy);
 }
@@ -244,7 +196,7 @@ START_TEST(still_connecting)
 {
     enum { CLIENTS = 4 };
     struct scene scene;
-    scene_start(&scene, "");
+    scene_start(&scene, "", "");
     ck_assert_int_eq(listen(scene.listener, 0), 0);
     int clients[CLIENTS];
     for (unsigned i = 0; i < CLIENTS; i++) {
@@ -278,8 +230,8 @@ static void remove_server(const char *on_removed, bool lives)
     struct scene scene;
     char options[64];
     snprintf(options, sizeof options, "on-removed = %s\ndrain-timeout = 1s\n", on_removed);
-    scene_start(&scene, options);
-    struct line line = line_open(&scene);
+    scene_start(&scene, options, "");
+    struct session session = session_open(&scene);
     uint16_t other_port;
     int other = listen_loopback(&other_port);
     proxy_configure(&scene.proxy,
@@ -288,12 +240,11 @@ static void remove_server(const char *on_removed, bool lives)
                     options, scene.port, other_port);
     reload_and_wait(&scene.proxy);
     if (lives) {
-        line_works(&line);
+        session_works(&session);
+        session_close(&session);
     } else {
-        expect_reset(line.client);
-        expect_reset(line.server);
+        session_is_cut(&session);
     }
-    line_close(&line);
     close(other);
     proxy_wait_drained(&scene.proxy);
     proxy_stop(&scene.proxy);
@@ -323,13 +274,14 @@ END_TEST
 START_TEST(idle_time_goes_on)
 {
     struct scene scene;
-    scene_start(&scene, "[defaults]\nidle-timeout = 1s\n");
-    struct line line = line_open(&scene);
+    scene_start(&scene, "[defaults]\nidle-timeout = 1s\n", "");
+    struct session session = session_open(&scene);
     for (int i = 0; i < 3; i++)
         reload_and_wait(&scene.proxy);
-    expect_eof(line.client);
-    expect_eof(line.server);
-    line_close(&line);
+    expect_eof(session.client);
+    expect_eof(session.server);
+    close(session.client);
+    close(session.server);
     proxy_wait_drained(&scene.proxy);
     proxy_stop(&scene.proxy);
 }
@@ -396,7 +348,7 @@ END_TEST
 START_TEST(a_waiting_reload_hears_of_it)
 {
     struct scene scene;
-    scene_start(&scene, "probation = 10m\n");
+    scene_start(&scene, "probation = 10m\n", "");
     char path[PATH_MAX];
     const char *argv[] = {proxy_binary(), "reload", "-f", scene.proxy.file, "--wait=drained", NULL};
     pid_t reload =
@@ -418,8 +370,8 @@ END_TEST
 START_TEST(probation_ends_early)
 {
     struct scene scene;
-    scene_start(&scene, "probation = 10m\n");
-    struct line line = line_open(&scene);
+    scene_start(&scene, "probation = 10m\n", "");
+    struct session session = session_open(&scene);
     pid_t first = scene.proxy.pid;
     proxy_reload(&scene.proxy);
     pid_t second = scene.proxy.pid;
@@ -427,8 +379,8 @@ START_TEST(probation_ends_early)
     proxy_reload(&scene.proxy);
     wait_gone(first);
     ck_assert(process_alive(second));
-    line_works(&line);
-    line_close(&line);
+    session_works(&session);
+    session_close(&session);
     proxy_stop(&scene.proxy);
     wait_gone(second);
 }

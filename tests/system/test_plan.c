@@ -1,10 +1,9 @@
 /* What a reload would change, what the process runs, and how a reload or a stop goes on. */
 #include "churn.h"
 #include "harness.h"
-#include "net.h"
 #include "origin.h"
-#include "proxy.h"
 #include "scenarios.h"
+#include "scene.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,59 +16,6 @@
 #include <unistd.h>
 
 enum { MANY_SERVERS = 20000 };
-
-/* A proxy in front of a server that is this test. */
-struct scene {
-    struct proxy proxy;
-    struct endpoint front;
-    uint16_t port, server_port;
-    int listener;
-};
-
-static void scene_open(struct scene *scene)
-{
-    scene->port = port_reserve(getuid());
-    scene->front = endpoint_loopback(scene->port);
-    scene->listener = listen_loopback(&scene->server_port);
-    proxy_init(&scene->proxy, "proxy");
-}
-
-static void configure(const struct scene *scene, const char *global, const char *rest)
-{
-    proxy_configure(
-        &scene->proxy,
-        "workers = 2\ndrain = wait\n%s[frontend web]\nbind = 127.0.0.1:%u\nbackend = app\n"
-        "[backend app]\nserver = a 127.0.0.1:%u\n%s",
-        global, scene->port, scene->server_port, rest);
-}
-
-struct session {
-    int client, server;
-};
-
-static struct session session_open(const struct scene *scene)
-{
-    struct session session = {.client = connect_to(&scene->front)};
-    session.server = accept_from(scene->listener);
-    return session;
-}
-
-static void session_works(const struct session *session)
-{
-    char bytes[6];
-    send_all(session->client, "there", 6);
-    receive_exactly(session->server, bytes, 6);
-    send_all(session->server, "back!", 6);
-    receive_exactly(session->client, bytes, 6);
-    ck_assert_str_eq(bytes, "back!");
-}
-
-static void session_close(const struct session *session)
-{
-    close(session->client);
-    expect_eof(session->server);
-    close(session->server);
-}
 
 static void says(const char *text, const char *what)
 {
@@ -91,8 +37,8 @@ START_TEST(dry_run)
 {
     struct scene scene;
     struct outcome outcome;
-    scene_open(&scene);
-    configure(&scene, "", "server = b 127.0.0.1:1 weight=0\n");
+    scene_init(&scene);
+    scene_configure(&scene, "", "server = b 127.0.0.1:1 weight=0\n");
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--dry-run", NULL), 8);
     proxy_start(&scene.proxy);
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--dry-run", NULL), 0);
@@ -101,13 +47,13 @@ START_TEST(dry_run)
     struct session session = session_open(&scene);
     struct endpoint other = endpoint_loopback(port_reserve(getuid()));
     char added[128];
-    snprintf(added, sizeof added, "[frontend api]\nbind = 127.0.0.1:%u\nbackend = app\n",
+    snprintf(added, sizeof added, "[frontend api]\nbind = 127.0.0.1:%u\nbackend = main\n",
              ntohs(other.in.sin_port));
-    configure(&scene, "linger-timeout = 9s\n", added);
+    scene_configure(&scene, "linger-timeout = 9s\n", added);
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--dry-run", NULL), 0);
     says(outcome.out, "global: linger-timeout: 5s -> 9s\n");
     says(outcome.out, "frontend api: added\n");
-    says(outcome.out, "server app/b: removed\n");
+    says(outcome.out, "server main/b: removed\n");
     says(outcome.out, "\n1 sessions: ");
     ck_assert_msg(try_connect(&other) < 0 && errno == ECONNREFUSED, "something listens already");
     run(&outcome, proxy_binary(), "reload", "-s", scene.proxy.control, "--dry-run", NULL);
@@ -131,20 +77,20 @@ START_TEST(dry_run_under_load)
 {
     struct origin *origin = origin_start(ORIGIN_ANSWER);
     struct scene scene;
-    scene_open(&scene);
+    scene_init(&scene);
     scene.server_port = origin_port(origin);
-    configure(&scene, "", "");
+    scene_configure(&scene, "", "");
     proxy_start(&scene.proxy);
     uint16_t port = scene.port;
     scene.port = port_reserve(getuid());
-    configure(&scene, "", "");
+    scene_configure(&scene, "", "");
     struct churn *churn =
         churn_start(&(struct churn_options){.target = endpoint_loopback(port), .in_flight = 50});
     for (unsigned i = 0; i < scaled(50, 5); i++) {
         struct outcome outcome;
         churn_wait(churn, churn_ended(churn) + 20);
         ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--dry-run", NULL), 0);
-        says(outcome.out, "of frontend web: removed\n");
+        says(outcome.out, "of frontend main: removed\n");
     }
     churn_stop_clean(churn, "dry runs under load");
     proxy_stop(&scene.proxy);
@@ -156,14 +102,14 @@ START_TEST(dry_run_with_the_variables_of_the_process)
 {
     struct scene scene;
     struct outcome outcome;
-    scene_open(&scene);
+    scene_init(&scene);
     const char *env[] = {"WAIT=7s", NULL};
     scene.proxy.env = env;
-    configure(&scene, "linger-timeout = ${WAIT}\n", "");
+    scene_configure(&scene, "linger-timeout = ${WAIT}\n", "");
     proxy_start(&scene.proxy);
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--dry-run", NULL), 0);
     says(outcome.out, "would change nothing");
-    configure(&scene, "linger-timeout = ${WAIT}\nready-timeout = ${WAIT}\n", "");
+    scene_configure(&scene, "linger-timeout = ${WAIT}\nready-timeout = ${WAIT}\n", "");
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--dry-run", NULL), 0);
     says(outcome.out, "global: ready-timeout: 1m -> 7s\n");
     proxy_stop(&scene.proxy);
@@ -175,10 +121,8 @@ START_TEST(config_is_what_runs)
     struct scene scene;
     struct outcome outcome, check;
     char file[PATH_MAX];
-    scene_open(&scene);
-    configure(&scene, "drain-timeout = 10m\n", "");
-    proxy_start(&scene.proxy);
-    configure(&scene, "drain-timeout = 11m\n", "");
+    scene_start(&scene, "drain = wait\ndrain-timeout = 10m\n", "");
+    scene_configure(&scene, "drain = wait\ndrain-timeout = 11m\n", "");
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "config", NULL), 0);
     says(outcome.out, "\ndrain-timeout = 10m\n");
     write_file(test_path(file, "running.ini"), 0644, "%s", outcome.out);
@@ -217,13 +161,13 @@ START_TEST(large_config)
     char *servers;
     size_t length;
     unsigned count = scaled(MANY_SERVERS, 2000);
-    scene_open(&scene);
+    scene_init(&scene);
     FILE *file = open_memstream(&servers, &length);
     for (unsigned i = 0; i < count; i++) {
         fprintf(file, "server = s%u 127.0.0.1:%u weight=1\n", i, i % 60000 + 1);
     }
     fclose(file);
-    configure(&scene, "", servers);
+    scene_configure(&scene, "", servers);
     free(servers);
     proxy_start(&scene.proxy);
     const char *argv[] = {proxy_binary(), "config", "-f", scene.proxy.file, NULL};
@@ -251,28 +195,18 @@ static void in_order(const char *text, const char *const *words)
     }
 }
 
-static void follow_reload(struct scene *scene)
-{
-    struct status status;
-    ck_assert(proxy_status(&scene->proxy, &status));
-    scene->proxy.pid = status.pid;
-    scene->proxy.generation = status.generation;
-}
-
 START_TEST(steps)
 {
     static const char *const words[] = {"launched: pid ", "ready: pid ", "serving: pid ", NULL};
     struct scene scene;
     struct outcome outcome;
-    scene_open(&scene);
-    configure(&scene, "", "");
-    proxy_start(&scene.proxy);
+    scene_start(&scene, "", "");
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", NULL), 0);
     ck_assert_str_eq(outcome.err, "");
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "-v", NULL), 0);
     in_order(outcome.err, words);
     ck_assert_int_eq(strncmp(outcome.out, "reloaded: ", 10), 0);
-    follow_reload(&scene);
+    proxy_follow(&scene.proxy);
     proxy_wait_drained(&scene.proxy);
     proxy_stop(&scene.proxy);
 }
@@ -312,9 +246,7 @@ START_TEST(steps_on_a_terminal)
                                         NULL};
     struct scene scene;
     char text[8192] = "";
-    scene_open(&scene);
-    configure(&scene, "", "");
-    proxy_start(&scene.proxy);
+    scene_start(&scene, "drain = wait\n", "");
     pid_t first = scene.proxy.pid;
     struct session one = session_open(&scene), two = session_open(&scene);
     int terminal = terminal_open();
@@ -329,7 +261,7 @@ START_TEST(steps_on_a_terminal)
     in_order(text, words);
     wait_gone(first);
     close(terminal);
-    follow_reload(&scene);
+    proxy_follow(&scene.proxy);
     proxy_stop(&scene.proxy);
 }
 END_TEST
@@ -348,9 +280,7 @@ START_TEST(status_watched)
 {
     struct scene scene;
     char out[PATH_MAX], err[PATH_MAX];
-    scene_open(&scene);
-    configure(&scene, "", "");
-    proxy_start(&scene.proxy);
+    scene_start(&scene, "", "");
     test_path(out, "watch.out");
     test_path(err, "watch.err");
     const char *argv[] = {proxy_binary(), "status", "-f", scene.proxy.file,
@@ -373,9 +303,7 @@ START_TEST(status_watched_on_a_terminal)
                                         NULL};
     struct scene scene;
     char text[16384] = "";
-    scene_open(&scene);
-    configure(&scene, "", "");
-    proxy_start(&scene.proxy);
+    scene_start(&scene, "", "");
     int terminal = terminal_open();
     const char *argv[] = {proxy_binary(), "status", "-f", scene.proxy.file, "--watch", NULL};
     pid_t watch = program_start(&(struct program){.argv = argv, .out = ptsname(terminal)});
@@ -409,15 +337,13 @@ START_TEST(last_reload)
     struct scene scene;
     struct outcome outcome;
     char text[64];
-    scene_open(&scene);
-    configure(&scene, "", "");
-    proxy_start(&scene.proxy);
+    scene_start(&scene, "", "");
     pid_t first = scene.proxy.pid;
     proxy_reload(&scene.proxy);
     snprintf(text, sizeof text, "pid %d -> %d", first, scene.proxy.pid);
     expect_last_reload(&scene, 0, text);
     proxy_wait_drained(&scene.proxy);
-    configure(&scene, "worker = 1\n", "");
+    scene_configure(&scene, "worker = 1\n", "");
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", NULL), 2);
     expect_last_reload(&scene, 2, "ended with status 2");
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", NULL), 0);

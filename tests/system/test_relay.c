@@ -1,10 +1,9 @@
 /* What a session does to the bytes, the ends and the errors of its two connections. */
 #include "churn.h"
 #include "harness.h"
-#include "net.h"
 #include "origin.h"
-#include "proxy.h"
 #include "scenarios.h"
+#include "scene.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -18,31 +17,6 @@
 #include <unistd.h>
 
 enum { MEGABYTE = 1 << 20, STALLED = 32 };
-
-/* A proxy between a client and a server that are both this test. */
-struct line {
-    struct proxy proxy;
-    struct endpoint front;
-    int listener, client, server;
-};
-
-static void line_start(struct line *line, const char *frontend_options)
-{
-    uint16_t port = port_reserve(getuid()), server_port;
-    line->listener = listen_loopback(&server_port);
-    line->front = endpoint_loopback(port);
-    proxy_init(&line->proxy, "proxy");
-    proxy_configure(&line->proxy,
-                    "workers = 2\n[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n%s",
-                    port, server_port, frontend_options);
-    proxy_start(&line->proxy);
-}
-
-static void line_open(struct line *line)
-{
-    line->client = connect_to(&line->front);
-    line->server = accept_from(line->listener);
-}
 
 static void send_pattern(int socket, uint64_t id, size_t length)
 {
@@ -106,42 +80,42 @@ static void sender_join(struct sender *sender)
 
 START_TEST(half_close_by_client)
 {
-    struct line line;
-    line_start(&line, "");
-    line_open(&line);
+    struct scene scene;
+    scene_start(&scene, "", "");
+    struct session session = session_open(&scene);
     struct sender sender;
-    sender_start(&sender, line.client, 1, 5 * MEGABYTE + 3);
-    expect_pattern(line.server, 1, 5 * MEGABYTE + 3);
-    expect_eof(line.server);
+    sender_start(&sender, session.client, 1, 5 * MEGABYTE + 3);
+    expect_pattern(session.server, 1, 5 * MEGABYTE + 3);
+    expect_eof(session.server);
     sender_join(&sender);
     /* The other way is open still, and stays so though the first has long been closed. */
-    send_pattern(line.server, 2, 100);
-    expect_pattern(line.client, 2, 100);
-    sender_start(&sender, line.server, 3, 5 * MEGABYTE + 1);
-    expect_pattern(line.client, 3, 5 * MEGABYTE + 1);
-    expect_eof(line.client);
+    send_pattern(session.server, 2, 100);
+    expect_pattern(session.client, 2, 100);
+    sender_start(&sender, session.server, 3, 5 * MEGABYTE + 1);
+    expect_pattern(session.client, 3, 5 * MEGABYTE + 1);
+    expect_eof(session.client);
     sender_join(&sender);
-    proxy_stop(&line.proxy);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
 START_TEST(half_close_by_server)
 {
-    struct line line;
-    line_start(&line, "");
-    line_open(&line);
+    struct scene scene;
+    scene_start(&scene, "", "");
+    struct session session = session_open(&scene);
     struct sender sender;
-    sender_start(&sender, line.server, 1, 5 * MEGABYTE + 3);
-    expect_pattern(line.client, 1, 5 * MEGABYTE + 3);
-    expect_eof(line.client);
+    sender_start(&sender, session.server, 1, 5 * MEGABYTE + 3);
+    expect_pattern(session.client, 1, 5 * MEGABYTE + 3);
+    expect_eof(session.client);
     sender_join(&sender);
-    send_pattern(line.client, 2, 100);
-    expect_pattern(line.server, 2, 100);
-    sender_start(&sender, line.client, 3, 5 * MEGABYTE + 1);
-    expect_pattern(line.server, 3, 5 * MEGABYTE + 1);
-    expect_eof(line.server);
+    send_pattern(session.client, 2, 100);
+    expect_pattern(session.server, 2, 100);
+    sender_start(&sender, session.client, 3, 5 * MEGABYTE + 1);
+    expect_pattern(session.server, 3, 5 * MEGABYTE + 1);
+    expect_eof(session.server);
     sender_join(&sender);
-    proxy_stop(&line.proxy);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
@@ -149,89 +123,89 @@ END_TEST
  * server. */
 START_TEST(request_and_half_close_at_once)
 {
-    struct line line;
-    line_start(&line, "");
+    struct scene scene;
+    scene_start(&scene, "", "");
     for (unsigned i = 0; i < scaled(200, 20); i++) {
-        line.client = connect_to(&line.front);
-        send_pattern(line.client, i, i);
-        shutdown(line.client, SHUT_WR);
-        line.server = accept_from(line.listener);
-        expect_pattern(line.server, i, i);
-        expect_eof(line.server);
-        send_pattern(line.server, i + 1, i);
-        close(line.server);
-        expect_pattern(line.client, i + 1, i);
-        expect_eof(line.client);
-        close(line.client);
+        struct session session = {.client = connect_to(&scene.front)};
+        send_pattern(session.client, i, i);
+        shutdown(session.client, SHUT_WR);
+        session.server = accept_from(scene.listener);
+        expect_pattern(session.server, i, i);
+        expect_eof(session.server);
+        send_pattern(session.server, i + 1, i);
+        close(session.server);
+        expect_pattern(session.client, i + 1, i);
+        expect_eof(session.client);
+        close(session.client);
     }
-    proxy_stop(&line.proxy);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
 START_TEST(reset_by_client)
 {
-    struct line line;
-    line_start(&line, "");
+    struct scene scene;
+    scene_start(&scene, "", "");
     for (unsigned i = 0; i < 20; i++) {
-        line_open(&line);
-        send_pattern(line.client, i, 100);
-        expect_pattern(line.server, i, 100);
-        send_reset(line.client);
-        expect_reset(line.server);
-        close(line.server);
+        struct session session = session_open(&scene);
+        send_pattern(session.client, i, 100);
+        expect_pattern(session.server, i, 100);
+        send_reset(session.client);
+        expect_reset(session.server);
+        close(session.server);
     }
-    proxy_stop(&line.proxy);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
 START_TEST(reset_by_server)
 {
-    struct line line;
-    line_start(&line, "");
+    struct scene scene;
+    scene_start(&scene, "", "");
     for (unsigned i = 0; i < 20; i++) {
-        line_open(&line);
-        send_pattern(line.server, i, 100);
-        expect_pattern(line.client, i, 100);
-        send_reset(line.server);
-        expect_reset(line.client);
-        close(line.client);
+        struct session session = session_open(&scene);
+        send_pattern(session.server, i, 100);
+        expect_pattern(session.client, i, 100);
+        send_reset(session.server);
+        expect_reset(session.client);
+        close(session.client);
     }
-    proxy_stop(&line.proxy);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
 /* Stops the proxy, so that what comes meanwhile is one event to it. Returns when it stands. */
-static void freeze(const struct line *line)
+static void freeze(const struct scene *scene)
 {
     siginfo_t stopped;
-    ck_assert_int_eq(kill(line->proxy.pid, SIGSTOP), 0);
-    ck_assert_int_eq(waitid(P_PID, (id_t)line->proxy.pid, &stopped, WSTOPPED), 0);
+    ck_assert_int_eq(kill(scene->proxy.pid, SIGSTOP), 0);
+    ck_assert_int_eq(waitid(P_PID, (id_t)scene->proxy.pid, &stopped, WSTOPPED), 0);
 }
 
-static void thaw(const struct line *line)
+static void thaw(const struct scene *scene)
 {
-    ck_assert_int_eq(kill(line->proxy.pid, SIGCONT), 0);
+    ck_assert_int_eq(kill(scene->proxy.pid, SIGCONT), 0);
 }
 
 START_TEST(reset_with_the_last_bytes)
 {
-    struct line line;
-    line_start(&line, "");
+    struct scene scene;
+    scene_start(&scene, "", "");
     for (unsigned i = 0; i < 4; i++) {
-        line_open(&line);
-        int sender = i % 2 ? line.client : line.server;
-        int receiver = i % 2 ? line.server : line.client;
+        struct session session = session_open(&scene);
+        int sender = i % 2 ? session.client : session.server;
+        int receiver = i % 2 ? session.server : session.client;
         send_pattern(sender, 1, 100); /* the session is established */
         expect_pattern(receiver, 1, 100);
-        freeze(&line);
+        freeze(&scene);
         send_pattern(sender, 2, 100);
         send_reset(sender);
-        thaw(&line);
+        thaw(&scene);
         expect_pattern(receiver, 2, 100);
         expect_reset(receiver);
         close(receiver);
     }
-    proxy_stop(&line.proxy);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
@@ -239,67 +213,67 @@ END_TEST
  * lost, and the reset does not look like an end. */
 START_TEST(reset_found_by_sending)
 {
-    struct line line;
-    line_start(&line, "");
+    struct scene scene;
+    scene_start(&scene, "", "");
     for (unsigned i = 0; i < 4; i++) {
-        line_open(&line);
-        int sender = i % 2 ? line.client : line.server;
-        int receiver = i % 2 ? line.server : line.client;
+        struct session session = session_open(&scene);
+        int sender = i % 2 ? session.client : session.server;
+        int receiver = i % 2 ? session.server : session.client;
         send_pattern(sender, 1, 100);
         expect_pattern(receiver, 1, 100);
-        freeze(&line);
+        freeze(&scene);
         send_pattern(receiver, 2, 100);
         send_pattern(sender, 3, 100);
         send_reset(sender);
-        thaw(&line);
+        thaw(&scene);
         expect_pattern(receiver, 3, 100);
         expect_reset(receiver);
         close(receiver);
     }
-    proxy_stop(&line.proxy);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
 /* The urgent byte itself is not part of the stream; those around it are. */
 START_TEST(urgent_data_holds_nothing_up)
 {
-    struct line line;
+    struct scene scene;
     char text[4];
-    line_start(&line, "");
-    line_open(&line);
-    send_pattern(line.client, 1, 100);
-    expect_pattern(line.server, 1, 100);
-    freeze(&line);
-    send_all(line.client, "ab", 2);
-    ck_assert_int_eq(send(line.client, "!", 1, MSG_OOB), 1);
-    send_all(line.client, "cd", 2);
-    thaw(&line);
-    receive_exactly(line.server, text, sizeof text);
+    scene_start(&scene, "", "");
+    struct session session = session_open(&scene);
+    send_pattern(session.client, 1, 100);
+    expect_pattern(session.server, 1, 100);
+    freeze(&scene);
+    send_all(session.client, "ab", 2);
+    ck_assert_int_eq(send(session.client, "!", 1, MSG_OOB), 1);
+    send_all(session.client, "cd", 2);
+    thaw(&scene);
+    receive_exactly(session.server, text, sizeof text);
     ck_assert_mem_eq(text, "abcd", sizeof text);
-    close(line.client);
-    close(line.server);
-    proxy_stop(&line.proxy);
+    close(session.client);
+    close(session.server);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
 /* One way is closed already when the reset comes the other way. */
 START_TEST(reset_after_half_close)
 {
-    struct line line;
-    line_start(&line, "");
-    line_open(&line);
-    shutdown(line.client, SHUT_WR);
-    expect_eof(line.server);
-    send_reset(line.server);
-    expect_reset(line.client);
-    close(line.client);
-    line_open(&line);
-    shutdown(line.server, SHUT_WR);
-    expect_eof(line.client);
-    send_reset(line.client);
-    expect_reset(line.server);
-    close(line.server);
-    proxy_stop(&line.proxy);
+    struct scene scene;
+    scene_start(&scene, "", "");
+    struct session session = session_open(&scene);
+    shutdown(session.client, SHUT_WR);
+    expect_eof(session.server);
+    send_reset(session.server);
+    expect_reset(session.client);
+    close(session.client);
+    session = session_open(&scene);
+    shutdown(session.server, SHUT_WR);
+    expect_eof(session.client);
+    send_reset(session.client);
+    expect_reset(session.server);
+    close(session.server);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
@@ -319,58 +293,58 @@ static bool has_no_session(void *proxy)
 /* The same side's half-close: no read will tell of the reset. */
 START_TEST(reset_after_own_half_close)
 {
-    struct line line;
-    line_start(&line, "");
-    line_open(&line);
-    shutdown(line.client, SHUT_WR);
-    expect_eof(line.server);
-    send_reset(line.client);
-    await_event(line.server, POLLERR);
-    close(line.server);
+    struct scene scene;
+    scene_start(&scene, "", "");
+    struct session session = session_open(&scene);
+    shutdown(session.client, SHUT_WR);
+    expect_eof(session.server);
+    send_reset(session.client);
+    await_event(session.server, POLLERR);
+    close(session.server);
 
-    line_open(&line);
-    send_pattern(line.server, 1, 10000);
-    shutdown(line.server, SHUT_WR);
-    await_event(line.client, POLLRDHUP);
-    send_reset(line.server);
-    wait_until(has_no_session, &line.proxy, "the session has ended by the server's reset");
-    expect_pattern(line.client, 1, 10000);
-    expect_eof(line.client);
-    close(line.client);
-    proxy_stop(&line.proxy);
+    session = session_open(&scene);
+    send_pattern(session.server, 1, 10000);
+    shutdown(session.server, SHUT_WR);
+    await_event(session.client, POLLRDHUP);
+    send_reset(session.server);
+    wait_until(has_no_session, &scene.proxy, "the session has ended by the server's reset");
+    expect_pattern(session.client, 1, 10000);
+    expect_eof(session.client);
+    close(session.client);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
 /* Nothing is under way when the proxy is told to end at once; but that only the two sides know. */
 START_TEST(a_session_that_is_cut_does_not_look_complete)
 {
-    struct line line;
-    line_start(&line, "");
-    line_open(&line);
-    send_pattern(line.server, 1, 100);
-    expect_pattern(line.client, 1, 100);
-    ck_assert_int_eq(kill(line.proxy.pid, SIGINT), 0);
-    expect_reset(line.client);
-    expect_reset(line.server);
-    wait_gone(line.proxy.pid);
+    struct scene scene;
+    scene_start(&scene, "", "");
+    struct session session = session_open(&scene);
+    send_pattern(session.server, 1, 100);
+    expect_pattern(session.client, 1, 100);
+    ck_assert_int_eq(kill(scene.proxy.pid, SIGINT), 0);
+    expect_reset(session.client);
+    expect_reset(session.server);
+    wait_gone(scene.proxy.pid);
 }
 END_TEST
 
 /* The peer of the one that resets is not reading, with bytes under way to it. */
 START_TEST(reset_under_backpressure)
 {
-    struct line line;
-    line_start(&line, "");
-    line_open(&line);
+    struct scene scene;
+    scene_start(&scene, "", "");
+    struct session session = session_open(&scene);
     struct sender sender;
-    sender_start(&sender, line.client, 1, 256 * (size_t)MEGABYTE);
-    ck_assert(readable_within(line.server, PATIENCE_MS));
-    send_reset(line.server);
+    sender_start(&sender, session.client, 1, 256 * (size_t)MEGABYTE);
+    ck_assert(readable_within(session.server, PATIENCE_MS));
+    send_reset(session.server);
     pthread_join(sender.thread, NULL);
     ck_assert_msg(sender.error == ECONNRESET || sender.error == EPIPE, "sending: %s",
                   strerror(sender.error));
-    close(line.client);
-    proxy_stop(&line.proxy);
+    close(session.client);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
@@ -388,20 +362,20 @@ static unsigned long status_kib(pid_t pid, const char *key)
  * every byte is there. */
 static void stall(bool to_client)
 {
-    struct line line;
-    line_start(&line, "");
-    unsigned long before = status_kib(line.proxy.pid, "VmRSS:");
+    struct scene scene;
+    scene_start(&scene, "", "");
+    unsigned long before = status_kib(scene.proxy.pid, "VmRSS:");
     size_t length = scaled(64, 8) * (size_t)MEGABYTE;
     struct sender senders[STALLED];
     int readers[STALLED];
     for (unsigned i = 0; i < STALLED; i++) {
-        line_open(&line);
-        sender_start(&senders[i], to_client ? line.server : line.client, i, length);
-        readers[i] = to_client ? line.client : line.server;
+        struct session session = session_open(&scene);
+        sender_start(&senders[i], to_client ? session.server : session.client, i, length);
+        readers[i] = to_client ? session.client : session.server;
         expect_pattern(readers[i], i, 1000);
     }
     poll(NULL, 0, (int)scaled(10000, 1000)); /* the stop itself */
-    unsigned long peak = status_kib(line.proxy.pid, "VmHWM:");
+    unsigned long peak = status_kib(scene.proxy.pid, "VmHWM:");
     printf("     %d stalled readers of %zu MiB each: %lu KiB resident before, %lu at the peak\n",
            STALLED, length / MEGABYTE, before, peak);
     for (unsigned i = 0; i < STALLED; i++) {
@@ -416,9 +390,9 @@ static void stall(bool to_client)
         close(readers[i]);
     }
     if (!sanitized()) {
-        ck_assert_uint_le(status_kib(line.proxy.pid, "VmHWM:"), before + 16384 + STALLED * 1024);
+        ck_assert_uint_le(status_kib(scene.proxy.pid, "VmHWM:"), before + 16384 + STALLED * 1024);
     }
-    proxy_stop(&line.proxy);
+    proxy_stop(&scene.proxy);
 }
 
 START_TEST(client_that_stops_reading)
@@ -499,11 +473,10 @@ END_TEST
 
 START_TEST(idle_sessions_are_closed)
 {
-    struct line line;
-    line_start(&line, "idle-timeout = 4s\n");
-    line_open(&line);
-    struct line busy = line;
-    line_open(&busy);
+    struct scene scene;
+    scene_start(&scene, "", "idle-timeout = 4s\n");
+    struct session session = session_open(&scene);
+    struct session busy = session_open(&scene);
     int64_t start = now_ms();
     /* Traffic one way alone keeps a session alive. */
     for (unsigned i = 0; now_ms() - start < 6000; i++) {
@@ -512,20 +485,20 @@ START_TEST(idle_sessions_are_closed)
         poll(NULL, 0, 300);
     }
     char byte;
-    ck_assert_int_le((int)recv(line.client, &byte, 1, 0), 0);
-    ck_assert_int_le((int)recv(line.server, &byte, 1, 0), 0);
+    ck_assert_int_le((int)recv(session.client, &byte, 1, 0), 0);
+    ck_assert_int_le((int)recv(session.server, &byte, 1, 0), 0);
     send_pattern(busy.client, 1, 10);
     expect_pattern(busy.server, 1, 10);
     ck_assert_int_le((int)recv(busy.client, &byte, 1, 0), 0);
-    proxy_stop(&line.proxy);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
 /* Clients that each say which of them they are; whoever comes through is served and leaves. */
-static void open_numbered(const struct line *line, int clients[], unsigned count)
+static void open_numbered(const struct scene *scene, int clients[], unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        clients[i] = connect_to(&line->front);
+        clients[i] = connect_to(&scene->front);
         send_all(clients[i], &i, sizeof i);
     }
 }
@@ -545,22 +518,22 @@ static void serve_numbered(int server, const int clients[], unsigned count)
 START_TEST(max_sessions_leaves_the_rest_waiting)
 {
     enum { LIMIT = 4, CLIENTS = 24 };
-    struct line line;
-    line_start(&line, "max-sessions = 4\n");
+    struct scene scene;
+    scene_start(&scene, "", "max-sessions = 4\n");
     int clients[CLIENTS], servers[CLIENTS];
-    open_numbered(&line, clients, CLIENTS);
+    open_numbered(&scene, clients, CLIENTS);
     for (unsigned i = 0; i < LIMIT; i++) {
-        servers[i] = accept_from(line.listener);
+        servers[i] = accept_from(scene.listener);
     }
     for (unsigned i = LIMIT; i < CLIENTS; i++) {
-        ck_assert_msg(!readable_within(line.listener, 50), "more sessions than max-sessions");
+        ck_assert_msg(!readable_within(scene.listener, 50), "more sessions than max-sessions");
         serve_numbered(servers[i - LIMIT], clients, CLIENTS);
-        servers[i] = accept_from(line.listener);
+        servers[i] = accept_from(scene.listener);
     }
     for (unsigned i = CLIENTS - LIMIT; i < CLIENTS; i++) {
         serve_numbered(servers[i], clients, CLIENTS);
     }
-    proxy_stop(&line.proxy);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
@@ -569,23 +542,23 @@ END_TEST
 START_TEST(backlog_of_a_full_proxy_outlives_a_reload)
 {
     enum { LIMIT = 4, CLIENTS = 24 };
-    struct line line;
-    line_start(&line, "max-sessions = 4\n");
+    struct scene scene;
+    scene_start(&scene, "", "max-sessions = 4\n");
     int clients[CLIENTS], servers[LIMIT];
-    open_numbered(&line, clients, CLIENTS);
+    open_numbered(&scene, clients, CLIENTS);
     for (unsigned i = 0; i < LIMIT; i++) {
-        servers[i] = accept_from(line.listener);
+        servers[i] = accept_from(scene.listener);
     }
-    ck_assert(!readable_within(line.listener, 50));
-    proxy_reload(&line.proxy);
+    ck_assert(!readable_within(scene.listener, 50));
+    proxy_reload(&scene.proxy);
     for (unsigned i = LIMIT; i < CLIENTS; i++) {
-        serve_numbered(accept_from(line.listener), clients, CLIENTS);
+        serve_numbered(accept_from(scene.listener), clients, CLIENTS);
     }
     for (unsigned i = 0; i < LIMIT; i++) {
         serve_numbered(servers[i], clients, CLIENTS);
     }
-    proxy_wait_drained(&line.proxy);
-    proxy_stop(&line.proxy);
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
@@ -667,56 +640,62 @@ END_TEST
 START_TEST(out_of_descriptors)
 {
     enum { CLIENTS = 60 };
-    struct line line;
-    line_start(&line, "");
+    struct scene scene;
+    scene_start(&scene, "", "");
     unsigned used = 0;
     char path[64];
     for (int fd = 0; fd < 256; fd++) {
-        snprintf(path, sizeof path, "/proc/%d/fd/%d", line.proxy.pid, fd);
+        snprintf(path, sizeof path, "/proc/%d/fd/%d", scene.proxy.pid, fd);
         used = access(path, F_OK) == 0 ? (unsigned)fd : used;
     }
     struct rlimit limit = {.rlim_cur = used + 21, .rlim_max = used + 21};
-    ck_assert_int_eq(prlimit(line.proxy.pid, RLIMIT_NOFILE, &limit, NULL), 0);
+    ck_assert_int_eq(prlimit(scene.proxy.pid, RLIMIT_NOFILE, &limit, NULL), 0);
     int clients[CLIENTS];
-    open_numbered(&line, clients, CLIENTS);
+    open_numbered(&scene, clients, CLIENTS);
     /* Whoever is served makes room for another when it leaves. */
     for (unsigned i = 0; i < CLIENTS; i++) {
-        serve_numbered(accept_from(line.listener), clients, CLIENTS);
+        serve_numbered(accept_from(scene.listener), clients, CLIENTS);
     }
-    ck_assert_msg(file_mentions(line.proxy.log, "descriptors") +
-                          file_mentions(line.proxy.log, "open files") >
+    ck_assert_msg(file_mentions(scene.proxy.log, "descriptors") +
+                          file_mentions(scene.proxy.log, "open files") >
                       0,
                   "the log does not say that descriptors ran out");
-    proxy_stop(&line.proxy);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
+struct logged {
+    const char *log;
+    int client;
+};
+
 static bool log_speaks_of_client(void *argument)
 {
-    struct line *line = argument;
+    const struct logged *logged = argument;
     struct endpoint self = {.length = sizeof self.in};
     char text[32];
-    ck_assert_int_eq(getsockname(line->client, &self.any, &self.length), 0);
+    ck_assert_int_eq(getsockname(logged->client, &self.any, &self.length), 0);
     snprintf(text, sizeof text, "127.0.0.1:%u", ntohs(self.in.sin_port));
-    return file_mentions(line->proxy.log, text) > 0;
+    return file_mentions(logged->log, text) > 0;
 }
 
 START_TEST(access_log)
 {
-    struct line line;
-    line_start(&line, "access-log = yes\n");
-    line_open(&line);
-    send_pattern(line.client, 1, 12345);
-    expect_pattern(line.server, 1, 12345);
-    send_pattern(line.server, 2, 6789);
-    expect_pattern(line.client, 2, 6789);
-    shutdown(line.client, SHUT_WR);
-    close(line.server);
-    wait_until(log_speaks_of_client, &line, "the access log has the client's line");
-    ck_assert_uint_eq(file_mentions(line.proxy.log, "12345"), 1);
-    ck_assert_uint_eq(file_mentions(line.proxy.log, "6789"), 1);
-    ck_assert_uint_ge(file_mentions(line.proxy.log, "main"), 1);
-    proxy_stop(&line.proxy);
+    struct scene scene;
+    scene_start(&scene, "", "access-log = yes\n");
+    struct session session = session_open(&scene);
+    send_pattern(session.client, 1, 12345);
+    expect_pattern(session.server, 1, 12345);
+    send_pattern(session.server, 2, 6789);
+    expect_pattern(session.client, 2, 6789);
+    shutdown(session.client, SHUT_WR);
+    close(session.server);
+    wait_until(log_speaks_of_client, &(struct logged){scene.proxy.log, session.client},
+               "the access log has the client's line");
+    ck_assert_uint_eq(file_mentions(scene.proxy.log, "12345"), 1);
+    ck_assert_uint_eq(file_mentions(scene.proxy.log, "6789"), 1);
+    ck_assert_uint_ge(file_mentions(scene.proxy.log, "main"), 1);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
