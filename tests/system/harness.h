@@ -80,6 +80,7 @@ struct program {
     const char *const *argv;     /* argv[0] is searched in PATH unless it has a slash */
     const char *const *env;      /* "NAME=value" strings added to ours, NULL-ended; may be NULL */
     const char *user;            /* become this user first (root only); NULL: stay */
+    const char *in;              /* its standard input; NULL: /dev/null */
     const char *out, *err;       /* files they go to; NULL: /dev/null; the same path: one file */
     const char *directory;       /* working directory; NULL: ours */
     const struct passed *passed; /* NULL: none */

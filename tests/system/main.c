@@ -29,6 +29,7 @@ static const struct {
     {"long_sessions", long_sessions_suite},
     {"figures", figures_suite},
     {"programs", programs_suite},
+    {"clients", clients_suite},
     {"kills", kills_suite},
     {"fallback", fallback_suite},
     {"late_handshakes", late_handshakes_suite},

@@ -85,9 +85,9 @@ static void pass(const struct passed *passed, char *listen_pid)
     }
 }
 
-static void redirect(const char *path, int target)
+static void redirect(const char *path, int flags, int target)
 {
-    int file = open(path != NULL ? path : "/dev/null", O_WRONLY | O_CREAT | O_APPEND, 0666);
+    int file = open(path != NULL ? path : "/dev/null", flags, 0666);
     if (file < 0 || dup2(file, target) < 0) {
         _exit(126);
     }
@@ -96,12 +96,9 @@ static void redirect(const char *path, int target)
 static _Noreturn void launch(const struct launch *launch)
 {
     const struct program *program = launch->program;
-    redirect(program->out, STDOUT_FILENO);
-    redirect(program->err, STDERR_FILENO);
-    int nothing = open("/dev/null", O_RDONLY);
-    if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0) {
-        _exit(126);
-    }
+    redirect(program->in, O_RDONLY, STDIN_FILENO);
+    redirect(program->out, O_WRONLY | O_CREAT | O_APPEND, STDOUT_FILENO);
+    redirect(program->err, O_WRONLY | O_CREAT | O_APPEND, STDERR_FILENO);
     close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
     if (program->passed != NULL) {
         pass(program->passed, launch->listen_pid);

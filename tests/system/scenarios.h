@@ -9,6 +9,7 @@ Suite *churn_suite(void);
 Suite *figures_suite(void);
 Suite *long_sessions_suite(void);
 Suite *programs_suite(void);
+Suite *clients_suite(void);
 Suite *kills_suite(void);
 Suite *fallback_suite(void);
 Suite *late_handshakes_suite(void);
