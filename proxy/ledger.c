@@ -28,6 +28,7 @@ _Static_assert(sizeof(atomic_uint_fast64_t) == 8 && sizeof(struct counters) == C
                "counters are read as an array");
 _Static_assert(sizeof(struct figures) == COUNTERS * sizeof(uint64_t),
                "figures are counters' sums, in the same order");
+_Static_assert(offsetof(struct ledger_head, base) == 128, "where other builds look for it");
 _Static_assert(offsetof(struct limit, used) == 0, "where readers of other builds look for it");
 
 static struct ledger_head *head_of(const struct ledger *ledger)
@@ -179,6 +180,16 @@ struct limit *ledger_frontend_sessions(struct ledger *ledger, size_t frontend)
     return &frontend_at(ledger, frontend)->sessions;
 }
 
+void ledger_count_left(struct ledger *ledger)
+{
+    atomic_fetch_add(&head_of(ledger)->left, 1);
+}
+
+void ledger_set_arriving(struct ledger *ledger, unsigned arriving)
+{
+    atomic_store(&head_of(ledger)->arriving, arriving);
+}
+
 void ledger_inherit(struct ledger *ledger, const struct figures *figures)
 {
     atomic_uint_fast64_t *counters = &head_of(ledger)->base.sessions;
@@ -218,6 +229,17 @@ unsigned ledger_live(const struct ledger *ledger)
 unsigned ledger_frontend_live(const struct ledger *ledger, size_t frontend)
 {
     return atomic_load(&frontend_at(ledger, frontend)->sessions.used);
+}
+
+unsigned ledger_own(const struct ledger *ledger)
+{
+    unsigned live = ledger_live(ledger), arriving = atomic_load(&head_of(ledger)->arriving);
+    return live > arriving ? live - arriving : 0;
+}
+
+unsigned ledger_left(const struct ledger *ledger)
+{
+    return atomic_load(&head_of(ledger)->left);
 }
 
 const char *ledger_frontend_name(const struct ledger *ledger, size_t frontend, size_t *length)

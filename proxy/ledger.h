@@ -59,6 +59,8 @@ struct ledger_head {
     uint32_t generation, pid;
     uint64_t started_at; /* milliseconds, CLOCK_MONOTONIC */
     _Alignas(64) struct limit sessions;
+    atomic_uint left;     /* so many have gone on in another process; it wraps around */
+    atomic_uint arriving; /* of the sessions: their sender does not know yet that they are here */
     _Alignas(64) struct counters base;
 };
 
@@ -96,6 +98,13 @@ struct counters *ledger_counters(struct ledger *ledger, unsigned worker);
 struct limit *ledger_sessions(struct ledger *ledger);
 struct limit *ledger_frontend_sessions(struct ledger *ledger, size_t frontend);
 
+/* A session goes on in another process, and its place is about to be given back. Any thread. */
+void ledger_count_left(struct ledger *ledger);
+
+/* So many of the sessions are on their way to us, and their sender may not know that we have them:
+ * should we end now, they go on there. */
+void ledger_set_arriving(struct ledger *ledger, unsigned arriving);
+
 /* Adds figures of one that is gone to the base. One thread's. */
 void ledger_inherit(struct ledger *ledger, const struct figures *figures);
 
@@ -110,6 +119,10 @@ void ledger_add_base(const struct ledger *ledger, struct figures *sum);
 /* Sessions now. */
 unsigned ledger_live(const struct ledger *ledger);
 unsigned ledger_frontend_live(const struct ledger *ledger, size_t frontend);
+
+/* Those that go with it if it ends now, but for what has left it by then. */
+unsigned ledger_own(const struct ledger *ledger);
+unsigned ledger_left(const struct ledger *ledger);
 
 /* Valid for as long as the ledger; at most LEDGER_NAME_MAX bytes of any kind, length says how
  * many. */

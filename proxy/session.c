@@ -519,6 +519,7 @@ void session_leave(struct session *session)
     end_leave(&session->client);
     end_leave(&session->server);
     STAILQ_INSERT_TAIL(&worker->dead, session, dead);
+    ledger_count_left(&worker->proxy->ledger);
     proxy_release_place(worker->proxy, session->frontend);
 }
 

@@ -590,23 +590,41 @@ static void print_generations(json_t *generations)
     }
 }
 
+#define TIME_TEXT_MAX 32
+
+static const char *time_text(json_int_t at, char text[static TIME_TEXT_MAX])
+{
+    struct tm local;
+    time_t seconds = (time_t)at;
+    if (!localtime_r(&seconds, &local) || !strftime(text, TIME_TEXT_MAX, "%F %T", &local))
+        return "(never)";
+    return text;
+}
+
 static void print_last_reload(json_t *reload)
 {
     json_int_t at, took;
     int status;
     const char *result;
-    char when[32];
-    struct tm local;
+    char text[TIME_TEXT_MAX];
     if (json_unpack(reload, "{s:i, s:I, s:I, s:s}", "exit", &status, "at", &at, "took_ms", &took,
                     "result", &result))
         return;
-    time_t seconds = (time_t)at;
-    strftime(when, sizeof when, "%F %T", localtime_r(&seconds, &local));
+    const char *when = time_text(at, text);
     if (status == EXIT_DONE)
         printf("last reload %s: %s\n", when, result);
     else
         printf("last reload %s: failed after %lld ms (exit %d): %s\n", when, (long long)took,
                status, result);
+}
+
+static void print_last_crash(json_t *crash)
+{
+    json_int_t at;
+    const char *result;
+    char when[TIME_TEXT_MAX];
+    if (json_unpack(crash, "{s:I, s:s}", "at", &at, "result", &result) == 0)
+        printf("last-crash %s: %s\n", time_text(at, when), result);
 }
 
 static void print_status(json_t *status)
@@ -627,6 +645,7 @@ static void print_status(json_t *status)
            (long long)total);
 
     print_last_reload(json_object_get(status, "last_reload"));
+    print_last_crash(json_object_get(status, "last_crash"));
     print_generations(json_object_get(status, "generations"));
 
     const char *address, *frontend, *handover;

@@ -36,7 +36,7 @@ static void on_message(const struct received *message, void *arg)
         elder->sessions = about->sessions;
         elder->deadline = about->deadline;
     } else if (message->type == MESSAGE_HANDOFF) {
-        if (elders->events.on_handoff(elder->channel, message, &arrived, elders->events.arg))
+        if (elders->events.on_handoff(elder, message, &arrived, elders->events.arg))
             elder->arrived += arrived;
         else
             on_lost("takes no answer", elder);

@@ -26,7 +26,7 @@ struct elder {
 struct elders_events {
     void (*on_gone)(void *arg); /* the last of them has exited */
     /* One of them sends sessions (MESSAGE_HANDOFF): as handoff_receive(). */
-    bool (*on_handoff)(struct channel *channel, const struct received *message, unsigned *arrived,
+    bool (*on_handoff)(const struct elder *elder, const struct received *message, unsigned *arrived,
                        void *arg);
     void *arg;
 };

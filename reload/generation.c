@@ -135,17 +135,22 @@ static void on_elders_gone(void *arg)
         generation_exit(generation, EXIT_DONE);
 }
 
-static bool on_handoff(struct channel *channel, const struct received *message, unsigned *arrived,
+static bool on_handoff(const struct elder *elder, const struct received *message, unsigned *arrived,
                        void *arg)
 {
-    const struct generation *generation = arg;
+    struct generation *generation = arg;
     uint64_t live = proxy_live(generation->proxy);
     unsigned room =
         live < generation->descriptors_fit ? generation->descriptors_fit - (unsigned)live : 0;
     /* Who stops has told its elders so: their sessions end where they are. */
     if (generation->state == GENERATION_STOPPING || generation->state == GENERATION_DRAINING)
         room = 0;
-    return handoff_receive(generation->proxy, channel, message, room, arrived);
+    struct relative *sender = lineage_sender(&generation->lineage, elder->generation, elder->pid);
+    if (!handoff_receive(generation->proxy, elder->channel, message, room, arrived))
+        return false;
+    if (sender)
+        sender->arrived += *arrived;
+    return true;
 }
 
 /* What is published later must be possible then. */
@@ -230,6 +235,9 @@ static void publish(struct generation *generation)
     error = config->pidfile ? pidfile_write(config->pidfile) : 0;
     if (error)
         log_error("pidfile %s: %s", config->pidfile, strerror(error));
+    error = life_begin(&generation->life);
+    if (error)
+        log_error("%s.life: %s", config->control, strerror(error));
 }
 
 void generation_serve(struct generation *generation)
@@ -284,6 +292,7 @@ void generation_retire(struct generation *generation)
     generation->state = GENERATION_PROBATION;
     generation->published = false;
     control_retire(generation->control);
+    life_end(&generation->life);
     if (generation->config->pidfile)
         pidfile_remove(generation->config->pidfile); /* the successor's may be another */
     /* Of sockets that both have, both would accept, and the successor alone is to. */
@@ -537,6 +546,9 @@ static bool start_cold(struct generation *generation, struct offer *passed)
     generation->number = 1;
     if (!generation_prepare(generation, passed))
         return false;
+    struct crash crash;
+    if (life_read(generation->config->control, &crash))
+        crash_note(&generation->last_crash, &crash);
     generation_serve(generation);
     return true;
 }
@@ -568,7 +580,8 @@ static bool make_loop(struct generation *generation)
     generation->probation_over = event_new(generation->base, -1, 0, on_probation_over, generation);
     generation->control = control_new(generation);
     generation->signals = signals_watch(generation->base, on_signal, generation);
-    return lineage_open(&generation->lineage, generation) == 0 && drain_open(generation) &&
+    return lineage_open(&generation->lineage, generation) == 0 &&
+           life_open(&generation->life, generation) == 0 && drain_open(generation) &&
            generation->probation_over && generation->control && generation->signals;
 }
 
@@ -576,6 +589,7 @@ static void close_all(struct generation *generation)
 {
     if (generation->published && generation->config->pidfile)
         pidfile_remove(generation->config->pidfile);
+    life_close(&generation->life);
     control_free(generation->control, generation->published);
     handover_free(generation->handover);
     succession_free(generation->succession);

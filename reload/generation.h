@@ -27,8 +27,10 @@
 #include "proxy/check.h"
 #include "proxy/proxy.h"
 #include "reload/binds.h"
+#include "reload/crash.h"
 #include "reload/drain.h"
 #include "reload/elders.h"
+#include "reload/life.h"
 #include "reload/lineage.h"
 #include "reload/program.h"
 
@@ -107,6 +109,8 @@ struct generation {
     bool drained;   /* our own sessions have ended */
     bool published; /* pidfile and control socket are ours to remove */
     struct reload_result last_reload;
+    struct crash last_crash; /* of a generation before ours, or of a successor */
+    struct life life;
     int exit_status;
 };
 

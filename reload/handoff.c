@@ -188,7 +188,10 @@ bool handoff_receive(struct proxy *proxy, struct channel *channel, const struct 
                                        message->length - sizeof head, message->fds,
                                        message->fd_count, room, &arrivals, &answer.sessions);
     }
-    if (channel_send_now(channel, MESSAGE_TAKEN, &answer, sizeof answer, NULL, 0)) {
+    ledger_set_arriving(&proxy->ledger, (unsigned)__builtin_popcountll(answer.taken));
+    bool answered = !channel_send_now(channel, MESSAGE_TAKEN, &answer, sizeof answer, NULL, 0);
+    ledger_set_arriving(&proxy->ledger, 0);
+    if (!answered) {
         arrivals_abandon(&arrivals, proxy);
         return false;
     }

@@ -41,7 +41,8 @@ struct handover {
     bool forced; /* by --force */
     uint64_t told_sessions, told_deadline;
     unsigned minor; /* the successor's version of the protocol */
-    bool failed;    /* CLOSED: the successor, our child, has ended badly */
+    int outcome;    /* CLOSED: the successor's, our child's, wait status, if it ended badly */
+    uint64_t lost;  /* sessions that the successor had when it hung up */
     /* While it is ending: */
     const char *why; /* NULL: it ended by itself */
     bool killed;
@@ -85,6 +86,22 @@ static void kill_successor(struct handover *handover)
     expect_within(handover, KILL_TIMEOUT_MS);
 }
 
+static struct crash crash_of(const struct handover *handover, int outcome, uint64_t sessions)
+{
+    return crash_now(handover->generation->number + 1, (uint32_t)handover->child.pid, outcome,
+                     sessions);
+}
+
+/* What it exits with before it serves is an answer, and when we kill it we say so. */
+static void note_if_crashed(struct handover *handover, int outcome)
+{
+    bool answered = WIFEXITED(outcome) && (!handover->had_served || outcome == 0);
+    if (answered || (handover->why && !handover->had_served))
+        return;
+    const struct crash crash = crash_of(handover, outcome, handover->lost);
+    crash_note(&handover->generation->last_crash, &crash);
+}
+
 /* The successor has exited with this wait status; it is gone, and its sockets with it. */
 static void conclude(struct handover *handover, int outcome)
 {
@@ -92,6 +109,8 @@ static void conclude(struct handover *handover, int outcome)
     int pid = (int)handover->child.pid;
     enum exit_status status = EXIT_FAILED;
     char text[256];
+    if (!handover->again)
+        note_if_crashed(handover, outcome);
     handover->child.pid = 0;
     proxy_share_descriptors(generation->proxy, false);
     if (handover->again) {
@@ -137,6 +156,7 @@ static void give_up(struct handover *handover, const char *why)
         expect_within(handover, EXIT_TIMEOUT_MS);
     channel_close(handover->channel);
     handover->channel = NULL;
+    handover->lost = lineage_successor_live(&handover->generation->lineage);
     lineage_resume(&handover->generation->lineage);
     if (serves)
         generation_take_back(handover->generation);
@@ -147,8 +167,14 @@ static void give_up(struct handover *handover, const char *why)
  * have our channel. A service manager does not see the end of what is not its child. */
 static void tell_if_failed(const struct handover *handover)
 {
-    if (handover->failed && !handover->channel)
-        notify_failed();
+    struct generation *generation = handover->generation;
+    if (!handover->outcome || handover->channel)
+        return;
+    const struct crash crash =
+        crash_of(handover, handover->outcome, lineage_successor_live(&generation->lineage));
+    crash_note(&generation->last_crash, &crash);
+    life_correct(generation->config->control, &crash); /* before there is a next one to read it */
+    notify_failed();
 }
 
 void handover_on_child(struct generation *generation)
@@ -161,7 +187,7 @@ void handover_on_child(struct generation *generation)
         conclude(handover, outcome);
         return;
     }
-    handover->failed = !WIFEXITED(outcome) || WEXITSTATUS(outcome) != EXIT_DONE;
+    handover->outcome = outcome;
     tell_if_failed(handover);
 }
 
@@ -303,8 +329,10 @@ static void on_ready_bind(struct handover *handover, const struct message_ready_
 static void tell_of_reload(struct handover *handover)
 {
     const struct reload_result *result = &handover->generation->last_reload;
-    struct message_reloaded message = {
-        .exit = result->status, .at = result->at, .duration = result->duration};
+    struct message_reloaded message = {.exit = result->status,
+                                       .at = result->at,
+                                       .duration = result->duration,
+                                       .last_crash = handover->generation->last_crash};
     memcpy(message.text, result->text, sizeof message.text);
     channel_send(handover->channel, MESSAGE_RELOADED, &message, sizeof message, NULL, 0);
 }

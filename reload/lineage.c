@@ -56,11 +56,36 @@ static void fold(struct relative *relative)
     free_relative(relative);
 }
 
+/* What went with it. What has come here and has not left there yet did not. */
+static unsigned lost_with(const struct relative *relative)
+{
+    const struct ledger *ledger = &relative->ledger;
+    unsigned own = ledger_own(ledger);
+    if (relative->arrived == 0)
+        return own;
+    int both = (int)(relative->arrived - (ledger_left(ledger) - relative->left));
+    if (both <= 0)
+        return own;
+    return own > (unsigned)both ? own - (unsigned)both : 0;
+}
+
+static void note_crash(const struct relative *relative)
+{
+    unsigned lost = lost_with(relative);
+    if (lost == 0)
+        return;
+    const struct ledger_head *head = &relative->ledger.as;
+    const struct crash crash = crash_now(head->generation, head->pid, 0, lost);
+    crash_note(&relative->lineage->generation->last_crash, &crash);
+}
+
 /* Nothing can write its ledger any more. */
 static void on_gone(struct relative *relative)
 {
     struct lineage *lineage = relative->lineage;
     relative->gone = true;
+    if (!relative->judged)
+        note_crash(relative);
     if (relative->end)
         event_del(relative->end);
     if (has_begun(lineage) && !lineage->told && relative != lineage->successor)
@@ -206,8 +231,6 @@ void lineage_forget(struct lineage *lineage)
         TAILQ_REMOVE(&lineage->list, relative, link);
         free_relative(relative);
     }
-    free_relative(lineage->successor);
-    lineage->successor = NULL;
     if (lineage->look)
         event_del(lineage->look);
 }
@@ -215,6 +238,7 @@ void lineage_forget(struct lineage *lineage)
 void lineage_close(struct lineage *lineage)
 {
     lineage_forget(lineage);
+    free_relative(lineage->successor);
     if (lineage->look)
         event_free(lineage->look);
     if (lineage->process >= 0)
@@ -337,7 +361,7 @@ void lineage_add_successor(struct lineage *lineage, const struct received *messa
         return;
     lineage->successor = make_relative(lineage, message);
     if (lineage->successor)
-        lineage->successor->base_is_ours = true;
+        lineage->successor->base_is_ours = lineage->successor->judged = true;
 }
 
 static void tell(struct channel *channel, const struct ledger *ledger, int process,
@@ -372,14 +396,33 @@ void lineage_resume(struct lineage *lineage)
     lineage_count(lineage);
 }
 
-const struct relative *lineage_find(const struct lineage *lineage, unsigned generation, pid_t pid)
+/* That of the list which lives. */
+static struct relative *find(const struct lineage *lineage, unsigned generation, pid_t pid)
 {
-    const struct relative *relative;
+    struct relative *relative;
     TAILQ_FOREACH (relative, &lineage->list, link)
         if (!relative->gone && relative->ledger.as.generation == generation &&
             (pid_t)relative->ledger.as.pid == pid)
             return relative;
     return NULL;
+}
+
+struct relative *lineage_sender(struct lineage *lineage, unsigned generation, pid_t pid)
+{
+    struct relative *relative = find(lineage, generation, pid);
+    if (relative && relative->arrived == 0)
+        relative->left = ledger_left(&relative->ledger);
+    return relative;
+}
+
+uint64_t lineage_successor_live(const struct lineage *lineage)
+{
+    return lineage->successor ? ledger_own(&lineage->successor->ledger) : 0;
+}
+
+const struct relative *lineage_find(const struct lineage *lineage, unsigned generation, pid_t pid)
+{
+    return find(lineage, generation, pid);
 }
 
 struct figures lineage_base(const struct lineage *lineage)

@@ -8,6 +8,9 @@
  * nothing of it is folded here, since the successor does that now; if the successor fails, what is
  * gone by then is folded after all, and with it what the successor had counted itself.
  *
+ * One that is gone while its ledger still counts sessions has crashed, which is noted
+ * (crash.h).
+ *
  * A generation of an older build has no ledger: it is known by its messages only. */
 #ifndef RPPROXY_RELOAD_LINEAGE_H
 #define RPPROXY_RELOAD_LINEAGE_H
@@ -27,6 +30,9 @@ struct relative {
     struct ledger ledger;
     bool base_is_ours; /* a successor that failed: what its base has is in our list, too */
     bool gone;         /* has no session, whatever its ledger says */
+    bool judged;       /* our successor, or was: the handover tells how it ended */
+    unsigned arrived;  /* of its sessions, here */
+    unsigned left;     /* of them, what its ledger said of it before the first arrived */
     int process;       /* a pidfd of it, or -1 where there are none */
     struct event *end; /* of the process; NULL: without pidfd */
     size_t *frontends; /* for each of ours its index in the ledger, or LEDGER_NO_FRONTEND */
@@ -72,7 +78,14 @@ void lineage_tell_predecessor(struct lineage *lineage, struct channel *predecess
 /* Our successor has failed, and we fold again. */
 void lineage_resume(struct lineage *lineage);
 
-/* We will not serve again, and need the list no more. */
+/* That of a generation from which sessions are about to come, or NULL. Those that do are to be
+ * added to `arrived`: they are not lost if it ends before it knows. */
+struct relative *lineage_sender(struct lineage *lineage, unsigned generation, pid_t pid);
+
+/* Sessions that our successor has: if it is gone, those that went with it. */
+uint64_t lineage_successor_live(const struct lineage *lineage);
+
+/* We will not serve again, and need the list no more; but what our successor has we still know. */
 void lineage_forget(struct lineage *lineage);
 
 /* That of the generation that is this process, if it lives, or NULL. */

@@ -36,6 +36,7 @@
 #define RPPROXY_RELOAD_MESSAGE_H
 
 #include "config/address.h"
+#include "reload/crash.h"
 
 #include <stdint.h>
 
@@ -147,6 +148,7 @@ struct message_reloaded {
     uint64_t at;       /* seconds since 1970 */
     uint64_t duration; /* milliseconds */
     char text[256];
+    struct crash last_crash; /* that the predecessor knows of; an older one does not tell */
 };
 
 /* Sessions that are to move, with their descriptors: this, and then what transfer.h packs. The

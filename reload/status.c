@@ -190,6 +190,8 @@ json_t *status_json(const struct generation *generation)
             json_object_set_new(status, "config_hash",
                                 json_string(hash_text(generation->config_hash, hash)));
     }
+    if (status && generation->last_crash.at)
+        json_object_set_new(status, "last_crash", crash_json(&generation->last_crash));
     const struct reload_result *reload = &generation->last_reload;
     if (status && reload->any)
         json_object_set_new(status, "last_reload",

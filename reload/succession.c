@@ -181,6 +181,8 @@ static void take_result(struct generation *generation, const struct message_relo
                                      .at = message->at,
                                      .duration = message->duration};
     memcpy(result->text, message->text, sizeof result->text - 1);
+    if (message->last_crash.at > generation->last_crash.at)
+        generation->last_crash = message->last_crash;
 }
 
 static void on_message(const struct received *message, void *arg)

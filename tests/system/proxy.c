@@ -187,6 +187,25 @@ void proxy_stop(struct proxy *proxy)
     expect_clean_log(proxy->log);
 }
 
+static void read_last_crash(json_t *crash, struct status *status)
+{
+    int generation, pid, signal;
+    json_int_t at, sessions;
+    json_error_t error;
+    if (crash == NULL) {
+        return;
+    }
+    ck_assert_msg(json_unpack_ex(crash, &error, 0, "{s:i,s:i,s:i,s:I,s:I}", "generation",
+                                 &generation, "pid", &pid, "signal", &signal, "at", &at, "sessions",
+                                 &sessions) == 0,
+                  "last_crash: %s", error.text);
+    status->last_crash.generation = (unsigned)generation;
+    status->last_crash.pid = pid;
+    status->last_crash.signal = (unsigned)signal;
+    status->last_crash.at = (uint64_t)at;
+    status->last_crash.sessions = (uint64_t)sessions;
+}
+
 bool proxy_status(const struct proxy *proxy, struct status *status)
 {
     *status = (struct status){0};
@@ -215,6 +234,7 @@ bool proxy_status(const struct proxy *proxy, struct status *status)
     status->total.failed = (uint64_t)failed;
     status->total.client_bytes = (uint64_t)in;
     status->total.server_bytes = (uint64_t)out;
+    read_last_crash(json_object_get(all, "last_crash"), status);
     size_t index;
     json_t *one;
     json_array_foreach(generations, index, one)

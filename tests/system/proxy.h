@@ -75,6 +75,11 @@ struct status {
     unsigned count;
     pid_t pid;
     unsigned generation, sessions;
+    struct {
+        unsigned generation, signal;
+        uint64_t at, sessions;
+        pid_t pid; /* 0: no crash is known of */
+    } last_crash;
     /* Of all generations that ever were. */
     struct {
         uint64_t sessions, connect_errors, failed, client_bytes, server_bytes;

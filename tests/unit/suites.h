@@ -19,6 +19,7 @@ Suite *end_suite(void);
 Suite *group_suite(void);
 Suite *inheritance_suite(void);
 Suite *ledger_suite(void);
+Suite *life_suite(void);
 Suite *limit_suite(void);
 Suite *lineage_suite(void);
 Suite *log_suite(void);

@@ -337,6 +337,62 @@ START_TEST(limits_count_what_others_have)
 }
 END_TEST
 
+/* It ends with so many sessions, of which so many have come here, and so many of these had left it
+ * before it could know of the others. */
+static uint64_t lost_with(unsigned live, unsigned arrived, unsigned left)
+{
+    us.last_crash = (struct crash){0};
+    struct other other = other_start(8);
+    tell(&other, lineage_add);
+    other_count(&other, 0, live);
+    ledger_count_left(&other.ledger); /* to a process before us */
+    struct relative *sender = lineage_sender(&us.lineage, 8, other.pid);
+    ck_assert_ptr_nonnull(sender);
+    sender->arrived += arrived;
+    for (unsigned i = 0; i < left; i++)
+        ledger_count_left(&other.ledger);
+    ck_assert_ptr_eq(lineage_sender(&us.lineage, 8, other.pid), sender);
+    other_kill(&other);
+    while (!TAILQ_EMPTY(&us.lineage.list))
+        event_base_loop(base, EVLOOP_ONCE);
+    if (us.last_crash.at)
+        ck_assert_uint_eq(us.last_crash.pid, (uint32_t)other.pid);
+    other_free(&other);
+    return us.last_crash.sessions;
+}
+
+START_TEST(one_that_ends_with_sessions_has_crashed)
+{
+    ck_assert_int_eq(lineage_begin(&us.lineage), 0);
+    ck_assert_uint_eq(lost_with(3, 0, 0), 3);
+    ck_assert_uint_eq(lost_with(0, 0, 0), 0);
+    ck_assert_uint_eq(us.last_crash.at, 0);
+    ck_assert_uint_eq(lost_with(20, 16, 0), 4);
+    ck_assert_uint_eq(lost_with(20, 32, 25), 13);
+    ck_assert_uint_eq(lost_with(0, 32, 32), 0);
+}
+END_TEST
+
+/* The handover tells, which knows its exit status. What it had not said that it has is not lost. */
+START_TEST(the_end_of_a_successor_is_told_by_the_handover)
+{
+    struct other successor = other_start(10);
+    ck_assert_int_eq(lineage_begin(&us.lineage), 0);
+    ck_assert_uint_eq(lineage_successor_live(&us.lineage), 0);
+    tell(&successor, lineage_add_successor);
+    other_count(&successor, 0, 20);
+    ledger_set_arriving(&successor.ledger, 16);
+    lineage_forget(&us.lineage);
+    ck_assert_uint_eq(lineage_successor_live(&us.lineage), 4);
+    lineage_resume(&us.lineage);
+    other_kill(&successor);
+    while (!TAILQ_EMPTY(&us.lineage.list))
+        event_base_loop(base, EVLOOP_ONCE);
+    ck_assert_uint_eq(us.last_crash.at, 0);
+    other_free(&successor);
+}
+END_TEST
+
 START_TEST(what_is_no_ledger_is_refused)
 {
     const struct message_ledger about = {0};
@@ -368,6 +424,8 @@ Suite *lineage_suite(void)
     tcase_add_test(tcase, a_successor_that_fails_is_not_forgotten);
     tcase_add_test(tcase, a_successor_that_died_counts_when_we_serve_again);
     tcase_add_test(tcase, limits_count_what_others_have);
+    tcase_add_test(tcase, one_that_ends_with_sessions_has_crashed);
+    tcase_add_test(tcase, the_end_of_a_successor_is_told_by_the_handover);
     tcase_add_test(tcase, what_is_no_ledger_is_refused);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -1,0 +1,44 @@
+/* The life file, CONTROL.life: what would be told of the process that serves, should it crash now.
+ *
+ * It is there from the time on at which the process serves until its clean end, or until its
+ * successor's is put in its place. The process holds it (flock(2)) and writes into it once a second
+ * how many sessions it has; so a file that nobody holds is the last word of a crash, whether
+ * anybody outlived it or not. Who did, and knows better, puts that into it. */
+#ifndef RPPROXY_RELOAD_LIFE_H
+#define RPPROXY_RELOAD_LIFE_H
+
+#include "reload/crash.h"
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct generation;
+
+struct life {
+    const struct generation *generation;
+    struct event *tick;
+    char *path; /* NULL: there is none of ours */
+    int fd;
+    ino_t inode;
+};
+
+/* Returns 0 or an errno value; life_close() is right after either. */
+int life_open(struct life *life, const struct generation *generation)
+    __attribute__((warn_unused_result));
+
+/* We serve, on our configuration's control socket. Returns 0 or an errno value. */
+int life_begin(struct life *life) __attribute__((warn_unused_result));
+
+/* We do not serve any more, or end. The file goes, if it is still ours. */
+void life_end(struct life *life);
+void life_close(struct life *life);
+
+/* For a start with nobody before it: true if the last process that served on this control socket
+ * crashed. A file that is not what we write, or not ours, is left out of account, and logged. */
+bool life_read(const char *control, struct crash *crash) __attribute__((warn_unused_result));
+
+/* The process of which crash tells is gone, with its life file left behind: makes that exact. */
+void life_correct(const char *control, const struct crash *crash);
+
+#endif
