@@ -150,6 +150,7 @@ static bool on_handoff(const struct elder *elder, const struct received *message
         return false;
     if (sender)
         sender->arrived += *arrived;
+    life_tell(&generation->life);
     return true;
 }
 

@@ -40,12 +40,17 @@ static int write_life(const struct life *life)
     return write_record(life->fd, &now);
 }
 
+void life_tell(const struct life *life)
+{
+    if (life->path)
+        (void)write_life(life); /* what cannot be written now is as it was a second ago */
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    const struct life *life = arg;
-    (void)write_life(life); /* what cannot be written now is as it was a second ago */
+    life_tell(arg);
 }
 
 int life_open(struct life *life, const struct generation *generation)

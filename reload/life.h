@@ -30,6 +30,9 @@ int life_open(struct life *life, const struct generation *generation)
 /* We serve, on our configuration's control socket. Returns 0 or an errno value. */
 int life_begin(struct life *life) __attribute__((warn_unused_result));
 
+/* Writes how many sessions there are, before the second is over. */
+void life_tell(const struct life *life);
+
 /* We do not serve any more, or end. The file goes, if it is still ours. */
 void life_end(struct life *life);
 void life_close(struct life *life);

@@ -35,6 +35,7 @@ static const struct {
     {"fallback", fallback_suite},
     {"late_handshakes", late_handshakes_suite},
     {"handoff", handoff_suite},
+    {"handoff_kills", handoff_kills_suite},
     {"checks", checks_suite},
     {"activation", activation_suite},
     {"upgrade", upgrade_suite},

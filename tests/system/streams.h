@@ -18,8 +18,17 @@ uint16_t streams_port(const struct streams *streams);
 /* Opens `count` more sessions through `target`, which leads to streams_port(). */
 void streams_open(struct streams *streams, const struct endpoint *target, unsigned count);
 
-/* Returns when every session has moved at least `words` of 8 bytes each way since the call, or the
- * test fails. */
+/* They send a little each `tick_ms` from now on, so that they cost less. */
+void streams_slow_down(struct streams *streams, unsigned tick_ms);
+
+/* From now on a session whose end comes early, or by a reset, is lost and not an error. */
+void streams_may_be_lost(struct streams *streams);
+
+/* Sessions lost so far. */
+unsigned streams_lost(const struct streams *streams);
+
+/* Returns when every session has moved at least `words` of 8 bytes each way since the call, or
+ * is lost, or the test fails. */
 void streams_wait_progress(struct streams *streams, uint64_t words);
 
 /* The longest time in milliseconds that each session has waited for its next bytes since the call
@@ -30,7 +39,8 @@ struct pauses {
 struct pauses streams_pauses(struct streams *streams);
 
 /* Each end finishes with a half-close and waits for the other's. Checks that both ends of every
- * session saw the whole of what the other sent and nothing else; prints one line. Releases it. */
+ * session saw the whole of what the other sent and nothing else, and that of those lost both were;
+ * prints one line. Releases it. */
 void streams_finish(struct streams *streams);
 
 /* `bytes` bytes each way at once over one connection to `target`, whose other end comes in at

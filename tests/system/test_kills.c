@@ -1,14 +1,12 @@
-/* Either side of a handover killed at each of its steps.
- *
- * The processes speak to each other by sendmsg() and recvmsg(), and their main threads use these
- * for nothing else; so strace, told to send SIGKILL at the entry to the N-th, kills before the N-th
- * message goes out, or before it is taken in. N counts up until a reload gets through untouched. */
+/* Either side of a handover killed at each of its messages, one after the other, until a reload
+ * gets through untouched. */
 #include "churn.h"
 #include "harness.h"
 #include "net.h"
 #include "origin.h"
 #include "proxy.h"
 #include "scenarios.h"
+#include "trap.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -27,19 +25,16 @@ struct scene {
     uint16_t port;
     struct endpoint held_front;
     int listener, client, server; /* a session of the predecessor's, from before the reload */
-    char name[32], trace[PATH_MAX], successor_file[PATH_MAX];
+    struct trap trap;
+    char name[32];
 };
 
 static void scene_start(struct scene *scene, struct origin *origin, const char *call, unsigned step)
 {
     *scene = (struct scene){.origin = origin};
     uint16_t held_port = port_reserve(getuid()), server_port;
-    char name[64];
     snprintf(scene->name, sizeof scene->name, "%s-%u", call, step);
-    snprintf(name, sizeof name, "%s.trace", scene->name);
-    test_path(scene->trace, name);
-    test_path(scene->successor_file, "successor");
-    unlink(scene->successor_file);
+    trap_init(&scene->trap, scene->name, call, step, "SIGKILL");
     scene->port = port_reserve(getuid());
     scene->held_front = endpoint_loopback(held_port);
     scene->listener = listen_loopback(&server_port);
@@ -72,54 +67,6 @@ static void held_session_works(const struct scene *scene)
     receive_exactly(scene->client, &byte, 1);
 }
 
-static bool strace_works(void)
-{
-    if (!program_exists("strace")) {
-        return false;
-    }
-    struct outcome outcome;
-    run(&outcome, "strace", "-qq", "-o", "/dev/null", "true", NULL);
-    return outcome.code == 0;
-}
-
-/* The successor runs under strace, under the pid that its predecessor launched. */
-static void trap_successor(const struct scene *scene, const char *call, unsigned step)
-{
-    write_file(scene->proxy.program, 0755,
-               "#!/bin/sh\n"
-               "echo $$ > %s\n"
-               "export ASAN_OPTIONS=detect_leaks=0:$ASAN_OPTIONS\n"
-               "exec strace -D -f -qq -o %s -e trace=sendmsg,recvmsg "
-               "-e inject=%s:signal=SIGKILL:when=%u %s \"$@\"\n",
-               scene->successor_file, scene->trace, call, step, proxy_binary());
-}
-
-static pid_t successor_of(const struct scene *scene)
-{
-    char text[32];
-    int pid;
-    ck_assert_uint_gt(read_file(scene->successor_file, text, sizeof text), 0);
-    ck_assert_int_eq(sscanf(text, "%d", &pid), 1);
-    return pid;
-}
-
-/* Whether the successor had sent READY, after which new clients may have been its own. The bytes
- * are the message's head as strace shows it: magic, version 1.1, type 6. */
-static bool successor_was_ready(const struct scene *scene)
-{
-    bool ready = false;
-    char line[2048];
-    FILE *trace = fopen(scene->trace, "re");
-    while (trace != NULL && fgets(line, sizeof line, trace) != NULL) {
-        ready = ready || (strstr(line, "sendmsg") != NULL && strstr(line, "= ?") == NULL &&
-                          strstr(line, "xppr\\1\\0\\1\\0\\6\\0") != NULL);
-    }
-    if (trace != NULL) {
-        fclose(trace);
-    }
-    return ready;
-}
-
 static bool is_active(void *argument)
 {
     const struct scene *scene = argument;
@@ -141,7 +88,7 @@ static bool drains_or_dead(void *argument)
 {
     const struct scene *scene = argument;
     struct status status;
-    if (!process_alive(successor_of(scene))) {
+    if (!process_alive(trap_caught(&scene->trap))) {
         return true;
     }
     return proxy_status(&scene->proxy, &status) && status.count == 2 &&
@@ -154,7 +101,7 @@ static bool reload_is_over(void *argument)
 {
     const struct scene *scene = argument;
     struct status status;
-    pid_t successor = successor_of(scene);
+    pid_t successor = trap_caught(&scene->trap);
     return !process_alive(successor) ||
            (proxy_status(&scene->proxy, &status) && status.pid == successor && status.count == 1);
 }
@@ -190,7 +137,15 @@ static void scene_end(struct scene *scene)
     close(scene->listener);
     unlink(scene->proxy.file);
     unlink(scene->proxy.log);
-    unlink(scene->trace);
+    unlink(scene->trap.trace);
+}
+
+/* Whether the successor had sent READY, after which new clients may have been its own. */
+static bool was_ready(const struct scene *scene)
+{
+    struct trap sent = scene->trap;
+    sent.call = "sendmsg";
+    return trap_first(&sent, TRAP_READY, TRAP_READY) > 0;
 }
 
 /* Returns false once the successor lived through it. */
@@ -199,7 +154,7 @@ static bool successor_killed_at(struct origin *origin, const char *call, unsigne
     struct scene scene;
     scene_start(&scene, origin, call, step);
     struct churn *churn = load(&scene);
-    trap_successor(&scene, call, step);
+    trap_successor(&scene.trap, &scene.proxy);
     struct outcome outcome;
     int code = proxy_command(&scene.proxy, &outcome, "reload", NULL);
     if (code == 0) {
@@ -211,7 +166,7 @@ static bool successor_killed_at(struct origin *origin, const char *call, unsigne
         held_session_close(&scene);
         wait_until(reload_is_over, &scene, "the reload comes to its end");
     }
-    bool killed = !process_alive(successor_of(&scene));
+    bool killed = !process_alive(trap_caught(&scene.trap));
     if (killed) {
         wait_until(is_active_or_gone, &scene, "the predecessor is the active generation again");
     }
@@ -226,7 +181,7 @@ static bool successor_killed_at(struct origin *origin, const char *call, unsigne
     /* Whom a successor had, accepted or in its listeners' queues, is lost with it: those in
      * flight at that moment, and some who came while its sockets were closed one by one. Nobody
      * else, and nobody is refused. */
-    unsigned may_be_lost = killed && successor_was_ready(&scene) ? 2 * IN_FLIGHT : 0;
+    unsigned may_be_lost = killed && was_ready(&scene) ? 2 * IN_FLIGHT : 0;
     if ((!alone || !killed) &&
         (churn_lost(&result) > may_be_lost || result.lost[LOSS_REFUSED] > 0)) {
         churn_print(&result, scene.name);
@@ -247,7 +202,7 @@ static bool successor_killed_at(struct origin *origin, const char *call, unsigne
 
 START_TEST(successor_killed)
 {
-    if (!strace_works()) {
+    if (!trap_works()) {
         skip_test("strace cannot trace here");
     }
     struct origin *origin = origin_start(ORIGIN_ANSWER);
@@ -262,25 +217,6 @@ START_TEST(successor_killed)
 }
 END_TEST
 
-static bool strace_is_attached(void *argument)
-{
-    return file_mentions(argument, "attached") > 0;
-}
-
-static pid_t trap_predecessor(const struct scene *scene, const char *call, unsigned step)
-{
-    char name[64], log[PATH_MAX], pid[16], inject[64];
-    snprintf(name, sizeof name, "%s.strace.log", scene->name);
-    test_path(log, name);
-    snprintf(pid, sizeof pid, "%d", scene->proxy.pid);
-    snprintf(inject, sizeof inject, "inject=%s:signal=SIGKILL:when=%u", call, step);
-    const char *argv[] = {"strace", "-p",   pid, "-o", scene->trace, "-e", "trace=sendmsg,recvmsg",
-                          "-e",     inject, NULL};
-    pid_t strace = program_start(&(struct program){.argv = argv, .out = log, .err = log});
-    wait_until(strace_is_attached, log, "strace is attached");
-    return strace;
-}
-
 static bool somebody_serves(void *argument)
 {
     struct scene *scene = argument;
@@ -293,13 +229,13 @@ static bool predecessor_killed_at(struct origin *origin, const char *call, unsig
 {
     struct scene scene;
     scene_start(&scene, origin, call, step);
-    pid_t strace = trap_predecessor(&scene, call, step);
+    pid_t strace = trap_process(&scene.trap, scene.proxy.pid);
     struct outcome outcome;
     int code = proxy_command(&scene.proxy, &outcome, "reload", NULL);
     held_session_close(&scene);
     wait_gone(scene.proxy.pid);
     wait_gone(strace);
-    bool killed = file_mentions(scene.trace, "killed by SIGKILL") > 0;
+    bool killed = file_mentions(scene.trap.trace, "killed by SIGKILL") > 0;
     printf("     predecessor killed at %s %u: reload exit %d%s\n", call, step, code,
            killed ? "" : ", it lived");
     wait_until(somebody_serves, &scene, "the successor promotes itself");
@@ -319,7 +255,7 @@ static bool predecessor_killed_at(struct origin *origin, const char *call, unsig
 
 START_TEST(predecessor_killed)
 {
-    if (!strace_works()) {
+    if (!trap_works()) {
         skip_test("strace cannot trace here");
     }
     struct origin *origin = origin_start(ORIGIN_ANSWER);

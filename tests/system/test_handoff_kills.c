@@ -1,0 +1,259 @@
+/* A handoff in whose midst somebody dies, or is told to stop. Every session says where it is
+ * (streams.h): who were at work on one at once would show. */
+#include "harness.h"
+#include "net.h"
+#include "proxy.h"
+#include "scenarios.h"
+#include "streams.h"
+#include "trap.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { SESSIONS = 200, STEPS = 100, STEPS_MAX = 400, TICK_MS = 20 };
+
+static const char *const calls[] = {"sendmsg", "recvmsg"};
+
+struct scene {
+    struct proxy proxy;
+    struct endpoint front;
+    struct streams *streams;
+    struct trap trap;
+    char name[48];
+    unsigned lost;
+    pid_t first, second;
+};
+
+static void scene_start(struct scene *scene, const char *options, const char *name,
+                        const char *call, unsigned step, const char *signal)
+{
+    *scene = (struct scene){.streams = streams_create()};
+    uint16_t port = port_reserve(getuid());
+    snprintf(scene->name, sizeof scene->name, "%s-%s-%u", name, call, step);
+    trap_init(&scene->trap, scene->name, call, step, signal);
+    scene->front = endpoint_loopback(port);
+    proxy_init(&scene->proxy, scene->name);
+    proxy_own_binary(&scene->proxy);
+    proxy_configure(&scene->proxy,
+                    "workers = 2\n%s[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
+                    options, port, streams_port(scene->streams));
+    proxy_start(&scene->proxy);
+    scene->first = scene->proxy.pid;
+    streams_slow_down(scene->streams, TICK_MS);
+    streams_open(scene->streams, &scene->front, SESSIONS);
+    streams_wait_progress(scene->streams, 1);
+}
+
+static bool one_is_left(void *argument)
+{
+    struct scene *scene = argument;
+    struct status status;
+    if (!proxy_status(&scene->proxy, &status) || status.count != 1) {
+        return false;
+    }
+    scene->proxy.pid = status.pid;
+    scene->proxy.generation = status.generation;
+    return true;
+}
+
+static void put_binary_back(const struct scene *scene)
+{
+    copy_file(proxy_binary(), scene->proxy.program, 0755);
+}
+
+/* One more generation, unless the trap is still open, one more session, and the end. */
+static void scene_end(struct scene *scene, bool trapped)
+{
+    if (!trapped) {
+        put_binary_back(scene);
+        proxy_reload(&scene->proxy);
+    }
+    streams_open(scene->streams, &scene->front, 1);
+    streams_finish(scene->streams);
+    wait_until(one_is_left, scene, "the others have drained");
+    struct outcome outcome;
+    ck_assert_int_eq(proxy_command(&scene->proxy, &outcome, "stop", NULL), 0);
+    unlink(scene->proxy.file);
+    unlink(scene->proxy.log);
+    unlink(scene->trap.trace);
+}
+
+static bool so_many_are_lost(void *argument)
+{
+    const struct scene *scene = argument;
+    return streams_lost(scene->streams) >= scene->lost;
+}
+
+/* As many as the survivor says, and all others go on. */
+static void expect_lost(struct scene *scene, unsigned lost)
+{
+    scene->lost = lost;
+    wait_until(so_many_are_lost, scene, "sessions go with who was killed");
+    streams_wait_progress(scene->streams, 2);
+    ck_assert_msg(streams_lost(scene->streams) == lost,
+                  "%s: %u sessions are lost; who survives says %u", scene->name,
+                  streams_lost(scene->streams), lost);
+}
+
+/* What the log says of the successor's end. */
+static bool read_note(const struct scene *scene, unsigned *sessions)
+{
+    char text[96], line[1024];
+    bool found = false;
+    snprintf(text, sizeof text, "(pid %d) was killed by signal 9, and ", (int)scene->second);
+    FILE *log = fopen(scene->proxy.log, "re");
+    while (log != NULL && !found && fgets(line, sizeof line, log) != NULL) {
+        const char *note = strstr(line, text);
+        found = note != NULL && sscanf(note + strlen(text), "%u", sessions) == 1;
+    }
+    if (log != NULL) {
+        fclose(log);
+    }
+    return found;
+}
+
+/* It may have been the last to die, too. */
+static bool is_noted_or_alone(void *argument)
+{
+    unsigned sessions;
+    const struct scene *scene = argument;
+    return read_note(scene, &sessions) || !process_alive(scene->first);
+}
+
+/* The successor is dead, or has seen its predecessor's end. */
+static bool handoff_is_over(void *argument)
+{
+    struct scene *scene = argument;
+    return !process_alive(scene->second) ||
+           (one_is_left(scene) && scene->proxy.pid == scene->second);
+}
+
+/* What whoever serves now says of the last crash. */
+static unsigned crash_of(const struct scene *scene, pid_t crashed)
+{
+    struct status status;
+    ck_assert(proxy_status(&scene->proxy, &status));
+    ck_assert_int_eq(status.last_crash.pid, crashed);
+    return (unsigned)status.last_crash.sessions;
+}
+
+/* Returns false once it lives through it. */
+static bool successor_killed_at(const char *call, unsigned step)
+{
+    struct scene scene;
+    struct outcome outcome;
+    unsigned noted_lost;
+    scene_start(&scene, "", "successor", call, step, "SIGKILL");
+    streams_may_be_lost(scene.streams);
+    trap_successor(&scene.trap, &scene.proxy);
+    proxy_command(&scene.proxy, &outcome, "reload", NULL);
+    scene.second = trap_caught(&scene.trap);
+    wait_until(handoff_is_over, &scene, "the handoff is over");
+    bool killed = !process_alive(scene.second);
+    if (killed) {
+        wait_until(is_noted_or_alone, &scene, "the predecessor says what went with its successor");
+    }
+    bool noted = killed && read_note(&scene, &noted_lost);
+    struct status status;
+    bool served = proxy_status(&scene.proxy, &status);
+    if (!served) { /* the predecessor drains, with what it has kept, or is gone */
+        put_binary_back(&scene);
+        proxy_start(&scene.proxy);
+    }
+    wait_until(one_is_left, &scene, "one serves");
+    unsigned lost = crash_of(&scene, killed ? scene.second : 0);
+    printf("     successor killed at %s %u: %u lost, %s\n", call, step, lost,
+           !killed ? "it lived" : (served ? "rolled back" : "nobody serves"));
+    ck_assert(!noted || noted_lost == lost);
+    expect_lost(&scene, lost);
+    scene_end(&scene, !killed);
+    wait_gone(scene.first);
+    return killed;
+}
+
+static bool predecessor_killed_at(const char *call, unsigned step)
+{
+    struct scene scene;
+    struct outcome outcome;
+    struct status status;
+    scene_start(&scene, "", "predecessor", call, step, "SIGKILL");
+    streams_may_be_lost(scene.streams);
+    pid_t strace = trap_process(&scene.trap, scene.first);
+    proxy_command(&scene.proxy, &outcome, "reload", NULL);
+    wait_gone(scene.first);
+    wait_gone(strace);
+    bool killed = file_mentions(scene.trap.trace, "killed by SIGKILL") > 0;
+    wait_until(one_is_left, &scene, "the successor is alone");
+    ck_assert(proxy_status(&scene.proxy, &status));
+    unsigned told = (unsigned)status.last_crash.sessions;
+    printf("     predecessor killed at %s %u: %u lost%s\n", call, step, told,
+           killed ? "" : ", it lived");
+    ck_assert_int_eq(status.last_crash.pid, told > 0 ? scene.first : 0);
+    ck_assert(killed || told == 0);
+    expect_lost(&scene, told);
+    scene_end(&scene, false);
+    return killed;
+}
+
+/* A reload that nobody disturbs. Returns the first step of its handoff at either process, and in
+ * *last the last one. */
+static unsigned find_handoff(const char *call, bool successor, unsigned *last)
+{
+    struct scene scene;
+    pid_t strace = -1;
+    scene_start(&scene, "", successor ? "s" : "p", call, 0, "");
+    if (successor) {
+        trap_successor(&scene.trap, &scene.proxy);
+    } else {
+        strace = trap_process(&scene.trap, scene.first);
+    }
+    proxy_reload(&scene.proxy);
+    wait_gone(scene.first);
+    if (!successor) {
+        wait_gone(strace);
+    }
+    unsigned step = trap_first(&scene.trap, TRAP_HANDOFF, TRAP_TAKEN);
+    *last = trap_calls(&scene.trap);
+    ck_assert_msg(step > 0, "no handoff in %s", scene.trap.trace);
+    scene_end(&scene, false);
+    return step;
+}
+
+static void kill_at_each(bool (*killed_at)(const char *call, unsigned step), bool successor)
+{
+    if (!trap_works()) {
+        skip_test("strace cannot trace here");
+    }
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        unsigned last, step = find_handoff(calls[i], successor, &last);
+        unsigned stride = (last - step) / scaled(STEPS, 4) + 1;
+        ck_assert_msg(last >= step + SESSIONS / 16, "%u to %u is no handoff", step, last);
+        while (killed_at(calls[i], step)) {
+            step += stride;
+            ck_assert_uint_lt(step, STEPS_MAX);
+        }
+    }
+}
+
+START_TEST(successor_killed_in_the_handoff)
+{
+    kill_at_each(successor_killed_at, true);
+}
+END_TEST
+
+START_TEST(predecessor_killed_in_the_handoff)
+{
+    kill_at_each(predecessor_killed_at, false);
+}
+END_TEST
+
+Suite *handoff_kills_suite(void)
+{
+    Suite *suite = suite_create("handoff_kills");
+    scenario_add(suite, successor_killed_in_the_handoff, 1200);
+    scenario_add(suite, predecessor_killed_in_the_handoff, 1200);
+    return suite;
+}
