@@ -250,10 +250,162 @@ START_TEST(predecessor_killed_in_the_handoff)
 }
 END_TEST
 
+/* --- told to stop --------------------------------------------------------------------------- */
+
+#define LONG_STOP "stop-timeout = 10m\n"
+
+struct midst {
+    const char *name, *options;
+    bool successor_halts; /* before a TAKEN; else the predecessor, before a HANDOFF */
+    void (*stop)(struct scene *scene, pid_t halted);
+};
+
+static bool is_halted(void *argument)
+{
+    return file_mentions(argument, "stopped by SIGSTOP") > 0;
+}
+
+/* A reload, and one side of it halted at a message of the handoff. */
+static pid_t halt(struct scene *scene, const struct midst *midst, unsigned step)
+{
+    scene_start(scene, midst->options, midst->name, "sendmsg", step, "SIGSTOP");
+    if (midst->successor_halts) {
+        trap_successor(&scene->trap, &scene->proxy);
+    } else {
+        trap_process(&scene->trap, scene->first);
+    }
+    proxy_reload(&scene->proxy);
+    scene->second = scene->proxy.pid;
+    wait_until(is_halted, scene->trap.trace, "one side is halted");
+    return midst->successor_halts ? scene->second : scene->first;
+}
+
+static void stop_at_each(const struct midst *midst)
+{
+    if (!trap_works()) {
+        skip_test("strace cannot trace here");
+    }
+    unsigned last, first = find_handoff("sendmsg", midst->successor_halts, &last);
+    for (unsigned part = 0; part < 3; part++) {
+        struct scene scene;
+        unsigned step = first + part * (last - first) * 3 / 8;
+        pid_t halted = halt(&scene, midst, step);
+        midst->stop(&scene, halted);
+        wait_gone(scene.second);
+        ck_assert_uint_eq(orphans_failed(), 0);
+        expect_clean_log(scene.proxy.log);
+        printf("     %s at message %u\n", midst->name, step);
+    }
+}
+
+static pid_t begin_stop(const struct scene *scene)
+{
+    const char *argv[] = {proxy_binary(), "stop", "-f", scene->proxy.file, NULL};
+    return program_start(&(struct program){.argv = argv});
+}
+
+static bool is_stopping(void *argument)
+{
+    const struct scene *scene = argument;
+    return file_mentions(scene->proxy.log, "stopping: no new connections are accepted") > 0;
+}
+
+static void let_all_end(struct scene *scene)
+{
+    streams_wait_progress(scene->streams, 2);
+    streams_finish(scene->streams);
+    ck_assert_int_eq(wait_gone(scene->first), 0);
+}
+
+/* The successor has told its elder to stop before that goes on: it sends no more, what was sent is
+ * refused, and what was taken before lives on. */
+static void stop_by_command(struct scene *scene, pid_t halted)
+{
+    pid_t command = begin_stop(scene);
+    wait_until(is_stopping, scene, "the successor stops");
+    kill(halted, SIGCONT);
+    let_all_end(scene);
+    ck_assert_int_eq(wait_gone(command), 0);
+}
+
+START_TEST(stop_in_the_handoff)
+{
+    stop_at_each(&(struct midst){"stop", LONG_STOP, false, stop_by_command});
+}
+END_TEST
+
+/* Whose sessions do not end by themselves. */
+static void stop_and_cut(struct scene *scene, pid_t halted)
+{
+    streams_may_be_lost(scene->streams);
+    pid_t command = begin_stop(scene);
+    wait_until(is_stopping, scene, "the successor stops");
+    kill(halted, SIGCONT);
+    ck_assert_int_eq(wait_gone(scene->first), 0);
+    wait_gone(command);
+    scene->lost = SESSIONS;
+    wait_until(so_many_are_lost, scene, "every session is closed, on both sides");
+    streams_finish(scene->streams);
+}
+
+START_TEST(stop_in_the_handoff_is_in_time)
+{
+    stop_at_each(&(struct midst){"cut", "stop-timeout = 1s\n", false, stop_and_cut});
+}
+END_TEST
+
+/* The signal is there when the successor, in the midst of an answer, goes on. */
+static void stop_by_signal(struct scene *scene, pid_t halted)
+{
+    kill(halted, SIGTERM);
+    kill(halted, SIGCONT);
+    wait_until(is_stopping, scene, "the successor stops");
+    let_all_end(scene);
+}
+
+START_TEST(sigterm_in_the_handoff)
+{
+    stop_at_each(&(struct midst){"sigterm", LONG_STOP, true, stop_by_signal});
+}
+END_TEST
+
+static bool each_is_somewhere(void *argument)
+{
+    const struct scene *scene = argument;
+    struct status status;
+    return proxy_status(&scene->proxy, &status) && status.sessions == SESSIONS + 1;
+}
+
+/* What it has sent is still the successor's to take; the rest ends here, and the successor serves
+ * on. */
+static void stop_the_predecessor(struct scene *scene, pid_t halted)
+{
+    kill(scene->first, SIGTERM);
+    kill(halted, SIGCONT);
+    streams_open(scene->streams, &scene->front, 1);
+    streams_wait_progress(scene->streams, 2);
+    wait_until(each_is_somewhere, scene, "each session is in one of the processes");
+    let_all_end(scene);
+    struct outcome outcome;
+    wait_until(one_is_left, scene, "the successor is alone");
+    ck_assert_int_eq(scene->proxy.pid, scene->second);
+    ck_assert_int_eq(proxy_command(&scene->proxy, &outcome, "stop", NULL), 0);
+}
+
+START_TEST(sigterm_to_the_sender)
+{
+    stop_at_each(&(struct midst){"sender", LONG_STOP, true, stop_the_predecessor});
+}
+END_TEST
+
 Suite *handoff_kills_suite(void)
 {
     Suite *suite = suite_create("handoff_kills");
     scenario_add(suite, successor_killed_in_the_handoff, 1200);
     scenario_add(suite, predecessor_killed_in_the_handoff, 1200);
+    scenario_add(suite, stop_in_the_handoff, 300);
+    scenario_add(suite, stop_in_the_handoff_is_in_time, 300);
+    scenario_add(suite, sigterm_in_the_handoff, 300);
+    scenario_add(suite, sigterm_to_the_sender, 300);
     return suite;
 }
