@@ -251,8 +251,8 @@ static void *drive(void *argument)
         for (int i = 0; i < count; i++) {
             struct end *end = events[i].data.ptr;
             if (end == NULL) {
-                int fd = accept4(streams->listener, NULL, NULL, SOCK_CLOEXEC);
-                if (fd >= 0) {
+                int fd;
+                while ((fd = accept4(streams->listener, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
                     add_end(streams, fd, true, 0);
                 }
                 continue;
