@@ -15,6 +15,9 @@
 #include "config/cpus.h"
 #include "reload/group.h"
 
+#include <stdbool.h>
+#include <stdint.h>
+
 /* New connections to the group of listener_fd go to a random index of range, whichever member of
  * the group listener_fd is. An index at which nobody stands is answered by the kernel's own
  * choice by hash among all members. The socket must be listening: one that is only bound is
@@ -35,6 +38,22 @@ struct steer_cpus {
  * EINVAL also for more CPUs with workers than fit into a program (some 600). */
 int steering_set_by_cpu(int listener_fd, struct steer_range range, const struct steer_cpus *by)
     __attribute__((warn_unused_result));
+
+/* A share of the connections, for a canary. */
+struct steer_split {
+    unsigned share; /* of STEER_WHOLE: 1 to STEER_WHOLE - 1 */
+    struct steer_range to;
+    bool by_source; /* by the client's address, so that a client is always on the same side; ... */
+    uint32_t salt;  /* ... and by this, so that it is not always the same clients */
+};
+
+#define STEER_WHOLE 10000u
+
+/* That share goes to a random index of split->to; the rest as by steering_set(), or, unless by is
+ * NULL, as by steering_set_by_cpu(). The choice by source is one of a hash: of few clients the
+ * share may have none, or all. */
+int steering_split(int listener_fd, const struct steer_split *split, struct steer_range range,
+                   const struct steer_cpus *by) __attribute__((warn_unused_result));
 
 /* Opens a sink: a listener of the address's group that hears nothing. A SYN steered to it is
  * dropped without an answer; the client repeats it after a second, and meets who stands there then,

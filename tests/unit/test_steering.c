@@ -25,11 +25,10 @@ static void steer_to_one(int listener, unsigned index)
     steer(listener, (struct steer_range){.first = index, .count = 1});
 }
 
-/* Which of the listeners a new connection reaches. */
-static unsigned who_accepts(const int *listeners, unsigned count, const struct address *address)
+/* Which of the listeners that client reaches. */
+static unsigned who_accepts_it(const int *listeners, unsigned count, int client)
 {
     struct pollfd polled[2 * MOST];
-    int client = loopback_connect(address);
     unsigned who = count, ready = 0;
 
     for (unsigned i = 0; i < count; i++)
@@ -44,6 +43,12 @@ static unsigned who_accepts(const int *listeners, unsigned count, const struct a
     close(accept(listeners[who], NULL, NULL));
     loopback_reset(client);
     return who;
+}
+
+/* Which of the listeners a new connection reaches. */
+static unsigned who_accepts(const int *listeners, unsigned count, const struct address *address)
+{
+    return who_accepts_it(listeners, count, loopback_connect(address));
 }
 
 struct generation {
@@ -276,6 +281,202 @@ START_TEST(workers_on_one_cpu_take_turns)
 }
 END_TEST
 
+/* --- a canary's share ---------------------------------------------------------------------- */
+
+/* Two listeners of ours, and a canary's two. */
+#define SPLIT_OWN 2
+#define SPLIT_ALL 4
+
+static void open_split(int listeners[static SPLIT_ALL], struct address *address)
+{
+    for (unsigned i = 0; i < SPLIT_ALL; i++)
+        listeners[i] = loopback_listen(address);
+}
+
+static void split(int listener, unsigned share, bool by_source, uint32_t salt,
+                  const struct steer_cpus *by)
+{
+    const struct steer_split how = {
+        .share = share, .to = {SPLIT_OWN, 2}, .by_source = by_source, .salt = salt};
+
+    ck_assert_int_eq(steering_split(listener, &how, group_pinned(SPLIT_OWN), by), 0);
+}
+
+START_TEST(a_share_goes_to_the_canary)
+{
+    struct address address;
+    int listeners[SPLIT_ALL];
+    unsigned hits[SPLIT_ALL] = {0};
+
+    if (!loopback_bind(_i, &address))
+        return;
+    open_split(listeners, &address);
+    split(listeners[0], 2500, false, 0, NULL);
+    for (int i = 0; i < 400; i++)
+        hits[who_accepts(listeners, SPLIT_ALL, &address)]++;
+    /* 100 are expected; 50 and 150 are nearly six standard deviations away. */
+    ck_assert_uint_gt(hits[2] + hits[3], 50);
+    ck_assert_uint_lt(hits[2] + hits[3], 150);
+    for (int i = 0; i < SPLIT_ALL; i++)
+        ck_assert_uint_gt(hits[i], 0);
+    split(listeners[3], 1, false, 0, NULL);
+    hits[2] = hits[3] = 0;
+    for (int i = 0; i < 100; i++)
+        hits[who_accepts(listeners, SPLIT_ALL, &address)]++;
+    ck_assert_uint_lt(hits[2] + hits[3], 5);
+}
+END_TEST
+
+START_TEST(the_rest_goes_by_cpu)
+{
+    struct address address;
+    struct cpus usable;
+    int listeners[SPLIT_ALL];
+    unsigned hits[SPLIT_ALL] = {0};
+
+    if (!loopback_bind(_i, &address))
+        return;
+    cpus_usable(&usable);
+    usable.count = 1;
+    go_to(usable.list[0]);
+    open_split(listeners, &address);
+    const struct steer_cpus by = {&usable, 1, 1};
+    split(listeners[0], 5000, false, 0, &by);
+    for (int i = 0; i < 200; i++)
+        hits[who_accepts(listeners, SPLIT_ALL, &address)]++;
+    ck_assert_uint_eq(hits[0], 0);
+    for (int i = 1; i < SPLIT_ALL; i++)
+        ck_assert_uint_gt(hits[i], 0);
+}
+END_TEST
+
+/* A client with the n-th of the addresses from 127.0.1.0 on. */
+static int connect_from(unsigned n, const struct address *address)
+{
+    struct sockaddr_in source = {.sin_family = AF_INET}, server = source;
+    int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    source.sin_addr.s_addr = htonl(0x7f000100u + n);
+    server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    server.sin_port = address->in.sin_port; /* where it is in IPv6's as well */
+    ck_assert_int_eq(bind(client, (struct sockaddr *)&source, sizeof source), 0);
+    ck_assert(connect(client, (struct sockaddr *)&server, sizeof server) == 0 ||
+              errno == EINPROGRESS);
+    return client;
+}
+
+static bool goes_to_the_canary(const int *listeners, unsigned n, const struct address *address)
+{
+    return who_accepts_it(listeners, SPLIT_ALL, connect_from(n, address)) >= SPLIT_OWN;
+}
+
+/* Listeners without IPV6_V6ONLY meet IPv4 clients as well. */
+static void open_dual_stack(int listeners[static SPLIT_ALL], struct address *address)
+{
+    for (unsigned i = 0; i < SPLIT_ALL; i++) {
+        int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+        ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int)), 0);
+        ck_assert_int_eq(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){0}, sizeof(int)), 0);
+        ck_assert_int_eq(bind(fd, &address->any, address->length), 0);
+        ck_assert_int_eq(getsockname(fd, &address->any, &address->length), 0);
+        ck_assert_int_eq(listen(fd, 128), 0);
+        listeners[i] = fd;
+    }
+}
+
+static void check_sources(const int *listeners, const struct address *address)
+{
+    const uint32_t salts[] = {0, 1, 0xdeadbeef};
+    unsigned moved = 0;
+
+    for (size_t s = 0; s < sizeof salts / sizeof *salts; s++) {
+        unsigned canary = 0;
+        bool sides[256];
+
+        split(listeners[0], 2500, true, salts[s], NULL);
+        for (unsigned n = 0; n < 256; n++) {
+            sides[n] = goes_to_the_canary(listeners, n, address);
+            canary += sides[n];
+        }
+        /* Neighbours spread: a quarter of a /24 it is. */
+        ck_assert_uint_ge(canary, 48);
+        ck_assert_uint_le(canary, 80);
+        for (unsigned n = 0; n < 32; n++)
+            for (int again = 0; again < 3; again++)
+                ck_assert_int_eq(goes_to_the_canary(listeners, n, address), sides[n]);
+        split(listeners[0], 2500, true, salts[s] + 77, NULL);
+        for (unsigned n = 0; n < 256; n++)
+            moved += sides[n] != goes_to_the_canary(listeners, n, address);
+    }
+    ck_assert_uint_gt(moved, 0);
+}
+
+START_TEST(a_source_is_on_one_side)
+{
+    struct address address;
+    int listeners[SPLIT_ALL];
+
+    ck_assert(loopback_bind(0, &address));
+    open_split(listeners, &address);
+    check_sources(listeners, &address);
+}
+END_TEST
+
+START_TEST(a_mapped_source_is_on_one_side)
+{
+    struct address address;
+    int listeners[SPLIT_ALL];
+
+    if (!loopback_bind(3, &address))
+        return;
+    open_dual_stack(listeners, &address);
+    check_sources(listeners, &address);
+}
+END_TEST
+
+/* There is but one IPv6 address here: by each salt it is on one side, by some on the other. */
+START_TEST(an_ipv6_source_is_on_one_side)
+{
+    struct address address;
+    int listeners[SPLIT_ALL];
+    unsigned canary = 0;
+
+    if (!loopback_bind(2, &address))
+        return;
+    open_split(listeners, &address);
+    for (uint32_t salt = 0; salt < 200; salt++) {
+        split(listeners[0], 2500, true, salt * 0x01010101u, NULL);
+        bool side = who_accepts(listeners, SPLIT_ALL, &address) >= SPLIT_OWN;
+        for (int again = 0; again < 3; again++)
+            ck_assert_int_eq(who_accepts(listeners, SPLIT_ALL, &address) >= SPLIT_OWN, side);
+        canary += side;
+    }
+    ck_assert_uint_gt(canary, 10);
+    ck_assert_uint_lt(canary, 120);
+}
+END_TEST
+
+/* What is closed first stands last, and nobody else moves. */
+START_TEST(a_canary_goes_back)
+{
+    struct address address;
+    int listeners[SPLIT_ALL];
+
+    if (!loopback_bind(_i, &address))
+        return;
+    open_split(listeners, &address);
+    split(listeners[0], 5000, false, 0, NULL);
+    steer(listeners[0], group_pinned(SPLIT_OWN));
+    close(listeners[3]);
+    close(listeners[2]);
+    for (unsigned i = 0; i < SPLIT_OWN; i++) {
+        steer_to_one(listeners[0], i);
+        ck_assert_uint_eq(who_accepts(listeners, SPLIT_OWN, &address), i);
+    }
+}
+END_TEST
+
 START_TEST(nonsense_is_refused_and_changes_nothing)
 {
     struct address address;
@@ -291,6 +492,12 @@ START_TEST(nonsense_is_refused_and_changes_nothing)
     const struct steer_cpus wrong[] = {{&none, 1, 0}, {&one, 0, 0}, {&one, 3, 0}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         ck_assert_int_eq(steering_set_by_cpu(listeners[0], group_pinned(2), &wrong[i]), EINVAL);
+    const struct steer_split none_of_it = {.share = 0, .to = {1, 1}},
+                             all_of_it = {.share = STEER_WHOLE, .to = {1, 1}},
+                             to_nobody = {.share = 1};
+    ck_assert_int_eq(steering_split(listeners[0], &none_of_it, group_pinned(1), NULL), EINVAL);
+    ck_assert_int_eq(steering_split(listeners[0], &all_of_it, group_pinned(1), NULL), EINVAL);
+    ck_assert_int_eq(steering_split(listeners[0], &to_nobody, group_pinned(1), NULL), EINVAL);
     ck_assert_uint_eq(who_accepts(listeners, 2, &address), 1);
     ck_assert_int_eq(steering_set(-1, group_pinned(1)), EBADF);
     ck_assert_int_ne(steering_set(unix_socket, group_pinned(1)), 0);
@@ -456,6 +663,12 @@ Suite *steering_suite(void)
     tcase_add_loop_test(tests, a_newcomer_receives_nothing_while_pinned, 0, LOOPBACK_BINDS);
     tcase_add_loop_test(tests, a_cpu_reaches_its_worker, 0, LOOPBACK_BINDS);
     tcase_add_loop_test(tests, workers_on_one_cpu_take_turns, 0, LOOPBACK_BINDS);
+    tcase_add_loop_test(tests, a_share_goes_to_the_canary, 0, LOOPBACK_BINDS);
+    tcase_add_loop_test(tests, the_rest_goes_by_cpu, 0, LOOPBACK_BINDS);
+    tcase_add_test(tests, a_source_is_on_one_side);
+    tcase_add_test(tests, a_mapped_source_is_on_one_side);
+    tcase_add_test(tests, an_ipv6_source_is_on_one_side);
+    tcase_add_loop_test(tests, a_canary_goes_back, 0, LOOPBACK_BINDS);
     tcase_add_test(tests, nonsense_is_refused_and_changes_nothing);
     tcase_add_loop_test(tests, a_sink_hears_no_syn, 0, LOOPBACK_BINDS);
     tcase_add_loop_test(tests, a_bind_ends_behind_sinks, 0, LOOPBACK_BINDS);
