@@ -36,6 +36,7 @@ struct counters {
     atomic_uint_fast64_t failed;         /* sessions that found no server */
     atomic_uint_fast64_t client_bytes;   /* received from clients of ended sessions */
     atomic_uint_fast64_t server_bytes;   /* and from servers */
+    atomic_uint_fast64_t cut;            /* sessions that a reset, or a lack of resources, ended */
 };
 
 #define COUNTERS (sizeof(struct counters) / sizeof(atomic_uint_fast64_t))
@@ -48,7 +49,7 @@ static inline void counter_add(atomic_uint_fast64_t *counter, uint64_t amount)
 
 /* Sums of counters. */
 struct figures {
-    uint64_t sessions, connect_errors, failed, client_bytes, server_bytes;
+    uint64_t sessions, connect_errors, failed, client_bytes, server_bytes, cut;
 };
 
 struct ledger_head {

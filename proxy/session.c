@@ -121,6 +121,14 @@ static void write_access_log(struct session *session, enum session_end end)
              (unsigned long long)session->server.received, session->attempts, end_name(end));
 }
 
+/* By an error. What found no server has failed instead, and what a timeout or an order ends comes
+ * to the end that was asked for. */
+static bool is_cut(enum session_end end)
+{
+    return end == SESSION_CLIENT_RESET || end == SESSION_SERVER_RESET ||
+           end == SESSION_NO_RESOURCES;
+}
+
 static void close_ends(struct session *session, enum session_end end)
 {
     bool reset_client = false, reset_server = false;
@@ -176,6 +184,8 @@ void session_close(struct session *session, enum session_end end)
     counter_add(&worker->counters->server_bytes, session->server.received);
     if (end == SESSION_REFUSED || end == SESSION_CONNECT_TIMEOUT)
         counter_add(&worker->counters->failed, 1);
+    if (is_cut(end))
+        counter_add(&worker->counters->cut, 1);
     if (session->frontend->conf->access_log)
         write_access_log(session, end);
     free(session->tried);

@@ -17,6 +17,7 @@ static void set_figures(json_t *object, const struct figures *figures)
     json_object_set_new(object, "connect_errors",
                         json_integer((json_int_t)figures->connect_errors));
     json_object_set_new(object, "sessions_failed", json_integer((json_int_t)figures->failed));
+    json_object_set_new(object, "sessions_cut", json_integer((json_int_t)figures->cut));
     json_object_set_new(object, "client_bytes", json_integer((json_int_t)figures->client_bytes));
     json_object_set_new(object, "server_bytes", json_integer((json_int_t)figures->server_bytes));
 }

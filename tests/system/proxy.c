@@ -232,6 +232,9 @@ bool proxy_status(const struct proxy *proxy, struct status *status)
     status->total.sessions = (uint64_t)total;
     status->total.connect_errors = (uint64_t)errors;
     status->total.failed = (uint64_t)failed;
+    json_int_t cut = 0; /* an older version does not tell */
+    (void)json_unpack(all, "{s:I}", "sessions_cut", &cut);
+    status->total.cut = (uint64_t)cut;
     status->total.client_bytes = (uint64_t)in;
     status->total.server_bytes = (uint64_t)out;
     read_last_crash(json_object_get(all, "last_crash"), status);

@@ -82,7 +82,7 @@ struct status {
     } last_crash;
     /* Of all generations that ever were. */
     struct {
-        uint64_t sessions, connect_errors, failed, client_bytes, server_bytes;
+        uint64_t sessions, connect_errors, failed, cut, client_bytes, server_bytes;
     } total;
 };
 

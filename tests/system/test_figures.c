@@ -18,6 +18,7 @@ static void expect_no_fall(const struct status *before, const struct status *now
     ck_assert_uint_ge(now->total.sessions, before->total.sessions);
     ck_assert_uint_ge(now->total.connect_errors, before->total.connect_errors);
     ck_assert_uint_ge(now->total.failed, before->total.failed);
+    ck_assert_uint_ge(now->total.cut, before->total.cut);
     ck_assert_uint_ge(now->total.client_bytes, before->total.client_bytes);
     ck_assert_uint_ge(now->total.server_bytes, before->total.server_bytes);
 }
@@ -82,19 +83,71 @@ START_TEST(counters_over_many_reloads)
 }
 END_TEST
 
-/* A session with one byte each way, which ends. */
-static void short_session(const struct endpoint *front, int listener)
+static void byte_each_way(int client, int server)
 {
     char byte = 'x';
-    int client = connect_to(front), server = accept_from(listener);
     send_all(client, &byte, 1);
     receive_exactly(server, &byte, 1);
     send_all(server, &byte, 1);
     receive_exactly(client, &byte, 1);
+}
+
+/* A session with one byte each way, which ends. */
+static void short_session(const struct endpoint *front, int listener)
+{
+    int client = connect_to(front), server = accept_from(listener);
+    byte_each_way(client, server);
     close(client);
     expect_eof(server);
     close(server);
 }
+
+/* A reset of either side cuts a session; its own end, a timeout and a refusal do not. */
+START_TEST(cut_sessions)
+{
+    uint16_t port = port_reserve(getuid()), server_port, idle_port = port_reserve(getuid()),
+             no_port = port_reserve(getuid());
+    int listener = listen_loopback(&server_port);
+    struct endpoint front = endpoint_loopback(port), idle = endpoint_loopback(idle_port),
+                    nobody = endpoint_loopback(no_port);
+    struct proxy proxy;
+    proxy_init(&proxy, "proxy");
+    proxy_configure(&proxy,
+                    "workers = 2\n[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n"
+                    "[listen idle]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n"
+                    "idle-timeout = 50ms\n"
+                    "[listen none]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\nretries = 0\n",
+                    port, server_port, idle_port, server_port, no_port, port_reserve(getuid()));
+    proxy_start(&proxy);
+    short_session(&front, listener);
+    int client = connect_to(&idle), server = accept_from(listener);
+    expect_eof(client);
+    expect_eof(server);
+    close(client);
+    close(server);
+    client = connect_to(&nobody);
+    expect_reset(client);
+    close(client);
+    struct status status;
+    wait_until(has_settled, &proxy, "every session has ended");
+    ck_assert(proxy_status(&proxy, &status));
+    ck_assert_uint_eq(status.total.cut, 0);
+    ck_assert_uint_eq(status.total.failed, 1);
+    for (unsigned i = 0; i < 2; i++) {
+        client = connect_to(&front);
+        server = accept_from(listener);
+        byte_each_way(client, server); /* a reset before it has begun would be a failed connect */
+        send_reset(i == 0 ? client : server);
+        expect_reset(i == 0 ? server : client);
+        close(i == 0 ? server : client);
+    }
+    wait_until(has_settled, &proxy, "every session has ended");
+    ck_assert(proxy_status(&proxy, &status));
+    ck_assert_uint_eq(status.total.cut, 2);
+    ck_assert_uint_eq(status.total.failed, 1);
+    proxy_stop(&proxy);
+}
+END_TEST
 
 struct expected {
     const struct proxy *proxy;
@@ -288,6 +341,7 @@ END_TEST
 Suite *figures_suite(void)
 {
     Suite *suite = suite_create("figures");
+    scenario_add(suite, cut_sessions, 300);
     scenario_add(suite, counters_over_many_reloads, 1200);
     scenario_add(suite, killed_while_draining, 300);
     scenario_add(suite, killed_on_probation, 300);
