@@ -1,5 +1,6 @@
 #include "reload/binds.h"
 
+#include "config/clock.h"
 #include "config/log.h"
 #include "proxy/socket.h"
 #include "reload/activation.h"
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -119,24 +121,28 @@ static int open_tcp(struct bound *bound, unsigned count, const char *congestion)
     return 0;
 }
 
-/* New connections go to our listeners, which stand at range, as the bind wants it. */
+/* New connections go to our listeners, which stand at range, as the bind wants it; but for the
+ * split's share of them, unless that is NULL. */
 static int spread(const struct binds *binds, const struct bound *bound, struct steer_range range,
-                  unsigned rotation)
+                  unsigned rotation, const struct steer_split *split)
 {
+    const struct steer_cpus cpus = {.cpus = &binds->cpus,
+                                    .workers = binds->workers < bound->sockets ? binds->workers
+                                                                               : bound->sockets,
+                                    .rotation = rotation};
+    const struct steer_cpus *by = NULL;
     if (bound->conf->accept == ACCEPT_SHARED)
-        return steering_set(bound->fds[0], group_shared(range.first));
-    if (bound->conf->steer == STEER_HASH || binds->cpus.count == 0)
-        return steering_set(bound->fds[0], range);
-    const struct steer_cpus by = {.cpus = &binds->cpus,
-                                  .workers = binds->workers < bound->sockets ? binds->workers
-                                                                             : bound->sockets,
-                                  .rotation = rotation};
-    return steering_set_by_cpu(bound->fds[0], range, &by);
+        range = group_shared(range.first);
+    else if (bound->conf->steer == STEER_CPU && binds->cpus.count)
+        by = &cpus;
+    if (split)
+        return steering_split(bound->fds[0], split, range, by);
+    return by ? steering_set_by_cpu(bound->fds[0], range, by) : steering_set(bound->fds[0], range);
 }
 
 static int pin_to_us(const struct binds *binds, const struct bound *bound)
 {
-    return spread(binds, bound, group_pinned(bound->sockets), bound->rotation);
+    return spread(binds, bound, group_pinned(bound->sockets), bound->rotation, NULL);
 }
 
 static void told(const struct bound *bound, int error)
@@ -413,7 +419,7 @@ void binds_spread(struct binds *binds, const struct offer *offer)
         const struct offered *offered = offer_find(offer, bound->conf->text);
         if (offered && offered->fd_count == 0 && !is_unix(bound))
             told(bound, spread(binds, bound, group_handed_over(offered->listeners, bound->sockets),
-                               bound->rotation));
+                               bound->rotation, NULL));
     }
 }
 
@@ -466,6 +472,31 @@ bool binds_passed(const struct binds *binds)
     return false;
 }
 
+bool binds_can_split(const struct binds *binds, void (*report)(const char *line, void *arg),
+                     void *arg, char why[static BINDS_WHY_MAX])
+{
+    size_t split = 0;
+    char line[ADDRESS_TEXT_MAX + 160];
+    for (size_t i = 0; i < binds->count; i++) {
+        const struct bound *bound = &binds->list[i];
+        if (bound->way == BIND_PASS) {
+            snprintf(why, BINDS_WHY_MAX,
+                     "%s cannot be split: its listening sockets would be passed to the successor",
+                     bound->conf->text);
+            return false;
+        }
+        split += bound->way == BIND_STEER;
+        if (!is_unix(bound))
+            continue;
+        snprintf(line, sizeof line,
+                 "%s cannot be split: it goes to the successor when the canary is promoted",
+                 bound->conf->text);
+        report(line, arg);
+    }
+    snprintf(why, BINDS_WHY_MAX, "no bind can be split");
+    return split > 0;
+}
+
 bool binds_undisturbed(const struct binds *binds)
 {
     bool undisturbed = true;
@@ -516,6 +547,25 @@ int binds_hand_over(struct binds *binds)
     return 0;
 }
 
+int binds_split(const struct binds *binds, unsigned share, bool by_source)
+{
+    struct steer_split split = {.share = share, .by_source = by_source};
+    if (getrandom(&split.salt, sizeof split.salt, GRND_NONBLOCK) < 0)
+        split.salt = (uint32_t)clock_ms();
+    for (size_t i = 0; i < binds->count; i++) {
+        const struct bound *bound = &binds->list[i];
+        if (bound->way != BIND_STEER || !bound->successors)
+            continue;
+        split.to = group_handed_over(bound->sockets, bound->successors);
+        int error = spread(binds, bound, group_pinned(bound->sockets), bound->rotation, &split);
+        if (error) {
+            log_error("%s: cannot be split: %s", bound->conf->text, strerror(error));
+            return error;
+        }
+    }
+    return 0;
+}
+
 static void close_sinks(struct bound *bound)
 {
     while (bound->sink_count)
@@ -535,6 +585,10 @@ void binds_take_back(struct binds *binds)
 {
     for (size_t i = 0; i < binds->count; i++) {
         struct bound *bound = &binds->list[i];
+        if (bound->behind) {
+            bound->behind = false;
+            continue;
+        }
         if (is_unix(bound)) {
             take_back_unix(bound);
             continue;
@@ -542,6 +596,16 @@ void binds_take_back(struct binds *binds)
         if (bound->way == BIND_STEER || bound->sink_count)
             told(bound, pin_to_us(binds, bound));
         close_sinks(bound);
+    }
+}
+
+void binds_go_back(struct binds *binds, const struct offer *offer)
+{
+    for (size_t i = 0; i < binds->count; i++) {
+        struct bound *bound = &binds->list[i];
+        const struct offered *offered = offer_find(offer, bound->conf->text);
+        bound->successors = offered ? offered->listeners : 0;
+        bound->behind = offered && !is_unix(bound);
     }
 }
 
@@ -610,17 +674,26 @@ unsigned binds_queued(const struct binds *binds)
     return queued;
 }
 
+static void drop_temporary(struct bound *bound)
+{
+    if (bound->temporary)
+        (void)unlink(bound->temporary);
+    free(bound->temporary);
+    bound->temporary = NULL;
+}
+
 static void close_bound(struct bound *bound)
 {
     for (unsigned index = bound->sockets; index-- > 0;) {
         int fd = bound->fds[group_standing(index, bound->sockets, bound->rotation)];
-        if (bound->way == BIND_STEER && bound->successors >= GROUP_MIN &&
+        if (bound->way == BIND_STEER && bound->successors >= GROUP_MIN && !bound->behind &&
             steering_set(fd, group_while_closing(index, bound->successors)))
             log_warning("%s: cannot steer past a closing listener", bound->conf->text);
         close(fd);
     }
     bound->sockets = 0;
     close_sinks(bound);
+    drop_temporary(bound);
 }
 
 void binds_close(struct binds *binds)
@@ -656,10 +729,8 @@ void binds_free(struct binds *binds)
         for (unsigned j = 0; j < bound->sockets; j++)
             close(bound->fds[j]);
         close_sinks(bound);
-        if (bound->temporary)
-            (void)unlink(bound->temporary);
+        drop_temporary(bound);
         drop_spare(bound);
-        free(bound->temporary);
         free(bound->fds);
     }
     offer_free(&binds->idle);

@@ -32,6 +32,7 @@ struct bound {
 
     /* While a successor is on its way: */
     unsigned successors; /* sockets it has on this bind; 0: the bind ends with us */
+    bool behind;         /* we go back: theirs stand before ours in the group, and stay */
     bool disturbed;      /* somebody joined the group meanwhile: the next attempt passes it */
     char *spare;         /* Unix: a second name of our socket, to go back to */
     int *sinks;          /* in the successor's place, where the bind ends with us */
@@ -80,6 +81,12 @@ void binds_spread(struct binds *binds, const struct offer *offer);
  */
 void binds_pin(struct binds *binds, void (*report)(const char *line, void *arg), void *arg);
 
+/* After binds_pin(): whether a canary is possible. report is told which binds will stay with us
+ * until it is promoted. False: why says what prevents it. */
+#define BINDS_WHY_MAX (ADDRESS_TEXT_MAX + 160)
+bool binds_can_split(const struct binds *binds, void (*report)(const char *line, void *arg),
+                     void *arg, char why[static BINDS_WHY_MAX]);
+
 /* True: some listener goes over to the successor itself, which shares it with us now. */
 bool binds_passed(const struct binds *binds);
 
@@ -88,6 +95,15 @@ bool binds_undisturbed(const struct binds *binds);
 
 /* New connections go to the successor. Returns 0 or an errno value (binds_take_back() then). */
 int binds_hand_over(struct binds *binds) __attribute__((warn_unused_result));
+
+/* That share of them goes to the successor, as steering_split() has it; each client is on the same
+ * side on all binds. Returns 0 or an errno value (binds_take_back() then). */
+int binds_split(const struct binds *binds, unsigned share, bool by_source)
+    __attribute__((warn_unused_result));
+
+/* Ours are about to close, of a canary that goes back: what was offered is the predecessor's again,
+ * which has steered so. binds_take_back() and binds_settle() take it back if that one is lost. */
+void binds_go_back(struct binds *binds, const struct offer *offer);
 
 /* They come to us again: the successor is gone, or was not to be. */
 void binds_take_back(struct binds *binds);

@@ -122,6 +122,8 @@ static char *request_line(const struct command *command, const char *what)
     json_t *request = json_pack("{s:s}", "command", what);
     if (command->force)
         json_object_set_new(request, "force", json_true());
+    if (command->canary)
+        json_object_set_new(request, "plan", text_json(command->canary, strlen(command->canary)));
     if (command->server)
         json_object_set_new(request, "server", text_json(command->server, strlen(command->server)));
     if (command->set)
@@ -267,6 +269,19 @@ static int find_survivor(const struct command *command, int lost)
     return EXIT_NO_PROXY;
 }
 
+static void print_result(const struct command *command, int status, const char *text)
+{
+    if (status != EXIT_DONE)
+        fprintf(stderr, "rpproxy: %s: %s\n",
+                command->abort     ? "not called off"
+                : command->promote ? "not promoted"
+                                   : "reload failed",
+                text);
+    else
+        printf("%s: %s\n", command->abort ? "called off" : "reloaded", text);
+    (void)fflush(stdout);
+}
+
 static int hear_result(struct conversation *talk, const struct command *command)
 {
     for (;;) {
@@ -285,11 +300,7 @@ static int hear_result(struct conversation *talk, const struct command *command)
         if (json_unpack(object, "{s:s}", "progress", &text) == 0) {
             fprintf(stderr, "%s\n", text);
         } else if (json_unpack(object, "{s:s, s:i}", "result", &text, "exit", &status) == 0) {
-            if (status == EXIT_DONE)
-                printf("reloaded: %s\n", text);
-            else
-                fprintf(stderr, "rpproxy: reload failed: %s\n", text);
-            (void)fflush(stdout);
+            print_result(command, status, text);
             json_decref(object);
             return status;
         }
@@ -417,7 +428,11 @@ int command_reload(const struct command *command)
     struct conversation talk;
     if (command->dry_run)
         return preview(command);
-    if (!ask(&talk, command, "reload"))
+    const char *what = command->abort     ? "abort"
+                       : command->promote ? "promote"
+                       : command->canary  ? "canary"
+                                          : "reload";
+    if (!ask(&talk, command, what))
         return EXIT_NO_PROXY;
     int status = hear_result(&talk, command);
     if (status == EXIT_DONE && command->drained)
@@ -627,6 +642,30 @@ static void print_last_crash(json_t *crash)
         printf("last-crash %s: %s\n", time_text(at, when), result);
 }
 
+static void print_side(const char *name, json_t *side)
+{
+    json_int_t sessions, errors, failed, cut;
+    if (json_unpack(side, "{s:I, s:I, s:I, s:I}", "sessions_total", &sessions, "connect_errors",
+                    &errors, "sessions_failed", &failed, "sessions_cut", &cut) == 0)
+        printf("%s %lld sessions, %lld failed connects, %lld failed, %lld cut\n", name,
+               (long long)sessions, (long long)errors, (long long)failed, (long long)cut);
+}
+
+static void print_canary(json_t *canary)
+{
+    int number, pid, by_source;
+    json_int_t left;
+    double percent;
+    char left_text[24];
+    if (json_unpack(canary, "{s:i, s:i, s:F, s:b, s:I}", "generation", &number, "pid", &pid,
+                    "percent", &percent, "by_source", &by_source, "left_ms", &left))
+        return;
+    printf("canary generation %d  pid %d  %g%%%s  %s left\n", number, pid, percent,
+           by_source ? " by source" : "", span(left, left_text));
+    print_side("  canary     ", json_object_get(canary, "canary"));
+    print_side("  predecessor", json_object_get(canary, "predecessor"));
+}
+
 static void print_status(json_t *status)
 {
     int pid, number, workers;
@@ -646,6 +685,8 @@ static void print_status(json_t *status)
 
     print_last_reload(json_object_get(status, "last_reload"));
     print_last_crash(json_object_get(status, "last_crash"));
+    if (json_object_get(status, "canary"))
+        print_canary(json_object_get(status, "canary"));
     print_generations(json_object_get(status, "generations"));
 
     const char *address, *frontend, *handover;
@@ -709,6 +750,12 @@ int command_help_options(void)
 {
     options_print(stdout);
     return EXIT_DONE;
+}
+
+const char *command_canary(const char *text)
+{
+    struct canary_plan plan;
+    return canary_read(text, &plan);
 }
 
 const char *command_duration(const char *text, millis *duration)

@@ -12,6 +12,8 @@ struct command {
     millis timeout;      /* for the whole command; 0: none */
     bool drained;        /* reload: wait until the predecessor is gone */
     bool force;          /* reload: though a backend lose its last usable server */
+    const char *canary;  /* reload: with a canary of that plan; NULL: without */
+    bool abort, promote; /* reload: decides about the one that is under way */
     const char *server;  /* server: BACKEND/SERVER, ... */
     const char *set;     /* ... and what it is to be */
     bool json;           /* status, config: as it comes */
@@ -32,6 +34,9 @@ int command_check(const char *file);
 
 /* Prints the table of options. */
 int command_help_options(void);
+
+/* NULL, or what is wrong with a canary's plan ("5%:30s"). */
+const char *command_canary(const char *text);
 
 /* Reads a time ("10s"). NULL, or what is wrong with it. */
 const char *command_duration(const char *text, millis *duration);

@@ -32,6 +32,7 @@ struct client {
     struct bufferevent *stream;
     bool asked;         /* nothing more is read */
     bool awaits_reload; /* its result */
+    bool awaits_abort;  /* that it fails */
     bool awaits_drain;  /* of the reload that it has heard the result of */
     bool follows;       /* what it asked for, step by step, until it hangs up */
     TAILQ_ENTRY(client) link;
@@ -90,18 +91,38 @@ static void wait_for_long(struct client *client)
     bufferevent_set_timeouts(client->stream, NULL, NULL);
 }
 
-static void ask_reload(struct client *client, bool forced)
+/* plan: of a canary, or NULL. */
+static void ask_reload(struct client *client, const json_t *request, const char *plan)
 {
     struct generation *generation = client->control->generation;
+    struct reload_order order = {.forced = json_is_true(json_object_get(request, "force"))};
+    const char *wrong = plan ? canary_read(plan, &order.canary) : NULL;
+    if (wrong) {
+        tell_result(client, EXIT_OTHER, wrong);
+        return;
+    }
     wait_for_long(client);
     client->awaits_reload = true; /* before it begins: it may be over at once */
-    enum exit_status status = generation_reload(generation, forced);
+    enum exit_status status = generation_reload(generation, &order);
     if (status == EXIT_DONE)
         return;
     client->awaits_reload = false;
     tell_result(client, status,
                 status == EXIT_BUSY ? "another reload is in progress"
                                     : "this process does not serve any more");
+}
+
+static void ask_decision(struct client *client, bool promote)
+{
+    struct generation *generation = client->control->generation;
+    wait_for_long(client);
+    client->awaits_reload = promote;
+    client->awaits_abort = !promote;
+    const char *wrong = promote ? handover_promote(generation) : generation_abort(generation);
+    if (!wrong)
+        return;
+    client->awaits_reload = client->awaits_abort = false;
+    tell_result(client, EXIT_OTHER, wrong);
 }
 
 static void ask_server(struct client *client, const json_t *request)
@@ -121,7 +142,12 @@ static void answer(struct client *client, const char *line)
     tell(client,
          json_pack("{s:i, s:i}", "pid", (int)getpid(), "generation", (int)generation->number));
     if (command && strcmp(command, "reload") == 0) {
-        ask_reload(client, json_is_true(json_object_get(request, "force")));
+        ask_reload(client, request, NULL);
+    } else if (command && strcmp(command, "canary") == 0) {
+        const char *plan = json_string_value(json_object_get(request, "plan"));
+        ask_reload(client, request, plan ? plan : "");
+    } else if (command && (strcmp(command, "abort") == 0 || strcmp(command, "promote") == 0)) {
+        ask_decision(client, command[0] == 'p');
     } else if (command && strcmp(command, "status") == 0) {
         tell(client, json_pack("{s:o}", "status", status_json(generation)));
     } else if (command && strcmp(command, "server") == 0) {
@@ -338,6 +364,9 @@ void control_reload_over(struct control *control, enum exit_status status, const
             client->awaits_drain = status == EXIT_DONE;
             tell_result(client, status, text);
             flush(client); /* to close listeners holds up the loop (steering_grace()) */
+        } else if (client->awaits_abort) {
+            client->awaits_abort = false;
+            tell_result(client, status == EXIT_DONE ? EXIT_OTHER : EXIT_DONE, text);
         }
 }
 

@@ -2,7 +2,9 @@
  *
  * A Unix stream socket, mode 0600; only its own user and root are answered (SO_PEERCRED). One JSON
  * object a line, both ways. A client asks once, {"command": "reload"}, and reads until it has what
- * it wants; {"command": "server", "server": "app/a", "set": "drain"} has members more:
+ * it wants; {"command": "server", "server": "app/a", "set": "drain"} has members more, and
+ * so has {"command": "canary", "plan": "5%:30s"}, a reload that an older process must not take for
+ * one without a canary:
  *
  *   {"pid": 1, "generation": 1}          who answers; always first
  *   {"progress": "..."}                  an error line of the successor, or why a bind is passed

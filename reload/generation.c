@@ -30,9 +30,10 @@
 const char *generation_state_name(enum generation_state state)
 {
     static const char *const names[] = {
-        [GENERATION_STARTING] = "starting", [GENERATION_ACTIVE] = "active",
-        [GENERATION_PROBATION] = "standby", [GENERATION_LINGERING] = "lingering",
-        [GENERATION_STOPPING] = "stopping", [GENERATION_DRAINING] = "draining",
+        [GENERATION_STARTING] = "starting",   [GENERATION_CANARY] = "canary",
+        [GENERATION_ACTIVE] = "active",       [GENERATION_PROBATION] = "standby",
+        [GENERATION_LINGERING] = "lingering", [GENERATION_STOPPING] = "stopping",
+        [GENERATION_DRAINING] = "draining",
     };
     return names[state];
 }
@@ -241,8 +242,18 @@ static void publish(struct generation *generation)
         log_error("%s.life: %s", config->control, strerror(error));
 }
 
+void generation_try(struct generation *generation)
+{
+    lineage_count(&generation->lineage);
+    proxy_accept(generation->proxy);
+    generation->state = GENERATION_CANARY;
+    log_notice("canary: pid %d, generation %u accepts", (int)getpid(), generation->number);
+}
+
 void generation_serve(struct generation *generation)
 {
+    lingering_free(generation->lingering);
+    generation->lingering = NULL;
     lineage_count(&generation->lineage);
     proxy_accept(generation->proxy);
     binds_publish(generation->binds, generation->config);
@@ -269,6 +280,10 @@ static void on_listeners_closed(void *arg)
     lingering_free(generation->lingering);
     generation->lingering = NULL;
     bool stopping = generation->state == GENERATION_STOPPING || generation->stop_wanted;
+    if (generation->succession) { /* we were a canary */
+        control_retire(generation->control);
+        succession_returned(generation);
+    }
     if (generation->handover)
         handover_closed(generation);
     drain(generation, stopping ? SESSION_STOPPED : SESSION_DRAIN_TIMEOUT);
@@ -276,16 +291,23 @@ static void on_listeners_closed(void *arg)
         handover_send_sessions(generation);
 }
 
-static void begin_lingering(struct generation *generation, bool alone)
+static void begin_lingering(struct generation *generation, millis timeout, bool alone)
 {
-    generation->lingering =
-        lingering_start(generation->binds, generation->proxy, generation->base,
-                        generation->config->linger_timeout, alone, on_listeners_closed, generation);
+    generation->lingering = lingering_start(generation->binds, generation->proxy, generation->base,
+                                            timeout, alone, on_listeners_closed, generation);
     if (!generation->lingering) {
         log_error("out of memory: the listeners close without lingering");
         binds_close(generation->binds);
         on_listeners_closed(generation);
     }
+}
+
+void generation_go_back(struct generation *generation, millis linger_timeout)
+{
+    log_notice("canary: generation %u goes back", generation->number);
+    generation->state = GENERATION_LINGERING;
+    generation->stop_wanted = false; /* that is what it asked back for */
+    begin_lingering(generation, linger_timeout, false);
 }
 
 void generation_retire(struct generation *generation)
@@ -314,7 +336,7 @@ void generation_end_probation(struct generation *generation)
     event_del(generation->probation_over);
     generation->state = GENERATION_LINGERING;
     control_step(generation->control, "lingering: pid %d closes its listeners", (int)getpid());
-    begin_lingering(generation, false);
+    begin_lingering(generation, generation->config->linger_timeout, false);
 }
 
 static void on_probation_over(evutil_socket_t fd, short what, void *arg)
@@ -340,7 +362,7 @@ void generation_take_back(struct generation *generation)
     notify_ready(getpid());
 }
 
-enum exit_status generation_reload(struct generation *generation, bool forced)
+enum exit_status generation_reload(struct generation *generation, const struct reload_order *order)
 {
     if (generation->state != GENERATION_ACTIVE || generation->stop_wanted)
         return EXIT_OTHER;
@@ -348,12 +370,21 @@ enum exit_status generation_reload(struct generation *generation, bool forced)
         return EXIT_BUSY;
     if (generation->succession) { /* our own predecessor's listeners go first */
         generation->reload_wanted = true;
-        generation->reload_forced = forced;
+        generation->reload_order = *order;
         succession_hurry(generation->succession);
     } else {
-        handover_begin(generation, forced);
+        handover_begin(generation, order);
     }
     return EXIT_DONE;
+}
+
+const char *generation_abort(struct generation *generation)
+{
+    if (generation->handover || !generation->reload_wanted)
+        return handover_abort(generation);
+    generation->reload_wanted = false;
+    generation_reload_over(generation, EXIT_FAILED, "it was called off", 0);
+    return NULL;
 }
 
 void generation_note_reload(struct generation *generation, enum exit_status status,
@@ -397,9 +428,10 @@ void generation_go_on(struct generation *generation)
         generation->stop_wanted = false;
         generation_stop(generation);
     } else if (generation->reload_wanted) {
-        bool forced = generation->reload_forced;
-        generation->reload_wanted = generation->reload_forced = false;
-        handover_begin(generation, forced);
+        const struct reload_order order = generation->reload_order;
+        generation->reload_wanted = false;
+        generation->reload_order = (struct reload_order){0};
+        handover_begin(generation, &order);
     }
 }
 
@@ -408,6 +440,10 @@ void generation_stop(struct generation *generation)
     switch (generation->state) {
     case GENERATION_STARTING:
         generation_exit(generation, EXIT_DONE);
+        break;
+    case GENERATION_CANARY:
+        generation->stop_wanted = true;
+        succession_ask_back(generation->succession);
         break;
     case GENERATION_ACTIVE:
         if (generation->handover || generation->succession) { /* to its end, generation_go_on() */
@@ -423,7 +459,7 @@ void generation_stop(struct generation *generation)
         notify_stopping();
         elders_stop(&generation->elders);
         generation->state = GENERATION_STOPPING;
-        begin_lingering(generation, true);
+        begin_lingering(generation, generation->config->linger_timeout, true);
         break;
     case GENERATION_PROBATION:
         generation->stop_wanted = true;
@@ -455,7 +491,7 @@ static void stop_by_signal(struct generation *generation)
 
 static void reload_by_signal(struct generation *generation)
 {
-    switch (generation_reload(generation, false)) {
+    switch (generation_reload(generation, &(struct reload_order){0})) {
     case EXIT_BUSY:
         generation->reload_wanted = true; /* signals coalesce into one more reload */
         break;
@@ -481,6 +517,7 @@ static void on_signal(int number, void *arg)
         break;
     case SIGCHLD:
         handover_on_child(generation);
+        children_reap(&generation->former);
         break;
     case SIGTERM:
         stop_by_signal(generation);
@@ -605,6 +642,7 @@ static void close_all(struct generation *generation)
     if (generation->probation_over)
         event_free(generation->probation_over);
     drain_free(&generation->drain);
+    children_free(&generation->former);
     if (generation->base)
         event_base_free(generation->base);
     log_stop();

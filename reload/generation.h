@@ -1,23 +1,25 @@
 /* A generation: everything one process owns, and its life from start to exit.
  *
- *                 cold start                    launched by a predecessor
- *                     |                                    |
- *                     |                           GENERATION_STARTING
- *                     v                                    | COMMIT, or the predecessor is gone
- *              GENERATION_ACTIVE <-------------------------+
- *               |     |     ^
- *          stop |     |     | the successor is gone
- *               |     |     |
- *               |     +--> GENERATION_PROBATION   a successor serves; we stand by
- *               |     |     ^      | it is over
- *               |     |     |      v
- *               |     +--> GENERATION_LINGERING   handshakes that had begun here arrive
- *               v                  | listeners closed
+ *                 cold start               launched by a predecessor
+ *                     |                                |
+ *                     |                       GENERATION_STARTING ----> GENERATION_CANARY
+ *                     v                                |      CANARY     |           |
+ *              GENERATION_ACTIVE <---------------------+-----------------+           |
+ *               |     |     ^       COMMIT, or the predecessor is gone               | BACK
+ *          stop |     |     | the successor is gone                                  |
+ *               |     |     |                                                        |
+ *               |     +--> GENERATION_PROBATION   a successor serves; we stand by    |
+ *               |     |     ^      | it is over                                      |
+ *               |     |     |      v                                                 |
+ *               |     +--> GENERATION_LINGERING <------------------------------------+
+ *               |                  | handshakes that had begun here arrive,
+ *               v                  | and listeners are closed
  *      GENERATION_STOPPING         v
  *               |          GENERATION_DRAINING    sessions move, or run to their end
  *               +----------------> | the last has ended, or the deadline came
  *                                exit
  *
+ * CANARY: accepts a share of the connections, and is not published; the predecessor is active.
  * STOPPING: there is no successor; listeners close first, then the sessions drain as well.
  * Everything here runs on the main thread. */
 #ifndef RPPROXY_RELOAD_GENERATION_H
@@ -27,6 +29,7 @@
 #include "proxy/check.h"
 #include "proxy/proxy.h"
 #include "reload/binds.h"
+#include "reload/canary.h"
 #include "reload/crash.h"
 #include "reload/drain.h"
 #include "reload/elders.h"
@@ -38,6 +41,7 @@
 
 enum generation_state {
     GENERATION_STARTING,
+    GENERATION_CANARY,
     GENERATION_ACTIVE,
     GENERATION_PROBATION,
     GENERATION_LINGERING,
@@ -51,7 +55,7 @@ enum exit_status {
     EXIT_OTHER = 1,
     EXIT_INVALID = 2,  /* the configuration */
     EXIT_BIND = 3,     /* an address cannot be bound */
-    EXIT_REFUSED = 4,  /* a backend would have no server */
+    EXIT_REFUSED = 4,  /* a backend would have no server, or the canary was rolled back */
     EXIT_FAILED = 5,   /* the successor crashed, hung, or could not be started */
     EXIT_WAITING = 6,  /* the wait ran out */
     EXIT_BUSY = 7,     /* another reload is in progress */
@@ -73,6 +77,12 @@ struct reload_result {
     char text[256];
 };
 
+/* What is wanted of a reload. */
+struct reload_order {
+    bool forced; /* though a backend lose its last usable server */
+    struct canary_plan canary;
+};
+
 struct generation {
     const struct program *program;
     const char *file;
@@ -80,6 +90,7 @@ struct generation {
     uint64_t config_hash; /* of its canonical text; 0: not known */
     struct event_base *base;
     unsigned number;
+    unsigned canaries; /* the highest number that a canary of ours has had; 0: there was none */
     enum generation_state state;
     unsigned workers;
     unsigned max_sessions;
@@ -96,15 +107,16 @@ struct generation {
     struct handover *handover;     /* to our successor, from its launch to our exit */
     struct lingering *lingering;
     struct handoff *handoff; /* of our sessions to the successor */
+    struct children former;  /* canaries that went back */
     struct event *signals;
     int signal_fd;
 
     struct event *probation_over;
     struct draining drain;
 
-    bool reload_wanted; /* one more, once the present one is over */
-    bool reload_forced; /* that one, by --force */
-    bool stop_wanted;   /* likewise, and rather */
+    bool reload_wanted; /* one more, once the present one is over ... */
+    struct reload_order reload_order;
+    bool stop_wanted; /* likewise, and rather */
     bool stop_signalled;
     bool drained;   /* our own sessions have ended */
     bool published; /* pidfile and control socket are ours to remove */
@@ -120,9 +132,13 @@ int generation_run(const struct program *program, const char *file);
 const char *generation_state_name(enum generation_state state);
 
 /* Asks for a reload. EXIT_DONE: it has begun, or will as soon as our own predecessor has closed;
- * control_reload_over() tells how it went. forced: though a backend lose its last usable server.
- * Else EXIT_BUSY, or EXIT_OTHER when this process does not serve (any more). */
-enum exit_status generation_reload(struct generation *generation, bool forced);
+ * control_reload_over() tells how it went. Else EXIT_BUSY, or EXIT_OTHER when this process does not
+ * serve (any more). */
+enum exit_status generation_reload(struct generation *generation, const struct reload_order *order);
+
+/* Calls off the reload that is under way, or wanted: control_reload_over() tells when it is. Else
+ * returns why there is none to be called off (a string constant). */
+const char *generation_abort(struct generation *generation);
 
 /* Graceful stop: stop accepting, drain within stop-timeout, exit after the generations that drain
  * have done the same. Where our predecessor's listeners are still open, or a successor is on its
@@ -139,8 +155,15 @@ void generation_report(const char *line, void *generation);
 bool generation_prepare(struct generation *generation, struct offer *offer)
     __attribute__((warn_unused_result));
 
-/* Prepared, or taken back from a successor: accept, and be who the pidfile and the control socket
- * name. */
+/* Prepared: accept, as a canary. */
+void generation_try(struct generation *generation);
+
+/* A canary that is not steered to any more: its listeners are to be closed, within linger_timeout,
+ * and its sessions go to the predecessor. */
+void generation_go_back(struct generation *generation, millis linger_timeout);
+
+/* Prepared, a canary (though it was about to go back), or taken back from a successor: accept, and
+ * be who the pidfile and the control socket name. */
 void generation_serve(struct generation *generation);
 
 /* Our successor serves: probation, if there is one, then our listeners are to be closed. */

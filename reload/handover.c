@@ -2,6 +2,7 @@
 
 #include "config/clock.h"
 #include "config/log.h"
+#include "config/value.h"
 #include "reload/channel.h"
 #include "reload/control.h"
 #include "reload/handoff.h"
@@ -17,6 +18,8 @@
 
 #define HELLO_TIMEOUT_MS  5000
 #define ACTIVE_TIMEOUT_MS 5000
+/* For a canary that goes back: beyond the time it may linger. */
+#define BACK_TIMEOUT_MS 10000
 /* For a successor that hung up: to exit by itself. For a killed one: to be gone. */
 #define EXIT_TIMEOUT_MS 2000
 #define KILL_TIMEOUT_MS 5000
@@ -24,21 +27,31 @@
 enum handover_state {
     HANDOVER_LAUNCHED,
     HANDOVER_OFFERED,
+    HANDOVER_CANARY,
+    HANDOVER_BACK,
     HANDOVER_COMMITTED,
     HANDOVER_LINGERING,
     HANDOVER_CLOSED,
     HANDOVER_ENDING,
 };
 
+/* How a reload went, in words. */
+#define TEXT_MAX 640
+
 struct handover {
     struct generation *generation;
     enum handover_state state;
-    struct child child;
+    struct child child; /* the successor; pid 0: it is gone, or no child of ours */
+    pid_t heir;         /* who gets our sessions */
+    unsigned number;    /* the successor's generation */
     struct channel *channel;
     struct event *timeout;
     uint64_t started_at;
     bool second_try;
-    bool forced; /* by --force */
+    struct reload_order order;
+    struct canary *canary;         /* while it is watched */
+    char figures[CANARY_TEXT_MAX]; /* of the canary when that was over */
+    char verdict[TEXT_MAX];        /* BACK, and from there on: why it goes */
     uint64_t told_sessions, told_deadline;
     unsigned minor; /* the successor's version of the protocol */
     int outcome;    /* CLOSED: the successor's, our child's, wait status, if it ended badly */
@@ -66,6 +79,7 @@ void handover_free(struct handover *handover)
         child_kill(&handover->child);
     if (handover->timeout)
         event_free(handover->timeout);
+    canary_free(handover->canary);
     channel_close(handover->channel);
     free(handover);
 }
@@ -74,9 +88,11 @@ static void end(struct handover *handover, enum exit_status status, const char *
 {
     struct generation *generation = handover->generation;
     uint64_t duration = clock_ms() - handover->started_at;
+    char kept[TEXT_MAX];
+    snprintf(kept, sizeof kept, "%s", text);
     generation->handover = NULL;
     handover_free(handover);
-    generation_reload_over(generation, status, text, duration);
+    generation_reload_over(generation, status, kept, duration);
 }
 
 static void kill_successor(struct handover *handover)
@@ -88,8 +104,7 @@ static void kill_successor(struct handover *handover)
 
 static struct crash crash_of(const struct handover *handover, int outcome, uint64_t sessions)
 {
-    return crash_now(handover->generation->number + 1, (uint32_t)handover->child.pid, outcome,
-                     sessions);
+    return crash_now(handover->number, (uint32_t)handover->child.pid, outcome, sessions);
 }
 
 /* What it exits with before it serves is an answer, and when we kill it we say so. */
@@ -102,13 +117,42 @@ static void note_if_crashed(struct handover *handover, int outcome)
     crash_note(&handover->generation->last_crash, &crash);
 }
 
+/* How the successor ended, by its wait status. */
+static enum exit_status explain(const struct handover *handover, int pid, int outcome,
+                                char text[static TEXT_MAX])
+{
+    enum exit_status status = EXIT_FAILED;
+    size_t size = TEXT_MAX;
+    if (handover->verdict[0]) {
+        snprintf(text, size, "%s", handover->verdict);
+        return EXIT_REFUSED;
+    }
+    if (handover->why) {
+        snprintf(text, size, "the successor (pid %d) %s", pid, handover->why);
+    } else if (WIFEXITED(outcome)) {
+        int code = WEXITSTATUS(outcome);
+        if (code == EXIT_INVALID || code == EXIT_BIND || code == EXIT_REFUSED)
+            status = (enum exit_status)code;
+        if (code == EXIT_REFUSED)
+            snprintf(text, size, "a backend would lose its last usable server");
+        else
+            snprintf(text, size, "the successor (pid %d) ended with status %d", pid, code);
+    } else {
+        snprintf(text, size, "the successor (pid %d) was killed by signal %d", pid,
+                 WTERMSIG(outcome));
+    }
+    size_t length = strlen(text);
+    if (handover->figures[0])
+        snprintf(text + length, size - length, "; %s", handover->figures);
+    return status;
+}
+
 /* The successor has exited with this wait status; it is gone, and its sockets with it. */
 static void conclude(struct handover *handover, int outcome)
 {
     struct generation *generation = handover->generation;
+    char text[TEXT_MAX];
     int pid = (int)handover->child.pid;
-    enum exit_status status = EXIT_FAILED;
-    char text[256];
     if (!handover->again)
         note_if_crashed(handover, outcome);
     handover->child.pid = 0;
@@ -117,28 +161,26 @@ static void conclude(struct handover *handover, int outcome)
         launch(handover);
         return;
     }
-    if (handover->why) {
-        snprintf(text, sizeof text, "the successor (pid %d) %s", pid, handover->why);
-    } else if (WIFEXITED(outcome)) {
-        int code = WEXITSTATUS(outcome);
-        if (code == EXIT_INVALID || code == EXIT_BIND || code == EXIT_REFUSED)
-            status = (enum exit_status)code;
-        if (code == EXIT_REFUSED)
-            snprintf(text, sizeof text, "a backend would lose its last usable server");
-        else
-            snprintf(text, sizeof text, "the successor (pid %d) ended with status %d", pid, code);
-    } else {
-        snprintf(text, sizeof text, "the successor (pid %d) was killed by signal %d", pid,
-                 WTERMSIG(outcome));
-    }
+    enum exit_status status = explain(handover, pid, outcome, text);
+    proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
     if (!handover->had_served) {
         end(handover, status, text);
         return;
     }
-    proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
     generation->handover = NULL;
     handover_free(handover);
     generation_rolled_back(generation, text);
+}
+
+/* Nobody looks at its figures any more; they are kept as they are now. */
+static void end_watch(struct handover *handover)
+{
+    if (!handover->canary)
+        return;
+    const struct canary_figures figures = canary_figures(handover->canary);
+    canary_figures_text(&figures, handover->figures);
+    canary_free(handover->canary);
+    handover->canary = NULL;
 }
 
 /* Goes back to serving, and awaits the successor's exit. why: what it did wrong, and is killed for;
@@ -146,6 +188,8 @@ static void conclude(struct handover *handover, int outcome)
 static void give_up(struct handover *handover, const char *why)
 {
     bool serves = handover->state >= HANDOVER_COMMITTED;
+    bool split = handover->state == HANDOVER_CANARY;
+    end_watch(handover);
     handover->had_served = handover->state >= HANDOVER_LINGERING;
     handover->state = HANDOVER_ENDING;
     handover->why = why;
@@ -160,6 +204,8 @@ static void give_up(struct handover *handover, const char *why)
     lineage_resume(&handover->generation->lineage);
     if (serves)
         generation_take_back(handover->generation);
+    else if (split)
+        binds_take_back(handover->generation->binds);
     handover_on_child(handover->generation);
 }
 
@@ -202,6 +248,9 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
         break;
     case HANDOVER_OFFERED:
         give_up(handover, "was not ready within ready-timeout, and was killed");
+        break;
+    case HANDOVER_BACK:
+        give_up(handover, "did not close its listeners in time, and was killed");
         break;
     case HANDOVER_ENDING:
         if (handover->killed) {
@@ -257,11 +306,11 @@ static void offer(struct handover *handover)
     for (size_t i = 0; i < generation->config->backend_count; i++)
         for (size_t j = 0; j < generation->config->backends[i].server_count; j++)
             send_server(handover, &generation->proxy->backends[i].servers[j]);
-    const struct message_offer end_of_offer = {.generation = generation->number,
+    const struct message_offer end_of_offer = {.generation = handover->number - 1,
                                                .pid = (uint32_t)getpid(),
                                                .ready_timeout =
                                                    (uint32_t)generation->config->ready_timeout,
-                                               .forced = handover->forced};
+                                               .forced = handover->order.forced};
     channel_send(handover->channel, MESSAGE_OFFER, &end_of_offer, sizeof end_of_offer, NULL, 0);
     handover->state = HANDOVER_OFFERED;
     expect_within(handover, generation->config->ready_timeout);
@@ -273,7 +322,10 @@ static void greet(struct handover *handover, const struct message_hello *hello)
         log_notice("the successor is of version %.*s, whose handover protocol is another: it gets "
                    "the listeners, and nothing else",
                    (int)sizeof hello->version, hello->version);
-    offer(handover);
+    if (handover->order.canary.share && handover->minor < MINOR_CANARY)
+        give_up(handover, "is of a version that knows no canary, and was killed");
+    else
+        offer(handover);
 }
 
 /* type: CLOSED or SESSIONS. */
@@ -301,11 +353,87 @@ static void try_again(struct handover *handover)
     give_up(handover, "was not alone");
 }
 
-static void commit(struct handover *handover)
+static void on_verdict(enum canary_verdict verdict, void *arg);
+
+/* It is to accept first, and gets its share when it does. */
+static void begin_canary(struct handover *handover)
 {
     struct generation *generation = handover->generation;
     if (!binds_undisturbed(generation->binds)) {
         try_again(handover);
+        return;
+    }
+    handover->state = HANDOVER_CANARY;
+    generation->canaries = handover->number;
+    lineage_count_successor(&generation->lineage);
+    tell_about_us(handover, MESSAGE_SESSIONS, proxy_live(generation->proxy));
+    channel_send(handover->channel, MESSAGE_CANARY, NULL, 0, NULL, 0);
+    expect_within(handover, ACTIVE_TIMEOUT_MS);
+}
+
+static void on_canary(struct handover *handover)
+{
+    struct generation *generation = handover->generation;
+    const struct canary_plan *plan = &handover->order.canary;
+    const struct relative *successor =
+        lineage_find(&generation->lineage, handover->number, handover->child.pid);
+    event_del(handover->timeout);
+    if (!successor) {
+        give_up(handover, "does not tell its figures, and was killed");
+        return;
+    }
+    handover->canary = canary_begin(plan, &successor->ledger, &generation->proxy->ledger,
+                                    generation->base, on_verdict, handover);
+    if (!handover->canary || binds_split(generation->binds, plan->share, plan->by_source)) {
+        give_up(handover, "could not be given its share, and was killed");
+        return;
+    }
+    char share[CANARY_SHARE_MAX], duration[DURATION_TEXT_MAX];
+    canary_share_text(plan, share);
+    duration_text(plan->duration, duration);
+    log_notice("canary: generation %u (pid %d) gets %s of the new connections for %s",
+               handover->number, (int)handover->child.pid, share, duration);
+    control_step(generation->control, "canary: pid %d gets %s for %s", (int)handover->child.pid,
+                 share, duration);
+    notify_ready(getpid()); /* for the service manager a reload is shorter than this may last */
+}
+
+static void go_back(struct handover *handover, const char *why)
+{
+    struct generation *generation = handover->generation;
+    const struct message_back message = {.linger_timeout =
+                                             (uint32_t)generation->config->linger_timeout};
+    binds_take_back(generation->binds);
+    end_watch(handover);
+    handover->state = HANDOVER_BACK;
+    snprintf(handover->verdict, sizeof handover->verdict, "canary rolled back: %s%s%s", why,
+             handover->figures[0] ? "; " : "", handover->figures);
+    control_step(generation->control, "going back: pid %d", (int)handover->child.pid);
+    channel_send(handover->channel, MESSAGE_BACK, &message, sizeof message, NULL, 0);
+    expect_within(handover, message.linger_timeout + BACK_TIMEOUT_MS);
+}
+
+/* Its listeners are closed: it drains, and sends us its sessions if it may. */
+static void on_back(struct handover *handover, const struct message_sessions *about)
+{
+    struct generation *generation = handover->generation;
+    elders_add(&generation->elders, handover->channel, about);
+    handover->channel = NULL;
+    children_add(&generation->former, handover->child.pid);
+    handover->child.pid = 0;
+    lineage_resume(&generation->lineage);
+    proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
+    end(handover, EXIT_REFUSED, handover->verdict);
+}
+
+static void commit(struct handover *handover)
+{
+    struct generation *generation = handover->generation;
+    if (!binds_undisturbed(generation->binds)) {
+        if (handover->state == HANDOVER_CANARY)
+            go_back(handover, "another program has joined a group of our listeners");
+        else
+            try_again(handover);
         return;
     }
     handover->state = HANDOVER_COMMITTED;
@@ -317,6 +445,25 @@ static void commit(struct handover *handover)
     tell_about_us(handover, MESSAGE_SESSIONS, proxy_live(generation->proxy));
     channel_send(handover->channel, MESSAGE_COMMIT, NULL, 0, NULL, 0);
     expect_within(handover, ACTIVE_TIMEOUT_MS);
+}
+
+static void promote(struct handover *handover, const char *why)
+{
+    end_watch(handover);
+    log_notice("canary: generation %u is promoted: %s; %s", handover->number, why,
+               handover->figures);
+    control_step(handover->generation->control, "promoted: pid %d", (int)handover->child.pid);
+    commit(handover);
+}
+
+static void on_verdict(enum canary_verdict verdict, void *arg)
+{
+    struct handover *handover = arg;
+    const struct canary_figures figures = canary_figures(handover->canary);
+    if (verdict == CANARY_WORSE)
+        go_back(handover, "it fails more often");
+    else
+        promote(handover, figures.canary.sessions ? "its time is over" : "nothing was seen of it");
 }
 
 static void on_ready_bind(struct handover *handover, const struct message_ready_bind *ready)
@@ -343,9 +490,10 @@ static void on_active(struct handover *handover)
     handover->state = HANDOVER_LINGERING;
     event_del(handover->timeout);
     uint64_t duration = clock_ms() - handover->started_at;
-    char text[160];
-    snprintf(text, sizeof text, "pid %d -> %d, generation %u, took %llu ms", (int)getpid(),
-             (int)handover->child.pid, generation->number + 1, (unsigned long long)duration);
+    char text[TEXT_MAX];
+    snprintf(text, sizeof text, "pid %d -> %d, generation %u, took %llu ms%s%s", (int)getpid(),
+             (int)handover->child.pid, handover->number, (unsigned long long)duration,
+             handover->figures[0] ? "; " : "", handover->figures);
     control_step(generation->control, "serving: pid %d", (int)handover->child.pid);
     generation_reload_over(generation, EXIT_DONE, text, duration);
     tell_of_reload(handover);
@@ -389,8 +537,23 @@ static void on_message(const struct received *message, void *arg)
     case MESSAGE_READY:
         if (handover->state == HANDOVER_OFFERED) {
             control_step(generation->control, "ready: pid %d", (int)handover->child.pid);
-            commit(handover);
+            if (handover->order.canary.share)
+                begin_canary(handover);
+            else
+                commit(handover);
         }
+        break;
+    case MESSAGE_CANARY:
+        if (handover->state == HANDOVER_CANARY && !handover->canary)
+            on_canary(handover);
+        break;
+    case MESSAGE_BACK:
+        if (handover->state == HANDOVER_CANARY)
+            go_back(handover, "it was told to stop");
+        break;
+    case MESSAGE_CLOSED:
+        if (handover->state == HANDOVER_BACK)
+            on_back(handover, message->payload);
         break;
     case MESSAGE_ACTIVE:
         if (handover->state == HANDOVER_COMMITTED)
@@ -427,9 +590,8 @@ static void on_lost(const char *wrong, void *arg)
         give_up(handover, wrong);
         return;
     }
-    log_warning("the successor (pid %d) is gone, with %llu of our sessions; this generation drains "
-                "on",
-                (int)handover->child.pid,
+    log_warning("pid %d is gone, with %llu of our sessions; this generation drains on",
+                (int)handover->heir,
                 (unsigned long long)handoff_moved(handover->generation->handoff));
     handoff_abort(handover->generation->handoff);
     channel_close(handover->channel);
@@ -445,12 +607,33 @@ static void tell(const char *line, void *arg)
     control_progress(generation->control, line, strlen(line));
 }
 
+/* False: a canary is wanted, and cannot be; it is the end of the reload. */
+static bool can_split(struct handover *handover)
+{
+    struct generation *generation = handover->generation;
+    char why[BINDS_WHY_MAX], text[TEXT_MAX];
+    if (!handover->order.canary.share || binds_can_split(generation->binds, tell, generation, why))
+        return true;
+    snprintf(text, sizeof text, "no canary is possible: %s", why);
+    end(handover, EXIT_OTHER, text);
+    return false;
+}
+
+static unsigned next_number(const struct generation *generation)
+{
+    return (generation->canaries > generation->number ? generation->canaries : generation->number) +
+           1;
+}
+
 static void launch(struct handover *handover)
 {
     struct generation *generation = handover->generation;
     handover->state = HANDOVER_LAUNCHED;
     handover->again = false;
+    handover->number = next_number(generation);
     binds_pin(generation->binds, tell, generation);
+    if (!can_split(handover))
+        return;
     proxy_share_descriptors(generation->proxy, true);
     int error = program_launch(generation->program, &handover->child);
     if (error) {
@@ -461,6 +644,7 @@ static void launch(struct handover *handover)
         end(handover, EXIT_FAILED, text);
         return;
     }
+    handover->heir = handover->child.pid;
     const struct channel_events events = {
         .on_message = on_message, .on_lost = on_lost, .arg = handover};
     handover->channel = channel_open(handover->child.channel, generation->base, &events);
@@ -474,7 +658,7 @@ static void launch(struct handover *handover)
     expect_within(handover, HELLO_TIMEOUT_MS);
 }
 
-void handover_begin(struct generation *generation, bool forced)
+void handover_begin(struct generation *generation, const struct reload_order *order)
 {
     struct handover *handover = calloc(1, sizeof *handover);
     if (handover)
@@ -485,7 +669,7 @@ void handover_begin(struct generation *generation, bool forced)
         return;
     }
     handover->generation = generation;
-    handover->forced = forced;
+    handover->order = *order;
     handover->started_at = clock_ms();
     generation->handover = handover;
     log_notice("reload: generation %u launches its successor", generation->number);
@@ -493,14 +677,62 @@ void handover_begin(struct generation *generation, bool forced)
     launch(handover);
 }
 
-void handover_cancel(struct generation *generation)
+void handover_return(struct generation *generation, struct channel *channel, unsigned minor,
+                     pid_t pid)
+{
+    struct handover *handover = calloc(1, sizeof *handover);
+    if (!handover) {
+        channel_close(channel);
+        return;
+    }
+    handover->generation = generation;
+    handover->state = HANDOVER_LINGERING;
+    handover->channel = channel;
+    handover->minor = minor;
+    handover->heir = pid;
+    const struct channel_events events = {
+        .on_message = on_message, .on_lost = on_lost, .arg = handover};
+    channel_set_events(channel, &events);
+    generation->handover = handover;
+}
+
+/* Until it is committed. killed says the same of it as why of the canary. */
+static void call_off(struct handover *handover, const char *why, const char *killed)
+{
+    handover->again = false;
+    if (handover->state == HANDOVER_CANARY)
+        go_back(handover, why);
+    else if (handover->state < HANDOVER_CANARY)
+        give_up(handover, killed);
+}
+
+const char *handover_abort(struct generation *generation)
 {
     struct handover *handover = generation->handover;
-    if (!handover)
-        return;
-    handover->again = false;
-    if (handover->state < HANDOVER_COMMITTED)
-        give_up(handover, "was killed: the proxy was told to stop");
+    if (!handover || handover->state == HANDOVER_CLOSED || handover->state == HANDOVER_LINGERING)
+        return "there is no reload to call off";
+    if (handover->state == HANDOVER_COMMITTED || handover->had_served)
+        return "the successor has begun to serve: it is too late to call the reload off";
+    call_off(handover, "it was called off", "was killed: the reload was called off");
+    return NULL;
+}
+
+const char *handover_promote(struct generation *generation)
+{
+    struct handover *handover = generation->handover;
+    if (!handover || handover->state != HANDOVER_CANARY)
+        return "there is no canary to promote";
+    if (!handover->canary)
+        return "the canary has not begun yet";
+    promote(handover, "by command");
+    return NULL;
+}
+
+void handover_cancel(struct generation *generation)
+{
+    if (generation->handover)
+        call_off(generation->handover, "the proxy was told to stop",
+                 "was killed: the proxy was told to stop");
 }
 
 void handover_closed(struct generation *generation)
@@ -539,16 +771,21 @@ void handover_tell_sessions(struct generation *generation)
 void handover_tell_server(struct generation *generation, const struct message_server *record)
 {
     struct handover *handover = generation->handover;
-    if (handover && (handover->state == HANDOVER_OFFERED || handover->state == HANDOVER_COMMITTED))
+    if (handover && handover->state >= HANDOVER_OFFERED && handover->state <= HANDOVER_COMMITTED)
         channel_send(handover->channel, MESSAGE_SERVER, record, sizeof *record, NULL, 0);
 }
 
-pid_t handover_pid(const struct handover *handover)
+bool handover_view(const struct handover *handover, struct handover_view *view)
 {
-    return handover ? handover->child.pid : 0;
-}
-
-bool handover_pending(const struct handover *handover)
-{
-    return handover && (handover->state < HANDOVER_LINGERING || handover->state == HANDOVER_ENDING);
+    if (!handover || (handover->state >= HANDOVER_LINGERING && handover->state != HANDOVER_ENDING))
+        return false;
+    const char *state = handover->state == HANDOVER_CANARY ? "canary"
+                        : handover->state == HANDOVER_BACK ? "lingering"
+                                                           : "starting";
+    *view = (struct handover_view){.pid = handover->child.pid,
+                                   .generation = handover->number,
+                                   .state = state,
+                                   .canary = handover->canary,
+                                   .plan = handover->order.canary};
+    return true;
 }

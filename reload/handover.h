@@ -2,6 +2,8 @@
  *
  *   HANDOVER_LAUNCHED   the successor runs; HELLO is due
  *   HANDOVER_OFFERED    it prepares; READY is due within ready-timeout
+ *   HANDOVER_CANARY     it accepts a share of the connections; its figures are watched
+ *   HANDOVER_BACK       it was told to go back; CLOSED is due, and then it is an elder
  *   HANDOVER_COMMITTED  it was told to serve, and new connections go to it; ACTIVE is due
  *   HANDOVER_LINGERING  it serves; our listeners are being retired
  *   HANDOVER_CLOSED     our listeners are closed; we drain, and tell it how far we are
@@ -9,24 +11,38 @@
  *   HANDOVER_ENDING     it failed us; we serve on as before, and its exit is awaited: the status
  *                       tells why
  *
- * If the successor is lost before CLOSED we serve on as before. */
+ * If the successor is lost before CLOSED we serve on as before.
+ *
+ * A canary that has gone back has a handover as well, in CLOSED, to the process that was its
+ * predecessor: it drains as any other. */
 #ifndef RPPROXY_RELOAD_HANDOVER_H
 #define RPPROXY_RELOAD_HANDOVER_H
 
 #include "reload/generation.h"
 
+struct channel;
 struct message_server;
 
-/* Begins; forced: though a backend lose its last usable server. generation->handover is set while
- * it lasts. Every end but success is told by generation_reload_over(), also when the launch fails
- * at once. */
-void handover_begin(struct generation *generation, bool forced);
+/* Begins. generation->handover is set while it lasts. Every end but success is told by
+ * generation_reload_over(), also when the launch fails at once. */
+void handover_begin(struct generation *generation, const struct reload_order *order);
+
+/* We were a canary: our sessions go back by that channel, which is taken over. pid and minor are
+ * those of the process at its other end. Without memory they end here. */
+void handover_return(struct generation *generation, struct channel *channel, unsigned minor,
+                     pid_t pid);
+
+/* Calls the reload off: a canary goes back, another successor that is not committed is killed, and
+ * the reload ends as any other that fails. NULL, or why that cannot be (a string constant). */
+const char *handover_abort(struct generation *generation);
+
+/* The canary gets the rest, too, whatever its figures say. NULL, or why that cannot be. */
+const char *handover_promote(struct generation *generation);
 
 /* A child has changed its state (SIGCHLD). */
 void handover_on_child(struct generation *generation);
 
-/* We are to stop: a successor that is not committed yet is killed, and the reload ends as any other
- * that fails. */
+/* We are to stop: handover_abort() where it is possible. */
 void handover_cancel(struct generation *generation);
 
 /* Our listeners are closed: the elders go over, and the groups are the successor's. */
@@ -38,15 +54,20 @@ void handover_tell_sessions(struct generation *generation);
 /* A server has changed: a successor that has been told how it was is told so. */
 void handover_tell_server(struct generation *generation, const struct message_server *record);
 
-/* For status: the successor's pid, 0 when there is none. */
 /* Sends our sessions to the successor from now on, if it knows how to take them; handover_closed()
  * comes before. */
 void handover_send_sessions(struct generation *generation);
 
-pid_t handover_pid(const struct handover *handover);
-
-/* A reload is under way: the successor does not serve yet. */
-bool handover_pending(const struct handover *handover);
+/* For status: the successor while the reload is under way and it does not serve yet, or that it
+ * serves a share. False: there is none. */
+struct handover_view {
+    pid_t pid;
+    unsigned generation;
+    const char *state;
+    const struct canary *canary; /* NULL: it is none (any more) */
+    struct canary_plan plan;
+};
+bool handover_view(const struct handover *handover, struct handover_view *view);
 
 /* Kills a successor that is not committed: it would take our end for an accident, and serve. */
 void handover_free(struct handover *handover);

@@ -364,6 +364,14 @@ void lineage_add_successor(struct lineage *lineage, const struct received *messa
         lineage->successor->base_is_ours = lineage->successor->judged = true;
 }
 
+void lineage_count_successor(struct lineage *lineage)
+{
+    if (lineage->successor)
+        insert(lineage, lineage->successor);
+    lineage->successor = NULL;
+    lineage_count(lineage);
+}
+
 static void tell(struct channel *channel, const struct ledger *ledger, int process,
                  bool base_is_ours)
 {
@@ -389,11 +397,8 @@ void lineage_tell_successor(struct lineage *lineage, struct channel *successor)
 void lineage_resume(struct lineage *lineage)
 {
     lineage->told = false;
-    if (lineage->successor)
-        insert(lineage, lineage->successor);
-    lineage->successor = NULL;
+    lineage_count_successor(lineage);
     fold_gone(lineage);
-    lineage_count(lineage);
 }
 
 /* That of the list which lives. */

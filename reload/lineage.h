@@ -43,7 +43,7 @@ struct relative {
 struct lineage {
     TAILQ_HEAD(relative_list, relative) list;
     struct generation *generation;
-    struct relative *successor; /* counts once it has failed; NULL: none is known */
+    struct relative *successor; /* does not count yet; NULL: none is known */
     bool told;                  /* our successor folds, not we */
     int process;                /* our own pidfd, or -1 */
     struct event *look;         /* at what others have of our limits */
@@ -68,6 +68,9 @@ void lineage_add(struct lineage *lineage, const struct received *message);
 
 /* The same from our successor, of itself. */
 void lineage_add_successor(struct lineage *lineage, const struct received *message);
+
+/* Our successor, whose ledger has come, serves beside us: it counts with the others. */
+void lineage_count_successor(struct lineage *lineage);
 
 /* Tells our successor of ourselves and of the list, and leaves the folding to it. */
 void lineage_tell_successor(struct lineage *lineage, struct channel *successor);

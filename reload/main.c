@@ -12,7 +12,8 @@ static const char usage_text[] =
     "usage: rpproxy [-f FILE]                serve, in the foreground\n"
     "       rpproxy check  [-f FILE]         validate the file; touch nothing else\n"
     "       rpproxy reload [-f FILE | -s SOCKET] [--wait[=ready|drained]] [--timeout TIME]\n"
-    "                      [--force] [-v | --verbose]\n"
+    "                      [--force] [--canary PERCENT%:TIME[:by-source]] [-v | --verbose]\n"
+    "       rpproxy reload [-f FILE | -s SOCKET] --abort | --promote\n"
     "       rpproxy reload [-f FILE | -s SOCKET] --dry-run\n"
     "       rpproxy status [-f FILE | -s SOCKET] [--json] [--watch]\n"
     "       rpproxy config [-f FILE | -s SOCKET] [--json]\n"
@@ -35,6 +36,9 @@ enum {
     WAIT = 256,
     TIMEOUT,
     FORCE,
+    CANARY,
+    ABORT,
+    PROMOTE,
     JSON,
     DRY_RUN,
     WATCH,
@@ -54,11 +58,11 @@ struct arguments {
 static const struct rule {
     const char *command;
     unsigned words; /* after the command, neither more nor less */
-    int takes[8];
+    int takes[12];
 } rules[] = {
     {"", 0, {'f'}},
     {"check", 0, {'f'}},
-    {"reload", 0, {'f', 's', 'v', WAIT, TIMEOUT, FORCE, DRY_RUN}},
+    {"reload", 0, {'f', 's', 'v', WAIT, TIMEOUT, FORCE, CANARY, ABORT, PROMOTE, DRY_RUN}},
     {"status", 0, {'f', 's', JSON, WATCH}},
     {"config", 0, {'f', 's', JSON}},
     {"server", 2, {'f', 's'}},
@@ -140,6 +144,15 @@ static const char *take_option(struct arguments *arguments, int option, const ch
     case FORCE:
         arguments->command.force = true;
         return NULL;
+    case CANARY:
+        arguments->command.canary = value;
+        return command_canary(value);
+    case ABORT:
+        arguments->command.abort = true;
+        return NULL;
+    case PROMOTE:
+        arguments->command.promote = true;
+        return NULL;
     case DRY_RUN:
         arguments->command.dry_run = true;
         return NULL;
@@ -155,12 +168,27 @@ static const char *take_option(struct arguments *arguments, int option, const ch
     }
 }
 
+/* NULL, or which of the options are too many. */
+static const char *excess(const struct command *command)
+{
+    if ((command->canary != NULL) + command->abort + command->promote + command->dry_run > 1)
+        return "only one of --canary, --abort, --promote and --dry-run can be given";
+    if (command->force && (command->abort || command->promote))
+        return "--force is for a reload that begins";
+    if (command->drained && command->abort)
+        return "--abort leaves nothing to drain";
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
         {"wait", optional_argument, NULL, WAIT},
         {"timeout", required_argument, NULL, TIMEOUT},
         {"force", no_argument, NULL, FORCE},
+        {"canary", required_argument, NULL, CANARY},
+        {"abort", no_argument, NULL, ABORT},
+        {"promote", no_argument, NULL, PROMOTE},
         {"json", no_argument, NULL, JSON},
         {"dry-run", no_argument, NULL, DRY_RUN},
         {"watch", no_argument, NULL, WATCH},
@@ -213,6 +241,8 @@ int main(int argc, char **argv)
         return wrong_usage("one word too many", argv[skipped + optind]);
     if (arguments.word_count < rule->words)
         return wrong_usage("this command needs a word more", command);
+    if (excess(&arguments.command))
+        return wrong_usage(excess(&arguments.command), NULL);
     arguments.command.server = arguments.words[0];
     arguments.command.set = arguments.words[1];
     return run(rule, &arguments, argv);

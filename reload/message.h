@@ -22,6 +22,16 @@
  *          | <------------------------ CUT, or STOP |
  *    exits | (end of file)                          |
  *
+ * A canary comes between READY and COMMIT. It goes on as above, or goes back:
+ *
+ *   watches | SESSIONS, CANARY --------------------> |  accepts, publishes nothing
+ *    steers | <------------------------------ CANARY |
+ *           | SERVER (changed meanwhile) ----------> |
+ *           | <---------- BACK (if told to stop) --- |
+ *    steers | BACK --------------------------------> |  lingers
+ *           | <------------------------------ CLOSED |  drains
+ *           | <------------------ SESSIONS, HANDOFF  |  ... and so on: roles are changed
+ *
  * Until COMMIT the predecessor decides; it never stopped serving, so going back costs nothing. An
  * end of file means that the other is gone: before CLOSED the predecessor takes everything back;
  * a successor without predecessor goes on alone.
@@ -44,8 +54,9 @@
 #ifndef MESSAGE_MAJOR /* the tests build another */
 #define MESSAGE_MAJOR 1
 #endif
-#define MESSAGE_MINOR 1
+#define MESSAGE_MINOR 2
 #define MINOR_HANDOFF 1 /* since when: HANDOFF, TAKEN, HURRY */
+#define MINOR_CANARY  2 /* CANARY, BACK */
 
 #define MESSAGE_PAYLOAD_MAX 4096
 #define MESSAGE_FDS_MAX     128 /* the kernel's SCM_MAX_FD is 253 */
@@ -72,6 +83,8 @@ enum message_type {
     MESSAGE_SERVER,
     MESSAGE_LEDGER,
     MESSAGE_RELOADED,
+    MESSAGE_CANARY,
+    MESSAGE_BACK,
 };
 
 struct message_head {
@@ -97,7 +110,7 @@ struct message_offer_bind {
 
 /* Ends the OFFER_BINDs. */
 struct message_offer {
-    uint32_t generation; /* the predecessor's */
+    uint32_t generation; /* the highest number that was given out: the successor has the next */
     uint32_t pid;
     uint32_t ready_timeout; /* milliseconds until the successor is given up; 0: not told */
     uint32_t forced;        /* 1: by --force, whatever becomes of backends */
@@ -166,6 +179,14 @@ struct message_taken {
 };
 
 /* HURRY: the successor is asked to reload or to stop, and waits for our probation to end. */
+
+/* CANARY: the successor is to accept, and to publish nothing; it says the same when it does, and is
+ * steered to then. Asks BACK itself when it is told to stop. */
+
+/* The canary is to go back: it is not steered to any more. */
+struct message_back {
+    uint32_t linger_timeout; /* milliseconds, for its own */
+};
 
 /* A generation's figures. Descriptors: its ledger (proxy/ledger.h), and a pidfd of it where there
  * are pidfds. */

@@ -103,6 +103,31 @@ bool child_reap(const struct child *child, int *outcome)
     return child->pid > 0 && waitpid(child->pid, outcome, WNOHANG) == child->pid;
 }
 
+void children_add(struct children *children, pid_t pid)
+{
+    pid_t *list = realloc(children->list, (children->count + 1) * sizeof *list);
+    if (!list)
+        return;
+    children->list = list;
+    list[children->count++] = pid;
+    children_reap(children); /* its end may have been told already */
+}
+
+void children_reap(struct children *children)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < children->count; i++)
+        if (waitpid(children->list[i], NULL, WNOHANG) == 0)
+            children->list[left++] = children->list[i];
+    children->count = left;
+}
+
+void children_free(struct children *children)
+{
+    free(children->list);
+    *children = (struct children){0};
+}
+
 int program_inherited_channel(void)
 {
     const char *text = getenv(HANDOVER_VARIABLE);

@@ -3,6 +3,7 @@
 #define RPPROXY_RELOAD_PROGRAM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #define HANDOVER_VARIABLE "RPPROXY_HANDOVER_FD"
@@ -34,6 +35,20 @@ void child_kill(const struct child *child);
 
 /* True: it has exited, with the wait status in *outcome as waitpid(2) has it. Does not wait. */
 bool child_reap(const struct child *child, int *outcome) __attribute__((warn_unused_result));
+
+/* Children that nobody asks how they ended, and that are not to stay as zombies. */
+struct children {
+    pid_t *list;
+    size_t count;
+};
+
+/* Without memory it stays one until we end. */
+void children_add(struct children *children, pid_t pid);
+
+/* Buries those that have ended (SIGCHLD). */
+void children_reap(struct children *children);
+
+void children_free(struct children *children);
 
 /* For a successor: the descriptor its predecessor left it, now close-on-exec, or -1 and errno:
  * ENOENT, there is none; else the variable names no socket pair of ours. Removes the variable. */

@@ -5,21 +5,45 @@
 #include "reload/message.h"
 #include "reload/running.h"
 #include "reload/servers.h"
+#include "reload/steering.h"
 #include "reload/succession.h"
 #include "reload/text.h"
 
 #include <string.h>
 #include <unistd.h>
 
-static void set_figures(json_t *object, const struct figures *figures)
+/* Of sessions. */
+static void set_counts(json_t *object, const struct figures *figures)
 {
     json_object_set_new(object, "sessions_total", json_integer((json_int_t)figures->sessions));
     json_object_set_new(object, "connect_errors",
                         json_integer((json_int_t)figures->connect_errors));
     json_object_set_new(object, "sessions_failed", json_integer((json_int_t)figures->failed));
     json_object_set_new(object, "sessions_cut", json_integer((json_int_t)figures->cut));
+}
+
+static void set_figures(json_t *object, const struct figures *figures)
+{
+    set_counts(object, figures);
     json_object_set_new(object, "client_bytes", json_integer((json_int_t)figures->client_bytes));
     json_object_set_new(object, "server_bytes", json_integer((json_int_t)figures->server_bytes));
+}
+
+/* Adds a canary, and what both sides have counted since it began. */
+static void set_canary(json_t *object, const struct handover_view *view)
+{
+    if (!view->canary)
+        return;
+    const struct canary_figures figures = canary_figures(view->canary);
+    json_t *canary = json_object(), *predecessor = json_object();
+    set_counts(canary, &figures.canary);
+    set_counts(predecessor, &figures.predecessor);
+    json_object_set_new(
+        object, "canary",
+        json_pack("{s:i, s:i, s:f, s:b, s:I, s:o, s:o}", "generation", (int)view->generation, "pid",
+                  (int)view->pid, "percent", view->plan.share * 100.0 / STEER_WHOLE, "by_source",
+                  view->plan.by_source, "left_ms", (json_int_t)canary_left(view->canary), "canary",
+                  canary, "predecessor", predecessor));
 }
 
 /* Adds to a generation what is known of its configuration and of the end of its drain. */
@@ -97,7 +121,8 @@ static bool is_at_hand(const struct generation *generation, const struct ledger_
     struct message_sessions before;
     if (succession_predecessor(generation->succession, &before) && (pid_t)before.pid == pid)
         return true;
-    return handover_pending(generation->handover) && handover_pid(generation->handover) == pid;
+    struct handover_view successor;
+    return handover_view(generation->handover, &successor) && successor.pid == pid;
 }
 
 static json_t *generations(const struct generation *generation)
@@ -123,11 +148,11 @@ static json_t *generations(const struct generation *generation)
     add_generation(list, generation->number, getpid(), generation_state_name(generation->state),
                    (struct account){0, generation->config_hash, drain_deadline(generation)},
                    &generation->proxy->ledger);
-    if (handover_pending(generation->handover)) {
-        pid_t pid = handover_pid(generation->handover);
-        add_generation(list, generation->number + 1, pid, "starting", (struct account){0},
-                       ledger_of(generation, generation->number + 1, pid));
-    }
+    struct handover_view successor;
+    if (handover_view(generation->handover, &successor))
+        add_generation(list, successor.generation, successor.pid, successor.state,
+                       (struct account){0},
+                       ledger_of(generation, successor.generation, successor.pid));
     return list;
 }
 
@@ -186,6 +211,9 @@ json_t *status_json(const struct generation *generation)
         set_figures(status, &all);
         set_figures(gone, &base);
         json_object_set_new(status, "backends", servers_json(generation->proxy));
+        struct handover_view successor;
+        if (handover_view(generation->handover, &successor))
+            set_canary(status, &successor);
         char hash[HASH_TEXT_MAX];
         if (generation->config_hash)
             json_object_set_new(status, "config_hash",

@@ -3,6 +3,7 @@
 #include "config/clock.h"
 #include "config/log.h"
 #include "reload/channel.h"
+#include "reload/handover.h"
 #include "reload/inheritance.h"
 
 #include <stdio.h>
@@ -15,6 +16,8 @@ enum succession_state {
     SUCCESSION_EXPECTING,
     SUCCESSION_CHECKING,
     SUCCESSION_PREPARED,
+    SUCCESSION_CANARY,
+    SUCCESSION_BACK,
     SUCCESSION_SERVING,
 };
 
@@ -22,6 +25,7 @@ struct succession {
     struct generation *generation;
     enum succession_state state;
     struct channel *channel;
+    unsigned minor; /* the predecessor's version of the protocol */
     struct offer offer;
     struct inheritance inheritance;
     bool forced;                   /* whatever becomes of backends */
@@ -142,6 +146,8 @@ static void hear_of_server(struct succession *succession, const struct received 
         break;
     case SUCCESSION_CHECKING:
     case SUCCESSION_PREPARED:
+    case SUCCESSION_CANARY:
+    case SUCCESSION_BACK:
         inheritance_update(&succession->inheritance, &record, generation->proxy);
         break;
     case SUCCESSION_SERVING:
@@ -185,10 +191,19 @@ static void take_result(struct generation *generation, const struct message_relo
         generation->last_crash = message->last_crash;
 }
 
+static void go_back(struct succession *succession, const struct message_back *message)
+{
+    struct generation *generation = succession->generation;
+    succession->state = SUCCESSION_BACK;
+    binds_go_back(generation->binds, &succession->offer);
+    generation_go_back(generation, message->linger_timeout);
+}
+
 static void on_message(const struct received *message, void *arg)
 {
     struct succession *succession = arg;
     struct generation *generation = succession->generation;
+    succession->minor = message->minor;
     switch (message->type) {
     case MESSAGE_OFFER_BIND:
         if (succession->state == SUCCESSION_EXPECTING && !add_offered(&succession->offer, message))
@@ -198,8 +213,19 @@ static void on_message(const struct received *message, void *arg)
         if (succession->state == SUCCESSION_EXPECTING)
             prepare(succession, message->payload);
         break;
-    case MESSAGE_COMMIT:
+    case MESSAGE_CANARY:
         if (succession->state == SUCCESSION_PREPARED) {
+            succession->state = SUCCESSION_CANARY;
+            generation_try(generation);
+            channel_send(succession->channel, MESSAGE_CANARY, NULL, 0, NULL, 0);
+        }
+        break;
+    case MESSAGE_BACK:
+        if (succession->state == SUCCESSION_CANARY)
+            go_back(succession, message->payload);
+        break;
+    case MESSAGE_COMMIT:
+        if (succession->state == SUCCESSION_PREPARED || succession->state == SUCCESSION_CANARY) {
             succession->state = SUCCESSION_SERVING;
             binds_spread(generation->binds, &succession->offer);
             generation_serve(generation);
@@ -227,7 +253,7 @@ static void on_message(const struct received *message, void *arg)
         take_result(generation, message->payload);
         break;
     case MESSAGE_RELOAD:
-        (void)generation_reload(generation, false);
+        (void)generation_reload(generation, &(struct reload_order){0});
         break;
     case MESSAGE_STOP:
         generation_stop(generation);
@@ -270,6 +296,8 @@ static void on_lost(const char *wrong, void *arg)
         return;
     }
     bool prepared = succession->state != SUCCESSION_SERVING;
+    if (succession->state == SUCCESSION_BACK)
+        binds_take_back(generation->binds);
     binds_settle(generation->binds, &succession->offer, false);
     if (prepared)
         generation_serve(generation);
@@ -323,6 +351,21 @@ void succession_tell_server(struct succession *succession, const struct message_
 {
     if (succession && succession->state == SUCCESSION_SERVING)
         channel_send(succession->channel, MESSAGE_SERVER, record, sizeof *record, NULL, 0);
+}
+
+void succession_ask_back(struct succession *succession)
+{
+    channel_send(succession->channel, MESSAGE_BACK, NULL, 0, NULL, 0);
+}
+
+void succession_returned(struct generation *generation)
+{
+    struct succession *succession = generation->succession;
+    struct channel *channel = succession->channel;
+    succession->channel = NULL;
+    generation->succession = NULL;
+    handover_return(generation, channel, succession->minor, succession->pid);
+    succession_free(succession);
 }
 
 void succession_progress(struct succession *succession, const char *line)

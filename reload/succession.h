@@ -3,6 +3,8 @@
  *   SUCCESSION_EXPECTING  HELLO is sent, the offer is on its way
  *   SUCCESSION_CHECKING   we listen; servers of which nothing is known have their first check
  *   SUCCESSION_PREPARED   READY is sent: we listen, and receive nothing yet
+ *   SUCCESSION_CANARY     CANARY came: we accept what the predecessor lets us have
+ *   SUCCESSION_BACK       BACK came: our listeners are being closed
  *   SUCCESSION_SERVING    COMMIT came: we serve; the predecessor lingers until CLOSED
  *
  * If the predecessor is lost, at any time, we go on alone. */
@@ -26,6 +28,12 @@ void succession_hurry(struct succession *succession);
 
 /* A server has changed: a predecessor that lingers is told so. NULL is fine. */
 void succession_tell_server(struct succession *succession, const struct message_server *record);
+
+/* A canary does not want to go on. */
+void succession_ask_back(struct succession *succession);
+
+/* A canary has closed its listeners: the predecessor is to have its sessions, by a handover. */
+void succession_returned(struct generation *generation);
 
 /* An error line, for whoever asked for the reload. */
 void succession_progress(struct succession *succession, const char *line);

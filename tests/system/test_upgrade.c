@@ -134,6 +134,28 @@ START_TEST(another_major_version_fails)
 }
 END_TEST
 
+/* It would not know what to do: it is told so before it has a client. */
+START_TEST(another_major_version_is_no_canary)
+{
+    struct proxy proxy;
+    struct outcome outcome;
+    struct status status;
+    proxy_init(&proxy, "proxy");
+    proxy_own_binary(&proxy);
+    proxy_configure(&proxy, "[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:1\n",
+                    port_reserve(getuid()));
+    proxy_start(&proxy);
+    copy_file(getenv("RPPROXY_FOREIGN"), proxy.program, 0755);
+    int code = proxy_command(&proxy, &outcome, "reload", "--canary", "50%:1h", NULL);
+    ck_assert_msg(code == 5 && strstr(outcome.err, "of a version that knows no canary") != NULL,
+                  "exit %d: %s", code, outcome.err);
+    ck_assert(proxy_status(&proxy, &status));
+    ck_assert_int_eq(status.pid, proxy.pid);
+    ck_assert_uint_eq(status.count, 1);
+    ck_assert_int_eq(proxy_command(&proxy, &outcome, "stop", NULL), 0);
+}
+END_TEST
+
 Suite *upgrade_suite(void)
 {
     Suite *suite = suite_create("upgrade");
@@ -143,6 +165,7 @@ Suite *upgrade_suite(void)
     if (getenv("RPPROXY_FOREIGN") != NULL) {
         scenario_add(suite, another_major_version, 300);
         scenario_add(suite, another_major_version_fails, 300);
+        scenario_add(suite, another_major_version_is_no_canary, 300);
     }
     return suite;
 }

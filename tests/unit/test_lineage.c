@@ -290,6 +290,39 @@ START_TEST(a_successor_that_fails_is_not_forgotten)
 }
 END_TEST
 
+/* A canary: it counts once, from its begin on, and for good, whether it goes back or dies. */
+START_TEST(a_canary_counts_beside_us)
+{
+    struct other successor = other_start(10);
+    ck_assert_int_eq(lineage_begin(&us.lineage), 0);
+    count_own(1);
+    us.lineage.told = true;
+    tell(&successor, lineage_add_successor);
+    other_count(&successor, 20, 3);
+    ck_assert_uint_eq(sessions(), 1);
+    lineage_count_successor(&us.lineage);
+    ck_assert_uint_eq(sessions(), 21);
+    ck_assert_uint_eq(lineage_live(&us.lineage), 3);
+    ck_assert_ptr_nonnull(lineage_find(&us.lineage, 10, successor.pid));
+    if (_i == 1) {
+        other_kill(&successor);
+        wait_gone(TAILQ_FIRST(&us.lineage.list));
+        ck_assert_uint_eq(sessions(), 21);
+        ck_assert_uint_eq(lineage_live(&us.lineage), 0);
+    }
+    lineage_resume(&us.lineage);
+    ck_assert_uint_eq(sessions(), 21);
+    ck_assert_uint_eq(lineage_live(&us.lineage), _i == 1 ? 0 : 3);
+    ck_assert_int_eq(TAILQ_EMPTY(&us.lineage.list), _i == 1);
+    if (_i == 0)
+        other_kill(&successor);
+    while (!TAILQ_EMPTY(&us.lineage.list))
+        event_base_loop(base, EVLOOP_ONCE);
+    ck_assert_uint_eq(sessions(), 21);
+    other_free(&successor);
+}
+END_TEST
+
 /* Its death is seen before the channel's end. */
 START_TEST(a_successor_that_died_counts_when_we_serve_again)
 {
@@ -421,6 +454,7 @@ Suite *lineage_suite(void)
     tcase_add_loop_test(tcase, one_that_is_killed_is_folded_once, 0, 2);
     tcase_add_test(tcase, one_that_ends_before_we_count_is_folded_then);
     tcase_add_test(tcase, a_successor_takes_the_folding_over);
+    tcase_add_loop_test(tcase, a_canary_counts_beside_us, 0, 2);
     tcase_add_test(tcase, a_successor_that_fails_is_not_forgotten);
     tcase_add_test(tcase, a_successor_that_died_counts_when_we_serve_again);
     tcase_add_test(tcase, limits_count_what_others_have);
