@@ -41,6 +41,8 @@ static const struct {
     {"upgrade", upgrade_suite},
     {"plan", plan_suite},
     {"deadlines", deadlines_suite},
+    {"canary", canary_suite},
+    {"canary_limits", canary_limits_suite},
     /* clang-format on */
 };
 

@@ -27,5 +27,7 @@ Suite *activation_suite(void);
 Suite *upgrade_suite(void);
 Suite *plan_suite(void);
 Suite *deadlines_suite(void);
+Suite *canary_suite(void);
+Suite *canary_limits_suite(void);
 
 #endif
