@@ -70,15 +70,6 @@ static void tell(struct client *client, json_t *object)
     json_decref(object);
 }
 
-/* Not in the loop's next turn: as far as it goes at once. */
-static void flush(struct client *client)
-{
-    struct evbuffer *output = bufferevent_get_output(client->stream);
-    evbuffer_unfreeze(output, 1);
-    (void)evbuffer_write(output, bufferevent_getfd(client->stream));
-    evbuffer_freeze(output, 1);
-}
-
 static void tell_result(struct client *client, enum exit_status status, const char *text)
 {
     tell(client,
@@ -363,7 +354,6 @@ void control_reload_over(struct control *control, enum exit_status status, const
             client->awaits_reload = false;
             client->awaits_drain = status == EXIT_DONE;
             tell_result(client, status, text);
-            flush(client); /* to close listeners holds up the loop (steering_grace()) */
         } else if (client->awaits_abort) {
             client->awaits_abort = false;
             tell_result(client, status == EXIT_DONE ? EXIT_OTHER : EXIT_DONE, text);
@@ -381,7 +371,7 @@ void control_rolled_back(struct control *control, const char *text)
         }
 }
 
-/* The loop has ended. */
+/* The loop has ended: what is still to be said is written here, as far as it goes at once. */
 static void say_goodbye(struct client *client)
 {
     const struct generation *generation = client->control->generation;
@@ -389,7 +379,10 @@ static void say_goodbye(struct client *client)
         tell(client, json_pack("{s:b, s:I, s:I}", "ended", 1, "sessions",
                                (json_int_t)generation->drain.sessions, "cut",
                                (json_int_t)proxy_cut_count(generation->proxy)));
-    flush(client);
+    int fd = bufferevent_getfd(client->stream);
+    struct evbuffer *output = bufferevent_get_output(client->stream);
+    evbuffer_unfreeze(output, 1);
+    (void)evbuffer_write(output, fd);
     drop(client);
 }
 
