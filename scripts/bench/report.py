@@ -234,10 +234,16 @@ def failures_text(figures):
                       for (row, candidate), count in lost.items()) + "."]
 
 
+def disturbed_share(results):
+    """The runs in which others took more than a tenth of a CPU, as a part of all."""
+    runs = results["runs"]
+    return sum(max(run["foreign"], run["stolen"]) > .1 for run in runs) / max(len(runs), 1)
+
+
 def unfit(results):
     """Why these figures are not for publishing; empty if they are."""
     reasons = []
-    if max((max(run["foreign"], run["stolen"]) for run in results["runs"]), default=0) > .1:
+    if disturbed_share(results) > .05:
         reasons.append("other work shared the CPUs")
     if results["quick"]:
         reasons.append("a quick run")
@@ -250,7 +256,8 @@ def noise_text(results):
     foreign = max((run["foreign"] for run in results["runs"]), default=0)
     stolen = max((run["stolen"] for run in results["runs"]), default=0)
     text = [f"Other work on the machine took at most {foreign:.2f} of a CPU in a run, its host "
-            f"{stolen:.2f}."]
+            f"{stolen:.2f}; one or the other took more than 0.1 in {disturbed_share(results):.1%} "
+            "of the runs."]
     if unfit(results):
         text.append(f"**Not for publishing: {unfit(results)}.**")
     return text
