@@ -346,6 +346,7 @@ class Lab:
                 self.main = self.spawn_proxy([*wrapper, *self.candidate.command(self.directory)])
                 self.wait_for_answer()
                 self.candidate.settle(self)
+                self.at_rest = len(self.proxy_pids())
         except BaseException:
             self.__exit__()
             raise
