@@ -70,55 +70,6 @@ struct canary canary_wait(const struct proxy *proxy)
     return canary;
 }
 
-void configure(const struct stage *stage, const char *global, const char *binds,
-               uint16_t server_port)
-{
-    proxy_configure(&stage->proxy,
-                    "workers = 2\n%s[listen main]\nbind = 127.0.0.1:%u\n%sserver = a "
-                    "127.0.0.1:%u\n",
-                    global, stage->port, binds, server_port);
-}
-
-void stage_open(struct stage *stage)
-{
-    stage->listener = listen_loopback(&stage->server_port);
-    stage->port = port_reserve(getuid());
-    stage->front = endpoint_loopback(stage->port);
-    proxy_init(&stage->proxy, "proxy");
-}
-
-void stage_start(struct stage *stage, const char *global)
-{
-    stage_open(stage);
-    configure(stage, global, "", stage->server_port);
-    proxy_start(&stage->proxy);
-}
-
-struct line line_of(const struct stage *stage, int client)
-{
-    return (struct line){.client = client, .server = accept_from(stage->listener)};
-}
-
-struct line line_open(const struct stage *stage)
-{
-    return line_of(stage, connect_to(&stage->front));
-}
-
-void line_works(const struct line *line)
-{
-    char byte = 'x';
-    send_all(line->client, &byte, 1);
-    receive_exactly(line->server, &byte, 1);
-    send_all(line->server, &byte, 1);
-    receive_exactly(line->client, &byte, 1);
-}
-
-void line_close(const struct line *line)
-{
-    close(line->client);
-    close(line->server);
-}
-
 bool buried(void *argument)
 {
     return kill(*(pid_t *)argument, 0) != 0 && errno == ESRCH;
@@ -137,58 +88,40 @@ void next_reload(struct proxy *proxy)
     proxy_reload(proxy);
 }
 
-void follow(struct proxy *proxy)
+unsigned sessions_on_both_sides(const struct scene *scene,
+                                struct session sessions[static SESSIONS_MAX])
 {
-    struct status status;
-    ck_assert(proxy_status(proxy, &status));
-    proxy->pid = status.pid;
-    proxy->generation = status.generation;
-}
-
-unsigned lines_on_both_sides(const struct stage *stage, struct line lines[static LINES_MAX])
-{
-    struct canary canary = {.proxy = &stage->proxy};
+    struct canary canary = {.proxy = &scene->proxy};
     unsigned count = 0;
     do {
-        ck_assert_uint_lt(count, LINES_MAX);
-        lines[count++] = line_open(stage);
+        ck_assert_uint_lt(count, SESSIONS_MAX);
+        sessions[count++] = session_open(scene);
         ck_assert(canary_look(&canary));
     } while (canary.sessions == 0 || canary.predecessors == 0);
     return count;
 }
 
-void lines_work(const struct line *lines, unsigned count)
+void sessions_work(const struct session *sessions, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        line_works(&lines[i]);
+        session_works(&sessions[i]);
     }
 }
 
-void lines_close(const struct line *lines, unsigned count)
+void sessions_close(const struct session *sessions, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        line_close(&lines[i]);
+        session_close(&sessions[i]);
     }
 }
 
-void start_under_load(struct stage *stage, struct origin *origin, struct churn **churn)
+void start_under_load(struct scene *scene, struct origin *origin, struct churn **churn)
 {
-    stage_open(stage);
-    configure(stage, "", "", origin_port(origin));
-    proxy_start(&stage->proxy);
+    scene_init(scene);
+    scene->server_port = origin_port(origin);
+    scene_configure(scene, "", "");
+    proxy_start(&scene->proxy);
     *churn = churn_start(
-        &(struct churn_options){.target = stage->front, .in_flight = IN_FLIGHT, .rate = 500});
+        &(struct churn_options){.target = scene->front, .in_flight = IN_FLIGHT, .rate = 500});
     churn_wait(*churn, IN_FLIGHT);
-}
-
-static bool is_mentioned(void *argument)
-{
-    const char *const *where = argument;
-    return file_mentions(where[0], where[1]) > 0;
-}
-
-void wait_for_line(const char *path, const char *line)
-{
-    const char *where[] = {path, line};
-    wait_until(is_mentioned, where, line);
 }

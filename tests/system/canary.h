@@ -3,48 +3,19 @@
 #define TESTS_SYSTEM_CANARY_H
 
 #include "churn.h"
-#include "net.h"
 #include "origin.h"
-#include "proxy.h"
+#include "scene.h"
 
-enum { IN_FLIGHT = 50, CONNECTIONS = 300, LINES_MAX = 200 };
+enum { IN_FLIGHT = 50, CONNECTIONS = 300, SESSIONS_MAX = 200 };
 
-/* A proxy in front of a server that is this test. */
-struct stage {
-    struct proxy proxy;
-    struct endpoint front;
-    int listener;
-    uint16_t port, server_port;
-};
+/* Starts the scene with another server than the test, and clients. */
+void start_under_load(struct scene *scene, struct origin *origin, struct churn **churn);
 
-/* Chooses ports, and listens as the server. */
-void stage_open(struct stage *stage);
-
-/* global: further keys of [global]; binds: further lines of the one section. */
-void configure(const struct stage *stage, const char *global, const char *binds,
-               uint16_t server_port);
-
-/* Opens, configures without further lines, and starts the proxy. */
-void stage_start(struct stage *stage, const char *global);
-
-/* Another server than the test, and clients. */
-void start_under_load(struct stage *stage, struct origin *origin, struct churn **churn);
-
-/* A session, both ends of it. */
-struct line {
-    int client, server;
-};
-
-/* With that client. */
-struct line line_of(const struct stage *stage, int client);
-struct line line_open(const struct stage *stage);
-void line_works(const struct line *line);
-void line_close(const struct line *line);
-
-/* Lines are opened until each side has some. Returns how many. */
-unsigned lines_on_both_sides(const struct stage *stage, struct line lines[static LINES_MAX]);
-void lines_work(const struct line *lines, unsigned count);
-void lines_close(const struct line *lines, unsigned count);
+/* Sessions are opened until each side has some. Returns how many. */
+unsigned sessions_on_both_sides(const struct scene *scene,
+                                struct session sessions[static SESSIONS_MAX]);
+void sessions_work(const struct session *sessions, unsigned count);
+void sessions_close(const struct session *sessions, unsigned count);
 
 /* A reload that waits, in the background. */
 struct reload {
@@ -84,13 +55,7 @@ bool buried(void *argument);
 /* The proxy's first process serves, and no other is left. */
 bool is_active_again(void *argument);
 
-/* Until that stands in the file. */
-void wait_for_line(const char *path, const char *line);
-
 /* proxy_reload() after a canary, whose number is not given out again. */
 void next_reload(struct proxy *proxy);
-
-/* Takes whoever serves for the proxy's process. */
-void follow(struct proxy *proxy);
 
 #endif

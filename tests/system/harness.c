@@ -126,6 +126,18 @@ unsigned file_mentions(const char *path, const char *text)
     return count;
 }
 
+static bool is_mentioned(void *argument)
+{
+    const char *const *where = argument;
+    return file_mentions(where[0], where[1]) > 0;
+}
+
+void wait_mentioned(const char *path, const char *text)
+{
+    const char *where[] = {path, text};
+    wait_until(is_mentioned, where, text);
+}
+
 void expect_clean_log(const char *path)
 {
     static const char *const complaints[] = {"AddressSanitizer", "LeakSanitizer", "ThreadSanitizer",

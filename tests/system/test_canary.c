@@ -17,12 +17,13 @@ enum { SESSIONS = 200, SOURCES = 32 };
 START_TEST(bad_canary)
 {
     struct origin *origin = origin_start(ORIGIN_ANSWER);
-    struct stage stage;
+    struct scene scene;
     struct churn *churn;
     struct outcome outcome;
-    start_under_load(&stage, origin, &churn);
-    configure(&stage, "", "", port_reserve(getuid()));
-    ck_assert_int_eq(proxy_command(&stage.proxy, &outcome, "reload", "--canary", "10%:1h", NULL),
+    start_under_load(&scene, origin, &churn);
+    scene.server_port = port_reserve(getuid());
+    scene_configure(&scene, "", "");
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--canary", "10%:1h", NULL),
                      4);
     ck_assert_msg(strstr(outcome.err, "canary rolled back") != NULL &&
                       strstr(outcome.err, "; canary: ") != NULL &&
@@ -32,24 +33,25 @@ START_TEST(bad_canary)
     struct churn_result result;
     churn_stop(churn, &result);
     churn_print(&result, "a canary whose server refuses");
-    wait_until(is_active_again, &stage.proxy, "the canary is gone");
+    wait_until(is_active_again, &scene.proxy, "the canary is gone");
     struct status status;
-    ck_assert(proxy_status(&stage.proxy, &status));
+    ck_assert(proxy_status(&scene.proxy, &status));
     uint64_t accepted = status.total.sessions - origin_accepted(origin);
     printf("     the canary had %llu sessions, %llu failed: %s", (unsigned long long)accepted,
            (unsigned long long)status.total.failed, outcome.err);
     ck_assert_uint_gt(accepted, 0);
     ck_assert_uint_le(churn_lost(&result), accepted);
     ck_assert_uint_eq(result.lost[LOSS_REFUSED] + result.lost[LOSS_WRONG], 0);
-    ck_assert_int_eq(proxy_command(&stage.proxy, &outcome, "status", NULL), 0);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", NULL), 0);
     ck_assert_msg(strstr(outcome.out, "(exit 4): canary rolled back: it fails more often") != NULL,
                   "status says: %s", outcome.out);
-    ck_assert_uint_eq(file_mentions(stage.proxy.log, "canary rolled back"), 1);
-    ck_assert_int_eq(proxy_pidfile(&stage.proxy), stage.proxy.pid);
-    configure(&stage, "", "", origin_port(origin));
-    next_reload(&stage.proxy);
-    proxy_wait_drained(&stage.proxy);
-    proxy_stop(&stage.proxy);
+    ck_assert_uint_eq(file_mentions(scene.proxy.log, "canary rolled back"), 1);
+    ck_assert_int_eq(proxy_pidfile(&scene.proxy), scene.proxy.pid);
+    scene.server_port = origin_port(origin);
+    scene_configure(&scene, "", "");
+    next_reload(&scene.proxy);
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
@@ -57,29 +59,30 @@ END_TEST
 START_TEST(canary_saved_by_retries)
 {
     struct origin *origin = origin_start(ORIGIN_ANSWER);
-    struct stage stage;
+    struct scene scene;
     struct churn *churn;
     struct outcome outcome;
-    start_under_load(&stage, origin, &churn);
+    start_under_load(&scene, origin, &churn);
     char second[64];
     snprintf(second, sizeof second, "server = b 127.0.0.1:%u\n", port_reserve(getuid()));
-    configure(&stage, "", second, origin_port(origin));
-    ck_assert_int_eq(proxy_command(&stage.proxy, &outcome, "reload", "--canary", "10%:1h", NULL),
+    scene.server_port = origin_port(origin);
+    scene_configure(&scene, "", second);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--canary", "10%:1h", NULL),
                      4);
     churn_stop_clean(churn, "a canary of whose servers one refuses");
-    wait_until(is_active_again, &stage.proxy, "the canary is gone");
-    proxy_stop(&stage.proxy);
+    wait_until(is_active_again, &scene.proxy, "the canary is gone");
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
 START_TEST(good_canary)
 {
     struct origin *origin = origin_start(ORIGIN_ANSWER);
-    struct stage stage;
+    struct scene scene;
     struct churn *churn;
     struct outcome outcome;
-    start_under_load(&stage, origin, &churn);
-    ck_assert_int_eq(proxy_command(&stage.proxy, &outcome, "reload", "--canary", "20%:2s", NULL),
+    start_under_load(&scene, origin, &churn);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--canary", "20%:2s", NULL),
                      0);
     churn_wait(churn, churn_ended(churn) + CONNECTIONS);
     churn_stop_clean(churn, "a canary that is promoted");
@@ -100,56 +103,57 @@ START_TEST(good_canary)
     for (unsigned i = 0; i < 6; i++) {
         ck_assert_uint_eq(none[i], 0);
     }
-    follow(&stage.proxy);
-    ck_assert_uint_eq(stage.proxy.generation, 2);
-    ck_assert_int_eq(proxy_pidfile(&stage.proxy), stage.proxy.pid);
-    proxy_wait_drained(&stage.proxy);
-    proxy_reload(&stage.proxy);
-    proxy_wait_drained(&stage.proxy);
-    proxy_stop(&stage.proxy);
+    proxy_follow(&scene.proxy);
+    ck_assert_uint_eq(scene.proxy.generation, 2);
+    ck_assert_int_eq(proxy_pidfile(&scene.proxy), scene.proxy.pid);
+    proxy_wait_drained(&scene.proxy);
+    proxy_reload(&scene.proxy);
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
 /* --- the operator decides ------------------------------------------------------------------ */
 
 /* Long sessions of before and of either side. */
-static struct streams *streams_on_both_sides(struct stage *stage, struct reload *reload,
+static struct streams *streams_on_both_sides(struct scene *scene, struct reload *reload,
                                              struct canary *canary)
 {
     struct streams *streams = streams_create();
     unsigned half = scaled(SESSIONS, 40) / 2;
-    stage_open(stage);
-    configure(stage, "", "", streams_port(streams));
-    proxy_start(&stage->proxy);
-    streams_open(streams, &stage->front, half);
-    *reload = reload_start(&stage->proxy, "50%:1h");
-    *canary = canary_wait(&stage->proxy);
+    scene_init(scene);
+    scene->server_port = streams_port(streams);
+    scene_configure(scene, "", "");
+    proxy_start(&scene->proxy);
+    streams_open(streams, &scene->front, half);
+    *reload = reload_start(&scene->proxy, "50%:1h");
+    *canary = canary_wait(&scene->proxy);
     ck_assert_double_eq(canary->percent, 50);
     ck_assert_int_eq(canary->by_source, 0);
-    streams_open(streams, &stage->front, half);
+    streams_open(streams, &scene->front, half);
     streams_wait_progress(streams, 1);
     ck_assert(canary_look(canary));
     ck_assert_uint_gt(canary->sessions, 0);
     ck_assert_uint_gt(canary->predecessors, 0);
     struct status status;
-    ck_assert(proxy_status(&stage->proxy, &status));
+    ck_assert(proxy_status(&scene->proxy, &status));
     ck_assert_uint_eq(status.count, 2);
     ck_assert_uint_eq(status.sessions, 2 * half);
     ck_assert_str_eq(status.generations[0].state, "active");
     ck_assert_str_eq(status.generations[1].state, "canary");
     ck_assert_int_eq(status.generations[1].pid, canary->pid);
-    ck_assert_int_eq(proxy_pidfile(&stage->proxy), stage->proxy.pid);
+    ck_assert_int_eq(proxy_pidfile(&scene->proxy), scene->proxy.pid);
     return streams;
 }
 
 START_TEST(called_off)
 {
-    struct stage stage;
+    struct scene scene;
     struct reload reload;
     struct canary canary;
     struct outcome outcome;
-    struct streams *streams = streams_on_both_sides(&stage, &reload, &canary);
-    int code = proxy_command(&stage.proxy, &outcome, "reload", "--abort", NULL);
+    struct streams *streams = streams_on_both_sides(&scene, &reload, &canary);
+    int code = proxy_command(&scene.proxy, &outcome, "reload", "--abort", NULL);
     ck_assert_msg(code == 0 && strncmp(outcome.out, "called off: ", 12) == 0, "exit %d: %s%s", code,
                   outcome.out, outcome.err);
     reload_ends(&reload, 4);
@@ -157,45 +161,45 @@ START_TEST(called_off)
     file_says(reload.err, "going back: pid ");
     wait_until(buried, &canary.pid, "the canary is gone, and no zombie is left of it");
     struct status status;
-    ck_assert(proxy_status(&stage.proxy, &status));
+    ck_assert(proxy_status(&scene.proxy, &status));
     ck_assert_uint_eq(status.count, 1);
-    ck_assert_int_eq(status.pid, stage.proxy.pid);
+    ck_assert_int_eq(status.pid, scene.proxy.pid);
     ck_assert_uint_eq(status.sessions, scaled(SESSIONS, 40) / 2 * 2);
     ck_assert_uint_eq(status.total.sessions, status.sessions);
     streams_wait_progress(streams, 2);
-    next_reload(&stage.proxy);
-    ck_assert_uint_eq(stage.proxy.generation, 3);
+    next_reload(&scene.proxy);
+    ck_assert_uint_eq(scene.proxy.generation, 3);
     streams_wait_progress(streams, 2);
     streams_finish(streams);
-    proxy_wait_drained(&stage.proxy);
-    proxy_stop(&stage.proxy);
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
 START_TEST(promoted)
 {
-    struct stage stage;
+    struct scene scene;
     struct reload reload;
     struct canary canary;
     struct outcome outcome;
-    struct streams *streams = streams_on_both_sides(&stage, &reload, &canary);
-    int code = proxy_command(&stage.proxy, &outcome, "reload", "--promote", NULL);
+    struct streams *streams = streams_on_both_sides(&scene, &reload, &canary);
+    int code = proxy_command(&scene.proxy, &outcome, "reload", "--promote", NULL);
     ck_assert_msg(code == 0 && strncmp(outcome.out, "reloaded: ", 10) == 0, "exit %d: %s%s", code,
                   outcome.out, outcome.err);
     reload_ends(&reload, 0);
     file_says(reload.out, "; canary: ");
     file_says(reload.err, "promoted: pid ");
-    pid_t old = stage.proxy.pid;
-    follow(&stage.proxy);
-    ck_assert_int_eq(stage.proxy.pid, canary.pid);
-    ck_assert_uint_eq(stage.proxy.generation, 2);
+    pid_t old = scene.proxy.pid;
+    proxy_follow(&scene.proxy);
+    ck_assert_int_eq(scene.proxy.pid, canary.pid);
+    ck_assert_uint_eq(scene.proxy.generation, 2);
     wait_gone(old);
     streams_wait_progress(streams, 2);
-    proxy_reload(&stage.proxy);
+    proxy_reload(&scene.proxy);
     streams_wait_progress(streams, 2);
     streams_finish(streams);
-    proxy_wait_drained(&stage.proxy);
-    proxy_stop(&stage.proxy);
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
@@ -203,26 +207,26 @@ END_TEST
 START_TEST(called_off_under_load)
 {
     struct origin *origin = origin_start(ORIGIN_ANSWER);
-    struct stage stage;
+    struct scene scene;
     struct churn *churn;
     struct outcome outcome;
-    start_under_load(&stage, origin, &churn);
+    start_under_load(&scene, origin, &churn);
     for (unsigned i = 0; i < scaled(8, 3); i++) {
-        struct reload reload = reload_start(&stage.proxy, "50%:1h");
-        struct canary canary = canary_wait(&stage.proxy);
+        struct reload reload = reload_start(&scene.proxy, "50%:1h");
+        struct canary canary = canary_wait(&scene.proxy);
         churn_wait(churn, churn_ended(churn) + CONNECTIONS / 2);
-        ck_assert_int_eq(proxy_command(&stage.proxy, &outcome, "reload", "--abort", NULL), 0);
+        ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--abort", NULL), 0);
         reload_ends(&reload, 4);
         wait_until(buried, &canary.pid, "the canary is gone");
-        stage.proxy.generation++;
+        scene.proxy.generation++;
         if (i % 2 == 1) {
-            proxy_reload(&stage.proxy);
+            proxy_reload(&scene.proxy);
         }
     }
-    ck_assert_uint_eq(file_mentions(stage.proxy.log, "are passed to the successor"), 0);
+    ck_assert_uint_eq(file_mentions(scene.proxy.log, "are passed to the successor"), 0);
     churn_stop_clean(churn, "canaries that are called off");
-    proxy_wait_drained(&stage.proxy);
-    proxy_stop(&stage.proxy);
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
@@ -230,84 +234,84 @@ END_TEST
  * process that launched it does meanwhile. */
 START_TEST(drains_where_it_is)
 {
-    struct stage stage;
+    struct scene scene;
     struct outcome outcome;
-    struct line lines[LINES_MAX];
-    stage_start(&stage, "drain = wait\n");
-    struct reload reload = reload_start(&stage.proxy, "50%:1h");
-    struct canary first = canary_wait(&stage.proxy);
-    unsigned count = lines_on_both_sides(&stage, lines);
-    ck_assert_int_eq(proxy_command(&stage.proxy, &outcome, "reload", "--abort", NULL), 0);
+    struct session sessions[SESSIONS_MAX];
+    scene_start(&scene, "drain = wait\n", "");
+    struct reload reload = reload_start(&scene.proxy, "50%:1h");
+    struct canary first = canary_wait(&scene.proxy);
+    unsigned count = sessions_on_both_sides(&scene, sessions);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--abort", NULL), 0);
     reload_ends(&reload, 4);
-    lines_work(lines, count);
+    sessions_work(sessions, count);
     ck_assert(process_alive(first.pid));
 
-    reload = reload_start(&stage.proxy, "50%:1h");
-    struct canary second = canary_wait(&stage.proxy);
+    reload = reload_start(&scene.proxy, "50%:1h");
+    struct canary second = canary_wait(&scene.proxy);
     ck_assert_int_ne(second.pid, first.pid);
-    lines_work(lines, count);
-    lines_close(lines, count);
+    sessions_work(sessions, count);
+    sessions_close(sessions, count);
     wait_until(buried, &first.pid, "the first canary is gone, and no zombie is left of it");
-    ck_assert_int_eq(proxy_command(&stage.proxy, &outcome, "reload", "--promote", NULL), 0);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--promote", NULL), 0);
     reload_ends(&reload, 0);
-    follow(&stage.proxy);
-    ck_assert_int_eq(stage.proxy.pid, second.pid);
-    ck_assert_uint_eq(stage.proxy.generation, 3);
-    proxy_wait_drained(&stage.proxy);
-    proxy_stop(&stage.proxy);
+    proxy_follow(&scene.proxy);
+    ck_assert_int_eq(scene.proxy.pid, second.pid);
+    ck_assert_uint_eq(scene.proxy.generation, 3);
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
 /* A successor that never gets so far is killed. */
 START_TEST(called_off_before_it_is_ready)
 {
-    struct stage stage;
+    struct scene scene;
     struct outcome outcome;
-    stage_open(&stage);
-    proxy_own_binary(&stage.proxy);
-    configure(&stage, "", "", stage.server_port);
-    proxy_start(&stage.proxy);
-    ck_assert_int_eq(proxy_command(&stage.proxy, &outcome, "reload", "--abort", NULL), 1);
+    scene_init(&scene);
+    proxy_own_binary(&scene.proxy);
+    scene_configure(&scene, "", "");
+    proxy_start(&scene.proxy);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--abort", NULL), 1);
     ck_assert_msg(strstr(outcome.err, "there is no reload to call off") != NULL, "it says: %s",
                   outcome.err);
-    ck_assert_int_eq(proxy_command(&stage.proxy, &outcome, "reload", "--promote", NULL), 1);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--promote", NULL), 1);
     ck_assert_msg(strstr(outcome.err, "there is no canary to promote") != NULL, "it says: %s",
                   outcome.err);
 
-    unlink(stage.proxy.program);
-    write_file(stage.proxy.program, 0755, "#!/bin/sh\nexec sleep 1000\n");
-    struct reload reload = reload_start(&stage.proxy, "50%:1h");
-    wait_for_line(reload.err, "launched: pid");
-    ck_assert_int_eq(proxy_command(&stage.proxy, &outcome, "reload", "--abort", NULL), 0);
+    unlink(scene.proxy.program);
+    write_file(scene.proxy.program, 0755, "#!/bin/sh\nexec sleep 1000\n");
+    struct reload reload = reload_start(&scene.proxy, "50%:1h");
+    wait_mentioned(reload.err, "launched: pid");
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--abort", NULL), 0);
     reload_ends(&reload, 5);
     file_says(reload.err, "called off");
-    struct line line = line_open(&stage);
-    line_works(&line);
-    line_close(&line);
-    ck_assert_int_eq(proxy_command(&stage.proxy, &outcome, "stop", NULL), 0);
+    struct session session = session_open(&scene);
+    session_works(&session);
+    session_close(&session);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "stop", NULL), 0);
 }
 END_TEST
 
 /* --- by source ----------------------------------------------------------------------------- */
 
-static int connect_from(const struct stage *stage, unsigned source)
+static int connect_from(const struct scene *scene, unsigned source)
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
     int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     address.sin_addr.s_addr = htonl(0x7f000100u + source);
     ck_assert_int_eq(bind(client, (struct sockaddr *)&address, sizeof address), 0);
-    ck_assert_int_eq(connect(client, &stage->front.any, stage->front.length), 0);
+    ck_assert_int_eq(connect(client, &scene->front.any, scene->front.length), 0);
     return client;
 }
 
 START_TEST(by_source)
 {
     enum { EACH = 3 };
-    struct stage stage;
+    struct scene scene;
     struct outcome outcome;
-    stage_start(&stage, "");
-    struct reload reload = reload_start(&stage.proxy, "50%:1h:by-source");
-    struct canary canary = canary_wait(&stage.proxy);
+    scene_start(&scene, "", "");
+    struct reload reload = reload_start(&scene.proxy, "50%:1h:by-source");
+    struct canary canary = canary_wait(&scene.proxy);
     ck_assert_double_eq(canary.percent, 50);
     ck_assert_int_eq(canary.by_source, 1);
     unsigned on_canary = 0;
@@ -316,8 +320,9 @@ START_TEST(by_source)
         for (unsigned source = 0; source < SOURCES; source++) {
             unsigned before = canary.sessions;
             for (unsigned i = 0; i < EACH; i++) {
-                struct line line = line_of(&stage, connect_from(&stage, source));
-                line_close(&line);
+                struct session session = {.client = connect_from(&scene, source)};
+                session.server = accept_from(scene.listener);
+                session_close(&session);
             }
             ck_assert(canary_look(&canary));
             unsigned its = canary.sessions - before;
@@ -330,10 +335,10 @@ START_TEST(by_source)
     printf("     of %u clients the canary had %u\n", SOURCES, on_canary / 2);
     ck_assert_uint_gt(on_canary, 0);
     ck_assert_uint_lt(on_canary, 2 * SOURCES);
-    ck_assert_int_eq(proxy_command(&stage.proxy, &outcome, "reload", "--abort", NULL), 0);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--abort", NULL), 0);
     reload_ends(&reload, 4);
-    wait_until(is_active_again, &stage.proxy, "the canary is gone");
-    proxy_stop(&stage.proxy);
+    wait_until(is_active_again, &scene.proxy, "the canary is gone");
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 

@@ -15,28 +15,28 @@
 START_TEST(canary_killed)
 {
     struct origin *origin = origin_start(ORIGIN_ANSWER);
-    struct stage stage;
+    struct scene scene;
     struct churn *churn;
-    start_under_load(&stage, origin, &churn);
-    struct reload reload = reload_start(&stage.proxy, "50%:1h");
-    struct canary canary = canary_wait(&stage.proxy);
+    start_under_load(&scene, origin, &churn);
+    struct reload reload = reload_start(&scene.proxy, "50%:1h");
+    struct canary canary = canary_wait(&scene.proxy);
     churn_wait(churn, churn_ended(churn) + CONNECTIONS);
     kill(canary.pid, SIGKILL);
     reload_ends(&reload, 5);
     file_says(reload.err, "was killed by signal 9; canary: ");
     wait_until(buried, &canary.pid, "the canary is buried");
     churn_wait(churn, churn_ended(churn) + CONNECTIONS);
-    ck_assert(is_active_again(&stage.proxy));
-    ck_assert_int_eq(proxy_pidfile(&stage.proxy), stage.proxy.pid);
+    ck_assert(is_active_again(&scene.proxy));
+    ck_assert_int_eq(proxy_pidfile(&scene.proxy), scene.proxy.pid);
     struct churn_result result;
     churn_stop(churn, &result);
     churn_print(&result, "a canary that is killed");
     /* In flight at it, and in its queues while they were closed. */
     ck_assert_uint_le(churn_lost(&result), 2 * IN_FLIGHT);
     ck_assert_uint_eq(result.lost[LOSS_REFUSED] + result.lost[LOSS_WRONG], 0);
-    next_reload(&stage.proxy);
-    proxy_wait_drained(&stage.proxy);
-    ck_assert_int_eq(proxy_command(&stage.proxy, &(struct outcome){0}, "stop", NULL), 0);
+    next_reload(&scene.proxy);
+    proxy_wait_drained(&scene.proxy);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &(struct outcome){0}, "stop", NULL), 0);
 }
 END_TEST
 
@@ -49,39 +49,42 @@ static bool serves_alone(void *argument)
 
 START_TEST(predecessor_killed)
 {
-    struct stage stage;
-    struct line lines[LINES_MAX];
-    stage_start(&stage, "");
-    struct reload reload = reload_start(&stage.proxy, "50%:1h");
-    struct canary canary = canary_wait(&stage.proxy);
-    unsigned count = lines_on_both_sides(&stage, lines), alive = 0;
+    struct scene scene;
+    struct session sessions[SESSIONS_MAX];
+    scene_start(&scene, "", "");
+    struct reload reload = reload_start(&scene.proxy, "50%:1h");
+    struct canary canary = canary_wait(&scene.proxy);
+    unsigned count = sessions_on_both_sides(&scene, sessions), alive = 0;
     ck_assert(canary_look(&canary));
-    kill(stage.proxy.pid, SIGKILL);
-    wait_gone(stage.proxy.pid);
+    kill(scene.proxy.pid, SIGKILL);
+    wait_gone(scene.proxy.pid);
     reload_ends(&reload, 0);
     file_says(reload.out, "the old process was lost on the way");
     wait_until(serves_alone, &canary, "the canary serves alone");
-    ck_assert_int_eq(proxy_pidfile(&stage.proxy), canary.pid);
+    ck_assert_int_eq(proxy_pidfile(&scene.proxy), canary.pid);
     for (unsigned i = 0; i < count; i++) {
         char byte = 'x';
-        bool lives = !readable_within(lines[i].client, 0);
+        bool lives = !readable_within(sessions[i].client, 0);
         if (lives) {
-            send_all(lines[i].client, &byte, 1);
-            receive_exactly(lines[i].server, &byte, 1);
+            send_all(sessions[i].client, &byte, 1);
+            receive_exactly(sessions[i].server, &byte, 1);
         }
         alive += lives;
     }
     ck_assert_uint_eq(alive, canary.sessions);
-    lines_close(lines, count);
-    struct line line = line_open(&stage);
-    line_works(&line);
-    follow(&stage.proxy);
-    ck_assert_uint_eq(stage.proxy.generation, 2);
-    proxy_reload(&stage.proxy);
-    line_works(&line);
-    line_close(&line);
-    proxy_wait_drained(&stage.proxy);
-    ck_assert_int_eq(proxy_command(&stage.proxy, &(struct outcome){0}, "stop", NULL), 0);
+    for (unsigned i = 0; i < count; i++) {
+        close(sessions[i].client);
+        close(sessions[i].server);
+    }
+    struct session session = session_open(&scene);
+    session_works(&session);
+    proxy_follow(&scene.proxy);
+    ck_assert_uint_eq(scene.proxy.generation, 2);
+    proxy_reload(&scene.proxy);
+    session_works(&session);
+    session_close(&session);
+    proxy_wait_drained(&scene.proxy);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &(struct outcome){0}, "stop", NULL), 0);
 }
 END_TEST
 
@@ -89,129 +92,129 @@ END_TEST
 
 START_TEST(unix_bind_stays)
 {
-    struct stage stage;
+    struct scene scene;
     struct outcome outcome;
     char path[PATH_MAX], bind_line[PATH_MAX + 32];
-    stage_open(&stage);
+    scene_init(&scene);
     snprintf(bind_line, sizeof bind_line, "bind = unix:%s\n", test_path(path, "bind.sock"));
-    configure(&stage, "", bind_line, stage.server_port);
-    proxy_start(&stage.proxy);
+    scene_configure(&scene, "", bind_line);
+    proxy_start(&scene.proxy);
     struct endpoint local = endpoint_unix(path);
-    struct reload reload = reload_start(&stage.proxy, "99.99%:1h");
-    struct canary canary = canary_wait(&stage.proxy);
+    struct reload reload = reload_start(&scene.proxy, "99.99%:1h");
+    struct canary canary = canary_wait(&scene.proxy);
     file_says(reload.err, "cannot be split: it goes to the successor when the canary is promoted");
-    struct line lines[40];
+    struct session sessions[40];
     for (unsigned i = 0; i < 40; i++) {
-        lines[i] = line_of(&stage, connect_to(&local));
+        sessions[i] = session_through(&local, scene.listener);
     }
     ck_assert(canary_look(&canary));
     ck_assert_uint_eq(canary.sessions, 0);
     ck_assert_uint_eq(canary.predecessors, 40);
-    ck_assert_int_eq(proxy_command(&stage.proxy, &outcome, "reload", "--promote", NULL), 0);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--promote", NULL), 0);
     reload_ends(&reload, 0);
-    lines_work(lines, 40);
-    lines_close(lines, 40);
-    follow(&stage.proxy);
-    ck_assert_int_eq(stage.proxy.pid, canary.pid);
-    lines[0] = line_of(&stage, connect_to(&local));
-    line_works(&lines[0]);
-    line_close(&lines[0]);
+    sessions_work(sessions, 40);
+    sessions_close(sessions, 40);
+    proxy_follow(&scene.proxy);
+    ck_assert_int_eq(scene.proxy.pid, canary.pid);
+    sessions[0] = session_through(&local, scene.listener);
+    session_works(&sessions[0]);
+    session_close(&sessions[0]);
 
-    reload = reload_start(&stage.proxy, "50%:1h");
-    (void)canary_wait(&stage.proxy);
-    ck_assert_int_eq(proxy_command(&stage.proxy, &outcome, "reload", "--abort", NULL), 0);
+    reload = reload_start(&scene.proxy, "50%:1h");
+    (void)canary_wait(&scene.proxy);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--abort", NULL), 0);
     reload_ends(&reload, 4);
-    lines[0] = line_of(&stage, connect_to(&local));
-    line_works(&lines[0]);
-    line_close(&lines[0]);
-    wait_until(is_active_again, &stage.proxy, "the canary is gone");
-    proxy_stop(&stage.proxy);
+    sessions[0] = session_through(&local, scene.listener);
+    session_works(&sessions[0]);
+    session_close(&sessions[0]);
+    wait_until(is_active_again, &scene.proxy, "the canary is gone");
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
-static void expect_no_canary(struct stage *stage, const char *why)
+static void expect_no_canary(struct scene *scene, const char *why)
 {
     struct outcome outcome;
-    int code = proxy_command(&stage->proxy, &outcome, "reload", "--canary", "50%:1h", NULL);
+    int code = proxy_command(&scene->proxy, &outcome, "reload", "--canary", "50%:1h", NULL);
     ck_assert_msg(code == 1 && strstr(outcome.err, "no canary is possible: ") != NULL &&
                       strstr(outcome.err, why) != NULL,
                   "exit %d: %s", code, outcome.err);
-    ck_assert(is_active_again(&stage->proxy));
+    ck_assert(is_active_again(&scene->proxy));
 }
 
 /* Where the listening sockets themselves would go over, and where there is nothing to split. */
 START_TEST(no_canary_possible)
 {
-    struct stage stage;
-    stage_start(&stage, "");
+    struct scene scene;
+    scene_start(&scene, "", "");
     int stranger = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
     setsockopt(stranger, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     setsockopt(stranger, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    ck_assert_int_eq(bind(stranger, &stage.front.any, stage.front.length), 0);
+    ck_assert_int_eq(bind(stranger, &scene.front.any, scene.front.length), 0);
     ck_assert_int_eq(listen(stranger, 16), 0);
-    expect_no_canary(&stage, "its listening sockets would be passed");
+    expect_no_canary(&scene, "its listening sockets would be passed");
     close(stranger);
-    proxy_stop(&stage.proxy);
+    proxy_stop(&scene.proxy);
 
-    int fd = listen_loopback(&stage.port);
+    int fd = listen_loopback(&scene.port);
     const struct passed passed = {.fds = &fd, .count = 1, .names = "web"};
-    proxy_init(&stage.proxy, "activated");
-    stage.proxy.passed = &passed;
-    proxy_configure(&stage.proxy, "[listen main]\nbind = fd:web\nserver = a 127.0.0.1:1\n");
-    proxy_start(&stage.proxy);
-    expect_no_canary(&stage, "its listening sockets would be passed");
-    proxy_stop(&stage.proxy);
+    proxy_init(&scene.proxy, "activated");
+    scene.proxy.passed = &passed;
+    proxy_configure(&scene.proxy, "[listen main]\nbind = fd:web\nserver = a 127.0.0.1:1\n");
+    proxy_start(&scene.proxy);
+    expect_no_canary(&scene, "its listening sockets would be passed");
+    proxy_stop(&scene.proxy);
 
     char path[PATH_MAX];
-    proxy_init(&stage.proxy, "unix");
-    proxy_configure(&stage.proxy, "[listen main]\nbind = unix:%s\nserver = a 127.0.0.1:1\n",
+    proxy_init(&scene.proxy, "unix");
+    proxy_configure(&scene.proxy, "[listen main]\nbind = unix:%s\nserver = a 127.0.0.1:1\n",
                     test_path(path, "bind.sock"));
-    proxy_start(&stage.proxy);
-    expect_no_canary(&stage, "no bind can be split");
-    proxy_stop(&stage.proxy);
+    proxy_start(&scene.proxy);
+    expect_no_canary(&scene, "no bind can be split");
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
 /* What only the canary has goes with it, what it has not stays. */
 START_TEST(binds_that_change)
 {
-    struct stage stage;
+    struct scene scene;
     struct outcome outcome;
-    stage_start(&stage, "");
+    scene_start(&scene, "", "");
     uint16_t kept_port = port_reserve(getuid());
-    struct endpoint old = stage.front, kept = endpoint_loopback(kept_port);
+    struct endpoint old = scene.front, kept = endpoint_loopback(kept_port);
     char kept_line[64];
     snprintf(kept_line, sizeof kept_line, "bind = 127.0.0.1:%u\n", kept_port);
-    configure(&stage, "", kept_line, stage.server_port);
-    proxy_reload(&stage.proxy);
-    proxy_wait_drained(&stage.proxy);
-    stage.port = port_reserve(getuid());
-    stage.front = endpoint_loopback(stage.port);
-    configure(&stage, "", kept_line, stage.server_port);
-    struct reload reload = reload_start(&stage.proxy, "50%:1h");
-    struct canary canary = canary_wait(&stage.proxy);
-    struct line added = line_open(&stage), removed = line_of(&stage, connect_to(&old)),
-                same = line_of(&stage, connect_to(&kept));
+    scene_configure(&scene, "", kept_line);
+    proxy_reload(&scene.proxy);
+    proxy_wait_drained(&scene.proxy);
+    scene.port = port_reserve(getuid());
+    scene.front = endpoint_loopback(scene.port);
+    scene_configure(&scene, "", kept_line);
+    struct reload reload = reload_start(&scene.proxy, "50%:1h");
+    struct canary canary = canary_wait(&scene.proxy);
+    struct session added = session_open(&scene), removed = session_through(&old, scene.listener),
+                   same = session_through(&kept, scene.listener);
     ck_assert(canary_look(&canary));
     ck_assert_uint_ge(canary.sessions, 1);
     ck_assert_uint_ge(canary.predecessors, 1);
     ck_assert_uint_eq(canary.sessions + canary.predecessors, 3);
-    ck_assert_int_eq(proxy_command(&stage.proxy, &outcome, "reload", "--abort", NULL), 0);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--abort", NULL), 0);
     reload_ends(&reload, 4);
-    ck_assert_msg(try_connect(&stage.front) < 0 && errno == ECONNREFUSED, "it is not closed");
+    ck_assert_msg(try_connect(&scene.front) < 0 && errno == ECONNREFUSED, "it is not closed");
     wait_until(buried, &canary.pid, "the canary is gone");
-    line_works(&added);
-    line_works(&removed);
-    line_works(&same);
-    line_close(&added);
-    line_close(&removed);
-    line_close(&same);
-    removed = line_of(&stage, connect_to(&old));
-    line_works(&removed);
-    line_close(&removed);
-    next_reload(&stage.proxy);
-    proxy_wait_drained(&stage.proxy);
-    proxy_stop(&stage.proxy);
+    session_works(&added);
+    session_works(&removed);
+    session_works(&same);
+    session_close(&added);
+    session_close(&removed);
+    session_close(&same);
+    removed = session_through(&old, scene.listener);
+    session_works(&removed);
+    session_close(&removed);
+    next_reload(&scene.proxy);
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
@@ -219,24 +222,24 @@ END_TEST
 START_TEST(groups_are_as_they_were)
 {
     enum { LINES = 64 };
-    struct stage stage;
+    struct scene scene;
     struct outcome outcome;
-    stage_open(&stage);
-    configure(&stage, "", "access-log = yes\n", stage.server_port);
-    proxy_start(&stage.proxy);
-    struct reload reload = reload_start(&stage.proxy, "50%:1h");
-    (void)canary_wait(&stage.proxy);
-    ck_assert_int_eq(proxy_command(&stage.proxy, &outcome, "reload", "--abort", NULL), 0);
+    scene_init(&scene);
+    scene_configure(&scene, "", "access-log = yes\n");
+    proxy_start(&scene.proxy);
+    struct reload reload = reload_start(&scene.proxy, "50%:1h");
+    (void)canary_wait(&scene.proxy);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--abort", NULL), 0);
     reload_ends(&reload, 4);
     for (unsigned i = 0; i < LINES; i++) {
-        struct line line = line_open(&stage);
-        line_works(&line);
-        line_close(&line);
+        struct session session = session_open(&scene);
+        session_works(&session);
+        session_close(&session);
     }
-    wait_until(is_active_again, &stage.proxy, "the canary is gone");
-    proxy_stop(&stage.proxy);
-    unsigned first = file_mentions(stage.proxy.log, " session 1.0."),
-             second = file_mentions(stage.proxy.log, " session 1.1.");
+    wait_until(is_active_again, &scene.proxy, "the canary is gone");
+    proxy_stop(&scene.proxy);
+    unsigned first = file_mentions(scene.proxy.log, " session 1.0."),
+             second = file_mentions(scene.proxy.log, " session 1.1.");
     ck_assert_uint_gt(first, 0);
     ck_assert_uint_gt(second, 0);
     ck_assert_uint_eq(first + second, LINES);
@@ -255,20 +258,20 @@ START_TEST(usage)
         {"--abort", "--force", NULL},       {"--canary=5%:1s", "--abort", NULL},
         {"--promote", "--dry-run", NULL},   {"--abort", "--wait=drained", NULL},
     };
-    struct stage stage;
+    struct scene scene;
     struct outcome outcome;
-    stage_start(&stage, "");
+    scene_start(&scene, "", "");
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        int code = proxy_command(&stage.proxy, &outcome, "reload", wrong[i][0], wrong[i][1],
+        int code = proxy_command(&scene.proxy, &outcome, "reload", wrong[i][0], wrong[i][1],
                                  wrong[i][2], NULL);
         ck_assert_msg(code == 1 && strstr(outcome.err, "usage: ") != NULL, "%s %s: exit %d: %s",
                       wrong[i][0], wrong[i][1], code, outcome.err);
     }
-    ck_assert_uint_eq(file_mentions(stage.proxy.log, "launches"), 0);
+    ck_assert_uint_eq(file_mentions(scene.proxy.log, "launches"), 0);
     run(&outcome, proxy_binary(), "reload", "--help", NULL);
     ck_assert(strstr(outcome.out, "--canary") != NULL && strstr(outcome.out, "--abort") != NULL &&
               strstr(outcome.out, "--promote") != NULL);
-    proxy_stop(&stage.proxy);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
@@ -281,19 +284,19 @@ static bool is_third_generation(void *argument)
 /* Who asks meanwhile is told so; a signal becomes one more reload after it. */
 START_TEST(busy)
 {
-    struct stage stage;
+    struct scene scene;
     struct outcome outcome;
-    stage_start(&stage, "");
-    struct reload reload = reload_start(&stage.proxy, "50%:1h");
-    (void)canary_wait(&stage.proxy);
-    ck_assert_int_eq(proxy_command(&stage.proxy, &outcome, "reload", NULL), 7);
-    kill(stage.proxy.pid, SIGUSR2);
-    ck_assert_int_eq(proxy_command(&stage.proxy, &outcome, "reload", "--abort", NULL), 0);
+    scene_start(&scene, "", "");
+    struct reload reload = reload_start(&scene.proxy, "50%:1h");
+    (void)canary_wait(&scene.proxy);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", NULL), 7);
+    kill(scene.proxy.pid, SIGUSR2);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--abort", NULL), 0);
     reload_ends(&reload, 4);
-    wait_until(is_third_generation, &stage.proxy, "the reload by signal has followed");
-    follow(&stage.proxy);
-    proxy_wait_drained(&stage.proxy);
-    proxy_stop(&stage.proxy);
+    wait_until(is_third_generation, &scene.proxy, "the reload by signal has followed");
+    proxy_follow(&scene.proxy);
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
@@ -305,21 +308,21 @@ static pid_t stop_start(const struct proxy *proxy)
 
 START_TEST(stopped_meanwhile)
 {
-    struct stage stage;
-    struct line lines[LINES_MAX];
-    stage_start(&stage, "stop-timeout = 10m\n");
-    struct reload reload = reload_start(&stage.proxy, "50%:1h");
-    struct canary canary = canary_wait(&stage.proxy);
-    unsigned count = lines_on_both_sides(&stage, lines);
-    pid_t stop = stop_start(&stage.proxy);
+    struct scene scene;
+    struct session sessions[SESSIONS_MAX];
+    scene_start(&scene, "stop-timeout = 10m\n", "");
+    struct reload reload = reload_start(&scene.proxy, "50%:1h");
+    struct canary canary = canary_wait(&scene.proxy);
+    unsigned count = sessions_on_both_sides(&scene, sessions);
+    pid_t stop = stop_start(&scene.proxy);
     reload_ends(&reload, 4);
     file_says(reload.err, "canary rolled back: the proxy was told to stop");
-    wait_for_line(stage.proxy.log, "stopping: no new connections");
-    lines_work(lines, count);
-    lines_close(lines, count);
+    wait_mentioned(scene.proxy.log, "stopping: no new connections");
+    sessions_work(sessions, count);
+    sessions_close(sessions, count);
     ck_assert_int_eq(wait_gone(stop), 0);
     wait_gone(canary.pid);
-    ck_assert_int_le(wait_gone(stage.proxy.pid), 0);
+    ck_assert_int_le(wait_gone(scene.proxy.pid), 0);
     ck_assert_uint_eq(orphans_failed(), 0);
 }
 END_TEST
@@ -327,38 +330,38 @@ END_TEST
 /* A canary that is told to stop by itself asks to go back. */
 START_TEST(canary_stopped)
 {
-    struct stage stage;
-    struct line lines[LINES_MAX];
-    stage_start(&stage, "");
-    struct reload reload = reload_start(&stage.proxy, "50%:1h");
-    struct canary canary = canary_wait(&stage.proxy);
-    unsigned count = lines_on_both_sides(&stage, lines);
+    struct scene scene;
+    struct session sessions[SESSIONS_MAX];
+    scene_start(&scene, "", "");
+    struct reload reload = reload_start(&scene.proxy, "50%:1h");
+    struct canary canary = canary_wait(&scene.proxy);
+    unsigned count = sessions_on_both_sides(&scene, sessions);
     kill(canary.pid, SIGTERM);
     reload_ends(&reload, 4);
     file_says(reload.err, "canary rolled back: it was told to stop");
     wait_until(buried, &canary.pid, "the canary is gone");
-    lines_work(lines, count);
-    lines_close(lines, count);
-    proxy_stop(&stage.proxy);
+    sessions_work(sessions, count);
+    sessions_close(sessions, count);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
 /* What an operator does to servers counts for the canary as well. */
 START_TEST(servers_meanwhile)
 {
-    struct stage stage;
+    struct scene scene;
     struct outcome outcome;
-    stage_start(&stage, "");
-    struct reload reload = reload_start(&stage.proxy, "50%:1h");
-    (void)canary_wait(&stage.proxy);
-    ck_assert_int_eq(proxy_command(&stage.proxy, &outcome, "server", "main/a", "drain", NULL), 0);
-    ck_assert_int_eq(proxy_command(&stage.proxy, &outcome, "reload", "--promote", NULL), 0);
+    scene_start(&scene, "", "");
+    struct reload reload = reload_start(&scene.proxy, "50%:1h");
+    (void)canary_wait(&scene.proxy);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "server", "main/a", "drain", NULL), 0);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--promote", NULL), 0);
     reload_ends(&reload, 0);
-    ck_assert_int_eq(proxy_command(&stage.proxy, &outcome, "status", NULL), 0);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", NULL), 0);
     ck_assert_msg(strstr(outcome.out, " drain ") != NULL, "status says: %s", outcome.out);
-    follow(&stage.proxy);
-    proxy_wait_drained(&stage.proxy);
-    proxy_stop(&stage.proxy);
+    proxy_follow(&scene.proxy);
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 

@@ -276,11 +276,6 @@ static void make_key(const char *path)
     ck_assert_msg(outcome.code == 0, "ssh-keygen: %s%s", outcome.out, outcome.err);
 }
 
-static bool says_that_it_listens(void *log)
-{
-    return file_mentions(log, "Server listening") > 0;
-}
-
 /* As its service would be started, but with a port and keys of its own. */
 static pid_t sshd_start(const char *port, const char *user_key)
 {
@@ -296,7 +291,7 @@ static pid_t sshd_start(const char *port, const char *user_key)
     const char *argv[] = {"/usr/sbin/sshd", "-D", "-e", "-f", file, NULL};
     test_path(log, "sshd.log");
     pid_t server = program_start(&(struct program){.argv = argv, .out = log, .err = log});
-    wait_until(says_that_it_listens, log, "sshd listens");
+    wait_mentioned(log, "Server listening");
     return server;
 }
 
@@ -447,7 +442,7 @@ START_TEST(iperf3_streams)
                           "-p",     server_port, "--forceflush", NULL};
     test_path(log, "iperf3.log");
     pid_t server = program_start(&(struct program){.argv = argv, .out = log, .err = log});
-    wait_until(says_that_it_listens, log, "iperf3 listens");
+    wait_mentioned(log, "Server listening");
     struct proxy proxy;
     proxy_before(&proxy, "127.0.0.1:", server_port, port);
     iperf3_across_reloads(&proxy, port, NULL);

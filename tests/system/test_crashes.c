@@ -120,12 +120,6 @@ START_TEST(nobody_outlives_it)
 }
 END_TEST
 
-static bool is_noted(void *argument)
-{
-    const struct proxy *proxy = argument;
-    return file_mentions(proxy->log, "was killed by signal 9, and ") > 0;
-}
-
 /* Its predecessor drains on with what it has, and does not serve again: it tells the next start. */
 START_TEST(a_predecessor_that_drains_outlives_it)
 {
@@ -140,7 +134,7 @@ START_TEST(a_predecessor_that_drains_outlives_it)
         status = status_of(&scene.proxy);
     } while (strcmp(status.generations[0].state, "draining") != 0);
     kill(second, SIGKILL);
-    wait_until(is_noted, &scene.proxy, "the crash is noted");
+    wait_mentioned(scene.proxy.log, "was killed by signal 9, and ");
     close(client);
     close(server);
 

@@ -123,12 +123,6 @@ START_TEST(stranger_in_the_group)
 }
 END_TEST
 
-static bool successor_waits(void *argument)
-{
-    const struct scene *scene = argument;
-    return file_mentions(scene->proxy.log, "waits") > 0;
-}
-
 /* The successor comes by way of a script that lets a program of the test's join first. */
 START_TEST(stranger_joins_meanwhile)
 {
@@ -153,7 +147,7 @@ START_TEST(stranger_joins_meanwhile)
     test_path(answer, "answer");
     const char *argv[] = {proxy_binary(), "reload", "-f", scene.proxy.file, NULL};
     pid_t command = program_start(&(struct program){.argv = argv, .out = answer, .err = answer});
-    wait_until(successor_waits, &scene, "the successor is launched");
+    wait_mentioned(scene.proxy.log, "waits");
     int stranger = join_group(scene.port);
     unlink(gate);
     int code = wait_gone(command);
@@ -173,12 +167,6 @@ START_TEST(stranger_joins_meanwhile)
     scene_end(&scene, churn, "a stranger that joins meanwhile");
 }
 END_TEST
-
-static bool predecessor_lingers(void *argument)
-{
-    const struct scene *scene = argument;
-    return file_mentions(scene->proxy.log, "reloaded: ") > 0;
-}
 
 /* A proxy whose next reload finds HELD hand-made clients that keep their last ACK back, and with it
  * the predecessor. Returns NULL, or why it cannot be had here. */
@@ -222,7 +210,7 @@ static const char *kill_lingering_predecessor(struct scene *scene)
     }
     pid_t predecessor = scene->proxy.pid;
     proxy_reload(&scene->proxy);
-    wait_until(predecessor_lingers, scene, "the predecessor lingers");
+    wait_mentioned(scene->proxy.log, "reloaded: ");
     kill(predecessor, SIGKILL);
     wait_gone(predecessor);
     struct tun_result result;

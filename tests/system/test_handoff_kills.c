@@ -261,11 +261,6 @@ struct midst {
     void (*stop)(struct scene *scene, pid_t halted);
 };
 
-static bool is_halted(void *argument)
-{
-    return file_mentions(argument, "stopped by SIGSTOP") > 0;
-}
-
 /* A reload, and one side of it halted at a message of the handoff. */
 static pid_t halt(struct scene *scene, const struct midst *midst, unsigned step)
 {
@@ -277,7 +272,7 @@ static pid_t halt(struct scene *scene, const struct midst *midst, unsigned step)
     }
     proxy_reload(&scene->proxy);
     scene->second = scene->proxy.pid;
-    wait_until(is_halted, scene->trap.trace, "one side is halted");
+    wait_mentioned(scene->trap.trace, "stopped by SIGSTOP");
     return midst->successor_halts ? scene->second : scene->first;
 }
 
@@ -306,10 +301,9 @@ static pid_t begin_stop(const struct scene *scene)
     return program_start(&(struct program){.argv = argv});
 }
 
-static bool is_stopping(void *argument)
+static void wait_stopping(const struct scene *scene)
 {
-    const struct scene *scene = argument;
-    return file_mentions(scene->proxy.log, "stopping: no new connections are accepted") > 0;
+    wait_mentioned(scene->proxy.log, "stopping: no new connections are accepted");
 }
 
 /* Its status is ours to have once strace has had it. */
@@ -333,7 +327,7 @@ static void let_all_end(struct scene *scene)
 static void stop_by_command(struct scene *scene, pid_t halted)
 {
     pid_t command = begin_stop(scene);
-    wait_until(is_stopping, scene, "the successor stops");
+    wait_stopping(scene);
     kill(halted, SIGCONT);
     let_all_end(scene);
     ck_assert_int_eq(wait_gone(command), 0);
@@ -350,7 +344,7 @@ static void stop_and_cut(struct scene *scene, pid_t halted)
 {
     streams_may_be_lost(scene->streams);
     pid_t command = begin_stop(scene);
-    wait_until(is_stopping, scene, "the successor stops");
+    wait_stopping(scene);
     kill(halted, SIGCONT);
     expect_first_ends(scene);
     wait_gone(command);
@@ -370,7 +364,7 @@ static void stop_by_signal(struct scene *scene, pid_t halted)
 {
     kill(halted, SIGTERM);
     kill(halted, SIGCONT);
-    wait_until(is_stopping, scene, "the successor stops");
+    wait_stopping(scene);
     let_all_end(scene);
 }
 

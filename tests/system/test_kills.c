@@ -270,12 +270,6 @@ START_TEST(predecessor_killed)
 }
 END_TEST
 
-static bool drains(void *argument)
-{
-    const struct scene *scene = argument;
-    return file_mentions(scene->proxy.log, "generation 1 drains") > 0;
-}
-
 /* The sessions of a successor that has taken over do not feel its predecessor's death. */
 START_TEST(predecessor_killed_while_draining)
 {
@@ -284,7 +278,7 @@ START_TEST(predecessor_killed_while_draining)
     scene_start(&scene, origin, "draining", 0);
     pid_t first = scene.proxy.pid;
     proxy_reload(&scene.proxy);
-    wait_until(drains, &scene, "the first generation drains");
+    wait_mentioned(scene.proxy.log, "generation 1 drains");
     int client = connect_to(&scene.held_front), server = accept_from(scene.listener);
     struct churn *churn = load(&scene);
     kill(first, SIGKILL);

@@ -63,22 +63,17 @@ pid_t trap_caught(const struct trap *trap)
     return pid;
 }
 
-static bool is_attached(void *argument)
-{
-    return file_mentions(argument, "attached") > 0;
-}
-
 pid_t trap_process(const struct trap *trap, pid_t pid)
 {
-    char number[16], inject[80], log[PATH_MAX];
+    char number[16], inject[80];
     snprintf(number, sizeof number, "%d", (int)pid);
-    snprintf(log, sizeof log, "%s", trap->log);
     describe(trap, inject);
     const char *argv[] = {
         "strace", "-p",   number, "-o", trap->trace, "-e", "trace=sendmsg,recvmsg",
         "-e",     inject, NULL};
-    pid_t strace = program_start(&(struct program){.argv = argv, .out = log, .err = log});
-    wait_until(is_attached, log, "strace is attached");
+    pid_t strace =
+        program_start(&(struct program){.argv = argv, .out = trap->log, .err = trap->log});
+    wait_mentioned(trap->log, "attached");
     return strace;
 }
 
