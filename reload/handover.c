@@ -8,6 +8,7 @@
 #include "reload/handoff.h"
 #include "reload/inheritance.h"
 #include "reload/notify.h"
+#include "reload/offering.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -267,51 +268,10 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-static void send_server(struct handover *handover, const struct server *server)
-{
-    struct message_server record;
-    inheritance_record(server, &record);
-    channel_send(handover->channel, MESSAGE_SERVER, &record, sizeof record, NULL, 0);
-}
-
-static void offer_bind(struct handover *handover, const struct message_offer_bind *message,
-                       const int *fds, unsigned fd_count)
-{
-    unsigned at = 0;
-    do {
-        unsigned here = fd_count - at < MESSAGE_FDS_MAX ? fd_count - at : MESSAGE_FDS_MAX;
-        channel_send(handover->channel, MESSAGE_OFFER_BIND, message, sizeof *message, fds + at,
-                     here);
-        at += here;
-    } while (at < fd_count);
-}
-
 static void offer(struct handover *handover)
 {
     struct generation *generation = handover->generation;
-    const struct binds *binds = generation->binds;
-    for (size_t i = 0; i < binds->count; i++) {
-        const struct bound *bound = &binds->list[i];
-        struct message_offer_bind message = {
-            .listeners = bound->sockets, .rotation = bound->rotation, .ordered = bound->ordered};
-        memcpy(message.text, bound->conf->text, sizeof message.text);
-        offer_bind(handover, &message, bound->fds, bound->way == BIND_PASS ? bound->sockets : 0);
-    }
-    for (size_t i = 0; i < binds->idle.count; i++) {
-        const struct offered *idle = &binds->idle.list[i];
-        struct message_offer_bind message = {.listeners = idle->listeners};
-        memcpy(message.text, idle->text, sizeof message.text);
-        offer_bind(handover, &message, idle->fds, idle->fd_count);
-    }
-    for (size_t i = 0; i < generation->config->backend_count; i++)
-        for (size_t j = 0; j < generation->config->backends[i].server_count; j++)
-            send_server(handover, &generation->proxy->backends[i].servers[j]);
-    const struct message_offer end_of_offer = {.generation = handover->number - 1,
-                                               .pid = (uint32_t)getpid(),
-                                               .ready_timeout =
-                                                   (uint32_t)generation->config->ready_timeout,
-                                               .forced = handover->order.forced};
-    channel_send(handover->channel, MESSAGE_OFFER, &end_of_offer, sizeof end_of_offer, NULL, 0);
+    offering_send(generation, handover->channel, handover->number - 1, handover->order.forced);
     handover->state = HANDOVER_OFFERED;
     expect_within(handover, generation->config->ready_timeout);
 }
