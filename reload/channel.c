@@ -71,10 +71,8 @@ static bool understood(const struct channel *channel, uint32_t type)
     return !channel->foreign || type <= MESSAGE_COMMON;
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+bool channel_hear(struct channel *channel)
 {
-    (void)what;
-    struct channel *channel = arg;
     struct {
         struct message_head head;
         unsigned char payload[MESSAGE_PAYLOAD_MAX];
@@ -85,17 +83,16 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
                             .msg_iovlen = 1,
                             .msg_control = control.bytes,
                             .msg_controllen = sizeof control.bytes};
-    ssize_t size = recvmsg(fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    if (size < 0) {
-        /* unix(7) reports a peer that left something unread before what it had still said: once the
-         * error is read, that comes, and then the end of file. */
-        if (errno != EAGAIN && errno != EINTR && errno != ECONNRESET)
-            lost(channel, NULL);
-        return;
-    }
-    if (size == 0) {
-        lost(channel, NULL);
-        return;
+    ssize_t size = recvmsg(channel->fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    if (size < 0 && errno == EAGAIN)
+        return false;
+    /* unix(7) reports a peer that left something unread before what it had still said: once the
+     * error is read, that comes, and then the end of file. */
+    if (size < 0 && (errno == EINTR || errno == ECONNRESET))
+        return true;
+    if (size <= 0) {
+        lost(channel, size < 0 ? "cannot be heard any more" : NULL);
+        return true;
     }
 
     int fds[MESSAGE_FDS_MAX];
@@ -117,6 +114,14 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     for (size_t i = 0; i < fd_count; i++)
         if (fds[i] >= 0)
             close(fds[i]);
+    return true;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    (void)channel_hear(arg);
 }
 
 static int transmit(int fd, struct parcel *parcel)
@@ -232,7 +237,7 @@ int channel_send_now(struct channel *channel, enum message_type type, const void
         memcpy(parcel->fds, fds, fd_count * sizeof *fds);
     int error = transmit(channel->fd, parcel);
     free(parcel);
-    return error;
+    return error == ECONNRESET ? EPIPE : error; /* it has left something of ours unread */
 }
 
 void channel_send(struct channel *channel, enum message_type type, const void *payload,

@@ -21,8 +21,9 @@ struct received {
 
 struct channel_events {
     void (*on_message)(const struct received *message, void *arg);
-    /* The other end is gone (wrong is NULL), or what it sent is no protocol of ours (wrong says
-     * how, to follow its name). Called once, last; the channel is still to be closed. */
+    /* The other end is gone, and all it had said was heard (wrong is NULL); or there is no
+     * understanding it (wrong says how, to follow its name). Called once, last; the channel is
+     * still to be closed. */
     void (*on_lost)(const char *wrong, void *arg);
     void *arg;
 };
@@ -36,6 +37,10 @@ void channel_set_events(struct channel *channel, const struct channel_events *ev
 
 /* NULL is allowed; also from within an event. */
 void channel_close(struct channel *channel);
+
+/* Hears one message, or the end, if that is there: not in the loop's order of events but now.
+ * False: nothing is there. The channel may be closed when it returns true. */
+bool channel_hear(struct channel *channel);
 
 /* True once the peer has shown to be of another major version. Only common types are sent to it,
  * and delivered of it; others are passed over. */

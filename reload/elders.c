@@ -14,13 +14,26 @@ static void forget(struct elder *elder)
     free(elder);
 }
 
+static void log_end(const struct elder *elder, const char *wrong)
+{
+    const struct elders_events *events = &elder->elders->events;
+    uint64_t lost = wrong ? 0 : events->lost_with(elder, events->arg);
+    if (lost)
+        log_warning("generation %u (pid %d) is gone before it had drained: %llu sessions went with "
+                    "it, %llu came here",
+                    elder->generation, (int)elder->pid, (unsigned long long)lost,
+                    (unsigned long long)elder->arrived);
+    else
+        log_notice("generation %u (pid %d) %s; %llu of its sessions came here", elder->generation,
+                   (int)elder->pid, wrong ? wrong : "has drained and is gone",
+                   (unsigned long long)elder->arrived);
+}
+
 static void on_lost(const char *wrong, void *arg)
 {
     struct elder *elder = arg;
     struct elders *elders = elder->elders;
-    log_notice("generation %u (pid %d) %s; %llu of its sessions came here", elder->generation,
-               (int)elder->pid, wrong ? wrong : "has drained and is gone",
-               (unsigned long long)elder->arrived);
+    log_end(elder, wrong);
     forget(elder);
     if (elders->count == 0)
         elders->events.on_gone(elders->events.arg);
@@ -95,6 +108,15 @@ void elders_add(struct elders *elders, struct channel *channel,
     elders->lasting += !elder->ending;
     if (elders->lasting > elders->max)
         cut_oldest(elders);
+}
+
+bool elders_hear(struct elders *elders, unsigned generation, pid_t pid)
+{
+    const struct elder *elder;
+    TAILQ_FOREACH (elder, &elders->list, link)
+        if (elder->generation == generation && elder->pid == pid)
+            return channel_hear(elder->channel);
+    return false;
 }
 
 void elders_tell_server(struct elders *elders, const struct message_server *record)

@@ -28,6 +28,8 @@ struct elders_events {
     /* One of them sends sessions (MESSAGE_HANDOFF): as handoff_receive(). */
     bool (*on_handoff)(const struct elder *elder, const struct received *message, unsigned *arrived,
                        void *arg);
+    /* One of them is gone. Returns the sessions that went with it, 0 where nobody knows. */
+    uint64_t (*lost_with)(const struct elder *elder, void *arg);
     void *arg;
 };
 
@@ -45,6 +47,9 @@ void elders_init(struct elders *elders, const struct elders_events *events);
  * sessions. */
 void elders_add(struct elders *elders, struct channel *channel,
                 const struct message_sessions *about);
+
+/* Hears what one of them has said, as channel_hear(). False: there is nothing, or no such elder. */
+bool elders_hear(struct elders *elders, unsigned generation, pid_t pid);
 
 /* Tells all of them of a server that has changed here. */
 void elders_tell_server(struct elders *elders, const struct message_server *record);

@@ -136,6 +136,12 @@ static void on_elders_gone(void *arg)
         generation_exit(generation, EXIT_DONE);
 }
 
+static uint64_t on_elder_lost(const struct elder *elder, void *arg)
+{
+    const struct generation *generation = arg;
+    return lineage_lost_with(&generation->lineage, elder->generation, elder->pid);
+}
+
 static bool on_handoff(const struct elder *elder, const struct received *message, unsigned *arrived,
                        void *arg)
 {
@@ -653,8 +659,10 @@ int generation_run(const struct program *program, const char *file)
 {
     struct generation generation = {
         .program = program, .file = file, .exit_status = EXIT_OTHER, .started_at = clock_ms()};
-    const struct elders_events events = {
-        .on_gone = on_elders_gone, .on_handoff = on_handoff, .arg = &generation};
+    const struct elders_events events = {.on_gone = on_elders_gone,
+                                         .on_handoff = on_handoff,
+                                         .lost_with = on_elder_lost,
+                                         .arg = &generation};
     elders_init(&generation.elders, &events);
     if (!make_loop(&generation))
         log_error("cannot make the main loop: %s", strerror(errno));

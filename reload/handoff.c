@@ -151,14 +151,16 @@ void handoff_end(struct handoff *handoff)
     STAILQ_INIT(&handoff->held);
 }
 
-void handoff_abort(struct handoff *handoff)
+void handoff_abort(struct handoff *handoff, bool alive)
 {
     if (!handoff)
         return;
     handoff_end(handoff);
-    for (unsigned i = 0; i < handoff->count; i++)
-        if (handoff->shipments[i].sent)
-            finish(&handoff->shipments[i], 0);
+    for (unsigned i = 0; i < handoff->count; i++) {
+        struct shipment *shipment = &handoff->shipments[i];
+        if (shipment->sent)
+            finish(shipment, alive ? (UINT64_C(1) << shipment->transfer.count) - 1 : 0);
+    }
 }
 
 uint64_t handoff_moved(const struct handoff *handoff)
@@ -189,9 +191,9 @@ bool handoff_receive(struct proxy *proxy, struct channel *channel, const struct 
                                        message->fd_count, room, &arrivals, &answer.sessions);
     }
     ledger_set_arriving(&proxy->ledger, (unsigned)__builtin_popcountll(answer.taken));
-    bool answered = !channel_send_now(channel, MESSAGE_TAKEN, &answer, sizeof answer, NULL, 0);
+    int error = channel_send_now(channel, MESSAGE_TAKEN, &answer, sizeof answer, NULL, 0);
     ledger_set_arriving(&proxy->ledger, 0);
-    if (!answered) {
+    if (error && error != EPIPE) {
         arrivals_abandon(&arrivals, proxy);
         return false;
     }

@@ -26,8 +26,10 @@ void handoff_on_taken(struct handoff *handoff, const struct received *message);
  * side still decides, so handoff_on_taken() and handoff_abort() are to be called as before. */
 void handoff_end(struct handoff *handoff);
 
-/* The other side is gone, and all that it said was heard: those that it has not taken go on. */
-void handoff_abort(struct handoff *handoff);
+/* The other side is gone, and all that it said was heard: those that it has not taken go on. Or it
+ * lives (alive) and cannot be understood: it may have any that was sent, so that none of these goes
+ * on here. */
+void handoff_abort(struct handoff *handoff, bool alive);
 
 /* Sessions that moved. */
 uint64_t handoff_moved(const struct handoff *handoff);
@@ -36,8 +38,9 @@ uint64_t handoff_moved(const struct handoff *handoff);
 void handoff_free(struct handoff *handoff);
 
 /* The other side: takes in what a MESSAGE_HANDOFF brought, no more than room sessions, and answers.
- * *arrived: how many it took. False: it could not answer, has taken none, and the channel must be
- * closed so that the sender knows. */
+ * *arrived: how many it took. Nobody may be there to hear the answer: a sender that has died since
+ * leaves what it sent to us. False: it could not answer a sender that lives, has taken none, and
+ * the channel must be closed so that the sender knows. */
 bool handoff_receive(struct proxy *proxy, struct channel *channel, const struct received *message,
                      unsigned room, unsigned *arrived) __attribute__((warn_unused_result));
 

@@ -550,10 +550,10 @@ static void on_lost(const char *wrong, void *arg)
         give_up(handover, wrong);
         return;
     }
-    log_warning("pid %d is gone, with %llu of our sessions; this generation drains on",
-                (int)handover->heir,
+    log_warning("pid %d %s, with %llu of our sessions; this generation drains on",
+                (int)handover->heir, wrong ? wrong : "is gone",
                 (unsigned long long)handoff_moved(handover->generation->handoff));
-    handoff_abort(handover->generation->handoff);
+    handoff_abort(handover->generation->handoff, wrong != NULL);
     channel_close(handover->channel);
     handover->channel = NULL;
     tell_if_failed(handover);

@@ -92,11 +92,40 @@ static void on_gone(struct relative *relative)
         fold(relative);
 }
 
+/* That of the list which lives. */
+static struct relative *find(const struct lineage *lineage, unsigned generation, pid_t pid)
+{
+    struct relative *relative;
+    TAILQ_FOREACH (relative, &lineage->list, link)
+        if (!relative->gone && relative->ledger.as.generation == generation &&
+            (pid_t)relative->ledger.as.pid == pid)
+            return relative;
+    return NULL;
+}
+
+/* What it had said is heard first: sessions may be among it, which are not lost then. All of it is
+ * there, and may bring about anything but that it lives. */
+static void hear_out(struct lineage *lineage, unsigned number, pid_t pid)
+{
+    struct generation *generation = lineage->generation;
+    while (elders_hear(&generation->elders, number, pid) ||
+           succession_hear(generation->succession, pid))
+        ;
+    struct relative *relative = find(lineage, number, pid);
+    if (relative)
+        on_gone(relative);
+}
+
 static void on_end(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    on_gone(arg);
+    struct relative *relative = arg;
+    struct lineage *lineage = relative->lineage;
+    if (relative == lineage->successor)
+        on_gone(relative);
+    else
+        hear_out(lineage, relative->ledger.as.generation, (pid_t)relative->ledger.as.pid);
 }
 
 /* Also when its parent has not waited for it yet, which may take long. */
@@ -183,15 +212,20 @@ static void count_others(struct lineage *lineage)
                        lineage->others);
 }
 
+static const struct relative *find_ended(const struct lineage *lineage)
+{
+    const struct relative *relative;
+    TAILQ_FOREACH (relative, &lineage->list, link)
+        if (!relative->gone && !relative->end && is_gone(relative))
+            return relative;
+    return NULL;
+}
+
 static void look_for_ends(struct lineage *lineage)
 {
-    struct relative *relative = TAILQ_FIRST(&lineage->list);
-    while (relative) {
-        struct relative *next = TAILQ_NEXT(relative, link);
-        if (!relative->gone && !relative->end && is_gone(relative))
-            on_gone(relative);
-        relative = next;
-    }
+    const struct relative *relative;
+    while ((relative = find_ended(lineage)))
+        hear_out(lineage, relative->ledger.as.generation, (pid_t)relative->ledger.as.pid);
 }
 
 static bool wants_looks(const struct lineage *lineage)
@@ -401,23 +435,18 @@ void lineage_resume(struct lineage *lineage)
     fold_gone(lineage);
 }
 
-/* That of the list which lives. */
-static struct relative *find(const struct lineage *lineage, unsigned generation, pid_t pid)
-{
-    struct relative *relative;
-    TAILQ_FOREACH (relative, &lineage->list, link)
-        if (!relative->gone && relative->ledger.as.generation == generation &&
-            (pid_t)relative->ledger.as.pid == pid)
-            return relative;
-    return NULL;
-}
-
 struct relative *lineage_sender(struct lineage *lineage, unsigned generation, pid_t pid)
 {
     struct relative *relative = find(lineage, generation, pid);
     if (relative && relative->arrived == 0)
         relative->left = ledger_left(&relative->ledger);
     return relative;
+}
+
+uint64_t lineage_lost_with(const struct lineage *lineage, unsigned generation, pid_t pid)
+{
+    const struct relative *relative = find(lineage, generation, pid);
+    return relative ? lost_with(relative) : 0;
 }
 
 uint64_t lineage_successor_live(const struct lineage *lineage)

@@ -85,6 +85,10 @@ void lineage_resume(struct lineage *lineage);
  * added to `arrived`: they are not lost if it ends before it knows. */
 struct relative *lineage_sender(struct lineage *lineage, unsigned generation, pid_t pid);
 
+/* Sessions that go with that generation if it is gone now; 0 where it is not known. Exact once all
+ * that it had sent was heard, and nothing of it runs any more. */
+uint64_t lineage_lost_with(const struct lineage *lineage, unsigned generation, pid_t pid);
+
 /* Sessions that our successor has: if it is gone, those that went with it. */
 uint64_t lineage_successor_live(const struct lineage *lineage);
 

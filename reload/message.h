@@ -166,7 +166,9 @@ struct message_reloaded {
 
 /* Sessions that are to move, with their descriptors: this, and then what transfer.h packs. The
  * sender has parked them, and goes on with them unless TAKEN says that the receiver has; the
- * receiver begins when the kernel has taken TAKEN. So at no time both, whoever dies when. */
+ * receiver begins when the kernel has taken TAKEN, or says that nobody is left to read it: whoever
+ * closes its end while it waits for a TAKEN has died, or goes on with none of them. So at no time
+ * both, whoever dies when, and what was sent whole outlives its sender. */
 struct message_handoff {
     uint32_t transfer; /* the sender's number of it */
     uint32_t sessions;

@@ -156,6 +156,13 @@ static void hear_of_server(struct succession *succession, const struct received 
     }
 }
 
+static void say_hello(struct channel *channel)
+{
+    struct message_hello hello = {.pid = (uint32_t)getpid()};
+    snprintf(hello.version, sizeof hello.version, "%s", RPPROXY_VERSION);
+    channel_send(channel, MESSAGE_HELLO, &hello, sizeof hello, NULL, 0);
+}
+
 static void add_elder(struct generation *generation, const struct received *message)
 {
     static const struct channel_events none;
@@ -327,9 +334,7 @@ bool succession_begin(struct generation *generation, int fd)
         return false;
     }
     generation->succession = succession;
-    struct message_hello hello = {.pid = (uint32_t)getpid()};
-    snprintf(hello.version, sizeof hello.version, "%s", RPPROXY_VERSION);
-    channel_send(succession->channel, MESSAGE_HELLO, &hello, sizeof hello, NULL, 0);
+    say_hello(succession->channel);
     return true;
 }
 
@@ -339,6 +344,12 @@ bool succession_predecessor(const struct succession *succession, struct message_
         return false;
     *about = succession->about;
     return true;
+}
+
+bool succession_hear(struct succession *succession, pid_t pid)
+{
+    return succession && succession->state == SUCCESSION_SERVING && succession->pid == pid &&
+           channel_hear(succession->channel);
 }
 
 void succession_hurry(struct succession *succession)

@@ -14,7 +14,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SESSIONS = 200, STEPS = 100, STEPS_MAX = 400, TICK_MS = 20 };
+enum {
+    SESSIONS = 200,
+    STEPS = 100,
+    STEPS_MAX = 400,
+    TICK_MS = 20,
+    A_MESSAGE = 16, /* sessions in one, while there are enough */
+    QUEUED_MOST = 5 /* of 8 that two workers send before they need an answer */
+};
 
 static const char *const calls[] = {"sendmsg", "recvmsg"};
 
@@ -251,6 +258,59 @@ START_TEST(predecessor_killed_in_the_handoff)
 }
 END_TEST
 
+/* The successor is halted at its first message of the handoff, and its predecessor killed some
+ * messages later: the sessions in those that were sent live, though none was answered. */
+static void sender_killed_unanswered(const char *call, unsigned step, unsigned kill_step)
+{
+    struct scene scene;
+    struct trap killer;
+    struct outcome outcome;
+    char name[48], end[160];
+    snprintf(name, sizeof name, "sender-%u", kill_step);
+    scene_start(&scene, "", name, call, step, "SIGSTOP");
+    streams_may_be_lost(scene.streams);
+    trap_successor(&scene.trap, &scene.proxy);
+    snprintf(name, sizeof name, "killer-%s-%u", call, kill_step);
+    trap_init(&killer, name, "sendmsg", kill_step, "SIGKILL");
+    pid_t strace = trap_process(&killer, scene.first);
+    proxy_command(&scene.proxy, &outcome, "reload", NULL);
+    wait_mentioned(scene.trap.trace, "stopped by SIGSTOP");
+    wait_gone(scene.first);
+    wait_gone(strace);
+    unsigned sent = trap_carried(&killer, TRAP_HANDOFF);
+    unsigned lost = SESSIONS - sent * A_MESSAGE;
+    ck_assert_uint_gt(sent, 0);
+    printf("     %u messages in the socket when their sender was killed, %s halted\n", sent, call);
+
+    scene.second = trap_caught(&scene.trap);
+    kill(scene.second, SIGCONT);
+    wait_until(one_is_left, &scene, "the successor is alone");
+    ck_assert_int_eq(scene.proxy.pid, scene.second);
+    ck_assert_uint_eq(crash_of(&scene, scene.first), lost);
+    snprintf(end, sizeof end,
+             "(pid %d) is gone before it had drained: %u sessions went with it, %u came here",
+             (int)scene.first, lost, sent * A_MESSAGE);
+    ck_assert_uint_eq(file_mentions(scene.proxy.log, end), 1);
+    expect_lost(&scene, lost);
+    unlink(killer.trace);
+    scene_end(&scene, false);
+}
+
+START_TEST(messages_of_a_killed_sender)
+{
+    if (!trap_works()) {
+        skip_test("strace cannot trace here");
+    }
+    unsigned last, send_step = find_handoff("sendmsg", false, &last);
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        unsigned step = find_handoff(calls[i], true, &last);
+        for (unsigned queued = 1; queued <= QUEUED_MOST; queued += 2) {
+            sender_killed_unanswered(calls[i], step, send_step + queued);
+        }
+    }
+}
+END_TEST
+
 /* --- told to stop --------------------------------------------------------------------------- */
 
 #define LONG_STOP "stop-timeout = 10m\n"
@@ -408,6 +468,7 @@ Suite *handoff_kills_suite(void)
     Suite *suite = suite_create("handoff_kills");
     scenario_add(suite, successor_killed_in_the_handoff, 1200);
     scenario_add(suite, predecessor_killed_in_the_handoff, 1200);
+    scenario_add(suite, messages_of_a_killed_sender, 600);
     scenario_add(suite, stop_in_the_handoff, 300);
     scenario_add(suite, stop_in_the_handoff_is_in_time, 300);
     scenario_add(suite, sigterm_in_the_handoff, 300);

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { TRACE_LINE_MAX = 2048 };
+
 bool trap_works(void)
 {
     if (!program_exists("strace")) {
@@ -77,31 +79,62 @@ pid_t trap_process(const struct trap *trap, pid_t pid)
     return strace;
 }
 
-/* Counts the calls until one of the messages comes; NULL: all. */
-static unsigned count(const struct trap *trap, const char *message, const char *other)
+/* The next call of its kind in the trace. */
+static bool next_call(const struct trap *trap, FILE *trace, char line[static TRACE_LINE_MAX])
 {
-    char line[2048];
-    unsigned calls = 0;
-    bool found = false;
-    FILE *trace = fopen(trap->trace, "re");
-    while (trace != NULL && !found && fgets(line, sizeof line, trace) != NULL) {
-        bool is_call = strncmp(line, trap->call, strlen(trap->call)) == 0;
-        calls += is_call;
-        found = is_call && message != NULL && strstr(line, "= ?") == NULL &&
-                (strstr(line, message) != NULL || strstr(line, other) != NULL);
+    while (fgets(line, TRACE_LINE_MAX, trace) != NULL) {
+        if (strncmp(line, trap->call, strlen(trap->call)) == 0) {
+            return true;
+        }
     }
-    if (trace != NULL) {
-        fclose(trace);
-    }
-    return message == NULL || found ? calls : 0;
+    return false;
+}
+
+static bool carried(const char *line, const char *message)
+{
+    return strstr(line, "= ?") == NULL && strstr(line, message) != NULL;
 }
 
 unsigned trap_calls(const struct trap *trap)
 {
-    return count(trap, NULL, NULL);
+    char line[TRACE_LINE_MAX];
+    unsigned calls = 0;
+    FILE *trace = fopen(trap->trace, "re");
+    while (trace != NULL && next_call(trap, trace, line)) {
+        calls++;
+    }
+    if (trace != NULL) {
+        fclose(trace);
+    }
+    return calls;
 }
 
 unsigned trap_first(const struct trap *trap, const char *message, const char *other)
 {
-    return count(trap, message, other);
+    char line[TRACE_LINE_MAX];
+    unsigned calls = 0;
+    bool found = false;
+    FILE *trace = fopen(trap->trace, "re");
+    while (trace != NULL && !found && next_call(trap, trace, line)) {
+        calls++;
+        found = carried(line, message) || carried(line, other);
+    }
+    if (trace != NULL) {
+        fclose(trace);
+    }
+    return found ? calls : 0;
+}
+
+unsigned trap_carried(const struct trap *trap, const char *message)
+{
+    char line[TRACE_LINE_MAX];
+    unsigned calls = 0;
+    FILE *trace = fopen(trap->trace, "re");
+    while (trace != NULL && next_call(trap, trace, line)) {
+        calls += carried(line, message);
+    }
+    if (trace != NULL) {
+        fclose(trace);
+    }
+    return calls;
 }

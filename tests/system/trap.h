@@ -34,9 +34,10 @@ pid_t trap_caught(const struct trap *trap);
 /* A process that runs. Returns when it is watched, with strace's pid. */
 pid_t trap_process(const struct trap *trap, pid_t pid);
 
-/* Of the calls of its kind: how many stand in the trace, and which is the first that carried one of
- * two messages, and was not cut short; 0: none. */
+/* Of the calls of its kind: how many stand in the trace; which is the first that carried one of two
+ * messages, and was not cut short (0: none); and how many carried that message. */
 unsigned trap_calls(const struct trap *trap);
 unsigned trap_first(const struct trap *trap, const char *message, const char *other);
+unsigned trap_carried(const struct trap *trap, const char *message);
 
 #endif

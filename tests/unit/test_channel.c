@@ -2,6 +2,7 @@
 #include "tests/unit/suites.h"
 
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -151,6 +152,37 @@ START_TEST(a_closed_end_is_lost)
 }
 END_TEST
 
+/* Whether it has read all of what we said or not. */
+START_TEST(what_a_peer_had_said_outlives_it)
+{
+    const uint32_t first = 1, second = 2;
+    channel_send(left, MESSAGE_HANDOFF, &first, sizeof first, NULL, 0);
+    channel_send(left, MESSAGE_HANDOFF, &second, sizeof second, NULL, 0);
+    if (_i == 1)
+        channel_send(right, MESSAGE_TAKEN, NULL, 0, NULL, 0);
+    channel_close(left);
+    left = NULL;
+    ck_assert_int_eq(channel_send_now(right, MESSAGE_TAKEN, NULL, 0, NULL, 0), EPIPE);
+    for (uint32_t i = 1; i <= 2; i++) {
+        while (heard.count < i)
+            ck_assert(channel_hear(right));
+        ck_assert_mem_eq(heard.payload, &i, sizeof i);
+        ck_assert(!heard.lost);
+    }
+    ck_assert(channel_hear(right));
+    ck_assert(heard.lost);
+    ck_assert_ptr_null(heard.wrong);
+}
+END_TEST
+
+START_TEST(nothing_is_heard_where_nothing_is)
+{
+    ck_assert(!channel_hear(right));
+    ck_assert_uint_eq(heard.count, 0);
+    ck_assert(!heard.lost);
+}
+END_TEST
+
 START_TEST(strangers_are_lost)
 {
     static const char nonsense[] = "GET / HTTP/1.0\r\n\r\n and some more of it";
@@ -277,6 +309,8 @@ Suite *channel_suite(void)
     tcase_add_test(tcase, descriptors_arrive_close_on_exec);
     tcase_add_test(tcase, what_the_socket_does_not_take_is_queued_in_order);
     tcase_add_test(tcase, a_closed_end_is_lost);
+    tcase_add_loop_test(tcase, what_a_peer_had_said_outlives_it, 0, 2);
+    tcase_add_test(tcase, nothing_is_heard_where_nothing_is);
     tcase_add_test(tcase, strangers_are_lost);
     tcase_add_test(tcase, another_major_version_is_heard_in_common_words);
     tcase_add_test(tcase, another_major_version_is_told_common_words);
