@@ -43,7 +43,7 @@ struct handover {
     struct generation *generation;
     enum handover_state state;
     struct child child; /* the successor; pid 0: it is gone, or no child of ours */
-    pid_t heir;         /* who gets our sessions */
+    pid_t heir;         /* who gets our sessions: the successor, or a later one */
     unsigned number;    /* the successor's generation */
     struct channel *channel;
     struct event *timeout;
@@ -211,11 +211,12 @@ static void give_up(struct handover *handover, const char *why)
 }
 
 /* Our successor crashed, and nobody serves: it was not replaced before, or its own successor would
- * have our channel. A service manager does not see the end of what is not its child. */
+ * have our channel, or have had it. A service manager does not see the end of what is not its
+ * child. */
 static void tell_if_failed(const struct handover *handover)
 {
     struct generation *generation = handover->generation;
-    if (!handover->outcome || handover->channel)
+    if (!handover->outcome || handover->channel || handover->heir != handover->child.pid)
         return;
     const struct crash crash =
         crash_of(handover, handover->outcome, lineage_successor_live(&generation->lineage));
@@ -472,6 +473,11 @@ static void obey(struct handover *handover, const struct received *message)
     inheritance_obey(&record, handover->generation->proxy);
 }
 
+static pid_t pid_of(const struct message_hello *hello)
+{
+    return (pid_t)hello->pid;
+}
+
 static void on_message(const struct received *message, void *arg)
 {
     struct handover *handover = arg;
@@ -479,6 +485,8 @@ static void on_message(const struct received *message, void *arg)
     switch (message->type) {
     case MESSAGE_HELLO:
         handover->minor = message->minor;
+        if (handover->state == HANDOVER_CLOSED) /* of whom our channel was passed on to */
+            handover->heir = pid_of(message->payload);
         proxy_share_descriptors(generation->proxy, false);
         if (handover->state == HANDOVER_LAUNCHED)
             greet(handover, message->payload);

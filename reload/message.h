@@ -144,8 +144,8 @@ struct message_ready_bind {
     uint32_t listeners;
 };
 
-/* A generation that drains. ELDER carries the channel to it as a descriptor; SESSIONS speaks of
- * the sender itself. */
+/* A generation that drains. ELDER carries the channel to it as a descriptor, and who gets that says
+ * HELLO by it; SESSIONS speaks of the sender itself. */
 struct message_sessions {
     uint32_t generation;
     uint32_t pid;

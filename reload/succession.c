@@ -172,6 +172,7 @@ static void add_elder(struct generation *generation, const struct received *mess
     if (!channel)
         return;
     message->fds[0] = -1;
+    say_hello(channel);
     elders_add(&generation->elders, channel, message->payload);
 }
 

@@ -220,6 +220,35 @@ START_TEST(a_successor_outlives_it)
 }
 END_TEST
 
+/* Its channel was passed on by a successor that has crashed since: it names who had it last, and
+ * tells nothing of the other, which whoever served has told. */
+START_TEST(a_drainer_names_who_had_its_channel)
+{
+    struct scene scene;
+    char text[96];
+    scene_start(&scene, "drain = wait\n");
+    pid_t first = scene.proxy.pid;
+    proxy_reload(&scene.proxy);
+    pid_t second = scene.proxy.pid;
+    int client = connect_to(&scene.front), server = accept_from(scene.listener);
+    proxy_reload(&scene.proxy);
+    pid_t third = scene.proxy.pid;
+    wait_mentioned(scene.proxy.log, "generation 2 drains: ");
+    kill(second, SIGKILL);
+    wait_until(predecessor_is_told, &scene.proxy, "the crash is told");
+    expect_crash(&scene.proxy, second, 2, 0, 1);
+    kill(third, SIGKILL);
+    snprintf(text, sizeof text, "pid %d is gone, with 0 of our sessions", (int)third);
+    wait_mentioned(scene.proxy.log, text);
+    lines_close(&scene);
+    wait_gone(first);
+    snprintf(text, sizeof text, "(pid %d) was killed by signal", (int)second);
+    ck_assert_uint_eq(file_mentions(scene.proxy.log, text), 0);
+    close(client);
+    close(server);
+}
+END_TEST
+
 /* An end at once is no crash, for those who come after it or were there before. */
 START_TEST(an_end_at_once_is_no_crash)
 {
@@ -267,6 +296,7 @@ Suite *crashes_suite(void)
     scenario_add(suite, a_predecessor_on_standby_outlives_it, 300);
     scenario_add(suite, a_successor_that_does_not_live_to_serve, 300);
     scenario_add(suite, a_successor_outlives_it, 300);
+    scenario_add(suite, a_drainer_names_who_had_its_channel, 300);
     scenario_add(suite, an_end_at_once_is_no_crash, 300);
     scenario_add(suite, a_link_in_the_place_of_the_file, 300);
     return suite;
