@@ -50,10 +50,14 @@ static const char *expand_one(const char **text, FILE *out)
 
 char *expand_variables(const char *value, const char **wrong)
 {
+    *wrong = NULL;
+    if (!strstr(value, "${"))
+        return memory_copy(value);
     char *result = NULL;
     size_t size = 0;
-    FILE *out = open_memstream(&result, &size);
-    *wrong = out ? NULL : "out of memory";
+    FILE *out = open_memstream(&result, &size); /* 8 KB and more: not for every line of a file */
+    if (!out)
+        *wrong = "out of memory";
     while (!*wrong && *value) {
         if (strncmp(value, "${", 2) != 0) {
             putc(*value++, out);
