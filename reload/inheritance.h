@@ -13,9 +13,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct inherited {
+    char *backend; /* owns the other texts, too */
+    const char *name, *line;
+    struct message_server_state state;
+};
+
 /* In the order of backend and name once it has been applied. */
 struct inheritance {
-    struct message_server *list;
+    struct inherited *list;
     size_t count, capacity;
 };
 
@@ -24,6 +30,14 @@ void inheritance_record(const struct server *server, struct message_server *reco
 
 /* Reads a payload, which may be shorter or longer than ours: what is missing is 0. */
 void inheritance_read(const void *payload, size_t length, struct message_server *record);
+
+/* For MESSAGE_SERVERS: writes a record to at, whole or not at all. Returns its size, which is at
+ * most MESSAGE_PAYLOAD_MAX; 0 if that is more than room. */
+size_t inheritance_pack(const struct message_server *record, unsigned char *at, size_t room);
+
+/* Reads the next record, which may be of another version, as inheritance_read(). Returns its size;
+ * 0 if there is no whole one. */
+size_t inheritance_unpack(const unsigned char *at, size_t left, struct message_server *record);
 
 /* False: out of memory. */
 bool inheritance_add(struct inheritance *inheritance, const struct message_server *record)

@@ -4,7 +4,7 @@
  *     predecessor                                  successor
  *          | LEDGER (its own, and elders') ...-----> |  (not started yet)
  *          | <------------------------------- HELLO |  started
- *          | OFFER_BIND ... SERVER ... OFFER -----> |  parses, binds, listens, checks servers
+ *          | OFFER_BIND ... SERVERS ... OFFER ----> |  parses, binds, listens, checks servers
  *          | SERVER (changed meanwhile) ----------> |
  *          | <------------------- PROGRESS (errors) |
  *          | <------- READY_BIND ... LEDGER, READY  |
@@ -54,9 +54,10 @@
 #ifndef MESSAGE_MAJOR /* the tests build another */
 #define MESSAGE_MAJOR 1
 #endif
-#define MESSAGE_MINOR 2
+#define MESSAGE_MINOR 3
 #define MINOR_HANDOFF 1 /* since when: HANDOFF, TAKEN, HURRY */
 #define MINOR_CANARY  2 /* CANARY, BACK */
+#define MINOR_SERVERS 3 /* SERVERS */
 
 #define MESSAGE_PAYLOAD_MAX 4096
 #define MESSAGE_FDS_MAX     128 /* the kernel's SCM_MAX_FD is 253 */
@@ -85,6 +86,7 @@ enum message_type {
     MESSAGE_RELOADED,
     MESSAGE_CANARY,
     MESSAGE_BACK,
+    MESSAGE_SERVERS,
 };
 
 struct message_head {
@@ -119,14 +121,9 @@ struct message_offer {
 #define MESSAGE_NAME_MAX 200 /* a name is part of a line of the file, which is shorter */
 #define MESSAGE_LINE_MAX 256
 
-/* One server of the sender, as it is. To the successor: all of them, and later what changes. To a
- * predecessor that lingers, and to elders: those that a command has changed. A receiver of another
- * version takes what it knows, and 0 for what is missing. */
-struct message_server {
-    char backend[MESSAGE_NAME_MAX];
-    char name[MESSAGE_NAME_MAX];
-    char line[MESSAGE_LINE_MAX]; /* what makes it another server when it changes */
-    uint32_t admin;              /* the rest as in proxy/server.h */
+/* As in proxy/server.h. */
+struct message_server_state {
+    uint32_t admin;
     uint32_t check;
     uint32_t streak;
     int32_t last_error;
@@ -135,6 +132,20 @@ struct message_server {
     uint64_t check_due;
     uint64_t changed_at;
 };
+
+/* One server of the sender, as it is. To the successor: what changes. To a predecessor that
+ * lingers, and to elders: those that a command has changed. A receiver of another version takes
+ * what it knows, and 0 for what is missing. */
+struct message_server {
+    char backend[MESSAGE_NAME_MAX];
+    char name[MESSAGE_NAME_MAX];
+    char line[MESSAGE_LINE_MAX]; /* what makes it another server when it changes */
+    struct message_server_state state;
+};
+
+/* SERVERS: all servers of the predecessor, as many in one message as there is room for (before
+ * MINOR_SERVERS: a SERVER for each). Of each the size of its state as a uint16_t, the state, and
+ * the three texts, each with its NUL; nothing is aligned. */
 
 /* PROGRESS: an error line of the successor, without an end of line. */
 

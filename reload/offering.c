@@ -35,24 +35,55 @@ static void send_binds(const struct binds *binds, struct channel *successor)
     }
 }
 
-static void send_server(const struct server *server, struct channel *successor)
+/* As many of them as one message has room for. */
+struct servers {
+    struct channel *successor;
+    size_t size;
+    unsigned char bytes[MESSAGE_PAYLOAD_MAX];
+};
+
+static void send_packed(struct servers *servers)
 {
-    struct message_server record;
-    inheritance_record(server, &record);
-    channel_send(successor, MESSAGE_SERVER, &record, sizeof record, NULL, 0);
+    if (servers->size > 0)
+        channel_send(servers->successor, MESSAGE_SERVERS, servers->bytes, servers->size, NULL, 0);
+    servers->size = 0;
 }
 
-void offering_send(const struct generation *generation, struct channel *successor, unsigned highest,
-                   bool forced)
+static void pack_server(struct servers *servers, const struct message_server *record)
 {
-    const struct config *config = generation->config;
+    size_t size;
+    while ((size = inheritance_pack(record, servers->bytes + servers->size,
+                                    sizeof servers->bytes - servers->size)) == 0)
+        send_packed(servers);
+    servers->size += size;
+}
+
+static void send_servers(const struct proxy *proxy, struct channel *successor, unsigned minor)
+{
+    struct servers servers = {.successor = successor};
+    for (size_t i = 0; i < proxy->config->backend_count; i++) {
+        const struct backend *backend = &proxy->backends[i];
+        for (size_t j = 0; j < backend->conf->server_count; j++) {
+            struct message_server record;
+            inheritance_record(&backend->servers[j], &record);
+            if (minor >= MINOR_SERVERS)
+                pack_server(&servers, &record);
+            else
+                channel_send(successor, MESSAGE_SERVER, &record, sizeof record, NULL, 0);
+        }
+    }
+    send_packed(&servers);
+}
+
+void offering_send(const struct generation *generation, struct channel *successor, unsigned minor,
+                   unsigned highest, bool forced)
+{
     send_binds(generation->binds, successor);
-    for (size_t i = 0; i < config->backend_count; i++)
-        for (size_t j = 0; j < config->backends[i].server_count; j++)
-            send_server(&generation->proxy->backends[i].servers[j], successor);
+    send_servers(generation->proxy, successor, minor);
     const struct message_offer end_of_offer = {.generation = highest,
                                                .pid = (uint32_t)getpid(),
-                                               .ready_timeout = (uint32_t)config->ready_timeout,
+                                               .ready_timeout =
+                                                   (uint32_t)generation->config->ready_timeout,
                                                .forced = forced};
     channel_send(successor, MESSAGE_OFFER, &end_of_offer, sizeof end_of_offer, NULL, 0);
 }

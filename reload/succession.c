@@ -134,25 +134,34 @@ static void prepare(struct succession *succession, const struct message_offer *o
     checks_begin_meeting(generation->checks, ready_timeout / 2, on_met, generation);
 }
 
-static void hear_of_server(struct succession *succession, const struct received *message)
+static void hear_of_server(struct succession *succession, const struct message_server *record)
 {
     struct generation *generation = succession->generation;
-    struct message_server record;
-    inheritance_read(message->payload, message->length, &record);
     switch (succession->state) {
     case SUCCESSION_EXPECTING:
-        if (!inheritance_add(&succession->inheritance, &record))
+        if (!inheritance_add(&succession->inheritance, record))
             generation_exit(generation, EXIT_OTHER);
         break;
     case SUCCESSION_CHECKING:
     case SUCCESSION_PREPARED:
     case SUCCESSION_CANARY:
     case SUCCESSION_BACK:
-        inheritance_update(&succession->inheritance, &record, generation->proxy);
+        inheritance_update(&succession->inheritance, record, generation->proxy);
         break;
     case SUCCESSION_SERVING:
-        inheritance_obey(&record, generation->proxy);
+        inheritance_obey(record, generation->proxy);
         break;
+    }
+}
+
+static void hear_of_servers(struct succession *succession, const struct received *message)
+{
+    struct message_server record;
+    size_t used, at = 0;
+    while ((used = inheritance_unpack((const unsigned char *)message->payload + at,
+                                      message->length - at, &record))) {
+        hear_of_server(succession, &record);
+        at += used;
     }
 }
 
@@ -247,8 +256,14 @@ static void on_message(const struct received *message, void *arg)
     case MESSAGE_SESSIONS:
         memcpy(&succession->about, message->payload, sizeof succession->about);
         break;
-    case MESSAGE_SERVER:
-        hear_of_server(succession, message);
+    case MESSAGE_SERVER: {
+        struct message_server record;
+        inheritance_read(message->payload, message->length, &record);
+        hear_of_server(succession, &record);
+        break;
+    }
+    case MESSAGE_SERVERS:
+        hear_of_servers(succession, message);
         break;
     case MESSAGE_ELDER:
         add_elder(generation, message);

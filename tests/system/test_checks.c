@@ -660,6 +660,36 @@ START_TEST(maintenance_by_command_holds_up_no_reload)
 }
 END_TEST
 
+/* More than one message of the handover tells of. */
+START_TEST(many_servers_keep_their_states)
+{
+    enum { SERVERS = 90 };
+    static const char *const orders[] = {"maint", "drain", "weight=9", "ready"};
+    struct scene scene;
+    char servers[SERVERS * 48], name[16], path[32];
+    size_t length = 0;
+    scene_prepare(&scene);
+    for (int i = 0; i < SERVERS; i++)
+        length += (size_t)snprintf(servers + length, sizeof servers - length,
+                                   "server = s%d 127.0.0.1:%u\n", i, scene.server_port);
+    proxy_configure(&scene.proxy, "[listen main]\nbind = 127.0.0.1:%u\n%s", scene.port, servers);
+    proxy_start(&scene.proxy);
+    for (int i = 0; i < SERVERS; i += 7) {
+        snprintf(path, sizeof path, "main/s%d", i);
+        set_server(&scene.proxy, path, orders[i % 4]);
+    }
+    proxy_reload(&scene.proxy);
+    for (int i = 0; i < SERVERS; i += 7) {
+        snprintf(name, sizeof name, "s%d", i);
+        struct server_status status = server_status(&scene.proxy, "main", name);
+        ck_assert_str_eq(status.admin, i % 4 < 2 ? orders[i % 4] : "ready");
+        ck_assert_uint_eq(status.weight, i % 4 == 2 ? 9 : 1);
+    }
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 static bool reload_has_begun(void *argument)
 {
     struct status status;
@@ -747,6 +777,7 @@ Suite *checks_suite(void)
     scenario_add(suite, a_check_does_not_mistake_itself_for_a_server, 300);
     scenario_add(suite, a_reload_that_would_lose_a_backend, 300);
     scenario_add(suite, maintenance_by_command_holds_up_no_reload, 300);
+    scenario_add(suite, many_servers_keep_their_states, 300);
     scenario_add(suite, a_command_during_a_reload, 300);
     scenario_add(suite, a_predecessor_dies_while_its_successor_checks, 300);
     return suite;

@@ -28,6 +28,7 @@ static void configure(const struct scene *scene, unsigned workers)
     proxy_configure(&scene->proxy,
                     "workers = %u\nmax-generations = 64\nstop-timeout = 100ms\n"
                     "[listen main]\nbind = 127.0.0.1:%u\nbind = unix:%s\nserver = a 127.0.0.1:%u\n"
+                    "server = out 127.0.0.1:1\n"
                     "[listen echo]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
                     workers, scene->port, scene->path, origin_port(scene->origin), scene->echo_port,
                     origin_port(scene->echo));
@@ -41,7 +42,8 @@ static void expect_alive(int session)
     ck_assert_str_eq(got, sent);
 }
 
-/* Each round: from the other binary to ours, and back, a session living on in every process. */
+/* Each round: from the other binary to ours, and back, a session living on in every process. In the
+ * same major version, what a command has said of a server goes with it. */
 static void upgrade_and_back(const char *other, bool foreign, const char *what)
 {
     struct scene scene;
@@ -57,6 +59,8 @@ static void upgrade_and_back(const char *other, bool foreign, const char *what)
     copy_file(other, scene.proxy.program, 0755);
     configure(&scene, 2);
     proxy_start(&scene.proxy);
+    struct outcome outcome;
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "server", "main/out", "maint", NULL), 0);
 
     struct endpoint target = endpoint_loopback(scene.port), local = endpoint_unix(scene.path);
     struct endpoint echo = endpoint_loopback(scene.echo_port);
@@ -77,6 +81,8 @@ static void upgrade_and_back(const char *other, bool foreign, const char *what)
     }
     ck_assert_uint_eq(file_mentions(scene.proxy.log, "whose handover protocol is another"),
                       foreign ? 2 * rounds : 0);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", "--json", NULL), 0);
+    ck_assert_int_eq(strstr(outcome.out, "\"admin\": \"maint\"") != NULL, !foreign);
     churn_stop_clean(churn, what);
     churn_stop_clean(unix_churn, "the same, by a Unix socket");
     while (held > 0) {

@@ -8,10 +8,10 @@
 
 #include "proxy.h"
 
-/* As strace shows the head of a message: magic, version 1.2, and its type. */
-#define TRAP_READY   "xppr\\1\\0\\2\\0\\6\\0"
-#define TRAP_HANDOFF "xppr\\1\\0\\2\\0\\17\\0"
-#define TRAP_TAKEN   "xppr\\1\\0\\2\\0\\20\\0"
+/* As strace shows the head of a message: magic, version 1.3, and its type. */
+#define TRAP_READY   "xppr\\1\\0\\3\\0\\6\\0"
+#define TRAP_HANDOFF "xppr\\1\\0\\3\\0\\17\\0"
+#define TRAP_TAKEN   "xppr\\1\\0\\3\\0\\20\\0"
 
 struct trap {
     const char *call;   /* "sendmsg" or "recvmsg" */

@@ -240,12 +240,12 @@ START_TEST(records_of_other_lengths)
     inheritance_read(&longer, sizeof longer, &read);
     ck_assert_mem_eq(&read, &longer.known, sizeof read);
 
-    size_t shorter = offsetof(struct message_server, usable);
+    size_t shorter = offsetof(struct message_server, state.usable);
     inheritance_read(&longer, shorter, &read);
     ck_assert_str_eq(read.line, "127.0.0.1:11 weight=1");
-    ck_assert_uint_eq(read.weight, 1);
-    ck_assert_uint_eq(read.usable, 0);
-    ck_assert_uint_eq(read.check_due, 0);
+    ck_assert_uint_eq(read.state.weight, 1);
+    ck_assert_uint_eq(read.state.usable, 0);
+    ck_assert_uint_eq(read.state.check_due, 0);
     inheritance_read(&longer, 0, &read);
     ck_assert_str_eq(read.backend, "");
 
@@ -256,8 +256,8 @@ START_TEST(records_of_other_lengths)
 
     /* Values that nobody has: kept away from clients, and within bounds. */
     inheritance_record(server_of(proxy, "app", "a"), &read);
-    read.admin = read.check = read.weight = read.streak = 1000000;
-    read.last_error = ECONNREFUSED;
+    read.state.admin = read.state.check = read.state.weight = read.state.streak = 1000000;
+    read.state.last_error = ECONNREFUSED;
     inheritance_obey(&read, proxy);
     ck_assert_int_eq(server_of(proxy, "app", "a")->now.admin, ADMIN_MAINT);
     ck_assert_uint_eq(server_of(proxy, "app", "a")->now.weight, SERVER_WEIGHT_MAX);
@@ -265,6 +265,77 @@ START_TEST(records_of_other_lengths)
     ck_assert_int_eq(server_of(proxy, "app", "a")->now.check, CHECK_DOWN);
     ck_assert_uint_eq(server_of(proxy, "app", "a")->now.streak, 1);
     discard(proxy);
+}
+END_TEST
+
+START_TEST(packed_records_are_read_back)
+{
+    struct proxy *proxy = proxy_with(APP "server = a 127.0.0.1:11\nserver = bb 127.0.0.1:12\n");
+    struct message_server sent[2], read;
+    inheritance_record(server_of(proxy, "app", "a"), &sent[0]);
+    inheritance_record(server_of(proxy, "app", "bb"), &sent[1]);
+    sent[1].state.changed_at = UINT64_MAX;
+    unsigned char bytes[MESSAGE_PAYLOAD_MAX];
+    size_t first = inheritance_pack(&sent[0], bytes, sizeof bytes);
+    size_t second = inheritance_pack(&sent[1], bytes + first, sizeof bytes - first);
+    ck_assert_uint_gt(first, 0);
+    ck_assert_uint_gt(second, first);
+
+    ck_assert_uint_eq(inheritance_unpack(bytes, first + second, &read), first);
+    ck_assert_str_eq(read.backend, "app");
+    ck_assert_str_eq(read.name, "a");
+    ck_assert_str_eq(read.line, "127.0.0.1:11 weight=1");
+    ck_assert_mem_eq(&read.state, &sent[0].state, sizeof read.state);
+    ck_assert_uint_eq(inheritance_unpack(bytes + first, second, &read), second);
+    ck_assert_str_eq(read.name, "bb");
+    ck_assert_mem_eq(&read.state, &sent[1].state, sizeof read.state);
+    ck_assert_uint_eq(inheritance_unpack(bytes + first + second, 0, &read), 0);
+    discard(proxy);
+}
+END_TEST
+
+/* The longest fits a message; nothing is written where there is no room for all of it. */
+START_TEST(a_record_is_packed_whole_or_not)
+{
+    struct message_server longest = {0};
+    memset(longest.backend, 'b', sizeof longest.backend - 1);
+    memset(longest.name, 'n', sizeof longest.name - 1);
+    memset(longest.line, 'l', sizeof longest.line - 1);
+    unsigned char bytes[MESSAGE_PAYLOAD_MAX] = {0}, untouched[MESSAGE_PAYLOAD_MAX] = {0};
+    size_t size = inheritance_pack(&longest, bytes, sizeof bytes);
+    ck_assert_uint_gt(size, 0);
+    ck_assert_uint_eq(inheritance_pack(&longest, untouched, size - 1), 0);
+    ck_assert_uint_eq(untouched[0], 0);
+    ck_assert_uint_eq(inheritance_pack(&longest, untouched, size), size);
+    ck_assert_mem_eq(bytes, untouched, size);
+
+    struct message_server read;
+    for (size_t left = 0; left < size; left++)
+        ck_assert_uint_eq(inheritance_unpack(bytes, left, &read), 0);
+}
+END_TEST
+
+/* States of another size, texts that are longer than ours. */
+START_TEST(packed_records_of_other_lengths)
+{
+    struct message_server read;
+    const struct message_server_state state = {.admin = 7, .usable = 1, .changed_at = 9};
+    for (uint16_t size = 0; size < 2 * sizeof state; size += 8) {
+        unsigned char bytes[1200];
+        memset(bytes, 'x', sizeof bytes);
+        memcpy(bytes, &size, sizeof size);
+        memcpy(bytes + sizeof size, &state, size < sizeof state ? size : sizeof state);
+        const size_t texts = sizeof size + size;
+        const size_t ends[] = {texts + 299, texts + 300, texts + 900};
+        for (size_t i = 0; i < 3; i++)
+            bytes[ends[i]] = '\0';
+        ck_assert_uint_eq(inheritance_unpack(bytes, sizeof bytes, &read), ends[2] + 1);
+        ck_assert_uint_eq(read.state.admin, size > 0 ? 7 : 0);
+        ck_assert_uint_eq(read.state.changed_at, size >= sizeof state ? 9 : 0);
+        ck_assert_uint_eq(strlen(read.backend), MESSAGE_NAME_MAX - 1);
+        ck_assert_str_eq(read.name, "");
+        ck_assert_uint_eq(strlen(read.line), MESSAGE_LINE_MAX - 1);
+    }
 }
 END_TEST
 
@@ -280,6 +351,9 @@ Suite *inheritance_suite(void)
     tcase_add_test(tcase, what_was_not_there_is_no_loss);
     tcase_add_test(tcase, many_servers_are_not_all_told);
     tcase_add_test(tcase, records_of_other_lengths);
+    tcase_add_test(tcase, packed_records_are_read_back);
+    tcase_add_test(tcase, a_record_is_packed_whole_or_not);
+    tcase_add_test(tcase, packed_records_of_other_lengths);
     suite_add_tcase(suite, tcase);
     return suite;
 }
