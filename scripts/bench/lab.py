@@ -144,6 +144,7 @@ class Candidate:
 class Rpproxy(Candidate):
     name = "rpproxy"
     global_lines = ""
+    frontend_lines = ""
     bind_words = ""
     servers = 1  # lines of each backend
 
@@ -160,7 +161,7 @@ class Rpproxy(Candidate):
             file.write(f"[global]\nworkers = {self.threads}\nlog-level = warning\n"
                        f"control = {directory}/control.sock\n{self.global_lines}")
             for i in range(frontends):
-                file.write(f"[listen bench{i}]\n"
+                file.write(f"[listen bench{i}]\n{self.frontend_lines}"
                            f"bind = 127.0.0.1:{PROXY_PORT + i}{self.bind_words}\n")
                 file.writelines(f"server = origin{j} 127.0.0.1:{origin_port}\n"
                                 for j in range(self.servers))
@@ -179,6 +180,12 @@ class Rpproxy(Candidate):
             if done.returncode != 0:
                 raise RuntimeError(f"rpproxy reload: {done.stderr}")
             return
+
+
+class RpproxyTuned(Rpproxy):
+    """As users may have it where the system's congestion control paces: reno is in every kernel."""
+    name = "rpproxy-tuned"
+    frontend_lines = "congestion = reno\n"
 
 
 class RpproxyCpu(Rpproxy):

@@ -12,8 +12,9 @@ import statistics
 ROUNDS_FOR_CLAIM = 5
 median = statistics.median
 
-CANDIDATES = ("direct", "rpproxy", "haproxy", "haproxy-tuned", "haproxy-W", "nginx")
+CANDIDATES = ("direct", "rpproxy", "rpproxy-tuned", "haproxy", "haproxy-tuned", "haproxy-W", "nginx")
 LABELS = {"direct": "direct", "rpproxy": "rpproxy", "haproxy": "HAProxy",
+          "rpproxy-tuned": "rpproxy, reno",
           "haproxy-tuned": "HAProxy tuned", "haproxy-W": "HAProxy -W", "nginx": "nginx",
           "rpproxy-cpu": "rpproxy steer=cpu", "rpproxy-shared": "rpproxy accept=shared",
           "nginx-mutex": "nginx accept_mutex", "nginx-reuseport": "nginx reuseport"}
@@ -267,7 +268,8 @@ def noise_text(results):
 
 CHART = ("churn", "rtt64", "rtt256", "latency", "down1", "down8", "up1", "up8", "idle", "reload",
          "reload9000")
-COLOURS = {"direct": "#9aa0a6", "rpproxy": "#1a73e8", "haproxy": "#5f8a3c",
+COLOURS = {"direct": "#9aa0a6", "rpproxy": "#1a73e8",
+           "rpproxy-tuned": "#7baaf7", "haproxy": "#5f8a3c",
            "haproxy-tuned": "#93b873", "haproxy-W": "#3d5c25", "nginx": "#c26a1b"}
 WIDTH, LEFT, BAR, GAP = 940, 110, 13, 34
 
