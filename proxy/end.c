@@ -1,5 +1,6 @@
 #include "proxy/end.h"
 
+#include "proxy/ledger.h"
 #include "proxy/socket.h"
 
 #include <errno.h>
@@ -75,7 +76,8 @@ bool end_disconnect(struct end *end)
 void end_renew(struct end *end, struct poller *poller)
 {
     poller_forget(poller, &end->watch);
-    *end = (struct end){.watch = end->watch, .fd = end->fd, .prompt = end->prompt};
+    *end = (struct end){
+        .watch = end->watch, .counter = end->counter, .fd = end->fd, .prompt = end->prompt};
 }
 
 int end_settle(struct end *end, struct carrier *carrier)
@@ -270,6 +272,7 @@ static enum relay receive(struct end *from, struct carrier *carrier)
             pipe = carrier_take_pipe(carrier);
         enum relay result = pipe ? carry(from, pipe, carrier, &got) : copy(from, carrier, &got);
         from->received += got;
+        counter_add(from->counter, got);
         bytes += got;
         if (result != RELAY_OK)
             return result;

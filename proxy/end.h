@@ -19,6 +19,7 @@
 #include "proxy/carrier.h"
 #include "proxy/poller.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,6 +34,8 @@ struct end {
     struct end *peer;
     struct unsent *unsent; /* either of these exists only while the socket takes no more */
     struct pipe *pipe;
+    /* The worker's, which counts the bytes of all such ends as they come. */
+    atomic_uint_fast64_t *counter;
     uint64_t received;  /* bytes */
     int fd;             /* -1: none */
     unsigned char bulk; /* large reads in a row, up to what proves its stream bulky */
@@ -56,8 +59,9 @@ enum end_kind {
     END_UNIX,      /* a read may be short though there is more: when descriptors are passed */
 };
 
-/* Registers fd; end->watch.on_ready is set already, and passes what it is told on to end_note().
- * The end owns fd from here on. Returns 0 or an errno value (fd is still the caller's then). */
+/* Registers fd; end->watch.on_ready is set already, and passes what it is told on to end_note(); so
+ * is end->counter. The end owns fd from here on. Returns 0 or an errno value (fd is still the
+ * caller's then). */
 int end_open(struct end *end, struct poller *poller, int fd, enum end_kind kind)
     __attribute__((warn_unused_result));
 

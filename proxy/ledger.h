@@ -34,7 +34,7 @@ struct counters {
     atomic_uint_fast64_t sessions;       /* accepted since start */
     atomic_uint_fast64_t connect_errors; /* attempts that failed */
     atomic_uint_fast64_t failed;         /* sessions that found no server */
-    atomic_uint_fast64_t client_bytes;   /* received from clients of ended sessions */
+    atomic_uint_fast64_t client_bytes;   /* received from clients, as they come */
     atomic_uint_fast64_t server_bytes;   /* and from servers */
     atomic_uint_fast64_t cut;            /* sessions that a reset, or a lack of resources, ended */
 };

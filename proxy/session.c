@@ -180,8 +180,6 @@ void session_close(struct session *session, enum session_end end)
     set_state(session, SESSION_CLOSED);
     wheel_cancel(&session->timer);
     close_ends(session, end);
-    counter_add(&worker->counters->client_bytes, session->client.received);
-    counter_add(&worker->counters->server_bytes, session->server.received);
     if (end == SESSION_REFUSED || end == SESSION_CONNECT_TIMEOUT)
         counter_add(&worker->counters->failed, 1);
     if (is_cut(end))
@@ -402,6 +400,19 @@ static void begin_connect(struct session *session)
     set_state(session, SESSION_CONNECTING);
 }
 
+/* What the session is to its worker. */
+static void belong(struct session *session, struct worker *worker)
+{
+    session->worker = worker;
+    session->client.watch.on_ready = on_client_event;
+    session->server.watch.on_ready = on_server_event;
+    session->client.counter = &worker->counters->client_bytes;
+    session->server.counter = &worker->counters->server_bytes;
+    session->client.peer = &session->server;
+    session->server.peer = &session->client;
+    wheel_entry_init(&session->timer);
+}
+
 /* A session with nothing in it but, perhaps, a server's socket that is connected to nobody. */
 static struct session *make(struct worker *worker)
 {
@@ -429,7 +440,7 @@ void session_open(struct listener *listener, int fd, const struct address *clien
         proxy_release_place(worker->proxy, listener->frontend);
         return;
     }
-    session->worker = worker;
+    belong(session, worker);
     session->frontend = listener->frontend;
     session->bind = listener->bind;
     session->backend = listener->frontend->conf->backend;
@@ -438,15 +449,10 @@ void session_open(struct listener *listener, int fd, const struct address *clien
     session->number = ++worker->last_session;
     session->accepted_at = session->active_at = worker_now(worker);
     session->server_index = BALANCE_NONE;
-    session->client.watch.on_ready = on_client_event;
-    session->server.watch.on_ready = on_server_event;
-    session->client.peer = &session->server;
-    session->server.peer = &session->client;
     session->client.fd = -1;
     session->peer.any.sa_family = client->any.sa_family;
     if (!address_is_unix(client))
         memcpy(&session->peer, &client->any, sizeof session->peer);
-    wheel_entry_init(&session->timer);
     TAILQ_INSERT_TAIL(&worker->sessions, session, link);
     counter_add(&worker->counters->sessions, 1);
 
@@ -535,13 +541,8 @@ void session_leave(struct session *session)
 
 void session_arrive(struct session *session, struct worker *worker)
 {
-    session->worker = worker;
+    belong(session, worker);
     worker->movable = true;
-    session->client.watch.on_ready = on_client_event;
-    session->server.watch.on_ready = on_server_event;
-    session->client.peer = &session->server;
-    session->server.peer = &session->client;
-    wheel_entry_init(&session->timer);
     if (session->server_index != BALANCE_NONE)
         join_server(session);
     settle_in(session);

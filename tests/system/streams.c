@@ -364,12 +364,13 @@ struct pauses streams_pauses(struct streams *streams)
     return (struct pauses){.longest = all[count - 1], .one_in_1000 = all[count - 1 - count / 1000]};
 }
 
-void streams_finish(struct streams *streams)
+struct streamed streams_finish(struct streams *streams)
 {
     streams_wait_progress(streams, 1);
     atomic_store(&streams->finishing, true);
     pthread_join(streams->thread, NULL);
-    uint64_t sent[STREAMS_MAX][2] = {{0}}, bytes = 0;
+    uint64_t sent[STREAMS_MAX][2] = {{0}};
+    struct streamed came = {0};
     int half_lost[STREAMS_MAX] = {0};
     bool lost[STREAMS_MAX] = {false};
     unsigned count = atomic_load(&streams->count), errors = atomic_load(&streams->errors);
@@ -377,13 +378,14 @@ void streams_finish(struct streams *streams)
         const struct end *end = &streams->ends[i];
         sent[end->stream][end->server] += end->sent_bytes;
         sent[end->stream][!end->server] -= end->got_bytes;
-        bytes += end->got_bytes;
+        *(end->server ? &came.from_clients : &came.from_servers) += end->got_bytes;
         lost[end->stream] |= end->lost;
         half_lost[end->stream] += end->lost ? (end->server ? 1 : -1) : 0;
         close(end->fd);
     }
     printf("     %u sessions, %u of them lost, %llu bytes, %u errors\n", count / 2,
-           streams_lost(streams), (unsigned long long)bytes, errors);
+           streams_lost(streams), (unsigned long long)(came.from_clients + came.from_servers),
+           errors);
     ck_assert_msg(errors == 0, "%s", streams->error);
     for (unsigned i = 0; i < STREAMS_MAX; i++) {
         ck_assert_msg(half_lost[i] == 0, "session %u is lost on one side only", i);
@@ -394,4 +396,5 @@ void streams_finish(struct streams *streams)
     close(streams->listener);
     close(streams->epoll);
     free(streams);
+    return came;
 }

@@ -40,8 +40,11 @@ struct pauses streams_pauses(struct streams *streams);
 
 /* Each end finishes with a half-close and waits for the other's. Checks that both ends of every
  * session saw the whole of what the other sent and nothing else, and that of those lost both were;
- * prints one line. Releases it. */
-void streams_finish(struct streams *streams);
+ * prints one line. Releases it. Returns what came, all in all. */
+struct streamed {
+    uint64_t from_clients, from_servers; /* bytes */
+};
+struct streamed streams_finish(struct streams *streams);
 
 /* `bytes` bytes each way at once over one connection to `target`, whose other end comes in at
  * `listener`; compares the hashes of what was sent and what came. */

@@ -5,13 +5,15 @@
 #include "origin.h"
 #include "proxy.h"
 #include "scenarios.h"
+#include "scene.h"
+#include "streams.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { RELOADS = 50, IN_FLIGHT = 100 };
+enum { RELOADS = 50, IN_FLIGHT = 100, STREAM_RELOADS = 20, STREAMS = 60 };
 
 static void expect_no_fall(const struct status *before, const struct status *now)
 {
@@ -270,6 +272,111 @@ START_TEST(killed_on_probation)
 }
 END_TEST
 
+struct bytes {
+    const struct proxy *proxy;
+    uint64_t each_way;
+};
+
+static bool are_counted(void *argument)
+{
+    const struct bytes *bytes = argument;
+    struct status status;
+    return proxy_status(bytes->proxy, &status) && status.total.client_bytes == bytes->each_way &&
+           status.total.server_bytes == bytes->each_way;
+}
+
+static void works_and_counts(const struct scene *scene, const struct session *session,
+                             uint64_t *each_way)
+{
+    session_works(session);
+    *each_way += 6;
+    struct bytes bytes = {&scene->proxy, *each_way};
+    wait_until(are_counted, &bytes, "what has passed is counted, and nothing else");
+}
+
+/* Those of a session that goes on: with who began it, with who takes it over, and with another
+ * process that only looks; until that one alone is left, because the other is killed. */
+START_TEST(bytes_are_counted_as_they_come)
+{
+    struct scene scene;
+    uint64_t each_way = 0;
+    scene_start(&scene, "", "");
+    struct session session = session_open(&scene);
+    for (unsigned i = 0; i < 3; i++)
+        works_and_counts(&scene, &session, &each_way);
+    pid_t old = scene.proxy.pid;
+    scene_configure(&scene, "probation = 10m\n", "");
+    proxy_reload(&scene.proxy);
+    wait_gone(old);
+    works_and_counts(&scene, &session, &each_way);
+
+    old = scene.proxy.pid;
+    proxy_reload(&scene.proxy);
+    struct status last = {0};
+    for (unsigned i = 0; i < 3; i++) {
+        works_and_counts(&scene, &session, &each_way);
+        read_on(&scene.proxy, &last);
+        ck_assert_uint_eq(last.sessions, 1);
+    }
+    kill(old, SIGKILL);
+    wait_gone(old);
+    expect_status(&scene.proxy, each_way, 1, 0, "the killed one is gone, and its figures are not");
+    read_on(&scene.proxy, &last);
+    ck_assert_uint_eq(last.total.server_bytes, each_way);
+    close(session.client);
+    close(session.server);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+struct growth {
+    const struct proxy *proxy;
+    struct status last;
+};
+
+static bool has_grown(void *argument)
+{
+    struct growth *growth = argument;
+    uint64_t in = growth->last.total.client_bytes, out = growth->last.total.server_bytes;
+    read_on(growth->proxy, &growth->last);
+    return growth->last.total.client_bytes > in && growth->last.total.server_bytes > out;
+}
+
+/* None ends while they are read, some move in bulk, and each reload hands all of them on. */
+START_TEST(bytes_of_long_streams)
+{
+    struct streams *streams = streams_create();
+    uint16_t port = port_reserve(getuid());
+    struct endpoint front = endpoint_loopback(port);
+    struct proxy proxy;
+    proxy_init(&proxy, "proxy");
+    proxy_configure(&proxy,
+                    "workers = 2\n[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
+                    port, streams_port(streams));
+    proxy_start(&proxy);
+    streams_open(streams, &front, STREAMS);
+    struct growth growth = {.proxy = &proxy};
+    for (unsigned i = 0; i < scaled(STREAM_RELOADS, 3); i++) {
+        streams_wait_progress(streams, 1);
+        wait_until(has_grown, &growth, "bytes are counted in sessions that go on");
+        const char *argv[] = {proxy_binary(), "reload", "--wait=drained", "-f", proxy.file, NULL};
+        pid_t reload = program_start(&(struct program){.argv = argv});
+        do {
+            read_on(&proxy, &growth.last);
+        } while (process_alive(reload));
+        ck_assert_int_eq(wait_gone(reload), 0);
+    }
+    const struct streamed came = streams_finish(streams);
+    wait_until(has_settled, &proxy, "every session has ended");
+    read_on(&proxy, &growth.last);
+    ck_assert_uint_eq(growth.last.total.sessions, STREAMS);
+    ck_assert_uint_eq(growth.last.total.client_bytes, came.from_clients);
+    ck_assert_uint_eq(growth.last.total.server_bytes, came.from_servers);
+    proxy_follow(&proxy);
+    proxy_stop(&proxy);
+}
+END_TEST
+
 static const char *const limits[][2] = {{"max-sessions = 3\n", ""}, {"", "max-sessions = 3\n"}};
 
 static void expect_wait(int listener)
@@ -345,6 +452,8 @@ Suite *figures_suite(void)
     scenario_add(suite, counters_over_many_reloads, 1200);
     scenario_add(suite, killed_while_draining, 300);
     scenario_add(suite, killed_on_probation, 300);
+    scenario_add(suite, bytes_are_counted_as_they_come, 300);
+    scenario_add(suite, bytes_of_long_streams, 600);
     scenario_add(suite, max_sessions_over_reloads, 300);
     return suite;
 }

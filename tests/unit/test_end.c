@@ -19,6 +19,7 @@
 static struct poller poller;
 static struct carrier carrier;
 static struct end near_end, far_end;
+static atomic_uint_fast64_t counted; /* of both */
 static int client, server;
 
 static void on_ready(struct watch *watch, uint32_t events)
@@ -42,7 +43,7 @@ static void connect_pair(int *ours, struct end *end, enum end_kind kind)
     int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK);
     ck_assert_int_ge(fd, 0);
     close(listening);
-    *end = (struct end){.fd = -1, .watch.on_ready = on_ready};
+    *end = (struct end){.fd = -1, .watch.on_ready = on_ready, .counter = &counted};
     ck_assert_int_eq(end_open(end, &poller, fd, kind), 0);
 }
 
@@ -95,6 +96,7 @@ START_TEST(bytes_go_through_both_ways)
     ck_assert_int_eq(relay(&far_end, &carrier), RELAY_OK);
     ck_assert_int_eq(recv(client, text, sizeof text, 0), 4);
     ck_assert_mem_eq(text, "pong", 4);
+    ck_assert_uint_eq(counted, 8);
 }
 END_TEST
 
