@@ -18,44 +18,27 @@ void cutter_close(struct cutter *cutter)
     free(cutter->quotas);
 }
 
-static struct quota *quota_of(struct worker *worker, const struct session *session)
+static bool is_parked(const struct session *session)
 {
-    return &worker->cutter.quotas[session->frontend - worker->proxy->frontends];
+    return session->state == SESSION_PARKED;
 }
 
-static void count_sessions(struct worker *worker)
+/* Of `count` that are not on their way to another process, so many are too many. */
+static size_t surplus_of(struct quota *quota, const struct roster *roster, uint64_t keep,
+                         size_t *count)
 {
     const struct session *session;
-    for (size_t i = 0; i < worker->proxy->frontend_count; i++)
-        worker->cutter.quotas[i].now = worker->cutter.quotas[i].parked = 0;
-    TAILQ_FOREACH (session, &worker->sessions, link)
-        quota_of(worker, session)->now++;
-    TAILQ_FOREACH (session, &worker->parked, link)
-        quota_of(worker, session)->parked++;
-}
-
-/* Returns how many sessions the frontends have of which some are too many; *surplus: these. */
-static size_t find_surplus(struct worker *worker, size_t *surplus)
-{
-    size_t concerned = 0;
-    *surplus = 0;
-    for (size_t i = 0; i < worker->proxy->frontend_count; i++) {
-        struct quota *quota = &worker->cutter.quotas[i];
-        uint64_t keep = atomic_load(&worker->proxy->frontends[i].keep);
-        quota->surplus = 0;
-        if (keep == KEEP_ALL)
-            continue;
-        if (!quota->begun)
-            quota->first = quota->now + quota->parked;
-        quota->begun = true;
-        size_t kept = (size_t)((quota->first * keep + KEEP_ALL - 1) / KEEP_ALL);
-        if (quota->now <= kept)
-            continue;
-        quota->surplus = quota->now - kept;
-        *surplus += quota->surplus;
-        concerned += quota->now;
+    size_t all = 0;
+    *count = 0;
+    TAILQ_FOREACH (session, &roster->list, link) {
+        all++;
+        *count += !is_parked(session);
     }
-    return concerned;
+    if (!quota->begun)
+        quota->first = all;
+    quota->begun = true;
+    size_t kept = (size_t)((quota->first * keep + KEEP_ALL - 1) / KEEP_ALL);
+    return *count > kept ? *count - kept : 0;
 }
 
 void cut_session(struct session *session)
@@ -65,21 +48,15 @@ void cut_session(struct session *session)
     session_close(session, (enum session_end)atomic_load(&worker->proxy->cut_reason));
 }
 
-static void cut_one(struct worker *worker, struct session *session)
-{
-    struct quota *quota = quota_of(worker, session);
-    if (quota->surplus == 0)
-        return;
-    quota->surplus--;
-    cut_session(session);
-}
-
-static void cut_in_order_of_age(struct worker *worker)
+static void cut_in_order_of_age(const struct roster *roster, size_t surplus)
 {
     struct session *session, *next;
-    for (session = TAILQ_FIRST(&worker->sessions); session; session = next) {
+    for (session = TAILQ_FIRST(&roster->list); surplus > 0 && session; session = next) {
         next = TAILQ_NEXT(session, link);
-        cut_one(worker, session);
+        if (is_parked(session))
+            continue;
+        surplus--;
+        cut_session(session);
     }
 }
 
@@ -90,25 +67,34 @@ static int by_activity(const void *left, const void *right)
     return ((*a)->active_at > (*b)->active_at) - ((*a)->active_at < (*b)->active_at);
 }
 
-void cut_surplus(struct worker *worker)
+/* Of so many sessions that may be cut. */
+static void cut_idlest(const struct roster *roster, size_t surplus, size_t count)
 {
-    count_sessions(worker);
-    size_t surplus, count = 0;
-    size_t concerned = find_surplus(worker, &surplus);
-    if (surplus == 0)
-        return;
-    struct session **list =
-        surplus < concerned ? reallocarray(NULL, concerned, sizeof *list) : NULL;
+    struct session **list = surplus < count ? reallocarray(NULL, count, sizeof *list) : NULL;
     if (!list) {
-        cut_in_order_of_age(worker);
+        cut_in_order_of_age(roster, surplus);
         return;
     }
     struct session *session;
-    TAILQ_FOREACH (session, &worker->sessions, link)
-        if (quota_of(worker, session)->surplus)
-            list[count++] = session;
-    qsort(list, count, sizeof(struct session *), by_activity);
-    for (size_t i = 0; i < count; i++)
-        cut_one(worker, list[i]);
+    size_t filled = 0;
+    TAILQ_FOREACH (session, &roster->list, link)
+        if (!is_parked(session))
+            list[filled++] = session;
+    qsort(list, filled, sizeof(struct session *), by_activity);
+    for (size_t i = 0; i < surplus; i++)
+        cut_session(list[i]);
     free(list);
+}
+
+void cut_surplus(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->proxy->frontend_count; i++) {
+        uint64_t keep = atomic_load(&worker->proxy->frontends[i].keep);
+        if (keep == KEEP_ALL)
+            continue;
+        const struct roster *roster = &worker->rosters[i];
+        size_t count, surplus = surplus_of(&worker->cutter.quotas[i], roster, keep, &count);
+        if (surplus > 0)
+            cut_idlest(roster, surplus, count);
+    }
 }

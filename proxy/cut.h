@@ -16,8 +16,7 @@ struct worker;
 
 /* One worker's sessions of one frontend. */
 struct quota {
-    size_t now, parked;    /* those there are; and on their way to another process */
-    size_t first, surplus; /* of both, when cutting began; of those there are, too many */
+    size_t first; /* when cutting began */
     bool begun;
 };
 

@@ -19,7 +19,7 @@
 
 /* No record is longer, so that no product of sizes and counts overflows; and no ledger is larger,
  * so that reading one comes to an end. */
-#define RECORD_MAX 65536u
+#define RECORD_MAX (1u << 20)
 #define LEDGER_MAX ((uint64_t)1 << 30)
 /* What every build of this version has of a head. */
 #define HEAD_MIN offsetof(struct ledger_head, base)
@@ -30,6 +30,7 @@ _Static_assert(sizeof(struct figures) == COUNTERS * sizeof(uint64_t),
                "figures are counters' sums, in the same order");
 _Static_assert(offsetof(struct ledger_head, base) == 128, "where other builds look for it");
 _Static_assert(offsetof(struct limit, used) == 0, "where readers of other builds look for it");
+_Static_assert(offsetof(struct ledger_worker, oldest) == 128, "where other builds look for it");
 
 static struct ledger_head *head_of(const struct ledger *ledger)
 {
@@ -39,6 +40,20 @@ static struct ledger_head *head_of(const struct ledger *ledger)
 static void *worker_at(const struct ledger *ledger, size_t worker)
 {
     return ledger->memory + ledger->as.head_size + worker * ledger->as.worker_size;
+}
+
+static atomic_uint_fast64_t *oldest_at(const struct ledger *ledger, size_t worker)
+{
+    return (void *)((unsigned char *)worker_at(ledger, worker) +
+                    offsetof(struct ledger_worker, oldest));
+}
+
+/* Of a worker's record: whole cache lines. */
+static size_t worker_size(size_t frontends)
+{
+    size_t size =
+        offsetof(struct ledger_worker, oldest) + (frontends + 1) * sizeof(atomic_uint_fast64_t);
+    return (size + 63) & ~(size_t)63;
 }
 
 static struct ledger_frontend *frontend_at(const struct ledger *ledger, size_t frontend)
@@ -81,7 +96,7 @@ int ledger_open(struct ledger *ledger, const struct config *config, unsigned gen
     ledger->as = (struct ledger_head){.magic = LEDGER_MAGIC,
                                       .version = LEDGER_VERSION,
                                       .head_size = sizeof(struct ledger_head),
-                                      .worker_size = sizeof(struct ledger_worker),
+                                      .worker_size = (uint32_t)worker_size(config->frontend_count),
                                       .frontend_size = sizeof(struct ledger_frontend),
                                       .counters = COUNTERS,
                                       .workers = workers,
@@ -170,6 +185,11 @@ struct counters *ledger_counters(struct ledger *ledger, unsigned worker)
     return worker_at(ledger, worker);
 }
 
+atomic_uint_fast64_t *ledger_worker_oldest(struct ledger *ledger, unsigned worker)
+{
+    return oldest_at(ledger, worker);
+}
+
 struct limit *ledger_sessions(struct ledger *ledger)
 {
     return &head_of(ledger)->sessions;
@@ -229,6 +249,19 @@ unsigned ledger_live(const struct ledger *ledger)
 unsigned ledger_frontend_live(const struct ledger *ledger, size_t frontend)
 {
     return atomic_load(&frontend_at(ledger, frontend)->sessions.used);
+}
+
+uint64_t ledger_oldest(const struct ledger *ledger, size_t frontend)
+{
+    uint64_t oldest = 0;
+    if (ledger->as.worker_size < worker_size(ledger->as.frontends))
+        return 0;
+    for (size_t i = 0; i < ledger->as.workers; i++) {
+        uint64_t its = atomic_load_explicit(&oldest_at(ledger, i)[frontend], memory_order_relaxed);
+        if (its && (oldest == 0 || its < oldest))
+            oldest = its;
+    }
+    return oldest;
 }
 
 unsigned ledger_own(const struct ledger *ledger)

@@ -6,7 +6,7 @@
  *
  *   struct ledger_head          who it is, how long each record is, sessions now, and the base:
  *                               the sums of generations that are gone
- *   struct ledger_worker    []  what each worker counts
+ *   struct ledger_worker    []  what each worker counts, and how old its sessions are
  *   struct ledger_frontend  []  each frontend's sessions now
  *
  * Records may grow at their end, and counters may be added behind the last; a reader of another
@@ -67,6 +67,10 @@ struct ledger_head {
 
 struct ledger_worker {
     _Alignas(64) struct counters counters; /* on a cache line of its own */
+    uint64_t room[16 - COUNTERS];          /* for more of them */
+    /* When the oldest of its sessions began, of each frontend, and then of frontends that are gone:
+     * microseconds, CLOCK_MONOTONIC, which all processes since boot have in common; 0: none. */
+    atomic_uint_fast64_t oldest[];
 };
 
 struct ledger_frontend {
@@ -96,6 +100,9 @@ void ledger_close(struct ledger *ledger);
 /* Of one's own: */
 
 struct counters *ledger_counters(struct ledger *ledger, unsigned worker);
+/* For each frontend of the config, and one more for sessions whose frontend is gone. */
+atomic_uint_fast64_t *ledger_worker_oldest(struct ledger *ledger, unsigned worker);
+
 struct limit *ledger_sessions(struct ledger *ledger);
 struct limit *ledger_frontend_sessions(struct ledger *ledger, size_t frontend);
 
@@ -120,6 +127,10 @@ void ledger_add_base(const struct ledger *ledger, struct figures *sum);
 /* Sessions now. */
 unsigned ledger_live(const struct ledger *ledger);
 unsigned ledger_frontend_live(const struct ledger *ledger, size_t frontend);
+
+/* When the oldest session of a frontend began, as ledger_worker has it; 0: there is none, or it is
+ * not told, as by older builds. frontend: as.frontends stands for those that are gone. */
+uint64_t ledger_oldest(const struct ledger *ledger, size_t frontend);
 
 /* Those that go with it if it ends now, but for what has left it by then. */
 unsigned ledger_own(const struct ledger *ledger);

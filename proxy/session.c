@@ -32,6 +32,11 @@ static struct tally *tally_of(const struct session *session)
     return &session->worker->tallies[backend->first + session->server_index];
 }
 
+static struct roster *roster_of(const struct session *session)
+{
+    return &session->worker->rosters[session->frontend - session->worker->proxy->frontends];
+}
+
 /* The session counts for the server from its attempt to connect or its arrival here on, ... */
 static void join_server(struct session *session)
 {
@@ -175,8 +180,7 @@ void session_close(struct session *session, enum session_end end)
     if (session->state == SESSION_CLOSED)
         return;
     struct worker *worker = session->worker;
-    TAILQ_REMOVE(session->state == SESSION_PARKED ? &worker->parked : &worker->sessions, session,
-                 link);
+    roster_remove(roster_of(session), session);
     set_state(session, SESSION_CLOSED);
     wheel_cancel(&session->timer);
     close_ends(session, end);
@@ -453,7 +457,7 @@ void session_open(struct listener *listener, int fd, const struct address *clien
     session->peer.any.sa_family = client->any.sa_family;
     if (!address_is_unix(client))
         memcpy(&session->peer, &client->any, sizeof session->peer);
-    TAILQ_INSERT_TAIL(&worker->sessions, session, link);
+    roster_append(roster_of(session), session);
     counter_add(&worker->counters->sessions, 1);
 
     if (end_open(&session->client, &worker->poller, fd,
@@ -500,9 +504,7 @@ bool session_park(struct session *session)
     end_suspend(&session->client, &worker->poller);
     end_suspend(&session->server, &worker->poller);
     wheel_cancel(&session->timer);
-    TAILQ_REMOVE(&worker->sessions, session, link);
     set_state(session, SESSION_PARKED);
-    TAILQ_INSERT_TAIL(&worker->parked, session, link);
     return true;
 }
 
@@ -510,7 +512,6 @@ bool session_park(struct session *session)
 static void settle_in(struct session *session)
 {
     struct worker *worker = session->worker;
-    TAILQ_INSERT_TAIL(&worker->sessions, session, link);
     set_state(session, SESSION_ESTABLISHED);
     if (end_resume(&session->client, &worker->poller) ||
         end_resume(&session->server, &worker->poller))
@@ -521,7 +522,6 @@ static void settle_in(struct session *session)
 
 void session_unpark(struct session *session)
 {
-    TAILQ_REMOVE(&session->worker->parked, session, link);
     session->stays = true;
     settle_in(session);
 }
@@ -529,7 +529,7 @@ void session_unpark(struct session *session)
 void session_leave(struct session *session)
 {
     struct worker *worker = session->worker;
-    TAILQ_REMOVE(&worker->parked, session, link);
+    roster_remove(roster_of(session), session);
     set_state(session, SESSION_CLOSED);
     leave_server(session);
     end_leave(&session->client);
@@ -543,6 +543,7 @@ void session_arrive(struct session *session, struct worker *worker)
 {
     belong(session, worker);
     worker->movable = true;
+    roster_place(roster_of(session), session);
     if (session->server_index != BALANCE_NONE)
         join_server(session);
     settle_in(session);

@@ -166,16 +166,16 @@ static void answer(struct transfer *transfer)
     mailbox_post(&transfer->worker->proxy->mailbox, &transfer->letter);
 }
 
-static void fill(struct transfer *transfer)
+/* Adds sessions of one frontend. True: all that may go are in, and there is room. */
+static bool fill_from(struct transfer *transfer, const struct roster *roster)
 {
     struct session *session, *next;
-    if (!transfer->worker->movable)
-        return;
-    for (session = TAILQ_FIRST(&transfer->worker->sessions);
-         session && transfer->count < TRANSFER_SESSIONS; session = next) {
+    for (session = TAILQ_FIRST(&roster->list); session; session = next) {
         next = TAILQ_NEXT(session, link);
         if (!may_go(session))
             continue;
+        if (transfer->count == TRANSFER_SESSIONS)
+            return false;
         if (!session_park(session)) {
             session->stays = true;
             continue;
@@ -186,10 +186,18 @@ static void fill(struct transfer *transfer)
         session_unpark(session);
         session->stays = !full;
         if (full)
-            return;
+            return false;
     }
-    if (!session)
-        transfer->worker->movable = false;
+    return true;
+}
+
+static void fill(struct transfer *transfer)
+{
+    struct worker *worker = transfer->worker;
+    for (size_t i = 0; worker->movable && i < worker->proxy->frontend_count; i++)
+        if (!fill_from(transfer, &worker->rosters[i]))
+            return;
+    worker->movable = false;
 }
 
 bool transfers_wanted(const struct worker *worker)

@@ -220,13 +220,6 @@ void worker_wake(struct worker *worker)
     mailbox_post(&worker->mailbox, &worker->wake_letter);
 }
 
-static void cut(struct session_list *sessions, enum session_end reason)
-{
-    struct session *session;
-    while ((session = TAILQ_FIRST(sessions)))
-        session_close(session, reason);
-}
-
 static void on_cut(void *arg)
 {
     struct worker *worker = arg;
@@ -258,6 +251,16 @@ static int open_balancers(struct worker *worker)
             return ENOMEM;
         }
     return 0;
+}
+
+static int open_rosters(struct worker *worker)
+{
+    size_t count = worker->proxy->frontend_count;
+    atomic_uint_fast64_t *oldest = ledger_worker_oldest(&worker->proxy->ledger, worker->index);
+    worker->rosters = calloc(count, sizeof *worker->rosters);
+    for (size_t i = 0; worker->rosters && i < count; i++)
+        roster_init(&worker->rosters[i], &oldest[i]);
+    return worker->rosters ? 0 : ENOMEM;
 }
 
 static void close_balancers(struct worker *worker)
@@ -293,8 +296,6 @@ int worker_open(struct worker *worker, struct proxy *proxy, unsigned index)
     worker->index = index;
     worker->counters = ledger_counters(&proxy->ledger, index);
     TAILQ_INIT(&worker->listeners);
-    TAILQ_INIT(&worker->sessions);
-    TAILQ_INIT(&worker->parked);
     STAILQ_INIT(&worker->transfers);
     STAILQ_INIT(&worker->again);
     STAILQ_INIT(&worker->dead);
@@ -311,7 +312,9 @@ int worker_open(struct worker *worker, struct proxy *proxy, unsigned index)
         cutter_close(&worker->cutter);
         return error;
     }
-    error = open_balancers(worker);
+    error = open_rosters(worker);
+    if (!error)
+        error = open_balancers(worker);
     if (error == 0) {
         error = open_loop(worker);
         if (error)
@@ -320,6 +323,7 @@ int worker_open(struct worker *worker, struct proxy *proxy, unsigned index)
     if (error) {
         free(worker->balancers);
         free(worker->tallies);
+        free(worker->rosters);
         carrier_close(&worker->carrier);
         cutter_close(&worker->cutter);
     }
@@ -364,8 +368,10 @@ void worker_stop(struct worker *worker)
         mailbox_post(&worker->mailbox, &worker->stop_letter);
         pthread_join(worker->thread, NULL);
     }
-    cut(&worker->sessions, SESSION_STOPPED);
-    cut(&worker->parked, SESSION_STOPPED);
+    struct session *session;
+    for (size_t i = 0; i < worker->proxy->frontend_count; i++)
+        while ((session = TAILQ_FIRST(&worker->rosters[i].list)))
+            session_close(session, SESSION_STOPPED);
     go_on(worker);
     reap(worker);
     free_spares(worker);
@@ -380,6 +386,7 @@ void worker_close(struct worker *worker)
     close_balancers(worker);
     free(worker->balancers);
     free(worker->tallies);
+    free(worker->rosters);
     carrier_close(&worker->carrier);
     cutter_close(&worker->cutter);
 }

@@ -12,6 +12,7 @@
 #include "proxy/ledger.h"
 #include "proxy/mailbox.h"
 #include "proxy/poller.h"
+#include "proxy/roster.h"
 #include "proxy/wheel.h"
 
 #include <pthread.h>
@@ -23,7 +24,6 @@ struct listener;
 struct proxy;
 struct session;
 
-TAILQ_HEAD(session_list, session);
 STAILQ_HEAD(session_queue, session);
 STAILQ_HEAD(transfer_queue, transfer);
 TAILQ_HEAD(listener_list, listener);
@@ -61,7 +61,7 @@ struct worker {
     enum listening listening;
     uint64_t starved_until; /* milliseconds: out of descriptors or memory till then; 0: not */
 
-    struct session_list sessions, parked;
+    struct roster *rosters;          /* its sessions: one for each of the proxy's frontends */
     struct transfer_queue transfers; /* to be filled with sessions */
     bool movable;                    /* there may be a session that could move */
     struct session_queue again;      /* had their share of the last turn, and have more */

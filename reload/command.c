@@ -550,18 +550,21 @@ static const char *short_size(json_int_t bytes, char text[static 16])
     return text;
 }
 
-/* The frontends that have sessions, and how many. */
+/* The frontends that have sessions, how many, and the age of the oldest where it is told. */
 static void print_frontends(json_t *frontends)
 {
     size_t i;
     json_t *item;
     const char *name, *before = "  ";
-    json_int_t sessions;
+    json_int_t sessions, lasted;
+    char text[24];
     json_array_foreach(frontends, i, item)
     {
         if (json_unpack(item, "{s:s, s:I}", "name", &name, "sessions", &sessions))
             continue;
         printf("%s%s %lld", before, name, (long long)sessions);
+        if (json_unpack(item, "{s:I}", "oldest_ms", &lasted) == 0)
+            printf(" (%s)", span(lasted, text));
         before = ", ";
     }
 }
@@ -569,9 +572,10 @@ static void print_frontends(json_t *frontends)
 static void print_generation(json_t *generation)
 {
     int number, pid;
-    json_int_t sessions, lived, in, out;
+    json_int_t sessions, lasted, lived, in, out;
     const char *state;
-    char age_text[24] = "-", in_text[16] = "-", out_text[16] = "-", closes_text[24];
+    char age_text[24] = "-", in_text[16] = "-", out_text[16] = "-", closes_text[24],
+         oldest_text[24] = "-";
     if (json_unpack(generation, "{s:i, s:i, s:s, s:I}", "generation", &number, "pid", &pid, "state",
                     &state, "sessions", &sessions))
         return;
@@ -581,10 +585,12 @@ static void print_generation(json_t *generation)
         short_size(in, in_text);
         short_size(out, out_text);
     }
+    if (json_unpack(generation, "{s:I}", "oldest_ms", &lasted) == 0)
+        span(lasted, oldest_text);
     const json_t *closes = json_object_get(generation, "closes_in_ms");
     const char *hash = json_string_value(json_object_get(generation, "config_hash"));
-    printf("%10d %8d %-10s %10lld %7s %9s %9s %7s  %-16s", number, pid, state, (long long)sessions,
-           age_text, in_text, out_text,
+    printf("%10d %8d %-10s %10lld %7s %7s %9s %9s %7s  %-16s", number, pid, state,
+           (long long)sessions, oldest_text, age_text, in_text, out_text,
            !closes                ? "-"
            : json_is_null(closes) ? "never"
                                   : span(json_integer_value(closes), closes_text),
@@ -597,8 +603,8 @@ static void print_generations(json_t *generations)
 {
     size_t i;
     json_t *item;
-    printf("\n%10s %8s %-10s %10s %7s %9s %9s %7s  %-16s  %s\n", "GENERATION", "PID", "STATE",
-           "SESSIONS", "AGE", "IN", "OUT", "CLOSES", "CONFIG", "FRONTENDS");
+    printf("\n%10s %8s %-10s %10s %7s %7s %9s %9s %7s  %-16s  %s\n", "GENERATION", "PID", "STATE",
+           "SESSIONS", "OLDEST", "AGE", "IN", "OUT", "CLOSES", "CONFIG", "FRONTENDS");
     json_array_foreach(generations, i, item)
     {
         print_generation(item);

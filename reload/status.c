@@ -46,33 +46,58 @@ static void set_canary(json_t *object, const struct handover_view *view)
                   canary, "predecessor", predecessor));
 }
 
+static json_t *milliseconds(uint64_t from, uint64_t to)
+{
+    return json_integer((json_int_t)(to > from ? to - from : 0));
+}
+
 /* Adds to a generation what is known of its configuration and of the end of its drain. */
-static void set_plan(json_t *object, uint64_t config_hash, uint64_t deadline)
+static void set_plan(json_t *object, uint64_t config_hash, uint64_t deadline, uint64_t now)
 {
     char hash[HASH_TEXT_MAX];
-    uint64_t now = clock_ms();
     if (config_hash)
         json_object_set_new(object, "config_hash", json_string(hash_text(config_hash, hash)));
     if (deadline == DRAIN_NEVER)
         json_object_set_new(object, "closes_in_ms", json_null());
     else if (deadline)
-        json_object_set_new(object, "closes_in_ms",
-                            json_integer((json_int_t)(deadline > now ? deadline - now : 0)));
+        json_object_set_new(object, "closes_in_ms", milliseconds(now, deadline));
+}
+
+/* Adds how long the oldest of the sessions has lasted; began: 0 if it is not known. */
+static void set_oldest(json_t *object, uint64_t began, uint64_t now)
+{
+    if (began)
+        json_object_set_new(object, "oldest_ms", milliseconds(began / 1000, now));
 }
 
 /* Frontends that have sessions: a generation may have some that ours does not know any more. */
-static json_t *sessions_by_frontend(const struct ledger *ledger)
+static json_t *sessions_by_frontend(const struct ledger *ledger, uint64_t now)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < ledger->as.frontends; i++) {
         unsigned live = ledger_frontend_live(ledger, i);
         size_t length;
         const char *name = ledger_frontend_name(ledger, i, &length);
-        if (live)
-            json_array_append_new(list, json_pack("{s:o, s:I}", "name", text_json(name, length),
-                                                  "sessions", (json_int_t)live));
+        if (!live)
+            continue;
+        json_t *item =
+            json_pack("{s:o, s:I}", "name", text_json(name, length), "sessions", (json_int_t)live);
+        set_oldest(item, ledger_oldest(ledger, i), now);
+        json_array_append_new(list, item);
     }
     return list;
+}
+
+/* Of all frontends, and of those that are gone. */
+static uint64_t oldest_of_all(const struct ledger *ledger)
+{
+    uint64_t oldest = 0;
+    for (size_t i = 0; i <= ledger->as.frontends; i++) {
+        uint64_t began = ledger_oldest(ledger, i);
+        if (began && (oldest == 0 || began < oldest))
+            oldest = began;
+    }
+    return oldest;
 }
 
 /* What is known of a generation but for its ledger. */
@@ -82,24 +107,21 @@ struct account {
 };
 
 static void add_generation(json_t *list, unsigned number, pid_t pid, const char *state,
-                           struct account told, const struct ledger *ledger)
+                           struct account told, const struct ledger *ledger, uint64_t now)
 {
     json_t *object =
         json_pack("{s:i, s:i, s:s, s:I}", "generation", (int)number, "pid", (int)pid, "state",
                   state, "sessions", (json_int_t)(ledger ? ledger_live(ledger) : told.sessions));
     if (object && ledger) {
         struct figures figures = {0};
-        uint64_t now = clock_ms();
         ledger_add_workers(ledger, &figures);
-        json_object_set_new(
-            object, "age_ms",
-            json_integer(
-                (json_int_t)(now > ledger->as.started_at ? now - ledger->as.started_at : 0)));
-        json_object_set_new(object, "frontends", sessions_by_frontend(ledger));
+        json_object_set_new(object, "age_ms", milliseconds(ledger->as.started_at, now));
+        set_oldest(object, oldest_of_all(ledger), now);
+        json_object_set_new(object, "frontends", sessions_by_frontend(ledger, now));
         set_figures(object, &figures);
     }
     if (object)
-        set_plan(object, told.config_hash, told.deadline);
+        set_plan(object, told.config_hash, told.deadline, now);
     json_array_append_new(list, object);
 }
 
@@ -127,32 +149,33 @@ static bool is_at_hand(const struct generation *generation, const struct ledger_
 
 static json_t *generations(const struct generation *generation)
 {
+    const uint64_t now = clock_ms(); /* one for all, so that their ages can be compared */
     json_t *list = json_array();
     const struct relative *relative;
     TAILQ_FOREACH (relative, &generation->lineage.list, link) {
         const struct ledger_head *head = &relative->ledger.as;
         if (!relative->gone && !is_at_hand(generation, head))
             add_generation(list, head->generation, (pid_t)head->pid, "draining",
-                           (struct account){0}, &relative->ledger);
+                           (struct account){0}, &relative->ledger, now);
     }
     const struct elder *elder;
     TAILQ_FOREACH (elder, &generation->elders.list, link)
         add_generation(list, elder->generation, elder->pid, "draining",
                        (struct account){elder->sessions, elder->config_hash, elder->deadline},
-                       ledger_of(generation, elder->generation, elder->pid));
+                       ledger_of(generation, elder->generation, elder->pid), now);
     struct message_sessions before;
     if (succession_predecessor(generation->succession, &before))
         add_generation(list, before.generation, (pid_t)before.pid, "lingering",
                        (struct account){before.sessions, before.config_hash, before.deadline},
-                       ledger_of(generation, before.generation, (pid_t)before.pid));
+                       ledger_of(generation, before.generation, (pid_t)before.pid), now);
     add_generation(list, generation->number, getpid(), generation_state_name(generation->state),
                    (struct account){0, generation->config_hash, drain_deadline(generation)},
-                   &generation->proxy->ledger);
+                   &generation->proxy->ledger, now);
     struct handover_view successor;
     if (handover_view(generation->handover, &successor))
         add_generation(list, successor.generation, successor.pid, successor.state,
                        (struct account){0},
-                       ledger_of(generation, successor.generation, successor.pid));
+                       ledger_of(generation, successor.generation, successor.pid), now);
     return list;
 }
 

@@ -8,6 +8,7 @@
 #include "scene.h"
 #include "streams.h"
 
+#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -329,6 +330,155 @@ START_TEST(bytes_are_counted_as_they_come)
 }
 END_TEST
 
+/* A session, and between which times it began. */
+struct aged {
+    struct session session;
+    int64_t from, to; /* now_ms() */
+};
+
+static bool is_past(void *argument)
+{
+    return now_ms() > *(const int64_t *)argument;
+}
+
+/* Opens one. The next begins so much later that the two are told apart, each by how much younger it
+ * is than the first. */
+static struct aged open_aged(const struct endpoint *front, int listener, const struct aged *first)
+{
+    struct aged aged = {.from = now_ms()};
+    aged.session = session_through(front, listener);
+    aged.to = now_ms();
+    int64_t later = 2 * aged.to - aged.from + (first ? first->to - first->from : 0) + 4;
+    wait_until(is_past, &later, "time passes");
+    return aged;
+}
+
+/* How old the oldest session of a generation is, or that of its frontend; -1: it is not told. */
+static json_int_t oldest_ms(json_t *generation, const char *frontend)
+{
+    size_t i;
+    json_t *one;
+    const json_t *lasted = frontend ? NULL : json_object_get(generation, "oldest_ms");
+    json_array_foreach(json_object_get(generation, "frontends"), i, one)
+    {
+        if (frontend && strcmp(json_string_value(json_object_get(one, "name")), frontend) == 0)
+            lasted = json_object_get(one, "oldest_ms");
+    }
+    return lasted ? json_integer_value(lasted) : -1;
+}
+
+/* A status tells the ages of one moment: this is the difference to the oldest of all. */
+struct younger {
+    const struct proxy *proxy;
+    unsigned generation;
+    const char *frontend;
+    const struct aged *first, *expected; /* NULL: none is told */
+};
+
+static bool is_younger(void *argument)
+{
+    const struct younger *younger = argument;
+    const struct aged *first = younger->first, *expected = younger->expected;
+    struct outcome outcome;
+    ck_assert_int_eq(proxy_command(younger->proxy, &outcome, "status", "--json", NULL), 0);
+    json_t *status = json_loads(outcome.out, 0, NULL), *generation;
+    json_int_t most = -1, its = -1;
+    size_t i;
+    json_array_foreach(json_object_get(status, "generations"), i, generation)
+    {
+        json_int_t oldest = oldest_ms(generation, NULL);
+        most = oldest > most ? oldest : most;
+        if (json_integer_value(json_object_get(generation, "generation")) == younger->generation)
+            its = oldest_ms(generation, younger->frontend);
+    }
+    json_decref(status);
+    if (!expected)
+        return its == -1;
+    return its >= 0 && most - its >= expected->from - first->to - 1 &&
+           most - its <= expected->to - first->from + 1;
+}
+
+static void expect_oldest(const struct proxy *proxy, unsigned generation, const char *frontend,
+                          const struct aged *first, const struct aged *expected)
+{
+    struct younger younger = {proxy, generation, frontend, first, expected};
+    wait_until(is_younger, &younger, "the age of the oldest session is told");
+}
+
+/* Of each process and frontend: of sessions that it has accepted, and of older ones that come later
+ * to the worker which has these. */
+START_TEST(oldest_sessions)
+{
+    struct scene scene;
+    char other[160];
+    uint16_t port = port_reserve(getuid());
+    struct endpoint front = endpoint_loopback(port);
+    scene_init(&scene);
+    snprintf(other, sizeof other, "[listen other]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
+             port, scene.server_port);
+    scene_configure(&scene, "workers = 1\nprobation = 10m\n", other);
+    proxy_start(&scene.proxy);
+    expect_oldest(&scene.proxy, 1, NULL, NULL, NULL);
+    struct aged first = open_aged(&front, scene.listener, NULL), mine[4];
+    for (unsigned i = 0; i < 3; i++)
+        mine[i] = open_aged(&scene.front, scene.listener, &first);
+    expect_oldest(&scene.proxy, 1, "main", &first, &mine[0]);
+    expect_oldest(&scene.proxy, 1, "other", &first, &first);
+
+    pid_t old = scene.proxy.pid;
+    proxy_reload(&scene.proxy);
+    mine[3] = open_aged(&scene.front, scene.listener, &first);
+    expect_oldest(&scene.proxy, 1, "main", &first, &mine[0]);
+    expect_oldest(&scene.proxy, 1, NULL, &first, &first);
+    expect_oldest(&scene.proxy, 2, "main", &first, &mine[3]);
+    expect_oldest(&scene.proxy, 2, NULL, &first, &mine[3]);
+
+    proxy_reload(&scene.proxy); /* the second generation gets what the first has */
+    wait_gone(old);
+    expect_oldest(&scene.proxy, 2, NULL, &first, &first);
+    static const unsigned ends[] = {1, 0, 2, 3}, next[] = {0, 2, 3};
+    for (unsigned i = 0; i < 4; i++) {
+        session_close(&mine[ends[i]].session);
+        expect_oldest(&scene.proxy, 2, "main", &first, i < 3 ? &mine[next[i]] : NULL);
+    }
+    struct outcome outcome;
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", NULL), 0);
+    ck_assert_msg(strstr(outcome.out, "other 1 (") != NULL, "%s", outcome.out);
+    session_close(&first.session);
+    expect_oldest(&scene.proxy, 2, NULL, NULL, NULL);
+    expect_oldest(&scene.proxy, 3, NULL, NULL, NULL);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+/* It has one all the same, which a process tells whose file does not know the frontend. */
+START_TEST(oldest_session_of_a_frontend_that_is_gone)
+{
+    struct scene scene;
+    char other[160];
+    uint16_t port = port_reserve(getuid());
+    struct endpoint front = endpoint_loopback(port);
+    scene_init(&scene);
+    snprintf(other, sizeof other, "[listen other]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
+             port, scene.server_port);
+    scene_configure(&scene, "on-removed = keep\n", other);
+    proxy_start(&scene.proxy);
+    struct aged first = open_aged(&front, scene.listener, NULL);
+    struct aged second = open_aged(&scene.front, scene.listener, &first);
+    pid_t old = scene.proxy.pid;
+    scene_configure(&scene, "on-removed = keep\n", "");
+    proxy_reload(&scene.proxy);
+    wait_gone(old);
+    expect_oldest(&scene.proxy, 2, NULL, &first, &first);
+    expect_oldest(&scene.proxy, 2, "main", &first, &second);
+    session_close(&first.session);
+    expect_oldest(&scene.proxy, 2, NULL, &second, &second);
+    session_close(&second.session);
+    expect_oldest(&scene.proxy, 2, NULL, NULL, NULL);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 struct growth {
     const struct proxy *proxy;
     struct status last;
@@ -454,6 +604,8 @@ Suite *figures_suite(void)
     scenario_add(suite, killed_on_probation, 300);
     scenario_add(suite, bytes_are_counted_as_they_come, 300);
     scenario_add(suite, bytes_of_long_streams, 600);
+    scenario_add(suite, oldest_sessions, 300);
+    scenario_add(suite, oldest_session_of_a_frontend_that_is_gone, 300);
     scenario_add(suite, max_sessions_over_reloads, 300);
     return suite;
 }

@@ -31,6 +31,7 @@ Suite *papers_suite(void);
 Suite *poller_suite(void);
 Suite *preview_suite(void);
 Suite *proxy_suite(void);
+Suite *roster_suite(void);
 Suite *server_suite(void);
 Suite *sockdiag_suite(void);
 Suite *socket_suite(void);

@@ -72,7 +72,7 @@ static void add(size_t frontend, uint64_t active_at)
     limit_force(proxy->frontends[frontend].sessions);
     limit_force(proxy->sessions);
     session_open(listeners[frontend], loopback_connect(&back), &back);
-    struct session *session = TAILQ_LAST(&worker->sessions, session_list);
+    struct session *session = TAILQ_LAST(&worker->rosters[frontend].list, session_list);
     ck_assert_ptr_nonnull(session);
     session->active_at = active_at;
 }
@@ -89,10 +89,9 @@ static void expect_left(size_t frontend, const char *expected)
     char text[256] = "";
     size_t length = 0;
     const struct session *session;
-    TAILQ_FOREACH (session, &worker->sessions, link)
-        if (session->frontend == &proxy->frontends[frontend])
-            length += (size_t)snprintf(text + length, sizeof text - length, "%llu ",
-                                       (unsigned long long)session->active_at);
+    TAILQ_FOREACH (session, &worker->rosters[frontend].list, link)
+        length += (size_t)snprintf(text + length, sizeof text - length, "%llu ",
+                                   (unsigned long long)session->active_at);
     ck_assert_str_eq(text, expected);
 }
 
@@ -136,8 +135,8 @@ START_TEST(those_who_left_count)
         add(0, i);
     keep(0, 0.99);
     expect_left(0, "1 2 3 4 ");
-    session_close(TAILQ_FIRST(&worker->sessions), SESSION_DONE);
-    session_close(TAILQ_FIRST(&worker->sessions), SESSION_DONE);
+    session_close(TAILQ_FIRST(&worker->rosters[0].list), SESSION_DONE);
+    session_close(TAILQ_FIRST(&worker->rosters[0].list), SESSION_DONE);
     keep(0, 0.5);
     expect_left(0, "3 4 ");
     keep(0, 0.25);
@@ -152,7 +151,7 @@ START_TEST(activity_is_seen_anew)
     for (uint64_t i = 1; i <= 3; i++)
         add(0, i);
     keep(0, 0.9);
-    TAILQ_FIRST(&worker->sessions)->active_at = 9;
+    TAILQ_FIRST(&worker->rosters[0].list)->active_at = 9;
     keep(0, 0.5);
     expect_left(0, "9 3 ");
     keep(0, 0.3);

@@ -94,6 +94,23 @@ START_TEST(the_base_is_apart_from_what_workers_count)
 }
 END_TEST
 
+START_TEST(the_oldest_of_all_workers_is_told)
+{
+    read_own();
+    ck_assert_uint_eq(ledger_oldest(&other, 0), 0);
+    atomic_store(&ledger_worker_oldest(&own, 0)[1], 30);
+    atomic_store(&ledger_worker_oldest(&own, 2)[1], 20);
+    atomic_store(&ledger_worker_oldest(&own, WORKERS - 1)[own.as.frontends], 10);
+    ck_assert_uint_eq(ledger_oldest(&other, 0), 0);
+    ck_assert_uint_eq(ledger_oldest(&other, 1), 20);
+    ck_assert_uint_eq(ledger_oldest(&other, own.as.frontends), 10);
+    ck_assert_uint_eq(ledger_frontend_live(&other, 0), 0);
+    struct figures sum = {0};
+    ledger_add_workers(&other, &sum);
+    ck_assert_uint_eq(sum.sessions + sum.cut, 0);
+}
+END_TEST
+
 START_TEST(it_outlives_its_maker)
 {
     read_own();
@@ -109,6 +126,8 @@ START_TEST(workers_do_not_share_cache_lines)
 {
     for (unsigned i = 0; i < WORKERS; i++)
         ck_assert_uint_eq((uintptr_t)ledger_counters(&own, i) % 64, 0);
+    const atomic_uint_fast64_t *last = ledger_worker_oldest(&own, WORKERS - 2) + own.as.frontends;
+    ck_assert_uint_lt((uintptr_t)last, (uintptr_t)ledger_counters(&own, WORKERS - 1));
 }
 END_TEST
 
@@ -183,8 +202,8 @@ START_TEST(a_head_that_does_not_fit_is_refused)
     REFUSED("shorter than its records", WITH(workers, WORKERS + 1));
     REFUSED("shorter than its records", WITH(workers, UINT32_MAX));
     REFUSED("shorter than its records", WITH(frontends, UINT32_MAX));
-    REFUSED("shorter than its records", WITH(head_size, 65536));
-    REFUSED(sizes, WITH(head_size, 65544));
+    REFUSED("shorter than its records", WITH(head_size, 1 << 20));
+    REFUSED(sizes, WITH(head_size, (1 << 20) + 8));
     REFUSED(sizes, WITH(head_size, good.head_size + 4));
     REFUSED(sizes, WITH(head_size, 0));
     REFUSED(sizes, WITH(worker_size, 0));
@@ -231,6 +250,7 @@ START_TEST(builds_that_differ_understand_each_other)
     ck_assert_uint_eq(sum.server_bytes, 0);
     size_t at = ledger_find_frontend(&other, "new", 3);
     ck_assert_uint_eq(ledger_frontend_live(&other, at), 9);
+    ck_assert_uint_eq(ledger_oldest(&other, at), 0); /* its worker's record is too short for it */
     ledger_close(&other);
 
     struct older {
@@ -281,6 +301,7 @@ Suite *ledger_suite(void)
     tcase_add_test(tcase, figures_are_read_as_they_are_counted);
     tcase_add_test(tcase, it_says_whose_it_is);
     tcase_add_test(tcase, the_base_is_apart_from_what_workers_count);
+    tcase_add_test(tcase, the_oldest_of_all_workers_is_told);
     tcase_add_test(tcase, it_outlives_its_maker);
     tcase_add_test(tcase, workers_do_not_share_cache_lines);
     tcase_add_test(tcase, nobody_cuts_it_under_a_reader);
