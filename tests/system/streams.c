@@ -20,7 +20,11 @@ enum {
     TICK_MS = 3,
     BULK_EVERY = 8,      /* one session in so many sends as fast as BULK_QUANTUM a tick allows */
     BULK_QUANTUM = 2048, /* words a tick */
-    SMALL_QUANTUM = 24
+    SMALL_QUANTUM = 24,
+    PACED_WORDS = 8,
+    PACE_US = 50000,
+    BUCKET_US = 100,
+    BUCKETS = 20000 /* the last is for all that is longer */
 };
 
 /* A word: stream in the upper 16 bits, way in the next, index in the lower 47. */
@@ -37,8 +41,9 @@ struct end {
     unsigned char part[8]; /* of a word not yet whole */
     atomic_bool lost;
     atomic_uint_fast64_t words_in;
-    int64_t got_at; /* the last bytes, ms */
-    atomic_uint pause;
+    int64_t waits_since; /* for bytes, or for an answer */
+    int64_t asks_at;     /* paced */
+    atomic_uint pause;   /* the longest, microseconds */
 };
 
 struct streams {
@@ -51,6 +56,8 @@ struct streams {
     atomic_bool may_be_lost;
     atomic_uint lost; /* sessions: client ends */
     atomic_int tick_ms;
+    bool paced;
+    atomic_uint pauses[BUCKETS]; /* how many, by BUCKET_US */
     unsigned next_stream;
     pthread_t thread;
     uint64_t seed;
@@ -165,14 +172,51 @@ static void check_word(struct streams *streams, struct end *end, uint64_t word)
     atomic_fetch_add_explicit(&end->words_in, 1, memory_order_relaxed);
 }
 
-static void note_pause(struct end *end)
+static int64_t now_us(void)
 {
-    int64_t now = now_ms();
-    unsigned pause = end->got_at != 0 ? (unsigned)(now - end->got_at) : 0;
-    if (pause > atomic_load(&end->pause)) {
-        atomic_store(&end->pause, pause);
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void note_pause(struct streams *streams, struct end *end)
+{
+    int64_t now = now_us();
+    if (end->waits_since != 0) {
+        unsigned pause = (unsigned)(now - end->waits_since);
+        unsigned bucket = pause / BUCKET_US < BUCKETS ? pause / BUCKET_US : BUCKETS - 1;
+        atomic_fetch_add_explicit(&streams->pauses[bucket], 1, memory_order_relaxed);
+        if (pause > atomic_load(&end->pause)) {
+            atomic_store(&end->pause, pause);
+        }
     }
-    end->got_at = now;
+    end->waits_since = now;
+}
+
+static bool is_answered(const struct end *end)
+{
+    return end->got_bytes == end->allowed * 8;
+}
+
+static void on_paced_words(struct streams *streams, struct end *end)
+{
+    if (end->server) {
+        end->allowed = end->got_bytes / 8;
+    } else if (is_answered(end)) {
+        note_pause(streams, end);
+        streams->seed = streams->seed * 6364136223846793005U + 1442695040888963407U;
+        end->asks_at = end->waits_since + PACE_US + (int64_t)((streams->seed >> 33) % PACE_US);
+    }
+}
+
+static void ask_more(struct streams *streams, struct end *end)
+{
+    int64_t now = now_us();
+    if (!end->server && is_answered(end) && now >= end->asks_at &&
+        !atomic_load(&streams->finishing)) {
+        end->allowed += PACED_WORDS;
+        end->waits_since = now;
+    }
 }
 
 static void receive_all(struct streams *streams, struct end *end)
@@ -198,7 +242,9 @@ static void receive_all(struct streams *streams, struct end *end)
             }
             return;
         }
-        note_pause(end);
+        if (!streams->paced) {
+            note_pause(streams, end);
+        }
         size_t have = carried + (size_t)got;
         end->got_bytes -= carried;
         for (size_t at = 0; at + 8 <= have; at += 8) {
@@ -209,6 +255,9 @@ static void receive_all(struct streams *streams, struct end *end)
         }
         memcpy(end->part, bytes + have - have % 8, have % 8);
         end->got_bytes += have % 8;
+        if (streams->paced) {
+            on_paced_words(streams, end);
+        }
     }
 }
 
@@ -218,7 +267,9 @@ static void allow_more(struct streams *streams)
     for (unsigned i = 0; i < count; i++) {
         struct end *end = &streams->ends[i];
         streams->seed = streams->seed * 6364136223846793005U + 1442695040888963407U;
-        if (!atomic_load(&streams->finishing)) {
+        if (streams->paced) {
+            ask_more(streams, end);
+        } else if (!atomic_load(&streams->finishing)) {
             /* Never far ahead of what was sent: a session held up does not owe a flood later. */
             uint64_t sent = end->sent_bytes / 8;
             uint64_t more =
@@ -301,6 +352,11 @@ void streams_slow_down(struct streams *streams, unsigned tick_ms)
     atomic_store(&streams->tick_ms, (int)tick_ms);
 }
 
+void streams_pace(struct streams *streams)
+{
+    streams->paced = true;
+}
+
 void streams_may_be_lost(struct streams *streams)
 {
     atomic_store(&streams->may_be_lost, true);
@@ -353,6 +409,20 @@ static int compare_pauses(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
+/* Milliseconds, rounded up to a bucket's end. Forgets what was counted. */
+static double take_percentile(struct streams *streams)
+{
+    unsigned counts[BUCKETS], all = 0, above = 0, bucket = BUCKETS;
+    for (unsigned i = 0; i < BUCKETS; i++) {
+        counts[i] = atomic_exchange(&streams->pauses[i], 0);
+        all += counts[i];
+    }
+    while (bucket > 0 && above <= all / 1000) {
+        above += counts[--bucket];
+    }
+    return (bucket + 1) * (BUCKET_US / 1000.0);
+}
+
 struct pauses streams_pauses(struct streams *streams)
 {
     unsigned count = atomic_load(&streams->count), all[2 * STREAMS_MAX];
@@ -361,7 +431,9 @@ struct pauses streams_pauses(struct streams *streams)
         all[i] = atomic_exchange(&streams->ends[i].pause, 0);
     }
     qsort(all, count, sizeof *all, compare_pauses);
-    return (struct pauses){.longest = all[count - 1], .one_in_1000 = all[count - 1 - count / 1000]};
+    return (struct pauses){.longest = all[count - 1] / 1000.0,
+                           .one_in_1000 = all[count - 1 - count / 1000] / 1000.0,
+                           .percentile = take_percentile(streams)};
 }
 
 struct streamed streams_finish(struct streams *streams)

@@ -21,6 +21,11 @@ void streams_open(struct streams *streams, const struct endpoint *target, unsign
 /* They send a little each `tick_ms` from now on, so that they cost less. */
 void streams_slow_down(struct streams *streams, unsigned tick_ms);
 
+/* Before the first is opened: each client end sends a few words, and 50 to 100 ms after the answer
+ * a few more; its server end only answers. So they cost little, and a pause is what an answer
+ * takes. */
+void streams_pace(struct streams *streams);
+
 /* From now on a session whose end comes early, or by a reset, is lost and not an error. */
 void streams_may_be_lost(struct streams *streams);
 
@@ -31,10 +36,13 @@ unsigned streams_lost(const struct streams *streams);
  * is lost, or the test fails. */
 void streams_wait_progress(struct streams *streams, uint64_t words);
 
-/* The longest time in milliseconds that each session has waited for its next bytes since the call
- * before: of the worst session, and of the worst but one in a thousand. */
+/* For how many milliseconds sessions have waited for their next bytes, or paced ones for answers,
+ * since the call before. */
 struct pauses {
-    unsigned longest, one_in_1000;
+    double longest;
+    double
+        one_in_1000; /* of each end's longest one all but one in a thousand were at most so long */
+    double percentile; /* likewise of all: the 99.9th */
 };
 struct pauses streams_pauses(struct streams *streams);
 

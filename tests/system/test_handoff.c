@@ -104,7 +104,7 @@ START_TEST(back_to_back)
     ck_assert_uint_eq(status.sessions, sessions);
     unsigned after = descriptors_of(proxy.pid);
     unsigned memory = own_memory(proxy.pid);
-    printf("     %u reloads of %u busy sessions; longest pause %u ms; %u descriptors became %u, "
+    printf("     %u reloads of %u busy sessions; longest pause %.0f ms; %u descriptors became %u, "
            "%u KB %u KB\n",
            reloads, sessions, pauses.longest, before, after, memory_before, memory);
     ck_assert_uint_le(after, before + before / 50 + 40); /* a pipe or two of each worker */
@@ -116,48 +116,85 @@ START_TEST(back_to_back)
 }
 END_TEST
 
+static void print_pauses(const char *what, const struct pauses *pauses)
+{
+    printf("     %s: longest pause %.1f ms, 99.9 %% of all at most %.1f ms, of each end's longest "
+           "all but one in 1,000 at most %.1f ms\n",
+           what, pauses->longest, pauses->percentile, pauses->one_in_1000);
+}
+
+struct idle {
+    const struct scene *scene;
+    unsigned count;
+};
+
+static bool only_idle_ones(void *argument)
+{
+    const struct idle *idle = argument;
+    struct status status;
+    return proxy_status(&idle->scene->proxy, &status) && status.sessions == idle->count;
+}
+
+/* Beside so many idle ones. As fast as they can they fill the machine, and wait for it; paced ones
+ * wait for the proxy. */
+static void move_busy(struct scene *scene, struct streams *streams, const struct endpoint *front,
+                      unsigned busy, unsigned idle)
+{
+    struct outcome outcome;
+    struct status status;
+    streams_open(streams, front, busy);
+    streams_wait_progress(streams, 5);
+    (void)streams_pauses(streams);
+    streams_wait_progress(streams, 100);
+    struct pauses usual = streams_pauses(streams);
+    pid_t old = scene->proxy.pid;
+    int64_t begin = now_ms();
+    ck_assert_int_eq(proxy_command(&scene->proxy, &outcome, "reload", "--wait=drained", NULL), 0);
+    int64_t end = now_ms();
+    ck_assert(!process_alive(old));
+    streams_wait_progress(streams, 10); /* pauses are known when they are over */
+    struct pauses pauses = streams_pauses(streams);
+    printf("     %u sessions moved, %u of them busy, in %d ms\n", idle + busy, busy,
+           (int)(end - begin));
+    print_pauses("before", &usual);
+    print_pauses("meanwhile", &pauses);
+    ck_assert(proxy_status(&scene->proxy, &status));
+    ck_assert_uint_eq(status.count, 1);
+    ck_assert_uint_eq(status.sessions, idle + busy);
+    scene->proxy.pid = status.pid;
+    streams_finish(streams);
+    wait_until(only_idle_ones, &(struct idle){scene, idle}, "the busy sessions have ended");
+}
+
 START_TEST(as_many_as_fit)
 {
     unsigned most = most_sessions();
-    struct streams *streams = streams_create();
+    struct streams *streams = streams_create(), *paced = streams_create();
+    streams_pace(paced);
     struct scene scene;
     scene_start(&scene, "", "");
-    uint16_t busy_port = port_reserve(getuid());
+    uint16_t busy_port = port_reserve(getuid()), paced_port = port_reserve(getuid());
     struct endpoint busy_front = endpoint_loopback(busy_port);
+    struct endpoint paced_front = endpoint_loopback(paced_port);
     proxy_configure(&scene.proxy,
                     "workers = 2\n[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n"
-                    "[listen busy]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
-                    scene.port, scene.server_port, busy_port, streams_port(streams));
+                    "[listen busy]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n"
+                    "[listen paced]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
+                    scene.port, scene.server_port, busy_port, streams_port(streams), paced_port,
+                    streams_port(paced));
     reload_and_wait(&scene.proxy);
     unsigned busy = scaled(SESSIONS, 50), idle = scaled(most, 500) - busy;
     struct session *sessions = calloc(idle, sizeof *sessions);
     ck_assert_ptr_nonnull(sessions);
     for (unsigned i = 0; i < idle; i++)
         sessions[i] = session_open(&scene);
-    streams_open(streams, &busy_front, busy);
-    streams_wait_progress(streams, 5);
-    (void)streams_pauses(streams);
-    streams_wait_progress(streams, 100);
-    struct pauses usual = streams_pauses(streams);
-    pid_t old = scene.proxy.pid;
-    struct outcome outcome;
-    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--wait=drained", NULL), 0);
-    ck_assert(!process_alive(old));
-    struct pauses pauses = streams_pauses(streams);
-    printf("     %u sessions moved, %u of them busy; longest pause %u ms (%u ms without a reload), "
-           "all but one in 1,000 at most %u ms (%u ms)\n",
-           idle + busy, busy, pauses.longest, usual.longest, pauses.one_in_1000, usual.one_in_1000);
-    struct status status;
-    ck_assert(proxy_status(&scene.proxy, &status));
-    ck_assert_uint_eq(status.count, 1);
-    ck_assert_uint_eq(status.sessions, idle + busy);
-    scene.proxy.pid = status.pid;
+    move_busy(&scene, streams, &busy_front, busy, idle);
+    move_busy(&scene, paced, &paced_front, busy, idle);
     for (unsigned i = 0; i < idle; i++) {
         session_works(&sessions[i]);
         session_close(&sessions[i]);
     }
     free(sessions);
-    streams_finish(streams);
     proxy_wait_drained(&scene.proxy);
     proxy_stop(&scene.proxy);
 }
