@@ -191,6 +191,7 @@ static void print_step(struct conversation *talk, const struct command *command,
 {
     bool watched = isatty(STDERR_FILENO);
     const char *step;
+    char left[SESSIONS_TEXT_MAX];
     json_int_t sessions;
     if ((!watched && !command->verbose) || json_unpack(object, "{s:s}", "step", &step))
         return;
@@ -198,8 +199,8 @@ static void print_step(struct conversation *talk, const struct command *command,
         fprintf(stderr, "%s%s\n", talk->open_line ? "\n" : "", step);
         talk->open_line = false;
     } else {
-        fprintf(stderr, watched ? "\r%s: %lld sessions left\033[K" : "%s: %lld sessions left\n",
-                step, (long long)sessions);
+        fprintf(stderr, watched ? "\r%s: %s left\033[K" : "%s: %s left\n", step,
+                sessions_text((uint64_t)sessions, left));
         talk->open_line = watched;
     }
 }
@@ -214,6 +215,7 @@ static void end_line(struct conversation *talk)
 static int wait_for_end(struct conversation *talk, const struct command *command, const char *what)
 {
     json_int_t cut = 0;
+    char cut_text[SESSIONS_TEXT_MAX];
     for (;;) {
         json_t *object = NULL;
         const char *text;
@@ -235,8 +237,8 @@ static int wait_for_end(struct conversation *talk, const struct command *command
                 break;
             if (cut == 0)
                 return EXIT_DONE;
-            fprintf(stderr, "rpproxy: %s, and pid %d cut %lld sessions at its deadline\n", what,
-                    talk->pid, (long long)cut);
+            fprintf(stderr, "rpproxy: %s, and pid %d cut %s at its deadline\n", what, talk->pid,
+                    sessions_text((uint64_t)cut, cut_text));
             return EXIT_WAITING;
         case WORD_TIMEOUT:
             end_line(talk);

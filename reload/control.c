@@ -35,6 +35,7 @@ struct client {
     bool awaits_abort;  /* that it fails */
     bool awaits_drain;  /* of the reload that it has heard the result of */
     bool follows;       /* what it asked for, step by step, until it hangs up */
+    uint64_t told;      /* how many sessions are left; UINT64_MAX: not yet */
     TAILQ_ENTRY(client) link;
 };
 
@@ -79,6 +80,7 @@ static void tell_result(struct client *client, enum exit_status status, const ch
 static void wait_for_long(struct client *client)
 {
     client->follows = true;
+    client->told = UINT64_MAX;
     bufferevent_set_timeouts(client->stream, NULL, NULL);
 }
 
@@ -341,9 +343,12 @@ void control_draining(struct control *control, uint64_t sessions)
 {
     struct client *client;
     TAILQ_FOREACH (client, &control->clients, link)
-        if (client->follows && evbuffer_get_length(bufferevent_get_output(client->stream)) == 0)
+        if (client->follows && client->told != sessions &&
+            evbuffer_get_length(bufferevent_get_output(client->stream)) == 0) {
+            client->told = sessions;
             tell(client,
                  json_pack("{s:s, s:I}", "step", "draining", "sessions", (json_int_t)sessions));
+        }
 }
 
 void control_reload_over(struct control *control, enum exit_status status, const char *text)

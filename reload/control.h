@@ -45,8 +45,8 @@ void control_reload_over(struct control *control, enum exit_status status, const
 void control_step(struct control *control, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The same of the sessions that are left; who has not read what it was told before is passed over.
- */
+/* The same of the sessions that are left, where that is news. Who has not read what it was told
+ * before is passed over, and told the next time. */
 void control_draining(struct control *control, uint64_t sessions);
 
 /* Says goodbye to all who wait, and frees. remove: the path is ours, and goes too. */

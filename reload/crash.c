@@ -1,6 +1,7 @@
 #include "reload/crash.h"
 
 #include "config/log.h"
+#include "reload/text.h"
 
 #include <stdio.h>
 #include <sys/wait.h>
@@ -18,13 +19,13 @@ struct crash crash_now(unsigned generation, uint32_t pid, int outcome, uint64_t 
 
 const char *crash_text(const struct crash *crash, char text[static CRASH_TEXT_MAX])
 {
-    char how[48] = "crashed";
+    char how[48] = "crashed", sessions[SESSIONS_TEXT_MAX];
     if (crash->signal)
         snprintf(how, sizeof how, "was killed by signal %u", crash->signal);
     else if (crash->status)
         snprintf(how, sizeof how, "ended with status %u", crash->status);
-    snprintf(text, CRASH_TEXT_MAX, "generation %u (pid %u) %s, and %llu sessions went with it",
-             crash->generation, crash->pid, how, (unsigned long long)crash->sessions);
+    snprintf(text, CRASH_TEXT_MAX, "generation %u (pid %u) %s, and %s went with it",
+             crash->generation, crash->pid, how, sessions_text(crash->sessions, sessions));
     return text;
 }
 

@@ -114,18 +114,11 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     look(arg);
 }
 
-/* Who stops waits for the elders as well. */
+/* Who stops waits for the elders as well; who was replaced has handed them on. */
 static void tell(struct generation *generation)
 {
-    struct draining *drain = &generation->drain;
-    const struct elder *elder;
-    uint64_t sessions = proxy_live(generation->proxy);
     handover_tell_sessions(generation);
-    TAILQ_FOREACH (elder, &generation->elders.list, link)
-        sessions += elder->sessions;
-    if (sessions != drain->told)
-        control_draining(generation->control, sessions);
-    drain->told = sessions;
+    control_draining(generation->control, lineage_live(&generation->lineage));
 }
 
 static void on_report(evutil_socket_t fd, short what, void *arg)
@@ -163,7 +156,6 @@ void drain_begin(struct generation *generation, enum session_end reason)
     if (drain->started_at == 0) {
         drain->started_at = now;
         drain->sessions = proxy_live(generation->proxy);
-        drain->told = UINT64_MAX;
         log_notice("generation %u drains: %llu sessions", generation->number,
                    (unsigned long long)drain->sessions);
         event_add(drain->report, &report_interval);

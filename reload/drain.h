@@ -21,7 +21,6 @@ struct draining {
     uint64_t retired_at;     /* from when drain-timeout counts; 0: it does not */
     uint64_t stopped_at;     /* likewise stop-timeout */
     uint64_t sessions;       /* when it began */
-    uint64_t told;           /* to those who follow */
 };
 
 /* False: out of memory; drain_free() is to be called all the same. */

@@ -4,6 +4,7 @@
 #include "config/memory.h"
 #include "config/options.h"
 #include "config/value.h"
+#include "reload/text.h"
 
 #include <sched.h>
 #include <stdlib.h>
@@ -152,8 +153,8 @@ static void print_touched(const struct change *change, const struct config *runn
 static void print_fate(const struct config *running, json_int_t sessions, FILE *out)
 {
     const struct option *drain = option_find(SECTION_GLOBAL, "drain");
-    char timeout[DURATION_TEXT_MAX];
-    fprintf(out, "%lld sessions: drain = %s, drain-timeout = %s\n", (long long)sessions,
+    char timeout[DURATION_TEXT_MAX], all[SESSIONS_TEXT_MAX];
+    fprintf(out, "%s: drain = %s, drain-timeout = %s\n", sessions_text((uint64_t)sessions, all),
             drain->names[running->drain], duration_text(running->drain_timeout, timeout));
 }
 

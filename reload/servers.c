@@ -119,9 +119,10 @@ enum exit_status servers_command(struct proxy *proxy, const char *which, const c
     struct server *server = find(proxy, which ? which : "", text);
     if (!server || !change(server, what ? what : "", text))
         return EXIT_OTHER;
-    snprintf(text, SERVERS_TEXT_MAX, "%s/%s: %s, weight %u, check %s, %llu sessions",
+    char sessions[SESSIONS_TEXT_MAX];
+    snprintf(text, SERVERS_TEXT_MAX, "%s/%s: %s, weight %u, check %s, %s",
              server->backend->conf->name, server->conf->name, server_admin_name(server->now.admin),
              server->now.weight, server_check_name(server),
-             (unsigned long long)proxy_server_sessions(proxy, server).live);
+             sessions_text(proxy_server_sessions(proxy, server).live, sessions));
     return EXIT_DONE;
 }

@@ -1,5 +1,6 @@
 #include "reload/text.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 json_t *text_json(const char *text, size_t length)
@@ -15,4 +16,11 @@ json_t *text_json(const char *text, size_t length)
     result = json_stringn(copy, length);
     free(copy);
     return result;
+}
+
+const char *sessions_text(uint64_t count, char text[static SESSIONS_TEXT_MAX])
+{
+    snprintf(text, SESSIONS_TEXT_MAX, "%llu session%s", (unsigned long long)count,
+             count == 1 ? "" : "s");
+    return text;
 }

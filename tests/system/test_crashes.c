@@ -63,7 +63,8 @@ static void expect_crash(const struct proxy *proxy, pid_t pid, unsigned generati
     ck_assert_msg(line != NULL, "status says: %s", outcome.out);
     snprintf(text, sizeof text, ": generation %u (pid %d) ", generation, (int)pid);
     ck_assert_ptr_nonnull(strstr(line, text));
-    snprintf(text, sizeof text, "and %u sessions went with it", (unsigned)sessions);
+    snprintf(text, sizeof text, "and %u session%s went with it", (unsigned)sessions,
+             sessions == 1 ? "" : "s");
     ck_assert_ptr_nonnull(strstr(line, text));
     ck_assert_uint_gt(file_mentions(proxy->log, text), 0);
 }

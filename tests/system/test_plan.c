@@ -54,7 +54,7 @@ START_TEST(dry_run)
     says(outcome.out, "global: linger-timeout: 5s -> 9s\n");
     says(outcome.out, "frontend api: added\n");
     says(outcome.out, "server main/b: removed\n");
-    says(outcome.out, "\n1 sessions: ");
+    says(outcome.out, "\n1 session: ");
     ck_assert_msg(try_connect(&other) < 0 && errno == ECONNREFUSED, "something listens already");
     run(&outcome, proxy_binary(), "reload", "-s", scene.proxy.control, "--dry-run", NULL);
     ck_assert_int_eq(outcome.code, 0);
@@ -242,7 +242,7 @@ START_TEST(steps_on_a_terminal)
                                         "serving: pid ",
                                         "lingering: pid ",
                                         "draining: 2 sessions left",
-                                        "draining: 1 sessions left",
+                                        "draining: 1 session left",
                                         NULL};
     struct scene scene;
     char text[8192] = "";
@@ -254,7 +254,7 @@ START_TEST(steps_on_a_terminal)
     pid_t reload = program_start(&(struct program){.argv = argv, .err = ptsname(terminal)});
     read_terminal(terminal, text, sizeof text, "draining: 2 sessions left");
     session_close(&one);
-    read_terminal(terminal, text, sizeof text, "draining: 1 sessions left");
+    read_terminal(terminal, text, sizeof text, "draining: 1 session left");
     session_works(&two);
     session_close(&two);
     ck_assert_int_eq(wait_gone(reload), 0);
@@ -263,6 +263,36 @@ START_TEST(steps_on_a_terminal)
     close(terminal);
     proxy_follow(&scene.proxy);
     proxy_stop(&scene.proxy);
+}
+END_TEST
+
+static pid_t stop_to(const struct proxy *proxy, const char *err)
+{
+    const char *argv[] = {proxy_binary(), "stop", "-v", "-f", proxy->file, NULL};
+    return program_start(&(struct program){.argv = argv, .err = err});
+}
+
+/* Whoever stops hears of the sessions of all processes, also who comes later. */
+START_TEST(steps_of_a_stop)
+{
+    struct scene scene;
+    char first[PATH_MAX], second[PATH_MAX];
+    scene_start(&scene, "drain = wait\n", "");
+    struct session old = session_open(&scene);
+    proxy_reload(&scene.proxy);
+    struct session young = session_open(&scene);
+    pid_t stops[2] = {stop_to(&scene.proxy, test_path(first, "first"))};
+    wait_mentioned(first, "draining: 2 sessions left\n");
+    stops[1] = stop_to(&scene.proxy, test_path(second, "second"));
+    wait_mentioned(second, "draining: 2 sessions left\n");
+    session_close(&old);
+    wait_mentioned(first, "draining: 1 session left\n");
+    wait_mentioned(second, "draining: 1 session left\n");
+    session_close(&young);
+    for (unsigned i = 0; i < 2; i++)
+        ck_assert_int_eq(wait_gone(stops[i]), 0);
+    ck_assert_uint_eq(file_mentions(first, "2 sessions left"), 1);
+    wait_gone(scene.proxy.pid);
 }
 END_TEST
 
@@ -362,6 +392,7 @@ Suite *plan_suite(void)
     scenario_add(suite, large_config, 300);
     scenario_add(suite, steps, 300);
     scenario_add(suite, steps_on_a_terminal, 300);
+    scenario_add(suite, steps_of_a_stop, 300);
     scenario_add(suite, status_watched, 300);
     scenario_add(suite, status_watched_on_a_terminal, 300);
     scenario_add(suite, last_reload, 300);
