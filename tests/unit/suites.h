@@ -18,6 +18,7 @@ Suite *cut_suite(void);
 Suite *diff_suite(void);
 Suite *end_suite(void);
 Suite *group_suite(void);
+Suite *handoff_suite(void);
 Suite *inheritance_suite(void);
 Suite *ledger_suite(void);
 Suite *life_suite(void);
