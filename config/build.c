@@ -476,16 +476,38 @@ static void resolve_backends(struct builder *builder)
 
 /* --- names --------------------------------------------------------------------------------- */
 
-/* The control socket and a bind would replace one another. */
-static void check_control(struct builder *builder)
+static const struct entry *pidfile_entry(const struct document *document)
 {
+    const struct option *option = option_find(SECTION_GLOBAL, "pidfile");
+    const struct entry *entry = NULL;
+    for (size_t i = 0; i < document->section_count && !entry; i++)
+        if (document->sections[i]->kind == SECTION_GLOBAL)
+            entry = section_setting(document->sections[i], option);
+    return entry;
+}
+
+/* Control socket, pidfile and binds are put in place by rename(2): those that share a path would
+ * replace one another. */
+static void check_paths(struct builder *builder)
+{
+    const struct config *config = builder->config;
+    const char *pidfile = config->pidfile ? config->pidfile : "";
     for (size_t i = 0; i < builder->binds.count; i++) {
         const struct claim *bind = &builder->binds.items[i];
-        if (strncmp(bind->text, "unix:", 5) == 0 &&
-            strcmp(bind->text + 5, builder->config->control) == 0)
+        if (strncmp(bind->text, "unix:", 5) != 0)
+            continue;
+        if (strcmp(bind->text + 5, config->control) == 0)
             problem_add(builder->problems, bind->place, "bind '%s' is the control socket's path",
                         bind->text);
+        if (strcmp(bind->text + 5, pidfile) == 0)
+            problem_add(builder->problems, bind->place, "bind '%s' is the pidfile's path",
+                        bind->text);
     }
+    const struct entry *entry = pidfile_entry(builder->document);
+    if (entry && strcmp(pidfile, config->control) == 0)
+        bad_value(builder, entry, "is the control socket's path");
+    if (entry && config->log_path && strcmp(pidfile, config->log_path) == 0)
+        bad_value(builder, entry, "is the log's path");
 }
 
 static void name_taken(struct builder *builder, const struct section *section,
@@ -582,7 +604,7 @@ void config_build(struct config *config, const struct document *document, struct
     }
     resolve_backends(&builder);
     check_names(&builder);
-    check_control(&builder);
+    check_paths(&builder);
     check_claims(&builder, &builder.binds, "bind");
     check_kernel(&builder);
     if (frontends == 0 && !document->unread)

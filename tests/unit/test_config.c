@@ -394,6 +394,11 @@ static const struct {
      "p.ini:4: bind '127.0.0.1:1' is given twice; first in line 2\n"},
     {VALID "bind = unix:/c\n[global]\ncontrol = /c\n",
      "p.ini:4: bind 'unix:/c' is the control socket's path\n"},
+    {VALID "bind = unix:/p\n[global]\npidfile = /p\n",
+     "p.ini:4: bind 'unix:/p' is the pidfile's path\n"},
+    {VALID "[global]\ncontrol = /c\npidfile = /c\n",
+     "p.ini:6: pidfile: '/c' is the control socket's path\n"},
+    {VALID "[global]\nlog = file:/l\npidfile = /l\n", "p.ini:6: pidfile: '/l' is the log's path\n"},
 
     /* binds and servers */
     {BIND "bind = 8080\n", "p.ini:3: bind: '8080': port is missing: HOST:PORT\n"},
