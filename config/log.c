@@ -381,9 +381,10 @@ void log_stop(void)
 
 /* --- what callers see ---------------------------------------------------------------------- */
 
+/* Never waits: a FIFO that nobody reads is refused with ENXIO, rather than stopping all who log. */
 static int open_file(const char *path)
 {
-    return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640);
+    return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
 }
 
 static void install(struct sink sink)

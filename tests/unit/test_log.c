@@ -416,6 +416,23 @@ START_TEST(old_file_stays_when_it_cannot_be_reopened)
 }
 END_TEST
 
+START_TEST(fifo_without_a_reader_stops_nobody)
+{
+    char path[256];
+    char old[256];
+    snprintf(path, sizeof path, "%s", folder_path("log"));
+    snprintf(old, sizeof old, "%s", folder_path("log.1"));
+    ck_assert_int_eq(log_open(LOG_TO_FILE, path, LOG_LEVEL_INFO), 0);
+    ck_assert_int_eq(rename(path, old), 0);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    ck_assert_int_eq(log_open(LOG_TO_FILE, path, LOG_LEVEL_INFO), ENXIO);
+    log_reopen();
+    log_info("one");
+    expect_in_file("log.1", "ERROR log: the file cannot be opened anew, the old one is kept: No "
+                            "such device or address\nINFO one\n");
+}
+END_TEST
+
 Suite *log_suite(void)
 {
     Suite *suite = suite_create("log");
@@ -445,6 +462,7 @@ Suite *log_suite(void)
     tcase_add_test(files, file_is_appended_to);
     tcase_add_test(files, old_target_stays_when_a_file_cannot_be_opened);
     tcase_add_test(files, old_file_stays_when_it_cannot_be_reopened);
+    tcase_add_test(files, fifo_without_a_reader_stops_nobody);
     suite_add_tcase(suite, files);
     return suite;
 }
