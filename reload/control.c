@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/event.h>
 #include <event2/listener.h>
 #include <jansson.h>
 #include <stdarg.h>
@@ -26,6 +27,8 @@
 #define REQUEST_MAX   4096
 #define CLIENTS_MAX   32
 #define CLIENT_WAIT_S 10 /* to ask; to take the answer and go */
+/* Clients that cannot be accepted keep the listener readable: how long it is left alone then. */
+static const struct timeval shortage_rest = {.tv_usec = 100000};
 
 struct client {
     struct control *control;
@@ -42,19 +45,26 @@ struct client {
 struct control {
     struct generation *generation;
     struct evconnlistener *listener;
+    struct event *rest; /* the listener's, after a shortage */
+    bool short_told;    /* of a shortage that lasts */
     char *path, *temporary;
     ino_t inode; /* of our socket in the file system */
     TAILQ_HEAD(, client) clients;
     unsigned count;
 };
 
+static void listen_on(const struct control *control)
+{
+    if (control->listener && control->count < CLIENTS_MAX)
+        evconnlistener_enable(control->listener);
+}
+
 static void drop(struct client *client)
 {
     struct control *control = client->control;
     TAILQ_REMOVE(&control->clients, client, link);
     control->count--;
-    if (control->listener)
-        evconnlistener_enable(control->listener);
+    listen_on(control);
     bufferevent_free(client->stream);
     free(client);
 }
@@ -200,6 +210,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     (void)length;
     struct control *control = arg;
     struct client *client = NULL;
+    control->short_told = false;
     if (is_trusted(fd))
         client = calloc(1, sizeof *client);
     if (client)
@@ -221,11 +232,33 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     bufferevent_enable(client->stream, EV_READ | EV_WRITE);
 }
 
+static void on_shortage(struct evconnlistener *listener, void *arg)
+{
+    struct control *control = arg;
+    if (!control->short_told)
+        log_warning("control socket: nobody can be answered: %s", strerror(errno));
+    control->short_told = true;
+    evconnlistener_disable(listener);
+    event_add(control->rest, &shortage_rest);
+}
+
+static void on_rested(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    listen_on(arg);
+}
+
 struct control *control_new(struct generation *generation)
 {
     struct control *control = calloc(1, sizeof *control);
     if (!control)
         return NULL;
+    control->rest = event_new(generation->base, -1, 0, on_rested, control);
+    if (!control->rest) {
+        free(control);
+        return NULL;
+    }
     control->generation = generation;
     TAILQ_INIT(&control->clients);
     return control;
@@ -301,10 +334,12 @@ int control_bind(struct control *control, const char *path)
     control->inode = status.st_ino;
     control->listener = evconnlistener_new(control->generation->base, on_accept, control,
                                            LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 16, fd);
-    if (control->listener)
-        return 0;
-    close(fd);
-    return ENOMEM;
+    if (!control->listener) {
+        close(fd);
+        return ENOMEM;
+    }
+    evconnlistener_set_error_cb(control->listener, on_shortage);
+    return 0;
 }
 
 int control_publish(struct control *control)
@@ -401,6 +436,7 @@ void control_free(struct control *control, bool remove)
     if (remove)
         remove_path(control);
     stop_listening(control);
+    event_free(control->rest);
     free(control);
 }
 

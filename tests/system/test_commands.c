@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -514,6 +515,40 @@ START_TEST(notifications)
 }
 END_TEST
 
+/* Of the descriptors that it has not. */
+static rlim_t lowest_free_descriptor(pid_t pid)
+{
+    char path[64];
+    struct stat found;
+    rlim_t number = 0;
+    do {
+        snprintf(path, sizeof path, "/proc/%d/fd/%u", pid, (unsigned)number);
+    } while (lstat(path, &found) == 0 && ++number);
+    return number;
+}
+
+START_TEST(status_while_descriptors_are_short)
+{
+    struct scene scene;
+    scene_start(&scene, "", "");
+    struct rlimit limit;
+    ck_assert_int_eq(prlimit(scene.proxy.pid, RLIMIT_NOFILE, NULL, &limit), 0);
+    struct rlimit full = {.rlim_cur = lowest_free_descriptor(scene.proxy.pid),
+                          .rlim_max = limit.rlim_max};
+    ck_assert_int_eq(prlimit(scene.proxy.pid, RLIMIT_NOFILE, &full, NULL), 0);
+    const char *const argv[] = {proxy_binary(), "status", "-s", scene.proxy.control, NULL};
+    char out[PATH_MAX];
+    const struct program program = {.argv = argv, .out = test_path(out, "status.txt")};
+    pid_t asking = program_start(&program);
+    wait_mentioned(scene.proxy.log, "Too many open files");
+    ck_assert_int_eq(prlimit(scene.proxy.pid, RLIMIT_NOFILE, &limit, NULL), 0);
+    ck_assert_int_eq(wait_gone(asking), 0);
+    ck_assert_uint_gt(file_mentions(out, "main/a"), 0);
+    ck_assert_uint_eq(file_mentions(scene.proxy.log, "Too many open files"), 1);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 Suite *commands_suite(void)
 {
     Suite *suite = suite_create("commands");
@@ -535,5 +570,6 @@ Suite *commands_suite(void)
     scenario_add(suite, started_by_a_relative_path, 300);
     scenario_add(suite, log_file_reopened, 300);
     scenario_add(suite, notifications, 300);
+    scenario_add(suite, status_while_descriptors_are_short, 120);
     return suite;
 }
