@@ -21,6 +21,7 @@
 
 /* How long a reload's survivor is looked for when the process that was asked has died. */
 #define SURVIVOR_WAIT_MS 10000
+#define TAKE_OVER_MS     2000
 #define SURVIVOR_LOOK_MS 20
 #define ANSWER_MAX       ((size_t)64 << 20)
 /* A process that has just been replaced hangs up on who has not asked yet: its successor has the
@@ -156,13 +157,18 @@ static bool greet(struct conversation *talk, const struct command *command, cons
 static bool ask(struct conversation *talk, const struct command *command, const char *what)
 {
     uint64_t deadline = command->timeout ? clock_ms() + command->timeout : UINT64_MAX;
+    uint64_t take_over =
+        0; /* until then who answered, and is gone, may find somebody to follow it */
     int error = 0;
-    for (int attempt = 0; attempt < ASK_ATTEMPTS; attempt++) {
+    for (int attempt = 0; attempt < ASK_ATTEMPTS || (error && clock_ms() < take_over); attempt++) {
+        if (error)
+            (void)poll(NULL, 0, take_over ? SURVIVOR_LOOK_MS : 0);
         *talk = (struct conversation){
             .deadline = deadline, .process = -1, .fd = connect_to(command->control)};
         error = talk->fd < 0 ? errno : 0;
         if (error)
             continue;
+        take_over = clock_ms() + TAKE_OVER_MS;
         if (greet(talk, command, what))
             return true;
         hang_up(talk);
@@ -259,6 +265,12 @@ static int find_survivor(const struct command *command, int lost)
             socklen_t length = sizeof peer;
             (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length);
             close(fd);
+            if (peer.pid != lost && command->abort) {
+                fprintf(stderr,
+                        "rpproxy: not called off: pid %d was lost on the way, and pid %d serves\n",
+                        lost, (int)peer.pid);
+                return EXIT_OTHER;
+            }
             if (peer.pid != lost) {
                 printf("reloaded: pid %d -> %d; the old process was lost on the way\n", lost,
                        (int)peer.pid);
