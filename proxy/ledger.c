@@ -210,6 +210,11 @@ void ledger_set_arriving(struct ledger *ledger, unsigned arriving)
     atomic_store(&head_of(ledger)->arriving, arriving);
 }
 
+void ledger_set_lost(struct ledger *ledger)
+{
+    atomic_store(&head_of(ledger)->lost, ledger_live(ledger));
+}
+
 void ledger_inherit(struct ledger *ledger, const struct figures *figures)
 {
     atomic_uint_fast64_t *counters = &head_of(ledger)->base.sessions;
@@ -267,6 +272,9 @@ uint64_t ledger_oldest(const struct ledger *ledger, size_t frontend)
 unsigned ledger_own(const struct ledger *ledger)
 {
     unsigned live = ledger_live(ledger), arriving = atomic_load(&head_of(ledger)->arriving);
+    unsigned lost = atomic_load(&head_of(ledger)->lost);
+    if (lost > live)
+        live = lost;
     return live > arriving ? live - arriving : 0;
 }
 

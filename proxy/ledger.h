@@ -62,6 +62,7 @@ struct ledger_head {
     _Alignas(64) struct limit sessions;
     atomic_uint left;     /* so many have gone on in another process; it wraps around */
     atomic_uint arriving; /* of the sessions: their sender does not know yet that they are here */
+    atomic_uint lost; /* sessions that there were when the process ended by its own fault; or 0 */
     _Alignas(64) struct counters base;
 };
 
@@ -112,6 +113,10 @@ void ledger_count_left(struct ledger *ledger);
 /* So many of the sessions are on their way to us, and their sender may not know that we have them:
  * should we end now, they go on there. */
 void ledger_set_arriving(struct ledger *ledger, unsigned arriving);
+
+/* We end, and not in order: the sessions that there are now go with us, in whatever order they are
+ * closed. */
+void ledger_set_lost(struct ledger *ledger);
 
 /* Adds figures of one that is gone to the base. One thread's. */
 void ledger_inherit(struct ledger *ledger, const struct figures *figures);

@@ -629,8 +629,19 @@ static bool make_loop(struct generation *generation)
            generation->probation_over && generation->control && generation->signals;
 }
 
+/* Our end is our own fault, and no order: whoever outlives us, or comes next, is to hear of it. */
+static void leave_word(struct generation *generation)
+{
+    if (!generation->proxy)
+        return;
+    ledger_set_lost(&generation->proxy->ledger);
+    life_fail(&generation->life, generation->exit_status);
+}
+
 static void close_all(struct generation *generation)
 {
+    if (generation->exit_status != EXIT_DONE)
+        leave_word(generation);
     if (generation->published && generation->config->pidfile)
         pidfile_remove(generation->config->pidfile);
     life_close(&generation->life);
@@ -666,8 +677,8 @@ int generation_run(const struct program *program, const char *file)
     elders_init(&generation.elders, &events);
     if (!make_loop(&generation))
         log_error("cannot make the main loop: %s", strerror(errno));
-    else if (start(&generation))
-        event_base_dispatch(generation.base);
+    else if (start(&generation) && event_base_dispatch(generation.base) < 0)
+        log_error("the main loop has failed: %s", strerror(errno));
     close_all(&generation);
     return generation.exit_status;
 }

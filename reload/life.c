@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define LIFE_MAGIC   0x7270706cu
@@ -32,18 +33,18 @@ static int write_record(int fd, const struct crash *crash)
     return (size_t)written == sizeof record ? 0 : ENOSPC;
 }
 
-static int write_life(const struct life *life)
+static int write_life(const struct life *life, int outcome)
 {
     const struct generation *generation = life->generation;
     const struct crash now =
-        crash_now(generation->number, (uint32_t)getpid(), 0, proxy_live(generation->proxy));
+        crash_now(generation->number, (uint32_t)getpid(), outcome, proxy_live(generation->proxy));
     return write_record(life->fd, &now);
 }
 
 void life_tell(const struct life *life)
 {
     if (life->path)
-        (void)write_life(life); /* what cannot be written now is as it was a second ago */
+        (void)write_life(life, 0); /* what cannot be written now is as it was a second ago */
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
@@ -80,7 +81,7 @@ static int put_in_place(struct life *life)
         return errno;
     int error = flock(life->fd, LOCK_EX | LOCK_NB) || fstat(life->fd, &status) ? errno : 0;
     if (!error)
-        error = write_life(life);
+        error = write_life(life, 0);
     if (!error && rename(temporary, life->path))
         error = errno;
     if (error)
@@ -102,20 +103,32 @@ int life_begin(struct life *life)
     return error;
 }
 
+static void let_go(struct life *life)
+{
+    event_del(life->tick);
+    if (life->fd >= 0)
+        close(life->fd);
+    life->fd = -1;
+    free(life->path);
+    life->path = NULL;
+}
+
 void life_end(struct life *life)
 {
     struct stat status;
     if (!life->path)
         return;
-    event_del(life->tick);
-    if (life->fd >= 0) {
-        if (lstat(life->path, &status) == 0 && status.st_ino == life->inode)
-            (void)unlink(life->path);
-        close(life->fd);
-    }
-    life->fd = -1;
-    free(life->path);
-    life->path = NULL;
+    if (life->fd >= 0 && lstat(life->path, &status) == 0 && status.st_ino == life->inode)
+        (void)unlink(life->path);
+    let_go(life);
+}
+
+void life_fail(struct life *life, int status)
+{
+    if (!life->path)
+        return;
+    (void)write_life(life, W_EXITCODE(status, 0)); /* what cannot be written is a second old */
+    let_go(life);
 }
 
 void life_close(struct life *life)
@@ -178,18 +191,21 @@ bool life_read(const char *control, struct crash *crash)
     return true;
 }
 
-void life_correct(const char *control, const struct crash *crash)
+bool life_correct(const char *control, const struct crash *crash)
 {
+    bool is_its = false;
     struct record record;
     char *path = path_beside(control);
     int fd = path ? open_left_behind(path, O_RDWR, &record) : -1;
     int error = 0;
     if (fd >= 0) {
-        if (record.crash.pid == crash->pid && record.crash.generation == crash->generation)
+        is_its = record.crash.pid == crash->pid && record.crash.generation == crash->generation;
+        if (is_its)
             error = write_record(fd, crash);
         close(fd);
     }
     if (error)
         log_warning("%s: %s", path, strerror(error));
     free(path);
+    return is_its;
 }

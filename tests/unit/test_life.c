@@ -80,6 +80,23 @@ START_TEST(a_clean_end_leaves_nothing)
 }
 END_TEST
 
+START_TEST(an_end_by_its_own_fault_is_told)
+{
+    struct crash crash;
+    char text[CRASH_TEXT_MAX], expected[CRASH_TEXT_MAX];
+    life_fail(&us.life, 1);
+    expect_nothing();
+    ck_assert_int_eq(life_begin(&us.life), 0);
+    life_fail(&us.life, 1);
+    life_end(&us.life);
+    ck_assert(life_read(control, &crash));
+    snprintf(expected, sizeof expected,
+             "generation 3 (pid %d) ended with status 1, and 0 sessions went with it",
+             (int)getpid());
+    ck_assert_str_eq(crash_text(&crash, text), expected);
+}
+END_TEST
+
 START_TEST(who_lives_has_not_crashed)
 {
     ck_assert_int_eq(life_begin(&us.life), 0);
@@ -135,10 +152,10 @@ START_TEST(who_outlives_it_knows_better)
     crash_with(5);
     const struct crash another = crash_now(2, (uint32_t)getpid(), SIGABRT, 1),
                        better = crash_now(3, (uint32_t)getpid(), SIGKILL, 6);
-    life_correct(control, &another);
+    ck_assert(!life_correct(control, &another));
     ck_assert(life_read(control, &crash));
     ck_assert_uint_eq(crash.sessions, 5);
-    life_correct(control, &better);
+    ck_assert(life_correct(control, &better));
     ck_assert(life_read(control, &crash));
     snprintf(expected, sizeof expected,
              "generation 3 (pid %d) was killed by signal 9, and 6 sessions went with it",
@@ -200,6 +217,7 @@ Suite *life_suite(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, a_clean_end_leaves_nothing);
+    tcase_add_test(tcase, an_end_by_its_own_fault_is_told);
     tcase_add_test(tcase, who_lives_has_not_crashed);
     tcase_add_test(tcase, a_crash_is_told);
     tcase_add_test(tcase, it_is_written_again_and_again);
