@@ -472,7 +472,8 @@ void generation_stop(struct generation *generation)
         generation_end_probation(generation);
         break;
     case GENERATION_LINGERING:
-        generation->stop_wanted = true;
+        if (!generation->succession) /* else we are a canary that goes back: what we have goes on */
+            generation->stop_wanted = true;
         break;
     case GENERATION_STOPPING:
         break;
@@ -523,7 +524,7 @@ static void on_signal(int number, void *arg)
         break;
     case SIGCHLD:
         handover_on_child(generation);
-        children_reap(&generation->former);
+        lineage_on_child(&generation->lineage);
         break;
     case SIGTERM:
         stop_by_signal(generation);

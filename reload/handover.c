@@ -5,6 +5,7 @@
 #include "config/value.h"
 #include "reload/channel.h"
 #include "reload/control.h"
+#include "reload/ending.h"
 #include "reload/handoff.h"
 #include "reload/inheritance.h"
 #include "reload/notify.h"
@@ -19,6 +20,9 @@
 
 #define HELLO_TIMEOUT_MS  5000
 #define ACTIVE_TIMEOUT_MS 5000
+/* So often a canary is asked whether it is there, and for so long its answer is awaited. */
+#define ASK_INTERVAL_MS   1000
+#define ANSWER_TIMEOUT_MS 5000
 /* For a canary that goes back: beyond the time it may linger. */
 #define BACK_TIMEOUT_MS 10000
 /* For a successor that hung up: to exit by itself. For a killed one: to be gone. */
@@ -36,9 +40,6 @@ enum handover_state {
     HANDOVER_ENDING,
 };
 
-/* How a reload went, in words. */
-#define TEXT_MAX 640
-
 struct handover {
     struct generation *generation;
     enum handover_state state;
@@ -50,18 +51,17 @@ struct handover {
     uint64_t started_at;
     bool second_try;
     struct reload_order order;
-    struct canary *canary;         /* while it is watched */
-    char figures[CANARY_TEXT_MAX]; /* of the canary when that was over */
-    char verdict[TEXT_MAX];        /* BACK, and from there on: why it goes */
+    struct canary *canary; /* while it is watched */
+    bool tried;            /* CANARY: it has its share */
+    bool asked;            /* CANARY: whether it is there; its answer is due */
+    const char *promotion; /* CANARY: why it gets the rest when it answers; or NULL */
     uint64_t told_sessions, told_deadline;
     unsigned minor; /* the successor's version of the protocol */
     int outcome;    /* CLOSED: the successor's, our child's, wait status, if it ended badly */
-    uint64_t lost;  /* sessions that the successor had when it hung up */
+    struct ending ending;
     /* While it is ending: */
-    const char *why; /* NULL: it ended by itself */
     bool killed;
-    bool had_served; /* the reload was reported a success already */
-    bool again;      /* launch another */
+    bool again; /* launch another */
 };
 
 static void launch(struct handover *handover);
@@ -89,7 +89,7 @@ static void end(struct handover *handover, enum exit_status status, const char *
 {
     struct generation *generation = handover->generation;
     uint64_t duration = clock_ms() - handover->started_at;
-    char kept[TEXT_MAX];
+    char kept[ENDING_TEXT_MAX];
     snprintf(kept, sizeof kept, "%s", text);
     generation->handover = NULL;
     handover_free(handover);
@@ -105,54 +105,22 @@ static void kill_successor(struct handover *handover)
 
 static struct crash crash_of(const struct handover *handover, int outcome, uint64_t sessions)
 {
-    return crash_now(handover->number, (uint32_t)handover->child.pid, outcome, sessions);
+    return crash_now(handover->number, (uint32_t)handover->heir, outcome, sessions);
 }
 
-/* What it exits with before it serves is an answer, and when we kill it we say so. */
 static void note_if_crashed(struct handover *handover, int outcome)
 {
-    bool answered = WIFEXITED(outcome) && (!handover->had_served || outcome == 0);
-    if (answered || (handover->why && !handover->had_served))
+    if (!ending_is_crash(&handover->ending, outcome))
         return;
-    const struct crash crash = crash_of(handover, outcome, handover->lost);
+    const struct crash crash = crash_of(handover, outcome, handover->ending.lost);
     crash_note(&handover->generation->last_crash, &crash);
-}
-
-/* How the successor ended, by its wait status. */
-static enum exit_status explain(const struct handover *handover, int pid, int outcome,
-                                char text[static TEXT_MAX])
-{
-    enum exit_status status = EXIT_FAILED;
-    size_t size = TEXT_MAX;
-    if (handover->verdict[0]) {
-        snprintf(text, size, "%s", handover->verdict);
-        return EXIT_REFUSED;
-    }
-    if (handover->why) {
-        snprintf(text, size, "the successor (pid %d) %s", pid, handover->why);
-    } else if (WIFEXITED(outcome)) {
-        int code = WEXITSTATUS(outcome);
-        if (code == EXIT_INVALID || code == EXIT_BIND || code == EXIT_REFUSED)
-            status = (enum exit_status)code;
-        if (code == EXIT_REFUSED)
-            snprintf(text, size, "a backend would lose its last usable server");
-        else
-            snprintf(text, size, "the successor (pid %d) ended with status %d", pid, code);
-    } else {
-        snprintf(text, size, "the successor (pid %d) was killed by signal %d", pid,
-                 WTERMSIG(outcome));
-    }
-    size_t length = strlen(text);
-    if (handover->figures[0])
-        snprintf(text + length, size - length, "; %s", handover->figures);
-    return status;
 }
 
 /* The successor has exited with this wait status; it is gone, and its sockets with it. */
 static void conclude(struct handover *handover, int outcome)
 {
     struct generation *generation = handover->generation;
-    char text[TEXT_MAX];
+    char text[ENDING_TEXT_MAX];
     int pid = (int)handover->child.pid;
     if (!handover->again)
         note_if_crashed(handover, outcome);
@@ -162,9 +130,9 @@ static void conclude(struct handover *handover, int outcome)
         launch(handover);
         return;
     }
-    enum exit_status status = explain(handover, pid, outcome, text);
+    enum exit_status status = ending_explain(&handover->ending, pid, outcome, text);
     proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
-    if (!handover->had_served) {
+    if (!handover->ending.had_served) {
         end(handover, status, text);
         return;
     }
@@ -179,7 +147,7 @@ static void end_watch(struct handover *handover)
     if (!handover->canary)
         return;
     const struct canary_figures figures = canary_figures(handover->canary);
-    canary_figures_text(&figures, handover->figures);
+    canary_figures_text(&figures, handover->ending.figures);
     canary_free(handover->canary);
     handover->canary = NULL;
 }
@@ -191,9 +159,10 @@ static void give_up(struct handover *handover, const char *why)
     bool serves = handover->state >= HANDOVER_COMMITTED;
     bool split = handover->state == HANDOVER_CANARY;
     end_watch(handover);
-    handover->had_served = handover->state >= HANDOVER_LINGERING;
+    handover->ending.had_accepted = handover->state >= HANDOVER_CANARY;
+    handover->ending.had_served = handover->state >= HANDOVER_LINGERING;
     handover->state = HANDOVER_ENDING;
-    handover->why = why;
+    handover->ending.why = why;
     handover->killed = false;
     if (why) /* first, lest it take the end of the channel for ours and serve alone */
         kill_successor(handover);
@@ -201,7 +170,7 @@ static void give_up(struct handover *handover, const char *why)
         expect_within(handover, EXIT_TIMEOUT_MS);
     channel_close(handover->channel);
     handover->channel = NULL;
-    handover->lost = lineage_successor_live(&handover->generation->lineage);
+    handover->ending.lost = lineage_successor_live(&handover->generation->lineage);
     lineage_resume(&handover->generation->lineage);
     if (serves)
         generation_take_back(handover->generation);
@@ -221,7 +190,8 @@ static void tell_if_failed(const struct handover *handover)
     const struct crash crash =
         crash_of(handover, handover->outcome, lineage_successor_live(&generation->lineage));
     crash_note(&generation->last_crash, &crash);
-    life_correct(generation->config->control, &crash); /* before there is a next one to read it */
+    /* Before there is a next one to read it. */
+    (void)life_correct(generation->config->control, &crash);
     notify_failed();
 }
 
@@ -239,6 +209,24 @@ void handover_on_child(struct generation *generation)
     tell_if_failed(handover);
 }
 
+static void go_back(struct handover *handover, const char *why);
+
+static void ask_canary(struct handover *handover)
+{
+    handover->asked = true;
+    channel_send(handover->channel, MESSAGE_CANARY, NULL, 0, NULL, 0);
+    expect_within(handover, ANSWER_TIMEOUT_MS);
+}
+
+/* It has its share. */
+static void miss_canary(struct handover *handover)
+{
+    if (handover->asked)
+        go_back(handover, "it has not answered for 5s");
+    else
+        ask_canary(handover);
+}
+
 static void on_timeout(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
@@ -251,16 +239,22 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
     case HANDOVER_OFFERED:
         give_up(handover, "was not ready within ready-timeout, and was killed");
         break;
+    case HANDOVER_CANARY:
+        if (handover->tried)
+            miss_canary(handover);
+        else
+            give_up(handover, "did not begin to accept within 5s, and was killed");
+        break;
     case HANDOVER_BACK:
         give_up(handover, "did not close its listeners in time, and was killed");
         break;
     case HANDOVER_ENDING:
         if (handover->killed) {
             handover->again = false;
-            handover->why = "could not be killed";
+            handover->ending.why = "could not be killed";
             conclude(handover, 0);
         } else {
-            handover->why = "hung up, did not exit, and was killed";
+            handover->ending.why = "hung up, did not exit, and was killed";
             kill_successor(handover);
         }
         break;
@@ -333,13 +327,12 @@ static void begin_canary(struct handover *handover)
     expect_within(handover, ACTIVE_TIMEOUT_MS);
 }
 
-static void on_canary(struct handover *handover)
+static void give_share(struct handover *handover)
 {
     struct generation *generation = handover->generation;
     const struct canary_plan *plan = &handover->order.canary;
     const struct relative *successor =
         lineage_find(&generation->lineage, handover->number, handover->child.pid);
-    event_del(handover->timeout);
     if (!successor) {
         give_up(handover, "does not tell its figures, and was killed");
         return;
@@ -350,6 +343,7 @@ static void on_canary(struct handover *handover)
         give_up(handover, "could not be given its share, and was killed");
         return;
     }
+    handover->tried = true;
     char share[CANARY_SHARE_MAX], duration[DURATION_TEXT_MAX];
     canary_share_text(plan, share);
     duration_text(plan->duration, duration);
@@ -368,8 +362,8 @@ static void go_back(struct handover *handover, const char *why)
     binds_take_back(generation->binds);
     end_watch(handover);
     handover->state = HANDOVER_BACK;
-    snprintf(handover->verdict, sizeof handover->verdict, "canary rolled back: %s%s%s", why,
-             handover->figures[0] ? "; " : "", handover->figures);
+    snprintf(handover->ending.verdict, sizeof handover->ending.verdict, "canary rolled back: %s",
+             why);
     control_step(generation->control, "going back: pid %d", (int)handover->child.pid);
     channel_send(handover->channel, MESSAGE_BACK, &message, sizeof message, NULL, 0);
     expect_within(handover, message.linger_timeout + BACK_TIMEOUT_MS);
@@ -379,13 +373,15 @@ static void go_back(struct handover *handover, const char *why)
 static void on_back(struct handover *handover, const struct message_sessions *about)
 {
     struct generation *generation = handover->generation;
+    char text[ENDING_TEXT_MAX];
     elders_add(&generation->elders, handover->channel, about);
     handover->channel = NULL;
     children_add(&generation->former, handover->child.pid);
     handover->child.pid = 0;
-    lineage_resume(&generation->lineage);
+    lineage_keep_canary(&generation->lineage);
     proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
-    end(handover, EXIT_REFUSED, handover->verdict);
+    ending_text(&handover->ending, "", text);
+    end(handover, EXIT_REFUSED, text);
 }
 
 static void commit(struct handover *handover)
@@ -409,13 +405,35 @@ static void commit(struct handover *handover)
     expect_within(handover, ACTIVE_TIMEOUT_MS);
 }
 
+static void give_rest(struct handover *handover)
+{
+    log_notice("canary: generation %u is promoted: %s; %s", handover->number, handover->promotion,
+               handover->ending.figures);
+    control_step(handover->generation->control, "promoted: pid %d", (int)handover->child.pid);
+    commit(handover);
+}
+
+/* If it is there: what hangs is not to have everything. */
 static void promote(struct handover *handover, const char *why)
 {
     end_watch(handover);
-    log_notice("canary: generation %u is promoted: %s; %s", handover->number, why,
-               handover->figures);
-    control_step(handover->generation->control, "promoted: pid %d", (int)handover->child.pid);
-    commit(handover);
+    handover->promotion = why;
+    if (handover->minor < MINOR_ANSWER)
+        give_rest(handover);
+    else
+        ask_canary(handover);
+}
+
+static void on_canary(struct handover *handover)
+{
+    event_del(handover->timeout);
+    handover->asked = false;
+    if (!handover->tried)
+        give_share(handover);
+    else if (handover->promotion)
+        give_rest(handover);
+    if (handover->state == HANDOVER_CANARY && handover->minor >= MINOR_ANSWER)
+        expect_within(handover, ASK_INTERVAL_MS);
 }
 
 static void on_verdict(enum canary_verdict verdict, void *arg)
@@ -452,10 +470,10 @@ static void on_active(struct handover *handover)
     handover->state = HANDOVER_LINGERING;
     event_del(handover->timeout);
     uint64_t duration = clock_ms() - handover->started_at;
-    char text[TEXT_MAX];
+    char text[ENDING_TEXT_MAX];
     snprintf(text, sizeof text, "pid %d -> %d, generation %u, took %llu ms%s%s", (int)getpid(),
              (int)handover->child.pid, handover->number, (unsigned long long)duration,
-             handover->figures[0] ? "; " : "", handover->figures);
+             handover->ending.figures[0] ? "; " : "", handover->ending.figures);
     control_step(generation->control, "serving: pid %d", (int)handover->child.pid);
     generation_reload_over(generation, EXIT_DONE, text, duration);
     tell_of_reload(handover);
@@ -513,7 +531,7 @@ static void on_message(const struct received *message, void *arg)
         }
         break;
     case MESSAGE_CANARY:
-        if (handover->state == HANDOVER_CANARY && !handover->canary)
+        if (handover->state == HANDOVER_CANARY)
             on_canary(handover);
         break;
     case MESSAGE_BACK:
@@ -580,7 +598,7 @@ static void tell(const char *line, void *arg)
 static bool can_split(struct handover *handover)
 {
     struct generation *generation = handover->generation;
-    char why[BINDS_WHY_MAX], text[TEXT_MAX];
+    char why[BINDS_WHY_MAX], text[ENDING_TEXT_MAX];
     if (!handover->order.canary.share || binds_can_split(generation->binds, tell, generation, why))
         return true;
     snprintf(text, sizeof text, "no canary is possible: %s", why);
@@ -647,7 +665,7 @@ void handover_begin(struct generation *generation, const struct reload_order *or
 }
 
 void handover_return(struct generation *generation, struct channel *channel, unsigned minor,
-                     pid_t pid)
+                     const struct message_sessions *heir)
 {
     struct handover *handover = calloc(1, sizeof *handover);
     if (!handover) {
@@ -658,7 +676,9 @@ void handover_return(struct generation *generation, struct channel *channel, uns
     handover->state = HANDOVER_LINGERING;
     handover->channel = channel;
     handover->minor = minor;
-    handover->heir = pid;
+    handover->heir = (pid_t)heir->pid;
+    handover->number = heir->generation;
+    lineage_turn(&generation->lineage, handover->number, handover->heir);
     const struct channel_events events = {
         .on_message = on_message, .on_lost = on_lost, .arg = handover};
     channel_set_events(channel, &events);
@@ -680,7 +700,7 @@ const char *handover_abort(struct generation *generation)
     struct handover *handover = generation->handover;
     if (!handover || handover->state == HANDOVER_CLOSED || handover->state == HANDOVER_LINGERING)
         return "there is no reload to call off";
-    if (handover->state == HANDOVER_COMMITTED || handover->had_served)
+    if (handover->state == HANDOVER_COMMITTED || handover->ending.had_served)
         return "the successor has begun to serve: it is too late to call the reload off";
     call_off(handover, "it was called off", "was killed: the reload was called off");
     return NULL;
@@ -691,9 +711,10 @@ const char *handover_promote(struct generation *generation)
     struct handover *handover = generation->handover;
     if (!handover || handover->state != HANDOVER_CANARY)
         return "there is no canary to promote";
-    if (!handover->canary)
+    if (!handover->tried)
         return "the canary has not begun yet";
-    promote(handover, "by command");
+    if (!handover->promotion)
+        promote(handover, "by command");
     return NULL;
 }
 

@@ -27,10 +27,12 @@ struct message_server;
  * generation_reload_over(), also when the launch fails at once. */
 void handover_begin(struct generation *generation, const struct reload_order *order);
 
-/* We were a canary: our sessions go back by that channel, which is taken over. pid and minor are
- * those of the process at its other end. Without memory they end here. */
+struct message_sessions;
+
+/* We were a canary: our sessions go back by that channel, which is taken over. minor and heir are
+ * of the process at its other end. Without memory they end here. */
 void handover_return(struct generation *generation, struct channel *channel, unsigned minor,
-                     pid_t pid);
+                     const struct message_sessions *heir);
 
 /* Calls the reload off: a canary goes back, another successor that is not committed is killed, and
  * the reload ends as any other that fails. NULL, or why that cannot be (a string constant). */

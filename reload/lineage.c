@@ -69,26 +69,48 @@ static unsigned lost_with(const struct relative *relative)
     return own > (unsigned)both ? own - (unsigned)both : 0;
 }
 
-static void note_crash(const struct relative *relative)
+/* outcome: of a child, else 0. */
+static void note_crash(const struct relative *relative, int outcome)
 {
-    unsigned lost = lost_with(relative);
-    if (lost == 0)
-        return;
     const struct ledger_head *head = &relative->ledger.as;
-    const struct crash crash = crash_now(head->generation, head->pid, 0, lost);
+    unsigned lost = lost_with(relative);
+    if (lost == 0 && outcome == 0)
+        return;
+    const struct crash crash = crash_now(head->generation, head->pid, outcome, lost);
     crash_note(&relative->lineage->generation->last_crash, &crash);
 }
 
+/* Who was to have our sessions, and serves, with nobody to come after it: what is left of it to
+ * tell a crash from an end is its life file. */
+static void note_heir(const struct relative *relative)
+{
+    struct generation *generation = relative->lineage->generation;
+    const struct ledger_head *head = &relative->ledger.as;
+    const struct crash crash =
+        crash_now(head->generation, head->pid, 0, ledger_own(&relative->ledger));
+    if (life_correct(generation->config->control, &crash))
+        crash_note(&generation->last_crash, &crash);
+}
+
+static int outcome_of(const struct relative *relative)
+{
+    struct generation *generation = relative->lineage->generation;
+    return children_outcome(&generation->former, (pid_t)relative->ledger.as.pid);
+}
+
 /* Nothing can write its ledger any more. */
-static void on_gone(struct relative *relative)
+static void on_gone(struct relative *relative, int outcome)
 {
     struct lineage *lineage = relative->lineage;
     relative->gone = true;
-    if (!relative->judged)
-        note_crash(relative);
+    if (relative == lineage->heir)
+        note_heir(relative);
+    else if (!relative->judged)
+        note_crash(relative, outcome);
     if (relative->end)
         event_del(relative->end);
-    if (has_begun(lineage) && !lineage->told && relative != lineage->successor)
+    if (has_begun(lineage) && !lineage->told && relative != lineage->successor &&
+        relative != lineage->heir)
         fold(relative);
 }
 
@@ -105,15 +127,18 @@ static struct relative *find(const struct lineage *lineage, unsigned generation,
 
 /* What it had said is heard first: sessions may be among it, which are not lost then. All of it is
  * there, and may bring about anything but that it lives. */
-static void hear_out(struct lineage *lineage, unsigned number, pid_t pid)
+static void hear_out(const struct relative *relative, int outcome)
 {
+    struct lineage *lineage = relative->lineage;
     struct generation *generation = lineage->generation;
+    const unsigned number = relative->ledger.as.generation;
+    const pid_t pid = (pid_t)relative->ledger.as.pid;
     while (elders_hear(&generation->elders, number, pid) ||
            succession_hear(generation->succession, pid))
         ;
-    struct relative *relative = find(lineage, number, pid);
-    if (relative)
-        on_gone(relative);
+    struct relative *heard = find(lineage, number, pid);
+    if (heard)
+        on_gone(heard, outcome);
 }
 
 static void on_end(evutil_socket_t fd, short what, void *arg)
@@ -122,10 +147,10 @@ static void on_end(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct relative *relative = arg;
     struct lineage *lineage = relative->lineage;
-    if (relative == lineage->successor)
-        on_gone(relative);
+    if (relative == lineage->successor || relative == lineage->heir)
+        on_gone(relative, outcome_of(relative));
     else
-        hear_out(lineage, relative->ledger.as.generation, (pid_t)relative->ledger.as.pid);
+        hear_out(relative, outcome_of(relative));
 }
 
 /* Also when its parent has not waited for it yet, which may take long. */
@@ -225,7 +250,21 @@ static void look_for_ends(struct lineage *lineage)
 {
     const struct relative *relative;
     while ((relative = find_ended(lineage)))
-        hear_out(lineage, relative->ledger.as.generation, (pid_t)relative->ledger.as.pid);
+        hear_out(relative, outcome_of(relative));
+}
+
+void lineage_on_child(struct lineage *lineage)
+{
+    int outcome;
+    pid_t pid;
+    while ((pid = children_reap(&lineage->generation->former, &outcome))) {
+        struct relative *relative;
+        TAILQ_FOREACH (relative, &lineage->list, link)
+            if (!relative->gone && (pid_t)relative->ledger.as.pid == pid)
+                break;
+        if (relative)
+            hear_out(relative, outcome);
+    }
 }
 
 static bool wants_looks(const struct lineage *lineage)
@@ -263,7 +302,8 @@ void lineage_forget(struct lineage *lineage)
     struct relative *relative;
     while ((relative = TAILQ_FIRST(&lineage->list))) {
         TAILQ_REMOVE(&lineage->list, relative, link);
-        free_relative(relative);
+        if (relative != lineage->successor && relative != lineage->heir)
+            free_relative(relative);
     }
     if (lineage->look)
         event_del(lineage->look);
@@ -273,6 +313,7 @@ void lineage_close(struct lineage *lineage)
 {
     lineage_forget(lineage);
     free_relative(lineage->successor);
+    free_relative(lineage->heir);
     if (lineage->look)
         event_free(lineage->look);
     if (lineage->process >= 0)
@@ -380,6 +421,7 @@ static void insert(struct lineage *lineage, struct relative *relative)
         TAILQ_INSERT_BEFORE(at, relative, link);
     else
         TAILQ_INSERT_TAIL(&lineage->list, relative, link);
+    relative->counted = true;
 }
 
 void lineage_add(struct lineage *lineage, const struct received *message)
@@ -400,10 +442,14 @@ void lineage_add_successor(struct lineage *lineage, const struct received *messa
 
 void lineage_count_successor(struct lineage *lineage)
 {
-    if (lineage->successor)
+    if (lineage->successor && !lineage->successor->counted)
         insert(lineage, lineage->successor);
-    lineage->successor = NULL;
     lineage_count(lineage);
+}
+
+void lineage_turn(struct lineage *lineage, unsigned generation, pid_t pid)
+{
+    lineage->heir = find(lineage, generation, pid);
 }
 
 static void tell(struct channel *channel, const struct ledger *ledger, int process,
@@ -432,7 +478,20 @@ void lineage_resume(struct lineage *lineage)
 {
     lineage->told = false;
     lineage_count_successor(lineage);
+    lineage->successor = NULL;
     fold_gone(lineage);
+}
+
+void lineage_keep_canary(struct lineage *lineage)
+{
+    struct relative *canary = lineage->successor;
+    if (canary) {
+        canary->judged = false;
+        if (canary->gone)
+            note_crash(canary, outcome_of(canary));
+    }
+    lineage_resume(lineage);
+    lineage_on_child(lineage);
 }
 
 struct relative *lineage_sender(struct lineage *lineage, unsigned generation, pid_t pid)

@@ -8,8 +8,8 @@
  * nothing of it is folded here, since the successor does that now; if the successor fails, what is
  * gone by then is folded after all, and with it what the successor had counted itself.
  *
- * One that is gone while its ledger still counts sessions has crashed, which is noted
- * (crash.h).
+ * One that is gone while its ledger still counts sessions has crashed, and so has a child that
+ * ended badly; which is noted (crash.h).
  *
  * A generation of an older build has no ledger: it is known by its messages only. */
 #ifndef RPPROXY_RELOAD_LINEAGE_H
@@ -30,6 +30,7 @@ struct relative {
     struct ledger ledger;
     bool base_is_ours; /* a successor that failed: what its base has is in our list, too */
     bool gone;         /* has no session, whatever its ledger says */
+    bool counted;      /* in the list */
     bool judged;       /* our successor, or was: the handover tells how it ended */
     unsigned arrived;  /* of its sessions, here */
     unsigned left;     /* of them, what its ledger said of it before the first arrived */
@@ -43,7 +44,8 @@ struct relative {
 struct lineage {
     TAILQ_HEAD(relative_list, relative) list;
     struct generation *generation;
-    struct relative *successor; /* does not count yet; NULL: none is known */
+    struct relative *successor; /* in the list when it counts; NULL: none is known */
+    struct relative *heir;      /* of a canary that has gone back: who has its sessions; or NULL */
     bool told;                  /* our successor folds, not we */
     int process;                /* our own pidfd, or -1 */
     struct event *look;         /* at what others have of our limits */
@@ -80,6 +82,17 @@ void lineage_tell_predecessor(struct lineage *lineage, struct channel *predecess
 
 /* Our successor has failed, and we fold again. */
 void lineage_resume(struct lineage *lineage);
+
+/* The same of a canary that has gone back, and drains: it is among the former children, and how it
+ * ends is noted. */
+void lineage_keep_canary(struct lineage *lineage);
+
+/* We were a canary: that generation, our predecessor, is to have our sessions. If it crashes then,
+ * its life file is made exact. */
+void lineage_turn(struct lineage *lineage, unsigned generation, pid_t pid);
+
+/* A child of ours has ended (SIGCHLD): notes it if it is a former one, and buries it. */
+void lineage_on_child(struct lineage *lineage);
 
 /* That of a generation from which sessions are about to come, or NULL. Those that do are to be
  * added to `arrived`: they are not lost if it ends before it knows. */

@@ -26,6 +26,8 @@
  *
  *   watches | SESSIONS, CANARY --------------------> |  accepts, publishes nothing
  *    steers | <------------------------------ CANARY |
+ *           | CANARY ... --------------------------> |  is it there?
+ *           | <-------------------------- CANARY ... |
  *           | SERVER (changed meanwhile) ----------> |
  *           | <---------- BACK (if told to stop) --- |
  *    steers | BACK --------------------------------> |  lingers
@@ -54,10 +56,11 @@
 #ifndef MESSAGE_MAJOR /* the tests build another */
 #define MESSAGE_MAJOR 1
 #endif
-#define MESSAGE_MINOR 3
+#define MESSAGE_MINOR 4
 #define MINOR_HANDOFF 1 /* since when: HANDOFF, TAKEN, HURRY */
 #define MINOR_CANARY  2 /* CANARY, BACK */
 #define MINOR_SERVERS 3 /* SERVERS */
+#define MINOR_ANSWER  4 /* CANARY asked again is answered again */
 
 #define MESSAGE_PAYLOAD_MAX 4096
 #define MESSAGE_FDS_MAX     128 /* the kernel's SCM_MAX_FD is 253 */
@@ -194,7 +197,8 @@ struct message_taken {
 /* HURRY: the successor is asked to reload or to stop, and waits for our probation to end. */
 
 /* CANARY: the successor is to accept, and to publish nothing; it says the same when it does, and is
- * steered to then. Asks BACK itself when it is told to stop. */
+ * steered to then. Asked again it says so again: it is there. Asks BACK itself when it is told to
+ * stop. */
 
 /* The canary is to go back: it is not steered to any more. */
 struct message_back {

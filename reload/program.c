@@ -110,16 +110,34 @@ void children_add(struct children *children, pid_t pid)
         return;
     children->list = list;
     list[children->count++] = pid;
-    children_reap(children); /* its end may have been told already */
 }
 
-void children_reap(struct children *children)
+static bool bury(struct children *children, size_t index, int *outcome)
 {
-    size_t left = 0;
+    if (waitpid(children->list[index], outcome, WNOHANG) == 0)
+        return false;
+    children->list[index] = children->list[--children->count];
+    return true;
+}
+
+pid_t children_reap(struct children *children, int *outcome)
+{
+    *outcome = 0;
+    for (size_t i = 0; i < children->count; i++) {
+        pid_t pid = children->list[i];
+        if (bury(children, i, outcome))
+            return pid;
+    }
+    return 0;
+}
+
+int children_outcome(struct children *children, pid_t pid)
+{
+    int outcome = 0;
     for (size_t i = 0; i < children->count; i++)
-        if (waitpid(children->list[i], NULL, WNOHANG) == 0)
-            children->list[left++] = children->list[i];
-    children->count = left;
+        if (children->list[i] == pid && bury(children, i, &outcome))
+            break;
+    return outcome;
 }
 
 void children_free(struct children *children)

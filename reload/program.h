@@ -36,17 +36,21 @@ void child_kill(const struct child *child);
 /* True: it has exited, with the wait status in *outcome as waitpid(2) has it. Does not wait. */
 bool child_reap(const struct child *child, int *outcome) __attribute__((warn_unused_result));
 
-/* Children that nobody asks how they ended, and that are not to stay as zombies. */
+/* Children that have no handover any more, and are not to stay as zombies. */
 struct children {
     pid_t *list;
     size_t count;
 };
 
-/* Without memory it stays one until we end. */
+/* Its end may have been told already. Without memory it stays a zombie until we end. */
 void children_add(struct children *children, pid_t pid);
 
-/* Buries those that have ended (SIGCHLD). */
-void children_reap(struct children *children);
+/* Buries one that has ended (SIGCHLD), and returns its pid, with its wait status in *outcome; 0
+ * when there is none. */
+pid_t children_reap(struct children *children, int *outcome);
+
+/* Buries this one. Returns its wait status; 0 also when it is none of them, or has not ended. */
+int children_outcome(struct children *children, pid_t pid);
 
 void children_free(struct children *children);
 

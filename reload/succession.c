@@ -234,6 +234,8 @@ static void on_message(const struct received *message, void *arg)
         if (succession->state == SUCCESSION_PREPARED) {
             succession->state = SUCCESSION_CANARY;
             generation_try(generation);
+        }
+        if (succession->state == SUCCESSION_CANARY) {
             channel_send(succession->channel, MESSAGE_CANARY, NULL, 0, NULL, 0);
         }
         break;
@@ -391,7 +393,7 @@ void succession_returned(struct generation *generation)
     struct channel *channel = succession->channel;
     succession->channel = NULL;
     generation->succession = NULL;
-    handover_return(generation, channel, succession->minor, succession->pid);
+    handover_return(generation, channel, succession->minor, &succession->about);
     succession_free(succession);
 }
 

@@ -7,18 +7,30 @@
 #include <string.h>
 #include <unistd.h>
 
-struct reload reload_start(const struct proxy *proxy, const char *plan)
+static struct reload start(const char *name, const char *const *argv)
 {
     struct reload reload;
-    test_path(reload.out, "reload.out");
-    test_path(reload.err, "reload.err");
-    unlink(reload.out);
-    unlink(reload.err);
-    const char *argv[] = {proxy_binary(), "reload",   "-f", proxy->file,
-                          "-v",           "--canary", plan, NULL};
+    char file[NAME_MAX];
+    snprintf(file, sizeof file, "%s.out", name);
+    unlink(test_path(reload.out, file));
+    snprintf(file, sizeof file, "%s.err", name);
+    unlink(test_path(reload.err, file));
     reload.pid =
         program_start(&(struct program){.argv = argv, .out = reload.out, .err = reload.err});
     return reload;
+}
+
+struct reload reload_start(const struct proxy *proxy, const char *plan)
+{
+    const char *argv[] = {proxy_binary(), "reload",   "-f", proxy->file,
+                          "-v",           "--canary", plan, NULL};
+    return start("reload", argv);
+}
+
+struct reload decision_start(const struct proxy *proxy, const char *option)
+{
+    const char *argv[] = {proxy_binary(), "reload", "-f", proxy->file, option, NULL};
+    return start("decision", argv);
 }
 
 void reload_ends(const struct reload *reload, int code)

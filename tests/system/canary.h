@@ -26,6 +26,9 @@ struct reload {
 /* `rpproxy reload --canary PLAN`, which tells its steps. */
 struct reload reload_start(const struct proxy *proxy, const char *plan);
 
+/* `rpproxy reload --abort` or `--promote`, likewise. */
+struct reload decision_start(const struct proxy *proxy, const char *option);
+
 /* Waits for it, and checks its exit status. */
 void reload_ends(const struct reload *reload, int code);
 

@@ -43,6 +43,7 @@ static const struct {
     {"deadlines", deadlines_suite},
     {"canary", canary_suite},
     {"canary_limits", canary_limits_suite},
+    {"canary_deaths", canary_deaths_suite},
     /* clang-format on */
 };
 

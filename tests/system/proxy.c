@@ -189,19 +189,20 @@ void proxy_stop(struct proxy *proxy)
 
 static void read_last_crash(json_t *crash, struct status *status)
 {
-    int generation, pid, signal;
+    int generation, pid, signal, code;
     json_int_t at, sessions;
     json_error_t error;
     if (crash == NULL) {
         return;
     }
-    ck_assert_msg(json_unpack_ex(crash, &error, 0, "{s:i,s:i,s:i,s:I,s:I}", "generation",
-                                 &generation, "pid", &pid, "signal", &signal, "at", &at, "sessions",
-                                 &sessions) == 0,
+    ck_assert_msg(json_unpack_ex(crash, &error, 0, "{s:i,s:i,s:i,s:i,s:I,s:I}", "generation",
+                                 &generation, "pid", &pid, "signal", &signal, "status", &code, "at",
+                                 &at, "sessions", &sessions) == 0,
                   "last_crash: %s", error.text);
     status->last_crash.generation = (unsigned)generation;
     status->last_crash.pid = pid;
     status->last_crash.signal = (unsigned)signal;
+    status->last_crash.status = (unsigned)code;
     status->last_crash.at = (uint64_t)at;
     status->last_crash.sessions = (uint64_t)sessions;
 }

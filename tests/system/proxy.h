@@ -76,7 +76,7 @@ struct status {
     pid_t pid;
     unsigned generation, sessions;
     struct {
-        unsigned generation, signal;
+        unsigned generation, signal, status;
         uint64_t at, sessions;
         pid_t pid; /* 0: no crash is known of */
     } last_crash;

@@ -29,5 +29,6 @@ Suite *plan_suite(void);
 Suite *deadlines_suite(void);
 Suite *canary_suite(void);
 Suite *canary_limits_suite(void);
+Suite *canary_deaths_suite(void);
 
 #endif

@@ -290,6 +290,8 @@ START_TEST(busy)
     struct reload reload = reload_start(&scene.proxy, "50%:1h");
     (void)canary_wait(&scene.proxy);
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", NULL), 7);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--canary", "5%:1s", NULL), 7);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--dry-run", NULL), 0);
     kill(scene.proxy.pid, SIGUSR2);
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--abort", NULL), 0);
     reload_ends(&reload, 4);
@@ -346,6 +348,125 @@ START_TEST(canary_stopped)
 }
 END_TEST
 
+/* A canary that is called off and stopped in its way back, for as long as the test wants. */
+struct way_back {
+    struct scene scene;
+    struct session sessions[SESSIONS_MAX];
+    unsigned count;
+    struct reload reload, abort;
+    struct canary canary;
+};
+
+static void way_back_hold(struct way_back *way)
+{
+    scene_start(&way->scene, "stop-timeout = 10m\n", "");
+    way->reload = reload_start(&way->scene.proxy, "50%:1h");
+    way->canary = canary_wait(&way->scene.proxy);
+    way->count = sessions_on_both_sides(&way->scene, way->sessions);
+    ck_assert_int_eq(kill(way->canary.pid, SIGSTOP), 0);
+    way->abort = decision_start(&way->scene.proxy, "--abort");
+    wait_mentioned(way->reload.err, "going back: pid ");
+}
+
+static void way_back_go_on(const struct way_back *way)
+{
+    ck_assert_int_eq(kill(way->canary.pid, SIGCONT), 0);
+    reload_ends(&way->reload, 4);
+    reload_ends(&way->abort, 0);
+}
+
+static void expect_answer(const struct scene *scene, int code, const char *says,
+                          const char *command, const char *first, const char *second)
+{
+    struct outcome outcome;
+    int got = proxy_command(&scene->proxy, &outcome, command, first, second, NULL);
+    ck_assert_msg(got == code && (strstr(outcome.out, says) || strstr(outcome.err, says)),
+                  "%s %s: exit %d: %s%s", command, first ? first : "", got, outcome.out,
+                  outcome.err);
+}
+
+/* Whatever is asked has an answer at once, and what has to wait is done afterwards. */
+START_TEST(asked_on_the_way_back)
+{
+    struct way_back way;
+    struct scene *scene = &way.scene;
+    way_back_hold(&way);
+    expect_answer(scene, 7, "another reload is in progress", "reload", NULL, NULL);
+    expect_answer(scene, 7, "another reload is in progress", "reload", "--canary", "5%:1s");
+    expect_answer(scene, 0, "", "reload", "--dry-run", NULL);
+    expect_answer(scene, 1, "there is no canary to promote", "reload", "--promote", NULL);
+    expect_answer(scene, 0, "lingering", "status", NULL, NULL);
+    expect_answer(scene, 0, "", "server", "main/a", "maint");
+    expect_answer(scene, 0, " maint ", "status", NULL, NULL);
+    expect_answer(scene, 0, "", "server", "main/a", "ready");
+    ck_assert_int_eq(kill(scene->proxy.pid, SIGUSR2), 0);
+    ck_assert_int_eq(kill(scene->proxy.pid, SIGHUP), 0);
+    struct session session = session_open(scene);
+    session_works(&session);
+    session_close(&session);
+    way_back_go_on(&way);
+    wait_until(is_third_generation, &scene->proxy, "one reload by signal has followed");
+    sessions_work(way.sessions, way.count);
+    sessions_close(way.sessions, way.count);
+    proxy_follow(&scene->proxy);
+    proxy_wait_drained(&scene->proxy);
+    proxy_stop(&scene->proxy);
+}
+END_TEST
+
+/* The stop waits for the canary, whose sessions have stop-timeout where they are, as all have. */
+START_TEST(stopped_on_the_way_back)
+{
+    struct way_back way;
+    way_back_hold(&way);
+    pid_t stop = stop_start(&way.scene.proxy);
+    struct session session = session_open(&way.scene);
+    session_works(&session);
+    session_close(&session);
+    way_back_go_on(&way);
+    wait_mentioned(way.scene.proxy.log, "stopping: no new connections");
+    sessions_work(way.sessions, way.count);
+    sessions_close(way.sessions, way.count);
+    ck_assert_int_eq(wait_gone(stop), 0);
+    wait_gone(way.canary.pid);
+    ck_assert_int_le(wait_gone(way.scene.proxy.pid), 0);
+    ck_assert_uint_eq(orphans_failed(), 0);
+}
+END_TEST
+
+/* SIGTERM: the one that serves stops as by command, and a second one ends it at once. */
+START_TEST(sigterm_on_the_way_back)
+{
+    struct way_back way;
+    way_back_hold(&way);
+    ck_assert_int_eq(kill(way.scene.proxy.pid, SIGTERM), 0);
+    way_back_go_on(&way);
+    wait_mentioned(way.scene.proxy.log, "stopping: no new connections");
+    sessions_work(way.sessions, way.count);
+    ck_assert_int_eq(kill(way.scene.proxy.pid, SIGTERM), 0);
+    ck_assert_int_eq(wait_gone(way.scene.proxy.pid), 0);
+    kill(way.canary.pid, SIGINT);
+    wait_gone(way.canary.pid);
+}
+END_TEST
+
+/* SIGTERM to the canary that goes back already: it goes on to, and its sessions move. */
+START_TEST(canary_stopped_on_the_way_back)
+{
+    struct way_back way;
+    way_back_hold(&way);
+    ck_assert_int_eq(kill(way.canary.pid, SIGTERM), 0);
+    ck_assert_int_eq(kill(way.canary.pid, SIGUSR2), 0);
+    way_back_go_on(&way);
+    wait_until(is_active_again, &way.scene.proxy, "the canary is gone");
+    sessions_work(way.sessions, way.count);
+    sessions_close(way.sessions, way.count);
+    next_reload(&way.scene.proxy);
+    proxy_wait_drained(&way.scene.proxy);
+    proxy_stop(&way.scene.proxy);
+}
+END_TEST
+
 /* What an operator does to servers counts for the canary as well. */
 START_TEST(servers_meanwhile)
 {
@@ -379,5 +500,9 @@ Suite *canary_limits_suite(void)
     scenario_add(suite, stopped_meanwhile, 300);
     scenario_add(suite, canary_stopped, 300);
     scenario_add(suite, servers_meanwhile, 300);
+    scenario_add(suite, asked_on_the_way_back, 300);
+    scenario_add(suite, stopped_on_the_way_back, 300);
+    scenario_add(suite, sigterm_on_the_way_back, 300);
+    scenario_add(suite, canary_stopped_on_the_way_back, 300);
     return suite;
 }

@@ -3,9 +3,11 @@
 #include "net.h"
 #include "proxy.h"
 #include "scenarios.h"
+#include "trap.h"
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -174,6 +176,58 @@ START_TEST(a_predecessor_on_standby_outlives_it)
 }
 END_TEST
 
+/* It exits by itself, with a status, and is rolled back as if a signal had killed it. */
+START_TEST(a_successor_on_probation_fails)
+{
+    if (!trap_works()) {
+        skip_test("strace cannot trace here");
+    }
+    setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* which cannot be where strace is */
+    struct scene scene;
+    struct trap trap;
+    scene_start(&scene, "probation = 10m\n");
+    struct proxy first = scene.proxy;
+    proxy_reload(&scene.proxy);
+    pid_t second = scene.proxy.pid;
+    int client = connect_to(&scene.front), server = accept_from(scene.listener);
+    trap_init(&trap, "second", "", 0, "");
+    (void)trap_failure(&trap, second);
+    scene.proxy = first;
+    wait_until(is_active_again, &scene.proxy, "the predecessor is active again");
+    expect_crash(&scene.proxy, second, 2, 0, 1);
+    ck_assert_uint_eq(status_of(&scene.proxy).last_crash.status, 1);
+    ck_assert_uint_gt(file_mentions(scene.proxy.log, "ended with status 1 on probation"), 0);
+    close(client);
+    close(server);
+    lines_close(&scene);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &(struct outcome){0}, "stop", NULL), 0);
+}
+END_TEST
+
+/* The only process there is exits by itself: the next start is told, with its status. */
+START_TEST(the_only_one_fails)
+{
+    if (!trap_works()) {
+        skip_test("strace cannot trace here");
+    }
+    setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
+    struct scene scene;
+    struct trap trap;
+    scene_start(&scene, "");
+    pid_t first = scene.proxy.pid;
+    trap_init(&trap, "first", "", 0, "");
+    pid_t strace = trap_failure(&trap, first);
+    wait_gone(first);
+    wait_gone(strace);
+    ck_assert_uint_eq(file_mentions(scene.proxy.log, "the main loop has failed"), 1);
+    lines_close(&scene);
+    proxy_start(&scene.proxy);
+    expect_crash(&scene.proxy, first, 1, 0, LINES);
+    ck_assert_uint_eq(status_of(&scene.proxy).last_crash.status, 1);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &(struct outcome){0}, "stop", NULL), 0);
+}
+END_TEST
+
 /* It has served nobody yet. */
 START_TEST(a_successor_that_does_not_live_to_serve)
 {
@@ -295,6 +349,8 @@ Suite *crashes_suite(void)
     scenario_add(suite, nobody_outlives_it, 300);
     scenario_add(suite, a_predecessor_that_drains_outlives_it, 300);
     scenario_add(suite, a_predecessor_on_standby_outlives_it, 300);
+    scenario_add(suite, a_successor_on_probation_fails, 300);
+    scenario_add(suite, the_only_one_fails, 300);
     scenario_add(suite, a_successor_that_does_not_live_to_serve, 300);
     scenario_add(suite, a_successor_outlives_it, 300);
     scenario_add(suite, a_drainer_names_who_had_its_channel, 300);

@@ -65,18 +65,28 @@ pid_t trap_caught(const struct trap *trap)
     return pid;
 }
 
-pid_t trap_process(const struct trap *trap, pid_t pid)
+static pid_t attach(const struct trap *trap, pid_t pid, const char *calls, const char *inject)
 {
-    char number[16], inject[80];
+    char number[16];
     snprintf(number, sizeof number, "%d", (int)pid);
-    describe(trap, inject);
-    const char *argv[] = {
-        "strace", "-p",   number, "-o", trap->trace, "-e", "trace=sendmsg,recvmsg",
-        "-e",     inject, NULL};
+    const char *argv[] = {"strace", "-p",  number, "-o",   trap->trace,
+                          "-e",     calls, "-e",   inject, NULL};
     pid_t strace =
         program_start(&(struct program){.argv = argv, .out = trap->log, .err = trap->log});
     wait_mentioned(trap->log, "attached");
     return strace;
+}
+
+pid_t trap_process(const struct trap *trap, pid_t pid)
+{
+    char inject[80];
+    describe(trap, inject);
+    return attach(trap, pid, "trace=sendmsg,recvmsg", inject);
+}
+
+pid_t trap_failure(const struct trap *trap, pid_t pid)
+{
+    return attach(trap, pid, "trace=/^epoll_p?wait", "inject=/^epoll_p?wait:error=EBADF");
 }
 
 /* The next call of its kind in the trace. */

@@ -8,10 +8,12 @@
 
 #include "proxy.h"
 
-/* As strace shows the head of a message: magic, version 1.3, and its type. */
-#define TRAP_READY   "xppr\\1\\0\\3\\0\\6\\0"
-#define TRAP_HANDOFF "xppr\\1\\0\\3\\0\\17\\0"
-#define TRAP_TAKEN   "xppr\\1\\0\\3\\0\\20\\0"
+/* As strace shows the head of a message: magic, version 1.4, and its type. */
+#define TRAP_CLOSED  "xppr\\1\\0\\4\\0\\n\\0"
+#define TRAP_READY   "xppr\\1\\0\\4\\0\\6\\0"
+#define TRAP_HANDOFF "xppr\\1\\0\\4\\0\\17\\0"
+#define TRAP_TAKEN   "xppr\\1\\0\\4\\0\\20\\0"
+#define TRAP_BACK    "xppr\\1\\0\\4\\0\\26\\0"
 
 struct trap {
     const char *call;   /* "sendmsg" or "recvmsg" */
@@ -33,6 +35,10 @@ pid_t trap_caught(const struct trap *trap);
 
 /* A process that runs. Returns when it is watched, with strace's pid. */
 pid_t trap_process(const struct trap *trap, pid_t pid);
+
+/* The same, but its main loop fails at its next wait, so that it exits by itself, with status 1:
+ * the test's own process is to have ASAN_OPTIONS=detect_leaks=0 before it is started. */
+pid_t trap_failure(const struct trap *trap, pid_t pid);
 
 /* Of the calls of its kind: how many stand in the trace; which is the first that carried one of two
  * messages, and was not cut short (0: none); and how many carried that message. */

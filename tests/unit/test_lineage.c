@@ -64,9 +64,16 @@ struct other {
     int pidfd; /* -1: where the kernel has none */
 };
 
+static void end_in_order(int number)
+{
+    (void)number;
+    _exit(0);
+}
+
 static struct other other_start(unsigned number)
 {
     struct other other;
+    void (*before)(int) = signal(SIGTERM, end_in_order);
     other.pid = fork();
     ck_assert_int_ge(other.pid, 0);
     if (other.pid == 0) {
@@ -74,6 +81,7 @@ static struct other other_start(unsigned number)
         for (;;)
             pause();
     }
+    signal(SIGTERM, before);
     other.pidfd = pidfd_open(other.pid, 0);
     ck_assert_int_eq(ledger_open(&other.ledger, us.config, number, 2), 0);
     ((struct ledger_head *)other.ledger.memory)->pid = (uint32_t)other.pid;
@@ -323,6 +331,58 @@ START_TEST(a_canary_counts_beside_us)
 }
 END_TEST
 
+/* A canary that has gone back is a child without a handover: how it ends is noted, whether its end
+ * is seen at once, by its pidfd, by SIGCHLD, or only when it has gone back; of an end in order
+ * there is nothing to be noted. */
+START_TEST(a_canary_that_has_gone_back_is_asked_how_it_ended)
+{
+    bool early = _i == 2, in_order = _i == 3;
+    struct other canary = other_start(10);
+    ck_assert_int_eq(lineage_begin(&us.lineage), 0);
+    us.lineage.told = true;
+    tell(&canary, lineage_add_successor);
+    other_count(&canary, 20, in_order ? 0 : 3);
+    lineage_count_successor(&us.lineage);
+    ck_assert_uint_eq(lineage_successor_live(&us.lineage), in_order ? 0 : 3);
+    if (early) {
+        kill(canary.pid, SIGABRT);
+        wait_gone(TAILQ_FIRST(&us.lineage.list));
+    }
+    children_add(&us.former, canary.pid);
+    lineage_keep_canary(&us.lineage);
+    ck_assert_uint_eq(us.last_crash.signal, early ? SIGABRT : 0);
+    if (!early)
+        kill(canary.pid, in_order ? SIGTERM : SIGABRT);
+    while (!TAILQ_EMPTY(&us.lineage.list))
+        if (_i == 0)
+            lineage_on_child(&us.lineage);
+        else
+            event_base_loop(base, EVLOOP_ONCE);
+    ck_assert_uint_eq(us.former.count, 0);
+    ck_assert_uint_eq(us.last_crash.signal, in_order ? 0 : SIGABRT);
+    ck_assert_uint_eq(us.last_crash.sessions, in_order ? 0 : 3);
+    children_free(&us.former);
+    other_free(&canary);
+}
+END_TEST
+
+/* A canary's predecessor, to which its sessions go. */
+START_TEST(a_canary_that_has_gone_back_knows_its_heir)
+{
+    struct other predecessor = other_start(8);
+    ck_assert_int_eq(lineage_begin(&us.lineage), 0);
+    tell(&predecessor, lineage_add);
+    other_count(&predecessor, 0, 5);
+    lineage_turn(&us.lineage, 8, predecessor.pid);
+    lineage_forget(&us.lineage);
+    ck_assert(TAILQ_EMPTY(&us.lineage.list));
+    other_kill(&predecessor);
+    wait_gone(us.lineage.heir);
+    ck_assert_uint_eq(us.last_crash.at, 0); /* it has left no life file behind */
+    other_free(&predecessor);
+}
+END_TEST
+
 /* Its death is seen before the channel's end. */
 START_TEST(a_successor_that_died_counts_when_we_serve_again)
 {
@@ -406,6 +466,22 @@ START_TEST(one_that_ends_with_sessions_has_crashed)
 }
 END_TEST
 
+/* By its own fault: it says how many it has, and closes them then, one after the other. */
+START_TEST(one_that_fails_says_what_goes_with_it)
+{
+    struct other other = other_start(8);
+    tell(&other, lineage_add);
+    other_count(&other, 0, 5);
+    ledger_set_lost(&other.ledger);
+    while (ledger_live(&other.ledger) > 0)
+        limit_release(ledger_sessions(&other.ledger));
+    other_kill(&other);
+    wait_gone(TAILQ_FIRST(&us.lineage.list));
+    ck_assert_uint_eq(us.last_crash.sessions, 5);
+    other_free(&other);
+}
+END_TEST
+
 /* The handover tells, which knows its exit status. What it had not said that it has is not lost. */
 START_TEST(the_end_of_a_successor_is_told_by_the_handover)
 {
@@ -455,10 +531,13 @@ Suite *lineage_suite(void)
     tcase_add_test(tcase, one_that_ends_before_we_count_is_folded_then);
     tcase_add_test(tcase, a_successor_takes_the_folding_over);
     tcase_add_loop_test(tcase, a_canary_counts_beside_us, 0, 2);
+    tcase_add_loop_test(tcase, a_canary_that_has_gone_back_is_asked_how_it_ended, 0, 4);
+    tcase_add_test(tcase, a_canary_that_has_gone_back_knows_its_heir);
     tcase_add_test(tcase, a_successor_that_fails_is_not_forgotten);
     tcase_add_test(tcase, a_successor_that_died_counts_when_we_serve_again);
     tcase_add_test(tcase, limits_count_what_others_have);
     tcase_add_test(tcase, one_that_ends_with_sessions_has_crashed);
+    tcase_add_test(tcase, one_that_fails_says_what_goes_with_it);
     tcase_add_test(tcase, the_end_of_a_successor_is_told_by_the_handover);
     tcase_add_test(tcase, what_is_no_ledger_is_refused);
     suite_add_tcase(suite, tcase);
