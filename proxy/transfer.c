@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum end_flag {
@@ -289,6 +290,9 @@ static bool read_record(struct reader *reader, struct session_record *record,
 
 static struct unsent *read_unsent(int memory, size_t length)
 {
+    struct stat status; /* no more is believed than is there */
+    if (fstat(memory, &status) || (uint64_t)status.st_size < length)
+        return NULL;
     struct unsent *unsent = malloc(sizeof *unsent + length);
     if (!unsent)
         return NULL;

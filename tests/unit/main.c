@@ -26,7 +26,7 @@ int main(void)
         socket_suite,      server_suite,     check_suite,    inheritance_suite, ledger_suite,
         lineage_suite,     activation_suite, notify_suite,   write_suite,       diff_suite,
         life_suite,        cut_suite,        roster_suite,   preview_suite,     canary_suite,
-        handoff_suite,
+        handoff_suite,     transfer_suite,
     };
     skips = mmap(NULL, sizeof *skips, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (skips == MAP_FAILED) {

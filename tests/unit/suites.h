@@ -8,6 +8,7 @@ Suite *activation_suite(void);
 Suite *address_suite(void);
 Suite *balance_suite(void);
 Suite *canary_suite(void);
+Suite *transfer_suite(void);
 Suite *carrier_suite(void);
 Suite *channel_suite(void);
 Suite *check_suite(void);
