@@ -391,6 +391,14 @@ struct churn *churn_start(const struct churn_options *options)
     return churn;
 }
 
+struct churn *churn_load(const struct endpoint *target, unsigned in_flight)
+{
+    struct churn *churn =
+        churn_start(&(struct churn_options){.target = *target, .in_flight = in_flight});
+    churn_wait(churn, in_flight);
+    return churn;
+}
+
 uint64_t churn_ended(const struct churn *churn)
 {
     return atomic_load(&churn->ended);

@@ -45,6 +45,9 @@ struct churn;
 
 struct churn *churn_start(const struct churn_options *options);
 
+/* So many at all times; returns when as many have come to their end. */
+struct churn *churn_load(const struct endpoint *target, unsigned in_flight);
+
 /* Connections that came to their end so far, lost ones included. */
 uint64_t churn_ended(const struct churn *churn);
 

@@ -102,20 +102,41 @@ void proxy_start(struct proxy *proxy)
     proxy_wait_serving(proxy);
 }
 
+enum { ARGUMENTS_MAX = 32 };
+
+static void compose(const struct proxy *proxy, const char *command, va_list arguments,
+                    const char *argv[static ARGUMENTS_MAX])
+{
+    size_t count = 0;
+    argv[count++] = proxy_binary();
+    argv[count++] = command;
+    argv[count++] = "-f";
+    argv[count++] = proxy->file;
+    do {
+        ck_assert_uint_lt(count, ARGUMENTS_MAX);
+        argv[count] = va_arg(arguments, const char *);
+    } while (argv[count++] != NULL);
+}
+
 int proxy_command(const struct proxy *proxy, struct outcome *outcome, const char *command, ...)
 {
-    const char *argv[32] = {proxy_binary(), command, "-f", proxy->file};
+    const char *argv[ARGUMENTS_MAX];
     va_list arguments;
     va_start(arguments, command);
-    for (size_t i = 4; i < 32; i++) {
-        argv[i] = va_arg(arguments, const char *);
-        if (argv[i] == NULL) {
-            break;
-        }
-    }
+    compose(proxy, command, arguments, argv);
     va_end(arguments);
     program_run(&(struct program){.argv = argv}, PATIENCE_MS, outcome);
     return outcome->code;
+}
+
+pid_t proxy_command_start(const struct proxy *proxy, const char *out, const char *command, ...)
+{
+    const char *argv[ARGUMENTS_MAX];
+    va_list arguments;
+    va_start(arguments, command);
+    compose(proxy, command, arguments, argv);
+    va_end(arguments);
+    return program_start(&(struct program){.argv = argv, .out = out, .err = out});
 }
 
 void proxy_reload(struct proxy *proxy)

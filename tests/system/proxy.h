@@ -46,6 +46,10 @@ void proxy_start(struct proxy *proxy);
 int proxy_command(const struct proxy *proxy, struct outcome *outcome, const char *command, ...)
     __attribute__((sentinel));
 
+/* Starts the same, and does not wait for it. What it says goes to the file `out`; NULL: nowhere. */
+pid_t proxy_command_start(const struct proxy *proxy, const char *out, const char *command, ...)
+    __attribute__((sentinel));
+
 /* A reload that must succeed: checks exit code, line and pids, and follows to the successor. */
 void proxy_reload(struct proxy *proxy);
 

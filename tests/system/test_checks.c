@@ -568,11 +568,9 @@ static void expect_refused(const struct scene *scene, const char *says)
 
 static void follow(struct scene *scene)
 {
-    struct status status;
-    ck_assert(proxy_status(&scene->proxy, &status));
-    ck_assert_uint_gt(status.generation, scene->proxy.generation);
-    scene->proxy.pid = status.pid;
-    scene->proxy.generation = status.generation;
+    unsigned before = scene->proxy.generation;
+    proxy_follow(&scene->proxy);
+    ck_assert_uint_gt(scene->proxy.generation, before);
 }
 
 /* Listens, and never answers: its backlog is full. */
@@ -710,8 +708,7 @@ START_TEST(a_command_during_a_reload)
               "server = a 127.0.0.1:%u\n"
               "[backend slow]\n" CHECKED "check-timeout = 1h\nserver = s 127.0.0.1:%u\n",
               scene.server_port, dumb);
-    const char *argv[] = {proxy_binary(), "reload", "-f", scene.proxy.file, NULL};
-    pid_t reload = program_start(&(struct program){.argv = argv});
+    pid_t reload = proxy_command_start(&scene.proxy, NULL, "reload", NULL);
     wait_until(reload_has_begun, &scene.proxy, "a successor is on its way");
     set_server(&scene.proxy, "main/a", "maint");
     set_server(&scene.proxy, "main/a", "weight=9");
@@ -745,8 +742,7 @@ START_TEST(a_predecessor_dies_while_its_successor_checks)
               "[backend slow]\n" CHECKED "check-timeout = 1h\n"
               "server = never 127.0.0.1:%u\nserver = at-once 127.0.0.1:%u\n",
               scene.server_port, dumb, checked_port);
-    const char *argv[] = {proxy_binary(), "reload", "-f", scene.proxy.file, NULL};
-    pid_t reload = program_start(&(struct program){.argv = argv});
+    pid_t reload = proxy_command_start(&scene.proxy, NULL, "reload", NULL);
     close(accept_from(checked));
     kill(scene.proxy.pid, SIGKILL);
     wait_gone(scene.proxy.pid);

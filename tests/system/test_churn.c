@@ -287,9 +287,7 @@ START_TEST(another_program_in_the_group)
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", NULL), 0);
     ck_assert_msg(strstr(outcome.err, "another program") != NULL, "the answer does not tell: %s%s",
                   outcome.out, outcome.err);
-    struct status status;
-    ck_assert(proxy_status(&scene.proxy, &status));
-    scene.proxy.pid = status.pid;
+    proxy_follow(&scene.proxy);
     reloads++;
     scene_end(&scene, churn, reloads, "another program in the group");
 }

@@ -34,8 +34,8 @@ typedef void exchange_fn(void *client);
 /* Reloads, and returns when the old process is gone; the client is kept busy all the while. */
 static void reload_and_exchange(struct proxy *proxy, exchange_fn *exchange, void *client)
 {
-    const char *argv[] = {proxy_binary(), "reload", "-f", proxy->file, "--wait=drained", NULL};
-    pid_t old = proxy->pid, reload = program_start(&(struct program){.argv = argv});
+    pid_t old = proxy->pid;
+    pid_t reload = proxy_command_start(proxy, NULL, "reload", "--wait=drained", NULL);
     while (exchange != NULL && process_alive(reload)) {
         exchange(client);
     }

@@ -153,8 +153,7 @@ START_TEST(stop_waits_for_sessions)
     struct scene scene;
     scene_start(&scene, "", "");
     struct session session = session_open(&scene);
-    const char *argv[] = {proxy_binary(), "stop", "-f", scene.proxy.file, NULL};
-    pid_t stop = program_start(&(struct program){.argv = argv});
+    pid_t stop = proxy_command_start(&scene.proxy, NULL, "stop", NULL);
     wait_until(refuses, &scene, "a stopping proxy refuses clients");
     ck_assert(process_alive(stop));
     session_works(&session);
@@ -285,8 +284,7 @@ START_TEST(reload_waits_for_the_drain)
     wait_gone(first);
 
     session = session_open(&scene);
-    const char *argv[] = {proxy_binary(), "reload", "-f", scene.proxy.file, "--wait=drained", NULL};
-    pid_t reload = program_start(&(struct program){.argv = argv});
+    pid_t reload = proxy_command_start(&scene.proxy, NULL, "reload", "--wait=drained", NULL);
     scene.proxy.generation = 2;
     do {
         ck_assert(proxy_status(&scene.proxy, &now));

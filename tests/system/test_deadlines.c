@@ -97,8 +97,7 @@ START_TEST(a_stop_has_times_of_its_own)
     struct fronts fronts;
     fronts_start(&fronts, "drain-timeout = 1s\nstop-timeout = 10h\n", "stop-timeout = 1s\n", "");
     struct session quick = open_at(&fronts, QUICK), slow = open_at(&fronts, SLOW);
-    const char *argv[] = {proxy_binary(), "stop", "-f", fronts.proxy.file, NULL};
-    pid_t stop = program_start(&(struct program){.argv = argv});
+    pid_t stop = proxy_command_start(&fronts.proxy, NULL, "stop", NULL);
     session_is_cut(&quick);
     session_works(&slow);
     ck_assert(process_alive(stop));

@@ -44,10 +44,8 @@ static void scene_start(struct scene *scene)
 
 static struct churn *load(uint16_t port)
 {
-    struct churn *churn = churn_start(
-        &(struct churn_options){.target = endpoint_loopback(port), .in_flight = IN_FLIGHT});
-    churn_wait(churn, IN_FLIGHT);
-    return churn;
+    struct endpoint front = endpoint_loopback(port);
+    return churn_load(&front, IN_FLIGHT);
 }
 
 static void scene_end(struct scene *scene, struct churn *churn, const char *what)
@@ -83,10 +81,7 @@ static void reload_passing(struct scene *scene, const char *why)
     ck_assert_msg(strstr(outcome.err, text) != NULL, "the answer does not say \"%s\": %s", text,
                   outcome.err);
     ck_assert_uint_gt(file_mentions(scene->proxy.log, text), before);
-    struct status status;
-    ck_assert(proxy_status(&scene->proxy, &status));
-    scene->proxy.pid = status.pid;
-    scene->proxy.generation = status.generation;
+    proxy_follow(&scene->proxy);
 }
 
 static void expect_way(const struct scene *scene, const char *way)
@@ -145,8 +140,7 @@ START_TEST(stranger_joins_meanwhile)
 
     char answer[PATH_MAX], text[4096];
     test_path(answer, "answer");
-    const char *argv[] = {proxy_binary(), "reload", "-f", scene.proxy.file, NULL};
-    pid_t command = program_start(&(struct program){.argv = argv, .out = answer, .err = answer});
+    pid_t command = proxy_command_start(&scene.proxy, answer, "reload", NULL);
     wait_mentioned(scene.proxy.log, "waits");
     int stranger = join_group(scene.port);
     unlink(gate);
@@ -157,10 +151,7 @@ START_TEST(stranger_joins_meanwhile)
     expect_way(&scene, "pass");
     churn_wait(churn, churn_ended(churn) + CONNECTIONS);
     close(stranger);
-    struct status status;
-    ck_assert(proxy_status(&scene.proxy, &status));
-    scene.proxy.pid = status.pid;
-    scene.proxy.generation = status.generation;
+    proxy_follow(&scene.proxy);
     copy_file(proxy_binary(), scene.proxy.program, 0755);
     proxy_reload(&scene.proxy);
     expect_way(&scene, "steer");
@@ -348,8 +339,7 @@ START_TEST(stop_during_a_reload)
     struct churn *churn = load(scene.port);
     char answer[PATH_MAX], text[4096];
     test_path(answer, "answer");
-    const char *argv[] = {proxy_binary(), "reload", "-f", scene.proxy.file, NULL};
-    pid_t command = program_start(&(struct program){.argv = argv, .out = answer, .err = answer});
+    pid_t command = proxy_command_start(&scene.proxy, answer, "reload", NULL);
     wait_until(file_is_there, successor_file, "the successor is launched");
     struct outcome outcome;
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "stop", NULL), 0);

@@ -52,10 +52,8 @@ static void scene_start(struct scene *scene, struct origin *origin, const char *
 
 static struct churn *load(const struct scene *scene)
 {
-    struct churn *churn = churn_start(
-        &(struct churn_options){.target = endpoint_loopback(scene->port), .in_flight = IN_FLIGHT});
-    churn_wait(churn, IN_FLIGHT);
-    return churn;
+    struct endpoint front = endpoint_loopback(scene->port);
+    return churn_load(&front, IN_FLIGHT);
 }
 
 static void held_session_works(const struct scene *scene)
@@ -239,9 +237,7 @@ static bool predecessor_killed_at(struct origin *origin, const char *call, unsig
     printf("     predecessor killed at %s %u: reload exit %d%s\n", call, step, code,
            killed ? "" : ", it lived");
     wait_until(somebody_serves, &scene, "the successor promotes itself");
-    struct status status;
-    ck_assert(proxy_status(&scene.proxy, &status));
-    scene.proxy.pid = status.pid;
+    proxy_follow(&scene.proxy);
     ck_assert_int_eq(proxy_pidfile(&scene.proxy), scene.proxy.pid);
     struct churn *churn = load(&scene);
     churn_wait(churn, 200);

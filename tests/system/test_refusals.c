@@ -35,9 +35,8 @@ static void scene_start(struct scene *scene, const char *options)
     proxy_own_binary(&scene->proxy);
     configure(scene, options, "");
     proxy_start(&scene->proxy);
-    scene->churn = churn_start(
-        &(struct churn_options){.target = endpoint_loopback(scene->port), .in_flight = 100});
-    churn_wait(scene->churn, 100);
+    struct endpoint front = endpoint_loopback(scene->port);
+    scene->churn = churn_load(&front, 100);
 }
 
 static void expect_outcome(const struct outcome *outcome, int code, const char *reason)
@@ -68,21 +67,13 @@ static void expect_failure(const struct scene *scene, int code, const char *reas
     expect_untouched(scene);
 }
 
-static void follow(struct scene *scene)
-{
-    struct status status;
-    ck_assert(proxy_status(&scene->proxy, &status));
-    scene->proxy.pid = status.pid;
-    scene->proxy.generation = status.generation;
-}
-
 /* After all that failed, the next one works; numbers of failed generations may be skipped. */
 static void scene_end(struct scene *scene, const char *what)
 {
     struct outcome outcome;
     int code = proxy_command(&scene->proxy, &outcome, "reload", NULL);
     ck_assert_msg(code == 0, "the reload after it: exit %d\n%s%s", code, outcome.out, outcome.err);
-    follow(scene);
+    proxy_follow(&scene->proxy);
     churn_wait(scene->churn, churn_ended(scene->churn) + 200);
     churn_stop_clean(scene->churn, what);
     proxy_wait_drained(&scene->proxy);
@@ -240,8 +231,7 @@ static pid_t begin_slow_reload(struct scene *scene, const char *gate)
              ": > %s\nwhile [ ! -e %s ]; do sleep 0.02; done\nexec %s \"$@\"", started, gate,
              proxy_binary());
     replace_binary(scene, script);
-    const char *argv[] = {proxy_binary(), "reload", "-f", scene->proxy.file, NULL};
-    pid_t reload = program_start(&(struct program){.argv = argv});
+    pid_t reload = proxy_command_start(&scene->proxy, NULL, "reload", NULL);
     wait_until(file_is_there, started, "the successor is launched");
     return reload;
 }
@@ -260,7 +250,7 @@ START_TEST(second_reload_during_a_first)
     ck_assert_msg(strstr(outcome.err, "progress") != NULL, "it says: %s", outcome.err);
     ck_assert_int_eq(wait_gone(first), 0);
     restore_binary(&scene);
-    follow(&scene);
+    proxy_follow(&scene.proxy);
     ck_assert_uint_eq(scene.proxy.generation, 2);
     scene_end(&scene, "beside two reloads at once");
 }
@@ -288,7 +278,7 @@ START_TEST(signals_coalesce)
     wait_until(third_is_active, &scene.proxy, "the signals' reload follows");
     restore_binary(&scene);
     churn_wait(scene.churn, churn_ended(scene.churn) + 500);
-    follow(&scene);
+    proxy_follow(&scene.proxy);
     ck_assert_uint_eq(scene.proxy.generation, 3);
     scene_end(&scene, "beside signals during a reload");
 }
