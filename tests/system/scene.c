@@ -26,6 +26,15 @@ void scene_start(struct scene *scene, const char *global, const char *rest)
     proxy_start(&scene->proxy);
 }
 
+void scene_start_before(struct scene *scene, uint16_t server_port, const char *global,
+                        const char *rest)
+{
+    scene_init(scene);
+    scene->server_port = server_port;
+    scene_configure(scene, global, rest);
+    proxy_start(&scene->proxy);
+}
+
 struct session session_open(const struct scene *scene)
 {
     return session_through(&scene->front, scene->listener);

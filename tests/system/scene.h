@@ -26,6 +26,10 @@ void scene_configure(const struct scene *scene, const char *global, const char *
 /* All that, and starts the proxy. */
 void scene_start(struct scene *scene, const char *global, const char *rest);
 
+/* The same in front of another server of the machine, so that the test's own hears nothing. */
+void scene_start_before(struct scene *scene, uint16_t server_port, const char *global,
+                        const char *rest);
+
 struct session {
     int client, server;
 };

@@ -1,10 +1,9 @@
 /* Servers that die and return, that their operator takes out, and what a reload makes of them. */
 #include "churn.h"
 #include "harness.h"
-#include "net.h"
 #include "origin.h"
-#include "proxy.h"
 #include "scenarios.h"
+#include "scene.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -282,13 +281,6 @@ END_TEST
 
 /* --- a proxy in front of this test --- */
 
-struct scene {
-    struct proxy proxy;
-    struct endpoint front;
-    uint16_t port, server_port;
-    int listener;
-};
-
 static void configure(const struct scene *scene, const char *options, const char *servers, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -303,14 +295,6 @@ static void configure(const struct scene *scene, const char *options, const char
                     scene->port, text);
 }
 
-static void scene_prepare(struct scene *scene)
-{
-    scene->port = port_reserve(getuid());
-    scene->front = endpoint_loopback(scene->port);
-    scene->listener = listen_loopback(&scene->server_port);
-    proxy_init(&scene->proxy, "proxy");
-}
-
 /* The connection is accepted, and reset: no server was to be had. */
 static void expect_no_server(const struct scene *scene)
 {
@@ -319,39 +303,26 @@ static void expect_no_server(const struct scene *scene)
     close(fd);
 }
 
-static void session_works(int client, int server)
-{
-    char bytes[6];
-    send_all(client, "there", 6);
-    receive_exactly(server, bytes, 6);
-    ck_assert_str_eq(bytes, "there");
-    send_all(server, "back!", 6);
-    receive_exactly(client, bytes, 6);
-    ck_assert_str_eq(bytes, "back!");
-}
-
 START_TEST(sessions_stay_with_a_server_that_is_out)
 {
     struct scene scene;
-    scene_prepare(&scene);
+    scene_init(&scene);
     configure(&scene, "", "access-log = yes\nserver = a 127.0.0.1:%u\n", scene.server_port);
     proxy_start(&scene.proxy);
-    int client = connect_to(&scene.front);
-    int server = accept_from(scene.listener);
-    session_works(client, server);
+    struct session session = session_open(&scene);
+    session_works(&session);
     static const char *const out[] = {"drain", "maint", "weight=0"};
     for (size_t i = 0; i < sizeof out / sizeof *out; i++) {
         set_server(&scene.proxy, "main/a", out[i]);
         expect_no_server(&scene);
-        session_works(client, server);
+        session_works(&session);
         ck_assert_uint_eq(server_status(&scene.proxy, "main", "a").live, 1);
     }
     set_server(&scene.proxy, "main/a", "ready");
     expect_no_server(&scene);
     set_server(&scene.proxy, "main/a", "weight=1");
-    int other = connect_to(&scene.front);
-    int its_server = accept_from(scene.listener);
-    session_works(other, its_server);
+    struct session other = session_open(&scene);
+    session_works(&other);
     ck_assert_uint_eq(server_status(&scene.proxy, "main", "a").live, 2);
     ck_assert_uint_eq(server_status(&scene.proxy, "main", "a").all, 2);
 
@@ -360,11 +331,9 @@ START_TEST(sessions_stay_with_a_server_that_is_out)
     proxy_wait_drained(&scene.proxy);
     ck_assert_uint_eq(server_status(&scene.proxy, "main", "a").live, 2);
     ck_assert_uint_eq(server_status(&scene.proxy, "main", "a").all, 0);
-    session_works(client, server);
-    close(client);
-    close(server);
-    close(other);
-    close(its_server);
+    session_works(&session);
+    session_close(&session);
+    session_close(&other);
     wait_until(has_no_sessions, &(struct wanted){&scene.proxy, "a", NULL}, "no session is left");
     ck_assert_uint_eq(file_mentions(scene.proxy.log, "server=main/- "), 4);
     proxy_stop(&scene.proxy);
@@ -395,7 +364,7 @@ START_TEST(commands_that_are_wrong)
     };
     struct scene scene;
     struct outcome outcome;
-    scene_prepare(&scene);
+    scene_init(&scene);
     configure(&scene, "", "server = a 127.0.0.1:%u weight=3\n", scene.server_port);
     proxy_start(&scene.proxy);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -451,7 +420,7 @@ START_TEST(weights_and_states_outlive_reloads)
     uint16_t port;
     unsigned got[2];
     int other = listen_loopback(&port);
-    scene_prepare(&scene);
+    scene_init(&scene);
     configure(&scene, "", "server = a 127.0.0.1:%u\nserver = b 127.0.0.1:%u\n", scene.server_port,
               port);
     proxy_start(&scene.proxy);
@@ -504,7 +473,7 @@ static bool both_have_heard(void *argument)
 START_TEST(a_command_reaches_who_drains)
 {
     struct scene scene;
-    scene_prepare(&scene);
+    scene_init(&scene);
     configure(&scene, "", "retries = 100\nserver = a 127.0.0.1:%u\n", port_reserve(getuid()));
     proxy_start(&scene.proxy);
     int client = connect_to(&scene.front);
@@ -530,7 +499,7 @@ START_TEST(a_check_does_not_mistake_itself_for_a_server)
     }
     static const char range[] = "/proc/sys/net/ipv4/ip_local_port_range";
     struct scene scene;
-    scene_prepare(&scene);
+    scene_init(&scene);
     int file = open(range, O_WRONLY | O_CLOEXEC);
     if (file < 0 || write(file, "40000 40000\n", 12) != 12) {
         skip_test("%s: %s", range, strerror(errno));
@@ -559,11 +528,9 @@ static void expect_refused(const struct scene *scene, const char *says)
     ck_assert(proxy_status(&scene->proxy, &status));
     ck_assert_int_eq(status.pid, scene->proxy.pid);
     ck_assert_uint_eq(status.count, 1);
-    int client = connect_to(&scene->front);
-    int server = accept_from(scene->listener);
-    session_works(client, server);
-    close(client);
-    close(server);
+    struct session session = session_open(scene);
+    session_works(&session);
+    session_close(&session);
 }
 
 static void follow(struct scene *scene)
@@ -596,7 +563,7 @@ START_TEST(a_reload_that_would_lose_a_backend)
     struct scene scene;
     struct outcome outcome;
     uint16_t nobody = port_reserve(getuid()), dumb = listen_dumb();
-    scene_prepare(&scene);
+    scene_init(&scene);
     configure(&scene, "", "server = a 127.0.0.1:%u\n", scene.server_port);
     proxy_start(&scene.proxy);
     for (unsigned i = 0; i < scaled(5, 2); i++) {
@@ -631,11 +598,9 @@ START_TEST(a_reload_that_would_lose_a_backend)
     expect_no_server(&scene);
     configure(&scene, "", "server = a 127.0.0.1:%u\n", scene.server_port);
     proxy_reload(&scene.proxy);
-    int client = connect_to(&scene.front);
-    int server = accept_from(scene.listener);
-    session_works(client, server);
-    close(client);
-    close(server);
+    struct session session = session_open(&scene);
+    session_works(&session);
+    session_close(&session);
     proxy_wait_drained(&scene.proxy);
     proxy_stop(&scene.proxy);
 }
@@ -644,7 +609,7 @@ END_TEST
 START_TEST(maintenance_by_command_holds_up_no_reload)
 {
     struct scene scene;
-    scene_prepare(&scene);
+    scene_init(&scene);
     configure(&scene, "", "server = a 127.0.0.1:%u\n", scene.server_port);
     proxy_start(&scene.proxy);
     set_server(&scene.proxy, "main/a", "maint");
@@ -666,7 +631,7 @@ START_TEST(many_servers_keep_their_states)
     struct scene scene;
     char servers[SERVERS * 48], name[16], path[32];
     size_t length = 0;
-    scene_prepare(&scene);
+    scene_init(&scene);
     for (int i = 0; i < SERVERS; i++)
         length += (size_t)snprintf(servers + length, sizeof servers - length,
                                    "server = s%d 127.0.0.1:%u\n", i, scene.server_port);
@@ -701,7 +666,7 @@ START_TEST(a_command_during_a_reload)
     struct scene scene;
     uint16_t dumb = listen_dumb();
     char options[] = "ready-timeout = 4s\n";
-    scene_prepare(&scene);
+    scene_init(&scene);
     configure(&scene, options, "server = a 127.0.0.1:%u\n", scene.server_port);
     proxy_start(&scene.proxy);
     configure(&scene, options,
@@ -732,7 +697,7 @@ START_TEST(a_predecessor_dies_while_its_successor_checks)
     struct scene scene;
     uint16_t checked_port, dumb = listen_dumb();
     int checked = listen_loopback(&checked_port);
-    scene_prepare(&scene);
+    scene_init(&scene);
     configure(&scene, "", "server = a 127.0.0.1:%u\nserver = b 127.0.0.1:1 weight=9\n",
               scene.server_port);
     proxy_start(&scene.proxy);
@@ -750,11 +715,9 @@ START_TEST(a_predecessor_dies_while_its_successor_checks)
     follow(&scene);
     ck_assert_str_eq(server_status(&scene.proxy, "main", "b").admin, "maint");
     for (unsigned i = 0; i < 5; i++) {
-        int client = connect_to(&scene.front);
-        int server = accept_from(scene.listener);
-        session_works(client, server);
-        close(client);
-        close(server);
+        struct session session = session_open(&scene);
+        session_works(&session);
+        session_close(&session);
     }
     ck_assert_uint_eq(server_status(&scene.proxy, "main", "b").all, 0);
     proxy_stop(&scene.proxy);

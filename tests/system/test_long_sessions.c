@@ -1,8 +1,7 @@
 /* Sessions that live through many reloads, of which no byte may be lost, doubled or moved. */
 #include "harness.h"
-#include "net.h"
-#include "proxy.h"
 #include "scenarios.h"
+#include "scene.h"
 #include "streams.h"
 
 #include <stdio.h>
@@ -14,54 +13,41 @@ enum { RELOADS = 50, SESSIONS = 64, EARLY = 14, GIBIBYTE = 1 << 30 };
 START_TEST(sequence_checked)
 {
     struct streams *streams = streams_create();
-    uint16_t port = port_reserve(getuid());
-    struct endpoint front = endpoint_loopback(port);
-    struct proxy proxy;
-    proxy_init(&proxy, "proxy");
-    proxy_configure(&proxy,
-                    "workers = 2\ndrain = wait\nmax-generations = 64\n"
-                    "[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
-                    port, streams_port(streams));
-    proxy_start(&proxy);
+    struct scene scene;
+    scene_start_before(&scene, streams_port(streams), "drain = wait\nmax-generations = 64\n", "");
     unsigned reloads = scaled(RELOADS, 5);
-    streams_open(streams, &front, EARLY);
+    streams_open(streams, &scene.front, EARLY);
     for (unsigned i = 0; i < reloads; i++) {
         streams_wait_progress(streams, 1);
-        proxy_reload(&proxy);
-        streams_open(streams, &front, (SESSIONS - EARLY) / reloads);
+        proxy_reload(&scene.proxy);
+        streams_open(streams, &scene.front, (SESSIONS - EARLY) / reloads);
     }
     streams_wait_progress(streams, 20);
     struct status status;
-    ck_assert(proxy_status(&proxy, &status));
+    ck_assert(proxy_status(&scene.proxy, &status));
     printf("     %u reloads, %u generations alive\n", reloads, status.count);
     ck_assert_uint_eq(status.count, reloads + 1);
     streams_finish(streams);
-    proxy_wait_drained(&proxy);
-    proxy_stop(&proxy);
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
 START_TEST(bulk_transfer)
 {
-    uint16_t port = port_reserve(getuid()), server_port;
-    int listener = listen_loopback(&server_port);
-    struct endpoint front = endpoint_loopback(port);
-    struct proxy proxy;
-    proxy_init(&proxy, "proxy");
-    proxy_configure(&proxy,
-                    "workers = 2\n[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
-                    port, server_port);
-    proxy_start(&proxy);
-    struct transfer *transfer = transfer_start(&front, listener, scaled(GIBIBYTE, 1 << 25));
+    struct scene scene;
+    scene_start(&scene, "", "");
+    struct transfer *transfer =
+        transfer_start(&scene.front, scene.listener, scaled(GIBIBYTE, 1 << 25));
     unsigned reloads = 0;
     do {
-        proxy_reload(&proxy);
+        proxy_reload(&scene.proxy);
         reloads++;
     } while (transfer_running(transfer));
     transfer_finish(transfer);
     printf("     %u reloads\n", reloads);
-    proxy_wait_drained(&proxy);
-    proxy_stop(&proxy);
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
@@ -69,23 +55,18 @@ END_TEST
 START_TEST(outliving_their_bind)
 {
     struct streams *streams = streams_create();
-    uint16_t port = port_reserve(getuid()), other = port_reserve(getuid());
-    struct endpoint front = endpoint_loopback(port);
-    struct proxy proxy;
-    proxy_init(&proxy, "proxy");
-    proxy_configure(&proxy, "[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n", port,
-                    streams_port(streams));
-    proxy_start(&proxy);
-    streams_open(streams, &front, 8);
+    struct scene scene;
+    scene_start_before(&scene, streams_port(streams), "", "");
+    streams_open(streams, &scene.front, 8);
     streams_wait_progress(streams, 1);
-    proxy_configure(&proxy, "[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n", other,
-                    streams_port(streams));
-    proxy_reload(&proxy);
+    scene.port = port_reserve(getuid());
+    scene_configure(&scene, "", "");
+    proxy_reload(&scene.proxy);
     streams_wait_progress(streams, 20);
     streams_finish(streams);
-    proxy_wait_drained(&proxy);
-    ck_assert_msg(try_connect(&front) < 0, "the removed bind still takes connections");
-    proxy_stop(&proxy);
+    proxy_wait_drained(&scene.proxy);
+    ck_assert_msg(try_connect(&scene.front) < 0, "the removed bind still takes connections");
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
