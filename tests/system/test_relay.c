@@ -39,6 +39,12 @@ static void expect_pattern(int socket, uint64_t id, size_t length)
     }
 }
 
+static void pass_pattern(int from, int to, uint64_t id, size_t length)
+{
+    send_pattern(from, id, length);
+    expect_pattern(to, id, length);
+}
+
 /* A sender that may be blocked for long. */
 struct sender {
     pthread_t thread;
@@ -78,44 +84,38 @@ static void sender_join(struct sender *sender)
     ck_assert_msg(sender->error == 0, "sending: %s", strerror(sender->error));
 }
 
-START_TEST(half_close_by_client)
+static void pass_to_the_end(int from, int to, uint64_t id, size_t length)
+{
+    struct sender sender;
+    sender_start(&sender, from, id, length);
+    expect_pattern(to, id, length);
+    expect_eof(to);
+    sender_join(&sender);
+}
+
+static void half_close(bool by_client)
 {
     struct scene scene;
     scene_start(&scene, "", "");
     struct session session = session_open(&scene);
-    struct sender sender;
-    sender_start(&sender, session.client, 1, 5 * MEGABYTE + 3);
-    expect_pattern(session.server, 1, 5 * MEGABYTE + 3);
-    expect_eof(session.server);
-    sender_join(&sender);
+    int first = by_client ? session.client : session.server;
+    int last = by_client ? session.server : session.client;
+    pass_to_the_end(first, last, 1, 5 * MEGABYTE + 3);
     /* The other way is open still, and stays so though the first has long been closed. */
-    send_pattern(session.server, 2, 100);
-    expect_pattern(session.client, 2, 100);
-    sender_start(&sender, session.server, 3, 5 * MEGABYTE + 1);
-    expect_pattern(session.client, 3, 5 * MEGABYTE + 1);
-    expect_eof(session.client);
-    sender_join(&sender);
+    pass_pattern(last, first, 2, 100);
+    pass_to_the_end(last, first, 3, 5 * MEGABYTE + 1);
     proxy_stop(&scene.proxy);
+}
+
+START_TEST(half_close_by_client)
+{
+    half_close(true);
 }
 END_TEST
 
 START_TEST(half_close_by_server)
 {
-    struct scene scene;
-    scene_start(&scene, "", "");
-    struct session session = session_open(&scene);
-    struct sender sender;
-    sender_start(&sender, session.server, 1, 5 * MEGABYTE + 3);
-    expect_pattern(session.client, 1, 5 * MEGABYTE + 3);
-    expect_eof(session.client);
-    sender_join(&sender);
-    send_pattern(session.client, 2, 100);
-    expect_pattern(session.server, 2, 100);
-    sender_start(&sender, session.client, 3, 5 * MEGABYTE + 1);
-    expect_pattern(session.server, 3, 5 * MEGABYTE + 1);
-    expect_eof(session.server);
-    sender_join(&sender);
-    proxy_stop(&scene.proxy);
+    half_close(false);
 }
 END_TEST
 
@@ -142,35 +142,31 @@ START_TEST(request_and_half_close_at_once)
 }
 END_TEST
 
-START_TEST(reset_by_client)
+static void reset(bool by_client)
 {
     struct scene scene;
     scene_start(&scene, "", "");
     for (unsigned i = 0; i < 20; i++) {
         struct session session = session_open(&scene);
-        send_pattern(session.client, i, 100);
-        expect_pattern(session.server, i, 100);
-        send_reset(session.client);
-        expect_reset(session.server);
-        close(session.server);
+        int sender = by_client ? session.client : session.server;
+        int receiver = by_client ? session.server : session.client;
+        pass_pattern(sender, receiver, i, 100);
+        send_reset(sender);
+        expect_reset(receiver);
+        close(receiver);
     }
     proxy_stop(&scene.proxy);
+}
+
+START_TEST(reset_by_client)
+{
+    reset(true);
 }
 END_TEST
 
 START_TEST(reset_by_server)
 {
-    struct scene scene;
-    scene_start(&scene, "", "");
-    for (unsigned i = 0; i < 20; i++) {
-        struct session session = session_open(&scene);
-        send_pattern(session.server, i, 100);
-        expect_pattern(session.client, i, 100);
-        send_reset(session.server);
-        expect_reset(session.client);
-        close(session.client);
-    }
-    proxy_stop(&scene.proxy);
+    reset(false);
 }
 END_TEST
 
@@ -219,8 +215,7 @@ START_TEST(reset_found_by_sending)
         struct session session = session_open(&scene);
         int sender = i % 2 ? session.client : session.server;
         int receiver = i % 2 ? session.server : session.client;
-        send_pattern(sender, 1, 100);
-        expect_pattern(receiver, 1, 100);
+        pass_pattern(sender, receiver, 1, 100);
         freeze(&scene);
         send_pattern(receiver, 2, 100);
         send_pattern(sender, 3, 100);
@@ -241,8 +236,7 @@ START_TEST(urgent_data_holds_nothing_up)
     char text[4];
     scene_start(&scene, "", "");
     struct session session = session_open(&scene);
-    send_pattern(session.client, 1, 100);
-    expect_pattern(session.server, 1, 100);
+    pass_pattern(session.client, session.server, 1, 100);
     freeze(&scene);
     send_all(session.client, "ab", 2);
     ck_assert_int_eq(send(session.client, "!", 1, MSG_OOB), 1);
@@ -321,11 +315,9 @@ START_TEST(a_session_that_is_cut_does_not_look_complete)
     struct scene scene;
     scene_start(&scene, "", "");
     struct session session = session_open(&scene);
-    send_pattern(session.server, 1, 100);
-    expect_pattern(session.client, 1, 100);
+    pass_pattern(session.server, session.client, 1, 100);
     ck_assert_int_eq(kill(scene.proxy.pid, SIGINT), 0);
-    expect_reset(session.client);
-    expect_reset(session.server);
+    session_is_cut(&session);
     wait_gone(scene.proxy.pid);
 }
 END_TEST
@@ -410,64 +402,42 @@ END_TEST
 START_TEST(refusing_server_is_passed_over)
 {
     struct origin *origin = origin_start(ORIGIN_ANSWER);
-    uint16_t port = port_reserve(getuid()), closed = port_reserve(getuid());
-    struct proxy proxy;
-    proxy_init(&proxy, "proxy");
-    proxy_configure(&proxy,
-                    "[listen main]\nbind = 127.0.0.1:%u\nserver = dead 127.0.0.1:%u\n"
-                    "server = alive 127.0.0.1:%u\n",
-                    port, closed, origin_port(origin));
-    proxy_start(&proxy);
-    struct churn *churn =
-        churn_start(&(struct churn_options){.target = endpoint_loopback(port), .in_flight = 20});
+    struct scene scene;
+    char alive[64];
+    snprintf(alive, sizeof alive, "server = alive 127.0.0.1:%u\n", origin_port(origin));
+    scene_start_before(&scene, port_reserve(getuid()), "", alive);
+    struct churn *churn = churn_load(&scene.front, 20);
     churn_wait(churn, scaled(5000, 200));
     churn_stop_clean(churn, "one of two servers refuses");
-    proxy_stop(&proxy);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
 START_TEST(all_servers_refuse)
 {
-    uint16_t port = port_reserve(getuid()), closed = port_reserve(getuid());
-    struct proxy proxy;
-    proxy_init(&proxy, "proxy");
-    proxy_configure(&proxy, "[listen main]\nbind = 127.0.0.1:%u\nserver = dead 127.0.0.1:%u\n",
-                    port, closed);
-    proxy_start(&proxy);
-    struct endpoint front = endpoint_loopback(port);
+    struct scene scene;
+    scene_start_before(&scene, port_reserve(getuid()), "", "");
     int clients[10];
     for (unsigned i = 0; i < 10; i++) {
-        clients[i] = connect_to(&front);
+        clients[i] = connect_to(&scene.front);
         send_all(clients[i], "x", i % 2);
     }
     for (unsigned i = 0; i < 10; i++) {
         expect_reset(clients[i]);
         close(clients[i]);
     }
-    proxy_stop(&proxy);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
-
-static bool log_tells_of_the_reset(void *proxy)
-{
-    return file_mentions(((struct proxy *)proxy)->log, "end=client-reset") > 0;
-}
 
 /* The log does not blame the server for it. */
 START_TEST(client_that_goes_while_servers_are_tried)
 {
-    uint16_t port = port_reserve(getuid()), closed = port_reserve(getuid());
-    struct proxy proxy;
-    proxy_init(&proxy, "proxy");
-    proxy_configure(&proxy,
-                    "[listen main]\nbind = 127.0.0.1:%u\nserver = dead 127.0.0.1:%u\n"
-                    "access-log = yes\nretries = 100\n",
-                    port, closed);
-    proxy_start(&proxy);
-    struct endpoint front = endpoint_loopback(port);
-    send_reset(connect_to(&front));
-    wait_until(log_tells_of_the_reset, &proxy, "the access log says that the client went");
-    proxy_stop(&proxy);
+    struct scene scene;
+    scene_start_before(&scene, port_reserve(getuid()), "", "access-log = yes\nretries = 100\n");
+    send_reset(connect_to(&scene.front));
+    wait_mentioned(scene.proxy.log, "end=client-reset");
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
@@ -480,16 +450,13 @@ START_TEST(idle_sessions_are_closed)
     int64_t start = now_ms();
     /* Traffic one way alone keeps a session alive. */
     for (unsigned i = 0; now_ms() - start < 6000; i++) {
-        send_pattern(busy.server, i, 10);
-        expect_pattern(busy.client, i, 10);
+        pass_pattern(busy.server, busy.client, i, 10);
         poll(NULL, 0, 300);
     }
-    char byte;
-    ck_assert_int_le((int)recv(session.client, &byte, 1, 0), 0);
-    ck_assert_int_le((int)recv(session.server, &byte, 1, 0), 0);
-    send_pattern(busy.client, 1, 10);
-    expect_pattern(busy.server, 1, 10);
-    ck_assert_int_le((int)recv(busy.client, &byte, 1, 0), 0);
+    expect_eof(session.client);
+    expect_eof(session.server);
+    pass_pattern(busy.client, busy.server, 1, 10);
+    expect_eof(busy.client);
     proxy_stop(&scene.proxy);
 }
 END_TEST
@@ -508,8 +475,7 @@ static void serve_numbered(int server, const int clients[], unsigned count)
     unsigned number;
     receive_exactly(server, &number, sizeof number);
     ck_assert_uint_lt(number, count);
-    send_pattern(server, number, 1000);
-    expect_pattern(clients[number], number, 1000);
+    pass_pattern(server, clients[number], number, 1000);
     close(clients[number]);
     expect_eof(server);
     close(server);
@@ -565,24 +531,18 @@ END_TEST
 START_TEST(global_max_sessions)
 {
     struct origin *origin = origin_start(ORIGIN_ANSWER);
-    uint16_t port = port_reserve(getuid());
-    struct proxy proxy;
-    proxy_init(&proxy, "proxy");
-    proxy_configure(&proxy,
-                    "workers = 3\nmax-sessions = 5\n[listen main]\nbind = 127.0.0.1:%u\n"
-                    "server = a 127.0.0.1:%u\n",
-                    port, origin_port(origin));
-    proxy_start(&proxy);
+    struct scene scene;
+    scene_start_before(&scene, origin_port(origin), "workers = 3\nmax-sessions = 5\n", "");
     struct churn *churn =
-        churn_start(&(struct churn_options){.target = endpoint_loopback(port), .in_flight = 100});
+        churn_start(&(struct churn_options){.target = scene.front, .in_flight = 100});
     for (unsigned i = 0; i < 10; i++) {
         churn_wait(churn, (i + 1) * scaled(500, 50));
         struct status status;
-        ck_assert(proxy_status(&proxy, &status));
+        ck_assert(proxy_status(&scene.proxy, &status));
         ck_assert_uint_le(status.sessions, 5);
     }
     churn_stop_clean(churn, "100 clients of at most 5 sessions");
-    proxy_stop(&proxy);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
@@ -684,10 +644,8 @@ START_TEST(access_log)
     struct scene scene;
     scene_start(&scene, "", "access-log = yes\n");
     struct session session = session_open(&scene);
-    send_pattern(session.client, 1, 12345);
-    expect_pattern(session.server, 1, 12345);
-    send_pattern(session.server, 2, 6789);
-    expect_pattern(session.client, 2, 6789);
+    pass_pattern(session.client, session.server, 1, 12345);
+    pass_pattern(session.server, session.client, 2, 6789);
     shutdown(session.client, SHUT_WR);
     close(session.server);
     wait_until(log_speaks_of_client, &(struct logged){scene.proxy.log, session.client},
