@@ -126,6 +126,17 @@ unsigned file_mentions(const char *path, const char *text)
     return count;
 }
 
+static bool is_there(void *argument)
+{
+    const char *const *path = argument;
+    return access(*path, F_OK) == 0;
+}
+
+void wait_file(const char *path)
+{
+    wait_until(is_there, &path, path);
+}
+
 static bool is_mentioned(void *argument)
 {
     const char *const *where = argument;

@@ -67,6 +67,9 @@ int64_t now_ms(void); /* monotonic */
 /* For states that have no event: asks until it is so, or fails the test saying `what`. */
 void wait_until(bool (*is_so)(void *argument), void *argument, const char *what);
 
+/* Until there is such a file. */
+void wait_file(const char *path);
+
 /* Until `text` stands in the file. */
 void wait_mentioned(const char *path, const char *text);
 

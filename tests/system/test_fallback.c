@@ -2,10 +2,9 @@
  * lingers, stops and reloads in the midst of a reload, everything in the file changed at once. */
 #include "churn.h"
 #include "harness.h"
-#include "net.h"
 #include "origin.h"
-#include "proxy.h"
 #include "scenarios.h"
+#include "scene.h"
 #include "tun.h"
 
 #include <errno.h>
@@ -19,26 +18,32 @@ enum { RELOADS = 12, IN_FLIGHT = 100, CONNECTIONS = 200, HELD = 10 };
 
 static const unsigned worker_counts[] = {1, 4, 2, 3};
 
-struct scene {
-    struct proxy proxy;
-    struct origin *origin;
-    uint16_t port;
-};
-
-static void configure(const struct scene *scene, unsigned workers, const char *more_binds)
+static void configure(const struct scene *scene, unsigned workers, const char *more)
 {
-    proxy_configure(&scene->proxy,
-                    "workers = %u\nlinger-timeout = 60s\n"
-                    "[listen main]\nbind = 127.0.0.1:%u\n%sserver = a 127.0.0.1:%u\n",
-                    workers, scene->port, more_binds, origin_port(scene->origin));
+    char global[64];
+    snprintf(global, sizeof global, "workers = %u\nlinger-timeout = 60s\n", workers);
+    scene_configure(scene, global, more);
 }
 
-static void scene_start(struct scene *scene)
+/* All but the start. */
+static void prepare(struct scene *scene)
 {
-    scene->origin = origin_start(ORIGIN_ANSWER);
-    scene->port = port_reserve(getuid());
-    proxy_init(&scene->proxy, "proxy");
+    scene_init(scene);
+    scene->server_port = origin_port(origin_start(ORIGIN_ANSWER));
     configure(scene, 2, "");
+}
+
+static void start(struct scene *scene)
+{
+    prepare(scene);
+    proxy_start(&scene->proxy);
+}
+
+/* From a binary that the test may replace. */
+static void start_own_binary(struct scene *scene)
+{
+    prepare(scene);
+    proxy_own_binary(&scene->proxy);
     proxy_start(&scene->proxy);
 }
 
@@ -48,7 +53,7 @@ static struct churn *load(uint16_t port)
     return churn_load(&front, IN_FLIGHT);
 }
 
-static void scene_end(struct scene *scene, struct churn *churn, const char *what)
+static void end_clean(struct scene *scene, struct churn *churn, const char *what)
 {
     churn_wait(churn, churn_ended(churn) + CONNECTIONS);
     churn_stop_clean(churn, what);
@@ -99,7 +104,7 @@ static void expect_way(const struct scene *scene, const char *way)
 START_TEST(stranger_in_the_group)
 {
     struct scene scene;
-    scene_start(&scene);
+    start(&scene);
     struct churn *churn = load(scene.port);
     int stranger = join_group(scene.port);
     for (unsigned i = 0; i < scaled(RELOADS, 4); i++) {
@@ -114,7 +119,7 @@ START_TEST(stranger_in_the_group)
         proxy_reload(&scene.proxy);
         expect_way(&scene, "steer");
     }
-    scene_end(&scene, churn, "a stranger in the group, and gone");
+    end_clean(&scene, churn, "a stranger in the group, and gone");
 }
 END_TEST
 
@@ -123,12 +128,7 @@ START_TEST(stranger_joins_meanwhile)
 {
     struct scene scene;
     char gate[PATH_MAX], wrapper[PATH_MAX];
-    scene.origin = origin_start(ORIGIN_ANSWER);
-    scene.port = port_reserve(getuid());
-    proxy_init(&scene.proxy, "proxy");
-    proxy_own_binary(&scene.proxy);
-    configure(&scene, 2, "");
-    proxy_start(&scene.proxy);
+    start_own_binary(&scene);
     struct churn *churn = load(scene.port);
     test_path(gate, "gate");
     test_path(wrapper, "waiting");
@@ -155,7 +155,7 @@ START_TEST(stranger_joins_meanwhile)
     copy_file(proxy_binary(), scene.proxy.program, 0755);
     proxy_reload(&scene.proxy);
     expect_way(&scene, "steer");
-    scene_end(&scene, churn, "a stranger that joins meanwhile");
+    end_clean(&scene, churn, "a stranger that joins meanwhile");
 }
 END_TEST
 
@@ -171,17 +171,13 @@ static const char *start_lingering(struct scene *scene, struct tun **tun, unsign
     if (*tun == NULL) {
         return why;
     }
-    scene->origin = origin_start(ORIGIN_ANSWER);
-    struct origin *echo = origin_start(ORIGIN_ECHO);
-    scene->port = port_reserve(getuid());
-    proxy_init(&scene->proxy, "proxy");
+    prepare(scene);
     uint16_t held_port = port_reserve(getuid());
-    configure(scene, 2, "");
-    char text[4096];
-    size_t length = read_file(scene->proxy.file, text, sizeof text);
-    write_file(scene->proxy.file, 0644,
-               "%.*s[listen held]\nbind = " TUN_SERVER ":%u\nserver = a 127.0.0.1:%u\n",
-               (int)length, text, held_port, origin_port(echo));
+    char held[128];
+    snprintf(held, sizeof held,
+             "[listen held]\nbind = " TUN_SERVER ":%u\nserver = a 127.0.0.1:%u\n", held_port,
+             origin_port(origin_start(ORIGIN_ECHO)));
+    configure(scene, 2, held);
     proxy_start(&scene->proxy);
     tun_clients_start(*tun, &(struct tun_options){.port = held_port,
                                                   .in_flight = HELD,
@@ -224,7 +220,7 @@ START_TEST(predecessor_killed_while_lingering)
         expect_way(&scene, "pass");
         churn_wait(churn, churn_ended(churn) + CONNECTIONS);
     }
-    scene_end(&scene, churn, "after a predecessor's death in its linger");
+    end_clean(&scene, churn, "after a predecessor's death in its linger");
 }
 END_TEST
 
@@ -256,7 +252,7 @@ START_TEST(passed_bind_ends)
     struct churn *churn = load(scene.port);
     proxy_wait_drained(&scene.proxy);
     expect_only_refused(removed, "a passed bind that is removed");
-    scene_end(&scene, churn, "its successor");
+    end_clean(&scene, churn, "its successor");
 }
 END_TEST
 
@@ -279,9 +275,7 @@ END_TEST
 START_TEST(stop_right_after_a_reload)
 {
     struct scene scene;
-    scene.origin = origin_start(ORIGIN_ANSWER);
-    scene.port = port_reserve(getuid());
-    proxy_init(&scene.proxy, "proxy");
+    prepare(&scene);
     for (unsigned i = 0; i < scaled(RELOADS, 4); i++) {
         configure(&scene, worker_counts[i % 4], "");
         proxy_start(&scene.proxy);
@@ -306,19 +300,9 @@ static void hang_successor(struct scene *scene, char successor_file[static PATH_
     ck_assert_int_eq(rename(wrapper, scene->proxy.program), 0);
 }
 
-static bool file_is_there(void *argument)
+static void start_to_hang(struct scene *scene, char successor_file[static PATH_MAX])
 {
-    return access(argument, F_OK) == 0;
-}
-
-static void scene_start_to_hang(struct scene *scene, char successor_file[static PATH_MAX])
-{
-    scene->origin = origin_start(ORIGIN_ANSWER);
-    scene->port = port_reserve(getuid());
-    proxy_init(&scene->proxy, "proxy");
-    proxy_own_binary(&scene->proxy);
-    configure(scene, 2, "");
-    proxy_start(&scene->proxy);
+    start_own_binary(scene);
     hang_successor(scene, successor_file);
 }
 
@@ -335,12 +319,12 @@ START_TEST(stop_during_a_reload)
 {
     struct scene scene;
     char successor_file[PATH_MAX];
-    scene_start_to_hang(&scene, successor_file);
+    start_to_hang(&scene, successor_file);
     struct churn *churn = load(scene.port);
     char answer[PATH_MAX], text[4096];
     test_path(answer, "answer");
     pid_t command = proxy_command_start(&scene.proxy, answer, "reload", NULL);
-    wait_until(file_is_there, successor_file, "the successor is launched");
+    wait_file(successor_file);
     struct outcome outcome;
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "stop", NULL), 0);
     int status = wait_gone(command);
@@ -354,19 +338,26 @@ START_TEST(stop_during_a_reload)
 }
 END_TEST
 
+/* Signals its predecessor as soon as a successor is launched, and lets that begin when the other is
+ * gone. Returns its pid. */
+static pid_t signal_at_the_launch(struct scene *scene, int signal)
+{
+    char successor_file[PATH_MAX], go[PATH_MAX + 4];
+    start_to_hang(scene, successor_file);
+    kill(scene->proxy.pid, SIGHUP);
+    wait_file(successor_file);
+    kill(scene->proxy.pid, signal);
+    wait_gone(scene->proxy.pid);
+    snprintf(go, sizeof go, "%s.go", successor_file);
+    write_file(go, 0644, "go");
+    return pid_in(successor_file);
+}
+
 /* Who ends the proxy at once does not mean the successor to take over. */
 START_TEST(sigint_during_a_reload)
 {
     struct scene scene;
-    char successor_file[PATH_MAX], go[PATH_MAX + 4];
-    scene_start_to_hang(&scene, successor_file);
-    kill(scene.proxy.pid, SIGHUP);
-    wait_until(file_is_there, successor_file, "the successor is launched");
-    kill(scene.proxy.pid, SIGINT);
-    wait_gone(scene.proxy.pid);
-    snprintf(go, sizeof go, "%s.go", successor_file);
-    write_file(go, 0644, "go");
-    wait_gone(pid_in(successor_file));
+    wait_gone(signal_at_the_launch(&scene, SIGINT));
 }
 END_TEST
 
@@ -374,19 +365,11 @@ END_TEST
 START_TEST(predecessor_killed_at_the_launch)
 {
     struct scene scene;
-    char successor_file[PATH_MAX], go[PATH_MAX + 4];
-    scene_start_to_hang(&scene, successor_file);
-    kill(scene.proxy.pid, SIGHUP);
-    wait_until(file_is_there, successor_file, "the successor is launched");
-    kill(scene.proxy.pid, SIGKILL);
-    wait_gone(scene.proxy.pid);
-    snprintf(go, sizeof go, "%s.go", successor_file);
-    write_file(go, 0644, "go");
-    scene.proxy.pid = pid_in(successor_file);
+    scene.proxy.pid = signal_at_the_launch(&scene, SIGKILL);
     proxy_wait_serving(&scene.proxy);
     struct churn *churn = load(scene.port);
     copy_file(proxy_binary(), scene.proxy.program, 0755);
-    scene_end(&scene, churn, "a successor on its own");
+    end_clean(&scene, churn, "a successor on its own");
 }
 END_TEST
 
@@ -396,12 +379,7 @@ START_TEST(another_protocol)
     struct scene scene;
     struct outcome outcome;
     char wrapper[PATH_MAX];
-    scene.origin = origin_start(ORIGIN_ANSWER);
-    scene.port = port_reserve(getuid());
-    proxy_init(&scene.proxy, "proxy");
-    proxy_own_binary(&scene.proxy);
-    configure(&scene, 2, "");
-    proxy_start(&scene.proxy);
+    start_own_binary(&scene);
     struct churn *churn = load(scene.port);
     test_path(wrapper, "stranger");
     write_file(wrapper, 0755,
@@ -412,7 +390,7 @@ START_TEST(another_protocol)
                   "it says: %s", outcome.err);
     copy_file(proxy_binary(), scene.proxy.program, 0755);
     proxy_reload(&scene.proxy);
-    scene_end(&scene, churn, "beside a successor of another tongue");
+    end_clean(&scene, churn, "beside a successor of another tongue");
 }
 END_TEST
 
@@ -436,7 +414,7 @@ START_TEST(sigterm_to_a_lingering_predecessor)
     tun_print_losses(&result);
     ck_assert_uint_eq(result.ends[TUN_COMPLETED], HELD);
     wait_gone(predecessor);
-    scene_end(&scene, churn, "beside a predecessor that got SIGTERM");
+    end_clean(&scene, churn, "beside a predecessor that got SIGTERM");
 }
 END_TEST
 
@@ -444,7 +422,7 @@ END_TEST
 START_TEST(commands_during_reloads)
 {
     struct scene scene;
-    scene_start(&scene);
+    start(&scene);
     char stop[PATH_MAX], asker[PATH_MAX], failures[PATH_MAX];
     test_path(stop, "stop");
     test_path(asker, "asker");
@@ -476,7 +454,7 @@ START_TEST(silent_control_clients)
 {
     enum { SILENT = 40 };
     struct scene scene;
-    scene_start(&scene);
+    start(&scene);
     struct endpoint control = endpoint_unix(scene.proxy.control);
     int clients[SILENT];
     for (unsigned i = 0; i < SILENT; i++) {
@@ -502,9 +480,7 @@ END_TEST
 START_TEST(not_utf8)
 {
     struct scene scene;
-    scene.origin = origin_start(ORIGIN_ANSWER);
-    scene.port = port_reserve(getuid());
-    proxy_init(&scene.proxy, "proxy");
+    prepare(&scene);
     char bind[PATH_MAX];
     snprintf(bind, sizeof bind, "bind = unix:%.200s/f\xff.sock\n", test_directory());
     configure(&scene, 2, bind);
@@ -534,19 +510,16 @@ static void configure_all(const struct scene *scene, unsigned turn, const char *
                     worker_counts[turn % 4], odd ? log : "", odd ? "debug" : "info",
                     odd ? 5000 : 4000, odd ? "a" : "b", odd ? "x" : "y", odd ? "" : other_bind,
                     odd ? unix_bind : "", odd ? "b" : "c", odd ? "x" : "y", scene->port,
-                    odd ? other_bind : "", odd ? "x" : "y", odd ? "s" : "t",
-                    origin_port(scene->origin));
+                    odd ? other_bind : "", odd ? "x" : "y", odd ? "s" : "t", scene->server_port);
 }
 
 START_TEST(everything_changes)
 {
     struct scene scene;
     char bind[64], control[PATH_MAX], pidfile[PATH_MAX];
-    scene.origin = origin_start(ORIGIN_ANSWER);
-    scene.port = port_reserve(getuid());
+    prepare(&scene);
     uint16_t other = port_reserve(getuid());
     snprintf(bind, sizeof bind, "bind = 127.0.0.1:%u\n", other);
-    proxy_init(&scene.proxy, "proxy");
     snprintf(control, sizeof control, "%s", scene.proxy.control);
     snprintf(pidfile, sizeof pidfile, "%s", scene.proxy.pidfile);
     configure_all(&scene, 0, bind);
@@ -574,7 +547,7 @@ START_TEST(everything_changes)
         ck_assert_msg(access(had, F_OK) != 0, "%s is still there", had);
     }
     churn_stop_clean(others, "a bind that changes its frontend");
-    scene_end(&scene, churn, "everything changes");
+    end_clean(&scene, churn, "everything changes");
 }
 END_TEST
 
@@ -593,32 +566,17 @@ static void wait_draining(struct scene *scene, unsigned count)
     wait_until(so_many_drain, scene, "so many generations drain");
 }
 
-static void session_works(int client, int server)
-{
-    char byte = 'x';
-    send_all(client, &byte, 1);
-    receive_exactly(server, &byte, 1);
-    send_all(server, &byte, 1);
-    receive_exactly(client, &byte, 1);
-}
-
 /* Five generations drain; one in the middle dies; then only two may. */
 START_TEST(fewer_generations)
 {
     enum { CHAIN = 5 };
-    struct scene scene = {.port = port_reserve(getuid())};
-    uint16_t server_port;
-    int listener = listen_loopback(&server_port), clients[CHAIN], servers[CHAIN];
-    struct endpoint front = endpoint_loopback(scene.port);
+    struct scene scene;
+    struct session sessions[CHAIN];
     pid_t pids[CHAIN];
-    static const char text[] = "workers = 2\ndrain = wait\nmax-generations = %u\n"
-                               "[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n";
-    proxy_init(&scene.proxy, "proxy");
-    proxy_configure(&scene.proxy, text, 8, scene.port, server_port);
-    proxy_start(&scene.proxy);
+    scene_start(&scene, "drain = wait\nmax-generations = 8\n", "");
     for (unsigned i = 0; i < CHAIN; i++) {
-        clients[i] = connect_to(&front);
-        servers[i] = accept_from(listener);
+        sessions[i] = session_open(&scene);
+        session_works(&sessions[i]);
         pids[i] = scene.proxy.pid;
         proxy_reload(&scene.proxy);
     }
@@ -626,16 +584,18 @@ START_TEST(fewer_generations)
     kill(pids[2], SIGKILL);
     wait_gone(pids[2]);
     wait_draining(&scene, CHAIN - 1);
-    proxy_configure(&scene.proxy, text, 2, scene.port, server_port);
+    scene_configure(&scene, "drain = wait\nmax-generations = 2\n", "");
     proxy_reload(&scene.proxy);
     wait_draining(&scene, 2);
     wait_gone(pids[0]);
     wait_gone(pids[1]);
-    session_works(clients[3], servers[3]);
-    session_works(clients[4], servers[4]);
-    for (unsigned i = 0; i < CHAIN; i++) {
-        close(clients[i]);
-        close(servers[i]);
+    session_is_cut(&sessions[0]);
+    session_is_cut(&sessions[1]);
+    close(sessions[2].client); /* its process was killed */
+    close(sessions[2].server);
+    for (unsigned i = 3; i < CHAIN; i++) {
+        session_works(&sessions[i]);
+        session_close(&sessions[i]);
     }
     proxy_wait_drained(&scene.proxy);
     proxy_stop(&scene.proxy);

@@ -198,20 +198,26 @@ static bool successor_killed_at(struct origin *origin, const char *call, unsigne
     return killed;
 }
 
-START_TEST(successor_killed)
+/* Killed at one message after the other, until it lives through the reload. */
+static void until_it_lives(bool (*killed_at)(struct origin *, const char *, unsigned))
 {
-    if (!trap_works()) {
-        skip_test("strace cannot trace here");
-    }
     struct origin *origin = origin_start(ORIGIN_ANSWER);
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
         unsigned step = 1;
-        while (successor_killed_at(origin, calls[i], step)) {
+        while (killed_at(origin, calls[i], step)) {
             step++;
             ck_assert_uint_lt(step, STEPS_MAX);
         }
         ck_assert_msg(step > 1, "%s was never called: the test has lost its trap", calls[i]);
     }
+}
+
+START_TEST(successor_killed)
+{
+    if (!trap_works()) {
+        skip_test("strace cannot trace here");
+    }
+    until_it_lives(successor_killed_at);
 }
 END_TEST
 
@@ -254,15 +260,7 @@ START_TEST(predecessor_killed)
     if (!trap_works()) {
         skip_test("strace cannot trace here");
     }
-    struct origin *origin = origin_start(ORIGIN_ANSWER);
-    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
-        unsigned step = 1;
-        while (predecessor_killed_at(origin, calls[i], step)) {
-            step++;
-            ck_assert_uint_lt(step, STEPS_MAX);
-        }
-        ck_assert_msg(step > 1, "%s was never called: the test has lost its trap", calls[i]);
-    }
+    until_it_lives(predecessor_killed_at);
 }
 END_TEST
 

@@ -171,11 +171,6 @@ START_TEST(crashing_successor)
 }
 END_TEST
 
-static bool file_is_there(void *argument)
-{
-    return access(argument, F_OK) == 0;
-}
-
 /* Says nothing at all: given up after 5 s, and killed. */
 START_TEST(mute_successor)
 {
@@ -232,7 +227,7 @@ static pid_t begin_slow_reload(struct scene *scene, const char *gate)
              proxy_binary());
     replace_binary(scene, script);
     pid_t reload = proxy_command_start(&scene->proxy, NULL, "reload", NULL);
-    wait_until(file_is_there, started, "the successor is launched");
+    wait_file(started);
     return reload;
 }
 
