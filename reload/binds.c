@@ -451,6 +451,7 @@ void binds_pin(struct binds *binds, void (*report)(const char *line, void *arg),
     for (size_t i = 0; i < binds->count; i++) {
         struct bound *bound = &binds->list[i];
         bound->successors = 0;
+        bound->kept = false;
         if (is_unix(bound) || is_activated(bound))
             continue;
         const char *why = pin(binds, bound);
@@ -687,7 +688,7 @@ static void close_bound(struct bound *bound)
     for (unsigned index = bound->sockets; index-- > 0;) {
         int fd = bound->fds[group_standing(index, bound->sockets, bound->rotation)];
         if (bound->way == BIND_STEER && bound->successors >= GROUP_MIN && !bound->behind &&
-            steering_set(fd, group_while_closing(index, bound->successors)))
+            !bound->kept && steering_set(fd, group_while_closing(index, bound->successors)))
             log_warning("%s: cannot steer past a closing listener", bound->conf->text);
         close(fd);
     }
@@ -703,7 +704,19 @@ void binds_close(struct binds *binds)
     offer_free(&binds->idle);
 }
 
-void binds_settle(struct binds *binds, const struct offer *offer, bool orderly)
+/* What the predecessor would have done, had it not left that to us. */
+static void close_kept(const struct bound *bound, const struct offered *offered,
+                       struct offered *kept)
+{
+    for (unsigned index = offered->listeners; index-- > 0;) {
+        int *fd = &kept->fds[group_standing(index, offered->listeners, offered->rotation)];
+        told(bound, steering_set(bound->fds[0], group_while_closing(index, bound->sockets)));
+        close(*fd);
+        *fd = -1;
+    }
+}
+
+void binds_settle(struct binds *binds, const struct offer *offer, struct offer *kept, bool orderly)
 {
     for (size_t i = 0; i < binds->count; i++) {
         struct bound *bound = &binds->list[i];
@@ -712,11 +725,16 @@ void binds_settle(struct binds *binds, const struct offer *offer, bool orderly)
             continue;
         if (offered->fd_count)
             continue; /* the group is as it was */
-        bound->ordered = orderly;
-        bound->way = orderly ? BIND_STEER : BIND_PASS;
-        if (orderly)
+        struct offered *held = offer_find(kept, bound->conf->text);
+        bool all_held = held && held->fd_count == offered->listeners;
+        if (all_held)
+            close_kept(bound, offered, held);
+        bound->ordered = orderly || all_held;
+        bound->way = bound->ordered ? BIND_STEER : BIND_PASS;
+        if (bound->ordered)
             bound->rotation = group_rotation(bound->rotation, bound->sockets, offered->listeners);
-        told(bound, orderly ? pin_to_us(binds, bound) : steering_set(bound->fds[0], by_hash));
+        told(bound,
+             bound->ordered ? pin_to_us(binds, bound) : steering_set(bound->fds[0], by_hash));
     }
 }
 

@@ -33,6 +33,7 @@ struct bound {
     /* While a successor is on its way: */
     unsigned successors; /* sockets it has on this bind; 0: the bind ends with us */
     bool behind;         /* we go back: theirs stand before ours in the group, and stay */
+    bool kept;           /* the successor holds ours as well, and closes them in order */
     bool disturbed;      /* somebody joined the group meanwhile: the next attempt passes it */
     char *spare;         /* Unix: a second name of our socket, to go back to */
     int *sinks;          /* in the successor's place, where the bind ends with us */
@@ -116,12 +117,14 @@ void binds_silence(struct binds *binds, bool alone);
 /* TCP connections in the accept queues of what is about to close. */
 unsigned binds_queued(const struct binds *binds);
 
-/* Closes all listeners, each group's highest index first, so that the successor's stay together. */
+/* Closes all listeners, each group's highest index first, so that the successor's stay together;
+ * what it keeps may close in any order. */
 void binds_close(struct binds *binds);
 
 /* The predecessor has closed: offer says how many it had. orderly: in order, so that we know how
- * ours stand now. */
-void binds_settle(struct binds *binds, const struct offer *offer, bool orderly);
+ * ours stand now. Where kept has all of them, which it was asked to keep, that is so in any case:
+ * none has left its group before we close them here, the highest index first. */
+void binds_settle(struct binds *binds, const struct offer *offer, struct offer *kept, bool orderly);
 
 /* Closes and frees without ado, and removes temporary names. NULL is fine. */
 void binds_free(struct binds *binds);

@@ -61,7 +61,8 @@ static const char *examine(const struct msghdr *header, size_t size,
         return "does not speak the handover protocol";
     if (head->length != size - sizeof *head)
         return "sent a message of the wrong length";
-    if ((header->msg_flags & MSG_CTRUNC) && head->type != MESSAGE_HANDOFF)
+    if ((header->msg_flags & MSG_CTRUNC) && head->type != MESSAGE_HANDOFF &&
+        head->type != MESSAGE_KEEP)
         return "sent more descriptors than could be taken";
     return NULL;
 }

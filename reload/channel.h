@@ -15,7 +15,7 @@ struct received {
     const void *payload; /* valid during the call; zero-filled up to MESSAGE_PAYLOAD_MAX */
     size_t length;
     int *fds;        /* close-on-exec; those the receiver takes it sets to -1, others are closed */
-    size_t fd_count; /* of MESSAGE_HANDOFF: fewer than were sent, when ours have run out */
+    size_t fd_count; /* of HANDOFF, KEEP: fewer than were sent, when ours have run out */
     unsigned minor;  /* version of the sender; 0: of another major version as well */
 };
 

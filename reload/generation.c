@@ -81,13 +81,15 @@ static void warn_of_affinity(const struct generation *generation)
             }
 }
 
-static void choose_max_sessions(struct generation *generation)
+static void choose_max_sessions(struct generation *generation, const struct offer *offer)
 {
     size_t descriptors = privileges_descriptors();
     size_t apart = DESCRIPTORS_APART + DESCRIPTORS_WORKER * (size_t)generation->workers +
                    checks_descriptors(generation->config);
     for (size_t i = 0; i < generation->config->frontend_count; i++)
         apart += generation->config->frontends[i].bind_count * (generation->workers + 1);
+    for (size_t i = 0; offer && i < offer->count; i++)
+        apart += offer->list[i].listeners; /* passed, or kept until it has closed its own */
     unsigned fit = descriptors > apart + 2 ? (unsigned)((descriptors - apart) / 2) : 1;
     unsigned wanted = generation->config->max_sessions;
     generation->descriptors_fit = fit;
@@ -190,7 +192,7 @@ bool generation_prepare(struct generation *generation, struct offer *offer)
     char tag[32];
     snprintf(tag, sizeof tag, "generation %u", generation->number);
     log_set_tag(tag);
-    choose_max_sessions(generation);
+    choose_max_sessions(generation, offer);
     warn_of_affinity(generation);
     if (!prepare_files(generation)) {
         generation->exit_status = EXIT_OTHER;

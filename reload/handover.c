@@ -400,6 +400,8 @@ static void commit(struct handover *handover)
         return;
     }
     notify_main_pid(handover->child.pid);
+    if (handover->minor >= MINOR_KEEP)
+        offering_keep(handover->generation->binds, handover->channel);
     tell_about_us(handover, MESSAGE_SESSIONS, proxy_live(generation->proxy));
     channel_send(handover->channel, MESSAGE_COMMIT, NULL, 0, NULL, 0);
     expect_within(handover, ACTIVE_TIMEOUT_MS);

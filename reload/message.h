@@ -8,7 +8,7 @@
  *          | SERVER (changed meanwhile) ----------> |
  *          | <------------------- PROGRESS (errors) |
  *          | <------- READY_BIND ... LEDGER, READY  |
- *   steers | SESSIONS, COMMIT --------------------> |  accepts, pidfile, control socket
+ *   steers | KEEP ..., SESSIONS, COMMIT ----------> |  accepts, pidfile, control socket
  *          | <------------------------------ ACTIVE |
  *          | RELOADED ----------------------------> |
  *stands by | <------------------ HURRY (if it must) |
@@ -56,11 +56,12 @@
 #ifndef MESSAGE_MAJOR /* the tests build another */
 #define MESSAGE_MAJOR 1
 #endif
-#define MESSAGE_MINOR 4
+#define MESSAGE_MINOR 5
 #define MINOR_HANDOFF 1 /* since when: HANDOFF, TAKEN, HURRY */
 #define MINOR_CANARY  2 /* CANARY, BACK */
 #define MINOR_SERVERS 3 /* SERVERS */
 #define MINOR_ANSWER  4 /* CANARY asked again is answered again */
+#define MINOR_KEEP    5 /* KEEP */
 
 #define MESSAGE_PAYLOAD_MAX 4096
 #define MESSAGE_FDS_MAX     128 /* the kernel's SCM_MAX_FD is 253 */
@@ -90,6 +91,7 @@ enum message_type {
     MESSAGE_CANARY,
     MESSAGE_BACK,
     MESSAGE_SERVERS,
+    MESSAGE_KEEP,
 };
 
 struct message_head {
@@ -204,6 +206,10 @@ struct message_taken {
 struct message_back {
     uint32_t linger_timeout; /* milliseconds, for its own */
 };
+
+/* KEEP: before COMMIT, for each bind that is steered, as OFFER_BIND: its descriptors are the
+ * sender's listening sockets, once more. The receiver holds them, and closes them in order when the
+ * sender has closed its own or is gone. */
 
 /* A generation's figures. Descriptors: its ledger (proxy/ledger.h), and a pidfd of it where there
  * are pidfds. */

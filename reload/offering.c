@@ -7,13 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
-static void send_bind(struct channel *successor, const struct message_offer_bind *message,
-                      const int *fds, unsigned fd_count)
+/* type: OFFER_BIND or KEEP. */
+static void send_bind(struct channel *successor, enum message_type type,
+                      const struct message_offer_bind *message, const int *fds, unsigned fd_count)
 {
     unsigned at = 0;
     do {
         unsigned here = fd_count - at < MESSAGE_FDS_MAX ? fd_count - at : MESSAGE_FDS_MAX;
-        channel_send(successor, MESSAGE_OFFER_BIND, message, sizeof *message, fds + at, here);
+        channel_send(successor, type, message, sizeof *message, fds + at, here);
         at += here;
     } while (at < fd_count);
 }
@@ -25,13 +26,14 @@ static void send_binds(const struct binds *binds, struct channel *successor)
         struct message_offer_bind message = {
             .listeners = bound->sockets, .rotation = bound->rotation, .ordered = bound->ordered};
         memcpy(message.text, bound->conf->text, sizeof message.text);
-        send_bind(successor, &message, bound->fds, bound->way == BIND_PASS ? bound->sockets : 0);
+        send_bind(successor, MESSAGE_OFFER_BIND, &message, bound->fds,
+                  bound->way == BIND_PASS ? bound->sockets : 0);
     }
     for (size_t i = 0; i < binds->idle.count; i++) {
         const struct offered *idle = &binds->idle.list[i];
         struct message_offer_bind message = {.listeners = idle->listeners};
         memcpy(message.text, idle->text, sizeof message.text);
-        send_bind(successor, &message, idle->fds, idle->fd_count);
+        send_bind(successor, MESSAGE_OFFER_BIND, &message, idle->fds, idle->fd_count);
     }
 }
 
@@ -86,4 +88,17 @@ void offering_send(const struct generation *generation, struct channel *successo
                                                    (uint32_t)generation->config->ready_timeout,
                                                .forced = forced};
     channel_send(successor, MESSAGE_OFFER, &end_of_offer, sizeof end_of_offer, NULL, 0);
+}
+
+void offering_keep(struct binds *binds, struct channel *successor)
+{
+    for (size_t i = 0; i < binds->count; i++) {
+        struct bound *bound = &binds->list[i];
+        struct message_offer_bind message = {.listeners = 0};
+        if (bound->way != BIND_STEER || !bound->successors)
+            continue;
+        memcpy(message.text, bound->conf->text, sizeof message.text);
+        send_bind(successor, MESSAGE_KEEP, &message, bound->fds, bound->sockets);
+        bound->kept = true;
+    }
 }

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+struct binds;
 struct channel;
 struct generation;
 
@@ -14,5 +15,10 @@ struct generation;
  * out, but for the successor's. */
 void offering_send(const struct generation *generation, struct channel *successor, unsigned minor,
                    unsigned highest, bool forced);
+
+/* Sends KEEP for each bind that is steered: the successor holds our listening sockets as well.
+ * However we end, and in whatever order our descriptors close then, none of its own is moved in its
+ * group before it is there to steer past. */
+void offering_keep(struct binds *binds, struct channel *successor);
 
 #endif

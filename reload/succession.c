@@ -27,6 +27,7 @@ struct succession {
     struct channel *channel;
     unsigned minor; /* the predecessor's version of the protocol */
     struct offer offer;
+    struct offer kept; /* the predecessor's listeners, of which we hold descriptors, too */
     struct inheritance inheritance;
     bool forced;                   /* whatever becomes of backends */
     struct message_sessions about; /* the predecessor, as it last spoke of itself */
@@ -47,6 +48,7 @@ void succession_free(struct succession *succession)
     if (succession->alone)
         event_free(succession->alone);
     offer_free(&succession->offer);
+    offer_free(&succession->kept);
     inheritance_free(&succession->inheritance);
     free(succession);
 }
@@ -71,6 +73,43 @@ static bool add_offered(struct offer *offer, const struct received *message)
     offered->rotation = bind->rotation;
     offered->ordered = bind->ordered != 0;
     return offered_add_fds(offered, message->fds, message->fd_count);
+}
+
+static bool keep(struct offer *kept, const struct received *message)
+{
+    const struct message_offer_bind *bind = message->payload;
+    char text[ADDRESS_TEXT_MAX];
+    snprintf(text, sizeof text, "%.*s", (int)sizeof text - 1, bind->text);
+    struct offered *offered = offer_add(kept, text);
+    return offered && offered_add_fds(offered, message->fds, message->fd_count);
+}
+
+/* The predecessor will close its own in any order: who holds some of them only would not know how
+ * its own stand then. */
+static bool keeps_all(const struct succession *succession)
+{
+    for (size_t i = 0; i < succession->kept.count; i++) {
+        const struct offered *kept = &succession->kept.list[i],
+                             *offered = offer_find(&succession->offer, kept->text);
+        if (offered && kept->fd_count != offered->listeners)
+            return false;
+    }
+    return true;
+}
+
+static void commit(struct succession *succession)
+{
+    struct generation *generation = succession->generation;
+    if (!keeps_all(succession)) {
+        generation_report("out of descriptors: the predecessor's listeners cannot be kept",
+                          generation);
+        generation_exit(generation, EXIT_OTHER);
+        return;
+    }
+    succession->state = SUCCESSION_SERVING;
+    binds_spread(generation->binds, &succession->offer);
+    generation_serve(generation);
+    channel_send(succession->channel, MESSAGE_ACTIVE, NULL, 0, NULL, 0);
 }
 
 static void say_ready(struct succession *succession)
@@ -188,7 +227,7 @@ static void add_elder(struct generation *generation, const struct received *mess
 static void predecessor_closed(struct succession *succession, const struct message_sessions *about)
 {
     struct generation *generation = succession->generation;
-    binds_settle(generation->binds, &succession->offer, true);
+    binds_settle(generation->binds, &succession->offer, &succession->kept, true);
     proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
     struct channel *channel = succession->channel;
     succession->channel = NULL;
@@ -243,13 +282,13 @@ static void on_message(const struct received *message, void *arg)
         if (succession->state == SUCCESSION_CANARY)
             go_back(succession, message->payload);
         break;
+    case MESSAGE_KEEP:
+        if (!keep(&succession->kept, message))
+            generation_exit(generation, EXIT_OTHER);
+        break;
     case MESSAGE_COMMIT:
-        if (succession->state == SUCCESSION_PREPARED || succession->state == SUCCESSION_CANARY) {
-            succession->state = SUCCESSION_SERVING;
-            binds_spread(generation->binds, &succession->offer);
-            generation_serve(generation);
-            channel_send(succession->channel, MESSAGE_ACTIVE, NULL, 0, NULL, 0);
-        }
+        if (succession->state == SUCCESSION_PREPARED || succession->state == SUCCESSION_CANARY)
+            commit(succession);
         break;
     case MESSAGE_LEDGER:
         if (succession->state != SUCCESSION_SERVING)
@@ -323,7 +362,7 @@ static void on_lost(const char *wrong, void *arg)
     bool prepared = succession->state != SUCCESSION_SERVING;
     if (succession->state == SUCCESSION_BACK)
         binds_take_back(generation->binds);
-    binds_settle(generation->binds, &succession->offer, false);
+    binds_settle(generation->binds, &succession->offer, &succession->kept, false);
     if (prepared)
         generation_serve(generation);
     else

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { STEPS_MAX = 60, IN_FLIGHT = 50 };
+enum { STEPS_MAX = 60, IN_FLIGHT = 50, KILLS = 40 };
 
 static const char *const calls[] = {"sendmsg", "recvmsg"};
 
@@ -289,11 +289,75 @@ START_TEST(predecessor_killed_while_draining)
 }
 END_TEST
 
+static bool has_no_sessions(void *argument)
+{
+    const struct proxy *proxy = argument;
+    struct status status;
+    if (!proxy_status(proxy, &status)) {
+        return false;
+    }
+    for (unsigned i = 0; i < status.count; i++) {
+        if (status.generations[i].pid == proxy->pid) {
+            return status.generations[i].sessions == 0;
+        }
+    }
+    return true;
+}
+
+static bool serves_alone(void *argument)
+{
+    const struct proxy *proxy = argument;
+    struct status status;
+    return proxy_status(proxy, &status) && status.pid == proxy->pid && status.count == 1;
+}
+
+/* One that stands by with its listeners open, and no session any more, is killed: whatever the
+ * order in which the kernel closes them, no client of its successor's is lost. */
+START_TEST(predecessor_killed_on_standby)
+{
+    static const unsigned workers[] = {2, 4, 1, 3};
+    struct origin *origin = origin_start(ORIGIN_ANSWER);
+    uint16_t ports[2] = {port_reserve(getuid()), port_reserve(getuid())};
+    struct churn *churns[2];
+    struct proxy proxy;
+    proxy_init(&proxy, "proxy");
+    for (unsigned i = 0; i <= scaled(KILLS, 4); i++) {
+        proxy_configure(&proxy,
+                        "workers = %u\nprobation = 10m\n"
+                        "[listen one]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n"
+                        "[listen two]\nbind = 127.0.0.1:%u steer=cpu\nserver = a 127.0.0.1:%u\n",
+                        workers[i % 4], ports[0], origin_port(origin), ports[1],
+                        origin_port(origin));
+        if (i == 0) {
+            proxy_start(&proxy);
+            for (unsigned j = 0; j < 2; j++) {
+                churns[j] = churn_start(&(struct churn_options){
+                    .target = endpoint_loopback(ports[j]), .in_flight = IN_FLIGHT});
+            }
+            continue;
+        }
+        struct proxy old = proxy;
+        proxy_reload(&proxy);
+        wait_until(has_no_sessions, &old, "the sessions of the old process have ended");
+        kill(old.pid, SIGKILL);
+        wait_until(serves_alone, &proxy, "the successor serves alone");
+        for (unsigned j = 0; j < 2; j++) {
+            churn_wait(churns[j], churn_ended(churns[j]) + 4 * IN_FLIGHT);
+        }
+    }
+    churn_stop_clean(churns[0], "beside predecessors that are killed");
+    churn_stop_clean(churns[1], "the same with steer=cpu");
+    ck_assert_uint_eq(file_mentions(proxy.log, "are passed to the successor"), 0);
+    ck_assert_int_eq(proxy_command(&proxy, &(struct outcome){0}, "stop", NULL), 0);
+}
+END_TEST
+
 Suite *kills_suite(void)
 {
     Suite *suite = suite_create("kills");
     scenario_add(suite, successor_killed, 1200);
     scenario_add(suite, predecessor_killed, 1200);
     scenario_add(suite, predecessor_killed_while_draining, 300);
+    scenario_add(suite, predecessor_killed_on_standby, 600);
     return suite;
 }
