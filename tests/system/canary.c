@@ -137,3 +137,12 @@ void start_under_load(struct scene *scene, struct origin *origin, struct churn *
         &(struct churn_options){.target = scene->front, .in_flight = IN_FLIGHT, .rate = 500});
     churn_wait(*churn, IN_FLIGHT);
 }
+
+unsigned start_with_canary(struct scene *scene, const char *global, struct reload *reload,
+                           struct canary *canary, struct session sessions[static SESSIONS_MAX])
+{
+    scene_start(scene, global, "");
+    *reload = reload_start(&scene->proxy, "50%:1h");
+    *canary = canary_wait(&scene->proxy);
+    return sessions_on_both_sides(scene, sessions);
+}

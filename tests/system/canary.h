@@ -50,6 +50,11 @@ bool canary_look(struct canary *canary);
 /* Waits until there is one, and has its share. */
 struct canary canary_wait(const struct proxy *proxy);
 
+/* Starts the scene, and in it a canary that gets half of the new connections, and sessions on both
+ * sides. Returns how many. */
+unsigned start_with_canary(struct scene *scene, const char *global, struct reload *reload,
+                           struct canary *canary, struct session sessions[static SESSIONS_MAX]);
+
 /* --- for wait_until() --- */
 
 /* The process, a pid_t, is gone, and no zombie is left of it. */

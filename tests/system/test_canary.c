@@ -237,10 +237,9 @@ START_TEST(drains_where_it_is)
     struct scene scene;
     struct outcome outcome;
     struct session sessions[SESSIONS_MAX];
-    scene_start(&scene, "drain = wait\n", "");
-    struct reload reload = reload_start(&scene.proxy, "50%:1h");
-    struct canary first = canary_wait(&scene.proxy);
-    unsigned count = sessions_on_both_sides(&scene, sessions);
+    struct reload reload;
+    struct canary first;
+    unsigned count = start_with_canary(&scene, "drain = wait\n", &reload, &first, sessions);
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--abort", NULL), 0);
     reload_ends(&reload, 4);
     sessions_work(sessions, count);

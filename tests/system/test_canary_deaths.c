@@ -219,10 +219,9 @@ START_TEST(predecessor_killed_while_the_canary_lingers)
 {
     struct scene scene;
     struct session sessions[SESSIONS_MAX];
-    scene_start(&scene, "", "");
-    struct reload reload = reload_start(&scene.proxy, "50%:1h");
-    struct canary canary = canary_wait(&scene.proxy);
-    unsigned count = sessions_on_both_sides(&scene, sessions), alive = 0;
+    struct reload reload;
+    struct canary canary;
+    unsigned count = start_with_canary(&scene, "", &reload, &canary, sessions), alive = 0;
     ck_assert(canary_look(&canary));
     ck_assert_int_eq(kill(canary.pid, SIGSTOP), 0);
     struct reload abort = decision_start(&scene.proxy, "--abort");
@@ -379,10 +378,9 @@ static void end_canary(bool by_order)
     struct session sessions[SESSIONS_MAX];
     struct trap trap;
     char text[96];
-    scene_start(&scene, "", "");
-    struct reload reload = reload_start(&scene.proxy, "50%:1h");
-    struct canary canary = canary_wait(&scene.proxy);
-    unsigned count = sessions_on_both_sides(&scene, sessions);
+    struct reload reload;
+    struct canary canary;
+    unsigned count = start_with_canary(&scene, "", &reload, &canary, sessions);
     ck_assert(canary_look(&canary));
     trap_init(&trap, "canary", "", 0, "");
     if (by_order) {
@@ -441,10 +439,9 @@ START_TEST(killed_when_it_has_gone_back)
 {
     struct scene scene;
     struct session sessions[SESSIONS_MAX];
-    scene_start(&scene, "drain = wait\n", "");
-    struct reload reload = reload_start(&scene.proxy, "50%:1h");
-    struct canary canary = canary_wait(&scene.proxy);
-    unsigned count = sessions_on_both_sides(&scene, sessions);
+    struct reload reload;
+    struct canary canary;
+    unsigned count = start_with_canary(&scene, "drain = wait\n", &reload, &canary, sessions);
     ck_assert(canary_look(&canary));
     ck_assert_int_eq(proxy_command(&scene.proxy, &(struct outcome){0}, "reload", "--abort", NULL),
                      0);

@@ -51,10 +51,9 @@ START_TEST(predecessor_killed)
 {
     struct scene scene;
     struct session sessions[SESSIONS_MAX];
-    scene_start(&scene, "", "");
-    struct reload reload = reload_start(&scene.proxy, "50%:1h");
-    struct canary canary = canary_wait(&scene.proxy);
-    unsigned count = sessions_on_both_sides(&scene, sessions), alive = 0;
+    struct reload reload;
+    struct canary canary;
+    unsigned count = start_with_canary(&scene, "", &reload, &canary, sessions), alive = 0;
     ck_assert(canary_look(&canary));
     kill(scene.proxy.pid, SIGKILL);
     wait_gone(scene.proxy.pid);
@@ -302,21 +301,14 @@ START_TEST(busy)
 }
 END_TEST
 
-static pid_t stop_start(const struct proxy *proxy)
-{
-    const char *argv[] = {proxy_binary(), "stop", "-f", proxy->file, NULL};
-    return program_start(&(struct program){.argv = argv});
-}
-
 START_TEST(stopped_meanwhile)
 {
     struct scene scene;
     struct session sessions[SESSIONS_MAX];
-    scene_start(&scene, "stop-timeout = 10m\n", "");
-    struct reload reload = reload_start(&scene.proxy, "50%:1h");
-    struct canary canary = canary_wait(&scene.proxy);
-    unsigned count = sessions_on_both_sides(&scene, sessions);
-    pid_t stop = stop_start(&scene.proxy);
+    struct reload reload;
+    struct canary canary;
+    unsigned count = start_with_canary(&scene, "stop-timeout = 10m\n", &reload, &canary, sessions);
+    pid_t stop = proxy_command_start(&scene.proxy, NULL, "stop", NULL);
     reload_ends(&reload, 4);
     file_says(reload.err, "canary rolled back: the proxy was told to stop");
     wait_mentioned(scene.proxy.log, "stopping: no new connections");
@@ -334,10 +326,9 @@ START_TEST(canary_stopped)
 {
     struct scene scene;
     struct session sessions[SESSIONS_MAX];
-    scene_start(&scene, "", "");
-    struct reload reload = reload_start(&scene.proxy, "50%:1h");
-    struct canary canary = canary_wait(&scene.proxy);
-    unsigned count = sessions_on_both_sides(&scene, sessions);
+    struct reload reload;
+    struct canary canary;
+    unsigned count = start_with_canary(&scene, "", &reload, &canary, sessions);
     kill(canary.pid, SIGTERM);
     reload_ends(&reload, 4);
     file_says(reload.err, "canary rolled back: it was told to stop");
@@ -359,10 +350,8 @@ struct way_back {
 
 static void way_back_hold(struct way_back *way)
 {
-    scene_start(&way->scene, "stop-timeout = 10m\n", "");
-    way->reload = reload_start(&way->scene.proxy, "50%:1h");
-    way->canary = canary_wait(&way->scene.proxy);
-    way->count = sessions_on_both_sides(&way->scene, way->sessions);
+    way->count = start_with_canary(&way->scene, "stop-timeout = 10m\n", &way->reload, &way->canary,
+                                   way->sessions);
     ck_assert_int_eq(kill(way->canary.pid, SIGSTOP), 0);
     way->abort = decision_start(&way->scene.proxy, "--abort");
     wait_mentioned(way->reload.err, "going back: pid ");
@@ -419,7 +408,7 @@ START_TEST(stopped_on_the_way_back)
 {
     struct way_back way;
     way_back_hold(&way);
-    pid_t stop = stop_start(&way.scene.proxy);
+    pid_t stop = proxy_command_start(&way.scene.proxy, NULL, "stop", NULL);
     struct session session = session_open(&way.scene);
     session_works(&session);
     session_close(&session);

@@ -40,6 +40,20 @@ static bool has_settled(void *argument)
     return proxy_status(argument, &status) && status.sessions == 0 && status.count == 1;
 }
 
+/* Reads all the while, once at least. Returns how often. */
+static unsigned read_on_while_reloading(const struct proxy *proxy, struct status *last,
+                                        const char *option)
+{
+    unsigned reads = 0;
+    pid_t reload = proxy_command_start(proxy, NULL, "reload", option, NULL);
+    do {
+        read_on(proxy, last);
+        reads++;
+    } while (process_alive(reload));
+    ck_assert_int_eq(wait_gone(reload), 0);
+    return reads;
+}
+
 /* Read back to back, whatever is going on, no counter falls; at the end they are what the clients
  * have counted. One of the two servers refuses, for connect_errors. */
 START_TEST(counters_over_many_reloads)
@@ -59,13 +73,7 @@ START_TEST(counters_over_many_reloads)
     unsigned reloads = 0, reads = 0;
     while (reloads < scaled(RELOADS, 5)) {
         churn_wait(churn, churn_ended(churn) + 20);
-        const char *argv[] = {proxy_binary(), "reload", "-f", proxy.file, NULL};
-        pid_t reload = program_start(&(struct program){.argv = argv});
-        do {
-            read_on(&proxy, &last);
-            reads++;
-        } while (process_alive(reload));
-        ck_assert_int_eq(wait_gone(reload), 0);
+        reads += read_on_while_reloading(&proxy, &last, NULL);
         reloads++;
     }
     struct churn_result result;
@@ -405,19 +413,25 @@ static void expect_oldest(const struct proxy *proxy, unsigned generation, const 
     wait_until(is_younger, &younger, "the age of the oldest session is told");
 }
 
+/* With another frontend before the same server. Returns where clients of that come in. */
+static struct endpoint start_with_other(struct scene *scene, const char *global)
+{
+    char other[160];
+    uint16_t port = port_reserve(getuid());
+    scene_init(scene);
+    snprintf(other, sizeof other, "[listen other]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
+             port, scene->server_port);
+    scene_configure(scene, global, other);
+    proxy_start(&scene->proxy);
+    return endpoint_loopback(port);
+}
+
 /* Of each process and frontend: of sessions that it has accepted, and of older ones that come later
  * to the worker which has these. */
 START_TEST(oldest_sessions)
 {
     struct scene scene;
-    char other[160];
-    uint16_t port = port_reserve(getuid());
-    struct endpoint front = endpoint_loopback(port);
-    scene_init(&scene);
-    snprintf(other, sizeof other, "[listen other]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
-             port, scene.server_port);
-    scene_configure(&scene, "workers = 1\nprobation = 10m\n", other);
-    proxy_start(&scene.proxy);
+    struct endpoint front = start_with_other(&scene, "workers = 1\nprobation = 10m\n");
     expect_oldest(&scene.proxy, 1, NULL, NULL, NULL);
     struct aged first = open_aged(&front, scene.listener, NULL), mine[4];
     for (unsigned i = 0; i < 3; i++)
@@ -455,14 +469,7 @@ END_TEST
 START_TEST(oldest_session_of_a_frontend_that_is_gone)
 {
     struct scene scene;
-    char other[160];
-    uint16_t port = port_reserve(getuid());
-    struct endpoint front = endpoint_loopback(port);
-    scene_init(&scene);
-    snprintf(other, sizeof other, "[listen other]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
-             port, scene.server_port);
-    scene_configure(&scene, "on-removed = keep\n", other);
-    proxy_start(&scene.proxy);
+    struct endpoint front = start_with_other(&scene, "on-removed = keep\n");
     struct aged first = open_aged(&front, scene.listener, NULL);
     struct aged second = open_aged(&scene.front, scene.listener, &first);
     pid_t old = scene.proxy.pid;
@@ -496,34 +503,24 @@ static bool has_grown(void *argument)
 START_TEST(bytes_of_long_streams)
 {
     struct streams *streams = streams_create();
-    uint16_t port = port_reserve(getuid());
-    struct endpoint front = endpoint_loopback(port);
-    struct proxy proxy;
-    proxy_init(&proxy, "proxy");
-    proxy_configure(&proxy,
-                    "workers = 2\n[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
-                    port, streams_port(streams));
-    proxy_start(&proxy);
-    streams_open(streams, &front, STREAMS);
-    struct growth growth = {.proxy = &proxy};
+    struct scene scene;
+    struct proxy *proxy = &scene.proxy;
+    scene_start_before(&scene, streams_port(streams), "", "");
+    streams_open(streams, &scene.front, STREAMS);
+    struct growth growth = {.proxy = proxy};
     for (unsigned i = 0; i < scaled(STREAM_RELOADS, 3); i++) {
         streams_wait_progress(streams, 1);
         wait_until(has_grown, &growth, "bytes are counted in sessions that go on");
-        const char *argv[] = {proxy_binary(), "reload", "--wait=drained", "-f", proxy.file, NULL};
-        pid_t reload = program_start(&(struct program){.argv = argv});
-        do {
-            read_on(&proxy, &growth.last);
-        } while (process_alive(reload));
-        ck_assert_int_eq(wait_gone(reload), 0);
+        read_on_while_reloading(proxy, &growth.last, "--wait=drained");
     }
     const struct streamed came = streams_finish(streams);
-    wait_until(has_settled, &proxy, "every session has ended");
-    read_on(&proxy, &growth.last);
+    wait_until(has_settled, proxy, "every session has ended");
+    read_on(proxy, &growth.last);
     ck_assert_uint_eq(growth.last.total.sessions, STREAMS);
     ck_assert_uint_eq(growth.last.total.client_bytes, came.from_clients);
     ck_assert_uint_eq(growth.last.total.server_bytes, came.from_servers);
-    proxy_follow(&proxy);
-    proxy_stop(&proxy);
+    proxy_follow(proxy);
+    proxy_stop(proxy);
 }
 END_TEST
 

@@ -79,31 +79,26 @@ static unsigned own_memory(pid_t pid)
 START_TEST(back_to_back)
 {
     struct streams *streams = streams_create();
-    uint16_t port = port_reserve(getuid());
-    struct endpoint front = endpoint_loopback(port);
-    struct proxy proxy;
-    proxy_init(&proxy, "proxy");
-    proxy_configure(&proxy,
-                    "workers = 2\n[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
-                    port, streams_port(streams));
-    proxy_start(&proxy);
+    struct scene scene;
+    struct proxy *proxy = &scene.proxy;
+    scene_start_before(&scene, streams_port(streams), "", "");
     unsigned reloads = scaled(RELOADS, 10), sessions = scaled(LIVE_SESSIONS, 100);
     streams_slow_down(streams, CALM_TICK_MS);
-    streams_open(streams, &front, sessions);
+    streams_open(streams, &scene.front, sessions);
     streams_wait_progress(streams, 1);
     streams_wait_progress(streams, 20);
-    unsigned before = descriptors_of(proxy.pid), memory_before = own_memory(proxy.pid);
+    unsigned before = descriptors_of(proxy->pid), memory_before = own_memory(proxy->pid);
     (void)streams_pauses(streams);
     for (unsigned i = 0; i < reloads; i++)
-        reload_and_wait(&proxy);
+        reload_and_wait(proxy);
     struct pauses pauses = streams_pauses(streams);
     streams_wait_progress(streams, 20);
     struct status status;
-    ck_assert(proxy_status(&proxy, &status));
+    ck_assert(proxy_status(proxy, &status));
     ck_assert_uint_eq(status.count, 1);
     ck_assert_uint_eq(status.sessions, sessions);
-    unsigned after = descriptors_of(proxy.pid);
-    unsigned memory = own_memory(proxy.pid);
+    unsigned after = descriptors_of(proxy->pid);
+    unsigned memory = own_memory(proxy->pid);
     printf("     %u reloads of %u busy sessions; longest pause %.0f ms; %u descriptors became %u, "
            "%u KB %u KB\n",
            reloads, sessions, pauses.longest, before, after, memory_before, memory);
@@ -111,8 +106,8 @@ START_TEST(back_to_back)
     if (!sanitized())
         ck_assert_uint_le(memory, memory_before + memory_before / 50 + SOME_PAGES_KB);
     streams_finish(streams);
-    proxy_wait_drained(&proxy);
-    proxy_stop(&proxy);
+    proxy_wait_drained(proxy);
+    proxy_stop(proxy);
 }
 END_TEST
 

@@ -355,12 +355,6 @@ static void stop_at_each(const struct midst *midst)
     }
 }
 
-static pid_t begin_stop(const struct scene *scene)
-{
-    const char *argv[] = {proxy_binary(), "stop", "-f", scene->proxy.file, NULL};
-    return program_start(&(struct program){.argv = argv});
-}
-
 static void wait_stopping(const struct scene *scene)
 {
     wait_mentioned(scene->proxy.log, "stopping: no new connections are accepted");
@@ -386,7 +380,7 @@ static void let_all_end(struct scene *scene)
  * refused, and what was taken before lives on. */
 static void stop_by_command(struct scene *scene, pid_t halted)
 {
-    pid_t command = begin_stop(scene);
+    pid_t command = proxy_command_start(&scene->proxy, NULL, "stop", NULL);
     wait_stopping(scene);
     kill(halted, SIGCONT);
     let_all_end(scene);
@@ -403,7 +397,7 @@ END_TEST
 static void stop_and_cut(struct scene *scene, pid_t halted)
 {
     streams_may_be_lost(scene->streams);
-    pid_t command = begin_stop(scene);
+    pid_t command = proxy_command_start(&scene->proxy, NULL, "stop", NULL);
     wait_stopping(scene);
     kill(halted, SIGCONT);
     expect_first_ends(scene);

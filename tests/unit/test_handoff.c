@@ -1,27 +1,18 @@
 #include "reload/handoff.h"
-#include "tests/unit/config_text.h"
 #include "tests/unit/loopback.h"
+#include "tests/unit/relaying.h"
 #include "tests/unit/suites.h"
 
 #include <check.h>
-#include <event2/event.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-static struct event_base *base;
-static struct config *config;
-static struct proxy *proxy;
+static struct relaying relaying;
 static struct channel *channel;
 static struct handoff *handoff;
-static int listener, servers, client, server, other; /* other: the channel's other end */
-
-static void ignore(void *arg)
-{
-    (void)arg;
-}
+static int other; /* the channel's other end */
 
 static void ignore_message(const struct received *message, void *arg)
 {
@@ -35,60 +26,32 @@ static void ignore_end(const char *wrong, void *arg)
     (void)arg;
 }
 
-/* A session, both ends of which are the test's. */
 static void setup(void)
 {
-    struct address front, back;
-    char text[256], name[ADDRESS_TEXT_MAX];
     int pair[2];
-    folder_make();
-    ck_assert(loopback_bind(0, &front));
-    back = front;
-    servers = loopback_listen(&back);
-    snprintf(text, sizeof text, "[listen main]\nbind = 127.0.0.1:1\nserver = a %s\n",
-             address_format(&back, name));
-    config = load_good(text);
-    base = event_base_new();
-    const struct proxy_events events = {.on_quiet = ignore, .on_empty = ignore};
-    proxy = proxy_new(config, 1, 1, 0, base, &events);
-    ck_assert_ptr_nonnull(proxy);
-    listener = loopback_listen(&front);
-    ck_assert_int_eq(
-        proxy_add_listener(proxy, 0, listener, false, 0, &config->frontends[0].binds[0]), 0);
-    ck_assert_int_eq(proxy_start(proxy), 0);
-    proxy_accept(proxy);
-    client = loopback_connect(&front);
-    loopback_await(servers, POLLIN);
-    server = accept(servers, NULL, NULL);
-    ck_assert_int_ge(server, 0);
-
+    relaying_start(&relaying);
     const struct channel_events heard = {.on_message = ignore_message, .on_lost = ignore_end};
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-    channel = channel_open(pair[0], base, &heard);
+    channel = channel_open(pair[0], relaying.base, &heard);
     other = pair[1];
-    handoff = channel ? handoff_begin(proxy, channel, base) : NULL;
+    handoff = channel ? handoff_begin(relaying.proxy, channel, relaying.base) : NULL;
     ck_assert_ptr_nonnull(handoff);
 }
 
 static void teardown(void)
 {
-    proxy_free(proxy);
+    proxy_free(relaying.proxy);
+    relaying.proxy = NULL;
     handoff_free(handoff);
     channel_close(channel);
-    event_base_free(base);
-    config_free(config);
-    close(listener);
-    close(servers);
-    close(server);
-    loopback_reset(client);
-    folder_remove();
+    relaying_end(&relaying);
 }
 
 static void await_message(void)
 {
     struct pollfd polled = {.fd = other, .events = POLLIN};
     while (poll(&polled, 1, 0) == 0)
-        event_base_loop(base, EVLOOP_ONCE);
+        event_base_loop(relaying.base, EVLOOP_ONCE);
 }
 
 static void expect_byte(int from, int to)
@@ -104,9 +67,9 @@ START_TEST(what_was_sent_to_one_that_died_goes_on_here)
     await_message();
     close(other);
     handoff_abort(handoff, false);
-    expect_byte(client, server);
-    expect_byte(server, client);
-    ck_assert_uint_eq(proxy_live(proxy), 1);
+    expect_byte(relaying.client, relaying.server);
+    expect_byte(relaying.server, relaying.client);
+    ck_assert_uint_eq(proxy_live(relaying.proxy), 1);
     ck_assert_uint_eq(handoff_moved(handoff), 0);
 }
 END_TEST
@@ -131,9 +94,9 @@ START_TEST(what_was_sent_to_one_that_lives_is_its_own)
     int fds[2];
     await_message();
     handoff_abort(handoff, true);
-    while (proxy_live(proxy) > 0)
-        event_base_loop(base, EVLOOP_ONCE);
-    ck_assert_uint_eq(ledger_left(&proxy->ledger), 1);
+    while (proxy_live(relaying.proxy) > 0)
+        event_base_loop(relaying.base, EVLOOP_ONCE);
+    ck_assert_uint_eq(ledger_left(&relaying.proxy->ledger), 1);
     ck_assert_uint_eq(handoff_moved(handoff), 1);
 
     ck_assert_int_gt(recvmsg(other, &message, MSG_CMSG_CLOEXEC), 0);
@@ -141,10 +104,10 @@ START_TEST(what_was_sent_to_one_that_lives_is_its_own)
     memcpy(&head, record.payload, sizeof head);
     ck_assert_uint_eq(head.sessions, 1);
     memcpy(fds, CMSG_DATA(&control.head), sizeof fds);
-    expect_byte(client, fds[0]);
-    expect_byte(fds[0], client);
-    expect_byte(fds[1], server);
-    expect_byte(server, fds[1]);
+    expect_byte(relaying.client, fds[0]);
+    expect_byte(fds[0], relaying.client);
+    expect_byte(fds[1], relaying.server);
+    expect_byte(relaying.server, fds[1]);
     close(fds[0]);
     close(fds[1]);
     close(other);

@@ -1,7 +1,5 @@
-#include "proxy/proxy.h"
 #include "proxy/transfer.h"
-#include "tests/unit/config_text.h"
-#include "tests/unit/loopback.h"
+#include "tests/unit/relaying.h"
 #include "tests/unit/suites.h"
 
 #include <check.h>
@@ -13,59 +11,23 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static struct event_base *base;
-static struct config *config;
-static struct proxy *proxy;
-static struct address front, back;
-static int servers, listener, client, server;
-
-static void ignore(void *arg)
-{
-    (void)arg;
-}
+static struct relaying relaying;
 
 static void setup(void)
 {
-    char text[256], name[ADDRESS_TEXT_MAX];
-    folder_make();
-    ck_assert(loopback_bind(0, &front));
-    back = front;
-    servers = loopback_listen(&back);
-    snprintf(text, sizeof text, "[listen main]\nbind = 127.0.0.1:1\nserver = a %s\n",
-             address_format(&back, name));
-    config = load_good(text);
-    base = event_base_new();
-    const struct proxy_events events = {.on_quiet = ignore, .on_empty = ignore};
-    proxy = proxy_new(config, 1, 1, 8, base, &events);
-    ck_assert_ptr_nonnull(proxy);
-    listener = loopback_listen(&front);
-    ck_assert_int_eq(
-        proxy_add_listener(proxy, 0, listener, false, 0, &config->frontends[0].binds[0]), 0);
-    ck_assert_int_eq(proxy_start(proxy), 0);
-    proxy_accept(proxy);
-    client = loopback_connect(&front);
-    loopback_await(servers, POLLIN);
-    server = accept(servers, NULL, NULL);
-    ck_assert_int_ge(server, 0);
+    relaying_start(&relaying);
 }
 
 static void teardown(void)
 {
-    proxy_free(proxy);
-    event_base_free(base);
-    config_free(config);
-    close(client);
-    close(server);
-    close(listener);
-    close(servers);
-    folder_remove();
+    relaying_end(&relaying);
 }
 
 static void on_done(struct transfer *transfer, void *arg)
 {
     (void)transfer;
     (void)arg;
-    event_base_loopbreak(base);
+    event_base_loopbreak(relaying.base);
 }
 
 static uint32_t next_random(uint32_t *state)
@@ -93,7 +55,7 @@ static unsigned char *mutate(const struct transfer *transfer, uint32_t *state, s
 
 static int lowest_free_descriptor(void)
 {
-    int fd = dup(client);
+    int fd = dup(relaying.client);
     close(fd);
     return fd;
 }
@@ -103,9 +65,10 @@ static int lowest_free_descriptor(void)
 START_TEST(hostile_messages)
 {
     static struct transfer transfer;
+    struct proxy *proxy = relaying.proxy;
     transfer.done = on_done;
     transfer_fill(&transfer, &proxy->workers[0]);
-    event_base_dispatch(base);
+    event_base_dispatch(relaying.base);
     ck_assert_uint_eq(transfer.count, 1);
 
     uint32_t state = 1;
@@ -119,7 +82,7 @@ START_TEST(hostile_messages)
         unsigned count;
         struct arrivals arrivals = STAILQ_HEAD_INITIALIZER(arrivals);
         for (size_t i = 0; i < fd_count; i++)
-            fds[i] = dup(client);
+            fds[i] = dup(relaying.client);
         uint64_t taken =
             transfer_unpack(proxy, bytes, length, fds, fd_count, 16, &arrivals, &count);
         free(bytes);
@@ -139,7 +102,7 @@ START_TEST(hostile_messages)
     ck_assert_int_eq(lowest_free_descriptor(), free_before);
     transfer.taken = 0;
     transfer_finish(&transfer);
-    event_base_dispatch(base);
+    event_base_dispatch(relaying.base);
 }
 END_TEST
 
