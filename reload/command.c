@@ -157,8 +157,7 @@ static bool greet(struct conversation *talk, const struct command *command, cons
 static bool ask(struct conversation *talk, const struct command *command, const char *what)
 {
     uint64_t deadline = command->timeout ? clock_ms() + command->timeout : UINT64_MAX;
-    uint64_t take_over =
-        0; /* until then who answered, and is gone, may find somebody to follow it */
+    uint64_t take_over = 0; /* until then somebody may follow who answered, and is gone */
     int error = 0;
     for (int attempt = 0; attempt < ASK_ATTEMPTS || (error && clock_ms() < take_over); attempt++) {
         if (error)
