@@ -146,3 +146,17 @@ unsigned start_with_canary(struct scene *scene, const char *global, struct reloa
     *canary = canary_wait(&scene->proxy);
     return sessions_on_both_sides(scene, sessions);
 }
+
+unsigned sessions_alive(const struct session *sessions, unsigned count)
+{
+    unsigned alive = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (!readable_within(sessions[i].client, 0)) {
+            session_works(&sessions[i]);
+            alive++;
+        }
+        close(sessions[i].client);
+        close(sessions[i].server);
+    }
+    return alive;
+}

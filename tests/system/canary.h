@@ -17,6 +17,9 @@ unsigned sessions_on_both_sides(const struct scene *scene,
 void sessions_work(const struct session *sessions, unsigned count);
 void sessions_close(const struct session *sessions, unsigned count);
 
+/* Those that have not ended work; all are closed. Returns how many these were. */
+unsigned sessions_alive(const struct session *sessions, unsigned count);
+
 /* A reload that waits, in the background. */
 struct reload {
     pid_t pid;

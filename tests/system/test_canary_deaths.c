@@ -221,7 +221,7 @@ START_TEST(predecessor_killed_while_the_canary_lingers)
     struct session sessions[SESSIONS_MAX];
     struct reload reload;
     struct canary canary;
-    unsigned count = start_with_canary(&scene, "", &reload, &canary, sessions), alive = 0;
+    unsigned count = start_with_canary(&scene, "", &reload, &canary, sessions);
     ck_assert(canary_look(&canary));
     ck_assert_int_eq(kill(canary.pid, SIGSTOP), 0);
     struct reload abort = decision_start(&scene.proxy, "--abort");
@@ -240,15 +240,7 @@ START_TEST(predecessor_killed_while_the_canary_lingers)
     ck_assert_uint_eq(file_mentions(scene.proxy.log, "generation 2 goes back"), 1);
     wait_until(crash_is_told, &scene.proxy, "the crash is told");
     expect_crash(&scene.proxy, first, 0, 0, canary.predecessors);
-    for (unsigned i = 0; i < count; i++) {
-        if (!readable_within(sessions[i].client, 0)) {
-            session_works(&sessions[i]);
-            alive++;
-        }
-        close(sessions[i].client);
-        close(sessions[i].server);
-    }
-    ck_assert_uint_eq(alive, canary.sessions);
+    ck_assert_uint_eq(sessions_alive(sessions, count), canary.sessions);
     struct session session = session_open(&scene);
     session_works(&session);
     session_close(&session);
@@ -402,16 +394,7 @@ static void end_canary(bool by_order)
                  (int)canary.pid, canary.sessions, canary.sessions == 1 ? "" : "s");
         ck_assert_uint_eq(file_mentions(scene.proxy.log, text), 1);
     }
-    unsigned alive = 0;
-    for (unsigned i = 0; i < count; i++) {
-        if (!readable_within(sessions[i].client, 0)) {
-            session_works(&sessions[i]);
-            alive++;
-        }
-        close(sessions[i].client);
-        close(sessions[i].server);
-    }
-    ck_assert_uint_eq(alive, canary.predecessors);
+    ck_assert_uint_eq(sessions_alive(sessions, count), canary.predecessors);
     next_reload(&scene.proxy);
     proxy_wait_drained(&scene.proxy);
     ck_assert_int_eq(proxy_command(&scene.proxy, &(struct outcome){0}, "stop", NULL), 0);

@@ -53,7 +53,7 @@ START_TEST(predecessor_killed)
     struct session sessions[SESSIONS_MAX];
     struct reload reload;
     struct canary canary;
-    unsigned count = start_with_canary(&scene, "", &reload, &canary, sessions), alive = 0;
+    unsigned count = start_with_canary(&scene, "", &reload, &canary, sessions);
     ck_assert(canary_look(&canary));
     kill(scene.proxy.pid, SIGKILL);
     wait_gone(scene.proxy.pid);
@@ -61,20 +61,7 @@ START_TEST(predecessor_killed)
     file_says(reload.out, "the old process was lost on the way");
     wait_until(serves_alone, &canary, "the canary serves alone");
     ck_assert_int_eq(proxy_pidfile(&scene.proxy), canary.pid);
-    for (unsigned i = 0; i < count; i++) {
-        char byte = 'x';
-        bool lives = !readable_within(sessions[i].client, 0);
-        if (lives) {
-            send_all(sessions[i].client, &byte, 1);
-            receive_exactly(sessions[i].server, &byte, 1);
-        }
-        alive += lives;
-    }
-    ck_assert_uint_eq(alive, canary.sessions);
-    for (unsigned i = 0; i < count; i++) {
-        close(sessions[i].client);
-        close(sessions[i].server);
-    }
+    ck_assert_uint_eq(sessions_alive(sessions, count), canary.sessions);
     struct session session = session_open(&scene);
     session_works(&session);
     proxy_follow(&scene.proxy);
