@@ -423,27 +423,49 @@ void binds_spread(struct binds *binds, const struct offer *offer)
     }
 }
 
-/* NULL: the group holds our listeners, so many successors', and no other; else what is wrong. */
-static const char *company(const struct bound *bound, unsigned successors)
+/* All at the same moment. */
+static void count_members(struct binds *binds)
 {
-    size_t members;
-    if (sockdiag_listeners(&bound->conf->address, &members))
-        return "the kernel does not tell who else listens there";
-    return members == bound->sockets + successors ? NULL : "another program listens there as well";
+    const struct address **addresses = calloc(binds->count, sizeof *addresses);
+    size_t *members = calloc(binds->count, sizeof *members);
+    for (size_t i = 0; addresses && i < binds->count; i++)
+        addresses[i] = &binds->list[i].conf->address;
+    bool counted =
+        addresses && members && sockdiag_listeners(addresses, binds->count, members) == 0;
+    for (size_t i = 0; i < binds->count; i++)
+        binds->list[i].members = counted ? members[i] : 0;
+    free(addresses);
+    free(members);
 }
 
-/* NULL: the bind can be steered; else why not. */
-static const char *pin(const struct binds *binds, struct bound *bound)
+/* NULL: the group, as just counted, holds our listeners, so many successors', and no other; else
+ * what is wrong. */
+static const char *company(const struct bound *bound, unsigned successors)
 {
-    bool disturbed = bound->disturbed;
-    bound->disturbed = false;
+    if (bound->members == 0)
+        return "the kernel does not tell who else listens there";
+    return bound->members == bound->sockets + successors ? NULL
+                                                         : "another program listens there as well";
+}
+
+/* NULL: the bind is steered to us; else why not. */
+static const char *pin(const struct binds *binds, const struct bound *bound)
+{
     if (!bound->ordered)
         return "the order of its sockets is not known";
     if (pin_to_us(binds, bound))
         return "the kernel takes no steering program";
-    if (disturbed)
-        return "another program listened there as well";
-    return company(bound, 0);
+    return NULL;
+}
+
+static void pass(struct bound *bound, const char *why, void (*report)(const char *line, void *arg),
+                 void *arg)
+{
+    char line[ADDRESS_TEXT_MAX + 160];
+    bound->way = BIND_PASS;
+    snprintf(line, sizeof line, "%s: %s: its listening sockets are passed to the successor",
+             bound->conf->text, why);
+    report(line, arg);
 }
 
 void binds_pin(struct binds *binds, void (*report)(const char *line, void *arg), void *arg)
@@ -455,13 +477,18 @@ void binds_pin(struct binds *binds, void (*report)(const char *line, void *arg),
         if (is_unix(bound) || is_activated(bound))
             continue;
         const char *why = pin(binds, bound);
-        bound->way = why ? BIND_PASS : BIND_STEER;
-        if (!why)
-            continue;
-        char line[ADDRESS_TEXT_MAX + 160];
-        snprintf(line, sizeof line, "%s: %s: its listening sockets are passed to the successor",
-                 bound->conf->text, why);
-        report(line, arg);
+        bound->way = BIND_STEER;
+        if (why)
+            pass(bound, why, report, arg);
+    }
+    count_members(binds);
+    for (size_t i = 0; i < binds->count; i++) {
+        struct bound *bound = &binds->list[i];
+        const char *why =
+            bound->disturbed ? "another program listened there as well" : company(bound, 0);
+        bound->disturbed = false;
+        if (bound->way == BIND_STEER && why)
+            pass(bound, why, report, arg);
     }
 }
 
@@ -498,9 +525,10 @@ bool binds_can_split(const struct binds *binds, void (*report)(const char *line,
     return split > 0;
 }
 
-bool binds_undisturbed(const struct binds *binds)
+bool binds_undisturbed(struct binds *binds)
 {
     bool undisturbed = true;
+    count_members(binds);
     for (size_t i = 0; i < binds->count; i++) {
         struct bound *bound = &binds->list[i];
         if (bound->way == BIND_STEER && bound->successors && company(bound, bound->successors)) {
@@ -641,6 +669,7 @@ static void sink_newcomers(struct bound *bound)
 
 void binds_silence(struct binds *binds, bool alone)
 {
+    count_members(binds);
     for (size_t i = 0; i < binds->count; i++) {
         struct bound *bound = &binds->list[i];
         if (alone)

@@ -27,6 +27,7 @@ struct bound {
     unsigned rotation; /* of the group, as group.h has it */
     bool ordered;      /* the rotation is known, and the group is steered to us */
     enum bind_way way; /* how it came to us, and is likely to go; chosen by binds_pin() */
+    size_t members;    /* of the group, when last counted; 0: the kernel did not tell */
     ino_t inode;       /* Unix: of our socket in the file system */
     char *temporary;   /* Unix: where the socket is until it is published; then NULL */
 
@@ -92,7 +93,7 @@ bool binds_can_split(const struct binds *binds, void (*report)(const char *line,
 bool binds_passed(const struct binds *binds);
 
 /* True: as binds_pin() found it, plus the listeners the successor said it has. */
-bool binds_undisturbed(const struct binds *binds);
+bool binds_undisturbed(struct binds *binds);
 
 /* New connections go to the successor. Returns 0 or an errno value (binds_take_back() then). */
 int binds_hand_over(struct binds *binds) __attribute__((warn_unused_result));

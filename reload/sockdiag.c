@@ -217,36 +217,100 @@ static int dump(const struct query *query, visitor *visit, void *context)
     return error;
 }
 
-struct tally {
+/* A reuseport group: the listeners of one address. */
+struct group {
     const struct address *address;
+    size_t *members;
+};
+
+struct groups {
+    struct group *list; /* ascending */
     size_t count;
 };
 
-static void tally_listener(const struct diag_socket *socket, void *context)
+static int compare_groups(const void *one, const void *another)
 {
-    struct tally *tally = context;
+    const struct address *a = ((const struct group *)one)->address;
+    const struct address *b = ((const struct group *)another)->address;
+    size_t length;
+    const void *ip = ip_bytes(a, &length);
 
-    if (bound_to(socket->msg, tally->address) && socket->msg->id.idiag_if == 0)
-        tally->count++;
+    if (a->any.sa_family != b->any.sa_family)
+        return a->any.sa_family - b->any.sa_family;
+    if (address_port(a) != address_port(b))
+        return address_port(a) - address_port(b);
+    return memcmp(ip, ip_bytes(b, &length), length);
 }
 
-int sockdiag_listeners(const struct address *address, size_t *count)
+static struct address bound_address(const struct inet_diag_msg *msg)
 {
-    struct tally tally = {.address = address};
-    int error = EAGAIN;
+    struct address address = {.any.sa_family = msg->idiag_family};
 
-    if (!is_inet(address))
-        return EAFNOSUPPORT;
-    for (int i = 0; i < ATTEMPTS && error == EAGAIN; i++) {
-        const struct query query = {.family = address->any.sa_family,
-                                    .states = STATE_BIT(TCP_LISTEN),
-                                    .port = address_port(address)};
-
-        tally.count = 0;
-        error = dump(&query, tally_listener, &tally);
+    if (msg->idiag_family == AF_INET) {
+        address.in.sin_port = msg->id.idiag_sport;
+        memcpy(&address.in.sin_addr, msg->id.idiag_src, sizeof address.in.sin_addr);
+    } else {
+        address.in6.sin6_port = msg->id.idiag_sport;
+        memcpy(&address.in6.sin6_addr, msg->id.idiag_src, sizeof address.in6.sin6_addr);
     }
-    if (error == 0)
-        *count = tally.count;
+    return address;
+}
+
+static void count_member(const struct diag_socket *socket, void *context)
+{
+    const struct groups *groups = context;
+    const struct address address = bound_address(socket->msg);
+    const struct group wanted = {.address = &address};
+    const struct group *group;
+
+    if (socket->msg->id.idiag_if != 0)
+        return;
+    group = bsearch(&wanted, groups->list, groups->count, sizeof *groups->list, compare_groups);
+    if (group != NULL)
+        ++*group->members;
+}
+
+static int count_members(struct groups *groups)
+{
+    int error = 0;
+
+    /* Sorted: those of a family follow each other. */
+    for (size_t i = 0, end; i < groups->count && error == 0; i = end) {
+        const struct address *first = groups->list[i].address;
+        struct query query = {.family = first->any.sa_family,
+                              .states = STATE_BIT(TCP_LISTEN),
+                              .port = address_port(first)};
+
+        for (end = i;
+             end < groups->count && groups->list[end].address->any.sa_family == query.family; end++)
+            if (address_port(groups->list[end].address) != query.port)
+                query.port = 0;
+        error = EAGAIN;
+        for (int attempt = 0; attempt < ATTEMPTS && error == EAGAIN; attempt++) {
+            for (size_t j = i; j < end; j++)
+                *groups->list[j].members = 0;
+            error = dump(&query, count_member, groups);
+        }
+    }
+    return error;
+}
+
+int sockdiag_listeners(const struct address *const addresses[], size_t count, size_t members[])
+{
+    struct groups groups = {.list = calloc(count, sizeof *groups.list)};
+    int error;
+
+    if (groups.list == NULL)
+        return count == 0 ? 0 : ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        members[i] = 0;
+        if (is_inet(addresses[i]))
+            groups.list[groups.count++] =
+                (struct group){.address = addresses[i], .members = &members[i]};
+    }
+    qsort(groups.list, groups.count, sizeof *groups.list, compare_groups);
+    error = count_members(&groups);
+    free(groups.list);
     return error;
 }
 

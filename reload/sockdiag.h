@@ -15,9 +15,12 @@
 
 #include <stddef.h>
 
-/* How many sockets listen on exactly this address: 0.0.0.0 and 127.0.0.1 are two, and so are
- * 0.0.0.0 and [::]. Sockets bound to a device are not counted: they form groups of their own. */
-int sockdiag_listeners(const struct address *address, size_t *count)
+/* members[i] is how many sockets listen on exactly addresses[i]: 0.0.0.0 and 127.0.0.1 are two
+ * addresses, and so are 0.0.0.0 and [::]. Sockets bound to a device are not counted: they form
+ * groups of their own. Nobody is counted on a Unix address. All are counted in one walk of the
+ * kernel's listeners for each family, however many they are; no two addresses may be equal. ENOMEM
+ * is possible. After an error members has no meaning. */
+int sockdiag_listeners(const struct address *const addresses[], size_t count, size_t members[])
     __attribute__((warn_unused_result));
 
 /* Longest text sockdiag_holder() writes, its NUL included. */
