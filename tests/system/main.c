@@ -47,9 +47,12 @@ static const struct {
     /* clang-format on */
 };
 
-enum { TESTS_MAX = 64 };
+enum { TESTS_MAX = 64, NAMES_MAX = 256 };
 
 static unsigned passed, failed, skipped;
+
+/* What was named on the command line and has been met. */
+static bool met[NAMES_MAX];
 
 static bool chosen(const char *suite, const char *test, int argc, char *argv[])
 {
@@ -60,8 +63,10 @@ static bool chosen(const char *suite, const char *test, int argc, char *argv[])
         return false;
     }
     bool wanted = argc < 2;
-    for (int i = 1; i < argc; i++) {
-        wanted = wanted || strcmp(argv[i], suite) == 0 || strcmp(argv[i], test) == 0;
+    for (int i = 1; i < argc && i < NAMES_MAX; i++) {
+        bool named = strcmp(argv[i], suite) == 0 || strcmp(argv[i], test) == 0;
+        met[i] |= named;
+        wanted |= named;
     }
     return wanted;
 }
@@ -120,6 +125,12 @@ int main(int argc, char *argv[])
     if (passed + failed + skipped == 0) {
         fputs("no such test\n", stderr);
         return EXIT_FAILURE;
+    }
+    for (int i = 1; i < argc; i++) {
+        if (i >= NAMES_MAX || !met[i]) {
+            printf("FAIL %s: no such test\n", argv[i]);
+            failed++;
+        }
     }
     printf("%u passed, %u failed, %u skipped\n", passed, failed, skipped);
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
