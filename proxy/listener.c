@@ -126,7 +126,7 @@ bool listener_accept(struct listener *listener, int most)
         struct address client = {.length = sizeof client - offsetof(struct address, any)};
         int fd = accept4(listener->fd, &client.any, &client.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            session_open(listener, fd, &client);
+            session_open(listener->worker, listener->frontend, listener->bind, fd, &client);
             continue;
         }
         int error = errno;

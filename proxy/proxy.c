@@ -167,6 +167,57 @@ void proxy_accept(struct proxy *proxy)
     listen_all(proxy, LISTENING_OPEN);
 }
 
+/* A client that the main thread has accepted for a worker. */
+struct newcomer {
+    struct letter letter;
+    struct worker *worker;
+    struct frontend *frontend;
+    const struct bind_conf *bind;
+    int fd;
+    struct address address;
+};
+
+static void on_newcomer(void *arg)
+{
+    struct newcomer *newcomer = arg;
+    session_open(newcomer->worker, newcomer->frontend, newcomer->bind, newcomer->fd,
+                 &newcomer->address);
+    free(newcomer);
+}
+
+/* NULL: nobody waits, or there are no means to serve one, or that one has gone. */
+static struct newcomer *accept_newcomer(int fd)
+{
+    struct newcomer *newcomer = calloc(1, sizeof *newcomer);
+    if (!newcomer)
+        return NULL;
+    newcomer->address.length = sizeof newcomer->address - offsetof(struct address, any);
+    newcomer->fd = accept4(fd, &newcomer->address.any, &newcomer->address.length,
+                           SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (newcomer->fd >= 0)
+        return newcomer;
+    free(newcomer);
+    return NULL;
+}
+
+unsigned proxy_accept_from(struct proxy *proxy, int fd, size_t frontend,
+                           const struct bind_conf *bind)
+{
+    unsigned count = 0;
+    struct newcomer *newcomer;
+    while ((newcomer = accept_newcomer(fd))) {
+        newcomer->worker = &proxy->workers[proxy->next_arrival++ % proxy->worker_count];
+        newcomer->frontend = &proxy->frontends[frontend];
+        newcomer->bind = bind;
+        newcomer->letter = (struct letter){.deliver = on_newcomer, .arg = newcomer};
+        limit_force(proxy->sessions);
+        limit_force(newcomer->frontend->sessions);
+        mailbox_post(&newcomer->worker->mailbox, &newcomer->letter);
+        count++;
+    }
+    return count;
+}
+
 void proxy_retire(struct proxy *proxy)
 {
     listen_all(proxy, LISTENING_RETIRED);

@@ -75,6 +75,12 @@ int proxy_start(struct proxy *proxy) __attribute__((warn_unused_result));
 /* Accept within the limits; also after proxy_retire(), to take it back. */
 void proxy_accept(struct proxy *proxy);
 
+/* Accepts, beyond the limits too, whoever waits in a listener that no worker watches, and that is
+ * non-blocking; they are served by the workers in turn. Returns how many they are. Who is
+ * left, for lack of descriptors or memory, waits on. */
+unsigned proxy_accept_from(struct proxy *proxy, int fd, size_t frontend,
+                           const struct bind_conf *bind);
+
 /* Accept whatever the kernel still hands to these listeners, beyond the limits too: it would be
  * reset when they close. */
 void proxy_retire(struct proxy *proxy);

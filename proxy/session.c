@@ -435,19 +435,19 @@ static struct session *make(struct worker *worker)
     return session;
 }
 
-void session_open(struct listener *listener, int fd, const struct address *client)
+void session_open(struct worker *worker, struct frontend *frontend, const struct bind_conf *bind,
+                  int fd, const struct address *client)
 {
-    struct worker *worker = listener->worker;
     struct session *session = make(worker);
     if (!session) {
         socket_close_reset(fd);
-        proxy_release_place(worker->proxy, listener->frontend);
+        proxy_release_place(worker->proxy, frontend);
         return;
     }
     belong(session, worker);
-    session->frontend = listener->frontend;
-    session->bind = listener->bind;
-    session->backend = listener->frontend->conf->backend;
+    session->frontend = frontend;
+    session->bind = bind;
+    session->backend = frontend->conf->backend;
     session->generation = worker->proxy->generation;
     session->accepted_by = worker->index;
     session->number = ++worker->last_session;

@@ -93,7 +93,8 @@ struct session {
 
 /* Takes over an accepted client and begins to connect it. A place in the limits is already taken
  * for it; the session gives it back. */
-void session_open(struct listener *listener, int fd, const struct address *client);
+void session_open(struct worker *worker, struct frontend *frontend, const struct bind_conf *bind,
+                  int fd, const struct address *client);
 
 /* Ends the session. What was cut short is seen as cut short: a side gets a reset when the proxy
  * holds bytes for it, when the session is cut before the other side's stream ended, and when the

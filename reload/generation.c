@@ -86,10 +86,15 @@ static void choose_max_sessions(struct generation *generation, const struct offe
     size_t descriptors = privileges_descriptors();
     size_t apart = DESCRIPTORS_APART + DESCRIPTORS_WORKER * (size_t)generation->workers +
                    checks_descriptors(generation->config);
+    size_t listeners = 0, kept = 0;
     for (size_t i = 0; i < generation->config->frontend_count; i++)
-        apart += generation->config->frontends[i].bind_count * (generation->workers + 1);
+        listeners += generation->config->frontends[i].bind_count * (generation->workers + 1);
     for (size_t i = 0; offer && i < offer->count; i++)
-        apart += offer->list[i].listeners; /* passed, or kept until it has closed its own */
+        kept += offer->list[i].listeners; /* passed, or kept until it has closed its own */
+    /* A successor's are to be kept as well, unless they would be half of all that there is. */
+    if (kept < listeners && apart + 2 * listeners <= descriptors / 2)
+        kept = listeners;
+    apart += listeners + kept;
     unsigned fit = descriptors > apart + 2 ? (unsigned)((descriptors - apart) / 2) : 1;
     unsigned wanted = generation->config->max_sessions;
     generation->descriptors_fit = fit;

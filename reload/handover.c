@@ -10,6 +10,7 @@
 #include "reload/inheritance.h"
 #include "reload/notify.h"
 #include "reload/offering.h"
+#include "reload/rescue.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -57,9 +58,12 @@ struct handover {
     const char *promotion; /* CANARY: why it gets the rest when it answers; or NULL */
     uint64_t told_sessions, told_deadline;
     unsigned minor; /* the successor's version of the protocol */
-    int outcome;    /* CLOSED: the successor's, our child's, wait status, if it ended badly */
+    int outcome;    /* the successor's, our child's, wait status; CLOSED: if it ended badly */
     struct ending ending;
+    struct offer kept; /* the successor's listeners, of which we hold descriptors, too */
     /* While it is ending: */
+    struct rescue *rescue; /* of who is in their queues; NULL: it is over */
+    bool exited;           /* as outcome has it */
     bool killed;
     bool again; /* launch another */
 };
@@ -81,6 +85,8 @@ void handover_free(struct handover *handover)
     if (handover->timeout)
         event_free(handover->timeout);
     canary_free(handover->canary);
+    rescue_free(handover->rescue);
+    offer_free(&handover->kept);
     channel_close(handover->channel);
     free(handover);
 }
@@ -103,34 +109,36 @@ static void kill_successor(struct handover *handover)
     expect_within(handover, KILL_TIMEOUT_MS);
 }
 
-static struct crash crash_of(const struct handover *handover, int outcome, uint64_t sessions)
+static struct crash crash_of(const struct handover *handover, uint64_t sessions)
 {
-    return crash_now(handover->number, (uint32_t)handover->heir, outcome, sessions);
+    return crash_now(handover->number, (uint32_t)handover->heir, handover->outcome, sessions);
 }
 
-static void note_if_crashed(struct handover *handover, int outcome)
+static void note_if_crashed(struct handover *handover)
 {
-    if (!ending_is_crash(&handover->ending, outcome))
+    if (!ending_is_crash(&handover->ending, handover->outcome))
         return;
-    const struct crash crash = crash_of(handover, outcome, handover->ending.lost);
+    const struct crash crash = crash_of(handover, handover->ending.lost);
     crash_note(&handover->generation->last_crash, &crash);
 }
 
-/* The successor has exited with this wait status; it is gone, and its sockets with it. */
-static void conclude(struct handover *handover, int outcome)
+/* When the successor is gone, and nothing is left of it. */
+static void conclude(struct handover *handover)
 {
     struct generation *generation = handover->generation;
     char text[ENDING_TEXT_MAX];
     int pid = (int)handover->child.pid;
+    if (!handover->exited || handover->rescue)
+        return;
     if (!handover->again)
-        note_if_crashed(handover, outcome);
+        note_if_crashed(handover);
     handover->child.pid = 0;
     proxy_share_descriptors(generation->proxy, false);
     if (handover->again) {
         launch(handover);
         return;
     }
-    enum exit_status status = ending_explain(&handover->ending, pid, outcome, text);
+    enum exit_status status = ending_explain(&handover->ending, pid, handover->outcome, text);
     proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
     if (!handover->ending.had_served) {
         end(handover, status, text);
@@ -139,6 +147,26 @@ static void conclude(struct handover *handover, int outcome)
     generation->handover = NULL;
     handover_free(handover);
     generation_rolled_back(generation, text);
+}
+
+static void on_rescued(void *arg)
+{
+    struct handover *handover = arg;
+    rescue_free(handover->rescue);
+    handover->rescue = NULL;
+    conclude(handover);
+}
+
+/* What it had not accepted is served here; of what it was not steered to yet, there is nobody. */
+static void rescue_clients(struct handover *handover)
+{
+    struct generation *generation = handover->generation;
+    if (handover->ending.had_accepted)
+        handover->rescue =
+            rescue_start(&handover->kept, generation->binds, generation->proxy, generation->base,
+                         generation->config->linger_timeout, on_rescued, handover);
+    if (!handover->rescue)
+        offer_free(&handover->kept);
 }
 
 /* Nobody looks at its figures any more; they are kept as they are now. */
@@ -163,7 +191,8 @@ static void give_up(struct handover *handover, const char *why)
     handover->ending.had_served = handover->state >= HANDOVER_LINGERING;
     handover->state = HANDOVER_ENDING;
     handover->ending.why = why;
-    handover->killed = false;
+    handover->killed = handover->exited = false;
+    handover->outcome = 0;
     if (why) /* first, lest it take the end of the channel for ours and serve alone */
         kill_successor(handover);
     else
@@ -176,6 +205,7 @@ static void give_up(struct handover *handover, const char *why)
         generation_take_back(handover->generation);
     else if (split)
         binds_take_back(handover->generation->binds);
+    rescue_clients(handover);
     handover_on_child(handover->generation);
 }
 
@@ -187,8 +217,7 @@ static void tell_if_failed(const struct handover *handover)
     struct generation *generation = handover->generation;
     if (!handover->outcome || handover->channel || handover->heir != handover->child.pid)
         return;
-    const struct crash crash =
-        crash_of(handover, handover->outcome, lineage_successor_live(&generation->lineage));
+    const struct crash crash = crash_of(handover, lineage_successor_live(&generation->lineage));
     crash_note(&generation->last_crash, &crash);
     /* Before there is a next one to read it. */
     (void)life_correct(generation->config->control, &crash);
@@ -201,12 +230,12 @@ void handover_on_child(struct generation *generation)
     int outcome;
     if (!handover || handover->state < HANDOVER_CLOSED || !child_reap(&handover->child, &outcome))
         return;
-    if (handover->state == HANDOVER_ENDING) {
-        conclude(handover, outcome);
-        return;
-    }
     handover->outcome = outcome;
-    tell_if_failed(handover);
+    handover->exited = true;
+    if (handover->state == HANDOVER_ENDING)
+        conclude(handover);
+    else
+        tell_if_failed(handover);
 }
 
 static void go_back(struct handover *handover, const char *why);
@@ -252,7 +281,8 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
         if (handover->killed) {
             handover->again = false;
             handover->ending.why = "could not be killed";
-            conclude(handover, 0);
+            handover->exited = true;
+            conclude(handover);
         } else {
             handover->ending.why = "hung up, did not exit, and was killed";
             kill_successor(handover);
@@ -519,6 +549,10 @@ static void on_message(const struct received *message, void *arg)
         if (handover->state == HANDOVER_OFFERED)
             on_ready_bind(handover, message->payload);
         break;
+    case MESSAGE_KEEP:
+        if (handover->state == HANDOVER_OFFERED && !offering_take_kept(&handover->kept, message))
+            offer_free(&handover->kept); /* we do without */
+        break;
     case MESSAGE_LEDGER:
         if (handover->state == HANDOVER_OFFERED)
             lineage_add_successor(&generation->lineage, message);
@@ -731,6 +765,7 @@ void handover_closed(struct generation *generation)
 {
     struct handover *handover = generation->handover;
     handover->state = HANDOVER_CLOSED;
+    offer_free(&handover->kept); /* it closes them as it likes from now on */
     if (handover->minor >= MINOR_HANDOFF)
         elders_pass(&generation->elders, handover->channel);
     else

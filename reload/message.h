@@ -7,7 +7,7 @@
  *          | OFFER_BIND ... SERVERS ... OFFER ----> |  parses, binds, listens, checks servers
  *          | SERVER (changed meanwhile) ----------> |
  *          | <------------------- PROGRESS (errors) |
- *          | <------- READY_BIND ... LEDGER, READY  |
+ *          | <- READY_BIND ... LEDGER, KEEP ... READY |
  *   steers | KEEP ..., SESSIONS, COMMIT ----------> |  accepts, pidfile, control socket
  *          | <------------------------------ ACTIVE |
  *          | RELOADED ----------------------------> |
@@ -56,12 +56,13 @@
 #ifndef MESSAGE_MAJOR /* the tests build another */
 #define MESSAGE_MAJOR 1
 #endif
-#define MESSAGE_MINOR 5
+#define MESSAGE_MINOR 6
 #define MINOR_HANDOFF 1 /* since when: HANDOFF, TAKEN, HURRY */
 #define MINOR_CANARY  2 /* CANARY, BACK */
 #define MINOR_SERVERS 3 /* SERVERS */
 #define MINOR_ANSWER  4 /* CANARY asked again is answered again */
-#define MINOR_KEEP    5 /* KEEP */
+#define MINOR_KEEP    5 /* KEEP, to the successor */
+#define MINOR_RESCUE  6 /* KEEP, to the predecessor */
 
 #define MESSAGE_PAYLOAD_MAX 4096
 #define MESSAGE_FDS_MAX     128 /* the kernel's SCM_MAX_FD is 253 */
@@ -207,9 +208,10 @@ struct message_back {
     uint32_t linger_timeout; /* milliseconds, for its own */
 };
 
-/* KEEP: before COMMIT, for each bind that is steered, as OFFER_BIND: its descriptors are the
- * sender's listening sockets, once more. The receiver holds them, and closes them in order when the
- * sender has closed its own or is gone. */
+/* KEEP: for each bind that is steered, as OFFER_BIND: its descriptors are the sender's listening
+ * sockets, once more. Before COMMIT the predecessor's, which the successor closes in order when the
+ * predecessor has closed its own or is gone; before READY the successor's, of which the predecessor
+ * accepts whoever is left if the successor is gone before CLOSED. */
 
 /* A generation's figures. Descriptors: its ledger (proxy/ledger.h), and a pidfd of it where there
  * are pidfds. */

@@ -4,17 +4,18 @@
 #include "reload/generation.h"
 #include "reload/inheritance.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 /* type: OFFER_BIND or KEEP. */
-static void send_bind(struct channel *successor, enum message_type type,
+static void send_bind(struct channel *peer, enum message_type type,
                       const struct message_offer_bind *message, const int *fds, unsigned fd_count)
 {
     unsigned at = 0;
     do {
         unsigned here = fd_count - at < MESSAGE_FDS_MAX ? fd_count - at : MESSAGE_FDS_MAX;
-        channel_send(successor, type, message, sizeof *message, fds + at, here);
+        channel_send(peer, type, message, sizeof *message, fds + at, here);
         at += here;
     } while (at < fd_count);
 }
@@ -90,15 +91,39 @@ void offering_send(const struct generation *generation, struct channel *successo
     channel_send(successor, MESSAGE_OFFER, &end_of_offer, sizeof end_of_offer, NULL, 0);
 }
 
+static void send_keep(const struct bound *bound, struct channel *peer)
+{
+    struct message_offer_bind message = {.listeners = 0};
+    memcpy(message.text, bound->conf->text, sizeof message.text);
+    send_bind(peer, MESSAGE_KEEP, &message, bound->fds, bound->sockets);
+}
+
 void offering_keep(struct binds *binds, struct channel *successor)
 {
     for (size_t i = 0; i < binds->count; i++) {
         struct bound *bound = &binds->list[i];
-        struct message_offer_bind message = {.listeners = 0};
         if (bound->way != BIND_STEER || !bound->successors)
             continue;
-        memcpy(message.text, bound->conf->text, sizeof message.text);
-        send_bind(successor, MESSAGE_KEEP, &message, bound->fds, bound->sockets);
+        send_keep(bound, successor);
         bound->kept = true;
     }
+}
+
+void offering_keep_ours(const struct binds *binds, const struct offer *offer,
+                        struct channel *predecessor)
+{
+    for (size_t i = 0; i < binds->count; i++) {
+        const struct bound *bound = &binds->list[i];
+        if (bound->way == BIND_STEER && offer_find(offer, bound->conf->text))
+            send_keep(bound, predecessor);
+    }
+}
+
+bool offering_take_kept(struct offer *kept, const struct received *message)
+{
+    const struct message_offer_bind *bind = message->payload;
+    char text[ADDRESS_TEXT_MAX];
+    snprintf(text, sizeof text, "%.*s", (int)sizeof text - 1, bind->text);
+    struct offered *offered = offer_add(kept, text);
+    return offered && offered_add_fds(offered, message->fds, message->fd_count);
 }

@@ -8,6 +8,8 @@
 struct binds;
 struct channel;
 struct generation;
+struct offer;
+struct received;
 
 /* Sends OFFER_BIND for each bind, with its listening sockets where they are passed, and for each
  * activated socket that none uses; what it knows of each server; and OFFER, which ends it. minor:
@@ -16,9 +18,19 @@ struct generation;
 void offering_send(const struct generation *generation, struct channel *successor, unsigned minor,
                    unsigned highest, bool forced);
 
-/* Sends KEEP for each bind that is steered: the successor holds our listening sockets as well.
- * However we end, and in whatever order our descriptors close then, none of its own is moved in its
- * group before it is there to steer past. */
+/* Sends KEEP for each bind that is steered to the successor: the successor holds our listening
+ * sockets as well. However we end, and in whatever order our descriptors close then, none of its
+ * own is moved in its group before it is there to steer past. */
 void offering_keep(struct binds *binds, struct channel *successor);
+
+/* The successor's part: sends KEEP for each bind of ours that is offered and will be steered to us.
+ * The predecessor holds our listening sockets as well: if we fail, who is in their queues is not
+ * lost. */
+void offering_keep_ours(const struct binds *binds, const struct offer *offer,
+                        struct channel *predecessor);
+
+/* A KEEP has come: its descriptors, as many as could be taken, are kept's. False: out of memory. */
+bool offering_take_kept(struct offer *kept, const struct received *message)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -5,6 +5,7 @@
 #include "reload/channel.h"
 #include "reload/handover.h"
 #include "reload/inheritance.h"
+#include "reload/offering.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,15 +76,6 @@ static bool add_offered(struct offer *offer, const struct received *message)
     return offered_add_fds(offered, message->fds, message->fd_count);
 }
 
-static bool keep(struct offer *kept, const struct received *message)
-{
-    const struct message_offer_bind *bind = message->payload;
-    char text[ADDRESS_TEXT_MAX];
-    snprintf(text, sizeof text, "%.*s", (int)sizeof text - 1, bind->text);
-    struct offered *offered = offer_add(kept, text);
-    return offered && offered_add_fds(offered, message->fds, message->fd_count);
-}
-
 /* The predecessor will close its own in any order: who holds some of them only would not know how
  * its own stand then. */
 static bool keeps_all(const struct succession *succession)
@@ -124,6 +116,8 @@ static void say_ready(struct succession *succession)
         channel_send(succession->channel, MESSAGE_READY_BIND, &ready, sizeof ready, NULL, 0);
     }
     lineage_tell_predecessor(&succession->generation->lineage, succession->channel);
+    if (succession->minor >= MINOR_RESCUE)
+        offering_keep_ours(binds, &succession->offer, succession->channel);
     channel_send(succession->channel, MESSAGE_READY, NULL, 0, NULL, 0);
 }
 
@@ -283,7 +277,7 @@ static void on_message(const struct received *message, void *arg)
             go_back(succession, message->payload);
         break;
     case MESSAGE_KEEP:
-        if (!keep(&succession->kept, message))
+        if (!offering_take_kept(&succession->kept, message))
             generation_exit(generation, EXIT_OTHER);
         break;
     case MESSAGE_COMMIT:

@@ -104,6 +104,9 @@ int wait_gone(pid_t pid);
 
 bool process_alive(pid_t pid); /* a zombie is not */
 
+/* By SIGSTOP. Returns when each of its threads has stopped. */
+void process_stop(pid_t pid);
+
 struct outcome {
     int code; /* exit status, or 128 + signal */
     char out[32768], err[32768];

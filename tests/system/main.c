@@ -36,6 +36,7 @@ static const struct {
     {"late_handshakes", late_handshakes_suite},
     {"handoff", handoff_suite},
     {"handoff_kills", handoff_kills_suite},
+    {"rescue", rescue_suite},
     {"checks", checks_suite},
     {"activation", activation_suite},
     {"upgrade", upgrade_suite},

@@ -1,6 +1,7 @@
 /* Programs: started, awaited, killed, buried. */
 #include "harness.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -247,6 +248,32 @@ int wait_gone(pid_t pid)
 bool process_alive(pid_t pid)
 {
     return pid > 0 && !gone_within(pid, 0);
+}
+
+static bool has_stopped(void *argument)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "/proc/%d/task", *(pid_t *)argument);
+    DIR *tasks = opendir(path);
+    ck_assert_ptr_nonnull(tasks);
+    const struct dirent *task;
+    bool stopped = true;
+    while (stopped && (task = readdir(tasks)) != NULL) {
+        char text[512];
+        const char *state;
+        snprintf(path, sizeof path, "/proc/%d/task/%s/stat", *(pid_t *)argument, task->d_name);
+        stopped = task->d_name[0] == '.' ||
+                  (read_file(path, text, sizeof text) > 0 && (state = strrchr(text, ')')) != NULL &&
+                   strncmp(state, ") T", 3) == 0);
+    }
+    closedir(tasks);
+    return stopped;
+}
+
+void process_stop(pid_t pid)
+{
+    ck_assert_int_eq(kill(pid, SIGSTOP), 0);
+    wait_until(has_stopped, &pid, "it has stopped");
 }
 
 void program_run(const struct program *program, int patience_ms, struct outcome *outcome)

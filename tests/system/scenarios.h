@@ -16,6 +16,7 @@ Suite *fallback_suite(void);
 Suite *late_handshakes_suite(void);
 Suite *handoff_suite(void);
 Suite *handoff_kills_suite(void);
+Suite *rescue_suite(void);
 Suite *refusals_suite(void);
 Suite *users_suite(void);
 Suite *relay_suite(void);

@@ -20,7 +20,6 @@ static struct proxy *proxy;
 static struct worker *worker;
 static struct address back;
 static int servers, fds[FRONTENDS];
-static struct listener *listeners[FRONTENDS];
 
 static void ignore(void *arg)
 {
@@ -50,9 +49,6 @@ static void setup(void)
         ck_assert_int_eq(
             proxy_add_listener(proxy, 0, fds[i], false, i, &config->frontends[i].binds[0]), 0);
     }
-    struct listener *listener;
-    TAILQ_FOREACH (listener, &worker->listeners, link)
-        listeners[listener->frontend - proxy->frontends] = listener;
 }
 
 static void teardown(void)
@@ -71,7 +67,8 @@ static void add(size_t frontend, uint64_t active_at)
 {
     limit_force(proxy->frontends[frontend].sessions);
     limit_force(proxy->sessions);
-    session_open(listeners[frontend], loopback_connect(&back), &back);
+    session_open(worker, &proxy->frontends[frontend], &config->frontends[frontend].binds[0],
+                 loopback_connect(&back), &back);
     struct session *session = TAILQ_LAST(&worker->rosters[frontend].list, session_list);
     ck_assert_ptr_nonnull(session);
     session->active_at = active_at;

@@ -1,0 +1,103 @@
+/* Clients whom a successor had not accepted yet when it died: they stand in the queues of its
+ * listeners, and its predecessor serves them. */
+#include "canary.h"
+#include "harness.h"
+#include "scenarios.h"
+
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { QUEUED = 100 };
+
+/* Each has sent its number. */
+static void connect_all(const struct scene *scene, int clients[static QUEUED])
+{
+    for (unsigned i = 0; i < QUEUED; i++) {
+        unsigned char number = (unsigned char)i;
+        clients[i] = connect_to(&scene->front);
+        send_all(clients[i], &number, 1);
+    }
+}
+
+/* The server has all of them, in whatever order, and answers each with its number. */
+static void all_are_served(const struct scene *scene, int clients[static QUEUED])
+{
+    unsigned char number;
+    for (unsigned i = 0; i < QUEUED; i++) {
+        int server = accept_from(scene->listener);
+        receive_exactly(server, &number, 1);
+        send_all(server, &number, 1);
+        receive_exactly(clients[number], &number, 1);
+        close(clients[number]);
+        close(server);
+    }
+}
+
+/* The next reload finds nobody in the groups but ourselves: nothing was left open. */
+static void next_reload_steers(struct scene *scene)
+{
+    ck_assert_int_eq(proxy_command(&scene->proxy, &(struct outcome){0}, "reload", NULL), 0);
+    proxy_follow(&scene->proxy);
+    ck_assert_uint_eq(file_mentions(scene->proxy.log, "are passed to the successor"), 0);
+    struct session session = session_open(scene);
+    session_works(&session);
+    session_close(&session);
+}
+
+static void serves_again(struct scene *scene, pid_t successor)
+{
+    proxy_wait_serving(&scene->proxy);
+    ck_assert(!process_alive(successor));
+    next_reload_steers(scene);
+    ck_assert_int_eq(proxy_command(&scene->proxy, &(struct outcome){0}, "stop", NULL), 0);
+}
+
+START_TEST(in_the_queues_of_a_crash)
+{
+    struct scene scene;
+    int clients[QUEUED];
+    scene_start(&scene, "probation = 10m\n", "");
+    struct proxy first = scene.proxy;
+    proxy_reload(&scene.proxy);
+    pid_t successor = scene.proxy.pid;
+    process_stop(successor);
+    connect_all(&scene, clients);
+    kill(successor, SIGKILL);
+    all_are_served(&scene, clients);
+    scene.proxy = first;
+    char text[64];
+    snprintf(text, sizeof text, "%d clients that the successor had not accepted", QUEUED);
+    wait_mentioned(scene.proxy.log, text);
+    wait_mentioned(scene.proxy.log, "generation 1 serves again");
+    serves_again(&scene, successor);
+}
+END_TEST
+
+/* Half of them, more or less, is steered to it. */
+START_TEST(in_the_queues_of_a_canary)
+{
+    struct scene scene;
+    int clients[QUEUED];
+    scene_start(&scene, "", "");
+    struct reload reload = reload_start(&scene.proxy, "50%:10m");
+    struct canary canary = canary_wait(&scene.proxy);
+    process_stop(canary.pid);
+    connect_all(&scene, clients);
+    kill(canary.pid, SIGKILL);
+    all_are_served(&scene, clients);
+    reload_ends(&reload, 5);
+    wait_mentioned(scene.proxy.log, "that the successor had not accepted");
+    serves_again(&scene, canary.pid);
+}
+END_TEST
+
+Suite *rescue_suite(void)
+{
+    Suite *suite = suite_create("rescue");
+    scenario_add(suite, in_the_queues_of_a_crash, 300);
+    scenario_add(suite, in_the_queues_of_a_canary, 300);
+    return suite;
+}
