@@ -154,6 +154,7 @@ static void on_rescued(void *arg)
     struct handover *handover = arg;
     rescue_free(handover->rescue);
     handover->rescue = NULL;
+    offer_free(&handover->kept); /* the last in its groups: nobody is moved */
     conclude(handover);
 }
 
@@ -351,6 +352,7 @@ static void begin_canary(struct handover *handover)
     }
     handover->state = HANDOVER_CANARY;
     generation->canaries = handover->number;
+    offering_keep(generation->binds, handover->channel, handover->minor);
     lineage_count_successor(&generation->lineage);
     tell_about_us(handover, MESSAGE_SESSIONS, proxy_live(generation->proxy));
     channel_send(handover->channel, MESSAGE_CANARY, NULL, 0, NULL, 0);
@@ -430,8 +432,8 @@ static void commit(struct handover *handover)
         return;
     }
     notify_main_pid(handover->child.pid);
-    if (handover->minor >= MINOR_KEEP)
-        offering_keep(handover->generation->binds, handover->channel);
+    if (!handover->tried)
+        offering_keep(generation->binds, handover->channel, handover->minor);
     tell_about_us(handover, MESSAGE_SESSIONS, proxy_live(generation->proxy));
     channel_send(handover->channel, MESSAGE_COMMIT, NULL, 0, NULL, 0);
     expect_within(handover, ACTIVE_TIMEOUT_MS);

@@ -24,7 +24,7 @@
  *
  * A canary comes between READY and COMMIT. It goes on as above, or goes back:
  *
- *   watches | SESSIONS, CANARY --------------------> |  accepts, publishes nothing
+ *   watches | KEEP ..., SESSIONS, CANARY ----------> |  accepts, publishes nothing
  *    steers | <------------------------------ CANARY |
  *           | CANARY ... --------------------------> |  is it there?
  *           | <-------------------------- CANARY ... |
@@ -209,9 +209,10 @@ struct message_back {
 };
 
 /* KEEP: for each bind that is steered, as OFFER_BIND: its descriptors are the sender's listening
- * sockets, once more. Before COMMIT the predecessor's, which the successor closes in order when the
- * predecessor has closed its own or is gone; before READY the successor's, of which the predecessor
- * accepts whoever is left if the successor is gone before CLOSED. */
+ * sockets, once more. The predecessor's come before the successor is steered to, which closes them
+ * in order when the predecessor has closed its own or is gone; the successor's come before READY,
+ * and the predecessor has them until CLOSED. Whoever is lost meanwhile, the other accepts who is in
+ * its queues. */
 
 /* A generation's figures. Descriptors: its ledger (proxy/ledger.h), and a pidfd of it where there
  * are pidfds. */

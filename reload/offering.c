@@ -98,11 +98,11 @@ static void send_keep(const struct bound *bound, struct channel *peer)
     send_bind(peer, MESSAGE_KEEP, &message, bound->fds, bound->sockets);
 }
 
-void offering_keep(struct binds *binds, struct channel *successor)
+void offering_keep(struct binds *binds, struct channel *successor, unsigned minor)
 {
     for (size_t i = 0; i < binds->count; i++) {
         struct bound *bound = &binds->list[i];
-        if (bound->way != BIND_STEER || !bound->successors)
+        if (minor < MINOR_KEEP || bound->way != BIND_STEER || !bound->successors)
             continue;
         send_keep(bound, successor);
         bound->kept = true;

@@ -18,10 +18,11 @@ struct received;
 void offering_send(const struct generation *generation, struct channel *successor, unsigned minor,
                    unsigned highest, bool forced);
 
-/* Sends KEEP for each bind that is steered to the successor: the successor holds our listening
- * sockets as well. However we end, and in whatever order our descriptors close then, none of its
- * own is moved in its group before it is there to steer past. */
-void offering_keep(struct binds *binds, struct channel *successor);
+/* Before the successor is steered to: sends KEEP for each bind of which it has listeners, if its
+ * minor version knows it. It holds our listening sockets as well. However we end, and in whatever
+ * order our descriptors close then, none of its own is moved in its group before it is there to
+ * steer past. */
+void offering_keep(struct binds *binds, struct channel *successor, unsigned minor);
 
 /* The successor's part: sends KEEP for each bind of ours that is offered and will be steered to us.
  * The predecessor holds our listening sockets as well: if we fail, who is in their queues is not

@@ -36,9 +36,9 @@ static bool accept_all(void *arg)
 static void on_settled(void *arg)
 {
     struct rescue *rescue = arg;
-    offer_free(rescue->kept);
     if (rescue->count)
-        log_notice("%u clients that the successor had not accepted are served here", rescue->count);
+        log_notice("%u clients whom the lost process had not accepted are served here",
+                   rescue->count);
     rescue->on_over(rescue->arg);
 }
 

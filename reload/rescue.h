@@ -1,5 +1,6 @@
-/* Clients whom a successor had not accepted when it failed: they stand in the queues of its
- * listeners, of which we hold descriptors as well (KEEP), and which therefore are still open. */
+/* Clients whom the other process of a reload had not accepted when it was lost: they stand in the
+ * queues of its listeners, of which we hold descriptors as well (KEEP), and which therefore are
+ * still open. */
 #ifndef RPPROXY_RELOAD_RESCUE_H
 #define RPPROXY_RELOAD_RESCUE_H
 
@@ -11,10 +12,10 @@
 
 struct rescue;
 
-/* Begins, when the groups have been steered back to us: whoever is in the queues, or arrives there
- * yet, is served here, beyond the limits too, since it would be reset otherwise. Then closes what
- * was kept, of which none moves ours in its group, and calls on_over from the loop; the rescue is
- * still to be freed. timeout bounds the wait for handshakes. NULL when memory is out. */
+/* Begins, when the groups are steered to us: whoever is in the queues, or arrives there yet, is
+ * served here, beyond the limits too, since it would be reset otherwise. Then calls on_over from
+ * the loop, for what was kept to be closed and the rescue freed. timeout bounds the wait for
+ * handshakes. NULL when memory is out. */
 struct rescue *rescue_start(struct offer *kept, const struct binds *binds, struct proxy *proxy,
                             struct event_base *base, millis timeout, void (*on_over)(void *arg),
                             void *arg) __attribute__((warn_unused_result));

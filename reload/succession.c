@@ -6,6 +6,7 @@
 #include "reload/handover.h"
 #include "reload/inheritance.h"
 #include "reload/offering.h"
+#include "reload/rescue.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,13 +21,14 @@ enum succession_state {
     SUCCESSION_CANARY,
     SUCCESSION_BACK,
     SUCCESSION_SERVING,
+    SUCCESSION_ALONE,
 };
 
 struct succession {
     struct generation *generation;
     enum succession_state state;
-    struct channel *channel;
-    unsigned minor; /* the predecessor's version of the protocol */
+    struct channel *channel; /* NULL: ALONE */
+    unsigned minor;          /* the predecessor's version of the protocol */
     struct offer offer;
     struct offer kept; /* the predecessor's listeners, of which we hold descriptors, too */
     struct inheritance inheritance;
@@ -35,6 +37,7 @@ struct succession {
     pid_t pid;                     /* the predecessor's: our parent, while it lives */
     struct event *alone;           /* the predecessor was lost before its offer, and is dying */
     uint64_t alone_until;
+    struct rescue *rescue; /* ALONE: of who is in the predecessor's queues */
 };
 
 /* A dying predecessor closes its descriptors one by one: how long its listeners are waited for. */
@@ -45,6 +48,7 @@ void succession_free(struct succession *succession)
 {
     if (!succession)
         return;
+    rescue_free(succession->rescue);
     channel_close(succession->channel);
     if (succession->alone)
         event_free(succession->alone);
@@ -183,6 +187,8 @@ static void hear_of_server(struct succession *succession, const struct message_s
         break;
     case SUCCESSION_SERVING:
         inheritance_obey(record, generation->proxy);
+        break;
+    case SUCCESSION_ALONE:
         break;
     }
 }
@@ -342,6 +348,19 @@ static void on_alone(evutil_socket_t fd, short what, void *arg)
         generation_exit(generation, generation->exit_status);
 }
 
+/* What is left of the predecessor's listeners closes. */
+static void settle_alone(struct succession *succession)
+{
+    binds_settle(succession->generation->binds, &succession->offer, &succession->kept, false);
+}
+
+static void on_rescued(void *arg)
+{
+    struct succession *succession = arg;
+    settle_alone(succession);
+    over(succession);
+}
+
 static void on_lost(const char *wrong, void *arg)
 {
     struct succession *succession = arg;
@@ -356,12 +375,27 @@ static void on_lost(const char *wrong, void *arg)
     bool prepared = succession->state != SUCCESSION_SERVING;
     if (succession->state == SUCCESSION_BACK)
         binds_take_back(generation->binds);
-    binds_settle(generation->binds, &succession->offer, &succession->kept, false);
+    succession->state = SUCCESSION_ALONE;
+    succession->about.pid = 0;
+    channel_close(succession->channel);
+    succession->channel = NULL;
+    bool rescues = succession->kept.count > 0 && keeps_all(succession);
+    if (rescues) /* it stands before us still */
+        binds_spread(generation->binds, &succession->offer);
+    else
+        settle_alone(succession);
     if (prepared)
         generation_serve(generation);
     else
         proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
-    over(succession);
+    if (rescues)
+        succession->rescue =
+            rescue_start(&succession->kept, generation->binds, generation->proxy, generation->base,
+                         generation->config->linger_timeout, on_rescued, succession);
+    if (rescues && !succession->rescue)
+        settle_alone(succession);
+    if (!succession->rescue)
+        over(succession);
 }
 
 bool succession_begin(struct generation *generation, int fd)
@@ -433,6 +467,8 @@ void succession_returned(struct generation *generation)
 void succession_progress(struct succession *succession, const char *line)
 {
     size_t length = strlen(line);
+    if (!succession->channel)
+        return;
     channel_send(succession->channel, MESSAGE_PROGRESS, line,
                  length < MESSAGE_PAYLOAD_MAX ? length : MESSAGE_PAYLOAD_MAX, NULL, 0);
 }

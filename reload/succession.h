@@ -6,6 +6,7 @@
  *   SUCCESSION_CANARY     CANARY came: we accept what the predecessor lets us have
  *   SUCCESSION_BACK       BACK came: our listeners are being closed
  *   SUCCESSION_SERVING    COMMIT came: we serve; the predecessor lingers until CLOSED
+ *   SUCCESSION_ALONE      the predecessor was lost: we serve, also whom it had not accepted yet
  *
  * If the predecessor is lost, at any time, we go on alone. */
 #ifndef RPPROXY_RELOAD_SUCCESSION_H

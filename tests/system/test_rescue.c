@@ -1,5 +1,5 @@
-/* Clients whom a successor had not accepted yet when it died: they stand in the queues of its
- * listeners, and its predecessor serves them. */
+/* Clients whom a process had not accepted yet when it died in a reload: they stand in the queues of
+ * its listeners, and the other process serves them. */
 #include "canary.h"
 #include "harness.h"
 #include "scenarios.h"
@@ -45,6 +45,7 @@ static void next_reload_steers(struct scene *scene)
     struct session session = session_open(scene);
     session_works(&session);
     session_close(&session);
+    ck_assert_int_eq(proxy_command(&scene->proxy, &(struct outcome){0}, "stop", NULL), 0);
 }
 
 static void serves_again(struct scene *scene, pid_t successor)
@@ -52,7 +53,6 @@ static void serves_again(struct scene *scene, pid_t successor)
     proxy_wait_serving(&scene->proxy);
     ck_assert(!process_alive(successor));
     next_reload_steers(scene);
-    ck_assert_int_eq(proxy_command(&scene->proxy, &(struct outcome){0}, "stop", NULL), 0);
 }
 
 START_TEST(in_the_queues_of_a_crash)
@@ -69,7 +69,7 @@ START_TEST(in_the_queues_of_a_crash)
     all_are_served(&scene, clients);
     scene.proxy = first;
     char text[64];
-    snprintf(text, sizeof text, "%d clients that the successor had not accepted", QUEUED);
+    snprintf(text, sizeof text, "%d clients whom the lost process had not accepted", QUEUED);
     wait_mentioned(scene.proxy.log, text);
     wait_mentioned(scene.proxy.log, "generation 1 serves again");
     serves_again(&scene, successor);
@@ -89,8 +89,29 @@ START_TEST(in_the_queues_of_a_canary)
     kill(canary.pid, SIGKILL);
     all_are_served(&scene, clients);
     reload_ends(&reload, 5);
-    wait_mentioned(scene.proxy.log, "that the successor had not accepted");
+    wait_mentioned(scene.proxy.log, "whom the lost process had not accepted");
     serves_again(&scene, canary.pid);
+}
+END_TEST
+
+/* The canary serves alone, also whom its predecessor had not accepted. */
+START_TEST(in_the_queues_of_a_predecessor)
+{
+    struct scene scene;
+    int clients[QUEUED];
+    scene_start(&scene, "", "");
+    struct reload reload = reload_start(&scene.proxy, "50%:10m");
+    struct canary canary = canary_wait(&scene.proxy);
+    pid_t first = scene.proxy.pid;
+    process_stop(first);
+    connect_all(&scene, clients);
+    kill(first, SIGKILL);
+    all_are_served(&scene, clients);
+    wait_mentioned(scene.proxy.log, "whom the lost process had not accepted");
+    reload_ends(&reload, 0);
+    proxy_follow(&scene.proxy);
+    ck_assert_int_eq(scene.proxy.pid, canary.pid);
+    next_reload_steers(&scene);
 }
 END_TEST
 
@@ -99,5 +120,6 @@ Suite *rescue_suite(void)
     Suite *suite = suite_create("rescue");
     scenario_add(suite, in_the_queues_of_a_crash, 300);
     scenario_add(suite, in_the_queues_of_a_canary, 300);
+    scenario_add(suite, in_the_queues_of_a_predecessor, 300);
     return suite;
 }
