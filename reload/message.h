@@ -208,11 +208,11 @@ struct message_back {
     uint32_t linger_timeout; /* milliseconds, for its own */
 };
 
-/* KEEP: for each bind that is steered, as OFFER_BIND: its descriptors are the sender's listening
- * sockets, once more. The predecessor's come before the successor is steered to, which closes them
- * in order when the predecessor has closed its own or is gone; the successor's come before READY,
- * and the predecessor has them until CLOSED. Whoever is lost meanwhile, the other accepts who is in
- * its queues. */
+/* KEEP: for each bind whose sockets are not passed, as OFFER_BIND: its descriptors are the sender's
+ * listening sockets, once more. The predecessor's come before the successor is steered to, which
+ * closes them in order when the predecessor has closed its own or is gone; the successor's come
+ * before READY, and the predecessor has them until CLOSED. Whoever is lost meanwhile, the other
+ * accepts who is in its queues. */
 
 /* A generation's figures. Descriptors: its ledger (proxy/ledger.h), and a pidfd of it where there
  * are pidfds. */

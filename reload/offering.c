@@ -102,7 +102,7 @@ void offering_keep(struct binds *binds, struct channel *successor, unsigned mino
 {
     for (size_t i = 0; i < binds->count; i++) {
         struct bound *bound = &binds->list[i];
-        if (minor < MINOR_KEEP || bound->way != BIND_STEER || !bound->successors)
+        if (minor < MINOR_KEEP || bound->way == BIND_PASS || !bound->successors)
             continue;
         send_keep(bound, successor);
         bound->kept = true;
@@ -114,7 +114,7 @@ void offering_keep_ours(const struct binds *binds, const struct offer *offer,
 {
     for (size_t i = 0; i < binds->count; i++) {
         const struct bound *bound = &binds->list[i];
-        if (bound->way == BIND_STEER && offer_find(offer, bound->conf->text))
+        if (bound->way != BIND_PASS && offer_find(offer, bound->conf->text))
             send_keep(bound, predecessor);
     }
 }

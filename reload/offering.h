@@ -24,9 +24,9 @@ void offering_send(const struct generation *generation, struct channel *successo
  * steer past. */
 void offering_keep(struct binds *binds, struct channel *successor, unsigned minor);
 
-/* The successor's part: sends KEEP for each bind of ours that is offered and will be steered to us.
- * The predecessor holds our listening sockets as well: if we fail, who is in their queues is not
- * lost. */
+/* The successor's part: sends KEEP for each bind that is offered and of which we have our own
+ * sockets. The predecessor holds our listening sockets as well: if we fail, who is in their queues
+ * is not lost. */
 void offering_keep_ours(const struct binds *binds, const struct offer *offer,
                         struct channel *predecessor);
 

@@ -12,21 +12,30 @@
 
 enum { QUEUED = 100 };
 
-/* Each has sent its number. */
-static void connect_all(const struct scene *scene, int clients[static QUEUED])
+/* The scene with a second way in, by a path. */
+static void start(struct scene *scene, const char *global, struct endpoint *by_path)
+{
+    char path[PATH_MAX], bind[PATH_MAX + 16];
+    snprintf(bind, sizeof bind, "bind = unix:%s\n", test_path(path, "front.sock"));
+    scene_start(scene, global, bind);
+    *by_path = endpoint_unix(path);
+}
+
+/* Each has sent its number, from `first` on. */
+static void connect_all(const struct endpoint *front, unsigned first, int clients[static QUEUED])
 {
     for (unsigned i = 0; i < QUEUED; i++) {
-        unsigned char number = (unsigned char)i;
-        clients[i] = connect_to(&scene->front);
+        unsigned char number = (unsigned char)(first + i);
+        clients[i] = connect_to(front);
         send_all(clients[i], &number, 1);
     }
 }
 
 /* The server has all of them, in whatever order, and answers each with its number. */
-static void all_are_served(const struct scene *scene, int clients[static QUEUED])
+static void all_are_served(const struct scene *scene, int clients[static 2 * QUEUED])
 {
     unsigned char number;
-    for (unsigned i = 0; i < QUEUED; i++) {
+    for (unsigned i = 0; i < 2 * QUEUED; i++) {
         int server = accept_from(scene->listener);
         receive_exactly(server, &number, 1);
         send_all(server, &number, 1);
@@ -58,34 +67,38 @@ static void serves_again(struct scene *scene, pid_t successor)
 START_TEST(in_the_queues_of_a_crash)
 {
     struct scene scene;
-    int clients[QUEUED];
-    scene_start(&scene, "probation = 10m\n", "");
+    struct endpoint by_path;
+    int clients[2 * QUEUED];
+    start(&scene, "probation = 10m\n", &by_path);
     struct proxy first = scene.proxy;
     proxy_reload(&scene.proxy);
     pid_t successor = scene.proxy.pid;
     process_stop(successor);
-    connect_all(&scene, clients);
+    connect_all(&scene.front, 0, clients);
+    connect_all(&by_path, QUEUED, clients + QUEUED);
     kill(successor, SIGKILL);
     all_are_served(&scene, clients);
     scene.proxy = first;
     char text[64];
-    snprintf(text, sizeof text, "%d clients whom the lost process had not accepted", QUEUED);
+    snprintf(text, sizeof text, "%d clients whom the lost process had not accepted", 2 * QUEUED);
     wait_mentioned(scene.proxy.log, text);
     wait_mentioned(scene.proxy.log, "generation 1 serves again");
     serves_again(&scene, successor);
 }
 END_TEST
 
-/* Half of them, more or less, is steered to it. */
+/* Of those who come by TCP half, more or less, is steered to it. */
 START_TEST(in_the_queues_of_a_canary)
 {
     struct scene scene;
-    int clients[QUEUED];
-    scene_start(&scene, "", "");
+    struct endpoint by_path;
+    int clients[2 * QUEUED];
+    start(&scene, "", &by_path);
     struct reload reload = reload_start(&scene.proxy, "50%:10m");
     struct canary canary = canary_wait(&scene.proxy);
     process_stop(canary.pid);
-    connect_all(&scene, clients);
+    connect_all(&scene.front, 0, clients);
+    connect_all(&by_path, QUEUED, clients + QUEUED);
     kill(canary.pid, SIGKILL);
     all_are_served(&scene, clients);
     reload_ends(&reload, 5);
@@ -98,13 +111,15 @@ END_TEST
 START_TEST(in_the_queues_of_a_predecessor)
 {
     struct scene scene;
-    int clients[QUEUED];
-    scene_start(&scene, "", "");
+    struct endpoint by_path;
+    int clients[2 * QUEUED];
+    start(&scene, "", &by_path);
     struct reload reload = reload_start(&scene.proxy, "50%:10m");
     struct canary canary = canary_wait(&scene.proxy);
     pid_t first = scene.proxy.pid;
     process_stop(first);
-    connect_all(&scene, clients);
+    connect_all(&scene.front, 0, clients);
+    connect_all(&by_path, QUEUED, clients + QUEUED);
     kill(first, SIGKILL);
     all_are_served(&scene, clients);
     wait_mentioned(scene.proxy.log, "whom the lost process had not accepted");
