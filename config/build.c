@@ -181,16 +181,26 @@ static bool read_mode(struct builder *builder, const struct entry *entry, const 
     return false;
 }
 
-static void unknown_bind_attribute(struct builder *builder, const struct entry *entry,
-                                   const char *word)
+/* A word that is no NAME=VALUE of those names, of which `known` tells the form. */
+static void wrong_attribute(struct builder *builder, const struct entry *entry, const char *word,
+                            const char *const *names, const char *known)
 {
     char hint[SUGGEST_TEXT_MAX];
-    char *name = memory_copy_n(word, strcspn(word, "="));
+    size_t length = strcspn(word, "=");
+    char *name = memory_copy_n(word, length ? length : strlen(word));
     struct suggestion suggestion = suggest_begin(name);
-    suggest_offer(&suggestion, "accept");
-    suggest_offer(&suggestion, "steer");
-    problem_add(builder->problems, entry->place, "bind: unknown attribute '%s'%s; %s", name,
-                suggest_text(&suggestion, hint), "known are accept=MODE and steer=MODE");
+    bool alone = false;
+    for (; *names; names++) {
+        suggest_offer(&suggestion, *names);
+        alone |= strcmp(*names, name) == 0;
+    }
+    if (alone)
+        problem_add(builder->problems, entry->place,
+                    "%s: '%s' needs its value right behind it, without blanks; %s",
+                    entry->option->name, name, known);
+    else
+        problem_add(builder->problems, entry->place, "%s: unknown attribute '%s'%s; %s",
+                    entry->option->name, name, suggest_text(&suggestion, hint), known);
     free(name);
 }
 
@@ -227,6 +237,7 @@ static const char *read_bind_address(const char *text, struct bind_conf *bind)
 static bool read_bind(struct builder *builder, const struct entry *entry, char *words,
                       struct bind_conf *bind)
 {
+    static const char *const attributes[] = {"accept", "steer", NULL};
     static const char *const accepts[] = {"sharded", "shared"};
     static const char *const steers[] = {"hash", "cpu"};
     char *rest;
@@ -245,7 +256,8 @@ static bool read_bind(struct builder *builder, const struct entry *entry, char *
         } else if (strncmp(word, "steer=", 6) == 0) {
             good &= read_mode(builder, entry, word, steers, &steer, &steer_given);
         } else {
-            unknown_bind_attribute(builder, entry, word);
+            wrong_attribute(builder, entry, word, attributes,
+                            "known are accept=MODE and steer=MODE");
             good = false;
         }
     if (!good)
@@ -284,15 +296,10 @@ static void add_bind(struct builder *builder, struct frontend_conf *frontend,
 static bool read_attribute(struct builder *builder, const struct entry *entry, const char *word,
                            struct server_conf *server, bool *weighted)
 {
+    static const char *const attributes[] = {"weight", NULL};
     uint64_t weight;
     if (strncmp(word, "weight=", 7) != 0) {
-        char hint[SUGGEST_TEXT_MAX];
-        char *name = memory_copy_n(word, strcspn(word, "="));
-        struct suggestion suggestion = suggest_begin(name);
-        suggest_offer(&suggestion, "weight");
-        problem_add(builder->problems, entry->place, "server: unknown attribute '%s'%s; %s", name,
-                    suggest_text(&suggestion, hint), "known is weight=N");
-        free(name);
+        wrong_attribute(builder, entry, word, attributes, "known is weight=N");
         return false;
     }
     if (*weighted) {

@@ -173,19 +173,19 @@ static bool prepare_files(struct generation *generation)
 {
     const struct config *config = generation->config;
     char line[512];
-    int error = privileges_check_directory(config->control);
-    if (!error)
-        error = control_bind(generation->control, config->control);
-    if (error) {
+    const char *wrong = privileges_check_directory(config->control);
+    int error = wrong ? 0 : control_bind(generation->control, config->control);
+    if (error)
+        wrong = strerror(error);
+    if (wrong) {
         snprintf(line, sizeof line, "%s: control socket %s: %s", generation->file, config->control,
-                 strerror(error));
+                 wrong);
         generation_report(line, generation);
         return false;
     }
-    error = config->pidfile ? privileges_check_directory(config->pidfile) : 0;
-    if (error) {
-        snprintf(line, sizeof line, "%s: pidfile %s: %s", generation->file, config->pidfile,
-                 strerror(error));
+    wrong = config->pidfile ? privileges_check_directory(config->pidfile) : NULL;
+    if (wrong) {
+        snprintf(line, sizeof line, "%s: pidfile %s: %s", generation->file, config->pidfile, wrong);
         generation_report(line, generation);
         return false;
     }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char usage_text[] =
     "usage: rpproxy [-f FILE]                serve, in the foreground\n"
@@ -106,6 +107,11 @@ static int run(const struct rule *rule, struct arguments *arguments, char **argv
     if (strcmp(rule->command, "check") == 0)
         return command_check(file);
 
+    /* Lest a mistake in its name be a word to the proxy on the default socket. */
+    if (arguments->file && !arguments->socket && access(file, R_OK)) {
+        fprintf(stderr, "rpproxy: %s: %s\n", file, strerror(errno));
+        return EXIT_INVALID;
+    }
     char *control = arguments->socket ? NULL : config_control(file);
     arguments->command.control = control ? control : arguments->socket;
     arguments->command.file = arguments->socket ? arguments->file : file;
@@ -124,7 +130,7 @@ static int run(const struct rule *rule, struct arguments *arguments, char **argv
     return status;
 }
 
-/* Takes one option in. NULL, or what is wrong with it. */
+/* Takes one option in. NULL, or what is wrong with its value; only long ones have such. */
 static const char *take_option(struct arguments *arguments, int option, const char *value)
 {
     switch (option) {
@@ -138,7 +144,7 @@ static const char *take_option(struct arguments *arguments, int option, const ch
         arguments->command.drained = value && strcmp(value, "drained") == 0;
         return !value || strcmp(value, "ready") == 0 || arguments->command.drained
                    ? NULL
-                   : "--wait takes ready or drained";
+                   : "must be ready or drained";
     case TIMEOUT:
         return command_duration(value, &arguments->command.timeout);
     case FORCE:
@@ -205,12 +211,14 @@ int main(int argc, char **argv)
         return wrong_usage("no such command", command);
     int skipped = *command ? 1 : 0;
     struct arguments arguments = {0};
-    int option;
+    int option, index = 0;
     opterr = 0;
-    while ((option = getopt_long(argc - skipped, argv + skipped, "-:f:s:hv", options, NULL)) !=
+    while ((option = getopt_long(argc - skipped, argv + skipped, "-:f:s:hv", options, &index)) !=
            -1) {
         switch (option) {
         case WORD:
+            if (!*command && find_rule(optarg))
+                return wrong_usage("the command must be the first word", optarg);
             if (arguments.word_count == rule->words)
                 return wrong_usage("one word too many", optarg);
             arguments.words[arguments.word_count++] = optarg;
@@ -234,8 +242,10 @@ int main(int argc, char **argv)
         if (!takes(rule, option))
             return wrong_usage("this command does not take", argv[skipped + optind - 1]);
         const char *wrong = take_option(&arguments, option, optarg);
-        if (wrong)
-            return wrong_usage(wrong, optarg);
+        if (wrong) {
+            fprintf(stderr, "rpproxy: --%s '%s': %s\n", options[index].name, optarg, wrong);
+            return EXIT_OTHER;
+        }
     }
     if (optind < argc - skipped)
         return wrong_usage("one word too many", argv[skipped + optind]);

@@ -71,17 +71,19 @@ int privileges_make_directory(const char *path, const char *user)
     return 0;
 }
 
-int privileges_check_directory(const char *path)
+const char *privileges_check_directory(const char *path)
 {
     char directory[PATH_MAX];
     struct stat status;
     if (!directory_of(path, directory))
-        return 0;
+        return NULL;
     if (stat(directory, &status) || access(directory, W_OK | X_OK))
-        return errno;
-    bool foreign = status.st_uid != 0 && status.st_uid != geteuid();
-    bool open_to_all = (status.st_mode & S_IWOTH) && !(status.st_mode & S_ISVTX);
-    return foreign || open_to_all ? EPERM : 0;
+        return strerror(errno);
+    if (status.st_uid != 0 && status.st_uid != geteuid())
+        return "its directory belongs to a user who is neither root nor the one who serves";
+    if ((status.st_mode & S_IWOTH) && !(status.st_mode & S_ISVTX))
+        return "everybody may replace files in its directory, which is writable and not sticky";
+    return NULL;
 }
 
 size_t privileges_descriptors(void)

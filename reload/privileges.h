@@ -17,10 +17,9 @@ const char *privileges_become(const char *user) __attribute__((warn_unused_resul
 int privileges_make_directory(const char *path, const char *user)
     __attribute__((warn_unused_result));
 
-/* Whether we may put files into the directory of path, and nobody may who is neither root nor we:
- * 0, or the errno value to tell (EPERM: it is another user's, or open to all without being
- * sticky). */
-int privileges_check_directory(const char *path) __attribute__((warn_unused_result));
+/* Whether we may put files into the directory of path, and nobody may who is neither root nor we.
+ * Returns NULL, or a text that says what is wrong, valid until the next call of strerror(). */
+const char *privileges_check_directory(const char *path) __attribute__((warn_unused_result));
 
 /* Raises the soft limit of descriptors to the hard one, and tells it. */
 size_t privileges_descriptors(void);

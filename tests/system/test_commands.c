@@ -60,6 +60,12 @@ START_TEST(usage)
     run(&outcome, proxy_binary(), "relaod", NULL);
     ck_assert_int_eq(outcome.code, 1);
     ck_assert_ptr_nonnull(strstr(outcome.err, "relaod"));
+    run(&outcome, proxy_binary(), "-f", "proxy.ini", "status", NULL);
+    ck_assert_int_eq(outcome.code, 1);
+    ck_assert_ptr_nonnull(strstr(outcome.err, "must be the first word: status"));
+    run(&outcome, proxy_binary(), "stop", "--timeout", "5", NULL);
+    ck_assert_int_eq(outcome.code, 1);
+    ck_assert_ptr_nonnull(strstr(outcome.err, "--timeout '5': needs a unit"));
 }
 END_TEST
 
@@ -100,6 +106,13 @@ START_TEST(nobody_answers)
                       outcome.err);
         run(&outcome, proxy_binary(), commands[i], "-s", scene.proxy.control, NULL);
         ck_assert_int_eq(outcome.code, 8);
+    }
+    unlink(scene.proxy.file); /* what speaks to the proxy on the default socket instead is worse */
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        struct outcome outcome;
+        ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, commands[i], NULL), 2);
+        ck_assert_msg(strstr(outcome.err, "No such file") != NULL, "%s says: %s", commands[i],
+                      outcome.err);
     }
 }
 END_TEST

@@ -308,6 +308,12 @@ START_TEST(start_refused)
     snprintf(path, sizeof path, "127.0.0.1:%u", taken);
     ck_assert_msg(strstr(outcome.err, path) != NULL, "it says: %s", outcome.err);
     ck_assert_msg(access(proxy.control, F_OK) != 0, "a control socket is left behind");
+
+    test_path(path, "proxy.run");
+    ck_assert_int_eq(chmod(path, 0777), 0);
+    program_run(&program, PATIENCE_MS, &outcome);
+    ck_assert_int_eq(outcome.code, 1);
+    ck_assert_msg(strstr(outcome.err, "not sticky") != NULL, "it says: %s", outcome.err);
     close(other);
 }
 END_TEST

@@ -444,6 +444,11 @@ static const struct {
      "p.ini:3: server: unknown attribute 'wieght'; did you mean 'weight'?; known is weight=N\n"},
     {SERVER "server = a 127.0.0.1:80 backup\n",
      "p.ini:3: server: unknown attribute 'backup'; known is weight=N\n"},
+    {SERVER "server = a 127.0.0.1:80 weight = 3\n",
+     "p.ini:3: server: 'weight' needs its value right behind it, without blanks; known is "
+     "weight=N\n"
+     "p.ini:3: server: unknown attribute '='; known is weight=N\n"
+     "p.ini:3: server: unknown attribute '3'; known is weight=N\n"},
     {SERVER "server = a 127.0.0.1:80 weight=257\n",
      "p.ini:3: server: weight '257' must be 0 to 256\n"},
     {SERVER "server = a 127.0.0.1:80 weight=\n", "p.ini:3: server: weight '' must be 0 to 256\n"},
