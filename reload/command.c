@@ -247,7 +247,7 @@ static int wait_for_end(struct conversation *talk, const struct command *command
             return EXIT_WAITING;
         case WORD_TIMEOUT:
             end_line(talk);
-            fprintf(stderr, "rpproxy: %s, but pid %d still has sessions\n", what, talk->pid);
+            fprintf(stderr, "rpproxy: %s, but pid %d is not gone yet\n", what, talk->pid);
             return EXIT_WAITING;
         }
     }
