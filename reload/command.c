@@ -664,10 +664,12 @@ static void print_last_crash(json_t *crash)
 static void print_side(const char *name, json_t *side)
 {
     json_int_t sessions, errors, failed, cut;
+    char text[SESSIONS_TEXT_MAX];
     if (json_unpack(side, "{s:I, s:I, s:I, s:I}", "sessions_total", &sessions, "connect_errors",
                     &errors, "sessions_failed", &failed, "sessions_cut", &cut) == 0)
-        printf("%s %lld sessions, %lld failed connects, %lld failed, %lld cut\n", name,
-               (long long)sessions, (long long)errors, (long long)failed, (long long)cut);
+        printf("%s %s, %lld failed connect%s, %lld failed, %lld cut\n", name,
+               sessions_text((uint64_t)sessions, text), (long long)errors, errors == 1 ? "" : "s",
+               (long long)failed, (long long)cut);
 }
 
 static void print_canary(json_t *canary)

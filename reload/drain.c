@@ -8,6 +8,7 @@
 #include "reload/generation.h"
 #include "reload/handoff.h"
 #include "reload/handover.h"
+#include "reload/text.h"
 
 /* Spread closings come in so many steps, of at least and at most so long. */
 #define SPREAD_STEPS       100
@@ -69,11 +70,11 @@ static void log_closing(const struct frontend *frontend, const struct closing *c
 {
     const char *name = frontend->conf->name; /* of the sessions whose frontend is gone: NULL */
     unsigned sessions = atomic_load(&frontend->sessions->used);
-    char spread[DURATION_TEXT_MAX];
+    char spread[DURATION_TEXT_MAX], text[SESSIONS_TEXT_MAX];
     if (sessions == 0)
         return;
-    log_warning("frontend %s: %u sessions have not ended in time, and are closed%s%s",
-                name ? name : "(gone)", sessions, closing->begin < closing->end ? " within " : "",
+    log_warning("frontend %s: %s not ended in time: closing%s%s", name ? name : "(gone)",
+                sessions_text(sessions, text), closing->begin < closing->end ? " within " : "",
                 closing->begin < closing->end ? duration_text(closing->end - closing->begin, spread)
                                               : "");
 }
@@ -148,6 +149,7 @@ void drain_begin(struct generation *generation, enum session_end reason)
 {
     struct draining *drain = &generation->drain;
     uint64_t now = clock_ms();
+    char text[SESSIONS_TEXT_MAX];
     drain->reason = reason;
     if (reason == SESSION_STOPPED)
         drain->stopped_at = now;
@@ -156,8 +158,8 @@ void drain_begin(struct generation *generation, enum session_end reason)
     if (drain->started_at == 0) {
         drain->started_at = now;
         drain->sessions = proxy_live(generation->proxy);
-        log_notice("generation %u drains: %llu sessions", generation->number,
-                   (unsigned long long)drain->sessions);
+        log_notice("generation %u drains: %s", generation->number,
+                   sessions_text(drain->sessions, text));
         event_add(drain->report, &report_interval);
         proxy_drain(generation->proxy);
     }
@@ -192,8 +194,9 @@ void drain_log_end(const struct generation *generation)
     uint64_t moved = handoff_moved(generation->handoff);
     uint64_t cut = proxy_cut_count(generation->proxy);
     uint64_t by_themselves = drain->sessions > moved + cut ? drain->sessions - moved - cut : 0;
-    log_notice("generation %u has drained: %llu sessions were handed off, %llu ended by "
-               "themselves, %llu were cut, %.3f s",
-               generation->number, (unsigned long long)moved, (unsigned long long)by_themselves,
-               (unsigned long long)cut, (double)(clock_ms() - drain->started_at) / 1000);
+    char text[SESSIONS_TEXT_MAX];
+    log_notice("generation %u has drained %s: %llu handed off, %llu ended, %llu cut, %.3f s",
+               generation->number, sessions_text(drain->sessions, text), (unsigned long long)moved,
+               (unsigned long long)by_themselves, (unsigned long long)cut,
+               (double)(clock_ms() - drain->started_at) / 1000);
 }

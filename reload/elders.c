@@ -1,6 +1,7 @@
 #include "reload/elders.h"
 
 #include "config/log.h"
+#include "reload/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,11 +18,12 @@ static void forget(struct elder *elder)
 static void log_end(const struct elder *elder, const char *wrong)
 {
     const struct elders_events *events = &elder->elders->events;
+    char text[SESSIONS_TEXT_MAX];
     uint64_t lost = wrong ? 0 : events->lost_with(elder, events->arg);
     if (lost)
-        log_warning("generation %u (pid %d) is gone before it had drained: %llu sessions went with "
-                    "it, %llu came here",
-                    elder->generation, (int)elder->pid, (unsigned long long)lost,
+        log_warning("generation %u (pid %d) is gone before it had drained: %s went with it, %llu "
+                    "came here",
+                    elder->generation, (int)elder->pid, sessions_text(lost, text),
                     (unsigned long long)elder->arrived);
     else
         log_notice("generation %u (pid %d) %s; %llu of its sessions came here", elder->generation,
@@ -65,11 +67,12 @@ void elders_init(struct elders *elders, const struct elders_events *events)
 static void cut_oldest(struct elders *elders)
 {
     struct elder *elder = TAILQ_FIRST(&elders->list);
+    char text[SESSIONS_TEXT_MAX];
     while (elder->ending)
         elder = TAILQ_NEXT(elder, link);
     log_warning("generation %u (pid %d) is cut: more than max-generations drain, and it is the "
-                "oldest (%llu sessions)",
-                elder->generation, (int)elder->pid, (unsigned long long)elder->sessions);
+                "oldest (%s)",
+                elder->generation, (int)elder->pid, sessions_text(elder->sessions, text));
     channel_send(elder->channel, MESSAGE_CUT, NULL, 0, NULL, 0);
     elder->ending = true;
     elders->lasting--;

@@ -23,8 +23,8 @@ enum { RELOADS = 20 };
 static unsigned moves(const struct proxy *proxy, unsigned sessions)
 {
     char line[128];
-    snprintf(line, sizeof line,
-             "drained: %u sessions were handed off, 0 ended by themselves, 0 were cut", sessions);
+    snprintf(line, sizeof line, "has drained %u session%s: %u handed off, 0 ended, 0 cut", sessions,
+             sessions == 1 ? "" : "s", sessions);
     return file_mentions(proxy->log, line);
 }
 
