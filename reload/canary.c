@@ -3,6 +3,7 @@
 #include "config/clock.h"
 #include "config/value.h"
 #include "reload/steering.h"
+#include "reload/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@
 struct canary {
     uint64_t ends_at; /* clock_ms() */
     const struct ledger *canary, *predecessor;
-    struct canary_figures before;
+    struct figures before; /* of the predecessor */
     struct event *look;
     void (*on_verdict)(enum canary_verdict verdict, void *arg);
     void *arg;
@@ -105,10 +106,12 @@ enum canary_verdict canary_judge(const struct canary_figures *figures, bool over
 
 static int one_text(const char *name, const struct figures *figures, char *text, size_t size)
 {
-    return snprintf(text, size, "%s: %llu sessions, %llu failed connects, %llu failed, %llu cut",
-                    name, (unsigned long long)figures->sessions,
+    char sessions[SESSIONS_TEXT_MAX];
+    return snprintf(text, size, "%s: %s, %llu failed connect%s, %llu failed, %llu cut", name,
+                    sessions_text(figures->sessions, sessions),
                     (unsigned long long)figures->connect_errors,
-                    (unsigned long long)figures->failed, (unsigned long long)figures->cut);
+                    figures->connect_errors == 1 ? "" : "s", (unsigned long long)figures->failed,
+                    (unsigned long long)figures->cut);
 }
 
 const char *canary_figures_text(const struct canary_figures *figures,
@@ -136,9 +139,9 @@ static struct figures since(const struct ledger *ledger, const struct figures *b
 
 struct canary_figures canary_figures(const struct canary *canary)
 {
-    return (struct canary_figures){.canary = since(canary->canary, &canary->before.canary),
-                                   .predecessor =
-                                       since(canary->predecessor, &canary->before.predecessor)};
+    struct canary_figures figures = {.predecessor = since(canary->predecessor, &canary->before)};
+    ledger_add_workers(canary->canary, &figures.canary);
+    return figures;
 }
 
 millis canary_left(const struct canary *canary)
@@ -182,8 +185,7 @@ struct canary *canary_begin(const struct canary_plan *plan, const struct ledger 
         canary->ends_at = UINT64_MAX;
     canary->canary = its;
     canary->predecessor = predecessor;
-    ledger_add_workers(its, &canary->before.canary);
-    ledger_add_workers(predecessor, &canary->before.predecessor);
+    ledger_add_workers(predecessor, &canary->before);
     canary->on_verdict = on_verdict;
     canary->arg = arg;
     look_later(canary);

@@ -26,7 +26,8 @@ const char *canary_read(const char *text, struct canary_plan *plan)
 #define CANARY_SHARE_MAX 32
 const char *canary_share_text(const struct canary_plan *plan, char text[static CANARY_SHARE_MAX]);
 
-/* What both sides have counted while it lasted. */
+/* What both sides have counted while it lasted; the canary all that it ever has: of binds that only
+ * it has it may accept before it is watched. */
 struct canary_figures {
     struct figures canary, predecessor;
 };

@@ -204,6 +204,49 @@ START_TEST(binds_that_change)
 }
 END_TEST
 
+/* A service manager's socket that no bind named is served by the canary that names it, as any bind
+ * which only the canary has; given back, it is as it was: clients wait, and the next has them. */
+START_TEST(idle_passed_socket)
+{
+    struct scene scene;
+    struct outcome outcome;
+    uint16_t port;
+    int fd = listen_loopback(&port);
+    struct endpoint passed_at = endpoint_loopback(port);
+    const struct passed passed = {.fds = &fd, .count = 1, .names = "web"};
+    scene_init(&scene);
+    scene_configure(&scene, "", "");
+    scene.proxy.passed = &passed;
+    proxy_start(&scene.proxy);
+    struct session early = {.client = connect_to(&passed_at)};
+    ck_assert(!readable_within(scene.listener, 100));
+
+    scene_configure(&scene, "", "bind = fd:web\n");
+    struct reload reload = reload_start(&scene.proxy, "1%:1h");
+    struct canary canary = canary_wait(&scene.proxy);
+    early.server = accept_from(scene.listener);
+    session_works(&early);
+    ck_assert(canary_look(&canary));
+    ck_assert_uint_eq(canary.sessions, 1);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--abort", NULL), 0);
+    reload_ends(&reload, 4);
+    wait_until(is_active_again, &scene.proxy, "the canary is gone");
+    session_works(&early);
+
+    struct session late = {.client = connect_to(&passed_at)};
+    ck_assert(!readable_within(scene.listener, 100));
+    next_reload(&scene.proxy);
+    late.server = accept_from(scene.listener);
+    session_works(&late);
+    session_close(&late);
+    session_works(&early);
+    session_close(&early);
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
+    close(fd);
+}
+END_TEST
+
 /* The old process deals out to both of its workers again, as the names of sessions tell. */
 START_TEST(groups_are_as_they_were)
 {
@@ -471,6 +514,7 @@ Suite *canary_limits_suite(void)
     scenario_add(suite, unix_bind_stays, 300);
     scenario_add(suite, no_canary_possible, 300);
     scenario_add(suite, binds_that_change, 300);
+    scenario_add(suite, idle_passed_socket, 300);
     scenario_add(suite, groups_are_as_they_were, 300);
     scenario_add(suite, usage, 300);
     scenario_add(suite, busy, 300);
