@@ -44,7 +44,7 @@ static size_t surplus_of(struct quota *quota, const struct roster *roster, uint6
 void cut_session(struct session *session)
 {
     struct worker *worker = session->worker;
-    counter_add(&worker->cutter.count, 1);
+    counter_add(&worker->counters->overdue, 1);
     session_close(session, (enum session_end)atomic_load(&worker->proxy->cut_reason));
 }
 

@@ -3,7 +3,6 @@
 #ifndef RPPROXY_PROXY_CUT_H
 #define RPPROXY_PROXY_CUT_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,8 +20,7 @@ struct quota {
 };
 
 struct cutter {
-    struct quota *quotas;       /* one for each frontend */
-    atomic_uint_fast64_t count; /* sessions cut so far; written by one worker, read by anyone */
+    struct quota *quotas; /* one for each frontend */
 };
 
 /* Returns 0 or an errno value. */

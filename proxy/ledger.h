@@ -37,6 +37,7 @@ struct counters {
     atomic_uint_fast64_t client_bytes;   /* received from clients, as they come */
     atomic_uint_fast64_t server_bytes;   /* and from servers */
     atomic_uint_fast64_t cut;            /* sessions that a reset, or a lack of resources, ended */
+    atomic_uint_fast64_t overdue;        /* sessions that were closed at the end of a drain */
 };
 
 #define COUNTERS (sizeof(struct counters) / sizeof(atomic_uint_fast64_t))
@@ -49,7 +50,7 @@ static inline void counter_add(atomic_uint_fast64_t *counter, uint64_t amount)
 
 /* Sums of counters. */
 struct figures {
-    uint64_t sessions, connect_errors, failed, client_bytes, server_bytes, cut;
+    uint64_t sessions, connect_errors, failed, client_bytes, server_bytes, cut, overdue;
 };
 
 struct ledger_head {

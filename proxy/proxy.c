@@ -245,10 +245,9 @@ void proxy_cut(struct proxy *proxy, enum session_end reason)
 
 uint64_t proxy_cut_count(const struct proxy *proxy)
 {
-    uint64_t count = 0;
-    for (unsigned i = 0; i < proxy->worker_count; i++)
-        count += atomic_load_explicit(&proxy->workers[i].cutter.count, memory_order_relaxed);
-    return count;
+    struct figures figures = {0};
+    ledger_add_workers(&proxy->ledger, &figures);
+    return figures.overdue;
 }
 
 void proxy_share_descriptors(struct proxy *proxy, bool shared)

@@ -217,10 +217,20 @@ static void end_line(struct conversation *talk)
     talk->open_line = false;
 }
 
+static void print_cut(const struct conversation *talk, const char *what, uint64_t cut,
+                      uint64_t others_cut)
+{
+    char text[SESSIONS_TEXT_MAX];
+    fprintf(stderr, "rpproxy: %s, and pid %d cut %s at its deadline", what, talk->pid,
+            sessions_text(cut, text));
+    if (others_cut)
+        fprintf(stderr, ", older processes %s at theirs", sessions_text(others_cut, text));
+    fputc('\n', stderr);
+}
+
 static int wait_for_end(struct conversation *talk, const struct command *command, const char *what)
 {
-    json_int_t cut = 0;
-    char cut_text[SESSIONS_TEXT_MAX];
+    json_int_t cut = 0, others_cut = 0;
     for (;;) {
         json_t *object = NULL;
         const char *text;
@@ -233,6 +243,7 @@ static int wait_for_end(struct conversation *talk, const struct command *command
                 return status;
             }
             (void)json_unpack(object, "{s:I}", "cut", &cut);
+            (void)json_unpack(object, "{s:I}", "others_cut", &others_cut);
             print_step(talk, command, object);
             json_decref(object);
             break;
@@ -240,10 +251,9 @@ static int wait_for_end(struct conversation *talk, const struct command *command
             end_line(talk);
             if (!wait_for_exit(talk))
                 break;
-            if (cut == 0)
+            if (cut == 0 && others_cut == 0)
                 return EXIT_DONE;
-            fprintf(stderr, "rpproxy: %s, and pid %d cut %s at its deadline\n", what, talk->pid,
-                    sessions_text((uint64_t)cut, cut_text));
+            print_cut(talk, what, (uint64_t)cut, (uint64_t)others_cut);
             return EXIT_WAITING;
         case WORD_TIMEOUT:
             end_line(talk);

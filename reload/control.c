@@ -416,9 +416,10 @@ static void say_goodbye(struct client *client)
 {
     const struct generation *generation = client->control->generation;
     if (client->asked)
-        tell(client, json_pack("{s:b, s:I, s:I}", "ended", 1, "sessions",
+        tell(client, json_pack("{s:b, s:I, s:I, s:I}", "ended", 1, "sessions",
                                (json_int_t)generation->drain.sessions, "cut",
-                               (json_int_t)proxy_cut_count(generation->proxy)));
+                               (json_int_t)proxy_cut_count(generation->proxy), "others_cut",
+                               (json_int_t)drain_others_cut(generation)));
     int fd = bufferevent_getfd(client->stream);
     struct evbuffer *output = bufferevent_get_output(client->stream);
     evbuffer_unfreeze(output, 1);

@@ -167,6 +167,23 @@ void drain_begin(struct generation *generation, enum session_end reason)
     tell(generation);
 }
 
+static uint64_t others_cut(const struct generation *generation)
+{
+    return lineage_figures(&generation->lineage).overdue - proxy_cut_count(generation->proxy);
+}
+
+void drain_await_others(struct generation *generation)
+{
+    generation->drain.cut_before = others_cut(generation);
+}
+
+uint64_t drain_others_cut(const struct generation *generation)
+{
+    if (generation->handover) /* who has a successor has left them to it */
+        return 0;
+    return others_cut(generation) - generation->drain.cut_before;
+}
+
 void drain_cut(struct generation *generation)
 {
     generation->drain.at_once = true;

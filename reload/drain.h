@@ -21,6 +21,7 @@ struct draining {
     uint64_t retired_at;     /* from when drain-timeout counts; 0: it does not */
     uint64_t stopped_at;     /* likewise stop-timeout */
     uint64_t sessions;       /* when it began */
+    uint64_t cut_before;     /* by others, when a stop began */
 };
 
 /* False: out of memory; drain_free() is to be called all the same. */
@@ -30,6 +31,12 @@ void drain_free(struct draining *drain);
 /* Begins: a successor serves (SESSION_DRAIN_TIMEOUT), or the proxy stops (SESSION_STOPPED). The one
  * may become the other; the earlier deadline counts then. */
 void drain_begin(struct generation *generation, enum session_end reason);
+
+/* The proxy is about to stop: from now on is counted what others cut that drain already. */
+void drain_await_others(struct generation *generation);
+
+/* How many sessions these have cut since; 0: this is no stop, or they do not tell. */
+uint64_t drain_others_cut(const struct generation *generation);
 
 /* All sessions that are left are closed now. */
 void drain_cut(struct generation *generation);

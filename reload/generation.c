@@ -470,6 +470,7 @@ void generation_stop(struct generation *generation)
         control_reload_over(generation->control, EXIT_FAILED, "the proxy was told to stop");
         log_notice("stopping: no new connections are accepted");
         notify_stopping();
+        drain_await_others(generation);
         elders_stop(&generation->elders);
         generation->state = GENERATION_STOPPING;
         begin_lingering(generation, generation->config->linger_timeout, true);

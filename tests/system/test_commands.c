@@ -325,10 +325,14 @@ START_TEST(stop_ends_draining_generations_too)
     pid_t first = scene.proxy.pid;
     proxy_reload(&scene.proxy);
     struct outcome outcome;
-    proxy_command(&scene.proxy, &outcome, "stop", NULL);
+    int code = proxy_command(&scene.proxy, &outcome, "stop", NULL);
     wait_gone(scene.proxy.pid);
     wait_gone(first);
     session_is_cut(&session);
+    ck_assert_msg(code == 6 &&
+                      strstr(outcome.err, "cut 0 sessions at its deadline, older processes "
+                                          "1 session at theirs") != NULL,
+                  "exit %d: %s", code, outcome.err);
 }
 END_TEST
 
