@@ -20,11 +20,15 @@ struct parcel {
 
 struct channel {
     int fd;
-    bool foreign; /* the peer is of another major version */
-    struct event *readable, *writable;
+    bool foreign;      /* the peer is of another major version */
+    const char *wrong; /* a message could not be sent: nothing is any more, and on_lost is due */
+    struct event *readable, *writable, *retry;
     struct channel_events events;
     STAILQ_HEAD(, parcel) queue;
 };
+
+/* The kernel tells nobody when a shortage of its is over. */
+static const struct timeval retry_interval = {.tv_usec = 10000};
 
 union control_space {
     struct cmsghdr align;
@@ -35,6 +39,7 @@ static void lost(struct channel *channel, const char *wrong)
 {
     event_del(channel->readable);
     event_del(channel->writable);
+    event_del(channel->retry);
     channel->events.on_lost(wrong, channel->events.arg);
 }
 
@@ -122,7 +127,11 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    (void)channel_hear(arg);
+    struct channel *channel = arg;
+    if (channel->wrong)
+        lost(channel, channel->wrong);
+    else
+        (void)channel_hear(channel);
 }
 
 static int transmit(int fd, struct parcel *parcel)
@@ -149,21 +158,45 @@ static void discard(struct parcel *parcel)
     free(parcel);
 }
 
+/* True: it is to be tried again, which is seen to. Any other error is the peer's end, which
+ * on_readable will see. */
+static bool try_later(struct channel *channel, int error)
+{
+    switch (error) {
+    case EAGAIN:
+    case EINTR:
+        event_add(channel->writable, NULL);
+        return true;
+    case ENOBUFS:
+    case ENOMEM:
+    case ETOOMANYREFS:
+        event_add(channel->retry, &retry_interval);
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void on_writable(evutil_socket_t fd, short what, void *arg)
 {
+    (void)fd;
     (void)what;
     struct channel *channel = arg;
     struct parcel *parcel;
     while ((parcel = STAILQ_FIRST(&channel->queue))) {
-        int error = transmit(fd, parcel);
-        if (error == EAGAIN || error == EINTR) {
-            event_add(channel->writable, NULL);
+        if (try_later(channel, transmit(channel->fd, parcel)))
             return;
-        }
-        /* Any other error is the peer's end, which on_readable will see. */
         STAILQ_REMOVE_HEAD(&channel->queue, next);
         discard(parcel);
     }
+}
+
+static void free_events(struct channel *channel)
+{
+    struct event *events[] = {channel->readable, channel->writable, channel->retry};
+    for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+        if (events[i])
+            event_free(events[i]);
 }
 
 struct channel *channel_open(int fd, struct event_base *base, const struct channel_events *events)
@@ -176,12 +209,11 @@ struct channel *channel_open(int fd, struct event_base *base, const struct chann
     STAILQ_INIT(&channel->queue);
     channel->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, channel);
     channel->writable = event_new(base, fd, EV_WRITE, on_writable, channel);
-    if (channel->readable && channel->writable && event_add(channel->readable, NULL) == 0)
+    channel->retry = event_new(base, -1, 0, on_writable, channel);
+    if (channel->readable && channel->writable && channel->retry &&
+        event_add(channel->readable, NULL) == 0)
         return channel;
-    if (channel->readable)
-        event_free(channel->readable);
-    if (channel->writable)
-        event_free(channel->writable);
+    free_events(channel);
     free(channel);
     errno = ENOMEM;
     return NULL;
@@ -196,8 +228,7 @@ void channel_close(struct channel *channel)
 {
     if (!channel)
         return;
-    event_free(channel->readable);
-    event_free(channel->writable);
+    free_events(channel);
     struct parcel *parcel;
     while ((parcel = STAILQ_FIRST(&channel->queue))) {
         STAILQ_REMOVE_HEAD(&channel->queue, next);
@@ -207,7 +238,9 @@ void channel_close(struct channel *channel)
     free(channel);
 }
 
-static struct parcel *make_parcel(enum message_type type, const void *payload, size_t length)
+/* The descriptors are the caller's still. */
+static struct parcel *make_parcel(enum message_type type, const void *payload, size_t length,
+                                  const int *fds, size_t fd_count)
 {
     struct parcel *parcel = calloc(1, sizeof *parcel + length);
     if (!parcel)
@@ -220,6 +253,9 @@ static struct parcel *make_parcel(enum message_type type, const void *payload, s
     parcel->length = length;
     if (length)
         memcpy(parcel->payload, payload, length);
+    parcel->fd_count = fd_count;
+    if (fd_count)
+        memcpy(parcel->fds, fds, fd_count * sizeof *fds);
     return parcel;
 }
 
@@ -228,38 +264,57 @@ int channel_send_now(struct channel *channel, enum message_type type, const void
 {
     if (!understood(channel, type))
         return EPROTONOSUPPORT;
+    if (channel->wrong)
+        return ENOMEM;
     if (!STAILQ_EMPTY(&channel->queue))
         return EAGAIN;
-    struct parcel *parcel = make_parcel(type, payload, length);
+    struct parcel *parcel = make_parcel(type, payload, length, fds, fd_count);
     if (!parcel)
         return ENOMEM;
-    parcel->fd_count = fd_count;
-    if (fd_count)
-        memcpy(parcel->fds, fds, fd_count * sizeof *fds);
     int error = transmit(channel->fd, parcel);
     free(parcel);
     return error == ECONNRESET ? EPIPE : error; /* it has left something of ours unread */
 }
 
+/* One that is to wait keeps descriptors of its own. */
+static bool own_fds(struct parcel *parcel)
+{
+    for (size_t i = 0; i < parcel->fd_count; i++) {
+        int copy = fcntl(parcel->fds[i], F_DUPFD_CLOEXEC, 0);
+        if (copy < 0) {
+            while (i-- > 0)
+                close(parcel->fds[i]);
+            return false;
+        }
+        parcel->fds[i] = copy;
+    }
+    return true;
+}
+
+/* Whoever hears half of a story takes it for the whole: it hears no more. */
+static void fail(struct channel *channel)
+{
+    channel->wrong = "could not be told everything: out of descriptors or memory";
+    event_active(channel->readable, EV_READ, 0);
+}
+
 void channel_send(struct channel *channel, enum message_type type, const void *payload,
                   size_t length, const int *fds, size_t fd_count)
 {
-    if (!understood(channel, type))
+    if (!understood(channel, type) || channel->wrong)
         return;
-    struct parcel *parcel = make_parcel(type, payload, length);
-    if (!parcel)
-        return; /* the peer's timeout will tell */
-    for (; parcel->fd_count < fd_count; parcel->fd_count++) {
-        int copy = fcntl(fds[parcel->fd_count], F_DUPFD_CLOEXEC, 0);
-        if (copy < 0) {
-            discard(parcel);
-            return;
-        }
-        parcel->fds[parcel->fd_count] = copy;
+    struct parcel *parcel = make_parcel(type, payload, length, fds, fd_count);
+    if (!parcel) {
+        fail(channel);
+    } else if (STAILQ_EMPTY(&channel->queue) &&
+               !try_later(channel, transmit(channel->fd, parcel))) {
+        free(parcel);
+    } else if (!own_fds(parcel)) {
+        free(parcel);
+        fail(channel);
+    } else {
+        STAILQ_INSERT_TAIL(&channel->queue, parcel, next);
     }
-    STAILQ_INSERT_TAIL(&channel->queue, parcel, next);
-    if (STAILQ_FIRST(&channel->queue) == parcel)
-        on_writable(channel->fd, 0, channel);
 }
 
 bool channel_is_foreign(const struct channel *channel)

@@ -46,8 +46,9 @@ bool channel_hear(struct channel *channel);
  * and delivered of it; others are passed over. */
 bool channel_is_foreign(const struct channel *channel);
 
-/* Sends, or queues what the socket does not take yet; descriptors stay the caller's. A peer that
- * is gone shows as on_lost. */
+/* Sends, or queues what the socket does not take yet, or the kernel has no room for; descriptors
+ * stay the caller's. A peer that is gone shows as on_lost, and so does a message that can be
+ * neither sent nor queued: nothing is sent after it. */
 void channel_send(struct channel *channel, enum message_type type, const void *payload,
                   size_t length, const int *fds, size_t fd_count);
 

@@ -449,7 +449,7 @@ pid_t control_holder(const char *path)
     int error;
     int fd = socket_connect(&address, &error);
     if (fd < 0)
-        return 0;
+        return error == EAGAIN ? -1 : 0;
     struct ucred peer = {0};
     socklen_t length = sizeof peer;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length))

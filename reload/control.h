@@ -52,7 +52,8 @@ void control_draining(struct control *control, uint64_t sessions);
 /* Says goodbye to all who wait, and frees. remove: the path is ours, and goes too. */
 void control_free(struct control *control, bool remove);
 
-/* The process that answers on path, or 0. */
+/* The process that listens on path, or 0; -1: one does that takes no more clients now, and cannot
+ * be told. */
 pid_t control_holder(const char *path);
 
 #endif

@@ -591,8 +591,11 @@ static bool start_cold(struct generation *generation, struct offer *passed)
 {
     pid_t pid = control_holder(generation->config->control);
     if (pid) {
-        log_error("%s: process %d serves this already (it answers on %s)", generation->file,
-                  (int)pid, generation->config->control);
+        char who[32] = "a process";
+        if (pid > 0)
+            snprintf(who, sizeof who, "process %d", (int)pid);
+        log_error("%s: %s serves this already (it listens on %s)", generation->file, who,
+                  generation->config->control);
         generation->exit_status = EXIT_OTHER;
         return false;
     }

@@ -6,6 +6,7 @@
 #include "proxy.h"
 #include "scenarios.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -318,6 +319,38 @@ START_TEST(start_refused)
 }
 END_TEST
 
+/* Who serves already is not answered for by a queue that is full: it may only be slow. */
+START_TEST(start_beside_one_that_is_busy)
+{
+    enum { FULL = 64 };
+    struct proxy proxy;
+    struct outcome outcome;
+    int clients[FULL];
+    unsigned count = 0;
+    proxy_init(&proxy, "proxy");
+    proxy_configure(&proxy, "[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:1\n",
+                    port_reserve(getuid()));
+    proxy_start(&proxy);
+    ck_assert_int_eq(kill(proxy.pid, SIGSTOP), 0);
+    struct endpoint control = endpoint_unix(proxy.control);
+    do {
+        ck_assert_uint_lt(count, FULL);
+        clients[count] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    } while (connect(clients[count++], &control.any, control.length) == 0);
+    ck_assert_int_eq(errno, EAGAIN);
+    const char *argv[] = {proxy_binary(), "-f", proxy.file, NULL};
+    program_run(&(struct program){.argv = argv}, PATIENCE_MS, &outcome);
+    expect_outcome(&outcome, 1, "a process serves this already");
+    while (count > 0) {
+        close(clients[--count]);
+    }
+    ck_assert_int_eq(kill(proxy.pid, SIGCONT), 0);
+    program_run(&(struct program){.argv = argv}, PATIENCE_MS, &outcome);
+    expect_outcome(&outcome, 1, " serves this already");
+    proxy_stop(&proxy);
+}
+END_TEST
+
 Suite *refusals_suite(void)
 {
     Suite *suite = suite_create("refusals");
@@ -330,5 +363,6 @@ Suite *refusals_suite(void)
     scenario_add(suite, second_reload_during_a_first, 300);
     scenario_add(suite, signals_coalesce, 300);
     scenario_add(suite, start_refused, 120);
+    scenario_add(suite, start_beside_one_that_is_busy, 120);
     return suite;
 }

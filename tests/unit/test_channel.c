@@ -7,8 +7,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct event_base *base;
@@ -138,6 +140,96 @@ START_TEST(what_the_socket_does_not_take_is_queued_in_order)
     uint32_t last;
     memcpy(&last, heard.payload, sizeof last);
     ck_assert_uint_eq(last, heard.count - 1);
+}
+END_TEST
+
+/* No further descriptor can be had; returns the limit as it was. */
+static struct rlimit exhaust_descriptors(void)
+{
+    struct rlimit before;
+    int lowest = dup(STDIN_FILENO);
+    close(lowest);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit none = {.rlim_cur = (rlim_t)lowest, .rlim_max = before.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    return before;
+}
+
+START_TEST(descriptors_are_sent_where_none_can_be_had)
+{
+    const int fd = STDIN_FILENO;
+    const struct rlimit before = exhaust_descriptors();
+    channel_send(left, MESSAGE_OFFER_BIND, NULL, 0, &fd, 1);
+    setrlimit(RLIMIT_NOFILE, &before);
+    turn();
+    ck_assert_uint_eq(heard.count, 1);
+    ck_assert_uint_eq(heard.fd_count, 1);
+    close(heard.fds[0]);
+}
+END_TEST
+
+/* Not the half of a story: what can be neither sent nor kept is the end of it. */
+START_TEST(nothing_follows_what_cannot_be_sent)
+{
+    const int fd = STDIN_FILENO;
+    unsigned char payload[1024] = {0};
+    for (unsigned i = 0; i < 5000; i++)
+        channel_send(left, MESSAGE_PROGRESS, payload, sizeof payload, NULL, 0);
+    const struct rlimit before = exhaust_descriptors();
+    channel_send(left, MESSAGE_KEEP, NULL, 0, &fd, 1);
+    setrlimit(RLIMIT_NOFILE, &before);
+    channel_send(left, MESSAGE_COMMIT, NULL, 0, NULL, 0);
+    ck_assert_int_ne(channel_send_now(left, MESSAGE_COMMIT, NULL, 0, NULL, 0), 0);
+    ck_assert(!heard.lost); /* never from within a call */
+    turn();
+    ck_assert(heard.lost);
+    ck_assert_ptr_nonnull(heard.wrong);
+    ck_assert_uint_le(heard.count, 5000);
+    ck_assert_int_ne(heard.type, MESSAGE_COMMIT);
+}
+END_TEST
+
+enum { UNDER_WAY = 64, UNPRIVILEGED = 65534 };
+
+/* A user who has as many descriptors under way as the kernel allows; more are sent, in order, when
+ * these have arrived. Returns 0, or the step that failed. */
+static int send_beyond_the_kernels_limit(void)
+{
+    int pair[2], fds[UNDER_WAY];
+    const struct rlimit few = {.rlim_cur = UNDER_WAY + 32, .rlim_max = UNDER_WAY + 32};
+    if (setgid(UNPRIVILEGED) || setuid(UNPRIVILEGED) || setrlimit(RLIMIT_NOFILE, &few) ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+        return 1;
+    struct channel *full = channel_open(pair[0], base, &events);
+    for (size_t i = 0; i < UNDER_WAY; i++)
+        fds[i] = STDIN_FILENO;
+    int error = 0;
+    while (!error)
+        error = channel_send_now(full, MESSAGE_OFFER_BIND, NULL, 0, fds, UNDER_WAY);
+    if (error != ETOOMANYREFS)
+        return 2;
+    channel_send(left, MESSAGE_OFFER_BIND, NULL, 0, fds, 1);
+    channel_send(left, MESSAGE_COMMIT, NULL, 0, NULL, 0);
+    turn();
+    if (heard.count != 0)
+        return 3;
+    close(pair[1]);
+    while (heard.count < 2)
+        event_base_loop(base, EVLOOP_ONCE);
+    return heard.type == MESSAGE_COMMIT && heard.fd_count == 0 ? 0 : 4;
+}
+
+START_TEST(what_the_kernel_has_no_room_for_is_sent_later)
+{
+    int status;
+    if (geteuid() != 0)
+        return; /* only root can become one who is limited, and nobody else's descriptors count */
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0)
+        _exit(event_reinit(base) ? 5 : send_beyond_the_kernels_limit());
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
 }
 END_TEST
 
@@ -308,6 +400,9 @@ Suite *channel_suite(void)
     tcase_add_test(tcase, a_message_arrives_whole);
     tcase_add_test(tcase, descriptors_arrive_close_on_exec);
     tcase_add_test(tcase, what_the_socket_does_not_take_is_queued_in_order);
+    tcase_add_test(tcase, descriptors_are_sent_where_none_can_be_had);
+    tcase_add_test(tcase, nothing_follows_what_cannot_be_sent);
+    tcase_add_test(tcase, what_the_kernel_has_no_room_for_is_sent_later);
     tcase_add_test(tcase, a_closed_end_is_lost);
     tcase_add_loop_test(tcase, what_a_peer_had_said_outlives_it, 0, 2);
     tcase_add_test(tcase, nothing_is_heard_where_nothing_is);
