@@ -45,7 +45,17 @@ enum word {
     WORD_TIMEOUT, /* nothing came in time */
 };
 
-static int connect_to(const char *path)
+/* connect() waits where the proxy hangs and its queue is full. deadline: as of a conversation. */
+static void bound_wait(int fd, uint64_t deadline)
+{
+    if (deadline == UINT64_MAX)
+        return;
+    uint64_t now = clock_ms();
+    const struct timeval left = clock_interval(deadline > now ? deadline - now : 1);
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &left, sizeof left);
+}
+
+static int connect_to(const char *path, uint64_t deadline)
 {
     struct address address = {.length = sizeof address.un};
     address.un.sun_family = AF_UNIX;
@@ -55,6 +65,8 @@ static int connect_to(const char *path)
         return -1;
     }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0)
+        bound_wait(fd, deadline);
     if (fd >= 0 && connect(fd, &address.any, address.length)) {
         int error = errno;
         close(fd);
@@ -153,17 +165,24 @@ static bool greet(struct conversation *talk, const struct command *command, cons
     return heard;
 }
 
+/* take_over: until then also beyond ASK_ATTEMPTS. */
+static bool may_try(int attempt, uint64_t deadline, uint64_t take_over)
+{
+    uint64_t now = clock_ms();
+    return attempt == 0 || (now < deadline && (attempt < ASK_ATTEMPTS || now < take_over));
+}
+
 /* Connects and asks. False: nobody answers, which has been said. */
 static bool ask(struct conversation *talk, const struct command *command, const char *what)
 {
     uint64_t deadline = command->timeout ? clock_ms() + command->timeout : UINT64_MAX;
     uint64_t take_over = 0; /* until then somebody may follow who answered, and is gone */
     int error = 0;
-    for (int attempt = 0; attempt < ASK_ATTEMPTS || (error && clock_ms() < take_over); attempt++) {
+    for (int attempt = 0; may_try(attempt, deadline, error ? take_over : 0); attempt++) {
         if (error)
             (void)poll(NULL, 0, take_over ? SURVIVOR_LOOK_MS : 0);
         *talk = (struct conversation){
-            .deadline = deadline, .process = -1, .fd = connect_to(command->control)};
+            .deadline = deadline, .process = -1, .fd = connect_to(command->control, deadline)};
         error = talk->fd < 0 ? errno : 0;
         if (error)
             continue;
@@ -175,9 +194,8 @@ static bool ask(struct conversation *talk, const struct command *command, const 
     if (error)
         fprintf(stderr, "rpproxy: no proxy answers on %s: %s\n", command->control, strerror(error));
     else
-        fprintf(stderr,
-                "rpproxy: the proxy on %s does not answer (only its own user and root are)\n",
-                command->control);
+        fprintf(stderr, "rpproxy: the proxy on %s does not answer%s\n", command->control,
+                clock_ms() < deadline ? " (only its own user and root are)" : " in time");
     return false;
 }
 
@@ -268,7 +286,7 @@ static int find_survivor(const struct command *command, int lost)
 {
     uint64_t give_up = clock_ms() + SURVIVOR_WAIT_MS;
     do {
-        int fd = connect_to(command->control);
+        int fd = connect_to(command->control, give_up);
         if (fd >= 0) {
             struct ucred peer = {0};
             socklen_t length = sizeof peer;

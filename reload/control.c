@@ -87,6 +87,14 @@ static void tell_result(struct client *client, enum exit_status status, const ch
          json_pack("{s:o, s:i}", "result", text_json(text, strlen(text)), "exit", (int)status));
 }
 
+/* To take the answer and go. */
+static void wait_shortly(struct client *client)
+{
+    const struct timeval wait = {.tv_sec = CLIENT_WAIT_S};
+    client->follows = false;
+    bufferevent_set_timeouts(client->stream, &wait, NULL);
+}
+
 static void wait_for_long(struct client *client)
 {
     client->follows = true;
@@ -110,6 +118,7 @@ static void ask_reload(struct client *client, const json_t *request, const char 
     if (status == EXIT_DONE)
         return;
     client->awaits_reload = false;
+    wait_shortly(client);
     tell_result(client, status,
                 status == EXIT_BUSY ? "another reload is in progress"
                                     : "this process does not serve any more");
@@ -125,6 +134,7 @@ static void ask_decision(struct client *client, bool promote)
     if (!wrong)
         return;
     client->awaits_reload = client->awaits_abort = false;
+    wait_shortly(client);
     tell_result(client, EXIT_OTHER, wrong);
 }
 
@@ -225,10 +235,9 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     TAILQ_INSERT_TAIL(&control->clients, client, link);
     if (++control->count == CLIENTS_MAX)
         evconnlistener_disable(listener); /* the next one waits until one has gone */
-    const struct timeval wait = {.tv_sec = CLIENT_WAIT_S};
     bufferevent_setcb(client->stream, on_readable, NULL, on_stream_event, client);
     bufferevent_setwatermark(client->stream, EV_READ, 0, REQUEST_MAX);
-    bufferevent_set_timeouts(client->stream, &wait, NULL);
+    wait_shortly(client);
     bufferevent_enable(client->stream, EV_READ | EV_WRITE);
 }
 
@@ -389,15 +398,18 @@ void control_draining(struct control *control, uint64_t sessions)
 void control_reload_over(struct control *control, enum exit_status status, const char *text)
 {
     struct client *client;
-    TAILQ_FOREACH (client, &control->clients, link)
-        if (client->awaits_reload) {
-            client->awaits_reload = false;
-            client->awaits_drain = status == EXIT_DONE;
+    TAILQ_FOREACH (client, &control->clients, link) {
+        if (client->awaits_reload)
             tell_result(client, status, text);
-        } else if (client->awaits_abort) {
-            client->awaits_abort = false;
+        else if (client->awaits_abort)
             tell_result(client, status == EXIT_DONE ? EXIT_OTHER : EXIT_DONE, text);
-        }
+        else
+            continue;
+        client->awaits_drain = client->awaits_reload && status == EXIT_DONE;
+        client->awaits_reload = client->awaits_abort = false;
+        if (!client->awaits_drain)
+            wait_shortly(client);
+    }
 }
 
 void control_rolled_back(struct control *control, const char *text)
@@ -406,6 +418,7 @@ void control_rolled_back(struct control *control, const char *text)
     TAILQ_FOREACH (client, &control->clients, link)
         if (client->awaits_drain) {
             client->awaits_drain = false;
+            wait_shortly(client);
             tell(client, json_pack("{s:o, s:i}", "rolled_back", text_json(text, strlen(text)),
                                    "exit", (int)EXIT_FAILED));
         }

@@ -23,6 +23,7 @@ static const struct {
     {"servers", servers_suite},
     {"workers", workers_suite},
     {"commands", commands_suite},
+    {"control", control_suite},
     {"refusals", refusals_suite},
     {"users", users_suite},
     {"churn", churn_suite},
