@@ -77,7 +77,11 @@ const char *privileges_check_directory(const char *path)
     struct stat status;
     if (!directory_of(path, directory))
         return NULL;
-    if (stat(directory, &status) || access(directory, W_OK | X_OK))
+    if (stat(directory, &status))
+        return strerror(errno);
+    if (!S_ISDIR(status.st_mode))
+        return strerror(ENOTDIR);
+    if (access(directory, W_OK | X_OK))
         return strerror(errno);
     if (status.st_uid != 0 && status.st_uid != geteuid())
         return "its directory belongs to a user who is neither root nor the one who serves";

@@ -25,6 +25,7 @@ static const struct {
     {"commands", commands_suite},
     {"control", control_suite},
     {"refusals", refusals_suite},
+    {"surroundings", surroundings_suite},
     {"users", users_suite},
     {"churn", churn_suite},
     {"long_sessions", long_sessions_suite},
