@@ -238,7 +238,8 @@ static enum relay copy(struct end *from, struct carrier *carrier, size_t *got)
 }
 
 /* The same by a pipe, which is empty. Where that is not possible, or there is an end, the direction
- * is no longer bulky, and copy() finds out what it is. */
+ * is no longer bulky, and copy() finds out what it is; but an error of the socket is told only
+ * once, and to recv(2) a connection that was reset has simply ended. */
 static enum relay carry(struct end *from, struct pipe *pipe, struct carrier *carrier, size_t *got)
 {
     struct end *to = from->peer;
@@ -248,8 +249,10 @@ static enum relay carry(struct end *from, struct pipe *pipe, struct carrier *car
         carrier_give_pipe(carrier, pipe);
         if (received < 0 && errno == EAGAIN)
             from->readable = false;
-        else
+        else if (received == 0 || errno == EINVAL || errno == ENOMEM)
             from->bulk = 0;
+        else if (errno != EINTR)
+            return RELAY_FROM_FAILED;
         return RELAY_OK;
     }
     *got = (size_t)received;

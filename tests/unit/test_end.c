@@ -390,6 +390,28 @@ START_TEST(bulk_goes_through_a_pipe_that_is_given_back)
 }
 END_TEST
 
+/* It comes while splice(2) reads the end, before an event tells of it. */
+START_TEST(a_reset_in_the_midst_of_bulk_is_no_end_of_the_stream)
+{
+    static unsigned char bytes[64 * 1024];
+    while (carrier.pipes == 0) {
+        ck_assert_int_eq(send(client, bytes, sizeof bytes, 0), sizeof bytes);
+        until_readable(&near_end);
+        ck_assert_int_eq(relay(&near_end, &carrier), RELAY_OK);
+        while (recv(server, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
+            ;
+    }
+    ck_assert(!end_is_owed(&far_end));
+    socket_close_reset(client);
+    struct pollfd reset = {.fd = near_end.fd};
+    ck_assert_int_eq(poll(&reset, 1, -1), 1);
+    near_end.readable = true;
+    ck_assert_int_eq(relay(&near_end, &carrier), RELAY_FROM_FAILED);
+    ck_assert(!near_end.ended);
+    client = dup(server);
+}
+END_TEST
+
 START_TEST(a_pipe_with_bytes_in_it_goes_with_its_end)
 {
     (void)stuff(256 * 1024);
@@ -452,6 +474,7 @@ Suite *end_suite(void)
     tcase_add_test(tcase, a_socket_with_bytes_on_their_way_is_not_disconnected);
     tcase_add_test(tcase, the_last_bytes_of_a_connection_that_we_ended_are_not_missed);
     tcase_add_test(tcase, bulk_goes_through_a_pipe_that_is_given_back);
+    tcase_add_test(tcase, a_reset_in_the_midst_of_bulk_is_no_end_of_the_stream);
     tcase_add_test(tcase, a_pipe_with_bytes_in_it_goes_with_its_end);
     tcase_add_test(tcase, without_a_pipe_bulk_is_copied);
     tcase_add_test(tcase, a_greedy_end_yields_and_a_unix_end_is_read_to_the_last_byte);
