@@ -33,6 +33,7 @@ struct record {
     uint16_t length; /* of the whole line, its newline included */
     uint16_t body;   /* where the part begins that syslog and journal get: "[tag] message" */
     int level;
+    unsigned long lines; /* that are lost if it is: itself, or those it says were */
 };
 
 /* Where lines go. */
@@ -128,7 +129,7 @@ static struct record compose(char line[static LINE_MAX_BYTES], enum log_level le
         length += (size_t)snprintf(line + length, LINE_MAX_BYTES - length, "[%s] ", logger.tag);
     length += escape(line + length, LINE_MAX_BYTES - length - 1, message, cut);
     line[length++] = '\n';
-    return (struct record){(uint16_t)length, (uint16_t)body, (int)level};
+    return (struct record){(uint16_t)length, (uint16_t)body, (int)level, 1};
 }
 
 /* --- writing ------------------------------------------------------------------------------- */
@@ -263,6 +264,7 @@ static bool queue_loss(void)
         return true;
     snprintf(message, sizeof message, "log: %lu lines dropped", logger.dropped);
     struct record record = compose(line, LOG_LEVEL_WARNING, message, false);
+    record.lines = logger.dropped;
     if (!queue_line(&record, line))
         return false;
     logger.dropped = 0;
@@ -270,13 +272,12 @@ static bool queue_loss(void)
 }
 
 /* Takes whole lines out of the queue: one for a target of lines, else as many as one write takes.
- * Returns their bytes, counts them in *lines, and leaves the last one's record in *record. */
-static size_t queue_take(char batch[static WRITE_MAX_BYTES], bool single, struct record *record,
-                         unsigned *lines)
+ * Returns them as one record. */
+static struct record queue_take(char batch[static WRITE_MAX_BYTES], bool single)
 {
+    struct record taken = {0};
     size_t length = 0;
-    *lines = 0;
-    while (logger.used > 0 && !(single && *lines == 1)) {
+    while (logger.used > 0 && !(single && length > 0)) {
         struct record next;
         queue_peek(&next, 0, sizeof next);
         if (length + next.length > WRITE_MAX_BYTES)
@@ -284,10 +285,11 @@ static size_t queue_take(char batch[static WRITE_MAX_BYTES], bool single, struct
         queue_peek(batch + length, sizeof next, next.length);
         queue_advance(sizeof next + next.length);
         length += next.length;
-        *record = next;
-        (*lines)++;
+        next.lines += taken.lines;
+        taken = next;
     }
-    return length;
+    taken.length = (uint16_t)length;
+    return taken;
 }
 
 /* --- the writer's thread ------------------------------------------------------------------- */
@@ -295,6 +297,7 @@ static size_t queue_take(char batch[static WRITE_MAX_BYTES], bool single, struct
 static void *write_queue(void *unused)
 {
     char batch[WRITE_MAX_BYTES];
+    bool written = true;
     (void)unused;
     pthread_mutex_lock(&logger.lock);
     for (;;) {
@@ -302,8 +305,10 @@ static void *write_queue(void *unused)
             close_sink(&logger.sink);
             logger.sink = logger.next;
             logger.changed = false;
+            written = true;
         }
-        if (logger.used == 0)
+        /* Where writing fails (a full disk), a loss is told with the next line. */
+        if (logger.used == 0 && written)
             (void)queue_loss();
         if (logger.used == 0) {
             if (logger.stopping)
@@ -314,17 +319,14 @@ static void *write_queue(void *unused)
         if (logger.stopping && out_of_time(&logger.give_up))
             break;
         struct sink sink = logger.sink;
-        struct record record = {0};
-        unsigned lines;
-        size_t length = queue_take(batch, !takes_bytes(&sink), &record, &lines);
+        struct record record = queue_take(batch, !takes_bytes(&sink));
         pthread_mutex_unlock(&logger.lock);
 
-        record.length = (uint16_t)length;
-        bool written = write_line(&sink, &record, batch, NULL);
+        written = write_line(&sink, &record, batch, NULL);
 
         pthread_mutex_lock(&logger.lock);
         if (!written)
-            logger.dropped += lines;
+            logger.dropped += record.lines;
     }
     logger.running = false;
     pthread_cond_signal(&logger.ended);

@@ -2,10 +2,12 @@
 #include "tests/unit/config_text.h"
 #include "tests/unit/suites.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <regex.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -416,6 +418,58 @@ START_TEST(old_file_stays_when_it_cannot_be_reopened)
 }
 END_TEST
 
+/* Of the process's two threads the other one. */
+static int open_state_of_writer(void)
+{
+    char path[64] = "";
+    DIR *tasks = opendir("/proc/self/task");
+    ck_assert_ptr_nonnull(tasks);
+    for (const struct dirent *task; (task = readdir(tasks));)
+        if (task->d_name[0] != '.' && atoi(task->d_name) != getpid())
+            snprintf(path, sizeof path, "/proc/self/task/%.16s/stat", task->d_name);
+    closedir(tasks);
+    int state = open(path, O_RDONLY | O_CLOEXEC);
+    ck_assert_int_ge(state, 0);
+    return state;
+}
+
+/* Which it does not while it has something to write, or to try. */
+static void wait_until_writer_sleeps(void)
+{
+    int state = open_state_of_writer();
+    char text[64] = "";
+    while (!strstr(text, ") S ")) {
+        sched_yield();
+        ck_assert_int_gt(pread(state, text, sizeof text - 1, 0), 0);
+    }
+    close(state);
+}
+
+START_TEST(lines_lost_on_a_full_disk_are_counted)
+{
+    enum { SENT = 100 };
+    char line[4096];
+    unsigned long lost = 0, more;
+    unsigned long seen = 0;
+    ck_assert_int_eq(log_open(LOG_TO_FILE, "/dev/full", LOG_LEVEL_INFO), 0);
+    ck_assert_int_eq(log_start(), 0);
+    for (int i = 0; i < SENT; i++)
+        log_info("queued");
+    wait_until_writer_sleeps();
+    ck_assert_int_eq(log_open(LOG_TO_FILE, folder_path("log"), LOG_LEVEL_INFO), 0);
+    log_info("well again");
+    log_stop();
+    read_from(open(folder_path("log"), O_RDONLY | O_CLOEXEC));
+    for (read_line(line, sizeof line); !strstr(line, "INFO well again");
+         read_line(line, sizeof line))
+        if (sscanf(line + STAMP_LENGTH, " WARNING log: %lu lines dropped", &more) == 1)
+            lost += more;
+        else
+            seen++;
+    ck_assert_uint_eq(seen + lost, SENT);
+}
+END_TEST
+
 START_TEST(fifo_without_a_reader_stops_nobody)
 {
     char path[256];
@@ -463,6 +517,7 @@ Suite *log_suite(void)
     tcase_add_test(files, old_target_stays_when_a_file_cannot_be_opened);
     tcase_add_test(files, old_file_stays_when_it_cannot_be_reopened);
     tcase_add_test(files, fifo_without_a_reader_stops_nobody);
+    tcase_add_test(files, lines_lost_on_a_full_disk_are_counted);
     suite_add_tcase(suite, files);
     return suite;
 }
