@@ -3,6 +3,7 @@
 #include "reload/program.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -186,6 +187,15 @@ static const char *excess(const struct command *command)
     return NULL;
 }
 
+/* Else a socket gets the number, and what is said goes to whoever is at its other end. */
+static bool have_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+            return false;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -205,6 +215,8 @@ int main(int argc, char **argv)
         {0},
     };
     /* The command, if there is one, is the first word; argv itself is kept for the successor. */
+    if (!have_standard_streams())
+        return EXIT_OTHER;
     const char *command = argc > 1 && argv[1][0] != '-' ? argv[1] : "";
     const struct rule *rule = find_rule(command);
     if (!rule)

@@ -26,7 +26,8 @@ struct event *signals_watch(struct event_base *base, void (*on_signal)(int numbe
     static const int ours[] = {SIGUSR1, SIGUSR2, SIGHUP, SIGTERM, SIGINT, SIGCHLD};
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         sigaddset(&set, ours[i]);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+    if (sigprocmask(SIG_BLOCK, &set, NULL) || signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
+        signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
         return NULL;
     struct watch *watch = calloc(1, sizeof *watch);
     int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);

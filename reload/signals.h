@@ -6,7 +6,8 @@
 #include <signal.h>
 
 /* Blocks SIGUSR1, SIGUSR2, SIGHUP, SIGTERM, SIGINT and SIGCHLD, for this thread and those it makes,
- * ignores SIGPIPE, and tells each of them to on_signal from the loop. NULL and errno on failure. */
+ * ignores SIGPIPE and SIGXFSZ, and tells each of them to on_signal from the loop. NULL and errno on
+ * failure. */
 struct event *signals_watch(struct event_base *base, void (*on_signal)(int number, void *arg),
                             void *arg) __attribute__((warn_unused_result));
 

@@ -26,6 +26,7 @@ static const struct {
     {"control", control_suite},
     {"refusals", refusals_suite},
     {"surroundings", surroundings_suite},
+    {"environment", environment_suite},
     {"users", users_suite},
     {"churn", churn_suite},
     {"long_sessions", long_sessions_suite},

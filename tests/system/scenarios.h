@@ -19,6 +19,7 @@ Suite *handoff_kills_suite(void);
 Suite *rescue_suite(void);
 Suite *refusals_suite(void);
 Suite *surroundings_suite(void);
+Suite *environment_suite(void);
 Suite *users_suite(void);
 Suite *relay_suite(void);
 Suite *servers_suite(void);
