@@ -43,12 +43,12 @@ void end_close(struct end *end, struct poller *poller, struct carrier *carrier, 
 {
     if (end->fd < 0)
         return;
-    if (end->shared)
+    if (end->shared) {
         poller_remove(poller, end->fd, &end->watch);
-    if (reset)
+        socket_finish(end->fd, reset);
+    } else if (reset) {
         socket_will_reset(end->fd);
-    else if (end->shared) /* a process that is cut while we take the session over resets it */
-        socket_will_not_reset(end->fd);
+    }
     poller_close(poller, end->fd, &end->watch);
     end->fd = -1;
     free(end->unsent);

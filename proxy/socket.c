@@ -158,10 +158,13 @@ void socket_will_reset(int fd)
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
 }
 
-void socket_will_not_reset(int fd)
+void socket_finish(int fd, bool reset)
 {
-    struct linger none = {0};
+    const struct linger none = {0};
+    if (reset && socket_disconnect(fd) == 0)
+        return;
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    (void)shutdown(fd, SHUT_RDWR);
 }
 
 void socket_close_reset(int fd)

@@ -63,7 +63,9 @@ void socket_keep_alive(int fd);
 void socket_will_reset(int fd);
 void socket_close_reset(int fd);
 
-/* Undoes the first, of whoever else has the socket open. */
-void socket_will_not_reset(int fd);
+/* Tells the peer at once what closing would, though another process has the socket open as well,
+ * and perhaps for long; and undoes socket_will_reset() of that process, unless it is to be a reset.
+ */
+void socket_finish(int fd, bool reset);
 
 #endif

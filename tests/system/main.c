@@ -48,6 +48,7 @@ static const struct {
     {"canary", canary_suite},
     {"canary_limits", canary_limits_suite},
     {"canary_deaths", canary_deaths_suite},
+    {"halts", halts_suite},
     /* clang-format on */
 };
 

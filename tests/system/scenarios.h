@@ -34,5 +34,6 @@ Suite *deadlines_suite(void);
 Suite *canary_suite(void);
 Suite *canary_limits_suite(void);
 Suite *canary_deaths_suite(void);
+Suite *halts_suite(void);
 
 #endif

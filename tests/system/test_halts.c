@@ -1,0 +1,92 @@
+/* A process that is halted (SIGSTOP, the freezer of a control group) in the midst of a handoff. */
+#include "scenarios.h"
+#include "scene.h"
+#include "trap.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { SESSIONS = 3 };
+
+struct handoff {
+    struct scene scene;
+    struct session sessions[SESSIONS];
+    struct trap trap;
+    pid_t first, strace;
+};
+
+/* From one worker, so that all sessions are in one message. */
+static void hand_off(struct handoff *handoff, const char *name, unsigned step)
+{
+    struct scene *scene = &handoff->scene;
+    scene_configure(scene, "workers = 1\n", "");
+    proxy_start(&scene->proxy);
+    handoff->first = scene->proxy.pid;
+    for (unsigned i = 0; i < SESSIONS; i++) {
+        handoff->sessions[i] = session_open(scene);
+        session_works(&handoff->sessions[i]);
+    }
+    trap_init(&handoff->trap, name, "sendmsg", step, "SIGSTOP");
+    handoff->strace = trap_process(&handoff->trap, handoff->first);
+    proxy_reload(&scene->proxy);
+}
+
+static void expect_first_ends(const struct handoff *handoff)
+{
+    wait_gone(handoff->strace);
+    ck_assert_int_eq(wait_gone(handoff->first), 0);
+}
+
+/* Which of the sender's messages it is. */
+static unsigned find_message(struct handoff *handoff)
+{
+    hand_off(handoff, "look", 0);
+    expect_first_ends(handoff);
+    unsigned step = trap_first(&handoff->trap, TRAP_HANDOFF, TRAP_HANDOFF);
+    ck_assert_uint_gt(step, 0);
+    for (unsigned i = 0; i < SESSIONS; i++)
+        session_close(&handoff->sessions[i]);
+    proxy_stop(&handoff->scene.proxy);
+    return step;
+}
+
+/* Halted once it has sent them: so it has the sockets still when the sessions end elsewhere. */
+START_TEST(ends_are_told_though_the_sender_is_halted)
+{
+    if (!trap_works())
+        skip_test("strace cannot trace here");
+    setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* which cannot be where strace is */
+    struct handoff handoff;
+    scene_init(&handoff.scene);
+    hand_off(&handoff, "halt", find_message(&handoff));
+    wait_mentioned(handoff.trap.trace, "stopped by SIGSTOP");
+    for (unsigned i = 0; i < SESSIONS; i++)
+        session_works(&handoff.sessions[i]);
+
+    const struct session *ended = &handoff.sessions[0];
+    shutdown(ended->client, SHUT_WR);
+    expect_eof(ended->server);
+    close(ended->server);
+    expect_eof(ended->client);
+    close(ended->client);
+    const struct session *reset = &handoff.sessions[1];
+    send_reset(reset->server);
+    expect_reset(reset->client);
+    close(reset->client);
+
+    ck_assert_int_eq(kill(handoff.first, SIGCONT), 0);
+    expect_first_ends(&handoff);
+    session_works(&handoff.sessions[2]);
+    session_close(&handoff.sessions[2]);
+    proxy_stop(&handoff.scene.proxy);
+}
+END_TEST
+
+Suite *halts_suite(void)
+{
+    Suite *suite = suite_create("halts");
+    scenario_add(suite, ends_are_told_though_the_sender_is_halted, 240);
+    return suite;
+}
