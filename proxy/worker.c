@@ -152,9 +152,10 @@ static void *run(void *arg)
         worker->now = 0;
         poller_turn(&worker->poller, most);
         run_timers(worker);
-        go_on(worker);
+        /* First, since it may end a session that is to go on. */
         if (!STAILQ_EMPTY(&worker->transfers))
             transfers_fill_next(worker);
+        go_on(worker);
         reap(worker);
     }
     return NULL;
