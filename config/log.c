@@ -297,7 +297,7 @@ static struct record queue_take(char batch[static WRITE_MAX_BYTES], bool single)
 static void *write_queue(void *unused)
 {
     char batch[WRITE_MAX_BYTES];
-    bool written = true;
+    bool written = true, last_word = false;
     (void)unused;
     pthread_mutex_lock(&logger.lock);
     for (;;) {
@@ -307,9 +307,12 @@ static void *write_queue(void *unused)
             logger.changed = false;
             written = true;
         }
-        /* Where writing fails (a full disk), a loss is told with the next line. */
-        if (logger.used == 0 && written)
+        /* Where writing fails (a full disk), a loss is told with the next line, or once at the end.
+         */
+        if (logger.used == 0 && (written || (logger.stopping && !last_word))) {
+            last_word = logger.stopping;
             (void)queue_loss();
+        }
         if (logger.used == 0) {
             if (logger.stopping)
                 break;
