@@ -237,6 +237,13 @@ static enum relay copy(struct end *from, struct carrier *carrier, size_t *got)
     return keep(to, carrier->scratch + sent, (size_t)(received - sent));
 }
 
+/* By the kernel, or by who may forbid the call (seccomp); no error of the socket's. */
+static bool splice_refused(int error)
+{
+    return error == EINVAL || error == ENOMEM || error == EOPNOTSUPP || error == ENOSYS ||
+           error == EPERM || error == EACCES;
+}
+
 /* The same by a pipe, which is empty. Where that is not possible, or there is an end, the direction
  * is no longer bulky, and copy() finds out what it is; but an error of the socket is told only
  * once, and to recv(2) a connection that was reset has simply ended. */
@@ -249,7 +256,7 @@ static enum relay carry(struct end *from, struct pipe *pipe, struct carrier *car
         carrier_give_pipe(carrier, pipe);
         if (received < 0 && errno == EAGAIN)
             from->readable = false;
-        else if (received == 0 || errno == EINVAL || errno == ENOMEM)
+        else if (received == 0 || splice_refused(errno))
             from->bulk = 0;
         else if (errno != EINTR)
             return RELAY_FROM_FAILED;
