@@ -1,5 +1,6 @@
 #include "proxy/listener.h"
 
+#include "config/log.h"
 #include "proxy/proxy.h"
 #include "proxy/session.h"
 
@@ -139,6 +140,11 @@ bool listener_accept(struct listener *listener, int most)
         case ENOBUFS:
         case ENOMEM:
             worker_starve(listener->worker, error);
+            return false;
+        case EINVAL:
+            listener_pause(listener);
+            log_error("%s: another process has shut the socket down: nobody is accepted any more",
+                      listener->bind->text);
             return false;
         default: /* accept(2): errors of the new connection itself; the next may be well */
             break;

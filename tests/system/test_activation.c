@@ -276,12 +276,26 @@ START_TEST(wrong_variables)
 }
 END_TEST
 
+/* Whoever has the socket as well may end it for all. It is said, and does not hinder a stop. */
+START_TEST(shut_down_by_another)
+{
+    struct scene scene;
+    scene_init(&scene, 1, "web");
+    configure(&scene, 2, "bind = fd:web");
+    proxy_start(&scene.proxy);
+    ck_assert_int_eq(shutdown(scene.fds[0], SHUT_RDWR), 0);
+    wait_mentioned(scene.proxy.log, "another process has shut the socket down");
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 Suite *activation_suite(void)
 {
     Suite *suite = suite_create("activation");
     scenario_add(suite, reloads, 300);
     scenario_add(suite, restarts, 300);
     scenario_add(suite, killed, 300);
+    scenario_add(suite, shut_down_by_another, 300);
     scenario_add(suite, one_name_for_several_sockets, 300);
     scenario_add(suite, unix_socket, 300);
     scenario_add(suite, changing_binds, 300);
