@@ -37,7 +37,7 @@ struct counters {
     atomic_uint_fast64_t client_bytes;   /* received from clients, as they come */
     atomic_uint_fast64_t server_bytes;   /* and from servers */
     atomic_uint_fast64_t cut;            /* sessions that a reset, or a lack of resources, ended */
-    atomic_uint_fast64_t overdue;        /* sessions that were closed at the end of a drain */
+    atomic_uint_fast64_t overdue; /* sessions that proxy_cut() ended, at the end of a drain */
 };
 
 #define COUNTERS (sizeof(struct counters) / sizeof(atomic_uint_fast64_t))

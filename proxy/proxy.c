@@ -185,7 +185,7 @@ static void on_newcomer(void *arg)
     free(newcomer);
 }
 
-/* NULL: nobody waits, or there are no means to serve one, or that one has gone. */
+/* NULL and errno on failure; EAGAIN: nobody waits. */
 static struct newcomer *accept_newcomer(int fd)
 {
     struct newcomer *newcomer = calloc(1, sizeof *newcomer);
@@ -196,16 +196,19 @@ static struct newcomer *accept_newcomer(int fd)
                            SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (newcomer->fd >= 0)
         return newcomer;
+    int error = errno;
     free(newcomer);
+    errno = error;
     return NULL;
 }
 
-unsigned proxy_accept_from(struct proxy *proxy, int fd, size_t frontend,
-                           const struct bind_conf *bind)
+bool proxy_accept_from(struct proxy *proxy, int fd, size_t frontend, const struct bind_conf *bind,
+                       unsigned most, unsigned *count)
 {
-    unsigned count = 0;
-    struct newcomer *newcomer;
-    while ((newcomer = accept_newcomer(fd))) {
+    while (proxy_live(proxy) < most) {
+        struct newcomer *newcomer = accept_newcomer(fd);
+        if (!newcomer)
+            return errno == EAGAIN;
         newcomer->worker = &proxy->workers[proxy->next_arrival++ % proxy->worker_count];
         newcomer->frontend = &proxy->frontends[frontend];
         newcomer->bind = bind;
@@ -213,9 +216,9 @@ unsigned proxy_accept_from(struct proxy *proxy, int fd, size_t frontend,
         limit_force(proxy->sessions);
         limit_force(newcomer->frontend->sessions);
         mailbox_post(&newcomer->worker->mailbox, &newcomer->letter);
-        count++;
+        ++*count;
     }
-    return count;
+    return false;
 }
 
 void proxy_retire(struct proxy *proxy)
@@ -243,7 +246,7 @@ void proxy_cut(struct proxy *proxy, enum session_end reason)
         worker_cut(&proxy->workers[i]);
 }
 
-uint64_t proxy_cut_count(const struct proxy *proxy)
+uint64_t proxy_overdue(const struct proxy *proxy)
 {
     struct figures figures = {0};
     ledger_add_workers(&proxy->ledger, &figures);

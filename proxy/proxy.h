@@ -40,7 +40,7 @@ struct proxy {
     size_t frontend_count;      /* with that one, which is the last */
     struct frontend_conf departed;
     struct limit departed_sessions;
-    unsigned next_arrival;    /* which worker has the next session from another process */
+    unsigned next_arrival;    /* which worker has the next session that the main thread deals out */
     struct backend *backends; /* in the config's order */
     size_t server_count;      /* of all backends */
     struct worker *workers;
@@ -75,11 +75,12 @@ int proxy_start(struct proxy *proxy) __attribute__((warn_unused_result));
 /* Accept within the limits; also after proxy_retire(), to take it back. */
 void proxy_accept(struct proxy *proxy);
 
-/* Accepts, beyond the limits too, whoever waits in a listener that no worker watches, and that is
- * non-blocking; they are served by the workers in turn. Returns how many they are. Who is
- * left, for lack of descriptors or memory, waits on. */
-unsigned proxy_accept_from(struct proxy *proxy, int fd, size_t frontend,
-                           const struct bind_conf *bind);
+/* Accepts, beyond the limits too, whoever waits in a non-blocking listener that no worker watches,
+ * as long as we have fewer than `most` sessions; they are served by the workers in turn. Adds to
+ * *count. True: nobody waits any more; false: `most` was reached, or we are short of descriptors or
+ * memory. */
+bool proxy_accept_from(struct proxy *proxy, int fd, size_t frontend, const struct bind_conf *bind,
+                       unsigned most, unsigned *count);
 
 /* Accept whatever the kernel still hands to these listeners, beyond the limits too: it would be
  * reset when they close. */
@@ -100,7 +101,7 @@ void proxy_share_descriptors(struct proxy *proxy, bool shared);
 void proxy_cut(struct proxy *proxy, enum session_end reason);
 
 /* How many sessions proxy_cut() has ended so far. */
-uint64_t proxy_cut_count(const struct proxy *proxy);
+uint64_t proxy_overdue(const struct proxy *proxy);
 
 /* So many sessions of other processes count in our limits from now on: of all, and of each frontend
  * in the config's order (NULL: none). */

@@ -72,9 +72,9 @@ struct bound *binds_find(const struct binds *binds, const char *text);
  * binds_open(). Errors are logged. */
 void binds_publish(struct binds *binds, const struct config *config);
 
-/* Our predecessor, whose offer it was, has steered the groups to our listeners, to any of them:
- * from now on as each bind wants it. To be called before it is told that we serve, since it steers
- * again when it closes. */
+/* The groups are steered to our listeners, as each bind wants it, while those of the predecessor,
+ * whose offer it was, stand before them: it has steered to any of ours, or has died. To be called
+ * before it is told that we serve, since it steers again when it closes. */
 void binds_spread(struct binds *binds, const struct offer *offer);
 
 /* Before a successor is launched: every group is pinned to us, so that the successor may listen
@@ -104,7 +104,8 @@ int binds_split(const struct binds *binds, unsigned share, bool by_source)
     __attribute__((warn_unused_result));
 
 /* Ours are about to close, of a canary that goes back: what was offered is the predecessor's again,
- * which has steered so. binds_take_back() and binds_settle() take it back if that one is lost. */
+ * which has steered so. binds_take_back(), binds_spread() and binds_settle() take it back if that
+ * one is lost. */
 void binds_go_back(struct binds *binds, const struct offer *offer);
 
 /* They come to us again: the successor is gone, or was not to be. */

@@ -370,6 +370,12 @@ void control_progress(struct control *control, const char *line, size_t length)
             tell(client, json_pack("{s:o}", "progress", text_json(line, length)));
 }
 
+void control_warn(const char *line, void *control)
+{
+    log_warning("%s", line);
+    control_progress(control, line, strlen(line));
+}
+
 void control_step(struct control *control, const char *format, ...)
 {
     char text[160];
@@ -431,7 +437,7 @@ static void say_goodbye(struct client *client)
     if (client->asked)
         tell(client, json_pack("{s:b, s:I, s:I, s:I}", "ended", 1, "sessions",
                                (json_int_t)generation->drain.sessions, "cut",
-                               (json_int_t)proxy_cut_count(generation->proxy), "others_cut",
+                               (json_int_t)proxy_overdue(generation->proxy), "others_cut",
                                (json_int_t)drain_others_cut(generation)));
     int fd = bufferevent_getfd(client->stream);
     struct evbuffer *output = bufferevent_get_output(client->stream);

@@ -36,6 +36,9 @@ void control_retire(struct control *control);
 /* Tells those who wait for a reload. */
 void control_progress(struct control *control, const char *line, size_t length);
 
+/* The same, and the log, of the struct control. */
+void control_warn(const char *line, void *control);
+
 /* The reload that succeeded is undone: those who still wait for its drain are told so. */
 void control_rolled_back(struct control *control, const char *text);
 

@@ -169,7 +169,7 @@ void drain_begin(struct generation *generation, enum session_end reason)
 
 static uint64_t others_cut(const struct generation *generation)
 {
-    return lineage_figures(&generation->lineage).overdue - proxy_cut_count(generation->proxy);
+    return lineage_figures(&generation->lineage).overdue - proxy_overdue(generation->proxy);
 }
 
 void drain_await_others(struct generation *generation)
@@ -179,7 +179,8 @@ void drain_await_others(struct generation *generation)
 
 uint64_t drain_others_cut(const struct generation *generation)
 {
-    if (generation->handover) /* who has a successor has left them to it */
+    bool stops = generation->state == GENERATION_STOPPING || generation->drain.stopped_at;
+    if (!stops || generation->handover) /* who has a successor has left them to it */
         return 0;
     return others_cut(generation) - generation->drain.cut_before;
 }
@@ -209,7 +210,7 @@ void drain_log_end(const struct generation *generation)
 {
     const struct draining *drain = &generation->drain;
     uint64_t moved = handoff_moved(generation->handoff);
-    uint64_t cut = proxy_cut_count(generation->proxy);
+    uint64_t cut = proxy_overdue(generation->proxy);
     uint64_t by_themselves = drain->sessions > moved + cut ? drain->sessions - moved - cut : 0;
     char text[SESSIONS_TEXT_MAX];
     log_notice("generation %u has drained %s: %llu handed off, %llu ended, %llu cut, %.3f s",

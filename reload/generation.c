@@ -292,13 +292,14 @@ static void on_listeners_closed(void *arg)
     struct generation *generation = arg;
     lingering_free(generation->lingering);
     generation->lingering = NULL;
-    bool stopping = generation->state == GENERATION_STOPPING || generation->stop_wanted;
-    if (generation->succession) { /* we were a canary */
+    if (generation->succession) { /* we were a canary: what we have goes on elsewhere */
+        generation->stop_wanted = false;
         control_retire(generation->control);
         succession_returned(generation);
     }
     if (generation->handover)
         handover_closed(generation);
+    bool stopping = generation->state == GENERATION_STOPPING || generation->stop_wanted;
     drain(generation, stopping ? SESSION_STOPPED : SESSION_DRAIN_TIMEOUT);
     if (!stopping && generation->config->drain == DRAIN_HANDOFF)
         handover_send_sessions(generation);
@@ -480,8 +481,7 @@ void generation_stop(struct generation *generation)
         generation_end_probation(generation);
         break;
     case GENERATION_LINGERING:
-        if (!generation->succession) /* else we are a canary that goes back: what we have goes on */
-            generation->stop_wanted = true;
+        generation->stop_wanted = true;
         break;
     case GENERATION_STOPPING:
         break;

@@ -103,7 +103,7 @@ struct generation {
     struct control *control;
     struct elders elders;
     struct lineage lineage;
-    struct succession *succession; /* to our predecessor, until it has closed its listeners */
+    struct succession *succession; /* to our predecessor, until its listeners are closed */
     struct handover *handover;     /* to our successor, from its launch to our exit */
     struct lingering *lingering;
     struct handoff *handoff; /* of our sessions to the successor */

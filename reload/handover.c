@@ -127,7 +127,6 @@ static void conclude(struct handover *handover)
 {
     struct generation *generation = handover->generation;
     char text[ENDING_TEXT_MAX];
-    int pid = (int)handover->child.pid;
     if (!handover->exited || handover->rescue)
         return;
     if (!handover->again)
@@ -138,8 +137,8 @@ static void conclude(struct handover *handover)
         launch(handover);
         return;
     }
-    enum exit_status status = ending_explain(&handover->ending, pid, handover->outcome, text);
-    proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
+    enum exit_status status =
+        ending_explain(&handover->ending, (int)handover->heir, handover->outcome, text);
     if (!handover->ending.had_served) {
         end(handover, status, text);
         return;
@@ -162,10 +161,8 @@ static void on_rescued(void *arg)
 static void rescue_clients(struct handover *handover)
 {
     struct generation *generation = handover->generation;
-    if (handover->ending.had_accepted)
-        handover->rescue =
-            rescue_start(&handover->kept, generation->binds, generation->proxy, generation->base,
-                         generation->config->linger_timeout, on_rescued, handover);
+    if (handover->ending.had_accepted && handover->kept.count)
+        handover->rescue = rescue_start(&handover->kept, generation, on_rescued, handover);
     if (!handover->rescue)
         offer_free(&handover->kept);
 }
@@ -233,10 +230,14 @@ void handover_on_child(struct generation *generation)
         return;
     handover->outcome = outcome;
     handover->exited = true;
-    if (handover->state == HANDOVER_ENDING)
-        conclude(handover);
-    else
+    if (handover->state != HANDOVER_ENDING) {
         tell_if_failed(handover);
+        return;
+    }
+    event_del(handover->timeout);
+    handover->child.pid = 0;
+    proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
+    conclude(handover);
 }
 
 static void go_back(struct handover *handover, const char *why);
@@ -246,6 +247,12 @@ static void ask_canary(struct handover *handover)
     handover->asked = true;
     channel_send(handover->channel, MESSAGE_CANARY, NULL, 0, NULL, 0);
     expect_within(handover, ANSWER_TIMEOUT_MS);
+}
+
+static void ask_later(struct handover *handover)
+{
+    if (handover->minor >= MINOR_ANSWER)
+        expect_within(handover, ASK_INTERVAL_MS);
 }
 
 /* It has its share. */
@@ -384,6 +391,7 @@ static void give_share(struct handover *handover)
     control_step(generation->control, "canary: pid %d gets %s for %s", (int)handover->child.pid,
                  share, duration);
     notify_ready(getpid()); /* for the service manager a reload is shorter than this may last */
+    ask_later(handover);
 }
 
 static void go_back(struct handover *handover, const char *why)
@@ -466,8 +474,8 @@ static void on_canary(struct handover *handover)
         give_share(handover);
     else if (handover->promotion)
         give_rest(handover);
-    if (handover->state == HANDOVER_CANARY && handover->minor >= MINOR_ANSWER)
-        expect_within(handover, ASK_INTERVAL_MS);
+    else
+        ask_later(handover);
 }
 
 static void on_verdict(enum canary_verdict verdict, void *arg)
@@ -526,23 +534,19 @@ static void obey(struct handover *handover, const struct received *message)
     inheritance_obey(&record, handover->generation->proxy);
 }
 
-static pid_t pid_of(const struct message_hello *hello)
-{
-    return (pid_t)hello->pid;
-}
-
 static void on_message(const struct received *message, void *arg)
 {
     struct handover *handover = arg;
     struct generation *generation = handover->generation;
+    const struct message_hello *hello = message->payload;
     switch (message->type) {
     case MESSAGE_HELLO:
         handover->minor = message->minor;
         if (handover->state == HANDOVER_CLOSED) /* of whom our channel was passed on to */
-            handover->heir = pid_of(message->payload);
+            handover->heir = (pid_t)hello->pid;
         proxy_share_descriptors(generation->proxy, false);
         if (handover->state == HANDOVER_LAUNCHED)
-            greet(handover, message->payload);
+            greet(handover, hello);
         break;
     case MESSAGE_PROGRESS:
         control_progress(generation->control, message->payload, message->length);
@@ -552,7 +556,7 @@ static void on_message(const struct received *message, void *arg)
             on_ready_bind(handover, message->payload);
         break;
     case MESSAGE_KEEP:
-        if (handover->state == HANDOVER_OFFERED && !offering_take_kept(&handover->kept, message))
+        if (handover->state == HANDOVER_OFFERED && !offering_take(&handover->kept, message))
             offer_free(&handover->kept); /* we do without */
         break;
     case MESSAGE_LEDGER:
@@ -561,6 +565,7 @@ static void on_message(const struct received *message, void *arg)
         break;
     case MESSAGE_READY:
         if (handover->state == HANDOVER_OFFERED) {
+            offering_close_partial(&handover->kept, generation->binds);
             control_step(generation->control, "ready: pid %d", (int)handover->child.pid);
             if (handover->order.canary.share)
                 begin_canary(handover);
@@ -624,20 +629,13 @@ static void on_lost(const char *wrong, void *arg)
     tell_if_failed(handover);
 }
 
-/* What those who wait for the reload, and those who read the log, should know of it. */
-static void tell(const char *line, void *arg)
-{
-    const struct generation *generation = arg;
-    log_warning("%s", line);
-    control_progress(generation->control, line, strlen(line));
-}
-
 /* False: a canary is wanted, and cannot be; it is the end of the reload. */
 static bool can_split(struct handover *handover)
 {
     struct generation *generation = handover->generation;
     char why[BINDS_WHY_MAX], text[ENDING_TEXT_MAX];
-    if (!handover->order.canary.share || binds_can_split(generation->binds, tell, generation, why))
+    if (!handover->order.canary.share ||
+        binds_can_split(generation->binds, control_warn, generation->control, why))
         return true;
     snprintf(text, sizeof text, "no canary is possible: %s", why);
     end(handover, EXIT_OTHER, text);
@@ -656,7 +654,7 @@ static void launch(struct handover *handover)
     handover->state = HANDOVER_LAUNCHED;
     handover->again = false;
     handover->number = next_number(generation);
-    binds_pin(generation->binds, tell, generation);
+    binds_pin(generation->binds, control_warn, generation->control);
     if (!can_split(handover))
         return;
     proxy_share_descriptors(generation->proxy, true);
@@ -806,7 +804,9 @@ void handover_tell_server(struct generation *generation, const struct message_se
 
 bool handover_view(const struct handover *handover, struct handover_view *view)
 {
-    if (!handover || (handover->state >= HANDOVER_LINGERING && handover->state != HANDOVER_ENDING))
+    if (!handover ||
+        (handover->state >= HANDOVER_LINGERING && handover->state != HANDOVER_ENDING) ||
+        handover->exited)
         return false;
     const char *state = handover->state == HANDOVER_CANARY ? "canary"
                         : handover->state == HANDOVER_BACK ? "lingering"

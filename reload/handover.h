@@ -8,8 +8,8 @@
  *   HANDOVER_LINGERING  it serves; our listeners are being retired
  *   HANDOVER_CLOSED     our listeners are closed; we drain, and tell it how far we are
  *
- *   HANDOVER_ENDING     it failed us; we serve on as before, and its exit is awaited: the status
- *                       tells why
+ *   HANDOVER_ENDING     it failed us; we serve on as before, and await its exit, whose status tells
+ *                       why, and the end of the rescue of its clients
  *
  * If the successor is lost before CLOSED we serve on as before.
  *

@@ -1,5 +1,6 @@
 #include "reload/linger.h"
 
+#include "config/log.h"
 #include "reload/settling.h"
 
 #include <stdlib.h>
@@ -19,9 +20,11 @@ static bool queues_are_empty(void *arg)
     return binds_queued(lingering->binds) == 0;
 }
 
-static void on_settled(void *arg)
+static void on_settled(size_t late, void *arg)
 {
     struct lingering *lingering = arg;
+    if (late)
+        log_warning("%zu handshakes did not arrive within linger-timeout", late);
     lingering->quiet = true;
     proxy_quiet(lingering->proxy);
 }

@@ -43,14 +43,19 @@ bool offered_add_fds(struct offered *offered, int *fds, size_t count)
     return true;
 }
 
+void offered_close(struct offered *offered)
+{
+    for (unsigned i = 0; i < offered->fd_count; i++)
+        if (offered->fds[i] >= 0) {
+            close(offered->fds[i]);
+            offered->fds[i] = -1;
+        }
+}
+
 void offer_close_rest(struct offer *offer)
 {
     for (size_t i = 0; i < offer->count; i++)
-        for (unsigned j = 0; j < offer->list[i].fd_count; j++)
-            if (offer->list[i].fds[j] >= 0) {
-                close(offer->list[i].fds[j]);
-                offer->list[i].fds[j] = -1;
-            }
+        offered_close(&offer->list[i]);
 }
 
 void offer_free(struct offer *offer)

@@ -34,7 +34,8 @@ struct offered *offer_add(struct offer *offer, const char *text)
 bool offered_add_fds(struct offered *offered, int *fds, size_t count)
     __attribute__((warn_unused_result));
 
-/* Closes the descriptors that nobody took; what was offered is still known. */
+/* Closes the descriptors that nobody took; what was offered is still known. Of one, or of all. */
+void offered_close(struct offered *offered);
 void offer_close_rest(struct offer *offer);
 
 void offer_free(struct offer *offer);

@@ -119,11 +119,23 @@ void offering_keep_ours(const struct binds *binds, const struct offer *offer,
     }
 }
 
-bool offering_take_kept(struct offer *kept, const struct received *message)
+struct offered *offering_take(struct offer *offer, const struct received *message)
 {
     const struct message_offer_bind *bind = message->payload;
     char text[ADDRESS_TEXT_MAX];
     snprintf(text, sizeof text, "%.*s", (int)sizeof text - 1, bind->text);
-    struct offered *offered = offer_add(kept, text);
-    return offered && offered_add_fds(offered, message->fds, message->fd_count);
+    struct offered *offered = offer_add(offer, text);
+    if (!offered || !offered_add_fds(offered, message->fds, message->fd_count))
+        return NULL;
+    return offered;
+}
+
+void offering_close_partial(struct offer *kept, const struct binds *binds)
+{
+    for (size_t i = 0; i < kept->count; i++) {
+        struct offered *offered = &kept->list[i];
+        const struct bound *bound = binds_find(binds, offered->text);
+        if (!bound || bound->successors != offered->fd_count)
+            offered_close(offered);
+    }
 }

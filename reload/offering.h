@@ -1,5 +1,5 @@
 /* What a predecessor tells its successor of itself before that opens anything (struct offer is what
- * the successor makes of it). */
+ * the successor makes of it); and the listening sockets that either gives the other to keep. */
 #ifndef RPPROXY_RELOAD_OFFERING_H
 #define RPPROXY_RELOAD_OFFERING_H
 
@@ -9,6 +9,7 @@ struct binds;
 struct channel;
 struct generation;
 struct offer;
+struct offered;
 struct received;
 
 /* Sends OFFER_BIND for each bind, with its listening sockets where they are passed, and for each
@@ -30,8 +31,13 @@ void offering_keep(struct binds *binds, struct channel *successor, unsigned mino
 void offering_keep_ours(const struct binds *binds, const struct offer *offer,
                         struct channel *predecessor);
 
-/* A KEEP has come: its descriptors, as many as could be taken, are kept's. False: out of memory. */
-bool offering_take_kept(struct offer *kept, const struct received *message)
+/* OFFER_BIND or KEEP has come: its bind, in offer, with its descriptors, as many as could be taken.
+ * NULL: out of memory. */
+struct offered *offering_take(struct offer *offer, const struct received *message)
     __attribute__((warn_unused_result));
+
+/* Closes what the successor gave us to keep of a bind, unless it is all that it has there: we are
+ * out of descriptors then, and need them for our clients. */
+void offering_close_partial(struct offer *kept, const struct binds *binds);
 
 #endif

@@ -22,7 +22,7 @@ struct settling {
     millis until_next_look;
     bool arrived; /* no handshake is left */
     bool (*empty)(void *arg);
-    void (*on_settled)(void *arg);
+    void (*on_settled)(size_t late, void *arg);
     void *arg;
 };
 
@@ -87,13 +87,12 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
         look_later(settling);
         return;
     }
-    if (!settling->arrived && settling->handshakes)
-        log_warning("%zu handshakes did not arrive within linger-timeout", left);
-    settling->on_settled(settling->arg);
+    settling->on_settled(settling->handshakes ? left : 0, settling->arg);
 }
 
 struct settling *settling_start(const struct binds *binds, struct event_base *base, millis timeout,
-                                bool (*empty)(void *arg), void (*on_settled)(void *arg), void *arg)
+                                bool (*empty)(void *arg),
+                                void (*on_settled)(size_t late, void *arg), void *arg)
 {
     struct settling *settling = calloc(1, sizeof *settling);
     if (settling)

@@ -69,15 +69,13 @@ static void over(struct succession *succession)
 static bool add_offered(struct offer *offer, const struct received *message)
 {
     const struct message_offer_bind *bind = message->payload;
-    char text[ADDRESS_TEXT_MAX];
-    snprintf(text, sizeof text, "%.*s", (int)sizeof text - 1, bind->text);
-    struct offered *offered = offer_add(offer, text);
+    struct offered *offered = offering_take(offer, message);
     if (!offered)
         return false;
     offered->listeners = bind->listeners;
     offered->rotation = bind->rotation;
     offered->ordered = bind->ordered != 0;
-    return offered_add_fds(offered, message->fds, message->fd_count);
+    return true;
 }
 
 /* The predecessor will close its own in any order: who holds some of them only would not know how
@@ -93,15 +91,20 @@ static bool keeps_all(const struct succession *succession)
     return true;
 }
 
+/* Before anything is steered to us. False: it is the end. */
+static bool must_keep_all(struct succession *succession)
+{
+    struct generation *generation = succession->generation;
+    if (keeps_all(succession))
+        return true;
+    generation_report("out of descriptors: the predecessor's listeners cannot be kept", generation);
+    generation_exit(generation, EXIT_OTHER);
+    return false;
+}
+
 static void commit(struct succession *succession)
 {
     struct generation *generation = succession->generation;
-    if (!keeps_all(succession)) {
-        generation_report("out of descriptors: the predecessor's listeners cannot be kept",
-                          generation);
-        generation_exit(generation, EXIT_OTHER);
-        return;
-    }
     succession->state = SUCCESSION_SERVING;
     binds_spread(generation->binds, &succession->offer);
     generation_serve(generation);
@@ -270,24 +273,24 @@ static void on_message(const struct received *message, void *arg)
             prepare(succession, message->payload);
         break;
     case MESSAGE_CANARY:
-        if (succession->state == SUCCESSION_PREPARED) {
+        if (succession->state == SUCCESSION_PREPARED && must_keep_all(succession)) {
             succession->state = SUCCESSION_CANARY;
             generation_try(generation);
         }
-        if (succession->state == SUCCESSION_CANARY) {
+        if (succession->state == SUCCESSION_CANARY)
             channel_send(succession->channel, MESSAGE_CANARY, NULL, 0, NULL, 0);
-        }
         break;
     case MESSAGE_BACK:
         if (succession->state == SUCCESSION_CANARY)
             go_back(succession, message->payload);
         break;
     case MESSAGE_KEEP:
-        if (!offering_take_kept(&succession->kept, message))
+        if (!offering_take(&succession->kept, message))
             generation_exit(generation, EXIT_OTHER);
         break;
     case MESSAGE_COMMIT:
-        if (succession->state == SUCCESSION_PREPARED || succession->state == SUCCESSION_CANARY)
+        if (succession->state == SUCCESSION_CANARY ||
+            (succession->state == SUCCESSION_PREPARED && must_keep_all(succession)))
             commit(succession);
         break;
     case MESSAGE_LEDGER:
@@ -365,6 +368,11 @@ static void on_lost(const char *wrong, void *arg)
 {
     struct succession *succession = arg;
     struct generation *generation = succession->generation;
+    if (wrong && getppid() == succession->pid) { /* it lives, and takes our end for an end */
+        log_error("the predecessor (pid %d) %s", (int)succession->pid, wrong);
+        generation_exit(generation, EXIT_OTHER);
+        return;
+    }
     log_warning("the predecessor (pid %d) %s; this generation goes on alone", (int)succession->pid,
                 wrong ? wrong : "is gone");
     if (succession->state == SUCCESSION_EXPECTING) {
@@ -389,9 +397,7 @@ static void on_lost(const char *wrong, void *arg)
     else
         proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
     if (rescues)
-        succession->rescue =
-            rescue_start(&succession->kept, generation->binds, generation->proxy, generation->base,
-                         generation->config->linger_timeout, on_rescued, succession);
+        succession->rescue = rescue_start(&succession->kept, generation, on_rescued, succession);
     if (rescues && !succession->rescue)
         settle_alone(succession);
     if (!succession->rescue)

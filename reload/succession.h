@@ -18,7 +18,7 @@ struct message_server;
 struct message_sessions;
 
 /* Takes over the inherited channel and greets. generation->succession is set until the predecessor
- * has closed its listeners, or is gone. False: out of memory. */
+ * has closed its listeners, or is gone and its clients are served. False: out of memory. */
 bool succession_begin(struct generation *generation, int fd) __attribute__((warn_unused_result));
 
 /* Who lingers before us, for status. False: nobody does. NULL is fine. */

@@ -3,6 +3,7 @@
 #include "canary.h"
 #include "harness.h"
 #include "scenarios.h"
+#include "tun.h"
 
 #include <signal.h>
 #include <stdint.h>
@@ -45,6 +46,17 @@ static void all_are_served(const struct scene *scene, int clients[static 2 * QUE
     }
 }
 
+/* Clients come while the process accepts nobody, and it never does again: all are served. */
+static void kill_with_queues(const struct scene *scene, const struct endpoint *by_path, pid_t pid)
+{
+    int clients[2 * QUEUED];
+    process_stop(pid);
+    connect_all(&scene->front, 0, clients);
+    connect_all(by_path, QUEUED, clients + QUEUED);
+    kill(pid, SIGKILL);
+    all_are_served(scene, clients);
+}
+
 /* The next reload finds nobody in the groups but ourselves: nothing was left open. */
 static void next_reload_steers(struct scene *scene)
 {
@@ -68,16 +80,11 @@ START_TEST(in_the_queues_of_a_crash)
 {
     struct scene scene;
     struct endpoint by_path;
-    int clients[2 * QUEUED];
     start(&scene, "probation = 10m\n", &by_path);
     struct proxy first = scene.proxy;
     proxy_reload(&scene.proxy);
     pid_t successor = scene.proxy.pid;
-    process_stop(successor);
-    connect_all(&scene.front, 0, clients);
-    connect_all(&by_path, QUEUED, clients + QUEUED);
-    kill(successor, SIGKILL);
-    all_are_served(&scene, clients);
+    kill_with_queues(&scene, &by_path, successor);
     scene.proxy = first;
     char text[64];
     snprintf(text, sizeof text, "%d clients whom the lost process had not accepted", 2 * QUEUED);
@@ -92,15 +99,10 @@ START_TEST(in_the_queues_of_a_canary)
 {
     struct scene scene;
     struct endpoint by_path;
-    int clients[2 * QUEUED];
     start(&scene, "", &by_path);
     struct reload reload = reload_start(&scene.proxy, "50%:10m");
     struct canary canary = canary_wait(&scene.proxy);
-    process_stop(canary.pid);
-    connect_all(&scene.front, 0, clients);
-    connect_all(&by_path, QUEUED, clients + QUEUED);
-    kill(canary.pid, SIGKILL);
-    all_are_served(&scene, clients);
+    kill_with_queues(&scene, &by_path, canary.pid);
     reload_ends(&reload, 5);
     wait_mentioned(scene.proxy.log, "whom the lost process had not accepted");
     serves_again(&scene, canary.pid);
@@ -112,21 +114,52 @@ START_TEST(in_the_queues_of_a_predecessor)
 {
     struct scene scene;
     struct endpoint by_path;
-    int clients[2 * QUEUED];
     start(&scene, "", &by_path);
     struct reload reload = reload_start(&scene.proxy, "50%:10m");
     struct canary canary = canary_wait(&scene.proxy);
     pid_t first = scene.proxy.pid;
-    process_stop(first);
-    connect_all(&scene.front, 0, clients);
-    connect_all(&by_path, QUEUED, clients + QUEUED);
-    kill(first, SIGKILL);
-    all_are_served(&scene, clients);
+    kill_with_queues(&scene, &by_path, first);
     wait_mentioned(scene.proxy.log, "whom the lost process had not accepted");
     reload_ends(&reload, 0);
     proxy_follow(&scene.proxy);
     ck_assert_int_eq(scene.proxy.pid, canary.pid);
     next_reload_steers(&scene);
+}
+END_TEST
+
+/* The rescue waits for handshakes that do not arrive; what is told of the dead is as ever. */
+START_TEST(while_handshakes_are_half_open)
+{
+    enum { HELD = 10 };
+    const char *why = "no network namespace may be made here";
+    struct tun *tun = network_own() ? tun_open(&why) : NULL;
+    if (tun == NULL) {
+        skip_test("%s", why);
+    }
+    struct scene scene;
+    struct tun_result result;
+    char held[128];
+    uint16_t port = port_reserve(getuid());
+    scene_init(&scene);
+    snprintf(held, sizeof held,
+             "[listen held]\nbind = " TUN_SERVER ":%u\nserver = a 127.0.0.1:%u\n", port,
+             scene.server_port);
+    scene_configure(&scene, "probation = 10m\n", held);
+    proxy_start(&scene.proxy);
+    struct proxy first = scene.proxy;
+    proxy_reload(&scene.proxy);
+    tun_clients_start(
+        tun,
+        &(struct tun_options){
+            .port = port, .in_flight = HELD, .total = HELD, .hold = true, .give_up_in_ms = 60000});
+    tun_clients_wait_answered(tun, HELD);
+    pid_t successor = scene.proxy.pid;
+    kill(successor, SIGKILL);
+    scene.proxy = first;
+    wait_mentioned(scene.proxy.log, "generation 1 serves again");
+    ck_assert_uint_eq(file_mentions(scene.proxy.log, "was killed by signal 9 on probation"), 1);
+    tun_clients_stop(tun, &result);
+    serves_again(&scene, successor);
 }
 END_TEST
 
@@ -136,5 +169,6 @@ Suite *rescue_suite(void)
     scenario_add(suite, in_the_queues_of_a_crash, 300);
     scenario_add(suite, in_the_queues_of_a_canary, 300);
     scenario_add(suite, in_the_queues_of_a_predecessor, 300);
+    scenario_add(suite, while_handshakes_are_half_open, 300);
     return suite;
 }

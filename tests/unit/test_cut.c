@@ -100,7 +100,7 @@ START_TEST(a_frontend_keeps_all_until_it_is_told)
     keep(0, 0);
     expect_left(0, "");
     expect_left(1, "2 ");
-    ck_assert_uint_eq(proxy_cut_count(proxy), 1);
+    ck_assert_uint_eq(proxy_overdue(proxy), 1);
     ck_assert_uint_eq(proxy_live(proxy), 1);
 }
 END_TEST
@@ -121,7 +121,7 @@ START_TEST(the_idlest_go_first)
     expect_left(0, "50 ");
     keep(0, 0);
     expect_left(0, "");
-    ck_assert_uint_eq(proxy_cut_count(proxy), 5);
+    ck_assert_uint_eq(proxy_overdue(proxy), 5);
 }
 END_TEST
 
@@ -138,7 +138,7 @@ START_TEST(those_who_left_count)
     expect_left(0, "3 4 ");
     keep(0, 0.25);
     expect_left(0, "4 ");
-    ck_assert_uint_eq(proxy_cut_count(proxy), 1);
+    ck_assert_uint_eq(proxy_overdue(proxy), 1);
 }
 END_TEST
 
