@@ -27,17 +27,6 @@ unsigned scaled(unsigned count, unsigned least)
     return result < (double)least ? least : (unsigned)result;
 }
 
-bool sanitized(void)
-{
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    return true;
-#elif defined(__has_feature)
-    return __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
-#else
-    return false;
-#endif
-}
-
 int64_t now_ms(void)
 {
     struct timespec now;

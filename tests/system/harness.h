@@ -135,7 +135,4 @@ uint16_t port_reserve(uid_t owner);
  * False if we may not. */
 bool network_own(void);
 
-/* True in a build under a sanitizer. */
-bool sanitized(void);
-
 #endif

@@ -1,6 +1,7 @@
 #include "proxy.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <libgen.h>
 #include <signal.h>
@@ -8,9 +9,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+bool sanitized(void)
+{
+    int fd = open(proxy_binary(), O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    ck_assert(fd >= 0 && fstat(fd, &status) == 0);
+    size_t length = (size_t)status.st_size;
+    void *program = mmap(NULL, length, PROT_READ, MAP_PRIVATE, fd, 0);
+    ck_assert(program != MAP_FAILED);
+    bool found = memmem(program, length, "__asan_init", 11) != NULL ||
+                 memmem(program, length, "__tsan_init", 11) != NULL;
+    munmap(program, length);
+    close(fd);
+    return found;
+}
 
 const char *proxy_binary(void)
 {
