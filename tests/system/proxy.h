@@ -18,7 +18,8 @@ struct proxy {
 /* The real binary: $RPPROXY, else `rpproxy` beside the test program. */
 const char *proxy_binary(void);
 
-/* It was built with AddressSanitizer or ThreadSanitizer, which need memory and time of their own. */
+/* It was built with AddressSanitizer or ThreadSanitizer, which need memory and time of their own.
+ */
 bool sanitized(void);
 
 /* Chooses the paths, all in the test's directory under `name`. Starts nothing. */
