@@ -127,12 +127,24 @@ static void nginx_prepare(struct nginx *nginx, const char *name)
                folder, name, nginx->log, folder, folder, folder, folder, folder, nginx->port, name);
 }
 
+static bool takes_connections(void *argument)
+{
+    const struct nginx *nginx = argument;
+    struct endpoint where = endpoint_loopback(nginx->port);
+    int fd = try_connect(&where);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0;
+}
+
 static void nginx_start(struct nginx *nginx)
 {
     const char *argv[] = {program_exists("nginx") ? "nginx" : "/usr/sbin/nginx", "-c", nginx->file,
                           NULL};
     nginx->pid =
         program_start(&(struct program){.argv = argv, .out = nginx->log, .err = nginx->log});
+    wait_until(takes_connections, nginx, "nginx listens");
 }
 
 /* Who answers a request of a connection of its own: "one" or "two". */
