@@ -283,7 +283,7 @@ START_TEST(reloads_with_servers_out)
     churn =
         churn_start(&(struct churn_options){.target = endpoint_loopback(port), .in_flight = 10});
     set_server(&proxy, "main/maint", "ready");
-    churn_wait(churn, 100);
+    churn_wait(churn, churn_ended(churn) + 100);
     churn_stop_clean(churn, "with one of them back");
     ck_assert_uint_gt(origin_accepted(maint), before);
     proxy_wait_drained(&proxy);
