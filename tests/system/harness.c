@@ -126,16 +126,26 @@ void wait_file(const char *path)
     wait_until(is_there, &path, path);
 }
 
-static bool is_mentioned(void *argument)
+struct mentions {
+    const char *path, *text;
+    unsigned count;
+};
+
+static bool are_there(void *argument)
 {
-    const char *const *where = argument;
-    return file_mentions(where[0], where[1]) > 0;
+    const struct mentions *mentions = argument;
+    return file_mentions(mentions->path, mentions->text) >= mentions->count;
+}
+
+void wait_mentions(const char *path, const char *text, unsigned count)
+{
+    wait_until(are_there, &(struct mentions){path, text, count}, text);
+    ck_assert_uint_eq(file_mentions(path, text), count);
 }
 
 void wait_mentioned(const char *path, const char *text)
 {
-    const char *where[] = {path, text};
-    wait_until(is_mentioned, where, text);
+    wait_until(are_there, &(struct mentions){path, text, 1}, text);
 }
 
 void expect_clean_log(const char *path)

@@ -70,8 +70,10 @@ void wait_until(bool (*is_so)(void *argument), void *argument, const char *what)
 /* Until there is such a file. */
 void wait_file(const char *path);
 
-/* Until `text` stands in the file. */
+/* Until `text` stands in the file; until it stands there so often, and not more often. A process
+ * writes its log a moment after what it tells there. */
 void wait_mentioned(const char *path, const char *text);
+void wait_mentions(const char *path, const char *text, unsigned count);
 
 /* --- programs --- */
 

@@ -45,7 +45,7 @@ START_TEST(bad_canary)
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", NULL), 0);
     ck_assert_msg(strstr(outcome.out, "(exit 4): canary rolled back: it fails more often") != NULL,
                   "status says: %s", outcome.out);
-    ck_assert_uint_eq(file_mentions(scene.proxy.log, "canary rolled back"), 1);
+    wait_mentions(scene.proxy.log, "canary rolled back", 1);
     ck_assert_int_eq(proxy_pidfile(&scene.proxy), scene.proxy.pid);
     scene.server_port = origin_port(origin);
     scene_configure(&scene, "", "");

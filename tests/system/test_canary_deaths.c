@@ -237,7 +237,7 @@ START_TEST(predecessor_killed_while_the_canary_lingers)
     proxy_follow(&scene.proxy);
     ck_assert_int_eq(scene.proxy.pid, canary.pid);
     ck_assert_int_eq(proxy_pidfile(&scene.proxy), canary.pid);
-    ck_assert_uint_eq(file_mentions(scene.proxy.log, "generation 2 goes back"), 1);
+    wait_mentions(scene.proxy.log, "generation 2 goes back", 1);
     wait_until(crash_is_told, &scene.proxy, "the crash is told");
     expect_crash(&scene.proxy, first, 0, 0, canary.predecessors);
     ck_assert_uint_eq(sessions_alive(sessions, count), canary.sessions);
@@ -392,7 +392,7 @@ static void end_canary(bool by_order)
         expect_crash(&scene.proxy, canary.pid, 0, 1, canary.sessions);
         snprintf(text, sizeof text, "(pid %d) ended with status 1, and %u session%s went with it",
                  (int)canary.pid, canary.sessions, canary.sessions == 1 ? "" : "s");
-        ck_assert_uint_eq(file_mentions(scene.proxy.log, text), 1);
+        wait_mentions(scene.proxy.log, text, 1);
     }
     ck_assert_uint_eq(sessions_alive(sessions, count), canary.predecessors);
     next_reload(&scene.proxy);

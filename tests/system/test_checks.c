@@ -209,13 +209,13 @@ START_TEST(a_server_dies_and_returns)
         ck_assert_str_eq(before.last_check, strerror(ECONNREFUSED));
         ck_assert_uint_eq(answers_of(&front, 20, "one"), 20);
         ck_assert_uint_eq(server_status(&proxy, "main", "two").all, before.all);
-        ck_assert_uint_eq(file_mentions(proxy.log, "server main/two is DOWN: "), round);
+        wait_mentions(proxy.log, "server main/two is DOWN: ", round);
 
         nginx_start(&two);
         wait_check_state(&proxy, "two", "up");
         ck_assert_uint_ge(answers_of(&front, 20, "two"), 1);
     }
-    ck_assert_uint_eq(file_mentions(proxy.log, "server main/two is UP: "), 3);
+    wait_mentions(proxy.log, "server main/two is UP: ", 3);
     proxy_stop(&proxy);
     kill(one.pid, SIGQUIT);
     kill(two.pid, SIGQUIT);
@@ -347,7 +347,7 @@ START_TEST(sessions_stay_with_a_server_that_is_out)
     session_close(&session);
     session_close(&other);
     wait_until(has_no_sessions, &(struct wanted){&scene.proxy, "a", NULL}, "no session is left");
-    ck_assert_uint_eq(file_mentions(scene.proxy.log, "server=main/- "), 4);
+    wait_mentions(scene.proxy.log, "server=main/- ", 4);
     proxy_stop(&scene.proxy);
 }
 END_TEST

@@ -78,13 +78,11 @@ START_TEST(each_frontend_its_own)
     ck_assert_int_gt(left, 1000);
     ck_assert_int_le(left, 36000000);
     json_decref(generation);
-    ck_assert_uint_eq(file_mentions(fronts.proxy.log, "end=drain-timeout"), 1);
-    ck_assert_uint_eq(
-        file_mentions(fronts.proxy.log, "frontend quick: 1 session not ended in time: closing"), 1);
+    wait_mentions(fronts.proxy.log, "end=drain-timeout", 1);
+    wait_mentions(fronts.proxy.log, "frontend quick: 1 session not ended in time: closing", 1);
     session_close(&slow);
     wait_gone(first);
-    ck_assert_uint_eq(
-        file_mentions(fronts.proxy.log, "has drained 2 sessions: 0 handed off, 1 ended, 1 cut"), 1);
+    wait_mentions(fronts.proxy.log, "has drained 2 sessions: 0 handed off, 1 ended, 1 cut", 1);
     proxy_stop(&fronts.proxy);
 }
 END_TEST
@@ -103,7 +101,7 @@ START_TEST(a_stop_has_times_of_its_own)
     wait_gone(fronts.proxy.pid);
     int status = wait_gone(stop);
     ck_assert_int_eq(WEXITSTATUS(status), 6);
-    ck_assert_uint_eq(file_mentions(fronts.proxy.log, "end=stopped"), 1);
+    wait_mentions(fronts.proxy.log, "end=stopped", 1);
 }
 END_TEST
 
@@ -156,7 +154,7 @@ START_TEST(spread)
         session_close(&sessions[i]);
     }
     wait_gone(first);
-    ck_assert_uint_eq(file_mentions(fronts.proxy.log, "end=drain-timeout"), IDLE);
+    wait_mentions(fronts.proxy.log, "end=drain-timeout", IDLE);
     ck_assert_uint_ge(file_mentions(fronts.proxy.log, "not ended in time: closing within 12s"), 1);
     proxy_stop(&fronts.proxy);
 }
@@ -177,8 +175,7 @@ START_TEST(spread_to_its_end)
         session_is_cut(&sessions[i]);
     }
     wait_gone(first);
-    ck_assert_uint_eq(
-        file_mentions(fronts.proxy.log, "has drained 6 sessions: 0 handed off, 0 ended, 6 cut"), 1);
+    wait_mentions(fronts.proxy.log, "has drained 6 sessions: 0 handed off, 0 ended, 6 cut", 1);
     proxy_stop(&fronts.proxy);
 }
 END_TEST
