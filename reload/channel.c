@@ -158,23 +158,31 @@ static void discard(struct parcel *parcel)
     free(parcel);
 }
 
-/* True: it is to be tried again, which is seen to. Any other error is the peer's end, which
- * on_readable will see. */
-static bool try_later(struct channel *channel, int error)
+bool channel_may_retry(int error)
 {
     switch (error) {
     case EAGAIN:
     case EINTR:
-        event_add(channel->writable, NULL);
-        return true;
     case ENOBUFS:
     case ENOMEM:
     case ETOOMANYREFS:
-        event_add(channel->retry, &retry_interval);
         return true;
     default:
         return false;
     }
+}
+
+/* True: it is to be tried again, which is seen to. Any other error is the peer's end, which
+ * on_readable will see. */
+static bool try_later(struct channel *channel, int error)
+{
+    if (!channel_may_retry(error))
+        return false;
+    if (error == EAGAIN || error == EINTR)
+        event_add(channel->writable, NULL);
+    else
+        event_add(channel->retry, &retry_interval);
+    return true;
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)

@@ -46,6 +46,9 @@ bool channel_hear(struct channel *channel);
  * and delivered of it; others are passed over. */
 bool channel_is_foreign(const struct channel *channel);
 
+/* An error of sending that passes: the socket is full, or the kernel has no room. */
+bool channel_may_retry(int error);
+
 /* Sends, or queues what the socket does not take yet, or the kernel has no room for; descriptors
  * stay the caller's. A peer that is gone shows as on_lost, and so does a message that can be
  * neither sent nor queued: nothing is sent after it. */

@@ -55,20 +55,14 @@ static int ship(struct shipment *shipment)
 /* False: not now. */
 static bool try_to_ship(struct shipment *shipment)
 {
-    switch (ship(shipment)) {
-    case 0:
-        shipment->sent = true;
-        return true;
-    case EAGAIN:
-    case EINTR:
-    case ENOBUFS:
-    case ENOMEM:
-    case ETOOMANYREFS:
+    int error = ship(shipment);
+    if (channel_may_retry(error))
         return false;
-    default: /* the peer is gone, as the channel will tell */
+    if (error == 0)
+        shipment->sent = true;
+    else /* the peer is gone, as the channel will tell */
         finish(shipment, 0);
-        return true;
-    }
+    return true;
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *arg)

@@ -6,22 +6,25 @@
 #include <stdio.h>
 #include <time.h>
 
-/* "5s", "3m", "2h", "9d": since then. */
-static const char *age(json_int_t since, char text[static 24])
+/* "59m": how long milliseconds are. */
+static const char *span(json_int_t milliseconds, char text[static 24])
 {
     static const struct {
-        long long seconds;
-        char unit;
-    } units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
-    long long seconds = (long long)time(NULL) - since;
-    if (seconds < 0)
-        seconds = 0;
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
-        if (seconds >= 2 * units[i].seconds || units[i].seconds == 1) {
-            snprintf(text, 24, "%lld%c", seconds / units[i].seconds, units[i].unit);
-            break;
-        }
+        long long length;
+        const char *unit;
+    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}};
+    size_t i = 0;
+    while (i < 3 && milliseconds < 2 * units[i].length)
+        i++;
+    snprintf(text, 24, "%lld%s", milliseconds / units[i].length, units[i].unit);
     return text;
+}
+
+/* The same of the time since then, in seconds. */
+static const char *age(json_int_t since, char text[static 24])
+{
+    json_int_t seconds = (json_int_t)time(NULL) - since;
+    return span(seconds > 0 ? seconds * 1000 : 0, text);
 }
 
 static void print_server(const char *backend, json_t *server)
@@ -53,20 +56,6 @@ static void print_servers(json_t *backends)
         json_array_foreach(json_object_get(backend, "servers"), j, server)
             print_server(name, server);
     }
-}
-
-/* "59m": how long milliseconds are. */
-static const char *span(json_int_t milliseconds, char text[static 24])
-{
-    static const struct {
-        long long length;
-        const char *unit;
-    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}};
-    size_t i = 0;
-    while (i < 3 && milliseconds < 2 * units[i].length)
-        i++;
-    snprintf(text, 24, "%lld%s", milliseconds / units[i].length, units[i].unit);
-    return text;
 }
 
 /* Short, as people read it: "17", "2.4M". */
