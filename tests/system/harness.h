@@ -106,6 +106,10 @@ int wait_gone(pid_t pid);
 
 bool process_alive(pid_t pid); /* a zombie is not */
 
+/* Its descriptors in /proc, for comparisons; a field of its status there, by its "Name:". */
+unsigned process_descriptors(pid_t pid);
+unsigned long long process_status(pid_t pid, const char *key, int base);
+
 /* By SIGSTOP. Returns when each of its threads has stopped. */
 void process_stop(pid_t pid);
 

@@ -250,6 +250,30 @@ bool process_alive(pid_t pid)
     return pid > 0 && !gone_within(pid, 0);
 }
 
+unsigned process_descriptors(pid_t pid)
+{
+    char path[64];
+    unsigned count = 0;
+    snprintf(path, sizeof path, "/proc/%d/fd", pid);
+    DIR *directory = opendir(path);
+    ck_assert_ptr_nonnull(directory);
+    while (readdir(directory) != NULL) {
+        count++;
+    }
+    closedir(directory);
+    return count;
+}
+
+unsigned long long process_status(pid_t pid, const char *key, int base)
+{
+    char path[64], text[8192];
+    snprintf(path, sizeof path, "/proc/%d/status", pid);
+    read_file(path, text, sizeof text);
+    const char *line = strstr(text, key);
+    ck_assert_msg(line != NULL, "no %s of %d", key, pid);
+    return strtoull(line + strlen(key), NULL, base);
+}
+
 static bool has_stopped(void *argument)
 {
     char path[PATH_MAX];

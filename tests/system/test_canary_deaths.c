@@ -223,7 +223,7 @@ START_TEST(predecessor_killed_while_the_canary_lingers)
     struct canary canary;
     unsigned count = start_with_canary(&scene, "", &reload, &canary, sessions);
     ck_assert(canary_look(&canary));
-    ck_assert_int_eq(kill(canary.pid, SIGSTOP), 0);
+    process_stop(canary.pid);
     struct reload abort = decision_start(&scene.proxy, "--abort");
     wait_mentioned(reload.err, "going back: pid ");
     pid_t first = scene.proxy.pid;
@@ -276,7 +276,7 @@ static void hanging_start(struct hanging *hanging)
         hanging->held[hanging->count] = connect_to(&scene->front);
         ck_assert(canary_look(&hanging->canary));
     }
-    ck_assert_int_eq(kill(hanging->canary.pid, SIGSTOP), 0);
+    process_stop(hanging->canary.pid);
 }
 
 static void hanging_end(struct hanging *hanging)

@@ -383,7 +383,7 @@ static void way_back_hold(struct way_back *way)
 {
     way->count = start_with_canary(&way->scene, "stop-timeout = 10m\n", &way->reload, &way->canary,
                                    way->sessions);
-    ck_assert_int_eq(kill(way->canary.pid, SIGSTOP), 0);
+    process_stop(way->canary.pid);
     way->abort = decision_start(&way->scene.proxy, "--abort");
     wait_mentioned(way->reload.err, "going back: pid ");
 }

@@ -3,7 +3,6 @@
 #include "scenarios.h"
 #include "scene.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -39,31 +38,6 @@ static void hear_out(int client)
     close(client);
 }
 
-static unsigned descriptors_of(pid_t pid)
-{
-    char path[64];
-    unsigned count = 0;
-    snprintf(path, sizeof path, "/proc/%d/fd", pid);
-    DIR *directory = opendir(path);
-    ck_assert_ptr_nonnull(directory);
-    while (readdir(directory) != NULL) {
-        count++;
-    }
-    closedir(directory);
-    return count;
-}
-
-static unsigned kilobytes_of(pid_t pid)
-{
-    char path[64], text[8192];
-    unsigned size = 0;
-    snprintf(path, sizeof path, "/proc/%d/status", pid);
-    read_file(path, text, sizeof text);
-    const char *line = strstr(text, "VmRSS:");
-    ck_assert(line != NULL && sscanf(line, "VmRSS: %u", &size) == 1);
-    return size;
-}
-
 struct usage {
     pid_t pid;
     unsigned descriptors;
@@ -72,7 +46,7 @@ struct usage {
 static bool descriptors_as_before(void *argument)
 {
     const struct usage *usage = argument;
-    return descriptors_of(usage->pid) <= usage->descriptors;
+    return process_descriptors(usage->pid) <= usage->descriptors;
 }
 
 /* --- requests that are none ---------------------------------------------------------------- */
@@ -151,19 +125,19 @@ START_TEST(nonsense)
     char request[REQUEST_MAX];
     scene_start(&scene, "", "");
     struct session session = session_open(&scene);
-    struct usage before = {scene.proxy.pid, descriptors_of(scene.proxy.pid)};
-    unsigned size = 0;
+    struct usage before = {scene.proxy.pid, process_descriptors(scene.proxy.pid)};
+    unsigned long long size = 0;
     for (unsigned i = 0; i < scaled(REQUESTS, 200); i++) {
         size_t length = compose(request);
         behave(client_open(&scene.proxy), request, length);
         if (i == 100) {
-            size = kilobytes_of(scene.proxy.pid);
+            size = process_status(scene.proxy.pid, "VmRSS:", 10);
         }
     }
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", NULL), 0);
     wait_until(descriptors_as_before, &before, "no descriptor of a client is left");
     if (!sanitized()) {
-        ck_assert_uint_lt(kilobytes_of(scene.proxy.pid), size + 4096);
+        ck_assert_uint_lt(process_status(scene.proxy.pid, "VmRSS:", 10), size + 4096);
     }
     session_works(&session);
     proxy_reload(&scene.proxy);
@@ -196,7 +170,7 @@ static unsigned crowd(const struct usage *before, const struct proxy *proxy, uns
         }
         ck_assert_int_eq(errno, EAGAIN);
         close(client);
-        if (descriptors_of(before->pid) >= before->descriptors + accepted) {
+        if (process_descriptors(before->pid) >= before->descriptors + accepted) {
             return count;
         }
     }
@@ -213,7 +187,7 @@ START_TEST(a_crowd_goes)
     scene_start(&scene, "", "");
     struct session session = session_open(&scene);
     write_file(scene.proxy.file, 0644, "[global]\ncontrol = %s\nnonsense\n", scene.proxy.control);
-    struct usage before = {scene.proxy.pid, descriptors_of(scene.proxy.pid)};
+    struct usage before = {scene.proxy.pid, process_descriptors(scene.proxy.pid)};
     unsigned count = crowd(&before, &scene.proxy, ACCEPTED, true, clients);
     session_works(&session);
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", NULL), 0);
@@ -240,7 +214,7 @@ START_TEST(commands_give_up)
     struct outcome outcome;
     int clients[IDLERS_MAX];
     scene_start(&scene, "", "");
-    ck_assert_int_eq(kill(scene.proxy.pid, SIGSTOP), 0);
+    process_stop(scene.proxy.pid);
     int code = proxy_command(&scene.proxy, &outcome, "reload", "--timeout", "100ms", NULL);
     ck_assert_msg(code == 8, "exit %d: %s", code, outcome.err);
     struct usage before = {scene.proxy.pid, 0};

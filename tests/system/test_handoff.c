@@ -6,7 +6,6 @@
 #include "scene.h"
 #include "streams.h"
 
-#include <dirent.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -33,19 +32,6 @@ static void reload_and_wait(struct proxy *proxy)
     pid_t old = proxy->pid;
     proxy_reload(proxy);
     wait_gone(old);
-}
-
-static unsigned descriptors_of(pid_t pid)
-{
-    char path[64];
-    unsigned count = 0;
-    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
-    DIR *directory = opendir(path);
-    ck_assert_ptr_nonnull(directory);
-    while (readdir(directory) != NULL)
-        count++;
-    closedir(directory);
-    return count;
 }
 
 /* Of the test's own two ends of each session; the proxy's limit is the same. */
@@ -86,7 +72,7 @@ START_TEST(back_to_back)
     streams_open(streams, &scene.front, sessions);
     streams_wait_progress(streams, 1);
     streams_wait_progress(streams, 20);
-    unsigned before = descriptors_of(proxy->pid), memory_before = own_memory(proxy->pid);
+    unsigned before = process_descriptors(proxy->pid), memory_before = own_memory(proxy->pid);
     (void)streams_pauses(streams);
     for (unsigned i = 0; i < reloads; i++)
         reload_and_wait(proxy);
@@ -96,7 +82,7 @@ START_TEST(back_to_back)
     ck_assert(proxy_status(proxy, &status));
     ck_assert_uint_eq(status.count, 1);
     ck_assert_uint_eq(status.sessions, sessions);
-    unsigned after = descriptors_of(proxy->pid);
+    unsigned after = process_descriptors(proxy->pid);
     unsigned memory = own_memory(proxy->pid);
     printf("     %u reloads of %u busy sessions; longest pause %.0f ms; %u descriptors became %u, "
            "%u KB %u KB\n",

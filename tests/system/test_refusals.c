@@ -331,7 +331,7 @@ START_TEST(start_beside_one_that_is_busy)
     proxy_configure(&proxy, "[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:1\n",
                     port_reserve(getuid()));
     proxy_start(&proxy);
-    ck_assert_int_eq(kill(proxy.pid, SIGSTOP), 0);
+    process_stop(proxy.pid);
     struct endpoint control = endpoint_unix(proxy.control);
     do {
         ck_assert_uint_lt(count, FULL);

@@ -174,7 +174,7 @@ END_TEST
 static void freeze(const struct scene *scene)
 {
     siginfo_t stopped;
-    ck_assert_int_eq(kill(scene->proxy.pid, SIGSTOP), 0);
+    process_stop(scene->proxy.pid);
     ck_assert_int_eq(waitid(P_PID, (id_t)scene->proxy.pid, &stopped, WSTOPPED), 0);
 }
 
@@ -340,23 +340,13 @@ START_TEST(reset_under_backpressure)
 }
 END_TEST
 
-static unsigned long status_kib(pid_t pid, const char *key)
-{
-    char path[64], text[8192];
-    snprintf(path, sizeof path, "/proc/%d/status", pid);
-    read_file(path, text, sizeof text);
-    const char *line = strstr(text, key);
-    ck_assert_msg(line != NULL, "%s of %d", key, pid);
-    return strtoul(line + strlen(key), NULL, 10);
-}
-
 /* Readers that stop in mid-transfer: what the proxy holds for them is bounded, and once they go on,
  * every byte is there. */
 static void stall(bool to_client)
 {
     struct scene scene;
     scene_start(&scene, "", "");
-    unsigned long before = status_kib(scene.proxy.pid, "VmRSS:");
+    unsigned long long before = process_status(scene.proxy.pid, "VmRSS:", 10);
     size_t length = scaled(64, 8) * (size_t)MEGABYTE;
     struct sender senders[STALLED];
     int readers[STALLED];
@@ -367,8 +357,8 @@ static void stall(bool to_client)
         expect_pattern(readers[i], i, 1000);
     }
     poll(NULL, 0, (int)scaled(10000, 1000)); /* the stop itself */
-    unsigned long peak = status_kib(scene.proxy.pid, "VmHWM:");
-    printf("     %d stalled readers of %zu MiB each: %lu KiB resident before, %lu at the peak\n",
+    unsigned long long peak = process_status(scene.proxy.pid, "VmHWM:", 10);
+    printf("     %d stalled readers of %zu MiB each: %llu KiB resident before, %llu at the peak\n",
            STALLED, length / MEGABYTE, before, peak);
     for (unsigned i = 0; i < STALLED; i++) {
         char *bytes = malloc(length);
@@ -382,7 +372,8 @@ static void stall(bool to_client)
         close(readers[i]);
     }
     if (!sanitized()) {
-        ck_assert_uint_le(status_kib(scene.proxy.pid, "VmHWM:"), before + 16384 + STALLED * 1024);
+        ck_assert_uint_le(process_status(scene.proxy.pid, "VmHWM:", 10),
+                          before + 16384 + STALLED * 1024);
     }
     proxy_stop(&scene.proxy);
 }

@@ -61,24 +61,14 @@ static void configure(const struct proxy *proxy, const char *options, uint16_t p
                     port, origin_port(origin));
 }
 
-static unsigned long long status_field(pid_t pid, const char *key, int base)
-{
-    char path[64], text[8192];
-    snprintf(path, sizeof path, "/proc/%d/status", pid);
-    read_file(path, text, sizeof text);
-    const char *line = strstr(text, key);
-    ck_assert_msg(line != NULL, "no %s of %d", key, pid);
-    return strtoull(line + strlen(key), NULL, base);
-}
-
 static void expect_confined(pid_t pid)
 {
     const unsigned long long only = 1ULL << NET_BIND_SERVICE;
-    ck_assert_uint_eq(status_field(pid, "Uid:", 10), uid_of(user));
-    ck_assert_msg(status_field(pid, "CapPrm:", 16) == only, "CapPrm of %d is %llx", pid,
-                  status_field(pid, "CapPrm:", 16));
-    ck_assert_msg((status_field(pid, "CapEff:", 16) | only) == only, "CapEff of %d is %llx", pid,
-                  status_field(pid, "CapEff:", 16));
+    ck_assert_uint_eq(process_status(pid, "Uid:", 10), uid_of(user));
+    ck_assert_msg(process_status(pid, "CapPrm:", 16) == only, "CapPrm of %d is %llx", pid,
+                  process_status(pid, "CapPrm:", 16));
+    ck_assert_msg((process_status(pid, "CapEff:", 16) | only) == only, "CapEff of %d is %llx", pid,
+                  process_status(pid, "CapEff:", 16));
 }
 
 START_TEST(drops_root_and_reloads_on_port_80)
