@@ -1,5 +1,7 @@
 #include "daemons.h"
 
+#include "net.h"
+
 #include <glob.h>
 #include <pwd.h>
 #include <signal.h>
@@ -41,10 +43,11 @@ void client_ends_well(pid_t client, const char *name, const char *out, const cha
     }
 }
 
-bool socket_is_there(void *path)
+bool socket_accepts(void *path)
 {
-    struct stat status;
-    return stat(path, &status) == 0 && S_ISSOCK(status.st_mode);
+    struct endpoint where = endpoint_unix(path);
+    int client = try_connect(&where);
+    return client >= 0 && close(client) == 0;
 }
 
 const char *postgres_find(struct postgres *postgres)
@@ -78,7 +81,7 @@ static void start(struct postgres *postgres)
         ck_assert_int_eq(chown(sockets, owner->pw_uid, owner->pw_gid), 0);
         postgres->user = "postgres";
     }
-    const char *init[] = {postgres->initdb, "--no-sync", "-A",           "trust", "-U",
+    const char *init[] = {postgres->initdb, "--no-sync", "--no-locale",  "-A", "trust", "-U",
                           "postgres",       "-D",        postgres->data, NULL};
     program_run(
         &(struct program){.argv = init, .user = postgres->user, .directory = postgres->data},
@@ -94,7 +97,7 @@ static void start(struct postgres *postgres)
                                                     .out = postgres->log,
                                                     .err = postgres->log});
     test_path(postgres->socket, "pg/.s.PGSQL.5432");
-    wait_until(socket_is_there, postgres->socket, "PostgreSQL listens");
+    wait_mentioned(postgres->log, "ready to accept connections");
 }
 
 void postgres_start(struct postgres *postgres, struct proxy *proxy, char port[static 8])
@@ -117,6 +120,6 @@ pid_t redis_start(char socket[static PATH_MAX])
     const char *argv[] = {"redis-server", "--port", "0",     "--unixsocket",   socket,
                           "--save",       "",       "--dir", test_directory(), NULL};
     pid_t server = program_start(&(struct program){.argv = argv, .out = log, .err = log});
-    wait_until(socket_is_there, socket, "Redis listens");
+    wait_until(socket_accepts, socket, "Redis listens");
     return server;
 }

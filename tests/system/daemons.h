@@ -12,8 +12,8 @@ void free_port(char port[static 8]);
  * own. */
 void proxy_before(struct proxy *proxy, const char *family, const char *server, char port[static 8]);
 
-/* For wait_until(): whether a server has made its Unix socket. */
-bool socket_is_there(void *path);
+/* For wait_until(): whether a server accepts at its Unix socket. */
+bool socket_accepts(void *path);
 
 /* Ends it by the signal, and waits until it is gone. */
 void daemon_end(pid_t server, int signal);

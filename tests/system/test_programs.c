@@ -125,7 +125,7 @@ START_TEST(wrk)
                test_directory(), test_directory(), socket);
     const char *argv[] = {program_exists("nginx") ? "nginx" : "/usr/sbin/nginx", "-c", file, NULL};
     pid_t server = program_start(&(struct program){.argv = argv, .out = log, .err = log});
-    wait_until(socket_is_there, socket, "nginx listens");
+    wait_until(socket_accepts, socket, "nginx listens");
     struct proxy proxy;
     proxy_before(&proxy, "unix:", socket, port);
     seconds(time, "s");
