@@ -6,8 +6,6 @@
 #include "proxy/proxy.h"
 #include "reload/control.h"
 #include "reload/generation.h"
-#include "reload/handoff.h"
-#include "reload/handover.h"
 #include "reload/text.h"
 
 /* Spread closings come in so many steps, of at least and at most so long. */
@@ -118,7 +116,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 /* Who stops waits for the elders as well; who was replaced has handed them on. */
 static void tell(struct generation *generation)
 {
-    handover_tell_sessions(generation);
+    heir_tell_sessions(&generation->heir);
     control_draining(generation->control, lineage_live(&generation->lineage));
 }
 
@@ -180,7 +178,7 @@ void drain_await_others(struct generation *generation)
 uint64_t drain_others_cut(const struct generation *generation)
 {
     bool stops = generation->state == GENERATION_STOPPING || generation->drain.stopped_at;
-    if (!stops || generation->handover) /* who has a successor has left them to it */
+    if (!stops || generation->heir.generation) /* who has a successor has left them to it */
         return 0;
     return others_cut(generation) - generation->drain.cut_before;
 }
@@ -209,7 +207,7 @@ uint64_t drain_deadline(const struct generation *generation)
 void drain_log_end(const struct generation *generation)
 {
     const struct draining *drain = &generation->drain;
-    uint64_t moved = handoff_moved(generation->handoff);
+    uint64_t moved = heir_moved(&generation->heir);
     uint64_t cut = proxy_overdue(generation->proxy);
     uint64_t by_themselves = drain->sessions > moved + cut ? drain->sessions - moved - cut : 0;
     char text[SESSIONS_TEXT_MAX];

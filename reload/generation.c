@@ -46,6 +46,15 @@ void generation_report(const char *line, void *arg)
         succession_progress(generation->succession, line);
 }
 
+struct message_sessions generation_about(const struct generation *generation)
+{
+    return (struct message_sessions){.generation = generation->number,
+                                     .pid = (uint32_t)getpid(),
+                                     .sessions = proxy_live(generation->proxy),
+                                     .config_hash = generation->config_hash,
+                                     .deadline = drain_deadline(generation)};
+}
+
 void generation_exit(struct generation *generation, int exit_status)
 {
     generation->exit_status = exit_status;
@@ -296,13 +305,13 @@ static void on_listeners_closed(void *arg)
         generation->stop_wanted = false;
         control_retire(generation->control);
         succession_returned(generation);
-    }
-    if (generation->handover)
+    } else if (generation->handover) {
         handover_closed(generation);
+    }
     bool stopping = generation->state == GENERATION_STOPPING || generation->stop_wanted;
     drain(generation, stopping ? SESSION_STOPPED : SESSION_DRAIN_TIMEOUT);
     if (!stopping && generation->config->drain == DRAIN_HANDOFF)
-        handover_send_sessions(generation);
+        heir_send_sessions(&generation->heir);
 }
 
 static void begin_lingering(struct generation *generation, millis timeout, bool alone)
@@ -486,7 +495,7 @@ void generation_stop(struct generation *generation)
     case GENERATION_STOPPING:
         break;
     case GENERATION_DRAINING:
-        handoff_end(generation->handoff);
+        heir_keep_sessions(&generation->heir);
         if (generation->drain.reason != SESSION_STOPPED)
             drain(generation, SESSION_STOPPED);
         break;
@@ -532,6 +541,7 @@ static void on_signal(int number, void *arg)
         break;
     case SIGCHLD:
         handover_on_child(generation);
+        heir_on_child(&generation->heir);
         lineage_on_child(&generation->lineage);
         break;
     case SIGTERM:
@@ -665,7 +675,7 @@ static void close_all(struct generation *generation)
     lingering_free(generation->lingering);
     checks_free(generation->checks);
     proxy_free(generation->proxy);
-    handoff_free(generation->handoff);
+    heir_close(&generation->heir);
     binds_free(generation->binds);
     signals_free(generation->signals);
     if (generation->probation_over)

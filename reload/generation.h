@@ -33,6 +33,7 @@
 #include "reload/crash.h"
 #include "reload/drain.h"
 #include "reload/elders.h"
+#include "reload/heir.h"
 #include "reload/life.h"
 #include "reload/lineage.h"
 #include "reload/program.h"
@@ -63,7 +64,6 @@ enum exit_status {
 };
 
 struct control;
-struct handoff;
 struct handover;
 struct lingering;
 struct succession;
@@ -104,9 +104,9 @@ struct generation {
     struct elders elders;
     struct lineage lineage;
     struct succession *succession; /* to our predecessor, until its listeners are closed */
-    struct handover *handover;     /* to our successor, from its launch to our exit */
+    struct handover *handover;     /* to our successor, until our listeners are closed ... */
     struct lingering *lingering;
-    struct handoff *handoff; /* of our sessions to the successor */
+    struct heir heir; /* ... and then that is our heir */
     struct children former;  /* canaries that went back */
     struct event *signals;
     int signal_fd;
@@ -189,6 +189,9 @@ void generation_rolled_back(struct generation *generation, const char *text);
 /* Does what was asked for while a reload failed, or while our own predecessor had its listeners
  * open: a stop, or another reload. */
 void generation_go_on(struct generation *generation);
+
+/* What we tell others of ourselves. */
+struct message_sessions generation_about(const struct generation *generation);
 
 /* Leaves the main loop. */
 void generation_exit(struct generation *generation, int exit_status);

@@ -6,7 +6,7 @@
 #include "reload/channel.h"
 #include "reload/control.h"
 #include "reload/ending.h"
-#include "reload/handoff.h"
+#include "reload/heir.h"
 #include "reload/inheritance.h"
 #include "reload/notify.h"
 #include "reload/offering.h"
@@ -37,15 +37,13 @@ enum handover_state {
     HANDOVER_BACK,
     HANDOVER_COMMITTED,
     HANDOVER_LINGERING,
-    HANDOVER_CLOSED,
     HANDOVER_ENDING,
 };
 
 struct handover {
     struct generation *generation;
     enum handover_state state;
-    struct child child; /* the successor; pid 0: it is gone, or no child of ours */
-    pid_t heir;         /* who gets our sessions: the successor, or a later one */
+    struct child child; /* the successor; pid 0: it is gone, or an elder or heir now */
     unsigned number;    /* the successor's generation */
     struct channel *channel;
     struct event *timeout;
@@ -56,9 +54,8 @@ struct handover {
     bool tried;            /* CANARY: it has its share */
     bool asked;            /* CANARY: whether it is there; its answer is due */
     const char *promotion; /* CANARY: why it gets the rest when it answers; or NULL */
-    uint64_t told_sessions, told_deadline;
     unsigned minor; /* the successor's version of the protocol */
-    int outcome;    /* the successor's, our child's, wait status; CLOSED: if it ended badly */
+    int outcome;    /* the successor's wait status */
     struct ending ending;
     struct offer kept; /* the successor's listeners, of which we hold descriptors, too */
     /* While it is ending: */
@@ -109,16 +106,12 @@ static void kill_successor(struct handover *handover)
     expect_within(handover, KILL_TIMEOUT_MS);
 }
 
-static struct crash crash_of(const struct handover *handover, uint64_t sessions)
-{
-    return crash_now(handover->number, (uint32_t)handover->heir, handover->outcome, sessions);
-}
-
 static void note_if_crashed(struct handover *handover)
 {
     if (!ending_is_crash(&handover->ending, handover->outcome))
         return;
-    const struct crash crash = crash_of(handover, handover->ending.lost);
+    const struct crash crash = crash_now(handover->number, (uint32_t)handover->child.pid,
+                                         handover->outcome, handover->ending.lost);
     crash_note(&handover->generation->last_crash, &crash);
 }
 
@@ -129,16 +122,15 @@ static void conclude(struct handover *handover)
     char text[ENDING_TEXT_MAX];
     if (!handover->exited || handover->rescue)
         return;
-    if (!handover->again)
-        note_if_crashed(handover);
-    handover->child.pid = 0;
     proxy_share_descriptors(generation->proxy, false);
     if (handover->again) {
         launch(handover);
         return;
     }
+    note_if_crashed(handover);
     enum exit_status status =
-        ending_explain(&handover->ending, (int)handover->heir, handover->outcome, text);
+        ending_explain(&handover->ending, (int)handover->child.pid, handover->outcome, text);
+    handover->child.pid = 0;
     if (!handover->ending.had_served) {
         end(handover, status, text);
         return;
@@ -207,35 +199,15 @@ static void give_up(struct handover *handover, const char *why)
     handover_on_child(handover->generation);
 }
 
-/* Our successor crashed, and nobody serves: it was not replaced before, or its own successor would
- * have our channel, or have had it. A service manager does not see the end of what is not its
- * child. */
-static void tell_if_failed(const struct handover *handover)
-{
-    struct generation *generation = handover->generation;
-    if (!handover->outcome || handover->channel || handover->heir != handover->child.pid)
-        return;
-    const struct crash crash = crash_of(handover, lineage_successor_live(&generation->lineage));
-    crash_note(&generation->last_crash, &crash);
-    /* Before there is a next one to read it. */
-    (void)life_correct(generation->config->control, &crash);
-    notify_failed();
-}
-
 void handover_on_child(struct generation *generation)
 {
     struct handover *handover = generation->handover;
     int outcome;
-    if (!handover || handover->state < HANDOVER_CLOSED || !child_reap(&handover->child, &outcome))
+    if (!handover || handover->state != HANDOVER_ENDING || !child_reap(&handover->child, &outcome))
         return;
     handover->outcome = outcome;
     handover->exited = true;
-    if (handover->state != HANDOVER_ENDING) {
-        tell_if_failed(handover);
-        return;
-    }
     event_del(handover->timeout);
-    handover->child.pid = 0;
     proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
     conclude(handover);
 }
@@ -322,17 +294,10 @@ static void greet(struct handover *handover, const struct message_hello *hello)
         offer(handover);
 }
 
-/* type: CLOSED or SESSIONS. */
-static void tell_about_us(struct handover *handover, enum message_type type, uint64_t sessions)
+static void tell_about_us(struct handover *handover)
 {
-    const struct message_sessions about = {.generation = handover->generation->number,
-                                           .pid = (uint32_t)getpid(),
-                                           .sessions = sessions,
-                                           .config_hash = handover->generation->config_hash,
-                                           .deadline = drain_deadline(handover->generation)};
-    handover->told_sessions = sessions;
-    handover->told_deadline = about.deadline;
-    channel_send(handover->channel, type, &about, sizeof about, NULL, 0);
+    const struct message_sessions about = generation_about(handover->generation);
+    channel_send(handover->channel, MESSAGE_SESSIONS, &about, sizeof about, NULL, 0);
 }
 
 static void try_again(struct handover *handover)
@@ -361,7 +326,7 @@ static void begin_canary(struct handover *handover)
     generation->canaries = handover->number;
     offering_keep(generation->binds, handover->channel, handover->minor);
     lineage_count_successor(&generation->lineage);
-    tell_about_us(handover, MESSAGE_SESSIONS, proxy_live(generation->proxy));
+    tell_about_us(handover);
     channel_send(handover->channel, MESSAGE_CANARY, NULL, 0, NULL, 0);
     expect_within(handover, ACTIVE_TIMEOUT_MS);
 }
@@ -442,7 +407,7 @@ static void commit(struct handover *handover)
     notify_main_pid(handover->child.pid);
     if (!handover->tried)
         offering_keep(generation->binds, handover->channel, handover->minor);
-    tell_about_us(handover, MESSAGE_SESSIONS, proxy_live(generation->proxy));
+    tell_about_us(handover);
     channel_send(handover->channel, MESSAGE_COMMIT, NULL, 0, NULL, 0);
     expect_within(handover, ACTIVE_TIMEOUT_MS);
 }
@@ -526,14 +491,6 @@ static void on_active(struct handover *handover)
     generation_retire(generation);
 }
 
-/* What the successor's operator says is so here as well: late clients are still to be connected. */
-static void obey(struct handover *handover, const struct received *message)
-{
-    struct message_server record;
-    inheritance_read(message->payload, message->length, &record);
-    inheritance_obey(&record, handover->generation->proxy);
-}
-
 static void on_message(const struct received *message, void *arg)
 {
     struct handover *handover = arg;
@@ -542,8 +499,6 @@ static void on_message(const struct received *message, void *arg)
     switch (message->type) {
     case MESSAGE_HELLO:
         handover->minor = message->minor;
-        if (handover->state == HANDOVER_CLOSED) /* of whom our channel was passed on to */
-            handover->heir = (pid_t)hello->pid;
         proxy_share_descriptors(generation->proxy, false);
         if (handover->state == HANDOVER_LAUNCHED)
             greet(handover, hello);
@@ -592,21 +547,9 @@ static void on_message(const struct received *message, void *arg)
     case MESSAGE_HURRY:
         generation_end_probation(generation);
         break;
-    case MESSAGE_TAKEN:
-        if (handover->state == HANDOVER_CLOSED)
-            handoff_on_taken(generation->handoff, message);
-        break;
     case MESSAGE_SERVER:
-        if (handover->state == HANDOVER_LINGERING || handover->state == HANDOVER_CLOSED)
-            obey(handover, message);
-        break;
-    case MESSAGE_CUT:
-        if (handover->state == HANDOVER_CLOSED)
-            drain_cut(generation);
-        break;
-    case MESSAGE_STOP:
-        if (handover->state == HANDOVER_CLOSED)
-            generation_stop(generation);
+        if (handover->state == HANDOVER_LINGERING)
+            inheritance_hear(message->payload, message->length, generation->proxy);
         break;
     default:
         break;
@@ -615,18 +558,7 @@ static void on_message(const struct received *message, void *arg)
 
 static void on_lost(const char *wrong, void *arg)
 {
-    struct handover *handover = arg;
-    if (handover->state < HANDOVER_CLOSED) {
-        give_up(handover, wrong);
-        return;
-    }
-    log_warning("pid %d %s, with %llu of our sessions; this generation drains on",
-                (int)handover->heir, wrong ? wrong : "is gone",
-                (unsigned long long)handoff_moved(handover->generation->handoff));
-    handoff_abort(handover->generation->handoff, wrong != NULL);
-    channel_close(handover->channel);
-    handover->channel = NULL;
-    tell_if_failed(handover);
+    give_up(arg, wrong);
 }
 
 /* False: a canary is wanted, and cannot be; it is the end of the reload. */
@@ -667,7 +599,6 @@ static void launch(struct handover *handover)
         end(handover, EXIT_FAILED, text);
         return;
     }
-    handover->heir = handover->child.pid;
     const struct channel_events events = {
         .on_message = on_message, .on_lost = on_lost, .arg = handover};
     handover->channel = channel_open(handover->child.channel, generation->base, &events);
@@ -700,27 +631,6 @@ void handover_begin(struct generation *generation, const struct reload_order *or
     launch(handover);
 }
 
-void handover_return(struct generation *generation, struct channel *channel, unsigned minor,
-                     const struct message_sessions *heir)
-{
-    struct handover *handover = calloc(1, sizeof *handover);
-    if (!handover) {
-        channel_close(channel);
-        return;
-    }
-    handover->generation = generation;
-    handover->state = HANDOVER_LINGERING;
-    handover->channel = channel;
-    handover->minor = minor;
-    handover->heir = (pid_t)heir->pid;
-    handover->number = heir->generation;
-    lineage_turn(&generation->lineage, handover->number, handover->heir);
-    const struct channel_events events = {
-        .on_message = on_message, .on_lost = on_lost, .arg = handover};
-    channel_set_events(channel, &events);
-    generation->handover = handover;
-}
-
 /* Until it is committed. killed says the same of it as why of the canary. */
 static void call_off(struct handover *handover, const char *why, const char *killed)
 {
@@ -734,7 +644,7 @@ static void call_off(struct handover *handover, const char *why, const char *kil
 const char *handover_abort(struct generation *generation)
 {
     struct handover *handover = generation->handover;
-    if (!handover || handover->state == HANDOVER_CLOSED || handover->state == HANDOVER_LINGERING)
+    if (!handover || handover->state == HANDOVER_LINGERING)
         return "there is no reload to call off";
     if (handover->state == HANDOVER_COMMITTED || handover->ending.had_served)
         return "the successor has begun to serve: it is too late to call the reload off";
@@ -764,35 +674,15 @@ void handover_cancel(struct generation *generation)
 void handover_closed(struct generation *generation)
 {
     struct handover *handover = generation->handover;
-    handover->state = HANDOVER_CLOSED;
-    offer_free(&handover->kept); /* it closes them as it likes from now on */
-    if (handover->minor >= MINOR_HANDOFF)
-        elders_pass(&generation->elders, handover->channel);
-    else
-        elders_free(&generation->elders); /* it could not answer those that send sessions */
-    tell_about_us(handover, MESSAGE_CLOSED, proxy_live(generation->proxy));
-    lineage_forget(&generation->lineage);
-}
-
-void handover_send_sessions(struct generation *generation)
-{
-    struct handover *handover = generation->handover;
-    if (!handover || !handover->channel || handover->minor < MINOR_HANDOFF)
-        return;
-    generation->handoff = handoff_begin(generation->proxy, handover->channel, generation->base);
-    if (!generation->handoff)
-        log_error("out of memory: the sessions end here");
-}
-
-void handover_tell_sessions(struct generation *generation)
-{
-    struct handover *handover = generation->handover;
-    if (!handover || !handover->channel || handover->state != HANDOVER_CLOSED)
-        return;
-    uint64_t sessions = proxy_live(generation->proxy);
-    if (sessions != handover->told_sessions ||
-        drain_deadline(generation) != handover->told_deadline)
-        tell_about_us(handover, MESSAGE_SESSIONS, sessions);
+    const struct heir heir = {.channel = handover->channel,
+                              .minor = handover->minor,
+                              .number = handover->number,
+                              .pid = handover->child.pid,
+                              .child = handover->child};
+    handover->channel = NULL;
+    generation->handover = NULL;
+    handover_free(handover); /* what it was to keep it closes as it likes from now on */
+    heir_begin(generation, &heir);
 }
 
 void handover_tell_server(struct generation *generation, const struct message_server *record)
@@ -805,8 +695,7 @@ void handover_tell_server(struct generation *generation, const struct message_se
 bool handover_view(const struct handover *handover, struct handover_view *view)
 {
     if (!handover ||
-        (handover->state >= HANDOVER_LINGERING && handover->state != HANDOVER_ENDING) ||
-        handover->exited)
+        handover->state == HANDOVER_LINGERING || handover->exited)
         return false;
     const char *state = handover->state == HANDOVER_CANARY ? "canary"
                         : handover->state == HANDOVER_BACK ? "lingering"

@@ -6,15 +6,12 @@
  *   HANDOVER_BACK       it was told to go back; CLOSED is due, and then it is an elder
  *   HANDOVER_COMMITTED  it was told to serve, and new connections go to it; ACTIVE is due
  *   HANDOVER_LINGERING  it serves; our listeners are being retired
- *   HANDOVER_CLOSED     our listeners are closed; we drain, and tell it how far we are
  *
  *   HANDOVER_ENDING     it failed us; we serve on as before, and await its exit, whose status tells
  *                       why, and the end of the rescue of its clients
  *
- * If the successor is lost before CLOSED we serve on as before.
- *
- * A canary that has gone back has a handover as well, in CLOSED, to the process that was its
- * predecessor: it drains as any other. */
+ * It is over when our listeners are closed: the successor is our heir then (heir.h). If it is lost
+ * before, we serve on as before. */
 #ifndef RPPROXY_RELOAD_HANDOVER_H
 #define RPPROXY_RELOAD_HANDOVER_H
 
@@ -26,13 +23,6 @@ struct message_server;
 /* Begins. generation->handover is set while it lasts. Every end but success is told by
  * generation_reload_over(), also when the launch fails at once. */
 void handover_begin(struct generation *generation, const struct reload_order *order);
-
-struct message_sessions;
-
-/* We were a canary: our sessions go back by that channel, which is taken over. minor and heir are
- * of the process at its other end. Without memory they end here. */
-void handover_return(struct generation *generation, struct channel *channel, unsigned minor,
-                     const struct message_sessions *heir);
 
 /* Calls the reload off: a canary goes back, another successor that is not committed is killed, and
  * the reload ends as any other that fails. NULL, or why that cannot be (a string constant). */
@@ -47,18 +37,11 @@ void handover_on_child(struct generation *generation);
 /* We are to stop: handover_abort() where it is possible. */
 void handover_cancel(struct generation *generation);
 
-/* Our listeners are closed: the elders go over, and the groups are the successor's. */
+/* Our listeners are closed: the handover is over, and the successor our heir. */
 void handover_closed(struct generation *generation);
-
-/* Tells the successor how many sessions are left, if that has changed. */
-void handover_tell_sessions(struct generation *generation);
 
 /* A server has changed: a successor that has been told how it was is told so. */
 void handover_tell_server(struct generation *generation, const struct message_server *record);
-
-/* Sends our sessions to the successor from now on, if it knows how to take them; handover_closed()
- * comes before. */
-void handover_send_sessions(struct generation *generation);
 
 /* For status: the successor while the reload is under way and it does not serve yet, or that it
  * serves a share. False: there is none. */

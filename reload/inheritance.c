@@ -219,6 +219,13 @@ void inheritance_obey(const struct message_server *record, struct proxy *proxy)
     server_set_admin(server, admin_of(&record->state));
 }
 
+void inheritance_hear(const void *payload, size_t length, struct proxy *proxy)
+{
+    struct message_server record;
+    inheritance_read(payload, length, &record);
+    inheritance_obey(&record, proxy);
+}
+
 /* --- what would be lost -------------------------------------------------------------------- */
 
 static size_t had_usable(const struct inheritance *inheritance, const char *backend)

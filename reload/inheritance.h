@@ -54,6 +54,9 @@ void inheritance_update(struct inheritance *inheritance, const struct message_se
  * same one here. */
 void inheritance_obey(const struct message_server *record, struct proxy *proxy);
 
+/* The same of a payload of MESSAGE_SERVER. */
+void inheritance_hear(const void *payload, size_t length, struct proxy *proxy);
+
 /* The backends of which the predecessor had a usable server, and the proxy has none; each is told
  * of in a line. Returns how many. */
 size_t inheritance_losses(const struct inheritance *inheritance, const struct proxy *proxy,

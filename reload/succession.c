@@ -3,7 +3,6 @@
 #include "config/clock.h"
 #include "config/log.h"
 #include "reload/channel.h"
-#include "reload/handover.h"
 #include "reload/inheritance.h"
 #include "reload/offering.h"
 #include "reload/rescue.h"
@@ -466,7 +465,13 @@ void succession_returned(struct generation *generation)
     struct channel *channel = succession->channel;
     succession->channel = NULL;
     generation->succession = NULL;
-    handover_return(generation, channel, succession->minor, &succession->about);
+    const struct message_sessions *about = &succession->about;
+    const struct heir heir = {.channel = channel,
+                              .minor = succession->minor,
+                              .number = about->generation,
+                              .pid = (pid_t)about->pid};
+    lineage_turn(&generation->lineage, heir.number, heir.pid);
+    heir_begin(generation, &heir);
     succession_free(succession);
 }
 

@@ -37,7 +37,7 @@ void succession_tell_server(struct succession *succession, const struct message_
 /* A canary does not want to go on. */
 void succession_ask_back(struct succession *succession);
 
-/* A canary has closed its listeners: the predecessor is to have its sessions, by a handover. */
+/* A canary has closed its listeners: the predecessor is its heir. */
 void succession_returned(struct generation *generation);
 
 /* An error line, for whoever asked for the reload. */
