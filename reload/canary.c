@@ -89,7 +89,7 @@ static double part(uint64_t failures, uint64_t sessions)
 static bool is_worse(uint64_t canary, const struct figures *of_canary, uint64_t predecessor,
                      const struct figures *of_predecessor, bool over)
 {
-    bool enough = canary >= FAILURES_MIN || (over && canary && canary >= of_canary->sessions);
+    bool enough = canary >= FAILURES_MIN || (over && canary && 2 * canary > of_canary->sessions);
     return enough && part(canary, of_canary->sessions) >
                          2 * part(predecessor, of_predecessor->sessions) + 0.01;
 }

@@ -41,7 +41,7 @@ enum canary_verdict {
 /* Two figures are looked at, each as its part of the sessions accepted: attempts to connect that
  * failed, which retries may have saved; and sessions that failed or were cut. The canary is worse
  * when, of either, it has at least 3 and more than twice the predecessor's part and a hundredth.
- * over: its time is; then fewer than 3 will do if they are as many as its sessions, and it is
+ * over: its time is; then fewer than 3 will do if they are more than half its sessions, and it is
  * promoted if it is not worse. */
 enum canary_verdict canary_judge(const struct canary_figures *figures, bool over);
 

@@ -86,11 +86,14 @@ static const struct {
     {{0, 0, 0, 0}, {0, 0, 0, 0}, CANARY_GOES_ON, CANARY_PROMOTED},
     {{0, 0, 0, 0}, {100, 90, 80, 5}, CANARY_GOES_ON, CANARY_PROMOTED},
     {{10, 0, 0, 0}, {0, 0, 0, 0}, CANARY_GOES_ON, CANARY_PROMOTED},
-    /* Two of many are an accident, three are not; when they are all, one is not. */
+    /* Two of many are an accident, three are not; when they are most, two are not. */
     {{10, 0, 2, 0}, {90, 0, 0, 0}, CANARY_GOES_ON, CANARY_PROMOTED},
     {{10, 0, 3, 0}, {90, 0, 0, 0}, CANARY_WORSE, CANARY_WORSE},
     {{10, 0, 1, 2}, {90, 0, 0, 0}, CANARY_WORSE, CANARY_WORSE},
     {{2, 0, 2, 0}, {90, 0, 0, 0}, CANARY_GOES_ON, CANARY_WORSE},
+    {{3, 0, 2, 0}, {90, 0, 0, 0}, CANARY_GOES_ON, CANARY_WORSE},
+    {{4, 0, 2, 0}, {90, 0, 0, 0}, CANARY_GOES_ON, CANARY_PROMOTED},
+    {{3, 0, 2, 0}, {90, 30, 30, 0}, CANARY_GOES_ON, CANARY_PROMOTED},
     {{1, 0, 0, 1}, {90, 0, 0, 0}, CANARY_GOES_ON, CANARY_WORSE},
     {{1, 1, 0, 0}, {90, 0, 0, 0}, CANARY_GOES_ON, CANARY_WORSE},
     /* Twice the predecessor's part and a hundredth is allowed. */
