@@ -4,11 +4,11 @@
  *     predecessor                                  successor
  *          | LEDGER (its own, and elders') ...-----> |  (not started yet)
  *          | <------------------------------- HELLO |  started
- *          | OFFER_BIND ... SERVERS ... OFFER ----> |  parses, binds, listens, checks servers
+ *          | OFFER_BIND, KEEP, SERVERS, OFFER ----> |  parses, binds, listens, checks servers
  *          | SERVER (changed meanwhile) ----------> |
  *          | <------------------- PROGRESS (errors) |
  *          | <- READY_BIND ... LEDGER, KEEP ... READY |
- *   steers | KEEP ..., SESSIONS, COMMIT ----------> |  accepts, pidfile, control socket
+ *   steers | SESSIONS, COMMIT --------------------> |  accepts, pidfile, control socket
  *          | <------------------------------ ACTIVE |
  *          | RELOADED ----------------------------> |
  *stands by | <------------------ HURRY (if it must) |
@@ -24,7 +24,7 @@
  *
  * A canary comes between READY and COMMIT. It goes on as above, or goes back:
  *
- *   watches | KEEP ..., SESSIONS, CANARY ----------> |  accepts, publishes nothing
+ *   watches | SESSIONS, CANARY --------------------> |  accepts, publishes nothing
  *    steers | <------------------------------ CANARY |
  *           | CANARY ... --------------------------> |  is it there?
  *           | <-------------------------- CANARY ... |
@@ -56,13 +56,14 @@
 #ifndef MESSAGE_MAJOR /* the tests build another */
 #define MESSAGE_MAJOR 1
 #endif
-#define MESSAGE_MINOR 6
+#define MESSAGE_MINOR 7
 #define MINOR_HANDOFF 1 /* since when: HANDOFF, TAKEN, HURRY */
 #define MINOR_CANARY  2 /* CANARY, BACK */
 #define MINOR_SERVERS 3 /* SERVERS */
 #define MINOR_ANSWER  4 /* CANARY asked again is answered again */
 #define MINOR_KEEP    5 /* KEEP, to the successor */
 #define MINOR_RESCUE  6 /* KEEP, to the predecessor */
+#define MINOR_OFFERED 7 /* KEEP, to the successor, comes with the offer */
 
 #define MESSAGE_PAYLOAD_MAX 4096
 #define MESSAGE_FDS_MAX     128 /* the kernel's SCM_MAX_FD is 253 */
@@ -209,10 +210,11 @@ struct message_back {
 };
 
 /* KEEP: for each bind whose sockets are not passed, as OFFER_BIND: its descriptors are the sender's
- * listening sockets, once more. The predecessor's come before the successor is steered to, which
- * closes them in order when the predecessor has closed its own or is gone; the successor's come
- * before READY, and the predecessor has them until CLOSED. Whoever is lost meanwhile, the other
- * accepts who is in its queues. */
+ * listening sockets, once more. The predecessor's come before OFFER (before MINOR_OFFERED: before the
+ * successor is steered to, and of binds that it has only); the successor closes them in order when
+ * the predecessor has closed its own or is gone. The successor's come before READY, and the
+ * predecessor has them until CLOSED. Whoever is lost meanwhile, the other accepts who is in its
+ * queues. */
 
 /* A generation's figures. Descriptors: its ledger (proxy/ledger.h), and a pidfd of it where there
  * are pidfds. */

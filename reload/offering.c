@@ -78,10 +78,26 @@ static void send_servers(const struct proxy *proxy, struct channel *successor, u
     send_packed(&servers);
 }
 
+static void send_keep(const struct bound *bound, struct channel *peer)
+{
+    struct message_offer_bind message = {.listeners = 0};
+    memcpy(message.text, bound->conf->text, sizeof message.text);
+    send_bind(peer, MESSAGE_KEEP, &message, bound->fds, bound->sockets);
+}
+
+static void send_keeps(const struct binds *binds, struct channel *successor)
+{
+    for (size_t i = 0; i < binds->count; i++)
+        if (binds->list[i].way != BIND_PASS)
+            send_keep(&binds->list[i], successor);
+}
+
 void offering_send(const struct generation *generation, struct channel *successor, unsigned minor,
                    unsigned highest, bool forced)
 {
     send_binds(generation->binds, successor);
+    if (minor >= MINOR_OFFERED)
+        send_keeps(generation->binds, successor);
     send_servers(generation->proxy, successor, minor);
     const struct message_offer end_of_offer = {.generation = highest,
                                                .pid = (uint32_t)getpid(),
@@ -91,20 +107,14 @@ void offering_send(const struct generation *generation, struct channel *successo
     channel_send(successor, MESSAGE_OFFER, &end_of_offer, sizeof end_of_offer, NULL, 0);
 }
 
-static void send_keep(const struct bound *bound, struct channel *peer)
-{
-    struct message_offer_bind message = {.listeners = 0};
-    memcpy(message.text, bound->conf->text, sizeof message.text);
-    send_bind(peer, MESSAGE_KEEP, &message, bound->fds, bound->sockets);
-}
-
 void offering_keep(struct binds *binds, struct channel *successor, unsigned minor)
 {
     for (size_t i = 0; i < binds->count; i++) {
         struct bound *bound = &binds->list[i];
         if (minor < MINOR_KEEP || bound->way == BIND_PASS || !bound->successors)
             continue;
-        send_keep(bound, successor);
+        if (minor < MINOR_OFFERED)
+            send_keep(bound, successor);
         bound->kept = true;
     }
 }
@@ -138,4 +148,11 @@ void offering_close_partial(struct offer *kept, const struct binds *binds)
         if (!bound || bound->successors != offered->fd_count)
             offered_close(offered);
     }
+}
+
+void offering_close_foreign(struct offer *kept, const struct binds *binds)
+{
+    for (size_t i = 0; i < kept->count; i++)
+        if (!binds_find(binds, kept->list[i].text))
+            offered_close(&kept->list[i]);
 }

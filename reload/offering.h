@@ -13,16 +13,17 @@ struct offered;
 struct received;
 
 /* Sends OFFER_BIND for each bind, with its listening sockets where they are passed, and for each
- * activated socket that none uses; what it knows of each server; and OFFER, which ends it. minor:
+ * activated socket that none uses; KEEP for each bind whose sockets are not passed; what it knows of
+ * each server; and OFFER, which ends it. However we end from then on, and in whatever order our
+ * descriptors close, the successor has who is in our queues, and none of its own listeners is moved
+ * in its group before it is there to steer past. minor:
  * the successor's version of the protocol. highest: the highest generation number that was given
  * out, but for the successor's. */
 void offering_send(const struct generation *generation, struct channel *successor, unsigned minor,
                    unsigned highest, bool forced);
 
-/* Before the successor is steered to: sends KEEP for each bind of which it has listeners, if its
- * minor version knows it. It holds our listening sockets as well. However we end, and in whatever
- * order our descriptors close then, none of its own is moved in its group before it is there to
- * steer past. */
+/* Before the successor is steered to: notes of which binds it keeps our listening sockets, which are
+ * those of which it has listeners; and sends KEEP of them where it could not come with the offer. */
 void offering_keep(struct binds *binds, struct channel *successor, unsigned minor);
 
 /* The successor's part: sends KEEP for each bind that is offered and of which we have our own
@@ -39,5 +40,9 @@ struct offered *offering_take(struct offer *offer, const struct received *messag
 /* Closes what the successor gave us to keep of a bind, unless it is all that it has there: we are
  * out of descriptors then, and need them for our clients. */
 void offering_close_partial(struct offer *kept, const struct binds *binds);
+
+/* Closes what the predecessor gave us to keep of binds that we do not have: open in our hands, they
+ * would outlive its closing, take clients once more, and reset them. */
+void offering_close_foreign(struct offer *kept, const struct binds *binds);
 
 #endif

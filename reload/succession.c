@@ -84,7 +84,8 @@ static bool keeps_all(const struct succession *succession)
     for (size_t i = 0; i < succession->kept.count; i++) {
         const struct offered *kept = &succession->kept.list[i],
                              *offered = offer_find(&succession->offer, kept->text);
-        if (offered && kept->fd_count != offered->listeners)
+        if (offered && binds_find(succession->generation->binds, kept->text) &&
+            kept->fd_count != offered->listeners)
             return false;
     }
     return true;
@@ -166,6 +167,7 @@ static void prepare(struct succession *succession, const struct message_offer *o
     /* Of a bind that ends here: open in our hands, it would outlive the predecessor's closing, take
      * clients once more, and reset them. */
     offer_close_rest(&succession->offer);
+    offering_close_foreign(&succession->kept, generation->binds);
     succession->forced = offer->forced != 0;
     succession->state = SUCCESSION_CHECKING;
     millis ready_timeout =
