@@ -52,7 +52,8 @@ struct message_sessions generation_about(const struct generation *generation)
                                      .pid = (uint32_t)getpid(),
                                      .sessions = proxy_live(generation->proxy),
                                      .config_hash = generation->config_hash,
-                                     .deadline = drain_deadline(generation)};
+                                     .deadline = drain_deadline(generation),
+                                     .standby = generation->state <= GENERATION_PROBATION};
 }
 
 void generation_exit(struct generation *generation, int exit_status)
@@ -358,6 +359,7 @@ void generation_end_probation(struct generation *generation)
         return;
     event_del(generation->probation_over);
     generation->state = GENERATION_LINGERING;
+    handover_tell_lingering(generation);
     control_step(generation->control, "lingering: pid %d closes its listeners", (int)getpid());
     begin_lingering(generation, generation->config->linger_timeout, false);
 }

@@ -685,6 +685,11 @@ void handover_closed(struct generation *generation)
     heir_begin(generation, &heir);
 }
 
+void handover_tell_lingering(struct generation *generation)
+{
+    tell_about_us(generation->handover);
+}
+
 void handover_tell_server(struct generation *generation, const struct message_server *record)
 {
     struct handover *handover = generation->handover;

@@ -40,6 +40,9 @@ void handover_cancel(struct generation *generation);
 /* Our listeners are closed: the handover is over, and the successor our heir. */
 void handover_closed(struct generation *generation);
 
+/* We stand by no longer: tells the successor. */
+void handover_tell_lingering(struct generation *generation);
+
 /* A server has changed: a successor that has been told how it was is told so. */
 void handover_tell_server(struct generation *generation, const struct message_server *record);
 

@@ -13,7 +13,7 @@
  *          | RELOADED ----------------------------> |
  *stands by | <------------------ HURRY (if it must) |
  *          | <--- SERVER (changed by command) ... - |
- *  lingers | RELOAD, STOP (if asked meanwhile) ---> |
+ *  lingers | SESSIONS, RELOAD or STOP (if asked) -> |
  *          | ELDER (older generations) ...--------> |
  *          | CLOSED ------------------------------> |  pins the groups to itself
  *   drains | SESSIONS ... ------------------------> |
@@ -170,6 +170,8 @@ struct message_sessions {
     uint64_t sessions;
     uint64_t config_hash; /* 0: not known, as all that follows */
     uint64_t deadline;    /* of its drain, as drain_deadline() */
+    uint32_t standby;     /* 1: it does not linger yet */
+    uint32_t unused;
 };
 
 /* How a reload went, for the successor to tell: the predecessor is not asked any more. */

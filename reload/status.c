@@ -165,7 +165,9 @@ static json_t *generations(const struct generation *generation)
                        ledger_of(generation, elder->generation, elder->pid), now);
     struct message_sessions before;
     if (succession_predecessor(generation->succession, &before))
-        add_generation(list, before.generation, (pid_t)before.pid, "lingering",
+        add_generation(list, before.generation, (pid_t)before.pid,
+                       generation_state_name(before.standby ? GENERATION_PROBATION
+                                                            : GENERATION_LINGERING),
                        (struct account){before.sessions, before.config_hash, before.deadline},
                        ledger_of(generation, before.generation, (pid_t)before.pid), now);
     add_generation(list, generation->number, getpid(), generation_state_name(generation->state),

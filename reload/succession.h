@@ -21,7 +21,7 @@ struct message_sessions;
  * has closed its listeners, or is gone and its clients are served. False: out of memory. */
 bool succession_begin(struct generation *generation, int fd) __attribute__((warn_unused_result));
 
-/* Who lingers before us, for status. False: nobody does. NULL is fine. */
+/* Who stands by or lingers before us, for status. False: nobody does. NULL is fine. */
 bool succession_predecessor(const struct succession *succession, struct message_sessions *about);
 
 /* While it serves: hears what the predecessor of that pid has said, as channel_hear(). False: there
