@@ -674,6 +674,7 @@ void handover_cancel(struct generation *generation)
 void handover_closed(struct generation *generation)
 {
     struct handover *handover = generation->handover;
+    tell_of_reload(handover);
     const struct heir heir = {.channel = handover->channel,
                               .minor = handover->minor,
                               .number = handover->number,

@@ -70,6 +70,12 @@ static void tell(struct heir *heir, enum message_type type)
     channel_send(heir->channel, type, &about, sizeof about, NULL, 0);
 }
 
+static void pass_elders(struct heir *heir)
+{
+    lineage_tell_arrivals(&heir->generation->lineage, heir->channel);
+    elders_pass(&heir->generation->elders, heir->channel);
+}
+
 void heir_begin(struct generation *generation, const struct heir *as)
 {
     struct heir *heir = &generation->heir;
@@ -79,7 +85,7 @@ void heir_begin(struct generation *generation, const struct heir *as)
         .on_message = on_message, .on_lost = on_lost, .arg = heir};
     channel_set_events(heir->channel, &events);
     if (heir->minor >= MINOR_HANDOFF)
-        elders_pass(&generation->elders, heir->channel);
+        pass_elders(heir);
     else
         elders_free(&generation->elders); /* it could not answer those that send sessions */
     tell(heir, MESSAGE_CLOSED);

@@ -502,6 +502,28 @@ struct relative *lineage_sender(struct lineage *lineage, unsigned generation, pi
     return relative;
 }
 
+void lineage_tell_arrivals(const struct lineage *lineage, struct channel *successor)
+{
+    const struct relative *relative;
+    TAILQ_FOREACH (relative, &lineage->list, link) {
+        const struct message_arrived arrived = {.generation = relative->ledger.as.generation,
+                                                .pid = relative->ledger.as.pid,
+                                                .arrived = relative->arrived,
+                                                .left = relative->left};
+        if (relative->arrived)
+            channel_send(successor, MESSAGE_ARRIVED, &arrived, sizeof arrived, NULL, 0);
+    }
+}
+
+void lineage_hear_arrivals(struct lineage *lineage, const struct message_arrived *arrived)
+{
+    struct relative *relative = find(lineage, arrived->generation, (pid_t)arrived->pid);
+    if (!relative)
+        return;
+    relative->arrived = arrived->arrived;
+    relative->left = arrived->left;
+}
+
 uint64_t lineage_lost_with(const struct lineage *lineage, unsigned generation, pid_t pid)
 {
     const struct relative *relative = find(lineage, generation, pid);

@@ -32,7 +32,7 @@ struct relative {
     bool gone;         /* has no session, whatever its ledger says */
     bool counted;      /* in the list */
     bool judged;       /* our successor, or was: the handover tells how it ended */
-    unsigned arrived;  /* of its sessions, here */
+    unsigned arrived;  /* of its sessions, here and at those before us */
     unsigned left;     /* of them, what its ledger said of it before the first arrived */
     int process;       /* a pidfd of it, or -1 where there are none */
     struct event *end; /* of the process; NULL: without pidfd */
@@ -97,6 +97,12 @@ void lineage_on_child(struct lineage *lineage);
 /* That of a generation from which sessions are about to come, or NULL. Those that do are to be
  * added to `arrived`: they are not lost if it ends before it knows. */
 struct relative *lineage_sender(struct lineage *lineage, unsigned generation, pid_t pid);
+
+/* Tells our successor what has arrived here of each, before it gets the channels to them. */
+void lineage_tell_arrivals(const struct lineage *lineage, struct channel *successor);
+
+/* MESSAGE_ARRIVED came. */
+void lineage_hear_arrivals(struct lineage *lineage, const struct message_arrived *arrived);
 
 /* Sessions that go with that generation if it is gone now; 0 where it is not known. Exact once all
  * that it had sent was heard, and nothing of it runs any more. */

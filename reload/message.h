@@ -14,8 +14,8 @@
  *stands by | <------------------ HURRY (if it must) |
  *          | <--- SERVER (changed by command) ... - |
  *  lingers | SESSIONS, RELOAD or STOP (if asked) -> |
- *          | ELDER (older generations) ...--------> |
- *          | CLOSED ------------------------------> |  pins the groups to itself
+ *          | ARRIVED, ELDER (older generations) --> |
+ *          | RELOADED, CLOSED --------------------> |  pins the groups to itself
  *   drains | SESSIONS ... ------------------------> |
  *          | HANDOFF ... -------------------------> |  takes sessions over
  *          | <--------------------------- TAKEN ... |
@@ -94,6 +94,7 @@ enum message_type {
     MESSAGE_BACK,
     MESSAGE_SERVERS,
     MESSAGE_KEEP,
+    MESSAGE_ARRIVED,
 };
 
 struct message_head {
@@ -174,7 +175,8 @@ struct message_sessions {
     uint32_t unused;
 };
 
-/* How a reload went, for the successor to tell: the predecessor is not asked any more. */
+/* How a reload went, for the successor to tell: the predecessor is not asked any more. Comes again
+ * before CLOSED, for the crashes that the predecessor knew more of. */
 struct message_reloaded {
     uint32_t exit; /* enum exit_status */
     uint32_t unused;
@@ -198,6 +200,15 @@ struct message_taken {
     uint32_t transfer;
     uint32_t sessions;
     uint64_t taken; /* bit i: the i-th of them */
+};
+
+/* Of an elder whose sessions have come to us, for who is to have the rest: were it to end before it
+ * has heard TAKEN, these would seem lost with it. */
+struct message_arrived {
+    uint32_t generation;
+    uint32_t pid;
+    uint32_t arrived; /* as in struct relative */
+    uint32_t left;
 };
 
 /* HURRY: the successor is asked to reload or to stop, and waits for our probation to end. */

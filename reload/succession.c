@@ -242,13 +242,18 @@ static void predecessor_closed(struct succession *succession, const struct messa
 static void take_result(struct generation *generation, const struct message_reloaded *message)
 {
     struct reload_result *result = &generation->last_reload;
-    *result = (struct reload_result){.any = true,
-                                     .status = (enum exit_status)message->exit,
-                                     .at = message->at,
-                                     .duration = message->duration};
-    memcpy(result->text, message->text, sizeof result->text - 1);
-    if (message->last_crash.at > generation->last_crash.at)
-        generation->last_crash = message->last_crash;
+    struct crash *ours = &generation->last_crash;
+    const struct crash *its = &message->last_crash;
+    if (!result->any) {
+        *result = (struct reload_result){.any = true,
+                                         .status = (enum exit_status)message->exit,
+                                         .at = message->at,
+                                         .duration = message->duration};
+        memcpy(result->text, message->text, sizeof result->text - 1);
+    }
+    /* It may have had sessions of whom we saw crash as well. */
+    if (its->at > ours->at || (its->pid == ours->pid && its->generation == ours->generation))
+        *ours = *its;
 }
 
 static void go_back(struct succession *succession, const struct message_back *message)
@@ -312,6 +317,9 @@ static void on_message(const struct received *message, void *arg)
         break;
     case MESSAGE_ELDER:
         add_elder(generation, message);
+        break;
+    case MESSAGE_ARRIVED:
+        lineage_hear_arrivals(&generation->lineage, message->payload);
         break;
     case MESSAGE_CLOSED:
         if (succession->state == SUCCESSION_SERVING)
