@@ -106,8 +106,8 @@ struct generation {
     struct succession *succession; /* to our predecessor, until its listeners are closed */
     struct handover *handover;     /* to our successor, until our listeners are closed ... */
     struct lingering *lingering;
-    struct heir heir; /* ... and then that is our heir */
-    struct children former;  /* canaries that went back */
+    struct heir heir;       /* ... and then that is our heir */
+    struct children former; /* canaries that went back */
     struct event *signals;
     int signal_fd;
 

@@ -54,8 +54,8 @@ struct handover {
     bool tried;            /* CANARY: it has its share */
     bool asked;            /* CANARY: whether it is there; its answer is due */
     const char *promotion; /* CANARY: why it gets the rest when it answers; or NULL */
-    unsigned minor; /* the successor's version of the protocol */
-    int outcome;    /* the successor's wait status */
+    unsigned minor;        /* the successor's version of the protocol */
+    int outcome;           /* the successor's wait status */
     struct ending ending;
     struct offer kept; /* the successor's listeners, of which we hold descriptors, too */
     /* While it is ending: */
@@ -153,7 +153,7 @@ static void on_rescued(void *arg)
 static void rescue_clients(struct handover *handover)
 {
     struct generation *generation = handover->generation;
-    if (handover->ending.had_accepted && handover->kept.count)
+    if (handover->ending.had_accepted && offer_holds_any(&handover->kept))
         handover->rescue = rescue_start(&handover->kept, generation, on_rescued, handover);
     if (!handover->rescue)
         offer_free(&handover->kept);
@@ -700,8 +700,7 @@ void handover_tell_server(struct generation *generation, const struct message_se
 
 bool handover_view(const struct handover *handover, struct handover_view *view)
 {
-    if (!handover ||
-        handover->state == HANDOVER_LINGERING || handover->exited)
+    if (!handover || handover->state == HANDOVER_LINGERING || handover->exited)
         return false;
     const char *state = handover->state == HANDOVER_CANARY ? "canary"
                         : handover->state == HANDOVER_BACK ? "lingering"

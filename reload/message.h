@@ -223,9 +223,9 @@ struct message_back {
 };
 
 /* KEEP: for each bind whose sockets are not passed, as OFFER_BIND: its descriptors are the sender's
- * listening sockets, once more. The predecessor's come before OFFER (before MINOR_OFFERED: before the
- * successor is steered to, and of binds that it has only); the successor closes them in order when
- * the predecessor has closed its own or is gone. The successor's come before READY, and the
+ * listening sockets, once more. The predecessor's come before OFFER (before MINOR_OFFERED: before
+ * the successor is steered to, and of binds that it has only); the successor closes them in order
+ * when the predecessor has closed its own or is gone. The successor's come before READY, and the
  * predecessor has them until CLOSED. Whoever is lost meanwhile, the other accepts who is in its
  * queues. */
 

@@ -58,6 +58,15 @@ void offer_close_rest(struct offer *offer)
         offered_close(&offer->list[i]);
 }
 
+bool offer_holds_any(const struct offer *offer)
+{
+    for (size_t i = 0; i < offer->count; i++)
+        for (unsigned j = 0; j < offer->list[i].fd_count; j++)
+            if (offer->list[i].fds[j] >= 0)
+                return true;
+    return false;
+}
+
 void offer_free(struct offer *offer)
 {
     offer_close_rest(offer);

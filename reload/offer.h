@@ -38,6 +38,9 @@ bool offered_add_fds(struct offered *offered, int *fds, size_t count)
 void offered_close(struct offered *offered);
 void offer_close_rest(struct offer *offer);
 
+/* Some descriptor is in it that nobody took. */
+bool offer_holds_any(const struct offer *offer);
+
 void offer_free(struct offer *offer);
 
 #endif

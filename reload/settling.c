@@ -44,9 +44,9 @@ static void take_snapshot(struct settling *settling, const struct binds *binds)
         addresses[i] = binds->list[i].conf->address;
     int error = handshakes_take(addresses, binds->count, &settling->handshakes);
     if (error) {
-        log_warning("cannot see the handshakes under way (%s): lingering for the whole "
-                    "linger-timeout",
-                    strerror(error));
+        log_warning(
+            "cannot see the handshakes under way (%s): waiting for as long as they may take",
+            strerror(error));
         settling->handshakes = NULL;
     }
     free(addresses);

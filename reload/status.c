@@ -165,11 +165,11 @@ static json_t *generations(const struct generation *generation)
                        ledger_of(generation, elder->generation, elder->pid), now);
     struct message_sessions before;
     if (succession_predecessor(generation->succession, &before))
-        add_generation(list, before.generation, (pid_t)before.pid,
-                       generation_state_name(before.standby ? GENERATION_PROBATION
-                                                            : GENERATION_LINGERING),
-                       (struct account){before.sessions, before.config_hash, before.deadline},
-                       ledger_of(generation, before.generation, (pid_t)before.pid), now);
+        add_generation(
+            list, before.generation, (pid_t)before.pid,
+            generation_state_name(before.standby ? GENERATION_PROBATION : GENERATION_LINGERING),
+            (struct account){before.sessions, before.config_hash, before.deadline},
+            ledger_of(generation, before.generation, (pid_t)before.pid), now);
     add_generation(list, generation->number, getpid(), generation_state_name(generation->state),
                    (struct account){0, generation->config_hash, drain_deadline(generation)},
                    &generation->proxy->ledger, now);

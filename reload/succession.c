@@ -396,7 +396,7 @@ static void on_lost(const char *wrong, void *arg)
     succession->about.pid = 0;
     channel_close(succession->channel);
     succession->channel = NULL;
-    bool rescues = succession->kept.count > 0 && keeps_all(succession);
+    bool rescues = offer_holds_any(&succession->kept) && keeps_all(succession);
     if (rescues) /* it stands before us still */
         binds_spread(generation->binds, &succession->offer);
     else

@@ -59,6 +59,20 @@ int listen_unix(const char *path)
     return listen_on(&where);
 }
 
+uint16_t listen_dumb(void)
+{
+    struct endpoint where = endpoint_loopback(0);
+    int fd = open_socket(&where);
+    ck_assert_int_eq(bind(fd, &where.any, where.length), 0);
+    ck_assert_int_eq(listen(fd, 0), 0);
+    ck_assert_int_eq(getsockname(fd, &where.any, &where.length), 0);
+    for (unsigned i = 0; i < 8; i++) {
+        int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        (void)connect(client, &where.any, where.length);
+    }
+    return ntohs(where.in.sin_port);
+}
+
 int try_connect(const struct endpoint *where)
 {
     int fd = open_socket(where);

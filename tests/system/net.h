@@ -27,6 +27,9 @@ struct endpoint endpoint_unix(const char *path);
 int listen_loopback(uint16_t *port);
 int listen_unix(const char *path);
 
+/* One that never answers, since its backlog is full: its port. */
+uint16_t listen_dumb(void);
+
 int connect_to(const struct endpoint *where);
 
 /* connect() that may fail: the socket, or -1 and errno. */

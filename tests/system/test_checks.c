@@ -552,21 +552,6 @@ static void follow(struct scene *scene)
     ck_assert_uint_gt(scene->proxy.generation, before);
 }
 
-/* Listens, and never answers: its backlog is full. */
-static uint16_t listen_dumb(void)
-{
-    struct endpoint where = endpoint_loopback(0);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(bind(fd, &where.any, where.length), 0);
-    ck_assert_int_eq(listen(fd, 0), 0);
-    ck_assert_int_eq(getsockname(fd, &where.any, &where.length), 0);
-    for (unsigned i = 0; i < 8; i++) {
-        int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        (void)connect(client, &where.any, where.length);
-    }
-    return ntohs(where.in.sin_port);
-}
-
 /* check-interval is long: no check but the successor's first ones comes in between. */
 #define CHECKED "check = tcp\ncheck-interval = 1h\n"
 

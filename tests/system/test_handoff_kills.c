@@ -35,6 +35,13 @@ struct scene {
     pid_t first, second, strace; /* strace: that of the first, or 0 */
 };
 
+static void configure(const struct scene *scene, const char *options)
+{
+    proxy_configure(&scene->proxy,
+                    "workers = 2\n%s[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
+                    options, ntohs(scene->front.in.sin_port), streams_port(scene->streams));
+}
+
 static void scene_start(struct scene *scene, const char *options, const char *name,
                         const char *call, unsigned step, const char *signal)
 {
@@ -45,9 +52,7 @@ static void scene_start(struct scene *scene, const char *options, const char *na
     scene->front = endpoint_loopback(port);
     proxy_init(&scene->proxy, scene->name);
     proxy_own_binary(&scene->proxy);
-    proxy_configure(&scene->proxy,
-                    "workers = 2\n%s[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
-                    options, port, streams_port(scene->streams));
+    configure(scene, options);
     proxy_start(&scene->proxy);
     scene->first = scene->proxy.pid;
     streams_slow_down(scene->streams, TICK_MS);
@@ -311,6 +316,74 @@ START_TEST(messages_of_a_killed_sender)
 }
 END_TEST
 
+/* --- three generations ---------------------------------------------------------------------- */
+
+static bool has_arrived(void *argument)
+{
+    const struct scene *scene = argument;
+    struct status status;
+    return proxy_status(&scene->proxy, &status) && status.count == 2 &&
+           status.generations[1].sessions == SESSIONS - scene->lost;
+}
+
+static bool crash_is_told(void *argument)
+{
+    const struct scene *scene = argument;
+    struct status status;
+    return proxy_status(&scene->proxy, &status) && status.last_crash.pid == scene->first &&
+           status.last_crash.sessions == scene->lost;
+}
+
+/* The first is halted when it has sent some of its sessions, and killed while the third is there:
+ * it has never heard that the second has them. standby: before the second closes; else when that is
+ * gone. */
+static void first_of_three_killed(unsigned step, bool standby)
+{
+    struct scene scene;
+    scene_start(&scene, "", standby ? "standby" : "gone", "sendmsg", step, "SIGSTOP");
+    streams_may_be_lost(scene.streams);
+    scene.strace = trap_process(&scene.trap, scene.first);
+    configure(&scene, standby ? "probation = 10m\n" : "");
+    proxy_reload(&scene.proxy);
+    scene.second = scene.proxy.pid;
+    wait_mentioned(scene.trap.trace, "stopped by SIGSTOP");
+    unsigned sent = trap_carried(&scene.trap, TRAP_HANDOFF);
+    ck_assert_uint_gt(sent, 0);
+    scene.lost = SESSIONS - sent * A_MESSAGE;
+    wait_until(has_arrived, &scene, "the second generation has what was sent");
+
+    proxy_reload(&scene.proxy);
+    if (!standby) {
+        wait_gone(scene.second);
+    }
+    kill(scene.first, SIGKILL);
+    wait_gone(scene.first);
+    wait_gone(scene.strace);
+    if (standby) {
+        char end[160];
+        snprintf(end, sizeof end,
+                 "(pid %d) is gone before it had drained: %u sessions went with it, %u came here",
+                 (int)scene.first, scene.lost, SESSIONS - scene.lost);
+        wait_mentions(scene.proxy.log, end, 1);
+        configure(&scene, "");
+        proxy_reload(&scene.proxy);
+    }
+    wait_until(crash_is_told, &scene, "status tells what went with the first");
+    expect_lost(&scene, scene.lost);
+    scene_end(&scene, false);
+}
+
+START_TEST(first_of_three)
+{
+    if (!trap_works()) {
+        skip_test("strace cannot trace here");
+    }
+    unsigned last, step = find_handoff("sendmsg", false, &last);
+    first_of_three_killed(step, false);
+    first_of_three_killed(step, true);
+}
+END_TEST
+
 /* --- told to stop --------------------------------------------------------------------------- */
 
 #define LONG_STOP "stop-timeout = 10m\n"
@@ -463,6 +536,7 @@ Suite *handoff_kills_suite(void)
     scenario_add(suite, successor_killed_in_the_handoff, 1200);
     scenario_add(suite, predecessor_killed_in_the_handoff, 1200);
     scenario_add(suite, messages_of_a_killed_sender, 600);
+    scenario_add(suite, first_of_three, 300);
     scenario_add(suite, stop_in_the_handoff, 300);
     scenario_add(suite, stop_in_the_handoff_is_in_time, 300);
     scenario_add(suite, sigterm_in_the_handoff, 300);

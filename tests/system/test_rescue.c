@@ -127,6 +127,34 @@ START_TEST(in_the_queues_of_a_predecessor)
 }
 END_TEST
 
+/* The successor prepares: it waits for the first check of a server that never answers, and has had
+ * that of another. */
+START_TEST(in_the_queues_of_who_is_being_replaced)
+{
+    struct scene scene;
+    struct endpoint by_path;
+    char path[PATH_MAX], rest[PATH_MAX + 256];
+    uint16_t checked_port, dumb = listen_dumb();
+    int checked = listen_loopback(&checked_port);
+    start(&scene, "", &by_path);
+    snprintf(rest, sizeof rest,
+             "bind = unix:%s\n"
+             "[backend slow]\ncheck = tcp\ncheck-interval = 1h\ncheck-timeout = 1h\n"
+             "server = never 127.0.0.1:%u\nserver = at-once 127.0.0.1:%u\n",
+             test_path(path, "front.sock"), dumb, checked_port);
+    scene_configure(&scene, "ready-timeout = 1h\n", rest);
+    pid_t reload = proxy_command_start(&scene.proxy, NULL, "reload", NULL);
+    close(accept_from(checked));
+    kill_with_queues(&scene, &by_path, scene.proxy.pid);
+    wait_mentioned(scene.proxy.log, "whom the lost process had not accepted");
+    ck_assert_int_eq(wait_gone(reload), 0);
+    proxy_follow(&scene.proxy);
+    ck_assert_uint_eq(scene.proxy.generation, 2);
+    scene_configure(&scene, "", "");
+    next_reload_steers(&scene);
+}
+END_TEST
+
 /* The rescue waits for handshakes that do not arrive; what is told of the dead is as ever. */
 START_TEST(while_handshakes_are_half_open)
 {
@@ -169,6 +197,7 @@ Suite *rescue_suite(void)
     scenario_add(suite, in_the_queues_of_a_crash, 300);
     scenario_add(suite, in_the_queues_of_a_canary, 300);
     scenario_add(suite, in_the_queues_of_a_predecessor, 300);
+    scenario_add(suite, in_the_queues_of_who_is_being_replaced, 300);
     scenario_add(suite, while_handshakes_are_half_open, 300);
     return suite;
 }
