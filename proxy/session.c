@@ -301,8 +301,12 @@ static void on_client_event(struct watch *watch, uint32_t events)
     struct session *session =
         (struct session *)((char *)watch - offsetof(struct session, client.watch));
     end_note(&session->client, events);
-    if (session->state != SESSION_ESTABLISHED)
-        return; /* it stays in the kernel until a server is there to take it */
+    if (session->state != SESSION_ESTABLISHED) {
+        /* What it said stays in the kernel until a server is there to take it. */
+        if ((events & EPOLLERR) && socket_error(session->client.fd))
+            session_close(session, SESSION_CLIENT_RESET);
+        return;
+    }
     session->active_at = worker_now(session->worker);
     move(session, &session->client);
     if (session->state == SESSION_ESTABLISHED && failed_unread(&session->client, events))

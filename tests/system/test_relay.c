@@ -421,6 +421,12 @@ START_TEST(all_servers_refuse)
 }
 END_TEST
 
+static bool has_a_session(void *proxy)
+{
+    struct status status;
+    return proxy_status(proxy, &status) && status.sessions == 1;
+}
+
 /* The log does not blame the server for it. */
 START_TEST(client_that_goes_while_servers_are_tried)
 {
@@ -471,6 +477,23 @@ static void serve_numbered(int server, const int clients[], unsigned count)
     expect_eof(server);
     close(server);
 }
+
+/* Its place goes to the next one at once, though the server does not answer. */
+START_TEST(client_that_goes_while_a_server_is_awaited)
+{
+    struct scene scene;
+    scene_start_before(&scene, listen_dumb(), "",
+                       "connect-timeout = 1h\nmax-sessions = 1\naccess-log = yes\n");
+    for (unsigned i = 1; i <= 5; i++) {
+        int client = connect_to(&scene.front);
+        send_all(client, "x", 1);
+        wait_until(has_a_session, &scene.proxy, "it is accepted");
+        send_reset(client);
+        wait_mentions(scene.proxy.log, "retries=0 end=client-reset", i);
+    }
+    proxy_stop(&scene.proxy);
+}
+END_TEST
 
 START_TEST(max_sessions_leaves_the_rest_waiting)
 {
@@ -721,6 +744,7 @@ Suite *relay_suite(void)
     scenario_add(suite, server_that_stops_reading, 600);
     scenario_add(suite, refusing_server_is_passed_over, 300);
     scenario_add(suite, all_servers_refuse, 300);
+    scenario_add(suite, client_that_goes_while_a_server_is_awaited, 300);
     scenario_add(suite, client_that_goes_while_servers_are_tried, 300);
     scenario_add(suite, idle_sessions_are_closed, 300);
     scenario_add(suite, max_sessions_leaves_the_rest_waiting, 300);
