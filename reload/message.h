@@ -14,8 +14,8 @@
  *stands by | <------------------ HURRY (if it must) |
  *          | <--- SERVER (changed by command) ... - |
  *  lingers | SESSIONS, RELOAD or STOP (if asked) -> |
- *          | ARRIVED, ELDER (older generations) --> |
- *          | RELOADED, CLOSED --------------------> |  pins the groups to itself
+ *          | RELOADED, ARRIVED, ELDER (older ...) > |
+ *          | CLOSED ------------------------------> |  pins the groups to itself
  *   drains | SESSIONS ... ------------------------> |
  *          | HANDOFF ... -------------------------> |  takes sessions over
  *          | <--------------------------- TAKEN ... |
