@@ -7,6 +7,7 @@ every single one shows it in the same direction: if their range includes 1 it is
 the median says. (By chance alone five rounds agree in one case of 16.)
 """
 import html
+import re
 import statistics
 
 ROUNDS_FOR_CLAIM = 5
@@ -151,6 +152,11 @@ def comparison(figures, metric, peer, goal):
     return text, outcome
 
 
+def number(version):
+    """Of what a program says of its version."""
+    return re.search(r"\d\S*", version)[0]
+
+
 def markdown(results):
     figures, where = Figures(results), results["environment"]
     present = [c for c in CANDIDATES if any(c == key[1] for key in figures.runs)]
@@ -160,9 +166,10 @@ def markdown(results):
              f"{where['threads']} threads or workers each; {rounds} "
              f"round{'s' if rounds > 1 else ''} of {results['seconds']:g} s after "
              f"{results['warmup']:g} s; commit {where['commit']}; {where['date'][:10]}.", ""]
-    lines += [f"{LABELS[name]}: {version}.  " for name, version in where["versions"].items()
-              if name in ("rpproxy", "haproxy", "nginx")]
-    lines += ["", "Medians of the rounds, and their range.", ""]
+    lines += [", ".join(f"{LABELS[name]} {number(version)}"
+                        for name, version in where["versions"].items()
+                        if name in ("rpproxy", "haproxy", "nginx")) + ".",
+              "", "Medians of the rounds, and their range.", ""]
     head = ["| | unit | " + " | ".join(LABELS[c] for c in present) +
             " | rpproxy against the better peer | that is |",
             "|---|---|" + "---|" * (len(present) + 2)]
