@@ -53,6 +53,7 @@ struct message_sessions generation_about(const struct generation *generation)
                                      .sessions = proxy_live(generation->proxy),
                                      .config_hash = generation->config_hash,
                                      .deadline = drain_deadline(generation),
+                                     /* Told as early as with COMMIT. */
                                      .standby = generation->state <= GENERATION_PROBATION};
 }
 
@@ -405,7 +406,8 @@ enum exit_status generation_reload(struct generation *generation, const struct r
 
 const char *generation_abort(struct generation *generation)
 {
-    if (generation->handover || !generation->reload_wanted)
+    if (generation->state != GENERATION_ACTIVE || generation->handover ||
+        !generation->reload_wanted)
         return handover_abort(generation);
     generation->reload_wanted = false;
     generation_reload_over(generation, EXIT_FAILED, "it was called off", 0);
@@ -671,13 +673,14 @@ static void close_all(struct generation *generation)
     life_close(&generation->life);
     control_free(generation->control, generation->published);
     handover_free(generation->handover);
+    heir_hang_up(&generation->heir);
     succession_free(generation->succession);
     elders_free(&generation->elders);
     lineage_close(&generation->lineage);
     lingering_free(generation->lingering);
     checks_free(generation->checks);
     proxy_free(generation->proxy);
-    heir_close(&generation->heir);
+    heir_free(&generation->heir);
     binds_free(generation->binds);
     signals_free(generation->signals);
     if (generation->probation_over)

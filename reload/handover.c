@@ -324,7 +324,7 @@ static void begin_canary(struct handover *handover)
     }
     handover->state = HANDOVER_CANARY;
     generation->canaries = handover->number;
-    offering_keep(generation->binds, handover->channel, handover->minor);
+    offering_note_kept(generation->binds, handover->channel, handover->minor);
     lineage_count_successor(&generation->lineage);
     tell_about_us(handover);
     channel_send(handover->channel, MESSAGE_CANARY, NULL, 0, NULL, 0);
@@ -406,7 +406,7 @@ static void commit(struct handover *handover)
     }
     notify_main_pid(handover->child.pid);
     if (!handover->tried)
-        offering_keep(generation->binds, handover->channel, handover->minor);
+        offering_note_kept(generation->binds, handover->channel, handover->minor);
     tell_about_us(handover);
     channel_send(handover->channel, MESSAGE_COMMIT, NULL, 0, NULL, 0);
     expect_within(handover, ACTIVE_TIMEOUT_MS);
@@ -584,7 +584,8 @@ static void launch(struct handover *handover)
 {
     struct generation *generation = handover->generation;
     handover->state = HANDOVER_LAUNCHED;
-    handover->again = false;
+    handover->child = (struct child){0};
+    handover->exited = handover->killed = handover->again = false;
     handover->number = next_number(generation);
     binds_pin(generation->binds, control_warn, generation->control);
     if (!can_split(handover))
@@ -674,7 +675,10 @@ void handover_cancel(struct generation *generation)
 void handover_closed(struct generation *generation)
 {
     struct handover *handover = generation->handover;
-    tell_of_reload(handover);
+    if (handover->minor >= MINOR_OFFERED) {
+        lineage_hear_ends(&generation->lineage);
+        tell_of_reload(handover);
+    }
     const struct heir heir = {.channel = handover->channel,
                               .minor = handover->minor,
                               .number = handover->number,

@@ -129,8 +129,13 @@ void heir_on_child(struct heir *heir)
     tell_if_failed(heir);
 }
 
-void heir_close(struct heir *heir)
+void heir_hang_up(struct heir *heir)
 {
     channel_close(heir->channel);
+    heir->channel = NULL;
+}
+
+void heir_free(struct heir *heir)
+{
     handoff_free(heir->handoff);
 }

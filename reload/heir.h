@@ -20,7 +20,7 @@ struct heir {
     unsigned minor;                /* its version of the protocol */
     unsigned number;               /* the generation that was our heir first */
     pid_t pid;
-    struct child child; /* the successor; pid 0: it is gone, or no child of ours */
+    struct child child; /* the successor; pid 0: it is no child of ours */
     int outcome;        /* the child's wait status, if it ended badly and that was not told yet */
     uint64_t told_sessions, told_deadline;
     struct handoff *handoff; /* of our sessions; NULL: none has begun */
@@ -46,6 +46,8 @@ void heir_tell_sessions(struct heir *heir);
 /* A child has changed its state (SIGCHLD). */
 void heir_on_child(struct heir *heir);
 
-void heir_close(struct heir *heir);
+/* We exit: hangs up, while it still counts what we have. Then, after proxy_free(), frees. */
+void heir_hang_up(struct heir *heir);
+void heir_free(struct heir *heir);
 
 #endif

@@ -98,6 +98,12 @@ static int outcome_of(const struct relative *relative)
     return children_outcome(&generation->former, (pid_t)relative->ledger.as.pid);
 }
 
+static bool is_judged_before_us(const struct relative *relative)
+{
+    return succession_judges(relative->lineage->generation->succession,
+                             (pid_t)relative->ledger.as.pid);
+}
+
 /* Nothing can write its ledger any more. */
 static void on_gone(struct relative *relative, int outcome)
 {
@@ -105,7 +111,7 @@ static void on_gone(struct relative *relative, int outcome)
     relative->gone = true;
     if (relative == lineage->heir)
         note_heir(relative);
-    else if (!relative->judged)
+    else if (!relative->judged && !is_judged_before_us(relative))
         note_crash(relative, outcome);
     if (relative->end)
         event_del(relative->end);
@@ -237,20 +243,27 @@ static void count_others(struct lineage *lineage)
                        lineage->others);
 }
 
-static const struct relative *find_ended(const struct lineage *lineage)
+/* all: also of those whose end the loop tells. */
+static const struct relative *find_ended(const struct lineage *lineage, bool all)
 {
     const struct relative *relative;
     TAILQ_FOREACH (relative, &lineage->list, link)
-        if (!relative->gone && !relative->end && is_gone(relative))
+        if (!relative->gone && relative != lineage->successor && (all || !relative->end) &&
+            is_gone(relative))
             return relative;
     return NULL;
 }
 
-static void look_for_ends(struct lineage *lineage)
+static void look_for_ends(struct lineage *lineage, bool all)
 {
     const struct relative *relative;
-    while ((relative = find_ended(lineage)))
+    while ((relative = find_ended(lineage, all)))
         hear_out(relative, outcome_of(relative));
+}
+
+void lineage_hear_ends(struct lineage *lineage)
+{
+    look_for_ends(lineage, true);
 }
 
 void lineage_on_child(struct lineage *lineage)
@@ -282,7 +295,7 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct lineage *lineage = arg;
-    look_for_ends(lineage);
+    look_for_ends(lineage, false);
     count_others(lineage);
     if (!wants_looks(lineage))
         event_del(lineage->look);

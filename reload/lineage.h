@@ -9,7 +9,9 @@
  * gone by then is folded after all, and with it what the successor had counted itself.
  *
  * One that is gone while its ledger still counts sessions has crashed, and so has a child that
- * ended badly; which is noted (crash.h).
+ * ended badly; which is noted (crash.h), by whoever has its channel, and may have sessions of it.
+ * So while our predecessor has not closed, it judges the older ones, and tells us (RELOADED); if it
+ * is lost as well, nobody does.
  *
  * A generation of an older build has no ledger: it is known by its messages only. */
 #ifndef RPPROXY_RELOAD_LINEAGE_H
@@ -31,7 +33,7 @@ struct relative {
     bool base_is_ours; /* a successor that failed: what its base has is in our list, too */
     bool gone;         /* has no session, whatever its ledger says */
     bool counted;      /* in the list */
-    bool judged;       /* our successor, or was: the handover tells how it ended */
+    bool judged;       /* our successor, or was: handover or heir tells how it ended */
     unsigned arrived;  /* of its sessions, here and at those before us */
     unsigned left;     /* of them, what its ledger said of it before the first arrived */
     int process;       /* a pidfd of it, or -1 where there are none */
@@ -97,6 +99,9 @@ void lineage_on_child(struct lineage *lineage);
 /* That of a generation from which sessions are about to come, or NULL. Those that do are to be
  * added to `arrived`: they are not lost if it ends before it knows. */
 struct relative *lineage_sender(struct lineage *lineage, unsigned generation, pid_t pid);
+
+/* Whoever is gone by now has been judged then, also if the loop has not heard of it yet. */
+void lineage_hear_ends(struct lineage *lineage);
 
 /* Tells our successor what has arrived here of each, before it gets the channels to them. */
 void lineage_tell_arrivals(const struct lineage *lineage, struct channel *successor);

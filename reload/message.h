@@ -13,7 +13,8 @@
  *          | RELOADED ----------------------------> |
  *stands by | <------------------ HURRY (if it must) |
  *          | <--- SERVER (changed by command) ... - |
- *  lingers | SESSIONS, RELOAD or STOP (if asked) -> |
+ *          | RELOAD, STOP (if asked meanwhile) ---> |
+ *  lingers | SESSIONS ----------------------------> |
  *          | RELOADED, ARRIVED, ELDER (older ...) > |
  *          | CLOSED ------------------------------> |  pins the groups to itself
  *   drains | SESSIONS ... ------------------------> |

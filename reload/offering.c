@@ -107,7 +107,7 @@ void offering_send(const struct generation *generation, struct channel *successo
     channel_send(successor, MESSAGE_OFFER, &end_of_offer, sizeof end_of_offer, NULL, 0);
 }
 
-void offering_keep(struct binds *binds, struct channel *successor, unsigned minor)
+void offering_note_kept(struct binds *binds, struct channel *successor, unsigned minor)
 {
     for (size_t i = 0; i < binds->count; i++) {
         struct bound *bound = &binds->list[i];
@@ -119,7 +119,7 @@ void offering_keep(struct binds *binds, struct channel *successor, unsigned mino
     }
 }
 
-void offering_keep_ours(const struct binds *binds, const struct offer *offer,
+void offering_send_ours(const struct binds *binds, const struct offer *offer,
                         struct channel *predecessor)
 {
     for (size_t i = 0; i < binds->count; i++) {

@@ -124,7 +124,7 @@ static void say_ready(struct succession *succession)
     }
     lineage_tell_predecessor(&succession->generation->lineage, succession->channel);
     if (succession->minor >= MINOR_RESCUE)
-        offering_keep_ours(binds, &succession->offer, succession->channel);
+        offering_send_ours(binds, &succession->offer, succession->channel);
     channel_send(succession->channel, MESSAGE_READY, NULL, 0, NULL, 0);
 }
 
@@ -168,6 +168,8 @@ static void prepare(struct succession *succession, const struct message_offer *o
      * clients once more, and reset them. */
     offer_close_rest(&succession->offer);
     offering_close_foreign(&succession->kept, generation->binds);
+    if (!must_keep_all(succession))
+        return;
     succession->forced = offer->forced != 0;
     succession->state = SUCCESSION_CHECKING;
     millis ready_timeout =
@@ -242,8 +244,6 @@ static void predecessor_closed(struct succession *succession, const struct messa
 static void take_result(struct generation *generation, const struct message_reloaded *message)
 {
     struct reload_result *result = &generation->last_reload;
-    struct crash *ours = &generation->last_crash;
-    const struct crash *its = &message->last_crash;
     if (!result->any) {
         *result = (struct reload_result){.any = true,
                                          .status = (enum exit_status)message->exit,
@@ -251,9 +251,8 @@ static void take_result(struct generation *generation, const struct message_relo
                                          .duration = message->duration};
         memcpy(result->text, message->text, sizeof result->text - 1);
     }
-    /* It may have had sessions of whom we saw crash as well. */
-    if (its->at > ours->at || (its->pid == ours->pid && its->generation == ours->generation))
-        *ours = *its;
+    if (message->last_crash.at)
+        generation->last_crash = message->last_crash;
 }
 
 static void go_back(struct succession *succession, const struct message_back *message)
@@ -385,6 +384,7 @@ static void on_lost(const char *wrong, void *arg)
     log_warning("the predecessor (pid %d) %s; this generation goes on alone", (int)succession->pid,
                 wrong ? wrong : "is gone");
     if (succession->state == SUCCESSION_EXPECTING) {
+        offer_free(&succession->kept); /* nobody accepts from them: newcomers are to be refused */
         succession->alone_until = clock_ms() + DYING_MS;
         event_add(succession->alone, &dying_look);
         return;
@@ -405,12 +405,13 @@ static void on_lost(const char *wrong, void *arg)
         generation_serve(generation);
     else
         proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
-    if (rescues)
-        succession->rescue = rescue_start(&succession->kept, generation, on_rescued, succession);
-    if (rescues && !succession->rescue)
-        settle_alone(succession);
-    if (!succession->rescue)
+    if (!rescues) {
         over(succession);
+        return;
+    }
+    succession->rescue = rescue_start(&succession->kept, generation, on_rescued, succession);
+    if (!succession->rescue)
+        on_rescued(succession);
 }
 
 bool succession_begin(struct generation *generation, int fd)
@@ -450,6 +451,12 @@ bool succession_hear(struct succession *succession, pid_t pid)
 {
     return succession && succession->state == SUCCESSION_SERVING && succession->pid == pid &&
            channel_hear(succession->channel);
+}
+
+bool succession_judges(const struct succession *succession, pid_t pid)
+{
+    return succession && succession->channel && succession->pid != pid &&
+           succession->minor >= MINOR_OFFERED;
 }
 
 void succession_hurry(struct succession *succession)

@@ -28,6 +28,10 @@ bool succession_predecessor(const struct succession *succession, struct message_
  * is nothing, or no such predecessor. NULL is fine. */
 bool succession_hear(struct succession *succession, pid_t pid);
 
+/* The predecessor, which is another than that pid, sees how it ends, and will tell us. NULL is
+ * fine. */
+bool succession_judges(const struct succession *succession, pid_t pid);
+
 /* The predecessor need not stand by any longer. */
 void succession_hurry(struct succession *succession);
 

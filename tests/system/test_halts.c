@@ -4,6 +4,7 @@
 #include "trap.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -17,8 +18,8 @@ struct handoff {
     pid_t first, strace;
 };
 
-/* From one worker, so that all sessions are in one message. */
-static void hand_off(struct handoff *handoff, const char *name, unsigned step)
+/* From one worker, so that all sessions are in one message. options: of the successor. */
+static void hand_off(struct handoff *handoff, const char *name, unsigned step, const char *options)
 {
     struct scene *scene = &handoff->scene;
     scene_configure(scene, "workers = 1\n", "");
@@ -30,6 +31,7 @@ static void hand_off(struct handoff *handoff, const char *name, unsigned step)
     }
     trap_init(&handoff->trap, name, "sendmsg", step, "SIGSTOP");
     handoff->strace = trap_process(&handoff->trap, handoff->first);
+    scene_configure(scene, options, "");
     proxy_reload(&scene->proxy);
 }
 
@@ -42,7 +44,7 @@ static void expect_first_ends(const struct handoff *handoff)
 /* Which of the sender's messages it is. */
 static unsigned find_message(struct handoff *handoff)
 {
-    hand_off(handoff, "look", 0);
+    hand_off(handoff, "look", 0, "");
     expect_first_ends(handoff);
     unsigned step = trap_first(&handoff->trap, TRAP_HANDOFF, TRAP_HANDOFF);
     ck_assert_uint_gt(step, 0);
@@ -60,7 +62,7 @@ START_TEST(ends_are_told_though_the_sender_is_halted)
     setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* which cannot be where strace is */
     struct handoff handoff;
     scene_init(&handoff.scene);
-    hand_off(&handoff, "halt", find_message(&handoff));
+    hand_off(&handoff, "halt", find_message(&handoff), "");
     wait_mentioned(handoff.trap.trace, "stopped by SIGSTOP");
     for (unsigned i = 0; i < SESSIONS; i++)
         session_works(&handoff.sessions[i]);
@@ -84,9 +86,48 @@ START_TEST(ends_are_told_though_the_sender_is_halted)
 }
 END_TEST
 
+/* Killed when the second generation has all its sessions, which it has not heard, and the third
+ * serves: nothing went with it, says whoever is asked. */
+START_TEST(killed_with_nothing_left)
+{
+    if (!trap_works())
+        skip_test("strace cannot trace here");
+    setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
+    struct handoff handoff;
+    struct status status;
+    scene_init(&handoff.scene);
+    struct proxy *proxy = &handoff.scene.proxy;
+    hand_off(&handoff, "all", find_message(&handoff), "probation = 10m\n");
+    wait_mentioned(handoff.trap.trace, "stopped by SIGSTOP");
+    for (unsigned i = 0; i < SESSIONS; i++)
+        session_works(&handoff.sessions[i]);
+
+    proxy_reload(proxy);
+    kill(handoff.first, SIGKILL);
+    wait_gone(handoff.first);
+    wait_gone(handoff.strace);
+    char end[96];
+    snprintf(end, sizeof end, "(pid %d) has drained and is gone; %d of its sessions came here",
+             (int)handoff.first, SESSIONS);
+    wait_mentions(proxy->log, end, 1);
+    ck_assert(proxy_status(proxy, &status));
+    ck_assert_int_eq(status.last_crash.pid, 0);
+    scene_configure(&handoff.scene, "", "");
+    proxy_reload(proxy); /* the second closes */
+    ck_assert(proxy_status(proxy, &status));
+    ck_assert_int_eq(status.last_crash.pid, 0);
+    for (unsigned i = 0; i < SESSIONS; i++) {
+        session_works(&handoff.sessions[i]);
+        session_close(&handoff.sessions[i]);
+    }
+    ck_assert_int_eq(proxy_command(proxy, &(struct outcome){0}, "stop", NULL), 0);
+}
+END_TEST
+
 Suite *halts_suite(void)
 {
     Suite *suite = suite_create("halts");
     scenario_add(suite, ends_are_told_though_the_sender_is_halted, 240);
+    scenario_add(suite, killed_with_nothing_left, 240);
     return suite;
 }

@@ -359,8 +359,8 @@ static void first_of_three_killed(unsigned step, bool standby)
     kill(scene.first, SIGKILL);
     wait_gone(scene.first);
     wait_gone(scene.strace);
+    char end[160];
     if (standby) {
-        char end[160];
         snprintf(end, sizeof end,
                  "(pid %d) is gone before it had drained: %u sessions went with it, %u came here",
                  (int)scene.first, scene.lost, SESSIONS - scene.lost);
@@ -369,6 +369,8 @@ static void first_of_three_killed(unsigned step, bool standby)
         proxy_reload(&scene.proxy);
     }
     wait_until(crash_is_told, &scene, "status tells what went with the first");
+    snprintf(end, sizeof end, "%d sessions went with it", SESSIONS);
+    ck_assert_uint_eq(file_mentions(scene.proxy.log, end), 0);
     expect_lost(&scene, scene.lost);
     scene_end(&scene, false);
 }
