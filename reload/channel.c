@@ -12,6 +12,7 @@
 struct parcel {
     STAILQ_ENTRY(parcel) next;
     size_t fd_count;
+    bool lent; /* its descriptors are the sender's */
     size_t length;
     int fds[MESSAGE_FDS_MAX];
     struct message_head head;
@@ -153,7 +154,7 @@ static int transmit(int fd, struct parcel *parcel)
 
 static void discard(struct parcel *parcel)
 {
-    for (size_t i = 0; i < parcel->fd_count; i++)
+    for (size_t i = 0; i < parcel->fd_count && !parcel->lent; i++)
         close(parcel->fds[i]);
     free(parcel);
 }
@@ -306,23 +307,38 @@ static void fail(struct channel *channel)
     event_active(channel->readable, EV_READ, 0);
 }
 
-void channel_send(struct channel *channel, enum message_type type, const void *payload,
-                  size_t length, const int *fds, size_t fd_count)
+/* parcel: NULL, there was no memory. */
+static void send_or_queue(struct channel *channel, struct parcel *parcel)
 {
-    if (!understood(channel, type) || channel->wrong)
-        return;
-    struct parcel *parcel = make_parcel(type, payload, length, fds, fd_count);
     if (!parcel) {
         fail(channel);
     } else if (STAILQ_EMPTY(&channel->queue) &&
                !try_later(channel, transmit(channel->fd, parcel))) {
         free(parcel);
-    } else if (!own_fds(parcel)) {
+    } else if (!parcel->lent && !own_fds(parcel)) {
         free(parcel);
         fail(channel);
     } else {
         STAILQ_INSERT_TAIL(&channel->queue, parcel, next);
     }
+}
+
+void channel_send(struct channel *channel, enum message_type type, const void *payload,
+                  size_t length, const int *fds, size_t fd_count)
+{
+    if (understood(channel, type) && !channel->wrong)
+        send_or_queue(channel, make_parcel(type, payload, length, fds, fd_count));
+}
+
+void channel_lend(struct channel *channel, enum message_type type, const void *payload,
+                  size_t length, const int *fds, size_t fd_count)
+{
+    if (!understood(channel, type) || channel->wrong)
+        return;
+    struct parcel *parcel = make_parcel(type, payload, length, fds, fd_count);
+    if (parcel)
+        parcel->lent = true;
+    send_or_queue(channel, parcel);
 }
 
 bool channel_is_foreign(const struct channel *channel)

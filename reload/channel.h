@@ -55,6 +55,11 @@ bool channel_may_retry(int error);
 void channel_send(struct channel *channel, enum message_type type, const void *payload,
                   size_t length, const int *fds, size_t fd_count);
 
+/* The same, with descriptors that stay open until the peer has answered to this, or the channel is
+ * closed: queueing takes no others. */
+void channel_lend(struct channel *channel, enum message_type type, const void *payload,
+                  size_t length, const int *fds, size_t fd_count);
+
 /* Sends at once or not at all. Returns 0, when the kernel has it for the peer to read even if we
  * die, or an errno value: EAGAIN also while something is queued, ETOOMANYREFS when too many
  * descriptors are under way on this machine (unix(7)), EPIPE when the peer is gone. */

@@ -15,7 +15,7 @@ static void send_bind(struct channel *peer, enum message_type type,
     unsigned at = 0;
     do {
         unsigned here = fd_count - at < MESSAGE_FDS_MAX ? fd_count - at : MESSAGE_FDS_MAX;
-        channel_send(peer, type, message, sizeof *message, fds + at, here);
+        channel_lend(peer, type, message, sizeof *message, fds + at, here);
         at += here;
     } while (at < fd_count);
 }

@@ -219,6 +219,24 @@ static int send_beyond_the_kernels_limit(void)
     return heard.type == MESSAGE_COMMIT && heard.fd_count == 0 ? 0 : 4;
 }
 
+START_TEST(what_is_lent_is_queued_where_no_descriptor_can_be_had)
+{
+    const int fd = STDIN_FILENO;
+    unsigned char payload[1024] = {0};
+    for (unsigned i = 0; i < 5000; i++)
+        channel_send(left, MESSAGE_PROGRESS, payload, sizeof payload, NULL, 0);
+    const struct rlimit before = exhaust_descriptors();
+    channel_lend(left, MESSAGE_KEEP, NULL, 0, &fd, 1);
+    setrlimit(RLIMIT_NOFILE, &before);
+    while (heard.count < 5001)
+        turn();
+    ck_assert_int_eq(heard.type, MESSAGE_KEEP);
+    ck_assert_uint_eq(heard.fd_count, 1);
+    close(heard.fds[0]);
+    ck_assert_int_ne(fcntl(fd, F_GETFD), -1);
+}
+END_TEST
+
 START_TEST(what_the_kernel_has_no_room_for_is_sent_later)
 {
     int status;
@@ -402,6 +420,7 @@ Suite *channel_suite(void)
     tcase_add_test(tcase, what_the_socket_does_not_take_is_queued_in_order);
     tcase_add_test(tcase, descriptors_are_sent_where_none_can_be_had);
     tcase_add_test(tcase, nothing_follows_what_cannot_be_sent);
+    tcase_add_test(tcase, what_is_lent_is_queued_where_no_descriptor_can_be_had);
     tcase_add_test(tcase, what_the_kernel_has_no_room_for_is_sent_later);
     tcase_add_test(tcase, a_closed_end_is_lost);
     tcase_add_loop_test(tcase, what_a_peer_had_said_outlives_it, 0, 2);
