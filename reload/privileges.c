@@ -81,8 +81,12 @@ const char *privileges_check_directory(const char *path)
         return strerror(errno);
     if (!S_ISDIR(status.st_mode))
         return strerror(ENOTDIR);
-    if (access(directory, W_OK | X_OK))
-        return strerror(errno);
+    if (access(directory, W_OK | X_OK)) {
+        int error = errno;
+        const struct passwd *entry = error == EACCES ? getpwuid(geteuid()) : NULL;
+        return entry ? complain("its directory is not writable for user", entry->pw_name)
+                     : strerror(error);
+    }
     if (status.st_uid != 0 && status.st_uid != geteuid())
         return "its directory belongs to a user who is neither root nor the one who serves";
     if ((status.st_mode & S_IWOTH) && !(status.st_mode & S_ISVTX))

@@ -303,7 +303,8 @@ START_TEST(read_only_directory)
     proxy_start(&scene.proxy);
     struct session session = session_open(&scene);
     ck_assert_int_eq(chmod(own_directory(), 0555), 0);
-    expect_failure(&scene, &session, 5, "control.sock: Permission denied");
+    expect_failure(&scene, &session, 5,
+                   "control.sock: its directory is not writable for user nobody");
     ck_assert_int_eq(chmod(own_directory(), 0755), 0);
     end(&scene, &session);
 }
