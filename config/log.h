@@ -1,9 +1,9 @@
 /* The process's log: one line a call, from any thread, and never a stall of the caller.
  *
- * Until log_start() lines are written directly. After it a thread of the log's own writes them
- * from a bounded queue: when the target cannot keep up, lines are dropped and counted, and the
- * count is logged once there is room again. A stopped reader of stderr therefore never stops a
- * worker. */
+ * Until log_start() lines are written directly, and syslog and journal may take for ever: it is to
+ * follow log_open(). After it a thread of the log's own writes them from a bounded queue: when the
+ * target cannot keep up, lines are dropped and counted, and the count is logged once there is room
+ * again. A stopped reader of stderr therefore never stops a worker. */
 #ifndef RPPROXY_CONFIG_LOG_H
 #define RPPROXY_CONFIG_LOG_H
 

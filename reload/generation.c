@@ -235,8 +235,6 @@ bool generation_prepare(struct generation *generation, struct offer *offer)
     if (!error)
         error = lineage_begin(&generation->lineage);
     if (!error)
-        error = log_start();
-    if (!error)
         error = proxy_start(generation->proxy);
     if (error) {
         char line[128];
@@ -592,6 +590,13 @@ static bool settle_identity(struct generation *generation)
     error = log_open(config->log_target, config->log_path, config->log_level);
     if (error) {
         snprintf(line, sizeof line, "%s: log %s: %s", generation->file, config->log_path,
+                 strerror(error));
+        generation_report(line, generation);
+        return false;
+    }
+    error = log_start(); /* before the first line that a deaf syslogd could hold up */
+    if (error) {
+        snprintf(line, sizeof line, "%s: cannot start the log's thread: %s", generation->file,
                  strerror(error));
         generation_report(line, generation);
         return false;

@@ -26,8 +26,9 @@
 #define ANSWER_TIMEOUT_MS 5000
 /* For a canary that goes back: beyond the time it may linger. */
 #define BACK_TIMEOUT_MS 10000
-/* For a successor that hung up: to exit by itself. For a killed one: to be gone. */
-#define EXIT_TIMEOUT_MS 2000
+/* For a successor that hung up: to exit by itself, and its log may take 3 s to end (log_stop()).
+ * For a killed one: to be gone. */
+#define EXIT_TIMEOUT_MS 5000
 #define KILL_TIMEOUT_MS 5000
 
 enum handover_state {
