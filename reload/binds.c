@@ -704,6 +704,18 @@ unsigned binds_queued(const struct binds *binds)
     return queued;
 }
 
+void binds_sweep(const struct binds *binds, pid_t pid)
+{
+    for (size_t i = 0; i < binds->count; i++) {
+        const struct bound *bound = &binds->list[i];
+        char left[sizeof bound->conf->address.un.sun_path + 16];
+        if (!is_unix(bound) || is_activated(bound))
+            continue;
+        snprintf(left, sizeof left, "%s.%d", path_of(bound), (int)pid);
+        (void)unlink(left);
+    }
+}
+
 static void drop_temporary(struct bound *bound)
 {
     if (bound->temporary)

@@ -128,6 +128,9 @@ void binds_close(struct binds *binds);
  * none has left its group before we close them here, the highest index first. */
 void binds_settle(struct binds *binds, const struct offer *offer, struct offer *kept, bool orderly);
 
+/* Removes the names beside our Unix sockets' that a process which was killed has left there. */
+void binds_sweep(const struct binds *binds, pid_t pid);
+
 /* Closes and frees without ado, and removes temporary names. NULL is fine. */
 void binds_free(struct binds *binds);
 

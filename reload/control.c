@@ -301,6 +301,15 @@ static int bind_private(const char *path)
     return fd;
 }
 
+void control_sweep(const char *path, pid_t pid)
+{
+    char *temporary;
+    if (asprintf(&temporary, "%s.%d", path, (int)pid) < 0)
+        return;
+    (void)unlink(temporary);
+    free(temporary);
+}
+
 static void remove_path(const struct control *control)
 {
     struct stat status;

@@ -52,6 +52,9 @@ void control_step(struct control *control, const char *format, ...)
  * before is passed over, and told the next time. */
 void control_draining(struct control *control, uint64_t sessions);
 
+/* Removes the name beside path that a process which was killed while it listened there has left. */
+void control_sweep(const char *path, pid_t pid);
+
 /* Says goodbye to all who wait, and frees. remove: the path is ours, and goes too. */
 void control_free(struct control *control, bool remove);
 

@@ -370,6 +370,12 @@ static void on_probation_over(evutil_socket_t fd, short what, void *arg)
     generation_end_probation(arg);
 }
 
+void generation_sweep(const struct generation *generation, pid_t pid)
+{
+    control_sweep(generation->config->control, pid);
+    binds_sweep(generation->binds, pid);
+}
+
 void generation_take_back(struct generation *generation)
 {
     event_del(generation->probation_over);

@@ -172,6 +172,9 @@ void generation_retire(struct generation *generation);
 /* At once rather than when its time is over; harmless otherwise. */
 void generation_end_probation(struct generation *generation);
 
+/* Removes what a killed process of the same paths has left beside them: nobody else knows of it. */
+void generation_sweep(const struct generation *generation, pid_t pid);
+
 /* Our successor is gone, and we serve again. */
 void generation_take_back(struct generation *generation);
 

@@ -208,6 +208,7 @@ void handover_on_child(struct generation *generation)
         return;
     handover->outcome = outcome;
     handover->exited = true;
+    generation_sweep(generation, handover->child.pid);
     event_del(handover->timeout);
     proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
     conclude(handover);

@@ -393,6 +393,7 @@ static void on_lost(const char *wrong, void *arg)
     if (succession->state == SUCCESSION_BACK)
         binds_take_back(generation->binds);
     succession->state = SUCCESSION_ALONE;
+    generation_sweep(generation, succession->pid);
     succession->about.pid = 0;
     channel_close(succession->channel);
     succession->channel = NULL;

@@ -441,6 +441,44 @@ START_TEST(killed_when_it_has_gone_back)
 }
 END_TEST
 
+static bool is_missing(void *path)
+{
+    return access(path, F_OK) != 0;
+}
+
+/* Each has names of its own beside those of the sockets, which nobody else would remove. */
+START_TEST(names_of_the_killed_are_removed)
+{
+    struct scene scene;
+    struct outcome outcome;
+    char path[PATH_MAX], line[PATH_MAX + 16], of_canary[2][PATH_MAX + 16], spare[PATH_MAX + 16];
+    scene_init(&scene);
+    snprintf(line, sizeof line, "bind = unix:%s\n", test_path(path, "bind.sock"));
+    scene_configure(&scene, "probation = 10m\n", line);
+    proxy_start(&scene.proxy);
+    struct reload reload = reload_start(&scene.proxy, "50%:10m");
+    struct canary canary = canary_wait(&scene.proxy);
+    snprintf(of_canary[0], sizeof *of_canary, "%s.%d", scene.proxy.control, (int)canary.pid);
+    snprintf(of_canary[1], sizeof *of_canary, "%s.%d", path, (int)canary.pid);
+    wait_file(of_canary[0]);
+    wait_file(of_canary[1]);
+    kill(canary.pid, SIGKILL);
+    reload_ends(&reload, 5);
+    ck_assert_int_ne(access(of_canary[0], F_OK), 0);
+    ck_assert_int_ne(access(of_canary[1], F_OK), 0);
+
+    pid_t old = scene.proxy.pid;
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", NULL), 0);
+    snprintf(spare, sizeof spare, "%s.%d", path, (int)old);
+    wait_file(spare);
+    kill(old, SIGKILL);
+    wait_until(is_missing, spare, "the spare name of the killed is removed");
+    proxy_follow(&scene.proxy);
+    ck_assert_int_ne(scene.proxy.pid, old);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "stop", NULL), 0);
+}
+END_TEST
+
 Suite *canary_deaths_suite(void)
 {
     Suite *suite = suite_create("canary_deaths");
@@ -452,5 +490,6 @@ Suite *canary_deaths_suite(void)
     scenario_add(suite, fails, 300);
     scenario_add(suite, told_to_end_at_once, 300);
     scenario_add(suite, killed_when_it_has_gone_back, 300);
+    scenario_add(suite, names_of_the_killed_are_removed, 300);
     return suite;
 }
