@@ -510,11 +510,17 @@ void generation_stop(struct generation *generation)
     }
 }
 
+static void end_at_once(struct generation *generation)
+{
+    succession_tell_end(generation->succession);
+    generation_exit(generation, EXIT_DONE);
+}
+
 static void stop_by_signal(struct generation *generation)
 {
     if (generation->stop_signalled) {
         log_warning("told to stop a second time: ending at once");
-        generation_exit(generation, EXIT_DONE);
+        end_at_once(generation);
         return;
     }
     generation->stop_signalled = true;
@@ -557,7 +563,7 @@ static void on_signal(int number, void *arg)
         break;
     case SIGINT:
         log_notice("interrupted: ending at once");
-        generation_exit(generation, EXIT_DONE);
+        end_at_once(generation);
         break;
     default:
         break;

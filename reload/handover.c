@@ -549,6 +549,10 @@ static void on_message(const struct received *message, void *arg)
     case MESSAGE_HURRY:
         generation_end_probation(generation);
         break;
+    case MESSAGE_STOP: /* it ends by order, and so are we to, instead of serving again */
+        if (handover->state == HANDOVER_LINGERING)
+            generation->stop_wanted = true;
+        break;
     case MESSAGE_SERVER:
         if (handover->state == HANDOVER_LINGERING)
             inheritance_hear(message->payload, message->length, generation->proxy);

@@ -11,7 +11,7 @@
  *   steers | SESSIONS, COMMIT --------------------> |  accepts, pidfile, control socket
  *          | <------------------------------ ACTIVE |
  *          | RELOADED ----------------------------> |
- *stands by | <------------------ HURRY (if it must) |
+ *stands by | <--- HURRY (if it must), STOP (at once) |
  *          | <--- SERVER (changed by command) ... - |
  *          | RELOAD, STOP (if asked meanwhile) ---> |
  *  lingers | SESSIONS ----------------------------> |

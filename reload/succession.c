@@ -466,6 +466,12 @@ void succession_hurry(struct succession *succession)
         channel_send(succession->channel, MESSAGE_HURRY, NULL, 0, NULL, 0);
 }
 
+void succession_tell_end(struct succession *succession)
+{
+    if (succession && succession->state == SUCCESSION_SERVING)
+        channel_send(succession->channel, MESSAGE_STOP, NULL, 0, NULL, 0);
+}
+
 void succession_tell_server(struct succession *succession, const struct message_server *record)
 {
     if (succession && succession->state == SUCCESSION_SERVING)

@@ -38,6 +38,9 @@ void succession_hurry(struct succession *succession);
 /* A server has changed: a predecessor that lingers is told so. NULL is fine. */
 void succession_tell_server(struct succession *succession, const struct message_server *record);
 
+/* We end at once, by order: a predecessor that would serve again stops instead. NULL is fine. */
+void succession_tell_end(struct succession *succession);
+
 /* A canary does not want to go on. */
 void succession_ask_back(struct succession *succession);
 

@@ -124,10 +124,37 @@ START_TEST(killed_with_nothing_left)
 }
 END_TEST
 
+/* Its predecessor stands by, or is halted while it does, and does not serve again: the proxy was
+ * told to end. */
+START_TEST(ended_at_once_while_the_predecessor_stands_by)
+{
+    struct scene scene;
+    scene_init(&scene);
+    scene_configure(&scene, "probation = 10m\n", "");
+    for (unsigned halted = 0; halted < 2; halted++) {
+        proxy_start(&scene.proxy);
+        struct session session = session_open(&scene);
+        session_works(&session);
+        pid_t first = scene.proxy.pid;
+        proxy_reload(&scene.proxy);
+        if (halted)
+            process_stop(first);
+        ck_assert_int_eq(kill(scene.proxy.pid, SIGINT), 0);
+        wait_gone(scene.proxy.pid);
+        ck_assert_int_eq(kill(first, SIGCONT), 0);
+        wait_mentions(scene.proxy.log, "stopping: no new connections", halted + 1);
+        session_works(&session);
+        session_close(&session);
+        ck_assert_int_eq(wait_gone(first), 0);
+    }
+}
+END_TEST
+
 Suite *halts_suite(void)
 {
     Suite *suite = suite_create("halts");
     scenario_add(suite, ends_are_told_though_the_sender_is_halted, 240);
     scenario_add(suite, killed_with_nothing_left, 240);
+    scenario_add(suite, ended_at_once_while_the_predecessor_stands_by, 240);
     return suite;
 }
