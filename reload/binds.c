@@ -484,9 +484,8 @@ void binds_pin(struct binds *binds, void (*report)(const char *line, void *arg),
     count_members(binds);
     for (size_t i = 0; i < binds->count; i++) {
         struct bound *bound = &binds->list[i];
-        const char *why =
-            bound->disturbed ? "another program listened there as well" : company(bound, 0);
-        bound->disturbed = false;
+        const char *why = bound->disturbed ? bound->disturbed : company(bound, 0);
+        bound->disturbed = NULL;
         if (bound->way == BIND_STEER && why)
             pass(bound, why, report, arg);
     }
@@ -531,10 +530,13 @@ bool binds_undisturbed(struct binds *binds)
     count_members(binds);
     for (size_t i = 0; i < binds->count; i++) {
         struct bound *bound = &binds->list[i];
-        if (bound->way == BIND_STEER && bound->successors && company(bound, bound->successors)) {
-            bound->disturbed = true;
-            undisturbed = false;
-        }
+        if (bound->way != BIND_STEER || !bound->successors)
+            continue;
+        bound->disturbed = company(bound, bound->successors);
+        if (!bound->disturbed)
+            continue;
+        log_warning("%s: %s", bound->conf->text, bound->disturbed);
+        undisturbed = false;
     }
     return undisturbed;
 }

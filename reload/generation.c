@@ -238,7 +238,8 @@ bool generation_prepare(struct generation *generation, struct offer *offer)
         error = proxy_start(generation->proxy);
     if (error) {
         char line[128];
-        snprintf(line, sizeof line, "cannot start the workers: %s", strerror(error));
+        snprintf(line, sizeof line, "cannot start the workers: %s%s", strerror(error),
+                 error == EAGAIN ? " (a limit of threads: ulimit -u, TasksMax=)" : "");
         generation_report(line, generation);
         generation->exit_status = EXIT_OTHER;
         return false;

@@ -308,7 +308,7 @@ static void try_again(struct handover *handover)
         give_up(handover, "was not alone: other programs keep joining our listeners' groups");
         return;
     }
-    log_warning("somebody joined a group while the successor prepared: trying again");
+    log_warning("the successor cannot be steered to: trying again");
     handover->second_try = true;
     handover->again = true;
     give_up(handover, "was not alone");

@@ -147,7 +147,7 @@ START_TEST(stranger_joins_meanwhile)
     int code = wait_gone(command);
     read_file(answer, text, sizeof text);
     ck_assert_msg(code == 0, "exit %d: %s", code, text);
-    ck_assert_msg(strstr(text, "another program listened there") != NULL, "it says: %s", text);
+    ck_assert_msg(strstr(text, "another program listens there") != NULL, "it says: %s", text);
     expect_way(&scene, "pass");
     churn_wait(churn, churn_ended(churn) + CONNECTIONS);
     close(stranger);
