@@ -307,15 +307,20 @@ static void fail(struct channel *channel)
     event_active(channel->readable, EV_READ, 0);
 }
 
-/* parcel: NULL, there was no memory. */
-static void send_or_queue(struct channel *channel, struct parcel *parcel)
+static void post(struct channel *channel, enum message_type type, const void *payload,
+                 size_t length, const int *fds, size_t fd_count, bool lent)
 {
+    if (!understood(channel, type) || channel->wrong)
+        return;
+    struct parcel *parcel = make_parcel(type, payload, length, fds, fd_count);
     if (!parcel) {
         fail(channel);
-    } else if (STAILQ_EMPTY(&channel->queue) &&
-               !try_later(channel, transmit(channel->fd, parcel))) {
+        return;
+    }
+    parcel->lent = lent;
+    if (STAILQ_EMPTY(&channel->queue) && !try_later(channel, transmit(channel->fd, parcel))) {
         free(parcel);
-    } else if (!parcel->lent && !own_fds(parcel)) {
+    } else if (!lent && !own_fds(parcel)) {
         free(parcel);
         fail(channel);
     } else {
@@ -326,19 +331,13 @@ static void send_or_queue(struct channel *channel, struct parcel *parcel)
 void channel_send(struct channel *channel, enum message_type type, const void *payload,
                   size_t length, const int *fds, size_t fd_count)
 {
-    if (understood(channel, type) && !channel->wrong)
-        send_or_queue(channel, make_parcel(type, payload, length, fds, fd_count));
+    post(channel, type, payload, length, fds, fd_count, false);
 }
 
 void channel_lend(struct channel *channel, enum message_type type, const void *payload,
                   size_t length, const int *fds, size_t fd_count)
 {
-    if (!understood(channel, type) || channel->wrong)
-        return;
-    struct parcel *parcel = make_parcel(type, payload, length, fds, fd_count);
-    if (parcel)
-        parcel->lent = true;
-    send_or_queue(channel, parcel);
+    post(channel, type, payload, length, fds, fd_count, true);
 }
 
 bool channel_is_foreign(const struct channel *channel)

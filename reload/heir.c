@@ -6,8 +6,6 @@
 #include "reload/inheritance.h"
 #include "reload/notify.h"
 
-#include <unistd.h>
-
 /* It crashed, and nobody serves: it was not replaced before, or its own successor would have our
  * channel, or have had it. A service manager does not see the end of what is not its child. */
 static void tell_if_failed(struct heir *heir)

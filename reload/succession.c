@@ -164,8 +164,8 @@ static void prepare(struct succession *succession, const struct message_offer *o
         return;
     }
     inheritance_apply(&succession->inheritance, generation->proxy);
-    /* Of a bind that ends here: open in our hands, it would outlive the predecessor's closing, take
-     * clients once more, and reset them. */
+    /* What is not ours would outlive the predecessor's closing, as offering_close_foreign() tells.
+     */
     offer_close_rest(&succession->offer);
     offering_close_foreign(&succession->kept, generation->binds);
     if (!must_keep_all(succession))

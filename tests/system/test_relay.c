@@ -421,12 +421,6 @@ START_TEST(all_servers_refuse)
 }
 END_TEST
 
-static bool has_a_session(void *proxy)
-{
-    struct status status;
-    return proxy_status(proxy, &status) && status.sessions == 1;
-}
-
 /* The log does not blame the server for it. */
 START_TEST(client_that_goes_while_servers_are_tried)
 {
@@ -476,6 +470,12 @@ static void serve_numbered(int server, const int clients[], unsigned count)
     close(clients[number]);
     expect_eof(server);
     close(server);
+}
+
+static bool has_a_session(void *proxy)
+{
+    struct status status;
+    return proxy_status(proxy, &status) && status.sessions == 1;
 }
 
 /* Its place goes to the next one at once, though the server does not answer. */
