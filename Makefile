@@ -16,7 +16,7 @@ say  = @printf '  %-5s %s\n' $(1) $(2)
 
 PACKAGES  := libevent inih libcap-ng jansson libxxhash
 ifeq ($(shell pkg-config --exists libsystemd 2>/dev/null && echo yes),yes)
-DEFINES   += -DHAVE_LIBSYSTEMD # loaded at run time: config/systemd.h
+DEFINES   += -DHAVE_LIBSYSTEMD # loaded at run time: config/base/systemd.h
 endif
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
@@ -35,7 +35,7 @@ PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES))
 CHECK_LIBS = $(shell pkg-config --libs check)
 
 ROOMS   := config proxy reload
-LIB_SRC := $(filter-out reload/main.c,$(foreach room,$(ROOMS),$(wildcard $(room)/*.c)))
+LIB_SRC := $(filter-out reload/main.c,$(shell find $(ROOMS) -name '*.c'))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
 LIB     := $(BUILD)/librpproxy.a
 
@@ -56,8 +56,8 @@ rpproxy: $(BUILD)/rpproxy ## build ./rpproxy (the default)
 	@cp -f $< $@.new && mv -f $@.new $@
 .PHONY: rpproxy
 
-UNIT_OBJ   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/unit/*.c))
-SYSTEM_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/system/*.c))
+UNIT_OBJ   := $(patsubst %.c,$(BUILD)/%.o,$(shell find tests/unit -name '*.c'))
+SYSTEM_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(shell find tests/system -name '*.c'))
 
 $(BUILD)/unit-tests: $(UNIT_OBJ) $(LIB)
 	$(call say,LINK,$@)

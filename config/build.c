@@ -1,9 +1,9 @@
 #include "config/build.h"
 
-#include "config/congestion.h"
-#include "config/memory.h"
-#include "config/suggest.h"
-#include "config/value.h"
+#include "config/base/congestion.h"
+#include "config/base/memory.h"
+#include "config/syntax/suggest.h"
+#include "config/syntax/value.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

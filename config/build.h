@@ -2,8 +2,8 @@
 #ifndef RPPROXY_CONFIG_BUILD_H
 #define RPPROXY_CONFIG_BUILD_H
 
-#include "config/config.h"
 #include "config/document.h"
+#include "config/model/config.h"
 
 /* Checks every value, name and reference, and fills config, which must be zeroed. Mistakes go to
  * problems; config may be incomplete then, but config_free() can free it. */

@@ -1,7 +1,7 @@
 #include "config/diff.h"
 
-#include "config/memory.h"
-#include "config/options.h"
+#include "config/base/memory.h"
+#include "config/options/options.h"
 #include "config/write.h"
 
 #include <stdlib.h>

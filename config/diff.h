@@ -2,7 +2,7 @@
 #ifndef RPPROXY_CONFIG_DIFF_H
 #define RPPROXY_CONFIG_DIFF_H
 
-#include "config/config.h"
+#include "config/model/config.h"
 
 #include <stdio.h>
 

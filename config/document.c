@@ -1,9 +1,9 @@
 #include "config/document.h"
 
-#include "config/expand.h"
-#include "config/memory.h"
-#include "config/suggest.h"
-#include "config/value.h"
+#include "config/base/memory.h"
+#include "config/syntax/expand.h"
+#include "config/syntax/suggest.h"
+#include "config/syntax/value.h"
 
 #include <errno.h>
 #include <fcntl.h>

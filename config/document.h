@@ -4,8 +4,8 @@
 #ifndef RPPROXY_CONFIG_DOCUMENT_H
 #define RPPROXY_CONFIG_DOCUMENT_H
 
-#include "config/options.h"
-#include "config/problems.h"
+#include "config/options/options.h"
+#include "config/syntax/problems.h"
 
 #include <stdbool.h>
 #include <stddef.h>

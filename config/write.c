@@ -1,6 +1,6 @@
 #include "config/write.h"
 
-#include "config/value.h"
+#include "config/syntax/value.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,8 +2,8 @@
 #ifndef RPPROXY_CONFIG_WRITE_H
 #define RPPROXY_CONFIG_WRITE_H
 
-#include "config/config.h"
-#include "config/options.h"
+#include "config/model/config.h"
+#include "config/options/options.h"
 
 #include <stdio.h>
 

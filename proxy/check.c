@@ -1,7 +1,7 @@
 #include "proxy/check.h"
 
-#include "config/clock.h"
-#include "config/log.h"
+#include "config/base/clock.h"
+#include "config/base/log.h"
 #include "proxy/socket.h"
 
 #include <errno.h>

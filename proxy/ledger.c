@@ -1,6 +1,6 @@
 #include "proxy/ledger.h"
 
-#include "config/clock.h"
+#include "config/base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>

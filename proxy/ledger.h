@@ -18,7 +18,7 @@
 #ifndef RPPROXY_PROXY_LEDGER_H
 #define RPPROXY_PROXY_LEDGER_H
 
-#include "config/config.h"
+#include "config/model/config.h"
 #include "proxy/limit.h"
 
 #include <stdatomic.h>

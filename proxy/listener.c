@@ -1,6 +1,6 @@
 #include "proxy/listener.h"
 
-#include "config/log.h"
+#include "config/base/log.h"
 #include "proxy/proxy.h"
 #include "proxy/session.h"
 

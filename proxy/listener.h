@@ -16,7 +16,7 @@
 #ifndef RPPROXY_PROXY_LISTENER_H
 #define RPPROXY_PROXY_LISTENER_H
 
-#include "config/config.h"
+#include "config/model/config.h"
 #include "proxy/worker.h"
 
 struct frontend;

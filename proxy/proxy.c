@@ -1,6 +1,6 @@
 #include "proxy/proxy.h"
 
-#include "config/options.h"
+#include "config/options/options.h"
 #include "proxy/listener.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
 #ifndef RPPROXY_PROXY_PROXY_H
 #define RPPROXY_PROXY_PROXY_H
 
-#include "config/config.h"
+#include "config/model/config.h"
 #include "proxy/ledger.h"
 #include "proxy/mailbox.h"
 #include "proxy/server.h"

@@ -1,6 +1,6 @@
 #include "proxy/server.h"
 
-#include "config/log.h"
+#include "config/base/log.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -18,7 +18,7 @@
 #ifndef RPPROXY_PROXY_SERVER_H
 #define RPPROXY_PROXY_SERVER_H
 
-#include "config/config.h"
+#include "config/model/config.h"
 
 #include <stdatomic.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 #include "proxy/socket.h"
 
-#include "config/congestion.h"
+#include "config/base/congestion.h"
 
 #include <errno.h>
 #include <linux/tcp.h>

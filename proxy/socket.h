@@ -2,7 +2,7 @@
 #ifndef RPPROXY_PROXY_SOCKET_H
 #define RPPROXY_PROXY_SOCKET_H
 
-#include "config/address.h"
+#include "config/base/address.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 #include "proxy/transfer.h"
 
-#include "config/clock.h"
-#include "config/log.h"
+#include "config/base/clock.h"
+#include "config/base/log.h"
 #include "proxy/proxy.h"
 
 #include <errno.h>

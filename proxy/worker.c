@@ -1,6 +1,6 @@
 #include "proxy/worker.h"
 
-#include "config/log.h"
+#include "config/base/log.h"
 #include "proxy/listener.h"
 #include "proxy/proxy.h"
 #include "proxy/session.h"

@@ -1,7 +1,7 @@
 #include "reload/activation.h"
 
-#include "config/config.h"
-#include "config/log.h"
+#include "config/base/log.h"
+#include "config/model/config.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 #include "reload/canary.h"
 
-#include "config/clock.h"
-#include "config/value.h"
+#include "config/base/clock.h"
+#include "config/syntax/value.h"
 #include "reload/steering.h"
 #include "reload/text.h"
 

@@ -5,7 +5,7 @@
 #ifndef RPPROXY_RELOAD_CANARY_H
 #define RPPROXY_RELOAD_CANARY_H
 
-#include "config/config.h"
+#include "config/model/config.h"
 #include "proxy/ledger.h"
 
 #include <event2/event.h>

@@ -1,8 +1,8 @@
 #include "reload/command.h"
 
-#include "config/clock.h"
-#include "config/options.h"
-#include "config/value.h"
+#include "config/base/clock.h"
+#include "config/options/options.h"
+#include "config/syntax/value.h"
 #include "reload/generation.h"
 #include "reload/preview.h"
 #include "reload/report.h"

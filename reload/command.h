@@ -3,7 +3,7 @@
 #ifndef RPPROXY_RELOAD_COMMAND_H
 #define RPPROXY_RELOAD_COMMAND_H
 
-#include "config/config.h"
+#include "config/model/config.h"
 
 #include <stdbool.h>
 

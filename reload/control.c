@@ -1,7 +1,7 @@
 #include "reload/control.h"
 
-#include "config/clock.h"
-#include "config/log.h"
+#include "config/base/clock.h"
+#include "config/base/log.h"
 #include "proxy/socket.h"
 #include "reload/handover.h"
 #include "reload/running.h"

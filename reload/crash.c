@@ -1,6 +1,6 @@
 #include "reload/crash.h"
 
-#include "config/log.h"
+#include "config/base/log.h"
 #include "reload/text.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #include "reload/elders.h"
 
-#include "config/log.h"
+#include "config/base/log.h"
 #include "reload/text.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #include "reload/generation.h"
 
-#include "config/clock.h"
-#include "config/log.h"
+#include "config/base/clock.h"
+#include "config/base/log.h"
 #include "reload/activation.h"
 #include "reload/control.h"
 #include "reload/handoff.h"

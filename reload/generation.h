@@ -25,7 +25,7 @@
 #ifndef RPPROXY_RELOAD_GENERATION_H
 #define RPPROXY_RELOAD_GENERATION_H
 
-#include "config/config.h"
+#include "config/model/config.h"
 #include "proxy/check.h"
 #include "proxy/proxy.h"
 #include "reload/binds.h"

@@ -1,8 +1,8 @@
 #include "reload/handover.h"
 
-#include "config/clock.h"
-#include "config/log.h"
-#include "config/value.h"
+#include "config/base/clock.h"
+#include "config/base/log.h"
+#include "config/syntax/value.h"
 #include "reload/channel.h"
 #include "reload/control.h"
 #include "reload/ending.h"

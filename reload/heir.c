@@ -1,6 +1,6 @@
 #include "reload/heir.h"
 
-#include "config/log.h"
+#include "config/base/log.h"
 #include "reload/generation.h"
 #include "reload/handoff.h"
 #include "reload/inheritance.h"

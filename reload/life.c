@@ -1,6 +1,6 @@
 #include "reload/life.h"
 
-#include "config/log.h"
+#include "config/base/log.h"
 #include "reload/generation.h"
 
 #include <errno.h>

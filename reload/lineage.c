@@ -1,6 +1,6 @@
 #include "reload/lineage.h"
 
-#include "config/log.h"
+#include "config/base/log.h"
 #include "reload/generation.h"
 #include "reload/succession.h"
 

@@ -1,6 +1,6 @@
 #include "reload/linger.h"
 
-#include "config/log.h"
+#include "config/base/log.h"
 #include "reload/settling.h"
 
 #include <stdlib.h>

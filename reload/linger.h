@@ -3,7 +3,7 @@
 #ifndef RPPROXY_RELOAD_LINGER_H
 #define RPPROXY_RELOAD_LINGER_H
 
-#include "config/config.h"
+#include "config/model/config.h"
 #include "proxy/proxy.h"
 #include "reload/binds.h"
 

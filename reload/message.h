@@ -48,7 +48,7 @@
 #ifndef RPPROXY_RELOAD_MESSAGE_H
 #define RPPROXY_RELOAD_MESSAGE_H
 
-#include "config/address.h"
+#include "config/base/address.h"
 #include "reload/crash.h"
 
 #include <stdint.h>

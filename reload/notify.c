@@ -1,7 +1,7 @@
 #include "reload/notify.h"
 
-#include "config/log.h"
-#include "config/systemd.h"
+#include "config/base/log.h"
+#include "config/base/systemd.h"
 
 #include <errno.h>
 #include <stdarg.h>

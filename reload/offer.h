@@ -2,7 +2,7 @@
 #ifndef RPPROXY_RELOAD_OFFER_H
 #define RPPROXY_RELOAD_OFFER_H
 
-#include "config/address.h"
+#include "config/base/address.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,9 +1,9 @@
 #include "reload/preview.h"
 
+#include "config/base/memory.h"
 #include "config/diff.h"
-#include "config/memory.h"
-#include "config/options.h"
-#include "config/value.h"
+#include "config/options/options.h"
+#include "config/syntax/value.h"
 #include "reload/text.h"
 
 #include <sched.h>

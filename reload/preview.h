@@ -2,7 +2,7 @@
 #ifndef RPPROXY_RELOAD_PREVIEW_H
 #define RPPROXY_RELOAD_PREVIEW_H
 
-#include "config/config.h"
+#include "config/model/config.h"
 
 #include <jansson.h>
 #include <stdbool.h>

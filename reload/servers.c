@@ -1,7 +1,7 @@
 #include "reload/servers.h"
 
-#include "config/suggest.h"
-#include "config/value.h"
+#include "config/syntax/suggest.h"
+#include "config/syntax/value.h"
 #include "reload/text.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 #include "reload/settling.h"
 
-#include "config/clock.h"
-#include "config/log.h"
+#include "config/base/clock.h"
+#include "config/base/log.h"
 #include "reload/sockdiag.h"
 #include "reload/steering.h"
 

@@ -3,7 +3,7 @@
 #ifndef RPPROXY_RELOAD_SETTLING_H
 #define RPPROXY_RELOAD_SETTLING_H
 
-#include "config/config.h"
+#include "config/model/config.h"
 #include "reload/binds.h"
 
 #include <event2/event.h>

@@ -11,7 +11,7 @@
 #ifndef RPPROXY_RELOAD_SOCKDIAG_H
 #define RPPROXY_RELOAD_SOCKDIAG_H
 
-#include "config/address.h"
+#include "config/base/address.h"
 
 #include <stddef.h>
 

@@ -1,6 +1,6 @@
 #include "reload/status.h"
 
-#include "config/clock.h"
+#include "config/base/clock.h"
 #include "reload/handover.h"
 #include "reload/message.h"
 #include "reload/running.h"

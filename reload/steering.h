@@ -11,8 +11,8 @@
 #ifndef RPPROXY_RELOAD_STEERING_H
 #define RPPROXY_RELOAD_STEERING_H
 
-#include "config/address.h"
-#include "config/cpus.h"
+#include "config/base/address.h"
+#include "config/base/cpus.h"
 #include "reload/group.h"
 
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 #include "reload/succession.h"
 
-#include "config/clock.h"
-#include "config/log.h"
+#include "config/base/clock.h"
+#include "config/base/log.h"
 #include "reload/channel.h"
 #include "reload/inheritance.h"
 #include "reload/offering.h"

@@ -1,4 +1,4 @@
-#include "canary.h"
+#include "tests/system/canary.h"
 
 #include <errno.h>
 #include <jansson.h>

@@ -2,9 +2,9 @@
 #ifndef TESTS_SYSTEM_CANARY_H
 #define TESTS_SYSTEM_CANARY_H
 
-#include "churn.h"
-#include "origin.h"
-#include "scene.h"
+#include "tests/system/churn.h"
+#include "tests/system/origin.h"
+#include "tests/system/scene.h"
 
 enum { IN_FLIGHT = 50, CONNECTIONS = 300, SESSIONS_MAX = 200 };
 

@@ -1,6 +1,6 @@
-#include "case.h"
+#include "tests/system/case.h"
 
-#include "harness.h"
+#include "tests/system/harness.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
-#include "churn.h"
+#include "tests/system/churn.h"
 
-#include "harness.h"
-#include "origin.h"
+#include "tests/system/harness.h"
+#include "tests/system/origin.h"
 
 #include <errno.h>
 #include <fcntl.h>

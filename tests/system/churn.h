@@ -7,7 +7,7 @@
 #ifndef TESTS_SYSTEM_CHURN_H
 #define TESTS_SYSTEM_CHURN_H
 
-#include "net.h"
+#include "tests/system/net.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
-#include "daemons.h"
+#include "tests/system/daemons.h"
 
-#include "net.h"
+#include "tests/system/net.h"
 
 #include <glob.h>
 #include <pwd.h>

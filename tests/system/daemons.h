@@ -3,7 +3,7 @@
 #ifndef TESTS_SYSTEM_DAEMONS_H
 #define TESTS_SYSTEM_DAEMONS_H
 
-#include "proxy.h"
+#include "tests/system/proxy.h"
 
 /* A port as port_reserve() gives it, in digits. */
 void free_port(char port[static 8]);

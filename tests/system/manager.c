@@ -1,6 +1,6 @@
-#include "manager.h"
+#include "tests/system/manager.h"
 
-#include "net.h"
+#include "tests/system/net.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef TESTS_SYSTEM_MANAGER_H
 #define TESTS_SYSTEM_MANAGER_H
 
-#include "harness.h"
+#include "tests/system/harness.h"
 
 struct manager {
     int socket;

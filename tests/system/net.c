@@ -1,6 +1,6 @@
-#include "net.h"
+#include "tests/system/net.h"
 
-#include "harness.h"
+#include "tests/system/harness.h"
 
 #include <errno.h>
 #include <poll.h>

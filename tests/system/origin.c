@@ -1,7 +1,7 @@
-#include "origin.h"
+#include "tests/system/origin.h"
 
-#include "harness.h"
-#include "net.h"
+#include "tests/system/harness.h"
+#include "tests/system/net.h"
 
 #include <errno.h>
 #include <fcntl.h>

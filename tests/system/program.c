@@ -1,5 +1,5 @@
 /* Programs: started, awaited, killed, buried. */
-#include "harness.h"
+#include "tests/system/harness.h"
 
 #include <dirent.h>
 #include <errno.h>

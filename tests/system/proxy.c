@@ -1,4 +1,4 @@
-#include "proxy.h"
+#include "tests/system/proxy.h"
 
 #include <errno.h>
 #include <fcntl.h>

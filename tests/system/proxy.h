@@ -2,7 +2,7 @@
 #ifndef TESTS_SYSTEM_PROXY_H
 #define TESTS_SYSTEM_PROXY_H
 
-#include "harness.h"
+#include "tests/system/harness.h"
 
 struct proxy {
     char program[PATH_MAX]; /* what is launched; the real binary unless the test puts another there

@@ -1,4 +1,4 @@
-#include "scene.h"
+#include "tests/system/scene.h"
 
 #include <string.h>
 #include <unistd.h>

@@ -3,8 +3,8 @@
 #ifndef TESTS_SYSTEM_SCENE_H
 #define TESTS_SYSTEM_SCENE_H
 
-#include "net.h"
-#include "proxy.h"
+#include "tests/system/net.h"
+#include "tests/system/proxy.h"
 
 #include <stdint.h>
 

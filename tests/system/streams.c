@@ -1,6 +1,6 @@
-#include "streams.h"
+#include "tests/system/streams.h"
 
-#include "harness.h"
+#include "tests/system/harness.h"
 
 #include <errno.h>
 #include <fcntl.h>

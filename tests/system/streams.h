@@ -4,7 +4,7 @@
 #ifndef TESTS_SYSTEM_STREAMS_H
 #define TESTS_SYSTEM_STREAMS_H
 
-#include "net.h"
+#include "tests/system/net.h"
 
 #include <stdint.h>
 

@@ -1,11 +1,11 @@
 /* Sockets that a service manager opened, and has still: passed at the start, handed on at reloads,
  * with clients in their queues while no process of ours is there. */
-#include "churn.h"
-#include "harness.h"
-#include "net.h"
-#include "origin.h"
-#include "proxy.h"
-#include "scenarios.h"
+#include "tests/system/churn.h"
+#include "tests/system/harness.h"
+#include "tests/system/net.h"
+#include "tests/system/origin.h"
+#include "tests/system/proxy.h"
+#include "tests/system/scenarios.h"
 
 #include <errno.h>
 #include <signal.h>

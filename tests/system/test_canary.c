@@ -1,8 +1,8 @@
 /* Canary reloads: a share of new connections goes to the successor first, and the rest follows, or
  * all of it comes back. */
-#include "canary.h"
-#include "scenarios.h"
-#include "streams.h"
+#include "tests/system/canary.h"
+#include "tests/system/scenarios.h"
+#include "tests/system/streams.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /* Canaries at whose side somebody dies, hangs or fails. */
-#include "canary.h"
-#include "manager.h"
-#include "scenarios.h"
-#include "streams.h"
-#include "trap.h"
+#include "tests/system/canary.h"
+#include "tests/system/manager.h"
+#include "tests/system/scenarios.h"
+#include "tests/system/streams.h"
+#include "tests/system/trap.h"
 
 #include <errno.h>
 #include <signal.h>

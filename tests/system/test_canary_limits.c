@@ -1,7 +1,7 @@
 /* Canary reloads where something is in the way: deaths, binds that cannot be split or have changed,
  * and what is asked for meanwhile. */
-#include "canary.h"
-#include "scenarios.h"
+#include "tests/system/canary.h"
+#include "tests/system/scenarios.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,10 +1,10 @@
 /* Reloads under load: of all the connections made meanwhile, none may be lost. */
-#include "churn.h"
-#include "harness.h"
-#include "net.h"
-#include "origin.h"
-#include "proxy.h"
-#include "scenarios.h"
+#include "tests/system/churn.h"
+#include "tests/system/harness.h"
+#include "tests/system/net.h"
+#include "tests/system/origin.h"
+#include "tests/system/proxy.h"
+#include "tests/system/scenarios.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -1,11 +1,11 @@
 /* Real client programs that stay connected while all their sessions move, at each of many reloads:
  * none of them reports anything. */
-#include "daemons.h"
-#include "harness.h"
-#include "net.h"
-#include "origin.h"
-#include "proxy.h"
-#include "scenarios.h"
+#include "tests/system/daemons.h"
+#include "tests/system/harness.h"
+#include "tests/system/net.h"
+#include "tests/system/origin.h"
+#include "tests/system/proxy.h"
+#include "tests/system/scenarios.h"
 
 #include <fcntl.h>
 #include <inttypes.h>

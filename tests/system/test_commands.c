@@ -1,10 +1,10 @@
 /* The commands and the signals: what they do, say and return. */
-#include "churn.h"
-#include "harness.h"
-#include "manager.h"
-#include "origin.h"
-#include "scenarios.h"
-#include "scene.h"
+#include "tests/system/churn.h"
+#include "tests/system/harness.h"
+#include "tests/system/manager.h"
+#include "tests/system/origin.h"
+#include "tests/system/scenarios.h"
+#include "tests/system/scene.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* Clients of the control socket that are broken, slow, gone, or many at once: whatever they do, the
  * proxy serves on, and the next who asks properly is answered. */
-#include "scenarios.h"
-#include "scene.h"
+#include "tests/system/scenarios.h"
+#include "tests/system/scene.h"
 
 #include <errno.h>
 #include <poll.h>

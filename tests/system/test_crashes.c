@@ -1,9 +1,9 @@
 /* What is told of a process that crashed, by whoever serves after it. */
-#include "harness.h"
-#include "net.h"
-#include "proxy.h"
-#include "scenarios.h"
-#include "trap.h"
+#include "tests/system/harness.h"
+#include "tests/system/net.h"
+#include "tests/system/proxy.h"
+#include "tests/system/scenarios.h"
+#include "tests/system/trap.h"
 
 #include <signal.h>
 #include <stdio.h>

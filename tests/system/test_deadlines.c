@@ -1,8 +1,8 @@
 /* When sessions are closed that have not ended by themselves. */
-#include "daemons.h"
-#include "harness.h"
-#include "scenarios.h"
-#include "scene.h"
+#include "tests/system/daemons.h"
+#include "tests/system/harness.h"
+#include "tests/system/scenarios.h"
+#include "tests/system/scene.h"
 
 #include <jansson.h>
 #include <poll.h>

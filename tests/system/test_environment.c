@@ -1,6 +1,6 @@
 /* What whoever starts the program, or the machine, may leave it without. */
-#include "scenarios.h"
-#include "scene.h"
+#include "tests/system/scenarios.h"
+#include "tests/system/scene.h"
 
 #include <errno.h>
 #include <sched.h>

@@ -1,11 +1,11 @@
 /* Reloads in bad company: strangers in the reuseport group, a predecessor that dies while it
  * lingers, stops and reloads in the midst of a reload, everything in the file changed at once. */
-#include "churn.h"
-#include "harness.h"
-#include "origin.h"
-#include "scenarios.h"
-#include "scene.h"
-#include "tun.h"
+#include "tests/system/churn.h"
+#include "tests/system/harness.h"
+#include "tests/system/origin.h"
+#include "tests/system/scenarios.h"
+#include "tests/system/scene.h"
+#include "tests/system/tun.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,12 +1,12 @@
 /* What the proxy says it has done: sums over all its generations, those that are gone included. */
-#include "churn.h"
-#include "harness.h"
-#include "net.h"
-#include "origin.h"
-#include "proxy.h"
-#include "scenarios.h"
-#include "scene.h"
-#include "streams.h"
+#include "tests/system/churn.h"
+#include "tests/system/harness.h"
+#include "tests/system/net.h"
+#include "tests/system/origin.h"
+#include "tests/system/proxy.h"
+#include "tests/system/scenarios.h"
+#include "tests/system/scene.h"
+#include "tests/system/streams.h"
 
 #include <jansson.h>
 #include <signal.h>

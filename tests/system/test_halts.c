@@ -1,7 +1,7 @@
 /* A process that is halted (SIGSTOP, the freezer of a control group) in the midst of a handoff. */
-#include "scenarios.h"
-#include "scene.h"
-#include "trap.h"
+#include "tests/system/scenarios.h"
+#include "tests/system/scene.h"
+#include "tests/system/trap.h"
 
 #include <signal.h>
 #include <stdio.h>

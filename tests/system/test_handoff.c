@@ -1,10 +1,10 @@
 /* Live sessions that move to the successor, and what is left when somebody dies meanwhile. */
-#include "churn.h"
-#include "harness.h"
-#include "origin.h"
-#include "scenarios.h"
-#include "scene.h"
-#include "streams.h"
+#include "tests/system/churn.h"
+#include "tests/system/harness.h"
+#include "tests/system/origin.h"
+#include "tests/system/scenarios.h"
+#include "tests/system/scene.h"
+#include "tests/system/streams.h"
 
 #include <poll.h>
 #include <signal.h>

@@ -1,11 +1,11 @@
 /* A handoff in whose midst somebody dies, or is told to stop. Every session says where it is
  * (streams.h): who were at work on one at once would show. */
-#include "harness.h"
-#include "net.h"
-#include "proxy.h"
-#include "scenarios.h"
-#include "streams.h"
-#include "trap.h"
+#include "tests/system/harness.h"
+#include "tests/system/net.h"
+#include "tests/system/proxy.h"
+#include "tests/system/scenarios.h"
+#include "tests/system/streams.h"
+#include "tests/system/trap.h"
 
 #include <signal.h>
 #include <stdio.h>

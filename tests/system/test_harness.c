@@ -1,9 +1,9 @@
 /* The clients themselves: what they would report if something were lost. */
-#include "churn.h"
-#include "harness.h"
-#include "net.h"
-#include "origin.h"
-#include "scenarios.h"
+#include "tests/system/churn.h"
+#include "tests/system/harness.h"
+#include "tests/system/net.h"
+#include "tests/system/origin.h"
+#include "tests/system/scenarios.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

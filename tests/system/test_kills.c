@@ -1,12 +1,12 @@
 /* Either side of a handover killed at each of its messages, one after the other, until a reload
  * gets through untouched. */
-#include "churn.h"
-#include "harness.h"
-#include "net.h"
-#include "origin.h"
-#include "proxy.h"
-#include "scenarios.h"
-#include "trap.h"
+#include "tests/system/churn.h"
+#include "tests/system/harness.h"
+#include "tests/system/net.h"
+#include "tests/system/origin.h"
+#include "tests/system/proxy.h"
+#include "tests/system/scenarios.h"
+#include "tests/system/trap.h"
 
 #include <errno.h>
 #include <signal.h>

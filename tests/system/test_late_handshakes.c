@@ -1,12 +1,12 @@
 /* Clients over a wide-area network: their final ACK comes later than a reload takes. The kernel
  * has their handshakes in SYN_RECV by then, on a listener of the predecessor, and resets them if
  * that closes. */
-#include "harness.h"
-#include "net.h"
-#include "origin.h"
-#include "proxy.h"
-#include "scenarios.h"
-#include "tun.h"
+#include "tests/system/harness.h"
+#include "tests/system/net.h"
+#include "tests/system/origin.h"
+#include "tests/system/proxy.h"
+#include "tests/system/scenarios.h"
+#include "tests/system/tun.h"
 
 #include <fcntl.h>
 #include <poll.h>

@@ -1,8 +1,8 @@
 /* Sessions that live through many reloads, of which no byte may be lost, doubled or moved. */
-#include "harness.h"
-#include "scenarios.h"
-#include "scene.h"
-#include "streams.h"
+#include "tests/system/harness.h"
+#include "tests/system/scenarios.h"
+#include "tests/system/scene.h"
+#include "tests/system/streams.h"
 
 #include <stdio.h>
 #include <unistd.h>

@@ -1,9 +1,9 @@
 /* What a reload would change, what the process runs, and how a reload or a stop goes on. */
-#include "churn.h"
-#include "harness.h"
-#include "origin.h"
-#include "scenarios.h"
-#include "scene.h"
+#include "tests/system/churn.h"
+#include "tests/system/harness.h"
+#include "tests/system/origin.h"
+#include "tests/system/scenarios.h"
+#include "tests/system/scene.h"
 
 #include <errno.h>
 #include <fcntl.h>

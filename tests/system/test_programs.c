@@ -1,9 +1,9 @@
 /* Real servers and the clients made to load them: what the client program itself reports, across
  * reloads. */
-#include "daemons.h"
-#include "harness.h"
-#include "proxy.h"
-#include "scenarios.h"
+#include "tests/system/daemons.h"
+#include "tests/system/harness.h"
+#include "tests/system/proxy.h"
+#include "tests/system/scenarios.h"
 
 #include <signal.h>
 #include <stdio.h>

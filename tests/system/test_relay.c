@@ -1,9 +1,9 @@
 /* What a session does to the bytes, the ends and the errors of its two connections. */
-#include "churn.h"
-#include "harness.h"
-#include "origin.h"
-#include "scenarios.h"
-#include "scene.h"
+#include "tests/system/churn.h"
+#include "tests/system/harness.h"
+#include "tests/system/origin.h"
+#include "tests/system/scenarios.h"
+#include "tests/system/scene.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,9 +1,9 @@
 /* Clients whom a process had not accepted yet when it died in a reload: they stand in the queues of
  * its listeners, and the other process serves them. */
-#include "canary.h"
-#include "harness.h"
-#include "scenarios.h"
-#include "tun.h"
+#include "tests/system/canary.h"
+#include "tests/system/harness.h"
+#include "tests/system/scenarios.h"
+#include "tests/system/tun.h"
 
 #include <signal.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* Reloads in surroundings that have changed for the worse since the start: each ends with its
  * reason and its status, the proxy serves on, and when all is well again the next one works. */
-#include "scenarios.h"
-#include "scene.h"
+#include "tests/system/scenarios.h"
+#include "tests/system/scene.h"
 
 #include <errno.h>
 #include <fcntl.h>

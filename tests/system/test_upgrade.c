@@ -1,12 +1,12 @@
 /* Reloads that change the program: to another binary under load, and back. The other binaries come
  * from scripts/test-upgrade, which names them in the environment; without it there are no such
  * tests. */
-#include "churn.h"
-#include "harness.h"
-#include "net.h"
-#include "origin.h"
-#include "proxy.h"
-#include "scenarios.h"
+#include "tests/system/churn.h"
+#include "tests/system/harness.h"
+#include "tests/system/net.h"
+#include "tests/system/origin.h"
+#include "tests/system/proxy.h"
+#include "tests/system/scenarios.h"
 
 #include <stdio.h>
 #include <stdlib.h>

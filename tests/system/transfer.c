@@ -1,6 +1,6 @@
 /* Bulk both ways over one connection, judged by hash. */
-#include "harness.h"
-#include "streams.h"
+#include "tests/system/harness.h"
+#include "tests/system/streams.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
-#include "trap.h"
+#include "tests/system/trap.h"
 
-#include "harness.h"
+#include "tests/system/harness.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #ifndef TESTS_SYSTEM_TRAP_H
 #define TESTS_SYSTEM_TRAP_H
 
-#include "proxy.h"
+#include "tests/system/proxy.h"
 
 /* As strace shows the head of a message: magic, version 1.7, and its type. */
 #define TRAP_CLOSED  "xppr\\1\\0\\7\\0\\n\\0"

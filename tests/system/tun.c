@@ -1,6 +1,6 @@
-#include "tun.h"
+#include "tests/system/tun.h"
 
-#include "harness.h"
+#include "tests/system/harness.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

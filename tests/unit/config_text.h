@@ -2,7 +2,7 @@
 #ifndef RPPROXY_TESTS_UNIT_CONFIG_TEXT_H
 #define RPPROXY_TESTS_UNIT_CONFIG_TEXT_H
 
-#include "config/config.h"
+#include "config/model/config.h"
 
 #include <stddef.h>
 

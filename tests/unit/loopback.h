@@ -3,7 +3,7 @@
 #ifndef RPPROXY_TESTS_UNIT_LOOPBACK_H
 #define RPPROXY_TESTS_UNIT_LOOPBACK_H
 
-#include "config/address.h"
+#include "config/base/address.h"
 
 /* The binds to test: 127.0.0.1, 0.0.0.0, [::1], [::]; IPv6 ones are IPv6 only. */
 #define LOOPBACK_BINDS 4

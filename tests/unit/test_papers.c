@@ -1,7 +1,7 @@
 /* The papers say what the program does: the option table, proxy.ini(5), the sample and the manuals'
  * markup. Reads them from the working directory, which is the repository's root. */
-#include "config/config.h"
-#include "config/options.h"
+#include "config/model/config.h"
+#include "config/options/options.h"
 #include "tests/unit/suites.h"
 
 #include <errno.h>

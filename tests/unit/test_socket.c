@@ -1,4 +1,4 @@
-#include "config/congestion.h"
+#include "config/base/congestion.h"
 #include "proxy/socket.h"
 #include "tests/unit/loopback.h"
 #include "tests/unit/suites.h"

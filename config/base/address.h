@@ -1,0 +1,42 @@
+/* Addresses: of binds and of servers, as text and as the kernel wants them. */
+#ifndef RPPROXY_CONFIG_BASE_ADDRESS_H
+#define RPPROXY_CONFIG_BASE_ADDRESS_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+struct address {
+    socklen_t length; /* of the member in use; 0: no address */
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+        struct sockaddr_un un;
+    };
+};
+
+/* Longest text address_format() writes, its NUL included. */
+#define ADDRESS_TEXT_MAX 128
+
+/* Reads "1.2.3.4:80", "[::1]:80", "name:80" (the system's resolver, its first answer) or
+ * "unix:/path" into *address. Ports run from 1 to 65535; a Unix path must be absolute and fit
+ * sun_path. Blocks while a name is resolved. Returns NULL, or a static or thread-local text that
+ * says what is wrong ("port must be 1 to 65535"), valid until the next call. */
+const char *address_parse(const char *text, struct address *address)
+    __attribute__((warn_unused_result));
+
+/* Writes the canonical text ("1.2.3.4:80", "[::1]:80", "unix:/path"); two equal addresses give
+ * the same text. An accepted Unix client, which has no name, gives "unix:". Returns text. */
+const char *address_format(const struct address *address, char text[static ADDRESS_TEXT_MAX]);
+
+bool address_equal(const struct address *a, const struct address *b);
+
+static inline bool address_is_unix(const struct address *address)
+{
+    return address->any.sa_family == AF_UNIX;
+}
+
+#endif

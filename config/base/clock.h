@@ -1,0 +1,23 @@
+/* Time as the main loop and the ledgers count it; a worker has worker_now(). */
+#ifndef RPPROXY_CONFIG_BASE_CLOCK_H
+#define RPPROXY_CONFIG_BASE_CLOCK_H
+
+#include <stdint.h>
+#include <sys/time.h>
+#include <time.h>
+
+/* Milliseconds, monotonic. */
+static inline uint64_t clock_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static inline struct timeval clock_interval(uint64_t milliseconds)
+{
+    return (struct timeval){.tv_sec = (time_t)(milliseconds / 1000),
+                            .tv_usec = (suseconds_t)(milliseconds % 1000 * 1000)};
+}
+
+#endif

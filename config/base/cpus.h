@@ -1,0 +1,26 @@
+/* CPUs by their numbers, as sched_setaffinity(2) and /proc/cpuinfo know them. */
+#ifndef RPPROXY_CONFIG_BASE_CPUS_H
+#define RPPROXY_CONFIG_BASE_CPUS_H
+
+#include <stddef.h>
+
+#define CPUS_MAX 1024 /* glibc's CPU_SETSIZE: those with higher numbers are not used */
+
+struct cpus {
+    unsigned count;
+    unsigned short list[CPUS_MAX]; /* each once */
+};
+
+/* Those that the calling thread may use, ascending; none where the kernel does not tell. */
+void cpus_usable(struct cpus *cpus);
+
+/* Reads "0,2-3" in that order; each must be usable, and stand once. Returns NULL, or a static or
+ * thread-local text that says what is wrong, valid until the next call; *cpus is left alone then.
+ */
+const char *cpus_parse(const char *text, struct cpus *cpus) __attribute__((warn_unused_result));
+
+/* "0,2-3", as cpus_parse() reads it; what does not fit ends with "...". Returns text. */
+#define CPUS_TEXT_MAX 64
+const char *cpus_format(const struct cpus *cpus, char text[static CPUS_TEXT_MAX]);
+
+#endif

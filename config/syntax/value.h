@@ -1,0 +1,30 @@
+/* Single values, from text. Each reader returns NULL, or a static text that says what would be
+ * right, and then leaves *value alone. */
+#ifndef RPPROXY_CONFIG_SYNTAX_VALUE_H
+#define RPPROXY_CONFIG_SYNTAX_VALUE_H
+
+#include "config/model/config.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+const char *value_bool(const char *text, bool *value) __attribute__((warn_unused_result));
+
+/* Decimal digits and nothing else. */
+const char *value_unsigned(const char *text, uint64_t *value) __attribute__((warn_unused_result));
+
+/* A number with its unit: ms, s, m or h. */
+const char *value_duration(const char *text, millis *value) __attribute__((warn_unused_result));
+
+/* "1ms", "5s", "1h": the largest unit that is exact, as value_duration() would read it. Returns
+ * text. */
+#define DURATION_TEXT_MAX 24
+const char *duration_text(millis value, char text[static DURATION_TEXT_MAX]);
+
+/* Whether text can name a frontend, a backend or a server. */
+bool is_name(const char *text);
+
+/* What is_name() asks for, as the rest of a sentence. */
+#define NAME_RULE "only letters, digits, '_', '.' and '-'"
+
+#endif

@@ -1,0 +1,523 @@
+#include "config/base/log.h"
+#include "tests/unit/config_text.h"
+#include "tests/unit/suites.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <regex.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Each test is a process of its own (Check forks), with a standard error that it may replace. */
+static FILE *reader;
+
+static void replace_stderr(int with)
+{
+    ck_assert_int_eq(dup2(with, STDERR_FILENO), STDERR_FILENO);
+    close(with);
+}
+
+static void read_from(int fd)
+{
+    reader = fdopen(fd, "r");
+    ck_assert_ptr_nonnull(reader);
+}
+
+static void capture_by_pipe(void)
+{
+    int ends[2];
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    read_from(ends[0]);
+    replace_stderr(ends[1]);
+}
+
+/* The next line from the captured standard error, without its newline; waits for it. */
+static void read_line(char *line, size_t size)
+{
+    ck_assert_ptr_nonnull(fgets(line, (int)size, reader));
+    size_t length = strlen(line);
+    ck_assert_uint_gt(length, 0);
+    ck_assert_int_eq(line[length - 1], '\n');
+    line[length - 1] = '\0';
+}
+
+#define STAMP_LENGTH 24 /* of "2026-11-22T20:52:41.123Z" */
+
+static void expect(const char *after_stamp)
+{
+    char line[4096];
+    read_line(line, sizeof line);
+    ck_assert_uint_gt(strlen(line), STAMP_LENGTH + 1);
+    ck_assert_str_eq(line + STAMP_LENGTH + 1, after_stamp);
+}
+
+/* --- lines --------------------------------------------------------------------------------- */
+
+START_TEST(line_has_time_level_and_message)
+{
+    char line[4096];
+    regex_t form;
+    capture_by_pipe();
+    log_warning("port %d", 80);
+    read_line(line, sizeof line);
+    ck_assert_int_eq(regcomp(&form,
+                             "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z "
+                             "WARNING port 80$",
+                             REG_EXTENDED | REG_NOSUB),
+                     0);
+    ck_assert_msg(regexec(&form, line, 0, NULL, 0) == 0, "%s", line);
+    regfree(&form);
+}
+END_TEST
+
+START_TEST(tag_stands_before_the_message)
+{
+    capture_by_pipe();
+    log_set_tag("generation 3");
+    log_error("a");
+    expect("ERROR [generation 3] a");
+    log_set_tag("1234567890123456789012345678901234567890");
+    log_notice("b");
+    expect("NOTICE [1234567890123456789012345678901] b");
+    log_set_tag("");
+    log_info("c");
+    expect("INFO c");
+}
+END_TEST
+
+START_TEST(less_important_lines_are_left_out)
+{
+    capture_by_pipe();
+    ck_assert_int_eq(log_open(LOG_TO_STDERR, NULL, LOG_LEVEL_NOTICE), 0);
+    ck_assert(log_enabled(LOG_LEVEL_NOTICE));
+    ck_assert(!log_enabled(LOG_LEVEL_INFO));
+    log_info("not this");
+    log_notice("this");
+    expect("NOTICE this");
+    ck_assert_int_eq(log_open(LOG_TO_STDERR, NULL, LOG_LEVEL_DEBUG), 0);
+    log_debug("and this");
+    expect("DEBUG and this");
+}
+END_TEST
+
+START_TEST(hostile_message_stays_one_line)
+{
+    capture_by_pipe();
+    log_info("%s", "a\nb\r\t\x1b[31m\x7f\x01 \xc3\xa4 \\");
+    expect("INFO a\\nb\\r\\t\\x1b[31m\\x7f\\x01 \xc3\xa4 \\");
+    log_info("%s", "");
+    expect("INFO ");
+}
+END_TEST
+
+START_TEST(long_line_is_cut_and_says_so)
+{
+    char message[5000];
+    char line[4096];
+    capture_by_pipe();
+    memset(message, 'a', sizeof message - 1);
+    message[sizeof message - 1] = '\0';
+    log_info("%s", message);
+    read_line(line, sizeof line);
+    ck_assert_uint_eq(strlen(line), 2047); /* and the newline */
+    ck_assert_str_eq(line + 2047 - 5, "aa...");
+
+    memset(message, '\x01', sizeof message - 1); /* four times as long when escaped */
+    log_info("%s", message);
+    read_line(line, sizeof line);
+    ck_assert_uint_le(strlen(line), 2047);
+    ck_assert_str_eq(line + strlen(line) - 7, "\\x01...");
+}
+END_TEST
+
+START_TEST(cut_keeps_characters_whole)
+{
+    static const char euro[] = "\xe2\x82\xac";
+    char message[4001];
+    char line[4096];
+    capture_by_pipe();
+    for (size_t offset = 0; offset < 3; offset++) {
+        memset(message, 'a', offset);
+        for (size_t i = offset; i + 3 < sizeof message; i += 3)
+            memcpy(message + i, euro, sizeof euro);
+        log_info("%s", message);
+        read_line(line, sizeof line);
+        ck_assert_str_eq(line + strlen(line) - 6, "\xe2\x82\xac...");
+    }
+}
+END_TEST
+
+START_TEST(logging_keeps_errno)
+{
+    capture_by_pipe();
+    errno = ENOENT;
+    log_info("x");
+    ck_assert_int_eq(errno, ENOENT);
+}
+END_TEST
+
+/* --- the writer ---------------------------------------------------------------------------- */
+
+START_TEST(queued_lines_are_written_by_stop)
+{
+    char expected[32];
+    capture_by_pipe();
+    ck_assert_int_eq(log_start(), 0);
+    for (int i = 0; i < 100; i++)
+        log_info("line %d", i);
+    log_stop();
+    log_info("after");
+    for (int i = 0; i < 100; i++) {
+        snprintf(expected, sizeof expected, "INFO line %d", i);
+        expect(expected);
+    }
+    expect("INFO after");
+    log_stop(); /* harmless */
+}
+END_TEST
+
+START_TEST(log_can_start_again)
+{
+    capture_by_pipe();
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(log_start(), 0);
+        log_info("x");
+        log_stop();
+        expect("INFO x");
+    }
+}
+END_TEST
+
+enum { THREADS = 4, LINES = 300 };
+
+static void *log_many(void *text)
+{
+    for (int i = 0; i < LINES; i++) {
+        log_info("%s", (const char *)text);
+        if (i % 50 == 0)
+            log_set_tag(i % 100 ? "odd" : "even");
+    }
+    return NULL;
+}
+
+static void *count_lines(void *counts)
+{
+    static const char kinds[] = "abcd";
+    unsigned *count = counts;
+    char line[4096];
+    for (int i = 0; i < THREADS * LINES; i++) {
+        if (!fgets(line, sizeof line, reader))
+            break;
+        line[strcspn(line, "\n")] = '\0';
+        const char *message = strrchr(line, ' ');
+        if (!message || strlen(message + 1) != 100)
+            continue;
+        const char *kind = strchr(kinds, message[1]);
+        if (kind && strspn(message + 1, (const char[]){*kind, '\0'}) == 100)
+            count[kind - kinds]++;
+    }
+    return NULL;
+}
+
+START_TEST(threads_do_not_mix_their_lines)
+{
+    char texts[THREADS][101];
+    unsigned counts[THREADS] = {0};
+    pthread_t threads[THREADS];
+    pthread_t counter;
+    capture_by_pipe();
+    ck_assert_int_eq(log_start(), 0);
+    ck_assert_int_eq(pthread_create(&counter, NULL, count_lines, counts), 0);
+    for (int i = 0; i < THREADS; i++) {
+        memset(texts[i], 'a' + i, 100);
+        texts[i][100] = '\0';
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, log_many, texts[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    pthread_join(counter, NULL);
+    log_stop();
+    for (int i = 0; i < THREADS; i++)
+        ck_assert_uint_eq(counts[i], LINES);
+}
+END_TEST
+
+/* Logs more than queue and pipe can hold: returns only if logging never waits for the reader. */
+static unsigned flood(void)
+{
+    enum { FLOOD = 3000 };
+    char message[1000];
+    memset(message, 'x', sizeof message - 1);
+    message[sizeof message - 1] = '\0';
+    for (int i = 0; i < FLOOD; i++)
+        log_info("%s", message);
+    return FLOOD;
+}
+
+static void expect_flood_and_loss(void)
+{
+    char line[4096];
+    unsigned long lost = 0;
+    unsigned long seen = 0;
+    unsigned sent = flood();
+    while (seen + lost < sent) {
+        unsigned long more;
+        read_line(line, sizeof line);
+        if (sscanf(line + STAMP_LENGTH, " WARNING log: %lu lines dropped", &more) == 1)
+            lost += more;
+        else
+            seen++;
+    }
+    ck_assert_uint_eq(seen + lost, sent);
+    ck_assert_uint_gt(lost, 0);
+    log_info("well again");
+    expect("INFO well again");
+    log_stop();
+}
+
+START_TEST(stopped_reader_stops_nobody)
+{
+    capture_by_pipe();
+    ck_assert_int_eq(log_start(), 0);
+    expect_flood_and_loss();
+}
+END_TEST
+
+/* systemd's standard error is a stream socket, for which poll() promises less than for a pipe. */
+START_TEST(stopped_socket_reader_stops_nobody)
+{
+    int ends[2];
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    read_from(ends[0]);
+    replace_stderr(ends[1]);
+    ck_assert_int_eq(log_start(), 0);
+    expect_flood_and_loss();
+}
+END_TEST
+
+START_TEST(stop_gives_up_on_a_stopped_reader)
+{
+    capture_by_pipe();
+    ck_assert_int_eq(log_start(), 0);
+    (void)flood();
+    log_stop(); /* returns: nobody reads */
+}
+END_TEST
+
+START_TEST(lost_reader_is_survived)
+{
+    capture_by_pipe();
+    signal(SIGPIPE, SIG_IGN);
+    fclose(reader);
+    log_info("direct");
+    ck_assert_int_eq(log_start(), 0);
+    log_info("queued");
+    log_stop();
+}
+END_TEST
+
+START_TEST(writer_takes_no_signal)
+{
+    sigset_t set;
+    capture_by_pipe();
+    ck_assert_int_eq(log_start(), 0);
+    log_info("x");
+    expect("INFO x"); /* the thread runs */
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGTERM);
+    ck_assert_int_eq(pthread_sigmask(SIG_BLOCK, &set, NULL), 0);
+    /* Deadly to the process if any thread of it takes them. */
+    ck_assert_int_eq(kill(getpid(), SIGUSR1), 0);
+    ck_assert_int_eq(kill(getpid(), SIGTERM), 0);
+    ck_assert_int_gt(sigwaitinfo(&set, NULL), 0);
+    ck_assert_int_gt(sigwaitinfo(&set, NULL), 0);
+    log_stop();
+}
+END_TEST
+
+/* --- files --------------------------------------------------------------------------------- */
+
+static void expect_in_file(const char *name, const char *messages)
+{
+    char found[4096] = "";
+    char line[4096];
+    FILE *file = fopen(folder_path(name), "re");
+    ck_assert_ptr_nonnull(file);
+    while (fgets(line, sizeof line, file))
+        strncat(found, line + STAMP_LENGTH + 1, sizeof found - strlen(found) - 1);
+    fclose(file);
+    ck_assert_str_eq(found, messages);
+}
+
+START_TEST(file_is_written_and_reopened)
+{
+    char path[256];
+    char old[256];
+    snprintf(path, sizeof path, "%s", folder_path("log"));
+    snprintf(old, sizeof old, "%s", folder_path("log.1"));
+    if (_i == 1)
+        ck_assert_int_eq(log_start(), 0);
+    ck_assert_int_eq(log_open(LOG_TO_FILE, path, LOG_LEVEL_INFO), 0);
+    log_info("one");
+    log_stop();
+    ck_assert_int_eq(rename(path, old), 0);
+    if (_i == 1)
+        ck_assert_int_eq(log_start(), 0);
+    log_reopen();
+    log_info("two");
+    log_stop();
+    expect_in_file("log.1", "INFO one\n");
+    expect_in_file("log", "INFO two\n");
+}
+END_TEST
+
+START_TEST(file_is_appended_to)
+{
+    folder_write("log", "2026-11-22T20:52:41.123Z INFO zero\n", 35);
+    ck_assert_int_eq(log_open(LOG_TO_FILE, folder_path("log"), LOG_LEVEL_INFO), 0);
+    log_info("one");
+    expect_in_file("log", "INFO zero\nINFO one\n");
+}
+END_TEST
+
+START_TEST(old_target_stays_when_a_file_cannot_be_opened)
+{
+    capture_by_pipe();
+    ck_assert_int_eq(log_open(LOG_TO_FILE, folder_path("absent/log"), LOG_LEVEL_DEBUG), ENOENT);
+    ck_assert(!log_enabled(LOG_LEVEL_DEBUG));
+    log_info("still here");
+    expect("INFO still here");
+    log_reopen(); /* no effect */
+    log_info("and still");
+    expect("INFO and still");
+}
+END_TEST
+
+START_TEST(old_file_stays_when_it_cannot_be_reopened)
+{
+    char path[256];
+    char file[256];
+    ck_assert_int_eq(mkdir(folder_path("d"), 0700), 0);
+    snprintf(file, sizeof file, "%s", folder_path("d/log"));
+    ck_assert_int_eq(log_open(LOG_TO_FILE, file, LOG_LEVEL_INFO), 0);
+    snprintf(path, sizeof path, "%s", folder_path("d"));
+    ck_assert_int_eq(rename(path, folder_path("e")), 0);
+    log_reopen();
+    log_info("one");
+    expect_in_file("e/log", "ERROR log: the file cannot be opened anew, the old one is kept: No "
+                            "such file or directory\nINFO one\n");
+}
+END_TEST
+
+/* Of the process's two threads the other one. */
+static int open_state_of_writer(void)
+{
+    char path[64] = "";
+    DIR *tasks = opendir("/proc/self/task");
+    ck_assert_ptr_nonnull(tasks);
+    for (const struct dirent *task; (task = readdir(tasks));)
+        if (task->d_name[0] != '.' && atoi(task->d_name) != getpid())
+            snprintf(path, sizeof path, "/proc/self/task/%.16s/stat", task->d_name);
+    closedir(tasks);
+    int state = open(path, O_RDONLY | O_CLOEXEC);
+    ck_assert_int_ge(state, 0);
+    return state;
+}
+
+/* Which it does not while it has something to write, or to try. */
+static void wait_until_writer_sleeps(void)
+{
+    int state = open_state_of_writer();
+    char text[64] = "";
+    while (!strstr(text, ") S ")) {
+        sched_yield();
+        ck_assert_int_gt(pread(state, text, sizeof text - 1, 0), 0);
+    }
+    close(state);
+}
+
+START_TEST(lines_lost_on_a_full_disk_are_counted)
+{
+    enum { SENT = 100 };
+    char line[4096];
+    unsigned long lost = 0, more;
+    unsigned long seen = 0;
+    ck_assert_int_eq(log_open(LOG_TO_FILE, "/dev/full", LOG_LEVEL_INFO), 0);
+    ck_assert_int_eq(log_start(), 0);
+    for (int i = 0; i < SENT; i++)
+        log_info("queued");
+    wait_until_writer_sleeps();
+    ck_assert_int_eq(log_open(LOG_TO_FILE, folder_path("log"), LOG_LEVEL_INFO), 0);
+    log_info("well again");
+    log_stop();
+    read_from(open(folder_path("log"), O_RDONLY | O_CLOEXEC));
+    for (read_line(line, sizeof line); !strstr(line, "INFO well again");
+         read_line(line, sizeof line))
+        if (sscanf(line + STAMP_LENGTH, " WARNING log: %lu lines dropped", &more) == 1)
+            lost += more;
+        else
+            seen++;
+    ck_assert_uint_eq(seen + lost, SENT);
+}
+END_TEST
+
+START_TEST(fifo_without_a_reader_stops_nobody)
+{
+    char path[256];
+    char old[256];
+    snprintf(path, sizeof path, "%s", folder_path("log"));
+    snprintf(old, sizeof old, "%s", folder_path("log.1"));
+    ck_assert_int_eq(log_open(LOG_TO_FILE, path, LOG_LEVEL_INFO), 0);
+    ck_assert_int_eq(rename(path, old), 0);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    ck_assert_int_eq(log_open(LOG_TO_FILE, path, LOG_LEVEL_INFO), ENXIO);
+    log_reopen();
+    log_info("one");
+    expect_in_file("log.1", "ERROR log: the file cannot be opened anew, the old one is kept: No "
+                            "such device or address\nINFO one\n");
+}
+END_TEST
+
+Suite *log_suite(void)
+{
+    Suite *suite = suite_create("log");
+    TCase *lines = tcase_create("lines");
+    tcase_add_test(lines, line_has_time_level_and_message);
+    tcase_add_test(lines, tag_stands_before_the_message);
+    tcase_add_test(lines, less_important_lines_are_left_out);
+    tcase_add_test(lines, hostile_message_stays_one_line);
+    tcase_add_test(lines, long_line_is_cut_and_says_so);
+    tcase_add_test(lines, cut_keeps_characters_whole);
+    tcase_add_test(lines, logging_keeps_errno);
+    suite_add_tcase(suite, lines);
+    TCase *writer = tcase_create("writer");
+    tcase_set_timeout(writer, 120);
+    tcase_add_test(writer, queued_lines_are_written_by_stop);
+    tcase_add_test(writer, log_can_start_again);
+    tcase_add_test(writer, threads_do_not_mix_their_lines);
+    tcase_add_test(writer, stopped_reader_stops_nobody);
+    tcase_add_test(writer, stopped_socket_reader_stops_nobody);
+    tcase_add_test(writer, stop_gives_up_on_a_stopped_reader);
+    tcase_add_test(writer, lost_reader_is_survived);
+    tcase_add_test(writer, writer_takes_no_signal);
+    suite_add_tcase(suite, writer);
+    TCase *files = tcase_create("files");
+    tcase_add_checked_fixture(files, folder_make, folder_remove);
+    tcase_add_loop_test(files, file_is_written_and_reopened, 0, 2);
+    tcase_add_test(files, file_is_appended_to);
+    tcase_add_test(files, old_target_stays_when_a_file_cannot_be_opened);
+    tcase_add_test(files, old_file_stays_when_it_cannot_be_reopened);
+    tcase_add_test(files, fifo_without_a_reader_stops_nobody);
+    tcase_add_test(files, lines_lost_on_a_full_disk_are_counted);
+    suite_add_tcase(suite, files);
+    return suite;
+}

@@ -1,0 +1,82 @@
+#include "config/model/config.h"
+#include "config/options/options.h"
+#include "tests/unit/suites.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+START_TEST(a_name_means_one_option_in_a_section)
+{
+    size_t count;
+    const struct option *table = option_table(&count);
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < i; j++)
+            ck_assert(strcmp(table[i].name, table[j].name) != 0 ||
+                      (table[i].sections & table[j].sections) == 0);
+}
+END_TEST
+
+START_TEST(every_default_is_in_its_range)
+{
+    struct config config = {0};
+    struct frontend_conf frontend = {0};
+    struct backend_conf backend = {0};
+    options_set_initial(OWNER_CONFIG, &config); /* aborts if not */
+    options_set_initial(OWNER_FRONTEND, &frontend);
+    options_set_initial(OWNER_BACKEND, &backend);
+    ck_assert_uint_eq(backend.retries, 3);
+}
+END_TEST
+
+START_TEST(defaults_hold_what_is_single_of_both)
+{
+    size_t count;
+    const struct option *table = option_table(&count);
+    const unsigned both = IN(SECTION_FRONTEND) | IN(SECTION_BACKEND);
+    for (size_t i = 0; i < count; i++) {
+        bool expected =
+            (table[i].sections & both) && !table[i].repeated && table[i].type != OPTION_BACKEND;
+        ck_assert_msg(expected == ((table[i].sections & IN(SECTION_DEFAULTS)) != 0), "%s",
+                      table[i].name);
+        bool in_listen = (table[i].sections & both) && table[i].type != OPTION_BACKEND;
+        ck_assert_msg(in_listen == ((table[i].sections & IN(SECTION_LISTEN)) != 0), "%s",
+                      table[i].name);
+    }
+}
+END_TEST
+
+START_TEST(help_tells_every_option)
+{
+    char *text;
+    size_t size;
+    size_t count;
+    const struct option *table = option_table(&count);
+    FILE *stream = open_memstream(&text, &size);
+    ck_assert_ptr_nonnull(stream);
+    options_print(stream);
+    fclose(stream);
+    for (size_t i = 0; i < count; i++) {
+        char line[OPTION_TEXT_MAX + 64];
+        char values[OPTION_TEXT_MAX];
+        snprintf(line, sizeof line, "\n  %s = %s", table[i].name, option_values(&table[i], values));
+        ck_assert_msg(strstr(text, line) != NULL, "%s", line);
+        ck_assert_ptr_nonnull(strstr(text, table[i].help));
+    }
+    ck_assert_ptr_nonnull(
+        strstr(text, "\n  log-level = error, warning, notice, info or debug (default: info)\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\n  idle-timeout = 0s to 8760h (default: 1h)\n"));
+    free(text);
+}
+END_TEST
+
+Suite *options_suite(void)
+{
+    Suite *suite = suite_create("options");
+    TCase *table = tcase_create("table");
+    tcase_add_test(table, a_name_means_one_option_in_a_section);
+    tcase_add_test(table, every_default_is_in_its_range);
+    tcase_add_test(table, defaults_hold_what_is_single_of_both);
+    tcase_add_test(table, help_tells_every_option);
+    suite_add_tcase(suite, table);
+    return suite;
+}
