@@ -1,7 +1,7 @@
 #include "proxy/proxy.h"
 
 #include "config/options/options.h"
-#include "proxy/listener.h"
+#include "proxy/listen/listener.h"
 
 #include <errno.h>
 #include <event2/event.h>

@@ -5,10 +5,10 @@
 #define RPPROXY_PROXY_PROXY_H
 
 #include "config/model/config.h"
-#include "proxy/ledger.h"
-#include "proxy/mailbox.h"
-#include "proxy/server.h"
-#include "proxy/session.h"
+#include "proxy/backend/server.h"
+#include "proxy/core/task_queue.h"
+#include "proxy/session/session.h"
+#include "proxy/stats/shared_stats.h"
 #include "proxy/worker.h"
 
 #include <event2/event_struct.h>

@@ -1,10 +1,10 @@
 #include "proxy/worker.h"
 
 #include "config/base/log.h"
-#include "proxy/listener.h"
+#include "proxy/listen/listener.h"
 #include "proxy/proxy.h"
-#include "proxy/session.h"
-#include "proxy/transfer.h"
+#include "proxy/session/session.h"
+#include "proxy/session/transfer.h"
 
 #include <errno.h>
 #include <limits.h>

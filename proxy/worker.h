@@ -6,14 +6,14 @@
 #ifndef RPPROXY_PROXY_WORKER_H
 #define RPPROXY_PROXY_WORKER_H
 
-#include "proxy/balance.h"
-#include "proxy/carrier.h"
-#include "proxy/cut.h"
-#include "proxy/ledger.h"
-#include "proxy/mailbox.h"
-#include "proxy/poller.h"
-#include "proxy/roster.h"
-#include "proxy/wheel.h"
+#include "proxy/backend/balance.h"
+#include "proxy/core/task_queue.h"
+#include "proxy/core/wheel.h"
+#include "proxy/engine/poller.h"
+#include "proxy/session/pipe_pool.h"
+#include "proxy/session/session_list.h"
+#include "proxy/session/terminate.h"
+#include "proxy/stats/shared_stats.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

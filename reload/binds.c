@@ -2,7 +2,7 @@
 
 #include "config/base/clock.h"
 #include "config/base/log.h"
-#include "proxy/socket.h"
+#include "proxy/engine/socket.h"
 #include "reload/activation.h"
 #include "reload/sockdiag.h"
 #include "reload/steering.h"

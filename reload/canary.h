@@ -6,7 +6,7 @@
 #define RPPROXY_RELOAD_CANARY_H
 
 #include "config/model/config.h"
-#include "proxy/ledger.h"
+#include "proxy/stats/shared_stats.h"
 
 #include <event2/event.h>
 #include <stdbool.h>

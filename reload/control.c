@@ -2,7 +2,7 @@
 
 #include "config/base/clock.h"
 #include "config/base/log.h"
-#include "proxy/socket.h"
+#include "proxy/engine/socket.h"
 #include "reload/handover.h"
 #include "reload/running.h"
 #include "reload/servers.h"

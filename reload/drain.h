@@ -3,7 +3,7 @@
 #ifndef RPPROXY_RELOAD_DRAIN_H
 #define RPPROXY_RELOAD_DRAIN_H
 
-#include "proxy/session.h"
+#include "proxy/session/session.h"
 
 #include <event2/event.h>
 #include <stdbool.h>

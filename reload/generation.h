@@ -26,7 +26,7 @@
 #define RPPROXY_RELOAD_GENERATION_H
 
 #include "config/model/config.h"
-#include "proxy/check.h"
+#include "proxy/backend/check.h"
 #include "proxy/proxy.h"
 #include "reload/binds.h"
 #include "reload/canary.h"

@@ -1,6 +1,6 @@
 #include "reload/handoff.h"
 
-#include "proxy/transfer.h"
+#include "proxy/session/transfer.h"
 
 #include <errno.h>
 #include <event2/event.h>

@@ -17,7 +17,7 @@
 #ifndef RPPROXY_RELOAD_LINEAGE_H
 #define RPPROXY_RELOAD_LINEAGE_H
 
-#include "proxy/ledger.h"
+#include "proxy/stats/shared_stats.h"
 #include "reload/channel.h"
 
 #include <event2/event.h>

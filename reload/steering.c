@@ -1,6 +1,6 @@
 #include "reload/steering.h"
 
-#include "proxy/socket.h"
+#include "proxy/engine/socket.h"
 
 #include <errno.h>
 #include <linux/filter.h>

@@ -1,0 +1,274 @@
+#include "proxy/backend/check.h"
+
+#include "config/base/clock.h"
+#include "config/base/log.h"
+#include "proxy/engine/socket.h"
+
+#include <errno.h>
+#include <event2/event_struct.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+struct probe {
+    struct server *server;
+    struct checks *checks;
+    struct event due;
+    struct event answer; /* while fd is open */
+    int fd;
+    bool awaited; /* by on_met */
+    STAILQ_ENTRY(probe) link;
+};
+
+struct checks {
+    struct event_base *base;
+    struct probe *probes;
+    size_t count;
+    unsigned asking;              /* connections under way */
+    STAILQ_HEAD(, probe) waiting; /* due, but there were CHECKS_MOST */
+    bool starved;                 /* the last attempt met a shortage of ours */
+    size_t strangers;             /* that on_met waits for */
+    struct event met;
+    void (*on_met)(void *arg);
+    void *arg;
+};
+
+static void add(struct event *event, uint64_t milliseconds)
+{
+    const struct timeval interval = clock_interval(milliseconds);
+    event_add(event, &interval);
+}
+
+static const struct backend_conf *conf_of(const struct probe *probe)
+{
+    return probe->server->backend->conf;
+}
+
+static void await_due(struct probe *probe)
+{
+    uint64_t now = clock_ms();
+    uint64_t due = probe->server->now.check_due;
+    add(&probe->due, due > now ? due - now : 0);
+}
+
+/* A whole number of intervals after the last: servers that were spread stay so, whatever held the
+ * loop up. */
+static void plan_next(struct probe *probe)
+{
+    uint64_t interval = conf_of(probe)->check_interval;
+    uint64_t now = clock_ms();
+    uint64_t *due = &probe->server->now.check_due;
+    *due += interval;
+    if (*due <= now)
+        *due += (now - *due) / interval * interval + interval;
+    await_due(probe);
+}
+
+static void note_shortage(struct checks *checks, int error)
+{
+    if (!checks->starved)
+        log_warning("checks cannot connect, and leave servers as they are: %s", strerror(error));
+    checks->starved = true;
+}
+
+static void met(struct probe *probe)
+{
+    struct checks *checks = probe->checks;
+    if (!probe->awaited)
+        return;
+    probe->awaited = false;
+    if (--checks->strangers == 0)
+        event_active(&checks->met, EV_TIMEOUT, 0);
+}
+
+/* error: 0, or why the server could not be connected to. */
+static void conclude(struct probe *probe, int error)
+{
+    if (error && socket_is_shortage(error)) {
+        note_shortage(probe->checks, error);
+    } else {
+        probe->checks->starved = false;
+        if (probe->server->now.admin == ADMIN_MAINT) /* meanwhile */
+            ;
+        else if (error)
+            server_failed(probe->server, error);
+        else
+            server_passed(probe->server);
+    }
+    met(probe);
+    plan_next(probe);
+}
+
+/* TCP connects a socket to itself where a port of this machine on which nobody listens happens to
+ * be chosen as the local one (RFC 9293, simultaneous open). */
+static bool is_own(int fd)
+{
+    struct address local = {.length = sizeof local.in6};
+    struct address remote = {.length = sizeof remote.in6};
+    return getsockname(fd, &local.any, &local.length) == 0 &&
+           getpeername(fd, &remote.any, &remote.length) == 0 && address_equal(&local, &remote);
+}
+
+static int outcome(const struct probe *probe)
+{
+    int error = socket_error(probe->fd);
+    if (error || address_is_unix(&probe->server->conf->address))
+        return error;
+    return is_own(probe->fd) ? ECONNREFUSED : 0;
+}
+
+static void begin(struct probe *probe);
+
+static void go_on(struct checks *checks)
+{
+    struct probe *probe;
+    while (checks->asking < CHECKS_MOST && (probe = STAILQ_FIRST(&checks->waiting))) {
+        STAILQ_REMOVE_HEAD(&checks->waiting, link);
+        begin(probe);
+    }
+}
+
+static void on_answer(evutil_socket_t fd, short what, void *arg)
+{
+    struct probe *probe = arg;
+    struct checks *checks = probe->checks;
+    int error = what & EV_TIMEOUT ? ETIMEDOUT : outcome(probe);
+    event_del(&probe->answer);
+    socket_close_reset(fd);
+    probe->fd = -1;
+    checks->asking--;
+    conclude(probe, error);
+    go_on(checks);
+}
+
+static void begin(struct probe *probe)
+{
+    struct checks *checks = probe->checks;
+    int error;
+    if (probe->server->now.admin == ADMIN_MAINT) {
+        met(probe);
+        plan_next(probe);
+        return;
+    }
+    probe->fd = socket_connect(&probe->server->conf->address, &error);
+    if (probe->fd < 0) {
+        conclude(probe, error);
+        return;
+    }
+    checks->asking++;
+    event_assign(&probe->answer, checks->base, probe->fd, EV_WRITE, on_answer, probe);
+    add(&probe->answer, conf_of(probe)->check_timeout);
+}
+
+static void on_due(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct probe *probe = arg;
+    STAILQ_INSERT_TAIL(&probe->checks->waiting, probe, link);
+    go_on(probe->checks);
+}
+
+static void on_met(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct checks *checks = arg;
+    void (*tell)(void *) = checks->on_met;
+    event_del(&checks->met);
+    checks->on_met = NULL;
+    if (tell)
+        tell(checks->arg);
+}
+
+static size_t count_checked(const struct backend_conf *conf)
+{
+    return conf->check == CHECK_OFF ? 0 : conf->server_count;
+}
+
+unsigned checks_descriptors(const struct config *config)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < config->backend_count && count < CHECKS_MOST; i++)
+        count += count_checked(&config->backends[i]);
+    return count < CHECKS_MOST ? (unsigned)count : CHECKS_MOST;
+}
+
+struct checks *checks_new(struct backend *backends, size_t count, struct event_base *base)
+{
+    struct checks *checks = calloc(1, sizeof *checks);
+    if (!checks)
+        return NULL;
+    size_t most = 1;
+    for (size_t i = 0; i < count; i++)
+        most += count_checked(backends[i].conf);
+    checks->base = base;
+    checks->probes = calloc(most, sizeof *checks->probes);
+    if (!checks->probes) {
+        free(checks);
+        return NULL;
+    }
+    STAILQ_INIT(&checks->waiting);
+    evtimer_assign(&checks->met, base, on_met, checks);
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < count_checked(backends[i].conf); j++) {
+            struct probe *probe = &checks->probes[checks->count++];
+            *probe = (struct probe){.server = &backends[i].servers[j], .checks = checks, .fd = -1};
+            evtimer_assign(&probe->due, base, on_due, probe);
+        }
+    return checks;
+}
+
+/* The n-th of any number of servers, as far from the others within the interval as can be: by the
+ * golden ratio, whatever other intervals there are among them. */
+static uint64_t phase(size_t n, uint64_t interval)
+{
+    uint32_t turn = (uint32_t)n * UINT32_C(2654435769);
+    return (interval * turn) >> 32;
+}
+
+void checks_begin(struct checks *checks)
+{
+    uint64_t now = clock_ms();
+    for (size_t i = 0; i < checks->count; i++) {
+        struct probe *probe = &checks->probes[i];
+        uint64_t interval = conf_of(probe)->check_interval;
+        uint64_t *due = &probe->server->now.check_due;
+        if (probe->awaited)
+            *due = now;
+        else if (*due == 0 || *due > now + interval)
+            *due = now + phase(i, interval);
+        await_due(probe);
+    }
+}
+
+void checks_begin_meeting(struct checks *checks, millis most, void (*tell)(void *arg), void *arg)
+{
+    checks->on_met = tell;
+    checks->arg = arg;
+    for (size_t i = 0; i < checks->count; i++) {
+        struct probe *probe = &checks->probes[i];
+        probe->awaited = probe->server->now.last_error == SERVER_UNCHECKED;
+        checks->strangers += probe->awaited;
+    }
+    add(&checks->met, checks->strangers ? most : 0);
+    checks_begin(checks);
+}
+
+void checks_free(struct checks *checks)
+{
+    if (!checks)
+        return;
+    for (size_t i = 0; i < checks->count; i++) {
+        struct probe *probe = &checks->probes[i];
+        event_del(&probe->due);
+        if (probe->fd >= 0) {
+            event_del(&probe->answer);
+            socket_close_reset(probe->fd);
+        }
+    }
+    event_del(&checks->met);
+    free(checks->probes);
+    free(checks);
+}

@@ -1,0 +1,174 @@
+#include "proxy/engine/socket.h"
+
+#include "config/base/congestion.h"
+
+#include <errno.h>
+#include <linux/tcp.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+static int set_flag(int fd, int level, int option)
+{
+    return setsockopt(fd, level, option, &(int){1}, sizeof(int));
+}
+
+static int prepare(int fd, const struct address *address)
+{
+    if (address_is_unix(address))
+        return 0;
+    if (set_flag(fd, SOL_SOCKET, SO_REUSEADDR) || set_flag(fd, SOL_SOCKET, SO_REUSEPORT) ||
+        set_flag(fd, SOL_SOCKET, SO_KEEPALIVE) || set_flag(fd, IPPROTO_TCP, TCP_NODELAY))
+        return -1;
+    if (address->any.sa_family == AF_INET6)
+        return set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY);
+    return 0;
+}
+
+int socket_bind(const struct address *address)
+{
+    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    if (prepare(fd, address) || bind(fd, &address->any, address->length)) {
+        int error = errno;
+        close(fd);
+        return -error;
+    }
+    return fd;
+}
+
+int socket_listen(int fd)
+{
+    return listen(fd, 65535) ? errno : 0;
+}
+
+static int set_congestion(int fd, const char *name)
+{
+    socklen_t length = (socklen_t)strlen(name);
+    return setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, length) ? errno : 0;
+}
+
+/* What a new socket has. */
+static int system_congestion(char name[static CONGESTION_MAX])
+{
+    socklen_t length = CONGESTION_MAX;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return errno;
+    int error = getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &length) ? errno : 0;
+    close(fd);
+    return error;
+}
+
+int socket_congestion(int fd, const char *name)
+{
+    char system[CONGESTION_MAX];
+    if (*name)
+        return set_congestion(fd, name);
+    int error = system_congestion(system);
+    return error ? error : set_congestion(fd, system);
+}
+
+int socket_connect(const struct address *address, int *error)
+{
+    return socket_connect_by(address, "", error);
+}
+
+int socket_connect_by(const struct address *address, const char *congestion, int *error)
+{
+    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        *error = errno;
+        return -1;
+    }
+    if (*congestion && !address_is_unix(address))
+        (void)set_congestion(fd, congestion);
+    *error = connect(fd, &address->any, address->length) ? errno : 0;
+    if (*error && *error != EINPROGRESS) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+int socket_connect_again(int fd, const struct address *address)
+{
+    int error = connect(fd, &address->any, address->length) ? errno : 0;
+    return error == EINPROGRESS ? 0 : error;
+}
+
+int socket_disconnect(int fd)
+{
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    return connect(fd, &nobody, sizeof nobody) == 0 ? 0 : errno;
+}
+
+/* TCP_CLOSE of netinet/tcp.h, whose struct tcp_info is the shorter one. */
+enum { STATE_CLOSE = 7 };
+
+bool socket_is_closed(int fd, uint64_t *received)
+{
+    struct tcp_info info;
+    socklen_t length = offsetof(struct tcp_info, tcpi_bytes_received) + sizeof *received;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) || info.tcpi_state != STATE_CLOSE)
+        return false;
+    *received = info.tcpi_bytes_received - 1; /* the kernel counts the end for one */
+    return true;
+}
+
+bool socket_is_shortage(int error)
+{
+    switch (error) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+    case EADDRNOTAVAIL: /* no local port is free */
+    case ENOSPC:        /* epoll(7), max_user_watches */
+    case EAGAIN:        /* a Unix socket's backlog is full */
+        return true;
+    default:
+        return false;
+    }
+}
+
+int socket_error(int fd)
+{
+    int error = 0;
+    socklen_t length = sizeof error;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length))
+        return errno;
+    return error;
+}
+
+void socket_no_delay(int fd)
+{
+    (void)set_flag(fd, IPPROTO_TCP, TCP_NODELAY);
+}
+
+void socket_keep_alive(int fd)
+{
+    (void)set_flag(fd, SOL_SOCKET, SO_KEEPALIVE);
+}
+
+void socket_will_reset(int fd)
+{
+    struct linger abort = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
+}
+
+void socket_finish(int fd, bool reset)
+{
+    const struct linger none = {0};
+    if (reset && socket_disconnect(fd) == 0)
+        return;
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    (void)shutdown(fd, SHUT_RDWR);
+}
+
+void socket_close_reset(int fd)
+{
+    socket_will_reset(fd);
+    close(fd);
+}

@@ -1,0 +1,146 @@
+/* One end of a session: a socket, what it last said of itself, and what still has to go out on
+ * it. The two ends of a session are alike; relay() moves bytes from one to the other.
+ *
+ * This is the seam between sessions and the kernel: everything that touches a socket for each
+ * byte is behind it. Sessions, limits, half-close and handover see flags and counts only.
+ *
+ * Another engine, io_uring(7), would stand behind the same functions: end_open() arms a multishot
+ * receive into the ring's provided buffers; relay() takes what completions left where it now calls
+ * recv(2), queues sends, and keeps in `unsent` what a completion says was not taken, so that one
+ * send is under way at a time; poller_turn() is io_uring_enter(2), and what stays with epoll is
+ * polled from the ring. end_close() cancels, and the last completion frees, as reap() does now at
+ * the end of a turn. Sockets stay ordinary descriptors: shutdown(2) and reloads want them.
+ *
+ * An end is registered once, for reading, writing, early close and urgent data, edge-triggered, for
+ * as long as the descriptor lives. Interest never changes; flags do. */
+#ifndef RPPROXY_PROXY_SESSION_CONN_H
+#define RPPROXY_PROXY_SESSION_CONN_H
+
+#include "proxy/engine/poller.h"
+#include "proxy/session/pipe_pool.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct unsent {
+    size_t offset, length; /* of what is left, in bytes */
+    unsigned char bytes[];
+};
+
+struct end {
+    struct watch watch;
+    struct end *peer;
+    struct unsent *unsent; /* either of these exists only while the socket takes no more */
+    struct pipe *pipe;
+    /* The worker's, which counts the bytes of all such ends as they come. */
+    atomic_uint_fast64_t *counter;
+    uint64_t received;  /* bytes */
+    int fd;             /* -1: none */
+    unsigned char bulk; /* large reads in a row, up to what proves its stream bulky */
+    bool readable : 1;  /* a receive may give something */
+    bool writable : 1;  /* a send may take something */
+    bool thorough : 1;  /* a short read is not the last word: read until EAGAIN or the end */
+    bool hung_up : 1;   /* the end of its stream is in the socket: a short read reaches it */
+    bool ended : 1;     /* the end of its stream was received */
+    bool shut : 1;      /* the end of its peer's stream was passed on to it */
+    bool prompt : 1;    /* TCP_NODELAY is set, or there is no such thing */
+    bool spoken_to : 1; /* something was sent */
+    bool shared : 1;    /* another process may have the descriptor, too: closing is not enough */
+    bool first_out : 1; /* the end of its peer's stream was sent before its own had come */
+    bool closed : 1;    /* so has its own, and the kernel owes the other side nothing more */
+};
+
+/* What kind of socket an end gets. */
+enum end_kind {
+    END_ACCEPTED,  /* TCP_NODELAY is inherited from the listener */
+    END_CONNECTED, /* TCP_NODELAY is still to be set */
+    END_UNIX,      /* a read may be short though there is more: when descriptors are passed */
+};
+
+/* Registers fd; end->watch.on_ready is set already, and passes what it is told on to end_note(); so
+ * is end->counter. The end owns fd from here on. Returns 0 or an errno value (fd is still the
+ * caller's then). */
+int end_open(struct end *end, struct poller *poller, int fd, enum end_kind kind)
+    __attribute__((warn_unused_result));
+
+/* Closes. reset: the peer is to see a reset. Harmless on an end without fd. */
+void end_close(struct end *end, struct poller *poller, struct carrier *carrier, bool reset);
+
+/* Where it can be done without cutting anything short, an end whose streams are both over is kept
+ * for another connection: its socket stays open and registered, connected to nobody, and its watch
+ * is told of events that mean nothing. That spares socket(2), epoll_ctl(2) and close(2), a
+ * twentieth of the proxy's CPU time for a short session. False: close it. */
+bool end_disconnect(struct end *end) __attribute__((warn_unused_result));
+
+/* For a session that is to move to another process. settle: bytes in a pipe go to memory; returns 0
+ * or ENOMEM. suspend: nothing is told of the end any more. resume: it is again, of all that holds
+ * then, for an end whose members are as they were, here or in another process; returns 0 or an
+ * errno value. leave: closes a suspended end whose descriptor another process has; the peer sees
+ * nothing of it. */
+int end_settle(struct end *end, struct carrier *carrier) __attribute__((warn_unused_result));
+void end_suspend(struct end *end, struct poller *poller);
+int end_resume(struct end *end, struct poller *poller) __attribute__((warn_unused_result));
+void end_leave(struct end *end);
+
+/* Before such an end's socket is connected again: forgets all else, and those events. */
+void end_renew(struct end *end, struct poller *poller);
+
+/* Bytes for it wait until it takes them. */
+static inline bool end_is_owed(const struct end *end)
+{
+    return end->unsent || end->pipe;
+}
+
+/* Both streams are over, the kernel says, and not by a reset. Where we ended first it is likely to
+ * hold nothing but the other end: a look finds that as well as a receive does, and says at the same
+ * time whether the socket can be kept. */
+void end_look(struct end *end);
+
+/* Takes over what the poller said. */
+static inline void end_note(struct end *end, uint32_t events)
+{
+    if (events & EPOLLIN)
+        end->readable = true;
+    if (events & EPOLLOUT)
+        end->writable = true;
+    /* The end of the stream is in the socket, and comes with no further event. */
+    if (events & EPOLLRDHUP)
+        end->readable = end->hung_up = true;
+    /* Nor does an error, or what lies behind urgent data, at which a read stops short. */
+    if (events & (EPOLLERR | EPOLLPRI))
+        end->readable = end->thorough = true;
+    if (events & EPOLLHUP)
+        end_look(end);
+}
+
+enum relay {
+    RELAY_OK,          /* all that could be moved was moved */
+    RELAY_MORE,        /* from still has bytes, and had its share: call again, next turn */
+    RELAY_FROM_FAILED, /* from was reset, or failed otherwise */
+    RELAY_TO_FAILED,   /* to was; see relay_last() */
+    RELAY_NO_MEMORY,
+};
+
+/* Moves what can be moved from one end to its peer: first what the peer did not take last time,
+ * then what arrives, then the end of the stream (shutdown(2) on the peer). Reads nothing while
+ * the peer takes no more, so that a peer that stalls is felt by the sender (backpressure), and
+ * memory is bounded by one scratch buffer or one pipe a direction.
+ *
+ * A direction that proves bulky reads more at a time, and then moves by splice(2) if both ends and
+ * the system let it, which spares both copies; until it is small or idle again. A byte that TCP
+ * marks as urgent is not moved: it is outside the stream that recv(2) sees. */
+enum relay relay(struct end *from, struct carrier *carrier) __attribute__((warn_unused_result));
+
+/* Of an end that failed when it was sent to: moves what it had said until then, as far as its peer
+ * takes it at once, but no end of the stream. */
+void relay_last(struct end *from, struct carrier *carrier);
+
+/* Both directions have ended and were passed on. */
+static inline bool end_pair_done(const struct end *a)
+{
+    return a->shut && a->peer->shut;
+}
+
+#endif

@@ -1,0 +1,554 @@
+#include "proxy/session/session.h"
+
+#include "config/base/log.h"
+#include "proxy/engine/socket.h"
+#include "proxy/proxy.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Between two rounds through a backend whose servers all failed, as HAProxy waits. */
+#define ROUND_WAIT_MS 1000u
+/* Between two looks at a shortage (descriptors, local ports, a full Unix backlog). */
+#define SHORTAGE_WAIT_MS 50u
+/* A session that lasts so long has its server's socket watched by TCP keep-alives: short ones are
+ * spared the call. */
+#define KEEP_ALIVE_AFTER_MS 10000u
+
+static void begin_connect(struct session *session);
+
+static struct balancer *balancer_of(const struct session *session)
+{
+    const struct config *config = session->worker->proxy->config;
+    return &session->worker->balancers[session->backend - config->backends];
+}
+
+static struct tally *tally_of(const struct session *session)
+{
+    const struct backend *backend = balancer_of(session)->backend;
+    return &session->worker->tallies[backend->first + session->server_index];
+}
+
+static struct roster *roster_of(const struct session *session)
+{
+    return &session->worker->rosters[session->frontend - session->worker->proxy->frontends];
+}
+
+/* The session counts for the server from its attempt to connect or its arrival here on, ... */
+static void join_server(struct session *session)
+{
+    session->with_server = true;
+    counter_add(&tally_of(session)->live, 1);
+}
+
+/* ... until that has failed, or the session ends or moves away. */
+static void leave_server(struct session *session)
+{
+    if (session->with_server)
+        counter_add(&tally_of(session)->live, UINT64_MAX); /* one less */
+    session->with_server = false;
+}
+
+/* When an established session is to be looked at, in milliseconds. */
+static uint64_t established_due(const struct session *session)
+{
+    millis idle_timeout = session->frontend->conf->idle_timeout;
+    uint64_t idle = idle_timeout ? session->active_at / 1000 + idle_timeout : WHEEL_NEVER;
+    uint64_t due = session->connected_at / 1000 + KEEP_ALIVE_AFTER_MS;
+    if (session->kept_alive || idle < due)
+        due = idle;
+    return session->cut_at && session->cut_at < due ? session->cut_at : due;
+}
+
+static void set_state(struct session *session, enum session_state state)
+{
+    session->state = state;
+    uint64_t due = WHEEL_NEVER;
+    if (state == SESSION_CONNECTING || state == SESSION_WAITING)
+        due = session->deadline;
+    else if (state == SESSION_ESTABLISHED)
+        due = established_due(session);
+    wheel_set(&session->worker->wheel, &session->timer, due);
+}
+
+static const char *end_name(enum session_end end)
+{
+    static const char *const names[] = {
+        [SESSION_DONE] = "done",
+        [SESSION_CLIENT_RESET] = "client-reset",
+        [SESSION_SERVER_RESET] = "server-reset",
+        [SESSION_REFUSED] = "refused",
+        [SESSION_CONNECT_TIMEOUT] = "connect-timeout",
+        [SESSION_IDLE] = "idle-timeout",
+        [SESSION_DRAIN_TIMEOUT] = "drain-timeout",
+        [SESSION_STOPPED] = "stopped",
+        [SESSION_NO_RESOURCES] = "no-resources",
+    };
+    return names[end];
+}
+
+void session_names(const struct session *session, const char *names[static SESSION_NAMES])
+{
+    if (session->heritage) {
+        const char *at = session->heritage;
+        for (unsigned i = 0; i < SESSION_NAMES; i++, at += strlen(at) + 1)
+            names[i] = at;
+        return;
+    }
+    names[0] = session->frontend->conf->name;
+    names[1] = session->bind->text;
+    names[2] = session->backend->name;
+    names[3] = session->server_index == BALANCE_NONE
+                   ? "-"
+                   : session->backend->servers[session->server_index].name;
+}
+
+static void write_access_log(struct session *session, enum session_end end)
+{
+    const char *names[SESSION_NAMES];
+    char client[ADDRESS_TEXT_MAX];
+    struct address address = {.length = sizeof session->peer};
+    memcpy(&address.any, &session->peer, sizeof session->peer);
+    char connect[32] = "-";
+    if (session->connected_at)
+        snprintf(connect, sizeof connect, "%.3fms",
+                 (double)(session->connected_at - session->accepted_at) / 1000);
+    session_names(session, names);
+    log_info("session %u.%u.%llu client=%s frontend=%s bind=%s server=%s/%s connect=%s "
+             "time=%.3fms in=%llu out=%llu retries=%u end=%s",
+             session->generation, session->accepted_by, (unsigned long long)session->number,
+             address_format(&address, client), names[0], names[1], names[2], names[3], connect,
+             (double)(worker_now(session->worker) - session->accepted_at) / 1000,
+             (unsigned long long)session->client.received,
+             (unsigned long long)session->server.received, session->attempts, end_name(end));
+}
+
+/* By an error. What found no server has failed instead, and what a timeout or an order ends comes
+ * to the end that was asked for. */
+static bool is_cut(enum session_end end)
+{
+    return end == SESSION_CLIENT_RESET || end == SESSION_SERVER_RESET ||
+           end == SESSION_NO_RESOURCES;
+}
+
+static void close_ends(struct session *session, enum session_end end)
+{
+    bool reset_client = false, reset_server = false;
+    switch (end) {
+    case SESSION_DONE:
+        break;
+    case SESSION_CLIENT_RESET:
+        reset_server = true;
+        break;
+    case SESSION_SERVER_RESET:
+        /* A stream that was complete stays so: closing delivers it, and what the client still
+         * sends meets the kernel's reset. */
+        reset_client = !session->server.ended;
+        break;
+    case SESSION_REFUSED:
+    case SESSION_CONNECT_TIMEOUT:
+        reset_client = true;
+        break;
+    case SESSION_NO_RESOURCES:
+        reset_client = reset_server = true;
+        break;
+    case SESSION_IDLE:
+        reset_client = end_is_owed(&session->client);
+        reset_server = end_is_owed(&session->server);
+        break;
+    case SESSION_DRAIN_TIMEOUT:
+    case SESSION_STOPPED:
+        /* A stream that was cut must not look complete, and only its sender knows where it is. */
+        reset_client = !session->server.ended;
+        reset_server = !session->client.ended;
+        break;
+    }
+    struct worker *worker = session->worker;
+    leave_server(session);
+    end_close(&session->client, &worker->poller, &worker->carrier, reset_client);
+    bool known = session->generation == worker->proxy->generation; /* what its options are */
+    if (end != SESSION_DONE || !known || !worker_wants_spares(worker) ||
+        !end_disconnect(&session->server))
+        end_close(&session->server, &worker->poller, &worker->carrier, reset_server);
+}
+
+void session_close(struct session *session, enum session_end end)
+{
+    if (session->state == SESSION_CLOSED)
+        return;
+    struct worker *worker = session->worker;
+    roster_remove(roster_of(session), session);
+    set_state(session, SESSION_CLOSED);
+    wheel_cancel(&session->timer);
+    close_ends(session, end);
+    if (end == SESSION_REFUSED || end == SESSION_CONNECT_TIMEOUT)
+        counter_add(&worker->counters->failed, 1);
+    if (is_cut(end))
+        counter_add(&worker->counters->cut, 1);
+    if (session->frontend->conf->access_log)
+        write_access_log(session, end);
+    free(session->tried);
+    session->tried = NULL;
+    STAILQ_INSERT_TAIL(&worker->dead, session, dead);
+    proxy_release_place(worker->proxy, session->frontend);
+}
+
+void session_free(struct session *session)
+{
+    free(session->tried);
+    free(session->heritage);
+    free(session);
+}
+
+/* Moves what can be moved, beginning with what first gave us. */
+static void move(struct session *session, struct end *first)
+{
+    struct worker *worker = session->worker;
+    struct end *from = first;
+    bool more = false;
+    do {
+        switch (relay(from, &worker->carrier)) {
+        case RELAY_OK:
+            break;
+        case RELAY_MORE:
+            more = true;
+            break;
+        case RELAY_TO_FAILED:
+            relay_last(from->peer, &worker->carrier);
+            session_close(session,
+                          from == &session->client ? SESSION_SERVER_RESET : SESSION_CLIENT_RESET);
+            return;
+        case RELAY_FROM_FAILED:
+            session_close(session,
+                          from == &session->client ? SESSION_CLIENT_RESET : SESSION_SERVER_RESET);
+            return;
+        case RELAY_NO_MEMORY:
+            session_close(session, SESSION_NO_RESOURCES);
+            return;
+        }
+        from = from->peer;
+    } while (from != first);
+
+    if (end_pair_done(first)) {
+        session_close(session, SESSION_DONE);
+        return;
+    }
+    if (more && !session->queued) {
+        session->queued = true;
+        STAILQ_INSERT_TAIL(&worker->again, session, again);
+    }
+}
+
+void session_continue(struct session *session)
+{
+    session->queued = false;
+    if (session->state != SESSION_ESTABLISHED)
+        return;
+    session->active_at = worker_now(session->worker);
+    move(session, &session->client);
+}
+
+/* A reset that no read will find: of an end that has ended, or whose peer takes nothing. */
+static bool failed_unread(const struct end *end, uint32_t events)
+{
+    return (events & EPOLLERR) && (end->ended || end_is_owed(end->peer)) && socket_error(end->fd);
+}
+
+static void attempt_failed(struct session *session, int error)
+{
+    counter_add(&session->worker->counters->connect_errors, 1);
+    session->attempts++;
+    leave_server(session);
+    end_close(&session->server, &session->worker->poller, &session->worker->carrier, false);
+    if (socket_error(session->client.fd)) {
+        session_close(session, SESSION_CLIENT_RESET);
+        return;
+    }
+    if (session->attempts > session->backend->retries) {
+        session_close(session, error == ETIMEDOUT ? SESSION_CONNECT_TIMEOUT : SESSION_REFUSED);
+        return;
+    }
+    uint32_t *tried = realloc(session->tried, (session->tried_count + 1) * sizeof *session->tried);
+    if (!tried) {
+        session_close(session, SESSION_NO_RESOURCES);
+        return;
+    }
+    session->tried = tried;
+    session->tried[session->tried_count++] = session->server_index;
+    begin_connect(session);
+}
+
+static void on_connect_event(struct session *session, uint32_t events)
+{
+    if (events & EPOLLERR) {
+        int error = socket_error(session->server.fd);
+        attempt_failed(session, error ? error : ECONNREFUSED);
+        return;
+    }
+    if (!(events & EPOLLOUT))
+        return;
+    session->connected_at = session->active_at = worker_now(session->worker);
+    set_state(session, SESSION_ESTABLISHED);
+    session->worker->movable = true;
+    move(session, &session->client);
+}
+
+static void on_client_event(struct watch *watch, uint32_t events)
+{
+    struct session *session =
+        (struct session *)((char *)watch - offsetof(struct session, client.watch));
+    end_note(&session->client, events);
+    if (session->state != SESSION_ESTABLISHED) {
+        /* What it said stays in the kernel until a server is there to take it. */
+        if ((events & EPOLLERR) && socket_error(session->client.fd))
+            session_close(session, SESSION_CLIENT_RESET);
+        return;
+    }
+    session->active_at = worker_now(session->worker);
+    move(session, &session->client);
+    if (session->state == SESSION_ESTABLISHED && failed_unread(&session->client, events))
+        session_close(session, SESSION_CLIENT_RESET);
+}
+
+static void on_server_event(struct watch *watch, uint32_t events)
+{
+    struct session *session =
+        (struct session *)((char *)watch - offsetof(struct session, server.watch));
+    if (session->state != SESSION_CONNECTING && session->state != SESSION_ESTABLISHED)
+        return; /* a spare's socket is connected to nobody */
+    end_note(&session->server, events);
+    if (session->state == SESSION_CONNECTING) {
+        on_connect_event(session, events);
+        return;
+    }
+    session->active_at = worker_now(session->worker);
+    move(session, &session->server);
+    if (session->state == SESSION_ESTABLISHED && failed_unread(&session->server, events))
+        session_close(session, SESSION_SERVER_RESET);
+}
+
+static void wait_for(struct session *session, uint64_t milliseconds)
+{
+    session->deadline = worker_now_ms(session->worker) + milliseconds;
+    set_state(session, SESSION_WAITING);
+}
+
+/* The shortage is ours, not the server's: it costs no attempt, but it must end in time. */
+static void wait_out(struct session *session)
+{
+    uint64_t now = worker_now_ms(session->worker);
+    if (session->give_up_at == 0)
+        session->give_up_at = now + session->backend->connect_timeout;
+    if (socket_error(session->client.fd))
+        session_close(session, SESSION_CLIENT_RESET);
+    else if (now >= session->give_up_at)
+        session_close(session, SESSION_NO_RESOURCES);
+    else
+        wait_for(session, SHORTAGE_WAIT_MS);
+}
+
+/* Returns 0, when the outcome is to come as an event, or an errno value. */
+static int connect_server(struct session *session, const struct address *address)
+{
+    struct worker *worker = session->worker;
+    const char *congestion = session->backend->congestion;
+    int error;
+    if (session->server.fd >= 0) {
+        bool fits = session->server_family == address->any.sa_family &&
+                    strcmp(session->server_congestion, congestion) == 0;
+        error = fits ? socket_connect_again(session->server.fd, address) : 0;
+        if (fits && !error)
+            return 0;
+        end_close(&session->server, &worker->poller, &worker->carrier, false);
+        if (error)
+            return error;
+    }
+    int fd = socket_connect_by(address, congestion, &error);
+    if (fd < 0)
+        return error;
+    session->server_family = address->any.sa_family;
+    session->server_congestion = congestion;
+    session->kept_alive = false;
+    error = end_open(&session->server, &worker->poller, fd,
+                     address_is_unix(address) ? END_UNIX : END_CONNECTED);
+    if (error)
+        close(fd);
+    return error;
+}
+
+static void begin_connect(struct session *session)
+{
+    uint32_t next = balancer_next(balancer_of(session), session->tried, session->tried_count);
+    if (next == BALANCE_NONE && balancer_is_empty(balancer_of(session))) {
+        session_close(session, SESSION_REFUSED); /* nobody knows when there will be one again */
+        return;
+    }
+    if (next == BALANCE_NONE) {
+        session->tried_count = 0;
+        wait_for(session, ROUND_WAIT_MS);
+        return;
+    }
+    session->server_index = next;
+
+    int error = connect_server(session, &session->backend->servers[next].address);
+    if (error) {
+        if (socket_is_shortage(error))
+            wait_out(session);
+        else
+            attempt_failed(session, error);
+        return;
+    }
+    join_server(session);
+    counter_add(&tally_of(session)->all, 1);
+    session->give_up_at = 0;
+    session->deadline = worker_now_ms(session->worker) + session->backend->connect_timeout;
+    set_state(session, SESSION_CONNECTING);
+}
+
+/* What the session is to its worker. */
+static void belong(struct session *session, struct worker *worker)
+{
+    session->worker = worker;
+    session->client.watch.on_ready = on_client_event;
+    session->server.watch.on_ready = on_server_event;
+    session->client.counter = &worker->counters->client_bytes;
+    session->server.counter = &worker->counters->server_bytes;
+    session->client.peer = &session->server;
+    session->server.peer = &session->client;
+    wheel_entry_init(&session->timer);
+}
+
+/* A session with nothing in it but, perhaps, a server's socket that is connected to nobody. */
+static struct session *make(struct worker *worker)
+{
+    struct session *session = worker_take_spare(worker);
+    if (session) {
+        end_renew(&session->server, &worker->poller);
+        *session = (struct session){.server = session->server,
+                                    .server_family = session->server_family,
+                                    .server_congestion = session->server_congestion,
+                                    .kept_alive = session->kept_alive};
+        return session;
+    }
+    session = calloc(1, sizeof *session);
+    if (session)
+        session->server.fd = -1;
+    return session;
+}
+
+void session_open(struct worker *worker, struct frontend *frontend, const struct bind_conf *bind,
+                  int fd, const struct address *client)
+{
+    struct session *session = make(worker);
+    if (!session) {
+        socket_close_reset(fd);
+        proxy_release_place(worker->proxy, frontend);
+        return;
+    }
+    belong(session, worker);
+    session->frontend = frontend;
+    session->bind = bind;
+    session->backend = frontend->conf->backend;
+    session->generation = worker->proxy->generation;
+    session->accepted_by = worker->index;
+    session->number = ++worker->last_session;
+    session->accepted_at = session->active_at = worker_now(worker);
+    session->server_index = BALANCE_NONE;
+    session->client.fd = -1;
+    session->peer.any.sa_family = client->any.sa_family;
+    if (!address_is_unix(client))
+        memcpy(&session->peer, &client->any, sizeof session->peer);
+    roster_append(roster_of(session), session);
+    counter_add(&worker->counters->sessions, 1);
+
+    if (end_open(&session->client, &worker->poller, fd,
+                 address_is_unix(client) ? END_UNIX : END_ACCEPTED)) {
+        socket_close_reset(fd);
+        session_close(session, SESSION_NO_RESOURCES);
+        return;
+    }
+    begin_connect(session);
+}
+
+void session_on_timer(struct wheel_entry *timer)
+{
+    struct session *session = (struct session *)((char *)timer - offsetof(struct session, timer));
+    uint64_t now = worker_now_ms(session->worker);
+    millis idle_timeout = session->frontend->conf->idle_timeout;
+    bool due = session->state == SESSION_ESTABLISHED
+                   ? idle_timeout && now >= session->active_at / 1000 + idle_timeout
+                   : now >= session->deadline;
+    if (session->cut_at && now >= session->cut_at) {
+        session_close(session, SESSION_DRAIN_TIMEOUT);
+    } else if (!due) {
+        if (session->state == SESSION_ESTABLISHED && !session->kept_alive &&
+            now >= session->connected_at / 1000 + KEEP_ALIVE_AFTER_MS) {
+            socket_keep_alive(session->server.fd);
+            session->kept_alive = true;
+        }
+        set_state(session, session->state);
+    } else if (session->state == SESSION_CONNECTING) {
+        attempt_failed(session, ETIMEDOUT);
+    } else if (session->state == SESSION_WAITING) {
+        begin_connect(session);
+    } else {
+        session_close(session, SESSION_IDLE);
+    }
+}
+
+bool session_park(struct session *session)
+{
+    struct worker *worker = session->worker;
+    if (end_settle(&session->client, &worker->carrier) ||
+        end_settle(&session->server, &worker->carrier))
+        return false;
+    end_suspend(&session->client, &worker->poller);
+    end_suspend(&session->server, &worker->poller);
+    wheel_cancel(&session->timer);
+    set_state(session, SESSION_PARKED);
+    return true;
+}
+
+/* Its ends are told of again. */
+static void settle_in(struct session *session)
+{
+    struct worker *worker = session->worker;
+    set_state(session, SESSION_ESTABLISHED);
+    if (end_resume(&session->client, &worker->poller) ||
+        end_resume(&session->server, &worker->poller))
+        session_close(session, SESSION_NO_RESOURCES);
+    else if (atomic_load(&session->frontend->keep) == 0)
+        cut_session(session);
+}
+
+void session_unpark(struct session *session)
+{
+    session->stays = true;
+    settle_in(session);
+}
+
+void session_leave(struct session *session)
+{
+    struct worker *worker = session->worker;
+    roster_remove(roster_of(session), session);
+    set_state(session, SESSION_CLOSED);
+    leave_server(session);
+    end_leave(&session->client);
+    end_leave(&session->server);
+    STAILQ_INSERT_TAIL(&worker->dead, session, dead);
+    ledger_count_left(&worker->proxy->ledger);
+    proxy_release_place(worker->proxy, session->frontend);
+}
+
+void session_arrive(struct session *session, struct worker *worker)
+{
+    belong(session, worker);
+    worker->movable = true;
+    roster_place(roster_of(session), session);
+    if (session->server_index != BALANCE_NONE)
+        join_server(session);
+    settle_in(session);
+}

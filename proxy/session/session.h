@@ -1,0 +1,127 @@
+/* A session: a client's connection and the server connection made for it.
+ *
+ *            session_open
+ *                 |
+ *                 v        refused, timed out        no place for it now,
+ *    +----- SESSION_CONNECTING <------------+        or every server tried
+ *    |            |        |                |                  |
+ *    |            |        +----------> (next server) ---> SESSION_WAITING
+ *    |            | connected               ^                  |
+ *    |            v                         +------------------+
+ *    |     SESSION_ESTABLISHED <--> SESSION_PARKED    offered to another process
+ *    |            | both ended, reset, idle, cut  |   and taken there
+ *    v            v                               v
+ *   SESSION_CLOSED ----> freed at the end of the loop's turn
+ *
+ *   state        client.fd   server.fd
+ *   CONNECTING   open        open, connecting
+ *   WAITING      open        none (or a spare)
+ *   ESTABLISHED  open        open
+ *   PARKED       open        open           nothing is told of either, nothing is moved
+ *   CLOSED       none        none (or a spare)
+ *
+ * A spare is a server's socket that is connected to nobody: a session that ended left it to the
+ * next one (end_disconnect()).
+ *
+ * session_close() is the only way out, and set_state() the only change of state. A session lives
+ * on one worker, and everything here runs on that worker's thread. */
+#ifndef RPPROXY_PROXY_SESSION_SESSION_H
+#define RPPROXY_PROXY_SESSION_SESSION_H
+
+#include "proxy/listen/listener.h"
+#include "proxy/session/conn.h"
+#include "proxy/worker.h"
+
+enum session_state {
+    SESSION_CONNECTING,
+    SESSION_WAITING,
+    SESSION_ESTABLISHED,
+    SESSION_PARKED,
+    SESSION_CLOSED,
+};
+
+/* Why a session ended: the last word of its line in the access log. */
+enum session_end {
+    SESSION_DONE, /* both sides said all they had to say */
+    SESSION_CLIENT_RESET,
+    SESSION_SERVER_RESET,
+    SESSION_REFUSED,         /* no server took the connection */
+    SESSION_CONNECT_TIMEOUT, /* the last server tried did not answer in time */
+    SESSION_IDLE,
+    SESSION_DRAIN_TIMEOUT, /* cut by drain-timeout, or by max-generations */
+    SESSION_STOPPED,       /* cut by stop-timeout, or a second signal */
+    SESSION_NO_RESOURCES,  /* out of descriptors, memory or local ports */
+};
+
+struct session {
+    struct end client, server;
+    struct worker *worker;
+    struct frontend *frontend;
+    const struct bind_conf *bind;       /* NULL: not in this configuration, see `heritage` */
+    const struct backend_conf *backend; /* likewise */
+    char *heritage; /* of a session that came from another process: four names, each with its NUL,
+                       of frontend, bind, backend and server; NULL: all are in this configuration */
+    enum session_state state;
+    uint32_t server_index; /* in the backend; BALANCE_NONE before the first choice */
+    uint32_t *tried;       /* servers that failed this session in this round */
+    uint32_t tried_count;
+    uint32_t attempts; /* that failed, over all rounds */
+    bool queued;       /* on worker->again */
+    bool stays;        /* was parked once, and not taken: it ends here */
+    bool with_server;  /* it counts for the server */
+    bool kept_alive;   /* SO_KEEPALIVE is set on the server's socket */
+    sa_family_t server_family;
+    const char *server_congestion; /* of the backend that opened the server's socket */
+    /* Which generation accepted it, and which of its workers: with `number` they name it. */
+    unsigned generation, accepted_by;
+    uint64_t number;
+    uint64_t accepted_at;  /* microseconds, as worker_now() */
+    uint64_t connected_at; /* 0: never */
+    uint64_t active_at;    /* the last event of either end */
+    uint64_t deadline;     /* milliseconds: of the connect attempt, or of the wait */
+    uint64_t give_up_at;   /* milliseconds: a shortage is waited out until then */
+    uint64_t cut_at;       /* milliseconds: it is closed then, idle or not; 0: it is not */
+    struct wheel_entry timer;
+    TAILQ_ENTRY(session) link;
+    STAILQ_ENTRY(session) again, dead;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } peer; /* the client's address */
+};
+
+/* Takes over an accepted client and begins to connect it. A place in the limits is already taken
+ * for it; the session gives it back. */
+void session_open(struct worker *worker, struct frontend *frontend, const struct bind_conf *bind,
+                  int fd, const struct address *client);
+
+/* Ends the session. What was cut short is seen as cut short: a side gets a reset when the proxy
+ * holds bytes for it, when the session is cut before the other side's stream ended, and when the
+ * other side was reset, but for a client that was sent the server's whole stream. Harmless on a
+ * closed session. */
+void session_close(struct session *session, enum session_end end);
+
+/* Goes on with one of worker->again. */
+void session_continue(struct session *session);
+
+/* Moving to another process (transfer.h). park: an established session rests, with all it holds in
+ * memory; false: there is no memory for that, and it goes on. Then either unpark, which goes on,
+ * or leave, when the other process has it: it is gone from here without having ended. arrive: on
+ * the worker that takes over a session which transfer.c filled in, its place in the limits taken.
+ */
+bool session_park(struct session *session) __attribute__((warn_unused_result));
+void session_unpark(struct session *session);
+void session_leave(struct session *session);
+void session_arrive(struct session *session, struct worker *worker);
+
+/* The names of frontend, bind, backend and server; valid as long as the session. */
+#define SESSION_NAMES 4
+void session_names(const struct session *session, const char *names[static SESSION_NAMES]);
+
+/* The session's timer came up: see what is due, if anything. */
+void session_on_timer(struct wheel_entry *timer);
+
+void session_free(struct session *session);
+
+#endif

@@ -1,0 +1,100 @@
+#include "proxy/session/terminate.h"
+
+#include "proxy/proxy.h"
+#include "proxy/session/session.h"
+#include "proxy/worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+int cutter_open(struct cutter *cutter, size_t frontends)
+{
+    cutter->quotas = calloc(frontends, sizeof *cutter->quotas);
+    return cutter->quotas ? 0 : ENOMEM;
+}
+
+void cutter_close(struct cutter *cutter)
+{
+    free(cutter->quotas);
+}
+
+static bool is_parked(const struct session *session)
+{
+    return session->state == SESSION_PARKED;
+}
+
+/* Of `count` that are not on their way to another process, so many are too many. */
+static size_t surplus_of(struct quota *quota, const struct roster *roster, uint64_t keep,
+                         size_t *count)
+{
+    const struct session *session;
+    size_t all = 0;
+    *count = 0;
+    TAILQ_FOREACH (session, &roster->list, link) {
+        all++;
+        *count += !is_parked(session);
+    }
+    if (!quota->begun)
+        quota->first = all;
+    quota->begun = true;
+    size_t kept = (size_t)((quota->first * keep + KEEP_ALL - 1) / KEEP_ALL);
+    return *count > kept ? *count - kept : 0;
+}
+
+void cut_session(struct session *session)
+{
+    struct worker *worker = session->worker;
+    counter_add(&worker->counters->overdue, 1);
+    session_close(session, (enum session_end)atomic_load(&worker->proxy->cut_reason));
+}
+
+static void cut_in_order_of_age(const struct roster *roster, size_t surplus)
+{
+    struct session *session, *next;
+    for (session = TAILQ_FIRST(&roster->list); surplus > 0 && session; session = next) {
+        next = TAILQ_NEXT(session, link);
+        if (is_parked(session))
+            continue;
+        surplus--;
+        cut_session(session);
+    }
+}
+
+static int by_activity(const void *left, const void *right)
+{
+    const struct session *const *a = left;
+    const struct session *const *b = right;
+    return ((*a)->active_at > (*b)->active_at) - ((*a)->active_at < (*b)->active_at);
+}
+
+/* Of so many sessions that may be cut. */
+static void cut_idlest(const struct roster *roster, size_t surplus, size_t count)
+{
+    struct session **list = surplus < count ? reallocarray(NULL, count, sizeof *list) : NULL;
+    if (!list) {
+        cut_in_order_of_age(roster, surplus);
+        return;
+    }
+    struct session *session;
+    size_t filled = 0;
+    TAILQ_FOREACH (session, &roster->list, link)
+        if (!is_parked(session))
+            list[filled++] = session;
+    qsort(list, filled, sizeof(struct session *), by_activity);
+    for (size_t i = 0; i < surplus; i++)
+        cut_session(list[i]);
+    free(list);
+}
+
+void cut_surplus(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->proxy->frontend_count; i++) {
+        uint64_t keep = atomic_load(&worker->proxy->frontends[i].keep);
+        if (keep == KEEP_ALL)
+            continue;
+        const struct roster *roster = &worker->rosters[i];
+        size_t count, surplus = surplus_of(&worker->cutter.quotas[i], roster, keep, &count);
+        if (surplus > 0)
+            cut_idlest(roster, surplus, count);
+    }
+}

@@ -1,0 +1,38 @@
+/* The cutting of sessions that have not ended in time: at once, or a share of them at a time, those
+ * first that have been idle longest. */
+#ifndef RPPROXY_PROXY_SESSION_TERMINATE_H
+#define RPPROXY_PROXY_SESSION_TERMINATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct session;
+struct worker;
+
+/* What a frontend keeps is a share of the sessions it had when cutting began: of KEEP_ALL. */
+#define KEEP_ALL 65536u
+
+/* One worker's sessions of one frontend. */
+struct quota {
+    size_t first; /* when cutting began */
+    bool begun;
+};
+
+struct cutter {
+    struct quota *quotas; /* one for each frontend */
+};
+
+/* Returns 0 or an errno value. */
+int cutter_open(struct cutter *cutter, size_t frontends) __attribute__((warn_unused_result));
+void cutter_close(struct cutter *cutter);
+
+/* Closes the worker's sessions that are more than each frontend keeps, for the reason the proxy
+ * holds. Sessions that end by themselves count: what is closed is the rest. Where memory for
+ * sorting is missing the oldest go first. The worker's thread. */
+void cut_surplus(struct worker *worker);
+
+/* Closes this one. The same thread. */
+void cut_session(struct session *session);
+
+#endif

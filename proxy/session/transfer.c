@@ -1,0 +1,494 @@
+#include "proxy/session/transfer.h"
+
+#include "config/base/clock.h"
+#include "config/base/log.h"
+#include "proxy/proxy.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum end_flag {
+    FLAG_ENDED = 1,
+    FLAG_SHUT = 2,
+    FLAG_THOROUGH = 4,
+    FLAG_HUNG_UP = 8,
+    FLAG_PROMPT = 16,
+    FLAG_SPOKEN_TO = 32,
+    FLAG_FIRST_OUT = 64,
+    FLAG_KEPT_ALIVE = 128, /* of the server's end */
+};
+
+struct end_record {
+    uint64_t received;
+    uint32_t unsent; /* bytes, in a descriptor of their own if there are any */
+    uint32_t flags;
+};
+
+/* Both processes run on one machine, and CLOCK_MONOTONIC is the same in both. A later version may
+ * add members at the end: `size` says how many are there. The names of session_names() follow, each
+ * with its NUL, then padding. */
+struct session_record {
+    uint32_t size;
+    uint32_t length; /* with names and padding */
+    uint32_t generation, accepted_by;
+    uint64_t number;
+    uint64_t accepted_at, connected_at, active_at;
+    uint64_t cut_at;
+    uint32_t attempts;
+    uint32_t server_family;
+    unsigned char peer[sizeof(((struct session *)NULL)->peer)];
+    struct end_record client, server;
+};
+
+/* Of the first version. */
+#define SESSION_RECORD_LEAST (offsetof(struct session_record, server) + sizeof(struct end_record))
+
+/* --- packing ------------------------------------------------------------------------------- */
+
+static uint32_t flags_of(const struct end *end)
+{
+    return (end->ended ? FLAG_ENDED : 0u) | (end->shut ? FLAG_SHUT : 0u) |
+           (end->thorough ? FLAG_THOROUGH : 0u) | (end->hung_up ? FLAG_HUNG_UP : 0u) |
+           (end->prompt ? FLAG_PROMPT : 0u) | (end->spoken_to ? FLAG_SPOKEN_TO : 0u) |
+           (end->first_out ? FLAG_FIRST_OUT : 0u);
+}
+
+static struct end_record describe(const struct end *end)
+{
+    return (struct end_record){.received = end->received,
+                               .unsent = end->unsent ? (uint32_t)end->unsent->length : 0,
+                               .flags = flags_of(end)};
+}
+
+static int write_all(int fd, const unsigned char *bytes, size_t length)
+{
+    while (length > 0) {
+        ssize_t written = write(fd, bytes, length);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return errno;
+        bytes += written;
+        length -= (size_t)written;
+    }
+    return 0;
+}
+
+/* Adds the end's descriptors; false: it could not. */
+static bool add_end(struct transfer *transfer, const struct end *end)
+{
+    transfer->fds[transfer->fd_count++] = end->fd;
+    if (!end->unsent)
+        return true;
+    int memory = memfd_create("unsent", MFD_CLOEXEC);
+    if (memory < 0)
+        return false;
+    transfer->memory |= UINT64_C(1) << transfer->fd_count;
+    transfer->fds[transfer->fd_count++] = memory;
+    return write_all(memory, end->unsent->bytes + end->unsent->offset, end->unsent->length) == 0;
+}
+
+/* What the transfer opened for itself, from descriptor `first` on; a session's sockets stay open.
+ */
+static void close_memory(struct transfer *transfer, size_t first)
+{
+    for (size_t i = first; i < transfer->fd_count; i++)
+        if (transfer->memory >> i & 1)
+            close(transfer->fds[i]);
+    transfer->memory &= (UINT64_C(1) << first) - 1;
+    transfer->fd_count = first;
+}
+
+/* Describes a parked session. False: it is not to go. */
+static bool add_record(struct transfer *transfer, struct session *session)
+{
+    const char *names[SESSION_NAMES];
+    session_names(session, names);
+    size_t length = sizeof(struct session_record);
+    for (unsigned i = 0; i < SESSION_NAMES; i++)
+        length += strlen(names[i]) + 1;
+    length = (length + 7) & ~(size_t)7;
+    if (transfer->length + length > TRANSFER_BYTES)
+        return false;
+    struct session_record record = {
+        .size = sizeof record,
+        .length = (uint32_t)length,
+        .generation = session->generation,
+        .accepted_by = session->accepted_by,
+        .number = session->number,
+        .accepted_at = session->accepted_at,
+        .connected_at = session->connected_at,
+        .active_at = session->active_at,
+        .cut_at = session->cut_at,
+        .attempts = session->attempts,
+        .server_family = session->server_family,
+        .client = describe(&session->client),
+        .server = describe(&session->server),
+    };
+    if (session->kept_alive)
+        record.server.flags |= FLAG_KEPT_ALIVE;
+    memcpy(record.peer, &session->peer, sizeof record.peer);
+
+    size_t first = transfer->fd_count;
+    transfer->sessions[transfer->count++] = session;
+    if (!add_end(transfer, &session->client) || !add_end(transfer, &session->server)) {
+        close_memory(transfer, first);
+        transfer->count--;
+        return false;
+    }
+    unsigned char *at = transfer->bytes + transfer->length;
+    memset(at, 0, length);
+    memcpy(at, &record, sizeof record);
+    at += sizeof record;
+    for (unsigned i = 0; i < SESSION_NAMES; i++)
+        at = (unsigned char *)stpcpy((char *)at, names[i]) + 1;
+    transfer->length += length;
+    return true;
+}
+
+static bool may_go(const struct session *session)
+{
+    return session->state == SESSION_ESTABLISHED && !session->stays;
+}
+
+static void on_answered(void *arg)
+{
+    struct transfer *transfer = arg;
+    transfer->done(transfer, transfer->arg);
+}
+
+static void answer(struct transfer *transfer)
+{
+    transfer->letter = (struct letter){.deliver = on_answered, .arg = transfer};
+    mailbox_post(&transfer->worker->proxy->mailbox, &transfer->letter);
+}
+
+/* Adds sessions of one frontend. True: all that may go are in, and there is room. */
+static bool fill_from(struct transfer *transfer, const struct roster *roster)
+{
+    struct session *session, *next;
+    for (session = TAILQ_FIRST(&roster->list); session; session = next) {
+        next = TAILQ_NEXT(session, link);
+        if (!may_go(session))
+            continue;
+        if (transfer->count == TRANSFER_SESSIONS)
+            return false;
+        if (!session_park(session)) {
+            session->stays = true;
+            continue;
+        }
+        if (add_record(transfer, session))
+            continue;
+        bool full = transfer->count > 0;
+        session_unpark(session);
+        session->stays = !full;
+        if (full)
+            return false;
+    }
+    return true;
+}
+
+static void fill(struct transfer *transfer)
+{
+    struct worker *worker = transfer->worker;
+    for (size_t i = 0; worker->movable && i < worker->proxy->frontend_count; i++)
+        if (!fill_from(transfer, &worker->rosters[i]))
+            return;
+    worker->movable = false;
+}
+
+bool transfers_wanted(const struct worker *worker)
+{
+    return worker->movable;
+}
+
+void transfers_fill_next(struct worker *worker)
+{
+    struct transfer *transfer = STAILQ_FIRST(&worker->transfers);
+    fill(transfer);
+    if (transfer->count == 0)
+        return;
+    STAILQ_REMOVE_HEAD(&worker->transfers, next);
+    answer(transfer);
+}
+
+static void on_fill(void *arg)
+{
+    struct transfer *transfer = arg;
+    STAILQ_INSERT_TAIL(&transfer->worker->transfers, transfer, next);
+}
+
+void transfer_fill(struct transfer *transfer, struct worker *worker)
+{
+    transfer->worker = worker;
+    transfer->count = 0;
+    transfer->taken = transfer->memory = 0;
+    transfer->length = transfer->fd_count = 0;
+    transfer->letter = (struct letter){.deliver = on_fill, .arg = transfer};
+    mailbox_post(&worker->mailbox, &transfer->letter);
+}
+
+static void on_finish(void *arg)
+{
+    struct transfer *transfer = arg;
+    close_memory(transfer, 0);
+    for (unsigned i = 0; i < transfer->count; i++)
+        if (transfer->taken >> i & 1)
+            session_leave(transfer->sessions[i]);
+        else
+            session_unpark(transfer->sessions[i]);
+    transfer->count = 0;
+    answer(transfer);
+}
+
+void transfer_finish(struct transfer *transfer)
+{
+    transfer->letter = (struct letter){.deliver = on_finish, .arg = transfer};
+    mailbox_post(&transfer->worker->mailbox, &transfer->letter);
+}
+
+/* --- unpacking ----------------------------------------------------------------------------- */
+
+/* What is left of a message. */
+struct reader {
+    struct proxy *proxy;
+    const unsigned char *bytes;
+    size_t length;
+    int *fds;
+    size_t fd_count;
+};
+
+static bool read_record(struct reader *reader, struct session_record *record,
+                        const char *names[static SESSION_NAMES])
+{
+    uint32_t sizes[2];
+    if (reader->length < SESSION_RECORD_LEAST)
+        return false;
+    memcpy(sizes, reader->bytes, sizeof sizes);
+    uint32_t size = sizes[0], length = sizes[1];
+    if (size < SESSION_RECORD_LEAST || length < size || length > reader->length)
+        return false;
+    memset(record, 0, sizeof *record);
+    memcpy(record, reader->bytes, size < sizeof *record ? size : sizeof *record);
+    const char *at = (const char *)reader->bytes + size;
+    const char *end = (const char *)reader->bytes + length;
+    for (unsigned i = 0; i < SESSION_NAMES; i++) {
+        const char *nul = memchr(at, 0, (size_t)(end - at));
+        if (!nul)
+            return false;
+        names[i] = at;
+        at = nul + 1;
+    }
+    reader->bytes += length;
+    reader->length -= length;
+    return true;
+}
+
+static struct unsent *read_unsent(int memory, size_t length)
+{
+    struct stat status; /* no more is believed than is there */
+    if (fstat(memory, &status) || (uint64_t)status.st_size < length)
+        return NULL;
+    struct unsent *unsent = malloc(sizeof *unsent + length);
+    if (!unsent)
+        return NULL;
+    *unsent = (struct unsent){.length = length};
+    for (size_t got = 0; got < length;) {
+        ssize_t n = pread(memory, unsent->bytes + got, length - got, (off_t)got);
+        if (n <= 0) {
+            free(unsent);
+            return NULL;
+        }
+        got += (size_t)n;
+    }
+    return unsent;
+}
+
+/* Moves past the end's descriptors, and takes them if there is an end to take them for. */
+static bool read_end(struct reader *reader, const struct end_record *record, struct end *end)
+{
+    size_t wanted = record->unsent ? 2 : 1;
+    if (reader->fd_count < wanted)
+        return false;
+    int *fds = reader->fds;
+    reader->fds += wanted;
+    reader->fd_count -= wanted;
+    if (!end)
+        return true;
+    if (record->unsent && !(end->unsent = read_unsent(fds[1], record->unsent)))
+        return false;
+    end->fd = fds[0];
+    fds[0] = -1;
+    end->received = record->received;
+    end->ended = record->flags & FLAG_ENDED;
+    end->shut = record->flags & FLAG_SHUT;
+    end->thorough = record->flags & FLAG_THOROUGH;
+    end->hung_up = record->flags & FLAG_HUNG_UP;
+    end->prompt = record->flags & FLAG_PROMPT;
+    end->spoken_to = record->flags & FLAG_SPOKEN_TO;
+    end->first_out = record->flags & FLAG_FIRST_OUT;
+    return true;
+}
+
+static void discard(struct session *session)
+{
+    struct end *ends[] = {&session->client, &session->server};
+    for (unsigned i = 0; i < 2; i++)
+        if (ends[i]->fd >= 0)
+            end_leave(ends[i]);
+    session_free(session);
+}
+
+static char *copy_names(const char *const names[static SESSION_NAMES])
+{
+    size_t length = 0;
+    for (unsigned i = 0; i < SESSION_NAMES; i++)
+        length += strlen(names[i]) + 1;
+    char *copy = malloc(length), *at = copy;
+    for (unsigned i = 0; copy && i < SESSION_NAMES; i++)
+        at = stpcpy(at, names[i]) + 1;
+    return copy;
+}
+
+/* Of a session whose server is not in the configuration any more. */
+static void judge_removed(struct session *session, const struct config *config)
+{
+    uint64_t cut_at = clock_ms();
+    if (config->on_removed == REMOVED_KEEP ||
+        (config->on_removed == REMOVED_DRAIN && config->drain_timeout == 0))
+        return;
+    if (config->on_removed == REMOVED_DRAIN)
+        cut_at += config->drain_timeout;
+    if (session->cut_at == 0 || cut_at < session->cut_at)
+        session->cut_at = cut_at;
+}
+
+/* Finds what the session belongs to in this configuration. False: no memory. */
+static bool find_place(struct session *session, struct proxy *proxy,
+                       const char *const names[static SESSION_NAMES])
+{
+    const struct config *config = proxy->config;
+    session->frontend = &proxy->frontends[config->frontend_count]; /* of those that are gone */
+    for (size_t i = 0; i < config->frontend_count; i++)
+        if (strcmp(config->frontends[i].name, names[0]) == 0)
+            session->frontend = &proxy->frontends[i];
+    const struct frontend_conf *conf = session->frontend->conf;
+    for (size_t i = 0; i < conf->bind_count; i++)
+        if (strcmp(conf->binds[i].text, names[1]) == 0)
+            session->bind = &conf->binds[i];
+    session->server_index = BALANCE_NONE;
+    for (size_t i = 0; i < config->backend_count; i++)
+        if (strcmp(config->backends[i].name, names[2]) == 0)
+            session->backend = &config->backends[i];
+    for (size_t i = 0; session->backend && i < session->backend->server_count; i++)
+        if (strcmp(session->backend->servers[i].name, names[3]) == 0)
+            session->server_index = (uint32_t)i;
+    if (session->server_index == BALANCE_NONE)
+        judge_removed(session, config);
+    else
+        session->cut_at = 0;
+    if (session->bind && session->server_index != BALANCE_NONE)
+        return true;
+    session->heritage = copy_names(names);
+    return session->heritage != NULL;
+}
+
+static struct session *make_session(struct reader *reader, const struct session_record *record,
+                                    const char *const names[static SESSION_NAMES])
+{
+    struct session *session = calloc(1, sizeof *session);
+    if (session) {
+        session->client.fd = session->server.fd = -1;
+        session->generation = record->generation;
+        session->accepted_by = record->accepted_by;
+        session->number = record->number;
+        session->accepted_at = record->accepted_at;
+        session->connected_at = record->connected_at;
+        session->active_at = record->active_at;
+        session->cut_at = record->cut_at;
+        session->attempts = record->attempts;
+        session->server_family = (sa_family_t)record->server_family;
+        session->kept_alive = record->server.flags & FLAG_KEPT_ALIVE;
+        memcpy(&session->peer, record->peer, sizeof session->peer);
+    }
+    /* Both are read in any case: the next session's descriptors follow. */
+    bool client = read_end(reader, &record->client, session ? &session->client : NULL);
+    bool server = read_end(reader, &record->server, session ? &session->server : NULL);
+    if (session && client && server && find_place(session, reader->proxy, names))
+        return session;
+    if (session)
+        discard(session);
+    return NULL;
+}
+
+static struct arrival *make_arrival(struct reader *reader, const struct session_record *record,
+                                    const char *const names[static SESSION_NAMES], bool room)
+{
+    struct arrival *arrival = room ? calloc(1, sizeof *arrival) : NULL;
+    if (!arrival) {
+        (void)read_end(reader, &record->client, NULL);
+        (void)read_end(reader, &record->server, NULL);
+        return NULL;
+    }
+    arrival->session = make_session(reader, record, names);
+    if (!arrival->session) {
+        free(arrival);
+        return NULL;
+    }
+    limit_force(reader->proxy->sessions);
+    limit_force(arrival->session->frontend->sessions);
+    return arrival;
+}
+
+uint64_t transfer_unpack(struct proxy *proxy, const void *bytes, size_t length, int *fds,
+                         size_t fd_count, unsigned room, struct arrivals *arrivals, unsigned *count)
+{
+    struct reader reader = {
+        .proxy = proxy, .bytes = bytes, .length = length, .fds = fds, .fd_count = fd_count};
+    struct session_record record;
+    const char *names[SESSION_NAMES];
+    uint64_t taken = 0;
+    for (*count = 0; *count < TRANSFER_SESSIONS && read_record(&reader, &record, names);
+         (*count)++) {
+        struct arrival *arrival = make_arrival(&reader, &record, names, room > 0);
+        if (!arrival)
+            continue;
+        room--;
+        taken |= UINT64_C(1) << *count;
+        STAILQ_INSERT_TAIL(arrivals, arrival, next);
+    }
+    return taken;
+}
+
+static void on_admitted(void *arg)
+{
+    struct arrival *arrival = arg;
+    session_arrive(arrival->session, arrival->worker);
+    free(arrival);
+}
+
+void arrivals_admit(struct arrivals *arrivals, struct proxy *proxy)
+{
+    struct arrival *arrival;
+    while ((arrival = STAILQ_FIRST(arrivals))) {
+        STAILQ_REMOVE_HEAD(arrivals, next);
+        arrival->worker = &proxy->workers[proxy->next_arrival++ % proxy->worker_count];
+        arrival->letter = (struct letter){.deliver = on_admitted, .arg = arrival};
+        mailbox_post(&arrival->worker->mailbox, &arrival->letter);
+    }
+}
+
+void arrivals_abandon(struct arrivals *arrivals, struct proxy *proxy)
+{
+    struct arrival *arrival;
+    while ((arrival = STAILQ_FIRST(arrivals))) {
+        STAILQ_REMOVE_HEAD(arrivals, next);
+        proxy_release_place(proxy, arrival->session->frontend);
+        discard(arrival->session);
+        free(arrival);
+    }
+}

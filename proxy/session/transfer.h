@@ -1,0 +1,79 @@
+/* Live sessions on their way to another process: what of a session is its sockets, the bytes it
+ * holds, half-close and counters, ages, names; packed here, and unpacked there.
+ *
+ * A session is parked before it is described and stays parked until the other side has answered: no
+ * byte is read or written meanwhile by anybody, so it can go on at either side, and only one. The
+ * other side answers first (kernel-queued, not merely meant), and begins then.
+ *
+ * An idle transfer belongs to the main thread; fill and finish lend it to a worker, whose answer
+ * comes by `done` on the main loop. A worker packs one transfer a turn of its loop, so that the
+ * sessions it still has are served in between. */
+#ifndef RPPROXY_PROXY_SESSION_TRANSFER_H
+#define RPPROXY_PROXY_SESSION_TRANSFER_H
+
+#include "proxy/core/task_queue.h"
+#include "proxy/session/session.h"
+#include "proxy/worker.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#define TRANSFER_SESSIONS 16
+#define TRANSFER_BYTES    4000
+/* Of each session: client, server, and for each of them memory (memfd_create(2)) with the bytes
+ * that were not taken yet. */
+#define TRANSFER_FDS (4 * TRANSFER_SESSIONS)
+
+struct transfer {
+    unsigned count; /* of sessions; 0: the worker has none left that could move */
+    uint64_t taken; /* by the other side: bit i for sessions[i]; the caller sets it */
+    size_t length;  /* of bytes */
+    size_t fd_count;
+    uint64_t memory; /* bit i: fds[i] is the transfer's own, and no socket of a session */
+    int fds[TRANSFER_FDS];
+    struct session *sessions[TRANSFER_SESSIONS];
+    struct worker *worker;
+    void (*done)(struct transfer *transfer, void *arg);
+    void *arg;
+    struct letter letter;
+    STAILQ_ENTRY(transfer) next;
+    _Alignas(8) unsigned char bytes[TRANSFER_BYTES];
+};
+
+/* Main: parks and packs sessions of the worker, as soon as it has one that is established and has
+ * not been refused before; done() then. */
+void transfer_fill(struct transfer *transfer, struct worker *worker);
+
+/* Main: those taken are gone, the others go on here and stay; done() then, with count 0. */
+void transfer_finish(struct transfer *transfer);
+
+/* Worker, where transfers wait for it: fills one, if it can. */
+void transfers_fill_next(struct worker *worker);
+
+/* Worker, likewise: one could be filled now. */
+bool transfers_wanted(const struct worker *worker);
+
+/* The other side, main: sessions that have come, and are not at work yet. */
+struct arrival {
+    struct session *session;
+    struct worker *worker;
+    struct letter letter;
+    STAILQ_ENTRY(arrival) next;
+};
+STAILQ_HEAD(arrivals, arrival);
+
+/* Unpacks what another process packed. Takes places in the limits, full or not, as long as there is
+ * room for so many sessions; descriptors of those taken are set to -1 in fds. Adds to arrivals, and
+ * returns the bits of those taken. *count: of the sessions in bytes. */
+uint64_t transfer_unpack(struct proxy *proxy, const void *bytes, size_t length, int *fds,
+                         size_t fd_count, unsigned room, struct arrivals *arrivals,
+                         unsigned *count);
+
+/* They go on, on workers in turn. Or they do not: their descriptors are closed, of which a peer
+ * sees nothing while the other side has them as well. Both leave arrivals empty. */
+void arrivals_admit(struct arrivals *arrivals, struct proxy *proxy);
+void arrivals_abandon(struct arrivals *arrivals, struct proxy *proxy);
+
+#endif

@@ -1,0 +1,153 @@
+/* A generation's figures, in memory that the generations after it read while it lives, and once
+ * more when it is gone, however it went: nothing that was counted is forgotten.
+ *
+ * The memory is a memfd, sealed so that nobody can cut it under a reader's feet, and (where the
+ * kernel can, since 5.1) so that only its maker writes. In it lie, one after the other:
+ *
+ *   struct ledger_head          who it is, how long each record is, sessions now, and the base:
+ *                               the sums of generations that are gone
+ *   struct ledger_worker    []  what each worker counts, and how old its sessions are
+ *   struct ledger_frontend  []  each frontend's sessions now
+ *
+ * Records may grow at their end, and counters may be added behind the last; a reader of another
+ * build takes what both know. Where the meaning of something changes LEDGER_VERSION does, and a
+ * reader of another version refuses the whole.
+ *
+ * Counters are written by relaxed stores of one worker each, and read by anyone: a reader sees each
+ * of them grow only, and different ones not quite of the same moment. */
+#ifndef RPPROXY_PROXY_STATS_SHARED_STATS_H
+#define RPPROXY_PROXY_STATS_SHARED_STATS_H
+
+#include "config/model/config.h"
+#include "proxy/core/limit.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LEDGER_MAGIC    0x72707067u
+#define LEDGER_VERSION  1
+#define LEDGER_NAME_MAX 240 /* a name is part of a line of the file, which is shorter */
+
+/* Written by one worker, read by anyone. New ones go to the end, here and in struct figures. */
+struct counters {
+    atomic_uint_fast64_t sessions;       /* accepted since start */
+    atomic_uint_fast64_t connect_errors; /* attempts that failed */
+    atomic_uint_fast64_t failed;         /* sessions that found no server */
+    atomic_uint_fast64_t client_bytes;   /* received from clients, as they come */
+    atomic_uint_fast64_t server_bytes;   /* and from servers */
+    atomic_uint_fast64_t cut;            /* sessions that a reset, or a lack of resources, ended */
+    atomic_uint_fast64_t overdue; /* sessions that proxy_cut() ended, at the end of a drain */
+};
+
+#define COUNTERS (sizeof(struct counters) / sizeof(atomic_uint_fast64_t))
+
+static inline void counter_add(atomic_uint_fast64_t *counter, uint64_t amount)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + amount,
+                          memory_order_relaxed);
+}
+
+/* Sums of counters. */
+struct figures {
+    uint64_t sessions, connect_errors, failed, client_bytes, server_bytes, cut, overdue;
+};
+
+struct ledger_head {
+    uint32_t magic, version;
+    uint32_t head_size, worker_size, frontend_size; /* bytes, multiples of 8 */
+    uint32_t counters;                              /* in the base, and in each worker's record */
+    uint32_t workers, frontends;
+    uint32_t generation, pid;
+    uint64_t started_at; /* milliseconds, CLOCK_MONOTONIC */
+    _Alignas(64) struct limit sessions;
+    atomic_uint left;     /* so many have gone on in another process; it wraps around */
+    atomic_uint arriving; /* of the sessions: their sender does not know yet that they are here */
+    atomic_uint lost; /* sessions that there were when the process ended by its own fault; or 0 */
+    _Alignas(64) struct counters base;
+};
+
+struct ledger_worker {
+    _Alignas(64) struct counters counters; /* on a cache line of its own */
+    uint64_t room[16 - COUNTERS];          /* for more of them */
+    /* When the oldest of its sessions began, of each frontend, and then of frontends that are gone:
+     * microseconds, CLOCK_MONOTONIC, which all processes since boot have in common; 0: none. */
+    atomic_uint_fast64_t oldest[];
+};
+
+struct ledger_frontend {
+    _Alignas(64) struct limit sessions;
+    char name[LEDGER_NAME_MAX];
+};
+
+/* One's own, or another's. */
+struct ledger {
+    int fd; /* to be passed on */
+    size_t size;
+    unsigned char *memory; /* another's is read-only */
+    struct ledger_head as; /* its head, as it was when it was opened */
+};
+
+/* Makes one for this process. Returns 0 or an errno value. */
+int ledger_open(struct ledger *ledger, const struct config *config, unsigned generation,
+                unsigned workers) __attribute__((warn_unused_result));
+
+/* Reads another's. Takes over fd, whatever comes of it. Returns what is wrong with it (a string
+ * constant to follow "ledger: "), or NULL: then it can be read for as long as it is open, whoever
+ * made it and whatever becomes of them. */
+const char *ledger_read(struct ledger *ledger, int fd) __attribute__((warn_unused_result));
+
+void ledger_close(struct ledger *ledger);
+
+/* Of one's own: */
+
+struct counters *ledger_counters(struct ledger *ledger, unsigned worker);
+/* For each frontend of the config, and one more for sessions whose frontend is gone. */
+atomic_uint_fast64_t *ledger_worker_oldest(struct ledger *ledger, unsigned worker);
+
+struct limit *ledger_sessions(struct ledger *ledger);
+struct limit *ledger_frontend_sessions(struct ledger *ledger, size_t frontend);
+
+/* A session goes on in another process, and its place is about to be given back. Any thread. */
+void ledger_count_left(struct ledger *ledger);
+
+/* So many of the sessions are on their way to us, and their sender may not know that we have them:
+ * should we end now, they go on there. */
+void ledger_set_arriving(struct ledger *ledger, unsigned arriving);
+
+/* We end, and not in order: the sessions that there are now go with us, in whatever order they are
+ * closed. */
+void ledger_set_lost(struct ledger *ledger);
+
+/* Adds figures of one that is gone to the base. One thread's. */
+void ledger_inherit(struct ledger *ledger, const struct figures *figures);
+
+/* Of one's own and another's: */
+
+/* Adds what its own workers have counted to sum. */
+void ledger_add_workers(const struct ledger *ledger, struct figures *sum);
+
+/* Adds what it has from generations that are gone to sum. */
+void ledger_add_base(const struct ledger *ledger, struct figures *sum);
+
+/* Sessions now. */
+unsigned ledger_live(const struct ledger *ledger);
+unsigned ledger_frontend_live(const struct ledger *ledger, size_t frontend);
+
+/* When the oldest session of a frontend began, as ledger_worker has it; 0: there is none, or it is
+ * not told, as by older builds. frontend: as.frontends stands for those that are gone. */
+uint64_t ledger_oldest(const struct ledger *ledger, size_t frontend);
+
+/* Those that go with it if it ends now, but for what has left it by then. */
+unsigned ledger_own(const struct ledger *ledger);
+unsigned ledger_left(const struct ledger *ledger);
+
+/* Valid for as long as the ledger; at most LEDGER_NAME_MAX bytes of any kind, length says how
+ * many. */
+const char *ledger_frontend_name(const struct ledger *ledger, size_t frontend, size_t *length);
+
+/* The index of the frontend of that name, looked for at guess first; or LEDGER_NO_FRONTEND. */
+size_t ledger_find_frontend(const struct ledger *ledger, const char *name, size_t guess);
+#define LEDGER_NO_FRONTEND SIZE_MAX
+
+#endif

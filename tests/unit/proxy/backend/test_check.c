@@ -1,0 +1,298 @@
+/* Checks of servers that listen, of such that do not, and of such that never answer. */
+#include "proxy/backend/check.h"
+#include "tests/unit/loopback.h"
+#include "tests/unit/suites.h"
+
+#include <check.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MOST = 600 };
+
+static char name_app[] = "app";
+static struct server_conf servers[MOST];
+static struct backend_conf conf;
+static struct backend backend;
+static struct event_base *base;
+static struct checks *checks;
+static bool met;
+
+static void setup(void)
+{
+    base = event_base_new();
+    ck_assert_ptr_nonnull(base);
+    conf = (struct backend_conf){.name = name_app,
+                                 .servers = servers,
+                                 .check = CHECK_TCP,
+                                 .check_interval = 10,
+                                 .check_timeout = 60000,
+                                 .rise = 2,
+                                 .fall = 3};
+    met = false;
+}
+
+static void teardown(void)
+{
+    checks_free(checks);
+    backend_close(&backend);
+    event_base_free(base);
+}
+
+static void open_with(size_t count)
+{
+    conf.server_count = count;
+    for (size_t i = 0; i < count; i++) {
+        servers[i].name = name_app;
+        servers[i].weight = 1;
+    }
+    ck_assert_int_eq(backend_open(&backend, &conf), 0);
+    checks = checks_new(&backend, 1, base);
+    ck_assert_ptr_nonnull(checks);
+}
+
+static void on_met(void *arg)
+{
+    ck_assert_ptr_eq(arg, base);
+    ck_assert(!met);
+    met = true;
+}
+
+static void meet(void)
+{
+    checks_begin_meeting(checks, 60000, on_met, base);
+    while (!met)
+        event_base_loop(base, EVLOOP_ONCE);
+}
+
+static void await_state(const struct server *server, enum check_state state)
+{
+    while (server->now.check != state)
+        event_base_loop(base, EVLOOP_ONCE);
+}
+
+/* A bound port on which nobody listens refuses. */
+START_TEST(tells_who_listens_from_who_does_not)
+{
+    loopback_bind(0, &servers[0].address);
+    servers[1].address = servers[0].address;
+    int listening = loopback_listen(&servers[0].address);
+    int bound = loopback_bound(&servers[1].address);
+    open_with(2);
+    meet();
+    ck_assert_int_eq(backend.servers[0].now.check, CHECK_UP);
+    ck_assert_int_eq(backend.servers[0].now.last_error, 0);
+    ck_assert_int_eq(backend.servers[1].now.check, CHECK_DOWN);
+    ck_assert_int_eq(backend.servers[1].now.last_error, ECONNREFUSED);
+
+    ck_assert_int_eq(listen(bound, 16), 0);
+    await_state(&backend.servers[1], CHECK_UP);
+    close(listening);
+    await_state(&backend.servers[0], CHECK_DOWN);
+    close(bound);
+}
+END_TEST
+
+/* TCP_DEFER_ACCEPT would not do: the client's side is connected. A full backlog drops the SYN. */
+static int fill_backlog(struct address *address, int clients[static 8])
+{
+    int listener = loopback_bound(address);
+    ck_assert_int_eq(listen(listener, 0), 0);
+    for (unsigned i = 0; i < 8; i++)
+        clients[i] = loopback_connect(address);
+    return listener;
+}
+
+START_TEST(who_does_not_answer_in_time_has_failed)
+{
+    int clients[8];
+    conf.check_timeout = 1;
+    loopback_bind(0, &servers[0].address);
+    int listener = fill_backlog(&servers[0].address, clients);
+    open_with(1);
+    meet();
+    ck_assert_int_eq(backend.servers[0].now.check, CHECK_DOWN);
+    ck_assert_int_eq(backend.servers[0].now.last_error, ETIMEDOUT);
+    for (unsigned i = 0; i < 8; i++)
+        loopback_reset(clients[i]);
+    close(listener);
+}
+END_TEST
+
+START_TEST(who_never_answers_holds_up_no_meeting)
+{
+    int clients[8];
+    loopback_bind(0, &servers[0].address);
+    int listener = fill_backlog(&servers[0].address, clients);
+    open_with(1);
+    checks_begin_meeting(checks, 1, on_met, base);
+    while (!met)
+        event_base_loop(base, EVLOOP_ONCE);
+    ck_assert_int_eq(backend.servers[0].now.check, CHECK_UP);
+    for (unsigned i = 0; i < 8; i++)
+        loopback_reset(clients[i]);
+    close(listener);
+}
+END_TEST
+
+static int accept_check(int listener)
+{
+    int fd;
+    while ((fd = accept(listener, NULL, NULL)) < 0)
+        event_base_loop(base, EVLOOP_ONCE);
+    return fd;
+}
+
+START_TEST(a_server_in_maint_is_not_connected_to)
+{
+    loopback_bind(0, &servers[0].address);
+    servers[1].address = servers[0].address;
+    int listening = loopback_listen(&servers[0].address);
+    int other = loopback_listen(&servers[1].address);
+    open_with(2);
+    server_set_admin(&backend.servers[0], ADMIN_MAINT);
+    meet();
+    for (unsigned i = 0; i < 5; i++)
+        close(accept_check(other));
+    ck_assert_int_eq(accept(listening, NULL, NULL), -1);
+    ck_assert_int_eq(errno, EAGAIN);
+    server_set_admin(&backend.servers[0], ADMIN_READY);
+    close(accept_check(listening));
+    close(listening);
+    close(other);
+}
+END_TEST
+
+/* No check leaves a TIME-WAIT behind. */
+START_TEST(a_check_ends_by_a_reset)
+{
+    char byte;
+    errno = 0;
+    loopback_bind(0, &servers[0].address);
+    int listening = loopback_listen(&servers[0].address);
+    open_with(1);
+    checks_begin(checks);
+    int fd = accept_check(listening);
+    while (recv(fd, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN)
+        event_base_loop(base, EVLOOP_ONCE);
+    ck_assert_int_eq(errno, ECONNRESET);
+    close(fd);
+    close(listening);
+}
+END_TEST
+
+/* More than may be under way at a time: all have their turn, and a Unix socket's is over at once.
+ */
+START_TEST(many_servers)
+{
+    struct address unix_address = {.length = sizeof(struct sockaddr_un)};
+    unix_address.un.sun_family = AF_UNIX;
+    strcpy(unix_address.un.sun_path, "/nowhere/at/all");
+    struct address address;
+    loopback_bind(0, &address);
+    int bound = loopback_bound(&address);
+    for (size_t i = 0; i < MOST; i++)
+        servers[i].address = i % 2 ? address : unix_address;
+    conf.check_interval = 60000;
+    open_with(MOST);
+    meet();
+    ck_assert_uint_eq(backend.usable, 0);
+    for (size_t i = 0; i < MOST; i++)
+        ck_assert_int_eq(backend.servers[i].now.last_error, i % 2 ? ECONNREFUSED : ENOENT);
+    close(bound);
+}
+END_TEST
+
+static unsigned descriptors(void)
+{
+    unsigned count = 0;
+    for (int fd = 0; fd < 4 * MOST; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+START_TEST(no_more_than_so_many_at_a_time)
+{
+    int clients[8];
+    loopback_bind(0, &servers[0].address);
+    int listener = fill_backlog(&servers[0].address, clients);
+    for (size_t i = 1; i < MOST; i++)
+        servers[i].address = servers[0].address;
+    open_with(MOST);
+    unsigned before = descriptors();
+    checks_begin_meeting(checks, 60000, on_met, base);
+    while (descriptors() < before + CHECKS_MOST)
+        event_base_loop(base, EVLOOP_ONCE);
+    for (unsigned i = 0; i < 10; i++)
+        event_base_loop(base, EVLOOP_NONBLOCK);
+    ck_assert_uint_eq(descriptors(), before + CHECKS_MOST);
+    ck_assert(!met);
+    for (unsigned i = 0; i < 8; i++)
+        loopback_reset(clients[i]);
+    close(listener);
+}
+END_TEST
+
+/* What has a plan keeps it; what has none is spread over the interval. */
+START_TEST(first_checks_are_spread)
+{
+    enum { PARTS = 8 };
+    unsigned in_part[PARTS] = {0};
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t start = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    conf.check_interval = 3600000;
+    loopback_bind(0, &servers[0].address);
+    open_with(400);
+    uint64_t planned = start + 1234567;
+    backend.servers[7].now.check_due = planned;
+    checks_begin(checks);
+    ck_assert_uint_eq(backend.servers[7].now.check_due, planned);
+    for (size_t i = 0; i < 400; i++) {
+        uint64_t part = (backend.servers[i].now.check_due - start) / (3600000 / PARTS);
+        in_part[part < PARTS ? part : PARTS - 1]++;
+    }
+    for (size_t i = 0; i < PARTS; i++) {
+        ck_assert_uint_ge(in_part[i], 400 / PARTS - 5);
+        ck_assert_uint_le(in_part[i], 400 / PARTS + 5);
+    }
+}
+END_TEST
+
+START_TEST(takes_descriptors_only_for_what_is_checked)
+{
+    struct backend_conf two[2] = {{.server_count = 3, .check = CHECK_TCP}, {.server_count = 900}};
+    struct config config = {.backends = two, .backend_count = 2};
+    ck_assert_uint_eq(checks_descriptors(&config), 3);
+    two[1].check = CHECK_TCP;
+    ck_assert_uint_eq(checks_descriptors(&config), CHECKS_MOST);
+    conf.check = CHECK_OFF;
+    open_with(2);
+    meet();
+    ck_assert_uint_eq(backend.usable, 2);
+}
+END_TEST
+
+Suite *check_suite(void)
+{
+    Suite *suite = suite_create("check");
+    TCase *tcase = tcase_create("check");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, tells_who_listens_from_who_does_not);
+    tcase_add_test(tcase, who_does_not_answer_in_time_has_failed);
+    tcase_add_test(tcase, who_never_answers_holds_up_no_meeting);
+    tcase_add_test(tcase, a_server_in_maint_is_not_connected_to);
+    tcase_add_test(tcase, a_check_ends_by_a_reset);
+    tcase_add_test(tcase, many_servers);
+    tcase_add_test(tcase, no_more_than_so_many_at_a_time);
+    tcase_add_test(tcase, first_checks_are_spread);
+    tcase_add_test(tcase, takes_descriptors_only_for_what_is_checked);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}

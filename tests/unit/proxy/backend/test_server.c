@@ -1,0 +1,196 @@
+/* What becomes of a server: by checks, by commands, and by what a predecessor says of it. */
+#include "proxy/backend/server.h"
+#include "tests/unit/suites.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+
+static char name_a[] = "a", name_b[] = "b", name_app[] = "app";
+static struct server_conf servers[2] = {{.name = name_a, .weight = 3},
+                                        {.name = name_b, .weight = 1}};
+static struct backend_conf conf;
+static struct backend backend;
+static struct server *server;
+static unsigned changes, by_commands;
+
+static void on_change(struct server *which, bool by_command, void *arg)
+{
+    by_commands += by_command;
+    ck_assert_ptr_eq(which->backend, arg);
+    changes++;
+}
+
+static void setup(void)
+{
+    conf = (struct backend_conf){.name = name_app,
+                                 .servers = servers,
+                                 .server_count = 2,
+                                 .check = CHECK_TCP,
+                                 .rise = 2,
+                                 .fall = 3};
+    ck_assert_int_eq(backend_open(&backend, &conf), 0);
+    backend.on_change = on_change;
+    backend.arg = &backend;
+    server = &backend.servers[0];
+    changes = by_commands = 0;
+}
+
+static void teardown(void)
+{
+    backend_close(&backend);
+}
+
+static void refuse(unsigned times)
+{
+    while (times-- > 0)
+        server_failed(server, ECONNREFUSED);
+}
+
+START_TEST(begins_up_and_usable)
+{
+    ck_assert_uint_eq(backend.usable, 2);
+    ck_assert_uint_eq(server_share(server), 3);
+    ck_assert_str_eq(server_check_name(server), "up");
+    ck_assert_str_eq(server_admin_name(server->now.admin), "ready");
+    ck_assert_ptr_eq(backend_find(&backend, "b"), &backend.servers[1]);
+    ck_assert_ptr_null(backend_find(&backend, "B"));
+}
+END_TEST
+
+START_TEST(a_stranger_falls_at_its_first_failure)
+{
+    refuse(1);
+    ck_assert_int_eq(server->now.check, CHECK_DOWN);
+    ck_assert_uint_eq(server_share(server), 0);
+    ck_assert_uint_eq(backend.usable, 1);
+    ck_assert_uint_eq(changes, 1);
+}
+END_TEST
+
+START_TEST(falls_after_as_many_in_a_row)
+{
+    server_passed(server);
+    refuse(2);
+    server_passed(server);
+    refuse(2);
+    ck_assert_int_eq(server->now.check, CHECK_UP);
+    ck_assert_uint_eq(changes, 0);
+    unsigned version = backend.version;
+    refuse(1);
+    ck_assert_int_eq(server->now.check, CHECK_DOWN);
+    ck_assert_uint_ne(backend.version, version);
+    ck_assert_int_eq(server->now.last_error, ECONNREFUSED);
+    ck_assert_str_eq(server_check_name(server), "down");
+    refuse(5);
+    ck_assert_uint_eq(changes, 1);
+}
+END_TEST
+
+START_TEST(rises_after_as_many_in_a_row)
+{
+    refuse(1);
+    server_passed(server);
+    refuse(1);
+    server_passed(server);
+    ck_assert_int_eq(server->now.check, CHECK_DOWN);
+    server_passed(server);
+    ck_assert_int_eq(server->now.check, CHECK_UP);
+    ck_assert_uint_eq(server_share(server), 3);
+    ck_assert_uint_eq(changes, 2);
+    refuse(2); /* no stranger any more */
+    ck_assert_int_eq(server->now.check, CHECK_UP);
+}
+END_TEST
+
+START_TEST(admin_and_check_state_know_nothing_of_each_other)
+{
+    server_set_admin(server, ADMIN_DRAIN);
+    ck_assert_uint_eq(server_share(server), 0);
+    ck_assert_int_eq(server->now.check, CHECK_UP);
+    refuse(1);
+    ck_assert_int_eq(server->now.check, CHECK_DOWN);
+    ck_assert_int_eq(server->now.admin, ADMIN_DRAIN);
+    server_set_admin(server, ADMIN_READY);
+    ck_assert_uint_eq(server_share(server), 0);
+    server_passed(server);
+    server_passed(server);
+    ck_assert_uint_eq(server_share(server), 3);
+    ck_assert_uint_eq(changes, 4);
+    ck_assert_uint_eq(by_commands, 2);
+}
+END_TEST
+
+START_TEST(a_server_back_from_maint_is_a_stranger)
+{
+    server_passed(server);
+    server_set_admin(server, ADMIN_MAINT);
+    server_set_admin(server, ADMIN_READY);
+    ck_assert_uint_eq(server_share(server), 3);
+    refuse(1);
+    ck_assert_uint_eq(server_share(server), 0);
+}
+END_TEST
+
+START_TEST(weight)
+{
+    server_set_weight(server, 256);
+    ck_assert_uint_eq(server_share(server), 256);
+    server_set_weight(server, 0);
+    ck_assert_uint_eq(backend.usable, 1);
+    ck_assert_uint_eq(changes, 2);
+    server_set_weight(server, 0);
+    server_set_admin(server, ADMIN_READY);
+    ck_assert_uint_eq(changes, 2);
+}
+END_TEST
+
+START_TEST(adopts_what_it_can_be)
+{
+    struct server_state state = {.admin = ADMIN_MAINT,
+                                 .check = CHECK_DOWN,
+                                 .streak = 1,
+                                 .last_error = ETIMEDOUT,
+                                 .weight = 7,
+                                 .changed_at = 42};
+    server_adopt(server, &state);
+    ck_assert_uint_eq(backend.usable, 1);
+    ck_assert_uint_eq(server->now.changed_at, 42);
+    server_set_admin(server, ADMIN_READY);
+    server_passed(server); /* the second of two */
+    ck_assert_uint_eq(server_share(server), 7);
+
+    state.admin = ADMIN_READY;
+    state.streak = 1000;
+    server_adopt(server, &state);
+    ck_assert_uint_lt(server->now.streak, conf.rise);
+    state.last_error = SERVER_UNCHECKED;
+    server_adopt(server, &state);
+    ck_assert_int_eq(server->now.check, CHECK_UP);
+    refuse(1);
+    ck_assert_int_eq(server->now.check, CHECK_DOWN);
+
+    conf.check = CHECK_OFF;
+    state.last_error = ETIMEDOUT;
+    server_adopt(server, &state);
+    ck_assert_uint_eq(server_share(server), 7);
+    ck_assert_str_eq(server_check_name(server), "off");
+}
+END_TEST
+
+Suite *server_suite(void)
+{
+    Suite *suite = suite_create("server");
+    TCase *tcase = tcase_create("server");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, begins_up_and_usable);
+    tcase_add_test(tcase, a_stranger_falls_at_its_first_failure);
+    tcase_add_test(tcase, falls_after_as_many_in_a_row);
+    tcase_add_test(tcase, rises_after_as_many_in_a_row);
+    tcase_add_test(tcase, admin_and_check_state_know_nothing_of_each_other);
+    tcase_add_test(tcase, a_server_back_from_maint_is_a_stranger);
+    tcase_add_test(tcase, weight);
+    tcase_add_test(tcase, adopts_what_it_can_be);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}

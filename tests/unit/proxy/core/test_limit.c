@@ -1,0 +1,130 @@
+#include "proxy/core/limit.h"
+#include "tests/unit/suites.h"
+
+#include <check.h>
+#include <pthread.h>
+
+START_TEST(a_full_limit_refuses)
+{
+    struct limit limit = {.max = 2};
+    ck_assert(limit_take(&limit));
+    ck_assert(limit_take(&limit));
+    ck_assert(!limit_take(&limit));
+    ck_assert_uint_eq(limit.used, 2);
+    ck_assert(!limit_release(&limit));
+    ck_assert(limit_take(&limit));
+    limit_force(&limit);
+    ck_assert_uint_eq(limit.used, 3);
+}
+END_TEST
+
+START_TEST(zero_is_no_limit)
+{
+    struct limit limit = {.max = LIMIT_NONE};
+    for (int i = 0; i < 1000; i++)
+        ck_assert(limit_take(&limit));
+}
+END_TEST
+
+START_TEST(who_waits_is_announced)
+{
+    struct limit limit = {.max = 1};
+    ck_assert(limit_take(&limit));
+    limit_wait(&limit);
+    ck_assert(limit_release(&limit));
+    limit_wait_over(&limit);
+    ck_assert(limit_take(&limit));
+    ck_assert(!limit_release(&limit));
+}
+END_TEST
+
+START_TEST(a_ceiling_that_rises_is_announced)
+{
+    struct limit limit = {.max = 2};
+    ck_assert(limit_take(&limit));
+    ck_assert(!limit_move(&limit, 1));
+    limit_wait(&limit);
+    ck_assert(!limit_take(&limit));
+    ck_assert(!limit_move(&limit, 0));
+    ck_assert(!limit_move(&limit, 0));
+    ck_assert(limit_move(&limit, 2));
+    limit_wait_over(&limit);
+    ck_assert(limit_take(&limit));
+    ck_assert(!limit_move(&limit, LIMIT_NONE));
+    ck_assert(limit_take(&limit));
+}
+END_TEST
+
+static atomic_uint inside, most;
+
+static void *come_and_go(void *arg)
+{
+    struct limit *limit = arg;
+    for (int i = 0; i < 20000; i++) {
+        if (!limit_take(limit))
+            continue;
+        unsigned here = atomic_fetch_add(&inside, 1) + 1;
+        unsigned seen = atomic_load(&most);
+        while (here > seen && !atomic_compare_exchange_weak(&most, &seen, here))
+            ;
+        atomic_fetch_sub(&inside, 1);
+        (void)limit_release(limit);
+    }
+    return NULL;
+}
+
+START_TEST(threads_never_exceed_it)
+{
+    struct limit limit = {.max = 2};
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, come_and_go, &limit), 0);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    ck_assert_uint_le(atomic_load(&most), 2);
+    ck_assert_uint_eq(limit.used, 0);
+}
+END_TEST
+
+static void *be_refused(void *arg)
+{
+    struct limit *limit = arg;
+    for (int i = 0; i < 200000; i++) {
+        unsigned used = atomic_load(&limit->used);
+        unsigned seen = atomic_load(&most);
+        while (used > seen && !atomic_compare_exchange_weak(&most, &seen, used))
+            ;
+        if (limit_take(limit))
+            break;
+    }
+    return NULL;
+}
+
+/* Not even for a moment does it take up a place: another would be refused for it. */
+START_TEST(who_is_refused_leaves_no_trace)
+{
+    struct limit limit = {.max = 1};
+    pthread_t threads[4];
+    ck_assert(limit_take(&limit));
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, be_refused, &limit), 0);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    ck_assert_uint_eq(atomic_load(&most), 1);
+    ck_assert_uint_eq(limit.used, 1);
+}
+END_TEST
+
+Suite *limit_suite(void)
+{
+    Suite *suite = suite_create("limit");
+    TCase *tcase = tcase_create("limit");
+    tcase_add_test(tcase, a_full_limit_refuses);
+    tcase_add_test(tcase, zero_is_no_limit);
+    tcase_add_test(tcase, who_waits_is_announced);
+    tcase_add_test(tcase, a_ceiling_that_rises_is_announced);
+    tcase_add_test(tcase, threads_never_exceed_it);
+    tcase_add_test(tcase, who_is_refused_leaves_no_trace);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}

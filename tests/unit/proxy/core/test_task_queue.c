@@ -1,0 +1,95 @@
+#include "proxy/core/task_queue.h"
+#include "tests/unit/suites.h"
+
+#include <check.h>
+#include <poll.h>
+#include <stdatomic.h>
+
+#define LETTERS 100
+
+static struct mailbox mailbox;
+static unsigned delivered[LETTERS + 1];
+static unsigned deliveries;
+static struct letter letters[LETTERS];
+
+static void deliver(void *arg)
+{
+    delivered[deliveries++] = (unsigned)((struct letter *)arg - letters);
+}
+
+static void setup(void)
+{
+    deliveries = 0;
+    ck_assert_int_eq(mailbox_open(&mailbox), 0);
+    for (size_t i = 0; i < LETTERS; i++)
+        letters[i] = (struct letter){.deliver = deliver, .arg = &letters[i]};
+}
+
+static void teardown(void)
+{
+    mailbox_close(&mailbox);
+}
+
+/* Delivers what rings now, or within so many milliseconds. False: nothing did. */
+static bool listen_for(int milliseconds)
+{
+    struct pollfd bell = {.fd = mailbox.fd, .events = POLLIN};
+    if (poll(&bell, 1, milliseconds) == 0)
+        return false;
+    mailbox_deliver(&mailbox);
+    return true;
+}
+
+START_TEST(letters_arrive_in_order)
+{
+    for (size_t i = 0; i < LETTERS; i++)
+        mailbox_post(&mailbox, &letters[i]);
+    ck_assert(listen_for(0));
+    ck_assert_uint_eq(deliveries, LETTERS);
+    for (unsigned i = 0; i < LETTERS; i++)
+        ck_assert_uint_eq(delivered[i], i);
+}
+END_TEST
+
+START_TEST(posted_twice_is_delivered_once)
+{
+    mailbox_post(&mailbox, &letters[0]);
+    mailbox_post(&mailbox, &letters[0]);
+    ck_assert(listen_for(0));
+    ck_assert(!listen_for(0));
+    ck_assert_uint_eq(deliveries, 1);
+    mailbox_post(&mailbox, &letters[0]);
+    ck_assert(listen_for(0));
+    ck_assert_uint_eq(deliveries, 2);
+}
+END_TEST
+
+static void *post_all(void *arg)
+{
+    for (size_t i = 0; i < LETTERS; i++)
+        mailbox_post(arg, &letters[i]);
+    return NULL;
+}
+
+START_TEST(another_thread_wakes_the_loop)
+{
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, post_all, &mailbox), 0);
+    while (deliveries < LETTERS)
+        (void)listen_for(-1);
+    pthread_join(thread, NULL);
+    ck_assert_uint_eq(deliveries, LETTERS);
+}
+END_TEST
+
+Suite *mailbox_suite(void)
+{
+    Suite *suite = suite_create("mailbox");
+    TCase *tcase = tcase_create("mailbox");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, letters_arrive_in_order);
+    tcase_add_test(tcase, posted_twice_is_delivered_once);
+    tcase_add_test(tcase, another_thread_wakes_the_loop);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}

@@ -1,0 +1,93 @@
+#include "config/base/congestion.h"
+#include "proxy/engine/socket.h"
+#include "tests/unit/loopback.h"
+#include "tests/unit/suites.h"
+
+#include <check.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *congestion_of(int fd)
+{
+    static char name[CONGESTION_MAX];
+    socklen_t length = sizeof name;
+    ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &length), 0);
+    return name;
+}
+
+/* Another than the system's that anybody may use; NULL: there is none. */
+static const char *another(void)
+{
+    static const char *const names[] = {"reno", "cubic"};
+    struct address address;
+    ck_assert(loopback_bind(0, &address));
+    int fd = loopback_bound(&address);
+    const char *found = NULL;
+    for (size_t i = 0; i < sizeof names / sizeof names[0] && !found; i++)
+        if (strcmp(congestion_of(fd), names[i]) != 0 && !congestion_check(names[i], true))
+            found = names[i];
+    close(fd);
+    if (!found)
+        unit_skip("one congestion control only");
+    return found;
+}
+
+START_TEST(congestion_is_inherited_and_taken_back)
+{
+    struct address address;
+    char usual[CONGESTION_MAX];
+    const char *name = another();
+    if (!name || !loopback_bind(_i, &address))
+        return;
+    int listener = loopback_listen(&address);
+    strcpy(usual, congestion_of(listener));
+    ck_assert_int_eq(socket_congestion(listener, name), 0);
+    int client = loopback_connect(&address);
+    loopback_await(listener, POLLIN);
+    int accepted = accept(listener, NULL, NULL);
+    ck_assert_str_eq(congestion_of(accepted), name);
+    ck_assert_str_eq(congestion_of(client), usual);
+    ck_assert_int_eq(socket_congestion(listener, ""), 0);
+    ck_assert_str_eq(congestion_of(listener), usual);
+    ck_assert_int_eq(socket_congestion(listener, "no-such"), ENOENT);
+    ck_assert_str_eq(congestion_of(listener), usual);
+    close(client);
+    close(accepted);
+    close(listener);
+}
+END_TEST
+
+START_TEST(a_connection_has_it_from_the_start)
+{
+    struct address address;
+    int error;
+    const char *name = another();
+    if (!name || !loopback_bind(0, &address))
+        return;
+    int listener = loopback_listen(&address);
+    static const char *const wanted[] = {NULL, "", "no-such"};
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+        int fd = socket_connect_by(&address, wanted[i] ? wanted[i] : name, &error);
+        ck_assert_int_ge(fd, 0);
+        if (i == 0)
+            ck_assert_str_eq(congestion_of(fd), name);
+        else
+            ck_assert_str_ne(congestion_of(fd), name);
+        close(fd);
+    }
+    close(listener);
+}
+END_TEST
+
+Suite *socket_suite(void)
+{
+    Suite *suite = suite_create("socket");
+    TCase *tcase = tcase_create("congestion");
+    tcase_add_loop_test(tcase, congestion_is_inherited_and_taken_back, 0, LOOPBACK_BINDS);
+    tcase_add_test(tcase, a_connection_has_it_from_the_start);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}

@@ -1,0 +1,483 @@
+#include "proxy/engine/socket.h"
+#include "proxy/session/conn.h"
+#include "tests/unit/loopback.h"
+#include "tests/unit/suites.h"
+
+#include <check.h>
+#include <errno.h>
+#include <limits.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+/* client <-> near end | far end <-> server, as in a session; the poller delivers the events. */
+static struct poller poller;
+static struct carrier carrier;
+static struct end near_end, far_end;
+static atomic_uint_fast64_t counted; /* of both */
+static int client, server;
+
+static void on_ready(struct watch *watch, uint32_t events)
+{
+    end_note((struct end *)(void *)watch, events);
+}
+
+static void connect_pair(int *ours, struct end *end, enum end_kind kind)
+{
+    /* TCP, so that resets are resets. */
+    const struct address any = {
+        .length = sizeof(struct sockaddr_in),
+        .in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
+    int listening = socket_bind(&any);
+    ck_assert_int_ge(listening, 0);
+    ck_assert_int_eq(socket_listen(listening), 0);
+    struct address bound = any;
+    ck_assert_int_eq(getsockname(listening, &bound.any, &bound.length), 0);
+    *ours = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(connect(*ours, &bound.any, bound.length), 0);
+    int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK);
+    ck_assert_int_ge(fd, 0);
+    close(listening);
+    *end = (struct end){.fd = -1, .watch.on_ready = on_ready, .counter = &counted};
+    ck_assert_int_eq(end_open(end, &poller, fd, kind), 0);
+}
+
+static void setup(void)
+{
+    ck_assert_int_eq(poller_open(&poller), 0);
+    ck_assert_int_eq(carrier_open(&carrier), 0);
+    connect_pair(&client, &near_end, END_ACCEPTED);
+    connect_pair(&server, &far_end, END_CONNECTED);
+    near_end.peer = &far_end;
+    far_end.peer = &near_end;
+}
+
+static void teardown(void)
+{
+    end_close(&near_end, &poller, &carrier, false);
+    end_close(&far_end, &poller, &carrier, false);
+    close(client);
+    close(server);
+    carrier_close(&carrier);
+    poller_shut(&poller);
+}
+
+static void turn(void)
+{
+    poller_turn(&poller, 0);
+}
+
+/* Waits for the event instead of for time. */
+static void until_readable(struct end *end)
+{
+    end->readable = false;
+    while (!end->readable)
+        poller_turn(&poller, -1);
+}
+
+START_TEST(bytes_go_through_both_ways)
+{
+    char text[8];
+    ck_assert_int_eq(send(client, "ping", 4, 0), 4);
+    until_readable(&near_end);
+    ck_assert_int_eq(relay(&near_end, &carrier), RELAY_OK);
+    ck_assert_int_eq(recv(server, text, sizeof text, 0), 4);
+    ck_assert_mem_eq(text, "ping", 4);
+    ck_assert_uint_eq(near_end.received, 4);
+    ck_assert(!near_end.readable);
+
+    ck_assert_int_eq(send(server, "pong", 4, 0), 4);
+    until_readable(&far_end);
+    ck_assert_int_eq(relay(&far_end, &carrier), RELAY_OK);
+    ck_assert_int_eq(recv(client, text, sizeof text, 0), 4);
+    ck_assert_mem_eq(text, "pong", 4);
+    ck_assert_uint_eq(counted, 8);
+}
+END_TEST
+
+START_TEST(a_half_close_is_carried_and_the_other_way_stays_open)
+{
+    char text[8];
+    ck_assert_int_eq(send(client, "last", 4, 0), 4);
+    ck_assert_int_eq(shutdown(client, SHUT_WR), 0);
+    while (!near_end.ended) {
+        until_readable(&near_end);
+        ck_assert_int_eq(relay(&near_end, &carrier), RELAY_OK);
+    }
+    ck_assert(far_end.shut);
+    ck_assert(!end_pair_done(&near_end));
+    ck_assert_int_eq(recv(server, text, sizeof text, MSG_WAITALL), 4);
+    ck_assert_int_eq(recv(server, text, sizeof text, 0), 0);
+
+    ck_assert_int_eq(send(server, "more", 4, 0), 4);
+    until_readable(&far_end);
+    ck_assert_int_eq(relay(&far_end, &carrier), RELAY_OK);
+    ck_assert_int_eq(recv(client, text, sizeof text, 0), 4);
+    close(server);
+    while (!far_end.ended) {
+        until_readable(&far_end);
+        ck_assert_int_eq(relay(&far_end, &carrier), RELAY_OK);
+    }
+    ck_assert(end_pair_done(&near_end));
+    server = dup(client);
+}
+END_TEST
+
+static void until_ended(struct end *end)
+{
+    for (;;) {
+        ck_assert_int_eq(relay(end, &carrier), RELAY_OK);
+        if (end->ended)
+            return;
+        poller_turn(&poller, -1);
+    }
+}
+
+START_TEST(the_socket_of_a_session_that_is_over_connects_again)
+{
+    char text[8];
+    close(client);
+    until_ended(&near_end);
+    ck_assert(!end_disconnect(&far_end));
+    close(server);
+    until_ended(&far_end);
+    ck_assert(end_pair_done(&near_end));
+    ck_assert(end_disconnect(&far_end));
+    end_renew(&far_end, &poller);
+    end_close(&near_end, &poller, &carrier, false);
+
+    struct address there;
+    ck_assert(loopback_bind(0, &there));
+    int listening = loopback_listen(&there);
+    ck_assert_int_eq(socket_connect_again(far_end.fd, &there), 0);
+    loopback_await(listening, POLLIN);
+    server = accept(listening, NULL, NULL);
+    ck_assert_int_ge(server, 0);
+    close(listening);
+    ck_assert_int_eq(send(server, "hello", 5, 0), 5);
+    connect_pair(&client, &near_end, END_ACCEPTED);
+    near_end.peer = &far_end;
+    far_end.peer = &near_end;
+    until_readable(&far_end);
+    ck_assert_int_eq(relay(&far_end, &carrier), RELAY_OK);
+    ck_assert_int_eq(recv(client, text, 5, MSG_WAITALL), 5);
+    ck_assert_mem_eq(text, "hello", 5);
+}
+END_TEST
+
+/* Both have said everything, and the server has not read everything. */
+START_TEST(a_socket_with_bytes_on_their_way_is_not_disconnected)
+{
+    static char bytes[64 * 1024];
+    uint64_t received;
+    while (!end_is_owed(&far_end)) {
+        (void)send(client, bytes, sizeof bytes, MSG_DONTWAIT);
+        turn();
+        ck_assert_int_ne(relay(&near_end, &carrier), RELAY_FROM_FAILED);
+    }
+    shutdown(client, SHUT_WR);
+    while (!far_end.shut) {
+        if (end_is_owed(&far_end))
+            ck_assert_int_gt(recv(server, bytes, sizeof bytes, 0), 0);
+        poller_turn(&poller, 1);
+        ck_assert_int_ne(relay(&near_end, &carrier), RELAY_FROM_FAILED);
+    }
+    ck_assert(far_end.first_out);
+    shutdown(server, SHUT_WR);
+    until_ended(&far_end);
+    ck_assert(end_pair_done(&near_end));
+    ck_assert(!socket_is_closed(far_end.fd, &received));
+    ck_assert(!end_disconnect(&far_end));
+    ck_assert_int_eq(recv(server, bytes, 1, 0), 1);
+}
+END_TEST
+
+/* A look instead of a receive must not miss what came with the end. */
+START_TEST(the_last_bytes_of_a_connection_that_we_ended_are_not_missed)
+{
+    char text[8];
+    shutdown(client, SHUT_WR);
+    until_ended(&near_end);
+    ck_assert(far_end.first_out);
+    ck_assert_int_eq(send(server, "bye", 3, 0), 3);
+    close(server);
+    while (!far_end.closed)
+        poller_turn(&poller, -1);
+    until_ended(&far_end);
+    ck_assert_int_eq(recv(client, text, 3, MSG_WAITALL), 3);
+    ck_assert_mem_eq(text, "bye", 3);
+    ck_assert(end_disconnect(&far_end));
+    server = dup(client);
+}
+END_TEST
+
+START_TEST(an_end_that_came_with_the_bytes_is_not_missed)
+{
+    char text[8];
+    ck_assert_int_eq(send(client, "all", 3, 0), 3);
+    close(client);
+    /* Both are there before the first event: there will be no second. */
+    struct timespec nap = {.tv_nsec = 1000000};
+    while (recv(near_end.fd, text, 4, MSG_PEEK | MSG_WAITALL | MSG_DONTWAIT) != 3)
+        nanosleep(&nap, NULL);
+    while (!near_end.hung_up)
+        turn();
+    ck_assert_int_eq(relay(&near_end, &carrier), RELAY_OK);
+    ck_assert(near_end.ended);
+    ck_assert(far_end.shut);
+    client = dup(server);
+}
+END_TEST
+
+START_TEST(a_reset_is_told)
+{
+    socket_close_reset(client);
+    until_readable(&near_end);
+    ck_assert_int_eq(relay(&near_end, &carrier), RELAY_FROM_FAILED);
+    client = dup(server);
+}
+END_TEST
+
+/* Both are there before the first event: there will be no other. */
+START_TEST(a_reset_that_came_with_the_bytes_is_seen)
+{
+    char text[8];
+    ck_assert_int_eq(send(client, "last", 4, 0), 4);
+    socket_close_reset(client);
+    until_readable(&near_end);
+    ck_assert_int_eq(relay(&near_end, &carrier), RELAY_FROM_FAILED);
+    ck_assert_int_eq(recv(server, text, sizeof text, 0), 4);
+    client = dup(server);
+}
+END_TEST
+
+START_TEST(what_follows_urgent_data_is_not_left)
+{
+    char text[8];
+    ck_assert_int_eq(send(client, "ab", 2, 0), 2);
+    ck_assert_int_eq(send(client, "!", 1, MSG_OOB), 1);
+    ck_assert_int_eq(send(client, "cd", 2, 0), 2);
+    until_readable(&near_end);
+    ck_assert_int_eq(relay(&near_end, &carrier), RELAY_OK);
+    ck_assert_int_eq(recv(server, text, 4, MSG_WAITALL), 4);
+    ck_assert_mem_eq(text, "abcd", 4);
+}
+END_TEST
+
+static bool no_delay(const struct end *end)
+{
+    int set = 0;
+    socklen_t length = sizeof set;
+    ck_assert_int_eq(getsockopt(end->fd, IPPROTO_TCP, TCP_NODELAY, &set, &length), 0);
+    return set != 0;
+}
+
+START_TEST(the_second_message_to_a_server_is_not_delayed)
+{
+    char text[8];
+    /* The far end came from a listener here, unlike a server's. */
+    ck_assert_int_eq(setsockopt(far_end.fd, IPPROTO_TCP, TCP_NODELAY, &(int){0}, sizeof(int)), 0);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(send(client, "ping", 4, 0), 4);
+        until_readable(&near_end);
+        ck_assert_int_eq(relay(&near_end, &carrier), RELAY_OK);
+        ck_assert_int_eq(recv(server, text, 4, MSG_WAITALL), 4);
+        ck_assert_int_eq(no_delay(&far_end), i > 0);
+    }
+}
+END_TEST
+
+static unsigned char pattern(size_t at)
+{
+    return (unsigned char)(at * 31 >> 3);
+}
+
+/* Fills the way from client to server until nothing more is taken. Returns bytes sent. */
+static size_t stuff(size_t at_a_time)
+{
+    unsigned char *bytes = malloc(at_a_time);
+    size_t sent = 0;
+    ck_assert_ptr_nonnull(bytes);
+    turn();
+    for (;;) {
+        for (size_t i = 0; i < at_a_time; i++)
+            bytes[i] = pattern(sent + i);
+        ssize_t n = send(client, bytes, at_a_time, MSG_DONTWAIT);
+        if (n > 0)
+            sent += (size_t)n;
+        turn();
+        enum relay result = relay(&near_end, &carrier);
+        ck_assert(result == RELAY_OK || result == RELAY_MORE);
+        if (end_is_owed(&far_end) && n < 0)
+            break;
+    }
+    free(bytes);
+    return sent;
+}
+
+static size_t check_pattern(size_t got, const unsigned char *bytes, ssize_t n)
+{
+    for (ssize_t i = 0; i < n; i++, got++)
+        if (bytes[i] != pattern(got))
+            ck_abort_msg("byte %zu is wrong", got);
+    return got;
+}
+
+/* Ends the client's stream and reads it at the server: returns its length. */
+static size_t drain_to_server(void)
+{
+    unsigned char bytes[8192];
+    size_t got = 0;
+    shutdown(client, SHUT_WR);
+    while (!far_end.shut) {
+        got = check_pattern(got, bytes, recv(server, bytes, sizeof bytes, MSG_DONTWAIT));
+        turn();
+        enum relay result = relay(&near_end, &carrier);
+        ck_assert(result == RELAY_OK || result == RELAY_MORE);
+    }
+    for (ssize_t n; (n = recv(server, bytes, sizeof bytes, 0)) > 0;)
+        got = check_pattern(got, bytes, n);
+    return got;
+}
+
+START_TEST(what_the_peer_does_not_take_is_kept_and_nothing_more_is_read)
+{
+    carrier.shy = UINT_MAX;
+    size_t sent = stuff(4096);
+    ck_assert_ptr_null(far_end.pipe);
+    ck_assert_uint_le(far_end.unsent->length, SCRATCH_BYTES);
+    uint64_t before = near_end.received;
+    ck_assert_int_eq(relay(&near_end, &carrier), RELAY_OK);
+    ck_assert_uint_eq(near_end.received, before);
+    ck_assert_uint_eq(drain_to_server(), sent);
+    ck_assert_ptr_null(far_end.unsent);
+}
+END_TEST
+
+static void send_with_descriptor(int to, char byte, int fd)
+{
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {.head = {.cmsg_len = CMSG_LEN(sizeof(int)),
+                          .cmsg_level = SOL_SOCKET,
+                          .cmsg_type = SCM_RIGHTS}};
+    memcpy(CMSG_DATA(&control.head), &fd, sizeof fd);
+    struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+    const struct msghdr message = {.msg_iov = &iov,
+                                   .msg_iovlen = 1,
+                                   .msg_control = &control,
+                                   .msg_controllen = sizeof control.room};
+    ck_assert_int_eq(sendmsg(to, &message, 0), 1);
+}
+
+START_TEST(bulk_goes_through_a_pipe_that_is_given_back)
+{
+    size_t sent = stuff(256 * 1024);
+    ck_assert_ptr_nonnull(far_end.pipe);
+    uint64_t before = near_end.received;
+    ck_assert_int_eq(relay(&near_end, &carrier), RELAY_OK);
+    ck_assert_uint_eq(near_end.received, before);
+    ck_assert_uint_eq(drain_to_server(), sent);
+    ck_assert_ptr_null(far_end.pipe);
+    ck_assert_uint_eq(carrier.pipes, 1);
+    ck_assert_ptr_nonnull(carrier.idle);
+}
+END_TEST
+
+/* It comes while splice(2) reads the end, before an event tells of it. */
+START_TEST(a_reset_in_the_midst_of_bulk_is_no_end_of_the_stream)
+{
+    static unsigned char bytes[64 * 1024];
+    while (carrier.pipes == 0) {
+        ck_assert_int_eq(send(client, bytes, sizeof bytes, 0), sizeof bytes);
+        until_readable(&near_end);
+        ck_assert_int_eq(relay(&near_end, &carrier), RELAY_OK);
+        while (recv(server, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
+            ;
+    }
+    ck_assert(!end_is_owed(&far_end));
+    socket_close_reset(client);
+    struct pollfd reset = {.fd = near_end.fd};
+    ck_assert_int_eq(poll(&reset, 1, -1), 1);
+    near_end.readable = true;
+    ck_assert_int_eq(relay(&near_end, &carrier), RELAY_FROM_FAILED);
+    ck_assert(!near_end.ended);
+    client = dup(server);
+}
+END_TEST
+
+START_TEST(a_pipe_with_bytes_in_it_goes_with_its_end)
+{
+    (void)stuff(256 * 1024);
+    ck_assert_ptr_nonnull(far_end.pipe);
+    end_close(&far_end, &poller, &carrier, true);
+    ck_assert_uint_eq(carrier.pipes, 0);
+}
+END_TEST
+
+START_TEST(without_a_pipe_bulk_is_copied)
+{
+    struct rlimit limit;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    int next = dup(client);
+    close(next);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &(struct rlimit){(rlim_t)next, limit.rlim_max}), 0);
+    size_t sent = stuff(256 * 1024);
+    ck_assert_ptr_null(far_end.pipe);
+    ck_assert_uint_eq(drain_to_server(), sent);
+    ck_assert_uint_gt(carrier.shy, 0);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+END_TEST
+
+/* A read of a Unix socket stops behind each descriptor that was passed. */
+START_TEST(a_greedy_end_yields_and_a_unix_end_is_read_to_the_last_byte)
+{
+    int pair[2];
+    char text[32];
+    end_close(&near_end, &poller, &carrier, false);
+    close(client);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    client = pair[0];
+    ck_assert_int_eq(end_open(&near_end, &poller, pair[1], END_UNIX), 0);
+    for (int i = 0; i < 20; i++)
+        send_with_descriptor(client, (char)('a' + i), server);
+    until_readable(&near_end);
+    ck_assert_int_eq(relay(&near_end, &carrier), RELAY_MORE);
+    ck_assert_int_eq(relay(&near_end, &carrier), RELAY_OK);
+    ck_assert_int_eq(recv(server, text, 20, MSG_WAITALL), 20);
+    ck_assert_mem_eq(text, "abcdefghijklmnopqrst", 20);
+}
+END_TEST
+
+Suite *end_suite(void)
+{
+    Suite *suite = suite_create("end");
+    TCase *tcase = tcase_create("relay");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, bytes_go_through_both_ways);
+    tcase_add_test(tcase, a_half_close_is_carried_and_the_other_way_stays_open);
+    tcase_add_test(tcase, an_end_that_came_with_the_bytes_is_not_missed);
+    tcase_add_test(tcase, a_reset_is_told);
+    tcase_add_test(tcase, a_reset_that_came_with_the_bytes_is_seen);
+    tcase_add_test(tcase, what_follows_urgent_data_is_not_left);
+    tcase_add_test(tcase, what_the_peer_does_not_take_is_kept_and_nothing_more_is_read);
+    tcase_add_test(tcase, the_second_message_to_a_server_is_not_delayed);
+    tcase_add_test(tcase, the_socket_of_a_session_that_is_over_connects_again);
+    tcase_add_test(tcase, a_socket_with_bytes_on_their_way_is_not_disconnected);
+    tcase_add_test(tcase, the_last_bytes_of_a_connection_that_we_ended_are_not_missed);
+    tcase_add_test(tcase, bulk_goes_through_a_pipe_that_is_given_back);
+    tcase_add_test(tcase, a_reset_in_the_midst_of_bulk_is_no_end_of_the_stream);
+    tcase_add_test(tcase, a_pipe_with_bytes_in_it_goes_with_its_end);
+    tcase_add_test(tcase, without_a_pipe_bulk_is_copied);
+    tcase_add_test(tcase, a_greedy_end_yields_and_a_unix_end_is_read_to_the_last_byte);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}

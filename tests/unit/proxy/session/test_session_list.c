@@ -1,0 +1,146 @@
+#include "proxy/session/session.h"
+#include "tests/unit/suites.h"
+
+#include <check.h>
+#include <stdio.h>
+
+enum { SESSIONS = 1000 };
+
+static struct session sessions[SESSIONS];
+static atomic_uint_fast64_t published;
+static struct roster roster;
+
+static void setup(void)
+{
+    atomic_store(&published, 0);
+    roster_init(&roster, &published);
+}
+
+static void append(size_t session, uint64_t accepted_at)
+{
+    sessions[session].accepted_at = accepted_at;
+    roster_append(&roster, &sessions[session]);
+}
+
+static void place(size_t session, uint64_t accepted_at)
+{
+    sessions[session].accepted_at = accepted_at;
+    roster_place(&roster, &sessions[session]);
+}
+
+/* All that there are, in order, and the first of them told. */
+static void expect(const char *expected)
+{
+    char text[256] = "";
+    size_t length = 0;
+    const struct session *session;
+    TAILQ_FOREACH (session, &roster.list, link)
+        length += (size_t)snprintf(text + length, sizeof text - length, "%llu ",
+                                   (unsigned long long)session->accepted_at);
+    ck_assert_str_eq(text, expected);
+    session = TAILQ_FIRST(&roster.list);
+    ck_assert_uint_eq(atomic_load(&published), session ? session->accepted_at : 0);
+}
+
+START_TEST(the_first_is_told)
+{
+    expect("");
+    append(0, 10);
+    expect("10 ");
+    append(1, 20);
+    append(2, 20);
+    append(3, 30);
+    expect("10 20 20 30 ");
+    roster_remove(&roster, &sessions[1]);
+    expect("10 20 30 ");
+    roster_remove(&roster, &sessions[0]);
+    expect("20 30 ");
+    roster_remove(&roster, &sessions[3]);
+    expect("20 ");
+    roster_remove(&roster, &sessions[2]);
+    expect("");
+    append(0, 40);
+    expect("40 ");
+}
+END_TEST
+
+START_TEST(each_is_placed_by_its_age)
+{
+    place(0, 50);
+    expect("50 ");
+    append(1, 90);
+    place(2, 10);
+    expect("10 50 90 ");
+    place(3, 70);
+    place(4, 70);
+    expect("10 50 70 70 90 ");
+    place(5, 95);
+    expect("10 50 70 70 90 95 ");
+    place(6, 20);
+    append(7, 99);
+    place(8, 5);
+    expect("5 10 20 50 70 70 90 95 99 ");
+}
+END_TEST
+
+/* Whoever it is: the last one placed, the first, or the only one. */
+START_TEST(the_next_is_placed_although_the_last_has_left)
+{
+    append(0, 90);
+    place(1, 10);
+    place(2, 30);
+    roster_remove(&roster, &sessions[2]);
+    place(3, 20);
+    expect("10 20 90 ");
+    roster_remove(&roster, &sessions[3]);
+    roster_remove(&roster, &sessions[1]);
+    place(4, 50);
+    expect("50 90 ");
+    roster_remove(&roster, &sessions[4]);
+    roster_remove(&roster, &sessions[0]);
+    place(5, 60);
+    expect("60 ");
+}
+END_TEST
+
+static uint64_t random_number(void)
+{
+    static uint64_t seed = 1;
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return seed >> 33;
+}
+
+START_TEST(any_order_becomes_the_right_one)
+{
+    bool in[SESSIONS] = {false};
+    for (unsigned i = 0; i < 20 * SESSIONS; i++) {
+        size_t which = random_number() % SESSIONS;
+        if (in[which])
+            roster_remove(&roster, &sessions[which]);
+        else
+            place(which, random_number());
+        in[which] = !in[which];
+        uint64_t before = 0;
+        const struct session *session = TAILQ_FIRST(&roster.list);
+        ck_assert_uint_eq(atomic_load(&published), session ? session->accepted_at : 0);
+        if (i % 100 == 0)
+            TAILQ_FOREACH (session, &roster.list, link) {
+                ck_assert_uint_le(before, session->accepted_at);
+                before = session->accepted_at;
+            }
+    }
+}
+END_TEST
+
+Suite *roster_suite(void)
+{
+    Suite *suite = suite_create("roster");
+    TCase *order = tcase_create("order");
+    tcase_add_checked_fixture(order, setup, NULL);
+    tcase_add_test(order, the_first_is_told);
+    tcase_add_test(order, each_is_placed_by_its_age);
+    tcase_add_test(order, the_next_is_placed_although_the_last_has_left);
+    tcase_add_test(order, any_order_becomes_the_right_one);
+    suite_add_tcase(suite, order);
+    return suite;
+}

@@ -1,0 +1,170 @@
+/* Which sessions go when a frontend keeps a share of them. A worker without its thread, and two
+ * frontends. */
+#include "proxy/listen/listener.h"
+#include "proxy/proxy.h"
+#include "proxy/session/terminate.h"
+#include "tests/unit/config_text.h"
+#include "tests/unit/loopback.h"
+#include "tests/unit/suites.h"
+
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { FRONTENDS = 2 };
+
+static struct event_base *base;
+static struct config *config;
+static struct proxy *proxy;
+static struct worker *worker;
+static struct address back;
+static int servers, fds[FRONTENDS];
+
+static void ignore(void *arg)
+{
+    (void)arg;
+}
+
+static void setup(void)
+{
+    char text[512], server[ADDRESS_TEXT_MAX];
+    folder_make();
+    ck_assert(loopback_bind(0, &back));
+    servers = loopback_listen(&back);
+    snprintf(text, sizeof text,
+             "[frontend a]\nbind = 127.0.0.1:1\nbackend = b\n"
+             "[frontend c]\nbind = 127.0.0.1:2\nbackend = b\n[backend b]\nserver = s %s\n",
+             address_format(&back, server));
+    config = load_good(text);
+    base = event_base_new();
+    const struct proxy_events events = {.on_quiet = ignore, .on_empty = ignore};
+    proxy = proxy_new(config, 1, 1, 0, base, &events);
+    ck_assert_ptr_nonnull(proxy);
+    worker = &proxy->workers[0];
+    for (size_t i = 0; i < FRONTENDS; i++) {
+        struct address address;
+        ck_assert(loopback_bind(0, &address));
+        fds[i] = loopback_listen(&address);
+        ck_assert_int_eq(
+            proxy_add_listener(proxy, 0, fds[i], false, i, &config->frontends[i].binds[0]), 0);
+    }
+}
+
+static void teardown(void)
+{
+    proxy_free(proxy);
+    event_base_free(base);
+    config_free(config);
+    for (size_t i = 0; i < FRONTENDS; i++)
+        close(fds[i]);
+    close(servers);
+    folder_remove();
+}
+
+/* A session that last did something at that time. */
+static void add(size_t frontend, uint64_t active_at)
+{
+    limit_force(proxy->frontends[frontend].sessions);
+    limit_force(proxy->sessions);
+    session_open(worker, &proxy->frontends[frontend], &config->frontends[frontend].binds[0],
+                 loopback_connect(&back), &back);
+    struct session *session = TAILQ_LAST(&worker->rosters[frontend].list, session_list);
+    ck_assert_ptr_nonnull(session);
+    session->active_at = active_at;
+}
+
+static void keep(size_t frontend, double share)
+{
+    atomic_store(&proxy->frontends[frontend].keep, (unsigned)(share * KEEP_ALL));
+    cut_surplus(worker);
+}
+
+/* The times of the frontend's sessions that are left, in the order of their opening. */
+static void expect_left(size_t frontend, const char *expected)
+{
+    char text[256] = "";
+    size_t length = 0;
+    const struct session *session;
+    TAILQ_FOREACH (session, &worker->rosters[frontend].list, link)
+        length += (size_t)snprintf(text + length, sizeof text - length, "%llu ",
+                                   (unsigned long long)session->active_at);
+    ck_assert_str_eq(text, expected);
+}
+
+START_TEST(a_frontend_keeps_all_until_it_is_told)
+{
+    add(0, 1);
+    add(1, 2);
+    cut_surplus(worker);
+    keep(0, 0);
+    expect_left(0, "");
+    expect_left(1, "2 ");
+    ck_assert_uint_eq(proxy_overdue(proxy), 1);
+    ck_assert_uint_eq(proxy_live(proxy), 1);
+}
+END_TEST
+
+START_TEST(the_idlest_go_first)
+{
+    static const uint64_t times[] = {50, 10, 40, 20, 30};
+    for (size_t i = 0; i < 5; i++) {
+        add(0, times[i]);
+        add(1, times[i]);
+    }
+    keep(0, 0.6);
+    expect_left(0, "50 40 30 ");
+    keep(0, 0.4);
+    expect_left(0, "50 40 ");
+    expect_left(1, "50 10 40 20 30 ");
+    keep(0, 0.01);
+    expect_left(0, "50 ");
+    keep(0, 0);
+    expect_left(0, "");
+    ck_assert_uint_eq(proxy_overdue(proxy), 5);
+}
+END_TEST
+
+/* The share is of what was there at first: who goes by himself is not missed. */
+START_TEST(those_who_left_count)
+{
+    for (uint64_t i = 1; i <= 4; i++)
+        add(0, i);
+    keep(0, 0.99);
+    expect_left(0, "1 2 3 4 ");
+    session_close(TAILQ_FIRST(&worker->rosters[0].list), SESSION_DONE);
+    session_close(TAILQ_FIRST(&worker->rosters[0].list), SESSION_DONE);
+    keep(0, 0.5);
+    expect_left(0, "3 4 ");
+    keep(0, 0.25);
+    expect_left(0, "4 ");
+    ck_assert_uint_eq(proxy_overdue(proxy), 1);
+}
+END_TEST
+
+/* What was active meanwhile goes later. */
+START_TEST(activity_is_seen_anew)
+{
+    for (uint64_t i = 1; i <= 3; i++)
+        add(0, i);
+    keep(0, 0.9);
+    TAILQ_FIRST(&worker->rosters[0].list)->active_at = 9;
+    keep(0, 0.5);
+    expect_left(0, "9 3 ");
+    keep(0, 0.3);
+    expect_left(0, "9 ");
+}
+END_TEST
+
+Suite *cut_suite(void)
+{
+    Suite *suite = suite_create("cut");
+    TCase *shares = tcase_create("shares");
+    tcase_add_checked_fixture(shares, setup, teardown);
+    tcase_add_test(shares, a_frontend_keeps_all_until_it_is_told);
+    tcase_add_test(shares, the_idlest_go_first);
+    tcase_add_test(shares, those_who_left_count);
+    tcase_add_test(shares, activity_is_seen_anew);
+    suite_add_tcase(suite, shares);
+    return suite;
+}
