@@ -1,6 +1,6 @@
-#include "reload/command.h"
-#include "reload/generation.h"
-#include "reload/program.h"
+#include "reload/cli/command.h"
+#include "reload/process/generation.h"
+#include "reload/process/program.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,0 +1,239 @@
+#include "reload/cli/report.h"
+
+#include "reload/process/generation.h"
+#include "reload/process/text.h"
+
+#include <stdio.h>
+#include <time.h>
+
+/* "59m": how long milliseconds are. */
+static const char *span(json_int_t milliseconds, char text[static 24])
+{
+    static const struct {
+        long long length;
+        const char *unit;
+    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}};
+    size_t i = 0;
+    while (i < 3 && milliseconds < 2 * units[i].length)
+        i++;
+    snprintf(text, 24, "%lld%s", milliseconds / units[i].length, units[i].unit);
+    return text;
+}
+
+/* The same of the time since then, in seconds. */
+static const char *age(json_int_t since, char text[static 24])
+{
+    json_int_t seconds = (json_int_t)time(NULL) - since;
+    return span(seconds > 0 ? seconds * 1000 : 0, text);
+}
+
+static void print_server(const char *backend, json_t *server)
+{
+    const char *name, *address, *check, *admin;
+    int weight;
+    json_int_t live, all, changed_at;
+    char full[512], since[24];
+    if (json_unpack(server, "{s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I}", "name", &name, "address",
+                    &address, "check", &check, "admin", &admin, "weight", &weight, "sessions",
+                    &live, "sessions_total", &all, "changed_at", &changed_at))
+        return;
+    snprintf(full, sizeof full, "%s/%s", backend, name);
+    printf("%-20s %-24s %-5s %-5s %6d %8lld %10lld %7s\n", full, address, check, admin, weight,
+           (long long)live, (long long)all, age(changed_at, since));
+}
+
+static void print_servers(json_t *backends)
+{
+    size_t i, j;
+    json_t *backend, *server;
+    const char *name;
+    printf("\n%-20s %-24s %-5s %-5s %6s %8s %10s %7s\n", "SERVER", "ADDRESS", "CHECK", "ADMIN",
+           "WEIGHT", "SESSIONS", "IN ALL", "SINCE");
+    json_array_foreach(backends, i, backend)
+    {
+        if (json_unpack(backend, "{s:s}", "name", &name))
+            continue;
+        json_array_foreach(json_object_get(backend, "servers"), j, server)
+            print_server(name, server);
+    }
+}
+
+/* Short, as people read it: "17", "2.4M". */
+static const char *short_size(json_int_t bytes, char text[static 16])
+{
+    static const char units[] = "kMGTPE";
+    double size = (double)bytes;
+    const char *unit = NULL;
+    for (; size >= 1000 && (!unit || unit[1]); size /= 1000)
+        unit = unit ? unit + 1 : units;
+    if (unit)
+        snprintf(text, 16, "%.1f%c", size, *unit);
+    else
+        snprintf(text, 16, "%lld", (long long)bytes);
+    return text;
+}
+
+/* The frontends that have sessions, how many, and the age of the oldest where it is told. */
+static void print_frontends(json_t *frontends)
+{
+    size_t i;
+    json_t *item;
+    const char *name, *before = "  ";
+    json_int_t sessions, lasted;
+    char text[24];
+    json_array_foreach(frontends, i, item)
+    {
+        if (json_unpack(item, "{s:s, s:I}", "name", &name, "sessions", &sessions))
+            continue;
+        printf("%s%s %lld", before, name, (long long)sessions);
+        if (json_unpack(item, "{s:I}", "oldest_ms", &lasted) == 0)
+            printf(" (%s)", span(lasted, text));
+        before = ", ";
+    }
+}
+
+static void print_generation(json_t *generation)
+{
+    int number, pid;
+    json_int_t sessions, lasted, lived, in, out;
+    const char *state;
+    char age_text[24] = "-", in_text[16] = "-", out_text[16] = "-", closes_text[24],
+         oldest_text[24] = "-";
+    if (json_unpack(generation, "{s:i, s:i, s:s, s:I}", "generation", &number, "pid", &pid, "state",
+                    &state, "sessions", &sessions))
+        return;
+    if (json_unpack(generation, "{s:I, s:I, s:I}", "age_ms", &lived, "client_bytes", &in,
+                    "server_bytes", &out) == 0) {
+        span(lived, age_text);
+        short_size(in, in_text);
+        short_size(out, out_text);
+    }
+    if (json_unpack(generation, "{s:I}", "oldest_ms", &lasted) == 0)
+        span(lasted, oldest_text);
+    const json_t *closes = json_object_get(generation, "closes_in_ms");
+    const char *hash = json_string_value(json_object_get(generation, "config_hash"));
+    printf("%10d %8d %-10s %10lld %7s %7s %9s %9s %7s  %-16s", number, pid, state,
+           (long long)sessions, oldest_text, age_text, in_text, out_text,
+           !closes                ? "-"
+           : json_is_null(closes) ? "never"
+                                  : span(json_integer_value(closes), closes_text),
+           hash ? hash : "-");
+    print_frontends(json_object_get(generation, "frontends"));
+    putchar('\n');
+}
+
+static void print_generations(json_t *generations)
+{
+    size_t i;
+    json_t *item;
+    printf("\n%10s %8s %-10s %10s %7s %7s %9s %9s %7s  %-16s  %s\n", "GENERATION", "PID", "STATE",
+           "SESSIONS", "OLDEST", "AGE", "IN", "OUT", "CLOSES", "CONFIG", "FRONTENDS");
+    json_array_foreach(generations, i, item)
+    {
+        print_generation(item);
+    }
+}
+
+#define TIME_TEXT_MAX 32
+
+static const char *time_text(json_int_t at, char text[static TIME_TEXT_MAX])
+{
+    struct tm local;
+    time_t seconds = (time_t)at;
+    if (!localtime_r(&seconds, &local) || !strftime(text, TIME_TEXT_MAX, "%F %T", &local))
+        return "(never)";
+    return text;
+}
+
+static void print_last_reload(json_t *reload)
+{
+    json_int_t at, took;
+    int status;
+    const char *result;
+    char text[TIME_TEXT_MAX];
+    if (json_unpack(reload, "{s:i, s:I, s:I, s:s}", "exit", &status, "at", &at, "took_ms", &took,
+                    "result", &result))
+        return;
+    const char *when = time_text(at, text);
+    if (status == EXIT_DONE)
+        printf("last reload %s: %s\n", when, result);
+    else
+        printf("last reload %s: failed after %lld ms (exit %d): %s\n", when, (long long)took,
+               status, result);
+}
+
+static void print_last_crash(json_t *crash)
+{
+    json_int_t at;
+    const char *result;
+    char when[TIME_TEXT_MAX];
+    if (json_unpack(crash, "{s:I, s:s}", "at", &at, "result", &result) == 0)
+        printf("last-crash %s: %s\n", time_text(at, when), result);
+}
+
+static void print_side(const char *name, json_t *side)
+{
+    json_int_t sessions, errors, failed, cut;
+    char text[SESSIONS_TEXT_MAX];
+    if (json_unpack(side, "{s:I, s:I, s:I, s:I}", "sessions_total", &sessions, "connect_errors",
+                    &errors, "sessions_failed", &failed, "sessions_cut", &cut) == 0)
+        printf("%s %s, %lld failed connect%s, %lld failed, %lld cut\n", name,
+               sessions_text((uint64_t)sessions, text), (long long)errors, errors == 1 ? "" : "s",
+               (long long)failed, (long long)cut);
+}
+
+static void print_canary(json_t *canary)
+{
+    int number, pid, by_source;
+    json_int_t left;
+    double percent;
+    char left_text[24];
+    if (json_unpack(canary, "{s:i, s:i, s:F, s:b, s:I}", "generation", &number, "pid", &pid,
+                    "percent", &percent, "by_source", &by_source, "left_ms", &left))
+        return;
+    printf("canary generation %d  pid %d  %g%%%s  %s left\n", number, pid, percent,
+           by_source ? " by source" : "", span(left, left_text));
+    print_side("  canary     ", json_object_get(canary, "canary"));
+    print_side("  predecessor", json_object_get(canary, "predecessor"));
+}
+
+static void print_binds(json_t *binds)
+{
+    const char *address, *frontend, *handover;
+    int listeners;
+    size_t i;
+    json_t *item;
+    printf("\n%-28s %-16s %9s %s\n", "BIND", "FRONTEND", "LISTENERS", "HANDOVER");
+    json_array_foreach(binds, i, item)
+    {
+        if (json_unpack(item, "{s:s, s:s, s:i, s:s}", "address", &address, "frontend", &frontend,
+                        "listeners", &listeners, "handover", &handover) == 0)
+            printf("%-28s %-16s %9d %s\n", address, frontend, listeners, handover);
+    }
+}
+
+void report_print(json_t *status)
+{
+    int pid, number, workers;
+    json_int_t uptime, sessions, total;
+    const char *state, *version, *file;
+    if (json_unpack(status, "{s:i, s:i, s:i, s:I, s:I, s:I, s:s, s:s, s:s}", "pid", &pid,
+                    "generation", &number, "workers", &workers, "uptime_ms", &uptime, "sessions",
+                    &sessions, "sessions_total", &total, "state", &state, "version", &version,
+                    "file", &file))
+        return;
+    printf("rpproxy %s  pid %d  generation %d  %s  %d workers  up %llds\n", version, pid, number,
+           state, workers, (long long)uptime / 1000);
+    printf("file %s\nsessions %lld now, %lld in all\n", file, (long long)sessions,
+           (long long)total);
+
+    print_last_reload(json_object_get(status, "last_reload"));
+    print_last_crash(json_object_get(status, "last_crash"));
+    if (json_object_get(status, "canary"))
+        print_canary(json_object_get(status, "canary"));
+    print_generations(json_object_get(status, "generations"));
+
+    print_binds(json_object_get(status, "binds"));
+    if (json_object_get(status, "backends")) /* an older version has none */
+        print_servers(json_object_get(status, "backends"));
+}

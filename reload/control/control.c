@@ -1,0 +1,487 @@
+#include "reload/control/control.h"
+
+#include "config/base/clock.h"
+#include "config/base/log.h"
+#include "proxy/engine/socket.h"
+#include "reload/control/running.h"
+#include "reload/control/servers.h"
+#include "reload/control/status.h"
+#include "reload/handover/handover.h"
+#include "reload/process/text.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/listener.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define REQUEST_MAX   4096
+#define CLIENTS_MAX   32
+#define CLIENT_WAIT_S 10 /* to ask; to take the answer and go */
+/* Clients that cannot be accepted keep the listener readable: how long it is left alone then. */
+static const struct timeval shortage_rest = {.tv_usec = 100000};
+
+struct client {
+    struct control *control;
+    struct bufferevent *stream;
+    bool asked;         /* nothing more is read */
+    bool awaits_reload; /* its result */
+    bool awaits_abort;  /* that it fails */
+    bool awaits_drain;  /* of the reload that it has heard the result of */
+    bool follows;       /* what it asked for, step by step, until it hangs up */
+    uint64_t told;      /* how many sessions are left; UINT64_MAX: not yet */
+    TAILQ_ENTRY(client) link;
+};
+
+struct control {
+    struct generation *generation;
+    struct evconnlistener *listener;
+    struct event *rest; /* the listener's, after a shortage */
+    bool short_told;    /* of a shortage that lasts */
+    char *path, *temporary;
+    ino_t inode; /* of our socket in the file system */
+    TAILQ_HEAD(, client) clients;
+    unsigned count;
+};
+
+static void listen_on(const struct control *control)
+{
+    if (control->listener && control->count < CLIENTS_MAX)
+        evconnlistener_enable(control->listener);
+}
+
+static void drop(struct client *client)
+{
+    struct control *control = client->control;
+    TAILQ_REMOVE(&control->clients, client, link);
+    control->count--;
+    listen_on(control);
+    bufferevent_free(client->stream);
+    free(client);
+}
+
+/* Takes over object. */
+static void tell(struct client *client, json_t *object)
+{
+    char *line = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
+    if (line) {
+        bufferevent_write(client->stream, line, strlen(line));
+        bufferevent_write(client->stream, "\n", 1);
+    }
+    free(line);
+    json_decref(object);
+}
+
+static void tell_result(struct client *client, enum exit_status status, const char *text)
+{
+    tell(client,
+         json_pack("{s:o, s:i}", "result", text_json(text, strlen(text)), "exit", (int)status));
+}
+
+/* To take the answer and go. */
+static void wait_shortly(struct client *client)
+{
+    const struct timeval wait = {.tv_sec = CLIENT_WAIT_S};
+    client->follows = false;
+    bufferevent_set_timeouts(client->stream, &wait, NULL);
+}
+
+static void wait_for_long(struct client *client)
+{
+    client->follows = true;
+    client->told = UINT64_MAX;
+    bufferevent_set_timeouts(client->stream, NULL, NULL);
+}
+
+/* plan: of a canary, or NULL. */
+static void ask_reload(struct client *client, const json_t *request, const char *plan)
+{
+    struct generation *generation = client->control->generation;
+    struct reload_order order = {.forced = json_is_true(json_object_get(request, "force"))};
+    const char *wrong = plan ? canary_read(plan, &order.canary) : NULL;
+    if (wrong) {
+        tell_result(client, EXIT_OTHER, wrong);
+        return;
+    }
+    wait_for_long(client);
+    client->awaits_reload = true; /* before it begins: it may be over at once */
+    enum exit_status status = generation_reload(generation, &order);
+    if (status == EXIT_DONE)
+        return;
+    client->awaits_reload = false;
+    wait_shortly(client);
+    tell_result(client, status,
+                status == EXIT_BUSY ? "another reload is in progress"
+                                    : "this process does not serve any more");
+}
+
+static void ask_decision(struct client *client, bool promote)
+{
+    struct generation *generation = client->control->generation;
+    wait_for_long(client);
+    client->awaits_reload = promote;
+    client->awaits_abort = !promote;
+    const char *wrong = promote ? handover_promote(generation) : generation_abort(generation);
+    if (!wrong)
+        return;
+    client->awaits_reload = client->awaits_abort = false;
+    wait_shortly(client);
+    tell_result(client, EXIT_OTHER, wrong);
+}
+
+static void ask_server(struct client *client, const json_t *request)
+{
+    char text[SERVERS_TEXT_MAX];
+    enum exit_status status = servers_command(
+        client->control->generation->proxy, json_string_value(json_object_get(request, "server")),
+        json_string_value(json_object_get(request, "set")), text);
+    tell_result(client, status, text);
+}
+
+static void answer(struct client *client, const char *line)
+{
+    struct generation *generation = client->control->generation;
+    json_t *request = json_loads(line, 0, NULL);
+    const char *command = json_string_value(json_object_get(request, "command"));
+    tell(client,
+         json_pack("{s:i, s:i}", "pid", (int)getpid(), "generation", (int)generation->number));
+    if (command && strcmp(command, "reload") == 0) {
+        ask_reload(client, request, NULL);
+    } else if (command && strcmp(command, "canary") == 0) {
+        const char *plan = json_string_value(json_object_get(request, "plan"));
+        ask_reload(client, request, plan ? plan : "");
+    } else if (command && (strcmp(command, "abort") == 0 || strcmp(command, "promote") == 0)) {
+        ask_decision(client, command[0] == 'p');
+    } else if (command && strcmp(command, "status") == 0) {
+        tell(client, json_pack("{s:o}", "status", status_json(generation)));
+    } else if (command && strcmp(command, "server") == 0) {
+        ask_server(client, request);
+    } else if (command && strcmp(command, "config") == 0) {
+        tell(client, json_pack("{s:o}", "config", running_json(generation)));
+    } else if (command && strcmp(command, "stop") == 0) {
+        wait_for_long(client);
+        tell_result(client, EXIT_DONE, "stopping");
+        generation_stop(generation);
+    } else {
+        tell_result(client, EXIT_OTHER, "unknown command");
+    }
+    json_decref(request);
+}
+
+static void on_readable(struct bufferevent *stream, void *arg)
+{
+    struct client *client = arg;
+    struct evbuffer *input = bufferevent_get_input(stream);
+    size_t length;
+    char *line = evbuffer_readln(input, &length, EVBUFFER_EOL_LF);
+    if (client->asked) {
+        evbuffer_drain(input, evbuffer_get_length(input));
+    } else if (line) {
+        client->asked = true;
+        answer(client, line);
+    } else if (evbuffer_get_length(input) >= REQUEST_MAX) {
+        drop(client);
+    }
+    free(line);
+}
+
+static void on_stream_event(struct bufferevent *stream, short what, void *arg)
+{
+    (void)stream;
+    (void)what;
+    drop(arg);
+}
+
+static bool is_trusted(int fd)
+{
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length))
+        return false;
+    if (peer.uid == 0 || peer.uid == geteuid())
+        return true;
+    log_warning("control socket: user %u (pid %d) is not answered", peer.uid, (int)peer.pid);
+    return false;
+}
+
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
+                      int length, void *arg)
+{
+    (void)address;
+    (void)length;
+    struct control *control = arg;
+    struct client *client = NULL;
+    control->short_told = false;
+    if (is_trusted(fd))
+        client = calloc(1, sizeof *client);
+    if (client)
+        client->stream =
+            bufferevent_socket_new(evconnlistener_get_base(listener), fd, BEV_OPT_CLOSE_ON_FREE);
+    if (!client || !client->stream) {
+        free(client);
+        close(fd);
+        return;
+    }
+    client->control = control;
+    TAILQ_INSERT_TAIL(&control->clients, client, link);
+    if (++control->count == CLIENTS_MAX)
+        evconnlistener_disable(listener); /* the next one waits until one has gone */
+    bufferevent_setcb(client->stream, on_readable, NULL, on_stream_event, client);
+    bufferevent_setwatermark(client->stream, EV_READ, 0, REQUEST_MAX);
+    wait_shortly(client);
+    bufferevent_enable(client->stream, EV_READ | EV_WRITE);
+}
+
+static void on_shortage(struct evconnlistener *listener, void *arg)
+{
+    struct control *control = arg;
+    if (!control->short_told)
+        log_warning("control socket: nobody can be answered: %s", strerror(errno));
+    control->short_told = true;
+    evconnlistener_disable(listener);
+    event_add(control->rest, &shortage_rest);
+}
+
+static void on_rested(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    listen_on(arg);
+}
+
+struct control *control_new(struct generation *generation)
+{
+    struct control *control = calloc(1, sizeof *control);
+    if (!control)
+        return NULL;
+    control->rest = event_new(generation->base, -1, 0, on_rested, control);
+    if (!control->rest) {
+        free(control);
+        return NULL;
+    }
+    control->generation = generation;
+    TAILQ_INIT(&control->clients);
+    return control;
+}
+
+static void stop_listening(struct control *control)
+{
+    if (control->listener)
+        evconnlistener_free(control->listener);
+    if (control->temporary)
+        (void)unlink(control->temporary);
+    control->listener = NULL;
+    free(control->temporary);
+    control->temporary = NULL;
+    free(control->path);
+    control->path = NULL;
+}
+
+/* A socket of mode 0600 from its first moment on. */
+static int bind_private(const char *path)
+{
+    struct address address = {.length = sizeof address.un};
+    address.un.sun_family = AF_UNIX;
+    if (snprintf(address.un.sun_path, sizeof address.un.sun_path, "%s", path) >=
+        (int)sizeof address.un.sun_path)
+        return -ENAMETOOLONG;
+    (void)unlink(path); /* of a process that had our pid, long ago */
+    mode_t before = umask(0177);
+    int fd = socket_bind(&address);
+    umask(before);
+    return fd;
+}
+
+void control_sweep(const char *path, pid_t pid)
+{
+    char *temporary;
+    if (asprintf(&temporary, "%s.%d", path, (int)pid) < 0)
+        return;
+    (void)unlink(temporary);
+    free(temporary);
+}
+
+static void remove_path(const struct control *control)
+{
+    struct stat status;
+    if (control->path && !control->temporary && lstat(control->path, &status) == 0 &&
+        status.st_ino == control->inode)
+        (void)unlink(control->path);
+}
+
+void control_retire(struct control *control)
+{
+    struct client *client, *next;
+    for (client = TAILQ_FIRST(&control->clients); client; client = next) {
+        next = TAILQ_NEXT(client, link);
+        if (!client->asked)
+            drop(client);
+    }
+    remove_path(control);
+    stop_listening(control);
+}
+
+int control_bind(struct control *control, const char *path)
+{
+    struct stat status;
+    if (lstat(path, &status) == 0 && !S_ISSOCK(status.st_mode))
+        return EEXIST; /* it is nobody's to replace */
+    stop_listening(control);
+    control->path = strdup(path);
+    if (!control->path || asprintf(&control->temporary, "%s.%d", path, (int)getpid()) < 0) {
+        control->temporary = NULL;
+        return ENOMEM;
+    }
+    int fd = bind_private(control->temporary);
+    if (fd < 0)
+        return -fd;
+    if (lstat(control->temporary, &status)) {
+        int error = errno;
+        close(fd);
+        return error;
+    }
+    control->inode = status.st_ino;
+    control->listener = evconnlistener_new(control->generation->base, on_accept, control,
+                                           LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 16, fd);
+    if (!control->listener) {
+        close(fd);
+        return ENOMEM;
+    }
+    evconnlistener_set_error_cb(control->listener, on_shortage);
+    return 0;
+}
+
+int control_publish(struct control *control)
+{
+    if (!control->temporary)
+        return ENOENT;
+    if (rename(control->temporary, control->path))
+        return errno;
+    free(control->temporary);
+    control->temporary = NULL;
+    return 0;
+}
+
+void control_progress(struct control *control, const char *line, size_t length)
+{
+    struct client *client;
+    TAILQ_FOREACH (client, &control->clients, link)
+        if (client->awaits_reload)
+            tell(client, json_pack("{s:o}", "progress", text_json(line, length)));
+}
+
+void control_warn(const char *line, void *control)
+{
+    log_warning("%s", line);
+    control_progress(control, line, strlen(line));
+}
+
+void control_step(struct control *control, const char *format, ...)
+{
+    char text[160];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    struct client *client;
+    TAILQ_FOREACH (client, &control->clients, link)
+        if (client->follows)
+            tell(client, json_pack("{s:s}", "step", text));
+}
+
+void control_draining(struct control *control, uint64_t sessions)
+{
+    struct client *client;
+    TAILQ_FOREACH (client, &control->clients, link)
+        if (client->follows && client->told != sessions &&
+            evbuffer_get_length(bufferevent_get_output(client->stream)) == 0) {
+            client->told = sessions;
+            tell(client,
+                 json_pack("{s:s, s:I}", "step", "draining", "sessions", (json_int_t)sessions));
+        }
+}
+
+void control_reload_over(struct control *control, enum exit_status status, const char *text)
+{
+    struct client *client;
+    TAILQ_FOREACH (client, &control->clients, link) {
+        if (client->awaits_reload)
+            tell_result(client, status, text);
+        else if (client->awaits_abort)
+            tell_result(client, status == EXIT_DONE ? EXIT_OTHER : EXIT_DONE, text);
+        else
+            continue;
+        client->awaits_drain = client->awaits_reload && status == EXIT_DONE;
+        client->awaits_reload = client->awaits_abort = false;
+        if (!client->awaits_drain)
+            wait_shortly(client);
+    }
+}
+
+void control_rolled_back(struct control *control, const char *text)
+{
+    struct client *client;
+    TAILQ_FOREACH (client, &control->clients, link)
+        if (client->awaits_drain) {
+            client->awaits_drain = false;
+            wait_shortly(client);
+            tell(client, json_pack("{s:o, s:i}", "rolled_back", text_json(text, strlen(text)),
+                                   "exit", (int)EXIT_FAILED));
+        }
+}
+
+/* The loop has ended: what is still to be said is written here, as far as it goes at once. */
+static void say_goodbye(struct client *client)
+{
+    const struct generation *generation = client->control->generation;
+    if (client->asked)
+        tell(client, json_pack("{s:b, s:I, s:I, s:I}", "ended", 1, "sessions",
+                               (json_int_t)generation->drain.sessions, "cut",
+                               (json_int_t)proxy_overdue(generation->proxy), "others_cut",
+                               (json_int_t)drain_others_cut(generation)));
+    int fd = bufferevent_getfd(client->stream);
+    struct evbuffer *output = bufferevent_get_output(client->stream);
+    evbuffer_unfreeze(output, 1);
+    (void)evbuffer_write(output, fd);
+    drop(client);
+}
+
+void control_free(struct control *control, bool remove)
+{
+    if (!control)
+        return;
+    struct client *client;
+    while ((client = TAILQ_FIRST(&control->clients)))
+        say_goodbye(client);
+    if (remove)
+        remove_path(control);
+    stop_listening(control);
+    event_free(control->rest);
+    free(control);
+}
+
+pid_t control_holder(const char *path)
+{
+    struct address address = {.length = sizeof address.un};
+    address.un.sun_family = AF_UNIX;
+    snprintf(address.un.sun_path, sizeof address.un.sun_path, "%s", path);
+    int error;
+    int fd = socket_connect(&address, &error);
+    if (fd < 0)
+        return error == EAGAIN ? -1 : 0;
+    struct ucred peer = {0};
+    socklen_t length = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length))
+        peer.pid = 0;
+    close(fd);
+    return peer.pid;
+}

@@ -1,0 +1,65 @@
+/* The control socket: where `rpproxy reload`, `status` and `stop` speak to the running process.
+ *
+ * A Unix stream socket, mode 0600; only its own user and root are answered (SO_PEERCRED). One JSON
+ * object a line, both ways. A client asks once, {"command": "reload"}, and reads until it has what
+ * it wants; {"command": "server", "server": "app/a", "set": "drain"} has members more, and
+ * so has {"command": "canary", "plan": "5%:30s"}, a reload that an older process must not take for
+ * one without a canary:
+ *
+ *   {"pid": 1, "generation": 1}          who answers; always first
+ *   {"progress": "..."}                  an error line of the successor, or why a bind is passed
+ *   {"step": "ready"}                    how far a reload or a stop is
+ *   {"step": "draining", "sessions": 7}  how many it has left, now and then
+ *   {"result": "...", "exit": 0}         how it went; exit as of rpproxy(8)
+ *   {"status": {...}}                    the answer to {"command": "status"}
+ *   {"config": {...}}                    the answer to {"command": "config"}
+ *   {"ended": true, ...}                 this process has drained, and exits
+ */
+#ifndef RPPROXY_RELOAD_CONTROL_CONTROL_H
+#define RPPROXY_RELOAD_CONTROL_CONTROL_H
+
+#include "reload/process/generation.h"
+
+struct control *control_new(struct generation *generation) __attribute__((warn_unused_result));
+
+/* Listens under a temporary name beside path; what listened before is closed. Returns 0 or an
+ * errno value. */
+int control_bind(struct control *control, const char *path) __attribute__((warn_unused_result));
+
+/* Takes the path. Returns 0 or an errno value. */
+int control_publish(struct control *control) __attribute__((warn_unused_result));
+
+/* Another process is to be asked: those who wait stay, those who have not asked yet are hung up on,
+ * and ask again there. If the path is still ours, it goes. */
+void control_retire(struct control *control);
+
+/* Tells those who wait for a reload. */
+void control_progress(struct control *control, const char *line, size_t length);
+
+/* The same, and the log, of the struct control. */
+void control_warn(const char *line, void *control);
+
+/* The reload that succeeded is undone: those who still wait for its drain are told so. */
+void control_rolled_back(struct control *control, const char *text);
+
+void control_reload_over(struct control *control, enum exit_status status, const char *text);
+
+/* Tells those who have asked for a reload or a stop, until they hang up. */
+void control_step(struct control *control, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The same of the sessions that are left, where that is news. Who has not read what it was told
+ * before is passed over, and told the next time. */
+void control_draining(struct control *control, uint64_t sessions);
+
+/* Removes the name beside path that a process which was killed while it listened there has left. */
+void control_sweep(const char *path, pid_t pid);
+
+/* Says goodbye to all who wait, and frees. remove: the path is ours, and goes too. */
+void control_free(struct control *control, bool remove);
+
+/* The process that listens on path, or 0; -1: one does that takes no more clients now, and cannot
+ * be told. */
+pid_t control_holder(const char *path);
+
+#endif

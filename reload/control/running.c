@@ -1,0 +1,58 @@
+#include "reload/control/running.h"
+
+#include "config/write.h"
+#include "reload/process/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+uint64_t running_hash(const struct config *config)
+{
+    size_t length;
+    char *text = config_text(config, &length);
+    if (!text)
+        return 0;
+    uint64_t hash = config_text_hash(text, length);
+    free(text);
+    return hash ? hash : 1;
+}
+
+const char *hash_text(uint64_t hash, char text[static HASH_TEXT_MAX])
+{
+    snprintf(text, HASH_TEXT_MAX, "%016" PRIx64, hash);
+    return text;
+}
+
+/* The caller's; NULL when memory is out or the directory is gone. */
+static char *absolute_path(const char *file)
+{
+    char *path = NULL;
+    if (file[0] == '/')
+        return strdup(file);
+    char *folder = getcwd(NULL, 0);
+    if (folder && asprintf(&path, "%s/%s", folder, file) < 0)
+        path = NULL;
+    free(folder);
+    return path;
+}
+
+json_t *running_json(const struct generation *generation)
+{
+    char hash[HASH_TEXT_MAX];
+    size_t length;
+    char *text = config_text(generation->config, &length);
+    char *path = absolute_path(generation->file);
+    const char *found = path ? path : generation->file;
+    json_t *json =
+        text ? json_pack("{s:o, s:o, s:s, s:o}", "file",
+                         text_json(generation->file, strlen(generation->file)), "path",
+                         text_json(found, strlen(found)), "hash",
+                         hash_text(generation->config_hash, hash), "text", text_json(text, length))
+             : NULL;
+    free(path);
+    free(text);
+    return json;
+}

@@ -1,0 +1,128 @@
+#include "reload/control/servers.h"
+
+#include "config/syntax/suggest.h"
+#include "config/syntax/value.h"
+#include "reload/process/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static json_t *last_check(const struct server *server)
+{
+    int error = server->now.last_error;
+    if (error == SERVER_UNCHECKED)
+        return json_null();
+    return json_string(error ? strerror(error) : "passed");
+}
+
+static json_t *server_json(const struct proxy *proxy, const struct server *server)
+{
+    const struct server_conf *conf = server->conf;
+    const struct server_state *now = &server->now;
+    const struct server_sessions sessions = proxy_server_sessions(proxy, server);
+    return json_pack(
+        "{s:s, s:o, s:s, s:o, s:s, s:i, s:b, s:I, s:I, s:I}", "name", conf->name, "address",
+        text_json(conf->text, strlen(conf->text)), "check", server_check_name(server), "last_check",
+        last_check(server), "admin", server_admin_name(now->admin), "weight", (int)now->weight,
+        "usable", server_share(server) > 0, "sessions", (json_int_t)sessions.live, "sessions_total",
+        (json_int_t)sessions.all, "changed_at", (json_int_t)now->changed_at);
+}
+
+json_t *servers_json(const struct proxy *proxy)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < proxy->config->backend_count; i++) {
+        const struct backend *backend = &proxy->backends[i];
+        json_t *servers = json_array();
+        for (size_t j = 0; j < backend->conf->server_count; j++)
+            json_array_append_new(servers, server_json(proxy, &backend->servers[j]));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:I, s:o}", "name", backend->conf->name, "usable",
+                                        (json_int_t)backend->usable, "servers", servers));
+    }
+    return list;
+}
+
+static struct backend *find_backend(const struct proxy *proxy, const char *name,
+                                    char text[static SERVERS_TEXT_MAX])
+{
+    struct backend *backend = proxy_backend(proxy, name);
+    if (backend)
+        return backend;
+    char hint[SUGGEST_TEXT_MAX];
+    struct suggestion suggestion = suggest_begin(name);
+    for (size_t i = 0; i < proxy->config->backend_count; i++)
+        suggest_offer(&suggestion, proxy->config->backends[i].name);
+    snprintf(text, SERVERS_TEXT_MAX, "there is no backend '%s'%s", name,
+             suggest_text(&suggestion, hint));
+    return NULL;
+}
+
+static struct server *find_in(const struct backend *backend, const char *name,
+                              char text[static SERVERS_TEXT_MAX])
+{
+    struct server *server = backend_find(backend, name);
+    if (server)
+        return server;
+    char hint[SUGGEST_TEXT_MAX];
+    struct suggestion suggestion = suggest_begin(name);
+    for (size_t i = 0; i < backend->conf->server_count; i++)
+        suggest_offer(&suggestion, backend->conf->servers[i].name);
+    snprintf(text, SERVERS_TEXT_MAX, "backend %s has no server '%s'%s", backend->conf->name, name,
+             suggest_text(&suggestion, hint));
+    return NULL;
+}
+
+static struct server *find(const struct proxy *proxy, const char *which,
+                           char text[static SERVERS_TEXT_MAX])
+{
+    char name[256];
+    size_t length = strcspn(which, "/");
+    if (which[length] == '\0' || length >= sizeof name) {
+        snprintf(text, SERVERS_TEXT_MAX, "'%s' must be BACKEND/SERVER", which);
+        return NULL;
+    }
+    memcpy(name, which, length);
+    name[length] = '\0';
+    struct backend *backend = find_backend(proxy, name, text);
+    return backend ? find_in(backend, which + length + 1, text) : NULL;
+}
+
+static bool change_weight(struct server *server, const char *number,
+                          char text[static SERVERS_TEXT_MAX])
+{
+    uint64_t weight;
+    if (value_unsigned(number, &weight) || weight > SERVER_WEIGHT_MAX) {
+        snprintf(text, SERVERS_TEXT_MAX, "weight '%s' must be 0 to %d", number, SERVER_WEIGHT_MAX);
+        return false;
+    }
+    server_set_weight(server, (unsigned)weight);
+    return true;
+}
+
+static bool change(struct server *server, const char *what, char text[static SERVERS_TEXT_MAX])
+{
+    if (strncmp(what, "weight=", 7) == 0)
+        return change_weight(server, what + 7, text);
+    for (enum admin_state admin = ADMIN_READY; admin <= ADMIN_MAINT; admin++)
+        if (strcmp(what, server_admin_name(admin)) == 0) {
+            server_set_admin(server, admin);
+            return true;
+        }
+    snprintf(text, SERVERS_TEXT_MAX, "'%s' must be ready, drain, maint or weight=N", what);
+    return false;
+}
+
+enum exit_status servers_command(struct proxy *proxy, const char *which, const char *what,
+                                 char text[static SERVERS_TEXT_MAX])
+{
+    struct server *server = find(proxy, which ? which : "", text);
+    if (!server || !change(server, what ? what : "", text))
+        return EXIT_OTHER;
+    char sessions[SESSIONS_TEXT_MAX];
+    snprintf(text, SERVERS_TEXT_MAX, "%s/%s: %s, weight %u, check %s, %s",
+             server->backend->conf->name, server->conf->name, server_admin_name(server->now.admin),
+             server->now.weight, server_check_name(server),
+             sessions_text(proxy_server_sessions(proxy, server).live, sessions));
+    return EXIT_DONE;
+}

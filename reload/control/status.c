@@ -1,0 +1,257 @@
+#include "reload/control/status.h"
+
+#include "config/base/clock.h"
+#include "reload/control/running.h"
+#include "reload/control/servers.h"
+#include "reload/handover/handover.h"
+#include "reload/handover/message.h"
+#include "reload/handover/succession.h"
+#include "reload/listeners/steering.h"
+#include "reload/process/text.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* Of sessions. */
+static void set_counts(json_t *object, const struct figures *figures)
+{
+    json_object_set_new(object, "sessions_total", json_integer((json_int_t)figures->sessions));
+    json_object_set_new(object, "connect_errors",
+                        json_integer((json_int_t)figures->connect_errors));
+    json_object_set_new(object, "sessions_failed", json_integer((json_int_t)figures->failed));
+    json_object_set_new(object, "sessions_cut", json_integer((json_int_t)figures->cut));
+}
+
+static void set_figures(json_t *object, const struct figures *figures)
+{
+    set_counts(object, figures);
+    json_object_set_new(object, "client_bytes", json_integer((json_int_t)figures->client_bytes));
+    json_object_set_new(object, "server_bytes", json_integer((json_int_t)figures->server_bytes));
+}
+
+/* Adds a canary, and what both sides have counted since it began. */
+static void set_canary(json_t *object, const struct handover_view *view)
+{
+    if (!view->canary)
+        return;
+    const struct canary_figures figures = canary_figures(view->canary);
+    json_t *canary = json_object(), *predecessor = json_object();
+    set_counts(canary, &figures.canary);
+    set_counts(predecessor, &figures.predecessor);
+    json_object_set_new(
+        object, "canary",
+        json_pack("{s:i, s:i, s:f, s:b, s:I, s:o, s:o}", "generation", (int)view->generation, "pid",
+                  (int)view->pid, "percent", view->plan.share * 100.0 / STEER_WHOLE, "by_source",
+                  view->plan.by_source, "left_ms", (json_int_t)canary_left(view->canary), "canary",
+                  canary, "predecessor", predecessor));
+}
+
+static json_t *milliseconds(uint64_t from, uint64_t to)
+{
+    return json_integer((json_int_t)(to > from ? to - from : 0));
+}
+
+/* Adds to a generation what is known of its configuration and of the end of its drain. */
+static void set_plan(json_t *object, uint64_t config_hash, uint64_t deadline, uint64_t now)
+{
+    char hash[HASH_TEXT_MAX];
+    if (config_hash)
+        json_object_set_new(object, "config_hash", json_string(hash_text(config_hash, hash)));
+    if (deadline == DRAIN_NEVER)
+        json_object_set_new(object, "closes_in_ms", json_null());
+    else if (deadline)
+        json_object_set_new(object, "closes_in_ms", milliseconds(now, deadline));
+}
+
+/* Adds how long the oldest of the sessions has lasted; began: 0 if it is not known. */
+static void set_oldest(json_t *object, uint64_t began, uint64_t now)
+{
+    if (began)
+        json_object_set_new(object, "oldest_ms", milliseconds(began / 1000, now));
+}
+
+/* Frontends that have sessions: a generation may have some that ours does not know any more. */
+static json_t *sessions_by_frontend(const struct ledger *ledger, uint64_t now)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < ledger->as.frontends; i++) {
+        unsigned live = ledger_frontend_live(ledger, i);
+        size_t length;
+        const char *name = ledger_frontend_name(ledger, i, &length);
+        if (!live)
+            continue;
+        json_t *item =
+            json_pack("{s:o, s:I}", "name", text_json(name, length), "sessions", (json_int_t)live);
+        set_oldest(item, ledger_oldest(ledger, i), now);
+        json_array_append_new(list, item);
+    }
+    return list;
+}
+
+/* Of all frontends, and of those that are gone. */
+static uint64_t oldest_of_all(const struct ledger *ledger)
+{
+    uint64_t oldest = 0;
+    for (size_t i = 0; i <= ledger->as.frontends; i++) {
+        uint64_t began = ledger_oldest(ledger, i);
+        if (began && (oldest == 0 || began < oldest))
+            oldest = began;
+    }
+    return oldest;
+}
+
+/* What is known of a generation but for its ledger. */
+struct account {
+    uint64_t sessions; /* counts where there is no ledger */
+    uint64_t config_hash, deadline;
+};
+
+static void add_generation(json_t *list, unsigned number, pid_t pid, const char *state,
+                           struct account told, const struct ledger *ledger, uint64_t now)
+{
+    json_t *object =
+        json_pack("{s:i, s:i, s:s, s:I}", "generation", (int)number, "pid", (int)pid, "state",
+                  state, "sessions", (json_int_t)(ledger ? ledger_live(ledger) : told.sessions));
+    if (object && ledger) {
+        struct figures figures = {0};
+        ledger_add_workers(ledger, &figures);
+        json_object_set_new(object, "age_ms", milliseconds(ledger->as.started_at, now));
+        set_oldest(object, oldest_of_all(ledger), now);
+        json_object_set_new(object, "frontends", sessions_by_frontend(ledger, now));
+        set_figures(object, &figures);
+    }
+    if (object)
+        set_plan(object, told.config_hash, told.deadline, now);
+    json_array_append_new(list, object);
+}
+
+static const struct ledger *ledger_of(const struct generation *generation, unsigned number,
+                                      pid_t pid)
+{
+    const struct relative *relative = lineage_find(&generation->lineage, number, pid);
+    return relative ? &relative->ledger : NULL;
+}
+
+/* Some channel leads to it. */
+static bool is_at_hand(const struct generation *generation, const struct ledger_head *head)
+{
+    pid_t pid = (pid_t)head->pid;
+    const struct elder *elder;
+    TAILQ_FOREACH (elder, &generation->elders.list, link)
+        if (elder->generation == head->generation && elder->pid == pid)
+            return true;
+    struct message_sessions before;
+    if (succession_predecessor(generation->succession, &before) && (pid_t)before.pid == pid)
+        return true;
+    struct handover_view successor;
+    return handover_view(generation->handover, &successor) && successor.pid == pid;
+}
+
+static json_t *generations(const struct generation *generation)
+{
+    const uint64_t now = clock_ms(); /* one for all, so that their ages can be compared */
+    json_t *list = json_array();
+    const struct relative *relative;
+    TAILQ_FOREACH (relative, &generation->lineage.list, link) {
+        const struct ledger_head *head = &relative->ledger.as;
+        if (!relative->gone && !is_at_hand(generation, head))
+            add_generation(list, head->generation, (pid_t)head->pid, "draining",
+                           (struct account){0}, &relative->ledger, now);
+    }
+    const struct elder *elder;
+    TAILQ_FOREACH (elder, &generation->elders.list, link)
+        add_generation(list, elder->generation, elder->pid, "draining",
+                       (struct account){elder->sessions, elder->config_hash, elder->deadline},
+                       ledger_of(generation, elder->generation, elder->pid), now);
+    struct message_sessions before;
+    if (succession_predecessor(generation->succession, &before))
+        add_generation(
+            list, before.generation, (pid_t)before.pid,
+            generation_state_name(before.standby ? GENERATION_PROBATION : GENERATION_LINGERING),
+            (struct account){before.sessions, before.config_hash, before.deadline},
+            ledger_of(generation, before.generation, (pid_t)before.pid), now);
+    add_generation(list, generation->number, getpid(), generation_state_name(generation->state),
+                   (struct account){0, generation->config_hash, drain_deadline(generation)},
+                   &generation->proxy->ledger, now);
+    struct handover_view successor;
+    if (handover_view(generation->handover, &successor))
+        add_generation(list, successor.generation, successor.pid, successor.state,
+                       (struct account){0},
+                       ledger_of(generation, successor.generation, successor.pid), now);
+    return list;
+}
+
+static const char *handover_name(enum bind_way way)
+{
+    static const char *const names[] = {
+        [BIND_STEER] = "steer", [BIND_PASS] = "pass", [BIND_RENAME] = "rename"};
+    return names[way];
+}
+
+static json_t *binds_json(const struct generation *generation)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < generation->binds->count; i++) {
+        const struct bound *bound = &generation->binds->list[i];
+        json_array_append_new(
+            list, json_pack("{s:o, s:s, s:i, s:s}", "address",
+                            text_json(bound->conf->text, strlen(bound->conf->text)), "frontend",
+                            generation->config->frontends[bound->frontend].name, "listeners",
+                            (int)bound->sockets, "handover", handover_name(bound->way)));
+    }
+    return list;
+}
+
+static json_t *frontends(const struct generation *generation)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < generation->config->frontend_count; i++) {
+        const struct frontend_conf *conf = &generation->config->frontends[i];
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:I, s:I}", "name", conf->name, "backend",
+                                        conf->backend->name, "sessions",
+                                        (json_int_t)lineage_frontend_live(&generation->lineage, i),
+                                        "max_sessions", (json_int_t)conf->max_sessions));
+    }
+    return list;
+}
+
+json_t *status_json(const struct generation *generation)
+{
+    if (!generation->proxy || !generation->binds)
+        return json_pack("{s:i, s:s}", "pid", (int)getpid(), "state",
+                         generation_state_name(generation->state));
+    json_t *gone = json_object();
+    json_t *status = json_pack(
+        "{s:i, s:i, s:s, s:s, s:o, s:i, s:I, s:I, s:o, s:o, s:o, s:o}", "pid", (int)getpid(),
+        "generation", (int)generation->number, "state", generation_state_name(generation->state),
+        "version", RPPROXY_VERSION, "file", text_json(generation->file, strlen(generation->file)),
+        "workers", (int)generation->workers, "uptime_ms",
+        (json_int_t)(clock_ms() - generation->started_at), "sessions",
+        (json_int_t)lineage_live(&generation->lineage), "generations", generations(generation),
+        "gone", gone, "frontends", frontends(generation), "binds", binds_json(generation));
+    if (status) {
+        const struct figures all = lineage_figures(&generation->lineage),
+                             base = lineage_base(&generation->lineage);
+        set_figures(status, &all);
+        set_figures(gone, &base);
+        json_object_set_new(status, "backends", servers_json(generation->proxy));
+        struct handover_view successor;
+        if (handover_view(generation->handover, &successor))
+            set_canary(status, &successor);
+        char hash[HASH_TEXT_MAX];
+        if (generation->config_hash)
+            json_object_set_new(status, "config_hash",
+                                json_string(hash_text(generation->config_hash, hash)));
+    }
+    if (status && generation->last_crash.at)
+        json_object_set_new(status, "last_crash", crash_json(&generation->last_crash));
+    const struct reload_result *reload = &generation->last_reload;
+    if (status && reload->any)
+        json_object_set_new(status, "last_reload",
+                            json_pack("{s:i, s:I, s:I, s:o}", "exit", (int)reload->status, "at",
+                                      (json_int_t)reload->at, "took_ms",
+                                      (json_int_t)reload->duration, "result",
+                                      text_json(reload->text, strlen(reload->text))));
+    return status;
+}

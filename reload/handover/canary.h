@@ -1,0 +1,70 @@
+/* A canary: a successor that gets a share of the new connections for a time, and whose figures say
+ * whether it gets the rest, too.
+ *
+ * The plan and the rule are pure; the watch over both generations' ledgers is the main loop's. */
+#ifndef RPPROXY_RELOAD_HANDOVER_CANARY_H
+#define RPPROXY_RELOAD_HANDOVER_CANARY_H
+
+#include "config/model/config.h"
+#include "proxy/stats/shared_stats.h"
+
+#include <event2/event.h>
+#include <stdbool.h>
+
+struct canary_plan {
+    unsigned share;  /* of STEER_WHOLE; 0: there is to be no canary */
+    bool by_source;  /* the client's address decides */
+    millis duration; /* more than 0 */
+};
+
+/* Reads "P%:TIME[:by-source]", with P above 0 and below 100, and of two decimals at most. NULL, or
+ * what is wrong with it (a string constant). */
+const char *canary_read(const char *text, struct canary_plan *plan)
+    __attribute__((warn_unused_result));
+
+/* "2.5% by source": the share, as people read it. Returns text. */
+#define CANARY_SHARE_MAX 32
+const char *canary_share_text(const struct canary_plan *plan, char text[static CANARY_SHARE_MAX]);
+
+/* What both sides have counted while it lasted; the canary all that it ever has: of binds that only
+ * it has it may accept before it is watched. */
+struct canary_figures {
+    struct figures canary, predecessor;
+};
+
+enum canary_verdict {
+    CANARY_GOES_ON,
+    CANARY_PROMOTED,
+    CANARY_WORSE,
+};
+
+/* Two figures are looked at, each as its part of the sessions accepted: attempts to connect that
+ * failed, which retries may have saved; and sessions that failed or were cut. The canary is worse
+ * when, of either, it has at least 3 and more than twice the predecessor's part and a hundredth.
+ * over: its time is; then fewer than 3 will do if they are more than half its sessions, and it is
+ * promoted if it is not worse. */
+enum canary_verdict canary_judge(const struct canary_figures *figures, bool over);
+
+/* "canary: 12 sessions, 0 failed connects, ...; predecessor: ...". Returns text. */
+#define CANARY_TEXT_MAX 224
+const char *canary_figures_text(const struct canary_figures *figures,
+                                char text[static CANARY_TEXT_MAX]);
+
+struct canary;
+
+/* Begins to watch: on_verdict is called once, from the loop, with what canary_judge() says when
+ * that is no longer CANARY_GOES_ON. The ledgers outlive it. NULL: out of memory. */
+struct canary *canary_begin(const struct canary_plan *plan, const struct ledger *canary,
+                            const struct ledger *predecessor, struct event_base *base,
+                            void (*on_verdict)(enum canary_verdict verdict, void *arg), void *arg)
+    __attribute__((warn_unused_result));
+
+struct canary_figures canary_figures(const struct canary *canary);
+
+/* Milliseconds until its time is over. */
+millis canary_left(const struct canary *canary);
+
+/* NULL is fine. */
+void canary_free(struct canary *canary);
+
+#endif

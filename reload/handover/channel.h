@@ -1,0 +1,73 @@
+/* One end of the handover's socket pair, on the main loop. */
+#ifndef RPPROXY_RELOAD_HANDOVER_CHANNEL_H
+#define RPPROXY_RELOAD_HANDOVER_CHANNEL_H
+
+#include "reload/handover/message.h"
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct channel;
+
+struct received {
+    enum message_type type;
+    const void *payload; /* valid during the call; zero-filled up to MESSAGE_PAYLOAD_MAX */
+    size_t length;
+    int *fds;        /* close-on-exec; those the receiver takes it sets to -1, others are closed */
+    size_t fd_count; /* of HANDOFF, KEEP: fewer than were sent, when ours have run out */
+    unsigned minor;  /* version of the sender; 0: of another major version as well */
+};
+
+struct channel_events {
+    void (*on_message)(const struct received *message, void *arg);
+    /* The other end is gone, and all it had said was heard (wrong is NULL); or there is no
+     * understanding it (wrong says how, to follow its name). Called once, last; the channel is
+     * still to be closed. */
+    void (*on_lost)(const char *wrong, void *arg);
+    void *arg;
+};
+
+/* Takes over fd, a SOCK_SEQPACKET socket. NULL and errno on failure (fd is the caller's then). */
+struct channel *channel_open(int fd, struct event_base *base, const struct channel_events *events)
+    __attribute__((warn_unused_result));
+
+/* What comes next goes to other ears; also from within an event. */
+void channel_set_events(struct channel *channel, const struct channel_events *events);
+
+/* NULL is allowed; also from within an event. */
+void channel_close(struct channel *channel);
+
+/* Hears one message, or the end, if that is there: not in the loop's order of events but now.
+ * False: nothing is there. The channel may be closed when it returns true. */
+bool channel_hear(struct channel *channel);
+
+/* True once the peer has shown to be of another major version. Only common types are sent to it,
+ * and delivered of it; others are passed over. */
+bool channel_is_foreign(const struct channel *channel);
+
+/* An error of sending that passes: the socket is full, or the kernel has no room. */
+bool channel_may_retry(int error);
+
+/* Sends, or queues what the socket does not take yet, or the kernel has no room for; descriptors
+ * stay the caller's. A peer that is gone shows as on_lost, and so does a message that can be
+ * neither sent nor queued: nothing is sent after it. */
+void channel_send(struct channel *channel, enum message_type type, const void *payload,
+                  size_t length, const int *fds, size_t fd_count);
+
+/* The same, with descriptors that stay open until the peer has answered to this, or the channel is
+ * closed: queueing takes no others. */
+void channel_lend(struct channel *channel, enum message_type type, const void *payload,
+                  size_t length, const int *fds, size_t fd_count);
+
+/* Sends at once or not at all. Returns 0, when the kernel has it for the peer to read even if we
+ * die, or an errno value: EAGAIN also while something is queued, ETOOMANYREFS when too many
+ * descriptors are under way on this machine (unix(7)), EPIPE when the peer is gone. */
+int channel_send_now(struct channel *channel, enum message_type type, const void *payload,
+                     size_t length, const int *fds, size_t fd_count)
+    __attribute__((warn_unused_result));
+
+/* The descriptor, to be passed on to another process. */
+int channel_fd(const struct channel *channel);
+
+#endif

@@ -1,0 +1,724 @@
+#include "reload/handover/handover.h"
+
+#include "config/base/clock.h"
+#include "config/base/log.h"
+#include "config/syntax/value.h"
+#include "reload/control/control.h"
+#include "reload/handover/channel.h"
+#include "reload/handover/offering.h"
+#include "reload/handover/replacement.h"
+#include "reload/handover/server_states.h"
+#include "reload/listeners/rescue.h"
+#include "reload/process/notify.h"
+#include "reload/process/reload_failure.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define HELLO_TIMEOUT_MS  5000
+#define ACTIVE_TIMEOUT_MS 5000
+/* So often a canary is asked whether it is there, and for so long its answer is awaited. */
+#define ASK_INTERVAL_MS   1000
+#define ANSWER_TIMEOUT_MS 5000
+/* For a canary that goes back: beyond the time it may linger. */
+#define BACK_TIMEOUT_MS 10000
+/* For a successor that hung up: to exit by itself, and its log may take 3 s to end (log_stop()).
+ * For a killed one: to be gone. */
+#define EXIT_TIMEOUT_MS 5000
+#define KILL_TIMEOUT_MS 5000
+
+enum handover_state {
+    HANDOVER_LAUNCHED,
+    HANDOVER_OFFERED,
+    HANDOVER_CANARY,
+    HANDOVER_BACK,
+    HANDOVER_COMMITTED,
+    HANDOVER_LINGERING,
+    HANDOVER_ENDING,
+};
+
+struct handover {
+    struct generation *generation;
+    enum handover_state state;
+    struct child child; /* the successor; pid 0: it is gone, or an elder or heir now */
+    unsigned number;    /* the successor's generation */
+    struct channel *channel;
+    struct event *timeout;
+    uint64_t started_at;
+    bool second_try;
+    struct reload_order order;
+    struct canary *canary; /* while it is watched */
+    bool tried;            /* CANARY: it has its share */
+    bool asked;            /* CANARY: whether it is there; its answer is due */
+    const char *promotion; /* CANARY: why it gets the rest when it answers; or NULL */
+    unsigned minor;        /* the successor's version of the protocol */
+    int outcome;           /* the successor's wait status */
+    struct ending ending;
+    struct offer kept; /* the successor's listeners, of which we hold descriptors, too */
+    /* While it is ending: */
+    struct rescue *rescue; /* of who is in their queues; NULL: it is over */
+    bool exited;           /* as outcome has it */
+    bool killed;
+    bool again; /* launch another */
+};
+
+static void launch(struct handover *handover);
+
+static void expect_within(struct handover *handover, millis timeout)
+{
+    struct timeval interval = clock_interval(timeout);
+    event_add(handover->timeout, &interval);
+}
+
+void handover_free(struct handover *handover)
+{
+    if (!handover)
+        return;
+    if (handover->state < HANDOVER_COMMITTED)
+        child_kill(&handover->child);
+    if (handover->timeout)
+        event_free(handover->timeout);
+    canary_free(handover->canary);
+    rescue_free(handover->rescue);
+    offer_free(&handover->kept);
+    channel_close(handover->channel);
+    free(handover);
+}
+
+static void end(struct handover *handover, enum exit_status status, const char *text)
+{
+    struct generation *generation = handover->generation;
+    uint64_t duration = clock_ms() - handover->started_at;
+    char kept[ENDING_TEXT_MAX];
+    snprintf(kept, sizeof kept, "%s", text);
+    generation->handover = NULL;
+    handover_free(handover);
+    generation_reload_over(generation, status, kept, duration);
+}
+
+static void kill_successor(struct handover *handover)
+{
+    child_kill(&handover->child);
+    handover->killed = true;
+    expect_within(handover, KILL_TIMEOUT_MS);
+}
+
+static void note_if_crashed(struct handover *handover)
+{
+    if (!ending_is_crash(&handover->ending, handover->outcome))
+        return;
+    const struct crash crash = crash_now(handover->number, (uint32_t)handover->child.pid,
+                                         handover->outcome, handover->ending.lost);
+    crash_note(&handover->generation->last_crash, &crash);
+}
+
+/* When the successor is gone, and nothing is left of it. */
+static void conclude(struct handover *handover)
+{
+    struct generation *generation = handover->generation;
+    char text[ENDING_TEXT_MAX];
+    if (!handover->exited || handover->rescue)
+        return;
+    proxy_share_descriptors(generation->proxy, false);
+    if (handover->again) {
+        launch(handover);
+        return;
+    }
+    note_if_crashed(handover);
+    enum exit_status status =
+        ending_explain(&handover->ending, (int)handover->child.pid, handover->outcome, text);
+    handover->child.pid = 0;
+    if (!handover->ending.had_served) {
+        end(handover, status, text);
+        return;
+    }
+    generation->handover = NULL;
+    handover_free(handover);
+    generation_rolled_back(generation, text);
+}
+
+static void on_rescued(void *arg)
+{
+    struct handover *handover = arg;
+    rescue_free(handover->rescue);
+    handover->rescue = NULL;
+    offer_free(&handover->kept); /* the last in its groups: nobody is moved */
+    conclude(handover);
+}
+
+/* What it had not accepted is served here; of what it was not steered to yet, there is nobody. */
+static void rescue_clients(struct handover *handover)
+{
+    struct generation *generation = handover->generation;
+    if (handover->ending.had_accepted && offer_holds_any(&handover->kept))
+        handover->rescue = rescue_start(&handover->kept, generation, on_rescued, handover);
+    if (!handover->rescue)
+        offer_free(&handover->kept);
+}
+
+/* Nobody looks at its figures any more; they are kept as they are now. */
+static void end_watch(struct handover *handover)
+{
+    if (!handover->canary)
+        return;
+    const struct canary_figures figures = canary_figures(handover->canary);
+    canary_figures_text(&figures, handover->ending.figures);
+    canary_free(handover->canary);
+    handover->canary = NULL;
+}
+
+/* Goes back to serving, and awaits the successor's exit. why: what it did wrong, and is killed for;
+ * NULL: it hung up. */
+static void give_up(struct handover *handover, const char *why)
+{
+    bool serves = handover->state >= HANDOVER_COMMITTED;
+    bool split = handover->state == HANDOVER_CANARY;
+    end_watch(handover);
+    handover->ending.had_accepted = handover->state >= HANDOVER_CANARY;
+    handover->ending.had_served = handover->state >= HANDOVER_LINGERING;
+    handover->state = HANDOVER_ENDING;
+    handover->ending.why = why;
+    handover->killed = handover->exited = false;
+    handover->outcome = 0;
+    if (why) /* first, lest it take the end of the channel for ours and serve alone */
+        kill_successor(handover);
+    else
+        expect_within(handover, EXIT_TIMEOUT_MS);
+    channel_close(handover->channel);
+    handover->channel = NULL;
+    handover->ending.lost = lineage_successor_live(&handover->generation->lineage);
+    lineage_resume(&handover->generation->lineage);
+    if (serves)
+        generation_take_back(handover->generation);
+    else if (split)
+        binds_take_back(handover->generation->binds);
+    rescue_clients(handover);
+    handover_on_child(handover->generation);
+}
+
+void handover_on_child(struct generation *generation)
+{
+    struct handover *handover = generation->handover;
+    int outcome;
+    if (!handover || handover->state != HANDOVER_ENDING || !child_reap(&handover->child, &outcome))
+        return;
+    handover->outcome = outcome;
+    handover->exited = true;
+    generation_sweep(generation, handover->child.pid);
+    event_del(handover->timeout);
+    proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
+    conclude(handover);
+}
+
+static void go_back(struct handover *handover, const char *why);
+
+static void ask_canary(struct handover *handover)
+{
+    handover->asked = true;
+    channel_send(handover->channel, MESSAGE_CANARY, NULL, 0, NULL, 0);
+    expect_within(handover, ANSWER_TIMEOUT_MS);
+}
+
+static void ask_later(struct handover *handover)
+{
+    if (handover->minor >= MINOR_ANSWER)
+        expect_within(handover, ASK_INTERVAL_MS);
+}
+
+/* It has its share. */
+static void miss_canary(struct handover *handover)
+{
+    if (handover->asked)
+        go_back(handover, "it has not answered for 5s");
+    else
+        ask_canary(handover);
+}
+
+static void on_timeout(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct handover *handover = arg;
+    switch (handover->state) {
+    case HANDOVER_LAUNCHED:
+        give_up(handover, "did not speak within 5s, and was killed");
+        break;
+    case HANDOVER_OFFERED:
+        give_up(handover, "was not ready within ready-timeout, and was killed");
+        break;
+    case HANDOVER_CANARY:
+        if (handover->tried)
+            miss_canary(handover);
+        else
+            give_up(handover, "did not begin to accept within 5s, and was killed");
+        break;
+    case HANDOVER_BACK:
+        give_up(handover, "did not close its listeners in time, and was killed");
+        break;
+    case HANDOVER_ENDING:
+        if (handover->killed) {
+            handover->again = false;
+            handover->ending.why = "could not be killed";
+            handover->exited = true;
+            conclude(handover);
+        } else {
+            handover->ending.why = "hung up, did not exit, and was killed";
+            kill_successor(handover);
+        }
+        break;
+    default:
+        give_up(handover, "did not begin to serve within 5s, and was killed");
+    }
+}
+
+static void offer(struct handover *handover)
+{
+    struct generation *generation = handover->generation;
+    offering_send(generation, handover->channel, handover->minor, handover->number - 1,
+                  handover->order.forced);
+    handover->state = HANDOVER_OFFERED;
+    expect_within(handover, generation->config->ready_timeout);
+}
+
+static void greet(struct handover *handover, const struct message_hello *hello)
+{
+    if (channel_is_foreign(handover->channel))
+        log_notice("the successor is of version %.*s, whose handover protocol is another: it gets "
+                   "the listeners, and nothing else",
+                   (int)sizeof hello->version, hello->version);
+    if (handover->order.canary.share && handover->minor < MINOR_CANARY)
+        give_up(handover, "is of a version that knows no canary, and was killed");
+    else
+        offer(handover);
+}
+
+static void tell_about_us(struct handover *handover)
+{
+    const struct message_sessions about = generation_about(handover->generation);
+    channel_send(handover->channel, MESSAGE_SESSIONS, &about, sizeof about, NULL, 0);
+}
+
+static void try_again(struct handover *handover)
+{
+    if (handover->second_try) {
+        give_up(handover, "was not alone: other programs keep joining our listeners' groups");
+        return;
+    }
+    log_warning("the successor cannot be steered to: trying again");
+    handover->second_try = true;
+    handover->again = true;
+    give_up(handover, "was not alone");
+}
+
+static void on_verdict(enum canary_verdict verdict, void *arg);
+
+/* It is to accept first, and gets its share when it does. */
+static void begin_canary(struct handover *handover)
+{
+    struct generation *generation = handover->generation;
+    if (!binds_undisturbed(generation->binds)) {
+        try_again(handover);
+        return;
+    }
+    handover->state = HANDOVER_CANARY;
+    generation->canaries = handover->number;
+    offering_note_kept(generation->binds, handover->channel, handover->minor);
+    lineage_count_successor(&generation->lineage);
+    tell_about_us(handover);
+    channel_send(handover->channel, MESSAGE_CANARY, NULL, 0, NULL, 0);
+    expect_within(handover, ACTIVE_TIMEOUT_MS);
+}
+
+static void give_share(struct handover *handover)
+{
+    struct generation *generation = handover->generation;
+    const struct canary_plan *plan = &handover->order.canary;
+    const struct relative *successor =
+        lineage_find(&generation->lineage, handover->number, handover->child.pid);
+    if (!successor) {
+        give_up(handover, "does not tell its figures, and was killed");
+        return;
+    }
+    handover->canary = canary_begin(plan, &successor->ledger, &generation->proxy->ledger,
+                                    generation->base, on_verdict, handover);
+    if (!handover->canary || binds_split(generation->binds, plan->share, plan->by_source)) {
+        give_up(handover, "could not be given its share, and was killed");
+        return;
+    }
+    handover->tried = true;
+    char share[CANARY_SHARE_MAX], duration[DURATION_TEXT_MAX];
+    canary_share_text(plan, share);
+    duration_text(plan->duration, duration);
+    log_notice("canary: generation %u (pid %d) gets %s of the new connections for %s",
+               handover->number, (int)handover->child.pid, share, duration);
+    control_step(generation->control, "canary: pid %d gets %s for %s", (int)handover->child.pid,
+                 share, duration);
+    notify_ready(getpid()); /* for the service manager a reload is shorter than this may last */
+    ask_later(handover);
+}
+
+static void go_back(struct handover *handover, const char *why)
+{
+    struct generation *generation = handover->generation;
+    const struct message_back message = {.linger_timeout =
+                                             (uint32_t)generation->config->linger_timeout};
+    binds_take_back(generation->binds);
+    end_watch(handover);
+    handover->state = HANDOVER_BACK;
+    snprintf(handover->ending.verdict, sizeof handover->ending.verdict, "canary rolled back: %s",
+             why);
+    control_step(generation->control, "going back: pid %d", (int)handover->child.pid);
+    channel_send(handover->channel, MESSAGE_BACK, &message, sizeof message, NULL, 0);
+    expect_within(handover, message.linger_timeout + BACK_TIMEOUT_MS);
+}
+
+/* Its listeners are closed: it drains, and sends us its sessions if it may. */
+static void on_back(struct handover *handover, const struct message_sessions *about)
+{
+    struct generation *generation = handover->generation;
+    char text[ENDING_TEXT_MAX];
+    elders_add(&generation->elders, handover->channel, about);
+    handover->channel = NULL;
+    children_add(&generation->former, handover->child.pid);
+    handover->child.pid = 0;
+    lineage_keep_canary(&generation->lineage);
+    proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
+    ending_text(&handover->ending, "", text);
+    end(handover, EXIT_REFUSED, text);
+}
+
+static void commit(struct handover *handover)
+{
+    struct generation *generation = handover->generation;
+    if (!binds_undisturbed(generation->binds)) {
+        if (handover->state == HANDOVER_CANARY)
+            go_back(handover, "another program has joined a group of our listeners");
+        else
+            try_again(handover);
+        return;
+    }
+    handover->state = HANDOVER_COMMITTED;
+    if (binds_hand_over(generation->binds)) {
+        give_up(handover, "could not be given the addresses");
+        return;
+    }
+    notify_main_pid(handover->child.pid);
+    if (!handover->tried)
+        offering_note_kept(generation->binds, handover->channel, handover->minor);
+    tell_about_us(handover);
+    channel_send(handover->channel, MESSAGE_COMMIT, NULL, 0, NULL, 0);
+    expect_within(handover, ACTIVE_TIMEOUT_MS);
+}
+
+static void give_rest(struct handover *handover)
+{
+    log_notice("canary: generation %u is promoted: %s; %s", handover->number, handover->promotion,
+               handover->ending.figures);
+    control_step(handover->generation->control, "promoted: pid %d", (int)handover->child.pid);
+    commit(handover);
+}
+
+/* If it is there: what hangs is not to have everything. */
+static void promote(struct handover *handover, const char *why)
+{
+    end_watch(handover);
+    handover->promotion = why;
+    if (handover->minor < MINOR_ANSWER)
+        give_rest(handover);
+    else
+        ask_canary(handover);
+}
+
+static void on_canary(struct handover *handover)
+{
+    event_del(handover->timeout);
+    handover->asked = false;
+    if (!handover->tried)
+        give_share(handover);
+    else if (handover->promotion)
+        give_rest(handover);
+    else
+        ask_later(handover);
+}
+
+static void on_verdict(enum canary_verdict verdict, void *arg)
+{
+    struct handover *handover = arg;
+    const struct canary_figures figures = canary_figures(handover->canary);
+    if (verdict == CANARY_WORSE)
+        go_back(handover, "it fails more often");
+    else
+        promote(handover, figures.canary.sessions ? "its time is over" : "nothing was seen of it");
+}
+
+static void on_ready_bind(struct handover *handover, const struct message_ready_bind *ready)
+{
+    struct bound *bound = binds_find(handover->generation->binds, ready->text);
+    if (bound)
+        bound->successors = ready->listeners;
+}
+
+static void tell_of_reload(struct handover *handover)
+{
+    const struct reload_result *result = &handover->generation->last_reload;
+    struct message_reloaded message = {.exit = result->status,
+                                       .at = result->at,
+                                       .duration = result->duration,
+                                       .last_crash = handover->generation->last_crash};
+    memcpy(message.text, result->text, sizeof message.text);
+    channel_send(handover->channel, MESSAGE_RELOADED, &message, sizeof message, NULL, 0);
+}
+
+static void on_active(struct handover *handover)
+{
+    struct generation *generation = handover->generation;
+    handover->state = HANDOVER_LINGERING;
+    event_del(handover->timeout);
+    uint64_t duration = clock_ms() - handover->started_at;
+    char text[ENDING_TEXT_MAX];
+    snprintf(text, sizeof text, "pid %d -> %d, generation %u, took %llu ms%s%s", (int)getpid(),
+             (int)handover->child.pid, handover->number, (unsigned long long)duration,
+             handover->ending.figures[0] ? "; " : "", handover->ending.figures);
+    control_step(generation->control, "serving: pid %d", (int)handover->child.pid);
+    generation_reload_over(generation, EXIT_DONE, text, duration);
+    tell_of_reload(handover);
+    if (generation->stop_wanted)
+        channel_send(handover->channel, MESSAGE_STOP, NULL, 0, NULL, 0);
+    else if (generation->reload_wanted)
+        channel_send(handover->channel, MESSAGE_RELOAD, NULL, 0, NULL, 0);
+    generation_retire(generation);
+}
+
+static void on_message(const struct received *message, void *arg)
+{
+    struct handover *handover = arg;
+    struct generation *generation = handover->generation;
+    const struct message_hello *hello = message->payload;
+    switch (message->type) {
+    case MESSAGE_HELLO:
+        handover->minor = message->minor;
+        proxy_share_descriptors(generation->proxy, false);
+        if (handover->state == HANDOVER_LAUNCHED)
+            greet(handover, hello);
+        break;
+    case MESSAGE_PROGRESS:
+        control_progress(generation->control, message->payload, message->length);
+        break;
+    case MESSAGE_READY_BIND:
+        if (handover->state == HANDOVER_OFFERED)
+            on_ready_bind(handover, message->payload);
+        break;
+    case MESSAGE_KEEP:
+        if (handover->state == HANDOVER_OFFERED && !offering_take(&handover->kept, message))
+            offer_free(&handover->kept); /* we do without */
+        break;
+    case MESSAGE_LEDGER:
+        if (handover->state == HANDOVER_OFFERED)
+            lineage_add_successor(&generation->lineage, message);
+        break;
+    case MESSAGE_READY:
+        if (handover->state == HANDOVER_OFFERED) {
+            offering_close_partial(&handover->kept, generation->binds);
+            control_step(generation->control, "ready: pid %d", (int)handover->child.pid);
+            if (handover->order.canary.share)
+                begin_canary(handover);
+            else
+                commit(handover);
+        }
+        break;
+    case MESSAGE_CANARY:
+        if (handover->state == HANDOVER_CANARY)
+            on_canary(handover);
+        break;
+    case MESSAGE_BACK:
+        if (handover->state == HANDOVER_CANARY)
+            go_back(handover, "it was told to stop");
+        break;
+    case MESSAGE_CLOSED:
+        if (handover->state == HANDOVER_BACK)
+            on_back(handover, message->payload);
+        break;
+    case MESSAGE_ACTIVE:
+        if (handover->state == HANDOVER_COMMITTED)
+            on_active(handover);
+        break;
+    case MESSAGE_HURRY:
+        generation_end_probation(generation);
+        break;
+    case MESSAGE_STOP: /* it ends by order, and so are we to, instead of serving again */
+        if (handover->state == HANDOVER_LINGERING)
+            generation->stop_wanted = true;
+        break;
+    case MESSAGE_SERVER:
+        if (handover->state == HANDOVER_LINGERING)
+            inheritance_hear(message->payload, message->length, generation->proxy);
+        break;
+    default:
+        break;
+    }
+}
+
+static void on_lost(const char *wrong, void *arg)
+{
+    give_up(arg, wrong);
+}
+
+/* False: a canary is wanted, and cannot be; it is the end of the reload. */
+static bool can_split(struct handover *handover)
+{
+    struct generation *generation = handover->generation;
+    char why[BINDS_WHY_MAX], text[ENDING_TEXT_MAX];
+    if (!handover->order.canary.share ||
+        binds_can_split(generation->binds, control_warn, generation->control, why))
+        return true;
+    snprintf(text, sizeof text, "no canary is possible: %s", why);
+    end(handover, EXIT_OTHER, text);
+    return false;
+}
+
+static unsigned next_number(const struct generation *generation)
+{
+    return (generation->canaries > generation->number ? generation->canaries : generation->number) +
+           1;
+}
+
+static void launch(struct handover *handover)
+{
+    struct generation *generation = handover->generation;
+    handover->state = HANDOVER_LAUNCHED;
+    handover->child = (struct child){0};
+    handover->exited = handover->killed = handover->again = false;
+    handover->number = next_number(generation);
+    binds_pin(generation->binds, control_warn, generation->control);
+    if (!can_split(handover))
+        return;
+    proxy_share_descriptors(generation->proxy, true);
+    int error = program_launch(generation->program, &handover->child);
+    if (error) {
+        proxy_share_descriptors(generation->proxy, false);
+        char text[512];
+        snprintf(text, sizeof text, "cannot start %s: %s", generation->program->path,
+                 strerror(error));
+        end(handover, EXIT_FAILED, text);
+        return;
+    }
+    const struct channel_events events = {
+        .on_message = on_message, .on_lost = on_lost, .arg = handover};
+    handover->channel = channel_open(handover->child.channel, generation->base, &events);
+    if (!handover->channel) {
+        close(handover->child.channel);
+        give_up(handover, "could not be spoken to: out of memory");
+        return;
+    }
+    lineage_tell_successor(&generation->lineage, handover->channel);
+    control_step(generation->control, "launched: pid %d", (int)handover->child.pid);
+    expect_within(handover, HELLO_TIMEOUT_MS);
+}
+
+void handover_begin(struct generation *generation, const struct reload_order *order)
+{
+    struct handover *handover = calloc(1, sizeof *handover);
+    if (handover)
+        handover->timeout = event_new(generation->base, -1, 0, on_timeout, handover);
+    if (!handover || !handover->timeout) {
+        free(handover);
+        generation_reload_over(generation, EXIT_OTHER, "out of memory", 0);
+        return;
+    }
+    handover->generation = generation;
+    handover->order = *order;
+    handover->started_at = clock_ms();
+    generation->handover = handover;
+    log_notice("reload: generation %u launches its successor", generation->number);
+    notify_reloading();
+    launch(handover);
+}
+
+/* Until it is committed. killed says the same of it as why of the canary. */
+static void call_off(struct handover *handover, const char *why, const char *killed)
+{
+    handover->again = false;
+    if (handover->state == HANDOVER_CANARY)
+        go_back(handover, why);
+    else if (handover->state < HANDOVER_CANARY)
+        give_up(handover, killed);
+}
+
+const char *handover_abort(struct generation *generation)
+{
+    struct handover *handover = generation->handover;
+    if (!handover || handover->state == HANDOVER_LINGERING)
+        return "there is no reload to call off";
+    if (handover->state == HANDOVER_COMMITTED || handover->ending.had_served)
+        return "the successor has begun to serve: it is too late to call the reload off";
+    call_off(handover, "it was called off", "was killed: the reload was called off");
+    return NULL;
+}
+
+const char *handover_promote(struct generation *generation)
+{
+    struct handover *handover = generation->handover;
+    if (!handover || handover->state != HANDOVER_CANARY)
+        return "there is no canary to promote";
+    if (!handover->tried)
+        return "the canary has not begun yet";
+    if (!handover->promotion)
+        promote(handover, "by command");
+    return NULL;
+}
+
+void handover_cancel(struct generation *generation)
+{
+    if (generation->handover)
+        call_off(generation->handover, "the proxy was told to stop",
+                 "was killed: the proxy was told to stop");
+}
+
+void handover_closed(struct generation *generation)
+{
+    struct handover *handover = generation->handover;
+    if (handover->minor >= MINOR_OFFERED) {
+        lineage_hear_ends(&generation->lineage);
+        tell_of_reload(handover);
+    }
+    const struct heir heir = {.channel = handover->channel,
+                              .minor = handover->minor,
+                              .number = handover->number,
+                              .pid = handover->child.pid,
+                              .child = handover->child};
+    handover->channel = NULL;
+    generation->handover = NULL;
+    handover_free(handover); /* what it was to keep it closes as it likes from now on */
+    heir_begin(generation, &heir);
+}
+
+void handover_tell_lingering(struct generation *generation)
+{
+    tell_about_us(generation->handover);
+}
+
+void handover_tell_server(struct generation *generation, const struct message_server *record)
+{
+    struct handover *handover = generation->handover;
+    if (handover && handover->state >= HANDOVER_OFFERED && handover->state <= HANDOVER_COMMITTED)
+        channel_send(handover->channel, MESSAGE_SERVER, record, sizeof *record, NULL, 0);
+}
+
+bool handover_view(const struct handover *handover, struct handover_view *view)
+{
+    if (!handover || handover->state == HANDOVER_LINGERING || handover->exited)
+        return false;
+    const char *state = handover->state == HANDOVER_CANARY ? "canary"
+                        : handover->state == HANDOVER_BACK ? "lingering"
+                                                           : "starting";
+    *view = (struct handover_view){.pid = handover->child.pid,
+                                   .generation = handover->number,
+                                   .state = state,
+                                   .canary = handover->canary,
+                                   .plan = handover->order.canary};
+    return true;
+}

@@ -1,0 +1,158 @@
+#include "reload/handover/offering.h"
+
+#include "reload/handover/channel.h"
+#include "reload/handover/server_states.h"
+#include "reload/process/generation.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* type: OFFER_BIND or KEEP. */
+static void send_bind(struct channel *peer, enum message_type type,
+                      const struct message_offer_bind *message, const int *fds, unsigned fd_count)
+{
+    unsigned at = 0;
+    do {
+        unsigned here = fd_count - at < MESSAGE_FDS_MAX ? fd_count - at : MESSAGE_FDS_MAX;
+        channel_lend(peer, type, message, sizeof *message, fds + at, here);
+        at += here;
+    } while (at < fd_count);
+}
+
+static void send_binds(const struct binds *binds, struct channel *successor)
+{
+    for (size_t i = 0; i < binds->count; i++) {
+        const struct bound *bound = &binds->list[i];
+        struct message_offer_bind message = {
+            .listeners = bound->sockets, .rotation = bound->rotation, .ordered = bound->ordered};
+        memcpy(message.text, bound->conf->text, sizeof message.text);
+        send_bind(successor, MESSAGE_OFFER_BIND, &message, bound->fds,
+                  bound->way == BIND_PASS ? bound->sockets : 0);
+    }
+    for (size_t i = 0; i < binds->idle.count; i++) {
+        const struct offered *idle = &binds->idle.list[i];
+        struct message_offer_bind message = {.listeners = idle->listeners};
+        memcpy(message.text, idle->text, sizeof message.text);
+        send_bind(successor, MESSAGE_OFFER_BIND, &message, idle->fds, idle->fd_count);
+    }
+}
+
+/* As many of them as one message has room for. */
+struct servers {
+    struct channel *successor;
+    size_t size;
+    unsigned char bytes[MESSAGE_PAYLOAD_MAX];
+};
+
+static void send_packed(struct servers *servers)
+{
+    if (servers->size > 0)
+        channel_send(servers->successor, MESSAGE_SERVERS, servers->bytes, servers->size, NULL, 0);
+    servers->size = 0;
+}
+
+static void pack_server(struct servers *servers, const struct message_server *record)
+{
+    size_t size;
+    while ((size = inheritance_pack(record, servers->bytes + servers->size,
+                                    sizeof servers->bytes - servers->size)) == 0)
+        send_packed(servers);
+    servers->size += size;
+}
+
+static void send_servers(const struct proxy *proxy, struct channel *successor, unsigned minor)
+{
+    struct servers servers = {.successor = successor};
+    for (size_t i = 0; i < proxy->config->backend_count; i++) {
+        const struct backend *backend = &proxy->backends[i];
+        for (size_t j = 0; j < backend->conf->server_count; j++) {
+            struct message_server record;
+            inheritance_record(&backend->servers[j], &record);
+            if (minor >= MINOR_SERVERS)
+                pack_server(&servers, &record);
+            else
+                channel_send(successor, MESSAGE_SERVER, &record, sizeof record, NULL, 0);
+        }
+    }
+    send_packed(&servers);
+}
+
+static void send_keep(const struct bound *bound, struct channel *peer)
+{
+    struct message_offer_bind message = {.listeners = 0};
+    memcpy(message.text, bound->conf->text, sizeof message.text);
+    send_bind(peer, MESSAGE_KEEP, &message, bound->fds, bound->sockets);
+}
+
+static void send_keeps(const struct binds *binds, struct channel *successor)
+{
+    for (size_t i = 0; i < binds->count; i++)
+        if (binds->list[i].way != BIND_PASS)
+            send_keep(&binds->list[i], successor);
+}
+
+void offering_send(const struct generation *generation, struct channel *successor, unsigned minor,
+                   unsigned highest, bool forced)
+{
+    send_binds(generation->binds, successor);
+    if (minor >= MINOR_OFFERED)
+        send_keeps(generation->binds, successor);
+    send_servers(generation->proxy, successor, minor);
+    const struct message_offer end_of_offer = {.generation = highest,
+                                               .pid = (uint32_t)getpid(),
+                                               .ready_timeout =
+                                                   (uint32_t)generation->config->ready_timeout,
+                                               .forced = forced};
+    channel_send(successor, MESSAGE_OFFER, &end_of_offer, sizeof end_of_offer, NULL, 0);
+}
+
+void offering_note_kept(struct binds *binds, struct channel *successor, unsigned minor)
+{
+    for (size_t i = 0; i < binds->count; i++) {
+        struct bound *bound = &binds->list[i];
+        if (minor < MINOR_KEEP || bound->way == BIND_PASS || !bound->successors)
+            continue;
+        if (minor < MINOR_OFFERED)
+            send_keep(bound, successor);
+        bound->kept = true;
+    }
+}
+
+void offering_send_ours(const struct binds *binds, const struct offer *offer,
+                        struct channel *predecessor)
+{
+    for (size_t i = 0; i < binds->count; i++) {
+        const struct bound *bound = &binds->list[i];
+        if (bound->way != BIND_PASS && offer_find(offer, bound->conf->text))
+            send_keep(bound, predecessor);
+    }
+}
+
+struct offered *offering_take(struct offer *offer, const struct received *message)
+{
+    const struct message_offer_bind *bind = message->payload;
+    char text[ADDRESS_TEXT_MAX];
+    snprintf(text, sizeof text, "%.*s", (int)sizeof text - 1, bind->text);
+    struct offered *offered = offer_add(offer, text);
+    if (!offered || !offered_add_fds(offered, message->fds, message->fd_count))
+        return NULL;
+    return offered;
+}
+
+void offering_close_partial(struct offer *kept, const struct binds *binds)
+{
+    for (size_t i = 0; i < kept->count; i++) {
+        struct offered *offered = &kept->list[i];
+        const struct bound *bound = binds_find(binds, offered->text);
+        if (!bound || bound->successors != offered->fd_count)
+            offered_close(offered);
+    }
+}
+
+void offering_close_foreign(struct offer *kept, const struct binds *binds)
+{
+    for (size_t i = 0; i < kept->count; i++)
+        if (!binds_find(binds, kept->list[i].text))
+            offered_close(&kept->list[i]);
+}

@@ -1,0 +1,53 @@
+/* Who has taken over from us, once our listeners are closed: our sessions go there, and it is told
+ * how far our drain is. The successor; or, of a canary that has gone back, its predecessor. When it
+ * is replaced in its turn it passes our channel on, and whoever has that then is our heir. */
+#ifndef RPPROXY_RELOAD_HANDOVER_REPLACEMENT_H
+#define RPPROXY_RELOAD_HANDOVER_REPLACEMENT_H
+
+#include "reload/handover/channel.h"
+#include "reload/process/program.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct generation;
+struct handoff;
+
+struct heir {
+    struct generation *generation; /* NULL: there is none */
+    struct channel *channel;       /* NULL: it is lost */
+    unsigned minor;                /* its version of the protocol */
+    unsigned number;               /* the generation that was our heir first */
+    pid_t pid;
+    struct child child; /* the successor; pid 0: it is no child of ours */
+    int outcome;        /* the child's wait status, if it ended badly and that was not told yet */
+    uint64_t told_sessions, told_deadline;
+    struct handoff *handoff; /* of our sessions; NULL: none has begun */
+};
+
+/* Takes over `as`, with its channel; of that, generation and what is not known yet are not looked
+ * at. Hands it the elders, and tells it that our listeners are closed: the groups are its own. */
+void heir_begin(struct generation *generation, const struct heir *as);
+
+/* Sends our sessions there from now on, if it knows how to take them. Harmless without an heir, as
+ * is all that follows. */
+void heir_send_sessions(struct heir *heir);
+
+/* No more of them are sent; those that are on their way arrive, or are taken up again. */
+void heir_keep_sessions(struct heir *heir);
+
+/* How many have moved. */
+uint64_t heir_moved(const struct heir *heir);
+
+/* Tells it how many sessions are left, if that has changed. */
+void heir_tell_sessions(struct heir *heir);
+
+/* A child has changed its state (SIGCHLD). */
+void heir_on_child(struct heir *heir);
+
+/* We exit: hangs up, while it still counts what we have. Then, after proxy_free(), frees. */
+void heir_hang_up(struct heir *heir);
+void heir_free(struct heir *heir);
+
+#endif

@@ -1,0 +1,509 @@
+#include "reload/handover/succession.h"
+
+#include "config/base/clock.h"
+#include "config/base/log.h"
+#include "reload/handover/channel.h"
+#include "reload/handover/offering.h"
+#include "reload/handover/server_states.h"
+#include "reload/listeners/rescue.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum succession_state {
+    SUCCESSION_EXPECTING,
+    SUCCESSION_CHECKING,
+    SUCCESSION_PREPARED,
+    SUCCESSION_CANARY,
+    SUCCESSION_BACK,
+    SUCCESSION_SERVING,
+    SUCCESSION_ALONE,
+};
+
+struct succession {
+    struct generation *generation;
+    enum succession_state state;
+    struct channel *channel; /* NULL: ALONE */
+    unsigned minor;          /* the predecessor's version of the protocol */
+    struct offer offer;
+    struct offer kept; /* the predecessor's listeners, of which we hold descriptors, too */
+    struct inheritance inheritance;
+    bool forced;                   /* whatever becomes of backends */
+    struct message_sessions about; /* the predecessor, as it last spoke of itself */
+    pid_t pid;                     /* the predecessor's: our parent, while it lives */
+    struct event *alone;           /* the predecessor was lost before its offer, and is dying */
+    uint64_t alone_until;
+    struct rescue *rescue; /* ALONE: of who is in the predecessor's queues */
+};
+
+/* A dying predecessor closes its descriptors one by one: how long its listeners are waited for. */
+#define DYING_MS 5000
+static const struct timeval dying_look = {.tv_usec = 5000};
+
+void succession_free(struct succession *succession)
+{
+    if (!succession)
+        return;
+    rescue_free(succession->rescue);
+    channel_close(succession->channel);
+    if (succession->alone)
+        event_free(succession->alone);
+    offer_free(&succession->offer);
+    offer_free(&succession->kept);
+    inheritance_free(&succession->inheritance);
+    free(succession);
+}
+
+static void over(struct succession *succession)
+{
+    struct generation *generation = succession->generation;
+    generation->succession = NULL;
+    succession_free(succession);
+    generation_go_on(generation);
+}
+
+static bool add_offered(struct offer *offer, const struct received *message)
+{
+    const struct message_offer_bind *bind = message->payload;
+    struct offered *offered = offering_take(offer, message);
+    if (!offered)
+        return false;
+    offered->listeners = bind->listeners;
+    offered->rotation = bind->rotation;
+    offered->ordered = bind->ordered != 0;
+    return true;
+}
+
+/* The predecessor will close its own in any order: who holds some of them only would not know how
+ * its own stand then. */
+static bool keeps_all(const struct succession *succession)
+{
+    for (size_t i = 0; i < succession->kept.count; i++) {
+        const struct offered *kept = &succession->kept.list[i],
+                             *offered = offer_find(&succession->offer, kept->text);
+        if (offered && binds_find(succession->generation->binds, kept->text) &&
+            kept->fd_count != offered->listeners)
+            return false;
+    }
+    return true;
+}
+
+/* Before anything is steered to us. False: it is the end. */
+static bool must_keep_all(struct succession *succession)
+{
+    struct generation *generation = succession->generation;
+    if (keeps_all(succession))
+        return true;
+    generation_report("out of descriptors: the predecessor's listeners cannot be kept", generation);
+    generation_exit(generation, EXIT_OTHER);
+    return false;
+}
+
+static void commit(struct succession *succession)
+{
+    struct generation *generation = succession->generation;
+    succession->state = SUCCESSION_SERVING;
+    binds_spread(generation->binds, &succession->offer);
+    generation_serve(generation);
+    channel_send(succession->channel, MESSAGE_ACTIVE, NULL, 0, NULL, 0);
+}
+
+static void say_ready(struct succession *succession)
+{
+    const struct binds *binds = succession->generation->binds;
+    for (size_t i = 0; i < binds->count; i++) {
+        const struct bound *bound = &binds->list[i];
+        if (!offer_find(&succession->offer, bound->conf->text))
+            continue;
+        struct message_ready_bind ready = {.listeners = bound->sockets};
+        memcpy(ready.text, bound->conf->text, sizeof ready.text);
+        channel_send(succession->channel, MESSAGE_READY_BIND, &ready, sizeof ready, NULL, 0);
+    }
+    lineage_tell_predecessor(&succession->generation->lineage, succession->channel);
+    if (succession->minor >= MINOR_RESCUE)
+        offering_send_ours(binds, &succession->offer, succession->channel);
+    channel_send(succession->channel, MESSAGE_READY, NULL, 0, NULL, 0);
+}
+
+static void tell_loss(const char *line, void *arg)
+{
+    struct generation *generation = arg;
+    char text[1600];
+    bool forced = generation->succession->forced;
+    snprintf(text, sizeof text, "%s%s", line,
+             forced ? "; it is so by --force" : "; --force reloads all the same");
+    generation_report(text, generation);
+}
+
+/* What was unknown of the servers is known, or has taken too long. */
+static void on_met(void *arg)
+{
+    struct generation *generation = arg;
+    struct succession *succession = generation->succession;
+    if (!succession || succession->state != SUCCESSION_CHECKING)
+        return; /* the predecessor was lost, and we serve */
+    size_t losses =
+        inheritance_losses(&succession->inheritance, generation->proxy, tell_loss, generation);
+    if (losses && !succession->forced) {
+        generation_exit(generation, EXIT_REFUSED);
+        return;
+    }
+    succession->state = SUCCESSION_PREPARED;
+    say_ready(succession);
+}
+
+static void prepare(struct succession *succession, const struct message_offer *offer)
+{
+    struct generation *generation = succession->generation;
+    generation->number = offer->generation + 1;
+    if (!generation_prepare(generation, &succession->offer)) {
+        generation_exit(generation, generation->exit_status);
+        return;
+    }
+    inheritance_apply(&succession->inheritance, generation->proxy);
+    /* What is not ours would outlive the predecessor's closing, as offering_close_foreign() tells.
+     */
+    offer_close_rest(&succession->offer);
+    offering_close_foreign(&succession->kept, generation->binds);
+    if (!must_keep_all(succession))
+        return;
+    succession->forced = offer->forced != 0;
+    succession->state = SUCCESSION_CHECKING;
+    millis ready_timeout =
+        offer->ready_timeout ? offer->ready_timeout : generation->config->ready_timeout;
+    checks_begin_meeting(generation->checks, ready_timeout / 2, on_met, generation);
+}
+
+static void hear_of_server(struct succession *succession, const struct message_server *record)
+{
+    struct generation *generation = succession->generation;
+    switch (succession->state) {
+    case SUCCESSION_EXPECTING:
+        if (!inheritance_add(&succession->inheritance, record))
+            generation_exit(generation, EXIT_OTHER);
+        break;
+    case SUCCESSION_CHECKING:
+    case SUCCESSION_PREPARED:
+    case SUCCESSION_CANARY:
+    case SUCCESSION_BACK:
+        inheritance_update(&succession->inheritance, record, generation->proxy);
+        break;
+    case SUCCESSION_SERVING:
+        inheritance_obey(record, generation->proxy);
+        break;
+    case SUCCESSION_ALONE:
+        break;
+    }
+}
+
+static void hear_of_servers(struct succession *succession, const struct received *message)
+{
+    struct message_server record;
+    size_t used, at = 0;
+    while ((used = inheritance_unpack((const unsigned char *)message->payload + at,
+                                      message->length - at, &record))) {
+        hear_of_server(succession, &record);
+        at += used;
+    }
+}
+
+static void say_hello(struct channel *channel)
+{
+    struct message_hello hello = {.pid = (uint32_t)getpid()};
+    snprintf(hello.version, sizeof hello.version, "%s", RPPROXY_VERSION);
+    channel_send(channel, MESSAGE_HELLO, &hello, sizeof hello, NULL, 0);
+}
+
+static void add_elder(struct generation *generation, const struct received *message)
+{
+    static const struct channel_events none;
+    if (message->fd_count != 1)
+        return;
+    struct channel *channel = channel_open(message->fds[0], generation->base, &none);
+    if (!channel)
+        return;
+    message->fds[0] = -1;
+    say_hello(channel);
+    elders_add(&generation->elders, channel, message->payload);
+}
+
+static void predecessor_closed(struct succession *succession, const struct message_sessions *about)
+{
+    struct generation *generation = succession->generation;
+    binds_settle(generation->binds, &succession->offer, &succession->kept, true);
+    proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
+    struct channel *channel = succession->channel;
+    succession->channel = NULL;
+    elders_add(&generation->elders, channel, about);
+    over(succession);
+}
+
+static void take_result(struct generation *generation, const struct message_reloaded *message)
+{
+    struct reload_result *result = &generation->last_reload;
+    if (!result->any) {
+        *result = (struct reload_result){.any = true,
+                                         .status = (enum exit_status)message->exit,
+                                         .at = message->at,
+                                         .duration = message->duration};
+        memcpy(result->text, message->text, sizeof result->text - 1);
+    }
+    if (message->last_crash.at)
+        generation->last_crash = message->last_crash;
+}
+
+static void go_back(struct succession *succession, const struct message_back *message)
+{
+    struct generation *generation = succession->generation;
+    succession->state = SUCCESSION_BACK;
+    binds_go_back(generation->binds, &succession->offer);
+    generation_go_back(generation, message->linger_timeout);
+}
+
+static void on_message(const struct received *message, void *arg)
+{
+    struct succession *succession = arg;
+    struct generation *generation = succession->generation;
+    succession->minor = message->minor;
+    switch (message->type) {
+    case MESSAGE_OFFER_BIND:
+        if (succession->state == SUCCESSION_EXPECTING && !add_offered(&succession->offer, message))
+            generation_exit(generation, EXIT_OTHER);
+        break;
+    case MESSAGE_OFFER:
+        if (succession->state == SUCCESSION_EXPECTING)
+            prepare(succession, message->payload);
+        break;
+    case MESSAGE_CANARY:
+        if (succession->state == SUCCESSION_PREPARED && must_keep_all(succession)) {
+            succession->state = SUCCESSION_CANARY;
+            generation_try(generation);
+        }
+        if (succession->state == SUCCESSION_CANARY)
+            channel_send(succession->channel, MESSAGE_CANARY, NULL, 0, NULL, 0);
+        break;
+    case MESSAGE_BACK:
+        if (succession->state == SUCCESSION_CANARY)
+            go_back(succession, message->payload);
+        break;
+    case MESSAGE_KEEP:
+        if (!offering_take(&succession->kept, message))
+            generation_exit(generation, EXIT_OTHER);
+        break;
+    case MESSAGE_COMMIT:
+        if (succession->state == SUCCESSION_CANARY ||
+            (succession->state == SUCCESSION_PREPARED && must_keep_all(succession)))
+            commit(succession);
+        break;
+    case MESSAGE_LEDGER:
+        if (succession->state != SUCCESSION_SERVING)
+            lineage_add(&generation->lineage, message);
+        break;
+    case MESSAGE_SESSIONS:
+        memcpy(&succession->about, message->payload, sizeof succession->about);
+        break;
+    case MESSAGE_SERVER: {
+        struct message_server record;
+        inheritance_read(message->payload, message->length, &record);
+        hear_of_server(succession, &record);
+        break;
+    }
+    case MESSAGE_SERVERS:
+        hear_of_servers(succession, message);
+        break;
+    case MESSAGE_ELDER:
+        add_elder(generation, message);
+        break;
+    case MESSAGE_ARRIVED:
+        lineage_hear_arrivals(&generation->lineage, message->payload);
+        break;
+    case MESSAGE_CLOSED:
+        if (succession->state == SUCCESSION_SERVING)
+            predecessor_closed(succession, message->payload);
+        break;
+    case MESSAGE_RELOADED:
+        take_result(generation, message->payload);
+        break;
+    case MESSAGE_RELOAD:
+        (void)generation_reload(generation, &(struct reload_order){0});
+        break;
+    case MESSAGE_STOP:
+        generation_stop(generation);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Our parent has exited when we are another's child. */
+static void on_alone(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct succession *succession = arg;
+    struct generation *generation = succession->generation;
+    bool gone = getppid() != succession->pid;
+    if (!gone && clock_ms() < succession->alone_until)
+        return;
+    generation->succession = NULL;
+    succession_free(succession);
+    generation->number = 1;
+    if (!gone)
+        generation_exit(generation, EXIT_FAILED); /* it lives, and wants no successor */
+    else if (generation_prepare(generation, NULL))
+        generation_serve(generation);
+    else
+        generation_exit(generation, generation->exit_status);
+}
+
+/* What is left of the predecessor's listeners closes. */
+static void settle_alone(struct succession *succession)
+{
+    binds_settle(succession->generation->binds, &succession->offer, &succession->kept, false);
+}
+
+static void on_rescued(void *arg)
+{
+    struct succession *succession = arg;
+    settle_alone(succession);
+    over(succession);
+}
+
+static void on_lost(const char *wrong, void *arg)
+{
+    struct succession *succession = arg;
+    struct generation *generation = succession->generation;
+    if (wrong && getppid() == succession->pid) { /* it lives, and takes our end for an end */
+        log_error("the predecessor (pid %d) %s", (int)succession->pid, wrong);
+        generation_exit(generation, EXIT_OTHER);
+        return;
+    }
+    log_warning("the predecessor (pid %d) %s; this generation goes on alone", (int)succession->pid,
+                wrong ? wrong : "is gone");
+    if (succession->state == SUCCESSION_EXPECTING) {
+        offer_free(&succession->kept); /* nobody accepts from them: newcomers are to be refused */
+        succession->alone_until = clock_ms() + DYING_MS;
+        event_add(succession->alone, &dying_look);
+        return;
+    }
+    bool prepared = succession->state != SUCCESSION_SERVING;
+    if (succession->state == SUCCESSION_BACK)
+        binds_take_back(generation->binds);
+    succession->state = SUCCESSION_ALONE;
+    generation_sweep(generation, succession->pid);
+    succession->about.pid = 0;
+    channel_close(succession->channel);
+    succession->channel = NULL;
+    bool rescues = offer_holds_any(&succession->kept) && keeps_all(succession);
+    if (rescues) /* it stands before us still */
+        binds_spread(generation->binds, &succession->offer);
+    else
+        settle_alone(succession);
+    if (prepared)
+        generation_serve(generation);
+    else
+        proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
+    if (!rescues) {
+        over(succession);
+        return;
+    }
+    succession->rescue = rescue_start(&succession->kept, generation, on_rescued, succession);
+    if (!succession->rescue)
+        on_rescued(succession);
+}
+
+bool succession_begin(struct generation *generation, int fd)
+{
+    struct succession *succession = calloc(1, sizeof *succession);
+    if (!succession)
+        return false;
+    const struct channel_events events = {
+        .on_message = on_message, .on_lost = on_lost, .arg = succession};
+    succession->generation = generation;
+    /* Who made the socket pair: our parent may have died before we asked for it. */
+    struct ucred maker = {0};
+    socklen_t length = sizeof maker;
+    (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &maker, &length);
+    succession->pid = maker.pid;
+    succession->alone = event_new(generation->base, -1, EV_PERSIST, on_alone, succession);
+    if (succession->alone)
+        succession->channel = channel_open(fd, generation->base, &events);
+    if (!succession->channel) {
+        succession_free(succession);
+        return false;
+    }
+    generation->succession = succession;
+    say_hello(succession->channel);
+    return true;
+}
+
+bool succession_predecessor(const struct succession *succession, struct message_sessions *about)
+{
+    if (!succession || succession->about.pid == 0)
+        return false;
+    *about = succession->about;
+    return true;
+}
+
+bool succession_hear(struct succession *succession, pid_t pid)
+{
+    return succession && succession->state == SUCCESSION_SERVING && succession->pid == pid &&
+           channel_hear(succession->channel);
+}
+
+bool succession_judges(const struct succession *succession, pid_t pid)
+{
+    return succession && succession->channel && succession->pid != pid &&
+           succession->minor >= MINOR_OFFERED;
+}
+
+void succession_hurry(struct succession *succession)
+{
+    if (succession->state == SUCCESSION_SERVING)
+        channel_send(succession->channel, MESSAGE_HURRY, NULL, 0, NULL, 0);
+}
+
+void succession_tell_end(struct succession *succession)
+{
+    if (succession && succession->state == SUCCESSION_SERVING)
+        channel_send(succession->channel, MESSAGE_STOP, NULL, 0, NULL, 0);
+}
+
+void succession_tell_server(struct succession *succession, const struct message_server *record)
+{
+    if (succession && succession->state == SUCCESSION_SERVING)
+        channel_send(succession->channel, MESSAGE_SERVER, record, sizeof *record, NULL, 0);
+}
+
+void succession_ask_back(struct succession *succession)
+{
+    channel_send(succession->channel, MESSAGE_BACK, NULL, 0, NULL, 0);
+}
+
+void succession_returned(struct generation *generation)
+{
+    struct succession *succession = generation->succession;
+    struct channel *channel = succession->channel;
+    succession->channel = NULL;
+    generation->succession = NULL;
+    const struct message_sessions *about = &succession->about;
+    const struct heir heir = {.channel = channel,
+                              .minor = succession->minor,
+                              .number = about->generation,
+                              .pid = (pid_t)about->pid};
+    lineage_turn(&generation->lineage, heir.number, heir.pid);
+    heir_begin(generation, &heir);
+    succession_free(succession);
+}
+
+void succession_progress(struct succession *succession, const char *line)
+{
+    size_t length = strlen(line);
+    if (!succession->channel)
+        return;
+    channel_send(succession->channel, MESSAGE_PROGRESS, line,
+                 length < MESSAGE_PAYLOAD_MAX ? length : MESSAGE_PAYLOAD_MAX, NULL, 0);
+}

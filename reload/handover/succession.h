@@ -1,0 +1,56 @@
+/* The successor's part of a reload: take the offer, prepare, say so, wait for the word.
+ *
+ *   SUCCESSION_EXPECTING  HELLO is sent, the offer is on its way
+ *   SUCCESSION_CHECKING   we listen; servers of which nothing is known have their first check
+ *   SUCCESSION_PREPARED   READY is sent: we listen, and receive nothing yet
+ *   SUCCESSION_CANARY     CANARY came: we accept what the predecessor lets us have
+ *   SUCCESSION_BACK       BACK came: our listeners are being closed
+ *   SUCCESSION_SERVING    COMMIT came: we serve; the predecessor lingers until CLOSED
+ *   SUCCESSION_ALONE      the predecessor was lost: we serve, also whom it had not accepted yet
+ *
+ * If the predecessor is lost, at any time, we go on alone. */
+#ifndef RPPROXY_RELOAD_HANDOVER_SUCCESSION_H
+#define RPPROXY_RELOAD_HANDOVER_SUCCESSION_H
+
+#include "reload/process/generation.h"
+
+struct message_server;
+struct message_sessions;
+
+/* Takes over the inherited channel and greets. generation->succession is set until the predecessor
+ * has closed its listeners, or is gone and its clients are served. False: out of memory. */
+bool succession_begin(struct generation *generation, int fd) __attribute__((warn_unused_result));
+
+/* Who stands by or lingers before us, for status. False: nobody does. NULL is fine. */
+bool succession_predecessor(const struct succession *succession, struct message_sessions *about);
+
+/* While it serves: hears what the predecessor of that pid has said, as channel_hear(). False: there
+ * is nothing, or no such predecessor. NULL is fine. */
+bool succession_hear(struct succession *succession, pid_t pid);
+
+/* The predecessor, which is another than that pid, sees how it ends, and will tell us. NULL is
+ * fine. */
+bool succession_judges(const struct succession *succession, pid_t pid);
+
+/* The predecessor need not stand by any longer. */
+void succession_hurry(struct succession *succession);
+
+/* A server has changed: a predecessor that lingers is told so. NULL is fine. */
+void succession_tell_server(struct succession *succession, const struct message_server *record);
+
+/* We end at once, by order: a predecessor that would serve again stops instead. NULL is fine. */
+void succession_tell_end(struct succession *succession);
+
+/* A canary does not want to go on. */
+void succession_ask_back(struct succession *succession);
+
+/* A canary has closed its listeners: the predecessor is its heir. */
+void succession_returned(struct generation *generation);
+
+/* An error line, for whoever asked for the reload. */
+void succession_progress(struct succession *succession, const char *line);
+
+/* NULL is fine. */
+void succession_free(struct succession *succession);
+
+#endif

@@ -1,0 +1,138 @@
+/* The listening sockets of a generation: who opens them, in which order they stand in their
+ * reuseport groups, and who closes them (this module, and nobody else). */
+#ifndef RPPROXY_RELOAD_LISTENERS_BINDS_H
+#define RPPROXY_RELOAD_LISTENERS_BINDS_H
+
+#include "config/model/config.h"
+#include "proxy/proxy.h"
+#include "reload/handover/offer.h"
+#include "reload/listeners/group.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* How a bind goes over to a successor. */
+enum bind_way {
+    BIND_STEER,  /* the successor opens listeners of its own, and the group is steered to them */
+    BIND_PASS,   /* it is handed these very listeners: steering cannot be trusted here, or they are
+                  * the service manager's as well */
+    BIND_RENAME, /* a Unix socket: it opens another, and renames that over the path */
+};
+
+struct bound {
+    const struct bind_conf *conf;
+    size_t frontend;   /* index in the config */
+    int *fds;          /* the sockets, in the order of listen() */
+    unsigned sockets;  /* of them; GROUP_MIN where workers share one, and 1 of a Unix path */
+    unsigned rotation; /* of the group, as group.h has it */
+    bool ordered;      /* the rotation is known, and the group is steered to us */
+    enum bind_way way; /* how it came to us, and is likely to go; chosen by binds_pin() */
+    size_t members;    /* of the group, when last counted; 0: the kernel did not tell */
+    ino_t inode;       /* Unix: of our socket in the file system */
+    char *temporary;   /* Unix: where the socket is until it is published; then NULL */
+
+    /* While a successor is on its way: */
+    unsigned successors;   /* sockets it has on this bind; 0: the bind ends with us */
+    bool behind;           /* we go back: theirs stand before ours in the group, and stay */
+    bool kept;             /* the successor holds ours as well, and closes them in order */
+    const char *disturbed; /* why it could not be steered: the next attempt passes it; or NULL */
+    char *spare;           /* Unix: a second name of our socket, to go back to */
+    int *sinks;            /* in the successor's place, where the bind ends with us */
+    unsigned sink_count;
+};
+
+struct binds {
+    struct bound *list;
+    size_t count;
+    unsigned workers;
+    struct cpus cpus;  /* the workers', as steering.h has them */
+    struct offer idle; /* sockets of the service manager that no bind uses; for the successor */
+};
+
+/* Opens every bind of config, or none: the listeners a sharded bind has are the worker count's, and
+ * GROUP_MIN at least, those of a shared one GROUP_MIN (group.h says why); what offer holds
+ * descriptors for is taken over, however many they are, and kept where it comes from the service
+ * manager and no bind uses it. A Unix socket listens under a temporary name until binds_publish().
+ * An address that is not offered (as in a cold start) and on which anybody listens is refused, even
+ * where SO_REUSEPORT would let us join. offer may be NULL.
+ * On failure tells each error to report ("FILE:LINE: ..."), and returns NULL. */
+struct binds *binds_open(const struct config *config, unsigned workers, struct offer *offer,
+                         void (*report)(const char *line, void *arg), void *arg)
+    __attribute__((warn_unused_result));
+
+/* Spreads the listeners over the proxy's workers: of a sharded bind listener i goes to worker i,
+ * modulo their number; all listeners of a shared one go to all workers, and so do those of a
+ * sharded one that has too few of them, as a predecessor passed them. Returns 0 or an errno value.
+ */
+int binds_give(const struct binds *binds, struct proxy *proxy) __attribute__((warn_unused_result));
+
+struct bound *binds_find(const struct binds *binds, const char *text);
+
+/* Unix sockets take their paths, and passed sockets our congestion control; config is that of
+ * binds_open(). Errors are logged. */
+void binds_publish(struct binds *binds, const struct config *config);
+
+/* The groups are steered to our listeners, as each bind wants it, while those of the predecessor,
+ * whose offer it was, stand before them: it has steered to any of ours, or has died. To be called
+ * before it is told that we serve, since it steers again when it closes. */
+void binds_spread(struct binds *binds, const struct offer *offer);
+
+/* Before a successor is launched: every group is pinned to us, so that the successor may listen
+ * and yet receive nothing, and each bind's way is chosen. Steering is trusted only where the
+ * group holds our listeners and no other, in an order we know; where it is not, report is told so.
+ */
+void binds_pin(struct binds *binds, void (*report)(const char *line, void *arg), void *arg);
+
+/* After binds_pin(): whether a canary is possible. report is told which binds will stay with us
+ * until it is promoted. False: why says what prevents it. */
+#define BINDS_WHY_MAX (ADDRESS_TEXT_MAX + 160)
+bool binds_can_split(const struct binds *binds, void (*report)(const char *line, void *arg),
+                     void *arg, char why[static BINDS_WHY_MAX]);
+
+/* True: some listener goes over to the successor itself, which shares it with us now. */
+bool binds_passed(const struct binds *binds);
+
+/* True: as binds_pin() found it, plus the listeners the successor said it has. What is not is
+ * logged, and passed by the next binds_pin(). */
+bool binds_undisturbed(struct binds *binds);
+
+/* New connections go to the successor. Returns 0 or an errno value (binds_take_back() then). */
+int binds_hand_over(struct binds *binds) __attribute__((warn_unused_result));
+
+/* That share of them goes to the successor, as steering_split() has it; each client is on the same
+ * side on all binds. Returns 0 or an errno value (binds_take_back() then). */
+int binds_split(const struct binds *binds, unsigned share, bool by_source)
+    __attribute__((warn_unused_result));
+
+/* Ours are about to close, of a canary that goes back: what was offered is the predecessor's again,
+ * which has steered so. binds_take_back(), binds_spread() and binds_settle() take it back if that
+ * one is lost. */
+void binds_go_back(struct binds *binds, const struct offer *offer);
+
+/* They come to us again: the successor is gone, or was not to be. */
+void binds_take_back(struct binds *binds);
+
+/* No handshake begins any more on what is about to close: what ends with us is steered to sinks,
+ * where we can trust steering. With alone (there is no successor) Unix paths are removed as well.
+ */
+void binds_silence(struct binds *binds, bool alone);
+
+/* TCP connections in the accept queues of what is about to close. */
+unsigned binds_queued(const struct binds *binds);
+
+/* Closes all listeners, each group's highest index first, so that the successor's stay together;
+ * what it keeps may close in any order. */
+void binds_close(struct binds *binds);
+
+/* The predecessor has closed: offer says how many it had. orderly: in order, so that we know how
+ * ours stand now. Where kept has all of them, which it was asked to keep, that is so in any case:
+ * none has left its group before we close them here, the highest index first. */
+void binds_settle(struct binds *binds, const struct offer *offer, struct offer *kept, bool orderly);
+
+/* Removes the names beside our Unix sockets' that a process which was killed has left there. */
+void binds_sweep(const struct binds *binds, pid_t pid);
+
+/* Closes and frees without ado, and removes temporary names. NULL is fine. */
+void binds_free(struct binds *binds);
+
+#endif

@@ -1,0 +1,26 @@
+/* Waits for those who had begun to connect: until every handshake that was under way has arrived in
+ * the accept queue of its listener, and the queues that the caller looks after are empty. */
+#ifndef RPPROXY_RELOAD_LISTENERS_HANDSHAKE_WAIT_H
+#define RPPROXY_RELOAD_LISTENERS_HANDSHAKE_WAIT_H
+
+#include "config/model/config.h"
+#include "reload/listeners/binds.h"
+
+#include <event2/event.h>
+#include <stdbool.h>
+
+struct settling;
+
+/* Begins, when no new handshake is steered to the listeners in question any more; blocks for a
+ * grace period of some ten milliseconds first (steering_grace()). empty is asked from time to time,
+ * on_settled called once, both from the loop; the latter also when timeout is over, with the number
+ * of handshakes that have not arrived. NULL when memory is out. */
+struct settling *settling_start(const struct binds *binds, struct event_base *base, millis timeout,
+                                bool (*empty)(void *arg),
+                                void (*on_settled)(size_t late, void *arg), void *arg)
+    __attribute__((warn_unused_result));
+
+/* Frees, also from on_settled. NULL is fine. */
+void settling_free(struct settling *settling);
+
+#endif

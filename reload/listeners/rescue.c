@@ -1,0 +1,79 @@
+#include "reload/listeners/rescue.h"
+
+#include "config/base/log.h"
+#include "reload/listeners/handshake_wait.h"
+#include "reload/process/generation.h"
+
+#include <stdlib.h>
+
+/* A client repeats a SYN after a second, and an ACK when it is asked again, after as much. */
+#define RESCUE_MAX_MS 3000
+
+struct rescue {
+    struct offer *kept;
+    struct generation *generation;
+    struct settling *settling;
+    unsigned count; /* of those who were accepted */
+    bool all;       /* nobody was left in the queues */
+    void (*on_over)(void *arg);
+    void *arg;
+};
+
+/* True: nobody is left in the queues. */
+static bool accept_all(void *arg)
+{
+    struct rescue *rescue = arg;
+    const struct generation *generation = rescue->generation;
+    rescue->all = true;
+    for (size_t i = 0; i < rescue->kept->count; i++) {
+        const struct offered *kept = &rescue->kept->list[i];
+        const struct bound *bound = binds_find(generation->binds, kept->text);
+        for (unsigned j = 0; bound && j < kept->fd_count; j++)
+            if (kept->fds[j] >= 0)
+                rescue->all &=
+                    proxy_accept_from(generation->proxy, kept->fds[j], bound->frontend, bound->conf,
+                                      generation->descriptors_fit, &rescue->count);
+    }
+    return rescue->all;
+}
+
+static void on_settled(size_t late, void *arg)
+{
+    struct rescue *rescue = arg;
+    (void)late; /* some of them ours, who are not lost */
+    if (rescue->count)
+        log_notice("%u client%s whom the lost process had not accepted %s served here",
+                   rescue->count, rescue->count == 1 ? "" : "s", rescue->count == 1 ? "is" : "are");
+    if (!rescue->all)
+        log_warning("not all clients whom the lost process had not accepted can be served here: "
+                    "out of descriptors or memory");
+    rescue->on_over(rescue->arg);
+}
+
+struct rescue *rescue_start(struct offer *kept, struct generation *generation,
+                            void (*on_over)(void *arg), void *arg)
+{
+    struct rescue *rescue = calloc(1, sizeof *rescue);
+    if (!rescue)
+        return NULL;
+    *rescue =
+        (struct rescue){.kept = kept, .generation = generation, .on_over = on_over, .arg = arg};
+    (void)accept_all(rescue); /* they have waited long enough */
+    millis timeout = generation->config->linger_timeout;
+    rescue->settling = settling_start(generation->binds, generation->base,
+                                      timeout < RESCUE_MAX_MS ? timeout : RESCUE_MAX_MS, accept_all,
+                                      on_settled, rescue);
+    if (!rescue->settling) {
+        free(rescue);
+        return NULL;
+    }
+    return rescue;
+}
+
+void rescue_free(struct rescue *rescue)
+{
+    if (!rescue)
+        return;
+    settling_free(rescue->settling);
+    free(rescue);
+}

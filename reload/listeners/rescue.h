@@ -1,0 +1,24 @@
+/* Clients whom the other process of a reload had not accepted when it was lost: they stand in the
+ * queues of its listeners, of which we hold descriptors as well (KEEP), and which therefore are
+ * still open. */
+#ifndef RPPROXY_RELOAD_LISTENERS_RESCUE_H
+#define RPPROXY_RELOAD_LISTENERS_RESCUE_H
+
+#include "reload/handover/offer.h"
+
+struct generation;
+struct rescue;
+
+/* Begins, when the groups are steered to us: whoever is in the queues, or arrives there yet, is
+ * served here, beyond the limits of the configuration too, since it would be reset otherwise; but
+ * not beyond our descriptors. Then calls on_over from the loop, for what was kept to be closed and
+ * the rescue freed: when all handshakes under way have arrived, or after linger-timeout, or three
+ * seconds, since stops and reloads wait for it. NULL when memory is out. */
+struct rescue *rescue_start(struct offer *kept, struct generation *generation,
+                            void (*on_over)(void *arg), void *arg)
+    __attribute__((warn_unused_result));
+
+/* Frees, also from on_over. NULL is fine. */
+void rescue_free(struct rescue *rescue);
+
+#endif

@@ -1,0 +1,645 @@
+#include "reload/listeners/sockdiag.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/tcp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define STATE_BIT(state) (UINT32_C(1) << (state))
+
+/* Sockets that are bound and neither listen nor are connected; kernels before 6.8 know no such
+ * state and ignore the bit. Not in every libc's headers. */
+#define STATE_BOUND_INACTIVE 13
+
+#define ATTEMPTS 4
+
+struct diag_socket {
+    const struct inet_diag_msg *msg;
+    bool v6only;
+};
+
+typedef void visitor(const struct diag_socket *socket, void *context);
+
+struct query {
+    int family;
+    uint32_t states;
+    in_port_t port; /* network order; 0: any */
+};
+
+static bool same_bytes(const void *a, const void *b, size_t length)
+{
+    return memcmp(a, b, length) == 0;
+}
+
+static in_port_t address_port(const struct address *address)
+{
+    return address->any.sa_family == AF_INET ? address->in.sin_port : address->in6.sin6_port;
+}
+
+static bool is_inet(const struct address *address)
+{
+    return address->any.sa_family == AF_INET || address->any.sa_family == AF_INET6;
+}
+
+static const void *ip_bytes(const struct address *address, size_t *length)
+{
+    if (address->any.sa_family == AF_INET) {
+        *length = sizeof address->in.sin_addr;
+        return &address->in.sin_addr;
+    }
+    *length = sizeof address->in6.sin6_addr;
+    return &address->in6.sin6_addr;
+}
+
+static bool all_zero(const void *bytes, size_t length)
+{
+    static const struct in6_addr zero;
+
+    return same_bytes(bytes, &zero, length);
+}
+
+static bool is_wildcard(const struct address *address)
+{
+    size_t length;
+    const void *ip = ip_bytes(address, &length);
+
+    return all_zero(ip, length);
+}
+
+/* The socket's local address and port are exactly this one. */
+static bool bound_to(const struct inet_diag_msg *msg, const struct address *address)
+{
+    size_t length;
+    const void *ip = ip_bytes(address, &length);
+
+    return msg->idiag_family == address->any.sa_family &&
+           msg->id.idiag_sport == address_port(address) &&
+           same_bytes(msg->id.idiag_src, ip, length);
+}
+
+static bool find_v6only(const struct nlmsghdr *header)
+{
+    const char *attributes = (const char *)header + NLMSG_SPACE(sizeof(struct inet_diag_msg));
+    const char *end = (const char *)header + header->nlmsg_len;
+
+    while (end - attributes >= (ptrdiff_t)sizeof(struct rtattr)) {
+        struct rtattr attribute;
+
+        memcpy(&attribute, attributes, sizeof attribute);
+        if (attribute.rta_len < sizeof attribute || attribute.rta_len > end - attributes)
+            break;
+        if (attribute.rta_type == INET_DIAG_SKV6ONLY && attribute.rta_len > RTA_LENGTH(0))
+            return attributes[RTA_LENGTH(0)] != 0;
+        attributes += RTA_ALIGN(attribute.rta_len);
+    }
+    return false;
+}
+
+static int open_netlink(void)
+{
+    /* The kernel answers at once; the limit is for a kernel that does not. */
+    const struct timeval limit = {.tv_sec = 2};
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+
+    if (fd >= 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    return fd;
+}
+
+static int send_query(int fd, const struct query *query)
+{
+    const struct {
+        struct nlmsghdr header;
+        struct inet_diag_req_v2 request;
+    } message = {
+        .header = {.nlmsg_len = sizeof message,
+                   .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+                   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+        .request = {.sdiag_family = (uint8_t)query->family,
+                    .sdiag_protocol = IPPROTO_TCP,
+                    .idiag_states = query->states,
+                    .id = {.idiag_sport = query->port}},
+    };
+    const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+    ssize_t sent;
+
+    do {
+        sent = sendto(fd, &message, sizeof message, 0, (const struct sockaddr *)&kernel,
+                      sizeof kernel);
+    } while (sent < 0 && errno == EINTR);
+    return sent < 0 ? errno : 0;
+}
+
+/* One datagram of an answer. Sets *done with its last one. */
+static int read_part(const char *part, size_t length, visitor *visit, void *context, bool *done)
+{
+    while (length >= sizeof(struct nlmsghdr)) {
+        const struct nlmsghdr *header = (const void *)part;
+        size_t step = NLMSG_ALIGN(header->nlmsg_len);
+
+        if (header->nlmsg_len < sizeof *header || header->nlmsg_len > length)
+            return EPROTO;
+        if (header->nlmsg_flags & NLM_F_DUMP_INTR)
+            return EAGAIN;
+        if (header->nlmsg_type == NLMSG_DONE) {
+            *done = true;
+            return 0;
+        }
+        if (header->nlmsg_type == NLMSG_ERROR) {
+            const struct nlmsgerr *failure = (const void *)(part + NLMSG_HDRLEN);
+
+            if (header->nlmsg_len < NLMSG_LENGTH(sizeof *failure) || failure->error >= 0)
+                return EPROTO;
+            /* ENOENT: the family has no handler, for lack of the inet_diag module. */
+            return failure->error == -ENOENT ? EPROTONOSUPPORT : -failure->error;
+        }
+        if (header->nlmsg_type == SOCK_DIAG_BY_FAMILY) {
+            struct diag_socket found = {.msg = (const void *)(part + NLMSG_HDRLEN)};
+
+            if (header->nlmsg_len < NLMSG_LENGTH(sizeof *found.msg))
+                return EPROTO;
+            found.v6only = find_v6only(header);
+            visit(&found, context);
+        }
+        if (step >= length)
+            break;
+        part += step;
+        length -= step;
+    }
+    return 0;
+}
+
+static int read_answer(int fd, visitor *visit, void *context)
+{
+    _Alignas(struct nlmsghdr) char part[32768];
+    bool done = false;
+    int error = 0;
+
+    while (!done && error == 0) {
+        ssize_t length = recv(fd, part, sizeof part, MSG_TRUNC);
+
+        if (length < 0 && errno == EINTR)
+            continue;
+        if (length < 0)
+            /* ENOBUFS: the kernel dropped a part for lack of memory. */
+            return errno == ENOBUFS ? EAGAIN : errno == EAGAIN ? ETIMEDOUT : errno;
+        if (length == 0 || (size_t)length > sizeof part)
+            return EPROTO;
+        error = read_part(part, (size_t)length, visit, context, &done);
+    }
+    return error;
+}
+
+/* Shows every socket that answers the query to visit(). After EAGAIN the answer has holes, and
+ * what was visited may not be all. */
+static int dump(const struct query *query, visitor *visit, void *context)
+{
+    int fd = open_netlink();
+    int error;
+
+    if (fd < 0)
+        return errno;
+    error = send_query(fd, query);
+    if (error == 0)
+        error = read_answer(fd, visit, context);
+    close(fd);
+    return error;
+}
+
+/* A reuseport group: the listeners of one address. */
+struct group {
+    const struct address *address;
+    size_t *members;
+};
+
+struct groups {
+    struct group *list; /* ascending */
+    size_t count;
+};
+
+static int compare_groups(const void *one, const void *another)
+{
+    const struct address *a = ((const struct group *)one)->address;
+    const struct address *b = ((const struct group *)another)->address;
+    size_t length;
+    const void *ip = ip_bytes(a, &length);
+
+    if (a->any.sa_family != b->any.sa_family)
+        return a->any.sa_family - b->any.sa_family;
+    if (address_port(a) != address_port(b))
+        return address_port(a) - address_port(b);
+    return memcmp(ip, ip_bytes(b, &length), length);
+}
+
+static struct address bound_address(const struct inet_diag_msg *msg)
+{
+    struct address address = {.any.sa_family = msg->idiag_family};
+
+    if (msg->idiag_family == AF_INET) {
+        address.in.sin_port = msg->id.idiag_sport;
+        memcpy(&address.in.sin_addr, msg->id.idiag_src, sizeof address.in.sin_addr);
+    } else {
+        address.in6.sin6_port = msg->id.idiag_sport;
+        memcpy(&address.in6.sin6_addr, msg->id.idiag_src, sizeof address.in6.sin6_addr);
+    }
+    return address;
+}
+
+static void count_member(const struct diag_socket *socket, void *context)
+{
+    const struct groups *groups = context;
+    const struct address address = bound_address(socket->msg);
+    const struct group wanted = {.address = &address};
+    const struct group *group;
+
+    if (socket->msg->id.idiag_if != 0)
+        return;
+    group = bsearch(&wanted, groups->list, groups->count, sizeof *groups->list, compare_groups);
+    if (group != NULL)
+        ++*group->members;
+}
+
+static int count_members(struct groups *groups)
+{
+    int error = 0;
+
+    /* Sorted: those of a family follow each other. */
+    for (size_t i = 0, end; i < groups->count && error == 0; i = end) {
+        const struct address *first = groups->list[i].address;
+        struct query query = {.family = first->any.sa_family,
+                              .states = STATE_BIT(TCP_LISTEN),
+                              .port = address_port(first)};
+
+        for (end = i;
+             end < groups->count && groups->list[end].address->any.sa_family == query.family; end++)
+            if (address_port(groups->list[end].address) != query.port)
+                query.port = 0;
+        error = EAGAIN;
+        for (int attempt = 0; attempt < ATTEMPTS && error == EAGAIN; attempt++) {
+            for (size_t j = i; j < end; j++)
+                *groups->list[j].members = 0;
+            error = dump(&query, count_member, groups);
+        }
+    }
+    return error;
+}
+
+int sockdiag_listeners(const struct address *const addresses[], size_t count, size_t members[])
+{
+    struct groups groups = {.list = calloc(count, sizeof *groups.list)};
+    int error;
+
+    if (groups.list == NULL)
+        return count == 0 ? 0 : ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        members[i] = 0;
+        if (is_inet(addresses[i]))
+            groups.list[groups.count++] =
+                (struct group){.address = addresses[i], .members = &members[i]};
+    }
+    qsort(groups.list, groups.count, sizeof *groups.list, compare_groups);
+    error = count_members(&groups);
+    free(groups.list);
+    return error;
+}
+
+struct holder {
+    const struct address *address;
+    bool found;
+    uint32_t uid;
+    uint32_t inode;
+};
+
+static bool stands_in_the_way(const struct diag_socket *socket, const struct address *address)
+{
+    const struct inet_diag_msg *msg = socket->msg;
+    size_t length;
+    const void *ip = ip_bytes(address, &length);
+    size_t theirs = msg->idiag_family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
+    bool wild = all_zero(msg->id.idiag_src, theirs);
+
+    /* The kernel does not look at the port where it lists bound sockets. */
+    if (msg->id.idiag_sport != address_port(address))
+        return false;
+    if (msg->idiag_family != address->any.sa_family)
+        return msg->idiag_family == AF_INET6 && wild && !socket->v6only;
+    return wild || is_wildcard(address) || same_bytes(msg->id.idiag_src, ip, length);
+}
+
+static void find_holder(const struct diag_socket *socket, void *context)
+{
+    struct holder *holder = context;
+
+    /* No inode: it belongs to no descriptor of a process, and TIME-WAIT hinders no bind. */
+    if (holder->found || socket->msg->idiag_inode == 0 ||
+        !stands_in_the_way(socket, holder->address))
+        return;
+    holder->found = true;
+    holder->uid = socket->msg->idiag_uid;
+    holder->inode = socket->msg->idiag_inode;
+}
+
+static bool has_descriptor(const char *pid, const char *link)
+{
+    char path[64];
+    DIR *descriptors;
+    struct dirent *entry;
+    bool found = false;
+
+    (void)snprintf(path, sizeof path, "/proc/%.16s/fd", pid);
+    descriptors = opendir(path);
+    if (descriptors == NULL)
+        return false;
+    while (!found && (entry = readdir(descriptors)) != NULL) {
+        char target[64];
+        ssize_t length = readlinkat(dirfd(descriptors), entry->d_name, target, sizeof target - 1);
+
+        if (length > 0) {
+            target[length] = '\0';
+            found = strcmp(target, link) == 0;
+        }
+    }
+    closedir(descriptors);
+    return found;
+}
+
+/* Appends ", process 1234 (nginx)" for the first process that has a descriptor of the socket. */
+static void append_process(uint32_t inode, char *text, size_t size)
+{
+    DIR *processes = opendir("/proc");
+    struct dirent *entry;
+    char link[32];
+
+    if (processes == NULL)
+        return;
+    (void)snprintf(link, sizeof link, "socket:[%" PRIu32 "]", inode);
+    while ((entry = readdir(processes)) != NULL) {
+        char path[64], name[32] = "";
+        FILE *file;
+
+        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' ||
+            !has_descriptor(entry->d_name, link))
+            continue;
+        (void)snprintf(path, sizeof path, "/proc/%.16s/comm", entry->d_name);
+        file = fopen(path, "re");
+        if (file != NULL) {
+            if (fgets(name, sizeof name, file) != NULL)
+                name[strcspn(name, "\n")] = '\0';
+            fclose(file);
+        }
+        (void)snprintf(text + strlen(text), size - strlen(text), ", process %.16s (%s)",
+                       entry->d_name, name);
+        break;
+    }
+    closedir(processes);
+}
+
+static void describe(const struct holder *holder, char text[static SOCKDIAG_HOLDER_MAX])
+{
+    struct passwd entry, *user = NULL;
+    char buffer[4096];
+
+    (void)getpwuid_r(holder->uid, &entry, buffer, sizeof buffer, &user);
+    if (user != NULL)
+        (void)snprintf(text, SOCKDIAG_HOLDER_MAX, "user %.64s (uid %" PRIu32 ")", user->pw_name,
+                       holder->uid);
+    else
+        (void)snprintf(text, SOCKDIAG_HOLDER_MAX, "uid %" PRIu32, holder->uid);
+    append_process(holder->inode, text, SOCKDIAG_HOLDER_MAX);
+}
+
+int sockdiag_holder(const struct address *address, char text[static SOCKDIAG_HOLDER_MAX])
+{
+    /* Listeners first; then what else may hold a port, a client's connection among it. */
+    const uint32_t states[] = {STATE_BIT(TCP_LISTEN) | STATE_BIT(STATE_BOUND_INACTIVE),
+                               ~STATE_BIT(TCP_LISTEN)};
+    const int families[] = {address->any.sa_family, AF_INET6};
+    struct holder holder = {.address = address};
+
+    if (!is_inet(address))
+        return EAFNOSUPPORT;
+    for (size_t i = 0; i < 4 && !holder.found; i++) {
+        const struct query query = {
+            .family = families[i % 2], .states = states[i / 2], .port = address_port(address)};
+        int error = dump(&query, find_holder, &holder);
+
+        if (error != 0 && error != EAGAIN && !holder.found)
+            return error;
+    }
+    if (!holder.found)
+        return ENOENT;
+    describe(&holder, text);
+    return 0;
+}
+
+/* The kernel gives every handshake a number of its own, the socket cookie, which no other socket
+ * of the network namespace will have: it tells this handshake from a later one with the same
+ * addresses and ports. */
+struct handshakes {
+    uint64_t *cookies; /* ascending from 0 to sorted; those not seen before follow */
+    bool *seen;        /* as many */
+    size_t sorted;
+    size_t count;
+    size_t capacity;
+    bool more; /* than HANDSHAKES_MAX */
+    bool any;  /* handshakes at all were in the last answers, ours or not */
+    bool out_of_memory;
+    in_port_t port; /* of all addresses, or 0 when they differ */
+    size_t address_count;
+    struct address addresses[];
+};
+
+static int compare_cookies(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+    return (left > right) - (left < right);
+}
+
+static uint64_t cookie_of(const struct inet_diag_msg *msg)
+{
+    return (uint64_t)msg->id.idiag_cookie[1] << 32 | msg->id.idiag_cookie[0];
+}
+
+static bool concerns(const struct handshakes *handshakes, const struct inet_diag_msg *msg)
+{
+    for (size_t i = 0; i < handshakes->address_count; i++) {
+        const struct address *address = &handshakes->addresses[i];
+
+        if (bound_to(msg, address) ||
+            (msg->idiag_family == address->any.sa_family &&
+             msg->id.idiag_sport == address_port(address) && is_wildcard(address)))
+            return true;
+    }
+    return false;
+}
+
+static uint64_t *find_cookie(const struct handshakes *handshakes, uint64_t cookie)
+{
+    return handshakes->sorted == 0 ? NULL
+                                   : bsearch(&cookie, handshakes->cookies, handshakes->sorted,
+                                             sizeof cookie, compare_cookies);
+}
+
+static bool grow(struct handshakes *handshakes)
+{
+    size_t capacity = handshakes->capacity == 0 ? 256 : handshakes->capacity * 2;
+    uint64_t *cookies = realloc(handshakes->cookies, capacity * sizeof *cookies);
+
+    if (cookies == NULL)
+        return false;
+    handshakes->cookies = cookies;
+    handshakes->capacity = capacity;
+    return true;
+}
+
+static void remember(const struct diag_socket *socket, void *context)
+{
+    struct handshakes *handshakes = context;
+    uint64_t cookie = cookie_of(socket->msg);
+
+    handshakes->any = true;
+    if (!concerns(handshakes, socket->msg) || find_cookie(handshakes, cookie) != NULL)
+        return;
+    if (handshakes->count == HANDSHAKES_MAX)
+        handshakes->more = true;
+    else if (handshakes->count == handshakes->capacity && !grow(handshakes))
+        handshakes->out_of_memory = true;
+    else
+        handshakes->cookies[handshakes->count++] = cookie;
+}
+
+static void mark_seen(const struct diag_socket *socket, void *context)
+{
+    struct handshakes *handshakes = context;
+    uint64_t *cookie = find_cookie(handshakes, cookie_of(socket->msg));
+
+    if (cookie != NULL)
+        handshakes->seen[cookie - handshakes->cookies] = true;
+}
+
+static void sort(struct handshakes *handshakes)
+{
+    size_t kept = 0;
+
+    if (handshakes->count > handshakes->sorted)
+        qsort(handshakes->cookies, handshakes->count, sizeof *handshakes->cookies, compare_cookies);
+    for (size_t i = 0; i < handshakes->count; i++)
+        if (kept == 0 || handshakes->cookies[i] != handshakes->cookies[kept - 1])
+            handshakes->cookies[kept++] = handshakes->cookies[i];
+    handshakes->count = handshakes->sorted = kept;
+}
+
+/* Visits all handshakes towards the addresses. Both visitors only add to what they know, so an
+ * answer with holes is made good by asking once more. */
+static int dump_handshakes(struct handshakes *handshakes, visitor *visit)
+{
+    static const int families[] = {AF_INET, AF_INET6};
+
+    for (size_t f = 0; f < 2; f++) {
+        const struct query query = {
+            .family = families[f], .states = STATE_BIT(TCP_SYN_RECV), .port = handshakes->port};
+        bool wanted = false;
+        int error = EAGAIN;
+
+        for (size_t i = 0; i < handshakes->address_count; i++)
+            wanted |= handshakes->addresses[i].any.sa_family == families[f];
+        for (int i = 0; wanted && i < ATTEMPTS && error == EAGAIN; i++)
+            error = dump(&query, visit, handshakes);
+        if (wanted && error != 0)
+            return error;
+    }
+    return 0;
+}
+
+int handshakes_take(const struct address *addresses, size_t count, struct handshakes **result)
+{
+    struct handshakes *handshakes = calloc(1, sizeof *handshakes + count * sizeof *addresses);
+    int error = 0;
+
+    if (handshakes == NULL)
+        return ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        in_port_t port;
+
+        if (!is_inet(&addresses[i]))
+            continue;
+        port = address_port(&addresses[i]);
+        if (handshakes->address_count == 0)
+            handshakes->port = port;
+        else if (handshakes->port != port)
+            handshakes->port = 0;
+        handshakes->addresses[handshakes->address_count++] = addresses[i];
+    }
+    /* Twice, because the kernel resumes a long answer by the position in a hash chain, and passes
+     * over one socket when an earlier one of the chain has gone meanwhile. An answer with nobody
+     * in it was not interrupted. */
+    for (int i = 0; i < 2 && error == 0; i++) {
+        handshakes->any = false;
+        error = dump_handshakes(handshakes, remember);
+        sort(handshakes);
+        if (!handshakes->any)
+            break;
+    }
+    if (error == 0 && handshakes->out_of_memory)
+        error = ENOMEM;
+    if (error == 0 && handshakes->count > 0) {
+        handshakes->seen = malloc(handshakes->count * sizeof *handshakes->seen);
+        error = handshakes->seen == NULL ? ENOMEM : 0;
+    }
+    if (error != 0) {
+        handshakes_free(handshakes);
+        return error;
+    }
+    *result = handshakes;
+    return 0;
+}
+
+static bool all_seen(const struct handshakes *handshakes)
+{
+    for (size_t i = 0; i < handshakes->count; i++)
+        if (!handshakes->seen[i])
+            return false;
+    return true;
+}
+
+int handshakes_left(struct handshakes *handshakes, size_t *left)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < handshakes->count; i++)
+        handshakes->seen[i] = false;
+    /* One is gone when two answers in a row miss it, for the reason told above. */
+    for (int i = 0; i < 2 && !all_seen(handshakes); i++) {
+        int error = dump_handshakes(handshakes, mark_seen);
+
+        if (error != 0)
+            return error;
+    }
+    for (size_t i = 0; i < handshakes->count; i++)
+        if (handshakes->seen[i])
+            handshakes->cookies[kept++] = handshakes->cookies[i];
+    handshakes->count = handshakes->sorted = kept;
+    *left = kept + (handshakes->more ? 1 : 0);
+    return 0;
+}
+
+void handshakes_free(struct handshakes *handshakes)
+{
+    if (handshakes == NULL)
+        return;
+    free(handshakes->cookies);
+    free(handshakes->seen);
+    free(handshakes);
+}

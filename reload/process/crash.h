@@ -1,0 +1,31 @@
+/* The last crash of a generation, as the status of whoever serves after it tells it. */
+#ifndef RPPROXY_RELOAD_PROCESS_CRASH_H
+#define RPPROXY_RELOAD_PROCESS_CRASH_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#define CRASH_TEXT_MAX 160
+
+/* Also on its way from process to process (message.h, life.h): grows at its end only. */
+struct crash {
+    uint64_t at;       /* seconds since 1970; 0: no crash is known of */
+    uint64_t sessions; /* that went with it */
+    uint32_t generation, pid;
+    uint32_t signal; /* what killed it; 0: nothing, or nobody knows */
+    uint32_t status; /* with which it exited; 0: likewise */
+};
+
+/* One that is seen now. outcome: its wait status, or 0 where that is not known. */
+struct crash crash_now(unsigned generation, uint32_t pid, int outcome, uint64_t sessions);
+
+/* For people: who, how, and with how many sessions. Returns text. */
+const char *crash_text(const struct crash *crash, char text[static CRASH_TEXT_MAX]);
+
+/* Keeps it as the last one, and logs it. */
+void crash_note(struct crash *last, const struct crash *crash);
+
+/* For the status: the caller's; NULL when memory is out. */
+json_t *crash_json(const struct crash *crash) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,729 @@
+#include "reload/process/generation.h"
+
+#include "config/base/clock.h"
+#include "config/base/log.h"
+#include "reload/control/control.h"
+#include "reload/control/running.h"
+#include "reload/handover/handover.h"
+#include "reload/handover/server_states.h"
+#include "reload/handover/session_handoff.h"
+#include "reload/handover/succession.h"
+#include "reload/listeners/activation.h"
+#include "reload/listeners/linger.h"
+#include "reload/process/notify.h"
+#include "reload/process/pidfile.h"
+#include "reload/process/privileges.h"
+#include "reload/process/signals.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Descriptors that are not sessions': of the process (main loop, log, control, a handover), and of
+ * each worker (its loop, its mailbox, its pipes). */
+#define DESCRIPTORS_APART  64
+#define DESCRIPTORS_WORKER (2 + 2 * PIPES_MAX)
+
+const char *generation_state_name(enum generation_state state)
+{
+    static const char *const names[] = {
+        [GENERATION_STARTING] = "starting",   [GENERATION_CANARY] = "canary",
+        [GENERATION_ACTIVE] = "active",       [GENERATION_PROBATION] = "standby",
+        [GENERATION_LINGERING] = "lingering", [GENERATION_STOPPING] = "stopping",
+        [GENERATION_DRAINING] = "draining",
+    };
+    return names[state];
+}
+
+void generation_report(const char *line, void *arg)
+{
+    struct generation *generation = arg;
+    log_error("%s", line);
+    if (generation->succession)
+        succession_progress(generation->succession, line);
+}
+
+struct message_sessions generation_about(const struct generation *generation)
+{
+    return (struct message_sessions){.generation = generation->number,
+                                     .pid = (uint32_t)getpid(),
+                                     .sessions = proxy_live(generation->proxy),
+                                     .config_hash = generation->config_hash,
+                                     .deadline = drain_deadline(generation),
+                                     /* Told as early as with COMMIT. */
+                                     .standby = generation->state <= GENERATION_PROBATION};
+}
+
+void generation_exit(struct generation *generation, int exit_status)
+{
+    generation->exit_status = exit_status;
+    event_base_loopbreak(generation->base);
+}
+
+static unsigned choose_workers(const struct config *config)
+{
+    struct cpus usable;
+    if (config->workers)
+        return config->workers;
+    if (config->affinity.count)
+        return config->affinity.count;
+    cpus_usable(&usable);
+    return usable.count ? usable.count : 1;
+}
+
+/* What can be done, and is hardly meant. */
+static void warn_of_affinity(const struct generation *generation)
+{
+    const struct config *config = generation->config;
+    char text[CPUS_TEXT_MAX];
+    if (config->affinity.count && generation->workers > config->affinity.count)
+        log_warning("cpu-affinity: %u workers share CPU %s", generation->workers,
+                    cpus_format(&config->affinity, text));
+    for (size_t i = 0; i < config->frontend_count && config->affinity.count == 0; i++)
+        for (size_t j = 0; j < config->frontends[i].bind_count; j++)
+            if (config->frontends[i].binds[j].steer == STEER_CPU) {
+                log_warning("%s: steer=cpu without cpu-affinity: workers are not on the CPUs they "
+                            "serve",
+                            config->frontends[i].binds[j].text);
+                return;
+            }
+}
+
+static void choose_max_sessions(struct generation *generation, const struct offer *offer)
+{
+    size_t descriptors = privileges_descriptors();
+    size_t apart = DESCRIPTORS_APART + DESCRIPTORS_WORKER * (size_t)generation->workers +
+                   checks_descriptors(generation->config);
+    size_t listeners = 0, kept = 0;
+    for (size_t i = 0; i < generation->config->frontend_count; i++)
+        listeners += generation->config->frontends[i].bind_count * (generation->workers + 1);
+    for (size_t i = 0; offer && i < offer->count; i++)
+        kept += offer->list[i].listeners; /* passed, or kept until it has closed its own */
+    /* A successor's are to be kept as well, unless they would be half of all that there is. */
+    if (kept < listeners && apart + 2 * listeners <= descriptors / 2)
+        kept = listeners;
+    apart += listeners + kept;
+    unsigned fit = descriptors > apart + 2 ? (unsigned)((descriptors - apart) / 2) : 1;
+    unsigned wanted = generation->config->max_sessions;
+    generation->descriptors_fit = fit;
+    if (wanted > fit)
+        log_warning("max-sessions: %u sessions take more descriptors than the limit of %zu: only "
+                    "%u are accepted at a time (ulimit -n, LimitNOFILE=)",
+                    wanted, descriptors, fit);
+    generation->max_sessions = wanted && wanted < fit ? wanted : fit;
+}
+
+static void on_proxy_quiet(void *arg)
+{
+    struct generation *generation = arg;
+    lingering_on_quiet(generation->lingering);
+}
+
+static void on_proxy_empty(void *arg)
+{
+    struct generation *generation = arg;
+    if (generation->state != GENERATION_DRAINING || generation->drained)
+        return;
+    generation->drained = true;
+    drain_log_end(generation);
+    if (generation->elders.count == 0)
+        generation_exit(generation, EXIT_DONE);
+}
+
+/* Who comes after us is told all, who was before us of commands: it has checks of its own. */
+static void on_proxy_server(struct server *server, bool by_command, void *arg)
+{
+    struct generation *generation = arg;
+    struct message_server record;
+    inheritance_record(server, &record);
+    handover_tell_server(generation, &record);
+    if (!by_command)
+        return;
+    succession_tell_server(generation->succession, &record);
+    elders_tell_server(&generation->elders, &record);
+}
+
+/* Who stops the proxy goes last: the service manager takes our end for the end of all. */
+static void on_elders_gone(void *arg)
+{
+    struct generation *generation = arg;
+    if (generation->drained)
+        generation_exit(generation, EXIT_DONE);
+}
+
+static uint64_t on_elder_lost(const struct elder *elder, void *arg)
+{
+    const struct generation *generation = arg;
+    return lineage_lost_with(&generation->lineage, elder->generation, elder->pid);
+}
+
+static bool on_handoff(const struct elder *elder, const struct received *message, unsigned *arrived,
+                       void *arg)
+{
+    struct generation *generation = arg;
+    uint64_t live = proxy_live(generation->proxy);
+    unsigned room =
+        live < generation->descriptors_fit ? generation->descriptors_fit - (unsigned)live : 0;
+    /* Who stops has told its elders so: their sessions end where they are. */
+    if (generation->state == GENERATION_STOPPING || generation->state == GENERATION_DRAINING)
+        room = 0;
+    struct relative *sender = lineage_sender(&generation->lineage, elder->generation, elder->pid);
+    if (!handoff_receive(generation->proxy, elder->channel, message, room, arrived))
+        return false;
+    if (sender)
+        sender->arrived += *arrived;
+    life_tell(&generation->life);
+    return true;
+}
+
+/* What is published later must be possible then. */
+static bool prepare_files(struct generation *generation)
+{
+    const struct config *config = generation->config;
+    char line[512];
+    const char *wrong = privileges_check_directory(config->control);
+    int error = wrong ? 0 : control_bind(generation->control, config->control);
+    if (error)
+        wrong = strerror(error);
+    if (wrong) {
+        snprintf(line, sizeof line, "%s: control socket %s: %s", generation->file, config->control,
+                 wrong);
+        generation_report(line, generation);
+        return false;
+    }
+    wrong = config->pidfile ? privileges_check_directory(config->pidfile) : NULL;
+    if (wrong) {
+        snprintf(line, sizeof line, "%s: pidfile %s: %s", generation->file, config->pidfile, wrong);
+        generation_report(line, generation);
+        return false;
+    }
+    return true;
+}
+
+bool generation_prepare(struct generation *generation, struct offer *offer)
+{
+    char tag[32];
+    snprintf(tag, sizeof tag, "generation %u", generation->number);
+    log_set_tag(tag);
+    choose_max_sessions(generation, offer);
+    warn_of_affinity(generation);
+    if (!prepare_files(generation)) {
+        generation->exit_status = EXIT_OTHER;
+        return false;
+    }
+    generation->binds =
+        binds_open(generation->config, generation->workers, offer, generation_report, generation);
+    if (!generation->binds) {
+        generation->exit_status = EXIT_BIND;
+        return false;
+    }
+    const struct proxy_events events = {.on_quiet = on_proxy_quiet,
+                                        .on_empty = on_proxy_empty,
+                                        .on_server = on_proxy_server,
+                                        .arg = generation};
+    generation->proxy = proxy_new(generation->config, generation->number, generation->workers,
+                                  generation->max_sessions, generation->base, &events);
+    int error = generation->proxy ? binds_give(generation->binds, generation->proxy) : errno;
+    if (!error) {
+        generation->checks = checks_new(generation->proxy->backends,
+                                        generation->config->backend_count, generation->base);
+        error = generation->checks ? 0 : ENOMEM;
+    }
+    if (!error)
+        error = lineage_begin(&generation->lineage);
+    if (!error)
+        error = proxy_start(generation->proxy);
+    if (error) {
+        char line[128];
+        snprintf(line, sizeof line, "cannot start the workers: %s%s", strerror(error),
+                 error == EAGAIN ? " (a limit of threads: ulimit -u, TasksMax=)" : "");
+        generation_report(line, generation);
+        generation->exit_status = EXIT_OTHER;
+        return false;
+    }
+    if (!generation->succession)
+        checks_begin(generation->checks);
+    return true;
+}
+
+/* Pidfile and control socket name us from now on. */
+static void publish(struct generation *generation)
+{
+    const struct config *config = generation->config;
+    generation->published = true;
+    int error = control_publish(generation->control);
+    if (error)
+        log_error("control socket %s: %s", config->control, strerror(error));
+    error = config->pidfile ? pidfile_write(config->pidfile) : 0;
+    if (error)
+        log_error("pidfile %s: %s", config->pidfile, strerror(error));
+    error = life_begin(&generation->life);
+    if (error)
+        log_error("%s.life: %s", config->control, strerror(error));
+}
+
+void generation_try(struct generation *generation)
+{
+    lineage_count(&generation->lineage);
+    proxy_accept(generation->proxy);
+    generation->state = GENERATION_CANARY;
+    log_notice("canary: pid %d, generation %u accepts", (int)getpid(), generation->number);
+}
+
+void generation_serve(struct generation *generation)
+{
+    lingering_free(generation->lingering);
+    generation->lingering = NULL;
+    lineage_count(&generation->lineage);
+    proxy_accept(generation->proxy);
+    binds_publish(generation->binds, generation->config);
+    generation->state = GENERATION_ACTIVE;
+    publish(generation);
+    notify_ready(getpid());
+    log_notice("serving: pid %d, generation %u, %u workers, %zu binds", (int)getpid(),
+               generation->number, generation->workers, generation->binds->count);
+}
+
+static void drain(struct generation *generation, enum session_end reason)
+{
+    if (generation->state != GENERATION_DRAINING) {
+        checks_free(generation->checks);
+        generation->checks = NULL;
+    }
+    generation->state = GENERATION_DRAINING;
+    drain_begin(generation, reason);
+}
+
+static void on_listeners_closed(void *arg)
+{
+    struct generation *generation = arg;
+    lingering_free(generation->lingering);
+    generation->lingering = NULL;
+    if (generation->succession) { /* we were a canary: what we have goes on elsewhere */
+        generation->stop_wanted = false;
+        control_retire(generation->control);
+        succession_returned(generation);
+    } else if (generation->handover) {
+        handover_closed(generation);
+    }
+    bool stopping = generation->state == GENERATION_STOPPING || generation->stop_wanted;
+    drain(generation, stopping ? SESSION_STOPPED : SESSION_DRAIN_TIMEOUT);
+    if (!stopping && generation->config->drain == DRAIN_HANDOFF)
+        heir_send_sessions(&generation->heir);
+}
+
+static void begin_lingering(struct generation *generation, millis timeout, bool alone)
+{
+    generation->lingering = lingering_start(generation->binds, generation->proxy, generation->base,
+                                            timeout, alone, on_listeners_closed, generation);
+    if (!generation->lingering) {
+        log_error("out of memory: the listeners close without lingering");
+        binds_close(generation->binds);
+        on_listeners_closed(generation);
+    }
+}
+
+void generation_go_back(struct generation *generation, millis linger_timeout)
+{
+    log_notice("canary: generation %u goes back", generation->number);
+    generation->state = GENERATION_LINGERING;
+    generation->stop_wanted = false; /* that is what it asked back for */
+    begin_lingering(generation, linger_timeout, false);
+}
+
+void generation_retire(struct generation *generation)
+{
+    generation->state = GENERATION_PROBATION;
+    generation->published = false;
+    control_retire(generation->control);
+    life_end(&generation->life);
+    if (generation->config->pidfile)
+        pidfile_remove(generation->config->pidfile); /* the successor's may be another */
+    /* Of sockets that both have, both would accept, and the successor alone is to. */
+    if (generation->config->probation == 0 || binds_passed(generation->binds)) {
+        generation_end_probation(generation);
+        return;
+    }
+    struct timeval interval = clock_interval(generation->config->probation);
+    event_add(generation->probation_over, &interval);
+    control_step(generation->control, "on probation: pid %d stands by", (int)getpid());
+    proxy_retire(generation->proxy);
+}
+
+void generation_end_probation(struct generation *generation)
+{
+    if (generation->state != GENERATION_PROBATION)
+        return;
+    event_del(generation->probation_over);
+    generation->state = GENERATION_LINGERING;
+    handover_tell_lingering(generation);
+    control_step(generation->control, "lingering: pid %d closes its listeners", (int)getpid());
+    begin_lingering(generation, generation->config->linger_timeout, false);
+}
+
+static void on_probation_over(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    generation_end_probation(arg);
+}
+
+void generation_sweep(const struct generation *generation, pid_t pid)
+{
+    control_sweep(generation->config->control, pid);
+    binds_sweep(generation->binds, pid);
+}
+
+void generation_take_back(struct generation *generation)
+{
+    event_del(generation->probation_over);
+    lingering_free(generation->lingering);
+    generation->lingering = NULL;
+    binds_take_back(generation->binds);
+    proxy_accept(generation->proxy);
+    generation->state = GENERATION_ACTIVE;
+    int error = control_bind(generation->control, generation->config->control);
+    if (error)
+        log_error("control socket %s: %s", generation->config->control, strerror(error));
+    publish(generation);
+    notify_main_pid(getpid());
+    notify_ready(getpid());
+}
+
+enum exit_status generation_reload(struct generation *generation, const struct reload_order *order)
+{
+    if (generation->state != GENERATION_ACTIVE || generation->stop_wanted)
+        return EXIT_OTHER;
+    if (generation->handover || generation->reload_wanted)
+        return EXIT_BUSY;
+    if (generation->succession) { /* our own predecessor's listeners go first */
+        generation->reload_wanted = true;
+        generation->reload_order = *order;
+        succession_hurry(generation->succession);
+    } else {
+        handover_begin(generation, order);
+    }
+    return EXIT_DONE;
+}
+
+const char *generation_abort(struct generation *generation)
+{
+    if (generation->state != GENERATION_ACTIVE || generation->handover ||
+        !generation->reload_wanted)
+        return handover_abort(generation);
+    generation->reload_wanted = false;
+    generation_reload_over(generation, EXIT_FAILED, "it was called off", 0);
+    return NULL;
+}
+
+void generation_note_reload(struct generation *generation, enum exit_status status,
+                            const char *text, uint64_t milliseconds)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    generation->last_reload = (struct reload_result){
+        .any = true, .status = status, .at = (uint64_t)now.tv_sec, .duration = milliseconds};
+    snprintf(generation->last_reload.text, sizeof generation->last_reload.text, "%s", text);
+}
+
+void generation_rolled_back(struct generation *generation, const char *text)
+{
+    log_error("%s on probation: generation %u serves again", text, generation->number);
+    generation_note_reload(generation, EXIT_FAILED, text, generation->last_reload.duration);
+    control_rolled_back(generation->control, text);
+    generation_go_on(generation);
+}
+
+void generation_reload_over(struct generation *generation, enum exit_status status,
+                            const char *text, uint64_t milliseconds)
+{
+    generation_note_reload(generation, status, text, milliseconds);
+    if (status == EXIT_DONE) {
+        log_notice("reloaded: %s", text);
+    } else {
+        log_error("reload failed: %s; generation %u serves on", text, generation->number);
+        notify_ready(getpid());
+    }
+    control_reload_over(generation->control, status, text);
+    if (status != EXIT_DONE)
+        generation_go_on(generation);
+}
+
+void generation_go_on(struct generation *generation)
+{
+    if (generation->state != GENERATION_ACTIVE)
+        return;
+    if (generation->stop_wanted) {
+        generation->stop_wanted = false;
+        generation_stop(generation);
+    } else if (generation->reload_wanted) {
+        const struct reload_order order = generation->reload_order;
+        generation->reload_wanted = false;
+        generation->reload_order = (struct reload_order){0};
+        handover_begin(generation, &order);
+    }
+}
+
+void generation_stop(struct generation *generation)
+{
+    switch (generation->state) {
+    case GENERATION_STARTING:
+        generation_exit(generation, EXIT_DONE);
+        break;
+    case GENERATION_CANARY:
+        generation->stop_wanted = true;
+        succession_ask_back(generation->succession);
+        break;
+    case GENERATION_ACTIVE:
+        if (generation->handover || generation->succession) { /* to its end, generation_go_on() */
+            generation->stop_wanted = true;
+            handover_cancel(generation);
+            if (generation->succession)
+                succession_hurry(generation->succession);
+            return;
+        }
+        generation->reload_wanted = false;
+        control_reload_over(generation->control, EXIT_FAILED, "the proxy was told to stop");
+        log_notice("stopping: no new connections are accepted");
+        notify_stopping();
+        drain_await_others(generation);
+        elders_stop(&generation->elders);
+        generation->state = GENERATION_STOPPING;
+        begin_lingering(generation, generation->config->linger_timeout, true);
+        break;
+    case GENERATION_PROBATION:
+        generation->stop_wanted = true;
+        generation_end_probation(generation);
+        break;
+    case GENERATION_LINGERING:
+        generation->stop_wanted = true;
+        break;
+    case GENERATION_STOPPING:
+        break;
+    case GENERATION_DRAINING:
+        heir_keep_sessions(&generation->heir);
+        if (generation->drain.reason != SESSION_STOPPED)
+            drain(generation, SESSION_STOPPED);
+        break;
+    }
+}
+
+static void end_at_once(struct generation *generation)
+{
+    succession_tell_end(generation->succession);
+    generation_exit(generation, EXIT_DONE);
+}
+
+static void stop_by_signal(struct generation *generation)
+{
+    if (generation->stop_signalled) {
+        log_warning("told to stop a second time: ending at once");
+        end_at_once(generation);
+        return;
+    }
+    generation->stop_signalled = true;
+    generation_stop(generation);
+}
+
+static void reload_by_signal(struct generation *generation)
+{
+    switch (generation_reload(generation, &(struct reload_order){0})) {
+    case EXIT_BUSY:
+        generation->reload_wanted = true; /* signals coalesce into one more reload */
+        break;
+    case EXIT_OTHER:
+        log_notice("reload: generation %u is %s and does not reload", generation->number,
+                   generation_state_name(generation->state));
+        break;
+    default:
+        break;
+    }
+}
+
+static void on_signal(int number, void *arg)
+{
+    struct generation *generation = arg;
+    switch (number) {
+    case SIGUSR2:
+    case SIGHUP:
+        reload_by_signal(generation);
+        break;
+    case SIGUSR1:
+        log_reopen();
+        break;
+    case SIGCHLD:
+        handover_on_child(generation);
+        heir_on_child(&generation->heir);
+        lineage_on_child(&generation->lineage);
+        break;
+    case SIGTERM:
+        stop_by_signal(generation);
+        break;
+    case SIGINT:
+        log_notice("interrupted: ending at once");
+        end_at_once(generation);
+        break;
+    default:
+        break;
+    }
+}
+
+/* The configuration, and the user it names. */
+static bool settle_identity(struct generation *generation)
+{
+    struct config_errors errors;
+    generation->config = config_load(generation->file, &errors);
+    for (size_t i = 0; i < errors.count; i++)
+        generation_report(errors.lines[i], generation);
+    config_errors_free(&errors);
+    generation->exit_status = EXIT_INVALID;
+    if (!generation->config)
+        return false;
+
+    const struct config *config = generation->config;
+    generation->config_hash = running_hash(config);
+    generation->exit_status = EXIT_OTHER;
+    char line[512];
+    int error = privileges_make_directory(config->control, config->user);
+    if (!error && config->pidfile)
+        error = privileges_make_directory(config->pidfile, config->user);
+    if (error)
+        log_warning("cannot make the directory of control socket or pidfile: %s", strerror(error));
+    const char *wrong = privileges_become(config->user);
+    if (wrong) {
+        snprintf(line, sizeof line, "%s: user: %s", generation->file, wrong);
+        generation_report(line, generation);
+        return false;
+    }
+    if (access(generation->file, R_OK))
+        log_warning("%s: the user who serves cannot read it: reloads will fail", generation->file);
+    error = log_open(config->log_target, config->log_path, config->log_level);
+    if (error) {
+        snprintf(line, sizeof line, "%s: log %s: %s", generation->file, config->log_path,
+                 strerror(error));
+        generation_report(line, generation);
+        return false;
+    }
+    error = log_start(); /* before the first line that a deaf syslogd could hold up */
+    if (error) {
+        snprintf(line, sizeof line, "%s: cannot start the log's thread: %s", generation->file,
+                 strerror(error));
+        generation_report(line, generation);
+        return false;
+    }
+    generation->workers = choose_workers(config);
+    generation->elders.max = config->max_generations;
+    return true;
+}
+
+static bool start_cold(struct generation *generation, struct offer *passed)
+{
+    pid_t pid = control_holder(generation->config->control);
+    if (pid) {
+        char who[32] = "a process";
+        if (pid > 0)
+            snprintf(who, sizeof who, "process %d", (int)pid);
+        log_error("%s: %s serves this already (it listens on %s)", generation->file, who,
+                  generation->config->control);
+        generation->exit_status = EXIT_OTHER;
+        return false;
+    }
+    generation->number = 1;
+    if (!generation_prepare(generation, passed))
+        return false;
+    struct crash crash;
+    if (life_read(generation->config->control, &crash))
+        crash_note(&generation->last_crash, &crash);
+    generation_serve(generation);
+    return true;
+}
+
+static bool start(struct generation *generation)
+{
+    int channel = program_inherited_channel();
+    if (channel < 0 && errno != ENOENT) {
+        log_error("%s is set, but names no handover channel: %s", HANDOVER_VARIABLE,
+                  strerror(errno));
+        return false;
+    }
+    if (channel >= 0)
+        return succession_begin(generation, channel) && settle_identity(generation);
+    struct offer passed = {0};
+    const char *wrong = activation_take(&passed);
+    if (wrong)
+        log_error("%s", wrong);
+    bool started = !wrong && settle_identity(generation) && start_cold(generation, &passed);
+    offer_free(&passed);
+    return started;
+}
+
+static bool make_loop(struct generation *generation)
+{
+    generation->base = event_base_new();
+    if (!generation->base)
+        return false;
+    generation->probation_over = event_new(generation->base, -1, 0, on_probation_over, generation);
+    generation->control = control_new(generation);
+    generation->signals = signals_watch(generation->base, on_signal, generation);
+    return lineage_open(&generation->lineage, generation) == 0 &&
+           life_open(&generation->life, generation) == 0 && drain_open(generation) &&
+           generation->probation_over && generation->control && generation->signals;
+}
+
+/* Our end is our own fault, and no order: whoever outlives us, or comes next, is to hear of it. */
+static void leave_word(struct generation *generation)
+{
+    if (!generation->proxy)
+        return;
+    ledger_set_lost(&generation->proxy->ledger);
+    life_fail(&generation->life, generation->exit_status);
+}
+
+static void close_all(struct generation *generation)
+{
+    if (generation->exit_status != EXIT_DONE)
+        leave_word(generation);
+    if (generation->published && generation->config->pidfile)
+        pidfile_remove(generation->config->pidfile);
+    life_close(&generation->life);
+    control_free(generation->control, generation->published);
+    handover_free(generation->handover);
+    heir_hang_up(&generation->heir);
+    succession_free(generation->succession);
+    elders_free(&generation->elders);
+    lineage_close(&generation->lineage);
+    lingering_free(generation->lingering);
+    checks_free(generation->checks);
+    proxy_free(generation->proxy);
+    heir_free(&generation->heir);
+    binds_free(generation->binds);
+    signals_free(generation->signals);
+    if (generation->probation_over)
+        event_free(generation->probation_over);
+    drain_free(&generation->drain);
+    children_free(&generation->former);
+    if (generation->base)
+        event_base_free(generation->base);
+    log_stop();
+    config_free(generation->config);
+}
+
+int generation_run(const struct program *program, const char *file)
+{
+    struct generation generation = {
+        .program = program, .file = file, .exit_status = EXIT_OTHER, .started_at = clock_ms()};
+    const struct elders_events events = {.on_gone = on_elders_gone,
+                                         .on_handoff = on_handoff,
+                                         .lost_with = on_elder_lost,
+                                         .arg = &generation};
+    elders_init(&generation.elders, &events);
+    if (!make_loop(&generation))
+        log_error("cannot make the main loop: %s", strerror(errno));
+    else if (start(&generation) && event_base_dispatch(generation.base) < 0)
+        log_error("the main loop has failed: %s", strerror(errno));
+    close_all(&generation);
+    return generation.exit_status;
+}

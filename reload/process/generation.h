@@ -1,0 +1,202 @@
+/* A generation: everything one process owns, and its life from start to exit.
+ *
+ *                 cold start               launched by a predecessor
+ *                     |                                |
+ *                     |                       GENERATION_STARTING ----> GENERATION_CANARY
+ *                     v                                |      CANARY     |           |
+ *              GENERATION_ACTIVE <---------------------+-----------------+           |
+ *               |     |     ^       COMMIT, or the predecessor is gone               | BACK
+ *          stop |     |     | the successor is gone                                  |
+ *               |     |     |                                                        |
+ *               |     +--> GENERATION_PROBATION   a successor serves; we stand by    |
+ *               |     |     ^      | it is over                                      |
+ *               |     |     |      v                                                 |
+ *               |     +--> GENERATION_LINGERING <------------------------------------+
+ *               |                  | handshakes that had begun here arrive,
+ *               v                  | and listeners are closed
+ *      GENERATION_STOPPING         v
+ *               |          GENERATION_DRAINING    sessions move, or run to their end
+ *               +----------------> | the last has ended, or the deadline came
+ *                                exit
+ *
+ * CANARY: accepts a share of the connections, and is not published; the predecessor is active.
+ * STOPPING: there is no successor; listeners close first, then the sessions drain as well.
+ * Everything here runs on the main thread. */
+#ifndef RPPROXY_RELOAD_PROCESS_GENERATION_H
+#define RPPROXY_RELOAD_PROCESS_GENERATION_H
+
+#include "config/model/config.h"
+#include "proxy/backend/check.h"
+#include "proxy/proxy.h"
+#include "reload/handover/canary.h"
+#include "reload/handover/draining_processes.h"
+#include "reload/handover/peer_stats.h"
+#include "reload/handover/replacement.h"
+#include "reload/listeners/binds.h"
+#include "reload/process/crash.h"
+#include "reload/process/drain.h"
+#include "reload/process/life.h"
+#include "reload/process/program.h"
+
+#include <stdbool.h>
+
+enum generation_state {
+    GENERATION_STARTING,
+    GENERATION_CANARY,
+    GENERATION_ACTIVE,
+    GENERATION_PROBATION,
+    GENERATION_LINGERING,
+    GENERATION_STOPPING,
+    GENERATION_DRAINING,
+};
+
+/* Exit statuses; rpproxy(8) tells them to users. */
+enum exit_status {
+    EXIT_DONE = 0,
+    EXIT_OTHER = 1,
+    EXIT_INVALID = 2,  /* the configuration */
+    EXIT_BIND = 3,     /* an address cannot be bound */
+    EXIT_REFUSED = 4,  /* a backend would have no server, or the canary was rolled back */
+    EXIT_FAILED = 5,   /* the successor crashed, hung, or could not be started */
+    EXIT_WAITING = 6,  /* the wait ran out */
+    EXIT_BUSY = 7,     /* another reload is in progress */
+    EXIT_NO_PROXY = 8, /* nobody answers on the control socket */
+};
+
+struct control;
+struct handover;
+struct lingering;
+struct succession;
+
+/* How the last reload went, for status. */
+struct reload_result {
+    bool any;
+    enum exit_status status;
+    uint64_t at;       /* seconds since 1970 */
+    uint64_t duration; /* milliseconds */
+    char text[256];
+};
+
+/* What is wanted of a reload. */
+struct reload_order {
+    bool forced; /* though a backend lose its last usable server */
+    struct canary_plan canary;
+};
+
+struct generation {
+    const struct program *program;
+    const char *file;
+    struct config *config;
+    uint64_t config_hash; /* of its canonical text; 0: not known */
+    struct event_base *base;
+    unsigned number;
+    unsigned canaries; /* the highest number that a canary of ours has had; 0: there was none */
+    enum generation_state state;
+    unsigned workers;
+    unsigned max_sessions;
+    unsigned descriptors_fit; /* sessions, whatever the file says */
+    uint64_t started_at;      /* clock_ms() */
+
+    struct binds *binds;
+    struct proxy *proxy;
+    struct checks *checks; /* of the servers, until we drain */
+    struct control *control;
+    struct elders elders;
+    struct lineage lineage;
+    struct succession *succession; /* to our predecessor, until its listeners are closed */
+    struct handover *handover;     /* to our successor, until our listeners are closed ... */
+    struct lingering *lingering;
+    struct heir heir;       /* ... and then that is our heir */
+    struct children former; /* canaries that went back */
+    struct event *signals;
+    int signal_fd;
+
+    struct event *probation_over;
+    struct draining drain;
+
+    bool reload_wanted; /* one more, once the present one is over ... */
+    struct reload_order reload_order;
+    bool stop_wanted; /* likewise, and rather */
+    bool stop_signalled;
+    bool drained;   /* our own sessions have ended */
+    bool published; /* pidfile and control socket are ours to remove */
+    struct reload_result last_reload;
+    struct crash last_crash; /* of a generation before ours, or of a successor */
+    struct life life;
+    int exit_status;
+};
+
+/* The whole of `rpproxy -f file`; returns the exit status. */
+int generation_run(const struct program *program, const char *file);
+
+const char *generation_state_name(enum generation_state state);
+
+/* Asks for a reload. EXIT_DONE: it has begun, or will as soon as our own predecessor has closed;
+ * control_reload_over() tells how it went. Else EXIT_BUSY, or EXIT_OTHER when this process does not
+ * serve (any more). */
+enum exit_status generation_reload(struct generation *generation, const struct reload_order *order);
+
+/* Calls off the reload that is under way, or wanted: control_reload_over() tells when it is. Else
+ * returns why there is none to be called off (a string constant). */
+const char *generation_abort(struct generation *generation);
+
+/* Graceful stop: stop accepting, drain within stop-timeout, exit after the generations that drain
+ * have done the same. Where our predecessor's listeners are still open, or a successor is on its
+ * way that cannot be called back, that comes to its end before. Asked again it changes nothing. */
+void generation_stop(struct generation *generation);
+
+/* For the roles: */
+
+/* An error line of a start: to the log, and to the predecessor if there is one. */
+void generation_report(const char *line, void *generation);
+
+/* Opens binds, makes the proxy, starts its threads; nothing is accepted yet. False: it has been
+ * reported, and exit_status is set. */
+bool generation_prepare(struct generation *generation, struct offer *offer)
+    __attribute__((warn_unused_result));
+
+/* Prepared: accept, as a canary. */
+void generation_try(struct generation *generation);
+
+/* A canary that is not steered to any more: its listeners are to be closed, within linger_timeout,
+ * and its sessions go to the predecessor. */
+void generation_go_back(struct generation *generation, millis linger_timeout);
+
+/* Prepared, a canary (though it was about to go back), or taken back from a successor: accept, and
+ * be who the pidfile and the control socket name. */
+void generation_serve(struct generation *generation);
+
+/* Our successor serves: probation, if there is one, then our listeners are to be closed. */
+void generation_retire(struct generation *generation);
+
+/* At once rather than when its time is over; harmless otherwise. */
+void generation_end_probation(struct generation *generation);
+
+/* Removes what a killed process of the same paths has left beside them: nobody else knows of it. */
+void generation_sweep(const struct generation *generation, pid_t pid);
+
+/* Our successor is gone, and we serve again. */
+void generation_take_back(struct generation *generation);
+
+/* How a reload went, for status: this process's, or its successor's, which is told. */
+void generation_note_reload(struct generation *generation, enum exit_status status,
+                            const char *text, uint64_t milliseconds);
+
+/* A reload is over: text is for people. */
+void generation_reload_over(struct generation *generation, enum exit_status status,
+                            const char *text, uint64_t milliseconds);
+
+/* A successor that had served is gone, and has been taken back from; text says how it ended. */
+void generation_rolled_back(struct generation *generation, const char *text);
+
+/* Does what was asked for while a reload failed, or while our own predecessor had its listeners
+ * open: a stop, or another reload. */
+void generation_go_on(struct generation *generation);
+
+/* What we tell others of ourselves. */
+struct message_sessions generation_about(const struct generation *generation);
+
+/* Leaves the main loop. */
+void generation_exit(struct generation *generation, int exit_status);
+
+#endif

@@ -1,0 +1,108 @@
+#include "reload/process/privileges.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *complain(const char *what, const char *user)
+{
+    static char text[256];
+    snprintf(text, sizeof text, "%s %s", what, user);
+    return text;
+}
+
+const char *privileges_become(const char *user)
+{
+    if (!user)
+        return NULL;
+    errno = 0;
+    const struct passwd *entry = getpwnam(user);
+    if (!entry)
+        return complain("there is no user", user);
+    if (entry->pw_uid == geteuid())
+        return NULL;
+    if (geteuid() != 0)
+        return complain("only root can (and a reload never does) become user", user);
+
+    if (initgroups(user, entry->pw_gid))
+        return complain("cannot take the groups of", user);
+    capng_clear(CAPNG_SELECT_BOTH);
+    if (capng_updatev(CAPNG_ADD,
+                      CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_INHERITABLE | CAPNG_BOUNDING_SET,
+                      CAP_NET_BIND_SERVICE, -1) ||
+        capng_change_id((int)entry->pw_uid, (int)entry->pw_gid, CAPNG_CLEAR_BOUNDING))
+        return complain("cannot become", user);
+    /* Only now: the kernel clears ambient capabilities when root is left. */
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_BIND_SERVICE, 0, 0))
+        return complain("cannot keep CAP_NET_BIND_SERVICE as", user);
+    return NULL;
+}
+
+/* False: path has none but the root directory, or is too long. */
+static bool directory_of(const char *path, char directory[static PATH_MAX])
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash || slash == path || slash - path >= PATH_MAX)
+        return false;
+    memcpy(directory, path, (size_t)(slash - path));
+    directory[slash - path] = '\0';
+    return true;
+}
+
+int privileges_make_directory(const char *path, const char *user)
+{
+    char directory[PATH_MAX];
+    if (!directory_of(path, directory))
+        return 0;
+    if (mkdir(directory, 0755))
+        return errno == EEXIST ? 0 : errno;
+    const struct passwd *entry = user && geteuid() == 0 ? getpwnam(user) : NULL;
+    if (entry && chown(directory, entry->pw_uid, entry->pw_gid))
+        return errno;
+    return 0;
+}
+
+const char *privileges_check_directory(const char *path)
+{
+    char directory[PATH_MAX];
+    struct stat status;
+    if (!directory_of(path, directory))
+        return NULL;
+    if (stat(directory, &status))
+        return strerror(errno);
+    if (!S_ISDIR(status.st_mode))
+        return strerror(ENOTDIR);
+    if (access(directory, W_OK | X_OK)) {
+        int error = errno;
+        const struct passwd *entry = error == EACCES ? getpwuid(geteuid()) : NULL;
+        return entry ? complain("its directory is not writable for user", entry->pw_name)
+                     : strerror(error);
+    }
+    if (status.st_uid != 0 && status.st_uid != geteuid())
+        return "its directory belongs to a user who is neither root nor the one who serves";
+    if ((status.st_mode & S_IWOTH) && !(status.st_mode & S_ISVTX))
+        return "everybody may replace files in its directory, which is writable and not sticky";
+    return NULL;
+}
+
+size_t privileges_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return 1024;
+    if (limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) || getrlimit(RLIMIT_NOFILE, &limit))
+            return 1024;
+    }
+    return limit.rlim_cur > INT_MAX ? INT_MAX : (size_t)limit.rlim_cur;
+}

@@ -1,0 +1,27 @@
+/* Who the process is, and what it may do. */
+#ifndef RPPROXY_RELOAD_PROCESS_PRIVILEGES_H
+#define RPPROXY_RELOAD_PROCESS_PRIVILEGES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Becomes user (NULL: stays who it is), with that user's groups, keeping CAP_NET_BIND_SERVICE and
+ * nothing else; the capability is ambient, so that a successor has it too, under no-new-privileges
+ * as well. A process that already is the user (a successor) is left as it is. To be called before
+ * any thread is made and any address is bound: only sockets of one user may share an address.
+ * Returns NULL, or a static text that says what failed. */
+const char *privileges_become(const char *user) __attribute__((warn_unused_result));
+
+/* Makes the directory of path, if it is missing, for user (NULL: for us). Only the last level.
+ * Returns 0 or an errno value. */
+int privileges_make_directory(const char *path, const char *user)
+    __attribute__((warn_unused_result));
+
+/* Whether we may put files into the directory of path, and nobody may who is neither root nor we.
+ * Returns NULL, or a text that says what is wrong, valid until the next call of strerror(). */
+const char *privileges_check_directory(const char *path) __attribute__((warn_unused_result));
+
+/* Raises the soft limit of descriptors to the hard one, and tells it. */
+size_t privileges_descriptors(void);
+
+#endif

@@ -1,0 +1,33 @@
+/* How a reload that failed ended, in words and as a status, and whether its successor crashed. */
+#ifndef RPPROXY_RELOAD_PROCESS_RELOAD_FAILURE_H
+#define RPPROXY_RELOAD_PROCESS_RELOAD_FAILURE_H
+
+#include "reload/handover/canary.h"
+#include "reload/process/generation.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct ending {
+    char verdict[96];              /* of a canary that goes back: why; or "" */
+    char figures[CANARY_TEXT_MAX]; /* of a canary, when it was watched no longer; or "" */
+    const char *why;               /* what it did, and was killed for; NULL: it ended by itself */
+    bool had_accepted;             /* connections, as a canary or to serve */
+    bool had_served;               /* the reload was reported a success already */
+    uint64_t lost;                 /* sessions that it had when it hung up */
+};
+
+/* outcome: its wait status. What it exits with before it accepts is an answer, and 0 an order that
+ * it had. Who was killed by us has crashed when sessions went with it. */
+bool ending_is_crash(const struct ending *ending, int outcome);
+
+#define ENDING_TEXT_MAX 640
+
+/* The whole text: the verdict, how the successor ended ("": it lives), the figures. */
+void ending_text(const struct ending *ending, const char *how, char text[static ENDING_TEXT_MAX]);
+
+/* The same of one that is gone, and the status of the reload. */
+enum exit_status ending_explain(const struct ending *ending, int pid, int outcome,
+                                char text[static ENDING_TEXT_MAX]);
+
+#endif

@@ -1,0 +1,57 @@
+#include "reload/process/signals.h"
+
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+struct watch {
+    void (*on_signal)(int number, void *arg);
+    void *arg;
+};
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    const struct watch *watch = arg;
+    struct signalfd_siginfo info;
+    while (read(fd, &info, sizeof info) == sizeof info)
+        watch->on_signal((int)info.ssi_signo, watch->arg);
+}
+
+struct event *signals_watch(struct event_base *base, void (*on_signal)(int number, void *arg),
+                            void *arg)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    static const int ours[] = {SIGUSR1, SIGUSR2, SIGHUP, SIGTERM, SIGINT, SIGCHLD};
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        sigaddset(&set, ours[i]);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) || signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
+        signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
+        return NULL;
+    struct watch *watch = calloc(1, sizeof *watch);
+    int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (watch && fd >= 0) {
+        *watch = (struct watch){.on_signal = on_signal, .arg = arg};
+        struct event *event = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, watch);
+        if (event && event_add(event, NULL) == 0)
+            return event;
+        if (event)
+            event_free(event);
+    }
+    if (fd >= 0)
+        close(fd);
+    free(watch);
+    return NULL;
+}
+
+void signals_free(struct event *watch)
+{
+    if (!watch)
+        return;
+    int fd = event_get_fd(watch);
+    void *context = event_get_callback_arg(watch);
+    event_free(watch);
+    close(fd);
+    free(context);
+}

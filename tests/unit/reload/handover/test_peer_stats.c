@@ -1,0 +1,545 @@
+#include "reload/process/generation.h"
+#include "tests/unit/config_text.h"
+#include "tests/unit/suites.h"
+
+#include <check.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct event_base *base;
+static struct generation us;
+
+static void ignore(void *arg)
+{
+    (void)arg;
+}
+
+static void make_generation(struct generation *generation, unsigned number)
+{
+    const struct proxy_events events = {.on_quiet = ignore, .on_empty = ignore};
+    *generation = (struct generation){.base = base, .number = number};
+    generation->config =
+        load_good("[global]\nmax-sessions = 10\n"
+                  "[frontend web]\nbind = 127.0.0.1:1\nbackend = app\nmax-sessions = 4\n"
+                  "[frontend mail]\nbind = 127.0.0.1:2\nbackend = app\n"
+                  "[backend app]\nserver = a 127.0.0.1:3\n");
+    elders_init(&generation->elders, &(struct elders_events){.on_gone = ignore});
+    ck_assert_int_eq(lineage_open(&generation->lineage, generation), 0);
+    generation->proxy = proxy_new(generation->config, number, 2, 8, base, &events);
+    ck_assert_ptr_nonnull(generation->proxy);
+}
+
+static void free_generation(struct generation *generation)
+{
+    lineage_close(&generation->lineage);
+    proxy_free(generation->proxy);
+    config_free(generation->config);
+}
+
+static void setup(void)
+{
+    folder_make();
+    base = event_base_new();
+    make_generation(&us, 9);
+}
+
+static void teardown(void)
+{
+    free_generation(&us);
+    event_base_free(base);
+    folder_remove();
+}
+
+/* Another generation: a process that does nothing, and a ledger that the test writes for it. */
+struct other {
+    struct ledger ledger;
+    pid_t pid;
+    int pidfd; /* -1: where the kernel has none */
+};
+
+static void end_in_order(int number)
+{
+    (void)number;
+    _exit(0);
+}
+
+static struct other other_start(unsigned number)
+{
+    struct other other;
+    void (*before)(int) = signal(SIGTERM, end_in_order);
+    other.pid = fork();
+    ck_assert_int_ge(other.pid, 0);
+    if (other.pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;)
+            pause();
+    }
+    signal(SIGTERM, before);
+    other.pidfd = pidfd_open(other.pid, 0);
+    ck_assert_int_eq(ledger_open(&other.ledger, us.config, number, 2), 0);
+    ((struct ledger_head *)other.ledger.memory)->pid = (uint32_t)other.pid;
+    return other;
+}
+
+static void other_count(struct other *other, unsigned sessions, unsigned live)
+{
+    counter_add(&ledger_counters(&other->ledger, 1)->sessions, sessions);
+    for (unsigned i = 0; i < live; i++) {
+        limit_force(ledger_sessions(&other->ledger));
+        limit_force(ledger_frontend_sessions(&other->ledger, 0));
+    }
+}
+
+static void other_kill(struct other *other)
+{
+    kill(other->pid, SIGKILL);
+    ck_assert_int_eq(waitpid(other->pid, NULL, 0), other->pid);
+}
+
+/* Its process is gone, and its descriptors with it. */
+static void other_free(struct other *other)
+{
+    close(other->pidfd);
+    ledger_close(&other->ledger);
+}
+
+static void tell(const struct other *other, void (*hear)(struct lineage *, const struct received *))
+{
+    const struct message_ledger about = {0};
+    int fds[] = {fcntl(other->ledger.fd, F_DUPFD_CLOEXEC, 0),
+                 fcntl(other->pidfd, F_DUPFD_CLOEXEC, 0)};
+    const struct received message = {.type = MESSAGE_LEDGER,
+                                     .payload = &about,
+                                     .length = sizeof about,
+                                     .fds = fds,
+                                     .fd_count = other->pidfd >= 0 ? 2 : 1};
+    hear(&us.lineage, &message);
+    for (size_t i = 0; i < 2; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+}
+
+static uint64_t sessions(void)
+{
+    return lineage_figures(&us.lineage).sessions;
+}
+
+static void count_own(unsigned amount)
+{
+    counter_add(&ledger_counters(&us.proxy->ledger, 0)->sessions, amount);
+}
+
+START_TEST(one_that_lives_counts_as_it_goes)
+{
+    struct other other = other_start(8);
+    tell(&other, lineage_add);
+    ck_assert_int_eq(lineage_begin(&us.lineage), 0);
+    ledger_inherit(&other.ledger, &(struct figures){.sessions = 1000});
+    count_own(1);
+    ck_assert_uint_eq(sessions(), 1001);
+    other_count(&other, 10, 2);
+    ck_assert_uint_eq(sessions(), 1011);
+    ck_assert_uint_eq(lineage_live(&us.lineage), 2);
+    ck_assert_uint_eq(lineage_frontend_live(&us.lineage, 0), 2);
+    ck_assert_uint_eq(lineage_frontend_live(&us.lineage, 1), 0);
+    ck_assert_ptr_nonnull(lineage_find(&us.lineage, 8, other.pid));
+    ck_assert_ptr_null(lineage_find(&us.lineage, 7, other.pid));
+    other_kill(&other);
+    other_free(&other);
+}
+END_TEST
+
+/* With its pidfd, and, as before Linux 5.3, without. */
+START_TEST(one_that_is_killed_is_folded_once)
+{
+    struct other other = other_start(8);
+    if (_i == 1) {
+        close(other.pidfd);
+        other.pidfd = -1;
+    }
+    tell(&other, lineage_add);
+    tell(&other, lineage_add); /* known already */
+    ck_assert_int_eq(lineage_begin(&us.lineage), 0);
+    lineage_count(&us.lineage);
+    ledger_inherit(&other.ledger, &(struct figures){.sessions = 1000});
+    other_count(&other, 10, 2);
+    ck_assert_uint_eq(sessions(), 1010);
+    other_kill(&other);
+    ck_assert_uint_eq(sessions(), 1010);
+    while (!TAILQ_EMPTY(&us.lineage.list))
+        event_base_loop(base, EVLOOP_ONCE);
+    ck_assert_uint_eq(sessions(), 1010);
+    ck_assert_uint_eq(lineage_base(&us.lineage).sessions, 1010);
+    ck_assert_uint_eq(lineage_live(&us.lineage), 0);
+    other_free(&other);
+}
+END_TEST
+
+static void wait_gone(const struct relative *relative)
+{
+    while (!relative->gone)
+        event_base_loop(base, EVLOOP_ONCE);
+}
+
+/* Our predecessor died before we had read the configuration. */
+START_TEST(one_that_ends_before_we_count_is_folded_then)
+{
+    struct other other = other_start(8);
+    tell(&other, lineage_add);
+    other_count(&other, 10, 2);
+    other_kill(&other);
+    wait_gone(TAILQ_FIRST(&us.lineage.list));
+    ck_assert_int_eq(lineage_begin(&us.lineage), 0);
+    ck_assert(TAILQ_EMPTY(&us.lineage.list));
+    ck_assert_uint_eq(sessions(), 10);
+    other_free(&other);
+}
+END_TEST
+
+static void hear(const struct received *message, void *arg)
+{
+    struct generation *successor = arg;
+    ck_assert_int_eq(message->type, MESSAGE_LEDGER);
+    lineage_add(&successor->lineage, message);
+}
+
+static void lose(const char *wrong, void *arg)
+{
+    (void)wrong;
+    (void)arg;
+}
+
+static unsigned relatives(const struct generation *generation)
+{
+    unsigned count = 0;
+    const struct relative *relative;
+    TAILQ_FOREACH (relative, &generation->lineage.list, link)
+        count++;
+    return count;
+}
+
+/* What a successor is told makes the same sum; from then on only it folds, and nothing counts
+ * twice or not at all. */
+START_TEST(a_successor_takes_the_folding_over)
+{
+    struct generation successor;
+    int pair[2];
+    make_generation(&successor, 10);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    const struct channel_events none = {.on_lost = lose},
+                                heard = {.on_message = hear, .on_lost = lose, .arg = &successor};
+    struct channel *ours = channel_open(pair[0], base, &none),
+                   *its = channel_open(pair[1], base, &heard);
+    struct other first = other_start(7), second = other_start(8);
+    tell(&second, lineage_add);
+    tell(&first, lineage_add);
+    ck_assert_int_eq(lineage_begin(&us.lineage), 0);
+    other_count(&first, 10, 1);
+    other_count(&second, 200, 1);
+    count_own(3000);
+    other_kill(&first);
+    while (relatives(&us) > 1)
+        event_base_loop(base, EVLOOP_ONCE);
+
+    lineage_tell_successor(&us.lineage, ours);
+    while (relatives(&successor) < 2)
+        event_base_loop(base, EVLOOP_ONCE);
+    ck_assert_int_eq(lineage_begin(&successor.lineage), 0);
+    ck_assert_uint_eq(lineage_figures(&successor.lineage).sessions, 3210);
+    ck_assert_uint_eq(lineage_live(&successor.lineage), 1);
+    other_count(&second, 1, 0);
+    other_kill(&second);
+    wait_gone(TAILQ_FIRST(&us.lineage.list));
+    while (relatives(&successor) > 1)
+        event_base_loop(base, EVLOOP_ONCE);
+    ck_assert_uint_eq(sessions(), 3211);
+    ck_assert_uint_eq(lineage_live(&us.lineage), 0);
+    ck_assert_uint_eq(lineage_base(&us.lineage).sessions, 211);
+    ck_assert_uint_eq(lineage_figures(&successor.lineage).sessions, 3211);
+    ck_assert_uint_eq(lineage_base(&successor.lineage).sessions, 211);
+
+    channel_close(ours);
+    channel_close(its);
+    free_generation(&successor);
+    lineage_resume(&us.lineage);
+    ck_assert(TAILQ_EMPTY(&us.lineage.list));
+    ck_assert_uint_eq(sessions(), 3211);
+    other_free(&first);
+    other_free(&second);
+}
+END_TEST
+
+/* What it counted itself is kept; what it folded we have folded, too. */
+START_TEST(a_successor_that_fails_is_not_forgotten)
+{
+    struct other successor = other_start(10);
+    ck_assert_int_eq(lineage_begin(&us.lineage), 0);
+    count_own(1);
+    tell(&successor, lineage_add_successor);
+    ledger_inherit(&successor.ledger, &(struct figures){.sessions = 1000});
+    other_count(&successor, 20, 3);
+    ck_assert_uint_eq(sessions(), 1);
+    lineage_resume(&us.lineage);
+    ck_assert_uint_eq(sessions(), 21);
+    ck_assert_uint_eq(lineage_live(&us.lineage), 3);
+    other_kill(&successor);
+    while (!TAILQ_EMPTY(&us.lineage.list))
+        event_base_loop(base, EVLOOP_ONCE);
+    ck_assert_uint_eq(sessions(), 21);
+    ck_assert_uint_eq(lineage_live(&us.lineage), 0);
+    other_free(&successor);
+}
+END_TEST
+
+/* A canary: it counts once, from its begin on, and for good, whether it goes back or dies. */
+START_TEST(a_canary_counts_beside_us)
+{
+    struct other successor = other_start(10);
+    ck_assert_int_eq(lineage_begin(&us.lineage), 0);
+    count_own(1);
+    us.lineage.told = true;
+    tell(&successor, lineage_add_successor);
+    other_count(&successor, 20, 3);
+    ck_assert_uint_eq(sessions(), 1);
+    lineage_count_successor(&us.lineage);
+    ck_assert_uint_eq(sessions(), 21);
+    ck_assert_uint_eq(lineage_live(&us.lineage), 3);
+    ck_assert_ptr_nonnull(lineage_find(&us.lineage, 10, successor.pid));
+    if (_i == 1) {
+        other_kill(&successor);
+        wait_gone(TAILQ_FIRST(&us.lineage.list));
+        ck_assert_uint_eq(sessions(), 21);
+        ck_assert_uint_eq(lineage_live(&us.lineage), 0);
+    }
+    lineage_resume(&us.lineage);
+    ck_assert_uint_eq(sessions(), 21);
+    ck_assert_uint_eq(lineage_live(&us.lineage), _i == 1 ? 0 : 3);
+    ck_assert_int_eq(TAILQ_EMPTY(&us.lineage.list), _i == 1);
+    if (_i == 0)
+        other_kill(&successor);
+    while (!TAILQ_EMPTY(&us.lineage.list))
+        event_base_loop(base, EVLOOP_ONCE);
+    ck_assert_uint_eq(sessions(), 21);
+    other_free(&successor);
+}
+END_TEST
+
+/* A canary that has gone back is a child without a handover: how it ends is noted, whether its end
+ * is seen at once, by its pidfd, by SIGCHLD, or only when it has gone back; of an end in order
+ * there is nothing to be noted. */
+START_TEST(a_canary_that_has_gone_back_is_asked_how_it_ended)
+{
+    bool early = _i == 2, in_order = _i == 3;
+    struct other canary = other_start(10);
+    ck_assert_int_eq(lineage_begin(&us.lineage), 0);
+    us.lineage.told = true;
+    tell(&canary, lineage_add_successor);
+    other_count(&canary, 20, in_order ? 0 : 3);
+    lineage_count_successor(&us.lineage);
+    ck_assert_uint_eq(lineage_successor_live(&us.lineage), in_order ? 0 : 3);
+    if (early) {
+        kill(canary.pid, SIGABRT);
+        wait_gone(TAILQ_FIRST(&us.lineage.list));
+    }
+    children_add(&us.former, canary.pid);
+    lineage_keep_canary(&us.lineage);
+    ck_assert_uint_eq(us.last_crash.signal, early ? SIGABRT : 0);
+    if (!early)
+        kill(canary.pid, in_order ? SIGTERM : SIGABRT);
+    while (!TAILQ_EMPTY(&us.lineage.list))
+        if (_i == 0)
+            lineage_on_child(&us.lineage);
+        else
+            event_base_loop(base, EVLOOP_ONCE);
+    ck_assert_uint_eq(us.former.count, 0);
+    ck_assert_uint_eq(us.last_crash.signal, in_order ? 0 : SIGABRT);
+    ck_assert_uint_eq(us.last_crash.sessions, in_order ? 0 : 3);
+    children_free(&us.former);
+    other_free(&canary);
+}
+END_TEST
+
+/* A canary's predecessor, to which its sessions go. */
+START_TEST(a_canary_that_has_gone_back_knows_its_heir)
+{
+    struct other predecessor = other_start(8);
+    ck_assert_int_eq(lineage_begin(&us.lineage), 0);
+    tell(&predecessor, lineage_add);
+    other_count(&predecessor, 0, 5);
+    lineage_turn(&us.lineage, 8, predecessor.pid);
+    lineage_forget(&us.lineage);
+    ck_assert(TAILQ_EMPTY(&us.lineage.list));
+    other_kill(&predecessor);
+    wait_gone(us.lineage.heir);
+    ck_assert_uint_eq(us.last_crash.at, 0); /* it has left no life file behind */
+    other_free(&predecessor);
+}
+END_TEST
+
+/* Its death is seen before the channel's end. */
+START_TEST(a_successor_that_died_counts_when_we_serve_again)
+{
+    struct other successor = other_start(10);
+    ck_assert_int_eq(lineage_begin(&us.lineage), 0);
+    tell(&successor, lineage_add_successor);
+    other_count(&successor, 20, 3);
+    other_kill(&successor);
+    wait_gone(us.lineage.successor);
+    lineage_resume(&us.lineage);
+    ck_assert_uint_eq(sessions(), 20);
+    ck_assert_uint_eq(lineage_live(&us.lineage), 0);
+    ck_assert(TAILQ_EMPTY(&us.lineage.list));
+    other_free(&successor);
+}
+END_TEST
+
+static unsigned room(const struct limit *limit)
+{
+    return atomic_load(&limit->max);
+}
+
+START_TEST(limits_count_what_others_have)
+{
+    const struct limit *web = us.proxy->frontends[0].sessions,
+                       *mail = us.proxy->frontends[1].sessions;
+    struct other other = other_start(8);
+    tell(&other, lineage_add);
+    ck_assert_int_eq(lineage_begin(&us.lineage), 0);
+    other_count(&other, 0, 1);
+    lineage_count(&us.lineage);
+    ck_assert_uint_eq(room(us.proxy->sessions), 8); /* more do not fit into the process */
+    ck_assert_uint_eq(room(web), 3);
+    ck_assert_uint_eq(room(mail), LIMIT_NONE);
+    other_count(&other, 0, 4);
+    while (room(web) != 0)
+        event_base_loop(base, EVLOOP_ONCE);
+    ck_assert_uint_eq(room(us.proxy->sessions), 5);
+    other_kill(&other);
+    while (room(web) != 4)
+        event_base_loop(base, EVLOOP_ONCE);
+    ck_assert_uint_eq(room(us.proxy->sessions), 8);
+    ck_assert(!event_pending(us.lineage.look, EV_TIMEOUT, NULL));
+    other_free(&other);
+}
+END_TEST
+
+/* It ends with so many sessions, of which so many have come here, and so many of these had left it
+ * before it could know of the others. */
+static uint64_t lost_with(unsigned live, unsigned arrived, unsigned left)
+{
+    us.last_crash = (struct crash){0};
+    struct other other = other_start(8);
+    tell(&other, lineage_add);
+    other_count(&other, 0, live);
+    ledger_count_left(&other.ledger); /* to a process before us */
+    struct relative *sender = lineage_sender(&us.lineage, 8, other.pid);
+    ck_assert_ptr_nonnull(sender);
+    sender->arrived += arrived;
+    for (unsigned i = 0; i < left; i++)
+        ledger_count_left(&other.ledger);
+    ck_assert_ptr_eq(lineage_sender(&us.lineage, 8, other.pid), sender);
+    other_kill(&other);
+    while (!TAILQ_EMPTY(&us.lineage.list))
+        event_base_loop(base, EVLOOP_ONCE);
+    if (us.last_crash.at)
+        ck_assert_uint_eq(us.last_crash.pid, (uint32_t)other.pid);
+    other_free(&other);
+    return us.last_crash.sessions;
+}
+
+START_TEST(one_that_ends_with_sessions_has_crashed)
+{
+    ck_assert_int_eq(lineage_begin(&us.lineage), 0);
+    ck_assert_uint_eq(lost_with(3, 0, 0), 3);
+    ck_assert_uint_eq(lost_with(0, 0, 0), 0);
+    ck_assert_uint_eq(us.last_crash.at, 0);
+    ck_assert_uint_eq(lost_with(20, 16, 0), 4);
+    ck_assert_uint_eq(lost_with(20, 32, 25), 13);
+    ck_assert_uint_eq(lost_with(0, 32, 32), 0);
+}
+END_TEST
+
+/* By its own fault: it says how many it has, and closes them then, one after the other. */
+START_TEST(one_that_fails_says_what_goes_with_it)
+{
+    struct other other = other_start(8);
+    tell(&other, lineage_add);
+    other_count(&other, 0, 5);
+    ledger_set_lost(&other.ledger);
+    while (ledger_live(&other.ledger) > 0)
+        limit_release(ledger_sessions(&other.ledger));
+    other_kill(&other);
+    wait_gone(TAILQ_FIRST(&us.lineage.list));
+    ck_assert_uint_eq(us.last_crash.sessions, 5);
+    other_free(&other);
+}
+END_TEST
+
+/* The handover tells, which knows its exit status. What it had not said that it has is not lost. */
+START_TEST(the_end_of_a_successor_is_told_by_the_handover)
+{
+    struct other successor = other_start(10);
+    ck_assert_int_eq(lineage_begin(&us.lineage), 0);
+    ck_assert_uint_eq(lineage_successor_live(&us.lineage), 0);
+    tell(&successor, lineage_add_successor);
+    other_count(&successor, 0, 20);
+    ledger_set_arriving(&successor.ledger, 16);
+    lineage_forget(&us.lineage);
+    ck_assert_uint_eq(lineage_successor_live(&us.lineage), 4);
+    lineage_resume(&us.lineage);
+    other_kill(&successor);
+    while (!TAILQ_EMPTY(&us.lineage.list))
+        event_base_loop(base, EVLOOP_ONCE);
+    ck_assert_uint_eq(us.last_crash.at, 0);
+    other_free(&successor);
+}
+END_TEST
+
+START_TEST(what_is_no_ledger_is_refused)
+{
+    const struct message_ledger about = {0};
+    int fds[] = {open("/dev/null", O_RDONLY | O_CLOEXEC), -1};
+    struct received message = {
+        .type = MESSAGE_LEDGER, .payload = &about, .length = sizeof about, .fds = fds};
+    lineage_add(&us.lineage, &message);
+    message.fd_count = 1;
+    lineage_add(&us.lineage, &message);
+    ck_assert_int_eq(fds[0], -1);
+    fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    lineage_add_successor(&us.lineage, &message);
+    ck_assert_int_eq(fds[0], -1);
+    ck_assert(TAILQ_EMPTY(&us.lineage.list));
+    ck_assert_ptr_null(us.lineage.successor);
+}
+END_TEST
+
+Suite *lineage_suite(void)
+{
+    Suite *suite = suite_create("lineage");
+    TCase *tcase = tcase_create("lineage");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, one_that_lives_counts_as_it_goes);
+    tcase_add_loop_test(tcase, one_that_is_killed_is_folded_once, 0, 2);
+    tcase_add_test(tcase, one_that_ends_before_we_count_is_folded_then);
+    tcase_add_test(tcase, a_successor_takes_the_folding_over);
+    tcase_add_loop_test(tcase, a_canary_counts_beside_us, 0, 2);
+    tcase_add_loop_test(tcase, a_canary_that_has_gone_back_is_asked_how_it_ended, 0, 4);
+    tcase_add_test(tcase, a_canary_that_has_gone_back_knows_its_heir);
+    tcase_add_test(tcase, a_successor_that_fails_is_not_forgotten);
+    tcase_add_test(tcase, a_successor_that_died_counts_when_we_serve_again);
+    tcase_add_test(tcase, limits_count_what_others_have);
+    tcase_add_test(tcase, one_that_ends_with_sessions_has_crashed);
+    tcase_add_test(tcase, one_that_fails_says_what_goes_with_it);
+    tcase_add_test(tcase, the_end_of_a_successor_is_told_by_the_handover);
+    tcase_add_test(tcase, what_is_no_ledger_is_refused);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
