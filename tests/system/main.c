@@ -4,9 +4,9 @@
  *
  * runs all, or those named; CK_RUN_SUITE and CK_RUN_CASE choose as they do for any Check program.
  */
-#include "tests/system/case.h"
-#include "tests/system/harness.h"
 #include "tests/system/scenarios.h"
+#include "tests/system/support/case.h"
+#include "tests/system/support/harness.h"
 
 #include <check.h>
 #include <stdio.h>

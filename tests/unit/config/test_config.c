@@ -1,6 +1,6 @@
 /* What the values of a configuration mean, and every mistake in them. */
-#include "tests/unit/config_text.h"
 #include "tests/unit/suites.h"
+#include "tests/unit/support/config_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* Lines, sections, files and includes: what stands before any meaning. */
-#include "tests/unit/config_text.h"
 #include "tests/unit/suites.h"
+#include "tests/unit/support/config_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

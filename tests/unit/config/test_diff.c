@@ -1,7 +1,7 @@
 /* The difference between two configs, as the lines that change_print() makes of it. */
 #include "config/diff.h"
-#include "tests/unit/config_text.h"
 #include "tests/unit/suites.h"
+#include "tests/unit/support/config_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

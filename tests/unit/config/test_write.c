@@ -3,8 +3,8 @@
 #include "config/options/options.h"
 #include "config/syntax/value.h"
 #include "config/write.h"
-#include "tests/unit/config_text.h"
 #include "tests/unit/suites.h"
+#include "tests/unit/support/config_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

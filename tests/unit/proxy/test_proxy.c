@@ -1,7 +1,7 @@
 #include "proxy/proxy.h"
-#include "tests/unit/config_text.h"
-#include "tests/unit/loopback.h"
 #include "tests/unit/suites.h"
+#include "tests/unit/support/config_text.h"
+#include "tests/unit/support/loopback.h"
 
 #include <check.h>
 #include <event2/event.h>

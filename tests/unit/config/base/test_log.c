@@ -1,6 +1,6 @@
 #include "config/base/log.h"
-#include "tests/unit/config_text.h"
 #include "tests/unit/suites.h"
+#include "tests/unit/support/config_text.h"
 
 #include <dirent.h>
 #include <errno.h>

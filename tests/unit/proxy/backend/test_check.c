@@ -1,7 +1,7 @@
 /* Checks of servers that listen, of such that do not, and of such that never answer. */
 #include "proxy/backend/check.h"
-#include "tests/unit/loopback.h"
 #include "tests/unit/suites.h"
+#include "tests/unit/support/loopback.h"
 
 #include <check.h>
 #include <errno.h>

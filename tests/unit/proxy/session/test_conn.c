@@ -1,7 +1,7 @@
 #include "proxy/engine/socket.h"
 #include "proxy/session/conn.h"
-#include "tests/unit/loopback.h"
 #include "tests/unit/suites.h"
+#include "tests/unit/support/loopback.h"
 
 #include <check.h>
 #include <errno.h>

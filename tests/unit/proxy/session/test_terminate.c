@@ -3,9 +3,9 @@
 #include "proxy/listen/listener.h"
 #include "proxy/proxy.h"
 #include "proxy/session/terminate.h"
-#include "tests/unit/config_text.h"
-#include "tests/unit/loopback.h"
 #include "tests/unit/suites.h"
+#include "tests/unit/support/config_text.h"
+#include "tests/unit/support/loopback.h"
 
 #include <event2/event.h>
 #include <fcntl.h>

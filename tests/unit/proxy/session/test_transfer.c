@@ -1,6 +1,6 @@
 #include "proxy/session/transfer.h"
-#include "tests/unit/relaying.h"
 #include "tests/unit/suites.h"
+#include "tests/unit/support/relaying.h"
 
 #include <check.h>
 #include <event2/event.h>

@@ -1,7 +1,7 @@
 /* What the preview says of the sessions that a reload touches, from the status it is given. */
 #include "reload/cli/preview.h"
-#include "tests/unit/config_text.h"
 #include "tests/unit/suites.h"
+#include "tests/unit/support/config_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

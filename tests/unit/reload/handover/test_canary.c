@@ -1,6 +1,6 @@
 #include "reload/handover/canary.h"
-#include "tests/unit/config_text.h"
 #include "tests/unit/suites.h"
+#include "tests/unit/support/config_text.h"
 
 #include <check.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "reload/process/generation.h"
-#include "tests/unit/config_text.h"
 #include "tests/unit/suites.h"
+#include "tests/unit/support/config_text.h"
 
 #include <check.h>
 #include <event2/event.h>

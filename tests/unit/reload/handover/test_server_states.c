@@ -1,7 +1,7 @@
 /* What goes from one generation's servers to the next one's. */
 #include "reload/handover/server_states.h"
-#include "tests/unit/config_text.h"
 #include "tests/unit/suites.h"
+#include "tests/unit/support/config_text.h"
 
 #include <check.h>
 #include <errno.h>

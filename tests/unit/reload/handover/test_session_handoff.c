@@ -1,7 +1,7 @@
 #include "reload/handover/session_handoff.h"
-#include "tests/unit/loopback.h"
-#include "tests/unit/relaying.h"
 #include "tests/unit/suites.h"
+#include "tests/unit/support/loopback.h"
+#include "tests/unit/support/relaying.h"
 
 #include <check.h>
 #include <poll.h>

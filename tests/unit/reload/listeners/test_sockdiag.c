@@ -1,6 +1,6 @@
 #include "reload/listeners/sockdiag.h"
-#include "tests/unit/loopback.h"
 #include "tests/unit/suites.h"
+#include "tests/unit/support/loopback.h"
 
 #include <arpa/inet.h>
 #include <check.h>

@@ -1,7 +1,7 @@
 #include "reload/listeners/sockdiag.h"
 #include "reload/listeners/steering.h"
-#include "tests/unit/loopback.h"
 #include "tests/unit/suites.h"
+#include "tests/unit/support/loopback.h"
 
 #include <check.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* The life file: whom it speaks of, when it is there, and what is not believed. */
 #include "reload/process/generation.h"
-#include "tests/unit/config_text.h"
 #include "tests/unit/suites.h"
+#include "tests/unit/support/config_text.h"
 
 #include <check.h>
 #include <errno.h>

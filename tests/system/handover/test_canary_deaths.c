@@ -1,0 +1,495 @@
+/* Canaries at whose side somebody dies, hangs or fails. */
+#include "tests/system/scenarios.h"
+#include "tests/system/support/canary.h"
+#include "tests/system/support/manager.h"
+#include "tests/system/support/streams.h"
+#include "tests/system/support/trap.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { SESSIONS = 60, STEPS = 20, STEPS_MAX = 200, TICK_MS = 20, HELD_MAX = 100 };
+
+static const char *const calls[] = {"sendmsg", "recvmsg"};
+
+static void expect_crash(const struct proxy *proxy, pid_t pid, unsigned signal, unsigned code,
+                         uint64_t sessions)
+{
+    struct status status;
+    ck_assert(proxy_status(proxy, &status));
+    ck_assert_int_eq(status.last_crash.pid, pid);
+    ck_assert_uint_eq(status.last_crash.signal, signal);
+    ck_assert_uint_eq(status.last_crash.status, code);
+    ck_assert_uint_eq(status.last_crash.sessions, sessions);
+}
+
+static bool crash_is_told(void *argument)
+{
+    struct status status;
+    return proxy_status(argument, &status) && status.last_crash.pid != 0;
+}
+
+/* --- the predecessor, while the canary goes back ------------------------------------------- */
+
+struct returning {
+    struct scene scene;
+    struct streams *streams;
+    struct manager manager;
+    struct trap trap;
+    struct reload reload;
+    struct canary canary;
+    unsigned lost;
+};
+
+/* Sessions on both sides, and a trap at the predecessor. Returns strace's pid. */
+static pid_t returning_start(struct returning *returning, const char *call, unsigned step)
+{
+    struct scene *scene = &returning->scene;
+    *returning = (struct returning){.streams = streams_create()};
+    char name[48];
+    snprintf(name, sizeof name, "%s-%u", call, step);
+    scene->port = port_reserve(getuid());
+    scene->front = endpoint_loopback(scene->port);
+    scene->server_port = streams_port(returning->streams);
+    proxy_init(&scene->proxy, name);
+    manager_open(&returning->manager);
+    scene->proxy.env = returning->manager.env;
+    scene_configure(scene, "", "");
+    proxy_start(&scene->proxy);
+    trap_init(&returning->trap, name, call, step, "SIGKILL");
+    pid_t strace = trap_process(&returning->trap, scene->proxy.pid);
+    returning->reload = reload_start(&scene->proxy, "50%:1h");
+    returning->canary = canary_wait(&scene->proxy);
+    streams_slow_down(returning->streams, TICK_MS);
+    streams_open(returning->streams, &scene->front, SESSIONS);
+    streams_wait_progress(returning->streams, 1);
+    return strace;
+}
+
+static bool canary_serves(void *argument)
+{
+    const struct returning *returning = argument;
+    struct status status;
+    return proxy_status(&returning->scene.proxy, &status) && status.pid == returning->canary.pid &&
+           status.count == 1;
+}
+
+/* It serves alone; or its listeners were closed already, and it goes on with what it has left. */
+static bool canary_goes_on(void *argument)
+{
+    const struct returning *returning = argument;
+    return canary_serves(argument) || !process_alive(returning->canary.pid) ||
+           file_mentions(returning->scene.proxy.log, "this generation drains on") > 0;
+}
+
+static bool so_many_are_lost(void *argument)
+{
+    const struct returning *returning = argument;
+    return streams_lost(returning->streams) >= returning->lost;
+}
+
+/* Whoever serves tells how many sessions went with the predecessor; all others go on. */
+static void expect_lost(struct returning *returning, pid_t killed)
+{
+    struct status status;
+    ck_assert(proxy_status(&returning->scene.proxy, &status));
+    returning->lost = (unsigned)status.last_crash.sessions;
+    ck_assert_int_eq(status.last_crash.pid, killed);
+    wait_until(so_many_are_lost, returning, "sessions go with who was killed");
+    streams_wait_progress(returning->streams, 2);
+    ck_assert_msg(streams_lost(returning->streams) == returning->lost,
+                  "%s: %u sessions are lost; who serves says %u", returning->trap.trace,
+                  streams_lost(returning->streams), returning->lost);
+}
+
+static void expect_main_pid(struct returning *returning)
+{
+    char text[64];
+    manager_listen(&returning->manager);
+    snprintf(text, sizeof text, "%d:READY=1\nMAINPID=%d\n", returning->canary.pid,
+             returning->canary.pid);
+    ck_assert_msg(returning->manager.said[0] == '\0' ||
+                      strstr(returning->manager.said, text) != NULL,
+                  "no %s in: %s", text, returning->manager.said);
+}
+
+static bool only_one_is_left(void *argument)
+{
+    struct status status;
+    return proxy_status(argument, &status) && status.count == 1;
+}
+
+/* Returns false once it lives through it. */
+static bool predecessor_killed_at(const char *call, unsigned step)
+{
+    struct returning returning;
+    struct outcome outcome;
+    pid_t strace = returning_start(&returning, call, step);
+    struct proxy *proxy = &returning.scene.proxy;
+    pid_t first = proxy->pid;
+    streams_may_be_lost(returning.streams);
+    int code = proxy_command(proxy, &outcome, "reload", "--abort", NULL);
+    wait_until(canary_goes_on, &returning, "the canary goes on, or is gone");
+    bool killed = !process_alive(first), served = killed && canary_serves(&returning);
+    if (killed) {
+        wait_gone(first);
+    } else {
+        kill(strace, SIGTERM); /* a stop sends messages as well */
+    }
+    wait_gone(strace);
+    printf("     predecessor killed at %s %u: called off with %d, %s\n", call, step, code,
+           !killed ? "it lived" : (served ? "the canary serves" : "the canary drains"));
+    if (served) {
+        ck_assert_msg(code == 1 && strstr(outcome.err, "not called off: ") != NULL, "exit %d: %s",
+                      code, outcome.err);
+        reload_ends(&returning.reload, 0);
+        file_says(returning.reload.out, "the old process was lost on the way");
+        ck_assert_int_eq(proxy_pidfile(proxy), returning.canary.pid);
+        expect_main_pid(&returning);
+    } else {
+        ck_assert_msg(code == 0 || (killed && code == 8), "exit %d: %s", code, outcome.err);
+        reload_ends(&returning.reload, code == 0 ? 4 : 8);
+    }
+    if (killed && !served) { /* as a service manager would */
+        proxy_start(proxy);
+    }
+    if (killed) {
+        expect_lost(&returning, first);
+    }
+    proxy_follow(proxy);
+    streams_open(returning.streams, &returning.scene.front, 1);
+    streams_finish(returning.streams);
+    wait_until(only_one_is_left, proxy, "the others have drained");
+    ck_assert_int_eq(proxy_command(proxy, &outcome, "stop", NULL), 0);
+    wait_gone(returning.canary.pid);
+    unlink(proxy->file);
+    unlink(proxy->log);
+    unlink(returning.trap.trace);
+    close(returning.manager.socket);
+    return killed;
+}
+
+/* One that nobody disturbs. Returns the first step of the way back, and in *last the last one. */
+static unsigned find_way_back(const char *call, unsigned *last)
+{
+    struct returning returning;
+    struct outcome outcome;
+    pid_t strace = returning_start(&returning, call, 0);
+    struct proxy *proxy = &returning.scene.proxy;
+    ck_assert_int_eq(proxy_command(proxy, &outcome, "reload", "--abort", NULL), 0);
+    reload_ends(&returning.reload, 4);
+    wait_gone(returning.canary.pid);
+    streams_wait_progress(returning.streams, 1);
+    *last = trap_calls(&returning.trap);
+    unsigned step = trap_first(&returning.trap, TRAP_BACK, TRAP_CLOSED);
+    ck_assert_msg(step > 0, "no way back in %s", returning.trap.trace);
+    streams_finish(returning.streams);
+    kill(strace, SIGTERM);
+    wait_gone(strace);
+    proxy_stop(proxy);
+    return step;
+}
+
+START_TEST(predecessor_killed_on_the_way_back)
+{
+    if (!trap_works()) {
+        skip_test("strace cannot trace here");
+    }
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        unsigned last, step = find_way_back(calls[i], &last);
+        unsigned stride = (last - step) / scaled(STEPS, 3) + 1;
+        unsigned first = step;
+        while (predecessor_killed_at(calls[i], step)) {
+            step += stride;
+            ck_assert_uint_lt(step, STEPS_MAX);
+        }
+        ck_assert_uint_gt(step, first);
+    }
+}
+END_TEST
+
+/* The canary has been told to go back, and has not closed its listeners yet: it stops, and serves
+ * alone. Nobody is lost but who was the dead one's. */
+START_TEST(predecessor_killed_while_the_canary_lingers)
+{
+    struct scene scene;
+    struct session sessions[SESSIONS_MAX];
+    struct reload reload;
+    struct canary canary;
+    unsigned count = start_with_canary(&scene, "", &reload, &canary, sessions);
+    ck_assert(canary_look(&canary));
+    process_stop(canary.pid);
+    struct reload abort = decision_start(&scene.proxy, "--abort");
+    wait_mentioned(reload.err, "going back: pid ");
+    pid_t first = scene.proxy.pid;
+    kill(first, SIGKILL);
+    wait_gone(first);
+    ck_assert_int_eq(kill(canary.pid, SIGCONT), 0);
+    reload_ends(&reload, 0);
+    file_says(reload.out, "the old process was lost on the way");
+    reload_ends(&abort, 1);
+    file_says(abort.err, "not called off: ");
+    proxy_follow(&scene.proxy);
+    ck_assert_int_eq(scene.proxy.pid, canary.pid);
+    ck_assert_int_eq(proxy_pidfile(&scene.proxy), canary.pid);
+    wait_mentions(scene.proxy.log, "generation 2 goes back", 1);
+    wait_until(crash_is_told, &scene.proxy, "the crash is told");
+    expect_crash(&scene.proxy, first, 0, 0, canary.predecessors);
+    ck_assert_uint_eq(sessions_alive(sessions, count), canary.sessions);
+    struct session session = session_open(&scene);
+    session_works(&session);
+    session_close(&session);
+    proxy_reload(&scene.proxy);
+    proxy_wait_drained(&scene.proxy);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &(struct outcome){0}, "stop", NULL), 0);
+}
+END_TEST
+
+/* --- a canary that hangs ------------------------------------------------------------------- */
+
+struct hanging {
+    struct scene scene;
+    struct origin *origin;
+    struct reload reload;
+    struct canary canary;
+    int held[HELD_MAX]; /* clients, of which the canary has at least one */
+    unsigned count;
+};
+
+static void hanging_start(struct hanging *hanging)
+{
+    struct scene *scene = &hanging->scene;
+    hanging->origin = origin_start(ORIGIN_ANSWER);
+    scene_init(scene);
+    scene->server_port = origin_port(hanging->origin);
+    scene_configure(scene, "linger-timeout = 100ms\n", "");
+    proxy_start(&scene->proxy);
+    hanging->reload = reload_start(&scene->proxy, "50%:1h");
+    hanging->canary = canary_wait(&scene->proxy);
+    for (hanging->count = 0; hanging->canary.sessions == 0; hanging->count++) {
+        ck_assert_uint_lt(hanging->count, HELD_MAX);
+        hanging->held[hanging->count] = connect_to(&scene->front);
+        ck_assert(canary_look(&hanging->canary));
+    }
+    process_stop(hanging->canary.pid);
+}
+
+static void hanging_end(struct hanging *hanging)
+{
+    for (unsigned i = 0; i < hanging->count; i++) {
+        close(hanging->held[i]);
+    }
+    next_reload(&hanging->scene.proxy);
+    proxy_wait_drained(&hanging->scene.proxy);
+}
+
+/* While it hangs nobody new is given to it; then it is killed, and said to have been. */
+START_TEST(hangs_on_the_way_back)
+{
+    struct hanging hanging;
+    hanging_start(&hanging);
+    struct proxy *proxy = &hanging.scene.proxy;
+    struct reload abort = decision_start(proxy, "--abort");
+    wait_mentioned(hanging.reload.err, "going back: pid ");
+    struct churn *churn = churn_start(&(struct churn_options){
+        .target = hanging.scene.front, .in_flight = IN_FLIGHT, .rate = 200});
+    churn_wait(churn, CONNECTIONS);
+    struct status status;
+    ck_assert(proxy_status(proxy, &status));
+    ck_assert_uint_eq(status.count, 2);
+    ck_assert_str_eq(status.generations[1].state, "lingering");
+    reload_ends(&hanging.reload, 4);
+    reload_ends(&abort, 0);
+    char text[160];
+    snprintf(text, sizeof text,
+             "canary rolled back: it was called off; the successor (pid %d) did not close its "
+             "listeners in time, and was killed; canary: ",
+             (int)hanging.canary.pid);
+    file_says(hanging.reload.err, text);
+    churn_stop_clean(churn, "beside a canary that hangs on its way back");
+    wait_until(buried, &hanging.canary.pid, "the canary is buried");
+    ck_assert(is_active_again(proxy));
+    ck_assert_int_eq(proxy_pidfile(proxy), proxy->pid);
+    expect_crash(proxy, hanging.canary.pid, SIGKILL, 0, hanging.canary.sessions);
+    hanging_end(&hanging);
+    ck_assert_int_eq(proxy_command(proxy, &(struct outcome){0}, "stop", NULL), 0);
+}
+END_TEST
+
+/* It does not answer, and is rolled back; that it goes on in time saves what it has. */
+START_TEST(hangs_and_goes_on)
+{
+    struct hanging hanging;
+    hanging_start(&hanging);
+    struct proxy *proxy = &hanging.scene.proxy;
+    wait_mentioned(hanging.reload.err, "going back: pid ");
+    struct churn *churn = churn_start(&(struct churn_options){
+        .target = hanging.scene.front, .in_flight = IN_FLIGHT, .rate = 200});
+    churn_wait(churn, CONNECTIONS);
+    ck_assert_int_eq(kill(hanging.canary.pid, SIGCONT), 0);
+    reload_ends(&hanging.reload, 4);
+    file_says(hanging.reload.err, "canary rolled back: it has not answered for 5s; canary: ");
+    churn_stop_clean(churn, "beside a canary that hangs");
+    wait_until(is_active_again, proxy, "the canary is gone");
+    for (unsigned i = 0; i < hanging.count; i++) {
+        ck_assert(!readable_within(hanging.held[i], 0));
+    }
+    hanging_end(&hanging);
+    proxy_stop(proxy);
+}
+END_TEST
+
+/* What hangs does not get everything. */
+START_TEST(hangs_and_is_not_promoted)
+{
+    struct hanging hanging;
+    hanging_start(&hanging);
+    struct proxy *proxy = &hanging.scene.proxy;
+    struct reload promotion = decision_start(proxy, "--promote");
+    reload_ends(&hanging.reload, 4);
+    reload_ends(&promotion, 4);
+    file_says(promotion.err, "not promoted: canary rolled back: it has not answered for 5s; ");
+    ck_assert(is_active_again(proxy));
+    ck_assert_uint_eq(file_mentions(proxy->log, "is promoted"), 0);
+    hanging_end(&hanging);
+    ck_assert_int_eq(proxy_command(proxy, &(struct outcome){0}, "stop", NULL), 0);
+}
+END_TEST
+
+/* --- a canary that ends by itself ---------------------------------------------------------- */
+
+/* All is taken back. */
+static void end_canary(bool by_order)
+{
+    struct scene scene;
+    struct session sessions[SESSIONS_MAX];
+    struct trap trap;
+    char text[96];
+    struct reload reload;
+    struct canary canary;
+    unsigned count = start_with_canary(&scene, "", &reload, &canary, sessions);
+    ck_assert(canary_look(&canary));
+    trap_init(&trap, "canary", "", 0, "");
+    if (by_order) {
+        kill(canary.pid, SIGINT);
+    } else {
+        (void)trap_failure(&trap, canary.pid);
+    }
+    reload_ends(&reload, 5);
+    snprintf(text, sizeof text,
+             "the successor (pid %d) ended with status %d; canary: ", (int)canary.pid,
+             by_order ? 0 : 1);
+    file_says(reload.err, text);
+    wait_until(is_active_again, &scene.proxy, "the canary is gone");
+    if (by_order) {
+        expect_crash(&scene.proxy, 0, 0, 0, 0);
+    } else {
+        expect_crash(&scene.proxy, canary.pid, 0, 1, canary.sessions);
+        snprintf(text, sizeof text, "(pid %d) ended with status 1, and %u session%s went with it",
+                 (int)canary.pid, canary.sessions, canary.sessions == 1 ? "" : "s");
+        wait_mentions(scene.proxy.log, text, 1);
+    }
+    ck_assert_uint_eq(sessions_alive(sessions, count), canary.predecessors);
+    next_reload(&scene.proxy);
+    proxy_wait_drained(&scene.proxy);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &(struct outcome){0}, "stop", NULL), 0);
+}
+
+START_TEST(fails)
+{
+    if (!trap_works()) {
+        skip_test("strace cannot trace here");
+    }
+    setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* which cannot be where strace is */
+    end_canary(false);
+}
+END_TEST
+
+/* Which is no crash. */
+START_TEST(told_to_end_at_once)
+{
+    end_canary(true);
+}
+END_TEST
+
+/* It has gone back, and drains as an elder of the process that launched it. */
+START_TEST(killed_when_it_has_gone_back)
+{
+    struct scene scene;
+    struct session sessions[SESSIONS_MAX];
+    struct reload reload;
+    struct canary canary;
+    unsigned count = start_with_canary(&scene, "drain = wait\n", &reload, &canary, sessions);
+    ck_assert(canary_look(&canary));
+    ck_assert_int_eq(proxy_command(&scene.proxy, &(struct outcome){0}, "reload", "--abort", NULL),
+                     0);
+    reload_ends(&reload, 4);
+    kill(canary.pid, SIGKILL);
+    wait_until(crash_is_told, &scene.proxy, "the crash is told");
+    expect_crash(&scene.proxy, canary.pid, SIGKILL, 0, canary.sessions);
+    wait_until(buried, &canary.pid, "the canary is buried");
+    for (unsigned i = 0; i < count; i++) {
+        close(sessions[i].client);
+        close(sessions[i].server);
+    }
+    ck_assert_int_eq(proxy_command(&scene.proxy, &(struct outcome){0}, "stop", NULL), 0);
+}
+END_TEST
+
+static bool is_missing(void *path)
+{
+    return access(path, F_OK) != 0;
+}
+
+/* Each has names of its own beside those of the sockets, which nobody else would remove. */
+START_TEST(names_of_the_killed_are_removed)
+{
+    struct scene scene;
+    struct outcome outcome;
+    char path[PATH_MAX], line[PATH_MAX + 16], of_canary[2][PATH_MAX + 16], spare[PATH_MAX + 16];
+    scene_init(&scene);
+    snprintf(line, sizeof line, "bind = unix:%s\n", test_path(path, "bind.sock"));
+    scene_configure(&scene, "probation = 10m\n", line);
+    proxy_start(&scene.proxy);
+    struct reload reload = reload_start(&scene.proxy, "50%:10m");
+    struct canary canary = canary_wait(&scene.proxy);
+    snprintf(of_canary[0], sizeof *of_canary, "%s.%d", scene.proxy.control, (int)canary.pid);
+    snprintf(of_canary[1], sizeof *of_canary, "%s.%d", path, (int)canary.pid);
+    wait_file(of_canary[0]);
+    wait_file(of_canary[1]);
+    kill(canary.pid, SIGKILL);
+    reload_ends(&reload, 5);
+    ck_assert_int_ne(access(of_canary[0], F_OK), 0);
+    ck_assert_int_ne(access(of_canary[1], F_OK), 0);
+
+    pid_t old = scene.proxy.pid;
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", NULL), 0);
+    snprintf(spare, sizeof spare, "%s.%d", path, (int)old);
+    wait_file(spare);
+    kill(old, SIGKILL);
+    wait_until(is_missing, spare, "the spare name of the killed is removed");
+    proxy_follow(&scene.proxy);
+    ck_assert_int_ne(scene.proxy.pid, old);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "stop", NULL), 0);
+}
+END_TEST
+
+Suite *canary_deaths_suite(void)
+{
+    Suite *suite = suite_create("canary_deaths");
+    scenario_add(suite, predecessor_killed_on_the_way_back, 900);
+    scenario_add(suite, predecessor_killed_while_the_canary_lingers, 300);
+    scenario_add(suite, hangs_on_the_way_back, 300);
+    scenario_add(suite, hangs_and_goes_on, 300);
+    scenario_add(suite, hangs_and_is_not_promoted, 300);
+    scenario_add(suite, fails, 300);
+    scenario_add(suite, told_to_end_at_once, 300);
+    scenario_add(suite, killed_when_it_has_gone_back, 300);
+    scenario_add(suite, names_of_the_killed_are_removed, 300);
+    return suite;
+}

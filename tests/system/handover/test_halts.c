@@ -1,0 +1,160 @@
+/* A process that is halted (SIGSTOP, the freezer of a control group) in the midst of a handoff. */
+#include "tests/system/scenarios.h"
+#include "tests/system/support/scene.h"
+#include "tests/system/support/trap.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { SESSIONS = 3 };
+
+struct handoff {
+    struct scene scene;
+    struct session sessions[SESSIONS];
+    struct trap trap;
+    pid_t first, strace;
+};
+
+/* From one worker, so that all sessions are in one message. options: of the successor. */
+static void hand_off(struct handoff *handoff, const char *name, unsigned step, const char *options)
+{
+    struct scene *scene = &handoff->scene;
+    scene_configure(scene, "workers = 1\n", "");
+    proxy_start(&scene->proxy);
+    handoff->first = scene->proxy.pid;
+    for (unsigned i = 0; i < SESSIONS; i++) {
+        handoff->sessions[i] = session_open(scene);
+        session_works(&handoff->sessions[i]);
+    }
+    trap_init(&handoff->trap, name, "sendmsg", step, "SIGSTOP");
+    handoff->strace = trap_process(&handoff->trap, handoff->first);
+    scene_configure(scene, options, "");
+    proxy_reload(&scene->proxy);
+}
+
+static void expect_first_ends(const struct handoff *handoff)
+{
+    wait_gone(handoff->strace);
+    ck_assert_int_eq(wait_gone(handoff->first), 0);
+}
+
+/* Which of the sender's messages it is. */
+static unsigned find_message(struct handoff *handoff)
+{
+    hand_off(handoff, "look", 0, "");
+    expect_first_ends(handoff);
+    unsigned step = trap_first(&handoff->trap, TRAP_HANDOFF, TRAP_HANDOFF);
+    ck_assert_uint_gt(step, 0);
+    for (unsigned i = 0; i < SESSIONS; i++)
+        session_close(&handoff->sessions[i]);
+    proxy_stop(&handoff->scene.proxy);
+    return step;
+}
+
+/* Halted once it has sent them: so it has the sockets still when the sessions end elsewhere. */
+START_TEST(ends_are_told_though_the_sender_is_halted)
+{
+    if (!trap_works())
+        skip_test("strace cannot trace here");
+    setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* which cannot be where strace is */
+    struct handoff handoff;
+    scene_init(&handoff.scene);
+    hand_off(&handoff, "halt", find_message(&handoff), "");
+    wait_mentioned(handoff.trap.trace, "stopped by SIGSTOP");
+    for (unsigned i = 0; i < SESSIONS; i++)
+        session_works(&handoff.sessions[i]);
+
+    const struct session *ended = &handoff.sessions[0];
+    shutdown(ended->client, SHUT_WR);
+    expect_eof(ended->server);
+    close(ended->server);
+    expect_eof(ended->client);
+    close(ended->client);
+    const struct session *reset = &handoff.sessions[1];
+    send_reset(reset->server);
+    expect_reset(reset->client);
+    close(reset->client);
+
+    ck_assert_int_eq(kill(handoff.first, SIGCONT), 0);
+    expect_first_ends(&handoff);
+    session_works(&handoff.sessions[2]);
+    session_close(&handoff.sessions[2]);
+    proxy_stop(&handoff.scene.proxy);
+}
+END_TEST
+
+/* Killed when the second generation has all its sessions, which it has not heard, and the third
+ * serves: nothing went with it, says whoever is asked. */
+START_TEST(killed_with_nothing_left)
+{
+    if (!trap_works())
+        skip_test("strace cannot trace here");
+    setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
+    struct handoff handoff;
+    struct status status;
+    scene_init(&handoff.scene);
+    struct proxy *proxy = &handoff.scene.proxy;
+    hand_off(&handoff, "all", find_message(&handoff), "probation = 10m\n");
+    wait_mentioned(handoff.trap.trace, "stopped by SIGSTOP");
+    for (unsigned i = 0; i < SESSIONS; i++)
+        session_works(&handoff.sessions[i]);
+
+    proxy_reload(proxy);
+    kill(handoff.first, SIGKILL);
+    wait_gone(handoff.first);
+    wait_gone(handoff.strace);
+    char end[96];
+    snprintf(end, sizeof end, "(pid %d) has drained and is gone; %d of its sessions came here",
+             (int)handoff.first, SESSIONS);
+    wait_mentions(proxy->log, end, 1);
+    ck_assert(proxy_status(proxy, &status));
+    ck_assert_int_eq(status.last_crash.pid, 0);
+    scene_configure(&handoff.scene, "", "");
+    proxy_reload(proxy); /* the second closes */
+    ck_assert(proxy_status(proxy, &status));
+    ck_assert_int_eq(status.last_crash.pid, 0);
+    for (unsigned i = 0; i < SESSIONS; i++) {
+        session_works(&handoff.sessions[i]);
+        session_close(&handoff.sessions[i]);
+    }
+    ck_assert_int_eq(proxy_command(proxy, &(struct outcome){0}, "stop", NULL), 0);
+}
+END_TEST
+
+/* Its predecessor stands by, or is halted while it does, and does not serve again: the proxy was
+ * told to end. */
+START_TEST(ended_at_once_while_the_predecessor_stands_by)
+{
+    struct scene scene;
+    scene_init(&scene);
+    scene_configure(&scene, "probation = 10m\n", "");
+    for (unsigned halted = 0; halted < 2; halted++) {
+        proxy_start(&scene.proxy);
+        struct session session = session_open(&scene);
+        session_works(&session);
+        pid_t first = scene.proxy.pid;
+        proxy_reload(&scene.proxy);
+        if (halted)
+            process_stop(first);
+        ck_assert_int_eq(kill(scene.proxy.pid, SIGINT), 0);
+        wait_gone(scene.proxy.pid);
+        ck_assert_int_eq(kill(first, SIGCONT), 0);
+        wait_mentions(scene.proxy.log, "stopping: no new connections", halted + 1);
+        session_works(&session);
+        session_close(&session);
+        ck_assert_int_eq(wait_gone(first), 0);
+    }
+}
+END_TEST
+
+Suite *halts_suite(void)
+{
+    Suite *suite = suite_create("halts");
+    scenario_add(suite, ends_are_told_though_the_sender_is_halted, 240);
+    scenario_add(suite, killed_with_nothing_left, 240);
+    scenario_add(suite, ended_at_once_while_the_predecessor_stands_by, 240);
+    return suite;
+}

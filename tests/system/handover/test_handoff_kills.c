@@ -1,0 +1,547 @@
+/* A handoff in whose midst somebody dies, or is told to stop. Every session says where it is
+ * (streams.h): who were at work on one at once would show. */
+#include "tests/system/scenarios.h"
+#include "tests/system/support/harness.h"
+#include "tests/system/support/net.h"
+#include "tests/system/support/proxy.h"
+#include "tests/system/support/streams.h"
+#include "tests/system/support/trap.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    SESSIONS = 200,
+    STEPS = 100,
+    STEPS_MAX = 400,
+    TICK_MS = 20,
+    A_MESSAGE = 16, /* sessions in one, while there are enough */
+    QUEUED_MOST = 5 /* of 8 that two workers send before they need an answer */
+};
+
+static const char *const calls[] = {"sendmsg", "recvmsg"};
+
+struct scene {
+    struct proxy proxy;
+    struct endpoint front;
+    struct streams *streams;
+    struct trap trap;
+    char name[48];
+    unsigned lost;
+    pid_t first, second, strace; /* strace: that of the first, or 0 */
+};
+
+static void configure(const struct scene *scene, const char *options)
+{
+    proxy_configure(&scene->proxy,
+                    "workers = 2\n%s[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
+                    options, ntohs(scene->front.in.sin_port), streams_port(scene->streams));
+}
+
+static void scene_start(struct scene *scene, const char *options, const char *name,
+                        const char *call, unsigned step, const char *signal)
+{
+    *scene = (struct scene){.streams = streams_create()};
+    uint16_t port = port_reserve(getuid());
+    snprintf(scene->name, sizeof scene->name, "%s-%s-%u", name, call, step);
+    trap_init(&scene->trap, scene->name, call, step, signal);
+    scene->front = endpoint_loopback(port);
+    proxy_init(&scene->proxy, scene->name);
+    proxy_own_binary(&scene->proxy);
+    configure(scene, options);
+    proxy_start(&scene->proxy);
+    scene->first = scene->proxy.pid;
+    streams_slow_down(scene->streams, TICK_MS);
+    streams_open(scene->streams, &scene->front, SESSIONS);
+    streams_wait_progress(scene->streams, 1);
+}
+
+static bool one_is_left(void *argument)
+{
+    struct scene *scene = argument;
+    struct status status;
+    if (!proxy_status(&scene->proxy, &status) || status.count != 1) {
+        return false;
+    }
+    scene->proxy.pid = status.pid;
+    scene->proxy.generation = status.generation;
+    return true;
+}
+
+static void put_binary_back(const struct scene *scene)
+{
+    copy_file(proxy_binary(), scene->proxy.program, 0755);
+}
+
+/* One more generation, unless the trap is still open, one more session, and the end. */
+static void scene_end(struct scene *scene, bool trapped)
+{
+    if (!trapped) {
+        put_binary_back(scene);
+        proxy_reload(&scene->proxy);
+    }
+    streams_open(scene->streams, &scene->front, 1);
+    streams_finish(scene->streams);
+    wait_until(one_is_left, scene, "the others have drained");
+    struct outcome outcome;
+    ck_assert_int_eq(proxy_command(&scene->proxy, &outcome, "stop", NULL), 0);
+    unlink(scene->proxy.file);
+    unlink(scene->proxy.log);
+    unlink(scene->trap.trace);
+}
+
+static bool so_many_are_lost(void *argument)
+{
+    const struct scene *scene = argument;
+    return streams_lost(scene->streams) >= scene->lost;
+}
+
+/* As many as the survivor says, and all others go on. */
+static void expect_lost(struct scene *scene, unsigned lost)
+{
+    scene->lost = lost;
+    wait_until(so_many_are_lost, scene, "sessions go with who was killed");
+    streams_wait_progress(scene->streams, 2);
+    ck_assert_msg(streams_lost(scene->streams) == lost,
+                  "%s: %u sessions are lost; who survives says %u", scene->name,
+                  streams_lost(scene->streams), lost);
+}
+
+/* What the log says of the successor's end. */
+static bool read_note(const struct scene *scene, unsigned *sessions)
+{
+    char text[96], line[1024];
+    bool found = false;
+    snprintf(text, sizeof text, "(pid %d) was killed by signal 9, and ", (int)scene->second);
+    FILE *log = fopen(scene->proxy.log, "re");
+    while (log != NULL && !found && fgets(line, sizeof line, log) != NULL) {
+        const char *note = strstr(line, text);
+        found = note != NULL && sscanf(note + strlen(text), "%u", sessions) == 1;
+    }
+    if (log != NULL) {
+        fclose(log);
+    }
+    return found;
+}
+
+/* It may have been the last to die, too. */
+static bool is_noted_or_alone(void *argument)
+{
+    unsigned sessions;
+    const struct scene *scene = argument;
+    return read_note(scene, &sessions) || !process_alive(scene->first);
+}
+
+/* The successor is dead, or has seen its predecessor's end. */
+static bool handoff_is_over(void *argument)
+{
+    struct scene *scene = argument;
+    return !process_alive(scene->second) ||
+           (one_is_left(scene) && scene->proxy.pid == scene->second);
+}
+
+/* What whoever serves now says of the last crash. */
+static unsigned crash_of(const struct scene *scene, pid_t crashed)
+{
+    struct status status;
+    ck_assert(proxy_status(&scene->proxy, &status));
+    ck_assert_int_eq(status.last_crash.pid, crashed);
+    return (unsigned)status.last_crash.sessions;
+}
+
+/* Returns false once it lives through it. */
+static bool successor_killed_at(const char *call, unsigned step)
+{
+    struct scene scene;
+    struct outcome outcome;
+    unsigned noted_lost;
+    scene_start(&scene, "", "successor", call, step, "SIGKILL");
+    streams_may_be_lost(scene.streams);
+    trap_successor(&scene.trap, &scene.proxy);
+    proxy_command(&scene.proxy, &outcome, "reload", NULL);
+    scene.second = trap_caught(&scene.trap);
+    wait_until(handoff_is_over, &scene, "the handoff is over");
+    bool killed = !process_alive(scene.second);
+    if (killed) {
+        wait_until(is_noted_or_alone, &scene, "the predecessor says what went with its successor");
+    }
+    bool noted = killed && read_note(&scene, &noted_lost);
+    struct status status;
+    bool served = proxy_status(&scene.proxy, &status);
+    if (!served) { /* the predecessor drains, with what it has kept, or is gone */
+        put_binary_back(&scene);
+        proxy_start(&scene.proxy);
+    }
+    wait_until(one_is_left, &scene, "one serves");
+    unsigned lost = crash_of(&scene, killed ? scene.second : 0);
+    printf("     successor killed at %s %u: %u lost, %s\n", call, step, lost,
+           !killed ? "it lived" : (served ? "rolled back" : "nobody serves"));
+    ck_assert(!noted || noted_lost == lost);
+    expect_lost(&scene, lost);
+    scene_end(&scene, !killed);
+    wait_gone(scene.first);
+    return killed;
+}
+
+static bool predecessor_killed_at(const char *call, unsigned step)
+{
+    struct scene scene;
+    struct outcome outcome;
+    struct status status;
+    scene_start(&scene, "", "predecessor", call, step, "SIGKILL");
+    streams_may_be_lost(scene.streams);
+    pid_t strace = trap_process(&scene.trap, scene.first);
+    proxy_command(&scene.proxy, &outcome, "reload", NULL);
+    wait_gone(scene.first);
+    wait_gone(strace);
+    bool killed = file_mentions(scene.trap.trace, "killed by SIGKILL") > 0;
+    wait_until(one_is_left, &scene, "the successor is alone");
+    ck_assert(proxy_status(&scene.proxy, &status));
+    unsigned told = (unsigned)status.last_crash.sessions;
+    printf("     predecessor killed at %s %u: %u lost%s\n", call, step, told,
+           killed ? "" : ", it lived");
+    ck_assert_int_eq(status.last_crash.pid, told > 0 ? scene.first : 0);
+    ck_assert(killed || told == 0);
+    expect_lost(&scene, told);
+    scene_end(&scene, false);
+    return killed;
+}
+
+/* A reload that nobody disturbs. Returns the first step of its handoff at either process, and in
+ * *last the last one. */
+static unsigned find_handoff(const char *call, bool successor, unsigned *last)
+{
+    struct scene scene;
+    pid_t strace = -1;
+    scene_start(&scene, "", successor ? "s" : "p", call, 0, "");
+    if (successor) {
+        trap_successor(&scene.trap, &scene.proxy);
+    } else {
+        strace = trap_process(&scene.trap, scene.first);
+    }
+    proxy_reload(&scene.proxy);
+    wait_gone(scene.first);
+    if (!successor) {
+        wait_gone(strace);
+    }
+    unsigned step = trap_first(&scene.trap, TRAP_HANDOFF, TRAP_TAKEN);
+    *last = trap_calls(&scene.trap);
+    ck_assert_msg(step > 0, "no handoff in %s", scene.trap.trace);
+    scene_end(&scene, false);
+    return step;
+}
+
+static void kill_at_each(bool (*killed_at)(const char *call, unsigned step), bool successor)
+{
+    if (!trap_works()) {
+        skip_test("strace cannot trace here");
+    }
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        unsigned last, step = find_handoff(calls[i], successor, &last);
+        unsigned stride = (last - step) / scaled(STEPS, 4) + 1;
+        ck_assert_msg(last >= step + SESSIONS / 16, "%u to %u is no handoff", step, last);
+        while (killed_at(calls[i], step)) {
+            step += stride;
+            ck_assert_uint_lt(step, STEPS_MAX);
+        }
+    }
+}
+
+START_TEST(successor_killed_in_the_handoff)
+{
+    kill_at_each(successor_killed_at, true);
+}
+END_TEST
+
+START_TEST(predecessor_killed_in_the_handoff)
+{
+    kill_at_each(predecessor_killed_at, false);
+}
+END_TEST
+
+/* The successor is halted at its first message of the handoff, and its predecessor killed some
+ * messages later: the sessions in those that were sent live, though none was answered. */
+static void sender_killed_unanswered(const char *call, unsigned step, unsigned kill_step)
+{
+    struct scene scene;
+    struct trap killer;
+    struct outcome outcome;
+    char name[48], end[160];
+    snprintf(name, sizeof name, "sender-%u", kill_step);
+    scene_start(&scene, "", name, call, step, "SIGSTOP");
+    streams_may_be_lost(scene.streams);
+    trap_successor(&scene.trap, &scene.proxy);
+    snprintf(name, sizeof name, "killer-%s-%u", call, kill_step);
+    trap_init(&killer, name, "sendmsg", kill_step, "SIGKILL");
+    pid_t strace = trap_process(&killer, scene.first);
+    proxy_command(&scene.proxy, &outcome, "reload", NULL);
+    wait_mentioned(scene.trap.trace, "stopped by SIGSTOP");
+    wait_gone(scene.first);
+    wait_gone(strace);
+    unsigned sent = trap_carried(&killer, TRAP_HANDOFF);
+    unsigned lost = SESSIONS - sent * A_MESSAGE;
+    ck_assert_uint_gt(sent, 0);
+    printf("     %u messages in the socket when their sender was killed, %s halted\n", sent, call);
+
+    scene.second = trap_caught(&scene.trap);
+    kill(scene.second, SIGCONT);
+    wait_until(one_is_left, &scene, "the successor is alone");
+    ck_assert_int_eq(scene.proxy.pid, scene.second);
+    ck_assert_uint_eq(crash_of(&scene, scene.first), lost);
+    snprintf(end, sizeof end,
+             "(pid %d) is gone before it had drained: %u sessions went with it, %u came here",
+             (int)scene.first, lost, sent * A_MESSAGE);
+    wait_mentions(scene.proxy.log, end, 1);
+    expect_lost(&scene, lost);
+    unlink(killer.trace);
+    scene_end(&scene, false);
+}
+
+START_TEST(messages_of_a_killed_sender)
+{
+    if (!trap_works()) {
+        skip_test("strace cannot trace here");
+    }
+    unsigned last, send_step = find_handoff("sendmsg", false, &last);
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        unsigned step = find_handoff(calls[i], true, &last);
+        for (unsigned queued = 1; queued <= QUEUED_MOST; queued += 2) {
+            sender_killed_unanswered(calls[i], step, send_step + queued);
+        }
+    }
+}
+END_TEST
+
+/* --- three generations ---------------------------------------------------------------------- */
+
+static bool has_arrived(void *argument)
+{
+    const struct scene *scene = argument;
+    struct status status;
+    return proxy_status(&scene->proxy, &status) && status.count == 2 &&
+           status.generations[1].sessions == SESSIONS - scene->lost;
+}
+
+static bool crash_is_told(void *argument)
+{
+    const struct scene *scene = argument;
+    struct status status;
+    return proxy_status(&scene->proxy, &status) && status.last_crash.pid == scene->first &&
+           status.last_crash.sessions == scene->lost;
+}
+
+/* The first is halted when it has sent some of its sessions, and killed while the third is there:
+ * it has never heard that the second has them. standby: before the second closes; else when that is
+ * gone. */
+static void first_of_three_killed(unsigned step, bool standby)
+{
+    struct scene scene;
+    scene_start(&scene, "", standby ? "standby" : "gone", "sendmsg", step, "SIGSTOP");
+    streams_may_be_lost(scene.streams);
+    scene.strace = trap_process(&scene.trap, scene.first);
+    configure(&scene, standby ? "probation = 10m\n" : "");
+    proxy_reload(&scene.proxy);
+    scene.second = scene.proxy.pid;
+    wait_mentioned(scene.trap.trace, "stopped by SIGSTOP");
+    unsigned sent = trap_carried(&scene.trap, TRAP_HANDOFF);
+    ck_assert_uint_gt(sent, 0);
+    scene.lost = SESSIONS - sent * A_MESSAGE;
+    wait_until(has_arrived, &scene, "the second generation has what was sent");
+
+    proxy_reload(&scene.proxy);
+    if (!standby) {
+        wait_gone(scene.second);
+    }
+    kill(scene.first, SIGKILL);
+    wait_gone(scene.first);
+    wait_gone(scene.strace);
+    char end[160];
+    if (standby) {
+        snprintf(end, sizeof end,
+                 "(pid %d) is gone before it had drained: %u sessions went with it, %u came here",
+                 (int)scene.first, scene.lost, SESSIONS - scene.lost);
+        wait_mentions(scene.proxy.log, end, 1);
+        configure(&scene, "");
+        proxy_reload(&scene.proxy);
+    }
+    wait_until(crash_is_told, &scene, "status tells what went with the first");
+    snprintf(end, sizeof end, "%d sessions went with it", SESSIONS);
+    ck_assert_uint_eq(file_mentions(scene.proxy.log, end), 0);
+    expect_lost(&scene, scene.lost);
+    scene_end(&scene, false);
+}
+
+START_TEST(first_of_three)
+{
+    if (!trap_works()) {
+        skip_test("strace cannot trace here");
+    }
+    unsigned last, step = find_handoff("sendmsg", false, &last);
+    first_of_three_killed(step, false);
+    first_of_three_killed(step, true);
+}
+END_TEST
+
+/* --- told to stop --------------------------------------------------------------------------- */
+
+#define LONG_STOP "stop-timeout = 10m\n"
+
+struct midst {
+    const char *name, *options;
+    bool successor_halts; /* before a TAKEN; else the predecessor, before a HANDOFF */
+    void (*stop)(struct scene *scene, pid_t halted);
+};
+
+/* A reload, and one side of it halted at a message of the handoff. */
+static pid_t halt(struct scene *scene, const struct midst *midst, unsigned step)
+{
+    scene_start(scene, midst->options, midst->name, "sendmsg", step, "SIGSTOP");
+    if (midst->successor_halts) {
+        trap_successor(&scene->trap, &scene->proxy);
+    } else {
+        scene->strace = trap_process(&scene->trap, scene->first);
+    }
+    proxy_reload(&scene->proxy);
+    scene->second = scene->proxy.pid;
+    wait_mentioned(scene->trap.trace, "stopped by SIGSTOP");
+    return midst->successor_halts ? scene->second : scene->first;
+}
+
+static void stop_at_each(const struct midst *midst)
+{
+    if (!trap_works()) {
+        skip_test("strace cannot trace here");
+    }
+    setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* which cannot be where strace is */
+    unsigned last, first = find_handoff("sendmsg", midst->successor_halts, &last);
+    for (unsigned part = 0; part < 3; part++) {
+        struct scene scene;
+        unsigned step = first + part * (last - first) * 3 / 8;
+        pid_t halted = halt(&scene, midst, step);
+        midst->stop(&scene, halted);
+        wait_gone(scene.second);
+        ck_assert_uint_eq(orphans_failed(), 0);
+        expect_clean_log(scene.proxy.log);
+        printf("     %s at message %u\n", midst->name, step);
+    }
+}
+
+static void wait_stopping(const struct scene *scene)
+{
+    wait_mentioned(scene->proxy.log, "stopping: no new connections are accepted");
+}
+
+/* Its status is ours to have once strace has had it. */
+static void expect_first_ends(const struct scene *scene)
+{
+    if (scene->strace != 0) {
+        wait_gone(scene->strace);
+    }
+    ck_assert_int_eq(wait_gone(scene->first), 0);
+}
+
+static void let_all_end(struct scene *scene)
+{
+    streams_wait_progress(scene->streams, 2);
+    streams_finish(scene->streams);
+    expect_first_ends(scene);
+}
+
+/* The successor has told its elder to stop before that goes on: it sends no more, what was sent is
+ * refused, and what was taken before lives on. */
+static void stop_by_command(struct scene *scene, pid_t halted)
+{
+    pid_t command = proxy_command_start(&scene->proxy, NULL, "stop", NULL);
+    wait_stopping(scene);
+    kill(halted, SIGCONT);
+    let_all_end(scene);
+    ck_assert_int_eq(wait_gone(command), 0);
+}
+
+START_TEST(stop_in_the_handoff)
+{
+    stop_at_each(&(struct midst){"stop", LONG_STOP, false, stop_by_command});
+}
+END_TEST
+
+/* Whose sessions do not end by themselves. */
+static void stop_and_cut(struct scene *scene, pid_t halted)
+{
+    streams_may_be_lost(scene->streams);
+    pid_t command = proxy_command_start(&scene->proxy, NULL, "stop", NULL);
+    wait_stopping(scene);
+    kill(halted, SIGCONT);
+    expect_first_ends(scene);
+    wait_gone(command);
+    scene->lost = SESSIONS;
+    wait_until(so_many_are_lost, scene, "every session is closed, on both sides");
+    streams_finish(scene->streams);
+}
+
+START_TEST(stop_in_the_handoff_is_in_time)
+{
+    stop_at_each(&(struct midst){"cut", "stop-timeout = 1s\n", false, stop_and_cut});
+}
+END_TEST
+
+/* The signal is there when the successor, in the midst of an answer, goes on. */
+static void stop_by_signal(struct scene *scene, pid_t halted)
+{
+    kill(halted, SIGTERM);
+    kill(halted, SIGCONT);
+    wait_stopping(scene);
+    let_all_end(scene);
+}
+
+START_TEST(sigterm_in_the_handoff)
+{
+    stop_at_each(&(struct midst){"sigterm", LONG_STOP, true, stop_by_signal});
+}
+END_TEST
+
+static bool each_is_somewhere(void *argument)
+{
+    const struct scene *scene = argument;
+    struct status status;
+    return proxy_status(&scene->proxy, &status) && status.sessions == SESSIONS + 1;
+}
+
+/* What it has sent is still the successor's to take; the rest ends here, and the successor serves
+ * on. */
+static void stop_the_predecessor(struct scene *scene, pid_t halted)
+{
+    kill(scene->first, SIGTERM);
+    kill(halted, SIGCONT);
+    streams_open(scene->streams, &scene->front, 1);
+    streams_wait_progress(scene->streams, 2);
+    wait_until(each_is_somewhere, scene, "each session is in one of the processes");
+    let_all_end(scene);
+    struct outcome outcome;
+    wait_until(one_is_left, scene, "the successor is alone");
+    ck_assert_int_eq(scene->proxy.pid, scene->second);
+    ck_assert_int_eq(proxy_command(&scene->proxy, &outcome, "stop", NULL), 0);
+}
+
+START_TEST(sigterm_to_the_sender)
+{
+    stop_at_each(&(struct midst){"sender", LONG_STOP, true, stop_the_predecessor});
+}
+END_TEST
+
+Suite *handoff_kills_suite(void)
+{
+    Suite *suite = suite_create("handoff_kills");
+    scenario_add(suite, successor_killed_in_the_handoff, 1200);
+    scenario_add(suite, predecessor_killed_in_the_handoff, 1200);
+    scenario_add(suite, messages_of_a_killed_sender, 600);
+    scenario_add(suite, first_of_three, 300);
+    scenario_add(suite, stop_in_the_handoff, 300);
+    scenario_add(suite, stop_in_the_handoff_is_in_time, 300);
+    scenario_add(suite, sigterm_in_the_handoff, 300);
+    scenario_add(suite, sigterm_to_the_sender, 300);
+    return suite;
+}

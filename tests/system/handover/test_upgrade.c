@@ -1,0 +1,177 @@
+/* Reloads that change the program: to another binary under load, and back. The other binaries come
+ * from scripts/test-upgrade, which names them in the environment; without it there are no such
+ * tests. */
+#include "tests/system/scenarios.h"
+#include "tests/system/support/churn.h"
+#include "tests/system/support/harness.h"
+#include "tests/system/support/net.h"
+#include "tests/system/support/origin.h"
+#include "tests/system/support/proxy.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { ROUNDS = 10, IN_FLIGHT = 100, CONNECTIONS = 1000 };
+
+struct scene {
+    struct proxy proxy;
+    struct origin *origin, *echo;
+    uint16_t port, echo_port;
+    char path[PATH_MAX]; /* of a Unix bind */
+};
+
+static void configure(const struct scene *scene, unsigned workers)
+{
+    proxy_configure(&scene->proxy,
+                    "workers = %u\nmax-generations = 64\nstop-timeout = 100ms\n"
+                    "[listen main]\nbind = 127.0.0.1:%u\nbind = unix:%s\nserver = a 127.0.0.1:%u\n"
+                    "server = out 127.0.0.1:1\n"
+                    "[listen echo]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
+                    workers, scene->port, scene->path, origin_port(scene->origin), scene->echo_port,
+                    origin_port(scene->echo));
+}
+
+static void expect_alive(int session)
+{
+    char sent[] = "still there?", got[sizeof sent];
+    send_all(session, sent, sizeof sent);
+    receive_exactly(session, got, sizeof got);
+    ck_assert_str_eq(got, sent);
+}
+
+/* Each round: from the other binary to ours, and back, a session living on in every process. In the
+ * same major version, what a command has said of a server goes with it. */
+static void upgrade_and_back(const char *other, bool foreign, const char *what)
+{
+    struct scene scene;
+    int sessions[2 * ROUNDS];
+    unsigned held = 0, rounds = scaled(ROUNDS, 3);
+    scene.origin = origin_start(ORIGIN_ANSWER);
+    scene.echo = origin_start(ORIGIN_ECHO);
+    scene.port = port_reserve(getuid());
+    scene.echo_port = port_reserve(getuid());
+    test_path(scene.path, "bind.sock");
+    proxy_init(&scene.proxy, "proxy");
+    proxy_own_binary(&scene.proxy);
+    copy_file(other, scene.proxy.program, 0755);
+    configure(&scene, 2);
+    proxy_start(&scene.proxy);
+    struct outcome outcome;
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "server", "main/out", "maint", NULL), 0);
+
+    struct endpoint target = endpoint_loopback(scene.port), local = endpoint_unix(scene.path);
+    struct endpoint echo = endpoint_loopback(scene.echo_port);
+    struct churn *churn =
+        churn_start(&(struct churn_options){.target = target, .in_flight = IN_FLIGHT});
+    struct churn *unix_churn =
+        churn_start(&(struct churn_options){.target = local, .in_flight = IN_FLIGHT});
+    for (unsigned i = 0; i < 2 * rounds; i++) {
+        churn_wait(churn, churn_ended(churn) + scaled(CONNECTIONS, 100));
+        sessions[held] = connect_to(&echo);
+        expect_alive(sessions[held++]);
+        copy_file(i % 2 == 0 ? proxy_binary() : other, scene.proxy.program, 0755);
+        configure(&scene, 1 + i % 4);
+        proxy_reload(&scene.proxy);
+        for (unsigned j = 0; j < held; j++) {
+            expect_alive(sessions[j]);
+        }
+    }
+    ck_assert_uint_eq(file_mentions(scene.proxy.log, "whose handover protocol is another"),
+                      foreign ? 2 * rounds : 0);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", "--json", NULL), 0);
+    ck_assert_int_eq(strstr(outcome.out, "\"admin\": \"maint\"") != NULL, !foreign);
+    churn_stop_clean(churn, what);
+    churn_stop_clean(unix_churn, "the same, by a Unix socket");
+    while (held > 0) {
+        close(sessions[--held]);
+    }
+    proxy_wait_drained(&scene.proxy);
+
+    /* What drains is told to stop as well, though it is of another major version. */
+    int last = -1;
+    if (foreign) {
+        last = connect_to(&echo);
+        expect_alive(last);
+        copy_file(proxy_binary(), scene.proxy.program, 0755);
+        proxy_reload(&scene.proxy);
+    }
+    proxy_stop(&scene.proxy);
+    if (last >= 0) {
+        close(last);
+    }
+}
+
+START_TEST(previous_commit)
+{
+    upgrade_and_back(getenv("RPPROXY_PREVIOUS"), false,
+                     "upgrades from the previous commit, and back");
+}
+END_TEST
+
+START_TEST(another_major_version)
+{
+    upgrade_and_back(getenv("RPPROXY_FOREIGN"), true, "upgrades from another protocol, and back");
+}
+END_TEST
+
+/* A mistake in the file is told across versions, and costs nothing. */
+START_TEST(another_major_version_fails)
+{
+    struct proxy proxy;
+    struct outcome outcome;
+    const char *other = getenv("RPPROXY_FOREIGN");
+    proxy_init(&proxy, "proxy");
+    proxy_own_binary(&proxy);
+    uint16_t port = port_reserve(getuid());
+    static const char rest[] = "[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:1\n";
+    proxy_configure(&proxy, rest, port);
+    proxy_start(&proxy);
+    copy_file(other, proxy.program, 0755);
+    proxy_configure(&proxy, "bnid = 1\n");
+    ck_assert_int_eq(proxy_command(&proxy, &outcome, "reload", NULL), 2);
+    ck_assert_msg(strstr(outcome.err, "unknown key 'bnid'") != NULL, "it says: %s", outcome.err);
+    proxy_configure(&proxy, rest, port);
+    proxy_reload(&proxy);
+    proxy_wait_drained(&proxy);
+    proxy_stop(&proxy);
+}
+END_TEST
+
+/* It would not know what to do: it is told so before it has a client. */
+START_TEST(another_major_version_is_no_canary)
+{
+    struct proxy proxy;
+    struct outcome outcome;
+    struct status status;
+    proxy_init(&proxy, "proxy");
+    proxy_own_binary(&proxy);
+    proxy_configure(&proxy, "[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:1\n",
+                    port_reserve(getuid()));
+    proxy_start(&proxy);
+    copy_file(getenv("RPPROXY_FOREIGN"), proxy.program, 0755);
+    int code = proxy_command(&proxy, &outcome, "reload", "--canary", "50%:1h", NULL);
+    ck_assert_msg(code == 5 && strstr(outcome.err, "of a version that knows no canary") != NULL,
+                  "exit %d: %s", code, outcome.err);
+    ck_assert(proxy_status(&proxy, &status));
+    ck_assert_int_eq(status.pid, proxy.pid);
+    ck_assert_uint_eq(status.count, 1);
+    ck_assert_int_eq(proxy_command(&proxy, &outcome, "stop", NULL), 0);
+}
+END_TEST
+
+Suite *upgrade_suite(void)
+{
+    Suite *suite = suite_create("upgrade");
+    if (getenv("RPPROXY_PREVIOUS") != NULL) {
+        scenario_add(suite, previous_commit, 300);
+    }
+    if (getenv("RPPROXY_FOREIGN") != NULL) {
+        scenario_add(suite, another_major_version, 300);
+        scenario_add(suite, another_major_version_fails, 300);
+        scenario_add(suite, another_major_version_is_no_canary, 300);
+    }
+    return suite;
+}

@@ -1,0 +1,125 @@
+#include "tests/system/support/daemons.h"
+
+#include "tests/system/support/net.h"
+
+#include <glob.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void free_port(char port[static 8])
+{
+    snprintf(port, 8, "%u", port_reserve(getuid()));
+}
+
+void proxy_before(struct proxy *proxy, const char *family, const char *server, char port[static 8])
+{
+    free_port(port);
+    proxy_init(proxy, "proxy");
+    proxy_configure(proxy,
+                    "workers = 2\nmax-generations = 64\n"
+                    "[listen main]\nbind = 127.0.0.1:%s\nserver = a %s%s\n",
+                    port, family, server);
+    proxy_start(proxy);
+}
+
+void daemon_end(pid_t server, int signal)
+{
+    kill(server, signal);
+    wait_gone(server);
+}
+
+void client_ends_well(pid_t client, const char *name, const char *out, const char *const *bad)
+{
+    char text[32768];
+    int status = wait_gone(client);
+    read_file(out, text, sizeof text);
+    ck_assert_msg(status == 0, "%s: wait status %d:\n%s", name, status, text);
+    for (size_t i = 0; bad[i] != NULL; i++) {
+        ck_assert_msg(strstr(text, bad[i]) == NULL, "%s says:\n%s", name, text);
+    }
+}
+
+bool socket_accepts(void *path)
+{
+    struct endpoint where = endpoint_unix(path);
+    int client = try_connect(&where);
+    return client >= 0 && close(client) == 0;
+}
+
+const char *postgres_find(struct postgres *postgres)
+{
+    glob_t found;
+    if (glob("/usr/lib/postgresql/*/bin/postgres", 0, NULL, &found) != 0) {
+        return "no PostgreSQL server";
+    }
+    snprintf(postgres->server, PATH_MAX, "%s", found.gl_pathv[found.gl_pathc - 1]);
+    globfree(&found);
+    int folder = (int)(strrchr(postgres->server, '/') - postgres->server);
+    ck_assert_int_lt(folder, PATH_MAX - 16);
+    snprintf(postgres->initdb, PATH_MAX, "%.*s/initdb", folder, postgres->server);
+    snprintf(postgres->pgbench, PATH_MAX, "%.*s/pgbench", folder, postgres->server);
+    snprintf(postgres->psql, PATH_MAX, "%.*s/psql", folder, postgres->server);
+    return program_exists(postgres->pgbench) ? NULL : "no pgbench";
+}
+
+static void start(struct postgres *postgres)
+{
+    struct outcome outcome;
+    postgres->user = NULL;
+    test_path(postgres->log, "postgres.log");
+    ck_assert_int_eq(mkdir(test_path(postgres->data, "data"), 0700), 0);
+    char sockets[PATH_MAX];
+    ck_assert_int_eq(mkdir(test_path(sockets, "pg"), 0755), 0);
+    if (getuid() == 0) {
+        const struct passwd *owner = getpwnam("postgres");
+        ck_assert_ptr_nonnull(owner);
+        ck_assert_int_eq(chown(postgres->data, owner->pw_uid, owner->pw_gid), 0);
+        ck_assert_int_eq(chown(sockets, owner->pw_uid, owner->pw_gid), 0);
+        postgres->user = "postgres";
+    }
+    const char *init[] = {postgres->initdb, "--no-sync", "--no-locale",  "-A", "trust", "-U",
+                          "postgres",       "-D",        postgres->data, NULL};
+    program_run(
+        &(struct program){.argv = init, .user = postgres->user, .directory = postgres->data},
+        PATIENCE_MS, &outcome);
+    ck_assert_msg(outcome.code == 0, "initdb: %s%s", outcome.out, outcome.err);
+    const char *argv[] = {postgres->server, "-D", postgres->data,        "-k",
+                          sockets,          "-c", "listen_addresses=",   "-c",
+                          "fsync=off",      "-c", "max_connections=100", NULL};
+    write_file(postgres->log, 0666, "%s", "");
+    postgres->pid = program_start(&(struct program){.argv = argv,
+                                                    .user = postgres->user,
+                                                    .directory = postgres->data,
+                                                    .out = postgres->log,
+                                                    .err = postgres->log});
+    test_path(postgres->socket, "pg/.s.PGSQL.5432");
+    wait_mentioned(postgres->log, "ready to accept connections");
+}
+
+void postgres_start(struct postgres *postgres, struct proxy *proxy, char port[static 8])
+{
+    struct outcome outcome;
+    start(postgres);
+    proxy_before(proxy, "unix:", postgres->socket, port);
+    run(&outcome, postgres->pgbench, "-h", "127.0.0.1", "-p", port, "-U", "postgres", "-i", "-q",
+        "postgres", NULL);
+    ck_assert_msg(outcome.code == 0, "pgbench -i: %s%s", outcome.out, outcome.err);
+}
+
+const char *const pgbench_complaints[] = {"error", "ERROR", "FATAL", "abort", "failed: 1", NULL};
+
+pid_t redis_start(char socket[static PATH_MAX])
+{
+    char log[PATH_MAX];
+    test_path(socket, "redis.sock");
+    test_path(log, "redis.log");
+    const char *argv[] = {"redis-server", "--port", "0",     "--unixsocket",   socket,
+                          "--save",       "",       "--dir", test_directory(), NULL};
+    pid_t server = program_start(&(struct program){.argv = argv, .out = log, .err = log});
+    wait_until(socket_accepts, socket, "Redis listens");
+    return server;
+}

@@ -1,0 +1,110 @@
+/* The clients themselves: what they would report if something were lost. */
+#include "tests/system/scenarios.h"
+#include "tests/system/support/churn.h"
+#include "tests/system/support/harness.h"
+#include "tests/system/support/net.h"
+#include "tests/system/support/origin.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* A server of bad faith: it treats every connection in one of these ways. */
+enum vice { CUTS_SHORT, SENDS_WRONG_BYTES, SENDS_TOO_MUCH, RESETS, CLOSES_ITS_LISTENER };
+
+struct villain {
+    enum vice vice;
+    int listener;
+    uint16_t port;
+    unsigned connections;
+};
+
+static void *be_bad(void *argument)
+{
+    struct villain *villain = argument;
+    if (villain->vice == CLOSES_ITS_LISTENER) {
+        while (!readable_within(villain->listener, 1000)) {
+        }
+        close(villain->listener);
+        return NULL;
+    }
+    for (unsigned i = 0; i < villain->connections; i++) {
+        int fd = accept4(villain->listener, NULL, NULL, SOCK_CLOEXEC);
+        struct request request;
+        char answer[4096] = {0};
+        if (fd < 0 || recv(fd, &request, sizeof request, MSG_WAITALL) != sizeof request) {
+            abort();
+        }
+        request.length = request.length < 2000 ? request.length : 2000;
+        pattern_fill(request.id, 0, answer, request.length);
+        size_t length = request.length;
+        if (villain->vice == SENDS_WRONG_BYTES) {
+            answer[length / 2] ^= 1;
+        } else {
+            length = villain->vice == SENDS_TOO_MUCH ? length + 1 : length / 2;
+        }
+        send(fd, answer, length, MSG_NOSIGNAL);
+        if (villain->vice == RESETS) {
+            send_reset(fd);
+        } else {
+            shutdown(fd, SHUT_WR);
+            while (recv(fd, answer, sizeof answer, 0) > 0) {
+            }
+            close(fd);
+        }
+    }
+    return NULL;
+}
+
+static void meet(enum vice vice, enum loss seen_as)
+{
+    enum { CONNECTIONS = 50 };
+    struct villain villain = {.vice = vice, .connections = CONNECTIONS};
+    villain.listener = listen_loopback(&villain.port);
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, be_bad, &villain), 0);
+    struct churn *churn = churn_start(&(struct churn_options){
+        .target = endpoint_loopback(villain.port), .in_flight = CONNECTIONS, .rate = 50});
+    churn_wait(churn, CONNECTIONS);
+    struct churn_result result;
+    if (vice != CLOSES_ITS_LISTENER) {
+        close(villain.listener);
+    }
+    churn_stop(churn, &result);
+    pthread_join(thread, NULL);
+    /* Answers of length 0 leave nothing to cut. */
+    ck_assert_msg(result.lost[seen_as] >= CONNECTIONS / 2, "%llu of %llu seen as kind %d",
+                  (unsigned long long)result.lost[seen_as], (unsigned long long)result.started,
+                  seen_as);
+    ck_assert_uint_ge(result.told_count, LOSSES_TOLD);
+}
+
+START_TEST(losses_are_seen)
+{
+    meet(CUTS_SHORT, LOSS_CUT);
+    meet(SENDS_WRONG_BYTES, LOSS_WRONG);
+    meet(SENDS_TOO_MUCH, LOSS_WRONG);
+    meet(RESETS, LOSS_RESET);
+    meet(CLOSES_ITS_LISTENER, LOSS_REFUSED);
+}
+END_TEST
+
+START_TEST(nothing_is_lost_without_a_proxy)
+{
+    struct origin *origin = origin_start(ORIGIN_ANSWER);
+    struct churn_options options = {.target = endpoint_loopback(origin_port(origin)),
+                                    .in_flight = 200};
+    struct churn *churn = churn_start(&options);
+    churn_wait(churn, scaled(20000, 2000));
+    churn_stop_clean(churn, "straight to the origin");
+}
+END_TEST
+
+Suite *harness_suite(void)
+{
+    Suite *suite = suite_create("harness");
+    scenario_add(suite, losses_are_seen, 300);
+    scenario_add(suite, nothing_is_lost_without_a_proxy, 300);
+    return suite;
+}

@@ -1,0 +1,150 @@
+#include "tests/system/support/trap.h"
+
+#include "tests/system/support/harness.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { TRACE_LINE_MAX = 2048 };
+
+bool trap_works(void)
+{
+    if (!program_exists("strace")) {
+        return false;
+    }
+    struct outcome outcome;
+    run(&outcome, "strace", "-qq", "-o", "/dev/null", "true", NULL);
+    return outcome.code == 0;
+}
+
+static void choose_path(char path[static PATH_MAX], const char *name, const char *suffix)
+{
+    char file[NAME_MAX];
+    snprintf(file, sizeof file, "%s.%s", name, suffix);
+    test_path(path, file);
+}
+
+void trap_init(struct trap *trap, const char *name, const char *call, unsigned step,
+               const char *signal)
+{
+    *trap = (struct trap){.call = call, .step = step, .signal = signal};
+    choose_path(trap->trace, name, "trace");
+    choose_path(trap->pid_file, name, "successor");
+    choose_path(trap->log, name, "strace.log");
+}
+
+static void describe(const struct trap *trap, char text[static 80])
+{
+    if (trap->step == 0) {
+        snprintf(text, 80, "signal=none");
+    } else {
+        snprintf(text, 80, "inject=%s:signal=%s:when=%u", trap->call, trap->signal, trap->step);
+    }
+}
+
+/* It runs under strace, under the pid that its predecessor launched. */
+void trap_successor(const struct trap *trap, const struct proxy *proxy)
+{
+    char inject[80];
+    describe(trap, inject);
+    write_file(proxy->program, 0755,
+               "#!/bin/sh\n"
+               "echo $$ > %s\n"
+               "export ASAN_OPTIONS=detect_leaks=0:$ASAN_OPTIONS\n"
+               "exec strace -D -qq -o %s -e trace=sendmsg,recvmsg -e %s %s \"$@\"\n",
+               trap->pid_file, trap->trace, inject, proxy_binary());
+}
+
+pid_t trap_caught(const struct trap *trap)
+{
+    char text[32];
+    int pid;
+    ck_assert_uint_gt(read_file(trap->pid_file, text, sizeof text), 0);
+    ck_assert_int_eq(sscanf(text, "%d", &pid), 1);
+    return pid;
+}
+
+static pid_t attach(const struct trap *trap, pid_t pid, const char *calls, const char *inject)
+{
+    char number[16];
+    snprintf(number, sizeof number, "%d", (int)pid);
+    const char *argv[] = {"strace", "-p",  number, "-o",   trap->trace,
+                          "-e",     calls, "-e",   inject, NULL};
+    pid_t strace =
+        program_start(&(struct program){.argv = argv, .out = trap->log, .err = trap->log});
+    wait_mentioned(trap->log, "attached");
+    return strace;
+}
+
+pid_t trap_process(const struct trap *trap, pid_t pid)
+{
+    char inject[80];
+    describe(trap, inject);
+    return attach(trap, pid, "trace=sendmsg,recvmsg", inject);
+}
+
+pid_t trap_failure(const struct trap *trap, pid_t pid)
+{
+    return attach(trap, pid, "trace=/^epoll_p?wait", "inject=/^epoll_p?wait:error=EBADF");
+}
+
+/* The next call of its kind in the trace. */
+static bool next_call(const struct trap *trap, FILE *trace, char line[static TRACE_LINE_MAX])
+{
+    while (fgets(line, TRACE_LINE_MAX, trace) != NULL) {
+        if (strncmp(line, trap->call, strlen(trap->call)) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool carried(const char *line, const char *message)
+{
+    return strstr(line, "= ?") == NULL && strstr(line, message) != NULL;
+}
+
+unsigned trap_calls(const struct trap *trap)
+{
+    char line[TRACE_LINE_MAX];
+    unsigned calls = 0;
+    FILE *trace = fopen(trap->trace, "re");
+    while (trace != NULL && next_call(trap, trace, line)) {
+        calls++;
+    }
+    if (trace != NULL) {
+        fclose(trace);
+    }
+    return calls;
+}
+
+unsigned trap_first(const struct trap *trap, const char *message, const char *other)
+{
+    char line[TRACE_LINE_MAX];
+    unsigned calls = 0;
+    bool found = false;
+    FILE *trace = fopen(trap->trace, "re");
+    while (trace != NULL && !found && next_call(trap, trace, line)) {
+        calls++;
+        found = carried(line, message) || carried(line, other);
+    }
+    if (trace != NULL) {
+        fclose(trace);
+    }
+    return found ? calls : 0;
+}
+
+unsigned trap_carried(const struct trap *trap, const char *message)
+{
+    char line[TRACE_LINE_MAX];
+    unsigned calls = 0;
+    FILE *trace = fopen(trap->trace, "re");
+    while (trace != NULL && next_call(trap, trace, line)) {
+        calls += carried(line, message);
+    }
+    if (trace != NULL) {
+        fclose(trace);
+    }
+    return calls;
+}
