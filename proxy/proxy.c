@@ -11,7 +11,7 @@
 static void on_worker_quiet(void *arg)
 {
     struct proxy *proxy = arg;
-    if (--proxy->loud == 0)
+    if (--proxy->not_quiet == 0)
         proxy->events.on_quiet(proxy->events.arg);
 }
 
@@ -21,22 +21,23 @@ static void on_empty(void *arg)
     proxy->events.on_empty(proxy->events.arg);
 }
 
-static void on_mail(evutil_socket_t fd, short what, void *arg)
+static void on_tasks(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
     struct proxy *proxy = arg;
-    mailbox_deliver(&proxy->mailbox);
+    task_queue_run(&proxy->task_queue);
 }
 
-static int open_mailbox(struct proxy *proxy, struct event_base *base)
+static int open_task_queue(struct proxy *proxy, struct event_base *base)
 {
-    int error = mailbox_open(&proxy->mailbox);
+    int error = task_queue_open(&proxy->task_queue);
     if (error)
         return error;
-    if (event_assign(&proxy->mail, base, proxy->mailbox.fd, EV_READ | EV_PERSIST, on_mail, proxy) ||
+    if (event_assign(&proxy->mail, base, proxy->task_queue.fd, EV_READ | EV_PERSIST, on_tasks,
+                     proxy) ||
         event_add(&proxy->mail, NULL)) {
-        mailbox_close(&proxy->mailbox);
+        task_queue_close(&proxy->task_queue);
         return ENOMEM;
     }
     return 0;
@@ -91,11 +92,11 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
         return NULL;
     proxy->config = config;
     proxy->generation = generation;
-    proxy->ledger.fd = -1;
+    proxy->stats.fd = -1;
     proxy->events = *events;
     proxy->max_sessions = max_sessions;
-    proxy->empty_letter = (struct letter){.deliver = on_empty, .arg = proxy};
-    int error = open_mailbox(proxy, base);
+    proxy->empty_task = (struct task){.run = on_empty, .arg = proxy};
+    int error = open_task_queue(proxy, base);
     if (error) {
         free(proxy);
         errno = error;
@@ -106,12 +107,12 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
     proxy->workers = calloc(worker_count, sizeof *proxy->workers);
     error = proxy->frontends && proxy->workers ? open_backends(proxy) : ENOMEM;
     if (!error)
-        error = ledger_open(&proxy->ledger, config, generation, worker_count);
+        error = stats_open(&proxy->stats, config, generation, worker_count);
     if (!error)
-        proxy->sessions = ledger_sessions(&proxy->ledger);
+        proxy->sessions = stats_sessions(&proxy->stats);
     for (size_t i = 0; !error && i < config->frontend_count; i++) {
         proxy->frontends[i].conf = &config->frontends[i];
-        proxy->frontends[i].sessions = ledger_frontend_sessions(&proxy->ledger, i);
+        proxy->frontends[i].sessions = stats_frontend_sessions(&proxy->stats, i);
         proxy->frontends[i].keep = KEEP_ALL;
     }
     if (!error) {
@@ -129,7 +130,7 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
         error = worker_open(worker, proxy, proxy->worker_count);
         if (error)
             break;
-        worker->quiet_letter = (struct letter){.deliver = on_worker_quiet, .arg = proxy};
+        worker->quiet_task = (struct task){.run = on_worker_quiet, .arg = proxy};
         proxy->worker_count++;
     }
     if (error) {
@@ -168,8 +169,8 @@ void proxy_accept(struct proxy *proxy)
 }
 
 /* A client that the main thread has accepted for a worker. */
-struct newcomer {
-    struct letter letter;
+struct accepted_client {
+    struct task task;
     struct worker *worker;
     struct frontend *frontend;
     const struct bind_conf *bind;
@@ -177,27 +178,28 @@ struct newcomer {
     struct address address;
 };
 
-static void on_newcomer(void *arg)
+static void on_accepted_client(void *arg)
 {
-    struct newcomer *newcomer = arg;
-    session_open(newcomer->worker, newcomer->frontend, newcomer->bind, newcomer->fd,
-                 &newcomer->address);
-    free(newcomer);
+    struct accepted_client *accepted_client = arg;
+    session_open(accepted_client->worker, accepted_client->frontend, accepted_client->bind,
+                 accepted_client->fd, &accepted_client->address);
+    free(accepted_client);
 }
 
 /* NULL and errno on failure; EAGAIN: nobody waits. */
-static struct newcomer *accept_newcomer(int fd)
+static struct accepted_client *accept_client(int fd)
 {
-    struct newcomer *newcomer = calloc(1, sizeof *newcomer);
-    if (!newcomer)
+    struct accepted_client *accepted_client = calloc(1, sizeof *accepted_client);
+    if (!accepted_client)
         return NULL;
-    newcomer->address.length = sizeof newcomer->address - offsetof(struct address, any);
-    newcomer->fd = accept4(fd, &newcomer->address.any, &newcomer->address.length,
-                           SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (newcomer->fd >= 0)
-        return newcomer;
+    accepted_client->address.length =
+        sizeof accepted_client->address - offsetof(struct address, any);
+    accepted_client->fd = accept4(fd, &accepted_client->address.any,
+                                  &accepted_client->address.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (accepted_client->fd >= 0)
+        return accepted_client;
     int error = errno;
-    free(newcomer);
+    free(accepted_client);
     errno = error;
     return NULL;
 }
@@ -206,16 +208,16 @@ bool proxy_accept_from(struct proxy *proxy, int fd, size_t frontend, const struc
                        unsigned most, unsigned *count)
 {
     while (proxy_live(proxy) < most) {
-        struct newcomer *newcomer = accept_newcomer(fd);
-        if (!newcomer)
+        struct accepted_client *accepted_client = accept_client(fd);
+        if (!accepted_client)
             return errno == EAGAIN;
-        newcomer->worker = &proxy->workers[proxy->next_arrival++ % proxy->worker_count];
-        newcomer->frontend = &proxy->frontends[frontend];
-        newcomer->bind = bind;
-        newcomer->letter = (struct letter){.deliver = on_newcomer, .arg = newcomer};
+        accepted_client->worker = &proxy->workers[proxy->next_arrival++ % proxy->worker_count];
+        accepted_client->frontend = &proxy->frontends[frontend];
+        accepted_client->bind = bind;
+        accepted_client->task = (struct task){.run = on_accepted_client, .arg = accepted_client};
         limit_force(proxy->sessions);
-        limit_force(newcomer->frontend->sessions);
-        mailbox_post(&newcomer->worker->mailbox, &newcomer->letter);
+        limit_force(accepted_client->frontend->sessions);
+        task_queue_post(&accepted_client->worker->task_queue, &accepted_client->task);
         ++*count;
     }
     return false;
@@ -228,7 +230,7 @@ void proxy_retire(struct proxy *proxy)
 
 void proxy_quiet(struct proxy *proxy)
 {
-    proxy->loud = proxy->worker_count;
+    proxy->not_quiet = proxy->worker_count;
     listen_all(proxy, LISTENING_OVER);
 }
 
@@ -236,20 +238,20 @@ void proxy_drain(struct proxy *proxy)
 {
     atomic_store(&proxy->draining, true);
     if (atomic_load(&proxy->sessions->used) == 0)
-        mailbox_post(&proxy->mailbox, &proxy->empty_letter);
+        task_queue_post(&proxy->task_queue, &proxy->empty_task);
 }
 
-void proxy_cut(struct proxy *proxy, enum session_end reason)
+void proxy_terminate(struct proxy *proxy, enum session_end reason)
 {
-    atomic_store(&proxy->cut_reason, reason);
+    atomic_store(&proxy->terminate_reason, reason);
     for (unsigned i = 0; i < proxy->worker_count; i++)
-        worker_cut(&proxy->workers[i]);
+        worker_terminate(&proxy->workers[i]);
 }
 
 uint64_t proxy_overdue(const struct proxy *proxy)
 {
     struct figures figures = {0};
-    ledger_add_workers(&proxy->ledger, &figures);
+    stats_add_workers(&proxy->stats, &figures);
     return figures.overdue;
 }
 
@@ -274,7 +276,7 @@ void proxy_release_place(struct proxy *proxy, struct frontend *frontend)
     if (frontend_wanted || proxy_wanted)
         proxy_wake(proxy);
     if (atomic_load(&proxy->draining) && atomic_load(&proxy->sessions->used) == 0)
-        mailbox_post(&proxy->mailbox, &proxy->empty_letter);
+        task_queue_post(&proxy->task_queue, &proxy->empty_task);
 }
 
 /* What is left for this process of a limit that it shares. */
@@ -310,9 +312,9 @@ struct server_sessions proxy_server_sessions(const struct proxy *proxy, const st
     size_t at = server->backend->first + (size_t)(server - server->backend->servers);
     struct server_sessions sum = {0};
     for (unsigned i = 0; i < proxy->worker_count; i++) {
-        const struct tally *tally = &proxy->workers[i].tallies[at];
-        sum.live += atomic_load_explicit(&tally->live, memory_order_relaxed);
-        sum.all += atomic_load_explicit(&tally->all, memory_order_relaxed);
+        const struct server_counters *server_counters = &proxy->workers[i].server_counters[at];
+        sum.live += atomic_load_explicit(&server_counters->live, memory_order_relaxed);
+        sum.all += atomic_load_explicit(&server_counters->all, memory_order_relaxed);
     }
     return sum;
 }
@@ -331,8 +333,8 @@ void proxy_free(struct proxy *proxy)
         return;
     close_workers(proxy);
     event_del(&proxy->mail);
-    mailbox_close(&proxy->mailbox);
-    ledger_close(&proxy->ledger);
+    task_queue_close(&proxy->task_queue);
+    stats_close(&proxy->stats);
     free(proxy->workers);
     close_backends(proxy);
     free(proxy->frontends);

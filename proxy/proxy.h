@@ -15,8 +15,8 @@
 
 struct frontend {
     const struct frontend_conf *conf;
-    struct limit *sessions; /* in the ledger */
-    atomic_uint keep;       /* what proxy_cut() leaves: a share of KEEP_ALL */
+    struct limit *sessions; /* in the shared stats */
+    atomic_uint keep;       /* what proxy_terminate() leaves: a share of KEEP_ALL */
 };
 
 struct proxy_events {
@@ -31,13 +31,13 @@ struct proxy {
     const struct config *config;
     unsigned generation;
     struct proxy_events events;
-    struct mailbox mailbox;     /* of the main loop */
-    struct event mail;          /* its bell */
-    struct ledger ledger;       /* what is counted, for those who come after us, too */
-    struct limit *sessions;     /* in the ledger: all sessions of the generation */
-    unsigned max_sessions;      /* of this process alone; 0: no ceiling */
-    struct frontend *frontends; /* the config's, and one for sessions whose frontend is gone */
-    size_t frontend_count;      /* with that one, which is the last */
+    struct task_queue task_queue; /* of the main loop */
+    struct event mail;            /* its bell */
+    struct stats stats;           /* what is counted, for those who come after us, too */
+    struct limit *sessions;       /* in the shared stats: all sessions of the generation */
+    unsigned max_sessions;        /* of this process alone; 0: no ceiling */
+    struct frontend *frontends;   /* the config's, and one for sessions whose frontend is gone */
+    size_t frontend_count;        /* with that one, which is the last */
     struct frontend_conf departed;
     struct limit departed_sessions;
     unsigned next_arrival;    /* which worker has the next session that the main thread deals out */
@@ -45,14 +45,14 @@ struct proxy {
     size_t server_count;      /* of all backends */
     struct worker *workers;
     unsigned worker_count;
-    unsigned loud;     /* workers that have not reported LISTENING_OVER yet */
-    atomic_uint wakes; /* so far: each begins with another worker */
+    unsigned not_quiet; /* workers that have not reported LISTENING_OVER yet */
+    atomic_uint wakes;  /* so far: each begins with another worker */
     atomic_bool draining;
-    atomic_int cut_reason; /* enum session_end */
-    struct letter empty_letter;
+    atomic_int terminate_reason; /* enum session_end */
+    struct task empty_task;
 };
 
-/* As struct tally has them, of all workers. */
+/* As struct server counters has them, of all workers. */
 struct server_sessions {
     uint64_t live, all;
 };
@@ -98,9 +98,9 @@ void proxy_share_descriptors(struct proxy *proxy, bool shared);
 
 /* Ends, for reason, the sessions that are more than the frontends keep; each keeps all until its
  * `keep` is set. */
-void proxy_cut(struct proxy *proxy, enum session_end reason);
+void proxy_terminate(struct proxy *proxy, enum session_end reason);
 
-/* How many sessions proxy_cut() has ended so far. */
+/* How many sessions proxy_terminate() has ended so far. */
 uint64_t proxy_overdue(const struct proxy *proxy);
 
 /* So many sessions of other processes count in our limits from now on: of all, and of each frontend

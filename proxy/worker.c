@@ -1,5 +1,6 @@
 #include "proxy/worker.h"
 
+#include "config/base/container_of.h"
 #include "config/base/log.h"
 #include "proxy/listen/listener.h"
 #include "proxy/proxy.h"
@@ -54,7 +55,7 @@ static void free_spares(struct worker *worker)
 {
     struct session *session;
     while ((session = worker_take_spare(worker))) {
-        end_close(&session->server, &worker->poller, &worker->carrier, false);
+        conn_close(&session->server, &worker->poller, &worker->pipe_pool, false);
         session_free(session);
     }
 }
@@ -161,11 +162,11 @@ static void *run(void *arg)
     return NULL;
 }
 
-static void on_mail(struct watch *watch, uint32_t events)
+static void on_tasks(struct watch *watch, uint32_t events)
 {
     (void)events;
-    struct worker *worker = (struct worker *)((char *)watch - offsetof(struct worker, mail));
-    mailbox_deliver(&worker->mailbox);
+    struct worker *worker = container_of(watch, struct worker, mail);
+    task_queue_run(&worker->task_queue);
 }
 
 static void on_listen(void *arg)
@@ -190,7 +191,7 @@ static void on_listen(void *arg)
         worker->starved_until = 0;
         rest(worker);
         free_spares(worker);
-        mailbox_post(&worker->proxy->mailbox, &worker->quiet_letter);
+        task_queue_post(&worker->proxy->task_queue, &worker->quiet_task);
         break;
     }
 }
@@ -198,7 +199,7 @@ static void on_listen(void *arg)
 void worker_listen(struct worker *worker, enum listening listening)
 {
     atomic_store(&worker->wanted, listening);
-    mailbox_post(&worker->mailbox, &worker->listen_letter);
+    task_queue_post(&worker->task_queue, &worker->listen_task);
 }
 
 static void on_wake(void *arg)
@@ -218,18 +219,18 @@ static void on_wake(void *arg)
 
 void worker_wake(struct worker *worker)
 {
-    mailbox_post(&worker->mailbox, &worker->wake_letter);
+    task_queue_post(&worker->task_queue, &worker->wake_task);
 }
 
-static void on_cut(void *arg)
+static void on_terminate(void *arg)
 {
     struct worker *worker = arg;
-    cut_surplus(worker);
+    terminate_surplus(worker);
 }
 
-void worker_cut(struct worker *worker)
+void worker_terminate(struct worker *worker)
 {
-    mailbox_post(&worker->mailbox, &worker->cut_letter);
+    task_queue_post(&worker->task_queue, &worker->terminate_task);
 }
 
 static void on_stop(void *arg)
@@ -241,9 +242,10 @@ static void on_stop(void *arg)
 static int open_balancers(struct worker *worker)
 {
     const struct config *config = worker->proxy->config;
-    worker->tallies = calloc(worker->proxy->server_count + 1, sizeof *worker->tallies);
+    worker->server_counters =
+        calloc(worker->proxy->server_count + 1, sizeof *worker->server_counters);
     worker->balancers = calloc(config->backend_count + 1, sizeof *worker->balancers);
-    if (!worker->tallies || !worker->balancers)
+    if (!worker->server_counters || !worker->balancers)
         return ENOMEM;
     for (size_t i = 0; i < config->backend_count; i++)
         if (balancer_open(&worker->balancers[i], &worker->proxy->backends[i], worker->index)) {
@@ -254,14 +256,14 @@ static int open_balancers(struct worker *worker)
     return 0;
 }
 
-static int open_rosters(struct worker *worker)
+static int open_session_lists(struct worker *worker)
 {
     size_t count = worker->proxy->frontend_count;
-    atomic_uint_fast64_t *oldest = ledger_worker_oldest(&worker->proxy->ledger, worker->index);
-    worker->rosters = calloc(count, sizeof *worker->rosters);
-    for (size_t i = 0; worker->rosters && i < count; i++)
-        roster_init(&worker->rosters[i], &oldest[i]);
-    return worker->rosters ? 0 : ENOMEM;
+    atomic_uint_fast64_t *oldest = stats_worker_oldest(&worker->proxy->stats, worker->index);
+    worker->session_lists = calloc(count, sizeof *worker->session_lists);
+    for (size_t i = 0; worker->session_lists && i < count; i++)
+        session_list_init(&worker->session_lists[i], &oldest[i]);
+    return worker->session_lists ? 0 : ENOMEM;
 }
 
 static void close_balancers(struct worker *worker)
@@ -275,15 +277,15 @@ static int open_loop(struct worker *worker)
     int error = poller_open(&worker->poller);
     if (error)
         return error;
-    error = mailbox_open(&worker->mailbox);
+    error = task_queue_open(&worker->task_queue);
     if (error) {
         poller_shut(&worker->poller);
         return error;
     }
-    worker->mail.on_ready = on_mail;
-    error = poller_add(&worker->poller, worker->mailbox.fd, EPOLLIN, &worker->mail);
+    worker->mail.on_ready = on_tasks;
+    error = poller_add(&worker->poller, worker->task_queue.fd, EPOLLIN, &worker->mail);
     if (error) {
-        mailbox_close(&worker->mailbox);
+        task_queue_close(&worker->task_queue);
         poller_shut(&worker->poller);
         return error;
     }
@@ -295,25 +297,25 @@ int worker_open(struct worker *worker, struct proxy *proxy, unsigned index)
 {
     worker->proxy = proxy;
     worker->index = index;
-    worker->counters = ledger_counters(&proxy->ledger, index);
+    worker->counters = stats_counters(&proxy->stats, index);
     TAILQ_INIT(&worker->listeners);
     STAILQ_INIT(&worker->transfers);
     STAILQ_INIT(&worker->again);
     STAILQ_INIT(&worker->dead);
     STAILQ_INIT(&worker->spare);
-    worker->listen_letter = (struct letter){.deliver = on_listen, .arg = worker};
-    worker->cut_letter = (struct letter){.deliver = on_cut, .arg = worker};
-    worker->stop_letter = (struct letter){.deliver = on_stop, .arg = worker};
-    worker->wake_letter = (struct letter){.deliver = on_wake, .arg = worker};
-    int error = cutter_open(&worker->cutter, proxy->frontend_count);
+    worker->listen_task = (struct task){.run = on_listen, .arg = worker};
+    worker->terminate_task = (struct task){.run = on_terminate, .arg = worker};
+    worker->stop_task = (struct task){.run = on_stop, .arg = worker};
+    worker->wake_task = (struct task){.run = on_wake, .arg = worker};
+    int error = terminator_open(&worker->terminator, proxy->frontend_count);
     if (error)
         return error;
-    error = carrier_open(&worker->carrier);
+    error = pipe_pool_open(&worker->pipe_pool);
     if (error) {
-        cutter_close(&worker->cutter);
+        terminator_close(&worker->terminator);
         return error;
     }
-    error = open_rosters(worker);
+    error = open_session_lists(worker);
     if (!error)
         error = open_balancers(worker);
     if (error == 0) {
@@ -323,10 +325,10 @@ int worker_open(struct worker *worker, struct proxy *proxy, unsigned index)
     }
     if (error) {
         free(worker->balancers);
-        free(worker->tallies);
-        free(worker->rosters);
-        carrier_close(&worker->carrier);
-        cutter_close(&worker->cutter);
+        free(worker->server_counters);
+        free(worker->session_lists);
+        pipe_pool_close(&worker->pipe_pool);
+        terminator_close(&worker->terminator);
     }
     return error;
 }
@@ -366,12 +368,12 @@ int worker_start(struct worker *worker)
 void worker_stop(struct worker *worker)
 {
     if (worker->started) {
-        mailbox_post(&worker->mailbox, &worker->stop_letter);
+        task_queue_post(&worker->task_queue, &worker->stop_task);
         pthread_join(worker->thread, NULL);
     }
     struct session *session;
     for (size_t i = 0; i < worker->proxy->frontend_count; i++)
-        while ((session = TAILQ_FIRST(&worker->rosters[i].list)))
+        while ((session = TAILQ_FIRST(&worker->session_lists[i].list)))
             session_close(session, SESSION_STOPPED);
     go_on(worker);
     reap(worker);
@@ -383,11 +385,11 @@ void worker_close(struct worker *worker)
     while (!TAILQ_EMPTY(&worker->listeners))
         listener_free(TAILQ_FIRST(&worker->listeners));
     poller_shut(&worker->poller);
-    mailbox_close(&worker->mailbox);
+    task_queue_close(&worker->task_queue);
     close_balancers(worker);
     free(worker->balancers);
-    free(worker->tallies);
-    free(worker->rosters);
-    carrier_close(&worker->carrier);
-    cutter_close(&worker->cutter);
+    free(worker->server_counters);
+    free(worker->session_lists);
+    pipe_pool_close(&worker->pipe_pool);
+    terminator_close(&worker->terminator);
 }

@@ -1,7 +1,7 @@
 /* A worker: one thread with one loop, its listeners, its sessions, and nothing mutable that
  * another worker looks at on the data path.
  *
- * Functions marked "main" are for the thread that made the proxy; they post a letter to the
+ * Functions marked "main" are for the thread that made the proxy; they post a task to the
  * worker and return. All others run on the worker's own thread. */
 #ifndef RPPROXY_PROXY_WORKER_H
 #define RPPROXY_PROXY_WORKER_H
@@ -33,7 +33,7 @@ TAILQ_HEAD(listener_list, listener);
 
 /* A worker's sessions with one server, each from its attempt to connect on: now, and since start
  * (without those that another process had connected). Written by the worker, read by anyone. */
-struct tally {
+struct server_counters {
     atomic_uint_fast64_t live, all;
 };
 
@@ -51,33 +51,33 @@ struct worker {
     pthread_t thread;
     bool started;
     struct poller poller;
-    struct mailbox mailbox;
+    struct task_queue task_queue;
     struct watch mail;
     struct wheel wheel;
     uint64_t now; /* microseconds, CLOCK_MONOTONIC; 0: not read yet in this turn */
-    struct carrier carrier;
+    struct pipe_pool pipe_pool;
 
     struct listener_list listeners; /* the first has the first chance of the next free place */
     enum listening listening;
     uint64_t starved_until; /* milliseconds: out of descriptors or memory till then; 0: not */
 
-    struct roster *rosters;          /* its sessions: one for each of the proxy's frontends */
-    struct transfer_queue transfers; /* to be filled with sessions */
-    bool movable;                    /* there may be a session that could move */
-    struct session_queue again;      /* had their share of the last turn, and have more */
-    struct session_queue dead;       /* freed at the end of the turn */
+    struct session_list *session_lists; /* its sessions: one for each of the proxy's frontends */
+    struct transfer_queue transfers;    /* to be filled with sessions */
+    bool movable;                       /* there may be a session that could move */
+    struct session_queue again;         /* had their share of the last turn, and have more */
+    struct session_queue dead;          /* freed at the end of the turn */
     struct session_queue
-        spare; /* ended, and left a server's socket to the next (end_disconnect()) */
+        spare; /* ended, and left a server's socket to the next (conn_disconnect()) */
     unsigned spares;
-    uint64_t last_session;      /* number of the newest */
-    struct balancer *balancers; /* one for each backend of the config, in its order */
-    struct tally *tallies;      /* one for each server of all backends */
-    struct counters *counters;  /* in the proxy's ledger */
-    struct cutter cutter;
+    uint64_t last_session;                   /* number of the newest */
+    struct balancer *balancers;              /* one for each backend of the config, in its order */
+    struct server_counters *server_counters; /* one for each server of all backends */
+    struct counters *counters;               /* in the proxy's shared stats */
+    struct terminator terminator;
 
-    struct letter listen_letter, cut_letter, stop_letter, wake_letter; /* to us */
-    struct letter quiet_letter;                                        /* from us to main */
-    atomic_int wanted; /* enum listening: what listen_letter says */
+    struct task listen_task, terminate_task, stop_task, wake_task; /* to us */
+    struct task quiet_task;                                        /* from us to main */
+    atomic_int wanted; /* enum listening: what listen_task says */
     uint64_t starved_logged_at;
     bool stopping;
 };
@@ -100,8 +100,8 @@ void worker_close(struct worker *worker);
  * on_quiet is called once every worker is there. */
 void worker_listen(struct worker *worker, enum listening listening);
 
-/* Main: closes what is more than the frontends keep (cut_surplus()). */
-void worker_cut(struct worker *worker);
+/* Main: closes what is more than the frontends keep (terminate_surplus()). */
+void worker_terminate(struct worker *worker);
 
 /* Any thread: a place came free that a listener here may wait for. */
 void worker_wake(struct worker *worker);

@@ -32,7 +32,7 @@ static int wrong_usage(const char *what, const char *which)
     return EXIT_OTHER;
 }
 
-/* Beyond the letters: */
+/* Beyond the tasks: */
 enum {
     WORD = 1,
     WAIT = 256,

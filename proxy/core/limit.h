@@ -13,7 +13,7 @@
 #define LIMIT_NONE UINT_MAX
 
 struct limit {
-    atomic_uint used;    /* first: other processes read it (proxy/ledger.h) */
+    atomic_uint used;    /* first: other processes read it (proxy/stats/shared_stats.h) */
     atomic_uint waiting; /* how many wait for a place */
     atomic_uint max;     /* or LIMIT_NONE */
 };

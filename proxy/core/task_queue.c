@@ -4,51 +4,51 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-void mailbox_deliver(struct mailbox *mailbox)
+void task_queue_run(struct task_queue *task_queue)
 {
     eventfd_t ignored;
-    (void)eventfd_read(mailbox->fd, &ignored);
+    (void)eventfd_read(task_queue->fd, &ignored);
 
     for (;;) {
-        pthread_mutex_lock(&mailbox->lock);
-        struct letter *letter = STAILQ_FIRST(&mailbox->letters);
-        if (letter) {
-            STAILQ_REMOVE_HEAD(&mailbox->letters, next);
-            letter->posted = false;
+        pthread_mutex_lock(&task_queue->lock);
+        struct task *task = STAILQ_FIRST(&task_queue->tasks);
+        if (task) {
+            STAILQ_REMOVE_HEAD(&task_queue->tasks, next);
+            task->posted = false;
         }
-        pthread_mutex_unlock(&mailbox->lock);
-        if (!letter)
+        pthread_mutex_unlock(&task_queue->lock);
+        if (!task)
             return;
-        letter->deliver(letter->arg);
+        task->run(task->arg);
     }
 }
 
-int mailbox_open(struct mailbox *mailbox)
+int task_queue_open(struct task_queue *task_queue)
 {
-    STAILQ_INIT(&mailbox->letters);
-    mailbox->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (mailbox->fd < 0)
+    STAILQ_INIT(&task_queue->tasks);
+    task_queue->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (task_queue->fd < 0)
         return errno;
-    pthread_mutex_init(&mailbox->lock, NULL);
+    pthread_mutex_init(&task_queue->lock, NULL);
     return 0;
 }
 
-void mailbox_close(struct mailbox *mailbox)
+void task_queue_close(struct task_queue *task_queue)
 {
-    close(mailbox->fd);
-    pthread_mutex_destroy(&mailbox->lock);
+    close(task_queue->fd);
+    pthread_mutex_destroy(&task_queue->lock);
 }
 
-void mailbox_post(struct mailbox *mailbox, struct letter *letter)
+void task_queue_post(struct task_queue *task_queue, struct task *task)
 {
-    pthread_mutex_lock(&mailbox->lock);
-    bool ring = STAILQ_EMPTY(&mailbox->letters);
-    if (!letter->posted) {
-        letter->posted = true;
-        STAILQ_INSERT_TAIL(&mailbox->letters, letter, next);
+    pthread_mutex_lock(&task_queue->lock);
+    bool ring = STAILQ_EMPTY(&task_queue->tasks);
+    if (!task->posted) {
+        task->posted = true;
+        STAILQ_INSERT_TAIL(&task_queue->tasks, task, next);
     }
-    /* Under the lock, so that the mailbox cannot be closed between the letter and its bell. */
+    /* Under the lock, so that the task queue cannot be closed between the task and its bell. */
     if (ring)
-        (void)eventfd_write(mailbox->fd, 1);
-    pthread_mutex_unlock(&mailbox->lock);
+        (void)eventfd_write(task_queue->fd, 1);
+    pthread_mutex_unlock(&task_queue->lock);
 }

@@ -1,5 +1,6 @@
 #include "proxy/listen/listener.h"
 
+#include "config/base/container_of.h"
 #include "config/base/log.h"
 #include "proxy/proxy.h"
 #include "proxy/session/session.h"
@@ -29,8 +30,7 @@ static int accepts_now(struct listener *listener)
 static void on_readable(struct watch *watch, uint32_t events)
 {
     (void)events;
-    struct listener *listener =
-        (struct listener *)((char *)watch - offsetof(struct listener, watch));
+    struct listener *listener = container_of(watch, struct listener, watch);
     /* Level-triggered: what is left rings again. */
     if (!listener_accept(listener, accepts_now(listener)))
         listener->accepts = 0;

@@ -22,109 +22,109 @@
 /* So many reads in a row prove it. */
 #define BULKY 2
 
-static int watch_socket(struct end *end, struct poller *poller, int fd)
+static int watch_socket(struct conn *conn, struct poller *poller, int fd)
 {
     return poller_add(poller, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET,
-                      &end->watch);
+                      &conn->watch);
 }
 
-int end_open(struct end *end, struct poller *poller, int fd, enum end_kind kind)
+int conn_open(struct conn *conn, struct poller *poller, int fd, enum conn_kind kind)
 {
-    int error = watch_socket(end, poller, fd);
+    int error = watch_socket(conn, poller, fd);
     if (error)
         return error;
-    end->fd = fd;
-    end->thorough = kind == END_UNIX;
-    end->prompt = kind != END_CONNECTED;
+    conn->fd = fd;
+    conn->thorough = kind == CONN_UNIX;
+    conn->prompt = kind != CONN_CONNECTED;
     return 0;
 }
 
-void end_close(struct end *end, struct poller *poller, struct carrier *carrier, bool reset)
+void conn_close(struct conn *conn, struct poller *poller, struct pipe_pool *pipe_pool, bool reset)
 {
-    if (end->fd < 0)
+    if (conn->fd < 0)
         return;
-    if (end->shared) {
-        poller_remove(poller, end->fd, &end->watch);
-        socket_finish(end->fd, reset);
+    if (conn->shared) {
+        poller_remove(poller, conn->fd, &conn->watch);
+        socket_finish(conn->fd, reset);
     } else if (reset) {
-        socket_will_reset(end->fd);
+        socket_will_reset(conn->fd);
     }
-    poller_close(poller, end->fd, &end->watch);
-    end->fd = -1;
-    free(end->unsent);
-    end->unsent = NULL;
-    carrier_give_pipe(carrier, end->pipe);
-    end->pipe = NULL;
-    end->readable = end->writable = end->hung_up = end->spoken_to = end->shared = false;
+    poller_close(poller, conn->fd, &conn->watch);
+    conn->fd = -1;
+    free(conn->unsent);
+    conn->unsent = NULL;
+    pipe_pool_give(pipe_pool, conn->pipe);
+    conn->pipe = NULL;
+    conn->readable = conn->writable = conn->hung_up = conn->spoken_to = conn->shared = false;
 }
 
-void end_look(struct end *end)
+void conn_look(struct conn *conn)
 {
     uint64_t received;
-    if (!end->first_out || end->thorough || end->closed)
+    if (!conn->first_out || conn->thorough || conn->closed)
         return;
-    end->closed = socket_is_closed(end->fd, &received);
-    if (end->closed && received == end->received)
-        end->ended = true;
+    conn->closed = socket_is_closed(conn->fd, &received);
+    if (conn->closed && received == conn->received)
+        conn->ended = true;
 }
 
-bool end_disconnect(struct end *end)
+bool conn_disconnect(struct conn *conn)
 {
-    return end->closed && end->ended && socket_disconnect(end->fd) == 0;
+    return conn->closed && conn->ended && socket_disconnect(conn->fd) == 0;
 }
 
-void end_renew(struct end *end, struct poller *poller)
+void conn_renew(struct conn *conn, struct poller *poller)
 {
-    poller_forget(poller, &end->watch);
-    *end = (struct end){
-        .watch = end->watch, .counter = end->counter, .fd = end->fd, .prompt = end->prompt};
+    poller_forget(poller, &conn->watch);
+    *conn = (struct conn){
+        .watch = conn->watch, .counter = conn->counter, .fd = conn->fd, .prompt = conn->prompt};
 }
 
-int end_settle(struct end *end, struct carrier *carrier)
+int conn_settle(struct conn *conn, struct pipe_pool *pipe_pool)
 {
-    struct pipe *pipe = end->pipe;
+    struct pipe *pipe = conn->pipe;
     if (!pipe)
         return 0;
-    end->unsent = malloc(sizeof *end->unsent + pipe->length);
-    if (!end->unsent)
+    conn->unsent = malloc(sizeof *conn->unsent + pipe->length);
+    if (!conn->unsent)
         return ENOMEM;
-    *end->unsent = (struct unsent){.length = pipe->length};
+    *conn->unsent = (struct unsent){.length = pipe->length};
     while (pipe->length > 0) {
-        ssize_t got =
-            read(pipe->out, end->unsent->bytes + end->unsent->length - pipe->length, pipe->length);
+        ssize_t got = read(pipe->out, conn->unsent->bytes + conn->unsent->length - pipe->length,
+                           pipe->length);
         if (got > 0)
             pipe->length -= (size_t)got;
         else if (errno != EINTR)
             abort(); /* a pipe of our own, with so many bytes in it */
     }
-    carrier_give_pipe(carrier, pipe);
-    end->pipe = NULL;
+    pipe_pool_give(pipe_pool, pipe);
+    conn->pipe = NULL;
     return 0;
 }
 
-void end_suspend(struct end *end, struct poller *poller)
+void conn_suspend(struct conn *conn, struct poller *poller)
 {
-    poller_remove(poller, end->fd, &end->watch);
-    end->readable = end->writable = false;
+    poller_remove(poller, conn->fd, &conn->watch);
+    conn->readable = conn->writable = false;
 }
 
-int end_resume(struct end *end, struct poller *poller)
+int conn_resume(struct conn *conn, struct poller *poller)
 {
-    end->shared = true;
-    return watch_socket(end, poller, end->fd);
+    conn->shared = true;
+    return watch_socket(conn, poller, conn->fd);
 }
 
-void end_leave(struct end *end)
+void conn_leave(struct conn *conn)
 {
-    close(end->fd);
-    end->fd = -1;
-    free(end->unsent);
-    end->unsent = NULL;
+    close(conn->fd);
+    conn->fd = -1;
+    free(conn->unsent);
+    conn->unsent = NULL;
 }
 
 /* The first segment of a connection never waits for another (RFC 896), so an end that is sent to
  * only once is spared the call. */
-static void be_prompt(struct end *to)
+static void be_prompt(struct conn *to)
 {
     if (to->spoken_to) {
         socket_no_delay(to->fd);
@@ -134,7 +134,7 @@ static void be_prompt(struct end *to)
 }
 
 /* Sends to an end; what it does not take is left to the caller. Returns bytes taken, or -1. */
-static ssize_t offer(struct end *to, const unsigned char *bytes, size_t length)
+static ssize_t offer(struct conn *to, const unsigned char *bytes, size_t length)
 {
     ssize_t sent;
     if (!to->prompt)
@@ -152,7 +152,7 @@ static ssize_t offer(struct end *to, const unsigned char *bytes, size_t length)
     return sent;
 }
 
-static enum relay keep(struct end *to, const unsigned char *bytes, size_t length)
+static enum relay keep(struct conn *to, const unsigned char *bytes, size_t length)
 {
     to->unsent = malloc(sizeof *to->unsent + length);
     if (!to->unsent)
@@ -163,7 +163,7 @@ static enum relay keep(struct end *to, const unsigned char *bytes, size_t length
     return RELAY_OK;
 }
 
-static enum relay flush_unsent(struct end *to)
+static enum relay flush_unsent(struct conn *to)
 {
     struct unsent *unsent = to->unsent;
     ssize_t sent = offer(to, unsent->bytes + unsent->offset, unsent->length);
@@ -179,7 +179,7 @@ static enum relay flush_unsent(struct end *to)
 }
 
 /* Empties the pipe into its end, and gives it back once it is empty. */
-static enum relay flush_pipe(struct end *to, struct carrier *carrier)
+static enum relay flush_pipe(struct conn *to, struct pipe_pool *pipe_pool)
 {
     struct pipe *pipe = to->pipe;
     while (pipe->length > 0) {
@@ -195,12 +195,12 @@ static enum relay flush_pipe(struct end *to, struct carrier *carrier)
         }
         pipe->length -= (size_t)sent;
     }
-    carrier_give_pipe(carrier, pipe);
+    pipe_pool_give(pipe_pool, pipe);
     to->pipe = NULL;
     return RELAY_OK;
 }
 
-static void note_size(struct end *from, size_t got)
+static void note_size(struct conn *from, size_t got)
 {
     if (got >= BULK && from->bulk < BULKY)
         from->bulk++;
@@ -208,11 +208,11 @@ static void note_size(struct end *from, size_t got)
 
 /* Takes a scratch buffer full and sends it on. *got is what recv(2) returned, or 0 when it was
  * interrupted. */
-static enum relay copy(struct end *from, struct carrier *carrier, size_t *got)
+static enum relay copy(struct conn *from, struct pipe_pool *pipe_pool, size_t *got)
 {
-    struct end *to = from->peer;
+    struct conn *to = from->peer;
     size_t size = from->bulk ? SCRATCH_BYTES : SMALL_READ;
-    ssize_t received = recv(from->fd, carrier->scratch, size, 0);
+    ssize_t received = recv(from->fd, pipe_pool->scratch, size, 0);
     if (received <= 0) {
         if (received == 0)
             from->ended = true;
@@ -229,12 +229,12 @@ static enum relay copy(struct end *from, struct carrier *carrier, size_t *got)
         from->readable = false;
         from->ended = from->hung_up;
     }
-    ssize_t sent = offer(to, carrier->scratch, *got);
+    ssize_t sent = offer(to, pipe_pool->scratch, *got);
     if (sent < 0)
         return RELAY_TO_FAILED;
     if (sent == received)
         return RELAY_OK;
-    return keep(to, carrier->scratch + sent, (size_t)(received - sent));
+    return keep(to, pipe_pool->scratch + sent, (size_t)(received - sent));
 }
 
 /* By the kernel, or by who may forbid the call (seccomp); no error of the socket's. */
@@ -247,13 +247,14 @@ static bool splice_refused(int error)
 /* The same by a pipe, which is empty. Where that is not possible, or there is an end, the direction
  * is no longer bulky, and copy() finds out what it is; but an error of the socket is told only
  * once, and to recv(2) a connection that was reset has simply ended. */
-static enum relay carry(struct end *from, struct pipe *pipe, struct carrier *carrier, size_t *got)
+static enum relay splice_bytes(struct conn *from, struct pipe *pipe, struct pipe_pool *pipe_pool,
+                               size_t *got)
 {
-    struct end *to = from->peer;
+    struct conn *to = from->peer;
     ssize_t received =
         splice(from->fd, NULL, pipe->in, NULL, PIPE_BYTES, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     if (received <= 0) {
-        carrier_give_pipe(carrier, pipe);
+        pipe_pool_give(pipe_pool, pipe);
         if (received < 0 && errno == EAGAIN)
             from->readable = false;
         else if (received == 0 || splice_refused(errno))
@@ -265,22 +266,23 @@ static enum relay carry(struct end *from, struct pipe *pipe, struct carrier *car
     *got = (size_t)received;
     pipe->length = *got;
     to->pipe = pipe;
-    return flush_pipe(to, carrier);
+    return flush_pipe(to, pipe_pool);
 }
 
-static enum relay receive(struct end *from, struct carrier *carrier)
+static enum relay receive(struct conn *from, struct pipe_pool *pipe_pool)
 {
-    struct end *to = from->peer;
+    struct conn *to = from->peer;
     size_t bytes = 0;
     int reads = 0;
-    for (; from->readable && !from->ended && !end_is_owed(to); reads++) {
+    for (; from->readable && !from->ended && !conn_is_owed(to); reads++) {
         if (reads == TURN_READS || bytes >= TURN_BYTES)
             return RELAY_MORE;
         size_t got = 0;
         struct pipe *pipe = NULL;
         if (from->bulk == BULKY && !from->thorough)
-            pipe = carrier_take_pipe(carrier);
-        enum relay result = pipe ? carry(from, pipe, carrier, &got) : copy(from, carrier, &got);
+            pipe = pipe_pool_take(pipe_pool);
+        enum relay result =
+            pipe ? splice_bytes(from, pipe, pipe_pool, &got) : copy(from, pipe_pool, &got);
         from->received += got;
         counter_add(from->counter, got);
         bytes += got;
@@ -292,35 +294,35 @@ static enum relay receive(struct end *from, struct carrier *carrier)
     return RELAY_OK;
 }
 
-static enum relay move_bytes(struct end *from, struct carrier *carrier)
+static enum relay move_bytes(struct conn *from, struct pipe_pool *pipe_pool)
 {
-    struct end *to = from->peer;
-    if (end_is_owed(to) && to->writable) {
-        enum relay result = to->unsent ? flush_unsent(to) : flush_pipe(to, carrier);
+    struct conn *to = from->peer;
+    if (conn_is_owed(to) && to->writable) {
+        enum relay result = to->unsent ? flush_unsent(to) : flush_pipe(to, pipe_pool);
         if (result != RELAY_OK)
             return result;
     }
-    return receive(from, carrier);
+    return receive(from, pipe_pool);
 }
 
-void relay_last(struct end *from, struct carrier *carrier)
+void relay_last(struct conn *from, struct pipe_pool *pipe_pool)
 {
     bool ended = from->ended;
     /* A Unix peer that has only ceased to read could go on for ever. */
     (void)shutdown(from->fd, SHUT_RD);
     from->readable = from->thorough = true;
-    while (move_bytes(from, carrier) == RELAY_MORE)
+    while (move_bytes(from, pipe_pool) == RELAY_MORE)
         ;
     from->ended = ended; /* send(2) took the error, and recv(2) then calls it an end */
 }
 
-enum relay relay(struct end *from, struct carrier *carrier)
+enum relay relay(struct conn *from, struct pipe_pool *pipe_pool)
 {
-    struct end *to = from->peer;
-    enum relay result = move_bytes(from, carrier);
+    struct conn *to = from->peer;
+    enum relay result = move_bytes(from, pipe_pool);
     if (result != RELAY_OK)
         return result;
-    if (from->ended && !end_is_owed(to) && !to->shut) {
+    if (from->ended && !conn_is_owed(to) && !to->shut) {
         /* Both ended: closing the descriptors says the same. */
         if (!to->ended) {
             if (shutdown(to->fd, SHUT_WR) && errno != ENOTCONN)

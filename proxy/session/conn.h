@@ -4,11 +4,11 @@
  * This is the seam between sessions and the kernel: everything that touches a socket for each
  * byte is behind it. Sessions, limits, half-close and handover see flags and counts only.
  *
- * Another engine, io_uring(7), would stand behind the same functions: end_open() arms a multishot
+ * Another engine, io_uring(7), would stand behind the same functions: conn_open() arms a multishot
  * receive into the ring's provided buffers; relay() takes what completions left where it now calls
  * recv(2), queues sends, and keeps in `unsent` what a completion says was not taken, so that one
  * send is under way at a time; poller_turn() is io_uring_enter(2), and what stays with epoll is
- * polled from the ring. end_close() cancels, and the last completion frees, as reap() does now at
+ * polled from the ring. conn_close() cancels, and the last completion frees, as reap() does now at
  * the end of a turn. Sockets stay ordinary descriptors: shutdown(2) and reloads want them.
  *
  * An end is registered once, for reading, writing, early close and urgent data, edge-triggered, for
@@ -29,9 +29,9 @@ struct unsent {
     unsigned char bytes[];
 };
 
-struct end {
+struct conn {
     struct watch watch;
-    struct end *peer;
+    struct conn *peer;
     struct unsent *unsent; /* either of these exists only while the socket takes no more */
     struct pipe *pipe;
     /* The worker's, which counts the bytes of all such ends as they come. */
@@ -53,66 +53,66 @@ struct end {
 };
 
 /* What kind of socket an end gets. */
-enum end_kind {
-    END_ACCEPTED,  /* TCP_NODELAY is inherited from the listener */
-    END_CONNECTED, /* TCP_NODELAY is still to be set */
-    END_UNIX,      /* a read may be short though there is more: when descriptors are passed */
+enum conn_kind {
+    CONN_ACCEPTED,  /* TCP_NODELAY is inherited from the listener */
+    CONN_CONNECTED, /* TCP_NODELAY is still to be set */
+    CONN_UNIX,      /* a read may be short though there is more: when descriptors are passed */
 };
 
-/* Registers fd; end->watch.on_ready is set already, and passes what it is told on to end_note(); so
- * is end->counter. The end owns fd from here on. Returns 0 or an errno value (fd is still the
+/* Registers fd; end->watch.on_ready is set already, and passes what it is told on to conn_note();
+ * so is end->counter. The end owns fd from here on. Returns 0 or an errno value (fd is still the
  * caller's then). */
-int end_open(struct end *end, struct poller *poller, int fd, enum end_kind kind)
+int conn_open(struct conn *conn, struct poller *poller, int fd, enum conn_kind kind)
     __attribute__((warn_unused_result));
 
 /* Closes. reset: the peer is to see a reset. Harmless on an end without fd. */
-void end_close(struct end *end, struct poller *poller, struct carrier *carrier, bool reset);
+void conn_close(struct conn *conn, struct poller *poller, struct pipe_pool *pipe_pool, bool reset);
 
 /* Where it can be done without cutting anything short, an end whose streams are both over is kept
  * for another connection: its socket stays open and registered, connected to nobody, and its watch
  * is told of events that mean nothing. That spares socket(2), epoll_ctl(2) and close(2), a
  * twentieth of the proxy's CPU time for a short session. False: close it. */
-bool end_disconnect(struct end *end) __attribute__((warn_unused_result));
+bool conn_disconnect(struct conn *conn) __attribute__((warn_unused_result));
 
 /* For a session that is to move to another process. settle: bytes in a pipe go to memory; returns 0
  * or ENOMEM. suspend: nothing is told of the end any more. resume: it is again, of all that holds
  * then, for an end whose members are as they were, here or in another process; returns 0 or an
  * errno value. leave: closes a suspended end whose descriptor another process has; the peer sees
  * nothing of it. */
-int end_settle(struct end *end, struct carrier *carrier) __attribute__((warn_unused_result));
-void end_suspend(struct end *end, struct poller *poller);
-int end_resume(struct end *end, struct poller *poller) __attribute__((warn_unused_result));
-void end_leave(struct end *end);
+int conn_settle(struct conn *conn, struct pipe_pool *pipe_pool) __attribute__((warn_unused_result));
+void conn_suspend(struct conn *conn, struct poller *poller);
+int conn_resume(struct conn *conn, struct poller *poller) __attribute__((warn_unused_result));
+void conn_leave(struct conn *conn);
 
 /* Before such an end's socket is connected again: forgets all else, and those events. */
-void end_renew(struct end *end, struct poller *poller);
+void conn_renew(struct conn *conn, struct poller *poller);
 
 /* Bytes for it wait until it takes them. */
-static inline bool end_is_owed(const struct end *end)
+static inline bool conn_is_owed(const struct conn *conn)
 {
-    return end->unsent || end->pipe;
+    return conn->unsent || conn->pipe;
 }
 
 /* Both streams are over, the kernel says, and not by a reset. Where we ended first it is likely to
  * hold nothing but the other end: a look finds that as well as a receive does, and says at the same
  * time whether the socket can be kept. */
-void end_look(struct end *end);
+void conn_look(struct conn *conn);
 
 /* Takes over what the poller said. */
-static inline void end_note(struct end *end, uint32_t events)
+static inline void conn_note(struct conn *conn, uint32_t events)
 {
     if (events & EPOLLIN)
-        end->readable = true;
+        conn->readable = true;
     if (events & EPOLLOUT)
-        end->writable = true;
+        conn->writable = true;
     /* The end of the stream is in the socket, and comes with no further event. */
     if (events & EPOLLRDHUP)
-        end->readable = end->hung_up = true;
+        conn->readable = conn->hung_up = true;
     /* Nor does an error, or what lies behind urgent data, at which a read stops short. */
     if (events & (EPOLLERR | EPOLLPRI))
-        end->readable = end->thorough = true;
+        conn->readable = conn->thorough = true;
     if (events & EPOLLHUP)
-        end_look(end);
+        conn_look(conn);
 }
 
 enum relay {
@@ -131,14 +131,15 @@ enum relay {
  * A direction that proves bulky reads more at a time, and then moves by splice(2) if both ends and
  * the system let it, which spares both copies; until it is small or idle again. A byte that TCP
  * marks as urgent is not moved: it is outside the stream that recv(2) sees. */
-enum relay relay(struct end *from, struct carrier *carrier) __attribute__((warn_unused_result));
+enum relay relay(struct conn *from, struct pipe_pool *pipe_pool)
+    __attribute__((warn_unused_result));
 
 /* Of an end that failed when it was sent to: moves what it had said until then, as far as its peer
  * takes it at once, but no end of the stream. */
-void relay_last(struct end *from, struct carrier *carrier);
+void relay_last(struct conn *from, struct pipe_pool *pipe_pool);
 
 /* Both directions have ended and were passed on. */
-static inline bool end_pair_done(const struct end *a)
+static inline bool conn_pair_done(const struct conn *a)
 {
     return a->shut && a->peer->shut;
 }

@@ -8,31 +8,31 @@
 /* After a refusal so many requests are answered without another try. */
 #define SHY_REQUESTS 1000
 
-int carrier_open(struct carrier *carrier)
+int pipe_pool_open(struct pipe_pool *pipe_pool)
 {
-    *carrier = (struct carrier){.scratch = malloc(SCRATCH_BYTES)};
-    return carrier->scratch ? 0 : ENOMEM;
+    *pipe_pool = (struct pipe_pool){.scratch = malloc(SCRATCH_BYTES)};
+    return pipe_pool->scratch ? 0 : ENOMEM;
 }
 
-static void destroy(struct carrier *carrier, struct pipe *pipe)
+static void destroy(struct pipe_pool *pipe_pool, struct pipe *pipe)
 {
     close(pipe->in);
     close(pipe->out);
     free(pipe);
-    carrier->pipes--;
+    pipe_pool->pipes--;
 }
 
-void carrier_close(struct carrier *carrier)
+void pipe_pool_close(struct pipe_pool *pipe_pool)
 {
-    while (carrier->idle) {
-        struct pipe *pipe = carrier->idle;
-        carrier->idle = pipe->next;
-        destroy(carrier, pipe);
+    while (pipe_pool->idle) {
+        struct pipe *pipe = pipe_pool->idle;
+        pipe_pool->idle = pipe->next;
+        destroy(pipe_pool, pipe);
     }
-    free(carrier->scratch);
+    free(pipe_pool->scratch);
 }
 
-static struct pipe *make(struct carrier *carrier)
+static struct pipe *make(struct pipe_pool *pipe_pool)
 {
     int ends[2];
     struct pipe *pipe = calloc(1, sizeof *pipe);
@@ -44,41 +44,41 @@ static struct pipe *make(struct carrier *carrier)
     }
     pipe->out = ends[0];
     pipe->in = ends[1];
-    carrier->pipes++;
+    pipe_pool->pipes++;
     if (fcntl(pipe->in, F_SETPIPE_SZ, PIPE_BYTES) < PIPE_BYTES) {
-        destroy(carrier, pipe);
+        destroy(pipe_pool, pipe);
         return NULL;
     }
     return pipe;
 }
 
-struct pipe *carrier_take_pipe(struct carrier *carrier)
+struct pipe *pipe_pool_take(struct pipe_pool *pipe_pool)
 {
-    struct pipe *pipe = carrier->idle;
+    struct pipe *pipe = pipe_pool->idle;
     if (pipe) {
-        carrier->idle = pipe->next;
+        pipe_pool->idle = pipe->next;
         return pipe;
     }
-    if (carrier->pipes == PIPES_MAX)
+    if (pipe_pool->pipes == PIPES_MAX)
         return NULL;
-    if (carrier->shy > 0) {
-        carrier->shy--;
+    if (pipe_pool->backoff > 0) {
+        pipe_pool->backoff--;
         return NULL;
     }
-    pipe = make(carrier);
+    pipe = make(pipe_pool);
     if (!pipe)
-        carrier->shy = SHY_REQUESTS;
+        pipe_pool->backoff = SHY_REQUESTS;
     return pipe;
 }
 
-void carrier_give_pipe(struct carrier *carrier, struct pipe *pipe)
+void pipe_pool_give(struct pipe_pool *pipe_pool, struct pipe *pipe)
 {
     if (!pipe)
         return;
     if (pipe->length > 0) {
-        destroy(carrier, pipe);
+        destroy(pipe_pool, pipe);
         return;
     }
-    pipe->next = carrier->idle;
-    carrier->idle = pipe;
+    pipe->next = pipe_pool->idle;
+    pipe_pool->idle = pipe;
 }

@@ -22,21 +22,21 @@ struct pipe {
     struct pipe *next;
 };
 
-struct carrier {
+struct pipe_pool {
     unsigned char *scratch; /* SCRATCH_BYTES */
     struct pipe *idle;
-    unsigned pipes; /* idle or lent */
-    unsigned shy;   /* pipes were refused: so many requests are not tried */
+    unsigned pipes;   /* idle or lent */
+    unsigned backoff; /* pipes were refused: so many requests are not tried */
 };
 
 /* Returns 0 or ENOMEM. */
-int carrier_open(struct carrier *carrier) __attribute__((warn_unused_result));
+int pipe_pool_open(struct pipe_pool *pipe_pool) __attribute__((warn_unused_result));
 /* All pipes have been given back. */
-void carrier_close(struct carrier *carrier);
+void pipe_pool_close(struct pipe_pool *pipe_pool);
 
 /* An empty pipe of PIPE_BYTES, or NULL: there are enough, or the system gives none. */
-struct pipe *carrier_take_pipe(struct carrier *carrier);
+struct pipe *pipe_pool_take(struct pipe_pool *pipe_pool);
 /* Takes a pipe back; bytes that are still in it are lost. NULL is fine. */
-void carrier_give_pipe(struct carrier *carrier, struct pipe *pipe);
+void pipe_pool_give(struct pipe_pool *pipe_pool, struct pipe *pipe);
 
 #endif

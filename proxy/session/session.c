@@ -1,5 +1,6 @@
 #include "proxy/session/session.h"
 
+#include "config/base/container_of.h"
 #include "config/base/log.h"
 #include "proxy/engine/socket.h"
 #include "proxy/proxy.h"
@@ -26,29 +27,29 @@ static struct balancer *balancer_of(const struct session *session)
     return &session->worker->balancers[session->backend - config->backends];
 }
 
-static struct tally *tally_of(const struct session *session)
+static struct server_counters *server_counters_of(const struct session *session)
 {
     const struct backend *backend = balancer_of(session)->backend;
-    return &session->worker->tallies[backend->first + session->server_index];
+    return &session->worker->server_counters[backend->first + session->server_index];
 }
 
-static struct roster *roster_of(const struct session *session)
+static struct session_list *session_list_of(const struct session *session)
 {
-    return &session->worker->rosters[session->frontend - session->worker->proxy->frontends];
+    return &session->worker->session_lists[session->frontend - session->worker->proxy->frontends];
 }
 
 /* The session counts for the server from its attempt to connect or its arrival here on, ... */
 static void join_server(struct session *session)
 {
     session->with_server = true;
-    counter_add(&tally_of(session)->live, 1);
+    counter_add(&server_counters_of(session)->live, 1);
 }
 
 /* ... until that has failed, or the session ends or moves away. */
 static void leave_server(struct session *session)
 {
     if (session->with_server)
-        counter_add(&tally_of(session)->live, UINT64_MAX); /* one less */
+        counter_add(&server_counters_of(session)->live, UINT64_MAX); /* one less */
     session->with_server = false;
 }
 
@@ -60,7 +61,7 @@ static uint64_t established_due(const struct session *session)
     uint64_t due = session->connected_at / 1000 + KEEP_ALIVE_AFTER_MS;
     if (session->kept_alive || idle < due)
         due = idle;
-    return session->cut_at && session->cut_at < due ? session->cut_at : due;
+    return session->terminate_at && session->terminate_at < due ? session->terminate_at : due;
 }
 
 static void set_state(struct session *session, enum session_state state)
@@ -92,8 +93,8 @@ static const char *end_name(enum session_end end)
 
 void session_names(const struct session *session, const char *names[static SESSION_NAMES])
 {
-    if (session->heritage) {
-        const char *at = session->heritage;
+    if (session->foreign_names) {
+        const char *at = session->foreign_names;
         for (unsigned i = 0; i < SESSION_NAMES; i++, at += strlen(at) + 1)
             names[i] = at;
         return;
@@ -134,7 +135,7 @@ static bool is_cut(enum session_end end)
            end == SESSION_NO_RESOURCES;
 }
 
-static void close_ends(struct session *session, enum session_end end)
+static void close_conns(struct session *session, enum session_end end)
 {
     bool reset_client = false, reset_server = false;
     switch (end) {
@@ -156,8 +157,8 @@ static void close_ends(struct session *session, enum session_end end)
         reset_client = reset_server = true;
         break;
     case SESSION_IDLE:
-        reset_client = end_is_owed(&session->client);
-        reset_server = end_is_owed(&session->server);
+        reset_client = conn_is_owed(&session->client);
+        reset_server = conn_is_owed(&session->server);
         break;
     case SESSION_DRAIN_TIMEOUT:
     case SESSION_STOPPED:
@@ -168,11 +169,11 @@ static void close_ends(struct session *session, enum session_end end)
     }
     struct worker *worker = session->worker;
     leave_server(session);
-    end_close(&session->client, &worker->poller, &worker->carrier, reset_client);
+    conn_close(&session->client, &worker->poller, &worker->pipe_pool, reset_client);
     bool known = session->generation == worker->proxy->generation; /* what its options are */
     if (end != SESSION_DONE || !known || !worker_wants_spares(worker) ||
-        !end_disconnect(&session->server))
-        end_close(&session->server, &worker->poller, &worker->carrier, reset_server);
+        !conn_disconnect(&session->server))
+        conn_close(&session->server, &worker->poller, &worker->pipe_pool, reset_server);
 }
 
 void session_close(struct session *session, enum session_end end)
@@ -180,10 +181,10 @@ void session_close(struct session *session, enum session_end end)
     if (session->state == SESSION_CLOSED)
         return;
     struct worker *worker = session->worker;
-    roster_remove(roster_of(session), session);
+    session_list_remove(session_list_of(session), session);
     set_state(session, SESSION_CLOSED);
     wheel_cancel(&session->timer);
-    close_ends(session, end);
+    close_conns(session, end);
     if (end == SESSION_REFUSED || end == SESSION_CONNECT_TIMEOUT)
         counter_add(&worker->counters->failed, 1);
     if (is_cut(end))
@@ -199,25 +200,25 @@ void session_close(struct session *session, enum session_end end)
 void session_free(struct session *session)
 {
     free(session->tried);
-    free(session->heritage);
+    free(session->foreign_names);
     free(session);
 }
 
 /* Moves what can be moved, beginning with what first gave us. */
-static void move(struct session *session, struct end *first)
+static void move(struct session *session, struct conn *first)
 {
     struct worker *worker = session->worker;
-    struct end *from = first;
+    struct conn *from = first;
     bool more = false;
     do {
-        switch (relay(from, &worker->carrier)) {
+        switch (relay(from, &worker->pipe_pool)) {
         case RELAY_OK:
             break;
         case RELAY_MORE:
             more = true;
             break;
         case RELAY_TO_FAILED:
-            relay_last(from->peer, &worker->carrier);
+            relay_last(from->peer, &worker->pipe_pool);
             session_close(session,
                           from == &session->client ? SESSION_SERVER_RESET : SESSION_CLIENT_RESET);
             return;
@@ -232,7 +233,7 @@ static void move(struct session *session, struct end *first)
         from = from->peer;
     } while (from != first);
 
-    if (end_pair_done(first)) {
+    if (conn_pair_done(first)) {
         session_close(session, SESSION_DONE);
         return;
     }
@@ -252,9 +253,9 @@ void session_continue(struct session *session)
 }
 
 /* A reset that no read will find: of an end that has ended, or whose peer takes nothing. */
-static bool failed_unread(const struct end *end, uint32_t events)
+static bool failed_unread(const struct conn *end, uint32_t events)
 {
-    return (events & EPOLLERR) && (end->ended || end_is_owed(end->peer)) && socket_error(end->fd);
+    return (events & EPOLLERR) && (end->ended || conn_is_owed(end->peer)) && socket_error(end->fd);
 }
 
 static void attempt_failed(struct session *session, int error)
@@ -262,7 +263,7 @@ static void attempt_failed(struct session *session, int error)
     counter_add(&session->worker->counters->connect_errors, 1);
     session->attempts++;
     leave_server(session);
-    end_close(&session->server, &session->worker->poller, &session->worker->carrier, false);
+    conn_close(&session->server, &session->worker->poller, &session->worker->pipe_pool, false);
     if (socket_error(session->client.fd)) {
         session_close(session, SESSION_CLIENT_RESET);
         return;
@@ -298,9 +299,8 @@ static void on_connect_event(struct session *session, uint32_t events)
 
 static void on_client_event(struct watch *watch, uint32_t events)
 {
-    struct session *session =
-        (struct session *)((char *)watch - offsetof(struct session, client.watch));
-    end_note(&session->client, events);
+    struct session *session = container_of(watch, struct session, client.watch);
+    conn_note(&session->client, events);
     if (session->state != SESSION_ESTABLISHED) {
         /* What it said stays in the kernel until a server is there to take it. */
         if ((events & EPOLLERR) && socket_error(session->client.fd))
@@ -315,11 +315,10 @@ static void on_client_event(struct watch *watch, uint32_t events)
 
 static void on_server_event(struct watch *watch, uint32_t events)
 {
-    struct session *session =
-        (struct session *)((char *)watch - offsetof(struct session, server.watch));
+    struct session *session = container_of(watch, struct session, server.watch);
     if (session->state != SESSION_CONNECTING && session->state != SESSION_ESTABLISHED)
         return; /* a spare's socket is connected to nobody */
-    end_note(&session->server, events);
+    conn_note(&session->server, events);
     if (session->state == SESSION_CONNECTING) {
         on_connect_event(session, events);
         return;
@@ -362,7 +361,7 @@ static int connect_server(struct session *session, const struct address *address
         error = fits ? socket_connect_again(session->server.fd, address) : 0;
         if (fits && !error)
             return 0;
-        end_close(&session->server, &worker->poller, &worker->carrier, false);
+        conn_close(&session->server, &worker->poller, &worker->pipe_pool, false);
         if (error)
             return error;
     }
@@ -372,8 +371,8 @@ static int connect_server(struct session *session, const struct address *address
     session->server_family = address->any.sa_family;
     session->server_congestion = congestion;
     session->kept_alive = false;
-    error = end_open(&session->server, &worker->poller, fd,
-                     address_is_unix(address) ? END_UNIX : END_CONNECTED);
+    error = conn_open(&session->server, &worker->poller, fd,
+                      address_is_unix(address) ? CONN_UNIX : CONN_CONNECTED);
     if (error)
         close(fd);
     return error;
@@ -402,7 +401,7 @@ static void begin_connect(struct session *session)
         return;
     }
     join_server(session);
-    counter_add(&tally_of(session)->all, 1);
+    counter_add(&server_counters_of(session)->all, 1);
     session->give_up_at = 0;
     session->deadline = worker_now_ms(session->worker) + session->backend->connect_timeout;
     set_state(session, SESSION_CONNECTING);
@@ -426,7 +425,7 @@ static struct session *make(struct worker *worker)
 {
     struct session *session = worker_take_spare(worker);
     if (session) {
-        end_renew(&session->server, &worker->poller);
+        conn_renew(&session->server, &worker->poller);
         *session = (struct session){.server = session->server,
                                     .server_family = session->server_family,
                                     .server_congestion = session->server_congestion,
@@ -461,11 +460,11 @@ void session_open(struct worker *worker, struct frontend *frontend, const struct
     session->peer.any.sa_family = client->any.sa_family;
     if (!address_is_unix(client))
         memcpy(&session->peer, &client->any, sizeof session->peer);
-    roster_append(roster_of(session), session);
+    session_list_append(session_list_of(session), session);
     counter_add(&worker->counters->sessions, 1);
 
-    if (end_open(&session->client, &worker->poller, fd,
-                 address_is_unix(client) ? END_UNIX : END_ACCEPTED)) {
+    if (conn_open(&session->client, &worker->poller, fd,
+                  address_is_unix(client) ? CONN_UNIX : CONN_ACCEPTED)) {
         socket_close_reset(fd);
         session_close(session, SESSION_NO_RESOURCES);
         return;
@@ -475,13 +474,13 @@ void session_open(struct worker *worker, struct frontend *frontend, const struct
 
 void session_on_timer(struct wheel_entry *timer)
 {
-    struct session *session = (struct session *)((char *)timer - offsetof(struct session, timer));
+    struct session *session = container_of(timer, struct session, timer);
     uint64_t now = worker_now_ms(session->worker);
     millis idle_timeout = session->frontend->conf->idle_timeout;
     bool due = session->state == SESSION_ESTABLISHED
                    ? idle_timeout && now >= session->active_at / 1000 + idle_timeout
                    : now >= session->deadline;
-    if (session->cut_at && now >= session->cut_at) {
+    if (session->terminate_at && now >= session->terminate_at) {
         session_close(session, SESSION_DRAIN_TIMEOUT);
     } else if (!due) {
         if (session->state == SESSION_ESTABLISHED && !session->kept_alive &&
@@ -502,11 +501,11 @@ void session_on_timer(struct wheel_entry *timer)
 bool session_park(struct session *session)
 {
     struct worker *worker = session->worker;
-    if (end_settle(&session->client, &worker->carrier) ||
-        end_settle(&session->server, &worker->carrier))
+    if (conn_settle(&session->client, &worker->pipe_pool) ||
+        conn_settle(&session->server, &worker->pipe_pool))
         return false;
-    end_suspend(&session->client, &worker->poller);
-    end_suspend(&session->server, &worker->poller);
+    conn_suspend(&session->client, &worker->poller);
+    conn_suspend(&session->server, &worker->poller);
     wheel_cancel(&session->timer);
     set_state(session, SESSION_PARKED);
     return true;
@@ -517,11 +516,11 @@ static void settle_in(struct session *session)
 {
     struct worker *worker = session->worker;
     set_state(session, SESSION_ESTABLISHED);
-    if (end_resume(&session->client, &worker->poller) ||
-        end_resume(&session->server, &worker->poller))
+    if (conn_resume(&session->client, &worker->poller) ||
+        conn_resume(&session->server, &worker->poller))
         session_close(session, SESSION_NO_RESOURCES);
     else if (atomic_load(&session->frontend->keep) == 0)
-        cut_session(session);
+        terminate_session(session);
 }
 
 void session_unpark(struct session *session)
@@ -533,13 +532,13 @@ void session_unpark(struct session *session)
 void session_leave(struct session *session)
 {
     struct worker *worker = session->worker;
-    roster_remove(roster_of(session), session);
+    session_list_remove(session_list_of(session), session);
     set_state(session, SESSION_CLOSED);
     leave_server(session);
-    end_leave(&session->client);
-    end_leave(&session->server);
+    conn_leave(&session->client);
+    conn_leave(&session->server);
     STAILQ_INSERT_TAIL(&worker->dead, session, dead);
-    ledger_count_left(&worker->proxy->ledger);
+    stats_count_left(&worker->proxy->stats);
     proxy_release_place(worker->proxy, session->frontend);
 }
 
@@ -547,7 +546,7 @@ void session_arrive(struct session *session, struct worker *worker)
 {
     belong(session, worker);
     worker->movable = true;
-    roster_place(roster_of(session), session);
+    session_list_place(session_list_of(session), session);
     if (session->server_index != BALANCE_NONE)
         join_server(session);
     settle_in(session);

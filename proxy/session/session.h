@@ -21,7 +21,7 @@
  *   CLOSED       none        none (or a spare)
  *
  * A spare is a server's socket that is connected to nobody: a session that ended left it to the
- * next one (end_disconnect()).
+ * next one (conn_disconnect()).
  *
  * session_close() is the only way out, and set_state() the only change of state. A session lives
  * on one worker, and everything here runs on that worker's thread. */
@@ -54,13 +54,14 @@ enum session_end {
 };
 
 struct session {
-    struct end client, server;
+    struct conn client, server;
     struct worker *worker;
     struct frontend *frontend;
-    const struct bind_conf *bind;       /* NULL: not in this configuration, see `heritage` */
+    const struct bind_conf *bind;       /* NULL: not in this configuration, see `foreign names` */
     const struct backend_conf *backend; /* likewise */
-    char *heritage; /* of a session that came from another process: four names, each with its NUL,
-                       of frontend, bind, backend and server; NULL: all are in this configuration */
+    char *foreign_names; /* of a session that came from another process: four names, each with its
+                       NUL, of frontend, bind, backend and server; NULL: all are in this
+                       configuration */
     enum session_state state;
     uint32_t server_index; /* in the backend; BALANCE_NONE before the first choice */
     uint32_t *tried;       /* servers that failed this session in this round */
@@ -80,7 +81,7 @@ struct session {
     uint64_t active_at;    /* the last event of either end */
     uint64_t deadline;     /* milliseconds: of the connect attempt, or of the wait */
     uint64_t give_up_at;   /* milliseconds: a shortage is waited out until then */
-    uint64_t cut_at;       /* milliseconds: it is closed then, idle or not; 0: it is not */
+    uint64_t terminate_at; /* milliseconds: it is closed then, idle or not; 0: it is not */
     struct wheel_entry timer;
     TAILQ_ENTRY(session) link;
     STAILQ_ENTRY(session) again, dead;

@@ -2,51 +2,52 @@
 
 #include "proxy/session/session.h"
 
-static void publish(const struct roster *roster)
+static void publish(const struct session_list *session_list)
 {
-    const struct session *first = TAILQ_FIRST(&roster->list);
-    atomic_store_explicit(roster->oldest, first ? first->accepted_at : 0, memory_order_relaxed);
+    const struct session *first = TAILQ_FIRST(&session_list->list);
+    atomic_store_explicit(session_list->oldest, first ? first->accepted_at : 0,
+                          memory_order_relaxed);
 }
 
-void roster_init(struct roster *roster, atomic_uint_fast64_t *oldest)
+void session_list_init(struct session_list *session_list, atomic_uint_fast64_t *oldest)
 {
-    TAILQ_INIT(&roster->list);
-    roster->placed = NULL;
-    roster->oldest = oldest;
+    TAILQ_INIT(&session_list->list);
+    session_list->placed = NULL;
+    session_list->oldest = oldest;
 }
 
-void roster_append(struct roster *roster, struct session *session)
+void session_list_append(struct session_list *session_list, struct session *session)
 {
-    TAILQ_INSERT_TAIL(&roster->list, session, link);
-    if (TAILQ_FIRST(&roster->list) == session)
-        publish(roster);
+    TAILQ_INSERT_TAIL(&session_list->list, session, link);
+    if (TAILQ_FIRST(&session_list->list) == session)
+        publish(session_list);
 }
 
-void roster_place(struct roster *roster, struct session *session)
+void session_list_place(struct session_list *session_list, struct session *session)
 {
-    struct session *before = roster->placed;
+    struct session *before = session_list->placed;
     while (before && before->accepted_at > session->accepted_at)
-        before = TAILQ_PREV(before, session_list, link);
-    struct session *next = before ? TAILQ_NEXT(before, link) : TAILQ_FIRST(&roster->list);
+        before = TAILQ_PREV(before, sessions_by_age, link);
+    struct session *next = before ? TAILQ_NEXT(before, link) : TAILQ_FIRST(&session_list->list);
     while (next && next->accepted_at <= session->accepted_at) {
         before = next;
         next = TAILQ_NEXT(next, link);
     }
-    roster->placed = session;
+    session_list->placed = session;
     if (before) {
-        TAILQ_INSERT_AFTER(&roster->list, before, session, link);
+        TAILQ_INSERT_AFTER(&session_list->list, before, session, link);
         return;
     }
-    TAILQ_INSERT_HEAD(&roster->list, session, link);
-    publish(roster);
+    TAILQ_INSERT_HEAD(&session_list->list, session, link);
+    publish(session_list);
 }
 
-void roster_remove(struct roster *roster, struct session *session)
+void session_list_remove(struct session_list *session_list, struct session *session)
 {
-    bool first = TAILQ_FIRST(&roster->list) == session;
-    if (roster->placed == session)
-        roster->placed = TAILQ_PREV(session, session_list, link);
-    TAILQ_REMOVE(&roster->list, session, link);
+    bool first = TAILQ_FIRST(&session_list->list) == session;
+    if (session_list->placed == session)
+        session_list->placed = TAILQ_PREV(session, sessions_by_age, link);
+    TAILQ_REMOVE(&session_list->list, session, link);
     if (first)
-        publish(roster);
+        publish(session_list);
 }

@@ -7,15 +7,15 @@
 #include <errno.h>
 #include <stdlib.h>
 
-int cutter_open(struct cutter *cutter, size_t frontends)
+int terminator_open(struct terminator *terminator, size_t frontends)
 {
-    cutter->quotas = calloc(frontends, sizeof *cutter->quotas);
-    return cutter->quotas ? 0 : ENOMEM;
+    terminator->quotas = calloc(frontends, sizeof *terminator->quotas);
+    return terminator->quotas ? 0 : ENOMEM;
 }
 
-void cutter_close(struct cutter *cutter)
+void terminator_close(struct terminator *terminator)
 {
-    free(cutter->quotas);
+    free(terminator->quotas);
 }
 
 static bool is_parked(const struct session *session)
@@ -24,13 +24,13 @@ static bool is_parked(const struct session *session)
 }
 
 /* Of `count` that are not on their way to another process, so many are too many. */
-static size_t surplus_of(struct quota *quota, const struct roster *roster, uint64_t keep,
-                         size_t *count)
+static size_t surplus_of(struct quota *quota, const struct session_list *session_list,
+                         uint64_t keep, size_t *count)
 {
     const struct session *session;
     size_t all = 0;
     *count = 0;
-    TAILQ_FOREACH (session, &roster->list, link) {
+    TAILQ_FOREACH (session, &session_list->list, link) {
         all++;
         *count += !is_parked(session);
     }
@@ -41,22 +41,22 @@ static size_t surplus_of(struct quota *quota, const struct roster *roster, uint6
     return *count > kept ? *count - kept : 0;
 }
 
-void cut_session(struct session *session)
+void terminate_session(struct session *session)
 {
     struct worker *worker = session->worker;
     counter_add(&worker->counters->overdue, 1);
-    session_close(session, (enum session_end)atomic_load(&worker->proxy->cut_reason));
+    session_close(session, (enum session_end)atomic_load(&worker->proxy->terminate_reason));
 }
 
-static void cut_in_order_of_age(const struct roster *roster, size_t surplus)
+static void cut_in_order_of_age(const struct session_list *session_list, size_t surplus)
 {
     struct session *session, *next;
-    for (session = TAILQ_FIRST(&roster->list); surplus > 0 && session; session = next) {
+    for (session = TAILQ_FIRST(&session_list->list); surplus > 0 && session; session = next) {
         next = TAILQ_NEXT(session, link);
         if (is_parked(session))
             continue;
         surplus--;
-        cut_session(session);
+        terminate_session(session);
     }
 }
 
@@ -68,33 +68,34 @@ static int by_activity(const void *left, const void *right)
 }
 
 /* Of so many sessions that may be cut. */
-static void cut_idlest(const struct roster *roster, size_t surplus, size_t count)
+static void terminate_idlest(const struct session_list *session_list, size_t surplus, size_t count)
 {
     struct session **list = surplus < count ? reallocarray(NULL, count, sizeof *list) : NULL;
     if (!list) {
-        cut_in_order_of_age(roster, surplus);
+        cut_in_order_of_age(session_list, surplus);
         return;
     }
     struct session *session;
     size_t filled = 0;
-    TAILQ_FOREACH (session, &roster->list, link)
+    TAILQ_FOREACH (session, &session_list->list, link)
         if (!is_parked(session))
             list[filled++] = session;
     qsort(list, filled, sizeof(struct session *), by_activity);
     for (size_t i = 0; i < surplus; i++)
-        cut_session(list[i]);
+        terminate_session(list[i]);
     free(list);
 }
 
-void cut_surplus(struct worker *worker)
+void terminate_surplus(struct worker *worker)
 {
     for (size_t i = 0; i < worker->proxy->frontend_count; i++) {
         uint64_t keep = atomic_load(&worker->proxy->frontends[i].keep);
         if (keep == KEEP_ALL)
             continue;
-        const struct roster *roster = &worker->rosters[i];
-        size_t count, surplus = surplus_of(&worker->cutter.quotas[i], roster, keep, &count);
+        const struct session_list *session_list = &worker->session_lists[i];
+        size_t count,
+            surplus = surplus_of(&worker->terminator.quotas[i], session_list, keep, &count);
         if (surplus > 0)
-            cut_idlest(roster, surplus, count);
+            terminate_idlest(session_list, surplus, count);
     }
 }

@@ -19,20 +19,21 @@ struct quota {
     bool begun;
 };
 
-struct cutter {
+struct terminator {
     struct quota *quotas; /* one for each frontend */
 };
 
 /* Returns 0 or an errno value. */
-int cutter_open(struct cutter *cutter, size_t frontends) __attribute__((warn_unused_result));
-void cutter_close(struct cutter *cutter);
+int terminator_open(struct terminator *terminator, size_t frontends)
+    __attribute__((warn_unused_result));
+void terminator_close(struct terminator *terminator);
 
 /* Closes the worker's sessions that are more than each frontend keeps, for the reason the proxy
  * holds. Sessions that end by themselves count: what is closed is the rest. Where memory for
  * sorting is missing the oldest go first. The worker's thread. */
-void cut_surplus(struct worker *worker);
+void terminate_surplus(struct worker *worker);
 
 /* Closes this one. The same thread. */
-void cut_session(struct session *session);
+void terminate_session(struct session *session);
 
 #endif

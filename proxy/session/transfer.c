@@ -37,7 +37,7 @@ struct session_record {
     uint32_t generation, accepted_by;
     uint64_t number;
     uint64_t accepted_at, connected_at, active_at;
-    uint64_t cut_at;
+    uint64_t terminate_at;
     uint32_t attempts;
     uint32_t server_family;
     unsigned char peer[sizeof(((struct session *)NULL)->peer)];
@@ -49,7 +49,7 @@ struct session_record {
 
 /* --- packing ------------------------------------------------------------------------------- */
 
-static uint32_t flags_of(const struct end *end)
+static uint32_t flags_of(const struct conn *end)
 {
     return (end->ended ? FLAG_ENDED : 0u) | (end->shut ? FLAG_SHUT : 0u) |
            (end->thorough ? FLAG_THOROUGH : 0u) | (end->hung_up ? FLAG_HUNG_UP : 0u) |
@@ -57,7 +57,7 @@ static uint32_t flags_of(const struct end *end)
            (end->first_out ? FLAG_FIRST_OUT : 0u);
 }
 
-static struct end_record describe(const struct end *end)
+static struct end_record describe(const struct conn *end)
 {
     return (struct end_record){.received = end->received,
                                .unsent = end->unsent ? (uint32_t)end->unsent->length : 0,
@@ -79,7 +79,7 @@ static int write_all(int fd, const unsigned char *bytes, size_t length)
 }
 
 /* Adds the end's descriptors; false: it could not. */
-static bool add_end(struct transfer *transfer, const struct end *end)
+static bool add_end(struct transfer *transfer, const struct conn *end)
 {
     transfer->fds[transfer->fd_count++] = end->fd;
     if (!end->unsent)
@@ -123,7 +123,7 @@ static bool add_record(struct transfer *transfer, struct session *session)
         .accepted_at = session->accepted_at,
         .connected_at = session->connected_at,
         .active_at = session->active_at,
-        .cut_at = session->cut_at,
+        .terminate_at = session->terminate_at,
         .attempts = session->attempts,
         .server_family = session->server_family,
         .client = describe(&session->client),
@@ -163,15 +163,15 @@ static void on_answered(void *arg)
 
 static void answer(struct transfer *transfer)
 {
-    transfer->letter = (struct letter){.deliver = on_answered, .arg = transfer};
-    mailbox_post(&transfer->worker->proxy->mailbox, &transfer->letter);
+    transfer->task = (struct task){.run = on_answered, .arg = transfer};
+    task_queue_post(&transfer->worker->proxy->task_queue, &transfer->task);
 }
 
 /* Adds sessions of one frontend. True: all that may go are in, and there is room. */
-static bool fill_from(struct transfer *transfer, const struct roster *roster)
+static bool fill_from(struct transfer *transfer, const struct session_list *session_list)
 {
     struct session *session, *next;
-    for (session = TAILQ_FIRST(&roster->list); session; session = next) {
+    for (session = TAILQ_FIRST(&session_list->list); session; session = next) {
         next = TAILQ_NEXT(session, link);
         if (!may_go(session))
             continue;
@@ -196,7 +196,7 @@ static void fill(struct transfer *transfer)
 {
     struct worker *worker = transfer->worker;
     for (size_t i = 0; worker->movable && i < worker->proxy->frontend_count; i++)
-        if (!fill_from(transfer, &worker->rosters[i]))
+        if (!fill_from(transfer, &worker->session_lists[i]))
             return;
     worker->movable = false;
 }
@@ -228,8 +228,8 @@ void transfer_fill(struct transfer *transfer, struct worker *worker)
     transfer->count = 0;
     transfer->taken = transfer->memory = 0;
     transfer->length = transfer->fd_count = 0;
-    transfer->letter = (struct letter){.deliver = on_fill, .arg = transfer};
-    mailbox_post(&worker->mailbox, &transfer->letter);
+    transfer->task = (struct task){.run = on_fill, .arg = transfer};
+    task_queue_post(&worker->task_queue, &transfer->task);
 }
 
 static void on_finish(void *arg)
@@ -247,8 +247,8 @@ static void on_finish(void *arg)
 
 void transfer_finish(struct transfer *transfer)
 {
-    transfer->letter = (struct letter){.deliver = on_finish, .arg = transfer};
-    mailbox_post(&transfer->worker->mailbox, &transfer->letter);
+    transfer->task = (struct task){.run = on_finish, .arg = transfer};
+    task_queue_post(&transfer->worker->task_queue, &transfer->task);
 }
 
 /* --- unpacking ----------------------------------------------------------------------------- */
@@ -309,7 +309,7 @@ static struct unsent *read_unsent(int memory, size_t length)
 }
 
 /* Moves past the end's descriptors, and takes them if there is an end to take them for. */
-static bool read_end(struct reader *reader, const struct end_record *record, struct end *end)
+static bool read_end(struct reader *reader, const struct end_record *record, struct conn *end)
 {
     size_t wanted = record->unsent ? 2 : 1;
     if (reader->fd_count < wanted)
@@ -336,10 +336,10 @@ static bool read_end(struct reader *reader, const struct end_record *record, str
 
 static void discard(struct session *session)
 {
-    struct end *ends[] = {&session->client, &session->server};
+    struct conn *ends[] = {&session->client, &session->server};
     for (unsigned i = 0; i < 2; i++)
         if (ends[i]->fd >= 0)
-            end_leave(ends[i]);
+            conn_leave(ends[i]);
     session_free(session);
 }
 
@@ -357,14 +357,14 @@ static char *copy_names(const char *const names[static SESSION_NAMES])
 /* Of a session whose server is not in the configuration any more. */
 static void judge_removed(struct session *session, const struct config *config)
 {
-    uint64_t cut_at = clock_ms();
+    uint64_t terminate_at = clock_ms();
     if (config->on_removed == REMOVED_KEEP ||
         (config->on_removed == REMOVED_DRAIN && config->drain_timeout == 0))
         return;
     if (config->on_removed == REMOVED_DRAIN)
-        cut_at += config->drain_timeout;
-    if (session->cut_at == 0 || cut_at < session->cut_at)
-        session->cut_at = cut_at;
+        terminate_at += config->drain_timeout;
+    if (session->terminate_at == 0 || terminate_at < session->terminate_at)
+        session->terminate_at = terminate_at;
 }
 
 /* Finds what the session belongs to in this configuration. False: no memory. */
@@ -390,11 +390,11 @@ static bool find_place(struct session *session, struct proxy *proxy,
     if (session->server_index == BALANCE_NONE)
         judge_removed(session, config);
     else
-        session->cut_at = 0;
+        session->terminate_at = 0;
     if (session->bind && session->server_index != BALANCE_NONE)
         return true;
-    session->heritage = copy_names(names);
-    return session->heritage != NULL;
+    session->foreign_names = copy_names(names);
+    return session->foreign_names != NULL;
 }
 
 static struct session *make_session(struct reader *reader, const struct session_record *record,
@@ -409,7 +409,7 @@ static struct session *make_session(struct reader *reader, const struct session_
         session->accepted_at = record->accepted_at;
         session->connected_at = record->connected_at;
         session->active_at = record->active_at;
-        session->cut_at = record->cut_at;
+        session->terminate_at = record->terminate_at;
         session->attempts = record->attempts;
         session->server_family = (sa_family_t)record->server_family;
         session->kept_alive = record->server.flags & FLAG_KEPT_ALIVE;
@@ -477,8 +477,8 @@ void arrivals_admit(struct arrivals *arrivals, struct proxy *proxy)
     while ((arrival = STAILQ_FIRST(arrivals))) {
         STAILQ_REMOVE_HEAD(arrivals, next);
         arrival->worker = &proxy->workers[proxy->next_arrival++ % proxy->worker_count];
-        arrival->letter = (struct letter){.deliver = on_admitted, .arg = arrival};
-        mailbox_post(&arrival->worker->mailbox, &arrival->letter);
+        arrival->task = (struct task){.run = on_admitted, .arg = arrival};
+        task_queue_post(&arrival->worker->task_queue, &arrival->task);
     }
 }
 

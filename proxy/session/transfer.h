@@ -37,7 +37,7 @@ struct transfer {
     struct worker *worker;
     void (*done)(struct transfer *transfer, void *arg);
     void *arg;
-    struct letter letter;
+    struct task task;
     STAILQ_ENTRY(transfer) next;
     _Alignas(8) unsigned char bytes[TRANSFER_BYTES];
 };
@@ -59,7 +59,7 @@ bool transfers_wanted(const struct worker *worker);
 struct arrival {
     struct session *session;
     struct worker *worker;
-    struct letter letter;
+    struct task task;
     STAILQ_ENTRY(arrival) next;
 };
 STAILQ_HEAD(arrivals, arrival);

@@ -4,13 +4,13 @@
  * The memory is a memfd, sealed so that nobody can cut it under a reader's feet, and (where the
  * kernel can, since 5.1) so that only its maker writes. In it lie, one after the other:
  *
- *   struct ledger_head          who it is, how long each record is, sessions now, and the base:
+ *   struct stats_head          who it is, how long each record is, sessions now, and the base:
  *                               the sums of generations that are gone
- *   struct ledger_worker    []  what each worker counts, and how old its sessions are
- *   struct ledger_frontend  []  each frontend's sessions now
+ *   struct stats_worker    []  what each worker counts, and how old its sessions are
+ *   struct stats_frontend  []  each frontend's sessions now
  *
  * Records may grow at their end, and counters may be added behind the last; a reader of another
- * build takes what both know. Where the meaning of something changes LEDGER_VERSION does, and a
+ * build takes what both know. Where the meaning of something changes STATS_VERSION does, and a
  * reader of another version refuses the whole.
  *
  * Counters are written by relaxed stores of one worker each, and read by anyone: a reader sees each
@@ -25,9 +25,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LEDGER_MAGIC    0x72707067u
-#define LEDGER_VERSION  1
-#define LEDGER_NAME_MAX 240 /* a name is part of a line of the file, which is shorter */
+#define STATS_MAGIC    0x72707067u
+#define STATS_VERSION  1
+#define STATS_NAME_MAX 240 /* a name is part of a line of the file, which is shorter */
 
 /* Written by one worker, read by anyone. New ones go to the end, here and in struct figures. */
 struct counters {
@@ -37,7 +37,7 @@ struct counters {
     atomic_uint_fast64_t client_bytes;   /* received from clients, as they come */
     atomic_uint_fast64_t server_bytes;   /* and from servers */
     atomic_uint_fast64_t cut;            /* sessions that a reset, or a lack of resources, ended */
-    atomic_uint_fast64_t overdue; /* sessions that proxy_cut() ended, at the end of a drain */
+    atomic_uint_fast64_t overdue; /* sessions that proxy_terminate() ended, at the end of a drain */
 };
 
 #define COUNTERS (sizeof(struct counters) / sizeof(atomic_uint_fast64_t))
@@ -53,7 +53,7 @@ struct figures {
     uint64_t sessions, connect_errors, failed, client_bytes, server_bytes, cut, overdue;
 };
 
-struct ledger_head {
+struct stats_head {
     uint32_t magic, version;
     uint32_t head_size, worker_size, frontend_size; /* bytes, multiples of 8 */
     uint32_t counters;                              /* in the base, and in each worker's record */
@@ -67,7 +67,7 @@ struct ledger_head {
     _Alignas(64) struct counters base;
 };
 
-struct ledger_worker {
+struct stats_worker {
     _Alignas(64) struct counters counters; /* on a cache line of its own */
     uint64_t room[16 - COUNTERS];          /* for more of them */
     /* When the oldest of its sessions began, of each frontend, and then of frontends that are gone:
@@ -75,79 +75,79 @@ struct ledger_worker {
     atomic_uint_fast64_t oldest[];
 };
 
-struct ledger_frontend {
+struct stats_frontend {
     _Alignas(64) struct limit sessions;
-    char name[LEDGER_NAME_MAX];
+    char name[STATS_NAME_MAX];
 };
 
 /* One's own, or another's. */
-struct ledger {
+struct stats {
     int fd; /* to be passed on */
     size_t size;
     unsigned char *memory; /* another's is read-only */
-    struct ledger_head as; /* its head, as it was when it was opened */
+    struct stats_head as;  /* its head, as it was when it was opened */
 };
 
 /* Makes one for this process. Returns 0 or an errno value. */
-int ledger_open(struct ledger *ledger, const struct config *config, unsigned generation,
-                unsigned workers) __attribute__((warn_unused_result));
+int stats_open(struct stats *stats, const struct config *config, unsigned generation,
+               unsigned workers) __attribute__((warn_unused_result));
 
 /* Reads another's. Takes over fd, whatever comes of it. Returns what is wrong with it (a string
- * constant to follow "ledger: "), or NULL: then it can be read for as long as it is open, whoever
- * made it and whatever becomes of them. */
-const char *ledger_read(struct ledger *ledger, int fd) __attribute__((warn_unused_result));
+ * constant to follow "shared stats: "), or NULL: then it can be read for as long as it is open,
+ * whoever made it and whatever becomes of them. */
+const char *stats_read(struct stats *stats, int fd) __attribute__((warn_unused_result));
 
-void ledger_close(struct ledger *ledger);
+void stats_close(struct stats *stats);
 
 /* Of one's own: */
 
-struct counters *ledger_counters(struct ledger *ledger, unsigned worker);
+struct counters *stats_counters(struct stats *stats, unsigned worker);
 /* For each frontend of the config, and one more for sessions whose frontend is gone. */
-atomic_uint_fast64_t *ledger_worker_oldest(struct ledger *ledger, unsigned worker);
+atomic_uint_fast64_t *stats_worker_oldest(struct stats *stats, unsigned worker);
 
-struct limit *ledger_sessions(struct ledger *ledger);
-struct limit *ledger_frontend_sessions(struct ledger *ledger, size_t frontend);
+struct limit *stats_sessions(struct stats *stats);
+struct limit *stats_frontend_sessions(struct stats *stats, size_t frontend);
 
 /* A session goes on in another process, and its place is about to be given back. Any thread. */
-void ledger_count_left(struct ledger *ledger);
+void stats_count_left(struct stats *stats);
 
 /* So many of the sessions are on their way to us, and their sender may not know that we have them:
  * should we end now, they go on there. */
-void ledger_set_arriving(struct ledger *ledger, unsigned arriving);
+void stats_set_arriving(struct stats *stats, unsigned arriving);
 
 /* We end, and not in order: the sessions that there are now go with us, in whatever order they are
  * closed. */
-void ledger_set_lost(struct ledger *ledger);
+void stats_set_lost(struct stats *stats);
 
 /* Adds figures of one that is gone to the base. One thread's. */
-void ledger_inherit(struct ledger *ledger, const struct figures *figures);
+void stats_inherit(struct stats *stats, const struct figures *figures);
 
 /* Of one's own and another's: */
 
 /* Adds what its own workers have counted to sum. */
-void ledger_add_workers(const struct ledger *ledger, struct figures *sum);
+void stats_add_workers(const struct stats *stats, struct figures *sum);
 
 /* Adds what it has from generations that are gone to sum. */
-void ledger_add_base(const struct ledger *ledger, struct figures *sum);
+void stats_add_base(const struct stats *stats, struct figures *sum);
 
 /* Sessions now. */
-unsigned ledger_live(const struct ledger *ledger);
-unsigned ledger_frontend_live(const struct ledger *ledger, size_t frontend);
+unsigned stats_live(const struct stats *stats);
+unsigned stats_frontend_live(const struct stats *stats, size_t frontend);
 
-/* When the oldest session of a frontend began, as ledger_worker has it; 0: there is none, or it is
+/* When the oldest session of a frontend began, as stats_worker has it; 0: there is none, or it is
  * not told, as by older builds. frontend: as.frontends stands for those that are gone. */
-uint64_t ledger_oldest(const struct ledger *ledger, size_t frontend);
+uint64_t stats_oldest(const struct stats *stats, size_t frontend);
 
 /* Those that go with it if it ends now, but for what has left it by then. */
-unsigned ledger_own(const struct ledger *ledger);
-unsigned ledger_left(const struct ledger *ledger);
+unsigned stats_own(const struct stats *stats);
+unsigned stats_left(const struct stats *stats);
 
-/* Valid for as long as the ledger; at most LEDGER_NAME_MAX bytes of any kind, length says how
+/* Valid for as long as the shared stats; at most STATS_NAME_MAX bytes of any kind, length says how
  * many. */
-const char *ledger_frontend_name(const struct ledger *ledger, size_t frontend, size_t *length);
+const char *stats_frontend_name(const struct stats *stats, size_t frontend, size_t *length);
 
-/* The index of the frontend of that name, looked for at guess first; or LEDGER_NO_FRONTEND. */
-size_t ledger_find_frontend(const struct ledger *ledger, const char *name, size_t guess);
-#define LEDGER_NO_FRONTEND SIZE_MAX
+/* The index of the frontend of that name, looked for at guess first; or STATS_NO_FRONTEND. */
+size_t stats_find_frontend(const struct stats *stats, const char *name, size_t guess);
+#define STATS_NO_FRONTEND SIZE_MAX
 
 #endif

@@ -71,53 +71,53 @@ static void set_oldest(json_t *object, uint64_t began, uint64_t now)
 }
 
 /* Frontends that have sessions: a generation may have some that ours does not know any more. */
-static json_t *sessions_by_frontend(const struct ledger *ledger, uint64_t now)
+static json_t *sessions_by_frontend(const struct stats *stats, uint64_t now)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < ledger->as.frontends; i++) {
-        unsigned live = ledger_frontend_live(ledger, i);
+    for (size_t i = 0; i < stats->as.frontends; i++) {
+        unsigned live = stats_frontend_live(stats, i);
         size_t length;
-        const char *name = ledger_frontend_name(ledger, i, &length);
+        const char *name = stats_frontend_name(stats, i, &length);
         if (!live)
             continue;
         json_t *item =
             json_pack("{s:o, s:I}", "name", text_json(name, length), "sessions", (json_int_t)live);
-        set_oldest(item, ledger_oldest(ledger, i), now);
+        set_oldest(item, stats_oldest(stats, i), now);
         json_array_append_new(list, item);
     }
     return list;
 }
 
 /* Of all frontends, and of those that are gone. */
-static uint64_t oldest_of_all(const struct ledger *ledger)
+static uint64_t oldest_of_all(const struct stats *stats)
 {
     uint64_t oldest = 0;
-    for (size_t i = 0; i <= ledger->as.frontends; i++) {
-        uint64_t began = ledger_oldest(ledger, i);
+    for (size_t i = 0; i <= stats->as.frontends; i++) {
+        uint64_t began = stats_oldest(stats, i);
         if (began && (oldest == 0 || began < oldest))
             oldest = began;
     }
     return oldest;
 }
 
-/* What is known of a generation but for its ledger. */
+/* What is known of a generation but for its shared stats. */
 struct account {
-    uint64_t sessions; /* counts where there is no ledger */
+    uint64_t sessions; /* counts where there is no shared stats */
     uint64_t config_hash, deadline;
 };
 
 static void add_generation(json_t *list, unsigned number, pid_t pid, const char *state,
-                           struct account told, const struct ledger *ledger, uint64_t now)
+                           struct account told, const struct stats *stats, uint64_t now)
 {
     json_t *object =
         json_pack("{s:i, s:i, s:s, s:I}", "generation", (int)number, "pid", (int)pid, "state",
-                  state, "sessions", (json_int_t)(ledger ? ledger_live(ledger) : told.sessions));
-    if (object && ledger) {
+                  state, "sessions", (json_int_t)(stats ? stats_live(stats) : told.sessions));
+    if (object && stats) {
         struct figures figures = {0};
-        ledger_add_workers(ledger, &figures);
-        json_object_set_new(object, "age_ms", milliseconds(ledger->as.started_at, now));
-        set_oldest(object, oldest_of_all(ledger), now);
-        json_object_set_new(object, "frontends", sessions_by_frontend(ledger, now));
+        stats_add_workers(stats, &figures);
+        json_object_set_new(object, "age_ms", milliseconds(stats->as.started_at, now));
+        set_oldest(object, oldest_of_all(stats), now);
+        json_object_set_new(object, "frontends", sessions_by_frontend(stats, now));
         set_figures(object, &figures);
     }
     if (object)
@@ -125,20 +125,19 @@ static void add_generation(json_t *list, unsigned number, pid_t pid, const char 
     json_array_append_new(list, object);
 }
 
-static const struct ledger *ledger_of(const struct generation *generation, unsigned number,
-                                      pid_t pid)
+static const struct stats *stats_of(const struct generation *generation, unsigned number, pid_t pid)
 {
-    const struct relative *relative = lineage_find(&generation->lineage, number, pid);
-    return relative ? &relative->ledger : NULL;
+    const struct peer *peer = peer_stats_find(&generation->peer_stats, number, pid);
+    return peer ? &peer->stats : NULL;
 }
 
 /* Some channel leads to it. */
-static bool is_at_hand(const struct generation *generation, const struct ledger_head *head)
+static bool is_at_hand(const struct generation *generation, const struct stats_head *head)
 {
     pid_t pid = (pid_t)head->pid;
-    const struct elder *elder;
-    TAILQ_FOREACH (elder, &generation->elders.list, link)
-        if (elder->generation == head->generation && elder->pid == pid)
+    const struct draining_process *draining_process;
+    TAILQ_FOREACH (draining_process, &generation->draining_processes.list, link)
+        if (draining_process->generation == head->generation && draining_process->pid == pid)
             return true;
     struct message_sessions before;
     if (succession_predecessor(generation->succession, &before) && (pid_t)before.pid == pid)
@@ -151,33 +150,35 @@ static json_t *generations(const struct generation *generation)
 {
     const uint64_t now = clock_ms(); /* one for all, so that their ages can be compared */
     json_t *list = json_array();
-    const struct relative *relative;
-    TAILQ_FOREACH (relative, &generation->lineage.list, link) {
-        const struct ledger_head *head = &relative->ledger.as;
-        if (!relative->gone && !is_at_hand(generation, head))
+    const struct peer *peer;
+    TAILQ_FOREACH (peer, &generation->peer_stats.list, link) {
+        const struct stats_head *head = &peer->stats.as;
+        if (!peer->gone && !is_at_hand(generation, head))
             add_generation(list, head->generation, (pid_t)head->pid, "draining",
-                           (struct account){0}, &relative->ledger, now);
+                           (struct account){0}, &peer->stats, now);
     }
-    const struct elder *elder;
-    TAILQ_FOREACH (elder, &generation->elders.list, link)
-        add_generation(list, elder->generation, elder->pid, "draining",
-                       (struct account){elder->sessions, elder->config_hash, elder->deadline},
-                       ledger_of(generation, elder->generation, elder->pid), now);
+    const struct draining_process *draining_process;
+    TAILQ_FOREACH (draining_process, &generation->draining_processes.list, link)
+        add_generation(list, draining_process->generation, draining_process->pid, "draining",
+                       (struct account){draining_process->sessions, draining_process->config_hash,
+                                        draining_process->deadline},
+                       stats_of(generation, draining_process->generation, draining_process->pid),
+                       now);
     struct message_sessions before;
     if (succession_predecessor(generation->succession, &before))
         add_generation(
             list, before.generation, (pid_t)before.pid,
             generation_state_name(before.standby ? GENERATION_PROBATION : GENERATION_LINGERING),
             (struct account){before.sessions, before.config_hash, before.deadline},
-            ledger_of(generation, before.generation, (pid_t)before.pid), now);
+            stats_of(generation, before.generation, (pid_t)before.pid), now);
     add_generation(list, generation->number, getpid(), generation_state_name(generation->state),
                    (struct account){0, generation->config_hash, drain_deadline(generation)},
-                   &generation->proxy->ledger, now);
+                   &generation->proxy->stats, now);
     struct handover_view successor;
     if (handover_view(generation->handover, &successor))
         add_generation(list, successor.generation, successor.pid, successor.state,
                        (struct account){0},
-                       ledger_of(generation, successor.generation, successor.pid), now);
+                       stats_of(generation, successor.generation, successor.pid), now);
     return list;
 }
 
@@ -207,11 +208,11 @@ static json_t *frontends(const struct generation *generation)
     json_t *list = json_array();
     for (size_t i = 0; i < generation->config->frontend_count; i++) {
         const struct frontend_conf *conf = &generation->config->frontends[i];
-        json_array_append_new(list,
-                              json_pack("{s:s, s:s, s:I, s:I}", "name", conf->name, "backend",
-                                        conf->backend->name, "sessions",
-                                        (json_int_t)lineage_frontend_live(&generation->lineage, i),
-                                        "max_sessions", (json_int_t)conf->max_sessions));
+        json_array_append_new(
+            list,
+            json_pack("{s:s, s:s, s:I, s:I}", "name", conf->name, "backend", conf->backend->name,
+                      "sessions", (json_int_t)peer_stats_frontend_live(&generation->peer_stats, i),
+                      "max_sessions", (json_int_t)conf->max_sessions));
     }
     return list;
 }
@@ -222,17 +223,18 @@ json_t *status_json(const struct generation *generation)
         return json_pack("{s:i, s:s}", "pid", (int)getpid(), "state",
                          generation_state_name(generation->state));
     json_t *gone = json_object();
-    json_t *status = json_pack(
-        "{s:i, s:i, s:s, s:s, s:o, s:i, s:I, s:I, s:o, s:o, s:o, s:o}", "pid", (int)getpid(),
-        "generation", (int)generation->number, "state", generation_state_name(generation->state),
-        "version", RPPROXY_VERSION, "file", text_json(generation->file, strlen(generation->file)),
-        "workers", (int)generation->workers, "uptime_ms",
-        (json_int_t)(clock_ms() - generation->started_at), "sessions",
-        (json_int_t)lineage_live(&generation->lineage), "generations", generations(generation),
-        "gone", gone, "frontends", frontends(generation), "binds", binds_json(generation));
+    json_t *status = json_pack("{s:i, s:i, s:s, s:s, s:o, s:i, s:I, s:I, s:o, s:o, s:o, s:o}",
+                               "pid", (int)getpid(), "generation", (int)generation->number, "state",
+                               generation_state_name(generation->state), "version", RPPROXY_VERSION,
+                               "file", text_json(generation->file, strlen(generation->file)),
+                               "workers", (int)generation->workers, "uptime_ms",
+                               (json_int_t)(clock_ms() - generation->started_at), "sessions",
+                               (json_int_t)peer_stats_live(&generation->peer_stats), "generations",
+                               generations(generation), "gone", gone, "frontends",
+                               frontends(generation), "binds", binds_json(generation));
     if (status) {
-        const struct figures all = lineage_figures(&generation->lineage),
-                             base = lineage_base(&generation->lineage);
+        const struct figures all = peer_stats_figures(&generation->peer_stats),
+                             base = peer_stats_base(&generation->peer_stats);
         set_figures(status, &all);
         set_figures(gone, &base);
         json_object_set_new(status, "backends", servers_json(generation->proxy));

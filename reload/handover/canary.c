@@ -16,7 +16,7 @@
 
 struct canary {
     uint64_t ends_at; /* clock_ms() */
-    const struct ledger *canary, *predecessor;
+    const struct stats *canary, *predecessor;
     struct figures before; /* of the predecessor */
     struct event *look;
     void (*on_verdict)(enum canary_verdict verdict, void *arg);
@@ -126,10 +126,10 @@ const char *canary_figures_text(const struct canary_figures *figures,
 
 /* --- the watch ----------------------------------------------------------------------------- */
 
-static struct figures since(const struct ledger *ledger, const struct figures *before)
+static struct figures since(const struct stats *stats, const struct figures *before)
 {
     struct figures now = {0};
-    ledger_add_workers(ledger, &now);
+    stats_add_workers(stats, &now);
     now.sessions -= before->sessions;
     now.connect_errors -= before->connect_errors;
     now.failed -= before->failed;
@@ -140,7 +140,7 @@ static struct figures since(const struct ledger *ledger, const struct figures *b
 struct canary_figures canary_figures(const struct canary *canary)
 {
     struct canary_figures figures = {.predecessor = since(canary->predecessor, &canary->before)};
-    ledger_add_workers(canary->canary, &figures.canary);
+    stats_add_workers(canary->canary, &figures.canary);
     return figures;
 }
 
@@ -170,8 +170,8 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
         canary->on_verdict(verdict, canary->arg);
 }
 
-struct canary *canary_begin(const struct canary_plan *plan, const struct ledger *its,
-                            const struct ledger *predecessor, struct event_base *base,
+struct canary *canary_begin(const struct canary_plan *plan, const struct stats *its,
+                            const struct stats *predecessor, struct event_base *base,
                             void (*on_verdict)(enum canary_verdict verdict, void *arg), void *arg)
 {
     struct canary *canary = calloc(1, sizeof *canary);
@@ -185,7 +185,7 @@ struct canary *canary_begin(const struct canary_plan *plan, const struct ledger 
         canary->ends_at = UINT64_MAX;
     canary->canary = its;
     canary->predecessor = predecessor;
-    ledger_add_workers(predecessor, &canary->before);
+    stats_add_workers(predecessor, &canary->before);
     canary->on_verdict = on_verdict;
     canary->arg = arg;
     look_later(canary);

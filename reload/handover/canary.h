@@ -1,7 +1,8 @@
 /* A canary: a successor that gets a share of the new connections for a time, and whose figures say
  * whether it gets the rest, too.
  *
- * The plan and the rule are pure; the watch over both generations' ledgers is the main loop's. */
+ * The plan and the rule are pure; the watch over both generations' shared stats is the main loop's.
+ */
 #ifndef RPPROXY_RELOAD_HANDOVER_CANARY_H
 #define RPPROXY_RELOAD_HANDOVER_CANARY_H
 
@@ -53,9 +54,9 @@ const char *canary_figures_text(const struct canary_figures *figures,
 struct canary;
 
 /* Begins to watch: on_verdict is called once, from the loop, with what canary_judge() says when
- * that is no longer CANARY_GOES_ON. The ledgers outlive it. NULL: out of memory. */
-struct canary *canary_begin(const struct canary_plan *plan, const struct ledger *canary,
-                            const struct ledger *predecessor, struct event_base *base,
+ * that is no longer CANARY_GOES_ON. The shared stats outlive it. NULL: out of memory. */
+struct canary *canary_begin(const struct canary_plan *plan, const struct stats *canary,
+                            const struct stats *predecessor, struct event_base *base,
                             void (*on_verdict)(enum canary_verdict verdict, void *arg), void *arg)
     __attribute__((warn_unused_result));
 

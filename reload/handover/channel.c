@@ -68,7 +68,7 @@ static const char *examine(const struct msghdr *header, size_t size,
     if (head->length != size - sizeof *head)
         return "sent a message of the wrong length";
     if ((header->msg_flags & MSG_CTRUNC) && head->type != MESSAGE_HANDOFF &&
-        head->type != MESSAGE_KEEP)
+        head->type != MESSAGE_DUPLICATES)
         return "sent more descriptors than could be taken";
     return NULL;
 }

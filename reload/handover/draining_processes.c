@@ -6,154 +6,161 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void forget(struct elder *elder)
+static void forget(struct draining_process *draining_process)
 {
-    TAILQ_REMOVE(&elder->elders->list, elder, link);
-    elder->elders->count--;
-    elder->elders->lasting -= !elder->ending;
-    channel_close(elder->channel);
-    free(elder);
+    TAILQ_REMOVE(&draining_process->draining_processes->list, draining_process, link);
+    draining_process->draining_processes->count--;
+    draining_process->draining_processes->lasting -= !draining_process->reload_failure;
+    channel_close(draining_process->channel);
+    free(draining_process);
 }
 
-static void log_end(const struct elder *elder, const char *wrong)
+static void log_end(const struct draining_process *draining_process, const char *wrong)
 {
-    const struct elders_events *events = &elder->elders->events;
+    const struct draining_processes_events *events = &draining_process->draining_processes->events;
     char text[SESSIONS_TEXT_MAX];
-    uint64_t lost = wrong ? 0 : events->lost_with(elder, events->arg);
+    uint64_t lost = wrong ? 0 : events->lost_with(draining_process, events->arg);
     if (lost)
         log_warning("generation %u (pid %d) is gone before it had drained: %s went with it, %llu "
                     "came here",
-                    elder->generation, (int)elder->pid, sessions_text(lost, text),
-                    (unsigned long long)elder->arrived);
+                    draining_process->generation, (int)draining_process->pid,
+                    sessions_text(lost, text), (unsigned long long)draining_process->arrived);
     else
-        log_notice("generation %u (pid %d) %s; %llu of its sessions came here", elder->generation,
-                   (int)elder->pid, wrong ? wrong : "has drained and is gone",
-                   (unsigned long long)elder->arrived);
+        log_notice("generation %u (pid %d) %s; %llu of its sessions came here",
+                   draining_process->generation, (int)draining_process->pid,
+                   wrong ? wrong : "has drained and is gone",
+                   (unsigned long long)draining_process->arrived);
 }
 
 static void on_lost(const char *wrong, void *arg)
 {
-    struct elder *elder = arg;
-    struct elders *elders = elder->elders;
-    log_end(elder, wrong);
-    forget(elder);
-    if (elders->count == 0)
-        elders->events.on_gone(elders->events.arg);
+    struct draining_process *draining_process = arg;
+    struct draining_processes *draining_processes = draining_process->draining_processes;
+    log_end(draining_process, wrong);
+    forget(draining_process);
+    if (draining_processes->count == 0)
+        draining_processes->events.on_gone(draining_processes->events.arg);
 }
 
 static void on_message(const struct received *message, void *arg)
 {
-    struct elder *elder = arg;
-    struct elders *elders = elder->elders;
+    struct draining_process *draining_process = arg;
+    struct draining_processes *draining_processes = draining_process->draining_processes;
     const struct message_sessions *about = message->payload;
     unsigned arrived = 0;
     if (message->type == MESSAGE_SESSIONS) {
-        elder->sessions = about->sessions;
-        elder->deadline = about->deadline;
+        draining_process->sessions = about->sessions;
+        draining_process->deadline = about->deadline;
     } else if (message->type == MESSAGE_HANDOFF) {
-        if (elders->events.on_handoff(elder, message, &arrived, elders->events.arg))
-            elder->arrived += arrived;
+        if (draining_processes->events.on_handoff(draining_process, message, &arrived,
+                                                  draining_processes->events.arg))
+            draining_process->arrived += arrived;
         else
-            on_lost("takes no answer", elder);
+            on_lost("takes no answer", draining_process);
     }
 }
 
-void elders_init(struct elders *elders, const struct elders_events *events)
+void draining_processes_init(struct draining_processes *draining_processes,
+                             const struct draining_processes_events *events)
 {
-    *elders = (struct elders){.events = *events};
-    TAILQ_INIT(&elders->list);
+    *draining_processes = (struct draining_processes){.events = *events};
+    TAILQ_INIT(&draining_processes->list);
 }
 
-static void cut_oldest(struct elders *elders)
+static void terminate_oldest(struct draining_processes *draining_processes)
 {
-    struct elder *elder = TAILQ_FIRST(&elders->list);
+    struct draining_process *draining_process = TAILQ_FIRST(&draining_processes->list);
     char text[SESSIONS_TEXT_MAX];
-    while (elder->ending)
-        elder = TAILQ_NEXT(elder, link);
+    while (draining_process->reload_failure)
+        draining_process = TAILQ_NEXT(draining_process, link);
     log_warning("generation %u (pid %d) is cut: more than max-generations drain, and it is the "
                 "oldest (%s)",
-                elder->generation, (int)elder->pid, sessions_text(elder->sessions, text));
-    channel_send(elder->channel, MESSAGE_CUT, NULL, 0, NULL, 0);
-    elder->ending = true;
-    elders->lasting--;
+                draining_process->generation, (int)draining_process->pid,
+                sessions_text(draining_process->sessions, text));
+    channel_send(draining_process->channel, MESSAGE_TERMINATE, NULL, 0, NULL, 0);
+    draining_process->reload_failure = true;
+    draining_processes->lasting--;
 }
 
-void elders_add(struct elders *elders, struct channel *channel,
-                const struct message_sessions *about)
+void draining_processes_add(struct draining_processes *draining_processes, struct channel *channel,
+                            const struct message_sessions *about)
 {
-    struct elder *elder = calloc(1, sizeof *elder);
-    if (!elder) {
+    struct draining_process *draining_process = calloc(1, sizeof *draining_process);
+    if (!draining_process) {
         channel_close(channel); /* it drains all the same, unseen */
         return;
     }
-    elder->generation = about->generation;
-    elder->pid = (pid_t)about->pid;
-    elder->sessions = about->sessions;
-    elder->config_hash = about->config_hash;
-    elder->deadline = about->deadline;
-    elder->ending = about->sessions == 0;
-    elder->channel = channel;
-    elder->elders = elders;
+    draining_process->generation = about->generation;
+    draining_process->pid = (pid_t)about->pid;
+    draining_process->sessions = about->sessions;
+    draining_process->config_hash = about->config_hash;
+    draining_process->deadline = about->deadline;
+    draining_process->reload_failure = about->sessions == 0;
+    draining_process->channel = channel;
+    draining_process->draining_processes = draining_processes;
     const struct channel_events events = {
-        .on_message = on_message, .on_lost = on_lost, .arg = elder};
+        .on_message = on_message, .on_lost = on_lost, .arg = draining_process};
     channel_set_events(channel, &events);
 
-    struct elder *at;
-    TAILQ_FOREACH (at, &elders->list, link)
-        if (at->generation > elder->generation)
+    struct draining_process *at;
+    TAILQ_FOREACH (at, &draining_processes->list, link)
+        if (at->generation > draining_process->generation)
             break;
     if (at)
-        TAILQ_INSERT_BEFORE(at, elder, link);
+        TAILQ_INSERT_BEFORE(at, draining_process, link);
     else
-        TAILQ_INSERT_TAIL(&elders->list, elder, link);
+        TAILQ_INSERT_TAIL(&draining_processes->list, draining_process, link);
 
-    elders->count++;
-    elders->lasting += !elder->ending;
-    if (elders->lasting > elders->max)
-        cut_oldest(elders);
+    draining_processes->count++;
+    draining_processes->lasting += !draining_process->reload_failure;
+    if (draining_processes->lasting > draining_processes->max)
+        terminate_oldest(draining_processes);
 }
 
-bool elders_hear(struct elders *elders, unsigned generation, pid_t pid)
+bool draining_processes_hear(struct draining_processes *draining_processes, unsigned generation,
+                             pid_t pid)
 {
-    const struct elder *elder;
-    TAILQ_FOREACH (elder, &elders->list, link)
-        if (elder->generation == generation && elder->pid == pid)
-            return channel_hear(elder->channel);
+    const struct draining_process *draining_process;
+    TAILQ_FOREACH (draining_process, &draining_processes->list, link)
+        if (draining_process->generation == generation && draining_process->pid == pid)
+            return channel_hear(draining_process->channel);
     return false;
 }
 
-void elders_tell_server(struct elders *elders, const struct message_server *record)
+void draining_processes_tell_server(struct draining_processes *draining_processes,
+                                    const struct message_server *record)
 {
-    struct elder *elder;
-    TAILQ_FOREACH (elder, &elders->list, link)
-        channel_send(elder->channel, MESSAGE_SERVER, record, sizeof *record, NULL, 0);
+    struct draining_process *draining_process;
+    TAILQ_FOREACH (draining_process, &draining_processes->list, link)
+        channel_send(draining_process->channel, MESSAGE_SERVER, record, sizeof *record, NULL, 0);
 }
 
-void elders_stop(struct elders *elders)
+void draining_processes_stop(struct draining_processes *draining_processes)
 {
-    struct elder *elder;
-    TAILQ_FOREACH (elder, &elders->list, link)
-        channel_send(elder->channel, MESSAGE_STOP, NULL, 0, NULL, 0);
+    struct draining_process *draining_process;
+    TAILQ_FOREACH (draining_process, &draining_processes->list, link)
+        channel_send(draining_process->channel, MESSAGE_STOP, NULL, 0, NULL, 0);
 }
 
-void elders_pass(struct elders *elders, struct channel *successor)
+void draining_processes_pass(struct draining_processes *draining_processes,
+                             struct channel *successor)
 {
-    struct elder *elder;
-    while ((elder = TAILQ_FIRST(&elders->list))) {
-        const struct message_sessions about = {.generation = elder->generation,
-                                               .pid = (uint32_t)elder->pid,
-                                               .sessions = elder->sessions,
-                                               .config_hash = elder->config_hash,
-                                               .deadline = elder->deadline};
-        int fd = channel_fd(elder->channel);
-        channel_send(successor, MESSAGE_ELDER, &about, sizeof about, &fd, 1);
-        forget(elder);
+    struct draining_process *draining_process;
+    while ((draining_process = TAILQ_FIRST(&draining_processes->list))) {
+        const struct message_sessions about = {.generation = draining_process->generation,
+                                               .pid = (uint32_t)draining_process->pid,
+                                               .sessions = draining_process->sessions,
+                                               .config_hash = draining_process->config_hash,
+                                               .deadline = draining_process->deadline};
+        int fd = channel_fd(draining_process->channel);
+        channel_send(successor, MESSAGE_DRAINING_PROCESS, &about, sizeof about, &fd, 1);
+        forget(draining_process);
     }
 }
 
-void elders_free(struct elders *elders)
+void draining_processes_free(struct draining_processes *draining_processes)
 {
-    struct elder *elder;
-    while ((elder = TAILQ_FIRST(&elders->list)))
-        forget(elder);
+    struct draining_process *draining_process;
+    while ((draining_process = TAILQ_FIRST(&draining_processes->list)))
+        forget(draining_process);
 }

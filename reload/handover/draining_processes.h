@@ -10,57 +10,62 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
-struct elder {
+struct draining_process {
     unsigned generation;
     pid_t pid;
     uint64_t sessions;
     uint64_t arrived;     /* of its sessions, here */
     uint64_t config_hash; /* 0: not known */
     uint64_t deadline;    /* drain_deadline() */
-    bool ending;          /* has no session left, or was told to end them */
+    bool reload_failure;  /* has no session left, or was told to end them */
     struct channel *channel;
-    struct elders *elders;
-    TAILQ_ENTRY(elder) link; /* the oldest first */
+    struct draining_processes *draining_processes;
+    TAILQ_ENTRY(draining_process) link; /* the oldest first */
 };
 
-struct elders_events {
+struct draining_processes_events {
     void (*on_gone)(void *arg); /* the last of them has exited */
     /* One of them sends sessions (MESSAGE_HANDOFF): as handoff_receive(). */
-    bool (*on_handoff)(const struct elder *elder, const struct received *message, unsigned *arrived,
-                       void *arg);
+    bool (*on_handoff)(const struct draining_process *draining_process,
+                       const struct received *message, unsigned *arrived, void *arg);
     /* One of them is gone. Returns the sessions that went with it, 0 where nobody knows. */
-    uint64_t (*lost_with)(const struct elder *elder, void *arg);
+    uint64_t (*lost_with)(const struct draining_process *draining_process, void *arg);
     void *arg;
 };
 
-struct elders {
-    TAILQ_HEAD(elder_list, elder) list;
+struct draining_processes {
+    TAILQ_HEAD(draining_process_list, draining_process) list;
     unsigned count;
     unsigned lasting; /* those that are not ending */
     unsigned max;     /* of these */
-    struct elders_events events;
+    struct draining_processes_events events;
 };
 
-void elders_init(struct elders *elders, const struct elders_events *events);
+void draining_processes_init(struct draining_processes *draining_processes,
+                             const struct draining_processes_events *events);
 
 /* Takes over the channel of a generation that drains. Beyond max the oldest is told to end its
  * sessions. */
-void elders_add(struct elders *elders, struct channel *channel,
-                const struct message_sessions *about);
+void draining_processes_add(struct draining_processes *draining_processes, struct channel *channel,
+                            const struct message_sessions *about);
 
-/* Hears what one of them has said, as channel_hear(). False: there is nothing, or no such elder. */
-bool elders_hear(struct elders *elders, unsigned generation, pid_t pid);
+/* Hears what one of them has said, as channel_hear(). False: there is nothing, or no such draining
+ * process. */
+bool draining_processes_hear(struct draining_processes *draining_processes, unsigned generation,
+                             pid_t pid);
 
 /* Tells all of them of a server that has changed here. */
-void elders_tell_server(struct elders *elders, const struct message_server *record);
+void draining_processes_tell_server(struct draining_processes *draining_processes,
+                                    const struct message_server *record);
 
 /* Tells all of them to end within their stop-timeout. */
-void elders_stop(struct elders *elders);
+void draining_processes_stop(struct draining_processes *draining_processes);
 
 /* Hands all channels to the generation at the other end of successor, and forgets them. */
-void elders_pass(struct elders *elders, struct channel *successor);
+void draining_processes_pass(struct draining_processes *draining_processes,
+                             struct channel *successor);
 
 /* Forgets them; they drain on by themselves. */
-void elders_free(struct elders *elders);
+void draining_processes_free(struct draining_processes *draining_processes);
 
 #endif

@@ -44,8 +44,9 @@ enum handover_state {
 struct handover {
     struct generation *generation;
     enum handover_state state;
-    struct child child; /* the successor; pid 0: it is gone, or an elder or heir now */
-    unsigned number;    /* the successor's generation */
+    struct child
+        child; /* the successor; pid 0: it is gone, or an draining process or replacement now */
+    unsigned number; /* the successor's generation */
     struct channel *channel;
     struct event *timeout;
     uint64_t started_at;
@@ -57,7 +58,7 @@ struct handover {
     const char *promotion; /* CANARY: why it gets the rest when it answers; or NULL */
     unsigned minor;        /* the successor's version of the protocol */
     int outcome;           /* the successor's wait status */
-    struct ending ending;
+    struct reload_failure reload_failure;
     struct offer kept; /* the successor's listeners, of which we hold descriptors, too */
     /* While it is ending: */
     struct rescue *rescue; /* of who is in their queues; NULL: it is over */
@@ -109,10 +110,10 @@ static void kill_successor(struct handover *handover)
 
 static void note_if_crashed(struct handover *handover)
 {
-    if (!ending_is_crash(&handover->ending, handover->outcome))
+    if (!reload_failure_is_crash(&handover->reload_failure, handover->outcome))
         return;
     const struct crash crash = crash_now(handover->number, (uint32_t)handover->child.pid,
-                                         handover->outcome, handover->ending.lost);
+                                         handover->outcome, handover->reload_failure.lost);
     crash_note(&handover->generation->last_crash, &crash);
 }
 
@@ -129,10 +130,10 @@ static void conclude(struct handover *handover)
         return;
     }
     note_if_crashed(handover);
-    enum exit_status status =
-        ending_explain(&handover->ending, (int)handover->child.pid, handover->outcome, text);
+    enum exit_status status = reload_failure_explain(
+        &handover->reload_failure, (int)handover->child.pid, handover->outcome, text);
     handover->child.pid = 0;
-    if (!handover->ending.had_served) {
+    if (!handover->reload_failure.had_served) {
         end(handover, status, text);
         return;
     }
@@ -154,7 +155,7 @@ static void on_rescued(void *arg)
 static void rescue_clients(struct handover *handover)
 {
     struct generation *generation = handover->generation;
-    if (handover->ending.had_accepted && offer_holds_any(&handover->kept))
+    if (handover->reload_failure.had_accepted && offer_holds_any(&handover->kept))
         handover->rescue = rescue_start(&handover->kept, generation, on_rescued, handover);
     if (!handover->rescue)
         offer_free(&handover->kept);
@@ -166,7 +167,7 @@ static void end_watch(struct handover *handover)
     if (!handover->canary)
         return;
     const struct canary_figures figures = canary_figures(handover->canary);
-    canary_figures_text(&figures, handover->ending.figures);
+    canary_figures_text(&figures, handover->reload_failure.figures);
     canary_free(handover->canary);
     handover->canary = NULL;
 }
@@ -178,10 +179,10 @@ static void give_up(struct handover *handover, const char *why)
     bool serves = handover->state >= HANDOVER_COMMITTED;
     bool split = handover->state == HANDOVER_CANARY;
     end_watch(handover);
-    handover->ending.had_accepted = handover->state >= HANDOVER_CANARY;
-    handover->ending.had_served = handover->state >= HANDOVER_LINGERING;
+    handover->reload_failure.had_accepted = handover->state >= HANDOVER_CANARY;
+    handover->reload_failure.had_served = handover->state >= HANDOVER_LINGERING;
     handover->state = HANDOVER_ENDING;
-    handover->ending.why = why;
+    handover->reload_failure.why = why;
     handover->killed = handover->exited = false;
     handover->outcome = 0;
     if (why) /* first, lest it take the end of the channel for ours and serve alone */
@@ -190,8 +191,8 @@ static void give_up(struct handover *handover, const char *why)
         expect_within(handover, EXIT_TIMEOUT_MS);
     channel_close(handover->channel);
     handover->channel = NULL;
-    handover->ending.lost = lineage_successor_live(&handover->generation->lineage);
-    lineage_resume(&handover->generation->lineage);
+    handover->reload_failure.lost = peer_stats_successor_live(&handover->generation->peer_stats);
+    peer_stats_resume(&handover->generation->peer_stats);
     if (serves)
         generation_take_back(handover->generation);
     else if (split)
@@ -262,11 +263,11 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
     case HANDOVER_ENDING:
         if (handover->killed) {
             handover->again = false;
-            handover->ending.why = "could not be killed";
+            handover->reload_failure.why = "could not be killed";
             handover->exited = true;
             conclude(handover);
         } else {
-            handover->ending.why = "hung up, did not exit, and was killed";
+            handover->reload_failure.why = "hung up, did not exit, and was killed";
             kill_successor(handover);
         }
         break;
@@ -327,7 +328,7 @@ static void begin_canary(struct handover *handover)
     handover->state = HANDOVER_CANARY;
     generation->canaries = handover->number;
     offering_note_kept(generation->binds, handover->channel, handover->minor);
-    lineage_count_successor(&generation->lineage);
+    peer_stats_count_successor(&generation->peer_stats);
     tell_about_us(handover);
     channel_send(handover->channel, MESSAGE_CANARY, NULL, 0, NULL, 0);
     expect_within(handover, ACTIVE_TIMEOUT_MS);
@@ -337,13 +338,13 @@ static void give_share(struct handover *handover)
 {
     struct generation *generation = handover->generation;
     const struct canary_plan *plan = &handover->order.canary;
-    const struct relative *successor =
-        lineage_find(&generation->lineage, handover->number, handover->child.pid);
+    const struct peer *successor =
+        peer_stats_find(&generation->peer_stats, handover->number, handover->child.pid);
     if (!successor) {
         give_up(handover, "does not tell its figures, and was killed");
         return;
     }
-    handover->canary = canary_begin(plan, &successor->ledger, &generation->proxy->ledger,
+    handover->canary = canary_begin(plan, &successor->stats, &generation->proxy->stats,
                                     generation->base, on_verdict, handover);
     if (!handover->canary || binds_split(generation->binds, plan->share, plan->by_source)) {
         give_up(handover, "could not be given its share, and was killed");
@@ -369,8 +370,8 @@ static void go_back(struct handover *handover, const char *why)
     binds_take_back(generation->binds);
     end_watch(handover);
     handover->state = HANDOVER_BACK;
-    snprintf(handover->ending.verdict, sizeof handover->ending.verdict, "canary rolled back: %s",
-             why);
+    snprintf(handover->reload_failure.verdict, sizeof handover->reload_failure.verdict,
+             "canary rolled back: %s", why);
     control_step(generation->control, "going back: pid %d", (int)handover->child.pid);
     channel_send(handover->channel, MESSAGE_BACK, &message, sizeof message, NULL, 0);
     expect_within(handover, message.linger_timeout + BACK_TIMEOUT_MS);
@@ -381,13 +382,13 @@ static void on_back(struct handover *handover, const struct message_sessions *ab
 {
     struct generation *generation = handover->generation;
     char text[ENDING_TEXT_MAX];
-    elders_add(&generation->elders, handover->channel, about);
+    draining_processes_add(&generation->draining_processes, handover->channel, about);
     handover->channel = NULL;
     children_add(&generation->former, handover->child.pid);
     handover->child.pid = 0;
-    lineage_keep_canary(&generation->lineage);
+    peer_stats_keep_canary(&generation->peer_stats);
     proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
-    ending_text(&handover->ending, "", text);
+    reload_failure_text(&handover->reload_failure, "", text);
     end(handover, EXIT_REFUSED, text);
 }
 
@@ -417,7 +418,7 @@ static void commit(struct handover *handover)
 static void give_rest(struct handover *handover)
 {
     log_notice("canary: generation %u is promoted: %s; %s", handover->number, handover->promotion,
-               handover->ending.figures);
+               handover->reload_failure.figures);
     control_step(handover->generation->control, "promoted: pid %d", (int)handover->child.pid);
     commit(handover);
 }
@@ -482,7 +483,7 @@ static void on_active(struct handover *handover)
     char text[ENDING_TEXT_MAX];
     snprintf(text, sizeof text, "pid %d -> %d, generation %u, took %llu ms%s%s", (int)getpid(),
              (int)handover->child.pid, handover->number, (unsigned long long)duration,
-             handover->ending.figures[0] ? "; " : "", handover->ending.figures);
+             handover->reload_failure.figures[0] ? "; " : "", handover->reload_failure.figures);
     control_step(generation->control, "serving: pid %d", (int)handover->child.pid);
     generation_reload_over(generation, EXIT_DONE, text, duration);
     tell_of_reload(handover);
@@ -512,13 +513,13 @@ static void on_message(const struct received *message, void *arg)
         if (handover->state == HANDOVER_OFFERED)
             on_ready_bind(handover, message->payload);
         break;
-    case MESSAGE_KEEP:
+    case MESSAGE_DUPLICATES:
         if (handover->state == HANDOVER_OFFERED && !offering_take(&handover->kept, message))
             offer_free(&handover->kept); /* we do without */
         break;
-    case MESSAGE_LEDGER:
+    case MESSAGE_STATS:
         if (handover->state == HANDOVER_OFFERED)
-            lineage_add_successor(&generation->lineage, message);
+            peer_stats_add_successor(&generation->peer_stats, message);
         break;
     case MESSAGE_READY:
         if (handover->state == HANDOVER_OFFERED) {
@@ -555,7 +556,7 @@ static void on_message(const struct received *message, void *arg)
         break;
     case MESSAGE_SERVER:
         if (handover->state == HANDOVER_LINGERING)
-            inheritance_hear(message->payload, message->length, generation->proxy);
+            server_states_hear(message->payload, message->length, generation->proxy);
         break;
     default:
         break;
@@ -614,7 +615,7 @@ static void launch(struct handover *handover)
         give_up(handover, "could not be spoken to: out of memory");
         return;
     }
-    lineage_tell_successor(&generation->lineage, handover->channel);
+    peer_stats_tell_successor(&generation->peer_stats, handover->channel);
     control_step(generation->control, "launched: pid %d", (int)handover->child.pid);
     expect_within(handover, HELLO_TIMEOUT_MS);
 }
@@ -653,7 +654,7 @@ const char *handover_abort(struct generation *generation)
     struct handover *handover = generation->handover;
     if (!handover || handover->state == HANDOVER_LINGERING)
         return "there is no reload to call off";
-    if (handover->state == HANDOVER_COMMITTED || handover->ending.had_served)
+    if (handover->state == HANDOVER_COMMITTED || handover->reload_failure.had_served)
         return "the successor has begun to serve: it is too late to call the reload off";
     call_off(handover, "it was called off", "was killed: the reload was called off");
     return NULL;
@@ -682,18 +683,18 @@ void handover_closed(struct generation *generation)
 {
     struct handover *handover = generation->handover;
     if (handover->minor >= MINOR_OFFERED) {
-        lineage_hear_ends(&generation->lineage);
+        peer_stats_hear_ends(&generation->peer_stats);
         tell_of_reload(handover);
     }
-    const struct heir heir = {.channel = handover->channel,
-                              .minor = handover->minor,
-                              .number = handover->number,
-                              .pid = handover->child.pid,
-                              .child = handover->child};
+    const struct replacement replacement = {.channel = handover->channel,
+                                            .minor = handover->minor,
+                                            .number = handover->number,
+                                            .pid = handover->child.pid,
+                                            .child = handover->child};
     handover->channel = NULL;
     generation->handover = NULL;
     handover_free(handover); /* what it was to keep it closes as it likes from now on */
-    heir_begin(generation, &heir);
+    replacement_begin(generation, &replacement);
 }
 
 void handover_tell_lingering(struct generation *generation)

@@ -3,15 +3,15 @@
  *   HANDOVER_LAUNCHED   the successor runs; HELLO is due
  *   HANDOVER_OFFERED    it prepares; READY is due within ready-timeout
  *   HANDOVER_CANARY     it accepts a share of the connections; its figures are watched
- *   HANDOVER_BACK       it was told to go back; CLOSED is due, and then it is an elder
+ *   HANDOVER_BACK       it was told to go back; CLOSED is due, and then it is an draining process
  *   HANDOVER_COMMITTED  it was told to serve, and new connections go to it; ACTIVE is due
  *   HANDOVER_LINGERING  it serves; our listeners are being retired
  *
  *   HANDOVER_ENDING     it failed us; we serve on as before, and await its exit, whose status tells
  *                       why, and the end of the rescue of its clients
  *
- * It is over when our listeners are closed: the successor is our heir then (heir.h). If it is lost
- * before, we serve on as before. */
+ * It is over when our listeners are closed: the successor is our replacement then (replacement.h).
+ * If it is lost before, we serve on as before. */
 #ifndef RPPROXY_RELOAD_HANDOVER_HANDOVER_H
 #define RPPROXY_RELOAD_HANDOVER_HANDOVER_H
 
@@ -37,7 +37,7 @@ void handover_on_child(struct generation *generation);
 /* We are to stop: handover_abort() where it is possible. */
 void handover_cancel(struct generation *generation);
 
-/* Our listeners are closed: the handover is over, and the successor our heir. */
+/* Our listeners are closed: the handover is over, and the successor our replacement. */
 void handover_closed(struct generation *generation);
 
 /* We stand by no longer: tells the successor. */

@@ -2,7 +2,7 @@
  * successor inherits. Both ends run on one machine: host byte order, fixed widths.
  *
  *     predecessor                                  successor
- *          | LEDGER (its own, and elders') ...-----> |  (not started yet)
+ *          | LEDGER (its own, and draining processes') ...-----> |  (not started yet)
  *          | <------------------------------- HELLO |  started
  *          | OFFER_BIND, KEEP, SERVERS, OFFER ----> |  parses, binds, listens, checks servers
  *          | SERVER (changed meanwhile) ----------> |
@@ -78,10 +78,10 @@ enum message_type {
     MESSAGE_READY,
     MESSAGE_COMMIT,
     MESSAGE_ACTIVE,
-    MESSAGE_ELDER,
+    MESSAGE_DRAINING_PROCESS,
     MESSAGE_CLOSED,
     MESSAGE_SESSIONS,
-    MESSAGE_CUT,
+    MESSAGE_TERMINATE,
     MESSAGE_STOP,
     MESSAGE_RELOAD,
     MESSAGE_COMMON = MESSAGE_RELOAD, /* the last that all major versions have in common */
@@ -89,12 +89,12 @@ enum message_type {
     MESSAGE_TAKEN,
     MESSAGE_HURRY,
     MESSAGE_SERVER,
-    MESSAGE_LEDGER,
+    MESSAGE_STATS,
     MESSAGE_RELOADED,
     MESSAGE_CANARY,
     MESSAGE_BACK,
     MESSAGE_SERVERS,
-    MESSAGE_KEEP,
+    MESSAGE_DUPLICATES,
     MESSAGE_ARRIVED,
 };
 
@@ -130,7 +130,7 @@ struct message_offer {
 #define MESSAGE_NAME_MAX 200 /* a name is part of a line of the file, which is shorter */
 #define MESSAGE_LINE_MAX 256
 
-/* As in proxy/server.h. */
+/* As in proxy/backend/server.h. */
 struct message_server_state {
     uint32_t admin;
     uint32_t check;
@@ -143,8 +143,8 @@ struct message_server_state {
 };
 
 /* One server of the sender, as it is. To the successor: what changes. To a predecessor that
- * lingers, and to elders: those that a command has changed. A receiver of another version takes
- * what it knows, and 0 for what is missing. */
+ * lingers, and to draining processes: those that a command has changed. A receiver of another
+ * version takes what it knows, and 0 for what is missing. */
 struct message_server {
     char backend[MESSAGE_NAME_MAX];
     char name[MESSAGE_NAME_MAX];
@@ -203,12 +203,12 @@ struct message_taken {
     uint64_t taken; /* bit i: the i-th of them */
 };
 
-/* Of an elder whose sessions have come to us, for who is to have the rest: were it to end before it
- * has heard TAKEN, these would seem lost with it. */
+/* Of an draining process whose sessions have come to us, for who is to have the rest: were it to
+ * end before it has heard TAKEN, these would seem lost with it. */
 struct message_arrived {
     uint32_t generation;
     uint32_t pid;
-    uint32_t arrived; /* as in struct relative */
+    uint32_t arrived; /* as in struct peer */
     uint32_t left;
 };
 
@@ -230,9 +230,9 @@ struct message_back {
  * predecessor has them until CLOSED. Whoever is lost meanwhile, the other accepts who is in its
  * queues. */
 
-/* A generation's figures. Descriptors: its ledger (proxy/ledger.h), and a pidfd of it where there
- * are pidfds. */
-struct message_ledger {
+/* A generation's figures. Descriptors: its shared stats (proxy/stats/shared_stats.h), and a pidfd
+ * of it where there are pidfds. */
+struct message_stats {
     uint32_t base_is_ours; /* 1: of what it has from others all is told by other LEDGERs as well */
 };
 

@@ -55,8 +55,8 @@ static void send_packed(struct servers *servers)
 static void pack_server(struct servers *servers, const struct message_server *record)
 {
     size_t size;
-    while ((size = inheritance_pack(record, servers->bytes + servers->size,
-                                    sizeof servers->bytes - servers->size)) == 0)
+    while ((size = server_states_pack(record, servers->bytes + servers->size,
+                                      sizeof servers->bytes - servers->size)) == 0)
         send_packed(servers);
     servers->size += size;
 }
@@ -68,7 +68,7 @@ static void send_servers(const struct proxy *proxy, struct channel *successor, u
         const struct backend *backend = &proxy->backends[i];
         for (size_t j = 0; j < backend->conf->server_count; j++) {
             struct message_server record;
-            inheritance_record(&backend->servers[j], &record);
+            server_states_record(&backend->servers[j], &record);
             if (minor >= MINOR_SERVERS)
                 pack_server(&servers, &record);
             else
@@ -82,7 +82,7 @@ static void send_keep(const struct bound *bound, struct channel *peer)
 {
     struct message_offer_bind message = {.listeners = 0};
     memcpy(message.text, bound->conf->text, sizeof message.text);
-    send_bind(peer, MESSAGE_KEEP, &message, bound->fds, bound->sockets);
+    send_bind(peer, MESSAGE_DUPLICATES, &message, bound->fds, bound->sockets);
 }
 
 static void send_keeps(const struct binds *binds, struct channel *successor)

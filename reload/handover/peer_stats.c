@@ -17,132 +17,130 @@
 /* Sessions of others are looked at so often, while there are others. */
 static const struct timeval look_interval = {.tv_usec = 20000};
 
-static struct proxy *proxy_of(const struct lineage *lineage)
+static struct proxy *proxy_of(const struct peer_stats *peer_stats)
 {
-    return lineage->generation->proxy;
+    return peer_stats->generation->proxy;
 }
 
-static bool has_begun(const struct lineage *lineage)
+static bool has_begun(const struct peer_stats *peer_stats)
 {
-    return lineage->others != NULL;
+    return peer_stats->others != NULL;
 }
 
-static void free_relative(struct relative *relative)
+static void free_peer(struct peer *peer)
 {
-    if (!relative)
+    if (!peer)
         return;
-    if (relative->end)
-        event_free(relative->end);
-    if (relative->process >= 0)
-        close(relative->process);
-    ledger_close(&relative->ledger);
-    free(relative->frontends);
-    free(relative);
+    if (peer->end)
+        event_free(peer->end);
+    if (peer->process >= 0)
+        close(peer->process);
+    stats_close(&peer->stats);
+    free(peer->frontends);
+    free(peer);
 }
 
-static void add_figures(const struct relative *relative, struct figures *sum)
+static void add_figures(const struct peer *peer, struct figures *sum)
 {
-    ledger_add_workers(&relative->ledger, sum);
-    if (!relative->base_is_ours)
-        ledger_add_base(&relative->ledger, sum);
+    stats_add_workers(&peer->stats, sum);
+    if (!peer->base_is_ours)
+        stats_add_base(&peer->stats, sum);
 }
 
-static void fold(struct relative *relative)
+static void fold(struct peer *peer)
 {
     struct figures figures = {0};
-    add_figures(relative, &figures);
-    ledger_inherit(&proxy_of(relative->lineage)->ledger, &figures);
-    TAILQ_REMOVE(&relative->lineage->list, relative, link);
-    free_relative(relative);
+    add_figures(peer, &figures);
+    stats_inherit(&proxy_of(peer->peer_stats)->stats, &figures);
+    TAILQ_REMOVE(&peer->peer_stats->list, peer, link);
+    free_peer(peer);
 }
 
 /* What went with it. What has come here and has not left there yet did not. */
-static unsigned lost_with(const struct relative *relative)
+static unsigned lost_with(const struct peer *peer)
 {
-    const struct ledger *ledger = &relative->ledger;
-    unsigned own = ledger_own(ledger);
-    if (relative->arrived == 0)
+    const struct stats *stats = &peer->stats;
+    unsigned own = stats_own(stats);
+    if (peer->arrived == 0)
         return own;
-    int both = (int)(relative->arrived - (ledger_left(ledger) - relative->left));
+    int both = (int)(peer->arrived - (stats_left(stats) - peer->left));
     if (both <= 0)
         return own;
     return own > (unsigned)both ? own - (unsigned)both : 0;
 }
 
 /* outcome: of a child, else 0. */
-static void note_crash(const struct relative *relative, int outcome)
+static void note_crash(const struct peer *peer, int outcome)
 {
-    const struct ledger_head *head = &relative->ledger.as;
-    unsigned lost = lost_with(relative);
+    const struct stats_head *head = &peer->stats.as;
+    unsigned lost = lost_with(peer);
     if (lost == 0 && outcome == 0)
         return;
     const struct crash crash = crash_now(head->generation, head->pid, outcome, lost);
-    crash_note(&relative->lineage->generation->last_crash, &crash);
+    crash_note(&peer->peer_stats->generation->last_crash, &crash);
 }
 
 /* Who was to have our sessions, and serves, with nobody to come after it: what is left of it to
  * tell a crash from an end is its life file. */
-static void note_heir(const struct relative *relative)
+static void note_replacement(const struct peer *peer)
 {
-    struct generation *generation = relative->lineage->generation;
-    const struct ledger_head *head = &relative->ledger.as;
-    const struct crash crash =
-        crash_now(head->generation, head->pid, 0, ledger_own(&relative->ledger));
+    struct generation *generation = peer->peer_stats->generation;
+    const struct stats_head *head = &peer->stats.as;
+    const struct crash crash = crash_now(head->generation, head->pid, 0, stats_own(&peer->stats));
     if (life_correct(generation->config->control, &crash))
         crash_note(&generation->last_crash, &crash);
 }
 
-static int outcome_of(const struct relative *relative)
+static int outcome_of(const struct peer *peer)
 {
-    struct generation *generation = relative->lineage->generation;
-    return children_outcome(&generation->former, (pid_t)relative->ledger.as.pid);
+    struct generation *generation = peer->peer_stats->generation;
+    return children_outcome(&generation->former, (pid_t)peer->stats.as.pid);
 }
 
-static bool is_judged_before_us(const struct relative *relative)
+static bool is_judged_before_us(const struct peer *peer)
 {
-    return succession_judges(relative->lineage->generation->succession,
-                             (pid_t)relative->ledger.as.pid);
+    return succession_judges(peer->peer_stats->generation->succession, (pid_t)peer->stats.as.pid);
 }
 
-/* Nothing can write its ledger any more. */
-static void on_gone(struct relative *relative, int outcome)
+/* Nothing can write its shared stats any more. */
+static void on_gone(struct peer *peer, int outcome)
 {
-    struct lineage *lineage = relative->lineage;
-    relative->gone = true;
-    if (relative == lineage->heir)
-        note_heir(relative);
-    else if (!relative->judged && !is_judged_before_us(relative))
-        note_crash(relative, outcome);
-    if (relative->end)
-        event_del(relative->end);
-    if (has_begun(lineage) && !lineage->told && relative != lineage->successor &&
-        relative != lineage->heir)
-        fold(relative);
+    struct peer_stats *peer_stats = peer->peer_stats;
+    peer->gone = true;
+    if (peer == peer_stats->replacement)
+        note_replacement(peer);
+    else if (!peer->judged && !is_judged_before_us(peer))
+        note_crash(peer, outcome);
+    if (peer->end)
+        event_del(peer->end);
+    if (has_begun(peer_stats) && !peer_stats->told && peer != peer_stats->successor &&
+        peer != peer_stats->replacement)
+        fold(peer);
 }
 
 /* That of the list which lives. */
-static struct relative *find(const struct lineage *lineage, unsigned generation, pid_t pid)
+static struct peer *find(const struct peer_stats *peer_stats, unsigned generation, pid_t pid)
 {
-    struct relative *relative;
-    TAILQ_FOREACH (relative, &lineage->list, link)
-        if (!relative->gone && relative->ledger.as.generation == generation &&
-            (pid_t)relative->ledger.as.pid == pid)
-            return relative;
+    struct peer *peer;
+    TAILQ_FOREACH (peer, &peer_stats->list, link)
+        if (!peer->gone && peer->stats.as.generation == generation &&
+            (pid_t)peer->stats.as.pid == pid)
+            return peer;
     return NULL;
 }
 
 /* What it had said is heard first: sessions may be among it, which are not lost then. All of it is
  * there, and may bring about anything but that it lives. */
-static void hear_out(const struct relative *relative, int outcome)
+static void hear_out(const struct peer *peer, int outcome)
 {
-    struct lineage *lineage = relative->lineage;
-    struct generation *generation = lineage->generation;
-    const unsigned number = relative->ledger.as.generation;
-    const pid_t pid = (pid_t)relative->ledger.as.pid;
-    while (elders_hear(&generation->elders, number, pid) ||
+    struct peer_stats *peer_stats = peer->peer_stats;
+    struct generation *generation = peer_stats->generation;
+    const unsigned number = peer->stats.as.generation;
+    const pid_t pid = (pid_t)peer->stats.as.pid;
+    while (draining_processes_hear(&generation->draining_processes, number, pid) ||
            succession_hear(generation->succession, pid))
         ;
-    struct relative *heard = find(lineage, number, pid);
+    struct peer *heard = find(peer_stats, number, pid);
     if (heard)
         on_gone(heard, outcome);
 }
@@ -151,12 +149,12 @@ static void on_end(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    struct relative *relative = arg;
-    struct lineage *lineage = relative->lineage;
-    if (relative == lineage->successor || relative == lineage->heir)
-        on_gone(relative, outcome_of(relative));
+    struct peer *peer = arg;
+    struct peer_stats *peer_stats = peer->peer_stats;
+    if (peer == peer_stats->successor || peer == peer_stats->replacement)
+        on_gone(peer, outcome_of(peer));
     else
-        hear_out(relative, outcome_of(relative));
+        hear_out(peer, outcome_of(peer));
 }
 
 /* Also when its parent has not waited for it yet, which may take long. */
@@ -178,218 +176,215 @@ static bool has_ended(pid_t pid)
 }
 
 /* Asked where nothing tells: before Linux 5.3. */
-static bool is_gone(const struct relative *relative)
+static bool is_gone(const struct peer *peer)
 {
-    if (relative->process < 0)
-        return has_ended((pid_t)relative->ledger.as.pid);
-    struct pollfd poller = {.fd = relative->process, .events = POLLIN};
+    if (peer->process < 0)
+        return has_ended((pid_t)peer->stats.as.pid);
+    struct pollfd poller = {.fd = peer->process, .events = POLLIN};
     return poll(&poller, 1, 0) > 0;
 }
 
-static void find_frontends(struct relative *relative)
+static void find_frontends(struct peer *peer)
 {
-    const struct config *config = relative->lineage->generation->config;
-    relative->frontends = calloc(config->frontend_count + 1, sizeof *relative->frontends);
-    for (size_t i = 0; relative->frontends && i < config->frontend_count; i++)
-        relative->frontends[i] =
-            ledger_find_frontend(&relative->ledger, config->frontends[i].name, i);
+    const struct config *config = peer->peer_stats->generation->config;
+    peer->frontends = calloc(config->frontend_count + 1, sizeof *peer->frontends);
+    for (size_t i = 0; peer->frontends && i < config->frontend_count; i++)
+        peer->frontends[i] = stats_find_frontend(&peer->stats, config->frontends[i].name, i);
 }
 
-static unsigned frontend_live(const struct relative *relative, size_t frontend)
+static unsigned frontend_live(const struct peer *peer, size_t frontend)
 {
-    if (relative->gone || !relative->frontends ||
-        relative->frontends[frontend] == LEDGER_NO_FRONTEND)
+    if (peer->gone || !peer->frontends || peer->frontends[frontend] == STATS_NO_FRONTEND)
         return 0;
-    return ledger_frontend_live(&relative->ledger, relative->frontends[frontend]);
+    return stats_frontend_live(&peer->stats, peer->frontends[frontend]);
 }
 
-/* What those without a ledger have last told of themselves. */
-static uint64_t live_by_message(const struct lineage *lineage)
+/* What those without a shared stats have last told of themselves. */
+static uint64_t live_by_message(const struct peer_stats *peer_stats)
 {
-    const struct generation *generation = lineage->generation;
+    const struct generation *generation = peer_stats->generation;
     uint64_t live = 0;
-    const struct elder *elder;
-    TAILQ_FOREACH (elder, &generation->elders.list, link)
-        if (!lineage_find(lineage, elder->generation, elder->pid))
-            live += elder->sessions;
+    const struct draining_process *draining_process;
+    TAILQ_FOREACH (draining_process, &generation->draining_processes.list, link)
+        if (!peer_stats_find(peer_stats, draining_process->generation, draining_process->pid))
+            live += draining_process->sessions;
     struct message_sessions before;
     if (succession_predecessor(generation->succession, &before) &&
-        !lineage_find(lineage, before.generation, (pid_t)before.pid))
+        !peer_stats_find(peer_stats, before.generation, (pid_t)before.pid))
         live += before.sessions;
     return live;
 }
 
-static uint64_t others_live(const struct lineage *lineage)
+static uint64_t others_live(const struct peer_stats *peer_stats)
 {
-    uint64_t live = live_by_message(lineage);
-    const struct relative *relative;
-    TAILQ_FOREACH (relative, &lineage->list, link)
-        if (!relative->gone)
-            live += ledger_live(&relative->ledger);
+    uint64_t live = live_by_message(peer_stats);
+    const struct peer *peer;
+    TAILQ_FOREACH (peer, &peer_stats->list, link)
+        if (!peer->gone)
+            live += stats_live(&peer->stats);
     return live;
 }
 
-static void count_others(struct lineage *lineage)
+static void count_others(struct peer_stats *peer_stats)
 {
-    uint64_t all = others_live(lineage);
-    size_t frontends = lineage->generation->config->frontend_count;
-    memset(lineage->others, 0, frontends * sizeof *lineage->others);
-    const struct relative *relative;
-    TAILQ_FOREACH (relative, &lineage->list, link)
+    uint64_t all = others_live(peer_stats);
+    size_t frontends = peer_stats->generation->config->frontend_count;
+    memset(peer_stats->others, 0, frontends * sizeof *peer_stats->others);
+    const struct peer *peer;
+    TAILQ_FOREACH (peer, &peer_stats->list, link)
         for (size_t i = 0; i < frontends; i++)
-            if (lineage->generation->config->frontends[i].max_sessions)
-                lineage->others[i] += frontend_live(relative, i);
-    proxy_count_others(proxy_of(lineage), all < LIMIT_NONE ? (unsigned)all : LIMIT_NONE,
-                       lineage->others);
+            if (peer_stats->generation->config->frontends[i].max_sessions)
+                peer_stats->others[i] += frontend_live(peer, i);
+    proxy_count_others(proxy_of(peer_stats), all < LIMIT_NONE ? (unsigned)all : LIMIT_NONE,
+                       peer_stats->others);
 }
 
 /* all: also of those whose end the loop tells. */
-static const struct relative *find_ended(const struct lineage *lineage, bool all)
+static const struct peer *find_ended(const struct peer_stats *peer_stats, bool all)
 {
-    const struct relative *relative;
-    TAILQ_FOREACH (relative, &lineage->list, link)
-        if (!relative->gone && relative != lineage->successor && (all || !relative->end) &&
-            is_gone(relative))
-            return relative;
+    const struct peer *peer;
+    TAILQ_FOREACH (peer, &peer_stats->list, link)
+        if (!peer->gone && peer != peer_stats->successor && (all || !peer->end) && is_gone(peer))
+            return peer;
     return NULL;
 }
 
-static void look_for_ends(struct lineage *lineage, bool all)
+static void look_for_ends(struct peer_stats *peer_stats, bool all)
 {
-    const struct relative *relative;
-    while ((relative = find_ended(lineage, all)))
-        hear_out(relative, outcome_of(relative));
+    const struct peer *peer;
+    while ((peer = find_ended(peer_stats, all)))
+        hear_out(peer, outcome_of(peer));
 }
 
-void lineage_hear_ends(struct lineage *lineage)
+void peer_stats_hear_ends(struct peer_stats *peer_stats)
 {
-    look_for_ends(lineage, true);
+    look_for_ends(peer_stats, true);
 }
 
-void lineage_on_child(struct lineage *lineage)
+void peer_stats_on_child(struct peer_stats *peer_stats)
 {
     int outcome;
     pid_t pid;
-    while ((pid = children_reap(&lineage->generation->former, &outcome))) {
-        struct relative *relative;
-        TAILQ_FOREACH (relative, &lineage->list, link)
-            if (!relative->gone && (pid_t)relative->ledger.as.pid == pid)
+    while ((pid = children_reap(&peer_stats->generation->former, &outcome))) {
+        struct peer *peer;
+        TAILQ_FOREACH (peer, &peer_stats->list, link)
+            if (!peer->gone && (pid_t)peer->stats.as.pid == pid)
                 break;
-        if (relative)
-            hear_out(relative, outcome);
+        if (peer)
+            hear_out(peer, outcome);
     }
 }
 
-static bool wants_looks(const struct lineage *lineage)
+static bool wants_looks(const struct peer_stats *peer_stats)
 {
-    const struct generation *generation = lineage->generation;
-    const struct relative *relative;
-    TAILQ_FOREACH (relative, &lineage->list, link)
-        if (lineage->limited || !relative->end)
+    const struct generation *generation = peer_stats->generation;
+    const struct peer *peer;
+    TAILQ_FOREACH (peer, &peer_stats->list, link)
+        if (peer_stats->limited || !peer->end)
             return true;
-    return lineage->limited && (generation->elders.count || generation->succession);
+    return peer_stats->limited && (generation->draining_processes.count || generation->succession);
 }
 
 static void on_look(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    struct lineage *lineage = arg;
-    look_for_ends(lineage, false);
-    count_others(lineage);
-    if (!wants_looks(lineage))
-        event_del(lineage->look);
+    struct peer_stats *peer_stats = arg;
+    look_for_ends(peer_stats, false);
+    count_others(peer_stats);
+    if (!wants_looks(peer_stats))
+        event_del(peer_stats->look);
 }
 
-int lineage_open(struct lineage *lineage, struct generation *generation)
+int peer_stats_open(struct peer_stats *peer_stats, struct generation *generation)
 {
-    TAILQ_INIT(&lineage->list);
-    lineage->generation = generation;
-    lineage->process = pidfd_open(getpid(), 0);
-    lineage->look = event_new(generation->base, -1, EV_PERSIST, on_look, lineage);
-    return lineage->look ? 0 : ENOMEM;
+    TAILQ_INIT(&peer_stats->list);
+    peer_stats->generation = generation;
+    peer_stats->process = pidfd_open(getpid(), 0);
+    peer_stats->look = event_new(generation->base, -1, EV_PERSIST, on_look, peer_stats);
+    return peer_stats->look ? 0 : ENOMEM;
 }
 
-void lineage_forget(struct lineage *lineage)
+void peer_stats_forget(struct peer_stats *peer_stats)
 {
-    struct relative *relative;
-    while ((relative = TAILQ_FIRST(&lineage->list))) {
-        TAILQ_REMOVE(&lineage->list, relative, link);
-        if (relative != lineage->successor && relative != lineage->heir)
-            free_relative(relative);
+    struct peer *peer;
+    while ((peer = TAILQ_FIRST(&peer_stats->list))) {
+        TAILQ_REMOVE(&peer_stats->list, peer, link);
+        if (peer != peer_stats->successor && peer != peer_stats->replacement)
+            free_peer(peer);
     }
-    if (lineage->look)
-        event_del(lineage->look);
+    if (peer_stats->look)
+        event_del(peer_stats->look);
 }
 
-void lineage_close(struct lineage *lineage)
+void peer_stats_close(struct peer_stats *peer_stats)
 {
-    lineage_forget(lineage);
-    free_relative(lineage->successor);
-    free_relative(lineage->heir);
-    if (lineage->look)
-        event_free(lineage->look);
-    if (lineage->process >= 0)
-        close(lineage->process);
-    free(lineage->others);
+    peer_stats_forget(peer_stats);
+    free_peer(peer_stats->successor);
+    free_peer(peer_stats->replacement);
+    if (peer_stats->look)
+        event_free(peer_stats->look);
+    if (peer_stats->process >= 0)
+        close(peer_stats->process);
+    free(peer_stats->others);
 }
 
 /* Folds those that ended when that could not be done. */
-static void fold_gone(struct lineage *lineage)
+static void fold_gone(struct peer_stats *peer_stats)
 {
-    struct relative *relative = TAILQ_FIRST(&lineage->list);
-    while (relative) {
-        struct relative *next = TAILQ_NEXT(relative, link);
-        if (relative->gone)
-            fold(relative);
-        relative = next;
+    struct peer *peer = TAILQ_FIRST(&peer_stats->list);
+    while (peer) {
+        struct peer *next = TAILQ_NEXT(peer, link);
+        if (peer->gone)
+            fold(peer);
+        peer = next;
     }
 }
 
-int lineage_begin(struct lineage *lineage)
+int peer_stats_begin(struct peer_stats *peer_stats)
 {
-    const struct config *config = lineage->generation->config;
-    lineage->others = calloc(config->frontend_count + 1, sizeof *lineage->others);
-    if (!lineage->others)
+    const struct config *config = peer_stats->generation->config;
+    peer_stats->others = calloc(config->frontend_count + 1, sizeof *peer_stats->others);
+    if (!peer_stats->others)
         return ENOMEM;
-    lineage->limited = config->max_sessions != 0;
+    peer_stats->limited = config->max_sessions != 0;
     for (size_t i = 0; i < config->frontend_count; i++)
-        lineage->limited |= config->frontends[i].max_sessions != 0;
-    struct relative *relative;
-    TAILQ_FOREACH (relative, &lineage->list, link)
-        find_frontends(relative);
-    fold_gone(lineage);
+        peer_stats->limited |= config->frontends[i].max_sessions != 0;
+    struct peer *peer;
+    TAILQ_FOREACH (peer, &peer_stats->list, link)
+        find_frontends(peer);
+    fold_gone(peer_stats);
     return 0;
 }
 
-void lineage_count(struct lineage *lineage)
+void peer_stats_count(struct peer_stats *peer_stats)
 {
-    count_others(lineage);
-    if (wants_looks(lineage))
-        event_add(lineage->look, &look_interval);
+    count_others(peer_stats);
+    if (wants_looks(peer_stats))
+        event_add(peer_stats->look, &look_interval);
 }
 
-static bool is_known(const struct lineage *lineage, const struct ledger *ledger)
+static bool is_known(const struct peer_stats *peer_stats, const struct stats *stats)
 {
-    const struct relative *relative;
-    TAILQ_FOREACH (relative, &lineage->list, link)
-        if (relative->ledger.as.generation == ledger->as.generation &&
-            relative->ledger.as.pid == ledger->as.pid &&
-            relative->ledger.as.started_at == ledger->as.started_at)
+    const struct peer *peer;
+    TAILQ_FOREACH (peer, &peer_stats->list, link)
+        if (peer->stats.as.generation == stats->as.generation &&
+            peer->stats.as.pid == stats->as.pid &&
+            peer->stats.as.started_at == stats->as.started_at)
             return true;
     return false;
 }
 
 /* NULL: it has been logged. */
-static struct relative *make_relative(struct lineage *lineage, const struct received *message)
+static struct peer *make_peer(struct peer_stats *peer_stats, const struct received *message)
 {
-    const struct message_ledger *about = message->payload;
+    const struct message_stats *about = message->payload;
     if (message->fd_count == 0) {
         log_warning("a ledger was told of, and did not come");
         return NULL;
     }
-    struct ledger ledger;
-    const char *wrong = ledger_read(&ledger, message->fds[0]);
+    struct stats stats;
+    const char *wrong = stats_read(&stats, message->fds[0]);
     message->fds[0] = -1;
     if (wrong) {
         log_warning("a generation's ledger is refused, and what it counts will be missing: it is "
@@ -397,197 +392,196 @@ static struct relative *make_relative(struct lineage *lineage, const struct rece
                     wrong);
         return NULL;
     }
-    if (is_known(lineage, &ledger)) {
-        ledger_close(&ledger);
+    if (is_known(peer_stats, &stats)) {
+        stats_close(&stats);
         return NULL;
     }
-    struct relative *relative = calloc(1, sizeof *relative);
-    if (!relative) {
-        ledger_close(&ledger);
+    struct peer *peer = calloc(1, sizeof *peer);
+    if (!peer) {
+        stats_close(&stats);
         log_warning("out of memory: what a generation counts will be missing");
         return NULL;
     }
-    relative->ledger = ledger;
-    relative->lineage = lineage;
-    relative->base_is_ours = about->base_is_ours != 0;
-    relative->process = -1;
+    peer->stats = stats;
+    peer->peer_stats = peer_stats;
+    peer->base_is_ours = about->base_is_ours != 0;
+    peer->process = -1;
     if (message->fd_count > 1) {
-        relative->process = message->fds[1];
+        peer->process = message->fds[1];
         message->fds[1] = -1;
-        relative->end =
-            event_new(lineage->generation->base, relative->process, EV_READ, on_end, relative);
-        if (relative->end)
-            event_add(relative->end, NULL);
+        peer->end = event_new(peer_stats->generation->base, peer->process, EV_READ, on_end, peer);
+        if (peer->end)
+            event_add(peer->end, NULL);
     }
-    if (has_begun(lineage))
-        find_frontends(relative);
-    return relative;
+    if (has_begun(peer_stats))
+        find_frontends(peer);
+    return peer;
 }
 
-static void insert(struct lineage *lineage, struct relative *relative)
+static void insert(struct peer_stats *peer_stats, struct peer *peer)
 {
-    struct relative *at;
-    TAILQ_FOREACH (at, &lineage->list, link)
-        if (at->ledger.as.generation > relative->ledger.as.generation)
+    struct peer *at;
+    TAILQ_FOREACH (at, &peer_stats->list, link)
+        if (at->stats.as.generation > peer->stats.as.generation)
             break;
     if (at)
-        TAILQ_INSERT_BEFORE(at, relative, link);
+        TAILQ_INSERT_BEFORE(at, peer, link);
     else
-        TAILQ_INSERT_TAIL(&lineage->list, relative, link);
-    relative->counted = true;
+        TAILQ_INSERT_TAIL(&peer_stats->list, peer, link);
+    peer->counted = true;
 }
 
-void lineage_add(struct lineage *lineage, const struct received *message)
+void peer_stats_add(struct peer_stats *peer_stats, const struct received *message)
 {
-    struct relative *relative = make_relative(lineage, message);
-    if (relative)
-        insert(lineage, relative);
+    struct peer *peer = make_peer(peer_stats, message);
+    if (peer)
+        insert(peer_stats, peer);
 }
 
-void lineage_add_successor(struct lineage *lineage, const struct received *message)
+void peer_stats_add_successor(struct peer_stats *peer_stats, const struct received *message)
 {
-    if (lineage->successor)
+    if (peer_stats->successor)
         return;
-    lineage->successor = make_relative(lineage, message);
-    if (lineage->successor)
-        lineage->successor->base_is_ours = lineage->successor->judged = true;
+    peer_stats->successor = make_peer(peer_stats, message);
+    if (peer_stats->successor)
+        peer_stats->successor->base_is_ours = peer_stats->successor->judged = true;
 }
 
-void lineage_count_successor(struct lineage *lineage)
+void peer_stats_count_successor(struct peer_stats *peer_stats)
 {
-    if (lineage->successor && !lineage->successor->counted)
-        insert(lineage, lineage->successor);
-    lineage_count(lineage);
+    if (peer_stats->successor && !peer_stats->successor->counted)
+        insert(peer_stats, peer_stats->successor);
+    peer_stats_count(peer_stats);
 }
 
-void lineage_turn(struct lineage *lineage, unsigned generation, pid_t pid)
+void peer_stats_turn(struct peer_stats *peer_stats, unsigned generation, pid_t pid)
 {
-    lineage->heir = find(lineage, generation, pid);
+    peer_stats->replacement = find(peer_stats, generation, pid);
 }
 
-static void tell(struct channel *channel, const struct ledger *ledger, int process,
-                 bool base_is_ours)
+static void tell(struct channel *channel, const struct stats *stats, int process, bool base_is_ours)
 {
-    const struct message_ledger about = {.base_is_ours = base_is_ours};
-    const int fds[] = {ledger->fd, process};
-    channel_send(channel, MESSAGE_LEDGER, &about, sizeof about, fds, process >= 0 ? 2 : 1);
+    const struct message_stats about = {.base_is_ours = base_is_ours};
+    const int fds[] = {stats->fd, process};
+    channel_send(channel, MESSAGE_STATS, &about, sizeof about, fds, process >= 0 ? 2 : 1);
 }
 
-void lineage_tell_predecessor(struct lineage *lineage, struct channel *predecessor)
+void peer_stats_tell_predecessor(struct peer_stats *peer_stats, struct channel *predecessor)
 {
-    tell(predecessor, &proxy_of(lineage)->ledger, lineage->process, false);
+    tell(predecessor, &proxy_of(peer_stats)->stats, peer_stats->process, false);
 }
 
-void lineage_tell_successor(struct lineage *lineage, struct channel *successor)
+void peer_stats_tell_successor(struct peer_stats *peer_stats, struct channel *successor)
 {
-    lineage->told = true;
-    tell(successor, &proxy_of(lineage)->ledger, lineage->process, false);
-    const struct relative *relative;
-    TAILQ_FOREACH (relative, &lineage->list, link)
-        tell(successor, &relative->ledger, relative->process, relative->base_is_ours);
+    peer_stats->told = true;
+    tell(successor, &proxy_of(peer_stats)->stats, peer_stats->process, false);
+    const struct peer *peer;
+    TAILQ_FOREACH (peer, &peer_stats->list, link)
+        tell(successor, &peer->stats, peer->process, peer->base_is_ours);
 }
 
-void lineage_resume(struct lineage *lineage)
+void peer_stats_resume(struct peer_stats *peer_stats)
 {
-    lineage->told = false;
-    lineage_count_successor(lineage);
-    lineage->successor = NULL;
-    fold_gone(lineage);
+    peer_stats->told = false;
+    peer_stats_count_successor(peer_stats);
+    peer_stats->successor = NULL;
+    fold_gone(peer_stats);
 }
 
-void lineage_keep_canary(struct lineage *lineage)
+void peer_stats_keep_canary(struct peer_stats *peer_stats)
 {
-    struct relative *canary = lineage->successor;
+    struct peer *canary = peer_stats->successor;
     if (canary) {
         canary->judged = false;
         if (canary->gone)
             note_crash(canary, outcome_of(canary));
     }
-    lineage_resume(lineage);
-    lineage_on_child(lineage);
+    peer_stats_resume(peer_stats);
+    peer_stats_on_child(peer_stats);
 }
 
-struct relative *lineage_sender(struct lineage *lineage, unsigned generation, pid_t pid)
+struct peer *peer_stats_sender(struct peer_stats *peer_stats, unsigned generation, pid_t pid)
 {
-    struct relative *relative = find(lineage, generation, pid);
-    if (relative && relative->arrived == 0)
-        relative->left = ledger_left(&relative->ledger);
-    return relative;
+    struct peer *peer = find(peer_stats, generation, pid);
+    if (peer && peer->arrived == 0)
+        peer->left = stats_left(&peer->stats);
+    return peer;
 }
 
-void lineage_tell_arrivals(const struct lineage *lineage, struct channel *successor)
+void peer_stats_tell_arrivals(const struct peer_stats *peer_stats, struct channel *successor)
 {
-    const struct relative *relative;
-    TAILQ_FOREACH (relative, &lineage->list, link) {
-        const struct message_arrived arrived = {.generation = relative->ledger.as.generation,
-                                                .pid = relative->ledger.as.pid,
-                                                .arrived = relative->arrived,
-                                                .left = relative->left};
-        if (relative->arrived)
+    const struct peer *peer;
+    TAILQ_FOREACH (peer, &peer_stats->list, link) {
+        const struct message_arrived arrived = {.generation = peer->stats.as.generation,
+                                                .pid = peer->stats.as.pid,
+                                                .arrived = peer->arrived,
+                                                .left = peer->left};
+        if (peer->arrived)
             channel_send(successor, MESSAGE_ARRIVED, &arrived, sizeof arrived, NULL, 0);
     }
 }
 
-void lineage_hear_arrivals(struct lineage *lineage, const struct message_arrived *arrived)
+void peer_stats_hear_arrivals(struct peer_stats *peer_stats, const struct message_arrived *arrived)
 {
-    struct relative *relative = find(lineage, arrived->generation, (pid_t)arrived->pid);
-    if (!relative)
+    struct peer *peer = find(peer_stats, arrived->generation, (pid_t)arrived->pid);
+    if (!peer)
         return;
-    relative->arrived = arrived->arrived;
-    relative->left = arrived->left;
+    peer->arrived = arrived->arrived;
+    peer->left = arrived->left;
 }
 
-uint64_t lineage_lost_with(const struct lineage *lineage, unsigned generation, pid_t pid)
+uint64_t peer_stats_lost_with(const struct peer_stats *peer_stats, unsigned generation, pid_t pid)
 {
-    const struct relative *relative = find(lineage, generation, pid);
-    return relative ? lost_with(relative) : 0;
+    const struct peer *peer = find(peer_stats, generation, pid);
+    return peer ? lost_with(peer) : 0;
 }
 
-uint64_t lineage_successor_live(const struct lineage *lineage)
+uint64_t peer_stats_successor_live(const struct peer_stats *peer_stats)
 {
-    return lineage->successor ? ledger_own(&lineage->successor->ledger) : 0;
+    return peer_stats->successor ? stats_own(&peer_stats->successor->stats) : 0;
 }
 
-const struct relative *lineage_find(const struct lineage *lineage, unsigned generation, pid_t pid)
+const struct peer *peer_stats_find(const struct peer_stats *peer_stats, unsigned generation,
+                                   pid_t pid)
 {
-    return find(lineage, generation, pid);
+    return find(peer_stats, generation, pid);
 }
 
-struct figures lineage_base(const struct lineage *lineage)
+struct figures peer_stats_base(const struct peer_stats *peer_stats)
 {
     struct figures sum = {0};
-    ledger_add_base(&proxy_of(lineage)->ledger, &sum);
-    const struct relative *relative;
-    TAILQ_FOREACH (relative, &lineage->list, link) {
-        if (relative->gone)
-            ledger_add_workers(&relative->ledger, &sum);
-        if (!relative->base_is_ours)
-            ledger_add_base(&relative->ledger, &sum);
+    stats_add_base(&proxy_of(peer_stats)->stats, &sum);
+    const struct peer *peer;
+    TAILQ_FOREACH (peer, &peer_stats->list, link) {
+        if (peer->gone)
+            stats_add_workers(&peer->stats, &sum);
+        if (!peer->base_is_ours)
+            stats_add_base(&peer->stats, &sum);
     }
     return sum;
 }
 
-struct figures lineage_figures(const struct lineage *lineage)
+struct figures peer_stats_figures(const struct peer_stats *peer_stats)
 {
-    struct figures sum = lineage_base(lineage);
-    ledger_add_workers(&proxy_of(lineage)->ledger, &sum);
-    const struct relative *relative;
-    TAILQ_FOREACH (relative, &lineage->list, link)
-        if (!relative->gone)
-            ledger_add_workers(&relative->ledger, &sum);
+    struct figures sum = peer_stats_base(peer_stats);
+    stats_add_workers(&proxy_of(peer_stats)->stats, &sum);
+    const struct peer *peer;
+    TAILQ_FOREACH (peer, &peer_stats->list, link)
+        if (!peer->gone)
+            stats_add_workers(&peer->stats, &sum);
     return sum;
 }
 
-uint64_t lineage_frontend_live(const struct lineage *lineage, size_t frontend)
+uint64_t peer_stats_frontend_live(const struct peer_stats *peer_stats, size_t frontend)
 {
-    uint64_t live = ledger_frontend_live(&proxy_of(lineage)->ledger, frontend);
-    const struct relative *relative;
-    TAILQ_FOREACH (relative, &lineage->list, link)
-        live += frontend_live(relative, frontend);
+    uint64_t live = stats_frontend_live(&proxy_of(peer_stats)->stats, frontend);
+    const struct peer *peer;
+    TAILQ_FOREACH (peer, &peer_stats->list, link)
+        live += frontend_live(peer, frontend);
     return live;
 }
 
-uint64_t lineage_live(const struct lineage *lineage)
+uint64_t peer_stats_live(const struct peer_stats *peer_stats)
 {
-    return proxy_live(proxy_of(lineage)) + others_live(lineage);
+    return proxy_live(proxy_of(peer_stats)) + others_live(peer_stats);
 }

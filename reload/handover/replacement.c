@@ -8,40 +8,41 @@
 
 /* It crashed, and nobody serves: it was not replaced before, or its own successor would have our
  * channel, or have had it. A service manager does not see the end of what is not its child. */
-static void tell_if_failed(struct heir *heir)
+static void tell_if_failed(struct replacement *replacement)
 {
-    struct generation *generation = heir->generation;
-    if (!heir->outcome || heir->channel || heir->pid != heir->child.pid)
+    struct generation *generation = replacement->generation;
+    if (!replacement->outcome || replacement->channel || replacement->pid != replacement->child.pid)
         return;
-    const struct crash crash = crash_now(heir->number, (uint32_t)heir->pid, heir->outcome,
-                                         lineage_successor_live(&generation->lineage));
+    const struct crash crash =
+        crash_now(replacement->number, (uint32_t)replacement->pid, replacement->outcome,
+                  peer_stats_successor_live(&generation->peer_stats));
     crash_note(&generation->last_crash, &crash);
     /* Before there is a next one to read it. */
     (void)life_correct(generation->config->control, &crash);
     notify_failed();
-    heir->outcome = 0;
+    replacement->outcome = 0;
 }
 
 static void on_message(const struct received *message, void *arg)
 {
-    struct heir *heir = arg;
+    struct replacement *replacement = arg;
     const struct message_hello *hello = message->payload;
     switch (message->type) {
     case MESSAGE_HELLO: /* our channel was passed on */
-        heir->pid = (pid_t)hello->pid;
-        heir->minor = message->minor;
+        replacement->pid = (pid_t)hello->pid;
+        replacement->minor = message->minor;
         break;
     case MESSAGE_TAKEN:
-        handoff_on_taken(heir->handoff, message);
+        handoff_on_taken(replacement->handoff, message);
         break;
     case MESSAGE_SERVER: /* late clients are still to be connected here */
-        inheritance_hear(message->payload, message->length, heir->generation->proxy);
+        server_states_hear(message->payload, message->length, replacement->generation->proxy);
         break;
-    case MESSAGE_CUT:
-        drain_cut(heir->generation);
+    case MESSAGE_TERMINATE:
+        drain_terminate(replacement->generation);
         break;
     case MESSAGE_STOP:
-        generation_stop(heir->generation);
+        generation_stop(replacement->generation);
         break;
     default:
         break;
@@ -50,90 +51,92 @@ static void on_message(const struct received *message, void *arg)
 
 static void on_lost(const char *wrong, void *arg)
 {
-    struct heir *heir = arg;
-    log_warning("pid %d %s, with %llu of our sessions; this generation drains on", (int)heir->pid,
-                wrong ? wrong : "is gone", (unsigned long long)handoff_moved(heir->handoff));
-    handoff_abort(heir->handoff, wrong != NULL);
-    channel_close(heir->channel);
-    heir->channel = NULL;
-    heir_on_child(heir);
+    struct replacement *replacement = arg;
+    log_warning("pid %d %s, with %llu of our sessions; this generation drains on",
+                (int)replacement->pid, wrong ? wrong : "is gone",
+                (unsigned long long)handoff_moved(replacement->handoff));
+    handoff_abort(replacement->handoff, wrong != NULL);
+    channel_close(replacement->channel);
+    replacement->channel = NULL;
+    replacement_on_child(replacement);
 }
 
-static void tell(struct heir *heir, enum message_type type)
+static void tell(struct replacement *replacement, enum message_type type)
 {
-    const struct generation *generation = heir->generation;
+    const struct generation *generation = replacement->generation;
     const struct message_sessions about = generation_about(generation);
-    heir->told_sessions = about.sessions;
-    heir->told_deadline = about.deadline;
-    channel_send(heir->channel, type, &about, sizeof about, NULL, 0);
+    replacement->told_sessions = about.sessions;
+    replacement->told_deadline = about.deadline;
+    channel_send(replacement->channel, type, &about, sizeof about, NULL, 0);
 }
 
-static void pass_elders(struct heir *heir)
+static void pass_draining_processes(struct replacement *replacement)
 {
-    lineage_tell_arrivals(&heir->generation->lineage, heir->channel);
-    elders_pass(&heir->generation->elders, heir->channel);
+    peer_stats_tell_arrivals(&replacement->generation->peer_stats, replacement->channel);
+    draining_processes_pass(&replacement->generation->draining_processes, replacement->channel);
 }
 
-void heir_begin(struct generation *generation, const struct heir *as)
+void replacement_begin(struct generation *generation, const struct replacement *as)
 {
-    struct heir *heir = &generation->heir;
-    *heir = *as;
-    heir->generation = generation;
+    struct replacement *replacement = &generation->replacement;
+    *replacement = *as;
+    replacement->generation = generation;
     const struct channel_events events = {
-        .on_message = on_message, .on_lost = on_lost, .arg = heir};
-    channel_set_events(heir->channel, &events);
-    if (heir->minor >= MINOR_HANDOFF)
-        pass_elders(heir);
+        .on_message = on_message, .on_lost = on_lost, .arg = replacement};
+    channel_set_events(replacement->channel, &events);
+    if (replacement->minor >= MINOR_HANDOFF)
+        pass_draining_processes(replacement);
     else
-        elders_free(&generation->elders); /* it could not answer those that send sessions */
-    tell(heir, MESSAGE_CLOSED);
-    lineage_forget(&generation->lineage);
+        draining_processes_free(
+            &generation->draining_processes); /* it could not answer those that send sessions */
+    tell(replacement, MESSAGE_CLOSED);
+    peer_stats_forget(&generation->peer_stats);
 }
 
-void heir_send_sessions(struct heir *heir)
+void replacement_send_sessions(struct replacement *replacement)
 {
-    struct generation *generation = heir->generation;
-    if (!heir->channel || heir->minor < MINOR_HANDOFF)
+    struct generation *generation = replacement->generation;
+    if (!replacement->channel || replacement->minor < MINOR_HANDOFF)
         return;
-    heir->handoff = handoff_begin(generation->proxy, heir->channel, generation->base);
-    if (!heir->handoff)
+    replacement->handoff = handoff_begin(generation->proxy, replacement->channel, generation->base);
+    if (!replacement->handoff)
         log_error("out of memory: the sessions end here");
 }
 
-void heir_keep_sessions(struct heir *heir)
+void replacement_keep_sessions(struct replacement *replacement)
 {
-    handoff_end(heir->handoff);
+    handoff_end(replacement->handoff);
 }
 
-uint64_t heir_moved(const struct heir *heir)
+uint64_t replacement_moved(const struct replacement *replacement)
 {
-    return handoff_moved(heir->handoff);
+    return handoff_moved(replacement->handoff);
 }
 
-void heir_tell_sessions(struct heir *heir)
+void replacement_tell_sessions(struct replacement *replacement)
 {
-    if (!heir->channel)
+    if (!replacement->channel)
         return;
-    if (proxy_live(heir->generation->proxy) != heir->told_sessions ||
-        drain_deadline(heir->generation) != heir->told_deadline)
-        tell(heir, MESSAGE_SESSIONS);
+    if (proxy_live(replacement->generation->proxy) != replacement->told_sessions ||
+        drain_deadline(replacement->generation) != replacement->told_deadline)
+        tell(replacement, MESSAGE_SESSIONS);
 }
 
-void heir_on_child(struct heir *heir)
+void replacement_on_child(struct replacement *replacement)
 {
     int outcome;
-    if (child_reap(&heir->child, &outcome))
-        heir->outcome = outcome;
-    tell_if_failed(heir);
+    if (child_reap(&replacement->child, &outcome))
+        replacement->outcome = outcome;
+    tell_if_failed(replacement);
 }
 
-void heir_hang_up(struct heir *heir)
+void replacement_hang_up(struct replacement *replacement)
 {
-    channel_close(heir->channel);
-    heir->channel = NULL;
+    channel_close(replacement->channel);
+    replacement->channel = NULL;
 }
 
-void heir_free(struct heir *heir)
+void replacement_free(struct replacement *replacement)
 {
-    handoff_free(heir->handoff);
+    handoff_free(replacement->handoff);
 }

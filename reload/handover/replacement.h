@@ -1,6 +1,7 @@
 /* Who has taken over from us, once our listeners are closed: our sessions go there, and it is told
  * how far our drain is. The successor; or, of a canary that has gone back, its predecessor. When it
- * is replaced in its turn it passes our channel on, and whoever has that then is our heir. */
+ * is replaced in its turn it passes our channel on, and whoever has that then is our replacement.
+ */
 #ifndef RPPROXY_RELOAD_HANDOVER_REPLACEMENT_H
 #define RPPROXY_RELOAD_HANDOVER_REPLACEMENT_H
 
@@ -14,11 +15,11 @@
 struct generation;
 struct handoff;
 
-struct heir {
+struct replacement {
     struct generation *generation; /* NULL: there is none */
     struct channel *channel;       /* NULL: it is lost */
     unsigned minor;                /* its version of the protocol */
-    unsigned number;               /* the generation that was our heir first */
+    unsigned number;               /* the generation that was our replacement first */
     pid_t pid;
     struct child child; /* the successor; pid 0: it is no child of ours */
     int outcome;        /* the child's wait status, if it ended badly and that was not told yet */
@@ -27,27 +28,28 @@ struct heir {
 };
 
 /* Takes over `as`, with its channel; of that, generation and what is not known yet are not looked
- * at. Hands it the elders, and tells it that our listeners are closed: the groups are its own. */
-void heir_begin(struct generation *generation, const struct heir *as);
+ * at. Hands it the draining processes, and tells it that our listeners are closed: the groups are
+ * its own. */
+void replacement_begin(struct generation *generation, const struct replacement *as);
 
-/* Sends our sessions there from now on, if it knows how to take them. Harmless without an heir, as
- * is all that follows. */
-void heir_send_sessions(struct heir *heir);
+/* Sends our sessions there from now on, if it knows how to take them. Harmless without an
+ * replacement, as is all that follows. */
+void replacement_send_sessions(struct replacement *replacement);
 
 /* No more of them are sent; those that are on their way arrive, or are taken up again. */
-void heir_keep_sessions(struct heir *heir);
+void replacement_keep_sessions(struct replacement *replacement);
 
 /* How many have moved. */
-uint64_t heir_moved(const struct heir *heir);
+uint64_t replacement_moved(const struct replacement *replacement);
 
 /* Tells it how many sessions are left, if that has changed. */
-void heir_tell_sessions(struct heir *heir);
+void replacement_tell_sessions(struct replacement *replacement);
 
 /* A child has changed its state (SIGCHLD). */
-void heir_on_child(struct heir *heir);
+void replacement_on_child(struct replacement *replacement);
 
 /* We exit: hangs up, while it still counts what we have. Then, after proxy_free(), frees. */
-void heir_hang_up(struct heir *heir);
-void heir_free(struct heir *heir);
+void replacement_hang_up(struct replacement *replacement);
+void replacement_free(struct replacement *replacement);
 
 #endif

@@ -14,7 +14,7 @@ static void write_line(const struct server_conf *conf, char line[static MESSAGE_
     snprintf(line, MESSAGE_LINE_MAX, "%s weight=%u", conf->text, conf->weight);
 }
 
-void inheritance_record(const struct server *server, struct message_server *record)
+void server_states_record(const struct server *server, struct message_server *record)
 {
     const struct server_state *now = &server->now;
     *record = (struct message_server){.state = {.admin = now->admin,
@@ -30,7 +30,7 @@ void inheritance_record(const struct server *server, struct message_server *reco
     write_line(server->conf, record->line);
 }
 
-void inheritance_read(const void *payload, size_t length, struct message_server *record)
+void server_states_read(const void *payload, size_t length, struct message_server *record)
 {
     *record = (struct message_server){0};
     memcpy(record, payload, length < sizeof *record ? length : sizeof *record);
@@ -45,7 +45,7 @@ static unsigned char *put(unsigned char *at, const void *what, size_t size)
     return at + size;
 }
 
-size_t inheritance_pack(const struct message_server *record, unsigned char *at, size_t room)
+size_t server_states_pack(const struct message_server *record, unsigned char *at, size_t room)
 {
     const uint16_t state_size = sizeof record->state;
     const size_t backend = strlen(record->backend) + 1, name = strlen(record->name) + 1,
@@ -74,7 +74,7 @@ static size_t take_text(const unsigned char *at, size_t left, char *text, size_t
     return length + 1;
 }
 
-size_t inheritance_unpack(const unsigned char *at, size_t left, struct message_server *record)
+size_t server_states_unpack(const unsigned char *at, size_t left, struct message_server *record)
 {
     uint16_t state_size;
     if (left < sizeof state_size)
@@ -137,44 +137,44 @@ static struct server *find_server(const struct proxy *proxy, const struct messag
     return server && is_same(server, record->line) ? server : NULL;
 }
 
-bool inheritance_add(struct inheritance *inheritance, const struct message_server *record)
+bool server_states_add(struct server_states *server_states, const struct message_server *record)
 {
-    if (inheritance->count == inheritance->capacity) {
-        size_t capacity = inheritance->capacity ? 2 * inheritance->capacity : 16;
-        struct inherited *list = realloc(inheritance->list, capacity * sizeof *list);
+    if (server_states->count == server_states->capacity) {
+        size_t capacity = server_states->capacity ? 2 * server_states->capacity : 16;
+        struct known_server *list = realloc(server_states->list, capacity * sizeof *list);
         if (!list)
             return false;
-        inheritance->list = list;
-        inheritance->capacity = capacity;
+        server_states->list = list;
+        server_states->capacity = capacity;
     }
     const size_t backend = strlen(record->backend) + 1, name = strlen(record->name) + 1,
                  line = strlen(record->line) + 1;
     char *texts = malloc(backend + name + line);
     if (!texts)
         return false;
-    inheritance->list[inheritance->count++] =
-        (struct inherited){.backend = memcpy(texts, record->backend, backend),
-                           .name = memcpy(texts + backend, record->name, name),
-                           .line = memcpy(texts + backend + name, record->line, line),
-                           .state = record->state};
+    server_states->list[server_states->count++] =
+        (struct known_server){.backend = memcpy(texts, record->backend, backend),
+                              .name = memcpy(texts + backend, record->name, name),
+                              .line = memcpy(texts + backend + name, record->line, line),
+                              .state = record->state};
     return true;
 }
 
 static int by_names(const void *left, const void *right)
 {
-    const struct inherited *a = left;
-    const struct inherited *b = right;
+    const struct known_server *a = left;
+    const struct known_server *b = right;
     int order = strcmp(a->backend, b->backend);
     return order ? order : strcmp(a->name, b->name);
 }
 
-static struct inherited *find_inherited(const struct inheritance *inheritance, const char *backend,
-                                        const char *name)
+static struct known_server *find_known_server(const struct server_states *server_states,
+                                              const char *backend, const char *name)
 {
-    if (inheritance->count == 0)
+    if (server_states->count == 0)
         return NULL;
-    const struct inherited key = {.backend = (char *)(uintptr_t)backend, .name = name};
-    return bsearch(&key, inheritance->list, inheritance->count, sizeof key, by_names);
+    const struct known_server key = {.backend = (char *)(uintptr_t)backend, .name = name};
+    return bsearch(&key, server_states->list, server_states->count, sizeof key, by_names);
 }
 
 static void adopt(struct server *server, const struct message_server_state *told)
@@ -183,26 +183,26 @@ static void adopt(struct server *server, const struct message_server_state *told
     server_adopt(server, &state);
 }
 
-void inheritance_apply(struct inheritance *inheritance, struct proxy *proxy)
+void server_states_apply(struct server_states *server_states, struct proxy *proxy)
 {
-    if (inheritance->count > 0)
-        qsort(inheritance->list, inheritance->count, sizeof *inheritance->list, by_names);
+    if (server_states->count > 0)
+        qsort(server_states->list, server_states->count, sizeof *server_states->list, by_names);
     for (size_t i = 0; i < proxy->config->backend_count; i++) {
         struct backend *backend = &proxy->backends[i];
         for (size_t j = 0; j < backend->conf->server_count; j++) {
             struct server *server = &backend->servers[j];
-            const struct inherited *found =
-                find_inherited(inheritance, backend->conf->name, server->conf->name);
+            const struct known_server *found =
+                find_known_server(server_states, backend->conf->name, server->conf->name);
             if (found && is_same(server, found->line))
                 adopt(server, &found->state);
         }
     }
 }
 
-void inheritance_update(struct inheritance *inheritance, const struct message_server *record,
-                        struct proxy *proxy)
+void server_states_update(struct server_states *server_states, const struct message_server *record,
+                          struct proxy *proxy)
 {
-    struct inherited *known = find_inherited(inheritance, record->backend, record->name);
+    struct known_server *known = find_known_server(server_states, record->backend, record->name);
     if (known)
         known->state = record->state;
     struct server *server = find_server(proxy, record);
@@ -210,7 +210,7 @@ void inheritance_update(struct inheritance *inheritance, const struct message_se
         adopt(server, &record->state);
 }
 
-void inheritance_obey(const struct message_server *record, struct proxy *proxy)
+void server_states_obey(const struct message_server *record, struct proxy *proxy)
 {
     struct server *server = find_server(proxy, record);
     if (!server)
@@ -219,20 +219,21 @@ void inheritance_obey(const struct message_server *record, struct proxy *proxy)
     server_set_admin(server, admin_of(&record->state));
 }
 
-void inheritance_hear(const void *payload, size_t length, struct proxy *proxy)
+void server_states_hear(const void *payload, size_t length, struct proxy *proxy)
 {
     struct message_server record;
-    inheritance_read(payload, length, &record);
-    inheritance_obey(&record, proxy);
+    server_states_read(payload, length, &record);
+    server_states_obey(&record, proxy);
 }
 
 /* --- what would be lost -------------------------------------------------------------------- */
 
-static size_t had_usable(const struct inheritance *inheritance, const char *backend)
+static size_t had_usable(const struct server_states *server_states, const char *backend)
 {
     size_t count = 0;
-    for (size_t i = 0; i < inheritance->count; i++)
-        if (inheritance->list[i].state.usable && strcmp(inheritance->list[i].backend, backend) == 0)
+    for (size_t i = 0; i < server_states->count; i++)
+        if (server_states->list[i].state.usable &&
+            strcmp(server_states->list[i].backend, backend) == 0)
             count++;
     return count;
 }
@@ -264,13 +265,13 @@ static void say_loss(const struct backend *backend, size_t had, char *line, size
              backend->conf->name, had, servers, count > SERVERS_TOLD ? "; ..." : "");
 }
 
-size_t inheritance_losses(const struct inheritance *inheritance, const struct proxy *proxy,
-                          void (*tell)(const char *line, void *arg), void *arg)
+size_t server_states_losses(const struct server_states *server_states, const struct proxy *proxy,
+                            void (*tell)(const char *line, void *arg), void *arg)
 {
     size_t losses = 0;
     for (size_t i = 0; i < proxy->config->backend_count; i++) {
         const struct backend *backend = &proxy->backends[i];
-        size_t had = backend->usable > 0 ? 0 : had_usable(inheritance, backend->conf->name);
+        size_t had = backend->usable > 0 ? 0 : had_usable(server_states, backend->conf->name);
         if (had == 0)
             continue;
         char line[1400];
@@ -281,10 +282,10 @@ size_t inheritance_losses(const struct inheritance *inheritance, const struct pr
     return losses;
 }
 
-void inheritance_free(struct inheritance *inheritance)
+void server_states_free(struct server_states *server_states)
 {
-    for (size_t i = 0; i < inheritance->count; i++)
-        free(inheritance->list[i].backend);
-    free(inheritance->list);
-    *inheritance = (struct inheritance){0};
+    for (size_t i = 0; i < server_states->count; i++)
+        free(server_states->list[i].backend);
+    free(server_states->list);
+    *server_states = (struct server_states){0};
 }

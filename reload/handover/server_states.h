@@ -13,55 +13,55 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct inherited {
+struct known_server {
     char *backend; /* owns the other texts, too */
     const char *name, *line;
     struct message_server_state state;
 };
 
 /* In the order of backend and name once it has been applied. */
-struct inheritance {
-    struct inherited *list;
+struct server_states {
+    struct known_server *list;
     size_t count, capacity;
 };
 
 /* The server as it is now. */
-void inheritance_record(const struct server *server, struct message_server *record);
+void server_states_record(const struct server *server, struct message_server *record);
 
 /* Reads a payload, which may be shorter or longer than ours: what is missing is 0. */
-void inheritance_read(const void *payload, size_t length, struct message_server *record);
+void server_states_read(const void *payload, size_t length, struct message_server *record);
 
 /* For MESSAGE_SERVERS: writes a record to at, whole or not at all. Returns its size, which is at
  * most MESSAGE_PAYLOAD_MAX; 0 if that is more than room. */
-size_t inheritance_pack(const struct message_server *record, unsigned char *at, size_t room);
+size_t server_states_pack(const struct message_server *record, unsigned char *at, size_t room);
 
-/* Reads the next record, which may be of another version, as inheritance_read(). Returns its size;
- * 0 if there is no whole one. */
-size_t inheritance_unpack(const unsigned char *at, size_t left, struct message_server *record);
+/* Reads the next record, which may be of another version, as server_states_read(). Returns its
+ * size; 0 if there is no whole one. */
+size_t server_states_unpack(const unsigned char *at, size_t left, struct message_server *record);
 
 /* False: out of memory. */
-bool inheritance_add(struct inheritance *inheritance, const struct message_server *record)
+bool server_states_add(struct server_states *server_states, const struct message_server *record)
     __attribute__((warn_unused_result));
 
 /* The proxy's servers that are the same take their states over. */
-void inheritance_apply(struct inheritance *inheritance, struct proxy *proxy);
+void server_states_apply(struct server_states *server_states, struct proxy *proxy);
 
-/* A later word about a server, after inheritance_apply(). */
-void inheritance_update(struct inheritance *inheritance, const struct message_server *record,
-                        struct proxy *proxy);
+/* A later word about a server, after server_states_apply(). */
+void server_states_update(struct server_states *server_states, const struct message_server *record,
+                          struct proxy *proxy);
 
 /* A command that another generation was given: admin state and weight of the server, if it is the
  * same one here. */
-void inheritance_obey(const struct message_server *record, struct proxy *proxy);
+void server_states_obey(const struct message_server *record, struct proxy *proxy);
 
 /* The same of a payload of MESSAGE_SERVER. */
-void inheritance_hear(const void *payload, size_t length, struct proxy *proxy);
+void server_states_hear(const void *payload, size_t length, struct proxy *proxy);
 
 /* The backends of which the predecessor had a usable server, and the proxy has none; each is told
  * of in a line. Returns how many. */
-size_t inheritance_losses(const struct inheritance *inheritance, const struct proxy *proxy,
-                          void (*tell)(const char *line, void *arg), void *arg);
+size_t server_states_losses(const struct server_states *server_states, const struct proxy *proxy,
+                            void (*tell)(const char *line, void *arg), void *arg);
 
-void inheritance_free(struct inheritance *inheritance);
+void server_states_free(struct server_states *server_states);
 
 #endif

@@ -30,7 +30,7 @@ struct succession {
     unsigned minor;          /* the predecessor's version of the protocol */
     struct offer offer;
     struct offer kept; /* the predecessor's listeners, of which we hold descriptors, too */
-    struct inheritance inheritance;
+    struct server_states server_states;
     bool forced;                   /* whatever becomes of backends */
     struct message_sessions about; /* the predecessor, as it last spoke of itself */
     pid_t pid;                     /* the predecessor's: our parent, while it lives */
@@ -53,7 +53,7 @@ void succession_free(struct succession *succession)
         event_free(succession->alone);
     offer_free(&succession->offer);
     offer_free(&succession->kept);
-    inheritance_free(&succession->inheritance);
+    server_states_free(&succession->server_states);
     free(succession);
 }
 
@@ -122,7 +122,7 @@ static void say_ready(struct succession *succession)
         memcpy(ready.text, bound->conf->text, sizeof ready.text);
         channel_send(succession->channel, MESSAGE_READY_BIND, &ready, sizeof ready, NULL, 0);
     }
-    lineage_tell_predecessor(&succession->generation->lineage, succession->channel);
+    peer_stats_tell_predecessor(&succession->generation->peer_stats, succession->channel);
     if (succession->minor >= MINOR_RESCUE)
         offering_send_ours(binds, &succession->offer, succession->channel);
     channel_send(succession->channel, MESSAGE_READY, NULL, 0, NULL, 0);
@@ -146,7 +146,7 @@ static void on_met(void *arg)
     if (!succession || succession->state != SUCCESSION_CHECKING)
         return; /* the predecessor was lost, and we serve */
     size_t losses =
-        inheritance_losses(&succession->inheritance, generation->proxy, tell_loss, generation);
+        server_states_losses(&succession->server_states, generation->proxy, tell_loss, generation);
     if (losses && !succession->forced) {
         generation_exit(generation, EXIT_REFUSED);
         return;
@@ -163,7 +163,7 @@ static void prepare(struct succession *succession, const struct message_offer *o
         generation_exit(generation, generation->exit_status);
         return;
     }
-    inheritance_apply(&succession->inheritance, generation->proxy);
+    server_states_apply(&succession->server_states, generation->proxy);
     /* What is not ours would outlive the predecessor's closing, as offering_close_foreign() tells.
      */
     offer_close_rest(&succession->offer);
@@ -182,17 +182,17 @@ static void hear_of_server(struct succession *succession, const struct message_s
     struct generation *generation = succession->generation;
     switch (succession->state) {
     case SUCCESSION_EXPECTING:
-        if (!inheritance_add(&succession->inheritance, record))
+        if (!server_states_add(&succession->server_states, record))
             generation_exit(generation, EXIT_OTHER);
         break;
     case SUCCESSION_CHECKING:
     case SUCCESSION_PREPARED:
     case SUCCESSION_CANARY:
     case SUCCESSION_BACK:
-        inheritance_update(&succession->inheritance, record, generation->proxy);
+        server_states_update(&succession->server_states, record, generation->proxy);
         break;
     case SUCCESSION_SERVING:
-        inheritance_obey(record, generation->proxy);
+        server_states_obey(record, generation->proxy);
         break;
     case SUCCESSION_ALONE:
         break;
@@ -203,8 +203,8 @@ static void hear_of_servers(struct succession *succession, const struct received
 {
     struct message_server record;
     size_t used, at = 0;
-    while ((used = inheritance_unpack((const unsigned char *)message->payload + at,
-                                      message->length - at, &record))) {
+    while ((used = server_states_unpack((const unsigned char *)message->payload + at,
+                                        message->length - at, &record))) {
         hear_of_server(succession, &record);
         at += used;
     }
@@ -217,7 +217,7 @@ static void say_hello(struct channel *channel)
     channel_send(channel, MESSAGE_HELLO, &hello, sizeof hello, NULL, 0);
 }
 
-static void add_elder(struct generation *generation, const struct received *message)
+static void add_draining_process(struct generation *generation, const struct received *message)
 {
     static const struct channel_events none;
     if (message->fd_count != 1)
@@ -227,7 +227,7 @@ static void add_elder(struct generation *generation, const struct received *mess
         return;
     message->fds[0] = -1;
     say_hello(channel);
-    elders_add(&generation->elders, channel, message->payload);
+    draining_processes_add(&generation->draining_processes, channel, message->payload);
 }
 
 static void predecessor_closed(struct succession *succession, const struct message_sessions *about)
@@ -237,7 +237,7 @@ static void predecessor_closed(struct succession *succession, const struct messa
     proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
     struct channel *channel = succession->channel;
     succession->channel = NULL;
-    elders_add(&generation->elders, channel, about);
+    draining_processes_add(&generation->draining_processes, channel, about);
     over(succession);
 }
 
@@ -289,7 +289,7 @@ static void on_message(const struct received *message, void *arg)
         if (succession->state == SUCCESSION_CANARY)
             go_back(succession, message->payload);
         break;
-    case MESSAGE_KEEP:
+    case MESSAGE_DUPLICATES:
         if (!offering_take(&succession->kept, message))
             generation_exit(generation, EXIT_OTHER);
         break;
@@ -298,27 +298,27 @@ static void on_message(const struct received *message, void *arg)
             (succession->state == SUCCESSION_PREPARED && must_keep_all(succession)))
             commit(succession);
         break;
-    case MESSAGE_LEDGER:
+    case MESSAGE_STATS:
         if (succession->state != SUCCESSION_SERVING)
-            lineage_add(&generation->lineage, message);
+            peer_stats_add(&generation->peer_stats, message);
         break;
     case MESSAGE_SESSIONS:
         memcpy(&succession->about, message->payload, sizeof succession->about);
         break;
     case MESSAGE_SERVER: {
         struct message_server record;
-        inheritance_read(message->payload, message->length, &record);
+        server_states_read(message->payload, message->length, &record);
         hear_of_server(succession, &record);
         break;
     }
     case MESSAGE_SERVERS:
         hear_of_servers(succession, message);
         break;
-    case MESSAGE_ELDER:
-        add_elder(generation, message);
+    case MESSAGE_DRAINING_PROCESS:
+        add_draining_process(generation, message);
         break;
     case MESSAGE_ARRIVED:
-        lineage_hear_arrivals(&generation->lineage, message->payload);
+        peer_stats_hear_arrivals(&generation->peer_stats, message->payload);
         break;
     case MESSAGE_CLOSED:
         if (succession->state == SUCCESSION_SERVING)
@@ -490,12 +490,12 @@ void succession_returned(struct generation *generation)
     succession->channel = NULL;
     generation->succession = NULL;
     const struct message_sessions *about = &succession->about;
-    const struct heir heir = {.channel = channel,
-                              .minor = succession->minor,
-                              .number = about->generation,
-                              .pid = (pid_t)about->pid};
-    lineage_turn(&generation->lineage, heir.number, heir.pid);
-    heir_begin(generation, &heir);
+    const struct replacement replacement = {.channel = channel,
+                                            .minor = succession->minor,
+                                            .number = about->generation,
+                                            .pid = (pid_t)about->pid};
+    peer_stats_turn(&generation->peer_stats, replacement.number, replacement.pid);
+    replacement_begin(generation, &replacement);
     succession_free(succession);
 }
 

@@ -44,7 +44,7 @@ void succession_tell_end(struct succession *succession);
 /* A canary does not want to go on. */
 void succession_ask_back(struct succession *succession);
 
-/* A canary has closed its listeners: the predecessor is its heir. */
+/* A canary has closed its listeners: the predecessor is its replacement. */
 void succession_returned(struct generation *generation);
 
 /* An error line, for whoever asked for the reload. */

@@ -440,7 +440,7 @@ static void count_members(struct binds *binds)
 
 /* NULL: the group, as just counted, holds our listeners, so many successors', and no other; else
  * what is wrong. */
-static const char *company(const struct bound *bound, unsigned successors)
+static const char *others_in_group(const struct bound *bound, unsigned successors)
 {
     if (bound->members == 0)
         return "the kernel does not tell who else listens there";
@@ -484,7 +484,7 @@ void binds_pin(struct binds *binds, void (*report)(const char *line, void *arg),
     count_members(binds);
     for (size_t i = 0; i < binds->count; i++) {
         struct bound *bound = &binds->list[i];
-        const char *why = bound->disturbed ? bound->disturbed : company(bound, 0);
+        const char *why = bound->disturbed ? bound->disturbed : others_in_group(bound, 0);
         bound->disturbed = NULL;
         if (bound->way == BIND_STEER && why)
             pass(bound, why, report, arg);
@@ -532,7 +532,7 @@ bool binds_undisturbed(struct binds *binds)
         struct bound *bound = &binds->list[i];
         if (bound->way != BIND_STEER || !bound->successors)
             continue;
-        bound->disturbed = company(bound, bound->successors);
+        bound->disturbed = others_in_group(bound, bound->successors);
         if (!bound->disturbed)
             continue;
         log_warning("%s: %s", bound->conf->text, bound->disturbed);
@@ -684,7 +684,7 @@ void binds_silence(struct binds *binds, bool alone)
         }
         if (bound->successors || bound->sockets == 0 || is_activated(bound))
             continue;
-        const char *why = company(bound, 0);
+        const char *why = others_in_group(bound, 0);
         if (why)
             log_warning("%s: %s: newcomers cannot be kept out while it closes", bound->conf->text,
                         why);

@@ -8,7 +8,7 @@
 struct lingering {
     struct binds *binds;
     struct proxy *proxy;
-    struct settling *settling;
+    struct handshake_wait *handshake_wait;
     bool quiet; /* the workers were told to make an end */
     void (*on_over)(void *arg);
     void *arg;
@@ -20,7 +20,7 @@ static bool queues_are_empty(void *arg)
     return binds_queued(lingering->binds) == 0;
 }
 
-static void on_settled(size_t late, void *arg)
+static void on_handshakes_over(size_t late, void *arg)
 {
     struct lingering *lingering = arg;
     if (late)
@@ -41,9 +41,9 @@ struct lingering *lingering_start(struct binds *binds, struct proxy *proxy, stru
     lingering->arg = arg;
     proxy_retire(proxy);
     binds_silence(binds, alone);
-    lingering->settling =
-        settling_start(binds, base, timeout, queues_are_empty, on_settled, lingering);
-    if (!lingering->settling) {
+    lingering->handshake_wait =
+        handshake_wait_start(binds, base, timeout, queues_are_empty, on_handshakes_over, lingering);
+    if (!lingering->handshake_wait) {
         free(lingering);
         return NULL;
     }
@@ -62,6 +62,6 @@ void lingering_free(struct lingering *lingering)
 {
     if (!lingering)
         return;
-    settling_free(lingering->settling);
+    handshake_wait_free(lingering->handshake_wait);
     free(lingering);
 }

@@ -12,7 +12,7 @@
 struct rescue {
     struct offer *kept;
     struct generation *generation;
-    struct settling *settling;
+    struct handshake_wait *handshake_wait;
     unsigned count; /* of those who were accepted */
     bool all;       /* nobody was left in the queues */
     void (*on_over)(void *arg);
@@ -37,7 +37,7 @@ static bool accept_all(void *arg)
     return rescue->all;
 }
 
-static void on_settled(size_t late, void *arg)
+static void on_handshakes_over(size_t late, void *arg)
 {
     struct rescue *rescue = arg;
     (void)late; /* some of them ours, who are not lost */
@@ -60,10 +60,10 @@ struct rescue *rescue_start(struct offer *kept, struct generation *generation,
         (struct rescue){.kept = kept, .generation = generation, .on_over = on_over, .arg = arg};
     (void)accept_all(rescue); /* they have waited long enough */
     millis timeout = generation->config->linger_timeout;
-    rescue->settling = settling_start(generation->binds, generation->base,
-                                      timeout < RESCUE_MAX_MS ? timeout : RESCUE_MAX_MS, accept_all,
-                                      on_settled, rescue);
-    if (!rescue->settling) {
+    rescue->handshake_wait = handshake_wait_start(generation->binds, generation->base,
+                                                  timeout < RESCUE_MAX_MS ? timeout : RESCUE_MAX_MS,
+                                                  accept_all, on_handshakes_over, rescue);
+    if (!rescue->handshake_wait) {
         free(rescue);
         return NULL;
     }
@@ -74,6 +74,6 @@ void rescue_free(struct rescue *rescue)
 {
     if (!rescue)
         return;
-    settling_free(rescue->settling);
+    handshake_wait_free(rescue->handshake_wait);
     free(rescue);
 }

@@ -98,7 +98,7 @@ static void look(struct generation *generation)
         next = then < next ? then : next;
     }
     if (less)
-        proxy_cut(generation->proxy, drain->reason);
+        proxy_terminate(generation->proxy, drain->reason);
     event_del(drain->tick);
     if (next != DRAIN_NEVER) {
         struct timeval interval = clock_interval(next - now);
@@ -113,11 +113,11 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     look(arg);
 }
 
-/* Who stops waits for the elders as well; who was replaced has handed them on. */
+/* Who stops waits for the draining processes as well; who was replaced has handed them on. */
 static void tell(struct generation *generation)
 {
-    heir_tell_sessions(&generation->heir);
-    control_draining(generation->control, lineage_live(&generation->lineage));
+    replacement_tell_sessions(&generation->replacement);
+    control_draining(generation->control, peer_stats_live(&generation->peer_stats));
 }
 
 static void on_report(evutil_socket_t fd, short what, void *arg)
@@ -167,7 +167,7 @@ void drain_begin(struct generation *generation, enum session_end reason)
 
 static uint64_t others_cut(const struct generation *generation)
 {
-    return lineage_figures(&generation->lineage).overdue - proxy_overdue(generation->proxy);
+    return peer_stats_figures(&generation->peer_stats).overdue - proxy_overdue(generation->proxy);
 }
 
 void drain_await_others(struct generation *generation)
@@ -178,12 +178,12 @@ void drain_await_others(struct generation *generation)
 uint64_t drain_others_cut(const struct generation *generation)
 {
     bool stops = generation->state == GENERATION_STOPPING || generation->drain.stopped_at;
-    if (!stops || generation->heir.generation) /* who has a successor has left them to it */
+    if (!stops || generation->replacement.generation) /* who has a successor has left them to it */
         return 0;
     return others_cut(generation) - generation->drain.cut_before;
 }
 
-void drain_cut(struct generation *generation)
+void drain_terminate(struct generation *generation)
 {
     generation->drain.at_once = true;
     look(generation);
@@ -207,7 +207,7 @@ uint64_t drain_deadline(const struct generation *generation)
 void drain_log_end(const struct generation *generation)
 {
     const struct draining *drain = &generation->drain;
-    uint64_t moved = heir_moved(&generation->heir);
+    uint64_t moved = replacement_moved(&generation->replacement);
     uint64_t cut = proxy_overdue(generation->proxy);
     uint64_t by_themselves = drain->sessions > moved + cut ? drain->sessions - moved - cut : 0;
     char text[SESSIONS_TEXT_MAX];

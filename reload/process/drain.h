@@ -39,7 +39,7 @@ void drain_await_others(struct generation *generation);
 uint64_t drain_others_cut(const struct generation *generation);
 
 /* All sessions that are left are closed now. */
-void drain_cut(struct generation *generation);
+void drain_terminate(struct generation *generation);
 
 /* When the last of the sessions that are left is closed (clock_ms()), or DRAIN_NEVER; 0: there is
  * no drain. */

@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 /* Descriptors that are not sessions': of the process (main loop, log, control, a handover), and of
- * each worker (its loop, its mailbox, its pipes). */
+ * each worker (its loop, its task queue, its pipes). */
 #define DESCRIPTORS_APART  64
 #define DESCRIPTORS_WORKER (2 + 2 * PIPES_MAX)
 
@@ -129,7 +129,7 @@ static void on_proxy_empty(void *arg)
         return;
     generation->drained = true;
     drain_log_end(generation);
-    if (generation->elders.count == 0)
+    if (generation->draining_processes.count == 0)
         generation_exit(generation, EXIT_DONE);
 }
 
@@ -138,40 +138,42 @@ static void on_proxy_server(struct server *server, bool by_command, void *arg)
 {
     struct generation *generation = arg;
     struct message_server record;
-    inheritance_record(server, &record);
+    server_states_record(server, &record);
     handover_tell_server(generation, &record);
     if (!by_command)
         return;
     succession_tell_server(generation->succession, &record);
-    elders_tell_server(&generation->elders, &record);
+    draining_processes_tell_server(&generation->draining_processes, &record);
 }
 
 /* Who stops the proxy goes last: the service manager takes our end for the end of all. */
-static void on_elders_gone(void *arg)
+static void on_draining_processes_gone(void *arg)
 {
     struct generation *generation = arg;
     if (generation->drained)
         generation_exit(generation, EXIT_DONE);
 }
 
-static uint64_t on_elder_lost(const struct elder *elder, void *arg)
+static uint64_t on_draining_process_lost(const struct draining_process *draining_process, void *arg)
 {
     const struct generation *generation = arg;
-    return lineage_lost_with(&generation->lineage, elder->generation, elder->pid);
+    return peer_stats_lost_with(&generation->peer_stats, draining_process->generation,
+                                draining_process->pid);
 }
 
-static bool on_handoff(const struct elder *elder, const struct received *message, unsigned *arrived,
-                       void *arg)
+static bool on_handoff(const struct draining_process *draining_process,
+                       const struct received *message, unsigned *arrived, void *arg)
 {
     struct generation *generation = arg;
     uint64_t live = proxy_live(generation->proxy);
     unsigned room =
         live < generation->descriptors_fit ? generation->descriptors_fit - (unsigned)live : 0;
-    /* Who stops has told its elders so: their sessions end where they are. */
+    /* Who stops has told its draining processes so: their sessions end where they are. */
     if (generation->state == GENERATION_STOPPING || generation->state == GENERATION_DRAINING)
         room = 0;
-    struct relative *sender = lineage_sender(&generation->lineage, elder->generation, elder->pid);
-    if (!handoff_receive(generation->proxy, elder->channel, message, room, arrived))
+    struct peer *sender = peer_stats_sender(&generation->peer_stats, draining_process->generation,
+                                            draining_process->pid);
+    if (!handoff_receive(generation->proxy, draining_process->channel, message, room, arrived))
         return false;
     if (sender)
         sender->arrived += *arrived;
@@ -233,7 +235,7 @@ bool generation_prepare(struct generation *generation, struct offer *offer)
         error = generation->checks ? 0 : ENOMEM;
     }
     if (!error)
-        error = lineage_begin(&generation->lineage);
+        error = peer_stats_begin(&generation->peer_stats);
     if (!error)
         error = proxy_start(generation->proxy);
     if (error) {
@@ -267,7 +269,7 @@ static void publish(struct generation *generation)
 
 void generation_try(struct generation *generation)
 {
-    lineage_count(&generation->lineage);
+    peer_stats_count(&generation->peer_stats);
     proxy_accept(generation->proxy);
     generation->state = GENERATION_CANARY;
     log_notice("canary: pid %d, generation %u accepts", (int)getpid(), generation->number);
@@ -277,7 +279,7 @@ void generation_serve(struct generation *generation)
 {
     lingering_free(generation->lingering);
     generation->lingering = NULL;
-    lineage_count(&generation->lineage);
+    peer_stats_count(&generation->peer_stats);
     proxy_accept(generation->proxy);
     binds_publish(generation->binds, generation->config);
     generation->state = GENERATION_ACTIVE;
@@ -312,7 +314,7 @@ static void on_listeners_closed(void *arg)
     bool stopping = generation->state == GENERATION_STOPPING || generation->stop_wanted;
     drain(generation, stopping ? SESSION_STOPPED : SESSION_DRAIN_TIMEOUT);
     if (!stopping && generation->config->drain == DRAIN_HANDOFF)
-        heir_send_sessions(&generation->heir);
+        replacement_send_sessions(&generation->replacement);
 }
 
 static void begin_lingering(struct generation *generation, millis timeout, bool alone)
@@ -490,7 +492,7 @@ void generation_stop(struct generation *generation)
         log_notice("stopping: no new connections are accepted");
         notify_stopping();
         drain_await_others(generation);
-        elders_stop(&generation->elders);
+        draining_processes_stop(&generation->draining_processes);
         generation->state = GENERATION_STOPPING;
         begin_lingering(generation, generation->config->linger_timeout, true);
         break;
@@ -504,7 +506,7 @@ void generation_stop(struct generation *generation)
     case GENERATION_STOPPING:
         break;
     case GENERATION_DRAINING:
-        heir_keep_sessions(&generation->heir);
+        replacement_keep_sessions(&generation->replacement);
         if (generation->drain.reason != SESSION_STOPPED)
             drain(generation, SESSION_STOPPED);
         break;
@@ -556,8 +558,8 @@ static void on_signal(int number, void *arg)
         break;
     case SIGCHLD:
         handover_on_child(generation);
-        heir_on_child(&generation->heir);
-        lineage_on_child(&generation->lineage);
+        replacement_on_child(&generation->replacement);
+        peer_stats_on_child(&generation->peer_stats);
         break;
     case SIGTERM:
         stop_by_signal(generation);
@@ -615,7 +617,7 @@ static bool settle_identity(struct generation *generation)
         return false;
     }
     generation->workers = choose_workers(config);
-    generation->elders.max = config->max_generations;
+    generation->draining_processes.max = config->max_generations;
     return true;
 }
 
@@ -668,7 +670,7 @@ static bool make_loop(struct generation *generation)
     generation->probation_over = event_new(generation->base, -1, 0, on_probation_over, generation);
     generation->control = control_new(generation);
     generation->signals = signals_watch(generation->base, on_signal, generation);
-    return lineage_open(&generation->lineage, generation) == 0 &&
+    return peer_stats_open(&generation->peer_stats, generation) == 0 &&
            life_open(&generation->life, generation) == 0 && drain_open(generation) &&
            generation->probation_over && generation->control && generation->signals;
 }
@@ -678,7 +680,7 @@ static void leave_word(struct generation *generation)
 {
     if (!generation->proxy)
         return;
-    ledger_set_lost(&generation->proxy->ledger);
+    stats_set_lost(&generation->proxy->stats);
     life_fail(&generation->life, generation->exit_status);
 }
 
@@ -691,14 +693,14 @@ static void close_all(struct generation *generation)
     life_close(&generation->life);
     control_free(generation->control, generation->published);
     handover_free(generation->handover);
-    heir_hang_up(&generation->heir);
+    replacement_hang_up(&generation->replacement);
     succession_free(generation->succession);
-    elders_free(&generation->elders);
-    lineage_close(&generation->lineage);
+    draining_processes_free(&generation->draining_processes);
+    peer_stats_close(&generation->peer_stats);
     lingering_free(generation->lingering);
     checks_free(generation->checks);
     proxy_free(generation->proxy);
-    heir_free(&generation->heir);
+    replacement_free(&generation->replacement);
     binds_free(generation->binds);
     signals_free(generation->signals);
     if (generation->probation_over)
@@ -715,11 +717,11 @@ int generation_run(const struct program *program, const char *file)
 {
     struct generation generation = {
         .program = program, .file = file, .exit_status = EXIT_OTHER, .started_at = clock_ms()};
-    const struct elders_events events = {.on_gone = on_elders_gone,
-                                         .on_handoff = on_handoff,
-                                         .lost_with = on_elder_lost,
-                                         .arg = &generation};
-    elders_init(&generation.elders, &events);
+    const struct draining_processes_events events = {.on_gone = on_draining_processes_gone,
+                                                     .on_handoff = on_handoff,
+                                                     .lost_with = on_draining_process_lost,
+                                                     .arg = &generation};
+    draining_processes_init(&generation.draining_processes, &events);
     if (!make_loop(&generation))
         log_error("cannot make the main loop: %s", strerror(errno));
     else if (start(&generation) && event_base_dispatch(generation.base) < 0)

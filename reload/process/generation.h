@@ -101,13 +101,13 @@ struct generation {
     struct proxy *proxy;
     struct checks *checks; /* of the servers, until we drain */
     struct control *control;
-    struct elders elders;
-    struct lineage lineage;
+    struct draining_processes draining_processes;
+    struct peer_stats peer_stats;
     struct succession *succession; /* to our predecessor, until its listeners are closed */
     struct handover *handover;     /* to our successor, until our listeners are closed ... */
     struct lingering *lingering;
-    struct heir heir;       /* ... and then that is our heir */
-    struct children former; /* canaries that went back */
+    struct replacement replacement; /* ... and then that is our replacement */
+    struct children former;         /* canaries that went back */
     struct event *signals;
     int signal_fd;
 

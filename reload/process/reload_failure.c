@@ -3,38 +3,39 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
-bool ending_is_crash(const struct ending *ending, int outcome)
+bool reload_failure_is_crash(const struct reload_failure *reload_failure, int outcome)
 {
-    if (WIFEXITED(outcome) && (!ending->had_accepted || WEXITSTATUS(outcome) == 0))
+    if (WIFEXITED(outcome) && (!reload_failure->had_accepted || WEXITSTATUS(outcome) == 0))
         return false;
-    return !ending->why || ending->had_served || ending->lost > 0;
+    return !reload_failure->why || reload_failure->had_served || reload_failure->lost > 0;
 }
 
-void ending_text(const struct ending *ending, const char *how, char text[static ENDING_TEXT_MAX])
+void reload_failure_text(const struct reload_failure *reload_failure, const char *how,
+                         char text[static ENDING_TEXT_MAX])
 {
-    snprintf(text, ENDING_TEXT_MAX, "%s%s%s%s%s", ending->verdict,
-             ending->verdict[0] && *how ? "; " : "", how, ending->figures[0] ? "; " : "",
-             ending->figures);
+    snprintf(text, ENDING_TEXT_MAX, "%s%s%s%s%s", reload_failure->verdict,
+             reload_failure->verdict[0] && *how ? "; " : "", how,
+             reload_failure->figures[0] ? "; " : "", reload_failure->figures);
 }
 
-enum exit_status ending_explain(const struct ending *ending, int pid, int outcome,
-                                char text[static ENDING_TEXT_MAX])
+enum exit_status reload_failure_explain(const struct reload_failure *reload_failure, int pid,
+                                        int outcome, char text[static ENDING_TEXT_MAX])
 {
-    enum exit_status status = ending->verdict[0] ? EXIT_REFUSED : EXIT_FAILED;
+    enum exit_status status = reload_failure->verdict[0] ? EXIT_REFUSED : EXIT_FAILED;
     int code = WIFEXITED(outcome) ? WEXITSTATUS(outcome) : 0;
-    bool answers = !ending->why && !ending->had_accepted;
+    bool answers = !reload_failure->why && !reload_failure->had_accepted;
     char how[128];
     if (answers && (code == EXIT_INVALID || code == EXIT_BIND || code == EXIT_REFUSED))
         status = (enum exit_status)code;
     if (answers && code == EXIT_REFUSED)
         snprintf(how, sizeof how, "a backend would lose its last usable server");
-    else if (ending->why)
-        snprintf(how, sizeof how, "the successor (pid %d) %s", pid, ending->why);
+    else if (reload_failure->why)
+        snprintf(how, sizeof how, "the successor (pid %d) %s", pid, reload_failure->why);
     else if (WIFEXITED(outcome))
         snprintf(how, sizeof how, "the successor (pid %d) ended with status %d", pid, code);
     else
         snprintf(how, sizeof how, "the successor (pid %d) was killed by signal %d", pid,
                  WTERMSIG(outcome));
-    ending_text(ending, how, text);
+    reload_failure_text(reload_failure, how, text);
     return status;
 }

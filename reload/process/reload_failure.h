@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct ending {
+struct reload_failure {
     char verdict[96];              /* of a canary that goes back: why; or "" */
     char figures[CANARY_TEXT_MAX]; /* of a canary, when it was watched no longer; or "" */
     const char *why;               /* what it did, and was killed for; NULL: it ended by itself */
@@ -19,15 +19,16 @@ struct ending {
 
 /* outcome: its wait status. What it exits with before it accepts is an answer, and 0 an order that
  * it had. Who was killed by us has crashed when sessions went with it. */
-bool ending_is_crash(const struct ending *ending, int outcome);
+bool reload_failure_is_crash(const struct reload_failure *reload_failure, int outcome);
 
 #define ENDING_TEXT_MAX 640
 
 /* The whole text: the verdict, how the successor ended ("": it lives), the figures. */
-void ending_text(const struct ending *ending, const char *how, char text[static ENDING_TEXT_MAX]);
+void reload_failure_text(const struct reload_failure *reload_failure, const char *how,
+                         char text[static ENDING_TEXT_MAX]);
 
 /* The same of one that is gone, and the status of the reload. */
-enum exit_status ending_explain(const struct ending *ending, int pid, int outcome,
-                                char text[static ENDING_TEXT_MAX]);
+enum exit_status reload_failure_explain(const struct reload_failure *reload_failure, int pid,
+                                        int outcome, char text[static ENDING_TEXT_MAX]);
 
 #endif

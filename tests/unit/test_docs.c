@@ -184,7 +184,7 @@ START_TEST(the_manuals_are_sound_mdoc)
 }
 END_TEST
 
-Suite *papers_suite(void)
+Suite *docs_suite(void)
 {
     Suite *suite = suite_create("papers");
     TCase *options = tcase_create("options");

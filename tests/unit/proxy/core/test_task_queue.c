@@ -7,43 +7,43 @@
 
 #define LETTERS 100
 
-static struct mailbox mailbox;
+static struct task_queue task_queue;
 static unsigned delivered[LETTERS + 1];
 static unsigned deliveries;
-static struct letter letters[LETTERS];
+static struct task tasks[LETTERS];
 
 static void deliver(void *arg)
 {
-    delivered[deliveries++] = (unsigned)((struct letter *)arg - letters);
+    delivered[deliveries++] = (unsigned)((struct task *)arg - tasks);
 }
 
 static void setup(void)
 {
     deliveries = 0;
-    ck_assert_int_eq(mailbox_open(&mailbox), 0);
+    ck_assert_int_eq(task_queue_open(&task_queue), 0);
     for (size_t i = 0; i < LETTERS; i++)
-        letters[i] = (struct letter){.deliver = deliver, .arg = &letters[i]};
+        tasks[i] = (struct task){.run = deliver, .arg = &tasks[i]};
 }
 
 static void teardown(void)
 {
-    mailbox_close(&mailbox);
+    task_queue_close(&task_queue);
 }
 
 /* Delivers what rings now, or within so many milliseconds. False: nothing did. */
 static bool listen_for(int milliseconds)
 {
-    struct pollfd bell = {.fd = mailbox.fd, .events = POLLIN};
+    struct pollfd bell = {.fd = task_queue.fd, .events = POLLIN};
     if (poll(&bell, 1, milliseconds) == 0)
         return false;
-    mailbox_deliver(&mailbox);
+    task_queue_run(&task_queue);
     return true;
 }
 
 START_TEST(letters_arrive_in_order)
 {
     for (size_t i = 0; i < LETTERS; i++)
-        mailbox_post(&mailbox, &letters[i]);
+        task_queue_post(&task_queue, &tasks[i]);
     ck_assert(listen_for(0));
     ck_assert_uint_eq(deliveries, LETTERS);
     for (unsigned i = 0; i < LETTERS; i++)
@@ -53,12 +53,12 @@ END_TEST
 
 START_TEST(posted_twice_is_delivered_once)
 {
-    mailbox_post(&mailbox, &letters[0]);
-    mailbox_post(&mailbox, &letters[0]);
+    task_queue_post(&task_queue, &tasks[0]);
+    task_queue_post(&task_queue, &tasks[0]);
     ck_assert(listen_for(0));
     ck_assert(!listen_for(0));
     ck_assert_uint_eq(deliveries, 1);
-    mailbox_post(&mailbox, &letters[0]);
+    task_queue_post(&task_queue, &tasks[0]);
     ck_assert(listen_for(0));
     ck_assert_uint_eq(deliveries, 2);
 }
@@ -67,14 +67,14 @@ END_TEST
 static void *post_all(void *arg)
 {
     for (size_t i = 0; i < LETTERS; i++)
-        mailbox_post(arg, &letters[i]);
+        task_queue_post(arg, &tasks[i]);
     return NULL;
 }
 
 START_TEST(another_thread_wakes_the_loop)
 {
     pthread_t thread;
-    ck_assert_int_eq(pthread_create(&thread, NULL, post_all, &mailbox), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, post_all, &task_queue), 0);
     while (deliveries < LETTERS)
         (void)listen_for(-1);
     pthread_join(thread, NULL);
@@ -82,7 +82,7 @@ START_TEST(another_thread_wakes_the_loop)
 }
 END_TEST
 
-Suite *mailbox_suite(void)
+Suite *task_queue_suite(void)
 {
     Suite *suite = suite_create("mailbox");
     TCase *tcase = tcase_create("mailbox");

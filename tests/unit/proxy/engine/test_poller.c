@@ -1,3 +1,4 @@
+#include "config/base/container_of.h"
 #include "proxy/engine/poller.h"
 #include "tests/unit/suites.h"
 
@@ -22,7 +23,7 @@ static void (*on_first)(struct bell *other);
 static void on_ready(struct watch *watch, uint32_t events)
 {
     ck_assert_uint_eq(events, EPOLLIN);
-    struct bell *bell = (struct bell *)((char *)watch - offsetof(struct bell, watch));
+    struct bell *bell = container_of(watch, struct bell, watch);
     bell->rung++;
     if (on_first) {
         void (*act)(struct bell *) = on_first;

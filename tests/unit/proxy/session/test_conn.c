@@ -17,17 +17,17 @@
 
 /* client <-> near end | far end <-> server, as in a session; the poller delivers the events. */
 static struct poller poller;
-static struct carrier carrier;
-static struct end near_end, far_end;
+static struct pipe_pool pipe_pool;
+static struct conn near_end, far_end;
 static atomic_uint_fast64_t counted; /* of both */
 static int client, server;
 
 static void on_ready(struct watch *watch, uint32_t events)
 {
-    end_note((struct end *)(void *)watch, events);
+    conn_note((struct conn *)(void *)watch, events);
 }
 
-static void connect_pair(int *ours, struct end *end, enum end_kind kind)
+static void connect_pair(int *ours, struct conn *conn, enum conn_kind kind)
 {
     /* TCP, so that resets are resets. */
     const struct address any = {
@@ -43,27 +43,27 @@ static void connect_pair(int *ours, struct end *end, enum end_kind kind)
     int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK);
     ck_assert_int_ge(fd, 0);
     close(listening);
-    *end = (struct end){.fd = -1, .watch.on_ready = on_ready, .counter = &counted};
-    ck_assert_int_eq(end_open(end, &poller, fd, kind), 0);
+    *conn = (struct conn){.fd = -1, .watch.on_ready = on_ready, .counter = &counted};
+    ck_assert_int_eq(conn_open(conn, &poller, fd, kind), 0);
 }
 
 static void setup(void)
 {
     ck_assert_int_eq(poller_open(&poller), 0);
-    ck_assert_int_eq(carrier_open(&carrier), 0);
-    connect_pair(&client, &near_end, END_ACCEPTED);
-    connect_pair(&server, &far_end, END_CONNECTED);
+    ck_assert_int_eq(pipe_pool_open(&pipe_pool), 0);
+    connect_pair(&client, &near_end, CONN_ACCEPTED);
+    connect_pair(&server, &far_end, CONN_CONNECTED);
     near_end.peer = &far_end;
     far_end.peer = &near_end;
 }
 
 static void teardown(void)
 {
-    end_close(&near_end, &poller, &carrier, false);
-    end_close(&far_end, &poller, &carrier, false);
+    conn_close(&near_end, &poller, &pipe_pool, false);
+    conn_close(&far_end, &poller, &pipe_pool, false);
     close(client);
     close(server);
-    carrier_close(&carrier);
+    pipe_pool_close(&pipe_pool);
     poller_shut(&poller);
 }
 
@@ -73,10 +73,10 @@ static void turn(void)
 }
 
 /* Waits for the event instead of for time. */
-static void until_readable(struct end *end)
+static void until_readable(struct conn *conn)
 {
-    end->readable = false;
-    while (!end->readable)
+    conn->readable = false;
+    while (!conn->readable)
         poller_turn(&poller, -1);
 }
 
@@ -85,7 +85,7 @@ START_TEST(bytes_go_through_both_ways)
     char text[8];
     ck_assert_int_eq(send(client, "ping", 4, 0), 4);
     until_readable(&near_end);
-    ck_assert_int_eq(relay(&near_end, &carrier), RELAY_OK);
+    ck_assert_int_eq(relay(&near_end, &pipe_pool), RELAY_OK);
     ck_assert_int_eq(recv(server, text, sizeof text, 0), 4);
     ck_assert_mem_eq(text, "ping", 4);
     ck_assert_uint_eq(near_end.received, 4);
@@ -93,7 +93,7 @@ START_TEST(bytes_go_through_both_ways)
 
     ck_assert_int_eq(send(server, "pong", 4, 0), 4);
     until_readable(&far_end);
-    ck_assert_int_eq(relay(&far_end, &carrier), RELAY_OK);
+    ck_assert_int_eq(relay(&far_end, &pipe_pool), RELAY_OK);
     ck_assert_int_eq(recv(client, text, sizeof text, 0), 4);
     ck_assert_mem_eq(text, "pong", 4);
     ck_assert_uint_eq(counted, 8);
@@ -107,32 +107,32 @@ START_TEST(a_half_close_is_carried_and_the_other_way_stays_open)
     ck_assert_int_eq(shutdown(client, SHUT_WR), 0);
     while (!near_end.ended) {
         until_readable(&near_end);
-        ck_assert_int_eq(relay(&near_end, &carrier), RELAY_OK);
+        ck_assert_int_eq(relay(&near_end, &pipe_pool), RELAY_OK);
     }
     ck_assert(far_end.shut);
-    ck_assert(!end_pair_done(&near_end));
+    ck_assert(!conn_pair_done(&near_end));
     ck_assert_int_eq(recv(server, text, sizeof text, MSG_WAITALL), 4);
     ck_assert_int_eq(recv(server, text, sizeof text, 0), 0);
 
     ck_assert_int_eq(send(server, "more", 4, 0), 4);
     until_readable(&far_end);
-    ck_assert_int_eq(relay(&far_end, &carrier), RELAY_OK);
+    ck_assert_int_eq(relay(&far_end, &pipe_pool), RELAY_OK);
     ck_assert_int_eq(recv(client, text, sizeof text, 0), 4);
     close(server);
     while (!far_end.ended) {
         until_readable(&far_end);
-        ck_assert_int_eq(relay(&far_end, &carrier), RELAY_OK);
+        ck_assert_int_eq(relay(&far_end, &pipe_pool), RELAY_OK);
     }
-    ck_assert(end_pair_done(&near_end));
+    ck_assert(conn_pair_done(&near_end));
     server = dup(client);
 }
 END_TEST
 
-static void until_ended(struct end *end)
+static void until_ended(struct conn *conn)
 {
     for (;;) {
-        ck_assert_int_eq(relay(end, &carrier), RELAY_OK);
-        if (end->ended)
+        ck_assert_int_eq(relay(conn, &pipe_pool), RELAY_OK);
+        if (conn->ended)
             return;
         poller_turn(&poller, -1);
     }
@@ -143,13 +143,13 @@ START_TEST(the_socket_of_a_session_that_is_over_connects_again)
     char text[8];
     close(client);
     until_ended(&near_end);
-    ck_assert(!end_disconnect(&far_end));
+    ck_assert(!conn_disconnect(&far_end));
     close(server);
     until_ended(&far_end);
-    ck_assert(end_pair_done(&near_end));
-    ck_assert(end_disconnect(&far_end));
-    end_renew(&far_end, &poller);
-    end_close(&near_end, &poller, &carrier, false);
+    ck_assert(conn_pair_done(&near_end));
+    ck_assert(conn_disconnect(&far_end));
+    conn_renew(&far_end, &poller);
+    conn_close(&near_end, &poller, &pipe_pool, false);
 
     struct address there;
     ck_assert(loopback_bind(0, &there));
@@ -160,11 +160,11 @@ START_TEST(the_socket_of_a_session_that_is_over_connects_again)
     ck_assert_int_ge(server, 0);
     close(listening);
     ck_assert_int_eq(send(server, "hello", 5, 0), 5);
-    connect_pair(&client, &near_end, END_ACCEPTED);
+    connect_pair(&client, &near_end, CONN_ACCEPTED);
     near_end.peer = &far_end;
     far_end.peer = &near_end;
     until_readable(&far_end);
-    ck_assert_int_eq(relay(&far_end, &carrier), RELAY_OK);
+    ck_assert_int_eq(relay(&far_end, &pipe_pool), RELAY_OK);
     ck_assert_int_eq(recv(client, text, 5, MSG_WAITALL), 5);
     ck_assert_mem_eq(text, "hello", 5);
 }
@@ -175,24 +175,24 @@ START_TEST(a_socket_with_bytes_on_their_way_is_not_disconnected)
 {
     static char bytes[64 * 1024];
     uint64_t received;
-    while (!end_is_owed(&far_end)) {
+    while (!conn_is_owed(&far_end)) {
         (void)send(client, bytes, sizeof bytes, MSG_DONTWAIT);
         turn();
-        ck_assert_int_ne(relay(&near_end, &carrier), RELAY_FROM_FAILED);
+        ck_assert_int_ne(relay(&near_end, &pipe_pool), RELAY_FROM_FAILED);
     }
     shutdown(client, SHUT_WR);
     while (!far_end.shut) {
-        if (end_is_owed(&far_end))
+        if (conn_is_owed(&far_end))
             ck_assert_int_gt(recv(server, bytes, sizeof bytes, 0), 0);
         poller_turn(&poller, 1);
-        ck_assert_int_ne(relay(&near_end, &carrier), RELAY_FROM_FAILED);
+        ck_assert_int_ne(relay(&near_end, &pipe_pool), RELAY_FROM_FAILED);
     }
     ck_assert(far_end.first_out);
     shutdown(server, SHUT_WR);
     until_ended(&far_end);
-    ck_assert(end_pair_done(&near_end));
+    ck_assert(conn_pair_done(&near_end));
     ck_assert(!socket_is_closed(far_end.fd, &received));
-    ck_assert(!end_disconnect(&far_end));
+    ck_assert(!conn_disconnect(&far_end));
     ck_assert_int_eq(recv(server, bytes, 1, 0), 1);
 }
 END_TEST
@@ -211,7 +211,7 @@ START_TEST(the_last_bytes_of_a_connection_that_we_ended_are_not_missed)
     until_ended(&far_end);
     ck_assert_int_eq(recv(client, text, 3, MSG_WAITALL), 3);
     ck_assert_mem_eq(text, "bye", 3);
-    ck_assert(end_disconnect(&far_end));
+    ck_assert(conn_disconnect(&far_end));
     server = dup(client);
 }
 END_TEST
@@ -227,7 +227,7 @@ START_TEST(an_end_that_came_with_the_bytes_is_not_missed)
         nanosleep(&nap, NULL);
     while (!near_end.hung_up)
         turn();
-    ck_assert_int_eq(relay(&near_end, &carrier), RELAY_OK);
+    ck_assert_int_eq(relay(&near_end, &pipe_pool), RELAY_OK);
     ck_assert(near_end.ended);
     ck_assert(far_end.shut);
     client = dup(server);
@@ -238,7 +238,7 @@ START_TEST(a_reset_is_told)
 {
     socket_close_reset(client);
     until_readable(&near_end);
-    ck_assert_int_eq(relay(&near_end, &carrier), RELAY_FROM_FAILED);
+    ck_assert_int_eq(relay(&near_end, &pipe_pool), RELAY_FROM_FAILED);
     client = dup(server);
 }
 END_TEST
@@ -250,7 +250,7 @@ START_TEST(a_reset_that_came_with_the_bytes_is_seen)
     ck_assert_int_eq(send(client, "last", 4, 0), 4);
     socket_close_reset(client);
     until_readable(&near_end);
-    ck_assert_int_eq(relay(&near_end, &carrier), RELAY_FROM_FAILED);
+    ck_assert_int_eq(relay(&near_end, &pipe_pool), RELAY_FROM_FAILED);
     ck_assert_int_eq(recv(server, text, sizeof text, 0), 4);
     client = dup(server);
 }
@@ -263,17 +263,17 @@ START_TEST(what_follows_urgent_data_is_not_left)
     ck_assert_int_eq(send(client, "!", 1, MSG_OOB), 1);
     ck_assert_int_eq(send(client, "cd", 2, 0), 2);
     until_readable(&near_end);
-    ck_assert_int_eq(relay(&near_end, &carrier), RELAY_OK);
+    ck_assert_int_eq(relay(&near_end, &pipe_pool), RELAY_OK);
     ck_assert_int_eq(recv(server, text, 4, MSG_WAITALL), 4);
     ck_assert_mem_eq(text, "abcd", 4);
 }
 END_TEST
 
-static bool no_delay(const struct end *end)
+static bool no_delay(const struct conn *conn)
 {
     int set = 0;
     socklen_t length = sizeof set;
-    ck_assert_int_eq(getsockopt(end->fd, IPPROTO_TCP, TCP_NODELAY, &set, &length), 0);
+    ck_assert_int_eq(getsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &set, &length), 0);
     return set != 0;
 }
 
@@ -285,7 +285,7 @@ START_TEST(the_second_message_to_a_server_is_not_delayed)
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(send(client, "ping", 4, 0), 4);
         until_readable(&near_end);
-        ck_assert_int_eq(relay(&near_end, &carrier), RELAY_OK);
+        ck_assert_int_eq(relay(&near_end, &pipe_pool), RELAY_OK);
         ck_assert_int_eq(recv(server, text, 4, MSG_WAITALL), 4);
         ck_assert_int_eq(no_delay(&far_end), i > 0);
     }
@@ -311,9 +311,9 @@ static size_t stuff(size_t at_a_time)
         if (n > 0)
             sent += (size_t)n;
         turn();
-        enum relay result = relay(&near_end, &carrier);
+        enum relay result = relay(&near_end, &pipe_pool);
         ck_assert(result == RELAY_OK || result == RELAY_MORE);
-        if (end_is_owed(&far_end) && n < 0)
+        if (conn_is_owed(&far_end) && n < 0)
             break;
     }
     free(bytes);
@@ -337,7 +337,7 @@ static size_t drain_to_server(void)
     while (!far_end.shut) {
         got = check_pattern(got, bytes, recv(server, bytes, sizeof bytes, MSG_DONTWAIT));
         turn();
-        enum relay result = relay(&near_end, &carrier);
+        enum relay result = relay(&near_end, &pipe_pool);
         ck_assert(result == RELAY_OK || result == RELAY_MORE);
     }
     for (ssize_t n; (n = recv(server, bytes, sizeof bytes, 0)) > 0;)
@@ -347,12 +347,12 @@ static size_t drain_to_server(void)
 
 START_TEST(what_the_peer_does_not_take_is_kept_and_nothing_more_is_read)
 {
-    carrier.shy = UINT_MAX;
+    pipe_pool.backoff = UINT_MAX;
     size_t sent = stuff(4096);
     ck_assert_ptr_null(far_end.pipe);
     ck_assert_uint_le(far_end.unsent->length, SCRATCH_BYTES);
     uint64_t before = near_end.received;
-    ck_assert_int_eq(relay(&near_end, &carrier), RELAY_OK);
+    ck_assert_int_eq(relay(&near_end, &pipe_pool), RELAY_OK);
     ck_assert_uint_eq(near_end.received, before);
     ck_assert_uint_eq(drain_to_server(), sent);
     ck_assert_ptr_null(far_end.unsent);
@@ -381,12 +381,12 @@ START_TEST(bulk_goes_through_a_pipe_that_is_given_back)
     size_t sent = stuff(256 * 1024);
     ck_assert_ptr_nonnull(far_end.pipe);
     uint64_t before = near_end.received;
-    ck_assert_int_eq(relay(&near_end, &carrier), RELAY_OK);
+    ck_assert_int_eq(relay(&near_end, &pipe_pool), RELAY_OK);
     ck_assert_uint_eq(near_end.received, before);
     ck_assert_uint_eq(drain_to_server(), sent);
     ck_assert_ptr_null(far_end.pipe);
-    ck_assert_uint_eq(carrier.pipes, 1);
-    ck_assert_ptr_nonnull(carrier.idle);
+    ck_assert_uint_eq(pipe_pool.pipes, 1);
+    ck_assert_ptr_nonnull(pipe_pool.idle);
 }
 END_TEST
 
@@ -394,19 +394,19 @@ END_TEST
 START_TEST(a_reset_in_the_midst_of_bulk_is_no_end_of_the_stream)
 {
     static unsigned char bytes[64 * 1024];
-    while (carrier.pipes == 0) {
+    while (pipe_pool.pipes == 0) {
         ck_assert_int_eq(send(client, bytes, sizeof bytes, 0), sizeof bytes);
         until_readable(&near_end);
-        ck_assert_int_eq(relay(&near_end, &carrier), RELAY_OK);
+        ck_assert_int_eq(relay(&near_end, &pipe_pool), RELAY_OK);
         while (recv(server, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
             ;
     }
-    ck_assert(!end_is_owed(&far_end));
+    ck_assert(!conn_is_owed(&far_end));
     socket_close_reset(client);
     struct pollfd reset = {.fd = near_end.fd};
     ck_assert_int_eq(poll(&reset, 1, -1), 1);
     near_end.readable = true;
-    ck_assert_int_eq(relay(&near_end, &carrier), RELAY_FROM_FAILED);
+    ck_assert_int_eq(relay(&near_end, &pipe_pool), RELAY_FROM_FAILED);
     ck_assert(!near_end.ended);
     client = dup(server);
 }
@@ -416,8 +416,8 @@ START_TEST(a_pipe_with_bytes_in_it_goes_with_its_end)
 {
     (void)stuff(256 * 1024);
     ck_assert_ptr_nonnull(far_end.pipe);
-    end_close(&far_end, &poller, &carrier, true);
-    ck_assert_uint_eq(carrier.pipes, 0);
+    conn_close(&far_end, &poller, &pipe_pool, true);
+    ck_assert_uint_eq(pipe_pool.pipes, 0);
 }
 END_TEST
 
@@ -431,7 +431,7 @@ START_TEST(without_a_pipe_bulk_is_copied)
     size_t sent = stuff(256 * 1024);
     ck_assert_ptr_null(far_end.pipe);
     ck_assert_uint_eq(drain_to_server(), sent);
-    ck_assert_uint_gt(carrier.shy, 0);
+    ck_assert_uint_gt(pipe_pool.backoff, 0);
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 END_TEST
@@ -441,22 +441,22 @@ START_TEST(a_greedy_end_yields_and_a_unix_end_is_read_to_the_last_byte)
 {
     int pair[2];
     char text[32];
-    end_close(&near_end, &poller, &carrier, false);
+    conn_close(&near_end, &poller, &pipe_pool, false);
     close(client);
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
     client = pair[0];
-    ck_assert_int_eq(end_open(&near_end, &poller, pair[1], END_UNIX), 0);
+    ck_assert_int_eq(conn_open(&near_end, &poller, pair[1], CONN_UNIX), 0);
     for (int i = 0; i < 20; i++)
         send_with_descriptor(client, (char)('a' + i), server);
     until_readable(&near_end);
-    ck_assert_int_eq(relay(&near_end, &carrier), RELAY_MORE);
-    ck_assert_int_eq(relay(&near_end, &carrier), RELAY_OK);
+    ck_assert_int_eq(relay(&near_end, &pipe_pool), RELAY_MORE);
+    ck_assert_int_eq(relay(&near_end, &pipe_pool), RELAY_OK);
     ck_assert_int_eq(recv(server, text, 20, MSG_WAITALL), 20);
     ck_assert_mem_eq(text, "abcdefghijklmnopqrst", 20);
 }
 END_TEST
 
-Suite *end_suite(void)
+Suite *conn_suite(void)
 {
     Suite *suite = suite_create("end");
     TCase *tcase = tcase_create("relay");

@@ -5,45 +5,45 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-static struct carrier carrier;
+static struct pipe_pool pipe_pool;
 
 static void setup(void)
 {
-    ck_assert_int_eq(carrier_open(&carrier), 0);
+    ck_assert_int_eq(pipe_pool_open(&pipe_pool), 0);
 }
 
 static void teardown(void)
 {
-    carrier_close(&carrier);
+    pipe_pool_close(&pipe_pool);
 }
 
 START_TEST(a_pipe_is_large_and_used_again)
 {
-    struct pipe *pipe = carrier_take_pipe(&carrier);
+    struct pipe *pipe = pipe_pool_take(&pipe_pool);
     if (!pipe) {
         unit_skip("no pipe of 1 MiB: pipe-max-size or pipe-user-pages-soft");
         return;
     }
     ck_assert_int_ge(fcntl(pipe->out, F_GETPIPE_SZ), PIPE_BYTES);
-    carrier_give_pipe(&carrier, pipe);
-    ck_assert_ptr_eq(carrier_take_pipe(&carrier), pipe);
-    carrier_give_pipe(&carrier, pipe);
-    ck_assert_uint_eq(carrier.pipes, 1);
+    pipe_pool_give(&pipe_pool, pipe);
+    ck_assert_ptr_eq(pipe_pool_take(&pipe_pool), pipe);
+    pipe_pool_give(&pipe_pool, pipe);
+    ck_assert_uint_eq(pipe_pool.pipes, 1);
 }
 END_TEST
 
 START_TEST(a_pipe_that_holds_bytes_is_not_lent_again)
 {
-    struct pipe *pipe = carrier_take_pipe(&carrier);
+    struct pipe *pipe = pipe_pool_take(&pipe_pool);
     if (!pipe) {
         unit_skip("no pipe of 1 MiB: pipe-max-size or pipe-user-pages-soft");
         return;
     }
     ck_assert_int_eq(write(pipe->in, "old", 3), 3);
     pipe->length = 3;
-    carrier_give_pipe(&carrier, pipe);
-    ck_assert_uint_eq(carrier.pipes, 0);
-    carrier_give_pipe(&carrier, NULL);
+    pipe_pool_give(&pipe_pool, pipe);
+    ck_assert_uint_eq(pipe_pool.pipes, 0);
+    pipe_pool_give(&pipe_pool, NULL);
 }
 END_TEST
 
@@ -51,15 +51,15 @@ START_TEST(pipes_are_few)
 {
     struct pipe *pipes[PIPES_MAX];
     unsigned count = 0;
-    while (count < PIPES_MAX && (pipes[count] = carrier_take_pipe(&carrier)))
+    while (count < PIPES_MAX && (pipes[count] = pipe_pool_take(&pipe_pool)))
         count++;
-    ck_assert_ptr_null(carrier_take_pipe(&carrier));
+    ck_assert_ptr_null(pipe_pool_take(&pipe_pool));
     while (count > 0)
-        carrier_give_pipe(&carrier, pipes[--count]);
+        pipe_pool_give(&pipe_pool, pipes[--count]);
 }
 END_TEST
 
-Suite *carrier_suite(void)
+Suite *pipe_pool_suite(void)
 {
     Suite *suite = suite_create("carrier");
     TCase *tcase = tcase_create("carrier");

@@ -8,24 +8,24 @@ enum { SESSIONS = 1000 };
 
 static struct session sessions[SESSIONS];
 static atomic_uint_fast64_t published;
-static struct roster roster;
+static struct session_list session_list;
 
 static void setup(void)
 {
     atomic_store(&published, 0);
-    roster_init(&roster, &published);
+    session_list_init(&session_list, &published);
 }
 
 static void append(size_t session, uint64_t accepted_at)
 {
     sessions[session].accepted_at = accepted_at;
-    roster_append(&roster, &sessions[session]);
+    session_list_append(&session_list, &sessions[session]);
 }
 
 static void place(size_t session, uint64_t accepted_at)
 {
     sessions[session].accepted_at = accepted_at;
-    roster_place(&roster, &sessions[session]);
+    session_list_place(&session_list, &sessions[session]);
 }
 
 /* All that there are, in order, and the first of them told. */
@@ -34,11 +34,11 @@ static void expect(const char *expected)
     char text[256] = "";
     size_t length = 0;
     const struct session *session;
-    TAILQ_FOREACH (session, &roster.list, link)
+    TAILQ_FOREACH (session, &session_list.list, link)
         length += (size_t)snprintf(text + length, sizeof text - length, "%llu ",
                                    (unsigned long long)session->accepted_at);
     ck_assert_str_eq(text, expected);
-    session = TAILQ_FIRST(&roster.list);
+    session = TAILQ_FIRST(&session_list.list);
     ck_assert_uint_eq(atomic_load(&published), session ? session->accepted_at : 0);
 }
 
@@ -51,13 +51,13 @@ START_TEST(the_first_is_told)
     append(2, 20);
     append(3, 30);
     expect("10 20 20 30 ");
-    roster_remove(&roster, &sessions[1]);
+    session_list_remove(&session_list, &sessions[1]);
     expect("10 20 30 ");
-    roster_remove(&roster, &sessions[0]);
+    session_list_remove(&session_list, &sessions[0]);
     expect("20 30 ");
-    roster_remove(&roster, &sessions[3]);
+    session_list_remove(&session_list, &sessions[3]);
     expect("20 ");
-    roster_remove(&roster, &sessions[2]);
+    session_list_remove(&session_list, &sessions[2]);
     expect("");
     append(0, 40);
     expect("40 ");
@@ -89,15 +89,15 @@ START_TEST(the_next_is_placed_although_the_last_has_left)
     append(0, 90);
     place(1, 10);
     place(2, 30);
-    roster_remove(&roster, &sessions[2]);
+    session_list_remove(&session_list, &sessions[2]);
     place(3, 20);
     expect("10 20 90 ");
-    roster_remove(&roster, &sessions[3]);
-    roster_remove(&roster, &sessions[1]);
+    session_list_remove(&session_list, &sessions[3]);
+    session_list_remove(&session_list, &sessions[1]);
     place(4, 50);
     expect("50 90 ");
-    roster_remove(&roster, &sessions[4]);
-    roster_remove(&roster, &sessions[0]);
+    session_list_remove(&session_list, &sessions[4]);
+    session_list_remove(&session_list, &sessions[0]);
     place(5, 60);
     expect("60 ");
 }
@@ -116,15 +116,15 @@ START_TEST(any_order_becomes_the_right_one)
     for (unsigned i = 0; i < 20 * SESSIONS; i++) {
         size_t which = random_number() % SESSIONS;
         if (in[which])
-            roster_remove(&roster, &sessions[which]);
+            session_list_remove(&session_list, &sessions[which]);
         else
             place(which, random_number());
         in[which] = !in[which];
         uint64_t before = 0;
-        const struct session *session = TAILQ_FIRST(&roster.list);
+        const struct session *session = TAILQ_FIRST(&session_list.list);
         ck_assert_uint_eq(atomic_load(&published), session ? session->accepted_at : 0);
         if (i % 100 == 0)
-            TAILQ_FOREACH (session, &roster.list, link) {
+            TAILQ_FOREACH (session, &session_list.list, link) {
                 ck_assert_uint_le(before, session->accepted_at);
                 before = session->accepted_at;
             }
@@ -132,7 +132,7 @@ START_TEST(any_order_becomes_the_right_one)
 }
 END_TEST
 
-Suite *roster_suite(void)
+Suite *session_list_suite(void)
 {
     Suite *suite = suite_create("roster");
     TCase *order = tcase_create("order");

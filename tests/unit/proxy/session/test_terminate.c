@@ -69,7 +69,7 @@ static void add(size_t frontend, uint64_t active_at)
     limit_force(proxy->sessions);
     session_open(worker, &proxy->frontends[frontend], &config->frontends[frontend].binds[0],
                  loopback_connect(&back), &back);
-    struct session *session = TAILQ_LAST(&worker->rosters[frontend].list, session_list);
+    struct session *session = TAILQ_LAST(&worker->session_lists[frontend].list, sessions_by_age);
     ck_assert_ptr_nonnull(session);
     session->active_at = active_at;
 }
@@ -77,7 +77,7 @@ static void add(size_t frontend, uint64_t active_at)
 static void keep(size_t frontend, double share)
 {
     atomic_store(&proxy->frontends[frontend].keep, (unsigned)(share * KEEP_ALL));
-    cut_surplus(worker);
+    terminate_surplus(worker);
 }
 
 /* The times of the frontend's sessions that are left, in the order of their opening. */
@@ -86,7 +86,7 @@ static void expect_left(size_t frontend, const char *expected)
     char text[256] = "";
     size_t length = 0;
     const struct session *session;
-    TAILQ_FOREACH (session, &worker->rosters[frontend].list, link)
+    TAILQ_FOREACH (session, &worker->session_lists[frontend].list, link)
         length += (size_t)snprintf(text + length, sizeof text - length, "%llu ",
                                    (unsigned long long)session->active_at);
     ck_assert_str_eq(text, expected);
@@ -96,7 +96,7 @@ START_TEST(a_frontend_keeps_all_until_it_is_told)
 {
     add(0, 1);
     add(1, 2);
-    cut_surplus(worker);
+    terminate_surplus(worker);
     keep(0, 0);
     expect_left(0, "");
     expect_left(1, "2 ");
@@ -132,8 +132,8 @@ START_TEST(those_who_left_count)
         add(0, i);
     keep(0, 0.99);
     expect_left(0, "1 2 3 4 ");
-    session_close(TAILQ_FIRST(&worker->rosters[0].list), SESSION_DONE);
-    session_close(TAILQ_FIRST(&worker->rosters[0].list), SESSION_DONE);
+    session_close(TAILQ_FIRST(&worker->session_lists[0].list), SESSION_DONE);
+    session_close(TAILQ_FIRST(&worker->session_lists[0].list), SESSION_DONE);
     keep(0, 0.5);
     expect_left(0, "3 4 ");
     keep(0, 0.25);
@@ -148,7 +148,7 @@ START_TEST(activity_is_seen_anew)
     for (uint64_t i = 1; i <= 3; i++)
         add(0, i);
     keep(0, 0.9);
-    TAILQ_FIRST(&worker->rosters[0].list)->active_at = 9;
+    TAILQ_FIRST(&worker->session_lists[0].list)->active_at = 9;
     keep(0, 0.5);
     expect_left(0, "9 3 ");
     keep(0, 0.3);
@@ -156,7 +156,7 @@ START_TEST(activity_is_seen_anew)
 }
 END_TEST
 
-Suite *cut_suite(void)
+Suite *terminate_suite(void)
 {
     Suite *suite = suite_create("cut");
     TCase *shares = tcase_create("shares");

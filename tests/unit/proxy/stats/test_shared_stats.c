@@ -12,7 +12,7 @@
 enum { WORKERS = 3 };
 
 static struct config *config;
-static struct ledger own, other;
+static struct stats own, other;
 
 static void setup(void)
 {
@@ -20,14 +20,14 @@ static void setup(void)
     config = load_good("[frontend web]\nbind = 127.0.0.1:1\nbackend = app\n"
                        "[frontend mail]\nbind = 127.0.0.1:2\nbackend = app\n"
                        "[backend app]\nserver = a 127.0.0.1:3\n");
-    ck_assert_int_eq(ledger_open(&own, config, 7, WORKERS), 0);
+    ck_assert_int_eq(stats_open(&own, config, 7, WORKERS), 0);
     other.fd = -1;
 }
 
 static void teardown(void)
 {
-    ledger_close(&own);
-    ledger_close(&other);
+    stats_close(&own);
+    stats_close(&other);
     config_free(config);
     folder_remove();
 }
@@ -41,26 +41,26 @@ static int copy_of(int fd)
 
 static void read_own(void)
 {
-    ck_assert_ptr_null(ledger_read(&other, copy_of(own.fd)));
+    ck_assert_ptr_null(stats_read(&other, copy_of(own.fd)));
 }
 
 START_TEST(figures_are_read_as_they_are_counted)
 {
     read_own();
     for (unsigned i = 0; i < WORKERS; i++) {
-        counter_add(&ledger_counters(&own, i)->sessions, 1 + i);
-        counter_add(&ledger_counters(&own, i)->server_bytes, 100);
+        counter_add(&stats_counters(&own, i)->sessions, 1 + i);
+        counter_add(&stats_counters(&own, i)->server_bytes, 100);
     }
-    limit_force(ledger_sessions(&own));
-    limit_force(ledger_frontend_sessions(&own, 1));
+    limit_force(stats_sessions(&own));
+    limit_force(stats_frontend_sessions(&own, 1));
     struct figures sum = {.connect_errors = 5};
-    ledger_add_workers(&other, &sum);
+    stats_add_workers(&other, &sum);
     ck_assert_uint_eq(sum.sessions, 6);
     ck_assert_uint_eq(sum.server_bytes, 300);
     ck_assert_uint_eq(sum.connect_errors, 5);
-    ck_assert_uint_eq(ledger_live(&other), 1);
-    ck_assert_uint_eq(ledger_frontend_live(&other, 0), 0);
-    ck_assert_uint_eq(ledger_frontend_live(&other, 1), 1);
+    ck_assert_uint_eq(stats_live(&other), 1);
+    ck_assert_uint_eq(stats_frontend_live(&other, 0), 0);
+    ck_assert_uint_eq(stats_frontend_live(&other, 1), 1);
 }
 END_TEST
 
@@ -72,22 +72,22 @@ START_TEST(it_says_whose_it_is)
     ck_assert_uint_eq(other.as.workers, WORKERS);
     ck_assert_uint_eq(other.as.frontends, 2);
     ck_assert_uint_eq(other.as.started_at, own.as.started_at);
-    ck_assert_uint_eq(ledger_find_frontend(&other, "web", 0), 0);
-    ck_assert_uint_eq(ledger_find_frontend(&other, "mail", 0), 1);
-    ck_assert_uint_eq(ledger_find_frontend(&other, "mail", 9), 1);
-    ck_assert_uint_eq(ledger_find_frontend(&other, "mai", 1), LEDGER_NO_FRONTEND);
+    ck_assert_uint_eq(stats_find_frontend(&other, "web", 0), 0);
+    ck_assert_uint_eq(stats_find_frontend(&other, "mail", 0), 1);
+    ck_assert_uint_eq(stats_find_frontend(&other, "mail", 9), 1);
+    ck_assert_uint_eq(stats_find_frontend(&other, "mai", 1), STATS_NO_FRONTEND);
 }
 END_TEST
 
 START_TEST(the_base_is_apart_from_what_workers_count)
 {
     read_own();
-    counter_add(&ledger_counters(&own, 0)->sessions, 1);
-    ledger_inherit(&own, &(struct figures){.sessions = 10, .client_bytes = 20});
-    ledger_inherit(&own, &(struct figures){.sessions = 10});
+    counter_add(&stats_counters(&own, 0)->sessions, 1);
+    stats_inherit(&own, &(struct figures){.sessions = 10, .client_bytes = 20});
+    stats_inherit(&own, &(struct figures){.sessions = 10});
     struct figures workers = {0}, base = {0};
-    ledger_add_workers(&other, &workers);
-    ledger_add_base(&other, &base);
+    stats_add_workers(&other, &workers);
+    stats_add_base(&other, &base);
     ck_assert_uint_eq(workers.sessions, 1);
     ck_assert_uint_eq(base.sessions, 20);
     ck_assert_uint_eq(base.client_bytes, 20);
@@ -97,16 +97,16 @@ END_TEST
 START_TEST(the_oldest_of_all_workers_is_told)
 {
     read_own();
-    ck_assert_uint_eq(ledger_oldest(&other, 0), 0);
-    atomic_store(&ledger_worker_oldest(&own, 0)[1], 30);
-    atomic_store(&ledger_worker_oldest(&own, 2)[1], 20);
-    atomic_store(&ledger_worker_oldest(&own, WORKERS - 1)[own.as.frontends], 10);
-    ck_assert_uint_eq(ledger_oldest(&other, 0), 0);
-    ck_assert_uint_eq(ledger_oldest(&other, 1), 20);
-    ck_assert_uint_eq(ledger_oldest(&other, own.as.frontends), 10);
-    ck_assert_uint_eq(ledger_frontend_live(&other, 0), 0);
+    ck_assert_uint_eq(stats_oldest(&other, 0), 0);
+    atomic_store(&stats_worker_oldest(&own, 0)[1], 30);
+    atomic_store(&stats_worker_oldest(&own, 2)[1], 20);
+    atomic_store(&stats_worker_oldest(&own, WORKERS - 1)[own.as.frontends], 10);
+    ck_assert_uint_eq(stats_oldest(&other, 0), 0);
+    ck_assert_uint_eq(stats_oldest(&other, 1), 20);
+    ck_assert_uint_eq(stats_oldest(&other, own.as.frontends), 10);
+    ck_assert_uint_eq(stats_frontend_live(&other, 0), 0);
     struct figures sum = {0};
-    ledger_add_workers(&other, &sum);
+    stats_add_workers(&other, &sum);
     ck_assert_uint_eq(sum.sessions + sum.cut, 0);
 }
 END_TEST
@@ -114,10 +114,10 @@ END_TEST
 START_TEST(it_outlives_its_maker)
 {
     read_own();
-    counter_add(&ledger_counters(&own, 0)->failed, 3);
-    ledger_close(&own);
+    counter_add(&stats_counters(&own, 0)->failed, 3);
+    stats_close(&own);
     struct figures sum = {0};
-    ledger_add_workers(&other, &sum);
+    stats_add_workers(&other, &sum);
     ck_assert_uint_eq(sum.failed, 3);
 }
 END_TEST
@@ -125,9 +125,9 @@ END_TEST
 START_TEST(workers_do_not_share_cache_lines)
 {
     for (unsigned i = 0; i < WORKERS; i++)
-        ck_assert_uint_eq((uintptr_t)ledger_counters(&own, i) % 64, 0);
-    const atomic_uint_fast64_t *last = ledger_worker_oldest(&own, WORKERS - 2) + own.as.frontends;
-    ck_assert_uint_lt((uintptr_t)last, (uintptr_t)ledger_counters(&own, WORKERS - 1));
+        ck_assert_uint_eq((uintptr_t)stats_counters(&own, i) % 64, 0);
+    const atomic_uint_fast64_t *last = stats_worker_oldest(&own, WORKERS - 2) + own.as.frontends;
+    ck_assert_uint_lt((uintptr_t)last, (uintptr_t)stats_counters(&own, WORKERS - 1));
 }
 END_TEST
 
@@ -161,11 +161,11 @@ static int forge(const void *bytes, size_t length, size_t size, int seals)
     return fd;
 }
 
-static const char *read_head(const struct ledger_head *head, size_t size)
+static const char *read_head(const struct stats_head *head, size_t size)
 {
-    ledger_close(&other);
-    return ledger_read(&other,
-                       forge(head, offsetof(struct ledger_head, sessions), size, F_SEAL_SHRINK));
+    stats_close(&other);
+    return stats_read(&other,
+                      forge(head, offsetof(struct stats_head, sessions), size, F_SEAL_SHRINK));
 }
 
 #define REFUSED(reason, is) ck_assert_str_eq((is) ? (is) : "(read)", reason)
@@ -174,15 +174,15 @@ START_TEST(what_is_no_ledger_is_refused)
 {
     int file = open(folder_path("file"), O_RDWR | O_CREAT | O_CLOEXEC, 0600), pair[2];
     ck_assert_int_eq(ftruncate(file, 65536), 0);
-    REFUSED("not a memfd", ledger_read(&other, file));
+    REFUSED("not a memfd", stats_read(&other, file));
     ck_assert_int_eq(pipe2(pair, O_CLOEXEC), 0);
-    REFUSED("not a memfd", ledger_read(&other, pair[0]));
+    REFUSED("not a memfd", stats_read(&other, pair[0]));
     close(pair[1]);
-    REFUSED("too short", ledger_read(&other, forge("", 0, 0, F_SEAL_SHRINK)));
-    REFUSED("too short", ledger_read(&other, forge("xppr", 4, 4, F_SEAL_SHRINK)));
+    REFUSED("too short", stats_read(&other, forge("", 0, 0, F_SEAL_SHRINK)));
+    REFUSED("too short", stats_read(&other, forge("xppr", 4, 4, F_SEAL_SHRINK)));
     REFUSED("not sealed against shrinking",
-            ledger_read(&other, forge(own.memory, own.size, own.size, F_SEAL_GROW)));
-    REFUSED("of another kind", ledger_read(&other, forge("", 0, 65536, F_SEAL_SHRINK)));
+            stats_read(&other, forge(own.memory, own.size, own.size, F_SEAL_GROW)));
+    REFUSED("of another kind", stats_read(&other, forge("", 0, 65536, F_SEAL_SHRINK)));
     ck_assert_ptr_null(other.memory);
     ck_assert_int_eq(other.fd, -1);
 }
@@ -191,8 +191,8 @@ END_TEST
 START_TEST(a_head_that_does_not_fit_is_refused)
 {
     static const char sizes[] = "with records of impossible sizes";
-    const struct ledger_head good = own.as;
-    struct ledger_head head = good;
+    const struct stats_head good = own.as;
+    struct stats_head head = good;
     ck_assert_ptr_null(read_head(&head, own.size));
     REFUSED("shorter than its records", read_head(&head, own.size - 1));
     head.version++;
@@ -224,11 +224,11 @@ END_TEST
 START_TEST(builds_that_differ_understand_each_other)
 {
     struct newer {
-        struct ledger_head head;
+        struct stats_head head;
         uint64_t more_base[8];
         uint64_t workers[2][8];
         struct {
-            struct ledger_frontend known;
+            struct stats_frontend known;
             uint64_t more[8];
         } frontend;
     } newer = {.head = own.as};
@@ -244,31 +244,31 @@ START_TEST(builds_that_differ_understand_each_other)
     atomic_store(&newer.frontend.known.sessions.used, 9);
     struct figures sum = {0};
     ck_assert_ptr_null(
-        ledger_read(&other, forge(&newer, sizeof newer, sizeof newer, F_SEAL_SHRINK)));
-    ledger_add_workers(&other, &sum);
+        stats_read(&other, forge(&newer, sizeof newer, sizeof newer, F_SEAL_SHRINK)));
+    stats_add_workers(&other, &sum);
     ck_assert_uint_eq(sum.sessions, 4);
     ck_assert_uint_eq(sum.server_bytes, 0);
-    size_t at = ledger_find_frontend(&other, "new", 3);
-    ck_assert_uint_eq(ledger_frontend_live(&other, at), 9);
-    ck_assert_uint_eq(ledger_oldest(&other, at), 0); /* its worker's record is too short for it */
-    ledger_close(&other);
+    size_t at = stats_find_frontend(&other, "new", 3);
+    ck_assert_uint_eq(stats_frontend_live(&other, at), 9);
+    ck_assert_uint_eq(stats_oldest(&other, at), 0); /* its worker's record is too short for it */
+    stats_close(&other);
 
     struct older {
-        unsigned char head[offsetof(struct ledger_head, base)];
+        unsigned char head[offsetof(struct stats_head, base)];
         uint64_t base[2], workers[2];
     } older = {.base = {1, 2}, .workers = {10, 20}};
-    struct ledger_head head = own.as;
+    struct stats_head head = own.as;
     head.head_size = offsetof(struct older, workers);
     head.worker_size = sizeof older.workers;
     head.counters = 2;
     head.workers = 1;
     head.frontends = 0;
-    memcpy(older.head, &head, offsetof(struct ledger_head, sessions));
+    memcpy(older.head, &head, offsetof(struct stats_head, sessions));
     sum = (struct figures){.client_bytes = 3};
     ck_assert_ptr_null(
-        ledger_read(&other, forge(&older, sizeof older, sizeof older, F_SEAL_SHRINK)));
-    ledger_add_workers(&other, &sum);
-    ledger_add_base(&other, &sum);
+        stats_read(&other, forge(&older, sizeof older, sizeof older, F_SEAL_SHRINK)));
+    stats_add_workers(&other, &sum);
+    stats_add_base(&other, &sum);
     ck_assert_uint_eq(sum.sessions, 11);
     ck_assert_uint_eq(sum.connect_errors, 22);
     ck_assert_uint_eq(sum.client_bytes, 3);
@@ -279,21 +279,21 @@ END_TEST
 START_TEST(a_name_may_be_anything)
 {
     struct {
-        struct ledger_head head;
-        struct ledger_frontend frontend;
+        struct stats_head head;
+        struct stats_frontend frontend;
     } odd = {.head = own.as};
     odd.head.workers = 0;
     odd.head.frontends = 1;
     memset(odd.frontend.name, 0xff, sizeof odd.frontend.name);
-    ck_assert_ptr_null(ledger_read(&other, forge(&odd, sizeof odd, sizeof odd, F_SEAL_SHRINK)));
+    ck_assert_ptr_null(stats_read(&other, forge(&odd, sizeof odd, sizeof odd, F_SEAL_SHRINK)));
     size_t length;
-    (void)ledger_frontend_name(&other, 0, &length);
-    ck_assert_uint_eq(length, LEDGER_NAME_MAX);
-    ck_assert_uint_eq(ledger_find_frontend(&other, "web", 0), LEDGER_NO_FRONTEND);
+    (void)stats_frontend_name(&other, 0, &length);
+    ck_assert_uint_eq(length, STATS_NAME_MAX);
+    ck_assert_uint_eq(stats_find_frontend(&other, "web", 0), STATS_NO_FRONTEND);
 }
 END_TEST
 
-Suite *ledger_suite(void)
+Suite *stats_suite(void)
 {
     Suite *suite = suite_create("ledger");
     TCase *tcase = tcase_create("ledger");

@@ -144,7 +144,7 @@ END_TEST
 struct watch {
     struct event_base *base;
     struct config *config;
-    struct ledger canary, predecessor;
+    struct stats canary, predecessor;
     enum canary_verdict verdict;
 };
 
@@ -160,16 +160,16 @@ static void watch_open(struct watch *watch)
     folder_make();
     *watch = (struct watch){.base = event_base_new()};
     watch->config = load_good("[listen web]\nbind = 127.0.0.1:1\nserver = a 127.0.0.1:3\n");
-    ck_assert_int_eq(ledger_open(&watch->canary, watch->config, 2, 1), 0);
-    ck_assert_int_eq(ledger_open(&watch->predecessor, watch->config, 1, 1), 0);
-    counter_add(&ledger_counters(&watch->canary, 0)->sessions, 3);
-    counter_add(&ledger_counters(&watch->predecessor, 0)->sessions, 1000);
+    ck_assert_int_eq(stats_open(&watch->canary, watch->config, 2, 1), 0);
+    ck_assert_int_eq(stats_open(&watch->predecessor, watch->config, 1, 1), 0);
+    counter_add(&stats_counters(&watch->canary, 0)->sessions, 3);
+    counter_add(&stats_counters(&watch->predecessor, 0)->sessions, 1000);
 }
 
 static void watch_close(struct watch *watch)
 {
-    ledger_close(&watch->canary);
-    ledger_close(&watch->predecessor);
+    stats_close(&watch->canary);
+    stats_close(&watch->predecessor);
     config_free(watch->config);
     event_base_free(watch->base);
     folder_remove();
@@ -183,7 +183,7 @@ START_TEST(its_time_passes)
     const struct canary_plan plan = {.share = 1, .duration = 1};
     struct canary *canary =
         canary_begin(&plan, &watch.canary, &watch.predecessor, watch.base, on_verdict, &watch);
-    counter_add(&ledger_counters(&watch.canary, 0)->sessions, 7);
+    counter_add(&stats_counters(&watch.canary, 0)->sessions, 7);
     event_base_dispatch(watch.base);
     ck_assert_int_eq(watch.verdict, CANARY_PROMOTED);
     ck_assert_uint_eq(canary_left(canary), 0);
@@ -203,8 +203,8 @@ START_TEST(a_bad_one_is_seen_before_its_time_is_over)
     const struct canary_plan plan = {.share = 1, .duration = UINT64_MAX};
     struct canary *canary =
         canary_begin(&plan, &watch.canary, &watch.predecessor, watch.base, on_verdict, &watch);
-    counter_add(&ledger_counters(&watch.canary, 0)->sessions, 7);
-    counter_add(&ledger_counters(&watch.canary, 0)->failed, 3);
+    counter_add(&stats_counters(&watch.canary, 0)->sessions, 7);
+    counter_add(&stats_counters(&watch.canary, 0)->failed, 3);
     event_base_dispatch(watch.base);
     ck_assert_int_eq(watch.verdict, CANARY_WORSE);
     ck_assert_uint_gt(canary_left(canary), 0);

@@ -184,7 +184,7 @@ START_TEST(nothing_follows_what_cannot_be_sent)
     const int fd = STDIN_FILENO;
     queue_messages();
     const struct rlimit before = exhaust_descriptors();
-    channel_send(left, MESSAGE_KEEP, NULL, 0, &fd, 1);
+    channel_send(left, MESSAGE_DUPLICATES, NULL, 0, &fd, 1);
     setrlimit(RLIMIT_NOFILE, &before);
     channel_send(left, MESSAGE_COMMIT, NULL, 0, NULL, 0);
     ck_assert_int_ne(channel_send_now(left, MESSAGE_COMMIT, NULL, 0, NULL, 0), 0);
@@ -202,11 +202,11 @@ START_TEST(what_is_lent_is_queued_where_no_descriptor_can_be_had)
     const int fd = STDIN_FILENO;
     queue_messages();
     const struct rlimit before = exhaust_descriptors();
-    channel_lend(left, MESSAGE_KEEP, NULL, 0, &fd, 1);
+    channel_lend(left, MESSAGE_DUPLICATES, NULL, 0, &fd, 1);
     setrlimit(RLIMIT_NOFILE, &before);
     while (heard.count <= QUEUED)
         turn();
-    ck_assert_int_eq(heard.type, MESSAGE_KEEP);
+    ck_assert_int_eq(heard.type, MESSAGE_DUPLICATES);
     ck_assert_uint_eq(heard.fd_count, 1);
     close(heard.fds[0]);
     ck_assert_int_ne(fcntl(fd, F_GETFD), -1);
@@ -357,10 +357,10 @@ START_TEST(the_common_words_are_what_they_were)
     ck_assert_int_eq(MESSAGE_READY, 6);
     ck_assert_int_eq(MESSAGE_COMMIT, 7);
     ck_assert_int_eq(MESSAGE_ACTIVE, 8);
-    ck_assert_int_eq(MESSAGE_ELDER, 9);
+    ck_assert_int_eq(MESSAGE_DRAINING_PROCESS, 9);
     ck_assert_int_eq(MESSAGE_CLOSED, 10);
     ck_assert_int_eq(MESSAGE_SESSIONS, 11);
-    ck_assert_int_eq(MESSAGE_CUT, 12);
+    ck_assert_int_eq(MESSAGE_TERMINATE, 12);
     ck_assert_int_eq(MESSAGE_STOP, 13);
     ck_assert_int_eq(MESSAGE_RELOAD, 14);
     ck_assert_int_eq(MESSAGE_COMMON, 14);

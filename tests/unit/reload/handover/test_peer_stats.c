@@ -30,15 +30,16 @@ static void make_generation(struct generation *generation, unsigned number)
                   "[frontend web]\nbind = 127.0.0.1:1\nbackend = app\nmax-sessions = 4\n"
                   "[frontend mail]\nbind = 127.0.0.1:2\nbackend = app\n"
                   "[backend app]\nserver = a 127.0.0.1:3\n");
-    elders_init(&generation->elders, &(struct elders_events){.on_gone = ignore});
-    ck_assert_int_eq(lineage_open(&generation->lineage, generation), 0);
+    draining_processes_init(&generation->draining_processes,
+                            &(struct draining_processes_events){.on_gone = ignore});
+    ck_assert_int_eq(peer_stats_open(&generation->peer_stats, generation), 0);
     generation->proxy = proxy_new(generation->config, number, 2, 8, base, &events);
     ck_assert_ptr_nonnull(generation->proxy);
 }
 
 static void free_generation(struct generation *generation)
 {
-    lineage_close(&generation->lineage);
+    peer_stats_close(&generation->peer_stats);
     proxy_free(generation->proxy);
     config_free(generation->config);
 }
@@ -57,9 +58,10 @@ static void teardown(void)
     folder_remove();
 }
 
-/* Another generation: a process that does nothing, and a ledger that the test writes for it. */
+/* Another generation: a process that does nothing, and a shared stats that the test writes for it.
+ */
 struct other {
-    struct ledger ledger;
+    struct stats stats;
     pid_t pid;
     int pidfd; /* -1: where the kernel has none */
 };
@@ -83,17 +85,17 @@ static struct other other_start(unsigned number)
     }
     signal(SIGTERM, before);
     other.pidfd = pidfd_open(other.pid, 0);
-    ck_assert_int_eq(ledger_open(&other.ledger, us.config, number, 2), 0);
-    ((struct ledger_head *)other.ledger.memory)->pid = (uint32_t)other.pid;
+    ck_assert_int_eq(stats_open(&other.stats, us.config, number, 2), 0);
+    ((struct stats_head *)other.stats.memory)->pid = (uint32_t)other.pid;
     return other;
 }
 
 static void other_count(struct other *other, unsigned sessions, unsigned live)
 {
-    counter_add(&ledger_counters(&other->ledger, 1)->sessions, sessions);
+    counter_add(&stats_counters(&other->stats, 1)->sessions, sessions);
     for (unsigned i = 0; i < live; i++) {
-        limit_force(ledger_sessions(&other->ledger));
-        limit_force(ledger_frontend_sessions(&other->ledger, 0));
+        limit_force(stats_sessions(&other->stats));
+        limit_force(stats_frontend_sessions(&other->stats, 0));
     }
 }
 
@@ -107,20 +109,21 @@ static void other_kill(struct other *other)
 static void other_free(struct other *other)
 {
     close(other->pidfd);
-    ledger_close(&other->ledger);
+    stats_close(&other->stats);
 }
 
-static void tell(const struct other *other, void (*hear)(struct lineage *, const struct received *))
+static void tell(const struct other *other,
+                 void (*hear)(struct peer_stats *, const struct received *))
 {
-    const struct message_ledger about = {0};
-    int fds[] = {fcntl(other->ledger.fd, F_DUPFD_CLOEXEC, 0),
+    const struct message_stats about = {0};
+    int fds[] = {fcntl(other->stats.fd, F_DUPFD_CLOEXEC, 0),
                  fcntl(other->pidfd, F_DUPFD_CLOEXEC, 0)};
-    const struct received message = {.type = MESSAGE_LEDGER,
+    const struct received message = {.type = MESSAGE_STATS,
                                      .payload = &about,
                                      .length = sizeof about,
                                      .fds = fds,
                                      .fd_count = other->pidfd >= 0 ? 2 : 1};
-    hear(&us.lineage, &message);
+    hear(&us.peer_stats, &message);
     for (size_t i = 0; i < 2; i++)
         if (fds[i] >= 0)
             close(fds[i]);
@@ -128,29 +131,29 @@ static void tell(const struct other *other, void (*hear)(struct lineage *, const
 
 static uint64_t sessions(void)
 {
-    return lineage_figures(&us.lineage).sessions;
+    return peer_stats_figures(&us.peer_stats).sessions;
 }
 
 static void count_own(unsigned amount)
 {
-    counter_add(&ledger_counters(&us.proxy->ledger, 0)->sessions, amount);
+    counter_add(&stats_counters(&us.proxy->stats, 0)->sessions, amount);
 }
 
 START_TEST(one_that_lives_counts_as_it_goes)
 {
     struct other other = other_start(8);
-    tell(&other, lineage_add);
-    ck_assert_int_eq(lineage_begin(&us.lineage), 0);
-    ledger_inherit(&other.ledger, &(struct figures){.sessions = 1000});
+    tell(&other, peer_stats_add);
+    ck_assert_int_eq(peer_stats_begin(&us.peer_stats), 0);
+    stats_inherit(&other.stats, &(struct figures){.sessions = 1000});
     count_own(1);
     ck_assert_uint_eq(sessions(), 1001);
     other_count(&other, 10, 2);
     ck_assert_uint_eq(sessions(), 1011);
-    ck_assert_uint_eq(lineage_live(&us.lineage), 2);
-    ck_assert_uint_eq(lineage_frontend_live(&us.lineage, 0), 2);
-    ck_assert_uint_eq(lineage_frontend_live(&us.lineage, 1), 0);
-    ck_assert_ptr_nonnull(lineage_find(&us.lineage, 8, other.pid));
-    ck_assert_ptr_null(lineage_find(&us.lineage, 7, other.pid));
+    ck_assert_uint_eq(peer_stats_live(&us.peer_stats), 2);
+    ck_assert_uint_eq(peer_stats_frontend_live(&us.peer_stats, 0), 2);
+    ck_assert_uint_eq(peer_stats_frontend_live(&us.peer_stats, 1), 0);
+    ck_assert_ptr_nonnull(peer_stats_find(&us.peer_stats, 8, other.pid));
+    ck_assert_ptr_null(peer_stats_find(&us.peer_stats, 7, other.pid));
     other_kill(&other);
     other_free(&other);
 }
@@ -164,27 +167,27 @@ START_TEST(one_that_is_killed_is_folded_once)
         close(other.pidfd);
         other.pidfd = -1;
     }
-    tell(&other, lineage_add);
-    tell(&other, lineage_add); /* known already */
-    ck_assert_int_eq(lineage_begin(&us.lineage), 0);
-    lineage_count(&us.lineage);
-    ledger_inherit(&other.ledger, &(struct figures){.sessions = 1000});
+    tell(&other, peer_stats_add);
+    tell(&other, peer_stats_add); /* known already */
+    ck_assert_int_eq(peer_stats_begin(&us.peer_stats), 0);
+    peer_stats_count(&us.peer_stats);
+    stats_inherit(&other.stats, &(struct figures){.sessions = 1000});
     other_count(&other, 10, 2);
     ck_assert_uint_eq(sessions(), 1010);
     other_kill(&other);
     ck_assert_uint_eq(sessions(), 1010);
-    while (!TAILQ_EMPTY(&us.lineage.list))
+    while (!TAILQ_EMPTY(&us.peer_stats.list))
         event_base_loop(base, EVLOOP_ONCE);
     ck_assert_uint_eq(sessions(), 1010);
-    ck_assert_uint_eq(lineage_base(&us.lineage).sessions, 1010);
-    ck_assert_uint_eq(lineage_live(&us.lineage), 0);
+    ck_assert_uint_eq(peer_stats_base(&us.peer_stats).sessions, 1010);
+    ck_assert_uint_eq(peer_stats_live(&us.peer_stats), 0);
     other_free(&other);
 }
 END_TEST
 
-static void wait_gone(const struct relative *relative)
+static void wait_gone(const struct peer *peer)
 {
-    while (!relative->gone)
+    while (!peer->gone)
         event_base_loop(base, EVLOOP_ONCE);
 }
 
@@ -192,12 +195,12 @@ static void wait_gone(const struct relative *relative)
 START_TEST(one_that_ends_before_we_count_is_folded_then)
 {
     struct other other = other_start(8);
-    tell(&other, lineage_add);
+    tell(&other, peer_stats_add);
     other_count(&other, 10, 2);
     other_kill(&other);
-    wait_gone(TAILQ_FIRST(&us.lineage.list));
-    ck_assert_int_eq(lineage_begin(&us.lineage), 0);
-    ck_assert(TAILQ_EMPTY(&us.lineage.list));
+    wait_gone(TAILQ_FIRST(&us.peer_stats.list));
+    ck_assert_int_eq(peer_stats_begin(&us.peer_stats), 0);
+    ck_assert(TAILQ_EMPTY(&us.peer_stats.list));
     ck_assert_uint_eq(sessions(), 10);
     other_free(&other);
 }
@@ -206,8 +209,8 @@ END_TEST
 static void hear(const struct received *message, void *arg)
 {
     struct generation *successor = arg;
-    ck_assert_int_eq(message->type, MESSAGE_LEDGER);
-    lineage_add(&successor->lineage, message);
+    ck_assert_int_eq(message->type, MESSAGE_STATS);
+    peer_stats_add(&successor->peer_stats, message);
 }
 
 static void lose(const char *wrong, void *arg)
@@ -216,11 +219,11 @@ static void lose(const char *wrong, void *arg)
     (void)arg;
 }
 
-static unsigned relatives(const struct generation *generation)
+static unsigned peers(const struct generation *generation)
 {
     unsigned count = 0;
-    const struct relative *relative;
-    TAILQ_FOREACH (relative, &generation->lineage.list, link)
+    const struct peer *peer;
+    TAILQ_FOREACH (peer, &generation->peer_stats.list, link)
         count++;
     return count;
 }
@@ -238,38 +241,38 @@ START_TEST(a_successor_takes_the_folding_over)
     struct channel *ours = channel_open(pair[0], base, &none),
                    *its = channel_open(pair[1], base, &heard);
     struct other first = other_start(7), second = other_start(8);
-    tell(&second, lineage_add);
-    tell(&first, lineage_add);
-    ck_assert_int_eq(lineage_begin(&us.lineage), 0);
+    tell(&second, peer_stats_add);
+    tell(&first, peer_stats_add);
+    ck_assert_int_eq(peer_stats_begin(&us.peer_stats), 0);
     other_count(&first, 10, 1);
     other_count(&second, 200, 1);
     count_own(3000);
     other_kill(&first);
-    while (relatives(&us) > 1)
+    while (peers(&us) > 1)
         event_base_loop(base, EVLOOP_ONCE);
 
-    lineage_tell_successor(&us.lineage, ours);
-    while (relatives(&successor) < 2)
+    peer_stats_tell_successor(&us.peer_stats, ours);
+    while (peers(&successor) < 2)
         event_base_loop(base, EVLOOP_ONCE);
-    ck_assert_int_eq(lineage_begin(&successor.lineage), 0);
-    ck_assert_uint_eq(lineage_figures(&successor.lineage).sessions, 3210);
-    ck_assert_uint_eq(lineage_live(&successor.lineage), 1);
+    ck_assert_int_eq(peer_stats_begin(&successor.peer_stats), 0);
+    ck_assert_uint_eq(peer_stats_figures(&successor.peer_stats).sessions, 3210);
+    ck_assert_uint_eq(peer_stats_live(&successor.peer_stats), 1);
     other_count(&second, 1, 0);
     other_kill(&second);
-    wait_gone(TAILQ_FIRST(&us.lineage.list));
-    while (relatives(&successor) > 1)
+    wait_gone(TAILQ_FIRST(&us.peer_stats.list));
+    while (peers(&successor) > 1)
         event_base_loop(base, EVLOOP_ONCE);
     ck_assert_uint_eq(sessions(), 3211);
-    ck_assert_uint_eq(lineage_live(&us.lineage), 0);
-    ck_assert_uint_eq(lineage_base(&us.lineage).sessions, 211);
-    ck_assert_uint_eq(lineage_figures(&successor.lineage).sessions, 3211);
-    ck_assert_uint_eq(lineage_base(&successor.lineage).sessions, 211);
+    ck_assert_uint_eq(peer_stats_live(&us.peer_stats), 0);
+    ck_assert_uint_eq(peer_stats_base(&us.peer_stats).sessions, 211);
+    ck_assert_uint_eq(peer_stats_figures(&successor.peer_stats).sessions, 3211);
+    ck_assert_uint_eq(peer_stats_base(&successor.peer_stats).sessions, 211);
 
     channel_close(ours);
     channel_close(its);
     free_generation(&successor);
-    lineage_resume(&us.lineage);
-    ck_assert(TAILQ_EMPTY(&us.lineage.list));
+    peer_stats_resume(&us.peer_stats);
+    ck_assert(TAILQ_EMPTY(&us.peer_stats.list));
     ck_assert_uint_eq(sessions(), 3211);
     other_free(&first);
     other_free(&second);
@@ -280,20 +283,20 @@ END_TEST
 START_TEST(a_successor_that_fails_is_not_forgotten)
 {
     struct other successor = other_start(10);
-    ck_assert_int_eq(lineage_begin(&us.lineage), 0);
+    ck_assert_int_eq(peer_stats_begin(&us.peer_stats), 0);
     count_own(1);
-    tell(&successor, lineage_add_successor);
-    ledger_inherit(&successor.ledger, &(struct figures){.sessions = 1000});
+    tell(&successor, peer_stats_add_successor);
+    stats_inherit(&successor.stats, &(struct figures){.sessions = 1000});
     other_count(&successor, 20, 3);
     ck_assert_uint_eq(sessions(), 1);
-    lineage_resume(&us.lineage);
+    peer_stats_resume(&us.peer_stats);
     ck_assert_uint_eq(sessions(), 21);
-    ck_assert_uint_eq(lineage_live(&us.lineage), 3);
+    ck_assert_uint_eq(peer_stats_live(&us.peer_stats), 3);
     other_kill(&successor);
-    while (!TAILQ_EMPTY(&us.lineage.list))
+    while (!TAILQ_EMPTY(&us.peer_stats.list))
         event_base_loop(base, EVLOOP_ONCE);
     ck_assert_uint_eq(sessions(), 21);
-    ck_assert_uint_eq(lineage_live(&us.lineage), 0);
+    ck_assert_uint_eq(peer_stats_live(&us.peer_stats), 0);
     other_free(&successor);
 }
 END_TEST
@@ -302,29 +305,29 @@ END_TEST
 START_TEST(a_canary_counts_beside_us)
 {
     struct other successor = other_start(10);
-    ck_assert_int_eq(lineage_begin(&us.lineage), 0);
+    ck_assert_int_eq(peer_stats_begin(&us.peer_stats), 0);
     count_own(1);
-    us.lineage.told = true;
-    tell(&successor, lineage_add_successor);
+    us.peer_stats.told = true;
+    tell(&successor, peer_stats_add_successor);
     other_count(&successor, 20, 3);
     ck_assert_uint_eq(sessions(), 1);
-    lineage_count_successor(&us.lineage);
+    peer_stats_count_successor(&us.peer_stats);
     ck_assert_uint_eq(sessions(), 21);
-    ck_assert_uint_eq(lineage_live(&us.lineage), 3);
-    ck_assert_ptr_nonnull(lineage_find(&us.lineage, 10, successor.pid));
+    ck_assert_uint_eq(peer_stats_live(&us.peer_stats), 3);
+    ck_assert_ptr_nonnull(peer_stats_find(&us.peer_stats, 10, successor.pid));
     if (_i == 1) {
         other_kill(&successor);
-        wait_gone(TAILQ_FIRST(&us.lineage.list));
+        wait_gone(TAILQ_FIRST(&us.peer_stats.list));
         ck_assert_uint_eq(sessions(), 21);
-        ck_assert_uint_eq(lineage_live(&us.lineage), 0);
+        ck_assert_uint_eq(peer_stats_live(&us.peer_stats), 0);
     }
-    lineage_resume(&us.lineage);
+    peer_stats_resume(&us.peer_stats);
     ck_assert_uint_eq(sessions(), 21);
-    ck_assert_uint_eq(lineage_live(&us.lineage), _i == 1 ? 0 : 3);
-    ck_assert_int_eq(TAILQ_EMPTY(&us.lineage.list), _i == 1);
+    ck_assert_uint_eq(peer_stats_live(&us.peer_stats), _i == 1 ? 0 : 3);
+    ck_assert_int_eq(TAILQ_EMPTY(&us.peer_stats.list), _i == 1);
     if (_i == 0)
         other_kill(&successor);
-    while (!TAILQ_EMPTY(&us.lineage.list))
+    while (!TAILQ_EMPTY(&us.peer_stats.list))
         event_base_loop(base, EVLOOP_ONCE);
     ck_assert_uint_eq(sessions(), 21);
     other_free(&successor);
@@ -338,24 +341,24 @@ START_TEST(a_canary_that_has_gone_back_is_asked_how_it_ended)
 {
     bool early = _i == 2, in_order = _i == 3;
     struct other canary = other_start(10);
-    ck_assert_int_eq(lineage_begin(&us.lineage), 0);
-    us.lineage.told = true;
-    tell(&canary, lineage_add_successor);
+    ck_assert_int_eq(peer_stats_begin(&us.peer_stats), 0);
+    us.peer_stats.told = true;
+    tell(&canary, peer_stats_add_successor);
     other_count(&canary, 20, in_order ? 0 : 3);
-    lineage_count_successor(&us.lineage);
-    ck_assert_uint_eq(lineage_successor_live(&us.lineage), in_order ? 0 : 3);
+    peer_stats_count_successor(&us.peer_stats);
+    ck_assert_uint_eq(peer_stats_successor_live(&us.peer_stats), in_order ? 0 : 3);
     if (early) {
         kill(canary.pid, SIGABRT);
-        wait_gone(TAILQ_FIRST(&us.lineage.list));
+        wait_gone(TAILQ_FIRST(&us.peer_stats.list));
     }
     children_add(&us.former, canary.pid);
-    lineage_keep_canary(&us.lineage);
+    peer_stats_keep_canary(&us.peer_stats);
     ck_assert_uint_eq(us.last_crash.signal, early ? SIGABRT : 0);
     if (!early)
         kill(canary.pid, in_order ? SIGTERM : SIGABRT);
-    while (!TAILQ_EMPTY(&us.lineage.list))
+    while (!TAILQ_EMPTY(&us.peer_stats.list))
         if (_i == 0)
-            lineage_on_child(&us.lineage);
+            peer_stats_on_child(&us.peer_stats);
         else
             event_base_loop(base, EVLOOP_ONCE);
     ck_assert_uint_eq(us.former.count, 0);
@@ -370,14 +373,14 @@ END_TEST
 START_TEST(a_canary_that_has_gone_back_knows_its_heir)
 {
     struct other predecessor = other_start(8);
-    ck_assert_int_eq(lineage_begin(&us.lineage), 0);
-    tell(&predecessor, lineage_add);
+    ck_assert_int_eq(peer_stats_begin(&us.peer_stats), 0);
+    tell(&predecessor, peer_stats_add);
     other_count(&predecessor, 0, 5);
-    lineage_turn(&us.lineage, 8, predecessor.pid);
-    lineage_forget(&us.lineage);
-    ck_assert(TAILQ_EMPTY(&us.lineage.list));
+    peer_stats_turn(&us.peer_stats, 8, predecessor.pid);
+    peer_stats_forget(&us.peer_stats);
+    ck_assert(TAILQ_EMPTY(&us.peer_stats.list));
     other_kill(&predecessor);
-    wait_gone(us.lineage.heir);
+    wait_gone(us.peer_stats.replacement);
     ck_assert_uint_eq(us.last_crash.at, 0); /* it has left no life file behind */
     other_free(&predecessor);
 }
@@ -387,15 +390,15 @@ END_TEST
 START_TEST(a_successor_that_died_counts_when_we_serve_again)
 {
     struct other successor = other_start(10);
-    ck_assert_int_eq(lineage_begin(&us.lineage), 0);
-    tell(&successor, lineage_add_successor);
+    ck_assert_int_eq(peer_stats_begin(&us.peer_stats), 0);
+    tell(&successor, peer_stats_add_successor);
     other_count(&successor, 20, 3);
     other_kill(&successor);
-    wait_gone(us.lineage.successor);
-    lineage_resume(&us.lineage);
+    wait_gone(us.peer_stats.successor);
+    peer_stats_resume(&us.peer_stats);
     ck_assert_uint_eq(sessions(), 20);
-    ck_assert_uint_eq(lineage_live(&us.lineage), 0);
-    ck_assert(TAILQ_EMPTY(&us.lineage.list));
+    ck_assert_uint_eq(peer_stats_live(&us.peer_stats), 0);
+    ck_assert(TAILQ_EMPTY(&us.peer_stats.list));
     other_free(&successor);
 }
 END_TEST
@@ -410,10 +413,10 @@ START_TEST(limits_count_what_others_have)
     const struct limit *web = us.proxy->frontends[0].sessions,
                        *mail = us.proxy->frontends[1].sessions;
     struct other other = other_start(8);
-    tell(&other, lineage_add);
-    ck_assert_int_eq(lineage_begin(&us.lineage), 0);
+    tell(&other, peer_stats_add);
+    ck_assert_int_eq(peer_stats_begin(&us.peer_stats), 0);
     other_count(&other, 0, 1);
-    lineage_count(&us.lineage);
+    peer_stats_count(&us.peer_stats);
     ck_assert_uint_eq(room(us.proxy->sessions), 8); /* more do not fit into the process */
     ck_assert_uint_eq(room(web), 3);
     ck_assert_uint_eq(room(mail), LIMIT_NONE);
@@ -425,7 +428,7 @@ START_TEST(limits_count_what_others_have)
     while (room(web) != 4)
         event_base_loop(base, EVLOOP_ONCE);
     ck_assert_uint_eq(room(us.proxy->sessions), 8);
-    ck_assert(!event_pending(us.lineage.look, EV_TIMEOUT, NULL));
+    ck_assert(!event_pending(us.peer_stats.look, EV_TIMEOUT, NULL));
     other_free(&other);
 }
 END_TEST
@@ -436,17 +439,17 @@ static uint64_t lost_with(unsigned live, unsigned arrived, unsigned left)
 {
     us.last_crash = (struct crash){0};
     struct other other = other_start(8);
-    tell(&other, lineage_add);
+    tell(&other, peer_stats_add);
     other_count(&other, 0, live);
-    ledger_count_left(&other.ledger); /* to a process before us */
-    struct relative *sender = lineage_sender(&us.lineage, 8, other.pid);
+    stats_count_left(&other.stats); /* to a process before us */
+    struct peer *sender = peer_stats_sender(&us.peer_stats, 8, other.pid);
     ck_assert_ptr_nonnull(sender);
     sender->arrived += arrived;
     for (unsigned i = 0; i < left; i++)
-        ledger_count_left(&other.ledger);
-    ck_assert_ptr_eq(lineage_sender(&us.lineage, 8, other.pid), sender);
+        stats_count_left(&other.stats);
+    ck_assert_ptr_eq(peer_stats_sender(&us.peer_stats, 8, other.pid), sender);
     other_kill(&other);
-    while (!TAILQ_EMPTY(&us.lineage.list))
+    while (!TAILQ_EMPTY(&us.peer_stats.list))
         event_base_loop(base, EVLOOP_ONCE);
     if (us.last_crash.at)
         ck_assert_uint_eq(us.last_crash.pid, (uint32_t)other.pid);
@@ -456,7 +459,7 @@ static uint64_t lost_with(unsigned live, unsigned arrived, unsigned left)
 
 START_TEST(one_that_ends_with_sessions_has_crashed)
 {
-    ck_assert_int_eq(lineage_begin(&us.lineage), 0);
+    ck_assert_int_eq(peer_stats_begin(&us.peer_stats), 0);
     ck_assert_uint_eq(lost_with(3, 0, 0), 3);
     ck_assert_uint_eq(lost_with(0, 0, 0), 0);
     ck_assert_uint_eq(us.last_crash.at, 0);
@@ -470,13 +473,13 @@ END_TEST
 START_TEST(one_that_fails_says_what_goes_with_it)
 {
     struct other other = other_start(8);
-    tell(&other, lineage_add);
+    tell(&other, peer_stats_add);
     other_count(&other, 0, 5);
-    ledger_set_lost(&other.ledger);
-    while (ledger_live(&other.ledger) > 0)
-        limit_release(ledger_sessions(&other.ledger));
+    stats_set_lost(&other.stats);
+    while (stats_live(&other.stats) > 0)
+        limit_release(stats_sessions(&other.stats));
     other_kill(&other);
-    wait_gone(TAILQ_FIRST(&us.lineage.list));
+    wait_gone(TAILQ_FIRST(&us.peer_stats.list));
     ck_assert_uint_eq(us.last_crash.sessions, 5);
     other_free(&other);
 }
@@ -486,16 +489,16 @@ END_TEST
 START_TEST(the_end_of_a_successor_is_told_by_the_handover)
 {
     struct other successor = other_start(10);
-    ck_assert_int_eq(lineage_begin(&us.lineage), 0);
-    ck_assert_uint_eq(lineage_successor_live(&us.lineage), 0);
-    tell(&successor, lineage_add_successor);
+    ck_assert_int_eq(peer_stats_begin(&us.peer_stats), 0);
+    ck_assert_uint_eq(peer_stats_successor_live(&us.peer_stats), 0);
+    tell(&successor, peer_stats_add_successor);
     other_count(&successor, 0, 20);
-    ledger_set_arriving(&successor.ledger, 16);
-    lineage_forget(&us.lineage);
-    ck_assert_uint_eq(lineage_successor_live(&us.lineage), 4);
-    lineage_resume(&us.lineage);
+    stats_set_arriving(&successor.stats, 16);
+    peer_stats_forget(&us.peer_stats);
+    ck_assert_uint_eq(peer_stats_successor_live(&us.peer_stats), 4);
+    peer_stats_resume(&us.peer_stats);
     other_kill(&successor);
-    while (!TAILQ_EMPTY(&us.lineage.list))
+    while (!TAILQ_EMPTY(&us.peer_stats.list))
         event_base_loop(base, EVLOOP_ONCE);
     ck_assert_uint_eq(us.last_crash.at, 0);
     other_free(&successor);
@@ -504,23 +507,23 @@ END_TEST
 
 START_TEST(what_is_no_ledger_is_refused)
 {
-    const struct message_ledger about = {0};
+    const struct message_stats about = {0};
     int fds[] = {open("/dev/null", O_RDONLY | O_CLOEXEC), -1};
     struct received message = {
-        .type = MESSAGE_LEDGER, .payload = &about, .length = sizeof about, .fds = fds};
-    lineage_add(&us.lineage, &message);
+        .type = MESSAGE_STATS, .payload = &about, .length = sizeof about, .fds = fds};
+    peer_stats_add(&us.peer_stats, &message);
     message.fd_count = 1;
-    lineage_add(&us.lineage, &message);
+    peer_stats_add(&us.peer_stats, &message);
     ck_assert_int_eq(fds[0], -1);
     fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    lineage_add_successor(&us.lineage, &message);
+    peer_stats_add_successor(&us.peer_stats, &message);
     ck_assert_int_eq(fds[0], -1);
-    ck_assert(TAILQ_EMPTY(&us.lineage.list));
-    ck_assert_ptr_null(us.lineage.successor);
+    ck_assert(TAILQ_EMPTY(&us.peer_stats.list));
+    ck_assert_ptr_null(us.peer_stats.successor);
 }
 END_TEST
 
-Suite *lineage_suite(void)
+Suite *peer_stats_suite(void)
 {
     Suite *suite = suite_create("lineage");
     TCase *tcase = tcase_create("lineage");

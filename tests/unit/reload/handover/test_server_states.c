@@ -11,7 +11,7 @@
 #include <string.h>
 
 static struct event_base *base;
-static struct inheritance inheritance;
+static struct server_states server_states;
 static char told[4096];
 
 static void ignore(void *arg)
@@ -47,9 +47,9 @@ static void tell_all(const struct proxy *proxy)
     for (size_t i = 0; i < proxy->config->backend_count; i++)
         for (size_t j = 0; j < proxy->backends[i].conf->server_count; j++) {
             struct message_server record, read;
-            inheritance_record(&proxy->backends[i].servers[j], &record);
-            inheritance_read(&record, sizeof record, &read);
-            ck_assert(inheritance_add(&inheritance, &read));
+            server_states_record(&proxy->backends[i].servers[j], &record);
+            server_states_read(&record, sizeof record, &read);
+            ck_assert(server_states_add(&server_states, &read));
         }
 }
 
@@ -63,7 +63,7 @@ static void tell_line(const char *line, void *arg)
 static size_t losses(const struct proxy *proxy)
 {
     told[0] = '\0';
-    return inheritance_losses(&inheritance, proxy, tell_line, told);
+    return server_states_losses(&server_states, proxy, tell_line, told);
 }
 
 static void setup(void)
@@ -74,7 +74,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-    inheritance_free(&inheritance);
+    server_states_free(&server_states);
     event_base_free(base);
     folder_remove();
 }
@@ -100,7 +100,7 @@ START_TEST(states_go_over)
     struct proxy *new = proxy_with(APP "server = c 127.0.0.1:13   weight=4\n"
                                        "server = b\t127.0.0.1:12 weight=1\n"
                                        "server = n 127.0.0.1:14\nserver = a 127.0.0.1:11\n");
-    inheritance_apply(&inheritance, new);
+    server_states_apply(&server_states, new);
     ck_assert_int_eq(server_of(new, "app", "a")->now.admin, ADMIN_MAINT);
     const struct server_state *b = &server_of(new, "app", "b")->now;
     ck_assert_int_eq(b->check, CHECK_DOWN);
@@ -129,7 +129,7 @@ START_TEST(another_line_is_another_server)
     tell_all(old);
     struct proxy *new = proxy_with(APP "server = a 127.0.0.1:99\nserver = b 127.0.0.1:12 "
                                        "weight=2\n[backend other]\nserver = a 127.0.0.1:11\n");
-    inheritance_apply(&inheritance, new);
+    server_states_apply(&server_states, new);
     ck_assert_int_eq(server_of(new, "app", "a")->now.admin, ADMIN_READY);
     ck_assert_int_eq(server_of(new, "app", "b")->now.admin, ADMIN_READY);
     ck_assert_uint_eq(server_of(new, "app", "b")->now.weight, 2);
@@ -145,22 +145,22 @@ START_TEST(the_last_word_counts)
     struct proxy *new = proxy_with(APP "server = a 127.0.0.1:11\nserver = b 127.0.0.1:12\n");
     struct message_server record;
     tell_all(old);
-    inheritance_apply(&inheritance, new);
+    server_states_apply(&server_states, new);
     server_set_admin(server_of(old, "app", "a"), ADMIN_MAINT);
-    inheritance_record(server_of(old, "app", "a"), &record);
-    inheritance_update(&inheritance, &record, new);
+    server_states_record(server_of(old, "app", "a"), &record);
+    server_states_update(&server_states, &record, new);
     ck_assert_uint_eq(server_share(server_of(new, "app", "a")), 0);
 
     server_failed(server_of(new, "app", "b"), ECONNREFUSED);
     server_set_weight(server_of(old, "app", "b"), 3);
-    inheritance_record(server_of(old, "app", "b"), &record);
-    inheritance_obey(&record, new); /* but not in what checks have found */
+    server_states_record(server_of(old, "app", "b"), &record);
+    server_states_obey(&record, new); /* but not in what checks have found */
     ck_assert_uint_eq(server_of(new, "app", "b")->now.weight, 3);
     ck_assert_int_eq(server_of(new, "app", "b")->now.check, CHECK_DOWN);
 
     snprintf(record.name, sizeof record.name, "nobody");
-    inheritance_update(&inheritance, &record, new);
-    inheritance_obey(&record, new);
+    server_states_update(&server_states, &record, new);
+    server_states_obey(&record, new);
     discard(old);
     discard(new);
 }
@@ -174,7 +174,7 @@ START_TEST(losses_are_told)
     tell_all(old);
     struct proxy *new = proxy_with(APP "server = b 127.0.0.1:12\n"
                                        "[backend off]\nserver = a 127.0.0.1:13\n");
-    inheritance_apply(&inheritance, new);
+    server_states_apply(&server_states, new);
     ck_assert_uint_eq(losses(new), 1);
     ck_assert_str_eq(told, "backend app would have no usable server, and has 1 now "
                            "(b: down, Connection refused)\n");
@@ -196,7 +196,7 @@ START_TEST(what_was_not_there_is_no_loss)
     struct proxy *new = proxy_with(APP "server = a 127.0.0.1:11\n[backend fresh]\ncheck = tcp\n"
                                        "server = a 127.0.0.1:14\n"
                                        "[backend off]\nserver = a 127.0.0.1:13\n");
-    inheritance_apply(&inheritance, new);
+    server_states_apply(&server_states, new);
     server_failed(server_of(new, "fresh", "a"), ECONNREFUSED);
     ck_assert_uint_eq(proxy_backend(new, "off")->usable, 0);
     ck_assert_uint_eq(losses(new), 0);
@@ -215,7 +215,7 @@ START_TEST(many_servers_are_not_all_told)
     struct proxy *old = proxy_with(text);
     tell_all(old);
     struct proxy *new = proxy_with(text);
-    inheritance_apply(&inheritance, new);
+    server_states_apply(&server_states, new);
     for (size_t i = 0; i < 100; i++)
         server_set_admin(&proxy_backend(new, "app")->servers[i], ADMIN_MAINT);
     ck_assert_uint_eq(losses(new), 1);
@@ -236,32 +236,32 @@ START_TEST(records_of_other_lengths)
     } longer;
     struct message_server read;
     memset(&longer, 0xff, sizeof longer);
-    inheritance_record(server_of(proxy, "app", "a"), &longer.known);
-    inheritance_read(&longer, sizeof longer, &read);
+    server_states_record(server_of(proxy, "app", "a"), &longer.known);
+    server_states_read(&longer, sizeof longer, &read);
     ck_assert_mem_eq(&read, &longer.known, sizeof read);
 
     size_t shorter = offsetof(struct message_server, state.usable);
-    inheritance_read(&longer, shorter, &read);
+    server_states_read(&longer, shorter, &read);
     ck_assert_str_eq(read.line, "127.0.0.1:11 weight=1");
     ck_assert_uint_eq(read.state.weight, 1);
     ck_assert_uint_eq(read.state.usable, 0);
     ck_assert_uint_eq(read.state.check_due, 0);
-    inheritance_read(&longer, 0, &read);
+    server_states_read(&longer, 0, &read);
     ck_assert_str_eq(read.backend, "");
 
     memset(&longer, 'x', sizeof longer);
-    inheritance_read(&longer, sizeof longer, &read);
+    server_states_read(&longer, sizeof longer, &read);
     ck_assert_uint_eq(strlen(read.backend), MESSAGE_NAME_MAX - 1);
     ck_assert_uint_eq(strlen(read.line), MESSAGE_LINE_MAX - 1);
 
     /* Values that nobody has: kept away from clients, and within bounds. */
-    inheritance_record(server_of(proxy, "app", "a"), &read);
+    server_states_record(server_of(proxy, "app", "a"), &read);
     read.state.admin = read.state.check = read.state.weight = read.state.streak = 1000000;
     read.state.last_error = ECONNREFUSED;
-    inheritance_obey(&read, proxy);
+    server_states_obey(&read, proxy);
     ck_assert_int_eq(server_of(proxy, "app", "a")->now.admin, ADMIN_MAINT);
     ck_assert_uint_eq(server_of(proxy, "app", "a")->now.weight, SERVER_WEIGHT_MAX);
-    inheritance_update(&inheritance, &read, proxy);
+    server_states_update(&server_states, &read, proxy);
     ck_assert_int_eq(server_of(proxy, "app", "a")->now.check, CHECK_DOWN);
     ck_assert_uint_eq(server_of(proxy, "app", "a")->now.streak, 1);
     discard(proxy);
@@ -272,24 +272,24 @@ START_TEST(packed_records_are_read_back)
 {
     struct proxy *proxy = proxy_with(APP "server = a 127.0.0.1:11\nserver = bb 127.0.0.1:12\n");
     struct message_server sent[2], read;
-    inheritance_record(server_of(proxy, "app", "a"), &sent[0]);
-    inheritance_record(server_of(proxy, "app", "bb"), &sent[1]);
+    server_states_record(server_of(proxy, "app", "a"), &sent[0]);
+    server_states_record(server_of(proxy, "app", "bb"), &sent[1]);
     sent[1].state.changed_at = UINT64_MAX;
     unsigned char bytes[MESSAGE_PAYLOAD_MAX];
-    size_t first = inheritance_pack(&sent[0], bytes, sizeof bytes);
-    size_t second = inheritance_pack(&sent[1], bytes + first, sizeof bytes - first);
+    size_t first = server_states_pack(&sent[0], bytes, sizeof bytes);
+    size_t second = server_states_pack(&sent[1], bytes + first, sizeof bytes - first);
     ck_assert_uint_gt(first, 0);
     ck_assert_uint_gt(second, first);
 
-    ck_assert_uint_eq(inheritance_unpack(bytes, first + second, &read), first);
+    ck_assert_uint_eq(server_states_unpack(bytes, first + second, &read), first);
     ck_assert_str_eq(read.backend, "app");
     ck_assert_str_eq(read.name, "a");
     ck_assert_str_eq(read.line, "127.0.0.1:11 weight=1");
     ck_assert_mem_eq(&read.state, &sent[0].state, sizeof read.state);
-    ck_assert_uint_eq(inheritance_unpack(bytes + first, second, &read), second);
+    ck_assert_uint_eq(server_states_unpack(bytes + first, second, &read), second);
     ck_assert_str_eq(read.name, "bb");
     ck_assert_mem_eq(&read.state, &sent[1].state, sizeof read.state);
-    ck_assert_uint_eq(inheritance_unpack(bytes + first + second, 0, &read), 0);
+    ck_assert_uint_eq(server_states_unpack(bytes + first + second, 0, &read), 0);
     discard(proxy);
 }
 END_TEST
@@ -302,16 +302,16 @@ START_TEST(a_record_is_packed_whole_or_not)
     memset(longest.name, 'n', sizeof longest.name - 1);
     memset(longest.line, 'l', sizeof longest.line - 1);
     unsigned char bytes[MESSAGE_PAYLOAD_MAX] = {0}, untouched[MESSAGE_PAYLOAD_MAX] = {0};
-    size_t size = inheritance_pack(&longest, bytes, sizeof bytes);
+    size_t size = server_states_pack(&longest, bytes, sizeof bytes);
     ck_assert_uint_gt(size, 0);
-    ck_assert_uint_eq(inheritance_pack(&longest, untouched, size - 1), 0);
+    ck_assert_uint_eq(server_states_pack(&longest, untouched, size - 1), 0);
     ck_assert_uint_eq(untouched[0], 0);
-    ck_assert_uint_eq(inheritance_pack(&longest, untouched, size), size);
+    ck_assert_uint_eq(server_states_pack(&longest, untouched, size), size);
     ck_assert_mem_eq(bytes, untouched, size);
 
     struct message_server read;
     for (size_t left = 0; left < size; left++)
-        ck_assert_uint_eq(inheritance_unpack(bytes, left, &read), 0);
+        ck_assert_uint_eq(server_states_unpack(bytes, left, &read), 0);
 }
 END_TEST
 
@@ -329,7 +329,7 @@ START_TEST(packed_records_of_other_lengths)
         const size_t ends[] = {texts + 299, texts + 300, texts + 900};
         for (size_t i = 0; i < 3; i++)
             bytes[ends[i]] = '\0';
-        ck_assert_uint_eq(inheritance_unpack(bytes, sizeof bytes, &read), ends[2] + 1);
+        ck_assert_uint_eq(server_states_unpack(bytes, sizeof bytes, &read), ends[2] + 1);
         ck_assert_uint_eq(read.state.admin, size > 0 ? 7 : 0);
         ck_assert_uint_eq(read.state.changed_at, size >= sizeof state ? 9 : 0);
         ck_assert_uint_eq(strlen(read.backend), MESSAGE_NAME_MAX - 1);
@@ -339,7 +339,7 @@ START_TEST(packed_records_of_other_lengths)
 }
 END_TEST
 
-Suite *inheritance_suite(void)
+Suite *server_states_suite(void)
 {
     Suite *suite = suite_create("inheritance");
     TCase *tcase = tcase_create("inheritance");

@@ -1,0 +1,11 @@
+/* From a member of a struct to the struct. */
+#ifndef RPPROXY_CONFIG_BASE_CONTAINER_OF_H
+#define RPPROXY_CONFIG_BASE_CONTAINER_OF_H
+
+#include <stddef.h>
+
+/* The struct of that type whose member pointer points at. */
+#define container_of(pointer, type, member)                                                        \
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
+#endif
