@@ -1,7 +1,8 @@
+#include "reload/base/program.h"
 #include "reload/cli/command.h"
 #include "reload/process/generation.h"
-#include "reload/process/program.h"
 
+#include "config/load.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>

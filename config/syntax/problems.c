@@ -68,3 +68,11 @@ const char *place_text(struct place place, struct place from, char text[static P
         snprintf(text, PLACE_TEXT_MAX, "%s:%u", place.source->path, place.line);
     return text;
 }
+
+void config_errors_free(struct config_errors *errors)
+{
+    for (size_t i = 0; i < errors->count; i++)
+        free(errors->lines[i]);
+    free(errors->lines);
+    *errors = (struct config_errors){0};
+}

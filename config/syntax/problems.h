@@ -2,8 +2,6 @@
 #ifndef RPPROXY_CONFIG_SYNTAX_PROBLEMS_H
 #define RPPROXY_CONFIG_SYNTAX_PROBLEMS_H
 
-#include "config/model/config.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -48,6 +46,16 @@ static inline bool problems_any(const struct problems *problems)
 {
     return problems->count > 0;
 }
+
+/* What is wrong with a file and those it includes: texts "FILE:LINE: message" in the order of their
+ * lines, an included file's after its includer's; "FILE: message" for what has no line. At most a
+ * thousand; one more says so then. */
+struct config_errors {
+    char **lines;
+    size_t count;
+};
+
+void config_errors_free(struct config_errors *errors);
 
 /* Moves all of them, in order, into errors as "FILE:LINE: message", with a last line that says so
  * when there are too many; problems is empty then. */

@@ -1,12 +1,13 @@
 #include "reload/cli/command.h"
 
 #include "config/base/clock.h"
+#include "config/load.h"
 #include "config/options/options.h"
 #include "config/syntax/value.h"
+#include "reload/base/text.h"
 #include "reload/cli/preview.h"
 #include "reload/cli/report.h"
 #include "reload/process/generation.h"
-#include "reload/process/text.h"
 
 #include <errno.h>
 #include <jansson.h>

@@ -4,7 +4,7 @@
 #include "config/diff.h"
 #include "config/options/options.h"
 #include "config/syntax/value.h"
-#include "reload/process/text.h"
+#include "reload/base/text.h"
 
 #include <sched.h>
 #include <stdlib.h>

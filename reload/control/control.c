@@ -3,11 +3,11 @@
 #include "config/base/clock.h"
 #include "config/base/log.h"
 #include "proxy/engine/socket.h"
+#include "reload/base/text.h"
 #include "reload/control/running.h"
 #include "reload/control/servers.h"
 #include "reload/control/status.h"
 #include "reload/handover/handover.h"
-#include "reload/process/text.h"
 
 #include <errno.h>
 #include <event2/buffer.h>

@@ -1,7 +1,7 @@
 #include "reload/control/running.h"
 
 #include "config/write.h"
-#include "reload/process/text.h"
+#include "reload/base/text.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 
 #include "config/syntax/suggest.h"
 #include "config/syntax/value.h"
-#include "reload/process/text.h"
+#include "reload/base/text.h"
 
 #include <stdio.h>
 #include <string.h>

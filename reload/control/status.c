@@ -1,13 +1,13 @@
 #include "reload/control/status.h"
 
 #include "config/base/clock.h"
+#include "reload/base/text.h"
 #include "reload/control/running.h"
 #include "reload/control/servers.h"
 #include "reload/handover/handover.h"
 #include "reload/handover/message.h"
 #include "reload/handover/succession.h"
 #include "reload/listeners/steering.h"
-#include "reload/process/text.h"
 
 #include <string.h>
 #include <unistd.h>

@@ -2,8 +2,8 @@
 
 #include "config/base/clock.h"
 #include "config/syntax/value.h"
+#include "reload/base/text.h"
 #include "reload/listeners/steering.h"
-#include "reload/process/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #include "reload/handover/draining_processes.h"
 
 #include "config/base/log.h"
-#include "reload/process/text.h"
+#include "reload/base/text.h"
 
 #include <stdlib.h>
 #include <string.h>

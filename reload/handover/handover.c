@@ -3,14 +3,14 @@
 #include "config/base/clock.h"
 #include "config/base/log.h"
 #include "config/syntax/value.h"
+#include "reload/base/notify.h"
 #include "reload/control/control.h"
 #include "reload/handover/channel.h"
 #include "reload/handover/offering.h"
+#include "reload/handover/reload_failure.h"
 #include "reload/handover/replacement.h"
 #include "reload/handover/server_states.h"
 #include "reload/listeners/rescue.h"
-#include "reload/process/notify.h"
-#include "reload/process/reload_failure.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -155,8 +155,9 @@ static void on_rescued(void *arg)
 static void rescue_clients(struct handover *handover)
 {
     struct generation *generation = handover->generation;
+    const struct rescue_means means = generation_rescue_means(generation);
     if (handover->reload_failure.had_accepted && offer_holds_any(&handover->kept))
-        handover->rescue = rescue_start(&handover->kept, generation, on_rescued, handover);
+        handover->rescue = rescue_start(&handover->kept, &means, on_rescued, handover);
     if (!handover->rescue)
         offer_free(&handover->kept);
 }

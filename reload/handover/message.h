@@ -49,7 +49,7 @@
 #define RPPROXY_RELOAD_HANDOVER_MESSAGE_H
 
 #include "config/base/address.h"
-#include "reload/process/crash.h"
+#include "reload/base/crash.h"
 
 #include <stdint.h>
 

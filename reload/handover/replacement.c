@@ -1,10 +1,10 @@
 #include "reload/handover/replacement.h"
 
 #include "config/base/log.h"
+#include "reload/base/notify.h"
 #include "reload/handover/server_states.h"
 #include "reload/handover/session_handoff.h"
 #include "reload/process/generation.h"
-#include "reload/process/notify.h"
 
 /* It crashed, and nobody serves: it was not replaced before, or its own successor would have our
  * channel, or have had it. A service manager does not see the end of what is not its child. */

@@ -5,8 +5,8 @@
 #ifndef RPPROXY_RELOAD_HANDOVER_REPLACEMENT_H
 #define RPPROXY_RELOAD_HANDOVER_REPLACEMENT_H
 
+#include "reload/base/program.h"
 #include "reload/handover/channel.h"
-#include "reload/process/program.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -410,7 +410,8 @@ static void on_lost(const char *wrong, void *arg)
         over(succession);
         return;
     }
-    succession->rescue = rescue_start(&succession->kept, generation, on_rescued, succession);
+    const struct rescue_means means = generation_rescue_means(generation);
+    succession->rescue = rescue_start(&succession->kept, &means, on_rescued, succession);
     if (!succession->rescue)
         on_rescued(succession);
 }

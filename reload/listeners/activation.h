@@ -8,7 +8,7 @@
 #ifndef RPPROXY_RELOAD_LISTENERS_ACTIVATION_H
 #define RPPROXY_RELOAD_LISTENERS_ACTIVATION_H
 
-#include "reload/handover/offer.h"
+#include "reload/listeners/offer.h"
 
 /* Adds to offer what the environment says is passed to this process, an entry "fd:NAME" for each
  * name, close-on-exec; nothing, if nothing is passed or if it is for another process. Removes the

@@ -5,8 +5,8 @@
 
 #include "config/model/config.h"
 #include "proxy/proxy.h"
-#include "reload/handover/offer.h"
 #include "reload/listeners/group.h"
+#include "reload/listeners/offer.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,7 +2,6 @@
 
 #include "config/base/log.h"
 #include "reload/listeners/handshake_wait.h"
-#include "reload/process/generation.h"
 
 #include <stdlib.h>
 
@@ -11,7 +10,7 @@
 
 struct rescue {
     struct offer *kept;
-    struct generation *generation;
+    struct rescue_means means;
     struct handshake_wait *handshake_wait;
     unsigned count; /* of those who were accepted */
     bool all;       /* nobody was left in the queues */
@@ -23,16 +22,15 @@ struct rescue {
 static bool accept_all(void *arg)
 {
     struct rescue *rescue = arg;
-    const struct generation *generation = rescue->generation;
+    const struct rescue_means *means = &rescue->means;
     rescue->all = true;
     for (size_t i = 0; i < rescue->kept->count; i++) {
         const struct offered *kept = &rescue->kept->list[i];
-        const struct bound *bound = binds_find(generation->binds, kept->text);
+        const struct bound *bound = binds_find(means->binds, kept->text);
         for (unsigned j = 0; bound && j < kept->fd_count; j++)
             if (kept->fds[j] >= 0)
-                rescue->all &=
-                    proxy_accept_from(generation->proxy, kept->fds[j], bound->frontend, bound->conf,
-                                      generation->descriptors_fit, &rescue->count);
+                rescue->all &= proxy_accept_from(means->proxy, kept->fds[j], bound->frontend,
+                                                 bound->conf, means->most, &rescue->count);
     }
     return rescue->all;
 }
@@ -50,17 +48,16 @@ static void on_handshakes_over(size_t late, void *arg)
     rescue->on_over(rescue->arg);
 }
 
-struct rescue *rescue_start(struct offer *kept, struct generation *generation,
+struct rescue *rescue_start(struct offer *kept, const struct rescue_means *means,
                             void (*on_over)(void *arg), void *arg)
 {
     struct rescue *rescue = calloc(1, sizeof *rescue);
     if (!rescue)
         return NULL;
-    *rescue =
-        (struct rescue){.kept = kept, .generation = generation, .on_over = on_over, .arg = arg};
+    *rescue = (struct rescue){.kept = kept, .means = *means, .on_over = on_over, .arg = arg};
     (void)accept_all(rescue); /* they have waited long enough */
-    millis timeout = generation->config->linger_timeout;
-    rescue->handshake_wait = handshake_wait_start(generation->binds, generation->base,
+    millis timeout = means->linger_timeout;
+    rescue->handshake_wait = handshake_wait_start(means->binds, means->base,
                                                   timeout < RESCUE_MAX_MS ? timeout : RESCUE_MAX_MS,
                                                   accept_all, on_handshakes_over, rescue);
     if (!rescue->handshake_wait) {

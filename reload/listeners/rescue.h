@@ -4,17 +4,27 @@
 #ifndef RPPROXY_RELOAD_LISTENERS_RESCUE_H
 #define RPPROXY_RELOAD_LISTENERS_RESCUE_H
 
-#include "reload/handover/offer.h"
+#include "proxy/proxy.h"
+#include "reload/listeners/binds.h"
+#include "reload/listeners/offer.h"
 
-struct generation;
 struct rescue;
+
+/* What serves them; all of it outlives the rescue. */
+struct rescue_means {
+    struct proxy *proxy;
+    const struct binds *binds;
+    struct event_base *base;
+    unsigned most;         /* sessions, of all that the process has */
+    millis linger_timeout; /* of the configuration */
+};
 
 /* Begins, when the groups are steered to us: whoever is in the queues, or arrives there yet, is
  * served here, beyond the limits of the configuration too, since it would be reset otherwise; but
  * not beyond our descriptors. Then calls on_over from the loop, for what was kept to be closed and
  * the rescue freed: when all handshakes under way have arrived, or after linger-timeout, or three
  * seconds, since stops and reloads wait for it. NULL when memory is out. */
-struct rescue *rescue_start(struct offer *kept, struct generation *generation,
+struct rescue *rescue_start(struct offer *kept, const struct rescue_means *means,
                             void (*on_over)(void *arg), void *arg)
     __attribute__((warn_unused_result));
 

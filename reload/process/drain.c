@@ -4,9 +4,9 @@
 #include "config/base/log.h"
 #include "config/syntax/value.h"
 #include "proxy/proxy.h"
+#include "reload/base/text.h"
 #include "reload/control/control.h"
 #include "reload/process/generation.h"
-#include "reload/process/text.h"
 
 /* Spread closings come in so many steps, of at least and at most so long. */
 #define SPREAD_STEPS       100

@@ -2,6 +2,11 @@
 
 #include "config/base/clock.h"
 #include "config/base/log.h"
+#include "config/load.h"
+#include "reload/base/notify.h"
+#include "reload/base/pidfile.h"
+#include "reload/base/privileges.h"
+#include "reload/base/signals.h"
 #include "reload/control/control.h"
 #include "reload/control/running.h"
 #include "reload/handover/handover.h"
@@ -10,10 +15,6 @@
 #include "reload/handover/succession.h"
 #include "reload/listeners/activation.h"
 #include "reload/listeners/linger.h"
-#include "reload/process/notify.h"
-#include "reload/process/pidfile.h"
-#include "reload/process/privileges.h"
-#include "reload/process/signals.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -55,6 +56,15 @@ struct message_sessions generation_about(const struct generation *generation)
                                      .deadline = drain_deadline(generation),
                                      /* Told as early as with COMMIT. */
                                      .standby = generation->state <= GENERATION_PROBATION};
+}
+
+struct rescue_means generation_rescue_means(const struct generation *generation)
+{
+    return (struct rescue_means){.proxy = generation->proxy,
+                                 .binds = generation->binds,
+                                 .base = generation->base,
+                                 .most = generation->descriptors_fit,
+                                 .linger_timeout = generation->config->linger_timeout};
 }
 
 void generation_exit(struct generation *generation, int exit_status)

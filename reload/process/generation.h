@@ -28,15 +28,17 @@
 #include "config/model/config.h"
 #include "proxy/backend/check.h"
 #include "proxy/proxy.h"
+#include "reload/base/crash.h"
+#include "reload/base/exit_status.h"
+#include "reload/base/program.h"
 #include "reload/handover/canary.h"
 #include "reload/handover/draining_processes.h"
 #include "reload/handover/peer_stats.h"
 #include "reload/handover/replacement.h"
 #include "reload/listeners/binds.h"
-#include "reload/process/crash.h"
+#include "reload/listeners/rescue.h"
 #include "reload/process/drain.h"
 #include "reload/process/life.h"
-#include "reload/process/program.h"
 
 #include <stdbool.h>
 
@@ -48,19 +50,6 @@ enum generation_state {
     GENERATION_LINGERING,
     GENERATION_STOPPING,
     GENERATION_DRAINING,
-};
-
-/* Exit statuses; rpproxy(8) tells them to users. */
-enum exit_status {
-    EXIT_DONE = 0,
-    EXIT_OTHER = 1,
-    EXIT_INVALID = 2,  /* the configuration */
-    EXIT_BIND = 3,     /* an address cannot be bound */
-    EXIT_REFUSED = 4,  /* a backend would have no server, or the canary was rolled back */
-    EXIT_FAILED = 5,   /* the successor crashed, hung, or could not be started */
-    EXIT_WAITING = 6,  /* the wait ran out */
-    EXIT_BUSY = 7,     /* another reload is in progress */
-    EXIT_NO_PROXY = 8, /* nobody answers on the control socket */
 };
 
 struct control;
@@ -195,6 +184,9 @@ void generation_go_on(struct generation *generation);
 
 /* What we tell others of ourselves. */
 struct message_sessions generation_about(const struct generation *generation);
+
+/* With what the clients in a lost process's queues are served here (rescue.h). */
+struct rescue_means generation_rescue_means(const struct generation *generation);
 
 /* Leaves the main loop. */
 void generation_exit(struct generation *generation, int exit_status);

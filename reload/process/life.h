@@ -7,7 +7,7 @@
 #ifndef RPPROXY_RELOAD_PROCESS_LIFE_H
 #define RPPROXY_RELOAD_PROCESS_LIFE_H
 
-#include "reload/process/crash.h"
+#include "reload/base/crash.h"
 
 #include <event2/event.h>
 #include <stdbool.h>

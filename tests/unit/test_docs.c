@@ -1,6 +1,6 @@
 /* The papers say what the program does: the option table, proxy.ini(5), the sample and the manuals'
  * markup. Reads them from the working directory, which is the repository's root. */
-#include "config/model/config.h"
+#include "config/load.h"
 #include "config/options/options.h"
 #include "tests/unit/suites.h"
 

@@ -1,4 +1,5 @@
 /* What the values of a configuration mean, and every mistake in them. */
+#include "config/load.h"
 #include "tests/unit/suites.h"
 #include "tests/unit/support/config_text.h"
 

@@ -1,4 +1,5 @@
 /* Lines, sections, files and includes: what stands before any meaning. */
+#include "config/load.h"
 #include "tests/unit/suites.h"
 #include "tests/unit/support/config_text.h"
 

@@ -1,5 +1,6 @@
 /* The difference between two configs, as the lines that change_print() makes of it. */
 #include "config/diff.h"
+#include "config/load.h"
 #include "tests/unit/suites.h"
 #include "tests/unit/support/config_text.h"
 

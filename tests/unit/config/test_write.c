@@ -1,5 +1,6 @@
 /* The canonical text: whatever a file says, what is written of it says the same. */
 #include "config/diff.h"
+#include "config/load.h"
 #include "config/options/options.h"
 #include "config/syntax/value.h"
 #include "config/write.h"

@@ -1,4 +1,5 @@
 #include "tests/unit/support/config_text.h"
+#include "config/load.h"
 
 #include <check.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
 #ifndef RPPROXY_TESTS_UNIT_SUPPORT_CONFIG_TEXT_H
 #define RPPROXY_TESTS_UNIT_SUPPORT_CONFIG_TEXT_H
 
-#include "config/model/config.h"
+#include "config/load.h"
 
 #include <stddef.h>
 

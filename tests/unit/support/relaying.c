@@ -1,4 +1,5 @@
 #include "tests/unit/support/relaying.h"
+#include "config/load.h"
 
 #include "tests/unit/support/config_text.h"
 #include "tests/unit/support/loopback.h"

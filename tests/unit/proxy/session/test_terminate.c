@@ -1,5 +1,6 @@
 /* Which sessions go when a frontend keeps a share of them. A worker without its thread, and two
  * frontends. */
+#include "config/load.h"
 #include "proxy/listen/listener.h"
 #include "proxy/proxy.h"
 #include "proxy/session/terminate.h"

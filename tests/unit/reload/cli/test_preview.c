@@ -1,4 +1,5 @@
 /* What the preview says of the sessions that a reload touches, from the status it is given. */
+#include "config/load.h"
 #include "reload/cli/preview.h"
 #include "tests/unit/suites.h"
 #include "tests/unit/support/config_text.h"

@@ -1,3 +1,4 @@
+#include "config/load.h"
 #include "reload/handover/canary.h"
 #include "tests/unit/suites.h"
 #include "tests/unit/support/config_text.h"

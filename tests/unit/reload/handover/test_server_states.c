@@ -1,4 +1,5 @@
 /* What goes from one generation's servers to the next one's. */
+#include "config/load.h"
 #include "reload/handover/server_states.h"
 #include "tests/unit/suites.h"
 #include "tests/unit/support/config_text.h"

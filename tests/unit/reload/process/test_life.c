@@ -1,4 +1,5 @@
 /* The life file: whom it speaks of, when it is there, and what is not believed. */
+#include "config/load.h"
 #include "reload/process/generation.h"
 #include "tests/unit/suites.h"
 #include "tests/unit/support/config_text.h"

@@ -1,4 +1,4 @@
-#include "reload/process/privileges.h"
+#include "reload/base/privileges.h"
 
 #include <cap-ng.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* What the service manager is told (sd_notify(3)); nothing where there is none. */
-#ifndef RPPROXY_RELOAD_PROCESS_NOTIFY_H
-#define RPPROXY_RELOAD_PROCESS_NOTIFY_H
+#ifndef RPPROXY_RELOAD_BASE_NOTIFY_H
+#define RPPROXY_RELOAD_BASE_NOTIFY_H
 
 #include <sys/types.h>
 

@@ -1,6 +1,6 @@
 /* Signals as events of the main loop (signalfd(2)): no handler, no global. */
-#ifndef RPPROXY_RELOAD_PROCESS_SIGNALS_H
-#define RPPROXY_RELOAD_PROCESS_SIGNALS_H
+#ifndef RPPROXY_RELOAD_BASE_SIGNALS_H
+#define RPPROXY_RELOAD_BASE_SIGNALS_H
 
 #include <event2/event.h>
 #include <signal.h>

@@ -1,4 +1,4 @@
-#include "reload/process/signals.h"
+#include "reload/base/signals.h"
 
 #include <stdlib.h>
 #include <sys/signalfd.h>

@@ -1,4 +1,4 @@
-#include "reload/handover/offer.h"
+#include "reload/listeners/offer.h"
 
 #include <stdio.h>
 #include <stdlib.h>

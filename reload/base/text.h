@@ -1,6 +1,6 @@
 /* Text for JSON, and for people. */
-#ifndef RPPROXY_RELOAD_PROCESS_TEXT_H
-#define RPPROXY_RELOAD_PROCESS_TEXT_H
+#ifndef RPPROXY_RELOAD_BASE_TEXT_H
+#define RPPROXY_RELOAD_BASE_TEXT_H
 
 #include <jansson.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "reload/process/pidfile.h"
+#include "reload/base/pidfile.h"
 
 #include <errno.h>
 #include <fcntl.h>

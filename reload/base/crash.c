@@ -1,7 +1,7 @@
-#include "reload/process/crash.h"
+#include "reload/base/crash.h"
 
 #include "config/base/log.h"
-#include "reload/process/text.h"
+#include "reload/base/text.h"
 
 #include <stdio.h>
 #include <sys/wait.h>

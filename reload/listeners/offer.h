@@ -1,6 +1,6 @@
 /* Binds with what comes along of them, as a predecessor or a service manager hands them over. */
-#ifndef RPPROXY_RELOAD_HANDOVER_OFFER_H
-#define RPPROXY_RELOAD_HANDOVER_OFFER_H
+#ifndef RPPROXY_RELOAD_LISTENERS_OFFER_H
+#define RPPROXY_RELOAD_LISTENERS_OFFER_H
 
 #include "config/base/address.h"
 

@@ -1,9 +1,9 @@
 /* How a reload that failed ended, in words and as a status, and whether its successor crashed. */
-#ifndef RPPROXY_RELOAD_PROCESS_RELOAD_FAILURE_H
-#define RPPROXY_RELOAD_PROCESS_RELOAD_FAILURE_H
+#ifndef RPPROXY_RELOAD_HANDOVER_RELOAD_FAILURE_H
+#define RPPROXY_RELOAD_HANDOVER_RELOAD_FAILURE_H
 
+#include "reload/base/exit_status.h"
 #include "reload/handover/canary.h"
-#include "reload/process/generation.h"
 
 #include <stdbool.h>
 #include <stdint.h>

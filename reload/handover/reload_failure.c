@@ -1,4 +1,4 @@
-#include "reload/process/reload_failure.h"
+#include "reload/handover/reload_failure.h"
 
 #include <stdio.h>
 #include <sys/wait.h>

@@ -1,6 +1,6 @@
 /* How this process was started, and how it starts its successor in the same way. */
-#ifndef RPPROXY_RELOAD_PROCESS_PROGRAM_H
-#define RPPROXY_RELOAD_PROCESS_PROGRAM_H
+#ifndef RPPROXY_RELOAD_BASE_PROGRAM_H
+#define RPPROXY_RELOAD_BASE_PROGRAM_H
 
 #include <stdbool.h>
 #include <stddef.h>

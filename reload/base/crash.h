@@ -1,6 +1,6 @@
 /* The last crash of a generation, as the status of whoever serves after it tells it. */
-#ifndef RPPROXY_RELOAD_PROCESS_CRASH_H
-#define RPPROXY_RELOAD_PROCESS_CRASH_H
+#ifndef RPPROXY_RELOAD_BASE_CRASH_H
+#define RPPROXY_RELOAD_BASE_CRASH_H
 
 #include <jansson.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "reload/process/notify.h"
+#include "reload/base/notify.h"
 
 #include "config/base/log.h"
 #include "config/base/systemd.h"

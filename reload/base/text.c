@@ -1,4 +1,4 @@
-#include "reload/process/text.h"
+#include "reload/base/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

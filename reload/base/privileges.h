@@ -1,6 +1,6 @@
 /* Who the process is, and what it may do. */
-#ifndef RPPROXY_RELOAD_PROCESS_PRIVILEGES_H
-#define RPPROXY_RELOAD_PROCESS_PRIVILEGES_H
+#ifndef RPPROXY_RELOAD_BASE_PRIVILEGES_H
+#define RPPROXY_RELOAD_BASE_PRIVILEGES_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "reload/process/program.h"
+#include "reload/base/program.h"
 
 #include <errno.h>
 #include <fcntl.h>

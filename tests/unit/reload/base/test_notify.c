@@ -1,5 +1,5 @@
 /* What the service manager gets to read: the very datagrams. */
-#include "reload/process/notify.h"
+#include "reload/base/notify.h"
 
 #include "tests/unit/suites.h"
 

@@ -1,0 +1,17 @@
+#ifndef RPPROXY_RELOAD_BASE_EXIT_STATUS_H
+#define RPPROXY_RELOAD_BASE_EXIT_STATUS_H
+
+/* How a process or a command ends; rpproxy(8) tells users the same. */
+enum exit_status {
+    EXIT_DONE = 0,
+    EXIT_OTHER = 1,
+    EXIT_INVALID = 2,  /* the configuration */
+    EXIT_BIND = 3,     /* an address cannot be bound */
+    EXIT_REFUSED = 4,  /* a backend would have no server, or the canary was rolled back */
+    EXIT_FAILED = 5,   /* the successor crashed, hung, or could not be started */
+    EXIT_WAITING = 6,  /* the wait ran out */
+    EXIT_BUSY = 7,     /* another reload is in progress */
+    EXIT_NO_PROXY = 8, /* nobody answers on the control socket */
+};
+
+#endif
