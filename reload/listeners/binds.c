@@ -3,122 +3,23 @@
 #include "config/base/clock.h"
 #include "config/base/log.h"
 #include "proxy/engine/socket.h"
-#include "reload/listeners/activation.h"
 #include "reload/listeners/sockdiag.h"
 #include "reload/listeners/steering.h"
+#include "reload/listeners/unix_bind.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* No group is that large: the kernel finds nobody at this index, and chooses by hash. */
 static const struct steer_range by_hash = {.first = 1u << 20, .count = 1};
 
-struct opening {
-    const struct config *config;
-    unsigned workers;
-    void (*report)(const char *line, void *arg);
-    void *arg;
-    bool failed;
-};
-
-static bool is_unix(const struct bound *bound)
-{
-    return address_is_unix(&bound->conf->address);
-}
-
 static bool is_activated(const struct bound *bound)
 {
     return bind_is_activated(bound->conf);
-}
-
-static void tell(struct opening *opening, const struct bind_conf *conf, const char *why)
-{
-    char line[SOCKDIAG_HOLDER_MAX + 1024];
-    snprintf(line, sizeof line, "%s:%u: cannot bind %s: %s", opening->config->file, conf->line,
-             conf->text, why);
-    opening->report(line, opening->arg);
-    opening->failed = true;
-}
-
-static void complain(struct opening *opening, const struct bind_conf *conf, int error)
-{
-    char why[SOCKDIAG_HOLDER_MAX + 160];
-    char holder[SOCKDIAG_HOLDER_MAX];
-    switch (error) {
-    case EADDRINUSE:
-        if (address_is_unix(&conf->address))
-            snprintf(why, sizeof why, "another program listens there");
-        else if (sockdiag_holder(&conf->address, holder) == 0)
-            snprintf(why, sizeof why,
-                     "the address is in use by %s; only a reload shares an address, and only "
-                     "between processes of one user",
-                     holder);
-        else
-            snprintf(why, sizeof why, "the address is in use");
-        break;
-    case EACCES:
-        snprintf(why, sizeof why, "permission denied%s",
-                 address_is_unix(&conf->address)
-                     ? ""
-                     : " (ports below 1024 take root or CAP_NET_BIND_SERVICE)");
-        break;
-    case EADDRNOTAVAIL:
-        snprintf(why, sizeof why, "no interface of this machine has that address");
-        break;
-    default:
-        snprintf(why, sizeof why, "%s", strerror(error));
-    }
-    tell(opening, conf, why);
-}
-
-/* Somebody else's SO_REUSEPORT must not let us share what is not ours: bind once without it. */
-static int probe_tcp(const struct address *address)
-{
-    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return errno;
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-    if (address->any.sa_family == AF_INET6)
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){1}, sizeof(int));
-    int error = bind(fd, &address->any, address->length) ? errno : 0;
-    close(fd);
-    return error;
-}
-
-static int probe_unix(const struct address *address)
-{
-    struct stat status;
-    if (stat(address->un.sun_path, &status))
-        return errno == ENOENT ? 0 : errno;
-    if (!S_ISSOCK(status.st_mode))
-        return EEXIST;
-    int error;
-    int fd = socket_connect(address, &error);
-    if (fd >= 0)
-        close(fd);
-    return fd >= 0 || error == EAGAIN ? EADDRINUSE : 0;
-}
-
-static int open_tcp(struct bound *bound, unsigned count, const char *congestion)
-{
-    bound->fds = calloc(count, sizeof *bound->fds);
-    if (!bound->fds)
-        return ENOMEM;
-    while (bound->sockets < count) {
-        int fd = socket_bind(&bound->conf->address);
-        if (fd < 0)
-            return -fd;
-        bound->fds[bound->sockets++] = fd;
-        int error = *congestion ? socket_congestion(fd, congestion) : 0;
-        if (error)
-            return error;
-    }
-    return 0;
 }
 
 /* New connections go to our listeners, which stand at range, as the bind wants it; but for the
@@ -151,192 +52,9 @@ static void told(const struct bound *bound, int error)
         log_warning("%s: cannot steer: %s", bound->conf->text, strerror(error));
 }
 
-static int listen_tcp(const struct binds *binds, struct bound *bound)
+void bound_pin(const struct binds *binds, const struct bound *bound)
 {
-    int error = 0;
-    for (unsigned i = 0; i < bound->sockets && !error; i++)
-        error = socket_listen(bound->fds[i]);
-    if (!error && bound->ordered)
-        told(bound, pin_to_us(binds, bound)); /* whoever joins it later gets nothing */
-    return error;
-}
-
-static int open_unix(struct bound *bound)
-{
-    const char *path = bound->conf->address.un.sun_path;
-    struct address address = {.length = sizeof address.un};
-    address.un.sun_family = AF_UNIX;
-    int length = snprintf(address.un.sun_path, sizeof address.un.sun_path, "%s.%d", path, getpid());
-    if (length < 0 || (size_t)length >= sizeof address.un.sun_path)
-        return ENAMETOOLONG;
-    bound->fds = calloc(1, sizeof *bound->fds);
-    bound->temporary = strdup(address.un.sun_path);
-    if (!bound->fds || !bound->temporary)
-        return ENOMEM;
-    (void)unlink(bound->temporary); /* of a process that had our pid, long ago */
-    int fd = socket_bind(&address);
-    if (fd < 0) {
-        free(bound->temporary);
-        bound->temporary = NULL;
-        return -fd;
-    }
-    bound->fds[bound->sockets++] = fd;
-    struct stat status;
-    if (stat(bound->temporary, &status))
-        return errno;
-    bound->inode = status.st_ino;
-    return socket_listen(fd);
-}
-
-/* Takes these very sockets. */
-static int adopt(struct bound *bound, struct offered *offered)
-{
-    bound->fds = calloc(offered->fd_count, sizeof *bound->fds);
-    if (!bound->fds)
-        return ENOMEM;
-    for (; bound->sockets < offered->fd_count; bound->sockets++) {
-        bound->fds[bound->sockets] = offered->fds[bound->sockets];
-        offered->fds[bound->sockets] = -1;
-    }
-    bound->rotation = offered->rotation;
-    bound->ordered = offered->ordered;
-    return 0;
-}
-
-/* What there is instead of a name that is not. */
-static void complain_of_name(struct opening *opening, const struct bind_conf *conf,
-                             const struct offer *offer)
-{
-    char why[640];
-    size_t length = 0;
-    for (size_t i = 0; offer && i < offer->count && length < sizeof why; i++)
-        if (bind_text_is_activated(offer->list[i].text))
-            length += (size_t)snprintf(why + length, sizeof why - length, "%s %s",
-                                       length ? "," : "the service manager passed only",
-                                       offer->list[i].text);
-    if (length == 0)
-        snprintf(why, sizeof why, "no service manager passed us a socket at the start");
-    tell(opening, conf, why);
-}
-
-static void take_activated(struct opening *opening, struct bound *bound, struct offer *offer)
-{
-    struct offered *offered = offer_find(offer, bound->conf->text);
-    bound->way = BIND_PASS;
-    if (!offered || !offered->fd_count) {
-        complain_of_name(opening, bound->conf, offer);
-        return;
-    }
-    const char *wrong = NULL;
-    for (unsigned i = 0; i < offered->fd_count && !wrong; i++)
-        wrong = activation_adopt(offered->fds[i]);
-    int error = wrong ? 0 : adopt(bound, offered);
-    if (wrong)
-        tell(opening, bound->conf, wrong);
-    else if (error)
-        complain(opening, bound->conf, error);
-}
-
-/* What the service manager gave, and nobody uses for now. */
-static bool keep_idle(struct binds *binds, struct offer *offer)
-{
-    for (size_t i = 0; offer && i < offer->count; i++) {
-        struct offered *offered = &offer->list[i];
-        if (!bind_text_is_activated(offered->text) || !offered->fd_count || offered->fds[0] < 0)
-            continue;
-        struct offered *idle = offer_add(&binds->idle, offered->text);
-        if (!idle || !offered_add_fds(idle, offered->fds, offered->fd_count))
-            return false;
-        idle->listeners = idle->fd_count;
-    }
-    return true;
-}
-
-static unsigned sockets_wanted(const struct bound *bound, unsigned workers)
-{
-    return bound->conf->accept == ACCEPT_SHARDED && workers > GROUP_MIN ? workers : GROUP_MIN;
-}
-
-static int open_bound(struct bound *bound, struct offered *offered, const struct opening *opening)
-{
-    const struct address *address = &bound->conf->address;
-    int error;
-    if (is_unix(bound)) {
-        bound->way = BIND_RENAME;
-        error = offered ? 0 : probe_unix(address);
-        return error ? error : open_unix(bound);
-    }
-    if (offered && offered->fd_count) {
-        bound->way = BIND_PASS;
-        return adopt(bound, offered);
-    }
-    error = offered ? 0 : probe_tcp(address);
-    bound->ordered = !offered;
-    if (error)
-        return error;
-    return open_tcp(bound, sockets_wanted(bound, opening->workers),
-                    opening->config->frontends[bound->frontend].congestion);
-}
-
-/* The order of listen() is the order in the groups, so nothing listens before all are bound. */
-static void listen_all(struct binds *binds, const struct offer *offer, struct opening *opening)
-{
-    for (size_t i = 0; i < binds->count; i++) {
-        struct bound *bound = &binds->list[i];
-        struct offered *offered = offer_find(offer, bound->conf->text);
-        if (is_unix(bound) || (offered && offered->fd_count))
-            continue;
-        int error = listen_tcp(binds, bound);
-        if (error)
-            complain(opening, bound->conf, error);
-    }
-}
-
-static size_t count_binds(const struct config *config)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < config->frontend_count; i++)
-        count += config->frontends[i].bind_count;
-    return count;
-}
-
-struct binds *binds_open(const struct config *config, unsigned workers, struct offer *offer,
-                         void (*report)(const char *line, void *arg), void *arg)
-{
-    struct opening opening = {.config = config, .workers = workers, .report = report, .arg = arg};
-    struct binds *binds = calloc(1, sizeof *binds);
-    if (binds)
-        binds->list = calloc(count_binds(config), sizeof *binds->list);
-    if (!binds || !binds->list) {
-        free(binds);
-        report("out of memory", arg);
-        return NULL;
-    }
-    binds->workers = workers;
-    binds->cpus = config->affinity;
-    if (binds->cpus.count == 0)
-        cpus_usable(&binds->cpus);
-    for (size_t f = 0; f < config->frontend_count; f++)
-        for (size_t b = 0; b < config->frontends[f].bind_count; b++) {
-            struct bound *bound = &binds->list[binds->count++];
-            bound->conf = &config->frontends[f].binds[b];
-            bound->frontend = f;
-            if (is_activated(bound)) {
-                take_activated(&opening, bound, offer);
-                continue;
-            }
-            int error = open_bound(bound, offer_find(offer, bound->conf->text), &opening);
-            if (error)
-                complain(&opening, bound->conf, error);
-        }
-    if (!opening.failed)
-        listen_all(binds, offer, &opening);
-    if (!opening.failed && keep_idle(binds, offer))
-        return binds;
-    if (!opening.failed)
-        report("out of memory", arg);
-    binds_free(binds);
-    return NULL;
+    told(bound, pin_to_us(binds, bound));
 }
 
 int binds_give(const struct binds *binds, struct proxy *proxy)
@@ -365,29 +83,6 @@ struct bound *binds_find(const struct binds *binds, const char *text)
     return NULL;
 }
 
-static const char *path_of(const struct bound *bound)
-{
-    return bound->conf->address.un.sun_path;
-}
-
-static bool owns_path(const struct bound *bound)
-{
-    struct stat status;
-    return stat(path_of(bound), &status) == 0 && status.st_ino == bound->inode;
-}
-
-static void publish_unix(struct bound *bound)
-{
-    if (!bound->temporary)
-        return;
-    if (rename(bound->temporary, path_of(bound))) {
-        log_error("%s: cannot take the path: %s", bound->conf->text, strerror(errno));
-        return;
-    }
-    free(bound->temporary);
-    bound->temporary = NULL;
-}
-
 /* A passed socket has what its first owner wanted. Before we serve it is not to be touched: it may
  * have to go back. */
 static void set_congestion(const struct bound *bound, const char *congestion)
@@ -405,8 +100,8 @@ void binds_publish(struct binds *binds, const struct config *config)
     for (size_t i = 0; i < binds->count; i++) {
         struct bound *bound = &binds->list[i];
         const char *congestion = config->frontends[bound->frontend].congestion;
-        if (is_unix(bound))
-            publish_unix(bound);
+        if (bound_is_unix(bound))
+            unix_bind_publish(bound);
         else if (bound->way == BIND_PASS && (*congestion || !is_activated(bound)))
             set_congestion(bound, congestion);
     }
@@ -417,7 +112,7 @@ void binds_spread(struct binds *binds, const struct offer *offer)
     for (size_t i = 0; i < binds->count; i++) {
         const struct bound *bound = &binds->list[i];
         const struct offered *offered = offer_find(offer, bound->conf->text);
-        if (offered && offered->fd_count == 0 && !is_unix(bound))
+        if (offered && offered->fd_count == 0 && !bound_is_unix(bound))
             told(bound, spread(binds, bound, group_handed_over(offered->listeners, bound->sockets),
                                bound->rotation, NULL));
     }
@@ -474,7 +169,7 @@ void binds_pin(struct binds *binds, void (*report)(const char *line, void *arg),
         struct bound *bound = &binds->list[i];
         bound->successors = 0;
         bound->kept = false;
-        if (is_unix(bound) || is_activated(bound))
+        if (bound_is_unix(bound) || is_activated(bound))
             continue;
         const char *why = pin(binds, bound);
         bound->way = BIND_STEER;
@@ -513,7 +208,7 @@ bool binds_can_split(const struct binds *binds, void (*report)(const char *line,
             return false;
         }
         split += bound->way == BIND_STEER;
-        if (!is_unix(bound))
+        if (!bound_is_unix(bound))
             continue;
         snprintf(line, sizeof line,
                  "%s cannot be split: it goes to the successor when the canary is promoted",
@@ -541,25 +236,6 @@ bool binds_undisturbed(struct binds *binds)
     return undisturbed;
 }
 
-static int make_spare(struct bound *bound)
-{
-    char spare[sizeof bound->conf->address.un.sun_path + 16];
-    snprintf(spare, sizeof spare, "%s.%d", path_of(bound), getpid());
-    (void)unlink(spare);
-    if (link(path_of(bound), spare))
-        return errno;
-    bound->spare = strdup(spare);
-    return bound->spare ? 0 : ENOMEM;
-}
-
-static void drop_spare(struct bound *bound)
-{
-    if (bound->spare)
-        (void)unlink(bound->spare);
-    free(bound->spare);
-    bound->spare = NULL;
-}
-
 int binds_hand_over(struct binds *binds)
 {
     for (size_t i = 0; i < binds->count; i++) {
@@ -568,8 +244,8 @@ int binds_hand_over(struct binds *binds)
         if (bound->way == BIND_STEER && bound->successors)
             error =
                 steering_set(bound->fds[0], group_handed_over(bound->sockets, bound->successors));
-        else if (bound->way == BIND_RENAME && owns_path(bound))
-            error = make_spare(bound);
+        else if (bound->way == BIND_RENAME && unix_bind_is_ours(bound))
+            error = unix_bind_make_spare(bound);
         if (error) {
             log_error("%s: cannot be handed over: %s", bound->conf->text, strerror(error));
             return error;
@@ -605,13 +281,6 @@ static void close_sinks(struct bound *bound)
     bound->sinks = NULL;
 }
 
-static void take_back_unix(struct bound *bound)
-{
-    if (bound->spare && !owns_path(bound) && rename(bound->spare, path_of(bound)))
-        log_error("%s: cannot take the path back: %s", bound->conf->text, strerror(errno));
-    drop_spare(bound);
-}
-
 void binds_take_back(struct binds *binds)
 {
     for (size_t i = 0; i < binds->count; i++) {
@@ -620,12 +289,12 @@ void binds_take_back(struct binds *binds)
             bound->behind = false;
             continue;
         }
-        if (is_unix(bound)) {
-            take_back_unix(bound);
+        if (bound_is_unix(bound)) {
+            unix_bind_take_back(bound);
             continue;
         }
         if (bound->way == BIND_STEER || bound->sink_count)
-            told(bound, pin_to_us(binds, bound));
+            bound_pin(binds, bound);
         close_sinks(bound);
     }
 }
@@ -636,14 +305,14 @@ void binds_go_back(struct binds *binds, const struct offer *offer)
         struct bound *bound = &binds->list[i];
         const struct offered *offered = offer_find(offer, bound->conf->text);
         bound->successors = offered ? offered->listeners : 0;
-        bound->behind = offered && !is_unix(bound);
+        bound->behind = offered && !bound_is_unix(bound);
     }
 }
 
 /* It closes with us, rather than living on in the successor's or the service manager's hands. */
 static bool will_close(const struct bound *bound)
 {
-    return !is_unix(bound) && !is_activated(bound) &&
+    return !bound_is_unix(bound) && !is_activated(bound) &&
            !(bound->way == BIND_PASS && bound->successors);
 }
 
@@ -676,10 +345,10 @@ void binds_silence(struct binds *binds, bool alone)
         struct bound *bound = &binds->list[i];
         if (alone)
             bound->successors = 0;
-        if (is_unix(bound)) {
-            drop_spare(bound);
-            if (!bound->successors && owns_path(bound))
-                (void)unlink(path_of(bound));
+        if (bound_is_unix(bound)) {
+            unix_bind_drop_spare(bound);
+            if (!bound->successors && unix_bind_is_ours(bound))
+                unix_bind_unlink(bound);
             continue;
         }
         if (bound->successors || bound->sockets == 0 || is_activated(bound))
@@ -710,20 +379,9 @@ void binds_sweep(const struct binds *binds, pid_t pid)
 {
     for (size_t i = 0; i < binds->count; i++) {
         const struct bound *bound = &binds->list[i];
-        char left[sizeof bound->conf->address.un.sun_path + 16];
-        if (!is_unix(bound) || is_activated(bound))
-            continue;
-        snprintf(left, sizeof left, "%s.%d", path_of(bound), (int)pid);
-        (void)unlink(left);
+        if (bound_is_unix(bound) && !is_activated(bound))
+            unix_bind_sweep(bound, pid);
     }
-}
-
-static void drop_temporary(struct bound *bound)
-{
-    if (bound->temporary)
-        (void)unlink(bound->temporary);
-    free(bound->temporary);
-    bound->temporary = NULL;
 }
 
 static void close_bound(struct bound *bound)
@@ -737,7 +395,7 @@ static void close_bound(struct bound *bound)
     }
     bound->sockets = 0;
     close_sinks(bound);
-    drop_temporary(bound);
+    unix_bind_drop_temporary(bound);
 }
 
 void binds_close(struct binds *binds)
@@ -764,7 +422,7 @@ void binds_settle(struct binds *binds, const struct offer *offer, struct offer *
     for (size_t i = 0; i < binds->count; i++) {
         struct bound *bound = &binds->list[i];
         const struct offered *offered = offer_find(offer, bound->conf->text);
-        if (!offered || is_unix(bound) || bound->sockets == 0)
+        if (!offered || bound_is_unix(bound) || bound->sockets == 0)
             continue;
         if (offered->fd_count)
             continue; /* the group is as it was */
@@ -790,8 +448,8 @@ void binds_free(struct binds *binds)
         for (unsigned j = 0; j < bound->sockets; j++)
             close(bound->fds[j]);
         close_sinks(bound);
-        drop_temporary(bound);
-        drop_spare(bound);
+        unix_bind_drop_temporary(bound);
+        unix_bind_drop_spare(bound);
         free(bound->fds);
     }
     offer_free(&binds->idle);

@@ -1,4 +1,4 @@
-/* The listening sockets of a generation: who opens them, in which order they stand in their
+/* The listening sockets of a generation (opening.h opens them): in which order they stand in their
  * reuseport groups, and who closes them (this module, and nobody else). */
 #ifndef RPPROXY_RELOAD_LISTENERS_BINDS_H
 #define RPPROXY_RELOAD_LISTENERS_BINDS_H
@@ -41,6 +41,11 @@ struct bound {
     unsigned sink_count;
 };
 
+static inline bool bound_is_unix(const struct bound *bound)
+{
+    return address_is_unix(&bound->conf->address);
+}
+
 struct binds {
     struct bound *list;
     size_t count;
@@ -49,22 +54,14 @@ struct binds {
     struct offer idle; /* sockets of the service manager that no bind uses; for the successor */
 };
 
-/* Opens every bind of config, or none: the listeners a sharded bind has are the worker count's, and
- * GROUP_MIN at least, those of a shared one GROUP_MIN (group.h says why); what offer holds
- * descriptors for is taken over, however many they are, and kept where it comes from the service
- * manager and no bind uses it. A Unix socket listens under a temporary name until binds_publish().
- * An address that is not offered (as in a cold start) and on which anybody listens is refused, even
- * where SO_REUSEPORT would let us join. offer may be NULL.
- * On failure tells each error to report ("FILE:LINE: ..."), and returns NULL. */
-struct binds *binds_open(const struct config *config, unsigned workers, struct offer *offer,
-                         void (*report)(const char *line, void *arg), void *arg)
-    __attribute__((warn_unused_result));
-
 /* Spreads the listeners over the proxy's workers: of a sharded bind listener i goes to worker i,
  * modulo their number; all listeners of a shared one go to all workers, and so do those of a
  * sharded one that has too few of them, as a predecessor passed them. Returns 0 or an errno value.
  */
 int binds_give(const struct binds *binds, struct proxy *proxy) __attribute__((warn_unused_result));
+
+/* The group of a bind is steered to our listeners alone; an error is logged. */
+void bound_pin(const struct binds *binds, const struct bound *bound);
 
 struct bound *binds_find(const struct binds *binds, const char *text);
 

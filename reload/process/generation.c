@@ -15,6 +15,7 @@
 #include "reload/handover/succession.h"
 #include "reload/listeners/activation.h"
 #include "reload/listeners/linger.h"
+#include "reload/listeners/opening.h"
 
 #include <errno.h>
 #include <event2/event.h>
