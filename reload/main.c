@@ -116,6 +116,7 @@ static int run(const struct rule *rule, struct arguments *arguments, char **argv
     }
     char *control = arguments->socket ? NULL : config_control(file);
     arguments->command.control = control ? control : arguments->socket;
+    arguments->command.control_from_file = control != NULL;
     arguments->command.file = arguments->socket ? arguments->file : file;
     int status;
     if (strcmp(rule->command, "reload") == 0)
@@ -188,16 +189,36 @@ static const char *excess(const struct command *command)
     return NULL;
 }
 
-/* Else a socket gets the number, and what is said goes to whoever is at its other end. */
+/* Opens /dev/null in place of a standard stream that is closed: otherwise a socket would get its
+ * number, and the peer of that socket would get our messages. A closed standard output is opened
+ * for reading only, so that output_end() sees that writing fails. */
 static bool have_standard_streams(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+        if (fcntl(fd, F_GETFD) < 0 &&
+            open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR) != fd)
             return false;
     return true;
 }
 
-int main(int argc, char **argv)
+/* The one place where a command's output is finished. Returns the exit status of the program: that
+ * of the command, or EXIT_OTHER where the command was done and its output could not be written. */
+static int output_end(int status)
+{
+    bool failed = ferror(stdout);
+    errno = 0;
+    if (fclose(stdout))
+        failed = true;
+    if (!failed)
+        return status;
+    fprintf(stderr, "rpproxy: %sthe output could not be written%s%s\n",
+            status == EXIT_DONE ? "the command is done, but " : "", errno ? ": " : "",
+            errno ? strerror(errno) : "");
+    return status == EXIT_DONE ? EXIT_OTHER : status;
+}
+
+/* Reads the arguments, and does what they ask for. Returns an exit status of rpproxy(8). */
+static int run_arguments(int argc, char **argv)
 {
     static const struct option options[] = {
         {"wait", optional_argument, NULL, WAIT},
@@ -216,8 +237,6 @@ int main(int argc, char **argv)
         {0},
     };
     /* The command, if there is one, is the first word; argv itself is kept for the successor. */
-    if (!have_standard_streams())
-        return EXIT_OTHER;
     const char *command = argc > 1 && argv[1][0] != '-' ? argv[1] : "";
     const struct rule *rule = find_rule(command);
     if (!rule)
@@ -269,4 +288,11 @@ int main(int argc, char **argv)
     arguments.command.server = arguments.words[0];
     arguments.command.set = arguments.words[1];
     return run(rule, &arguments, argv);
+}
+
+int main(int argc, char **argv)
+{
+    if (!have_standard_streams())
+        return EXIT_OTHER;
+    return output_end(run_arguments(argc, argv));
 }

@@ -5,198 +5,57 @@
 #include "config/options/options.h"
 #include "config/syntax/value.h"
 #include "reload/base/text.h"
+#include "reload/cli/conversation.h"
+#include "reload/cli/locate.h"
 #include "reload/cli/preview.h"
 #include "reload/cli/report.h"
 #include "reload/process/generation.h"
 
 #include <errno.h>
 #include <jansson.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* How long a reload's survivor is looked for when the process that was asked has died. */
-#define SURVIVOR_WAIT_MS 10000
-#define TAKE_OVER_MS     2000
-#define SURVIVOR_LOOK_MS 20
-#define ANSWER_MAX       ((size_t)64 << 20)
-/* A process that has just been replaced hangs up on who has not asked yet: its successor has the
- * path by then. */
-#define ASK_ATTEMPTS      3
+#define SURVIVOR_WAIT_MS  10000
+#define SURVIVOR_LOOK_MS  20
 #define WATCH_INTERVAL_MS 1000
 
-struct conversation {
-    int fd;
-    int pid;           /* who answers */
-    int process;       /* a pidfd of it, or -1 where there are none */
-    uint64_t deadline; /* clock_ms(), or UINT64_MAX */
-    char *buffer;
-    size_t length, size;
-    bool open_line; /* on stderr stands a line that will be written over */
-};
-
-enum word {
-    WORD_HEARD,
-    WORD_END,     /* the process is gone */
-    WORD_TIMEOUT, /* nothing came in time */
-};
-
-/* connect() waits where the proxy hangs and its queue is full. deadline: as of a conversation. */
-static void bound_wait(int fd, uint64_t deadline)
+/* The control socket was read from the file, and may have changed there since the proxy started. */
+static void print_control_hint(const struct command *command)
 {
-    if (deadline == UINT64_MAX)
-        return;
-    uint64_t now = clock_ms();
-    const struct timeval left = clock_interval(deadline > now ? deadline - now : 1);
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &left, sizeof left);
+    struct located found;
+    if (locate_proxy(command->file, &found))
+        fprintf(stderr, "rpproxy: pid %d reads %s and answers on %s: use -s %s\n", found.pid,
+                command->file, found.control, found.control);
+    else
+        fprintf(stderr,
+                "rpproxy: %s names that socket; if control was changed there after the proxy "
+                "started, the proxy answers on the old one: use -s OLD-SOCKET\n",
+                command->file);
 }
 
-static int connect_to(const char *path, uint64_t deadline)
-{
-    struct address address = {.length = sizeof address.un};
-    address.un.sun_family = AF_UNIX;
-    if (snprintf(address.un.sun_path, sizeof address.un.sun_path, "%s", path) >=
-        (int)sizeof address.un.sun_path) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0)
-        bound_wait(fd, deadline);
-    if (fd >= 0 && connect(fd, &address.any, address.length)) {
-        int error = errno;
-        close(fd);
-        errno = error;
-        return -1;
-    }
-    return fd;
-}
-
-static bool make_room(struct conversation *talk)
-{
-    if (talk->length < talk->size)
-        return true;
-    size_t size = talk->size ? talk->size * 2 : 4096;
-    char *buffer = size <= ANSWER_MAX ? realloc(talk->buffer, size) : NULL;
-    if (!buffer)
-        return false;
-    talk->buffer = buffer;
-    talk->size = size;
-    return true;
-}
-
-/* The next object; *object is the caller's. */
-static enum word hear(struct conversation *talk, json_t **object)
-{
-    for (;;) {
-        char *end = talk->length ? memchr(talk->buffer, '\n', talk->length) : NULL;
-        if (end) {
-            size_t used = (size_t)(end - talk->buffer) + 1;
-            *object = json_loadb(talk->buffer, used - 1, 0, NULL);
-            talk->length -= used;
-            memmove(talk->buffer, end + 1, talk->length);
-            if (*object)
-                return WORD_HEARD;
-            continue;
-        }
-        uint64_t now = clock_ms();
-        if (now >= talk->deadline)
-            return WORD_TIMEOUT;
-        uint64_t wait = talk->deadline - now;
-        struct pollfd poller = {.fd = talk->fd, .events = POLLIN};
-        int ready = poll(&poller, 1, wait > 60000 ? 60000 : (int)wait);
-        if (ready <= 0)
-            continue;
-        if (!make_room(talk))
-            return WORD_END;
-        ssize_t got = recv(talk->fd, talk->buffer + talk->length, talk->size - talk->length, 0);
-        if (got <= 0)
-            return WORD_END;
-        talk->length += (size_t)got;
-    }
-}
-
-static void hang_up(struct conversation *talk)
-{
-    if (talk->process >= 0)
-        close(talk->process);
-    close(talk->fd);
-    free(talk->buffer);
-}
-
-/* The line that asks for it, the caller's; NULL when memory is out. */
-static char *request_line(const struct command *command, const char *what)
-{
-    char *line = NULL;
-    json_t *request = json_pack("{s:s}", "command", what);
-    if (command->force)
-        json_object_set_new(request, "force", json_true());
-    if (command->canary)
-        json_object_set_new(request, "plan", text_json(command->canary, strlen(command->canary)));
-    if (command->server)
-        json_object_set_new(request, "server", text_json(command->server, strlen(command->server)));
-    if (command->set)
-        json_object_set_new(request, "set", text_json(command->set, strlen(command->set)));
-    char *object = json_dumps(request, JSON_COMPACT);
-    if (object && asprintf(&line, "%s\n", object) < 0)
-        line = NULL;
-    free(object);
-    json_decref(request);
-    return line;
-}
-
-/* True: the other has greeted. */
-static bool greet(struct conversation *talk, const struct command *command, const char *what)
-{
-    char *line = request_line(command, what);
-    size_t length = line ? strlen(line) : 0;
-    json_t *greeting = NULL;
-    bool heard = line && send(talk->fd, line, length, MSG_NOSIGNAL) == (ssize_t)length &&
-                 hear(talk, &greeting) == WORD_HEARD &&
-                 json_unpack(greeting, "{s:i}", "pid", &talk->pid) == 0;
-    json_decref(greeting);
-    free(line);
-    if (heard)
-        talk->process = pidfd_open(talk->pid, 0);
-    return heard;
-}
-
-/* take_over: until then also beyond ASK_ATTEMPTS. */
-static bool may_try(int attempt, uint64_t deadline, uint64_t take_over)
-{
-    uint64_t now = clock_ms();
-    return attempt == 0 || (now < deadline && (attempt < ASK_ATTEMPTS || now < take_over));
-}
-
-/* Connects and asks. False: nobody answers, which has been said. */
+/* Begins the conversation. Returns false where no proxy answers, which the user has been told. */
 static bool ask(struct conversation *talk, const struct command *command, const char *what)
 {
-    uint64_t deadline = command->timeout ? clock_ms() + command->timeout : UINT64_MAX;
-    uint64_t take_over = 0; /* until then somebody may follow who answered, and is gone */
-    int error = 0;
-    for (int attempt = 0; may_try(attempt, deadline, error ? take_over : 0); attempt++) {
-        if (error)
-            (void)poll(NULL, 0, take_over ? SURVIVOR_LOOK_MS : 0);
-        *talk = (struct conversation){
-            .deadline = deadline, .process = -1, .fd = connect_to(command->control, deadline)};
-        error = talk->fd < 0 ? errno : 0;
-        if (error)
-            continue;
-        take_over = clock_ms() + TAKE_OVER_MS;
-        if (greet(talk, command, what))
-            return true;
-        hang_up(talk);
-    }
-    if (error)
-        fprintf(stderr, "rpproxy: no proxy answers on %s: %s\n", command->control, strerror(error));
-    else
+    uint64_t began = clock_ms();
+    if (conversation_begin(talk, command, what))
+        return true;
+    bool in_time = command->timeout == 0 || clock_ms() - began < command->timeout;
+    if (errno) {
+        fprintf(stderr, "rpproxy: no proxy answers on %s: %s\n", command->control, strerror(errno));
+        if (command->control_from_file)
+            print_control_hint(command);
+    } else {
         fprintf(stderr, "rpproxy: the proxy on %s does not answer%s\n", command->control,
-                clock_ms() < deadline ? " (only its own user and root are)" : " in time");
+                in_time ? " (it answers its own user and root only)" : " in time");
+    }
     return false;
 }
 
@@ -254,7 +113,7 @@ static int wait_for_end(struct conversation *talk, const struct command *command
         json_t *object = NULL;
         const char *text;
         int status;
-        switch (hear(talk, &object)) {
+        switch (conversation_hear(talk, &object)) {
         case WORD_HEARD:
             if (json_unpack(object, "{s:s, s:i}", "rolled_back", &text, "exit", &status) == 0) {
                 fprintf(stderr, "rpproxy: rolled back to pid %d: %s\n", talk->pid, text);
@@ -287,7 +146,7 @@ static int find_survivor(const struct command *command, int lost)
 {
     uint64_t give_up = clock_ms() + SURVIVOR_WAIT_MS;
     do {
-        int fd = connect_to(command->control, give_up);
+        int fd = conversation_connect(command->control, give_up);
         if (fd >= 0) {
             struct ucred peer = {0};
             socklen_t length = sizeof peer;
@@ -311,7 +170,35 @@ static int find_survivor(const struct command *command, int lost)
     return EXIT_NO_PROXY;
 }
 
-static void print_result(const struct command *command, int status, const char *text)
+/* True: the path leads through a symbolic link. */
+static bool passes_link(const char *file)
+{
+    char path[PATH_MAX];
+    struct stat status;
+    for (size_t i = 1; file[0] && i < sizeof path; i++) {
+        if (file[i] && file[i] != '/')
+            continue;
+        memcpy(path, file, i);
+        path[i] = '\0';
+        if (lstat(path, &status) == 0 && S_ISLNK(status.st_mode))
+            return true;
+        if (!file[i])
+            break;
+    }
+    return false;
+}
+
+/* One line. The file that was read is named where the user did not name it, or named a link to it.
+ */
+static void print_reloaded(const struct conversation *talk, const struct command *command,
+                           const char *text)
+{
+    bool is_told = talk->file && (!command->file || passes_link(command->file));
+    printf("reloaded: %s%s%s\n", text, is_told ? ", read from " : "", is_told ? talk->file : "");
+}
+
+static void print_result(const struct conversation *talk, const struct command *command, int status,
+                         const char *text)
 {
     if (status != EXIT_DONE)
         fprintf(stderr, "rpproxy: %s: %s\n",
@@ -319,8 +206,10 @@ static void print_result(const struct command *command, int status, const char *
                 : command->promote ? "not promoted"
                                    : "reload failed",
                 text);
+    else if (command->abort)
+        printf("called off: %s\n", text);
     else
-        printf("%s: %s\n", command->abort ? "called off" : "reloaded", text);
+        print_reloaded(talk, command, text);
     (void)fflush(stdout);
 }
 
@@ -330,7 +219,7 @@ static int hear_result(struct conversation *talk, const struct command *command)
         json_t *object = NULL;
         const char *text;
         int status;
-        switch (hear(talk, &object)) {
+        switch (conversation_hear(talk, &object)) {
         case WORD_END:
             return find_survivor(command, talk->pid);
         case WORD_TIMEOUT:
@@ -342,7 +231,7 @@ static int hear_result(struct conversation *talk, const struct command *command)
         if (json_unpack(object, "{s:s}", "progress", &text) == 0) {
             fprintf(stderr, "%s\n", text);
         } else if (json_unpack(object, "{s:s, s:i}", "result", &text, "exit", &status) == 0) {
-            print_result(command, status, text);
+            print_result(talk, command, status, text);
             json_decref(object);
             return status;
         }
@@ -363,14 +252,14 @@ static int ask_once(const struct command *command, const char *what, int *pid, j
         return EXIT_NO_PROXY;
     *pid = talk.pid;
     *answer = NULL;
-    if (hear(&talk, &object) != WORD_HEARD)
+    if (conversation_hear(&talk, &object) != WORD_HEARD)
         fprintf(stderr, "rpproxy: pid %d is gone without an answer\n", talk.pid);
     else if (json_unpack(object, "{s:O}", what, answer) == 0)
         status = EXIT_DONE;
     else if (json_unpack(object, "{s:s, s:i}", "result", &refusal, "exit", &status) == 0)
         fprintf(stderr, "rpproxy: pid %d does not tell its %s: %s\n", talk.pid, what, refusal);
     json_decref(object);
-    hang_up(&talk);
+    conversation_end(&talk);
     return *answer ? EXIT_DONE : status;
 }
 
@@ -446,23 +335,44 @@ static int preview(const struct command *command)
     return status;
 }
 
+/* JSON on a line of its own, or on several. Returns false where it could not be printed whole: for
+ * lack of memory, or as ferror(stdout) has it. */
+static bool print_json(const json_t *json, bool on_one_line)
+{
+    bool printed = json_dumpf(json, stdout, on_one_line ? JSON_COMPACT : JSON_INDENT(2)) == 0;
+    putchar('\n');
+    return printed;
+}
+
+/* An exit status. printed: the answer of pid was printed; what hindered that was its form or
+ * memory, unless it was stdout, of which the end of the program tells. */
+static int end_of_answer(bool printed, int pid)
+{
+    if (printed || ferror(stdout))
+        return EXIT_DONE;
+    fprintf(stderr, "rpproxy: the answer of pid %d cannot be printed\n", pid);
+    return EXIT_OTHER;
+}
+
+static bool print_config(json_t *answer, int pid)
+{
+    const char *file, *hash, *text;
+    if (json_unpack(answer, "{s:s, s:s, s:s}", "file", &file, "hash", &hash, "text", &text))
+        return false;
+    printf("; what pid %d runs, read from %s\n; hash %s\n%s", pid, file, hash, text);
+    return true;
+}
+
 int command_config(const struct command *command)
 {
     json_t *answer = NULL;
-    const char *file, *hash, *text;
     int pid;
     int status = ask_once(command, "config", &pid, &answer);
-    if (status != EXIT_DONE)
-        return status;
-    if (command->json) {
-        (void)json_dumpf(answer, stdout, JSON_INDENT(2));
-        putchar('\n');
-    } else if (json_unpack(answer, "{s:s, s:s, s:s}", "file", &file, "hash", &hash, "text",
-                           &text) == 0) {
-        printf("; what pid %d runs, read from %s\n; hash %s\n%s", pid, file, hash, text);
-    }
+    if (status == EXIT_DONE)
+        status = end_of_answer(
+            command->json ? print_json(answer, false) : print_config(answer, pid), pid);
     json_decref(answer);
-    return EXIT_DONE;
+    return status;
 }
 
 int command_reload(const struct command *command)
@@ -479,7 +389,7 @@ int command_reload(const struct command *command)
     int status = hear_result(&talk, command);
     if (status == EXIT_DONE && command->drained)
         status = wait_for_end(&talk, command, "reloaded");
-    hang_up(&talk);
+    conversation_end(&talk);
     return status;
 }
 
@@ -491,7 +401,7 @@ int command_stop(const struct command *command)
     int status = wait_for_end(&talk, command, "stopping");
     if (status == EXIT_DONE)
         printf("stopped: pid %d\n", talk.pid);
-    hang_up(&talk);
+    conversation_end(&talk);
     return status;
 }
 
@@ -503,30 +413,27 @@ int command_server(const struct command *command)
     json_t *object = NULL;
     const char *text;
     int status = EXIT_NO_PROXY;
-    if (hear(&talk, &object) == WORD_HEARD &&
+    if (conversation_hear(&talk, &object) == WORD_HEARD &&
         json_unpack(object, "{s:s, s:i}", "result", &text, "exit", &status) == 0)
         fprintf(status == EXIT_DONE ? stdout : stderr, "%s%s\n",
                 status == EXIT_DONE ? "" : "rpproxy: ", text);
     else
         fprintf(stderr, "rpproxy: pid %d is gone without an answer\n", talk.pid);
     json_decref(object);
-    hang_up(&talk);
+    conversation_end(&talk);
     return status;
 }
 
-static void print_report(const struct command *command, json_t *status)
+static bool print_report(const struct command *command, json_t *status)
 {
-    if (command->watch && isatty(STDOUT_FILENO))
+    bool terminal = isatty(STDOUT_FILENO);
+    if (command->watch && terminal)
         fputs("\033[H\033[J", stdout);
-    if (command->json) {
-        (void)json_dumpf(status, stdout, command->watch ? JSON_COMPACT : JSON_INDENT(2));
+    bool printed = command->json ? print_json(status, command->watch) : report_print(status);
+    if (command->watch && !command->json && !terminal)
         putchar('\n');
-    } else {
-        report_print(status);
-        if (command->watch && !isatty(STDOUT_FILENO))
-            putchar('\n');
-    }
     (void)fflush(stdout);
+    return printed;
 }
 
 int command_status(const struct command *command)
@@ -537,9 +444,9 @@ int command_status(const struct command *command)
         int pid;
         status = ask_once(command, "status", &pid, &answer);
         if (status == EXIT_DONE)
-            print_report(command, answer);
+            status = end_of_answer(print_report(command, answer), pid);
         json_decref(answer);
-        if (command->watch && status == EXIT_DONE)
+        if (command->watch && status == EXIT_DONE && !ferror(stdout))
             (void)poll(NULL, 0, WATCH_INTERVAL_MS);
     } while (command->watch && status == EXIT_DONE && !ferror(stdout));
     return status;

@@ -8,19 +8,21 @@
 #include <stdbool.h>
 
 struct command {
-    const char *control; /* path of the control socket */
-    millis timeout;      /* for the whole command; 0: none */
-    bool drained;        /* reload: wait until the predecessor is gone */
-    bool force;          /* reload: though a backend lose its last usable server */
-    const char *canary;  /* reload: with a canary of that plan; NULL: without */
-    bool abort, promote; /* reload: decides about the one that is under way */
-    const char *server;  /* server: BACKEND/SERVER, ... */
-    const char *set;     /* ... and what it is to be */
-    bool json;           /* status, config: as it comes */
-    bool dry_run;        /* reload: only tell what it would change */
-    bool watch;          /* status: again each second */
-    bool verbose;        /* reload, stop: tell each step though nobody watches */
-    const char *file;    /* dry_run: the new configuration; NULL: the one of the running process */
+    const char *control;    /* path of the control socket */
+    bool control_from_file; /* the path stands in file, or is the default that file leaves in force
+                             */
+    millis timeout;         /* for the whole command; 0: none */
+    bool drained;           /* reload: wait until the predecessor is gone */
+    bool force;             /* reload: though a backend lose its last usable server */
+    const char *canary;     /* reload: with a canary of that plan; NULL: without */
+    bool abort, promote;    /* reload: decides about the one that is under way */
+    const char *server;     /* server: BACKEND/SERVER, ... */
+    const char *set;        /* ... and what it is to be */
+    bool json;              /* status, config: as it comes */
+    bool dry_run;           /* reload: only tell what it would change */
+    bool watch;             /* status: again each second */
+    bool verbose;           /* reload, stop: tell each step though nobody watches */
+    const char *file;       /* the configuration file that the user means; NULL: none was named */
 };
 
 int command_reload(const struct command *command);

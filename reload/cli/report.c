@@ -212,7 +212,7 @@ static void print_binds(json_t *binds)
     }
 }
 
-void report_print(json_t *status)
+bool report_print(json_t *status)
 {
     int pid, number, workers;
     json_int_t uptime, sessions, total;
@@ -221,7 +221,7 @@ void report_print(json_t *status)
                     "generation", &number, "workers", &workers, "uptime_ms", &uptime, "sessions",
                     &sessions, "sessions_total", &total, "state", &state, "version", &version,
                     "file", &file))
-        return;
+        return false;
     printf("rpproxy %s  pid %d  generation %d  %s  %d workers  up %llds\n", version, pid, number,
            state, workers, (long long)uptime / 1000);
     printf("file %s\nsessions %lld now, %lld in all\n", file, (long long)sessions,
@@ -236,4 +236,5 @@ void report_print(json_t *status)
     print_binds(json_object_get(status, "binds"));
     if (json_object_get(status, "backends")) /* an older version has none */
         print_servers(json_object_get(status, "backends"));
+    return true;
 }

@@ -15,6 +15,7 @@
 #include <event2/event.h>
 #include <event2/listener.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define REQUEST_MAX   4096
+#define REQUEST_MAX   (PATH_MAX + 4096)
 #define CLIENTS_MAX   32
 #define CLIENT_WAIT_S 10 /* to ask; to take the answer and go */
 /* Clients that cannot be accepted keep the listener readable: how long it is left alone then. */
@@ -102,6 +103,26 @@ static void wait_for_long(struct client *client)
     bufferevent_set_timeouts(client->stream, NULL, NULL);
 }
 
+/* Refuses a reload where the user has named a file, and this process would read another one: the
+ * user would be told "reloaded", and what the named file says would not be in force. */
+static bool refuse_other_file(struct client *client, const json_t *request)
+{
+    const struct generation *generation = client->control->generation;
+    json_t *asked = json_object_get(request, "file");
+    if (running_reads(generation, asked))
+        return false;
+    json_t *ours = running_file(generation);
+    char text[2 * PATH_MAX + 256];
+    snprintf(text, sizeof text,
+             "pid %d reads %s, which is another file than %s: nothing was done (-s SOCKET reloads "
+             "what the process reads; to change the file, start the proxy with it)",
+             (int)getpid(), ours ? json_string_value(ours) : generation->file,
+             json_string_value(json_object_get(asked, "path")));
+    json_decref(ours);
+    tell_result(client, EXIT_OTHER, text);
+    return true;
+}
+
 /* plan: of a canary, or NULL. */
 static void ask_reload(struct client *client, const json_t *request, const char *plan)
 {
@@ -112,6 +133,8 @@ static void ask_reload(struct client *client, const json_t *request, const char 
         tell_result(client, EXIT_OTHER, wrong);
         return;
     }
+    if (refuse_other_file(client, request))
+        return;
     wait_for_long(client);
     client->awaits_reload = true; /* before it begins: it may be over at once */
     enum exit_status status = generation_reload(generation, &order);
@@ -152,8 +175,8 @@ static void answer(struct client *client, const char *line)
     struct generation *generation = client->control->generation;
     json_t *request = json_loads(line, 0, NULL);
     const char *command = json_string_value(json_object_get(request, "command"));
-    tell(client,
-         json_pack("{s:i, s:i}", "pid", (int)getpid(), "generation", (int)generation->number));
+    tell(client, json_pack("{s:i, s:i, s:o}", "pid", (int)getpid(), "generation",
+                           (int)generation->number, "file", running_file(generation)));
     if (command && strcmp(command, "reload") == 0) {
         ask_reload(client, request, NULL);
     } else if (command && strcmp(command, "canary") == 0) {

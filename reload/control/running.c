@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 uint64_t running_hash(const struct config *config)
@@ -37,6 +38,32 @@ static char *absolute_path(const char *file)
         path = NULL;
     free(folder);
     return path;
+}
+
+json_t *running_file(const struct generation *generation)
+{
+    char *path = realpath(generation->file, NULL);
+    if (!path)
+        path = absolute_path(generation->file);
+    const char *known = path ? path : generation->file;
+    json_t *text = text_json(known, strlen(known));
+    free(path);
+    return text;
+}
+
+bool running_reads(const struct generation *generation, json_t *asked)
+{
+    struct stat status;
+    json_int_t device, inode;
+    const char *path;
+    if (json_unpack(asked, "{s:s, s:I, s:I}", "path", &path, "device", &device, "inode", &inode))
+        return true;
+    if (stat(generation->file, &status) == 0)
+        return (json_int_t)status.st_dev == device && (json_int_t)status.st_ino == inode;
+    char *ours = absolute_path(generation->file);
+    bool same = ours && strcmp(ours, path) == 0;
+    free(ours);
+    return same;
 }
 
 json_t *running_json(const struct generation *generation)

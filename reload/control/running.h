@@ -6,6 +6,7 @@
 #include "reload/process/generation.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 
 /* The hash of config's canonical text, never 0; or 0 when memory is out. */
 uint64_t running_hash(const struct config *config);
@@ -13,6 +14,15 @@ uint64_t running_hash(const struct config *config);
 /* Sixteen digits. Returns text. */
 #define HASH_TEXT_MAX 17
 const char *hash_text(uint64_t hash, char text[static HASH_TEXT_MAX]);
+
+/* The file that a reload reads: an absolute path without symbolic links, where that can be known. A
+ * new reference, or NULL when memory is out. */
+json_t *running_file(const struct generation *generation) __attribute__((warn_unused_result));
+
+/* asked: {"path": "/...", "device": N, "inode": N}, the file that a user named, or NULL. False: a
+ * reload would read another file. The inode decides, since users and the process may know the file
+ * by different names; the path decides where this process cannot look at its file. */
+bool running_reads(const struct generation *generation, json_t *asked);
 
 /* {"file": "...", "path": "/...", "hash": "...", "text": "..."}: the file as given and from the
  * root on, and the canonical text. A new reference, or NULL when memory is out. */

@@ -32,15 +32,16 @@ static void complain(struct opening *opening, const struct bind_conf *conf, int 
 {
     char why[SOCKDIAG_HOLDER_MAX + 160];
     char holder[SOCKDIAG_HOLDER_MAX];
+    bool is_connection;
     switch (error) {
     case EADDRINUSE:
         if (address_is_unix(&conf->address))
             snprintf(why, sizeof why, "another program listens there");
-        else if (sockdiag_holder(&conf->address, holder) == 0)
-            snprintf(why, sizeof why,
-                     "the address is in use by %s; only a reload shares an address, and only "
-                     "between processes of one user",
-                     holder);
+        else if (sockdiag_holder(&conf->address, holder, &is_connection) == 0)
+            snprintf(why, sizeof why, "the address is in use by %s%s", holder,
+                     is_connection ? ""
+                                   : "; only a reload shares an address, and only between "
+                                     "processes of one user");
         else
             snprintf(why, sizeof why, "the address is in use");
         break;

@@ -242,18 +242,25 @@ static int compare_groups(const void *one, const void *another)
     return memcmp(ip, ip_bytes(b, &length), length);
 }
 
-static struct address bound_address(const struct inet_diag_msg *msg)
+static struct address make_address(int family, in_port_t port, const void *ip)
 {
-    struct address address = {.any.sa_family = msg->idiag_family};
+    struct address address = {.any.sa_family = (sa_family_t)family};
 
-    if (msg->idiag_family == AF_INET) {
-        address.in.sin_port = msg->id.idiag_sport;
-        memcpy(&address.in.sin_addr, msg->id.idiag_src, sizeof address.in.sin_addr);
+    if (family == AF_INET) {
+        address.length = sizeof address.in;
+        address.in.sin_port = port;
+        memcpy(&address.in.sin_addr, ip, sizeof address.in.sin_addr);
     } else {
-        address.in6.sin6_port = msg->id.idiag_sport;
-        memcpy(&address.in6.sin6_addr, msg->id.idiag_src, sizeof address.in6.sin6_addr);
+        address.length = sizeof address.in6;
+        address.in6.sin6_port = port;
+        memcpy(&address.in6.sin6_addr, ip, sizeof address.in6.sin6_addr);
     }
     return address;
+}
+
+static struct address bound_address(const struct inet_diag_msg *msg)
+{
+    return make_address(msg->idiag_family, msg->id.idiag_sport, msg->id.idiag_src);
 }
 
 static void count_member(const struct diag_socket *socket, void *context)
@@ -319,6 +326,7 @@ struct holder {
     bool found;
     uint32_t uid;
     uint32_t inode;
+    struct address peer; /* AF_UNSPEC: it is not connected */
 };
 
 static bool stands_in_the_way(const struct diag_socket *socket, const struct address *address)
@@ -348,6 +356,9 @@ static void find_holder(const struct diag_socket *socket, void *context)
     holder->found = true;
     holder->uid = socket->msg->idiag_uid;
     holder->inode = socket->msg->idiag_inode;
+    if (socket->msg->id.idiag_dport != 0)
+        holder->peer = make_address(socket->msg->idiag_family, socket->msg->id.idiag_dport,
+                                    socket->msg->id.idiag_dst);
 }
 
 static bool has_descriptor(const char *pid, const char *link)
@@ -405,21 +416,54 @@ static void append_process(uint32_t inode, char *text, size_t size)
     closedir(processes);
 }
 
-static void describe(const struct holder *holder, char text[static SOCKDIAG_HOLDER_MAX])
+/* Appends "user www-data (uid 33), process 1234 (nginx)". */
+static void append_owner(const struct holder *holder, char *text, size_t size)
 {
     struct passwd entry, *user = NULL;
     char buffer[4096];
+    size_t length = strlen(text);
 
     (void)getpwuid_r(holder->uid, &entry, buffer, sizeof buffer, &user);
     if (user != NULL)
-        (void)snprintf(text, SOCKDIAG_HOLDER_MAX, "user %.64s (uid %" PRIu32 ")", user->pw_name,
+        (void)snprintf(text + length, size - length, "user %.64s (uid %" PRIu32 ")", user->pw_name,
                        holder->uid);
     else
-        (void)snprintf(text, SOCKDIAG_HOLDER_MAX, "uid %" PRIu32, holder->uid);
-    append_process(holder->inode, text, SOCKDIAG_HOLDER_MAX);
+        (void)snprintf(text + length, size - length, "uid %" PRIu32, holder->uid);
+    append_process(holder->inode, text, size);
 }
 
-int sockdiag_holder(const struct address *address, char text[static SOCKDIAG_HOLDER_MAX])
+/* Whether the kernel chooses this port for outgoing connections. */
+static bool is_ephemeral(in_port_t port)
+{
+    FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+    unsigned first = 0, last = 0;
+    bool known = file != NULL && fscanf(file, "%u %u", &first, &last) == 2;
+
+    if (file != NULL)
+        fclose(file);
+    return known && ntohs(port) >= first && ntohs(port) <= last;
+}
+
+static void describe(const struct holder *holder, char text[static SOCKDIAG_HOLDER_MAX])
+{
+    bool connected = holder->peer.any.sa_family != AF_UNSPEC;
+    bool outgoing = connected && is_ephemeral(address_port(holder->address));
+    char peer[ADDRESS_TEXT_MAX];
+
+    text[0] = '\0';
+    if (connected)
+        (void)snprintf(text, SOCKDIAG_HOLDER_MAX, "%s %.64s of ",
+                       outgoing ? "an outgoing connection to" : "a connection with",
+                       address_format(&holder->peer, peer));
+    append_owner(holder, text, SOCKDIAG_HOLDER_MAX);
+    if (outgoing)
+        (void)snprintf(text + strlen(text), SOCKDIAG_HOLDER_MAX - strlen(text),
+                       "; the kernel chose that local port (net.ipv4.ip_local_reserved_ports keeps "
+                       "ports free)");
+}
+
+int sockdiag_holder(const struct address *address, char text[static SOCKDIAG_HOLDER_MAX],
+                    bool *is_connection)
 {
     /* Listeners first; then what else may hold a port, a client's connection among it. */
     const uint32_t states[] = {STATE_BIT(TCP_LISTEN) | STATE_BIT(STATE_BOUND_INACTIVE),
@@ -439,6 +483,7 @@ int sockdiag_holder(const struct address *address, char text[static SOCKDIAG_HOL
     }
     if (!holder.found)
         return ENOENT;
+    *is_connection = holder.peer.any.sa_family != AF_UNSPEC;
     describe(&holder, text);
     return 0;
 }

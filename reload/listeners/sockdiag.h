@@ -13,6 +13,7 @@
 
 #include "config/base/address.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* members[i] is how many sockets listen on exactly addresses[i]: 0.0.0.0 and 127.0.0.1 are two
@@ -24,14 +25,18 @@ int sockdiag_listeners(const struct address *const addresses[], size_t count, si
     __attribute__((warn_unused_result));
 
 /* Longest text sockdiag_holder() writes, its NUL included. */
-#define SOCKDIAG_HOLDER_MAX 160
+#define SOCKDIAG_HOLDER_MAX 320
 
-/* For the message when a bind fails with EADDRINUSE: names who holds the address or one that
- * stands in its way, as 0.0.0.0 does for 127.0.0.1, in the manner of "user www-data (uid 33),
- * process 1234 (nginx)". The process is left out when this user may not see it. ENOENT when no
- * socket stands in the way (any more). Searches all of /proc: for the way out of the program. */
-int sockdiag_holder(const struct address *address, char text[static SOCKDIAG_HOLDER_MAX])
-    __attribute__((warn_unused_result));
+/* For the message when a bind fails with EADDRINUSE: names the socket that holds the address, or
+ * one that stands in its way, as 0.0.0.0 does for 127.0.0.1. A listener, or a socket that is only
+ * bound, is told by its owner: "user www-data (uid 33), process 1234 (nginx)"; *is_connection is
+ * false. A connection is told as such, with its peer and its owner; *is_connection is true. It is
+ * told as an outgoing one where its local port is one that the kernel chooses for those
+ * (net.ipv4.ip_local_port_range). The process is left out where this user may not see it. ENOENT
+ * when no socket stands in the way (any more). Searches all of /proc: for a program that is about
+ * to end. */
+int sockdiag_holder(const struct address *address, char text[static SOCKDIAG_HOLDER_MAX],
+                    bool *is_connection) __attribute__((warn_unused_result));
 
 /* The handshakes that stood in SYN_RECV at one moment. */
 struct handshakes;

@@ -24,6 +24,7 @@ static const struct {
     {"workers", workers_suite},
     {"commands", commands_suite},
     {"control", control_suite},
+    {"telling", telling_suite},
     {"refusals", refusals_suite},
     {"surroundings", surroundings_suite},
     {"environment", environment_suite},

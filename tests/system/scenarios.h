@@ -27,6 +27,7 @@ Suite *workers_suite(void);
 Suite *checks_suite(void);
 Suite *commands_suite(void);
 Suite *control_suite(void);
+Suite *telling_suite(void);
 Suite *activation_suite(void);
 Suite *upgrade_suite(void);
 Suite *plan_suite(void);

@@ -98,8 +98,10 @@ END_TEST
 static void expect_holder_is_me(const struct address *address)
 {
     char text[SOCKDIAG_HOLDER_MAX], wanted[64];
+    bool is_connection;
 
-    ck_assert_int_eq(sockdiag_holder(address, text), 0);
+    ck_assert_int_eq(sockdiag_holder(address, text, &is_connection), 0);
+    ck_assert(!is_connection);
     (void)snprintf(wanted, sizeof wanted, "uid %u", (unsigned)getuid());
     ck_assert_msg(strstr(text, wanted) != NULL, "%s", text);
     (void)snprintf(wanted, sizeof wanted, ", process %d (", (int)getpid());
@@ -110,9 +112,10 @@ static void expect_holder_is_me(const struct address *address)
 static void expect_holder_is_not_me(const struct address *address)
 {
     char text[SOCKDIAG_HOLDER_MAX], me[32];
+    bool is_connection;
 
     (void)snprintf(me, sizeof me, "process %d ", (int)getpid());
-    ck_assert(sockdiag_holder(address, text) == ENOENT || strstr(text, me) == NULL);
+    ck_assert(sockdiag_holder(address, text, &is_connection) == ENOENT || strstr(text, me) == NULL);
 }
 
 START_TEST(names_the_holder)
@@ -177,6 +180,22 @@ START_TEST(another_port_is_not_in_the_way)
 }
 END_TEST
 
+/* Of ours, to peer, from a local port that the kernel has chosen. */
+static void expect_holder_is_connection(const struct address *address, const struct address *peer)
+{
+    char text[SOCKDIAG_HOLDER_MAX], wanted[256], peer_text[ADDRESS_TEXT_MAX];
+    bool is_connection;
+
+    ck_assert_int_eq(sockdiag_holder(address, text, &is_connection), 0);
+    ck_assert(is_connection);
+    (void)snprintf(wanted, sizeof wanted, "an outgoing connection to %s of ",
+                   address_format(peer, peer_text));
+    ck_assert_msg(strncmp(text, wanted, strlen(wanted)) == 0, "%s", text);
+    (void)snprintf(wanted, sizeof wanted, ", process %d (", (int)getpid());
+    ck_assert_msg(strstr(text, wanted) != NULL, "%s", text);
+    ck_assert_msg(strstr(text, "ip_local_reserved_ports keeps ports free)") != NULL, "%s", text);
+}
+
 START_TEST(a_client_s_connection_can_be_the_holder)
 {
     struct address address, local;
@@ -189,7 +208,7 @@ START_TEST(a_client_s_connection_can_be_the_holder)
     ck_assert(connect(client, &address.any, address.length) == 0 || errno == EINPROGRESS);
     loopback_await(listener, POLLIN);
     accepted = accept(listener, NULL, NULL);
-    expect_holder_is_me(&local);
+    expect_holder_is_connection(&local, &address);
     close(accepted);
     close(client);
 }
@@ -200,10 +219,11 @@ START_TEST(unix_addresses_are_passed_over)
     const struct address address = {.length = sizeof address.un, .un = {.sun_family = AF_UNIX}};
     struct handshakes *handshakes;
     char text[SOCKDIAG_HOLDER_MAX];
+    bool is_connection;
     size_t count;
 
     ck_assert_uint_eq(listeners_on(&address), 0);
-    ck_assert_int_eq(sockdiag_holder(&address, text), EAFNOSUPPORT);
+    ck_assert_int_eq(sockdiag_holder(&address, text, &is_connection), EAFNOSUPPORT);
     ck_assert_int_eq(handshakes_take(&address, 1, &handshakes), 0);
     ck_assert_int_eq(handshakes_left(handshakes, &count), 0);
     ck_assert_uint_eq(count, 0);

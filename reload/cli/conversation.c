@@ -1,0 +1,191 @@
+#include "reload/cli/conversation.h"
+
+#include "config/base/address.h"
+#include "config/base/clock.h"
+#include "reload/base/text.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ANSWER_MAX ((size_t)64 << 20)
+/* A process that has just been replaced ends every connection that has not asked yet: its successor
+ * has the path by then, or takes it within TAKE_OVER_MS. */
+#define ASK_ATTEMPTS      3
+#define TAKE_OVER_MS      2000
+#define TAKE_OVER_LOOK_MS 20
+
+/* Of connect(2), which waits where the proxy hangs and the queue of its socket is full. */
+static void bound_wait(int fd, uint64_t deadline)
+{
+    if (deadline == UINT64_MAX)
+        return;
+    uint64_t now = clock_ms();
+    const struct timeval left = clock_interval(deadline > now ? deadline - now : 1);
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &left, sizeof left);
+}
+
+int conversation_connect(const char *path, uint64_t deadline)
+{
+    struct address address = {.length = sizeof address.un};
+    address.un.sun_family = AF_UNIX;
+    if (snprintf(address.un.sun_path, sizeof address.un.sun_path, "%s", path) >=
+        (int)sizeof address.un.sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0)
+        bound_wait(fd, deadline);
+    if (fd >= 0 && connect(fd, &address.any, address.length)) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+static bool make_room(struct conversation *talk)
+{
+    if (talk->length < talk->size)
+        return true;
+    size_t size = talk->size ? talk->size * 2 : 4096;
+    char *buffer = size <= ANSWER_MAX ? realloc(talk->buffer, size) : NULL;
+    if (!buffer)
+        return false;
+    talk->buffer = buffer;
+    talk->size = size;
+    return true;
+}
+
+enum word conversation_hear(struct conversation *talk, json_t **object)
+{
+    for (;;) {
+        char *end = talk->length ? memchr(talk->buffer, '\n', talk->length) : NULL;
+        if (end) {
+            size_t used = (size_t)(end - talk->buffer) + 1;
+            *object = json_loadb(talk->buffer, used - 1, 0, NULL);
+            talk->length -= used;
+            memmove(talk->buffer, end + 1, talk->length);
+            if (*object)
+                return WORD_HEARD;
+            continue;
+        }
+        uint64_t now = clock_ms();
+        if (now >= talk->deadline)
+            return WORD_TIMEOUT;
+        uint64_t wait = talk->deadline - now;
+        struct pollfd poller = {.fd = talk->fd, .events = POLLIN};
+        int ready = poll(&poller, 1, wait > 60000 ? 60000 : (int)wait);
+        if (ready <= 0)
+            continue;
+        if (!make_room(talk))
+            return WORD_END;
+        ssize_t got = recv(talk->fd, talk->buffer + talk->length, talk->size - talk->length, 0);
+        if (got <= 0)
+            return WORD_END;
+        talk->length += (size_t)got;
+    }
+}
+
+void conversation_end(struct conversation *talk)
+{
+    if (talk->process >= 0)
+        close(talk->process);
+    close(talk->fd);
+    free(talk->file);
+    free(talk->buffer);
+}
+
+/* Which file the command was given, so that the process can tell whether it reads the same one.
+ * NULL where none was given, or where memory is out. */
+static json_t *file_json(const char *file)
+{
+    struct stat status;
+    char path[PATH_MAX];
+    if (!file || stat(file, &status) || !realpath(file, path))
+        return NULL;
+    return json_pack("{s:o, s:I, s:I}", "path", text_json(path, strlen(path)), "device",
+                     (json_int_t)status.st_dev, "inode", (json_int_t)status.st_ino);
+}
+
+/* The line that asks for what, the caller's; NULL when memory is out. */
+static char *request_line(const struct command *command, const char *what)
+{
+    char *line = NULL;
+    json_t *request = json_pack("{s:s}", "command", what);
+    json_t *file = file_json(command->file);
+    if (file)
+        json_object_set_new(request, "file", file);
+    if (command->force)
+        json_object_set_new(request, "force", json_true());
+    if (command->canary)
+        json_object_set_new(request, "plan", text_json(command->canary, strlen(command->canary)));
+    if (command->server)
+        json_object_set_new(request, "server", text_json(command->server, strlen(command->server)));
+    if (command->set)
+        json_object_set_new(request, "set", text_json(command->set, strlen(command->set)));
+    char *object = json_dumps(request, JSON_COMPACT);
+    if (object && asprintf(&line, "%s\n", object) < 0)
+        line = NULL;
+    free(object);
+    json_decref(request);
+    return line;
+}
+
+/* True: the process has greeted. */
+static bool greet(struct conversation *talk, const struct command *command, const char *what)
+{
+    char *line = request_line(command, what);
+    size_t length = line ? strlen(line) : 0;
+    json_t *greeting = NULL;
+    const char *file;
+    bool heard = line && send(talk->fd, line, length, MSG_NOSIGNAL) == (ssize_t)length &&
+                 conversation_hear(talk, &greeting) == WORD_HEARD &&
+                 json_unpack(greeting, "{s:i}", "pid", &talk->pid) == 0;
+    if (heard && json_unpack(greeting, "{s:s}", "file", &file) == 0)
+        talk->file = strdup(file);
+    json_decref(greeting);
+    free(line);
+    if (heard)
+        talk->process = pidfd_open(talk->pid, 0);
+    return heard;
+}
+
+/* take_over: until then also beyond ASK_ATTEMPTS. */
+static bool may_try(int attempt, uint64_t deadline, uint64_t take_over)
+{
+    uint64_t now = clock_ms();
+    return attempt == 0 || (now < deadline && (attempt < ASK_ATTEMPTS || now < take_over));
+}
+
+bool conversation_begin(struct conversation *talk, const struct command *command, const char *what)
+{
+    uint64_t deadline = command->timeout ? clock_ms() + command->timeout : UINT64_MAX;
+    uint64_t take_over = 0; /* until then a successor may take the path of a process that is gone */
+    int error = 0;
+    for (int attempt = 0; may_try(attempt, deadline, error ? take_over : 0); attempt++) {
+        if (error)
+            (void)poll(NULL, 0, take_over ? TAKE_OVER_LOOK_MS : 0);
+        *talk = (struct conversation){.deadline = deadline,
+                                      .process = -1,
+                                      .fd = conversation_connect(command->control, deadline)};
+        error = talk->fd < 0 ? errno : 0;
+        if (error)
+            continue;
+        take_over = clock_ms() + TAKE_OVER_MS;
+        if (greet(talk, command, what))
+            return true;
+        conversation_end(talk);
+    }
+    errno = error;
+    return false;
+}
