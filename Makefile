@@ -3,7 +3,7 @@
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
-VERSION := 0.1.0
+VERSION := 0.2.0
 
 # SAN= | address | thread: which sanitizers the build carries. Each has a build folder of its own.
 SAN   ?=

@@ -538,7 +538,6 @@ void session_leave(struct session *session)
     conn_leave(&session->client);
     conn_leave(&session->server);
     STAILQ_INSERT_TAIL(&worker->dead, session, dead);
-    stats_count_left(&worker->proxy->stats);
     proxy_release_place(worker->proxy, session->frontend);
 }
 

@@ -200,16 +200,6 @@ struct limit *stats_frontend_sessions(struct stats *stats, size_t frontend)
     return &frontend_at(stats, frontend)->sessions;
 }
 
-void stats_count_left(struct stats *stats)
-{
-    atomic_fetch_add(&head_of(stats)->left, 1);
-}
-
-void stats_set_arriving(struct stats *stats, unsigned arriving)
-{
-    atomic_store(&head_of(stats)->arriving, arriving);
-}
-
 void stats_set_lost(struct stats *stats)
 {
     atomic_store(&head_of(stats)->lost, stats_live(stats));
@@ -269,18 +259,10 @@ uint64_t stats_oldest(const struct stats *stats, size_t frontend)
     return oldest;
 }
 
-unsigned stats_own(const struct stats *stats)
+unsigned stats_lost(const struct stats *stats)
 {
-    unsigned live = stats_live(stats), arriving = atomic_load(&head_of(stats)->arriving);
-    unsigned lost = atomic_load(&head_of(stats)->lost);
-    if (lost > live)
-        live = lost;
-    return live > arriving ? live - arriving : 0;
-}
-
-unsigned stats_left(const struct stats *stats)
-{
-    return atomic_load(&head_of(stats)->left);
+    unsigned live = stats_live(stats), lost = atomic_load(&head_of(stats)->lost);
+    return lost > live ? lost : live;
 }
 
 const char *stats_frontend_name(const struct stats *stats, size_t frontend, size_t *length)

@@ -26,7 +26,7 @@
 #include <stdint.h>
 
 #define STATS_MAGIC    0x72707067u
-#define STATS_VERSION  1
+#define STATS_VERSION  2
 #define STATS_NAME_MAX 240 /* a name is part of a line of the file, which is shorter */
 
 /* Written by one worker, read by anyone. New ones go to the end, here and in struct figures. */
@@ -61,8 +61,6 @@ struct stats_head {
     uint32_t generation, pid;
     uint64_t started_at; /* milliseconds, CLOCK_MONOTONIC */
     _Alignas(64) struct limit sessions;
-    atomic_uint left;     /* so many have gone on in another process; it wraps around */
-    atomic_uint arriving; /* of the sessions: their sender does not know yet that they are here */
     atomic_uint lost; /* sessions that there were when the process ended by its own fault; or 0 */
     _Alignas(64) struct counters base;
 };
@@ -108,13 +106,6 @@ atomic_uint_fast64_t *stats_worker_oldest(struct stats *stats, unsigned worker);
 struct limit *stats_sessions(struct stats *stats);
 struct limit *stats_frontend_sessions(struct stats *stats, size_t frontend);
 
-/* A session goes on in another process, and its place is about to be given back. Any thread. */
-void stats_count_left(struct stats *stats);
-
-/* So many of the sessions are on their way to us, and their sender may not know that we have them:
- * should we end now, they go on there. */
-void stats_set_arriving(struct stats *stats, unsigned arriving);
-
 /* We end, and not in order: the sessions that there are now go with us, in whatever order they are
  * closed. */
 void stats_set_lost(struct stats *stats);
@@ -138,9 +129,9 @@ unsigned stats_frontend_live(const struct stats *stats, size_t frontend);
  * not told, as by older builds. frontend: as.frontends stands for those that are gone. */
 uint64_t stats_oldest(const struct stats *stats, size_t frontend);
 
-/* Those that go with it if it ends now, but for what has left it by then. */
-unsigned stats_own(const struct stats *stats);
-unsigned stats_left(const struct stats *stats);
+/* The sessions that are lost if the process ends now, or that were lost when it ended. A session
+ * that is being handed off may stand here and in the shared stats of the other process. */
+unsigned stats_lost(const struct stats *stats);
 
 /* Valid for as long as the shared stats; at most STATS_NAME_MAX bytes of any kind, length says how
  * many. */

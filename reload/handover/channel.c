@@ -114,8 +114,7 @@ bool channel_hear(struct channel *channel)
                                    .payload = record.payload,
                                    .length = record.head.length,
                                    .fds = fds,
-                                   .fd_count = fd_count,
-                                   .minor = channel->foreign ? 0 : record.head.minor};
+                                   .fd_count = fd_count};
         channel->events.on_message(&message, channel->events.arg);
     }
     for (size_t i = 0; i < fd_count; i++)

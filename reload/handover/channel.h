@@ -16,7 +16,6 @@ struct received {
     size_t length;
     int *fds;        /* close-on-exec; those the receiver takes it sets to -1, others are closed */
     size_t fd_count; /* of HANDOFF, KEEP: fewer than were sent, when ours have run out */
-    unsigned minor;  /* version of the sender; 0: of another major version as well */
 };
 
 struct channel_events {

@@ -17,19 +17,9 @@ static void forget(struct draining_process *draining_process)
 
 static void log_end(const struct draining_process *draining_process, const char *wrong)
 {
-    const struct draining_processes_events *events = &draining_process->draining_processes->events;
-    char text[SESSIONS_TEXT_MAX];
-    uint64_t lost = wrong ? 0 : events->lost_with(draining_process, events->arg);
-    if (lost)
-        log_warning("generation %u (pid %d) is gone before it had drained: %s went with it, %llu "
-                    "came here",
-                    draining_process->generation, (int)draining_process->pid,
-                    sessions_text(lost, text), (unsigned long long)draining_process->arrived);
-    else
-        log_notice("generation %u (pid %d) %s; %llu of its sessions came here",
-                   draining_process->generation, (int)draining_process->pid,
-                   wrong ? wrong : "has drained and is gone",
-                   (unsigned long long)draining_process->arrived);
+    log_notice("generation %u (pid %d) %s; %llu of its sessions came here",
+               draining_process->generation, (int)draining_process->pid, wrong ? wrong : "is gone",
+               (unsigned long long)draining_process->arrived);
 }
 
 static void on_lost(const char *wrong, void *arg)
@@ -115,16 +105,6 @@ void draining_processes_add(struct draining_processes *draining_processes, struc
     draining_processes->lasting += !draining_process->reload_failure;
     if (draining_processes->lasting > draining_processes->max)
         terminate_oldest(draining_processes);
-}
-
-bool draining_processes_hear(struct draining_processes *draining_processes, unsigned generation,
-                             pid_t pid)
-{
-    const struct draining_process *draining_process;
-    TAILQ_FOREACH (draining_process, &draining_processes->list, link)
-        if (draining_process->generation == generation && draining_process->pid == pid)
-            return channel_hear(draining_process->channel);
-    return false;
 }
 
 void draining_processes_tell_server(struct draining_processes *draining_processes,

@@ -28,8 +28,6 @@ struct draining_processes_events {
     /* One of them sends sessions (MESSAGE_HANDOFF): as handoff_receive(). */
     bool (*on_handoff)(const struct draining_process *draining_process,
                        const struct received *message, unsigned *arrived, void *arg);
-    /* One of them is gone. Returns the sessions that went with it, 0 where nobody knows. */
-    uint64_t (*lost_with)(const struct draining_process *draining_process, void *arg);
     void *arg;
 };
 
@@ -48,11 +46,6 @@ void draining_processes_init(struct draining_processes *draining_processes,
  * sessions. */
 void draining_processes_add(struct draining_processes *draining_processes, struct channel *channel,
                             const struct message_sessions *about);
-
-/* Hears what one of them has said, as channel_hear(). False: there is nothing, or no such draining
- * process. */
-bool draining_processes_hear(struct draining_processes *draining_processes, unsigned generation,
-                             pid_t pid);
 
 /* Tells all of them of a server that has changed here. */
 void draining_processes_tell_server(struct draining_processes *draining_processes,

@@ -50,13 +50,11 @@ struct handover {
     struct channel *channel;
     struct event *timeout;
     uint64_t started_at;
-    bool second_try;
     struct reload_order order;
     struct canary *canary; /* while it is watched */
     bool tried;            /* CANARY: it has its share */
     bool asked;            /* CANARY: whether it is there; its answer is due */
     const char *promotion; /* CANARY: why it gets the rest when it answers; or NULL */
-    unsigned minor;        /* the successor's version of the protocol */
     int outcome;           /* the successor's wait status */
     struct reload_failure reload_failure;
     struct offer kept; /* the successor's listeners, of which we hold descriptors, too */
@@ -64,10 +62,7 @@ struct handover {
     struct rescue *rescue; /* of who is in their queues; NULL: it is over */
     bool exited;           /* as outcome has it */
     bool killed;
-    bool again; /* launch another */
 };
-
-static void launch(struct handover *handover);
 
 static void expect_within(struct handover *handover, millis timeout)
 {
@@ -125,10 +120,6 @@ static void conclude(struct handover *handover)
     if (!handover->exited || handover->rescue)
         return;
     proxy_share_descriptors(generation->proxy, false);
-    if (handover->again) {
-        launch(handover);
-        return;
-    }
     note_if_crashed(handover);
     enum exit_status status = reload_failure_explain(
         &handover->reload_failure, (int)handover->child.pid, handover->outcome, text);
@@ -227,8 +218,7 @@ static void ask_canary(struct handover *handover)
 
 static void ask_later(struct handover *handover)
 {
-    if (handover->minor >= MINOR_ANSWER)
-        expect_within(handover, ASK_INTERVAL_MS);
+    expect_within(handover, ASK_INTERVAL_MS);
 }
 
 /* It has its share. */
@@ -263,7 +253,6 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
         break;
     case HANDOVER_ENDING:
         if (handover->killed) {
-            handover->again = false;
             handover->reload_failure.why = "could not be killed";
             handover->exited = true;
             conclude(handover);
@@ -280,8 +269,7 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
 static void offer(struct handover *handover)
 {
     struct generation *generation = handover->generation;
-    offering_send(generation, handover->channel, handover->minor, handover->number - 1,
-                  handover->order.forced);
+    offering_send(generation, handover->channel, handover->number - 1, handover->order.forced);
     handover->state = HANDOVER_OFFERED;
     expect_within(handover, generation->config->ready_timeout);
 }
@@ -292,7 +280,7 @@ static void greet(struct handover *handover, const struct message_hello *hello)
         log_notice("the successor is of version %.*s, whose handover protocol is another: it gets "
                    "the listeners, and nothing else",
                    (int)sizeof hello->version, hello->version);
-    if (handover->order.canary.share && handover->minor < MINOR_CANARY)
+    if (handover->order.canary.share && channel_is_foreign(handover->channel))
         give_up(handover, "is of a version that knows no canary, and was killed");
     else
         offer(handover);
@@ -304,16 +292,13 @@ static void tell_about_us(struct handover *handover)
     channel_send(handover->channel, MESSAGE_SESSIONS, &about, sizeof about, NULL, 0);
 }
 
-static void try_again(struct handover *handover)
+/* False: the reload is over. The next one passes the listeners of that group on. */
+static bool is_alone(struct handover *handover)
 {
-    if (handover->second_try) {
-        give_up(handover, "was not alone: other programs keep joining our listeners' groups");
-        return;
-    }
-    log_warning("the successor cannot be steered to: trying again");
-    handover->second_try = true;
-    handover->again = true;
-    give_up(handover, "was not alone");
+    if (binds_undisturbed(handover->generation->binds))
+        return true;
+    give_up(handover, "cannot be steered to: another program has joined a group of our listeners");
+    return false;
 }
 
 static void on_verdict(enum canary_verdict verdict, void *arg);
@@ -322,13 +307,11 @@ static void on_verdict(enum canary_verdict verdict, void *arg);
 static void begin_canary(struct handover *handover)
 {
     struct generation *generation = handover->generation;
-    if (!binds_undisturbed(generation->binds)) {
-        try_again(handover);
+    if (!is_alone(handover))
         return;
-    }
     handover->state = HANDOVER_CANARY;
     generation->canaries = handover->number;
-    offering_note_kept(generation->binds, handover->channel, handover->minor);
+    offering_note_kept(generation->binds, handover->channel);
     peer_stats_count_successor(&generation->peer_stats);
     tell_about_us(handover);
     channel_send(handover->channel, MESSAGE_CANARY, NULL, 0, NULL, 0);
@@ -396,11 +379,11 @@ static void on_back(struct handover *handover, const struct message_sessions *ab
 static void commit(struct handover *handover)
 {
     struct generation *generation = handover->generation;
-    if (!binds_undisturbed(generation->binds)) {
-        if (handover->state == HANDOVER_CANARY)
-            go_back(handover, "another program has joined a group of our listeners");
-        else
-            try_again(handover);
+    if (handover->state != HANDOVER_CANARY) {
+        if (!is_alone(handover))
+            return;
+    } else if (!binds_undisturbed(generation->binds)) {
+        go_back(handover, "another program has joined a group of our listeners");
         return;
     }
     handover->state = HANDOVER_COMMITTED;
@@ -410,7 +393,7 @@ static void commit(struct handover *handover)
     }
     notify_main_pid(handover->child.pid);
     if (!handover->tried)
-        offering_note_kept(generation->binds, handover->channel, handover->minor);
+        offering_note_kept(generation->binds, handover->channel);
     tell_about_us(handover);
     channel_send(handover->channel, MESSAGE_COMMIT, NULL, 0, NULL, 0);
     expect_within(handover, ACTIVE_TIMEOUT_MS);
@@ -429,10 +412,7 @@ static void promote(struct handover *handover, const char *why)
 {
     end_watch(handover);
     handover->promotion = why;
-    if (handover->minor < MINOR_ANSWER)
-        give_rest(handover);
-    else
-        ask_canary(handover);
+    ask_canary(handover);
 }
 
 static void on_canary(struct handover *handover)
@@ -502,7 +482,6 @@ static void on_message(const struct received *message, void *arg)
     const struct message_hello *hello = message->payload;
     switch (message->type) {
     case MESSAGE_HELLO:
-        handover->minor = message->minor;
         proxy_share_descriptors(generation->proxy, false);
         if (handover->state == HANDOVER_LAUNCHED)
             greet(handover, hello);
@@ -592,8 +571,6 @@ static void launch(struct handover *handover)
 {
     struct generation *generation = handover->generation;
     handover->state = HANDOVER_LAUNCHED;
-    handover->child = (struct child){0};
-    handover->exited = handover->killed = handover->again = false;
     handover->number = next_number(generation);
     binds_pin(generation->binds, control_warn, generation->control);
     if (!can_split(handover))
@@ -643,7 +620,6 @@ void handover_begin(struct generation *generation, const struct reload_order *or
 /* Until it is committed. killed says the same of it as why of the canary. */
 static void call_off(struct handover *handover, const char *why, const char *killed)
 {
-    handover->again = false;
     if (handover->state == HANDOVER_CANARY)
         go_back(handover, why);
     else if (handover->state < HANDOVER_CANARY)
@@ -683,12 +659,7 @@ void handover_cancel(struct generation *generation)
 void handover_closed(struct generation *generation)
 {
     struct handover *handover = generation->handover;
-    if (handover->minor >= MINOR_OFFERED) {
-        peer_stats_hear_ends(&generation->peer_stats);
-        tell_of_reload(handover);
-    }
     const struct replacement replacement = {.channel = handover->channel,
-                                            .minor = handover->minor,
                                             .number = handover->number,
                                             .pid = handover->child.pid,
                                             .child = handover->child};

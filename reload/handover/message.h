@@ -15,7 +15,7 @@
  *          | <--- SERVER (changed by command) ... - |
  *          | RELOAD, STOP (if asked meanwhile) ---> |
  *  lingers | SESSIONS ----------------------------> |
- *          | RELOADED, ARRIVED, ELDER (older ...) > |
+ *          | ELDER (older generations) ... -------> |
  *          | CLOSED ------------------------------> |  pins the groups to itself
  *   drains | SESSIONS ... ------------------------> |
  *          | HANDOFF ... -------------------------> |  takes sessions over
@@ -54,17 +54,10 @@
 #include <stdint.h>
 
 #define MESSAGE_MAGIC 0x72707078u
-#ifndef MESSAGE_MAJOR /* the tests build another */
-#define MESSAGE_MAJOR 1
+#ifndef MESSAGE_MAJOR   /* the tests build another */
+#define MESSAGE_MAJOR 2 /* 1 is version 0.1.0 of the program */
 #endif
-#define MESSAGE_MINOR 7
-#define MINOR_HANDOFF 1 /* since when: HANDOFF, TAKEN, HURRY */
-#define MINOR_CANARY  2 /* CANARY, BACK */
-#define MINOR_SERVERS 3 /* SERVERS */
-#define MINOR_ANSWER  4 /* CANARY asked again is answered again */
-#define MINOR_KEEP    5 /* KEEP, to the successor */
-#define MINOR_RESCUE  6 /* KEEP, to the predecessor */
-#define MINOR_OFFERED 7 /* KEEP, to the successor, comes with the offer */
+#define MESSAGE_MINOR 0
 
 #define MESSAGE_PAYLOAD_MAX 4096
 #define MESSAGE_FDS_MAX     128 /* the kernel's SCM_MAX_FD is 253 */
@@ -95,7 +88,6 @@ enum message_type {
     MESSAGE_BACK,
     MESSAGE_SERVERS,
     MESSAGE_DUPLICATES,
-    MESSAGE_ARRIVED,
 };
 
 struct message_head {
@@ -152,9 +144,9 @@ struct message_server {
     struct message_server_state state;
 };
 
-/* SERVERS: all servers of the predecessor, as many in one message as there is room for (before
- * MINOR_SERVERS: a SERVER for each). Of each the size of its state as a uint16_t, the state, and
- * the three texts, each with its NUL; nothing is aligned. */
+/* SERVERS: all servers of the predecessor, as many in one message as there is room for. Of each the
+ * size of its state as a uint16_t, the state, and the three texts, each with its NUL; nothing is
+ * aligned. */
 
 /* PROGRESS: an error line of the successor, without an end of line. */
 
@@ -176,15 +168,14 @@ struct message_sessions {
     uint32_t unused;
 };
 
-/* How a reload went, for the successor to tell: the predecessor is not asked any more. Comes again
- * before CLOSED, for the crashes that the predecessor knew more of. */
+/* How a reload went, for the successor to tell: the predecessor is not asked any more. */
 struct message_reloaded {
     uint32_t exit; /* enum exit_status */
     uint32_t unused;
     uint64_t at;       /* seconds since 1970 */
     uint64_t duration; /* milliseconds */
     char text[256];
-    struct crash last_crash; /* that the predecessor knows of; an older one does not tell */
+    struct crash last_crash; /* that the predecessor knows of; its time is 0: none */
 };
 
 /* Sessions that are to move, with their descriptors: this, and then what transfer.h packs. The
@@ -203,15 +194,6 @@ struct message_taken {
     uint64_t taken; /* bit i: the i-th of them */
 };
 
-/* Of an draining process whose sessions have come to us, for who is to have the rest: were it to
- * end before it has heard TAKEN, these would seem lost with it. */
-struct message_arrived {
-    uint32_t generation;
-    uint32_t pid;
-    uint32_t arrived; /* as in struct peer */
-    uint32_t left;
-};
-
 /* HURRY: the successor is asked to reload or to stop, and waits for our probation to end. */
 
 /* CANARY: the successor is to accept, and to publish nothing; it says the same when it does, and is
@@ -224,10 +206,9 @@ struct message_back {
 };
 
 /* KEEP: for each bind whose sockets are not passed, as OFFER_BIND: its descriptors are the sender's
- * listening sockets, once more. The predecessor's come before OFFER (before MINOR_OFFERED: before
- * the successor is steered to, and of binds that it has only); the successor closes them in order
- * when the predecessor has closed its own or is gone. The successor's come before READY, and the
- * predecessor has them until CLOSED. Whoever is lost meanwhile, the other accepts who is in its
+ * listening sockets, once more. The predecessor's come before OFFER; the successor closes them in
+ * order when the predecessor has closed its own or is gone. The successor's come before READY, and
+ * the predecessor has them until CLOSED. Whoever is lost meanwhile, the other accepts who is in its
  * queues. */
 
 /* A generation's figures. Descriptors: its shared stats (proxy/stats/shared_stats.h), and a pidfd

@@ -61,7 +61,7 @@ static void pack_server(struct servers *servers, const struct message_server *re
     servers->size += size;
 }
 
-static void send_servers(const struct proxy *proxy, struct channel *successor, unsigned minor)
+static void send_servers(const struct proxy *proxy, struct channel *successor)
 {
     struct servers servers = {.successor = successor};
     for (size_t i = 0; i < proxy->config->backend_count; i++) {
@@ -69,10 +69,7 @@ static void send_servers(const struct proxy *proxy, struct channel *successor, u
         for (size_t j = 0; j < backend->conf->server_count; j++) {
             struct message_server record;
             server_states_record(&backend->servers[j], &record);
-            if (minor >= MINOR_SERVERS)
-                pack_server(&servers, &record);
-            else
-                channel_send(successor, MESSAGE_SERVER, &record, sizeof record, NULL, 0);
+            pack_server(&servers, &record);
         }
     }
     send_packed(&servers);
@@ -92,13 +89,12 @@ static void send_keeps(const struct binds *binds, struct channel *successor)
             send_keep(&binds->list[i], successor);
 }
 
-void offering_send(const struct generation *generation, struct channel *successor, unsigned minor,
-                   unsigned highest, bool forced)
+void offering_send(const struct generation *generation, struct channel *successor, unsigned highest,
+                   bool forced)
 {
     send_binds(generation->binds, successor);
-    if (minor >= MINOR_OFFERED)
-        send_keeps(generation->binds, successor);
-    send_servers(generation->proxy, successor, minor);
+    send_keeps(generation->binds, successor);
+    send_servers(generation->proxy, successor);
     const struct message_offer end_of_offer = {.generation = highest,
                                                .pid = (uint32_t)getpid(),
                                                .ready_timeout =
@@ -107,15 +103,12 @@ void offering_send(const struct generation *generation, struct channel *successo
     channel_send(successor, MESSAGE_OFFER, &end_of_offer, sizeof end_of_offer, NULL, 0);
 }
 
-void offering_note_kept(struct binds *binds, struct channel *successor, unsigned minor)
+void offering_note_kept(struct binds *binds, const struct channel *successor)
 {
-    for (size_t i = 0; i < binds->count; i++) {
+    for (size_t i = 0; i < binds->count && !channel_is_foreign(successor); i++) {
         struct bound *bound = &binds->list[i];
-        if (minor < MINOR_KEEP || bound->way == BIND_PASS || !bound->successors)
-            continue;
-        if (minor < MINOR_OFFERED)
-            send_keep(bound, successor);
-        bound->kept = true;
+        if (bound->way != BIND_PASS && bound->successors)
+            bound->kept = true;
     }
 }
 

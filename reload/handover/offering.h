@@ -14,17 +14,16 @@ struct received;
 
 /* Sends OFFER_BIND for each bind, with its listening sockets where they are passed, and for each
  * activated socket that none uses; KEEP for each bind whose sockets are not passed, unless the
- * successor is too old for that; what it knows of each server; and OFFER, which ends it. However we
- * end from OFFER on, and in whatever order our descriptors close, the successor has who is in our
- * queues, and none of its own listeners is moved in its group before it is there to steer past.
- * minor: the successor's version of the protocol. highest: the highest generation number that was
- * given out, but for the successor's. */
-void offering_send(const struct generation *generation, struct channel *successor, unsigned minor,
-                   unsigned highest, bool forced);
+ * successor is of another major version; what it knows of each server; and OFFER, which ends it.
+ * However we end from OFFER on, and in whatever order our descriptors close, the successor has who
+ * is in our queues, and none of its own listeners is moved in its group before it is there to steer
+ * past. highest: the highest generation number that was given out, but for the successor's. */
+void offering_send(const struct generation *generation, struct channel *successor, unsigned highest,
+                   bool forced);
 
 /* Before the successor is steered to: notes of which binds it keeps our listening sockets, which
- * are those of which it has listeners; and sends an older one KEEP of them. */
-void offering_note_kept(struct binds *binds, struct channel *successor, unsigned minor);
+ * are those of which it has listeners; none where it is of another major version. */
+void offering_note_kept(struct binds *binds, const struct channel *successor);
 
 /* The successor's part: sends KEEP for each bind that is offered and of which we have our own
  * sockets. The predecessor holds our listening sockets as well: if we fail, who is in their queues

@@ -47,75 +47,44 @@ static void add_figures(const struct peer *peer, struct figures *sum)
         stats_add_base(&peer->stats, sum);
 }
 
+/* A crash is told by sessions that nobody has ended, or by a wait status. */
+static void note_if_crashed(const struct peer *peer)
+{
+    const struct stats_head *head = &peer->stats.as;
+    unsigned lost = stats_lost(&peer->stats);
+    if (peer->judged || (lost == 0 && peer->outcome == 0))
+        return;
+    const struct crash crash = crash_now(head->generation, head->pid, peer->outcome, lost);
+    crash_note(&peer->peer_stats->generation->last_crash, &crash);
+}
+
 static void fold(struct peer *peer)
 {
     struct figures figures = {0};
+    note_if_crashed(peer);
     add_figures(peer, &figures);
     stats_inherit(&proxy_of(peer->peer_stats)->stats, &figures);
     TAILQ_REMOVE(&peer->peer_stats->list, peer, link);
     free_peer(peer);
 }
 
-/* What went with it. What has come here and has not left there yet did not. */
-static unsigned lost_with(const struct peer *peer)
+/* Nothing can write its shared stats any more. outcome: its wait status, if it was a child of ours
+ * and that is known; else 0. */
+static void on_gone(struct peer *peer, int outcome)
 {
-    const struct stats *stats = &peer->stats;
-    unsigned own = stats_own(stats);
-    if (peer->arrived == 0)
-        return own;
-    int both = (int)(peer->arrived - (stats_left(stats) - peer->left));
-    if (both <= 0)
-        return own;
-    return own > (unsigned)both ? own - (unsigned)both : 0;
-}
-
-/* outcome: of a child, else 0. */
-static void note_crash(const struct peer *peer, int outcome)
-{
-    const struct stats_head *head = &peer->stats.as;
-    unsigned lost = lost_with(peer);
-    if (lost == 0 && outcome == 0)
-        return;
-    const struct crash crash = crash_now(head->generation, head->pid, outcome, lost);
-    crash_note(&peer->peer_stats->generation->last_crash, &crash);
-}
-
-/* Who was to have our sessions, and serves, with nobody to come after it: what is left of it to
- * tell a crash from an end is its life file. */
-static void note_replacement(const struct peer *peer)
-{
-    struct generation *generation = peer->peer_stats->generation;
-    const struct stats_head *head = &peer->stats.as;
-    const struct crash crash = crash_now(head->generation, head->pid, 0, stats_own(&peer->stats));
-    if (life_correct(generation->config->control, &crash))
-        crash_note(&generation->last_crash, &crash);
+    struct peer_stats *peer_stats = peer->peer_stats;
+    peer->gone = true;
+    peer->outcome = outcome;
+    if (peer->end)
+        event_del(peer->end);
+    if (has_begun(peer_stats) && !peer_stats->told && peer != peer_stats->successor)
+        fold(peer);
 }
 
 static int outcome_of(const struct peer *peer)
 {
     struct generation *generation = peer->peer_stats->generation;
     return children_outcome(&generation->former, (pid_t)peer->stats.as.pid);
-}
-
-static bool is_judged_before_us(const struct peer *peer)
-{
-    return succession_judges(peer->peer_stats->generation->succession, (pid_t)peer->stats.as.pid);
-}
-
-/* Nothing can write its shared stats any more. */
-static void on_gone(struct peer *peer, int outcome)
-{
-    struct peer_stats *peer_stats = peer->peer_stats;
-    peer->gone = true;
-    if (peer == peer_stats->replacement)
-        note_replacement(peer);
-    else if (!peer->judged && !is_judged_before_us(peer))
-        note_crash(peer, outcome);
-    if (peer->end)
-        event_del(peer->end);
-    if (has_begun(peer_stats) && !peer_stats->told && peer != peer_stats->successor &&
-        peer != peer_stats->replacement)
-        fold(peer);
 }
 
 /* That of the list which lives. */
@@ -129,32 +98,12 @@ static struct peer *find(const struct peer_stats *peer_stats, unsigned generatio
     return NULL;
 }
 
-/* What it had said is heard first: sessions may be among it, which are not lost then. All of it is
- * there, and may bring about anything but that it lives. */
-static void hear_out(const struct peer *peer, int outcome)
-{
-    struct peer_stats *peer_stats = peer->peer_stats;
-    struct generation *generation = peer_stats->generation;
-    const unsigned number = peer->stats.as.generation;
-    const pid_t pid = (pid_t)peer->stats.as.pid;
-    while (draining_processes_hear(&generation->draining_processes, number, pid) ||
-           succession_hear(generation->succession, pid))
-        ;
-    struct peer *heard = find(peer_stats, number, pid);
-    if (heard)
-        on_gone(heard, outcome);
-}
-
 static void on_end(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
     struct peer *peer = arg;
-    struct peer_stats *peer_stats = peer->peer_stats;
-    if (peer == peer_stats->successor || peer == peer_stats->replacement)
-        on_gone(peer, outcome_of(peer));
-    else
-        hear_out(peer, outcome_of(peer));
+    on_gone(peer, outcome_of(peer));
 }
 
 /* Also when its parent has not waited for it yet, which may take long. */
@@ -239,26 +188,16 @@ static void count_others(struct peer_stats *peer_stats)
                        peer_stats->others);
 }
 
-/* all: also of those whose end the loop tells. */
-static const struct peer *find_ended(const struct peer_stats *peer_stats, bool all)
+/* Those whose end the loop does not tell. */
+static void look_for_ends(struct peer_stats *peer_stats)
 {
-    const struct peer *peer;
-    TAILQ_FOREACH (peer, &peer_stats->list, link)
-        if (!peer->gone && peer != peer_stats->successor && (all || !peer->end) && is_gone(peer))
-            return peer;
-    return NULL;
-}
-
-static void look_for_ends(struct peer_stats *peer_stats, bool all)
-{
-    const struct peer *peer;
-    while ((peer = find_ended(peer_stats, all)))
-        hear_out(peer, outcome_of(peer));
-}
-
-void peer_stats_hear_ends(struct peer_stats *peer_stats)
-{
-    look_for_ends(peer_stats, true);
+    struct peer *peer = TAILQ_FIRST(&peer_stats->list);
+    while (peer) {
+        struct peer *next = TAILQ_NEXT(peer, link);
+        if (!peer->gone && !peer->end && is_gone(peer))
+            on_gone(peer, outcome_of(peer));
+        peer = next;
+    }
 }
 
 void peer_stats_on_child(struct peer_stats *peer_stats)
@@ -271,7 +210,7 @@ void peer_stats_on_child(struct peer_stats *peer_stats)
             if (!peer->gone && (pid_t)peer->stats.as.pid == pid)
                 break;
         if (peer)
-            hear_out(peer, outcome);
+            on_gone(peer, outcome);
     }
 }
 
@@ -290,7 +229,7 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct peer_stats *peer_stats = arg;
-    look_for_ends(peer_stats, false);
+    look_for_ends(peer_stats);
     count_others(peer_stats);
     if (!wants_looks(peer_stats))
         event_del(peer_stats->look);
@@ -310,7 +249,7 @@ void peer_stats_forget(struct peer_stats *peer_stats)
     struct peer *peer;
     while ((peer = TAILQ_FIRST(&peer_stats->list))) {
         TAILQ_REMOVE(&peer_stats->list, peer, link);
-        if (peer != peer_stats->successor && peer != peer_stats->replacement)
+        if (peer != peer_stats->successor)
             free_peer(peer);
     }
     if (peer_stats->look)
@@ -321,7 +260,6 @@ void peer_stats_close(struct peer_stats *peer_stats)
 {
     peer_stats_forget(peer_stats);
     free_peer(peer_stats->successor);
-    free_peer(peer_stats->replacement);
     if (peer_stats->look)
         event_free(peer_stats->look);
     if (peer_stats->process >= 0)
@@ -454,11 +392,6 @@ void peer_stats_count_successor(struct peer_stats *peer_stats)
     peer_stats_count(peer_stats);
 }
 
-void peer_stats_turn(struct peer_stats *peer_stats, unsigned generation, pid_t pid)
-{
-    peer_stats->replacement = find(peer_stats, generation, pid);
-}
-
 static void tell(struct channel *channel, const struct stats *stats, int process, bool base_is_ours)
 {
     const struct message_stats about = {.base_is_ours = base_is_ours};
@@ -493,52 +426,15 @@ void peer_stats_keep_canary(struct peer_stats *peer_stats)
     struct peer *canary = peer_stats->successor;
     if (canary) {
         canary->judged = false;
-        if (canary->gone)
-            note_crash(canary, outcome_of(canary));
+        canary->outcome = canary->gone ? outcome_of(canary) : 0;
     }
     peer_stats_resume(peer_stats);
     peer_stats_on_child(peer_stats);
 }
 
-struct peer *peer_stats_sender(struct peer_stats *peer_stats, unsigned generation, pid_t pid)
-{
-    struct peer *peer = find(peer_stats, generation, pid);
-    if (peer && peer->arrived == 0)
-        peer->left = stats_left(&peer->stats);
-    return peer;
-}
-
-void peer_stats_tell_arrivals(const struct peer_stats *peer_stats, struct channel *successor)
-{
-    const struct peer *peer;
-    TAILQ_FOREACH (peer, &peer_stats->list, link) {
-        const struct message_arrived arrived = {.generation = peer->stats.as.generation,
-                                                .pid = peer->stats.as.pid,
-                                                .arrived = peer->arrived,
-                                                .left = peer->left};
-        if (peer->arrived)
-            channel_send(successor, MESSAGE_ARRIVED, &arrived, sizeof arrived, NULL, 0);
-    }
-}
-
-void peer_stats_hear_arrivals(struct peer_stats *peer_stats, const struct message_arrived *arrived)
-{
-    struct peer *peer = find(peer_stats, arrived->generation, (pid_t)arrived->pid);
-    if (!peer)
-        return;
-    peer->arrived = arrived->arrived;
-    peer->left = arrived->left;
-}
-
-uint64_t peer_stats_lost_with(const struct peer_stats *peer_stats, unsigned generation, pid_t pid)
-{
-    const struct peer *peer = find(peer_stats, generation, pid);
-    return peer ? lost_with(peer) : 0;
-}
-
 uint64_t peer_stats_successor_live(const struct peer_stats *peer_stats)
 {
-    return peer_stats->successor ? stats_own(&peer_stats->successor->stats) : 0;
+    return peer_stats->successor ? stats_lost(&peer_stats->successor->stats) : 0;
 }
 
 const struct peer *peer_stats_find(const struct peer_stats *peer_stats, unsigned generation,

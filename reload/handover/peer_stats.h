@@ -9,12 +9,12 @@
  * fails, what is gone by then is folded after all, and with it what the successor had counted
  * itself.
  *
- * One that is gone while its shared stats still counts sessions has crashed, and so has a child
- * that ended badly; which is noted (crash.h), by whoever has its channel, and may have sessions of
- * it. So while our predecessor has not closed, it judges the older ones, and tells us (RELOADED);
- * if it is lost as well, nobody does.
+ * A generation that is gone while its shared stats still counts sessions has crashed, and so has a
+ * child with a bad wait status. The process that folds notes it (crash.h). In the midst of a
+ * handoff the number of lost sessions is an upper bound: sessions under way stand in both shared
+ * stats.
  *
- * A generation of an older build has no shared stats: it is known by its messages only. */
+ * A generation of another major version has no shared stats: it is known by its messages only. */
 #ifndef RPPROXY_RELOAD_HANDOVER_PEER_STATS_H
 #define RPPROXY_RELOAD_HANDOVER_PEER_STATS_H
 
@@ -34,9 +34,8 @@ struct peer {
     bool base_is_ours; /* a successor that failed: what its base has is in our list, too */
     bool gone;         /* has no session, whatever its shared stats says */
     bool counted;      /* in the list */
-    bool judged;       /* our successor, or was: handover or replacement tells how it ended */
-    unsigned arrived;  /* of its sessions, here and at those before us */
-    unsigned left;     /* of them, what its shared stats said of it before the first arrived */
+    bool judged;       /* our successor, or was: handover or replacement notes how it ended */
+    int outcome;       /* its wait status, once it is gone; 0 where that is not known */
     int process;       /* a pidfd of it, or -1 where there are none */
     struct event *end; /* of the process; NULL: without pidfd */
     size_t *frontends; /* for each of ours its index in the shared stats, or STATS_NO_FRONTEND */
@@ -47,13 +46,12 @@ struct peer {
 struct peer_stats {
     TAILQ_HEAD(peer_list, peer) list;
     struct generation *generation;
-    struct peer *successor;   /* in the list when it counts; NULL: none is known */
-    struct peer *replacement; /* of a canary that has gone back: who has its sessions; or NULL */
-    bool told;                /* our successor folds, not we */
-    int process;              /* our own pidfd, or -1 */
-    struct event *look;       /* at what others have of our limits */
-    bool limited;             /* we have limits that others count in */
-    unsigned *others;         /* scratch of that: one for each frontend */
+    struct peer *successor; /* in the list when it counts; NULL: none is known */
+    bool told;              /* our successor folds, not we */
+    int process;            /* our own pidfd, or -1 */
+    struct event *look;     /* at what others have of our limits */
+    bool limited;           /* we have limits that others count in */
+    unsigned *others;       /* scratch of that: one for each frontend */
 };
 
 /* Returns 0 or an errno value; peer_stats_close() is right after either. */
@@ -90,29 +88,8 @@ void peer_stats_resume(struct peer_stats *peer_stats);
  * ends is noted. */
 void peer_stats_keep_canary(struct peer_stats *peer_stats);
 
-/* We were a canary: that generation, our predecessor, is to have our sessions. If it crashes then,
- * its life file is made exact. */
-void peer_stats_turn(struct peer_stats *peer_stats, unsigned generation, pid_t pid);
-
 /* A child of ours has ended (SIGCHLD): notes it if it is a former one, and buries it. */
 void peer_stats_on_child(struct peer_stats *peer_stats);
-
-/* That of a generation from which sessions are about to come, or NULL. Those that do are to be
- * added to `arrived`: they are not lost if it ends before it knows. */
-struct peer *peer_stats_sender(struct peer_stats *peer_stats, unsigned generation, pid_t pid);
-
-/* Whoever is gone by now has been judged then, also if the loop has not heard of it yet. */
-void peer_stats_hear_ends(struct peer_stats *peer_stats);
-
-/* Tells our successor what has arrived here of each, before it gets the channels to them. */
-void peer_stats_tell_arrivals(const struct peer_stats *peer_stats, struct channel *successor);
-
-/* MESSAGE_ARRIVED came. */
-void peer_stats_hear_arrivals(struct peer_stats *peer_stats, const struct message_arrived *arrived);
-
-/* Sessions that go with that generation if it is gone now; 0 where it is not known. Exact once all
- * that it had sent was heard, and nothing of it runs any more. */
-uint64_t peer_stats_lost_with(const struct peer_stats *peer_stats, unsigned generation, pid_t pid);
 
 /* Sessions that our successor has: if it is gone, those that went with it. */
 uint64_t peer_stats_successor_live(const struct peer_stats *peer_stats);

@@ -7,7 +7,8 @@
 #include "reload/process/generation.h"
 
 /* It crashed, and nobody serves: it was not replaced before, or its own successor would have our
- * channel, or have had it. A service manager does not see the end of what is not its child. */
+ * channel, or have had it. A service manager does not see the end of what is not its child. The
+ * next start reads of the crash in the life file. */
 static void tell_if_failed(struct replacement *replacement)
 {
     struct generation *generation = replacement->generation;
@@ -17,8 +18,6 @@ static void tell_if_failed(struct replacement *replacement)
         crash_now(replacement->number, (uint32_t)replacement->pid, replacement->outcome,
                   peer_stats_successor_live(&generation->peer_stats));
     crash_note(&generation->last_crash, &crash);
-    /* Before there is a next one to read it. */
-    (void)life_correct(generation->config->control, &crash);
     notify_failed();
     replacement->outcome = 0;
 }
@@ -30,7 +29,6 @@ static void on_message(const struct received *message, void *arg)
     switch (message->type) {
     case MESSAGE_HELLO: /* our channel was passed on */
         replacement->pid = (pid_t)hello->pid;
-        replacement->minor = message->minor;
         break;
     case MESSAGE_TAKEN:
         handoff_on_taken(replacement->handoff, message);
@@ -70,12 +68,6 @@ static void tell(struct replacement *replacement, enum message_type type)
     channel_send(replacement->channel, type, &about, sizeof about, NULL, 0);
 }
 
-static void pass_draining_processes(struct replacement *replacement)
-{
-    peer_stats_tell_arrivals(&replacement->generation->peer_stats, replacement->channel);
-    draining_processes_pass(&replacement->generation->draining_processes, replacement->channel);
-}
-
 void replacement_begin(struct generation *generation, const struct replacement *as)
 {
     struct replacement *replacement = &generation->replacement;
@@ -84,11 +76,11 @@ void replacement_begin(struct generation *generation, const struct replacement *
     const struct channel_events events = {
         .on_message = on_message, .on_lost = on_lost, .arg = replacement};
     channel_set_events(replacement->channel, &events);
-    if (replacement->minor >= MINOR_HANDOFF)
-        pass_draining_processes(replacement);
-    else
+    if (channel_is_foreign(replacement->channel))
         draining_processes_free(
             &generation->draining_processes); /* it could not answer those that send sessions */
+    else
+        draining_processes_pass(&generation->draining_processes, replacement->channel);
     tell(replacement, MESSAGE_CLOSED);
     peer_stats_forget(&generation->peer_stats);
 }
@@ -96,7 +88,7 @@ void replacement_begin(struct generation *generation, const struct replacement *
 void replacement_send_sessions(struct replacement *replacement)
 {
     struct generation *generation = replacement->generation;
-    if (!replacement->channel || replacement->minor < MINOR_HANDOFF)
+    if (!replacement->channel || channel_is_foreign(replacement->channel))
         return;
     replacement->handoff = handoff_begin(generation->proxy, replacement->channel, generation->base);
     if (!replacement->handoff)

@@ -18,7 +18,6 @@ struct handoff;
 struct replacement {
     struct generation *generation; /* NULL: there is none */
     struct channel *channel;       /* NULL: it is lost */
-    unsigned minor;                /* its version of the protocol */
     unsigned number;               /* the generation that was our replacement first */
     pid_t pid;
     struct child child; /* the successor; pid 0: it is no child of ours */

@@ -184,9 +184,7 @@ bool handoff_receive(struct proxy *proxy, struct channel *channel, const struct 
                                        message->length - sizeof head, message->fds,
                                        message->fd_count, room, &arrivals, &answer.sessions);
     }
-    stats_set_arriving(&proxy->stats, (unsigned)__builtin_popcountll(answer.taken));
     int error = channel_send_now(channel, MESSAGE_TAKEN, &answer, sizeof answer, NULL, 0);
-    stats_set_arriving(&proxy->stats, 0);
     if (error && error != EPIPE) {
         arrivals_abandon(&arrivals, proxy);
         return false;

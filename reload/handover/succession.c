@@ -27,7 +27,6 @@ struct succession {
     struct generation *generation;
     enum succession_state state;
     struct channel *channel; /* NULL: ALONE */
-    unsigned minor;          /* the predecessor's version of the protocol */
     struct offer offer;
     struct offer kept; /* the predecessor's listeners, of which we hold descriptors, too */
     struct server_states server_states;
@@ -123,8 +122,7 @@ static void say_ready(struct succession *succession)
         channel_send(succession->channel, MESSAGE_READY_BIND, &ready, sizeof ready, NULL, 0);
     }
     peer_stats_tell_predecessor(&succession->generation->peer_stats, succession->channel);
-    if (succession->minor >= MINOR_RESCUE)
-        offering_send_ours(binds, &succession->offer, succession->channel);
+    offering_send_ours(binds, &succession->offer, succession->channel);
     channel_send(succession->channel, MESSAGE_READY, NULL, 0, NULL, 0);
 }
 
@@ -251,7 +249,7 @@ static void take_result(struct generation *generation, const struct message_relo
                                          .duration = message->duration};
         memcpy(result->text, message->text, sizeof result->text - 1);
     }
-    if (message->last_crash.at)
+    if (message->last_crash.at > generation->last_crash.at)
         generation->last_crash = message->last_crash;
 }
 
@@ -267,7 +265,6 @@ static void on_message(const struct received *message, void *arg)
 {
     struct succession *succession = arg;
     struct generation *generation = succession->generation;
-    succession->minor = message->minor;
     switch (message->type) {
     case MESSAGE_OFFER_BIND:
         if (succession->state == SUCCESSION_EXPECTING && !add_offered(&succession->offer, message))
@@ -316,9 +313,6 @@ static void on_message(const struct received *message, void *arg)
         break;
     case MESSAGE_DRAINING_PROCESS:
         add_draining_process(generation, message);
-        break;
-    case MESSAGE_ARRIVED:
-        peer_stats_hear_arrivals(&generation->peer_stats, message->payload);
         break;
     case MESSAGE_CLOSED:
         if (succession->state == SUCCESSION_SERVING)
@@ -449,18 +443,6 @@ bool succession_predecessor(const struct succession *succession, struct message_
     return true;
 }
 
-bool succession_hear(struct succession *succession, pid_t pid)
-{
-    return succession && succession->state == SUCCESSION_SERVING && succession->pid == pid &&
-           channel_hear(succession->channel);
-}
-
-bool succession_judges(const struct succession *succession, pid_t pid)
-{
-    return succession && succession->channel && succession->pid != pid &&
-           succession->minor >= MINOR_OFFERED;
-}
-
 void succession_hurry(struct succession *succession)
 {
     if (succession->state == SUCCESSION_SERVING)
@@ -491,11 +473,8 @@ void succession_returned(struct generation *generation)
     succession->channel = NULL;
     generation->succession = NULL;
     const struct message_sessions *about = &succession->about;
-    const struct replacement replacement = {.channel = channel,
-                                            .minor = succession->minor,
-                                            .number = about->generation,
-                                            .pid = (pid_t)about->pid};
-    peer_stats_turn(&generation->peer_stats, replacement.number, replacement.pid);
+    const struct replacement replacement = {
+        .channel = channel, .number = about->generation, .pid = (pid_t)about->pid};
     replacement_begin(generation, &replacement);
     succession_free(succession);
 }

@@ -24,14 +24,6 @@ bool succession_begin(struct generation *generation, int fd) __attribute__((warn
 /* Who stands by or lingers before us, for status. False: nobody does. NULL is fine. */
 bool succession_predecessor(const struct succession *succession, struct message_sessions *about);
 
-/* While it serves: hears what the predecessor of that pid has said, as channel_hear(). False: there
- * is nothing, or no such predecessor. NULL is fine. */
-bool succession_hear(struct succession *succession, pid_t pid);
-
-/* The predecessor, which is another than that pid, sees how it ends, and will tell us. NULL is
- * fine. */
-bool succession_judges(const struct succession *succession, pid_t pid);
-
 /* The predecessor need not stand by any longer. */
 void succession_hurry(struct succession *succession);
 

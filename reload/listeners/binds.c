@@ -179,8 +179,7 @@ void binds_pin(struct binds *binds, void (*report)(const char *line, void *arg),
     count_members(binds);
     for (size_t i = 0; i < binds->count; i++) {
         struct bound *bound = &binds->list[i];
-        const char *why = bound->disturbed ? bound->disturbed : others_in_group(bound, 0);
-        bound->disturbed = NULL;
+        const char *why = others_in_group(bound, 0);
         if (bound->way == BIND_STEER && why)
             pass(bound, why, report, arg);
     }
@@ -224,13 +223,11 @@ bool binds_undisturbed(struct binds *binds)
     bool undisturbed = true;
     count_members(binds);
     for (size_t i = 0; i < binds->count; i++) {
-        struct bound *bound = &binds->list[i];
-        if (bound->way != BIND_STEER || !bound->successors)
+        const struct bound *bound = &binds->list[i];
+        const char *why = others_in_group(bound, bound->successors);
+        if (bound->way != BIND_STEER || !bound->successors || !why)
             continue;
-        bound->disturbed = others_in_group(bound, bound->successors);
-        if (!bound->disturbed)
-            continue;
-        log_warning("%s: %s", bound->conf->text, bound->disturbed);
+        log_warning("%s: %s", bound->conf->text, why);
         undisturbed = false;
     }
     return undisturbed;

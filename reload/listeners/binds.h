@@ -32,12 +32,11 @@ struct bound {
     char *temporary;   /* Unix: where the socket is until it is published; then NULL */
 
     /* While a successor is on its way: */
-    unsigned successors;   /* sockets it has on this bind; 0: the bind ends with us */
-    bool behind;           /* we go back: theirs stand before ours in the group, and stay */
-    bool kept;             /* the successor holds ours as well, and closes them in order */
-    const char *disturbed; /* why it could not be steered: the next attempt passes it; or NULL */
-    char *spare;           /* Unix: a second name of our socket, to go back to */
-    int *sinks;            /* in the successor's place, where the bind ends with us */
+    unsigned successors; /* sockets it has on this bind; 0: the bind ends with us */
+    bool behind;         /* we go back: theirs stand before ours in the group, and stay */
+    bool kept;           /* the successor holds ours as well, and closes them in order */
+    char *spare;         /* Unix: a second name of our socket, to go back to */
+    int *sinks;          /* in the successor's place, where the bind ends with us */
     unsigned sink_count;
 };
 
@@ -90,7 +89,7 @@ bool binds_can_split(const struct binds *binds, void (*report)(const char *line,
 bool binds_passed(const struct binds *binds);
 
 /* True: as binds_pin() found it, plus the listeners the successor said it has. What is not is
- * logged, and passed by the next binds_pin(). */
+ * logged. */
 bool binds_undisturbed(struct binds *binds);
 
 /* New connections go to the successor. Returns 0 or an errno value (binds_take_back() then). */

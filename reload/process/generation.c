@@ -165,13 +165,6 @@ static void on_draining_processes_gone(void *arg)
         generation_exit(generation, EXIT_DONE);
 }
 
-static uint64_t on_draining_process_lost(const struct draining_process *draining_process, void *arg)
-{
-    const struct generation *generation = arg;
-    return peer_stats_lost_with(&generation->peer_stats, draining_process->generation,
-                                draining_process->pid);
-}
-
 static bool on_handoff(const struct draining_process *draining_process,
                        const struct received *message, unsigned *arrived, void *arg)
 {
@@ -182,14 +175,7 @@ static bool on_handoff(const struct draining_process *draining_process,
     /* Who stops has told its draining processes so: their sessions end where they are. */
     if (generation->state == GENERATION_STOPPING || generation->state == GENERATION_DRAINING)
         room = 0;
-    struct peer *sender = peer_stats_sender(&generation->peer_stats, draining_process->generation,
-                                            draining_process->pid);
-    if (!handoff_receive(generation->proxy, draining_process->channel, message, room, arrived))
-        return false;
-    if (sender)
-        sender->arrived += *arrived;
-    life_tell(&generation->life);
-    return true;
+    return handoff_receive(generation->proxy, draining_process->channel, message, room, arrived);
 }
 
 /* What is published later must be possible then. */
@@ -728,10 +714,8 @@ int generation_run(const struct program *program, const char *file)
 {
     struct generation generation = {
         .program = program, .file = file, .exit_status = EXIT_OTHER, .started_at = clock_ms()};
-    const struct draining_processes_events events = {.on_gone = on_draining_processes_gone,
-                                                     .on_handoff = on_handoff,
-                                                     .lost_with = on_draining_process_lost,
-                                                     .arg = &generation};
+    const struct draining_processes_events events = {
+        .on_gone = on_draining_processes_gone, .on_handoff = on_handoff, .arg = &generation};
     draining_processes_init(&generation.draining_processes, &events);
     if (!make_loop(&generation))
         log_error("cannot make the main loop: %s", strerror(errno));

@@ -41,17 +41,11 @@ static int write_life(const struct life *life, int outcome)
     return write_record(life->fd, &now);
 }
 
-void life_tell(const struct life *life)
-{
-    if (life->path)
-        (void)write_life(life, 0); /* what cannot be written now is as it was a second ago */
-}
-
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    life_tell(arg);
+    (void)write_life(arg, 0); /* what cannot be written now is as it was a second ago */
 }
 
 int life_open(struct life *life, const struct generation *generation)
@@ -189,23 +183,4 @@ bool life_read(const char *control, struct crash *crash)
     close(fd);
     *crash = record.crash;
     return true;
-}
-
-bool life_correct(const char *control, const struct crash *crash)
-{
-    bool is_its = false;
-    struct record record;
-    char *path = path_beside(control);
-    int fd = path ? open_left_behind(path, O_RDWR, &record) : -1;
-    int error = 0;
-    if (fd >= 0) {
-        is_its = record.crash.pid == crash->pid && record.crash.generation == crash->generation;
-        if (is_its)
-            error = write_record(fd, crash);
-        close(fd);
-    }
-    if (error)
-        log_warning("%s: %s", path, strerror(error));
-    free(path);
-    return is_its;
 }

@@ -3,7 +3,7 @@
  * It is there from the time on at which the process serves until its end in order, or until its
  * successor's is put in its place. The process holds it (flock(2)) and writes into it once a second
  * how many sessions it has; so a file that nobody holds is the last word of a crash, whether
- * anybody outlived it or not. Who did, and knows better, puts that into it. */
+ * anybody outlived it or not. */
 #ifndef RPPROXY_RELOAD_PROCESS_LIFE_H
 #define RPPROXY_RELOAD_PROCESS_LIFE_H
 
@@ -30,9 +30,6 @@ int life_open(struct life *life, const struct generation *generation)
 /* We serve, on our configuration's control socket. Returns 0 or an errno value. */
 int life_begin(struct life *life) __attribute__((warn_unused_result));
 
-/* Writes how many sessions there are, before the second is over. */
-void life_tell(const struct life *life);
-
 /* We do not serve any more, or end. The file goes, if it is still ours. */
 void life_end(struct life *life);
 void life_close(struct life *life);
@@ -44,9 +41,5 @@ void life_fail(struct life *life, int status);
 /* For a start with nobody before it: true if the last process that served on this control socket
  * crashed. A file that is not what we write, or not ours, is left out of account, and logged. */
 bool life_read(const char *control, struct crash *crash) __attribute__((warn_unused_result));
-
-/* The process of which crash tells is gone. If it has left its life file behind, that is made
- * exact, and true is returned: it has crashed. */
-bool life_correct(const char *control, const struct crash *crash);
 
 #endif

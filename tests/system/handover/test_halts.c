@@ -86,44 +86,6 @@ START_TEST(ends_are_told_though_the_sender_is_halted)
 }
 END_TEST
 
-/* Killed when the second generation has all its sessions, which it has not heard, and the third
- * serves: nothing went with it, says whoever is asked. */
-START_TEST(killed_with_nothing_left)
-{
-    if (!trap_works())
-        skip_test("strace cannot trace here");
-    setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
-    struct handoff handoff;
-    struct status status;
-    scene_init(&handoff.scene);
-    struct proxy *proxy = &handoff.scene.proxy;
-    hand_off(&handoff, "all", find_message(&handoff), "probation = 10m\n");
-    wait_mentioned(handoff.trap.trace, "stopped by SIGSTOP");
-    for (unsigned i = 0; i < SESSIONS; i++)
-        session_works(&handoff.sessions[i]);
-
-    proxy_reload(proxy);
-    kill(handoff.first, SIGKILL);
-    wait_gone(handoff.first);
-    wait_gone(handoff.strace);
-    char end[96];
-    snprintf(end, sizeof end, "(pid %d) has drained and is gone; %d of its sessions came here",
-             (int)handoff.first, SESSIONS);
-    wait_mentions(proxy->log, end, 1);
-    ck_assert(proxy_status(proxy, &status));
-    ck_assert_int_eq(status.last_crash.pid, 0);
-    scene_configure(&handoff.scene, "", "");
-    proxy_reload(proxy); /* the second closes */
-    ck_assert(proxy_status(proxy, &status));
-    ck_assert_int_eq(status.last_crash.pid, 0);
-    for (unsigned i = 0; i < SESSIONS; i++) {
-        session_works(&handoff.sessions[i]);
-        session_close(&handoff.sessions[i]);
-    }
-    ck_assert_int_eq(proxy_command(proxy, &(struct outcome){0}, "stop", NULL), 0);
-}
-END_TEST
-
 /* Its predecessor stands by, or is halted while it does, and does not serve again: the proxy was
  * told to end. */
 START_TEST(ended_at_once_while_the_predecessor_stands_by)
@@ -154,7 +116,6 @@ Suite *halts_suite(void)
 {
     Suite *suite = suite_create("halts");
     scenario_add(suite, ends_are_told_though_the_sender_is_halted, 240);
-    scenario_add(suite, killed_with_nothing_left, 240);
     scenario_add(suite, ended_at_once_while_the_predecessor_stands_by, 240);
     return suite;
 }

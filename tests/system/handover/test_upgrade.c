@@ -106,7 +106,7 @@ static void upgrade_and_back(const char *other, bool foreign, const char *what)
 
 START_TEST(previous_commit)
 {
-    upgrade_and_back(getenv("RPPROXY_PREVIOUS"), false,
+    upgrade_and_back(getenv("RPPROXY_PREVIOUS"), getenv("RPPROXY_PREVIOUS_IS_FOREIGN") != NULL,
                      "upgrades from the previous commit, and back");
 }
 END_TEST

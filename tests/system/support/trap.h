@@ -9,11 +9,11 @@
 #include "tests/system/support/proxy.h"
 
 /* As strace shows the head of a message: magic, version 1.7, and its type. */
-#define TRAP_CLOSED  "xppr\\1\\0\\7\\0\\n\\0"
-#define TRAP_READY   "xppr\\1\\0\\7\\0\\6\\0"
-#define TRAP_HANDOFF "xppr\\1\\0\\7\\0\\17\\0"
-#define TRAP_TAKEN   "xppr\\1\\0\\7\\0\\20\\0"
-#define TRAP_BACK    "xppr\\1\\0\\7\\0\\26\\0"
+#define TRAP_CLOSED  "xppr\\2\\0\\0\\0\\n\\0"
+#define TRAP_READY   "xppr\\2\\0\\0\\0\\6\\0"
+#define TRAP_HANDOFF "xppr\\2\\0\\0\\0\\17\\0"
+#define TRAP_TAKEN   "xppr\\2\\0\\0\\0\\20\\0"
+#define TRAP_BACK    "xppr\\2\\0\\0\\0\\26\\0"
 
 struct trap {
     const char *call;   /* "sendmsg" or "recvmsg" */

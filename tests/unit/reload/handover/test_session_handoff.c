@@ -96,7 +96,6 @@ START_TEST(what_was_sent_to_one_that_lives_is_its_own)
     handoff_abort(handoff, true);
     while (proxy_live(relaying.proxy) > 0)
         event_base_loop(relaying.base, EVLOOP_ONCE);
-    ck_assert_uint_eq(stats_left(&relaying.proxy->stats), 1);
     ck_assert_uint_eq(handoff_moved(handoff), 1);
 
     ck_assert_int_gt(recvmsg(other, &message, MSG_CMSG_CLOEXEC), 0);

@@ -146,25 +146,6 @@ START_TEST(only_its_own_is_removed)
 }
 END_TEST
 
-START_TEST(who_outlives_it_knows_better)
-{
-    struct crash crash;
-    char text[CRASH_TEXT_MAX], expected[CRASH_TEXT_MAX];
-    crash_with(5);
-    const struct crash another = crash_now(2, (uint32_t)getpid(), SIGABRT, 1),
-                       better = crash_now(3, (uint32_t)getpid(), SIGKILL, 6);
-    ck_assert(!life_correct(control, &another));
-    ck_assert(life_read(control, &crash));
-    ck_assert_uint_eq(crash.sessions, 5);
-    ck_assert(life_correct(control, &better));
-    ck_assert(life_read(control, &crash));
-    snprintf(expected, sizeof expected,
-             "generation 3 (pid %d) was killed by signal 9, and 6 sessions went with it",
-             (int)getpid());
-    ck_assert_str_eq(crash_text(&crash, text), expected);
-}
-END_TEST
-
 static void write_garbage(size_t length)
 {
     char bytes[64];
@@ -223,7 +204,6 @@ Suite *life_suite(void)
     tcase_add_test(tcase, a_crash_is_told);
     tcase_add_test(tcase, it_is_written_again_and_again);
     tcase_add_test(tcase, only_its_own_is_removed);
-    tcase_add_test(tcase, who_outlives_it_knows_better);
     tcase_add_test(tcase, what_is_not_ours_is_ignored);
     tcase_add_test(tcase, no_link_is_followed_and_nothing_waited_for);
     suite_add_tcase(suite, tcase);
