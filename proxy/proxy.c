@@ -95,6 +95,7 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
     proxy->stats.fd = -1;
     proxy->events = *events;
     proxy->max_sessions = max_sessions;
+    proxy->local_ports = socket_local_ports();
     proxy->empty_task = (struct task){.run = on_empty, .arg = proxy};
     int error = open_task_queue(proxy, base);
     if (error) {

@@ -7,6 +7,7 @@
 #include "config/model/config.h"
 #include "proxy/backend/server.h"
 #include "proxy/core/task_queue.h"
+#include "proxy/engine/socket.h"
 #include "proxy/session/session.h"
 #include "proxy/stats/shared_stats.h"
 #include "proxy/worker.h"
@@ -43,6 +44,7 @@ struct proxy {
     unsigned next_arrival;    /* which worker has the next session that the main thread deals out */
     struct backend *backends; /* in the config's order */
     size_t server_count;      /* of all backends */
+    struct local_ports local_ports;
     struct worker *workers;
     unsigned worker_count;
     unsigned not_quiet; /* workers that have not reported LISTENING_OVER yet */

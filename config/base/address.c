@@ -216,6 +216,15 @@ const char *address_format(const struct address *address, char text[static ADDRE
     return text;
 }
 
+void address_unmap(struct address *address)
+{
+    if (address->any.sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&address->in6.sin6_addr))
+        return;
+    struct sockaddr_in plain = {.sin_family = AF_INET, .sin_port = address->in6.sin6_port};
+    memcpy(&plain.sin_addr, &address->in6.sin6_addr.s6_addr[12], sizeof plain.sin_addr);
+    *address = (struct address){.length = sizeof plain, .in = plain};
+}
+
 bool address_equal(const struct address *a, const struct address *b)
 {
     if (a->length == 0 || b->length == 0)

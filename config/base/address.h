@@ -32,7 +32,25 @@ const char *address_parse(const char *text, struct address *address)
  * the same text. An accepted Unix client, which has no name, gives "unix:". Returns text. */
 const char *address_format(const struct address *address, char text[static ADDRESS_TEXT_MAX]);
 
+/* Makes of an IPv4 address in IPv6 form ("::ffff:1.2.3.4", RFC 4291 section 2.5.5.2), in which a
+ * dual-stack socket reports its IPv4 clients, the plain IPv4 address. All others stay as they are.
+ */
+void address_unmap(struct address *address);
+
 bool address_equal(const struct address *a, const struct address *b);
+
+/* The TCP port, in host order; 0: it has none. */
+static inline unsigned address_port(const struct address *address)
+{
+    switch (address->any.sa_family) {
+    case AF_INET:
+        return ntohs(address->in.sin_port);
+    case AF_INET6:
+        return ntohs(address->in6.sin6_port);
+    default:
+        return 0;
+    }
+}
 
 static inline bool address_is_unix(const struct address *address)
 {

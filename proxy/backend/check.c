@@ -11,6 +11,9 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
+/* A shortage of ours is over when no check has met one for this long. */
+#define STARVED_REST_MS 60000u
+
 struct probe {
     struct server *server;
     struct checks *checks;
@@ -18,6 +21,7 @@ struct probe {
     struct event answer; /* while fd is open */
     int fd;
     bool awaited; /* by on_met */
+    bool starved; /* its last check met a shortage of ours */
     STAILQ_ENTRY(probe) link;
 };
 
@@ -27,7 +31,9 @@ struct checks {
     size_t count;
     unsigned asking;              /* connections under way */
     STAILQ_HEAD(, probe) waiting; /* due, but there were CHECKS_MOST */
-    bool starved;                 /* the last attempt met a shortage of ours */
+    size_t starved;               /* servers whose last check met a shortage of ours */
+    uint64_t starved_at;          /* when a check last did, as clock_ms() */
+    bool starved_told;            /* and the log says so */
     size_t strangers;             /* that on_met waits for */
     struct event met;
     void (*on_met)(void *arg);
@@ -65,11 +71,29 @@ static void plan_next(struct probe *probe)
     await_due(probe);
 }
 
-static void note_shortage(struct checks *checks, int error)
+/* The last check met a shortage, or (error 0) did not. The log tells the change, not each check:
+ * that it is over only when no server has met one for a while, because a shortage often lets some
+ * connections through. */
+static void note_shortage(struct probe *probe, int error)
 {
-    if (!checks->starved)
-        log_warning("checks cannot connect, and leave servers as they are: %s", strerror(error));
-    checks->starved = true;
+    struct checks *checks = probe->checks;
+    const struct server *server = probe->server;
+    uint64_t now = clock_ms();
+    checks->starved += (error != 0) - (size_t)probe->starved;
+    probe->starved = error != 0;
+    if (error)
+        checks->starved_at = now;
+    if (error && !checks->starved_told) {
+        log_warning("server %s/%s cannot be checked, and stays as it is; others may follow: %s",
+                    server->backend->conf->name, server->conf->name,
+                    error == EADDRINUSE ? "no local port is free for a connection to it"
+                                        : strerror(error));
+        checks->starved_told = true;
+    } else if (checks->starved_told && checks->starved == 0 &&
+               now - checks->starved_at >= STARVED_REST_MS) {
+        log_notice("all servers can be checked again");
+        checks->starved_told = false;
+    }
 }
 
 static void met(struct probe *probe)
@@ -85,37 +109,24 @@ static void met(struct probe *probe)
 /* error: 0, or why the server could not be connected to. */
 static void conclude(struct probe *probe, int error)
 {
-    if (error && socket_is_shortage(error)) {
-        note_shortage(probe->checks, error);
-    } else {
-        probe->checks->starved = false;
-        if (probe->server->now.admin == ADMIN_MAINT) /* meanwhile */
-            ;
-        else if (error)
-            server_failed(probe->server, error);
-        else
-            server_passed(probe->server);
-    }
+    bool shortage = error && socket_is_shortage(error);
+    note_shortage(probe, shortage ? error : 0);
+    if (shortage || probe->server->now.admin == ADMIN_MAINT) /* meanwhile */
+        ;
+    else if (error)
+        server_failed(probe->server, error);
+    else
+        server_passed(probe->server);
     met(probe);
     plan_next(probe);
-}
-
-/* TCP connects a socket to itself where a port of this machine on which nobody listens happens to
- * be chosen as the local one (RFC 9293, simultaneous open). */
-static bool is_own(int fd)
-{
-    struct address local = {.length = sizeof local.in6};
-    struct address remote = {.length = sizeof remote.in6};
-    return getsockname(fd, &local.any, &local.length) == 0 &&
-           getpeername(fd, &remote.any, &remote.length) == 0 && address_equal(&local, &remote);
 }
 
 static int outcome(const struct probe *probe)
 {
     int error = socket_error(probe->fd);
-    if (error || address_is_unix(&probe->server->conf->address))
-        return error;
-    return is_own(probe->fd) ? ECONNREFUSED : 0;
+    if (!error && socket_is_self_connected(probe->fd, &probe->server->conf->address))
+        error = ECONNREFUSED; /* nobody listens there */
+    return error;
 }
 
 static void begin(struct probe *probe);
@@ -147,6 +158,7 @@ static void begin(struct probe *probe)
     struct checks *checks = probe->checks;
     int error;
     if (probe->server->now.admin == ADMIN_MAINT) {
+        note_shortage(probe, 0);
         met(probe);
         plan_next(probe);
         return;

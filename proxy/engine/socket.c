@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/tcp.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -70,6 +71,25 @@ int socket_congestion(int fd, const char *name)
     return error ? error : set_congestion(fd, system);
 }
 
+/* connect(2) said EADDRNOTAVAIL: it is this one, or EADDRINUSE. The kernel chooses the source
+ * address of a datagram socket in the same way, but gives it no TCP port. */
+static int why_not_available(const struct address *address)
+{
+    int fd = socket(address->any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return EADDRINUSE;
+    int error = connect(fd, &address->any, address->length) ? errno : 0;
+    close(fd);
+    return error == EADDRNOTAVAIL ? EADDRNOTAVAIL : EADDRINUSE;
+}
+
+/* Returns 0 or an errno value, EINPROGRESS among them. */
+static int begin_connection(int fd, const struct address *address)
+{
+    int error = connect(fd, &address->any, address->length) ? errno : 0;
+    return error == EADDRNOTAVAIL ? why_not_available(address) : error;
+}
+
 int socket_connect(const struct address *address, int *error)
 {
     return socket_connect_by(address, "", error);
@@ -84,7 +104,7 @@ int socket_connect_by(const struct address *address, const char *congestion, int
     }
     if (*congestion && !address_is_unix(address))
         (void)set_congestion(fd, congestion);
-    *error = connect(fd, &address->any, address->length) ? errno : 0;
+    *error = begin_connection(fd, address);
     if (*error && *error != EINPROGRESS) {
         close(fd);
         return -1;
@@ -94,7 +114,7 @@ int socket_connect_by(const struct address *address, const char *congestion, int
 
 int socket_connect_again(int fd, const struct address *address)
 {
-    int error = connect(fd, &address->any, address->length) ? errno : 0;
+    int error = begin_connection(fd, address);
     return error == EINPROGRESS ? 0 : error;
 }
 
@@ -124,13 +144,38 @@ bool socket_is_shortage(int error)
     case ENFILE:
     case ENOBUFS:
     case ENOMEM:
-    case EADDRNOTAVAIL: /* no local port is free */
-    case ENOSPC:        /* epoll(7), max_user_watches */
-    case EAGAIN:        /* a Unix socket's backlog is full */
+    case ENOSPC: /* epoll(7), max_user_watches */
         return true;
     default:
-        return false;
+        return socket_is_shortage_of_one(error);
     }
+}
+
+bool socket_is_shortage_of_one(int error)
+{
+    return error == EADDRINUSE /* of local ports */ || error == EAGAIN /* of a Unix backlog */;
+}
+
+struct local_ports socket_local_ports(void)
+{
+    struct local_ports ports;
+    FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+    if (!file || fscanf(file, "%u %u", &ports.first, &ports.last) != 2)
+        ports = (struct local_ports){.first = 1, .last = 65535};
+    if (file)
+        fclose(file);
+    return ports;
+}
+
+bool socket_is_self_connected(int fd, const struct address *server)
+{
+    struct address local = {.length = sizeof local.in6};
+    struct address remote = {.length = sizeof remote.in6};
+    if (address_is_unix(server) || getsockname(fd, &local.any, &local.length) ||
+        address_port(&local) != address_port(server))
+        return false;
+    /* The peer's address is not always the server's: 0.0.0.0 stands for 127.0.0.1 there. */
+    return getpeername(fd, &remote.any, &remote.length) == 0 && address_equal(&local, &remote);
 }
 
 int socket_error(int fd)

@@ -25,15 +25,18 @@ int socket_congestion(int fd, const char *name) __attribute__((warn_unused_resul
 /* Begins a connection to a server, non-blocking, close-on-exec, with no option set but that
  * congestion control, if it is not "" and the kernel (still) lets us.
  * Returns the descriptor, with *error 0 or EINPROGRESS (the outcome shows as writable), or -1
- * with *error set. A Unix socket whose backlog is full gives -1 and EAGAIN. */
+ * with *error set. A Unix socket whose backlog is full gives -1 and EAGAIN. connect(2) says
+ * EADDRNOTAVAIL for two things, which are told apart here: it is EADDRNOTAVAIL where this machine
+ * has no address to reach the server from (IPv6 is off), and EADDRINUSE where every local port is
+ * in use towards this server. */
 int socket_connect_by(const struct address *address, const char *congestion, int *error)
     __attribute__((warn_unused_result));
 
 /* The same with the system's congestion control. */
 int socket_connect(const struct address *address, int *error) __attribute__((warn_unused_result));
 
-/* The same on a socket that is connected to nobody. Returns 0 (or EINPROGRESS, which is as good)
- * or another errno value. */
+/* The same on a socket that is connected to nobody. Returns 0, also for EINPROGRESS, or an errno
+ * value as above. */
 int socket_connect_again(int fd, const struct address *address) __attribute__((warn_unused_result));
 
 /* Makes a TCP socket connected to nobody, with its options and its place in epoll kept, as
@@ -47,9 +50,36 @@ int socket_disconnect(int fd) __attribute__((warn_unused_result));
  * opened, whether anybody has read them or not (tcpi_bytes_received, RFC 4898). */
 bool socket_is_closed(int fd, uint64_t *received) __attribute__((warn_unused_result));
 
-/* An error of connecting that says nothing of the server: we are short of descriptors, memory or
- * local ports, or a Unix socket's backlog is full. */
+/* An error of connecting that does not mean that the server is down: we are short of descriptors,
+ * memory or local ports, or a Unix socket's backlog is full. */
 bool socket_is_shortage(int error);
+
+/* Such an error that concerns this one server only: a connection to another one may be possible. */
+bool socket_is_shortage_of_one(int error);
+
+/* The range from which the kernel takes the local port of a connection, for both IP versions. */
+struct local_ports {
+    unsigned first, last;
+};
+
+/* Reads net.ipv4.ip_local_port_range of this network namespace; 1 to 65535 where that is not
+ * possible. */
+struct local_ports socket_local_ports(void);
+
+/* False: no socket that connects to this address can be connected to itself, because the kernel
+ * takes no local port with that number. */
+static inline bool local_ports_include(const struct local_ports *ports,
+                                       const struct address *address)
+{
+    unsigned port = address_port(address);
+    return port >= ports->first && port <= ports->last;
+}
+
+/* True: a socket that was connected to that server's address is connected to itself. The kernel
+ * does that where nobody listens on a TCP port of this machine, and it takes this very port as the
+ * local one of a connection to it (simultaneous open, RFC 9293 section 3.5). Costs one system call;
+ * two where the ports are equal; none for a Unix socket. */
+bool socket_is_self_connected(int fd, const struct address *server);
 
 /* The pending error of a socket (SO_ERROR, which reading clears), 0 if there is none. */
 int socket_error(int fd);

@@ -107,12 +107,23 @@ void session_names(const struct session *session, const char *names[static SESSI
                    : session->backend->servers[session->server_index].name;
 }
 
+/* For people: an IPv4 client of a dual-stack socket has its IPv4 address, and one of a Unix socket
+ * no name. */
+static struct address client_address(const struct session *session)
+{
+    struct address address = {.length = sizeof session->peer};
+    memcpy(&address.any, &session->peer, sizeof session->peer);
+    if (address_is_unix(&address))
+        address.length = offsetof(struct sockaddr_un, sun_path);
+    address_unmap(&address);
+    return address;
+}
+
 static void write_access_log(struct session *session, enum session_end end)
 {
     const char *names[SESSION_NAMES];
     char client[ADDRESS_TEXT_MAX];
-    struct address address = {.length = sizeof session->peer};
-    memcpy(&address.any, &session->peer, sizeof session->peer);
+    const struct address address = client_address(session);
     char connect[32] = "-";
     if (session->connected_at)
         snprintf(connect, sizeof connect, "%.3fms",
@@ -258,6 +269,25 @@ static bool failed_unread(const struct conn *end, uint32_t events)
     return (events & EPOLLERR) && (end->ended || conn_is_owed(end->peer)) && socket_error(end->fd);
 }
 
+/* The session's server is not chosen again in this round, because it has failed or (lacking)
+ * because we lack something towards it. False: out of memory. */
+static bool pass_over(struct session *session, bool lacking)
+{
+    uint32_t at = session->tried_count;
+    uint32_t *tried = realloc(session->tried, (at + 1) * sizeof *tried);
+    if (!tried)
+        return false;
+    if (!lacking && session->short_count) {
+        tried[at] = tried[at - session->short_count];
+        at -= session->short_count;
+    }
+    tried[at] = session->server_index;
+    session->tried = tried;
+    session->tried_count++;
+    session->short_count += lacking;
+    return true;
+}
+
 static void attempt_failed(struct session *session, int error)
 {
     counter_add(&session->worker->counters->connect_errors, 1);
@@ -272,14 +302,17 @@ static void attempt_failed(struct session *session, int error)
         session_close(session, error == ETIMEDOUT ? SESSION_CONNECT_TIMEOUT : SESSION_REFUSED);
         return;
     }
-    uint32_t *tried = realloc(session->tried, (session->tried_count + 1) * sizeof *session->tried);
-    if (!tried) {
+    if (pass_over(session, false))
+        begin_connect(session);
+    else
         session_close(session, SESSION_NO_RESOURCES);
-        return;
-    }
-    session->tried = tried;
-    session->tried[session->tried_count++] = session->server_index;
-    begin_connect(session);
+}
+
+static bool is_self_connected(const struct session *session)
+{
+    const struct address *server = &session->backend->servers[session->server_index].address;
+    return local_ports_include(&session->worker->proxy->local_ports, server) &&
+           socket_is_self_connected(session->server.fd, server);
 }
 
 static void on_connect_event(struct session *session, uint32_t events)
@@ -291,6 +324,12 @@ static void on_connect_event(struct session *session, uint32_t events)
     }
     if (!(events & EPOLLOUT))
         return;
+    if (is_self_connected(session)) {
+        /* By a reset, or TIME-WAIT would hold the port that the server wants. */
+        conn_close(&session->server, &session->worker->poller, &session->worker->pipe_pool, true);
+        attempt_failed(session, ECONNREFUSED); /* nobody listens there */
+        return;
+    }
     session->connected_at = session->active_at = worker_now(session->worker);
     set_state(session, SESSION_ESTABLISHED);
     session->worker->movable = true;
@@ -378,21 +417,33 @@ static int connect_server(struct session *session, const struct address *address
     return error;
 }
 
-static void begin_connect(struct session *session)
+/* No server is left that this round has not tried. */
+static void end_round(struct session *session)
 {
-    uint32_t next = balancer_next(balancer_of(session), session->tried, session->tried_count);
-    if (next == BALANCE_NONE && balancer_is_empty(balancer_of(session))) {
+    if (balancer_is_empty(balancer_of(session))) {
         session_close(session, SESSION_REFUSED); /* nobody knows when there will be one again */
-        return;
-    }
-    if (next == BALANCE_NONE) {
+    } else if (session->short_count) {
+        session->tried_count -= session->short_count;
+        session->short_count = 0;
+        wait_out(session);
+    } else {
         session->tried_count = 0;
         wait_for(session, ROUND_WAIT_MS);
-        return;
     }
-    session->server_index = next;
+}
 
-    int error = connect_server(session, &session->backend->servers[next].address);
+static void begin_connect(struct session *session)
+{
+    int error;
+    do {
+        uint32_t next = balancer_next(balancer_of(session), session->tried, session->tried_count);
+        if (next == BALANCE_NONE) {
+            end_round(session);
+            return;
+        }
+        session->server_index = next;
+        error = connect_server(session, &session->backend->servers[next].address);
+    } while (socket_is_shortage_of_one(error) && pass_over(session, true));
     if (error) {
         if (socket_is_shortage(error))
             wait_out(session);

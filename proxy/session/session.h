@@ -64,13 +64,14 @@ struct session {
                        configuration */
     enum session_state state;
     uint32_t server_index; /* in the backend; BALANCE_NONE before the first choice */
-    uint32_t *tried;       /* servers that failed this session in this round */
-    uint32_t tried_count;
-    uint32_t attempts; /* that failed, over all rounds */
-    bool queued;       /* on worker->again */
-    bool stays;        /* was parked once, and not taken: it ends here */
-    bool with_server;  /* it counts for the server */
-    bool kept_alive;   /* SO_KEEPALIVE is set on the server's socket */
+    uint32_t *tried;       /* servers that this round passes over: those that failed first, ... */
+    uint32_t tried_count;  /* ... */
+    uint32_t short_count;  /* ... and at the end so many towards which we lack something */
+    uint32_t attempts;     /* that failed, over all rounds */
+    bool queued;           /* on worker->again */
+    bool stays;            /* was parked once, and not taken: it ends here */
+    bool with_server;      /* it counts for the server */
+    bool kept_alive;       /* SO_KEEPALIVE is set on the server's socket */
     sa_family_t server_family;
     const char *server_congestion; /* of the backend that opened the server's socket */
     /* Which generation accepted it, and which of its workers: with `number` they name it. */

@@ -42,7 +42,7 @@ static bool same_bytes(const void *a, const void *b, size_t length)
     return memcmp(a, b, length) == 0;
 }
 
-static in_port_t address_port(const struct address *address)
+static in_port_t network_port(const struct address *address)
 {
     return address->any.sa_family == AF_INET ? address->in.sin_port : address->in6.sin6_port;
 }
@@ -84,7 +84,7 @@ static bool bound_to(const struct inet_diag_msg *msg, const struct address *addr
     const void *ip = ip_bytes(address, &length);
 
     return msg->idiag_family == address->any.sa_family &&
-           msg->id.idiag_sport == address_port(address) &&
+           msg->id.idiag_sport == network_port(address) &&
            same_bytes(msg->id.idiag_src, ip, length);
 }
 
@@ -237,8 +237,8 @@ static int compare_groups(const void *one, const void *another)
 
     if (a->any.sa_family != b->any.sa_family)
         return a->any.sa_family - b->any.sa_family;
-    if (address_port(a) != address_port(b))
-        return address_port(a) - address_port(b);
+    if (network_port(a) != network_port(b))
+        return network_port(a) - network_port(b);
     return memcmp(ip, ip_bytes(b, &length), length);
 }
 
@@ -286,11 +286,11 @@ static int count_members(struct groups *groups)
         const struct address *first = groups->list[i].address;
         struct query query = {.family = first->any.sa_family,
                               .states = STATE_BIT(TCP_LISTEN),
-                              .port = address_port(first)};
+                              .port = network_port(first)};
 
         for (end = i;
              end < groups->count && groups->list[end].address->any.sa_family == query.family; end++)
-            if (address_port(groups->list[end].address) != query.port)
+            if (network_port(groups->list[end].address) != query.port)
                 query.port = 0;
         error = EAGAIN;
         for (int attempt = 0; attempt < ATTEMPTS && error == EAGAIN; attempt++) {
@@ -338,7 +338,7 @@ static bool stands_in_the_way(const struct diag_socket *socket, const struct add
     bool wild = all_zero(msg->id.idiag_src, theirs);
 
     /* The kernel does not look at the port where it lists bound sockets. */
-    if (msg->id.idiag_sport != address_port(address))
+    if (msg->id.idiag_sport != network_port(address))
         return false;
     if (msg->idiag_family != address->any.sa_family)
         return msg->idiag_family == AF_INET6 && wild && !socket->v6only;
@@ -475,7 +475,7 @@ int sockdiag_holder(const struct address *address, char text[static SOCKDIAG_HOL
         return EAFNOSUPPORT;
     for (size_t i = 0; i < 4 && !holder.found; i++) {
         const struct query query = {
-            .family = families[i % 2], .states = states[i / 2], .port = address_port(address)};
+            .family = families[i % 2], .states = states[i / 2], .port = network_port(address)};
         int error = dump(&query, find_holder, &holder);
 
         if (error != 0 && error != EAGAIN && !holder.found)
@@ -524,7 +524,7 @@ static bool concerns(const struct handshakes *handshakes, const struct inet_diag
 
         if (bound_to(msg, address) ||
             (msg->idiag_family == address->any.sa_family &&
-             msg->id.idiag_sport == address_port(address) && is_wildcard(address)))
+             msg->id.idiag_sport == network_port(address) && is_wildcard(address)))
             return true;
     }
     return false;
@@ -620,7 +620,7 @@ int handshakes_take(const struct address *addresses, size_t count, struct handsh
 
         if (!is_inet(&addresses[i]))
             continue;
-        port = address_port(&addresses[i]);
+        port = network_port(&addresses[i]);
         if (handshakes->address_count == 0)
             handshakes->port = port;
         else if (handshakes->port != port)

@@ -157,6 +157,23 @@ START_TEST(nameless_addresses_have_a_text)
 }
 END_TEST
 
+START_TEST(a_mapped_address_becomes_plain)
+{
+    static const char *const texts[][2] = {{"[::ffff:192.0.2.1]:80", "192.0.2.1:80"},
+                                           {"[::1]:80", "[::1]:80"},
+                                           {"[64:ff9b::c000:201]:80", "[64:ff9b::c000:201]:80"},
+                                           {"192.0.2.1:80", "192.0.2.1:80"},
+                                           {"unix:/x", "unix:/x"}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct address address;
+        char text[ADDRESS_TEXT_MAX];
+        ck_assert_ptr_null(address_parse(texts[i][0], &address));
+        address_unmap(&address);
+        ck_assert_str_eq(address_format(&address, text), texts[i][1]);
+    }
+}
+END_TEST
+
 #define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
 
 Suite *address_suite(void)
@@ -171,6 +188,7 @@ Suite *address_suite(void)
     TCase *comparing = tcase_create("compare");
     tcase_add_test(comparing, different_addresses_differ);
     tcase_add_test(comparing, nameless_addresses_have_a_text);
+    tcase_add_test(comparing, a_mapped_address_becomes_plain);
     suite_add_tcase(suite, comparing);
     return suite;
 }
