@@ -1,5 +1,7 @@
 #include "reload/listeners/sockdiag.h"
 
+#include "proxy/engine/socket.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -433,21 +435,11 @@ static void append_owner(const struct holder *holder, char *text, size_t size)
 }
 
 /* Whether the kernel chooses this port for outgoing connections. */
-static bool is_ephemeral(in_port_t port)
-{
-    FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
-    unsigned first = 0, last = 0;
-    bool known = file != NULL && fscanf(file, "%u %u", &first, &last) == 2;
-
-    if (file != NULL)
-        fclose(file);
-    return known && ntohs(port) >= first && ntohs(port) <= last;
-}
-
 static void describe(const struct holder *holder, char text[static SOCKDIAG_HOLDER_MAX])
 {
     bool connected = holder->peer.any.sa_family != AF_UNSPEC;
-    bool outgoing = connected && is_ephemeral(address_port(holder->address));
+    const struct local_ports chosen = socket_local_ports();
+    bool outgoing = connected && local_ports_include(&chosen, holder->address);
     char peer[ADDRESS_TEXT_MAX];
 
     text[0] = '\0';
