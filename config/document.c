@@ -194,27 +194,57 @@ static const struct option *unknown_key(struct reading *reading, const char *key
     return NULL;
 }
 
-static void include(struct reading *reading, const char *pattern)
+#define WILDCARDS "*?["
+
+/* True: pattern has a wildcard that is one to glob(3). */
+static bool has_wildcard(const char *pattern)
 {
-    const char *slash = strrchr(reading->place.source->path, '/');
-    int folder = slash && pattern[0] != '/' ? (int)(slash + 1 - reading->place.source->path) : 0;
-    char *full = memory_print("%.*s%s", folder, reading->place.source->path, pattern);
-    glob_t found = {0};
-    int failure = glob(full, GLOB_ERR | GLOB_NOCHECK, NULL, &found);
-    if (failure) {
-        problem_add(reading->problems, reading->place, "include: '%s' cannot be searched: %s", full,
-                    failure == GLOB_NOSPACE ? "out of memory" : strerror(errno));
-        reading->document->unread = true;
-    } else if (found.gl_pathc == 1 && strcmp(found.gl_pathv[0], full) == 0 &&
-               strpbrk(full, "*?[") && access(full, F_OK) != 0) {
-        /* A pattern that nothing matches is an empty folder, not a mistake. */
-    } else {
-        for (size_t i = 0; i < found.gl_pathc; i++)
-            read_file(reading->document, reading->problems, found.gl_pathv[i], &reading->chain,
-                      reading->place);
+    while (*pattern && !strchr(WILDCARDS, *pattern))
+        pattern += *pattern == '\\' && pattern[1] ? 2 : 1;
+    return *pattern != '\0';
+}
+
+/* The directory of the file that is being read, up to its last slash; as glob(3) has to be given
+ * it, since a directory's name is no pattern. To be freed. */
+static char *quoted_folder(const char *path, int length)
+{
+    struct memory_stream text;
+    memory_stream_begin(&text);
+    for (int i = 0; i < length; i++) {
+        if (strchr(WILDCARDS "]\\", path[i]))
+            putc('\\', text.stream);
+        putc(path[i], text.stream);
     }
+    return memory_stream_end(&text);
+}
+
+/* value: what the line says; pattern: the same, with a backslash before each special character that
+ * a variable holds. */
+static void include(struct reading *reading, const char *value, const char *pattern)
+{
+    const char *path = reading->place.source->path;
+    const char *slash = strrchr(path, '/');
+    int length = slash && value[0] != '/' ? (int)(slash + 1 - path) : 0;
+    char *folder = quoted_folder(path, length);
+    char *literal = memory_print("%.*s%s", length, path, value);
+    char *full = memory_print("%s%s", folder, pattern);
+    glob_t found = {0};
+    int failure = glob(full, GLOB_ERR, NULL, &found);
+    if (failure && failure != GLOB_NOMATCH) {
+        problem_add(reading->problems, reading->place, "include: '%s' cannot be searched: %s",
+                    literal, failure == GLOB_NOSPACE ? "out of memory" : strerror(errno));
+        reading->document->unread = true;
+    }
+    for (size_t i = 0; !failure && i < found.gl_pathc; i++)
+        read_file(reading->document, reading->problems, found.gl_pathv[i], &reading->chain,
+                  reading->place);
+    /* A pattern that nothing matches is an empty folder, not a mistake. */
+    if (failure == GLOB_NOMATCH && (!has_wildcard(pattern) || access(literal, F_OK) == 0))
+        read_file(reading->document, reading->problems, literal, &reading->chain, reading->place);
     globfree(&found);
     free(full);
+    free(literal);
+    free(folder);
 }
 
 /* Takes a value into the section. Owns value. */
@@ -226,11 +256,6 @@ static void add_entry(struct reading *reading, const struct option *option, char
     if (earlier) {
         problem_add(reading->problems, reading->place, "key '%s' is given twice; first in %s",
                     option->name, place_text(earlier->place, reading->place, first));
-        free(value);
-        return;
-    }
-    if (option->type == OPTION_INCLUDE) {
-        include(reading, value);
         free(value);
         return;
     }
@@ -261,13 +286,19 @@ static int on_pair(void *user, const char *section, const char *key, const char 
         option = unknown_key(reading, key);
     if (!option)
         return 1;
-    char *value = expand_variables(text, &wrong);
+    char *value = expand_variables(text, NULL, &wrong);
     if (value && !*value) {
         free(value);
         value = NULL;
         wrong = "value is missing";
     }
-    if (value) {
+    if (value && option->type == OPTION_INCLUDE) {
+        char *pattern = expand_variables(text, WILDCARDS "]\\", &wrong);
+        if (pattern)
+            include(reading, value, pattern);
+        free(pattern);
+        free(value);
+    } else if (value) {
         add_entry(reading, option, value);
     } else {
         problem_add(reading->problems, reading->place, "%s: %s", key, wrong);

@@ -8,6 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DEPTH_MAX 8
+
+struct expansion {
+    const char *next;   /* what is left to read */
+    FILE *out;          /* NULL: this part is read for its mistakes only */
+    const char *quoted; /* characters that get a backslash where a variable holds them */
+    unsigned depth;     /* of the default that is being read; 0: none */
+};
+
+static const char *expand_until(struct expansion *expansion, bool in_default);
+
 static size_t name_length(const char *text)
 {
     size_t length = 0;
@@ -18,37 +29,75 @@ static size_t name_length(const char *text)
     return length;
 }
 
-/* Writes what stands for the variable at text, which begins after "${", and moves *text behind
- * its '}'. Returns NULL or what is wrong. */
-static const char *expand_one(const char **text, FILE *out)
+static void write_value(const struct expansion *expansion, const char *value)
+{
+    for (; expansion->out && *value; value++) {
+        if (strchr(expansion->quoted, *value))
+            putc('\\', expansion->out);
+        putc(*value, expansion->out);
+    }
+}
+
+static const char *expand_default(struct expansion *expansion, bool used)
+{
+    FILE *out = expansion->out;
+    if (expansion->depth == DEPTH_MAX)
+        return "defaults are nested too deeply; 8 deep is the most";
+    expansion->depth++;
+    expansion->out = used ? out : NULL;
+    const char *wrong = expand_until(expansion, true);
+    expansion->out = out;
+    expansion->depth--;
+    return wrong;
+}
+
+/* Writes what stands for the variable whose name comes next, and reads past its '}'. Returns NULL
+ * or what is wrong. */
+static const char *expand_one(struct expansion *expansion)
 {
     static _Thread_local char message[256];
-    size_t length = name_length(*text);
-    const char *rest = *text + length;
-    const char *end = strchr(*text, '}');
-    if (!end)
+    const char *start = expansion->next;
+    size_t length = name_length(start);
+    bool has_default = strncmp(start + length, ":-", 2) == 0;
+    if (!strchr(start, '}'))
         return "'${' has no '}'";
-    bool has_default = strncmp(rest, ":-", 2) == 0;
-    if (length == 0 || (*rest != '}' && !has_default))
+    if (length == 0 || (start[length] != '}' && !has_default))
         return "variables are written ${NAME} or ${NAME:-DEFAULT}";
-    char *name = memory_copy_n(*text, length);
+    char *name = memory_copy_n(start, length);
     const char *value = getenv(name);
     const char *wrong = NULL;
-    if (value && (*value || !has_default)) {
-        fputs(value, out);
-    } else if (has_default) {
-        fwrite(rest + 2, 1, (size_t)(end - rest) - 2, out);
-    } else {
+    bool use_value = value && (*value || !has_default);
+    expansion->next = start + length + (has_default ? 2 : 1);
+    if (use_value) {
+        write_value(expansion, value);
+    } else if (!has_default && expansion->out) {
         snprintf(message, sizeof message,
                  "variable '%s' is not defined; ${%s:-DEFAULT} gives it a default", name, name);
         wrong = message;
     }
     free(name);
-    *text = end + 1;
-    return wrong;
+    return has_default ? expand_default(expansion, !use_value) : wrong;
 }
 
-char *expand_variables(const char *value, const char **wrong)
+/* To the end of the text; or, in a default, past the '}' that ends it. */
+static const char *expand_until(struct expansion *expansion, bool in_default)
+{
+    const char *wrong = NULL;
+    while (!wrong && *expansion->next) {
+        char c = *expansion->next++;
+        if (in_default && c == '}')
+            return NULL;
+        if (c == '$' && *expansion->next == '{') {
+            expansion->next++;
+            wrong = expand_one(expansion);
+        } else if (expansion->out) {
+            putc(c, expansion->out);
+        }
+    }
+    return wrong || !in_default ? wrong : "'${' has no '}'";
+}
+
+char *expand_variables(const char *value, const char *quoted, const char **wrong)
 {
     *wrong = NULL;
     if (!strstr(value, "${"))
@@ -56,16 +105,8 @@ char *expand_variables(const char *value, const char **wrong)
     char *result = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&result, &size); /* 8 KB and more: not for every line of a file */
-    if (!out)
-        *wrong = "out of memory";
-    while (!*wrong && *value) {
-        if (strncmp(value, "${", 2) != 0) {
-            putc(*value++, out);
-            continue;
-        }
-        value += 2;
-        *wrong = expand_one(&value, out);
-    }
+    struct expansion expansion = {.next = value, .out = out, .quoted = quoted ? quoted : ""};
+    *wrong = out ? expand_until(&expansion, false) : "out of memory";
     if (out && fclose(out) != 0 && !*wrong)
         *wrong = "out of memory";
     if (!*wrong)

@@ -322,6 +322,56 @@ START_TEST(missing_include_is_told)
 }
 END_TEST
 
+/* Names of folders that would be patterns; of the second column each is one. */
+static const char *const folders[][2] = {
+    {"v[12]", "v1"}, {"v*", "vx"}, {"v?", "vx"}, {"v\\1", "v1"}, {"[v", "[v"},
+};
+
+static void make_folder(const char *name, const char *listen)
+{
+    char file[64], text[96];
+    (void)mkdir(folder_path(name), 0700);
+    snprintf(file, sizeof file, "%s/x.ini", name);
+    snprintf(text, sizeof text, "[listen %s]\nbind = 127.0.0.1:2\nserver = a 127.0.0.1:9\n",
+             listen);
+    write_text(file, text);
+}
+
+/* Of the file that includes, in a variable, and before a plain name. */
+START_TEST(only_the_file_says_what_is_a_pattern)
+{
+    static const char *const includes[] = {"*.ini", "x.ini", "${FOLDER}/*.ini",
+                                           "${NO_FOLDER:-${FOLDER}}/[x].ini"};
+    const char *const *pair = folders[_i];
+    char file[64], text[160];
+    make_folder(pair[1], "stranger");
+    make_folder(pair[0], "mine");
+    setenv("FOLDER", folder_path(pair[0]), 1);
+    unsetenv("NO_FOLDER");
+    for (size_t i = 0; i < sizeof includes / sizeof *includes; i++) {
+        snprintf(file, sizeof file, "%s/p", pair[0]);
+        snprintf(text, sizeof text, VALID "[global]\ninclude = %s\n", includes[i]);
+        write_text(file, text);
+        struct loaded loaded = load_file(file);
+        ck_assert_str_eq(loaded.errors, "");
+        ck_assert_uint_eq(loaded.config->frontend_count, 2);
+        ck_assert_str_eq(loaded.config->frontends[1].name, "mine");
+        loaded_free(&loaded);
+    }
+}
+END_TEST
+
+START_TEST(a_file_may_have_the_name_of_a_pattern)
+{
+    write_text("a[1].ini", "[global]\nworkers = 3\n");
+    write_text("b[1].ini", "[defaults]\nretries = 7\n");
+    struct config *config = load_good(VALID "[global]\ninclude = a[1].ini\ninclude = b\\[1].ini\n");
+    ck_assert_uint_eq(config->workers, 3);
+    ck_assert_uint_eq(config->backends[0].retries, 7);
+    config_free(config);
+}
+END_TEST
+
 START_TEST(include_loop_is_told)
 {
     write_text("b.ini", "[global]\ninclude = ./p.ini\n");
@@ -382,6 +432,8 @@ Suite *config_file_suite(void)
     tcase_add_test(includes, includes_are_read_sorted_and_relative);
     tcase_add_test(includes, mistakes_of_included_files_are_told_with_their_names);
     tcase_add_test(includes, missing_include_is_told);
+    tcase_add_loop_test(includes, only_the_file_says_what_is_a_pattern, 0, COUNT(folders));
+    tcase_add_test(includes, a_file_may_have_the_name_of_a_pattern);
     tcase_add_test(includes, include_loop_is_told);
     tcase_add_test(includes, include_depth_is_bounded);
     suite_add_tcase(suite, includes);

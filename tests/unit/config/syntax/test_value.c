@@ -134,6 +134,14 @@ static const struct {
     {"${UNSET:-a:-b c}", "a:-b c", NULL},
     {"${SET:-d}", "it", NULL},
     {"${NESTED}", "${SET}", NULL},
+    {"${UNSET:-${SET}}", "it", NULL},
+    {"<${UNSET:-a${SET}b}>", "<aitb>", NULL},
+    {"${UNSET:-${UNSET:-${EMPTY:-${SET}!}}}", "it!", NULL},
+    {"${UNSET:-${NESTED}}", "${SET}", NULL},
+    {"${SET:-${UNSET}}", "it", NULL},
+    {"${UNSET:-{$}}", "{$}", NULL},
+    {"${UNSET:-${UNSET:-${UNSET:-${UNSET:-${UNSET:-${UNSET:-${UNSET:-${UNSET:-8}}}}}}}}", "8",
+     NULL},
     {"$SET $", "$SET $", NULL},
     {"$${SET}", "$it", NULL},
     {"}", "}", NULL},
@@ -146,6 +154,13 @@ static const struct {
     {"${1A}", NULL, "variables are written ${NAME} or ${NAME:-DEFAULT}"},
     {"${A B}", NULL, "variables are written ${NAME} or ${NAME:-DEFAULT}"},
     {"${SET-d}", NULL, "variables are written ${NAME} or ${NAME:-DEFAULT}"},
+    {"${UNSET:-${UNSET}}", NULL,
+     "variable 'UNSET' is not defined; ${UNSET:-DEFAULT} gives it a default"},
+    {"${UNSET:-${SET}", NULL, "'${' has no '}'"},
+    {"${SET:-${SET}", NULL, "'${' has no '}'"},
+    {"${SET:-${1A}}", NULL, "variables are written ${NAME} or ${NAME:-DEFAULT}"},
+    {"${UNSET:-${UNSET:-${UNSET:-${UNSET:-${UNSET:-${UNSET:-${UNSET:-${UNSET:-${UNSET:-9}}}}}}}}}",
+     NULL, "defaults are nested too deeply; 8 deep is the most"},
     {"${:-d}", NULL, "variables are written ${NAME} or ${NAME:-DEFAULT}"},
 };
 
@@ -156,9 +171,19 @@ START_TEST(variables_are_expanded)
     setenv("EMPTY", "", 1);
     setenv("NESTED", "${SET}", 1);
     unsetenv("UNSET");
-    char *expanded = expand_variables(expansions[_i].value, &wrong);
+    char *expanded = expand_variables(expansions[_i].value, NULL, &wrong);
     ck_assert_pstr_eq(expanded, expansions[_i].expanded);
     ck_assert_pstr_eq(wrong, expansions[_i].wrong);
+    free(expanded);
+}
+END_TEST
+
+START_TEST(only_what_variables_hold_is_quoted)
+{
+    const char *wrong;
+    setenv("SPECIAL", "a*\\", 1);
+    char *expanded = expand_variables("*${SPECIAL}${UNSET:-*${SPECIAL}}", "*\\", &wrong);
+    ck_assert_pstr_eq(expanded, "*a\\*\\\\*a\\*\\\\");
     free(expanded);
 }
 END_TEST
@@ -206,6 +231,7 @@ Suite *value_suite(void)
     suite_add_tcase(suite, values);
     TCase *texts = tcase_create("texts");
     tcase_add_loop_test(texts, variables_are_expanded, 0, COUNT(expansions));
+    tcase_add_test(texts, only_what_variables_hold_is_quoted);
     tcase_add_loop_test(texts, nearest_word_is_suggested, 0, COUNT(suggestions));
     suite_add_tcase(suite, texts);
     return suite;
