@@ -1,5 +1,7 @@
 #include "reload/base/program.h"
 
+#include "reload/base/signals.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -10,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -51,99 +52,65 @@ int program_find(struct program *program, char **argv)
     return program->path ? 0 : errno;
 }
 
+/* Ours, with the variable added: setenv(3) would change what other threads read. NULL: out of
+ * memory. */
+static char **environment_with(char *variable)
+{
+    size_t count = 0;
+    while (environ[count])
+        count++;
+    char **environment = calloc(count + 2, sizeof *environment);
+    if (!environment)
+        return NULL;
+    memcpy(environment, environ, count * sizeof *environment);
+    environment[count] = variable;
+    return environment;
+}
+
 static int spawn(const struct program *program, int channel, pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
-    sigset_t none, all;
-    sigemptyset(&none);
+    sigset_t orders, all;
+    char variable[sizeof HANDOVER_VARIABLE + 16];
+    snprintf(variable, sizeof variable, HANDOVER_VARIABLE "=%d", channel);
+    char **environment = environment_with(variable);
+    if (!environment)
+        return ENOMEM;
+    signals_orders(&orders);
     sigfillset(&all);
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attributes);
     /* The same number twice: glibc clears close-on-exec. */
-    posix_spawn_file_actions_adddup2(&actions, channel, channel);
-    posix_spawnattr_setsigmask(&attributes, &none);
+    int error = posix_spawn_file_actions_adddup2(&actions, channel, channel);
+    posix_spawnattr_setsigmask(&attributes, &orders);
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-
-    char number[16];
-    snprintf(number, sizeof number, "%d", channel);
-    int error = setenv(HANDOVER_VARIABLE, number, 1) ? errno : 0;
     if (!error)
-        error = posix_spawn(pid, program->path, &actions, &attributes, program->argv, environ);
-    unsetenv(HANDOVER_VARIABLE);
+        error = posix_spawn(pid, program->path, &actions, &attributes, program->argv, environment);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
+    free(environment);
     return error;
 }
 
-int program_launch(const struct program *program, struct child *child)
+int program_launch(const struct program *program, struct children *children, struct child *child)
 {
     int pair[2];
+    int error = children_reserve(children);
+    if (error)
+        return error;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
         return errno;
-    int error = spawn(program, pair[1], &child->pid);
+    error = spawn(program, pair[1], &child->pid);
     close(pair[1]);
     if (error) {
         close(pair[0]);
         return error;
     }
+    children_add(children, child->pid);
     child->channel = pair[0];
     return 0;
-}
-
-void child_kill(const struct child *child)
-{
-    if (child->pid > 0)
-        (void)kill(child->pid, SIGKILL);
-}
-
-bool child_reap(const struct child *child, int *outcome)
-{
-    return child->pid > 0 && waitpid(child->pid, outcome, WNOHANG) == child->pid;
-}
-
-void children_add(struct children *children, pid_t pid)
-{
-    pid_t *list = realloc(children->list, (children->count + 1) * sizeof *list);
-    if (!list)
-        return;
-    children->list = list;
-    list[children->count++] = pid;
-}
-
-static bool bury(struct children *children, size_t index, int *outcome)
-{
-    if (waitpid(children->list[index], outcome, WNOHANG) == 0)
-        return false;
-    children->list[index] = children->list[--children->count];
-    return true;
-}
-
-pid_t children_reap(struct children *children, int *outcome)
-{
-    *outcome = 0;
-    for (size_t i = 0; i < children->count; i++) {
-        pid_t pid = children->list[i];
-        if (bury(children, i, outcome))
-            return pid;
-    }
-    return 0;
-}
-
-int children_outcome(struct children *children, pid_t pid)
-{
-    int outcome = 0;
-    for (size_t i = 0; i < children->count; i++)
-        if (children->list[i] == pid && bury(children, i, &outcome))
-            break;
-    return outcome;
-}
-
-void children_free(struct children *children)
-{
-    free(children->list);
-    *children = (struct children){0};
 }
 
 int program_inherited_channel(void)

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 struct watch {
@@ -18,17 +19,49 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         watch->on_signal((int)info.ssi_signo, watch->arg);
 }
 
+void signals_orders(sigset_t *set)
+{
+    static const int orders[] = {SIGUSR1, SIGUSR2, SIGHUP, SIGTERM, SIGINT};
+    sigemptyset(set);
+    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++)
+        sigaddset(set, orders[i]);
+}
+
+static void watched(sigset_t *set)
+{
+    signals_orders(set);
+    sigaddset(set, SIGCHLD);
+}
+
+void signals_begin(void)
+{
+    sigset_t set;
+    watched(&set);
+    /* Blocked before their disposition changes: none gets through in between. */
+    (void)sigprocmask(SIG_SETMASK, &set, NULL);
+    struct sigaction action;
+    for (int number = 1; number <= SIGRTMAX; number++)
+        if (sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
+            (void)signal(number, SIG_DFL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
+}
+
+void signals_drop_reloads(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR2);
+    while (sigtimedwait(&set, NULL, &(struct timespec){0}) > 0)
+        ;
+}
+
 struct event *signals_watch(struct event_base *base, void (*on_signal)(int number, void *arg),
                             void *arg)
 {
     sigset_t set;
-    sigemptyset(&set);
-    static const int ours[] = {SIGUSR1, SIGUSR2, SIGHUP, SIGTERM, SIGINT, SIGCHLD};
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
-        sigaddset(&set, ours[i]);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) || signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
-        signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
-        return NULL;
+    watched(&set);
     struct watch *watch = calloc(1, sizeof *watch);
     int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (watch && fd >= 0) {

@@ -75,7 +75,7 @@ void handover_free(struct handover *handover)
     if (!handover)
         return;
     if (handover->state < HANDOVER_COMMITTED)
-        child_kill(&handover->child);
+        children_kill(&handover->generation->children, handover->child.pid);
     if (handover->timeout)
         event_free(handover->timeout);
     canary_free(handover->canary);
@@ -98,7 +98,7 @@ static void end(struct handover *handover, enum exit_status status, const char *
 
 static void kill_successor(struct handover *handover)
 {
-    child_kill(&handover->child);
+    children_kill(&handover->generation->children, handover->child.pid);
     handover->killed = true;
     expect_within(handover, KILL_TIMEOUT_MS);
 }
@@ -123,6 +123,7 @@ static void conclude(struct handover *handover)
     note_if_crashed(handover);
     enum exit_status status = reload_failure_explain(
         &handover->reload_failure, (int)handover->child.pid, handover->outcome, text);
+    children_forget(&generation->children, handover->child.pid); /* one that cannot be killed */
     handover->child.pid = 0;
     if (!handover->reload_failure.had_served) {
         end(handover, status, text);
@@ -197,7 +198,8 @@ void handover_on_child(struct generation *generation)
 {
     struct handover *handover = generation->handover;
     int outcome;
-    if (!handover || handover->state != HANDOVER_ENDING || !child_reap(&handover->child, &outcome))
+    if (!handover || handover->state != HANDOVER_ENDING ||
+        !children_take(&generation->children, handover->child.pid, &outcome))
         return;
     handover->outcome = outcome;
     handover->exited = true;
@@ -368,7 +370,7 @@ static void on_back(struct handover *handover, const struct message_sessions *ab
     char text[ENDING_TEXT_MAX];
     draining_processes_add(&generation->draining_processes, handover->channel, about);
     handover->channel = NULL;
-    children_add(&generation->former, handover->child.pid);
+    children_retire(&generation->children, handover->child.pid);
     handover->child.pid = 0;
     peer_stats_keep_canary(&generation->peer_stats);
     proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
@@ -576,7 +578,7 @@ static void launch(struct handover *handover)
     if (!can_split(handover))
         return;
     proxy_share_descriptors(generation->proxy, true);
-    int error = program_launch(generation->program, &handover->child);
+    int error = program_launch(generation->program, &generation->children, &handover->child);
     if (error) {
         proxy_share_descriptors(generation->proxy, false);
         char text[512];

@@ -84,7 +84,9 @@ static void on_gone(struct peer *peer, int outcome)
 static int outcome_of(const struct peer *peer)
 {
     struct generation *generation = peer->peer_stats->generation;
-    return children_outcome(&generation->former, (pid_t)peer->stats.as.pid);
+    int outcome;
+    pid_t pid = (pid_t)peer->stats.as.pid;
+    return children_take_former(&generation->children, pid, &outcome) ? outcome : 0;
 }
 
 /* That of the list which lives. */
@@ -204,7 +206,7 @@ void peer_stats_on_child(struct peer_stats *peer_stats)
 {
     int outcome;
     pid_t pid;
-    while ((pid = children_reap(&peer_stats->generation->former, &outcome))) {
+    while ((pid = children_take_former(&peer_stats->generation->children, 0, &outcome))) {
         struct peer *peer;
         TAILQ_FOREACH (peer, &peer_stats->list, link)
             if (!peer->gone && (pid_t)peer->stats.as.pid == pid)

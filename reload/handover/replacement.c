@@ -117,7 +117,9 @@ void replacement_tell_sessions(struct replacement *replacement)
 void replacement_on_child(struct replacement *replacement)
 {
     int outcome;
-    if (child_reap(&replacement->child, &outcome))
+    if (!replacement->generation)
+        return;
+    if (children_take(&replacement->generation->children, replacement->child.pid, &outcome))
         replacement->outcome = outcome;
     tell_if_failed(replacement);
 }

@@ -347,10 +347,12 @@ static void on_alone(evutil_socket_t fd, short what, void *arg)
     generation->number = 1;
     if (!gone)
         generation_exit(generation, EXIT_FAILED); /* it lives, and wants no successor */
-    else if (generation_prepare(generation, NULL))
-        generation_serve(generation);
-    else
+    else if (!generation_prepare(generation, NULL))
         generation_exit(generation, generation->exit_status);
+    else {
+        generation_serve(generation);
+        generation_go_on(generation);
+    }
 }
 
 /* What is left of the predecessor's listeners closes. */

@@ -66,12 +66,23 @@ static const char *take(struct offer *offer)
 {
     const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
     long number, count;
+    if (pid && !fds)
+        log_warning("LISTEN_PID is set without LISTEN_FDS: no socket is taken from a service "
+                    "manager");
+    if (!pid && fds)
+        log_warning("LISTEN_FDS is set without LISTEN_PID: no socket is taken from a service "
+                    "manager");
     if (!pid || !fds)
         return NULL;
     if (!read_number(pid, INT_MAX, &number) || number == 0)
         return "LISTEN_PID: not a process id";
-    if (number != getpid())
+    if (number != getpid()) {
+        log_warning("LISTEN_PID names process %ld, and this is process %d: no socket is taken from "
+                    "a service manager (a program between the two has to exec rpproxy, and to keep "
+                    "its PID namespace)",
+                    number, (int)getpid());
         return NULL;
+    }
     if (!read_number(fds, INT_MAX - FIRST_FD, &count))
         return "LISTEN_FDS: not a number of descriptors";
     return take_all(offer, count, getenv("LISTEN_FDNAMES"));

@@ -11,9 +11,9 @@
 #include "reload/listeners/offer.h"
 
 /* Adds to offer what the environment says is passed to this process, an entry "fd:NAME" for each
- * name, close-on-exec; nothing, if nothing is passed or if it is for another process. Removes the
- * variables. Before this process opens descriptors it does not want to find among them. Returns
- * NULL, or what is wrong with the variables (static storage). */
+ * name, close-on-exec; nothing, if nothing is passed, or if it is for another process, which is
+ * logged. Removes the variables. Before this process opens descriptors it does not want to find
+ * among them. Returns NULL, or what is wrong with the variables (static storage). */
 const char *activation_take(struct offer *offer) __attribute__((warn_unused_result));
 
 /* Makes one of them ready to accept from. NULL, or why it cannot be. */

@@ -534,6 +534,11 @@ static void reload_by_signal(struct generation *generation)
         generation->reload_wanted = true; /* signals coalesce into one more reload */
         break;
     case EXIT_OTHER:
+        /* It is to serve: the file may have changed since it was read. */
+        if (generation->state == GENERATION_STARTING || generation->state == GENERATION_CANARY) {
+            generation->reload_wanted = true;
+            break;
+        }
         log_notice("reload: generation %u is %s and does not reload", generation->number,
                    generation_state_name(generation->state));
         break;
@@ -554,6 +559,7 @@ static void on_signal(int number, void *arg)
         log_reopen();
         break;
     case SIGCHLD:
+        children_collect(&generation->children);
         handover_on_child(generation);
         replacement_on_child(&generation->replacement);
         peer_stats_on_child(&generation->peer_stats);
@@ -574,6 +580,7 @@ static void on_signal(int number, void *arg)
 static bool settle_identity(struct generation *generation)
 {
     struct config_errors errors;
+    signals_drop_reloads();
     generation->config = config_load(generation->file, &errors);
     for (size_t i = 0; i < errors.count; i++)
         generation_report(errors.lines[i], generation);
@@ -703,7 +710,7 @@ static void close_all(struct generation *generation)
     if (generation->probation_over)
         event_free(generation->probation_over);
     drain_free(&generation->drain);
-    children_free(&generation->former);
+    children_free(&generation->children);
     if (generation->base)
         event_base_free(generation->base);
     log_stop();
@@ -712,10 +719,16 @@ static void close_all(struct generation *generation)
 
 int generation_run(const struct program *program, const char *file)
 {
-    struct generation generation = {
-        .program = program, .file = file, .exit_status = EXIT_OTHER, .started_at = clock_ms()};
+    /* close_all() may come before those two are opened. */
+    struct generation generation = {.program = program,
+                                    .file = file,
+                                    .exit_status = EXIT_OTHER,
+                                    .started_at = clock_ms(),
+                                    .peer_stats.process = -1,
+                                    .life.fd = -1};
     const struct draining_processes_events events = {
         .on_gone = on_draining_processes_gone, .on_handoff = on_handoff, .arg = &generation};
+    signals_begin();
     draining_processes_init(&generation.draining_processes, &events);
     if (!make_loop(&generation))
         log_error("cannot make the main loop: %s", strerror(errno));

@@ -96,9 +96,8 @@ struct generation {
     struct handover *handover;     /* to our successor, until our listeners are closed ... */
     struct lingering *lingering;
     struct replacement replacement; /* ... and then that is our replacement */
-    struct children former;         /* canaries that went back */
+    struct children children;
     struct event *signals;
-    int signal_fd;
 
     struct event *probation_over;
     struct draining drain;

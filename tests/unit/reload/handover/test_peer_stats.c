@@ -342,6 +342,8 @@ START_TEST(a_canary_that_has_gone_back_is_asked_how_it_ended)
 {
     bool early = _i == 2, in_order = _i == 3;
     struct other canary = other_start(10);
+    ck_assert_int_eq(children_reserve(&us.children), 0);
+    children_add(&us.children, canary.pid);
     ck_assert_int_eq(peer_stats_begin(&us.peer_stats), 0);
     us.peer_stats.told = true;
     tell(&canary, peer_stats_add_successor);
@@ -352,7 +354,7 @@ START_TEST(a_canary_that_has_gone_back_is_asked_how_it_ended)
         kill(canary.pid, SIGABRT);
         wait_gone(TAILQ_FIRST(&us.peer_stats.list));
     }
-    children_add(&us.former, canary.pid);
+    children_retire(&us.children, canary.pid);
     peer_stats_keep_canary(&us.peer_stats);
     ck_assert_uint_eq(us.last_crash.signal, early ? SIGABRT : 0);
     if (!early)
@@ -362,10 +364,10 @@ START_TEST(a_canary_that_has_gone_back_is_asked_how_it_ended)
             peer_stats_on_child(&us.peer_stats);
         else
             event_base_loop(base, EVLOOP_ONCE);
-    ck_assert_uint_eq(us.former.count, 0);
+    ck_assert_uint_eq(us.children.count, 0);
     ck_assert_uint_eq(us.last_crash.signal, in_order ? 0 : SIGABRT);
     ck_assert_uint_eq(us.last_crash.sessions, in_order ? 0 : 3);
-    children_free(&us.former);
+    children_free(&us.children);
     other_free(&canary);
 }
 END_TEST

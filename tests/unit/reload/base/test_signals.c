@@ -1,0 +1,113 @@
+/* What a process inherits of signals, and what it passes on to its successor. */
+#include "reload/base/program.h"
+#include "reload/base/signals.h"
+
+#include "tests/unit/suites.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const int ignored[] = {SIGCHLD, SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGUSR1,
+                              SIGUSR2, SIGALRM, SIGPIPE, SIGXFSZ, SIGTSTP};
+
+static bool is_ignored(int number)
+{
+    struct sigaction action;
+    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+START_TEST(what_the_parent_ignored_or_blocked_does_not_matter)
+{
+    sigset_t all, now;
+    sigfillset(&all);
+    ck_assert_int_eq(sigprocmask(SIG_SETMASK, &all, NULL), 0);
+    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+        ck_assert(signal(ignored[i], SIG_IGN) != SIG_ERR);
+    signals_begin();
+    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+        ck_assert_int_eq(is_ignored(ignored[i]), ignored[i] == SIGPIPE || ignored[i] == SIGXFSZ);
+    static const int blocked[] = {SIGUSR1, SIGUSR2, SIGHUP, SIGTERM, SIGINT, SIGCHLD};
+    ck_assert_int_eq(sigprocmask(SIG_SETMASK, NULL, &now), 0);
+    for (int number = 1; number < SIGRTMIN; number++) {
+        bool wanted = false;
+        for (size_t i = 0; i < sizeof blocked / sizeof *blocked; i++)
+            wanted |= number == blocked[i];
+        ck_assert_msg(sigismember(&now, number) == wanted, "signal %d", number);
+    }
+    pid_t child = fork();
+    if (child == 0)
+        _exit(7);
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(WEXITSTATUS(status), 7);
+}
+END_TEST
+
+static unsigned counts[NSIG];
+
+static void on_signal(int number, void *arg)
+{
+    counts[number]++;
+    if (number == SIGTERM)
+        event_base_loopbreak(arg);
+}
+
+/* From its first instruction on, signals wait for the process to listen to them. */
+START_TEST(what_comes_before_the_loop_is_heard_in_it)
+{
+    signals_begin();
+    raise(SIGUSR1);
+    raise(SIGHUP);
+    raise(SIGUSR2);
+    signals_drop_reloads();
+    raise(SIGTERM);
+    struct event_base *base = event_base_new();
+    struct event *watch = signals_watch(base, on_signal, base);
+    ck_assert_ptr_nonnull(watch);
+    ck_assert_int_eq(event_base_dispatch(base), 0);
+    ck_assert_uint_eq(counts[SIGUSR1], 1);
+    ck_assert_uint_eq(counts[SIGHUP] + counts[SIGUSR2], 0);
+    signals_free(watch);
+    event_base_free(base);
+}
+END_TEST
+
+/* A program that looks at its own surroundings: the orders wait, and nothing else does; a signal
+ * that comes before the program can listen does not kill it; the descriptor is named to it alone.
+ */
+START_TEST(a_launched_program_is_not_killed_by_orders)
+{
+    static char shell[] = "/bin/sh", option[] = "-c";
+    static char script[] = "kill -USR1 $$; kill -HUP $$; kill -TERM $$; kill -USR2 $$; "
+                           "[ -e /proc/self/fd/$" HANDOVER_VARIABLE " ] || exit 1; "
+                           "read -r _ blocked <<END\n"
+                           "$(grep SigBlk: /proc/self/status)\nEND\n"
+                           "[ $(( 0x$blocked )) -eq $(( 1<<0 | 1<<1 | 1<<9 | 1<<11 | 1<<14 )) ]";
+    char *argv[] = {shell, option, script, NULL};
+    const struct program program = {.path = shell, .argv = argv};
+    struct children children = {0};
+    struct child child;
+    int status;
+    signals_begin();
+    ck_assert_int_eq(program_launch(&program, &children, &child), 0);
+    ck_assert_ptr_null(getenv(HANDOVER_VARIABLE));
+    ck_assert_int_eq(waitpid(child.pid, &status, 0), child.pid);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %d", status);
+    close(child.channel);
+    children_free(&children);
+}
+END_TEST
+
+Suite *signals_suite(void)
+{
+    Suite *suite = suite_create("signals");
+    TCase *tcase = tcase_create("signals");
+    tcase_add_test(tcase, what_the_parent_ignored_or_blocked_does_not_matter);
+    tcase_add_test(tcase, what_comes_before_the_loop_is_heard_in_it);
+    tcase_add_test(tcase, a_launched_program_is_not_killed_by_orders);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
