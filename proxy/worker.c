@@ -19,8 +19,7 @@
 /* Accepted at one go where backlogs are emptied. */
 #define ACCEPT_BATCH 64
 /* How long accepting rests when descriptors or memory ran out. */
-#define STARVED_REST_MS      100u
-#define STARVED_LOG_INTERVAL (10 * UINT64_C(1000000))
+#define STARVED_REST_MS 100u
 
 uint64_t worker_now(struct worker *worker)
 {
@@ -105,19 +104,19 @@ static void starved_over(struct worker *worker)
 
 void worker_starve(struct worker *worker, int error)
 {
-    uint64_t now = worker_now(worker);
-    if (worker->starved_logged_at == 0 || now - worker->starved_logged_at > STARVED_LOG_INTERVAL) {
-        worker->starved_logged_at = now;
+    uint64_t now = worker_now_ms(worker);
+    if (condition_met(&worker->shortage, error, now))
         log_warning("worker %u: accepting pauses, and clients wait in the backlog: %s",
                     worker->index, strerror(error));
-    }
     rest(worker);
-    worker->starved_until = now / 1000 + STARVED_REST_MS;
+    worker->starved_until = now + STARVED_REST_MS;
 }
 
 static uint64_t timers_due(const struct worker *worker)
 {
     uint64_t due = wheel_due(&worker->wheel);
+    if (condition_lasts(&worker->shortage) && condition_ends_at(&worker->shortage) < due)
+        due = condition_ends_at(&worker->shortage);
     return worker->starved_until && worker->starved_until < due ? worker->starved_until : due;
 }
 
@@ -143,6 +142,8 @@ static void run_timers(struct worker *worker)
         wheel_turn(&worker->wheel);
     if (worker->starved_until && worker->starved_until <= worker_now_ms(worker))
         starved_over(worker);
+    if (condition_over(&worker->shortage, worker_now_ms(worker)))
+        log_notice("worker %u: accepting goes on without pauses", worker->index);
 }
 
 static void *run(void *arg)

@@ -6,6 +6,7 @@
 #ifndef RPPROXY_PROXY_WORKER_H
 #define RPPROXY_PROXY_WORKER_H
 
+#include "config/base/condition.h"
 #include "proxy/backend/balance.h"
 #include "proxy/core/task_queue.h"
 #include "proxy/core/wheel.h"
@@ -77,8 +78,8 @@ struct worker {
 
     struct task listen_task, terminate_task, stop_task, wake_task; /* to us */
     struct task quiet_task;                                        /* from us to main */
-    atomic_int wanted; /* enum listening: what listen_task says */
-    uint64_t starved_logged_at;
+    atomic_int wanted;         /* enum listening: what listen_task says */
+    struct condition shortage; /* worker_starve() was called: descriptors or memory are short */
     bool stopping;
 };
 

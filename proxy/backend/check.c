@@ -1,6 +1,7 @@
 #include "proxy/backend/check.h"
 
 #include "config/base/clock.h"
+#include "config/base/condition.h"
 #include "config/base/log.h"
 #include "proxy/engine/socket.h"
 
@@ -11,17 +12,14 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
-/* A shortage of ours is over when no check has met one for this long. */
-#define STARVED_REST_MS 60000u
-
 struct probe {
     struct server *server;
     struct checks *checks;
     struct event due;
     struct event answer; /* while fd is open */
     int fd;
-    bool awaited; /* by on_met */
-    bool starved; /* its last check met a shortage of ours */
+    bool awaited;              /* by on_met */
+    struct condition shortage; /* of ours: it could not be connected to the server */
     STAILQ_ENTRY(probe) link;
 };
 
@@ -31,9 +29,6 @@ struct checks {
     size_t count;
     unsigned asking;              /* connections under way */
     STAILQ_HEAD(, probe) waiting; /* due, but there were CHECKS_MOST */
-    size_t starved;               /* servers whose last check met a shortage of ours */
-    uint64_t starved_at;          /* when a check last did, as clock_ms() */
-    bool starved_told;            /* and the log says so */
     size_t strangers;             /* that on_met waits for */
     struct event met;
     void (*on_met)(void *arg);
@@ -71,29 +66,18 @@ static void plan_next(struct probe *probe)
     await_due(probe);
 }
 
-/* The last check met a shortage, or (error 0) did not. The log tells the change, not each check:
- * that it is over only when no server has met one for a while, because a shortage often lets some
- * connections through. */
+/* The last check met a shortage, or (error 0) did not. */
 static void note_shortage(struct probe *probe, int error)
 {
-    struct checks *checks = probe->checks;
     const struct server *server = probe->server;
-    uint64_t now = clock_ms();
-    checks->starved += (error != 0) - (size_t)probe->starved;
-    probe->starved = error != 0;
-    if (error)
-        checks->starved_at = now;
-    if (error && !checks->starved_told) {
-        log_warning("server %s/%s cannot be checked, and stays as it is; others may follow: %s",
+    if (error && condition_met(&probe->shortage, error, clock_ms()))
+        log_warning("server %s/%s cannot be checked, and stays as it is: %s",
                     server->backend->conf->name, server->conf->name,
                     error == EADDRINUSE ? "no local port is free for a connection to it"
                                         : strerror(error));
-        checks->starved_told = true;
-    } else if (checks->starved_told && checks->starved == 0 &&
-               now - checks->starved_at >= STARVED_REST_MS) {
-        log_notice("all servers can be checked again");
-        checks->starved_told = false;
-    }
+    if (!error && condition_over(&probe->shortage, clock_ms()))
+        log_notice("server %s/%s can be checked again", server->backend->conf->name,
+                   server->conf->name);
 }
 
 static void met(struct probe *probe)
@@ -227,6 +211,7 @@ struct checks *checks_new(struct backend *backends, size_t count, struct event_b
         for (size_t j = 0; j < count_checked(backends[i].conf); j++) {
             struct probe *probe = &checks->probes[checks->count++];
             *probe = (struct probe){.server = &backends[i].servers[j], .checks = checks, .fd = -1};
+            probe->shortage.quiet_ms = 3 * conf_of(probe)->check_interval;
             evtimer_assign(&probe->due, base, on_due, probe);
         }
     return checks;

@@ -1,6 +1,7 @@
 #include "reload/control/control.h"
 
 #include "config/base/clock.h"
+#include "config/base/condition.h"
 #include "config/base/log.h"
 #include "proxy/engine/socket.h"
 #include "reload/base/text.h"
@@ -46,8 +47,9 @@ struct client {
 struct control {
     struct generation *generation;
     struct evconnlistener *listener;
-    struct event *rest; /* the listener's, after a shortage */
-    bool short_told;    /* of a shortage that lasts */
+    struct event *rest;         /* the listener's, after a shortage */
+    struct condition shortage;  /* clients cannot be accepted */
+    struct condition strangers; /* users that are not answered connect; the reason is the user */
     char *path, *temporary;
     ino_t inode; /* of our socket in the file system */
     TAILQ_HEAD(, client) clients;
@@ -224,7 +226,7 @@ static void on_stream_event(struct bufferevent *stream, short what, void *arg)
     drop(arg);
 }
 
-static bool is_trusted(int fd)
+static bool is_trusted(struct control *control, int fd)
 {
     struct ucred peer;
     socklen_t length = sizeof peer;
@@ -232,7 +234,8 @@ static bool is_trusted(int fd)
         return false;
     if (peer.uid == 0 || peer.uid == geteuid())
         return true;
-    log_warning("control socket: user %u (pid %d) is not answered", peer.uid, (int)peer.pid);
+    if (condition_met(&control->strangers, (int)peer.uid, clock_ms()))
+        log_warning("control socket: user %u (pid %d) is not answered", peer.uid, (int)peer.pid);
     return false;
 }
 
@@ -243,8 +246,9 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     (void)length;
     struct control *control = arg;
     struct client *client = NULL;
-    control->short_told = false;
-    if (is_trusted(fd))
+    if (condition_over(&control->shortage, clock_ms()))
+        log_notice("control socket: clients are answered again");
+    if (is_trusted(control, fd))
         client = calloc(1, sizeof *client);
     if (client)
         client->stream =
@@ -267,9 +271,8 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 static void on_shortage(struct evconnlistener *listener, void *arg)
 {
     struct control *control = arg;
-    if (!control->short_told)
+    if (condition_met(&control->shortage, errno, clock_ms()))
         log_warning("control socket: nobody can be answered: %s", strerror(errno));
-    control->short_told = true;
     evconnlistener_disable(listener);
     event_add(control->rest, &shortage_rest);
 }

@@ -13,6 +13,7 @@ Suite *pipe_pool_suite(void);
 Suite *channel_suite(void);
 Suite *check_suite(void);
 Suite *children_suite(void);
+Suite *condition_suite(void);
 Suite *config_file_suite(void);
 Suite *config_suite(void);
 Suite *cpus_suite(void);

@@ -242,6 +242,34 @@ START_TEST(connection_holds_the_address)
 }
 END_TEST
 
+/* --- what is so again and again --------------------------------------------------------------- */
+
+/* A server whose backlog is full, which says nothing of the server, beside one that is well. */
+START_TEST(shortage_of_checks_is_told_once)
+{
+    enum { ROUNDS = 30 };
+    struct scene scene;
+    char path[PATH_MAX], rest[PATH_MAX + 128];
+    struct endpoint full = endpoint_unix(test_path(path, "full.sock"));
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(listener, &full.any, full.length), 0);
+    ck_assert_int_eq(listen(listener, 0), 0);
+    int waiting = try_connect(&full);
+    ck_assert_int_ge(waiting, 0);
+    scene_init(&scene);
+    snprintf(rest, sizeof rest, "server = b unix:%s\ncheck = tcp\ncheck-interval = 20ms\n", path);
+    scene_configure(&scene, "", rest);
+    proxy_start(&scene.proxy);
+    for (int i = 0; i < ROUNDS; i++) {
+        close(accept_from(scene.listener));
+    }
+    wait_mentions(scene.proxy.log, "server main/b cannot be checked", 1);
+    close(waiting);
+    close(listener);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 Suite *telling_suite(void)
 {
     Suite *suite = suite_create("telling");
@@ -251,5 +279,6 @@ Suite *telling_suite(void)
     scenario_add(suite, link_that_has_moved, 120);
     scenario_add(suite, control_has_changed, 120);
     scenario_add(suite, connection_holds_the_address, 120);
+    scenario_add(suite, shortage_of_checks_is_told_once, 120);
     return suite;
 }
