@@ -54,7 +54,7 @@ static void free_spares(struct worker *worker)
 {
     struct session *session;
     while ((session = worker_take_spare(worker))) {
-        conn_close(&session->server, &worker->poller, &worker->pipe_pool, false);
+        conn_close(&session->server, &worker->poller, false);
         session_free(session);
     }
 }
@@ -311,7 +311,7 @@ int worker_open(struct worker *worker, struct proxy *proxy, unsigned index)
     int error = terminator_open(&worker->terminator, proxy->frontend_count);
     if (error)
         return error;
-    error = pipe_pool_open(&worker->pipe_pool);
+    error = relay_buffers_open(&worker->buffers);
     if (error) {
         terminator_close(&worker->terminator);
         return error;
@@ -328,7 +328,7 @@ int worker_open(struct worker *worker, struct proxy *proxy, unsigned index)
         free(worker->balancers);
         free(worker->server_counters);
         free(worker->session_lists);
-        pipe_pool_close(&worker->pipe_pool);
+        relay_buffers_close(&worker->buffers);
         terminator_close(&worker->terminator);
     }
     return error;
@@ -391,6 +391,6 @@ void worker_close(struct worker *worker)
     free(worker->balancers);
     free(worker->server_counters);
     free(worker->session_lists);
-    pipe_pool_close(&worker->pipe_pool);
+    relay_buffers_close(&worker->buffers);
     terminator_close(&worker->terminator);
 }

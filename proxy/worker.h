@@ -11,7 +11,7 @@
 #include "proxy/core/task_queue.h"
 #include "proxy/core/wheel.h"
 #include "proxy/engine/poller.h"
-#include "proxy/session/pipe_pool.h"
+#include "proxy/session/relay_buffers.h"
 #include "proxy/session/session_list.h"
 #include "proxy/session/terminate.h"
 #include "proxy/stats/shared_stats.h"
@@ -56,7 +56,7 @@ struct worker {
     struct watch mail;
     struct wheel wheel;
     uint64_t now; /* microseconds, CLOCK_MONOTONIC; 0: not read yet in this turn */
-    struct pipe_pool pipe_pool;
+    struct relay_buffers buffers;
 
     struct listener_list listeners; /* the first has the first chance of the next free place */
     enum listening listening;

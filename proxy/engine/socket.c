@@ -3,10 +3,13 @@
 #include "config/base/congestion.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
+#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static int set_flag(int fd, int level, int option)
@@ -185,6 +188,26 @@ int socket_error(int fd)
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length))
         return errno;
     return error;
+}
+
+size_t socket_room(int fd)
+{
+    uint32_t memory[SK_MEMINFO_VARS] = {0};
+    socklen_t length = sizeof memory;
+    if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &length))
+        return SIZE_MAX;
+    /* TCP counts in the first what it has queued, a Unix socket in the second. */
+    uint32_t queued = memory[SK_MEMINFO_WMEM_QUEUED], all = memory[SK_MEMINFO_WMEM_ALLOC];
+    uint32_t used = queued > all ? queued : all;
+    return memory[SK_MEMINFO_SNDBUF] > used ? memory[SK_MEMINFO_SNDBUF] - used : 0;
+}
+
+size_t socket_unacknowledged(int fd)
+{
+    int bytes = 0;
+    if (ioctl(fd, SIOCOUTQ, &bytes) || bytes < 0)
+        return 0;
+    return (size_t)bytes;
 }
 
 void socket_no_delay(int fd)

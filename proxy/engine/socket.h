@@ -5,6 +5,7 @@
 #include "config/base/address.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Opens and binds, but does not listen on, a non-blocking, close-on-exec socket for clients.
@@ -83,6 +84,15 @@ bool socket_is_self_connected(int fd, const struct address *server);
 
 /* The pending error of a socket (SO_ERROR, which reading clears), 0 if there is none. */
 int socket_error(int fd);
+
+/* How many bytes a send is likely to take at once: a hint, by the kernel's bookkeeping of memory
+ * (SO_MEMINFO, Linux 4.12); the kernel may take some more. SIZE_MAX: it does not tell. */
+size_t socket_room(int fd);
+
+/* How much of what was sent the other side has not acknowledged, the end of the stream being one
+ * more byte (TCP); has not read (a Unix socket, in bytes of kernel memory). 0 also when nobody can
+ * tell. */
+size_t socket_unacknowledged(int fd);
 
 /* TCP_NODELAY; SO_KEEPALIVE. Nothing on a Unix socket. */
 void socket_no_delay(int fd);

@@ -16,6 +16,9 @@
 
 /* What a direction reads at a time before it has proved bulky. */
 #define SMALL_READ (64u * 1024)
+/* What a bulky direction reads when the other side is about to take no more. The send that follows
+ * fails, and so asks the kernel for an event when there is room again; nothing else does. */
+#define LEAST_READ (16u * 1024)
 /* A read of so much speaks for bulk, a turn of less against it: from about here on splice(2) is
  * cheaper than two copies. */
 #define BULK (32u * 1024)
@@ -39,7 +42,7 @@ int conn_open(struct conn *conn, struct poller *poller, int fd, enum conn_kind k
     return 0;
 }
 
-void conn_close(struct conn *conn, struct poller *poller, struct pipe_pool *pipe_pool, bool reset)
+void conn_close(struct conn *conn, struct poller *poller, bool reset)
 {
     if (conn->fd < 0)
         return;
@@ -51,10 +54,7 @@ void conn_close(struct conn *conn, struct poller *poller, struct pipe_pool *pipe
     }
     poller_close(poller, conn->fd, &conn->watch);
     conn->fd = -1;
-    free(conn->unsent);
-    conn->unsent = NULL;
-    pipe_pool_give(pipe_pool, conn->pipe);
-    conn->pipe = NULL;
+    conn_forget_unsent(conn);
     conn->readable = conn->writable = conn->hung_up = conn->spoken_to = conn->shared = false;
 }
 
@@ -80,28 +80,6 @@ void conn_renew(struct conn *conn, struct poller *poller)
         .watch = conn->watch, .counter = conn->counter, .fd = conn->fd, .prompt = conn->prompt};
 }
 
-int conn_settle(struct conn *conn, struct pipe_pool *pipe_pool)
-{
-    struct pipe *pipe = conn->pipe;
-    if (!pipe)
-        return 0;
-    conn->unsent = malloc(sizeof *conn->unsent + pipe->length);
-    if (!conn->unsent)
-        return ENOMEM;
-    *conn->unsent = (struct unsent){.length = pipe->length};
-    while (pipe->length > 0) {
-        ssize_t got = read(pipe->out, conn->unsent->bytes + conn->unsent->length - pipe->length,
-                           pipe->length);
-        if (got > 0)
-            pipe->length -= (size_t)got;
-        else if (errno != EINTR)
-            abort(); /* a pipe of our own, with so many bytes in it */
-    }
-    pipe_pool_give(pipe_pool, pipe);
-    conn->pipe = NULL;
-    return 0;
-}
-
 void conn_suspend(struct conn *conn, struct poller *poller)
 {
     poller_remove(poller, conn->fd, &conn->watch);
@@ -118,8 +96,7 @@ void conn_leave(struct conn *conn)
 {
     close(conn->fd);
     conn->fd = -1;
-    free(conn->unsent);
-    conn->unsent = NULL;
+    conn_forget_unsent(conn);
 }
 
 /* The first segment of a connection never waits for another (RFC 896), so an end that is sent to
@@ -133,7 +110,8 @@ static void be_prompt(struct conn *to)
     to->spoken_to = true;
 }
 
-/* Sends to an end; what it does not take is left to the caller. Returns bytes taken, or -1. */
+/* Sends to a connection; what it does not take is left to the caller. Returns bytes taken, or -1.
+ */
 static ssize_t offer(struct conn *to, const unsigned char *bytes, size_t length)
 {
     ssize_t sent;
@@ -143,8 +121,10 @@ static ssize_t offer(struct conn *to, const unsigned char *bytes, size_t length)
         sent = send(to->fd, bytes, length, MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
     if (sent < 0) {
-        if (errno != EAGAIN)
+        if (errno != EAGAIN) {
+            to->deaf = errno == EPIPE;
             return -1;
+        }
         sent = 0;
     }
     if ((size_t)sent < length)
@@ -152,52 +132,41 @@ static ssize_t offer(struct conn *to, const unsigned char *bytes, size_t length)
     return sent;
 }
 
+static struct unsent *make_unsent(size_t length)
+{
+    struct unsent *unsent = malloc(sizeof *unsent + length);
+    if (unsent)
+        *unsent = (struct unsent){.length = length};
+    return unsent;
+}
+
 static enum relay keep(struct conn *to, const unsigned char *bytes, size_t length)
 {
-    to->unsent = malloc(sizeof *to->unsent + length);
+    to->unsent = make_unsent(length);
     if (!to->unsent)
         return RELAY_NO_MEMORY;
-    to->unsent->offset = 0;
-    to->unsent->length = length;
     memcpy(to->unsent->bytes, bytes, length);
     return RELAY_OK;
 }
 
-static enum relay flush_unsent(struct conn *to)
+static enum relay flush_unsent(struct conn *to, struct relay_buffers *buffers)
 {
     struct unsent *unsent = to->unsent;
     ssize_t sent = offer(to, unsent->bytes + unsent->offset, unsent->length);
     if (sent < 0)
         return RELAY_TO_FAILED;
+    buffers->moved += (size_t)sent;
     unsent->offset += (size_t)sent;
     unsent->length -= (size_t)sent;
-    if (unsent->length == 0) {
-        free(unsent);
-        to->unsent = NULL;
-    }
+    if (unsent->length == 0)
+        conn_forget_unsent(to);
     return RELAY_OK;
 }
 
-/* Empties the pipe into its end, and gives it back once it is empty. */
-static enum relay flush_pipe(struct conn *to, struct pipe_pool *pipe_pool)
+void conn_forget_unsent(struct conn *conn)
 {
-    struct pipe *pipe = to->pipe;
-    while (pipe->length > 0) {
-        ssize_t sent =
-            splice(pipe->out, NULL, to->fd, NULL, pipe->length, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-        if (sent < 0) {
-            if (errno == EINTR)
-                continue;
-            if (errno != EAGAIN)
-                return RELAY_TO_FAILED;
-            to->writable = false;
-            return RELAY_OK;
-        }
-        pipe->length -= (size_t)sent;
-    }
-    pipe_pool_give(pipe_pool, pipe);
-    to->pipe = NULL;
-    return RELAY_OK;
+    free(conn->unsent);
+    conn->unsent = NULL;
 }
 
 static void note_size(struct conn *from, size_t got)
@@ -206,13 +175,11 @@ static void note_size(struct conn *from, size_t got)
         from->bulk++;
 }
 
-/* Takes a scratch buffer full and sends it on. *got is what recv(2) returned, or 0 when it was
- * interrupted. */
-static enum relay copy(struct conn *from, struct pipe_pool *pipe_pool, size_t *got)
+/* Receives into the scratch memory. *got: bytes; 0 at the end of the stream, and when there is
+ * nothing. */
+static enum relay take(struct conn *from, struct relay_buffers *buffers, size_t size, size_t *got)
 {
-    struct conn *to = from->peer;
-    size_t size = from->bulk ? SCRATCH_BYTES : SMALL_READ;
-    ssize_t received = recv(from->fd, pipe_pool->scratch, size, 0);
+    ssize_t received = recv(from->fd, buffers->scratch, size, 0);
     if (received <= 0) {
         if (received == 0)
             from->ended = true;
@@ -223,18 +190,65 @@ static enum relay copy(struct conn *from, struct pipe_pool *pipe_pool, size_t *g
         return RELAY_OK;
     }
     *got = (size_t)received;
-    note_size(from, *got);
     /* A short read emptied the socket, and what comes later is a new edge. */
     if (*got < size && !from->thorough) {
         from->readable = false;
         from->ended = from->hung_up;
     }
-    ssize_t sent = offer(to, pipe_pool->scratch, *got);
+    return RELAY_OK;
+}
+
+/* Receives at most so much, and sends it on. */
+static enum relay copy(struct conn *from, struct relay_buffers *buffers, size_t size, size_t *got)
+{
+    struct conn *to = from->peer;
+    enum relay result = take(from, buffers, size, got);
+    if (*got == 0)
+        return result;
+    note_size(from, *got);
+    ssize_t sent = offer(to, buffers->scratch, *got);
     if (sent < 0)
         return RELAY_TO_FAILED;
-    if (sent == received)
+    if ((size_t)sent == *got)
         return RELAY_OK;
-    return keep(to, pipe_pool->scratch + sent, (size_t)(received - sent));
+    return keep(to, buffers->scratch + sent, *got - (size_t)sent);
+}
+
+/* Moves what is in the pipe, so many bytes, into memory. */
+static enum relay keep_from_pipe(struct conn *to, struct relay_buffers *buffers, size_t length)
+{
+    to->unsent = make_unsent(length);
+    if (!to->unsent)
+        return RELAY_NO_MEMORY;
+    for (size_t done = 0; done < length;) {
+        ssize_t got = read(buffers->pipe_out, to->unsent->bytes + done, length - done);
+        if (got > 0)
+            done += (size_t)got;
+        else if (errno != EINTR)
+            abort(); /* a pipe of our own, with so many bytes in it */
+    }
+    return RELAY_OK;
+}
+
+/* Empties the pipe, which holds so many bytes, into the connection. */
+static enum relay empty_pipe(struct conn *to, struct relay_buffers *buffers, size_t length)
+{
+    while (length > 0) {
+        ssize_t sent = splice(buffers->pipe_out, NULL, to->fd, NULL, length,
+                              SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+        if (sent < 0) {
+            if (errno == EINTR)
+                continue;
+            if (errno != EAGAIN) {
+                to->deaf = errno == EPIPE;
+                return RELAY_TO_FAILED;
+            }
+            to->writable = false;
+            return keep_from_pipe(to, buffers, length);
+        }
+        length -= (size_t)sent;
+    }
+    return RELAY_OK;
 }
 
 /* By the kernel, or by who may forbid the call (seccomp); no error of the socket's. */
@@ -244,17 +258,15 @@ static bool splice_refused(int error)
            error == EPERM || error == EACCES;
 }
 
-/* The same by a pipe, which is empty. Where that is not possible, or there is an end, the direction
- * is no longer bulky, and copy() finds out what it is; but an error of the socket is told only
- * once, and to recv(2) a connection that was reset has simply ended. */
-static enum relay splice_bytes(struct conn *from, struct pipe *pipe, struct pipe_pool *pipe_pool,
+/* The same as copy() by the pipe. Where that is not possible, or there is an end, the direction is
+ * no longer bulky, and copy() finds out what it is; but an error of the socket is told only once,
+ * and to recv(2) a connection that was reset has simply ended. */
+static enum relay splice_bytes(struct conn *from, struct relay_buffers *buffers, size_t size,
                                size_t *got)
 {
-    struct conn *to = from->peer;
     ssize_t received =
-        splice(from->fd, NULL, pipe->in, NULL, PIPE_BYTES, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+        splice(from->fd, NULL, buffers->pipe_in, NULL, size, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     if (received <= 0) {
-        pipe_pool_give(pipe_pool, pipe);
         if (received < 0 && errno == EAGAIN)
             from->readable = false;
         else if (received == 0 || splice_refused(errno))
@@ -264,12 +276,43 @@ static enum relay splice_bytes(struct conn *from, struct pipe *pipe, struct pipe
         return RELAY_OK;
     }
     *got = (size_t)received;
-    pipe->length = *got;
-    to->pipe = pipe;
-    return flush_pipe(to, pipe_pool);
+    enum relay result = empty_pipe(from->peer, buffers, *got);
+    if (result != RELAY_OK)
+        relay_buffers_drop_pipe(buffers);
+    return result;
 }
 
-static enum relay receive(struct conn *from, struct pipe_pool *pipe_pool)
+/* How much is received at a time for a connection: what it is likely to take at once, so that
+ * little is left to be kept when it takes no more. */
+static size_t portion(const struct conn *to)
+{
+    size_t room = socket_room(to->fd);
+    return room < LEAST_READ ? LEAST_READ : room;
+}
+
+static size_t least_of(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static enum relay receive_some(struct conn *from, struct relay_buffers *buffers, size_t *got)
+{
+    if (!from->bulk)
+        return copy(from, buffers, SMALL_READ, got);
+    size_t size = portion(from->peer);
+    if (from->bulk == BULKY && size >= BULK && !from->thorough && relay_buffers_have_pipe(buffers))
+        return splice_bytes(from, buffers, least_of(size, PIPE_BYTES), got);
+    return copy(from, buffers, least_of(size, SCRATCH_BYTES), got);
+}
+
+static void count(struct conn *from, struct relay_buffers *buffers, size_t got)
+{
+    from->received += got;
+    buffers->moved += got;
+    counter_add(from->counter, got);
+}
+
+static enum relay receive(struct conn *from, struct relay_buffers *buffers)
 {
     struct conn *to = from->peer;
     size_t bytes = 0;
@@ -278,13 +321,8 @@ static enum relay receive(struct conn *from, struct pipe_pool *pipe_pool)
         if (reads == TURN_READS || bytes >= TURN_BYTES)
             return RELAY_MORE;
         size_t got = 0;
-        struct pipe *pipe = NULL;
-        if (from->bulk == BULKY && !from->thorough)
-            pipe = pipe_pool_take(pipe_pool);
-        enum relay result =
-            pipe ? splice_bytes(from, pipe, pipe_pool, &got) : copy(from, pipe_pool, &got);
-        from->received += got;
-        counter_add(from->counter, got);
+        enum relay result = receive_some(from, buffers, &got);
+        count(from, buffers, got);
         bytes += got;
         if (result != RELAY_OK)
             return result;
@@ -294,32 +332,43 @@ static enum relay receive(struct conn *from, struct pipe_pool *pipe_pool)
     return RELAY_OK;
 }
 
-static enum relay move_bytes(struct conn *from, struct pipe_pool *pipe_pool)
+enum relay conn_discard(struct conn *conn, struct relay_buffers *buffers)
+{
+    for (int reads = 0; conn->readable && !conn->ended; reads++) {
+        if (reads == TURN_READS)
+            return RELAY_MORE;
+        size_t got = 0;
+        if (take(conn, buffers, SCRATCH_BYTES, &got) != RELAY_OK)
+            return RELAY_FROM_FAILED;
+        count(conn, buffers, got);
+    }
+    return RELAY_OK;
+}
+
+static enum relay move_bytes(struct conn *from, struct relay_buffers *buffers)
 {
     struct conn *to = from->peer;
     if (conn_is_owed(to) && to->writable) {
-        enum relay result = to->unsent ? flush_unsent(to) : flush_pipe(to, pipe_pool);
+        enum relay result = flush_unsent(to, buffers);
         if (result != RELAY_OK)
             return result;
     }
-    return receive(from, pipe_pool);
+    return receive(from, buffers);
 }
 
-void relay_last(struct conn *from, struct pipe_pool *pipe_pool)
+void relay_last(struct conn *from, struct relay_buffers *buffers)
 {
     bool ended = from->ended;
-    /* A Unix peer that has only ceased to read could go on for ever. */
-    (void)shutdown(from->fd, SHUT_RD);
     from->readable = from->thorough = true;
-    while (move_bytes(from, pipe_pool) == RELAY_MORE)
+    while (move_bytes(from, buffers) == RELAY_MORE)
         ;
     from->ended = ended; /* send(2) took the error, and recv(2) then calls it an end */
 }
 
-enum relay relay(struct conn *from, struct pipe_pool *pipe_pool)
+enum relay relay(struct conn *from, struct relay_buffers *buffers)
 {
     struct conn *to = from->peer;
-    enum relay result = move_bytes(from, pipe_pool);
+    enum relay result = move_bytes(from, buffers);
     if (result != RELAY_OK)
         return result;
     if (from->ended && !conn_is_owed(to) && !to->shut) {

@@ -17,7 +17,7 @@
 #define RPPROXY_PROXY_SESSION_CONN_H
 
 #include "proxy/engine/poller.h"
-#include "proxy/session/pipe_pool.h"
+#include "proxy/session/relay_buffers.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -32,8 +32,7 @@ struct unsent {
 struct conn {
     struct watch watch;
     struct conn *peer;
-    struct unsent *unsent; /* either of these exists only while the socket takes no more */
-    struct pipe *pipe;
+    struct unsent *unsent; /* exists only while the socket takes no more */
     /* The worker's, which counts the bytes of all such ends as they come. */
     atomic_uint_fast64_t *counter;
     uint64_t received;  /* bytes */
@@ -50,6 +49,7 @@ struct conn {
     bool shared : 1;    /* another process may have the descriptor, too: closing is not enough */
     bool first_out : 1; /* the end of its peer's stream was sent before its own had come */
     bool closed : 1;    /* so has its own, and the kernel owes the other side nothing more */
+    bool deaf : 1;      /* takes no more (EPIPE); its own stream may be whole all the same */
 };
 
 /* What kind of socket an end gets. */
@@ -66,7 +66,7 @@ int conn_open(struct conn *conn, struct poller *poller, int fd, enum conn_kind k
     __attribute__((warn_unused_result));
 
 /* Closes. reset: the peer is to see a reset. Harmless on an end without fd. */
-void conn_close(struct conn *conn, struct poller *poller, struct pipe_pool *pipe_pool, bool reset);
+void conn_close(struct conn *conn, struct poller *poller, bool reset);
 
 /* Where it can be done without cutting anything short, an end whose streams are both over is kept
  * for another connection: its socket stays open and registered, connected to nobody, and its watch
@@ -74,12 +74,10 @@ void conn_close(struct conn *conn, struct poller *poller, struct pipe_pool *pipe
  * twentieth of the proxy's CPU time for a short session. False: close it. */
 bool conn_disconnect(struct conn *conn) __attribute__((warn_unused_result));
 
-/* For a session that is to move to another process. settle: bytes in a pipe go to memory; returns 0
- * or ENOMEM. suspend: nothing is told of the end any more. resume: it is again, of all that holds
- * then, for an end whose members are as they were, here or in another process; returns 0 or an
- * errno value. leave: closes a suspended end whose descriptor another process has; the peer sees
- * nothing of it. */
-int conn_settle(struct conn *conn, struct pipe_pool *pipe_pool) __attribute__((warn_unused_result));
+/* For a session that is to move to another process. suspend: nothing is told of the end any more.
+ * resume: it is again, of all that holds then, for an end whose members are as they were, here or
+ * in another process; returns 0 or an errno value. leave: closes a suspended end whose descriptor
+ * another process has; the peer sees nothing of it. */
 void conn_suspend(struct conn *conn, struct poller *poller);
 int conn_resume(struct conn *conn, struct poller *poller) __attribute__((warn_unused_result));
 void conn_leave(struct conn *conn);
@@ -90,7 +88,7 @@ void conn_renew(struct conn *conn, struct poller *poller);
 /* Bytes for it wait until it takes them. */
 static inline bool conn_is_owed(const struct conn *conn)
 {
-    return conn->unsent || conn->pipe;
+    return conn->unsent;
 }
 
 /* Both streams are over, the kernel says, and not by a reset. Where we ended first it is likely to
@@ -105,9 +103,12 @@ static inline void conn_note(struct conn *conn, uint32_t events)
         conn->readable = true;
     if (events & EPOLLOUT)
         conn->writable = true;
-    /* The end of the stream is in the socket, and comes with no further event. */
-    if (events & EPOLLRDHUP)
-        conn->readable = conn->hung_up = true;
+    /* The end of the stream is in the socket, and comes with no further event. A reset is told in
+     * the same way, but as an error as well. */
+    if (events & EPOLLRDHUP) {
+        conn->readable = true;
+        conn->hung_up |= !(events & EPOLLERR);
+    }
     /* Nor does an error, or what lies behind urgent data, at which a read stops short. */
     if (events & (EPOLLERR | EPOLLPRI))
         conn->readable = conn->thorough = true;
@@ -125,18 +126,37 @@ enum relay {
 
 /* Moves what can be moved from one end to its peer: first what the peer did not take last time,
  * then what arrives, then the end of the stream (shutdown(2) on the peer). Reads nothing while
- * the peer takes no more, so that a peer that stalls is felt by the sender (backpressure), and
- * memory is bounded by one scratch buffer or one pipe a direction.
+ * the peer takes no more, so that a peer that stalls is felt by the sender (backpressure). What a
+ * peer does not take is kept in memory; that is little (socket_room()), mostly less than 64 KiB.
  *
  * A direction that proves bulky reads more at a time, and then moves by splice(2) if both ends and
  * the system let it, which spares both copies; until it is small or idle again. A byte that TCP
  * marks as urgent is not moved: it is outside the stream that recv(2) sees. */
-enum relay relay(struct conn *from, struct pipe_pool *pipe_pool)
+enum relay relay(struct conn *from, struct relay_buffers *buffers)
     __attribute__((warn_unused_result));
 
-/* Of an end that failed when it was sent to: moves what it had said until then, as far as its peer
- * takes it at once, but no end of the stream. */
-void relay_last(struct conn *from, struct pipe_pool *pipe_pool);
+/* Of a connection that was reset, as a send to it has found: moves what it had said until then, as
+ * far as its peer takes it at once, but no end of the stream. */
+void relay_last(struct conn *from, struct relay_buffers *buffers);
+
+/* Receives what there is, and throws it away. RELAY_OK, RELAY_MORE or RELAY_FROM_FAILED. */
+enum relay conn_discard(struct conn *conn, struct relay_buffers *buffers);
+
+/* What waits for it is thrown away. */
+void conn_forget_unsent(struct conn *conn);
+
+/* A connection that is reset, or takes no more: its stream is whole, or may be. The end of it was
+ * received, or is in the socket; or the rest of it can still be received, and will tell. */
+static inline bool conn_may_be_whole(const struct conn *conn)
+{
+    return conn->ended || conn->hung_up || conn->deaf;
+}
+
+/* The stream of its peer is whole, and the last of it was given to the socket. */
+static inline bool conn_was_sent_all(const struct conn *conn)
+{
+    return conn->peer->ended && !conn_is_owed(conn);
+}
 
 /* Both directions have ended and were passed on. */
 static inline bool conn_pair_done(const struct conn *a)

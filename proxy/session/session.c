@@ -180,11 +180,11 @@ static void close_conns(struct session *session, enum session_end end)
     }
     struct worker *worker = session->worker;
     leave_server(session);
-    conn_close(&session->client, &worker->poller, &worker->pipe_pool, reset_client);
+    conn_close(&session->client, &worker->poller, reset_client);
     bool known = session->generation == worker->proxy->generation; /* what its options are */
     if (end != SESSION_DONE || !known || !worker_wants_spares(worker) ||
         !conn_disconnect(&session->server))
-        conn_close(&session->server, &worker->poller, &worker->pipe_pool, reset_server);
+        conn_close(&session->server, &worker->poller, reset_server);
 }
 
 void session_close(struct session *session, enum session_end end)
@@ -222,14 +222,14 @@ static void move(struct session *session, struct conn *first)
     struct conn *from = first;
     bool more = false;
     do {
-        switch (relay(from, &worker->pipe_pool)) {
+        switch (relay(from, &worker->buffers)) {
         case RELAY_OK:
             break;
         case RELAY_MORE:
             more = true;
             break;
         case RELAY_TO_FAILED:
-            relay_last(from->peer, &worker->pipe_pool);
+            relay_last(from->peer, &worker->buffers);
             session_close(session,
                           from == &session->client ? SESSION_SERVER_RESET : SESSION_CLIENT_RESET);
             return;
@@ -293,7 +293,7 @@ static void attempt_failed(struct session *session, int error)
     counter_add(&session->worker->counters->connect_errors, 1);
     session->attempts++;
     leave_server(session);
-    conn_close(&session->server, &session->worker->poller, &session->worker->pipe_pool, false);
+    conn_close(&session->server, &session->worker->poller, false);
     if (socket_error(session->client.fd)) {
         session_close(session, SESSION_CLIENT_RESET);
         return;
@@ -326,7 +326,7 @@ static void on_connect_event(struct session *session, uint32_t events)
         return;
     if (is_self_connected(session)) {
         /* By a reset, or TIME-WAIT would hold the port that the server wants. */
-        conn_close(&session->server, &session->worker->poller, &session->worker->pipe_pool, true);
+        conn_close(&session->server, &session->worker->poller, true);
         attempt_failed(session, ECONNREFUSED); /* nobody listens there */
         return;
     }
@@ -400,7 +400,7 @@ static int connect_server(struct session *session, const struct address *address
         error = fits ? socket_connect_again(session->server.fd, address) : 0;
         if (fits && !error)
             return 0;
-        conn_close(&session->server, &worker->poller, &worker->pipe_pool, false);
+        conn_close(&session->server, &worker->poller, false);
         if (error)
             return error;
     }
@@ -549,17 +549,13 @@ void session_on_timer(struct wheel_entry *timer)
     }
 }
 
-bool session_park(struct session *session)
+void session_park(struct session *session)
 {
     struct worker *worker = session->worker;
-    if (conn_settle(&session->client, &worker->pipe_pool) ||
-        conn_settle(&session->server, &worker->pipe_pool))
-        return false;
     conn_suspend(&session->client, &worker->poller);
     conn_suspend(&session->server, &worker->poller);
     wheel_cancel(&session->timer);
     set_state(session, SESSION_PARKED);
-    return true;
 }
 
 /* Its ends are told of again. */

@@ -107,12 +107,12 @@ void session_close(struct session *session, enum session_end end);
 /* Goes on with one of worker->again. */
 void session_continue(struct session *session);
 
-/* Moving to another process (transfer.h). park: an established session rests, with all it holds in
- * memory; false: there is no memory for that, and it goes on. Then either unpark, which goes on,
+/* Moving to another process (transfer.h). park: an established session rests. Then either unpark,
+ * which goes on,
  * or leave, when the other process has it: it is gone from here without having ended. arrive: on
  * the worker that takes over a session which transfer.c filled in, its place in the limits taken.
  */
-bool session_park(struct session *session) __attribute__((warn_unused_result));
+void session_park(struct session *session);
 void session_unpark(struct session *session);
 void session_leave(struct session *session);
 void session_arrive(struct session *session, struct worker *worker);

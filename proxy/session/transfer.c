@@ -177,10 +177,7 @@ static bool fill_from(struct transfer *transfer, const struct session_list *sess
             continue;
         if (transfer->count == TRANSFER_SESSIONS)
             return false;
-        if (!session_park(session)) {
-            session->stays = true;
-            continue;
-        }
+        session_park(session);
         if (add_record(transfer, session))
             continue;
         bool full = transfer->count > 0;

@@ -25,9 +25,9 @@
 #include <unistd.h>
 
 /* Descriptors that are not sessions': of the process (main loop, log, control, a handover), and of
- * each worker (its loop, its task queue, its pipes). */
+ * each worker (its loop, its task queue, its pipe). */
 #define DESCRIPTORS_APART  64
-#define DESCRIPTORS_WORKER (2 + 2 * PIPES_MAX)
+#define DESCRIPTORS_WORKER (2 + PIPE_DESCRIPTORS)
 
 const char *generation_state_name(enum generation_state state)
 {

@@ -9,7 +9,7 @@ Suite *address_suite(void);
 Suite *balance_suite(void);
 Suite *canary_suite(void);
 Suite *transfer_suite(void);
-Suite *pipe_pool_suite(void);
+Suite *relay_buffers_suite(void);
 Suite *channel_suite(void);
 Suite *check_suite(void);
 Suite *children_suite(void);
