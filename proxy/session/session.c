@@ -18,6 +18,11 @@
 /* A session that lasts so long has its server's socket watched by TCP keep-alives: short ones are
  * spared the call. */
 #define KEEP_ALIVE_AFTER_MS 10000u
+/* A side that has acknowledged nothing of what is being delivered for so long is given up. */
+#define DELIVERY_MS 30000u
+/* Between two looks at it, which no event spares: from, to. */
+#define DELIVERY_LOOK_MS      20u
+#define DELIVERY_LOOK_MOST_MS 1000u
 
 static void begin_connect(struct session *session);
 
@@ -68,7 +73,7 @@ static void set_state(struct session *session, enum session_state state)
 {
     session->state = state;
     uint64_t due = WHEEL_NEVER;
-    if (state == SESSION_CONNECTING || state == SESSION_WAITING)
+    if (state == SESSION_CONNECTING || state == SESSION_WAITING || state == SESSION_DELIVERING)
         due = session->deadline;
     else if (state == SESSION_ESTABLISHED)
         due = established_due(session);
@@ -87,6 +92,7 @@ static const char *end_name(enum session_end end)
         [SESSION_DRAIN_TIMEOUT] = "drain-timeout",
         [SESSION_STOPPED] = "stopped",
         [SESSION_NO_RESOURCES] = "no-resources",
+        [SESSION_UNDELIVERED] = "undelivered",
     };
     return names[end];
 }
@@ -143,7 +149,17 @@ static void write_access_log(struct session *session, enum session_end end)
 static bool is_cut(enum session_end end)
 {
     return end == SESSION_CLIENT_RESET || end == SESSION_SERVER_RESET ||
-           end == SESSION_NO_RESOURCES;
+           end == SESSION_NO_RESOURCES || end == SESSION_UNDELIVERED;
+}
+
+/* Closes one side. A side that was sent all of the other's stream, and whose own is of no use any
+ * more, must not be reset by the kernel for bytes of it that nobody has read. */
+static void close_conn(struct session *session, struct conn *conn, bool reset)
+{
+    struct worker *worker = session->worker;
+    if (conn->fd >= 0 && !reset && !conn->ended && conn_was_sent_all(conn))
+        (void)conn_discard(conn, &worker->buffers);
+    conn_close(conn, &worker->poller, reset);
 }
 
 static void close_conns(struct session *session, enum session_end end)
@@ -156,15 +172,14 @@ static void close_conns(struct session *session, enum session_end end)
         reset_server = true;
         break;
     case SESSION_SERVER_RESET:
-        /* A stream that was complete stays so: closing delivers it, and what the client still
-         * sends meets the kernel's reset. */
-        reset_client = !session->server.ended;
+        reset_client = !conn_was_sent_all(&session->client);
         break;
     case SESSION_REFUSED:
     case SESSION_CONNECT_TIMEOUT:
         reset_client = true;
         break;
     case SESSION_NO_RESOURCES:
+    case SESSION_UNDELIVERED:
         reset_client = reset_server = true;
         break;
     case SESSION_IDLE:
@@ -174,17 +189,17 @@ static void close_conns(struct session *session, enum session_end end)
     case SESSION_DRAIN_TIMEOUT:
     case SESSION_STOPPED:
         /* A stream that was cut must not look complete, and only its sender knows where it is. */
-        reset_client = !session->server.ended;
-        reset_server = !session->client.ended;
+        reset_client = !conn_was_sent_all(&session->client);
+        reset_server = !conn_was_sent_all(&session->server);
         break;
     }
     struct worker *worker = session->worker;
     leave_server(session);
-    conn_close(&session->client, &worker->poller, reset_client);
+    close_conn(session, &session->client, reset_client);
     bool known = session->generation == worker->proxy->generation; /* what its options are */
     if (end != SESSION_DONE || !known || !worker_wants_spares(worker) ||
         !conn_disconnect(&session->server))
-        conn_close(&session->server, &worker->poller, reset_server);
+        close_conn(session, &session->server, reset_server);
 }
 
 void session_close(struct session *session, enum session_end end)
@@ -215,12 +230,157 @@ void session_free(struct session *session)
     free(session);
 }
 
+static void queue(struct session *session)
+{
+    if (session->queued)
+        return;
+    session->queued = true;
+    STAILQ_INSERT_TAIL(&session->worker->again, session, again);
+}
+
+/* Bytes count as activity; events without bytes do not. Since buffers.moved was set to 0. */
+static void note_activity(struct session *session)
+{
+    if (session->worker->buffers.moved > 0)
+        session->active_at = worker_now(session->worker);
+}
+
+static bool is_unix(const struct session *session, const struct conn *conn)
+{
+    return (conn == &session->client ? session->peer.any.sa_family : session->server_family) ==
+           AF_UNIX;
+}
+
+/* --- delivering ---------------------------------------------------------------------------- */
+
+/* For how long nothing may move. As long as the stream has not ended it is a session as others. */
+static uint64_t delivery_ends_at(const struct session *session, const struct conn *gone)
+{
+    millis idle_timeout = session->frontend->conf->idle_timeout;
+    uint64_t most = gone->ended ? DELIVERY_MS : WHEEL_NEVER;
+    if (idle_timeout && idle_timeout < most)
+        most = idle_timeout;
+    return most == WHEEL_NEVER ? WHEEL_NEVER : session->active_at / 1000 + most;
+}
+
+/* All of it is with the other side, or on its way there with nothing that could stop it: a side
+ * that has ended its own stream sends nothing that could meet a closed socket. A server whose
+ * client was reset is to be reset as well, but not before it has everything. */
+static bool is_delivered(struct session *session, const struct conn *to)
+{
+    if (to->peer->fd >= 0 || conn_is_owed(to))
+        return false;
+    if (to->ended && to->shut && session->outcome != SESSION_CLIENT_RESET)
+        return true;
+    size_t left = socket_unacknowledged(to->fd);
+    if (left != session->unacknowledged)
+        session->active_at = worker_now(session->worker);
+    session->unacknowledged = left;
+    return left == 0;
+}
+
+/* Moves what can be moved to the side that remains. to_failed: that side was reset. */
+static void go_on_delivering(struct session *session, bool to_failed)
+{
+    struct worker *worker = session->worker;
+    struct conn *to = session->to_client ? &session->client : &session->server;
+    struct conn *gone = to->peer;
+    worker->buffers.moved = 0;
+    enum relay relayed = relay(gone, &worker->buffers);
+    enum relay discarded = conn_discard(to, &worker->buffers);
+    note_activity(session);
+    bool lost = relayed == RELAY_FROM_FAILED;
+    bool failed = (lost && !is_unix(session, gone)) || relayed == RELAY_TO_FAILED ||
+                  discarded == RELAY_FROM_FAILED || to_failed;
+    if (lost || gone->ended)
+        conn_close(gone, &worker->poller, false);
+    if (relayed == RELAY_NO_MEMORY) {
+        session_close(session, SESSION_NO_RESOURCES);
+    } else if (failed || is_delivered(session, to)) {
+        session_close(session, session->outcome);
+    } else if (delivery_ends_at(session, gone) <= worker_now_ms(worker)) {
+        session_close(session, SESSION_UNDELIVERED);
+    } else {
+        session->deadline = worker_now_ms(worker) + session->look_after;
+        set_state(session, SESSION_DELIVERING);
+        if (relayed == RELAY_MORE || discarded == RELAY_MORE)
+            queue(session);
+    }
+}
+
+/* Begins to deliver to one side what the other has said, or what of that can still be received. */
+static void deliver(struct session *session, struct conn *to, enum session_end outcome)
+{
+    struct conn *gone = to->peer;
+    session->outcome = outcome;
+    session->to_client = to == &session->client;
+    session->active_at = worker_now(session->worker);
+    session->unacknowledged = SIZE_MAX;
+    session->look_after = DELIVERY_LOOK_MS;
+    if (gone == &session->server)
+        leave_server(session);
+    if (gone->ended)
+        conn_close(gone, &session->worker->poller, conn_is_owed(gone));
+    else
+        conn_forget_unsent(gone);
+    set_state(session, SESSION_DELIVERING);
+    go_on_delivering(session, false);
+}
+
+static void look_at_delivery(struct session *session)
+{
+    if (session->look_after < DELIVERY_LOOK_MOST_MS)
+        session->look_after *= 2;
+    go_on_delivering(session, false);
+}
+
+static enum session_end reset_of(const struct session *session, const struct conn *gone)
+{
+    return gone == &session->client ? SESSION_CLIENT_RESET : SESSION_SERVER_RESET;
+}
+
+/* A side was reset, or takes no more. What it said may still have to be received. */
+static void lose(struct session *session, struct conn *gone)
+{
+    if (conn_may_be_whole(gone))
+        deliver(session, gone->peer, reset_of(session, gone));
+    else
+        session_close(session, reset_of(session, gone));
+}
+
+/* A side was reset, as a receive has told after all that it had said. */
+static void lose_received(struct session *session, struct conn *gone)
+{
+    if (!is_unix(session, gone)) {
+        session_close(session, reset_of(session, gone));
+        return;
+    }
+    gone->ended = gone->hung_up; /* the end came first */
+    conn_close(gone, &session->worker->poller, false);
+    deliver(session, gone->peer, reset_of(session, gone));
+}
+
+/* No byte has moved for idle-timeout. */
+static void expire(struct session *session)
+{
+    struct conn *conns[] = {&session->client, &session->server};
+    for (unsigned i = 0; i < 2; i++)
+        if (conns[i]->shut && !conns[i]->ended && socket_unacknowledged(conns[i]->fd) > 0) {
+            deliver(session, conns[i], SESSION_IDLE);
+            return;
+        }
+    session_close(session, SESSION_IDLE);
+}
+
+/* --- relaying ------------------------------------------------------------------------------ */
+
 /* Moves what can be moved, beginning with what first gave us. */
 static void move(struct session *session, struct conn *first)
 {
     struct worker *worker = session->worker;
     struct conn *from = first;
     bool more = false;
+    worker->buffers.moved = 0;
     do {
         switch (relay(from, &worker->buffers)) {
         case RELAY_OK:
@@ -229,13 +389,12 @@ static void move(struct session *session, struct conn *first)
             more = true;
             break;
         case RELAY_TO_FAILED:
-            relay_last(from->peer, &worker->buffers);
-            session_close(session,
-                          from == &session->client ? SESSION_SERVER_RESET : SESSION_CLIENT_RESET);
+            if (!conn_may_be_whole(from->peer))
+                relay_last(from->peer, &worker->buffers);
+            lose(session, from->peer);
             return;
         case RELAY_FROM_FAILED:
-            session_close(session,
-                          from == &session->client ? SESSION_CLIENT_RESET : SESSION_SERVER_RESET);
+            lose_received(session, from);
             return;
         case RELAY_NO_MEMORY:
             session_close(session, SESSION_NO_RESOURCES);
@@ -244,29 +403,48 @@ static void move(struct session *session, struct conn *first)
         from = from->peer;
     } while (from != first);
 
+    note_activity(session);
     if (conn_pair_done(first)) {
         session_close(session, SESSION_DONE);
         return;
     }
-    if (more && !session->queued) {
-        session->queued = true;
-        STAILQ_INSERT_TAIL(&worker->again, session, again);
-    }
+    if (more)
+        queue(session);
 }
 
 void session_continue(struct session *session)
 {
     session->queued = false;
-    if (session->state != SESSION_ESTABLISHED)
-        return;
-    session->active_at = worker_now(session->worker);
-    move(session, &session->client);
+    if (session->state == SESSION_ESTABLISHED)
+        move(session, &session->client);
+    else if (session->state == SESSION_DELIVERING)
+        go_on_delivering(session, false);
 }
 
-/* A reset that no read will find: of an end that has ended, or whose peer takes nothing. */
-static bool failed_unread(const struct conn *end, uint32_t events)
+/* A reset that no read will find: of a side that has ended, or whose peer takes nothing. A Unix
+ * socket keeps what it was sent before the reset, and the error for the receive after that. */
+static bool failed_unread(const struct session *session, struct conn *conn, uint32_t events)
 {
-    return (events & EPOLLERR) && (end->ended || conn_is_owed(end->peer)) && socket_error(end->fd);
+    if (!(events & EPOLLERR))
+        return false;
+    if (!conn->ended && (!conn_is_owed(conn->peer) || is_unix(session, conn)))
+        return false;
+    int error = socket_error(conn->fd);
+    conn->deaf = error == EPIPE;
+    return error != 0;
+}
+
+/* An event of one side, while both are there or something is delivered. */
+static void on_event(struct session *session, struct conn *conn, uint32_t events)
+{
+    if (session->state == SESSION_DELIVERING) {
+        bool remains = conn == (session->to_client ? &session->client : &session->server);
+        go_on_delivering(session, remains && (events & EPOLLERR) && socket_error(conn->fd));
+        return;
+    }
+    move(session, conn);
+    if (session->state == SESSION_ESTABLISHED && failed_unread(session, conn, events))
+        lose(session, conn);
 }
 
 /* The session's server is not chosen again in this round, because it has failed or (lacking)
@@ -340,32 +518,27 @@ static void on_client_event(struct watch *watch, uint32_t events)
 {
     struct session *session = container_of(watch, struct session, client.watch);
     conn_note(&session->client, events);
-    if (session->state != SESSION_ESTABLISHED) {
+    if (session->state != SESSION_ESTABLISHED && session->state != SESSION_DELIVERING) {
         /* What it said stays in the kernel until a server is there to take it. */
         if ((events & EPOLLERR) && socket_error(session->client.fd))
             session_close(session, SESSION_CLIENT_RESET);
         return;
     }
-    session->active_at = worker_now(session->worker);
-    move(session, &session->client);
-    if (session->state == SESSION_ESTABLISHED && failed_unread(&session->client, events))
-        session_close(session, SESSION_CLIENT_RESET);
+    on_event(session, &session->client, events);
 }
 
 static void on_server_event(struct watch *watch, uint32_t events)
 {
     struct session *session = container_of(watch, struct session, server.watch);
-    if (session->state != SESSION_CONNECTING && session->state != SESSION_ESTABLISHED)
+    if (session->state != SESSION_CONNECTING && session->state != SESSION_ESTABLISHED &&
+        session->state != SESSION_DELIVERING)
         return; /* a spare's socket is connected to nobody */
     conn_note(&session->server, events);
     if (session->state == SESSION_CONNECTING) {
         on_connect_event(session, events);
         return;
     }
-    session->active_at = worker_now(session->worker);
-    move(session, &session->server);
-    if (session->state == SESSION_ESTABLISHED && failed_unread(&session->server, events))
-        session_close(session, SESSION_SERVER_RESET);
+    on_event(session, &session->server, events);
 }
 
 static void wait_for(struct session *session, uint64_t milliseconds)
@@ -544,8 +717,10 @@ void session_on_timer(struct wheel_entry *timer)
         attempt_failed(session, ETIMEDOUT);
     } else if (session->state == SESSION_WAITING) {
         begin_connect(session);
+    } else if (session->state == SESSION_DELIVERING) {
+        look_at_delivery(session);
     } else {
-        session_close(session, SESSION_IDLE);
+        expire(session);
     }
 }
 

@@ -9,8 +9,18 @@
  *    |            | connected               ^                  |
  *    |            v                         +------------------+
  *    |     SESSION_ESTABLISHED <--> SESSION_PARKED    offered to another process
- *    |            | both ended, reset, idle, cut  |   and taken there
- *    v            v                               v
+ *    |            |        |               |
+ *    |            |        | one side has  | taken there
+ *    |            |        | said all, and |
+ *    |            |        | is gone       |
+ *    |            |        v               |
+ *    |            |  SESSION_DELIVERING    |
+ *    |            |        | delivered, or |
+ *    |            | ended, | not taken;    |
+ *    |            | reset, | cut           |
+ *    |            | idle,  |               |
+ *    |            | cut    |               |
+ *    v            v        v               v
  *   SESSION_CLOSED ----> freed at the end of the loop's turn
  *
  *   state        client.fd   server.fd
@@ -18,7 +28,19 @@
  *   WAITING      open        none (or a spare)
  *   ESTABLISHED  open        open
  *   PARKED       open        open           nothing is told of either, nothing is moved
+ *   DELIVERING   open, and the other is closed as soon as its stream was received
  *   CLOSED       none        none (or a spare)
+ *
+ * DELIVERING: one side said everything, with the end of its stream, and is gone (reset, or closed
+ * by us because the session was idle). The other side gets all of that. What the other side still
+ * sends is received and thrown away: a socket that is closed with unread bytes, or that gets bytes
+ * after it was closed, sends a reset, and the kernel then drops what is on its way. The state ends
+ * when the other side has acknowledged everything, or has ended its own stream; or when it has
+ * acknowledged nothing for a while (SESSION_UNDELIVERED). Such a session keeps its place, can be
+ * cut as any other, and does not move to another process.
+ *
+ * A Unix socket loses nothing by a reset, so what it said before is delivered as well, and a reset
+ * comes after that.
  *
  * A spare is a server's socket that is connected to nobody: a session that ended left it to the
  * next one (conn_disconnect()).
@@ -37,6 +59,7 @@ enum session_state {
     SESSION_WAITING,
     SESSION_ESTABLISHED,
     SESSION_PARKED,
+    SESSION_DELIVERING,
     SESSION_CLOSED,
 };
 
@@ -51,6 +74,7 @@ enum session_end {
     SESSION_DRAIN_TIMEOUT, /* cut by drain-timeout, or by max-generations */
     SESSION_STOPPED,       /* cut by stop-timeout, or a second signal */
     SESSION_NO_RESOURCES,  /* out of descriptors, memory or local ports */
+    SESSION_UNDELIVERED,   /* one side said all and was gone, and the other did not take it */
 };
 
 struct session {
@@ -72,6 +96,7 @@ struct session {
     bool stays;            /* was parked once, and not taken: it ends here */
     bool with_server;      /* it counts for the server */
     bool kept_alive;       /* SO_KEEPALIVE is set on the server's socket */
+    bool to_client;        /* DELIVERING: to the client, else to the server */
     sa_family_t server_family;
     const char *server_congestion; /* of the backend that opened the server's socket */
     /* Which generation accepted it, and which of its workers: with `number` they name it. */
@@ -79,10 +104,14 @@ struct session {
     uint64_t number;
     uint64_t accepted_at;  /* microseconds, as worker_now() */
     uint64_t connected_at; /* 0: never */
-    uint64_t active_at;    /* the last event of either end */
-    uint64_t deadline;     /* milliseconds: of the connect attempt, or of the wait */
-    uint64_t give_up_at;   /* milliseconds: a shortage is waited out until then */
-    uint64_t terminate_at; /* milliseconds: it is closed then, idle or not; 0: it is not */
+    uint64_t active_at;    /* when the last byte moved, in whatever process, or it was connected */
+    uint64_t deadline;     /* milliseconds: of the connect attempt, of the wait, or of the next look
+                              at what is being delivered */
+    uint32_t look_after;   /* DELIVERING: milliseconds between two looks */
+    enum session_end outcome; /* DELIVERING: why it began */
+    size_t unacknowledged;    /* DELIVERING: bytes, at the last look */
+    uint64_t give_up_at;      /* milliseconds: a shortage is waited out until then */
+    uint64_t terminate_at;    /* milliseconds: it is closed then, idle or not; 0: it is not */
     struct wheel_entry timer;
     TAILQ_ENTRY(session) link;
     STAILQ_ENTRY(session) again, dead;
@@ -98,7 +127,7 @@ struct session {
 void session_open(struct worker *worker, struct frontend *frontend, const struct bind_conf *bind,
                   int fd, const struct address *client);
 
-/* Ends the session. What was cut short is seen as cut short: a side gets a reset when the proxy
+/* Ends the session now. What was cut short is seen as cut short: a side gets a reset when the proxy
  * holds bytes for it, when the session is cut before the other side's stream ended, and when the
  * other side was reset, but for a client that was sent the server's whole stream. Harmless on a
  * closed session. */
