@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -59,7 +58,8 @@ static bool ask(struct conversation *talk, const struct command *command, const 
     return false;
 }
 
-/* It has said its last word, and exits. False: not in time. */
+/* The process has said its last word, and exits; where there is no pidfd it has hung up with the
+ * last thing it did. False: not in time. */
 static bool wait_for_exit(const struct conversation *talk)
 {
     struct pollfd poller = {.fd = talk->process, .events = POLLIN};
@@ -141,31 +141,36 @@ static int wait_for_end(struct conversation *talk, const struct command *command
     }
 }
 
+/* The pid of the process that answers now, as that process tells it; 0: none answers in time. */
+static int ask_for_pid(const struct command *command, millis timeout)
+{
+    struct conversation talk;
+    const struct command look = {.control = command->control, .timeout = timeout};
+    if (!conversation_begin(&talk, &look, "status"))
+        return 0;
+    conversation_end(&talk);
+    return talk.pid;
+}
+
 /* The process that was to reload is gone: its successor goes on by itself, if it was there. */
 static int find_survivor(const struct command *command, int lost)
 {
-    uint64_t give_up = clock_ms() + SURVIVOR_WAIT_MS;
+    uint64_t now = clock_ms(), give_up = now + SURVIVOR_WAIT_MS;
     do {
-        int fd = conversation_connect(command->control, give_up);
-        if (fd >= 0) {
-            struct ucred peer = {0};
-            socklen_t length = sizeof peer;
-            (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length);
-            close(fd);
-            if (peer.pid != lost && command->abort) {
-                fprintf(stderr,
-                        "rpproxy: not called off: pid %d was lost on the way, and pid %d serves\n",
-                        lost, (int)peer.pid);
-                return EXIT_OTHER;
-            }
-            if (peer.pid != lost) {
-                printf("reloaded: pid %d -> %d; the old process was lost on the way\n", lost,
-                       (int)peer.pid);
-                return EXIT_DONE;
-            }
+        int pid = ask_for_pid(command, give_up - now);
+        if (pid != 0 && pid != lost && command->abort) {
+            fprintf(stderr,
+                    "rpproxy: not called off: pid %d was lost on the way, and pid %d serves\n",
+                    lost, pid);
+            return EXIT_OTHER;
+        }
+        if (pid != 0 && pid != lost) {
+            printf("reloaded: pid %d -> %d; the old process was lost on the way\n", lost, pid);
+            return EXIT_DONE;
         }
         (void)poll(NULL, 0, SURVIVOR_LOOK_MS);
-    } while (clock_ms() < give_up);
+        now = clock_ms();
+    } while (now < give_up);
     fprintf(stderr, "rpproxy: pid %d was lost in the reload, and no successor answers\n", lost);
     return EXIT_NO_PROXY;
 }
@@ -240,9 +245,10 @@ static int hear_result(struct conversation *talk, const struct command *command)
     }
 }
 
-/* Asks for one thing, the member of that name of one object. *answer is the caller's. Returns an
- * exit status; what went wrong has been said. */
-static int ask_once(const struct command *command, const char *what, int *pid, json_t **answer)
+/* Asks for one thing, the member of that name of one object. *answer is the caller's; here may be
+ * NULL (conversation.h has both numbers). Returns an exit status; what went wrong has been said. */
+static int ask_once(const struct command *command, const char *what, int *pid, pid_t *here,
+                    json_t **answer)
 {
     struct conversation talk;
     json_t *object = NULL;
@@ -251,6 +257,8 @@ static int ask_once(const struct command *command, const char *what, int *pid, j
     if (!ask(&talk, command, what))
         return EXIT_NO_PROXY;
     *pid = talk.pid;
+    if (here)
+        *here = talk.here;
     *answer = NULL;
     if (conversation_hear(&talk, &object) != WORD_HEARD)
         fprintf(stderr, "rpproxy: pid %d is gone without an answer\n", talk.pid);
@@ -292,7 +300,7 @@ static int compare(const struct command *command, const struct config *running, 
     config_errors_free(&errors);
     if (!next)
         return EXIT_INVALID;
-    int outcome = ask_once(command, "status", &pid, &status);
+    int outcome = ask_once(command, "status", &pid, NULL, &status);
     if (outcome == EXIT_DONE)
         preview_print(running, next, status, stdout);
     json_decref(status);
@@ -313,10 +321,11 @@ static int preview(const struct command *command)
     json_t *answer = NULL;
     const char *path;
     int pid;
-    int status = ask_once(command, "config", &pid, &answer);
+    pid_t here;
+    int status = ask_once(command, "config", &pid, &here, &answer);
     if (status != EXIT_DONE)
         return status;
-    if (!preview_environment(pid))
+    if (!preview_environment(here))
         fprintf(stderr,
                 "rpproxy: the environment of pid %d cannot be read (%s): variables have the "
                 "values they have here\n",
@@ -367,7 +376,7 @@ int command_config(const struct command *command)
 {
     json_t *answer = NULL;
     int pid;
-    int status = ask_once(command, "config", &pid, &answer);
+    int status = ask_once(command, "config", &pid, NULL, &answer);
     if (status == EXIT_DONE)
         status = end_of_answer(
             command->json ? print_json(answer, false) : print_config(answer, pid), pid);
@@ -442,7 +451,7 @@ int command_status(const struct command *command)
     do {
         json_t *answer = NULL;
         int pid;
-        status = ask_once(command, "status", &pid, &answer);
+        status = ask_once(command, "status", &pid, NULL, &answer);
         if (status == EXIT_DONE)
             status = end_of_answer(print_report(command, answer), pid);
         json_decref(answer);

@@ -141,6 +141,24 @@ static char *request_line(const struct command *command, const char *what)
     return line;
 }
 
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 /* Linux 6.5 */
+#endif
+
+/* The process at the other end is known from the socket: the number in the greeting is that of its
+ * own PID namespace, and may be another process's here. */
+static void identify(struct conversation *talk)
+{
+    struct ucred peer = {0};
+    socklen_t length = sizeof peer;
+    if (getsockopt(talk->fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0)
+        talk->here = peer.pid;
+    length = sizeof talk->process;
+    if (getsockopt(talk->fd, SOL_SOCKET, SO_PEERPIDFD, &talk->process, &length) == 0)
+        return;
+    talk->process = talk->here > 0 ? pidfd_open(talk->here, 0) : -1;
+}
+
 /* True: the process has greeted. */
 static bool greet(struct conversation *talk, const struct command *command, const char *what)
 {
@@ -156,7 +174,7 @@ static bool greet(struct conversation *talk, const struct command *command, cons
     json_decref(greeting);
     free(line);
     if (heard)
-        talk->process = pidfd_open(talk->pid, 0);
+        identify(talk);
     return heard;
 }
 

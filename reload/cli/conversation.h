@@ -12,9 +12,10 @@
 
 struct conversation {
     int fd;
-    int pid;           /* of the process that answers */
+    int pid;           /* of the process that answers, in the PID namespace of that process */
+    pid_t here;        /* the same process in our PID namespace; 0: it cannot be seen from here */
     char *file;        /* the file that process reads, an absolute path; NULL: it did not say */
-    int process;       /* a pidfd of that process, or -1 where the kernel has no pidfds */
+    int process;       /* a pidfd of that process; -1: only WORD_END tells of the end */
     uint64_t deadline; /* clock_ms(), or UINT64_MAX */
     char *buffer;
     size_t length, size;
@@ -23,7 +24,7 @@ struct conversation {
 
 enum word {
     WORD_HEARD,
-    WORD_END,     /* the process is gone */
+    WORD_END,     /* the process hung up: it has asked us to go, or exits */
     WORD_TIMEOUT, /* nothing came in time */
 };
 

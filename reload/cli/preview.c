@@ -6,6 +6,7 @@
 #include "config/syntax/value.h"
 #include "reload/base/text.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,10 @@ bool preview_environment(pid_t process)
     char path[32];
     char *entry = NULL;
     size_t size = 0;
+    if (process == 0) { /* to most calls that would be ourselves */
+        errno = ESRCH;
+        return false;
+    }
     snprintf(path, sizeof path, "/proc/%d/environ", (int)process);
     FILE *file = fopen(path, "re");
     if (!file)

@@ -10,8 +10,8 @@
 #include <sys/types.h>
 
 /* Makes the environment that process was started with, and the CPUs that it may use, our own, since
- * its successor reads the configuration with them. False, and errno: it cannot be read (proc(5)),
- * and ours is as it was. */
+ * its successor reads the configuration with them. False, and errno: it cannot be read (proc(5);
+ * 0: there is no such process in our PID namespace), and ours is as it was. */
 bool preview_environment(pid_t process) __attribute__((warn_unused_result));
 
 /* Tells of every change from running to next, and of the sessions that are touched by it. status is

@@ -54,6 +54,8 @@ struct control {
     ino_t inode; /* of our socket in the file system */
     TAILQ_HEAD(, client) clients;
     unsigned count;
+    int leaving[CLIENTS_MAX]; /* connections of those that asked, until the very end */
+    unsigned leaving_count;
 };
 
 static void listen_on(const struct control *control)
@@ -478,10 +480,12 @@ static void say_goodbye(struct client *client)
     struct evbuffer *output = bufferevent_get_output(client->stream);
     evbuffer_unfreeze(output, 1);
     (void)evbuffer_write(output, fd);
+    if (client->asked && bufferevent_setfd(client->stream, -1) == 0)
+        client->control->leaving[client->control->leaving_count++] = fd;
     drop(client);
 }
 
-void control_free(struct control *control, bool remove)
+void control_close(struct control *control, bool remove)
 {
     if (!control)
         return;
@@ -492,6 +496,14 @@ void control_free(struct control *control, bool remove)
         remove_path(control);
     stop_listening(control);
     event_free(control->rest);
+}
+
+void control_free(struct control *control)
+{
+    if (!control)
+        return;
+    while (control->leaving_count > 0)
+        close(control->leaving[--control->leaving_count]);
     free(control);
 }
 
@@ -506,8 +518,7 @@ pid_t control_holder(const char *path)
         return error == EAGAIN ? -1 : 0;
     struct ucred peer = {0};
     socklen_t length = sizeof peer;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length))
-        peer.pid = 0;
+    (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length);
     close(fd);
-    return peer.pid;
+    return peer.pid > 0 ? peer.pid : -1; /* 0: of a PID namespace that we do not see */
 }

@@ -55,11 +55,16 @@ void control_draining(struct control *control, uint64_t sessions);
 /* Removes the name beside path that a process which was killed while it listened there has left. */
 void control_sweep(const char *path, pid_t pid);
 
-/* Says goodbye to all who wait, and frees. remove: the path is ours, and goes too. */
-void control_free(struct control *control, bool remove);
+/* Says goodbye to all who wait, and listens no more. remove: the path is ours, and goes too. The
+ * connections of those that wait stay open: their end is the end of this process, for a command
+ * that cannot have a pidfd. NULL is fine. */
+void control_close(struct control *control, bool remove);
 
-/* The process that listens on path, or 0; -1: one does that takes no more clients now, and cannot
- * be told. */
+/* After control_close(), as the last thing that this process does. NULL is fine. */
+void control_free(struct control *control);
+
+/* The process that listens on path, or 0. -1: one does that cannot be named: it takes no more
+ * clients now, or is in another PID namespace. */
 pid_t control_holder(const char *path);
 
 #endif

@@ -695,7 +695,7 @@ static void close_all(struct generation *generation)
     if (generation->published && generation->config->pidfile)
         pidfile_remove(generation->config->pidfile);
     life_close(&generation->life);
-    control_free(generation->control, generation->published);
+    control_close(generation->control, generation->published);
     handover_free(generation->handover);
     replacement_hang_up(&generation->replacement);
     succession_free(generation->succession);
@@ -715,6 +715,7 @@ static void close_all(struct generation *generation)
         event_base_free(generation->base);
     log_stop();
     config_free(generation->config);
+    control_free(generation->control);
 }
 
 int generation_run(const struct program *program, const char *file)

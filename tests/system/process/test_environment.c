@@ -1,9 +1,12 @@
 /* What whoever starts the program, or the machine, may leave it without. */
 #include "tests/system/scenarios.h"
+#include "tests/system/support/canary.h"
 #include "tests/system/support/scene.h"
+#include "tests/system/support/trap.h"
 
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -110,11 +113,199 @@ START_TEST(a_syslog_that_nobody_reads_stops_nothing)
 }
 END_TEST
 
+/* --- signals ------------------------------------------------------------------------------- */
+
+#define INHERITED "--ignore-signal=CHLD,HUP,QUIT,USR2", "--block-signal=TERM,INT,USR1,ALRM"
+
+/* What a parent ignored or blocked is so after execve(2) as well; here for each successor, too. */
+START_TEST(what_the_parent_ignored_does_not_matter)
+{
+    static const char *const inherited[] = {INHERITED};
+    struct scene scene;
+    struct outcome outcome;
+    run(&outcome, "env", INHERITED, "true", NULL);
+    if (outcome.code != 0)
+        skip_test("env(1) cannot have signals ignored");
+    prepare(&scene, "", "");
+    write_file(scene.proxy.program, 0755, "#!/bin/sh\nexec env %s %s '%s' \"$@\"\n", inherited[0],
+               inherited[1], proxy_binary());
+    proxy_start(&scene.proxy);
+    struct session session = session_open(&scene);
+    scene_configure(&scene, "", "nonsense = 1\n");
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", NULL), 2);
+    scene_configure(&scene, "", "");
+    proxy_reload(&scene.proxy);
+    proxy_reload_by_signal(&scene.proxy, SIGHUP);
+    session_works(&session);
+    session_close(&session);
+    ck_assert_int_eq(kill(scene.proxy.pid, SIGTERM), 0);
+    wait_gone(scene.proxy.pid);
+    ck_assert_uint_eq(orphans_failed(), 0);
+}
+END_TEST
+
+/* Each comes before the new process has run an instruction of its own. None kills the process, and
+ * a reload that was asked for is no other than the one that reads the file then. */
+START_TEST(signals_to_a_new_process_do_not_kill_it)
+{
+    static const char *const orders[] = {"USR1", "HUP", "USR2"};
+    struct scene scene;
+    scene_init(&scene);
+    proxy_own_binary(&scene.proxy);
+    scene_configure(&scene, "", "");
+    proxy_start(&scene.proxy);
+    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+        ck_assert_int_eq(unlink(scene.proxy.program), 0);
+        write_file(scene.proxy.program, 0755, "#!/bin/sh\nkill -%s $$\nexec '%s' \"$@\"\n",
+                   orders[i], proxy_binary());
+        proxy_reload(&scene.proxy);
+        proxy_wait_drained(&scene.proxy);
+        ck_assert_uint_eq(scene.proxy.generation, i + 2);
+    }
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+static bool third_serves(void *argument)
+{
+    struct proxy *proxy = argument;
+    proxy_follow(proxy);
+    return proxy->generation == 3;
+}
+
+/* After the file was read: a canary is asked, and does it when it has everything. */
+START_TEST(a_reload_asked_of_a_new_process_is_not_lost)
+{
+    struct scene scene;
+    scene_start(&scene, "", "");
+    struct reload reload = reload_start(&scene.proxy, "50%:1h");
+    struct canary canary = canary_wait(&scene.proxy);
+    ck_assert_int_eq(kill(canary.pid, SIGHUP), 0);
+    struct reload decision = decision_start(&scene.proxy, "--promote");
+    reload_ends(&decision, 0);
+    reload_ends(&reload, 0);
+    wait_until(third_serves, &scene.proxy, "the reload that was asked for has followed");
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+/* --- PID namespaces ------------------------------------------------------------------------ */
+
+/* Runs a shell's words as process 1 of a PID namespace of its own: $0 is the program, $1 its file.
+ * Returns unshare(1)'s pid, by whose end all of it ends; -1: we may not. */
+static pid_t start_in_namespace(struct scene *scene, const char *words)
+{
+    struct outcome outcome;
+    if (getuid() != 0 || !program_exists("unshare"))
+        return -1;
+    run(&outcome, "unshare", "-pf", "--mount-proc", "true", NULL);
+    if (outcome.code != 0)
+        return -1;
+    const char *argv[] = {"unshare", "-pf", "--kill-child",       "--mount-proc",    "sh",
+                          "-c",      words, scene->proxy.program, scene->proxy.file, NULL};
+    pid_t pid = program_start(
+        &(struct program){.argv = argv, .out = scene->proxy.log, .err = scene->proxy.log});
+    wait_mentioned(scene->proxy.log, "serving: ");
+    return pid;
+}
+
+/* The first child of a process, 0: none. */
+static int first_child(pid_t pid)
+{
+    char path[64], text[64];
+    int child = 0;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)pid);
+    if (read_file(path, text, sizeof text) > 0)
+        (void)sscanf(text, "%d", &child);
+    return child;
+}
+
+static bool is_childless(void *argument)
+{
+    return first_child(*(pid_t *)argument) == 0;
+}
+
+START_TEST(process_1_reaps_orphans)
+{
+    struct scene scene;
+    struct outcome outcome;
+    char target[16];
+    scene_init(&scene);
+    scene_configure(&scene, "", "");
+    pid_t outside = start_in_namespace(&scene, "exec \"$0\" -f \"$1\"");
+    if (outside < 0)
+        skip_test("no PID namespace can be had here");
+    pid_t proxy = first_child(outside);
+    snprintf(target, sizeof target, "%d", (int)proxy);
+    run(&outcome, "nsenter", "-t", target, "-p", "-m", "sh", "-c",
+        "for i in 1 2 3; do (exit 0 & exit 0); done", NULL);
+    ck_assert_int_eq(outcome.code, 0);
+    wait_until(is_childless, &proxy, "no orphan is left");
+    run(&outcome, proxy_binary(), "stop", "-s", scene.proxy.control, NULL);
+    ck_assert_msg(outcome.code == 0, "stop: exit %d: %s", outcome.code, outcome.err);
+    ck_assert_int_eq(wait_gone(outside), 0);
+}
+END_TEST
+
+/* The numbers that the proxy knows of itself are other processes' outside, where the commands run.
+ * A command that has no pidfd, as with an older kernel, waits for the connection's end. */
+START_TEST(commands_from_another_pid_namespace_end)
+{
+    struct scene scene;
+    struct outcome outcome;
+    bool traced = !sanitized() && trap_works();
+    scene_init(&scene);
+    scene_configure(&scene, "", "");
+    pid_t outside = start_in_namespace(&scene, "\"$0\" -f \"$1\"; exec sleep infinity");
+    if (outside < 0)
+        skip_test("no PID namespace can be had here");
+    run(&outcome, proxy_binary(), "reload", "--wait=drained", "-s", scene.proxy.control, NULL);
+    ck_assert_msg(outcome.code == 0, "reload: exit %d: %s", outcome.code, outcome.err);
+    run(&outcome, proxy_binary(), "reload", "--dry-run", "-s", scene.proxy.control, NULL);
+    ck_assert_msg(outcome.code == 0 && outcome.err[0] == '\0', "dry run: exit %d: %s", outcome.code,
+                  outcome.err);
+    if (traced)
+        run(&outcome, "strace", "-qq", "-o", "/dev/null", "-e", "trace=getsockopt", "-e",
+            "inject=getsockopt:error=ENOPROTOOPT", proxy_binary(), "stop", "-s",
+            scene.proxy.control, NULL);
+    else
+        run(&outcome, proxy_binary(), "stop", "-s", scene.proxy.control, NULL);
+    ck_assert_msg(outcome.code == 0, "stop: exit %d: %s", outcome.code, outcome.err);
+    run(&outcome, proxy_binary(), "status", "-s", scene.proxy.control, NULL);
+    ck_assert_int_eq(outcome.code, 8);
+    ck_assert_int_eq(kill(outside, SIGKILL), 0);
+}
+END_TEST
+
+/* A second start finds the first by its control socket, whichever number it has. */
+START_TEST(a_proxy_in_another_pid_namespace_is_not_replaced)
+{
+    struct scene scene;
+    struct outcome outcome;
+    scene_init(&scene);
+    scene_configure(&scene, "", "");
+    proxy_start(&scene.proxy);
+    if (getuid() != 0 || !program_exists("unshare"))
+        skip_test("no PID namespace can be had here");
+    run(&outcome, "unshare", "-pf", "--mount-proc", proxy_binary(), "-f", scene.proxy.file, NULL);
+    ck_assert_int_eq(outcome.code, 1);
+    ck_assert_msg(strstr(outcome.err, "a process serves this already") != NULL, "%s", outcome.err);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 Suite *environment_suite(void)
 {
     Suite *suite = suite_create("environment");
     scenario_add(suite, closed_standard_streams_are_nobodys_socket, 120);
     scenario_add(suite, a_limit_of_file_size_is_an_error_like_others, 60);
     scenario_add(suite, a_syslog_that_nobody_reads_stops_nothing, 240);
+    scenario_add(suite, what_the_parent_ignored_does_not_matter, 120);
+    scenario_add(suite, signals_to_a_new_process_do_not_kill_it, 120);
+    scenario_add(suite, a_reload_asked_of_a_new_process_is_not_lost, 120);
+    scenario_add(suite, process_1_reaps_orphans, 120);
+    scenario_add(suite, commands_from_another_pid_namespace_end, 120);
+    scenario_add(suite, a_proxy_in_another_pid_namespace_is_not_replaced, 120);
     return suite;
 }
