@@ -15,6 +15,13 @@ static void on_worker_quiet(void *arg)
         proxy->events.on_quiet(proxy->events.arg);
 }
 
+static void on_worker_turned(void *arg)
+{
+    struct proxy *proxy = arg;
+    if (--proxy->turning == 0 && proxy->events.on_turned)
+        proxy->events.on_turned(proxy->events.arg);
+}
+
 static void on_empty(void *arg)
 {
     struct proxy *proxy = arg;
@@ -132,6 +139,7 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
         if (error)
             break;
         worker->quiet_task = (struct task){.run = on_worker_quiet, .arg = proxy};
+        worker->turned_task = (struct task){.run = on_worker_turned, .arg = proxy};
         proxy->worker_count++;
     }
     if (error) {
@@ -233,6 +241,15 @@ void proxy_quiet(struct proxy *proxy)
 {
     proxy->not_quiet = proxy->worker_count;
     listen_all(proxy, LISTENING_OVER);
+}
+
+void proxy_ask_turns(struct proxy *proxy)
+{
+    if (proxy->turning > 0)
+        return;
+    proxy->turning = proxy->worker_count;
+    for (unsigned i = 0; i < proxy->worker_count; i++)
+        worker_ask_turn(&proxy->workers[i]);
 }
 
 void proxy_drain(struct proxy *proxy)

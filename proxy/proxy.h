@@ -21,8 +21,9 @@ struct frontend {
 };
 
 struct proxy_events {
-    void (*on_quiet)(void *arg); /* after proxy_quiet(): no worker will accept again */
-    void (*on_empty)(void *arg); /* after proxy_drain(): the last session has ended */
+    void (*on_quiet)(void *arg);  /* after proxy_quiet(): no worker will accept again */
+    void (*on_turned)(void *arg); /* after proxy_ask_turns(): all have turned; may be NULL */
+    void (*on_empty)(void *arg);  /* after proxy_drain(): the last session has ended */
     /* The state of a server has changed; may be NULL. */
     void (*on_server)(struct server *server, bool by_command, void *arg);
     void *arg;
@@ -47,6 +48,7 @@ struct proxy {
     struct local_ports local_ports;
     struct worker *workers;
     unsigned worker_count;
+    unsigned turning;   /* workers that have not answered proxy_ask_turns() yet */
     unsigned not_quiet; /* workers that have not reported LISTENING_OVER yet */
     atomic_uint wakes;  /* so far: each begins with another worker */
     atomic_bool draining;
@@ -90,6 +92,10 @@ void proxy_retire(struct proxy *proxy);
 
 /* Empty the backlogs a last time and never accept again; then on_quiet. */
 void proxy_quiet(struct proxy *proxy);
+
+/* After proxy_start(): asks each worker for a sign that its loop turns. on_turned is called once
+ * all have answered, and never while one hangs. Nothing is asked while an answer is due. */
+void proxy_ask_turns(struct proxy *proxy);
 
 /* on_empty is called (also at once, from the loop) when there is no session left. */
 void proxy_drain(struct proxy *proxy);

@@ -234,6 +234,17 @@ void worker_terminate(struct worker *worker)
     task_queue_post(&worker->task_queue, &worker->terminate_task);
 }
 
+static void on_turn(void *arg)
+{
+    struct worker *worker = arg;
+    task_queue_post(&worker->proxy->task_queue, &worker->turned_task);
+}
+
+void worker_ask_turn(struct worker *worker)
+{
+    task_queue_post(&worker->task_queue, &worker->turn_task);
+}
+
 static void on_stop(void *arg)
 {
     struct worker *worker = arg;
@@ -306,6 +317,7 @@ int worker_open(struct worker *worker, struct proxy *proxy, unsigned index)
     STAILQ_INIT(&worker->spare);
     worker->listen_task = (struct task){.run = on_listen, .arg = worker};
     worker->terminate_task = (struct task){.run = on_terminate, .arg = worker};
+    worker->turn_task = (struct task){.run = on_turn, .arg = worker};
     worker->stop_task = (struct task){.run = on_stop, .arg = worker};
     worker->wake_task = (struct task){.run = on_wake, .arg = worker};
     int error = terminator_open(&worker->terminator, proxy->frontend_count);

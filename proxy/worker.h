@@ -77,7 +77,8 @@ struct worker {
     struct terminator terminator;
 
     struct task listen_task, terminate_task, stop_task, wake_task; /* to us */
-    struct task quiet_task;                                        /* from us to main */
+    struct task turn_task;                                         /* to us: answer this */
+    struct task quiet_task, turned_task;                           /* from us to main */
     atomic_int wanted;         /* enum listening: what listen_task says */
     struct condition shortage; /* worker_starve() was called: descriptors or memory are short */
     bool stopping;
@@ -103,6 +104,9 @@ void worker_listen(struct worker *worker, enum listening listening);
 
 /* Main: closes what is more than the frontends keep (terminate_surplus()). */
 void worker_terminate(struct worker *worker);
+
+/* Main: posts turned_task to the proxy from the worker's next turn. */
+void worker_ask_turn(struct worker *worker);
 
 /* Any thread: a place came free that a listener here may wait for. */
 void worker_wake(struct worker *worker);

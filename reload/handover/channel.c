@@ -25,6 +25,7 @@ struct channel {
     const char *wrong; /* a message could not be sent: nothing is any more, and on_lost is due */
     struct event *readable, *writable, *retry;
     struct channel_events events;
+    struct channel_aside aside;
     STAILQ_HEAD(, parcel) queue;
 };
 
@@ -115,7 +116,10 @@ bool channel_hear(struct channel *channel)
                                    .length = record.head.length,
                                    .fds = fds,
                                    .fd_count = fd_count};
-        channel->events.on_message(&message, channel->events.arg);
+        if (channel->aside.arg && message.type == channel->aside.type)
+            channel->aside.on_message(&message, channel->aside.arg);
+        else
+            channel->events.on_message(&message, channel->events.arg);
     }
     for (size_t i = 0; i < fd_count; i++)
         if (fds[i] >= 0)
@@ -232,10 +236,22 @@ void channel_set_events(struct channel *channel, const struct channel_events *ev
     channel->events = *events;
 }
 
+void channel_set_aside(struct channel *channel, const struct channel_aside *aside)
+{
+    channel->aside = *aside;
+}
+
+void *channel_aside_arg(const struct channel *channel)
+{
+    return channel->aside.arg;
+}
+
 void channel_close(struct channel *channel)
 {
     if (!channel)
         return;
+    if (channel->aside.arg)
+        channel->aside.on_closed(channel->aside.arg);
     free_events(channel);
     struct parcel *parcel;
     while ((parcel = STAILQ_FIRST(&channel->queue))) {
@@ -299,11 +315,16 @@ static bool own_fds(struct parcel *parcel)
     return true;
 }
 
-/* Whoever hears half of a story takes it for the whole: it hears no more. */
+void channel_fail(struct channel *channel, const char *wrong)
+{
+    channel->wrong = wrong;
+    event_active(channel->readable, EV_READ, 0);
+}
+
+/* A peer that has heard a part of something takes it for the whole: it hears no more. */
 static void fail(struct channel *channel)
 {
-    channel->wrong = "could not be told everything: out of descriptors or memory";
-    event_active(channel->readable, EV_READ, 0);
+    channel_fail(channel, "could not be told everything: out of descriptors or memory");
 }
 
 static void post(struct channel *channel, enum message_type type, const void *payload,

@@ -27,12 +27,30 @@ struct channel_events {
     void *arg;
 };
 
+/* Messages of one type that are not for the owner of the channel. */
+struct channel_aside {
+    enum message_type type;
+    void (*on_message)(const struct received *message, void *arg);
+    void (*on_closed)(void *arg); /* from channel_close(); nothing may be sent then */
+    void *arg;
+};
+
 /* Takes over fd, a SOCK_SEQPACKET socket. NULL and errno on failure (fd is the caller's then). */
 struct channel *channel_open(int fd, struct event_base *base, const struct channel_events *events)
     __attribute__((warn_unused_result));
 
 /* What comes next goes to other ears; also from within an event. */
 void channel_set_events(struct channel *channel, const struct channel_events *events);
+
+/* Messages of that type go aside, whoever owns the channel. Once for each channel. */
+void channel_set_aside(struct channel *channel, const struct channel_aside *aside);
+
+/* The arg of channel_set_aside(); NULL: it was not called. */
+void *channel_aside_arg(const struct channel *channel);
+
+/* Calls on_lost soon, as for a peer that there is no understanding; nothing is sent after it.
+ * wrong: a string constant. */
+void channel_fail(struct channel *channel, const char *wrong);
 
 /* NULL is allowed; also from within an event. */
 void channel_close(struct channel *channel);

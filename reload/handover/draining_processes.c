@@ -2,6 +2,7 @@
 
 #include "config/base/log.h"
 #include "reload/base/text.h"
+#include "reload/handover/heartbeat.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +92,7 @@ void draining_processes_add(struct draining_processes *draining_processes, struc
     const struct channel_events events = {
         .on_message = on_message, .on_lost = on_lost, .arg = draining_process};
     channel_set_events(channel, &events);
+    heartbeat_watch(channel, "a process that drains", draining_process->pid, false);
 
     struct draining_process *at;
     TAILQ_FOREACH (at, &draining_processes->list, link)

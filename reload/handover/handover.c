@@ -6,6 +6,7 @@
 #include "reload/base/notify.h"
 #include "reload/control/control.h"
 #include "reload/handover/channel.h"
+#include "reload/handover/heartbeat.h"
 #include "reload/handover/offering.h"
 #include "reload/handover/reload_failure.h"
 #include "reload/handover/replacement.h"
@@ -21,9 +22,6 @@
 
 #define HELLO_TIMEOUT_MS  5000
 #define ACTIVE_TIMEOUT_MS 5000
-/* So often a canary is asked whether it is there, and for so long its answer is awaited. */
-#define ASK_INTERVAL_MS   1000
-#define ANSWER_TIMEOUT_MS 5000
 /* For a canary that goes back: beyond the time it may linger. */
 #define BACK_TIMEOUT_MS 10000
 /* For a successor that hung up: to exit by itself, and its log may take 3 s to end (log_stop()).
@@ -53,7 +51,6 @@ struct handover {
     struct reload_order order;
     struct canary *canary; /* while it is watched */
     bool tried;            /* CANARY: it has its share */
-    bool asked;            /* CANARY: whether it is there; its answer is due */
     const char *promotion; /* CANARY: why it gets the rest when it answers; or NULL */
     int outcome;           /* the successor's wait status */
     struct reload_failure reload_failure;
@@ -209,29 +206,6 @@ void handover_on_child(struct generation *generation)
     conclude(handover);
 }
 
-static void go_back(struct handover *handover, const char *why);
-
-static void ask_canary(struct handover *handover)
-{
-    handover->asked = true;
-    channel_send(handover->channel, MESSAGE_CANARY, NULL, 0, NULL, 0);
-    expect_within(handover, ANSWER_TIMEOUT_MS);
-}
-
-static void ask_later(struct handover *handover)
-{
-    expect_within(handover, ASK_INTERVAL_MS);
-}
-
-/* It has its share. */
-static void miss_canary(struct handover *handover)
-{
-    if (handover->asked)
-        go_back(handover, "it has not answered for 5s");
-    else
-        ask_canary(handover);
-}
-
 static void on_timeout(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
@@ -245,10 +219,7 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
         give_up(handover, "was not ready within ready-timeout, and was killed");
         break;
     case HANDOVER_CANARY:
-        if (handover->tried)
-            miss_canary(handover);
-        else
-            give_up(handover, "did not begin to accept within 5s, and was killed");
+        give_up(handover, "did not begin to accept within 5s, and was killed");
         break;
     case HANDOVER_BACK:
         give_up(handover, "did not close its listeners in time, and was killed");
@@ -288,6 +259,12 @@ static void greet(struct handover *handover, const struct message_hello *hello)
         offer(handover);
 }
 
+/* It may have connections from now on, which would wait for ever if it hung. */
+static void watch(struct handover *handover)
+{
+    heartbeat_watch(handover->channel, "the successor", handover->child.pid, false);
+}
+
 static void tell_about_us(struct handover *handover)
 {
     const struct message_sessions about = generation_about(handover->generation);
@@ -318,6 +295,7 @@ static void begin_canary(struct handover *handover)
     tell_about_us(handover);
     channel_send(handover->channel, MESSAGE_CANARY, NULL, 0, NULL, 0);
     expect_within(handover, ACTIVE_TIMEOUT_MS);
+    watch(handover);
 }
 
 static void give_share(struct handover *handover)
@@ -345,7 +323,6 @@ static void give_share(struct handover *handover)
     control_step(generation->control, "canary: pid %d gets %s for %s", (int)handover->child.pid,
                  share, duration);
     notify_ready(getpid()); /* for the service manager a reload is shorter than this may last */
-    ask_later(handover);
 }
 
 static void go_back(struct handover *handover, const char *why)
@@ -399,10 +376,14 @@ static void commit(struct handover *handover)
     tell_about_us(handover);
     channel_send(handover->channel, MESSAGE_COMMIT, NULL, 0, NULL, 0);
     expect_within(handover, ACTIVE_TIMEOUT_MS);
+    watch(handover);
 }
 
-static void give_rest(struct handover *handover)
+static void give_rest(void *arg)
 {
+    struct handover *handover = arg;
+    if (handover->state != HANDOVER_CANARY)
+        return; /* it has been told to go back since */
     log_notice("canary: generation %u is promoted: %s; %s", handover->number, handover->promotion,
                handover->reload_failure.figures);
     control_step(handover->generation->control, "promoted: pid %d", (int)handover->child.pid);
@@ -414,19 +395,7 @@ static void promote(struct handover *handover, const char *why)
 {
     end_watch(handover);
     handover->promotion = why;
-    ask_canary(handover);
-}
-
-static void on_canary(struct handover *handover)
-{
-    event_del(handover->timeout);
-    handover->asked = false;
-    if (!handover->tried)
-        give_share(handover);
-    else if (handover->promotion)
-        give_rest(handover);
-    else
-        ask_later(handover);
+    heartbeat_confirm(handover->channel, give_rest, handover);
 }
 
 static void on_verdict(enum canary_verdict verdict, void *arg)
@@ -514,8 +483,10 @@ static void on_message(const struct received *message, void *arg)
         }
         break;
     case MESSAGE_CANARY:
-        if (handover->state == HANDOVER_CANARY)
-            on_canary(handover);
+        if (handover->state == HANDOVER_CANARY && !handover->tried) {
+            event_del(handover->timeout);
+            give_share(handover);
+        }
         break;
     case MESSAGE_BACK:
         if (handover->state == HANDOVER_CANARY)
@@ -547,7 +518,8 @@ static void on_message(const struct received *message, void *arg)
 
 static void on_lost(const char *wrong, void *arg)
 {
-    give_up(arg, wrong);
+    struct handover *handover = arg;
+    give_up(handover, !wrong && heartbeat_has_killed(handover->channel) ? HEARTBEAT_HUNG : wrong);
 }
 
 /* False: a canary is wanted, and cannot be; it is the end of the reload. */
@@ -595,6 +567,7 @@ static void launch(struct handover *handover)
         give_up(handover, "could not be spoken to: out of memory");
         return;
     }
+    heartbeat_answer(&generation->heartbeats, handover->channel);
     peer_stats_tell_successor(&generation->peer_stats, handover->channel);
     control_step(generation->control, "launched: pid %d", (int)handover->child.pid);
     expect_within(handover, HELLO_TIMEOUT_MS);
@@ -669,6 +642,11 @@ void handover_closed(struct generation *generation)
     generation->handover = NULL;
     handover_free(handover); /* what it was to keep it closes as it likes from now on */
     replacement_begin(generation, &replacement);
+}
+
+void handover_confirm(struct handover *handover, void (*on_answer)(void *arg), void *arg)
+{
+    heartbeat_confirm(handover->channel, on_answer, arg);
 }
 
 void handover_tell_lingering(struct generation *generation)

@@ -88,6 +88,7 @@ enum message_type {
     MESSAGE_BACK,
     MESSAGE_SERVERS,
     MESSAGE_DUPLICATES,
+    MESSAGE_BEAT,
 };
 
 struct message_head {
@@ -210,6 +211,13 @@ struct message_back {
  * order when the predecessor has closed its own or is gone. The successor's come before READY, and
  * the predecessor has them until CLOSED. Whoever is lost meanwhile, the other accepts who is in its
  * queues. */
+
+/* BEAT: a question whether the receiver runs, or the answer to it. Either process asks by any
+ * channel at any time; heartbeat.h has the rules. */
+struct message_beat {
+    uint32_t number; /* of the question; the answer has the same */
+    uint32_t answer; /* 1: this is the answer */
+};
 
 /* A generation's figures. Descriptors: its shared stats (proxy/stats/shared_stats.h), and a pidfd
  * of it where there are pidfds. */

@@ -2,6 +2,7 @@
 
 #include "config/base/log.h"
 #include "reload/base/notify.h"
+#include "reload/handover/heartbeat.h"
 #include "reload/handover/server_states.h"
 #include "reload/handover/session_handoff.h"
 #include "reload/process/generation.h"
@@ -76,6 +77,7 @@ void replacement_begin(struct generation *generation, const struct replacement *
     const struct channel_events events = {
         .on_message = on_message, .on_lost = on_lost, .arg = replacement};
     channel_set_events(replacement->channel, &events);
+    heartbeat_rest(replacement->channel);
     if (channel_is_foreign(replacement->channel))
         draining_processes_free(
             &generation->draining_processes); /* it could not answer those that send sessions */
@@ -105,10 +107,21 @@ uint64_t replacement_moved(const struct replacement *replacement)
     return handoff_moved(replacement->handoff);
 }
 
+/* Sessions that were sent are parked: nobody serves them if it hangs. */
+static void watch_handoff(const struct replacement *replacement)
+{
+    if (handoff_is_waiting(replacement->handoff))
+        heartbeat_watch(replacement->channel, "the process that takes our sessions",
+                        replacement->pid, false);
+    else
+        heartbeat_rest(replacement->channel);
+}
+
 void replacement_tell_sessions(struct replacement *replacement)
 {
     if (!replacement->channel)
         return;
+    watch_handoff(replacement);
     if (proxy_live(replacement->generation->proxy) != replacement->told_sessions ||
         drain_deadline(replacement->generation) != replacement->told_deadline)
         tell(replacement, MESSAGE_SESSIONS);

@@ -41,7 +41,8 @@ void replacement_keep_sessions(struct replacement *replacement);
 /* How many have moved. */
 uint64_t replacement_moved(const struct replacement *replacement);
 
-/* Tells it how many sessions are left, if that has changed. */
+/* Now and then: tells it how many sessions are left, if that has changed; and sees to it that a
+ * replacement that hangs does not keep the sessions that were sent to it (heartbeat.h). */
 void replacement_tell_sessions(struct replacement *replacement);
 
 /* A child has changed its state (SIGCHLD). */

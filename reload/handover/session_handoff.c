@@ -157,6 +157,14 @@ void handoff_abort(struct handoff *handoff, bool alive)
     }
 }
 
+bool handoff_is_waiting(const struct handoff *handoff)
+{
+    for (unsigned i = 0; handoff && i < handoff->count; i++)
+        if (handoff->shipments[i].sent)
+            return true;
+    return false;
+}
+
 uint64_t handoff_moved(const struct handoff *handoff)
 {
     return handoff ? handoff->moved : 0;

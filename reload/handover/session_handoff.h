@@ -31,6 +31,9 @@ void handoff_end(struct handoff *handoff);
  * on here. */
 void handoff_abort(struct handoff *handoff, bool alive);
 
+/* Something is sent, and the other side's answer is due. */
+bool handoff_is_waiting(const struct handoff *handoff);
+
 /* Sessions that moved. */
 uint64_t handoff_moved(const struct handoff *handoff);
 

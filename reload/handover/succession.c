@@ -3,6 +3,7 @@
 #include "config/base/clock.h"
 #include "config/base/log.h"
 #include "reload/handover/channel.h"
+#include "reload/handover/heartbeat.h"
 #include "reload/handover/offering.h"
 #include "reload/handover/server_states.h"
 #include "reload/listeners/rescue.h"
@@ -224,6 +225,7 @@ static void add_draining_process(struct generation *generation, const struct rec
     if (!channel)
         return;
     message->fds[0] = -1;
+    heartbeat_answer(&generation->heartbeats, channel);
     say_hello(channel);
     draining_processes_add(&generation->draining_processes, channel, message->payload);
 }
@@ -433,6 +435,8 @@ bool succession_begin(struct generation *generation, int fd)
         return false;
     }
     generation->succession = succession;
+    heartbeat_answer(&generation->heartbeats, succession->channel);
+    heartbeat_watch(succession->channel, "the predecessor", succession->pid, true);
     say_hello(succession->channel);
     return true;
 }
@@ -443,6 +447,11 @@ bool succession_predecessor(const struct succession *succession, struct message_
         return false;
     *about = succession->about;
     return true;
+}
+
+void succession_confirm(struct succession *succession, void (*on_answer)(void *arg), void *arg)
+{
+    heartbeat_confirm(succession->channel, on_answer, arg);
 }
 
 void succession_hurry(struct succession *succession)

@@ -127,10 +127,31 @@ static void choose_max_sessions(struct generation *generation, const struct offe
     generation->max_sessions = wanted && wanted < fit ? wanted : fit;
 }
 
-static void on_proxy_quiet(void *arg)
+static void close_listeners(void *arg)
 {
     struct generation *generation = arg;
     lingering_on_quiet(generation->lingering);
+}
+
+/* Once our listeners are closed we cannot serve again: the other process is to show that it runs.
+ */
+static void on_proxy_quiet(void *arg)
+{
+    struct generation *generation = arg;
+    if (!generation->lingering)
+        return;
+    if (generation->succession)
+        succession_confirm(generation->succession, close_listeners, generation);
+    else if (generation->handover)
+        handover_confirm(generation->handover, close_listeners, generation);
+    else
+        close_listeners(generation);
+}
+
+static void on_proxy_turned(void *arg)
+{
+    struct generation *generation = arg;
+    pulse_on_turned(&generation->heartbeats.pulse);
 }
 
 static void on_proxy_empty(void *arg)
@@ -220,6 +241,7 @@ bool generation_prepare(struct generation *generation, struct offer *offer)
         return false;
     }
     const struct proxy_events events = {.on_quiet = on_proxy_quiet,
+                                        .on_turned = on_proxy_turned,
                                         .on_empty = on_proxy_empty,
                                         .on_server = on_proxy_server,
                                         .arg = generation};
@@ -235,6 +257,8 @@ bool generation_prepare(struct generation *generation, struct offer *offer)
         error = peer_stats_begin(&generation->peer_stats);
     if (!error)
         error = proxy_start(generation->proxy);
+    if (!error)
+        pulse_begin(&generation->heartbeats.pulse, generation->proxy);
     if (error) {
         char line[128];
         snprintf(line, sizeof line, "cannot start the workers: %s%s", strerror(error),
@@ -674,6 +698,9 @@ static bool make_loop(struct generation *generation)
     generation->probation_over = event_new(generation->base, -1, 0, on_probation_over, generation);
     generation->control = control_new(generation);
     generation->signals = signals_watch(generation->base, on_signal, generation);
+    generation->heartbeats = (struct heartbeats){
+        .base = generation->base, .on_hung = control_warn, .arg = generation->control};
+    pulse_init(&generation->heartbeats.pulse);
     return peer_stats_open(&generation->peer_stats, generation) == 0 &&
            life_open(&generation->life, generation) == 0 && drain_open(generation) &&
            generation->probation_over && generation->control && generation->signals;

@@ -33,6 +33,7 @@
 #include "reload/base/program.h"
 #include "reload/handover/canary.h"
 #include "reload/handover/draining_processes.h"
+#include "reload/handover/heartbeat.h"
 #include "reload/handover/peer_stats.h"
 #include "reload/handover/replacement.h"
 #include "reload/listeners/binds.h"
@@ -92,6 +93,7 @@ struct generation {
     struct control *control;
     struct draining_processes draining_processes;
     struct peer_stats peer_stats;
+    struct heartbeats heartbeats;
     struct succession *succession; /* to our predecessor, until its listeners are closed */
     struct handover *handover;     /* to our successor, until our listeners are closed ... */
     struct lingering *lingering;
