@@ -8,7 +8,6 @@
 #include "proxy/session/transfer.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -120,18 +119,11 @@ static uint64_t timers_due(const struct worker *worker)
     return worker->starved_until && worker->starved_until < due ? worker->starved_until : due;
 }
 
-static int timeout(struct worker *worker)
+/* Some session waits for its next turn, not for an event. */
+static bool has_work(const struct worker *worker)
 {
-    if (!STAILQ_EMPTY(&worker->again) ||
-        (!STAILQ_EMPTY(&worker->transfers) && transfers_wanted(worker)))
-        return 0;
-    uint64_t due = timers_due(worker);
-    if (due == WHEEL_NEVER)
-        return -1;
-    uint64_t now = worker_now_ms(worker);
-    if (due <= now)
-        return 0;
-    return due - now < INT_MAX ? (int)(due - now) : INT_MAX;
+    return !STAILQ_EMPTY(&worker->again) ||
+           (!STAILQ_EMPTY(&worker->transfers) && transfers_wanted(worker));
 }
 
 static void run_timers(struct worker *worker)
@@ -150,9 +142,9 @@ static void *run(void *arg)
 {
     struct worker *worker = arg;
     while (!worker->stopping) {
-        int most = timeout(worker);
+        poller_wake_at(&worker->poller, timers_due(worker));
         worker->now = 0;
-        poller_turn(&worker->poller, most);
+        poller_turn(&worker->poller, has_work(worker) ? 0 : -1);
         run_timers(worker);
         /* First, since it may end a session that is to go on. */
         if (!STAILQ_EMPTY(&worker->transfers))

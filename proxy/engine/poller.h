@@ -14,6 +14,9 @@
 /* Events taken from the kernel at a time. */
 #define POLLER_BATCH 128
 
+/* Descriptors of a poller. */
+#define POLLER_DESCRIPTORS 2
+
 /* Part of whoever owns the descriptor. */
 struct watch {
     void (*on_ready)(struct watch *watch, uint32_t events); /* EPOLLIN and so on */
@@ -21,8 +24,10 @@ struct watch {
 
 struct poller {
     int fd;
-    unsigned turn;   /* counts them */
-    int count, next; /* of events: as many in this turn, and the first that is not told yet */
+    int timer;        /* timerfd_create(2) */
+    uint64_t wake_at; /* what it is set to: as poller_wake_at() takes it */
+    unsigned turn;    /* counts them */
+    int count, next;  /* of events: as many in this turn, and the first that is not told yet */
     pthread_mutex_t lock;
     bool shared; /* under the lock */
     struct epoll_event events[POLLER_BATCH];
@@ -48,6 +53,19 @@ void poller_forget(struct poller *poller, const struct watch *watch);
 /* Any thread: while a program is launched, a child has every descriptor open for a moment, and
  * closing is not enough. True before, false after it. */
 void poller_share(struct poller *poller, bool shared);
+
+/* Of poller_wake_at(). */
+void poller_set_timer(struct poller *poller, uint64_t milliseconds);
+
+/* From now on poller_turn() waits no longer than until that time: milliseconds of CLOCK_MONOTONIC;
+ * UINT64_MAX: there is no such time. The kernel compares with its own clock, so that it does not
+ * matter how long ago the caller has looked at the time. A call with the same time again is free.
+ */
+static inline void poller_wake_at(struct poller *poller, uint64_t milliseconds)
+{
+    if (milliseconds != poller->wake_at)
+        poller_set_timer(poller, milliseconds);
+}
 
 /* Waits for events, at most so many milliseconds (-1: for ever), and tells of them. */
 void poller_turn(struct poller *poller, int timeout);

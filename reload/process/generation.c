@@ -27,7 +27,7 @@
 /* Descriptors that are not sessions': of the process (main loop, log, control, a handover), and of
  * each worker (its loop, its task queue, its pipe). */
 #define DESCRIPTORS_APART  64
-#define DESCRIPTORS_WORKER (2 + PIPE_DESCRIPTORS)
+#define DESCRIPTORS_WORKER (POLLER_DESCRIPTORS + 1 + PIPE_DESCRIPTORS)
 
 const char *generation_state_name(enum generation_state state)
 {

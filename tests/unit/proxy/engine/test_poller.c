@@ -1,9 +1,12 @@
 #include "config/base/container_of.h"
 #include "proxy/engine/poller.h"
+
+#include "config/base/clock.h"
 #include "tests/unit/suites.h"
 
 #include <check.h>
 #include <errno.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -115,6 +118,35 @@ START_TEST(a_descriptor_that_a_child_has_too_is_forgotten_all_the_same)
 }
 END_TEST
 
+/* Also when that time has passed before the call, however long the caller was busy. */
+START_TEST(the_wait_ends_at_the_time_that_was_set)
+{
+    poller_turn(&poller, -1);
+    for (int i = 0; i < 3; i++) {
+        uint64_t at = i < 2 ? clock_ms() + 20 : 1;
+        poller_wake_at(&poller, at);
+        while (i == 1 && clock_ms() <= at)
+            ;
+        poller_turn(&poller, -1);
+        ck_assert_uint_ge(clock_ms(), at);
+    }
+    ck_assert_uint_eq(rung(), 2);
+}
+END_TEST
+
+START_TEST(a_time_that_was_taken_back_ends_no_wait)
+{
+    poller_turn(&poller, -1);
+    uint64_t at = clock_ms() + 20;
+    poller_wake_at(&poller, at);
+    poller_wake_at(&poller, UINT64_MAX);
+    while (clock_ms() <= at)
+        ;
+    struct pollfd ready = {.fd = poller.fd, .events = POLLIN};
+    ck_assert_int_eq(poll(&ready, 1, 0), 0);
+}
+END_TEST
+
 START_TEST(a_descriptor_that_is_no_socket_is_an_error)
 {
     char name[] = "/tmp/rpproxy-poller.XXXXXX";
@@ -134,6 +166,8 @@ Suite *poller_suite(void)
     tcase_add_loop_test(tcase, who_goes_within_a_turn_is_told_nothing, 0, 2);
     tcase_add_test(tcase, a_new_descriptor_has_no_old_events);
     tcase_add_test(tcase, a_descriptor_that_a_child_has_too_is_forgotten_all_the_same);
+    tcase_add_test(tcase, the_wait_ends_at_the_time_that_was_set);
+    tcase_add_test(tcase, a_time_that_was_taken_back_ends_no_wait);
     tcase_add_test(tcase, a_descriptor_that_is_no_socket_is_an_error);
     suite_add_tcase(suite, tcase);
     return suite;
