@@ -175,43 +175,50 @@ static void note_size(struct conn *from, size_t got)
         from->bulk++;
 }
 
-/* Receives into the scratch memory. *got: bytes; 0 at the end of the stream, and when there is
- * nothing. */
-static enum relay take(struct conn *from, struct relay_buffers *buffers, size_t size, size_t *got)
+static void count(struct conn *from, struct relay_buffers *buffers, size_t got)
 {
-    ssize_t received = recv(from->fd, buffers->scratch, size, 0);
-    if (received <= 0) {
-        if (received == 0)
+    from->received += got;
+    buffers->moved += got;
+    counter_add(from->counter, got);
+}
+
+/* Receives into the scratch memory. Returns bytes; 0 at the end of the stream, and when there is
+ * nothing; -1 when the connection has failed. */
+static inline ssize_t take(struct conn *from, struct relay_buffers *buffers, size_t size)
+{
+    ssize_t got = recv(from->fd, buffers->scratch, size, 0);
+    if (got <= 0) {
+        if (got == 0)
             from->ended = true;
         else if (errno == EAGAIN)
             from->readable = false;
         else if (errno != EINTR)
-            return RELAY_FROM_FAILED;
-        return RELAY_OK;
+            return -1;
+        return 0;
     }
-    *got = (size_t)received;
+    count(from, buffers, (size_t)got);
     /* A short read emptied the socket, and what comes later is a new edge. */
-    if (*got < size && !from->thorough) {
+    if ((size_t)got < size && !from->thorough) {
         from->readable = false;
         from->ended = from->hung_up;
     }
-    return RELAY_OK;
+    return got;
 }
 
 /* Receives at most so much, and sends it on. */
-static enum relay copy(struct conn *from, struct relay_buffers *buffers, size_t size, size_t *got)
+static inline enum relay copy(struct conn *from, struct relay_buffers *buffers, size_t size)
 {
     struct conn *to = from->peer;
-    enum relay result = take(from, buffers, size, got);
-    if (*got == 0)
-        return result;
-    note_size(from, *got);
-    ssize_t sent = offer(to, buffers->scratch, *got);
+    ssize_t got = take(from, buffers, size);
+    if (got <= 0)
+        return got < 0 ? RELAY_FROM_FAILED : RELAY_OK;
+    note_size(from, (size_t)got);
+    ssize_t sent = offer(to, buffers->scratch, (size_t)got);
     if (sent < 0)
         return RELAY_TO_FAILED;
-    if ((size_t)sent == *got)
+    if (sent == got)
         return RELAY_OK;
-    return keep(to, buffers->scratch + sent, *got - (size_t)sent);
+    return keep(to, buffers->scratch + sent, (size_t)(got - sent));
 }
 
 /* Moves what is in the pipe, so many bytes, into memory. */
@@ -261,22 +268,21 @@ static bool splice_refused(int error)
 /* The same as copy() by the pipe. Where that is not possible, or there is an end, the direction is
  * no longer bulky, and copy() finds out what it is; but an error of the socket is told only once,
  * and to recv(2) a connection that was reset has simply ended. */
-static enum relay splice_bytes(struct conn *from, struct relay_buffers *buffers, size_t size,
-                               size_t *got)
+static enum relay splice_bytes(struct conn *from, struct relay_buffers *buffers, size_t size)
 {
-    ssize_t received =
+    ssize_t got =
         splice(from->fd, NULL, buffers->pipe_in, NULL, size, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-    if (received <= 0) {
-        if (received < 0 && errno == EAGAIN)
+    if (got <= 0) {
+        if (got < 0 && errno == EAGAIN)
             from->readable = false;
-        else if (received == 0 || splice_refused(errno))
+        else if (got == 0 || splice_refused(errno))
             from->bulk = 0;
         else if (errno != EINTR)
             return RELAY_FROM_FAILED;
         return RELAY_OK;
     }
-    *got = (size_t)received;
-    enum relay result = empty_pipe(from->peer, buffers, *got);
+    count(from, buffers, (size_t)got);
+    enum relay result = empty_pipe(from->peer, buffers, (size_t)got);
     if (result != RELAY_OK)
         relay_buffers_drop_pipe(buffers);
     return result;
@@ -295,39 +301,28 @@ static size_t least_of(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-static enum relay receive_some(struct conn *from, struct relay_buffers *buffers, size_t *got)
+static bool is_for_pipe(const struct conn *from, struct relay_buffers *buffers, size_t size)
 {
-    if (!from->bulk)
-        return copy(from, buffers, SMALL_READ, got);
-    size_t size = portion(from->peer);
-    if (from->bulk == BULKY && size >= BULK && !from->thorough && relay_buffers_have_pipe(buffers))
-        return splice_bytes(from, buffers, least_of(size, PIPE_BYTES), got);
-    return copy(from, buffers, least_of(size, SCRATCH_BYTES), got);
-}
-
-static void count(struct conn *from, struct relay_buffers *buffers, size_t got)
-{
-    from->received += got;
-    buffers->moved += got;
-    counter_add(from->counter, got);
+    return from->bulk == BULKY && size >= BULK && !from->thorough &&
+           relay_buffers_have_pipe(buffers);
 }
 
 static enum relay receive(struct conn *from, struct relay_buffers *buffers)
 {
     struct conn *to = from->peer;
-    size_t bytes = 0;
+    uint64_t before = from->received;
     int reads = 0;
     for (; from->readable && !from->ended && !conn_is_owed(to); reads++) {
-        if (reads == TURN_READS || bytes >= TURN_BYTES)
+        if (reads == TURN_READS || from->received - before >= TURN_BYTES)
             return RELAY_MORE;
-        size_t got = 0;
-        enum relay result = receive_some(from, buffers, &got);
-        count(from, buffers, got);
-        bytes += got;
+        size_t size = from->bulk ? portion(to) : SMALL_READ;
+        enum relay result = is_for_pipe(from, buffers, size)
+                                ? splice_bytes(from, buffers, least_of(size, PIPE_BYTES))
+                                : copy(from, buffers, least_of(size, SCRATCH_BYTES));
         if (result != RELAY_OK)
             return result;
     }
-    if (reads > 0 && !from->readable && bytes < BULK)
+    if (reads > 0 && !from->readable && from->received - before < BULK)
         from->bulk = 0;
     return RELAY_OK;
 }
@@ -337,10 +332,8 @@ enum relay conn_discard(struct conn *conn, struct relay_buffers *buffers)
     for (int reads = 0; conn->readable && !conn->ended; reads++) {
         if (reads == TURN_READS)
             return RELAY_MORE;
-        size_t got = 0;
-        if (take(conn, buffers, SCRATCH_BYTES, &got) != RELAY_OK)
+        if (take(conn, buffers, SCRATCH_BYTES) < 0)
             return RELAY_FROM_FAILED;
-        count(conn, buffers, got);
     }
     return RELAY_OK;
 }

@@ -374,6 +374,22 @@ static void expire(struct session *session)
 
 /* --- relaying ------------------------------------------------------------------------------ */
 
+/* What relay() met while it moved bytes from one side. Out of the way of sessions that are well. */
+static __attribute__((cold)) void fail(struct session *session, struct conn *from,
+                                       enum relay result)
+{
+    struct conn *to = from->peer;
+    if (result == RELAY_NO_MEMORY) {
+        session_close(session, SESSION_NO_RESOURCES);
+    } else if (result == RELAY_FROM_FAILED) {
+        lose_received(session, from);
+    } else {
+        if (!conn_may_be_whole(to))
+            relay_last(to, &session->worker->buffers);
+        lose(session, to);
+    }
+}
+
 /* Moves what can be moved, beginning with what first gave us. */
 static void move(struct session *session, struct conn *first)
 {
@@ -382,22 +398,11 @@ static void move(struct session *session, struct conn *first)
     bool more = false;
     worker->buffers.moved = 0;
     do {
-        switch (relay(from, &worker->buffers)) {
-        case RELAY_OK:
-            break;
-        case RELAY_MORE:
+        enum relay result = relay(from, &worker->buffers);
+        if (result == RELAY_MORE) {
             more = true;
-            break;
-        case RELAY_TO_FAILED:
-            if (!conn_may_be_whole(from->peer))
-                relay_last(from->peer, &worker->buffers);
-            lose(session, from->peer);
-            return;
-        case RELAY_FROM_FAILED:
-            lose_received(session, from);
-            return;
-        case RELAY_NO_MEMORY:
-            session_close(session, SESSION_NO_RESOURCES);
+        } else if (result != RELAY_OK) {
+            fail(session, from, result);
             return;
         }
         from = from->peer;
@@ -423,10 +428,8 @@ void session_continue(struct session *session)
 
 /* A reset that no read will find: of a side that has ended, or whose peer takes nothing. A Unix
  * socket keeps what it was sent before the reset, and the error for the receive after that. */
-static bool failed_unread(const struct session *session, struct conn *conn, uint32_t events)
+static bool failed_unread(const struct session *session, struct conn *conn)
 {
-    if (!(events & EPOLLERR))
-        return false;
     if (!conn->ended && (!conn_is_owed(conn->peer) || is_unix(session, conn)))
         return false;
     int error = socket_error(conn->fd);
@@ -434,17 +437,19 @@ static bool failed_unread(const struct session *session, struct conn *conn, uint
     return error != 0;
 }
 
-/* An event of one side, while both are there or something is delivered. */
-static void on_event(struct session *session, struct conn *conn, uint32_t events)
+/* An event of one side of an established session. */
+static inline void on_relay_event(struct session *session, struct conn *conn, uint32_t events)
 {
-    if (session->state == SESSION_DELIVERING) {
-        bool remains = conn == (session->to_client ? &session->client : &session->server);
-        go_on_delivering(session, remains && (events & EPOLLERR) && socket_error(conn->fd));
-        return;
-    }
     move(session, conn);
-    if (session->state == SESSION_ESTABLISHED && failed_unread(session, conn, events))
+    if ((events & EPOLLERR) && session->state == SESSION_ESTABLISHED &&
+        failed_unread(session, conn))
         lose(session, conn);
+}
+
+static void on_delivery_event(struct session *session, struct conn *conn, uint32_t events)
+{
+    bool remains = conn == (session->to_client ? &session->client : &session->server);
+    go_on_delivering(session, remains && (events & EPOLLERR) && socket_error(conn->fd));
 }
 
 /* The session's server is not chosen again in this round, because it has failed or (lacking)
@@ -518,27 +523,36 @@ static void on_client_event(struct watch *watch, uint32_t events)
 {
     struct session *session = container_of(watch, struct session, client.watch);
     conn_note(&session->client, events);
-    if (session->state != SESSION_ESTABLISHED && session->state != SESSION_DELIVERING) {
-        /* What it said stays in the kernel until a server is there to take it. */
-        if ((events & EPOLLERR) && socket_error(session->client.fd))
-            session_close(session, SESSION_CLIENT_RESET);
-        return;
-    }
-    on_event(session, &session->client, events);
+    if (session->state == SESSION_ESTABLISHED)
+        on_relay_event(session, &session->client, events);
+    else if (session->state == SESSION_DELIVERING)
+        on_delivery_event(session, &session->client, events);
+    /* What it said stays in the kernel until a server is there to take it. */
+    else if ((events & EPOLLERR) && socket_error(session->client.fd))
+        session_close(session, SESSION_CLIENT_RESET);
 }
 
 static void on_server_event(struct watch *watch, uint32_t events)
 {
     struct session *session = container_of(watch, struct session, server.watch);
-    if (session->state != SESSION_CONNECTING && session->state != SESSION_ESTABLISHED &&
-        session->state != SESSION_DELIVERING)
-        return; /* a spare's socket is connected to nobody */
-    conn_note(&session->server, events);
-    if (session->state == SESSION_CONNECTING) {
+    switch (session->state) {
+    case SESSION_ESTABLISHED:
+        conn_note(&session->server, events);
+        on_relay_event(session, &session->server, events);
+        break;
+    case SESSION_CONNECTING:
+        conn_note(&session->server, events);
         on_connect_event(session, events);
-        return;
+        break;
+    case SESSION_DELIVERING:
+        conn_note(&session->server, events);
+        on_delivery_event(session, &session->server, events);
+        break;
+    case SESSION_WAITING:
+    case SESSION_PARKED:
+    case SESSION_CLOSED:
+        break; /* a spare's socket is connected to nobody */
     }
-    on_event(session, &session->server, events);
 }
 
 static void wait_for(struct session *session, uint64_t milliseconds)
