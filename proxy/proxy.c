@@ -57,7 +57,7 @@ static void on_server(struct server *server, bool by_command, void *arg)
         proxy->events.on_server(server, by_command, proxy->events.arg);
 }
 
-static int open_backends(struct proxy *proxy)
+static int open_backends(struct proxy *proxy, unsigned workers)
 {
     const struct config *config = proxy->config;
     proxy->backends = calloc(config->backend_count + 1, sizeof *proxy->backends);
@@ -65,12 +65,10 @@ static int open_backends(struct proxy *proxy)
         return ENOMEM;
     for (size_t i = 0; i < config->backend_count; i++) {
         struct backend *backend = &proxy->backends[i];
-        if (backend_open(backend, &config->backends[i]))
+        if (backend_open(backend, &config->backends[i], workers, &proxy->reclaimer))
             return ENOMEM;
-        backend->first = proxy->server_count;
         backend->on_change = on_server;
         backend->arg = proxy;
-        proxy->server_count += config->backends[i].server_count;
     }
     return 0;
 }
@@ -113,13 +111,19 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
     proxy->frontend_count = config->frontend_count + 1;
     proxy->frontends = calloc(proxy->frontend_count, sizeof *proxy->frontends);
     proxy->workers = calloc(worker_count, sizeof *proxy->workers);
-    error = proxy->frontends && proxy->workers ? open_backends(proxy) : ENOMEM;
+    error = proxy->frontends && proxy->workers ? 0 : ENOMEM;
+    if (!error)
+        error = reclaimer_open(&proxy->reclaimer, &proxy->task_queue, worker_count);
+    if (!error)
+        error = open_backends(proxy, worker_count);
     if (!error)
         error = stats_open(&proxy->stats, config, generation, worker_count);
     if (!error)
         proxy->sessions = stats_sessions(&proxy->stats);
     for (size_t i = 0; !error && i < config->frontend_count; i++) {
         proxy->frontends[i].conf = &config->frontends[i];
+        proxy->frontends[i].backend =
+            &proxy->backends[config->frontends[i].backend - config->backends];
         proxy->frontends[i].sessions = stats_frontend_sessions(&proxy->stats, i);
         proxy->frontends[i].keep = KEEP_ALL;
     }
@@ -140,6 +144,7 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
             break;
         worker->quiet_task = (struct task){.run = on_worker_quiet, .arg = proxy};
         worker->turned_task = (struct task){.run = on_worker_turned, .arg = proxy};
+        reclaimer_add_reader(&proxy->reclaimer, &worker->task_queue);
         proxy->worker_count++;
     }
     if (error) {
@@ -325,18 +330,6 @@ unsigned proxy_live(const struct proxy *proxy)
     return atomic_load(&proxy->sessions->used);
 }
 
-struct server_sessions proxy_server_sessions(const struct proxy *proxy, const struct server *server)
-{
-    size_t at = server->backend->first + (size_t)(server - server->backend->servers);
-    struct server_sessions sum = {0};
-    for (unsigned i = 0; i < proxy->worker_count; i++) {
-        const struct server_counters *server_counters = &proxy->workers[i].server_counters[at];
-        sum.live += atomic_load_explicit(&server_counters->live, memory_order_relaxed);
-        sum.all += atomic_load_explicit(&server_counters->all, memory_order_relaxed);
-    }
-    return sum;
-}
-
 struct backend *proxy_backend(const struct proxy *proxy, const char *name)
 {
     for (size_t i = 0; i < proxy->config->backend_count; i++)
@@ -355,6 +348,7 @@ void proxy_free(struct proxy *proxy)
     stats_close(&proxy->stats);
     free(proxy->workers);
     close_backends(proxy);
+    reclaimer_close(&proxy->reclaimer);
     free(proxy->frontends);
     free(proxy);
 }

@@ -5,7 +5,8 @@
 #define RPPROXY_PROXY_PROXY_H
 
 #include "config/model/config.h"
-#include "proxy/backend/server.h"
+#include "proxy/backend/backend.h"
+#include "proxy/core/reclaim.h"
 #include "proxy/core/task_queue.h"
 #include "proxy/engine/socket.h"
 #include "proxy/session/session.h"
@@ -16,8 +17,9 @@
 
 struct frontend {
     const struct frontend_conf *conf;
-    struct limit *sessions; /* in the shared stats */
-    atomic_uint keep;       /* what proxy_terminate() leaves: a share of KEEP_ALL */
+    struct backend *backend; /* NULL: the frontend is gone */
+    struct limit *sessions;  /* in the shared stats */
+    atomic_uint keep;        /* what proxy_terminate() leaves: a share of KEEP_ALL */
 };
 
 struct proxy_events {
@@ -44,8 +46,8 @@ struct proxy {
     struct limit departed_sessions;
     unsigned next_arrival;    /* which worker has the next session that the main thread deals out */
     struct backend *backends; /* in the config's order */
-    size_t server_count;      /* of all backends */
     struct local_ports local_ports;
+    struct reclaimer reclaimer; /* of what the main thread publishes to the workers */
     struct worker *workers;
     unsigned worker_count;
     unsigned turning;   /* workers that have not answered proxy_ask_turns() yet */
@@ -54,11 +56,6 @@ struct proxy {
     atomic_bool draining;
     atomic_int terminate_reason; /* enum session_end */
     struct task empty_task;
-};
-
-/* As struct server counters has them, of all workers. */
-struct server_sessions {
-    uint64_t live, all;
 };
 
 /* Makes the workers, without threads yet; base is the main loop's. config must outlive the proxy.
@@ -117,9 +114,6 @@ void proxy_count_others(struct proxy *proxy, unsigned all, const unsigned *by_fr
 
 /* Sessions now, of all frontends. */
 unsigned proxy_live(const struct proxy *proxy);
-
-struct server_sessions proxy_server_sessions(const struct proxy *proxy,
-                                             const struct server *server);
 
 /* The backend of that name, or NULL. */
 struct backend *proxy_backend(const struct proxy *proxy, const char *name);

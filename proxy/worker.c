@@ -243,23 +243,6 @@ static void on_stop(void *arg)
     worker->stopping = true;
 }
 
-static int open_balancers(struct worker *worker)
-{
-    const struct config *config = worker->proxy->config;
-    worker->server_counters =
-        calloc(worker->proxy->server_count + 1, sizeof *worker->server_counters);
-    worker->balancers = calloc(config->backend_count + 1, sizeof *worker->balancers);
-    if (!worker->server_counters || !worker->balancers)
-        return ENOMEM;
-    for (size_t i = 0; i < config->backend_count; i++)
-        if (balancer_open(&worker->balancers[i], &worker->proxy->backends[i], worker->index)) {
-            while (i-- > 0)
-                balancer_close(&worker->balancers[i]);
-            return ENOMEM;
-        }
-    return 0;
-}
-
 static int open_session_lists(struct worker *worker)
 {
     size_t count = worker->proxy->frontend_count;
@@ -268,12 +251,6 @@ static int open_session_lists(struct worker *worker)
     for (size_t i = 0; worker->session_lists && i < count; i++)
         session_list_init(&worker->session_lists[i], &oldest[i]);
     return worker->session_lists ? 0 : ENOMEM;
-}
-
-static void close_balancers(struct worker *worker)
-{
-    for (size_t i = 0; i < worker->proxy->config->backend_count; i++)
-        balancer_close(&worker->balancers[i]);
 }
 
 static int open_loop(struct worker *worker)
@@ -322,15 +299,8 @@ int worker_open(struct worker *worker, struct proxy *proxy, unsigned index)
     }
     error = open_session_lists(worker);
     if (!error)
-        error = open_balancers(worker);
-    if (error == 0) {
         error = open_loop(worker);
-        if (error)
-            close_balancers(worker);
-    }
     if (error) {
-        free(worker->balancers);
-        free(worker->server_counters);
         free(worker->session_lists);
         relay_buffers_close(&worker->buffers);
         terminator_close(&worker->terminator);
@@ -391,9 +361,6 @@ void worker_close(struct worker *worker)
         listener_free(TAILQ_FIRST(&worker->listeners));
     poller_shut(&worker->poller);
     task_queue_close(&worker->task_queue);
-    close_balancers(worker);
-    free(worker->balancers);
-    free(worker->server_counters);
     free(worker->session_lists);
     relay_buffers_close(&worker->buffers);
     terminator_close(&worker->terminator);

@@ -7,7 +7,6 @@
 #define RPPROXY_PROXY_WORKER_H
 
 #include "config/base/condition.h"
-#include "proxy/backend/balance.h"
 #include "proxy/core/task_queue.h"
 #include "proxy/core/wheel.h"
 #include "proxy/engine/poller.h"
@@ -31,12 +30,6 @@ TAILQ_HEAD(listener_list, listener);
 
 /* Spare server sockets of a worker: as many as sessions are likely to end in a turn. */
 #define WORKER_SPARES 64
-
-/* A worker's sessions with one server, each from its attempt to connect on: now, and since start
- * (without those that another process had connected). Written by the worker, read by anyone. */
-struct server_counters {
-    atomic_uint_fast64_t live, all;
-};
 
 /* What a worker does with its listeners. */
 enum listening {
@@ -70,10 +63,8 @@ struct worker {
     struct session_queue
         spare; /* ended, and left a server's socket to the next (conn_disconnect()) */
     unsigned spares;
-    uint64_t last_session;                   /* number of the newest */
-    struct balancer *balancers;              /* one for each backend of the config, in its order */
-    struct server_counters *server_counters; /* one for each server of all backends */
-    struct counters *counters;               /* in the proxy's shared stats */
+    uint64_t last_session;     /* number of the newest */
+    struct counters *counters; /* in the proxy's shared stats */
     struct terminator terminator;
 
     struct task listen_task, terminate_task, stop_task, wake_task; /* to us */

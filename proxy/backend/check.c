@@ -18,6 +18,7 @@ struct probe {
     struct event due;
     struct event answer; /* while fd is open */
     int fd;
+    struct address address;    /* that the server had when the check began */
     bool awaited;              /* by on_met */
     struct condition shortage; /* of ours: it could not be connected to the server */
     STAILQ_ENTRY(probe) link;
@@ -72,12 +73,11 @@ static void note_shortage(struct probe *probe, int error)
     const struct server *server = probe->server;
     if (error && condition_met(&probe->shortage, error, clock_ms()))
         log_warning("server %s/%s cannot be checked, and stays as it is: %s",
-                    server->backend->conf->name, server->conf->name,
+                    server->backend->conf->name, server->name,
                     error == EADDRINUSE ? "no local port is free for a connection to it"
                                         : strerror(error));
     if (!error && condition_over(&probe->shortage, clock_ms()))
-        log_notice("server %s/%s can be checked again", server->backend->conf->name,
-                   server->conf->name);
+        log_notice("server %s/%s can be checked again", server->backend->conf->name, server->name);
 }
 
 static void met(struct probe *probe)
@@ -90,12 +90,25 @@ static void met(struct probe *probe)
         event_active(&checks->met, EV_TIMEOUT, 0);
 }
 
+/* The server is to be checked, and where: NULL if it is not. */
+static const struct address *wanted_address(const struct probe *probe)
+{
+    return probe->server->now.admin == ADMIN_MAINT ? NULL : server_address(probe->server);
+}
+
+/* The server went to MAINT, or got another address, after the check had begun. */
+static bool is_outdated(const struct probe *probe)
+{
+    const struct address *address = wanted_address(probe);
+    return !address || !address_equal(address, &probe->address);
+}
+
 /* error: 0, or why the server could not be connected to. */
 static void conclude(struct probe *probe, int error)
 {
     bool shortage = error && socket_is_shortage(error);
     note_shortage(probe, shortage ? error : 0);
-    if (shortage || probe->server->now.admin == ADMIN_MAINT) /* meanwhile */
+    if (shortage || is_outdated(probe))
         ;
     else if (error)
         server_failed(probe->server, error);
@@ -108,7 +121,7 @@ static void conclude(struct probe *probe, int error)
 static int outcome(const struct probe *probe)
 {
     int error = socket_error(probe->fd);
-    if (!error && socket_is_self_connected(probe->fd, &probe->server->conf->address))
+    if (!error && socket_is_self_connected(probe->fd, address_port(&probe->address)))
         error = ECONNREFUSED; /* nobody listens there */
     return error;
 }
@@ -141,13 +154,15 @@ static void begin(struct probe *probe)
 {
     struct checks *checks = probe->checks;
     int error;
-    if (probe->server->now.admin == ADMIN_MAINT) {
+    const struct address *address = wanted_address(probe);
+    if (!address) {
         note_shortage(probe, 0);
         met(probe);
         plan_next(probe);
         return;
     }
-    probe->fd = socket_connect(&probe->server->conf->address, &error);
+    probe->address = *address;
+    probe->fd = socket_connect(address, &error);
     if (probe->fd < 0) {
         conclude(probe, error);
         return;
@@ -210,7 +225,8 @@ struct checks *checks_new(struct backend *backends, size_t count, struct event_b
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < count_checked(backends[i].conf); j++) {
             struct probe *probe = &checks->probes[checks->count++];
-            *probe = (struct probe){.server = &backends[i].servers[j], .checks = checks, .fd = -1};
+            *probe = (struct probe){
+                .server = backend_servers(&backends[i])->list[j], .checks = checks, .fd = -1};
             probe->shortage.quiet_ms = 3 * conf_of(probe)->check_interval;
             evtimer_assign(&probe->due, base, on_due, probe);
         }

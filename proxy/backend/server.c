@@ -12,25 +12,24 @@ static bool is_checked(const struct server *server)
     return server->backend->conf->check != CHECK_OFF;
 }
 
-static unsigned share_of(const struct server_state *state)
+static unsigned share_of(const struct server *server)
 {
-    return state->admin == ADMIN_READY && state->check == CHECK_UP ? state->weight : 0;
+    const struct server_state *now = &server->now;
+    bool usable = now->admin == ADMIN_READY && now->check == CHECK_UP && server_address(server);
+    return usable ? now->weight : 0;
 }
 
-/* Tells the balancers, if it concerns them. */
+/* Tells the balancers, if the share is another one. */
 static void publish(struct server *server)
 {
-    struct backend *backend = server->backend;
-    unsigned share = share_of(&server->now);
+    unsigned share = share_of(server);
     unsigned before = server_share(server);
     if (share == before)
         return;
-    if (before > 0)
-        backend->usable--;
-    if (share > 0)
-        backend->usable++;
+    server->backend->usable -= before > 0;
+    server->backend->usable += share > 0;
     atomic_store_explicit(&server->share, share, memory_order_relaxed);
-    atomic_fetch_add_explicit(&backend->version, 1, memory_order_release);
+    atomic_fetch_add_explicit(&server->backend->version, 1, memory_order_release);
 }
 
 static void changed(struct server *server, bool by_command)
@@ -48,42 +47,69 @@ static void changed(struct server *server, bool by_command)
         backend->on_change(server, by_command, backend->arg);
 }
 
-/* Known to nobody: the first failure counts. */
-static unsigned streak_of_a_stranger(const struct backend_conf *conf)
+/* Checks in a row that are needed for the next change of the check state. */
+static unsigned enough(const struct server *server)
 {
-    return conf->fall - 1;
+    const struct backend_conf *conf = server->backend->conf;
+    return server->now.check == CHECK_UP ? conf->fall : conf->rise;
 }
 
-int backend_open(struct backend *backend, const struct backend_conf *conf)
+/* The next check that contradicts the check state decides: what was known does not count. */
+static void let_next_check_decide(struct server *server)
 {
-    *backend = (struct backend){.conf = conf};
-    backend->servers = calloc(conf->server_count ? conf->server_count : 1, sizeof(struct server));
-    if (!backend->servers)
-        return ENOMEM;
-    for (size_t i = 0; i < conf->server_count; i++) {
-        struct server *server = &backend->servers[i];
-        server->conf = &conf->servers[i];
-        server->backend = backend;
-        server->now = (struct server_state){.weight = server->conf->weight,
-                                            .streak = streak_of_a_stranger(conf),
-                                            .last_error = SERVER_UNCHECKED,
-                                            .changed_at = (uint64_t)time(NULL)};
-        publish(server);
+    server->now.streak = enough(server) - 1;
+}
+
+static struct endpoint *make_endpoint(const struct address *address)
+{
+    struct endpoint *endpoint = malloc(sizeof *endpoint);
+    if (endpoint)
+        endpoint->address = *address;
+    return endpoint;
+}
+
+struct server *server_new(struct backend *backend, const struct server_conf *conf, const char *name,
+                          const struct address *address, uint32_t place)
+{
+    struct endpoint *endpoint = address ? make_endpoint(address) : NULL;
+    char *copy = strdup(name);
+    size_t size = sizeof(struct server) + backend->workers * sizeof(struct server_counters);
+    struct server *server = aligned_alloc(_Alignof(struct server), size);
+    if ((address && !endpoint) || !copy || !server) {
+        free(endpoint);
+        free(copy);
+        free(server);
+        return NULL;
     }
-    return 0;
+    memset(server, 0, size);
+    server->conf = conf;
+    server->backend = backend;
+    server->name = copy;
+    server->place = place;
+    server->now = (struct server_state){
+        .weight = conf->weight, .last_error = SERVER_UNCHECKED, .changed_at = (uint64_t)time(NULL)};
+    let_next_check_decide(server);
+    atomic_store(&server->endpoint, endpoint);
+    atomic_store(&server->share, share_of(server));
+    return server;
 }
 
-void backend_close(struct backend *backend)
+void server_free(struct server *server)
 {
-    free(backend->servers);
+    free(atomic_load(&server->endpoint));
+    free(server->name);
+    free(server);
 }
 
-struct server *backend_find(const struct backend *backend, const char *name)
+struct server_sessions server_count_sessions(const struct server *server)
 {
-    for (size_t i = 0; i < backend->conf->server_count; i++)
-        if (strcmp(backend->servers[i].conf->name, name) == 0)
-            return &backend->servers[i];
-    return NULL;
+    struct server_sessions sum = {0};
+    for (unsigned i = 0; i < server->backend->workers; i++) {
+        const struct server_counters *counters = &server->counters[i];
+        sum.live += atomic_load_explicit(&counters->live, memory_order_relaxed);
+        sum.all += atomic_load_explicit(&counters->all, memory_order_relaxed);
+    }
+    return sum;
 }
 
 void server_set_admin(struct server *server, enum admin_state admin)
@@ -93,9 +119,9 @@ void server_set_admin(struct server *server, enum admin_state admin)
         return;
     server->now.admin = admin;
     if (before == ADMIN_MAINT && server->now.check == CHECK_UP)
-        server->now.streak = streak_of_a_stranger(server->backend->conf);
+        let_next_check_decide(server);
     log_notice("server %s/%s is in state %s by command (it was %s)", server->backend->conf->name,
-               server->conf->name, server_admin_name(admin), server_admin_name(before));
+               server->name, server_admin_name(admin), server_admin_name(before));
     changed(server, true);
 }
 
@@ -106,8 +132,38 @@ void server_set_weight(struct server *server, unsigned weight)
         return;
     server->now.weight = weight;
     log_notice("server %s/%s has weight %u by command (it was %u)", server->backend->conf->name,
-               server->conf->name, weight, before);
+               server->name, weight, before);
     changed(server, true);
+}
+
+static bool is_same_address(const struct address *a, const struct address *b)
+{
+    return a && b ? address_equal(a, b) : a == b;
+}
+
+static const char *address_text(const struct address *address, char text[static ADDRESS_TEXT_MAX])
+{
+    return address ? address_format(address, text) : "none";
+}
+
+int server_set_address(struct server *server, const struct address *address)
+{
+    char text[ADDRESS_TEXT_MAX], text_before[ADDRESS_TEXT_MAX];
+    if (is_same_address(server_address(server), address))
+        return 0;
+    struct endpoint *endpoint = address ? make_endpoint(address) : NULL;
+    if (address && !endpoint)
+        return ENOMEM;
+    struct endpoint *before =
+        atomic_exchange_explicit(&server->endpoint, endpoint, memory_order_acq_rel);
+    log_notice("server %s/%s has address %s (it was %s)", server->backend->conf->name, server->name,
+               address_text(address, text),
+               address_text(before ? &before->address : NULL, text_before));
+    if (before)
+        reclaim(server->backend->reclaimer, &before->retired);
+    let_next_check_decide(server);
+    changed(server, false);
+    return 0;
 }
 
 void server_passed(struct server *server)
@@ -118,10 +174,10 @@ void server_passed(struct server *server)
         now->streak = 0;
         return;
     }
-    if (++now->streak < server->backend->conf->rise)
+    if (++now->streak < enough(server))
         return;
     log_notice("server %s/%s is UP: %u checks passed in a row", server->backend->conf->name,
-               server->conf->name, now->streak);
+               server->name, now->streak);
     now->check = CHECK_UP;
     now->streak = 0;
     changed(server, false);
@@ -130,7 +186,7 @@ void server_passed(struct server *server)
 void server_failed(struct server *server, int error)
 {
     struct server_state *now = &server->now;
-    bool stranger = now->last_error == SERVER_UNCHECKED;
+    bool first = now->last_error == SERVER_UNCHECKED;
     now->last_error = error;
     if (now->check == CHECK_DOWN) {
         now->streak = 0;
@@ -138,11 +194,11 @@ void server_failed(struct server *server, int error)
     }
     now->streak++;
     log_debug("server %s/%s: a check failed, %u of %u: %s", server->backend->conf->name,
-              server->conf->name, now->streak, server->backend->conf->fall, strerror(error));
-    if (now->streak < server->backend->conf->fall)
+              server->name, now->streak, enough(server), strerror(error));
+    if (now->streak < enough(server))
         return;
-    log_warning("server %s/%s is DOWN: %s%s", server->backend->conf->name, server->conf->name,
-                strerror(error), stranger ? ", at its first check" : "");
+    log_warning("server %s/%s is DOWN: %s%s", server->backend->conf->name, server->name,
+                strerror(error), first ? ", at its first check" : "");
     now->check = CHECK_DOWN;
     now->streak = 0;
     changed(server, false);
@@ -150,16 +206,14 @@ void server_failed(struct server *server, int error)
 
 void server_adopt(struct server *server, const struct server_state *state)
 {
-    const struct backend_conf *conf = server->backend->conf;
     server->now = *state;
     if (!is_checked(server) || state->last_error == SERVER_UNCHECKED) {
         server->now.check = CHECK_UP;
         server->now.last_error = SERVER_UNCHECKED;
-        server->now.streak = streak_of_a_stranger(conf);
+        let_next_check_decide(server);
     }
-    unsigned enough = server->now.check == CHECK_UP ? conf->fall : conf->rise;
-    if (server->now.streak >= enough)
-        server->now.streak = enough - 1;
+    if (server->now.streak >= enough(server))
+        let_next_check_decide(server);
     publish(server);
 }
 

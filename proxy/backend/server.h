@@ -1,4 +1,5 @@
-/* A server as it is now, apart from server_conf, which is what the file says of it.
+/* Servers and backends as they are now. struct server_conf and struct backend_conf are what the
+ * file says; they never change.
  *
  *   admin state, by command              check state, by checks
  *
@@ -7,84 +8,147 @@
  *      |        |                           <---------------------------
  *      +-> MAINT <-+                          rise successes in a row
  *
- * The two know nothing of each other: a server is given connections while it is READY, UP, and of
- * a weight that is not 0. What it has already stays with it, whatever becomes of it.
+ * The two states do not depend on each other. A server gets new connections while it is READY, UP,
+ * has an address, and has a weight above 0. A change never touches the connections it already has.
  *
- * A server of which nothing is known yet counts as UP, but the first check that fails makes it
- * DOWN: nobody waits for `fall` of them who has never seen it up. The same goes for one that comes
- * back from MAINT, in which it is not checked.
+ * Before its first check a server counts as UP, but the first check that fails makes it DOWN: a
+ * server that was never seen up gets no `fall` attempts. The same rule holds for a server that
+ * comes back from MAINT, where it is not checked, and for one that has got another address.
  *
- * The main thread makes all changes. server_share() and the version are for any thread. */
+ * A server lives as long as its backend, so a pointer to it stays valid in any thread. A server
+ * that leaves the service loses its address, and can get another one later.
+ *
+ * The main thread makes all changes. Functions marked "any thread" are for workers as well. */
 #ifndef RPPROXY_PROXY_BACKEND_SERVER_H
 #define RPPROXY_PROXY_BACKEND_SERVER_H
 
 #include "config/model/config.h"
+#include "proxy/core/reclaim.h"
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct backend;
+struct balancer;
 
 enum admin_state { ADMIN_READY, ADMIN_DRAIN, ADMIN_MAINT };
 enum check_state { CHECK_UP, CHECK_DOWN };
 
-/* What outlives the process: a successor begins with it. */
+/* What the old process hands over to the new one. */
 struct server_state {
     enum admin_state admin;
-    enum check_state check; /* UP where nothing is checked */
-    unsigned streak;        /* checks in a row that spoke against it */
+    enum check_state check; /* UP for a server that is not checked */
+    unsigned streak;        /* checks in a row that contradict the check state */
     int last_error;         /* of the last check: 0, an errno value, or SERVER_UNCHECKED */
-    uint64_t check_due; /* the next: milliseconds of CLOCK_MONOTONIC; 0: nobody has planned it */
+    uint64_t check_due;     /* the next check: milliseconds, CLOCK_MONOTONIC; 0: not planned */
     unsigned weight;
-    uint64_t changed_at; /* admin or check state, or weight: seconds since 1970 */
+    uint64_t changed_at; /* last change of admin state, check state, weight or address: seconds
+                            since 1970 */
 };
 
 #define SERVER_UNCHECKED (-1)
 
-struct server {
-    const struct server_conf *conf;
-    struct backend *backend;
-    struct server_state now;
-    atomic_uint share;
+/* What one worker counts of a server. The worker writes, any thread reads. */
+struct server_counters {
+    _Alignas(64) atomic_uint_fast64_t live; /* sessions now, each from its attempt to connect on */
+    atomic_uint_fast64_t all; /* sessions since start, without those that another process sent */
 };
 
+/* Sums over all workers. */
+struct server_sessions {
+    uint64_t live, all;
+};
+
+/* Never changes once it is published. */
+struct endpoint {
+    struct retired retired;
+    struct address address;
+};
+
+struct server {
+    const struct server_conf *conf; /* the line of the file that the server comes from */
+    struct backend *backend;
+    char *name;
+    uint32_t place; /* in its backend: 0, 1 and so on; never changes */
+    struct server_state now;
+    _Atomic(struct endpoint *) endpoint; /* NULL: no address */
+    atomic_uint share;
+    struct server_counters counters[]; /* one for each worker */
+};
+
+/* All servers of a backend. Never changes once it is published; a later set has the servers of the
+ * earlier one at the same places, and more behind them. */
+struct server_set {
+    struct retired retired;
+    size_t count;
+    struct server *list[];
+};
+
+/* backend.h makes it. A worker sees changes by two atomic values: the pointer to the set, and the
+ * version, which changes after each change of the set or of a share. */
 struct backend {
     const struct backend_conf *conf;
-    struct server *servers; /* in the order of the conf's */
-    size_t first;           /* of its servers, counted over all backends */
-    size_t usable;          /* servers that have a share */
-    atomic_uint version;    /* another one after each change of a share */
-    /* The state of a server has changed, its streak and last_error apart; may be NULL. */
+    struct balancer **balancers; /* one for each worker */
+    unsigned workers;
+    atomic_uint version;
+    _Atomic(struct server_set *) set;
+    size_t usable; /* servers that have a share */
+    struct reclaimer *reclaimer;
+    /* A server has changed (its streak and last_error apart); may be NULL. */
     void (*on_change)(struct server *server, bool by_command, void *arg);
     void *arg;
 };
 
-/* All servers as the conf has them, READY and UP. conf must outlive the backend. Returns 0 or
- * ENOMEM. */
-int backend_open(struct backend *backend, const struct backend_conf *conf)
+/* All servers, with and without a share. Any thread; a worker must not keep the pointer to the set
+ * when its callback returns (core/reclaim.h), but may keep pointers to servers. */
+static inline const struct server_set *backend_servers(const struct backend *backend)
+{
+    return atomic_load_explicit(&backend->set, memory_order_acquire);
+}
+
+/* For backend.c. Makes a server, READY and UP, with the weight of conf and one set of counters for
+ * each worker. address may be NULL: none yet. conf must outlive the server. NULL: out of memory. */
+struct server *server_new(struct backend *backend, const struct server_conf *conf, const char *name,
+                          const struct address *address, uint32_t place)
     __attribute__((warn_unused_result));
-void backend_close(struct backend *backend);
+void server_free(struct server *server);
 
-/* The server of that name, or NULL. */
-struct server *backend_find(const struct backend *backend, const char *name);
-
-/* What counts in the balance: the weight, or 0 while the server is to be given no connection. Who
- * has read the version (acquire) before sees at least what it stands for. Any thread. */
+/* What counts in the balance: the weight, or 0 while the server must not get connections. A thread
+ * that has read the backend's version (acquire) before sees at least the shares of that version.
+ * Any thread. */
 static inline unsigned server_share(const struct server *server)
 {
     return atomic_load_explicit(&server->share, memory_order_relaxed);
 }
 
-/* By command; logged. Weights beyond SERVER_WEIGHT_MAX are the caller's mistake. */
+/* Where to connect to, or NULL: the server has no address. Any thread; a worker must not keep the
+ * pointer when its callback returns. */
+static inline const struct address *server_address(const struct server *server)
+{
+    const struct endpoint *endpoint = atomic_load_explicit(&server->endpoint, memory_order_acquire);
+    return endpoint ? &endpoint->address : NULL;
+}
+
+/* Any thread. */
+struct server_sessions server_count_sessions(const struct server *server);
+
+/* By command; logged. Weights beyond SERVER_WEIGHT_MAX are a mistake of the caller. */
 void server_set_admin(struct server *server, enum admin_state admin);
 void server_set_weight(struct server *server, unsigned weight);
 
-/* A check has ended. A change of state is logged, with the reason. */
+/* Gives the server another address, or none (NULL); logged. The first check of a new address
+ * decides about the check state. Sessions keep the connections they have. Returns 0, or ENOMEM:
+ * nothing has changed. */
+int server_set_address(struct server *server, const struct address *address)
+    __attribute__((warn_unused_result));
+
+/* A check has ended. A change of the check state is logged, with the reason. */
 void server_passed(struct server *server);
 void server_failed(struct server *server, int error);
 
-/* Takes a state over as it is, without a word in the log. What it cannot be is put right: a streak
- * that is too long for `rise` and `fall`, a check state where nothing is or was checked. */
+/* Takes over the state that another process had of this server; logs nothing. Corrects what cannot
+ * be true here: a streak too long for `rise` and `fall`, a check state where nothing is checked. */
 void server_adopt(struct server *server, const struct server_state *state);
 
 const char *server_admin_name(enum admin_state admin);      /* "ready", "drain", "maint" */

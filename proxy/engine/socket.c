@@ -170,12 +170,11 @@ struct local_ports socket_local_ports(void)
     return ports;
 }
 
-bool socket_is_self_connected(int fd, const struct address *server)
+bool socket_is_self_connected(int fd, unsigned port)
 {
     struct address local = {.length = sizeof local.in6};
     struct address remote = {.length = sizeof remote.in6};
-    if (address_is_unix(server) || getsockname(fd, &local.any, &local.length) ||
-        address_port(&local) != address_port(server))
+    if (port == 0 || getsockname(fd, &local.any, &local.length) || address_port(&local) != port)
         return false;
     /* The peer's address is not always the server's: 0.0.0.0 stands for 127.0.0.1 there. */
     return getpeername(fd, &remote.any, &remote.length) == 0 && address_equal(&local, &remote);

@@ -76,11 +76,11 @@ static inline bool local_ports_include(const struct local_ports *ports,
     return port >= ports->first && port <= ports->last;
 }
 
-/* True: a socket that was connected to that server's address is connected to itself. The kernel
+/* True: a socket that was connected to that port of a server is connected to itself. The kernel
  * does that where nobody listens on a TCP port of this machine, and it takes this very port as the
  * local one of a connection to it (simultaneous open, RFC 9293 section 3.5). Costs one system call;
- * two where the ports are equal; none for a Unix socket. */
-bool socket_is_self_connected(int fd, const struct address *server);
+ * two where the ports are equal; none for port 0, which stands for a Unix socket. */
+bool socket_is_self_connected(int fd, unsigned port);
 
 /* The pending error of a socket (SO_ERROR, which reading clears), 0 if there is none. */
 int socket_error(int fd);

@@ -28,14 +28,12 @@ static void begin_connect(struct session *session);
 
 static struct balancer *balancer_of(const struct session *session)
 {
-    const struct config *config = session->worker->proxy->config;
-    return &session->worker->balancers[session->backend - config->backends];
+    return session->backend->balancers[session->worker->index];
 }
 
 static struct server_counters *server_counters_of(const struct session *session)
 {
-    const struct backend *backend = balancer_of(session)->backend;
-    return &session->worker->server_counters[backend->first + session->server_index];
+    return &session->chosen->counters[session->worker->index];
 }
 
 static struct session_list *session_list_of(const struct session *session)
@@ -107,10 +105,8 @@ void session_names(const struct session *session, const char *names[static SESSI
     }
     names[0] = session->frontend->conf->name;
     names[1] = session->bind->text;
-    names[2] = session->backend->name;
-    names[3] = session->server_index == BALANCE_NONE
-                   ? "-"
-                   : session->backend->servers[session->server_index].name;
+    names[2] = session->backend->conf->name;
+    names[3] = session->chosen ? session->chosen->name : "-";
 }
 
 /* For people: an IPv4 client of a dual-stack socket has its IPv4 address, and one of a Unix socket
@@ -457,14 +453,14 @@ static void on_delivery_event(struct session *session, struct conn *conn, uint32
 static bool pass_over(struct session *session, bool lacking)
 {
     uint32_t at = session->tried_count;
-    uint32_t *tried = realloc(session->tried, (at + 1) * sizeof *tried);
+    struct server **tried = realloc(session->tried, (at + 1) * sizeof *tried);
     if (!tried)
         return false;
     if (!lacking && session->short_count) {
         tried[at] = tried[at - session->short_count];
         at -= session->short_count;
     }
-    tried[at] = session->server_index;
+    tried[at] = session->chosen;
     session->tried = tried;
     session->tried_count++;
     session->short_count += lacking;
@@ -481,7 +477,7 @@ static void attempt_failed(struct session *session, int error)
         session_close(session, SESSION_CLIENT_RESET);
         return;
     }
-    if (session->attempts > session->backend->retries) {
+    if (session->attempts > session->backend->conf->retries) {
         session_close(session, error == ETIMEDOUT ? SESSION_CONNECT_TIMEOUT : SESSION_REFUSED);
         return;
     }
@@ -493,9 +489,7 @@ static void attempt_failed(struct session *session, int error)
 
 static bool is_self_connected(const struct session *session)
 {
-    const struct address *server = &session->backend->servers[session->server_index].address;
-    return local_ports_include(&session->worker->proxy->local_ports, server) &&
-           socket_is_self_connected(session->server.fd, server);
+    return session->own_port && socket_is_self_connected(session->server.fd, session->own_port);
 }
 
 static void on_connect_event(struct session *session, uint32_t events)
@@ -566,7 +560,7 @@ static void wait_out(struct session *session)
 {
     uint64_t now = worker_now_ms(session->worker);
     if (session->give_up_at == 0)
-        session->give_up_at = now + session->backend->connect_timeout;
+        session->give_up_at = now + session->backend->conf->connect_timeout;
     if (socket_error(session->client.fd))
         session_close(session, SESSION_CLIENT_RESET);
     else if (now >= session->give_up_at)
@@ -579,7 +573,7 @@ static void wait_out(struct session *session)
 static int connect_server(struct session *session, const struct address *address)
 {
     struct worker *worker = session->worker;
-    const char *congestion = session->backend->congestion;
+    const char *congestion = session->backend->conf->congestion;
     int error;
     if (session->server.fd >= 0) {
         bool fits = session->server_family == address->any.sa_family &&
@@ -619,17 +613,30 @@ static void end_round(struct session *session)
     }
 }
 
+/* The server may have lost its address since the balancer looked: EHOSTUNREACH. */
+static int connect_to(struct session *session, const struct server *server)
+{
+    const struct address *address = server_address(server);
+    if (!address)
+        return EHOSTUNREACH;
+    bool own = local_ports_include(&session->worker->proxy->local_ports, address);
+    session->own_port = own ? (in_port_t)address_port(address) : 0;
+    return connect_server(session, address);
+}
+
 static void begin_connect(struct session *session)
 {
+    struct balancer *balancer = balancer_of(session);
     int error;
     do {
-        uint32_t next = balancer_next(balancer_of(session), session->tried, session->tried_count);
-        if (next == BALANCE_NONE) {
+        const struct choice choice = {.tried = session->tried, .tried_count = session->tried_count};
+        struct server *next = balancer_next(balancer, &choice);
+        if (!next) {
             end_round(session);
             return;
         }
-        session->server_index = next;
-        error = connect_server(session, &session->backend->servers[next].address);
+        session->chosen = next;
+        error = connect_to(session, next);
     } while (socket_is_shortage_of_one(error) && pass_over(session, true));
     if (error) {
         if (socket_is_shortage(error))
@@ -641,7 +648,7 @@ static void begin_connect(struct session *session)
     join_server(session);
     counter_add(&server_counters_of(session)->all, 1);
     session->give_up_at = 0;
-    session->deadline = worker_now_ms(session->worker) + session->backend->connect_timeout;
+    session->deadline = worker_now_ms(session->worker) + session->backend->conf->connect_timeout;
     set_state(session, SESSION_CONNECTING);
 }
 
@@ -688,12 +695,11 @@ void session_open(struct worker *worker, struct frontend *frontend, const struct
     belong(session, worker);
     session->frontend = frontend;
     session->bind = bind;
-    session->backend = frontend->conf->backend;
+    session->backend = frontend->backend;
     session->generation = worker->proxy->generation;
     session->accepted_by = worker->index;
     session->number = ++worker->last_session;
     session->accepted_at = session->active_at = worker_now(worker);
-    session->server_index = BALANCE_NONE;
     session->client.fd = -1;
     session->peer.any.sa_family = client->any.sa_family;
     if (!address_is_unix(client))
@@ -782,7 +788,7 @@ void session_arrive(struct session *session, struct worker *worker)
     belong(session, worker);
     worker->movable = true;
     session_list_place(session_list_of(session), session);
-    if (session->server_index != BALANCE_NONE)
+    if (session->chosen)
         join_server(session);
     settle_in(session);
 }

@@ -81,14 +81,14 @@ struct session {
     struct conn client, server;
     struct worker *worker;
     struct frontend *frontend;
-    const struct bind_conf *bind;       /* NULL: not in this configuration, see `foreign names` */
-    const struct backend_conf *backend; /* likewise */
+    const struct bind_conf *bind; /* NULL: not in this configuration, see `foreign names` */
+    struct backend *backend;      /* NULL: likewise */
     char *foreign_names; /* of a session that came from another process: four names, each with its
                        NUL, of frontend, bind, backend and server; NULL: all are in this
                        configuration */
     enum session_state state;
-    uint32_t server_index; /* in the backend; BALANCE_NONE before the first choice */
-    uint32_t *tried;       /* servers that this round passes over: those that failed first, ... */
+    struct server *chosen; /* of the backend; NULL before the first choice, or as `backend` */
+    struct server **tried; /* servers that this round passes over: those that failed first, ... */
     uint32_t tried_count;  /* ... */
     uint32_t short_count;  /* ... and at the end so many towards which we lack something */
     uint32_t attempts;     /* that failed, over all rounds */
@@ -97,6 +97,7 @@ struct session {
     bool with_server;      /* it counts for the server */
     bool kept_alive;       /* SO_KEEPALIVE is set on the server's socket */
     bool to_client;        /* DELIVERING: to the client, else to the server */
+    in_port_t own_port;    /* of the server, if the kernel may take it for our side, too; else 0 */
     sa_family_t server_family;
     const char *server_congestion; /* of the backend that opened the server's socket */
     /* Which generation accepted it, and which of its workers: with `number` they name it. */

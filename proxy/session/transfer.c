@@ -377,18 +377,14 @@ static bool find_place(struct session *session, struct proxy *proxy,
     for (size_t i = 0; i < conf->bind_count; i++)
         if (strcmp(conf->binds[i].text, names[1]) == 0)
             session->bind = &conf->binds[i];
-    session->server_index = BALANCE_NONE;
-    for (size_t i = 0; i < config->backend_count; i++)
-        if (strcmp(config->backends[i].name, names[2]) == 0)
-            session->backend = &config->backends[i];
-    for (size_t i = 0; session->backend && i < session->backend->server_count; i++)
-        if (strcmp(session->backend->servers[i].name, names[3]) == 0)
-            session->server_index = (uint32_t)i;
-    if (session->server_index == BALANCE_NONE)
+    session->backend = proxy_backend(proxy, names[2]);
+    if (session->backend)
+        session->chosen = backend_find(session->backend, names[3]);
+    if (!session->chosen)
         judge_removed(session, config);
     else
         session->terminate_at = 0;
-    if (session->bind && session->server_index != BALANCE_NONE)
+    if (session->bind && session->chosen)
         return true;
     session->foreign_names = copy_names(names);
     return session->foreign_names != NULL;

@@ -15,14 +15,21 @@ static json_t *last_check(const struct server *server)
     return json_string(error ? strerror(error) : "passed");
 }
 
-static json_t *server_json(const struct proxy *proxy, const struct server *server)
+static json_t *address_json(const struct address *address)
 {
-    const struct server_conf *conf = server->conf;
+    char text[ADDRESS_TEXT_MAX] = "none";
+    if (address)
+        address_format(address, text);
+    return text_json(text, strlen(text));
+}
+
+static json_t *server_json(const struct server *server)
+{
     const struct server_state *now = &server->now;
-    const struct server_sessions sessions = proxy_server_sessions(proxy, server);
+    const struct server_sessions sessions = server_count_sessions(server);
     return json_pack(
-        "{s:s, s:o, s:s, s:o, s:s, s:i, s:b, s:I, s:I, s:I}", "name", conf->name, "address",
-        text_json(conf->text, strlen(conf->text)), "check", server_check_name(server), "last_check",
+        "{s:s, s:o, s:s, s:o, s:s, s:i, s:b, s:I, s:I, s:I}", "name", server->name, "address",
+        address_json(server_address(server)), "check", server_check_name(server), "last_check",
         last_check(server), "admin", server_admin_name(now->admin), "weight", (int)now->weight,
         "usable", server_share(server) > 0, "sessions", (json_int_t)sessions.live, "sessions_total",
         (json_int_t)sessions.all, "changed_at", (json_int_t)now->changed_at);
@@ -33,9 +40,10 @@ json_t *servers_json(const struct proxy *proxy)
     json_t *list = json_array();
     for (size_t i = 0; i < proxy->config->backend_count; i++) {
         const struct backend *backend = &proxy->backends[i];
+        const struct server_set *set = backend_servers(backend);
         json_t *servers = json_array();
-        for (size_t j = 0; j < backend->conf->server_count; j++)
-            json_array_append_new(servers, server_json(proxy, &backend->servers[j]));
+        for (size_t j = 0; j < set->count; j++)
+            json_array_append_new(servers, server_json(set->list[j]));
         json_array_append_new(list,
                               json_pack("{s:s, s:I, s:o}", "name", backend->conf->name, "usable",
                                         (json_int_t)backend->usable, "servers", servers));
@@ -66,8 +74,9 @@ static struct server *find_in(const struct backend *backend, const char *name,
         return server;
     char hint[SUGGEST_TEXT_MAX];
     struct suggestion suggestion = suggest_begin(name);
-    for (size_t i = 0; i < backend->conf->server_count; i++)
-        suggest_offer(&suggestion, backend->conf->servers[i].name);
+    const struct server_set *set = backend_servers(backend);
+    for (size_t i = 0; i < set->count; i++)
+        suggest_offer(&suggestion, set->list[i]->name);
     snprintf(text, SERVERS_TEXT_MAX, "backend %s has no server '%s'%s", backend->conf->name, name,
              suggest_text(&suggestion, hint));
     return NULL;
@@ -121,8 +130,8 @@ enum exit_status servers_command(struct proxy *proxy, const char *which, const c
         return EXIT_OTHER;
     char sessions[SESSIONS_TEXT_MAX];
     snprintf(text, SERVERS_TEXT_MAX, "%s/%s: %s, weight %u, check %s, %s",
-             server->backend->conf->name, server->conf->name, server_admin_name(server->now.admin),
+             server->backend->conf->name, server->name, server_admin_name(server->now.admin),
              server->now.weight, server_check_name(server),
-             sessions_text(proxy_server_sessions(proxy, server).live, sessions));
+             sessions_text(server_count_sessions(server).live, sessions));
     return EXIT_DONE;
 }

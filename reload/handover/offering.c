@@ -65,10 +65,10 @@ static void send_servers(const struct proxy *proxy, struct channel *successor)
 {
     struct servers servers = {.successor = successor};
     for (size_t i = 0; i < proxy->config->backend_count; i++) {
-        const struct backend *backend = &proxy->backends[i];
-        for (size_t j = 0; j < backend->conf->server_count; j++) {
+        const struct server_set *set = backend_servers(&proxy->backends[i]);
+        for (size_t j = 0; j < set->count; j++) {
             struct message_server record;
-            server_states_record(&backend->servers[j], &record);
+            server_states_record(set->list[j], &record);
             pack_server(&servers, &record);
         }
     }

@@ -26,7 +26,7 @@ void server_states_record(const struct server *server, struct message_server *re
                                                 .check_due = now->check_due,
                                                 .changed_at = now->changed_at}};
     snprintf(record->backend, sizeof record->backend, "%s", server->backend->conf->name);
-    snprintf(record->name, sizeof record->name, "%s", server->conf->name);
+    snprintf(record->name, sizeof record->name, "%s", server->name);
     write_line(server->conf, record->line);
 }
 
@@ -188,11 +188,12 @@ void server_states_apply(struct server_states *server_states, struct proxy *prox
     if (server_states->count > 0)
         qsort(server_states->list, server_states->count, sizeof *server_states->list, by_names);
     for (size_t i = 0; i < proxy->config->backend_count; i++) {
-        struct backend *backend = &proxy->backends[i];
-        for (size_t j = 0; j < backend->conf->server_count; j++) {
-            struct server *server = &backend->servers[j];
+        const struct backend *backend = &proxy->backends[i];
+        const struct server_set *set = backend_servers(backend);
+        for (size_t j = 0; j < set->count; j++) {
+            struct server *server = set->list[j];
             const struct known_server *found =
-                find_known_server(server_states, backend->conf->name, server->conf->name);
+                find_known_server(server_states, backend->conf->name, server->name);
             if (found && is_same(server, found->line))
                 adopt(server, &found->state);
         }
@@ -242,27 +243,29 @@ static void say_why(const struct server *server, char *text, size_t size)
 {
     const struct server_state *now = &server->now;
     if (now->admin != ADMIN_READY)
-        snprintf(text, size, "%s: in %s", server->conf->name, server_admin_name(now->admin));
+        snprintf(text, size, "%s: in %s", server->name, server_admin_name(now->admin));
     else if (now->check == CHECK_DOWN)
-        snprintf(text, size, "%s: down, %s", server->conf->name, strerror(now->last_error));
+        snprintf(text, size, "%s: down, %s", server->name, strerror(now->last_error));
+    else if (!server_address(server))
+        snprintf(text, size, "%s: no address", server->name);
     else
-        snprintf(text, size, "%s: weight 0", server->conf->name);
+        snprintf(text, size, "%s: weight 0", server->name);
 }
 
 static void say_loss(const struct backend *backend, size_t had, char *line, size_t size)
 {
     char servers[1024] = "";
     size_t length = 0;
-    size_t count = backend->conf->server_count;
-    for (size_t i = 0; i < count && i < SERVERS_TOLD; i++) {
+    const struct server_set *set = backend_servers(backend);
+    for (size_t i = 0; i < set->count && i < SERVERS_TOLD; i++) {
         char why[300];
-        say_why(&backend->servers[i], why, sizeof why);
+        say_why(set->list[i], why, sizeof why);
         int written =
             snprintf(servers + length, sizeof servers - length, "%s%s", i ? "; " : "", why);
         length += (size_t)written < sizeof servers - length ? (size_t)written : 0;
     }
     snprintf(line, size, "backend %s would have no usable server, and has %zu now (%s%s)",
-             backend->conf->name, had, servers, count > SERVERS_TOLD ? "; ..." : "");
+             backend->conf->name, had, servers, set->count > SERVERS_TOLD ? "; ..." : "");
 }
 
 size_t server_states_losses(const struct server_states *server_states, const struct proxy *proxy,

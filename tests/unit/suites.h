@@ -6,6 +6,7 @@
 
 Suite *activation_suite(void);
 Suite *address_suite(void);
+Suite *backend_suite(void);
 Suite *balance_suite(void);
 Suite *canary_suite(void);
 Suite *transfer_suite(void);
@@ -36,6 +37,7 @@ Suite *docs_suite(void);
 Suite *poller_suite(void);
 Suite *preview_suite(void);
 Suite *proxy_suite(void);
+Suite *reclaim_suite(void);
 Suite *session_list_suite(void);
 Suite *server_suite(void);
 Suite *signals_suite(void);

@@ -1,4 +1,5 @@
 /* Checks of servers that listen, of such that do not, and of such that never answer. */
+#include "proxy/backend/backend.h"
 #include "proxy/backend/check.h"
 #include "tests/unit/suites.h"
 #include "tests/unit/support/loopback.h"
@@ -19,9 +20,15 @@ static char name_app[] = "app";
 static struct server_conf servers[MOST];
 static struct backend_conf conf;
 static struct backend backend;
+static struct reclaimer reclaimer; /* of no other thread */
 static struct event_base *base;
 static struct checks *checks;
 static bool met;
+
+static struct server *at(size_t place)
+{
+    return backend_servers(&backend)->list[place];
+}
 
 static void setup(void)
 {
@@ -51,7 +58,7 @@ static void open_with(size_t count)
         servers[i].name = name_app;
         servers[i].weight = 1;
     }
-    ck_assert_int_eq(backend_open(&backend, &conf), 0);
+    ck_assert_int_eq(backend_open(&backend, &conf, 1, &reclaimer), 0);
     checks = checks_new(&backend, 1, base);
     ck_assert_ptr_nonnull(checks);
 }
@@ -85,15 +92,15 @@ START_TEST(tells_who_listens_from_who_does_not)
     int bound = loopback_bound(&servers[1].address);
     open_with(2);
     meet();
-    ck_assert_int_eq(backend.servers[0].now.check, CHECK_UP);
-    ck_assert_int_eq(backend.servers[0].now.last_error, 0);
-    ck_assert_int_eq(backend.servers[1].now.check, CHECK_DOWN);
-    ck_assert_int_eq(backend.servers[1].now.last_error, ECONNREFUSED);
+    ck_assert_int_eq(at(0)->now.check, CHECK_UP);
+    ck_assert_int_eq(at(0)->now.last_error, 0);
+    ck_assert_int_eq(at(1)->now.check, CHECK_DOWN);
+    ck_assert_int_eq(at(1)->now.last_error, ECONNREFUSED);
 
     ck_assert_int_eq(listen(bound, 16), 0);
-    await_state(&backend.servers[1], CHECK_UP);
+    await_state(at(1), CHECK_UP);
     close(listening);
-    await_state(&backend.servers[0], CHECK_DOWN);
+    await_state(at(0), CHECK_DOWN);
     close(bound);
 }
 END_TEST
@@ -116,8 +123,8 @@ START_TEST(who_does_not_answer_in_time_has_failed)
     int listener = fill_backlog(&servers[0].address, clients);
     open_with(1);
     meet();
-    ck_assert_int_eq(backend.servers[0].now.check, CHECK_DOWN);
-    ck_assert_int_eq(backend.servers[0].now.last_error, ETIMEDOUT);
+    ck_assert_int_eq(at(0)->now.check, CHECK_DOWN);
+    ck_assert_int_eq(at(0)->now.last_error, ETIMEDOUT);
     for (unsigned i = 0; i < 8; i++)
         loopback_reset(clients[i]);
     close(listener);
@@ -133,7 +140,7 @@ START_TEST(who_never_answers_holds_up_no_meeting)
     checks_begin_meeting(checks, 1, on_met, base);
     while (!met)
         event_base_loop(base, EVLOOP_ONCE);
-    ck_assert_int_eq(backend.servers[0].now.check, CHECK_UP);
+    ck_assert_int_eq(at(0)->now.check, CHECK_UP);
     for (unsigned i = 0; i < 8; i++)
         loopback_reset(clients[i]);
     close(listener);
@@ -155,13 +162,13 @@ START_TEST(a_server_in_maint_is_not_connected_to)
     int listening = loopback_listen(&servers[0].address);
     int other = loopback_listen(&servers[1].address);
     open_with(2);
-    server_set_admin(&backend.servers[0], ADMIN_MAINT);
+    server_set_admin(at(0), ADMIN_MAINT);
     meet();
     for (unsigned i = 0; i < 5; i++)
         close(accept_check(other));
     ck_assert_int_eq(accept(listening, NULL, NULL), -1);
     ck_assert_int_eq(errno, EAGAIN);
-    server_set_admin(&backend.servers[0], ADMIN_READY);
+    server_set_admin(at(0), ADMIN_READY);
     close(accept_check(listening));
     close(listening);
     close(other);
@@ -203,7 +210,7 @@ START_TEST(many_servers)
     meet();
     ck_assert_uint_eq(backend.usable, 0);
     for (size_t i = 0; i < MOST; i++)
-        ck_assert_int_eq(backend.servers[i].now.last_error, i % 2 ? ECONNREFUSED : ENOENT);
+        ck_assert_int_eq(at(i)->now.last_error, i % 2 ? ECONNREFUSED : ENOENT);
     close(bound);
 }
 END_TEST
@@ -250,11 +257,11 @@ START_TEST(first_checks_are_spread)
     loopback_bind(0, &servers[0].address);
     open_with(400);
     uint64_t planned = start + 1234567;
-    backend.servers[7].now.check_due = planned;
+    at(7)->now.check_due = planned;
     checks_begin(checks);
-    ck_assert_uint_eq(backend.servers[7].now.check_due, planned);
+    ck_assert_uint_eq(at(7)->now.check_due, planned);
     for (size_t i = 0; i < 400; i++) {
-        uint64_t part = (backend.servers[i].now.check_due - start) / (3600000 / PARTS);
+        uint64_t part = (at(i)->now.check_due - start) / (3600000 / PARTS);
         in_part[part < PARTS ? part : PARTS - 1]++;
     }
     for (size_t i = 0; i < PARTS; i++) {

@@ -1,5 +1,5 @@
 /* What becomes of a server: by checks, by commands, and by what a predecessor says of it. */
-#include "proxy/backend/server.h"
+#include "proxy/backend/backend.h"
 #include "tests/unit/suites.h"
 
 #include <check.h>
@@ -11,8 +11,14 @@ static struct server_conf servers[2] = {{.name = name_a, .weight = 3},
                                         {.name = name_b, .weight = 1}};
 static struct backend_conf conf;
 static struct backend backend;
+static struct reclaimer reclaimer; /* of no other thread */
 static struct server *server;
 static unsigned changes, by_commands;
+
+static struct server *at(size_t place)
+{
+    return backend_servers(&backend)->list[place];
+}
 
 static void on_change(struct server *which, bool by_command, void *arg)
 {
@@ -29,10 +35,10 @@ static void setup(void)
                                  .check = CHECK_TCP,
                                  .rise = 2,
                                  .fall = 3};
-    ck_assert_int_eq(backend_open(&backend, &conf), 0);
+    ck_assert_int_eq(backend_open(&backend, &conf, 1, &reclaimer), 0);
     backend.on_change = on_change;
     backend.arg = &backend;
-    server = &backend.servers[0];
+    server = at(0);
     changes = by_commands = 0;
 }
 
@@ -53,7 +59,7 @@ START_TEST(begins_up_and_usable)
     ck_assert_uint_eq(server_share(server), 3);
     ck_assert_str_eq(server_check_name(server), "up");
     ck_assert_str_eq(server_admin_name(server->now.admin), "ready");
-    ck_assert_ptr_eq(backend_find(&backend, "b"), &backend.servers[1]);
+    ck_assert_ptr_eq(backend_find(&backend, "b"), at(1));
     ck_assert_ptr_null(backend_find(&backend, "B"));
 }
 END_TEST

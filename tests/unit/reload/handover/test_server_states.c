@@ -46,9 +46,9 @@ static struct server *server_of(const struct proxy *proxy, const char *backend, 
 static void tell_all(const struct proxy *proxy)
 {
     for (size_t i = 0; i < proxy->config->backend_count; i++)
-        for (size_t j = 0; j < proxy->backends[i].conf->server_count; j++) {
+        for (size_t j = 0; j < backend_servers(&proxy->backends[i])->count; j++) {
             struct message_server record, read;
-            server_states_record(&proxy->backends[i].servers[j], &record);
+            server_states_record(backend_servers(&proxy->backends[i])->list[j], &record);
             server_states_read(&record, sizeof record, &read);
             ck_assert(server_states_add(&server_states, &read));
         }
@@ -218,7 +218,7 @@ START_TEST(many_servers_are_not_all_told)
     struct proxy *new = proxy_with(text);
     server_states_apply(&server_states, new);
     for (size_t i = 0; i < 100; i++)
-        server_set_admin(&proxy_backend(new, "app")->servers[i], ADMIN_MAINT);
+        server_set_admin(backend_servers(proxy_backend(new, "app"))->list[i], ADMIN_MAINT);
     ck_assert_uint_eq(losses(new), 1);
     ck_assert_str_eq(told, "backend app would have no usable server, and has 100 now (s0: in "
                            "maint; s1: in maint; s2: in maint; s3: in maint; ...)\n");

@@ -1,0 +1,93 @@
+#include "proxy/backend/backend.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A set with room for count servers, which begins with those of another set (NULL: none). */
+static struct server_set *make_set(const struct server_set *begin, size_t count)
+{
+    struct server_set *set = malloc(sizeof *set + count * sizeof *set->list);
+    if (!set)
+        return NULL;
+    set->count = begin ? begin->count : 0;
+    if (set->count > 0)
+        memcpy(set->list, begin->list, set->count * sizeof *set->list);
+    return set;
+}
+
+/* Makes the next server of a set that is not published yet. */
+static bool append(struct server_set *set, struct backend *backend, const struct server_conf *conf,
+                   const char *name, const struct address *address)
+{
+    struct server *server = server_new(backend, conf, name, address, (uint32_t)set->count);
+    if (!server)
+        return false;
+    set->list[set->count++] = server;
+    backend->usable += server_share(server) > 0;
+    return true;
+}
+
+static int open_balancers(struct backend *backend)
+{
+    backend->balancers = calloc(backend->workers, sizeof *backend->balancers);
+    if (!backend->balancers)
+        return ENOMEM;
+    for (unsigned i = 0; i < backend->workers; i++) {
+        backend->balancers[i] = balancer_new(backend, i);
+        if (!backend->balancers[i])
+            return ENOMEM;
+    }
+    return 0;
+}
+
+int backend_open(struct backend *backend, const struct backend_conf *conf, unsigned workers,
+                 struct reclaimer *reclaimer)
+{
+    *backend = (struct backend){.conf = conf, .workers = workers, .reclaimer = reclaimer};
+    struct server_set *set = make_set(NULL, conf->server_count);
+    if (!set)
+        return ENOMEM;
+    atomic_store(&backend->set, set);
+    for (size_t i = 0; i < conf->server_count; i++) {
+        const struct server_conf *server = &conf->servers[i];
+        if (!append(set, backend, server, server->name, &server->address))
+            return ENOMEM;
+    }
+    return open_balancers(backend);
+}
+
+void backend_close(struct backend *backend)
+{
+    for (unsigned i = 0; backend->balancers && i < backend->workers; i++)
+        balancer_free(backend->balancers[i]);
+    free(backend->balancers);
+    struct server_set *set = atomic_load(&backend->set);
+    for (size_t i = 0; set && i < set->count; i++)
+        server_free(set->list[i]);
+    free(set);
+}
+
+struct server *backend_find(const struct backend *backend, const char *name)
+{
+    const struct server_set *set = backend_servers(backend);
+    for (size_t i = 0; i < set->count; i++)
+        if (strcmp(set->list[i]->name, name) == 0)
+            return set->list[i];
+    return NULL;
+}
+
+struct server *backend_add(struct backend *backend, const struct server_conf *conf,
+                           const char *name, const struct address *address)
+{
+    struct server_set *before = atomic_load(&backend->set);
+    struct server_set *set = make_set(before, before->count + 1);
+    if (!set || !append(set, backend, conf, name, address)) {
+        free(set);
+        return NULL;
+    }
+    atomic_store_explicit(&backend->set, set, memory_order_release);
+    atomic_fetch_add_explicit(&backend->version, 1, memory_order_release);
+    reclaim(backend->reclaimer, &before->retired);
+    return set->list[set->count - 1];
+}

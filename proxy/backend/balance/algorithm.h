@@ -1,0 +1,48 @@
+/* What an algorithm of balancing is: the interface between balance.c and the algorithms. */
+#ifndef RPPROXY_PROXY_BACKEND_BALANCE_ALGORITHM_H
+#define RPPROXY_PROXY_BACKEND_BALANCE_ALGORITHM_H
+
+#include "proxy/backend/server.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What an algorithm may know of the session that needs a server. */
+struct choice {
+    struct server *const *tried; /* these have failed the session: any but these */
+    size_t tried_count;
+};
+
+/* The part that all algorithms have in common; it is a member of the algorithm's own struct. */
+struct balancer {
+    const struct balance_algorithm *algorithm;
+    const struct backend *backend;
+    unsigned version; /* of the backend, as of the last refresh() */
+    size_t usable;    /* servers with a share, as of the last refresh() */
+};
+
+/* An algorithm sees the servers by refresh() only; it may keep pointers to servers (they live as
+ * long as the backend), and not the pointer to the set. */
+struct balance_algorithm {
+    /* Makes an empty balancer. NULL: out of memory. */
+    struct balancer *(*make)(void);
+    void (*free)(struct balancer *balancer);
+
+    /* Servers, or their shares, are others than before: looks at all of the set, and counts the
+     * usable ones in balancer->usable. False: out of memory; the algorithm goes on with what it
+     * knew, and is called again at the next choice. */
+    bool (*refresh)(struct balancer *balancer, const struct server_set *set);
+
+    /* The next server that has a share and is not among the tried ones, or NULL. */
+    struct server *(*next)(struct balancer *balancer, const struct choice *choice);
+};
+
+static inline bool choice_excludes(const struct choice *choice, const struct server *server)
+{
+    for (size_t i = 0; i < choice->tried_count; i++)
+        if (choice->tried[i] == server)
+            return true;
+    return false;
+}
+
+#endif

@@ -1,0 +1,54 @@
+#include "proxy/backend/balance/balance.h"
+
+#include "proxy/backend/balance/roundrobin.h"
+
+static const struct balance_algorithm *const algorithms[] = {
+    [BALANCE_ROUNDROBIN] = &balance_roundrobin,
+};
+
+/* The version is read before the shares and the set: a change that comes meanwhile is another
+ * version, and is noticed at the next choice. */
+static bool refresh(struct balancer *balancer, unsigned version)
+{
+    if (!balancer->algorithm->refresh(balancer, backend_servers(balancer->backend)))
+        return false;
+    balancer->version = version;
+    return true;
+}
+
+static unsigned version_of(const struct backend *backend)
+{
+    return atomic_load_explicit(&backend->version, memory_order_acquire);
+}
+
+struct balancer *balancer_new(const struct backend *backend, unsigned worker)
+{
+    const struct balance_algorithm *algorithm = algorithms[backend->conf->balance];
+    const struct choice any = {0};
+    struct balancer *balancer = algorithm->make();
+    if (!balancer)
+        return NULL;
+    balancer->algorithm = algorithm;
+    balancer->backend = backend;
+    if (!refresh(balancer, version_of(backend))) {
+        algorithm->free(balancer);
+        return NULL;
+    }
+    for (unsigned i = 0; balancer->usable && i < worker % balancer->usable; i++)
+        (void)algorithm->next(balancer, &any);
+    return balancer;
+}
+
+void balancer_free(struct balancer *balancer)
+{
+    if (balancer)
+        balancer->algorithm->free(balancer);
+}
+
+struct server *balancer_next(struct balancer *balancer, const struct choice *choice)
+{
+    unsigned version = version_of(balancer->backend);
+    if (version != balancer->version)
+        (void)refresh(balancer, version);
+    return balancer->algorithm->next(balancer, choice);
+}

@@ -1,0 +1,148 @@
+#include "proxy/backend/balance/roundrobin.h"
+
+#include "config/base/container_of.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+/* Divisible by every weight up to 16; large against 256, so that rounding does not show; small
+ * enough that a server's due time lasts for 10^13 turns. */
+#define TURN_SCALE 720720u
+
+struct turn {
+    uint64_t due;
+    struct server *server;
+    uint32_t place; /* of the server in its backend */
+    uint32_t share; /* as of the last refresh(); 0: the server has no turns */
+};
+
+struct roundrobin {
+    struct balancer balancer;
+    struct turn *turns; /* of all servers: the first balancer.usable ones have a share and form a
+                           heap, with the earliest turn first */
+    size_t count;       /* of all servers */
+    uint64_t now;       /* no turn that was taken was due later */
+};
+
+static struct roundrobin *roundrobin_of(struct balancer *balancer)
+{
+    return container_of(balancer, struct roundrobin, balancer);
+}
+
+static bool earlier(const struct turn *a, const struct turn *b)
+{
+    return a->due != b->due ? a->due < b->due : a->place < b->place;
+}
+
+static void sift_down(struct turn *heap, size_t count, size_t at)
+{
+    struct turn moving = heap[at];
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= count)
+            break;
+        if (child + 1 < count && earlier(&heap[child + 1], &heap[child]))
+            child++;
+        if (!earlier(&heap[child], &moving))
+            break;
+        heap[at] = heap[child];
+        at = child;
+    }
+    heap[at] = moving;
+}
+
+static void sift_up(struct turn *heap, size_t at)
+{
+    struct turn moving = heap[at];
+    for (; at > 0 && earlier(&moving, &heap[(at - 1) / 2]); at = (at - 1) / 2)
+        heap[at] = heap[(at - 1) / 2];
+    heap[at] = moving;
+}
+
+/* The share is another one than at the last refresh(). */
+static void take_share(struct turn *turn, uint32_t share, uint64_t now)
+{
+    if (turn->share == 0)
+        turn->due = now + TURN_SCALE / share;
+    else if (share > 0 && turn->due > now)
+        turn->due = now + (turn->due - now) * turn->share / share;
+    turn->share = share;
+}
+
+/* Servers that were added since the last refresh() get a turn without a share. */
+static bool grow(struct roundrobin *roundrobin, const struct server_set *set)
+{
+    struct turn *turns = realloc(roundrobin->turns, (set->count + 1) * sizeof *turns);
+    if (!turns)
+        return false;
+    roundrobin->turns = turns;
+    for (; roundrobin->count < set->count; roundrobin->count++)
+        turns[roundrobin->count] = (struct turn){.server = set->list[roundrobin->count],
+                                                 .place = (uint32_t)roundrobin->count};
+    return true;
+}
+
+static bool refresh(struct balancer *balancer, const struct server_set *set)
+{
+    struct roundrobin *roundrobin = roundrobin_of(balancer);
+    if (roundrobin->count < set->count && !grow(roundrobin, set))
+        return false;
+    struct turn *turns = roundrobin->turns;
+    size_t usable = 0;
+    for (size_t i = 0; i < roundrobin->count; i++) {
+        struct turn turn = turns[i];
+        uint32_t share = server_share(turn.server);
+        if (share != turn.share)
+            take_share(&turn, share, roundrobin->now);
+        turns[i] = turns[usable];
+        turns[share > 0 ? usable++ : i] = turn;
+    }
+    for (size_t at = usable / 2; at-- > 0;)
+        sift_down(turns, usable, at);
+    balancer->usable = usable;
+    return true;
+}
+
+static struct server *next(struct balancer *balancer, const struct choice *choice)
+{
+    struct roundrobin *roundrobin = roundrobin_of(balancer);
+    struct turn *heap = roundrobin->turns;
+    size_t left = balancer->usable;
+    struct server *found = NULL;
+
+    /* A tried server is popped to the end of the array, and pushed back below. */
+    while (left > 0) {
+        if (!choice_excludes(choice, heap[0].server)) {
+            found = heap[0].server;
+            if (heap[0].due > roundrobin->now)
+                roundrobin->now = heap[0].due;
+            heap[0].due += TURN_SCALE / heap[0].share;
+            sift_down(heap, left, 0);
+            break;
+        }
+        struct turn passed = heap[0];
+        left--;
+        heap[0] = heap[left];
+        heap[left] = passed;
+        sift_down(heap, left, 0);
+    }
+    for (; left < balancer->usable; left++)
+        sift_up(heap, left);
+    return found;
+}
+
+static struct balancer *make(void)
+{
+    struct roundrobin *roundrobin = calloc(1, sizeof *roundrobin);
+    return roundrobin ? &roundrobin->balancer : NULL;
+}
+
+static void dispose(struct balancer *balancer)
+{
+    struct roundrobin *roundrobin = roundrobin_of(balancer);
+    free(roundrobin->turns);
+    free(roundrobin);
+}
+
+const struct balance_algorithm balance_roundrobin = {
+    .make = make, .free = dispose, .refresh = refresh, .next = next};

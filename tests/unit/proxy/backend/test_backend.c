@@ -1,0 +1,161 @@
+/* Servers that change while workers choose and read them: run it under ThreadSanitizer, too. */
+#include "config/base/log.h"
+#include "proxy/backend/backend.h"
+#include "tests/unit/suites.h"
+#include "tests/unit/support/readers.h"
+
+#include <check.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { CHANGES = 2000, ADDED = 200 };
+
+static char name_a[] = "a", name_app[] = "app";
+static struct server_conf server_conf = {.name = name_a, .weight = 1};
+static struct backend_conf conf = {
+    .name = name_app, .servers = &server_conf, .server_count = 1, .rise = 1, .fall = 1};
+static struct backend backend;
+static struct readers readers;
+
+static struct server *at(size_t place)
+{
+    return backend_servers(&backend)->list[place];
+}
+
+/* The n-th of addresses that differ in all their bytes: the port gives the host away. */
+static struct address address_of(uint16_t n)
+{
+    struct address address = {.length = sizeof address.in};
+    address.in.sin_family = AF_INET;
+    address.in.sin_port = n;
+    address.in.sin_addr.s_addr = n * UINT32_C(0x10001);
+    return address;
+}
+
+static bool is_whole(const struct address *address)
+{
+    const struct address whole = address_of(address->in.sin_port);
+    return address_equal(address, &whole);
+}
+
+static bool has_address(const struct server *server, const struct address *address)
+{
+    const struct address *now = server_address(server);
+    return now && address_equal(now, address);
+}
+
+/* Each reader is a worker of its own, in the order of the first reads. */
+static atomic_uint workers_begun;
+static _Thread_local unsigned worker = READERS;
+
+static bool choose_and_read(void *arg)
+{
+    const struct choice any = {0};
+    (void)arg;
+    if (worker == READERS)
+        worker = atomic_fetch_add(&workers_begun, 1);
+    const struct server *server = balancer_next(backend.balancers[worker], &any);
+    const struct address *address = server ? server_address(server) : NULL;
+    return !address || is_whole(address);
+}
+
+static void start(void)
+{
+    ck_assert_int_eq(log_open(LOG_TO_STDERR, NULL, LOG_LEVEL_ERROR), 0); /* not each change */
+    server_conf.address = address_of(1);
+    ck_assert_int_eq(backend_open(&backend, &conf, READERS, &readers.reclaimer), 0);
+    readers_start(&readers, choose_and_read, NULL);
+}
+
+START_TEST(an_address_changes_while_workers_read_it)
+{
+    start();
+    for (uint16_t i = 2; i < CHANGES; i++) {
+        const struct address address = address_of(i);
+        ck_assert_int_eq(server_set_address(at(0), &address), 0);
+        if (i % 64 == 0)
+            readers_await_turns(&readers, 1);
+        task_queue_run(&readers.owner);
+    }
+    ck_assert(readers_stop(&readers));
+    const struct address last = address_of(CHANGES - 1);
+    ck_assert(has_address(at(0), &last));
+    backend_close(&backend);
+}
+END_TEST
+
+START_TEST(servers_are_added_while_workers_choose)
+{
+    char name[16];
+    start();
+    for (uint16_t i = 1; i <= ADDED; i++) {
+        const struct address address = address_of(i);
+        snprintf(name, sizeof name, "a-%u", i);
+        ck_assert_ptr_eq(backend_add(&backend, &server_conf, name, &address), at(i));
+        ck_assert_ptr_eq(backend_find(&backend, name), at(i));
+        if (i % 64 == 0)
+            readers_await_turns(&readers, 1);
+        task_queue_run(&readers.owner);
+    }
+    ck_assert_uint_eq(backend.usable, ADDED + 1);
+    readers_await_turns(&readers, 2);
+    ck_assert(readers_stop(&readers));
+    for (unsigned i = 0; i < READERS; i++)
+        ck_assert_uint_eq(backend.balancers[i]->usable, ADDED + 1);
+    backend_close(&backend);
+}
+END_TEST
+
+START_TEST(a_server_without_address_gets_no_connection)
+{
+    const struct choice any = {0};
+    struct reclaimer reclaimer = {0};
+    const struct address address = address_of(7);
+    ck_assert_int_eq(backend_open(&backend, &conf, 1, &reclaimer), 0);
+    struct server *server = at(0);
+    ck_assert_ptr_eq(balancer_next(backend.balancers[0], &any), server);
+    ck_assert_int_eq(server_set_address(server, NULL), 0);
+    ck_assert_uint_eq(backend.usable, 0);
+    ck_assert_ptr_null(balancer_next(backend.balancers[0], &any));
+    ck_assert(balancer_is_empty(backend.balancers[0]));
+    ck_assert_int_eq(server_set_address(server, &address), 0);
+    ck_assert_ptr_eq(balancer_next(backend.balancers[0], &any), server);
+    ck_assert(has_address(server, &address));
+
+    ck_assert_ptr_nonnull(backend_add(&backend, &server_conf, "later", NULL));
+    ck_assert_uint_eq(backend.usable, 1);
+    ck_assert_ptr_eq(balancer_next(backend.balancers[0], &any), server);
+    ck_assert_int_eq(server_set_address(at(1), &address), 0);
+    ck_assert_uint_eq(backend.usable, 2);
+    backend_close(&backend);
+}
+END_TEST
+
+START_TEST(sessions_are_the_sum_over_workers)
+{
+    struct reclaimer reclaimer = {0};
+    ck_assert_int_eq(backend_open(&backend, &conf, 3, &reclaimer), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        atomic_store(&at(0)->counters[i].live, i);
+        atomic_store(&at(0)->counters[i].all, 10 * i);
+    }
+    struct server_sessions sessions = server_count_sessions(at(0));
+    ck_assert_uint_eq(sessions.live, 3);
+    ck_assert_uint_eq(sessions.all, 30);
+    backend_close(&backend);
+}
+END_TEST
+
+Suite *backend_suite(void)
+{
+    Suite *suite = suite_create("backend");
+    TCase *tcase = tcase_create("backend");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, an_address_changes_while_workers_read_it);
+    tcase_add_test(tcase, servers_are_added_while_workers_choose);
+    tcase_add_test(tcase, a_server_without_address_gets_no_connection);
+    tcase_add_test(tcase, sessions_are_the_sum_over_workers);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
