@@ -225,6 +225,20 @@ void address_unmap(struct address *address)
     *address = (struct address){.length = sizeof plain, .in = plain};
 }
 
+bool address_is_wildcard(const struct address *address)
+{
+    if (address->any.sa_family == AF_INET6)
+        return IN6_IS_ADDR_UNSPECIFIED(&address->in6.sin6_addr);
+    return address->any.sa_family == AF_INET && address->in.sin_addr.s_addr == INADDR_ANY;
+}
+
+bool address_covers(const struct address *wildcard, const struct address *other)
+{
+    return wildcard->any.sa_family == other->any.sa_family &&
+           address_port(wildcard) == address_port(other) && address_is_wildcard(wildcard) &&
+           !address_is_wildcard(other);
+}
+
 bool address_equal(const struct address *a, const struct address *b)
 {
     if (a->length == 0 || b->length == 0)

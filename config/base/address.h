@@ -52,6 +52,13 @@ static inline unsigned address_port(const struct address *address)
     }
 }
 
+/* 0.0.0.0 or [::]. */
+bool address_is_wildcard(const struct address *address);
+
+/* True: wildcard is the wildcard address of the other's IP version and port, and the other is not.
+ * A client of the other is a client of the wildcard while nobody listens on the other itself. */
+bool address_covers(const struct address *wildcard, const struct address *other);
+
 static inline bool address_is_unix(const struct address *address)
 {
     return address->any.sa_family == AF_UNIX;

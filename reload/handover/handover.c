@@ -410,9 +410,8 @@ static void on_verdict(enum canary_verdict verdict, void *arg)
 
 static void on_ready_bind(struct handover *handover, const struct message_ready_bind *ready)
 {
-    struct bound *bound = binds_find(handover->generation->binds, ready->text);
-    if (bound)
-        bound->successors = ready->listeners;
+    binds_note_successors(handover->generation->binds, ready->text, ready->listeners,
+                          ready->passed != 0);
 }
 
 static void tell_of_reload(struct handover *handover)

@@ -155,6 +155,7 @@ struct message_server {
 struct message_ready_bind {
     char text[ADDRESS_TEXT_MAX];
     uint32_t listeners;
+    uint32_t passed; /* not 0: they are the predecessor's own, offered or duplicates */
 };
 
 /* A generation that drains. ELDER carries the channel to it as a descriptor, and who gets that says

@@ -102,6 +102,29 @@ static bool must_keep_all(struct succession *succession)
     return false;
 }
 
+/* A listener that waits until we serve would have all clients of its address, and one that we have
+ * in common with the predecessor an unknown share. Nobody comes to an address that is absent.
+ * False: it is the end. */
+static bool can_share(struct succession *succession)
+{
+    struct generation *generation = succession->generation;
+    for (size_t i = 0; i < generation->binds->count; i++) {
+        const struct bound *bound = &generation->binds->list[i];
+        char line[ADDRESS_TEXT_MAX + 160];
+        if (!bound->listens_late && !bound->covered)
+            continue;
+        snprintf(
+            line, sizeof line,
+            "no canary is possible: clients of %s would go from the wildcard address to it, or "
+            "back, and cannot be split",
+            bound->conf->text);
+        generation_report(line, generation);
+        generation_exit(generation, EXIT_OTHER);
+        return false;
+    }
+    return true;
+}
+
 static void commit(struct succession *succession)
 {
     struct generation *generation = succession->generation;
@@ -118,7 +141,8 @@ static void say_ready(struct succession *succession)
         const struct bound *bound = &binds->list[i];
         if (!offer_find(&succession->offer, bound->conf->text))
             continue;
-        struct message_ready_bind ready = {.listeners = bound->sockets};
+        struct message_ready_bind ready = {.listeners = bound->sockets,
+                                           .passed = bound->way == BIND_PASS};
         memcpy(ready.text, bound->conf->text, sizeof ready.text);
         channel_send(succession->channel, MESSAGE_READY_BIND, &ready, sizeof ready, NULL, 0);
     }
@@ -154,14 +178,32 @@ static void on_met(void *arg)
     say_ready(succession);
 }
 
+static void tell_absent(struct succession *succession)
+{
+    const struct binds *binds = succession->generation->binds;
+    for (size_t i = 0; i < binds->count; i++) {
+        char line[ADDRESS_TEXT_MAX + 160];
+        if (!binds->list[i].absent)
+            continue;
+        snprintf(
+            line, sizeof line,
+            "%s: no interface of this machine has the address now: the old process's listening "
+            "sockets are kept",
+            binds->list[i].conf->text);
+        log_warning("%s", line);
+        succession_progress(succession, line);
+    }
+}
+
 static void prepare(struct succession *succession, const struct message_offer *offer)
 {
     struct generation *generation = succession->generation;
     generation->number = offer->generation + 1;
-    if (!generation_prepare(generation, &succession->offer)) {
+    if (!generation_prepare(generation, &succession->offer, &succession->kept)) {
         generation_exit(generation, generation->exit_status);
         return;
     }
+    tell_absent(succession);
     server_states_apply(&succession->server_states, generation->proxy);
     /* What is not ours would outlive the predecessor's closing, as offering_close_foreign() tells.
      */
@@ -277,7 +319,8 @@ static void on_message(const struct received *message, void *arg)
             prepare(succession, message->payload);
         break;
     case MESSAGE_CANARY:
-        if (succession->state == SUCCESSION_PREPARED && must_keep_all(succession)) {
+        if (succession->state == SUCCESSION_PREPARED && can_share(succession) &&
+            must_keep_all(succession)) {
             succession->state = SUCCESSION_CANARY;
             generation_try(generation);
         }
@@ -349,7 +392,7 @@ static void on_alone(evutil_socket_t fd, short what, void *arg)
     generation->number = 1;
     if (!gone)
         generation_exit(generation, EXIT_FAILED); /* it lives, and wants no successor */
-    else if (!generation_prepare(generation, NULL))
+    else if (!generation_prepare(generation, NULL, NULL))
         generation_exit(generation, generation->exit_status);
     else {
         generation_serve(generation);

@@ -67,7 +67,7 @@ int binds_give(const struct binds *binds, struct proxy *proxy)
                 if (!shared && worker != j % proxy->worker_count)
                     continue;
                 int error = proxy_add_listener(proxy, worker, bound->fds[j], shared,
-                                               bound->frontend, bound->conf);
+                                               bound->frontend, bound->serves);
                 if (error)
                     return error;
             }
@@ -216,6 +216,17 @@ bool binds_can_split(const struct binds *binds, void (*report)(const char *line,
     }
     snprintf(why, BINDS_WHY_MAX, "no bind can be split");
     return split > 0;
+}
+
+void binds_note_successors(const struct binds *binds, const char *text, unsigned sockets,
+                           bool passed)
+{
+    struct bound *bound = binds_find(binds, text);
+    if (!bound)
+        return;
+    bound->successors = sockets;
+    if (passed)
+        bound->way = BIND_PASS;
 }
 
 bool binds_undisturbed(struct binds *binds)
@@ -447,6 +458,7 @@ void binds_free(struct binds *binds)
         close_sinks(bound);
         unix_bind_drop_temporary(bound);
         unix_bind_drop_spare(bound);
+        free(bound->covered);
         free(bound->fds);
     }
     offer_free(&binds->idle);

@@ -20,12 +20,17 @@ enum bind_way {
 };
 
 struct bound {
-    const struct bind_conf *conf;
-    size_t frontend;   /* index in the config */
-    int *fds;          /* the sockets, in the order of listen() */
+    const struct bind_conf *conf;   /* its address and name, under which it is handed over */
+    const struct bind_conf *serves; /* the bind of the configuration: conf, but of a covered one */
+    struct bind_conf *covered;      /* conf of a bind that our configuration has not, but that lies
+                                     * under one of its wildcard binds (opening.h); else NULL */
+    size_t frontend;                /* index in the config */
+    int *fds;                       /* the sockets, in the order of listen() */
     unsigned sockets;  /* of them; GROUP_MIN where workers share one, and 1 of a Unix path */
     unsigned rotation; /* of the group, as group.h has it */
     bool ordered;      /* the rotation is known, and the group is steered to us */
+    bool listens_late; /* the sockets are bound only, until binds_listen_late() */
+    bool absent;       /* no interface has the address now; the old process had it still */
     enum bind_way way; /* how it came to us, and is likely to go; chosen by binds_pin() */
     size_t members;    /* of the group, when last counted; 0: the kernel did not tell */
     ino_t inode;       /* Unix: of our socket in the file system */
@@ -87,6 +92,10 @@ bool binds_can_split(const struct binds *binds, void (*report)(const char *line,
 
 /* True: some listener goes over to the successor itself, which shares it with us now. */
 bool binds_passed(const struct binds *binds);
+
+/* The successor has so many listening sockets on the bind; passed: they are ours. */
+void binds_note_successors(const struct binds *binds, const char *text, unsigned sockets,
+                           bool passed);
 
 /* True: as binds_pin() found it, plus the listeners the successor said it has. What is not is
  * logged. */

@@ -1,5 +1,7 @@
 #include "reload/listeners/offer.h"
 
+#include "config/model/config.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +13,11 @@ struct offered *offer_find(const struct offer *offer, const char *text)
         if (strcmp(offer->list[i].text, text) == 0)
             return &offer->list[i];
     return NULL;
+}
+
+bool offered_address(const struct offered *offered, struct address *address)
+{
+    return !bind_text_is_activated(offered->text) && !address_parse(offered->text, address);
 }
 
 struct offered *offer_add(struct offer *offer, const char *text)

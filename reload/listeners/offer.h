@@ -24,7 +24,11 @@ struct offer {
 /* The offered bind of that canonical text, or NULL. offer may be NULL. */
 struct offered *offer_find(const struct offer *offer, const char *text);
 
-/* The same, or a new one that is all zero but for its text; NULL: out of memory. Pointers from
+/* Its address. False: it is an activated socket, which has none here. */
+bool offered_address(const struct offered *offered, struct address *address)
+    __attribute__((warn_unused_result));
+
+/* offer_find(), or a new one that is all zero but for its text; NULL: out of memory. Pointers from
  * earlier calls are void then. */
 struct offered *offer_add(struct offer *offer, const char *text)
     __attribute__((warn_unused_result));

@@ -1,5 +1,6 @@
 #include "reload/listeners/opening.h"
 
+#include "config/base/log.h"
 #include "proxy/engine/socket.h"
 #include "reload/listeners/activation.h"
 #include "reload/listeners/sockdiag.h"
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct opening {
@@ -16,6 +18,8 @@ struct opening {
     unsigned workers;
     void (*report)(const char *line, void *arg);
     void *arg;
+    struct offer *offer, *duplicates; /* NULL: none */
+    struct known_sockets known;       /* of the old process */
     bool failed;
 };
 
@@ -37,7 +41,7 @@ static void complain(struct opening *opening, const struct bind_conf *conf, int 
     case EADDRINUSE:
         if (address_is_unix(&conf->address))
             snprintf(why, sizeof why, "another program listens there");
-        else if (sockdiag_holder(&conf->address, holder, &is_connection) == 0)
+        else if (sockdiag_holder(&conf->address, &opening->known, holder, &is_connection) == 0)
             snprintf(why, sizeof why, "the address is in use by %s%s", holder,
                      is_connection ? ""
                                    : "; only a reload shares an address, and only between "
@@ -72,6 +76,58 @@ static int probe_tcp(const struct address *address)
     int error = bind(fd, &address->any, address->length) ? errno : 0;
     close(fd);
     return error;
+}
+
+/* An activated socket is left out: it stays the service manager's as well. */
+static void note_sockets(struct known_sockets *known, const struct offer *offer)
+{
+    for (size_t i = 0; offer && i < offer->count; i++) {
+        const struct offered *offered = &offer->list[i];
+        for (unsigned j = 0; j < offered->fd_count && !bind_text_is_activated(offered->text); j++) {
+            struct stat status;
+            if (fstat(offered->fds[j], &status) == 0)
+                known->inodes[known->count++] = (uint32_t)status.st_ino;
+        }
+    }
+}
+
+static size_t count_sockets(const struct offer *offer)
+{
+    size_t count = 0;
+    for (size_t i = 0; offer && i < offer->count; i++)
+        count += offer->list[i].fd_count;
+    return count;
+}
+
+static bool find_known(struct opening *opening)
+{
+    size_t count = count_sockets(opening->offer) + count_sockets(opening->duplicates);
+    opening->known.inodes = calloc(count + 1, sizeof *opening->known.inodes);
+    if (!opening->known.inodes)
+        return false;
+    note_sockets(&opening->known, opening->offer);
+    note_sockets(&opening->known, opening->duplicates);
+    return true;
+}
+
+/* Of an address that is not offered. Where the kernel does not tell who is in the way, it may be
+ * anybody. */
+static int probe(const struct opening *opening, const struct address *address)
+{
+    int error = probe_tcp(address);
+    if (error == EADDRINUSE && opening->known.count &&
+        sockdiag_strangers(address, &opening->known) == 0)
+        error = 0;
+    return error;
+}
+
+static bool lies_under(const struct offer *offer, const struct address *address)
+{
+    struct address other;
+    for (size_t i = 0; offer && i < offer->count; i++)
+        if (offered_address(&offer->list[i], &other) && address_covers(&other, address))
+            return true;
+    return false;
 }
 
 static int open_tcp(struct bound *bound, unsigned count, const char *congestion)
@@ -170,8 +226,26 @@ static unsigned sockets_wanted(const struct bound *bound, unsigned workers)
     return bound->conf->accept == ACCEPT_SHARDED && workers > GROUP_MIN ? workers : GROUP_MIN;
 }
 
-static int open_bound(struct bound *bound, struct offered *offered, const struct opening *opening)
+/* As if the old process had passed its listening sockets, and instead of what we have opened.
+ * Returns 0 or an errno value. */
+static int adopt_duplicates(struct bound *bound, struct offered *offered,
+                            const struct opening *opening)
 {
+    struct offered *held = offer_find(opening->duplicates, offered->text);
+    if (!held || held->fd_count != offered->listeners || offered->fd_count)
+        return ENOENT;
+    if (!offered_add_fds(offered, held->fds, held->fd_count))
+        return ENOMEM;
+    while (bound->sockets)
+        close(bound->fds[--bound->sockets]);
+    free(bound->fds);
+    bound->way = BIND_PASS;
+    return adopt(bound, offered);
+}
+
+static int open_bound(struct bound *bound, const struct opening *opening)
+{
+    struct offered *offered = offer_find(opening->offer, bound->conf->text);
     const struct address *address = &bound->conf->address;
     int error;
     if (bound_is_unix(bound)) {
@@ -183,12 +257,59 @@ static int open_bound(struct bound *bound, struct offered *offered, const struct
         bound->way = BIND_PASS;
         return adopt(bound, offered);
     }
-    error = offered ? 0 : probe_tcp(address);
+    error = offered ? 0 : probe(opening, address);
     bound->ordered = !offered;
+    bound->listens_late = !offered && lies_under(opening->offer, address);
     if (error)
         return error;
-    return open_tcp(bound, sockets_wanted(bound, opening->workers),
-                    opening->config->frontends[bound->frontend].congestion);
+    error = open_tcp(bound, sockets_wanted(bound, opening->workers),
+                     opening->config->frontends[bound->frontend].congestion);
+    if (error == EADDRNOTAVAIL && offered && adopt_duplicates(bound, offered, opening) == 0) {
+        bound->absent = true;
+        error = 0;
+    }
+    return error;
+}
+
+static const struct bound *covering(const struct binds *binds, const struct address *address)
+{
+    for (size_t i = 0; i < binds->count; i++)
+        if (address_covers(&binds->list[i].conf->address, address))
+            return &binds->list[i];
+    return NULL;
+}
+
+/* What the old process has, and a wildcard bind of ours would have without it. Where that cannot be
+ * had, the bind ends with the old process. */
+static void open_covered(struct binds *binds, const struct opening *opening)
+{
+    for (size_t i = 0; opening->offer && i < opening->offer->count; i++) {
+        struct offered *offered = &opening->offer->list[i];
+        struct bound *bound = &binds->list[binds->count];
+        struct address address;
+        if (binds_find(binds, offered->text) || !offered_address(offered, &address))
+            continue;
+        const struct bound *wildcard = covering(binds, &address);
+        if (!wildcard)
+            continue;
+        struct bind_conf *conf = calloc(1, sizeof *conf);
+        if (!conf)
+            continue;
+        *conf = *wildcard->conf;
+        conf->address = address;
+        snprintf(conf->text, sizeof conf->text, "%s", offered->text);
+        *bound = (struct bound){.conf = conf,
+                                .serves = wildcard->conf,
+                                .covered = conf,
+                                .frontend = wildcard->frontend,
+                                .way = BIND_PASS};
+        int error =
+            offered->fd_count ? adopt(bound, offered) : adopt_duplicates(bound, offered, opening);
+        if (error)
+            free(conf);
+        else
+            binds->count++;
+    }
 }
 
 /* The order of listen() is the order in the groups, so nothing listens before all are bound. */
@@ -197,11 +318,22 @@ static void listen_all(struct binds *binds, const struct offer *offer, struct op
     for (size_t i = 0; i < binds->count; i++) {
         struct bound *bound = &binds->list[i];
         struct offered *offered = offer_find(offer, bound->conf->text);
-        if (bound_is_unix(bound) || (offered && offered->fd_count))
+        if (bound_is_unix(bound) || bound->listens_late || (offered && offered->fd_count))
             continue;
         int error = listen_tcp(binds, bound);
         if (error)
             complain(opening, bound->conf, error);
+    }
+}
+
+void binds_listen_late(struct binds *binds)
+{
+    for (size_t i = 0; i < binds->count; i++) {
+        struct bound *bound = &binds->list[i];
+        int error = bound->listens_late ? listen_tcp(binds, bound) : 0;
+        bound->listens_late = false;
+        if (error)
+            log_error("%s: cannot listen: %s", bound->conf->text, strerror(error));
     }
 }
 
@@ -214,13 +346,21 @@ static size_t count_binds(const struct config *config)
 }
 
 struct binds *binds_open(const struct config *config, unsigned workers, struct offer *offer,
-                         void (*report)(const char *line, void *arg), void *arg)
+                         struct offer *duplicates, void (*report)(const char *line, void *arg),
+                         void *arg)
 {
-    struct opening opening = {.config = config, .workers = workers, .report = report, .arg = arg};
+    struct opening opening = {.config = config,
+                              .workers = workers,
+                              .report = report,
+                              .arg = arg,
+                              .offer = offer,
+                              .duplicates = duplicates};
     struct binds *binds = calloc(1, sizeof *binds);
     if (binds)
-        binds->list = calloc(count_binds(config), sizeof *binds->list);
-    if (!binds || !binds->list) {
+        binds->list = calloc(count_binds(config) + (offer ? offer->count : 0), sizeof *binds->list);
+    if (!binds || !binds->list || !find_known(&opening)) {
+        if (binds)
+            free(binds->list);
         free(binds);
         report("out of memory", arg);
         return NULL;
@@ -232,18 +372,21 @@ struct binds *binds_open(const struct config *config, unsigned workers, struct o
     for (size_t f = 0; f < config->frontend_count; f++)
         for (size_t b = 0; b < config->frontends[f].bind_count; b++) {
             struct bound *bound = &binds->list[binds->count++];
-            bound->conf = &config->frontends[f].binds[b];
+            bound->conf = bound->serves = &config->frontends[f].binds[b];
             bound->frontend = f;
             if (bind_is_activated(bound->conf)) {
                 take_activated(&opening, bound, offer);
                 continue;
             }
-            int error = open_bound(bound, offer_find(offer, bound->conf->text), &opening);
+            int error = open_bound(bound, &opening);
             if (error)
                 complain(&opening, bound->conf, error);
         }
     if (!opening.failed)
+        open_covered(binds, &opening);
+    if (!opening.failed)
         listen_all(binds, offer, &opening);
+    free(opening.known.inodes);
     if (!opening.failed && keep_idle(binds, offer))
         return binds;
     if (!opening.failed)

@@ -9,10 +9,28 @@
  * descriptors for is taken over, however many they are, and kept where it comes from the service
  * manager and no bind uses it. A Unix socket listens under a temporary name until binds_publish().
  * An address that is not offered (as in a cold start) and on which anybody listens is refused, even
- * where SO_REUSEPORT would let us join. offer may be NULL.
+ * where SO_REUSEPORT would let us join. offer and duplicates may be NULL.
+ *
+ * The old process is no stranger. It has given us duplicates of the listening sockets that it does
+ * not pass, and with them:
+ *
+ *   the new configuration         the old process
+ *   an address                    the wildcard of its port    the kernel prefers the address: our
+ *                                                             listeners wait until we serve
+ *                                                             (binds_listen_late())
+ *   the wildcard, and not the     the address                 the duplicates stay open, and serve
+ *   address                                                   the wildcard bind (bound->covered);
+ *                                                             closing them would delay or reset
+ *                                                             who is about to come
+ *   an address that is not on     the same                    the duplicates are used, for its
+ *   this machine now                                          return (bound->absent)
+ *
  * On failure tells each error to report ("FILE:LINE: ..."), and returns NULL. */
 struct binds *binds_open(const struct config *config, unsigned workers, struct offer *offer,
-                         void (*report)(const char *line, void *arg), void *arg)
-    __attribute__((warn_unused_result));
+                         struct offer *duplicates, void (*report)(const char *line, void *arg),
+                         void *arg) __attribute__((warn_unused_result));
+
+/* We serve from now on: the listeners that wait listen. An error is logged. */
+void binds_listen_late(struct binds *binds);
 
 #endif

@@ -325,6 +325,7 @@ int sockdiag_listeners(const struct address *const addresses[], size_t count, si
 
 struct holder {
     const struct address *address;
+    const struct known_sockets *known; /* that it is not */
     bool found;
     uint32_t uid;
     uint32_t inode;
@@ -347,13 +348,22 @@ static bool stands_in_the_way(const struct diag_socket *socket, const struct add
     return wild || is_wildcard(address) || same_bytes(msg->id.idiag_src, ip, length);
 }
 
+static bool is_known(const struct known_sockets *known, uint32_t inode)
+{
+    for (size_t i = 0; i < known->count; i++)
+        if (known->inodes[i] == inode)
+            return true;
+    return false;
+}
+
 static void find_holder(const struct diag_socket *socket, void *context)
 {
     struct holder *holder = context;
 
     /* No inode: it belongs to no descriptor of a process, and TIME-WAIT hinders no bind. */
     if (holder->found || socket->msg->idiag_inode == 0 ||
-        !stands_in_the_way(socket, holder->address))
+        !stands_in_the_way(socket, holder->address) ||
+        is_known(holder->known, socket->msg->idiag_inode))
         return;
     holder->found = true;
     holder->uid = socket->msg->idiag_uid;
@@ -434,7 +444,6 @@ static void append_owner(const struct holder *holder, char *text, size_t size)
     append_process(holder->inode, text, size);
 }
 
-/* Whether the kernel chooses this port for outgoing connections. */
 static void describe(const struct holder *holder, char text[static SOCKDIAG_HOLDER_MAX])
 {
     bool connected = holder->peer.any.sa_family != AF_UNSPEC;
@@ -454,27 +463,47 @@ static void describe(const struct holder *holder, char text[static SOCKDIAG_HOLD
                        "ports free)");
 }
 
-int sockdiag_holder(const struct address *address, char text[static SOCKDIAG_HOLDER_MAX],
-                    bool *is_connection)
+/* Looks for a socket in one of these states. ENOENT: there is none. */
+static int look_for(struct holder *holder, uint32_t states)
+{
+    /* A socket of IPv6 may be for both. */
+    const int families[] = {AF_INET6, AF_INET};
+    size_t count = holder->address->any.sa_family == AF_INET6 ? 1 : 2;
+
+    while (count-- > 0 && !holder->found) {
+        const struct query query = {
+            .family = families[count], .states = states, .port = network_port(holder->address)};
+        int error = dump(&query, find_holder, holder);
+
+        if (error != 0 && error != EAGAIN && !holder->found)
+            return error;
+    }
+    return holder->found ? 0 : ENOENT;
+}
+
+int sockdiag_strangers(const struct address *address, const struct known_sockets *known)
+{
+    struct holder holder = {.address = address, .known = known};
+    int error = look_for(&holder, STATE_BIT(TCP_LISTEN));
+
+    return error == 0 ? EADDRINUSE : error == ENOENT ? 0 : error;
+}
+
+int sockdiag_holder(const struct address *address, const struct known_sockets *known,
+                    char text[static SOCKDIAG_HOLDER_MAX], bool *is_connection)
 {
     /* Listeners first; then what else may hold a port, a client's connection among it. */
     const uint32_t states[] = {STATE_BIT(TCP_LISTEN) | STATE_BIT(STATE_BOUND_INACTIVE),
                                ~STATE_BIT(TCP_LISTEN)};
-    const int families[] = {address->any.sa_family, AF_INET6};
-    struct holder holder = {.address = address};
+    struct holder holder = {.address = address, .known = known};
+    int error = ENOENT;
 
     if (!is_inet(address))
         return EAFNOSUPPORT;
-    for (size_t i = 0; i < 4 && !holder.found; i++) {
-        const struct query query = {
-            .family = families[i % 2], .states = states[i / 2], .port = network_port(address)};
-        int error = dump(&query, find_holder, &holder);
-
-        if (error != 0 && error != EAGAIN && !holder.found)
-            return error;
-    }
-    if (!holder.found)
-        return ENOENT;
+    for (size_t i = 0; i < 2 && error == ENOENT; i++)
+        error = look_for(&holder, states[i]);
+    if (error != 0)
+        return error;
     *is_connection = holder.peer.any.sa_family != AF_UNSPEC;
     describe(&holder, text);
     return 0;

@@ -24,6 +24,17 @@
 int sockdiag_listeners(const struct address *const addresses[], size_t count, size_t members[])
     __attribute__((warn_unused_result));
 
+/* Sockets that are no strangers: the inodes of their descriptors, as fstat(2) tells them. */
+struct known_sockets {
+    uint32_t *inodes;
+    size_t count;
+};
+
+/* Whether any socket but those listens on the address, or on one that stands in its way, as 0.0.0.0
+ * does for 127.0.0.1: EADDRINUSE where one does, 0 where none does. */
+int sockdiag_strangers(const struct address *address, const struct known_sockets *known)
+    __attribute__((warn_unused_result));
+
 /* Longest text sockdiag_holder() writes, its NUL included. */
 #define SOCKDIAG_HOLDER_MAX 320
 
@@ -32,11 +43,12 @@ int sockdiag_listeners(const struct address *const addresses[], size_t count, si
  * bound, is told by its owner: "user www-data (uid 33), process 1234 (nginx)"; *is_connection is
  * false. A connection is told as such, with its peer and its owner; *is_connection is true. It is
  * told as an outgoing one where its local port is one that the kernel chooses for those
- * (net.ipv4.ip_local_port_range). The process is left out where this user may not see it. ENOENT
- * when no socket stands in the way (any more). Searches all of /proc: for a program that is about
- * to end. */
-int sockdiag_holder(const struct address *address, char text[static SOCKDIAG_HOLDER_MAX],
-                    bool *is_connection) __attribute__((warn_unused_result));
+ * (net.ipv4.ip_local_port_range). The process is left out where this user may not see it. A known
+ * socket is not told. ENOENT when no other socket stands in the way (any more). Searches all of
+ * /proc: for a program that is about to end. */
+int sockdiag_holder(const struct address *address, const struct known_sockets *known,
+                    char text[static SOCKDIAG_HOLDER_MAX], bool *is_connection)
+    __attribute__((warn_unused_result));
 
 /* The handshakes that stood in SYN_RECV at one moment. */
 struct handshakes;

@@ -223,7 +223,8 @@ static bool prepare_files(struct generation *generation)
     return true;
 }
 
-bool generation_prepare(struct generation *generation, struct offer *offer)
+bool generation_prepare(struct generation *generation, struct offer *offer,
+                        struct offer *duplicates)
 {
     char tag[32];
     snprintf(tag, sizeof tag, "generation %u", generation->number);
@@ -234,8 +235,8 @@ bool generation_prepare(struct generation *generation, struct offer *offer)
         generation->exit_status = EXIT_OTHER;
         return false;
     }
-    generation->binds =
-        binds_open(generation->config, generation->workers, offer, generation_report, generation);
+    generation->binds = binds_open(generation->config, generation->workers, offer, duplicates,
+                                   generation_report, generation);
     if (!generation->binds) {
         generation->exit_status = EXIT_BIND;
         return false;
@@ -301,6 +302,7 @@ void generation_serve(struct generation *generation)
     lingering_free(generation->lingering);
     generation->lingering = NULL;
     peer_stats_count(&generation->peer_stats);
+    binds_listen_late(generation->binds);
     proxy_accept(generation->proxy);
     binds_publish(generation->binds, generation->config);
     generation->state = GENERATION_ACTIVE;
@@ -662,7 +664,7 @@ static bool start_cold(struct generation *generation, struct offer *passed)
         return false;
     }
     generation->number = 1;
-    if (!generation_prepare(generation, passed))
+    if (!generation_prepare(generation, passed, NULL))
         return false;
     struct crash crash;
     if (life_read(generation->config->control, &crash))

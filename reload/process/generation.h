@@ -140,10 +140,10 @@ void generation_stop(struct generation *generation);
 /* An error line of a start: to the log, and to the predecessor if there is one. */
 void generation_report(const char *line, void *generation);
 
-/* Opens binds, makes the proxy, starts its threads; nothing is accepted yet. False: it has been
- * reported, and exit_status is set. */
-bool generation_prepare(struct generation *generation, struct offer *offer)
-    __attribute__((warn_unused_result));
+/* Opens binds (offer and duplicates as binds_open() has them), makes the proxy, starts its threads;
+ * nothing is accepted yet. False: it has been reported, and exit_status is set. */
+bool generation_prepare(struct generation *generation, struct offer *offer,
+                        struct offer *duplicates) __attribute__((warn_unused_result));
 
 /* Prepared: accept, as a canary. */
 void generation_try(struct generation *generation);

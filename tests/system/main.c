@@ -44,6 +44,7 @@ static const struct {
     {"rescue", rescue_suite},
     {"checks", checks_suite},
     {"activation", activation_suite},
+    {"rebinds", rebinds_suite},
     {"upgrade", upgrade_suite},
     {"plan", plan_suite},
     {"deadlines", deadlines_suite},

@@ -14,6 +14,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+static const struct known_sockets nobody;
+
 static size_t listeners_on(const struct address *address)
 {
     size_t members;
@@ -100,7 +102,7 @@ static void expect_holder_is_me(const struct address *address)
     char text[SOCKDIAG_HOLDER_MAX], wanted[64];
     bool is_connection;
 
-    ck_assert_int_eq(sockdiag_holder(address, text, &is_connection), 0);
+    ck_assert_int_eq(sockdiag_holder(address, &nobody, text, &is_connection), 0);
     ck_assert(!is_connection);
     (void)snprintf(wanted, sizeof wanted, "uid %u", (unsigned)getuid());
     ck_assert_msg(strstr(text, wanted) != NULL, "%s", text);
@@ -115,7 +117,8 @@ static void expect_holder_is_not_me(const struct address *address)
     bool is_connection;
 
     (void)snprintf(me, sizeof me, "process %d ", (int)getpid());
-    ck_assert(sockdiag_holder(address, text, &is_connection) == ENOENT || strstr(text, me) == NULL);
+    ck_assert(sockdiag_holder(address, &nobody, text, &is_connection) == ENOENT ||
+              strstr(text, me) == NULL);
 }
 
 START_TEST(names_the_holder)
@@ -186,7 +189,7 @@ static void expect_holder_is_connection(const struct address *address, const str
     char text[SOCKDIAG_HOLDER_MAX], wanted[256], peer_text[ADDRESS_TEXT_MAX];
     bool is_connection;
 
-    ck_assert_int_eq(sockdiag_holder(address, text, &is_connection), 0);
+    ck_assert_int_eq(sockdiag_holder(address, &nobody, text, &is_connection), 0);
     ck_assert(is_connection);
     (void)snprintf(wanted, sizeof wanted, "an outgoing connection to %s of ",
                    address_format(peer, peer_text));
@@ -223,7 +226,7 @@ START_TEST(unix_addresses_are_passed_over)
     size_t count;
 
     ck_assert_uint_eq(listeners_on(&address), 0);
-    ck_assert_int_eq(sockdiag_holder(&address, text, &is_connection), EAFNOSUPPORT);
+    ck_assert_int_eq(sockdiag_holder(&address, &nobody, text, &is_connection), EAFNOSUPPORT);
     ck_assert_int_eq(handshakes_take(&address, 1, &handshakes), 0);
     ck_assert_int_eq(handshakes_left(handshakes, &count), 0);
     ck_assert_uint_eq(count, 0);

@@ -1,0 +1,237 @@
+/* Binds that change their address in a reload: between the wildcard and one address of it, and one
+ * that the machine does not have any more. */
+#include "tests/system/scenarios.h"
+#include "tests/system/support/churn.h"
+#include "tests/system/support/origin.h"
+#include "tests/system/support/scene.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { IN_FLIGHT = 32, CONNECTIONS = 100 };
+
+/* A socket as another program of this user may have it beside the proxy's. */
+static int listen_beside(const struct endpoint *where)
+{
+    int fd = socket(where->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)), 0);
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int)), 0);
+    ck_assert_int_eq(bind(fd, &where->any, where->length), 0);
+    ck_assert_int_eq(listen(fd, 10), 0);
+    return fd;
+}
+
+static const struct {
+    const char *wildcard, *one;
+    int family;
+} families[] = {{"0.0.0.0", "127.0.0.1", AF_INET}, {"[::]", "[::1]", AF_INET6}};
+
+static struct endpoint loopback(int family, uint16_t port)
+{
+    struct endpoint six = {.length = sizeof six.in6, .in6.sin6_family = AF_INET6};
+    six.in6.sin6_addr = in6addr_loopback;
+    six.in6.sin6_port = htons(port);
+    return family == AF_INET ? endpoint_loopback(port) : six;
+}
+
+static bool has_ipv6(void)
+{
+    struct endpoint any = loopback(AF_INET6, 0);
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool has = fd >= 0 && bind(fd, &any.any, any.length) == 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return has;
+}
+
+/* Each of the two is there (1), or both (3), after each other of them. */
+static const unsigned steps[] = {2, 1, 3, 1, 2, 3, 2, 1};
+
+static void configure(const struct proxy *proxy, unsigned family, unsigned which, uint16_t port,
+                      uint16_t server)
+{
+    char binds[2][128] = {"", ""};
+    if (which & 1) {
+        snprintf(binds[0], sizeof binds[0], "bind = %s:%u\n", families[family].wildcard, port);
+    }
+    if (which & 2) {
+        snprintf(binds[1], sizeof binds[1], "bind = %s:%u\n", families[family].one, port);
+    }
+    proxy_configure(
+        proxy, "workers = 2\nmax-generations = 64\n[listen main]\n%s%sserver = a 127.0.0.1:%u\n",
+        binds[0], binds[1], server);
+}
+
+static void moves(unsigned family)
+{
+    if (families[family].family == AF_INET6 && !has_ipv6()) {
+        skip_test("no IPv6 here");
+    }
+    struct origin *origin = origin_start(ORIGIN_ANSWER);
+    uint16_t port = port_reserve(getuid());
+    struct proxy proxy;
+    struct outcome outcome;
+    proxy_init(&proxy, "proxy");
+    configure(&proxy, family, 1, port, origin_port(origin));
+    proxy_start(&proxy);
+    struct churn *churn = churn_start(&(struct churn_options){
+        .target = loopback(families[family].family, port), .in_flight = IN_FLIGHT});
+    for (unsigned i = 0; i < sizeof steps / sizeof *steps; i++) {
+        configure(&proxy, family, steps[i], port, origin_port(origin));
+        ck_assert_int_eq(proxy_command(&proxy, &outcome, "check", NULL), 0);
+        ck_assert_int_eq(proxy_command(&proxy, &outcome, "reload", "--dry-run", NULL), 0);
+        proxy_reload(&proxy);
+        churn_wait(churn, churn_ended(churn) + CONNECTIONS);
+    }
+    churn_stop_clean(churn, "binds that move");
+    proxy_wait_drained(&proxy);
+    proxy_stop(&proxy);
+}
+
+START_TEST(between_the_wildcard_and_one_address)
+{
+    moves(0);
+}
+END_TEST
+
+START_TEST(between_the_wildcard_and_one_address_of_ipv6)
+{
+    moves(1);
+}
+END_TEST
+
+/* It takes no client over before the new process serves, and none from a process that stays. */
+START_TEST(a_reload_that_fails_moves_nobody)
+{
+    struct scene scene;
+    struct outcome outcome;
+    uint16_t other_port = port_reserve(getuid());
+    scene_init(&scene);
+    proxy_configure(&scene.proxy, "[listen main]\nbind = 0.0.0.0:%u\nserver = a 127.0.0.1:%u\n",
+                    scene.port, scene.server_port);
+    proxy_start(&scene.proxy);
+    /* The new process checks a server that does not answer, and has long opened its binds. */
+    uint16_t dumb = listen_dumb();
+    proxy_configure(&scene.proxy,
+                    "ready-timeout = 1h\n[listen main]\nbind = 127.0.0.1:%u\nbind = 127.0.0.1:%u\n"
+                    "server = a 127.0.0.1:%u\n"
+                    "[backend dumb]\nserver = d 127.0.0.1:%u\ncheck = tcp\ncheck-timeout = 1h\n",
+                    scene.port, other_port, scene.server_port, dumb);
+    pid_t reload = proxy_command_start(&scene.proxy, NULL, "reload", NULL);
+    struct endpoint other = endpoint_loopback(other_port);
+    int waits;
+    while ((waits = try_connect(&other)) < 0) {
+        ck_assert(process_alive(reload));
+    }
+    struct session session = session_open(&scene);
+    session_works(&session);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--abort", NULL), 0);
+    wait_gone(reload);
+    session_works(&session);
+    session_close(&session);
+    close(waits);
+    ck_assert(process_alive(scene.proxy.pid));
+    session = session_open(&scene);
+    session_works(&session);
+    session_close(&session);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+/* Another program's socket is in the way, and is named, though our own are as well. */
+START_TEST(strangers_are_refused)
+{
+    struct scene scene;
+    struct outcome outcome;
+    char me[64];
+    scene_init(&scene);
+    proxy_configure(&scene.proxy, "[listen main]\nbind = 0.0.0.0:%u\nserver = a 127.0.0.1:%u\n",
+                    scene.port, scene.server_port);
+    proxy_start(&scene.proxy);
+    struct endpoint place = endpoint_loopback(scene.port);
+    int stranger = listen_beside(&place);
+    scene_configure(&scene, "", "");
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", NULL), 3);
+    snprintf(me, sizeof me, "process %d (", (int)getpid());
+    ck_assert_msg(strstr(outcome.err, me) != NULL, "reload says: %s", outcome.err);
+    close(stranger);
+    proxy_reload(&scene.proxy);
+    struct session session = session_open(&scene);
+    session_works(&session);
+    session_close(&session);
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+static void address(const char *verb)
+{
+    struct outcome outcome;
+    run(&outcome, "ip", "address", verb, "192.0.2.7/32", "dev", "lo", NULL);
+    ck_assert_msg(outcome.code == 0, "ip address %s: %s", verb, outcome.err);
+}
+
+/* A floating address goes to another machine and comes back; reloads go on meanwhile. */
+START_TEST(an_address_that_leaves_and_returns)
+{
+    if (!program_exists("ip") || !network_own()) {
+        skip_test("no network of our own, or no ip(8)");
+    }
+    struct scene scene;
+    struct outcome outcome;
+    struct endpoint floating;
+    scene_init(&scene);
+    floating = scene.front;
+    floating.in.sin_addr.s_addr = htonl(0xc0000207);
+    address("add");
+    proxy_configure(&scene.proxy,
+                    "[listen main]\nbind = 127.0.0.1:%u\nbind = 192.0.2.7:%u\n"
+                    "server = a 127.0.0.1:%u\n",
+                    scene.port, scene.port, scene.server_port);
+    proxy_start(&scene.proxy);
+    struct session session = session_through(&floating, scene.listener);
+    session_works(&session);
+    session_close(&session);
+    for (unsigned i = 0; i < 2; i++) {
+        address("del");
+        for (unsigned j = 0; j < 2; j++) {
+            ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", NULL), 0);
+            ck_assert_msg(strstr(outcome.err, "no interface of this machine has the address now"),
+                          "reload says: %s", outcome.err);
+            proxy_follow(&scene.proxy);
+            session = session_open(&scene);
+            session_works(&session);
+            session_close(&session);
+        }
+        address("add");
+        session = session_through(&floating, scene.listener);
+        session_works(&session);
+        /* As if nothing had been. */
+        ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", NULL), 0);
+        ck_assert_str_eq(outcome.err, "");
+        proxy_follow(&scene.proxy);
+        session_works(&session);
+        session_close(&session);
+        session = session_through(&floating, scene.listener);
+        session_works(&session);
+        session_close(&session);
+    }
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+Suite *rebinds_suite(void)
+{
+    Suite *suite = suite_create("rebinds");
+    scenario_add(suite, between_the_wildcard_and_one_address, 120);
+    scenario_add(suite, between_the_wildcard_and_one_address_of_ipv6, 120);
+    scenario_add(suite, a_reload_that_fails_moves_nobody, 60);
+    scenario_add(suite, strangers_are_refused, 60);
+    scenario_add(suite, an_address_that_leaves_and_returns, 60);
+    return suite;
+}
