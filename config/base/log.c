@@ -23,6 +23,7 @@
 #define LINE_MAX_BYTES  2048
 #define WRITE_MAX_BYTES 4096
 
+#define TAG_SIZE     32
 #define QUEUE_BYTES  (1U << 20)
 #define STOP_SECONDS 2
 /* How often a writer that waits for a stopped reader looks whether it should give up. */
@@ -43,7 +44,7 @@ struct sink {
 };
 
 static struct {
-    pthread_mutex_t lock; /* over all of it, but level */
+    pthread_mutex_t lock; /* over all of it, but level and tag_version */
     pthread_cond_t work;
     pthread_cond_t ended; /* the writer: it runs no longer */
     pthread_t writer;
@@ -51,15 +52,17 @@ static struct {
     bool stopping;
     struct timespec give_up; /* CLOCK_MONOTONIC; once stopping */
     atomic_int level;
-    char tag[32];
-    struct sink sink; /* the writer's alone while it runs */
-    struct sink next; /* what it should change to, when changed */
+    char tag[TAG_SIZE];
+    atomic_uint tag_version; /* changes with tag */
+    struct sink sink;        /* the writer's alone while it runs */
+    struct sink next;        /* what it should change to, when changed */
     bool changed;
     char *path; /* of LOG_TO_FILE */
     unsigned char *queue;
     size_t head; /* where the oldest record begins */
     size_t used;
     unsigned long dropped;
+    time_t loss_told_at; /* the second in which a line last told of dropped ones */
 } logger = {
     .lock = PTHREAD_MUTEX_INITIALIZER,
     .work = PTHREAD_COND_INITIALIZER,
@@ -113,20 +116,52 @@ static size_t escape(char *out, size_t size, const char *message, bool cut)
     return length;
 }
 
-/* Puts the line together. Under the lock, for the tag's sake. */
-static struct record compose(char line[static LINE_MAX_BYTES], enum log_level level,
-                             const char *message, bool cut)
+/* Writes "2026-11-22T20:52:41": the calendar is asked once a second, since gmtime_r(3) takes a lock
+ * that all threads share. */
+static size_t stamp(char *out, time_t now)
 {
-    struct timespec now;
-    struct tm utc;
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
-    size_t length = strftime(line, LINE_MAX_BYTES, "%Y-%m-%dT%H:%M:%S", &utc);
+    static _Thread_local struct {
+        time_t second;
+        size_t length;
+        char text[24];
+    } last;
+    if (last.length == 0 || last.second != now) {
+        struct tm utc;
+        gmtime_r(&now, &utc);
+        last.length = strftime(last.text, sizeof last.text, "%Y-%m-%dT%H:%M:%S", &utc);
+        last.second = now;
+    }
+    memcpy(out, last.text, last.length);
+    return last.length;
+}
+
+/* The thread's own copy of the tag, which is read under the lock when it has changed. Not to be
+ * called under the lock. */
+static const char *own_tag(void)
+{
+    static _Thread_local struct {
+        unsigned version;
+        char text[TAG_SIZE];
+    } own;
+    if (own.version != atomic_load_explicit(&logger.tag_version, memory_order_acquire)) {
+        pthread_mutex_lock(&logger.lock);
+        memcpy(own.text, logger.tag, sizeof own.text);
+        own.version = atomic_load_explicit(&logger.tag_version, memory_order_relaxed);
+        pthread_mutex_unlock(&logger.lock);
+    }
+    return own.text;
+}
+
+/* Puts the line together. Takes no lock. */
+static struct record compose(char line[static LINE_MAX_BYTES], const struct timespec *now,
+                             enum log_level level, const char *tag, const char *message, bool cut)
+{
+    size_t length = stamp(line, now->tv_sec);
     length += (size_t)snprintf(line + length, LINE_MAX_BYTES - length, ".%03ldZ %s ",
-                               now.tv_nsec / 1000000, level_names[level]);
+                               now->tv_nsec / 1000000, level_names[level]);
     size_t body = length;
-    if (logger.tag[0])
-        length += (size_t)snprintf(line + length, LINE_MAX_BYTES - length, "[%s] ", logger.tag);
+    if (tag[0])
+        length += (size_t)snprintf(line + length, LINE_MAX_BYTES - length, "[%s] ", tag);
     length += escape(line + length, LINE_MAX_BYTES - length - 1, message, cut);
     line[length++] = '\n';
     return (struct record){(uint16_t)length, (uint16_t)body, (int)level, 1};
@@ -251,24 +286,21 @@ static bool queue_line(const struct record *record, const char *line)
         return false;
     queue_put(record, sizeof *record);
     queue_put(line, record->length);
-    pthread_cond_signal(&logger.work);
     return true;
 }
 
-/* Says how many lines were lost, once there is room to say it. */
-static bool queue_loss(void)
+/* Queues a line that tells how many lines were lost, if there is room. */
+static void queue_loss(const struct timespec *now)
 {
     char line[LINE_MAX_BYTES];
     char message[64];
-    if (logger.dropped == 0)
-        return true;
     snprintf(message, sizeof message, "log: %lu lines dropped", logger.dropped);
-    struct record record = compose(line, LOG_LEVEL_WARNING, message, false);
+    struct record record = compose(line, now, LOG_LEVEL_WARNING, logger.tag, message, false);
     record.lines = logger.dropped;
     if (!queue_line(&record, line))
-        return false;
+        return;
+    logger.loss_told_at = now->tv_sec;
     logger.dropped = 0;
-    return true;
 }
 
 /* Takes whole lines out of the queue: one for a target of lines, else as many as one write takes.
@@ -311,7 +343,11 @@ static void *write_queue(void *unused)
          */
         if (logger.used == 0 && (written || (logger.stopping && !last_word))) {
             last_word = logger.stopping;
-            (void)queue_loss();
+            if (logger.dropped > 0) {
+                struct timespec now;
+                clock_gettime(CLOCK_REALTIME, &now);
+                queue_loss(&now);
+            }
         }
         if (logger.used == 0) {
             if (logger.stopping)
@@ -443,6 +479,7 @@ void log_set_tag(const char *tag)
 {
     pthread_mutex_lock(&logger.lock);
     snprintf(logger.tag, sizeof logger.tag, "%s", tag);
+    atomic_fetch_add_explicit(&logger.tag_version, 1, memory_order_release);
     pthread_mutex_unlock(&logger.lock);
 }
 
@@ -468,6 +505,26 @@ bool log_enabled(enum log_level level)
     return (int)level <= atomic_load_explicit(&logger.level, memory_order_relaxed);
 }
 
+/* The thread's line goes to the writer, or to the target itself where no writer runs. */
+static void hand_over(const struct record *record, const char *line, const struct timespec *now)
+{
+    pthread_mutex_lock(&logger.lock);
+    bool queued = logger.running;
+    if (queued) {
+        if (logger.dropped > 0 && logger.loss_told_at != now->tv_sec)
+            queue_loss(now);
+        if (!queue_line(record, line))
+            logger.dropped++;
+    } else {
+        struct timespec deadline = deadline_in(STOP_SECONDS);
+        if (!write_line(&logger.sink, record, line, &deadline))
+            logger.dropped++;
+    }
+    pthread_mutex_unlock(&logger.lock);
+    if (queued)
+        pthread_cond_signal(&logger.work);
+}
+
 void log_line(enum log_level level, const char *format, ...)
 {
     char message[LINE_MAX_BYTES];
@@ -482,16 +539,10 @@ void log_line(enum log_level level, const char *format, ...)
     if (length < 0)
         snprintf(message, sizeof message, "log: a line could not be formatted");
 
-    pthread_mutex_lock(&logger.lock);
-    struct record record = compose(line, level, message, length >= (int)sizeof message);
-    if (logger.running) {
-        if (!queue_loss() || !queue_line(&record, line))
-            logger.dropped++;
-    } else {
-        struct timespec deadline = deadline_in(STOP_SECONDS);
-        if (!write_line(&logger.sink, &record, line, &deadline))
-            logger.dropped++;
-    }
-    pthread_mutex_unlock(&logger.lock);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    struct record record =
+        compose(line, &now, level, own_tag(), message, length >= (int)sizeof message);
+    hand_over(&record, line, &now);
     errno = saved;
 }

@@ -2,8 +2,10 @@
  *
  * Until log_start() lines are written directly, and syslog and journal may take for ever: it is to
  * follow log_open(). After it a thread of the log's own writes them from a bounded queue: when the
- * target cannot keep up, lines are dropped and counted, and the count is logged once there is room
- * again. A stopped reader of stderr therefore never stops a worker. */
+ * target cannot keep up, lines are dropped and counted, and the count is logged when there is room
+ * again, at most once a second while lines go on to be dropped. A stopped reader of stderr
+ * therefore never stops a worker. A thread formats its line by itself and takes a lock only to copy
+ * it into the queue; the lines of one thread stay in their order. */
 #ifndef RPPROXY_CONFIG_BASE_LOG_H
 #define RPPROXY_CONFIG_BASE_LOG_H
 

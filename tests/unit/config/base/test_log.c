@@ -250,6 +250,97 @@ START_TEST(threads_do_not_mix_their_lines)
 }
 END_TEST
 
+enum { NUMBERS = 20000 };
+
+static void *log_numbers(void *name)
+{
+    for (unsigned i = 1; i <= NUMBERS; i++)
+        log_info("%s counts %u", (const char *)name, i);
+    return NULL;
+}
+
+/* Faster than the writer: some lines may be dropped, none may be torn, doubled or out of order. */
+START_TEST(threads_keep_their_order)
+{
+    char names[THREADS][2], line[4096], path[256], name;
+    unsigned last[THREADS] = {0}, seen = 0, number;
+    unsigned long lost = 0, more;
+    pthread_t threads[THREADS];
+    snprintf(path, sizeof path, "%s", folder_path("log"));
+    ck_assert_int_eq(log_open(LOG_TO_FILE, path, LOG_LEVEL_INFO), 0);
+    log_set_tag("generation 7");
+    ck_assert_int_eq(log_start(), 0);
+    for (int i = 0; i < THREADS; i++) {
+        names[i][0] = (char)('a' + i);
+        names[i][1] = '\0';
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, log_numbers, names[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    log_stop();
+    FILE *file = fopen(path, "re");
+    ck_assert_ptr_nonnull(file);
+    while (fgets(line, sizeof line, file)) {
+        const char *message = line + STAMP_LENGTH;
+        if (sscanf(message, " WARNING [generation 7] log: %lu lines dropped\n", &more) == 1) {
+            lost += more;
+            continue;
+        }
+        ck_assert_msg(sscanf(message, " INFO [generation 7] %c counts %u\n", &name, &number) == 2,
+                      "%s", line);
+        ck_assert_int_lt(name - 'a', THREADS);
+        ck_assert_uint_gt(number, last[name - 'a']);
+        last[name - 'a'] = number;
+        seen++;
+    }
+    fclose(file);
+    ck_assert_uint_eq(seen + lost, THREADS * NUMBERS);
+}
+END_TEST
+
+/* Reads a line; returns how many lines were lost, if it tells that, or 0. */
+static unsigned long read_loss(void)
+{
+    char line[4096];
+    unsigned long lost = 0;
+    read_line(line, sizeof line);
+    (void)sscanf(line + STAMP_LENGTH, " WARNING log: %lu lines dropped", &lost);
+    return lost;
+}
+
+/* The reader is slower than what is logged: each time it has read, there is room for a count. */
+START_TEST(loss_is_told_once_a_second)
+{
+    enum { WIDTH = 1000, FILLING = 3000, TURNS = 100, READ = 8, LOGGED = 50 };
+    char message[WIDTH + 1];
+    unsigned told = 0, seen = 0;
+    unsigned long lost = 0;
+    memset(message, 'x', WIDTH);
+    message[WIDTH] = '\0';
+    capture_by_pipe();
+    ck_assert_int_eq(log_start(), 0);
+    const time_t began = time(NULL);
+    for (unsigned i = 0; i < FILLING + TURNS * LOGGED; i++) {
+        log_info("%s", message);
+        for (unsigned j = 0; i >= FILLING && i % LOGGED == 0 && j < READ; j++) {
+            unsigned long more = read_loss();
+            lost += more;
+            told += more > 0;
+            seen += more == 0;
+        }
+    }
+    while (seen + lost < FILLING + TURNS * LOGGED) {
+        unsigned long more = read_loss();
+        lost += more;
+        told += more > 0;
+        seen += more == 0;
+    }
+    /* In each second that the clock has shown, and at the end. */
+    ck_assert_uint_le(told, (unsigned)(time(NULL) - began) + 2);
+    log_stop();
+}
+END_TEST
+
 /* Logs more than queue and pipe can hold: returns only if logging never waits for the reader. */
 static unsigned flood(void)
 {
@@ -504,6 +595,7 @@ Suite *log_suite(void)
     tcase_add_test(writer, queued_lines_are_written_by_stop);
     tcase_add_test(writer, log_can_start_again);
     tcase_add_test(writer, threads_do_not_mix_their_lines);
+    tcase_add_test(writer, loss_is_told_once_a_second);
     tcase_add_test(writer, stopped_reader_stops_nobody);
     tcase_add_test(writer, stopped_socket_reader_stops_nobody);
     tcase_add_test(writer, stop_gives_up_on_a_stopped_reader);
@@ -512,6 +604,7 @@ Suite *log_suite(void)
     suite_add_tcase(suite, writer);
     TCase *files = tcase_create("files");
     tcase_add_checked_fixture(files, folder_make, folder_remove);
+    tcase_add_test(files, threads_keep_their_order);
     tcase_add_loop_test(files, file_is_written_and_reopened, 0, 2);
     tcase_add_test(files, file_is_appended_to);
     tcase_add_test(files, old_target_stays_when_a_file_cannot_be_opened);
