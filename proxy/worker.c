@@ -94,11 +94,22 @@ static void listen_again(struct worker *worker)
         listener_resume(listener);
 }
 
-static void starved_over(struct worker *worker)
+/* Listeners rest no longer; what is left to do is to look whether the shortage is over. */
+static void end_rest(struct worker *worker)
 {
-    worker->starved_until = 0;
-    if (worker->listening == LISTENING_OPEN || worker->listening == LISTENING_RETIRED)
+    worker->starved_until =
+        condition_lasts(&worker->shortage) ? condition_ends_at(&worker->shortage) : 0;
+}
+
+static void on_starved_until(struct worker *worker)
+{
+    end_rest(worker);
+    if (condition_over(&worker->shortage, worker_now_ms(worker))) {
+        log_notice("worker %u: accepting goes on without pauses", worker->index);
+        worker->starved_until = 0;
+    } else if (worker->listening == LISTENING_OPEN || worker->listening == LISTENING_RETIRED) {
         listen_again(worker);
+    }
 }
 
 void worker_starve(struct worker *worker, int error)
@@ -114,8 +125,6 @@ void worker_starve(struct worker *worker, int error)
 static uint64_t timers_due(const struct worker *worker)
 {
     uint64_t due = wheel_due(&worker->wheel);
-    if (condition_lasts(&worker->shortage) && condition_ends_at(&worker->shortage) < due)
-        due = condition_ends_at(&worker->shortage);
     return worker->starved_until && worker->starved_until < due ? worker->starved_until : due;
 }
 
@@ -133,9 +142,7 @@ static void run_timers(struct worker *worker)
     if (wheel_due(&worker->wheel) <= worker_now_ms(worker))
         wheel_turn(&worker->wheel);
     if (worker->starved_until && worker->starved_until <= worker_now_ms(worker))
-        starved_over(worker);
-    if (condition_over(&worker->shortage, worker_now_ms(worker)))
-        log_notice("worker %u: accepting goes on without pauses", worker->index);
+        on_starved_until(worker);
 }
 
 static void *run(void *arg)
@@ -167,7 +174,7 @@ static void on_listen(void *arg)
     struct worker *worker = arg;
     struct listener *listener;
     worker->listening = (enum listening)atomic_load(&worker->wanted);
-    worker->starved_until = 0;
+    end_rest(worker);
     switch (worker->listening) {
     case LISTENING_HELD:
         rest(worker);
@@ -181,7 +188,7 @@ static void on_listen(void *arg)
         TAILQ_FOREACH (listener, &worker->listeners, link)
             while (listener_accept(listener, ACCEPT_BATCH))
                 ;
-        worker->starved_until = 0;
+        end_rest(worker);
         rest(worker);
         free_spares(worker);
         task_queue_post(&worker->proxy->task_queue, &worker->quiet_task);

@@ -53,7 +53,8 @@ struct worker {
 
     struct listener_list listeners; /* the first has the first chance of the next free place */
     enum listening listening;
-    uint64_t starved_until; /* milliseconds: out of descriptors or memory till then; 0: not */
+    uint64_t
+        starved_until; /* milliseconds: a shortage, or looking for its end, till then; 0: none */
 
     struct session_list *session_lists; /* its sessions: one for each of the proxy's frontends */
     struct transfer_queue transfers;    /* to be filled with sessions */
