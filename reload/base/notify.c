@@ -1,5 +1,7 @@
 #include "reload/base/notify.h"
 
+#include "config/base/clock.h"
+#include "config/base/condition.h"
 #include "config/base/log.h"
 #include "config/base/systemd.h"
 
@@ -11,6 +13,9 @@
 
 static void notify(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The manager does not hear. Told once, not at each of the messages of a reload. */
+static struct condition deaf = {.quiet_ms = 600000};
+
 static void notify(const char *format, ...)
 {
     char state[128];
@@ -19,7 +24,7 @@ static void notify(const char *format, ...)
     vsnprintf(state, sizeof state, format, arguments);
     va_end(arguments);
     int error = systemd_notify(state);
-    if (error)
+    if (error && condition_met(&deaf, error, clock_ms()))
         log_warning("the service manager could not be told: %s",
                     error == ENOSYS   ? "this rpproxy was built without libsystemd"
                     : error == ENOENT ? "libsystemd.so.0 is not installed"

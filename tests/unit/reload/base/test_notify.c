@@ -3,6 +3,7 @@
 
 #include "tests/unit/suites.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,6 +108,24 @@ START_TEST(without_a_manager_nothing_is_said)
 }
 END_TEST
 
+START_TEST(a_manager_that_is_gone_is_told_of_once)
+{
+    char text[1024] = "";
+    int ends[2];
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    ck_assert_int_eq(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+    close(manager);
+    manager = -1;
+    notify_reloading();
+    notify_main_pid(4712);
+    notify_ready(4712);
+    ck_assert_int_gt((int)read(ends[0], text, sizeof text - 1), 0);
+    const char *first = strstr(text, "could not be told");
+    ck_assert_ptr_nonnull(first);
+    ck_assert_msg(strstr(first + 1, "could not be told") == NULL, "%s", text);
+}
+END_TEST
+
 Suite *notify_suite(void)
 {
     Suite *suite = suite_create("notify");
@@ -117,6 +136,7 @@ Suite *notify_suite(void)
     tcase_add_test(tcase, the_successor_is_named_and_nothing_else_said);
     tcase_add_test(tcase, a_stop_is_no_end_of_the_process);
     tcase_add_test(tcase, a_failed_service_is_to_be_started_again);
+    tcase_add_test(tcase, a_manager_that_is_gone_is_told_of_once);
     tcase_add_test(tcase, without_a_manager_nothing_is_said);
 #endif
     suite_add_tcase(suite, tcase);
