@@ -98,12 +98,14 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
     proxy->config = config;
     proxy->generation = generation;
     proxy->stats.fd = -1;
+    waitlist_open(&proxy->waitlist);
     proxy->events = *events;
     proxy->max_sessions = max_sessions;
     proxy->local_ports = socket_local_ports();
     proxy->empty_task = (struct task){.run = on_empty, .arg = proxy};
     int error = open_task_queue(proxy, base);
     if (error) {
+        waitlist_close(&proxy->waitlist);
         free(proxy);
         errno = error;
         return NULL;
@@ -119,12 +121,13 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
     if (!error)
         error = stats_open(&proxy->stats, config, generation, worker_count);
     if (!error)
-        proxy->sessions = stats_sessions(&proxy->stats);
+        place_queue_init(&proxy->places, stats_sessions(&proxy->stats), &proxy->waitlist, NULL);
     for (size_t i = 0; !error && i < config->frontend_count; i++) {
         proxy->frontends[i].conf = &config->frontends[i];
         proxy->frontends[i].backend =
             &proxy->backends[config->frontends[i].backend - config->backends];
-        proxy->frontends[i].sessions = stats_frontend_sessions(&proxy->stats, i);
+        place_queue_init(&proxy->frontends[i].places, stats_frontend_sessions(&proxy->stats, i),
+                         &proxy->waitlist, &proxy->places);
         proxy->frontends[i].keep = KEEP_ALL;
     }
     if (!error) {
@@ -134,7 +137,8 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
         proxy->frontends[config->frontend_count].keep = KEEP_ALL;
         proxy->frontends[config->frontend_count].conf = &proxy->departed;
         atomic_store(&proxy->departed_sessions.max, LIMIT_NONE);
-        proxy->frontends[config->frontend_count].sessions = &proxy->departed_sessions;
+        place_queue_init(&proxy->frontends[config->frontend_count].places,
+                         &proxy->departed_sessions, &proxy->waitlist, &proxy->places);
         proxy_count_others(proxy, 0, NULL);
     }
     while (!error && proxy->worker_count < worker_count) {
@@ -229,8 +233,7 @@ bool proxy_accept_from(struct proxy *proxy, int fd, size_t frontend, const struc
         accepted_client->frontend = &proxy->frontends[frontend];
         accepted_client->bind = bind;
         accepted_client->task = (struct task){.run = on_accepted_client, .arg = accepted_client};
-        limit_force(proxy->sessions);
-        limit_force(accepted_client->frontend->sessions);
+        place_force(&accepted_client->frontend->places);
         task_queue_post(&accepted_client->worker->task_queue, &accepted_client->task);
         ++*count;
     }
@@ -260,7 +263,7 @@ void proxy_ask_turns(struct proxy *proxy)
 void proxy_drain(struct proxy *proxy)
 {
     atomic_store(&proxy->draining, true);
-    if (atomic_load(&proxy->sessions->used) == 0)
+    if (proxy_live(proxy) == 0)
         task_queue_post(&proxy->task_queue, &proxy->empty_task);
 }
 
@@ -284,21 +287,10 @@ void proxy_share_descriptors(struct proxy *proxy, bool shared)
         poller_share(&proxy->workers[i].poller, shared);
 }
 
-void proxy_wake(struct proxy *proxy)
-{
-    /* Who is woken first has the best chance of the place. */
-    unsigned first = atomic_fetch_add(&proxy->wakes, 1);
-    for (unsigned i = 0; i < proxy->worker_count; i++)
-        worker_wake(&proxy->workers[(first + i) % proxy->worker_count]);
-}
-
 void proxy_release_place(struct proxy *proxy, struct frontend *frontend)
 {
-    bool frontend_wanted = limit_release(frontend->sessions);
-    bool proxy_wanted = limit_release(proxy->sessions);
-    if (frontend_wanted || proxy_wanted)
-        proxy_wake(proxy);
-    if (atomic_load(&proxy->draining) && atomic_load(&proxy->sessions->used) == 0)
+    place_release(&frontend->places);
+    if (atomic_load(&proxy->draining) && proxy_live(proxy) == 0)
         task_queue_post(&proxy->task_queue, &proxy->empty_task);
 }
 
@@ -315,19 +307,20 @@ void proxy_count_others(struct proxy *proxy, unsigned all, const unsigned *by_fr
     unsigned most = room(proxy->config->max_sessions, all);
     if (proxy->max_sessions && proxy->max_sessions < most)
         most = proxy->max_sessions;
-    bool wanted = limit_move(proxy->sessions, most);
+    bool wanted = limit_move(proxy->places.limit, most);
     for (size_t i = 0; i < proxy->config->frontend_count; i++) {
-        const struct frontend *frontend = &proxy->frontends[i];
+        struct frontend *frontend = &proxy->frontends[i];
         unsigned others = by_frontend ? by_frontend[i] : 0;
-        wanted |= limit_move(frontend->sessions, room(frontend->conf->max_sessions, others));
+        if (limit_move(frontend->places.limit, room(frontend->conf->max_sessions, others)))
+            place_serve(&frontend->places);
     }
     if (wanted)
-        proxy_wake(proxy);
+        place_serve(&proxy->places);
 }
 
 unsigned proxy_live(const struct proxy *proxy)
 {
-    return atomic_load(&proxy->sessions->used);
+    return atomic_load(&proxy->places.limit->used);
 }
 
 struct backend *proxy_backend(const struct proxy *proxy, const char *name)
@@ -346,6 +339,7 @@ void proxy_free(struct proxy *proxy)
     event_del(&proxy->mail);
     task_queue_close(&proxy->task_queue);
     stats_close(&proxy->stats);
+    waitlist_close(&proxy->waitlist);
     free(proxy->workers);
     close_backends(proxy);
     reclaimer_close(&proxy->reclaimer);

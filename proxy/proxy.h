@@ -6,6 +6,7 @@
 
 #include "config/model/config.h"
 #include "proxy/backend/backend.h"
+#include "proxy/core/places.h"
 #include "proxy/core/reclaim.h"
 #include "proxy/core/task_queue.h"
 #include "proxy/engine/socket.h"
@@ -17,9 +18,9 @@
 
 struct frontend {
     const struct frontend_conf *conf;
-    struct backend *backend; /* NULL: the frontend is gone */
-    struct limit *sessions;  /* in the shared stats */
-    atomic_uint keep;        /* what proxy_terminate() leaves: a share of KEEP_ALL */
+    struct backend *backend;   /* NULL: the frontend is gone */
+    struct place_queue places; /* the limit is in the shared stats; the proxy's is the outer one */
+    atomic_uint keep;          /* what proxy_terminate() leaves: a share of KEEP_ALL */
 };
 
 struct proxy_events {
@@ -38,7 +39,8 @@ struct proxy {
     struct task_queue task_queue; /* of the main loop */
     struct event mail;            /* its bell */
     struct stats stats;           /* what is counted, for those who come after us, too */
-    struct limit *sessions;       /* in the shared stats: all sessions of the generation */
+    struct waitlist waitlist;     /* of all who wait for places */
+    struct place_queue places;    /* of all sessions of the generation; the limit is in the stats */
     unsigned max_sessions;        /* of this process alone; 0: no ceiling */
     struct frontend *frontends;   /* the config's, and one for sessions whose frontend is gone */
     size_t frontend_count;        /* with that one, which is the last */
@@ -52,7 +54,6 @@ struct proxy {
     unsigned worker_count;
     unsigned turning;   /* workers that have not answered proxy_ask_turns() yet */
     unsigned not_quiet; /* workers that have not reported LISTENING_OVER yet */
-    atomic_uint wakes;  /* so far: each begins with another worker */
     atomic_bool draining;
     atomic_int terminate_reason; /* enum session_end */
     struct task empty_task;
@@ -121,10 +122,7 @@ struct backend *proxy_backend(const struct proxy *proxy, const char *name);
 /* Ends the threads, resets what is left, frees everything. NULL is fine. */
 void proxy_free(struct proxy *proxy);
 
-/* Any worker: wakes all listeners that wait for a place. */
-void proxy_wake(struct proxy *proxy);
-
-/* Any worker: a session is gone, and who waits for its place is woken. */
+/* Any thread: a session is gone, and its place is handed to the first in line. */
 void proxy_release_place(struct proxy *proxy, struct frontend *frontend);
 
 #endif

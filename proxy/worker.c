@@ -97,19 +97,25 @@ static void listen_again(struct worker *worker)
 /* Listeners rest no longer; what is left to do is to look whether the shortage is over. */
 static void end_rest(struct worker *worker)
 {
-    worker->starved_until =
+    worker->listen_at =
         condition_lasts(&worker->shortage) ? condition_ends_at(&worker->shortage) : 0;
 }
 
-static void on_starved_until(struct worker *worker)
+static void on_listen_at(struct worker *worker)
 {
     end_rest(worker);
     if (condition_over(&worker->shortage, worker_now_ms(worker))) {
         log_notice("worker %u: accepting goes on without pauses", worker->index);
-        worker->starved_until = 0;
-    } else if (worker->listening == LISTENING_OPEN || worker->listening == LISTENING_RETIRED) {
-        listen_again(worker);
+        worker->listen_at = 0;
     }
+    if (worker->listening == LISTENING_OPEN || worker->listening == LISTENING_RETIRED)
+        listen_again(worker);
+}
+
+void worker_listen_at(struct worker *worker, uint64_t time)
+{
+    if (worker->listen_at == 0 || time < worker->listen_at)
+        worker->listen_at = time;
 }
 
 void worker_starve(struct worker *worker, int error)
@@ -119,13 +125,13 @@ void worker_starve(struct worker *worker, int error)
         log_warning("worker %u: accepting pauses, and clients wait in the backlog: %s",
                     worker->index, strerror(error));
     rest(worker);
-    worker->starved_until = now + STARVED_REST_MS;
+    worker->listen_at = now + STARVED_REST_MS;
 }
 
 static uint64_t timers_due(const struct worker *worker)
 {
     uint64_t due = wheel_due(&worker->wheel);
-    return worker->starved_until && worker->starved_until < due ? worker->starved_until : due;
+    return worker->listen_at && worker->listen_at < due ? worker->listen_at : due;
 }
 
 /* Some session waits for its next turn, not for an event. */
@@ -141,13 +147,45 @@ static void run_timers(struct worker *worker)
         return;
     if (wheel_due(&worker->wheel) <= worker_now_ms(worker))
         wheel_turn(&worker->wheel);
-    if (worker->starved_until && worker->starved_until <= worker_now_ms(worker))
-        on_starved_until(worker);
+    if (worker->listen_at && worker->listen_at <= worker_now_ms(worker))
+        on_listen_at(worker);
+}
+
+/* Where sessions have ended in this turn of our own loop, its end sees to it: most places are
+ * handed over by the worker that takes them, which then needs not ring at its own door. */
+static void ring_grants(void *arg)
+{
+    struct worker *worker = arg;
+    if (pthread_equal(atomic_load(&worker->self), pthread_self()) && !STAILQ_EMPTY(&worker->dead))
+        worker->granted = true;
+    else
+        task_queue_post(&worker->task_queue, &worker->grants_task);
+}
+
+static void on_grants(void *arg)
+{
+    struct worker *worker = arg;
+    grants_deliver(&worker->grants, ACCEPT_BATCH);
+}
+
+/* Sessions that have ended are freed, and those who were handed their places begin. */
+static void end_turn(struct worker *worker)
+{
+    reap(worker);
+    if (!worker->granted)
+        return;
+    worker->granted = false;
+    grants_deliver(&worker->grants, ACCEPT_BATCH);
+    reap(worker);
+    if (worker->granted)
+        task_queue_post(&worker->task_queue, &worker->grants_task);
+    worker->granted = false;
 }
 
 static void *run(void *arg)
 {
     struct worker *worker = arg;
+    atomic_store(&worker->self, pthread_self());
     while (!worker->stopping) {
         poller_wake_at(&worker->poller, timers_due(worker));
         worker->now = 0;
@@ -157,7 +195,8 @@ static void *run(void *arg)
         if (!STAILQ_EMPTY(&worker->transfers))
             transfers_fill_next(worker);
         go_on(worker);
-        reap(worker);
+        if (!STAILQ_EMPTY(&worker->dead))
+            end_turn(worker);
     }
     return NULL;
 }
@@ -173,6 +212,7 @@ static void on_listen(void *arg)
 {
     struct worker *worker = arg;
     struct listener *listener;
+    enum listening before = worker->listening;
     worker->listening = (enum listening)atomic_load(&worker->wanted);
     end_rest(worker);
     switch (worker->listening) {
@@ -180,8 +220,16 @@ static void on_listen(void *arg)
         rest(worker);
         break;
     case LISTENING_OPEN:
+        if (before == LISTENING_OPEN) {
+            TAILQ_FOREACH (listener, &worker->listeners, link)
+                listener_look(listener);
+            break;
+        }
+        rest(worker);
+        listen_again(worker);
+        break;
     case LISTENING_RETIRED:
-        rest(worker); /* so that who watches already looks again */
+        rest(worker); /* clients who wait need no place any more */
         listen_again(worker);
         break;
     case LISTENING_OVER:
@@ -200,26 +248,6 @@ void worker_listen(struct worker *worker, enum listening listening)
 {
     atomic_store(&worker->wanted, listening);
     task_queue_post(&worker->task_queue, &worker->listen_task);
-}
-
-static void on_wake(void *arg)
-{
-    struct worker *worker = arg;
-    struct listener *listener = TAILQ_FIRST(&worker->listeners);
-    if (listener) {
-        TAILQ_REMOVE(&worker->listeners, listener, link);
-        TAILQ_INSERT_TAIL(&worker->listeners, listener, link);
-    }
-    TAILQ_FOREACH (listener, &worker->listeners, link)
-        if (listener->waiting_for) {
-            listener_resume(listener);
-            (void)listener_accept(listener, ACCEPT_BATCH);
-        }
-}
-
-void worker_wake(struct worker *worker)
-{
-    task_queue_post(&worker->task_queue, &worker->wake_task);
 }
 
 static void on_terminate(void *arg)
@@ -295,7 +323,8 @@ int worker_open(struct worker *worker, struct proxy *proxy, unsigned index)
     worker->terminate_task = (struct task){.run = on_terminate, .arg = worker};
     worker->turn_task = (struct task){.run = on_turn, .arg = worker};
     worker->stop_task = (struct task){.run = on_stop, .arg = worker};
-    worker->wake_task = (struct task){.run = on_wake, .arg = worker};
+    worker->grants_task = (struct task){.run = on_grants, .arg = worker};
+    grants_init(&worker->grants, &proxy->waitlist, ring_grants, worker);
     int error = terminator_open(&worker->terminator, proxy->frontend_count);
     if (error)
         return error;

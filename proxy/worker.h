@@ -7,6 +7,7 @@
 #define RPPROXY_PROXY_WORKER_H
 
 #include "config/base/condition.h"
+#include "proxy/core/places.h"
 #include "proxy/core/task_queue.h"
 #include "proxy/core/wheel.h"
 #include "proxy/engine/poller.h"
@@ -43,6 +44,7 @@ struct worker {
     struct proxy *proxy;
     unsigned index;
     pthread_t thread;
+    _Atomic(pthread_t) self; /* the same, said by the thread itself; 0: it has not begun */
     bool started;
     struct poller poller;
     struct task_queue task_queue;
@@ -51,10 +53,12 @@ struct worker {
     uint64_t now; /* microseconds, CLOCK_MONOTONIC; 0: not read yet in this turn */
     struct relay_buffers buffers;
 
-    struct listener_list listeners; /* the first has the first chance of the next free place */
+    struct listener_list listeners;
     enum listening listening;
-    uint64_t
-        starved_until; /* milliseconds: a shortage, or looking for its end, till then; 0: none */
+    uint64_t listen_at;   /* milliseconds: listeners rest, or a shortage is looked at, till then; 0:
+                             none */
+    struct grants grants; /* places that were handed to the clients who wait here */
+    bool granted;         /* in this turn, by ourselves */
 
     struct session_list *session_lists; /* its sessions: one for each of the proxy's frontends */
     struct transfer_queue transfers;    /* to be filled with sessions */
@@ -68,9 +72,9 @@ struct worker {
     struct counters *counters; /* in the proxy's shared stats */
     struct terminator terminator;
 
-    struct task listen_task, terminate_task, stop_task, wake_task; /* to us */
-    struct task turn_task;                                         /* to us: answer this */
-    struct task quiet_task, turned_task;                           /* from us to main */
+    struct task listen_task, terminate_task, stop_task, grants_task; /* to us */
+    struct task turn_task;                                           /* to us: answer this */
+    struct task quiet_task, turned_task;                             /* from us to main */
     atomic_int wanted;         /* enum listening: what listen_task says */
     struct condition shortage; /* worker_starve() was called: descriptors or memory are short */
     bool stopping;
@@ -100,9 +104,6 @@ void worker_terminate(struct worker *worker);
 /* Main: posts turned_task to the proxy from the worker's next turn. */
 void worker_ask_turn(struct worker *worker);
 
-/* Any thread: a place came free that a listener here may wait for. */
-void worker_wake(struct worker *worker);
-
 /* The time of this turn of the loop: one clock read a turn at most. */
 uint64_t worker_now(struct worker *worker);
 
@@ -123,5 +124,8 @@ static inline bool worker_wants_spares(const struct worker *worker)
 /* Accepting met a shortage (of descriptors, of memory): all listeners of the worker rest, and
  * try again soon. */
 void worker_starve(struct worker *worker, int error);
+
+/* All listeners are resumed at that time (milliseconds), or sooner. */
+void worker_listen_at(struct worker *worker, uint64_t time);
 
 #endif

@@ -50,6 +50,12 @@ int poller_add(struct poller *poller, int fd, uint32_t events, struct watch *wat
     return epoll_ctl(poller->fd, EPOLL_CTL_ADD, fd, &event) ? errno : 0;
 }
 
+int poller_change(struct poller *poller, int fd, uint32_t events, struct watch *watch)
+{
+    struct epoll_event event = {.events = events, .data.ptr = watch};
+    return epoll_ctl(poller->fd, EPOLL_CTL_MOD, fd, &event) ? errno : 0;
+}
+
 void poller_forget(struct poller *poller, const struct watch *watch)
 {
     for (int i = poller->next; i < poller->count; i++)

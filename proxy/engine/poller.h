@@ -41,6 +41,11 @@ void poller_shut(struct poller *poller);
 int poller_add(struct poller *poller, int fd, uint32_t events, struct watch *watch)
     __attribute__((warn_unused_result));
 
+/* Other events from now on, of which those that are there already are told once more. The kernel
+ * refuses this for EPOLLEXCLUSIVE. Returns 0 or an errno value. */
+int poller_change(struct poller *poller, int fd, uint32_t events, struct watch *watch)
+    __attribute__((warn_unused_result));
+
 /* The watch is told nothing more, not even what the kernel had already said in this turn. The first
  * leaves fd open, the second closes it; fd must not be open by another number (dup(2)), in a
  * message under way or in another process, or it is to be removed first. */

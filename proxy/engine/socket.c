@@ -127,8 +127,8 @@ int socket_disconnect(int fd)
     return connect(fd, &nobody, sizeof nobody) == 0 ? 0 : errno;
 }
 
-/* TCP_CLOSE of netinet/tcp.h, whose struct tcp_info is the shorter one. */
-enum { STATE_CLOSE = 7 };
+/* TCP_CLOSE and TCP_LISTEN of netinet/tcp.h, whose struct tcp_info is the shorter one. */
+enum { STATE_CLOSE = 7, STATE_LISTEN = 10 };
 
 bool socket_is_closed(int fd, uint64_t *received)
 {
@@ -138,6 +138,21 @@ bool socket_is_closed(int fd, uint64_t *received)
         return false;
     *received = info.tcpi_bytes_received - 1; /* the kernel counts the end for one */
     return true;
+}
+
+int socket_accept_queue(int fd)
+{
+    struct tcp_info info;
+    socklen_t length = sizeof info;
+
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0)
+        return -1;
+    if (length < offsetof(struct tcp_info, tcpi_unacked) + sizeof info.tcpi_unacked ||
+        info.tcpi_state != STATE_LISTEN) {
+        errno = EINVAL;
+        return -1;
+    }
+    return (int)info.tcpi_unacked;
 }
 
 bool socket_is_shortage(int error)

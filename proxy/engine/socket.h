@@ -51,6 +51,10 @@ int socket_disconnect(int fd) __attribute__((warn_unused_result));
  * opened, whether anybody has read them or not (tcpi_bytes_received, RFC 4898). */
 bool socket_is_closed(int fd, uint64_t *received) __attribute__((warn_unused_result));
 
+/* How many connections wait in the accept queue of a listening TCP socket (tcpi_unacked).
+ * -1 and errno when fd is not one. */
+int socket_accept_queue(int fd);
+
 /* An error of connecting that does not mean that the server is down: we are short of descriptors,
  * memory or local ports, or a Unix socket's backlog is full. */
 bool socket_is_shortage(int error);

@@ -2,17 +2,32 @@
 
 #include "config/base/container_of.h"
 #include "config/base/log.h"
+#include "proxy/engine/socket.h"
 #include "proxy/proxy.h"
 #include "proxy/session/session.h"
 
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* An accept(2) that finds nothing costs as much as one that finds something, and so does a turn
  * that is made for one connection. So one is accepted a turn; of a listener that rings turn after
  * turn twice as many each time, up to this, until an accept finds nothing. */
 #define ACCEPTS_MAX 16
+
+/* Connections that fail in a row, before the listener rests. */
+#define FAILURES_MAX 64
+/* Its rests: the first, and the longest. */
+#define REST_MIN_MS 100u
+#define REST_MAX_MS 10000u
+
+/* A client in the backlog for whom there was no place. */
+struct queued_client {
+    struct waiter waiter;
+    struct listener *listener;
+    TAILQ_ENTRY(queued_client) link;
+};
 
 static int accepts_now(struct listener *listener)
 {
@@ -27,12 +42,233 @@ static int accepts_now(struct listener *listener)
     return listener->accepts;
 }
 
+static void stop_waiting(struct listener *listener)
+{
+    struct queued_client *client;
+    while ((client = TAILQ_LAST(&listener->queued, queued_clients))) {
+        place_cancel(&client->waiter);
+        TAILQ_REMOVE(&listener->queued, client, link);
+        free(client);
+    }
+    listener->queued_count = 0;
+}
+
+void listener_free(struct listener *listener)
+{
+    listener_pause(listener);
+    TAILQ_REMOVE(&listener->worker->listeners, listener, link);
+    free(listener);
+}
+
+void listener_pause(struct listener *listener)
+{
+    stop_waiting(listener);
+    if (listener->watching != WATCHING_NOTHING)
+        poller_remove(&listener->worker->poller, listener->fd, &listener->watch);
+    listener->watching = WATCHING_NOTHING;
+}
+
+/* What is in the backlog already is told at once, either way. */
+static bool watch(struct listener *listener, enum watching watching)
+{
+    struct poller *poller = &listener->worker->poller;
+    uint32_t events = EPOLLIN;
+    if (listener->shared)
+        events |= EPOLLEXCLUSIVE;
+    if (watching == WATCHING_ARRIVALS)
+        events |= EPOLLET;
+    int error;
+    if (listener->watching != WATCHING_NOTHING && !listener->shared) {
+        error = poller_change(poller, listener->fd, events, &listener->watch);
+    } else {
+        if (listener->watching != WATCHING_NOTHING)
+            poller_remove(poller, listener->fd, &listener->watch);
+        listener->watching = WATCHING_NOTHING;
+        error = poller_add(poller, listener->fd, events, &listener->watch);
+    }
+    if (error) {
+        worker_starve(listener->worker, error);
+        return false;
+    }
+    listener->watching = watching;
+    return true;
+}
+
+void listener_resume(struct listener *listener)
+{
+    if (listener->rests_until > worker_now_ms(listener->worker)) {
+        worker_listen_at(listener->worker, listener->rests_until);
+        return;
+    }
+    listener->rests_until = 0;
+    if (listener->watching == WATCHING_NOTHING)
+        (void)watch(listener, WATCHING_QUEUE);
+}
+
+/* One that fails for a reason of its own, and not of the connection. */
+static void rest(struct listener *listener, int error)
+{
+    listener_pause(listener);
+    if (listener->rest_ms == 0)
+        log_error("%s: accept: %s; tried again from time to time", listener->bind->text,
+                  strerror(error));
+    listener->rest_ms = listener->rest_ms ? 2 * listener->rest_ms : REST_MIN_MS;
+    if (listener->rest_ms > REST_MAX_MS)
+        listener->rest_ms = REST_MAX_MS;
+    listener->rests_until = worker_now_ms(listener->worker) + listener->rest_ms;
+    worker_listen_at(listener->worker, listener->rests_until);
+}
+
+/* True: the next connection may do better. */
+static bool goes_on_after(struct listener *listener, int error)
+{
+    switch (error) {
+    case EAGAIN:
+        return false;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+        worker_starve(listener->worker, error);
+        return false;
+    case EINVAL:
+        listener_pause(listener);
+        log_error("%s: another process has shut the socket down: nobody is accepted any more",
+                  listener->bind->text);
+        return false;
+    /* accept(2): errors of the new connection itself. */
+    case ECONNABORTED:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case EINTR:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case ENONET:
+    case ENOPROTOOPT:
+    case EPROTO:
+    case ETIMEDOUT:
+        if (++listener->failures < FAILURES_MAX)
+            return true;
+        break;
+    default:
+        break;
+    }
+    rest(listener, error);
+    return false;
+}
+
+/* A place is taken for it. True: the next may be accepted as well. */
+static bool accept_one(struct listener *listener)
+{
+    struct worker *worker = listener->worker;
+    struct address client = {.length = sizeof client - offsetof(struct address, any)};
+    int fd = accept4(listener->fd, &client.any, &client.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        listener->failures = listener->rest_ms = 0;
+        session_open(worker, listener->frontend, listener->bind, fd, &client);
+        return true;
+    }
+    int error = errno;
+    proxy_release_place(worker->proxy, listener->frontend);
+    return goes_on_after(listener, error);
+}
+
+/* When nobody waits any more the kernel is to tell of whatever is in the backlog. */
+static void watch_queue_again(struct listener *listener)
+{
+    if (listener->queued_count == 0 && listener->watching == WATCHING_ARRIVALS)
+        (void)watch(listener, WATCHING_QUEUE);
+}
+
+static void on_granted(struct waiter *waiter)
+{
+    struct queued_client *client = container_of(waiter, struct queued_client, waiter);
+    struct listener *listener = client->listener;
+    TAILQ_REMOVE(&listener->queued, client, link);
+    listener->queued_count--;
+    free(client);
+    (void)accept_one(listener);
+    watch_queue_again(listener);
+}
+
+/* How many have come of whom we do not know. Where a backlog is shared, or its length is not told
+ * (Unix), the kernel's word that somebody has come counts for one. */
+static unsigned newcomers(const struct listener *listener)
+{
+    int waiting = listener->shared ? -1 : socket_accept_queue(listener->fd);
+    if (waiting < 0)
+        return 1;
+    return (unsigned)waiting > listener->queued_count ? (unsigned)waiting - listener->queued_count
+                                                      : 0;
+}
+
+/* Those who have come wait for places, or are accepted if there is one already. */
+static void queue_newcomers(struct listener *listener)
+{
+    struct worker *worker = listener->worker;
+    int accepts = 0;
+    for (unsigned count = newcomers(listener); count > 0 && accepts < ACCEPTS_MAX; count--) {
+        struct queued_client *client = calloc(1, sizeof *client);
+        if (!client && listener->queued_count == 0)
+            worker_starve(worker, ENOMEM);
+        if (!client)
+            break; /* seen later, when nobody waits here any more */
+        client->listener = listener;
+        client->waiter.on_granted = on_granted;
+        if (!place_wait(&client->waiter, &listener->frontend->places, &worker->grants)) {
+            TAILQ_INSERT_TAIL(&listener->queued, client, link);
+            listener->queued_count++;
+            continue;
+        }
+        free(client);
+        accepts++;
+        if (!accept_one(listener))
+            break;
+    }
+    watch_queue_again(listener);
+}
+
+void listener_look(struct listener *listener)
+{
+    if (listener->watching != WATCHING_ARRIVALS) {
+        listener_pause(listener);
+        listener_resume(listener);
+    } else if (!listener->shared) {
+        queue_newcomers(listener);
+    }
+}
+
+static bool take_place(struct listener *listener)
+{
+    enum listening listening = listener->worker->listening;
+    if (listening != LISTENING_RETIRED && listening != LISTENING_OVER)
+        return place_take(&listener->frontend->places);
+    place_force(&listener->frontend->places);
+    return true;
+}
+
+bool listener_accept(struct listener *listener, int most)
+{
+    for (int i = 0; i < most; i++) {
+        if (!take_place(listener)) {
+            /* Of a shared socket the kernel tells once more now. */
+            if (watch(listener, WATCHING_ARRIVALS) && !listener->shared)
+                queue_newcomers(listener);
+            return false;
+        }
+        if (!accept_one(listener))
+            return false;
+    }
+    return true;
+}
+
 static void on_readable(struct watch *watch, uint32_t events)
 {
     (void)events;
     struct listener *listener = container_of(watch, struct listener, watch);
-    /* Level-triggered: what is left rings again. */
-    if (!listener_accept(listener, accepts_now(listener)))
+    if (listener->watching == WATCHING_ARRIVALS)
+        queue_newcomers(listener);
+    else if (!listener_accept(listener, accepts_now(listener)))
         listener->accepts = 0;
 }
 
@@ -48,107 +284,7 @@ int listener_add(struct worker *worker, int fd, bool shared, struct frontend *fr
     listener->fd = fd;
     listener->shared = shared;
     listener->watch.on_ready = on_readable;
+    TAILQ_INIT(&listener->queued);
     TAILQ_INSERT_TAIL(&worker->listeners, listener, link);
     return 0;
-}
-
-static void stop_waiting(struct listener *listener)
-{
-    if (listener->waiting_for)
-        limit_wait_over(listener->waiting_for);
-    listener->waiting_for = NULL;
-}
-
-void listener_free(struct listener *listener)
-{
-    listener_pause(listener);
-    TAILQ_REMOVE(&listener->worker->listeners, listener, link);
-    free(listener);
-}
-
-void listener_pause(struct listener *listener)
-{
-    stop_waiting(listener);
-    if (listener->watched)
-        poller_remove(&listener->worker->poller, listener->fd, &listener->watch);
-    listener->watched = false;
-}
-
-void listener_resume(struct listener *listener)
-{
-    stop_waiting(listener);
-    if (listener->watched)
-        return;
-    int error = poller_add(&listener->worker->poller, listener->fd,
-                           listener->shared ? EPOLLIN | EPOLLEXCLUSIVE : EPOLLIN, &listener->watch);
-    if (error) {
-        worker_starve(listener->worker, error);
-        return;
-    }
-    listener->watched = true;
-}
-
-static bool take(struct listener *listener, struct limit *limit)
-{
-    if (listener->worker->listening == LISTENING_RETIRED ||
-        listener->worker->listening == LISTENING_OVER) {
-        limit_force(limit);
-        return true;
-    }
-    if (limit_take(limit))
-        return true;
-    listener_pause(listener);
-    listener->waiting_for = limit;
-    limit_wait(limit);
-    if (!limit_take(limit))
-        return false;
-    listener_resume(listener);
-    return true;
-}
-
-/* A place in both limits, or none in either. */
-static bool take_place(struct listener *listener)
-{
-    struct proxy *proxy = listener->worker->proxy;
-    if (!take(listener, proxy->sessions))
-        return false;
-    if (take(listener, listener->frontend->sessions))
-        return true;
-    if (limit_release(proxy->sessions))
-        proxy_wake(proxy);
-    return false;
-}
-
-bool listener_accept(struct listener *listener, int most)
-{
-    for (int i = 0; i < most; i++) {
-        if (!take_place(listener))
-            return false;
-        struct address client = {.length = sizeof client - offsetof(struct address, any)};
-        int fd = accept4(listener->fd, &client.any, &client.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0) {
-            session_open(listener->worker, listener->frontend, listener->bind, fd, &client);
-            continue;
-        }
-        int error = errno;
-        proxy_release_place(listener->worker->proxy, listener->frontend);
-        switch (error) {
-        case EAGAIN:
-            return false;
-        case EMFILE:
-        case ENFILE:
-        case ENOBUFS:
-        case ENOMEM:
-            worker_starve(listener->worker, error);
-            return false;
-        case EINVAL:
-            listener_pause(listener);
-            log_error("%s: another process has shut the socket down: nobody is accepted any more",
-                      listener->bind->text);
-            return false;
-        default: /* accept(2): errors of the new connection itself; the next may be well */
-            break;
-        }
-    }
-    return true;
 }

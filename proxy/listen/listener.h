@@ -3,16 +3,33 @@
  * The socket belongs to whoever gave it (the room above opens, orders and closes listening
  * sockets, because the order in which they close matters); a listener only accepts from it.
  *
+ * Clients at a full limit stay in the kernel's backlog, and each of them has a waiter in the queue
+ * of the limit (core/places.h), which begins to wait when the worker sees the client come. When a
+ * place is handed to a waiter, the listener accepts one client: the oldest of its backlog. While
+ * clients wait the listener is told of each arrival once (EPOLLET), and asks the kernel how long
+ * the backlog is; otherwise it is told as long as there is something to accept. So the order of
+ * service at a full limit is:
+ *   - at one listening socket, the order in which the kernel has queued the connections;
+ *   - at several (each worker has a listening socket of its own for each bind), the order in which
+ *     the workers have seen the clients. A worker sees a client as soon as it wakes, or has
+ * finished its turn: only clients that come closer together than that may change places. An
+ * exception: where listeners had to rest (out of descriptors or memory), or a reload was taken
+ * back, the clients are seen, and queued, anew.
+ *
  * A socket that workers share wakes one of them for each connection (EPOLLEXCLUSIVE): one that
  * sleeps; of those that are busy each will see it too, should it be there still. The one woken must
  * accept, or see to it that somebody will, since nobody else is told:
- *   - without a place in a limit, it is among those woken when one comes free, and looks again
- *     then; the limits are common to all, so nobody else had a place for the connection either;
+ *   - without a place in a limit, it has a waiter in the queue, one for each time it was woken. If
+ *     another worker has accepted the client meanwhile, the waiter's place goes to the next in
+ * line;
  *   - out of descriptors or memory, it looks again when its rest is over;
  *   - told to stop accepting, it empties the backlog a last time; for what comes when it is awake
  *     already the kernel looks for another who sleeps.
  * To watch is to look: epoll_ctl(2) reports at once what waits already. So whoever shared a socket
- * with a process that has gone, and took wake-ups along, begins to watch anew. */
+ * with a process that has gone, and took wake-ups along, begins to watch anew.
+ *
+ * An accept(2) that fails for a reason which does not go away by trying again lets the listener
+ * rest, each time longer; that is logged once, until accepting works again. */
 #ifndef RPPROXY_PROXY_LISTEN_LISTENER_H
 #define RPPROXY_PROXY_LISTEN_LISTENER_H
 
@@ -20,18 +37,31 @@
 #include "proxy/worker.h"
 
 struct frontend;
+struct queued_client;
+
+TAILQ_HEAD(queued_clients, queued_client);
+
+enum watching {
+    WATCHING_NOTHING,
+    WATCHING_QUEUE,    /* told as long as there is something to accept */
+    WATCHING_ARRIVALS, /* told once of what comes */
+};
 
 struct listener {
     struct watch watch;
     struct worker *worker;
     struct frontend *frontend;
     const struct bind_conf *bind;
-    struct limit *waiting_for; /* is full, and wakes the worker; NULL: none */
     int fd;
-    bool shared;      /* other workers, of this process or another, watch the same socket */
-    bool watched;     /* the poller tells us */
-    unsigned rang_in; /* the last turn of the poller in which it had connections */
-    int accepts;      /* as many were allowed then; 0: and it had fewer */
+    bool shared; /* other workers, of this process or another, watch the same socket */
+    enum watching watching;
+    struct queued_clients queued; /* in the order in which they were seen */
+    unsigned queued_count;
+    unsigned rang_in;     /* the last turn of the poller in which it had connections */
+    int accepts;          /* as many were allowed then; 0: and it had fewer */
+    unsigned failures;    /* of accept(2) since it last worked */
+    unsigned rest_ms;     /* the last rest of this listener alone; 0: none since accepting worked */
+    uint64_t rests_until; /* milliseconds; 0: does not rest */
     TAILQ_ENTRY(listener) link;
 };
 
@@ -40,9 +70,12 @@ int listener_add(struct worker *worker, int fd, bool shared, struct frontend *fr
                  const struct bind_conf *bind) __attribute__((warn_unused_result));
 void listener_free(struct listener *listener);
 
-/* Begins or ceases to watch, in accordance with worker->listening. */
+/* Begins to watch, unless it rests; ceases to watch, and nobody waits here for a place any more. */
 void listener_resume(struct listener *listener);
 void listener_pause(struct listener *listener);
+
+/* Looks for clients of which the kernel may not have told. Those who wait keep their turn. */
+void listener_look(struct listener *listener);
 
 /* Accepts until the backlog is empty or a limit or shortage is met, but no more than most. True:
  * so many were accepted, and there may be more. */

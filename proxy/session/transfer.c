@@ -432,8 +432,7 @@ static struct arrival *make_arrival(struct reader *reader, const struct session_
         free(arrival);
         return NULL;
     }
-    limit_force(reader->proxy->sessions);
-    limit_force(arrival->session->frontend->sessions);
+    place_force(&arrival->session->frontend->places);
     return arrival;
 }
 

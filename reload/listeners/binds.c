@@ -376,7 +376,7 @@ unsigned binds_queued(const struct binds *binds)
     for (size_t i = 0; i < binds->count; i++) {
         const struct bound *bound = &binds->list[i];
         for (unsigned j = 0; will_close(bound) && j < bound->sockets; j++) {
-            int here = listener_queue(bound->fds[j]);
+            int here = socket_accept_queue(bound->fds[j]);
             queued += here > 0 ? (unsigned)here : 0;
         }
     }

@@ -182,18 +182,3 @@ int steering_grace(void)
 {
     return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0 ? 0 : errno;
 }
-
-int listener_queue(int fd)
-{
-    struct tcp_info info;
-    socklen_t length = sizeof info;
-
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0)
-        return -1;
-    if (length < offsetof(struct tcp_info, tcpi_unacked) + sizeof info.tcpi_unacked ||
-        info.tcpi_state != TCP_LISTEN) {
-        errno = EINVAL;
-        return -1;
-    }
-    return (int)info.tcpi_unacked;
-}

@@ -7,7 +7,7 @@
  *   2. sockdiag's snapshot of the handshakes in SYN_RECV; go on accepting until none is left.
  *   3. steering_grace() once more: the last of them may just be on its way from SYN_RECV into the
  *      accept queue, and stand in neither.
- *   4. accept until listener_queue() is 0; close, in the order that group.h tells. */
+ *   4. accept until socket_accept_queue() is 0; close, in the order that group.h tells. */
 #ifndef RPPROXY_RELOAD_LISTENERS_STEERING_H
 #define RPPROXY_RELOAD_LISTENERS_STEERING_H
 
@@ -71,9 +71,5 @@ int steering_sink(const struct address *address) __attribute__((warn_unused_resu
  * ENOSYS, EPERM (seccomp), EINVAL (nohz_full); a wait of some hundred milliseconds is then the
  * next best. */
 int steering_grace(void) __attribute__((warn_unused_result));
-
-/* How many connections wait in the accept queue of a listening TCP socket (tcpi_unacked).
- * -1 and errno when fd is not one. */
-int listener_queue(int fd);
 
 #endif

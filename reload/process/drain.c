@@ -67,7 +67,7 @@ static uint64_t next_look(const struct closing *closing, uint64_t now)
 static void log_closing(const struct frontend *frontend, const struct closing *closing)
 {
     const char *name = frontend->conf->name; /* of the sessions whose frontend is gone: NULL */
-    unsigned sessions = atomic_load(&frontend->sessions->used);
+    unsigned sessions = atomic_load(&frontend->places.limit->used);
     char spread[DURATION_TEXT_MAX], text[SESSIONS_TEXT_MAX];
     if (sessions == 0)
         return;
@@ -196,7 +196,7 @@ uint64_t drain_deadline(const struct generation *generation)
         return 0;
     for (size_t i = 0; i < generation->proxy->frontend_count; i++) {
         const struct frontend *frontend = &generation->proxy->frontends[i];
-        if (atomic_load(&frontend->sessions->used) == 0)
+        if (atomic_load(&frontend->places.limit->used) == 0)
             continue;
         const struct closing closing = closing_of(generation, frontend->conf);
         last = closing.end > last ? closing.end : last;

@@ -28,6 +28,7 @@ Suite *server_states_suite(void);
 Suite *stats_suite(void);
 Suite *life_suite(void);
 Suite *limit_suite(void);
+Suite *places_suite(void);
 Suite *peer_stats_suite(void);
 Suite *log_suite(void);
 Suite *task_queue_suite(void);

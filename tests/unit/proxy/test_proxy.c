@@ -76,7 +76,7 @@ START_TEST(it_ends_while_workers_wait_for_a_place)
     for (unsigned i = 0; i < CLIENTS; i++)
         clients[i] = loopback_connect(&front);
     loopback_await(servers, POLLIN);
-    while (atomic_load(&proxy->sessions->waiting) == 0)
+    while (atomic_load(&proxy->places.limit->waiting) == 0)
         sched_yield();
     ck_assert_uint_eq(proxy_live(proxy), 1);
     proxy_free(proxy);

@@ -66,8 +66,7 @@ static void teardown(void)
 /* A session that last did something at that time. */
 static void add(size_t frontend, uint64_t active_at)
 {
-    limit_force(proxy->frontends[frontend].sessions);
-    limit_force(proxy->sessions);
+    place_force(&proxy->frontends[frontend].places);
     session_open(worker, &proxy->frontends[frontend], &config->frontends[frontend].binds[0],
                  loopback_connect(&back), &back);
     struct session *session = TAILQ_LAST(&worker->session_lists[frontend].list, sessions_by_age);

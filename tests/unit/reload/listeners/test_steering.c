@@ -1,3 +1,4 @@
+#include "proxy/engine/socket.h"
 #include "reload/listeners/sockdiag.h"
 #include "reload/listeners/steering.h"
 #include "tests/unit/suites.h"
@@ -563,7 +564,7 @@ START_TEST(a_sink_hears_no_syn)
     while (drops(sinks[0]) == 0)
         sched_yield();
     ck_assert_uint_eq(tcp_state(client), TCP_SYN_SENT);
-    ck_assert_int_eq(listener_queue(listener), 0);
+    ck_assert_int_eq(socket_accept_queue(listener), 0);
 
     /* The client repeats its SYN, and is heard where it is steered to now. */
     steer(sinks[0], group_pinned(1));
@@ -620,21 +621,21 @@ START_TEST(the_queue_is_counted)
     if (!loopback_bind(_i, &address))
         return;
     listener = loopback_listen(&address);
-    ck_assert_int_eq(listener_queue(listener), 0);
+    ck_assert_int_eq(socket_accept_queue(listener), 0);
     for (int i = 0; i < 3; i++) {
         clients[i] = loopback_connect(&address);
         loopback_await(clients[i], POLLOUT);
     }
-    while (listener_queue(listener) < 3)
+    while (socket_accept_queue(listener) < 3)
         sched_yield();
-    ck_assert_int_eq(listener_queue(listener), 3);
+    ck_assert_int_eq(socket_accept_queue(listener), 3);
     close(accept(listener, NULL, NULL));
-    ck_assert_int_eq(listener_queue(listener), 2);
+    ck_assert_int_eq(socket_accept_queue(listener), 2);
 
-    ck_assert_int_eq(listener_queue(clients[0]), -1);
+    ck_assert_int_eq(socket_accept_queue(clients[0]), -1);
     error = errno;
     ck_assert_int_eq(error, EINVAL);
-    ck_assert_int_eq(listener_queue(-1), -1);
+    ck_assert_int_eq(socket_accept_queue(-1), -1);
     for (int i = 0; i < 3; i++)
         close(clients[i]);
 }
