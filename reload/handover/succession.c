@@ -215,7 +215,7 @@ static void prepare(struct succession *succession, const struct message_offer *o
     succession->state = SUCCESSION_CHECKING;
     millis ready_timeout =
         offer->ready_timeout ? offer->ready_timeout : generation->config->ready_timeout;
-    checks_begin_meeting(generation->checks, ready_timeout / 2, on_met, generation);
+    checks_begin_unknown_first(generation->checks, ready_timeout / 2, on_met, generation);
 }
 
 static void hear_of_server(struct succession *succession, const struct message_server *record)

@@ -26,7 +26,7 @@
 #define RPPROXY_RELOAD_PROCESS_GENERATION_H
 
 #include "config/model/config.h"
-#include "proxy/backend/check.h"
+#include "proxy/backend/check/checks.h"
 #include "proxy/proxy.h"
 #include "reload/base/crash.h"
 #include "reload/base/exit_status.h"

@@ -25,7 +25,7 @@ int main(void)
         group_suite,      log_suite,           condition_suite,     options_suite,
         docs_suite,       proxy_suite,         sockdiag_suite,      steering_suite,
         value_suite,      cpus_suite,          socket_suite,        server_suite,
-        check_suite,      server_states_suite, stats_suite,         peer_stats_suite,
+        checks_suite,     server_states_suite, stats_suite,         peer_stats_suite,
         activation_suite, notify_suite,        write_suite,         diff_suite,
         life_suite,       terminate_suite,     session_list_suite,  preview_suite,
         canary_suite,     handoff_suite,       transfer_suite,      children_suite,

@@ -12,7 +12,7 @@ Suite *canary_suite(void);
 Suite *transfer_suite(void);
 Suite *relay_buffers_suite(void);
 Suite *channel_suite(void);
-Suite *check_suite(void);
+Suite *checks_suite(void);
 Suite *children_suite(void);
 Suite *condition_suite(void);
 Suite *config_file_suite(void);

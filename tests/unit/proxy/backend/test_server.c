@@ -1,4 +1,4 @@
-/* What becomes of a server: by checks, by commands, and by what a predecessor says of it. */
+/* How a server changes: by checks, by commands, and by the state that the old process had. */
 #include "proxy/backend/backend.h"
 #include "tests/unit/suites.h"
 
@@ -64,7 +64,7 @@ START_TEST(begins_up_and_usable)
 }
 END_TEST
 
-START_TEST(a_stranger_falls_at_its_first_failure)
+START_TEST(an_unknown_server_falls_at_its_first_failure)
 {
     refuse(1);
     ck_assert_int_eq(server->now.check, CHECK_DOWN);
@@ -104,12 +104,12 @@ START_TEST(rises_after_as_many_in_a_row)
     ck_assert_int_eq(server->now.check, CHECK_UP);
     ck_assert_uint_eq(server_share(server), 3);
     ck_assert_uint_eq(changes, 2);
-    refuse(2); /* no stranger any more */
+    refuse(2); /* it is known now */
     ck_assert_int_eq(server->now.check, CHECK_UP);
 }
 END_TEST
 
-START_TEST(admin_and_check_state_know_nothing_of_each_other)
+START_TEST(admin_and_check_state_do_not_depend_on_each_other)
 {
     server_set_admin(server, ADMIN_DRAIN);
     ck_assert_uint_eq(server_share(server), 0);
@@ -127,7 +127,7 @@ START_TEST(admin_and_check_state_know_nothing_of_each_other)
 }
 END_TEST
 
-START_TEST(a_server_back_from_maint_is_a_stranger)
+START_TEST(a_server_back_from_maint_is_unknown)
 {
     server_passed(server);
     server_set_admin(server, ADMIN_MAINT);
@@ -135,6 +135,28 @@ START_TEST(a_server_back_from_maint_is_a_stranger)
     ck_assert_uint_eq(server_share(server), 3);
     refuse(1);
     ck_assert_uint_eq(server_share(server), 0);
+}
+END_TEST
+
+START_TEST(the_first_check_of_another_address_decides)
+{
+    struct address address = {.length = sizeof address.in};
+    address.in.sin_family = AF_INET;
+    server_passed(server);
+    for (in_port_t port = 1; port <= 3; port += 2) {
+        address.in.sin_port = htons(port);
+        ck_assert_int_eq(server_set_address(server, &address), 0);
+        refuse(1);
+        ck_assert_int_eq(server->now.check, CHECK_DOWN);
+        address.in.sin_port = htons((in_port_t)(port + 1));
+        ck_assert_int_eq(server_set_address(server, &address), 0);
+        server_passed(server);
+        ck_assert_int_eq(server->now.check, CHECK_UP);
+    }
+    ck_assert_uint_eq(changes, 8);
+    ck_assert_uint_eq(by_commands, 0);
+    ck_assert_int_eq(server_set_address(server, &address), 0); /* the same */
+    ck_assert_uint_eq(changes, 8);
 }
 END_TEST
 
@@ -151,7 +173,7 @@ START_TEST(weight)
 }
 END_TEST
 
-START_TEST(adopts_what_it_can_be)
+START_TEST(adopts_what_can_be_true)
 {
     struct server_state state = {.admin = ADMIN_MAINT,
                                  .check = CHECK_DOWN,
@@ -190,13 +212,14 @@ Suite *server_suite(void)
     TCase *tcase = tcase_create("server");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, begins_up_and_usable);
-    tcase_add_test(tcase, a_stranger_falls_at_its_first_failure);
+    tcase_add_test(tcase, an_unknown_server_falls_at_its_first_failure);
     tcase_add_test(tcase, falls_after_as_many_in_a_row);
     tcase_add_test(tcase, rises_after_as_many_in_a_row);
-    tcase_add_test(tcase, admin_and_check_state_know_nothing_of_each_other);
-    tcase_add_test(tcase, a_server_back_from_maint_is_a_stranger);
+    tcase_add_test(tcase, admin_and_check_state_do_not_depend_on_each_other);
+    tcase_add_test(tcase, a_server_back_from_maint_is_unknown);
+    tcase_add_test(tcase, the_first_check_of_another_address_decides);
     tcase_add_test(tcase, weight);
-    tcase_add_test(tcase, adopts_what_it_can_be);
+    tcase_add_test(tcase, adopts_what_can_be_true);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -155,7 +155,7 @@ START_TEST(unusable_servers_are_passed_over)
 }
 END_TEST
 
-START_TEST(who_returns_has_nothing_to_catch_up_with)
+START_TEST(a_server_that_returns_does_not_catch_up)
 {
     unsigned got[MOST];
     struct balancer *balancer = open_with((const unsigned[]){1, 1, 1}, 3, 0);
@@ -191,8 +191,8 @@ START_TEST(weights_change_at_run_time)
 }
 END_TEST
 
-/* Servers go and return all the while: those that stay get the same share each. */
-START_TEST(fair_to_those_who_stay)
+/* Half of the servers leave and return again and again: the others get equal shares. */
+START_TEST(fair_to_servers_that_stay)
 {
     unsigned weights[MOST], got[MOST] = {0};
     for (size_t i = 0; i < MOST; i++)
@@ -242,10 +242,10 @@ Suite *balance_suite(void)
     suite_add_tcase(suite, tcase);
     TCase *changes = tcase_create("changes");
     tcase_add_test(changes, unusable_servers_are_passed_over);
-    tcase_add_test(changes, who_returns_has_nothing_to_catch_up_with);
+    tcase_add_test(changes, a_server_that_returns_does_not_catch_up);
     tcase_add_test(changes, weights_change_at_run_time);
     tcase_add_test(changes, a_server_that_is_added_takes_part);
-    tcase_add_test(changes, fair_to_those_who_stay);
+    tcase_add_test(changes, fair_to_servers_that_stay);
     suite_add_tcase(suite, changes);
     return suite;
 }

@@ -1,6 +1,6 @@
-/* Checks of servers that listen, of such that do not, and of such that never answer. */
+/* Checks of servers that listen, that do not listen, and that never answer. */
 #include "proxy/backend/backend.h"
-#include "proxy/backend/check.h"
+#include "proxy/backend/check/checks.h"
 #include "tests/unit/suites.h"
 #include "tests/unit/support/loopback.h"
 
@@ -23,7 +23,7 @@ static struct backend backend;
 static struct reclaimer reclaimer; /* of no other thread */
 static struct event_base *base;
 static struct checks *checks;
-static bool met;
+static bool known;
 
 static struct server *at(size_t place)
 {
@@ -41,7 +41,7 @@ static void setup(void)
                                  .check_timeout = 60000,
                                  .rise = 2,
                                  .fall = 3};
-    met = false;
+    known = false;
 }
 
 static void teardown(void)
@@ -63,17 +63,17 @@ static void open_with(size_t count)
     ck_assert_ptr_nonnull(checks);
 }
 
-static void on_met(void *arg)
+static void on_known(void *arg)
 {
     ck_assert_ptr_eq(arg, base);
-    ck_assert(!met);
-    met = true;
+    ck_assert(!known);
+    known = true;
 }
 
-static void meet(void)
+static void check_all(void)
 {
-    checks_begin_meeting(checks, 60000, on_met, base);
-    while (!met)
+    checks_begin_unknown_first(checks, 60000, on_known, base);
+    while (!known)
         event_base_loop(base, EVLOOP_ONCE);
 }
 
@@ -83,15 +83,15 @@ static void await_state(const struct server *server, enum check_state state)
         event_base_loop(base, EVLOOP_ONCE);
 }
 
-/* A bound port on which nobody listens refuses. */
-START_TEST(tells_who_listens_from_who_does_not)
+/* A bound port without a listener refuses connections. */
+START_TEST(a_server_that_listens_is_up_and_others_are_down)
 {
     loopback_bind(0, &servers[0].address);
     servers[1].address = servers[0].address;
     int listening = loopback_listen(&servers[0].address);
     int bound = loopback_bound(&servers[1].address);
     open_with(2);
-    meet();
+    check_all();
     ck_assert_int_eq(at(0)->now.check, CHECK_UP);
     ck_assert_int_eq(at(0)->now.last_error, 0);
     ck_assert_int_eq(at(1)->now.check, CHECK_DOWN);
@@ -115,14 +115,14 @@ static int fill_backlog(struct address *address, int clients[static 8])
     return listener;
 }
 
-START_TEST(who_does_not_answer_in_time_has_failed)
+START_TEST(a_server_that_does_not_answer_in_time_has_failed)
 {
     int clients[8];
     conf.check_timeout = 1;
     loopback_bind(0, &servers[0].address);
     int listener = fill_backlog(&servers[0].address, clients);
     open_with(1);
-    meet();
+    check_all();
     ck_assert_int_eq(at(0)->now.check, CHECK_DOWN);
     ck_assert_int_eq(at(0)->now.last_error, ETIMEDOUT);
     for (unsigned i = 0; i < 8; i++)
@@ -131,14 +131,14 @@ START_TEST(who_does_not_answer_in_time_has_failed)
 }
 END_TEST
 
-START_TEST(who_never_answers_holds_up_no_meeting)
+START_TEST(a_server_that_never_answers_is_not_waited_for)
 {
     int clients[8];
     loopback_bind(0, &servers[0].address);
     int listener = fill_backlog(&servers[0].address, clients);
     open_with(1);
-    checks_begin_meeting(checks, 1, on_met, base);
-    while (!met)
+    checks_begin_unknown_first(checks, 1, on_known, base);
+    while (!known)
         event_base_loop(base, EVLOOP_ONCE);
     ck_assert_int_eq(at(0)->now.check, CHECK_UP);
     for (unsigned i = 0; i < 8; i++)
@@ -163,7 +163,7 @@ START_TEST(a_server_in_maint_is_not_connected_to)
     int other = loopback_listen(&servers[1].address);
     open_with(2);
     server_set_admin(at(0), ADMIN_MAINT);
-    meet();
+    check_all();
     for (unsigned i = 0; i < 5; i++)
         close(accept_check(other));
     ck_assert_int_eq(accept(listening, NULL, NULL), -1);
@@ -193,7 +193,7 @@ START_TEST(a_check_ends_by_a_reset)
 }
 END_TEST
 
-/* More than may be under way at a time: all have their turn, and a Unix socket's is over at once.
+/* More servers than there may be probes: all are checked. The probe of a Unix socket ends at once.
  */
 START_TEST(many_servers)
 {
@@ -207,7 +207,7 @@ START_TEST(many_servers)
         servers[i].address = i % 2 ? address : unix_address;
     conf.check_interval = 60000;
     open_with(MOST);
-    meet();
+    check_all();
     ck_assert_uint_eq(backend.usable, 0);
     for (size_t i = 0; i < MOST; i++)
         ck_assert_int_eq(at(i)->now.last_error, i % 2 ? ECONNREFUSED : ENOENT);
@@ -223,7 +223,7 @@ static unsigned descriptors(void)
     return count;
 }
 
-START_TEST(no_more_than_so_many_at_a_time)
+START_TEST(at_most_so_many_probes_at_a_time)
 {
     int clients[8];
     loopback_bind(0, &servers[0].address);
@@ -232,20 +232,20 @@ START_TEST(no_more_than_so_many_at_a_time)
         servers[i].address = servers[0].address;
     open_with(MOST);
     unsigned before = descriptors();
-    checks_begin_meeting(checks, 60000, on_met, base);
+    checks_begin_unknown_first(checks, 60000, on_known, base);
     while (descriptors() < before + CHECKS_MOST)
         event_base_loop(base, EVLOOP_ONCE);
     for (unsigned i = 0; i < 10; i++)
         event_base_loop(base, EVLOOP_NONBLOCK);
     ck_assert_uint_eq(descriptors(), before + CHECKS_MOST);
-    ck_assert(!met);
+    ck_assert(!known);
     for (unsigned i = 0; i < 8; i++)
         loopback_reset(clients[i]);
     close(listener);
 }
 END_TEST
 
-/* What has a plan keeps it; what has none is spread over the interval. */
+/* A server with a planned check keeps the plan; others are spread over the interval. */
 START_TEST(first_checks_are_spread)
 {
     enum { PARTS = 8 };
@@ -271,7 +271,7 @@ START_TEST(first_checks_are_spread)
 }
 END_TEST
 
-START_TEST(takes_descriptors_only_for_what_is_checked)
+START_TEST(descriptors_are_needed_for_checked_servers_only)
 {
     struct backend_conf two[2] = {{.server_count = 3, .check = CHECK_TCP}, {.server_count = 900}};
     struct config config = {.backends = two, .backend_count = 2};
@@ -280,26 +280,90 @@ START_TEST(takes_descriptors_only_for_what_is_checked)
     ck_assert_uint_eq(checks_descriptors(&config), CHECKS_MOST);
     conf.check = CHECK_OFF;
     open_with(2);
-    meet();
+    check_all();
     ck_assert_uint_eq(backend.usable, 2);
 }
 END_TEST
 
-Suite *check_suite(void)
+START_TEST(another_address_is_checked_from_then_on)
 {
-    Suite *suite = suite_create("check");
-    TCase *tcase = tcase_create("check");
+    struct address bound_address;
+    loopback_bind(0, &servers[0].address);
+    bound_address = servers[0].address;
+    int listening = loopback_listen(&servers[0].address);
+    int bound = loopback_bound(&bound_address);
+    open_with(1);
+    check_all();
+    ck_assert_int_eq(at(0)->now.check, CHECK_UP);
+    ck_assert_int_eq(server_set_address(at(0), &bound_address), 0);
+    await_state(at(0), CHECK_DOWN); /* by one failure, though fall is 3 */
+    ck_assert_int_eq(server_set_address(at(0), &servers[0].address), 0);
+    await_state(at(0), CHECK_UP);
+    close(listening);
+    close(bound);
+}
+END_TEST
+
+/* The probe of an address that the server has lost ends; what it found does not count. */
+START_TEST(a_result_for_an_earlier_address_does_not_count)
+{
+    int clients[8];
+    conf.check_timeout = 1;
+    loopback_bind(0, &servers[0].address);
+    int listener = fill_backlog(&servers[0].address, clients);
+    open_with(1);
+    checks_begin(checks);
+    unsigned before = descriptors();
+    while (descriptors() == before)
+        event_base_loop(base, EVLOOP_ONCE);
+    ck_assert_int_eq(server_set_address(at(0), NULL), 0);
+    while (descriptors() > before)
+        event_base_loop(base, EVLOOP_ONCE);
+    ck_assert_int_eq(at(0)->now.last_error, SERVER_UNCHECKED);
+    ck_assert_int_eq(at(0)->now.check, CHECK_UP);
+    for (unsigned i = 0; i < 8; i++)
+        loopback_reset(clients[i]);
+    close(listener);
+}
+END_TEST
+
+START_TEST(a_server_that_is_added_is_checked)
+{
+    loopback_bind(0, &servers[0].address);
+    struct address bound_address = servers[0].address;
+    int listening = loopback_listen(&servers[0].address);
+    int bound = loopback_bound(&bound_address);
+    conf.check_interval = 3600000;
+    open_with(1);
+    check_all();
+    struct server *added = backend_add(&backend, &servers[0], "added", &bound_address);
+    ck_assert_ptr_nonnull(added);
+    ck_assert(checks_add(checks, added));
+    await_state(added, CHECK_DOWN);
+    ck_assert_uint_eq(backend.usable, 1);
+    close(listening);
+    close(bound);
+}
+END_TEST
+
+Suite *checks_suite(void)
+{
+    Suite *suite = suite_create("checks");
+    TCase *tcase = tcase_create("checks");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 60);
-    tcase_add_test(tcase, tells_who_listens_from_who_does_not);
-    tcase_add_test(tcase, who_does_not_answer_in_time_has_failed);
-    tcase_add_test(tcase, who_never_answers_holds_up_no_meeting);
+    tcase_add_test(tcase, a_server_that_listens_is_up_and_others_are_down);
+    tcase_add_test(tcase, a_server_that_does_not_answer_in_time_has_failed);
+    tcase_add_test(tcase, a_server_that_never_answers_is_not_waited_for);
     tcase_add_test(tcase, a_server_in_maint_is_not_connected_to);
     tcase_add_test(tcase, a_check_ends_by_a_reset);
     tcase_add_test(tcase, many_servers);
-    tcase_add_test(tcase, no_more_than_so_many_at_a_time);
+    tcase_add_test(tcase, at_most_so_many_probes_at_a_time);
     tcase_add_test(tcase, first_checks_are_spread);
-    tcase_add_test(tcase, takes_descriptors_only_for_what_is_checked);
+    tcase_add_test(tcase, descriptors_are_needed_for_checked_servers_only);
+    tcase_add_test(tcase, another_address_is_checked_from_then_on);
+    tcase_add_test(tcase, a_result_for_an_earlier_address_does_not_count);
+    tcase_add_test(tcase, a_server_that_is_added_is_checked);
     suite_add_tcase(suite, tcase);
     return suite;
 }
