@@ -2,6 +2,7 @@
 
 #include "config/base/congestion.h"
 #include "config/base/memory.h"
+#include "config/loops.h"
 #include "config/syntax/suggest.h"
 #include "config/syntax/value.h"
 
@@ -33,7 +34,10 @@ struct builder {
     struct problems *problems;
     struct frontend_conf frontend; /* as [defaults] makes them */
     struct backend_conf backend;
-    struct claims binds; /* of all frontends */
+    struct claims binds;         /* of all frontends */
+    struct place *server_places; /* of all backends */
+    size_t server_count;
+    size_t server_capacity;
 };
 
 static bool is_frontend(const struct section *section)
@@ -353,6 +357,10 @@ static void add_server(struct builder *builder, struct backend_conf *backend,
     char *words = memory_copy(entry->value);
     if (read_server(builder, entry, words, &server)) {
         backend->servers[backend->server_count++] = server;
+        builder->server_places =
+            memory_grow(builder->server_places, builder->server_count, &builder->server_capacity,
+                        sizeof *builder->server_places);
+        builder->server_places[builder->server_count++] = entry->place;
         add_claim(names, server.name, entry->place, NULL);
     }
     free(words);
@@ -613,6 +621,8 @@ void config_build(struct config *config, const struct document *document, struct
     check_names(&builder);
     check_paths(&builder);
     check_claims(&builder, &builder.binds, "bind");
+    loops_check(config, builder.server_places, problems);
+    free(builder.server_places);
     check_kernel(&builder);
     if (frontends == 0 && !document->unread)
         problem_add(problems, (struct place){.source = document->sources[0]},

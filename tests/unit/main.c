@@ -27,9 +27,10 @@ int main(void)
         value_suite,      cpus_suite,          socket_suite,        server_suite,
         checks_suite,     server_states_suite, stats_suite,         peer_stats_suite,
         activation_suite, notify_suite,        write_suite,         diff_suite,
-        life_suite,       terminate_suite,     session_list_suite,  preview_suite,
-        canary_suite,     handoff_suite,       transfer_suite,      children_suite,
-        signals_suite,    generation_suite,    backend_suite,       reclaim_suite,
+        loops_suite,      life_suite,          terminate_suite,     session_list_suite,
+        preview_suite,    canary_suite,        handoff_suite,       transfer_suite,
+        children_suite,   signals_suite,       generation_suite,    backend_suite,
+        reclaim_suite,
     };
     skips = mmap(NULL, sizeof *skips, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (skips == MAP_FAILED) {

@@ -20,6 +20,7 @@ Suite *config_suite(void);
 Suite *cpus_suite(void);
 Suite *terminate_suite(void);
 Suite *diff_suite(void);
+Suite *loops_suite(void);
 Suite *conn_suite(void);
 Suite *generation_suite(void);
 Suite *group_suite(void);

@@ -371,11 +371,11 @@ static const struct {
     {VALID "[defaults]\n[defaults]\n",
      "p.ini:5: section [defaults] is given twice; first in line 4\n"},
     {VALID "[global x]\n", "p.ini:4: [global] takes no name\n"},
-    {"[frontend]\nbind = 127.0.0.1:1\nbackend = b\n[backend b]\nserver = a 127.0.0.1:1\n",
+    {"[frontend]\nbind = 127.0.0.1:1\nbackend = b\n[backend b]\nserver = a 127.0.0.1:2\n",
      "p.ini:1: [frontend] needs a name: [frontend NAME]\n"},
-    {"[listen a b]\nbind = 127.0.0.1:1\nserver = a 127.0.0.1:1\n",
+    {"[listen a b]\nbind = 127.0.0.1:1\nserver = a 127.0.0.1:2\n",
      "p.ini:1: name 'a b' may hold only letters, digits, '_', '.' and '-'\n"},
-    {"[listen a/b]\nbind = 127.0.0.1:1\nserver = a 127.0.0.1:1\n",
+    {"[listen a/b]\nbind = 127.0.0.1:1\nserver = a 127.0.0.1:2\n",
      "p.ini:1: name 'a/b' may hold only letters, digits, '_', '.' and '-'\n"},
 
     /* names and references */
