@@ -159,6 +159,17 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
     return proxy;
 }
 
+void proxy_keep_spares(struct proxy *proxy, unsigned most)
+{
+    for (unsigned i = 0; i < proxy->worker_count; i++)
+        proxy->workers[i].spares_most = most < WORKER_SPARES ? most : WORKER_SPARES;
+}
+
+void proxy_allow(struct proxy *proxy, unsigned max_sessions)
+{
+    proxy->max_sessions = max_sessions;
+}
+
 int proxy_add_listener(struct proxy *proxy, unsigned worker, int fd, bool shared, size_t frontend,
                        const struct bind_conf *bind)
 {

@@ -66,6 +66,12 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
                         unsigned max_sessions, struct event_base *base,
                         const struct proxy_events *events) __attribute__((warn_unused_result));
 
+/* Before proxy_start(): each worker keeps so many spare server sockets, WORKER_SPARES at most. */
+void proxy_keep_spares(struct proxy *proxy, unsigned most);
+
+/* As proxy_new() was told, from the next proxy_count_others() on. */
+void proxy_allow(struct proxy *proxy, unsigned max_sessions);
+
 /* Gives a listening socket, which stays the caller's, to one worker; shared: also to others, each
  * of them told so. Before proxy_start(). */
 int proxy_add_listener(struct proxy *proxy, unsigned worker, int fd, bool shared, size_t frontend,

@@ -319,6 +319,7 @@ int worker_open(struct worker *worker, struct proxy *proxy, unsigned index)
     STAILQ_INIT(&worker->again);
     STAILQ_INIT(&worker->dead);
     STAILQ_INIT(&worker->spare);
+    worker->spares_most = WORKER_SPARES;
     worker->listen_task = (struct task){.run = on_listen, .arg = worker};
     worker->terminate_task = (struct task){.run = on_terminate, .arg = worker};
     worker->turn_task = (struct task){.run = on_turn, .arg = worker};

@@ -31,6 +31,8 @@ TAILQ_HEAD(listener_list, listener);
 
 /* Spare server sockets of a worker: as many as sessions are likely to end in a turn. */
 #define WORKER_SPARES 64
+/* What a worker has open besides: its poller, its task queue, its pipe. */
+#define WORKER_DESCRIPTORS (POLLER_DESCRIPTORS + 1 + PIPE_DESCRIPTORS)
 
 /* What a worker does with its listeners. */
 enum listening {
@@ -67,7 +69,7 @@ struct worker {
     struct session_queue dead;          /* freed at the end of the turn */
     struct session_queue
         spare; /* ended, and left a server's socket to the next (conn_disconnect()) */
-    unsigned spares;
+    unsigned spares, spares_most;
     uint64_t last_session;     /* number of the newest */
     struct counters *counters; /* in the proxy's shared stats */
     struct terminator terminator;
@@ -118,7 +120,7 @@ struct session *worker_take_spare(struct worker *worker);
 /* A session that ends now may become one. */
 static inline bool worker_wants_spares(const struct worker *worker)
 {
-    return worker->spares < WORKER_SPARES && worker->listening == LISTENING_OPEN;
+    return worker->spares < worker->spares_most && worker->listening == LISTENING_OPEN;
 }
 
 /* Accepting met a shortage (of descriptors, of memory): all listeners of the worker rest, and

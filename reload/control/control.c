@@ -9,6 +9,7 @@
 #include "reload/control/servers.h"
 #include "reload/control/status.h"
 #include "reload/handover/handover.h"
+#include "reload/listeners/descriptors.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
@@ -27,7 +28,6 @@
 #include <unistd.h>
 
 #define REQUEST_MAX   (PATH_MAX + 4096)
-#define CLIENTS_MAX   32
 #define CLIENT_WAIT_S 10 /* to ask; to take the answer and go */
 /* Clients that cannot be accepted keep the listener readable: how long it is left alone then. */
 static const struct timeval shortage_rest = {.tv_usec = 100000};
@@ -54,13 +54,13 @@ struct control {
     ino_t inode; /* of our socket in the file system */
     TAILQ_HEAD(, client) clients;
     unsigned count;
-    int leaving[CLIENTS_MAX]; /* connections of those that asked, until the very end */
+    int leaving[DESCRIPTORS_COMMANDS]; /* connections of those that asked, until the very end */
     unsigned leaving_count;
 };
 
 static void listen_on(const struct control *control)
 {
-    if (control->listener && control->count < CLIENTS_MAX)
+    if (control->listener && control->count < DESCRIPTORS_COMMANDS)
         evconnlistener_enable(control->listener);
 }
 
@@ -262,7 +262,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     }
     client->control = control;
     TAILQ_INSERT_TAIL(&control->clients, client, link);
-    if (++control->count == CLIENTS_MAX)
+    if (++control->count == DESCRIPTORS_COMMANDS)
         evconnlistener_disable(listener); /* the next one waits until one has gone */
     bufferevent_setcb(client->stream, on_readable, NULL, on_stream_event, client);
     bufferevent_setwatermark(client->stream, EV_READ, 0, REQUEST_MAX);

@@ -473,7 +473,10 @@ static void on_message(const struct received *message, void *arg)
         break;
     case MESSAGE_READY:
         if (handover->state == HANDOVER_OFFERED) {
-            offering_close_partial(&handover->kept, generation->binds);
+            if (offering_close_partial(&handover->kept, generation->binds))
+                log_warning(
+                    "too few descriptors to hold the successor's listening sockets as "
+                    "well: if it crashes in this reload, clients that wait for it are lost");
             control_step(generation->control, "ready: pid %d", (int)handover->child.pid);
             if (handover->order.canary.share)
                 begin_canary(handover);

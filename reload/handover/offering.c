@@ -133,14 +133,17 @@ struct offered *offering_take(struct offer *offer, const struct received *messag
     return offered;
 }
 
-void offering_close_partial(struct offer *kept, const struct binds *binds)
+bool offering_close_partial(struct offer *kept, const struct binds *binds)
 {
+    bool partial = false;
     for (size_t i = 0; i < kept->count; i++) {
         struct offered *offered = &kept->list[i];
         const struct bound *bound = binds_find(binds, offered->text);
         if (!bound || bound->successors != offered->fd_count)
             offered_close(offered);
+        partial |= bound && bound->successors != offered->fd_count;
     }
+    return partial;
 }
 
 void offering_close_foreign(struct offer *kept, const struct binds *binds)

@@ -37,8 +37,8 @@ struct offered *offering_take(struct offer *offer, const struct received *messag
     __attribute__((warn_unused_result));
 
 /* Closes what the successor gave us to keep of a bind, unless it is all that it has there: we are
- * out of descriptors then, and need them for our clients. */
-void offering_close_partial(struct offer *kept, const struct binds *binds);
+ * out of descriptors then, and need them for our clients. True: there was such a bind. */
+bool offering_close_partial(struct offer *kept, const struct binds *binds);
 
 /* Closes what the predecessor gave us to keep of binds that we do not have: open in our hands, they
  * would outlive its closing, take clients once more, and reset them. */

@@ -62,6 +62,7 @@ static void over(struct succession *succession)
     struct generation *generation = succession->generation;
     generation->succession = NULL;
     succession_free(succession);
+    generation_predecessor_closed(generation);
     generation_go_on(generation);
 }
 

@@ -221,9 +221,11 @@ static bool keep_idle(struct binds *binds, struct offer *offer)
     return true;
 }
 
-static unsigned sockets_wanted(const struct bound *bound, unsigned workers)
+unsigned opening_sockets(const struct bind_conf *bind, unsigned workers)
 {
-    return bound->conf->accept == ACCEPT_SHARDED && workers > GROUP_MIN ? workers : GROUP_MIN;
+    if (address_is_unix(&bind->address))
+        return 1;
+    return bind->accept == ACCEPT_SHARDED && workers > GROUP_MIN ? workers : GROUP_MIN;
 }
 
 /* As if the old process had passed its listening sockets, and instead of what we have opened.
@@ -262,7 +264,7 @@ static int open_bound(struct bound *bound, const struct opening *opening)
     bound->listens_late = !offered && lies_under(opening->offer, address);
     if (error)
         return error;
-    error = open_tcp(bound, sockets_wanted(bound, opening->workers),
+    error = open_tcp(bound, opening_sockets(bound->conf, opening->workers),
                      opening->config->frontends[bound->frontend].congestion);
     if (error == EADDRNOTAVAIL && offered && adopt_duplicates(bound, offered, opening) == 0) {
         bound->absent = true;

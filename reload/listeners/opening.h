@@ -4,6 +4,9 @@
 
 #include "reload/listeners/binds.h"
 
+/* How many listening sockets a bind that is not passed gets. */
+unsigned opening_sockets(const struct bind_conf *bind, unsigned workers);
+
 /* Opens every bind of config, or none: the listeners a sharded bind has are the worker count's, and
  * GROUP_MIN at least, those of a shared one GROUP_MIN (group.h says why); what offer holds
  * descriptors for is taken over, however many they are, and kept where it comes from the service

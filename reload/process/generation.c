@@ -19,15 +19,11 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* Descriptors that are not sessions': of the process (main loop, log, control, a handover), and of
- * each worker (its loop, its task queue, its pipe). */
-#define DESCRIPTORS_APART  64
-#define DESCRIPTORS_WORKER (POLLER_DESCRIPTORS + 1 + PIPE_DESCRIPTORS)
 
 const char *generation_state_name(enum generation_state state)
 {
@@ -64,7 +60,7 @@ struct rescue_means generation_rescue_means(const struct generation *generation)
     return (struct rescue_means){.proxy = generation->proxy,
                                  .binds = generation->binds,
                                  .base = generation->base,
-                                 .most = generation->descriptors_fit,
+                                 .most = generation->descriptors.sessions,
                                  .linger_timeout = generation->config->linger_timeout};
 }
 
@@ -103,28 +99,40 @@ static void warn_of_affinity(const struct generation *generation)
             }
 }
 
-static void choose_max_sessions(struct generation *generation, const struct offer *offer)
+static unsigned allowed(const struct generation *generation, unsigned fit)
 {
-    size_t descriptors = privileges_descriptors();
-    size_t apart = DESCRIPTORS_APART + DESCRIPTORS_WORKER * (size_t)generation->workers +
-                   checks_descriptors(generation->config);
-    size_t listeners = 0, kept = 0;
-    for (size_t i = 0; i < generation->config->frontend_count; i++)
-        listeners += generation->config->frontends[i].bind_count * (generation->workers + 1);
-    for (size_t i = 0; offer && i < offer->count; i++)
-        kept += offer->list[i].listeners; /* passed, or kept until it has closed its own */
-    /* A successor's are to be kept as well, unless they would be half of all that there is. */
-    if (kept < listeners && apart + 2 * listeners <= descriptors / 2)
-        kept = listeners;
-    apart += listeners + kept;
-    unsigned fit = descriptors > apart + 2 ? (unsigned)((descriptors - apart) / 2) : 1;
     unsigned wanted = generation->config->max_sessions;
-    generation->descriptors_fit = fit;
-    if (wanted > fit)
-        log_warning("max-sessions: %u sessions take more descriptors than the limit of %zu: only "
+    return wanted && wanted < fit ? wanted : fit;
+}
+
+/* False: it has been reported that the limit of descriptors is too low. */
+static bool plan_descriptors(struct generation *generation, const struct offer *offer)
+{
+    struct descriptors *plan = &generation->descriptors;
+    char text[DESCRIPTORS_TEXT_MAX], line[DESCRIPTORS_TEXT_MAX + PATH_MAX];
+    unsigned wanted = generation->config->max_sessions;
+    *plan =
+        descriptors_plan(generation->config, generation->workers, offer, privileges_descriptors());
+    if (!descriptors_suffice(plan, text)) {
+        snprintf(line, sizeof line, "%s: %s", generation->file, text);
+        generation_report(line, generation);
+        return false;
+    }
+    if (wanted > plan->sessions)
+        log_warning("max-sessions: %u sessions take more descriptors than the limit of %u: only "
                     "%u are accepted at a time (ulimit -n, LimitNOFILE=)",
-                    wanted, descriptors, fit);
-    generation->max_sessions = wanted && wanted < fit ? wanted : fit;
+                    wanted, plan->limit, plan->sessions);
+    if (descriptors_are_few(plan, text))
+        log_warning("%s", text);
+    return true;
+}
+
+void generation_predecessor_closed(struct generation *generation)
+{
+    if (!generation->proxy)
+        return;
+    proxy_allow(generation->proxy, allowed(generation, generation->descriptors.sessions));
+    peer_stats_count(&generation->peer_stats);
 }
 
 static void close_listeners(void *arg)
@@ -191,8 +199,9 @@ static bool on_handoff(const struct draining_process *draining_process,
 {
     struct generation *generation = arg;
     uint64_t live = proxy_live(generation->proxy);
-    unsigned room =
-        live < generation->descriptors_fit ? generation->descriptors_fit - (unsigned)live : 0;
+    unsigned room = live < generation->descriptors.sessions
+                        ? generation->descriptors.sessions - (unsigned)live
+                        : 0;
     /* Who stops has told its draining processes so: their sessions end where they are. */
     if (generation->state == GENERATION_STOPPING || generation->state == GENERATION_DRAINING)
         room = 0;
@@ -229,9 +238,8 @@ bool generation_prepare(struct generation *generation, struct offer *offer,
     char tag[32];
     snprintf(tag, sizeof tag, "generation %u", generation->number);
     log_set_tag(tag);
-    choose_max_sessions(generation, offer);
     warn_of_affinity(generation);
-    if (!prepare_files(generation)) {
+    if (!plan_descriptors(generation, offer) || !prepare_files(generation)) {
         generation->exit_status = EXIT_OTHER;
         return false;
     }
@@ -247,9 +255,11 @@ bool generation_prepare(struct generation *generation, struct offer *offer,
                                         .on_server = on_proxy_server,
                                         .arg = generation};
     generation->proxy = proxy_new(generation->config, generation->number, generation->workers,
-                                  generation->max_sessions, generation->base, &events);
+                                  allowed(generation, generation->descriptors.sessions_meanwhile),
+                                  generation->base, &events);
     int error = generation->proxy ? binds_give(generation->binds, generation->proxy) : errno;
     if (!error) {
+        proxy_keep_spares(generation->proxy, generation->descriptors.spares);
         generation->checks = checks_new(generation->proxy->backends,
                                         generation->config->backend_count, generation->base);
         error = generation->checks ? 0 : ENOMEM;

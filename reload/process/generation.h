@@ -37,6 +37,7 @@
 #include "reload/handover/peer_stats.h"
 #include "reload/handover/replacement.h"
 #include "reload/listeners/binds.h"
+#include "reload/listeners/descriptors.h"
 #include "reload/listeners/rescue.h"
 #include "reload/process/drain.h"
 #include "reload/process/life.h"
@@ -83,9 +84,8 @@ struct generation {
     unsigned canaries; /* the highest number that a canary of ours has had; 0: there was none */
     enum generation_state state;
     unsigned workers;
-    unsigned max_sessions;
-    unsigned descriptors_fit; /* sessions, whatever the file says */
-    uint64_t started_at;      /* clock_ms() */
+    struct descriptors descriptors;
+    uint64_t started_at; /* clock_ms() */
 
     struct binds *binds;
     struct proxy *proxy;
@@ -139,6 +139,10 @@ void generation_stop(struct generation *generation);
 
 /* An error line of a start: to the log, and to the predecessor if there is one. */
 void generation_report(const char *line, void *generation);
+
+/* Our predecessor's listeners, of which we had descriptors, are closed here as well: there is room
+ * for more sessions. */
+void generation_predecessor_closed(struct generation *generation);
 
 /* Opens binds (offer and duplicates as binds_open() has them), makes the proxy, starts its threads;
  * nothing is accepted yet. False: it has been reported, and exit_status is set. */

@@ -19,6 +19,7 @@ Suite *config_file_suite(void);
 Suite *config_suite(void);
 Suite *cpus_suite(void);
 Suite *terminate_suite(void);
+Suite *descriptors_suite(void);
 Suite *diff_suite(void);
 Suite *loops_suite(void);
 Suite *conn_suite(void);

@@ -190,6 +190,75 @@ START_TEST(a_reload_asked_of_a_new_process_is_not_lost)
 }
 END_TEST
 
+/* --- the limit of descriptors --------------------------------------------------------------- */
+
+START_TEST(what_does_not_fit_is_told_with_its_figures)
+{
+    static const char figures[] = "descriptors are needed, and the limit is ";
+    struct scene scene;
+    struct outcome outcome;
+    char binds[8192];
+    size_t at = 0;
+    prepare(&scene, "ulimit -n 30;", "");
+    run(&outcome, scene.proxy.program, "-f", scene.proxy.file, NULL);
+    ck_assert_msg(outcome.code == 1 && strstr(outcome.err, figures) != NULL, "exit %d: %s",
+                  outcome.code, outcome.err);
+
+    write_file(scene.proxy.program, 0755, "#!/bin/sh\nulimit -n 128; exec '%s' \"$@\"\n",
+               proxy_binary());
+    proxy_start(&scene.proxy);
+    struct session session = session_open(&scene);
+    for (unsigned i = 0; i < 60; i++)
+        at += (size_t)snprintf(binds + at, sizeof binds - at, "bind = 127.0.0.1:%u\n",
+                               port_reserve(getuid()));
+    scene_configure(&scene, "", binds);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", NULL), 5);
+    ck_assert_msg(strstr(outcome.err, figures) != NULL, "%s", outcome.err);
+    session_works(&session);
+    scene_configure(&scene, "", "");
+    proxy_reload(&scene.proxy);
+    session_works(&session);
+    session_close(&session);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+/* As many as the log says, before a reload and after it; and nobody pauses. */
+START_TEST(a_reload_takes_no_sessions_away)
+{
+    enum { MOST = 200 };
+    struct session sessions[MOST];
+    struct scene scene;
+    char log[16384], fits[64];
+    unsigned count = 0;
+    prepare(&scene, "ulimit -n 400;", "");
+    scene_configure(&scene, "workers = 16\n", "");
+    proxy_start(&scene.proxy);
+    read_file(scene.proxy.log, log, sizeof log);
+    const char *only = strstr(log, "only ");
+    ck_assert_msg(only != NULL && sscanf(only, "only %u sessions fit", &count) == 1, "%s", log);
+    ck_assert(count >= 50 && count <= MOST);
+    snprintf(fits, sizeof fits, "only %u sessions fit into the limit of 400 ", count);
+    for (unsigned i = 0; i < count; i++)
+        sessions[i] = session_open(&scene);
+    proxy_reload(&scene.proxy);
+    proxy_wait_drained(&scene.proxy);
+    for (unsigned i = 0; i < count; i++)
+        session_works(&sessions[i]);
+    for (unsigned i = 0; i < count; i++)
+        session_close(&sessions[i]);
+    for (unsigned i = 0; i < count; i++)
+        sessions[i] = session_open(&scene);
+    for (unsigned i = 0; i < count; i++)
+        session_works(&sessions[i]);
+    ck_assert_uint_eq(file_mentions(scene.proxy.log, fits), 2);
+    ck_assert_uint_eq(file_mentions(scene.proxy.log, "accepting pauses"), 0);
+    for (unsigned i = 0; i < count; i++)
+        session_close(&sessions[i]);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 /* --- PID namespaces ------------------------------------------------------------------------ */
 
 /* Runs a shell's words as process 1 of a PID namespace of its own: $0 is the program, $1 its file.
@@ -304,6 +373,8 @@ Suite *environment_suite(void)
     scenario_add(suite, what_the_parent_ignored_does_not_matter, 120);
     scenario_add(suite, signals_to_a_new_process_do_not_kill_it, 120);
     scenario_add(suite, a_reload_asked_of_a_new_process_is_not_lost, 120);
+    scenario_add(suite, what_does_not_fit_is_told_with_its_figures, 120);
+    scenario_add(suite, a_reload_takes_no_sessions_away, 120);
     scenario_add(suite, process_1_reaps_orphans, 120);
     scenario_add(suite, commands_from_another_pid_namespace_end, 120);
     scenario_add(suite, a_proxy_in_another_pid_namespace_is_not_replaced, 120);
