@@ -39,7 +39,7 @@ static void changed(struct server *server, bool by_command)
     server->now.changed_at = (uint64_t)time(NULL);
     publish(server);
     if (before > 0 && backend->usable == 0)
-        log_error("backend %s has no usable server left: its clients are refused",
+        log_error("backend %s has no usable server left: new clients are refused",
                   backend->conf->name);
     else if (before == 0 && backend->usable > 0)
         log_notice("backend %s has a usable server again", backend->conf->name);
