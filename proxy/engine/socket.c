@@ -130,11 +130,16 @@ int socket_disconnect(int fd)
 /* TCP_CLOSE and TCP_LISTEN of netinet/tcp.h, whose struct tcp_info is the shorter one. */
 enum { STATE_CLOSE = 7, STATE_LISTEN = 10 };
 
+static bool tcp_info(int fd, struct tcp_info *info)
+{
+    socklen_t length = offsetof(struct tcp_info, tcpi_bytes_received) + sizeof(uint64_t);
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &length) == 0;
+}
+
 bool socket_is_closed(int fd, uint64_t *received)
 {
     struct tcp_info info;
-    socklen_t length = offsetof(struct tcp_info, tcpi_bytes_received) + sizeof *received;
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) || info.tcpi_state != STATE_CLOSE)
+    if (!tcp_info(fd, &info) || info.tcpi_state != STATE_CLOSE)
         return false;
     *received = info.tcpi_bytes_received - 1; /* the kernel counts the end for one */
     return true;
@@ -153,6 +158,14 @@ int socket_accept_queue(int fd)
         return -1;
     }
     return (int)info.tcpi_unacked;
+}
+
+bool socket_end_has_come(int fd, uint64_t received)
+{
+    struct tcp_info info;
+    int unread;
+    return tcp_info(fd, &info) && ioctl(fd, SIOCINQ, &unread) == 0 &&
+           info.tcpi_bytes_received == received + (uint64_t)unread + 1;
 }
 
 bool socket_is_shortage(int error)

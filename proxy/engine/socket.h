@@ -86,6 +86,10 @@ static inline bool local_ports_include(const struct local_ports *ports,
  * two where the ports are equal; none for port 0, which stands for a Unix socket. */
 bool socket_is_self_connected(int fd, unsigned port);
 
+/* True: the end of the peer's stream has come over a TCP connection of which so many bytes were
+ * received, whether all of the stream was received yet or not; also after a reset. */
+bool socket_end_has_come(int fd, uint64_t received) __attribute__((warn_unused_result));
+
 /* The pending error of a socket (SO_ERROR, which reading clears), 0 if there is none. */
 int socket_error(int fd);
 

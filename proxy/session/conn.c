@@ -68,6 +68,11 @@ void conn_look(struct conn *conn)
         conn->ended = true;
 }
 
+bool conn_is_whole(const struct conn *conn)
+{
+    return conn->ended || (conn->fd >= 0 && socket_end_has_come(conn->fd, conn->received));
+}
+
 bool conn_disconnect(struct conn *conn)
 {
     return conn->closed && conn->ended && socket_disconnect(conn->fd) == 0;
@@ -121,10 +126,8 @@ static ssize_t offer(struct conn *to, const unsigned char *bytes, size_t length)
         sent = send(to->fd, bytes, length, MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
     if (sent < 0) {
-        if (errno != EAGAIN) {
-            to->deaf = errno == EPIPE;
+        if (errno != EAGAIN)
             return -1;
-        }
         sent = 0;
     }
     if ((size_t)sent < length)
@@ -246,10 +249,8 @@ static enum relay empty_pipe(struct conn *to, struct relay_buffers *buffers, siz
         if (sent < 0) {
             if (errno == EINTR)
                 continue;
-            if (errno != EAGAIN) {
-                to->deaf = errno == EPIPE;
+            if (errno != EAGAIN)
                 return RELAY_TO_FAILED;
-            }
             to->writable = false;
             return keep_from_pipe(to, buffers, length);
         }

@@ -49,7 +49,6 @@ struct conn {
     bool shared : 1;    /* another process may have the descriptor, too: closing is not enough */
     bool first_out : 1; /* the end of its peer's stream was sent before its own had come */
     bool closed : 1;    /* so has its own, and the kernel owes the other side nothing more */
-    bool deaf : 1;      /* takes no more (EPIPE); its own stream may be whole all the same */
 };
 
 /* What kind of socket an end gets. */
@@ -145,12 +144,9 @@ enum relay conn_discard(struct conn *conn, struct relay_buffers *buffers);
 /* What waits for it is thrown away. */
 void conn_forget_unsent(struct conn *conn);
 
-/* A connection that is reset, or takes no more: its stream is whole, or may be. The end of it was
- * received, or is in the socket; or the rest of it can still be received, and will tell. */
-static inline bool conn_may_be_whole(const struct conn *conn)
-{
-    return conn->ended || conn->hung_up || conn->deaf;
-}
+/* Of a TCP connection that was reset: the end of its stream had come before, and was received or is
+ * in the socket, behind bytes that can still be received. */
+bool conn_is_whole(const struct conn *conn);
 
 /* The stream of its peer is whole, and the last of it was given to the socket. */
 static inline bool conn_was_sent_all(const struct conn *conn)

@@ -335,13 +335,16 @@ static enum session_end reset_of(const struct session *session, const struct con
     return gone == &session->client ? SESSION_CLIENT_RESET : SESSION_SERVER_RESET;
 }
 
-/* A side was reset, or takes no more. What it said may still have to be received. */
+/* A side was reset, or takes no more. What it said may still have to be received: of a stream that
+ * is not whole, what the other side takes at once. */
 static void lose(struct session *session, struct conn *gone)
 {
-    if (conn_may_be_whole(gone))
+    if (conn_is_whole(gone) || is_unix(session, gone)) {
         deliver(session, gone->peer, reset_of(session, gone));
-    else
-        session_close(session, reset_of(session, gone));
+        return;
+    }
+    relay_last(gone, &session->worker->buffers);
+    session_close(session, reset_of(session, gone));
 }
 
 /* A side was reset, as a receive has told after all that it had said. */
@@ -380,8 +383,6 @@ static __attribute__((cold)) void fail(struct session *session, struct conn *fro
     } else if (result == RELAY_FROM_FAILED) {
         lose_received(session, from);
     } else {
-        if (!conn_may_be_whole(to))
-            relay_last(to, &session->worker->buffers);
         lose(session, to);
     }
 }
@@ -424,13 +425,11 @@ void session_continue(struct session *session)
 
 /* A reset that no read will find: of a side that has ended, or whose peer takes nothing. A Unix
  * socket keeps what it was sent before the reset, and the error for the receive after that. */
-static bool failed_unread(const struct session *session, struct conn *conn)
+static bool failed_unread(const struct session *session, const struct conn *conn)
 {
     if (!conn->ended && (!conn_is_owed(conn->peer) || is_unix(session, conn)))
         return false;
-    int error = socket_error(conn->fd);
-    conn->deaf = error == EPIPE;
-    return error != 0;
+    return socket_error(conn->fd) != 0;
 }
 
 /* An event of one side of an established session. */

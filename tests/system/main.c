@@ -20,6 +20,7 @@ static const struct {
     /* clang-format off: one a line */
     {"harness", harness_suite},
     {"relay", relay_suite},
+    {"delivery", delivery_suite},
     {"addresses", addresses_suite},
     {"servers", servers_suite},
     {"workers", workers_suite},

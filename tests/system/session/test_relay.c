@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MEGABYTE = 1 << 20, STALLED = 32 };
+enum { MEGABYTE = 1 << 20, STALLED = 32, STALLED_MOST_KB = 64 };
 
 static void send_pattern(int socket, uint64_t id, size_t length)
 {
@@ -373,7 +373,7 @@ static void stall(bool to_client)
     }
     if (!sanitized()) {
         ck_assert_uint_le(process_status(scene.proxy.pid, "VmHWM:", 10),
-                          before + 16384 + STALLED * 1024);
+                          before + 4096 + STALLED * STALLED_MOST_KB);
     }
     proxy_stop(&scene.proxy);
 }

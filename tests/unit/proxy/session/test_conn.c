@@ -260,6 +260,64 @@ START_TEST(a_reset_that_came_with_the_bytes_is_seen)
 }
 END_TEST
 
+static void fill_until_owed(void)
+{
+    static char bytes[16 * 1024];
+    turn();
+    while (!conn_is_owed(&near_end)) {
+        (void)send(server, bytes, sizeof bytes, MSG_DONTWAIT);
+        turn();
+        ck_assert_int_ne(relay(&far_end, &buffers), RELAY_FROM_FAILED);
+    }
+}
+
+static void until_acknowledged(int socket)
+{
+    struct timespec nap = {.tv_nsec = 1000000};
+    while (socket_unacknowledged(socket) > 0)
+        nanosleep(&nap, NULL);
+}
+
+/* Both came while nobody read: whether the stream was whole is known all the same, as is how much
+ * of it is still to be received. */
+START_TEST(a_stream_that_was_whole_before_the_reset_is_told_from_one_that_was_not)
+{
+    for (int whole = 0; whole < 2; whole++) {
+        fill_until_owed();
+        if (whole)
+            shutdown(server, SHUT_WR);
+        until_acknowledged(server);
+        ck_assert(!conn_is_whole(&near_end));
+        socket_close_reset(server);
+        struct pollfd reset = {.fd = far_end.fd};
+        ck_assert_int_eq(poll(&reset, 1, -1), 1);
+        ck_assert_int_eq(conn_is_whole(&far_end), whole);
+        ck_assert_int_ne(socket_error(far_end.fd), 0);
+        ck_assert_int_eq(conn_is_whole(&far_end), whole);
+        conn_close(&far_end, &poller, false);
+        conn_forget_unsent(&near_end);
+        connect_pair(&server, &far_end, CONN_CONNECTED);
+        far_end.peer = &near_end;
+    }
+}
+END_TEST
+
+START_TEST(what_is_discarded_is_counted_and_goes_nowhere)
+{
+    char byte;
+    ck_assert_int_eq(send(client, "nothing", 7, 0), 7);
+    shutdown(client, SHUT_WR);
+    while (!near_end.ended) {
+        until_readable(&near_end);
+        ck_assert_int_eq(conn_discard(&near_end, &buffers), RELAY_OK);
+    }
+    ck_assert_uint_eq(near_end.received, 7);
+    ck_assert_uint_eq(buffers.moved, 7);
+    ck_assert_int_eq(recv(server, &byte, 1, MSG_DONTWAIT), -1);
+    ck_assert(!far_end.shut);
+}
+END_TEST
+
 START_TEST(what_follows_urgent_data_is_not_left)
 {
     char text[8];
@@ -500,6 +558,8 @@ Suite *conn_suite(void)
     tcase_add_test(tcase, an_end_that_came_with_the_bytes_is_not_missed);
     tcase_add_test(tcase, a_reset_is_told);
     tcase_add_test(tcase, a_reset_that_came_with_the_bytes_is_seen);
+    tcase_add_test(tcase, a_stream_that_was_whole_before_the_reset_is_told_from_one_that_was_not);
+    tcase_add_test(tcase, what_is_discarded_is_counted_and_goes_nowhere);
     tcase_add_test(tcase, what_follows_urgent_data_is_not_left);
     tcase_add_test(tcase, what_the_peer_does_not_take_is_kept_and_nothing_more_is_read);
     tcase_add_test(tcase, the_second_message_to_a_server_is_not_delayed);
