@@ -24,6 +24,7 @@ static const struct {
     {"addresses", addresses_suite},
     {"servers", servers_suite},
     {"workers", workers_suite},
+    {"limits", limits_suite},
     {"commands", commands_suite},
     {"control", control_suite},
     {"telling", telling_suite},

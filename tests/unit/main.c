@@ -30,7 +30,7 @@ int main(void)
         loops_suite,      life_suite,          terminate_suite,     session_list_suite,
         preview_suite,    canary_suite,        handoff_suite,       transfer_suite,
         children_suite,   signals_suite,       generation_suite,    backend_suite,
-        reclaim_suite,    descriptors_suite,
+        reclaim_suite,    descriptors_suite,   listener_suite,
     };
     skips = mmap(NULL, sizeof *skips, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (skips == MAP_FAILED) {

@@ -31,6 +31,7 @@ Suite *stats_suite(void);
 Suite *life_suite(void);
 Suite *limit_suite(void);
 Suite *places_suite(void);
+Suite *listener_suite(void);
 Suite *peer_stats_suite(void);
 Suite *log_suite(void);
 Suite *task_queue_suite(void);
