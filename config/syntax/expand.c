@@ -51,8 +51,8 @@ static const char *expand_default(struct expansion *expansion, bool used)
     return wrong;
 }
 
-/* Writes what stands for the variable whose name comes next, and reads past its '}'. Returns NULL
- * or what is wrong. */
+/* The name of a variable comes next: writes its value or its default, and reads past its '}'.
+ * Returns NULL or what is wrong. */
 static const char *expand_one(struct expansion *expansion)
 {
     static _Thread_local char message[256];

@@ -36,7 +36,7 @@ int children_reserve(struct children *children)
 
 void children_add(struct children *children, pid_t pid)
 {
-    children_forget(children, pid); /* of one that ended, if nobody took its status */
+    children_forget(children, pid); /* an earlier child with this pid that was not taken */
     children->list[children->count++] = (struct launched){.pid = pid};
 }
 
@@ -46,7 +46,7 @@ void children_collect(struct children *children)
     pid_t pid;
     while ((pid = waitpid(-1, &outcome, WNOHANG)) > 0) {
         struct launched *child = find(children, pid);
-        /* One that has ended had the same number before: this one is a stranger. */
+        /* If that child was reaped before, this is another process with the same pid. */
         if (!child || child->ended)
             continue;
         child->ended = true;

@@ -1,9 +1,9 @@
-/* The children of this process: those it launched, and others that become its children when their
- * parent ends (it is process 1 of a container, or a "subreaper"). This module alone calls
- * waitpid(2), and for every child that ends, so that none stays a zombie.
+/* The children of this process: processes that it launched, and orphans, which become its children
+ * when their parent ends (if this process is process 1 of a container, or a "subreaper"). Only this
+ * module calls waitpid(2). It does so for every child that ends, so that no zombie stays.
  *
- * SIGCHLD must have its default disposition (signals.h): where it is ignored the kernel reaps, and
- * no status is left to be had. All on the main thread. */
+ * SIGCHLD must have its default disposition (signals.h): where it is ignored, the kernel reaps and
+ * keeps no wait status. All functions are for the main thread. */
 #ifndef RPPROXY_RELOAD_BASE_CHILDREN_H
 #define RPPROXY_RELOAD_BASE_CHILDREN_H
 
@@ -23,29 +23,30 @@ struct children {
  */
 int children_reserve(struct children *children) __attribute__((warn_unused_result));
 
-/* A child that was launched after children_reserve(): its wait status is kept until somebody takes
- * it. */
+/* Adds a child that was launched after children_reserve(). Its wait status is kept until it is
+ * taken. */
 void children_add(struct children *children, pid_t pid);
 
-/* Reaps whatever has ended (SIGCHLD), and keeps the wait statuses of what was added. */
+/* Reaps all children that have ended (SIGCHLD), and keeps the wait statuses of those that were
+ * added. */
 void children_collect(struct children *children);
 
-/* True: it has ended, with its wait status in *outcome as waitpid(2) has it; it is forgotten then.
- * Also collects. Does not wait. */
+/* Collects first. Returns true if the child has ended: *outcome is its wait status as waitpid(2)
+ * has it, and the child is forgotten. Does not wait. */
 bool children_take(struct children *children, pid_t pid, int *outcome)
     __attribute__((warn_unused_result));
 
-/* SIGKILL, unless it has ended: then the number may be another process's. */
+/* Sends SIGKILL, unless the child was reaped: then its pid may be that of another process. */
 void children_kill(struct children *children, pid_t pid);
 
-/* Nobody will take its status, or it is no child of ours. It is reaped all the same. */
+/* Its wait status is not needed any more. The child is reaped all the same. pid may be unknown. */
 void children_forget(struct children *children, pid_t pid);
 
-/* From now on it is a former child: children_take_former() tells when it ends. */
+/* From now on it is a former child: children_take_former() returns it when it has ended. */
 void children_retire(struct children *children, pid_t pid);
 
-/* children_take() of a former child: of which, or of any where that is 0. Returns its pid; 0: there
- * is none that has ended. */
+/* children_take() of the former child with the pid `which`, or of any former child if that is 0.
+ * Returns its pid, or 0 if none has ended. */
 pid_t children_take_former(struct children *children, pid_t which, int *outcome)
     __attribute__((warn_unused_result));
 

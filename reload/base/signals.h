@@ -5,23 +5,23 @@
 #include <event2/event.h>
 #include <signal.h>
 
-/* SIGUSR1, SIGUSR2, SIGHUP, SIGTERM and SIGINT: what is sent to us by somebody who knows us. A
- * process launches its successor with these blocked: execve(2) keeps the mask and what is pending,
- * so none of them kills the successor before it listens to them, and none is lost. */
+/* SIGUSR1, SIGUSR2, SIGHUP, SIGTERM and SIGINT: the signals by which users give orders. A process
+ * launches the new process with these blocked. execve(2) keeps the mask and the pending signals, so
+ * none of them kills the new process before that handles signals, and none is lost. */
 void signals_orders(sigset_t *set);
 
-/* To be called first: nothing that the parent process ignored or blocked matters from here on. What
- * was ignored has its default disposition; SIGPIPE and SIGXFSZ are ignored; the orders and SIGCHLD
- * are blocked, for this thread and those it makes, and nothing else is. What is pending stays so.
- */
+/* To be called first: afterwards it makes no difference what the parent process ignored or blocked.
+ * Signals that were ignored get their default disposition; SIGPIPE and SIGXFSZ are ignored; the
+ * orders and SIGCHLD are blocked, for this thread and the threads it makes, and no other signal is.
+ * Pending signals stay pending. */
 void signals_begin(void);
 
-/* Drops SIGHUP and SIGUSR2 that are pending: the configuration is about to be read, and that is
- * what they ask for. */
+/* Drops pending SIGHUP and SIGUSR2: the process is about to read the configuration, which is what
+ * these signals ask for. */
 void signals_drop_reloads(void);
 
-/* Tells each of the orders, and SIGCHLD, to on_signal from the loop; after signals_begin(). NULL
- * and errno on failure. */
+/* After signals_begin(): on_signal is called from the loop for each order and each SIGCHLD. Returns
+ * NULL, with errno set, on failure. */
 struct event *signals_watch(struct event_base *base, void (*on_signal)(int number, void *arg),
                             void *arg) __attribute__((warn_unused_result));
 

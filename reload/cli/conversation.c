@@ -145,8 +145,8 @@ static char *request_line(const struct command *command, const char *what)
 #define SO_PEERPIDFD 77 /* Linux 6.5 */
 #endif
 
-/* The process at the other end is known from the socket: the number in the greeting is that of its
- * own PID namespace, and may be another process's here. */
+/* The socket identifies the process at the other end. The pid in the greeting does not: it is of
+ * the PID namespace of that process, and may belong to another process here. */
 static void identify(struct conversation *talk)
 {
     struct ucred peer = {0};

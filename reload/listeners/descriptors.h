@@ -1,5 +1,5 @@
-/* What a process does with the descriptors that its limit (RLIMIT_NOFILE) allows: all that is
- * needed is summed up here, before anything is opened, and sessions get the rest. */
+/* How a process uses the descriptors that its limit (RLIMIT_NOFILE) allows. Before anything is
+ * opened, all that is needed is added up here; sessions get the rest. */
 #ifndef RPPROXY_RELOAD_LISTENERS_DESCRIPTORS_H
 #define RPPROXY_RELOAD_LISTENERS_DESCRIPTORS_H
 
@@ -24,26 +24,25 @@ struct descriptors {
     /* These come from what is left: */
     unsigned aside;    /* for checks, commands, processes that drain, files that are open for a
                         * moment; up to half of it */
-    unsigned reserve;  /* for a successor's listeners, or for sinks; so that all of the above is up
-                        * to half of the limit */
+    unsigned reserve;  /* for duplicates of a successor's listeners, or for sinks */
     unsigned spares;   /* for each worker: sockets that wait for the next session with a server */
     unsigned sessions; /* so many fit, with two descriptors each */
     unsigned sessions_meanwhile; /* the same as long as there is foreign */
 };
 
-/* Plans for a process of so many workers. offer: what comes from a predecessor, or from a service
- * manager; may be NULL. The plan of a process depends on its own configuration and limit only, but
- * for foreign and sessions_meanwhile: after a reload as many sessions fit as before. */
+/* Makes the plan of a process with that number of workers. offer: what comes from the old process,
+ * or from a service manager; may be NULL. Only foreign and sessions_meanwhile depend on the old
+ * process: after a reload of the same configuration, as many sessions fit as before. */
 struct descriptors descriptors_plan(const struct config *config, unsigned workers,
                                     const struct offer *offer, size_t limit);
 
 #define DESCRIPTORS_TEXT_MAX 512
 
-/* False: not one session fits. text says why, with the figures. */
+/* Returns false if not even one session fits; text is then the error, with the figures. */
 bool descriptors_suffice(const struct descriptors *plan, char text[static DESCRIPTORS_TEXT_MAX]);
 
-/* Few fit: less than half of the limit is for sessions, or a reload of the same configuration will
- * be refused. text says so, with the figures; false: there is nothing to be said. */
+/* Returns true if less than half of the limit is for sessions, or if a reload of the same
+ * configuration would be refused; text is then a warning, with the figures. */
 bool descriptors_are_few(const struct descriptors *plan, char text[static DESCRIPTORS_TEXT_MAX]);
 
 #endif

@@ -1,4 +1,4 @@
-/* What whoever starts the program, or the machine, may leave it without. */
+/* The environment in which a process starts: its parent, its limits, the machine. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/canary.h"
 #include "tests/system/support/scene.h"
@@ -144,8 +144,8 @@ START_TEST(what_the_parent_ignored_does_not_matter)
 }
 END_TEST
 
-/* Each comes before the new process has run an instruction of its own. None kills the process, and
- * a reload that was asked for is no other than the one that reads the file then. */
+/* Each signal comes before the new process has run its first instruction. None kills the process.
+ * A reload that was asked for is done by the reading of the file: no second reload follows. */
 START_TEST(signals_to_a_new_process_do_not_kill_it)
 {
     static const char *const orders[] = {"USR1", "HUP", "USR2"};
@@ -173,7 +173,8 @@ static bool third_serves(void *argument)
     return proxy->generation == 3;
 }
 
-/* After the file was read: a canary is asked, and does it when it has everything. */
+/* The signal comes after the new process has read the file: here to a canary, which reloads when it
+ * has been promoted. */
 START_TEST(a_reload_asked_of_a_new_process_is_not_lost)
 {
     struct scene scene;
@@ -223,7 +224,7 @@ START_TEST(what_does_not_fit_is_told_with_its_figures)
 }
 END_TEST
 
-/* As many as the log says, before a reload and after it; and nobody pauses. */
+/* As many sessions as the log says fit, before a reload and after it; accepting never pauses. */
 START_TEST(a_reload_takes_no_sessions_away)
 {
     enum { MOST = 200 };
@@ -261,8 +262,8 @@ END_TEST
 
 /* --- PID namespaces ------------------------------------------------------------------------ */
 
-/* Runs a shell's words as process 1 of a PID namespace of its own: $0 is the program, $1 its file.
- * Returns unshare(1)'s pid, by whose end all of it ends; -1: we may not. */
+/* Runs the words of a shell as process 1 of a new PID namespace: $0 is the program, $1 its file.
+ * Returns the pid of unshare(1); when that ends, all of it ends. -1: not permitted here. */
 static pid_t start_in_namespace(struct scene *scene, const char *words)
 {
     struct outcome outcome;
@@ -317,8 +318,8 @@ START_TEST(process_1_reaps_orphans)
 }
 END_TEST
 
-/* The numbers that the proxy knows of itself are other processes' outside, where the commands run.
- * A command that has no pidfd, as with an older kernel, waits for the connection's end. */
+/* The pid that the proxy tells belongs to another process outside, where the commands run. A
+ * command without a pidfd, as on an older kernel, waits for the end of the connection. */
 START_TEST(commands_from_another_pid_namespace_end)
 {
     struct scene scene;
@@ -347,7 +348,7 @@ START_TEST(commands_from_another_pid_namespace_end)
 }
 END_TEST
 
-/* A second start finds the first by its control socket, whichever number it has. */
+/* A second start finds the first process by the control socket, although that has no pid here. */
 START_TEST(a_proxy_in_another_pid_namespace_is_not_replaced)
 {
     struct scene scene;

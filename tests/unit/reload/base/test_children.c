@@ -1,5 +1,5 @@
-/* Children that were launched, and others: each is reaped, and whoever is to know its status does.
- */
+/* Children that were launched, and others: each is reaped, and the wait status of a launched child
+ * is kept. */
 #include "reload/base/children.h"
 
 #include "tests/unit/suites.h"
@@ -70,7 +70,7 @@ START_TEST(a_status_is_kept_until_it_is_taken)
 }
 END_TEST
 
-/* What nobody knows, and what nobody asks for any more. */
+/* A child that was not added, and one that was forgotten. */
 START_TEST(strangers_are_reaped)
 {
     pid_t stranger = child_start(0), forgotten = launch(0);
