@@ -1,3 +1,4 @@
+#include "config/base/log.h"
 #include "config/load.h"
 #include "proxy/proxy.h"
 #include "tests/unit/suites.h"
@@ -201,6 +202,34 @@ START_TEST(a_wake_up_that_went_to_another_is_made_up_for)
 }
 END_TEST
 
+/* The main thread moves the server while workers connect to it; the configuration stays as it is.
+ */
+START_TEST(sessions_follow_a_server_to_another_address)
+{
+    enum { ROUNDS = 100 };
+    ck_assert_int_eq(log_open(LOG_TO_STDERR, NULL, LOG_LEVEL_ERROR), 0); /* not each change */
+    start(false, 16);
+    struct address addresses[2] = {back, config->frontends[0].binds[0].address};
+    addresses[1].in.sin_port = 0;
+    const int listening[2] = {servers, loopback_listen(&addresses[1])};
+    struct server *server = backend_find(proxy_backend(proxy, "main"), "a");
+    ck_assert_ptr_nonnull(server);
+    proxy_accept(proxy);
+    for (unsigned round = 1; round <= ROUNDS; round++) {
+        ck_assert_int_eq(server_set_address(server, &addresses[round % 2]), 0);
+        int client = loopback_connect(&front);
+        loopback_await(listening[round % 2], POLLIN);
+        close(accept(listening[round % 2], NULL, NULL));
+        close(client);
+        event_base_loop(base, EVLOOP_NONBLOCK);
+    }
+    while (server_count_sessions(server).all < ROUNDS)
+        sched_yield(); /* a worker counts after connect(2) */
+    ck_assert(address_equal(&config->backends[0].servers[0].address, &back));
+    close(listening[1]);
+}
+END_TEST
+
 Suite *proxy_suite(void)
 {
     Suite *suite = suite_create("proxy");
@@ -211,6 +240,7 @@ Suite *proxy_suite(void)
     tcase_add_loop_test(tcase, no_wake_up_is_lost_for_want_of_a_place, 0, 2);
     tcase_add_loop_test(tcase, workers_stay_on_their_cpus, 0, 2);
     tcase_add_test(tcase, a_wake_up_that_went_to_another_is_made_up_for);
+    tcase_add_test(tcase, sessions_follow_a_server_to_another_address);
     suite_add_tcase(suite, tcase);
     return suite;
 }
