@@ -283,8 +283,8 @@ static void go_on_delivering(struct session *session, bool to_failed)
     struct conn *gone = to->peer;
     worker->buffers.moved = 0;
     enum relay relayed = relay(gone, &worker->buffers);
+    note_activity(session); /* what is thrown away is none */
     enum relay discarded = conn_discard(to, &worker->buffers);
-    note_activity(session);
     bool lost = relayed == RELAY_FROM_FAILED;
     bool failed = (lost && !is_unix(session, gone)) || relayed == RELAY_TO_FAILED ||
                   discarded == RELAY_FROM_FAILED || to_failed;
