@@ -200,22 +200,35 @@ static void fill(struct transfer *transfer)
 
 bool transfers_wanted(const struct worker *worker)
 {
-    return worker->movable;
+    return worker->movable || !STAILQ_FIRST(&worker->transfers)->waits;
 }
 
 void transfers_fill_next(struct worker *worker)
 {
     struct transfer *transfer = STAILQ_FIRST(&worker->transfers);
     fill(transfer);
-    if (transfer->count == 0)
+    if (transfer->count == 0 && transfer->waits)
         return;
     STAILQ_REMOVE_HEAD(&worker->transfers, next);
     answer(transfer);
 }
 
+/* All may move that were refused by a process that is gone. */
+static void let_all_move(struct worker *worker)
+{
+    struct session *session;
+    for (size_t i = 0; i < worker->proxy->frontend_count; i++)
+        TAILQ_FOREACH (session, &worker->session_lists[i].list, link)
+            session->stays = false;
+    worker->movable = true;
+}
+
 static void on_fill(void *arg)
 {
     struct transfer *transfer = arg;
+    if (transfer->first)
+        let_all_move(transfer->worker);
+    transfer->first = false;
     STAILQ_INSERT_TAIL(&transfer->worker->transfers, transfer, next);
 }
 

@@ -27,7 +27,7 @@
 #define TRANSFER_FDS (4 * TRANSFER_SESSIONS)
 
 struct transfer {
-    unsigned count; /* of sessions; 0: the worker has none left that could move */
+    unsigned count; /* of sessions; 0: the worker has none that could move */
     uint64_t taken; /* by the other side: bit i for sessions[i]; the caller sets it */
     size_t length;  /* of bytes */
     size_t fd_count;
@@ -35,6 +35,8 @@ struct transfer {
     int fds[TRANSFER_FDS];
     struct session *sessions[TRANSFER_SESSIONS];
     struct worker *worker;
+    bool first; /* of a handoff: sessions that were refused in another may move again */
+    bool waits; /* for a session that may move; else done() comes at once, with count 0 */
     void (*done)(struct transfer *transfer, void *arg);
     void *arg;
     struct task task;
@@ -43,7 +45,7 @@ struct transfer {
 };
 
 /* Main: parks and packs sessions of the worker, as soon as it has one that is established and has
- * not been refused before; done() then. */
+ * not been refused before; done() then. The caller has set first and waits. */
 void transfer_fill(struct transfer *transfer, struct worker *worker);
 
 /* Main: those taken are gone, the others go on here and stay; done() then, with count 0. */

@@ -11,7 +11,7 @@ static void forget(struct draining_process *draining_process)
 {
     TAILQ_REMOVE(&draining_process->draining_processes->list, draining_process, link);
     draining_process->draining_processes->count--;
-    draining_process->draining_processes->lasting -= !draining_process->reload_failure;
+    draining_process->draining_processes->lasting -= !draining_process->ending;
     channel_close(draining_process->channel);
     free(draining_process);
 }
@@ -38,16 +38,12 @@ static void on_message(const struct received *message, void *arg)
     struct draining_process *draining_process = arg;
     struct draining_processes *draining_processes = draining_process->draining_processes;
     const struct message_sessions *about = message->payload;
-    unsigned arrived = 0;
     if (message->type == MESSAGE_SESSIONS) {
         draining_process->sessions = about->sessions;
         draining_process->deadline = about->deadline;
     } else if (message->type == MESSAGE_HANDOFF) {
-        if (draining_processes->events.on_handoff(draining_process, message, &arrived,
-                                                  draining_processes->events.arg))
-            draining_process->arrived += arrived;
-        else
-            on_lost("takes no answer", draining_process);
+        draining_process->arrived += draining_processes->events.on_handoff(
+            draining_process, message, draining_processes->events.arg);
     }
 }
 
@@ -62,19 +58,19 @@ static void terminate_oldest(struct draining_processes *draining_processes)
 {
     struct draining_process *draining_process = TAILQ_FIRST(&draining_processes->list);
     char text[SESSIONS_TEXT_MAX];
-    while (draining_process->reload_failure)
+    while (draining_process->ending)
         draining_process = TAILQ_NEXT(draining_process, link);
     log_warning("generation %u (pid %d) is cut: more than max-generations drain, and it is the "
                 "oldest (%s)",
                 draining_process->generation, (int)draining_process->pid,
                 sessions_text(draining_process->sessions, text));
     channel_send(draining_process->channel, MESSAGE_TERMINATE, NULL, 0, NULL, 0);
-    draining_process->reload_failure = true;
+    draining_process->ending = true;
     draining_processes->lasting--;
 }
 
 void draining_processes_add(struct draining_processes *draining_processes, struct channel *channel,
-                            const struct message_sessions *about)
+                            const struct message_sessions *about, uint64_t arrived)
 {
     struct draining_process *draining_process = calloc(1, sizeof *draining_process);
     if (!draining_process) {
@@ -84,9 +80,10 @@ void draining_processes_add(struct draining_processes *draining_processes, struc
     draining_process->generation = about->generation;
     draining_process->pid = (pid_t)about->pid;
     draining_process->sessions = about->sessions;
+    draining_process->arrived = arrived;
     draining_process->config_hash = about->config_hash;
     draining_process->deadline = about->deadline;
-    draining_process->reload_failure = about->sessions == 0;
+    draining_process->ending = about->sessions == 0;
     draining_process->channel = channel;
     draining_process->draining_processes = draining_processes;
     const struct channel_events events = {
@@ -104,7 +101,7 @@ void draining_processes_add(struct draining_processes *draining_processes, struc
         TAILQ_INSERT_TAIL(&draining_processes->list, draining_process, link);
 
     draining_processes->count++;
-    draining_processes->lasting += !draining_process->reload_failure;
+    draining_processes->lasting += !draining_process->ending;
     if (draining_processes->lasting > draining_processes->max)
         terminate_oldest(draining_processes);
 }

@@ -17,7 +17,7 @@ struct draining_process {
     uint64_t arrived;     /* of its sessions, here */
     uint64_t config_hash; /* 0: not known */
     uint64_t deadline;    /* drain_deadline() */
-    bool reload_failure;  /* has no session left, or was told to end them */
+    bool ending;          /* has no session left, or was told to end them */
     struct channel *channel;
     struct draining_processes *draining_processes;
     TAILQ_ENTRY(draining_process) link; /* the oldest first */
@@ -25,9 +25,9 @@ struct draining_process {
 
 struct draining_processes_events {
     void (*on_gone)(void *arg); /* the last of them has exited */
-    /* One of them sends sessions (MESSAGE_HANDOFF): as handoff_receive(). */
-    bool (*on_handoff)(const struct draining_process *draining_process,
-                       const struct received *message, unsigned *arrived, void *arg);
+    /* One of them sends sessions (MESSAGE_HANDOFF). Returns how many were taken. */
+    unsigned (*on_handoff)(const struct draining_process *draining_process,
+                           const struct received *message, void *arg);
     void *arg;
 };
 
@@ -42,10 +42,10 @@ struct draining_processes {
 void draining_processes_init(struct draining_processes *draining_processes,
                              const struct draining_processes_events *events);
 
-/* Takes over the channel of a generation that drains. Beyond max the oldest is told to end its
- * sessions. */
+/* Takes over the channel of a generation that drains, and of whose sessions so many have come here
+ * already. Beyond max the oldest is told to end its sessions. */
 void draining_processes_add(struct draining_processes *draining_processes, struct channel *channel,
-                            const struct message_sessions *about);
+                            const struct message_sessions *about, uint64_t arrived);
 
 /* Tells all of them of a server that has changed here. */
 void draining_processes_tell_server(struct draining_processes *draining_processes,

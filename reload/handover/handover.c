@@ -11,6 +11,7 @@
 #include "reload/handover/reload_failure.h"
 #include "reload/handover/replacement.h"
 #include "reload/handover/server_states.h"
+#include "reload/handover/session_handoff.h"
 #include "reload/listeners/rescue.h"
 
 #include <errno.h>
@@ -54,6 +55,7 @@ struct handover {
     const char *promotion; /* CANARY: why it gets the rest when it answers; or NULL */
     int outcome;           /* the successor's wait status */
     struct reload_failure reload_failure;
+    uint64_t arrived;  /* sessions of a canary that goes back */
     struct offer kept; /* the successor's listeners, of which we hold descriptors, too */
     /* While it is ending: */
     struct rescue *rescue; /* of who is in their queues; NULL: it is over */
@@ -345,7 +347,8 @@ static void on_back(struct handover *handover, const struct message_sessions *ab
 {
     struct generation *generation = handover->generation;
     char text[ENDING_TEXT_MAX];
-    draining_processes_add(&generation->draining_processes, handover->channel, about);
+    draining_processes_add(&generation->draining_processes, handover->channel, about,
+                           handover->arrived);
     handover->channel = NULL;
     children_retire(&generation->children, handover->child.pid);
     handover->child.pid = 0;
@@ -494,6 +497,13 @@ static void on_message(const struct received *message, void *arg)
         if (handover->state == HANDOVER_CANARY)
             go_back(handover, "it was told to stop");
         break;
+    case MESSAGE_HANDOFF:
+        if (handover->state == HANDOVER_BACK)
+            handover->arrived += generation_take_sessions(generation, handover->channel, message);
+        break;
+    case MESSAGE_TAKEN:
+        handoff_on_taken(generation->handoff, message);
+        break;
     case MESSAGE_CLOSED:
         if (handover->state == HANDOVER_BACK)
             on_back(handover, message->payload);
@@ -521,6 +531,7 @@ static void on_message(const struct received *message, void *arg)
 static void on_lost(const char *wrong, void *arg)
 {
     struct handover *handover = arg;
+    generation_abort_handoff(handover->generation, wrong != NULL);
     give_up(handover, !wrong && heartbeat_has_killed(handover->channel) ? HEARTBEAT_HUNG : wrong);
 }
 
@@ -646,9 +657,9 @@ void handover_closed(struct generation *generation)
     replacement_begin(generation, &replacement);
 }
 
-void handover_confirm(struct handover *handover, void (*on_answer)(void *arg), void *arg)
+struct channel *handover_channel(const struct handover *handover)
 {
-    heartbeat_confirm(handover->channel, on_answer, arg);
+    return handover->channel;
 }
 
 void handover_tell_lingering(struct generation *generation)

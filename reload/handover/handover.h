@@ -40,9 +40,8 @@ void handover_cancel(struct generation *generation);
 /* Our listeners are closed: the handover is over, and the successor our replacement. */
 void handover_closed(struct generation *generation);
 
-/* After COMMIT: on_answer is called when the successor has shown that it runs; as
- * heartbeat_confirm(). */
-void handover_confirm(struct handover *handover, void (*on_answer)(void *arg), void *arg);
+/* To the successor; NULL: it has failed, and its end is awaited. */
+struct channel *handover_channel(const struct handover *handover);
 
 /* We stand by no longer: tells the successor. */
 void handover_tell_lingering(struct generation *generation);

@@ -32,7 +32,7 @@ static void on_message(const struct received *message, void *arg)
         replacement->pid = (pid_t)hello->pid;
         break;
     case MESSAGE_TAKEN:
-        handoff_on_taken(replacement->handoff, message);
+        handoff_on_taken(replacement->generation->handoff, message);
         break;
     case MESSAGE_SERVER: /* late clients are still to be connected here */
         server_states_hear(message->payload, message->length, replacement->generation->proxy);
@@ -53,8 +53,8 @@ static void on_lost(const char *wrong, void *arg)
     struct replacement *replacement = arg;
     log_warning("pid %d %s, with %llu of our sessions; this generation drains on",
                 (int)replacement->pid, wrong ? wrong : "is gone",
-                (unsigned long long)handoff_moved(replacement->handoff));
-    handoff_abort(replacement->handoff, wrong != NULL);
+                (unsigned long long)handoff_moved(replacement->generation->handoff));
+    handoff_abort(replacement->generation->handoff, wrong != NULL);
     channel_close(replacement->channel);
     replacement->channel = NULL;
     replacement_on_child(replacement);
@@ -87,30 +87,10 @@ void replacement_begin(struct generation *generation, const struct replacement *
     peer_stats_forget(&generation->peer_stats);
 }
 
-void replacement_send_sessions(struct replacement *replacement)
-{
-    struct generation *generation = replacement->generation;
-    if (!replacement->channel || channel_is_foreign(replacement->channel))
-        return;
-    replacement->handoff = handoff_begin(generation->proxy, replacement->channel, generation->base);
-    if (!replacement->handoff)
-        log_error("out of memory: the sessions end here");
-}
-
-void replacement_keep_sessions(struct replacement *replacement)
-{
-    handoff_end(replacement->handoff);
-}
-
-uint64_t replacement_moved(const struct replacement *replacement)
-{
-    return handoff_moved(replacement->handoff);
-}
-
 /* Sessions that were sent are parked: nobody serves them if it hangs. */
 static void watch_handoff(const struct replacement *replacement)
 {
-    if (handoff_is_waiting(replacement->handoff))
+    if (handoff_is_waiting(replacement->generation->handoff))
         heartbeat_watch(replacement->channel, "the process that takes our sessions",
                         replacement->pid, false);
     else
@@ -141,9 +121,4 @@ void replacement_hang_up(struct replacement *replacement)
 {
     channel_close(replacement->channel);
     replacement->channel = NULL;
-}
-
-void replacement_free(struct replacement *replacement)
-{
-    handoff_free(replacement->handoff);
 }

@@ -13,7 +13,6 @@
 #include <sys/types.h>
 
 struct generation;
-struct handoff;
 
 struct replacement {
     struct generation *generation; /* NULL: there is none */
@@ -23,23 +22,12 @@ struct replacement {
     struct child child; /* the successor; pid 0: it is no child of ours */
     int outcome;        /* the child's wait status, if it ended badly and that was not told yet */
     uint64_t told_sessions, told_deadline;
-    struct handoff *handoff; /* of our sessions; NULL: none has begun */
 };
 
 /* Takes over `as`, with its channel; of that, generation and what is not known yet are not looked
  * at. Hands it the draining processes, and tells it that our listeners are closed: the groups are
  * its own. */
 void replacement_begin(struct generation *generation, const struct replacement *as);
-
-/* Sends our sessions there from now on, if it knows how to take them. Harmless without an
- * replacement, as is all that follows. */
-void replacement_send_sessions(struct replacement *replacement);
-
-/* No more of them are sent; those that are on their way arrive, or are taken up again. */
-void replacement_keep_sessions(struct replacement *replacement);
-
-/* How many have moved. */
-uint64_t replacement_moved(const struct replacement *replacement);
 
 /* Now and then: tells it how many sessions are left, if that has changed; and sees to it that a
  * replacement that hangs does not keep the sessions that were sent to it (heartbeat.h). */
@@ -48,8 +36,7 @@ void replacement_tell_sessions(struct replacement *replacement);
 /* A child has changed its state (SIGCHLD). */
 void replacement_on_child(struct replacement *replacement);
 
-/* We exit: hangs up, while it still counts what we have. Then, after proxy_free(), frees. */
+/* We exit: hangs up, while it still counts what we have. */
 void replacement_hang_up(struct replacement *replacement);
-void replacement_free(struct replacement *replacement);
 
 #endif

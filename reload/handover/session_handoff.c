@@ -16,7 +16,8 @@ static const struct timeval retry_interval = {.tv_usec = 5000};
 struct shipment {
     struct transfer transfer;
     struct handoff *handoff;
-    bool sent; /* TAKEN is awaited */
+    bool filling; /* the worker looks for sessions; else it finishes with those it had found */
+    bool sent;    /* TAKEN is awaited */
     STAILQ_ENTRY(shipment) next;
 };
 
@@ -24,14 +25,26 @@ struct handoff {
     struct channel *channel; /* NULL: no more is sent */
     struct event *retry;
     STAILQ_HEAD(, shipment) held; /* filled, and not sent yet */
+    bool waits;                   /* for sessions that are not established yet */
     uint64_t moved;
-    unsigned count;
+    void (*on_idle)(void *arg);
+    void *arg;
+    bool discarded;
+    unsigned count, busy; /* busy: those that are not idle */
     struct shipment shipments[];
 };
 
+static void fill(struct shipment *shipment)
+{
+    struct transfer *transfer = &shipment->transfer;
+    shipment->filling = true;
+    transfer->waits = shipment->handoff->waits;
+    transfer_fill(transfer, transfer->worker);
+}
+
 static void finish(struct shipment *shipment, uint64_t taken)
 {
-    shipment->sent = false;
+    shipment->sent = shipment->filling = false;
     shipment->transfer.taken = taken;
     shipment->handoff->moved += (unsigned)__builtin_popcountll(taken);
     transfer_finish(&shipment->transfer);
@@ -80,14 +93,28 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-/* The worker has filled it, or finished with it. */
+static void rest(struct handoff *handoff)
+{
+    if (--handoff->busy > 0)
+        return;
+    void (*on_idle)(void *arg) = handoff->on_idle;
+    handoff->on_idle = NULL;
+    if (handoff->discarded)
+        handoff_free(handoff);
+    else if (on_idle)
+        on_idle(handoff->arg);
+}
+
+/* The worker has filled it, has found nothing to fill it with, or has finished with it. */
 static void on_done(struct transfer *transfer, void *arg)
 {
     struct shipment *shipment = arg;
     struct handoff *handoff = shipment->handoff;
     if (transfer->count == 0) {
-        if (handoff->channel)
-            transfer_fill(transfer, transfer->worker);
+        if (handoff->channel && !shipment->filling)
+            fill(shipment);
+        else
+            rest(handoff);
     } else if (!handoff->channel) {
         finish(shipment, 0);
     } else if (!STAILQ_EMPTY(&handoff->held) || !try_to_ship(shipment)) {
@@ -96,7 +123,15 @@ static void on_done(struct transfer *transfer, void *arg)
     }
 }
 
-struct handoff *handoff_begin(struct proxy *proxy, struct channel *channel, struct event_base *base)
+static void fill_all(struct handoff *handoff)
+{
+    handoff->busy = handoff->count;
+    for (unsigned i = 0; i < handoff->count; i++)
+        fill(&handoff->shipments[i]);
+}
+
+struct handoff *handoff_begin(struct proxy *proxy, struct channel *channel, struct event_base *base,
+                              void (*on_idle)(void *arg), void *arg)
 {
     unsigned each = WINDOW_ALL / proxy->worker_count;
     if (each > WINDOW)
@@ -112,15 +147,27 @@ struct handoff *handoff_begin(struct proxy *proxy, struct channel *channel, stru
     }
     handoff->channel = channel;
     handoff->count = count;
+    handoff->on_idle = on_idle;
+    handoff->arg = arg;
     STAILQ_INIT(&handoff->held);
     for (unsigned i = 0; i < count; i++) {
         struct shipment *shipment = &handoff->shipments[i];
         shipment->handoff = handoff;
         shipment->transfer.done = on_done;
         shipment->transfer.arg = shipment;
-        transfer_fill(&shipment->transfer, &proxy->workers[i % proxy->worker_count]);
+        shipment->transfer.worker = &proxy->workers[i % proxy->worker_count];
+        shipment->transfer.first = i < proxy->worker_count;
     }
+    fill_all(handoff);
     return handoff;
+}
+
+void handoff_go_on(struct handoff *handoff)
+{
+    if (!handoff || !handoff->channel)
+        return;
+    handoff->waits = true;
+    fill_all(handoff);
 }
 
 void handoff_on_taken(struct handoff *handoff, const struct received *message)
@@ -165,6 +212,16 @@ bool handoff_is_waiting(const struct handoff *handoff)
     return false;
 }
 
+void handoff_discard(struct handoff *handoff, bool alive)
+{
+    if (!handoff)
+        return;
+    handoff_abort(handoff, alive);
+    handoff->discarded = true;
+    if (handoff->busy == 0)
+        handoff_free(handoff);
+}
+
 uint64_t handoff_moved(const struct handoff *handoff)
 {
     return handoff ? handoff->moved : 0;
@@ -178,13 +235,12 @@ void handoff_free(struct handoff *handoff)
     free(handoff);
 }
 
-bool handoff_receive(struct proxy *proxy, struct channel *channel, const struct received *message,
-                     unsigned room, unsigned *arrived)
+unsigned handoff_receive(struct proxy *proxy, struct channel *channel,
+                         const struct received *message, unsigned room)
 {
     struct arrivals arrivals = STAILQ_HEAD_INITIALIZER(arrivals);
     struct message_handoff head;
     struct message_taken answer = {0};
-    *arrived = 0;
     if (message->length >= sizeof head) {
         memcpy(&head, message->payload, sizeof head);
         answer.transfer = head.transfer;
@@ -195,9 +251,9 @@ bool handoff_receive(struct proxy *proxy, struct channel *channel, const struct 
     int error = channel_send_now(channel, MESSAGE_TAKEN, &answer, sizeof answer, NULL, 0);
     if (error && error != EPIPE) {
         arrivals_abandon(&arrivals, proxy);
-        return false;
+        answer.taken = 0;
+        channel_send(channel, MESSAGE_TAKEN, &answer, sizeof answer, NULL, 0);
     }
-    *arrived = (unsigned)__builtin_popcountll(answer.taken);
     arrivals_admit(&arrivals, proxy);
-    return true;
+    return (unsigned)__builtin_popcountll(answer.taken);
 }

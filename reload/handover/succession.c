@@ -6,6 +6,7 @@
 #include "reload/handover/heartbeat.h"
 #include "reload/handover/offering.h"
 #include "reload/handover/server_states.h"
+#include "reload/handover/session_handoff.h"
 #include "reload/listeners/rescue.h"
 
 #include <stdio.h>
@@ -31,6 +32,7 @@ struct succession {
     struct offer offer;
     struct offer kept; /* the predecessor's listeners, of which we hold descriptors, too */
     struct server_states server_states;
+    uint64_t arrived;              /* of the predecessor's sessions, here */
     bool forced;                   /* whatever becomes of backends */
     struct message_sessions about; /* the predecessor, as it last spoke of itself */
     pid_t pid;                     /* the predecessor's: our parent, while it lives */
@@ -270,7 +272,7 @@ static void add_draining_process(struct generation *generation, const struct rec
     message->fds[0] = -1;
     heartbeat_answer(&generation->heartbeats, channel);
     say_hello(channel);
-    draining_processes_add(&generation->draining_processes, channel, message->payload);
+    draining_processes_add(&generation->draining_processes, channel, message->payload, 0);
 }
 
 static void predecessor_closed(struct succession *succession, const struct message_sessions *about)
@@ -280,7 +282,7 @@ static void predecessor_closed(struct succession *succession, const struct messa
     proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
     struct channel *channel = succession->channel;
     succession->channel = NULL;
-    draining_processes_add(&generation->draining_processes, channel, about);
+    draining_processes_add(&generation->draining_processes, channel, about, succession->arrived);
     over(succession);
 }
 
@@ -360,6 +362,14 @@ static void on_message(const struct received *message, void *arg)
     case MESSAGE_DRAINING_PROCESS:
         add_draining_process(generation, message);
         break;
+    case MESSAGE_HANDOFF:
+        if (succession->state == SUCCESSION_SERVING)
+            succession->arrived +=
+                generation_take_sessions(generation, succession->channel, message);
+        break;
+    case MESSAGE_TAKEN:
+        handoff_on_taken(generation->handoff, message);
+        break;
     case MESSAGE_CLOSED:
         if (succession->state == SUCCESSION_SERVING)
             predecessor_closed(succession, message->payload);
@@ -423,6 +433,7 @@ static void on_lost(const char *wrong, void *arg)
         generation_exit(generation, EXIT_OTHER);
         return;
     }
+    generation_abort_handoff(generation, wrong != NULL);
     log_warning("the predecessor (pid %d) %s; this generation goes on alone", (int)succession->pid,
                 wrong ? wrong : "is gone");
     if (succession->state == SUCCESSION_EXPECTING) {
@@ -493,9 +504,9 @@ bool succession_predecessor(const struct succession *succession, struct message_
     return true;
 }
 
-void succession_confirm(struct succession *succession, void (*on_answer)(void *arg), void *arg)
+struct channel *succession_channel(const struct succession *succession)
 {
-    heartbeat_confirm(succession->channel, on_answer, arg);
+    return succession->channel;
 }
 
 void succession_hurry(struct succession *succession)

@@ -24,8 +24,8 @@ bool succession_begin(struct generation *generation, int fd) __attribute__((warn
 /* Who stands by or lingers before us, for status. False: nobody does. NULL is fine. */
 bool succession_predecessor(const struct succession *succession, struct message_sessions *about);
 
-/* on_answer is called when the predecessor has shown that it runs; as heartbeat_confirm(). */
-void succession_confirm(struct succession *succession, void (*on_answer)(void *arg), void *arg);
+/* To the predecessor; NULL: it is gone. */
+struct channel *succession_channel(const struct succession *succession);
 
 /* The predecessor need not stand by any longer. */
 void succession_hurry(struct succession *succession);

@@ -6,6 +6,7 @@
 #include "proxy/proxy.h"
 #include "reload/base/text.h"
 #include "reload/control/control.h"
+#include "reload/handover/session_handoff.h"
 #include "reload/process/generation.h"
 
 /* Spread closings come in so many steps, of at least and at most so long. */
@@ -155,7 +156,7 @@ void drain_begin(struct generation *generation, enum session_end reason)
         drain->retired_at = now;
     if (drain->started_at == 0) {
         drain->started_at = now;
-        drain->sessions = proxy_live(generation->proxy);
+        drain->sessions = proxy_live(generation->proxy) + handoff_moved(generation->handoff);
         log_notice("generation %u drains: %s", generation->number,
                    sessions_text(drain->sessions, text));
         event_add(drain->report, &report_interval);
@@ -207,7 +208,7 @@ uint64_t drain_deadline(const struct generation *generation)
 void drain_log_end(const struct generation *generation)
 {
     const struct draining *drain = &generation->drain;
-    uint64_t moved = replacement_moved(&generation->replacement);
+    uint64_t moved = handoff_moved(generation->handoff);
     uint64_t cut = proxy_overdue(generation->proxy);
     uint64_t by_themselves = drain->sessions > moved + cut ? drain->sessions - moved - cut : 0;
     char text[SESSIONS_TEXT_MAX];

@@ -141,19 +141,45 @@ static void close_listeners(void *arg)
     lingering_on_quiet(generation->lingering);
 }
 
-/* Once our listeners are closed we cannot serve again: the other process is to show that it runs.
- */
+/* The process that takes over, while our listeners are open; NULL: there is none. */
+static struct channel *channel_to_next(const struct generation *generation)
+{
+    if (generation->succession)
+        return succession_channel(generation->succession);
+    return generation->handover ? handover_channel(generation->handover) : NULL;
+}
+
+/* Once our listeners are closed we cannot serve again: the other process shows that it runs. */
+static void on_handed_off(void *arg)
+{
+    struct generation *generation = arg;
+    heartbeat_confirm(channel_to_next(generation), close_listeners, generation);
+}
+
+/* Nobody waits in the backlogs any more. If the other process is lost now, we serve again; so this
+ * is the time for the sessions to move. */
 static void on_proxy_quiet(void *arg)
 {
     struct generation *generation = arg;
+    struct channel *next = channel_to_next(generation);
     if (!generation->lingering)
         return;
-    if (generation->succession)
-        succession_confirm(generation->succession, close_listeners, generation);
-    else if (generation->handover)
-        handover_confirm(generation->handover, close_listeners, generation);
-    else
+    if (!next) {
         close_listeners(generation);
+        return;
+    }
+    if (generation->config->drain == DRAIN_HANDOFF && !generation->stop_wanted &&
+        !channel_is_foreign(next))
+        generation->handoff =
+            handoff_begin(generation->proxy, next, generation->base, on_handed_off, generation);
+    if (!generation->handoff)
+        on_handed_off(generation);
+}
+
+void generation_abort_handoff(struct generation *generation, bool alive)
+{
+    handoff_discard(generation->handoff, alive);
+    generation->handoff = NULL;
 }
 
 static void on_proxy_turned(void *arg)
@@ -194,18 +220,24 @@ static void on_draining_processes_gone(void *arg)
         generation_exit(generation, EXIT_DONE);
 }
 
-static bool on_handoff(const struct draining_process *draining_process,
-                       const struct received *message, unsigned *arrived, void *arg)
+unsigned generation_take_sessions(struct generation *generation, struct channel *channel,
+                                  const struct received *message)
 {
-    struct generation *generation = arg;
     uint64_t live = proxy_live(generation->proxy);
     unsigned room = live < generation->descriptors.sessions
                         ? generation->descriptors.sessions - (unsigned)live
                         : 0;
-    /* Who stops has told its draining processes so: their sessions end where they are. */
-    if (generation->state == GENERATION_STOPPING || generation->state == GENERATION_DRAINING)
+    /* A process that stops takes none: they end where they are. */
+    if (generation->stop_wanted || generation->state == GENERATION_STOPPING ||
+        generation->state == GENERATION_DRAINING)
         room = 0;
-    return handoff_receive(generation->proxy, draining_process->channel, message, room, arrived);
+    return handoff_receive(generation->proxy, channel, message, room);
+}
+
+static unsigned on_handoff(const struct draining_process *draining_process,
+                           const struct received *message, void *arg)
+{
+    return generation_take_sessions(arg, draining_process->channel, message);
 }
 
 /* What is published later must be possible then. */
@@ -346,8 +378,9 @@ static void on_listeners_closed(void *arg)
     }
     bool stopping = generation->state == GENERATION_STOPPING || generation->stop_wanted;
     drain(generation, stopping ? SESSION_STOPPED : SESSION_DRAIN_TIMEOUT);
-    if (!stopping && generation->config->drain == DRAIN_HANDOFF)
-        replacement_send_sessions(&generation->replacement);
+    if (stopping)
+        handoff_end(generation->handoff);
+    handoff_go_on(generation->handoff);
 }
 
 static void begin_lingering(struct generation *generation, millis timeout, bool alone)
@@ -535,11 +568,12 @@ void generation_stop(struct generation *generation)
         break;
     case GENERATION_LINGERING:
         generation->stop_wanted = true;
+        handoff_end(generation->handoff);
         break;
     case GENERATION_STOPPING:
         break;
     case GENERATION_DRAINING:
-        replacement_keep_sessions(&generation->replacement);
+        handoff_end(generation->handoff);
         if (generation->drain.reason != SESSION_STOPPED)
             drain(generation, SESSION_STOPPED);
         break;
@@ -743,7 +777,7 @@ static void close_all(struct generation *generation)
     lingering_free(generation->lingering);
     checks_free(generation->checks);
     proxy_free(generation->proxy);
-    replacement_free(&generation->replacement);
+    handoff_free(generation->handoff);
     binds_free(generation->binds);
     signals_free(generation->signals);
     if (generation->probation_over)

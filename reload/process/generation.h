@@ -102,6 +102,7 @@ struct generation {
     struct event *signals;
 
     struct event *probation_over;
+    struct handoff *handoff; /* of our sessions; NULL: none has begun */
     struct draining drain;
 
     bool reload_wanted; /* one more, once the present one is over ... */
@@ -186,6 +187,14 @@ void generation_rolled_back(struct generation *generation, const char *text);
 /* Does what was asked for while a reload failed, or while our own predecessor had its listeners
  * open: a stop, or another reload. */
 void generation_go_on(struct generation *generation);
+
+/* MESSAGE_HANDOFF has come by that channel. Returns how many sessions we have taken. */
+unsigned generation_take_sessions(struct generation *generation, struct channel *channel,
+                                  const struct received *message);
+
+/* The process to which our sessions go is lost before our listeners are closed; as
+ * handoff_discard(). */
+void generation_abort_handoff(struct generation *generation, bool alive);
 
 /* What we tell others of ourselves. */
 struct message_sessions generation_about(const struct generation *generation);

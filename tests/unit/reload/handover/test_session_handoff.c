@@ -26,6 +26,11 @@ static void ignore_end(const char *wrong, void *arg)
     (void)arg;
 }
 
+static void ignore_idle(void *arg)
+{
+    (void)arg;
+}
+
 static void setup(void)
 {
     int pair[2];
@@ -34,7 +39,8 @@ static void setup(void)
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
     channel = channel_open(pair[0], relaying.base, &heard);
     other = pair[1];
-    handoff = channel ? handoff_begin(relaying.proxy, channel, relaying.base) : NULL;
+    handoff =
+        channel ? handoff_begin(relaying.proxy, channel, relaying.base, ignore_idle, NULL) : NULL;
     ck_assert_ptr_nonnull(handoff);
 }
 
