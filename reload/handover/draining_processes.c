@@ -28,6 +28,7 @@ static void on_lost(const char *wrong, void *arg)
     struct draining_process *draining_process = arg;
     struct draining_processes *draining_processes = draining_process->draining_processes;
     log_end(draining_process, wrong);
+    draining_processes->events.on_end(draining_process, draining_processes->events.arg);
     forget(draining_process);
     if (draining_processes->count == 0)
         draining_processes->events.on_gone(draining_processes->events.arg);

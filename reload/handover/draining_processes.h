@@ -24,7 +24,9 @@ struct draining_process {
 };
 
 struct draining_processes_events {
-    void (*on_gone)(void *arg); /* the last of them has exited */
+    void (*on_gone)(void *arg); /* the last of them has hung up */
+    /* One of them has hung up: it is about to exit. */
+    void (*on_end)(const struct draining_process *draining_process, void *arg);
     /* One of them sends sessions (MESSAGE_HANDOFF). Returns how many were taken. */
     unsigned (*on_handoff)(const struct draining_process *draining_process,
                            const struct received *message, void *arg);

@@ -14,6 +14,9 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
+/* For a process that has hung up, to end: its log may take 3 s to (log_stop()). */
+static const struct timeval end_timeout = {.tv_sec = 10};
+
 /* Sessions of others are looked at so often, while there are others. */
 static const struct timeval look_interval = {.tv_usec = 20000};
 
@@ -100,11 +103,23 @@ static struct peer *find(const struct peer_stats *peer_stats, unsigned generatio
     return NULL;
 }
 
+/* It has closed everything that anybody needs, and is stopped or stuck on its way out. */
+static void end_it(const struct peer *peer)
+{
+    log_warning("generation %u (pid %u) does not end, and is killed", peer->stats.as.generation,
+                peer->stats.as.pid);
+    (void)pidfd_send_signal(peer->process, SIGKILL, NULL, 0);
+    event_add(peer->end, NULL);
+}
+
 static void on_end(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
-    (void)what;
     struct peer *peer = arg;
+    if (what & EV_TIMEOUT) {
+        end_it(peer);
+        return;
+    }
     on_gone(peer, outcome_of(peer));
 }
 
@@ -437,6 +452,13 @@ void peer_stats_keep_canary(struct peer_stats *peer_stats)
 uint64_t peer_stats_successor_live(const struct peer_stats *peer_stats)
 {
     return peer_stats->successor ? stats_lost(&peer_stats->successor->stats) : 0;
+}
+
+void peer_stats_expect_end(const struct peer_stats *peer_stats, unsigned generation, pid_t pid)
+{
+    const struct peer *peer = find(peer_stats, generation, pid);
+    if (peer && peer->end)
+        event_add(peer->end, &end_timeout);
 }
 
 const struct peer *peer_stats_find(const struct peer_stats *peer_stats, unsigned generation,

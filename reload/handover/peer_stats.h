@@ -97,6 +97,9 @@ uint64_t peer_stats_successor_live(const struct peer_stats *peer_stats);
 /* We will not serve again, and need the list no more; but what our successor has we still know. */
 void peer_stats_forget(struct peer_stats *peer_stats);
 
+/* That generation has hung up: it is about to exit, and is killed if it does not within 10 s. */
+void peer_stats_expect_end(const struct peer_stats *peer_stats, unsigned generation, pid_t pid);
+
 /* That of the generation that is this process, if it lives, or NULL. */
 const struct peer *peer_stats_find(const struct peer_stats *peer_stats, unsigned generation,
                                    pid_t pid);

@@ -434,6 +434,7 @@ static void on_lost(const char *wrong, void *arg)
         return;
     }
     generation_abort_handoff(generation, wrong != NULL);
+    peer_stats_expect_end(&generation->peer_stats, succession->about.generation, succession->pid);
     log_warning("the predecessor (pid %d) %s; this generation goes on alone", (int)succession->pid,
                 wrong ? wrong : "is gone");
     if (succession->state == SUCCESSION_EXPECTING) {

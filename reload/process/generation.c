@@ -220,6 +220,13 @@ static void on_draining_processes_gone(void *arg)
         generation_exit(generation, EXIT_DONE);
 }
 
+static void on_draining_process_end(const struct draining_process *draining_process, void *arg)
+{
+    const struct generation *generation = arg;
+    peer_stats_expect_end(&generation->peer_stats, draining_process->generation,
+                          draining_process->pid);
+}
+
 unsigned generation_take_sessions(struct generation *generation, struct channel *channel,
                                   const struct received *message)
 {
@@ -800,8 +807,10 @@ int generation_run(const struct program *program, const char *file)
                                     .started_at = clock_ms(),
                                     .peer_stats.process = -1,
                                     .life.fd = -1};
-    const struct draining_processes_events events = {
-        .on_gone = on_draining_processes_gone, .on_handoff = on_handoff, .arg = &generation};
+    const struct draining_processes_events events = {.on_gone = on_draining_processes_gone,
+                                                     .on_end = on_draining_process_end,
+                                                     .on_handoff = on_handoff,
+                                                     .arg = &generation};
     signals_begin();
     draining_processes_init(&generation.draining_processes, &events);
     if (!make_loop(&generation))

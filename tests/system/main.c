@@ -54,6 +54,7 @@ static const struct {
     {"canary_limits", canary_limits_suite},
     {"canary_deaths", canary_deaths_suite},
     {"halts", halts_suite},
+    {"hangs", hangs_suite},
     /* clang-format on */
 };
 

@@ -40,5 +40,6 @@ Suite *canary_suite(void);
 Suite *canary_limits_suite(void);
 Suite *canary_deaths_suite(void);
 Suite *halts_suite(void);
+Suite *hangs_suite(void);
 
 #endif

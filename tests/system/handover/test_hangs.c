@@ -1,0 +1,254 @@
+/* A process of a reload that lives but does not run: stopped at one of its messages or at any
+ * moment, or with one worker thread stuck. The other process serves on; what is lost is only what
+ * the hung one had accepted; and the next reload works.
+ *
+ * A hang is noticed after some seconds, so several proxies hang at a time. */
+#include "tests/system/scenarios.h"
+#include "tests/system/support/churn.h"
+#include "tests/system/support/harness.h"
+#include "tests/system/support/net.h"
+#include "tests/system/support/origin.h"
+#include "tests/system/support/proxy.h"
+#include "tests/system/support/streams.h"
+#include "tests/system/support/trap.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { SCENES = 5, SESSIONS = 40, IN_FLIGHT = 400, RATE = 100, TICK_MS = 20 };
+
+static const char global[] = "workers = 2\nprobation = 1s\nready-timeout = 4s\n";
+
+struct scene {
+    struct proxy proxy;
+    struct streams *streams;
+    struct churn *churn;
+    struct trap trap;
+    pid_t first, second, command;
+    char name[32];
+};
+
+/* call, step: where the successor is stopped; step 0: it is not. */
+static void scene_start(struct scene *scene, const struct origin *origin, unsigned number,
+                        const char *call, unsigned step)
+{
+    char program[48];
+    *scene = (struct scene){.streams = streams_create()};
+    snprintf(scene->name, sizeof scene->name, "%u-%s-%u", number, call, step);
+    uint16_t port = port_reserve(getuid()), long_port = port_reserve(getuid());
+    struct endpoint front = endpoint_loopback(port), long_front = endpoint_loopback(long_port);
+    proxy_init(&scene->proxy, scene->name);
+    snprintf(program, sizeof program, "%s.program", scene->name);
+    copy_file(proxy_binary(), test_path(scene->proxy.program, program), 0755);
+    proxy_configure(&scene->proxy,
+                    "%s[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n"
+                    "[listen long]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
+                    global, port, origin_port(origin), long_port, streams_port(scene->streams));
+    proxy_start(&scene->proxy);
+    scene->first = scene->proxy.pid;
+    streams_slow_down(scene->streams, TICK_MS);
+    streams_open(scene->streams, &long_front, SESSIONS);
+    streams_wait_progress(scene->streams, 1);
+    streams_may_be_lost(scene->streams);
+    scene->churn =
+        churn_start(&(struct churn_options){.target = front, .in_flight = IN_FLIGHT, .rate = RATE});
+    trap_init(&scene->trap, scene->name, call, step, "SIGSTOP");
+    trap_successor(&scene->trap, &scene->proxy);
+    scene->command = proxy_command_start(&scene->proxy, NULL, "reload", NULL);
+}
+
+static bool is_launched(void *argument)
+{
+    const struct scene *scene = argument;
+    char text[32];
+    return read_file(scene->trap.pid_file, text, sizeof text) > 0 && strchr(text, '\n') != NULL;
+}
+
+static void wait_launched(struct scene *scene)
+{
+    wait_until(is_launched, scene, "the successor is launched");
+    scene->second = trap_caught(&scene->trap);
+}
+
+/* Where the successor was stopped when its predecessor had done with it, it goes on. */
+static bool one_is_left(void *argument)
+{
+    struct scene *scene = argument;
+    struct status status;
+    if (!process_alive(scene->first))
+        (void)kill(scene->second, SIGCONT);
+    if (!proxy_status(&scene->proxy, &status) || status.count != 1 ||
+        strcmp(status.generations[0].state, "active") != 0)
+        return false;
+    scene->proxy.pid = status.pid;
+    scene->proxy.generation = status.generation;
+    return process_alive(scene->first) + process_alive(scene->second) == 1;
+}
+
+/* One of the two is left, and serves; and no more is lost than what the other had accepted. */
+static void scene_end(struct scene *scene)
+{
+    struct status status;
+    struct churn_result result;
+    wait_until(one_is_left, scene, "one process is left, and serves");
+    (void)wait_gone(scene->command);
+    streams_wait_progress(scene->streams, 2);
+    churn_wait(scene->churn, churn_ended(scene->churn) + RATE / 2);
+    ck_assert(proxy_status(&scene->proxy, &status));
+    copy_file(proxy_binary(), scene->proxy.program, 0755);
+    proxy_reload(&scene->proxy);
+    proxy_wait_drained(&scene->proxy);
+    churn_stop(scene->churn, &result);
+    churn_print(&result, scene->name);
+    uint64_t lost = churn_lost(&result) + streams_lost(scene->streams);
+    ck_assert_msg(lost <= status.last_crash.sessions, "%s: %llu sessions are lost, of %llu",
+                  scene->name, (unsigned long long)lost,
+                  (unsigned long long)status.last_crash.sessions);
+    ck_assert_uint_eq(result.lost[LOSS_REFUSED] + result.lost[LOSS_WRONG], 0);
+    streams_finish(scene->streams);
+    ck_assert_int_eq(proxy_command(&scene->proxy, &(struct outcome){0}, "stop", NULL), 0);
+}
+
+static void end_all(struct scene *scenes)
+{
+    for (unsigned i = 0; i < SCENES; i++)
+        scene_end(&scenes[i]);
+}
+
+/* How many such calls the successor makes in a reload that nothing disturbs. */
+static unsigned count_calls(const struct origin *origin, const char *call)
+{
+    struct scene scene;
+    scene_start(&scene, origin, 0, call, 0);
+    wait_launched(&scene);
+    wait_until(one_is_left, &scene, "one process is left, and serves");
+    unsigned calls = trap_calls(&scene.trap);
+    scene_end(&scene);
+    return calls;
+}
+
+START_TEST(successor_stopped_at_a_message)
+{
+    static const char *const calls[] = {"sendmsg", "recvmsg"};
+    struct scene scenes[SCENES];
+    if (!trap_works()) {
+        skip_test("strace cannot trace here");
+    }
+    struct origin *origin = origin_start(ORIGIN_ANSWER);
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned count = count_calls(origin, calls[i]);
+        ck_assert_uint_gt(count, SCENES);
+        for (unsigned j = 0; j < SCENES; j++)
+            scene_start(&scenes[j], origin, j + 1, calls[i], 1 + j * (count - 1) / (SCENES - 1));
+        for (unsigned j = 0; j < SCENES; j++)
+            wait_launched(&scenes[j]);
+        end_all(scenes);
+    }
+}
+END_TEST
+
+static bool serves(void *argument)
+{
+    const struct scene *scene = argument;
+    struct status status;
+    return proxy_status(&scene->proxy, &status) && status.pid == scene->second;
+}
+
+/* At a moment of the reload that falls where it falls. */
+static void stop_at_a_moment(bool successor)
+{
+    struct scene scenes[SCENES];
+    struct origin *origin = origin_start(ORIGIN_ANSWER);
+    unsigned rounds = scaled(4, 1);
+    srand((unsigned)now_ms());
+    for (unsigned i = 0; i < rounds; i++) {
+        for (unsigned j = 0; j < SCENES; j++) {
+            scene_start(&scenes[j], origin, i * SCENES + j, successor ? "second" : "first", 0);
+            wait_launched(&scenes[j]);
+        }
+        for (unsigned j = 0; j < SCENES; j++) {
+            unsigned moment = (unsigned)rand() % 150;
+            churn_wait(scenes[j].churn, churn_ended(scenes[j].churn) + moment / SCENES);
+            pid_t pid = successor ? scenes[j].second : scenes[j].first;
+            (void)kill(pid, SIGSTOP); /* it may have come to its end */
+        }
+        end_all(scenes);
+    }
+}
+
+START_TEST(successor_stopped)
+{
+    stop_at_a_moment(true);
+}
+END_TEST
+
+START_TEST(predecessor_stopped)
+{
+    stop_at_a_moment(false);
+}
+END_TEST
+
+/* The youngest: the workers are started last. */
+static pid_t worker_of(pid_t pid)
+{
+    char path[64];
+    int worker = 0;
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *threads = opendir(path);
+    for (const struct dirent *entry; threads && (entry = readdir(threads));)
+        if (atoi(entry->d_name) > worker)
+            worker = atoi(entry->d_name);
+    if (threads)
+        closedir(threads);
+    return worker > pid ? worker : 0;
+}
+
+/* As a debugger does it; a process of its own, which also takes note of the thread's end. */
+static void hang_worker(pid_t pid)
+{
+    pid_t worker = worker_of(pid), debugger = fork();
+    ck_assert_int_ge(debugger, 0);
+    if (debugger > 0)
+        return;
+    int outcome;
+    if (ptrace(PTRACE_SEIZE, worker, NULL, NULL) == 0 &&
+        ptrace(PTRACE_INTERRUPT, worker, NULL, NULL) == 0)
+        while (waitpid(worker, &outcome, __WALL) == worker && WIFSTOPPED(outcome))
+            ;
+    _exit(0);
+}
+
+/* One of its worker threads; in half of them that of the old process, which stands by. */
+START_TEST(worker_hangs)
+{
+    struct scene scenes[SCENES];
+    struct origin *origin = origin_start(ORIGIN_ANSWER);
+    for (unsigned i = 0; i < SCENES; i++) {
+        scene_start(&scenes[i], origin, i, "worker", 0);
+        wait_launched(&scenes[i]);
+        wait_until(serves, &scenes[i], "the successor serves");
+        hang_worker(i % 2 ? scenes[i].first : scenes[i].second);
+    }
+    for (unsigned i = 0; i < SCENES; i++) {
+        pid_t hung = i % 2 ? scenes[i].first : scenes[i].second;
+        scene_end(&scenes[i]);
+        ck_assert(!process_alive(hung));
+    }
+}
+END_TEST
+
+Suite *hangs_suite(void)
+{
+    Suite *suite = suite_create("hangs");
+    scenario_add(suite, successor_stopped_at_a_message, 300);
+    scenario_add(suite, successor_stopped, 300);
+    scenario_add(suite, predecessor_stopped, 300);
+    scenario_add(suite, worker_hangs, 300);
+    return suite;
+}
