@@ -13,6 +13,7 @@
 #include "reload/handover/server_states.h"
 #include "reload/handover/session_handoff.h"
 #include "reload/listeners/rescue.h"
+#include "reload/process/moving.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -499,7 +500,7 @@ static void on_message(const struct received *message, void *arg)
         break;
     case MESSAGE_HANDOFF:
         if (handover->state == HANDOVER_BACK)
-            handover->arrived += generation_take_sessions(generation, handover->channel, message);
+            handover->arrived += moving_take(generation, handover->channel, message);
         break;
     case MESSAGE_TAKEN:
         handoff_on_taken(generation->handoff, message);
@@ -531,7 +532,7 @@ static void on_message(const struct received *message, void *arg)
 static void on_lost(const char *wrong, void *arg)
 {
     struct handover *handover = arg;
-    generation_abort_handoff(handover->generation, wrong != NULL);
+    moving_abort(handover->generation, wrong != NULL);
     give_up(handover, !wrong && heartbeat_has_killed(handover->channel) ? HEARTBEAT_HUNG : wrong);
 }
 

@@ -8,6 +8,7 @@
 #include "reload/handover/server_states.h"
 #include "reload/handover/session_handoff.h"
 #include "reload/listeners/rescue.h"
+#include "reload/process/moving.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -364,8 +365,7 @@ static void on_message(const struct received *message, void *arg)
         break;
     case MESSAGE_HANDOFF:
         if (succession->state == SUCCESSION_SERVING)
-            succession->arrived +=
-                generation_take_sessions(generation, succession->channel, message);
+            succession->arrived += moving_take(generation, succession->channel, message);
         break;
     case MESSAGE_TAKEN:
         handoff_on_taken(generation->handoff, message);
@@ -433,7 +433,7 @@ static void on_lost(const char *wrong, void *arg)
         generation_exit(generation, EXIT_OTHER);
         return;
     }
-    generation_abort_handoff(generation, wrong != NULL);
+    moving_abort(generation, wrong != NULL);
     peer_stats_expect_end(&generation->peer_stats, succession->about.generation, succession->pid);
     log_warning("the predecessor (pid %d) %s; this generation goes on alone", (int)succession->pid,
                 wrong ? wrong : "is gone");

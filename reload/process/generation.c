@@ -16,6 +16,7 @@
 #include "reload/listeners/activation.h"
 #include "reload/listeners/linger.h"
 #include "reload/listeners/opening.h"
+#include "reload/process/moving.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -135,53 +136,6 @@ void generation_predecessor_closed(struct generation *generation)
     peer_stats_count(&generation->peer_stats);
 }
 
-static void close_listeners(void *arg)
-{
-    struct generation *generation = arg;
-    lingering_on_quiet(generation->lingering);
-}
-
-/* The process that takes over, while our listeners are open; NULL: there is none. */
-static struct channel *channel_to_next(const struct generation *generation)
-{
-    if (generation->succession)
-        return succession_channel(generation->succession);
-    return generation->handover ? handover_channel(generation->handover) : NULL;
-}
-
-/* Once our listeners are closed we cannot serve again: the other process shows that it runs. */
-static void on_handed_off(void *arg)
-{
-    struct generation *generation = arg;
-    heartbeat_confirm(channel_to_next(generation), close_listeners, generation);
-}
-
-/* Nobody waits in the backlogs any more. If the other process is lost now, we serve again; so this
- * is the time for the sessions to move. */
-static void on_proxy_quiet(void *arg)
-{
-    struct generation *generation = arg;
-    struct channel *next = channel_to_next(generation);
-    if (!generation->lingering)
-        return;
-    if (!next) {
-        close_listeners(generation);
-        return;
-    }
-    if (generation->config->drain == DRAIN_HANDOFF && !generation->stop_wanted &&
-        !channel_is_foreign(next))
-        generation->handoff =
-            handoff_begin(generation->proxy, next, generation->base, on_handed_off, generation);
-    if (!generation->handoff)
-        on_handed_off(generation);
-}
-
-void generation_abort_handoff(struct generation *generation, bool alive)
-{
-    handoff_discard(generation->handoff, alive);
-    generation->handoff = NULL;
-}
-
 static void on_proxy_turned(void *arg)
 {
     struct generation *generation = arg;
@@ -227,26 +181,6 @@ static void on_draining_process_end(const struct draining_process *draining_proc
                           draining_process->pid);
 }
 
-unsigned generation_take_sessions(struct generation *generation, struct channel *channel,
-                                  const struct received *message)
-{
-    uint64_t live = proxy_live(generation->proxy);
-    unsigned room = live < generation->descriptors.sessions
-                        ? generation->descriptors.sessions - (unsigned)live
-                        : 0;
-    /* A process that stops takes none: they end where they are. */
-    if (generation->stop_wanted || generation->state == GENERATION_STOPPING ||
-        generation->state == GENERATION_DRAINING)
-        room = 0;
-    return handoff_receive(generation->proxy, channel, message, room);
-}
-
-static unsigned on_handoff(const struct draining_process *draining_process,
-                           const struct received *message, void *arg)
-{
-    return generation_take_sessions(arg, draining_process->channel, message);
-}
-
 /* What is published later must be possible then. */
 static bool prepare_files(struct generation *generation)
 {
@@ -288,7 +222,7 @@ bool generation_prepare(struct generation *generation, struct offer *offer,
         generation->exit_status = EXIT_BIND;
         return false;
     }
-    const struct proxy_events events = {.on_quiet = on_proxy_quiet,
+    const struct proxy_events events = {.on_quiet = moving_on_quiet,
                                         .on_turned = on_proxy_turned,
                                         .on_empty = on_proxy_empty,
                                         .on_server = on_proxy_server,
@@ -809,7 +743,7 @@ int generation_run(const struct program *program, const char *file)
                                     .life.fd = -1};
     const struct draining_processes_events events = {.on_gone = on_draining_processes_gone,
                                                      .on_end = on_draining_process_end,
-                                                     .on_handoff = on_handoff,
+                                                     .on_handoff = moving_on_handoff,
                                                      .arg = &generation};
     signals_begin();
     draining_processes_init(&generation.draining_processes, &events);

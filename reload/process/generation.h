@@ -188,14 +188,6 @@ void generation_rolled_back(struct generation *generation, const char *text);
  * open: a stop, or another reload. */
 void generation_go_on(struct generation *generation);
 
-/* MESSAGE_HANDOFF has come by that channel. Returns how many sessions we have taken. */
-unsigned generation_take_sessions(struct generation *generation, struct channel *channel,
-                                  const struct received *message);
-
-/* The process to which our sessions go is lost before our listeners are closed; as
- * handoff_discard(). */
-void generation_abort_handoff(struct generation *generation, bool alive);
-
 /* What we tell others of ourselves. */
 struct message_sessions generation_about(const struct generation *generation);
 
