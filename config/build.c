@@ -3,6 +3,7 @@
 #include "config/base/congestion.h"
 #include "config/base/memory.h"
 #include "config/loops.h"
+#include "config/options/bind_file.h"
 #include "config/syntax/suggest.h"
 #include "config/syntax/value.h"
 
@@ -237,11 +238,12 @@ static const char *read_bind_address(const char *text, struct bind_conf *bind)
     return wrong;
 }
 
-/* ADDRESS [accept=MODE] [steer=MODE]; words is the value, and is cut apart. */
+/* ADDRESS [accept=MODE] [steer=MODE] [mode=MODE] [owner=USER] [group=GROUP]; words is the value,
+ * and is cut apart. */
 static bool read_bind(struct builder *builder, const struct entry *entry, char *words,
                       struct bind_conf *bind)
 {
-    static const char *const attributes[] = {"accept", "steer", NULL};
+    static const char *const attributes[] = {"accept", "steer", "mode", "owner", "group", NULL};
     static const char *const accepts[] = {"sharded", "shared"};
     static const char *const steers[] = {"hash", "cpu"};
     char *rest;
@@ -251,6 +253,7 @@ static bool read_bind(struct builder *builder, const struct entry *entry, char *
     unsigned steer = STEER_HASH;
     bool accept_given = false;
     bool steer_given = false;
+    char wrong_file[BIND_FILE_ERROR_MAX];
     bool good = !wrong;
     if (wrong)
         problem_add(builder->problems, entry->place, "bind: '%s': %s", address, wrong);
@@ -259,9 +262,14 @@ static bool read_bind(struct builder *builder, const struct entry *entry, char *
             good &= read_mode(builder, entry, word, accepts, &accept, &accept_given);
         } else if (strncmp(word, "steer=", 6) == 0) {
             good &= read_mode(builder, entry, word, steers, &steer, &steer_given);
+        } else if (bind_file_read(word, bind, wrong_file)) {
+            if (wrong_file[0])
+                problem_add(builder->problems, entry->place, "bind: %s", wrong_file);
+            good &= !wrong_file[0];
         } else {
             wrong_attribute(builder, entry, word, attributes,
-                            "known are accept=MODE and steer=MODE");
+                            "known are accept=MODE, steer=MODE, mode=MODE, owner=USER and "
+                            "group=GROUP");
             good = false;
         }
     if (!good)
@@ -275,6 +283,10 @@ static bool read_bind(struct builder *builder, const struct entry *entry, char *
         wrong = "accept=sharded: all workers share the sockets that are passed to them";
     else if (steer_given && is_passed)
         wrong = "steer: sockets that are passed to us are in no group to choose from";
+    else if (!is_unix && bind_file_is_given(bind))
+        wrong = "mode, owner and group are for the file of unix:/PATH";
+    else if (bind_file_is_given(bind) && builder->config->user)
+        wrong = bind_file_check_user(bind, builder->config->user);
     else if (steer_given && accept == ACCEPT_SHARED)
         wrong = "steer: with accept=shared there is one socket, and nothing to choose from";
     if (wrong)
@@ -293,6 +305,8 @@ static void add_bind(struct builder *builder, struct frontend_conf *frontend,
         frontend->binds[frontend->bind_count] = bind;
         add_claim(&builder->binds, frontend->binds[frontend->bind_count].text, entry->place, NULL);
         frontend->bind_count++;
+    } else {
+        bind_conf_free(&bind);
     }
     free(words);
 }

@@ -1,5 +1,6 @@
 #include "config/write.h"
 
+#include "config/options/bind_file.h"
 #include "config/syntax/value.h"
 
 #include <stdlib.h>
@@ -93,8 +94,10 @@ void option_write(const struct option *option, const void *owner, FILE *out)
 void bind_write(const struct bind_conf *bind, FILE *out)
 {
     fputs(bind->text, out);
-    if (address_is_unix(&bind->address) || bind_is_activated(bind))
-        return; /* ACCEPT_SHARED always, and nothing else to say */
+    if (address_is_unix(&bind->address) || bind_is_activated(bind)) {
+        bind_file_write(bind, out);
+        return; /* ACCEPT_SHARED always */
+    }
     fprintf(out, " accept=%s", bind->accept == ACCEPT_SHARED ? "shared" : "sharded");
     if (bind->accept == ACCEPT_SHARDED)
         fprintf(out, " steer=%s", bind->steer == STEER_CPU ? "cpu" : "hash");

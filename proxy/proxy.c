@@ -170,10 +170,11 @@ void proxy_allow(struct proxy *proxy, unsigned max_sessions)
     proxy->max_sessions = max_sessions;
 }
 
-int proxy_add_listener(struct proxy *proxy, unsigned worker, int fd, bool shared, size_t frontend,
-                       const struct bind_conf *bind)
+int proxy_add_listener(struct proxy *proxy, unsigned worker, int fd, bool shared,
+                       const atomic_bool *held, size_t frontend, const struct bind_conf *bind)
 {
-    return listener_add(&proxy->workers[worker], fd, shared, &proxy->frontends[frontend], bind);
+    return listener_add(&proxy->workers[worker], fd, shared, held, &proxy->frontends[frontend],
+                        bind);
 }
 
 int proxy_start(struct proxy *proxy)

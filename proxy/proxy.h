@@ -73,9 +73,12 @@ void proxy_keep_spares(struct proxy *proxy, unsigned most);
 void proxy_allow(struct proxy *proxy, unsigned max_sessions);
 
 /* Gives a listening socket, which stays the caller's, to one worker; shared: also to others, each
- * of them told so. Before proxy_start(). */
-int proxy_add_listener(struct proxy *proxy, unsigned worker, int fd, bool shared, size_t frontend,
-                       const struct bind_conf *bind) __attribute__((warn_unused_result));
+ * of them told so. held: while it is true the worker leaves the socket alone, since another process
+ * accepts from it; a change counts from the next proxy_accept() or proxy_retire() on; NULL: never.
+ * Before proxy_start(). */
+int proxy_add_listener(struct proxy *proxy, unsigned worker, int fd, bool shared,
+                       const atomic_bool *held, size_t frontend, const struct bind_conf *bind)
+    __attribute__((warn_unused_result));
 
 /* Starts the threads; nothing is accepted yet. Returns 0 or an errno value. */
 int proxy_start(struct proxy *proxy) __attribute__((warn_unused_result));

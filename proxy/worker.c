@@ -234,7 +234,7 @@ static void on_listen(void *arg)
         break;
     case LISTENING_OVER:
         TAILQ_FOREACH (listener, &worker->listeners, link)
-            while (listener_accept(listener, ACCEPT_BATCH))
+            while (!listener_is_held(listener) && listener_accept(listener, ACCEPT_BATCH))
                 ;
         end_rest(worker);
         rest(worker);

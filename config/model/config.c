@@ -5,12 +5,20 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+void bind_conf_free(struct bind_conf *bind)
+{
+    free(bind->owner);
+    free(bind->group);
+}
+
 void config_free(struct config *config)
 {
     if (!config)
         return;
     for (size_t i = 0; i < config->frontend_count; i++) {
         free(config->frontends[i].name);
+        for (size_t j = 0; j < config->frontends[i].bind_count; j++)
+            bind_conf_free(&config->frontends[i].binds[j]);
         free(config->frontends[i].binds);
     }
     for (size_t i = 0; i < config->backend_count; i++) {

@@ -37,7 +37,13 @@ struct bind_conf {
     char text[ADDRESS_TEXT_MAX]; /* canonical: names this bind across generations */
     enum accept_mode accept;
     enum steer_mode steer; /* of ACCEPT_SHARDED */
-    unsigned line;         /* in the file that names it, which may be an included one */
+    /* Of the file of a Unix bind: */
+    bool mode_given;
+    mode_t mode;         /* permissions */
+    char *owner, *group; /* as they are in the file; NULL: none is given */
+    uid_t uid;
+    gid_t gid;
+    unsigned line; /* in the file that names it, which may be an included one */
 };
 
 static inline bool bind_is_activated(const struct bind_conf *bind)
@@ -49,6 +55,9 @@ static inline bool bind_text_is_activated(const char *text)
 {
     return strncmp(text, BIND_FD_PREFIX, strlen(BIND_FD_PREFIX)) == 0;
 }
+
+/* Frees what it refers to. */
+void bind_conf_free(struct bind_conf *bind);
 
 #define SERVER_WEIGHT_MAX 256
 

@@ -366,7 +366,8 @@ const char *option_values(const struct option *option, char text[static OPTION_T
         form = "system or NAME";
         break;
     case OPTION_BIND:
-        form = "ADDRESS [accept=sharded|shared] [steer=hash|cpu]";
+        form = "ADDRESS [accept=sharded|shared] [steer=hash|cpu] [mode=MODE] [owner=USER] "
+               "[group=GROUP]";
         break;
     case OPTION_SERVER:
         form = "NAME ADDRESS [weight=N]";

@@ -29,6 +29,8 @@ struct queued_client {
     TAILQ_ENTRY(queued_client) link;
 };
 
+static void leave(struct listener *listener);
+
 static int accepts_now(struct listener *listener)
 {
     unsigned turn = listener->worker->poller.turn;
@@ -94,8 +96,18 @@ static bool watch(struct listener *listener, enum watching watching)
     return true;
 }
 
+bool listener_is_held(const struct listener *listener)
+{
+    return listener->held && atomic_load(listener->held);
+}
+
 void listener_resume(struct listener *listener)
 {
+    if (listener_is_held(listener)) {
+        leave(listener);
+        return;
+    }
+    listener->left = false;
     if (listener->rests_until > worker_now_ms(listener->worker)) {
         worker_listen_at(listener->worker, listener->rests_until);
         return;
@@ -173,6 +185,19 @@ static bool accept_one(struct listener *listener)
     return goes_on_after(listener, error);
 }
 
+/* Another process accepts from the socket now. The kernel does not tell it of clients that it has
+ * told this one of, so these are accepted here. At a full limit nobody waits: a place that comes
+ * free is for the other process's clients. */
+static void leave(struct listener *listener)
+{
+    listener_pause(listener);
+    if (listener->left)
+        return;
+    listener->left = true;
+    while (place_take(&listener->frontend->places) && accept_one(listener))
+        ;
+}
+
 /* When nobody waits any more the kernel is to tell of whatever is in the backlog. */
 static void watch_queue_again(struct listener *listener)
 {
@@ -230,7 +255,7 @@ static void queue_newcomers(struct listener *listener)
 
 void listener_look(struct listener *listener)
 {
-    if (listener->watching != WATCHING_ARRIVALS) {
+    if (listener->watching != WATCHING_ARRIVALS || listener_is_held(listener)) {
         listener_pause(listener);
         listener_resume(listener);
     } else if (!listener->shared) {
@@ -272,8 +297,8 @@ static void on_readable(struct watch *watch, uint32_t events)
         listener->accepts = 0;
 }
 
-int listener_add(struct worker *worker, int fd, bool shared, struct frontend *frontend,
-                 const struct bind_conf *bind)
+int listener_add(struct worker *worker, int fd, bool shared, const atomic_bool *held,
+                 struct frontend *frontend, const struct bind_conf *bind)
 {
     struct listener *listener = calloc(1, sizeof *listener);
     if (!listener)
@@ -283,6 +308,8 @@ int listener_add(struct worker *worker, int fd, bool shared, struct frontend *fr
     listener->bind = bind;
     listener->fd = fd;
     listener->shared = shared;
+    listener->held = held;
+    listener->left = listener_is_held(listener);
     listener->watch.on_ready = on_readable;
     TAILQ_INIT(&listener->queued);
     TAILQ_INSERT_TAIL(&worker->listeners, listener, link);

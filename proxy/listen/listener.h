@@ -53,7 +53,9 @@ struct listener {
     struct frontend *frontend;
     const struct bind_conf *bind;
     int fd;
-    bool shared; /* other workers, of this process or another, watch the same socket */
+    bool shared;             /* other workers, of this process or another, watch the same socket */
+    const atomic_bool *held; /* set by the main thread: another process accepts; NULL: never */
+    bool left;               /* it was found set, and what had come before has been accepted */
     enum watching watching;
     struct queued_clients queued; /* in the order in which they were seen */
     unsigned queued_count;
@@ -66,11 +68,16 @@ struct listener {
 };
 
 /* Adds a listener to a worker whose thread has not started yet. Returns 0 or an errno value. */
-int listener_add(struct worker *worker, int fd, bool shared, struct frontend *frontend,
-                 const struct bind_conf *bind) __attribute__((warn_unused_result));
+int listener_add(struct worker *worker, int fd, bool shared, const atomic_bool *held,
+                 struct frontend *frontend, const struct bind_conf *bind)
+    __attribute__((warn_unused_result));
 void listener_free(struct listener *listener);
 
-/* Begins to watch, unless it rests; ceases to watch, and nobody waits here for a place any more. */
+/* Another process accepts from the socket: the main thread has set *held. */
+bool listener_is_held(const struct listener *listener);
+
+/* Begins to watch, unless it rests or is held; ceases to watch, and nobody waits here for a place
+ * any more. */
 void listener_resume(struct listener *listener);
 void listener_pause(struct listener *listener);
 

@@ -1,39 +1,79 @@
 #include "reload/base/pidfile.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-int pidfile_write(const char *path)
+int pidfile_prepare(struct pidfile *pidfile, const char *path)
 {
-    char temporary[PATH_MAX];
-    int length = snprintf(temporary, sizeof temporary, "%s.%d", path, getpid());
-    if (length < 0 || (size_t)length >= sizeof temporary)
-        return ENAMETOOLONG;
-    (void)unlink(temporary);
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    *pidfile = (struct pidfile){.file.path = path};
+    if (!path)
+        return 0;
+    int fd = pidfile->fd = published_prepare_file(&pidfile->file, path, 0644);
     if (fd < 0)
-        return errno;
-    int error = dprintf(fd, "%d\n", getpid()) < 0 ? errno : 0;
-    if (close(fd) && !error)
-        error = errno;
-    if (!error && rename(temporary, path))
-        error = errno;
+        return -fd;
+    char text[16];
+    int length = snprintf(text, sizeof text, "%d\n", (int)getpid());
+    ssize_t written = write(fd, text, (size_t)length);
+    int error = written < 0 ? errno : written < length ? ENOSPC : 0;
+    if (!error && fsync(fd) && errno != EINVAL && errno != EROFS)
+        error = errno; /* a network file system or a quota may tell only now */
     if (error)
-        (void)unlink(temporary);
+        pidfile_end(pidfile, false);
     return error;
 }
 
-void pidfile_remove(const char *path)
+int pidfile_publish(struct pidfile *pidfile)
 {
-    FILE *file = fopen(path, "re");
-    if (!file)
+    return pidfile->file.path ? published_publish(&pidfile->file) : 0;
+}
+
+void pidfile_withdraw(struct pidfile *pidfile)
+{
+    if (pidfile->file.state == PUBLISHED_PUBLISHED)
+        (void)published_withdraw(&pidfile->file);
+}
+
+void pidfile_settle(struct pidfile *pidfile)
+{
+    published_settle(&pidfile->file);
+}
+
+void pidfile_retire(struct pidfile *pidfile)
+{
+    if (published_is_ours(&pidfile->file))
+        (void)published_set_aside(&pidfile->file);
+}
+
+/* Writes it anew. */
+static int write_again(struct pidfile *pidfile)
+{
+    const char *path = pidfile->file.path;
+    pidfile_end(pidfile, false);
+    int error = pidfile_prepare(pidfile, path);
+    if (!error)
+        error = pidfile_publish(pidfile);
+    published_settle(&pidfile->file);
+    return error;
+}
+
+int pidfile_take_back(struct pidfile *pidfile, pid_t successor)
+{
+    struct published_path *file = &pidfile->file;
+    if (!file->path || published_is_ours(file))
+        return 0;
+    if (file->state == PUBLISHED_ASIDE && published_put_back(file) == 0)
+        return 0;
+    if (file->state == PUBLISHED_PUBLISHED && successor > 0 &&
+        published_reclaim(file, successor) == 0)
+        return 0;
+    return write_again(pidfile);
+}
+
+void pidfile_end(struct pidfile *pidfile, bool remove)
+{
+    if (pidfile->file.state == PUBLISHED_ABSENT)
         return;
-    int pid = 0;
-    if (fscanf(file, "%d", &pid) == 1 && pid == getpid())
-        (void)unlink(path);
-    fclose(file);
+    published_end(&pidfile->file, remove);
+    close(pidfile->fd);
 }

@@ -1,11 +1,37 @@
-/* The pidfile: names the process that serves, and is never half written. */
+/* The pid file: names the process that serves. It is never missing and never half written. All of
+ * it that needs room on the disk is written before the process serves.
+ *
+ * Functions that return an int return 0 or an errno value. Where no pid file is wanted (path NULL)
+ * nothing is done, and 0 is returned. */
 #ifndef RPPROXY_RELOAD_BASE_PIDFILE_H
 #define RPPROXY_RELOAD_BASE_PIDFILE_H
 
-/* Puts our pid there by rename. Returns 0 or an errno value. */
-int pidfile_write(const char *path) __attribute__((warn_unused_result));
+#include "reload/base/published_path.h"
 
-/* Removes it, if it still names us. */
-void pidfile_remove(const char *path);
+struct pidfile {
+    struct published_path file;
+    int fd; /* keeps the inode from being used again; open unless the file is ABSENT */
+};
+
+/* Writes our pid under a temporary name. path has to live as long as the pid file, or is NULL. */
+int pidfile_prepare(struct pidfile *pidfile, const char *path) __attribute__((warn_unused_result));
+
+/* The path names us from now on; and, after an error elsewhere, names the process before us again,
+ * which is possible until pidfile_settle(). */
+int pidfile_publish(struct pidfile *pidfile) __attribute__((warn_unused_result));
+void pidfile_withdraw(struct pidfile *pidfile);
+
+/* The process before us has closed its listeners, or is gone. */
+void pidfile_settle(struct pidfile *pidfile);
+
+/* Our successor serves. Its pid file may have another path: ours is kept aside then. */
+void pidfile_retire(struct pidfile *pidfile);
+
+/* The successor, of that pid, is gone or failed, and we serve again. Needs no room on the disk
+ * where the file that we had is still there. */
+int pidfile_take_back(struct pidfile *pidfile, pid_t successor) __attribute__((warn_unused_result));
+
+/* Removes the temporary file, and, with remove, the pid file if it names us. */
+void pidfile_end(struct pidfile *pidfile, bool remove);
 
 #endif

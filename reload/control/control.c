@@ -4,6 +4,7 @@
 #include "config/base/condition.h"
 #include "config/base/log.h"
 #include "proxy/engine/socket.h"
+#include "reload/base/published_path.h"
 #include "reload/base/text.h"
 #include "reload/control/running.h"
 #include "reload/control/servers.h"
@@ -24,7 +25,6 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define REQUEST_MAX   (PATH_MAX + 4096)
@@ -50,8 +50,7 @@ struct control {
     struct event *rest;         /* the listener's, after a shortage */
     struct condition shortage;  /* clients cannot be accepted */
     struct condition strangers; /* users that are not answered connect; the reason is the user */
-    char *path, *temporary;
-    ino_t inode; /* of our socket in the file system */
+    struct published_path file;
     TAILQ_HEAD(, client) clients;
     unsigned count;
     int leaving[DESCRIPTORS_COMMANDS]; /* connections of those that asked, until the very end */
@@ -301,49 +300,13 @@ struct control *control_new(struct generation *generation)
     return control;
 }
 
-static void stop_listening(struct control *control)
+/* remove: the path goes as well, if it is still ours. */
+static void stop_listening(struct control *control, bool remove)
 {
+    published_end(&control->file, remove);
     if (control->listener)
         evconnlistener_free(control->listener);
-    if (control->temporary)
-        (void)unlink(control->temporary);
     control->listener = NULL;
-    free(control->temporary);
-    control->temporary = NULL;
-    free(control->path);
-    control->path = NULL;
-}
-
-/* A socket of mode 0600 from its first moment on. */
-static int bind_private(const char *path)
-{
-    struct address address = {.length = sizeof address.un};
-    address.un.sun_family = AF_UNIX;
-    if (snprintf(address.un.sun_path, sizeof address.un.sun_path, "%s", path) >=
-        (int)sizeof address.un.sun_path)
-        return -ENAMETOOLONG;
-    (void)unlink(path); /* of a process that had our pid, long ago */
-    mode_t before = umask(0177);
-    int fd = socket_bind(&address);
-    umask(before);
-    return fd;
-}
-
-void control_sweep(const char *path, pid_t pid)
-{
-    char *temporary;
-    if (asprintf(&temporary, "%s.%d", path, (int)pid) < 0)
-        return;
-    (void)unlink(temporary);
-    free(temporary);
-}
-
-static void remove_path(const struct control *control)
-{
-    struct stat status;
-    if (control->path && !control->temporary && lstat(control->path, &status) == 0 &&
-        status.st_ino == control->inode)
-        (void)unlink(control->path);
 }
 
 void control_retire(struct control *control)
@@ -354,33 +317,19 @@ void control_retire(struct control *control)
         if (!client->asked)
             drop(client);
     }
-    remove_path(control);
-    stop_listening(control);
+    stop_listening(control, true);
 }
 
 int control_bind(struct control *control, const char *path)
 {
-    struct stat status;
-    if (lstat(path, &status) == 0 && !S_ISSOCK(status.st_mode))
-        return EEXIST; /* it is nobody's to replace */
-    stop_listening(control);
-    control->path = strdup(path);
-    if (!control->path || asprintf(&control->temporary, "%s.%d", path, (int)getpid()) < 0) {
-        control->temporary = NULL;
-        return ENOMEM;
-    }
-    int fd = bind_private(control->temporary);
+    stop_listening(control, false);
+    int fd = published_prepare_socket(&control->file, path, 0600);
     if (fd < 0)
         return -fd;
-    if (lstat(control->temporary, &status)) {
-        int error = errno;
-        close(fd);
-        return error;
-    }
-    control->inode = status.st_ino;
     control->listener = evconnlistener_new(control->generation->base, on_accept, control,
                                            LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 16, fd);
     if (!control->listener) {
+        published_end(&control->file, false);
         close(fd);
         return ENOMEM;
     }
@@ -390,13 +339,29 @@ int control_bind(struct control *control, const char *path)
 
 int control_publish(struct control *control)
 {
-    if (!control->temporary)
-        return ENOENT;
-    if (rename(control->temporary, control->path))
-        return errno;
-    free(control->temporary);
-    control->temporary = NULL;
-    return 0;
+    return published_publish(&control->file);
+}
+
+void control_withdraw(struct control *control)
+{
+    if (control->file.state == PUBLISHED_PUBLISHED)
+        (void)published_withdraw(&control->file);
+}
+
+void control_settle(struct control *control)
+{
+    published_settle(&control->file);
+}
+
+int control_take_back(struct control *control, const char *path)
+{
+    if (published_is_ours(&control->file))
+        return 0;
+    int error = control->file.state == PUBLISHED_PREPARED ? 0 : control_bind(control, path);
+    if (!error)
+        error = control_publish(control);
+    control_settle(control);
+    return error;
 }
 
 void control_progress(struct control *control, const char *line, size_t length)
@@ -492,9 +457,7 @@ void control_close(struct control *control, bool remove)
     struct client *client;
     while ((client = TAILQ_FIRST(&control->clients)))
         say_goodbye(client);
-    if (remove)
-        remove_path(control);
-    stop_listening(control);
+    stop_listening(control, remove);
     event_free(control->rest);
 }
 

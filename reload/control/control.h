@@ -22,12 +22,19 @@
 
 struct control *control_new(struct generation *generation) __attribute__((warn_unused_result));
 
-/* Listens under a temporary name beside path; what listened before is closed. Returns 0 or an
- * errno value. */
+/* Listens under a temporary name beside path, which has to live as long; what listened before is
+ * closed. Returns 0 or an errno value. */
 int control_bind(struct control *control, const char *path) __attribute__((warn_unused_result));
 
-/* Takes the path. Returns 0 or an errno value. */
+/* Takes the path. Returns 0 or an errno value. The path leads where it led before after
+ * control_withdraw(), which is possible until control_settle(). */
 int control_publish(struct control *control) __attribute__((warn_unused_result));
+void control_withdraw(struct control *control);
+void control_settle(struct control *control);
+
+/* Binds and publishes, unless the path is ours already. Returns 0 or an errno value. */
+int control_take_back(struct control *control, const char *path)
+    __attribute__((warn_unused_result));
 
 /* Another process is to be asked: those who wait stay, those who have not asked yet are hung up on,
  * and ask again there. If the path is still ours, it goes. */
@@ -51,9 +58,6 @@ void control_step(struct control *control, const char *format, ...)
 /* The same of the sessions that are left, where that is news. Who has not read what it was told
  * before is passed over, and told the next time. */
 void control_draining(struct control *control, uint64_t sessions);
-
-/* Removes the name beside path that a process which was killed while it listened there has left. */
-void control_sweep(const char *path, pid_t pid);
 
 /* Says goodbye to all who wait, and listens no more. remove: the path is ours, and goes too. The
  * connections of those that wait stay open: their end is the end of this process, for a command

@@ -187,7 +187,7 @@ static void give_up(struct handover *handover, const char *why)
     handover->reload_failure.lost = peer_stats_successor_live(&handover->generation->peer_stats);
     peer_stats_resume(&handover->generation->peer_stats);
     if (serves)
-        generation_take_back(handover->generation);
+        generation_take_back(handover->generation, handover->child.pid);
     else if (split)
         binds_take_back(handover->generation->binds);
     rescue_clients(handover);
@@ -203,7 +203,7 @@ void handover_on_child(struct generation *generation)
         return;
     handover->outcome = outcome;
     handover->exited = true;
-    generation_sweep(generation, handover->child.pid);
+    publication_sweep(generation, handover->child.pid);
     event_del(handover->timeout);
     proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
     conclude(handover);
@@ -343,6 +343,19 @@ static void go_back(struct handover *handover, const char *why)
     expect_within(handover, message.linger_timeout + BACK_TIMEOUT_MS);
 }
 
+/* The successor cannot serve after all, and has told why. */
+static void undo_commit(struct handover *handover, enum exit_status status)
+{
+    struct generation *generation = handover->generation;
+    notify_main_pid(getpid());
+    go_back(handover, "");
+    proxy_accept(generation->proxy); /* again from what was passed */
+    handover->reload_failure.status = status == EXIT_BIND ? EXIT_BIND : EXIT_OTHER;
+    snprintf(handover->reload_failure.verdict, sizeof handover->reload_failure.verdict,
+             "the successor (pid %d) could not take the paths that are to be its own",
+             (int)handover->child.pid);
+}
+
 /* Its listeners are closed: it drains, and sends us its sessions if it may. */
 static void on_back(struct handover *handover, const struct message_sessions *about)
 {
@@ -356,7 +369,8 @@ static void on_back(struct handover *handover, const struct message_sessions *ab
     peer_stats_keep_canary(&generation->peer_stats);
     proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
     reload_failure_text(&handover->reload_failure, "", text);
-    end(handover, EXIT_REFUSED, text);
+    end(handover, handover->reload_failure.status ? handover->reload_failure.status : EXIT_REFUSED,
+        text);
 }
 
 static void commit(struct handover *handover)
@@ -374,6 +388,7 @@ static void commit(struct handover *handover)
         give_up(handover, "could not be given the addresses");
         return;
     }
+    proxy_accept(generation->proxy); /* and leave alone what has been passed */
     notify_main_pid(handover->child.pid);
     if (!handover->tried)
         offering_note_kept(generation->binds, handover->channel);
@@ -449,6 +464,14 @@ static void on_active(struct handover *handover)
     generation_retire(generation);
 }
 
+static void hear_back(struct handover *handover, const struct message_back *message)
+{
+    if (handover->state == HANDOVER_CANARY && message->exit == EXIT_DONE)
+        go_back(handover, "it was told to stop");
+    else if (handover->state == HANDOVER_COMMITTED)
+        undo_commit(handover, (enum exit_status)message->exit);
+}
+
 static void on_message(const struct received *message, void *arg)
 {
     struct handover *handover = arg;
@@ -495,8 +518,7 @@ static void on_message(const struct received *message, void *arg)
         }
         break;
     case MESSAGE_BACK:
-        if (handover->state == HANDOVER_CANARY)
-            go_back(handover, "it was told to stop");
+        hear_back(handover, message->payload);
         break;
     case MESSAGE_HANDOFF:
         if (handover->state == HANDOVER_BACK)

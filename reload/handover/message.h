@@ -202,9 +202,12 @@ struct message_taken {
  * steered to then. Asked again it says so again: it is there. Asks BACK itself when it is told to
  * stop. */
 
-/* The canary is to go back: it is not steered to any more. */
+/* The canary, or a successor that cannot serve, is to go back: it is not steered to any more. From
+ * the successor: it wants to go back. */
 struct message_back {
-    uint32_t linger_timeout; /* milliseconds, for its own */
+    uint32_t linger_timeout; /* milliseconds, for its own; from the successor 0 */
+    uint32_t exit;           /* from the successor: enum exit_status of the reload; 0: it was told
+                              * to stop */
 };
 
 /* KEEP: for each bind whose sockets are not passed, as OFFER_BIND: its descriptors are the sender's

@@ -20,10 +20,20 @@ static void send_bind(struct channel *peer, enum message_type type,
     } while (at < fd_count);
 }
 
-static void send_binds(const struct binds *binds, struct channel *successor)
+/* A Unix bind whose path does not lead to it any more has nothing to offer. */
+static bool is_lost(const struct bound *bound)
+{
+    return bound_is_unix(bound) && bound->way == BIND_RENAME;
+}
+
+static void send_binds(struct binds *binds, struct channel *successor)
 {
     for (size_t i = 0; i < binds->count; i++) {
-        const struct bound *bound = &binds->list[i];
+        struct bound *bound = &binds->list[i];
+        if (is_lost(bound))
+            continue;
+        if (bound_is_unix(bound) && channel_is_foreign(successor))
+            bound->way = BIND_RENAME; /* version 0.1.0 knows nothing else */
         struct message_offer_bind message = {
             .listeners = bound->sockets, .rotation = bound->rotation, .ordered = bound->ordered};
         memcpy(message.text, bound->conf->text, sizeof message.text);

@@ -21,7 +21,9 @@ void reload_failure_text(const struct reload_failure *reload_failure, const char
 enum exit_status reload_failure_explain(const struct reload_failure *reload_failure, int pid,
                                         int outcome, char text[static ENDING_TEXT_MAX])
 {
-    enum exit_status status = reload_failure->verdict[0] ? EXIT_REFUSED : EXIT_FAILED;
+    enum exit_status status = !reload_failure->verdict[0] ? EXIT_FAILED
+                              : reload_failure->status    ? reload_failure->status
+                                                          : EXIT_REFUSED;
     int code = WIFEXITED(outcome) ? WEXITSTATUS(outcome) : 0;
     bool answers = !reload_failure->why && !reload_failure->had_accepted;
     char how[128];

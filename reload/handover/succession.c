@@ -129,12 +129,24 @@ static bool can_share(struct succession *succession)
     return true;
 }
 
+/* This process cannot serve, and goes back as a canary does: the old process gets its sessions, and
+ * the clients in its queues are served. */
+static void decline(struct succession *succession)
+{
+    const struct message_back message = {.exit = (uint32_t)succession->generation->exit_status};
+    succession->state = SUCCESSION_CANARY;
+    channel_send(succession->channel, MESSAGE_BACK, &message, sizeof message, NULL, 0);
+}
+
 static void commit(struct succession *succession)
 {
     struct generation *generation = succession->generation;
-    succession->state = SUCCESSION_SERVING;
     binds_spread(generation->binds, &succession->offer);
-    generation_serve(generation);
+    if (!generation_serve(generation)) {
+        decline(succession);
+        return;
+    }
+    succession->state = SUCCESSION_SERVING;
     channel_send(succession->channel, MESSAGE_ACTIVE, NULL, 0, NULL, 0);
 }
 
@@ -403,10 +415,10 @@ static void on_alone(evutil_socket_t fd, short what, void *arg)
     generation->number = 1;
     if (!gone)
         generation_exit(generation, EXIT_FAILED); /* it lives, and wants no successor */
-    else if (!generation_prepare(generation, NULL, NULL))
+    else if (!generation_prepare(generation, NULL, NULL) || !generation_serve(generation))
         generation_exit(generation, generation->exit_status);
     else {
-        generation_serve(generation);
+        publication_settle(generation);
         generation_go_on(generation);
     }
 }
@@ -447,7 +459,7 @@ static void on_lost(const char *wrong, void *arg)
     if (succession->state == SUCCESSION_BACK)
         binds_take_back(generation->binds);
     succession->state = SUCCESSION_ALONE;
-    generation_sweep(generation, succession->pid);
+    publication_sweep(generation, succession->pid);
     succession->about.pid = 0;
     channel_close(succession->channel);
     succession->channel = NULL;
@@ -457,7 +469,7 @@ static void on_lost(const char *wrong, void *arg)
     else
         settle_alone(succession);
     if (prepared)
-        generation_serve(generation);
+        generation_serve_anyway(generation);
     else
         proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
     if (!rescues) {

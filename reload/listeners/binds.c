@@ -8,6 +8,7 @@
 #include "reload/listeners/unix_bind.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,16 +58,16 @@ void bound_pin(const struct binds *binds, const struct bound *bound)
     told(bound, pin_to_us(binds, bound));
 }
 
-int binds_give(const struct binds *binds, struct proxy *proxy)
+int binds_give(struct binds *binds, struct proxy *proxy)
 {
     for (size_t i = 0; i < binds->count; i++) {
-        const struct bound *bound = &binds->list[i];
+        struct bound *bound = &binds->list[i];
         bool shared = bound->conf->accept == ACCEPT_SHARED || bound->sockets < proxy->worker_count;
         for (unsigned j = 0; j < bound->sockets; j++)
             for (unsigned worker = 0; worker < proxy->worker_count; worker++) {
                 if (!shared && worker != j % proxy->worker_count)
                     continue;
-                int error = proxy_add_listener(proxy, worker, bound->fds[j], shared,
+                int error = proxy_add_listener(proxy, worker, bound->fds[j], shared, &bound->held,
                                                bound->frontend, bound->serves);
                 if (error)
                     return error;
@@ -95,16 +96,72 @@ static void set_congestion(const struct bound *bound, const char *congestion)
                   strerror(error));
 }
 
-void binds_publish(struct binds *binds, const struct config *config)
+static void note_congestion(struct bound *bound)
+{
+    socklen_t length = sizeof bound->congestion - 1;
+    memset(bound->congestion, 0, sizeof bound->congestion);
+    if (getsockopt(bound->fds[0], IPPROTO_TCP, TCP_CONGESTION, bound->congestion, &length))
+        bound->congestion[0] = '\0';
+}
+
+static bool publish(const struct binds *binds, struct bound *bound,
+                    void (*report)(const char *line, void *arg), void *arg)
+{
+    const char *congestion = binds->config->frontends[bound->frontend].congestion;
+    if (!bound_is_unix(bound)) {
+        if (bound->adopted && (*congestion || !is_activated(bound))) {
+            note_congestion(bound);
+            set_congestion(bound, congestion);
+        }
+        return true;
+    }
+    const char *wrong = unix_bind_publish(bound);
+    if (!wrong)
+        return true;
+    char line[1024];
+    snprintf(line, sizeof line, "%s:%u: cannot bind %s: %s", binds->config->file, bound->conf->line,
+             bound->conf->text, wrong);
+    report(line, arg);
+    return false;
+}
+
+static void withdraw(struct bound *bound)
+{
+    if (bound_is_unix(bound))
+        unix_bind_withdraw(bound);
+    else if (bound->congestion[0])
+        set_congestion(bound, bound->congestion);
+}
+
+bool binds_publish(struct binds *binds, void (*report)(const char *line, void *arg), void *arg)
 {
     for (size_t i = 0; i < binds->count; i++) {
-        struct bound *bound = &binds->list[i];
-        const char *congestion = config->frontends[bound->frontend].congestion;
-        if (bound_is_unix(bound))
-            unix_bind_publish(bound);
-        else if (bound->way == BIND_PASS && (*congestion || !is_activated(bound)))
-            set_congestion(bound, congestion);
+        if (publish(binds, &binds->list[i], report, arg))
+            continue;
+        while (i-- > 0)
+            withdraw(&binds->list[i]);
+        return false;
     }
+    return true;
+}
+
+void binds_withdraw(struct binds *binds)
+{
+    for (size_t i = 0; i < binds->count; i++)
+        withdraw(&binds->list[i]);
+}
+
+void binds_settle_paths(struct binds *binds)
+{
+    for (size_t i = 0; i < binds->count; i++)
+        if (bound_is_unix(&binds->list[i]))
+            published_settle(&binds->list[i].file);
+}
+
+void binds_release(struct binds *binds)
+{
+    for (size_t i = 0; i < binds->count; i++)
+        atomic_store(&binds->list[i].held, false);
 }
 
 void binds_spread(struct binds *binds, const struct offer *offer)
@@ -169,6 +226,8 @@ void binds_pin(struct binds *binds, void (*report)(const char *line, void *arg),
         struct bound *bound = &binds->list[i];
         bound->successors = 0;
         bound->kept = false;
+        if (bound_is_unix(bound))
+            bound->way = unix_bind_is_ours(bound) ? BIND_PASS : BIND_RENAME;
         if (bound_is_unix(bound) || is_activated(bound))
             continue;
         const char *why = pin(binds, bound);
@@ -185,14 +244,6 @@ void binds_pin(struct binds *binds, void (*report)(const char *line, void *arg),
     }
 }
 
-bool binds_passed(const struct binds *binds)
-{
-    for (size_t i = 0; i < binds->count; i++)
-        if (binds->list[i].way == BIND_PASS && binds->list[i].successors)
-            return true;
-    return false;
-}
-
 bool binds_can_split(const struct binds *binds, void (*report)(const char *line, void *arg),
                      void *arg, char why[static BINDS_WHY_MAX])
 {
@@ -200,7 +251,7 @@ bool binds_can_split(const struct binds *binds, void (*report)(const char *line,
     char line[ADDRESS_TEXT_MAX + 160];
     for (size_t i = 0; i < binds->count; i++) {
         const struct bound *bound = &binds->list[i];
-        if (bound->way == BIND_PASS) {
+        if (bound->way == BIND_PASS && !bound_is_unix(bound)) {
             snprintf(why, BINDS_WHY_MAX,
                      "%s cannot be split: its listening sockets would be passed to the successor",
                      bound->conf->text);
@@ -244,16 +295,26 @@ bool binds_undisturbed(struct binds *binds)
     return undisturbed;
 }
 
+static int hand_over(struct bound *bound)
+{
+    if (bound_is_unix(bound))
+        unix_bind_note(bound);
+    if (!bound->successors)
+        return 0;
+    if (bound->way == BIND_STEER)
+        return steering_set(bound->fds[0], group_handed_over(bound->sockets, bound->successors));
+    if (bound->way == BIND_PASS) {
+        note_congestion(bound);
+        atomic_store(&bound->held, true);
+    }
+    return 0;
+}
+
 int binds_hand_over(struct binds *binds)
 {
     for (size_t i = 0; i < binds->count; i++) {
         struct bound *bound = &binds->list[i];
-        int error = 0;
-        if (bound->way == BIND_STEER && bound->successors)
-            error =
-                steering_set(bound->fds[0], group_handed_over(bound->sockets, bound->successors));
-        else if (bound->way == BIND_RENAME && unix_bind_is_ours(bound))
-            error = unix_bind_make_spare(bound);
+        int error = hand_over(bound);
         if (error) {
             log_error("%s: cannot be handed over: %s", bound->conf->text, strerror(error));
             return error;
@@ -289,6 +350,18 @@ static void close_sinks(struct bound *bound)
     bound->sinks = NULL;
 }
 
+static void take_back_passed(struct bound *bound)
+{
+    char now[CONGESTION_MAX] = "";
+    socklen_t length = sizeof now - 1;
+    atomic_store(&bound->held, false);
+    if (!bound->congestion[0] ||
+        getsockopt(bound->fds[0], IPPROTO_TCP, TCP_CONGESTION, now, &length) ||
+        strcmp(now, bound->congestion) == 0)
+        return;
+    set_congestion(bound, bound->congestion);
+}
+
 void binds_take_back(struct binds *binds)
 {
     for (size_t i = 0; i < binds->count; i++) {
@@ -297,10 +370,12 @@ void binds_take_back(struct binds *binds)
             bound->behind = false;
             continue;
         }
-        if (bound_is_unix(bound)) {
+        if (bound_is_unix(bound))
             unix_bind_take_back(bound);
+        if (bound->way == BIND_PASS)
+            take_back_passed(bound);
+        if (bound_is_unix(bound))
             continue;
-        }
         if (bound->way == BIND_STEER || bound->sink_count)
             bound_pin(binds, bound);
         close_sinks(bound);
@@ -354,9 +429,8 @@ void binds_silence(struct binds *binds, bool alone)
         if (alone)
             bound->successors = 0;
         if (bound_is_unix(bound)) {
-            unix_bind_drop_spare(bound);
-            if (!bound->successors && unix_bind_is_ours(bound))
-                unix_bind_unlink(bound);
+            if (!bound->successors)
+                unix_bind_hide(bound, alone);
             continue;
         }
         if (bound->successors || bound->sockets == 0 || is_activated(bound))
@@ -388,7 +462,7 @@ void binds_sweep(const struct binds *binds, pid_t pid)
     for (size_t i = 0; i < binds->count; i++) {
         const struct bound *bound = &binds->list[i];
         if (bound_is_unix(bound) && !is_activated(bound))
-            unix_bind_sweep(bound, pid);
+            published_sweep(bound->conf->address.un.sun_path, pid);
     }
 }
 
@@ -403,7 +477,7 @@ static void close_bound(struct bound *bound)
     }
     bound->sockets = 0;
     close_sinks(bound);
-    unix_bind_drop_temporary(bound);
+    unix_bind_close(bound, !bound->successors);
 }
 
 void binds_close(struct binds *binds)
@@ -456,8 +530,7 @@ void binds_free(struct binds *binds)
         for (unsigned j = 0; j < bound->sockets; j++)
             close(bound->fds[j]);
         close_sinks(bound);
-        unix_bind_drop_temporary(bound);
-        unix_bind_drop_spare(bound);
+        unix_bind_close(bound, false);
         free(bound->covered);
         free(bound->fds);
     }

@@ -5,9 +5,11 @@
 
 #include "config/model/config.h"
 #include "proxy/proxy.h"
+#include "reload/base/published_path.h"
 #include "reload/listeners/group.h"
 #include "reload/listeners/offer.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -15,8 +17,16 @@
 enum bind_way {
     BIND_STEER,  /* the successor opens listeners of its own, and the group is steered to them */
     BIND_PASS,   /* it is handed these very listeners: steering cannot be trusted here, or they are
-                  * the service manager's as well */
-    BIND_RENAME, /* a Unix socket: it opens another, and renames that over the path */
+                  * the service manager's as well, or it is a Unix socket */
+    BIND_RENAME, /* a Unix socket whose path does not lead to it any more: the successor opens
+                  * another, and renames that to the path */
+};
+
+struct file_attributes {
+    bool known;
+    mode_t mode;
+    uid_t uid;
+    gid_t gid;
 };
 
 struct bound {
@@ -33,15 +43,17 @@ struct bound {
     bool absent;       /* no interface has the address now; the old process had it still */
     enum bind_way way; /* how it came to us, and is likely to go; chosen by binds_pin() */
     size_t members;    /* of the group, when last counted; 0: the kernel did not tell */
-    ino_t inode;       /* Unix: of our socket in the file system */
-    char *temporary;   /* Unix: where the socket is until it is published; then NULL */
+    bool adopted;      /* the sockets are those that a process before us opened */
+    atomic_bool held;  /* PASS: nothing is accepted here, since it is another process's turn */
+    struct published_path file;    /* Unix */
+    struct file_attributes before; /* Unix: of file, before the reload that is under way */
 
     /* While a successor is on its way: */
     unsigned successors; /* sockets it has on this bind; 0: the bind ends with us */
     bool behind;         /* we go back: theirs stand before ours in the group, and stay */
     bool kept;           /* the successor holds ours as well, and closes them in order */
-    char *spare;         /* Unix: a second name of our socket, to go back to */
-    int *sinks;          /* in the successor's place, where the bind ends with us */
+    char congestion[CONGESTION_MAX]; /* PASS: of the sockets, before the successor has them */
+    int *sinks;                      /* in the successor's place, where the bind ends with us */
     unsigned sink_count;
 };
 
@@ -51,6 +63,7 @@ static inline bool bound_is_unix(const struct bound *bound)
 }
 
 struct binds {
+    const struct config *config;
     struct bound *list;
     size_t count;
     unsigned workers;
@@ -62,16 +75,24 @@ struct binds {
  * modulo their number; all listeners of a shared one go to all workers, and so do those of a
  * sharded one that has too few of them, as a predecessor passed them. Returns 0 or an errno value.
  */
-int binds_give(const struct binds *binds, struct proxy *proxy) __attribute__((warn_unused_result));
+int binds_give(struct binds *binds, struct proxy *proxy) __attribute__((warn_unused_result));
 
 /* The group of a bind is steered to our listeners alone; an error is logged. */
 void bound_pin(const struct binds *binds, const struct bound *bound);
 
 struct bound *binds_find(const struct binds *binds, const char *text);
 
-/* Unix sockets take their paths, and passed sockets our congestion control; config is that of
- * binds_open(). Errors are logged. */
-void binds_publish(struct binds *binds, const struct config *config);
+/* Unix sockets take their paths, and passed sockets our congestion control. False: an error has
+ * been told to report, and nothing has changed. binds_withdraw() undoes it, until
+ * binds_settle_paths(). */
+bool binds_publish(struct binds *binds, void (*report)(const char *line, void *arg), void *arg)
+    __attribute__((warn_unused_result));
+void binds_withdraw(struct binds *binds);
+void binds_settle_paths(struct binds *binds);
+
+/* Accepts from all sockets, also those that another process has as well: to be followed by
+ * proxy_accept(). Until then the workers leave those alone. */
+void binds_release(struct binds *binds);
 
 /* The groups are steered to our listeners, as each bind wants it, while those of the predecessor,
  * whose offer it was, stand before them: it has steered to any of ours, or has died. To be called
@@ -90,9 +111,6 @@ void binds_pin(struct binds *binds, void (*report)(const char *line, void *arg),
 bool binds_can_split(const struct binds *binds, void (*report)(const char *line, void *arg),
                      void *arg, char why[static BINDS_WHY_MAX]);
 
-/* True: some listener goes over to the successor itself, which shares it with us now. */
-bool binds_passed(const struct binds *binds);
-
 /* The successor has so many listening sockets on the bind; passed: they are ours. */
 void binds_note_successors(const struct binds *binds, const char *text, unsigned sockets,
                            bool passed);
@@ -101,7 +119,8 @@ void binds_note_successors(const struct binds *binds, const char *text, unsigned
  * logged. */
 bool binds_undisturbed(struct binds *binds);
 
-/* New connections go to the successor. Returns 0 or an errno value (binds_take_back() then). */
+/* New connections go to the successor; the workers leave alone what it has been passed, after
+ * proxy_accept() or proxy_retire(). Returns 0 or an errno value (binds_take_back() then). */
 int binds_hand_over(struct binds *binds) __attribute__((warn_unused_result));
 
 /* That share of them goes to the successor, as steering_split() has it; each client is on the same
@@ -114,11 +133,13 @@ int binds_split(const struct binds *binds, unsigned share, bool by_source)
  * one is lost. */
 void binds_go_back(struct binds *binds, const struct offer *offer);
 
-/* They come to us again: the successor is gone, or was not to be. */
+/* They come to us again, after proxy_accept(): the successor is gone, or was not to be. Paths,
+ * their attributes and the congestion control of passed sockets are as they were. */
 void binds_take_back(struct binds *binds);
 
 /* No handshake begins any more on what is about to close: what ends with us is steered to sinks,
- * where we can trust steering. With alone (there is no successor) Unix paths are removed as well.
+ * where we can trust steering, and nobody finds the path of a Unix bind. alone: there is no
+ * successor, and so no way back.
  */
 void binds_silence(struct binds *binds, bool alone);
 

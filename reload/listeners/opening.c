@@ -39,9 +39,7 @@ static void complain(struct opening *opening, const struct bind_conf *conf, int 
     bool is_connection;
     switch (error) {
     case EADDRINUSE:
-        if (address_is_unix(&conf->address))
-            snprintf(why, sizeof why, "another program listens there");
-        else if (sockdiag_holder(&conf->address, &opening->known, holder, &is_connection) == 0)
+        if (sockdiag_holder(&conf->address, &opening->known, holder, &is_connection) == 0)
             snprintf(why, sizeof why, "the address is in use by %s%s", holder,
                      is_connection ? ""
                                    : "; only a reload shares an address, and only between "
@@ -50,10 +48,8 @@ static void complain(struct opening *opening, const struct bind_conf *conf, int 
             snprintf(why, sizeof why, "the address is in use");
         break;
     case EACCES:
-        snprintf(why, sizeof why, "permission denied%s",
-                 address_is_unix(&conf->address)
-                     ? ""
-                     : " (ports below 1024 take root or CAP_NET_BIND_SERVICE)");
+        snprintf(why, sizeof why,
+                 "permission denied (ports below 1024 take root or CAP_NET_BIND_SERVICE)");
         break;
     case EADDRNOTAVAIL:
         snprintf(why, sizeof why, "no interface of this machine has that address");
@@ -169,6 +165,9 @@ static int adopt(struct bound *bound, struct offered *offered)
     }
     bound->rotation = offered->rotation;
     bound->ordered = offered->ordered;
+    bound->adopted = true;
+    bound->way = BIND_PASS;
+    bound->held = true;
     return 0;
 }
 
@@ -191,7 +190,6 @@ static void complain_of_name(struct opening *opening, const struct bind_conf *co
 static void take_activated(struct opening *opening, struct bound *bound, struct offer *offer)
 {
     struct offered *offered = offer_find(offer, bound->conf->text);
-    bound->way = BIND_PASS;
     if (!offered || !offered->fd_count) {
         complain_of_name(opening, bound->conf, offer);
         return;
@@ -228,6 +226,20 @@ unsigned opening_sockets(const struct bind_conf *bind, unsigned workers)
     return bind->accept == ACCEPT_SHARDED && workers > GROUP_MIN ? workers : GROUP_MIN;
 }
 
+static void open_unix(struct opening *opening, struct bound *bound, struct offered *offered)
+{
+    const char *wrong;
+    bound->way = BIND_PASS; /* from here on */
+    if (offered && offered->fd_count) {
+        int error = adopt(bound, offered);
+        wrong = error ? strerror(error) : unix_bind_adopt(bound);
+    } else {
+        wrong = unix_bind_open(bound, offered != NULL);
+    }
+    if (wrong)
+        tell(opening, bound->conf, wrong);
+}
+
 /* As if the old process had passed its listening sockets, and instead of what we have opened.
  * Returns 0 or an errno value. */
 static int adopt_duplicates(struct bound *bound, struct offered *offered,
@@ -249,17 +261,9 @@ static int open_bound(struct bound *bound, const struct opening *opening)
 {
     struct offered *offered = offer_find(opening->offer, bound->conf->text);
     const struct address *address = &bound->conf->address;
-    int error;
-    if (bound_is_unix(bound)) {
-        bound->way = BIND_RENAME;
-        error = offered ? 0 : unix_bind_probe(address);
-        return error ? error : unix_bind_open(bound);
-    }
-    if (offered && offered->fd_count) {
-        bound->way = BIND_PASS;
+    if (offered && offered->fd_count)
         return adopt(bound, offered);
-    }
-    error = offered ? 0 : probe(opening, address);
+    int error = offered ? 0 : probe(opening, address);
     bound->ordered = !offered;
     bound->listens_late = !offered && lies_under(opening->offer, address);
     if (error)
@@ -367,6 +371,7 @@ struct binds *binds_open(const struct config *config, unsigned workers, struct o
         report("out of memory", arg);
         return NULL;
     }
+    binds->config = config;
     binds->workers = workers;
     binds->cpus = config->affinity;
     if (binds->cpus.count == 0)
@@ -376,13 +381,16 @@ struct binds *binds_open(const struct config *config, unsigned workers, struct o
             struct bound *bound = &binds->list[binds->count++];
             bound->conf = bound->serves = &config->frontends[f].binds[b];
             bound->frontend = f;
+            struct offered *offered = offer_find(offer, bound->conf->text);
             if (bind_is_activated(bound->conf)) {
                 take_activated(&opening, bound, offer);
-                continue;
+            } else if (bound_is_unix(bound)) {
+                open_unix(&opening, bound, offered);
+            } else {
+                int error = open_bound(bound, &opening);
+                if (error)
+                    complain(&opening, bound->conf, error);
             }
-            int error = open_bound(bound, &opening);
-            if (error)
-                complain(&opening, bound->conf, error);
         }
     if (!opening.failed)
         open_covered(binds, &opening);

@@ -1,35 +1,40 @@
-/* The file of a Unix bind: its temporary name, the rename to its path, and the way back.
+/* The file of a Unix bind. A new one is opened under a temporary name; of a bind that the old
+ * process has as well the new process takes over the listening socket itself, with its file as it
+ * is: so the owner, group and permissions that an administrator gave it, and mounts of it, live on.
  *
- * All functions are for binds of unix:/PATH; those that return an int return 0 or an errno value.
- * Main thread. */
+ * All functions are for binds of unix:/PATH. Those that return a text return NULL, or what is wrong
+ * (static or thread-local). Main thread. */
 #ifndef RPPROXY_RELOAD_LISTENERS_UNIX_BIND_H
 #define RPPROXY_RELOAD_LISTENERS_UNIX_BIND_H
 
 #include "reload/listeners/binds.h"
 
-/* Whether the path can be taken at a start: EADDRINUSE where a program listens there, EEXIST where
- * the file is no socket. */
-int unix_bind_probe(const struct address *address) __attribute__((warn_unused_result));
+/* Listens under a temporary name beside the path, with the owner, group and permissions that the
+ * configuration names. Refused where a program listens at the path, unless that is the old process
+ * (replaces), which cannot pass its socket. */
+const char *unix_bind_open(struct bound *bound, bool replaces) __attribute__((warn_unused_result));
 
-/* Listens under a temporary name beside the path. */
-int unix_bind_open(struct bound *bound) __attribute__((warn_unused_result));
+/* The bind has the old process's socket, whose path leads to it. Refused where owner, group or
+ * permissions are to be others and cannot be changed. */
+const char *unix_bind_adopt(struct bound *bound) __attribute__((warn_unused_result));
 
-/* Renames the socket to its path. An error is logged. */
-void unix_bind_publish(struct bound *bound);
+/* The path leads to our socket, as the configuration wants it. On an error nothing has changed. */
+const char *unix_bind_publish(struct bound *bound) __attribute__((warn_unused_result));
+void unix_bind_withdraw(struct bound *bound);
 
 /* The path leads to our socket. */
 bool unix_bind_is_ours(const struct bound *bound);
 
-/* Gives our socket a second name, for unix_bind_take_back() after a successor has taken the path;
- * and removes that name. */
-int unix_bind_make_spare(struct bound *bound) __attribute__((warn_unused_result));
-void unix_bind_drop_spare(struct bound *bound);
+/* Keeps in mind what the path looks like, before a successor may change that; and makes it so
+ * again. An error is logged. */
+void unix_bind_note(struct bound *bound);
 void unix_bind_take_back(struct bound *bound);
 
-void unix_bind_unlink(const struct bound *bound);
-void unix_bind_drop_temporary(struct bound *bound);
+/* The bind ends: nobody can find it any more. unix_bind_take_back() undoes that, unless there is no
+ * successor (alone), until unix_bind_close(). */
+void unix_bind_hide(struct bound *bound, bool alone);
 
-/* Removes the names that a killed process of that pid has left beside the path. */
-void unix_bind_sweep(const struct bound *bound, pid_t pid);
+/* Removes temporary names, and with ends the path if it is ours. */
+void unix_bind_close(struct bound *bound, bool ends);
 
 #endif

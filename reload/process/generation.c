@@ -4,7 +4,6 @@
 #include "config/base/log.h"
 #include "config/load.h"
 #include "reload/base/notify.h"
-#include "reload/base/pidfile.h"
 #include "reload/base/privileges.h"
 #include "reload/base/signals.h"
 #include "reload/control/control.h"
@@ -132,6 +131,7 @@ void generation_predecessor_closed(struct generation *generation)
 {
     if (!generation->proxy)
         return;
+    publication_settle(generation);
     proxy_allow(generation->proxy, allowed(generation, generation->descriptors.sessions));
     peer_stats_count(&generation->peer_stats);
 }
@@ -181,30 +181,6 @@ static void on_draining_process_end(const struct draining_process *draining_proc
                           draining_process->pid);
 }
 
-/* What is published later must be possible then. */
-static bool prepare_files(struct generation *generation)
-{
-    const struct config *config = generation->config;
-    char line[512];
-    const char *wrong = privileges_check_directory(config->control);
-    int error = wrong ? 0 : control_bind(generation->control, config->control);
-    if (error)
-        wrong = strerror(error);
-    if (wrong) {
-        snprintf(line, sizeof line, "%s: control socket %s: %s", generation->file, config->control,
-                 wrong);
-        generation_report(line, generation);
-        return false;
-    }
-    wrong = config->pidfile ? privileges_check_directory(config->pidfile) : NULL;
-    if (wrong) {
-        snprintf(line, sizeof line, "%s: pidfile %s: %s", generation->file, config->pidfile, wrong);
-        generation_report(line, generation);
-        return false;
-    }
-    return true;
-}
-
 bool generation_prepare(struct generation *generation, struct offer *offer,
                         struct offer *duplicates)
 {
@@ -212,7 +188,7 @@ bool generation_prepare(struct generation *generation, struct offer *offer,
     snprintf(tag, sizeof tag, "generation %u", generation->number);
     log_set_tag(tag);
     warn_of_affinity(generation);
-    if (!plan_descriptors(generation, offer) || !prepare_files(generation)) {
+    if (!plan_descriptors(generation, offer) || !publication_prepare(generation)) {
         generation->exit_status = EXIT_OTHER;
         return false;
     }
@@ -256,22 +232,6 @@ bool generation_prepare(struct generation *generation, struct offer *offer,
     return true;
 }
 
-/* Pidfile and control socket name us from now on. */
-static void publish(struct generation *generation)
-{
-    const struct config *config = generation->config;
-    generation->published = true;
-    int error = control_publish(generation->control);
-    if (error)
-        log_error("control socket %s: %s", config->control, strerror(error));
-    error = config->pidfile ? pidfile_write(config->pidfile) : 0;
-    if (error)
-        log_error("pidfile %s: %s", config->pidfile, strerror(error));
-    error = life_begin(&generation->life);
-    if (error)
-        log_error("%s.life: %s", config->control, strerror(error));
-}
-
 void generation_try(struct generation *generation)
 {
     peer_stats_count(&generation->peer_stats);
@@ -280,19 +240,34 @@ void generation_try(struct generation *generation)
     log_notice("canary: pid %d, generation %u accepts", (int)getpid(), generation->number);
 }
 
-void generation_serve(struct generation *generation)
+static void serve(struct generation *generation)
 {
     lingering_free(generation->lingering);
     generation->lingering = NULL;
     peer_stats_count(&generation->peer_stats);
     binds_listen_late(generation->binds);
+    binds_release(generation->binds);
     proxy_accept(generation->proxy);
-    binds_publish(generation->binds, generation->config);
     generation->state = GENERATION_ACTIVE;
-    publish(generation);
     notify_ready(getpid());
     log_notice("serving: pid %d, generation %u, %u workers, %zu binds", (int)getpid(),
                generation->number, generation->workers, generation->binds->count);
+}
+
+bool generation_serve(struct generation *generation)
+{
+    if (!publication_publish(generation))
+        return false;
+    serve(generation);
+    return true;
+}
+
+void generation_serve_anyway(struct generation *generation)
+{
+    if (!binds_publish(generation->binds, generation_report, generation))
+        log_error("not all Unix binds can be published: some clients find nobody");
+    publication_force(generation, 0);
+    serve(generation);
 }
 
 static void drain(struct generation *generation, enum session_end reason)
@@ -312,9 +287,10 @@ static void on_listeners_closed(void *arg)
     generation->lingering = NULL;
     if (generation->succession) { /* we were a canary: what we have goes on elsewhere */
         generation->stop_wanted = false;
-        control_retire(generation->control);
+        publication_forget(generation);
         succession_returned(generation);
     } else if (generation->handover) {
+        publication_forget(generation);
         handover_closed(generation);
     }
     bool stopping = generation->state == GENERATION_STOPPING || generation->stop_wanted;
@@ -346,13 +322,8 @@ void generation_go_back(struct generation *generation, millis linger_timeout)
 void generation_retire(struct generation *generation)
 {
     generation->state = GENERATION_PROBATION;
-    generation->published = false;
-    control_retire(generation->control);
-    life_end(&generation->life);
-    if (generation->config->pidfile)
-        pidfile_remove(generation->config->pidfile); /* the successor's may be another */
-    /* Of sockets that both have, both would accept, and the successor alone is to. */
-    if (generation->config->probation == 0 || binds_passed(generation->binds)) {
+    publication_retire(generation);
+    if (generation->config->probation == 0) {
         generation_end_probation(generation);
         return;
     }
@@ -380,13 +351,7 @@ static void on_probation_over(evutil_socket_t fd, short what, void *arg)
     generation_end_probation(arg);
 }
 
-void generation_sweep(const struct generation *generation, pid_t pid)
-{
-    control_sweep(generation->config->control, pid);
-    binds_sweep(generation->binds, pid);
-}
-
-void generation_take_back(struct generation *generation)
+void generation_take_back(struct generation *generation, pid_t successor)
 {
     event_del(generation->probation_over);
     lingering_free(generation->lingering);
@@ -394,10 +359,7 @@ void generation_take_back(struct generation *generation)
     binds_take_back(generation->binds);
     proxy_accept(generation->proxy);
     generation->state = GENERATION_ACTIVE;
-    int error = control_bind(generation->control, generation->config->control);
-    if (error)
-        log_error("control socket %s: %s", generation->config->control, strerror(error));
-    publish(generation);
+    publication_take_back(generation, successor);
     notify_main_pid(getpid());
     notify_ready(getpid());
 }
@@ -654,7 +616,9 @@ static bool start_cold(struct generation *generation, struct offer *passed)
     struct crash crash;
     if (life_read(generation->config->control, &crash))
         crash_note(&generation->last_crash, &crash);
-    generation_serve(generation);
+    if (!generation_serve(generation))
+        return false;
+    publication_settle(generation);
     return true;
 }
 
@@ -690,7 +654,8 @@ static bool make_loop(struct generation *generation)
     pulse_init(&generation->heartbeats.pulse);
     return peer_stats_open(&generation->peer_stats, generation) == 0 &&
            life_open(&generation->life, generation) == 0 && drain_open(generation) &&
-           generation->probation_over && generation->control && generation->signals;
+           publication_open(generation) && generation->probation_over && generation->control &&
+           generation->signals;
 }
 
 /* Our end is our own fault, and no order: whoever outlives us, or comes next, is to hear of it. */
@@ -706,10 +671,7 @@ static void close_all(struct generation *generation)
 {
     if (generation->exit_status != EXIT_DONE)
         leave_word(generation);
-    if (generation->published && generation->config->pidfile)
-        pidfile_remove(generation->config->pidfile);
-    life_close(&generation->life);
-    control_close(generation->control, generation->published);
+    publication_close(generation);
     handover_free(generation->handover);
     replacement_hang_up(&generation->replacement);
     succession_free(generation->succession);

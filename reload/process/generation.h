@@ -41,6 +41,7 @@
 #include "reload/listeners/rescue.h"
 #include "reload/process/drain.h"
 #include "reload/process/life.h"
+#include "reload/process/publication.h"
 
 #include <stdbool.h>
 
@@ -109,11 +110,11 @@ struct generation {
     struct reload_order reload_order;
     bool stop_wanted; /* likewise, and rather */
     bool stop_signalled;
-    bool drained;   /* our own sessions have ended */
-    bool published; /* pidfile and control socket are ours to remove */
+    bool drained; /* our own sessions have ended */
     struct reload_result last_reload;
     struct crash last_crash; /* of a generation before ours, or of a successor */
     struct life life;
+    struct publication publication;
     int exit_status;
 };
 
@@ -158,8 +159,13 @@ void generation_try(struct generation *generation);
 void generation_go_back(struct generation *generation, millis linger_timeout);
 
 /* Prepared, a canary (though it was about to go back), or taken back from a successor: accept, and
- * be who the pidfile and the control socket name. */
-void generation_serve(struct generation *generation);
+ * be who the pidfile and the control socket name. False: these cannot be had; it has been reported,
+ * exit_status is set, and nothing has changed. */
+bool generation_serve(struct generation *generation) __attribute__((warn_unused_result));
+
+/* The same where there is no other process that serves instead: what cannot be published is tried
+ * again. */
+void generation_serve_anyway(struct generation *generation);
 
 /* Our successor serves: probation, if there is one, then our listeners are to be closed. */
 void generation_retire(struct generation *generation);
@@ -167,11 +173,8 @@ void generation_retire(struct generation *generation);
 /* At once rather than when its time is over; harmless otherwise. */
 void generation_end_probation(struct generation *generation);
 
-/* Removes what a killed process of the same paths has left beside them: nobody else knows of it. */
-void generation_sweep(const struct generation *generation, pid_t pid);
-
-/* Our successor is gone, and we serve again. */
-void generation_take_back(struct generation *generation);
+/* Our successor, of that pid, is gone or is being killed, and we serve again. */
+void generation_take_back(struct generation *generation, pid_t successor);
 
 /* How a reload went, for status: this process's, or its successor's, which is told. */
 void generation_note_reload(struct generation *generation, enum exit_status status,

@@ -61,27 +61,18 @@ static char *path_beside(const char *control)
     return asprintf(&path, "%s.life", control) < 0 ? NULL : path;
 }
 
-/* Takes its place whole, and held. */
+/* The path gets a file that is complete, and held. */
 static int put_in_place(struct life *life)
 {
-    char temporary[PATH_MAX];
-    struct stat status;
-    if (snprintf(temporary, sizeof temporary, "%s.%d", life->path, (int)getpid()) >=
-        (int)sizeof temporary)
-        return ENAMETOOLONG;
-    (void)unlink(temporary); /* of a process that had our pid, long ago */
-    life->fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    life->fd = published_prepare_file(&life->file, life->path, 0600);
     if (life->fd < 0)
-        return errno;
-    int error = flock(life->fd, LOCK_EX | LOCK_NB) || fstat(life->fd, &status) ? errno : 0;
+        return -life->fd;
+    int error = flock(life->fd, LOCK_EX | LOCK_NB) ? errno : write_life(life, 0);
     if (!error)
-        error = write_life(life, 0);
-    if (!error && rename(temporary, life->path))
-        error = errno;
+        error = published_publish(&life->file);
     if (error)
-        (void)unlink(temporary);
-    else
-        life->inode = status.st_ino;
+        published_end(&life->file, false);
+    published_settle(&life->file);
     return error;
 }
 
@@ -103,17 +94,16 @@ static void let_go(struct life *life)
     if (life->fd >= 0)
         close(life->fd);
     life->fd = -1;
+    life->file = (struct published_path){0};
     free(life->path);
     life->path = NULL;
 }
 
 void life_end(struct life *life)
 {
-    struct stat status;
     if (!life->path)
         return;
-    if (life->fd >= 0 && lstat(life->path, &status) == 0 && status.st_ino == life->inode)
-        (void)unlink(life->path);
+    published_end(&life->file, true);
     let_go(life);
 }
 

@@ -8,6 +8,7 @@
 #define RPPROXY_RELOAD_PROCESS_LIFE_H
 
 #include "reload/base/crash.h"
+#include "reload/base/published_path.h"
 
 #include <event2/event.h>
 #include <stdbool.h>
@@ -19,8 +20,8 @@ struct life {
     const struct generation *generation;
     struct event *tick;
     char *path; /* NULL: there is none of ours */
+    struct published_path file;
     int fd;
-    ino_t inode;
 };
 
 /* Returns 0 or an errno value; life_close() is right after either. */

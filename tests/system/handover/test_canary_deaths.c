@@ -5,6 +5,7 @@
 #include "tests/system/support/streams.h"
 #include "tests/system/support/trap.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -434,41 +435,73 @@ START_TEST(killed_when_it_has_gone_back)
 }
 END_TEST
 
-static bool is_missing(void *path)
+/* Names that a process of that pid has beside the paths of the scene. */
+struct names {
+    const struct scene *scene;
+    pid_t pid;
+};
+
+static unsigned count_names(const char *folder, pid_t pid)
 {
-    return access(path, F_OK) != 0;
+    char suffix[16];
+    unsigned count = 0;
+    size_t length = (size_t)snprintf(suffix, sizeof suffix, ".%d", (int)pid);
+    DIR *files = opendir(folder);
+    ck_assert_ptr_nonnull(files);
+    for (const struct dirent *file; (file = readdir(files));) {
+        size_t size = strlen(file->d_name);
+        count += size > length && strcmp(file->d_name + size - length, suffix) == 0;
+    }
+    closedir(files);
+    return count;
 }
 
-/* Each has names of its own beside those of the sockets, which nobody else would remove. */
+static unsigned names_of(const struct names *names)
+{
+    char folder[PATH_MAX], path[PATH_MAX];
+    snprintf(folder, sizeof folder, "%s", names->scene->proxy.control);
+    *strrchr(folder, '/') = '\0';
+    test_path(path, "x");
+    *strrchr(path, '/') = '\0';
+    return count_names(folder, names->pid) +
+           (strcmp(folder, path) ? count_names(path, names->pid) : 0);
+}
+
+static bool has_none(void *names)
+{
+    return names_of(names) == 0;
+}
+
+/* Each has names of its own beside its paths, which nobody else would remove. */
 START_TEST(names_of_the_killed_are_removed)
 {
     struct scene scene;
     struct outcome outcome;
-    char path[PATH_MAX], line[PATH_MAX + 16], of_canary[2][PATH_MAX + 16], spare[PATH_MAX + 16];
+    char path[PATH_MAX], line[PATH_MAX + 16];
     scene_init(&scene);
     snprintf(line, sizeof line, "bind = unix:%s\n", test_path(path, "bind.sock"));
     scene_configure(&scene, "probation = 10m\n", line);
     proxy_start(&scene.proxy);
+    ck_assert_int_eq(unlink(path), 0); /* so that a successor makes another */
     struct reload reload = reload_start(&scene.proxy, "50%:10m");
-    struct canary canary = canary_wait(&scene.proxy);
-    snprintf(of_canary[0], sizeof *of_canary, "%s.%d", scene.proxy.control, (int)canary.pid);
-    snprintf(of_canary[1], sizeof *of_canary, "%s.%d", path, (int)canary.pid);
-    wait_file(of_canary[0]);
-    wait_file(of_canary[1]);
-    kill(canary.pid, SIGKILL);
+    struct names names = {&scene, canary_wait(&scene.proxy).pid};
+    ck_assert_uint_ge(names_of(&names), 3); /* of bind, control socket and pid file */
+    kill(names.pid, SIGKILL);
     reload_ends(&reload, 5);
-    ck_assert_int_ne(access(of_canary[0], F_OK), 0);
-    ck_assert_int_ne(access(of_canary[1], F_OK), 0);
+    ck_assert(has_none(&names));
 
     pid_t old = scene.proxy.pid;
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", NULL), 0);
-    snprintf(spare, sizeof spare, "%s.%d", path, (int)old);
-    wait_file(spare);
-    kill(old, SIGKILL);
-    wait_until(is_missing, spare, "the spare name of the killed is removed");
     proxy_follow(&scene.proxy);
     ck_assert_int_ne(scene.proxy.pid, old);
+    names.pid = scene.proxy.pid;
+    ck_assert_uint_ge(names_of(&names), 1); /* what it has replaced, while the old one stands by */
+    kill(old, SIGKILL);
+    wait_until(has_none, &names, "what the killed one could have taken back is removed");
+    names.pid = old;
+    ck_assert(has_none(&names));
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "stop", NULL), 0);
+    ck_assert_int_ne(access(path, F_OK), 0);
 }
 END_TEST
 

@@ -207,6 +207,29 @@ START_TEST(a_bind_says_how_its_connections_are_taken)
 }
 END_TEST
 
+START_TEST(a_unix_bind_says_what_its_file_looks_like)
+{
+    struct config *config = load_good("[listen x]\n"
+                                      "bind = unix:/1\n"
+                                      "bind = unix:/2 mode=660\n"
+                                      "bind = unix:/3 group=12 owner=root mode=0000\n"
+                                      "server = a 127.0.0.1:9\n");
+    const struct bind_conf *binds = config->frontends[0].binds;
+    ck_assert(!binds[0].mode_given);
+    ck_assert_ptr_null(binds[0].owner);
+    ck_assert_ptr_null(binds[0].group);
+    ck_assert(binds[1].mode_given);
+    ck_assert_uint_eq(binds[1].mode, 0660);
+    ck_assert(binds[2].mode_given);
+    ck_assert_uint_eq(binds[2].mode, 0);
+    ck_assert_str_eq(binds[2].owner, "root");
+    ck_assert_uint_eq(binds[2].uid, 0);
+    ck_assert_str_eq(binds[2].group, "12");
+    ck_assert_uint_eq(binds[2].gid, 12);
+    config_free(config);
+}
+END_TEST
+
 /* reno is in every kernel, and allowed to all. */
 START_TEST(congestion_goes_from_global_by_defaults_to_each_side)
 {
@@ -416,10 +439,29 @@ static const struct {
      "p.ini:5: bind 'fd:web' is given twice; first in line 4\n"},
     {BIND "bind = 127.0.0.1:0\n", "p.ini:3: bind: '127.0.0.1:0': port must be 1 to 65535\n"},
     {BIND "bind = 127.0.0.1:1 accept=sharded steer=cpu extra\n",
-     "p.ini:3: bind: unknown attribute 'extra'; known are accept=MODE and steer=MODE\n"},
+     "p.ini:3: bind: unknown attribute 'extra'; known are accept=MODE, steer=MODE, "
+     "mode=MODE, owner=USER and group=GROUP\n"},
     {BIND "bind = 127.0.0.1:1 acept=shared\n",
-     "p.ini:3: bind: unknown attribute 'acept'; did you mean 'accept'?; known are accept=MODE and "
-     "steer=MODE\n"},
+     "p.ini:3: bind: unknown attribute 'acept'; did you mean 'accept'?; known are accept=MODE, "
+     "steer=MODE, mode=MODE, owner=USER and group=GROUP\n"},
+    {BIND "bind = unix:/x mode=6660\n", "p.ini:3: bind: mode '6660' must not be more than 0777\n"},
+    {BIND "bind = unix:/x mode=rw\n",
+     "p.ini:3: bind: mode 'rw' must be three or four octal digits, as in 0660\n"},
+    {BIND "bind = unix:/x mode=0660 mode=0666\n", "p.ini:3: bind: mode is given twice\n"},
+    {BIND "bind = unix:/x owner=\n", "p.ini:3: bind: owner '' is no user here\n"},
+    {BIND "bind = unix:/x owner=no-such-user group=no-such-group\n",
+     "p.ini:3: bind: owner 'no-such-user' is no user here\n"
+     "p.ini:3: bind: group 'no-such-group' is no group here\n"},
+    {BIND "bind = unix:/x group=4294967295\n",
+     "p.ini:3: bind: group '4294967295' is no group here\n"},
+    {BIND "bind = 127.0.0.1:1 mode=0660\n",
+     "p.ini:3: bind: mode, owner and group are for the file of unix:/PATH\n"},
+    {BIND "bind = fd:x group=0\n",
+     "p.ini:3: bind: mode, owner and group are for the file of unix:/PATH\n"},
+    {"[global]\nuser = nobody\n[listen x]\nbind = unix:/x owner=root\nserver = a 127.0.0.1:80\n",
+     "p.ini:4: bind: owner: only root can give a file to another user, and 'user' is not root\n"},
+    {"[global]\nuser = nobody\n[listen x]\nbind = unix:/x group=0\nserver = a 127.0.0.1:80\n",
+     "p.ini:4: bind: group: 'user' is not a member of that group\n"},
     {BIND "bind = 127.0.0.1:1 accept=\n", "p.ini:3: bind: accept '' must be sharded or shared\n"},
     {BIND "bind = 127.0.0.1:1 steer=rss\n", "p.ini:3: bind: steer 'rss' must be hash or cpu\n"},
     {BIND "bind = 127.0.0.1:1 steer=cpu steer=cpu\n", "p.ini:3: bind: steer is given twice\n"},
@@ -568,6 +610,7 @@ Suite *config_suite(void)
     tcase_add_test(values, defaults_apply_above_and_below_and_yield);
     tcase_add_test(values, frontends_share_backends_and_names_of_their_own);
     tcase_add_test(values, a_bind_says_how_its_connections_are_taken);
+    tcase_add_test(values, a_unix_bind_says_what_its_file_looks_like);
     tcase_add_test(values, congestion_goes_from_global_by_defaults_to_each_side);
     suite_add_tcase(suite, values);
     TCase *wrong = tcase_create("mistakes");

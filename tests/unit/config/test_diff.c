@@ -67,6 +67,8 @@ START_TEST(binds)
     expect_changes(WEB "bind = [::1]:1\n" APP, WEB "bind = [::1]:1 accept=shared\n" APP,
                    "bind [::1]:1 of frontend web: [::1]:1 accept=sharded steer=hash -> [::1]:1 "
                    "accept=shared\n");
+    expect_changes(WEB "bind = unix:/w\n" APP, WEB "bind = unix:/w mode=0660\n" APP,
+                   "bind unix:/w of frontend web: unix:/w -> unix:/w mode=0660\n");
 }
 END_TEST
 

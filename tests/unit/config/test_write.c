@@ -211,9 +211,12 @@ END_TEST
 START_TEST(binds_without_a_choice_tell_none)
 {
     struct config *config = load_good("[listen db]\nbind = fd:db accept=shared\n"
-                                      "bind = unix:/tmp/db.sock\nserver = a 127.0.0.1:2\n");
+                                      "bind = unix:/tmp/db.sock\n"
+                                      "bind = unix:/tmp/2 group=7 mode=660 owner=root\n"
+                                      "server = a 127.0.0.1:2\n");
     char *text = written(config);
-    ck_assert_ptr_nonnull(strstr(text, "\nbind = fd:db\nbind = unix:/tmp/db.sock\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\nbind = fd:db\nbind = unix:/tmp/db.sock\n"
+                                       "bind = unix:/tmp/2 mode=0660 owner=root group=7\n"));
     reads_the_same(config, text);
     free(text);
     config_free(config);

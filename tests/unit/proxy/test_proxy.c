@@ -49,7 +49,7 @@ static void start(bool shared, unsigned max_sessions)
     for (unsigned i = 0; i < WORKERS; i++) {
         if (i == 0 || !shared)
             listeners[opened++] = loopback_listen(&front);
-        ck_assert_int_eq(proxy_add_listener(proxy, i, listeners[opened - 1], shared, 0,
+        ck_assert_int_eq(proxy_add_listener(proxy, i, listeners[opened - 1], shared, NULL, 0,
                                             &config->frontends[0].binds[0]),
                          0);
     }

@@ -32,7 +32,7 @@ void relaying_start(struct relaying *relaying)
     ck_assert_ptr_nonnull(proxy);
     relaying->proxy = proxy;
     relaying->listener = loopback_listen(&front);
-    ck_assert_int_eq(proxy_add_listener(proxy, 0, relaying->listener, false, 0,
+    ck_assert_int_eq(proxy_add_listener(proxy, 0, relaying->listener, false, NULL, 0,
                                         &relaying->config->frontends[0].binds[0]),
                      0);
     ck_assert_int_eq(proxy_start(proxy), 0);

@@ -48,8 +48,8 @@ static void start(int fd, bool shared, unsigned max_sessions)
     ck_assert_ptr_nonnull(proxy);
     worker = &proxy->workers[0];
     socket_fd = fd;
-    ck_assert_int_eq(proxy_add_listener(proxy, 0, fd, shared, 0, &config->frontends[0].binds[0]),
-                     0);
+    ck_assert_int_eq(
+        proxy_add_listener(proxy, 0, fd, shared, NULL, 0, &config->frontends[0].binds[0]), 0);
     listener = TAILQ_FIRST(&worker->listeners);
     worker->listening = LISTENING_OPEN;
     listener_resume(listener);

@@ -48,7 +48,8 @@ static void setup(void)
         ck_assert(loopback_bind(0, &address));
         fds[i] = loopback_listen(&address);
         ck_assert_int_eq(
-            proxy_add_listener(proxy, 0, fds[i], false, i, &config->frontends[i].binds[0]), 0);
+            proxy_add_listener(proxy, 0, fds[i], false, NULL, i, &config->frontends[i].binds[0]),
+            0);
     }
 }
 
