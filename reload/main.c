@@ -24,8 +24,8 @@ static const char usage_text[] =
     "       rpproxy stop   [-f FILE | -s SOCKET] [--timeout TIME] [-v | --verbose]\n"
     "       rpproxy --help | --help-options | --version\n"
     "\n"
-    "FILE is " CONFIG_DEFAULT_FILE " by default; SOCKET is the control socket it names.\n"
-    "TIME is as 500ms, 10s, 5m. rpproxy(8) and proxy.ini(5) tell the rest.\n";
+    "FILE is " CONFIG_DEFAULT_FILE " by default; SOCKET is the control socket that FILE sets.\n"
+    "TIME is a time such as 500ms, 10s or 5m. rpproxy(8) and proxy.ini(5) describe the rest.\n";
 
 static int wrong_usage(const char *what, const char *which)
 {
@@ -33,7 +33,7 @@ static int wrong_usage(const char *what, const char *which)
     return EXIT_OTHER;
 }
 
-/* Beyond the tasks: */
+/* Options without a one-letter form. */
 enum {
     WORD = 1,
     WAIT = 256,
@@ -57,10 +57,10 @@ struct arguments {
     struct command command;
 };
 
-/* What each command takes; "" is the one that serves. */
+/* The options that each command accepts; "" is the command that serves. */
 static const struct rule {
     const char *command;
-    unsigned words; /* after the command, neither more nor less */
+    unsigned words; /* after the command: exactly so many */
     int takes[12];
 } rules[] = {
     {"", 0, {'f'}},
@@ -109,7 +109,7 @@ static int run(const struct rule *rule, struct arguments *arguments, char **argv
     if (strcmp(rule->command, "check") == 0)
         return command_check(file);
 
-    /* Lest a mistake in its name be a word to the proxy on the default socket. */
+    /* If the name of the file is wrong, the command must not go to the default control socket. */
     if (arguments->file && !arguments->socket && access(file, R_OK)) {
         fprintf(stderr, "rpproxy: %s: %s\n", file, strerror(errno));
         return EXIT_INVALID;
@@ -133,7 +133,7 @@ static int run(const struct rule *rule, struct arguments *arguments, char **argv
     return status;
 }
 
-/* Takes one option in. NULL, or what is wrong with its value; only long ones have such. */
+/* Stores one option. Returns NULL, or what is wrong with its value. */
 static const char *take_option(struct arguments *arguments, int option, const char *value)
 {
     switch (option) {
@@ -177,15 +177,15 @@ static const char *take_option(struct arguments *arguments, int option, const ch
     }
 }
 
-/* NULL, or which of the options are too many. */
+/* Returns NULL, or why these options cannot be given together. */
 static const char *excess(const struct command *command)
 {
     if ((command->canary != NULL) + command->abort + command->promote + command->dry_run > 1)
         return "only one of --canary, --abort, --promote and --dry-run can be given";
     if (command->force && (command->abort || command->promote))
-        return "--force is for a reload that begins";
+        return "--force cannot be given with --abort or --promote";
     if (command->drained && command->abort)
-        return "--abort leaves nothing to drain";
+        return "--wait=drained cannot be given with --abort";
     return NULL;
 }
 
@@ -236,7 +236,7 @@ static int run_arguments(int argc, char **argv)
         {"version", no_argument, NULL, SHOW_VERSION},
         {0},
     };
-    /* The command, if there is one, is the first word; argv itself is kept for the successor. */
+    /* The command, if there is one, is the first word. argv stays as it is for the new process. */
     const char *command = argc > 1 && argv[1][0] != '-' ? argv[1] : "";
     const struct rule *rule = find_rule(command);
     if (!rule)
@@ -252,7 +252,7 @@ static int run_arguments(int argc, char **argv)
             if (!*command && find_rule(optarg))
                 return wrong_usage("the command must be the first word", optarg);
             if (arguments.word_count == rule->words)
-                return wrong_usage("one word too many", optarg);
+                return wrong_usage("too many arguments", optarg);
             arguments.words[arguments.word_count++] = optarg;
             continue;
         case 'h':
@@ -272,7 +272,7 @@ static int run_arguments(int argc, char **argv)
             break;
         }
         if (!takes(rule, option))
-            return wrong_usage("this command does not take", argv[skipped + optind - 1]);
+            return wrong_usage("this command does not accept", argv[skipped + optind - 1]);
         const char *wrong = take_option(&arguments, option, optarg);
         if (wrong) {
             fprintf(stderr, "rpproxy: --%s '%s': %s\n", options[index].name, optarg, wrong);
@@ -280,9 +280,9 @@ static int run_arguments(int argc, char **argv)
         }
     }
     if (optind < argc - skipped)
-        return wrong_usage("one word too many", argv[skipped + optind]);
+        return wrong_usage("too many arguments", argv[skipped + optind]);
     if (arguments.word_count < rule->words)
-        return wrong_usage("this command needs a word more", command);
+        return wrong_usage("this command needs another argument", command);
     if (excess(&arguments.command))
         return wrong_usage(excess(&arguments.command), NULL);
     arguments.command.server = arguments.words[0];

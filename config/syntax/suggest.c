@@ -12,7 +12,7 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Edits between two words, two tasks exchanged being one ("drian"). */
+/* Edits between two words, where two exchanged letters count as one ("drian"). */
 static size_t distance(const char *a, const char *b)
 {
     size_t rows[3][WORD_MAX + 1];
@@ -50,12 +50,12 @@ void suggest_offer(struct suggestion *suggestion, const char *candidate)
     size_t other = strlen(candidate);
     if (length == 0 || length > WORD_MAX || other > WORD_MAX)
         return;
-    /* A third of the tasks may be wrong, and at least one. */
+    /* A third of the letters may be wrong, and at least one. */
     size_t allowed = length < 6 ? 1 : length / 3;
     if ((length > other ? length - other : other - length) > allowed)
         return;
     size_t found = distance(suggestion->unknown, candidate);
-    /* All tasks wrong ("a" for "b") is no likeness. */
+    /* If all letters differ ("a" and "b"), the words are not similar. */
     if (found <= allowed && found < length && found < suggestion->distance) {
         suggestion->distance = found;
         suggestion->best = candidate;

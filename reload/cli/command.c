@@ -21,12 +21,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* How long a reload's survivor is looked for when the process that was asked has died. */
+/* How long to look for another process when the process that was asked to reload has died. */
 #define SURVIVOR_WAIT_MS  10000
 #define SURVIVOR_LOOK_MS  20
 #define WATCH_INTERVAL_MS 1000
 
-/* The control socket was read from the file, and may have changed there since the proxy started. */
+/* The path of the control socket comes from the file, and may have changed there since the proxy
+ * started. */
 static void print_control_hint(const struct command *command)
 {
     struct located found;
@@ -69,7 +70,7 @@ static bool wait_for_exit(const struct conversation *talk)
     return true;
 }
 
-/* One of the steps that are told to who watches, or wants them all the same. */
+/* Prints a step, if stderr is a terminal or --verbose was given. */
 static void print_step(struct conversation *talk, const struct command *command, json_t *object)
 {
     bool watched = isatty(STDERR_FILENO);
@@ -99,10 +100,10 @@ static void print_cut(const struct conversation *talk, const char *what, uint64_
                       uint64_t others_cut)
 {
     char text[SESSIONS_TEXT_MAX];
-    fprintf(stderr, "rpproxy: %s, and pid %d cut %s at its deadline", what, talk->pid,
+    fprintf(stderr, "rpproxy: %s, but pid %d closed %s at its deadline", what, talk->pid,
             sessions_text(cut, text));
     if (others_cut)
-        fprintf(stderr, ", older processes %s at theirs", sessions_text(others_cut, text));
+        fprintf(stderr, ", and older processes closed %s", sessions_text(others_cut, text));
     fputc('\n', stderr);
 }
 
@@ -135,7 +136,7 @@ static int wait_for_end(struct conversation *talk, const struct command *command
             return EXIT_WAITING;
         case WORD_TIMEOUT:
             end_line(talk);
-            fprintf(stderr, "rpproxy: %s, but pid %d is not gone yet\n", what, talk->pid);
+            fprintf(stderr, "rpproxy: %s, but pid %d has not exited yet\n", what, talk->pid);
             return EXIT_WAITING;
         }
     }
@@ -152,7 +153,8 @@ static int ask_for_pid(const struct command *command, millis timeout)
     return talk.pid;
 }
 
-/* The process that was to reload is gone: its successor goes on by itself, if it was there. */
+/* The old process died during the reload. If the new process was ready, it serves without the old
+ * one. */
 static int find_survivor(const struct command *command, int lost)
 {
     uint64_t now = clock_ms(), give_up = now + SURVIVOR_WAIT_MS;
@@ -160,18 +162,18 @@ static int find_survivor(const struct command *command, int lost)
         int pid = ask_for_pid(command, give_up - now);
         if (pid != 0 && pid != lost && command->abort) {
             fprintf(stderr,
-                    "rpproxy: not called off: pid %d was lost on the way, and pid %d serves\n",
+                    "rpproxy: not called off: pid %d died during the reload, and pid %d serves\n",
                     lost, pid);
             return EXIT_OTHER;
         }
         if (pid != 0 && pid != lost) {
-            printf("reloaded: pid %d -> %d; the old process was lost on the way\n", lost, pid);
+            printf("reloaded: pid %d -> %d; the old process died during the reload\n", lost, pid);
             return EXIT_DONE;
         }
         (void)poll(NULL, 0, SURVIVOR_LOOK_MS);
         now = clock_ms();
     } while (now < give_up);
-    fprintf(stderr, "rpproxy: pid %d was lost in the reload, and no successor answers\n", lost);
+    fprintf(stderr, "rpproxy: pid %d died during the reload, and no new process answers\n", lost);
     return EXIT_NO_PROXY;
 }
 
@@ -193,8 +195,8 @@ static bool passes_link(const char *file)
     return false;
 }
 
-/* One line. The file that was read is named where the user did not name it, or named a link to it.
- */
+/* Prints the result, one line. It names the file that was read if the user did not name it, or
+ * named a symbolic link. */
 static void print_reloaded(const struct conversation *talk, const struct command *command,
                            const char *text)
 {
@@ -228,7 +230,7 @@ static int hear_result(struct conversation *talk, const struct command *command)
         case WORD_END:
             return find_survivor(command, talk->pid);
         case WORD_TIMEOUT:
-            fprintf(stderr, "rpproxy: the reload has not ended in time; it goes on\n");
+            fprintf(stderr, "rpproxy: the reload has not finished in time; it continues\n");
             return EXIT_WAITING;
         case WORD_HEARD:
             break;
@@ -261,17 +263,18 @@ static int ask_once(const struct command *command, const char *what, int *pid, p
         *here = talk.here;
     *answer = NULL;
     if (conversation_hear(&talk, &object) != WORD_HEARD)
-        fprintf(stderr, "rpproxy: pid %d is gone without an answer\n", talk.pid);
+        fprintf(stderr, "rpproxy: pid %d exited without an answer\n", talk.pid);
     else if (json_unpack(object, "{s:O}", what, answer) == 0)
         status = EXIT_DONE;
     else if (json_unpack(object, "{s:s, s:i}", "result", &refusal, "exit", &status) == 0)
-        fprintf(stderr, "rpproxy: pid %d does not tell its %s: %s\n", talk.pid, what, refusal);
+        fprintf(stderr, "rpproxy: pid %d does not send its %s: %s\n", talk.pid, what, refusal);
     json_decref(object);
     conversation_end(&talk);
     return *answer ? EXIT_DONE : status;
 }
 
-/* The configuration of the running process; NULL: it makes no sense to us, which has been said. */
+/* Returns the configuration of the running process, or NULL if this program does not understand it;
+ * then an error was printed. */
 static struct config *load_running(const json_t *running, int pid)
 {
     const json_t *text = json_object_get(running, "text");
@@ -284,7 +287,7 @@ static struct config *load_running(const json_t *running, int pid)
         fprintf(stderr, "%s\n", errors.lines[i]);
     config_errors_free(&errors);
     if (!config)
-        fprintf(stderr, "rpproxy: the configuration that pid %d runs is not understood here\n",
+        fprintf(stderr, "rpproxy: this program does not understand the configuration of pid %d\n",
                 pid);
     return config;
 }
@@ -315,7 +318,7 @@ static bool same_file(const char *one, const char *other)
            a.st_ino == b.st_ino;
 }
 
-/* What a reload would change. The running process is asked, and nothing else happens to it. */
+/* Prints what a reload would change. Only asks the running process. */
 static int preview(const struct command *command)
 {
     json_t *answer = NULL;
@@ -327,8 +330,8 @@ static int preview(const struct command *command)
         return status;
     if (!preview_environment(here))
         fprintf(stderr,
-                "rpproxy: the environment of pid %d cannot be read (%s): variables have the "
-                "values they have here\n",
+                "rpproxy: the environment of pid %d cannot be read (%s): variables get the values "
+                "of the environment of this command\n",
                 pid, strerror(errno));
     struct config *running = load_running(answer, pid);
     if (!running || json_unpack(answer, "{s:s}", "path", &path)) {
@@ -368,7 +371,7 @@ static bool print_config(json_t *answer, int pid)
     const char *file, *hash, *text;
     if (json_unpack(answer, "{s:s, s:s, s:s}", "file", &file, "hash", &hash, "text", &text))
         return false;
-    printf("; what pid %d runs, read from %s\n; hash %s\n%s", pid, file, hash, text);
+    printf("; configuration of pid %d, read from %s\n; hash %s\n%s", pid, file, hash, text);
     return true;
 }
 
@@ -427,7 +430,7 @@ int command_server(const struct command *command)
         fprintf(status == EXIT_DONE ? stdout : stderr, "%s%s\n",
                 status == EXIT_DONE ? "" : "rpproxy: ", text);
     else
-        fprintf(stderr, "rpproxy: pid %d is gone without an answer\n", talk.pid);
+        fprintf(stderr, "rpproxy: pid %d exited without an answer\n", talk.pid);
     json_decref(object);
     conversation_end(&talk);
     return status;

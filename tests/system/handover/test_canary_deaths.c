@@ -144,7 +144,7 @@ static bool predecessor_killed_at(const char *call, unsigned step)
         ck_assert_msg(code == 1 && strstr(outcome.err, "not called off: ") != NULL, "exit %d: %s",
                       code, outcome.err);
         reload_ends(&returning.reload, 0);
-        file_says(returning.reload.out, "the old process was lost on the way");
+        file_says(returning.reload.out, "the old process died during the reload");
         ck_assert_int_eq(proxy_pidfile(proxy), returning.canary.pid);
         expect_main_pid(&returning);
     } else {
@@ -227,7 +227,7 @@ START_TEST(predecessor_killed_while_the_canary_lingers)
     wait_gone(first);
     ck_assert_int_eq(kill(canary.pid, SIGCONT), 0);
     reload_ends(&reload, 0);
-    file_says(reload.out, "the old process was lost on the way");
+    file_says(reload.out, "the old process died during the reload");
     reload_ends(&abort, 1);
     file_says(abort.err, "not called off: ");
     proxy_follow(&scene.proxy);

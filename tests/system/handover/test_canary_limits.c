@@ -58,7 +58,7 @@ START_TEST(predecessor_killed)
     kill(scene.proxy.pid, SIGKILL);
     wait_gone(scene.proxy.pid);
     reload_ends(&reload, 0);
-    file_says(reload.out, "the old process was lost on the way");
+    file_says(reload.out, "the old process died during the reload");
     wait_until(serves_alone, &canary, "the canary serves alone");
     ck_assert_int_eq(proxy_pidfile(&scene.proxy), canary.pid);
     ck_assert_uint_eq(sessions_alive(sessions, count), canary.sessions);
