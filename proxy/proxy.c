@@ -41,9 +41,9 @@ static int open_task_queue(struct proxy *proxy, struct event_base *base)
     int error = task_queue_open(&proxy->task_queue);
     if (error)
         return error;
-    if (event_assign(&proxy->mail, base, proxy->task_queue.fd, EV_READ | EV_PERSIST, on_tasks,
+    if (event_assign(&proxy->bell, base, proxy->task_queue.fd, EV_READ | EV_PERSIST, on_tasks,
                      proxy) ||
-        event_add(&proxy->mail, NULL)) {
+        event_add(&proxy->bell, NULL)) {
         task_queue_close(&proxy->task_queue);
         return ENOMEM;
     }
@@ -59,12 +59,12 @@ static void on_server(struct server *server, bool by_command, void *arg)
 
 static int open_backends(struct proxy *proxy, unsigned workers)
 {
-    const struct config *config = proxy->config;
-    proxy->backends = calloc(config->backend_count + 1, sizeof *proxy->backends);
-    if (!proxy->backends)
+    const struct config *config = proxy->service.config;
+    proxy->service.backends = calloc(config->backend_count + 1, sizeof *proxy->service.backends);
+    if (!proxy->service.backends)
         return ENOMEM;
     for (size_t i = 0; i < config->backend_count; i++) {
-        struct backend *backend = &proxy->backends[i];
+        struct backend *backend = &proxy->service.backends[i];
         if (backend_open(backend, &config->backends[i], workers, &proxy->reclaimer))
             return ENOMEM;
         backend->on_change = on_server;
@@ -75,9 +75,9 @@ static int open_backends(struct proxy *proxy, unsigned workers)
 
 static void close_backends(struct proxy *proxy)
 {
-    for (size_t i = 0; proxy->backends && i < proxy->config->backend_count; i++)
-        backend_close(&proxy->backends[i]);
-    free(proxy->backends);
+    for (size_t i = 0; proxy->service.backends && i < proxy->service.config->backend_count; i++)
+        backend_close(&proxy->service.backends[i]);
+    free(proxy->service.backends);
 }
 
 static void close_workers(struct proxy *proxy)
@@ -95,25 +95,28 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
     struct proxy *proxy = calloc(1, sizeof *proxy);
     if (!proxy)
         return NULL;
-    proxy->config = config;
-    proxy->generation = generation;
+    proxy->service.config = config;
+    proxy->service.generation = generation;
+    proxy->service.main = &proxy->task_queue;
     proxy->stats.fd = -1;
-    waitlist_open(&proxy->waitlist);
+    waitlist_open(&proxy->service.waitlist);
     proxy->events = *events;
     proxy->max_sessions = max_sessions;
-    proxy->local_ports = socket_local_ports();
-    proxy->empty_task = (struct task){.run = on_empty, .arg = proxy};
+    proxy->service.local_ports = socket_local_ports();
+    proxy->service.empty_task = (struct task){.run = on_empty, .arg = proxy};
     int error = open_task_queue(proxy, base);
     if (error) {
-        waitlist_close(&proxy->waitlist);
+        waitlist_close(&proxy->service.waitlist);
         free(proxy);
         errno = error;
         return NULL;
     }
-    proxy->frontend_count = config->frontend_count + 1;
-    proxy->frontends = calloc(proxy->frontend_count, sizeof *proxy->frontends);
+    proxy->service.frontend_count = config->frontend_count + 1;
+    proxy->service.frontends =
+        calloc(proxy->service.frontend_count, sizeof *proxy->service.frontends);
     proxy->workers = calloc(worker_count, sizeof *proxy->workers);
-    error = proxy->frontends && proxy->workers ? 0 : ENOMEM;
+    proxy->service.sets = calloc(worker_count, sizeof *proxy->service.sets);
+    error = proxy->service.frontends && proxy->workers && proxy->service.sets ? 0 : ENOMEM;
     if (!error)
         error = reclaimer_open(&proxy->reclaimer, &proxy->task_queue, worker_count);
     if (!error)
@@ -121,34 +124,40 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
     if (!error)
         error = stats_open(&proxy->stats, config, generation, worker_count);
     if (!error)
-        place_queue_init(&proxy->places, stats_sessions(&proxy->stats), &proxy->waitlist, NULL);
+        place_queue_init(&proxy->service.places, stats_sessions(&proxy->stats),
+                         &proxy->service.waitlist, NULL);
     for (size_t i = 0; !error && i < config->frontend_count; i++) {
-        proxy->frontends[i].conf = &config->frontends[i];
-        proxy->frontends[i].backend =
-            &proxy->backends[config->frontends[i].backend - config->backends];
-        place_queue_init(&proxy->frontends[i].places, stats_frontend_sessions(&proxy->stats, i),
-                         &proxy->waitlist, &proxy->places);
-        proxy->frontends[i].keep = KEEP_ALL;
+        proxy->service.frontends[i].conf = &config->frontends[i];
+        proxy->service.frontends[i].backend =
+            &proxy->service.backends[config->frontends[i].backend - config->backends];
+        place_queue_init(&proxy->service.frontends[i].places,
+                         stats_frontend_sessions(&proxy->stats, i), &proxy->service.waitlist,
+                         &proxy->service.places);
+        proxy->service.frontends[i].keep = KEEP_ALL;
     }
     if (!error) {
         options_set_initial(OWNER_FRONTEND, &proxy->departed);
         proxy->departed.drain_timeout = config->drain_timeout;
         proxy->departed.stop_timeout = config->stop_timeout;
-        proxy->frontends[config->frontend_count].keep = KEEP_ALL;
-        proxy->frontends[config->frontend_count].conf = &proxy->departed;
+        proxy->service.frontends[config->frontend_count].keep = KEEP_ALL;
+        proxy->service.frontends[config->frontend_count].conf = &proxy->departed;
         atomic_store(&proxy->departed_sessions.max, LIMIT_NONE);
-        place_queue_init(&proxy->frontends[config->frontend_count].places,
-                         &proxy->departed_sessions, &proxy->waitlist, &proxy->places);
+        place_queue_init(&proxy->service.frontends[config->frontend_count].places,
+                         &proxy->departed_sessions, &proxy->service.waitlist,
+                         &proxy->service.places);
         proxy_count_others(proxy, 0, NULL);
     }
     while (!error && proxy->worker_count < worker_count) {
         struct worker *worker = &proxy->workers[proxy->worker_count];
-        error = worker_open(worker, proxy, proxy->worker_count);
+        error = worker_open(worker, &proxy->service, proxy->worker_count,
+                            stats_counters(&proxy->stats, proxy->worker_count),
+                            stats_worker_oldest(&proxy->stats, proxy->worker_count));
         if (error)
             break;
         worker->quiet_task = (struct task){.run = on_worker_quiet, .arg = proxy};
         worker->turned_task = (struct task){.run = on_worker_turned, .arg = proxy};
-        reclaimer_add_reader(&proxy->reclaimer, &worker->task_queue);
+        reclaimer_add_reader(&proxy->reclaimer, &worker->sessions.loop.tasks);
+        proxy->service.sets[proxy->service.set_count++] = &worker->sessions;
         proxy->worker_count++;
     }
     if (error) {
@@ -162,7 +171,7 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
 void proxy_keep_spares(struct proxy *proxy, unsigned most)
 {
     for (unsigned i = 0; i < proxy->worker_count; i++)
-        proxy->workers[i].spares_most = most < WORKER_SPARES ? most : WORKER_SPARES;
+        proxy->workers[i].sessions.spares_most = most < SPARES_MAX ? most : SPARES_MAX;
 }
 
 void proxy_allow(struct proxy *proxy, unsigned max_sessions)
@@ -173,14 +182,14 @@ void proxy_allow(struct proxy *proxy, unsigned max_sessions)
 int proxy_add_listener(struct proxy *proxy, unsigned worker, int fd, bool shared,
                        const atomic_bool *held, size_t frontend, const struct bind_conf *bind)
 {
-    return listener_add(&proxy->workers[worker], fd, shared, held, &proxy->frontends[frontend],
-                        bind);
+    return listener_add(&proxy->workers[worker].acceptor, fd, shared, held,
+                        &proxy->service.frontends[frontend], bind);
 }
 
 int proxy_start(struct proxy *proxy)
 {
     for (unsigned i = 0; i < proxy->worker_count; i++) {
-        int error = worker_start(&proxy->workers[i]);
+        int error = worker_start(&proxy->workers[i], &proxy->service.config->affinity);
         if (error)
             return error;
     }
@@ -201,7 +210,7 @@ void proxy_accept(struct proxy *proxy)
 /* A client that the main thread has accepted for a worker. */
 struct accepted_client {
     struct task task;
-    struct worker *worker;
+    struct session_set *set;
     struct frontend *frontend;
     const struct bind_conf *bind;
     int fd;
@@ -211,7 +220,7 @@ struct accepted_client {
 static void on_accepted_client(void *arg)
 {
     struct accepted_client *accepted_client = arg;
-    session_open(accepted_client->worker, accepted_client->frontend, accepted_client->bind,
+    session_open(accepted_client->set, accepted_client->frontend, accepted_client->bind,
                  accepted_client->fd, &accepted_client->address);
     free(accepted_client);
 }
@@ -241,12 +250,12 @@ bool proxy_accept_from(struct proxy *proxy, int fd, size_t frontend, const struc
         struct accepted_client *accepted_client = accept_client(fd);
         if (!accepted_client)
             return errno == EAGAIN;
-        accepted_client->worker = &proxy->workers[proxy->next_arrival++ % proxy->worker_count];
-        accepted_client->frontend = &proxy->frontends[frontend];
+        accepted_client->set = service_next_set(&proxy->service);
+        accepted_client->frontend = &proxy->service.frontends[frontend];
         accepted_client->bind = bind;
         accepted_client->task = (struct task){.run = on_accepted_client, .arg = accepted_client};
         place_force(&accepted_client->frontend->places);
-        task_queue_post(&accepted_client->worker->task_queue, &accepted_client->task);
+        loop_post(&accepted_client->set->loop, &accepted_client->task);
         ++*count;
     }
     return false;
@@ -274,14 +283,14 @@ void proxy_ask_turns(struct proxy *proxy)
 
 void proxy_drain(struct proxy *proxy)
 {
-    atomic_store(&proxy->draining, true);
+    atomic_store(&proxy->service.draining, true);
     if (proxy_live(proxy) == 0)
-        task_queue_post(&proxy->task_queue, &proxy->empty_task);
+        task_queue_post(&proxy->task_queue, &proxy->service.empty_task);
 }
 
 void proxy_terminate(struct proxy *proxy, enum session_end reason)
 {
-    atomic_store(&proxy->terminate_reason, reason);
+    atomic_store(&proxy->service.terminate_reason, reason);
     for (unsigned i = 0; i < proxy->worker_count; i++)
         worker_terminate(&proxy->workers[i]);
 }
@@ -296,14 +305,7 @@ uint64_t proxy_overdue(const struct proxy *proxy)
 void proxy_share_descriptors(struct proxy *proxy, bool shared)
 {
     for (unsigned i = 0; i < proxy->worker_count; i++)
-        poller_share(&proxy->workers[i].poller, shared);
-}
-
-void proxy_release_place(struct proxy *proxy, struct frontend *frontend)
-{
-    place_release(&frontend->places);
-    if (atomic_load(&proxy->draining) && proxy_live(proxy) == 0)
-        task_queue_post(&proxy->task_queue, &proxy->empty_task);
+        poller_share(&proxy->workers[i].sessions.loop.poller, shared);
 }
 
 /* What is left for this process of a limit that it shares. */
@@ -316,31 +318,23 @@ static unsigned room(unsigned max, unsigned others)
 
 void proxy_count_others(struct proxy *proxy, unsigned all, const unsigned *by_frontend)
 {
-    unsigned most = room(proxy->config->max_sessions, all);
+    unsigned most = room(proxy->service.config->max_sessions, all);
     if (proxy->max_sessions && proxy->max_sessions < most)
         most = proxy->max_sessions;
-    bool wanted = limit_move(proxy->places.limit, most);
-    for (size_t i = 0; i < proxy->config->frontend_count; i++) {
-        struct frontend *frontend = &proxy->frontends[i];
+    bool wanted = limit_move(proxy->service.places.limit, most);
+    for (size_t i = 0; i < proxy->service.config->frontend_count; i++) {
+        struct frontend *frontend = &proxy->service.frontends[i];
         unsigned others = by_frontend ? by_frontend[i] : 0;
         if (limit_move(frontend->places.limit, room(frontend->conf->max_sessions, others)))
             place_serve(&frontend->places);
     }
     if (wanted)
-        place_serve(&proxy->places);
+        place_serve(&proxy->service.places);
 }
 
 unsigned proxy_live(const struct proxy *proxy)
 {
-    return atomic_load(&proxy->places.limit->used);
-}
-
-struct backend *proxy_backend(const struct proxy *proxy, const char *name)
-{
-    for (size_t i = 0; i < proxy->config->backend_count; i++)
-        if (strcmp(proxy->config->backends[i].name, name) == 0)
-            return &proxy->backends[i];
-    return NULL;
+    return service_live(&proxy->service);
 }
 
 void proxy_free(struct proxy *proxy)
@@ -348,13 +342,14 @@ void proxy_free(struct proxy *proxy)
     if (!proxy)
         return;
     close_workers(proxy);
-    event_del(&proxy->mail);
+    event_del(&proxy->bell);
     task_queue_close(&proxy->task_queue);
     stats_close(&proxy->stats);
-    waitlist_close(&proxy->waitlist);
+    waitlist_close(&proxy->service.waitlist);
+    free(proxy->service.sets);
     free(proxy->workers);
     close_backends(proxy);
     reclaimer_close(&proxy->reclaimer);
-    free(proxy->frontends);
+    free(proxy->service.frontends);
     free(proxy);
 }

@@ -5,23 +5,14 @@
 #define RPPROXY_PROXY_PROXY_H
 
 #include "config/model/config.h"
-#include "proxy/backend/backend.h"
-#include "proxy/core/places.h"
 #include "proxy/core/reclaim.h"
 #include "proxy/core/task_queue.h"
-#include "proxy/engine/socket.h"
+#include "proxy/session/service.h"
 #include "proxy/session/session.h"
 #include "proxy/stats/shared_stats.h"
 #include "proxy/worker.h"
 
 #include <event2/event_struct.h>
-
-struct frontend {
-    const struct frontend_conf *conf;
-    struct backend *backend;   /* NULL: the frontend is gone */
-    struct place_queue places; /* the limit is in the shared stats; the proxy's is the outer one */
-    atomic_uint keep;          /* what proxy_terminate() leaves: a share of KEEP_ALL */
-};
 
 struct proxy_events {
     void (*on_quiet)(void *arg);  /* after proxy_quiet(): no worker will accept again */
@@ -33,30 +24,19 @@ struct proxy_events {
 };
 
 struct proxy {
-    const struct config *config;
-    unsigned generation;
+    struct service service; /* what the workers' sessions share */
     struct proxy_events events;
-    struct task_queue task_queue; /* of the main loop */
-    struct event mail;            /* its bell */
-    struct stats stats;           /* what is counted, for those who come after us, too */
-    struct waitlist waitlist;     /* of all who wait for places */
-    struct place_queue places;    /* of all sessions of the generation; the limit is in the stats */
-    unsigned max_sessions;        /* of this process alone; 0: no ceiling */
-    struct frontend *frontends;   /* the config's, and one for sessions whose frontend is gone */
-    size_t frontend_count;        /* with that one, which is the last */
-    struct frontend_conf departed;
+    struct task_queue task_queue;  /* of the main loop */
+    struct event bell;             /* of the tasks */
+    struct stats stats;            /* what is counted, for the generations after this one, too */
+    unsigned max_sessions;         /* of this process alone; 0: no ceiling */
+    struct frontend_conf departed; /* of sessions whose frontend is gone */
     struct limit departed_sessions;
-    unsigned next_arrival;    /* which worker has the next session that the main thread deals out */
-    struct backend *backends; /* in the config's order */
-    struct local_ports local_ports;
     struct reclaimer reclaimer; /* of what the main thread publishes to the workers */
     struct worker *workers;
     unsigned worker_count;
     unsigned turning;   /* workers that have not answered proxy_ask_turns() yet */
     unsigned not_quiet; /* workers that have not reported LISTENING_OVER yet */
-    atomic_bool draining;
-    atomic_int terminate_reason; /* enum session_end */
-    struct task empty_task;
 };
 
 /* Makes the workers, without threads yet; base is the main loop's. config must outlive the proxy.
@@ -66,7 +46,7 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
                         unsigned max_sessions, struct event_base *base,
                         const struct proxy_events *events) __attribute__((warn_unused_result));
 
-/* Before proxy_start(): each worker keeps so many spare server sockets, WORKER_SPARES at most. */
+/* Before proxy_start(): each worker keeps so many spare server sockets, SPARES_MAX at most. */
 void proxy_keep_spares(struct proxy *proxy, unsigned most);
 
 /* As proxy_new() was told, from the next proxy_count_others() on. */
@@ -125,13 +105,7 @@ void proxy_count_others(struct proxy *proxy, unsigned all, const unsigned *by_fr
 /* Sessions now, of all frontends. */
 unsigned proxy_live(const struct proxy *proxy);
 
-/* The backend of that name, or NULL. */
-struct backend *proxy_backend(const struct proxy *proxy, const char *name);
-
 /* Ends the threads, resets what is left, frees everything. NULL is fine. */
 void proxy_free(struct proxy *proxy);
-
-/* Any thread: a session is gone, and its place is handed to the first in line. */
-void proxy_release_place(struct proxy *proxy, struct frontend *frontend);
 
 #endif

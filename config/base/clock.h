@@ -1,4 +1,4 @@
-/* Time as the main loop and the shared stats count it; a worker has worker_now(). */
+/* Time as the main loop and the shared stats count it; a worker has loop_now(). */
 #ifndef RPPROXY_CONFIG_BASE_CLOCK_H
 #define RPPROXY_CONFIG_BASE_CLOCK_H
 

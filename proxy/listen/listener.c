@@ -3,7 +3,6 @@
 #include "config/base/container_of.h"
 #include "config/base/log.h"
 #include "proxy/engine/socket.h"
-#include "proxy/proxy.h"
 #include "proxy/session/session.h"
 
 #include <errno.h>
@@ -33,7 +32,7 @@ static void leave(struct listener *listener);
 
 static int accepts_now(struct listener *listener)
 {
-    unsigned turn = listener->worker->poller.turn;
+    unsigned turn = listener->acceptor->sessions->loop.poller.turn;
     if (listener->shared || turn != listener->rang_in + 1)
         listener->accepts = 0;
     listener->rang_in = turn;
@@ -58,7 +57,7 @@ static void stop_waiting(struct listener *listener)
 void listener_free(struct listener *listener)
 {
     listener_pause(listener);
-    TAILQ_REMOVE(&listener->worker->listeners, listener, link);
+    TAILQ_REMOVE(&listener->acceptor->listeners, listener, link);
     free(listener);
 }
 
@@ -66,14 +65,14 @@ void listener_pause(struct listener *listener)
 {
     stop_waiting(listener);
     if (listener->watching != WATCHING_NOTHING)
-        poller_remove(&listener->worker->poller, listener->fd, &listener->watch);
+        poller_remove(&listener->acceptor->sessions->loop.poller, listener->fd, &listener->watch);
     listener->watching = WATCHING_NOTHING;
 }
 
 /* What is in the backlog already is told at once, either way. */
 static bool watch(struct listener *listener, enum watching watching)
 {
-    struct poller *poller = &listener->worker->poller;
+    struct poller *poller = &listener->acceptor->sessions->loop.poller;
     uint32_t events = EPOLLIN;
     if (listener->shared)
         events |= EPOLLEXCLUSIVE;
@@ -89,7 +88,7 @@ static bool watch(struct listener *listener, enum watching watching)
         error = poller_add(poller, listener->fd, events, &listener->watch);
     }
     if (error) {
-        worker_starve(listener->worker, error);
+        acceptor_starve(listener->acceptor, error);
         return false;
     }
     listener->watching = watching;
@@ -108,8 +107,8 @@ void listener_resume(struct listener *listener)
         return;
     }
     listener->left = false;
-    if (listener->rests_until > worker_now_ms(listener->worker)) {
-        worker_listen_at(listener->worker, listener->rests_until);
+    if (listener->rests_until > loop_now_ms(&listener->acceptor->sessions->loop)) {
+        acceptor_resume_at(listener->acceptor, listener->rests_until);
         return;
     }
     listener->rests_until = 0;
@@ -127,8 +126,8 @@ static void rest(struct listener *listener, int error)
     listener->rest_ms = listener->rest_ms ? 2 * listener->rest_ms : REST_MIN_MS;
     if (listener->rest_ms > REST_MAX_MS)
         listener->rest_ms = REST_MAX_MS;
-    listener->rests_until = worker_now_ms(listener->worker) + listener->rest_ms;
-    worker_listen_at(listener->worker, listener->rests_until);
+    listener->rests_until = loop_now_ms(&listener->acceptor->sessions->loop) + listener->rest_ms;
+    acceptor_resume_at(listener->acceptor, listener->rests_until);
 }
 
 /* True: the next connection may do better. */
@@ -141,7 +140,7 @@ static bool goes_on_after(struct listener *listener, int error)
     case ENFILE:
     case ENOBUFS:
     case ENOMEM:
-        worker_starve(listener->worker, error);
+        acceptor_starve(listener->acceptor, error);
         return false;
     case EINVAL:
         listener_pause(listener);
@@ -172,16 +171,16 @@ static bool goes_on_after(struct listener *listener, int error)
 /* A place is taken for it. True: the next may be accepted as well. */
 static bool accept_one(struct listener *listener)
 {
-    struct worker *worker = listener->worker;
+    struct acceptor *acceptor = listener->acceptor;
     struct address client = {.length = sizeof client - offsetof(struct address, any)};
     int fd = accept4(listener->fd, &client.any, &client.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
         listener->failures = listener->rest_ms = 0;
-        session_open(worker, listener->frontend, listener->bind, fd, &client);
+        session_open(acceptor->sessions, listener->frontend, listener->bind, fd, &client);
         return true;
     }
     int error = errno;
-    proxy_release_place(worker->proxy, listener->frontend);
+    service_release_place(acceptor->sessions->service, listener->frontend);
     return goes_on_after(listener, error);
 }
 
@@ -230,17 +229,17 @@ static unsigned newcomers(const struct listener *listener)
 /* Those who have come wait for places, or are accepted if there is one already. */
 static void queue_newcomers(struct listener *listener)
 {
-    struct worker *worker = listener->worker;
+    struct acceptor *acceptor = listener->acceptor;
     int accepts = 0;
     for (unsigned count = newcomers(listener); count > 0 && accepts < ACCEPTS_MAX; count--) {
         struct queued_client *client = calloc(1, sizeof *client);
         if (!client && listener->queued_count == 0)
-            worker_starve(worker, ENOMEM);
+            acceptor_starve(acceptor, ENOMEM);
         if (!client)
             break; /* seen later, when nobody waits here any more */
         client->listener = listener;
         client->waiter.on_granted = on_granted;
-        if (!place_wait(&client->waiter, &listener->frontend->places, &worker->grants)) {
+        if (!place_wait(&client->waiter, &listener->frontend->places, &acceptor->grants)) {
             TAILQ_INSERT_TAIL(&listener->queued, client, link);
             listener->queued_count++;
             continue;
@@ -265,7 +264,7 @@ void listener_look(struct listener *listener)
 
 static bool take_place(struct listener *listener)
 {
-    enum listening listening = listener->worker->listening;
+    enum listening listening = listener->acceptor->listening;
     if (listening != LISTENING_RETIRED && listening != LISTENING_OVER)
         return place_take(&listener->frontend->places);
     place_force(&listener->frontend->places);
@@ -297,13 +296,13 @@ static void on_readable(struct watch *watch, uint32_t events)
         listener->accepts = 0;
 }
 
-int listener_add(struct worker *worker, int fd, bool shared, const atomic_bool *held,
+int listener_add(struct acceptor *acceptor, int fd, bool shared, const atomic_bool *held,
                  struct frontend *frontend, const struct bind_conf *bind)
 {
     struct listener *listener = calloc(1, sizeof *listener);
     if (!listener)
         return ENOMEM;
-    listener->worker = worker;
+    listener->acceptor = acceptor;
     listener->frontend = frontend;
     listener->bind = bind;
     listener->fd = fd;
@@ -312,6 +311,6 @@ int listener_add(struct worker *worker, int fd, bool shared, const atomic_bool *
     listener->left = listener_is_held(listener);
     listener->watch.on_ready = on_readable;
     TAILQ_INIT(&listener->queued);
-    TAILQ_INSERT_TAIL(&worker->listeners, listener, link);
+    TAILQ_INSERT_TAIL(&acceptor->listeners, listener, link);
     return 0;
 }

@@ -34,7 +34,7 @@
 #define RPPROXY_PROXY_LISTEN_LISTENER_H
 
 #include "config/model/config.h"
-#include "proxy/worker.h"
+#include "proxy/listen/acceptor.h"
 
 struct frontend;
 struct queued_client;
@@ -49,7 +49,7 @@ enum watching {
 
 struct listener {
     struct watch watch;
-    struct worker *worker;
+    struct acceptor *acceptor;
     struct frontend *frontend;
     const struct bind_conf *bind;
     int fd;
@@ -68,7 +68,7 @@ struct listener {
 };
 
 /* Adds a listener to a worker whose thread has not started yet. Returns 0 or an errno value. */
-int listener_add(struct worker *worker, int fd, bool shared, const atomic_bool *held,
+int listener_add(struct acceptor *acceptor, int fd, bool shared, const atomic_bool *held,
                  struct frontend *frontend, const struct bind_conf *bind)
     __attribute__((warn_unused_result));
 void listener_free(struct listener *listener);

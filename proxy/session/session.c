@@ -3,7 +3,6 @@
 #include "config/base/container_of.h"
 #include "config/base/log.h"
 #include "proxy/engine/socket.h"
-#include "proxy/proxy.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -28,17 +27,17 @@ static void begin_connect(struct session *session);
 
 static struct balancer *balancer_of(const struct session *session)
 {
-    return session->backend->balancers[session->worker->index];
+    return session->backend->balancers[session->set->index];
 }
 
 static struct server_counters *server_counters_of(const struct session *session)
 {
-    return &session->chosen->counters[session->worker->index];
+    return &session->chosen->counters[session->set->index];
 }
 
 static struct session_list *session_list_of(const struct session *session)
 {
-    return &session->worker->session_lists[session->frontend - session->worker->proxy->frontends];
+    return &session->set->lists[session->frontend - session->set->service->frontends];
 }
 
 /* The session counts for the server from its attempt to connect or its arrival here on, ... */
@@ -75,7 +74,7 @@ static void set_state(struct session *session, enum session_state state)
         due = session->deadline;
     else if (state == SESSION_ESTABLISHED)
         due = established_due(session);
-    wheel_set(&session->worker->wheel, &session->timer, due);
+    wheel_set(&session->set->loop.wheel, &session->timer, due);
 }
 
 static const char *end_name(enum session_end end)
@@ -135,7 +134,7 @@ static void write_access_log(struct session *session, enum session_end end)
              "time=%.3fms in=%llu out=%llu retries=%u end=%s",
              session->generation, session->accepted_by, (unsigned long long)session->number,
              address_format(&address, client), names[0], names[1], names[2], names[3], connect,
-             (double)(worker_now(session->worker) - session->accepted_at) / 1000,
+             (double)(loop_now(&session->set->loop) - session->accepted_at) / 1000,
              (unsigned long long)session->client.received,
              (unsigned long long)session->server.received, session->attempts, end_name(end));
 }
@@ -152,10 +151,10 @@ static bool is_cut(enum session_end end)
  * more, must not be reset by the kernel for bytes of it that nobody has read. */
 static void close_conn(struct session *session, struct conn *conn, bool reset)
 {
-    struct worker *worker = session->worker;
+    struct session_set *set = session->set;
     if (conn->fd >= 0 && !reset && !conn->ended && conn_was_sent_all(conn))
-        (void)conn_discard(conn, &worker->buffers);
-    conn_close(conn, &worker->poller, reset);
+        (void)conn_discard(conn, &set->buffers);
+    conn_close(conn, &set->loop.poller, reset);
 }
 
 static void close_conns(struct session *session, enum session_end end)
@@ -189,11 +188,11 @@ static void close_conns(struct session *session, enum session_end end)
         reset_server = !conn_was_sent_all(&session->server);
         break;
     }
-    struct worker *worker = session->worker;
+    struct session_set *set = session->set;
     leave_server(session);
     close_conn(session, &session->client, reset_client);
-    bool known = session->generation == worker->proxy->generation; /* what its options are */
-    if (end != SESSION_DONE || !known || !worker_wants_spares(worker) ||
+    bool known = session->generation == set->service->generation; /* what its options are */
+    if (end != SESSION_DONE || !known || !session_set_wants_spares(set) ||
         !conn_disconnect(&session->server))
         close_conn(session, &session->server, reset_server);
 }
@@ -202,21 +201,21 @@ void session_close(struct session *session, enum session_end end)
 {
     if (session->state == SESSION_CLOSED)
         return;
-    struct worker *worker = session->worker;
+    struct session_set *set = session->set;
     session_list_remove(session_list_of(session), session);
     set_state(session, SESSION_CLOSED);
     wheel_cancel(&session->timer);
     close_conns(session, end);
     if (end == SESSION_REFUSED || end == SESSION_CONNECT_TIMEOUT)
-        counter_add(&worker->counters->failed, 1);
+        counter_add(&set->counters->failed, 1);
     if (is_cut(end))
-        counter_add(&worker->counters->cut, 1);
+        counter_add(&set->counters->cut, 1);
     if (session->frontend->conf->access_log)
         write_access_log(session, end);
     free(session->tried);
     session->tried = NULL;
-    STAILQ_INSERT_TAIL(&worker->dead, session, dead);
-    proxy_release_place(worker->proxy, session->frontend);
+    STAILQ_INSERT_TAIL(&set->dead, session, dead);
+    service_release_place(set->service, session->frontend);
 }
 
 void session_free(struct session *session)
@@ -231,14 +230,14 @@ static void queue(struct session *session)
     if (session->queued)
         return;
     session->queued = true;
-    STAILQ_INSERT_TAIL(&session->worker->again, session, again);
+    STAILQ_INSERT_TAIL(&session->set->again, session, again);
 }
 
 /* Bytes count as activity; events without bytes do not. Since buffers.moved was set to 0. */
 static void note_activity(struct session *session)
 {
-    if (session->worker->buffers.moved > 0)
-        session->active_at = worker_now(session->worker);
+    if (session->set->buffers.moved > 0)
+        session->active_at = loop_now(&session->set->loop);
 }
 
 static bool is_unix(const struct session *session, const struct conn *conn)
@@ -270,7 +269,7 @@ static bool is_delivered(struct session *session, const struct conn *to)
         return true;
     size_t left = socket_unacknowledged(to->fd);
     if (left != session->unacknowledged)
-        session->active_at = worker_now(session->worker);
+        session->active_at = loop_now(&session->set->loop);
     session->unacknowledged = left;
     return left == 0;
 }
@@ -278,26 +277,26 @@ static bool is_delivered(struct session *session, const struct conn *to)
 /* Moves what can be moved to the side that remains. to_failed: that side was reset. */
 static void go_on_delivering(struct session *session, bool to_failed)
 {
-    struct worker *worker = session->worker;
+    struct session_set *set = session->set;
     struct conn *to = session->to_client ? &session->client : &session->server;
     struct conn *gone = to->peer;
-    worker->buffers.moved = 0;
-    enum relay relayed = relay(gone, &worker->buffers);
+    set->buffers.moved = 0;
+    enum relay relayed = relay(gone, &set->buffers);
     note_activity(session); /* what is thrown away is none */
-    enum relay discarded = conn_discard(to, &worker->buffers);
+    enum relay discarded = conn_discard(to, &set->buffers);
     bool lost = relayed == RELAY_FROM_FAILED;
     bool failed = (lost && !is_unix(session, gone)) || relayed == RELAY_TO_FAILED ||
                   discarded == RELAY_FROM_FAILED || to_failed;
     if (lost || gone->ended)
-        conn_close(gone, &worker->poller, false);
+        conn_close(gone, &set->loop.poller, false);
     if (relayed == RELAY_NO_MEMORY) {
         session_close(session, SESSION_NO_RESOURCES);
     } else if (failed || is_delivered(session, to)) {
         session_close(session, session->outcome);
-    } else if (delivery_ends_at(session, gone) <= worker_now_ms(worker)) {
+    } else if (delivery_ends_at(session, gone) <= loop_now_ms(&set->loop)) {
         session_close(session, SESSION_UNDELIVERED);
     } else {
-        session->deadline = worker_now_ms(worker) + session->look_after;
+        session->deadline = loop_now_ms(&set->loop) + session->look_after;
         set_state(session, SESSION_DELIVERING);
         if (relayed == RELAY_MORE || discarded == RELAY_MORE)
             queue(session);
@@ -310,13 +309,13 @@ static void deliver(struct session *session, struct conn *to, enum session_end o
     struct conn *gone = to->peer;
     session->outcome = outcome;
     session->to_client = to == &session->client;
-    session->active_at = worker_now(session->worker);
+    session->active_at = loop_now(&session->set->loop);
     session->unacknowledged = SIZE_MAX;
     session->look_after = DELIVERY_LOOK_MS;
     if (gone == &session->server)
         leave_server(session);
     if (gone->ended)
-        conn_close(gone, &session->worker->poller, conn_is_owed(gone));
+        conn_close(gone, &session->set->loop.poller, conn_is_owed(gone));
     else
         conn_forget_unsent(gone);
     set_state(session, SESSION_DELIVERING);
@@ -343,7 +342,7 @@ static void lose(struct session *session, struct conn *gone)
         deliver(session, gone->peer, reset_of(session, gone));
         return;
     }
-    relay_last(gone, &session->worker->buffers);
+    relay_last(gone, &session->set->buffers);
     session_close(session, reset_of(session, gone));
 }
 
@@ -355,7 +354,7 @@ static void lose_received(struct session *session, struct conn *gone)
         return;
     }
     gone->ended = gone->hung_up; /* the end came first */
-    conn_close(gone, &session->worker->poller, false);
+    conn_close(gone, &session->set->loop.poller, false);
     deliver(session, gone->peer, reset_of(session, gone));
 }
 
@@ -390,12 +389,12 @@ static __attribute__((cold)) void fail(struct session *session, struct conn *fro
 /* Moves what can be moved, beginning with what first gave us. */
 static void move(struct session *session, struct conn *first)
 {
-    struct worker *worker = session->worker;
+    struct session_set *set = session->set;
     struct conn *from = first;
     bool more = false;
-    worker->buffers.moved = 0;
+    set->buffers.moved = 0;
     do {
-        enum relay result = relay(from, &worker->buffers);
+        enum relay result = relay(from, &set->buffers);
         if (result == RELAY_MORE) {
             more = true;
         } else if (result != RELAY_OK) {
@@ -468,10 +467,10 @@ static bool pass_over(struct session *session, bool lacking)
 
 static void attempt_failed(struct session *session, int error)
 {
-    counter_add(&session->worker->counters->connect_errors, 1);
+    counter_add(&session->set->counters->connect_errors, 1);
     session->attempts++;
     leave_server(session);
-    conn_close(&session->server, &session->worker->poller, false);
+    conn_close(&session->server, &session->set->loop.poller, false);
     if (socket_error(session->client.fd)) {
         session_close(session, SESSION_CLIENT_RESET);
         return;
@@ -502,13 +501,13 @@ static void on_connect_event(struct session *session, uint32_t events)
         return;
     if (is_self_connected(session)) {
         /* By a reset, or TIME-WAIT would hold the port that the server wants. */
-        conn_close(&session->server, &session->worker->poller, true);
+        conn_close(&session->server, &session->set->loop.poller, true);
         attempt_failed(session, ECONNREFUSED); /* nobody listens there */
         return;
     }
-    session->connected_at = session->active_at = worker_now(session->worker);
+    session->connected_at = session->active_at = loop_now(&session->set->loop);
     set_state(session, SESSION_ESTABLISHED);
-    session->worker->movable = true;
+    session->set->movable = true;
     move(session, &session->client);
 }
 
@@ -550,14 +549,14 @@ static void on_server_event(struct watch *watch, uint32_t events)
 
 static void wait_for(struct session *session, uint64_t milliseconds)
 {
-    session->deadline = worker_now_ms(session->worker) + milliseconds;
+    session->deadline = loop_now_ms(&session->set->loop) + milliseconds;
     set_state(session, SESSION_WAITING);
 }
 
 /* The shortage is ours, not the server's: it costs no attempt, but it must end in time. */
 static void wait_out(struct session *session)
 {
-    uint64_t now = worker_now_ms(session->worker);
+    uint64_t now = loop_now_ms(&session->set->loop);
     if (session->give_up_at == 0)
         session->give_up_at = now + session->backend->conf->connect_timeout;
     if (socket_error(session->client.fd))
@@ -571,7 +570,7 @@ static void wait_out(struct session *session)
 /* Returns 0, when the outcome is to come as an event, or an errno value. */
 static int connect_server(struct session *session, const struct address *address)
 {
-    struct worker *worker = session->worker;
+    struct session_set *set = session->set;
     const char *congestion = session->backend->conf->congestion;
     int error;
     if (session->server.fd >= 0) {
@@ -580,7 +579,7 @@ static int connect_server(struct session *session, const struct address *address
         error = fits ? socket_connect_again(session->server.fd, address) : 0;
         if (fits && !error)
             return 0;
-        conn_close(&session->server, &worker->poller, false);
+        conn_close(&session->server, &set->loop.poller, false);
         if (error)
             return error;
     }
@@ -590,7 +589,7 @@ static int connect_server(struct session *session, const struct address *address
     session->server_family = address->any.sa_family;
     session->server_congestion = congestion;
     session->kept_alive = false;
-    error = conn_open(&session->server, &worker->poller, fd,
+    error = conn_open(&session->server, &set->loop.poller, fd,
                       address_is_unix(address) ? CONN_UNIX : CONN_CONNECTED);
     if (error)
         close(fd);
@@ -618,7 +617,7 @@ static int connect_to(struct session *session, const struct server *server)
     const struct address *address = server_address(server);
     if (!address)
         return EHOSTUNREACH;
-    bool own = local_ports_include(&session->worker->proxy->local_ports, address);
+    bool own = local_ports_include(&session->set->service->local_ports, address);
     session->own_port = own ? (in_port_t)address_port(address) : 0;
     return connect_server(session, address);
 }
@@ -647,29 +646,29 @@ static void begin_connect(struct session *session)
     join_server(session);
     counter_add(&server_counters_of(session)->all, 1);
     session->give_up_at = 0;
-    session->deadline = worker_now_ms(session->worker) + session->backend->conf->connect_timeout;
+    session->deadline = loop_now_ms(&session->set->loop) + session->backend->conf->connect_timeout;
     set_state(session, SESSION_CONNECTING);
 }
 
 /* What the session is to its worker. */
-static void belong(struct session *session, struct worker *worker)
+static void belong(struct session *session, struct session_set *set)
 {
-    session->worker = worker;
+    session->set = set;
     session->client.watch.on_ready = on_client_event;
     session->server.watch.on_ready = on_server_event;
-    session->client.counter = &worker->counters->client_bytes;
-    session->server.counter = &worker->counters->server_bytes;
+    session->client.counter = &set->counters->client_bytes;
+    session->server.counter = &set->counters->server_bytes;
     session->client.peer = &session->server;
     session->server.peer = &session->client;
     wheel_entry_init(&session->timer);
 }
 
 /* A session with nothing in it but, perhaps, a server's socket that is connected to nobody. */
-static struct session *make(struct worker *worker)
+static struct session *make(struct session_set *set)
 {
-    struct session *session = worker_take_spare(worker);
+    struct session *session = session_set_take_spare(set);
     if (session) {
-        conn_renew(&session->server, &worker->poller);
+        conn_renew(&session->server, &set->loop.poller);
         *session = (struct session){.server = session->server,
                                     .server_family = session->server_family,
                                     .server_congestion = session->server_congestion,
@@ -682,31 +681,31 @@ static struct session *make(struct worker *worker)
     return session;
 }
 
-void session_open(struct worker *worker, struct frontend *frontend, const struct bind_conf *bind,
+void session_open(struct session_set *set, struct frontend *frontend, const struct bind_conf *bind,
                   int fd, const struct address *client)
 {
-    struct session *session = make(worker);
+    struct session *session = make(set);
     if (!session) {
         socket_close_reset(fd);
-        proxy_release_place(worker->proxy, frontend);
+        service_release_place(set->service, frontend);
         return;
     }
-    belong(session, worker);
+    belong(session, set);
     session->frontend = frontend;
     session->bind = bind;
     session->backend = frontend->backend;
-    session->generation = worker->proxy->generation;
-    session->accepted_by = worker->index;
-    session->number = ++worker->last_session;
-    session->accepted_at = session->active_at = worker_now(worker);
+    session->generation = set->service->generation;
+    session->accepted_by = set->index;
+    session->number = ++set->last_session;
+    session->accepted_at = session->active_at = loop_now(&set->loop);
     session->client.fd = -1;
     session->peer.any.sa_family = client->any.sa_family;
     if (!address_is_unix(client))
         memcpy(&session->peer, &client->any, sizeof session->peer);
     session_list_append(session_list_of(session), session);
-    counter_add(&worker->counters->sessions, 1);
+    counter_add(&set->counters->sessions, 1);
 
-    if (conn_open(&session->client, &worker->poller, fd,
+    if (conn_open(&session->client, &set->loop.poller, fd,
                   address_is_unix(client) ? CONN_UNIX : CONN_ACCEPTED)) {
         socket_close_reset(fd);
         session_close(session, SESSION_NO_RESOURCES);
@@ -718,7 +717,7 @@ void session_open(struct worker *worker, struct frontend *frontend, const struct
 void session_on_timer(struct wheel_entry *timer)
 {
     struct session *session = container_of(timer, struct session, timer);
-    uint64_t now = worker_now_ms(session->worker);
+    uint64_t now = loop_now_ms(&session->set->loop);
     millis idle_timeout = session->frontend->conf->idle_timeout;
     bool due = session->state == SESSION_ESTABLISHED
                    ? idle_timeout && now >= session->active_at / 1000 + idle_timeout
@@ -745,9 +744,9 @@ void session_on_timer(struct wheel_entry *timer)
 
 void session_park(struct session *session)
 {
-    struct worker *worker = session->worker;
-    conn_suspend(&session->client, &worker->poller);
-    conn_suspend(&session->server, &worker->poller);
+    struct session_set *set = session->set;
+    conn_suspend(&session->client, &set->loop.poller);
+    conn_suspend(&session->server, &set->loop.poller);
     wheel_cancel(&session->timer);
     set_state(session, SESSION_PARKED);
 }
@@ -755,10 +754,10 @@ void session_park(struct session *session)
 /* Its ends are told of again. */
 static void settle_in(struct session *session)
 {
-    struct worker *worker = session->worker;
+    struct session_set *set = session->set;
     set_state(session, SESSION_ESTABLISHED);
-    if (conn_resume(&session->client, &worker->poller) ||
-        conn_resume(&session->server, &worker->poller))
+    if (conn_resume(&session->client, &set->loop.poller) ||
+        conn_resume(&session->server, &set->loop.poller))
         session_close(session, SESSION_NO_RESOURCES);
     else if (atomic_load(&session->frontend->keep) == 0)
         terminate_session(session);
@@ -772,20 +771,20 @@ void session_unpark(struct session *session)
 
 void session_leave(struct session *session)
 {
-    struct worker *worker = session->worker;
+    struct session_set *set = session->set;
     session_list_remove(session_list_of(session), session);
     set_state(session, SESSION_CLOSED);
     leave_server(session);
     conn_leave(&session->client);
     conn_leave(&session->server);
-    STAILQ_INSERT_TAIL(&worker->dead, session, dead);
-    proxy_release_place(worker->proxy, session->frontend);
+    STAILQ_INSERT_TAIL(&set->dead, session, dead);
+    service_release_place(set->service, session->frontend);
 }
 
-void session_arrive(struct session *session, struct worker *worker)
+void session_arrive(struct session *session, struct session_set *set)
 {
-    belong(session, worker);
-    worker->movable = true;
+    belong(session, set);
+    set->movable = true;
     session_list_place(session_list_of(session), session);
     if (session->chosen)
         join_server(session);

@@ -50,9 +50,8 @@
 #ifndef RPPROXY_PROXY_SESSION_SESSION_H
 #define RPPROXY_PROXY_SESSION_SESSION_H
 
-#include "proxy/listen/listener.h"
 #include "proxy/session/conn.h"
-#include "proxy/worker.h"
+#include "proxy/session/session_set.h"
 
 enum session_state {
     SESSION_CONNECTING,
@@ -79,7 +78,7 @@ enum session_end {
 
 struct session {
     struct conn client, server;
-    struct worker *worker;
+    struct session_set *set;
     struct frontend *frontend;
     const struct bind_conf *bind; /* NULL: not in this configuration, see `foreign names` */
     struct backend *backend;      /* NULL: likewise */
@@ -92,7 +91,7 @@ struct session {
     uint32_t tried_count;  /* ... */
     uint32_t short_count;  /* ... and at the end so many towards which we lack something */
     uint32_t attempts;     /* that failed, over all rounds */
-    bool queued;           /* on worker->again */
+    bool queued;           /* on set->again */
     bool stays;            /* was parked once, and not taken: it ends here */
     bool with_server;      /* it counts for the server */
     bool kept_alive;       /* SO_KEEPALIVE is set on the server's socket */
@@ -103,7 +102,7 @@ struct session {
     /* Which generation accepted it, and which of its workers: with `number` they name it. */
     unsigned generation, accepted_by;
     uint64_t number;
-    uint64_t accepted_at;  /* microseconds, as worker_now() */
+    uint64_t accepted_at;  /* microseconds, as loop_now() */
     uint64_t connected_at; /* 0: never */
     uint64_t active_at;    /* when the last byte moved, in whatever process, or it was connected */
     uint64_t deadline;     /* milliseconds: of the connect attempt, of the wait, or of the next look
@@ -125,7 +124,7 @@ struct session {
 
 /* Takes over an accepted client and begins to connect it. A place in the limits is already taken
  * for it; the session gives it back. */
-void session_open(struct worker *worker, struct frontend *frontend, const struct bind_conf *bind,
+void session_open(struct session_set *set, struct frontend *frontend, const struct bind_conf *bind,
                   int fd, const struct address *client);
 
 /* Ends the session now. What was cut short is seen as cut short: a side gets a reset when the proxy
@@ -134,7 +133,7 @@ void session_open(struct worker *worker, struct frontend *frontend, const struct
  * closed session. */
 void session_close(struct session *session, enum session_end end);
 
-/* Goes on with one of worker->again. */
+/* Goes on with one of set->again. */
 void session_continue(struct session *session);
 
 /* Moving to another process (transfer.h). park: an established session rests. Then either unpark,
@@ -145,7 +144,7 @@ void session_continue(struct session *session);
 void session_park(struct session *session);
 void session_unpark(struct session *session);
 void session_leave(struct session *session);
-void session_arrive(struct session *session, struct worker *worker);
+void session_arrive(struct session *session, struct session_set *set);
 
 /* The names of frontend, bind, backend and server; valid as long as the session. */
 #define SESSION_NAMES 4

@@ -1,8 +1,7 @@
 #include "proxy/session/terminate.h"
 
-#include "proxy/proxy.h"
 #include "proxy/session/session.h"
-#include "proxy/worker.h"
+#include "proxy/session/session_set.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -43,9 +42,9 @@ static size_t surplus_of(struct quota *quota, const struct session_list *session
 
 void terminate_session(struct session *session)
 {
-    struct worker *worker = session->worker;
-    counter_add(&worker->counters->overdue, 1);
-    session_close(session, (enum session_end)atomic_load(&worker->proxy->terminate_reason));
+    struct session_set *set = session->set;
+    counter_add(&set->counters->overdue, 1);
+    session_close(session, (enum session_end)atomic_load(&set->service->terminate_reason));
 }
 
 static void cut_in_order_of_age(const struct session_list *session_list, size_t surplus)
@@ -86,15 +85,14 @@ static void terminate_idlest(const struct session_list *session_list, size_t sur
     free(list);
 }
 
-void terminate_surplus(struct worker *worker)
+void terminate_surplus(struct session_set *set)
 {
-    for (size_t i = 0; i < worker->proxy->frontend_count; i++) {
-        uint64_t keep = atomic_load(&worker->proxy->frontends[i].keep);
+    for (size_t i = 0; i < set->service->frontend_count; i++) {
+        uint64_t keep = atomic_load(&set->service->frontends[i].keep);
         if (keep == KEEP_ALL)
             continue;
-        const struct session_list *session_list = &worker->session_lists[i];
-        size_t count,
-            surplus = surplus_of(&worker->terminator.quotas[i], session_list, keep, &count);
+        const struct session_list *session_list = &set->lists[i];
+        size_t count, surplus = surplus_of(&set->terminator.quotas[i], session_list, keep, &count);
         if (surplus > 0)
             terminate_idlest(session_list, surplus, count);
     }

@@ -8,10 +8,7 @@
 #include <stdint.h>
 
 struct session;
-struct worker;
-
-/* What a frontend keeps is a share of the sessions it had when cutting began: of KEEP_ALL. */
-#define KEEP_ALL 65536u
+struct session_set;
 
 /* One worker's sessions of one frontend. */
 struct quota {
@@ -31,7 +28,7 @@ void terminator_close(struct terminator *terminator);
 /* Closes the worker's sessions that are more than each frontend keeps, for the reason the proxy
  * holds. Sessions that end by themselves count: what is closed is the rest. Where memory for
  * sorting is missing the oldest go first. The worker's thread. */
-void terminate_surplus(struct worker *worker);
+void terminate_surplus(struct session_set *set);
 
 /* Closes this one. The same thread. */
 void terminate_session(struct session *session);

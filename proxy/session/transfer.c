@@ -2,7 +2,6 @@
 
 #include "config/base/clock.h"
 #include "config/base/log.h"
-#include "proxy/proxy.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -164,7 +163,7 @@ static void on_answered(void *arg)
 static void answer(struct transfer *transfer)
 {
     transfer->task = (struct task){.run = on_answered, .arg = transfer};
-    task_queue_post(&transfer->worker->proxy->task_queue, &transfer->task);
+    task_queue_post(transfer->set->service->main, &transfer->task);
 }
 
 /* Adds sessions of one frontend. True: all that may go are in, and there is room. */
@@ -191,55 +190,55 @@ static bool fill_from(struct transfer *transfer, const struct session_list *sess
 
 static void fill(struct transfer *transfer)
 {
-    struct worker *worker = transfer->worker;
-    for (size_t i = 0; worker->movable && i < worker->proxy->frontend_count; i++)
-        if (!fill_from(transfer, &worker->session_lists[i]))
+    struct session_set *set = transfer->set;
+    for (size_t i = 0; set->movable && i < set->service->frontend_count; i++)
+        if (!fill_from(transfer, &set->lists[i]))
             return;
-    worker->movable = false;
+    set->movable = false;
 }
 
-bool transfers_wanted(const struct worker *worker)
+bool transfers_wanted(const struct session_set *set)
 {
-    return worker->movable || !STAILQ_FIRST(&worker->transfers)->waits;
+    return set->movable || !STAILQ_FIRST(&set->transfers)->waits;
 }
 
-void transfers_fill_next(struct worker *worker)
+void transfers_fill_next(struct session_set *set)
 {
-    struct transfer *transfer = STAILQ_FIRST(&worker->transfers);
+    struct transfer *transfer = STAILQ_FIRST(&set->transfers);
     fill(transfer);
     if (transfer->count == 0 && transfer->waits)
         return;
-    STAILQ_REMOVE_HEAD(&worker->transfers, next);
+    STAILQ_REMOVE_HEAD(&set->transfers, next);
     answer(transfer);
 }
 
 /* All may move that were refused by a process that is gone. */
-static void let_all_move(struct worker *worker)
+static void let_all_move(struct session_set *set)
 {
     struct session *session;
-    for (size_t i = 0; i < worker->proxy->frontend_count; i++)
-        TAILQ_FOREACH (session, &worker->session_lists[i].list, link)
+    for (size_t i = 0; i < set->service->frontend_count; i++)
+        TAILQ_FOREACH (session, &set->lists[i].list, link)
             session->stays = false;
-    worker->movable = true;
+    set->movable = true;
 }
 
 static void on_fill(void *arg)
 {
     struct transfer *transfer = arg;
     if (transfer->first)
-        let_all_move(transfer->worker);
+        let_all_move(transfer->set);
     transfer->first = false;
-    STAILQ_INSERT_TAIL(&transfer->worker->transfers, transfer, next);
+    STAILQ_INSERT_TAIL(&transfer->set->transfers, transfer, next);
 }
 
-void transfer_fill(struct transfer *transfer, struct worker *worker)
+void transfer_fill(struct transfer *transfer, struct session_set *set)
 {
-    transfer->worker = worker;
+    transfer->set = set;
     transfer->count = 0;
     transfer->taken = transfer->memory = 0;
     transfer->length = transfer->fd_count = 0;
     transfer->task = (struct task){.run = on_fill, .arg = transfer};
-    task_queue_post(&worker->task_queue, &transfer->task);
+    task_queue_post(&set->loop.tasks, &transfer->task);
 }
 
 static void on_finish(void *arg)
@@ -258,14 +257,14 @@ static void on_finish(void *arg)
 void transfer_finish(struct transfer *transfer)
 {
     transfer->task = (struct task){.run = on_finish, .arg = transfer};
-    task_queue_post(&transfer->worker->task_queue, &transfer->task);
+    task_queue_post(&transfer->set->loop.tasks, &transfer->task);
 }
 
 /* --- unpacking ----------------------------------------------------------------------------- */
 
 /* What is left of a message. */
 struct reader {
-    struct proxy *proxy;
+    struct service *service;
     const unsigned char *bytes;
     size_t length;
     int *fds;
@@ -378,19 +377,19 @@ static void judge_removed(struct session *session, const struct config *config)
 }
 
 /* Finds what the session belongs to in this configuration. False: no memory. */
-static bool find_place(struct session *session, struct proxy *proxy,
+static bool find_place(struct session *session, struct service *service,
                        const char *const names[static SESSION_NAMES])
 {
-    const struct config *config = proxy->config;
-    session->frontend = &proxy->frontends[config->frontend_count]; /* of those that are gone */
+    const struct config *config = service->config;
+    session->frontend = &service->frontends[config->frontend_count]; /* of those that are gone */
     for (size_t i = 0; i < config->frontend_count; i++)
         if (strcmp(config->frontends[i].name, names[0]) == 0)
-            session->frontend = &proxy->frontends[i];
+            session->frontend = &service->frontends[i];
     const struct frontend_conf *conf = session->frontend->conf;
     for (size_t i = 0; i < conf->bind_count; i++)
         if (strcmp(conf->binds[i].text, names[1]) == 0)
             session->bind = &conf->binds[i];
-    session->backend = proxy_backend(proxy, names[2]);
+    session->backend = service_backend(service, names[2]);
     if (session->backend)
         session->chosen = backend_find(session->backend, names[3]);
     if (!session->chosen)
@@ -424,7 +423,7 @@ static struct session *make_session(struct reader *reader, const struct session_
     /* Both are read in any case: the next session's descriptors follow. */
     bool client = read_end(reader, &record->client, session ? &session->client : NULL);
     bool server = read_end(reader, &record->server, session ? &session->server : NULL);
-    if (session && client && server && find_place(session, reader->proxy, names))
+    if (session && client && server && find_place(session, reader->service, names))
         return session;
     if (session)
         discard(session);
@@ -449,11 +448,11 @@ static struct arrival *make_arrival(struct reader *reader, const struct session_
     return arrival;
 }
 
-uint64_t transfer_unpack(struct proxy *proxy, const void *bytes, size_t length, int *fds,
+uint64_t transfer_unpack(struct service *service, const void *bytes, size_t length, int *fds,
                          size_t fd_count, unsigned room, struct arrivals *arrivals, unsigned *count)
 {
     struct reader reader = {
-        .proxy = proxy, .bytes = bytes, .length = length, .fds = fds, .fd_count = fd_count};
+        .service = service, .bytes = bytes, .length = length, .fds = fds, .fd_count = fd_count};
     struct session_record record;
     const char *names[SESSION_NAMES];
     uint64_t taken = 0;
@@ -472,27 +471,27 @@ uint64_t transfer_unpack(struct proxy *proxy, const void *bytes, size_t length, 
 static void on_admitted(void *arg)
 {
     struct arrival *arrival = arg;
-    session_arrive(arrival->session, arrival->worker);
+    session_arrive(arrival->session, arrival->set);
     free(arrival);
 }
 
-void arrivals_admit(struct arrivals *arrivals, struct proxy *proxy)
+void arrivals_admit(struct arrivals *arrivals, struct service *service)
 {
     struct arrival *arrival;
     while ((arrival = STAILQ_FIRST(arrivals))) {
         STAILQ_REMOVE_HEAD(arrivals, next);
-        arrival->worker = &proxy->workers[proxy->next_arrival++ % proxy->worker_count];
+        arrival->set = service_next_set(service);
         arrival->task = (struct task){.run = on_admitted, .arg = arrival};
-        task_queue_post(&arrival->worker->task_queue, &arrival->task);
+        task_queue_post(&arrival->set->loop.tasks, &arrival->task);
     }
 }
 
-void arrivals_abandon(struct arrivals *arrivals, struct proxy *proxy)
+void arrivals_abandon(struct arrivals *arrivals, struct service *service)
 {
     struct arrival *arrival;
     while ((arrival = STAILQ_FIRST(arrivals))) {
         STAILQ_REMOVE_HEAD(arrivals, next);
-        proxy_release_place(proxy, arrival->session->frontend);
+        service_release_place(service, arrival->session->frontend);
         discard(arrival->session);
         free(arrival);
     }

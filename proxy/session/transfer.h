@@ -13,7 +13,6 @@
 
 #include "proxy/core/task_queue.h"
 #include "proxy/session/session.h"
-#include "proxy/worker.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,7 +33,7 @@ struct transfer {
     uint64_t memory; /* bit i: fds[i] is the transfer's own, and no socket of a session */
     int fds[TRANSFER_FDS];
     struct session *sessions[TRANSFER_SESSIONS];
-    struct worker *worker;
+    struct session_set *set;
     bool first; /* of a handoff: sessions that were refused in another may move again */
     bool waits; /* for a session that may move; else done() comes at once, with count 0 */
     void (*done)(struct transfer *transfer, void *arg);
@@ -46,21 +45,21 @@ struct transfer {
 
 /* Main: parks and packs sessions of the worker, as soon as it has one that is established and has
  * not been refused before; done() then. The caller has set first and waits. */
-void transfer_fill(struct transfer *transfer, struct worker *worker);
+void transfer_fill(struct transfer *transfer, struct session_set *set);
 
 /* Main: those taken are gone, the others go on here and stay; done() then, with count 0. */
 void transfer_finish(struct transfer *transfer);
 
 /* Worker, where transfers wait for it: fills one, if it can. */
-void transfers_fill_next(struct worker *worker);
+void transfers_fill_next(struct session_set *set);
 
-/* Worker, likewise: one could be filled now. */
-bool transfers_wanted(const struct worker *worker);
+/* Worker, where transfers wait for it: the first of them has something to do. */
+bool transfers_wanted(const struct session_set *set);
 
 /* The other side, main: sessions that have come, and are not at work yet. */
 struct arrival {
     struct session *session;
-    struct worker *worker;
+    struct session_set *set;
     struct task task;
     STAILQ_ENTRY(arrival) next;
 };
@@ -69,13 +68,13 @@ STAILQ_HEAD(arrivals, arrival);
 /* Unpacks what another process packed. Takes places in the limits, full or not, as long as there is
  * room for so many sessions; descriptors of those taken are set to -1 in fds. Adds to arrivals, and
  * returns the bits of those taken. *count: of the sessions in bytes. */
-uint64_t transfer_unpack(struct proxy *proxy, const void *bytes, size_t length, int *fds,
+uint64_t transfer_unpack(struct service *service, const void *bytes, size_t length, int *fds,
                          size_t fd_count, unsigned room, struct arrivals *arrivals,
                          unsigned *count);
 
 /* They go on, on workers in turn. Or they do not: their descriptors are closed, of which a peer
  * sees nothing while the other side has them as well. Both leave arrivals empty. */
-void arrivals_admit(struct arrivals *arrivals, struct proxy *proxy);
-void arrivals_abandon(struct arrivals *arrivals, struct proxy *proxy);
+void arrivals_admit(struct arrivals *arrivals, struct service *service);
+void arrivals_abandon(struct arrivals *arrivals, struct service *service);
 
 #endif

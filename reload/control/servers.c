@@ -38,8 +38,8 @@ static json_t *server_json(const struct server *server)
 json_t *servers_json(const struct proxy *proxy)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < proxy->config->backend_count; i++) {
-        const struct backend *backend = &proxy->backends[i];
+    for (size_t i = 0; i < proxy->service.config->backend_count; i++) {
+        const struct backend *backend = &proxy->service.backends[i];
         const struct server_set *set = backend_servers(backend);
         json_t *servers = json_array();
         for (size_t j = 0; j < set->count; j++)
@@ -54,13 +54,13 @@ json_t *servers_json(const struct proxy *proxy)
 static struct backend *find_backend(const struct proxy *proxy, const char *name,
                                     char text[static SERVERS_TEXT_MAX])
 {
-    struct backend *backend = proxy_backend(proxy, name);
+    struct backend *backend = service_backend(&proxy->service, name);
     if (backend)
         return backend;
     char hint[SUGGEST_TEXT_MAX];
     struct suggestion suggestion = suggest_begin(name);
-    for (size_t i = 0; i < proxy->config->backend_count; i++)
-        suggest_offer(&suggestion, proxy->config->backends[i].name);
+    for (size_t i = 0; i < proxy->service.config->backend_count; i++)
+        suggest_offer(&suggestion, proxy->service.config->backends[i].name);
     snprintf(text, SERVERS_TEXT_MAX, "there is no backend '%s'%s", name,
              suggest_text(&suggestion, hint));
     return NULL;

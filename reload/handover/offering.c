@@ -74,8 +74,8 @@ static void pack_server(struct servers *servers, const struct message_server *re
 static void send_servers(const struct proxy *proxy, struct channel *successor)
 {
     struct servers servers = {.successor = successor};
-    for (size_t i = 0; i < proxy->config->backend_count; i++) {
-        const struct server_set *set = backend_servers(&proxy->backends[i]);
+    for (size_t i = 0; i < proxy->service.config->backend_count; i++) {
+        const struct server_set *set = backend_servers(&proxy->service.backends[i]);
         for (size_t j = 0; j < set->count; j++) {
             struct message_server record;
             server_states_record(set->list[j], &record);

@@ -132,7 +132,7 @@ static bool is_same(const struct server *server, const char *line)
 
 static struct server *find_server(const struct proxy *proxy, const struct message_server *record)
 {
-    const struct backend *backend = proxy_backend(proxy, record->backend);
+    const struct backend *backend = service_backend(&proxy->service, record->backend);
     struct server *server = backend ? backend_find(backend, record->name) : NULL;
     return server && is_same(server, record->line) ? server : NULL;
 }
@@ -187,8 +187,8 @@ void server_states_apply(struct server_states *server_states, struct proxy *prox
 {
     if (server_states->count > 0)
         qsort(server_states->list, server_states->count, sizeof *server_states->list, by_names);
-    for (size_t i = 0; i < proxy->config->backend_count; i++) {
-        const struct backend *backend = &proxy->backends[i];
+    for (size_t i = 0; i < proxy->service.config->backend_count; i++) {
+        const struct backend *backend = &proxy->service.backends[i];
         const struct server_set *set = backend_servers(backend);
         for (size_t j = 0; j < set->count; j++) {
             struct server *server = set->list[j];
@@ -272,8 +272,8 @@ size_t server_states_losses(const struct server_states *server_states, const str
                             void (*tell)(const char *line, void *arg), void *arg)
 {
     size_t losses = 0;
-    for (size_t i = 0; i < proxy->config->backend_count; i++) {
-        const struct backend *backend = &proxy->backends[i];
+    for (size_t i = 0; i < proxy->service.config->backend_count; i++) {
+        const struct backend *backend = &proxy->service.backends[i];
         size_t had = backend->usable > 0 ? 0 : had_usable(server_states, backend->conf->name);
         if (had == 0)
             continue;

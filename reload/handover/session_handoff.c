@@ -39,7 +39,7 @@ static void fill(struct shipment *shipment)
     struct transfer *transfer = &shipment->transfer;
     shipment->filling = true;
     transfer->waits = shipment->handoff->waits;
-    transfer_fill(transfer, transfer->worker);
+    transfer_fill(transfer, transfer->set);
 }
 
 static void finish(struct shipment *shipment, uint64_t taken)
@@ -155,7 +155,7 @@ struct handoff *handoff_begin(struct proxy *proxy, struct channel *channel, stru
         shipment->handoff = handoff;
         shipment->transfer.done = on_done;
         shipment->transfer.arg = shipment;
-        shipment->transfer.worker = &proxy->workers[i % proxy->worker_count];
+        shipment->transfer.set = &proxy->workers[i % proxy->worker_count].sessions;
         shipment->transfer.first = i < proxy->worker_count;
     }
     fill_all(handoff);
@@ -244,16 +244,17 @@ unsigned handoff_receive(struct proxy *proxy, struct channel *channel,
     if (message->length >= sizeof head) {
         memcpy(&head, message->payload, sizeof head);
         answer.transfer = head.transfer;
-        answer.taken = transfer_unpack(proxy, (const unsigned char *)message->payload + sizeof head,
-                                       message->length - sizeof head, message->fds,
-                                       message->fd_count, room, &arrivals, &answer.sessions);
+        answer.taken =
+            transfer_unpack(&proxy->service, (const unsigned char *)message->payload + sizeof head,
+                            message->length - sizeof head, message->fds, message->fd_count, room,
+                            &arrivals, &answer.sessions);
     }
     int error = channel_send_now(channel, MESSAGE_TAKEN, &answer, sizeof answer, NULL, 0);
     if (error && error != EPIPE) {
-        arrivals_abandon(&arrivals, proxy);
+        arrivals_abandon(&arrivals, &proxy->service);
         answer.taken = 0;
         channel_send(channel, MESSAGE_TAKEN, &answer, sizeof answer, NULL, 0);
     }
-    arrivals_admit(&arrivals, proxy);
+    arrivals_admit(&arrivals, &proxy->service);
     return (unsigned)__builtin_popcountll(answer.taken);
 }

@@ -97,7 +97,7 @@ struct descriptors descriptors_plan(const struct config *config, unsigned worker
     plan.aside = smaller(wanted_aside(config), room / 2);
     unsigned left = minus(plan.limit, own(&plan) + plan.aside);
     plan.reserve = smaller(most, minus(plan.limit / 2, own(&plan) + plan.aside));
-    plan.spares = smaller(WORKER_SPARES, minus(left, plan.listeners) / 8 / workers);
+    plan.spares = smaller(SPARES_MAX, minus(left, plan.listeners) / 8 / workers);
     unsigned spares = plan.spares * workers;
     plan.sessions = larger(1, minus(left, plan.reserve + spares) / SESSION_DESCRIPTORS);
     plan.sessions_meanwhile =

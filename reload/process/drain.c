@@ -84,8 +84,8 @@ static void look(struct generation *generation)
     uint64_t now = clock_ms();
     uint64_t next = DRAIN_NEVER;
     bool less = false;
-    for (size_t i = 0; i < generation->proxy->frontend_count; i++) {
-        struct frontend *frontend = &generation->proxy->frontends[i];
+    for (size_t i = 0; i < generation->proxy->service.frontend_count; i++) {
+        struct frontend *frontend = &generation->proxy->service.frontends[i];
         const struct closing closing = closing_of(generation, frontend->conf);
         unsigned before = atomic_load(&frontend->keep);
         unsigned share = share_at(&closing, now);
@@ -195,8 +195,8 @@ uint64_t drain_deadline(const struct generation *generation)
     uint64_t last = 0;
     if (generation->drain.started_at == 0)
         return 0;
-    for (size_t i = 0; i < generation->proxy->frontend_count; i++) {
-        const struct frontend *frontend = &generation->proxy->frontends[i];
+    for (size_t i = 0; i < generation->proxy->service.frontend_count; i++) {
+        const struct frontend *frontend = &generation->proxy->service.frontends[i];
         if (atomic_load(&frontend->places.limit->used) == 0)
             continue;
         const struct closing closing = closing_of(generation, frontend->conf);

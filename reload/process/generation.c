@@ -209,7 +209,7 @@ bool generation_prepare(struct generation *generation, struct offer *offer,
     int error = generation->proxy ? binds_give(generation->binds, generation->proxy) : errno;
     if (!error) {
         proxy_keep_spares(generation->proxy, generation->descriptors.spares);
-        generation->checks = checks_new(generation->proxy->backends,
+        generation->checks = checks_new(generation->proxy->service.backends,
                                         generation->config->backend_count, generation->base);
         error = generation->checks ? 0 : ENOMEM;
     }

@@ -77,7 +77,7 @@ START_TEST(it_ends_while_workers_wait_for_a_place)
     for (unsigned i = 0; i < CLIENTS; i++)
         clients[i] = loopback_connect(&front);
     loopback_await(servers, POLLIN);
-    while (atomic_load(&proxy->places.limit->waiting) == 0)
+    while (atomic_load(&proxy->service.places.limit->waiting) == 0)
         sched_yield();
     ck_assert_uint_eq(proxy_live(proxy), 1);
     proxy_free(proxy);
@@ -212,7 +212,7 @@ START_TEST(sessions_follow_a_server_to_another_address)
     struct address addresses[2] = {back, config->frontends[0].binds[0].address};
     addresses[1].in.sin_port = 0;
     const int listening[2] = {servers, loopback_listen(&addresses[1])};
-    struct server *server = backend_find(proxy_backend(proxy, "main"), "a");
+    struct server *server = backend_find(service_backend(&proxy->service, "main"), "a");
     ck_assert_ptr_nonnull(server);
     proxy_accept(proxy);
     for (unsigned round = 1; round <= ROUNDS; round++) {

@@ -50,8 +50,8 @@ static void start(int fd, bool shared, unsigned max_sessions)
     socket_fd = fd;
     ck_assert_int_eq(
         proxy_add_listener(proxy, 0, fd, shared, NULL, 0, &config->frontends[0].binds[0]), 0);
-    listener = TAILQ_FIRST(&worker->listeners);
-    worker->listening = LISTENING_OPEN;
+    listener = TAILQ_FIRST(&worker->acceptor.listeners);
+    worker->acceptor.listening = LISTENING_OPEN;
     listener_resume(listener);
 }
 
@@ -67,13 +67,14 @@ static void teardown(void)
 
 static void turn(void)
 {
-    worker->now = 0;
-    poller_turn(&worker->poller, 0);
+    worker->sessions.loop.now = 0;
+    poller_turn(&worker->sessions.loop.poller, 0);
 }
 
 static unsigned used(void)
 {
-    ck_assert_uint_eq(atomic_load(&proxy->frontends[0].places.limit->used), proxy_live(proxy));
+    ck_assert_uint_eq(atomic_load(&proxy->service.frontends[0].places.limit->used),
+                      proxy_live(proxy));
     return proxy_live(proxy);
 }
 
@@ -95,8 +96,8 @@ static void reset_clients(void)
 
 static void end_first_session(void)
 {
-    session_close(TAILQ_FIRST(&worker->session_lists[0].list), SESSION_STOPPED);
-    grants_deliver(&worker->grants, CLIENTS);
+    session_close(TAILQ_FIRST(&worker->sessions.lists[0].list), SESSION_STOPPED);
+    grants_deliver(&worker->acceptor.grants, CLIENTS);
 }
 
 START_TEST(each_client_at_a_full_limit_waits)
@@ -128,7 +129,7 @@ START_TEST(whoever_rests_waits_no_more_and_is_seen_again)
     connect_clients();
     while (listener->queued_count < CLIENTS - 1)
         turn();
-    session_close(TAILQ_FIRST(&worker->session_lists[0].list), SESSION_STOPPED);
+    session_close(TAILQ_FIRST(&worker->sessions.lists[0].list), SESSION_STOPPED);
     ck_assert_uint_eq(used(), 1); /* handed over, and not taken yet */
     listener_pause(listener);
     ck_assert_uint_eq(used(), 0);
@@ -146,14 +147,14 @@ START_TEST(a_place_for_which_there_is_no_client_is_passed_on)
 {
     ck_assert(loopback_bind(0, &front));
     start(loopback_listen(&front), true, 1);
-    ck_assert(place_take(&proxy->frontends[0].places));
+    ck_assert(place_take(&proxy->service.frontends[0].places));
     connect_clients();
     while (listener->queued_count == 0)
         turn();
     for (unsigned i = 0; i < CLIENTS; i++)
         close(accept(socket_fd, NULL, NULL));
-    proxy_release_place(proxy, &proxy->frontends[0]);
-    grants_deliver(&worker->grants, CLIENTS);
+    service_release_place(&proxy->service, &proxy->service.frontends[0]);
+    grants_deliver(&worker->acceptor.grants, CLIENTS);
     ck_assert_uint_eq(used(), 0);
     ck_assert_uint_eq(listener->queued_count, 0);
     ck_assert_int_eq(listener->watching, WATCHING_QUEUE);
@@ -197,12 +198,13 @@ START_TEST(a_socket_that_fails_rests_and_is_told_once)
         turn();
         ck_assert_int_eq(listener->watching, WATCHING_NOTHING);
         ck_assert_uint_eq(used(), 0);
-        ck_assert(worker->listen_at > 0 && worker->listen_at <= listener->rests_until);
+        ck_assert(worker->acceptor.listen_at > 0 &&
+                  worker->acceptor.listen_at <= listener->rests_until);
         rests[i] = listener->rest_ms;
         ck_assert(i == 0 || rests[i] == 2 * rests[i - 1]);
         listener_resume(listener);
         ck_assert_int_eq(listener->watching, WATCHING_NOTHING); /* the rest is not over */
-        worker->now = 1000 * listener->rests_until;
+        worker->sessions.loop.now = 1000 * listener->rests_until;
         listener_resume(listener);
         ck_assert_int_eq(listener->watching, WATCHING_QUEUE);
     }
@@ -211,17 +213,17 @@ START_TEST(a_socket_that_fails_rests_and_is_told_once)
 
     /* A process that ends its service empties its backlogs until nobody is there. */
     listener_pause(listener);
-    worker->listening = LISTENING_OVER;
+    worker->acceptor.listening = LISTENING_OVER;
     ck_assert(!listener_accept(listener, 64));
 
     /* It works again. */
-    worker->listening = LISTENING_OPEN;
+    worker->acceptor.listening = LISTENING_OPEN;
     ck_assert(loopback_bind(0, &front));
     int good = loopback_listen(&front);
     dup2(good, socket_fd);
     close(good);
     connect_clients();
-    worker->now = 1000 * listener->rests_until;
+    worker->sessions.loop.now = 1000 * listener->rests_until;
     listener_resume(listener);
     turn();
     ck_assert_uint_gt(used(), 0);

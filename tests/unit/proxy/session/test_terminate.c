@@ -18,7 +18,7 @@ enum { FRONTENDS = 2 };
 static struct event_base *base;
 static struct config *config;
 static struct proxy *proxy;
-static struct worker *worker;
+static struct session_set *set;
 static struct address back;
 static int servers, fds[FRONTENDS];
 
@@ -42,7 +42,7 @@ static void setup(void)
     const struct proxy_events events = {.on_quiet = ignore, .on_empty = ignore};
     proxy = proxy_new(config, 1, 1, 0, base, &events);
     ck_assert_ptr_nonnull(proxy);
-    worker = &proxy->workers[0];
+    set = &proxy->workers[0].sessions;
     for (size_t i = 0; i < FRONTENDS; i++) {
         struct address address;
         ck_assert(loopback_bind(0, &address));
@@ -67,18 +67,18 @@ static void teardown(void)
 /* A session that last did something at that time. */
 static void add(size_t frontend, uint64_t active_at)
 {
-    place_force(&proxy->frontends[frontend].places);
-    session_open(worker, &proxy->frontends[frontend], &config->frontends[frontend].binds[0],
+    place_force(&proxy->service.frontends[frontend].places);
+    session_open(set, &proxy->service.frontends[frontend], &config->frontends[frontend].binds[0],
                  loopback_connect(&back), &back);
-    struct session *session = TAILQ_LAST(&worker->session_lists[frontend].list, sessions_by_age);
+    struct session *session = TAILQ_LAST(&set->lists[frontend].list, sessions_by_age);
     ck_assert_ptr_nonnull(session);
     session->active_at = active_at;
 }
 
 static void keep(size_t frontend, double share)
 {
-    atomic_store(&proxy->frontends[frontend].keep, (unsigned)(share * KEEP_ALL));
-    terminate_surplus(worker);
+    atomic_store(&proxy->service.frontends[frontend].keep, (unsigned)(share * KEEP_ALL));
+    terminate_surplus(set);
 }
 
 /* The times of the frontend's sessions that are left, in the order of their opening. */
@@ -87,7 +87,7 @@ static void expect_left(size_t frontend, const char *expected)
     char text[256] = "";
     size_t length = 0;
     const struct session *session;
-    TAILQ_FOREACH (session, &worker->session_lists[frontend].list, link)
+    TAILQ_FOREACH (session, &set->lists[frontend].list, link)
         length += (size_t)snprintf(text + length, sizeof text - length, "%llu ",
                                    (unsigned long long)session->active_at);
     ck_assert_str_eq(text, expected);
@@ -97,7 +97,7 @@ START_TEST(a_frontend_keeps_all_until_it_is_told)
 {
     add(0, 1);
     add(1, 2);
-    terminate_surplus(worker);
+    terminate_surplus(set);
     keep(0, 0);
     expect_left(0, "");
     expect_left(1, "2 ");
@@ -133,8 +133,8 @@ START_TEST(those_who_left_count)
         add(0, i);
     keep(0, 0.99);
     expect_left(0, "1 2 3 4 ");
-    session_close(TAILQ_FIRST(&worker->session_lists[0].list), SESSION_DONE);
-    session_close(TAILQ_FIRST(&worker->session_lists[0].list), SESSION_DONE);
+    session_close(TAILQ_FIRST(&set->lists[0].list), SESSION_DONE);
+    session_close(TAILQ_FIRST(&set->lists[0].list), SESSION_DONE);
     keep(0, 0.5);
     expect_left(0, "3 4 ");
     keep(0, 0.25);
@@ -149,7 +149,7 @@ START_TEST(activity_is_seen_anew)
     for (uint64_t i = 1; i <= 3; i++)
         add(0, i);
     keep(0, 0.9);
-    TAILQ_FIRST(&worker->session_lists[0].list)->active_at = 9;
+    TAILQ_FIRST(&set->lists[0].list)->active_at = 9;
     keep(0, 0.5);
     expect_left(0, "9 3 ");
     keep(0, 0.3);

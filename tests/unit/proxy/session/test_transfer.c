@@ -67,7 +67,7 @@ START_TEST(hostile_messages)
     static struct transfer transfer;
     struct proxy *proxy = relaying.proxy;
     transfer.done = on_done;
-    transfer_fill(&transfer, &proxy->workers[0]);
+    transfer_fill(&transfer, &proxy->workers[0].sessions);
     event_base_dispatch(relaying.base);
     ck_assert_uint_eq(transfer.count, 1);
 
@@ -84,7 +84,7 @@ START_TEST(hostile_messages)
         for (size_t i = 0; i < fd_count; i++)
             fds[i] = dup(relaying.client);
         uint64_t taken =
-            transfer_unpack(proxy, bytes, length, fds, fd_count, 16, &arrivals, &count);
+            transfer_unpack(&proxy->service, bytes, length, fds, fd_count, 16, &arrivals, &count);
         free(bytes);
         unsigned gone = 0;
         for (size_t i = 0; i < fd_count; i++)
@@ -95,7 +95,7 @@ START_TEST(hostile_messages)
         ck_assert_uint_le(count, TRANSFER_SESSIONS);
         ck_assert_uint_ge(gone, 2 * (unsigned)__builtin_popcountll(taken));
         all += (unsigned)__builtin_popcountll(taken);
-        arrivals_abandon(&arrivals, proxy);
+        arrivals_abandon(&arrivals, &proxy->service);
         ck_assert_uint_eq(proxy_live(proxy), live);
     }
     ck_assert_uint_gt(all, 200); /* it was not all refused at once */

@@ -396,24 +396,25 @@ static unsigned room(const struct limit *limit)
 
 START_TEST(limits_count_what_others_have)
 {
-    const struct limit *web = us.proxy->frontends[0].places.limit,
-                       *mail = us.proxy->frontends[1].places.limit;
+    const struct limit *web = us.proxy->service.frontends[0].places.limit,
+                       *mail = us.proxy->service.frontends[1].places.limit;
     struct other other = other_start(8);
     tell(&other, peer_stats_add);
     ck_assert_int_eq(peer_stats_begin(&us.peer_stats), 0);
     other_count(&other, 0, 1);
     peer_stats_count(&us.peer_stats);
-    ck_assert_uint_eq(room(us.proxy->places.limit), 8); /* more do not fit into the process */
+    ck_assert_uint_eq(room(us.proxy->service.places.limit),
+                      8); /* more do not fit into the process */
     ck_assert_uint_eq(room(web), 3);
     ck_assert_uint_eq(room(mail), LIMIT_NONE);
     other_count(&other, 0, 4);
     while (room(web) != 0)
         event_base_loop(base, EVLOOP_ONCE);
-    ck_assert_uint_eq(room(us.proxy->places.limit), 5);
+    ck_assert_uint_eq(room(us.proxy->service.places.limit), 5);
     other_kill(&other);
     while (room(web) != 4)
         event_base_loop(base, EVLOOP_ONCE);
-    ck_assert_uint_eq(room(us.proxy->places.limit), 8);
+    ck_assert_uint_eq(room(us.proxy->service.places.limit), 8);
     ck_assert(!event_pending(us.peer_stats.look, EV_TIMEOUT, NULL));
     other_free(&other);
 }

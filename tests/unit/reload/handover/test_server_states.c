@@ -30,14 +30,14 @@ static struct proxy *proxy_with(const char *text)
 
 static void discard(struct proxy *proxy)
 {
-    struct config *config = (struct config *)(uintptr_t)proxy->config;
+    struct config *config = (struct config *)(uintptr_t)proxy->service.config;
     proxy_free(proxy);
     config_free(config);
 }
 
 static struct server *server_of(const struct proxy *proxy, const char *backend, const char *name)
 {
-    struct server *server = backend_find(proxy_backend(proxy, backend), name);
+    struct server *server = backend_find(service_backend(&proxy->service, backend), name);
     ck_assert_ptr_nonnull(server);
     return server;
 }
@@ -45,10 +45,10 @@ static struct server *server_of(const struct proxy *proxy, const char *backend, 
 /* As the handover does it. */
 static void tell_all(const struct proxy *proxy)
 {
-    for (size_t i = 0; i < proxy->config->backend_count; i++)
-        for (size_t j = 0; j < backend_servers(&proxy->backends[i])->count; j++) {
+    for (size_t i = 0; i < proxy->service.config->backend_count; i++)
+        for (size_t j = 0; j < backend_servers(&proxy->service.backends[i])->count; j++) {
             struct message_server record, read;
-            server_states_record(backend_servers(&proxy->backends[i])->list[j], &record);
+            server_states_record(backend_servers(&proxy->service.backends[i])->list[j], &record);
             server_states_read(&record, sizeof record, &read);
             ck_assert(server_states_add(&server_states, &read));
         }
@@ -115,7 +115,7 @@ START_TEST(states_go_over)
     ck_assert_int_eq(c->last_error, ECONNREFUSED);
     ck_assert_uint_eq(server_share(server_of(new, "app", "c")), 9);
     ck_assert_int_eq(server_of(new, "app", "n")->now.last_error, SERVER_UNCHECKED);
-    ck_assert_uint_eq(proxy_backend(new, "app")->usable, 2);
+    ck_assert_uint_eq(service_backend(&new->service, "app")->usable, 2);
     discard(old);
     discard(new);
 }
@@ -199,7 +199,7 @@ START_TEST(what_was_not_there_is_no_loss)
                                        "[backend off]\nserver = a 127.0.0.1:13\n");
     server_states_apply(&server_states, new);
     server_failed(server_of(new, "fresh", "a"), ECONNREFUSED);
-    ck_assert_uint_eq(proxy_backend(new, "off")->usable, 0);
+    ck_assert_uint_eq(service_backend(&new->service, "off")->usable, 0);
     ck_assert_uint_eq(losses(new), 0);
     discard(old);
     discard(new);
@@ -218,7 +218,8 @@ START_TEST(many_servers_are_not_all_told)
     struct proxy *new = proxy_with(text);
     server_states_apply(&server_states, new);
     for (size_t i = 0; i < 100; i++)
-        server_set_admin(backend_servers(proxy_backend(new, "app"))->list[i], ADMIN_MAINT);
+        server_set_admin(backend_servers(service_backend(&new->service, "app"))->list[i],
+                         ADMIN_MAINT);
     ck_assert_uint_eq(losses(new), 1);
     ck_assert_str_eq(told, "backend app would have no usable server, and has 100 now (s0: in "
                            "maint; s1: in maint; s2: in maint; s3: in maint; ...)\n");

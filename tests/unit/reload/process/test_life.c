@@ -51,7 +51,7 @@ static void teardown(void)
 static void have_sessions(unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
-        limit_force(us.proxy->places.limit);
+        limit_force(us.proxy->service.places.limit);
 }
 
 /* As a kill leaves it: the file is there, and nobody holds it. */

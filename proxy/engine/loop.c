@@ -1,0 +1,59 @@
+#include "proxy/engine/loop.h"
+
+#include "config/base/container_of.h"
+
+#include <time.h>
+
+uint64_t loop_read_clock(struct loop *loop)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    loop->now = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    return loop->now;
+}
+
+static uint64_t wheel_now(void *arg)
+{
+    return loop_now_ms(arg);
+}
+
+static void on_tasks(struct watch *watch, uint32_t events)
+{
+    (void)events;
+    struct loop *loop = container_of(watch, struct loop, bell);
+    task_queue_run(&loop->tasks);
+}
+
+int loop_open(struct loop *loop, void (*fire)(struct wheel_entry *timer))
+{
+    int error = poller_open(&loop->poller);
+    if (error)
+        return error;
+    error = task_queue_open(&loop->tasks);
+    if (error) {
+        poller_shut(&loop->poller);
+        return error;
+    }
+    loop->bell.on_ready = on_tasks;
+    error = poller_add(&loop->poller, loop->tasks.fd, EPOLLIN, &loop->bell);
+    if (error) {
+        task_queue_close(&loop->tasks);
+        poller_shut(&loop->poller);
+        return error;
+    }
+    wheel_open(&loop->wheel, wheel_now, fire, loop);
+    return 0;
+}
+
+void loop_close(struct loop *loop)
+{
+    poller_shut(&loop->poller);
+    task_queue_close(&loop->tasks);
+}
+
+void loop_turn(struct loop *loop, uint64_t wake_at, bool busy)
+{
+    poller_wake_at(&loop->poller, wake_at);
+    loop->now = 0;
+    poller_turn(&loop->poller, busy ? 0 : -1);
+}

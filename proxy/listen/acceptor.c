@@ -1,0 +1,143 @@
+#include "proxy/listen/acceptor.h"
+
+#include "config/base/log.h"
+#include "proxy/listen/listener.h"
+
+#include <string.h>
+
+/* Accepted at one go where backlogs are emptied. */
+#define ACCEPT_BATCH 64
+/* How long accepting rests when descriptors or memory ran out. */
+#define STARVED_REST_MS 100u
+
+static void rest(struct acceptor *acceptor)
+{
+    struct listener *listener;
+    TAILQ_FOREACH (listener, &acceptor->listeners, link)
+        listener_pause(listener);
+}
+
+static void listen_again(struct acceptor *acceptor)
+{
+    struct listener *listener;
+    TAILQ_FOREACH (listener, &acceptor->listeners, link)
+        listener_resume(listener);
+}
+
+/* Listeners rest no longer; what is left to do is to look whether the shortage is over. */
+static void end_rest(struct acceptor *acceptor)
+{
+    acceptor->listen_at =
+        condition_lasts(&acceptor->shortage) ? condition_ends_at(&acceptor->shortage) : 0;
+}
+
+void acceptor_on_time(struct acceptor *acceptor)
+{
+    end_rest(acceptor);
+    if (condition_over(&acceptor->shortage, loop_now_ms(&acceptor->sessions->loop))) {
+        log_notice("worker %u: accepting goes on without pauses", acceptor->sessions->index);
+        acceptor->listen_at = 0;
+    }
+    if (acceptor->listening == LISTENING_OPEN || acceptor->listening == LISTENING_RETIRED)
+        listen_again(acceptor);
+}
+
+void acceptor_resume_at(struct acceptor *acceptor, uint64_t time)
+{
+    if (acceptor->listen_at == 0 || time < acceptor->listen_at)
+        acceptor->listen_at = time;
+}
+
+void acceptor_starve(struct acceptor *acceptor, int error)
+{
+    uint64_t now = loop_now_ms(&acceptor->sessions->loop);
+    if (condition_met(&acceptor->shortage, error, now))
+        log_warning("worker %u: accepting pauses, and clients wait in the backlog: %s",
+                    acceptor->sessions->index, strerror(error));
+    rest(acceptor);
+    acceptor->listen_at = now + STARVED_REST_MS;
+}
+
+/* Where sessions have ended in this turn of our own loop, its end sees to it: most places are
+ * handed over by the worker that takes them, which then needs not ring at its own door. */
+static void ring_grants(void *arg)
+{
+    struct acceptor *acceptor = arg;
+    if (pthread_equal(atomic_load(&acceptor->thread), pthread_self()) &&
+        !STAILQ_EMPTY(&acceptor->sessions->dead))
+        acceptor->granted = true;
+    else
+        loop_post(&acceptor->sessions->loop, &acceptor->grants_task);
+}
+
+static void on_grants(void *arg)
+{
+    struct acceptor *acceptor = arg;
+    grants_deliver(&acceptor->grants, ACCEPT_BATCH);
+}
+
+/* Sessions that have ended are freed, and those who were handed their places begin. */
+void acceptor_end_turn(struct acceptor *acceptor)
+{
+    session_set_reap(acceptor->sessions);
+    if (!acceptor->granted)
+        return;
+    acceptor->granted = false;
+    grants_deliver(&acceptor->grants, ACCEPT_BATCH);
+    session_set_reap(acceptor->sessions);
+    if (acceptor->granted)
+        loop_post(&acceptor->sessions->loop, &acceptor->grants_task);
+    acceptor->granted = false;
+}
+
+void acceptor_listen(struct acceptor *acceptor, enum listening listening)
+{
+    struct listener *listener;
+    enum listening before = acceptor->listening;
+    acceptor->listening = listening;
+    end_rest(acceptor);
+    switch (acceptor->listening) {
+    case LISTENING_HELD:
+        rest(acceptor);
+        break;
+    case LISTENING_OPEN:
+        if (before == LISTENING_OPEN) {
+            TAILQ_FOREACH (listener, &acceptor->listeners, link)
+                listener_look(listener);
+            break;
+        }
+        rest(acceptor);
+        listen_again(acceptor);
+        break;
+    case LISTENING_RETIRED:
+        rest(acceptor); /* clients who wait need no place any more */
+        listen_again(acceptor);
+        break;
+    case LISTENING_OVER:
+        TAILQ_FOREACH (listener, &acceptor->listeners, link)
+            while (!listener_is_held(listener) && listener_accept(listener, ACCEPT_BATCH))
+                ;
+        end_rest(acceptor);
+        rest(acceptor);
+        break;
+    }
+}
+
+void acceptor_open(struct acceptor *acceptor, struct session_set *sessions)
+{
+    acceptor->sessions = sessions;
+    TAILQ_INIT(&acceptor->listeners);
+    acceptor->grants_task = (struct task){.run = on_grants, .arg = acceptor};
+    grants_init(&acceptor->grants, &sessions->service->waitlist, ring_grants, acceptor);
+}
+
+void acceptor_close(struct acceptor *acceptor)
+{
+    while (!TAILQ_EMPTY(&acceptor->listeners))
+        listener_free(TAILQ_FIRST(&acceptor->listeners));
+}
+
+void acceptor_begin(struct acceptor *acceptor)
+{
+    atomic_store(&acceptor->thread, pthread_self());
+}

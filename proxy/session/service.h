@@ -1,0 +1,63 @@
+/* What the sessions of all workers of a process share: the configuration, the frontends and
+ * backends as they are now, the limit of the process, and the way to the main thread.
+ *
+ * The main thread makes it and changes it; the workers read it. Members that workers write as well
+ * are atomic. */
+#ifndef RPPROXY_PROXY_SESSION_SERVICE_H
+#define RPPROXY_PROXY_SESSION_SERVICE_H
+
+#include "config/model/config.h"
+#include "proxy/backend/backend.h"
+#include "proxy/core/places.h"
+#include "proxy/core/task_queue.h"
+#include "proxy/engine/socket.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+/* What a frontend keeps is a share of the sessions it had when terminating began: of KEEP_ALL. */
+#define KEEP_ALL 65536u
+
+struct frontend {
+    const struct frontend_conf *conf;
+    struct backend *backend; /* NULL: the frontend is gone */
+    struct place_queue
+        places;       /* the limit is in the shared stats; the process's is the outer one */
+    atomic_uint keep; /* what terminate_surplus() leaves: a share of KEEP_ALL */
+};
+
+struct session_set;
+
+struct service {
+    const struct config *config;
+    unsigned generation;
+    struct task_queue *main;   /* tasks for the main thread */
+    struct waitlist waitlist;  /* of all clients that wait for places */
+    struct place_queue places; /* of all sessions of the process; the limit is in the stats */
+    struct frontend
+        *frontends;           /* the configuration's, and one for sessions whose frontend is gone */
+    size_t frontend_count;    /* with that one, which is the last */
+    struct backend *backends; /* in the configuration's order */
+    struct local_ports local_ports;
+    struct session_set **sets; /* one for each worker */
+    unsigned set_count;
+    unsigned next_set; /* gets the next session that the main thread deals out */
+    atomic_bool draining;
+    atomic_int terminate_reason; /* enum session_end */
+    struct task empty_task;      /* posted to the main thread when the last session has ended */
+};
+
+/* Sessions of the process now. Any thread. */
+unsigned service_live(const struct service *service);
+
+/* Any thread: a session has ended, and its place is handed to the first in line. If it was the last
+ * session of a service that drains, empty_task is posted. */
+void service_release_place(struct service *service, struct frontend *frontend);
+
+/* The backend of that name, or NULL. */
+struct backend *service_backend(const struct service *service, const char *name);
+
+/* Main thread: the worker that gets the next session which the main thread deals out, in turn. */
+struct session_set *service_next_set(struct service *service);
+
+#endif
