@@ -245,7 +245,8 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
 static void offer(struct handover *handover)
 {
     struct generation *generation = handover->generation;
-    offering_send(generation, handover->channel, handover->number - 1, handover->order.forced);
+    offering_send(generation, handover->channel, handover->number - 1, handover->order.forced,
+                  handover->order.canary.share > 0);
     handover->state = HANDOVER_OFFERED;
     expect_within(handover, generation->config->ready_timeout);
 }

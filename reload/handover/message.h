@@ -118,6 +118,7 @@ struct message_offer {
     uint32_t pid;
     uint32_t ready_timeout; /* milliseconds until the successor is given up; 0: not told */
     uint32_t forced;        /* 1: by --force, whatever becomes of backends */
+    uint32_t canary;        /* 1: the successor is to be tried with a share of the connections */
 };
 
 #define MESSAGE_NAME_MAX 200 /* a name is part of a line of the file, which is shorter */

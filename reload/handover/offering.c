@@ -100,7 +100,7 @@ static void send_keeps(const struct binds *binds, struct channel *successor)
 }
 
 void offering_send(const struct generation *generation, struct channel *successor, unsigned highest,
-                   bool forced)
+                   bool forced, bool canary)
 {
     send_binds(generation->binds, successor);
     send_keeps(generation->binds, successor);
@@ -109,7 +109,8 @@ void offering_send(const struct generation *generation, struct channel *successo
                                                .pid = (uint32_t)getpid(),
                                                .ready_timeout =
                                                    (uint32_t)generation->config->ready_timeout,
-                                               .forced = forced};
+                                               .forced = forced,
+                                               .canary = canary};
     channel_send(successor, MESSAGE_OFFER, &end_of_offer, sizeof end_of_offer, NULL, 0);
 }
 
@@ -127,7 +128,8 @@ void offering_send_ours(const struct binds *binds, const struct offer *offer,
 {
     for (size_t i = 0; i < binds->count; i++) {
         const struct bound *bound = &binds->list[i];
-        if (bound->way != BIND_PASS && offer_find(offer, bound->conf->text))
+        if (bound->way != BIND_PASS &&
+            (bound->listens_late || offer_find(offer, bound->conf->text)))
             send_keep(bound, predecessor);
     }
 }
@@ -149,7 +151,7 @@ bool offering_close_partial(struct offer *kept, const struct binds *binds)
     for (size_t i = 0; i < kept->count; i++) {
         struct offered *offered = &kept->list[i];
         const struct bound *bound = binds_find(binds, offered->text);
-        if (!bound || bound->successors != offered->fd_count)
+        if (bound ? bound->successors != offered->fd_count : !binds_serving(binds, offered->text))
             offered_close(offered);
         partial |= bound && bound->successors != offered->fd_count;
     }

@@ -19,15 +19,15 @@ struct received;
  * is in our queues, and none of its own listeners is moved in its group before it is there to steer
  * past. highest: the highest generation number that was given out, but for the successor's. */
 void offering_send(const struct generation *generation, struct channel *successor, unsigned highest,
-                   bool forced);
+                   bool forced, bool canary);
 
 /* Before the successor is steered to: notes of which binds it keeps our listening sockets, which
  * are those of which it has listeners; none where it is of another major version. */
 void offering_note_kept(struct binds *binds, const struct channel *successor);
 
-/* The successor's part: sends KEEP for each bind that is offered and of which we have our own
- * sockets. The predecessor holds our listening sockets as well: if we fail, who is in their queues
- * is not lost. */
+/* The successor's part: sends KEEP for each bind of which we have our own sockets, and which is
+ * offered or lies under an offered wildcard. The predecessor holds our listening sockets as well:
+ * if we fail, who is in their queues is not lost. */
 void offering_send_ours(const struct binds *binds, const struct offer *offer,
                         struct channel *predecessor);
 

@@ -123,7 +123,7 @@ static bool can_share(struct succession *succession)
             "back, and cannot be split",
             bound->conf->text);
         generation_report(line, generation);
-        generation_exit(generation, EXIT_OTHER);
+        generation_exit(generation, EXIT_BIND);
         return false;
     }
     return true;
@@ -225,7 +225,7 @@ static void prepare(struct succession *succession, const struct message_offer *o
      */
     offer_close_rest(&succession->offer);
     offering_close_foreign(&succession->kept, generation->binds);
-    if (!must_keep_all(succession))
+    if (!must_keep_all(succession) || (offer->canary && !can_share(succession)))
         return;
     succession->forced = offer->forced != 0;
     succession->state = SUCCESSION_CHECKING;
@@ -335,8 +335,7 @@ static void on_message(const struct received *message, void *arg)
             prepare(succession, message->payload);
         break;
     case MESSAGE_CANARY:
-        if (succession->state == SUCCESSION_PREPARED && can_share(succession) &&
-            must_keep_all(succession)) {
+        if (succession->state == SUCCESSION_PREPARED && must_keep_all(succession)) {
             succession->state = SUCCESSION_CANARY;
             generation_try(generation);
         }

@@ -280,6 +280,18 @@ void binds_note_successors(const struct binds *binds, const char *text, unsigned
         bound->way = BIND_PASS;
 }
 
+const struct bound *binds_serving(const struct binds *binds, const char *text)
+{
+    struct address address;
+    const struct bound *bound = binds_find(binds, text);
+    if (bound || bind_text_is_activated(text) || address_parse(text, &address))
+        return bound;
+    for (size_t i = 0; i < binds->count && !bound; i++)
+        if (address_covers(&binds->list[i].conf->address, &address))
+            bound = &binds->list[i];
+    return bound;
+}
+
 bool binds_undisturbed(struct binds *binds)
 {
     bool undisturbed = true;
@@ -342,14 +354,6 @@ int binds_split(const struct binds *binds, unsigned share, bool by_source)
     return 0;
 }
 
-static void close_sinks(struct bound *bound)
-{
-    while (bound->sink_count)
-        close(bound->sinks[--bound->sink_count]);
-    free(bound->sinks);
-    bound->sinks = NULL;
-}
-
 static void take_back_passed(struct bound *bound)
 {
     char now[CONGESTION_MAX] = "";
@@ -376,9 +380,9 @@ void binds_take_back(struct binds *binds)
             take_back_passed(bound);
         if (bound_is_unix(bound))
             continue;
-        if (bound->way == BIND_STEER || bound->sink_count)
+        if (bound->way == BIND_STEER || bound->sinks.count)
             bound_pin(binds, bound);
-        close_sinks(bound);
+        sinks_close(&bound->sinks);
     }
 }
 
@@ -402,23 +406,10 @@ static bool will_close(const struct bound *bound)
 /* Who comes late to a bind that ends is to be refused, not let in and reset at the close. */
 static void sink_newcomers(struct bound *bound)
 {
-    unsigned wanted = group_sinks(bound->sockets);
-    bound->sinks = calloc(wanted, sizeof *bound->sinks);
-    int error = bound->sinks ? 0 : ENOMEM;
-    while (!error && bound->sink_count < wanted) {
-        int fd = steering_sink(&bound->conf->address);
-        if (fd < 0)
-            error = -fd;
-        else
-            bound->sinks[bound->sink_count++] = fd;
-    }
-    if (!error)
-        error = steering_set(bound->fds[0], group_sunk(bound->sockets));
-    if (!error)
-        return;
-    log_warning("%s: newcomers cannot be kept out while it closes: %s", bound->conf->text,
-                strerror(error));
-    close_sinks(bound);
+    int error = sinks_open(&bound->sinks, &bound->conf->address, bound->fds[0], bound->sockets);
+    if (error)
+        log_warning("%s: newcomers cannot be kept out while it closes: %s", bound->conf->text,
+                    strerror(error));
 }
 
 void binds_silence(struct binds *binds, bool alone)
@@ -476,7 +467,7 @@ static void close_bound(struct bound *bound)
         close(fd);
     }
     bound->sockets = 0;
-    close_sinks(bound);
+    sinks_close(&bound->sinks);
     unix_bind_close(bound, !bound->successors);
 }
 
@@ -529,7 +520,7 @@ void binds_free(struct binds *binds)
         struct bound *bound = &binds->list[i];
         for (unsigned j = 0; j < bound->sockets; j++)
             close(bound->fds[j]);
-        close_sinks(bound);
+        sinks_close(&bound->sinks);
         unix_bind_close(bound, false);
         free(bound->covered);
         free(bound->fds);

@@ -8,6 +8,7 @@
 #include "reload/base/published_path.h"
 #include "reload/listeners/group.h"
 #include "reload/listeners/offer.h"
+#include "reload/listeners/sinks.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -53,8 +54,7 @@ struct bound {
     bool behind;         /* we go back: theirs stand before ours in the group, and stay */
     bool kept;           /* the successor holds ours as well, and closes them in order */
     char congestion[CONGESTION_MAX]; /* PASS: of the sockets, before the successor has them */
-    int *sinks;                      /* in the successor's place, where the bind ends with us */
-    unsigned sink_count;
+    struct sinks sinks;              /* in the successor's place, where the bind ends with us */
 };
 
 static inline bool bound_is_unix(const struct bound *bound)
@@ -81,6 +81,10 @@ int binds_give(struct binds *binds, struct proxy *proxy) __attribute__((warn_unu
 void bound_pin(const struct binds *binds, const struct bound *bound);
 
 struct bound *binds_find(const struct binds *binds, const char *text);
+
+/* The bind of ours to which a client of that bind comes when there is no such bind: the same, or
+ * the wildcard bind under which its address lies; NULL: none. */
+const struct bound *binds_serving(const struct binds *binds, const char *text);
 
 /* Unix sockets take their paths, and passed sockets our congestion control. False: an error has
  * been told to report, and nothing has changed. binds_withdraw() undoes it, until

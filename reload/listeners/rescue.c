@@ -4,6 +4,7 @@
 #include "reload/listeners/handshake_wait.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* A client repeats a SYN after a second, and an ACK when it is asked again, after as much. */
 #define RESCUE_MAX_MS 3000
@@ -12,8 +13,9 @@ struct rescue {
     struct offer *kept;
     struct rescue_means means;
     struct handshake_wait *handshake_wait;
-    unsigned count; /* of those who were accepted */
-    bool all;       /* nobody was left in the queues */
+    unsigned count;      /* of those who were accepted */
+    bool all;            /* nobody was left in the queues */
+    struct sinks *sinks; /* one for each of kept, of those whose group has no listener of ours */
     void (*on_over)(void *arg);
     void *arg;
 };
@@ -26,11 +28,11 @@ static bool accept_all(void *arg)
     rescue->all = true;
     for (size_t i = 0; i < rescue->kept->count; i++) {
         const struct offered *kept = &rescue->kept->list[i];
-        const struct bound *bound = binds_find(means->binds, kept->text);
+        const struct bound *bound = binds_serving(means->binds, kept->text);
         for (unsigned j = 0; bound && j < kept->fd_count; j++)
             if (kept->fds[j] >= 0)
                 rescue->all &= proxy_accept_from(means->proxy, kept->fds[j], bound->frontend,
-                                                 bound->conf, means->most, &rescue->count);
+                                                 bound->serves, means->most, &rescue->count);
     }
     return rescue->all;
 }
@@ -48,6 +50,30 @@ static void on_handshakes_over(size_t late, void *arg)
     rescue->on_over(rescue->arg);
 }
 
+/* Where a kept listener lies under a wildcard bind of ours, no steering leads to us: without sinks
+ * new clients would come to it until it closes, and the last of them would be reset. */
+static void keep_newcomers_out(struct rescue *rescue)
+{
+    for (size_t i = 0; i < rescue->kept->count; i++) {
+        struct offered *kept = &rescue->kept->list[i];
+        struct address address;
+        if (!kept->fd_count || kept->fds[0] < 0 || binds_find(rescue->means.binds, kept->text) ||
+            !offered_address(kept, &address))
+            continue;
+        int listens = 0;
+        (void)getsockopt(kept->fds[0], SOL_SOCKET, SO_ACCEPTCONN, &listens,
+                         &(socklen_t){sizeof listens});
+        if (!listens) { /* it was lost before that */
+            offered_close(kept);
+            continue;
+        }
+        int error = sinks_open(&rescue->sinks[i], &address, kept->fds[0], kept->fd_count);
+        if (error)
+            log_warning("%s: newcomers cannot be kept out while it closes: %s", kept->text,
+                        strerror(error));
+    }
+}
+
 struct rescue *rescue_start(struct offer *kept, const struct rescue_means *means,
                             void (*on_over)(void *arg), void *arg)
 {
@@ -55,13 +81,19 @@ struct rescue *rescue_start(struct offer *kept, const struct rescue_means *means
     if (!rescue)
         return NULL;
     *rescue = (struct rescue){.kept = kept, .means = *means, .on_over = on_over, .arg = arg};
+    rescue->sinks = calloc(kept->count + 1, sizeof *rescue->sinks);
+    if (!rescue->sinks) {
+        free(rescue);
+        return NULL;
+    }
+    keep_newcomers_out(rescue);
     (void)accept_all(rescue); /* they have waited long enough */
     millis timeout = means->linger_timeout;
     rescue->handshake_wait = handshake_wait_start(means->binds, means->base,
                                                   timeout < RESCUE_MAX_MS ? timeout : RESCUE_MAX_MS,
                                                   accept_all, on_handshakes_over, rescue);
     if (!rescue->handshake_wait) {
-        free(rescue);
+        rescue_free(rescue);
         return NULL;
     }
     return rescue;
@@ -72,5 +104,11 @@ void rescue_free(struct rescue *rescue)
     if (!rescue)
         return;
     handshake_wait_free(rescue->handshake_wait);
+    for (size_t i = 0; i < rescue->kept->count; i++) {
+        if (rescue->sinks[i].count)
+            offered_close(&rescue->kept->list[i]); /* before its sinks */
+        sinks_close(&rescue->sinks[i]);
+    }
+    free(rescue->sinks);
     free(rescue);
 }

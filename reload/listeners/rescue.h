@@ -28,7 +28,8 @@ struct rescue *rescue_start(struct offer *kept, const struct rescue_means *means
                             void (*on_over)(void *arg), void *arg)
     __attribute__((warn_unused_result));
 
-/* Frees, also from on_over. NULL is fine. */
+/* Frees, also from on_over, and closes what was kept of addresses that lie under a wildcard bind of
+ * ours: their clients come to that one from then on. NULL is fine. */
 void rescue_free(struct rescue *rescue);
 
 #endif

@@ -75,6 +75,7 @@ static void moves(unsigned family)
     uint16_t port = port_reserve(getuid());
     struct proxy proxy;
     struct outcome outcome;
+    char text[64];
     proxy_init(&proxy, "proxy");
     configure(&proxy, family, 1, port, origin_port(origin));
     proxy_start(&proxy);
@@ -85,6 +86,11 @@ static void moves(unsigned family)
         ck_assert_int_eq(proxy_command(&proxy, &outcome, "check", NULL), 0);
         ck_assert_int_eq(proxy_command(&proxy, &outcome, "reload", "--dry-run", NULL), 0);
         proxy_reload(&proxy);
+        /* What listened on the address goes on, or its clients would have to repeat their SYN. */
+        bool was_there = i > 0 && (steps[i - 1] & 2), is_there = (steps[i] & 2) || was_there;
+        snprintf(text, sizeof text, "%s:%u ", families[family].one, port);
+        ck_assert_int_eq(proxy_command(&proxy, &outcome, "status", NULL), 0);
+        ck_assert_msg(!is_there || strstr(outcome.out, text), "step %u: %s", i, outcome.out);
         churn_wait(churn, churn_ended(churn) + CONNECTIONS);
     }
     churn_stop_clean(churn, "binds that move");
@@ -139,6 +145,80 @@ START_TEST(a_reload_that_fails_moves_nobody)
     session_works(&session);
     session_close(&session);
     proxy_stop(&scene.proxy);
+}
+END_TEST
+
+/* Its clients cannot be split, neither on the way there nor back. */
+START_TEST(no_canary_is_possible)
+{
+    struct scene scene;
+    struct outcome outcome;
+    char wildcard[128];
+    scene_init(&scene);
+    snprintf(wildcard, sizeof wildcard,
+             "[listen main]\nbind = 0.0.0.0:%u\nserver = a 127.0.0.1:%u\n", scene.port,
+             scene.server_port);
+    proxy_configure(&scene.proxy, "%s", wildcard);
+    proxy_start(&scene.proxy);
+    for (unsigned i = 0; i < 2; i++) {
+        if (i == 0) {
+            scene_configure(&scene, "", "");
+        } else {
+            proxy_configure(&scene.proxy, "%s", wildcard);
+        }
+        ck_assert_int_eq(
+            proxy_command(&scene.proxy, &outcome, "reload", "--canary", "5%:10m", NULL), 3);
+        ck_assert_msg(strstr(outcome.err, "no canary is possible: clients of 127.0.0.1:") != NULL,
+                      "reload says: %s", outcome.err);
+        struct session session = session_open(&scene);
+        session_works(&session);
+        session_close(&session);
+        proxy_reload(&scene.proxy);
+    }
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "stop", NULL), 0);
+}
+END_TEST
+
+/* The new process has the clients of one address, accepts none of them, and dies: the old one,
+ * which has the wildcard, serves them and those who come next. */
+START_TEST(a_crash_leaves_nobody_in_the_queues)
+{
+    enum { CLIENTS = 20 };
+    struct scene scene;
+    int clients[CLIENTS];
+    scene_init(&scene);
+    proxy_configure(&scene.proxy,
+                    "probation = 10m\n[listen main]\nbind = 0.0.0.0:%u\n"
+                    "server = a 127.0.0.1:%u\n",
+                    scene.port, scene.server_port);
+    proxy_start(&scene.proxy);
+    struct proxy first = scene.proxy;
+    scene_configure(&scene, "probation = 10m\n", "");
+    proxy_reload(&scene.proxy);
+    process_stop(scene.proxy.pid);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        clients[i] = connect_to(&scene.front);
+    }
+    kill(scene.proxy.pid, SIGKILL);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        send_all(clients[i], "served?", 8);
+        close(accept_from(scene.listener));
+    }
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        close(clients[i]);
+    }
+    scene.proxy = first;
+    wait_mentioned(scene.proxy.log, "generation 1 serves again");
+    struct session session = session_open(&scene);
+    session_works(&session);
+    session_close(&session);
+    /* Nothing is left open on the address. */
+    ck_assert_int_eq(proxy_command(&scene.proxy, &(struct outcome){0}, "reload", NULL), 0);
+    proxy_follow(&scene.proxy);
+    session = session_open(&scene);
+    session_works(&session);
+    session_close(&session);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &(struct outcome){0}, "stop", NULL), 0);
 }
 END_TEST
 
@@ -231,6 +311,8 @@ Suite *rebinds_suite(void)
     scenario_add(suite, between_the_wildcard_and_one_address, 120);
     scenario_add(suite, between_the_wildcard_and_one_address_of_ipv6, 120);
     scenario_add(suite, a_reload_that_fails_moves_nobody, 60);
+    scenario_add(suite, no_canary_is_possible, 60);
+    scenario_add(suite, a_crash_leaves_nobody_in_the_queues, 60);
     scenario_add(suite, strangers_are_refused, 60);
     scenario_add(suite, an_address_that_leaves_and_returns, 60);
     return suite;
