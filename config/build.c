@@ -11,15 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A hint is worth a look at so many names, not at all of a generated file's. */
+/* A hint compares at most so many names: a generated file may have very many. */
 #define SUGGEST_FROM_MAX 1000
 
-/* A name or address that only one may have. */
+/* A name or an address that may occur only once. */
 struct claim {
     const char *text;
     struct place place;
     const struct section *section;
-    size_t sequence; /* the first keeps it */
+    size_t sequence; /* the first one keeps the name */
 };
 
 struct claims {
@@ -35,7 +35,7 @@ struct builder {
     struct problems *problems;
     struct frontend_conf frontend; /* as [defaults] makes them */
     struct backend_conf backend;
-    struct claims binds;         /* of all frontends */
+    struct claims binds;         /* the binds of all frontends */
     struct place *server_places; /* of all backends */
     size_t server_count;
     size_t server_capacity;
@@ -57,7 +57,7 @@ static void bad_value(struct builder *builder, const struct entry *entry, const 
                 wrong);
 }
 
-/* Reads those settings of the section that belong to owner, a struct of kind `which`. */
+/* Reads the settings of the section that belong to owner, a struct of kind `which`. */
 static void apply(struct builder *builder, const struct section *section, enum option_owner which,
                   void *owner)
 {
@@ -67,7 +67,7 @@ static void apply(struct builder *builder, const struct section *section, enum o
             continue;
         const char *wrong = option_set(entry->option, entry->value, owner);
         bool told = which == OWNER_BACKEND && entry->option->owner == OWNER_SIDE &&
-                    section->kind != SECTION_BACKEND; /* when it was a frontend's */
+                    section->kind != SECTION_BACKEND; /* when the option was one of a frontend */
         if (wrong && !told)
             bad_value(builder, entry, wrong);
     }
@@ -75,8 +75,8 @@ static void apply(struct builder *builder, const struct section *section, enum o
 
 /* --- [global] and [defaults] --------------------------------------------------------------- */
 
-/* An included file may have a [global] of its own, for includes of its own; what it sets there
- * must not be set elsewhere too. */
+/* An included file may have its own [global], with its own includes; no other file may set the
+ * same key. */
 static void check_global_again(struct builder *builder, const struct section *earlier,
                                const struct section *section)
 {
@@ -144,7 +144,7 @@ static void add_claim(struct claims *claims, const char *text, struct place plac
     claims->count++;
 }
 
-/* Reports each claim whose text an earlier one has; empties the list. */
+/* Reports each claim with the text of an earlier one; empties the list. */
 static void check_claims(struct builder *builder, struct claims *claims, const char *what)
 {
     char first[PLACE_TEXT_MAX];
@@ -167,7 +167,7 @@ static void check_claims(struct builder *builder, struct claims *claims, const c
 
 static const char blanks[] = " \t";
 
-/* accept= or steer=, each of them once; modes: two words, of the first and second value. */
+/* accept= or steer=, each at most once. modes: the words of the first and of the second value. */
 static bool read_mode(struct builder *builder, const struct entry *entry, const char *word,
                       const char *const modes[2], unsigned *mode, bool *given)
 {
@@ -186,7 +186,8 @@ static bool read_mode(struct builder *builder, const struct entry *entry, const 
     return false;
 }
 
-/* A word that is no NAME=VALUE of those names, of which `known` tells the form. */
+/* Reports a word that is not NAME=VALUE with one of these names; `known` describes the right
+ * form. */
 static void wrong_attribute(struct builder *builder, const struct entry *entry, const char *word,
                             const char *const *names, const char *known)
 {
@@ -209,7 +210,7 @@ static void wrong_attribute(struct builder *builder, const struct entry *entry, 
     free(name);
 }
 
-/* As systemd.socket(5) has it for FileDescriptorName=, but without blanks: ASCII, and no ':'. */
+/* As FileDescriptorName= in systemd.socket(5), but without blanks: ASCII, and no ':'. */
 static const char *read_fd_name(const char *name)
 {
     if (!*name)
@@ -334,7 +335,7 @@ static bool read_attribute(struct builder *builder, const struct entry *entry, c
     return true;
 }
 
-/* NAME ADDRESS [weight=N]; words is the value, and is cut apart. */
+/* NAME ADDRESS [weight=N]. words is the value; this function splits it in place. */
 static bool read_server(struct builder *builder, const struct entry *entry, char *words,
                         struct server_conf *server)
 {
@@ -469,7 +470,7 @@ static void unknown_backend(struct builder *builder, const struct entry *entry)
                 entry->value, suggest_text(&suggestion, hint));
 }
 
-/* Gives the frontends, which stand in the order of their sections, their backends. */
+/* Finds the backend of each frontend. Frontends stand in the order of their sections. */
 static void resolve_backends(struct builder *builder)
 {
     struct config *config = builder->config;
@@ -515,8 +516,8 @@ static const struct entry *pidfile_entry(const struct document *document)
     return entry;
 }
 
-/* Control socket, pidfile and binds are put in place by rename(2): those that share a path would
- * replace one another. */
+/* Control socket, pidfile and Unix binds are renamed to their paths (rename(2)): if two of them
+ * had the same path, one would replace the other. */
 static void check_paths(struct builder *builder)
 {
     const struct config *config = builder->config;
@@ -555,7 +556,7 @@ static void name_taken(struct builder *builder, const struct section *section,
                     kind, section->name, section_kind_name(holder->kind), holder->name, first);
 }
 
-/* A frontend and a backend may share a name; a listen counts as both. */
+/* A frontend and a backend may have the same name; a [listen] counts as both. */
 static void check_names(struct builder *builder)
 {
     struct claims names = {0};
@@ -589,7 +590,7 @@ static void check_names(struct builder *builder)
 
 static void check_congestion(struct builder *builder, const struct entry *entry)
 {
-    /* Who becomes another user keeps no privilege that would help here. */
+    /* A process that becomes another user keeps no privilege that would help here. */
     const char *user = builder->config->user;
     bool unprivileged = user && strcmp(user, "root") != 0;
     if (strcmp(entry->value, "system") == 0 || !is_name(entry->value) ||

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A named thing of a config, and what it belongs to. */
+/* A named item of a config, and the section to which it belongs. */
 struct item {
     const char *name;
     const void *thing, *holder;
@@ -119,7 +119,7 @@ static char *server_value(const struct server_conf *server)
     return memory_stream_end(&value);
 }
 
-/* Adds change if its values, which it takes over, differ. */
+/* Adds the change if its values differ; owns these values from then on. */
 static void add_if_changed(struct config_diff *diff, struct change change)
 {
     if (strcmp(change.from, change.to) != 0) {
@@ -205,7 +205,7 @@ static void compare_frontends(struct config_diff *diff, const struct config *fro
     free(new_binds.items);
 }
 
-/* from or to may be NULL: the backend is added or removed as a whole. */
+/* from or to may be NULL: then the whole backend is added or removed. */
 static void compare_servers(struct config_diff *diff, const struct backend_conf *from,
                             const struct backend_conf *to)
 {

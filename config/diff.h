@@ -1,4 +1,4 @@
-/* The difference between two configs: what a reload from the one to the other would change. */
+/* The difference between two configs: what a reload from one to the other would change. */
 #ifndef RPPROXY_CONFIG_DIFF_H
 #define RPPROXY_CONFIG_DIFF_H
 
@@ -9,7 +9,7 @@
 enum change_kind {
     CHANGE_ADDED,
     CHANGE_REMOVED,
-    CHANGE_MOVED, /* a bind, to another frontend */
+    CHANGE_MOVED, /* a bind that moves to another frontend */
     CHANGE_VALUE, /* of an option; of the address and the attributes of a bind or a server */
 };
 
@@ -24,26 +24,27 @@ enum change_subject {
 struct change {
     enum change_kind kind;
     enum change_subject subject;
-    const char *section; /* the frontend's or backend's name; NULL of [global] */
-    const char *name;    /* the address of the bind, the name of the server, else NULL */
-    const char *option;  /* of CHANGE_VALUE, but not of binds and servers */
-    char *from, *to;     /* values; "" for none; CHANGE_MOVED: frontends */
+    const char *section; /* name of the frontend or backend; NULL for [global] */
+    const char *name;    /* address of the bind, name of the server, else NULL */
+    const char *option;  /* for CHANGE_VALUE, except for binds and servers */
+    char *from, *to;     /* values, "" for none; for CHANGE_MOVED: frontends */
 };
 
-/* Global options first, then frontends with their binds and backends with their servers; in each
- * group in the order of the new config, then what is removed, in that of the old. */
+/* Global options come first, then frontends with their binds, then backends with their servers.
+ * Each group has the order of the new config, followed by removed items in the order of the old
+ * one. */
 struct config_diff {
     struct change *items;
     size_t count, capacity;
 };
 
-/* Fills *diff, whose texts belong to both configs. The order of sections, binds and servers is no
- * difference. Exits when memory is out: not for a process that serves. */
+/* Fills *diff. Its texts point into both configs. Another order of sections, binds or servers is
+ * not a difference. Exits if there is no memory: not for a process that serves. */
 void config_compare(const struct config *from, const struct config *to, struct config_diff *diff);
 
 void config_diff_free(struct config_diff *diff);
 
-/* One line, without its end: "server app/b: removed", "global: workers: 2 -> 4". */
+/* Writes one line without a newline: "server app/b: removed", "global: workers: 2 -> 4". */
 void change_print(const struct change *change, FILE *out);
 
 #endif

@@ -20,7 +20,7 @@
 #define INCLUDE_DEPTH_MAX 8
 #define SOURCES_MAX       1000
 
-/* How a file came to be read, up to the main file: what an include loop is found by. */
+/* The chain of includes that led to a file, up to the main file; used to find an include loop. */
 struct chain {
     const struct chain *outer;
     dev_t device;
@@ -28,17 +28,17 @@ struct chain {
     unsigned depth;
 };
 
-/* The reading of one file. */
+/* State while one file is read. */
 struct reading {
     struct document *document;
     struct problems *problems;
     struct chain chain;
-    struct place place; /* of the line being read */
-    const char *next;   /* what is left of the text */
+    struct place place; /* of the current line */
+    const char *next;   /* the rest of the text */
     const char *end;
-    struct section *section; /* NULL before the first, and in one that was refused */
-    struct section *global;  /* this file's, or NULL */
-    bool refused;            /* the keys of an unknown section are nobody's */
+    struct section *section; /* NULL before the first section, and in a refused one */
+    struct section *global;  /* the [global] of this file, or NULL */
+    bool refused;            /* keys of an unknown section are not checked */
 };
 
 static void read_file(struct document *document, struct problems *problems, const char *path,
@@ -51,8 +51,9 @@ static bool has_name(enum section_kind kind)
     return kind != SECTION_GLOBAL && kind != SECTION_DEFAULTS;
 }
 
-/* Finds the kind called `word`. A misspelt one is reported and taken for what is meant, so that its
- * keys are checked too and references to it are not reported as a mistake of their own. */
+/* Finds the kind with the name `word`. A misspelt name is reported, and the most similar kind is
+ * used, so that the keys of the section are checked too and references to the section are no
+ * further mistakes. */
 static bool find_kind(struct reading *reading, const char *word, enum section_kind *kind)
 {
     char hint[SUGGEST_TEXT_MAX];
@@ -97,7 +98,7 @@ static struct section *add_section(struct reading *reading, enum section_kind ki
     return section;
 }
 
-/* [global] and [defaults] are one each: what a second one says is taken as said in the first. */
+/* [global] and [defaults] exist once each: settings of a second one are added to the first. */
 static struct section *find_section(struct reading *reading, enum section_kind kind,
                                     const char *name)
 {
@@ -114,8 +115,9 @@ static struct section *find_section(struct reading *reading, enum section_kind k
     return *only;
 }
 
-/* line: "[KIND NAME]", trimmed and without its comment; it is cut apart. A head with a mistake in
- * it counts all the same, so that its keys are checked and it is not missed elsewhere. */
+/* line is "[KIND NAME]", trimmed and without its comment; this function splits it in place. A
+ * head with a mistake still begins a section, so that its keys are checked and references to it
+ * work. */
 static void begin_section(struct reading *reading, char *line)
 {
     static const char blanks[] = " \t\v\f\r";
@@ -162,7 +164,7 @@ const char *section_text(const struct section *section, char text[static PLACE_T
     return text;
 }
 
-/* Reports a key that has no place here. Returns the option that seems meant, or NULL. */
+/* Reports a key that may not stand here. Returns the option that was probably meant, or NULL. */
 static const struct option *unknown_key(struct reading *reading, const char *key)
 {
     char where[PLACE_TEXT_MAX];
@@ -196,7 +198,7 @@ static const struct option *unknown_key(struct reading *reading, const char *key
 
 #define WILDCARDS "*?["
 
-/* True: pattern has a wildcard that is one to glob(3). */
+/* True: pattern contains a wildcard of glob(3). */
 static bool has_wildcard(const char *pattern)
 {
     while (*pattern && !strchr(WILDCARDS, *pattern))
@@ -204,8 +206,8 @@ static bool has_wildcard(const char *pattern)
     return *pattern != '\0';
 }
 
-/* The directory of the file that is being read, up to its last slash; as glob(3) has to be given
- * it, since a directory's name is no pattern. To be freed. */
+/* Returns the directory of the current file, up to its last slash, with special characters
+ * quoted for glob(3), since the name of a directory is not a pattern. The caller frees it. */
 static char *quoted_folder(const char *path, int length)
 {
     struct memory_stream text;
@@ -218,8 +220,8 @@ static char *quoted_folder(const char *path, int length)
     return memory_stream_end(&text);
 }
 
-/* value: what the line says; pattern: the same, with a backslash before each special character that
- * a variable holds. */
+/* value: the text of the line. pattern: the same, with a backslash before each special character
+ * that came from a variable. */
 static void include(struct reading *reading, const char *value, const char *pattern)
 {
     const char *path = reading->place.source->path;
@@ -238,7 +240,7 @@ static void include(struct reading *reading, const char *value, const char *patt
     for (size_t i = 0; !failure && i < found.gl_pathc; i++)
         read_file(reading->document, reading->problems, found.gl_pathv[i], &reading->chain,
                   reading->place);
-    /* A pattern that nothing matches is an empty folder, not a mistake. */
+    /* A pattern that matches no file is not a mistake: the directory may be empty. */
     if (failure == GLOB_NOMATCH && (!has_wildcard(pattern) || access(literal, F_OK) == 0))
         read_file(reading->document, reading->problems, literal, &reading->chain, reading->place);
     globfree(&found);
@@ -247,7 +249,7 @@ static void include(struct reading *reading, const char *value, const char *patt
     free(folder);
 }
 
-/* Takes a value into the section. Owns value. */
+/* Adds a value to the section. Owns value. */
 static void add_entry(struct reading *reading, const struct option *option, char *value)
 {
     char first[PLACE_TEXT_MAX];
@@ -264,8 +266,8 @@ static void add_entry(struct reading *reading, const struct option *option, char
     list->items[list->count++] = (struct entry){option, value, reading->place};
 }
 
-/* inih's handler: it has found the key and the value in the line handed to it. What it knows of
- * sections is not used, since it cuts their names after 49 bytes. */
+/* The handler of inih, which has found the key and the value in the line. The section name of
+ * inih is not used: inih cuts it after 49 bytes. */
 static int on_pair(void *user, const char *section, const char *key, const char *text)
 {
     struct reading *reading = user;
@@ -314,7 +316,7 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\v' || c == '\f' || c == '\r';
 }
 
-/* Where the line's comment begins: at its start, or after white space. */
+/* Returns where the comment of the line begins: at its start, or after white space. */
 static size_t without_comment(const char *line, size_t length)
 {
     for (size_t i = 0; i < length; i++)
@@ -323,7 +325,7 @@ static size_t without_comment(const char *line, size_t length)
     return length;
 }
 
-/* A line that cannot be read. What it would have said may be missed later on. */
+/* Reports a line that cannot be read. What seems missing later may have stood there. */
 static bool refuse_line(struct reading *reading, char begins)
 {
     if (begins == '[') {
@@ -336,14 +338,14 @@ static bool refuse_line(struct reading *reading, char begins)
     return false;
 }
 
-/* Handles what is no pair itself. Returns whether inih should have the line. */
+/* Handles lines that are not KEY = VALUE. Returns whether inih shall get the line. */
 static bool is_pair(struct reading *reading, const char *line, size_t length, int size)
 {
     if (memchr(line, '\0', length)) {
         problem_add(reading->problems, reading->place, "line holds a NUL byte");
         return refuse_line(reading, line[0]);
     }
-    /* inih would cut it in two, and take the second half for a line of its own. */
+    /* inih would split the line, and read the second half as a new line. */
     if (length >= (size_t)size) {
         problem_add(reading->problems, reading->place,
                     "line is too long: %zu bytes without its comment, at most %d are possible",
@@ -356,7 +358,8 @@ static bool is_pair(struct reading *reading, const char *line, size_t length, in
         free(copy);
         return false;
     }
-    /* inih takes ':' for '=' as well: "bind 127.0.0.1:80" would be the key "bind 127.0.0.1". */
+    /* inih accepts ':' in place of '=': "bind 127.0.0.1:80" would become the key "bind
+     * 127.0.0.1". */
     size_t separator = 0;
     while (separator < length && line[separator] != '=' && line[separator] != ':')
         separator++;
@@ -368,8 +371,8 @@ static bool is_pair(struct reading *reading, const char *line, size_t length, in
     return true;
 }
 
-/* inih's reader: gives it one line at a time, trimmed and without its comment. Trimmed, because
- * inih takes an indented line for more of the value before it. */
+/* The reader of inih: returns one line at a time, trimmed and without its comment. It is trimmed
+ * because inih reads an indented line as a continuation of the previous value. */
 static char *next_line(char *buffer, int size, void *stream)
 {
     struct reading *reading = stream;
@@ -429,8 +432,8 @@ static const char *read_text(int fd, char **text, size_t *length)
     }
 }
 
-/* Opens what is a regular file: a FIFO would make us wait, and the successor of a reload could not
- * read it a second time. */
+/* Opens a regular file only: a FIFO would block, and the new process of a reload could not read
+ * it again. */
 static const char *open_regular(const char *path, int *fd, struct stat *status)
 {
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -467,7 +470,7 @@ static struct source *add_source(struct document *document, const char *path)
     return source;
 }
 
-/* from: the line that includes path, when outer is not NULL. */
+/* from: the line that includes path, if outer is not NULL. */
 static void read_file(struct document *document, struct problems *problems, const char *path,
                       const struct chain *outer, struct place from)
 {

@@ -1,6 +1,7 @@
-/* A configuration's files as text: sections, and in them the keys and their values, each with the
- * place where it stands. What can be said of a line alone (syntax, unknown key or section, a key
- * given twice, an undefined variable) is said while reading; what the values mean comes after. */
+/* The files of a configuration as text: sections with keys and values, each with its place.
+ * Mistakes that a line shows by itself (syntax, an unknown key or section, a key given twice, an
+ * undefined variable) are reported while the file is read. The meaning of the values is checked
+ * later. */
 #ifndef RPPROXY_CONFIG_DOCUMENT_H
 #define RPPROXY_CONFIG_DOCUMENT_H
 
@@ -22,14 +23,14 @@ struct entry_list {
     size_t capacity;
 };
 
-/* There is at most one [defaults], and one [global] a file; of the others all that were written. */
+/* There is at most one [defaults], and one [global] in each file; all other sections are kept. */
 struct section {
     enum section_kind kind;
     char *name; /* "" for [global] and [defaults] */
     struct place place;
-    struct entry_list settings; /* options that may stand once: at most one of each */
+    struct entry_list settings; /* options that may be given once: at most one of each */
     struct entry_list members;  /* bind and server */
-    bool unread;                /* a line was not understood: what seems missing may stand there */
+    bool unread;                /* a line was not understood; a missing key may stand there */
 };
 
 struct document {
@@ -40,14 +41,14 @@ struct document {
     size_t section_count;
     size_t section_capacity;
     struct section *defaults; /* NULL: none */
-    bool unread;              /* as a section's, of whole sections */
+    bool unread;              /* the same for whole sections */
 };
 
-/* Reads file and all that it includes. Mistakes go to problems; what was understood stands in
- * *document all the same. */
+/* Reads file and all included files. Mistakes are added to problems; *document still contains
+ * everything that was understood. */
 void document_read(struct document *document, const char *file, struct problems *problems);
 
-/* The same for a text in memory; name stands for it in messages. */
+/* The same for a text in memory. Messages use name as the name of its file. */
 void document_read_text(struct document *document, const char *name, const char *text,
                         size_t length, struct problems *problems);
 

@@ -4,7 +4,7 @@
 #include "config/build.h"
 #include "config/document.h"
 
-/* Takes the document over, and what was wrong with it. */
+/* Owns the document and its problems from then on. */
 static struct config *build(const char *name, struct document *document, struct problems *problems,
                             struct config_errors *errors)
 {

@@ -1,4 +1,4 @@
-/* From a file to the configuration it describes. */
+/* Reads a file and returns the configuration that it describes. */
 #ifndef RPPROXY_CONFIG_LOAD_H
 #define RPPROXY_CONFIG_LOAD_H
 
@@ -13,16 +13,16 @@
 struct config *config_load(const char *file, struct config_errors *errors)
     __attribute__((warn_unused_result));
 
-/* The same for a text that comes from elsewhere than a file; name stands for it in messages. */
+/* The same for a text that is not in a file. Messages use name as the name of its file. */
 struct config *config_load_text(const char *name, const char *text, size_t length,
                                 struct config_errors *errors) __attribute__((warn_unused_result));
 
-/* The control socket that file names, for commands that speak to a running proxy: whatever else is
- * wrong with the file. It is the default one when the file cannot be read or names none. The
- * caller's, to free. */
+/* Returns the path of the control socket that file sets, for commands that contact a running
+ * proxy, whatever other mistakes the file contains. Returns the default path if the file cannot
+ * be read or sets none. The caller frees it. */
 char *config_control(const char *file) __attribute__((warn_unused_result));
 
-/* The file that is read when none is given by -f. */
+/* The file that is read if -f is not given. */
 #define CONFIG_DEFAULT_FILE "/etc/rpproxy/proxy.ini"
 
 #endif

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-/* inih's line without its NUL. */
+/* the longest line of inih, without the NUL */
 #define LINE_BYTES_MAX 199
 
 static void write_unsigned(const struct option *option, unsigned value, FILE *out)
@@ -115,7 +115,7 @@ static bool is_blank(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* Whether the parser would find value, whole and nothing else, in "key = value". */
+/* Whether the parser would read exactly value from "key = value". */
 static bool fits_line(const char *key, const char *value)
 {
     size_t length = strlen(value);
@@ -136,7 +136,7 @@ static void put_comment(FILE *out, const char *key, const char *value)
     fputc('\n', out);
 }
 
-/* A line being made: its value is written to stream. */
+/* A line that is being written: its value goes to stream. */
 struct line {
     FILE *stream;
     char *value;
@@ -150,7 +150,7 @@ static bool line_begin(struct line *line)
     return line->stream != NULL;
 }
 
-/* A value that is empty gives no line. False: memory is out. */
+/* An empty value gives no line. Returns false if there is no memory. */
 static bool line_end(struct line *line, const char *key, FILE *out)
 {
     bool good = fclose(line->stream) == 0;
@@ -166,7 +166,7 @@ static bool line_end(struct line *line, const char *key, FILE *out)
 
 /* --- sections ------------------------------------------------------------------------------ */
 
-/* What may stand in a section of that kind, but for members. */
+/* Writes the settings of a section of this kind, without its members. */
 static bool write_options(enum section_kind kind, const void *owner, FILE *out)
 {
     size_t count;

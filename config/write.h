@@ -1,4 +1,4 @@
-/* A config as the text of a file: one that means the same, with every option told. */
+/* Writes a config as the text of a file with the same meaning, with every option. */
 #ifndef RPPROXY_CONFIG_WRITE_H
 #define RPPROXY_CONFIG_WRITE_H
 
@@ -7,20 +7,20 @@
 
 #include <stdio.h>
 
-/* The canonical text: [global], then frontends and backends in the file's order, each option with
- * its value, without variables, includes and [defaults]; names of hosts have become addresses, and
- * a [listen] is a [frontend] and a [backend]. Read again it gives the same text. What only a
- * variable or a longer head can have brought in, and no line of a file can hold (more than 199
- * bytes, a comment's beginning, a line's end), stands in it as a comment.
- *
- * Returns the text, NUL-terminated and the caller's, or NULL when memory is out. */
+/* Returns the canonical text: [global], then frontends and backends in the order of the file,
+ * each option with its value, without variables, includes and [defaults]. Host names are
+ * replaced by addresses, and a [listen] by a [frontend] and a [backend]. Reading this text again
+ * gives the same text. A value that came from a variable or a longer head, and that no line of a
+ * file can contain (more than 199 bytes, the start of a comment, a newline), is written as a
+ * comment. The text is NUL-terminated, and the caller frees it. Returns NULL if there is no
+ * memory. */
 char *config_text(const struct config *config, size_t *length) __attribute__((warn_unused_result));
 
 /* xxh3 of the canonical text: the same for configs that mean the same in the same order. */
 uint64_t config_text_hash(const char *text, size_t length);
 
-/* Writes what owner (the struct of option->owner) has for option, as it stands after the '='.
- * Nothing, if it has no value, and for those that may be repeated. */
+/* Writes the value of option in owner (the struct of option->owner), as it stands after the '='.
+ * Writes nothing if there is no value, or if the option may be repeated. */
 void option_write(const struct option *option, const void *owner, FILE *out);
 
 /* "ADDRESS" and the attributes. */

@@ -1,4 +1,4 @@
-/* Addresses: of binds and of servers, as text and as the kernel wants them. */
+/* Addresses of binds and servers, as text and as the structures of the kernel. */
 #ifndef RPPROXY_CONFIG_BASE_ADDRESS_H
 #define RPPROXY_CONFIG_BASE_ADDRESS_H
 

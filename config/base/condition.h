@@ -1,8 +1,9 @@
-/* A condition that is met again and again, as a shortage at each attempt to accept, and that is
- * logged at its changes only: when it begins, when another reason comes, and when it is over.
+/* A problem that is met again and again, for example a shortage at each attempt to accept, and that
+ * is logged only when it changes: when it begins, when its reason changes, and when it is over.
  *
- * A condition that comes and goes quickly is one condition: it is over only when it has not been
- * met for CONDITION_QUIET_MS. Set to zero at first; for one thread at a time. */
+ * A problem that comes and goes quickly counts as one: it is over when it has not been met for
+ * CONDITION_QUIET_MS, or for quiet_ms if that is longer. All members except quiet_ms start as zero.
+ * Only one thread may use a condition. */
 #ifndef RPPROXY_CONFIG_BASE_CONDITION_H
 #define RPPROXY_CONFIG_BASE_CONDITION_H
 
@@ -11,31 +12,32 @@
 
 #define CONDITION_QUIET_MS 10000
 
-/* More reasons than so many are not told apart: further ones are not logged. */
+/* At most so many different reasons are logged. */
 #define CONDITION_REASONS_MAX 4
 
 struct condition {
-    int reasons[CONDITION_REASONS_MAX]; /* that were logged; 0: none (any more) */
+    int reasons[CONDITION_REASONS_MAX]; /* that were logged; 0: none */
     uint64_t met_at;                    /* the last time, in milliseconds */
-    uint64_t quiet_ms;                  /* where attempts are rare: as long as some of them take */
+    uint64_t quiet_ms;                  /* longer than the time between two attempts */
 };
 
-/* The condition is met at now (milliseconds, monotonic), for a reason other than 0: an errno value,
- * or any other number that tells one case from another. Returns true where that is to be logged. */
+/* The condition is met at now (milliseconds, monotonic). reason is not 0: an errno value, or any
+ * other number that identifies the case. Returns true if the caller shall log it. */
 bool condition_met(struct condition *condition, int reason, uint64_t now)
     __attribute__((warn_unused_result));
 
-/* The condition is not met at now. Returns true, once, where it was, and is over: that is to be
- * logged. Costs one comparison where there is no condition. */
+/* The condition is not met at now. Returns true, once, if it has ended; the caller shall log
+ * this. Costs one comparison if there was no condition. */
 bool condition_over(struct condition *condition, uint64_t now) __attribute__((warn_unused_result));
 
-/* True: it has begun, and is not over yet. */
+/* True: the condition has begun, and is not over yet. */
 static inline bool condition_lasts(const struct condition *condition)
 {
     return condition->reasons[0] != 0;
 }
 
-/* When condition_over() may return true for the first time, if it is not met before. */
+/* Returns the earliest time at which condition_over() may return true, if the condition is not
+ * met again before. */
 static inline uint64_t condition_ends_at(const struct condition *condition)
 {
     return condition->met_at +

@@ -1,4 +1,4 @@
-/* From a member of a struct to the struct. */
+/* Finds the struct that contains a member. */
 #ifndef RPPROXY_CONFIG_BASE_CONTAINER_OF_H
 #define RPPROXY_CONFIG_BASE_CONTAINER_OF_H
 

@@ -11,7 +11,7 @@ struct cpus {
     unsigned short list[CPUS_MAX]; /* each once */
 };
 
-/* Those that the calling thread may use, ascending; none where the kernel does not tell. */
+/* The CPUs that the calling thread may use, ascending; none if the kernel does not tell. */
 void cpus_usable(struct cpus *cpus);
 
 /* Reads "0,2-3" in that order; each must be usable, and stand once. Returns NULL, or a static or

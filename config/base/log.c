@@ -18,35 +18,35 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A line is cut here, and at most one write(2) is this long: under PIPE_BUF it reaches a pipe
- * whole, unmixed with the lines of another generation that shares it. */
+/* Longest line, and longest write(2). Below PIPE_BUF a write to a pipe is atomic, so lines of
+ * two processes that share the pipe do not mix. */
 #define LINE_MAX_BYTES  2048
 #define WRITE_MAX_BYTES 4096
 
 #define TAG_SIZE     32
 #define QUEUE_BYTES  (1U << 20)
 #define STOP_SECONDS 2
-/* How often a writer that waits for a stopped reader looks whether it should give up. */
+/* While the writer waits for a stopped reader, it checks this often whether to give up. */
 #define POLL_SLICE_MS 100
 
-/* What stands before each line in the queue. */
+/* Precedes each line in the queue. */
 struct record {
-    uint16_t length; /* of the whole line, its newline included */
-    uint16_t body;   /* where the part begins that syslog and journal get: "[tag] message" */
+    uint16_t length; /* of the whole line, including the newline */
+    uint16_t body;   /* start of the part for syslog and journal: "[tag] message" */
     int level;
-    unsigned long lines; /* that are lost if it is: itself, or those it says were */
+    unsigned long lines; /* lost with this one: 1, or the number that it reports */
 };
 
-/* Where lines go. */
+/* The destination of lines. */
 struct sink {
     enum log_target target;
     int fd;
 };
 
 static struct {
-    pthread_mutex_t lock; /* over all of it, but level and tag_version */
+    pthread_mutex_t lock; /* protects everything except level and tag_version */
     pthread_cond_t work;
-    pthread_cond_t ended; /* the writer: it runs no longer */
+    pthread_cond_t ended; /* the writer has ended */
     pthread_t writer;
     bool running;
     bool stopping;
@@ -54,15 +54,15 @@ static struct {
     atomic_int level;
     char tag[TAG_SIZE];
     atomic_uint tag_version; /* changes with tag */
-    struct sink sink;        /* the writer's alone while it runs */
-    struct sink next;        /* what it should change to, when changed */
+    struct sink sink;        /* only the writer uses it while it runs */
+    struct sink next;        /* the next sink of the writer, if changed */
     bool changed;
     char *path; /* of LOG_TO_FILE */
     unsigned char *queue;
-    size_t head; /* where the oldest record begins */
+    size_t head; /* start of the oldest record */
     size_t used;
     unsigned long dropped;
-    time_t loss_told_at; /* the second in which a line last told of dropped ones */
+    time_t loss_told_at; /* the second in which dropped lines were last reported */
 } logger = {
     .lock = PTHREAD_MUTEX_INITIALIZER,
     .work = PTHREAD_COND_INITIALIZER,
@@ -76,8 +76,8 @@ static const int priorities[] = {LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG
 
 /* --- one line ------------------------------------------------------------------------------ */
 
-/* Copies message into out so that it is one line whatever it holds: control bytes, with which a
- * client could forge lines or command a terminal, become escapes. Returns the bytes written. */
+/* Copies message into out as a single line: control bytes, with which a client could forge lines
+ * or control a terminal, become escapes. Returns the number of bytes written. */
 static size_t escape(char *out, size_t size, const char *message, bool cut)
 {
     static const char hex[] = "0123456789abcdef";
@@ -105,7 +105,7 @@ static size_t escape(char *out, size_t size, const char *message, bool cut)
         }
     }
     if (*c || cut) {
-        /* Not in the middle of a UTF-8 character. */
+        /* Do not cut in the middle of a UTF-8 character. */
         while (length > 0 && ((unsigned char)out[length - 1] & 0xc0) == 0x80)
             length--;
         if (length > 0 && ((unsigned char)out[length - 1] & 0xc0) == 0xc0)
@@ -116,7 +116,7 @@ static size_t escape(char *out, size_t size, const char *message, bool cut)
     return length;
 }
 
-/* Writes "2026-11-22T20:52:41": the calendar is asked once a second, since gmtime_r(3) takes a lock
+/* Writes "2026-11-22T20:52:41". gmtime_r(3) is called once a second only, since it takes a lock
  * that all threads share. */
 static size_t stamp(char *out, time_t now)
 {
@@ -135,8 +135,8 @@ static size_t stamp(char *out, time_t now)
     return last.length;
 }
 
-/* The thread's own copy of the tag, which is read under the lock when it has changed. Not to be
- * called under the lock. */
+/* Returns the copy of the tag that belongs to this thread, and renews it under the lock if the
+ * tag has changed. The caller must not hold the lock. */
 static const char *own_tag(void)
 {
     static _Thread_local struct {
@@ -152,7 +152,7 @@ static const char *own_tag(void)
     return own.text;
 }
 
-/* Puts the line together. Takes no lock. */
+/* Formats the line. Takes no lock. */
 static struct record compose(char line[static LINE_MAX_BYTES], const struct timespec *now,
                              enum log_level level, const char *tag, const char *message, bool cut)
 {
@@ -169,7 +169,7 @@ static struct record compose(char line[static LINE_MAX_BYTES], const struct time
 
 /* --- writing ------------------------------------------------------------------------------- */
 
-/* True once a writer that waits for its reader should give up. */
+/* True: the deadline of a writer that waits for its reader is over. */
 static bool out_of_time(const struct timespec *deadline)
 {
     struct timespec now;
@@ -197,10 +197,11 @@ static bool should_give_up(const struct timespec *deadline)
     return abandon;
 }
 
-/* Writes without ever blocking in the kernel: descriptor 2 is shared with other processes, so
- * O_NONBLOCK may not be set on it; a socket (systemd's stderr) takes MSG_DONTWAIT, and a pipe or
- * terminal that polls writable takes WRITE_MAX_BYTES. deadline NULL: until log_stop()'s or until
- * there is another target. Returns false if not all was written. */
+/* Writes, and never blocks in the kernel. O_NONBLOCK must not be set on descriptor 2, because
+ * other processes share it. A socket (stderr under systemd) accepts MSG_DONTWAIT, and a pipe or
+ * terminal that polls as writable accepts WRITE_MAX_BYTES. If deadline is NULL, the deadline of
+ * log_stop() or a change of the target ends the attempt. Returns false if not everything was
+ * written. */
 static bool write_bytes(int fd, const char *bytes, size_t length, const struct timespec *deadline)
 {
     while (length > 0) {
@@ -226,7 +227,7 @@ static bool write_bytes(int fd, const char *bytes, size_t length, const struct t
     return true;
 }
 
-/* Writes one line to a target that takes lines, not bytes. */
+/* Writes one line to a target that accepts lines, not bytes. */
 static bool send_line(enum log_target target, int level, const char *body, int length)
 {
     if (target == LOG_TO_JOURNAL)
@@ -289,7 +290,7 @@ static bool queue_line(const struct record *record, const char *line)
     return true;
 }
 
-/* Queues a line that tells how many lines were lost, if there is room. */
+/* Queues a line with the number of lost lines, if there is room. */
 static void queue_loss(const struct timespec *now)
 {
     char line[LINE_MAX_BYTES];
@@ -303,8 +304,8 @@ static void queue_loss(const struct timespec *now)
     logger.dropped = 0;
 }
 
-/* Takes whole lines out of the queue: one for a target of lines, else as many as one write takes.
- * Returns them as one record. */
+/* Takes whole lines out of the queue: one line for a target of lines, otherwise as many as fit
+ * into one write. Returns them as one record. */
 static struct record queue_take(char batch[static WRITE_MAX_BYTES], bool single)
 {
     struct record taken = {0};
@@ -339,8 +340,8 @@ static void *write_queue(void *unused)
             logger.changed = false;
             written = true;
         }
-        /* Where writing fails (a full disk), a loss is told with the next line, or once at the end.
-         */
+        /* If writing fails (disk full), the loss is reported with the next line, or once at the
+         * end. */
         if (logger.used == 0 && (written || (logger.stopping && !last_word))) {
             last_word = logger.stopping;
             if (logger.dropped > 0) {
@@ -406,7 +407,8 @@ void log_stop(void)
     }
     logger.stopping = true;
     logger.give_up = deadline_in(STOP_SECONDS);
-    /* Longer than the writer gives itself, so that only one stuck in the kernel is left behind. */
+    /* Longer than the deadline of the writer, so that only a writer stuck in the kernel is
+     * abandoned. */
     struct timespec patience = deadline_in(STOP_SECONDS + 1);
     pthread_cond_signal(&logger.work);
     int late = 0;
@@ -422,7 +424,8 @@ void log_stop(void)
 
 /* --- what callers see ---------------------------------------------------------------------- */
 
-/* Never waits: a FIFO that nobody reads is refused with ENXIO, rather than stopping all who log. */
+/* Never blocks: a FIFO without a reader is refused with ENXIO; otherwise all logging threads
+ * would wait. */
 static int open_file(const char *path)
 {
     return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
@@ -462,7 +465,7 @@ int log_open(enum log_target target, const char *path, enum log_level level)
         int failure = systemd_load();
         if (failure)
             return failure;
-        /* sd_journal_send() succeeds without a journal, and the line is gone. */
+        /* Without a journal, sd_journal_send() succeeds and the line is lost. */
         if (access("/run/systemd/journal/socket", W_OK) != 0)
             return errno;
     }
@@ -505,7 +508,7 @@ bool log_enabled(enum log_level level)
     return (int)level <= atomic_load_explicit(&logger.level, memory_order_relaxed);
 }
 
-/* The thread's line goes to the writer, or to the target itself where no writer runs. */
+/* Passes a line to the writer, or writes it to the target if no writer runs. */
 static void hand_over(const struct record *record, const char *line, const struct timespec *now)
 {
     pthread_mutex_lock(&logger.lock);

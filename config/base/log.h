@@ -1,11 +1,11 @@
-/* The process's log: one line a call, from any thread, and never a stall of the caller.
- *
- * Until log_start() lines are written directly, and syslog and journal may take for ever: it is to
- * follow log_open(). After it a thread of the log's own writes them from a bounded queue: when the
- * target cannot keep up, lines are dropped and counted, and the count is logged when there is room
- * again, at most once a second while lines go on to be dropped. A stopped reader of stderr
- * therefore never stops a worker. A thread formats its line by itself and takes a lock only to copy
- * it into the queue; the lines of one thread stay in their order. */
+/* The log of the process. Each call writes one line; any thread may call, and is never blocked
+ * by the target. Before log_start() lines are written directly, and syslog or the journal may
+ * then block for any time: call log_start() soon after log_open(). After log_start() a separate
+ * thread writes the lines from a bounded queue. If the target is too slow, lines are dropped and
+ * counted; their number is logged when there is room again, at most once a second while lines
+ * are being dropped. So a stopped reader of stderr never stops a worker. The calling thread
+ * formats its line without a lock, and holds a lock only while it copies the line into the
+ * queue. Lines of one thread keep their order. */
 #ifndef RPPROXY_CONFIG_BASE_LOG_H
 #define RPPROXY_CONFIG_BASE_LOG_H
 
@@ -21,23 +21,24 @@ enum log_level {
 
 enum log_target { LOG_TO_STDERR, LOG_TO_SYSLOG, LOG_TO_JOURNAL, LOG_TO_FILE };
 
-/* Chooses where lines go and what is left out. path is for LOG_TO_FILE, and is copied. Returns 0,
- * or an errno value (the file cannot be opened); the earlier target stays in force then. */
+/* Sets the target and the least important level. path is for LOG_TO_FILE, and is copied. Returns
+ * 0, or an errno value (the file cannot be opened); the previous target then stays in use. */
 int log_open(enum log_target target, const char *path, enum log_level level)
     __attribute__((warn_unused_result));
 
-/* A text put into each line after the level ("generation 3"); copied, at most 31 bytes. */
+/* Sets a text that stands in each line after the level ("generation 3"). It is copied; at most
+ * 31 bytes are used. */
 void log_set_tag(const char *tag);
 
 /* Starts the writer thread, with all signals blocked in it. Returns 0 or an errno value. */
 int log_start(void) __attribute__((warn_unused_result));
 
-/* Asks for the log file to be opened anew (SIGUSR1, log rotation). The old one is kept when that
- * fails. No effect for other targets. */
+/* Opens the log file again (SIGUSR1, log rotation). If that fails, the old file stays in use. No
+ * effect for other targets. */
 void log_reopen(void);
 
-/* Writes what is queued, for at most two seconds, and ends the thread. Lines logged after it are
- * written directly. */
+/* Writes the queued lines, for at most two seconds, and ends the thread. Later lines are written
+ * directly. */
 void log_stop(void);
 
 bool log_enabled(enum log_level level);

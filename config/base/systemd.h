@@ -1,6 +1,6 @@
-/* libsystemd, loaded where there is a service manager or a journal to speak to. Linked in, it and
- * the six libraries it brings along were a third of the start-up of every process, reload's own two
- * among them. */
+/* libsystemd, loaded only if there is a service manager or a journal. When it was linked, it and
+ * the six libraries that it needs took a third of the start time of every process, including
+ * commands. */
 #ifndef RPPROXY_CONFIG_BASE_SYSTEMD_H
 #define RPPROXY_CONFIG_BASE_SYSTEMD_H
 

@@ -1,4 +1,4 @@
-/* What the user asked for: one file, read whole and validated, immutable from then on. */
+/* The configuration: read completely and validated, and never changed afterwards. */
 #ifndef RPPROXY_CONFIG_MODEL_CONFIG_H
 #define RPPROXY_CONFIG_MODEL_CONFIG_H
 
@@ -15,20 +15,21 @@
 /* Times are in milliseconds everywhere in this room. */
 typedef uint64_t millis;
 
-/* How the workers come by the connections of a bind. */
+/* How the workers get the connections of a bind. */
 enum accept_mode {
-    ACCEPT_SHARDED, /* each has a listening socket of its own, and the kernel deals them out */
+    ACCEPT_SHARDED, /* each worker has its own listening socket; the kernel distributes connections
+                     */
     ACCEPT_SHARED,  /* all wait on one, and whoever is idle takes the next; always of a Unix bind,
                      * and  of one that is passed to us */
 };
 
-/* How they are dealt out among sockets. */
+/* How connections are distributed among the sockets. */
 enum steer_mode {
     STEER_HASH, /* evenly */
     STEER_CPU,  /* by the CPU that took the SYN */
 };
 
-/* A bind whose sockets the service manager passes under a name has that for an address. */
+/* The address of a bind with passed sockets is the name that the service manager uses. */
 #define BIND_FD_PREFIX   "fd:"
 #define BIND_FD_NAME_MAX (ADDRESS_TEXT_MAX - 1 - 3)
 
@@ -43,7 +44,7 @@ struct bind_conf {
     char *owner, *group; /* as they are in the file; NULL: none is given */
     uid_t uid;
     gid_t gid;
-    unsigned line; /* in the file that names it, which may be an included one */
+    unsigned line; /* in the file that contains it, which may be an included one */
 };
 
 static inline bool bind_is_activated(const struct bind_conf *bind)
@@ -82,7 +83,7 @@ struct backend_conf {
     millis connect_timeout; /* for one attempt */
     unsigned retries;       /* further attempts after the first that failed */
     enum check check;
-    millis check_interval; /* from the beginning of one check of a server to that of the next */
+    millis check_interval; /* from the start of one check of a server to the start of the next */
     millis check_timeout;
     unsigned rise; /* checks in a row that must pass to make a server UP, ... */
     unsigned fall; /* ... and that must fail to make it DOWN; both 1 or more */
@@ -98,37 +99,37 @@ struct frontend_conf {
     unsigned max_sessions; /* 0: no limit of its own */
     millis idle_timeout;   /* 0: none */
     millis drain_timeout;  /* its own, or the one of [global]; 0: none */
-    millis stop_timeout;   /* likewise */
+    millis stop_timeout;   /* its own, or the one of [global]; 0: none */
     bool access_log;
     unsigned line;
 };
 
 enum drain { DRAIN_HANDOFF, DRAIN_WAIT };
 
-/* Of a session that moves to a configuration without its server. */
+/* What happens to a session that moves to a configuration without its server. */
 enum removed { REMOVED_KEEP, REMOVED_DRAIN, REMOVED_CLOSE };
 
 struct config {
-    char *file;           /* as given; the text of messages */
+    char *file;           /* as given; used in messages */
     unsigned workers;     /* 0: one for each CPU of affinity, else that the process may use */
-    struct cpus affinity; /* worker i stays on the i-th, and then from the first; none: anywhere */
-    char *user;           /* NULL: stay who we are */
+    struct cpus affinity; /* worker i runs on the i-th CPU, modulo their number; empty: anywhere */
+    char *user;           /* NULL: the user does not change */
     char *control;        /* absolute path; never NULL (see config_default_control) */
     char *pidfile;        /* absolute path, or NULL */
     enum log_target log_target;
     char *log_path;
     enum log_level log_level;
     unsigned max_sessions;           /* 0: as many as the descriptors allow */
-    char congestion[CONGESTION_MAX]; /* of frontends and backends that name none */
+    char congestion[CONGESTION_MAX]; /* of frontends and backends that set none */
     enum drain drain;
     enum removed on_removed;
-    millis drain_timeout; /* 0: none; of frontends that have none of their own */
+    millis drain_timeout; /* 0: none; for frontends without their own */
     millis drain_spread;  /* 0: all at once */
     millis stop_timeout;  /* 0: none; as drain_timeout */
     millis linger_timeout;
     millis probation; /* 0: none */
     millis ready_timeout;
-    unsigned max_generations; /* draining ones that may live beside the active one */
+    unsigned max_generations; /* how many processes may drain beside the active one */
     struct frontend_conf *frontends;
     size_t frontend_count;
     struct backend_conf *backends;
@@ -138,7 +139,7 @@ struct config {
 /* NULL is fine. */
 void config_free(struct config *config);
 
-/* The control socket of a file that names none: /run/rpproxy/control.sock for root, else
+/* The control socket if the file sets none: /run/rpproxy/control.sock for root, else
  * $XDG_RUNTIME_DIR/rpproxy/control.sock, else /tmp/rpproxy-UID/control.sock. Static storage. */
 const char *config_default_control(void);
 

@@ -24,7 +24,7 @@
     .owner = OWNER_FRONTEND, .offset = offsetof(struct frontend_conf, member)
 #define OF_BACKEND(member) .owner = OWNER_BACKEND, .offset = offsetof(struct backend_conf, member)
 
-/* A frontend's congestion is a backend's too, as [listen] and [defaults] have it. */
+/* [listen] and [defaults] set congestion for the frontend and for the backend. */
 #define OF_SIDE(member) .owner = OWNER_SIDE, .offset = offsetof(struct frontend_conf, member)
 _Static_assert(offsetof(struct frontend_conf, congestion) ==
                    offsetof(struct backend_conf, congestion),
@@ -527,7 +527,7 @@ const char *option_set(const struct option *option, const char *value, void *own
     case OPTION_INCLUDE:
         break;
     }
-    abort(); /* the caller's mistake */
+    abort(); /* a mistake of the caller */
 }
 
 void options_set_initial(enum option_owner which, void *owner)
@@ -535,7 +535,7 @@ void options_set_initial(enum option_owner which, void *owner)
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         if (table[i].owner == which && table[i].initial &&
             option_set(&table[i], table[i].initial, owner))
-            abort(); /* a default out of its own range: the table's mistake */
+            abort(); /* a default out of its range: a mistake in the table */
 }
 
 /* --- help ---------------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
-/* The one table of options: name, place, type, range, default and help of each. The parser, the
- * defaults, the range checks, `--help-options`, and the check of man page and sample all read it.
- * An option stands in it when it works. */
+/* The table of all options: name, sections, type, range, default and help. The parser, the
+ * defaults, the range checks, `--help-options`, and the test of the manual and the sample use
+ * it. It contains only options that work. */
 #ifndef RPPROXY_CONFIG_OPTIONS_OPTIONS_H
 #define RPPROXY_CONFIG_OPTIONS_OPTIONS_H
 
@@ -42,7 +42,7 @@ enum option_owner { OWNER_CONFIG, OWNER_FRONTEND, OWNER_BACKEND, OWNER_SIDE };
 
 struct option {
     const char *name;
-    unsigned sections; /* IN() of each it may stand in */
+    unsigned sections; /* IN() of each section that may contain it */
     enum option_owner owner;
     enum option_type type;
     size_t offset;
@@ -50,12 +50,12 @@ struct option {
     uint64_t max;             /* also the longest OPTION_PATH, in bytes */
     const char *zero;         /* the word that stands for 0, or NULL */
     const char *const *names; /* of OPTION_ENUM, in the enum's order, NULL at the end */
-    const char *initial;      /* the default as one would write it, or NULL: none */
+    const char *initial;      /* the default as in a file; NULL: none */
     const char *help;
     bool repeated; /* may be given several times in a section */
 };
 
-/* The table, in the order in which help and man page tell it. The count of its rows in *count. */
+/* Returns the table, in the order of the help and the manual. *count is the number of rows. */
 const struct option *option_table(size_t *count);
 
 /* "global", "frontend", ... */
@@ -64,13 +64,13 @@ const char *section_kind_name(enum section_kind kind);
 /* The option of that name that may stand in kind, or NULL. */
 const struct option *option_find(enum section_kind kind, const char *name);
 
-/* What may stand after the '=': "auto or 1 to 256", "1ms to 24h", "yes or no". Returns text. */
+/* Writes the possible values: "auto or 1 to 256", "1ms to 24h", "yes or no". Returns text. */
 #define OPTION_TEXT_MAX 160
 const char *option_values(const struct option *option, char text[static OPTION_TEXT_MAX]);
 
-/* Reads value into the member of owner (the struct of option->owner). For the types that are one
- * value: not OPTION_BACKEND, _BIND, _SERVER and _INCLUDE. Returns NULL, or what is wrong with it,
- * as a static or thread-local text that is valid until the next call. */
+/* Reads value into the member of owner (the struct of option->owner). Only for types with one
+ * value: not OPTION_BACKEND, _BIND, _SERVER and _INCLUDE. Returns NULL, or what is wrong, as a
+ * static or thread-local text that is valid until the next call. */
 const char *option_set(const struct option *option, const char *value, void *owner)
     __attribute__((warn_unused_result));
 

@@ -11,9 +11,9 @@
 #define DEPTH_MAX 8
 
 struct expansion {
-    const char *next;   /* what is left to read */
-    FILE *out;          /* NULL: this part is read for its mistakes only */
-    const char *quoted; /* characters that get a backslash where a variable holds them */
+    const char *next;   /* the rest of the input */
+    FILE *out;          /* NULL: this part is only checked for mistakes */
+    const char *quoted; /* characters that get a backslash if they come from a variable */
     unsigned depth;     /* of the default that is being read; 0: none */
 };
 
@@ -79,7 +79,7 @@ static const char *expand_one(struct expansion *expansion)
     return has_default ? expand_default(expansion, !use_value) : wrong;
 }
 
-/* To the end of the text; or, in a default, past the '}' that ends it. */
+/* Expands up to the end of the text or, in a default, past the '}' that ends it. */
 static const char *expand_until(struct expansion *expansion, bool in_default)
 {
     const char *wrong = NULL;
@@ -104,7 +104,8 @@ char *expand_variables(const char *value, const char *quoted, const char **wrong
         return memory_copy(value);
     char *result = NULL;
     size_t size = 0;
-    FILE *out = open_memstream(&result, &size); /* 8 KB and more: not for every line of a file */
+    FILE *out =
+        open_memstream(&result, &size); /* needs 8 KB or more: not for every line of a file */
     struct expansion expansion = {.next = value, .out = out, .quoted = quoted ? quoted : ""};
     *wrong = out ? expand_until(&expansion, false) : "out of memory";
     if (out && fclose(out) != 0 && !*wrong)

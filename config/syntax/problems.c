@@ -15,7 +15,7 @@ void problem_add(struct problems *problems, struct place place, const char *form
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    /* The text quotes the file, and the file may hold anything: an answer is one line. */
+    /* The text quotes the file, which may contain any bytes: an error must stay one line. */
     for (char *c = text; *c; c++)
         if ((unsigned char)*c < 0x20 || *c == 0x7f)
             *c = '?';

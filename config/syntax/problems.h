@@ -1,4 +1,5 @@
-/* What is wrong with a configuration: collected from all its files, told in the files' order. */
+/* The mistakes of a configuration: collected from all its files, reported in the order of the
+ * files. */
 #ifndef RPPROXY_CONFIG_SYNTAX_PROBLEMS_H
 #define RPPROXY_CONFIG_SYNTAX_PROBLEMS_H
 
@@ -17,8 +18,8 @@ struct place {
     unsigned line;
 };
 
-/* Reading stops at so many: a file of ten megabytes of anything else gets an answer that can be
- * read. */
+/* Reading stops after so many mistakes: the errors for ten megabytes of other data stay
+ * readable. */
 #define PROBLEMS_MAX 1000
 
 struct problem {
@@ -47,9 +48,9 @@ static inline bool problems_any(const struct problems *problems)
     return problems->count > 0;
 }
 
-/* What is wrong with a file and those it includes: texts "FILE:LINE: message" in the order of their
- * lines, an included file's after its includer's; "FILE: message" for what has no line. At most a
- * thousand; one more says so then. */
+/* The mistakes of a file and of its included files: texts "FILE:LINE: message" in the order of
+ * their lines, those of an included file after those of the including file, and "FILE: message"
+ * where there is no line. At most a thousand; a further text then says that there are more. */
 struct config_errors {
     char **lines;
     size_t count;
@@ -57,11 +58,11 @@ struct config_errors {
 
 void config_errors_free(struct config_errors *errors);
 
-/* Moves all of them, in order, into errors as "FILE:LINE: message", with a last line that says so
- * when there are too many; problems is empty then. */
+/* Moves all problems, in order, into errors as "FILE:LINE: message"; a last line says so if
+ * there were too many. problems is empty afterwards. */
 void problems_move(struct problems *problems, struct config_errors *errors);
 
-/* "line 12", or "FILE:12" when that is another file than from's. */
+/* "line 12", or "FILE:12" if that is another file than the file of from. */
 #define PLACE_TEXT_MAX 512
 const char *place_text(struct place place, struct place from, char text[static PLACE_TEXT_MAX]);
 

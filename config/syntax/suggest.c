@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Longer words are not compared: nothing we know is near them. */
+/* Longer words are not compared: no known word is similar to them. */
 #define WORD_MAX 63
 
 static size_t least(size_t a, size_t b)

@@ -1,20 +1,20 @@
-/* "Did you mean": the nearest of some words to one that is unknown. */
+/* "Did you mean": finds the known word that is most similar to an unknown one. */
 #ifndef RPPROXY_CONFIG_SYNTAX_SUGGEST_H
 #define RPPROXY_CONFIG_SYNTAX_SUGGEST_H
 
 #include <stddef.h>
 
-/* The search for the word that is meant by `unknown`. */
+/* A search for the word that is most similar to `unknown`. */
 struct suggestion {
     const char *unknown;
-    const char *best; /* NULL: nothing is near enough */
+    const char *best; /* NULL: no word is similar enough */
     size_t distance;  /* of best */
 };
 
 struct suggestion suggest_begin(const char *unknown);
 
-/* Offers a candidate, which must live as long as the suggestion. Of two equally near ones the
- * first offered wins. */
+/* Offers a candidate, which must live as long as the suggestion. Of two equally similar ones the
+ * first is used. */
 void suggest_offer(struct suggestion *suggestion, const char *candidate);
 
 /* Writes "; did you mean 'BEST'?", or nothing. Returns text. */

@@ -17,8 +17,8 @@ const char *value_bool(const char *text, bool *value)
     return NULL;
 }
 
-/* Reads the digits that text begins with. Returns what follows them, or NULL: no digit, or more
- * than 64 bits. */
+/* Reads the digits at the start of text. Returns the rest, or NULL: no digit, or more than 64
+ * bits. */
 static const char *read_digits(const char *text, uint64_t *value)
 {
     uint64_t sum = 0;

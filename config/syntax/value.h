@@ -1,5 +1,5 @@
-/* Single values, from text. Each reader returns NULL, or a static text that says what would be
- * right, and then leaves *value alone. */
+/* Reads single values from text. Each function returns NULL, or a static text that says what
+ * would be right; *value is then unchanged. */
 #ifndef RPPROXY_CONFIG_SYNTAX_VALUE_H
 #define RPPROXY_CONFIG_SYNTAX_VALUE_H
 
@@ -21,10 +21,10 @@ const char *value_duration(const char *text, millis *value) __attribute__((warn_
 #define DURATION_TEXT_MAX 24
 const char *duration_text(millis value, char text[static DURATION_TEXT_MAX]);
 
-/* Whether text can name a frontend, a backend or a server. */
+/* Whether text can be the name of a frontend, a backend or a server. */
 bool is_name(const char *text);
 
-/* What is_name() asks for, as the rest of a sentence. */
+/* The rule of is_name(), as the rest of a sentence. */
 #define NAME_RULE "only letters, digits, '_', '.' and '-'"
 
 #endif
