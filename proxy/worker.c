@@ -54,10 +54,19 @@ void worker_listen(struct worker *worker, enum listening listening)
     loop_post(&worker->sessions.loop, &worker->listen_task);
 }
 
+/* A task that is posted while tasks run is run in the next turn. */
+static void on_terminate_next(void *arg)
+{
+    struct worker *worker = arg;
+    if (terminate_next(&worker->sessions))
+        loop_post(&worker->sessions.loop, &worker->terminate_next_task);
+}
+
 static void on_terminate(void *arg)
 {
     struct worker *worker = arg;
     terminate_surplus(&worker->sessions);
+    on_terminate_next(worker);
 }
 
 void worker_terminate(struct worker *worker)
@@ -87,6 +96,7 @@ int worker_open(struct worker *worker, struct service *service, unsigned index,
 {
     worker->listen_task = (struct task){.run = on_listen, .arg = worker};
     worker->terminate_task = (struct task){.run = on_terminate, .arg = worker};
+    worker->terminate_next_task = (struct task){.run = on_terminate_next, .arg = worker};
     worker->turn_task = (struct task){.run = on_turn, .arg = worker};
     worker->stop_task = (struct task){.run = on_stop, .arg = worker};
     int error = session_set_open(&worker->sessions, service, index, counters, oldest);

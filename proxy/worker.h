@@ -23,10 +23,10 @@ struct worker {
     pthread_t thread;
     bool started;
     bool stopping;
-    struct task listen_task, terminate_task, stop_task; /* to the worker */
-    struct task turn_task;                              /* to the worker: answer this */
-    struct task quiet_task, turned_task;                /* from the worker to the main thread */
-    atomic_int wanted;                                  /* enum listening: what listen_task says */
+    struct task listen_task, terminate_task, terminate_next_task, stop_task; /* to the worker */
+    struct task turn_task;               /* to the worker: answer this */
+    struct task quiet_task, turned_task; /* from the worker to the main thread */
+    atomic_int wanted;                   /* enum listening: what listen_task says */
 };
 
 /* Makes a worker; its thread starts with worker_start(). counters and oldest lie in the shared

@@ -6,21 +6,21 @@
 
 void task_queue_run(struct task_queue *task_queue)
 {
+    STAILQ_HEAD(, task) tasks = STAILQ_HEAD_INITIALIZER(tasks);
     eventfd_t ignored;
     (void)eventfd_read(task_queue->fd, &ignored);
 
-    for (;;) {
-        pthread_mutex_lock(&task_queue->lock);
-        struct task *task = STAILQ_FIRST(&task_queue->tasks);
-        if (task) {
-            STAILQ_REMOVE_HEAD(&task_queue->tasks, next);
-            task->posted = false;
-        }
+    pthread_mutex_lock(&task_queue->lock);
+    STAILQ_CONCAT(&tasks, &task_queue->tasks);
+    while (!STAILQ_EMPTY(&tasks)) {
+        struct task *task = STAILQ_FIRST(&tasks);
+        STAILQ_REMOVE_HEAD(&tasks, next);
+        task->posted = false;
         pthread_mutex_unlock(&task_queue->lock);
-        if (!task)
-            return;
         task->run(task->arg);
+        pthread_mutex_lock(&task_queue->lock);
     }
+    pthread_mutex_unlock(&task_queue->lock);
 }
 
 int task_queue_open(struct task_queue *task_queue)

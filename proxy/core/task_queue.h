@@ -28,7 +28,7 @@ int task_queue_open(struct task_queue *task_queue) __attribute__((warn_unused_re
 /* Closes it; tasks not yet delivered never will be. On the loop's thread, or once it ended. */
 void task_queue_close(struct task_queue *task_queue);
 
-/* Delivers what there is. On the loop's thread. */
+/* Runs what there is; tasks posted meanwhile are for the next call. On the loop's thread. */
 void task_queue_run(struct task_queue *task_queue);
 
 /* From any thread. Tasks are delivered in the order they were posted. */

@@ -749,6 +749,7 @@ void session_park(struct session *session)
     conn_suspend(&session->server, &set->loop.poller);
     wheel_cancel(&session->timer);
     set_state(session, SESSION_PARKED);
+    session_list_of(session)->parked++;
 }
 
 /* Its ends are told of again. */
@@ -766,12 +767,14 @@ static void settle_in(struct session *session)
 void session_unpark(struct session *session)
 {
     session->stays = true;
+    session_list_of(session)->parked--;
     settle_in(session);
 }
 
 void session_leave(struct session *session)
 {
     struct session_set *set = session->set;
+    session_list_of(session)->parked--;
     session_list_remove(session_list_of(session), session);
     set_state(session, SESSION_CLOSED);
     leave_server(session);

@@ -2,24 +2,29 @@
  * processes to read (shared_stats.h). The worker's thread.
  *
  * A session that was accepted here is younger than all others. One that comes from another process
- * has its age with it, and is older than most: it is looked for a place from where the last one
- * went, since each worker of the sender gives the oldest first. Where several give sessions of very
- * different ages the walk is long once for each message of TRANSFER_SESSIONS, and other sessions
- * have their turn between two of them. */
+ * has its age with it, and is older than most. Each worker of the sender gives the oldest first, so
+ * that the place of a session is near that of the last one of the same worker, or of another: the
+ * search begins at the next older of some that were placed last, one for each of those workers. */
 #ifndef RPPROXY_PROXY_SESSION_SESSION_LIST_H
 #define RPPROXY_PROXY_SESSION_SESSION_LIST_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <sys/queue.h>
 
 struct session;
 
 TAILQ_HEAD(sessions_by_age, session);
 
+#define PLACED_MAX 16
+
 struct session_list {
     struct sessions_by_age list; /* by session->accepted_at */
-    struct session *placed; /* the last that session_list_place() put in, or who stands before its
-                               place if it has left; NULL: it was the first, or there was none */
+    size_t count, parked;   /* of sessions; of those that are on their way to another process */
+    struct session *cursor; /* terminate.h: the next that is looked at; NULL: none */
+    /* The last that session_list_place() put in of those that some workers had accepted, by the
+     * number of the worker modulo PLACED_MAX; NULL: there was none, or it has left. */
+    struct session *placed[PLACED_MAX];
     atomic_uint_fast64_t *oldest; /* accepted_at of the first; 0: there is none */
 };
 

@@ -64,6 +64,24 @@ START_TEST(posted_twice_is_delivered_once)
 }
 END_TEST
 
+static void post_again(void *arg)
+{
+    deliveries++;
+    task_queue_post(&task_queue, arg);
+}
+
+/* Others of the loop have their turn in between. */
+START_TEST(what_is_posted_meanwhile_is_for_the_next_time)
+{
+    struct task task = {.run = post_again, .arg = &task};
+    task_queue_post(&task_queue, &task);
+    task_queue_run(&task_queue);
+    ck_assert_uint_eq(deliveries, 1);
+    ck_assert(listen_for(0));
+    ck_assert_uint_eq(deliveries, 2);
+}
+END_TEST
+
 static void *post_all(void *arg)
 {
     for (size_t i = 0; i < LETTERS; i++)
@@ -89,6 +107,7 @@ Suite *task_queue_suite(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, letters_arrive_in_order);
     tcase_add_test(tcase, posted_twice_is_delivered_once);
+    tcase_add_test(tcase, what_is_posted_meanwhile_is_for_the_next_time);
     tcase_add_test(tcase, another_thread_wakes_the_loop);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -79,6 +79,8 @@ static void keep(size_t frontend, double share)
 {
     atomic_store(&proxy->service.frontends[frontend].keep, (unsigned)(share * KEEP_ALL));
     terminate_surplus(set);
+    while (terminate_next(set))
+        ;
 }
 
 /* The times of the frontend's sessions that are left, in the order of their opening. */
@@ -157,6 +159,50 @@ START_TEST(activity_is_seen_anew)
 }
 END_TEST
 
+/* Of many sessions some are looked at in each turn, and of each such slice the same share goes. */
+START_TEST(many_go_by_slices)
+{
+    enum { MANY = 2 * TERMINATE_SLICE + TERMINATE_SLICE / 2 };
+    const struct session *session;
+    unsigned left = MANY, idlest = MANY;
+    for (unsigned i = 0; i < MANY; i++)
+        add(0, 1 + i * 97 % MANY);
+    atomic_store(&proxy->service.frontends[0].keep, KEEP_ALL / 2);
+    terminate_surplus(set);
+    while (terminate_next(set)) {
+        unsigned cut = left - proxy_live(proxy);
+        ck_assert_uint_le(cut, TERMINATE_SLICE / 2 + 1);
+        left -= cut;
+    }
+    ck_assert_uint_eq(left, MANY / 2);
+    TAILQ_FOREACH (session, &set->lists[0].list, link)
+        if (session->active_at < idlest)
+            idlest = (unsigned)session->active_at;
+    ck_assert_uint_gt(idlest, MANY / 4);
+    keep(0, 0);
+    expect_left(0, "");
+}
+END_TEST
+
+/* Between two turns sessions end, the next to be looked at as well. */
+START_TEST(sessions_end_between_slices)
+{
+    enum { MANY = 2 * TERMINATE_SLICE };
+    for (unsigned i = 0; i < MANY; i++)
+        add(0, 1 + i);
+    atomic_store(&proxy->service.frontends[0].keep, KEEP_ALL / 2);
+    terminate_surplus(set);
+    ck_assert(terminate_next(set));
+    ck_assert_uint_eq(proxy_live(proxy), MANY - TERMINATE_SLICE / 2);
+    for (unsigned i = 0; i < TERMINATE_SLICE / 2; i++)
+        session_close(set->lists[0].cursor, SESSION_DONE);
+    ck_assert(!terminate_next(set));
+    ck_assert_uint_eq(proxy_live(proxy), MANY / 2);
+    keep(0, 0);
+    expect_left(0, "");
+}
+END_TEST
+
 Suite *terminate_suite(void)
 {
     Suite *suite = suite_create("cut");
@@ -166,6 +212,8 @@ Suite *terminate_suite(void)
     tcase_add_test(shares, the_idlest_go_first);
     tcase_add_test(shares, those_who_left_count);
     tcase_add_test(shares, activity_is_seen_anew);
+    tcase_add_test(shares, many_go_by_slices);
+    tcase_add_test(shares, sessions_end_between_slices);
     suite_add_tcase(suite, shares);
     return suite;
 }
