@@ -25,7 +25,13 @@
  *
  * Processes. The waiters of a process are its own; what sessions of other processes take of the
  * same limit lowers the ceiling here (limit_move()), and a place that they give back shows as a
- * ceiling that rises: place_serve() then hands over what is free, in the same order. */
+ * ceiling that rises: place_serve() then hands over what is free, in the same order. The main
+ * thread looks at the counts of others every 20 ms while there are others. So a place that another
+ * process has given back is handed over that much later, and two processes that accept at the same
+ * time (a canary and the old process) may exceed the ceiling by what they accept in that time. A
+ * process that retires takes places beyond the ceiling (place_force()): its clients came before
+ * those of its successor. Rejected: one count that all processes write, since a process that is
+ * killed could never give its places back. */
 #ifndef RPPROXY_PROXY_CORE_PLACES_H
 #define RPPROXY_PROXY_CORE_PLACES_H
 
@@ -72,9 +78,9 @@ enum waiter_state {
 
 /* Part of what waits. Written under the lock, except on_granted. */
 struct waiter {
-    void (*on_granted)(
-        struct waiter *waiter); /* on the thread of the grants; the waiter is idle
-                                   again, and its places are to be used or released */
+    /* Runs on the thread of the grants. The waiter is idle again, and its places are to be used, or
+     * to be released. */
+    void (*on_granted)(struct waiter *waiter);
     enum waiter_state state;
     uint64_t age;
     struct place_queue *queue; /* the innermost */
