@@ -1,7 +1,12 @@
 #include "config/base/systemd.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #ifdef HAVE_LIBSYSTEMD
 
@@ -29,10 +34,9 @@ int systemd_load(void)
     return notify && journal_send ? 0 : ENOENT;
 }
 
-int systemd_notify(const char *state)
+/* By another kind of socket (vsock(7), to the host of a virtual machine). */
+static int notify_by_library(const char *state)
 {
-    if (!getenv("NOTIFY_SOCKET"))
-        return 0;
     int error = systemd_load();
     if (error)
         return error;
@@ -53,10 +57,10 @@ int systemd_load(void)
     return ENOSYS;
 }
 
-int systemd_notify(const char *state)
+static int notify_by_library(const char *state)
 {
     (void)state;
-    return getenv("NOTIFY_SOCKET") ? ENOSYS : 0;
+    return ENOSYS;
 }
 
 int systemd_journal(const char *message, int length, int priority)
@@ -68,3 +72,32 @@ int systemd_journal(const char *message, int length, int priority)
 }
 
 #endif
+
+/* A name that begins with '@' is abstract (unix(7)). */
+static int send_to(const char *name, const char *state)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t length = strlen(name);
+    if (length >= sizeof address.sun_path)
+        return ENAMETOOLONG;
+    memcpy(address.sun_path, name, length);
+    if (name[0] == '@')
+        address.sun_path[0] = '\0';
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return errno;
+    ssize_t sent = sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT,
+                          (const struct sockaddr *)&address,
+                          (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
+    int error = sent < 0 ? errno : 0;
+    close(fd);
+    return error;
+}
+
+int systemd_notify(const char *state)
+{
+    const char *name = getenv("NOTIFY_SOCKET");
+    if (!name)
+        return 0;
+    return name[0] == '/' || name[0] == '@' ? send_to(name, state) : notify_by_library(state);
+}

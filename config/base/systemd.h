@@ -8,8 +8,10 @@
  * not installed here. Harmless to call again; one thread at a time. */
 int systemd_load(void) __attribute__((warn_unused_result));
 
-/* sd_notify(3), where NOTIFY_SOCKET is set. Returns 0 or an errno value: what systemd_load() does,
- * or why the manager cannot be reached. */
+/* Tells the service manager, where NOTIFY_SOCKET is set, as sd_notify(3) does; but by a Unix
+ * socket, which is what a manager on this machine has, it never blocks: EAGAIN, the manager has not
+ * read what it was sent before. Returns 0 or an errno value: that, what systemd_load() does, or why
+ * the manager cannot be reached. */
 int systemd_notify(const char *state) __attribute__((warn_unused_result));
 
 /* sd_journal_send(3); after systemd_load(), by any thread. priority: as syslog(3). Returns 0 or an

@@ -16,19 +16,71 @@ static void notify(const char *format, ...) __attribute__((format(printf, 1, 2))
 /* The manager does not hear. Told once, not at each of the messages of a reload. */
 static struct condition deaf = {.quiet_ms = 600000};
 
+static void warn(int error)
+{
+    if (condition_met(&deaf, error, clock_ms()))
+        log_warning("the service manager could not be told: %s",
+                    error == ENOSYS   ? "this rpproxy was built without libsystemd"
+                    : error == ENOENT ? "there is no socket, or libsystemd.so.0 is not installed"
+                                      : strerror(error));
+}
+
+/* What the manager had no room for. A reload says three things. */
+#define WAITING_MAX 8
+#define STATE_MAX   128
+static const struct timeval retry_interval = {.tv_usec = 100000};
+static struct {
+    struct event *retry; /* NULL: nothing waits, but is lost */
+    char states[WAITING_MAX][STATE_MAX];
+    unsigned count;
+} waiting;
+
+static void on_retry(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    (void)arg;
+    while (waiting.count > 0) {
+        int error = systemd_notify(waiting.states[0]);
+        if (error == EAGAIN) {
+            event_add(waiting.retry, &retry_interval);
+            return;
+        }
+        if (error)
+            warn(error);
+        memmove(waiting.states[0], waiting.states[1], sizeof waiting.states - STATE_MAX);
+        waiting.count--;
+    }
+}
+
+int notify_begin(struct event_base *base)
+{
+    waiting.retry = event_new(base, -1, 0, on_retry, NULL);
+    return waiting.retry ? 0 : ENOMEM;
+}
+
+void notify_end(void)
+{
+    if (waiting.retry)
+        event_free(waiting.retry);
+    waiting.retry = NULL;
+    waiting.count = 0;
+}
+
 static void notify(const char *format, ...)
 {
-    char state[128];
+    char state[STATE_MAX];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(state, sizeof state, format, arguments);
     va_end(arguments);
-    int error = systemd_notify(state);
-    if (error && condition_met(&deaf, error, clock_ms()))
-        log_warning("the service manager could not be told: %s",
-                    error == ENOSYS   ? "this rpproxy was built without libsystemd"
-                    : error == ENOENT ? "libsystemd.so.0 is not installed"
-                                      : strerror(error));
+    int error = waiting.count > 0 ? EAGAIN : systemd_notify(state);
+    if (error == EAGAIN && waiting.retry && waiting.count < WAITING_MAX) {
+        memcpy(waiting.states[waiting.count++], state, sizeof state);
+        event_add(waiting.retry, &retry_interval);
+    } else if (error) {
+        warn(error);
+    }
 }
 
 void notify_ready(pid_t pid)
@@ -57,4 +109,10 @@ void notify_stopping(void)
 void notify_failed(void)
 {
     notify("WATCHDOG=trigger");
+}
+
+void notify_alive(void)
+{
+    if (waiting.count == 0) /* the next one says the same */
+        notify("WATCHDOG=1");
 }

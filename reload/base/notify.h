@@ -2,7 +2,13 @@
 #ifndef RPPROXY_RELOAD_BASE_NOTIFY_H
 #define RPPROXY_RELOAD_BASE_NOTIFY_H
 
+#include <event2/event.h>
 #include <sys/types.h>
+
+/* From now on what the manager has no room for is sent again, in its order, and none of these
+ * functions blocks. State of the process, on the main thread. Returns 0 or ENOMEM. */
+int notify_begin(struct event_base *base) __attribute__((warn_unused_result));
+void notify_end(void);
 
 /* The process pid serves. */
 void notify_ready(pid_t pid);
@@ -19,5 +25,8 @@ void notify_stopping(void);
 /* The process that served is gone, and the manager may not know, since it was no child of its own:
  * the unit fails now, and Restart= sees to the rest. */
 void notify_failed(void);
+
+/* For WatchdogSec= of systemd. */
+void notify_alive(void);
 
 #endif

@@ -15,10 +15,12 @@
  *          | <--- SERVER (changed by command) ... - |
  *          | RELOAD, STOP (if asked meanwhile) ---> |
  *  lingers | SESSIONS ----------------------------> |
+ *          | HANDOFF ... -------------------------> |  takes sessions over
+ *          | <--------------------------- TAKEN ... |
  *          | ELDER (older generations) ... -------> |
  *          | CLOSED ------------------------------> |  pins the groups to itself
  *   drains | SESSIONS ... ------------------------> |
- *          | HANDOFF ... -------------------------> |  takes sessions over
+ *          | HANDOFF ... (late ones) -------------> |
  *          | <--------------------------- TAKEN ... |
  *          | <------------------------ CUT, or STOP |
  *    exits | (end of file)                          |
@@ -27,8 +29,6 @@
  *
  *   watches | SESSIONS, CANARY --------------------> |  accepts, publishes nothing
  *    steers | <------------------------------ CANARY |
- *           | CANARY ... --------------------------> |  is it there?
- *           | <-------------------------- CANARY ... |
  *           | SERVER (changed meanwhile) ----------> |
  *           | <---------- BACK (if told to stop) --- |
  *    steers | BACK --------------------------------> |  lingers
@@ -200,8 +200,7 @@ struct message_taken {
 /* HURRY: the successor is asked to reload or to stop, and waits for our probation to end. */
 
 /* CANARY: the successor is to accept, and to publish nothing; it says the same when it does, and is
- * steered to then. Asked again it says so again: it is there. Asks BACK itself when it is told to
- * stop. */
+ * steered to then. Asks BACK itself when it is told to stop. */
 
 /* The canary, or a successor that cannot serve, is to go back: it is not steered to any more. From
  * the successor: it wants to go back. */

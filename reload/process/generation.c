@@ -654,8 +654,9 @@ static bool make_loop(struct generation *generation)
     pulse_init(&generation->heartbeats.pulse);
     return peer_stats_open(&generation->peer_stats, generation) == 0 &&
            life_open(&generation->life, generation) == 0 && drain_open(generation) &&
-           publication_open(generation) && generation->probation_over && generation->control &&
-           generation->signals;
+           publication_open(generation) && watchdog_open(&generation->watchdog, generation) &&
+           notify_begin(generation->base) == 0 && generation->probation_over &&
+           generation->control && generation->signals;
 }
 
 /* Our end is our own fault, and no order: whoever outlives us, or comes next, is to hear of it. */
@@ -686,6 +687,8 @@ static void close_all(struct generation *generation)
     if (generation->probation_over)
         event_free(generation->probation_over);
     drain_free(&generation->drain);
+    watchdog_close(&generation->watchdog);
+    notify_end();
     children_free(&generation->children);
     if (generation->base)
         event_base_free(generation->base);

@@ -42,6 +42,7 @@
 #include "reload/process/drain.h"
 #include "reload/process/life.h"
 #include "reload/process/publication.h"
+#include "reload/process/watchdog.h"
 
 #include <stdbool.h>
 
@@ -105,6 +106,7 @@ struct generation {
     struct event *probation_over;
     struct handoff *handoff; /* of our sessions; NULL: none has begun */
     struct draining drain;
+    struct watchdog watchdog;
 
     bool reload_wanted; /* one more, once the present one is over ... */
     struct reload_order reload_order;

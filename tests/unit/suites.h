@@ -33,6 +33,7 @@ Suite *limit_suite(void);
 Suite *places_suite(void);
 Suite *listener_suite(void);
 Suite *peer_stats_suite(void);
+Suite *heartbeat_suite(void);
 Suite *log_suite(void);
 Suite *task_queue_suite(void);
 Suite *notify_suite(void);

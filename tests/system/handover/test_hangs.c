@@ -6,6 +6,7 @@
 #include "tests/system/scenarios.h"
 #include "tests/system/support/churn.h"
 #include "tests/system/support/harness.h"
+#include "tests/system/support/manager.h"
 #include "tests/system/support/net.h"
 #include "tests/system/support/origin.h"
 #include "tests/system/support/proxy.h"
@@ -209,19 +210,34 @@ static pid_t worker_of(pid_t pid)
     return worker > pid ? worker : 0;
 }
 
-/* As a debugger does it; a process of its own, which also takes note of the thread's end. */
-static void hang_worker(pid_t pid)
+/* As a debugger does it; a process of its own, which also takes note of the thread's end. When
+ * that process ends, the thread goes on. */
+static pid_t hang_worker(pid_t pid)
 {
     pid_t worker = worker_of(pid), debugger = fork();
     ck_assert_int_ge(debugger, 0);
     if (debugger > 0)
-        return;
+        return debugger;
     int outcome;
     if (ptrace(PTRACE_SEIZE, worker, NULL, NULL) == 0 &&
         ptrace(PTRACE_INTERRUPT, worker, NULL, NULL) == 0)
         while (waitpid(worker, &outcome, __WALL) == worker && WIFSTOPPED(outcome))
             ;
     _exit(0);
+}
+
+static bool is_traced(void *argument)
+{
+    const pid_t *thread = argument;
+    char path[64], text[512];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)*thread);
+    const char *state = read_file(path, text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
+    return state && state[1] == ' ' && state[2] == 't';
+}
+
+static void wait_traced(pid_t thread)
+{
+    wait_until(is_traced, &thread, "the worker is stopped");
 }
 
 /* One of its worker threads; in half of them that of the old process, which stands by. */
@@ -243,6 +259,86 @@ START_TEST(worker_hangs)
 }
 END_TEST
 
+/* --- the service manager's watchdog --------------------------------------------------------- */
+
+struct watched {
+    struct manager *manager;
+    pid_t pid;
+    unsigned beats, awaited; /* heard from it since the last look; to wait for */
+};
+
+static bool has_beaten(void *argument)
+{
+    struct watched *watched = argument;
+    char text[48];
+    manager_listen(watched->manager);
+    snprintf(text, sizeof text, "%d:WATCHDOG=1;", watched->pid);
+    watched->beats = 0;
+    for (const char *at = watched->manager->said; (at = strstr(at, text)); at++)
+        watched->beats++;
+    return watched->beats >= watched->awaited;
+}
+
+static void forget_beats(struct watched *watched)
+{
+    manager_listen(watched->manager);
+    watched->manager->said[0] = '\0';
+}
+
+static void start_watched(struct proxy *proxy, struct manager *manager, const char *name)
+{
+    char wrapper[48];
+    proxy_init(proxy, name);
+    proxy->env = manager->env;
+    snprintf(wrapper, sizeof wrapper, "%s.program", name);
+    write_file(test_path(proxy->program, wrapper), 0755,
+               "#!/bin/sh\nexport WATCHDOG_USEC=400000 WATCHDOG_PID=$$\nexec %s \"$@\"\n",
+               proxy_binary());
+    proxy_configure(proxy,
+                    "workers = 2\n[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:1\n",
+                    port_reserve(getuid()));
+    proxy_start(proxy);
+}
+
+/* The process that serves says so while all of its threads turn, and the others say nothing. The
+ * clock is another proxy, which is well. */
+START_TEST(watchdog_of_the_service_manager)
+{
+    struct manager manager;
+    struct proxy proxy, clock;
+    manager_open(&manager);
+    start_watched(&proxy, &manager, "proxy");
+    start_watched(&clock, &manager, "clock");
+    struct watched watched = {.manager = &manager, .pid = proxy.pid, .awaited = 2};
+    struct watched well = {.manager = &manager, .pid = clock.pid, .awaited = 8};
+    wait_until(has_beaten, &watched, "it says that it is well");
+    pid_t first = proxy.pid;
+    copy_file(proxy_binary(), proxy.program, 0755); /* the successor has WATCHDOG_USEC from it */
+    proxy_reload(&proxy);
+    proxy_wait_drained(&proxy);
+    forget_beats(&watched);
+    watched.pid = proxy.pid;
+    wait_until(has_beaten, &watched, "its successor says that it is well");
+    watched.pid = first;
+    ck_assert(!has_beaten(&watched));
+    ck_assert_uint_eq(watched.beats, 0);
+
+    watched.pid = proxy.pid;
+    pid_t debugger = hang_worker(proxy.pid);
+    wait_traced(worker_of(proxy.pid));
+    forget_beats(&watched);
+    wait_until(has_beaten, &well, "the other proxy goes on");
+    (void)has_beaten(&watched);
+    ck_assert_uint_le(watched.beats, 1); /* one that was on its way */
+    ck_assert_int_eq(proxy_command(&proxy, &(struct outcome){0}, "status", NULL), 0);
+    ck_assert_int_eq(kill(debugger, SIGKILL), 0);
+    wait_gone(debugger);
+    wait_until(has_beaten, &watched, "it is well again");
+    proxy_stop(&clock);
+    proxy_stop(&proxy);
+}
+END_TEST
+
 Suite *hangs_suite(void)
 {
     Suite *suite = suite_create("hangs");
@@ -250,5 +346,6 @@ Suite *hangs_suite(void)
     scenario_add(suite, successor_stopped, 300);
     scenario_add(suite, predecessor_stopped, 300);
     scenario_add(suite, worker_hangs, 300);
+    scenario_add(suite, watchdog_of_the_service_manager, 300);
     return suite;
 }

@@ -1,6 +1,7 @@
 /* What the service manager gets to read: the very datagrams. */
 #include "reload/base/notify.h"
 
+#include "config/base/systemd.h"
 #include "tests/unit/suites.h"
 
 #include <fcntl.h>
@@ -126,6 +127,34 @@ START_TEST(a_manager_that_is_gone_is_told_of_once)
 }
 END_TEST
 
+/* Nothing blocks meanwhile; and what was said comes in its order. */
+START_TEST(a_manager_that_does_not_read_hears_it_later)
+{
+    struct event_base *base = event_base_new();
+    char text[64];
+    ck_assert_int_eq(notify_begin(base), 0);
+    unsigned filled = 0, heard_of = 0;
+    while (systemd_notify("FILLED=1") == 0)
+        filled++;
+    for (int pid = 1; pid <= 3; pid++)
+        notify_main_pid(pid);
+    notify_alive(); /* is not worth the wait */
+    for (unsigned i = 0; i < filled; i++)
+        ck_assert_str_eq(heard(), "\nFILLED=1\n");
+    while (heard_of < 3) {
+        event_base_loop(base, EVLOOP_ONCE);
+        for (ssize_t got; (got = recv(manager, text, sizeof text - 1, 0)) > 0;) {
+            char expected[32];
+            text[got] = '\0';
+            snprintf(expected, sizeof expected, "MAINPID=%u", ++heard_of);
+            ck_assert_str_eq(text, expected);
+        }
+    }
+    notify_end();
+    event_base_free(base);
+}
+END_TEST
+
 Suite *notify_suite(void)
 {
     Suite *suite = suite_create("notify");
@@ -137,6 +166,7 @@ Suite *notify_suite(void)
     tcase_add_test(tcase, a_stop_is_no_end_of_the_process);
     tcase_add_test(tcase, a_failed_service_is_to_be_started_again);
     tcase_add_test(tcase, a_manager_that_is_gone_is_told_of_once);
+    tcase_add_test(tcase, a_manager_that_does_not_read_hears_it_later);
     tcase_add_test(tcase, without_a_manager_nothing_is_said);
 #endif
     suite_add_tcase(suite, tcase);
