@@ -6,6 +6,7 @@
 #include <linux/sock_diag.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -227,6 +228,12 @@ size_t socket_room(int fd)
     uint32_t queued = memory[SK_MEMINFO_WMEM_QUEUED], all = memory[SK_MEMINFO_WMEM_ALLOC];
     uint32_t used = queued > all ? queued : all;
     return memory[SK_MEMINFO_SNDBUF] > used ? memory[SK_MEMINFO_SNDBUF] - used : 0;
+}
+
+bool socket_is_writable(int fd)
+{
+    struct pollfd one = {.fd = fd, .events = POLLOUT};
+    return poll(&one, 1, 0) != 0;
 }
 
 size_t socket_unacknowledged(int fd)

@@ -97,6 +97,10 @@ int socket_error(int fd);
  * (SO_MEMINFO, Linux 4.12); the kernel may take some more. SIZE_MAX: it does not tell. */
 size_t socket_room(int fd);
 
+/* A send finds room, in the sense of poll(2): a good part of the send buffer is free. False: an
+ * event comes as soon as that is so, as after a send that found no room. */
+bool socket_is_writable(int fd) __attribute__((warn_unused_result));
+
 /* How much of what was sent the other side has not acknowledged, the end of the stream being one
  * more byte (TCP); has not read (a Unix socket, in bytes of kernel memory). 0 also when nobody can
  * tell. */

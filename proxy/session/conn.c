@@ -16,9 +16,11 @@
 
 /* What a direction reads at a time before it has proved bulky. */
 #define SMALL_READ (64u * 1024)
-/* What a bulky direction reads when the other side is about to take no more. The send that follows
- * fails, and so asks the kernel for an event when there is room again; nothing else does. */
+/* What a bulky direction reads at least, if it reads. */
 #define LEAST_READ (16u * 1024)
+/* With less room than this the kernel is asked whether it is worth while to go on: many small reads
+ * cost more than few large ones. */
+#define LITTLE_ROOM (256u * 1024)
 /* A read of so much speaks for bulk, a turn of less against it: from about here on splice(2) is
  * cheaper than two copies. */
 #define BULK (32u * 1024)
@@ -290,10 +292,14 @@ static enum relay splice_bytes(struct conn *from, struct relay_buffers *buffers,
 }
 
 /* How much is received at a time for a connection: what it is likely to take at once, so that
- * little is left to be kept when it takes no more. */
-static size_t portion(const struct conn *to)
+ * little is left to be kept when it takes no more. 0: nothing, until an event tells of room. */
+static size_t portion(struct conn *to)
 {
     size_t room = socket_room(to->fd);
+    if (room < LITTLE_ROOM && !socket_is_writable(to->fd)) {
+        to->writable = false;
+        return 0;
+    }
     return room < LEAST_READ ? LEAST_READ : room;
 }
 
@@ -312,11 +318,19 @@ static enum relay receive(struct conn *from, struct relay_buffers *buffers)
 {
     struct conn *to = from->peer;
     uint64_t before = from->received;
+    uint64_t room_until = 0; /* as from->received counts */
     int reads = 0;
-    for (; from->readable && !from->ended && !conn_is_owed(to); reads++) {
+    for (; from->readable && !from->ended && !conn_is_held_up(from); reads++) {
         if (reads == TURN_READS || from->received - before >= TURN_BYTES)
             return RELAY_MORE;
-        size_t size = from->bulk ? portion(to) : SMALL_READ;
+        size_t size = SMALL_READ;
+        if (from->bulk) {
+            if (room_until < from->received + LITTLE_ROOM)
+                room_until = from->received + portion(to);
+            size = (size_t)(room_until - from->received);
+            if (size == 0)
+                break;
+        }
         enum relay result = is_for_pipe(from, buffers, size)
                                 ? splice_bytes(from, buffers, least_of(size, PIPE_BYTES))
                                 : copy(from, buffers, least_of(size, SCRATCH_BYTES));

@@ -115,6 +115,12 @@ static inline void conn_note(struct conn *conn, uint32_t events)
         conn_look(conn);
 }
 
+/* Nothing of the connection is received, because its peer takes no more. */
+static inline bool conn_is_held_up(const struct conn *conn)
+{
+    return conn_is_owed(conn->peer) || (conn->bulk && !conn->peer->writable);
+}
+
 enum relay {
     RELAY_OK,          /* all that could be moved was moved */
     RELAY_MORE,        /* from still has bytes, and had its share: call again, next turn */

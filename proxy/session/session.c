@@ -426,7 +426,7 @@ void session_continue(struct session *session)
  * socket keeps what it was sent before the reset, and the error for the receive after that. */
 static bool failed_unread(const struct session *session, const struct conn *conn)
 {
-    if (!conn->ended && (!conn_is_owed(conn->peer) || is_unix(session, conn)))
+    if (!conn->ended && (!conn_is_held_up(conn) || is_unix(session, conn)))
         return false;
     return socket_error(conn->fd) != 0;
 }
