@@ -183,11 +183,6 @@ bool socket_is_shortage(int error)
     }
 }
 
-bool socket_is_shortage_of_one(int error)
-{
-    return error == EADDRINUSE /* of local ports */ || error == EAGAIN /* of a Unix backlog */;
-}
-
 struct local_ports socket_local_ports(void)
 {
     struct local_ports ports;

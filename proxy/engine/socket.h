@@ -4,6 +4,7 @@
 
 #include "config/base/address.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -60,7 +61,10 @@ int socket_accept_queue(int fd);
 bool socket_is_shortage(int error);
 
 /* Such an error that concerns this one server only: a connection to another one may be possible. */
-bool socket_is_shortage_of_one(int error);
+static inline bool socket_is_shortage_of_one(int error)
+{
+    return error == EADDRINUSE /* of local ports */ || error == EAGAIN /* of a Unix backlog */;
+}
 
 /* The range from which the kernel takes the local port of a connection, for both IP versions. */
 struct local_ports {
@@ -71,12 +75,10 @@ struct local_ports {
  * possible. */
 struct local_ports socket_local_ports(void);
 
-/* False: no socket that connects to this address can be connected to itself, because the kernel
- * takes no local port with that number. */
-static inline bool local_ports_include(const struct local_ports *ports,
-                                       const struct address *address)
+/* False, also for 0: no socket that connects to such a port can be connected to itself, because the
+ * kernel takes no local port with that number. */
+static inline bool local_ports_include(const struct local_ports *ports, unsigned port)
 {
-    unsigned port = address_port(address);
     return port >= ports->first && port <= ports->last;
 }
 

@@ -617,8 +617,9 @@ static int connect_to(struct session *session, const struct server *server)
     const struct address *address = server_address(server);
     if (!address)
         return EHOSTUNREACH;
-    bool own = local_ports_include(&session->set->service->local_ports, address);
-    session->own_port = own ? (in_port_t)address_port(address) : 0;
+    unsigned port = address_port(address);
+    bool own = local_ports_include(&session->set->service->local_ports, port);
+    session->own_port = own ? (in_port_t)port : 0;
     return connect_server(session, address);
 }
 

@@ -448,7 +448,7 @@ static void describe(const struct holder *holder, char text[static SOCKDIAG_HOLD
 {
     bool connected = holder->peer.any.sa_family != AF_UNSPEC;
     const struct local_ports chosen = socket_local_ports();
-    bool outgoing = connected && local_ports_include(&chosen, holder->address);
+    bool outgoing = connected && local_ports_include(&chosen, address_port(holder->address));
     char peer[ADDRESS_TEXT_MAX];
 
     text[0] = '\0';
