@@ -4,12 +4,13 @@
 #include "config/load.h"
 #include "config/options/options.h"
 #include "config/syntax/value.h"
+#include "reload/base/canary_plan.h"
+#include "reload/base/exit_status.h"
 #include "reload/base/text.h"
 #include "reload/cli/conversation.h"
 #include "reload/cli/locate.h"
 #include "reload/cli/preview.h"
 #include "reload/cli/report.h"
-#include "reload/process/generation.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -41,11 +42,24 @@ static void print_control_hint(const struct command *command)
                 command->file);
 }
 
+static struct request request_of(const struct command *command, const char *what)
+{
+    return (struct request){.what = what,
+                            .control = command->control,
+                            .timeout = command->timeout,
+                            .file = command->file,
+                            .force = command->force,
+                            .canary = command->canary,
+                            .server = command->server,
+                            .set = command->set};
+}
+
 /* Begins the conversation. Returns false where no proxy answers, which the user has been told. */
 static bool ask(struct conversation *talk, const struct command *command, const char *what)
 {
     uint64_t began = clock_ms();
-    if (conversation_begin(talk, command, what))
+    const struct request request = request_of(command, what);
+    if (conversation_begin(talk, &request))
         return true;
     bool in_time = command->timeout == 0 || clock_ms() - began < command->timeout;
     if (errno) {
@@ -146,8 +160,9 @@ static int wait_for_end(struct conversation *talk, const struct command *command
 static int ask_for_pid(const struct command *command, millis timeout)
 {
     struct conversation talk;
-    const struct command look = {.control = command->control, .timeout = timeout};
-    if (!conversation_begin(&talk, &look, "status"))
+    const struct request request = {
+        .what = "status", .control = command->control, .timeout = timeout};
+    if (!conversation_begin(&talk, &request))
         return 0;
     conversation_end(&talk);
     return talk.pid;

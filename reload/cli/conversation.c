@@ -117,27 +117,27 @@ static json_t *file_json(const char *file)
                      (json_int_t)status.st_dev, "inode", (json_int_t)status.st_ino);
 }
 
-/* The line that asks for what, the caller's; NULL when memory is out. */
-static char *request_line(const struct command *command, const char *what)
+/* The line that asks, the caller's; NULL when memory is out. */
+static char *request_line(const struct request *request)
 {
     char *line = NULL;
-    json_t *request = json_pack("{s:s}", "command", what);
-    json_t *file = file_json(command->file);
+    json_t *json = json_pack("{s:s}", "command", request->what);
+    json_t *file = file_json(request->file);
     if (file)
-        json_object_set_new(request, "file", file);
-    if (command->force)
-        json_object_set_new(request, "force", json_true());
-    if (command->canary)
-        json_object_set_new(request, "plan", text_json(command->canary, strlen(command->canary)));
-    if (command->server)
-        json_object_set_new(request, "server", text_json(command->server, strlen(command->server)));
-    if (command->set)
-        json_object_set_new(request, "set", text_json(command->set, strlen(command->set)));
-    char *object = json_dumps(request, JSON_COMPACT);
+        json_object_set_new(json, "file", file);
+    if (request->force)
+        json_object_set_new(json, "force", json_true());
+    if (request->canary)
+        json_object_set_new(json, "plan", text_json(request->canary, strlen(request->canary)));
+    if (request->server)
+        json_object_set_new(json, "server", text_json(request->server, strlen(request->server)));
+    if (request->set)
+        json_object_set_new(json, "set", text_json(request->set, strlen(request->set)));
+    char *object = json_dumps(json, JSON_COMPACT);
     if (object && asprintf(&line, "%s\n", object) < 0)
         line = NULL;
     free(object);
-    json_decref(request);
+    json_decref(json);
     return line;
 }
 
@@ -160,9 +160,9 @@ static void identify(struct conversation *talk)
 }
 
 /* True: the process has greeted. */
-static bool greet(struct conversation *talk, const struct command *command, const char *what)
+static bool greet(struct conversation *talk, const struct request *request)
 {
-    char *line = request_line(command, what);
+    char *line = request_line(request);
     size_t length = line ? strlen(line) : 0;
     json_t *greeting = NULL;
     const char *file;
@@ -185,9 +185,9 @@ static bool may_try(int attempt, uint64_t deadline, uint64_t take_over)
     return attempt == 0 || (now < deadline && (attempt < ASK_ATTEMPTS || now < take_over));
 }
 
-bool conversation_begin(struct conversation *talk, const struct command *command, const char *what)
+bool conversation_begin(struct conversation *talk, const struct request *request)
 {
-    uint64_t deadline = command->timeout ? clock_ms() + command->timeout : UINT64_MAX;
+    uint64_t deadline = request->timeout ? clock_ms() + request->timeout : UINT64_MAX;
     uint64_t take_over = 0; /* until then a successor may take the path of a process that is gone */
     int error = 0;
     for (int attempt = 0; may_try(attempt, deadline, error ? take_over : 0); attempt++) {
@@ -195,12 +195,12 @@ bool conversation_begin(struct conversation *talk, const struct command *command
             (void)poll(NULL, 0, take_over ? TAKE_OVER_LOOK_MS : 0);
         *talk = (struct conversation){.deadline = deadline,
                                       .process = -1,
-                                      .fd = conversation_connect(command->control, deadline)};
+                                      .fd = conversation_connect(request->control, deadline)};
         error = talk->fd < 0 ? errno : 0;
         if (error)
             continue;
         take_over = clock_ms() + TAKE_OVER_MS;
-        if (greet(talk, command, what))
+        if (greet(talk, request))
             return true;
         conversation_end(talk);
     }

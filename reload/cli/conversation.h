@@ -3,12 +3,24 @@
 #ifndef RPPROXY_RELOAD_CLI_CONVERSATION_H
 #define RPPROXY_RELOAD_CLI_CONVERSATION_H
 
-#include "reload/cli/command.h"
+#include "config/model/config.h"
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* What a process is asked for. Members that do not matter for it are 0. */
+struct request {
+    const char *what;    /* "reload", "status", ... */
+    const char *control; /* path of the control socket */
+    millis timeout;      /* for the whole conversation; 0: none */
+    const char *file;    /* the configuration file that the user means; NULL: none was named */
+    bool force;
+    const char *canary; /* the plan of a canary, or NULL */
+    const char *server; /* BACKEND/SERVER, ... */
+    const char *set;    /* ... and what it is to be */
+};
 
 struct conversation {
     int fd;
@@ -32,11 +44,11 @@ enum word {
  * the queue of the socket is full. Returns the descriptor, or -1 with errno set. */
 int conversation_connect(const char *path, uint64_t deadline) __attribute__((warn_unused_result));
 
-/* Connects to command->control, asks for what ("reload", "status", ...), and waits for the
- * greeting, for at most command->timeout. Prints nothing. Returns false, with nothing to end, where
- * no proxy answers: errno is then the reason that connect(2) gave, or 0 where a connection was made
- * and no greeting came. */
-bool conversation_begin(struct conversation *talk, const struct command *command, const char *what)
+/* Connects to request->control, sends the request, and waits for the greeting, for at most
+ * request->timeout. Prints nothing. Returns false, with nothing to end, where no proxy answers:
+ * errno is then the reason that connect(2) gave, or 0 where a connection was made and no greeting
+ * came. */
+bool conversation_begin(struct conversation *talk, const struct request *request)
     __attribute__((warn_unused_result));
 
 /* Waits for the next object; after WORD_HEARD *object is the caller's. */

@@ -1,6 +1,5 @@
 #include "reload/cli/locate.h"
 
-#include "reload/cli/command.h"
 #include "reload/cli/conversation.h"
 
 #include <dirent.h>
@@ -34,9 +33,10 @@ static bool same_file(const char *one, const char *other)
 static bool ask_there(struct search *search)
 {
     struct conversation talk;
-    const struct command command = {.control = search->found->control, .timeout = TIMEOUT_MS};
+    const struct request request = {
+        .what = "status", .control = search->found->control, .timeout = TIMEOUT_MS};
     search->asked++;
-    if (!conversation_begin(&talk, &command, "status"))
+    if (!conversation_begin(&talk, &request))
         return false;
     bool reads = talk.file && same_file(talk.file, search->file);
     search->found->pid = talk.pid;

@@ -1,7 +1,7 @@
 #include "reload/cli/report.h"
 
+#include "reload/base/exit_status.h"
 #include "reload/base/text.h"
-#include "reload/process/generation.h"
 
 #include <stdio.h>
 #include <time.h>

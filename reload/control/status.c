@@ -7,7 +7,6 @@
 #include "reload/handover/handover.h"
 #include "reload/handover/message.h"
 #include "reload/handover/succession.h"
-#include "reload/listeners/steering.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -41,7 +40,7 @@ static void set_canary(json_t *object, const struct handover_view *view)
     json_object_set_new(
         object, "canary",
         json_pack("{s:i, s:i, s:f, s:b, s:I, s:o, s:o}", "generation", (int)view->generation, "pid",
-                  (int)view->pid, "percent", view->plan.share * 100.0 / STEER_WHOLE, "by_source",
+                  (int)view->pid, "percent", view->plan.share * 100.0 / CANARY_WHOLE, "by_source",
                   view->plan.by_source, "left_ms", (json_int_t)canary_left(view->canary), "canary",
                   canary, "predecessor", predecessor));
 }

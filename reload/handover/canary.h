@@ -1,31 +1,15 @@
 /* A canary: a successor that gets a share of the new connections for a time, and whose figures say
  * whether it gets the rest, too.
  *
- * The plan and the rule are pure; the watch over both generations' shared stats is the main loop's.
- */
+ * The rule is pure; the watch over the shared stats of both generations is the main loop's. */
 #ifndef RPPROXY_RELOAD_HANDOVER_CANARY_H
 #define RPPROXY_RELOAD_HANDOVER_CANARY_H
 
-#include "config/model/config.h"
 #include "proxy/stats/shared_stats.h"
+#include "reload/base/canary_plan.h"
 
 #include <event2/event.h>
 #include <stdbool.h>
-
-struct canary_plan {
-    unsigned share;  /* of STEER_WHOLE; 0: there is to be no canary */
-    bool by_source;  /* the client's address decides */
-    millis duration; /* more than 0 */
-};
-
-/* Reads "P%:TIME[:by-source]", with P above 0 and below 100, and of two decimals at most. NULL, or
- * what is wrong with it (a string constant). */
-const char *canary_read(const char *text, struct canary_plan *plan)
-    __attribute__((warn_unused_result));
-
-/* "2.5% by source": the share, as people read it. Returns text. */
-#define CANARY_SHARE_MAX 32
-const char *canary_share_text(const struct canary_plan *plan, char text[static CANARY_SHARE_MAX]);
 
 /* What both sides have counted while it lasted; the canary all that it ever has: of binds that only
  * it has it may accept before it is watched. */

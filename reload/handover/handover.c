@@ -13,6 +13,7 @@
 #include "reload/handover/server_states.h"
 #include "reload/handover/session_handoff.h"
 #include "reload/listeners/rescue.h"
+#include "reload/listeners/steering.h"
 #include "reload/process/moving.h"
 
 #include <errno.h>
@@ -301,6 +302,8 @@ static void begin_canary(struct handover *handover)
     expect_within(handover, ACTIVE_TIMEOUT_MS);
     watch(handover);
 }
+
+_Static_assert(CANARY_WHOLE == STEER_WHOLE, "a plan's share is one of steering_split()");
 
 static void give_share(struct handover *handover)
 {

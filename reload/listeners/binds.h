@@ -5,62 +5,11 @@
 
 #include "config/model/config.h"
 #include "proxy/proxy.h"
-#include "reload/base/published_path.h"
-#include "reload/listeners/group.h"
+#include "reload/listeners/bound.h"
 #include "reload/listeners/offer.h"
-#include "reload/listeners/sinks.h"
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
-
-/* How a bind goes over to a successor. */
-enum bind_way {
-    BIND_STEER,  /* the successor opens listeners of its own, and the group is steered to them */
-    BIND_PASS,   /* it is handed these very listeners: steering cannot be trusted here, or they are
-                  * the service manager's as well, or it is a Unix socket */
-    BIND_RENAME, /* a Unix socket whose path does not lead to it any more: the successor opens
-                  * another, and renames that to the path */
-};
-
-struct file_attributes {
-    bool known;
-    mode_t mode;
-    uid_t uid;
-    gid_t gid;
-};
-
-struct bound {
-    const struct bind_conf *conf;   /* its address and name, under which it is handed over */
-    const struct bind_conf *serves; /* the bind of the configuration: conf, but of a covered one */
-    struct bind_conf *covered;      /* conf of a bind that our configuration has not, but that lies
-                                     * under one of its wildcard binds (opening.h); else NULL */
-    size_t frontend;                /* index in the config */
-    int *fds;                       /* the sockets, in the order of listen() */
-    unsigned sockets;  /* of them; GROUP_MIN where workers share one, and 1 of a Unix path */
-    unsigned rotation; /* of the group, as group.h has it */
-    bool ordered;      /* the rotation is known, and the group is steered to us */
-    bool listens_late; /* the sockets are bound only, until binds_listen_late() */
-    bool absent;       /* no interface has the address now; the old process had it still */
-    enum bind_way way; /* how it came to us, and is likely to go; chosen by binds_pin() */
-    size_t members;    /* of the group, when last counted; 0: the kernel did not tell */
-    bool adopted;      /* the sockets are those that a process before us opened */
-    atomic_bool held;  /* PASS: nothing is accepted here, since it is another process's turn */
-    struct published_path file;    /* Unix */
-    struct file_attributes before; /* Unix: of file, before the reload that is under way */
-
-    /* While a successor is on its way: */
-    unsigned successors; /* sockets it has on this bind; 0: the bind ends with us */
-    bool behind;         /* we go back: theirs stand before ours in the group, and stay */
-    bool kept;           /* the successor holds ours as well, and closes them in order */
-    char congestion[CONGESTION_MAX]; /* PASS: of the sockets, before the successor has them */
-    struct sinks sinks;              /* in the successor's place, where the bind ends with us */
-};
-
-static inline bool bound_is_unix(const struct bound *bound)
-{
-    return address_is_unix(&bound->conf->address);
-}
 
 struct binds {
     const struct config *config;

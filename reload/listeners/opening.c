@@ -3,6 +3,7 @@
 #include "config/base/log.h"
 #include "proxy/engine/socket.h"
 #include "reload/listeners/activation.h"
+#include "reload/listeners/group.h"
 #include "reload/listeners/sockdiag.h"
 #include "reload/listeners/unix_bind.h"
 

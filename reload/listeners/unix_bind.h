@@ -7,7 +7,7 @@
 #ifndef RPPROXY_RELOAD_LISTENERS_UNIX_BIND_H
 #define RPPROXY_RELOAD_LISTENERS_UNIX_BIND_H
 
-#include "reload/listeners/binds.h"
+#include "reload/listeners/bound.h"
 
 /* Listens under a temporary name beside the path, with the owner, group and permissions that the
  * configuration names. Refused where a program listens at the path, unless that is the old process
