@@ -189,9 +189,9 @@ static const char *excess(const struct command *command)
     return NULL;
 }
 
-/* Opens /dev/null in place of a standard stream that is closed: otherwise a socket would get its
- * number, and the peer of that socket would get our messages. A closed standard output is opened
- * for reading only, so that output_end() sees that writing fails. */
+/* Opens /dev/null in place of a closed standard stream: otherwise a socket would get its number,
+ * and the peer of that socket would get our messages. For a closed standard output, /dev/null is
+ * opened for reading only, so that writing fails and output_end() reports it. */
 static bool have_standard_streams(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
@@ -201,8 +201,8 @@ static bool have_standard_streams(void)
     return true;
 }
 
-/* The one place where a command's output is finished. Returns the exit status of the program: that
- * of the command, or EXIT_OTHER where the command was done and its output could not be written. */
+/* Finishes the output of every command. Returns the exit status of the program: that of the
+ * command, or EXIT_OTHER if the command succeeded and its output could not be written. */
 static int output_end(int status)
 {
     bool failed = ferror(stdout);
@@ -217,7 +217,7 @@ static int output_end(int status)
     return status == EXIT_DONE ? EXIT_OTHER : status;
 }
 
-/* Reads the arguments, and does what they ask for. Returns an exit status of rpproxy(8). */
+/* Reads the arguments and runs the command. Returns an exit status of rpproxy(8). */
 static int run_arguments(int argc, char **argv)
 {
     static const struct option options[] = {

@@ -54,7 +54,7 @@ static struct request request_of(const struct command *command, const char *what
                             .set = command->set};
 }
 
-/* Begins the conversation. Returns false where no proxy answers, which the user has been told. */
+/* Begins the conversation. Returns false, after printing an error, if no proxy answers. */
 static bool ask(struct conversation *talk, const struct command *command, const char *what)
 {
     uint64_t began = clock_ms();
@@ -73,8 +73,8 @@ static bool ask(struct conversation *talk, const struct command *command, const 
     return false;
 }
 
-/* The process has said its last word, and exits; where there is no pidfd it has hung up with the
- * last thing it did. False: not in time. */
+/* The process has sent its last object. Waits until it exits; without a pidfd, the end of the
+ * connection is the last action of the process. Returns false if the time is over. */
 static bool wait_for_exit(const struct conversation *talk)
 {
     struct pollfd poller = {.fd = talk->process, .events = POLLIN};
@@ -156,7 +156,8 @@ static int wait_for_end(struct conversation *talk, const struct command *command
     }
 }
 
-/* The pid of the process that answers now, as that process tells it; 0: none answers in time. */
+/* Returns the pid of the process that answers now, as it is in the PID namespace of that
+ * process; 0: none answers in time. */
 static int ask_for_pid(const struct command *command, millis timeout)
 {
     struct conversation talk;
@@ -262,8 +263,8 @@ static int hear_result(struct conversation *talk, const struct command *command)
     }
 }
 
-/* Asks for one thing, the member of that name of one object. *answer is the caller's; here may be
- * NULL (conversation.h has both numbers). Returns an exit status; what went wrong has been said. */
+/* Asks for the object `what`, and stores it in *answer, which the caller frees. here may be NULL
+ * (conversation.h describes both pids). Returns an exit status; errors have been printed. */
 static int ask_once(const struct command *command, const char *what, int *pid, pid_t *here,
                     json_t **answer)
 {
@@ -362,8 +363,8 @@ static int preview(const struct command *command)
     return status;
 }
 
-/* JSON on a line of its own, or on several. Returns false where it could not be printed whole: for
- * lack of memory, or as ferror(stdout) has it. */
+/* Prints JSON on one line or on several. Returns false if it could not be printed completely,
+ * because there is no memory or writing failed (ferror(stdout)). */
 static bool print_json(const json_t *json, bool on_one_line)
 {
     bool printed = json_dumpf(json, stdout, on_one_line ? JSON_COMPACT : JSON_INDENT(2)) == 0;
@@ -371,8 +372,9 @@ static bool print_json(const json_t *json, bool on_one_line)
     return printed;
 }
 
-/* An exit status. printed: the answer of pid was printed; what hindered that was its form or
- * memory, unless it was stdout, of which the end of the program tells. */
+/* Returns an exit status. If the answer of pid was not printed, and not because writing failed,
+ * prints an error: the answer had an unknown form, or there was no memory. output_end() in
+ * main.c reports that writing failed. */
 static int end_of_answer(bool printed, int pid)
 {
     if (printed || ferror(stdout))

@@ -1,5 +1,5 @@
-/* The commands: those that speak to a running proxy, and those that need none. Each returns an exit
- * status of rpproxy(8). */
+/* The commands: some contact a running proxy, others do not. Each returns an exit status of
+ * rpproxy(8). */
 #ifndef RPPROXY_RELOAD_CLI_COMMAND_H
 #define RPPROXY_RELOAD_CLI_COMMAND_H
 
@@ -9,20 +9,19 @@
 
 struct command {
     const char *control;    /* path of the control socket */
-    bool control_from_file; /* the path stands in file, or is the default that file leaves in force
-                             */
+    bool control_from_file; /* file sets this path, or leaves the default */
     millis timeout;         /* for the whole command; 0: none */
-    bool drained;           /* reload: wait until the predecessor is gone */
-    bool force;             /* reload: though a backend lose its last usable server */
-    const char *canary;     /* reload: with a canary of that plan; NULL: without */
-    bool abort, promote;    /* reload: decides about the one that is under way */
+    bool drained;           /* reload: wait until the old process has exited */
+    bool force;             /* reload: even if a backend loses its last usable server */
+    const char *canary;     /* reload: the plan of the canary; NULL: none */
+    bool abort, promote;    /* reload: decide about the reload in progress */
     const char *server;     /* server: BACKEND/SERVER, ... */
-    const char *set;        /* ... and what it is to be */
-    bool json;              /* status, config: as it comes */
-    bool dry_run;           /* reload: only tell what it would change */
-    bool watch;             /* status: again each second */
-    bool verbose;           /* reload, stop: tell each step though nobody watches */
-    const char *file;       /* the configuration file that the user means; NULL: none was named */
+    const char *set;        /* ... and its new state or weight */
+    bool json;              /* status, config: print JSON */
+    bool dry_run;           /* reload: only print what it would change */
+    bool watch;             /* status: print again each second */
+    bool verbose;           /* reload, stop: print each step even without a terminal */
+    const char *file;       /* the configuration file that the user named; NULL: none */
 };
 
 int command_reload(const struct command *command);
@@ -31,16 +30,16 @@ int command_server(const struct command *command);
 int command_stop(const struct command *command);
 int command_config(const struct command *command);
 
-/* Validates file and tells all that is wrong with it; touches nothing else. */
+/* Validates file and prints all its mistakes; changes nothing. */
 int command_check(const char *file);
 
 /* Prints the table of options. */
 int command_help_options(void);
 
-/* NULL, or what is wrong with a canary's plan ("5%:30s"). */
+/* Returns NULL, or what is wrong with the plan of a canary ("5%:30s"). */
 const char *command_canary(const char *text);
 
-/* Reads a time ("10s"). NULL, or what is wrong with it. */
+/* Reads a time ("10s"). Returns NULL, or what is wrong with it. */
 const char *command_duration(const char *text, millis *duration);
 
 #endif

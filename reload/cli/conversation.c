@@ -16,13 +16,13 @@
 #include <unistd.h>
 
 #define ANSWER_MAX ((size_t)64 << 20)
-/* A process that has just been replaced ends every connection that has not asked yet: its successor
- * has the path by then, or takes it within TAKE_OVER_MS. */
+/* An old process that has just been replaced closes every connection without a request. By then
+ * the new process has the path, or takes it within TAKE_OVER_MS. */
 #define ASK_ATTEMPTS      3
 #define TAKE_OVER_MS      2000
 #define TAKE_OVER_LOOK_MS 20
 
-/* Of connect(2), which waits where the proxy hangs and the queue of its socket is full. */
+/* Limits connect(2), which blocks if the proxy hangs and the queue of its socket is full. */
 static void bound_wait(int fd, uint64_t deadline)
 {
     if (deadline == UINT64_MAX)
@@ -105,8 +105,8 @@ void conversation_end(struct conversation *talk)
     free(talk->buffer);
 }
 
-/* Which file the command was given, so that the process can tell whether it reads the same one.
- * NULL where none was given, or where memory is out. */
+/* Describes the file that the user named, so that the process can compare it with its own file.
+ * Returns NULL if none was named, or if there is no memory. */
 static json_t *file_json(const char *file)
 {
     struct stat status;
@@ -117,7 +117,7 @@ static json_t *file_json(const char *file)
                      (json_int_t)status.st_dev, "inode", (json_int_t)status.st_ino);
 }
 
-/* The line that asks, the caller's; NULL when memory is out. */
+/* Returns the request as a line, which the caller frees; NULL if there is no memory. */
 static char *request_line(const struct request *request)
 {
     char *line = NULL;
@@ -159,7 +159,7 @@ static void identify(struct conversation *talk)
     talk->process = talk->here > 0 ? pidfd_open(talk->here, 0) : -1;
 }
 
-/* True: the process has greeted. */
+/* Sends the request, and returns true if the process has greeted. */
 static bool greet(struct conversation *talk, const struct request *request)
 {
     char *line = request_line(request);
@@ -178,7 +178,7 @@ static bool greet(struct conversation *talk, const struct request *request)
     return heard;
 }
 
-/* take_over: until then also beyond ASK_ATTEMPTS. */
+/* Until take_over, more than ASK_ATTEMPTS attempts are allowed. */
 static bool may_try(int attempt, uint64_t deadline, uint64_t take_over)
 {
     uint64_t now = clock_ms();
@@ -188,7 +188,7 @@ static bool may_try(int attempt, uint64_t deadline, uint64_t take_over)
 bool conversation_begin(struct conversation *talk, const struct request *request)
 {
     uint64_t deadline = request->timeout ? clock_ms() + request->timeout : UINT64_MAX;
-    uint64_t take_over = 0; /* until then a successor may take the path of a process that is gone */
+    uint64_t take_over = 0; /* until then a new process may take the path of one that has exited */
     int error = 0;
     for (int attempt = 0; may_try(attempt, deadline, error ? take_over : 0); attempt++) {
         if (error)

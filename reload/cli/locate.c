@@ -11,7 +11,7 @@
 #define ASKED_MAX  16
 #define TIMEOUT_MS 500
 
-/* A socket that listens, as /proc/net/unix shows its flags. */
+/* The flag of a listening socket in /proc/net/unix. */
 #define FLAG_LISTENS 0x10000
 
 struct search {
@@ -29,7 +29,7 @@ static bool same_file(const char *one, const char *other)
            a.st_ino == b.st_ino;
 }
 
-/* True: the proxy that answers there reads the file. */
+/* True: the proxy that answers on this socket reads the file. */
 static bool ask_there(struct search *search)
 {
     struct conversation talk;
@@ -44,7 +44,7 @@ static bool ask_there(struct search *search)
     return reads;
 }
 
-/* A path that another user chose may hold bytes that command a terminal. */
+/* Another user may have chosen the path: it must not contain bytes that control a terminal. */
 static bool is_printable(const char *text)
 {
     for (; *text; text++)
@@ -53,7 +53,7 @@ static bool is_printable(const char *text)
     return true;
 }
 
-/* A proxy that serves has the file CONTROL.life beside its control socket. */
+/* A serving proxy keeps the file CONTROL.life beside its control socket. */
 static bool is_control(struct search *search, const char *directory, const char *name)
 {
     static const char suffix[] = ".life";
@@ -81,7 +81,7 @@ static bool search_directory(struct search *search, const char *directory)
     return found;
 }
 
-/* True: for the first time. */
+/* True: this directory was not searched before. */
 static bool is_new(struct search *search, const char *directory)
 {
     for (size_t i = 0; i < search->count; i++)
@@ -98,8 +98,8 @@ static bool is_new(struct search *search, const char *directory)
     return true;
 }
 
-/* One line of /proc/net/unix: its path is that by which the socket was bound, in the directory
- * where the control socket is, although the socket may have been renamed there since. */
+/* Searches one line of /proc/net/unix. Its path is the one at which the socket was bound. The
+ * socket may have been renamed since, but it is still in the same directory. */
 static bool search_line(struct search *search, char *line)
 {
     unsigned long flags;

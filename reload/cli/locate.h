@@ -11,9 +11,9 @@ struct located {
     char control[sizeof((struct sockaddr_un *)NULL)->sun_path]; /* path of its control socket */
 };
 
-/* Asks each proxy of this network namespace that lets us ask which file it reads. Returns true,
- * with *found set, for the first one that reads file. A proxy that hangs costs half a second; at
- * most 16 are asked. */
+/* Asks each proxy of this network namespace which file it reads, as far as it answers this user.
+ * Returns true, with *found set, for the first proxy that reads file. A proxy that hangs costs
+ * half a second; at most 16 are asked. */
 bool locate_proxy(const char *file, struct located *found) __attribute__((warn_unused_result));
 
 #endif

@@ -16,7 +16,7 @@ bool preview_environment(pid_t process)
     char path[32];
     char *entry = NULL;
     size_t size = 0;
-    if (process == 0) { /* to most calls that would be ourselves */
+    if (process == 0) { /* most system calls take 0 as the calling process */
         errno = ESRCH;
         return false;
     }
@@ -24,7 +24,7 @@ bool preview_environment(pid_t process)
     FILE *file = fopen(path, "re");
     if (!file)
         return false;
-    cpu_set_t cpus; /* cpu-affinity may name those that the process may use, and no others */
+    cpu_set_t cpus; /* cpu-affinity may name only CPUs that the process may use */
     if (sched_getaffinity(process, sizeof cpus, &cpus) == 0)
         (void)sched_setaffinity(0, sizeof cpus, &cpus);
     clearenv();
@@ -40,7 +40,7 @@ bool preview_environment(pid_t process)
     return true;
 }
 
-/* The object of that name in an array of the status, or NULL. */
+/* Returns the object with this name in an array of the status, or NULL. */
 static const json_t *find_named(const json_t *list, const char *name)
 {
     size_t i;
@@ -54,7 +54,7 @@ static const json_t *find_named(const json_t *list, const char *name)
     return NULL;
 }
 
-/* How many sessions a frontend or a server of the status has; -1: it is not told. */
+/* Returns the number of sessions of a frontend or a server in the status; -1: not known. */
 static json_int_t sessions_of(const json_t *list, const char *name)
 {
     const json_t *sessions = json_object_get(find_named(list, name), "sessions");
@@ -67,7 +67,7 @@ static json_int_t sessions_of_server(const json_t *status, const struct change *
     return sessions_of(json_object_get(backend, "servers"), change->name);
 }
 
-/* Of all frontends that lead to that backend. */
+/* Counts the sessions of all frontends that use this backend. */
 static json_int_t sessions_of_backend(const json_t *status, const char *name)
 {
     size_t i;
@@ -82,7 +82,7 @@ static json_int_t sessions_of_backend(const json_t *status, const char *name)
     return sum;
 }
 
-/* What on-removed says of sessions that move to where their server is not. */
+/* Whether on-removed closes sessions that move to a process without their server. */
 static bool are_closed(const struct change *change, const struct config *running,
                        const struct config *next)
 {
@@ -136,7 +136,7 @@ static void print_frontend_sessions(const struct change *change, const struct co
                 (long long)sessions, change->from);
 }
 
-/* Sessions that go on by what is not there any more, or is something else. */
+/* Prints the sessions that continue although their frontend or server was removed or changed. */
 static void print_touched(const struct change *change, const struct config *running,
                           const struct config *next, const json_t *status, FILE *out)
 {

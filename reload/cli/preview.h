@@ -1,4 +1,4 @@
-/* What a reload would change, for people to read before they ask for it. For commands. */
+/* Prints what a reload would change, before it is done. For commands. */
 #ifndef RPPROXY_RELOAD_CLI_PREVIEW_H
 #define RPPROXY_RELOAD_CLI_PREVIEW_H
 
@@ -9,13 +9,14 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-/* Makes the environment that process was started with, and the CPUs that it may use, our own, since
- * its successor reads the configuration with them. False, and errno: it cannot be read (proc(5);
- * 0: there is no such process in our PID namespace), and ours is as it was. */
+/* Copies the environment with which process was started, and the CPUs that it may use, to this
+ * process: the new process of a reload reads the configuration with them. Returns false, with
+ * errno set and nothing changed, if they cannot be read (proc(5)). 0: there is no such process
+ * in our PID namespace. */
 bool preview_environment(pid_t process) __attribute__((warn_unused_result));
 
-/* Tells of every change from running to next, and of the sessions that are touched by it. status is
- * the running process's, as status_json(). */
+/* Prints every change from running to next, and the sessions that it affects. status is that of
+ * the running process, as from status_json(). */
 void preview_print(const struct config *running, const struct config *next, const json_t *status,
                    FILE *out);
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <time.h>
 
-/* "59m": how long milliseconds are. */
+/* Writes a number of milliseconds as "59m". */
 static const char *span(json_int_t milliseconds, char text[static 24])
 {
     static const struct {
@@ -20,7 +20,7 @@ static const char *span(json_int_t milliseconds, char text[static 24])
     return text;
 }
 
-/* The same of the time since then, in seconds. */
+/* Writes the time since then; since is in seconds. */
 static const char *age(json_int_t since, char text[static 24])
 {
     json_int_t seconds = (json_int_t)time(NULL) - since;
@@ -58,7 +58,7 @@ static void print_servers(json_t *backends)
     }
 }
 
-/* Short, as people read it: "17", "2.4M". */
+/* Writes a number in short form: "17", "2.4M". */
 static const char *short_size(json_int_t bytes, char text[static 16])
 {
     static const char units[] = "kMGTPE";
@@ -73,7 +73,8 @@ static const char *short_size(json_int_t bytes, char text[static 16])
     return text;
 }
 
-/* The frontends that have sessions, how many, and the age of the oldest where it is told. */
+/* Prints the frontends that have sessions, their number, and the age of the oldest one if it is
+ * known. */
 static void print_frontends(json_t *frontends)
 {
     size_t i;

@@ -1,4 +1,4 @@
-/* The status for people: what `rpproxy status` prints without --json. */
+/* Prints the status for people: the output of `rpproxy status` without --json. */
 #ifndef RPPROXY_RELOAD_CLI_REPORT_H
 #define RPPROXY_RELOAD_CLI_REPORT_H
 
@@ -6,8 +6,8 @@
 #include <stdbool.h>
 
 /* Prints the answer of a proxy to stdout. The proxy may have another version than this program:
- * what its answer does not contain is left out. Returns false, with nothing printed, where the
- * answer is not understood. */
+ * members that its answer does not contain are left out. Returns false, and prints nothing, if
+ * the answer is not understood. */
 bool report_print(json_t *status) __attribute__((warn_unused_result));
 
 #endif
