@@ -130,7 +130,8 @@ static bool refuse_other_file(struct client *client, const json_t *request)
 static void ask_reload(struct client *client, const json_t *request, const char *plan)
 {
     struct generation *generation = client->control->generation;
-    struct reload_order order = {.forced = json_is_true(json_object_get(request, "force"))};
+    struct reload_order order = {.wanted = true,
+                                 .forced = json_is_true(json_object_get(request, "force"))};
     const char *wrong = plan ? canary_read(plan, &order.canary) : NULL;
     if (wrong) {
         tell_result(client, EXIT_OTHER, wrong);

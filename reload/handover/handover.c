@@ -52,6 +52,8 @@ struct handover {
     struct event *timeout;
     uint64_t started_at;
     struct reload_order order;
+    bool called_off;       /* by an order: that says nothing of the configuration */
+    uint64_t config_hash;  /* of the successor's configuration; 0: not known */
     struct canary *canary; /* while it is watched */
     bool tried;            /* CANARY: it has its share */
     const char *promotion; /* CANARY: why it gets the rest when it answers; or NULL */
@@ -92,6 +94,8 @@ static void end(struct handover *handover, enum exit_status status, const char *
     uint64_t duration = clock_ms() - handover->started_at;
     char kept[ENDING_TEXT_MAX];
     snprintf(kept, sizeof kept, "%s", text);
+    if (handover->tried && !handover->called_off && !handover->reload_failure.status)
+        generation->refused = handover->config_hash;
     generation->handover = NULL;
     handover_free(handover);
     generation_reload_over(generation, status, kept, duration);
@@ -247,7 +251,7 @@ static void offer(struct handover *handover)
 {
     struct generation *generation = handover->generation;
     offering_send(generation, handover->channel, handover->number - 1, handover->order.forced,
-                  handover->order.canary.share > 0);
+                  handover->order.canary.share > 0, handover->reload_failure.refused_before);
     handover->state = HANDOVER_OFFERED;
     expect_within(handover, generation->config->ready_timeout);
 }
@@ -354,7 +358,7 @@ static void undo_commit(struct handover *handover, enum exit_status status)
     notify_main_pid(getpid());
     go_back(handover, "");
     proxy_accept(generation->proxy); /* again from what was passed */
-    handover->reload_failure.status = status == EXIT_BIND ? EXIT_BIND : EXIT_OTHER;
+    handover->reload_failure.status = status == EXIT_BIND ? EXIT_BIND : EXIT_FAILED;
     snprintf(handover->reload_failure.verdict, sizeof handover->reload_failure.verdict,
              "the successor (pid %d) could not take the paths that are to be its own",
              (int)handover->child.pid);
@@ -463,8 +467,9 @@ static void on_active(struct handover *handover)
     tell_of_reload(handover);
     if (generation->stop_wanted)
         channel_send(handover->channel, MESSAGE_STOP, NULL, 0, NULL, 0);
-    else if (generation->reload_wanted)
+    else if (generation->next.wanted)
         channel_send(handover->channel, MESSAGE_RELOAD, NULL, 0, NULL, 0);
+    generation->next = (struct reload_order){0}; /* it is the successor's now */
     generation_retire(generation);
 }
 
@@ -504,6 +509,7 @@ static void on_message(const struct received *message, void *arg)
         break;
     case MESSAGE_READY:
         if (handover->state == HANDOVER_OFFERED) {
+            handover->config_hash = ((const struct message_ready *)message->payload)->config_hash;
             if (offering_close_partial(&handover->kept, generation->binds))
                 log_warning(
                     "too few descriptors to hold the successor's listening sockets as "
@@ -625,6 +631,7 @@ void handover_begin(struct generation *generation, const struct reload_order *or
     }
     handover->generation = generation;
     handover->order = *order;
+    handover->reload_failure.refused_before = order->by_signal ? generation->refused : 0;
     handover->started_at = clock_ms();
     generation->handover = handover;
     log_notice("reload: generation %u launches its successor", generation->number);
@@ -635,6 +642,7 @@ void handover_begin(struct generation *generation, const struct reload_order *or
 /* Until it is committed. killed says the same of it as why of the canary. */
 static void call_off(struct handover *handover, const char *why, const char *killed)
 {
+    handover->called_off = true;
     if (handover->state == HANDOVER_CANARY)
         go_back(handover, why);
     else if (handover->state < HANDOVER_CANARY)

@@ -119,6 +119,12 @@ struct message_offer {
     uint32_t ready_timeout; /* milliseconds until the successor is given up; 0: not told */
     uint32_t forced;        /* 1: by --force, whatever becomes of backends */
     uint32_t canary;        /* 1: the successor is to be tried with a share of the connections */
+    uint32_t unused;
+    uint64_t refused; /* hash of a configuration that is not to be served; 0: none */
+};
+
+struct message_ready {
+    uint64_t config_hash; /* of the successor's configuration; 0: not known */
 };
 
 #define MESSAGE_NAME_MAX 200 /* a name is part of a line of the file, which is shorter */

@@ -100,7 +100,7 @@ static void send_keeps(const struct binds *binds, struct channel *successor)
 }
 
 void offering_send(const struct generation *generation, struct channel *successor, unsigned highest,
-                   bool forced, bool canary)
+                   bool forced, bool canary, uint64_t refused)
 {
     send_binds(generation->binds, successor);
     send_keeps(generation->binds, successor);
@@ -110,7 +110,8 @@ void offering_send(const struct generation *generation, struct channel *successo
                                                .ready_timeout =
                                                    (uint32_t)generation->config->ready_timeout,
                                                .forced = forced,
-                                               .canary = canary};
+                                               .canary = canary,
+                                               .refused = refused};
     channel_send(successor, MESSAGE_OFFER, &end_of_offer, sizeof end_of_offer, NULL, 0);
 }
 

@@ -4,6 +4,7 @@
 #define RPPROXY_RELOAD_HANDOVER_OFFERING_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct binds;
 struct channel;
@@ -19,7 +20,7 @@ struct received;
  * is in our queues, and none of its own listeners is moved in its group before it is there to steer
  * past. highest: the highest generation number that was given out, but for the successor's. */
 void offering_send(const struct generation *generation, struct channel *successor, unsigned highest,
-                   bool forced, bool canary);
+                   bool forced, bool canary, uint64_t refused);
 
 /* Before the successor is steered to: notes of which binds it keeps our listening sockets, which
  * are those of which it has listeners; none where it is of another major version. */

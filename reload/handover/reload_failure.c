@@ -26,11 +26,14 @@ enum exit_status reload_failure_explain(const struct reload_failure *reload_fail
                                                           : EXIT_REFUSED;
     int code = WIFEXITED(outcome) ? WEXITSTATUS(outcome) : 0;
     bool answers = !reload_failure->why && !reload_failure->had_accepted;
-    char how[128];
+    char how[192];
     if (answers && (code == EXIT_INVALID || code == EXIT_BIND || code == EXIT_REFUSED))
         status = (enum exit_status)code;
     if (answers && code == EXIT_REFUSED)
-        snprintf(how, sizeof how, "a backend would lose its last usable server");
+        snprintf(how, sizeof how, "a backend would lose its last usable server%s",
+                 reload_failure->refused_before
+                     ? ", or the configuration is as it was when its canary was rolled back"
+                     : "");
     else if (reload_failure->why)
         snprintf(how, sizeof how, "the successor (pid %d) %s", pid, reload_failure->why);
     else if (WIFEXITED(outcome))

@@ -14,6 +14,7 @@ struct reload_failure {
     const char *why;               /* what it did, and was killed for; NULL: it ended by itself */
     bool had_accepted;             /* connections, as a canary or to serve */
     bool had_served;               /* the reload was reported a success already */
+    uint64_t refused_before;       /* as in struct message_offer */
     enum exit_status status;       /* with a verdict, of the reload; 0: EXIT_REFUSED */
     uint64_t lost;                 /* sessions that it had when it hung up */
 };

@@ -164,7 +164,8 @@ static void say_ready(struct succession *succession)
     }
     peer_stats_tell_predecessor(&succession->generation->peer_stats, succession->channel);
     offering_send_ours(binds, &succession->offer, succession->channel);
-    channel_send(succession->channel, MESSAGE_READY, NULL, 0, NULL, 0);
+    const struct message_ready ready = {.config_hash = succession->generation->config_hash};
+    channel_send(succession->channel, MESSAGE_READY, &ready, sizeof ready, NULL, 0);
 }
 
 static void tell_loss(const char *line, void *arg)
@@ -215,6 +216,14 @@ static void prepare(struct succession *succession, const struct message_offer *o
 {
     struct generation *generation = succession->generation;
     generation->number = offer->generation + 1;
+    if (offer->refused && offer->refused == generation->config_hash) {
+        generation_report(
+            "the configuration is as it was when its canary was rolled back: a signal "
+            "does not reload it",
+            generation);
+        generation_exit(generation, EXIT_REFUSED);
+        return;
+    }
     if (!generation_prepare(generation, &succession->offer, &succession->kept)) {
         generation_exit(generation, generation->exit_status);
         return;
@@ -389,7 +398,7 @@ static void on_message(const struct received *message, void *arg)
         take_result(generation, message->payload);
         break;
     case MESSAGE_RELOAD:
-        (void)generation_reload(generation, &(struct reload_order){0});
+        generation_reload_as_by_signal(generation);
         break;
     case MESSAGE_STOP:
         generation_stop(generation);

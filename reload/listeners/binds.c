@@ -158,6 +158,14 @@ void binds_settle_paths(struct binds *binds)
             published_settle(&binds->list[i].file);
 }
 
+/* Where the old process used one there would be no canary, but for Unix binds. */
+void binds_try(struct binds *binds)
+{
+    for (size_t i = 0; i < binds->count; i++)
+        if (!bound_is_unix(&binds->list[i]))
+            atomic_store(&binds->list[i].held, false);
+}
+
 void binds_release(struct binds *binds)
 {
     for (size_t i = 0; i < binds->count; i++)

@@ -43,6 +43,9 @@ bool binds_publish(struct binds *binds, void (*report)(const char *line, void *a
 void binds_withdraw(struct binds *binds);
 void binds_settle_paths(struct binds *binds);
 
+/* A canary accepts: from passed sockets as well that the old process does not use. */
+void binds_try(struct binds *binds);
+
 /* Accepts from all sockets, also those that another process has as well: to be followed by
  * proxy_accept(). Until then the workers leave those alone. */
 void binds_release(struct binds *binds);

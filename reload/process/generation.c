@@ -234,6 +234,7 @@ bool generation_prepare(struct generation *generation, struct offer *offer,
 
 void generation_try(struct generation *generation)
 {
+    binds_try(generation->binds);
     peer_stats_count(&generation->peer_stats);
     proxy_accept(generation->proxy);
     generation->state = GENERATION_CANARY;
@@ -364,15 +365,22 @@ void generation_take_back(struct generation *generation, pid_t successor)
     notify_ready(getpid());
 }
 
+static const struct reload_order no_order;
+static const struct reload_order order_by_signal = {.wanted = true, .by_signal = true};
+
+void generation_reload_as_by_signal(struct generation *generation)
+{
+    (void)generation_reload(generation, &order_by_signal);
+}
+
 enum exit_status generation_reload(struct generation *generation, const struct reload_order *order)
 {
     if (generation->state != GENERATION_ACTIVE || generation->stop_wanted)
         return EXIT_OTHER;
-    if (generation->handover || generation->reload_wanted)
+    if (generation->handover || generation->next.wanted)
         return EXIT_BUSY;
     if (generation->succession) { /* our own predecessor's listeners go first */
-        generation->reload_wanted = true;
-        generation->reload_order = *order;
+        generation->next = *order;
         succession_hurry(generation->succession);
     } else {
         handover_begin(generation, order);
@@ -382,10 +390,9 @@ enum exit_status generation_reload(struct generation *generation, const struct r
 
 const char *generation_abort(struct generation *generation)
 {
-    if (generation->state != GENERATION_ACTIVE || generation->handover ||
-        !generation->reload_wanted)
+    if (generation->state != GENERATION_ACTIVE || generation->handover || !generation->next.wanted)
         return handover_abort(generation);
-    generation->reload_wanted = false;
+    generation->next = no_order;
     generation_reload_over(generation, EXIT_FAILED, "it was called off", 0);
     return NULL;
 }
@@ -430,10 +437,9 @@ void generation_go_on(struct generation *generation)
     if (generation->stop_wanted) {
         generation->stop_wanted = false;
         generation_stop(generation);
-    } else if (generation->reload_wanted) {
-        const struct reload_order order = generation->reload_order;
-        generation->reload_wanted = false;
-        generation->reload_order = (struct reload_order){0};
+    } else if (generation->next.wanted) {
+        const struct reload_order order = generation->next;
+        generation->next = no_order;
         handover_begin(generation, &order);
     }
 }
@@ -456,7 +462,7 @@ void generation_stop(struct generation *generation)
                 succession_hurry(generation->succession);
             return;
         }
-        generation->reload_wanted = false;
+        generation->next = no_order;
         control_reload_over(generation->control, EXIT_FAILED, "the proxy was told to stop");
         log_notice("stopping: no new connections are accepted");
         notify_stopping();
@@ -502,14 +508,15 @@ static void stop_by_signal(struct generation *generation)
 
 static void reload_by_signal(struct generation *generation)
 {
-    switch (generation_reload(generation, &(struct reload_order){0})) {
+    switch (generation_reload(generation, &order_by_signal)) {
     case EXIT_BUSY:
-        generation->reload_wanted = true; /* signals coalesce into one more reload */
+        if (!generation->next.wanted) /* signals coalesce into one more reload */
+            generation->next = order_by_signal;
         break;
     case EXIT_OTHER:
         /* It is to serve: the file may have changed since it was read. */
         if (generation->state == GENERATION_STARTING || generation->state == GENERATION_CANARY) {
-            generation->reload_wanted = true;
+            generation->next = order_by_signal;
             break;
         }
         log_notice("reload: generation %u is %s and does not reload", generation->number,

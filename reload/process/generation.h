@@ -72,7 +72,10 @@ struct reload_result {
 
 /* What is wanted of a reload. */
 struct reload_order {
-    bool forced; /* though a backend lose its last usable server */
+    bool wanted;    /* false: there is no order, and the rest is 0 */
+    bool by_signal; /* nobody waits for the result; a configuration whose canary was rolled back is
+                     * not tried again without one */
+    bool forced;    /* though a backend would lose its last usable server */
     struct canary_plan canary;
 };
 
@@ -108,9 +111,9 @@ struct generation {
     struct draining drain;
     struct watchdog watchdog;
 
-    bool reload_wanted; /* one more, once the present one is over ... */
-    struct reload_order reload_order;
-    bool stop_wanted; /* likewise, and rather */
+    struct reload_order next; /* a reload that begins when the present one is over */
+    uint64_t refused;         /* config_hash of the last canary that was rolled back; 0: none */
+    bool stop_wanted;         /* likewise, and rather */
     bool stop_signalled;
     bool drained; /* our own sessions have ended */
     struct reload_result last_reload;
@@ -130,8 +133,11 @@ const char *generation_state_name(enum generation_state state);
  * serve (any more). */
 enum exit_status generation_reload(struct generation *generation, const struct reload_order *order);
 
-/* Calls off the reload that is under way, or wanted: control_reload_over() tells when it is. Else
- * returns why there is none to be called off (a string constant). */
+/* A signal asked the old process for a reload, which this process is to do. */
+void generation_reload_as_by_signal(struct generation *generation);
+
+/* Calls off the reload that is under way, and one that waits for its turn: control_reload_over()
+ * tells when it is. Else returns why there is none to be called off (a string constant). */
 const char *generation_abort(struct generation *generation);
 
 /* Graceful stop: stop accepting, drain within stop-timeout, exit after the generations that drain

@@ -46,6 +46,7 @@ static const struct {
     {"rescue", rescue_suite},
     {"checks", checks_suite},
     {"activation", activation_suite},
+    {"publication", publication_suite},
     {"rebinds", rebinds_suite},
     {"upgrade", upgrade_suite},
     {"plan", plan_suite},

@@ -32,6 +32,7 @@ Suite *commands_suite(void);
 Suite *control_suite(void);
 Suite *telling_suite(void);
 Suite *activation_suite(void);
+Suite *publication_suite(void);
 Suite *rebinds_suite(void);
 Suite *upgrade_suite(void);
 Suite *plan_suite(void);
