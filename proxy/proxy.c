@@ -2,6 +2,7 @@
 
 #include "config/options/options.h"
 #include "proxy/listen/listener.h"
+#include "proxy/session/lifecycle.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -182,7 +183,7 @@ void proxy_allow(struct proxy *proxy, unsigned max_sessions)
 int proxy_add_listener(struct proxy *proxy, unsigned worker, int fd, bool shared,
                        const atomic_bool *held, size_t frontend, const struct bind_conf *bind)
 {
-    return listener_add(&proxy->workers[worker].acceptor, fd, shared, held,
+    return listener_add(&proxy->workers[worker].acceptor.group, fd, shared, held,
                         &proxy->service.frontends[frontend], bind);
 }
 

@@ -1,6 +1,7 @@
 #include "proxy/worker.h"
 
-#include "proxy/session/terminate.h"
+#include "proxy/session/lifecycle.h"
+#include "proxy/session/turn.h"
 
 #include <sched.h>
 #include <signal.h>
@@ -29,9 +30,9 @@ static void *run(void *arg)
     struct session_set *sessions = &worker->sessions;
     acceptor_begin(&worker->acceptor);
     while (!worker->stopping) {
-        loop_turn(&sessions->loop, timers_due(worker), session_set_has_work(sessions));
+        loop_turn(&sessions->loop, timers_due(worker), turn_has_work(sessions));
         run_timers(worker);
-        session_set_go_on(sessions);
+        turn_go_on(sessions);
         if (!STAILQ_EMPTY(&sessions->dead))
             acceptor_end_turn(&worker->acceptor);
     }
@@ -43,7 +44,7 @@ static void on_listen(void *arg)
     struct worker *worker = arg;
     enum listening listening = (enum listening)atomic_load(&worker->wanted);
     acceptor_listen(&worker->acceptor, listening);
-    session_set_keep_spares(&worker->sessions, listening == LISTENING_OPEN);
+    sessions_keep_spares(&worker->sessions, listening == LISTENING_OPEN);
     if (listening == LISTENING_OVER)
         task_queue_post(worker->sessions.service->main, &worker->quiet_task);
 }
@@ -58,14 +59,14 @@ void worker_listen(struct worker *worker, enum listening listening)
 static void on_terminate_next(void *arg)
 {
     struct worker *worker = arg;
-    if (terminate_next(&worker->sessions))
+    if (terminate_next(&worker->terminator))
         loop_post(&worker->sessions.loop, &worker->terminate_next_task);
 }
 
 static void on_terminate(void *arg)
 {
     struct worker *worker = arg;
-    terminate_surplus(&worker->sessions);
+    terminate_surplus(&worker->terminator);
     on_terminate_next(worker);
 }
 
@@ -99,8 +100,14 @@ int worker_open(struct worker *worker, struct service *service, unsigned index,
     worker->terminate_next_task = (struct task){.run = on_terminate_next, .arg = worker};
     worker->turn_task = (struct task){.run = on_turn, .arg = worker};
     worker->stop_task = (struct task){.run = on_stop, .arg = worker};
-    int error = session_set_open(&worker->sessions, service, index, counters, oldest);
-    if (!error)
+    int error =
+        session_set_open(&worker->sessions, service, index, counters, oldest, session_on_timer);
+    if (error)
+        return error;
+    error = terminator_open(&worker->terminator, &worker->sessions);
+    if (error)
+        session_set_close(&worker->sessions);
+    else
         acceptor_open(&worker->acceptor, &worker->sessions);
     return error;
 }
@@ -142,11 +149,12 @@ void worker_stop(struct worker *worker)
         loop_post(&worker->sessions.loop, &worker->stop_task);
         pthread_join(worker->thread, NULL);
     }
-    session_set_stop(&worker->sessions);
+    sessions_stop(&worker->sessions);
 }
 
 void worker_close(struct worker *worker)
 {
     acceptor_close(&worker->acceptor);
+    terminator_close(&worker->terminator);
     session_set_close(&worker->sessions);
 }

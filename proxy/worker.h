@@ -9,6 +9,7 @@
 #include "config/base/cpus.h"
 #include "proxy/listen/acceptor.h"
 #include "proxy/session/session_set.h"
+#include "proxy/session/terminate.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -20,6 +21,7 @@
 struct worker {
     struct session_set sessions;
     struct acceptor acceptor;
+    struct terminator terminator;
     pthread_t thread;
     bool started;
     bool stopping;

@@ -1,7 +1,8 @@
 #include "proxy/listen/acceptor.h"
 
+#include "config/base/container_of.h"
 #include "config/base/log.h"
-#include "proxy/listen/listener.h"
+#include "proxy/session/lifecycle.h"
 
 #include <string.h>
 
@@ -13,14 +14,14 @@
 static void rest(struct acceptor *acceptor)
 {
     struct listener *listener;
-    TAILQ_FOREACH (listener, &acceptor->listeners, link)
+    TAILQ_FOREACH (listener, &acceptor->group.listeners, link)
         listener_pause(listener);
 }
 
 static void listen_again(struct acceptor *acceptor)
 {
     struct listener *listener;
-    TAILQ_FOREACH (listener, &acceptor->listeners, link)
+    TAILQ_FOREACH (listener, &acceptor->group.listeners, link)
         listener_resume(listener);
 }
 
@@ -34,26 +35,28 @@ static void end_rest(struct acceptor *acceptor)
 void acceptor_on_time(struct acceptor *acceptor)
 {
     end_rest(acceptor);
-    if (condition_over(&acceptor->shortage, loop_now_ms(&acceptor->sessions->loop))) {
-        log_notice("worker %u: accepting goes on without pauses", acceptor->sessions->index);
+    if (condition_over(&acceptor->shortage, loop_now_ms(&acceptor->group.sessions->loop))) {
+        log_notice("worker %u: accepting goes on without pauses", acceptor->group.sessions->index);
         acceptor->listen_at = 0;
     }
     if (acceptor->listening == LISTENING_OPEN || acceptor->listening == LISTENING_RETIRED)
         listen_again(acceptor);
 }
 
-void acceptor_resume_at(struct acceptor *acceptor, uint64_t time)
+static void on_rest(struct listener_group *group, uint64_t time)
 {
+    struct acceptor *acceptor = container_of(group, struct acceptor, group);
     if (acceptor->listen_at == 0 || time < acceptor->listen_at)
         acceptor->listen_at = time;
 }
 
-void acceptor_starve(struct acceptor *acceptor, int error)
+static void on_shortage(struct listener_group *group, int error)
 {
-    uint64_t now = loop_now_ms(&acceptor->sessions->loop);
+    struct acceptor *acceptor = container_of(group, struct acceptor, group);
+    uint64_t now = loop_now_ms(&acceptor->group.sessions->loop);
     if (condition_met(&acceptor->shortage, error, now))
         log_warning("worker %u: accepting pauses, and clients wait in the backlog: %s",
-                    acceptor->sessions->index, strerror(error));
+                    acceptor->group.sessions->index, strerror(error));
     rest(acceptor);
     acceptor->listen_at = now + STARVED_REST_MS;
 }
@@ -64,29 +67,29 @@ static void ring_grants(void *arg)
 {
     struct acceptor *acceptor = arg;
     if (pthread_equal(atomic_load(&acceptor->thread), pthread_self()) &&
-        !STAILQ_EMPTY(&acceptor->sessions->dead))
+        !STAILQ_EMPTY(&acceptor->group.sessions->dead))
         acceptor->granted = true;
     else
-        loop_post(&acceptor->sessions->loop, &acceptor->grants_task);
+        loop_post(&acceptor->group.sessions->loop, &acceptor->grants_task);
 }
 
 static void on_grants(void *arg)
 {
     struct acceptor *acceptor = arg;
-    grants_deliver(&acceptor->grants, ACCEPT_BATCH);
+    grants_deliver(&acceptor->group.grants, ACCEPT_BATCH);
 }
 
 /* Sessions that have ended are freed, and those who were handed their places begin. */
 void acceptor_end_turn(struct acceptor *acceptor)
 {
-    session_set_reap(acceptor->sessions);
+    sessions_reap(acceptor->group.sessions);
     if (!acceptor->granted)
         return;
     acceptor->granted = false;
-    grants_deliver(&acceptor->grants, ACCEPT_BATCH);
-    session_set_reap(acceptor->sessions);
+    grants_deliver(&acceptor->group.grants, ACCEPT_BATCH);
+    sessions_reap(acceptor->group.sessions);
     if (acceptor->granted)
-        loop_post(&acceptor->sessions->loop, &acceptor->grants_task);
+        loop_post(&acceptor->group.sessions->loop, &acceptor->grants_task);
     acceptor->granted = false;
 }
 
@@ -95,6 +98,7 @@ void acceptor_listen(struct acceptor *acceptor, enum listening listening)
     struct listener *listener;
     enum listening before = acceptor->listening;
     acceptor->listening = listening;
+    acceptor->group.beyond_limits = listening == LISTENING_RETIRED || listening == LISTENING_OVER;
     end_rest(acceptor);
     switch (acceptor->listening) {
     case LISTENING_HELD:
@@ -102,7 +106,7 @@ void acceptor_listen(struct acceptor *acceptor, enum listening listening)
         break;
     case LISTENING_OPEN:
         if (before == LISTENING_OPEN) {
-            TAILQ_FOREACH (listener, &acceptor->listeners, link)
+            TAILQ_FOREACH (listener, &acceptor->group.listeners, link)
                 listener_look(listener);
             break;
         }
@@ -114,7 +118,7 @@ void acceptor_listen(struct acceptor *acceptor, enum listening listening)
         listen_again(acceptor);
         break;
     case LISTENING_OVER:
-        TAILQ_FOREACH (listener, &acceptor->listeners, link)
+        TAILQ_FOREACH (listener, &acceptor->group.listeners, link)
             while (!listener_is_held(listener) && listener_accept(listener, ACCEPT_BATCH))
                 ;
         end_rest(acceptor);
@@ -125,16 +129,18 @@ void acceptor_listen(struct acceptor *acceptor, enum listening listening)
 
 void acceptor_open(struct acceptor *acceptor, struct session_set *sessions)
 {
-    acceptor->sessions = sessions;
-    TAILQ_INIT(&acceptor->listeners);
+    acceptor->group.sessions = sessions;
+    acceptor->group.on_shortage = on_shortage;
+    acceptor->group.on_rest = on_rest;
+    TAILQ_INIT(&acceptor->group.listeners);
     acceptor->grants_task = (struct task){.run = on_grants, .arg = acceptor};
-    grants_init(&acceptor->grants, &sessions->service->waitlist, ring_grants, acceptor);
+    grants_init(&acceptor->group.grants, &sessions->service->waitlist, ring_grants, acceptor);
 }
 
 void acceptor_close(struct acceptor *acceptor)
 {
-    while (!TAILQ_EMPTY(&acceptor->listeners))
-        listener_free(TAILQ_FIRST(&acceptor->listeners));
+    while (!TAILQ_EMPTY(&acceptor->group.listeners))
+        listener_free(TAILQ_FIRST(&acceptor->group.listeners));
 }
 
 void acceptor_begin(struct acceptor *acceptor)

@@ -5,17 +5,13 @@
 #define RPPROXY_PROXY_LISTEN_ACCEPTOR_H
 
 #include "config/base/condition.h"
-#include "proxy/core/places.h"
-#include "proxy/session/session_set.h"
+#include "proxy/listen/listener.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
-
-struct listener;
-TAILQ_HEAD(listener_list, listener);
 
 /* What a worker does with its listeners. */
 enum listening {
@@ -26,16 +22,14 @@ enum listening {
 };
 
 struct acceptor {
-    struct session_set *sessions; /* what is accepted becomes one of them */
-    struct listener_list listeners;
+    struct listener_group group;
     enum listening listening;
     uint64_t listen_at;        /* milliseconds: listeners rest, or a shortage is looked at, until
                                   then; 0: none */
-    struct grants grants;      /* places that were handed to clients that wait here */
-    struct task grants_task;   /* delivers them */
+    struct task grants_task;   /* delivers the group's grants */
     bool granted;              /* in this turn, by this worker itself */
     _Atomic(pthread_t) thread; /* 0: it has not begun */
-    struct condition shortage; /* acceptor_starve() was called: descriptors or memory are short */
+    struct condition shortage; /* descriptors or memory are short */
 };
 
 /* sessions outlive it. Cannot fail. Main thread. */
@@ -49,12 +43,6 @@ void acceptor_begin(struct acceptor *acceptor);
 
 /* The listeners go over to another way of listening. */
 void acceptor_listen(struct acceptor *acceptor, enum listening listening);
-
-/* Accepting met a shortage (of descriptors, of memory): all listeners rest, and try again soon. */
-void acceptor_starve(struct acceptor *acceptor, int error);
-
-/* All listeners are resumed at that time (milliseconds), or sooner. */
-void acceptor_resume_at(struct acceptor *acceptor, uint64_t time);
 
 /* To be called when listen_at has come. */
 void acceptor_on_time(struct acceptor *acceptor);

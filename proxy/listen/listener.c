@@ -3,7 +3,7 @@
 #include "config/base/container_of.h"
 #include "config/base/log.h"
 #include "proxy/engine/socket.h"
-#include "proxy/session/session.h"
+#include "proxy/session/lifecycle.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -32,7 +32,7 @@ static void leave(struct listener *listener);
 
 static int accepts_now(struct listener *listener)
 {
-    unsigned turn = listener->acceptor->sessions->loop.poller.turn;
+    unsigned turn = listener->group->sessions->loop.poller.turn;
     if (listener->shared || turn != listener->rang_in + 1)
         listener->accepts = 0;
     listener->rang_in = turn;
@@ -57,7 +57,7 @@ static void stop_waiting(struct listener *listener)
 void listener_free(struct listener *listener)
 {
     listener_pause(listener);
-    TAILQ_REMOVE(&listener->acceptor->listeners, listener, link);
+    TAILQ_REMOVE(&listener->group->listeners, listener, link);
     free(listener);
 }
 
@@ -65,14 +65,14 @@ void listener_pause(struct listener *listener)
 {
     stop_waiting(listener);
     if (listener->watching != WATCHING_NOTHING)
-        poller_remove(&listener->acceptor->sessions->loop.poller, listener->fd, &listener->watch);
+        poller_remove(&listener->group->sessions->loop.poller, listener->fd, &listener->watch);
     listener->watching = WATCHING_NOTHING;
 }
 
 /* What is in the backlog already is told at once, either way. */
 static bool watch(struct listener *listener, enum watching watching)
 {
-    struct poller *poller = &listener->acceptor->sessions->loop.poller;
+    struct poller *poller = &listener->group->sessions->loop.poller;
     uint32_t events = EPOLLIN;
     if (listener->shared)
         events |= EPOLLEXCLUSIVE;
@@ -88,7 +88,7 @@ static bool watch(struct listener *listener, enum watching watching)
         error = poller_add(poller, listener->fd, events, &listener->watch);
     }
     if (error) {
-        acceptor_starve(listener->acceptor, error);
+        listener->group->on_shortage(listener->group, error);
         return false;
     }
     listener->watching = watching;
@@ -107,8 +107,8 @@ void listener_resume(struct listener *listener)
         return;
     }
     listener->left = false;
-    if (listener->rests_until > loop_now_ms(&listener->acceptor->sessions->loop)) {
-        acceptor_resume_at(listener->acceptor, listener->rests_until);
+    if (listener->rests_until > loop_now_ms(&listener->group->sessions->loop)) {
+        listener->group->on_rest(listener->group, listener->rests_until);
         return;
     }
     listener->rests_until = 0;
@@ -126,8 +126,8 @@ static void rest(struct listener *listener, int error)
     listener->rest_ms = listener->rest_ms ? 2 * listener->rest_ms : REST_MIN_MS;
     if (listener->rest_ms > REST_MAX_MS)
         listener->rest_ms = REST_MAX_MS;
-    listener->rests_until = loop_now_ms(&listener->acceptor->sessions->loop) + listener->rest_ms;
-    acceptor_resume_at(listener->acceptor, listener->rests_until);
+    listener->rests_until = loop_now_ms(&listener->group->sessions->loop) + listener->rest_ms;
+    listener->group->on_rest(listener->group, listener->rests_until);
 }
 
 /* True: the next connection may do better. */
@@ -140,7 +140,7 @@ static bool goes_on_after(struct listener *listener, int error)
     case ENFILE:
     case ENOBUFS:
     case ENOMEM:
-        acceptor_starve(listener->acceptor, error);
+        listener->group->on_shortage(listener->group, error);
         return false;
     case EINVAL:
         listener_pause(listener);
@@ -171,16 +171,16 @@ static bool goes_on_after(struct listener *listener, int error)
 /* A place is taken for it. True: the next may be accepted as well. */
 static bool accept_one(struct listener *listener)
 {
-    struct acceptor *acceptor = listener->acceptor;
+    struct listener_group *group = listener->group;
     struct address client = {.length = sizeof client - offsetof(struct address, any)};
     int fd = accept4(listener->fd, &client.any, &client.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
         listener->failures = listener->rest_ms = 0;
-        session_open(acceptor->sessions, listener->frontend, listener->bind, fd, &client);
+        session_open(group->sessions, listener->frontend, listener->bind, fd, &client);
         return true;
     }
     int error = errno;
-    service_release_place(acceptor->sessions->service, listener->frontend);
+    service_release_place(group->sessions->service, listener->frontend);
     return goes_on_after(listener, error);
 }
 
@@ -229,17 +229,17 @@ static unsigned newcomers(const struct listener *listener)
 /* Those who have come wait for places, or are accepted if there is one already. */
 static void queue_newcomers(struct listener *listener)
 {
-    struct acceptor *acceptor = listener->acceptor;
+    struct listener_group *group = listener->group;
     int accepts = 0;
     for (unsigned count = newcomers(listener); count > 0 && accepts < ACCEPTS_MAX; count--) {
         struct queued_client *client = calloc(1, sizeof *client);
         if (!client && listener->queued_count == 0)
-            acceptor_starve(acceptor, ENOMEM);
+            group->on_shortage(group, ENOMEM);
         if (!client)
             break; /* seen later, when nobody waits here any more */
         client->listener = listener;
         client->waiter.on_granted = on_granted;
-        if (!place_wait(&client->waiter, &listener->frontend->places, &acceptor->grants)) {
+        if (!place_wait(&client->waiter, &listener->frontend->places, &group->grants)) {
             TAILQ_INSERT_TAIL(&listener->queued, client, link);
             listener->queued_count++;
             continue;
@@ -264,8 +264,7 @@ void listener_look(struct listener *listener)
 
 static bool take_place(struct listener *listener)
 {
-    enum listening listening = listener->acceptor->listening;
-    if (listening != LISTENING_RETIRED && listening != LISTENING_OVER)
+    if (!listener->group->beyond_limits)
         return place_take(&listener->frontend->places);
     place_force(&listener->frontend->places);
     return true;
@@ -296,13 +295,13 @@ static void on_readable(struct watch *watch, uint32_t events)
         listener->accepts = 0;
 }
 
-int listener_add(struct acceptor *acceptor, int fd, bool shared, const atomic_bool *held,
+int listener_add(struct listener_group *group, int fd, bool shared, const atomic_bool *held,
                  struct frontend *frontend, const struct bind_conf *bind)
 {
     struct listener *listener = calloc(1, sizeof *listener);
     if (!listener)
         return ENOMEM;
-    listener->acceptor = acceptor;
+    listener->group = group;
     listener->frontend = frontend;
     listener->bind = bind;
     listener->fd = fd;
@@ -311,6 +310,6 @@ int listener_add(struct acceptor *acceptor, int fd, bool shared, const atomic_bo
     listener->left = listener_is_held(listener);
     listener->watch.on_ready = on_readable;
     TAILQ_INIT(&listener->queued);
-    TAILQ_INSERT_TAIL(&acceptor->listeners, listener, link);
+    TAILQ_INSERT_TAIL(&group->listeners, listener, link);
     return 0;
 }

@@ -34,7 +34,13 @@
 #define RPPROXY_PROXY_LISTEN_LISTENER_H
 
 #include "config/model/config.h"
-#include "proxy/listen/acceptor.h"
+#include "proxy/core/places.h"
+#include "proxy/session/session_set.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
 
 struct frontend;
 struct queued_client;
@@ -47,9 +53,25 @@ enum watching {
     WATCHING_ARRIVALS, /* told once of what comes */
 };
 
+struct listener;
+TAILQ_HEAD(listener_list, listener);
+
+/* All listeners of a worker, and what they share (acceptor.h embeds it). The callbacks tell that
+ * listeners have to rest; listener_pause() may be called from on_shortage. */
+struct listener_group {
+    struct listener_list listeners;
+    struct session_set *sessions; /* what is accepted becomes one of them */
+    struct grants grants;         /* places that were handed to clients that wait here */
+    bool beyond_limits;           /* accept at a full limit, too */
+    /* Descriptors or memory are short: all listeners are to rest, and to be resumed soon. */
+    void (*on_shortage)(struct listener_group *group, int error);
+    /* A listener rests by itself: it is to be resumed at that time (milliseconds), or sooner. */
+    void (*on_rest)(struct listener_group *group, uint64_t until);
+};
+
 struct listener {
     struct watch watch;
-    struct acceptor *acceptor;
+    struct listener_group *group;
     struct frontend *frontend;
     const struct bind_conf *bind;
     int fd;
@@ -68,7 +90,7 @@ struct listener {
 };
 
 /* Adds a listener to a worker whose thread has not started yet. Returns 0 or an errno value. */
-int listener_add(struct acceptor *acceptor, int fd, bool shared, const atomic_bool *held,
+int listener_add(struct listener_group *group, int fd, bool shared, const atomic_bool *held,
                  struct frontend *frontend, const struct bind_conf *bind)
     __attribute__((warn_unused_result));
 void listener_free(struct listener *listener);

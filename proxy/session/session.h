@@ -1,4 +1,7 @@
-/* A session: a client's connection and the server connection made for it.
+/* A session: a client's connection and the server connection made for it. This module has what all
+ * states share, and the end. The ways between the states are in modules above this one:
+ * lifecycle.h (how a session begins, rests and moves; events and timers), connect.h (CONNECTING,
+ * WAITING), exchange.h (ESTABLISHED), delivery.h (DELIVERING).
  *
  *            session_open
  *                 |
@@ -45,11 +48,12 @@
  * A spare is a server's socket that is connected to nobody: a session that ended left it to the
  * next one (conn_disconnect()).
  *
- * session_close() is the only way out, and set_state() the only change of state. A session lives
- * on one worker, and everything here runs on that worker's thread. */
+ * session_close() is the only way out, and session_set_state() the only change of state. A session
+ * lives on one worker, and everything here runs on that worker's thread. */
 #ifndef RPPROXY_PROXY_SESSION_SESSION_H
 #define RPPROXY_PROXY_SESSION_SESSION_H
 
+#include "config/base/container_of.h"
 #include "proxy/session/conn.h"
 #include "proxy/session/session_set.h"
 
@@ -99,10 +103,9 @@ struct session {
     in_port_t own_port;    /* of the server, if the kernel may take it for our side, too; else 0 */
     sa_family_t server_family;
     const char *server_congestion; /* of the backend that opened the server's socket */
-    /* Which generation accepted it, and which of its workers: with `number` they name it. */
-    unsigned generation, accepted_by;
+    /* Which generation accepted it: with entry.accepted_by and `number` that names it. */
+    unsigned generation;
     uint64_t number;
-    uint64_t accepted_at;  /* microseconds, as loop_now() */
     uint64_t connected_at; /* 0: never */
     uint64_t active_at;    /* when the last byte moved, in whatever process, or it was connected */
     uint64_t deadline;     /* milliseconds: of the connect attempt, of the wait, or of the next look
@@ -113,7 +116,8 @@ struct session {
     uint64_t give_up_at;      /* milliseconds: a shortage is waited out until then */
     uint64_t terminate_at;    /* milliseconds: it is closed then, idle or not; 0: it is not */
     struct wheel_entry timer;
-    TAILQ_ENTRY(session) link;
+    struct session_entry entry; /* in set->lists; says when and by which
+                                    worker the session was accepted */
     STAILQ_ENTRY(session) again, dead;
     union {
         struct sockaddr any;
@@ -122,10 +126,10 @@ struct session {
     } peer; /* the client's address */
 };
 
-/* Takes over an accepted client and begins to connect it. A place in the limits is already taken
- * for it; the session gives it back. */
-void session_open(struct session_set *set, struct frontend *frontend, const struct bind_conf *bind,
-                  int fd, const struct address *client);
+static inline struct session *session_of(struct session_entry *entry)
+{
+    return container_of(entry, struct session, entry);
+}
 
 /* Ends the session now. What was cut short is seen as cut short: a side gets a reset when the proxy
  * holds bytes for it, when the session is cut before the other side's stream ended, and when the
@@ -133,26 +137,61 @@ void session_open(struct session_set *set, struct frontend *frontend, const stru
  * closed session. */
 void session_close(struct session *session, enum session_end end);
 
-/* Goes on with one of set->again. */
-void session_continue(struct session *session);
-
-/* Moving to another process (transfer.h). park: an established session rests. Then either unpark,
- * which goes on,
- * or leave, when the other process has it: it is gone from here without having ended. arrive: on
- * the worker that takes over a session which transfer.c filled in, its place in the limits taken.
- */
-void session_park(struct session *session);
-void session_unpark(struct session *session);
-void session_leave(struct session *session);
-void session_arrive(struct session *session, struct session_set *set);
+/* Ends a session that terminating (terminate.h) does not keep, for the reason that the service
+ * gives. */
+void session_terminate(struct session *session);
 
 /* The names of frontend, bind, backend and server; valid as long as the session. */
 #define SESSION_NAMES 4
 void session_names(const struct session *session, const char *names[static SESSION_NAMES]);
 
-/* The session's timer came up: see what is due, if anything. */
-void session_on_timer(struct wheel_entry *timer);
-
 void session_free(struct session *session);
+
+/* For the modules of this folder that lead a session from one state to the next. */
+
+/* Enters a state, or stays in it: sets the timer by the state's deadline. */
+void session_set_state(struct session *session, enum session_state state);
+
+/* An established session that has lasted so long (milliseconds) has its server's socket watched by
+ * TCP keep-alives; short sessions are spared the call. */
+#define KEEP_ALIVE_AFTER_MS 10000u
+
+/* The session counts for the chosen server from its attempt to connect, or its arrival here, until
+ * the attempt has failed, or the session ends or moves away. */
+void session_join_server(struct session *session);
+void session_leave_server(struct session *session);
+
+static inline struct server_counters *session_server_counters(const struct session *session)
+{
+    return &session->chosen->counters[session->set->index];
+}
+
+/* Where the session stands among those of its frontend. */
+static inline struct session_list *session_own_list(const struct session *session)
+{
+    return &session->set->lists[session->frontend - session->set->service->frontends];
+}
+
+/* The session goes on in the next turn (sessions_continue()), without an event. */
+static inline void session_queue(struct session *session)
+{
+    if (session->queued)
+        return;
+    session->queued = true;
+    STAILQ_INSERT_TAIL(&session->set->again, session, again);
+}
+
+/* Bytes count as activity; events without bytes do not. Since buffers.moved was set to 0. */
+static inline void session_note_activity(struct session *session)
+{
+    if (session->set->buffers.moved > 0)
+        session->active_at = loop_now(&session->set->loop);
+}
+
+static inline bool session_is_unix(const struct session *session, const struct conn *conn)
+{
+    return (conn == &session->client ? session->peer.any.sa_family : session->server_family) ==
+           AF_UNIX;
+}
 
 #endif

@@ -9,7 +9,6 @@
 #include "proxy/session/relay_buffers.h"
 #include "proxy/session/service.h"
 #include "proxy/session/session_list.h"
-#include "proxy/session/terminate.h"
 #include "proxy/stats/shared_stats.h"
 
 #include <stdbool.h>
@@ -40,40 +39,23 @@ struct session_set {
     unsigned spares, spares_most;
     bool keeps_spares;
     uint64_t last_session; /* number of the newest */
-    struct terminator terminator;
 };
 
-/* Main thread: opens one without sessions. counters and oldest (one for each frontend) lie in the
- * shared stats. Returns 0 or an errno value; a set that could not be opened needs no closing. */
+/* Main thread: opens a set without sessions. counters and oldest (one for each frontend) lie in the
+ * shared stats; on_timer is called for each timer of a session that is due. Returns 0 or an errno
+ * value; a set that could not be opened needs no closing. */
 int session_set_open(struct session_set *set, struct service *service, unsigned index,
-                     struct counters *counters, atomic_uint_fast64_t *oldest)
+                     struct counters *counters, atomic_uint_fast64_t *oldest,
+                     void (*on_timer)(struct wheel_entry *timer))
     __attribute__((warn_unused_result));
 
-/* Main thread, when the worker's thread has ended: closes all sessions that are left. */
-void session_set_stop(struct session_set *set);
-
-/* Main thread: frees all that a stopped set has. */
+/* Main thread: frees all that a set without sessions has. */
 void session_set_close(struct session_set *set);
-
-/* Sessions wait for their next turn, not for an event. */
-bool session_set_has_work(const struct session_set *set);
-
-/* Sessions that had their share of the last turn go on; transfers that wait are filled. */
-void session_set_go_on(struct session_set *set);
-
-/* Frees the sessions that have ended, at the end of a turn, or keeps them as spares. */
-void session_set_reap(struct session_set *set);
-
-/* A session that has ended, with a server's socket that is connected to nobody; NULL: none. */
-struct session *session_set_take_spare(struct session_set *set);
 
 /* A session that ends now may become a spare. */
 static inline bool session_set_wants_spares(const struct session_set *set)
 {
     return set->spares < set->spares_most && set->keeps_spares;
 }
-
-/* Whether spares are kept from now on; those that there are are freed if not. */
-void session_set_keep_spares(struct session_set *set, bool keep);
 
 #endif

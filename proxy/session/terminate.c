@@ -1,14 +1,21 @@
 #include "proxy/session/terminate.h"
 
 #include "proxy/session/session.h"
-#include "proxy/session/session_set.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-int terminator_open(struct terminator *terminator, size_t frontends)
+/* One worker's sessions of one frontend. */
+struct quota {
+    size_t first; /* how many there were when terminating began */
+    bool begun;
+    size_t left; /* of this round, about so many have not been looked at */
+};
+
+int terminator_open(struct terminator *terminator, struct session_set *set)
 {
-    terminator->quotas = calloc(frontends, sizeof *terminator->quotas);
+    terminator->set = set;
+    terminator->quotas = calloc(set->service->frontend_count, sizeof *terminator->quotas);
     return terminator->quotas ? 0 : ENOMEM;
 }
 
@@ -31,13 +38,6 @@ static size_t surplus_of(const struct quota *quota, const struct session_list *s
     return count > kept ? count - kept : 0;
 }
 
-void terminate_session(struct session *session)
-{
-    struct session_set *set = session->set;
-    counter_add(&set->counters->overdue, 1);
-    session_close(session, (enum session_end)atomic_load(&set->service->terminate_reason));
-}
-
 static int by_activity(const void *left, const void *right)
 {
     const struct session *const *a = left;
@@ -51,27 +51,28 @@ static void terminate_slice(struct quota *quota, struct session_list *session_li
 {
     struct session *slice[TERMINATE_SLICE];
     size_t count = 0;
-    struct session *session = session_list->cursor;
-    for (; session && count < TERMINATE_SLICE; session = TAILQ_NEXT(session, link))
-        if (!is_parked(session))
-            slice[count++] = session;
-    session_list->cursor = session;
+    struct session_entry *entry = session_list->cursor;
+    for (; entry && count < TERMINATE_SLICE; entry = TAILQ_NEXT(entry, link))
+        if (!is_parked(session_of(entry)))
+            slice[count++] = session_of(entry);
+    session_list->cursor = entry;
     if (count == 0)
         return;
-    size_t left = quota->left > count && session ? quota->left : count;
+    size_t left = quota->left > count && entry ? quota->left : count;
     quota->left = left - count;
     size_t share = (surplus * count + left - 1) / left;
     if (share < count)
         qsort(slice, count, sizeof *slice, by_activity);
     for (size_t i = 0; i < share && i < count; i++)
-        terminate_session(slice[i]);
+        session_terminate(slice[i]);
 }
 
-void terminate_surplus(struct session_set *set)
+void terminate_surplus(struct terminator *terminator)
 {
+    struct session_set *set = terminator->set;
     for (size_t i = 0; i < set->service->frontend_count; i++) {
         struct session_list *session_list = &set->lists[i];
-        struct quota *quota = &set->terminator.quotas[i];
+        struct quota *quota = &terminator->quotas[i];
         if (atomic_load(&set->service->frontends[i].keep) == KEEP_ALL)
             continue;
         if (!quota->begun)
@@ -80,15 +81,16 @@ void terminate_surplus(struct session_set *set)
         quota->left = session_list->count - session_list->parked;
         session_list->cursor = TAILQ_FIRST(&session_list->list);
     }
-    set->terminator.frontend = 0;
+    terminator->frontend = 0;
 }
 
-bool terminate_next(struct session_set *set)
+bool terminate_next(struct terminator *terminator)
 {
-    size_t *frontend = &set->terminator.frontend;
+    struct session_set *set = terminator->set;
+    size_t *frontend = &terminator->frontend;
     for (; *frontend < set->service->frontend_count; ++*frontend) {
         struct session_list *session_list = &set->lists[*frontend];
-        struct quota *quota = &set->terminator.quotas[*frontend];
+        struct quota *quota = &terminator->quotas[*frontend];
         uint64_t keep = atomic_load(&set->service->frontends[*frontend].keep);
         size_t surplus = session_list->cursor ? surplus_of(quota, session_list, keep) : 0;
         if (surplus > 0) {

@@ -117,9 +117,9 @@ static bool add_record(struct transfer *transfer, struct session *session)
         .size = sizeof record,
         .length = (uint32_t)length,
         .generation = session->generation,
-        .accepted_by = session->accepted_by,
+        .accepted_by = session->entry.accepted_by,
         .number = session->number,
-        .accepted_at = session->accepted_at,
+        .accepted_at = session->entry.accepted_at,
         .connected_at = session->connected_at,
         .active_at = session->active_at,
         .terminate_at = session->terminate_at,
@@ -169,9 +169,10 @@ static void answer(struct transfer *transfer)
 /* Adds sessions of one frontend. True: all that may go are in, and there is room. */
 static bool fill_from(struct transfer *transfer, const struct session_list *session_list)
 {
-    struct session *session, *next;
-    for (session = TAILQ_FIRST(&session_list->list); session; session = next) {
-        next = TAILQ_NEXT(session, link);
+    struct session_entry *entry, *next;
+    for (entry = TAILQ_FIRST(&session_list->list); entry; entry = next) {
+        struct session *session = session_of(entry);
+        next = TAILQ_NEXT(entry, link);
         if (!may_go(session))
             continue;
         if (transfer->count == TRANSFER_SESSIONS)
@@ -215,10 +216,10 @@ void transfers_fill_next(struct session_set *set)
 /* All may move that were refused by a process that is gone. */
 static void let_all_move(struct session_set *set)
 {
-    struct session *session;
+    struct session_entry *entry;
     for (size_t i = 0; i < set->service->frontend_count; i++)
-        TAILQ_FOREACH (session, &set->lists[i].list, link)
-            session->stays = false;
+        TAILQ_FOREACH (entry, &set->lists[i].list, link)
+            session_of(entry)->stays = false;
     set->movable = true;
 }
 
@@ -409,9 +410,9 @@ static struct session *make_session(struct reader *reader, const struct session_
     if (session) {
         session->client.fd = session->server.fd = -1;
         session->generation = record->generation;
-        session->accepted_by = record->accepted_by;
+        session->entry.accepted_by = record->accepted_by;
         session->number = record->number;
-        session->accepted_at = record->accepted_at;
+        session->entry.accepted_at = record->accepted_at;
         session->connected_at = record->connected_at;
         session->active_at = record->active_at;
         session->terminate_at = record->terminate_at;

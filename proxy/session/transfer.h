@@ -12,7 +12,7 @@
 #define RPPROXY_PROXY_SESSION_TRANSFER_H
 
 #include "proxy/core/task_queue.h"
-#include "proxy/session/session.h"
+#include "proxy/session/lifecycle.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -4,7 +4,7 @@
 
 #include "config/load.h"
 #include "proxy/proxy.h"
-#include "proxy/session/session.h"
+#include "proxy/session/lifecycle.h"
 #include "tests/unit/suites.h"
 #include "tests/unit/support/config_text.h"
 #include "tests/unit/support/loopback.h"
@@ -50,7 +50,7 @@ static void start(int fd, bool shared, unsigned max_sessions)
     socket_fd = fd;
     ck_assert_int_eq(
         proxy_add_listener(proxy, 0, fd, shared, NULL, 0, &config->frontends[0].binds[0]), 0);
-    listener = TAILQ_FIRST(&worker->acceptor.listeners);
+    listener = TAILQ_FIRST(&worker->acceptor.group.listeners);
     worker->acceptor.listening = LISTENING_OPEN;
     listener_resume(listener);
 }
@@ -96,8 +96,8 @@ static void reset_clients(void)
 
 static void end_first_session(void)
 {
-    session_close(TAILQ_FIRST(&worker->sessions.lists[0].list), SESSION_STOPPED);
-    grants_deliver(&worker->acceptor.grants, CLIENTS);
+    session_close(session_of(TAILQ_FIRST(&worker->sessions.lists[0].list)), SESSION_STOPPED);
+    grants_deliver(&worker->acceptor.group.grants, CLIENTS);
 }
 
 START_TEST(each_client_at_a_full_limit_waits)
@@ -129,7 +129,7 @@ START_TEST(whoever_rests_waits_no_more_and_is_seen_again)
     connect_clients();
     while (listener->queued_count < CLIENTS - 1)
         turn();
-    session_close(TAILQ_FIRST(&worker->sessions.lists[0].list), SESSION_STOPPED);
+    session_close(session_of(TAILQ_FIRST(&worker->sessions.lists[0].list)), SESSION_STOPPED);
     ck_assert_uint_eq(used(), 1); /* handed over, and not taken yet */
     listener_pause(listener);
     ck_assert_uint_eq(used(), 0);
@@ -154,7 +154,7 @@ START_TEST(a_place_for_which_there_is_no_client_is_passed_on)
     for (unsigned i = 0; i < CLIENTS; i++)
         close(accept(socket_fd, NULL, NULL));
     service_release_place(&proxy->service, &proxy->service.frontends[0]);
-    grants_deliver(&worker->acceptor.grants, CLIENTS);
+    grants_deliver(&worker->acceptor.group.grants, CLIENTS);
     ck_assert_uint_eq(used(), 0);
     ck_assert_uint_eq(listener->queued_count, 0);
     ck_assert_int_eq(listener->watching, WATCHING_QUEUE);

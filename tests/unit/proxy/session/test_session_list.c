@@ -1,12 +1,13 @@
-#include "proxy/session/session.h"
+#include "proxy/session/session_list.h"
 #include "tests/unit/suites.h"
 
 #include <check.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 enum { SESSIONS = 1000 };
 
-static struct session sessions[SESSIONS];
+static struct session_entry sessions[SESSIONS];
 static atomic_uint_fast64_t published;
 static struct session_list session_list;
 
@@ -33,7 +34,7 @@ static void expect(const char *expected)
 {
     char text[256] = "";
     size_t length = 0;
-    const struct session *session;
+    const struct session_entry *session;
     TAILQ_FOREACH (session, &session_list.list, link)
         length += (size_t)snprintf(text + length, sizeof text - length, "%llu ",
                                    (unsigned long long)session->accepted_at);
@@ -121,7 +122,7 @@ START_TEST(any_order_becomes_the_right_one)
             place(which, random_number());
         in[which] = !in[which];
         uint64_t before = 0;
-        const struct session *session = TAILQ_FIRST(&session_list.list);
+        const struct session_entry *session = TAILQ_FIRST(&session_list.list);
         ck_assert_uint_eq(atomic_load(&published), session ? session->accepted_at : 0);
         if (i % 100 == 0)
             TAILQ_FOREACH (session, &session_list.list, link) {
@@ -134,7 +135,7 @@ END_TEST
 
 Suite *session_list_suite(void)
 {
-    Suite *suite = suite_create("roster");
+    Suite *suite = suite_create("session_list");
     TCase *order = tcase_create("order");
     tcase_add_checked_fixture(order, setup, NULL);
     tcase_add_test(order, the_first_is_told);

@@ -3,6 +3,7 @@
 #include "config/load.h"
 #include "proxy/listen/listener.h"
 #include "proxy/proxy.h"
+#include "proxy/session/lifecycle.h"
 #include "proxy/session/terminate.h"
 #include "tests/unit/suites.h"
 #include "tests/unit/support/config_text.h"
@@ -70,16 +71,16 @@ static void add(size_t frontend, uint64_t active_at)
     place_force(&proxy->service.frontends[frontend].places);
     session_open(set, &proxy->service.frontends[frontend], &config->frontends[frontend].binds[0],
                  loopback_connect(&back), &back);
-    struct session *session = TAILQ_LAST(&set->lists[frontend].list, sessions_by_age);
-    ck_assert_ptr_nonnull(session);
-    session->active_at = active_at;
+    struct session_entry *entry = TAILQ_LAST(&set->lists[frontend].list, sessions_by_age);
+    ck_assert_ptr_nonnull(entry);
+    session_of(entry)->active_at = active_at;
 }
 
 static void keep(size_t frontend, double share)
 {
     atomic_store(&proxy->service.frontends[frontend].keep, (unsigned)(share * KEEP_ALL));
-    terminate_surplus(set);
-    while (terminate_next(set))
+    terminate_surplus(&proxy->workers[0].terminator);
+    while (terminate_next(&proxy->workers[0].terminator))
         ;
 }
 
@@ -88,10 +89,10 @@ static void expect_left(size_t frontend, const char *expected)
 {
     char text[256] = "";
     size_t length = 0;
-    const struct session *session;
-    TAILQ_FOREACH (session, &set->lists[frontend].list, link)
+    struct session_entry *entry;
+    TAILQ_FOREACH (entry, &set->lists[frontend].list, link)
         length += (size_t)snprintf(text + length, sizeof text - length, "%llu ",
-                                   (unsigned long long)session->active_at);
+                                   (unsigned long long)session_of(entry)->active_at);
     ck_assert_str_eq(text, expected);
 }
 
@@ -99,7 +100,7 @@ START_TEST(a_frontend_keeps_all_until_it_is_told)
 {
     add(0, 1);
     add(1, 2);
-    terminate_surplus(set);
+    terminate_surplus(&proxy->workers[0].terminator);
     keep(0, 0);
     expect_left(0, "");
     expect_left(1, "2 ");
@@ -135,8 +136,8 @@ START_TEST(those_who_left_count)
         add(0, i);
     keep(0, 0.99);
     expect_left(0, "1 2 3 4 ");
-    session_close(TAILQ_FIRST(&set->lists[0].list), SESSION_DONE);
-    session_close(TAILQ_FIRST(&set->lists[0].list), SESSION_DONE);
+    session_close(session_of(TAILQ_FIRST(&set->lists[0].list)), SESSION_DONE);
+    session_close(session_of(TAILQ_FIRST(&set->lists[0].list)), SESSION_DONE);
     keep(0, 0.5);
     expect_left(0, "3 4 ");
     keep(0, 0.25);
@@ -151,7 +152,7 @@ START_TEST(activity_is_seen_anew)
     for (uint64_t i = 1; i <= 3; i++)
         add(0, i);
     keep(0, 0.9);
-    TAILQ_FIRST(&set->lists[0].list)->active_at = 9;
+    session_of(TAILQ_FIRST(&set->lists[0].list))->active_at = 9;
     keep(0, 0.5);
     expect_left(0, "9 3 ");
     keep(0, 0.3);
@@ -163,21 +164,21 @@ END_TEST
 START_TEST(many_go_by_slices)
 {
     enum { MANY = 2 * TERMINATE_SLICE + TERMINATE_SLICE / 2 };
-    const struct session *session;
+    struct session_entry *entry;
     unsigned left = MANY, idlest = MANY;
     for (unsigned i = 0; i < MANY; i++)
         add(0, 1 + i * 97 % MANY);
     atomic_store(&proxy->service.frontends[0].keep, KEEP_ALL / 2);
-    terminate_surplus(set);
-    while (terminate_next(set)) {
+    terminate_surplus(&proxy->workers[0].terminator);
+    while (terminate_next(&proxy->workers[0].terminator)) {
         unsigned cut = left - proxy_live(proxy);
         ck_assert_uint_le(cut, TERMINATE_SLICE / 2 + 1);
         left -= cut;
     }
     ck_assert_uint_eq(left, MANY / 2);
-    TAILQ_FOREACH (session, &set->lists[0].list, link)
-        if (session->active_at < idlest)
-            idlest = (unsigned)session->active_at;
+    TAILQ_FOREACH (entry, &set->lists[0].list, link)
+        if (session_of(entry)->active_at < idlest)
+            idlest = (unsigned)session_of(entry)->active_at;
     ck_assert_uint_gt(idlest, MANY / 4);
     keep(0, 0);
     expect_left(0, "");
@@ -191,12 +192,12 @@ START_TEST(sessions_end_between_slices)
     for (unsigned i = 0; i < MANY; i++)
         add(0, 1 + i);
     atomic_store(&proxy->service.frontends[0].keep, KEEP_ALL / 2);
-    terminate_surplus(set);
-    ck_assert(terminate_next(set));
+    terminate_surplus(&proxy->workers[0].terminator);
+    ck_assert(terminate_next(&proxy->workers[0].terminator));
     ck_assert_uint_eq(proxy_live(proxy), MANY - TERMINATE_SLICE / 2);
     for (unsigned i = 0; i < TERMINATE_SLICE / 2; i++)
-        session_close(set->lists[0].cursor, SESSION_DONE);
-    ck_assert(!terminate_next(set));
+        session_close(session_of(set->lists[0].cursor), SESSION_DONE);
+    ck_assert(!terminate_next(&proxy->workers[0].terminator));
     ck_assert_uint_eq(proxy_live(proxy), MANY / 2);
     keep(0, 0);
     expect_left(0, "");
@@ -205,7 +206,7 @@ END_TEST
 
 Suite *terminate_suite(void)
 {
-    Suite *suite = suite_create("cut");
+    Suite *suite = suite_create("terminate");
     TCase *shares = tcase_create("shares");
     tcase_add_checked_fixture(shares, setup, teardown);
     tcase_add_test(shares, a_frontend_keeps_all_until_it_is_told);

@@ -1,0 +1,188 @@
+#include "proxy/session/connect.h"
+
+#include "proxy/engine/socket.h"
+#include "proxy/session/exchange.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Between two rounds through a backend whose servers all failed, as HAProxy waits. */
+#define ROUND_WAIT_MS 1000u
+/* Between two looks at a shortage (descriptors, local ports, a full Unix backlog). */
+#define SHORTAGE_WAIT_MS 50u
+
+static struct balancer *balancer_of(const struct session *session)
+{
+    return session->backend->balancers[session->set->index];
+}
+
+/* The session's server is not chosen again in this round, because it has failed or (lacking)
+ * because we lack something towards it. False: out of memory. */
+static bool pass_over(struct session *session, bool lacking)
+{
+    uint32_t at = session->tried_count;
+    struct server **tried = realloc(session->tried, (at + 1) * sizeof *tried);
+    if (!tried)
+        return false;
+    if (!lacking && session->short_count) {
+        tried[at] = tried[at - session->short_count];
+        at -= session->short_count;
+    }
+    tried[at] = session->chosen;
+    session->tried = tried;
+    session->tried_count++;
+    session->short_count += lacking;
+    return true;
+}
+
+void connect_failed(struct session *session, int error)
+{
+    counter_add(&session->set->counters->connect_errors, 1);
+    session->attempts++;
+    session_leave_server(session);
+    conn_close(&session->server, &session->set->loop.poller, false);
+    if (socket_error(session->client.fd)) {
+        session_close(session, SESSION_CLIENT_RESET);
+        return;
+    }
+    if (session->attempts > session->backend->conf->retries) {
+        session_close(session, error == ETIMEDOUT ? SESSION_CONNECT_TIMEOUT : SESSION_REFUSED);
+        return;
+    }
+    if (pass_over(session, false))
+        connect_begin(session);
+    else
+        session_close(session, SESSION_NO_RESOURCES);
+}
+
+static bool is_self_connected(const struct session *session)
+{
+    return session->own_port && socket_is_self_connected(session->server.fd, session->own_port);
+}
+
+void connect_on_event(struct session *session, uint32_t events)
+{
+    if (events & EPOLLERR) {
+        int error = socket_error(session->server.fd);
+        connect_failed(session, error ? error : ECONNREFUSED);
+        return;
+    }
+    if (!(events & EPOLLOUT))
+        return;
+    if (is_self_connected(session)) {
+        /* By a reset, or TIME-WAIT would hold the port that the server wants. */
+        conn_close(&session->server, &session->set->loop.poller, true);
+        connect_failed(session, ECONNREFUSED); /* nobody listens there */
+        return;
+    }
+    session->connected_at = session->active_at = loop_now(&session->set->loop);
+    session_set_state(session, SESSION_ESTABLISHED);
+    session->set->movable = true;
+    exchange_move(session, &session->client);
+}
+
+static void wait_for(struct session *session, uint64_t milliseconds)
+{
+    session->deadline = loop_now_ms(&session->set->loop) + milliseconds;
+    session_set_state(session, SESSION_WAITING);
+}
+
+/* The shortage is ours, not the server's: it costs no attempt, but it must end in time. */
+static void wait_out(struct session *session)
+{
+    uint64_t now = loop_now_ms(&session->set->loop);
+    if (session->give_up_at == 0)
+        session->give_up_at = now + session->backend->conf->connect_timeout;
+    if (socket_error(session->client.fd))
+        session_close(session, SESSION_CLIENT_RESET);
+    else if (now >= session->give_up_at)
+        session_close(session, SESSION_NO_RESOURCES);
+    else
+        wait_for(session, SHORTAGE_WAIT_MS);
+}
+
+/* Returns 0, when the outcome is to come as an event, or an errno value. */
+static int connect_server(struct session *session, const struct address *address)
+{
+    struct session_set *set = session->set;
+    const char *congestion = session->backend->conf->congestion;
+    int error;
+    if (session->server.fd >= 0) {
+        bool fits = session->server_family == address->any.sa_family &&
+                    strcmp(session->server_congestion, congestion) == 0;
+        error = fits ? socket_connect_again(session->server.fd, address) : 0;
+        if (fits && !error)
+            return 0;
+        conn_close(&session->server, &set->loop.poller, false);
+        if (error)
+            return error;
+    }
+    int fd = socket_connect_by(address, congestion, &error);
+    if (fd < 0)
+        return error;
+    session->server_family = address->any.sa_family;
+    session->server_congestion = congestion;
+    session->kept_alive = false;
+    error = conn_open(&session->server, &set->loop.poller, fd,
+                      address_is_unix(address) ? CONN_UNIX : CONN_CONNECTED);
+    if (error)
+        close(fd);
+    return error;
+}
+
+/* No server is left that this round has not tried. */
+static void end_round(struct session *session)
+{
+    if (balancer_is_empty(balancer_of(session))) {
+        session_close(session, SESSION_REFUSED); /* nobody knows when there will be one again */
+    } else if (session->short_count) {
+        session->tried_count -= session->short_count;
+        session->short_count = 0;
+        wait_out(session);
+    } else {
+        session->tried_count = 0;
+        wait_for(session, ROUND_WAIT_MS);
+    }
+}
+
+/* The server may have lost its address since the balancer looked: EHOSTUNREACH. */
+static int connect_to(struct session *session, const struct server *server)
+{
+    const struct address *address = server_address(server);
+    if (!address)
+        return EHOSTUNREACH;
+    unsigned port = address_port(address);
+    bool own = local_ports_include(&session->set->service->local_ports, port);
+    session->own_port = own ? (in_port_t)port : 0;
+    return connect_server(session, address);
+}
+
+void connect_begin(struct session *session)
+{
+    struct balancer *balancer = balancer_of(session);
+    int error;
+    do {
+        const struct choice choice = {.tried = session->tried, .tried_count = session->tried_count};
+        struct server *next = balancer_next(balancer, &choice);
+        if (!next) {
+            end_round(session);
+            return;
+        }
+        session->chosen = next;
+        error = connect_to(session, next);
+    } while (socket_is_shortage_of_one(error) && pass_over(session, true));
+    if (error) {
+        if (socket_is_shortage(error))
+            wait_out(session);
+        else
+            connect_failed(session, error);
+        return;
+    }
+    session_join_server(session);
+    counter_add(&session_server_counters(session)->all, 1);
+    session->give_up_at = 0;
+    session->deadline = loop_now_ms(&session->set->loop) + session->backend->conf->connect_timeout;
+    session_set_state(session, SESSION_CONNECTING);
+}

@@ -1,0 +1,137 @@
+#include "proxy/session/delivery.h"
+
+#include "proxy/engine/socket.h"
+
+/* A side that has acknowledged nothing of what is being delivered for so long is given up. */
+#define DELIVERY_MS 30000u
+/* Between two looks at it, which no event spares: from, to. */
+#define DELIVERY_LOOK_MS      20u
+#define DELIVERY_LOOK_MOST_MS 1000u
+
+/* For how long nothing may move. As long as the stream has not ended it is a session as others. */
+static uint64_t delivery_ends_at(const struct session *session, const struct conn *gone)
+{
+    millis idle_timeout = session->frontend->conf->idle_timeout;
+    uint64_t most = gone->ended ? DELIVERY_MS : WHEEL_NEVER;
+    if (idle_timeout && idle_timeout < most)
+        most = idle_timeout;
+    return most == WHEEL_NEVER ? WHEEL_NEVER : session->active_at / 1000 + most;
+}
+
+/* All of it is with the other side, or on its way there with nothing that could stop it: a side
+ * that has ended its own stream sends nothing that could meet a closed socket. A server whose
+ * client was reset is to be reset as well, but not before it has everything. */
+static bool is_delivered(struct session *session, const struct conn *to)
+{
+    if (to->peer->fd >= 0 || conn_is_owed(to))
+        return false;
+    if (to->ended && to->shut && session->outcome != SESSION_CLIENT_RESET)
+        return true;
+    size_t left = socket_unacknowledged(to->fd);
+    if (left != session->unacknowledged)
+        session->active_at = loop_now(&session->set->loop);
+    session->unacknowledged = left;
+    return left == 0;
+}
+
+/* Moves what can be moved to the side that remains. to_failed: that side was reset. */
+void delivery_go_on(struct session *session, bool to_failed)
+{
+    struct session_set *set = session->set;
+    struct conn *to = session->to_client ? &session->client : &session->server;
+    struct conn *gone = to->peer;
+    set->buffers.moved = 0;
+    enum relay relayed = relay(gone, &set->buffers);
+    session_note_activity(session); /* what is thrown away is none */
+    enum relay discarded = conn_discard(to, &set->buffers);
+    bool lost = relayed == RELAY_FROM_FAILED;
+    bool failed = (lost && !session_is_unix(session, gone)) || relayed == RELAY_TO_FAILED ||
+                  discarded == RELAY_FROM_FAILED || to_failed;
+    if (lost || gone->ended)
+        conn_close(gone, &set->loop.poller, false);
+    if (relayed == RELAY_NO_MEMORY) {
+        session_close(session, SESSION_NO_RESOURCES);
+    } else if (failed || is_delivered(session, to)) {
+        session_close(session, session->outcome);
+    } else if (delivery_ends_at(session, gone) <= loop_now_ms(&set->loop)) {
+        session_close(session, SESSION_UNDELIVERED);
+    } else {
+        session->deadline = loop_now_ms(&set->loop) + session->look_after;
+        session_set_state(session, SESSION_DELIVERING);
+        if (relayed == RELAY_MORE || discarded == RELAY_MORE)
+            session_queue(session);
+    }
+}
+
+void delivery_on_event(struct session *session, struct conn *conn, uint32_t events)
+{
+    bool remains = conn == (session->to_client ? &session->client : &session->server);
+    delivery_go_on(session, remains && (events & EPOLLERR) && socket_error(conn->fd));
+}
+
+/* Begins to deliver to one side what the other has said, or what of that can still be received. */
+static void deliver(struct session *session, struct conn *to, enum session_end outcome)
+{
+    struct conn *gone = to->peer;
+    session->outcome = outcome;
+    session->to_client = to == &session->client;
+    session->active_at = loop_now(&session->set->loop);
+    session->unacknowledged = SIZE_MAX;
+    session->look_after = DELIVERY_LOOK_MS;
+    if (gone == &session->server)
+        session_leave_server(session);
+    if (gone->ended)
+        conn_close(gone, &session->set->loop.poller, conn_is_owed(gone));
+    else
+        conn_forget_unsent(gone);
+    session_set_state(session, SESSION_DELIVERING);
+    delivery_go_on(session, false);
+}
+
+void delivery_look(struct session *session)
+{
+    if (session->look_after < DELIVERY_LOOK_MOST_MS)
+        session->look_after *= 2;
+    delivery_go_on(session, false);
+}
+
+static enum session_end reset_of(const struct session *session, const struct conn *gone)
+{
+    return gone == &session->client ? SESSION_CLIENT_RESET : SESSION_SERVER_RESET;
+}
+
+/* A side was reset, or takes no more. What it said may still have to be received: of a stream that
+ * is not whole, what the other side takes at once. */
+void delivery_lose(struct session *session, struct conn *gone)
+{
+    if (conn_is_whole(gone) || session_is_unix(session, gone)) {
+        deliver(session, gone->peer, reset_of(session, gone));
+        return;
+    }
+    relay_last(gone, &session->set->buffers);
+    session_close(session, reset_of(session, gone));
+}
+
+/* A side was reset, as a receive has told after all that it had said. */
+void delivery_lose_received(struct session *session, struct conn *gone)
+{
+    if (!session_is_unix(session, gone)) {
+        session_close(session, reset_of(session, gone));
+        return;
+    }
+    gone->ended = gone->hung_up; /* the end came first */
+    conn_close(gone, &session->set->loop.poller, false);
+    deliver(session, gone->peer, reset_of(session, gone));
+}
+
+/* No byte has moved for idle-timeout. */
+void delivery_expire(struct session *session)
+{
+    struct conn *conns[] = {&session->client, &session->server};
+    for (unsigned i = 0; i < 2; i++)
+        if (conns[i]->shut && !conns[i]->ended && socket_unacknowledged(conns[i]->fd) > 0) {
+            deliver(session, conns[i], SESSION_IDLE);
+            return;
+        }
+    session_close(session, SESSION_IDLE);
+}

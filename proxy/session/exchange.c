@@ -1,0 +1,63 @@
+#include "proxy/session/exchange.h"
+
+#include "proxy/engine/socket.h"
+#include "proxy/session/delivery.h"
+
+/* What relay() met while it moved bytes from one side. Out of the way of sessions that are well. */
+static __attribute__((cold)) void fail(struct session *session, struct conn *from,
+                                       enum relay result)
+{
+    struct conn *to = from->peer;
+    if (result == RELAY_NO_MEMORY) {
+        session_close(session, SESSION_NO_RESOURCES);
+    } else if (result == RELAY_FROM_FAILED) {
+        delivery_lose_received(session, from);
+    } else {
+        delivery_lose(session, to);
+    }
+}
+
+/* Moves what can be moved, beginning with what first gave us. */
+void exchange_move(struct session *session, struct conn *first)
+{
+    struct session_set *set = session->set;
+    struct conn *from = first;
+    bool more = false;
+    set->buffers.moved = 0;
+    do {
+        enum relay result = relay(from, &set->buffers);
+        if (result == RELAY_MORE) {
+            more = true;
+        } else if (result != RELAY_OK) {
+            fail(session, from, result);
+            return;
+        }
+        from = from->peer;
+    } while (from != first);
+
+    session_note_activity(session);
+    if (conn_pair_done(first)) {
+        session_close(session, SESSION_DONE);
+        return;
+    }
+    if (more)
+        session_queue(session);
+}
+
+/* A reset that no read will find: of a side that has ended, or whose peer takes nothing. A Unix
+ * socket keeps what it was sent before the reset, and the error for the receive after that. */
+static bool failed_unread(const struct session *session, const struct conn *conn)
+{
+    if (!conn->ended && (!conn_is_held_up(conn) || session_is_unix(session, conn)))
+        return false;
+    return socket_error(conn->fd) != 0;
+}
+
+/* An event of one side of an established session. */
+void exchange_on_event(struct session *session, struct conn *conn, uint32_t events)
+{
+    exchange_move(session, conn);
+    if ((events & EPOLLERR) && session->state == SESSION_ESTABLISHED &&
+        failed_unread(session, conn))
+        delivery_lose(session, conn);
+}

@@ -1,0 +1,258 @@
+#include "proxy/session/lifecycle.h"
+
+#include "config/base/container_of.h"
+#include "proxy/engine/socket.h"
+#include "proxy/session/connect.h"
+#include "proxy/session/delivery.h"
+#include "proxy/session/exchange.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void on_client_event(struct watch *watch, uint32_t events)
+{
+    struct session *session = container_of(watch, struct session, client.watch);
+    conn_note(&session->client, events);
+    if (session->state == SESSION_ESTABLISHED)
+        exchange_on_event(session, &session->client, events);
+    else if (session->state == SESSION_DELIVERING)
+        delivery_on_event(session, &session->client, events);
+    /* What it said stays in the kernel until a server is there to take it. */
+    else if ((events & EPOLLERR) && socket_error(session->client.fd))
+        session_close(session, SESSION_CLIENT_RESET);
+}
+
+static void on_server_event(struct watch *watch, uint32_t events)
+{
+    struct session *session = container_of(watch, struct session, server.watch);
+    switch (session->state) {
+    case SESSION_ESTABLISHED:
+        conn_note(&session->server, events);
+        exchange_on_event(session, &session->server, events);
+        break;
+    case SESSION_CONNECTING:
+        conn_note(&session->server, events);
+        connect_on_event(session, events);
+        break;
+    case SESSION_DELIVERING:
+        conn_note(&session->server, events);
+        delivery_on_event(session, &session->server, events);
+        break;
+    case SESSION_WAITING:
+    case SESSION_PARKED:
+    case SESSION_CLOSED:
+        break; /* a spare's socket is connected to nobody */
+    }
+}
+
+/* What the session is to its worker. */
+static void belong(struct session *session, struct session_set *set)
+{
+    session->set = set;
+    session->client.watch.on_ready = on_client_event;
+    session->server.watch.on_ready = on_server_event;
+    session->client.counter = &set->counters->client_bytes;
+    session->server.counter = &set->counters->server_bytes;
+    session->client.peer = &session->server;
+    session->server.peer = &session->client;
+    wheel_entry_init(&session->timer);
+}
+
+/* A session that has ended, with a server's socket that is connected to nobody; NULL: none. */
+static struct session *take_spare(struct session_set *set)
+{
+    struct session *session = STAILQ_FIRST(&set->spare);
+    if (!session)
+        return NULL;
+    STAILQ_REMOVE_HEAD(&set->spare, dead);
+    set->spares--;
+    return session;
+}
+
+/* A session with nothing in it but, perhaps, a server's socket that is connected to nobody. */
+static struct session *make(struct session_set *set)
+{
+    struct session *session = take_spare(set);
+    if (session) {
+        conn_renew(&session->server, &set->loop.poller);
+        *session = (struct session){.server = session->server,
+                                    .server_family = session->server_family,
+                                    .server_congestion = session->server_congestion,
+                                    .kept_alive = session->kept_alive};
+        return session;
+    }
+    session = calloc(1, sizeof *session);
+    if (session)
+        session->server.fd = -1;
+    return session;
+}
+
+void session_open(struct session_set *set, struct frontend *frontend, const struct bind_conf *bind,
+                  int fd, const struct address *client)
+{
+    struct session *session = make(set);
+    if (!session) {
+        socket_close_reset(fd);
+        service_release_place(set->service, frontend);
+        return;
+    }
+    belong(session, set);
+    session->frontend = frontend;
+    session->bind = bind;
+    session->backend = frontend->backend;
+    session->generation = set->service->generation;
+    session->entry.accepted_by = set->index;
+    session->number = ++set->last_session;
+    session->entry.accepted_at = session->active_at = loop_now(&set->loop);
+    session->client.fd = -1;
+    session->peer.any.sa_family = client->any.sa_family;
+    if (!address_is_unix(client))
+        memcpy(&session->peer, &client->any, sizeof session->peer);
+    session_list_append(session_own_list(session), &session->entry);
+    counter_add(&set->counters->sessions, 1);
+
+    if (conn_open(&session->client, &set->loop.poller, fd,
+                  address_is_unix(client) ? CONN_UNIX : CONN_ACCEPTED)) {
+        socket_close_reset(fd);
+        session_close(session, SESSION_NO_RESOURCES);
+        return;
+    }
+    connect_begin(session);
+}
+
+static void session_continue(struct session *session)
+{
+    session->queued = false;
+    if (session->state == SESSION_ESTABLISHED)
+        exchange_move(session, &session->client);
+    else if (session->state == SESSION_DELIVERING)
+        delivery_go_on(session, false);
+}
+
+void session_on_timer(struct wheel_entry *timer)
+{
+    struct session *session = container_of(timer, struct session, timer);
+    uint64_t now = loop_now_ms(&session->set->loop);
+    millis idle_timeout = session->frontend->conf->idle_timeout;
+    bool due = session->state == SESSION_ESTABLISHED
+                   ? idle_timeout && now >= session->active_at / 1000 + idle_timeout
+                   : now >= session->deadline;
+    if (session->terminate_at && now >= session->terminate_at) {
+        session_close(session, SESSION_DRAIN_TIMEOUT);
+    } else if (!due) {
+        if (session->state == SESSION_ESTABLISHED && !session->kept_alive &&
+            now >= session->connected_at / 1000 + KEEP_ALIVE_AFTER_MS) {
+            socket_keep_alive(session->server.fd);
+            session->kept_alive = true;
+        }
+        session_set_state(session, session->state);
+    } else if (session->state == SESSION_CONNECTING) {
+        connect_failed(session, ETIMEDOUT);
+    } else if (session->state == SESSION_WAITING) {
+        connect_begin(session);
+    } else if (session->state == SESSION_DELIVERING) {
+        delivery_look(session);
+    } else {
+        delivery_expire(session);
+    }
+}
+
+void session_park(struct session *session)
+{
+    struct session_set *set = session->set;
+    conn_suspend(&session->client, &set->loop.poller);
+    conn_suspend(&session->server, &set->loop.poller);
+    wheel_cancel(&session->timer);
+    session_set_state(session, SESSION_PARKED);
+    session_own_list(session)->parked++;
+}
+
+/* Its ends are told of again. */
+static void settle_in(struct session *session)
+{
+    struct session_set *set = session->set;
+    session_set_state(session, SESSION_ESTABLISHED);
+    if (conn_resume(&session->client, &set->loop.poller) ||
+        conn_resume(&session->server, &set->loop.poller))
+        session_close(session, SESSION_NO_RESOURCES);
+    else if (atomic_load(&session->frontend->keep) == 0)
+        session_terminate(session);
+}
+
+void session_unpark(struct session *session)
+{
+    session->stays = true;
+    session_own_list(session)->parked--;
+    settle_in(session);
+}
+
+void session_leave(struct session *session)
+{
+    struct session_set *set = session->set;
+    session_own_list(session)->parked--;
+    session_list_remove(session_own_list(session), &session->entry);
+    session_set_state(session, SESSION_CLOSED);
+    session_leave_server(session);
+    conn_leave(&session->client);
+    conn_leave(&session->server);
+    STAILQ_INSERT_TAIL(&set->dead, session, dead);
+    service_release_place(set->service, session->frontend);
+}
+
+void session_arrive(struct session *session, struct session_set *set)
+{
+    belong(session, set);
+    set->movable = true;
+    session_list_place(session_own_list(session), &session->entry);
+    if (session->chosen)
+        session_join_server(session);
+    settle_in(session);
+}
+
+void sessions_reap(struct session_set *set)
+{
+    struct session *session;
+    while ((session = STAILQ_FIRST(&set->dead))) {
+        STAILQ_REMOVE_HEAD(&set->dead, dead);
+        if (session->server.fd >= 0) {
+            STAILQ_INSERT_HEAD(&set->spare, session, dead);
+            set->spares++;
+        } else {
+            session_free(session);
+        }
+    }
+}
+
+void sessions_keep_spares(struct session_set *set, bool keep)
+{
+    struct session *session;
+    set->keeps_spares = keep;
+    while (!keep && (session = take_spare(set))) {
+        conn_close(&session->server, &set->loop.poller, false);
+        session_free(session);
+    }
+}
+
+/* Sessions that are queued meanwhile go on in the next turn. */
+void sessions_continue(struct session_set *set)
+{
+    struct session_queue turn = STAILQ_HEAD_INITIALIZER(turn);
+    STAILQ_CONCAT(&turn, &set->again);
+    struct session *session;
+    while ((session = STAILQ_FIRST(&turn))) {
+        STAILQ_REMOVE_HEAD(&turn, again);
+        session_continue(session);
+    }
+}
+
+void sessions_stop(struct session_set *set)
+{
+    struct session_entry *entry;
+    for (size_t i = 0; i < set->service->frontend_count; i++)
+        while ((entry = TAILQ_FIRST(&set->lists[i].list)))
+            session_close(session_of(entry), SESSION_STOPPED);
+    sessions_continue(set);
+    sessions_reap(set);
+    sessions_keep_spares(set, false);
+}
