@@ -1,6 +1,7 @@
+#include "reload/base/exit_status.h"
 #include "reload/base/program.h"
 #include "reload/cli/command.h"
-#include "reload/process/generation.h"
+#include "reload/process/process.h"
 
 #include "config/load.h"
 #include <errno.h>
@@ -96,7 +97,7 @@ static int serve(const char *file, char **argv)
         fprintf(stderr, "rpproxy: cannot find %s: %s\n", argv[0], strerror(error));
         return EXIT_OTHER;
     }
-    int status = generation_run(&program, file);
+    int status = process_run(&program, file);
     free(program.path);
     return status;
 }

@@ -9,6 +9,7 @@
 #include "reload/control/running.h"
 #include "reload/control/servers.h"
 #include "reload/control/status.h"
+#include "reload/handover/generation.h"
 #include "reload/handover/handover.h"
 #include "reload/listeners/descriptors.h"
 
@@ -19,7 +20,6 @@
 #include <event2/listener.h>
 #include <jansson.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +46,7 @@ struct client {
 
 struct control {
     struct generation *generation;
+    const struct control_events *events;
     struct evconnlistener *listener;
     struct event *rest;         /* the listener's, after a shortage */
     struct condition shortage;  /* clients cannot be accepted */
@@ -141,7 +142,7 @@ static void ask_reload(struct client *client, const json_t *request, const char 
         return;
     wait_for_long(client);
     client->awaits_reload = true; /* before it begins: it may be over at once */
-    enum exit_status status = generation_reload(generation, &order);
+    enum exit_status status = client->control->events->reload(generation, &order);
     if (status == EXIT_DONE)
         return;
     client->awaits_reload = false;
@@ -157,7 +158,8 @@ static void ask_decision(struct client *client, bool promote)
     wait_for_long(client);
     client->awaits_reload = promote;
     client->awaits_abort = !promote;
-    const char *wrong = promote ? handover_promote(generation) : generation_abort(generation);
+    const char *wrong =
+        promote ? handover_promote(generation) : client->control->events->abort(generation);
     if (!wrong)
         return;
     client->awaits_reload = client->awaits_abort = false;
@@ -197,7 +199,7 @@ static void answer(struct client *client, const char *line)
     } else if (command && strcmp(command, "stop") == 0) {
         wait_for_long(client);
         tell_result(client, EXIT_DONE, "stopping");
-        generation_stop(generation);
+        client->control->events->stop(generation);
     } else {
         tell_result(client, EXIT_OTHER, "unknown command");
     }
@@ -286,7 +288,7 @@ static void on_rested(evutil_socket_t fd, short what, void *arg)
     listen_on(arg);
 }
 
-struct control *control_new(struct generation *generation)
+struct control *control_new(struct generation *generation, const struct control_events *events)
 {
     struct control *control = calloc(1, sizeof *control);
     if (!control)
@@ -297,6 +299,7 @@ struct control *control_new(struct generation *generation)
         return NULL;
     }
     control->generation = generation;
+    control->events = events;
     TAILQ_INIT(&control->clients);
     return control;
 }
@@ -373,19 +376,8 @@ void control_progress(struct control *control, const char *line, size_t length)
             tell(client, json_pack("{s:o}", "progress", text_json(line, length)));
 }
 
-void control_warn(const char *line, void *control)
+void control_step(struct control *control, const char *text)
 {
-    log_warning("%s", line);
-    control_progress(control, line, strlen(line));
-}
-
-void control_step(struct control *control, const char *format, ...)
-{
-    char text[160];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
     struct client *client;
     TAILQ_FOREACH (client, &control->clients, link)
         if (client->follows)
@@ -434,14 +426,12 @@ void control_rolled_back(struct control *control, const char *text)
 }
 
 /* The loop has ended: what is still to be said is written here, as far as it goes at once. */
-static void say_goodbye(struct client *client)
+static void say_goodbye(struct client *client, const struct control_end *end)
 {
-    const struct generation *generation = client->control->generation;
     if (client->asked)
-        tell(client, json_pack("{s:b, s:I, s:I, s:I}", "ended", 1, "sessions",
-                               (json_int_t)generation->drain.sessions, "cut",
-                               (json_int_t)proxy_overdue(generation->proxy), "others_cut",
-                               (json_int_t)drain_others_cut(generation)));
+        tell(client,
+             json_pack("{s:b, s:I, s:I, s:I}", "ended", 1, "sessions", (json_int_t)end->sessions,
+                       "cut", (json_int_t)end->cut, "others_cut", (json_int_t)end->others_cut));
     int fd = bufferevent_getfd(client->stream);
     struct evbuffer *output = bufferevent_get_output(client->stream);
     evbuffer_unfreeze(output, 1);
@@ -451,13 +441,13 @@ static void say_goodbye(struct client *client)
     drop(client);
 }
 
-void control_close(struct control *control, bool remove)
+void control_close(struct control *control, bool remove, const struct control_end *end)
 {
     if (!control)
         return;
     struct client *client;
     while ((client = TAILQ_FIRST(&control->clients)))
-        say_goodbye(client);
+        say_goodbye(client, end);
     stop_listening(control, remove);
     event_free(control->rest);
 }

@@ -18,9 +18,34 @@
 #ifndef RPPROXY_RELOAD_CONTROL_CONTROL_H
 #define RPPROXY_RELOAD_CONTROL_CONTROL_H
 
-#include "reload/process/generation.h"
+#include "reload/base/exit_status.h"
 
-struct control *control_new(struct generation *generation) __attribute__((warn_unused_result));
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct control;
+struct generation;
+struct reload_order;
+
+/* What commands ask of the process; process/process.c implements it. */
+struct control_events {
+    /* Asks for a reload. EXIT_DONE: it has begun, or will as soon as the old process has closed its
+     * listeners; control_reload_over() tells how it went. Else EXIT_BUSY, or EXIT_OTHER when this
+     * process does not serve (any more). */
+    enum exit_status (*reload)(struct generation *generation, const struct reload_order *order);
+    /* Calls off the reload that is under way, or wanted: control_reload_over() tells when it is
+     * called off. Else returns why there is none to be called off (a string constant). */
+    const char *(*abort)(struct generation *generation);
+    /* Graceful stop. Asked again it changes nothing. */
+    void (*stop)(struct generation *generation);
+};
+
+/* generation is what status and the other commands show. It outlives the control socket, and so do
+ * the events. NULL: out of memory. */
+struct control *control_new(struct generation *generation, const struct control_events *events)
+    __attribute__((warn_unused_result));
 
 /* Listens under a temporary name beside path, which has to live as long; what listened before is
  * closed. Returns 0 or an errno value. */
@@ -36,33 +61,36 @@ void control_settle(struct control *control);
 int control_take_back(struct control *control, const char *path)
     __attribute__((warn_unused_result));
 
-/* Another process is to be asked: those who wait stay, those who have not asked yet are hung up on,
- * and ask again there. If the path is still ours, it goes. */
+/* Commands are to ask another process: those that wait stay, and those that have not asked yet are
+ * hung up on, and ask again there. If the path is still ours, it is removed. */
 void control_retire(struct control *control);
 
-/* Tells those who wait for a reload. */
+/* A line for the commands that wait for a reload. */
 void control_progress(struct control *control, const char *line, size_t length);
 
-/* The same, and the log, of the struct control. */
-void control_warn(const char *line, void *control);
-
-/* The reload that succeeded is undone: those who still wait for its drain are told so. */
+/* The reload that succeeded is undone: commands that still wait for its drain hear so. */
 void control_rolled_back(struct control *control, const char *text);
 
 void control_reload_over(struct control *control, enum exit_status status, const char *text);
 
-/* Tells those who have asked for a reload or a stop, until they hang up. */
-void control_step(struct control *control, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+/* How far a reload or a stop is: for the commands that have asked for one, until they hang up. */
+void control_step(struct control *control, const char *text);
 
-/* The same of the sessions that are left, where that is news. Who has not read what it was told
- * before is passed over, and told the next time. */
+/* The same of the sessions that are left, where that is news. A command that has not read the line
+ * before is passed over this time. */
 void control_draining(struct control *control, uint64_t sessions);
 
-/* Says goodbye to all who wait, and listens no more. remove: the path is ours, and goes too. The
- * connections of those that wait stay open: their end is the end of this process, for a command
- * that cannot have a pidfd. NULL is fine. */
-void control_close(struct control *control, bool remove);
+/* How a drain ended. */
+struct control_end {
+    uint64_t sessions;   /* when it began */
+    uint64_t cut;        /* of these, at a deadline */
+    uint64_t others_cut; /* sessions of other processes that drained, in a stop */
+};
+
+/* Tells all commands that wait how the process ended, and listens no more. remove: the path is
+ * ours, and goes too. The connections of those that wait stay open: their end is the end of this
+ * process, for a command that cannot have a pidfd. NULL is fine. */
+void control_close(struct control *control, bool remove, const struct control_end *end);
 
 /* After control_close(), as the last thing that this process does. NULL is fine. */
 void control_free(struct control *control);

@@ -2,6 +2,7 @@
 
 #include "config/write.h"
 #include "reload/base/text.h"
+#include "reload/handover/generation.h"
 
 #include <inttypes.h>
 #include <stdio.h>

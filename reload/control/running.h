@@ -3,10 +3,12 @@
 #ifndef RPPROXY_RELOAD_CONTROL_RUNNING_H
 #define RPPROXY_RELOAD_CONTROL_RUNNING_H
 
-#include "reload/process/generation.h"
-
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
+
+struct config;
+struct generation;
 
 /* The hash of config's canonical text, never 0; or 0 when memory is out. */
 uint64_t running_hash(const struct config *config);

@@ -2,7 +2,8 @@
 #ifndef RPPROXY_RELOAD_CONTROL_SERVERS_H
 #define RPPROXY_RELOAD_CONTROL_SERVERS_H
 
-#include "reload/process/generation.h"
+#include "proxy/proxy.h"
+#include "reload/base/exit_status.h"
 
 #include <jansson.h>
 

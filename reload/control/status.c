@@ -4,9 +4,10 @@
 #include "reload/base/text.h"
 #include "reload/control/running.h"
 #include "reload/control/servers.h"
+#include "reload/handover/canary.h"
+#include "reload/handover/generation.h"
 #include "reload/handover/handover.h"
 #include "reload/handover/message.h"
-#include "reload/handover/succession.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -56,7 +57,7 @@ static void set_plan(json_t *object, uint64_t config_hash, uint64_t deadline, ui
     char hash[HASH_TEXT_MAX];
     if (config_hash)
         json_object_set_new(object, "config_hash", json_string(hash_text(config_hash, hash)));
-    if (deadline == DRAIN_NEVER)
+    if (deadline == UINT64_MAX)
         json_object_set_new(object, "closes_in_ms", json_null());
     else if (deadline)
         json_object_set_new(object, "closes_in_ms", milliseconds(now, deadline));
@@ -99,18 +100,18 @@ static uint64_t oldest_of_all(const struct stats *stats)
     return oldest;
 }
 
-/* What is known of a generation but for its shared stats. */
+/* What is known of a generation apart from its shared stats. */
 struct account {
     uint64_t sessions; /* counts where there is no shared stats */
     uint64_t config_hash, deadline;
 };
 
 static void add_generation(json_t *list, unsigned number, pid_t pid, const char *state,
-                           struct account told, const struct stats *stats, uint64_t now)
+                           struct account known, const struct stats *stats, uint64_t now)
 {
     json_t *object =
         json_pack("{s:i, s:i, s:s, s:I}", "generation", (int)number, "pid", (int)pid, "state",
-                  state, "sessions", (json_int_t)(stats ? stats_live(stats) : told.sessions));
+                  state, "sessions", (json_int_t)(stats ? stats_live(stats) : known.sessions));
     if (object && stats) {
         struct figures figures = {0};
         stats_add_workers(stats, &figures);
@@ -120,7 +121,7 @@ static void add_generation(json_t *list, unsigned number, pid_t pid, const char 
         set_figures(object, &figures);
     }
     if (object)
-        set_plan(object, told.config_hash, told.deadline, now);
+        set_plan(object, known.config_hash, known.deadline, now);
     json_array_append_new(list, object);
 }
 
@@ -138,8 +139,7 @@ static bool is_at_hand(const struct generation *generation, const struct stats_h
     TAILQ_FOREACH (draining_process, &generation->draining_processes.list, link)
         if (draining_process->generation == head->generation && draining_process->pid == pid)
             return true;
-    struct message_sessions before;
-    if (succession_predecessor(generation->succession, &before) && (pid_t)before.pid == pid)
+    if ((pid_t)generation->predecessor.pid == pid)
         return true;
     struct handover_view successor;
     return handover_view(generation->handover, &successor) && successor.pid == pid;
@@ -163,16 +163,17 @@ static json_t *generations(const struct generation *generation)
                                         draining_process->deadline},
                        stats_of(generation, draining_process->generation, draining_process->pid),
                        now);
-    struct message_sessions before;
-    if (succession_predecessor(generation->succession, &before))
+    const struct message_sessions *before = &generation->predecessor;
+    if (before->pid != 0)
         add_generation(
-            list, before.generation, (pid_t)before.pid,
-            generation_state_name(before.standby ? GENERATION_PROBATION : GENERATION_LINGERING),
-            (struct account){before.sessions, before.config_hash, before.deadline},
-            stats_of(generation, before.generation, (pid_t)before.pid), now);
-    add_generation(list, generation->number, getpid(), generation_state_name(generation->state),
-                   (struct account){0, generation->config_hash, drain_deadline(generation)},
-                   &generation->proxy->stats, now);
+            list, before->generation, (pid_t)before->pid,
+            generation_state_name(before->standby ? GENERATION_PROBATION : GENERATION_LINGERING),
+            (struct account){before->sessions, before->config_hash, before->deadline},
+            stats_of(generation, before->generation, (pid_t)before->pid), now);
+    add_generation(
+        list, generation->number, getpid(), generation_state_name(generation->state),
+        (struct account){0, generation->config_hash, generation->events->deadline(generation)},
+        &generation->proxy->stats, now);
     struct handover_view successor;
     if (handover_view(generation->handover, &successor))
         add_generation(list, successor.generation, successor.pid, successor.state,

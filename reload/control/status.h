@@ -3,9 +3,9 @@
 #ifndef RPPROXY_RELOAD_CONTROL_STATUS_H
 #define RPPROXY_RELOAD_CONTROL_STATUS_H
 
-#include "reload/process/generation.h"
-
 #include <jansson.h>
+
+struct generation;
 
 /* A new reference, or NULL when memory is out. */
 json_t *status_json(const struct generation *generation) __attribute__((warn_unused_result));

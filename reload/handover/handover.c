@@ -4,9 +4,11 @@
 #include "config/base/log.h"
 #include "config/syntax/value.h"
 #include "reload/base/notify.h"
-#include "reload/control/control.h"
+#include "reload/handover/canary.h"
 #include "reload/handover/channel.h"
+#include "reload/handover/generation.h"
 #include "reload/handover/heartbeat.h"
+#include "reload/handover/moving.h"
 #include "reload/handover/offering.h"
 #include "reload/handover/reload_failure.h"
 #include "reload/handover/replacement.h"
@@ -14,9 +16,9 @@
 #include "reload/handover/session_handoff.h"
 #include "reload/listeners/rescue.h"
 #include "reload/listeners/steering.h"
-#include "reload/process/moving.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +69,45 @@ struct handover {
     bool killed;
 };
 
+/* The new process serves, or is told to. */
+static bool is_committed(const struct handover *handover)
+{
+    return handover->state == HANDOVER_COMMITTED || handover->state == HANDOVER_LINGERING;
+}
+
+/* The new process accepts nothing yet. */
+static bool is_preparing(const struct handover *handover)
+{
+    return handover->state == HANDOVER_LAUNCHED || handover->state == HANDOVER_OFFERED;
+}
+
+/* The new process knows what the servers were like when it got its offer, and is to hear of
+ * changes. */
+static bool follows_servers(const struct handover *handover)
+{
+    return handover->state == HANDOVER_OFFERED || handover->state == HANDOVER_CANARY ||
+           handover->state == HANDOVER_BACK || handover->state == HANDOVER_COMMITTED;
+}
+
+static void step(const struct handover *handover, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void step(const struct handover *handover, const char *format, ...)
+{
+    char text[160];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    handover->generation->events->step(handover->generation, text);
+}
+
+static void warn(const char *line, void *arg)
+{
+    struct generation *generation = arg;
+    generation->events->warn(generation, line);
+}
+
 static void expect_within(struct handover *handover, millis timeout)
 {
     struct timeval interval = clock_interval(timeout);
@@ -77,7 +118,7 @@ void handover_free(struct handover *handover)
 {
     if (!handover)
         return;
-    if (handover->state < HANDOVER_COMMITTED)
+    if (!is_committed(handover) && handover->state != HANDOVER_ENDING)
         children_kill(&handover->generation->children, handover->child.pid);
     if (handover->timeout)
         event_free(handover->timeout);
@@ -98,7 +139,7 @@ static void end(struct handover *handover, enum exit_status status, const char *
         generation->refused = handover->config_hash;
     generation->handover = NULL;
     handover_free(handover);
-    generation_reload_over(generation, status, kept, duration);
+    generation->events->reload_over(generation, status, kept, duration);
 }
 
 static void kill_successor(struct handover *handover)
@@ -136,7 +177,7 @@ static void conclude(struct handover *handover)
     }
     generation->handover = NULL;
     handover_free(handover);
-    generation_rolled_back(generation, text);
+    generation->events->rolled_back(generation, text);
 }
 
 static void on_rescued(void *arg)
@@ -174,11 +215,11 @@ static void end_watch(struct handover *handover)
  * NULL: it hung up. */
 static void give_up(struct handover *handover, const char *why)
 {
-    bool serves = handover->state >= HANDOVER_COMMITTED;
+    bool serves = is_committed(handover);
     bool split = handover->state == HANDOVER_CANARY;
     end_watch(handover);
-    handover->reload_failure.had_accepted = handover->state >= HANDOVER_CANARY;
-    handover->reload_failure.had_served = handover->state >= HANDOVER_LINGERING;
+    handover->reload_failure.had_accepted = !is_preparing(handover);
+    handover->reload_failure.had_served = handover->state == HANDOVER_LINGERING;
     handover->state = HANDOVER_ENDING;
     handover->reload_failure.why = why;
     handover->killed = handover->exited = false;
@@ -192,7 +233,7 @@ static void give_up(struct handover *handover, const char *why)
     handover->reload_failure.lost = peer_stats_successor_live(&handover->generation->peer_stats);
     peer_stats_resume(&handover->generation->peer_stats);
     if (serves)
-        generation_take_back(handover->generation, handover->child.pid);
+        handover->generation->events->take_back(handover->generation, handover->child.pid);
     else if (split)
         binds_take_back(handover->generation->binds);
     rescue_clients(handover);
@@ -208,7 +249,7 @@ void handover_on_child(struct generation *generation)
         return;
     handover->outcome = outcome;
     handover->exited = true;
-    publication_sweep(generation, handover->child.pid);
+    generation->events->sweep(generation, handover->child.pid);
     event_del(handover->timeout);
     proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
     conclude(handover);
@@ -331,8 +372,7 @@ static void give_share(struct handover *handover)
     duration_text(plan->duration, duration);
     log_notice("canary: generation %u (pid %d) gets %s of the new connections for %s",
                handover->number, (int)handover->child.pid, share, duration);
-    control_step(generation->control, "canary: pid %d gets %s for %s", (int)handover->child.pid,
-                 share, duration);
+    step(handover, "canary: pid %d gets %s for %s", (int)handover->child.pid, share, duration);
     notify_ready(getpid()); /* for the service manager a reload is shorter than this may last */
 }
 
@@ -346,7 +386,7 @@ static void go_back(struct handover *handover, const char *why)
     handover->state = HANDOVER_BACK;
     snprintf(handover->reload_failure.verdict, sizeof handover->reload_failure.verdict,
              "canary rolled back: %s", why);
-    control_step(generation->control, "going back: pid %d", (int)handover->child.pid);
+    step(handover, "going back: pid %d", (int)handover->child.pid);
     channel_send(handover->channel, MESSAGE_BACK, &message, sizeof message, NULL, 0);
     expect_within(handover, message.linger_timeout + BACK_TIMEOUT_MS);
 }
@@ -413,7 +453,7 @@ static void give_rest(void *arg)
         return; /* it has been told to go back since */
     log_notice("canary: generation %u is promoted: %s; %s", handover->number, handover->promotion,
                handover->reload_failure.figures);
-    control_step(handover->generation->control, "promoted: pid %d", (int)handover->child.pid);
+    step(handover, "promoted: pid %d", (int)handover->child.pid);
     commit(handover);
 }
 
@@ -462,15 +502,15 @@ static void on_active(struct handover *handover)
     snprintf(text, sizeof text, "pid %d -> %d, generation %u, took %llu ms%s%s", (int)getpid(),
              (int)handover->child.pid, handover->number, (unsigned long long)duration,
              handover->reload_failure.figures[0] ? "; " : "", handover->reload_failure.figures);
-    control_step(generation->control, "serving: pid %d", (int)handover->child.pid);
-    generation_reload_over(generation, EXIT_DONE, text, duration);
+    step(handover, "serving: pid %d", (int)handover->child.pid);
+    generation->events->reload_over(generation, EXIT_DONE, text, duration);
     tell_of_reload(handover);
     if (generation->stop_wanted)
         channel_send(handover->channel, MESSAGE_STOP, NULL, 0, NULL, 0);
     else if (generation->next.wanted)
         channel_send(handover->channel, MESSAGE_RELOAD, NULL, 0, NULL, 0);
     generation->next = (struct reload_order){0}; /* it is the successor's now */
-    generation_retire(generation);
+    generation->events->retire(generation);
 }
 
 static void hear_back(struct handover *handover, const struct message_back *message)
@@ -493,7 +533,7 @@ static void on_message(const struct received *message, void *arg)
             greet(handover, hello);
         break;
     case MESSAGE_PROGRESS:
-        control_progress(generation->control, message->payload, message->length);
+        generation->events->progress(generation, message->payload, message->length);
         break;
     case MESSAGE_READY_BIND:
         if (handover->state == HANDOVER_OFFERED)
@@ -514,7 +554,7 @@ static void on_message(const struct received *message, void *arg)
                 log_warning(
                     "too few descriptors to hold the successor's listening sockets as "
                     "well: if it crashes in this reload, clients that wait for it are lost");
-            control_step(generation->control, "ready: pid %d", (int)handover->child.pid);
+            step(handover, "ready: pid %d", (int)handover->child.pid);
             if (handover->order.canary.share)
                 begin_canary(handover);
             else
@@ -546,7 +586,7 @@ static void on_message(const struct received *message, void *arg)
             on_active(handover);
         break;
     case MESSAGE_HURRY:
-        generation_end_probation(generation);
+        generation->events->end_probation(generation);
         break;
     case MESSAGE_STOP: /* it ends by order, and so are we to, instead of serving again */
         if (handover->state == HANDOVER_LINGERING)
@@ -573,8 +613,7 @@ static bool can_split(struct handover *handover)
 {
     struct generation *generation = handover->generation;
     char why[BINDS_WHY_MAX], text[ENDING_TEXT_MAX];
-    if (!handover->order.canary.share ||
-        binds_can_split(generation->binds, control_warn, generation->control, why))
+    if (!handover->order.canary.share || binds_can_split(generation->binds, warn, generation, why))
         return true;
     snprintf(text, sizeof text, "no canary is possible: %s", why);
     end(handover, EXIT_OTHER, text);
@@ -592,7 +631,7 @@ static void launch(struct handover *handover)
     struct generation *generation = handover->generation;
     handover->state = HANDOVER_LAUNCHED;
     handover->number = next_number(generation);
-    binds_pin(generation->binds, control_warn, generation->control);
+    binds_pin(generation->binds, warn, generation);
     if (!can_split(handover))
         return;
     proxy_share_descriptors(generation->proxy, true);
@@ -615,7 +654,7 @@ static void launch(struct handover *handover)
     }
     heartbeat_answer(&generation->heartbeats, handover->channel);
     peer_stats_tell_successor(&generation->peer_stats, handover->channel);
-    control_step(generation->control, "launched: pid %d", (int)handover->child.pid);
+    step(handover, "launched: pid %d", (int)handover->child.pid);
     expect_within(handover, HELLO_TIMEOUT_MS);
 }
 
@@ -626,7 +665,7 @@ void handover_begin(struct generation *generation, const struct reload_order *or
         handover->timeout = event_new(generation->base, -1, 0, on_timeout, handover);
     if (!handover || !handover->timeout) {
         free(handover);
-        generation_reload_over(generation, EXIT_OTHER, "out of memory", 0);
+        generation->events->reload_over(generation, EXIT_OTHER, "out of memory", 0);
         return;
     }
     handover->generation = generation;
@@ -645,7 +684,7 @@ static void call_off(struct handover *handover, const char *why, const char *kil
     handover->called_off = true;
     if (handover->state == HANDOVER_CANARY)
         go_back(handover, why);
-    else if (handover->state < HANDOVER_CANARY)
+    else if (is_preparing(handover))
         give_up(handover, killed);
 }
 
@@ -679,7 +718,7 @@ void handover_cancel(struct generation *generation)
                  "was killed: the proxy was told to stop");
 }
 
-void handover_closed(struct generation *generation)
+struct replacement handover_closed(struct generation *generation)
 {
     struct handover *handover = generation->handover;
     const struct replacement replacement = {.channel = handover->channel,
@@ -688,8 +727,8 @@ void handover_closed(struct generation *generation)
                                             .child = handover->child};
     handover->channel = NULL;
     generation->handover = NULL;
-    handover_free(handover); /* what it was to keep it closes as it likes from now on */
-    replacement_begin(generation, &replacement);
+    handover_free(handover); /* listeners of it that we held: they may close in any order now */
+    return replacement;
 }
 
 struct channel *handover_channel(const struct handover *handover)
@@ -705,7 +744,7 @@ void handover_tell_lingering(struct generation *generation)
 void handover_tell_server(struct generation *generation, const struct message_server *record)
 {
     struct handover *handover = generation->handover;
-    if (handover && handover->state >= HANDOVER_OFFERED && handover->state <= HANDOVER_COMMITTED)
+    if (handover && follows_servers(handover))
         channel_send(handover->channel, MESSAGE_SERVER, record, sizeof *record, NULL, 0);
 }
 

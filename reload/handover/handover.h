@@ -11,17 +11,25 @@
  *                       why, and the end of the rescue of its clients
  *
  * It is over when our listeners are closed: the successor is our replacement then (replacement.h).
- * If it is lost before, we serve on as before. */
+ * If the successor is lost before, this process serves on as before. */
 #ifndef RPPROXY_RELOAD_HANDOVER_HANDOVER_H
 #define RPPROXY_RELOAD_HANDOVER_HANDOVER_H
 
-#include "reload/process/generation.h"
+#include "reload/base/canary_plan.h"
+#include "reload/handover/replacement.h"
 
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct canary;
 struct channel;
+struct generation;
+struct handover;
 struct message_server;
+struct reload_order;
 
-/* Begins. generation->handover is set while it lasts. Every end but success is told by
- * generation_reload_over(), also when the launch fails at once. */
+/* Begins. generation->handover is set while it lasts. Every end but success is reported
+ * by the event reload_over, also when the launch fails at once. */
 void handover_begin(struct generation *generation, const struct reload_order *order);
 
 /* Calls the reload off: a canary goes back, another successor that is not committed is killed, and
@@ -37,8 +45,9 @@ void handover_on_child(struct generation *generation);
 /* We are to stop: handover_abort() where it is possible. */
 void handover_cancel(struct generation *generation);
 
-/* Our listeners are closed: the handover is over, and the successor our replacement. */
-void handover_closed(struct generation *generation);
+/* Our listeners are closed: the handover is over. Returns the successor, as replacement_begin()
+ * takes it. */
+struct replacement handover_closed(struct generation *generation);
 
 /* To the successor; NULL: it has failed, and its end is awaited. */
 struct channel *handover_channel(const struct handover *handover);

@@ -1,8 +1,8 @@
 #include "reload/handover/offering.h"
 
 #include "reload/handover/channel.h"
+#include "reload/handover/generation.h"
 #include "reload/handover/server_states.h"
-#include "reload/process/generation.h"
 
 #include <stdio.h>
 #include <string.h>

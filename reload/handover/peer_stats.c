@@ -1,8 +1,10 @@
 #include "reload/handover/peer_stats.h"
 
 #include "config/base/log.h"
-#include "reload/handover/succession.h"
-#include "reload/process/generation.h"
+#include "proxy/proxy.h"
+#include "reload/base/children.h"
+#include "reload/base/crash.h"
+#include "reload/handover/draining_processes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,11 +21,6 @@ static const struct timeval end_timeout = {.tv_sec = 10};
 
 /* Sessions of others are looked at so often, while there are others. */
 static const struct timeval look_interval = {.tv_usec = 20000};
-
-static struct proxy *proxy_of(const struct peer_stats *peer_stats)
-{
-    return peer_stats->generation->proxy;
-}
 
 static bool has_begun(const struct peer_stats *peer_stats)
 {
@@ -58,7 +55,7 @@ static void note_if_crashed(const struct peer *peer)
     if (peer->judged || (lost == 0 && peer->outcome == 0))
         return;
     const struct crash crash = crash_now(head->generation, head->pid, peer->outcome, lost);
-    crash_note(&peer->peer_stats->generation->last_crash, &crash);
+    crash_note(peer->peer_stats->means.last_crash, &crash);
 }
 
 static void fold(struct peer *peer)
@@ -66,7 +63,7 @@ static void fold(struct peer *peer)
     struct figures figures = {0};
     note_if_crashed(peer);
     add_figures(peer, &figures);
-    stats_inherit(&proxy_of(peer->peer_stats)->stats, &figures);
+    stats_inherit(&peer->peer_stats->proxy->stats, &figures);
     TAILQ_REMOVE(&peer->peer_stats->list, peer, link);
     free_peer(peer);
 }
@@ -80,16 +77,15 @@ static void on_gone(struct peer *peer, int outcome)
     peer->outcome = outcome;
     if (peer->end)
         event_del(peer->end);
-    if (has_begun(peer_stats) && !peer_stats->told && peer != peer_stats->successor)
+    if (has_begun(peer_stats) && !peer_stats->successor_folds && peer != peer_stats->successor)
         fold(peer);
 }
 
 static int outcome_of(const struct peer *peer)
 {
-    struct generation *generation = peer->peer_stats->generation;
     int outcome;
     pid_t pid = (pid_t)peer->stats.as.pid;
-    return children_take_former(&generation->children, pid, &outcome) ? outcome : 0;
+    return children_take_former(peer->peer_stats->means.children, pid, &outcome) ? outcome : 0;
 }
 
 /* That of the list which lives. */
@@ -152,7 +148,7 @@ static bool is_gone(const struct peer *peer)
 
 static void find_frontends(struct peer *peer)
 {
-    const struct config *config = peer->peer_stats->generation->config;
+    const struct config *config = peer->peer_stats->proxy->service.config;
     peer->frontends = calloc(config->frontend_count + 1, sizeof *peer->frontends);
     for (size_t i = 0; peer->frontends && i < config->frontend_count; i++)
         peer->frontends[i] = stats_find_frontend(&peer->stats, config->frontends[i].name, i);
@@ -168,16 +164,15 @@ static unsigned frontend_live(const struct peer *peer, size_t frontend)
 /* What those without a shared stats have last told of themselves. */
 static uint64_t live_by_message(const struct peer_stats *peer_stats)
 {
-    const struct generation *generation = peer_stats->generation;
+    const struct message_sessions *predecessor = peer_stats->means.predecessor;
     uint64_t live = 0;
     const struct draining_process *draining_process;
-    TAILQ_FOREACH (draining_process, &generation->draining_processes.list, link)
+    TAILQ_FOREACH (draining_process, &peer_stats->means.draining_processes->list, link)
         if (!peer_stats_find(peer_stats, draining_process->generation, draining_process->pid))
             live += draining_process->sessions;
-    struct message_sessions before;
-    if (succession_predecessor(generation->succession, &before) &&
-        !peer_stats_find(peer_stats, before.generation, (pid_t)before.pid))
-        live += before.sessions;
+    if (predecessor->pid != 0 &&
+        !peer_stats_find(peer_stats, predecessor->generation, (pid_t)predecessor->pid))
+        live += predecessor->sessions;
     return live;
 }
 
@@ -194,14 +189,15 @@ static uint64_t others_live(const struct peer_stats *peer_stats)
 static void count_others(struct peer_stats *peer_stats)
 {
     uint64_t all = others_live(peer_stats);
-    size_t frontends = peer_stats->generation->config->frontend_count;
+    const struct config *config = peer_stats->proxy->service.config;
+    size_t frontends = config->frontend_count;
     memset(peer_stats->others, 0, frontends * sizeof *peer_stats->others);
     const struct peer *peer;
     TAILQ_FOREACH (peer, &peer_stats->list, link)
         for (size_t i = 0; i < frontends; i++)
-            if (peer_stats->generation->config->frontends[i].max_sessions)
+            if (config->frontends[i].max_sessions)
                 peer_stats->others[i] += frontend_live(peer, i);
-    proxy_count_others(proxy_of(peer_stats), all < LIMIT_NONE ? (unsigned)all : LIMIT_NONE,
+    proxy_count_others(peer_stats->proxy, all < LIMIT_NONE ? (unsigned)all : LIMIT_NONE,
                        peer_stats->others);
 }
 
@@ -221,7 +217,7 @@ void peer_stats_on_child(struct peer_stats *peer_stats)
 {
     int outcome;
     pid_t pid;
-    while ((pid = children_take_former(&peer_stats->generation->children, 0, &outcome))) {
+    while ((pid = children_take_former(peer_stats->means.children, 0, &outcome))) {
         struct peer *peer;
         TAILQ_FOREACH (peer, &peer_stats->list, link)
             if (!peer->gone && (pid_t)peer->stats.as.pid == pid)
@@ -233,12 +229,13 @@ void peer_stats_on_child(struct peer_stats *peer_stats)
 
 static bool wants_looks(const struct peer_stats *peer_stats)
 {
-    const struct generation *generation = peer_stats->generation;
+    const struct peer_stats_means *means = &peer_stats->means;
     const struct peer *peer;
     TAILQ_FOREACH (peer, &peer_stats->list, link)
         if (peer_stats->limited || !peer->end)
             return true;
-    return peer_stats->limited && (generation->draining_processes.count || generation->succession);
+    return peer_stats->limited &&
+           (means->draining_processes->count || means->predecessor->pid != 0);
 }
 
 static void on_look(evutil_socket_t fd, short what, void *arg)
@@ -252,12 +249,12 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
         event_del(peer_stats->look);
 }
 
-int peer_stats_open(struct peer_stats *peer_stats, struct generation *generation)
+int peer_stats_open(struct peer_stats *peer_stats, const struct peer_stats_means *means)
 {
     TAILQ_INIT(&peer_stats->list);
-    peer_stats->generation = generation;
+    peer_stats->means = *means;
     peer_stats->process = pidfd_open(getpid(), 0);
-    peer_stats->look = event_new(generation->base, -1, EV_PERSIST, on_look, peer_stats);
+    peer_stats->look = event_new(means->base, -1, EV_PERSIST, on_look, peer_stats);
     return peer_stats->look ? 0 : ENOMEM;
 }
 
@@ -296,9 +293,10 @@ static void fold_gone(struct peer_stats *peer_stats)
     }
 }
 
-int peer_stats_begin(struct peer_stats *peer_stats)
+int peer_stats_begin(struct peer_stats *peer_stats, struct proxy *proxy)
 {
-    const struct config *config = peer_stats->generation->config;
+    const struct config *config = proxy->service.config;
+    peer_stats->proxy = proxy;
     peer_stats->others = calloc(config->frontend_count + 1, sizeof *peer_stats->others);
     if (!peer_stats->others)
         return ENOMEM;
@@ -364,7 +362,7 @@ static struct peer *make_peer(struct peer_stats *peer_stats, const struct receiv
     if (message->fd_count > 1) {
         peer->process = message->fds[1];
         message->fds[1] = -1;
-        peer->end = event_new(peer_stats->generation->base, peer->process, EV_READ, on_end, peer);
+        peer->end = event_new(peer_stats->means.base, peer->process, EV_READ, on_end, peer);
         if (peer->end)
             event_add(peer->end, NULL);
     }
@@ -418,13 +416,13 @@ static void tell(struct channel *channel, const struct stats *stats, int process
 
 void peer_stats_tell_predecessor(struct peer_stats *peer_stats, struct channel *predecessor)
 {
-    tell(predecessor, &proxy_of(peer_stats)->stats, peer_stats->process, false);
+    tell(predecessor, &peer_stats->proxy->stats, peer_stats->process, false);
 }
 
 void peer_stats_tell_successor(struct peer_stats *peer_stats, struct channel *successor)
 {
-    peer_stats->told = true;
-    tell(successor, &proxy_of(peer_stats)->stats, peer_stats->process, false);
+    peer_stats->successor_folds = true;
+    tell(successor, &peer_stats->proxy->stats, peer_stats->process, false);
     const struct peer *peer;
     TAILQ_FOREACH (peer, &peer_stats->list, link)
         tell(successor, &peer->stats, peer->process, peer->base_is_ours);
@@ -432,7 +430,7 @@ void peer_stats_tell_successor(struct peer_stats *peer_stats, struct channel *su
 
 void peer_stats_resume(struct peer_stats *peer_stats)
 {
-    peer_stats->told = false;
+    peer_stats->successor_folds = false;
     peer_stats_count_successor(peer_stats);
     peer_stats->successor = NULL;
     fold_gone(peer_stats);
@@ -470,7 +468,7 @@ const struct peer *peer_stats_find(const struct peer_stats *peer_stats, unsigned
 struct figures peer_stats_base(const struct peer_stats *peer_stats)
 {
     struct figures sum = {0};
-    stats_add_base(&proxy_of(peer_stats)->stats, &sum);
+    stats_add_base(&peer_stats->proxy->stats, &sum);
     const struct peer *peer;
     TAILQ_FOREACH (peer, &peer_stats->list, link) {
         if (peer->gone)
@@ -484,7 +482,7 @@ struct figures peer_stats_base(const struct peer_stats *peer_stats)
 struct figures peer_stats_figures(const struct peer_stats *peer_stats)
 {
     struct figures sum = peer_stats_base(peer_stats);
-    stats_add_workers(&proxy_of(peer_stats)->stats, &sum);
+    stats_add_workers(&peer_stats->proxy->stats, &sum);
     const struct peer *peer;
     TAILQ_FOREACH (peer, &peer_stats->list, link)
         if (!peer->gone)
@@ -494,7 +492,7 @@ struct figures peer_stats_figures(const struct peer_stats *peer_stats)
 
 uint64_t peer_stats_frontend_live(const struct peer_stats *peer_stats, size_t frontend)
 {
-    uint64_t live = stats_frontend_live(&proxy_of(peer_stats)->stats, frontend);
+    uint64_t live = stats_frontend_live(&peer_stats->proxy->stats, frontend);
     const struct peer *peer;
     TAILQ_FOREACH (peer, &peer_stats->list, link)
         live += frontend_live(peer, frontend);
@@ -503,5 +501,5 @@ uint64_t peer_stats_frontend_live(const struct peer_stats *peer_stats, size_t fr
 
 uint64_t peer_stats_live(const struct peer_stats *peer_stats)
 {
-    return proxy_live(proxy_of(peer_stats)) + others_live(peer_stats);
+    return proxy_live(peer_stats->proxy) + others_live(peer_stats);
 }

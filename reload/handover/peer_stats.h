@@ -26,7 +26,10 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
-struct generation;
+struct children;
+struct crash;
+struct draining_processes;
+struct proxy;
 
 /* One that lives, or is gone and not folded yet. */
 struct peer {
@@ -43,11 +46,22 @@ struct peer {
     TAILQ_ENTRY(peer) link; /* the oldest first */
 };
 
+/* What peer_stats needs of this process. All of it outlives peer_stats. */
+struct peer_stats_means {
+    struct event_base *base;
+    struct children *children;
+    struct crash *last_crash; /* where a crash is noted */
+    /* Processes that say in messages how many sessions they have: */
+    const struct draining_processes *draining_processes;
+    const struct message_sessions *predecessor; /* its pid is 0 where there is none */
+};
+
 struct peer_stats {
     TAILQ_HEAD(peer_list, peer) list;
-    struct generation *generation;
+    struct peer_stats_means means;
+    struct proxy *proxy;    /* NULL before peer_stats_begin() */
     struct peer *successor; /* in the list when it counts; NULL: none is known */
-    bool told;              /* our successor folds, not we */
+    bool successor_folds;   /* and this process does not */
     int process;            /* our own pidfd, or -1 */
     struct event *look;     /* at what others have of our limits */
     bool limited;           /* we have limits that others count in */
@@ -55,12 +69,13 @@ struct peer_stats {
 };
 
 /* Returns 0 or an errno value; peer_stats_close() is right after either. */
-int peer_stats_open(struct peer_stats *peer_stats, struct generation *generation)
+int peer_stats_open(struct peer_stats *peer_stats, const struct peer_stats_means *means)
     __attribute__((warn_unused_result));
 void peer_stats_close(struct peer_stats *peer_stats);
 
 /* The proxy and its shared stats are there. Returns 0 or an errno value. */
-int peer_stats_begin(struct peer_stats *peer_stats) __attribute__((warn_unused_result));
+int peer_stats_begin(struct peer_stats *peer_stats, struct proxy *proxy)
+    __attribute__((warn_unused_result));
 
 /* We serve: our limits count what others have from now on. */
 void peer_stats_count(struct peer_stats *peer_stats);

@@ -2,10 +2,10 @@
 
 #include "config/base/log.h"
 #include "reload/base/notify.h"
+#include "reload/handover/generation.h"
 #include "reload/handover/heartbeat.h"
 #include "reload/handover/server_states.h"
 #include "reload/handover/session_handoff.h"
-#include "reload/process/generation.h"
 
 /* It crashed, and nobody serves: it was not replaced before, or its own successor would have our
  * channel, or have had it. A service manager does not see the end of what is not its child. The
@@ -26,22 +26,23 @@ static void tell_if_failed(struct replacement *replacement)
 static void on_message(const struct received *message, void *arg)
 {
     struct replacement *replacement = arg;
+    struct generation *generation = replacement->generation;
     const struct message_hello *hello = message->payload;
     switch (message->type) {
     case MESSAGE_HELLO: /* our channel was passed on */
         replacement->pid = (pid_t)hello->pid;
         break;
     case MESSAGE_TAKEN:
-        handoff_on_taken(replacement->generation->handoff, message);
+        handoff_on_taken(generation->handoff, message);
         break;
     case MESSAGE_SERVER: /* late clients are still to be connected here */
-        server_states_hear(message->payload, message->length, replacement->generation->proxy);
+        server_states_hear(message->payload, message->length, generation->proxy);
         break;
     case MESSAGE_TERMINATE:
-        drain_terminate(replacement->generation);
+        generation->events->terminate(generation);
         break;
     case MESSAGE_STOP:
-        generation_stop(replacement->generation);
+        generation->events->stop(generation);
         break;
     default:
         break;
@@ -64,16 +65,17 @@ static void tell(struct replacement *replacement, enum message_type type)
 {
     const struct generation *generation = replacement->generation;
     const struct message_sessions about = generation_about(generation);
-    replacement->told_sessions = about.sessions;
-    replacement->told_deadline = about.deadline;
+    replacement->reported_sessions = about.sessions;
+    replacement->reported_deadline = about.deadline;
     channel_send(replacement->channel, type, &about, sizeof about, NULL, 0);
 }
 
-void replacement_begin(struct generation *generation, const struct replacement *as)
+void replacement_begin(struct replacement *replacement, struct generation *generation,
+                       const struct replacement *as)
 {
-    struct replacement *replacement = &generation->replacement;
     *replacement = *as;
     replacement->generation = generation;
+    generation->replaced = true;
     const struct channel_events events = {
         .on_message = on_message, .on_lost = on_lost, .arg = replacement};
     channel_set_events(replacement->channel, &events);
@@ -97,13 +99,14 @@ static void watch_handoff(const struct replacement *replacement)
         heartbeat_rest(replacement->channel);
 }
 
-void replacement_tell_sessions(struct replacement *replacement)
+void replacement_report_sessions(struct replacement *replacement)
 {
     if (!replacement->channel)
         return;
+    const struct generation *generation = replacement->generation;
     watch_handoff(replacement);
-    if (proxy_live(replacement->generation->proxy) != replacement->told_sessions ||
-        drain_deadline(replacement->generation) != replacement->told_deadline)
+    if (proxy_live(generation->proxy) != replacement->reported_sessions ||
+        generation->events->deadline(generation) != replacement->reported_deadline)
         tell(replacement, MESSAGE_SESSIONS);
 }
 

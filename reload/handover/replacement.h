@@ -1,7 +1,7 @@
-/* Who has taken over from us, once our listeners are closed: our sessions go there, and it is told
- * how far our drain is. The successor; or, of a canary that has gone back, its predecessor. When it
- * is replaced in its turn it passes our channel on, and whoever has that then is our replacement.
- */
+/* The process that has taken over from this one, once our listeners are closed: our sessions go
+ * there, and it hears how far our drain is. It is the successor; or, of a canary that has gone
+ * back, the predecessor. When that process is replaced it passes our channel on, and the process
+ * that gets the channel is our replacement then. */
 #ifndef RPPROXY_RELOAD_HANDOVER_REPLACEMENT_H
 #define RPPROXY_RELOAD_HANDOVER_REPLACEMENT_H
 
@@ -20,18 +20,18 @@ struct replacement {
     unsigned number;               /* the generation that was our replacement first */
     pid_t pid;
     struct child child; /* the successor; pid 0: it is no child of ours */
-    int outcome;        /* the child's wait status, if it ended badly and that was not told yet */
-    uint64_t told_sessions, told_deadline;
+    int outcome; /* the child's wait status, if it ended badly and that was not reported yet */
+    uint64_t reported_sessions, reported_deadline;
 };
 
-/* Takes over `as`, with its channel; of that, generation and what is not known yet are not looked
- * at. Hands it the draining processes, and tells it that our listeners are closed: the groups are
- * its own. */
-void replacement_begin(struct generation *generation, const struct replacement *as);
+/* Makes `as`, of which the members channel, number, pid and child are known, the replacement. Hands
+ * it the draining processes, and tells it that our listeners are closed: the groups are its own. */
+void replacement_begin(struct replacement *replacement, struct generation *generation,
+                       const struct replacement *as);
 
 /* Now and then: tells it how many sessions are left, if that has changed; and sees to it that a
  * replacement that hangs does not keep the sessions that were sent to it (heartbeat.h). */
-void replacement_tell_sessions(struct replacement *replacement);
+void replacement_report_sessions(struct replacement *replacement);
 
 /* A child has changed its state (SIGCHLD). */
 void replacement_on_child(struct replacement *replacement);

@@ -3,12 +3,13 @@
 #include "config/base/clock.h"
 #include "config/base/log.h"
 #include "reload/handover/channel.h"
+#include "reload/handover/generation.h"
 #include "reload/handover/heartbeat.h"
+#include "reload/handover/moving.h"
 #include "reload/handover/offering.h"
 #include "reload/handover/server_states.h"
 #include "reload/handover/session_handoff.h"
 #include "reload/listeners/rescue.h"
-#include "reload/process/moving.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,11 +34,10 @@ struct succession {
     struct offer offer;
     struct offer kept; /* the predecessor's listeners, of which we hold descriptors, too */
     struct server_states server_states;
-    uint64_t arrived;              /* of the predecessor's sessions, here */
-    bool forced;                   /* whatever becomes of backends */
-    struct message_sessions about; /* the predecessor, as it last spoke of itself */
-    pid_t pid;                     /* the predecessor's: our parent, while it lives */
-    struct event *alone;           /* the predecessor was lost before its offer, and is dying */
+    uint64_t arrived;    /* of the predecessor's sessions, here */
+    bool forced;         /* whatever becomes of backends */
+    pid_t pid;           /* the predecessor's: our parent, while it lives */
+    struct event *alone; /* the predecessor was lost before its offer, and is dying */
     uint64_t alone_until;
     struct rescue *rescue; /* ALONE: of who is in the predecessor's queues */
 };
@@ -60,13 +60,19 @@ void succession_free(struct succession *succession)
     free(succession);
 }
 
+/* Nothing connects this process with the old one any more. */
+static void leave(struct succession *succession)
+{
+    succession->generation->succession = NULL;
+    succession->generation->predecessor = (struct message_sessions){0};
+    succession_free(succession);
+}
+
 static void over(struct succession *succession)
 {
     struct generation *generation = succession->generation;
-    generation->succession = NULL;
-    succession_free(succession);
-    generation_predecessor_closed(generation);
-    generation_go_on(generation);
+    leave(succession);
+    generation->events->predecessor_closed(generation);
 }
 
 static bool add_offered(struct offer *offer, const struct received *message)
@@ -101,8 +107,9 @@ static bool must_keep_all(struct succession *succession)
     struct generation *generation = succession->generation;
     if (keeps_all(succession))
         return true;
-    generation_report("out of descriptors: the predecessor's listeners cannot be kept", generation);
-    generation_exit(generation, EXIT_OTHER);
+    generation->events->report(generation,
+                               "out of descriptors: the predecessor's listeners cannot be kept");
+    generation->events->exit(generation, EXIT_OTHER);
     return false;
 }
 
@@ -122,8 +129,8 @@ static bool can_share(struct succession *succession)
             "no canary is possible: clients of %s would go from the wildcard address to it, or "
             "back, and cannot be split",
             bound->conf->text);
-        generation_report(line, generation);
-        generation_exit(generation, EXIT_BIND);
+        generation->events->report(generation, line);
+        generation->events->exit(generation, EXIT_BIND);
         return false;
     }
     return true;
@@ -142,7 +149,7 @@ static void commit(struct succession *succession)
 {
     struct generation *generation = succession->generation;
     binds_spread(generation->binds, &succession->offer);
-    if (!generation_serve(generation)) {
+    if (!generation->events->serve(generation)) {
         decline(succession);
         return;
     }
@@ -175,7 +182,7 @@ static void tell_loss(const char *line, void *arg)
     bool forced = generation->succession->forced;
     snprintf(text, sizeof text, "%s%s", line,
              forced ? "; it is so by --force" : "; --force reloads all the same");
-    generation_report(text, generation);
+    generation->events->report(generation, text);
 }
 
 /* What was unknown of the servers is known, or has taken too long. */
@@ -188,7 +195,7 @@ static void on_met(void *arg)
     size_t losses =
         server_states_losses(&succession->server_states, generation->proxy, tell_loss, generation);
     if (losses && !succession->forced) {
-        generation_exit(generation, EXIT_REFUSED);
+        generation->events->exit(generation, EXIT_REFUSED);
         return;
     }
     succession->state = SUCCESSION_PREPARED;
@@ -217,15 +224,14 @@ static void prepare(struct succession *succession, const struct message_offer *o
     struct generation *generation = succession->generation;
     generation->number = offer->generation + 1;
     if (offer->refused && offer->refused == generation->config_hash) {
-        generation_report(
-            "the configuration is as it was when its canary was rolled back: a signal "
-            "does not reload it",
-            generation);
-        generation_exit(generation, EXIT_REFUSED);
+        generation->events->report(
+            generation, "the configuration is as it was when its canary was rolled back: "
+                        "a signal does not reload it");
+        generation->events->exit(generation, EXIT_REFUSED);
         return;
     }
-    if (!generation_prepare(generation, &succession->offer, &succession->kept)) {
-        generation_exit(generation, generation->exit_status);
+    if (!generation->events->prepare(generation, &succession->offer, &succession->kept)) {
+        generation->events->exit(generation, generation->exit_status);
         return;
     }
     tell_absent(succession);
@@ -249,7 +255,7 @@ static void hear_of_server(struct succession *succession, const struct message_s
     switch (succession->state) {
     case SUCCESSION_EXPECTING:
         if (!server_states_add(&succession->server_states, record))
-            generation_exit(generation, EXIT_OTHER);
+            generation->events->exit(generation, EXIT_OTHER);
         break;
     case SUCCESSION_CHECKING:
     case SUCCESSION_PREPARED:
@@ -327,7 +333,7 @@ static void go_back(struct succession *succession, const struct message_back *me
     struct generation *generation = succession->generation;
     succession->state = SUCCESSION_BACK;
     binds_go_back(generation->binds, &succession->offer);
-    generation_go_back(generation, message->linger_timeout);
+    generation->events->go_back(generation, message->linger_timeout);
 }
 
 static void on_message(const struct received *message, void *arg)
@@ -337,7 +343,7 @@ static void on_message(const struct received *message, void *arg)
     switch (message->type) {
     case MESSAGE_OFFER_BIND:
         if (succession->state == SUCCESSION_EXPECTING && !add_offered(&succession->offer, message))
-            generation_exit(generation, EXIT_OTHER);
+            generation->events->exit(generation, EXIT_OTHER);
         break;
     case MESSAGE_OFFER:
         if (succession->state == SUCCESSION_EXPECTING)
@@ -346,7 +352,7 @@ static void on_message(const struct received *message, void *arg)
     case MESSAGE_CANARY:
         if (succession->state == SUCCESSION_PREPARED && must_keep_all(succession)) {
             succession->state = SUCCESSION_CANARY;
-            generation_try(generation);
+            generation->events->try_canary(generation);
         }
         if (succession->state == SUCCESSION_CANARY)
             channel_send(succession->channel, MESSAGE_CANARY, NULL, 0, NULL, 0);
@@ -357,7 +363,7 @@ static void on_message(const struct received *message, void *arg)
         break;
     case MESSAGE_DUPLICATES:
         if (!offering_take(&succession->kept, message))
-            generation_exit(generation, EXIT_OTHER);
+            generation->events->exit(generation, EXIT_OTHER);
         break;
     case MESSAGE_COMMIT:
         if (succession->state == SUCCESSION_CANARY ||
@@ -369,7 +375,7 @@ static void on_message(const struct received *message, void *arg)
             peer_stats_add(&generation->peer_stats, message);
         break;
     case MESSAGE_SESSIONS:
-        memcpy(&succession->about, message->payload, sizeof succession->about);
+        memcpy(&generation->predecessor, message->payload, sizeof generation->predecessor);
         break;
     case MESSAGE_SERVER: {
         struct message_server record;
@@ -398,10 +404,10 @@ static void on_message(const struct received *message, void *arg)
         take_result(generation, message->payload);
         break;
     case MESSAGE_RELOAD:
-        generation_reload_as_by_signal(generation);
+        generation->events->reload(generation);
         break;
     case MESSAGE_STOP:
-        generation_stop(generation);
+        generation->events->stop(generation);
         break;
     default:
         break;
@@ -418,17 +424,12 @@ static void on_alone(evutil_socket_t fd, short what, void *arg)
     bool gone = getppid() != succession->pid;
     if (!gone && clock_ms() < succession->alone_until)
         return;
-    generation->succession = NULL;
-    succession_free(succession);
+    leave(succession);
     generation->number = 1;
     if (!gone)
-        generation_exit(generation, EXIT_FAILED); /* it lives, and wants no successor */
-    else if (!generation_prepare(generation, NULL, NULL) || !generation_serve(generation))
-        generation_exit(generation, generation->exit_status);
-    else {
-        publication_settle(generation);
-        generation_go_on(generation);
-    }
+        generation->events->exit(generation, EXIT_FAILED); /* it lives, and wants no successor */
+    else if (!generation->events->serve_alone(generation))
+        generation->events->exit(generation, generation->exit_status);
 }
 
 /* What is left of the predecessor's listeners closes. */
@@ -450,11 +451,12 @@ static void on_lost(const char *wrong, void *arg)
     struct generation *generation = succession->generation;
     if (wrong && getppid() == succession->pid) { /* it lives, and takes our end for an end */
         log_error("the predecessor (pid %d) %s", (int)succession->pid, wrong);
-        generation_exit(generation, EXIT_OTHER);
+        generation->events->exit(generation, EXIT_OTHER);
         return;
     }
     moving_abort(generation, wrong != NULL);
-    peer_stats_expect_end(&generation->peer_stats, succession->about.generation, succession->pid);
+    peer_stats_expect_end(&generation->peer_stats, generation->predecessor.generation,
+                          succession->pid);
     log_warning("the predecessor (pid %d) %s; this generation goes on alone", (int)succession->pid,
                 wrong ? wrong : "is gone");
     if (succession->state == SUCCESSION_EXPECTING) {
@@ -467,8 +469,8 @@ static void on_lost(const char *wrong, void *arg)
     if (succession->state == SUCCESSION_BACK)
         binds_take_back(generation->binds);
     succession->state = SUCCESSION_ALONE;
-    publication_sweep(generation, succession->pid);
-    succession->about.pid = 0;
+    generation->events->sweep(generation, succession->pid);
+    generation->predecessor.pid = 0;
     channel_close(succession->channel);
     succession->channel = NULL;
     bool rescues = offer_holds_any(&succession->kept) && keeps_all(succession);
@@ -477,7 +479,7 @@ static void on_lost(const char *wrong, void *arg)
     else
         settle_alone(succession);
     if (prepared)
-        generation_serve_anyway(generation);
+        generation->events->serve_anyway(generation);
     else
         proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
     if (!rescues) {
@@ -517,14 +519,6 @@ bool succession_begin(struct generation *generation, int fd)
     return true;
 }
 
-bool succession_predecessor(const struct succession *succession, struct message_sessions *about)
-{
-    if (!succession || succession->about.pid == 0)
-        return false;
-    *about = succession->about;
-    return true;
-}
-
 struct channel *succession_channel(const struct succession *succession)
 {
     return succession->channel;
@@ -553,17 +547,15 @@ void succession_ask_back(struct succession *succession)
     channel_send(succession->channel, MESSAGE_BACK, NULL, 0, NULL, 0);
 }
 
-void succession_returned(struct generation *generation)
+struct replacement succession_returned(struct generation *generation)
 {
     struct succession *succession = generation->succession;
-    struct channel *channel = succession->channel;
+    const struct replacement replacement = {.channel = succession->channel,
+                                            .number = generation->predecessor.generation,
+                                            .pid = (pid_t)generation->predecessor.pid};
     succession->channel = NULL;
-    generation->succession = NULL;
-    const struct message_sessions *about = &succession->about;
-    const struct replacement replacement = {
-        .channel = channel, .number = about->generation, .pid = (pid_t)about->pid};
-    replacement_begin(generation, &replacement);
-    succession_free(succession);
+    leave(succession);
+    return replacement;
 }
 
 void succession_progress(struct succession *succession, const char *line)

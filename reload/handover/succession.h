@@ -6,23 +6,24 @@
  *   SUCCESSION_CANARY     CANARY came: we accept what the predecessor lets us have
  *   SUCCESSION_BACK       BACK came: our listeners are being closed
  *   SUCCESSION_SERVING    COMMIT came: we serve; the predecessor lingers until CLOSED
- *   SUCCESSION_ALONE      the predecessor was lost: we serve, also whom it had not accepted yet
+ *   SUCCESSION_ALONE      the predecessor was lost: we serve, and the clients that it had not
+ * accepted yet as well
  *
  * If the predecessor is lost, at any time, we go on alone. */
 #ifndef RPPROXY_RELOAD_HANDOVER_SUCCESSION_H
 #define RPPROXY_RELOAD_HANDOVER_SUCCESSION_H
 
-#include "reload/process/generation.h"
+#include "reload/handover/replacement.h"
 
+#include <stdbool.h>
+
+struct generation;
 struct message_server;
-struct message_sessions;
+struct succession;
 
 /* Takes over the inherited channel and greets. generation->succession is set until the predecessor
  * has closed its listeners, or is gone and its clients are served. False: out of memory. */
 bool succession_begin(struct generation *generation, int fd) __attribute__((warn_unused_result));
-
-/* Who stands by or lingers before us, for status. False: nobody does. NULL is fine. */
-bool succession_predecessor(const struct succession *succession, struct message_sessions *about);
 
 /* To the predecessor; NULL: it is gone. */
 struct channel *succession_channel(const struct succession *succession);
@@ -39,10 +40,10 @@ void succession_tell_end(struct succession *succession);
 /* A canary does not want to go on. */
 void succession_ask_back(struct succession *succession);
 
-/* A canary has closed its listeners: the predecessor is its replacement. */
-void succession_returned(struct generation *generation);
+/* A canary has closed its listeners. Returns the predecessor, as replacement_begin() takes it. */
+struct replacement succession_returned(struct generation *generation);
 
-/* An error line, for whoever asked for the reload. */
+/* An error line, for the command that asked for the reload. */
 void succession_progress(struct succession *succession, const char *line);
 
 /* NULL is fine. */

@@ -5,9 +5,8 @@
 #include "config/syntax/value.h"
 #include "proxy/proxy.h"
 #include "reload/base/text.h"
-#include "reload/control/control.h"
+#include "reload/handover/generation.h"
 #include "reload/handover/session_handoff.h"
-#include "reload/process/generation.h"
 
 /* Spread closings come in so many steps, of at least and at most so long. */
 #define SPREAD_STEPS       100
@@ -22,15 +21,13 @@ struct closing {
     uint64_t begin, end; /* clock_ms(); DRAIN_NEVER */
 };
 
-static struct closing closing_of(const struct generation *generation,
-                                 const struct frontend_conf *frontend)
+static struct closing closing_of(const struct draining *drain, const struct frontend_conf *frontend)
 {
-    const struct draining *drain = &generation->drain;
     struct closing closing = {DRAIN_NEVER, DRAIN_NEVER};
     if (drain->at_once)
         return (struct closing){0, 0};
     if (drain->retired_at && frontend->drain_timeout) {
-        millis spread = generation->config->drain_spread;
+        millis spread = drain->generation->config->drain_spread;
         closing.end = drain->retired_at + frontend->drain_timeout;
         closing.begin = spread < frontend->drain_timeout ? closing.end - spread : drain->retired_at;
     }
@@ -78,15 +75,15 @@ static void log_closing(const struct frontend *frontend, const struct closing *c
                                               : "");
 }
 
-static void look(struct generation *generation)
+static void look(struct draining *drain)
 {
-    struct draining *drain = &generation->drain;
+    struct proxy *proxy = drain->generation->proxy;
     uint64_t now = clock_ms();
     uint64_t next = DRAIN_NEVER;
     bool less = false;
-    for (size_t i = 0; i < generation->proxy->service.frontend_count; i++) {
-        struct frontend *frontend = &generation->proxy->service.frontends[i];
-        const struct closing closing = closing_of(generation, frontend->conf);
+    for (size_t i = 0; i < proxy->service.frontend_count; i++) {
+        struct frontend *frontend = &proxy->service.frontends[i];
+        const struct closing closing = closing_of(drain, frontend->conf);
         unsigned before = atomic_load(&frontend->keep);
         unsigned share = share_at(&closing, now);
         if (share < before) {
@@ -99,7 +96,7 @@ static void look(struct generation *generation)
         next = then < next ? then : next;
     }
     if (less)
-        proxy_terminate(generation->proxy, drain->reason);
+        proxy_terminate(proxy, drain->reason);
     event_del(drain->tick);
     if (next != DRAIN_NEVER) {
         struct timeval interval = clock_interval(next - now);
@@ -114,25 +111,18 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     look(arg);
 }
 
-/* Who stops waits for the draining processes as well; who was replaced has handed them on. */
-static void tell(struct generation *generation)
-{
-    replacement_tell_sessions(&generation->replacement);
-    control_draining(generation->control, peer_stats_live(&generation->peer_stats));
-}
-
 static void on_report(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    tell(arg);
+    const struct draining *drain = arg;
+    drain->on_report(drain->arg);
 }
 
-bool drain_open(struct generation *generation)
+bool drain_open(struct draining *drain)
 {
-    struct draining *drain = &generation->drain;
-    drain->tick = event_new(generation->base, -1, 0, on_tick, generation);
-    drain->report = event_new(generation->base, -1, EV_PERSIST, on_report, generation);
+    drain->tick = event_new(drain->generation->base, -1, 0, on_tick, drain);
+    drain->report = event_new(drain->generation->base, -1, EV_PERSIST, on_report, drain);
     return drain->tick && drain->report;
 }
 
@@ -144,9 +134,9 @@ void drain_free(struct draining *drain)
         event_free(drain->report);
 }
 
-void drain_begin(struct generation *generation, enum session_end reason)
+void drain_begin(struct draining *drain, enum session_end reason)
 {
-    struct draining *drain = &generation->drain;
+    const struct generation *generation = drain->generation;
     uint64_t now = clock_ms();
     char text[SESSIONS_TEXT_MAX];
     drain->reason = reason;
@@ -162,8 +152,8 @@ void drain_begin(struct generation *generation, enum session_end reason)
         event_add(drain->report, &report_interval);
         proxy_drain(generation->proxy);
     }
-    look(generation);
-    tell(generation);
+    look(drain);
+    drain->on_report(drain->arg);
 }
 
 static uint64_t others_cut(const struct generation *generation)
@@ -171,43 +161,45 @@ static uint64_t others_cut(const struct generation *generation)
     return peer_stats_figures(&generation->peer_stats).overdue - proxy_overdue(generation->proxy);
 }
 
-void drain_await_others(struct generation *generation)
+void drain_await_others(struct draining *drain)
 {
-    generation->drain.cut_before = others_cut(generation);
+    drain->cut_before = others_cut(drain->generation);
 }
 
-uint64_t drain_others_cut(const struct generation *generation)
+uint64_t drain_others_cut(const struct draining *drain)
 {
-    bool stops = generation->state == GENERATION_STOPPING || generation->drain.stopped_at;
-    if (!stops || generation->replacement.generation) /* who has a successor has left them to it */
+    const struct generation *generation = drain->generation;
+    bool stops = generation->state == GENERATION_STOPPING || drain->stopped_at;
+    if (!stops || generation->replaced) /* the process that replaced this one counts them */
         return 0;
-    return others_cut(generation) - generation->drain.cut_before;
+    return others_cut(generation) - drain->cut_before;
 }
 
-void drain_terminate(struct generation *generation)
+void drain_terminate(struct draining *drain)
 {
-    generation->drain.at_once = true;
-    look(generation);
+    drain->at_once = true;
+    look(drain);
 }
 
-uint64_t drain_deadline(const struct generation *generation)
+uint64_t drain_deadline(const struct draining *drain)
 {
+    const struct generation *generation = drain->generation;
     uint64_t last = 0;
-    if (generation->drain.started_at == 0)
+    if (drain->started_at == 0)
         return 0;
     for (size_t i = 0; i < generation->proxy->service.frontend_count; i++) {
         const struct frontend *frontend = &generation->proxy->service.frontends[i];
         if (atomic_load(&frontend->places.limit->used) == 0)
             continue;
-        const struct closing closing = closing_of(generation, frontend->conf);
+        const struct closing closing = closing_of(drain, frontend->conf);
         last = closing.end > last ? closing.end : last;
     }
     return last;
 }
 
-void drain_log_end(const struct generation *generation)
+void drain_log_end(const struct draining *drain)
 {
-    const struct draining *drain = &generation->drain;
+    const struct generation *generation = drain->generation;
     uint64_t moved = handoff_moved(generation->handoff);
     uint64_t cut = proxy_overdue(generation->proxy);
     uint64_t by_themselves = drain->sessions > moved + cut ? drain->sessions - moved - cut : 0;

@@ -1,7 +1,7 @@
 #include "reload/process/life.h"
 
 #include "config/base/log.h"
-#include "reload/process/generation.h"
+#include "reload/handover/generation.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
 #include "config/base/log.h"
 #include "reload/base/privileges.h"
 #include "reload/control/control.h"
-#include "reload/process/generation.h"
+#include "reload/handover/generation.h"
 
 #include <stdio.h>
 
@@ -16,11 +16,17 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
     publication_force(arg, 0);
 }
 
-bool publication_open(struct generation *generation)
+bool publication_open(struct publication *publication)
 {
-    struct publication *publication = &generation->publication;
-    publication->retry = event_new(generation->base, -1, 0, on_retry, generation);
-    return publication->retry != NULL;
+    struct generation *generation = publication->generation;
+    publication->retry = event_new(generation->base, -1, 0, on_retry, publication);
+    return life_open(&publication->life, generation) == 0 && publication->retry;
+}
+
+static void report_line(const char *line, void *arg)
+{
+    struct generation *generation = arg;
+    generation->events->report(generation, line);
 }
 
 static void report(struct generation *generation, const char *what, const char *path,
@@ -28,14 +34,15 @@ static void report(struct generation *generation, const char *what, const char *
 {
     char line[640];
     snprintf(line, sizeof line, "%s: %s %s: %s", generation->file, what, path, wrong);
-    generation_report(line, generation);
+    generation->events->report(generation, line);
 }
 
-bool publication_prepare(struct generation *generation)
+bool publication_prepare(struct publication *publication)
 {
+    struct generation *generation = publication->generation;
     const struct config *config = generation->config;
     const char *wrong = privileges_check_directory(config->control);
-    int error = wrong ? 0 : control_bind(generation->control, config->control);
+    int error = wrong ? 0 : control_bind(publication->control, config->control);
     if (error)
         wrong = published_error_text(error);
     if (wrong) {
@@ -43,7 +50,7 @@ bool publication_prepare(struct generation *generation)
         return false;
     }
     wrong = config->pidfile ? privileges_check_directory(config->pidfile) : NULL;
-    error = wrong ? 0 : pidfile_prepare(&generation->publication.pidfile, config->pidfile);
+    error = wrong ? 0 : pidfile_prepare(&publication->pidfile, config->pidfile);
     if (error)
         wrong = published_error_text(error);
     if (wrong)
@@ -51,23 +58,25 @@ bool publication_prepare(struct generation *generation)
     return !wrong;
 }
 
-static void begin_life(struct generation *generation)
+static void begin_life(struct publication *publication)
 {
-    int error = generation->life.path ? 0 : life_begin(&generation->life);
+    struct life *life = &publication->life;
+    int error = life->path ? 0 : life_begin(life);
     if (error)
-        log_error("%s.life: %s", generation->config->control, published_error_text(error));
+        log_error("%s.life: %s", publication->generation->config->control,
+                  published_error_text(error));
 }
 
-bool publication_publish(struct generation *generation)
+bool publication_publish(struct publication *publication)
 {
+    struct generation *generation = publication->generation;
     const struct config *config = generation->config;
-    struct publication *publication = &generation->publication;
-    if (!binds_publish(generation->binds, generation_report, generation)) {
+    if (!binds_publish(generation->binds, report_line, generation)) {
         generation->exit_status = EXIT_BIND;
         return false;
     }
     generation->exit_status = EXIT_OTHER;
-    int error = control_publish(generation->control);
+    int error = control_publish(publication->control);
     if (error) {
         report(generation, "control socket", config->control, published_error_text(error));
         binds_withdraw(generation->binds);
@@ -76,91 +85,94 @@ bool publication_publish(struct generation *generation)
     error = pidfile_publish(&publication->pidfile);
     if (error) {
         report(generation, "pidfile", config->pidfile, published_error_text(error));
-        control_withdraw(generation->control);
+        control_withdraw(publication->control);
         binds_withdraw(generation->binds);
         return false;
     }
     publication->done = true;
-    begin_life(generation);
+    begin_life(publication);
     return true;
 }
 
-static bool note(struct generation *generation, const char *what, const char *path, int error)
+static bool note(const struct publication *publication, const char *what, const char *path,
+                 int error)
 {
-    if (error && !generation->publication.told)
+    if (error && !publication->reported)
         log_error("%s %s: %s; it is tried again every second", what, path,
                   published_error_text(error));
     return error != 0;
 }
 
-void publication_force(struct generation *generation, pid_t successor)
+void publication_force(struct publication *publication, pid_t successor)
 {
-    const struct config *config = generation->config;
-    struct publication *publication = &generation->publication;
+    const struct config *config = publication->generation->config;
     publication->done = true;
-    bool failed = note(generation, "control socket", config->control,
-                       control_take_back(generation->control, config->control));
+    bool failed = note(publication, "control socket", config->control,
+                       control_take_back(publication->control, config->control));
     if (publication->pidfile.file.state == PUBLISHED_PREPARED)
         failed |=
-            note(generation, "pidfile", config->pidfile, pidfile_publish(&publication->pidfile));
+            note(publication, "pidfile", config->pidfile, pidfile_publish(&publication->pidfile));
     else if (config->pidfile)
-        failed |= note(generation, "pidfile", config->pidfile,
+        failed |= note(publication, "pidfile", config->pidfile,
                        pidfile_take_back(&publication->pidfile, successor));
     if (failed)
         event_add(publication->retry, &retry_interval);
-    else if (publication->told)
+    else if (publication->reported)
         log_notice("control socket and pid file are published again");
-    publication->told = failed;
-    begin_life(generation);
+    publication->reported = failed;
+    begin_life(publication);
 }
 
-void publication_settle(struct generation *generation)
+void publication_settle(struct publication *publication)
 {
-    binds_settle_paths(generation->binds);
-    control_settle(generation->control);
-    pidfile_settle(&generation->publication.pidfile);
+    binds_settle_paths(publication->generation->binds);
+    control_settle(publication->control);
+    pidfile_settle(&publication->pidfile);
 }
 
-void publication_retire(struct generation *generation)
+void publication_retire(struct publication *publication)
 {
-    struct publication *publication = &generation->publication;
     event_del(publication->retry);
-    publication->told = publication->done = false;
-    control_retire(generation->control);
-    life_end(&generation->life);
+    publication->reported = publication->done = false;
+    control_retire(publication->control);
+    life_end(&publication->life);
     pidfile_retire(&publication->pidfile);
 }
 
-void publication_take_back(struct generation *generation, pid_t successor)
+void publication_take_back(struct publication *publication, pid_t successor)
 {
-    generation->publication.taken_back = true;
-    publication_force(generation, successor);
+    publication->taken_back = true;
+    publication_force(publication, successor);
 }
 
-void publication_forget(struct generation *generation)
+void publication_forget(struct publication *publication)
 {
-    control_retire(generation->control);
-    pidfile_end(&generation->publication.pidfile, false);
+    control_retire(publication->control);
+    pidfile_end(&publication->pidfile, false);
 }
 
-void publication_sweep(struct generation *generation, pid_t pid)
+void publication_sweep(struct publication *publication, pid_t pid)
 {
-    const struct config *config = generation->config;
-    if (generation->publication.taken_back)
-        publication_force(generation, pid);
-    generation->publication.taken_back = false;
+    const struct config *config = publication->generation->config;
+    if (publication->taken_back)
+        publication_force(publication, pid);
+    publication->taken_back = false;
     published_sweep(config->control, pid);
     if (config->pidfile)
         published_sweep(config->pidfile, pid);
-    binds_sweep(generation->binds, pid);
+    binds_sweep(publication->generation->binds, pid);
 }
 
-void publication_close(struct generation *generation)
+void publication_fail(struct publication *publication, int status)
 {
-    struct publication *publication = &generation->publication;
+    life_fail(&publication->life, status);
+}
+
+void publication_close(struct publication *publication, const struct control_end *end)
+{
     pidfile_end(&publication->pidfile, publication->done);
-    life_close(&generation->life);
-    control_close(generation->control, publication->done);
+    life_close(&publication->life);
+    control_close(publication->control, publication->done, end);
     if (publication->retry)
         event_free(publication->retry);
 }

@@ -9,54 +9,65 @@
 #define RPPROXY_RELOAD_PROCESS_PUBLICATION_H
 
 #include "reload/base/pidfile.h"
+#include "reload/process/life.h"
 
 #include <event2/event.h>
 #include <stdbool.h>
 
+struct control;
+struct control_end;
 struct generation;
 
 struct publication {
+    struct generation *generation;
+    struct control *control;
+    struct life life;
     struct pidfile pidfile;
     struct event *retry; /* of what could not be published in publication_force() */
     bool done;           /* control socket and pid file are ours to remove */
-    bool told;           /* of what cannot be published, which is tried again */
+    bool reported;       /* what cannot be published, and is tried again */
     bool taken_back;     /* from a process that may not be gone yet */
 };
 
-/* False: out of memory. publication_close() is right after either. */
-bool publication_open(struct generation *generation) __attribute__((warn_unused_result));
+/* generation and control are set. False: out of memory. publication_close() is right after either.
+ */
+bool publication_open(struct publication *publication) __attribute__((warn_unused_result));
 
 /* Control socket and pid file are made under temporary names. False: what is wrong has been
  * reported. The binds are opened by the caller. */
-bool publication_prepare(struct generation *generation) __attribute__((warn_unused_result));
+bool publication_prepare(struct publication *publication) __attribute__((warn_unused_result));
 
 /* The paths lead to this process, all of them or none. False: what is wrong has been reported, the
- * paths lead where they did before, and generation->exit_status is set. */
-bool publication_publish(struct generation *generation) __attribute__((warn_unused_result));
+ * paths lead where they did before, and the generation's exit_status is set. */
+bool publication_publish(struct publication *publication) __attribute__((warn_unused_result));
 
 /* The same where there is no other process to serve instead: what cannot be published is logged,
  * and tried again every second. successor: the process that had taken the paths from this one, and
  * is gone; or 0. Has no effect on what is published already. */
-void publication_force(struct generation *generation, pid_t successor);
+void publication_force(struct publication *publication, pid_t successor);
 
 /* Our predecessor has closed its listeners, or is gone. */
-void publication_settle(struct generation *generation);
+void publication_settle(struct publication *publication);
 
 /* Our successor serves: the paths are its own, or are nobody's. */
-void publication_retire(struct generation *generation);
+void publication_retire(struct publication *publication);
 
 /* The successor of that pid is gone or is being killed: publication_force(), and once more in
  * publication_sweep(), when it is gone for sure and can publish nothing any more. */
-void publication_take_back(struct generation *generation, pid_t successor);
+void publication_take_back(struct publication *publication, pid_t successor);
 
 /* Our listeners are closed: there is no way back. */
-void publication_forget(struct generation *generation);
+void publication_forget(struct publication *publication);
 
 /* The process of that pid, of the same paths, is gone: what it left under temporary names is
  * removed. */
-void publication_sweep(struct generation *generation, pid_t pid);
+void publication_sweep(struct publication *publication, pid_t pid);
 
-/* The end of the process: what is still ours is removed. */
-void publication_close(struct generation *generation);
+/* The process ends by its own fault, with that exit status: the crash file stays, and says so. To
+ * be called while the sessions are there, and before publication_close(). */
+void publication_fail(struct publication *publication, int status);
+
+/* The end of the process: what is still ours is removed. The commands that wait hear of `end`. */
+void publication_close(struct publication *publication, const struct control_end *end);
 
 #endif

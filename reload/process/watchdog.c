@@ -1,7 +1,7 @@
 #include "reload/process/watchdog.h"
 
 #include "reload/base/notify.h"
-#include "reload/process/generation.h"
+#include "reload/handover/generation.h"
 
 #include <stdint.h>
 #include <stdlib.h>

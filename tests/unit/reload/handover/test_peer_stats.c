@@ -1,5 +1,5 @@
 #include "config/load.h"
-#include "reload/process/generation.h"
+#include "reload/handover/generation.h"
 #include "tests/unit/suites.h"
 #include "tests/unit/support/config_text.h"
 
@@ -33,7 +33,12 @@ static void make_generation(struct generation *generation, unsigned number)
                   "[backend app]\nserver = a 127.0.0.1:3\n");
     draining_processes_init(&generation->draining_processes,
                             &(struct draining_processes_events){.on_gone = ignore});
-    ck_assert_int_eq(peer_stats_open(&generation->peer_stats, generation), 0);
+    const struct peer_stats_means means = {.base = base,
+                                           .children = &generation->children,
+                                           .last_crash = &generation->last_crash,
+                                           .draining_processes = &generation->draining_processes,
+                                           .predecessor = &generation->predecessor};
+    ck_assert_int_eq(peer_stats_open(&generation->peer_stats, &means), 0);
     generation->proxy = proxy_new(generation->config, number, 2, 8, base, &events);
     ck_assert_ptr_nonnull(generation->proxy);
 }
@@ -144,7 +149,7 @@ START_TEST(one_that_lives_counts_as_it_goes)
 {
     struct other other = other_start(8);
     tell(&other, peer_stats_add);
-    ck_assert_int_eq(peer_stats_begin(&us.peer_stats), 0);
+    ck_assert_int_eq(peer_stats_begin(&us.peer_stats, us.proxy), 0);
     stats_inherit(&other.stats, &(struct figures){.sessions = 1000});
     count_own(1);
     ck_assert_uint_eq(sessions(), 1001);
@@ -170,7 +175,7 @@ START_TEST(one_that_is_killed_is_folded_once)
     }
     tell(&other, peer_stats_add);
     tell(&other, peer_stats_add); /* known already */
-    ck_assert_int_eq(peer_stats_begin(&us.peer_stats), 0);
+    ck_assert_int_eq(peer_stats_begin(&us.peer_stats, us.proxy), 0);
     peer_stats_count(&us.peer_stats);
     stats_inherit(&other.stats, &(struct figures){.sessions = 1000});
     other_count(&other, 10, 2);
@@ -200,7 +205,7 @@ START_TEST(one_that_ends_before_we_count_is_folded_then)
     other_count(&other, 10, 2);
     other_kill(&other);
     wait_gone(TAILQ_FIRST(&us.peer_stats.list));
-    ck_assert_int_eq(peer_stats_begin(&us.peer_stats), 0);
+    ck_assert_int_eq(peer_stats_begin(&us.peer_stats, us.proxy), 0);
     ck_assert(TAILQ_EMPTY(&us.peer_stats.list));
     ck_assert_uint_eq(sessions(), 10);
     other_free(&other);
@@ -244,7 +249,7 @@ START_TEST(a_successor_takes_the_folding_over)
     struct other first = other_start(7), second = other_start(8);
     tell(&second, peer_stats_add);
     tell(&first, peer_stats_add);
-    ck_assert_int_eq(peer_stats_begin(&us.peer_stats), 0);
+    ck_assert_int_eq(peer_stats_begin(&us.peer_stats, us.proxy), 0);
     other_count(&first, 10, 1);
     other_count(&second, 200, 1);
     count_own(3000);
@@ -255,7 +260,7 @@ START_TEST(a_successor_takes_the_folding_over)
     peer_stats_tell_successor(&us.peer_stats, ours);
     while (peers(&successor) < 2)
         event_base_loop(base, EVLOOP_ONCE);
-    ck_assert_int_eq(peer_stats_begin(&successor.peer_stats), 0);
+    ck_assert_int_eq(peer_stats_begin(&successor.peer_stats, successor.proxy), 0);
     ck_assert_uint_eq(peer_stats_figures(&successor.peer_stats).sessions, 3210);
     ck_assert_uint_eq(peer_stats_live(&successor.peer_stats), 1);
     other_count(&second, 1, 0);
@@ -284,7 +289,7 @@ END_TEST
 START_TEST(a_successor_that_fails_is_not_forgotten)
 {
     struct other successor = other_start(10);
-    ck_assert_int_eq(peer_stats_begin(&us.peer_stats), 0);
+    ck_assert_int_eq(peer_stats_begin(&us.peer_stats, us.proxy), 0);
     count_own(1);
     tell(&successor, peer_stats_add_successor);
     stats_inherit(&successor.stats, &(struct figures){.sessions = 1000});
@@ -306,9 +311,9 @@ END_TEST
 START_TEST(a_canary_counts_beside_us)
 {
     struct other successor = other_start(10);
-    ck_assert_int_eq(peer_stats_begin(&us.peer_stats), 0);
+    ck_assert_int_eq(peer_stats_begin(&us.peer_stats, us.proxy), 0);
     count_own(1);
-    us.peer_stats.told = true;
+    us.peer_stats.successor_folds = true;
     tell(&successor, peer_stats_add_successor);
     other_count(&successor, 20, 3);
     ck_assert_uint_eq(sessions(), 1);
@@ -344,8 +349,8 @@ START_TEST(a_canary_that_has_gone_back_is_asked_how_it_ended)
     struct other canary = other_start(10);
     ck_assert_int_eq(children_reserve(&us.children), 0);
     children_add(&us.children, canary.pid);
-    ck_assert_int_eq(peer_stats_begin(&us.peer_stats), 0);
-    us.peer_stats.told = true;
+    ck_assert_int_eq(peer_stats_begin(&us.peer_stats, us.proxy), 0);
+    us.peer_stats.successor_folds = true;
     tell(&canary, peer_stats_add_successor);
     other_count(&canary, 20, in_order ? 0 : 3);
     peer_stats_count_successor(&us.peer_stats);
@@ -376,7 +381,7 @@ END_TEST
 START_TEST(a_successor_that_died_counts_when_we_serve_again)
 {
     struct other successor = other_start(10);
-    ck_assert_int_eq(peer_stats_begin(&us.peer_stats), 0);
+    ck_assert_int_eq(peer_stats_begin(&us.peer_stats, us.proxy), 0);
     tell(&successor, peer_stats_add_successor);
     other_count(&successor, 20, 3);
     other_kill(&successor);
@@ -400,7 +405,7 @@ START_TEST(limits_count_what_others_have)
                        *mail = us.proxy->service.frontends[1].places.limit;
     struct other other = other_start(8);
     tell(&other, peer_stats_add);
-    ck_assert_int_eq(peer_stats_begin(&us.peer_stats), 0);
+    ck_assert_int_eq(peer_stats_begin(&us.peer_stats, us.proxy), 0);
     other_count(&other, 0, 1);
     peer_stats_count(&us.peer_stats);
     ck_assert_uint_eq(room(us.proxy->service.places.limit),
@@ -437,7 +442,7 @@ static uint64_t lost_with(unsigned live)
 
 START_TEST(one_that_ends_with_sessions_has_crashed)
 {
-    ck_assert_int_eq(peer_stats_begin(&us.peer_stats), 0);
+    ck_assert_int_eq(peer_stats_begin(&us.peer_stats, us.proxy), 0);
     ck_assert_uint_eq(lost_with(3), 3);
     ck_assert_uint_eq(lost_with(0), 0);
     ck_assert_uint_eq(us.last_crash.at, 0);
@@ -449,9 +454,9 @@ START_TEST(a_crash_is_noted_once)
 {
     struct other other = other_start(8);
     tell(&other, peer_stats_add);
-    ck_assert_int_eq(peer_stats_begin(&us.peer_stats), 0);
+    ck_assert_int_eq(peer_stats_begin(&us.peer_stats, us.proxy), 0);
     other_count(&other, 0, 3);
-    us.peer_stats.told = true;
+    us.peer_stats.successor_folds = true;
     other_kill(&other);
     wait_gone(TAILQ_FIRST(&us.peer_stats.list));
     ck_assert_uint_eq(us.last_crash.at, 0);
@@ -466,7 +471,7 @@ START_TEST(one_that_fails_says_what_goes_with_it)
 {
     struct other other = other_start(8);
     tell(&other, peer_stats_add);
-    ck_assert_int_eq(peer_stats_begin(&us.peer_stats), 0);
+    ck_assert_int_eq(peer_stats_begin(&us.peer_stats, us.proxy), 0);
     other_count(&other, 0, 5);
     stats_set_lost(&other.stats);
     while (stats_live(&other.stats) > 0)
@@ -483,7 +488,7 @@ END_TEST
 START_TEST(the_end_of_a_successor_is_told_by_the_handover)
 {
     struct other successor = other_start(10);
-    ck_assert_int_eq(peer_stats_begin(&us.peer_stats), 0);
+    ck_assert_int_eq(peer_stats_begin(&us.peer_stats, us.proxy), 0);
     ck_assert_uint_eq(peer_stats_successor_live(&us.peer_stats), 0);
     tell(&successor, peer_stats_add_successor);
     other_count(&successor, 0, 20);

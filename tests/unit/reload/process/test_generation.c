@@ -1,5 +1,7 @@
 /* A process that cannot begin at all. */
-#include "reload/process/generation.h"
+#include "reload/process/process.h"
+
+#include "reload/base/exit_status.h"
 
 #include "tests/unit/suites.h"
 
@@ -23,7 +25,7 @@ START_TEST(no_main_loop_closes_nothing)
         setenv("EVENT_NOSELECT", "1", 1);
         if (dup2(STDERR_FILENO, STDIN_FILENO) < 0)
             _exit(2);
-        int ended = generation_run(&program, "/nonexistent");
+        int ended = process_run(&program, "/nonexistent");
         _exit(ended == EXIT_OTHER && fcntl(STDIN_FILENO, F_GETFD) >= 0 ? 0 : 1);
     }
     ck_assert_int_gt(child, 0);

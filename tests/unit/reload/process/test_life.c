@@ -1,6 +1,7 @@
 /* The life file: whom it speaks of, when it is there, and what is not believed. */
 #include "config/load.h"
-#include "reload/process/generation.h"
+#include "reload/handover/generation.h"
+#include "reload/process/life.h"
 #include "tests/unit/suites.h"
 #include "tests/unit/support/config_text.h"
 
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 static struct generation us;
+static struct life ours;
 static char control[256], life[272], other[272];
 
 static void ignore(void *arg)
@@ -36,12 +38,12 @@ static void setup(void)
     us.config = load_good(text);
     us.proxy = proxy_new(us.config, us.number, 1, 0, us.base, &events);
     ck_assert_ptr_nonnull(us.proxy);
-    ck_assert_int_eq(life_open(&us.life, &us), 0);
+    ck_assert_int_eq(life_open(&ours, &us), 0);
 }
 
 static void teardown(void)
 {
-    life_close(&us.life);
+    life_close(&ours);
     proxy_free(us.proxy);
     config_free(us.config);
     event_base_free(us.base);
@@ -58,9 +60,9 @@ static void have_sessions(unsigned count)
 static void crash_with(unsigned sessions)
 {
     have_sessions(sessions);
-    ck_assert_int_eq(life_begin(&us.life), 0);
+    ck_assert_int_eq(life_begin(&ours), 0);
     ck_assert_int_eq(rename(life, other), 0);
-    life_end(&us.life);
+    life_end(&ours);
     ck_assert_int_eq(rename(other, life), 0);
 }
 
@@ -73,9 +75,9 @@ static void expect_nothing(void)
 START_TEST(a_clean_end_leaves_nothing)
 {
     expect_nothing();
-    ck_assert_int_eq(life_begin(&us.life), 0);
+    ck_assert_int_eq(life_begin(&ours), 0);
     ck_assert_int_eq(access(life, F_OK), 0);
-    life_end(&us.life);
+    life_end(&ours);
     ck_assert_int_eq(access(life, F_OK), -1);
     expect_nothing();
 }
@@ -85,11 +87,11 @@ START_TEST(an_end_by_its_own_fault_is_told)
 {
     struct crash crash;
     char text[CRASH_TEXT_MAX], expected[CRASH_TEXT_MAX];
-    life_fail(&us.life, 1);
+    life_fail(&ours, 1);
     expect_nothing();
-    ck_assert_int_eq(life_begin(&us.life), 0);
-    life_fail(&us.life, 1);
-    life_end(&us.life);
+    ck_assert_int_eq(life_begin(&ours), 0);
+    life_fail(&ours, 1);
+    life_end(&ours);
     ck_assert(life_read(control, &crash));
     snprintf(expected, sizeof expected,
              "generation 3 (pid %d) ended with status 1, and 0 sessions went with it",
@@ -100,7 +102,7 @@ END_TEST
 
 START_TEST(who_lives_has_not_crashed)
 {
-    ck_assert_int_eq(life_begin(&us.life), 0);
+    ck_assert_int_eq(life_begin(&ours), 0);
     expect_nothing();
 }
 END_TEST
@@ -121,7 +123,7 @@ END_TEST
 START_TEST(it_is_written_again_and_again)
 {
     struct crash crash = {0};
-    ck_assert_int_eq(life_begin(&us.life), 0);
+    ck_assert_int_eq(life_begin(&ours), 0);
     have_sessions(7);
     while (crash.sessions != 7) {
         event_base_loop(us.base, EVLOOP_ONCE);
@@ -137,9 +139,9 @@ START_TEST(only_its_own_is_removed)
 {
     struct life successor;
     ck_assert_int_eq(life_open(&successor, &us), 0);
-    ck_assert_int_eq(life_begin(&us.life), 0);
+    ck_assert_int_eq(life_begin(&ours), 0);
     ck_assert_int_eq(life_begin(&successor), 0);
-    life_end(&us.life);
+    life_end(&ours);
     ck_assert_int_eq(access(life, F_OK), 0);
     life_close(&successor);
     ck_assert_int_eq(access(life, F_OK), -1);
@@ -187,7 +189,7 @@ START_TEST(no_link_is_followed_and_nothing_waited_for)
     ck_assert_int_eq(unlink(life), 0);
     ck_assert_int_eq(mkdir(life, 0700), 0);
     expect_nothing();
-    ck_assert_int_ne(life_begin(&us.life), 0);
+    ck_assert_int_ne(life_begin(&ours), 0);
     ck_assert_int_eq(rmdir(life), 0);
 }
 END_TEST

@@ -1,0 +1,776 @@
+#include "reload/process/process.h"
+
+#include "config/base/clock.h"
+#include "config/base/container_of.h"
+#include "config/base/log.h"
+#include "reload/base/notify.h"
+#include "reload/base/signals.h"
+#include "reload/control/control.h"
+#include "reload/handover/generation.h"
+#include "reload/handover/handover.h"
+#include "reload/handover/moving.h"
+#include "reload/handover/replacement.h"
+#include "reload/handover/server_states.h"
+#include "reload/handover/session_handoff.h"
+#include "reload/handover/succession.h"
+#include "reload/listeners/activation.h"
+#include "reload/listeners/linger.h"
+#include "reload/listeners/opening.h"
+#include "reload/process/drain.h"
+#include "reload/process/publication.h"
+#include "reload/process/start.h"
+#include "reload/process/watchdog.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct process {
+    struct generation generation;
+    struct control *control;
+    struct publication publication;
+    struct event *signals;
+    struct event *probation_over;
+    struct lingering *lingering;    /* of our listeners; NULL: they do not close now */
+    struct replacement replacement; /* once our listeners are closed */
+    struct draining drain;
+    struct watchdog watchdog;
+    bool stop_signalled;
+    bool drained; /* our own sessions have ended */
+};
+
+static struct process *process_of(struct generation *generation)
+{
+    return container_of(generation, struct process, generation);
+}
+
+/* --- news for users ------------------------------------------------------------------------- */
+
+static void report(struct generation *generation, const char *line)
+{
+    log_error("%s", line);
+    if (generation->succession)
+        succession_progress(generation->succession, line);
+}
+
+static void report_line(const char *line, void *arg)
+{
+    report(arg, line);
+}
+
+static void progress(struct generation *generation, const char *line, size_t length)
+{
+    control_progress(process_of(generation)->control, line, length);
+}
+
+static void warn(struct generation *generation, const char *line)
+{
+    log_warning("%s", line);
+    progress(generation, line, strlen(line));
+}
+
+static void on_hung(const char *line, void *arg)
+{
+    warn(arg, line);
+}
+
+static void step(struct generation *generation, const char *text)
+{
+    control_step(process_of(generation)->control, text);
+}
+
+static void own_step(struct process *process, const char *name, const char *what)
+{
+    char text[160];
+    snprintf(text, sizeof text, "%s: pid %d %s", name, (int)getpid(), what);
+    control_step(process->control, text);
+}
+
+static void exit_loop(struct generation *generation, int exit_status)
+{
+    generation->exit_status = exit_status;
+    event_base_loopbreak(generation->base);
+}
+
+static uint64_t deadline(const struct generation *generation)
+{
+    const struct process *process =
+        (const void *)((const char *)generation - offsetof(struct process, generation));
+    return drain_deadline(&process->drain);
+}
+
+/* --- news of the proxy ---------------------------------------------------------------------- */
+
+static void on_proxy_turned(void *arg)
+{
+    struct process *process = arg;
+    pulse_on_turned(&process->generation.heartbeats.pulse);
+}
+
+static void on_proxy_empty(void *arg)
+{
+    struct process *process = arg;
+    struct generation *generation = &process->generation;
+    if (generation->state != GENERATION_DRAINING || process->drained)
+        return;
+    process->drained = true;
+    drain_log_end(&process->drain);
+    if (generation->draining_processes.count == 0)
+        exit_loop(generation, EXIT_DONE);
+}
+
+/* The new process hears of every change; processes before this one hear of commands only, since
+ * they have checks of their own. */
+static void on_proxy_server(struct server *server, bool by_command, void *arg)
+{
+    struct process *process = arg;
+    struct generation *generation = &process->generation;
+    struct message_server record;
+    server_states_record(server, &record);
+    handover_tell_server(generation, &record);
+    if (!by_command)
+        return;
+    succession_tell_server(generation->succession, &record);
+    draining_processes_tell_server(&generation->draining_processes, &record);
+}
+
+static void close_listeners(void *arg)
+{
+    struct process *process = arg;
+    lingering_on_quiet(process->lingering);
+}
+
+/* The process that takes over, while our listeners are open; NULL: there is none. */
+static struct channel *channel_to_next(const struct generation *generation)
+{
+    if (generation->succession)
+        return succession_channel(generation->succession);
+    return generation->handover ? handover_channel(generation->handover) : NULL;
+}
+
+/* Once our listeners are closed this process cannot serve again: the other process shows that it
+ * runs. */
+static void on_handed_off(void *arg)
+{
+    struct process *process = arg;
+    heartbeat_confirm(channel_to_next(&process->generation), close_listeners, process);
+}
+
+/* Nobody waits in the backlogs any more. If the other process is lost now, this one serves again;
+ * so this is the time for the sessions to move. */
+static void on_proxy_quiet(void *arg)
+{
+    struct process *process = arg;
+    struct generation *generation = &process->generation;
+    struct channel *next = channel_to_next(generation);
+    if (!process->lingering)
+        return;
+    if (!next) {
+        close_listeners(process);
+        return;
+    }
+    if (generation->config->drain == DRAIN_HANDOFF && !generation->stop_wanted &&
+        !channel_is_foreign(next))
+        generation->handoff =
+            handoff_begin(generation->proxy, next, generation->base, on_handed_off, process);
+    if (!generation->handoff)
+        on_handed_off(process);
+}
+
+/* --- news of processes that drain ------------------------------------------------------------ */
+
+/* A process that stops the proxy exits last: the service manager takes its end for the end of all.
+ */
+static void on_draining_processes_gone(void *arg)
+{
+    struct process *process = arg;
+    if (process->drained)
+        exit_loop(&process->generation, EXIT_DONE);
+}
+
+static void on_draining_process_end(const struct draining_process *draining_process, void *arg)
+{
+    const struct process *process = arg;
+    peer_stats_expect_end(&process->generation.peer_stats, draining_process->generation,
+                          draining_process->pid);
+}
+
+static unsigned on_draining_process_handoff(const struct draining_process *draining_process,
+                                            const struct received *message, void *arg)
+{
+    const struct process *process = arg;
+    return moving_take(&process->generation, draining_process->channel, message);
+}
+
+/* --- from start to serving ------------------------------------------------------------------- */
+
+static bool prepare(struct generation *generation, struct offer *offer, struct offer *duplicates)
+{
+    struct process *process = process_of(generation);
+    const struct proxy_events events = {.on_quiet = on_proxy_quiet,
+                                        .on_turned = on_proxy_turned,
+                                        .on_empty = on_proxy_empty,
+                                        .on_server = on_proxy_server,
+                                        .arg = process};
+    return start_prepare(generation, &process->publication, offer, duplicates, &events);
+}
+
+static void try_canary(struct generation *generation)
+{
+    binds_try(generation->binds);
+    peer_stats_count(&generation->peer_stats);
+    proxy_accept(generation->proxy);
+    generation->state = GENERATION_CANARY;
+    log_notice("canary: pid %d, generation %u accepts", (int)getpid(), generation->number);
+}
+
+static void begin_service(struct generation *generation)
+{
+    struct process *process = process_of(generation);
+    lingering_free(process->lingering);
+    process->lingering = NULL;
+    peer_stats_count(&generation->peer_stats);
+    binds_listen_late(generation->binds);
+    binds_release(generation->binds);
+    proxy_accept(generation->proxy);
+    generation->state = GENERATION_ACTIVE;
+    notify_ready(getpid());
+    log_notice("serving: pid %d, generation %u, %u workers, %zu binds", (int)getpid(),
+               generation->number, generation->workers, generation->binds->count);
+}
+
+static bool serve(struct generation *generation)
+{
+    if (!publication_publish(&process_of(generation)->publication))
+        return false;
+    begin_service(generation);
+    return true;
+}
+
+static void serve_anyway(struct generation *generation)
+{
+    if (!binds_publish(generation->binds, report_line, generation))
+        log_error("not all Unix binds can be published: some clients find nobody");
+    publication_force(&process_of(generation)->publication, 0);
+    begin_service(generation);
+}
+
+/* --- from serving to exit -------------------------------------------------------------------- */
+
+static void drain(struct process *process, enum session_end reason)
+{
+    struct generation *generation = &process->generation;
+    if (generation->state != GENERATION_DRAINING) {
+        checks_free(generation->checks);
+        generation->checks = NULL;
+    }
+    generation->state = GENERATION_DRAINING;
+    drain_begin(&process->drain, reason);
+}
+
+/* The process that takes over. */
+static struct replacement next_process(struct generation *generation)
+{
+    return generation->succession ? succession_returned(generation) : handover_closed(generation);
+}
+
+static void on_listeners_closed(void *arg)
+{
+    struct process *process = arg;
+    struct generation *generation = &process->generation;
+    lingering_free(process->lingering);
+    process->lingering = NULL;
+    if (generation->succession) /* we were a canary, and go back: what we have goes on elsewhere */
+        generation->stop_wanted = false;
+    if (generation->succession || generation->handover) {
+        publication_forget(&process->publication);
+        const struct replacement next = next_process(generation);
+        replacement_begin(&process->replacement, generation, &next);
+    }
+    bool stopping = generation->state == GENERATION_STOPPING || generation->stop_wanted;
+    drain(process, stopping ? SESSION_STOPPED : SESSION_DRAIN_TIMEOUT);
+    if (stopping)
+        handoff_end(generation->handoff);
+    handoff_go_on(generation->handoff);
+}
+
+static void begin_lingering(struct process *process, millis timeout, bool alone)
+{
+    const struct generation *generation = &process->generation;
+    process->lingering = lingering_start(generation->binds, generation->proxy, generation->base,
+                                         timeout, alone, on_listeners_closed, process);
+    if (!process->lingering) {
+        log_error("out of memory: the listeners close without lingering");
+        binds_close(generation->binds);
+        on_listeners_closed(process);
+    }
+}
+
+static void go_back(struct generation *generation, millis linger_timeout)
+{
+    log_notice("canary: generation %u goes back", generation->number);
+    generation->state = GENERATION_LINGERING;
+    generation->stop_wanted = false; /* the stop was the reason to go back */
+    begin_lingering(process_of(generation), linger_timeout, false);
+}
+
+static void end_probation(struct generation *generation)
+{
+    struct process *process = process_of(generation);
+    if (generation->state != GENERATION_PROBATION)
+        return;
+    event_del(process->probation_over);
+    generation->state = GENERATION_LINGERING;
+    handover_tell_lingering(generation);
+    own_step(process, "lingering", "closes its listeners");
+    begin_lingering(process, generation->config->linger_timeout, false);
+}
+
+static void on_probation_over(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    end_probation(arg);
+}
+
+static void retire(struct generation *generation)
+{
+    struct process *process = process_of(generation);
+    generation->state = GENERATION_PROBATION;
+    publication_retire(&process->publication);
+    if (generation->config->probation == 0) {
+        end_probation(generation);
+        return;
+    }
+    struct timeval interval = clock_interval(generation->config->probation);
+    event_add(process->probation_over, &interval);
+    own_step(process, "on probation", "stands by");
+    proxy_retire(generation->proxy);
+}
+
+static void take_back(struct generation *generation, pid_t successor)
+{
+    struct process *process = process_of(generation);
+    event_del(process->probation_over);
+    lingering_free(process->lingering);
+    process->lingering = NULL;
+    binds_take_back(generation->binds);
+    proxy_accept(generation->proxy);
+    generation->state = GENERATION_ACTIVE;
+    publication_take_back(&process->publication, successor);
+    notify_main_pid(getpid());
+    notify_ready(getpid());
+}
+
+/* --- reload and stop ------------------------------------------------------------------------- */
+
+static const struct reload_order no_order;
+static const struct reload_order order_by_signal = {.wanted = true, .by_signal = true};
+
+static enum exit_status reload(struct generation *generation, const struct reload_order *order)
+{
+    if (generation->state != GENERATION_ACTIVE || generation->stop_wanted)
+        return EXIT_OTHER;
+    if (generation->handover || generation->next.wanted)
+        return EXIT_BUSY;
+    if (generation->succession) { /* our own predecessor's listeners go first */
+        generation->next = *order;
+        succession_hurry(generation->succession);
+    } else {
+        handover_begin(generation, order);
+    }
+    return EXIT_DONE;
+}
+
+static void stop(struct generation *generation)
+{
+    struct process *process = process_of(generation);
+    switch (generation->state) {
+    case GENERATION_STARTING:
+        exit_loop(generation, EXIT_DONE);
+        break;
+    case GENERATION_CANARY:
+        generation->stop_wanted = true;
+        succession_ask_back(generation->succession);
+        break;
+    case GENERATION_ACTIVE:
+        if (generation->handover || generation->succession) { /* it ends first; then go_on() */
+            generation->stop_wanted = true;
+            handover_cancel(generation);
+            if (generation->succession)
+                succession_hurry(generation->succession);
+            return;
+        }
+        generation->next = no_order;
+        control_reload_over(process_of(generation)->control, EXIT_FAILED,
+                            "the proxy was told to stop");
+        log_notice("stopping: no new connections are accepted");
+        notify_stopping();
+        drain_await_others(&process->drain);
+        draining_processes_stop(&generation->draining_processes);
+        generation->state = GENERATION_STOPPING;
+        begin_lingering(process, generation->config->linger_timeout, true);
+        break;
+    case GENERATION_PROBATION:
+        generation->stop_wanted = true;
+        end_probation(generation);
+        break;
+    case GENERATION_LINGERING:
+        generation->stop_wanted = true;
+        handoff_end(generation->handoff);
+        break;
+    case GENERATION_STOPPING:
+        break;
+    case GENERATION_DRAINING:
+        handoff_end(generation->handoff);
+        if (process->drain.reason != SESSION_STOPPED)
+            drain(process, SESSION_STOPPED);
+        break;
+    }
+}
+
+static void go_on(struct generation *generation)
+{
+    if (generation->state != GENERATION_ACTIVE)
+        return;
+    if (generation->stop_wanted) {
+        generation->stop_wanted = false;
+        stop(generation);
+    } else if (generation->next.wanted) {
+        const struct reload_order order = generation->next;
+        generation->next = no_order;
+        handover_begin(generation, &order);
+    }
+}
+
+static void note_reload(struct generation *generation, enum exit_status status, const char *text,
+                        uint64_t milliseconds)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    generation->last_reload = (struct reload_result){
+        .any = true, .status = status, .at = (uint64_t)now.tv_sec, .duration = milliseconds};
+    snprintf(generation->last_reload.text, sizeof generation->last_reload.text, "%s", text);
+}
+
+static void rolled_back(struct generation *generation, const char *text)
+{
+    log_error("%s on probation: generation %u serves again", text, generation->number);
+    note_reload(generation, EXIT_FAILED, text, generation->last_reload.duration);
+    control_rolled_back(process_of(generation)->control, text);
+    go_on(generation);
+}
+
+static void reload_over(struct generation *generation, enum exit_status status, const char *text,
+                        uint64_t milliseconds)
+{
+    note_reload(generation, status, text, milliseconds);
+    if (status == EXIT_DONE) {
+        log_notice("reloaded: %s", text);
+    } else {
+        log_error("reload failed: %s; generation %u serves on", text, generation->number);
+        notify_ready(getpid());
+    }
+    control_reload_over(process_of(generation)->control, status, text);
+    if (status != EXIT_DONE)
+        go_on(generation);
+}
+
+static const char *abort_reload(struct generation *generation)
+{
+    if (generation->state != GENERATION_ACTIVE || generation->handover || !generation->next.wanted)
+        return handover_abort(generation);
+    generation->next = no_order;
+    reload_over(generation, EXIT_FAILED, "it was called off", 0);
+    return NULL;
+}
+
+static void end_at_once(struct generation *generation)
+{
+    succession_tell_end(generation->succession);
+    exit_loop(generation, EXIT_DONE);
+}
+
+static void stop_by_signal(struct process *process)
+{
+    struct generation *generation = &process->generation;
+    if (process->stop_signalled) {
+        log_warning("told to stop a second time: ending at once");
+        end_at_once(generation);
+        return;
+    }
+    process->stop_signalled = true;
+    stop(generation);
+}
+
+static void reload_by_signal(struct generation *generation)
+{
+    switch (reload(generation, &order_by_signal)) {
+    case EXIT_BUSY:
+        if (!generation->next.wanted) /* signals coalesce into one more reload */
+            generation->next = order_by_signal;
+        break;
+    case EXIT_OTHER:
+        /* This process will serve: the file may have changed since it was read. */
+        if (generation->state == GENERATION_STARTING || generation->state == GENERATION_CANARY) {
+            generation->next = order_by_signal;
+            break;
+        }
+        log_notice("reload: generation %u is %s and does not reload", generation->number,
+                   generation_state_name(generation->state));
+        break;
+    default:
+        break;
+    }
+}
+
+/* The old process, or a process that took over, asks for it. */
+static void reload_by_message(struct generation *generation)
+{
+    (void)reload(generation, &order_by_signal);
+}
+
+static void predecessor_closed(struct generation *generation)
+{
+    if (generation->proxy) {
+        publication_settle(&process_of(generation)->publication);
+        proxy_allow(generation->proxy, start_allowed(generation, generation->descriptors.sessions));
+        peer_stats_count(&generation->peer_stats);
+    }
+    go_on(generation);
+}
+
+static bool serve_alone(struct generation *generation)
+{
+    if (!prepare(generation, NULL, NULL) || !serve(generation))
+        return false;
+    publication_settle(&process_of(generation)->publication);
+    go_on(generation);
+    return true;
+}
+
+static void sweep(struct generation *generation, pid_t pid)
+{
+    publication_sweep(&process_of(generation)->publication, pid);
+}
+
+static void terminate(struct generation *generation)
+{
+    drain_terminate(&process_of(generation)->drain);
+}
+
+static const struct generation_events generation_events = {
+    .report = report,
+    .warn = warn,
+    .progress = progress,
+    .step = step,
+    .reload_over = reload_over,
+    .retire = retire,
+    .end_probation = end_probation,
+    .take_back = take_back,
+    .rolled_back = rolled_back,
+    .prepare = prepare,
+    .try_canary = try_canary,
+    .go_back = go_back,
+    .serve = serve,
+    .serve_anyway = serve_anyway,
+    .serve_alone = serve_alone,
+    .predecessor_closed = predecessor_closed,
+    .sweep = sweep,
+    .reload = reload_by_message,
+    .stop = stop,
+    .terminate = terminate,
+    .deadline = deadline,
+    .exit = exit_loop,
+};
+
+static const struct control_events control_events = {
+    .reload = reload, .abort = abort_reload, .stop = stop};
+
+/* --- the process ----------------------------------------------------------------------------- */
+
+static void on_signal(int number, void *arg)
+{
+    struct process *process = arg;
+    struct generation *generation = &process->generation;
+    switch (number) {
+    case SIGUSR2:
+    case SIGHUP:
+        reload_by_signal(generation);
+        break;
+    case SIGUSR1:
+        log_reopen();
+        break;
+    case SIGCHLD:
+        children_collect(&generation->children);
+        handover_on_child(generation);
+        replacement_on_child(&process->replacement);
+        peer_stats_on_child(&generation->peer_stats);
+        break;
+    case SIGTERM:
+        stop_by_signal(process);
+        break;
+    case SIGINT:
+        log_notice("interrupted: ending at once");
+        end_at_once(generation);
+        break;
+    default:
+        break;
+    }
+}
+
+static bool start_cold(struct generation *generation, struct offer *passed)
+{
+    pid_t pid = control_holder(generation->config->control);
+    if (pid) {
+        char who[32] = "a process";
+        if (pid > 0)
+            snprintf(who, sizeof who, "process %d", (int)pid);
+        log_error("%s: %s serves this already (it listens on %s)", generation->file, who,
+                  generation->config->control);
+        generation->exit_status = EXIT_OTHER;
+        return false;
+    }
+    generation->number = 1;
+    if (!prepare(generation, passed, NULL))
+        return false;
+    struct crash crash;
+    if (life_read(generation->config->control, &crash))
+        crash_note(&generation->last_crash, &crash);
+    if (!serve(generation))
+        return false;
+    publication_settle(&process_of(generation)->publication);
+    return true;
+}
+
+static bool start(struct generation *generation)
+{
+    int channel = program_inherited_channel();
+    if (channel < 0 && errno != ENOENT) {
+        log_error("%s is set, but names no handover channel: %s", HANDOVER_VARIABLE,
+                  strerror(errno));
+        return false;
+    }
+    if (channel >= 0)
+        return succession_begin(generation, channel) && start_read_config(generation);
+    struct offer passed = {0};
+    const char *wrong = activation_take(&passed);
+    if (wrong)
+        log_error("%s", wrong);
+    bool started = !wrong && start_read_config(generation) && start_cold(generation, &passed);
+    offer_free(&passed);
+    return started;
+}
+
+/* A process that stops waits for the processes that drain as well; a replaced one has handed them
+ * on. */
+static void on_drain_report(void *arg)
+{
+    struct process *process = arg;
+    replacement_report_sessions(&process->replacement);
+    control_draining(process->control, peer_stats_live(&process->generation.peer_stats));
+}
+
+static bool make_loop(struct process *process)
+{
+    struct generation *generation = &process->generation;
+    struct event_base *base = generation->base = event_base_new();
+    if (!base)
+        return false;
+    const struct peer_stats_means means = {.base = base,
+                                           .children = &generation->children,
+                                           .last_crash = &generation->last_crash,
+                                           .draining_processes = &generation->draining_processes,
+                                           .predecessor = &generation->predecessor};
+    process->probation_over = event_new(base, -1, 0, on_probation_over, generation);
+    process->control = control_new(generation, &control_events);
+    process->signals = signals_watch(base, on_signal, process);
+    generation->heartbeats =
+        (struct heartbeats){.base = base, .on_hung = on_hung, .arg = generation};
+    pulse_init(&generation->heartbeats.pulse);
+    process->publication.generation = generation;
+    process->publication.control = process->control;
+    process->drain =
+        (struct draining){.generation = generation, .on_report = on_drain_report, .arg = process};
+    return peer_stats_open(&generation->peer_stats, &means) == 0 && drain_open(&process->drain) &&
+           publication_open(&process->publication) &&
+           watchdog_open(&process->watchdog, generation) && notify_begin(base) == 0 &&
+           process->probation_over && process->control && process->signals;
+}
+
+/* This process ends by its own fault, and not by order: the processes that live on, and the next
+ * one, are to hear of it. */
+static void note_failure(struct process *process)
+{
+    if (!process->generation.proxy)
+        return;
+    stats_set_lost(&process->generation.proxy->stats);
+    publication_fail(&process->publication, process->generation.exit_status);
+}
+
+static struct control_end end_of(const struct process *process)
+{
+    const struct proxy *proxy = process->generation.proxy;
+    return (struct control_end){.sessions = process->drain.sessions,
+                                .cut = proxy ? proxy_overdue(proxy) : 0,
+                                .others_cut = proxy ? drain_others_cut(&process->drain) : 0};
+}
+
+static void close_all(struct process *process)
+{
+    struct generation *generation = &process->generation;
+    if (generation->exit_status != EXIT_DONE)
+        note_failure(process);
+    const struct control_end end = end_of(process);
+    publication_close(&process->publication, &end);
+    handover_free(generation->handover);
+    replacement_hang_up(&process->replacement);
+    succession_free(generation->succession);
+    draining_processes_free(&generation->draining_processes);
+    peer_stats_close(&generation->peer_stats);
+    lingering_free(process->lingering);
+    checks_free(generation->checks);
+    proxy_free(generation->proxy);
+    handoff_free(generation->handoff);
+    binds_free(generation->binds);
+    signals_free(process->signals);
+    if (process->probation_over)
+        event_free(process->probation_over);
+    drain_free(&process->drain);
+    watchdog_close(&process->watchdog);
+    notify_end();
+    children_free(&generation->children);
+    if (generation->base)
+        event_base_free(generation->base);
+    log_stop();
+    config_free(generation->config);
+    control_free(process->control);
+}
+
+int process_run(const struct program *program, const char *file)
+{
+    /* close_all() may come before these descriptors are opened. */
+    struct process process = {.generation = {.events = &generation_events,
+                                             .program = program,
+                                             .file = file,
+                                             .exit_status = EXIT_OTHER,
+                                             .started_at = clock_ms(),
+                                             .peer_stats.process = -1},
+                              .publication.life.fd = -1};
+    struct generation *generation = &process.generation;
+    const struct draining_processes_events events = {.on_gone = on_draining_processes_gone,
+                                                     .on_end = on_draining_process_end,
+                                                     .on_handoff = on_draining_process_handoff,
+                                                     .arg = &process};
+    signals_begin();
+    draining_processes_init(&generation->draining_processes, &events);
+    if (!make_loop(&process))
+        log_error("cannot make the main loop: %s", strerror(errno));
+    else if (start(generation) && event_base_dispatch(generation->base) < 0)
+        log_error("the main loop has failed: %s", strerror(errno));
+    close_all(&process);
+    return generation->exit_status;
+}

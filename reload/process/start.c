@@ -1,0 +1,184 @@
+#include "reload/process/start.h"
+
+#include "config/base/log.h"
+#include "config/load.h"
+#include "reload/base/privileges.h"
+#include "reload/base/signals.h"
+#include "reload/control/running.h"
+#include "reload/handover/generation.h"
+#include "reload/listeners/opening.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static void report_line(const char *line, void *arg)
+{
+    struct generation *generation = arg;
+    generation->events->report(generation, line);
+}
+
+static void report(struct generation *generation, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void report(struct generation *generation, const char *format, ...)
+{
+    char line[PATH_MAX + 512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    generation->events->report(generation, line);
+}
+
+static unsigned choose_workers(const struct config *config)
+{
+    struct cpus usable;
+    if (config->workers)
+        return config->workers;
+    if (config->affinity.count)
+        return config->affinity.count;
+    cpus_usable(&usable);
+    return usable.count ? usable.count : 1;
+}
+
+bool start_read_config(struct generation *generation)
+{
+    struct config_errors errors;
+    signals_drop_reloads();
+    generation->config = config_load(generation->file, &errors);
+    for (size_t i = 0; i < errors.count; i++)
+        generation->events->report(generation, errors.lines[i]);
+    config_errors_free(&errors);
+    generation->exit_status = EXIT_INVALID;
+    if (!generation->config)
+        return false;
+
+    const struct config *config = generation->config;
+    generation->config_hash = running_hash(config);
+    generation->exit_status = EXIT_OTHER;
+    int error = privileges_make_directory(config->control, config->user);
+    if (!error && config->pidfile)
+        error = privileges_make_directory(config->pidfile, config->user);
+    if (error)
+        log_warning("cannot make the directory of control socket or pidfile: %s", strerror(error));
+    const char *wrong = privileges_become(config->user);
+    if (wrong) {
+        report(generation, "%s: user: %s", generation->file, wrong);
+        return false;
+    }
+    if (access(generation->file, R_OK))
+        log_warning("%s: the user who serves cannot read it: reloads will fail", generation->file);
+    error = log_open(config->log_target, config->log_path, config->log_level);
+    if (error) {
+        report(generation, "%s: log %s: %s", generation->file, config->log_path, strerror(error));
+        return false;
+    }
+    error = log_start(); /* before the first line that a deaf syslogd could hold up */
+    if (error) {
+        report(generation, "%s: cannot start the log's thread: %s", generation->file,
+               strerror(error));
+        return false;
+    }
+    generation->workers = choose_workers(config);
+    generation->draining_processes.max = config->max_generations;
+    return true;
+}
+
+/* Settings of cpu-affinity that are possible, and hardly meant. */
+static void warn_of_affinity(const struct generation *generation)
+{
+    const struct config *config = generation->config;
+    char text[CPUS_TEXT_MAX];
+    if (config->affinity.count && generation->workers > config->affinity.count)
+        log_warning("cpu-affinity: %u workers share CPU %s", generation->workers,
+                    cpus_format(&config->affinity, text));
+    for (size_t i = 0; i < config->frontend_count && config->affinity.count == 0; i++)
+        for (size_t j = 0; j < config->frontends[i].bind_count; j++)
+            if (config->frontends[i].binds[j].steer == STEER_CPU) {
+                log_warning("%s: steer=cpu without cpu-affinity: workers are not on the CPUs they "
+                            "serve",
+                            config->frontends[i].binds[j].text);
+                return;
+            }
+}
+
+unsigned start_allowed(const struct generation *generation, unsigned fit)
+{
+    unsigned wanted = generation->config->max_sessions;
+    return wanted && wanted < fit ? wanted : fit;
+}
+
+/* False: it has been reported that the limit of descriptors is too low. */
+static bool plan_descriptors(struct generation *generation, const struct offer *offer)
+{
+    struct descriptors *plan = &generation->descriptors;
+    char text[DESCRIPTORS_TEXT_MAX];
+    unsigned wanted = generation->config->max_sessions;
+    *plan =
+        descriptors_plan(generation->config, generation->workers, offer, privileges_descriptors());
+    if (!descriptors_suffice(plan, text)) {
+        report(generation, "%s: %s", generation->file, text);
+        return false;
+    }
+    if (wanted > plan->sessions)
+        log_warning("max-sessions: %u sessions take more descriptors than the limit of %u: only "
+                    "%u are accepted at a time (ulimit -n, LimitNOFILE=)",
+                    wanted, plan->limit, plan->sessions);
+    if (descriptors_are_few(plan, text))
+        log_warning("%s", text);
+    return true;
+}
+
+static int make_proxy(struct generation *generation, const struct proxy_events *events)
+{
+    generation->proxy =
+        proxy_new(generation->config, generation->number, generation->workers,
+                  start_allowed(generation, generation->descriptors.sessions_meanwhile),
+                  generation->base, events);
+    if (!generation->proxy)
+        return errno;
+    int error = binds_give(generation->binds, generation->proxy);
+    if (error)
+        return error;
+    proxy_keep_spares(generation->proxy, generation->descriptors.spares);
+    generation->checks = checks_new(generation->proxy->service.backends,
+                                    generation->config->backend_count, generation->base);
+    if (!generation->checks)
+        return ENOMEM;
+    error = peer_stats_begin(&generation->peer_stats, generation->proxy);
+    return error ? error : proxy_start(generation->proxy);
+}
+
+bool start_prepare(struct generation *generation, struct publication *publication,
+                   struct offer *offer, struct offer *duplicates, const struct proxy_events *events)
+{
+    char tag[32];
+    snprintf(tag, sizeof tag, "generation %u", generation->number);
+    log_set_tag(tag);
+    warn_of_affinity(generation);
+    if (!plan_descriptors(generation, offer) || !publication_prepare(publication)) {
+        generation->exit_status = EXIT_OTHER;
+        return false;
+    }
+    generation->binds = binds_open(generation->config, generation->workers, offer, duplicates,
+                                   report_line, generation);
+    if (!generation->binds) {
+        generation->exit_status = EXIT_BIND;
+        return false;
+    }
+    int error = make_proxy(generation, events);
+    if (error) {
+        report(generation, "cannot start the workers: %s%s", strerror(error),
+               error == EAGAIN ? " (a limit of threads: ulimit -u, TasksMax=)" : "");
+        generation->exit_status = EXIT_OTHER;
+        return false;
+    }
+    pulse_begin(&generation->heartbeats.pulse, generation->proxy);
+    if (!generation->succession)
+        checks_begin(generation->checks);
+    return true;
+}
