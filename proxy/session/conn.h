@@ -121,6 +121,12 @@ static inline bool conn_is_held_up(const struct conn *conn)
     return conn_is_owed(conn->peer) || (conn->bulk && !conn->peer->writable);
 }
 
+/* Bytes for it are kept here, or unread in the socket of its peer, because it takes no more. */
+static inline bool conn_misses_bytes(const struct conn *conn)
+{
+    return conn_is_owed(conn) || (conn->peer->readable && conn_is_held_up(conn->peer));
+}
+
 enum relay {
     RELAY_OK,          /* all that could be moved was moved */
     RELAY_MORE,        /* from still has bytes, and had its share: call again, next turn */

@@ -81,7 +81,7 @@ static void deliver(struct session *session, struct conn *to, enum session_end o
     if (gone == &session->server)
         session_leave_server(session);
     if (gone->ended)
-        conn_close(gone, &session->set->loop.poller, conn_is_owed(gone));
+        conn_close(gone, &session->set->loop.poller, conn_misses_bytes(gone));
     else
         conn_forget_unsent(gone);
     session_set_state(session, SESSION_DELIVERING);

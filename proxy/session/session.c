@@ -142,8 +142,8 @@ static void close_conns(struct session *session, enum session_end end)
         reset_client = reset_server = true;
         break;
     case SESSION_IDLE:
-        reset_client = conn_is_owed(&session->client);
-        reset_server = conn_is_owed(&session->server);
+        reset_client = conn_misses_bytes(&session->client);
+        reset_server = conn_misses_bytes(&session->server);
         break;
     case SESSION_DRAIN_TIMEOUT:
     case SESSION_STOPPED:
