@@ -30,9 +30,11 @@ static void *run(void *arg)
     struct session_set *sessions = &worker->sessions;
     acceptor_begin(&worker->acceptor);
     while (!worker->stopping) {
-        loop_turn(&sessions->loop, timers_due(worker), turn_has_work(sessions));
+        bool busy = turn_is_needed(sessions) && turn_has_work(sessions);
+        loop_turn(&sessions->loop, timers_due(worker), busy);
         run_timers(worker);
-        turn_go_on(sessions);
+        if (turn_is_needed(sessions))
+            turn_go_on(sessions);
         if (!STAILQ_EMPTY(&sessions->dead))
             acceptor_end_turn(&worker->acceptor);
     }

@@ -50,10 +50,3 @@ void loop_close(struct loop *loop)
     poller_shut(&loop->poller);
     task_queue_close(&loop->tasks);
 }
-
-void loop_turn(struct loop *loop, uint64_t wake_at, bool busy)
-{
-    poller_wake_at(&loop->poller, wake_at);
-    loop->now = 0;
-    poller_turn(&loop->poller, busy ? 0 : -1);
-}

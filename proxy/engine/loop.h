@@ -42,7 +42,12 @@ static inline uint64_t loop_now_ms(struct loop *loop)
 
 /* Waits for events until wake_at (milliseconds, WHEEL_NEVER: for ever), or not at all with busy,
  * and delivers them; tasks are among them. */
-void loop_turn(struct loop *loop, uint64_t wake_at, bool busy);
+static inline void loop_turn(struct loop *loop, uint64_t wake_at, bool busy)
+{
+    poller_wake_at(&loop->poller, wake_at);
+    loop->now = 0;
+    poller_turn(&loop->poller, busy ? 0 : -1);
+}
 
 /* Any thread: the task runs on this loop. */
 static inline void loop_post(struct loop *loop, struct task *task)

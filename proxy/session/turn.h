@@ -5,7 +5,14 @@
 
 #include "proxy/session/session_set.h"
 
-/* Something is left to do that no event will tell of: the next turn does not wait. */
+/* Something may be left to do for sessions or transfers. Most turns find nothing. */
+static inline bool turn_is_needed(const struct session_set *set)
+{
+    return !STAILQ_EMPTY(&set->again) || !STAILQ_EMPTY(&set->transfers);
+}
+
+/* Where it is needed: something is left to do that no event will tell of, so that the next turn
+ * does not wait. */
 bool turn_has_work(const struct session_set *set);
 
 /* Sessions that had their share of the last turn go on; transfers that wait are filled. */
