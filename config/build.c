@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A hint compares at most so many names: a generated file may have very many. */
+/* A hint compares at most this number of names: a generated file may have very many. */
 #define SUGGEST_FROM_MAX 1000
 
 /* A name or an address that may occur only once. */
@@ -33,7 +33,7 @@ struct builder {
     struct config *config;
     const struct document *document;
     struct problems *problems;
-    struct frontend_conf frontend; /* as [defaults] makes them */
+    struct frontend_conf frontend; /* with the settings of [defaults] */
     struct backend_conf backend;
     struct claims binds;         /* the binds of all frontends */
     struct place *server_places; /* of all backends */
@@ -202,7 +202,7 @@ static void wrong_attribute(struct builder *builder, const struct entry *entry, 
     }
     if (alone)
         problem_add(builder->problems, entry->place,
-                    "%s: '%s' needs its value right behind it, without blanks; %s",
+                    "%s: '%s' needs its value directly after it, without spaces; %s",
                     entry->option->name, name, known);
     else
         problem_add(builder->problems, entry->place, "%s: unknown attribute '%s'%s; %s",
@@ -210,7 +210,8 @@ static void wrong_attribute(struct builder *builder, const struct entry *entry, 
     free(name);
 }
 
-/* As FileDescriptorName= in systemd.socket(5), but without blanks: ASCII, and no ':'. */
+/* Checks a name as FileDescriptorName= in systemd.socket(5) has it: ASCII without ':'. Spaces are
+ * not allowed either. Returns what is wrong, or NULL. */
 static const char *read_fd_name(const char *name)
 {
     if (!*name)
@@ -219,7 +220,7 @@ static const char *read_fd_name(const char *name)
         return "name of a passed socket must not be longer than 124 bytes";
     for (const char *c = name; *c; c++)
         if (*c <= ' ' || *c > '~' || *c == ':')
-            return "name of a passed socket must be of ASCII characters, without ':'";
+            return "name of a passed socket may contain only ASCII characters, without ':'";
     return NULL;
 }
 
@@ -240,7 +241,7 @@ static const char *read_bind_address(const char *text, struct bind_conf *bind)
 }
 
 /* ADDRESS [accept=MODE] [steer=MODE] [mode=MODE] [owner=USER] [group=GROUP]; words is the value,
- * and is cut apart. */
+ * which this function splits in place. */
 static bool read_bind(struct builder *builder, const struct entry *entry, char *words,
                       struct bind_conf *bind)
 {
@@ -269,7 +270,7 @@ static bool read_bind(struct builder *builder, const struct entry *entry, char *
             good &= !wrong_file[0];
         } else {
             wrong_attribute(builder, entry, word, attributes,
-                            "known are accept=MODE, steer=MODE, mode=MODE, owner=USER and "
+                            "the attributes are accept=MODE, steer=MODE, mode=MODE, owner=USER and "
                             "group=GROUP");
             good = false;
         }
@@ -277,19 +278,19 @@ static bool read_bind(struct builder *builder, const struct entry *entry, char *
         return false;
     bool is_unix = address_is_unix(&bind->address), is_passed = bind_is_activated(bind);
     if (is_unix && accept_given && accept == ACCEPT_SHARDED)
-        wrong = "accept=sharded: all workers share the one socket of a Unix path";
+        wrong = "accept=sharded is not possible: a Unix path has only one socket";
     else if (steer_given && is_unix)
-        wrong = "steer: a Unix path has one socket, and nothing to choose from";
+        wrong = "steer is not possible: a Unix path has only one socket";
     else if (is_passed && accept_given && accept == ACCEPT_SHARDED)
-        wrong = "accept=sharded: all workers share the sockets that are passed to them";
+        wrong = "accept=sharded is not possible: all workers share passed sockets";
     else if (steer_given && is_passed)
-        wrong = "steer: sockets that are passed to us are in no group to choose from";
+        wrong = "steer is not possible: all workers share passed sockets";
     else if (!is_unix && bind_file_is_given(bind))
-        wrong = "mode, owner and group are for the file of unix:/PATH";
+        wrong = "mode, owner and group are possible only for unix:/PATH";
     else if (bind_file_is_given(bind) && builder->config->user)
         wrong = bind_file_check_user(bind, builder->config->user);
     else if (steer_given && accept == ACCEPT_SHARED)
-        wrong = "steer: with accept=shared there is one socket, and nothing to choose from";
+        wrong = "steer is not possible: with accept=shared there is only one socket";
     if (wrong)
         problem_add(builder->problems, entry->place, "bind: %s", wrong);
     bind->accept = is_unix || is_passed ? ACCEPT_SHARED : (enum accept_mode)accept;
@@ -318,7 +319,7 @@ static bool read_attribute(struct builder *builder, const struct entry *entry, c
     static const char *const attributes[] = {"weight", NULL};
     uint64_t weight;
     if (strncmp(word, "weight=", 7) != 0) {
-        wrong_attribute(builder, entry, word, attributes, "known is weight=N");
+        wrong_attribute(builder, entry, word, attributes, "the only attribute is weight=N");
         return false;
     }
     if (*weighted) {
@@ -350,7 +351,8 @@ static bool read_server(struct builder *builder, const struct entry *entry, char
     }
     bool good = is_name(name);
     if (!good)
-        problem_add(builder->problems, entry->place, "server: name '%s' may hold " NAME_RULE, name);
+        problem_add(builder->problems, entry->place, "server: name '%s' may contain " NAME_RULE,
+                    name);
     const char *wrong = address_parse(address, &server->address);
     if (wrong) {
         problem_add(builder->problems, entry->place, "server: '%s': %s", address, wrong);
@@ -550,10 +552,11 @@ static void name_taken(struct builder *builder, const struct section *section,
         problem_add(builder->problems, section->place,
                     "section [%s %s] is given twice; first in %s", kind, section->name, first);
     else
-        problem_add(builder->problems, section->place,
-                    "[%s %s]: the name is taken by [%s %s] in %s; a listen is a frontend and a "
-                    "backend",
-                    kind, section->name, section_kind_name(holder->kind), holder->name, first);
+        problem_add(
+            builder->problems, section->place,
+            "[%s %s]: the name is already used by [%s %s] in %s; a listen is a frontend and a "
+            "backend",
+            kind, section->name, section_kind_name(holder->kind), holder->name, first);
 }
 
 /* A frontend and a backend may have the same name; a [listen] counts as both. */

@@ -119,7 +119,7 @@ static char *server_value(const struct server_conf *server)
     return memory_stream_end(&value);
 }
 
-/* Adds the change if its values differ; owns these values from then on. */
+/* Adds the change if its values differ; takes ownership of these values. */
 static void add_if_changed(struct config_diff *diff, struct change change)
 {
     if (strcmp(change.from, change.to) != 0) {

@@ -81,7 +81,7 @@ static void check_section_name(struct reading *reading, enum section_kind kind, 
     else if (has_name(kind) && !*name)
         problem_add(reading->problems, reading->place, "[%s] needs a name: [%s NAME]", word, word);
     else if (*name && !is_name(name))
-        problem_add(reading->problems, reading->place, "name '%s' may hold " NAME_RULE, name);
+        problem_add(reading->problems, reading->place, "name '%s' may contain " NAME_RULE, name);
 }
 
 static struct section *add_section(struct reading *reading, enum section_kind kind,
@@ -191,14 +191,14 @@ static const struct option *unknown_key(struct reading *reading, const char *key
         if (elsewhere & IN(kind))
             length += (size_t)snprintf(others + length, sizeof others - length, "%s[%s]",
                                        length ? ", " : "", section_kind_name(kind));
-    problem_add(reading->problems, reading->place, "key '%s' has no place in %s; it belongs in %s",
-                key, where, others);
+    problem_add(reading->problems, reading->place,
+                "key '%s' is not allowed in %s; it belongs in %s", key, where, others);
     return NULL;
 }
 
 #define WILDCARDS "*?["
 
-/* True: pattern contains a wildcard of glob(3). */
+/* Whether pattern contains a wildcard of glob(3). */
 static bool has_wildcard(const char *pattern)
 {
     while (*pattern && !strchr(WILDCARDS, *pattern))
@@ -249,7 +249,7 @@ static void include(struct reading *reading, const char *value, const char *patt
     free(folder);
 }
 
-/* Adds a value to the section. Owns value. */
+/* Adds a value to the section. Takes ownership of value. */
 static void add_entry(struct reading *reading, const struct option *option, char *value)
 {
     char first[PLACE_TEXT_MAX];
@@ -280,7 +280,7 @@ static int on_pair(void *user, const char *section, const char *key, const char 
     if (!reading->section) {
         if (!reading->refused)
             problem_add(reading->problems, reading->place,
-                        "key '%s' stands before the first section, like [global]", key);
+                        "key '%s' stands before the first section head, such as [global]", key);
         return 1;
     }
     const struct option *option = option_find(reading->section->kind, key);
@@ -342,7 +342,7 @@ static bool refuse_line(struct reading *reading, char begins)
 static bool is_pair(struct reading *reading, const char *line, size_t length, int size)
 {
     if (memchr(line, '\0', length)) {
-        problem_add(reading->problems, reading->place, "line holds a NUL byte");
+        problem_add(reading->problems, reading->place, "line contains a NUL byte");
         return refuse_line(reading, line[0]);
     }
     /* inih would split the line, and read the second half as a new line. */
@@ -452,7 +452,7 @@ static const char *check_chain(const struct document *document, const struct cha
     if (document->source_count >= SOURCES_MAX)
         return "more than 1000 files";
     if (outer && outer->depth + 1 > INCLUDE_DEPTH_MAX)
-        return "included too deeply; includes may be nested 8 deep";
+        return "too many nested includes; at most 8 are possible";
     for (const struct chain *link = outer; link; link = link->outer)
         if (link->device == status->st_dev && link->inode == status->st_ino)
             return "the file would include itself";

@@ -41,7 +41,7 @@ struct document {
     size_t section_count;
     size_t section_capacity;
     struct section *defaults; /* NULL: none */
-    bool unread;              /* the same for whole sections */
+    bool unread; /* the head of a section was not understood; a missing section may be that one */
 };
 
 /* Reads file and all included files. Mistakes are added to problems; *document still contains
@@ -57,7 +57,7 @@ void document_free(struct document *document);
 /* "[frontend web]", for messages. Returns text. */
 const char *section_text(const struct section *section, char text[static PLACE_TEXT_MAX]);
 
-/* The section's own setting of option, or NULL. */
+/* Returns the setting of option in this section, or NULL. */
 const struct entry *section_setting(const struct section *section, const struct option *option);
 
 #endif

@@ -4,7 +4,7 @@
 #include "config/build.h"
 #include "config/document.h"
 
-/* Owns the document and its problems from then on. */
+/* Takes ownership of the document and the problems. */
 static struct config *build(const char *name, struct document *document, struct problems *problems,
                             struct config_errors *errors)
 {

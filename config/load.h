@@ -6,7 +6,7 @@
 #include "config/syntax/problems.h"
 
 /* Reads and validates file. Touches no port, and nothing of a running proxy. Blocks while host
- * names are resolved; exits when there is no memory left for it. Returns the config, owned by the
+ * names are resolved; exits if there is no memory left. Returns the config, owned by the
  * caller, or NULL with every error found in *errors (at least one, also for a file that cannot be
  * read: "FILE: No such file or directory"). The caller frees the errors, in either case, by
  * config_errors_free(). */

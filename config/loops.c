@@ -8,36 +8,36 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A bind, as servers may name it. */
+/* A bind that a server may have the address of. */
 struct entrance {
     const struct bind_conf *bind;
     const struct frontend_conf *frontend;
-    char *path; /* of a Unix bind: without symbolic links; else NULL */
+    char *path; /* the path of a Unix bind, without symbolic links; else NULL */
 };
 
-/* A server that is a bind: sessions of backend `from` come to backend `to`. */
+/* A server that is a bind: its sessions go from backend `from` to backend `to`. */
 struct edge {
     size_t from, to; /* index in the config */
     const struct server_conf *server;
     const struct place *place;
     const struct entrance *entrance;
-    bool gone; /* it is part of no loop */
+    bool gone; /* not part of a loop */
 };
 
 struct graph {
     const struct config *config;
-    struct entrance *entrances; /* by their port, which is 0 of a Unix path */
+    struct entrance *entrances; /* sorted by port; the port of a Unix path is 0 */
     size_t entrance_count;
     struct edge *edges;
     size_t edge_count;
     size_t edge_capacity;
-    struct ifaddrs *interfaces; /* NULL: not asked for yet */
+    struct ifaddrs *interfaces; /* NULL: not read yet */
 };
 
 /* --- binds --------------------------------------------------------------------------------- */
 
-/* The path with its directory's symbolic links resolved; its own as well where the socket is there.
- * A bind replaces a link of its own. */
+/* Returns the path with the symbolic links of its directory resolved. follow: the last component is
+ * resolved too, if the file exists; connect(2) follows such a link, but a bind replaces it. */
 static char *plain_path(const char *path, bool follow)
 {
     char directory[PATH_MAX], real[PATH_MAX], text[2 * PATH_MAX];
@@ -80,7 +80,7 @@ static void find_entrances(struct graph *graph)
         qsort(graph->entrances, graph->entrance_count, sizeof *graph->entrances, by_port);
 }
 
-/* The first of that port, or the end of all. */
+/* Returns the index of the first entrance with that port or a higher one. */
 static size_t first_of_port(const struct graph *graph, unsigned port)
 {
     size_t low = 0, high = graph->entrance_count;
@@ -120,7 +120,7 @@ static bool is_of_this_machine(struct graph *graph, const struct address *addres
     return false;
 }
 
-/* Where connect(2) goes. */
+/* Returns the address to which connect(2) goes for this server. */
 static struct address destination(const struct address *server)
 {
     struct address address = *server;
@@ -145,8 +145,8 @@ static const struct entrance *find_unix(const struct graph *graph, const struct 
     return found;
 }
 
-/* The bind that a connection to the server comes to, or NULL: the kernel prefers one of the address
- * to one of the wildcard. */
+/* Returns the bind that accepts a connection to the server, or NULL. The kernel prefers a bind of
+ * the exact address to a wildcard. */
 static const struct entrance *find_entrance(struct graph *graph, const struct address *server)
 {
     if (address_is_unix(server))
@@ -188,8 +188,8 @@ static void find_edges(struct graph *graph, const struct place *places)
         }
 }
 
-/* Takes away, again and again, what leads nowhere and what nothing leads to: loops are left, and
- * what leads from one to another. */
+/* Marks edges as gone, repeatedly, if no edge follows or no edge leads to them. What remains are
+ * loops and the edges between two loops. */
 static void prune(struct graph *graph)
 {
     size_t count = graph->config->backend_count;
@@ -226,8 +226,8 @@ void loops_check(const struct config *config, const struct place *places, struct
         const struct edge *edge = &graph.edges[i];
         if (!edge->gone)
             problem_add(problems, *edge->place,
-                        "server '%s': %s is this proxy's own bind %s of frontend %s, from which "
-                        "sessions come back to backend %s without end",
+                        "server '%s': %s is bind %s of frontend %s of this proxy; each session "
+                        "would return to backend %s, without end",
                         edge->server->name, edge->server->text, edge->entrance->bind->text,
                         edge->entrance->frontend->name, config->backends[edge->from].name);
     }

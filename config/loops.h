@@ -1,16 +1,17 @@
-/* Servers that are the proxy's own binds. One proxy may use another frontend of its own as a
- * server; but where sessions come back to the backend from which they went, each of them takes
- * places and descriptors until there are none left. */
+/* Finds servers that are binds of the same proxy. A backend may use another frontend of the same
+ * proxy as a server. But if the sessions return to the same backend, each session opens a further
+ * one until no places and no descriptors are left. */
 #ifndef RPPROXY_CONFIG_LOOPS_H
 #define RPPROXY_CONFIG_LOOPS_H
 
 #include "config/model/config.h"
 #include "config/syntax/problems.h"
 
-/* Adds a problem for each server that is part of such a loop, as far as it can be known: an address
- * of this machine (which are asked for now) on a port of a wildcard bind, the address of a bind, or
- * a Unix bind's path. It is not known what address an activated socket has. places: of all servers,
- * those of the first backend first. A frontend may lack its backend. */
+/* Adds a problem for each server that is part of such a loop. A server is recognised as a bind if
+ * it has the bind's address or path, or if the bind is a wildcard with the same port and the
+ * server's address is one of this machine (the addresses are asked for now). The addresses of
+ * activated sockets are not known. places: one for each server, in the order of the backends. The
+ * backend of a frontend may be NULL. */
 void loops_check(const struct config *config, const struct place *places,
                  struct problems *problems);
 

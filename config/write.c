@@ -7,7 +7,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-/* the longest line of inih, without the NUL */
+/* the longest line that inih reads, without the NUL */
 #define LINE_BYTES_MAX 199
 
 static void write_unsigned(const struct option *option, unsigned value, FILE *out)
@@ -96,7 +96,7 @@ void bind_write(const struct bind_conf *bind, FILE *out)
     fputs(bind->text, out);
     if (address_is_unix(&bind->address) || bind_is_activated(bind)) {
         bind_file_write(bind, out);
-        return; /* ACCEPT_SHARED always */
+        return; /* always ACCEPT_SHARED, which is not written */
     }
     fprintf(out, " accept=%s", bind->accept == ACCEPT_SHARED ? "shared" : "sharded");
     if (bind->accept == ACCEPT_SHARDED)
@@ -130,7 +130,7 @@ static bool fits_line(const char *key, const char *value)
 
 static void put_comment(FILE *out, const char *key, const char *value)
 {
-    fprintf(out, "; no line can hold this: %s = ", key);
+    fprintf(out, "; does not fit in a line: %s = ", key);
     for (; *value; value++)
         fputc(*value == '\n' ? '?' : *value, out);
     fputc('\n', out);

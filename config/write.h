@@ -23,7 +23,7 @@ uint64_t config_text_hash(const char *text, size_t length);
  * Writes nothing if there is no value, or if the option may be repeated. */
 void option_write(const struct option *option, const void *owner, FILE *out);
 
-/* "ADDRESS" and the attributes. */
+/* Writes the address of the bind and its attributes. */
 void bind_write(const struct bind_conf *bind, FILE *out);
 void server_write(const struct server_conf *server, FILE *out);
 

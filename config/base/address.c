@@ -9,8 +9,8 @@
 
 #define NAME_MAX_DNS 253
 
-/* "1.2.3.4", "10.0.0.256" and "0x7f.1" are meant as numbers: a mistake in one of them must not
- * become a question to a name server, nor one of the short forms that inet_aton() guesses at. */
+/* True: the text is meant as an IPv4 address: "1.2.3.4", "10.0.0.256", "0x7f.1". Such a text with a
+ * mistake must not be looked up as a name, and must not be read as a short form of inet_aton(). */
 static bool ends_in_number(const char *host)
 {
     const char *label = host;
@@ -127,7 +127,7 @@ static const char *parse_host(const char *text, struct address *address)
         return "an IPv6 address needs brackets: [IPV6]:PORT";
     size_t length = (size_t)(colon - text);
     if (length == 0 || (length == 1 && text[0] == '*'))
-        return "host is missing; every address is 0.0.0.0:PORT or [::]:PORT";
+        return "host is missing; for all addresses write 0.0.0.0:PORT or [::]:PORT";
     if (length > NAME_MAX_DNS)
         return "host name is longer than 253 bytes";
     memcpy(host, text, length);
@@ -165,7 +165,8 @@ const char *address_parse(const char *text, struct address *address)
     return wrong;
 }
 
-/* The bytes of sun_path that count. A path's own NUL does not; an abstract name has none. */
+/* Returns how many bytes of sun_path belong to the name. The NUL at the end of a path does not; an
+ * abstract name has no such NUL. */
 static size_t unix_name_length(const struct address *address)
 {
     size_t offset = offsetof(struct sockaddr_un, sun_path);

@@ -32,14 +32,15 @@ const char *address_parse(const char *text, struct address *address)
  * the same text. An accepted Unix client, which has no name, gives "unix:". Returns text. */
 const char *address_format(const struct address *address, char text[static ADDRESS_TEXT_MAX]);
 
-/* Makes of an IPv4 address in IPv6 form ("::ffff:1.2.3.4", RFC 4291 section 2.5.5.2), in which a
- * dual-stack socket reports its IPv4 clients, the plain IPv4 address. All others stay as they are.
+/* Changes an IPv4-mapped IPv6 address ("::ffff:1.2.3.4", RFC 4291 section 2.5.5.2) to the IPv4
+ * address. A dual-stack socket reports its IPv4 clients in the mapped form. Other addresses do not
+ * change.
  */
 void address_unmap(struct address *address);
 
 bool address_equal(const struct address *a, const struct address *b);
 
-/* The TCP port, in host order; 0: it has none. */
+/* Returns the TCP port in host byte order, or 0 for an address without a port. */
 static inline unsigned address_port(const struct address *address)
 {
     switch (address->any.sa_family) {
@@ -52,11 +53,11 @@ static inline unsigned address_port(const struct address *address)
     }
 }
 
-/* 0.0.0.0 or [::]. */
+/* True: the address is 0.0.0.0 or [::]. */
 bool address_is_wildcard(const struct address *address);
 
-/* True: wildcard is the wildcard address of the other's IP version and port, and the other is not.
- * A client of the other is a client of the wildcard while nobody listens on the other itself. */
+/* True: wildcard is a wildcard address, other is not, and both have the same IP version and port.
+ * While no socket listens on `other`, its clients reach a listener of the wildcard. */
 bool address_covers(const struct address *wildcard, const struct address *other);
 
 static inline bool address_is_unix(const struct address *address)

@@ -1,4 +1,4 @@
-/* Time as the main loop and the shared stats count it; a worker has loop_now(). */
+/* The time for the main thread and the shared stats; a worker uses loop_now(). */
 #ifndef RPPROXY_CONFIG_BASE_CLOCK_H
 #define RPPROXY_CONFIG_BASE_CLOCK_H
 
@@ -6,7 +6,7 @@
 #include <sys/time.h>
 #include <time.h>
 
-/* Milliseconds, monotonic. */
+/* Milliseconds of CLOCK_MONOTONIC. */
 static inline uint64_t clock_ms(void)
 {
     struct timespec now;

@@ -1,7 +1,7 @@
-/* A problem that is met again and again, for example a shortage at each attempt to accept, and that
- * is logged only when it changes: when it begins, when its reason changes, and when it is over.
+/* A problem that occurs repeatedly, for example a shortage at each attempt to accept. The problem
+ * is logged only when it begins, when its reason changes, and when it is over.
  *
- * A problem that comes and goes quickly counts as one: it is over when it has not been met for
+ * A problem that comes and goes quickly counts as one: it is over when it has not occurred for
  * CONDITION_QUIET_MS, or for quiet_ms if that is longer. All members except quiet_ms start as zero.
  * Only one thread may use a condition. */
 #ifndef RPPROXY_CONFIG_BASE_CONDITION_H
@@ -12,11 +12,11 @@
 
 #define CONDITION_QUIET_MS 10000
 
-/* At most so many different reasons are logged. */
+/* At most this number of different reasons is logged. */
 #define CONDITION_REASONS_MAX 4
 
 struct condition {
-    int reasons[CONDITION_REASONS_MAX]; /* that were logged; 0: none */
+    int reasons[CONDITION_REASONS_MAX]; /* already logged; 0: none */
     uint64_t met_at;                    /* the last time, in milliseconds */
     uint64_t quiet_ms;                  /* longer than the time between two attempts */
 };

@@ -11,7 +11,7 @@
 #define AVAILABLE "tcp_available_congestion_control"
 #define ALLOWED   "tcp_allowed_congestion_control"
 
-/* "reno cubic": what the kernel says; "" if it does not. */
+/* Reads a list such as "reno cubic" from the kernel; "" if it cannot be read. */
 static void read_list(const char *name, char *list, size_t size)
 {
     char path[128];
@@ -55,7 +55,7 @@ const char *congestion_check(const char *name, bool unprivileged)
         return NULL;
     case EPERM:
         snprintf(complaint, sizeof complaint,
-                 "is not allowed to processes without CAP_NET_ADMIN; net.ipv4." ALLOWED " has %s",
+                 "is not allowed for processes without CAP_NET_ADMIN; net.ipv4." ALLOWED " has %s",
                  list);
         return complaint;
     case ENOENT:

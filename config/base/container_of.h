@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-/* The struct of that type whose member pointer points at. */
+/* Returns the struct of that type of which `pointer` is the address of `member`. */
 #define container_of(pointer, type, member)                                                        \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 

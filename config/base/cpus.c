@@ -25,7 +25,8 @@ static bool has(const struct cpus *cpus, unsigned cpu)
     return false;
 }
 
-/* Reads the number that *text begins with, and moves behind it; one that is too large is CPUS_MAX.
+/* Reads the number at the start of *text, and moves *text past it. A number that is too large gives
+ * CPUS_MAX.
  */
 static bool read_cpu(const char **text, unsigned *cpu)
 {
@@ -58,7 +59,7 @@ static const char *add(struct cpus *cpus, const struct cpus *usable, unsigned cp
 
 const char *cpus_parse(const char *text, struct cpus *cpus)
 {
-    static const char form[] = "is no list of CPUs such as 0,2-3";
+    static const char form[] = "is not a list of CPUs such as 0,2-3";
     struct cpus usable;
     struct cpus read = {0};
     const char *wrong = NULL;

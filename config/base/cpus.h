@@ -4,22 +4,25 @@
 
 #include <stddef.h>
 
-#define CPUS_MAX 1024 /* glibc's CPU_SETSIZE: those with higher numbers are not used */
+#define CPUS_MAX 1024 /* CPU_SETSIZE of glibc; CPUs with higher numbers are not used */
 
 struct cpus {
     unsigned count;
-    unsigned short list[CPUS_MAX]; /* each once */
+    unsigned short list[CPUS_MAX]; /* without duplicates */
 };
 
-/* The CPUs that the calling thread may use, ascending; none if the kernel does not tell. */
+/* Fills *cpus with the CPUs that the calling thread may use, ascending; with none if the kernel
+ * does not report them. */
 void cpus_usable(struct cpus *cpus);
 
-/* Reads "0,2-3" in that order; each must be usable, and stand once. Returns NULL, or a static or
- * thread-local text that says what is wrong, valid until the next call; *cpus is left alone then.
+/* Reads "0,2-3", in that order. Each CPU must be usable, and may occur only once. Returns NULL, or
+ * a static or thread-local text that says what is wrong, valid until the next call; *cpus is
+ * unchanged in that case.
  */
 const char *cpus_parse(const char *text, struct cpus *cpus) __attribute__((warn_unused_result));
 
-/* "0,2-3", as cpus_parse() reads it; what does not fit ends with "...". Returns text. */
+/* Writes "0,2-3", as cpus_parse() reads it; a list that is too long ends with "...". Returns text.
+ */
 #define CPUS_TEXT_MAX 64
 const char *cpus_format(const struct cpus *cpus, char text[static CPUS_TEXT_MAX]);
 

@@ -62,7 +62,7 @@ static struct {
     size_t head; /* start of the oldest record */
     size_t used;
     unsigned long dropped;
-    time_t loss_told_at; /* the second in which dropped lines were last reported */
+    time_t loss_reported_at; /* the second in which dropped lines were last reported */
 } logger = {
     .lock = PTHREAD_MUTEX_INITIALIZER,
     .work = PTHREAD_COND_INITIALIZER,
@@ -300,7 +300,7 @@ static void queue_loss(const struct timespec *now)
     record.lines = logger.dropped;
     if (!queue_line(&record, line))
         return;
-    logger.loss_told_at = now->tv_sec;
+    logger.loss_reported_at = now->tv_sec;
     logger.dropped = 0;
 }
 
@@ -499,7 +499,7 @@ void log_reopen(void)
     }
     pthread_mutex_unlock(&logger.lock);
     if (failure)
-        log_error("log: the file cannot be opened anew, the old one is kept: %s",
+        log_error("log: the file cannot be opened again, the old file stays in use: %s",
                   strerror(failure));
 }
 
@@ -514,7 +514,7 @@ static void hand_over(const struct record *record, const char *line, const struc
     pthread_mutex_lock(&logger.lock);
     bool queued = logger.running;
     if (queued) {
-        if (logger.dropped > 0 && logger.loss_told_at != now->tv_sec)
+        if (logger.dropped > 0 && logger.loss_reported_at != now->tv_sec)
             queue_loss(now);
         if (!queue_line(record, line))
             logger.dropped++;

@@ -1,14 +1,13 @@
-/* Allocation for the reading of a configuration. It happens in a process that does not serve yet
- * (`rpproxy check`, or a start), so exhausted memory ends that process, with a message and exit
- * status 1, instead of an error path in every line of the parser. Never use it where sessions
- * live. */
+/* Allocation for reading a configuration. The process does not serve yet (`rpproxy check`, or a
+ * start), so these functions end it with a message and exit status 1 if there is no memory. Callers
+ * need no error path. Never call them in a process that serves. */
 #ifndef RPPROXY_CONFIG_BASE_MEMORY_H
 #define RPPROXY_CONFIG_BASE_MEMORY_H
 
 #include <stddef.h>
 #include <stdio.h>
 
-/* Zeroed; freed by free(). */
+/* Returns zeroed memory, which the caller frees by free(). */
 void *memory_new(size_t count, size_t size)
     __attribute__((returns_nonnull, warn_unused_result, malloc));
 
@@ -20,7 +19,7 @@ char *memory_copy_n(const char *text, size_t length)
 char *memory_print(const char *format, ...)
     __attribute__((format(printf, 1, 2), returns_nonnull, warn_unused_result, malloc));
 
-/* A stream that makes a text; memory_stream_end() closes it and returns the text. */
+/* A stream that writes to a text; memory_stream_end() closes it and returns the text. */
 struct memory_stream {
     FILE *stream;
     char *text;
@@ -31,7 +30,8 @@ void memory_stream_begin(struct memory_stream *memory);
 char *memory_stream_end(struct memory_stream *memory)
     __attribute__((returns_nonnull, warn_unused_result));
 
-/* Returns items, moved if need be, with room for one more than count; *capacity doubles. */
+/* Returns items, moved if necessary, with room for at least count + 1; doubles *capacity if it is
+ * exhausted. */
 void *memory_grow(void *items, size_t count, size_t *capacity, size_t size)
     __attribute__((returns_nonnull, warn_unused_result));
 

@@ -15,7 +15,7 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-journal.h>
 
-/* The number is that of the interface whose headers these are. */
+/* The number is the version of the interface in the headers that were compiled in. */
 #define LIBRARY "libsystemd.so.0"
 
 static __typeof__(&sd_notify) notify;
@@ -28,13 +28,14 @@ int systemd_load(void)
     void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
     if (!library)
         return ENOENT;
-    /* POSIX, dlsym(): the one way to make a function's address of it that ISO C lets pass. */
+    /* ISO C has no conversion from void * to a function pointer; POSIX (dlsym) recommends this one.
+     */
     *(void **)&notify = dlsym(library, "sd_notify");
     *(void **)&journal_send = dlsym(library, "sd_journal_send");
     return notify && journal_send ? 0 : ENOENT;
 }
 
-/* By another kind of socket (vsock(7), to the host of a virtual machine). */
+/* Sends by a socket that is not a Unix socket (vsock(7), to the host of a virtual machine). */
 static int notify_by_library(const char *state)
 {
     int error = systemd_load();
@@ -73,7 +74,7 @@ int systemd_journal(const char *message, int length, int priority)
 
 #endif
 
-/* A name that begins with '@' is abstract (unix(7)). */
+/* Sends to the Unix socket `name`; '@' at the start means an abstract name (unix(7)). */
 static int send_to(const char *name, const char *state)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};

@@ -5,13 +5,13 @@
 #define RPPROXY_CONFIG_BASE_SYSTEMD_H
 
 /* Returns 0, or an errno value: ENOSYS, this rpproxy was built without libsystemd; ENOENT, it is
- * not installed here. Harmless to call again; one thread at a time. */
+ * not installed here. May be called again; by one thread at a time. */
 int systemd_load(void) __attribute__((warn_unused_result));
 
-/* Tells the service manager, where NOTIFY_SOCKET is set, as sd_notify(3) does; but by a Unix
- * socket, which is what a manager on this machine has, it never blocks: EAGAIN, the manager has not
- * read what it was sent before. Returns 0 or an errno value: that, what systemd_load() does, or why
- * the manager cannot be reached. */
+/* Sends state to the service manager if NOTIFY_SOCKET is set, as sd_notify(3) does. Never blocks if
+ * NOTIFY_SOCKET is a Unix socket, which is the case for a manager on this machine. Returns 0 or an
+ * errno value: EAGAIN, the manager has not read the earlier messages; an error of systemd_load();
+ * or the reason why the manager cannot be reached. */
 int systemd_notify(const char *state) __attribute__((warn_unused_result));
 
 /* sd_journal_send(3); after systemd_load(), by any thread. priority: as syslog(3). Returns 0 or an

@@ -12,15 +12,15 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Times are in milliseconds everywhere in this room. */
+/* All times in config/ are in milliseconds. */
 typedef uint64_t millis;
 
 /* How the workers get the connections of a bind. */
 enum accept_mode {
     ACCEPT_SHARDED, /* each worker has its own listening socket; the kernel distributes connections
                      */
-    ACCEPT_SHARED,  /* all wait on one, and whoever is idle takes the next; always of a Unix bind,
-                     * and  of one that is passed to us */
+    ACCEPT_SHARED,  /* all workers wait on one listening socket, and an idle worker takes the next
+                       connection; always the mode of Unix binds and of passed sockets */
 };
 
 /* How connections are distributed among the sockets. */
@@ -29,22 +29,22 @@ enum steer_mode {
     STEER_CPU,  /* by the CPU that took the SYN */
 };
 
-/* The address of a bind with passed sockets is the name that the service manager uses. */
+/* The address of a bind with passed sockets is the name that the service manager gives them. */
 #define BIND_FD_PREFIX   "fd:"
 #define BIND_FD_NAME_MAX (ADDRESS_TEXT_MAX - 1 - 3)
 
 struct bind_conf {
-    struct address address;      /* none: it is "fd:NAME" */
+    struct address address;      /* length 0 for "fd:NAME" */
     char text[ADDRESS_TEXT_MAX]; /* canonical: names this bind across generations */
     enum accept_mode accept;
-    enum steer_mode steer; /* of ACCEPT_SHARDED */
-    /* Of the file of a Unix bind: */
+    enum steer_mode steer; /* only with ACCEPT_SHARDED */
+    /* Attributes of the file of a Unix bind: */
     bool mode_given;
     mode_t mode;         /* permissions */
-    char *owner, *group; /* as they are in the file; NULL: none is given */
+    char *owner, *group; /* as the configuration names them; NULL: not given */
     uid_t uid;
     gid_t gid;
-    unsigned line; /* in the file that contains it, which may be an included one */
+    unsigned line; /* in the file that contains the bind, which may be an included file */
 };
 
 static inline bool bind_is_activated(const struct bind_conf *bind)
@@ -57,7 +57,7 @@ static inline bool bind_text_is_activated(const char *text)
     return strncmp(text, BIND_FD_PREFIX, strlen(BIND_FD_PREFIX)) == 0;
 }
 
-/* Frees what it refers to. */
+/* Frees the texts of *bind, but not *bind itself. */
 void bind_conf_free(struct bind_conf *bind);
 
 #define SERVER_WEIGHT_MAX 256
@@ -76,7 +76,7 @@ enum check { CHECK_OFF, CHECK_TCP };
 
 struct backend_conf {
     char *name;
-    char congestion[CONGESTION_MAX]; /* of connections to servers; "": the system's */
+    char congestion[CONGESTION_MAX]; /* of connections to servers; "": the default of the system */
     struct server_conf *servers;     /* at least one */
     size_t server_count;
     enum balance balance;
@@ -92,14 +92,14 @@ struct backend_conf {
 
 struct frontend_conf {
     char *name;
-    char congestion[CONGESTION_MAX]; /* of clients' connections; "": the system's */
+    char congestion[CONGESTION_MAX]; /* of clients' connections; "": the default of the system */
     struct bind_conf *binds;         /* at least one */
     size_t bind_count;
     const struct backend_conf *backend;
-    unsigned max_sessions; /* 0: no limit of its own */
+    unsigned max_sessions; /* 0: no limit for this frontend */
     millis idle_timeout;   /* 0: none */
-    millis drain_timeout;  /* its own, or the one of [global]; 0: none */
-    millis stop_timeout;   /* its own, or the one of [global]; 0: none */
+    millis drain_timeout;  /* of this frontend, or else of [global]; 0: none */
+    millis stop_timeout;   /* of this frontend, or else of [global]; 0: none */
     bool access_log;
     unsigned line;
 };
@@ -110,8 +110,8 @@ enum drain { DRAIN_HANDOFF, DRAIN_WAIT };
 enum removed { REMOVED_KEEP, REMOVED_DRAIN, REMOVED_CLOSE };
 
 struct config {
-    char *file;           /* as given; used in messages */
-    unsigned workers;     /* 0: one for each CPU of affinity, else that the process may use */
+    char *file;       /* the path as given; used in messages */
+    unsigned workers; /* 0: one for each CPU of affinity or, if empty, that the process may use */
     struct cpus affinity; /* worker i runs on the i-th CPU, modulo their number; empty: anywhere */
     char *user;           /* NULL: the user does not change */
     char *control;        /* absolute path; never NULL (see config_default_control) */
@@ -120,27 +120,28 @@ struct config {
     char *log_path;
     enum log_level log_level;
     unsigned max_sessions;           /* 0: as many as the descriptors allow */
-    char congestion[CONGESTION_MAX]; /* of frontends and backends that set none */
+    char congestion[CONGESTION_MAX]; /* for frontends and backends that set none */
     enum drain drain;
     enum removed on_removed;
     millis drain_timeout; /* 0: none; for frontends without their own */
     millis drain_spread;  /* 0: all at once */
-    millis stop_timeout;  /* 0: none; as drain_timeout */
+    millis stop_timeout;  /* 0: none; for frontends without their own */
     millis linger_timeout;
     millis probation; /* 0: none */
     millis ready_timeout;
-    unsigned max_generations; /* how many processes may drain beside the active one */
+    unsigned max_generations; /* number of processes that may drain beside the active one */
     struct frontend_conf *frontends;
     size_t frontend_count;
     struct backend_conf *backends;
     size_t backend_count;
 };
 
-/* NULL is fine. */
+/* config may be NULL. */
 void config_free(struct config *config);
 
-/* The control socket if the file sets none: /run/rpproxy/control.sock for root, else
- * $XDG_RUNTIME_DIR/rpproxy/control.sock, else /tmp/rpproxy-UID/control.sock. Static storage. */
+/* Returns the path of the control socket if the file sets none: /run/rpproxy/control.sock for root,
+ * else $XDG_RUNTIME_DIR/rpproxy/control.sock, else /tmp/rpproxy-UID/control.sock. Static storage.
+ */
 const char *config_default_control(void);
 
 #endif

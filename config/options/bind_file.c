@@ -10,7 +10,7 @@
 
 #define GROUPS_MAX 1024
 
-/* NULL, or what is wrong. */
+/* Returns NULL, or what is wrong. */
 static const char *read_mode(const char *value, mode_t *mode)
 {
     size_t length = strlen(value);
@@ -38,7 +38,7 @@ static const char *read_owner(const char *value, uid_t *uid)
     const struct passwd *user = *value ? getpwnam(value) : NULL;
     if (user)
         *uid = user->pw_uid;
-    return user || read_number(value, uid) ? NULL : "is no user here";
+    return user || read_number(value, uid) ? NULL : "is not a known user";
 }
 
 static const char *read_group(const char *value, gid_t *gid)
@@ -46,7 +46,7 @@ static const char *read_group(const char *value, gid_t *gid)
     const struct group *group = *value ? getgrnam(value) : NULL;
     if (group)
         *gid = group->gr_gid;
-    return group || read_number(value, gid) ? NULL : "is no group here";
+    return group || read_number(value, gid) ? NULL : "is not a known group";
 }
 
 bool bind_file_read(const char *word, struct bind_conf *bind,
@@ -89,7 +89,7 @@ const char *bind_file_check_user(const struct bind_conf *bind, const char *user)
     int count = GROUPS_MAX;
     const struct passwd *entry = getpwnam(user);
     if (!entry || entry->pw_uid == 0)
-        return NULL; /* an unknown user is another error */
+        return NULL; /* an unknown user is reported elsewhere */
     if (bind->owner && bind->uid != entry->pw_uid)
         return "owner: only root can give a file to another user, and 'user' is not root";
     if (!bind->group || getgrouplist(user, entry->pw_gid, groups, &count) < 0)

@@ -28,7 +28,7 @@
 #define OF_SIDE(member) .owner = OWNER_SIDE, .offset = offsetof(struct frontend_conf, member)
 _Static_assert(offsetof(struct frontend_conf, congestion) ==
                    offsetof(struct backend_conf, congestion),
-               "an option of both sides is one member");
+               "OWNER_SIDE needs one offset for both structs");
 
 static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
 static const char *const drains[] = {"handoff", "wait", NULL};
@@ -56,8 +56,7 @@ static const struct option table[] = {
      OF_CONFIG(affinity),
      .type = OPTION_CPUS,
      .initial = "no",
-     .help =
-         "each worker runs on one CPU only; yes: of all that the process may use; LIST: of these"},
+     .help = "run each worker on one CPU; yes: all CPUs of the process; LIST: these CPUs"},
     {.name = "user",
      .sections = IN(SECTION_GLOBAL),
      OF_CONFIG(user),
@@ -128,7 +127,7 @@ static const struct option table[] = {
      .type = OPTION_DURATION,
      .max = 8760 * HOUR,
      .initial = "1h",
-     .help = "sessions that are left after this time of a drain are closed; 0s: never"},
+     .help = "sessions that are left after this time of draining are closed; 0s: never"},
     {.name = "drain-spread",
      .sections = IN(SECTION_GLOBAL),
      OF_CONFIG(drain_spread),
@@ -449,7 +448,7 @@ static const char *set_cpus(const char *value, struct cpus *cpus)
 static const char *set_congestion(const char *value, char member[static CONGESTION_MAX])
 {
     if (!is_name(value))
-        return "may hold " NAME_RULE;
+        return "may contain " NAME_RULE;
     if (strlen(value) >= CONGESTION_MAX)
         return "is too long for the name of a congestion control";
     snprintf(member, CONGESTION_MAX, "%s", strcmp(value, "system") == 0 ? "" : value);
@@ -513,7 +512,7 @@ const char *option_set(const struct option *option, const char *value, void *own
         return set_congestion(value, member);
     case OPTION_NAME:
         if (!is_name(value))
-            return "may hold " NAME_RULE;
+            return "may contain " NAME_RULE;
         replace(member, value);
         return NULL;
     case OPTION_PATH:
@@ -527,7 +526,7 @@ const char *option_set(const struct option *option, const char *value, void *own
     case OPTION_INCLUDE:
         break;
     }
-    abort(); /* a mistake of the caller */
+    abort(); /* the caller passed an option without a single value */
 }
 
 void options_set_initial(enum option_owner which, void *owner)
@@ -535,7 +534,7 @@ void options_set_initial(enum option_owner which, void *owner)
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         if (table[i].owner == which && table[i].initial &&
             option_set(&table[i], table[i].initial, owner))
-            abort(); /* a default out of its range: a mistake in the table */
+            abort(); /* the table has a default that is not valid */
 }
 
 /* --- help ---------------------------------------------------------------------------------- */
@@ -547,7 +546,7 @@ void options_print(FILE *stream)
         fprintf(stream, "%s[%s%s]\n", kind ? "\n" : "", kind_names[kind],
                 kind == SECTION_GLOBAL || kind == SECTION_DEFAULTS ? "" : " NAME");
         if (kind == SECTION_DEFAULTS)
-            fputs("  For every frontend and backend, wherever this section stands.\n", stream);
+            fputs("  For every frontend and backend, also for those above this section.\n", stream);
         if (kind == SECTION_LISTEN)
             fputs("  A frontend and a backend with the same name.\n", stream);
         for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {

@@ -29,15 +29,16 @@ enum option_type {
     OPTION_PATH,       /* absolute; char * */
     OPTION_LOG,        /* struct config's log_target and log_path */
     OPTION_CPUS,       /* struct cpus */
-    OPTION_CONGESTION, /* char[CONGESTION_MAX]; whether the kernel has it is not asked */
+    OPTION_CONGESTION, /* char[CONGESTION_MAX]; the kernel is not asked whether the algorithm exists
+                        */
     OPTION_BACKEND,    /* a reference; resolved when all sections are known */
     OPTION_BIND,       /* struct bind_conf */
     OPTION_SERVER,     /* struct server_conf */
     OPTION_INCLUDE     /* a pattern of files */
 };
 
-/* The struct that offset counts from; OWNER_SIDE: frontend and backend alike have such a member, at
- * the same place. */
+/* The struct from which offset counts. OWNER_SIDE: frontend and backend both have the member, at
+ * the same offset. */
 enum option_owner { OWNER_CONFIG, OWNER_FRONTEND, OWNER_BACKEND, OWNER_SIDE };
 
 struct option {
@@ -47,7 +48,7 @@ struct option {
     enum option_type type;
     size_t offset;
     uint64_t min;             /* of OPTION_UNSIGNED and OPTION_DURATION (milliseconds) */
-    uint64_t max;             /* also the longest OPTION_PATH, in bytes */
+    uint64_t max;             /* for OPTION_PATH: the maximal length in bytes */
     const char *zero;         /* the word that stands for 0, or NULL */
     const char *const *names; /* of OPTION_ENUM, in the enum's order, NULL at the end */
     const char *initial;      /* the default as in a file; NULL: none */
@@ -61,7 +62,7 @@ const struct option *option_table(size_t *count);
 /* "global", "frontend", ... */
 const char *section_kind_name(enum section_kind kind);
 
-/* The option of that name that may stand in kind, or NULL. */
+/* Returns the option with that name that is allowed in a section of that kind, or NULL. */
 const struct option *option_find(enum section_kind kind, const char *name);
 
 /* Writes the possible values: "auto or 1 to 256", "1ms to 24h", "yes or no". Returns text. */
@@ -77,7 +78,7 @@ const char *option_set(const struct option *option, const char *value, void *own
 /* Sets every option of owner that has a default to it. */
 void options_set_initial(enum option_owner which, void *owner);
 
-/* Whether option is about owners of that kind. */
+/* True: option sets a member of owners of that kind. */
 static inline bool option_is_of(const struct option *option, enum option_owner which)
 {
     return option->owner == which || (option->owner == OWNER_SIDE && which != OWNER_CONFIG);

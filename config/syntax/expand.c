@@ -42,7 +42,7 @@ static const char *expand_default(struct expansion *expansion, bool used)
 {
     FILE *out = expansion->out;
     if (expansion->depth == DEPTH_MAX)
-        return "defaults are nested too deeply; 8 deep is the most";
+        return "too many nested defaults; at most 8 are possible";
     expansion->depth++;
     expansion->out = used ? out : NULL;
     const char *wrong = expand_until(expansion, true);
@@ -51,8 +51,8 @@ static const char *expand_default(struct expansion *expansion, bool used)
     return wrong;
 }
 
-/* The name of a variable comes next: writes its value or its default, and reads past its '}'.
- * Returns NULL or what is wrong. */
+/* Reads a variable from its name to its '}', and writes its value or its default. Returns NULL, or
+ * what is wrong. */
 static const char *expand_one(struct expansion *expansion)
 {
     static _Thread_local char message[256];
@@ -104,8 +104,8 @@ char *expand_variables(const char *value, const char *quoted, const char **wrong
         return memory_copy(value);
     char *result = NULL;
     size_t size = 0;
-    FILE *out =
-        open_memstream(&result, &size); /* needs 8 KB or more: not for every line of a file */
+    /* open_memstream(3) takes 8 KB or more, so it is not called for a value without a variable. */
+    FILE *out = open_memstream(&result, &size);
     struct expansion expansion = {.next = value, .out = out, .quoted = quoted ? quoted : ""};
     *wrong = out ? expand_until(&expansion, false) : "out of memory";
     if (out && fclose(out) != 0 && !*wrong)

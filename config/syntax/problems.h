@@ -8,18 +8,18 @@
 
 /* A file that was read. */
 struct source {
-    char *path;     /* as messages name it */
+    char *path;     /* as written in messages */
     unsigned index; /* in the order in which the files were opened */
 };
 
-/* Where something stands. line 0: the file as a whole. */
+/* A line of a file. line 0: the file as a whole. */
 struct place {
     const struct source *source;
     unsigned line;
 };
 
-/* Reading stops after so many mistakes: the errors for ten megabytes of other data stay
- * readable. */
+/* Reading stops after this number of mistakes, so that a large file that is no configuration does
+ * not cause millions of errors. */
 #define PROBLEMS_MAX 1000
 
 struct problem {
@@ -34,7 +34,7 @@ struct problems {
     size_t capacity;
 };
 
-/* Control bytes in the text become '?'. Beyond PROBLEMS_MAX nothing is kept. */
+/* Control bytes in the text become '?'. After PROBLEMS_MAX problems, further ones are dropped. */
 void problem_add(struct problems *problems, struct place place, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

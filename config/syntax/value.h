@@ -21,7 +21,7 @@ const char *value_duration(const char *text, millis *value) __attribute__((warn_
 #define DURATION_TEXT_MAX 24
 const char *duration_text(millis value, char text[static DURATION_TEXT_MAX]);
 
-/* Whether text can be the name of a frontend, a backend or a server. */
+/* True: text is a valid name of a frontend, a backend or a server. */
 bool is_name(const char *text);
 
 /* The rule of is_name(), as the rest of a sentence. */

@@ -297,7 +297,7 @@ START_TEST(congestion_is_what_the_user_may_have)
     snprintf(text, sizeof text, VALID "congestion = %s\n[global]\nuser = nobody\n", name);
     loaded = load_text(text);
     ck_assert_uint_eq(loaded.error_count, 1);
-    ck_assert_msg(strstr(loaded.errors, "is not allowed to processes without CAP_NET_ADMIN"), "%s",
+    ck_assert_msg(strstr(loaded.errors, "is not allowed for processes without CAP_NET_ADMIN"), "%s",
                   loaded.errors);
     loaded_free(&loaded);
 }
@@ -346,15 +346,15 @@ static const struct {
     {VALID "[global]\nlog = file:x.log\n", "p.ini:5: log: 'file:x.log' must be an absolute path\n"},
     {VALID "[global]\ncontrol = c.sock\n", "p.ini:5: control: 'c.sock' must be an absolute path\n"},
     {VALID "[global]\nuser = a b\n",
-     "p.ini:5: user: 'a b' may hold only letters, digits, '_', '.' and '-'\n"},
+     "p.ini:5: user: 'a b' may contain only letters, digits, '_', '.' and '-'\n"},
     {VALID "[global]\ncpu-affinity = 0,a\n",
-     "p.ini:5: cpu-affinity: '0,a' is no list of CPUs such as 0,2-3\n"},
+     "p.ini:5: cpu-affinity: '0,a' is not a list of CPUs such as 0,2-3\n"},
     {VALID "[global]\ncongestion = a/b\n",
-     "p.ini:5: congestion: 'a/b' may hold only letters, digits, '_', '.' and '-'\n"},
+     "p.ini:5: congestion: 'a/b' may contain only letters, digits, '_', '.' and '-'\n"},
     {VALID "congestion = sixteen-letters-\n",
      "p.ini:4: congestion: 'sixteen-letters-' is too long for the name of a congestion control\n"},
     {VALID "[defaults]\ncongestion = a/b\n",
-     "p.ini:5: congestion: 'a/b' may hold only letters, digits, '_', '.' and '-'\n"},
+     "p.ini:5: congestion: 'a/b' may contain only letters, digits, '_', '.' and '-'\n"},
     {VALID "retries =\n", "p.ini:4: retries: value is missing\n"},
     {VALID "[defaults]\nretries = many\n", "p.ini:5: retries: 'many' must be 0 to 100\n"},
 
@@ -370,14 +370,14 @@ static const struct {
     {VALID "rise = 0\n", "p.ini:4: rise: '0' must be 1 to 1000\n"},
     {VALID "[global]\nmetrics = 127.0.0.1:9180\n", "p.ini:5: unknown key 'metrics' in [global]\n"},
     {VALID "[global]\nretries = 1\n",
-     "p.ini:5: key 'retries' has no place in [global]; it belongs in [defaults], [backend], "
+     "p.ini:5: key 'retries' is not allowed in [global]; it belongs in [defaults], [backend], "
      "[listen]\n"},
     {VALID "[defaults]\nbind = 127.0.0.1:9\n",
-     "p.ini:5: key 'bind' has no place in [defaults]; it belongs in [frontend], [listen]\n"},
+     "p.ini:5: key 'bind' is not allowed in [defaults]; it belongs in [frontend], [listen]\n"},
     {VALID "[defaults]\nbackend = ok\n",
-     "p.ini:5: key 'backend' has no place in [defaults]; it belongs in [frontend]\n"},
+     "p.ini:5: key 'backend' is not allowed in [defaults]; it belongs in [frontend]\n"},
     {VALID "backend = ok\n",
-     "p.ini:4: key 'backend' has no place in [listen ok]; it belongs in [frontend]\n"},
+     "p.ini:4: key 'backend' is not allowed in [listen ok]; it belongs in [frontend]\n"},
     {VALID "retries = 1\nretries = 1\n",
      "p.ini:5: key 'retries' is given twice; first in line 4\n"},
     {VALID "[globals]\nworkers = 2\n",
@@ -397,9 +397,9 @@ static const struct {
     {"[frontend]\nbind = 127.0.0.1:1\nbackend = b\n[backend b]\nserver = a 127.0.0.1:2\n",
      "p.ini:1: [frontend] needs a name: [frontend NAME]\n"},
     {"[listen a b]\nbind = 127.0.0.1:1\nserver = a 127.0.0.1:2\n",
-     "p.ini:1: name 'a b' may hold only letters, digits, '_', '.' and '-'\n"},
+     "p.ini:1: name 'a b' may contain only letters, digits, '_', '.' and '-'\n"},
     {"[listen a/b]\nbind = 127.0.0.1:1\nserver = a 127.0.0.1:2\n",
-     "p.ini:1: name 'a/b' may hold only letters, digits, '_', '.' and '-'\n"},
+     "p.ini:1: name 'a/b' may contain only letters, digits, '_', '.' and '-'\n"},
 
     /* names and references */
     {VALID "[frontend x]\nbind = 127.0.0.1:5\nbackend = okk\n",
@@ -409,7 +409,8 @@ static const struct {
     {VALID VALID, "p.ini:4: section [listen ok] is given twice; first in line 1\n"
                   "p.ini:5: bind '127.0.0.1:1' is given twice; first in line 2\n"},
     {VALID "[backend ok]\nserver = a 127.0.0.1:2\n",
-     "p.ini:4: [backend ok]: the name is taken by [listen ok] in line 1; a listen is a frontend "
+     "p.ini:4: [backend ok]: the name is already used by [listen ok] in line 1; a listen is a "
+     "frontend "
      "and a backend\n"},
     {VALID "[backend b]\nserver = a 127.0.0.1:2\n[backend b]\nserver = a 127.0.0.1:2\n",
      "p.ini:6: section [backend b] is given twice; first in line 4\n"},
@@ -427,11 +428,12 @@ static const struct {
     /* binds and servers */
     {BIND "bind = 8080\n", "p.ini:3: bind: '8080': port is missing: HOST:PORT\n"},
     {BIND "bind = fd:\n", "p.ini:3: bind: 'fd:': name is missing: fd:NAME\n"},
-    {BIND "bind = fd:a:b\n", "p.ini:3: bind: 'fd:a:b': name of a passed socket must be of ASCII "
-                             "characters, without ':'\n"},
+    {BIND "bind = fd:a:b\n",
+     "p.ini:3: bind: 'fd:a:b': name of a passed socket may contain only ASCII "
+     "characters, without ':'\n"},
     {BIND "bind = fd:w\xc3\xa9-b\n",
-     "p.ini:3: bind: 'fd:w\xc3\xa9-b': name of a passed socket must be "
-     "of ASCII characters, without ':'\n"},
+     "p.ini:3: bind: 'fd:w\xc3\xa9-b': name of a passed socket may contain "
+     "only ASCII characters, without ':'\n"},
     {BIND "bind = fd:" LETTERS_124 "x\n",
      "p.ini:3: bind: 'fd:" LETTERS_124 "x': name of a passed socket must not be longer than 124 "
      "bytes\n"},
@@ -439,25 +441,26 @@ static const struct {
      "p.ini:5: bind 'fd:web' is given twice; first in line 4\n"},
     {BIND "bind = 127.0.0.1:0\n", "p.ini:3: bind: '127.0.0.1:0': port must be 1 to 65535\n"},
     {BIND "bind = 127.0.0.1:1 accept=sharded steer=cpu extra\n",
-     "p.ini:3: bind: unknown attribute 'extra'; known are accept=MODE, steer=MODE, "
+     "p.ini:3: bind: unknown attribute 'extra'; the attributes are accept=MODE, steer=MODE, "
      "mode=MODE, owner=USER and group=GROUP\n"},
     {BIND "bind = 127.0.0.1:1 acept=shared\n",
-     "p.ini:3: bind: unknown attribute 'acept'; did you mean 'accept'?; known are accept=MODE, "
+     "p.ini:3: bind: unknown attribute 'acept'; did you mean 'accept'?; the attributes are "
+     "accept=MODE, "
      "steer=MODE, mode=MODE, owner=USER and group=GROUP\n"},
     {BIND "bind = unix:/x mode=6660\n", "p.ini:3: bind: mode '6660' must not be more than 0777\n"},
     {BIND "bind = unix:/x mode=rw\n",
      "p.ini:3: bind: mode 'rw' must be three or four octal digits, as in 0660\n"},
     {BIND "bind = unix:/x mode=0660 mode=0666\n", "p.ini:3: bind: mode is given twice\n"},
-    {BIND "bind = unix:/x owner=\n", "p.ini:3: bind: owner '' is no user here\n"},
+    {BIND "bind = unix:/x owner=\n", "p.ini:3: bind: owner '' is not a known user\n"},
     {BIND "bind = unix:/x owner=no-such-user group=no-such-group\n",
-     "p.ini:3: bind: owner 'no-such-user' is no user here\n"
-     "p.ini:3: bind: group 'no-such-group' is no group here\n"},
+     "p.ini:3: bind: owner 'no-such-user' is not a known user\n"
+     "p.ini:3: bind: group 'no-such-group' is not a known group\n"},
     {BIND "bind = unix:/x group=4294967295\n",
-     "p.ini:3: bind: group '4294967295' is no group here\n"},
+     "p.ini:3: bind: group '4294967295' is not a known group\n"},
     {BIND "bind = 127.0.0.1:1 mode=0660\n",
-     "p.ini:3: bind: mode, owner and group are for the file of unix:/PATH\n"},
+     "p.ini:3: bind: mode, owner and group are possible only for unix:/PATH\n"},
     {BIND "bind = fd:x group=0\n",
-     "p.ini:3: bind: mode, owner and group are for the file of unix:/PATH\n"},
+     "p.ini:3: bind: mode, owner and group are possible only for unix:/PATH\n"},
     {"[global]\nuser = nobody\n[listen x]\nbind = unix:/x owner=root\nserver = a 127.0.0.1:80\n",
      "p.ini:4: bind: owner: only root can give a file to another user, and 'user' is not root\n"},
     {"[global]\nuser = nobody\n[listen x]\nbind = unix:/x group=0\nserver = a 127.0.0.1:80\n",
@@ -469,29 +472,30 @@ static const struct {
      "p.ini:3: bind: '127.0.0.1:0': port must be 1 to 65535\n"
      "p.ini:3: bind: accept 'none' must be sharded or shared\n"},
     {BIND "bind = 127.0.0.1:1 accept=shared steer=hash\n",
-     "p.ini:3: bind: steer: with accept=shared there is one socket, and nothing to choose from\n"},
+     "p.ini:3: bind: steer is not possible: with accept=shared there is only one socket\n"},
     {BIND "bind = unix:/x steer=cpu\n",
-     "p.ini:3: bind: steer: a Unix path has one socket, and nothing to choose from\n"},
+     "p.ini:3: bind: steer is not possible: a Unix path has only one socket\n"},
     {BIND "bind = fd:x steer=hash\n",
-     "p.ini:3: bind: steer: sockets that are passed to us are in no group to choose from\n"},
+     "p.ini:3: bind: steer is not possible: all workers share passed sockets\n"},
     {BIND "bind = fd:x accept=sharded\n",
-     "p.ini:3: bind: accept=sharded: all workers share the sockets that are passed to them\n"},
+     "p.ini:3: bind: accept=sharded is not possible: all workers share passed sockets\n"},
     {BIND "bind = unix:/x accept=sharded\n",
-     "p.ini:3: bind: accept=sharded: all workers share the one socket of a Unix path\n"},
+     "p.ini:3: bind: accept=sharded is not possible: a Unix path has only one socket\n"},
     {SERVER "server = a\n", "p.ini:3: server: 'a' must be NAME ADDRESS [weight=N]\n"},
     {SERVER "server = 127.0.0.1:80\n",
      "p.ini:3: server: '127.0.0.1:80' must be NAME ADDRESS [weight=N]\n"},
     {SERVER "server = a/b 127.0.0.1:80\n",
-     "p.ini:3: server: name 'a/b' may hold only letters, digits, '_', '.' and '-'\n"},
+     "p.ini:3: server: name 'a/b' may contain only letters, digits, '_', '.' and '-'\n"},
     {SERVER "server = a 127.0.0.1:80 wieght=3\n",
-     "p.ini:3: server: unknown attribute 'wieght'; did you mean 'weight'?; known is weight=N\n"},
+     "p.ini:3: server: unknown attribute 'wieght'; did you mean 'weight'?; the only attribute is "
+     "weight=N\n"},
     {SERVER "server = a 127.0.0.1:80 backup\n",
-     "p.ini:3: server: unknown attribute 'backup'; known is weight=N\n"},
+     "p.ini:3: server: unknown attribute 'backup'; the only attribute is weight=N\n"},
     {SERVER "server = a 127.0.0.1:80 weight = 3\n",
-     "p.ini:3: server: 'weight' needs its value right behind it, without blanks; known is "
-     "weight=N\n"
-     "p.ini:3: server: unknown attribute '='; known is weight=N\n"
-     "p.ini:3: server: unknown attribute '3'; known is weight=N\n"},
+     "p.ini:3: server: 'weight' needs its value directly after it, without spaces; "
+     "the only attribute is weight=N\n"
+     "p.ini:3: server: unknown attribute '='; the only attribute is weight=N\n"
+     "p.ini:3: server: unknown attribute '3'; the only attribute is weight=N\n"},
     {SERVER "server = a 127.0.0.1:80 weight=257\n",
      "p.ini:3: server: weight '257' must be 0 to 256\n"},
     {SERVER "server = a 127.0.0.1:80 weight=\n", "p.ini:3: server: weight '' must be 0 to 256\n"},
@@ -532,18 +536,19 @@ START_TEST(all_mistakes_are_told_at_once_in_order)
                                      "[backend app]\n"
                                      "server = a 10.0.0.256:1\n"
                                      "retries = ${RPPROXY_NOT_SET}\n");
-    ck_assert_str_eq(loaded.errors,
-                     "p.ini:1: key 'workers' stands before the first section, like [global]\n"
-                     "p.ini:2: unknown section 'globl'; did you mean 'global'?\n"
-                     "p.ini:3: workers: '300' must be auto or 1 to 256\n"
-                     "p.ini:4: unknown key 'drian' in [global]; did you mean 'drain'?\n"
-                     "p.ini:5: unknown section 'fronted'; did you mean 'frontend'?\n"
-                     "p.ini:6: expected 'KEY = VALUE', '[SECTION]' or a comment\n"
-                     "p.ini:7: backend: there is no [backend ap]; did you mean 'app'?\n"
-                     "p.ini:8: idle-timeout: '5' needs a unit: 100ms, 5s, 10m, 1h\n"
-                     "p.ini:10: server: '10.0.0.256:1': not an IPv4 address\n"
-                     "p.ini:11: retries: variable 'RPPROXY_NOT_SET' is not defined; "
-                     "${RPPROXY_NOT_SET:-DEFAULT} gives it a default\n");
+    ck_assert_str_eq(
+        loaded.errors,
+        "p.ini:1: key 'workers' stands before the first section head, such as [global]\n"
+        "p.ini:2: unknown section 'globl'; did you mean 'global'?\n"
+        "p.ini:3: workers: '300' must be auto or 1 to 256\n"
+        "p.ini:4: unknown key 'drian' in [global]; did you mean 'drain'?\n"
+        "p.ini:5: unknown section 'fronted'; did you mean 'frontend'?\n"
+        "p.ini:6: expected 'KEY = VALUE', '[SECTION]' or a comment\n"
+        "p.ini:7: backend: there is no [backend ap]; did you mean 'app'?\n"
+        "p.ini:8: idle-timeout: '5' needs a unit: 100ms, 5s, 10m, 1h\n"
+        "p.ini:10: server: '10.0.0.256:1': not an IPv4 address\n"
+        "p.ini:11: retries: variable 'RPPROXY_NOT_SET' is not defined; "
+        "${RPPROXY_NOT_SET:-DEFAULT} gives it a default\n");
     loaded_free(&loaded);
 }
 END_TEST

@@ -80,7 +80,7 @@ static const struct {
     {VALID "[global] workers = 0\n",
      "p.ini:4: nothing but a comment may follow the section's ']'\n"},
     {"bind = 127.0.0.1:1\n" VALID,
-     "p.ini:1: key 'bind' stands before the first section, like [global]\n"},
+     "p.ini:1: key 'bind' stands before the first section head, such as [global]\n"},
     {VALID "retries = ${RPPROXY_NOT_SET}\n",
      "p.ini:4: retries: variable 'RPPROXY_NOT_SET' is not defined; ${RPPROXY_NOT_SET:-DEFAULT} "
      "gives it a default\n"},
@@ -103,7 +103,8 @@ START_TEST(variable_makes_no_second_line_nor_comment)
     setenv("RPPROXY_TEST_SERVER", "a 127.0.0.1:2 ; weight=0", 1);
     struct loaded loaded = load_text("[listen x]\nbind = 127.0.0.1:${RPPROXY_TEST_PORT:-81}\n"
                                      "server = ${RPPROXY_TEST_SERVER}\n");
-    ck_assert_str_eq(loaded.errors, "p.ini:3: server: unknown attribute ';'; known is weight=N\n");
+    ck_assert_str_eq(loaded.errors,
+                     "p.ini:3: server: unknown attribute ';'; the only attribute is weight=N\n");
     loaded_free(&loaded);
 }
 END_TEST
@@ -113,8 +114,8 @@ START_TEST(nul_byte_is_told)
     static const char text[] = VALID "retries = 1\0002\n[glo\0bal]\nworkers = 9\n";
     folder_write("p.ini", text, sizeof text - 1);
     struct loaded loaded = load_file("p.ini");
-    ck_assert_str_eq(loaded.errors, "p.ini:4: line holds a NUL byte\n"
-                                    "p.ini:5: line holds a NUL byte\n");
+    ck_assert_str_eq(loaded.errors, "p.ini:4: line contains a NUL byte\n"
+                                    "p.ini:5: line contains a NUL byte\n");
     loaded_free(&loaded);
 }
 END_TEST
@@ -395,8 +396,9 @@ START_TEST(include_depth_is_bounded)
     ck_assert_str_eq(loaded.errors, "");
     loaded_free(&loaded);
     loaded = load_text(VALID "[global]\ninclude = 1.ini\n");
-    ck_assert_str_eq(loaded.errors, "8.ini:2: include: 9.ini: included too deeply; includes may be "
-                                    "nested 8 deep\n");
+    ck_assert_str_eq(loaded.errors,
+                     "8.ini:2: include: 9.ini: too many nested includes; at most 8 are "
+                     "possible\n");
     loaded_free(&loaded);
 }
 END_TEST

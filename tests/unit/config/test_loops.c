@@ -36,8 +36,8 @@ START_TEST(a_bind_of_its_own)
     char says[256];
     struct loaded loaded = load_text(loops[_i].text);
     snprintf(says, sizeof says,
-             "is this proxy's own bind %s of frontend own, from which sessions come back to "
-             "backend own without end\n",
+             "is bind %s of frontend own of this proxy; each session would return to backend own, "
+             "without end\n",
              loops[_i].bind);
     ck_assert_uint_eq(loaded.error_count, 1);
     ck_assert_msg(strstr(loaded.errors, says) != NULL, "%s", loaded.errors);

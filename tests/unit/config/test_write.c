@@ -256,7 +256,7 @@ START_TEST(what_no_line_can_hold_becomes_a_comment)
         struct config *config = load_good("[global]\nworkers = 2\npidfile = ${ODD}\n" VALID);
         char *text = written(config);
         ck_assert_ptr_null(strstr(text, "\npidfile"));
-        ck_assert_ptr_nonnull(strstr(text, "; no line can hold this: pidfile = /tmp/"));
+        ck_assert_ptr_nonnull(strstr(text, "; does not fit in a line: pidfile = /tmp/"));
         struct config_errors errors;
         struct config *again = config_load_text("written", text, strlen(text), &errors);
         ck_assert_ptr_nonnull(again);

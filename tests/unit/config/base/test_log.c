@@ -504,8 +504,9 @@ START_TEST(old_file_stays_when_it_cannot_be_reopened)
     ck_assert_int_eq(rename(path, folder_path("e")), 0);
     log_reopen();
     log_info("one");
-    expect_in_file("e/log", "ERROR log: the file cannot be opened anew, the old one is kept: No "
-                            "such file or directory\nINFO one\n");
+    expect_in_file("e/log",
+                   "ERROR log: the file cannot be opened again, the old file stays in use: No "
+                   "such file or directory\nINFO one\n");
 }
 END_TEST
 
@@ -573,8 +574,9 @@ START_TEST(fifo_without_a_reader_stops_nobody)
     ck_assert_int_eq(log_open(LOG_TO_FILE, path, LOG_LEVEL_INFO), ENXIO);
     log_reopen();
     log_info("one");
-    expect_in_file("log.1", "ERROR log: the file cannot be opened anew, the old one is kept: No "
-                            "such device or address\nINFO one\n");
+    expect_in_file("log.1",
+                   "ERROR log: the file cannot be opened again, the old file stays in use: No "
+                   "such device or address\nINFO one\n");
 }
 END_TEST
 

@@ -160,7 +160,7 @@ static const struct {
     {"${SET:-${SET}", NULL, "'${' has no '}'"},
     {"${SET:-${1A}}", NULL, "variables are written ${NAME} or ${NAME:-DEFAULT}"},
     {"${UNSET:-${UNSET:-${UNSET:-${UNSET:-${UNSET:-${UNSET:-${UNSET:-${UNSET:-${UNSET:-9}}}}}}}}}",
-     NULL, "defaults are nested too deeply; 8 deep is the most"},
+     NULL, "too many nested defaults; at most 8 are possible"},
     {"${:-d}", NULL, "variables are written ${NAME} or ${NAME:-DEFAULT}"},
 };
 
