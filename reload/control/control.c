@@ -38,9 +38,9 @@ struct client {
     bool asked;         /* nothing more is read */
     bool awaits_reload; /* its result */
     bool awaits_abort;  /* that it fails */
-    bool awaits_drain;  /* of the reload that it has heard the result of */
+    bool awaits_drain;  /* the result of the reload was sent; its drain goes on */
     bool follows;       /* what it asked for, step by step, until it hangs up */
-    uint64_t told;      /* how many sessions are left; UINT64_MAX: not yet */
+    uint64_t reported;  /* the last number of sessions left; UINT64_MAX: none yet */
     TAILQ_ENTRY(client) link;
 };
 
@@ -75,7 +75,7 @@ static void drop(struct client *client)
 }
 
 /* Takes over object. */
-static void tell(struct client *client, json_t *object)
+static void send_object(struct client *client, json_t *object)
 {
     char *line = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
     if (line) {
@@ -86,10 +86,10 @@ static void tell(struct client *client, json_t *object)
     json_decref(object);
 }
 
-static void tell_result(struct client *client, enum exit_status status, const char *text)
+static void send_result(struct client *client, enum exit_status status, const char *text)
 {
-    tell(client,
-         json_pack("{s:o, s:i}", "result", text_json(text, strlen(text)), "exit", (int)status));
+    send_object(client, json_pack("{s:o, s:i}", "result", text_json(text, strlen(text)), "exit",
+                                  (int)status));
 }
 
 /* To take the answer and go. */
@@ -103,12 +103,12 @@ static void wait_shortly(struct client *client)
 static void wait_for_long(struct client *client)
 {
     client->follows = true;
-    client->told = UINT64_MAX;
+    client->reported = UINT64_MAX;
     bufferevent_set_timeouts(client->stream, NULL, NULL);
 }
 
 /* Refuses a reload where the user has named a file, and this process would read another one: the
- * user would be told "reloaded", and what the named file says would not be in force. */
+ * user would read "reloaded", and what the named file says would not be in force. */
 static bool refuse_other_file(struct client *client, const json_t *request)
 {
     const struct generation *generation = client->control->generation;
@@ -123,7 +123,7 @@ static bool refuse_other_file(struct client *client, const json_t *request)
              (int)getpid(), ours ? json_string_value(ours) : generation->file,
              json_string_value(json_object_get(asked, "path")));
     json_decref(ours);
-    tell_result(client, EXIT_OTHER, text);
+    send_result(client, EXIT_OTHER, text);
     return true;
 }
 
@@ -135,7 +135,7 @@ static void ask_reload(struct client *client, const json_t *request, const char 
                                  .forced = json_is_true(json_object_get(request, "force"))};
     const char *wrong = plan ? canary_read(plan, &order.canary) : NULL;
     if (wrong) {
-        tell_result(client, EXIT_OTHER, wrong);
+        send_result(client, EXIT_OTHER, wrong);
         return;
     }
     if (refuse_other_file(client, request))
@@ -147,7 +147,7 @@ static void ask_reload(struct client *client, const json_t *request, const char 
         return;
     client->awaits_reload = false;
     wait_shortly(client);
-    tell_result(client, status,
+    send_result(client, status,
                 status == EXIT_BUSY ? "another reload is in progress"
                                     : "this process does not serve any more");
 }
@@ -164,7 +164,7 @@ static void ask_decision(struct client *client, bool promote)
         return;
     client->awaits_reload = client->awaits_abort = false;
     wait_shortly(client);
-    tell_result(client, EXIT_OTHER, wrong);
+    send_result(client, EXIT_OTHER, wrong);
 }
 
 static void ask_server(struct client *client, const json_t *request)
@@ -173,7 +173,7 @@ static void ask_server(struct client *client, const json_t *request)
     enum exit_status status = servers_command(
         client->control->generation->proxy, json_string_value(json_object_get(request, "server")),
         json_string_value(json_object_get(request, "set")), text);
-    tell_result(client, status, text);
+    send_result(client, status, text);
 }
 
 static void answer(struct client *client, const char *line)
@@ -181,8 +181,8 @@ static void answer(struct client *client, const char *line)
     struct generation *generation = client->control->generation;
     json_t *request = json_loads(line, 0, NULL);
     const char *command = json_string_value(json_object_get(request, "command"));
-    tell(client, json_pack("{s:i, s:i, s:o}", "pid", (int)getpid(), "generation",
-                           (int)generation->number, "file", running_file(generation)));
+    send_object(client, json_pack("{s:i, s:i, s:o}", "pid", (int)getpid(), "generation",
+                                  (int)generation->number, "file", running_file(generation)));
     if (command && strcmp(command, "reload") == 0) {
         ask_reload(client, request, NULL);
     } else if (command && strcmp(command, "canary") == 0) {
@@ -191,17 +191,17 @@ static void answer(struct client *client, const char *line)
     } else if (command && (strcmp(command, "abort") == 0 || strcmp(command, "promote") == 0)) {
         ask_decision(client, command[0] == 'p');
     } else if (command && strcmp(command, "status") == 0) {
-        tell(client, json_pack("{s:o}", "status", status_json(generation)));
+        send_object(client, json_pack("{s:o}", "status", status_json(generation)));
     } else if (command && strcmp(command, "server") == 0) {
         ask_server(client, request);
     } else if (command && strcmp(command, "config") == 0) {
-        tell(client, json_pack("{s:o}", "config", running_json(generation)));
+        send_object(client, json_pack("{s:o}", "config", running_json(generation)));
     } else if (command && strcmp(command, "stop") == 0) {
         wait_for_long(client);
-        tell_result(client, EXIT_DONE, "stopping");
+        send_result(client, EXIT_DONE, "stopping");
         client->control->events->stop(generation);
     } else {
-        tell_result(client, EXIT_OTHER, "unknown command");
+        send_result(client, EXIT_OTHER, "unknown command");
     }
     json_decref(request);
 }
@@ -373,7 +373,7 @@ void control_progress(struct control *control, const char *line, size_t length)
     struct client *client;
     TAILQ_FOREACH (client, &control->clients, link)
         if (client->awaits_reload)
-            tell(client, json_pack("{s:o}", "progress", text_json(line, length)));
+            send_object(client, json_pack("{s:o}", "progress", text_json(line, length)));
 }
 
 void control_step(struct control *control, const char *text)
@@ -381,18 +381,18 @@ void control_step(struct control *control, const char *text)
     struct client *client;
     TAILQ_FOREACH (client, &control->clients, link)
         if (client->follows)
-            tell(client, json_pack("{s:s}", "step", text));
+            send_object(client, json_pack("{s:s}", "step", text));
 }
 
 void control_draining(struct control *control, uint64_t sessions)
 {
     struct client *client;
     TAILQ_FOREACH (client, &control->clients, link)
-        if (client->follows && client->told != sessions &&
+        if (client->follows && client->reported != sessions &&
             evbuffer_get_length(bufferevent_get_output(client->stream)) == 0) {
-            client->told = sessions;
-            tell(client,
-                 json_pack("{s:s, s:I}", "step", "draining", "sessions", (json_int_t)sessions));
+            client->reported = sessions;
+            send_object(client, json_pack("{s:s, s:I}", "step", "draining", "sessions",
+                                          (json_int_t)sessions));
         }
 }
 
@@ -401,9 +401,9 @@ void control_reload_over(struct control *control, enum exit_status status, const
     struct client *client;
     TAILQ_FOREACH (client, &control->clients, link) {
         if (client->awaits_reload)
-            tell_result(client, status, text);
+            send_result(client, status, text);
         else if (client->awaits_abort)
-            tell_result(client, status == EXIT_DONE ? EXIT_OTHER : EXIT_DONE, text);
+            send_result(client, status == EXIT_DONE ? EXIT_OTHER : EXIT_DONE, text);
         else
             continue;
         client->awaits_drain = client->awaits_reload && status == EXIT_DONE;
@@ -420,8 +420,8 @@ void control_rolled_back(struct control *control, const char *text)
         if (client->awaits_drain) {
             client->awaits_drain = false;
             wait_shortly(client);
-            tell(client, json_pack("{s:o, s:i}", "rolled_back", text_json(text, strlen(text)),
-                                   "exit", (int)EXIT_FAILED));
+            send_object(client, json_pack("{s:o, s:i}", "rolled_back",
+                                          text_json(text, strlen(text)), "exit", (int)EXIT_FAILED));
         }
 }
 
@@ -429,9 +429,9 @@ void control_rolled_back(struct control *control, const char *text)
 static void say_goodbye(struct client *client, const struct control_end *end)
 {
     if (client->asked)
-        tell(client,
-             json_pack("{s:b, s:I, s:I, s:I}", "ended", 1, "sessions", (json_int_t)end->sessions,
-                       "cut", (json_int_t)end->cut, "others_cut", (json_int_t)end->others_cut));
+        send_object(client, json_pack("{s:b, s:I, s:I, s:I}", "ended", 1, "sessions",
+                                      (json_int_t)end->sessions, "cut", (json_int_t)end->cut,
+                                      "others_cut", (json_int_t)end->others_cut));
     int fd = bufferevent_getfd(client->stream);
     struct evbuffer *output = bufferevent_get_output(client->stream);
     evbuffer_unfreeze(output, 1);

@@ -6,7 +6,7 @@
  * so has {"command": "canary", "plan": "5%:30s"}, a reload that an older process must not take for
  * one without a canary:
  *
- *   {"pid": 1, "generation": 1}          who answers; always first
+ *   {"pid": 1, "generation": 1}          the process that answers; always first
  *   {"progress": "..."}                  an error line of the successor, or why a bind is passed
  *   {"step": "ready"}                    how far a reload or a stop is
  *   {"step": "draining", "sessions": 7}  how many it has left, now and then

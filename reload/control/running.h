@@ -1,5 +1,5 @@
-/* The configuration that this process runs, as it can be told: its file may say something else by
- * now. */
+/* The configuration that this process runs, for commands: its file may say something else by now.
+ */
 #ifndef RPPROXY_RELOAD_CONTROL_RUNNING_H
 #define RPPROXY_RELOAD_CONTROL_RUNNING_H
 

@@ -14,8 +14,8 @@
 #include "reload/handover/session_handoff.h"
 #include "reload/handover/succession.h"
 #include "reload/listeners/activation.h"
-#include "reload/listeners/linger.h"
 #include "reload/listeners/opening.h"
+#include "reload/process/closing.h"
 #include "reload/process/drain.h"
 #include "reload/process/publication.h"
 #include "reload/process/start.h"
@@ -34,7 +34,7 @@ struct process {
     struct publication publication;
     struct event *signals;
     struct event *probation_over;
-    struct lingering *lingering;    /* of our listeners; NULL: they do not close now */
+    struct closing closing;         /* of our listeners */
     struct replacement replacement; /* once our listeners are closed */
     struct draining drain;
     struct watchdog watchdog;
@@ -137,47 +137,10 @@ static void on_proxy_server(struct server *server, bool by_command, void *arg)
     draining_processes_tell_server(&generation->draining_processes, &record);
 }
 
-static void close_listeners(void *arg)
-{
-    struct process *process = arg;
-    lingering_on_quiet(process->lingering);
-}
-
-/* The process that takes over, while our listeners are open; NULL: there is none. */
-static struct channel *channel_to_next(const struct generation *generation)
-{
-    if (generation->succession)
-        return succession_channel(generation->succession);
-    return generation->handover ? handover_channel(generation->handover) : NULL;
-}
-
-/* Once our listeners are closed this process cannot serve again: the other process shows that it
- * runs. */
-static void on_handed_off(void *arg)
-{
-    struct process *process = arg;
-    heartbeat_confirm(channel_to_next(&process->generation), close_listeners, process);
-}
-
-/* Nobody waits in the backlogs any more. If the other process is lost now, this one serves again;
- * so this is the time for the sessions to move. */
 static void on_proxy_quiet(void *arg)
 {
     struct process *process = arg;
-    struct generation *generation = &process->generation;
-    struct channel *next = channel_to_next(generation);
-    if (!process->lingering)
-        return;
-    if (!next) {
-        close_listeners(process);
-        return;
-    }
-    if (generation->config->drain == DRAIN_HANDOFF && !generation->stop_wanted &&
-        !channel_is_foreign(next))
-        generation->handoff =
-            handoff_begin(generation->proxy, next, generation->base, on_handed_off, process);
-    if (!generation->handoff)
-        on_handed_off(process);
+    closing_on_quiet(&process->closing);
 }
 
 /* --- news of processes that drain ------------------------------------------------------------ */
@@ -230,8 +193,7 @@ static void try_canary(struct generation *generation)
 static void begin_service(struct generation *generation)
 {
     struct process *process = process_of(generation);
-    lingering_free(process->lingering);
-    process->lingering = NULL;
+    closing_end(&process->closing);
     peer_stats_count(&generation->peer_stats);
     binds_listen_late(generation->binds);
     binds_release(generation->binds);
@@ -281,8 +243,6 @@ static void on_listeners_closed(void *arg)
 {
     struct process *process = arg;
     struct generation *generation = &process->generation;
-    lingering_free(process->lingering);
-    process->lingering = NULL;
     if (generation->succession) /* we were a canary, and go back: what we have goes on elsewhere */
         generation->stop_wanted = false;
     if (generation->succession || generation->handover) {
@@ -297,24 +257,12 @@ static void on_listeners_closed(void *arg)
     handoff_go_on(generation->handoff);
 }
 
-static void begin_lingering(struct process *process, millis timeout, bool alone)
-{
-    const struct generation *generation = &process->generation;
-    process->lingering = lingering_start(generation->binds, generation->proxy, generation->base,
-                                         timeout, alone, on_listeners_closed, process);
-    if (!process->lingering) {
-        log_error("out of memory: the listeners close without lingering");
-        binds_close(generation->binds);
-        on_listeners_closed(process);
-    }
-}
-
 static void go_back(struct generation *generation, millis linger_timeout)
 {
     log_notice("canary: generation %u goes back", generation->number);
     generation->state = GENERATION_LINGERING;
     generation->stop_wanted = false; /* the stop was the reason to go back */
-    begin_lingering(process_of(generation), linger_timeout, false);
+    closing_begin(&process_of(generation)->closing, linger_timeout, false);
 }
 
 static void end_probation(struct generation *generation)
@@ -326,7 +274,7 @@ static void end_probation(struct generation *generation)
     generation->state = GENERATION_LINGERING;
     handover_tell_lingering(generation);
     own_step(process, "lingering", "closes its listeners");
-    begin_lingering(process, generation->config->linger_timeout, false);
+    closing_begin(&process->closing, generation->config->linger_timeout, false);
 }
 
 static void on_probation_over(evutil_socket_t fd, short what, void *arg)
@@ -355,8 +303,7 @@ static void take_back(struct generation *generation, pid_t successor)
 {
     struct process *process = process_of(generation);
     event_del(process->probation_over);
-    lingering_free(process->lingering);
-    process->lingering = NULL;
+    closing_end(&process->closing);
     binds_take_back(generation->binds);
     proxy_accept(generation->proxy);
     generation->state = GENERATION_ACTIVE;
@@ -412,7 +359,7 @@ static void stop(struct generation *generation)
         drain_await_others(&process->drain);
         draining_processes_stop(&generation->draining_processes);
         generation->state = GENERATION_STOPPING;
-        begin_lingering(process, generation->config->linger_timeout, true);
+        closing_begin(&process->closing, generation->config->linger_timeout, true);
         break;
     case GENERATION_PROBATION:
         generation->stop_wanted = true;
@@ -498,7 +445,7 @@ static void stop_by_signal(struct process *process)
 {
     struct generation *generation = &process->generation;
     if (process->stop_signalled) {
-        log_warning("told to stop a second time: ending at once");
+        log_warning("asked to stop a second time: ending at once");
         end_at_once(generation);
         return;
     }
@@ -626,10 +573,10 @@ static bool start_cold(struct generation *generation, struct offer *passed)
 {
     pid_t pid = control_holder(generation->config->control);
     if (pid) {
-        char who[32] = "a process";
+        char other[32] = "a process";
         if (pid > 0)
-            snprintf(who, sizeof who, "process %d", (int)pid);
-        log_error("%s: %s serves this already (it listens on %s)", generation->file, who,
+            snprintf(other, sizeof other, "process %d", (int)pid);
+        log_error("%s: %s serves this already (it listens on %s)", generation->file, other,
                   generation->config->control);
         generation->exit_status = EXIT_OTHER;
         return false;
@@ -693,6 +640,8 @@ static bool make_loop(struct process *process)
     pulse_init(&generation->heartbeats.pulse);
     process->publication.generation = generation;
     process->publication.control = process->control;
+    process->closing = (struct closing){
+        .generation = generation, .on_closed = on_listeners_closed, .arg = process};
     process->drain =
         (struct draining){.generation = generation, .on_report = on_drain_report, .arg = process};
     return peer_stats_open(&generation->peer_stats, &means) == 0 && drain_open(&process->drain) &&
@@ -731,7 +680,7 @@ static void close_all(struct process *process)
     succession_free(generation->succession);
     draining_processes_free(&generation->draining_processes);
     peer_stats_close(&generation->peer_stats);
-    lingering_free(process->lingering);
+    closing_end(&process->closing);
     checks_free(generation->checks);
     proxy_free(generation->proxy);
     handoff_free(generation->handoff);
