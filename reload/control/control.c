@@ -10,7 +10,7 @@
 #include "reload/control/servers.h"
 #include "reload/control/status.h"
 #include "reload/handover/generation.h"
-#include "reload/handover/handover.h"
+#include "reload/handover/old_side.h"
 #include "reload/listeners/descriptors.h"
 
 #include <errno.h>
@@ -159,7 +159,7 @@ static void ask_decision(struct client *client, bool promote)
     client->awaits_reload = promote;
     client->awaits_abort = !promote;
     const char *wrong =
-        promote ? handover_promote(generation) : client->control->events->abort(generation);
+        promote ? old_side_promote(generation) : client->control->events->abort(generation);
     if (!wrong)
         return;
     client->awaits_reload = client->awaits_abort = false;

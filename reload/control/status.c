@@ -6,8 +6,8 @@
 #include "reload/control/servers.h"
 #include "reload/handover/canary.h"
 #include "reload/handover/generation.h"
-#include "reload/handover/handover.h"
 #include "reload/handover/message.h"
+#include "reload/handover/old_side.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -30,7 +30,7 @@ static void set_figures(json_t *object, const struct figures *figures)
 }
 
 /* Adds a canary, and what both sides have counted since it began. */
-static void set_canary(json_t *object, const struct handover_view *view)
+static void set_canary(json_t *object, const struct new_process_view *view)
 {
     if (!view->canary)
         return;
@@ -141,8 +141,8 @@ static bool is_at_hand(const struct generation *generation, const struct stats_h
             return true;
     if ((pid_t)generation->predecessor.pid == pid)
         return true;
-    struct handover_view successor;
-    return handover_view(generation->handover, &successor) && successor.pid == pid;
+    struct new_process_view successor;
+    return old_side_view(generation->old_side, &successor) && successor.pid == pid;
 }
 
 static json_t *generations(const struct generation *generation)
@@ -174,8 +174,8 @@ static json_t *generations(const struct generation *generation)
         list, generation->number, getpid(), generation_state_name(generation->state),
         (struct account){0, generation->config_hash, generation->events->deadline(generation)},
         &generation->proxy->stats, now);
-    struct handover_view successor;
-    if (handover_view(generation->handover, &successor))
+    struct new_process_view successor;
+    if (old_side_view(generation->old_side, &successor))
         add_generation(list, successor.generation, successor.pid, successor.state,
                        (struct account){0},
                        stats_of(generation, successor.generation, successor.pid), now);
@@ -238,8 +238,8 @@ json_t *status_json(const struct generation *generation)
         set_figures(status, &all);
         set_figures(gone, &base);
         json_object_set_new(status, "backends", servers_json(generation->proxy));
-        struct handover_view successor;
-        if (handover_view(generation->handover, &successor))
+        struct new_process_view successor;
+        if (old_side_view(generation->old_side, &successor))
             set_canary(status, &successor);
         char hash[HASH_TEXT_MAX];
         if (generation->config_hash)

@@ -57,8 +57,8 @@ enum generation_state {
 
 struct generation;
 struct handoff;
-struct handover;
-struct succession;
+struct old_side;
+struct new_side;
 
 /* How the last reload went, for status. */
 struct reload_result {
@@ -170,10 +170,10 @@ struct generation {
     struct heartbeats heartbeats;
     struct peer_stats peer_stats;
     struct draining_processes draining_processes;
-    struct succession *succession;       /* to the old process, until its listeners are closed */
+    struct new_side *new_side;           /* to the old process, until its listeners are closed */
     struct message_sessions predecessor; /* it stands by or lingers: what it last said of itself;
                                           * pid 0: there is none */
-    struct handover *handover;           /* to the new process, until our listeners are closed */
+    struct old_side *old_side;           /* to the new process, until our listeners are closed */
     struct handoff *handoff;             /* of our sessions; NULL: none has begun */
     bool replaced;                       /* our listeners are closed, and another process serves */
 

@@ -3,10 +3,10 @@
 #include "config/base/log.h"
 #include "reload/handover/channel.h"
 #include "reload/handover/generation.h"
-#include "reload/handover/handover.h"
 #include "reload/handover/heartbeat.h"
+#include "reload/handover/new_side.h"
+#include "reload/handover/old_side.h"
 #include "reload/handover/session_handoff.h"
-#include "reload/handover/succession.h"
 #include "reload/listeners/linger.h"
 
 static void on_lingered(void *arg)
@@ -31,9 +31,9 @@ void closing_begin(struct closing *closing, millis timeout, bool alone)
 /* The process that takes over, while our listeners are open; NULL: there is none. */
 static struct channel *channel_to_next(const struct generation *generation)
 {
-    if (generation->succession)
-        return succession_channel(generation->succession);
-    return generation->handover ? handover_channel(generation->handover) : NULL;
+    if (generation->new_side)
+        return new_side_channel(generation->new_side);
+    return generation->old_side ? old_side_channel(generation->old_side) : NULL;
 }
 
 static void close_listeners(void *arg)

@@ -7,12 +7,12 @@
 #include "reload/base/signals.h"
 #include "reload/control/control.h"
 #include "reload/handover/generation.h"
-#include "reload/handover/handover.h"
 #include "reload/handover/moving.h"
+#include "reload/handover/new_side.h"
+#include "reload/handover/old_side.h"
 #include "reload/handover/replacement.h"
 #include "reload/handover/server_states.h"
 #include "reload/handover/session_handoff.h"
-#include "reload/handover/succession.h"
 #include "reload/listeners/activation.h"
 #include "reload/listeners/opening.h"
 #include "reload/process/closing.h"
@@ -52,8 +52,8 @@ static struct process *process_of(struct generation *generation)
 static void report(struct generation *generation, const char *line)
 {
     log_error("%s", line);
-    if (generation->succession)
-        succession_progress(generation->succession, line);
+    if (generation->new_side)
+        new_side_progress(generation->new_side, line);
 }
 
 static void report_line(const char *line, void *arg)
@@ -130,10 +130,10 @@ static void on_proxy_server(struct server *server, bool by_command, void *arg)
     struct generation *generation = &process->generation;
     struct message_server record;
     server_states_record(server, &record);
-    handover_tell_server(generation, &record);
+    old_side_tell_server(generation, &record);
     if (!by_command)
         return;
-    succession_tell_server(generation->succession, &record);
+    new_side_tell_server(generation->new_side, &record);
     draining_processes_tell_server(&generation->draining_processes, &record);
 }
 
@@ -236,16 +236,16 @@ static void drain(struct process *process, enum session_end reason)
 /* The process that takes over. */
 static struct replacement next_process(struct generation *generation)
 {
-    return generation->succession ? succession_returned(generation) : handover_closed(generation);
+    return generation->new_side ? new_side_returned(generation) : old_side_closed(generation);
 }
 
 static void on_listeners_closed(void *arg)
 {
     struct process *process = arg;
     struct generation *generation = &process->generation;
-    if (generation->succession) /* we were a canary, and go back: what we have goes on elsewhere */
+    if (generation->new_side) /* we were a canary, and go back: what we have goes on elsewhere */
         generation->stop_wanted = false;
-    if (generation->succession || generation->handover) {
+    if (generation->new_side || generation->old_side) {
         publication_forget(&process->publication);
         const struct replacement next = next_process(generation);
         replacement_begin(&process->replacement, generation, &next);
@@ -272,7 +272,7 @@ static void end_probation(struct generation *generation)
         return;
     event_del(process->probation_over);
     generation->state = GENERATION_LINGERING;
-    handover_tell_lingering(generation);
+    old_side_tell_lingering(generation);
     own_step(process, "lingering", "closes its listeners");
     closing_begin(&process->closing, generation->config->linger_timeout, false);
 }
@@ -321,13 +321,13 @@ static enum exit_status reload(struct generation *generation, const struct reloa
 {
     if (generation->state != GENERATION_ACTIVE || generation->stop_wanted)
         return EXIT_OTHER;
-    if (generation->handover || generation->next.wanted)
+    if (generation->old_side || generation->next.wanted)
         return EXIT_BUSY;
-    if (generation->succession) { /* our own predecessor's listeners go first */
+    if (generation->new_side) { /* our own predecessor's listeners go first */
         generation->next = *order;
-        succession_hurry(generation->succession);
+        new_side_hurry(generation->new_side);
     } else {
-        handover_begin(generation, order);
+        old_side_begin(generation, order);
     }
     return EXIT_DONE;
 }
@@ -341,14 +341,14 @@ static void stop(struct generation *generation)
         break;
     case GENERATION_CANARY:
         generation->stop_wanted = true;
-        succession_ask_back(generation->succession);
+        new_side_ask_back(generation->new_side);
         break;
     case GENERATION_ACTIVE:
-        if (generation->handover || generation->succession) { /* it ends first; then go_on() */
+        if (generation->old_side || generation->new_side) { /* it ends first; then go_on() */
             generation->stop_wanted = true;
-            handover_cancel(generation);
-            if (generation->succession)
-                succession_hurry(generation->succession);
+            old_side_cancel(generation);
+            if (generation->new_side)
+                new_side_hurry(generation->new_side);
             return;
         }
         generation->next = no_order;
@@ -389,7 +389,7 @@ static void go_on(struct generation *generation)
     } else if (generation->next.wanted) {
         const struct reload_order order = generation->next;
         generation->next = no_order;
-        handover_begin(generation, &order);
+        old_side_begin(generation, &order);
     }
 }
 
@@ -428,8 +428,8 @@ static void reload_over(struct generation *generation, enum exit_status status, 
 
 static const char *abort_reload(struct generation *generation)
 {
-    if (generation->state != GENERATION_ACTIVE || generation->handover || !generation->next.wanted)
-        return handover_abort(generation);
+    if (generation->state != GENERATION_ACTIVE || generation->old_side || !generation->next.wanted)
+        return old_side_abort(generation);
     generation->next = no_order;
     reload_over(generation, EXIT_FAILED, "it was called off", 0);
     return NULL;
@@ -437,7 +437,7 @@ static const char *abort_reload(struct generation *generation)
 
 static void end_at_once(struct generation *generation)
 {
-    succession_tell_end(generation->succession);
+    new_side_tell_end(generation->new_side);
     exit_loop(generation, EXIT_DONE);
 }
 
@@ -553,7 +553,7 @@ static void on_signal(int number, void *arg)
         break;
     case SIGCHLD:
         children_collect(&generation->children);
-        handover_on_child(generation);
+        old_side_on_child(generation);
         replacement_on_child(&process->replacement);
         peer_stats_on_child(&generation->peer_stats);
         break;
@@ -602,7 +602,7 @@ static bool start(struct generation *generation)
         return false;
     }
     if (channel >= 0)
-        return succession_begin(generation, channel) && start_read_config(generation);
+        return new_side_begin(generation, channel) && start_read_config(generation);
     struct offer passed = {0};
     const char *wrong = activation_take(&passed);
     if (wrong)
@@ -675,9 +675,9 @@ static void close_all(struct process *process)
         note_failure(process);
     const struct control_end end = end_of(process);
     publication_close(&process->publication, &end);
-    handover_free(generation->handover);
+    old_side_free(generation->old_side);
     replacement_hang_up(&process->replacement);
-    succession_free(generation->succession);
+    new_side_free(generation->new_side);
     draining_processes_free(&generation->draining_processes);
     peer_stats_close(&generation->peer_stats);
     closing_end(&process->closing);

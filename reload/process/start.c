@@ -178,7 +178,7 @@ bool start_prepare(struct generation *generation, struct publication *publicatio
         return false;
     }
     pulse_begin(&generation->heartbeats.pulse, generation->proxy);
-    if (!generation->succession)
+    if (!generation->new_side)
         checks_begin(generation->checks);
     return true;
 }

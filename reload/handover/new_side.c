@@ -1,4 +1,4 @@
-#include "reload/handover/succession.h"
+#include "reload/handover/new_side.h"
 
 #include "config/base/clock.h"
 #include "config/base/log.h"
@@ -17,19 +17,19 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum succession_state {
-    SUCCESSION_EXPECTING,
-    SUCCESSION_CHECKING,
-    SUCCESSION_PREPARED,
-    SUCCESSION_CANARY,
-    SUCCESSION_BACK,
-    SUCCESSION_SERVING,
-    SUCCESSION_ALONE,
+enum new_side_state {
+    NEW_SIDE_EXPECTING,
+    NEW_SIDE_CHECKING,
+    NEW_SIDE_PREPARED,
+    NEW_SIDE_CANARY,
+    NEW_SIDE_BACK,
+    NEW_SIDE_SERVING,
+    NEW_SIDE_ALONE,
 };
 
-struct succession {
+struct new_side {
     struct generation *generation;
-    enum succession_state state;
+    enum new_side_state state;
     struct channel *channel; /* NULL: ALONE */
     struct offer offer;
     struct offer kept; /* the predecessor's listeners, of which we hold descriptors, too */
@@ -46,32 +46,32 @@ struct succession {
 #define DYING_MS 5000
 static const struct timeval dying_look = {.tv_usec = 5000};
 
-void succession_free(struct succession *succession)
+void new_side_free(struct new_side *side)
 {
-    if (!succession)
+    if (!side)
         return;
-    rescue_free(succession->rescue);
-    channel_close(succession->channel);
-    if (succession->alone)
-        event_free(succession->alone);
-    offer_free(&succession->offer);
-    offer_free(&succession->kept);
-    server_states_free(&succession->server_states);
-    free(succession);
+    rescue_free(side->rescue);
+    channel_close(side->channel);
+    if (side->alone)
+        event_free(side->alone);
+    offer_free(&side->offer);
+    offer_free(&side->kept);
+    server_states_free(&side->server_states);
+    free(side);
 }
 
 /* Nothing connects this process with the old one any more. */
-static void leave(struct succession *succession)
+static void leave(struct new_side *side)
 {
-    succession->generation->succession = NULL;
-    succession->generation->predecessor = (struct message_sessions){0};
-    succession_free(succession);
+    side->generation->new_side = NULL;
+    side->generation->predecessor = (struct message_sessions){0};
+    new_side_free(side);
 }
 
-static void over(struct succession *succession)
+static void over(struct new_side *side)
 {
-    struct generation *generation = succession->generation;
-    leave(succession);
+    struct generation *generation = side->generation;
+    leave(side);
     generation->events->predecessor_closed(generation);
 }
 
@@ -89,12 +89,12 @@ static bool add_offered(struct offer *offer, const struct received *message)
 
 /* The predecessor will close its own in any order: who holds some of them only would not know how
  * its own stand then. */
-static bool keeps_all(const struct succession *succession)
+static bool keeps_all(const struct new_side *side)
 {
-    for (size_t i = 0; i < succession->kept.count; i++) {
-        const struct offered *kept = &succession->kept.list[i],
-                             *offered = offer_find(&succession->offer, kept->text);
-        if (offered && binds_find(succession->generation->binds, kept->text) &&
+    for (size_t i = 0; i < side->kept.count; i++) {
+        const struct offered *kept = &side->kept.list[i],
+                             *offered = offer_find(&side->offer, kept->text);
+        if (offered && binds_find(side->generation->binds, kept->text) &&
             kept->fd_count != offered->listeners)
             return false;
     }
@@ -102,10 +102,10 @@ static bool keeps_all(const struct succession *succession)
 }
 
 /* Before anything is steered to us. False: it is the end. */
-static bool must_keep_all(struct succession *succession)
+static bool must_keep_all(struct new_side *side)
 {
-    struct generation *generation = succession->generation;
-    if (keeps_all(succession))
+    struct generation *generation = side->generation;
+    if (keeps_all(side))
         return true;
     generation->events->report(generation,
                                "out of descriptors: the predecessor's listeners cannot be kept");
@@ -116,9 +116,9 @@ static bool must_keep_all(struct succession *succession)
 /* A listener that waits until we serve would have all clients of its address, and one that we have
  * in common with the predecessor an unknown share. Nobody comes to an address that is absent.
  * False: it is the end. */
-static bool can_share(struct succession *succession)
+static bool can_share(struct new_side *side)
 {
-    struct generation *generation = succession->generation;
+    struct generation *generation = side->generation;
     for (size_t i = 0; i < generation->binds->count; i++) {
         const struct bound *bound = &generation->binds->list[i];
         char line[ADDRESS_TEXT_MAX + 160];
@@ -138,48 +138,48 @@ static bool can_share(struct succession *succession)
 
 /* This process cannot serve, and goes back as a canary does: the old process gets its sessions, and
  * the clients in its queues are served. */
-static void decline(struct succession *succession)
+static void decline(struct new_side *side)
 {
-    const struct message_back message = {.exit = (uint32_t)succession->generation->exit_status};
-    succession->state = SUCCESSION_CANARY;
-    channel_send(succession->channel, MESSAGE_BACK, &message, sizeof message, NULL, 0);
+    const struct message_back message = {.exit = (uint32_t)side->generation->exit_status};
+    side->state = NEW_SIDE_CANARY;
+    channel_send(side->channel, MESSAGE_BACK, &message, sizeof message, NULL, 0);
 }
 
-static void commit(struct succession *succession)
+static void commit(struct new_side *side)
 {
-    struct generation *generation = succession->generation;
-    binds_spread(generation->binds, &succession->offer);
+    struct generation *generation = side->generation;
+    binds_spread(generation->binds, &side->offer);
     if (!generation->events->serve(generation)) {
-        decline(succession);
+        decline(side);
         return;
     }
-    succession->state = SUCCESSION_SERVING;
-    channel_send(succession->channel, MESSAGE_ACTIVE, NULL, 0, NULL, 0);
+    side->state = NEW_SIDE_SERVING;
+    channel_send(side->channel, MESSAGE_ACTIVE, NULL, 0, NULL, 0);
 }
 
-static void say_ready(struct succession *succession)
+static void say_ready(struct new_side *side)
 {
-    const struct binds *binds = succession->generation->binds;
+    const struct binds *binds = side->generation->binds;
     for (size_t i = 0; i < binds->count; i++) {
         const struct bound *bound = &binds->list[i];
-        if (!offer_find(&succession->offer, bound->conf->text))
+        if (!offer_find(&side->offer, bound->conf->text))
             continue;
         struct message_ready_bind ready = {.listeners = bound->sockets,
                                            .passed = bound->way == BIND_PASS};
         memcpy(ready.text, bound->conf->text, sizeof ready.text);
-        channel_send(succession->channel, MESSAGE_READY_BIND, &ready, sizeof ready, NULL, 0);
+        channel_send(side->channel, MESSAGE_READY_BIND, &ready, sizeof ready, NULL, 0);
     }
-    peer_stats_tell_predecessor(&succession->generation->peer_stats, succession->channel);
-    offering_send_ours(binds, &succession->offer, succession->channel);
-    const struct message_ready ready = {.config_hash = succession->generation->config_hash};
-    channel_send(succession->channel, MESSAGE_READY, &ready, sizeof ready, NULL, 0);
+    peer_stats_tell_predecessor(&side->generation->peer_stats, side->channel);
+    offering_send_ours(binds, &side->offer, side->channel);
+    const struct message_ready ready = {.config_hash = side->generation->config_hash};
+    channel_send(side->channel, MESSAGE_READY, &ready, sizeof ready, NULL, 0);
 }
 
 static void tell_loss(const char *line, void *arg)
 {
     struct generation *generation = arg;
     char text[1600];
-    bool forced = generation->succession->forced;
+    bool forced = generation->new_side->forced;
     snprintf(text, sizeof text, "%s%s", line,
              forced ? "; it is so by --force" : "; --force reloads all the same");
     generation->events->report(generation, text);
@@ -189,22 +189,22 @@ static void tell_loss(const char *line, void *arg)
 static void on_met(void *arg)
 {
     struct generation *generation = arg;
-    struct succession *succession = generation->succession;
-    if (!succession || succession->state != SUCCESSION_CHECKING)
+    struct new_side *side = generation->new_side;
+    if (!side || side->state != NEW_SIDE_CHECKING)
         return; /* the predecessor was lost, and we serve */
     size_t losses =
-        server_states_losses(&succession->server_states, generation->proxy, tell_loss, generation);
-    if (losses && !succession->forced) {
+        server_states_losses(&side->server_states, generation->proxy, tell_loss, generation);
+    if (losses && !side->forced) {
         generation->events->exit(generation, EXIT_REFUSED);
         return;
     }
-    succession->state = SUCCESSION_PREPARED;
-    say_ready(succession);
+    side->state = NEW_SIDE_PREPARED;
+    say_ready(side);
 }
 
-static void tell_absent(struct succession *succession)
+static void tell_absent(struct new_side *side)
 {
-    const struct binds *binds = succession->generation->binds;
+    const struct binds *binds = side->generation->binds;
     for (size_t i = 0; i < binds->count; i++) {
         char line[ADDRESS_TEXT_MAX + 160];
         if (!binds->list[i].absent)
@@ -215,13 +215,13 @@ static void tell_absent(struct succession *succession)
             "sockets are kept",
             binds->list[i].conf->text);
         log_warning("%s", line);
-        succession_progress(succession, line);
+        new_side_progress(side, line);
     }
 }
 
-static void prepare(struct succession *succession, const struct message_offer *offer)
+static void prepare(struct new_side *side, const struct message_offer *offer)
 {
-    struct generation *generation = succession->generation;
+    struct generation *generation = side->generation;
     generation->number = offer->generation + 1;
     if (offer->refused && offer->refused == generation->config_hash) {
         generation->events->report(
@@ -230,54 +230,54 @@ static void prepare(struct succession *succession, const struct message_offer *o
         generation->events->exit(generation, EXIT_REFUSED);
         return;
     }
-    if (!generation->events->prepare(generation, &succession->offer, &succession->kept)) {
+    if (!generation->events->prepare(generation, &side->offer, &side->kept)) {
         generation->events->exit(generation, generation->exit_status);
         return;
     }
-    tell_absent(succession);
-    server_states_apply(&succession->server_states, generation->proxy);
+    tell_absent(side);
+    server_states_apply(&side->server_states, generation->proxy);
     /* What is not ours would outlive the predecessor's closing, as offering_close_foreign() tells.
      */
-    offer_close_rest(&succession->offer);
-    offering_close_foreign(&succession->kept, generation->binds);
-    if (!must_keep_all(succession) || (offer->canary && !can_share(succession)))
+    offer_close_rest(&side->offer);
+    offering_close_foreign(&side->kept, generation->binds);
+    if (!must_keep_all(side) || (offer->canary && !can_share(side)))
         return;
-    succession->forced = offer->forced != 0;
-    succession->state = SUCCESSION_CHECKING;
+    side->forced = offer->forced != 0;
+    side->state = NEW_SIDE_CHECKING;
     millis ready_timeout =
         offer->ready_timeout ? offer->ready_timeout : generation->config->ready_timeout;
     checks_begin_unknown_first(generation->checks, ready_timeout / 2, on_met, generation);
 }
 
-static void hear_of_server(struct succession *succession, const struct message_server *record)
+static void hear_of_server(struct new_side *side, const struct message_server *record)
 {
-    struct generation *generation = succession->generation;
-    switch (succession->state) {
-    case SUCCESSION_EXPECTING:
-        if (!server_states_add(&succession->server_states, record))
+    struct generation *generation = side->generation;
+    switch (side->state) {
+    case NEW_SIDE_EXPECTING:
+        if (!server_states_add(&side->server_states, record))
             generation->events->exit(generation, EXIT_OTHER);
         break;
-    case SUCCESSION_CHECKING:
-    case SUCCESSION_PREPARED:
-    case SUCCESSION_CANARY:
-    case SUCCESSION_BACK:
-        server_states_update(&succession->server_states, record, generation->proxy);
+    case NEW_SIDE_CHECKING:
+    case NEW_SIDE_PREPARED:
+    case NEW_SIDE_CANARY:
+    case NEW_SIDE_BACK:
+        server_states_update(&side->server_states, record, generation->proxy);
         break;
-    case SUCCESSION_SERVING:
+    case NEW_SIDE_SERVING:
         server_states_obey(record, generation->proxy);
         break;
-    case SUCCESSION_ALONE:
+    case NEW_SIDE_ALONE:
         break;
     }
 }
 
-static void hear_of_servers(struct succession *succession, const struct received *message)
+static void hear_of_servers(struct new_side *side, const struct received *message)
 {
     struct message_server record;
     size_t used, at = 0;
     while ((used = server_states_unpack((const unsigned char *)message->payload + at,
                                         message->length - at, &record))) {
-        hear_of_server(succession, &record);
+        hear_of_server(side, &record);
         at += used;
     }
 }
@@ -303,15 +303,15 @@ static void add_draining_process(struct generation *generation, const struct rec
     draining_processes_add(&generation->draining_processes, channel, message->payload, 0);
 }
 
-static void predecessor_closed(struct succession *succession, const struct message_sessions *about)
+static void predecessor_closed(struct new_side *side, const struct message_sessions *about)
 {
-    struct generation *generation = succession->generation;
-    binds_settle(generation->binds, &succession->offer, &succession->kept, true);
+    struct generation *generation = side->generation;
+    binds_settle(generation->binds, &side->offer, &side->kept, true);
     proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
-    struct channel *channel = succession->channel;
-    succession->channel = NULL;
-    draining_processes_add(&generation->draining_processes, channel, about, succession->arrived);
-    over(succession);
+    struct channel *channel = side->channel;
+    side->channel = NULL;
+    draining_processes_add(&generation->draining_processes, channel, about, side->arrived);
+    over(side);
 }
 
 static void take_result(struct generation *generation, const struct message_reloaded *message)
@@ -328,50 +328,50 @@ static void take_result(struct generation *generation, const struct message_relo
         generation->last_crash = message->last_crash;
 }
 
-static void go_back(struct succession *succession, const struct message_back *message)
+static void go_back(struct new_side *side, const struct message_back *message)
 {
-    struct generation *generation = succession->generation;
-    succession->state = SUCCESSION_BACK;
-    binds_go_back(generation->binds, &succession->offer);
+    struct generation *generation = side->generation;
+    side->state = NEW_SIDE_BACK;
+    binds_go_back(generation->binds, &side->offer);
     generation->events->go_back(generation, message->linger_timeout);
 }
 
 static void on_message(const struct received *message, void *arg)
 {
-    struct succession *succession = arg;
-    struct generation *generation = succession->generation;
+    struct new_side *side = arg;
+    struct generation *generation = side->generation;
     switch (message->type) {
     case MESSAGE_OFFER_BIND:
-        if (succession->state == SUCCESSION_EXPECTING && !add_offered(&succession->offer, message))
+        if (side->state == NEW_SIDE_EXPECTING && !add_offered(&side->offer, message))
             generation->events->exit(generation, EXIT_OTHER);
         break;
     case MESSAGE_OFFER:
-        if (succession->state == SUCCESSION_EXPECTING)
-            prepare(succession, message->payload);
+        if (side->state == NEW_SIDE_EXPECTING)
+            prepare(side, message->payload);
         break;
     case MESSAGE_CANARY:
-        if (succession->state == SUCCESSION_PREPARED && must_keep_all(succession)) {
-            succession->state = SUCCESSION_CANARY;
+        if (side->state == NEW_SIDE_PREPARED && must_keep_all(side)) {
+            side->state = NEW_SIDE_CANARY;
             generation->events->try_canary(generation);
         }
-        if (succession->state == SUCCESSION_CANARY)
-            channel_send(succession->channel, MESSAGE_CANARY, NULL, 0, NULL, 0);
+        if (side->state == NEW_SIDE_CANARY)
+            channel_send(side->channel, MESSAGE_CANARY, NULL, 0, NULL, 0);
         break;
     case MESSAGE_BACK:
-        if (succession->state == SUCCESSION_CANARY)
-            go_back(succession, message->payload);
+        if (side->state == NEW_SIDE_CANARY)
+            go_back(side, message->payload);
         break;
     case MESSAGE_DUPLICATES:
-        if (!offering_take(&succession->kept, message))
+        if (!offering_take(&side->kept, message))
             generation->events->exit(generation, EXIT_OTHER);
         break;
     case MESSAGE_COMMIT:
-        if (succession->state == SUCCESSION_CANARY ||
-            (succession->state == SUCCESSION_PREPARED && must_keep_all(succession)))
-            commit(succession);
+        if (side->state == NEW_SIDE_CANARY ||
+            (side->state == NEW_SIDE_PREPARED && must_keep_all(side)))
+            commit(side);
         break;
     case MESSAGE_STATS:
-        if (succession->state != SUCCESSION_SERVING)
+        if (side->state != NEW_SIDE_SERVING)
             peer_stats_add(&generation->peer_stats, message);
         break;
     case MESSAGE_SESSIONS:
@@ -380,25 +380,25 @@ static void on_message(const struct received *message, void *arg)
     case MESSAGE_SERVER: {
         struct message_server record;
         server_states_read(message->payload, message->length, &record);
-        hear_of_server(succession, &record);
+        hear_of_server(side, &record);
         break;
     }
     case MESSAGE_SERVERS:
-        hear_of_servers(succession, message);
+        hear_of_servers(side, message);
         break;
     case MESSAGE_DRAINING_PROCESS:
         add_draining_process(generation, message);
         break;
     case MESSAGE_HANDOFF:
-        if (succession->state == SUCCESSION_SERVING)
-            succession->arrived += moving_take(generation, succession->channel, message);
+        if (side->state == NEW_SIDE_SERVING)
+            side->arrived += moving_take(generation, side->channel, message);
         break;
     case MESSAGE_TAKEN:
         handoff_on_taken(generation->handoff, message);
         break;
     case MESSAGE_CLOSED:
-        if (succession->state == SUCCESSION_SERVING)
-            predecessor_closed(succession, message->payload);
+        if (side->state == NEW_SIDE_SERVING)
+            predecessor_closed(side, message->payload);
         break;
     case MESSAGE_RELOADED:
         take_result(generation, message->payload);
@@ -419,12 +419,12 @@ static void on_alone(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    struct succession *succession = arg;
-    struct generation *generation = succession->generation;
-    bool gone = getppid() != succession->pid;
-    if (!gone && clock_ms() < succession->alone_until)
+    struct new_side *side = arg;
+    struct generation *generation = side->generation;
+    bool gone = getppid() != side->pid;
+    if (!gone && clock_ms() < side->alone_until)
         return;
-    leave(succession);
+    leave(side);
     generation->number = 1;
     if (!gone)
         generation->events->exit(generation, EXIT_FAILED); /* it lives, and wants no successor */
@@ -433,136 +433,135 @@ static void on_alone(evutil_socket_t fd, short what, void *arg)
 }
 
 /* What is left of the predecessor's listeners closes. */
-static void settle_alone(struct succession *succession)
+static void settle_alone(struct new_side *side)
 {
-    binds_settle(succession->generation->binds, &succession->offer, &succession->kept, false);
+    binds_settle(side->generation->binds, &side->offer, &side->kept, false);
 }
 
 static void on_rescued(void *arg)
 {
-    struct succession *succession = arg;
-    settle_alone(succession);
-    over(succession);
+    struct new_side *side = arg;
+    settle_alone(side);
+    over(side);
 }
 
 static void on_lost(const char *wrong, void *arg)
 {
-    struct succession *succession = arg;
-    struct generation *generation = succession->generation;
-    if (wrong && getppid() == succession->pid) { /* it lives, and takes our end for an end */
-        log_error("the predecessor (pid %d) %s", (int)succession->pid, wrong);
+    struct new_side *side = arg;
+    struct generation *generation = side->generation;
+    if (wrong && getppid() == side->pid) { /* it lives, and takes our end for an end */
+        log_error("the predecessor (pid %d) %s", (int)side->pid, wrong);
         generation->events->exit(generation, EXIT_OTHER);
         return;
     }
     moving_abort(generation, wrong != NULL);
-    peer_stats_expect_end(&generation->peer_stats, generation->predecessor.generation,
-                          succession->pid);
-    log_warning("the predecessor (pid %d) %s; this generation goes on alone", (int)succession->pid,
+    peer_stats_expect_end(&generation->peer_stats, generation->predecessor.generation, side->pid);
+    log_warning("the predecessor (pid %d) %s; this generation goes on alone", (int)side->pid,
                 wrong ? wrong : "is gone");
-    if (succession->state == SUCCESSION_EXPECTING) {
-        offer_free(&succession->kept); /* nobody accepts from them: newcomers are to be refused */
-        succession->alone_until = clock_ms() + DYING_MS;
-        event_add(succession->alone, &dying_look);
+    if (side->state == NEW_SIDE_EXPECTING) {
+        offer_free(&side->kept); /* nobody accepts from them: newcomers are to be refused */
+        side->alone_until = clock_ms() + DYING_MS;
+        event_add(side->alone, &dying_look);
         return;
     }
-    bool prepared = succession->state != SUCCESSION_SERVING;
-    if (succession->state == SUCCESSION_BACK)
+    bool prepared = side->state != NEW_SIDE_SERVING;
+    if (side->state == NEW_SIDE_BACK)
         binds_take_back(generation->binds);
-    succession->state = SUCCESSION_ALONE;
-    generation->events->sweep(generation, succession->pid);
+    side->state = NEW_SIDE_ALONE;
+    generation->events->sweep(generation, side->pid);
     generation->predecessor.pid = 0;
-    channel_close(succession->channel);
-    succession->channel = NULL;
-    bool rescues = offer_holds_any(&succession->kept) && keeps_all(succession);
+    channel_close(side->channel);
+    side->channel = NULL;
+    bool rescues = offer_holds_any(&side->kept) && keeps_all(side);
     if (rescues) /* it stands before us still */
-        binds_spread(generation->binds, &succession->offer);
+        binds_spread(generation->binds, &side->offer);
     else
-        settle_alone(succession);
+        settle_alone(side);
     if (prepared)
         generation->events->serve_anyway(generation);
     else
         proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
     if (!rescues) {
-        over(succession);
+        over(side);
         return;
     }
     const struct rescue_means means = generation_rescue_means(generation);
-    succession->rescue = rescue_start(&succession->kept, &means, on_rescued, succession);
-    if (!succession->rescue)
-        on_rescued(succession);
+    side->rescue = rescue_start(&side->kept, &means, on_rescued, side);
+    if (!side->rescue)
+        on_rescued(side);
 }
 
-bool succession_begin(struct generation *generation, int fd)
+bool new_side_begin(struct generation *generation, int fd)
 {
-    struct succession *succession = calloc(1, sizeof *succession);
-    if (!succession)
+    struct new_side *side = calloc(1, sizeof *side);
+    if (!side)
         return false;
     const struct channel_events events = {
-        .on_message = on_message, .on_lost = on_lost, .arg = succession};
-    succession->generation = generation;
+        .on_message = on_message, .on_lost = on_lost, .arg = side};
+    side->generation = generation;
     /* Who made the socket pair: our parent may have died before we asked for it. */
     struct ucred maker = {0};
     socklen_t length = sizeof maker;
     (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &maker, &length);
-    succession->pid = maker.pid;
-    succession->alone = event_new(generation->base, -1, EV_PERSIST, on_alone, succession);
-    if (succession->alone)
-        succession->channel = channel_open(fd, generation->base, &events);
-    if (!succession->channel) {
-        succession_free(succession);
+    side->pid = maker.pid;
+    side->alone = event_new(generation->base, -1, EV_PERSIST, on_alone, side);
+    if (side->alone)
+        side->channel = channel_open(fd, generation->base, &events);
+    if (!side->channel) {
+        new_side_free(side);
         return false;
     }
-    generation->succession = succession;
-    heartbeat_answer(&generation->heartbeats, succession->channel);
-    heartbeat_watch(succession->channel, "the predecessor", succession->pid, true);
-    say_hello(succession->channel);
+    generation->new_side = side;
+    heartbeat_answer(&generation->heartbeats, side->channel);
+    heartbeat_watch(side->channel, "the predecessor", side->pid, true);
+    say_hello(side->channel);
     return true;
 }
 
-struct channel *succession_channel(const struct succession *succession)
+struct channel *new_side_channel(const struct new_side *side)
 {
-    return succession->channel;
+    return side->channel;
 }
 
-void succession_hurry(struct succession *succession)
+void new_side_hurry(struct new_side *side)
 {
-    if (succession->state == SUCCESSION_SERVING)
-        channel_send(succession->channel, MESSAGE_HURRY, NULL, 0, NULL, 0);
+    if (side->state == NEW_SIDE_SERVING)
+        channel_send(side->channel, MESSAGE_HURRY, NULL, 0, NULL, 0);
 }
 
-void succession_tell_end(struct succession *succession)
+void new_side_tell_end(struct new_side *side)
 {
-    if (succession && succession->state == SUCCESSION_SERVING)
-        channel_send(succession->channel, MESSAGE_STOP, NULL, 0, NULL, 0);
+    if (side && side->state == NEW_SIDE_SERVING)
+        channel_send(side->channel, MESSAGE_STOP, NULL, 0, NULL, 0);
 }
 
-void succession_tell_server(struct succession *succession, const struct message_server *record)
+void new_side_tell_server(struct new_side *side, const struct message_server *record)
 {
-    if (succession && succession->state == SUCCESSION_SERVING)
-        channel_send(succession->channel, MESSAGE_SERVER, record, sizeof *record, NULL, 0);
+    if (side && side->state == NEW_SIDE_SERVING)
+        channel_send(side->channel, MESSAGE_SERVER, record, sizeof *record, NULL, 0);
 }
 
-void succession_ask_back(struct succession *succession)
+void new_side_ask_back(struct new_side *side)
 {
-    channel_send(succession->channel, MESSAGE_BACK, NULL, 0, NULL, 0);
+    channel_send(side->channel, MESSAGE_BACK, NULL, 0, NULL, 0);
 }
 
-struct replacement succession_returned(struct generation *generation)
+struct replacement new_side_returned(struct generation *generation)
 {
-    struct succession *succession = generation->succession;
-    const struct replacement replacement = {.channel = succession->channel,
+    struct new_side *side = generation->new_side;
+    const struct replacement replacement = {.channel = side->channel,
                                             .number = generation->predecessor.generation,
                                             .pid = (pid_t)generation->predecessor.pid};
-    succession->channel = NULL;
-    leave(succession);
+    side->channel = NULL;
+    leave(side);
     return replacement;
 }
 
-void succession_progress(struct succession *succession, const char *line)
+void new_side_progress(struct new_side *side, const char *line)
 {
     size_t length = strlen(line);
-    if (!succession->channel)
+    if (!side->channel)
         return;
-    channel_send(succession->channel, MESSAGE_PROGRESS, line,
+    channel_send(side->channel, MESSAGE_PROGRESS, line,
                  length < MESSAGE_PAYLOAD_MAX ? length : MESSAGE_PAYLOAD_MAX, NULL, 0);
 }

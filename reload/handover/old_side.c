@@ -1,0 +1,762 @@
+#include "reload/handover/old_side.h"
+
+#include "config/base/clock.h"
+#include "config/base/log.h"
+#include "config/syntax/value.h"
+#include "reload/base/notify.h"
+#include "reload/handover/canary.h"
+#include "reload/handover/channel.h"
+#include "reload/handover/generation.h"
+#include "reload/handover/heartbeat.h"
+#include "reload/handover/moving.h"
+#include "reload/handover/offering.h"
+#include "reload/handover/reload_failure.h"
+#include "reload/handover/replacement.h"
+#include "reload/handover/server_states.h"
+#include "reload/handover/session_handoff.h"
+#include "reload/listeners/rescue.h"
+#include "reload/listeners/steering.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define HELLO_TIMEOUT_MS  5000
+#define ACTIVE_TIMEOUT_MS 5000
+/* For a canary that goes back: beyond the time it may linger. */
+#define BACK_TIMEOUT_MS 10000
+/* For a successor that hung up: to exit by itself, and its log may take 3 s to end (log_stop()).
+ * For a killed one: to be gone. */
+#define EXIT_TIMEOUT_MS 5000
+#define KILL_TIMEOUT_MS 5000
+
+enum old_side_state {
+    OLD_SIDE_LAUNCHED,
+    OLD_SIDE_OFFERED,
+    OLD_SIDE_CANARY,
+    OLD_SIDE_BACK,
+    OLD_SIDE_COMMITTED,
+    OLD_SIDE_LINGERING,
+    OLD_SIDE_ENDING,
+};
+
+struct old_side {
+    struct generation *generation;
+    enum old_side_state state;
+    struct child
+        child; /* the successor; pid 0: it is gone, or an draining process or replacement now */
+    unsigned number; /* the successor's generation */
+    struct channel *channel;
+    struct event *timeout;
+    uint64_t started_at;
+    struct reload_order order;
+    bool called_off;       /* by an order: that says nothing of the configuration */
+    uint64_t config_hash;  /* of the successor's configuration; 0: not known */
+    struct canary *canary; /* while it is watched */
+    bool tried;            /* CANARY: it has its share */
+    const char *promotion; /* CANARY: why it gets the rest when it answers; or NULL */
+    int outcome;           /* the successor's wait status */
+    struct reload_failure reload_failure;
+    uint64_t arrived;  /* sessions of a canary that goes back */
+    struct offer kept; /* the successor's listeners, of which we hold descriptors, too */
+    /* While it is ending: */
+    struct rescue *rescue; /* of who is in their queues; NULL: it is over */
+    bool exited;           /* as outcome has it */
+    bool killed;
+};
+
+/* The new process serves, or is told to. */
+static bool is_committed(const struct old_side *side)
+{
+    return side->state == OLD_SIDE_COMMITTED || side->state == OLD_SIDE_LINGERING;
+}
+
+/* The new process accepts nothing yet. */
+static bool is_preparing(const struct old_side *side)
+{
+    return side->state == OLD_SIDE_LAUNCHED || side->state == OLD_SIDE_OFFERED;
+}
+
+/* The new process knows what the servers were like when it got its offer, and is to hear of
+ * changes. */
+static bool follows_servers(const struct old_side *side)
+{
+    return side->state == OLD_SIDE_OFFERED || side->state == OLD_SIDE_CANARY ||
+           side->state == OLD_SIDE_BACK || side->state == OLD_SIDE_COMMITTED;
+}
+
+static void step(const struct old_side *side, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void step(const struct old_side *side, const char *format, ...)
+{
+    char text[160];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    side->generation->events->step(side->generation, text);
+}
+
+static void warn(const char *line, void *arg)
+{
+    struct generation *generation = arg;
+    generation->events->warn(generation, line);
+}
+
+static void expect_within(struct old_side *side, millis timeout)
+{
+    struct timeval interval = clock_interval(timeout);
+    event_add(side->timeout, &interval);
+}
+
+void old_side_free(struct old_side *side)
+{
+    if (!side)
+        return;
+    if (!is_committed(side) && side->state != OLD_SIDE_ENDING)
+        children_kill(&side->generation->children, side->child.pid);
+    if (side->timeout)
+        event_free(side->timeout);
+    canary_free(side->canary);
+    rescue_free(side->rescue);
+    offer_free(&side->kept);
+    channel_close(side->channel);
+    free(side);
+}
+
+static void end(struct old_side *side, enum exit_status status, const char *text)
+{
+    struct generation *generation = side->generation;
+    uint64_t duration = clock_ms() - side->started_at;
+    char kept[ENDING_TEXT_MAX];
+    snprintf(kept, sizeof kept, "%s", text);
+    if (side->tried && !side->called_off && !side->reload_failure.status)
+        generation->refused = side->config_hash;
+    generation->old_side = NULL;
+    old_side_free(side);
+    generation->events->reload_over(generation, status, kept, duration);
+}
+
+static void kill_successor(struct old_side *side)
+{
+    children_kill(&side->generation->children, side->child.pid);
+    side->killed = true;
+    expect_within(side, KILL_TIMEOUT_MS);
+}
+
+static void note_if_crashed(struct old_side *side)
+{
+    if (!reload_failure_is_crash(&side->reload_failure, side->outcome))
+        return;
+    const struct crash crash = crash_now(side->number, (uint32_t)side->child.pid, side->outcome,
+                                         side->reload_failure.lost);
+    crash_note(&side->generation->last_crash, &crash);
+}
+
+/* When the successor is gone, and nothing is left of it. */
+static void conclude(struct old_side *side)
+{
+    struct generation *generation = side->generation;
+    char text[ENDING_TEXT_MAX];
+    if (!side->exited || side->rescue)
+        return;
+    proxy_share_descriptors(generation->proxy, false);
+    note_if_crashed(side);
+    enum exit_status status =
+        reload_failure_explain(&side->reload_failure, (int)side->child.pid, side->outcome, text);
+    children_forget(&generation->children, side->child.pid); /* one that cannot be killed */
+    side->child.pid = 0;
+    if (!side->reload_failure.had_served) {
+        end(side, status, text);
+        return;
+    }
+    generation->old_side = NULL;
+    old_side_free(side);
+    generation->events->rolled_back(generation, text);
+}
+
+static void on_rescued(void *arg)
+{
+    struct old_side *side = arg;
+    rescue_free(side->rescue);
+    side->rescue = NULL;
+    offer_free(&side->kept); /* the last in its groups: nobody is moved */
+    conclude(side);
+}
+
+/* What it had not accepted is served here; of what it was not steered to yet, there is nobody. */
+static void rescue_clients(struct old_side *side)
+{
+    struct generation *generation = side->generation;
+    const struct rescue_means means = generation_rescue_means(generation);
+    if (side->reload_failure.had_accepted && offer_holds_any(&side->kept))
+        side->rescue = rescue_start(&side->kept, &means, on_rescued, side);
+    if (!side->rescue)
+        offer_free(&side->kept);
+}
+
+/* Nobody looks at its figures any more; they are kept as they are now. */
+static void end_watch(struct old_side *side)
+{
+    if (!side->canary)
+        return;
+    const struct canary_figures figures = canary_figures(side->canary);
+    canary_figures_text(&figures, side->reload_failure.figures);
+    canary_free(side->canary);
+    side->canary = NULL;
+}
+
+/* Goes back to serving, and awaits the successor's exit. why: what it did wrong, and is killed for;
+ * NULL: it hung up. */
+static void give_up(struct old_side *side, const char *why)
+{
+    bool serves = is_committed(side);
+    bool split = side->state == OLD_SIDE_CANARY;
+    end_watch(side);
+    side->reload_failure.had_accepted = !is_preparing(side);
+    side->reload_failure.had_served = side->state == OLD_SIDE_LINGERING;
+    side->state = OLD_SIDE_ENDING;
+    side->reload_failure.why = why;
+    side->killed = side->exited = false;
+    side->outcome = 0;
+    if (why) /* first, lest it take the end of the channel for ours and serve alone */
+        kill_successor(side);
+    else
+        expect_within(side, EXIT_TIMEOUT_MS);
+    channel_close(side->channel);
+    side->channel = NULL;
+    side->reload_failure.lost = peer_stats_successor_live(&side->generation->peer_stats);
+    peer_stats_resume(&side->generation->peer_stats);
+    if (serves)
+        side->generation->events->take_back(side->generation, side->child.pid);
+    else if (split)
+        binds_take_back(side->generation->binds);
+    rescue_clients(side);
+    old_side_on_child(side->generation);
+}
+
+void old_side_on_child(struct generation *generation)
+{
+    struct old_side *side = generation->old_side;
+    int outcome;
+    if (!side || side->state != OLD_SIDE_ENDING ||
+        !children_take(&generation->children, side->child.pid, &outcome))
+        return;
+    side->outcome = outcome;
+    side->exited = true;
+    generation->events->sweep(generation, side->child.pid);
+    event_del(side->timeout);
+    proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
+    conclude(side);
+}
+
+static void on_timeout(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct old_side *side = arg;
+    switch (side->state) {
+    case OLD_SIDE_LAUNCHED:
+        give_up(side, "did not speak within 5s, and was killed");
+        break;
+    case OLD_SIDE_OFFERED:
+        give_up(side, "was not ready within ready-timeout, and was killed");
+        break;
+    case OLD_SIDE_CANARY:
+        give_up(side, "did not begin to accept within 5s, and was killed");
+        break;
+    case OLD_SIDE_BACK:
+        give_up(side, "did not close its listeners in time, and was killed");
+        break;
+    case OLD_SIDE_ENDING:
+        if (side->killed) {
+            side->reload_failure.why = "could not be killed";
+            side->exited = true;
+            conclude(side);
+        } else {
+            side->reload_failure.why = "hung up, did not exit, and was killed";
+            kill_successor(side);
+        }
+        break;
+    default:
+        give_up(side, "did not begin to serve within 5s, and was killed");
+    }
+}
+
+static void offer(struct old_side *side)
+{
+    struct generation *generation = side->generation;
+    offering_send(generation, side->channel, side->number - 1, side->order.forced,
+                  side->order.canary.share > 0, side->reload_failure.refused_before);
+    side->state = OLD_SIDE_OFFERED;
+    expect_within(side, generation->config->ready_timeout);
+}
+
+static void greet(struct old_side *side, const struct message_hello *hello)
+{
+    if (channel_is_foreign(side->channel))
+        log_notice("the successor is of version %.*s, whose handover protocol is another: it gets "
+                   "the listeners, and nothing else",
+                   (int)sizeof hello->version, hello->version);
+    if (side->order.canary.share && channel_is_foreign(side->channel))
+        give_up(side, "is of a version that knows no canary, and was killed");
+    else
+        offer(side);
+}
+
+/* It may have connections from now on, which would wait for ever if it hung. */
+static void watch(struct old_side *side)
+{
+    heartbeat_watch(side->channel, "the successor", side->child.pid, false);
+}
+
+static void tell_about_us(struct old_side *side)
+{
+    const struct message_sessions about = generation_about(side->generation);
+    channel_send(side->channel, MESSAGE_SESSIONS, &about, sizeof about, NULL, 0);
+}
+
+/* False: the reload is over. The next one passes the listeners of that group on. */
+static bool is_alone(struct old_side *side)
+{
+    if (binds_undisturbed(side->generation->binds))
+        return true;
+    give_up(side, "cannot be steered to: another program has joined a group of our listeners");
+    return false;
+}
+
+static void on_verdict(enum canary_verdict verdict, void *arg);
+
+/* It is to accept first, and gets its share when it does. */
+static void begin_canary(struct old_side *side)
+{
+    struct generation *generation = side->generation;
+    if (!is_alone(side))
+        return;
+    side->state = OLD_SIDE_CANARY;
+    generation->canaries = side->number;
+    offering_note_kept(generation->binds, side->channel);
+    peer_stats_count_successor(&generation->peer_stats);
+    tell_about_us(side);
+    channel_send(side->channel, MESSAGE_CANARY, NULL, 0, NULL, 0);
+    expect_within(side, ACTIVE_TIMEOUT_MS);
+    watch(side);
+}
+
+_Static_assert(CANARY_WHOLE == STEER_WHOLE, "a plan's share is one of steering_split()");
+
+static void give_share(struct old_side *side)
+{
+    struct generation *generation = side->generation;
+    const struct canary_plan *plan = &side->order.canary;
+    const struct peer *successor =
+        peer_stats_find(&generation->peer_stats, side->number, side->child.pid);
+    if (!successor) {
+        give_up(side, "does not tell its figures, and was killed");
+        return;
+    }
+    side->canary = canary_begin(plan, &successor->stats, &generation->proxy->stats,
+                                generation->base, on_verdict, side);
+    if (!side->canary || binds_split(generation->binds, plan->share, plan->by_source)) {
+        give_up(side, "could not be given its share, and was killed");
+        return;
+    }
+    side->tried = true;
+    char share[CANARY_SHARE_MAX], duration[DURATION_TEXT_MAX];
+    canary_share_text(plan, share);
+    duration_text(plan->duration, duration);
+    log_notice("canary: generation %u (pid %d) gets %s of the new connections for %s", side->number,
+               (int)side->child.pid, share, duration);
+    step(side, "canary: pid %d gets %s for %s", (int)side->child.pid, share, duration);
+    notify_ready(getpid()); /* for the service manager a reload is shorter than this may last */
+}
+
+static void go_back(struct old_side *side, const char *why)
+{
+    struct generation *generation = side->generation;
+    const struct message_back message = {.linger_timeout =
+                                             (uint32_t)generation->config->linger_timeout};
+    binds_take_back(generation->binds);
+    end_watch(side);
+    side->state = OLD_SIDE_BACK;
+    snprintf(side->reload_failure.verdict, sizeof side->reload_failure.verdict,
+             "canary rolled back: %s", why);
+    step(side, "going back: pid %d", (int)side->child.pid);
+    channel_send(side->channel, MESSAGE_BACK, &message, sizeof message, NULL, 0);
+    expect_within(side, message.linger_timeout + BACK_TIMEOUT_MS);
+}
+
+/* The successor cannot serve after all, and has told why. */
+static void undo_commit(struct old_side *side, enum exit_status status)
+{
+    struct generation *generation = side->generation;
+    notify_main_pid(getpid());
+    go_back(side, "");
+    proxy_accept(generation->proxy); /* again from what was passed */
+    side->reload_failure.status = status == EXIT_BIND ? EXIT_BIND : EXIT_FAILED;
+    snprintf(side->reload_failure.verdict, sizeof side->reload_failure.verdict,
+             "the successor (pid %d) could not take the paths that are to be its own",
+             (int)side->child.pid);
+}
+
+/* Its listeners are closed: it drains, and sends us its sessions if it may. */
+static void on_back(struct old_side *side, const struct message_sessions *about)
+{
+    struct generation *generation = side->generation;
+    char text[ENDING_TEXT_MAX];
+    draining_processes_add(&generation->draining_processes, side->channel, about, side->arrived);
+    side->channel = NULL;
+    children_retire(&generation->children, side->child.pid);
+    side->child.pid = 0;
+    peer_stats_keep_canary(&generation->peer_stats);
+    proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
+    reload_failure_text(&side->reload_failure, "", text);
+    end(side, side->reload_failure.status ? side->reload_failure.status : EXIT_REFUSED, text);
+}
+
+static void commit(struct old_side *side)
+{
+    struct generation *generation = side->generation;
+    if (side->state != OLD_SIDE_CANARY) {
+        if (!is_alone(side))
+            return;
+    } else if (!binds_undisturbed(generation->binds)) {
+        go_back(side, "another program has joined a group of our listeners");
+        return;
+    }
+    side->state = OLD_SIDE_COMMITTED;
+    if (binds_hand_over(generation->binds)) {
+        give_up(side, "could not be given the addresses");
+        return;
+    }
+    proxy_accept(generation->proxy); /* and leave alone what has been passed */
+    notify_main_pid(side->child.pid);
+    if (!side->tried)
+        offering_note_kept(generation->binds, side->channel);
+    tell_about_us(side);
+    channel_send(side->channel, MESSAGE_COMMIT, NULL, 0, NULL, 0);
+    expect_within(side, ACTIVE_TIMEOUT_MS);
+    watch(side);
+}
+
+static void give_rest(void *arg)
+{
+    struct old_side *side = arg;
+    if (side->state != OLD_SIDE_CANARY)
+        return; /* it has been told to go back since */
+    log_notice("canary: generation %u is promoted: %s; %s", side->number, side->promotion,
+               side->reload_failure.figures);
+    step(side, "promoted: pid %d", (int)side->child.pid);
+    commit(side);
+}
+
+/* If it is there: what hangs is not to have everything. */
+static void promote(struct old_side *side, const char *why)
+{
+    end_watch(side);
+    side->promotion = why;
+    heartbeat_confirm(side->channel, give_rest, side);
+}
+
+static void on_verdict(enum canary_verdict verdict, void *arg)
+{
+    struct old_side *side = arg;
+    const struct canary_figures figures = canary_figures(side->canary);
+    if (verdict == CANARY_WORSE)
+        go_back(side, "it fails more often");
+    else
+        promote(side, figures.canary.sessions ? "its time is over" : "nothing was seen of it");
+}
+
+static void on_ready_bind(struct old_side *side, const struct message_ready_bind *ready)
+{
+    binds_note_successors(side->generation->binds, ready->text, ready->listeners,
+                          ready->passed != 0);
+}
+
+static void tell_of_reload(struct old_side *side)
+{
+    const struct reload_result *result = &side->generation->last_reload;
+    struct message_reloaded message = {.exit = result->status,
+                                       .at = result->at,
+                                       .duration = result->duration,
+                                       .last_crash = side->generation->last_crash};
+    memcpy(message.text, result->text, sizeof message.text);
+    channel_send(side->channel, MESSAGE_RELOADED, &message, sizeof message, NULL, 0);
+}
+
+static void on_active(struct old_side *side)
+{
+    struct generation *generation = side->generation;
+    side->state = OLD_SIDE_LINGERING;
+    event_del(side->timeout);
+    uint64_t duration = clock_ms() - side->started_at;
+    char text[ENDING_TEXT_MAX];
+    snprintf(text, sizeof text, "pid %d -> %d, generation %u, took %llu ms%s%s", (int)getpid(),
+             (int)side->child.pid, side->number, (unsigned long long)duration,
+             side->reload_failure.figures[0] ? "; " : "", side->reload_failure.figures);
+    step(side, "serving: pid %d", (int)side->child.pid);
+    generation->events->reload_over(generation, EXIT_DONE, text, duration);
+    tell_of_reload(side);
+    if (generation->stop_wanted)
+        channel_send(side->channel, MESSAGE_STOP, NULL, 0, NULL, 0);
+    else if (generation->next.wanted)
+        channel_send(side->channel, MESSAGE_RELOAD, NULL, 0, NULL, 0);
+    generation->next = (struct reload_order){0}; /* it is the successor's now */
+    generation->events->retire(generation);
+}
+
+static void hear_back(struct old_side *side, const struct message_back *message)
+{
+    if (side->state == OLD_SIDE_CANARY && message->exit == EXIT_DONE)
+        go_back(side, "it was told to stop");
+    else if (side->state == OLD_SIDE_COMMITTED)
+        undo_commit(side, (enum exit_status)message->exit);
+}
+
+static void on_message(const struct received *message, void *arg)
+{
+    struct old_side *side = arg;
+    struct generation *generation = side->generation;
+    const struct message_hello *hello = message->payload;
+    switch (message->type) {
+    case MESSAGE_HELLO:
+        proxy_share_descriptors(generation->proxy, false);
+        if (side->state == OLD_SIDE_LAUNCHED)
+            greet(side, hello);
+        break;
+    case MESSAGE_PROGRESS:
+        generation->events->progress(generation, message->payload, message->length);
+        break;
+    case MESSAGE_READY_BIND:
+        if (side->state == OLD_SIDE_OFFERED)
+            on_ready_bind(side, message->payload);
+        break;
+    case MESSAGE_DUPLICATES:
+        if (side->state == OLD_SIDE_OFFERED && !offering_take(&side->kept, message))
+            offer_free(&side->kept); /* we do without */
+        break;
+    case MESSAGE_STATS:
+        if (side->state == OLD_SIDE_OFFERED)
+            peer_stats_add_successor(&generation->peer_stats, message);
+        break;
+    case MESSAGE_READY:
+        if (side->state == OLD_SIDE_OFFERED) {
+            side->config_hash = ((const struct message_ready *)message->payload)->config_hash;
+            if (offering_close_partial(&side->kept, generation->binds))
+                log_warning(
+                    "too few descriptors to hold the successor's listening sockets as "
+                    "well: if it crashes in this reload, clients that wait for it are lost");
+            step(side, "ready: pid %d", (int)side->child.pid);
+            if (side->order.canary.share)
+                begin_canary(side);
+            else
+                commit(side);
+        }
+        break;
+    case MESSAGE_CANARY:
+        if (side->state == OLD_SIDE_CANARY && !side->tried) {
+            event_del(side->timeout);
+            give_share(side);
+        }
+        break;
+    case MESSAGE_BACK:
+        hear_back(side, message->payload);
+        break;
+    case MESSAGE_HANDOFF:
+        if (side->state == OLD_SIDE_BACK)
+            side->arrived += moving_take(generation, side->channel, message);
+        break;
+    case MESSAGE_TAKEN:
+        handoff_on_taken(generation->handoff, message);
+        break;
+    case MESSAGE_CLOSED:
+        if (side->state == OLD_SIDE_BACK)
+            on_back(side, message->payload);
+        break;
+    case MESSAGE_ACTIVE:
+        if (side->state == OLD_SIDE_COMMITTED)
+            on_active(side);
+        break;
+    case MESSAGE_HURRY:
+        generation->events->end_probation(generation);
+        break;
+    case MESSAGE_STOP: /* it ends by order, and so are we to, instead of serving again */
+        if (side->state == OLD_SIDE_LINGERING)
+            generation->stop_wanted = true;
+        break;
+    case MESSAGE_SERVER:
+        if (side->state == OLD_SIDE_LINGERING)
+            server_states_hear(message->payload, message->length, generation->proxy);
+        break;
+    default:
+        break;
+    }
+}
+
+static void on_lost(const char *wrong, void *arg)
+{
+    struct old_side *side = arg;
+    moving_abort(side->generation, wrong != NULL);
+    give_up(side, !wrong && heartbeat_has_killed(side->channel) ? HEARTBEAT_HUNG : wrong);
+}
+
+/* False: a canary is wanted, and cannot be; it is the end of the reload. */
+static bool can_split(struct old_side *side)
+{
+    struct generation *generation = side->generation;
+    char why[BINDS_WHY_MAX], text[ENDING_TEXT_MAX];
+    if (!side->order.canary.share || binds_can_split(generation->binds, warn, generation, why))
+        return true;
+    snprintf(text, sizeof text, "no canary is possible: %s", why);
+    end(side, EXIT_OTHER, text);
+    return false;
+}
+
+static unsigned next_number(const struct generation *generation)
+{
+    return (generation->canaries > generation->number ? generation->canaries : generation->number) +
+           1;
+}
+
+static void launch(struct old_side *side)
+{
+    struct generation *generation = side->generation;
+    side->state = OLD_SIDE_LAUNCHED;
+    side->number = next_number(generation);
+    binds_pin(generation->binds, warn, generation);
+    if (!can_split(side))
+        return;
+    proxy_share_descriptors(generation->proxy, true);
+    int error = program_launch(generation->program, &generation->children, &side->child);
+    if (error) {
+        proxy_share_descriptors(generation->proxy, false);
+        char text[512];
+        snprintf(text, sizeof text, "cannot start %s: %s", generation->program->path,
+                 strerror(error));
+        end(side, EXIT_FAILED, text);
+        return;
+    }
+    const struct channel_events events = {
+        .on_message = on_message, .on_lost = on_lost, .arg = side};
+    side->channel = channel_open(side->child.channel, generation->base, &events);
+    if (!side->channel) {
+        close(side->child.channel);
+        give_up(side, "could not be spoken to: out of memory");
+        return;
+    }
+    heartbeat_answer(&generation->heartbeats, side->channel);
+    peer_stats_tell_successor(&generation->peer_stats, side->channel);
+    step(side, "launched: pid %d", (int)side->child.pid);
+    expect_within(side, HELLO_TIMEOUT_MS);
+}
+
+void old_side_begin(struct generation *generation, const struct reload_order *order)
+{
+    struct old_side *side = calloc(1, sizeof *side);
+    if (side)
+        side->timeout = event_new(generation->base, -1, 0, on_timeout, side);
+    if (!side || !side->timeout) {
+        free(side);
+        generation->events->reload_over(generation, EXIT_OTHER, "out of memory", 0);
+        return;
+    }
+    side->generation = generation;
+    side->order = *order;
+    side->reload_failure.refused_before = order->by_signal ? generation->refused : 0;
+    side->started_at = clock_ms();
+    generation->old_side = side;
+    log_notice("reload: generation %u launches its successor", generation->number);
+    notify_reloading();
+    launch(side);
+}
+
+/* Until it is committed. killed says the same of it as why of the canary. */
+static void call_off(struct old_side *side, const char *why, const char *killed)
+{
+    side->called_off = true;
+    if (side->state == OLD_SIDE_CANARY)
+        go_back(side, why);
+    else if (is_preparing(side))
+        give_up(side, killed);
+}
+
+const char *old_side_abort(struct generation *generation)
+{
+    struct old_side *side = generation->old_side;
+    if (!side || side->state == OLD_SIDE_LINGERING)
+        return "there is no reload to call off";
+    if (side->state == OLD_SIDE_COMMITTED || side->reload_failure.had_served)
+        return "the successor has begun to serve: it is too late to call the reload off";
+    call_off(side, "it was called off", "was killed: the reload was called off");
+    return NULL;
+}
+
+const char *old_side_promote(struct generation *generation)
+{
+    struct old_side *side = generation->old_side;
+    if (!side || side->state != OLD_SIDE_CANARY)
+        return "there is no canary to promote";
+    if (!side->tried)
+        return "the canary has not begun yet";
+    if (!side->promotion)
+        promote(side, "by command");
+    return NULL;
+}
+
+void old_side_cancel(struct generation *generation)
+{
+    if (generation->old_side)
+        call_off(generation->old_side, "the proxy was told to stop",
+                 "was killed: the proxy was told to stop");
+}
+
+struct replacement old_side_closed(struct generation *generation)
+{
+    struct old_side *side = generation->old_side;
+    const struct replacement replacement = {.channel = side->channel,
+                                            .number = side->number,
+                                            .pid = side->child.pid,
+                                            .child = side->child};
+    side->channel = NULL;
+    generation->old_side = NULL;
+    old_side_free(side); /* listeners of it that we held: they may close in any order now */
+    return replacement;
+}
+
+struct channel *old_side_channel(const struct old_side *side)
+{
+    return side->channel;
+}
+
+void old_side_tell_lingering(struct generation *generation)
+{
+    tell_about_us(generation->old_side);
+}
+
+void old_side_tell_server(struct generation *generation, const struct message_server *record)
+{
+    struct old_side *side = generation->old_side;
+    if (side && follows_servers(side))
+        channel_send(side->channel, MESSAGE_SERVER, record, sizeof *record, NULL, 0);
+}
+
+bool old_side_view(const struct old_side *side, struct new_process_view *view)
+{
+    if (!side || side->state == OLD_SIDE_LINGERING || side->exited)
+        return false;
+    const char *state = side->state == OLD_SIDE_CANARY ? "canary"
+                        : side->state == OLD_SIDE_BACK ? "lingering"
+                                                       : "starting";
+    *view = (struct new_process_view){.pid = side->child.pid,
+                                      .generation = side->number,
+                                      .state = state,
+                                      .canary = side->canary,
+                                      .plan = side->order.canary};
+    return true;
+}
