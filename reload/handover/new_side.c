@@ -32,17 +32,17 @@ struct new_side {
     enum new_side_state state;
     struct channel *channel; /* NULL: ALONE */
     struct offer offer;
-    struct offer kept; /* the predecessor's listeners, of which we hold descriptors, too */
+    struct offer kept; /* the old process's listeners, of which this process holds duplicates */
     struct server_states server_states;
-    uint64_t arrived;    /* of the predecessor's sessions, here */
-    bool forced;         /* whatever becomes of backends */
-    pid_t pid;           /* the predecessor's: our parent, while it lives */
-    struct event *alone; /* the predecessor was lost before its offer, and is dying */
+    uint64_t arrived;    /* sessions of the old process that came here */
+    bool forced;         /* even if a backend loses its last usable server */
+    pid_t pid;           /* of the old process: our parent, while it lives */
+    struct event *alone; /* the old process was lost before its offer, and is dying */
     uint64_t alone_until;
-    struct rescue *rescue; /* ALONE: of who is in the predecessor's queues */
+    struct rescue *rescue; /* ALONE: of the clients in the old process's queues */
 };
 
-/* A dying predecessor closes its descriptors one by one: how long its listeners are waited for. */
+/* A process that dies closes its descriptors one by one: how long to wait for its listeners. */
 #define DYING_MS 5000
 static const struct timeval dying_look = {.tv_usec = 5000};
 
@@ -87,8 +87,9 @@ static bool add_offered(struct offer *offer, const struct received *message)
     return true;
 }
 
-/* The predecessor will close its own in any order: who holds some of them only would not know how
- * its own stand then. */
+/* True: this process has duplicates of all listeners of the old process. The old process closes its
+ * own in any order: with some of them missing, this process would not know how its own listeners
+ * stand in their groups. */
 static bool keeps_all(const struct new_side *side)
 {
     for (size_t i = 0; i < side->kept.count; i++) {
@@ -101,7 +102,7 @@ static bool keeps_all(const struct new_side *side)
     return true;
 }
 
-/* Before anything is steered to us. False: it is the end. */
+/* Before anything is steered to this process. False: it exits. */
 static bool must_keep_all(struct new_side *side)
 {
     struct generation *generation = side->generation;
@@ -114,8 +115,8 @@ static bool must_keep_all(struct new_side *side)
 }
 
 /* A listener that waits until we serve would have all clients of its address, and one that we have
- * in common with the predecessor an unknown share. Nobody comes to an address that is absent.
- * False: it is the end. */
+ * in common with the old process an unknown share. No client comes to an address that is absent.
+ * False: this process exits. */
 static bool can_share(struct new_side *side)
 {
     struct generation *generation = side->generation;
@@ -185,13 +186,13 @@ static void tell_loss(const char *line, void *arg)
     generation->events->report(generation, text);
 }
 
-/* What was unknown of the servers is known, or has taken too long. */
+/* All servers have been checked, or that took too long. */
 static void on_met(void *arg)
 {
     struct generation *generation = arg;
     struct new_side *side = generation->new_side;
     if (!side || side->state != NEW_SIDE_CHECKING)
-        return; /* the predecessor was lost, and we serve */
+        return; /* the old process was lost, and this one serves */
     size_t losses =
         server_states_losses(&side->server_states, generation->proxy, tell_loss, generation);
     if (losses && !side->forced) {
@@ -236,8 +237,8 @@ static void prepare(struct new_side *side, const struct message_offer *offer)
     }
     tell_absent(side);
     server_states_apply(&side->server_states, generation->proxy);
-    /* What is not ours would outlive the predecessor's closing, as offering_close_foreign() tells.
-     */
+    /* Duplicates of binds that are not ours would stay open after the old process has closed its
+     * own: offering_close_foreign(). */
     offer_close_rest(&side->offer);
     offering_close_foreign(&side->kept, generation->binds);
     if (!must_keep_all(side) || (offer->canary && !can_share(side)))
@@ -414,7 +415,7 @@ static void on_message(const struct received *message, void *arg)
     }
 }
 
-/* Our parent has exited when we are another's child. */
+/* The old process has exited when another process is our parent. */
 static void on_alone(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
@@ -427,12 +428,12 @@ static void on_alone(evutil_socket_t fd, short what, void *arg)
     leave(side);
     generation->number = 1;
     if (!gone)
-        generation->events->exit(generation, EXIT_FAILED); /* it lives, and wants no successor */
+        generation->events->exit(generation, EXIT_FAILED); /* it lives, and ended the reload */
     else if (!generation->events->serve_alone(generation))
         generation->events->exit(generation, generation->exit_status);
 }
 
-/* What is left of the predecessor's listeners closes. */
+/* What is left of the old process's listeners closes. */
 static void settle_alone(struct new_side *side)
 {
     binds_settle(side->generation->binds, &side->offer, &side->kept, false);
@@ -449,7 +450,7 @@ static void on_lost(const char *wrong, void *arg)
 {
     struct new_side *side = arg;
     struct generation *generation = side->generation;
-    if (wrong && getppid() == side->pid) { /* it lives, and takes our end for an end */
+    if (wrong && getppid() == side->pid) { /* it lives, and serves on when this process exits */
         log_error("the predecessor (pid %d) %s", (int)side->pid, wrong);
         generation->events->exit(generation, EXIT_OTHER);
         return;
@@ -459,7 +460,7 @@ static void on_lost(const char *wrong, void *arg)
     log_warning("the predecessor (pid %d) %s; this generation goes on alone", (int)side->pid,
                 wrong ? wrong : "is gone");
     if (side->state == NEW_SIDE_EXPECTING) {
-        offer_free(&side->kept); /* nobody accepts from them: newcomers are to be refused */
+        offer_free(&side->kept); /* nothing accepts from them: new clients must be refused */
         side->alone_until = clock_ms() + DYING_MS;
         event_add(side->alone, &dying_look);
         return;
@@ -473,7 +474,7 @@ static void on_lost(const char *wrong, void *arg)
     channel_close(side->channel);
     side->channel = NULL;
     bool rescues = offer_holds_any(&side->kept) && keeps_all(side);
-    if (rescues) /* it stands before us still */
+    if (rescues) /* its listeners still stand before ours in the groups */
         binds_spread(generation->binds, &side->offer);
     else
         settle_alone(side);
@@ -499,7 +500,7 @@ bool new_side_begin(struct generation *generation, int fd)
     const struct channel_events events = {
         .on_message = on_message, .on_lost = on_lost, .arg = side};
     side->generation = generation;
-    /* Who made the socket pair: our parent may have died before we asked for it. */
+    /* Ask the socket for the process that made it: our parent may have died already. */
     struct ucred maker = {0};
     socklen_t length = sizeof maker;
     (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &maker, &length);

@@ -27,7 +27,7 @@
 
 #define HELLO_TIMEOUT_MS  5000
 #define ACTIVE_TIMEOUT_MS 5000
-/* For a canary that goes back: beyond the time it may linger. */
+/* How long a canary that goes back may take beyond the time of its linger. */
 #define BACK_TIMEOUT_MS 10000
 /* For a successor that hung up: to exit by itself, and its log may take 3 s to end (log_stop()).
  * For a killed one: to be gone. */
@@ -47,29 +47,28 @@ enum old_side_state {
 struct old_side {
     struct generation *generation;
     enum old_side_state state;
-    struct child
-        child; /* the successor; pid 0: it is gone, or an draining process or replacement now */
-    unsigned number; /* the successor's generation */
+    struct child child; /* the successor; pid 0: it is gone, or drains, or is our replacement */
+    unsigned number;    /* the generation of the new process */
     struct channel *channel;
     struct event *timeout;
     uint64_t started_at;
     struct reload_order order;
-    bool called_off;       /* by an order: that says nothing of the configuration */
-    uint64_t config_hash;  /* of the successor's configuration; 0: not known */
+    bool called_off;       /* by an order, which says nothing of the configuration */
+    uint64_t config_hash;  /* of the new process's configuration; 0: not known */
     struct canary *canary; /* while it is watched */
     bool tried;            /* CANARY: it has its share */
-    const char *promotion; /* CANARY: why it gets the rest when it answers; or NULL */
-    int outcome;           /* the successor's wait status */
+    const char *promotion; /* CANARY: why it gets all connections once it answers; or NULL */
+    int outcome;           /* the new process's wait status */
     struct reload_failure reload_failure;
     uint64_t arrived;  /* sessions of a canary that goes back */
-    struct offer kept; /* the successor's listeners, of which we hold descriptors, too */
+    struct offer kept; /* the new process's listeners, of which this process holds duplicates */
     /* While it is ending: */
-    struct rescue *rescue; /* of who is in their queues; NULL: it is over */
+    struct rescue *rescue; /* of the clients in their queues; NULL: it is over */
     bool exited;           /* as outcome has it */
     bool killed;
 };
 
-/* The new process serves, or is told to. */
+/* The new process serves, or was asked to. */
 static bool is_committed(const struct old_side *side)
 {
     return side->state == OLD_SIDE_COMMITTED || side->state == OLD_SIDE_LINGERING;
@@ -158,7 +157,7 @@ static void note_if_crashed(struct old_side *side)
     crash_note(&side->generation->last_crash, &crash);
 }
 
-/* When the successor is gone, and nothing is left of it. */
+/* When the new process is gone, and its clients are served. */
 static void conclude(struct old_side *side)
 {
     struct generation *generation = side->generation;
@@ -169,7 +168,7 @@ static void conclude(struct old_side *side)
     note_if_crashed(side);
     enum exit_status status =
         reload_failure_explain(&side->reload_failure, (int)side->child.pid, side->outcome, text);
-    children_forget(&generation->children, side->child.pid); /* one that cannot be killed */
+    children_forget(&generation->children, side->child.pid); /* a process that cannot be killed */
     side->child.pid = 0;
     if (!side->reload_failure.had_served) {
         end(side, status, text);
@@ -189,7 +188,8 @@ static void on_rescued(void *arg)
     conclude(side);
 }
 
-/* What it had not accepted is served here; of what it was not steered to yet, there is nobody. */
+/* Serves here the clients that the new process had not accepted. There are none where nothing was
+ * steered to it. */
 static void rescue_clients(struct old_side *side)
 {
     struct generation *generation = side->generation;
@@ -200,7 +200,7 @@ static void rescue_clients(struct old_side *side)
         offer_free(&side->kept);
 }
 
-/* Nobody looks at its figures any more; they are kept as they are now. */
+/* The watch over the canary ends; its figures are kept as they are now. */
 static void end_watch(struct old_side *side)
 {
     if (!side->canary)
@@ -211,8 +211,8 @@ static void end_watch(struct old_side *side)
     side->canary = NULL;
 }
 
-/* Goes back to serving, and awaits the successor's exit. why: what it did wrong, and is killed for;
- * NULL: it hung up. */
+/* This process serves again, and waits for the exit of the new one. why: what the new process did
+ * wrong, and is killed for; NULL: it hung up. */
 static void give_up(struct old_side *side, const char *why)
 {
     bool serves = is_committed(side);
@@ -224,7 +224,7 @@ static void give_up(struct old_side *side, const char *why)
     side->reload_failure.why = why;
     side->killed = side->exited = false;
     side->outcome = 0;
-    if (why) /* first, lest it take the end of the channel for ours and serve alone */
+    if (why) /* first: it would take the end of the channel for our crash, and serve alone */
         kill_successor(side);
     else
         expect_within(side, EXIT_TIMEOUT_MS);
@@ -309,7 +309,7 @@ static void greet(struct old_side *side, const struct message_hello *hello)
         offer(side);
 }
 
-/* It may have connections from now on, which would wait for ever if it hung. */
+/* The new process may have connections from now on, which would wait for ever if it hung. */
 static void watch(struct old_side *side)
 {
     heartbeat_watch(side->channel, "the successor", side->child.pid, false);
@@ -332,7 +332,7 @@ static bool is_alone(struct old_side *side)
 
 static void on_verdict(enum canary_verdict verdict, void *arg);
 
-/* It is to accept first, and gets its share when it does. */
+/* The canary is asked to accept first, and gets its share when it does. */
 static void begin_canary(struct old_side *side)
 {
     struct generation *generation = side->generation;
@@ -373,7 +373,7 @@ static void give_share(struct old_side *side)
     log_notice("canary: generation %u (pid %d) gets %s of the new connections for %s", side->number,
                (int)side->child.pid, share, duration);
     step(side, "canary: pid %d gets %s for %s", (int)side->child.pid, share, duration);
-    notify_ready(getpid()); /* for the service manager a reload is shorter than this may last */
+    notify_ready(getpid()); /* a service manager allows a reload less time than a canary may take */
 }
 
 static void go_back(struct old_side *side, const char *why)
@@ -391,20 +391,20 @@ static void go_back(struct old_side *side, const char *why)
     expect_within(side, message.linger_timeout + BACK_TIMEOUT_MS);
 }
 
-/* The successor cannot serve after all, and has told why. */
+/* The new process cannot serve after all, and has said why. */
 static void undo_commit(struct old_side *side, enum exit_status status)
 {
     struct generation *generation = side->generation;
     notify_main_pid(getpid());
     go_back(side, "");
-    proxy_accept(generation->proxy); /* again from what was passed */
+    proxy_accept(generation->proxy); /* from the passed sockets, too */
     side->reload_failure.status = status == EXIT_BIND ? EXIT_BIND : EXIT_FAILED;
     snprintf(side->reload_failure.verdict, sizeof side->reload_failure.verdict,
              "the successor (pid %d) could not take the paths that are to be its own",
              (int)side->child.pid);
 }
 
-/* Its listeners are closed: it drains, and sends us its sessions if it may. */
+/* The listeners of the canary are closed: it drains, and sends us its sessions if it may. */
 static void on_back(struct old_side *side, const struct message_sessions *about)
 {
     struct generation *generation = side->generation;
@@ -434,7 +434,7 @@ static void commit(struct old_side *side)
         give_up(side, "could not be given the addresses");
         return;
     }
-    proxy_accept(generation->proxy); /* and leave alone what has been passed */
+    proxy_accept(generation->proxy); /* but not from the passed sockets */
     notify_main_pid(side->child.pid);
     if (!side->tried)
         offering_note_kept(generation->binds, side->channel);
@@ -448,14 +448,14 @@ static void give_rest(void *arg)
 {
     struct old_side *side = arg;
     if (side->state != OLD_SIDE_CANARY)
-        return; /* it has been told to go back since */
+        return; /* it was asked to go back since */
     log_notice("canary: generation %u is promoted: %s; %s", side->number, side->promotion,
                side->reload_failure.figures);
     step(side, "promoted: pid %d", (int)side->child.pid);
     commit(side);
 }
 
-/* If it is there: what hangs is not to have everything. */
+/* Gives the canary all connections once it has answered: a process that hangs must not get them. */
 static void promote(struct old_side *side, const char *why)
 {
     end_watch(side);
@@ -507,7 +507,7 @@ static void on_active(struct old_side *side)
         channel_send(side->channel, MESSAGE_STOP, NULL, 0, NULL, 0);
     else if (generation->next.wanted)
         channel_send(side->channel, MESSAGE_RELOAD, NULL, 0, NULL, 0);
-    generation->next = (struct reload_order){0}; /* it is the successor's now */
+    generation->next = (struct reload_order){0}; /* the new process has the order now */
     generation->events->retire(generation);
 }
 
@@ -539,7 +539,7 @@ static void on_message(const struct received *message, void *arg)
         break;
     case MESSAGE_DUPLICATES:
         if (side->state == OLD_SIDE_OFFERED && !offering_take(&side->kept, message))
-            offer_free(&side->kept); /* we do without */
+            offer_free(&side->kept); /* this process goes on without them */
         break;
     case MESSAGE_STATS:
         if (side->state == OLD_SIDE_OFFERED)
@@ -586,7 +586,8 @@ static void on_message(const struct received *message, void *arg)
     case MESSAGE_HURRY:
         generation->events->end_probation(generation);
         break;
-    case MESSAGE_STOP: /* it ends by order, and so are we to, instead of serving again */
+    case MESSAGE_STOP: /* the new process ends by order: this one ends, too, and does not serve
+                          again */
         if (side->state == OLD_SIDE_LINGERING)
             generation->stop_wanted = true;
         break;
@@ -606,7 +607,7 @@ static void on_lost(const char *wrong, void *arg)
     give_up(side, !wrong && heartbeat_has_killed(side->channel) ? HEARTBEAT_HUNG : wrong);
 }
 
-/* False: a canary is wanted, and cannot be; it is the end of the reload. */
+/* False: a canary is wanted, and is not possible; the reload is over. */
 static bool can_split(struct old_side *side)
 {
     struct generation *generation = side->generation;
@@ -676,7 +677,7 @@ void old_side_begin(struct generation *generation, const struct reload_order *or
     launch(side);
 }
 
-/* Until it is committed. killed says the same of it as why of the canary. */
+/* Before the commit. why is the reason in words for a canary, killed for another new process. */
 static void call_off(struct old_side *side, const char *why, const char *killed)
 {
     side->called_off = true;
@@ -725,7 +726,7 @@ struct replacement old_side_closed(struct generation *generation)
                                             .child = side->child};
     side->channel = NULL;
     generation->old_side = NULL;
-    old_side_free(side); /* listeners of it that we held: they may close in any order now */
+    old_side_free(side); /* its duplicate listeners may close in any order now */
     return replacement;
 }
 

@@ -1,17 +1,20 @@
-/* The predecessor's part of a reload: launch, offer, steer, commit, and take back if it fails.
+/* The old process's side of a reload: launch the new process, make it an offer, steer, commit, and
+ * take back if the new process fails. new_side.h is the other side.
  *
- *   OLD_SIDE_LAUNCHED   the successor runs; HELLO is due
- *   OLD_SIDE_OFFERED    it prepares; READY is due within ready-timeout
- *   OLD_SIDE_CANARY     it accepts a share of the connections; its figures are watched
- *   OLD_SIDE_BACK       it was told to go back; CLOSED is due, and then it is an draining process
- *   OLD_SIDE_COMMITTED  it was told to serve, and new connections go to it; ACTIVE is due
- *   OLD_SIDE_LINGERING  it serves; our listeners are being retired
+ *   OLD_SIDE_LAUNCHED   the new process runs; HELLO is due
+ *   OLD_SIDE_OFFERED    the new process prepares; READY is due within ready-timeout
+ *   OLD_SIDE_CANARY     the new process accepts a share of the connections; its figures are watched
+ *   OLD_SIDE_BACK       the new process was asked to go back; CLOSED is due, and then it drains
+ *   OLD_SIDE_COMMITTED  the new process was asked to serve, and gets the new connections; ACTIVE is
+ *                       due
+ *   OLD_SIDE_LINGERING  the new process serves; our listeners are being retired
  *
- *   OLD_SIDE_ENDING     it failed us; we serve on as before, and await its exit, whose status tells
- *                       why, and the end of the rescue of its clients
+ *   OLD_SIDE_ENDING     the new process has failed; this process serves as before. It waits for the
+ *                       exit of the new process, whose status tells why, and for the end of the
+ *                       rescue of the clients that the new process had
  *
- * It is over when our listeners are closed: the successor is our replacement then (replacement.h).
- * If the successor is lost before, this process serves on as before. */
+ * The reload is over when our listeners are closed: the new process is our replacement then
+ * (replacement.h). If the new process is lost before, this process serves on as before. */
 #ifndef RPPROXY_RELOAD_HANDOVER_OLD_SIDE_H
 #define RPPROXY_RELOAD_HANDOVER_OLD_SIDE_H
 
@@ -28,48 +31,50 @@ struct old_side;
 struct message_server;
 struct reload_order;
 
-/* Begins. generation->old_side is set while it lasts. Every end but success is reported
- * by the event reload_over, also when the launch fails at once. */
+/* Begins. generation->old_side is set while the reload lasts. Every end but success is reported by
+ * the event reload_over, also when the launch fails at once. */
 void old_side_begin(struct generation *generation, const struct reload_order *order);
 
-/* Calls the reload off: a canary goes back, another successor that is not committed is killed, and
+/* Calls the reload off: a canary goes back, a new process that accepts nothing yet is killed, and
  * the reload ends as any other that fails. NULL, or why that cannot be (a string constant). */
 const char *old_side_abort(struct generation *generation);
 
-/* The canary gets the rest, too, whatever its figures say. NULL, or why that cannot be. */
+/* The canary gets all new connections, whatever its figures say. NULL, or why that cannot be (a
+ * string constant). */
 const char *old_side_promote(struct generation *generation);
 
 /* A child has changed its state (SIGCHLD). */
 void old_side_on_child(struct generation *generation);
 
-/* We are to stop: old_side_abort() where it is possible. */
+/* This process is to stop: old_side_abort() where that is possible. */
 void old_side_cancel(struct generation *generation);
 
-/* Our listeners are closed: the handover is over. Returns the successor, as replacement_begin()
+/* Our listeners are closed: the reload is over. Returns the new process, as replacement_begin()
  * takes it. */
 struct replacement old_side_closed(struct generation *generation);
 
-/* To the successor; NULL: it has failed, and its end is awaited. */
+/* To the new process; NULL: it has failed, and its exit is due. */
 struct channel *old_side_channel(const struct old_side *side);
 
-/* We stand by no longer: tells the successor. */
+/* The probation is over: says so to the new process. */
 void old_side_tell_lingering(struct generation *generation);
 
-/* A server has changed: a successor that has been told how it was is told so. */
+/* A server has changed: says so to a new process that knows how the server was. */
 void old_side_tell_server(struct generation *generation, const struct message_server *record);
 
-/* For status: the successor while the reload is under way and it does not serve yet, or that it
- * serves a share. False: there is none. */
+/* For status: the new process while the reload is under way, and until it serves all new
+ * connections. False: there is none. */
 struct new_process_view {
     pid_t pid;
     unsigned generation;
     const char *state;
-    const struct canary *canary; /* NULL: it is none (any more) */
+    const struct canary *canary; /* NULL: it is no canary (any more) */
     struct canary_plan plan;
 };
 bool old_side_view(const struct old_side *side, struct new_process_view *view);
 
-/* Kills a successor that is not committed: it would take our end for an accident, and serve. */
+/* Kills a new process that is not committed: it would take our end for a crash, and serve. NULL is
+ * fine. */
 void old_side_free(struct old_side *side);
 
 #endif
