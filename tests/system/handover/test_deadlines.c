@@ -116,7 +116,7 @@ START_TEST(a_stop_during_a_drain)
     proxy_reload(&fronts.proxy);
     struct outcome outcome;
     ck_assert_int_eq(proxy_command(&fronts.proxy, &outcome, "stop", NULL), 6);
-    ck_assert_ptr_nonnull(strstr(outcome.err, "older processes 2 sessions"));
+    ck_assert_ptr_nonnull(strstr(outcome.err, "older processes closed 2 sessions"));
     session_is_cut(&quick);
     session_is_cut(&slow);
     wait_gone(first);
