@@ -11,6 +11,7 @@
 #include "reload/handover/session_handoff.h"
 #include "reload/listeners/rescue.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -255,7 +256,7 @@ static void hear_of_server(struct new_side *side, const struct message_server *r
     struct generation *generation = side->generation;
     switch (side->state) {
     case NEW_SIDE_EXPECTING:
-        if (!server_states_add(&side->server_states, record))
+        if (server_states_add(&side->server_states, record))
             generation->events->exit(generation, EXIT_OTHER);
         break;
     case NEW_SIDE_CHECKING:
@@ -492,11 +493,11 @@ static void on_lost(const char *wrong, void *arg)
         on_rescued(side);
 }
 
-bool new_side_begin(struct generation *generation, int fd)
+int new_side_begin(struct generation *generation, int fd)
 {
     struct new_side *side = calloc(1, sizeof *side);
     if (!side)
-        return false;
+        return ENOMEM;
     const struct channel_events events = {
         .on_message = on_message, .on_lost = on_lost, .arg = side};
     side->generation = generation;
@@ -510,13 +511,13 @@ bool new_side_begin(struct generation *generation, int fd)
         side->channel = channel_open(fd, generation->base, &events);
     if (!side->channel) {
         new_side_free(side);
-        return false;
+        return ENOMEM;
     }
     generation->new_side = side;
     heartbeat_answer(&generation->heartbeats, side->channel);
     heartbeat_watch(side->channel, "the predecessor", side->pid, true);
     say_hello(side->channel);
-    return true;
+    return 0;
 }
 
 struct channel *new_side_channel(const struct new_side *side)

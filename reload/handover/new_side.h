@@ -23,8 +23,8 @@ struct message_server;
 struct new_side;
 
 /* Takes over the inherited channel, and sends HELLO. generation->new_side is set until the old
- * process has closed its listeners, or is gone and its clients are served. False: out of memory. */
-bool new_side_begin(struct generation *generation, int fd) __attribute__((warn_unused_result));
+ * process has closed its listeners, or is gone and its clients are served. Returns 0 or ENOMEM. */
+int new_side_begin(struct generation *generation, int fd) __attribute__((warn_unused_result));
 
 /* To the old process; NULL: it is gone. */
 struct channel *new_side_channel(const struct new_side *side);

@@ -141,7 +141,7 @@ struct offered *offering_take(struct offer *offer, const struct received *messag
     char text[ADDRESS_TEXT_MAX];
     snprintf(text, sizeof text, "%.*s", (int)sizeof text - 1, bind->text);
     struct offered *offered = offer_add(offer, text);
-    if (!offered || !offered_add_fds(offered, message->fds, message->fd_count))
+    if (!offered || offered_add_fds(offered, message->fds, message->fd_count))
         return NULL;
     return offered;
 }

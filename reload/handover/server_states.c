@@ -1,5 +1,6 @@
 #include "reload/handover/server_states.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,13 +138,13 @@ static struct server *find_server(const struct proxy *proxy, const struct messag
     return server && is_same(server, record->line) ? server : NULL;
 }
 
-bool server_states_add(struct server_states *server_states, const struct message_server *record)
+int server_states_add(struct server_states *server_states, const struct message_server *record)
 {
     if (server_states->count == server_states->capacity) {
         size_t capacity = server_states->capacity ? 2 * server_states->capacity : 16;
         struct known_server *list = realloc(server_states->list, capacity * sizeof *list);
         if (!list)
-            return false;
+            return ENOMEM;
         server_states->list = list;
         server_states->capacity = capacity;
     }
@@ -151,13 +152,13 @@ bool server_states_add(struct server_states *server_states, const struct message
                  line = strlen(record->line) + 1;
     char *texts = malloc(backend + name + line);
     if (!texts)
-        return false;
+        return ENOMEM;
     server_states->list[server_states->count++] =
         (struct known_server){.backend = memcpy(texts, record->backend, backend),
                               .name = memcpy(texts + backend, record->name, name),
                               .line = memcpy(texts + backend + name, record->line, line),
                               .state = record->state};
-    return true;
+    return 0;
 }
 
 static int by_names(const void *left, const void *right)

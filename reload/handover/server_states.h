@@ -39,8 +39,8 @@ size_t server_states_pack(const struct message_server *record, unsigned char *at
  * size; 0 if there is no whole one. */
 size_t server_states_unpack(const unsigned char *at, size_t left, struct message_server *record);
 
-/* False: out of memory. */
-bool server_states_add(struct server_states *server_states, const struct message_server *record)
+/* Returns 0 or ENOMEM. */
+int server_states_add(struct server_states *server_states, const struct message_server *record)
     __attribute__((warn_unused_result));
 
 /* The proxy's servers that are the same take their states over. */

@@ -40,7 +40,7 @@ static const char *take_one(struct offer *offer, int fd, const char *name, size_
         return NULL;
     }
     struct offered *offered = offer_add(offer, text);
-    if (!offered || !offered_add_fds(offered, &fd, 1))
+    if (!offered || offered_add_fds(offered, &fd, 1))
         return "out of memory";
     return NULL;
 }

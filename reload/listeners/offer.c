@@ -2,6 +2,7 @@
 
 #include "config/model/config.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,19 +36,19 @@ struct offered *offer_add(struct offer *offer, const char *text)
     return offered;
 }
 
-bool offered_add_fds(struct offered *offered, int *fds, size_t count)
+int offered_add_fds(struct offered *offered, int *fds, size_t count)
 {
     if (count == 0)
-        return true;
+        return 0;
     int *all = realloc(offered->fds, (offered->fd_count + count) * sizeof *all);
     if (!all)
-        return false;
+        return ENOMEM;
     offered->fds = all;
     for (size_t i = 0; i < count; i++) {
         all[offered->fd_count++] = fds[i];
         fds[i] = -1;
     }
-    return true;
+    return 0;
 }
 
 void offered_close(struct offered *offered)

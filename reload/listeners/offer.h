@@ -34,8 +34,8 @@ struct offered *offer_add(struct offer *offer, const char *text)
     __attribute__((warn_unused_result));
 
 /* Moves the descriptors behind the ones that are there; those that were moved are -1 in fds.
- * False: out of memory, and none was. */
-bool offered_add_fds(struct offered *offered, int *fds, size_t count)
+ * Returns 0, or ENOMEM, and none was moved. */
+int offered_add_fds(struct offered *offered, int *fds, size_t count)
     __attribute__((warn_unused_result));
 
 /* Closes the descriptors that nobody took; what was offered is still known. Of one, or of all. */

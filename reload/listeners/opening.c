@@ -213,7 +213,7 @@ static bool keep_idle(struct binds *binds, struct offer *offer)
         if (!bind_text_is_activated(offered->text) || !offered->fd_count || offered->fds[0] < 0)
             continue;
         struct offered *idle = offer_add(&binds->idle, offered->text);
-        if (!idle || !offered_add_fds(idle, offered->fds, offered->fd_count))
+        if (!idle || offered_add_fds(idle, offered->fds, offered->fd_count))
             return false;
         idle->listeners = idle->fd_count;
     }
@@ -249,7 +249,7 @@ static int adopt_duplicates(struct bound *bound, struct offered *offered,
     struct offered *held = offer_find(opening->duplicates, offered->text);
     if (!held || held->fd_count != offered->listeners || offered->fd_count)
         return ENOENT;
-    if (!offered_add_fds(offered, held->fds, held->fd_count))
+    if (offered_add_fds(offered, held->fds, held->fd_count))
         return ENOMEM;
     while (bound->sockets)
         close(bound->fds[--bound->sockets]);

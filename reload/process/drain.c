@@ -8,6 +8,8 @@
 #include "reload/handover/generation.h"
 #include "reload/handover/session_handoff.h"
 
+#include <errno.h>
+
 /* Spread closings come in so many steps, of at least and at most so long. */
 #define SPREAD_STEPS       100
 #define SPREAD_STEP_MIN_MS 10u
@@ -119,11 +121,11 @@ static void on_report(evutil_socket_t fd, short what, void *arg)
     drain->on_report(drain->arg);
 }
 
-bool drain_open(struct draining *drain)
+int drain_open(struct draining *drain)
 {
     drain->tick = event_new(drain->generation->base, -1, 0, on_tick, drain);
     drain->report = event_new(drain->generation->base, -1, EV_PERSIST, on_report, drain);
-    return drain->tick && drain->report;
+    return drain->tick && drain->report ? 0 : ENOMEM;
 }
 
 void drain_free(struct draining *drain)

@@ -27,9 +27,9 @@ struct draining {
     uint64_t cut_before;     /* by others, when a stop began */
 };
 
-/* generation, on_report and arg of drain are set. False: out of memory; drain_free() is to be
- * called all the same. */
-bool drain_open(struct draining *drain) __attribute__((warn_unused_result));
+/* generation, on_report and arg of drain are set. Returns 0 or ENOMEM; drain_free() is right
+ * after either. */
+int drain_open(struct draining *drain) __attribute__((warn_unused_result));
 void drain_free(struct draining *drain);
 
 /* Begins: a successor serves (SESSION_DRAIN_TIMEOUT), or the proxy stops (SESSION_STOPPED). The one

@@ -593,6 +593,15 @@ static bool start_cold(struct generation *generation, struct offer *passed)
     return true;
 }
 
+/* This process is the new one of a reload. */
+static bool begin_reload(struct generation *generation, int channel)
+{
+    int error = new_side_begin(generation, channel);
+    if (error)
+        log_error("cannot speak to the old process: %s", strerror(error));
+    return !error;
+}
+
 static bool start(struct generation *generation)
 {
     int channel = program_inherited_channel();
@@ -602,7 +611,7 @@ static bool start(struct generation *generation)
         return false;
     }
     if (channel >= 0)
-        return new_side_begin(generation, channel) && start_read_config(generation);
+        return begin_reload(generation, channel) && start_read_config(generation);
     struct offer passed = {0};
     const char *wrong = activation_take(&passed);
     if (wrong)
@@ -621,12 +630,13 @@ static void on_drain_report(void *arg)
     control_draining(process->control, peer_stats_live(&process->generation.peer_stats));
 }
 
-static bool make_loop(struct process *process)
+/* Returns 0 or an errno value; close_all() is right after either. */
+static int make_loop(struct process *process)
 {
     struct generation *generation = &process->generation;
     struct event_base *base = generation->base = event_base_new();
     if (!base)
-        return false;
+        return errno;
     const struct peer_stats_means means = {.base = base,
                                            .children = &generation->children,
                                            .last_crash = &generation->last_crash,
@@ -644,10 +654,18 @@ static bool make_loop(struct process *process)
         .generation = generation, .on_closed = on_listeners_closed, .arg = process};
     process->drain =
         (struct draining){.generation = generation, .on_report = on_drain_report, .arg = process};
-    return peer_stats_open(&generation->peer_stats, &means) == 0 && drain_open(&process->drain) &&
-           publication_open(&process->publication) &&
-           watchdog_open(&process->watchdog, generation) && notify_begin(base) == 0 &&
-           process->probation_over && process->control && process->signals;
+    int error = peer_stats_open(&generation->peer_stats, &means);
+    if (!error)
+        error = drain_open(&process->drain);
+    if (!error)
+        error = publication_open(&process->publication);
+    if (!error)
+        error = watchdog_open(&process->watchdog, generation);
+    if (!error)
+        error = notify_begin(base);
+    if (!error && !(process->probation_over && process->control && process->signals))
+        error = ENOMEM;
+    return error;
 }
 
 /* This process ends by its own fault, and not by order: the processes that live on, and the next
@@ -716,8 +734,9 @@ int process_run(const struct program *program, const char *file)
                                                      .arg = &process};
     signals_begin();
     draining_processes_init(&generation->draining_processes, &events);
-    if (!make_loop(&process))
-        log_error("cannot make the main loop: %s", strerror(errno));
+    int error = make_loop(&process);
+    if (error)
+        log_error("cannot make the main loop: %s", strerror(error));
     else if (start(generation) && event_base_dispatch(generation->base) < 0)
         log_error("the main loop has failed: %s", strerror(errno));
     close_all(&process);

@@ -5,6 +5,7 @@
 #include "reload/control/control.h"
 #include "reload/handover/generation.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 static const struct timeval retry_interval = {.tv_sec = 1};
@@ -16,11 +17,12 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
     publication_force(arg, 0);
 }
 
-bool publication_open(struct publication *publication)
+int publication_open(struct publication *publication)
 {
     struct generation *generation = publication->generation;
     publication->retry = event_new(generation->base, -1, 0, on_retry, publication);
-    return life_open(&publication->life, generation) == 0 && publication->retry;
+    int error = life_open(&publication->life, generation);
+    return publication->retry ? error : ENOMEM;
 }
 
 static void report_line(const char *line, void *arg)

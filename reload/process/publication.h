@@ -29,9 +29,9 @@ struct publication {
     bool taken_back;     /* from a process that may not be gone yet */
 };
 
-/* generation and control are set. False: out of memory. publication_close() is right after either.
+/* generation and control are set. Returns 0 or ENOMEM; publication_close() is right after either.
  */
-bool publication_open(struct publication *publication) __attribute__((warn_unused_result));
+int publication_open(struct publication *publication) __attribute__((warn_unused_result));
 
 /* Control socket and pid file are made under temporary names. False: what is wrong has been
  * reported. The binds are opened by the caller. */

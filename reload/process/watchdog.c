@@ -3,6 +3,8 @@
 #include "reload/base/notify.h"
 #include "reload/handover/generation.h"
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -40,7 +42,7 @@ static unsigned long long number_in(const char *name)
     return *end ? 0 : number;
 }
 
-bool watchdog_open(struct watchdog *watchdog, struct generation *generation)
+int watchdog_open(struct watchdog *watchdog, struct generation *generation)
 {
     *watchdog = (struct watchdog){.generation = generation};
     watchdog->check = (struct pulse_check){.on_turned = on_turned, .arg = watchdog};
@@ -51,11 +53,11 @@ bool watchdog_open(struct watchdog *watchdog, struct generation *generation)
     }
     unsetenv("WATCHDOG_PID");
     if (microseconds == 0 || microseconds > UINT32_MAX * 1000000ull)
-        return true;
+        return 0;
     const struct timeval interval = {.tv_sec = (time_t)(microseconds / 1000000),
                                      .tv_usec = (suseconds_t)(microseconds % 1000000)};
     watchdog->tick = event_new(generation->base, -1, EV_PERSIST, on_tick, watchdog);
-    return watchdog->tick && event_add(watchdog->tick, &interval) == 0;
+    return watchdog->tick && event_add(watchdog->tick, &interval) == 0 ? 0 : ENOMEM;
 }
 
 void watchdog_close(struct watchdog *watchdog)

@@ -6,7 +6,6 @@
 #include "reload/base/pulse.h"
 
 #include <event2/event.h>
-#include <stdbool.h>
 
 struct generation;
 
@@ -18,8 +17,8 @@ struct watchdog {
 
 /* Before there are other threads: reads WATCHDOG_USEC and WATCHDOG_PID. Of a first process that is
  * named by WATCHDOG_PID, the variable is removed, so that its successors obey as well. Of another
- * process both are. False: out of memory. */
-bool watchdog_open(struct watchdog *watchdog, struct generation *generation)
+ * process both are. Returns 0 or ENOMEM. */
+int watchdog_open(struct watchdog *watchdog, struct generation *generation)
     __attribute__((warn_unused_result));
 
 void watchdog_close(struct watchdog *watchdog);

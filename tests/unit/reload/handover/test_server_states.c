@@ -50,7 +50,7 @@ static void tell_all(const struct proxy *proxy)
             struct message_server record, read;
             server_states_record(backend_servers(&proxy->service.backends[i])->list[j], &record);
             server_states_read(&record, sizeof record, &read);
-            ck_assert(server_states_add(&server_states, &read));
+            ck_assert_int_eq(server_states_add(&server_states, &read), 0);
         }
 }
 

@@ -116,7 +116,7 @@ START_TEST(passed_sockets_count_once)
     struct config *config = configure(2, 1, "");
     struct offer offer = offer_of(config, 3);
     int fds[] = {-1, -1, -1};
-    ck_assert(offered_add_fds(&offer.list[0], fds, 3));
+    ck_assert_int_eq(offered_add_fds(&offer.list[0], fds, 3), 0);
     struct descriptors plan = descriptors_plan(config, 4, &offer, 1024);
     ck_assert_uint_eq(plan.listeners, 3 + 4);
     ck_assert_uint_eq(plan.foreign, 3);
