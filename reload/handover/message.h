@@ -1,50 +1,52 @@
-/* The handover protocol's messages: one SEQPACKET record each, over a socket pair that the
- * successor inherits. Both ends run on one machine: host byte order, fixed widths.
+/* The handover protocol's messages: one SEQPACKET record each, over a socket pair that the new
+ * process inherits. Both ends run on one machine: host byte order, fixed widths.
  *
- *     predecessor                                  successor
- *          | LEDGER (its own, and draining processes') ...-----> |  (not started yet)
- *          | <------------------------------- HELLO |  started
- *          | OFFER_BIND, KEEP, SERVERS, OFFER ----> |  parses, binds, listens, checks servers
- *          | SERVER (changed meanwhile) ----------> |
- *          | <------------------- PROGRESS (errors) |
- *          | <- READY_BIND ... LEDGER, KEEP ... READY |
- *   steers | SESSIONS, COMMIT --------------------> |  accepts, pidfile, control socket
- *          | <------------------------------ ACTIVE |
- *          | RELOADED ----------------------------> |
- *stands by | <--- HURRY (if it must), STOP (at once) |
- *          | <--- SERVER (changed by command) ... - |
- *          | RELOAD, STOP (if asked meanwhile) ---> |
- *  lingers | SESSIONS ----------------------------> |
- *          | HANDOFF ... -------------------------> |  takes sessions over
- *          | <--------------------------- TAKEN ... |
- *          | ELDER (older generations) ... -------> |
- *          | CLOSED ------------------------------> |  pins the groups to itself
- *   drains | SESSIONS ... ------------------------> |
- *          | HANDOFF ... (late ones) -------------> |
- *          | <--------------------------- TAKEN ... |
- *          | <------------------------ CUT, or STOP |
- *    exits | (end of file)                          |
+ *   old process                                         new process
+ *            | STATS (its own, and of processes that    |  (not started yet)
+ *            |        drain) -------------------------> |
+ *            | <--------------------------------- HELLO |  started
+ *            | OFFER_BIND, DUPLICATES, SERVERS,         |  parses, binds, listens,
+ *            |                       OFFER -----------> |  checks servers
+ *            | SERVER (changed meanwhile) ------------> |
+ *            | <--------------------- PROGRESS (errors) |
+ *            | <- READY_BIND, STATS, DUPLICATES, READY  |
+ *     steers | SESSIONS, COMMIT ----------------------> |  accepts, pid file, control socket
+ *            | <-------------------------------- ACTIVE |
+ *            | RELOADED ------------------------------> |
+ *  stands by | <------ HURRY (if it must), STOP (at once) |
+ *            | <------------- SERVER (changed by command) |
+ *            | RELOAD, STOP (if asked meanwhile) -----> |
+ *    lingers | SESSIONS ------------------------------> |
+ *            | HANDOFF ... ---------------------------> |  takes sessions over
+ *            | <----------------------------- TAKEN ... |
+ *            | DRAINING_PROCESS (older processes) ... > |
+ *            | CLOSED --------------------------------> |  pins the groups to itself
+ *     drains | SESSIONS ... --------------------------> |
+ *            | HANDOFF ... (late ones) ---------------> |
+ *            | <----------------------------- TAKEN ... |
+ *            | <--------------------- TERMINATE or STOP |
+ *      exits | (end of file)                            |
  *
- * A canary comes between READY and COMMIT. It goes on as above, or goes back:
+ * A canary comes between READY and COMMIT. The new process goes on as above, or goes back:
  *
- *   watches | SESSIONS, CANARY --------------------> |  accepts, publishes nothing
- *    steers | <------------------------------ CANARY |
- *           | SERVER (changed meanwhile) ----------> |
- *           | <---------- BACK (if told to stop) --- |
- *    steers | BACK --------------------------------> |  lingers
- *           | <------------------------------ CLOSED |  drains
- *           | <------------------ SESSIONS, HANDOFF  |  ... and so on: roles are changed
+ *    watches | SESSIONS, CANARY ----------------------> |  accepts, publishes nothing
+ *     steers | <-------------------------------- CANARY |
+ *            | SERVER (changed meanwhile) ------------> |
+ *            | <------------ BACK (if asked to stop) -- |
+ *     steers | BACK ----------------------------------> |  lingers
+ *            | <-------------------------------- CLOSED |  drains
+ *            | <-------------------- SESSIONS, HANDOFF  |  ... and so on: the roles are changed
  *
- * Until COMMIT the predecessor decides; it never stopped serving, so going back costs nothing. An
- * end of file means that the other is gone: before CLOSED the predecessor takes everything back;
- * a successor without predecessor goes on alone.
+ * Until COMMIT the old process decides; it never stopped serving, so going back costs nothing. An
+ * end of file means that the other process is gone: before CLOSED the old process takes everything
+ * back; a new process without an old one goes on alone.
  *
  * Versions. A process never knows whether its successor is older or newer. In one major version
- * payloads grow at their ends only, new types come last, and unknown ones are passed over. To take
- * up another major version, by a reload, is to hand over the listeners and to drain: of a process
- * of another one nothing is sent and heard but the common types, MESSAGE_HELLO to MESSAGE_COMMON.
- * These, struct message_head, and what is in their payloads now, have to stay as they are for ever,
- * in every version. */
+ * payloads grow at their ends only, new types come last, and unknown ones are passed over. A reload
+ * to another major version hands over the listeners, and the old process drains: only the common
+ * types, MESSAGE_HELLO to MESSAGE_COMMON, are sent to a process of another major version, and heard
+ * from it. These, struct message_head, and what is in their payloads now, have to stay as they are
+ * for ever, in every version. */
 #ifndef RPPROXY_RELOAD_HANDOVER_MESSAGE_H
 #define RPPROXY_RELOAD_HANDOVER_MESSAGE_H
 
@@ -116,8 +118,8 @@ struct message_offer_bind {
 struct message_offer {
     uint32_t generation; /* the highest number that was given out: the successor has the next */
     uint32_t pid;
-    uint32_t ready_timeout; /* milliseconds until the successor is given up; 0: not told */
-    uint32_t forced;        /* 1: by --force, whatever becomes of backends */
+    uint32_t ready_timeout; /* milliseconds until the successor is given up; 0: not known */
+    uint32_t forced;        /* 1: by --force, even if a backend loses its last usable server */
     uint32_t canary;        /* 1: the successor is to be tried with a share of the connections */
     uint32_t unused;
     uint64_t refused; /* hash of a configuration that is not to be served; 0: none */
@@ -165,19 +167,19 @@ struct message_ready_bind {
     uint32_t passed; /* not 0: they are the predecessor's own, offered or duplicates */
 };
 
-/* A generation that drains. ELDER carries the channel to it as a descriptor, and who gets that says
- * HELLO by it; SESSIONS speaks of the sender itself. */
+/* A process that drains. DRAINING_PROCESS carries the channel to it as a descriptor, and the
+ * process that gets the channel says HELLO by it; SESSIONS speaks of the sender itself. */
 struct message_sessions {
     uint32_t generation;
     uint32_t pid;
     uint64_t sessions;
-    uint64_t config_hash; /* 0: not known, as all that follows */
+    uint64_t config_hash; /* 0: not known; so with all that follows */
     uint64_t deadline;    /* of its drain, as drain_deadline() */
     uint32_t standby;     /* 1: it does not linger yet */
     uint32_t unused;
 };
 
-/* How a reload went, for the successor to tell: the predecessor is not asked any more. */
+/* How a reload went: the successor shows it in its status, since commands ask it from now on. */
 struct message_reloaded {
     uint32_t exit; /* enum exit_status */
     uint32_t unused;
@@ -188,10 +190,11 @@ struct message_reloaded {
 };
 
 /* Sessions that are to move, with their descriptors: this, and then what transfer.h packs. The
- * sender has parked them, and goes on with them unless TAKEN says that the receiver has; the
- * receiver begins when the kernel has taken TAKEN, or says that nobody is left to read it: whoever
- * closes its end while it waits for a TAKEN has died, or goes on with none of them. So at no time
- * both, whoever dies when, and what was sent whole outlives its sender. */
+ * sender has parked them, and goes on with those that TAKEN does not name. The receiver begins with
+ * them when the kernel has accepted TAKEN, or says that no process is left to read it: a sender
+ * that closes its end while it waits for TAKEN has died, or goes on with none of them. So the two
+ * never serve one session at the same time, and sessions that were sent whole outlive their sender.
+ */
 struct message_handoff {
     uint32_t transfer; /* the sender's number of it */
     uint32_t sessions;
@@ -206,21 +209,21 @@ struct message_taken {
 /* HURRY: the successor is asked to reload or to stop, and waits for our probation to end. */
 
 /* CANARY: the successor is to accept, and to publish nothing; it says the same when it does, and is
- * steered to then. Asks BACK itself when it is told to stop. */
+ * steered to then. It asks for BACK itself when it is asked to stop. */
 
 /* The canary, or a successor that cannot serve, is to go back: it is not steered to any more. From
  * the successor: it wants to go back. */
 struct message_back {
     uint32_t linger_timeout; /* milliseconds, for its own; from the successor 0 */
-    uint32_t exit;           /* from the successor: enum exit_status of the reload; 0: it was told
-                              * to stop */
+    uint32_t exit;           /* from the successor: enum exit_status of the reload; 0: it was
+                              * asked to stop */
 };
 
-/* KEEP: for each bind whose sockets are not passed, as OFFER_BIND: its descriptors are the sender's
- * listening sockets, once more. The predecessor's come before OFFER; the successor closes them in
- * order when the predecessor has closed its own or is gone. The successor's come before READY, and
- * the predecessor has them until CLOSED. Whoever is lost meanwhile, the other accepts who is in its
- * queues. */
+/* DUPLICATES: as OFFER_BIND, for each bind whose sockets are not passed: its descriptors are
+ * duplicates of the sender's listening sockets. The old process sends its own before OFFER; the new
+ * one closes them in order when the old one has closed its own or is gone. The new process sends
+ * its own before READY, and the old one has them until CLOSED. If either process is lost meanwhile,
+ * the other accepts the clients in its queues. */
 
 /* BEAT: a question whether the receiver runs, or the answer to it. Either process asks by any
  * channel at any time; heartbeat.h has the rules. */
@@ -232,7 +235,7 @@ struct message_beat {
 /* A generation's figures. Descriptors: its shared stats (proxy/stats/shared_stats.h), and a pidfd
  * of it where there are pidfds. */
 struct message_stats {
-    uint32_t base_is_ours; /* 1: of what it has from others all is told by other LEDGERs as well */
+    uint32_t base_is_ours; /* 1: all that it has from others comes in other STATS as well */
 };
 
 #endif
