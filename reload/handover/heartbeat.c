@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TICK_MS 500u
 /* In ticks: from an answer to the next question, from a question to the kill, from that to the end
  * of the channel. */
 #define ASK_TICKS    2u
@@ -54,7 +53,7 @@ static void set_state(struct heartbeat *heartbeat, enum heartbeat_state state)
 
 static void tick_later(struct heartbeat *heartbeat)
 {
-    struct timeval interval = clock_interval(TICK_MS);
+    struct timeval interval = clock_interval(heartbeat->heartbeats->tick_ms);
     heartbeat->ticked_at = clock_ms();
     event_add(heartbeat->tick, &interval);
 }
@@ -134,7 +133,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct heartbeat *heartbeat = arg;
-    bool late = clock_ms() > heartbeat->ticked_at + 2 * TICK_MS;
+    bool late = clock_ms() > heartbeat->ticked_at + 2 * heartbeat->heartbeats->tick_ms;
     tick_later(heartbeat);
     if (late || channel_is_foreign(heartbeat->channel))
         return;

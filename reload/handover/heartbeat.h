@@ -32,13 +32,15 @@ struct channel;
 /* What all heartbeats of this process have in common. */
 struct heartbeats {
     struct event_base *base;
+    unsigned tick_ms; /* HEARTBEAT_TICK_MS; the tests have less patience */
     struct pulse pulse;
     /* A process has been killed; line says which, and why. */
     void (*on_hung)(const char *line, void *arg);
     void *arg;
 };
 
-#define HEARTBEAT_HUNG "did not answer for 4s, and was killed"
+#define HEARTBEAT_TICK_MS 500u
+#define HEARTBEAT_HUNG    "did not answer for 4s, and was killed"
 
 /* The channel answers questions from now on. heartbeats outlives it. Without memory it does not,
  * and the other process will take this one for hung. */

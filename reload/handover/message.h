@@ -4,9 +4,10 @@
  *   old process                                         new process
  *            | STATS (its own, and of processes that    |  (not started yet)
  *            |        drain) -------------------------> |
- *            | <--------------------------------- HELLO |  started
- *            | OFFER_BIND, DUPLICATES, SERVERS,         |  parses, binds, listens,
- *            |                       OFFER -----------> |  checks servers
+ *            | OFFER_BIND, DUPLICATES, SERVERS,         |
+ *            |                       OFFER -----------> |
+ *            | <--------------------------------- HELLO |  started; parses, binds, listens,
+ *            |                                          |  checks servers
  *            | SERVER (changed meanwhile) ------------> |
  *            | <--------------------- PROGRESS (errors) |
  *            | <- READY_BIND, STATS, DUPLICATES, READY  |

@@ -84,8 +84,9 @@ static bool is_preparing(const struct old_side *side)
  * changes. */
 static bool follows_servers(const struct old_side *side)
 {
-    return side->state == OLD_SIDE_OFFERED || side->state == OLD_SIDE_CANARY ||
-           side->state == OLD_SIDE_BACK || side->state == OLD_SIDE_COMMITTED;
+    return (side->state == OLD_SIDE_LAUNCHED && side->channel) || side->state == OLD_SIDE_OFFERED ||
+           side->state == OLD_SIDE_CANARY || side->state == OLD_SIDE_BACK ||
+           side->state == OLD_SIDE_COMMITTED;
 }
 
 static void step(const struct old_side *side, const char *format, ...)
@@ -288,13 +289,19 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
     }
 }
 
+/* At once, so that the new process has the clients in our queues if this one ends, or hangs, while
+ * the new one starts. What a process of another major version does not know it passes over. */
 static void offer(struct old_side *side)
 {
-    struct generation *generation = side->generation;
-    offering_send(generation, side->channel, side->number - 1, side->order.forced,
+    peer_stats_tell_successor(&side->generation->peer_stats, side->channel);
+    offering_send(side->generation, side->channel, side->number - 1, side->order.forced,
                   side->order.canary.share > 0, side->reload_failure.refused_before);
+}
+
+static void await_ready(struct old_side *side)
+{
     side->state = OLD_SIDE_OFFERED;
-    expect_within(side, generation->config->ready_timeout);
+    expect_within(side, side->generation->config->ready_timeout);
 }
 
 static void greet(struct old_side *side, const struct message_hello *hello)
@@ -306,7 +313,7 @@ static void greet(struct old_side *side, const struct message_hello *hello)
     if (side->order.canary.share && channel_is_foreign(side->channel))
         give_up(side, "is of a version that knows no canary, and was killed");
     else
-        offer(side);
+        await_ready(side);
 }
 
 /* The new process may have connections from now on, which would wait for ever if it hung. */
@@ -652,7 +659,7 @@ static void launch(struct old_side *side)
         return;
     }
     heartbeat_answer(&generation->heartbeats, side->channel);
-    peer_stats_tell_successor(&generation->peer_stats, side->channel);
+    offer(side);
     step(side, "launched: pid %d", (int)side->child.pid);
     expect_within(side, HELLO_TIMEOUT_MS);
 }

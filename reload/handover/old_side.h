@@ -1,7 +1,7 @@
 /* The old process's side of a reload: launch the new process, make it an offer, steer, commit, and
  * take back if the new process fails. new_side.h is the other side.
  *
- *   OLD_SIDE_LAUNCHED   the new process runs; HELLO is due
+ *   OLD_SIDE_LAUNCHED   the new process runs, and has the offer; HELLO is due
  *   OLD_SIDE_OFFERED    the new process prepares; READY is due within ready-timeout
  *   OLD_SIDE_CANARY     the new process accepts a share of the connections; its figures are watched
  *   OLD_SIDE_BACK       the new process was asked to go back; CLOSED is due, and then it drains

@@ -62,8 +62,9 @@ void closing_on_quiet(struct closing *closing)
         close_listeners(closing);
         return;
     }
-    if (generation->config->drain == DRAIN_HANDOFF && !generation->stop_wanted &&
-        !channel_is_foreign(next))
+    /* The sessions of a canary go back in any case. */
+    bool stops = generation->stop_wanted && !generation->new_side;
+    if (generation->config->drain == DRAIN_HANDOFF && !stops && !channel_is_foreign(next))
         generation->handoff =
             handoff_begin(generation->proxy, next, generation->base, on_handed_off, closing);
     if (!generation->handoff)

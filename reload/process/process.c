@@ -367,7 +367,8 @@ static void stop(struct generation *generation)
         break;
     case GENERATION_LINGERING:
         generation->stop_wanted = true;
-        handoff_end(generation->handoff);
+        if (!generation->new_side) /* else the sessions of a canary, which go back in any case */
+            handoff_end(generation->handoff);
         break;
     case GENERATION_STOPPING:
         break;
@@ -645,8 +646,8 @@ static int make_loop(struct process *process)
     process->probation_over = event_new(base, -1, 0, on_probation_over, generation);
     process->control = control_new(generation, &control_events);
     process->signals = signals_watch(base, on_signal, process);
-    generation->heartbeats =
-        (struct heartbeats){.base = base, .on_hung = on_hung, .arg = generation};
+    generation->heartbeats = (struct heartbeats){
+        .base = base, .tick_ms = HEARTBEAT_TICK_MS, .on_hung = on_hung, .arg = generation};
     pulse_init(&generation->heartbeats.pulse);
     process->publication.generation = generation;
     process->publication.control = process->control;

@@ -6,6 +6,7 @@
 #include "tests/unit/support/relaying.h"
 
 #include <check.h>
+#include <poll.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
@@ -56,7 +57,7 @@ static void setup(void)
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
     channel = channel_open(pair[0], relaying.base, &events);
     other = channel_open(pair[1], relaying.base, &events);
-    ours = its = (struct heartbeats){.base = relaying.base, .on_hung = on_hung};
+    ours = its = (struct heartbeats){.base = relaying.base, .tick_ms = 100, .on_hung = on_hung};
     pulse_init(&ours.pulse);
     pulse_init(&its.pulse);
     heartbeat_answer(&ours, channel);
@@ -95,6 +96,20 @@ START_TEST(one_that_runs_answers)
     heartbeat_rest(channel);
     heartbeat_confirm(channel, on_answer, NULL); /* which is at once */
     ck_assert_uint_eq(answers, 4);
+}
+END_TEST
+
+/* It answered while this process was stopped, and is heard before it is judged. */
+START_TEST(a_stop_of_the_asker_is_no_silence)
+{
+    heartbeat_answer(&its, other);
+    heartbeat_watch(channel, "it", pid, false);
+    heartbeat_confirm(channel, on_answer, NULL);
+    poll(NULL, 0, 1500); /* twice the time of a silence that is deadly */
+    while (answers == 0)
+        event_base_loop(relaying.base, EVLOOP_ONCE);
+    ck_assert(!heartbeat_has_killed(channel));
+    ck_assert_str_eq(hung, "");
 }
 END_TEST
 
@@ -214,6 +229,7 @@ Suite *heartbeat_suite(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, one_that_runs_answers);
+    tcase_add_test(tcase, a_stop_of_the_asker_is_no_silence);
     tcase_add_test(tcase, one_that_is_silent_is_killed);
     tcase_add_test(tcase, one_that_cannot_be_killed);
     tcase_add_test(tcase, a_worker_that_hangs_is_silence);
