@@ -232,13 +232,10 @@ static struct accepted_client *accept_client(int fd)
     struct accepted_client *accepted_client = calloc(1, sizeof *accepted_client);
     if (!accepted_client)
         return NULL;
-    accepted_client->address.length =
-        sizeof accepted_client->address - offsetof(struct address, any);
-    accepted_client->fd = accept4(fd, &accepted_client->address.any,
-                                  &accepted_client->address.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    accepted_client->fd = engine_accept(fd, &accepted_client->address);
     if (accepted_client->fd >= 0)
         return accepted_client;
-    int error = errno;
+    int error = -accepted_client->fd;
     free(accepted_client);
     errno = error;
     return NULL;
@@ -306,7 +303,7 @@ uint64_t proxy_overdue(const struct proxy *proxy)
 void proxy_share_descriptors(struct proxy *proxy, bool shared)
 {
     for (unsigned i = 0; i < proxy->worker_count; i++)
-        poller_share(&proxy->workers[i].sessions.loop.poller, shared);
+        engine_share(&proxy->workers[i].sessions.loop.engine, shared);
 }
 
 /* What is left for this process of a limit that it shares. */

@@ -1,6 +1,7 @@
 #include "proxy/worker.h"
 
 #include "proxy/session/lifecycle.h"
+#include "proxy/session/transfer.h"
 #include "proxy/session/turn.h"
 
 #include <sched.h>
@@ -106,6 +107,7 @@ int worker_open(struct worker *worker, struct service *service, unsigned index,
         session_set_open(&worker->sessions, service, index, counters, oldest, session_on_timer);
     if (error)
         return error;
+    worker->sessions.on_parked = transfers_on_parked;
     error = terminator_open(&worker->terminator, &worker->sessions);
     if (error)
         session_set_close(&worker->sessions);

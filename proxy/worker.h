@@ -15,8 +15,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-/* What a worker has open beside its sessions and listeners: its poller, its tasks, its pipe. */
-#define WORKER_DESCRIPTORS (POLLER_DESCRIPTORS + 1 + PIPE_DESCRIPTORS)
+/* What a worker has open beside its sessions and listeners: its engine, its tasks. */
+#define WORKER_DESCRIPTORS (ENGINE_DESCRIPTORS + 1)
 
 struct worker {
     struct session_set sessions;

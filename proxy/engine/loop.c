@@ -17,28 +17,28 @@ static uint64_t wheel_now(void *arg)
     return loop_now_ms(arg);
 }
 
-static void on_tasks(struct watch *watch, uint32_t events)
+static void on_tasks(struct watch *watch, uint32_t what)
 {
-    (void)events;
+    (void)what;
     struct loop *loop = container_of(watch, struct loop, bell);
     task_queue_run(&loop->tasks);
 }
 
 int loop_open(struct loop *loop, void (*fire)(struct wheel_entry *timer))
 {
-    int error = poller_open(&loop->poller);
+    int error = engine_open(&loop->engine);
     if (error)
         return error;
     error = task_queue_open(&loop->tasks);
     if (error) {
-        poller_shut(&loop->poller);
+        engine_shut(&loop->engine);
         return error;
     }
     loop->bell.on_ready = on_tasks;
-    error = poller_add(&loop->poller, loop->tasks.fd, EPOLLIN, &loop->bell);
+    error = engine_watch(&loop->engine, &loop->bell, loop->tasks.fd);
     if (error) {
         task_queue_close(&loop->tasks);
-        poller_shut(&loop->poller);
+        engine_shut(&loop->engine);
         return error;
     }
     wheel_open(&loop->wheel, wheel_now, fire, loop);
@@ -47,6 +47,6 @@ int loop_open(struct loop *loop, void (*fire)(struct wheel_entry *timer))
 
 void loop_close(struct loop *loop)
 {
-    poller_shut(&loop->poller);
+    engine_shut(&loop->engine);
     task_queue_close(&loop->tasks);
 }

@@ -1,4 +1,4 @@
-/* What one thread runs on: the poller, the timers, the queue of tasks that other threads post, and
+/* What one thread runs on: the engine, the timers, the queue of tasks that other threads post, and
  * the time of the present turn.
  *
  * All functions are for the loop's own thread, but for loop_post(). */
@@ -7,12 +7,12 @@
 
 #include "proxy/core/task_queue.h"
 #include "proxy/core/wheel.h"
-#include "proxy/engine/poller.h"
+#include "proxy/engine/engine.h"
 
 #include <stdint.h>
 
 struct loop {
-    struct poller poller;
+    struct engine engine;
     struct wheel wheel;
     struct task_queue tasks;
     struct watch bell; /* of the tasks */
@@ -44,9 +44,9 @@ static inline uint64_t loop_now_ms(struct loop *loop)
  * and delivers them; tasks are among them. */
 static inline void loop_turn(struct loop *loop, uint64_t wake_at, bool busy)
 {
-    poller_wake_at(&loop->poller, wake_at);
+    engine_wake_at(&loop->engine, wake_at);
     loop->now = 0;
-    poller_turn(&loop->poller, busy ? 0 : -1);
+    engine_turn(&loop->engine, busy ? 0 : -1);
 }
 
 /* Any thread: the task runs on this loop. */

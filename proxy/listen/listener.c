@@ -6,7 +6,6 @@
 #include "proxy/session/lifecycle.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,8 +31,8 @@ static void leave(struct listener *listener);
 
 static int accepts_now(struct listener *listener)
 {
-    unsigned turn = listener->group->sessions->loop.poller.turn;
-    if (listener->shared || turn != listener->rang_in + 1)
+    unsigned turn = listener->group->sessions->loop.engine.turn;
+    if (listener->socket.shared || turn != listener->rang_in + 1)
         listener->accepts = 0;
     listener->rang_in = turn;
     if (listener->accepts == 0)
@@ -64,30 +63,17 @@ void listener_free(struct listener *listener)
 void listener_pause(struct listener *listener)
 {
     stop_waiting(listener);
-    if (listener->watching != WATCHING_NOTHING)
-        poller_remove(&listener->group->sessions->loop.poller, listener->fd, &listener->watch);
+    engine_ignore(&listener->group->sessions->loop.engine, &listener->socket);
     listener->watching = WATCHING_NOTHING;
 }
 
 /* What is in the backlog already is told at once, either way. */
 static bool watch(struct listener *listener, enum watching watching)
 {
-    struct poller *poller = &listener->group->sessions->loop.poller;
-    uint32_t events = EPOLLIN;
-    if (listener->shared)
-        events |= EPOLLEXCLUSIVE;
-    if (watching == WATCHING_ARRIVALS)
-        events |= EPOLLET;
-    int error;
-    if (listener->watching != WATCHING_NOTHING && !listener->shared) {
-        error = poller_change(poller, listener->fd, events, &listener->watch);
-    } else {
-        if (listener->watching != WATCHING_NOTHING)
-            poller_remove(poller, listener->fd, &listener->watch);
-        listener->watching = WATCHING_NOTHING;
-        error = poller_add(poller, listener->fd, events, &listener->watch);
-    }
+    struct engine *engine = &listener->group->sessions->loop.engine;
+    int error = engine_listen(engine, &listener->socket, watching == WATCHING_ARRIVALS);
     if (error) {
+        listener->watching = WATCHING_NOTHING;
         listener->group->on_shortage(listener->group, error);
         return false;
     }
@@ -172,16 +158,15 @@ static bool goes_on_after(struct listener *listener, int error)
 static bool accept_one(struct listener *listener)
 {
     struct listener_group *group = listener->group;
-    struct address client = {.length = sizeof client - offsetof(struct address, any)};
-    int fd = accept4(listener->fd, &client.any, &client.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    struct address client;
+    int fd = engine_accept(listener->socket.fd, &client);
     if (fd >= 0) {
         listener->failures = listener->rest_ms = 0;
         session_open(group->sessions, listener->frontend, listener->bind, fd, &client);
         return true;
     }
-    int error = errno;
     service_release_place(group->sessions->service, listener->frontend);
-    return goes_on_after(listener, error);
+    return goes_on_after(listener, -fd);
 }
 
 /* Another process accepts from the socket now. The kernel does not tell it of clients that it has
@@ -219,7 +204,7 @@ static void on_granted(struct waiter *waiter)
  * (Unix), the kernel's word that somebody has come counts for one. */
 static unsigned newcomers(const struct listener *listener)
 {
-    int waiting = listener->shared ? -1 : socket_accept_queue(listener->fd);
+    int waiting = listener->socket.shared ? -1 : socket_accept_queue(listener->socket.fd);
     if (waiting < 0)
         return 1;
     return (unsigned)waiting > listener->queued_count ? (unsigned)waiting - listener->queued_count
@@ -257,7 +242,7 @@ void listener_look(struct listener *listener)
     if (listener->watching != WATCHING_ARRIVALS || listener_is_held(listener)) {
         listener_pause(listener);
         listener_resume(listener);
-    } else if (!listener->shared) {
+    } else if (!listener->socket.shared) {
         queue_newcomers(listener);
     }
 }
@@ -275,7 +260,7 @@ bool listener_accept(struct listener *listener, int most)
     for (int i = 0; i < most; i++) {
         if (!take_place(listener)) {
             /* Of a shared socket the kernel tells once more now. */
-            if (watch(listener, WATCHING_ARRIVALS) && !listener->shared)
+            if (watch(listener, WATCHING_ARRIVALS) && !listener->socket.shared)
                 queue_newcomers(listener);
             return false;
         }
@@ -285,10 +270,10 @@ bool listener_accept(struct listener *listener, int most)
     return true;
 }
 
-static void on_readable(struct watch *watch, uint32_t events)
+static void on_readable(struct watch *watch, uint32_t what)
 {
-    (void)events;
-    struct listener *listener = container_of(watch, struct listener, watch);
+    (void)what;
+    struct listener *listener = container_of(watch, struct listener, socket.watch);
     if (listener->watching == WATCHING_ARRIVALS)
         queue_newcomers(listener);
     else if (!listener_accept(listener, accepts_now(listener)))
@@ -304,11 +289,11 @@ int listener_add(struct listener_group *group, int fd, bool shared, const atomic
     listener->group = group;
     listener->frontend = frontend;
     listener->bind = bind;
-    listener->fd = fd;
-    listener->shared = shared;
+    listener->socket.fd = fd;
+    listener->socket.shared = shared;
     listener->held = held;
     listener->left = listener_is_held(listener);
-    listener->watch.on_ready = on_readable;
+    listener->socket.watch.on_ready = on_readable;
     TAILQ_INIT(&listener->queued);
     TAILQ_INSERT_TAIL(&group->listeners, listener, link);
     return 0;

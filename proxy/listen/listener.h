@@ -6,7 +6,7 @@
  * Clients at a full limit stay in the kernel's backlog, and each of them has a waiter in the queue
  * of the limit (core/places.h), which begins to wait when the worker sees the client come. When a
  * place is handed to a waiter, the listener accepts one client: the oldest of its backlog. While
- * clients wait the listener is told of each arrival once (EPOLLET), and asks the kernel how long
+ * clients wait the listener is told of each arrival once, and asks the kernel how long
  * the backlog is; otherwise it is told as long as there is something to accept. So the order of
  * service at a full limit is:
  *   - at one listening socket, the order in which the kernel has queued the connections;
@@ -16,7 +16,7 @@
  * exception: where listeners had to rest (out of descriptors or memory), or a reload was taken
  * back, the clients are seen, and queued, anew.
  *
- * A socket that workers share wakes one of them for each connection (EPOLLEXCLUSIVE): one that
+ * A socket that workers share wakes one of them for each connection; one that
  * sleeps; of those that are busy each will see it too, should it be there still. The one woken must
  * accept, or see to it that somebody will, since nobody else is told:
  *   - without a place in a limit, it has a waiter in the queue, one for each time it was woken. If
@@ -25,7 +25,7 @@
  *   - out of descriptors or memory, it looks again when its rest is over;
  *   - told to stop accepting, it empties the backlog a last time; for what comes when it is awake
  *     already the kernel looks for another who sleeps.
- * To watch is to look: epoll_ctl(2) reports at once what waits already. So whoever shared a socket
+ * To watch is to look: the engine reports at once what waits already. So whoever shared a socket
  * with a process that has gone, and took wake-ups along, begins to watch anew.
  *
  * An accept(2) that fails for a reason which does not go away by trying again lets the listener
@@ -70,18 +70,16 @@ struct listener_group {
 };
 
 struct listener {
-    struct watch watch;
+    struct accept_watch socket;
     struct listener_group *group;
     struct frontend *frontend;
     const struct bind_conf *bind;
-    int fd;
-    bool shared;             /* other workers, of this process or another, watch the same socket */
     const atomic_bool *held; /* set by the main thread: another process accepts; NULL: never */
     bool left;               /* it was found set, and what had come before has been accepted */
     enum watching watching;
     struct queued_clients queued; /* in the order in which they were seen */
     unsigned queued_count;
-    unsigned rang_in;     /* the last turn of the poller in which it had connections */
+    unsigned rang_in;     /* the last turn of the engine in which it had connections */
     int accepts;          /* as many were allowed then; 0: and it had fewer */
     unsigned failures;    /* of accept(2) since it last worked */
     unsigned rest_ms;     /* the last rest of this listener alone; 0: none since accepting worked */

@@ -1,12 +1,12 @@
 #include "proxy/session/connect.h"
 
+#include "config/base/container_of.h"
 #include "proxy/engine/socket.h"
 #include "proxy/session/exchange.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Between two rounds through a backend whose servers all failed, as HAProxy waits. */
 #define ROUND_WAIT_MS 1000u
@@ -37,18 +37,19 @@ static bool pass_over(struct session *session, bool lacking)
     return true;
 }
 
-void connect_failed(struct session *session, int error)
+/* The server's side is closed. */
+static void on_attempt_closed(struct stream *stream)
 {
-    counter_add(&session->set->counters->connect_errors, 1);
-    session->attempts++;
-    session_leave_server(session);
-    conn_close(&session->server, &session->set->loop.poller, false);
-    if (socket_error(session->client.fd)) {
+    struct session *session = container_of(stream, struct session, server.stream);
+    session_finish(session);
+    if (session->state == SESSION_CLOSED)
+        return;
+    if (engine_error(&session->client.stream)) {
         session_close(session, SESSION_CLIENT_RESET);
         return;
     }
     if (session->attempts > session->backend->conf->retries) {
-        session_close(session, error == ETIMEDOUT ? SESSION_CONNECT_TIMEOUT : SESSION_REFUSED);
+        session_close(session, session->timed_out ? SESSION_CONNECT_TIMEOUT : SESSION_REFUSED);
         return;
     }
     if (pass_over(session, false))
@@ -57,24 +58,44 @@ void connect_failed(struct session *session, int error)
         session_close(session, SESSION_NO_RESOURCES);
 }
 
-static bool is_self_connected(const struct session *session)
+/* reset: the server is to see one. */
+static void fail_attempt(struct session *session, int error, bool reset)
 {
-    return session->own_port && socket_is_self_connected(session->server.fd, session->own_port);
+    counter_add(&session->set->counters->connect_errors, 1);
+    session->attempts++;
+    session->timed_out = error == ETIMEDOUT;
+    session_leave_server(session);
+    session->pending++;
+    if (conn_is_open(&session->server))
+        conn_close(&session->server, &session->set->loop.engine, reset, on_attempt_closed);
+    else
+        on_attempt_closed(&session->server.stream);
 }
 
-void connect_on_event(struct session *session, uint32_t events)
+void connect_failed(struct session *session, int error)
 {
-    if (events & EPOLLERR) {
-        int error = socket_error(session->server.fd);
+    fail_attempt(session, error, false);
+}
+
+static bool is_self_connected(const struct session *session)
+{
+    return session->own_port &&
+           engine_is_self_connected(&session->server.stream, session->own_port);
+}
+
+void connect_on_event(struct session *session, uint32_t what)
+{
+    if (what & ENGINE_FAILED) {
+        int error = engine_error(&session->server.stream);
         connect_failed(session, error ? error : ECONNREFUSED);
         return;
     }
-    if (!(events & EPOLLOUT))
+    if (!(what & ENGINE_WRITABLE))
         return;
     if (is_self_connected(session)) {
-        /* By a reset, or TIME-WAIT would hold the port that the server wants. */
-        conn_close(&session->server, &session->set->loop.poller, true);
-        connect_failed(session, ECONNREFUSED); /* nobody listens there */
+        /* Nobody listens there. By a reset, or TIME-WAIT would hold the port that the server wants.
+         */
+        fail_attempt(session, ECONNREFUSED, true);
         return;
     }
     session->connected_at = session->active_at = loop_now(&session->set->loop);
@@ -95,7 +116,7 @@ static void wait_out(struct session *session)
     uint64_t now = loop_now_ms(&session->set->loop);
     if (session->give_up_at == 0)
         session->give_up_at = now + session->backend->conf->connect_timeout;
-    if (socket_error(session->client.fd))
+    if (engine_error(&session->client.stream))
         session_close(session, SESSION_CLIENT_RESET);
     else if (now >= session->give_up_at)
         session_close(session, SESSION_NO_RESOURCES);
@@ -108,28 +129,20 @@ static int connect_server(struct session *session, const struct address *address
 {
     struct session_set *set = session->set;
     const char *congestion = session->backend->conf->congestion;
-    int error;
-    if (session->server.fd >= 0) {
+    if (conn_is_open(&session->server)) {
         bool fits = session->server_family == address->any.sa_family &&
                     strcmp(session->server_congestion, congestion) == 0;
-        error = fits ? socket_connect_again(session->server.fd, address) : 0;
+        int error = fits ? engine_reconnect(&session->server.stream, address) : 0;
         if (fits && !error)
             return 0;
-        conn_close(&session->server, &set->loop.poller, false);
+        session_close_conn(session, &session->server, false);
         if (error)
             return error;
     }
-    int fd = socket_connect_by(address, congestion, &error);
-    if (fd < 0)
-        return error;
     session->server_family = address->any.sa_family;
     session->server_congestion = congestion;
     session->kept_alive = false;
-    error = conn_open(&session->server, &set->loop.poller, fd,
-                      address_is_unix(address) ? CONN_UNIX : CONN_CONNECTED);
-    if (error)
-        close(fd);
-    return error;
+    return engine_connect(&set->loop.engine, &session->server.stream, address, congestion);
 }
 
 /* No server is left that this round has not tried. */

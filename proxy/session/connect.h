@@ -13,6 +13,6 @@ void connect_begin(struct session *session);
 void connect_failed(struct session *session, int error);
 
 /* An event of the server's socket in state CONNECTING. */
-void connect_on_event(struct session *session, uint32_t events);
+void connect_on_event(struct session *session, uint32_t what);
 
 #endif

@@ -1,6 +1,6 @@
 #include "proxy/session/delivery.h"
 
-#include "proxy/engine/socket.h"
+#include "proxy/session/relay.h"
 
 /* A side that has acknowledged nothing of what is being delivered for so long is given up. */
 #define DELIVERY_MS 30000u
@@ -12,7 +12,7 @@
 static uint64_t delivery_ends_at(const struct session *session, const struct conn *gone)
 {
     millis idle_timeout = session->frontend->conf->idle_timeout;
-    uint64_t most = gone->ended ? DELIVERY_MS : WHEEL_NEVER;
+    uint64_t most = gone->stream.ended ? DELIVERY_MS : WHEEL_NEVER;
     if (idle_timeout && idle_timeout < most)
         most = idle_timeout;
     return most == WHEEL_NEVER ? WHEEL_NEVER : session->active_at / 1000 + most;
@@ -23,11 +23,11 @@ static uint64_t delivery_ends_at(const struct session *session, const struct con
  * client was reset is to be reset as well, but not before it has everything. */
 static bool is_delivered(struct session *session, const struct conn *to)
 {
-    if (to->peer->fd >= 0 || conn_is_owed(to))
+    if (conn_is_open(to->peer) || conn_is_owed(to))
         return false;
-    if (to->ended && to->shut && session->outcome != SESSION_CLIENT_RESET)
+    if (to->stream.ended && to->shut && session->outcome != SESSION_CLIENT_RESET)
         return true;
-    size_t left = socket_unacknowledged(to->fd);
+    size_t left = engine_unacknowledged(&to->stream);
     if (left != session->unacknowledged)
         session->active_at = loop_now(&session->set->loop);
     session->unacknowledged = left;
@@ -40,15 +40,15 @@ void delivery_go_on(struct session *session, bool to_failed)
     struct session_set *set = session->set;
     struct conn *to = session->to_client ? &session->client : &session->server;
     struct conn *gone = to->peer;
-    set->buffers.moved = 0;
-    enum relay relayed = relay(gone, &set->buffers);
+    set->loop.engine.moved = 0;
+    enum relay relayed = relay(gone, &set->loop.engine);
     session_note_activity(session); /* what is thrown away is none */
-    enum relay discarded = conn_discard(to, &set->buffers);
+    enum relay discarded = relay_discard(to, &set->loop.engine);
     bool lost = relayed == RELAY_FROM_FAILED;
     bool failed = (lost && !session_is_unix(session, gone)) || relayed == RELAY_TO_FAILED ||
                   discarded == RELAY_FROM_FAILED || to_failed;
-    if (lost || gone->ended)
-        conn_close(gone, &set->loop.poller, false);
+    if (lost || gone->stream.ended)
+        session_close_conn(session, gone, false);
     if (relayed == RELAY_NO_MEMORY) {
         session_close(session, SESSION_NO_RESOURCES);
     } else if (failed || is_delivered(session, to)) {
@@ -63,10 +63,10 @@ void delivery_go_on(struct session *session, bool to_failed)
     }
 }
 
-void delivery_on_event(struct session *session, struct conn *conn, uint32_t events)
+void delivery_on_event(struct session *session, struct conn *conn, uint32_t what)
 {
     bool remains = conn == (session->to_client ? &session->client : &session->server);
-    delivery_go_on(session, remains && (events & EPOLLERR) && socket_error(conn->fd));
+    delivery_go_on(session, remains && (what & ENGINE_FAILED) && engine_error(&conn->stream));
 }
 
 /* Begins to deliver to one side what the other has said, or what of that can still be received. */
@@ -80,8 +80,8 @@ static void deliver(struct session *session, struct conn *to, enum session_end o
     session->look_after = DELIVERY_LOOK_MS;
     if (gone == &session->server)
         session_leave_server(session);
-    if (gone->ended)
-        conn_close(gone, &session->set->loop.poller, conn_misses_bytes(gone));
+    if (gone->stream.ended)
+        session_close_conn(session, gone, conn_misses_bytes(gone));
     else
         conn_forget_unsent(gone);
     session_set_state(session, SESSION_DELIVERING);
@@ -104,11 +104,11 @@ static enum session_end reset_of(const struct session *session, const struct con
  * is not whole, what the other side takes at once. */
 void delivery_lose(struct session *session, struct conn *gone)
 {
-    if (conn_is_whole(gone) || session_is_unix(session, gone)) {
+    if (engine_is_whole(&gone->stream) || session_is_unix(session, gone)) {
         deliver(session, gone->peer, reset_of(session, gone));
         return;
     }
-    relay_last(gone, &session->set->buffers);
+    relay_last(gone, &session->set->loop.engine);
     session_close(session, reset_of(session, gone));
 }
 
@@ -119,8 +119,8 @@ void delivery_lose_received(struct session *session, struct conn *gone)
         session_close(session, reset_of(session, gone));
         return;
     }
-    gone->ended = gone->hung_up; /* the end came first */
-    conn_close(gone, &session->set->loop.poller, false);
+    engine_settle_end(&gone->stream);
+    session_close_conn(session, gone, false);
     deliver(session, gone->peer, reset_of(session, gone));
 }
 
@@ -129,7 +129,8 @@ void delivery_expire(struct session *session)
 {
     struct conn *conns[] = {&session->client, &session->server};
     for (unsigned i = 0; i < 2; i++)
-        if (conns[i]->shut && !conns[i]->ended && socket_unacknowledged(conns[i]->fd) > 0) {
+        if (conns[i]->shut && !conns[i]->stream.ended &&
+            engine_unacknowledged(&conns[i]->stream) > 0) {
             deliver(session, conns[i], SESSION_IDLE);
             return;
         }

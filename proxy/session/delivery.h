@@ -19,7 +19,7 @@ void delivery_expire(struct session *session);
 void delivery_go_on(struct session *session, bool to_failed);
 
 /* An event of one side, and the time for another look, in state DELIVERING. */
-void delivery_on_event(struct session *session, struct conn *conn, uint32_t events);
+void delivery_on_event(struct session *session, struct conn *conn, uint32_t what);
 void delivery_look(struct session *session);
 
 #endif

@@ -1,7 +1,7 @@
 #include "proxy/session/exchange.h"
 
-#include "proxy/engine/socket.h"
 #include "proxy/session/delivery.h"
+#include "proxy/session/relay.h"
 
 /* What relay() met while it moved bytes from one side. Out of the way of sessions that are well. */
 static __attribute__((cold)) void fail(struct session *session, struct conn *from,
@@ -23,9 +23,9 @@ void exchange_move(struct session *session, struct conn *first)
     struct session_set *set = session->set;
     struct conn *from = first;
     bool more = false;
-    set->buffers.moved = 0;
+    set->loop.engine.moved = 0;
     do {
-        enum relay result = relay(from, &set->buffers);
+        enum relay result = relay(from, &set->loop.engine);
         if (result == RELAY_MORE) {
             more = true;
         } else if (result != RELAY_OK) {
@@ -48,16 +48,16 @@ void exchange_move(struct session *session, struct conn *first)
  * socket keeps what it was sent before the reset, and the error for the receive after that. */
 static bool failed_unread(const struct session *session, const struct conn *conn)
 {
-    if (!conn->ended && (!conn_is_held_up(conn) || session_is_unix(session, conn)))
+    if (!conn->stream.ended && (!conn_is_held_up(conn) || session_is_unix(session, conn)))
         return false;
-    return socket_error(conn->fd) != 0;
+    return socket_error(conn->stream.fd) != 0;
 }
 
 /* An event of one side of an established session. */
-void exchange_on_event(struct session *session, struct conn *conn, uint32_t events)
+void exchange_on_event(struct session *session, struct conn *conn, uint32_t what)
 {
     exchange_move(session, conn);
-    if ((events & EPOLLERR) && session->state == SESSION_ESTABLISHED &&
+    if ((what & ENGINE_FAILED) && session->state == SESSION_ESTABLISHED &&
         failed_unread(session, conn))
         delivery_lose(session, conn);
 }

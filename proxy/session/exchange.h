@@ -9,6 +9,6 @@
 void exchange_move(struct session *session, struct conn *first);
 
 /* An event of one side. */
-void exchange_on_event(struct session *session, struct conn *conn, uint32_t events);
+void exchange_on_event(struct session *session, struct conn *conn, uint32_t what);
 
 #endif

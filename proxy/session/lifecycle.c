@@ -10,39 +10,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void on_client_event(struct watch *watch, uint32_t events)
+static void on_client_event(struct watch *watch, uint32_t what)
 {
-    struct session *session = container_of(watch, struct session, client.watch);
-    conn_note(&session->client, events);
+    struct session *session = container_of(watch, struct session, client.stream.watch);
     if (session->state == SESSION_ESTABLISHED)
-        exchange_on_event(session, &session->client, events);
+        exchange_on_event(session, &session->client, what);
     else if (session->state == SESSION_DELIVERING)
-        delivery_on_event(session, &session->client, events);
+        delivery_on_event(session, &session->client, what);
     /* What it said stays in the kernel until a server is there to take it. */
-    else if ((events & EPOLLERR) && socket_error(session->client.fd))
+    else if ((what & ENGINE_FAILED) && engine_error(&session->client.stream))
         session_close(session, SESSION_CLIENT_RESET);
 }
 
-static void on_server_event(struct watch *watch, uint32_t events)
+static void on_server_event(struct watch *watch, uint32_t what)
 {
-    struct session *session = container_of(watch, struct session, server.watch);
+    struct session *session = container_of(watch, struct session, server.stream.watch);
     switch (session->state) {
     case SESSION_ESTABLISHED:
-        conn_note(&session->server, events);
-        exchange_on_event(session, &session->server, events);
+        exchange_on_event(session, &session->server, what);
         break;
     case SESSION_CONNECTING:
-        conn_note(&session->server, events);
-        connect_on_event(session, events);
+        connect_on_event(session, what);
         break;
     case SESSION_DELIVERING:
-        conn_note(&session->server, events);
-        delivery_on_event(session, &session->server, events);
+        delivery_on_event(session, &session->server, what);
         break;
     case SESSION_WAITING:
     case SESSION_PARKED:
     case SESSION_CLOSED:
-        break; /* a spare's socket is connected to nobody */
+        break; /* there is no connection of which the engine could tell */
     }
 }
 
@@ -50,12 +46,13 @@ static void on_server_event(struct watch *watch, uint32_t events)
 static void belong(struct session *session, struct session_set *set)
 {
     session->set = set;
-    session->client.watch.on_ready = on_client_event;
-    session->server.watch.on_ready = on_server_event;
+    session->client.stream.watch.on_ready = on_client_event;
+    session->server.stream.watch.on_ready = on_server_event;
     session->client.counter = &set->counters->client_bytes;
     session->server.counter = &set->counters->server_bytes;
     session->client.peer = &session->server;
     session->server.peer = &session->client;
+    session->pending = 1;
     wheel_entry_init(&session->timer);
 }
 
@@ -75,8 +72,8 @@ static struct session *make(struct session_set *set)
 {
     struct session *session = take_spare(set);
     if (session) {
-        conn_renew(&session->server, &set->loop.poller);
-        *session = (struct session){.server = session->server,
+        engine_renew(&set->loop.engine, &session->server.stream);
+        *session = (struct session){.server.stream = session->server.stream,
                                     .server_family = session->server_family,
                                     .server_congestion = session->server_congestion,
                                     .kept_alive = session->kept_alive};
@@ -84,7 +81,7 @@ static struct session *make(struct session_set *set)
     }
     session = calloc(1, sizeof *session);
     if (session)
-        session->server.fd = -1;
+        session->server.stream.fd = -1;
     return session;
 }
 
@@ -105,15 +102,15 @@ void session_open(struct session_set *set, struct frontend *frontend, const stru
     session->entry.accepted_by = set->index;
     session->number = ++set->last_session;
     session->entry.accepted_at = session->active_at = loop_now(&set->loop);
-    session->client.fd = -1;
+    session->client.stream.fd = -1;
     session->peer.any.sa_family = client->any.sa_family;
     if (!address_is_unix(client))
         memcpy(&session->peer, &client->any, sizeof session->peer);
     session_list_append(session_own_list(session), &session->entry);
     counter_add(&set->counters->sessions, 1);
 
-    if (conn_open(&session->client, &set->loop.poller, fd,
-                  address_is_unix(client) ? CONN_UNIX : CONN_ACCEPTED)) {
+    if (engine_take(&set->loop.engine, &session->client.stream, fd,
+                    address_is_unix(client) ? STREAM_UNIX : STREAM_ACCEPTED)) {
         socket_close_reset(fd);
         session_close(session, SESSION_NO_RESOURCES);
         return;
@@ -143,7 +140,7 @@ void session_on_timer(struct wheel_entry *timer)
     } else if (!due) {
         if (session->state == SESSION_ESTABLISHED && !session->kept_alive &&
             now >= session->connected_at / 1000 + KEEP_ALIVE_AFTER_MS) {
-            socket_keep_alive(session->server.fd);
+            engine_keep_alive(&session->server.stream);
             session->kept_alive = true;
         }
         session_set_state(session, session->state);
@@ -158,14 +155,33 @@ void session_on_timer(struct wheel_entry *timer)
     }
 }
 
+/* One side rests. It may be the last that was awaited. */
+static void finish_parking(struct session *session)
+{
+    session_finish(session);
+    if (session->state == SESSION_PARKED && session->pending == 1)
+        session->set->on_parked(session);
+}
+
+static void on_client_parked(struct stream *stream)
+{
+    finish_parking(container_of(stream, struct session, client.stream));
+}
+
+static void on_server_parked(struct stream *stream)
+{
+    finish_parking(container_of(stream, struct session, server.stream));
+}
+
 void session_park(struct session *session)
 {
-    struct session_set *set = session->set;
-    conn_suspend(&session->client, &set->loop.poller);
-    conn_suspend(&session->server, &set->loop.poller);
+    struct engine *engine = &session->set->loop.engine;
     wheel_cancel(&session->timer);
     session_set_state(session, SESSION_PARKED);
     session_own_list(session)->parked++;
+    session->pending += 2;
+    engine_park(engine, &session->client.stream, on_client_parked);
+    engine_park(engine, &session->server.stream, on_server_parked);
 }
 
 /* Its ends are told of again. */
@@ -173,8 +189,8 @@ static void settle_in(struct session *session)
 {
     struct session_set *set = session->set;
     session_set_state(session, SESSION_ESTABLISHED);
-    if (conn_resume(&session->client, &set->loop.poller) ||
-        conn_resume(&session->server, &set->loop.poller))
+    if (engine_resume(&set->loop.engine, &session->client.stream) ||
+        engine_resume(&set->loop.engine, &session->server.stream))
         session_close(session, SESSION_NO_RESOURCES);
     else if (atomic_load(&session->frontend->keep) == 0)
         session_terminate(session);
@@ -196,7 +212,7 @@ void session_leave(struct session *session)
     session_leave_server(session);
     conn_leave(&session->client);
     conn_leave(&session->server);
-    STAILQ_INSERT_TAIL(&set->dead, session, dead);
+    session_finish(session);
     service_release_place(set->service, session->frontend);
 }
 
@@ -215,7 +231,7 @@ void sessions_reap(struct session_set *set)
     struct session *session;
     while ((session = STAILQ_FIRST(&set->dead))) {
         STAILQ_REMOVE_HEAD(&set->dead, dead);
-        if (session->server.fd >= 0) {
+        if (conn_is_open(&session->server)) {
             STAILQ_INSERT_HEAD(&set->spare, session, dead);
             set->spares++;
         } else {
@@ -229,7 +245,8 @@ void sessions_keep_spares(struct session_set *set, bool keep)
     struct session *session;
     set->keeps_spares = keep;
     while (!keep && (session = take_spare(set))) {
-        conn_close(&session->server, &set->loop.poller, false);
+        session->pending = 2; /* closed at once: it is connected to nobody */
+        session_close_conn(session, &session->server, false);
         session_free(session);
     }
 }

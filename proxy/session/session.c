@@ -1,6 +1,7 @@
 #include "proxy/session/session.h"
 
 #include "config/base/log.h"
+#include "proxy/session/relay.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,8 +100,8 @@ static void write_access_log(struct session *session, enum session_end end)
              session->generation, session->entry.accepted_by, (unsigned long long)session->number,
              address_format(&address, client), names[0], names[1], names[2], names[3], connect,
              (double)(loop_now(&session->set->loop) - session->entry.accepted_at) / 1000,
-             (unsigned long long)session->client.received,
-             (unsigned long long)session->server.received, session->attempts, end_name(end));
+             (unsigned long long)session->client.stream.received,
+             (unsigned long long)session->server.stream.received, session->attempts, end_name(end));
 }
 
 /* By an error. What found no server has failed instead, and what a timeout or an order ends comes
@@ -111,14 +112,35 @@ static bool is_cut(enum session_end end)
            end == SESSION_NO_RESOURCES || end == SESSION_UNDELIVERED;
 }
 
+static void on_client_closed(struct stream *stream)
+{
+    session_finish(container_of(stream, struct session, client.stream));
+}
+
+static void on_server_closed(struct stream *stream)
+{
+    session_finish(container_of(stream, struct session, server.stream));
+}
+
+void session_close_conn(struct session *session, struct conn *conn, bool reset)
+{
+    struct engine *engine = &session->set->loop.engine;
+    if (!conn_is_open(conn))
+        return;
+    session->pending++;
+    if (conn == &session->client)
+        conn_close(conn, engine, reset, on_client_closed);
+    else
+        conn_close(conn, engine, reset, on_server_closed);
+}
+
 /* Closes one side. A side that was sent all of the other's stream, and whose own is of no use any
  * more, must not be reset by the kernel for bytes of it that nobody has read. */
 static void close_conn(struct session *session, struct conn *conn, bool reset)
 {
-    struct session_set *set = session->set;
-    if (conn->fd >= 0 && !reset && !conn->ended && conn_was_sent_all(conn))
-        (void)conn_discard(conn, &set->buffers);
-    conn_close(conn, &set->loop.poller, reset);
+    if (conn_is_open(conn) && !reset && !conn->stream.ended && conn_was_sent_all(conn))
+        (void)relay_discard(conn, &session->set->loop.engine);
+    session_close_conn(session, conn, reset);
 }
 
 static void close_conns(struct session *session, enum session_end end)
@@ -157,7 +179,7 @@ static void close_conns(struct session *session, enum session_end end)
     close_conn(session, &session->client, reset_client);
     bool known = session->generation == set->service->generation; /* what its options are */
     if (end != SESSION_DONE || !known || !session_set_wants_spares(set) ||
-        !conn_disconnect(&session->server))
+        !engine_disconnect(&session->server.stream))
         close_conn(session, &session->server, reset_server);
 }
 
@@ -178,7 +200,7 @@ void session_close(struct session *session, enum session_end end)
         write_access_log(session, end);
     free(session->tried);
     session->tried = NULL;
-    STAILQ_INSERT_TAIL(&set->dead, session, dead);
+    session_finish(session);
     service_release_place(set->service, session->frontend);
 }
 

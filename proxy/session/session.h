@@ -46,7 +46,7 @@
  * comes after that.
  *
  * A spare is a server's socket that is connected to nobody: a session that ended left it to the
- * next one (conn_disconnect()).
+ * next one (engine_disconnect()).
  *
  * session_close() is the only way out, and session_set_state() the only change of state. A session
  * lives on one worker, and everything here runs on that worker's thread. */
@@ -95,6 +95,9 @@ struct session {
     uint32_t tried_count;  /* ... */
     uint32_t short_count;  /* ... and at the end so many towards which we lack something */
     uint32_t attempts;     /* that failed, over all rounds */
+    unsigned char pending; /* the life of the session is one, each close or park under way another:
+                              it is freed when all have ended */
+    bool timed_out;        /* the last attempt to connect */
     bool queued;           /* on set->again */
     bool stays;            /* was parked once, and not taken: it ends here */
     bool with_server;      /* it counts for the server */
@@ -166,6 +169,16 @@ static inline struct server_counters *session_server_counters(const struct sessi
     return &session->chosen->counters[session->set->index];
 }
 
+/* One of what session->pending counts has ended. */
+static inline void session_finish(struct session *session)
+{
+    if (--session->pending == 0)
+        STAILQ_INSERT_TAIL(&session->set->dead, session, dead);
+}
+
+/* Closes one side, if there is a connection. */
+void session_close_conn(struct session *session, struct conn *conn, bool reset);
+
 /* Where the session stands among those of its frontend. */
 static inline struct session_list *session_own_list(const struct session *session)
 {
@@ -181,10 +194,10 @@ static inline void session_queue(struct session *session)
     STAILQ_INSERT_TAIL(&session->set->again, session, again);
 }
 
-/* Bytes count as activity; events without bytes do not. Since buffers.moved was set to 0. */
+/* Bytes count as activity; events without bytes do not. Since engine.moved was set to 0. */
 static inline void session_note_activity(struct session *session)
 {
-    if (session->set->buffers.moved > 0)
+    if (session->set->loop.engine.moved > 0)
         session->active_at = loop_now(&session->set->loop);
 }
 

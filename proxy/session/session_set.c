@@ -24,16 +24,11 @@ int session_set_open(struct session_set *set, struct service *service, unsigned 
     STAILQ_INIT(&set->dead);
     STAILQ_INIT(&set->spare);
     set->spares_most = SPARES_MAX;
-    int error = relay_buffers_open(&set->buffers);
-    if (error)
-        return error;
-    error = open_lists(set, oldest);
+    int error = open_lists(set, oldest);
     if (!error)
         error = loop_open(&set->loop, on_timer);
-    if (error) {
+    if (error)
         free(set->lists);
-        relay_buffers_close(&set->buffers);
-    }
     return error;
 }
 
@@ -41,5 +36,4 @@ void session_set_close(struct session_set *set)
 {
     loop_close(&set->loop);
     free(set->lists);
-    relay_buffers_close(&set->buffers);
 }

@@ -6,7 +6,6 @@
 #define RPPROXY_PROXY_SESSION_SESSION_SET_H
 
 #include "proxy/engine/loop.h"
-#include "proxy/session/relay_buffers.h"
 #include "proxy/session/service.h"
 #include "proxy/session/session_list.h"
 #include "proxy/stats/shared_stats.h"
@@ -27,22 +26,23 @@ STAILQ_HEAD(transfer_queue, transfer);
 struct session_set {
     struct loop loop;
     struct service *service;
-    unsigned index; /* of the worker */
-    struct relay_buffers buffers;
+    unsigned index;                  /* of the worker */
     struct counters *counters;       /* in the shared stats */
     struct session_list *lists;      /* one for each of the service's frontends */
     struct transfer_queue transfers; /* to be filled with sessions */
     bool movable;                    /* there may be a session that could move */
     struct session_queue again;      /* had their share of the last turn, and have more to do */
     struct session_queue dead;       /* freed at the end of the turn */
-    struct session_queue spare;      /* ended, and left a server's socket (conn_disconnect()) */
+    struct session_queue spare;      /* ended, and left a server's socket (engine_disconnect()) */
     unsigned spares, spares_most;
     bool keeps_spares;
-    uint64_t last_session; /* number of the newest */
+    void (*on_parked)(struct session *session); /* session_park() is complete */
+    uint64_t last_session;                      /* number of the newest */
 };
 
 /* Main thread: opens a set without sessions. counters and oldest (one for each frontend) lie in the
- * shared stats; on_timer is called for each timer of a session that is due. Returns 0 or an errno
+ * shared stats; on_timer is called for each timer of a session that is due;
+ * the caller sets on_parked. Returns 0 or an errno
  * value; a set that could not be opened needs no closing. */
 int session_set_open(struct session_set *set, struct service *service, unsigned index,
                      struct counters *counters, atomic_uint_fast64_t *oldest,

@@ -10,16 +10,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Beside what engine_flags() has. */
 enum end_flag {
-    FLAG_ENDED = 1,
     FLAG_SHUT = 2,
-    FLAG_THOROUGH = 4,
-    FLAG_HUNG_UP = 8,
-    FLAG_PROMPT = 16,
-    FLAG_SPOKEN_TO = 32,
-    FLAG_FIRST_OUT = 64,
     FLAG_KEPT_ALIVE = 128, /* of the server's end */
 };
+
+_Static_assert((ENGINE_FLAGS_NOT_USED & (FLAG_SHUT | FLAG_KEPT_ALIVE)) ==
+                   (FLAG_SHUT | FLAG_KEPT_ALIVE),
+               "the engine leaves these flags to others");
 
 struct end_record {
     uint64_t received;
@@ -50,15 +49,12 @@ struct session_record {
 
 static uint32_t flags_of(const struct conn *end)
 {
-    return (end->ended ? FLAG_ENDED : 0u) | (end->shut ? FLAG_SHUT : 0u) |
-           (end->thorough ? FLAG_THOROUGH : 0u) | (end->hung_up ? FLAG_HUNG_UP : 0u) |
-           (end->prompt ? FLAG_PROMPT : 0u) | (end->spoken_to ? FLAG_SPOKEN_TO : 0u) |
-           (end->first_out ? FLAG_FIRST_OUT : 0u);
+    return engine_flags(&end->stream) | (end->shut ? FLAG_SHUT : 0u);
 }
 
 static struct end_record describe(const struct conn *end)
 {
-    return (struct end_record){.received = end->received,
+    return (struct end_record){.received = end->stream.received,
                                .unsent = end->unsent ? (uint32_t)end->unsent->length : 0,
                                .flags = flags_of(end)};
 }
@@ -80,7 +76,7 @@ static int write_all(int fd, const unsigned char *bytes, size_t length)
 /* Adds the end's descriptors; false: it could not. */
 static bool add_end(struct transfer *transfer, const struct conn *end)
 {
-    transfer->fds[transfer->fd_count++] = end->fd;
+    transfer->fds[transfer->fd_count++] = end->stream.fd;
     if (!end->unsent)
         return true;
     int memory = memfd_create("unsent", MFD_CLOEXEC);
@@ -166,7 +162,24 @@ static void answer(struct transfer *transfer)
     task_queue_post(transfer->set->service->main, &transfer->task);
 }
 
-/* Adds sessions of one frontend. True: all that may go are in, and there is room. */
+void transfers_on_parked(struct session *session)
+{
+    struct transfer *transfer = STAILQ_FIRST(&session->set->transfers);
+    transfer->parking--;
+    if (add_record(transfer, session))
+        return;
+    /* With others in the message it goes into the next one; alone, it cannot be described. */
+    transfer->full = transfer->count > 0;
+    session_unpark(session);
+    session->stays = !transfer->full;
+}
+
+static bool is_full(const struct transfer *transfer)
+{
+    return transfer->full || transfer->count + transfer->parking == TRANSFER_SESSIONS;
+}
+
+/* Parks sessions of one frontend. True: all that may go are in, or are being parked. */
 static bool fill_from(struct transfer *transfer, const struct session_list *session_list)
 {
     struct session_entry *entry, *next;
@@ -175,18 +188,12 @@ static bool fill_from(struct transfer *transfer, const struct session_list *sess
         next = TAILQ_NEXT(entry, link);
         if (!may_go(session))
             continue;
-        if (transfer->count == TRANSFER_SESSIONS)
+        if (is_full(transfer))
             return false;
+        transfer->parking++;
         session_park(session);
-        if (add_record(transfer, session))
-            continue;
-        bool full = transfer->count > 0;
-        session_unpark(session);
-        session->stays = !full;
-        if (full)
-            return false;
     }
-    return true;
+    return !transfer->full;
 }
 
 static void fill(struct transfer *transfer)
@@ -200,14 +207,16 @@ static void fill(struct transfer *transfer)
 
 bool transfers_wanted(const struct session_set *set)
 {
-    return set->movable || !STAILQ_FIRST(&set->transfers)->waits;
+    const struct transfer *transfer = STAILQ_FIRST(&set->transfers);
+    return transfer->parking == 0 && (set->movable || !transfer->waits);
 }
 
 void transfers_fill_next(struct session_set *set)
 {
     struct transfer *transfer = STAILQ_FIRST(&set->transfers);
-    fill(transfer);
-    if (transfer->count == 0 && transfer->waits)
+    if (transfer->parking == 0)
+        fill(transfer);
+    if (transfer->parking > 0 || (transfer->count == 0 && transfer->waits))
         return;
     STAILQ_REMOVE_HEAD(&set->transfers, next);
     answer(transfer);
@@ -235,7 +244,8 @@ static void on_fill(void *arg)
 void transfer_fill(struct transfer *transfer, struct session_set *set)
 {
     transfer->set = set;
-    transfer->count = 0;
+    transfer->count = transfer->parking = 0;
+    transfer->full = false;
     transfer->taken = transfer->memory = 0;
     transfer->length = transfer->fd_count = 0;
     transfer->task = (struct task){.run = on_fill, .arg = transfer};
@@ -331,16 +341,9 @@ static bool read_end(struct reader *reader, const struct end_record *record, str
         return true;
     if (record->unsent && !(end->unsent = read_unsent(fds[1], record->unsent)))
         return false;
-    end->fd = fds[0];
+    engine_adopt(&end->stream, fds[0], record->received, record->flags);
     fds[0] = -1;
-    end->received = record->received;
-    end->ended = record->flags & FLAG_ENDED;
     end->shut = record->flags & FLAG_SHUT;
-    end->thorough = record->flags & FLAG_THOROUGH;
-    end->hung_up = record->flags & FLAG_HUNG_UP;
-    end->prompt = record->flags & FLAG_PROMPT;
-    end->spoken_to = record->flags & FLAG_SPOKEN_TO;
-    end->first_out = record->flags & FLAG_FIRST_OUT;
     return true;
 }
 
@@ -348,7 +351,7 @@ static void discard(struct session *session)
 {
     struct conn *ends[] = {&session->client, &session->server};
     for (unsigned i = 0; i < 2; i++)
-        if (ends[i]->fd >= 0)
+        if (conn_is_open(ends[i]))
             conn_leave(ends[i]);
     session_free(session);
 }
@@ -408,7 +411,7 @@ static struct session *make_session(struct reader *reader, const struct session_
 {
     struct session *session = calloc(1, sizeof *session);
     if (session) {
-        session->client.fd = session->server.fd = -1;
+        session->client.stream.fd = session->server.stream.fd = -1;
         session->generation = record->generation;
         session->entry.accepted_by = record->accepted_by;
         session->number = record->number;

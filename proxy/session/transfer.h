@@ -26,9 +26,11 @@
 #define TRANSFER_FDS (4 * TRANSFER_SESSIONS)
 
 struct transfer {
-    unsigned count; /* of sessions; 0: the worker has none that could move */
-    uint64_t taken; /* by the other side: bit i for sessions[i]; the caller sets it */
-    size_t length;  /* of bytes */
+    unsigned count;   /* of sessions; 0: the worker has none that could move */
+    unsigned parking; /* sessions whose parking is under way */
+    bool full;        /* there was no room for a session's description */
+    uint64_t taken;   /* by the other side: bit i for sessions[i]; the caller sets it */
+    size_t length;    /* of bytes */
     size_t fd_count;
     uint64_t memory; /* bit i: fds[i] is the transfer's own, and no socket of a session */
     int fds[TRANSFER_FDS];
@@ -52,6 +54,9 @@ void transfer_finish(struct transfer *transfer);
 
 /* Worker, where transfers wait for it: fills one, if it can. */
 void transfers_fill_next(struct session_set *set);
+
+/* Worker: a session that a transfer has parked rests now (set->on_parked). */
+void transfers_on_parked(struct session *session);
 
 /* Worker, where transfers wait for it: the first of them has something to do. */
 bool transfers_wanted(const struct session_set *set);

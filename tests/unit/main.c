@@ -19,18 +19,18 @@ void unit_skip(const char *why)
 int main(void)
 {
     Suite *(*const suites[])(void) = {
-        address_suite,        balance_suite,       relay_buffers_suite, poller_suite,
-        channel_suite,        conn_suite,          limit_suite,         places_suite,
-        task_queue_suite,     wheel_suite,         config_suite,        config_file_suite,
-        group_suite,          log_suite,           condition_suite,     options_suite,
-        docs_suite,           proxy_suite,         sockdiag_suite,      steering_suite,
-        value_suite,          cpus_suite,          socket_suite,        server_suite,
-        checks_suite,         server_states_suite, stats_suite,         peer_stats_suite,
-        heartbeat_suite,      activation_suite,    notify_suite,        write_suite,
-        diff_suite,           loops_suite,         life_suite,          terminate_suite,
-        session_list_suite,   preview_suite,       canary_suite,        handoff_suite,
-        transfer_suite,       children_suite,      signals_suite,       generation_suite,
-        backend_suite,        reclaim_suite,       descriptors_suite,   listener_suite,
+        address_suite,        balance_suite,       buffers_suite,     engine_suite,
+        channel_suite,        relay_suite,         limit_suite,       places_suite,
+        task_queue_suite,     wheel_suite,         config_suite,      config_file_suite,
+        group_suite,          log_suite,           condition_suite,   options_suite,
+        docs_suite,           proxy_suite,         sockdiag_suite,    steering_suite,
+        value_suite,          cpus_suite,          socket_suite,      server_suite,
+        checks_suite,         server_states_suite, stats_suite,       peer_stats_suite,
+        heartbeat_suite,      activation_suite,    notify_suite,      write_suite,
+        diff_suite,           loops_suite,         life_suite,        terminate_suite,
+        session_list_suite,   preview_suite,       canary_suite,      handoff_suite,
+        transfer_suite,       children_suite,      signals_suite,     generation_suite,
+        backend_suite,        reclaim_suite,       descriptors_suite, listener_suite,
         published_path_suite,
     };
     skips = mmap(NULL, sizeof *skips, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -68,7 +68,7 @@ static void teardown(void)
 static void turn(void)
 {
     worker->sessions.loop.now = 0;
-    poller_turn(&worker->sessions.loop.poller, 0);
+    engine_turn(&worker->sessions.loop.engine, 0);
 }
 
 static unsigned used(void)

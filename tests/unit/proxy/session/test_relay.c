@@ -1,5 +1,5 @@
 #include "proxy/engine/socket.h"
-#include "proxy/session/conn.h"
+#include "proxy/session/relay.h"
 #include "tests/unit/suites.h"
 #include "tests/unit/support/loopback.h"
 
@@ -16,9 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* client <-> near end | far end <-> server, as in a session; the poller delivers the events. */
-static struct poller poller;
-static struct relay_buffers buffers;
+/* client <-> near end | far end <-> server, as in a session; the engine delivers the events. */
+static struct engine engine;
 static struct conn near_end, far_end;
 static atomic_uint_fast64_t counted; /* of both */
 static int client, server;
@@ -26,12 +25,18 @@ static int client, server;
 /* Bytes that may be kept for a connection that takes no more. */
 #define STALLED_MOST (64u * 1024)
 
-static void on_ready(struct watch *watch, uint32_t events)
+static void on_ready(struct watch *watch, uint32_t what)
 {
-    conn_note((struct conn *)(void *)watch, events);
+    (void)watch;
+    (void)what;
 }
 
-static void connect_pair(int *ours, struct conn *conn, enum conn_kind kind)
+static void on_closed(struct stream *stream)
+{
+    (void)stream;
+}
+
+static void connect_pair(int *ours, struct conn *conn, enum stream_kind kind)
 {
     /* TCP, so that resets are resets. */
     const struct address any = {
@@ -47,41 +52,39 @@ static void connect_pair(int *ours, struct conn *conn, enum conn_kind kind)
     int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK);
     ck_assert_int_ge(fd, 0);
     close(listening);
-    *conn = (struct conn){.fd = -1, .watch.on_ready = on_ready, .counter = &counted};
-    ck_assert_int_eq(conn_open(conn, &poller, fd, kind), 0);
+    *conn = (struct conn){.stream.fd = -1, .stream.watch.on_ready = on_ready, .counter = &counted};
+    ck_assert_int_eq(engine_take(&engine, &conn->stream, fd, kind), 0);
 }
 
 static void setup(void)
 {
-    ck_assert_int_eq(poller_open(&poller), 0);
-    ck_assert_int_eq(relay_buffers_open(&buffers), 0);
-    connect_pair(&client, &near_end, CONN_ACCEPTED);
-    connect_pair(&server, &far_end, CONN_CONNECTED);
+    ck_assert_int_eq(engine_open(&engine), 0);
+    connect_pair(&client, &near_end, STREAM_ACCEPTED);
+    connect_pair(&server, &far_end, STREAM_CONNECTED);
     near_end.peer = &far_end;
     far_end.peer = &near_end;
 }
 
 static void teardown(void)
 {
-    conn_close(&near_end, &poller, false);
-    conn_close(&far_end, &poller, false);
+    conn_close(&near_end, &engine, false, on_closed);
+    conn_close(&far_end, &engine, false, on_closed);
     close(client);
     close(server);
-    relay_buffers_close(&buffers);
-    poller_shut(&poller);
+    engine_shut(&engine);
 }
 
 static void turn(void)
 {
-    poller_turn(&poller, 0);
+    engine_turn(&engine, 0);
 }
 
 /* Waits for the event instead of for time. */
 static void until_readable(struct conn *conn)
 {
-    conn->readable = false;
-    while (!conn->readable)
-        poller_turn(&poller, -1);
+    conn->stream.readable = false;
+    while (!conn->stream.readable)
+        engine_turn(&engine, -1);
 }
 
 START_TEST(bytes_go_through_both_ways)
@@ -89,15 +92,15 @@ START_TEST(bytes_go_through_both_ways)
     char text[8];
     ck_assert_int_eq(send(client, "ping", 4, 0), 4);
     until_readable(&near_end);
-    ck_assert_int_eq(relay(&near_end, &buffers), RELAY_OK);
+    ck_assert_int_eq(relay(&near_end, &engine), RELAY_OK);
     ck_assert_int_eq(recv(server, text, sizeof text, 0), 4);
     ck_assert_mem_eq(text, "ping", 4);
-    ck_assert_uint_eq(near_end.received, 4);
-    ck_assert(!near_end.readable);
+    ck_assert_uint_eq(near_end.stream.received, 4);
+    ck_assert(!near_end.stream.readable);
 
     ck_assert_int_eq(send(server, "pong", 4, 0), 4);
     until_readable(&far_end);
-    ck_assert_int_eq(relay(&far_end, &buffers), RELAY_OK);
+    ck_assert_int_eq(relay(&far_end, &engine), RELAY_OK);
     ck_assert_int_eq(recv(client, text, sizeof text, 0), 4);
     ck_assert_mem_eq(text, "pong", 4);
     ck_assert_uint_eq(counted, 8);
@@ -109,9 +112,9 @@ START_TEST(a_half_close_is_carried_and_the_other_way_stays_open)
     char text[8];
     ck_assert_int_eq(send(client, "last", 4, 0), 4);
     ck_assert_int_eq(shutdown(client, SHUT_WR), 0);
-    while (!near_end.ended) {
+    while (!near_end.stream.ended) {
         until_readable(&near_end);
-        ck_assert_int_eq(relay(&near_end, &buffers), RELAY_OK);
+        ck_assert_int_eq(relay(&near_end, &engine), RELAY_OK);
     }
     ck_assert(far_end.shut);
     ck_assert(!conn_pair_done(&near_end));
@@ -120,12 +123,12 @@ START_TEST(a_half_close_is_carried_and_the_other_way_stays_open)
 
     ck_assert_int_eq(send(server, "more", 4, 0), 4);
     until_readable(&far_end);
-    ck_assert_int_eq(relay(&far_end, &buffers), RELAY_OK);
+    ck_assert_int_eq(relay(&far_end, &engine), RELAY_OK);
     ck_assert_int_eq(recv(client, text, sizeof text, 0), 4);
     close(server);
-    while (!far_end.ended) {
+    while (!far_end.stream.ended) {
         until_readable(&far_end);
-        ck_assert_int_eq(relay(&far_end, &buffers), RELAY_OK);
+        ck_assert_int_eq(relay(&far_end, &engine), RELAY_OK);
     }
     ck_assert(conn_pair_done(&near_end));
     server = dup(client);
@@ -135,10 +138,10 @@ END_TEST
 static void until_ended(struct conn *conn)
 {
     for (;;) {
-        ck_assert_int_eq(relay(conn, &buffers), RELAY_OK);
-        if (conn->ended)
+        ck_assert_int_eq(relay(conn, &engine), RELAY_OK);
+        if (conn->stream.ended)
             return;
-        poller_turn(&poller, -1);
+        engine_turn(&engine, -1);
     }
 }
 
@@ -147,28 +150,28 @@ START_TEST(the_socket_of_a_session_that_is_over_connects_again)
     char text[8];
     close(client);
     until_ended(&near_end);
-    ck_assert(!conn_disconnect(&far_end));
+    ck_assert(!engine_disconnect(&far_end.stream));
     close(server);
     until_ended(&far_end);
     ck_assert(conn_pair_done(&near_end));
-    ck_assert(conn_disconnect(&far_end));
-    conn_renew(&far_end, &poller);
-    conn_close(&near_end, &poller, false);
+    ck_assert(engine_disconnect(&far_end.stream));
+    engine_renew(&engine, &far_end.stream);
+    conn_close(&near_end, &engine, false, on_closed);
 
     struct address there;
     ck_assert(loopback_bind(0, &there));
     int listening = loopback_listen(&there);
-    ck_assert_int_eq(socket_connect_again(far_end.fd, &there), 0);
+    ck_assert_int_eq(engine_reconnect(&far_end.stream, &there), 0);
     loopback_await(listening, POLLIN);
     server = accept(listening, NULL, NULL);
     ck_assert_int_ge(server, 0);
     close(listening);
     ck_assert_int_eq(send(server, "hello", 5, 0), 5);
-    connect_pair(&client, &near_end, CONN_ACCEPTED);
+    connect_pair(&client, &near_end, STREAM_ACCEPTED);
     near_end.peer = &far_end;
     far_end.peer = &near_end;
     until_readable(&far_end);
-    ck_assert_int_eq(relay(&far_end, &buffers), RELAY_OK);
+    ck_assert_int_eq(relay(&far_end, &engine), RELAY_OK);
     ck_assert_int_eq(recv(client, text, 5, MSG_WAITALL), 5);
     ck_assert_mem_eq(text, "hello", 5);
 }
@@ -182,21 +185,21 @@ START_TEST(a_socket_with_bytes_on_their_way_is_not_disconnected)
     while (!conn_is_held_up(&near_end)) {
         (void)send(client, bytes, sizeof bytes, MSG_DONTWAIT);
         turn();
-        ck_assert_int_ne(relay(&near_end, &buffers), RELAY_FROM_FAILED);
+        ck_assert_int_ne(relay(&near_end, &engine), RELAY_FROM_FAILED);
     }
     shutdown(client, SHUT_WR);
     while (!far_end.shut) {
         if (conn_is_held_up(&near_end))
             ck_assert_int_gt(recv(server, bytes, sizeof bytes, 0), 0);
-        poller_turn(&poller, 1);
-        ck_assert_int_ne(relay(&near_end, &buffers), RELAY_FROM_FAILED);
+        engine_turn(&engine, 1);
+        ck_assert_int_ne(relay(&near_end, &engine), RELAY_FROM_FAILED);
     }
-    ck_assert(far_end.first_out);
+    ck_assert(far_end.stream.first_out);
     shutdown(server, SHUT_WR);
     until_ended(&far_end);
     ck_assert(conn_pair_done(&near_end));
-    ck_assert(!socket_is_closed(far_end.fd, &received));
-    ck_assert(!conn_disconnect(&far_end));
+    ck_assert(!socket_is_closed(far_end.stream.fd, &received));
+    ck_assert(!engine_disconnect(&far_end.stream));
     ck_assert_int_eq(recv(server, bytes, 1, 0), 1);
 }
 END_TEST
@@ -207,15 +210,15 @@ START_TEST(the_last_bytes_of_a_connection_that_we_ended_are_not_missed)
     char text[8];
     shutdown(client, SHUT_WR);
     until_ended(&near_end);
-    ck_assert(far_end.first_out);
+    ck_assert(far_end.stream.first_out);
     ck_assert_int_eq(send(server, "bye", 3, 0), 3);
     close(server);
-    while (!far_end.closed)
-        poller_turn(&poller, -1);
+    while (!far_end.stream.closed)
+        engine_turn(&engine, -1);
     until_ended(&far_end);
     ck_assert_int_eq(recv(client, text, 3, MSG_WAITALL), 3);
     ck_assert_mem_eq(text, "bye", 3);
-    ck_assert(conn_disconnect(&far_end));
+    ck_assert(engine_disconnect(&far_end.stream));
     server = dup(client);
 }
 END_TEST
@@ -227,12 +230,12 @@ START_TEST(an_end_that_came_with_the_bytes_is_not_missed)
     close(client);
     /* Both are there before the first event: there will be no second. */
     struct timespec nap = {.tv_nsec = 1000000};
-    while (recv(near_end.fd, text, 4, MSG_PEEK | MSG_WAITALL | MSG_DONTWAIT) != 3)
+    while (recv(near_end.stream.fd, text, 4, MSG_PEEK | MSG_WAITALL | MSG_DONTWAIT) != 3)
         nanosleep(&nap, NULL);
-    while (!near_end.hung_up)
+    while (!near_end.stream.hung_up)
         turn();
-    ck_assert_int_eq(relay(&near_end, &buffers), RELAY_OK);
-    ck_assert(near_end.ended);
+    ck_assert_int_eq(relay(&near_end, &engine), RELAY_OK);
+    ck_assert(near_end.stream.ended);
     ck_assert(far_end.shut);
     client = dup(server);
 }
@@ -242,7 +245,7 @@ START_TEST(a_reset_is_told)
 {
     socket_close_reset(client);
     until_readable(&near_end);
-    ck_assert_int_eq(relay(&near_end, &buffers), RELAY_FROM_FAILED);
+    ck_assert_int_eq(relay(&near_end, &engine), RELAY_FROM_FAILED);
     client = dup(server);
 }
 END_TEST
@@ -254,7 +257,7 @@ START_TEST(a_reset_that_came_with_the_bytes_is_seen)
     ck_assert_int_eq(send(client, "last", 4, 0), 4);
     socket_close_reset(client);
     until_readable(&near_end);
-    ck_assert_int_eq(relay(&near_end, &buffers), RELAY_FROM_FAILED);
+    ck_assert_int_eq(relay(&near_end, &engine), RELAY_FROM_FAILED);
     ck_assert_int_eq(recv(server, text, sizeof text, 0), 4);
     client = dup(server);
 }
@@ -267,7 +270,7 @@ static void fill_until_owed(void)
     while (!conn_is_held_up(&far_end)) {
         (void)send(server, bytes, sizeof bytes, MSG_DONTWAIT);
         turn();
-        ck_assert_int_ne(relay(&far_end, &buffers), RELAY_FROM_FAILED);
+        ck_assert_int_ne(relay(&far_end, &engine), RELAY_FROM_FAILED);
     }
 }
 
@@ -287,16 +290,16 @@ START_TEST(a_stream_that_was_whole_before_the_reset_is_told_from_one_that_was_no
         if (whole)
             shutdown(server, SHUT_WR);
         until_acknowledged(server);
-        ck_assert(!conn_is_whole(&near_end));
+        ck_assert(!engine_is_whole(&near_end.stream));
         socket_close_reset(server);
-        struct pollfd reset = {.fd = far_end.fd};
+        struct pollfd reset = {.fd = far_end.stream.fd};
         ck_assert_int_eq(poll(&reset, 1, -1), 1);
-        ck_assert_int_eq(conn_is_whole(&far_end), whole);
-        ck_assert_int_ne(socket_error(far_end.fd), 0);
-        ck_assert_int_eq(conn_is_whole(&far_end), whole);
-        conn_close(&far_end, &poller, false);
+        ck_assert_int_eq(engine_is_whole(&far_end.stream), whole);
+        ck_assert_int_ne(socket_error(far_end.stream.fd), 0);
+        ck_assert_int_eq(engine_is_whole(&far_end.stream), whole);
+        conn_close(&far_end, &engine, false, on_closed);
         conn_forget_unsent(&near_end);
-        connect_pair(&server, &far_end, CONN_CONNECTED);
+        connect_pair(&server, &far_end, STREAM_CONNECTED);
         far_end.peer = &near_end;
     }
 }
@@ -307,12 +310,12 @@ START_TEST(what_is_discarded_is_counted_and_goes_nowhere)
     char byte;
     ck_assert_int_eq(send(client, "nothing", 7, 0), 7);
     shutdown(client, SHUT_WR);
-    while (!near_end.ended) {
+    while (!near_end.stream.ended) {
         until_readable(&near_end);
-        ck_assert_int_eq(conn_discard(&near_end, &buffers), RELAY_OK);
+        ck_assert_int_eq(relay_discard(&near_end, &engine), RELAY_OK);
     }
-    ck_assert_uint_eq(near_end.received, 7);
-    ck_assert_uint_eq(buffers.moved, 7);
+    ck_assert_uint_eq(near_end.stream.received, 7);
+    ck_assert_uint_eq(engine.moved, 7);
     ck_assert_int_eq(recv(server, &byte, 1, MSG_DONTWAIT), -1);
     ck_assert(!far_end.shut);
 }
@@ -325,7 +328,7 @@ START_TEST(what_follows_urgent_data_is_not_left)
     ck_assert_int_eq(send(client, "!", 1, MSG_OOB), 1);
     ck_assert_int_eq(send(client, "cd", 2, 0), 2);
     until_readable(&near_end);
-    ck_assert_int_eq(relay(&near_end, &buffers), RELAY_OK);
+    ck_assert_int_eq(relay(&near_end, &engine), RELAY_OK);
     ck_assert_int_eq(recv(server, text, 4, MSG_WAITALL), 4);
     ck_assert_mem_eq(text, "abcd", 4);
 }
@@ -335,7 +338,7 @@ static bool no_delay(const struct conn *conn)
 {
     int set = 0;
     socklen_t length = sizeof set;
-    ck_assert_int_eq(getsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &set, &length), 0);
+    ck_assert_int_eq(getsockopt(conn->stream.fd, IPPROTO_TCP, TCP_NODELAY, &set, &length), 0);
     return set != 0;
 }
 
@@ -343,11 +346,12 @@ START_TEST(the_second_message_to_a_server_is_not_delayed)
 {
     char text[8];
     /* The far end came from a listener here, unlike a server's. */
-    ck_assert_int_eq(setsockopt(far_end.fd, IPPROTO_TCP, TCP_NODELAY, &(int){0}, sizeof(int)), 0);
+    ck_assert_int_eq(
+        setsockopt(far_end.stream.fd, IPPROTO_TCP, TCP_NODELAY, &(int){0}, sizeof(int)), 0);
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(send(client, "ping", 4, 0), 4);
         until_readable(&near_end);
-        ck_assert_int_eq(relay(&near_end, &buffers), RELAY_OK);
+        ck_assert_int_eq(relay(&near_end, &engine), RELAY_OK);
         ck_assert_int_eq(recv(server, text, 4, MSG_WAITALL), 4);
         ck_assert_int_eq(no_delay(&far_end), i > 0);
     }
@@ -373,7 +377,7 @@ static size_t stuff(size_t at_a_time)
         if (n > 0)
             sent += (size_t)n;
         turn();
-        enum relay result = relay(&near_end, &buffers);
+        enum relay result = relay(&near_end, &engine);
         ck_assert(result == RELAY_OK || result == RELAY_MORE);
         if (conn_is_held_up(&near_end) && n < 0)
             break;
@@ -404,7 +408,7 @@ static size_t drain_to_server(void)
     while (!far_end.shut) {
         got = check_pattern(got, bytes, recv(server, bytes, sizeof bytes, MSG_DONTWAIT));
         turn();
-        enum relay result = relay(&near_end, &buffers);
+        enum relay result = relay(&near_end, &engine);
         ck_assert(result == RELAY_OK || result == RELAY_MORE);
     }
     for (ssize_t n; (n = recv(server, bytes, sizeof bytes, 0)) > 0;)
@@ -414,13 +418,13 @@ static size_t drain_to_server(void)
 
 START_TEST(what_the_peer_does_not_take_is_kept_and_nothing_more_is_read)
 {
-    buffers.backoff = UINT_MAX;
+    engine.buffers.backoff = UINT_MAX;
     size_t sent = stuff(4096);
-    ck_assert_int_eq(buffers.pipe_in, -1);
+    ck_assert_int_eq(engine.buffers.pipe_in, -1);
     ck_assert_uint_le(kept(&far_end), STALLED_MOST);
-    uint64_t before = near_end.received;
-    ck_assert_int_eq(relay(&near_end, &buffers), RELAY_OK);
-    ck_assert_uint_eq(near_end.received, before);
+    uint64_t before = near_end.stream.received;
+    ck_assert_int_eq(relay(&near_end, &engine), RELAY_OK);
+    ck_assert_uint_eq(near_end.stream.received, before);
     ck_assert_uint_eq(drain_to_server(), sent);
     ck_assert_ptr_null(far_end.unsent);
 }
@@ -446,8 +450,8 @@ static void send_with_descriptor(int to, char byte, int fd)
 static int bytes_in_pipe(void)
 {
     int bytes = -1;
-    ck_assert_int_ge(buffers.pipe_out, 0);
-    ck_assert_int_eq(ioctl(buffers.pipe_out, FIONREAD, &bytes), 0);
+    ck_assert_int_ge(engine.buffers.pipe_out, 0);
+    ck_assert_int_eq(ioctl(engine.buffers.pipe_out, FIONREAD, &bytes), 0);
     return bytes;
 }
 
@@ -456,9 +460,9 @@ START_TEST(bulk_goes_through_a_pipe_that_holds_nothing_for_a_stalled_peer)
     size_t sent = stuff(256 * 1024);
     ck_assert_int_eq(bytes_in_pipe(), 0);
     ck_assert_uint_le(kept(&far_end), STALLED_MOST);
-    uint64_t before = near_end.received;
-    ck_assert_int_eq(relay(&near_end, &buffers), RELAY_OK);
-    ck_assert_uint_eq(near_end.received, before);
+    uint64_t before = near_end.stream.received;
+    ck_assert_int_eq(relay(&near_end, &engine), RELAY_OK);
+    ck_assert_uint_eq(near_end.stream.received, before);
     ck_assert_uint_eq(drain_to_server(), sent);
     ck_assert_ptr_null(far_end.unsent);
     ck_assert_int_eq(bytes_in_pipe(), 0);
@@ -475,11 +479,12 @@ START_TEST(what_is_left_in_the_pipe_is_copied_out)
     for (; rounds < 1000 && got < sent; rounds++) {
         /* The kernel's own buffer shrinks under the proxy's feet. */
         int size = (int)(4096u << rounds % 9);
-        ck_assert_int_eq(setsockopt(far_end.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size), 0);
+        ck_assert_int_eq(setsockopt(far_end.stream.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size),
+                         0);
         ssize_t n = recv(server, bytes, sizeof bytes, MSG_DONTWAIT);
         got = check_pattern(got, bytes, n);
         turn();
-        enum relay result = relay(&near_end, &buffers);
+        enum relay result = relay(&near_end, &engine);
         ck_assert(result == RELAY_OK || result == RELAY_MORE);
         ck_assert_int_eq(bytes_in_pipe(), 0);
     }
@@ -488,7 +493,7 @@ START_TEST(what_is_left_in_the_pipe_is_copied_out)
         ssize_t n = recv(server, bytes, sizeof bytes, MSG_DONTWAIT);
         got = check_pattern(got, bytes, n);
         turn();
-        enum relay result = relay(&near_end, &buffers);
+        enum relay result = relay(&near_end, &engine);
         ck_assert(result == RELAY_OK || result == RELAY_MORE);
     }
 }
@@ -498,20 +503,20 @@ END_TEST
 START_TEST(a_reset_in_the_midst_of_bulk_is_no_end_of_the_stream)
 {
     static unsigned char bytes[64 * 1024];
-    while (buffers.pipe_in < 0) {
+    while (engine.buffers.pipe_in < 0) {
         ck_assert_int_eq(send(client, bytes, sizeof bytes, 0), sizeof bytes);
         until_readable(&near_end);
-        ck_assert_int_eq(relay(&near_end, &buffers), RELAY_OK);
+        ck_assert_int_eq(relay(&near_end, &engine), RELAY_OK);
         while (recv(server, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
             ;
     }
     ck_assert(!conn_is_owed(&far_end));
     socket_close_reset(client);
-    struct pollfd reset = {.fd = near_end.fd};
+    struct pollfd reset = {.fd = near_end.stream.fd};
     ck_assert_int_eq(poll(&reset, 1, -1), 1);
-    near_end.readable = true;
-    ck_assert_int_eq(relay(&near_end, &buffers), RELAY_FROM_FAILED);
-    ck_assert(!near_end.ended);
+    near_end.stream.readable = true;
+    ck_assert_int_eq(relay(&near_end, &engine), RELAY_FROM_FAILED);
+    ck_assert(!near_end.stream.ended);
     client = dup(server);
 }
 END_TEST
@@ -524,10 +529,10 @@ START_TEST(without_a_pipe_bulk_is_copied)
     close(next);
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &(struct rlimit){(rlim_t)next, limit.rlim_max}), 0);
     size_t sent = stuff(256 * 1024);
-    ck_assert_int_eq(buffers.pipe_in, -1);
+    ck_assert_int_eq(engine.buffers.pipe_in, -1);
     ck_assert_uint_le(kept(&far_end), STALLED_MOST);
     ck_assert_uint_eq(drain_to_server(), sent);
-    ck_assert_uint_gt(buffers.backoff, 0);
+    ck_assert_uint_gt(engine.buffers.backoff, 0);
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 END_TEST
@@ -537,22 +542,22 @@ START_TEST(a_greedy_end_yields_and_a_unix_end_is_read_to_the_last_byte)
 {
     int pair[2];
     char text[32];
-    conn_close(&near_end, &poller, false);
+    conn_close(&near_end, &engine, false, on_closed);
     close(client);
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
     client = pair[0];
-    ck_assert_int_eq(conn_open(&near_end, &poller, pair[1], CONN_UNIX), 0);
+    ck_assert_int_eq(engine_take(&engine, &near_end.stream, pair[1], STREAM_UNIX), 0);
     for (int i = 0; i < 20; i++)
         send_with_descriptor(client, (char)('a' + i), server);
     until_readable(&near_end);
-    ck_assert_int_eq(relay(&near_end, &buffers), RELAY_MORE);
-    ck_assert_int_eq(relay(&near_end, &buffers), RELAY_OK);
+    ck_assert_int_eq(relay(&near_end, &engine), RELAY_MORE);
+    ck_assert_int_eq(relay(&near_end, &engine), RELAY_OK);
     ck_assert_int_eq(recv(server, text, 20, MSG_WAITALL), 20);
     ck_assert_mem_eq(text, "abcdefghijklmnopqrst", 20);
 }
 END_TEST
 
-Suite *conn_suite(void)
+Suite *relay_suite(void)
 {
     Suite *suite = suite_create("end");
     TCase *tcase = tcase_create("relay");

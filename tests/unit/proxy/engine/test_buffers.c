@@ -1,4 +1,4 @@
-#include "proxy/session/relay_buffers.h"
+#include "proxy/engine/buffers.h"
 #include "tests/unit/suites.h"
 
 #include <check.h>
@@ -6,27 +6,27 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static struct relay_buffers buffers;
+static struct buffers buffers;
 
 static void setup(void)
 {
-    ck_assert_int_eq(relay_buffers_open(&buffers), 0);
+    ck_assert_int_eq(buffers_open(&buffers), 0);
 }
 
 static void teardown(void)
 {
-    relay_buffers_close(&buffers);
+    buffers_close(&buffers);
 }
 
 START_TEST(the_pipe_is_large_and_stays)
 {
-    if (!relay_buffers_have_pipe(&buffers)) {
+    if (!buffers_have_pipe(&buffers)) {
         unit_skip("no pipe of 1 MiB: pipe-max-size or pipe-user-pages-soft");
         return;
     }
     int first = buffers.pipe_in;
     ck_assert_int_ge(fcntl(buffers.pipe_out, F_GETPIPE_SZ), PIPE_BYTES);
-    ck_assert(relay_buffers_have_pipe(&buffers));
+    ck_assert(buffers_have_pipe(&buffers));
     ck_assert_int_eq(buffers.pipe_in, first);
 }
 END_TEST
@@ -34,14 +34,14 @@ END_TEST
 START_TEST(a_pipe_that_was_dropped_is_followed_by_an_empty_one)
 {
     char byte;
-    if (!relay_buffers_have_pipe(&buffers)) {
+    if (!buffers_have_pipe(&buffers)) {
         unit_skip("no pipe of 1 MiB: pipe-max-size or pipe-user-pages-soft");
         return;
     }
     ck_assert_int_eq(write(buffers.pipe_in, "old", 3), 3);
-    relay_buffers_drop_pipe(&buffers);
+    buffers_drop_pipe(&buffers);
     ck_assert_int_eq(buffers.pipe_in, -1);
-    ck_assert(relay_buffers_have_pipe(&buffers));
+    ck_assert(buffers_have_pipe(&buffers));
     ck_assert_int_eq(read(buffers.pipe_out, &byte, 1), -1);
 }
 END_TEST
@@ -52,19 +52,19 @@ START_TEST(a_refused_pipe_is_not_asked_for_all_the_time)
     struct rlimit limit;
     ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &(struct rlimit){0, limit.rlim_max}), 0);
-    ck_assert(!relay_buffers_have_pipe(&buffers));
+    ck_assert(!buffers_have_pipe(&buffers));
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    ck_assert(!relay_buffers_have_pipe(&buffers));
+    ck_assert(!buffers_have_pipe(&buffers));
     buffers.backoff = 0;
-    if (!relay_buffers_have_pipe(&buffers))
+    if (!buffers_have_pipe(&buffers))
         unit_skip("no pipe of 1 MiB: pipe-max-size or pipe-user-pages-soft");
 }
 END_TEST
 
-Suite *relay_buffers_suite(void)
+Suite *buffers_suite(void)
 {
-    Suite *suite = suite_create("relay_buffers");
-    TCase *tcase = tcase_create("relay_buffers");
+    Suite *suite = suite_create("buffers");
+    TCase *tcase = tcase_create("buffers");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, the_pipe_is_large_and_stays);
     tcase_add_test(tcase, a_pipe_that_was_dropped_is_followed_by_an_empty_one);

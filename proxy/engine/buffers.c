@@ -1,4 +1,4 @@
-#include "proxy/session/relay_buffers.h"
+#include "proxy/engine/buffers.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,20 +8,19 @@
 /* After a refusal so many requests are answered without another try. */
 #define BACKOFF_REQUESTS 1000
 
-int relay_buffers_open(struct relay_buffers *buffers)
+int buffers_open(struct buffers *buffers)
 {
-    *buffers =
-        (struct relay_buffers){.scratch = malloc(SCRATCH_BYTES), .pipe_in = -1, .pipe_out = -1};
+    *buffers = (struct buffers){.scratch = malloc(SCRATCH_BYTES), .pipe_in = -1, .pipe_out = -1};
     return buffers->scratch ? 0 : ENOMEM;
 }
 
-void relay_buffers_close(struct relay_buffers *buffers)
+void buffers_close(struct buffers *buffers)
 {
-    relay_buffers_drop_pipe(buffers);
+    buffers_drop_pipe(buffers);
     free(buffers->scratch);
 }
 
-void relay_buffers_drop_pipe(struct relay_buffers *buffers)
+void buffers_drop_pipe(struct buffers *buffers)
 {
     if (buffers->pipe_in < 0)
         return;
@@ -30,7 +29,7 @@ void relay_buffers_drop_pipe(struct relay_buffers *buffers)
     buffers->pipe_in = buffers->pipe_out = -1;
 }
 
-static bool make_pipe(struct relay_buffers *buffers)
+static bool make_pipe(struct buffers *buffers)
 {
     int ends[2];
     if (pipe2(ends, O_NONBLOCK | O_CLOEXEC))
@@ -39,11 +38,11 @@ static bool make_pipe(struct relay_buffers *buffers)
     buffers->pipe_in = ends[1];
     if (fcntl(buffers->pipe_in, F_SETPIPE_SZ, PIPE_BYTES) >= PIPE_BYTES)
         return true;
-    relay_buffers_drop_pipe(buffers);
+    buffers_drop_pipe(buffers);
     return false;
 }
 
-bool relay_buffers_have_pipe(struct relay_buffers *buffers)
+bool buffers_have_pipe(struct buffers *buffers)
 {
     if (buffers->pipe_in >= 0)
         return true;
