@@ -1,10 +1,11 @@
-/* A count of places that are in use, with a ceiling. All workers of a process count in it; other
- * processes read it (proxy/stats/shared_stats.h), therefore each limit has a cache line that
- * nothing else of the data path is written to.
+/* A count of places in use, with a maximum. All workers of a process change the count, and other
+ * processes read it (proxy/stats/shared_stats.h). Each limit has a cache line on which the data
+ * path writes nothing else.
  *
- * This is the count alone, and lock-free. Waiting for a place is the matter of places.h. All
- * accesses are sequentially consistent: a thread that announces its wait and then looks for a
- * place, and a thread that gives a place back and then looks for waiters, cannot miss each other.
+ * This module is the count only, without a lock; places.h has the queue for a place. All accesses
+ * are sequentially consistent. One thread announces that it waits and then looks for a place;
+ * another thread gives a place back and then looks for waiters: at least one of them sees the
+ * other.
  */
 #ifndef RPPROXY_PROXY_CORE_LIMIT_H
 #define RPPROXY_PROXY_CORE_LIMIT_H
@@ -16,9 +17,9 @@
 #define LIMIT_NONE UINT_MAX
 
 struct limit {
-    atomic_uint used;    /* first: where other processes read it */
-    atomic_uint waiting; /* how many wait for a place of this limit */
-    atomic_uint max;     /* the ceiling, or LIMIT_NONE */
+    atomic_uint used;    /* the first member: other processes read it here */
+    atomic_uint waiting; /* number of waiters for a place of this limit */
+    atomic_uint max;     /* the maximum, or LIMIT_NONE */
 };
 
 static inline bool limit_has_room(const struct limit *limit)
@@ -26,7 +27,8 @@ static inline bool limit_has_room(const struct limit *limit)
     return atomic_load(&limit->used) < atomic_load(&limit->max);
 }
 
-/* Takes a place, or returns false and leaves the count as it was, at every moment. */
+/* Takes a place and returns true, or returns false and never changes the count, not even for a
+ * moment. */
 static inline bool limit_take(struct limit *limit)
 {
     unsigned used = atomic_load(&limit->used);
@@ -43,15 +45,15 @@ static inline void limit_force(struct limit *limit)
     atomic_fetch_add(&limit->used, 1);
 }
 
-/* Gives a place back. True: somebody waits for a place of this limit. */
+/* Gives a place back. Returns true if there are waiters for this limit. */
 static inline bool limit_release(struct limit *limit)
 {
     atomic_fetch_sub(&limit->used, 1);
     return atomic_load(&limit->waiting) > 0;
 }
 
-/* Moves the ceiling; places above it stay in use. One thread moves it. True: there is more room
- * than before, and somebody waits for it. */
+/* Sets the maximum; places in use above the maximum stay in use. Only one thread may call this.
+ * Returns true if the maximum has risen and there are waiters. */
 static inline bool limit_move(struct limit *limit, unsigned max)
 {
     unsigned before = atomic_exchange(&limit->max, max);

@@ -2,15 +2,16 @@
 
 #include <stddef.h>
 
-/* Threads that one change rings at most after it has left the lock; further ones are rung within.
+/* A thread wakes at most this number of other threads after it has released the lock; it wakes
+ * further ones while it holds the lock.
  */
-#define RINGS_MAX 8
+#define WAKEUPS_MAX 8
 
-/* What a thread has to do when it leaves the lock. */
-struct rings {
-    struct grants *list[RINGS_MAX];
+/* The threads to wake after the lock is released. */
+struct wakeups {
+    struct grants *list[WAKEUPS_MAX];
     unsigned count;
-    const struct waiter *newcomer; /* looks itself whether it was granted its places, or NULL */
+    const struct waiter *joining; /* in place_wait(), which needs no wake-up; or NULL */
 };
 
 void waitlist_open(struct waitlist *waitlist)
@@ -30,10 +31,10 @@ void place_queue_init(struct place_queue *queue, struct limit *limit, struct wai
     *queue = (struct place_queue){.limit = limit, .waitlist = waitlist, .outer = outer};
 }
 
-void grants_init(struct grants *grants, struct waitlist *waitlist, void (*ring)(void *arg),
+void grants_init(struct grants *grants, struct waitlist *waitlist, void (*wake)(void *arg),
                  void *arg)
 {
-    *grants = (struct grants){.waitlist = waitlist, .ring = ring, .arg = arg};
+    *grants = (struct grants){.waitlist = waitlist, .wake = wake, .arg = arg};
     TAILQ_INIT(&grants->granted);
 }
 
@@ -53,8 +54,8 @@ static struct waiter *meld(struct waiter *left, struct waiter *right)
     return older;
 }
 
-/* One heap of a list of siblings: they are melded by twos, then all from the last to the first,
- * which is what makes a removal cost the logarithm of their number, taken over many. */
+/* Merges a list of siblings into one heap: first in pairs, then the pairs from the last to the
+ * first. This order gives a removal an amortised cost of O(log n). */
 static struct waiter *meld_siblings(struct waiter *sibling)
 {
     struct waiter *pairs = NULL, *root = NULL;
@@ -111,8 +112,8 @@ static void leave(struct waiter *waiter)
     waiter->state = WAITER_IDLE;
 }
 
-/* From one queue to another; at every moment somebody waits in one of them, so that no newcomer
- * gets in between. */
+/* Moves a waiter to another queue. It is counted as waiting in at least one of the queues at every
+ * moment, so that place_take() cannot succeed in between. */
 static void move(struct waiter *waiter, struct place_queue *to)
 {
     struct place_queue *from = waiter->at;
@@ -121,7 +122,7 @@ static void move(struct waiter *waiter, struct place_queue *to)
     atomic_fetch_sub(&from->limit->waiting, 1);
 }
 
-/* The waiter has no room reserved any more in the queues from this one to that in which it waits.
+/* Gives up the waiter's reservations in the queues from `from` to the one in which it waits.
  */
 static void unreserve(const struct waiter *waiter, struct place_queue *from)
 {
@@ -129,22 +130,22 @@ static void unreserve(const struct waiter *waiter, struct place_queue *from)
         from->reserved--;
 }
 
-static void hand_over(struct waiter *waiter, struct rings *rings)
+static void hand_over(struct waiter *waiter, struct wakeups *wakeups)
 {
     struct grants *grants = waiter->grants;
     unreserve(waiter, waiter->queue);
     leave(waiter);
     waiter->state = WAITER_GRANTED;
-    if (waiter == rings->newcomer)
+    if (waiter == wakeups->joining)
         return;
     TAILQ_INSERT_TAIL(&grants->granted, waiter, link);
-    if (grants->rung)
+    if (grants->woken)
         return;
-    grants->rung = true;
-    if (rings->count < RINGS_MAX)
-        rings->list[rings->count++] = grants;
+    grants->woken = true;
+    if (wakeups->count < WAKEUPS_MAX)
+        wakeups->list[wakeups->count++] = grants;
     else
-        grants->ring(grants->arg);
+        grants->wake(grants->arg);
 }
 
 static void take_from_granted(struct grants *grants, struct waiter *waiter)
@@ -166,7 +167,7 @@ static void give_back(struct place_queue *inner, const struct place_queue *end)
         atomic_fetch_sub(&inner->limit->used, 1);
 }
 
-/* All places or none; returns the queue whose limit is full, or NULL. */
+/* Takes a place of each limit, or none. Returns NULL, or the queue whose limit is full. */
 static struct place_queue *take_all(struct place_queue *inner)
 {
     struct place_queue *queue = inner;
@@ -177,12 +178,13 @@ static struct place_queue *take_all(struct place_queue *inner)
     return queue;
 }
 
-/* Lets those go on for whom there is room, to the outer queue, or from the outermost to where their
- * places are handed to them.
+/* Moves waiters for which there is room to the outer queue, and gives waiters of the outermost
+ * queue their places.
  *
- * That there was room does not mean that it is still there: a thread that has seen nobody wait may
- * take a place just now without the lock. Then the waiter waits on, at the limit that is full. */
-static void serve(struct place_queue *queue, struct rings *rings)
+ * The room may be gone before the places are taken: place_take() of another thread, which saw no
+ * waiters, needs no lock. The waiter then goes on waiting, in the queue of the limit that is full.
+ */
+static void serve(struct place_queue *queue, struct wakeups *wakeups)
 {
     for (; queue; queue = queue->outer)
         while (queue->first && has_room(queue)) {
@@ -194,30 +196,31 @@ static void serve(struct place_queue *queue, struct rings *rings)
             }
             struct place_queue *full = take_all(waiter->queue);
             if (!full) {
-                hand_over(waiter, rings);
+                hand_over(waiter, wakeups);
             } else if (full != queue) {
                 unreserve(waiter, full);
                 move(waiter, full);
-                serve(full, rings); /* a place given back before the move told nobody */
+                /* A place that was given back before the move woke no thread. */
+                serve(full, wakeups);
             }
         }
 }
 
-static void unlock(struct waitlist *waitlist, struct rings *rings)
+static void unlock(struct waitlist *waitlist, struct wakeups *wakeups)
 {
     pthread_mutex_unlock(&waitlist->lock);
-    for (unsigned i = 0; i < rings->count; i++)
-        rings->list[i]->ring(rings->list[i]->arg);
+    for (unsigned i = 0; i < wakeups->count; i++)
+        wakeups->list[i]->wake(wakeups->list[i]->arg);
 }
 
 /* --- any thread --- */
 
 void place_serve(struct place_queue *queue)
 {
-    struct rings rings = {.count = 0};
+    struct wakeups wakeups = {.count = 0};
     pthread_mutex_lock(&queue->waitlist->lock);
-    serve(queue, &rings);
-    unlock(queue->waitlist, &rings);
+    serve(queue, &wakeups);
+    unlock(queue->waitlist, &wakeups);
 }
 
 void place_give_back(struct place_queue *inner, const struct place_queue *full)
@@ -231,17 +234,17 @@ void place_give_back(struct place_queue *inner, const struct place_queue *full)
 
 bool place_wait(struct waiter *waiter, struct place_queue *queue, struct grants *grants)
 {
-    struct rings rings = {.newcomer = waiter};
+    struct wakeups wakeups = {.joining = waiter};
     pthread_mutex_lock(&queue->waitlist->lock);
     waiter->age = queue->waitlist->arrivals++;
     waiter->queue = queue;
     waiter->grants = grants;
     enter(queue, waiter);
-    serve(queue, &rings);
+    serve(queue, &wakeups);
     bool granted = waiter->state == WAITER_GRANTED;
     if (granted)
         waiter->state = WAITER_IDLE;
-    unlock(queue->waitlist, &rings);
+    unlock(queue->waitlist, &wakeups);
     return granted;
 }
 
@@ -250,18 +253,18 @@ void place_cancel(struct waiter *waiter)
     struct grants *grants = waiter->grants;
     if (!grants)
         return;
-    struct rings rings = {.count = 0};
+    struct wakeups wakeups = {.count = 0};
     pthread_mutex_lock(&grants->waitlist->lock);
     if (waiter->state == WAITER_WAITING) {
         unreserve(waiter, waiter->queue);
         leave(waiter);
-        serve(waiter->queue, &rings);
+        serve(waiter->queue, &wakeups);
     } else if (waiter->state == WAITER_GRANTED) {
         take_from_granted(grants, waiter);
         give_back(waiter->queue, NULL);
-        serve(waiter->queue, &rings);
+        serve(waiter->queue, &wakeups);
     }
-    unlock(grants->waitlist, &rings);
+    unlock(grants->waitlist, &wakeups);
 }
 
 void grants_deliver(struct grants *grants, unsigned most)
@@ -272,11 +275,11 @@ void grants_deliver(struct grants *grants, unsigned most)
         struct waiter *waiter = TAILQ_FIRST(&grants->granted);
         if (waiter)
             take_from_granted(grants, waiter);
-        more = grants->rung = !TAILQ_EMPTY(&grants->granted);
+        more = grants->woken = !TAILQ_EMPTY(&grants->granted);
         pthread_mutex_unlock(&grants->waitlist->lock);
         if (waiter)
             waiter->on_granted(waiter);
     }
     if (more)
-        grants->ring(grants->arg);
+        grants->wake(grants->arg);
 }

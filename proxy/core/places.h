@@ -1,37 +1,38 @@
-/* Places: who may take one of a limit, and the queue of those who wait.
+/* Places of a limit: taking one, and waiting for one in a queue.
  *
- * A place_queue stands before one limit. Queues are nested by `outer`: who takes a place of a
- * frontend takes one of the process as well. A waiter is whatever needs a place of a queue and of
- * all its outer queues: today a client in the backlog of a listener; a session that waits for a
- * server, or for a source address, would be the same.
+ * Each limit has one place_queue. Queues are nested by `outer`: a place of a frontend needs a place
+ * of the process as well. A waiter needs a place of its queue and of all outer queues. Today each
+ * waiter is a client in the backlog of a listener; a session that waits for a server or for a
+ * source address could be one too.
  *
- * What is promised:
- *   - Order. A free place goes to the oldest waiter that can use it. A waiter's age counts from its
- *     place_wait(), across all queues of one waitlist, also when the waiter had to wait for the
- *     inner limit first. Waiters that cannot use the place (their own inner limit is full) hold up
- *     nobody else.
- *   - No barging. While somebody waits for a limit, place_take() fails there, and the newcomer
- *     joins the queue behind.
- *   - No herd, no retry. A place that comes free while somebody waits is handed to one waiter,
- * whose thread alone is woken. Those who wait cost nothing.
- *   - A place is never taken in one limit while the other is full: both are looked at first, and a
- *     waiter reserves room in the inner limit before it waits for the outer one. Only if two
- *     threads compete for the very last place in the same moment may one of them take an inner
- * place and give it back at once; it joins the queue then, and does not try again.
- *   - Cancelling is exact: after place_cancel() nothing more happens to the waiter, and a place
- *     that had been handed to it already goes to the next in line.
+ * Guarantees:
+ *   - Order. A free place goes to the oldest waiter that can use it. The age of a waiter counts
+ *     from its place_wait(), across all queues of one waitlist, also if the waiter had to wait for
+ *     the inner limit first. A waiter that cannot use the place, because its inner limit is full,
+ *     does not delay others.
+ *   - First come, first served. While a limit has waiters, place_take() fails there, and the caller
+ *     joins the end of the queue.
+ *   - No needless wake-ups. A place that becomes free while there are waiters is given to one
+ *     waiter, and only the thread of this waiter is woken. Waiting costs no CPU time.
+ *   - No place is taken of one limit while another is full: all limits are checked first, and a
+ *     waiter reserves room in the inner limit before it waits for the outer one. One exception: if
+ *     two threads compete for the last place, one of them may take an inner place and give it back
+ *     at once. This thread then joins the queue, and does not try again.
+ *   - After place_cancel() the waiter gets no callback, and a place that it was already given goes
+ *     to the next waiter.
  *
- * The lock of a waitlist is touched only while somebody waits, begins to wait, or ceases to.
+ * The lock of a waitlist is used only while there are waiters, and when one begins or stops
+ * waiting.
  *
- * Processes. The waiters of a process are its own; what sessions of other processes take of the
- * same limit lowers the ceiling here (limit_move()), and a place that they give back shows as a
- * ceiling that rises: place_serve() then hands over what is free, in the same order. The main
- * thread looks at the counts of others every 20 ms while there are others. So a place that another
- * process has given back is handed over that much later, and two processes that accept at the same
- * time (a canary and the old process) may exceed the ceiling by what they accept in that time. A
- * process that retires takes places beyond the ceiling (place_force()): its clients came before
- * those of its successor. Rejected: one count that all processes write, since a process that is
- * killed could never give its places back. */
+ * Several processes. Each process has its own waiters. Sessions of other processes lower the
+ * maximum in this process (limit_move()). When such sessions end, the maximum rises, and
+ * place_serve() gives the free places to waiters in the same order. The main thread reads the
+ * counts of other processes every 20 ms while there are any. So a place that another process gave
+ * back is used up to 20 ms later, and two processes that accept at the same time (the canary and
+ * the old process) may exceed the limit by what they accept in that time. A process that retires
+ * takes places above the maximum (place_force()), because its clients came before those of the new
+ * process. Rejected: one count that all processes write. A process that is killed could not give
+ * its places back. */
 #ifndef RPPROXY_PROXY_CORE_PLACES_H
 #define RPPROXY_PROXY_CORE_PLACES_H
 
@@ -44,72 +45,73 @@
 struct waiter;
 TAILQ_HEAD(waiter_queue, waiter);
 
-/* Queues of which waiters are compared by age; they have one lock. */
+/* A set of queues whose waiters are ordered by age together, and their lock. */
 struct waitlist {
     pthread_mutex_t lock;
-    uint64_t arrivals; /* so far: the age of the next waiter */
+    uint64_t arrivals; /* number of waiters so far, which is the age of the next one */
 };
 
-/* What stands before a limit. */
+/* The queue for the places of a limit. */
 struct place_queue {
     struct limit *limit;
     struct waitlist *waitlist;
-    struct place_queue *outer; /* a place of this one is needed as well; NULL: none */
-    struct waiter *first;      /* the oldest; a pairing heap by age */
-    unsigned reserved;         /* for waiters that have got as far as an outer queue */
+    struct place_queue *outer; /* a place of this queue is needed as well; NULL: none */
+    struct waiter *first;      /* the oldest waiter; the root of a pairing heap ordered by age */
+    unsigned reserved;         /* places of the limit, reserved for waiters in an outer queue */
 };
 
-/* Where a thread finds what was handed to its waiters. */
+/* The waiters of one thread that were given their places. */
 struct grants {
     struct waitlist *waitlist;
     struct waiter_queue granted; /* under the lock */
-    bool rung;                   /* under the lock: the owner has not delivered all since */
-    /* The owner is to call grants_deliver() soon. Called from any thread, the owner's as well; must
-     * not call anything of this module. */
-    void (*ring)(void *arg);
+    bool woken; /* under the lock: wake() was called, and grants_deliver() has not emptied the list
+                   since */
+    /* Asks the owner thread to call grants_deliver() soon. Called by any thread, including the
+     * owner; must not call a function of this module. */
+    void (*wake)(void *arg);
     void *arg;
 };
 
 enum waiter_state {
     WAITER_IDLE,
-    WAITER_WAITING, /* in waiter->at */
-    WAITER_GRANTED, /* has its places, and stands in the grants of its thread */
+    WAITER_WAITING, /* in the queue `at` */
+    WAITER_GRANTED, /* has its places, and is in the grants of its thread */
 };
 
-/* Part of what waits. Written under the lock, except on_granted. */
+/* A member of the object that waits. All members except on_granted are written under the lock. */
 struct waiter {
-    /* Runs on the thread of the grants. The waiter is idle again, and its places are to be used, or
-     * to be released. */
+    /* Runs on the thread of the grants. The waiter is idle again, and the callee owns the places:
+     * it uses them, or gives them back by place_release(). */
     void (*on_granted)(struct waiter *waiter);
     enum waiter_state state;
     uint64_t age;
-    struct place_queue *queue; /* the innermost */
-    struct place_queue *at;    /* where it waits now */
+    struct place_queue *queue; /* the innermost queue */
+    struct place_queue *at;    /* the queue in which the waiter is now */
     struct grants *grants;
     struct waiter *child, *next, *before; /* the heap: first child, sibling, sibling or parent */
     TAILQ_ENTRY(waiter) link;             /* in grants */
 };
 
-/* Cannot fail. */
 void waitlist_open(struct waitlist *waitlist);
 void waitlist_close(struct waitlist *waitlist);
 
-/* outer: of the same waitlist, or NULL. The limit outlives the queue. */
+/* outer: a queue of the same waitlist, or NULL. The limit must outlive the queue. */
 void place_queue_init(struct place_queue *queue, struct limit *limit, struct waitlist *waitlist,
                       struct place_queue *outer);
 
-void grants_init(struct grants *grants, struct waitlist *waitlist, void (*ring)(void *arg),
+void grants_init(struct grants *grants, struct waitlist *waitlist, void (*wake)(void *arg),
                  void *arg);
 
-/* Hands over what is free in the queue and its outer ones: after a ceiling has risen. Any thread.
+/* Gives free places of the queue and of its outer queues to waiters. To be called after a maximum
+ * has risen. Any thread.
  */
 void place_serve(struct place_queue *queue);
 
-/* Gives back what was taken of the limits from inner on, before `full`. */
+/* Gives back one place of each limit from `inner` outwards, up to but not including `full`. */
 void place_give_back(struct place_queue *inner, const struct place_queue *full);
 
-/* Takes a place of the queue's limit and of all outer ones, or none. False: a limit is full, or
- * somebody waits there already. Any thread. */
+/* Takes a place of the queue's limit and of all outer limits, and returns true. Returns false, and
+ * takes none, if a limit is full or has waiters. Any thread. */
 static inline bool place_take(struct place_queue *inner)
 {
     struct place_queue *queue;
@@ -124,15 +126,15 @@ static inline bool place_take(struct place_queue *inner)
     return true;
 }
 
-/* The same whether there is room or not. Any thread. */
+/* Takes a place of the queue's limit and of all outer limits, even if they are full. Any thread. */
 static inline void place_force(struct place_queue *queue)
 {
     for (; queue; queue = queue->outer)
         limit_force(queue->limit);
 }
 
-/* Gives back what place_take(), place_force() or a grant gave, and hands it over to the first who
- * can use it. Any thread. */
+/* Gives back the places that were taken by place_take() or place_force() or given by on_granted().
+ * If there are waiters, the oldest one that can use the places gets them. Any thread. */
 static inline void place_release(struct place_queue *inner)
 {
     bool wanted = false;
@@ -142,18 +144,18 @@ static inline void place_release(struct place_queue *inner)
         place_serve(inner);
 }
 
-/* Joins the queue, after place_take() has failed. True: it has its places at once, and is idle.
- * Otherwise on_granted() is called later by grants_deliver(), unless it is cancelled before. The
- * thread of grants. */
+/* Adds the waiter to the queue; to be called after place_take() has failed. Returns true if the
+ * waiter got its places at once; it is idle then. Otherwise grants_deliver() calls on_granted()
+ * later, unless the wait is cancelled. On the thread of grants. */
 bool place_wait(struct waiter *waiter, struct place_queue *queue, struct grants *grants)
     __attribute__((warn_unused_result));
 
-/* The waiter waits no more; what it was handed goes to the next. Harmless on an idle one. The same
- * thread. */
+/* Ends the wait. Places that the waiter was already given go to the next waiter. No effect on an
+ * idle waiter. On the thread of its grants. */
 void place_cancel(struct waiter *waiter);
 
-/* Calls on_granted() of what was handed over, at most so many; if there is more, rings. The owner's
- * thread. */
+/* Calls on_granted() of at most `most` waiters that were given places; if there are more, calls
+ * wake(). On the owner thread. */
 void grants_deliver(struct grants *grants, unsigned most);
 
 #endif

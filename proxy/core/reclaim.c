@@ -18,8 +18,9 @@ static void free_all(struct retired_list *list)
     }
 }
 
-/* Runs on the reader's loop, between two of its callbacks: the reader holds no old pointer, and
- * sees the new ones, since both threads have held the lock of the queue. */
+/* Runs on the loop of the reader, between two callbacks: the reader has no old pointer there. The
+ * reader sees the new pointers from now on, because both threads have held the lock of the queue.
+ */
 static void on_reader(void *arg)
 {
     struct reclaimer *reclaimer = ((struct reclaim_reader *)arg)->reclaimer;

@@ -1,12 +1,12 @@
-/* When memory that other threads may still read can be freed.
+/* Frees memory that other threads may still read, as soon as no thread can read it any more.
  *
  * The main thread publishes an object by an atomic pointer, and replaces it later. A reader thread
- * loads the pointer, uses the object, and keeps no pointer to it when it returns to its loop. So
- * the old object is unused as soon as each reader has come back to its loop once: a task in each
- * reader's queue says when. Reading costs one load, and no lock.
+ * loads the pointer, uses the object, and keeps no pointer to it when it returns to its loop. So no
+ * reader uses the old object after each reader has come back to its loop once. A task in the queue
+ * of each reader shows this. Reading costs one load, and no lock.
  *
- * All functions are for the main thread, before the readers' threads start, while they run, or
- * after they have ended. */
+ * Only the main thread may call these functions: before the threads of the readers start, while
+ * they run, or after they have ended. */
 #ifndef RPPROXY_PROXY_CORE_RECLAIM_H
 #define RPPROXY_PROXY_CORE_RECLAIM_H
 
@@ -22,9 +22,9 @@ struct retired {
 
 STAILQ_HEAD(retired_list, retired);
 
-/* A reclaimer of zeros has no readers. */
+/* A zeroed reclaimer has no readers. */
 struct reclaimer {
-    struct task_queue *owner; /* the main thread's */
+    struct task_queue *owner; /* the queue of the main thread */
     struct reclaim_reader *readers;
     unsigned reader_count;
     atomic_uint awaited;          /* readers that have not come back to their loop in this round */
@@ -33,20 +33,20 @@ struct reclaimer {
     struct task round_ended_task; /* from the last reader to the main thread */
 };
 
-/* owner: the main thread's queue. most: how many readers there will be, at most. Returns 0 or
+/* owner: the queue of the main thread. most: the maximal number of readers. Returns 0 or
  * ENOMEM. */
 int reclaimer_open(struct reclaimer *reclaimer, struct task_queue *owner, unsigned most)
     __attribute__((warn_unused_result));
 
-/* One more thread reads what is published; queue is the queue of this thread. Only before the first
- * reclaim(). */
+/* Adds a thread that reads published objects; queue is the task queue of this thread. Must be
+ * called before the first reclaim(). */
 void reclaimer_add_reader(struct reclaimer *reclaimer, struct task_queue *queue);
 
-/* Frees object when no reader can use it any more; without readers at once. No published pointer
- * leads to the object when this is called. Cannot fail. */
+/* Frees object when no reader can use it any more, or at once if there are no readers. The caller
+ * has already replaced the published pointer. Cannot fail. */
 void reclaim(struct reclaimer *reclaimer, struct retired *object);
 
-/* Frees all objects that still wait. The threads of the readers have ended. */
+/* Frees all objects that still wait. The threads of the readers must have ended. */
 void reclaimer_close(struct reclaimer *reclaimer);
 
 #endif

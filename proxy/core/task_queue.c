@@ -42,13 +42,14 @@ void task_queue_close(struct task_queue *task_queue)
 void task_queue_post(struct task_queue *task_queue, struct task *task)
 {
     pthread_mutex_lock(&task_queue->lock);
-    bool ring = STAILQ_EMPTY(&task_queue->tasks);
+    bool wake = STAILQ_EMPTY(&task_queue->tasks);
     if (!task->posted) {
         task->posted = true;
         STAILQ_INSERT_TAIL(&task_queue->tasks, task, next);
     }
-    /* Under the lock, so that the task queue cannot be closed between the task and its bell. */
-    if (ring)
+    /* Under the lock, so that the queue cannot be closed between adding the task and waking the
+     * loop. */
+    if (wake)
         (void)eventfd_write(task_queue->fd, 1);
     pthread_mutex_unlock(&task_queue->lock);
 }

@@ -1,7 +1,7 @@
-/* A loop's inbox: how one thread asks another to run something on its own loop.
+/* The task queue of a loop: any thread can ask the thread of the loop to run a function there.
  *
- * Tasks belong to their sender and are part of some longer-lived object, so posting cannot
- * fail. A task that is posted again before it was delivered is delivered once. */
+ * The poster owns the task, usually as a member of a longer-lived object, so posting needs no
+ * memory and cannot fail. A task that is posted again before it has run runs once. */
 #ifndef RPPROXY_PROXY_CORE_TASK_QUEUE_H
 #define RPPROXY_PROXY_CORE_TASK_QUEUE_H
 
@@ -10,28 +10,30 @@
 #include <sys/queue.h>
 
 struct task {
-    void (*run)(void *arg); /* runs on the loop of the task queue it was posted to */
+    void (*run)(void *arg); /* runs on the loop of the task queue */
     void *arg;
     STAILQ_ENTRY(task) next;
-    bool posted; /* under the task queue's lock */
+    bool posted; /* under the lock of the task queue */
 };
 
 struct task_queue {
     pthread_mutex_t lock;
     STAILQ_HEAD(, task) tasks;
-    int fd; /* readable while there are tasks: task_queue_run() is wanted */
+    int fd; /* readable while there are tasks; the loop then calls task_queue_run() */
 };
 
 /* Returns 0 or an errno value. */
 int task_queue_open(struct task_queue *task_queue) __attribute__((warn_unused_result));
 
-/* Closes it; tasks not yet delivered never will be. On the loop's thread, or once it ended. */
+/* Closes the queue; tasks that have not run yet are dropped. On the thread of the loop, or after
+ * this thread has ended. */
 void task_queue_close(struct task_queue *task_queue);
 
-/* Runs what there is; tasks posted meanwhile are for the next call. On the loop's thread. */
+/* Runs all queued tasks; a task that is posted meanwhile runs at the next call. On the thread of
+ * the loop. */
 void task_queue_run(struct task_queue *task_queue);
 
-/* From any thread. Tasks are delivered in the order they were posted. */
+/* Any thread. Tasks run in the order in which they were posted. */
 void task_queue_post(struct task_queue *task_queue, struct task *task);
 
 #endif

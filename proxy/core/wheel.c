@@ -15,7 +15,7 @@ void wheel_turn(struct wheel *wheel)
 {
     wheel->armed = WHEEL_NEVER;
     uint64_t last = wheel->now(wheel->arg) / WHEEL_TICK_MS;
-    /* After a stall longer than a turn of the wheel one turn visits every slot. */
+    /* After a pause longer than one revolution of the wheel, each slot is visited only once. */
     uint64_t first = wheel->current + 1;
     if (last >= first + WHEEL_SLOTS)
         first = last - WHEEL_SLOTS + 1;
@@ -26,7 +26,7 @@ void wheel_turn(struct wheel *wheel)
         struct wheel_slot due = wheel->slots[tick % WHEEL_SLOTS];
         if (LIST_EMPTY(&due))
             continue;
-        /* Detach the whole slot first: what fires may be set again, into this very slot. */
+        /* Detach the slot first: an entry that fires may be set again, into the same slot. */
         due.lh_first->link.le_prev = &due.lh_first;
         LIST_INIT(&wheel->slots[tick % WHEEL_SLOTS]);
         struct wheel_entry *entry;
@@ -59,7 +59,7 @@ void wheel_set(struct wheel *wheel, struct wheel_entry *entry, uint64_t due)
 {
     if (due == WHEEL_NEVER)
         return;
-    if (wheel->armed == WHEEL_NEVER) { /* it stood still while it was empty */
+    if (wheel->armed == WHEEL_NEVER) { /* the wheel did not turn while it was empty */
         uint64_t now = wheel->now(wheel->arg) / WHEEL_TICK_MS;
         if (now > wheel->current)
             wheel->current = now;

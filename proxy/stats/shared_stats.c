@@ -17,20 +17,21 @@
 #define F_SEAL_FUTURE_WRITE 0x10 /* Linux 5.1 */
 #endif
 
-/* No record is longer, so that no product of sizes and counts overflows; and no shared stats is
- * larger, so that reading one comes to an end. */
+/* Upper bounds for stats of other processes: no record is longer than RECORD_MAX, so that no
+ * product of a size and a count overflows; no memory is larger than STATS_MAX, so that reading it
+ * takes a bounded time. */
 #define RECORD_MAX (1u << 20)
 #define STATS_MAX  ((uint64_t)1 << 30)
-/* What every build of this version has of a head. */
+/* The part of a head that all builds of this version have. */
 #define HEAD_MIN offsetof(struct stats_head, base)
 
 _Static_assert(sizeof(atomic_uint_fast64_t) == 8 && sizeof(struct counters) == COUNTERS * 8,
                "counters are read as an array");
 _Static_assert(sizeof(struct figures) == COUNTERS * sizeof(uint64_t),
-               "figures are counters' sums, in the same order");
-_Static_assert(offsetof(struct stats_head, base) == 128, "where other builds look for it");
-_Static_assert(offsetof(struct limit, used) == 0, "where readers of other builds look for it");
-_Static_assert(offsetof(struct stats_worker, oldest) == 128, "where other builds look for it");
+               "figures has the members of counters, in the same order");
+_Static_assert(offsetof(struct stats_head, base) == 128, "other builds read it at this offset");
+_Static_assert(offsetof(struct limit, used) == 0, "other builds read it at this offset");
+_Static_assert(offsetof(struct stats_worker, oldest) == 128, "other builds read it at this offset");
 
 static struct stats_head *head_of(const struct stats *stats)
 {
@@ -48,7 +49,7 @@ static atomic_uint_fast64_t *oldest_at(const struct stats *stats, size_t worker)
                     offsetof(struct stats_worker, oldest));
 }
 
-/* Of a worker's record: whole cache lines. */
+/* Returns the size of a worker's record: a multiple of a cache line. */
 static size_t worker_size(size_t frontends)
 {
     size_t size =
@@ -72,12 +73,12 @@ static uint64_t size_of(const struct stats_head *head)
 static int make_memory(struct stats *stats)
 {
     const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-    stats->fd = memfd_create("rpproxy-ledger", flags | MFD_NOEXEC_SEAL);
+    stats->fd = memfd_create("rpproxy-stats", flags | MFD_NOEXEC_SEAL);
     if (stats->fd < 0 && errno == EINVAL)
-        stats->fd = memfd_create("rpproxy-ledger", flags);
+        stats->fd = memfd_create("rpproxy-stats", flags);
     if (stats->fd < 0)
         return errno;
-    /* All of it now: a page that is not to be had later would be a SIGBUS. */
+    /* Allocate all pages now: a page that cannot be allocated later would cause SIGBUS. */
     int error = posix_fallocate(stats->fd, 0, (off_t)stats->size);
     if (error)
         return error;
@@ -85,7 +86,7 @@ static int make_memory(struct stats *stats)
     if (memory == MAP_FAILED)
         return errno;
     stats->memory = memory;
-    (void)fcntl(stats->fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE); /* ours is there already */
+    (void)fcntl(stats->fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE); /* the mapping above stays writable */
     return fcntl(stats->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) ? errno : 0;
 }
 
@@ -214,7 +215,7 @@ void stats_inherit(struct stats *stats, const struct figures *figures)
         counter_add(&counters[i], amounts[i]);
 }
 
-/* Counters that only the other knows are passed over. */
+/* Counters that only the other build has are ignored. */
 static void add(struct figures *sum, const struct stats *stats, const void *record)
 {
     const atomic_uint_fast64_t *counters = record;
@@ -252,9 +253,9 @@ uint64_t stats_oldest(const struct stats *stats, size_t frontend)
     if (stats->as.worker_size < worker_size(stats->as.frontends))
         return 0;
     for (size_t i = 0; i < stats->as.workers; i++) {
-        uint64_t its = atomic_load_explicit(&oldest_at(stats, i)[frontend], memory_order_relaxed);
-        if (its && (oldest == 0 || its < oldest))
-            oldest = its;
+        uint64_t began = atomic_load_explicit(&oldest_at(stats, i)[frontend], memory_order_relaxed);
+        if (began && (oldest == 0 || began < oldest))
+            oldest = began;
     }
     return oldest;
 }
@@ -275,8 +276,8 @@ const char *stats_frontend_name(const struct stats *stats, size_t frontend, size
 static bool is_named(const struct stats *stats, size_t frontend, const char *name)
 {
     size_t length;
-    const char *its = stats_frontend_name(stats, frontend, &length);
-    return strlen(name) == length && memcmp(its, name, length) == 0;
+    const char *found = stats_frontend_name(stats, frontend, &length);
+    return strlen(name) == length && memcmp(found, name, length) == 0;
 }
 
 size_t stats_find_frontend(const struct stats *stats, const char *name, size_t guess)

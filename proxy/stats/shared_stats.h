@@ -1,20 +1,20 @@
-/* A generation's figures, in memory that the generations after it read while it lives, and once
- * more when it is gone, however it went: nothing that was counted is forgotten.
+/* The counters of one process, in memory that later processes read while this process lives, and
+ * once more after it has ended or was killed. So no count is lost.
  *
- * The memory is a memfd, sealed so that nobody can cut it under a reader's feet, and (where the
- * kernel can, since 5.1) so that only its maker writes. In it lie, one after the other:
+ * The memory is a memfd. It is sealed, so that no process can truncate it while another reads, and
+ * so that only the process that made it writes (since Linux 5.1). It contains, in this order:
  *
- *   struct stats_head          who it is, how long each record is, sessions now, and the base:
- *                               the sums of generations that are gone
- *   struct stats_worker    []  what each worker counts, and how old its sessions are
- *   struct stats_frontend  []  each frontend's sessions now
+ *   struct stats_head          the process, the sizes of the records, the sessions now, and the
+ *                               base: the sums of processes that have ended
+ *   struct stats_worker    []  the counters of each worker, and the ages of its oldest sessions
+ *   struct stats_frontend  []  the sessions of each frontend now
  *
- * Records may grow at their end, and counters may be added behind the last; a reader of another
- * build takes what both know. Where the meaning of something changes STATS_VERSION does, and a
- * reader of another version refuses the whole.
+ * A later build may add members at the end of a record, and counters after the last one; a reader
+ * of another build uses the members that both know. If the meaning of a member changes,
+ * STATS_VERSION changes too, and a reader of another version refuses the memory.
  *
- * Counters are written by relaxed stores of one worker each, and read by anyone: a reader sees each
- * of them grow only, and different ones not quite of the same moment. */
+ * Each counter is written by relaxed stores of one worker, and read by any thread. A reader sees a
+ * counter grow only, and may see two counters at slightly different moments. */
 #ifndef RPPROXY_PROXY_STATS_SHARED_STATS_H
 #define RPPROXY_PROXY_STATS_SHARED_STATS_H
 
@@ -27,17 +27,18 @@
 
 #define STATS_MAGIC    0x72707067u
 #define STATS_VERSION  2
-#define STATS_NAME_MAX 240 /* a name is part of a line of the file, which is shorter */
+#define STATS_NAME_MAX 240 /* longer than any line of a file, and so than any name */
 
-/* Written by one worker, read by anyone. New ones go to the end, here and in struct figures. */
+/* Written by one worker, read by any thread. New counters are added at the end, here and in struct
+ * figures. */
 struct counters {
-    atomic_uint_fast64_t sessions;       /* accepted since start */
+    atomic_uint_fast64_t sessions;       /* accepted since the start */
     atomic_uint_fast64_t connect_errors; /* attempts that failed */
     atomic_uint_fast64_t failed;         /* sessions that found no server */
-    atomic_uint_fast64_t client_bytes;   /* received from clients, as they come */
-    atomic_uint_fast64_t server_bytes;   /* and from servers */
-    atomic_uint_fast64_t cut;            /* sessions that a reset, or a lack of resources, ended */
-    atomic_uint_fast64_t overdue; /* sessions that proxy_terminate() ended, at the end of a drain */
+    atomic_uint_fast64_t client_bytes;   /* received from clients, counted at once */
+    atomic_uint_fast64_t server_bytes;   /* received from servers, counted at once */
+    atomic_uint_fast64_t cut;            /* sessions that ended by a reset or a lack of resources */
+    atomic_uint_fast64_t overdue; /* sessions that proxy_terminate() ended at the end of a drain */
 };
 
 #define COUNTERS (sizeof(struct counters) / sizeof(atomic_uint_fast64_t))
@@ -56,20 +57,21 @@ struct figures {
 struct stats_head {
     uint32_t magic, version;
     uint32_t head_size, worker_size, frontend_size; /* bytes, multiples of 8 */
-    uint32_t counters;                              /* in the base, and in each worker's record */
+    uint32_t counters; /* number of counters in the base and in each worker's record */
     uint32_t workers, frontends;
     uint32_t generation, pid;
     uint64_t started_at; /* milliseconds, CLOCK_MONOTONIC */
     _Alignas(64) struct limit sessions;
-    atomic_uint lost; /* sessions that there were when the process ended by its own fault; or 0 */
+    atomic_uint lost; /* number of sessions when the process ended because of an error; else 0 */
     _Alignas(64) struct counters base;
 };
 
 struct stats_worker {
-    _Alignas(64) struct counters counters; /* on a cache line of its own */
-    uint64_t room[16 - COUNTERS];          /* for more of them */
-    /* When the oldest of its sessions began, of each frontend, and then of frontends that are gone:
-     * microseconds, CLOCK_MONOTONIC, which all processes since boot have in common; 0: none. */
+    _Alignas(64) struct counters counters; /* starts a cache line */
+    uint64_t room[16 - COUNTERS];          /* for further counters */
+    /* When the oldest session of this worker began, for each frontend, and at the end for all
+     * removed frontends together. In microseconds of CLOCK_MONOTONIC, which is the same for all
+     * processes; 0: no session. */
     atomic_uint_fast64_t oldest[];
 };
 
@@ -78,66 +80,70 @@ struct stats_frontend {
     char name[STATS_NAME_MAX];
 };
 
-/* One's own, or another's. */
+/* The stats of this process, or of another one. */
 struct stats {
-    int fd; /* to be passed on */
+    int fd; /* the memfd */
     size_t size;
-    unsigned char *memory; /* another's is read-only */
-    struct stats_head as;  /* its head, as it was when it was opened */
+    unsigned char *memory; /* read-only for the stats of another process */
+    struct stats_head as;  /* a copy of the head, made when the stats were opened */
 };
 
-/* Makes one for this process. Returns 0 or an errno value. */
+/* Makes the stats of this process. Returns 0 or an errno value. */
 int stats_open(struct stats *stats, const struct config *config, unsigned generation,
                unsigned workers) __attribute__((warn_unused_result));
 
-/* Reads another's. Takes over fd, whatever comes of it. Returns what is wrong with it (a string
- * constant to follow "shared stats: "), or NULL: then it can be read for as long as it is open,
- * whoever made it and whatever becomes of them. */
+/* Opens the stats of another process. Takes ownership of fd, also on failure. Returns what is wrong
+ * (a string constant that can follow "shared stats: "), or NULL. The stats can then be read until
+ * stats_close(), also if the other process ends or writes nonsense. */
 const char *stats_read(struct stats *stats, int fd) __attribute__((warn_unused_result));
 
 void stats_close(struct stats *stats);
 
-/* Of one's own: */
+/* For the stats of this process only: */
 
 struct counters *stats_counters(struct stats *stats, unsigned worker);
-/* For each frontend of the config, and one more for sessions whose frontend is gone. */
+/* Returns the array `oldest` of the worker: one item for each frontend of the config, and one for
+ * removed frontends. */
 atomic_uint_fast64_t *stats_worker_oldest(struct stats *stats, unsigned worker);
 
 struct limit *stats_sessions(struct stats *stats);
 struct limit *stats_frontend_sessions(struct stats *stats, size_t frontend);
 
-/* We end, and not in order: the sessions that there are now go with us, in whatever order they are
- * closed. */
+/* Stores the present number of sessions as lost. To be called by a process that ends because of an
+ * error, before it closes its sessions. */
 void stats_set_lost(struct stats *stats);
 
-/* Adds figures of one that is gone to the base. One thread's. */
+/* Adds the figures of a process that has ended to the base. Only one thread may call this. */
 void stats_inherit(struct stats *stats, const struct figures *figures);
 
-/* Of one's own and another's: */
+/* For the stats of any process: */
 
-/* Adds what its own workers have counted to sum. */
+/* Adds the counters of its workers to sum. */
 void stats_add_workers(const struct stats *stats, struct figures *sum);
 
-/* Adds what it has from generations that are gone to sum. */
+/* Adds its base, the figures of processes that ended before, to sum. */
 void stats_add_base(const struct stats *stats, struct figures *sum);
 
-/* Sessions now. */
+/* The number of sessions now. */
 unsigned stats_live(const struct stats *stats);
 unsigned stats_frontend_live(const struct stats *stats, size_t frontend);
 
-/* When the oldest session of a frontend began, as stats_worker has it; 0: there is none, or it is
- * not told, as by older builds. frontend: as.frontends stands for those that are gone. */
+/* Returns when the oldest session of a frontend began, in the unit of stats_worker. 0: no session,
+ * or the other process is of an older build that does not say. frontend = as.frontends: all removed
+ * frontends. */
 uint64_t stats_oldest(const struct stats *stats, size_t frontend);
 
-/* The sessions that are lost if the process ends now, or that were lost when it ended. A session
- * that is being handed off may stand here and in the shared stats of the other process. */
+/* Returns the number of sessions that are lost if the process ends now, or that were lost when it
+ * ended. A session that is being handed off may be counted here and in the stats of the other
+ * process. */
 unsigned stats_lost(const struct stats *stats);
 
-/* Valid for as long as the shared stats; at most STATS_NAME_MAX bytes of any kind, length says how
- * many. */
+/* Returns the name, which is valid until stats_close(): *length bytes of any value, at most
+ * STATS_NAME_MAX, without a NUL at the end. */
 const char *stats_frontend_name(const struct stats *stats, size_t frontend, size_t *length);
 
-/* The index of the frontend of that name, looked for at guess first; or STATS_NO_FRONTEND. */
+/* Returns the index of the frontend with that name, or STATS_NO_FRONTEND. Looks at index guess
+ * first. */
 size_t stats_find_frontend(const struct stats *stats, const char *name, size_t guess);
 #define STATS_NO_FRONTEND SIZE_MAX
 
