@@ -1,4 +1,4 @@
-/* Runs every suite. CK_RUN_SUITE and CK_RUN_CASE choose some; CK_FORK=no keeps a debugger happy. */
+/* Runs all suites. CK_RUN_SUITE and CK_RUN_CASE choose some; CK_FORK=no helps with a debugger. */
 #include "tests/unit/suites.h"
 
 #include <stdatomic.h>
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-/* Shared with the tests, each of which is a process of its own. */
+/* Shared with the tests, each of which runs in its own process. */
 static atomic_int *skips;
 
 void unit_skip(const char *why)

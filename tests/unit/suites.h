@@ -1,4 +1,4 @@
-/* The unit tests' suites: one a module, each in its own file. */
+/* The suites of the unit tests: one for each module, in its own file. */
 #ifndef RPPROXY_TESTS_UNIT_SUITES_H
 #define RPPROXY_TESTS_UNIT_SUITES_H
 
@@ -54,8 +54,8 @@ Suite *value_suite(void);
 Suite *wheel_suite(void);
 Suite *write_suite(void);
 
-/* Counts the running test as skipped and says why; the test returns then. For what the machine
- * lacks, never for what the program fails at. */
+/* Counts the running test as skipped, for the reason `why`; the test returns afterwards. Only for
+ * something that the machine does not have, never for a failure of the program. */
 void unit_skip(const char *why);
 
 #endif

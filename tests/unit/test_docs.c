@@ -1,5 +1,5 @@
-/* The papers say what the program does: the option table, proxy.ini(5), the sample and the manuals'
- * markup. Reads them from the working directory, which is the repository's root. */
+/* The documentation agrees with the program: the option table, proxy.ini(5), the sample, and the
+ * markup of the manuals. The working directory is the root of the repository. */
 #include "config/load.h"
 #include "config/options/options.h"
 #include "tests/unit/suites.h"
@@ -23,7 +23,7 @@ static FILE *open_paper(const char *path)
     return file;
 }
 
-/* Without its newline. */
+/* Reads a line, and removes its newline. */
 static bool read_line(FILE *file, char line[static LINE_BYTES])
 {
     if (!fgets(line, LINE_BYTES, file))
@@ -56,10 +56,10 @@ static void read_head(char *line, char text[static LINE_BYTES])
 
 struct documented {
     char head[LINE_BYTES];
-    char initial[LINE_BYTES]; /* "": no "Default:" is told */
+    char initial[LINE_BYTES]; /* "": the item has no "Default:" */
 };
 
-/* All items of the manual that begin with ".It Ic", which only options do. */
+/* Reads all items of the manual that begin with ".It Ic": only options do. */
 static size_t read_manual(struct documented options[static OPTIONS_MAX])
 {
     char line[LINE_BYTES];
@@ -83,7 +83,7 @@ static size_t read_manual(struct documented options[static OPTIONS_MAX])
     return count;
 }
 
-START_TEST(the_manual_tells_every_option_as_the_table_does)
+START_TEST(manual_and_option_table_agree)
 {
     static struct documented documented[OPTIONS_MAX];
     size_t count;
@@ -104,7 +104,7 @@ END_TEST
 
 /* --- the sample ---------------------------------------------------------------------------- */
 
-/* "KEY = VALUE ; comment", or that behind a ';' of its own without a space. Cuts line apart. */
+/* Reads "KEY = VALUE ; comment", also after a ';' without a space. Splits line in place. */
 static bool read_pair(char *line, char **key, char **value)
 {
     *key = *line == ';' ? line + 1 : line;
@@ -147,7 +147,7 @@ START_TEST(the_sample_shows_every_option_with_its_default)
         if (read_section(line, &kind) || !read_pair(line, &key, &value))
             continue;
         const struct option *option = option_find(kind, key);
-        ck_assert_msg(option != NULL, "%s: %s is no option of [%s]", SAMPLE, key,
+        ck_assert_msg(option != NULL, "%s: %s is not an option of [%s]", SAMPLE, key,
                       section_kind_name(kind));
         ck_assert_msg(!option->initial || strcmp(option->initial, value) == 0,
                       "%s: %s = %s, but %s is the default", SAMPLE, key, value, option->initial);
@@ -171,7 +171,7 @@ END_TEST
 
 /* --- markup -------------------------------------------------------------------------------- */
 
-START_TEST(the_manuals_are_sound_mdoc)
+START_TEST(manuals_are_valid_mdoc)
 {
     int status = system("command -v mandoc >/dev/null || exit 127\n"
                         "mandoc -Tlint -Wwarning man/rpproxy.8 " MANUAL);
@@ -186,14 +186,14 @@ END_TEST
 
 Suite *docs_suite(void)
 {
-    Suite *suite = suite_create("papers");
+    Suite *suite = suite_create("docs");
     TCase *options = tcase_create("options");
-    tcase_add_test(options, the_manual_tells_every_option_as_the_table_does);
+    tcase_add_test(options, manual_and_option_table_agree);
     tcase_add_test(options, the_sample_shows_every_option_with_its_default);
     tcase_add_test(options, the_sample_is_valid);
     suite_add_tcase(suite, options);
     TCase *markup = tcase_create("markup");
-    tcase_add_test(markup, the_manuals_are_sound_mdoc);
+    tcase_add_test(markup, manuals_are_valid_mdoc);
     suite_add_tcase(suite, markup);
     return suite;
 }

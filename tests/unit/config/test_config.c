@@ -1,4 +1,4 @@
-/* What the values of a configuration mean, and every mistake in them. */
+/* The meaning of the values of a configuration, and the error text of each mistake. */
 #include "config/load.h"
 #include "tests/unit/suites.h"
 #include "tests/unit/support/config_text.h"
@@ -11,7 +11,7 @@
 #define LETTERS_31  "abcdefghijklmnopqrstuvwxyzabcde"
 #define LETTERS_124 LETTERS_31 LETTERS_31 LETTERS_31 LETTERS_31
 
-START_TEST(defaults_are_those_of_the_papers)
+START_TEST(defaults_are_as_documented)
 {
     struct config *config = load_good(VALID);
     const struct frontend_conf *frontend = &config->frontends[0];
@@ -169,7 +169,7 @@ START_TEST(defaults_apply_above_and_below_and_yield)
 }
 END_TEST
 
-START_TEST(frontends_share_backends_and_names_of_their_own)
+START_TEST(frontends_share_backends_and_names)
 {
     struct config *config =
         load_good("[frontend x]\nbind = 127.0.0.1:1\nbackend = l\n"
@@ -185,7 +185,7 @@ START_TEST(frontends_share_backends_and_names_of_their_own)
 }
 END_TEST
 
-START_TEST(a_bind_says_how_its_connections_are_taken)
+START_TEST(accept_and_steer_of_a_bind)
 {
     struct config *config = load_good("[listen x]\n"
                                       "bind = 127.0.0.1:1\n"
@@ -207,7 +207,7 @@ START_TEST(a_bind_says_how_its_connections_are_taken)
 }
 END_TEST
 
-START_TEST(a_unix_bind_says_what_its_file_looks_like)
+START_TEST(mode_owner_and_group_of_a_unix_bind)
 {
     struct config *config = load_good("[listen x]\n"
                                       "bind = unix:/1\n"
@@ -230,7 +230,7 @@ START_TEST(a_unix_bind_says_what_its_file_looks_like)
 }
 END_TEST
 
-/* reno is in every kernel, and allowed to all. */
+/* Every kernel has reno, and allows it for all users. */
 START_TEST(congestion_goes_from_global_by_defaults_to_each_side)
 {
     struct config *config = load_good("[listen l]\nbind = 127.0.0.1:1\nserver = a 127.0.0.1:9\n"
@@ -251,7 +251,7 @@ START_TEST(congestion_goes_from_global_by_defaults_to_each_side)
 }
 END_TEST
 
-START_TEST(congestion_is_what_the_kernel_has)
+START_TEST(congestion_must_exist_in_the_kernel)
 {
     static const char wrong[] = "p.ini:4: congestion: 'no-such' is not offered by the kernel";
     struct loaded loaded = load_text(VALID "congestion = no-such\n");
@@ -261,7 +261,7 @@ START_TEST(congestion_is_what_the_kernel_has)
 }
 END_TEST
 
-/* A line of /proc/sys/net/ipv4, with a blank at either end. */
+/* Reads a line of /proc/sys/net/ipv4, and adds a space at both ends. */
 static void read_names(const char *file, char names[static 512])
 {
     char path[128];
@@ -274,8 +274,8 @@ static void read_names(const char *file, char names[static 512])
     fclose(stream);
 }
 
-/* root may use it now, but not the user that the process becomes. */
-START_TEST(congestion_is_what_the_user_may_have)
+/* root may use the algorithm, but the user that the process becomes may not. */
+START_TEST(congestion_must_be_allowed_for_the_user)
 {
     char available[512], allowed[512], text[256];
     read_names("tcp_available_congestion_control", available);
@@ -287,7 +287,7 @@ START_TEST(congestion_is_what_the_user_may_have)
             break;
     }
     if (!name || geteuid() != 0) {
-        unit_skip("every congestion control is allowed to all, or we are not root");
+        unit_skip("all users may use every congestion control, or the test does not run as root");
         return;
     }
     snprintf(text, sizeof text, VALID "congestion = %s\n", name);
@@ -515,7 +515,7 @@ static const struct {
      "p.ini:1: [frontend x] has no backend; add 'backend = NAME'\n"},
 };
 
-START_TEST(mistake_is_told)
+START_TEST(mistake_is_reported)
 {
     struct loaded loaded = load_text(mistakes[_i].text);
     ck_assert_str_eq(loaded.errors, mistakes[_i].errors);
@@ -523,7 +523,7 @@ START_TEST(mistake_is_told)
 }
 END_TEST
 
-START_TEST(all_mistakes_are_told_at_once_in_order)
+START_TEST(all_mistakes_are_reported_in_order)
 {
     struct loaded loaded = load_text("workers = 2\n"
                                      "[globl]\n"
@@ -610,21 +610,21 @@ Suite *config_suite(void)
     Suite *suite = suite_create("config");
     TCase *values = tcase_create("values");
     tcase_add_checked_fixture(values, folder_make, folder_remove);
-    tcase_add_test(values, defaults_are_those_of_the_papers);
+    tcase_add_test(values, defaults_are_as_documented);
     tcase_add_test(values, every_value_arrives);
     tcase_add_test(values, defaults_apply_above_and_below_and_yield);
-    tcase_add_test(values, frontends_share_backends_and_names_of_their_own);
-    tcase_add_test(values, a_bind_says_how_its_connections_are_taken);
-    tcase_add_test(values, a_unix_bind_says_what_its_file_looks_like);
+    tcase_add_test(values, frontends_share_backends_and_names);
+    tcase_add_test(values, accept_and_steer_of_a_bind);
+    tcase_add_test(values, mode_owner_and_group_of_a_unix_bind);
     tcase_add_test(values, congestion_goes_from_global_by_defaults_to_each_side);
     suite_add_tcase(suite, values);
     TCase *wrong = tcase_create("mistakes");
     tcase_add_checked_fixture(wrong, folder_make, folder_remove);
-    tcase_add_loop_test(wrong, mistake_is_told, 0, COUNT(mistakes));
-    tcase_add_test(wrong, all_mistakes_are_told_at_once_in_order);
+    tcase_add_loop_test(wrong, mistake_is_reported, 0, COUNT(mistakes));
+    tcase_add_test(wrong, all_mistakes_are_reported_in_order);
     tcase_add_test(wrong, journal_needs_libsystemd);
-    tcase_add_test(wrong, congestion_is_what_the_kernel_has);
-    tcase_add_test(wrong, congestion_is_what_the_user_may_have);
+    tcase_add_test(wrong, congestion_must_exist_in_the_kernel);
+    tcase_add_test(wrong, congestion_must_be_allowed_for_the_user);
     tcase_add_test(wrong, control_path_must_fit_a_socket);
     suite_add_tcase(suite, wrong);
     TCase *control = tcase_create("control");

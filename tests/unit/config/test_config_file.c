@@ -1,4 +1,4 @@
-/* Lines, sections, files and includes: what stands before any meaning. */
+/* The syntax: lines, sections, files and includes. */
 #include "config/load.h"
 #include "tests/unit/suites.h"
 #include "tests/unit/support/config_text.h"
@@ -46,7 +46,7 @@ START_TEST(windows_file_with_bom_is_read)
 }
 END_TEST
 
-/* inih alone would take the indented line for a second bind of the same key. */
+/* inih alone would read the indented line as a second value of the key. */
 START_TEST(indented_line_is_a_line_of_its_own)
 {
     struct config *config = load_good("[listen x]\n"
@@ -90,7 +90,7 @@ static const struct {
      "it a default\n"},
 };
 
-START_TEST(bad_line_is_told)
+START_TEST(bad_line_is_reported)
 {
     struct loaded loaded = load_text(mistakes[_i].text);
     ck_assert_str_eq(loaded.errors, mistakes[_i].errors);
@@ -98,7 +98,7 @@ START_TEST(bad_line_is_told)
 }
 END_TEST
 
-START_TEST(variable_makes_no_second_line_nor_comment)
+START_TEST(variable_adds_no_line_and_no_comment)
 {
     setenv("RPPROXY_TEST_SERVER", "a 127.0.0.1:2 ; weight=0", 1);
     struct loaded loaded = load_text("[listen x]\nbind = 127.0.0.1:${RPPROXY_TEST_PORT:-81}\n"
@@ -109,7 +109,7 @@ START_TEST(variable_makes_no_second_line_nor_comment)
 }
 END_TEST
 
-START_TEST(nul_byte_is_told)
+START_TEST(nul_byte_is_reported)
 {
     static const char text[] = VALID "retries = 1\0002\n[glo\0bal]\nworkers = 9\n";
     folder_write("p.ini", text, sizeof text - 1);
@@ -120,7 +120,8 @@ START_TEST(nul_byte_is_told)
 }
 END_TEST
 
-/* A text whose line 4 is length bytes long, and makes a valid key of its second part if cut. */
+/* Loads a text whose line 4 has this length. If the line were split, its second part would be a
+ * valid key. */
 static struct loaded load_with_line_of(size_t length)
 {
     char text[4096] = VALID;
@@ -132,7 +133,7 @@ static struct loaded load_with_line_of(size_t length)
     return load_text(text);
 }
 
-START_TEST(line_too_long_for_inih_is_told_and_not_cut)
+START_TEST(line_too_long_for_inih_is_reported_and_not_cut)
 {
     struct loaded loaded = load_with_line_of(199);
     ck_assert_str_eq(loaded.errors, "p.ini:5: unknown section 'globa'; did you mean 'global'?\n");
@@ -171,7 +172,7 @@ END_TEST
 
 START_TEST(long_section_name_is_kept)
 {
-    /* inih itself cuts it after 49 bytes, and would merge these two. */
+    /* inih cuts the name after 49 bytes, and would merge these two sections. */
     struct config *config = load_good(
         "[listen aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa1]\n"
         "bind = 127.0.0.1:1\nserver = a 127.0.0.1:9\n"
@@ -184,7 +185,7 @@ END_TEST
 
 /* --- files --------------------------------------------------------------------------------- */
 
-START_TEST(unreadable_files_are_told)
+START_TEST(unreadable_files_are_reported)
 {
     struct loaded loaded = load_file("absent.ini");
     ck_assert_str_eq(loaded.errors, "absent.ini: No such file or directory\n");
@@ -196,13 +197,13 @@ START_TEST(unreadable_files_are_told)
     loaded_free(&loaded);
 
     ck_assert_int_eq(mkfifo(folder_path("fifo"), 0600), 0);
-    loaded = load_file("fifo"); /* nobody writes to it: must not wait */
+    loaded = load_file("fifo"); /* no process writes to the FIFO: must not wait */
     ck_assert_str_eq(loaded.errors, "fifo: not a regular file\n");
     loaded_free(&loaded);
 }
 END_TEST
 
-START_TEST(forbidden_file_is_told)
+START_TEST(forbidden_file_is_reported)
 {
     folder_write("p.ini", VALID, strlen(VALID));
     ck_assert_int_eq(chmod(folder_path("p.ini"), 0), 0);
@@ -291,7 +292,7 @@ START_TEST(includes_are_read_sorted_and_relative)
 }
 END_TEST
 
-START_TEST(mistakes_of_included_files_are_told_with_their_names)
+START_TEST(mistakes_of_included_files_have_the_name_of_the_file)
 {
     make_parts();
     write_text("parts/a.ini", "[listen ok]\nbind = 127.0.0.1:1\nserver = a 127.0.0.1:9\n"
@@ -311,7 +312,7 @@ START_TEST(mistakes_of_included_files_are_told_with_their_names)
 }
 END_TEST
 
-START_TEST(missing_include_is_told)
+START_TEST(missing_include_is_reported)
 {
     struct loaded loaded = load_text("[global]\ninclude = absent.ini\ninclude = absent/*.ini\n"
                                      "[frontend x]\nbind = 127.0.0.1:1\nbackend = there\n");
@@ -323,7 +324,8 @@ START_TEST(missing_include_is_told)
 }
 END_TEST
 
-/* Names of folders that would be patterns; of the second column each is one. */
+/* Names of folders that contain characters of patterns; the names in the second column match as
+ * patterns. */
 static const char *const folders[][2] = {
     {"v[12]", "v1"}, {"v*", "vx"}, {"v?", "vx"}, {"v\\1", "v1"}, {"[v", "[v"},
 };
@@ -338,8 +340,9 @@ static void make_folder(const char *name, const char *listen)
     write_text(file, text);
 }
 
-/* Of the file that includes, in a variable, and before a plain name. */
-START_TEST(only_the_file_says_what_is_a_pattern)
+/* Such a folder contains the including file, is the value of a variable, or is part of a plain
+ * path. */
+START_TEST(values_of_variables_are_no_patterns)
 {
     static const char *const includes[] = {"*.ini", "x.ini", "${FOLDER}/*.ini",
                                            "${NO_FOLDER:-${FOLDER}}/[x].ini"};
@@ -373,7 +376,7 @@ START_TEST(a_file_may_have_the_name_of_a_pattern)
 }
 END_TEST
 
-START_TEST(include_loop_is_told)
+START_TEST(include_loop_is_reported)
 {
     write_text("b.ini", "[global]\ninclude = ./p.ini\n");
     struct loaded loaded = load_text(VALID "[global]\ninclude = b.ini\ninclude = p.ini\n");
@@ -413,10 +416,10 @@ Suite *config_file_suite(void)
     tcase_add_test(lines, layout_is_free);
     tcase_add_test(lines, windows_file_with_bom_is_read);
     tcase_add_test(lines, indented_line_is_a_line_of_its_own);
-    tcase_add_loop_test(lines, bad_line_is_told, 0, COUNT(mistakes));
-    tcase_add_test(lines, variable_makes_no_second_line_nor_comment);
-    tcase_add_test(lines, nul_byte_is_told);
-    tcase_add_test(lines, line_too_long_for_inih_is_told_and_not_cut);
+    tcase_add_loop_test(lines, bad_line_is_reported, 0, COUNT(mistakes));
+    tcase_add_test(lines, variable_adds_no_line_and_no_comment);
+    tcase_add_test(lines, nul_byte_is_reported);
+    tcase_add_test(lines, line_too_long_for_inih_is_reported_and_not_cut);
     tcase_add_test(lines, longest_line_arrives_whole);
     tcase_add_test(lines, comment_may_be_long);
     tcase_add_test(lines, long_section_name_is_kept);
@@ -424,19 +427,19 @@ Suite *config_file_suite(void)
     TCase *files = tcase_create("files");
     tcase_add_checked_fixture(files, folder_make, folder_remove);
     tcase_set_timeout(files, 120);
-    tcase_add_test(files, unreadable_files_are_told);
-    tcase_add_test(files, forbidden_file_is_told);
+    tcase_add_test(files, unreadable_files_are_reported);
+    tcase_add_test(files, forbidden_file_is_reported);
     tcase_add_test(files, huge_file_is_read);
     tcase_add_test(files, errors_are_bounded);
     suite_add_tcase(suite, files);
     TCase *includes = tcase_create("includes");
     tcase_add_checked_fixture(includes, folder_make, folder_remove);
     tcase_add_test(includes, includes_are_read_sorted_and_relative);
-    tcase_add_test(includes, mistakes_of_included_files_are_told_with_their_names);
-    tcase_add_test(includes, missing_include_is_told);
-    tcase_add_loop_test(includes, only_the_file_says_what_is_a_pattern, 0, COUNT(folders));
+    tcase_add_test(includes, mistakes_of_included_files_have_the_name_of_the_file);
+    tcase_add_test(includes, missing_include_is_reported);
+    tcase_add_loop_test(includes, values_of_variables_are_no_patterns, 0, COUNT(folders));
     tcase_add_test(includes, a_file_may_have_the_name_of_a_pattern);
-    tcase_add_test(includes, include_loop_is_told);
+    tcase_add_test(includes, include_loop_is_reported);
     tcase_add_test(includes, include_depth_is_bounded);
     suite_add_tcase(suite, includes);
     return suite;

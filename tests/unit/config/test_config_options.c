@@ -21,14 +21,14 @@ START_TEST(every_default_is_in_its_range)
     struct config config = {0};
     struct frontend_conf frontend = {0};
     struct backend_conf backend = {0};
-    options_set_initial(OWNER_CONFIG, &config); /* aborts if not */
+    options_set_initial(OWNER_CONFIG, &config); /* aborts if a default is not valid */
     options_set_initial(OWNER_FRONTEND, &frontend);
     options_set_initial(OWNER_BACKEND, &backend);
     ck_assert_uint_eq(backend.retries, 3);
 }
 END_TEST
 
-START_TEST(defaults_hold_what_is_single_of_both)
+START_TEST(defaults_have_all_options_of_one_value)
 {
     size_t count;
     const struct option *table = option_table(&count);
@@ -45,7 +45,7 @@ START_TEST(defaults_hold_what_is_single_of_both)
 }
 END_TEST
 
-START_TEST(help_tells_every_option)
+START_TEST(help_shows_every_option)
 {
     char *text;
     size_t size;
@@ -75,8 +75,8 @@ Suite *options_suite(void)
     TCase *table = tcase_create("table");
     tcase_add_test(table, a_name_means_one_option_in_a_section);
     tcase_add_test(table, every_default_is_in_its_range);
-    tcase_add_test(table, defaults_hold_what_is_single_of_both);
-    tcase_add_test(table, help_tells_every_option);
+    tcase_add_test(table, defaults_have_all_options_of_one_value);
+    tcase_add_test(table, help_shows_every_option);
     suite_add_tcase(suite, table);
     return suite;
 }

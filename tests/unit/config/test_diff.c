@@ -1,4 +1,4 @@
-/* The difference between two configs, as the lines that change_print() makes of it. */
+/* The difference between two configs, as lines of change_print(). */
 #include "config/diff.h"
 #include "config/load.h"
 #include "tests/unit/suites.h"
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* All changes from the one text to the other, a line each. */
+/* Compares two texts; lines: one line for each change. */
 static void expect_changes(const char *from_text, const char *to_text, const char *lines)
 {
     struct config *from = load_good(from_text);
@@ -33,7 +33,7 @@ static void expect_changes(const char *from_text, const char *to_text, const cha
 #define WEB "[frontend web]\nbind = 127.0.0.1:1\nbackend = app\n"
 #define APP "[backend app]\nserver = a 127.0.0.1:2\n"
 
-START_TEST(the_same_has_no_difference)
+START_TEST(equal_configs_have_no_difference)
 {
     expect_changes(WEB APP, WEB APP, "");
     expect_changes(WEB APP, "; moved\n" APP WEB, "");
@@ -51,7 +51,7 @@ START_TEST(options)
                    "frontend web: idle-timeout: 1h -> 5s\n"
                    "frontend web: access-log: yes -> no\n"
                    "backend app: retries: 3 -> 0\n");
-    /* [defaults] counts where it takes effect. */
+    /* [defaults] appears in the sections that it changes. */
     expect_changes(WEB APP, "[defaults]\nretries = 1\n" WEB APP, "backend app: retries: 3 -> 1\n");
 }
 END_TEST
@@ -103,8 +103,8 @@ START_TEST(servers)
 }
 END_TEST
 
-/* Two servers of one name in two backends are two. */
-START_TEST(names_are_of_their_backends)
+/* Servers with the same name in two backends are different servers. */
+START_TEST(servers_of_two_backends_may_share_a_name)
 {
     expect_changes(WEB APP "[backend other]\nserver = a 127.0.0.1:3\n",
                    WEB APP "[backend other]\nserver = b 127.0.0.1:3\n",
@@ -118,12 +118,12 @@ Suite *diff_suite(void)
     Suite *suite = suite_create("diff");
     TCase *changes = tcase_create("changes");
     tcase_add_checked_fixture(changes, folder_make, folder_remove);
-    tcase_add_test(changes, the_same_has_no_difference);
+    tcase_add_test(changes, equal_configs_have_no_difference);
     tcase_add_test(changes, options);
     tcase_add_test(changes, binds);
     tcase_add_test(changes, frontends);
     tcase_add_test(changes, servers);
-    tcase_add_test(changes, names_are_of_their_backends);
+    tcase_add_test(changes, servers_of_two_backends_may_share_a_name);
     suite_add_tcase(suite, changes);
     return suite;
 }

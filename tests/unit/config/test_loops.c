@@ -12,12 +12,12 @@
 
 #define SELF(bind, server) "[listen own]\nbind = " bind "\nserver = s " server "\n"
 
-/* One frontend whose server is its own bind; what it is called in the message. */
+/* A section whose server is its own bind, and the bind as it appears in the message. */
 static const struct {
     const char *text, *bind;
 } loops[] = {
     {SELF("127.0.0.1:80", "127.0.0.1:80"), "127.0.0.1:80"},
-    {SELF("192.0.2.1:80", "192.0.2.1:80"), "192.0.2.1:80"}, /* wherever that may be */
+    {SELF("192.0.2.1:80", "192.0.2.1:80"), "192.0.2.1:80"}, /* the same address, of any machine */
     {SELF("0.0.0.0:80", "127.0.0.1:80"), "0.0.0.0:80"},
     {SELF("0.0.0.0:80", "127.9.8.7:80"), "0.0.0.0:80"},
     {SELF("0.0.0.0:80", "0.0.0.0:80"), "0.0.0.0:80"},
@@ -31,7 +31,7 @@ static const struct {
     {SELF("127.0.0.1:81\nbind = 127.0.0.1:80", "127.0.0.1:80"), "127.0.0.1:80"},
 };
 
-START_TEST(a_bind_of_its_own)
+START_TEST(server_is_a_bind_of_the_same_section)
 {
     char says[256];
     struct loaded loaded = load_text(loops[_i].text);
@@ -54,16 +54,17 @@ static const char *const others[] = {
     SELF("0.0.0.0:80", "[::1]:80"),
     SELF("unix:/run/own", "unix:/run/other"),
     SELF("fd:web", "127.0.0.1:80"),
-    /* Chains: by an address, by the wildcard, by a path, and to one frontend from two sides. */
+    /* Chains: through an address, a wildcard and a path, and two backends that lead to one
+       frontend. */
     SELF("127.0.0.1:80", "127.0.0.1:81") "[listen b]\nbind = 127.0.0.1:81\nserver = c [::1]:82\n"
                                          "[listen c]\nbind = [::]:82\nserver = d unix:/run/d\n"
                                          "[listen d]\nbind = unix:/run/d\nserver = e 192.0.2.1:1\n",
     SELF("127.0.0.1:80",
          "127.0.0.1:82") "[listen b]\nbind = 127.0.0.1:81\nserver = c 127.0.0.1:82\n"
                          "[listen c]\nbind = 0.0.0.0:82\nserver = e 192.0.2.1:1\n",
-    /* The address goes before the wildcard. */
+    /* The kernel prefers the bind of the exact address to the wildcard. */
     SELF("0.0.0.0:80", "127.0.0.1:80") "[listen b]\nbind = 127.0.0.1:80\nserver = e 192.0.2.1:1\n",
-    /* Nobody comes to the backend. */
+    /* No frontend uses the backend. */
     VALID "[backend b]\nserver = ok 127.0.0.1:1\n",
 };
 
@@ -73,8 +74,9 @@ START_TEST(no_loop)
 }
 END_TEST
 
-/* Each server of the loop is told at its own line; what leads there, or away from it, is not. */
-START_TEST(a_loop_of_several)
+/* Each server of the loop is reported at its line. Servers that lead to the loop or out of it are
+ * not reported. */
+START_TEST(loop_through_several_backends)
 {
     struct loaded loaded = load_text("[listen in]\nbind = 127.0.0.1:79\nserver = a 127.0.0.1:80\n"
                                      "[listen a]\nbind = 127.0.0.1:80\nserver = b 127.0.0.1:81\n"
@@ -101,8 +103,8 @@ START_TEST(an_included_file_is_named)
 }
 END_TEST
 
-/* One socket by several paths. */
-START_TEST(a_path_by_a_link)
+/* One socket with several paths. */
+START_TEST(path_through_a_symbolic_link)
 {
     char text[1024], real[256], link[256];
     snprintf(real, sizeof real, "%s", folder_path("real"));
@@ -118,8 +120,8 @@ START_TEST(a_path_by_a_link)
 }
 END_TEST
 
-/* Any address of this machine is reached by the wildcard. */
-START_TEST(an_address_of_an_interface)
+/* A wildcard bind accepts connections to each address of this machine. */
+START_TEST(wildcard_bind_has_the_addresses_of_interfaces)
 {
     struct ifaddrs *all = NULL;
     ck_assert_int_eq(getifaddrs(&all), 0);
@@ -146,12 +148,12 @@ Suite *loops_suite(void)
     Suite *suite = suite_create("loops");
     TCase *tcase = tcase_create("loops");
     tcase_add_checked_fixture(tcase, folder_make, folder_remove);
-    tcase_add_loop_test(tcase, a_bind_of_its_own, 0, COUNT(loops));
+    tcase_add_loop_test(tcase, server_is_a_bind_of_the_same_section, 0, COUNT(loops));
     tcase_add_loop_test(tcase, no_loop, 0, COUNT(others));
-    tcase_add_test(tcase, a_loop_of_several);
+    tcase_add_test(tcase, loop_through_several_backends);
     tcase_add_test(tcase, an_included_file_is_named);
-    tcase_add_test(tcase, a_path_by_a_link);
-    tcase_add_test(tcase, an_address_of_an_interface);
+    tcase_add_test(tcase, path_through_a_symbolic_link);
+    tcase_add_test(tcase, wildcard_bind_has_the_addresses_of_interfaces);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -1,4 +1,4 @@
-/* The canonical text: whatever a file says, what is written of it says the same. */
+/* The canonical text has the same meaning as the file. */
 #include "config/diff.h"
 #include "config/load.h"
 #include "config/options/options.h"
@@ -22,7 +22,7 @@ static char *written(const struct config *config)
     return text;
 }
 
-/* text is read again, means what config does, and is written as itself. */
+/* Reads text again: the result has the meaning of config, and is written as the same text. */
 static void reads_the_same(const struct config *config, const char *text)
 {
     struct config_errors errors;
@@ -50,7 +50,7 @@ static void check_text(const char *text, const char *expected)
     config_free(config);
 }
 
-/* The section's text from its head to its end, which the caller frees. */
+/* Returns the text of the section from its head to its end, which the caller frees. */
 static char *section_of(const char *text, const char *head)
 {
     const char *start = strstr(text, head);
@@ -61,7 +61,7 @@ static char *section_of(const char *text, const char *head)
 
 /* --- every option -------------------------------------------------------------------------- */
 
-/* xorshift: the same files in each run. */
+/* The state of xorshift; the files are the same in each run. */
 static uint64_t dice = 88172645463325252;
 
 static uint64_t roll(uint64_t sides)
@@ -162,7 +162,7 @@ static void random_file(FILE *file)
     random_options(SECTION_LISTEN, file);
 }
 
-START_TEST(any_file_is_written_as_what_it_means)
+START_TEST(written_config_has_the_same_meaning)
 {
     for (unsigned i = 0; i < RANDOM_FILES; i++) {
         char *text;
@@ -176,7 +176,7 @@ START_TEST(any_file_is_written_as_what_it_means)
 }
 END_TEST
 
-START_TEST(the_sample_is_written_as_what_it_means)
+START_TEST(written_sample_has_the_same_meaning)
 {
     struct config_errors errors;
     struct config *config = config_load("scripts/proxy.ini", &errors);
@@ -189,7 +189,7 @@ START_TEST(the_sample_is_written_as_what_it_means)
 }
 END_TEST
 
-START_TEST(every_option_is_told_though_the_file_is_silent)
+START_TEST(options_that_are_not_set_are_written)
 {
     size_t count;
     const struct option *table = option_table(&count);
@@ -208,7 +208,7 @@ END_TEST
 
 /* --- what differs from the file ------------------------------------------------------------ */
 
-START_TEST(binds_without_a_choice_tell_none)
+START_TEST(attributes_of_unix_and_passed_binds_are_written)
 {
     struct config *config = load_good("[listen db]\nbind = fd:db accept=shared\n"
                                       "bind = unix:/tmp/db.sock\n"
@@ -223,7 +223,7 @@ START_TEST(binds_without_a_choice_tell_none)
 }
 END_TEST
 
-START_TEST(defaults_go_into_each_section_and_a_listen_is_two)
+START_TEST(defaults_and_listen_are_expanded)
 {
     struct config *config = load_good("[defaults]\nretries = 7\nidle-timeout = 90s\n"
                                       "[listen db]\nbind = 127.0.0.1:1\nserver = a 127.0.0.1:2\n");
@@ -244,8 +244,9 @@ START_TEST(defaults_go_into_each_section_and_a_listen_is_two)
 }
 END_TEST
 
-/* A variable may hold what no line can: it is told, and is not taken for anything else. */
-START_TEST(what_no_line_can_hold_becomes_a_comment)
+/* The value of a variable may contain characters that a line cannot: the value is written in a
+ * comment, and the file has no other meaning then. */
+START_TEST(value_that_fits_in_no_line_becomes_a_comment)
 {
     static const char *const values[] = {"/tmp/a ;b", "/tmp/a\nworkers = 3", "/tmp/${b}", "/tmp/a ",
                                          NULL};
@@ -270,7 +271,7 @@ START_TEST(what_no_line_can_hold_becomes_a_comment)
 }
 END_TEST
 
-START_TEST(the_hash_is_of_the_meaning)
+START_TEST(same_meaning_has_the_same_hash)
 {
     static const char *const texts[] = {
         VALID,
@@ -291,7 +292,7 @@ START_TEST(the_hash_is_of_the_meaning)
 }
 END_TEST
 
-START_TEST(a_text_has_errors_as_a_file_has)
+START_TEST(errors_of_a_text_are_reported)
 {
     static const char text[] = "[global]\nworkers = many\n";
     struct config_errors errors;
@@ -308,17 +309,17 @@ Suite *write_suite(void)
     TCase *same = tcase_create("same");
     tcase_set_timeout(same, 120);
     tcase_add_checked_fixture(same, folder_make, folder_remove);
-    tcase_add_test(same, any_file_is_written_as_what_it_means);
-    tcase_add_test(same, the_sample_is_written_as_what_it_means);
-    tcase_add_test(same, every_option_is_told_though_the_file_is_silent);
+    tcase_add_test(same, written_config_has_the_same_meaning);
+    tcase_add_test(same, written_sample_has_the_same_meaning);
+    tcase_add_test(same, options_that_are_not_set_are_written);
     suite_add_tcase(suite, same);
     TCase *form = tcase_create("form");
     tcase_add_checked_fixture(form, folder_make, folder_remove);
-    tcase_add_test(form, binds_without_a_choice_tell_none);
-    tcase_add_test(form, defaults_go_into_each_section_and_a_listen_is_two);
-    tcase_add_test(form, what_no_line_can_hold_becomes_a_comment);
-    tcase_add_test(form, the_hash_is_of_the_meaning);
-    tcase_add_test(form, a_text_has_errors_as_a_file_has);
+    tcase_add_test(form, attributes_of_unix_and_passed_binds_are_written);
+    tcase_add_test(form, defaults_and_listen_are_expanded);
+    tcase_add_test(form, value_that_fits_in_no_line_becomes_a_comment);
+    tcase_add_test(form, same_meaning_has_the_same_hash);
+    tcase_add_test(form, errors_of_a_text_are_reported);
     suite_add_tcase(suite, form);
     return suite;
 }

@@ -28,10 +28,10 @@ static void ignore(void *arg)
     (void)arg;
 }
 
-static unsigned opened;         /* of listeners */
-static const char *global = ""; /* the file begins with it */
+static unsigned opened;         /* number of listeners that are open */
+static const char *global = ""; /* the start of the file */
 
-/* One listening socket for each worker, or one that they share. Places for so many sessions. */
+/* Starts with a listening socket for each worker, or with a shared one. */
 static void start(bool shared, unsigned max_sessions)
 {
     char text[256], server[ADDRESS_TEXT_MAX];
@@ -67,8 +67,8 @@ static void teardown(void)
     folder_remove();
 }
 
-/* The end of one worker's session wakes the others, whether they have stopped before or not. */
-START_TEST(it_ends_while_workers_wait_for_a_place)
+/* When the session of one worker ends, the other workers are woken, also if they have stopped. */
+START_TEST(proxy_ends_while_workers_wait_for_a_place)
 {
     enum { CLIENTS = 16 };
     int clients[CLIENTS];
@@ -87,9 +87,9 @@ START_TEST(it_ends_while_workers_wait_for_a_place)
 }
 END_TEST
 
-/* A worker that has been woken for a connection, and finds no place for it, has used up the only
- * wake-up there is. */
-START_TEST(no_wake_up_is_lost_for_want_of_a_place)
+/* The kernel wakes one worker for a connection. If this worker has no place, there is no second
+ * wake-up. */
+START_TEST(wake_up_without_a_place_is_not_lost)
 {
     enum { CLIENTS = 64, ROUNDS = 20 };
     static int clients[CLIENTS];
@@ -98,11 +98,12 @@ START_TEST(no_wake_up_is_lost_for_want_of_a_place)
     for (unsigned round = 0; round < ROUNDS; round++) {
         for (unsigned i = 0; i < CLIENTS; i++)
             clients[i] = loopback_connect(&front);
-        /* Each of them is served, and has to end before the next but one can be. */
+        /* Two sessions at a time are possible: one of them must end before the next client is
+         * served. */
         for (unsigned i = 0; i < CLIENTS; i++) {
             loopback_await(servers, POLLIN);
             close(accept(servers, NULL, NULL));
-            /* The client's half is over when it closes, too. */
+            /* The session ends when the client closes too. */
             unsigned ended = 0;
             struct pollfd polled[CLIENTS];
             for (unsigned j = 0; j < CLIENTS; j++)
@@ -135,14 +136,14 @@ START_TEST(workers_stay_on_their_cpus)
         ck_assert_int_eq(CPU_COUNT(&set), 1);
         ck_assert(CPU_ISSET(cpu, &set));
     }
-    /* The main thread's CPUs are those that a successor inherits. */
+    /* A new process inherits the CPUs of the main thread, which must not be restricted. */
     ck_assert_int_eq(sched_getaffinity(0, sizeof set, &set), 0);
     ck_assert_int_eq(CPU_COUNT(&set), (int)usable.count);
     global = "";
 }
 END_TEST
 
-/* One that shares the socket, is woken for a connection, and is gone before it accepts. */
+/* Shares the listening socket, is woken for a connection, and ends before it accepts. */
 struct sharer {
     pthread_t thread;
     atomic_int tid;
@@ -173,7 +174,7 @@ static void await_sleep(struct sharer *sharer)
     }
 }
 
-START_TEST(a_wake_up_that_went_to_another_is_made_up_for)
+START_TEST(wake_up_of_a_process_that_left_is_replaced)
 {
     struct sharer sharer = {.epoll = epoll_create1(EPOLL_CLOEXEC),
                             .woken = eventfd(0, EFD_CLOEXEC)};
@@ -182,7 +183,7 @@ START_TEST(a_wake_up_that_went_to_another_is_made_up_for)
     ck_assert_int_eq(epoll_ctl(sharer.epoll, EPOLL_CTL_ADD, listeners[0], &event), 0);
     ck_assert_int_eq(pthread_create(&sharer.thread, NULL, be_woken, &sharer), 0);
     await_sleep(&sharer);
-    proxy_accept(proxy); /* who begins to watch stands behind the others, and is woken after */
+    proxy_accept(proxy); /* the workers come after the sharer in the kernel's list of waiters */
     for (bool woken = false; !woken;) {
         int client = loopback_connect(&front);
         struct pollfd polled[] = {{.fd = servers, .events = POLLIN},
@@ -202,12 +203,14 @@ START_TEST(a_wake_up_that_went_to_another_is_made_up_for)
 }
 END_TEST
 
-/* The main thread moves the server while workers connect to it; the configuration stays as it is.
+/* The main thread changes the server's address while workers connect; the configuration does not
+ * change.
  */
 START_TEST(sessions_follow_a_server_to_another_address)
 {
     enum { ROUNDS = 100 };
-    ck_assert_int_eq(log_open(LOG_TO_STDERR, NULL, LOG_LEVEL_ERROR), 0); /* not each change */
+    ck_assert_int_eq(log_open(LOG_TO_STDERR, NULL, LOG_LEVEL_ERROR),
+                     0); /* without a line for each change */
     start(false, 16);
     struct address addresses[2] = {back, config->frontends[0].binds[0].address};
     addresses[1].in.sin_port = 0;
@@ -224,7 +227,7 @@ START_TEST(sessions_follow_a_server_to_another_address)
         event_base_loop(base, EVLOOP_NONBLOCK);
     }
     while (server_count_sessions(server).all < ROUNDS)
-        sched_yield(); /* a worker counts after connect(2) */
+        sched_yield(); /* a worker counts the session after connect(2) */
     ck_assert(address_equal(&config->backends[0].servers[0].address, &back));
     close(listening[1]);
 }
@@ -236,10 +239,10 @@ Suite *proxy_suite(void)
     TCase *tcase = tcase_create("proxy");
     tcase_add_checked_fixture(tcase, NULL, teardown);
     tcase_set_timeout(tcase, 60);
-    tcase_add_loop_test(tcase, it_ends_while_workers_wait_for_a_place, 0, 2);
-    tcase_add_loop_test(tcase, no_wake_up_is_lost_for_want_of_a_place, 0, 2);
+    tcase_add_loop_test(tcase, proxy_ends_while_workers_wait_for_a_place, 0, 2);
+    tcase_add_loop_test(tcase, wake_up_without_a_place_is_not_lost, 0, 2);
     tcase_add_loop_test(tcase, workers_stay_on_their_cpus, 0, 2);
-    tcase_add_test(tcase, a_wake_up_that_went_to_another_is_made_up_for);
+    tcase_add_test(tcase, wake_up_of_a_process_that_left_is_replaced);
     tcase_add_test(tcase, sessions_follow_a_server_to_another_address);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -51,7 +51,7 @@ static void append_without_folder(FILE *out, const char *line)
     const char *found;
     while ((found = strstr(line, folder))) {
         fwrite(line, 1, (size_t)(found - line), out);
-        line = found + sizeof folder; /* and its slash */
+        line = found + sizeof folder; /* skip the slash too */
     }
     fprintf(out, "%s\n", line);
 }

@@ -1,4 +1,4 @@
-/* Configurations from a test's own text, in files of a temporary folder. */
+/* Configurations from a text of the test, in files of a temporary folder. */
 #ifndef RPPROXY_TESTS_UNIT_SUPPORT_CONFIG_TEXT_H
 #define RPPROXY_TESTS_UNIT_SUPPORT_CONFIG_TEXT_H
 
@@ -6,23 +6,24 @@
 
 #include <stddef.h>
 
-/* What config_load() made of a file. */
+/* The result of config_load(). */
 struct loaded {
     struct config *config;
-    char *errors; /* its lines, each with "\n"; the temporary folder taken out; "" for none */
+    char *
+        errors; /* one line for each error, without the path of the temporary folder; "" for none */
     size_t error_count;
 };
 
-/* For tcase_add_checked_fixture(): the folder, new for each test, and its removal. */
+/* For tcase_add_checked_fixture(): makes a new folder for each test, and removes it. */
 void folder_make(void);
 void folder_remove(void);
 
-/* The path of name in the folder. Static storage, until the next call. */
+/* Returns the path of name in the folder. Static storage, valid until the next call. */
 const char *folder_path(const char *name);
 
 void folder_write(const char *name, const char *bytes, size_t length);
 
-/* Loads the folder's file. */
+/* Loads a file of the folder. */
 struct loaded load_file(const char *name);
 
 /* Writes text as "p.ini" and loads it. */
@@ -33,7 +34,7 @@ struct config *load_good(const char *text);
 
 void loaded_free(struct loaded *loaded);
 
-/* A frontend and a backend that are right, for texts that are about something else. */
+/* A valid frontend and backend, for tests of something else. */
 #define VALID                                                                                      \
     "[listen ok]\n"                                                                                \
     "bind = 127.0.0.1:1\n"                                                                         \

@@ -12,7 +12,7 @@ static void *run(void *arg)
         if (!all->read(all->arg))
             atomic_store(&all->failed, true);
         task_queue_run(&reader->queue);
-        /* Relaxed: what the test shares must be safe without this counter. */
+        /* Relaxed, so that this counter does not synchronise the data under test. */
         atomic_fetch_add_explicit(&reader->turns, 1, memory_order_relaxed);
         sched_yield();
     }

@@ -1,4 +1,4 @@
-/* A proxy with one worker and one session, both ends of which are the test's: a fixture. */
+/* A fixture: a proxy with one worker and one session, whose client and server are the test. */
 #ifndef RPPROXY_TESTS_UNIT_SUPPORT_RELAYING_H
 #define RPPROXY_TESTS_UNIT_SUPPORT_RELAYING_H
 
@@ -9,14 +9,14 @@
 struct relaying {
     struct event_base *base;
     struct config *config;
-    struct proxy *proxy;   /* of eight sessions at most */
-    int listener, servers; /* where it accepts; where it connects to */
+    struct proxy *proxy;   /* for at most eight sessions */
+    int listener, servers; /* where the proxy accepts; where the proxy connects to */
     int client, server;
 };
 
 void relaying_start(struct relaying *relaying);
 
-/* The proxy and its base are freed, and all is closed. */
+/* Frees the proxy and its event base, and closes all descriptors. */
 void relaying_end(struct relaying *relaying);
 
 #endif

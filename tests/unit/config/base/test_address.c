@@ -139,7 +139,7 @@ START_TEST(different_addresses_differ)
 }
 END_TEST
 
-START_TEST(nameless_addresses_have_a_text)
+START_TEST(addresses_without_a_name_have_a_text)
 {
     char text[ADDRESS_TEXT_MAX];
     struct address none = {0};
@@ -157,7 +157,7 @@ START_TEST(nameless_addresses_have_a_text)
 }
 END_TEST
 
-START_TEST(a_mapped_address_becomes_plain)
+START_TEST(mapped_address_becomes_ipv4)
 {
     static const char *const texts[][2] = {{"[::ffff:192.0.2.1]:80", "192.0.2.1:80"},
                                            {"[::1]:80", "[::1]:80"},
@@ -187,8 +187,8 @@ Suite *address_suite(void)
     suite_add_tcase(suite, parsing);
     TCase *comparing = tcase_create("compare");
     tcase_add_test(comparing, different_addresses_differ);
-    tcase_add_test(comparing, nameless_addresses_have_a_text);
-    tcase_add_test(comparing, a_mapped_address_becomes_plain);
+    tcase_add_test(comparing, addresses_without_a_name_have_a_text);
+    tcase_add_test(comparing, mapped_address_becomes_ipv4);
     suite_add_tcase(suite, comparing);
     return suite;
 }

@@ -3,7 +3,7 @@
 
 #include <check.h>
 
-/* A moment, in milliseconds after the machine's start. */
+/* Any time, in milliseconds since the start of the machine. */
 #define START 5
 
 START_TEST(begins_once)
@@ -18,7 +18,7 @@ START_TEST(begins_once)
 }
 END_TEST
 
-START_TEST(is_over_when_it_has_been_quiet)
+START_TEST(is_over_after_a_quiet_time)
 {
     struct condition condition = {0};
     ck_assert(condition_met(&condition, 24, START));
@@ -30,8 +30,8 @@ START_TEST(is_over_when_it_has_been_quiet)
 }
 END_TEST
 
-/* As where one server of two can be connected to. */
-START_TEST(coming_and_going_is_one_condition)
+/* For example: one of two servers refuses connections. */
+START_TEST(short_breaks_do_not_end_a_condition)
 {
     struct condition condition = {0};
     unsigned begun = 0, over = 0;
@@ -44,8 +44,8 @@ START_TEST(coming_and_going_is_one_condition)
 }
 END_TEST
 
-/* Nobody asks whether it is over. */
-START_TEST(begins_anew_after_quiet)
+/* condition_over() is not called in between. */
+START_TEST(begins_again_after_a_quiet_time)
 {
     struct condition condition = {0};
     ck_assert(condition_met(&condition, 24, START));
@@ -86,9 +86,9 @@ Suite *condition_suite(void)
     Suite *suite = suite_create("condition");
     TCase *tests = tcase_create("tests");
     tcase_add_test(tests, begins_once);
-    tcase_add_test(tests, is_over_when_it_has_been_quiet);
-    tcase_add_test(tests, coming_and_going_is_one_condition);
-    tcase_add_test(tests, begins_anew_after_quiet);
+    tcase_add_test(tests, is_over_after_a_quiet_time);
+    tcase_add_test(tests, short_breaks_do_not_end_a_condition);
+    tcase_add_test(tests, begins_again_after_a_quiet_time);
     tcase_add_test(tests, rare_attempts_take_longer);
     tcase_add_test(tests, another_reason_is_a_change);
     suite_add_tcase(suite, tests);

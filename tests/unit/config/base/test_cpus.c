@@ -14,7 +14,7 @@ static void setup(void)
     ck_assert_uint_gt(usable.count, 0);
 }
 
-START_TEST(usable_ones_are_those_of_the_kernel)
+START_TEST(usable_cpus_come_from_the_kernel)
 {
     cpu_set_t set;
     ck_assert_int_eq(sched_getaffinity(0, sizeof set, &set), 0);
@@ -41,7 +41,7 @@ START_TEST(a_list_keeps_its_order)
 }
 END_TEST
 
-START_TEST(what_is_written_is_read)
+START_TEST(written_list_can_be_read)
 {
     char text[CPUS_TEXT_MAX];
     struct cpus cpus;
@@ -75,7 +75,7 @@ END_TEST
 static const char *const no_lists[] = {"",    ",",   "a",    "-1",   "1-",  "0,",  "0-1-2",
                                        "0 1", "0;1", "0, 1", "1-0,", "2-1", "0x1", "all"};
 
-START_TEST(no_list)
+START_TEST(not_a_list)
 {
     struct cpus cpus = {.count = 7};
     const char *wrong = cpus_parse(no_lists[_i], &cpus);
@@ -84,7 +84,7 @@ START_TEST(no_list)
 }
 END_TEST
 
-START_TEST(neither_twice_nor_what_may_not_be_used)
+START_TEST(cpus_must_be_usable_and_unique)
 {
     char text[32];
     char wanted[64];
@@ -105,12 +105,12 @@ Suite *cpus_suite(void)
     Suite *suite = suite_create("cpus");
     TCase *tcase = tcase_create("cpus");
     tcase_add_checked_fixture(tcase, setup, NULL);
-    tcase_add_test(tcase, usable_ones_are_those_of_the_kernel);
+    tcase_add_test(tcase, usable_cpus_come_from_the_kernel);
     tcase_add_test(tcase, a_list_keeps_its_order);
-    tcase_add_test(tcase, what_is_written_is_read);
+    tcase_add_test(tcase, written_list_can_be_read);
     tcase_add_test(tcase, texts);
-    tcase_add_loop_test(tcase, no_list, 0, sizeof no_lists / sizeof no_lists[0]);
-    tcase_add_test(tcase, neither_twice_nor_what_may_not_be_used);
+    tcase_add_loop_test(tcase, not_a_list, 0, sizeof no_lists / sizeof no_lists[0]);
+    tcase_add_test(tcase, cpus_must_be_usable_and_unique);
     suite_add_tcase(suite, tcase);
     return suite;
 }

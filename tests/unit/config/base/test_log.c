@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Each test is a process of its own (Check forks), with a standard error that it may replace. */
+/* Check runs each test in its own process, so a test may replace its standard error. */
 static FILE *reader;
 
 static void replace_stderr(int with)
@@ -37,7 +37,7 @@ static void capture_by_pipe(void)
     replace_stderr(ends[1]);
 }
 
-/* The next line from the captured standard error, without its newline; waits for it. */
+/* Waits for the next line of the captured standard error, and removes its newline. */
 static void read_line(char *line, size_t size)
 {
     ck_assert_ptr_nonnull(fgets(line, (int)size, reader));
@@ -47,7 +47,7 @@ static void read_line(char *line, size_t size)
     line[length - 1] = '\0';
 }
 
-#define STAMP_LENGTH 24 /* of "2026-11-22T20:52:41.123Z" */
+#define STAMP_LENGTH 24 /* the length of "2026-11-22T20:52:41.123Z" */
 
 static void expect(const char *after_stamp)
 {
@@ -116,7 +116,7 @@ START_TEST(hostile_message_stays_one_line)
 }
 END_TEST
 
-START_TEST(long_line_is_cut_and_says_so)
+START_TEST(long_line_is_cut_and_marked)
 {
     char message[5000];
     char line[4096];
@@ -125,10 +125,10 @@ START_TEST(long_line_is_cut_and_says_so)
     message[sizeof message - 1] = '\0';
     log_info("%s", message);
     read_line(line, sizeof line);
-    ck_assert_uint_eq(strlen(line), 2047); /* and the newline */
+    ck_assert_uint_eq(strlen(line), 2047); /* without the newline */
     ck_assert_str_eq(line + 2047 - 5, "aa...");
 
-    memset(message, '\x01', sizeof message - 1); /* four times as long when escaped */
+    memset(message, '\x01', sizeof message - 1); /* four times longer when escaped */
     log_info("%s", message);
     read_line(line, sizeof line);
     ck_assert_uint_le(strlen(line), 2047);
@@ -178,7 +178,7 @@ START_TEST(queued_lines_are_written_by_stop)
         expect(expected);
     }
     expect("INFO after");
-    log_stop(); /* harmless */
+    log_stop(); /* a second call has no effect */
 }
 END_TEST
 
@@ -257,7 +257,8 @@ static void *log_numbers(void *name)
     return NULL;
 }
 
-/* Faster than the writer: some lines may be dropped, none may be torn, doubled or out of order. */
+/* The threads are faster than the writer: lines may be dropped, but must not be mixed, doubled or
+ * out of order. */
 START_TEST(threads_keep_their_order)
 {
     char names[THREADS][2], line[4096], path[256], name;
@@ -296,7 +297,7 @@ START_TEST(threads_keep_their_order)
 }
 END_TEST
 
-/* Reads a line; returns how many lines were lost, if it tells that, or 0. */
+/* Reads a line; returns the number of lost lines if the line reports one, or 0. */
 static unsigned long read_loss(void)
 {
     char line[4096];
@@ -306,8 +307,9 @@ static unsigned long read_loss(void)
     return lost;
 }
 
-/* The reader is slower than what is logged: each time it has read, there is room for a count. */
-START_TEST(loss_is_told_once_a_second)
+/* The reader is slower than the test logs: each time the reader has read, there is room for a
+ * report. */
+START_TEST(loss_is_reported_once_a_second)
 {
     enum { WIDTH = 1000, FILLING = 3000, TURNS = 100, READ = 8, LOGGED = 50 };
     char message[WIDTH + 1];
@@ -333,13 +335,14 @@ START_TEST(loss_is_told_once_a_second)
         told += more > 0;
         seen += more == 0;
     }
-    /* In each second that the clock has shown, and at the end. */
+    /* At most one report in each second of the clock, and one at the end. */
     ck_assert_uint_le(told, (unsigned)(time(NULL) - began) + 2);
     log_stop();
 }
 END_TEST
 
-/* Logs more than queue and pipe can hold: returns only if logging never waits for the reader. */
+/* Logs more than the queue and the pipe can take: returns only if logging never waits for the
+ * reader. */
 static unsigned flood(void)
 {
     enum { FLOOD = 3000 };
@@ -367,12 +370,12 @@ static void expect_flood_and_loss(void)
     }
     ck_assert_uint_eq(seen + lost, sent);
     ck_assert_uint_gt(lost, 0);
-    log_info("well again");
-    expect("INFO well again");
+    log_info("works again");
+    expect("INFO works again");
     log_stop();
 }
 
-START_TEST(stopped_reader_stops_nobody)
+START_TEST(stopped_reader_blocks_no_thread)
 {
     capture_by_pipe();
     ck_assert_int_eq(log_start(), 0);
@@ -380,8 +383,9 @@ START_TEST(stopped_reader_stops_nobody)
 }
 END_TEST
 
-/* systemd's standard error is a stream socket, for which poll() promises less than for a pipe. */
-START_TEST(stopped_socket_reader_stops_nobody)
+/* Under systemd standard error is a stream socket. There poll() may report a socket as writable
+ * that has room for a part of the line only. */
+START_TEST(stopped_socket_reader_blocks_no_thread)
 {
     int ends[2];
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
@@ -397,11 +401,11 @@ START_TEST(stop_gives_up_on_a_stopped_reader)
     capture_by_pipe();
     ck_assert_int_eq(log_start(), 0);
     (void)flood();
-    log_stop(); /* returns: nobody reads */
+    log_stop(); /* returns, although no process reads */
 }
 END_TEST
 
-START_TEST(lost_reader_is_survived)
+START_TEST(lost_reader_does_not_end_the_process)
 {
     capture_by_pipe();
     signal(SIGPIPE, SIG_IGN);
@@ -424,7 +428,7 @@ START_TEST(writer_takes_no_signal)
     sigaddset(&set, SIGUSR1);
     sigaddset(&set, SIGTERM);
     ck_assert_int_eq(pthread_sigmask(SIG_BLOCK, &set, NULL), 0);
-    /* Deadly to the process if any thread of it takes them. */
+    /* Each of these signals would kill the process if one of its threads had not blocked them. */
     ck_assert_int_eq(kill(getpid(), SIGUSR1), 0);
     ck_assert_int_eq(kill(getpid(), SIGTERM), 0);
     ck_assert_int_gt(sigwaitinfo(&set, NULL), 0);
@@ -528,7 +532,7 @@ static struct line_counts read_counts(void)
             counts.lost += lost;
         else if (strstr(line, "INFO queued"))
             counts.seen++;
-        else if (strstr(line, "INFO well again"))
+        else if (strstr(line, "INFO works again"))
             again++;
     }
     ck_assert_uint_eq(again, 1);
@@ -550,7 +554,7 @@ START_TEST(lines_lost_on_a_full_disk_are_counted)
     log_stop();
     ck_assert_int_eq(log_open(LOG_TO_FILE, folder_path("log"), LOG_LEVEL_INFO), 0);
     ck_assert_int_eq(log_start(), 0);
-    log_info("well again");
+    log_info("works again");
     log_stop();
     ck_assert_uint_eq(read_counts().lost, SENT);
 }
@@ -561,14 +565,14 @@ START_TEST(each_line_is_written_or_counted_when_the_file_changes)
 {
     fill_full_disk();
     ck_assert_int_eq(log_open(LOG_TO_FILE, folder_path("log"), LOG_LEVEL_INFO), 0);
-    log_info("well again");
+    log_info("works again");
     log_stop();
     const struct line_counts counts = read_counts();
     ck_assert_uint_eq(counts.seen + counts.lost, SENT);
 }
 END_TEST
 
-START_TEST(fifo_without_a_reader_stops_nobody)
+START_TEST(fifo_without_a_reader_blocks_no_thread)
 {
     char path[256];
     char old[256];
@@ -594,7 +598,7 @@ Suite *log_suite(void)
     tcase_add_test(lines, tag_stands_before_the_message);
     tcase_add_test(lines, less_important_lines_are_left_out);
     tcase_add_test(lines, hostile_message_stays_one_line);
-    tcase_add_test(lines, long_line_is_cut_and_says_so);
+    tcase_add_test(lines, long_line_is_cut_and_marked);
     tcase_add_test(lines, cut_keeps_characters_whole);
     tcase_add_test(lines, logging_keeps_errno);
     suite_add_tcase(suite, lines);
@@ -603,11 +607,11 @@ Suite *log_suite(void)
     tcase_add_test(writer, queued_lines_are_written_by_stop);
     tcase_add_test(writer, log_can_start_again);
     tcase_add_test(writer, threads_do_not_mix_their_lines);
-    tcase_add_test(writer, loss_is_told_once_a_second);
-    tcase_add_test(writer, stopped_reader_stops_nobody);
-    tcase_add_test(writer, stopped_socket_reader_stops_nobody);
+    tcase_add_test(writer, loss_is_reported_once_a_second);
+    tcase_add_test(writer, stopped_reader_blocks_no_thread);
+    tcase_add_test(writer, stopped_socket_reader_blocks_no_thread);
     tcase_add_test(writer, stop_gives_up_on_a_stopped_reader);
-    tcase_add_test(writer, lost_reader_is_survived);
+    tcase_add_test(writer, lost_reader_does_not_end_the_process);
     tcase_add_test(writer, writer_takes_no_signal);
     suite_add_tcase(suite, writer);
     TCase *files = tcase_create("files");
@@ -617,7 +621,7 @@ Suite *log_suite(void)
     tcase_add_test(files, file_is_appended_to);
     tcase_add_test(files, old_target_stays_when_a_file_cannot_be_opened);
     tcase_add_test(files, old_file_stays_when_it_cannot_be_reopened);
-    tcase_add_test(files, fifo_without_a_reader_stops_nobody);
+    tcase_add_test(files, fifo_without_a_reader_blocks_no_thread);
     tcase_add_test(files, lines_lost_on_a_full_disk_are_counted);
     tcase_add_test(files, each_line_is_written_or_counted_when_the_file_changes);
     suite_add_tcase(suite, files);

@@ -106,7 +106,7 @@ START_TEST(yes_and_no_and_nothing_else)
 }
 END_TEST
 
-START_TEST(names_hold_few_characters)
+START_TEST(names_contain_few_characters)
 {
     ck_assert(is_name("a"));
     ck_assert(is_name("Web-1_b.example"));
@@ -120,7 +120,7 @@ END_TEST
 
 static const struct {
     const char *value;
-    const char *expanded; /* NULL: refused */
+    const char *expanded; /* NULL: an error */
     const char *wrong;
 } expansions[] = {
     {"plain", "plain", NULL},
@@ -178,7 +178,7 @@ START_TEST(variables_are_expanded)
 }
 END_TEST
 
-START_TEST(only_what_variables_hold_is_quoted)
+START_TEST(only_values_of_variables_are_quoted)
 {
     const char *wrong;
     setenv("SPECIAL", "a*\\", 1);
@@ -227,11 +227,11 @@ Suite *value_suite(void)
     tcase_add_loop_test(values, time_is_written_in_its_largest_exact_unit, 0, COUNT(time_texts));
     tcase_add_test(values, number_is_digits_only);
     tcase_add_test(values, yes_and_no_and_nothing_else);
-    tcase_add_test(values, names_hold_few_characters);
+    tcase_add_test(values, names_contain_few_characters);
     suite_add_tcase(suite, values);
     TCase *texts = tcase_create("texts");
     tcase_add_loop_test(texts, variables_are_expanded, 0, COUNT(expansions));
-    tcase_add_test(texts, only_what_variables_hold_is_quoted);
+    tcase_add_test(texts, only_values_of_variables_are_quoted);
     tcase_add_loop_test(texts, nearest_word_is_suggested, 0, COUNT(suggestions));
     suite_add_tcase(suite, texts);
     return suite;

@@ -1,4 +1,5 @@
-/* Servers that change while workers choose and read them: run it under ThreadSanitizer, too. */
+/* Servers that change while workers choose and read them. To be run under ThreadSanitizer as well.
+ */
 #include "config/base/log.h"
 #include "proxy/backend/backend.h"
 #include "tests/unit/suites.h"
@@ -23,7 +24,8 @@ static struct server *at(size_t place)
     return backend_servers(&backend)->list[place];
 }
 
-/* The n-th of addresses that differ in all their bytes: the port gives the host away. */
+/* Returns the n-th address. Two of these addresses differ in all their bytes, and the port
+ * determines the host. */
 static struct address address_of(uint16_t n)
 {
     struct address address = {.length = sizeof address.in};
@@ -45,7 +47,7 @@ static bool has_address(const struct server *server, const struct address *addre
     return now && address_equal(now, address);
 }
 
-/* Each reader is a worker of its own, in the order of the first reads. */
+/* Each reader has its own worker number, in the order of the first reads. */
 static atomic_uint workers_begun;
 static _Thread_local unsigned worker = READERS;
 
@@ -62,7 +64,8 @@ static bool choose_and_read(void *arg)
 
 static void start(void)
 {
-    ck_assert_int_eq(log_open(LOG_TO_STDERR, NULL, LOG_LEVEL_ERROR), 0); /* not each change */
+    ck_assert_int_eq(log_open(LOG_TO_STDERR, NULL, LOG_LEVEL_ERROR),
+                     0); /* without a line for each change */
     server_conf.address = address_of(1);
     ck_assert_int_eq(backend_open(&backend, &conf, READERS, &readers.reclaimer), 0);
     readers_start(&readers, choose_and_read, NULL);

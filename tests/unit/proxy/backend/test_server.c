@@ -1,4 +1,4 @@
-/* How a server changes: by checks, by commands, and by the state that the old process had. */
+/* Changes of a server: by checks, by commands, and by the state that the old process sends. */
 #include "proxy/backend/backend.h"
 #include "tests/unit/suites.h"
 
@@ -11,7 +11,7 @@ static struct server_conf servers[2] = {{.name = name_a, .weight = 3},
                                         {.name = name_b, .weight = 1}};
 static struct backend_conf conf;
 static struct backend backend;
-static struct reclaimer reclaimer; /* of no other thread */
+static struct reclaimer reclaimer; /* without readers */
 static struct server *server;
 static unsigned changes, by_commands;
 
@@ -64,7 +64,7 @@ START_TEST(begins_up_and_usable)
 }
 END_TEST
 
-START_TEST(an_unknown_server_falls_at_its_first_failure)
+START_TEST(unknown_server_is_down_at_its_first_failure)
 {
     refuse(1);
     ck_assert_int_eq(server->now.check, CHECK_DOWN);
@@ -74,7 +74,7 @@ START_TEST(an_unknown_server_falls_at_its_first_failure)
 }
 END_TEST
 
-START_TEST(falls_after_as_many_in_a_row)
+START_TEST(down_after_fall_failures_in_a_row)
 {
     server_passed(server);
     refuse(2);
@@ -93,7 +93,7 @@ START_TEST(falls_after_as_many_in_a_row)
 }
 END_TEST
 
-START_TEST(rises_after_as_many_in_a_row)
+START_TEST(up_after_rise_passes_in_a_row)
 {
     refuse(1);
     server_passed(server);
@@ -104,7 +104,7 @@ START_TEST(rises_after_as_many_in_a_row)
     ck_assert_int_eq(server->now.check, CHECK_UP);
     ck_assert_uint_eq(server_share(server), 3);
     ck_assert_uint_eq(changes, 2);
-    refuse(2); /* it is known now */
+    refuse(2); /* the state is known now */
     ck_assert_int_eq(server->now.check, CHECK_UP);
 }
 END_TEST
@@ -155,7 +155,7 @@ START_TEST(the_first_check_of_another_address_decides)
     }
     ck_assert_uint_eq(changes, 8);
     ck_assert_uint_eq(by_commands, 0);
-    ck_assert_int_eq(server_set_address(server, &address), 0); /* the same */
+    ck_assert_int_eq(server_set_address(server, &address), 0); /* the same address again */
     ck_assert_uint_eq(changes, 8);
 }
 END_TEST
@@ -173,7 +173,7 @@ START_TEST(weight)
 }
 END_TEST
 
-START_TEST(adopts_what_can_be_true)
+START_TEST(adopts_possible_states_only)
 {
     struct server_state state = {.admin = ADMIN_MAINT,
                                  .check = CHECK_DOWN,
@@ -212,14 +212,14 @@ Suite *server_suite(void)
     TCase *tcase = tcase_create("server");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, begins_up_and_usable);
-    tcase_add_test(tcase, an_unknown_server_falls_at_its_first_failure);
-    tcase_add_test(tcase, falls_after_as_many_in_a_row);
-    tcase_add_test(tcase, rises_after_as_many_in_a_row);
+    tcase_add_test(tcase, unknown_server_is_down_at_its_first_failure);
+    tcase_add_test(tcase, down_after_fall_failures_in_a_row);
+    tcase_add_test(tcase, up_after_rise_passes_in_a_row);
     tcase_add_test(tcase, admin_and_check_state_do_not_depend_on_each_other);
     tcase_add_test(tcase, a_server_back_from_maint_is_unknown);
     tcase_add_test(tcase, the_first_check_of_another_address_decides);
     tcase_add_test(tcase, weight);
-    tcase_add_test(tcase, adopts_what_can_be_true);
+    tcase_add_test(tcase, adopts_possible_states_only);
     suite_add_tcase(suite, tcase);
     return suite;
 }

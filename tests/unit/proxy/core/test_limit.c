@@ -26,7 +26,7 @@ START_TEST(zero_is_no_limit)
 }
 END_TEST
 
-START_TEST(who_waits_is_announced)
+START_TEST(release_reports_waiters)
 {
     struct limit limit = {.max = 2};
     ck_assert(limit_take(&limit));
@@ -44,7 +44,7 @@ END_TEST
 
 static atomic_uint inside, most;
 
-static void *come_and_go(void *arg)
+static void *take_and_release(void *arg)
 {
     struct limit *limit = arg;
     for (int i = 0; i < 20000; i++) {
@@ -65,7 +65,7 @@ START_TEST(threads_never_exceed_it)
     struct limit limit = {.max = 2};
     pthread_t threads[4];
     for (int i = 0; i < 4; i++)
-        ck_assert_int_eq(pthread_create(&threads[i], NULL, come_and_go, &limit), 0);
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, take_and_release, &limit), 0);
     for (int i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
     ck_assert_uint_le(atomic_load(&most), 2);
@@ -73,7 +73,7 @@ START_TEST(threads_never_exceed_it)
 }
 END_TEST
 
-static void *be_refused(void *arg)
+static void *take_without_success(void *arg)
 {
     struct limit *limit = arg;
     for (int i = 0; i < 200000; i++) {
@@ -87,14 +87,14 @@ static void *be_refused(void *arg)
     return NULL;
 }
 
-/* Not even for a moment does it take up a place: another would be refused for it. */
-START_TEST(who_is_refused_leaves_no_trace)
+/* The count must not rise even for a moment, because another thread would be refused. */
+START_TEST(refused_take_does_not_change_the_count)
 {
     struct limit limit = {.max = 1};
     pthread_t threads[4];
     ck_assert(limit_take(&limit));
     for (int i = 0; i < 4; i++)
-        ck_assert_int_eq(pthread_create(&threads[i], NULL, be_refused, &limit), 0);
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, take_without_success, &limit), 0);
     for (int i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
     ck_assert_uint_eq(atomic_load(&most), 1);
@@ -108,9 +108,9 @@ Suite *limit_suite(void)
     TCase *tcase = tcase_create("limit");
     tcase_add_test(tcase, a_full_limit_refuses);
     tcase_add_test(tcase, zero_is_no_limit);
-    tcase_add_test(tcase, who_waits_is_announced);
+    tcase_add_test(tcase, release_reports_waiters);
     tcase_add_test(tcase, threads_never_exceed_it);
-    tcase_add_test(tcase, who_is_refused_leaves_no_trace);
+    tcase_add_test(tcase, refused_take_does_not_change_the_count);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -1,5 +1,5 @@
-/* Who gets a place, and in which order; and that none is lost when many threads take, wait, cancel
- * and give back at the same time. */
+/* The order in which waiters get places. No place is lost when many threads take, wait, cancel and
+ * give back at the same time. */
 #include "config/base/container_of.h"
 #include "proxy/core/places.h"
 #include "tests/unit/suites.h"
@@ -16,7 +16,7 @@ static struct waitlist waitlist;
 static struct limit all, frontend_limits[FRONTENDS];
 static struct place_queue outer, frontends[FRONTENDS];
 
-/* What waits, by one letter. */
+/* A waiter, named by one letter. */
 struct client {
     struct waiter waiter;
     char name;
@@ -25,12 +25,12 @@ struct client {
 static struct client clients[CLIENTS];
 static struct grants grants;
 static char served[CLIENTS + 1]; /* names, in the order of service */
-static unsigned rings;
+static unsigned wakeups;
 
-static void note_ring(void *arg)
+static void note_wake_up(void *arg)
 {
     (void)arg;
-    rings++;
+    wakeups++;
 }
 
 static void note_service(struct waiter *waiter)
@@ -53,11 +53,11 @@ static void set_up_limits(unsigned max, unsigned max_each)
 static void setup(void)
 {
     set_up_limits(LIMIT_NONE, LIMIT_NONE);
-    grants_init(&grants, &waitlist, note_ring, NULL);
+    grants_init(&grants, &waitlist, note_wake_up, NULL);
     for (size_t i = 0; i < CLIENTS; i++)
         clients[i] = (struct client){.waiter.on_granted = note_service, .name = (char)('A' + i)};
     served[0] = '\0';
-    rings = 0;
+    wakeups = 0;
 }
 
 static void teardown(void)
@@ -72,7 +72,7 @@ static void teardown(void)
     waitlist_close(&waitlist);
 }
 
-static void ceilings(unsigned max, unsigned first, unsigned second)
+static void set_maxima(unsigned max, unsigned first, unsigned second)
 {
     atomic_store(&all.max, max);
     atomic_store(&frontend_limits[0].max, first);
@@ -96,21 +96,21 @@ static void give_back(size_t frontend)
     place_release(&frontends[frontend]);
 }
 
-START_TEST(the_first_who_came_is_served_first)
+START_TEST(first_come_first_served)
 {
-    ceilings(2, LIMIT_NONE, LIMIT_NONE);
+    set_maxima(2, LIMIT_NONE, LIMIT_NONE);
     ck_assert(place_take(&frontends[0]));
     ck_assert(place_take(&frontends[1]));
     for (size_t i = 0; i < 6; i++)
         wait_at((i + 1) % 2, (char)('A' + i));
     give_back(0);
-    ck_assert_uint_eq(rings, 1);
+    ck_assert_uint_eq(wakeups, 1);
     expect_served("A");
     give_back(1);
     expect_served("AB");
     give_back(0);
     give_back(1);
-    ck_assert_uint_eq(rings, 3); /* not again before the first was heard */
+    ck_assert_uint_eq(wakeups, 3); /* no second wake-up before the first was handled */
     expect_served("ABCD");
     give_back(0);
     give_back(1);
@@ -121,14 +121,14 @@ START_TEST(the_first_who_came_is_served_first)
 }
 END_TEST
 
-START_TEST(whoever_comes_while_somebody_waits_joins_the_queue)
+START_TEST(newcomer_joins_the_end_of_the_queue)
 {
-    ceilings(1, LIMIT_NONE, LIMIT_NONE);
+    set_maxima(1, LIMIT_NONE, LIMIT_NONE);
     ck_assert(place_take(&frontends[0]));
     wait_at(0, 'A');
     wait_at(1, 'B');
     give_back(0);
-    ck_assert_uint_eq(atomic_load(&all.used), 1); /* handed over already */
+    ck_assert_uint_eq(atomic_load(&all.used), 1); /* given to the waiter already */
     wait_at(1, 'C');
     expect_served("A");
     give_back(0);
@@ -138,9 +138,9 @@ START_TEST(whoever_comes_while_somebody_waits_joins_the_queue)
 }
 END_TEST
 
-START_TEST(a_full_frontend_holds_up_nobody_else)
+START_TEST(full_frontend_does_not_delay_others)
 {
-    ceilings(3, 1, LIMIT_NONE);
+    set_maxima(3, 1, LIMIT_NONE);
     ck_assert(place_take(&frontends[0]));
     wait_at(0, 'A');
     wait_at(0, 'B');
@@ -148,7 +148,7 @@ START_TEST(a_full_frontend_holds_up_nobody_else)
     ck_assert(place_take(&frontends[1]));
     ck_assert(place_take(&frontends[1]));
     wait_at(1, 'C');
-    give_back(1); /* A and B came before, but there is no place for them in their frontend */
+    give_back(1); /* A and B came earlier, but their frontend has no place */
     expect_served("C");
     give_back(0);
     expect_served("CA");
@@ -162,9 +162,9 @@ START_TEST(a_full_frontend_holds_up_nobody_else)
 END_TEST
 
 /* Age counts from the first wait, not from the wait for the outer limit. */
-START_TEST(a_place_in_both_goes_to_the_oldest_who_can_use_both)
+START_TEST(place_goes_to_the_oldest_that_can_use_it)
 {
-    ceilings(2, 1, LIMIT_NONE);
+    set_maxima(2, 1, LIMIT_NONE);
     ck_assert(place_take(&frontends[0]));
     ck_assert(place_take(&frontends[1]));
     wait_at(0, 'A');
@@ -174,7 +174,7 @@ START_TEST(a_place_in_both_goes_to_the_oldest_who_can_use_both)
     give_back(0);
     expect_served("A");
     give_back(0);
-    expect_served("AB"); /* D would follow, and before it C */
+    expect_served("AB"); /* next would be C, then D */
     give_back(1);
     expect_served("ABC");
     give_back(0);
@@ -184,15 +184,15 @@ START_TEST(a_place_in_both_goes_to_the_oldest_who_can_use_both)
 }
 END_TEST
 
-START_TEST(whoever_cancels_passes_it_on)
+START_TEST(cancelled_waiter_passes_its_place_on)
 {
-    ceilings(1, LIMIT_NONE, LIMIT_NONE);
+    set_maxima(1, LIMIT_NONE, LIMIT_NONE);
     ck_assert(place_take(&frontends[0]));
     for (char name = 'A'; name <= 'D'; name++)
         wait_at(0, name);
     place_cancel(&clients['B' - 'A'].waiter);
     give_back(0);
-    place_cancel(&clients['A' - 'A'].waiter); /* it had been handed to A */
+    place_cancel(&clients['A' - 'A'].waiter); /* the place had been given to A */
     place_cancel(&clients['A' - 'A'].waiter);
     expect_served("C");
     ck_assert_uint_eq(atomic_load(&all.used), 1);
@@ -205,10 +205,10 @@ START_TEST(whoever_cancels_passes_it_on)
 }
 END_TEST
 
-/* Whoever has got as far as the outer limit leaves the room in the inner one to the next. */
+/* A waiter at the outer limit that is cancelled frees its reservation in the inner limit. */
 START_TEST(a_reservation_ends_with_its_waiter)
 {
-    ceilings(1, 1, LIMIT_NONE);
+    set_maxima(1, 1, LIMIT_NONE);
     ck_assert(place_take(&frontends[1]));
     wait_at(0, 'A');
     wait_at(0, 'B');
@@ -222,9 +222,9 @@ START_TEST(a_reservation_ends_with_its_waiter)
 }
 END_TEST
 
-START_TEST(a_ceiling_that_rises_serves_as_many)
+START_TEST(raised_maximum_serves_waiters)
 {
-    ceilings(0, LIMIT_NONE, LIMIT_NONE);
+    set_maxima(0, LIMIT_NONE, LIMIT_NONE);
     for (size_t i = 0; i < 5; i++)
         wait_at((i + 1) % 2, (char)('A' + i));
     ck_assert(limit_move(&all, 3));
@@ -241,10 +241,10 @@ START_TEST(a_ceiling_that_rises_serves_as_many)
 }
 END_TEST
 
-/* The inner ceiling falls while somebody who had room there waits for the outer limit. */
-START_TEST(a_ceiling_that_falls_stops_who_has_not_been_served)
+/* The inner maximum falls while a waiter with a reservation there waits for the outer limit. */
+START_TEST(lowered_maximum_stops_waiters)
 {
-    ceilings(1, 1, LIMIT_NONE);
+    set_maxima(1, 1, LIMIT_NONE);
     ck_assert(place_take(&frontends[1]));
     wait_at(0, 'A');
     wait_at(1, 'B');
@@ -260,13 +260,13 @@ START_TEST(a_ceiling_that_falls_stops_who_has_not_been_served)
 }
 END_TEST
 
-/* The same of a limit in the middle: what was taken of the inner one is given back. */
-START_TEST(a_ceiling_in_the_middle_falls)
+/* The same for a middle limit: the place taken of the inner limit is given back. */
+START_TEST(lowered_maximum_of_the_middle_limit)
 {
     struct limit innermost = {.max = 5};
     struct place_queue inner;
     place_queue_init(&inner, &innermost, &waitlist, &frontends[0]);
-    ceilings(1, 1, LIMIT_NONE);
+    set_maxima(1, 1, LIMIT_NONE);
     ck_assert(place_take(&frontends[1]));
     ck_assert(!place_wait(&clients[0].waiter, &inner, &grants));
     ck_assert(!limit_move(&frontend_limits[0], 0));
@@ -283,12 +283,12 @@ START_TEST(a_ceiling_in_the_middle_falls)
 }
 END_TEST
 
-START_TEST(a_place_that_is_free_is_had_at_once)
+START_TEST(free_place_is_given_at_once)
 {
-    ceilings(1, LIMIT_NONE, LIMIT_NONE);
+    set_maxima(1, LIMIT_NONE, LIMIT_NONE);
     ck_assert(place_wait(&clients[0].waiter, &frontends[0], &grants));
     expect_served("");
-    ck_assert_uint_eq(rings, 0);
+    ck_assert_uint_eq(wakeups, 0);
     ck_assert(!place_wait(&clients[1].waiter, &frontends[0], &grants));
     give_back(0);
     expect_served("B");
@@ -296,19 +296,19 @@ START_TEST(a_place_that_is_free_is_had_at_once)
 }
 END_TEST
 
-START_TEST(what_is_not_delivered_at_once_rings_again)
+START_TEST(undelivered_grants_wake_again)
 {
-    ceilings(0, LIMIT_NONE, LIMIT_NONE);
+    set_maxima(0, LIMIT_NONE, LIMIT_NONE);
     for (char name = 'A'; name <= 'C'; name++)
         wait_at(0, name);
     ck_assert(limit_move(&all, 3));
     place_serve(&outer);
-    ck_assert_uint_eq(rings, 1);
+    ck_assert_uint_eq(wakeups, 1);
     grants_deliver(&grants, 2);
-    ck_assert_uint_eq(rings, 2);
+    ck_assert_uint_eq(wakeups, 2);
     ck_assert_str_eq(served, "AB");
     expect_served("ABC");
-    ck_assert_uint_eq(rings, 2);
+    ck_assert_uint_eq(wakeups, 2);
     for (unsigned i = 0; i < 3; i++)
         give_back(0);
 }
@@ -316,7 +316,7 @@ END_TEST
 
 /* --- against a simple model --- */
 
-/* The oldest client that waits and has room in both limits, or CLIENTS. */
+/* Returns the oldest waiting client for which both limits have room, or CLIENTS. */
 static size_t expected_next(const uint64_t *since, const size_t *at)
 {
     size_t best = CLIENTS;
@@ -335,13 +335,13 @@ static unsigned random_below(unsigned *state, unsigned below)
     return (*state >> 16) % below;
 }
 
-/* Whatever is done, whoever waits on has no room. */
+/* After each step, no waiter remains for which there is room. */
 START_TEST(random_steps_keep_the_order)
 {
-    uint64_t since[CLIENTS] = {0}, now = 0; /* 0: does not wait */
+    uint64_t since[CLIENTS] = {0}, now = 0; /* 0: is not waiting */
     size_t at[CLIENTS];
     unsigned inside[FRONTENDS] = {0};
-    ceilings(6, 2, 3);
+    set_maxima(6, 2, 3);
     for (unsigned step = 0; step < 20000; step++) {
         size_t who = random_below(&seed, CLIENTS), where = random_below(&seed, FRONTENDS);
         size_t next = CLIENTS;
@@ -367,7 +367,7 @@ START_TEST(random_steps_keep_the_order)
             if (inside[where] == 0)
                 break;
             inside[where]--;
-            /* For the model alone, which looks who is next. */
+            /* For the model only, which looks for the next client. */
             atomic_fetch_sub(&all.used, 1);
             atomic_fetch_sub(&frontend_limits[where].used, 1);
             next = expected_next(since, at);
@@ -403,11 +403,11 @@ static atomic_uint inside_all, inside_frontend[FRONTENDS], exceeded;
 
 struct thread_client;
 
-/* A worker: its rings, and its clients. */
+/* A worker: its wake-ups and its clients. */
 struct thread {
     pthread_t thread;
     unsigned seed;
-    sem_t rung;
+    sem_t wakeup;
     struct grants grants;
     struct thread_client {
         struct waiter waiter;
@@ -416,10 +416,10 @@ struct thread {
     } clients[AT_A_TIME];
 };
 
-static void ring_thread(void *arg)
+static void wake_thread(void *arg)
 {
     struct thread *thread = arg;
-    sem_post(&thread->rung);
+    sem_post(&thread->wakeup);
 }
 
 static void use_place(size_t frontend)
@@ -452,7 +452,7 @@ static void begin_client(struct thread *thread, struct thread_client *client)
         client->waits = true;
 }
 
-static void *come_wait_and_go(void *arg)
+static void *take_wait_and_release(void *arg)
 {
     struct thread *thread = arg;
     for (unsigned round = 0; round < ROUNDS; round++) {
@@ -464,9 +464,9 @@ static void *come_wait_and_go(void *arg)
                 place_cancel(&client->waiter);
                 client->waits = false;
             }
-            /* A place that is lost, or a ring, is seen as a test that does not end. */
+            /* If a place or a wake-up is lost, the test does not end. */
             while (client->waits) {
-                sem_wait(&thread->rung);
+                sem_wait(&thread->wakeup);
                 grants_deliver(&thread->grants, 1 + random_below(&thread->seed, AT_A_TIME));
             }
         }
@@ -482,13 +482,13 @@ START_TEST(grants_against_cancels)
         atomic_store(&frontend_limits[i].max, i + 1);
     for (unsigned i = 0; i < THREADS; i++) {
         threads[i].seed = i + 1;
-        sem_init(&threads[i].rung, 0, 0);
-        grants_init(&threads[i].grants, &waitlist, ring_thread, &threads[i]);
+        sem_init(&threads[i].wakeup, 0, 0);
+        grants_init(&threads[i].grants, &waitlist, wake_thread, &threads[i]);
     }
     for (unsigned i = 0; i < THREADS; i++)
-        ck_assert_int_eq(pthread_create(&threads[i].thread, NULL, come_wait_and_go, &threads[i]),
-                         0);
-    /* Meanwhile ceilings move, as sessions of other processes begin and end. */
+        ck_assert_int_eq(
+            pthread_create(&threads[i].thread, NULL, take_wait_and_release, &threads[i]), 0);
+    /* Meanwhile the maximum moves, as if sessions of other processes began and ended. */
     for (unsigned i = 0; i < ROUNDS; i++) {
         if (limit_move(&all, i % 2 ? MOST : 1))
             place_serve(&outer);
@@ -511,17 +511,17 @@ Suite *places_suite(void)
     TCase *tcase = tcase_create("order");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 60);
-    tcase_add_test(tcase, the_first_who_came_is_served_first);
-    tcase_add_test(tcase, whoever_comes_while_somebody_waits_joins_the_queue);
-    tcase_add_test(tcase, a_full_frontend_holds_up_nobody_else);
-    tcase_add_test(tcase, a_place_in_both_goes_to_the_oldest_who_can_use_both);
-    tcase_add_test(tcase, whoever_cancels_passes_it_on);
+    tcase_add_test(tcase, first_come_first_served);
+    tcase_add_test(tcase, newcomer_joins_the_end_of_the_queue);
+    tcase_add_test(tcase, full_frontend_does_not_delay_others);
+    tcase_add_test(tcase, place_goes_to_the_oldest_that_can_use_it);
+    tcase_add_test(tcase, cancelled_waiter_passes_its_place_on);
     tcase_add_test(tcase, a_reservation_ends_with_its_waiter);
-    tcase_add_test(tcase, a_ceiling_that_rises_serves_as_many);
-    tcase_add_test(tcase, a_ceiling_that_falls_stops_who_has_not_been_served);
-    tcase_add_test(tcase, a_ceiling_in_the_middle_falls);
-    tcase_add_test(tcase, a_place_that_is_free_is_had_at_once);
-    tcase_add_test(tcase, what_is_not_delivered_at_once_rings_again);
+    tcase_add_test(tcase, raised_maximum_serves_waiters);
+    tcase_add_test(tcase, lowered_maximum_stops_waiters);
+    tcase_add_test(tcase, lowered_maximum_of_the_middle_limit);
+    tcase_add_test(tcase, free_place_is_given_at_once);
+    tcase_add_test(tcase, undelivered_grants_wake_again);
     tcase_add_test(tcase, random_steps_keep_the_order);
     tcase_add_test(tcase, grants_against_cancels);
     suite_add_tcase(suite, tcase);

@@ -1,4 +1,4 @@
-/* What is published is freed when no thread can read it any more: not earlier, and in the end. */
+/* A replaced object is freed when no thread can read it any more, not earlier and not never. */
 #include "proxy/core/reclaim.h"
 #include "tests/unit/suites.h"
 #include "tests/unit/support/readers.h"
@@ -8,7 +8,7 @@
 
 enum { OBJECTS = 2000 };
 
-/* Both halves are equal in each object that was published. */
+/* Both halves of each published object are equal. */
 struct object {
     struct retired retired;
     unsigned left, right;
@@ -39,7 +39,7 @@ static bool read_object(void *arg)
     return object->right == left;
 }
 
-START_TEST(readers_never_meet_what_is_freed)
+START_TEST(readers_never_see_freed_objects)
 {
     atomic_store(&published, make(0));
     readers_start(&readers, read_object, NULL);
@@ -54,13 +54,14 @@ START_TEST(readers_never_meet_what_is_freed)
 }
 END_TEST
 
-START_TEST(is_freed_when_all_readers_have_passed)
+START_TEST(freed_when_all_readers_have_passed)
 {
     atomic_store(&published, make(0));
     readers_start(&readers, read_object, NULL);
     for (unsigned i = 1; i <= OBJECTS; i++)
         publish(i);
-    /* Two rounds at most: what the first one has not freed was retired while it lasted. */
+    /* At most two rounds: objects that the first round has not freed were retired during this
+     * round. */
     while (!STAILQ_EMPTY(&readers.reclaimer.waiting))
         readers_run_owner(&readers);
     ck_assert(STAILQ_EMPTY(&readers.reclaimer.next));
@@ -69,7 +70,7 @@ START_TEST(is_freed_when_all_readers_have_passed)
 }
 END_TEST
 
-/* Readers whose threads have never started, or have ended, cannot say that they are done. */
+/* Readers without a running thread cannot answer. */
 START_TEST(closing_frees_the_rest)
 {
     struct task_queue owner, reader;
@@ -100,8 +101,8 @@ Suite *reclaim_suite(void)
     Suite *suite = suite_create("reclaim");
     TCase *tcase = tcase_create("reclaim");
     tcase_set_timeout(tcase, 60);
-    tcase_add_test(tcase, readers_never_meet_what_is_freed);
-    tcase_add_test(tcase, is_freed_when_all_readers_have_passed);
+    tcase_add_test(tcase, readers_never_see_freed_objects);
+    tcase_add_test(tcase, freed_when_all_readers_have_passed);
     tcase_add_test(tcase, closing_frees_the_rest);
     tcase_add_test(tcase, without_readers_it_is_freed_at_once);
     suite_add_tcase(suite, tcase);

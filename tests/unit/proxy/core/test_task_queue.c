@@ -30,7 +30,7 @@ static void teardown(void)
     task_queue_close(&task_queue);
 }
 
-/* Delivers what rings now, or within so many milliseconds. False: nothing did. */
+/* Runs the tasks that are posted now or within this time. Returns false if there were none. */
 static bool listen_for(int milliseconds)
 {
     struct pollfd bell = {.fd = task_queue.fd, .events = POLLIN};
@@ -40,7 +40,7 @@ static bool listen_for(int milliseconds)
     return true;
 }
 
-START_TEST(letters_arrive_in_order)
+START_TEST(tasks_run_in_order)
 {
     for (size_t i = 0; i < LETTERS; i++)
         task_queue_post(&task_queue, &tasks[i]);
@@ -51,7 +51,7 @@ START_TEST(letters_arrive_in_order)
 }
 END_TEST
 
-START_TEST(posted_twice_is_delivered_once)
+START_TEST(task_posted_twice_runs_once)
 {
     task_queue_post(&task_queue, &tasks[0]);
     task_queue_post(&task_queue, &tasks[0]);
@@ -70,8 +70,8 @@ static void post_again(void *arg)
     task_queue_post(&task_queue, arg);
 }
 
-/* Others of the loop have their turn in between. */
-START_TEST(what_is_posted_meanwhile_is_for_the_next_time)
+/* So other events of the loop are served in between. */
+START_TEST(task_posted_meanwhile_runs_next_time)
 {
     struct task task = {.run = post_again, .arg = &task};
     task_queue_post(&task_queue, &task);
@@ -102,12 +102,12 @@ END_TEST
 
 Suite *task_queue_suite(void)
 {
-    Suite *suite = suite_create("mailbox");
-    TCase *tcase = tcase_create("mailbox");
+    Suite *suite = suite_create("task_queue");
+    TCase *tcase = tcase_create("task_queue");
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_add_test(tcase, letters_arrive_in_order);
-    tcase_add_test(tcase, posted_twice_is_delivered_once);
-    tcase_add_test(tcase, what_is_posted_meanwhile_is_for_the_next_time);
+    tcase_add_test(tcase, tasks_run_in_order);
+    tcase_add_test(tcase, task_posted_twice_runs_once);
+    tcase_add_test(tcase, task_posted_meanwhile_runs_next_time);
     tcase_add_test(tcase, another_thread_wakes_the_loop);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-/* The wheel's clock is ours. */
+/* The clock of the wheel, which the test moves. */
 static uint64_t now;
 static struct wheel wheel;
 
@@ -13,7 +13,7 @@ struct item {
     struct wheel_entry entry;
     uint64_t due;
     unsigned early;
-    uint64_t fired; /* at, 0: not yet */
+    uint64_t fired; /* the time at which the entry fired; 0: not yet */
 };
 
 static uint64_t read_clock(void *arg)
@@ -46,7 +46,7 @@ static void set(struct item *item, uint64_t due)
     wheel_set(&wheel, &item->entry, due);
 }
 
-/* Moves the clock by steps, turning the wheel wherever it is due. */
+/* Moves the clock in steps, and turns the wheel each time it is due. */
 static void pass(uint64_t milliseconds)
 {
     uint64_t end = now + milliseconds;
@@ -72,7 +72,7 @@ START_TEST(fires_within_a_tick)
 }
 END_TEST
 
-START_TEST(an_hour_costs_few_looks)
+START_TEST(one_hour_costs_few_wake_ups)
 {
     struct item item;
     set(&item, now + 3600000);
@@ -110,7 +110,7 @@ START_TEST(cancelled_never_fires)
 }
 END_TEST
 
-START_TEST(after_standing_still_it_is_on_time)
+START_TEST(empty_wheel_catches_up_with_the_clock)
 {
     struct item item;
     now += 86400000;
@@ -140,10 +140,10 @@ Suite *wheel_suite(void)
     TCase *tcase = tcase_create("wheel");
     tcase_add_checked_fixture(tcase, setup, NULL);
     tcase_add_test(tcase, fires_within_a_tick);
-    tcase_add_test(tcase, an_hour_costs_few_looks);
+    tcase_add_test(tcase, one_hour_costs_few_wake_ups);
     tcase_add_test(tcase, earlier_moves_and_later_does_not);
     tcase_add_test(tcase, cancelled_never_fires);
-    tcase_add_test(tcase, after_standing_still_it_is_on_time);
+    tcase_add_test(tcase, empty_wheel_catches_up_with_the_clock);
     tcase_add_test(tcase, after_a_stall_everything_due_fires);
     suite_add_tcase(suite, tcase);
     return suite;

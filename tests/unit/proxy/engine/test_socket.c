@@ -18,7 +18,8 @@ static const char *congestion_of(int fd)
     return name;
 }
 
-/* Another than the system's that anybody may use; NULL: there is none. */
+/* Returns an algorithm that is not the default of the system and that all users may use, or NULL.
+ */
 static const char *another(void)
 {
     static const char *const names[] = {"reno", "cubic"};
@@ -31,7 +32,7 @@ static const char *another(void)
             found = names[i];
     close(fd);
     if (!found)
-        unit_skip("one congestion control only");
+        unit_skip("the kernel has only one congestion control");
     return found;
 }
 

@@ -1,5 +1,5 @@
-/* A listener at a full limit, and with a socket that fails. A worker without its thread: the test
- * takes the turns of its loop. */
+/* A listener at a full limit, and a listener with a failing socket. The worker has no thread: the
+ * test runs the turns of its loop. */
 #include "proxy/listen/listener.h"
 
 #include "config/load.h"
@@ -32,7 +32,7 @@ static void ignore(void *arg)
     (void)arg;
 }
 
-/* max_sessions: of the process. */
+/* max_sessions: the limit of the process. */
 static void start(int fd, bool shared, unsigned max_sessions)
 {
     char text[256], server[ADDRESS_TEXT_MAX];
@@ -78,7 +78,7 @@ static unsigned used(void)
     return proxy_live(proxy);
 }
 
-/* All of them are in the backlog when it returns. */
+/* When the function returns, all clients are in the backlog. */
 static void connect_clients(void)
 {
     for (unsigned i = 0; i < CLIENTS; i++) {
@@ -100,7 +100,7 @@ static void end_first_session(void)
     grants_deliver(&worker->acceptor.group.grants, CLIENTS);
 }
 
-START_TEST(each_client_at_a_full_limit_waits)
+START_TEST(clients_wait_at_a_full_limit)
 {
     ck_assert(loopback_bind(0, &front));
     start(loopback_listen(&front), false, 2);
@@ -122,7 +122,7 @@ START_TEST(each_client_at_a_full_limit_waits)
 }
 END_TEST
 
-START_TEST(whoever_rests_waits_no_more_and_is_seen_again)
+START_TEST(paused_listener_has_no_waiters)
 {
     ck_assert(loopback_bind(0, &front));
     start(loopback_listen(&front), false, 1);
@@ -130,7 +130,7 @@ START_TEST(whoever_rests_waits_no_more_and_is_seen_again)
     while (listener->queued_count < CLIENTS - 1)
         turn();
     session_close(session_of(TAILQ_FIRST(&worker->sessions.lists[0].list)), SESSION_STOPPED);
-    ck_assert_uint_eq(used(), 1); /* handed over, and not taken yet */
+    ck_assert_uint_eq(used(), 1); /* given to a waiter, but not used yet */
     listener_pause(listener);
     ck_assert_uint_eq(used(), 0);
     ck_assert_uint_eq(listener->queued_count, 0);
@@ -142,8 +142,8 @@ START_TEST(whoever_rests_waits_no_more_and_is_seen_again)
 }
 END_TEST
 
-/* Another worker has accepted the client meanwhile. */
-START_TEST(a_place_for_which_there_is_no_client_is_passed_on)
+/* Meanwhile another worker has accepted the client. */
+START_TEST(place_without_a_client_goes_to_the_next_waiter)
 {
     ck_assert(loopback_bind(0, &front));
     start(loopback_listen(&front), true, 1);
@@ -162,7 +162,7 @@ START_TEST(a_place_for_which_there_is_no_client_is_passed_on)
 }
 END_TEST
 
-/* A datagram socket is readable, and cannot accept. */
+/* A datagram socket can be readable, but accept(2) fails. */
 static int datagram_socket(void)
 {
     ck_assert(loopback_bind(0, &front));
@@ -186,7 +186,7 @@ static unsigned lines_logged(const char *path)
     return lines;
 }
 
-START_TEST(a_socket_that_fails_rests_and_is_told_once)
+START_TEST(failing_socket_is_paused_and_logged_once)
 {
     char path[] = "/tmp/rpproxy-unit-XXXXXX";
     int log = mkstemp(path), standard_error = dup(STDERR_FILENO);
@@ -203,7 +203,7 @@ START_TEST(a_socket_that_fails_rests_and_is_told_once)
         rests[i] = listener->rest_ms;
         ck_assert(i == 0 || rests[i] == 2 * rests[i - 1]);
         listener_resume(listener);
-        ck_assert_int_eq(listener->watching, WATCHING_NOTHING); /* the rest is not over */
+        ck_assert_int_eq(listener->watching, WATCHING_NOTHING); /* the pause is not over */
         worker->sessions.loop.now = 1000 * listener->rests_until;
         listener_resume(listener);
         ck_assert_int_eq(listener->watching, WATCHING_QUEUE);
@@ -211,12 +211,12 @@ START_TEST(a_socket_that_fails_rests_and_is_told_once)
     dup2(standard_error, STDERR_FILENO);
     ck_assert_uint_eq(lines_logged(path), 1);
 
-    /* A process that ends its service empties its backlogs until nobody is there. */
+    /* A process that retires empties its backlogs; the failing socket counts as empty. */
     listener_pause(listener);
     worker->acceptor.listening = LISTENING_OVER;
     ck_assert(!listener_accept(listener, 64));
 
-    /* It works again. */
+    /* The socket works again. */
     worker->acceptor.listening = LISTENING_OPEN;
     ck_assert(loopback_bind(0, &front));
     int good = loopback_listen(&front);
@@ -240,10 +240,10 @@ Suite *listener_suite(void)
     Suite *suite = suite_create("listener");
     TCase *tcase = tcase_create("listener");
     tcase_add_checked_fixture(tcase, NULL, teardown);
-    tcase_add_test(tcase, each_client_at_a_full_limit_waits);
-    tcase_add_test(tcase, whoever_rests_waits_no_more_and_is_seen_again);
-    tcase_add_test(tcase, a_place_for_which_there_is_no_client_is_passed_on);
-    tcase_add_test(tcase, a_socket_that_fails_rests_and_is_told_once);
+    tcase_add_test(tcase, clients_wait_at_a_full_limit);
+    tcase_add_test(tcase, paused_listener_has_no_waiters);
+    tcase_add_test(tcase, place_without_a_client_goes_to_the_next_waiter);
+    tcase_add_test(tcase, failing_socket_is_paused_and_logged_once);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -29,7 +29,7 @@ static void place(size_t session, uint64_t accepted_at)
     session_list_place(&session_list, &sessions[session]);
 }
 
-/* All that there are, in order, and the first of them told. */
+/* Checks all sessions in order, and that the first one was reported. */
 static void expect(const char *expected)
 {
     char text[256] = "";
@@ -43,7 +43,7 @@ static void expect(const char *expected)
     ck_assert_uint_eq(atomic_load(&published), session ? session->accepted_at : 0);
 }
 
-START_TEST(the_first_is_told)
+START_TEST(first_session_is_reported)
 {
     expect("");
     append(0, 10);
@@ -84,8 +84,8 @@ START_TEST(each_is_placed_by_its_age)
 }
 END_TEST
 
-/* Whoever it is: the last one placed, the first, or the only one. */
-START_TEST(the_next_is_placed_although_the_last_has_left)
+/* The session that leaves is the last one placed, the first one, or the only one. */
+START_TEST(session_is_placed_after_the_last_one_has_left)
 {
     append(0, 90);
     place(1, 10);
@@ -138,9 +138,9 @@ Suite *session_list_suite(void)
     Suite *suite = suite_create("session_list");
     TCase *order = tcase_create("order");
     tcase_add_checked_fixture(order, setup, NULL);
-    tcase_add_test(order, the_first_is_told);
+    tcase_add_test(order, first_session_is_reported);
     tcase_add_test(order, each_is_placed_by_its_age);
-    tcase_add_test(order, the_next_is_placed_although_the_last_has_left);
+    tcase_add_test(order, session_is_placed_after_the_last_one_has_left);
     tcase_add_test(order, any_order_becomes_the_right_one);
     suite_add_tcase(suite, order);
     return suite;

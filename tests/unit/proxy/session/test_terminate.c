@@ -1,5 +1,5 @@
-/* Which sessions go when a frontend keeps a share of them. A worker without its thread, and two
- * frontends. */
+/* Which sessions are closed when a frontend keeps a share of them. The worker has no thread; there
+ * are two frontends. */
 #include "config/load.h"
 #include "proxy/listen/listener.h"
 #include "proxy/proxy.h"
@@ -65,7 +65,7 @@ static void teardown(void)
     folder_remove();
 }
 
-/* A session that last did something at that time. */
+/* Adds a session whose last activity was at that time. */
 static void add(size_t frontend, uint64_t active_at)
 {
     place_force(&proxy->service.frontends[frontend].places);
@@ -84,7 +84,7 @@ static void keep(size_t frontend, double share)
         ;
 }
 
-/* The times of the frontend's sessions that are left, in the order of their opening. */
+/* Checks the times of the frontend's remaining sessions, in the order in which they were opened. */
 static void expect_left(size_t frontend, const char *expected)
 {
     char text[256] = "";
@@ -96,7 +96,7 @@ static void expect_left(size_t frontend, const char *expected)
     ck_assert_str_eq(text, expected);
 }
 
-START_TEST(a_frontend_keeps_all_until_it_is_told)
+START_TEST(frontend_keeps_all_sessions_at_first)
 {
     add(0, 1);
     add(1, 2);
@@ -109,7 +109,7 @@ START_TEST(a_frontend_keeps_all_until_it_is_told)
 }
 END_TEST
 
-START_TEST(the_idlest_go_first)
+START_TEST(longest_idle_sessions_end_first)
 {
     static const uint64_t times[] = {50, 10, 40, 20, 30};
     for (size_t i = 0; i < 5; i++) {
@@ -129,8 +129,8 @@ START_TEST(the_idlest_go_first)
 }
 END_TEST
 
-/* The share is of what was there at first: who goes by himself is not missed. */
-START_TEST(those_who_left_count)
+/* The share counts from the number at first: a session that ended itself counts as closed. */
+START_TEST(sessions_that_ended_themselves_count)
 {
     for (uint64_t i = 1; i <= 4; i++)
         add(0, i);
@@ -146,8 +146,8 @@ START_TEST(those_who_left_count)
 }
 END_TEST
 
-/* What was active meanwhile goes later. */
-START_TEST(activity_is_seen_anew)
+/* A session that was active meanwhile is closed later. */
+START_TEST(later_activity_counts)
 {
     for (uint64_t i = 1; i <= 3; i++)
         add(0, i);
@@ -160,8 +160,8 @@ START_TEST(activity_is_seen_anew)
 }
 END_TEST
 
-/* Of many sessions some are looked at in each turn, and of each such slice the same share goes. */
-START_TEST(many_go_by_slices)
+/* Each turn looks at a slice of the sessions, and closes the same share of each slice. */
+START_TEST(many_sessions_end_in_slices)
 {
     enum { MANY = 2 * TERMINATE_SLICE + TERMINATE_SLICE / 2 };
     struct session_entry *entry;
@@ -185,7 +185,7 @@ START_TEST(many_go_by_slices)
 }
 END_TEST
 
-/* Between two turns sessions end, the next to be looked at as well. */
+/* Sessions end between two turns, the next one to be looked at too. */
 START_TEST(sessions_end_between_slices)
 {
     enum { MANY = 2 * TERMINATE_SLICE };
@@ -209,11 +209,11 @@ Suite *terminate_suite(void)
     Suite *suite = suite_create("terminate");
     TCase *shares = tcase_create("shares");
     tcase_add_checked_fixture(shares, setup, teardown);
-    tcase_add_test(shares, a_frontend_keeps_all_until_it_is_told);
-    tcase_add_test(shares, the_idlest_go_first);
-    tcase_add_test(shares, those_who_left_count);
-    tcase_add_test(shares, activity_is_seen_anew);
-    tcase_add_test(shares, many_go_by_slices);
+    tcase_add_test(shares, frontend_keeps_all_sessions_at_first);
+    tcase_add_test(shares, longest_idle_sessions_end_first);
+    tcase_add_test(shares, sessions_that_ended_themselves_count);
+    tcase_add_test(shares, later_activity_counts);
+    tcase_add_test(shares, many_sessions_end_in_slices);
     tcase_add_test(shares, sessions_end_between_slices);
     suite_add_tcase(suite, shares);
     return suite;

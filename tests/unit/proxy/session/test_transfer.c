@@ -36,7 +36,8 @@ static uint32_t next_random(uint32_t *state)
     return *state >> 8;
 }
 
-/* Alone in memory, so that a sanitizer sees what is read beyond it. */
+/* Returns a changed copy in its own block of memory, so that a sanitizer sees reads beyond its end.
+ */
 static unsigned char *mutate(const struct transfer *transfer, uint32_t *state, size_t *length)
 {
     static const uint32_t numbers[] = {0, 1, 7, 0x7fffffff, 0x80000000, 0xfffffff8, 0xffffffff};
@@ -60,8 +61,8 @@ static int lowest_free_descriptor(void)
     return fd;
 }
 
-/* Whatever a message holds: nothing is read that is not in it, no descriptor and no place is lost,
- * and what is taken is two descriptors a session. */
+/* For any content of a message: no byte outside of the message is read, no descriptor and no place
+ * is lost, and each accepted session takes two descriptors. */
 START_TEST(hostile_messages)
 {
     static struct transfer transfer;
@@ -98,7 +99,7 @@ START_TEST(hostile_messages)
         arrivals_abandon(&arrivals, &proxy->service);
         ck_assert_uint_eq(proxy_live(proxy), live);
     }
-    ck_assert_uint_gt(all, 200); /* it was not all refused at once */
+    ck_assert_uint_gt(all, 200); /* many messages were accepted in part */
     ck_assert_int_eq(lowest_free_descriptor(), free_before);
     transfer.taken = 0;
     transfer_finish(&transfer);

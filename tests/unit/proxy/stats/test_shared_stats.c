@@ -65,7 +65,7 @@ START_TEST(figures_are_read_as_they_are_counted)
 }
 END_TEST
 
-START_TEST(it_says_whose_it_is)
+START_TEST(head_identifies_the_process)
 {
     read_own();
     ck_assert_uint_eq(other.as.generation, 7);
@@ -80,7 +80,7 @@ START_TEST(it_says_whose_it_is)
 }
 END_TEST
 
-START_TEST(the_base_is_apart_from_what_workers_count)
+START_TEST(base_is_separate_from_the_counters_of_workers)
 {
     read_own();
     counter_add(&stats_counters(&own, 0)->sessions, 1);
@@ -95,7 +95,7 @@ START_TEST(the_base_is_apart_from_what_workers_count)
 }
 END_TEST
 
-START_TEST(the_oldest_of_all_workers_is_told)
+START_TEST(oldest_session_of_all_workers_is_found)
 {
     read_own();
     ck_assert_uint_eq(stats_oldest(&other, 0), 0);
@@ -112,7 +112,7 @@ START_TEST(the_oldest_of_all_workers_is_told)
 }
 END_TEST
 
-START_TEST(it_outlives_its_maker)
+START_TEST(stats_outlive_the_process_that_made_them)
 {
     read_own();
     counter_add(&stats_counters(&own, 0)->failed, 3);
@@ -132,14 +132,14 @@ START_TEST(workers_do_not_share_cache_lines)
 }
 END_TEST
 
-START_TEST(nobody_cuts_it_under_a_reader)
+START_TEST(memory_cannot_be_truncated)
 {
     ck_assert_int_ne(ftruncate(own.fd, 0), 0);
     ck_assert_int_eq(errno, EPERM);
 }
 END_TEST
 
-START_TEST(only_its_maker_writes_it)
+START_TEST(only_the_process_that_made_them_writes)
 {
     void *memory = mmap(NULL, own.size, PROT_READ | PROT_WRITE, MAP_SHARED, own.fd, 0);
     if (memory != MAP_FAILED) {
@@ -151,7 +151,7 @@ START_TEST(only_its_maker_writes_it)
 }
 END_TEST
 
-/* A memfd with these bytes in it. */
+/* Returns a memfd with these bytes. */
 static int forge(const void *bytes, size_t length, size_t size, int seals)
 {
     int fd = memfd_create("forged", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -171,7 +171,7 @@ static const char *read_head(const struct stats_head *head, size_t size)
 
 #define REFUSED(reason, is) ck_assert_str_eq((is) ? (is) : "(read)", reason)
 
-START_TEST(what_is_no_ledger_is_refused)
+START_TEST(other_files_are_refused)
 {
     int file = open(folder_path("file"), O_RDWR | O_CREAT | O_CLOEXEC, 0600), pair[2];
     ck_assert_int_eq(ftruncate(file, 65536), 0);
@@ -214,15 +214,15 @@ START_TEST(a_head_that_does_not_fit_is_refused)
     REFUSED(sizes, WITH(frontend_size, UINT32_MAX));
     REFUSED(sizes, WITH(counters, 0));
     REFUSED(sizes, WITH(counters, UINT32_MAX));
-    REFUSED(sizes, WITH(counters, 0x20000001u)); /* times 8 it is 8 in 32 bits */
+    REFUSED(sizes, WITH(counters, 0x20000001u)); /* multiplied by 8 this is 8 in 32 bits */
     head = good;
     head.workers = UINT32_MAX;
     REFUSED("too large", read_head(&head, (size_t)1 << 40));
 }
 END_TEST
 
-/* An older build that knows fewer counters, a newer one with more of all. */
-START_TEST(builds_that_differ_understand_each_other)
+/* An older build has fewer counters, and a newer build has longer records. */
+START_TEST(different_builds_read_each_other)
 {
     struct newer {
         struct stats_head head;
@@ -251,7 +251,8 @@ START_TEST(builds_that_differ_understand_each_other)
     ck_assert_uint_eq(sum.server_bytes, 0);
     size_t at = stats_find_frontend(&other, "new", 3);
     ck_assert_uint_eq(stats_frontend_live(&other, at), 9);
-    ck_assert_uint_eq(stats_oldest(&other, at), 0); /* its worker's record is too short for it */
+    ck_assert_uint_eq(stats_oldest(&other, at),
+                      0); /* the worker's record is too short for this member */
     stats_close(&other);
 
     struct older {
@@ -276,7 +277,7 @@ START_TEST(builds_that_differ_understand_each_other)
 }
 END_TEST
 
-/* No end of string, and no text either. */
+/* The name has no NUL at its end, and is not text. */
 START_TEST(a_name_may_be_anything)
 {
     struct {
@@ -296,20 +297,20 @@ END_TEST
 
 Suite *stats_suite(void)
 {
-    Suite *suite = suite_create("ledger");
-    TCase *tcase = tcase_create("ledger");
+    Suite *suite = suite_create("shared_stats");
+    TCase *tcase = tcase_create("shared_stats");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, figures_are_read_as_they_are_counted);
-    tcase_add_test(tcase, it_says_whose_it_is);
-    tcase_add_test(tcase, the_base_is_apart_from_what_workers_count);
-    tcase_add_test(tcase, the_oldest_of_all_workers_is_told);
-    tcase_add_test(tcase, it_outlives_its_maker);
+    tcase_add_test(tcase, head_identifies_the_process);
+    tcase_add_test(tcase, base_is_separate_from_the_counters_of_workers);
+    tcase_add_test(tcase, oldest_session_of_all_workers_is_found);
+    tcase_add_test(tcase, stats_outlive_the_process_that_made_them);
     tcase_add_test(tcase, workers_do_not_share_cache_lines);
-    tcase_add_test(tcase, nobody_cuts_it_under_a_reader);
-    tcase_add_test(tcase, only_its_maker_writes_it);
-    tcase_add_test(tcase, what_is_no_ledger_is_refused);
+    tcase_add_test(tcase, memory_cannot_be_truncated);
+    tcase_add_test(tcase, only_the_process_that_made_them_writes);
+    tcase_add_test(tcase, other_files_are_refused);
     tcase_add_test(tcase, a_head_that_does_not_fit_is_refused);
-    tcase_add_test(tcase, builds_that_differ_understand_each_other);
+    tcase_add_test(tcase, different_builds_read_each_other);
     tcase_add_test(tcase, a_name_may_be_anything);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -19,7 +19,7 @@ static struct server *at(size_t place)
     return backend_servers(&backend)->list[place];
 }
 
-/* The place of the server that is chosen, or NONE; never one of the tried places. */
+/* Returns the index of the chosen server, which is not one of `tried`, or NONE. */
 static uint32_t next(struct balancer *balancer, const uint32_t *tried, size_t tried_count)
 {
     struct server *list[MOST];
@@ -95,7 +95,7 @@ START_TEST(weight_zero_is_never_chosen)
 }
 END_TEST
 
-START_TEST(tried_servers_are_passed_over_and_keep_their_turn)
+START_TEST(tried_servers_are_skipped_and_keep_their_turn)
 {
     struct balancer *balancer = open_with((const unsigned[]){1, 1, 1, 1}, 4, 0);
     const uint32_t tried[] = {0, 1, 2, 3};
@@ -120,7 +120,7 @@ START_TEST(offset_staggers)
 }
 END_TEST
 
-/* How often each server is chosen in so many choices. */
+/* Counts how often each server is chosen. */
 static void count_choices(struct balancer *balancer, unsigned choices, unsigned got[static MOST])
 {
     for (size_t i = 0; i < MOST; i++)
@@ -132,7 +132,7 @@ static void count_choices(struct balancer *balancer, unsigned choices, unsigned 
     }
 }
 
-START_TEST(unusable_servers_are_passed_over)
+START_TEST(unusable_servers_are_skipped)
 {
     unsigned got[MOST];
     struct balancer *balancer = open_with((const unsigned[]){1, 1, 1, 1}, 4, 0);
@@ -191,7 +191,7 @@ START_TEST(weights_change_at_run_time)
 }
 END_TEST
 
-/* Half of the servers leave and return again and again: the others get equal shares. */
+/* Half of the servers leave and return repeatedly: the others get equal shares. */
 START_TEST(fair_to_servers_that_stay)
 {
     unsigned weights[MOST], got[MOST] = {0};
@@ -213,7 +213,7 @@ START_TEST(fair_to_servers_that_stay)
 }
 END_TEST
 
-/* An added server has a turn from then on, and nothing to catch up with. */
+/* An added server takes part from then on, and does not catch up. */
 START_TEST(a_server_that_is_added_takes_part)
 {
     unsigned got[MOST];
@@ -237,11 +237,11 @@ Suite *balance_suite(void)
     tcase_add_test(tcase, weights_are_shares);
     tcase_add_test(tcase, turns_interleave);
     tcase_add_test(tcase, weight_zero_is_never_chosen);
-    tcase_add_test(tcase, tried_servers_are_passed_over_and_keep_their_turn);
+    tcase_add_test(tcase, tried_servers_are_skipped_and_keep_their_turn);
     tcase_add_test(tcase, offset_staggers);
     suite_add_tcase(suite, tcase);
     TCase *changes = tcase_create("changes");
-    tcase_add_test(changes, unusable_servers_are_passed_over);
+    tcase_add_test(changes, unusable_servers_are_skipped);
     tcase_add_test(changes, a_server_that_returns_does_not_catch_up);
     tcase_add_test(changes, weights_change_at_run_time);
     tcase_add_test(changes, a_server_that_is_added_takes_part);

@@ -1,4 +1,4 @@
-/* Checks of servers that listen, that do not listen, and that never answer. */
+/* Checks of servers that listen, that do not listen, and that do not answer. */
 #include "proxy/backend/backend.h"
 #include "proxy/backend/check/checks.h"
 #include "tests/unit/suites.h"
@@ -20,7 +20,7 @@ static char name_app[] = "app";
 static struct server_conf servers[MOST];
 static struct backend_conf conf;
 static struct backend backend;
-static struct reclaimer reclaimer; /* of no other thread */
+static struct reclaimer reclaimer; /* without readers */
 static struct event_base *base;
 static struct checks *checks;
 static bool known;
@@ -105,7 +105,8 @@ START_TEST(a_server_that_listens_is_up_and_others_are_down)
 }
 END_TEST
 
-/* TCP_DEFER_ACCEPT would not do: the client's side is connected. A full backlog drops the SYN. */
+/* A full backlog drops the SYN. TCP_DEFER_ACCEPT does not help here, because the client's side
+ * becomes connected. */
 static int fill_backlog(struct address *address, int clients[static 8])
 {
     int listener = loopback_bound(address);
@@ -175,7 +176,7 @@ START_TEST(a_server_in_maint_is_not_connected_to)
 }
 END_TEST
 
-/* No check leaves a TIME-WAIT behind. */
+/* A check leaves no socket in TIME-WAIT. */
 START_TEST(a_check_ends_by_a_reset)
 {
     char byte;
@@ -193,7 +194,8 @@ START_TEST(a_check_ends_by_a_reset)
 }
 END_TEST
 
-/* More servers than there may be probes: all are checked. The probe of a Unix socket ends at once.
+/* There are more servers than probes at a time: all are checked. The probe of a Unix socket ends at
+ * once.
  */
 START_TEST(many_servers)
 {
@@ -223,7 +225,7 @@ static unsigned descriptors(void)
     return count;
 }
 
-START_TEST(at_most_so_many_probes_at_a_time)
+START_TEST(number_of_probes_is_limited)
 {
     int clients[8];
     loopback_bind(0, &servers[0].address);
@@ -285,7 +287,7 @@ START_TEST(descriptors_are_needed_for_checked_servers_only)
 }
 END_TEST
 
-START_TEST(another_address_is_checked_from_then_on)
+START_TEST(new_address_is_checked)
 {
     struct address bound_address;
     loopback_bind(0, &servers[0].address);
@@ -296,7 +298,7 @@ START_TEST(another_address_is_checked_from_then_on)
     check_all();
     ck_assert_int_eq(at(0)->now.check, CHECK_UP);
     ck_assert_int_eq(server_set_address(at(0), &bound_address), 0);
-    await_state(at(0), CHECK_DOWN); /* by one failure, though fall is 3 */
+    await_state(at(0), CHECK_DOWN); /* after one failure, although fall is 3 */
     ck_assert_int_eq(server_set_address(at(0), &servers[0].address), 0);
     await_state(at(0), CHECK_UP);
     close(listening);
@@ -304,7 +306,7 @@ START_TEST(another_address_is_checked_from_then_on)
 }
 END_TEST
 
-/* The probe of an address that the server has lost ends; what it found does not count. */
+/* A probe ends when the server gets another address; its result does not count. */
 START_TEST(a_result_for_an_earlier_address_does_not_count)
 {
     int clients[8];
@@ -358,10 +360,10 @@ Suite *checks_suite(void)
     tcase_add_test(tcase, a_server_in_maint_is_not_connected_to);
     tcase_add_test(tcase, a_check_ends_by_a_reset);
     tcase_add_test(tcase, many_servers);
-    tcase_add_test(tcase, at_most_so_many_probes_at_a_time);
+    tcase_add_test(tcase, number_of_probes_is_limited);
     tcase_add_test(tcase, first_checks_are_spread);
     tcase_add_test(tcase, descriptors_are_needed_for_checked_servers_only);
-    tcase_add_test(tcase, another_address_is_checked_from_then_on);
+    tcase_add_test(tcase, new_address_is_checked);
     tcase_add_test(tcase, a_result_for_an_earlier_address_does_not_count);
     tcase_add_test(tcase, a_server_that_is_added_is_checked);
     suite_add_tcase(suite, tcase);
