@@ -1,5 +1,5 @@
-/* Canary reloads: a share of new connections goes to the successor first, and the rest follows, or
- * all of it comes back. */
+/* Canary reloads: the new process first gets a share of the new connections. Then it gets the rest,
+ * or the old process takes all of them back. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/canary.h"
 #include "tests/system/support/streams.h"
@@ -13,7 +13,8 @@ enum { SESSIONS = 200, SOURCES = 32 };
 
 /* --- figures decide ------------------------------------------------------------------------ */
 
-/* Its only server refuses: it goes back by itself, long before its time is over. */
+/* The canary's only server refuses: the canary goes back by itself, long before its time is over.
+ */
 START_TEST(bad_canary)
 {
     struct origin *origin = origin_start(ORIGIN_ANSWER);
@@ -55,7 +56,7 @@ START_TEST(bad_canary)
 }
 END_TEST
 
-/* Retries on a second server save every session, and it is no canary to be promoted. */
+/* Retries on a second server save every session, but this canary must not be promoted. */
 START_TEST(canary_saved_by_retries)
 {
     struct origin *origin = origin_start(ORIGIN_ANSWER);
@@ -115,7 +116,7 @@ END_TEST
 
 /* --- the operator decides ------------------------------------------------------------------ */
 
-/* Long sessions of before and of either side. */
+/* Long sessions from before the canary, and on both sides of it. */
 static struct streams *streams_on_both_sides(struct scene *scene, struct reload *reload,
                                              struct canary *canary)
 {
@@ -203,7 +204,8 @@ START_TEST(promoted)
 }
 END_TEST
 
-/* Back and forth under load: nothing is lost, and the next reload finds the groups as they were. */
+/* Canaries come and go back under load: nothing is lost, and the next reload finds the groups
+ * unchanged. */
 START_TEST(called_off_under_load)
 {
     struct origin *origin = origin_start(ORIGIN_ANSWER);
@@ -230,8 +232,8 @@ START_TEST(called_off_under_load)
 }
 END_TEST
 
-/* With drain = wait its sessions end where they are, and it is buried when they have, whatever the
- * process that launched it does meanwhile. */
+/* With drain = wait the canary's sessions end in the canary. The process that launched the canary
+ * reaps it, also while it does other things. */
 START_TEST(drains_where_it_is)
 {
     struct scene scene;
@@ -261,7 +263,7 @@ START_TEST(drains_where_it_is)
 }
 END_TEST
 
-/* A successor that never gets so far is killed. */
+/* A successor that is not ready yet is killed when its canary reload is aborted. */
 START_TEST(called_off_before_it_is_ready)
 {
     struct scene scene;

@@ -1,4 +1,4 @@
-/* Canaries at whose side somebody dies, hangs or fails. */
+/* Canary reloads in which one of the processes dies, hangs or fails. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/canary.h"
 #include "tests/system/support/manager.h"
@@ -46,7 +46,7 @@ struct returning {
     struct canary canary;
 };
 
-/* Sessions on both sides, and a trap at the predecessor. Returns strace's pid. */
+/* Opens sessions on both sides, and traces the old process. Returns strace's pid. */
 static pid_t returning_start(struct returning *returning, const char *call, unsigned step)
 {
     struct scene *scene = &returning->scene;
@@ -79,7 +79,7 @@ static bool canary_serves(void *argument)
            status.count == 1;
 }
 
-/* It serves alone; or its listeners were closed already, and it goes on with what it has left. */
+/* The canary serves alone. Or its listeners were closed already, and it drains. */
 static bool canary_goes_on(void *argument)
 {
     const struct returning *returning = argument;
@@ -87,9 +87,9 @@ static bool canary_goes_on(void *argument)
            file_mentions(returning->scene.proxy.log, "this generation drains on") > 0;
 }
 
-/* The canary tells how many sessions went with the predecessor, or that none did. No more than
- * these are lost: those that were under way to the predecessor may live. A new start has read of
- * the crash in the life file, whose number is up to a second old. */
+/* The canary reports how many sessions were lost with the old process, or none. At most this number
+ * is lost: sessions on their way to the old process may live. A new start has read of the crash in
+ * the life file, whose number may be one second old. */
 static void expect_lost(struct returning *returning, pid_t killed, bool by_canary)
 {
     struct status status;
@@ -120,7 +120,7 @@ static bool only_one_is_left(void *argument)
     return proxy_status(argument, &status) && status.count == 1;
 }
 
-/* Returns false once it lives through it. */
+/* Returns false when the old process lived through the reload. */
 static bool predecessor_killed_at(const char *call, unsigned step)
 {
     struct returning returning;
@@ -170,7 +170,8 @@ static bool predecessor_killed_at(const char *call, unsigned step)
     return killed;
 }
 
-/* One that nobody disturbs. Returns the first step of the way back, and in *last the last one. */
+/* Runs a canary without disturbing it. Returns the first step of the way back, and the last one in
+ * *last. */
 static unsigned find_way_back(const char *call, unsigned *last)
 {
     struct returning returning;
@@ -209,8 +210,8 @@ START_TEST(predecessor_killed_on_the_way_back)
 }
 END_TEST
 
-/* The canary has been told to go back, and has not closed its listeners yet: it stops, and serves
- * alone. Nobody is lost but who was the dead one's. */
+/* The canary has been told to go back and has not closed its listeners yet. When the old process is
+ * killed, the canary serves alone. Only sessions of the killed process are lost. */
 START_TEST(predecessor_killed_while_the_canary_lingers)
 {
     struct scene scene;
@@ -275,7 +276,7 @@ static void hanging_start(struct hanging *hanging)
     process_stop(hanging->canary.pid);
 }
 
-/* It is as after a crash. */
+/* The state is the same as after a crash. */
 static void expect_killed(struct hanging *hanging, int status)
 {
     struct proxy *proxy = &hanging->scene.proxy;
@@ -299,7 +300,8 @@ static void hanging_end(struct hanging *hanging)
     proxy_wait_drained(&hanging->scene.proxy);
 }
 
-/* While it hangs nobody new is given to it; then it is killed, and said to have been. */
+/* While the canary hangs, no new client is steered to it. Then the old process kills it and reports
+ * this. */
 START_TEST(hangs_on_the_way_back)
 {
     struct hanging hanging;
@@ -323,7 +325,7 @@ START_TEST(hangs_on_the_way_back)
 }
 END_TEST
 
-/* Clients that it was given, and had not accepted, are served by the old process. */
+/* Clients in the canary's queues that it had not accepted are served by the old process. */
 START_TEST(hangs)
 {
     struct hanging hanging;
@@ -339,7 +341,7 @@ START_TEST(hangs)
 }
 END_TEST
 
-/* What hangs does not get everything. */
+/* A canary that hangs is not promoted. */
 START_TEST(hangs_and_is_not_promoted)
 {
     struct hanging hanging;
@@ -357,7 +359,7 @@ END_TEST
 
 /* --- a canary that ends by itself ---------------------------------------------------------- */
 
-/* All is taken back. */
+/* The old process takes everything back. */
 static void end_canary(bool by_order)
 {
     struct scene scene;
@@ -399,19 +401,19 @@ START_TEST(fails)
     if (!trap_works()) {
         skip_test("strace cannot trace here");
     }
-    setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* which cannot be where strace is */
+    setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* LeakSanitizer does not work under strace */
     end_canary(false);
 }
 END_TEST
 
-/* Which is no crash. */
+/* A canary that was told to end at once is not a crash. */
 START_TEST(told_to_end_at_once)
 {
     end_canary(true);
 }
 END_TEST
 
-/* It has gone back, and drains as an elder of the process that launched it. */
+/* The canary has gone back, and drains as an older process of the process that launched it. */
 START_TEST(killed_when_it_has_gone_back)
 {
     struct scene scene;
@@ -435,7 +437,7 @@ START_TEST(killed_when_it_has_gone_back)
 }
 END_TEST
 
-/* Names that a process of that pid has beside the paths of the scene. */
+/* The temporary names of a process with that pid, beside the paths of the scene. */
 struct names {
     const struct scene *scene;
     pid_t pid;
@@ -472,7 +474,8 @@ static bool has_none(void *names)
     return names_of(names) == 0;
 }
 
-/* Each has names of its own beside its paths, which nobody else would remove. */
+/* Each process has temporary names beside its paths. The surviving process removes those of a
+ * killed one. */
 START_TEST(names_of_the_killed_are_removed)
 {
     struct scene scene;
@@ -482,10 +485,10 @@ START_TEST(names_of_the_killed_are_removed)
     snprintf(line, sizeof line, "bind = unix:%s\n", test_path(path, "bind.sock"));
     scene_configure(&scene, "probation = 10m\n", line);
     proxy_start(&scene.proxy);
-    ck_assert_int_eq(unlink(path), 0); /* so that a successor makes another */
+    ck_assert_int_eq(unlink(path), 0); /* the next process has to make a new file */
     struct reload reload = reload_start(&scene.proxy, "50%:10m");
     struct names names = {&scene, canary_wait(&scene.proxy).pid};
-    ck_assert_uint_ge(names_of(&names), 3); /* of bind, control socket and pid file */
+    ck_assert_uint_ge(names_of(&names), 3); /* of the bind, the control socket and the pid file */
     kill(names.pid, SIGKILL);
     reload_ends(&reload, 5);
     ck_assert(has_none(&names));
@@ -495,7 +498,8 @@ START_TEST(names_of_the_killed_are_removed)
     proxy_follow(&scene.proxy);
     ck_assert_int_ne(scene.proxy.pid, old);
     names.pid = scene.proxy.pid;
-    ck_assert_uint_ge(names_of(&names), 1); /* what it has replaced, while the old one stands by */
+    /* The replaced files stay while the old process stands by. */
+    ck_assert_uint_ge(names_of(&names), 1);
     kill(old, SIGKILL);
     wait_until(has_none, &names, "what the killed one could have taken back is removed");
     names.pid = old;

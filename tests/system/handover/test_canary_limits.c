@@ -1,5 +1,5 @@
-/* Canary reloads where something is in the way: deaths, binds that cannot be split or have changed,
- * and what is asked for meanwhile. */
+/* Canary reloads in difficult situations: deaths, binds that cannot be split or have changed, and
+ * other commands at the same time. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/canary.h"
 
@@ -31,7 +31,8 @@ START_TEST(canary_killed)
     struct churn_result result;
     churn_stop(churn, &result);
     churn_print(&result, "a canary that is killed");
-    /* In flight at it, and in its queues while they were closed. */
+    /* At most the clients in flight at the canary and those in its queues when these were closed.
+     */
     ck_assert_uint_le(churn_lost(&result), 2 * IN_FLIGHT);
     ck_assert_uint_eq(result.lost[LOSS_REFUSED] + result.lost[LOSS_WRONG], 0);
     next_reload(&scene.proxy);
@@ -128,7 +129,7 @@ static void expect_no_canary(struct scene *scene, const char *why)
     ck_assert(is_active_again(&scene->proxy));
 }
 
-/* Where the listening sockets themselves would go over, and where there is nothing to split. */
+/* A canary is not possible where listening sockets are passed, and where nothing can be split. */
 START_TEST(no_canary_possible)
 {
     struct scene scene;
@@ -161,7 +162,7 @@ START_TEST(no_canary_possible)
 }
 END_TEST
 
-/* What only the canary has goes with it, what it has not stays. */
+/* Binds that only the canary has end with it. Binds that the canary does not have stay. */
 START_TEST(binds_that_change)
 {
     struct scene scene;
@@ -204,8 +205,9 @@ START_TEST(binds_that_change)
 }
 END_TEST
 
-/* A service manager's socket that no bind named is served by the canary that names it, as any bind
- * which only the canary has; given back, it is as it was: clients wait, and the next has them. */
+/* A service manager's socket that no bind of the old process names is served by the canary that
+ * names it. After the canary has gone back, clients wait in its queue, and the next process serves
+ * them. */
 START_TEST(idle_passed_socket)
 {
     struct scene scene;
@@ -247,7 +249,8 @@ START_TEST(idle_passed_socket)
 }
 END_TEST
 
-/* The old process deals out to both of its workers again, as the names of sessions tell. */
+/* The old process spreads connections over both of its workers again; the sessions' names show
+ * this. */
 START_TEST(groups_are_as_they_were)
 {
     enum { LINES = 64 };
@@ -311,7 +314,7 @@ static bool is_third_generation(void *argument)
     return proxy_status(argument, &status) && status.generation == 3;
 }
 
-/* Who asks meanwhile is told so; a signal becomes one more reload after it. */
+/* Another reload command is refused meanwhile. A signal becomes one more reload afterwards. */
 START_TEST(busy)
 {
     struct scene scene;
@@ -352,7 +355,7 @@ START_TEST(stopped_meanwhile)
 }
 END_TEST
 
-/* A canary that is told to stop by itself asks to go back. */
+/* A canary that gets a stop signal itself asks the old process to go back. */
 START_TEST(canary_stopped)
 {
     struct scene scene;
@@ -370,7 +373,7 @@ START_TEST(canary_stopped)
 }
 END_TEST
 
-/* A canary that is called off and stopped in its way back, for as long as the test wants. */
+/* A canary that was aborted and is stopped on its way back until the test continues it. */
 struct way_back {
     struct scene scene;
     struct session sessions[SESSIONS_MAX];
@@ -405,7 +408,7 @@ static void expect_answer(const struct scene *scene, int code, const char *says,
                   outcome.err);
 }
 
-/* Whatever is asked has an answer at once, and what has to wait is done afterwards. */
+/* Every command is answered at once. What has to wait is done afterwards. */
 START_TEST(asked_on_the_way_back)
 {
     struct way_back way;
@@ -434,7 +437,7 @@ START_TEST(asked_on_the_way_back)
 }
 END_TEST
 
-/* The stop waits for the canary, whose sessions have stop-timeout where they are, as all have. */
+/* The stop waits for the canary. Its sessions have stop-timeout, as all sessions have. */
 START_TEST(stopped_on_the_way_back)
 {
     struct way_back way;
@@ -454,7 +457,7 @@ START_TEST(stopped_on_the_way_back)
 }
 END_TEST
 
-/* SIGTERM: the one that serves stops as by command, and a second one ends it at once. */
+/* SIGTERM to the old process stops it as the command does. A second SIGTERM ends it at once. */
 START_TEST(sigterm_on_the_way_back)
 {
     struct way_back way;
@@ -470,7 +473,7 @@ START_TEST(sigterm_on_the_way_back)
 }
 END_TEST
 
-/* SIGTERM to the canary that goes back already: it goes on to, and its sessions move. */
+/* SIGTERM to a canary that is going back: it continues to go back, and its sessions move. */
 START_TEST(canary_stopped_on_the_way_back)
 {
     struct way_back way;
@@ -487,7 +490,7 @@ START_TEST(canary_stopped_on_the_way_back)
 }
 END_TEST
 
-/* What an operator does to servers counts for the canary as well. */
+/* Commands for servers reach the canary as well. */
 START_TEST(servers_meanwhile)
 {
     struct scene scene;

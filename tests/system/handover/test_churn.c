@@ -1,4 +1,4 @@
-/* Reloads under load: of all the connections made meanwhile, none may be lost. */
+/* Reloads under load: no connection may be lost. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/churn.h"
 #include "tests/system/support/harness.h"
@@ -21,7 +21,7 @@ struct scene {
     uint16_t port;
 };
 
-/* How connections are accepted: what is said of it in [global], and after the address. */
+/* How connections are accepted: keys of [global], and options that follow the bind's address. */
 struct mode {
     const char *global, *bind;
 };
@@ -124,7 +124,7 @@ START_TEST(changing_workers)
 }
 END_TEST
 
-/* So many modes, in turn. */
+/* Uses the modes in turn. */
 static void reload_through(const struct mode *modes, unsigned count, const char *what)
 {
     struct scene scene;
@@ -184,8 +184,8 @@ static bool file_is_gone(void *argument)
     return access(argument, F_OK) != 0;
 }
 
-/* A TCP and a Unix bind come with one reload and go with the next. While they are there they are
- * used, and the one that stays never notices. */
+/* A TCP and a Unix bind come with one reload and go with the next. Both are used meanwhile. The
+ * bind that stays is not affected. */
 START_TEST(binds_come_and_go)
 {
     struct scene scene;
@@ -205,7 +205,7 @@ START_TEST(binds_come_and_go)
         churn_wait(added[0], 40);
         churn_wait(added[1], 40);
         if (reloads % 4 == 0) {
-            /* They live through a reload themselves. */
+            /* The new binds live through a reload themselves. */
             proxy_reload(&scene.proxy);
             reloads++;
             churn_wait(added[0], churn_ended(added[0]) + 40);
@@ -242,7 +242,7 @@ START_TEST(unix_bind)
 }
 END_TEST
 
-/* A check binds at most, and leaves the running proxy's listeners alone. */
+/* A check binds at most, and does not touch the running proxy's listeners. */
 START_TEST(checks_beside_it)
 {
     struct scene scene;
@@ -259,9 +259,9 @@ START_TEST(checks_beside_it)
 }
 END_TEST
 
-/* Another program of our user has joined the bind's group, so that steering by index cannot be
- * trusted: the sockets are passed on, and no client is lost, whichever program it meets, and
- * however many workers of the one process and of the other wait on a socket. */
+/* Another program of our user has joined the bind's group, so steering by index is not safe. The
+ * old process passes its sockets. No client is lost, whichever process it reaches, and however many
+ * workers of each process wait on a socket. */
 START_TEST(another_program_in_the_group)
 {
     static const struct mode modes[] = {

@@ -1,4 +1,4 @@
-/* What is told of a process that crashed, by whoever serves after it. */
+/* What later processes report of a process that crashed. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/harness.h"
 #include "tests/system/support/net.h"
@@ -76,7 +76,7 @@ struct life {
     uint64_t sessions;
 };
 
-/* The record's layout: two words of 32 bits, the time, the sessions. */
+/* The layout of the record: two words of 32 bits, the time, the sessions. */
 static bool life_tells(void *argument)
 {
     const struct life *life = argument;
@@ -96,7 +96,8 @@ static void wait_until_told(const struct proxy *proxy, uint64_t sessions)
     wait_until(life_tells, &life, "the life file tells of the sessions");
 }
 
-/* Its predecessor has handed its sessions off, and is gone: the next start is told by the file. */
+/* The old process has handed its sessions off and is gone. The next start learns of the crash from
+ * the life file. */
 START_TEST(nobody_outlives_it)
 {
     struct scene scene;
@@ -123,8 +124,8 @@ START_TEST(nobody_outlives_it)
 }
 END_TEST
 
-/* Its predecessor drains on with what it has, and does not serve again: the next start reads of the
- * crash in the life file. */
+/* The old process drains its remaining sessions and does not serve again. The next start learns of
+ * the crash from the life file. */
 START_TEST(a_predecessor_that_drains_outlives_it)
 {
     struct scene scene;
@@ -178,13 +179,13 @@ START_TEST(a_predecessor_on_standby_outlives_it)
 }
 END_TEST
 
-/* It exits by itself, with a status, and is rolled back as if a signal had killed it. */
+/* The new process exits by itself, with a status, and is rolled back as after a fatal signal. */
 START_TEST(a_successor_on_probation_fails)
 {
     if (!trap_works()) {
         skip_test("strace cannot trace here");
     }
-    setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* which cannot be where strace is */
+    setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* LeakSanitizer does not work under strace */
     struct scene scene;
     struct trap trap;
     scene_start(&scene, "probation = 10m\n");
@@ -206,7 +207,7 @@ START_TEST(a_successor_on_probation_fails)
 }
 END_TEST
 
-/* The only process there is exits by itself: the next start is told, with its status. */
+/* The only process exits by itself. The next start reports it, with its status. */
 START_TEST(the_only_one_fails)
 {
     if (!trap_works()) {
@@ -230,7 +231,7 @@ START_TEST(the_only_one_fails)
 }
 END_TEST
 
-/* It has served nobody yet. */
+/* The new process has not served anybody yet. */
 START_TEST(a_successor_that_does_not_live_to_serve)
 {
     struct scene scene;
@@ -277,8 +278,9 @@ START_TEST(a_successor_outlives_it)
 }
 END_TEST
 
-/* Its channel was passed on by a successor that has crashed since: it names who had it last, and
- * tells nothing of the other, which whoever served has told. */
+/* The channel of a draining process was passed on by a successor that has crashed since. The
+ * draining process names the last owner of its channel. It does not report the other crash, which
+ * the serving process has reported. */
 START_TEST(a_drainer_names_who_had_its_channel)
 {
     struct scene scene;
@@ -306,7 +308,7 @@ START_TEST(a_drainer_names_who_had_its_channel)
 }
 END_TEST
 
-/* An end at once is no crash, for those who come after it or were there before. */
+/* An end at once is not a crash, for later processes and for older ones. */
 START_TEST(an_end_at_once_is_no_crash)
 {
     struct scene scene;
@@ -326,7 +328,7 @@ START_TEST(an_end_at_once_is_no_crash)
 }
 END_TEST
 
-/* A link where the file should be: not followed, said so, and replaced. */
+/* A symbolic link in the place of the life file is not followed. It is reported and replaced. */
 START_TEST(a_link_in_the_place_of_the_file)
 {
     struct scene scene;

@@ -1,4 +1,4 @@
-/* When sessions are closed that have not ended by themselves. */
+/* When the proxy closes sessions that have not ended by themselves. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/daemons.h"
 #include "tests/system/support/harness.h"
@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Two frontends, "quick" and "slow", in front of servers that are this test. */
+/* Two frontends, "quick" and "slow". Their server is the test. */
 enum { QUICK, SLOW };
 
 struct fronts {
@@ -44,7 +44,7 @@ static struct session open_at(const struct fronts *fronts, unsigned front)
     return session_through(&fronts->at[front], fronts->listener);
 }
 
-/* The generation that drains, once it says until when; NULL before. */
+/* The draining generation when it reports its deadline; NULL before. */
 static json_t *draining(const struct fronts *fronts)
 {
     struct outcome outcome;
@@ -87,7 +87,7 @@ START_TEST(each_frontend_its_own)
 }
 END_TEST
 
-/* For a stop other times count than for a reload, and none may be shorter by the other. */
+/* A stop has other timeouts than a reload. The one must not shorten the other. */
 START_TEST(a_stop_has_times_of_its_own)
 {
     struct fronts fronts;
@@ -105,7 +105,7 @@ START_TEST(a_stop_has_times_of_its_own)
 }
 END_TEST
 
-/* A stop brings the end of a drain nearer, never further away. */
+/* A stop may bring the end of a drain nearer, but never postpones it. */
 START_TEST(a_stop_during_a_drain)
 {
     struct fronts fronts;
@@ -126,8 +126,8 @@ END_TEST
 
 enum { SESSIONS = 6, IDLE = 3 };
 
-/* One after the other, the idlest first: those that come last still work when the first are gone.
- */
+/* Sessions are closed one after the other, the longest idle first. The last ones still work when
+ * the first are closed. */
 START_TEST(spread)
 {
     struct fronts fronts;
@@ -137,7 +137,7 @@ START_TEST(spread)
         sessions[i] = open_at(&fronts, QUICK);
         session_works(&sessions[i]);
     }
-    /* The idle ones are not those that were opened first. */
+    /* The idle sessions are not those that were opened first. */
     for (unsigned i = 0; i < SESSIONS - IDLE; i++) {
         session_works(&sessions[i]);
     }
@@ -160,7 +160,7 @@ START_TEST(spread)
 }
 END_TEST
 
-/* Nobody is left when the time is over. */
+/* No session is left when the timeout is over. */
 START_TEST(spread_to_its_end)
 {
     struct fronts fronts;
@@ -205,7 +205,7 @@ static pid_t consumer_start(uint16_t port, const char *queue, const char *out)
     return program_start(&(struct program){.argv = argv, .out = out, .err = out});
 }
 
-/* Two consumers of a queue: the one's frontend gives it time, the other's does not. */
+/* Two consumers of a queue: one frontend gives its consumer time, the other does not. */
 START_TEST(consumers_of_a_queue)
 {
     if (!program_exists("redis-server") || !program_exists("redis-cli")) {

@@ -1,5 +1,6 @@
-/* Reloads in bad company: strangers in the reuseport group, a predecessor that dies while it
- * lingers, stops and reloads in the midst of a reload, everything in the file changed at once. */
+/* Reloads in difficult situations: other programs in the reuseport group, an old process that dies
+ * while it lingers, stops and reloads during a reload, and a file in which everything has changed.
+ */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/churn.h"
 #include "tests/system/support/harness.h"
@@ -25,7 +26,7 @@ static void configure(const struct scene *scene, unsigned workers, const char *m
     scene_configure(scene, global, more);
 }
 
-/* All but the start. */
+/* Does everything but the start. */
 static void prepare(struct scene *scene)
 {
     scene_init(scene);
@@ -39,7 +40,7 @@ static void start(struct scene *scene)
     proxy_start(&scene->proxy);
 }
 
-/* From a binary that the test may replace. */
+/* Starts the proxy from a binary that the test may replace. */
 static void start_own_binary(struct scene *scene)
 {
     prepare(scene);
@@ -61,7 +62,7 @@ static void end_clean(struct scene *scene, struct churn *churn, const char *what
     proxy_stop(&scene->proxy);
 }
 
-/* Another program of the same user: it listens, and never accepts. */
+/* Another program of the same user listens on the port and never accepts. */
 static int join_group(uint16_t port)
 {
     struct endpoint address = endpoint_loopback(port);
@@ -74,7 +75,7 @@ static int join_group(uint16_t port)
     return fd;
 }
 
-/* A reload of which its answer and the log say that the bind was passed, and why. */
+/* A reload after which its answer and the log say that the bind was passed, and why. */
 static void reload_passing(struct scene *scene, const char *why)
 {
     struct outcome outcome;
@@ -123,8 +124,8 @@ START_TEST(stranger_in_the_group)
 }
 END_TEST
 
-/* The successor comes by way of a script that lets a program of the test's join first: the reload
- * fails, nobody is lost, and the next reload passes the listeners on. */
+/* The new process is started by a script that first lets another program join the group. The reload
+ * fails, no client is lost, and the next reload passes the listeners. */
 START_TEST(stranger_joins_meanwhile)
 {
     struct scene scene;
@@ -160,8 +161,8 @@ START_TEST(stranger_joins_meanwhile)
 }
 END_TEST
 
-/* A proxy whose next reload finds HELD hand-made clients that keep their last ACK back, and with it
- * the predecessor. Returns NULL, or why it cannot be had here. */
+/* A proxy whose next reload finds HELD clients that keep their last ACK back, so that the old
+ * process lingers. Returns NULL, or the reason why this is not possible here. */
 static const char *start_lingering(struct scene *scene, struct tun **tun, unsigned give_up_in_ms)
 {
     const char *why = "no network namespace may be made here";
@@ -206,7 +207,7 @@ static const char *kill_lingering_predecessor(struct scene *scene)
     return NULL;
 }
 
-/* Its successor has kept its listeners, and knows how its own stand. */
+/* The new process has duplicates of the old listeners, and knows the positions of its own. */
 START_TEST(predecessor_killed_while_lingering)
 {
     struct scene scene;
@@ -226,7 +227,8 @@ START_TEST(predecessor_killed_while_lingering)
 }
 END_TEST
 
-/* Who has come is served, also where the bind is passed; who comes later is refused. */
+/* Clients that have connected are served, also where the bind is passed. Later clients are refused.
+ */
 static void expect_only_refused(struct churn *churn, const char *what)
 {
     struct churn_result result;
@@ -271,7 +273,8 @@ START_TEST(stop_of_passed_binds)
 }
 END_TEST
 
-/* A stop waits for the predecessor's listeners, and then ends the binds as any other stop. */
+/* A stop waits for the old process's listeners, and then closes the binds as any other stop does.
+ */
 START_TEST(stop_right_after_a_reload)
 {
     struct scene scene;
@@ -287,7 +290,7 @@ START_TEST(stop_right_after_a_reload)
 }
 END_TEST
 
-/* The successor is launched, and says nothing. */
+/* The new process is launched and sends nothing. */
 static void hang_successor(struct scene *scene, char successor_file[static PATH_MAX])
 {
     char wrapper[PATH_MAX];
@@ -338,8 +341,8 @@ START_TEST(stop_during_a_reload)
 }
 END_TEST
 
-/* Signals its predecessor as soon as a successor is launched, and lets that begin when the other is
- * gone. Returns its pid. */
+/* Sends a signal to the old process as soon as the new one is launched. The new process begins when
+ * the old one is gone. Returns the pid of the new process. */
 static pid_t signal_at_the_launch(struct scene *scene, int signal)
 {
     char successor_file[PATH_MAX], go[PATH_MAX + 4];
@@ -353,7 +356,7 @@ static pid_t signal_at_the_launch(struct scene *scene, int signal)
     return pid_in(successor_file);
 }
 
-/* Who ends the proxy at once does not mean the successor to take over. */
+/* SIGINT ends the proxy. The new process must not take over. */
 START_TEST(sigint_during_a_reload)
 {
     struct scene scene;
@@ -361,7 +364,7 @@ START_TEST(sigint_during_a_reload)
 }
 END_TEST
 
-/* Killed before the successor has said a word, or could see who its parent is. */
+/* The old process is killed before the new one has sent a message or could look at its parent. */
 START_TEST(predecessor_killed_at_the_launch)
 {
     struct scene scene;
@@ -373,7 +376,7 @@ START_TEST(predecessor_killed_at_the_launch)
 }
 END_TEST
 
-/* Its first word is none of ours. */
+/* The first message of the new process is not of our protocol. */
 START_TEST(another_protocol)
 {
     struct scene scene;
@@ -394,7 +397,7 @@ START_TEST(another_protocol)
 }
 END_TEST
 
-/* A predecessor that lingers owes its clients what it has begun, whatever it is told. */
+/* An old process that lingers serves the clients that have connected, whatever signal it gets. */
 START_TEST(sigterm_to_a_lingering_predecessor)
 {
     struct scene scene;
@@ -418,7 +421,7 @@ START_TEST(sigterm_to_a_lingering_predecessor)
 }
 END_TEST
 
-/* Asked all the time, and never without an answer. */
+/* Commands are sent all the time, and each is answered. */
 START_TEST(commands_during_reloads)
 {
     struct scene scene;
@@ -449,7 +452,7 @@ START_TEST(commands_during_reloads)
 }
 END_TEST
 
-/* More clients of the control socket than it hears at a time: the next one's turn comes. */
+/* More clients of the control socket than it serves at a time: the next one gets its turn. */
 START_TEST(silent_control_clients)
 {
     enum { SILENT = 40 };
@@ -461,7 +464,8 @@ START_TEST(silent_control_clients)
         clients[i] = connect_to(&control);
     }
     send(clients[0], "{\"command\": \"no such\"}\n", 23, MSG_NOSIGNAL);
-    ck_assert(readable_within(clients[0], PATIENCE_MS)); /* it has seen those before, too */
+    /* The proxy has accepted the earlier clients as well. */
+    ck_assert(readable_within(clients[0], PATIENCE_MS));
     int late = connect_to(&control);
     send_all(late, "{\"command\": \"status\"}\n", 22);
     ck_assert(!readable_within(late, 100)); /* it is not hung up on */
@@ -476,7 +480,7 @@ START_TEST(silent_control_clients)
 }
 END_TEST
 
-/* Paths and lines may hold any bytes; the answers are JSON. */
+/* Paths and lines may have any bytes. The answers are JSON. */
 START_TEST(not_utf8)
 {
     struct scene scene;
@@ -495,7 +499,7 @@ START_TEST(not_utf8)
 }
 END_TEST
 
-/* Two configurations that differ in all that can differ, in turns. */
+/* Two configurations in which everything differs that may differ, in turns. */
 static void configure_all(const struct scene *scene, unsigned turn, const char *other_bind)
 {
     bool odd = turn % 2 == 1;
@@ -566,7 +570,7 @@ static void wait_draining(struct scene *scene, unsigned count)
     wait_until(so_many_drain, scene, "so many generations drain");
 }
 
-/* Five generations drain; one in the middle dies; then only two may. */
+/* Five generations drain and one of them is killed. Then only two may drain. */
 START_TEST(fewer_generations)
 {
     enum { CHAIN = 5 };

@@ -1,4 +1,4 @@
-/* What the proxy says it has done: sums over all its generations, those that are gone included. */
+/* The proxy's counters: sums over all generations, including those that are gone. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/churn.h"
 #include "tests/system/support/harness.h"
@@ -40,7 +40,7 @@ static bool has_settled(void *argument)
     return proxy_status(argument, &status) && status.sessions == 0 && status.count == 1;
 }
 
-/* Reads all the while, once at least. Returns how often. */
+/* Reads the status during the reloads, at least once. Returns how often. */
 static unsigned read_on_while_reloading(const struct proxy *proxy, struct status *last,
                                         const char *option)
 {
@@ -54,8 +54,8 @@ static unsigned read_on_while_reloading(const struct proxy *proxy, struct status
     return reads;
 }
 
-/* Read back to back, whatever is going on, no counter falls; at the end they are what the clients
- * have counted. One of the two servers refuses, for connect_errors. */
+/* The status is read without a pause, and no counter ever falls. At the end the counters are what
+ * the clients have counted. One of two servers refuses, for connect_errors. */
 START_TEST(counters_over_many_reloads)
 {
     struct origin *origin = origin_start(ORIGIN_ANSWER);
@@ -103,7 +103,7 @@ static void byte_each_way(int client, int server)
     receive_exactly(client, &byte, 1);
 }
 
-/* A session with one byte each way, which ends. */
+/* A session with one byte in each direction, which ends. */
 static void short_session(const struct endpoint *front, int listener)
 {
     int client = connect_to(front), server = accept_from(listener);
@@ -113,7 +113,7 @@ static void short_session(const struct endpoint *front, int listener)
     close(server);
 }
 
-/* A reset of either side cuts a session; its own end, a timeout and a refusal do not. */
+/* A reset by either side cuts a session. A normal end, a timeout and a refusal do not. */
 START_TEST(cut_sessions)
 {
     uint16_t port = port_reserve(getuid()), server_port, idle_port = port_reserve(getuid()),
@@ -147,7 +147,8 @@ START_TEST(cut_sessions)
     for (unsigned i = 0; i < 2; i++) {
         client = connect_to(&front);
         server = accept_from(listener);
-        byte_each_way(client, server); /* a reset before it has begun would be a failed connect */
+        /* A reset before the server is connected would be a failed connect. */
+        byte_each_way(client, server);
         send_reset(i == 0 ? client : server);
         expect_reset(i == 0 ? server : client);
         close(i == 0 ? server : client);
@@ -181,7 +182,7 @@ static void expect_status(const struct proxy *proxy, uint64_t bytes, unsigned co
     wait_until(is_as_expected, &expected, what);
 }
 
-/* Two generations drain, with a session each; the older is killed, and the other of them ends after
+/* Two generations drain, with a session each. The older one is killed, and the other one ends after
  * the next reload. */
 START_TEST(killed_while_draining)
 {
@@ -243,7 +244,7 @@ static bool serves_again(void *argument)
     return proxy_status(proxy, &status) && status.pid == proxy->pid && status.count == 1;
 }
 
-/* What a successor did before it crashed on probation counts, too. */
+/* What a new process did before it crashed on probation is counted, too. */
 START_TEST(killed_on_probation)
 {
     uint16_t port = port_reserve(getuid()), server_port;
@@ -303,8 +304,8 @@ static void works_and_counts(const struct scene *scene, const struct session *se
     wait_until(are_counted, &bytes, "what has passed is counted, and nothing else");
 }
 
-/* Those of a session that goes on: with who began it, with who takes it over, and with another
- * process that only looks; until that one alone is left, because the other is killed. */
+/* The bytes of a live session: with the process that accepted it, with the process that takes it
+ * over, and with another process that only observes, until only this last one is left. */
 START_TEST(bytes_are_counted_as_they_come)
 {
     struct scene scene;
@@ -338,7 +339,7 @@ START_TEST(bytes_are_counted_as_they_come)
 }
 END_TEST
 
-/* A session, and between which times it began. */
+/* A session, and the interval in which it began. */
 struct aged {
     struct session session;
     int64_t from, to; /* now_ms() */
@@ -349,8 +350,8 @@ static bool is_past(void *argument)
     return now_ms() > *(const int64_t *)argument;
 }
 
-/* Opens one. The next begins so much later that the two are told apart, each by how much younger it
- * is than the first. */
+/* Opens a session. It begins late enough after the first one that the ages of the two are distinct.
+ */
 static struct aged open_aged(const struct endpoint *front, int listener, const struct aged *first)
 {
     struct aged aged = {.from = now_ms()};
@@ -361,7 +362,7 @@ static struct aged open_aged(const struct endpoint *front, int listener, const s
     return aged;
 }
 
-/* How old the oldest session of a generation is, or that of its frontend; -1: it is not told. */
+/* The age of the oldest session of a generation or of one of its frontends; -1: not reported. */
 static json_int_t oldest_ms(json_t *generation, const char *frontend)
 {
     size_t i;
@@ -375,12 +376,12 @@ static json_int_t oldest_ms(json_t *generation, const char *frontend)
     return lasted ? json_integer_value(lasted) : -1;
 }
 
-/* A status tells the ages of one moment: this is the difference to the oldest of all. */
+/* A status reports all ages at one moment: this is the difference to the oldest session of all. */
 struct younger {
     const struct proxy *proxy;
     unsigned generation;
     const char *frontend;
-    const struct aged *first, *expected; /* NULL: none is told */
+    const struct aged *first, *expected; /* NULL: no age is reported */
 };
 
 static bool is_younger(void *argument)
@@ -413,7 +414,8 @@ static void expect_oldest(const struct proxy *proxy, unsigned generation, const 
     wait_until(is_younger, &younger, "the age of the oldest session is told");
 }
 
-/* With another frontend before the same server. Returns where clients of that come in. */
+/* Starts a scene with a second frontend before the same server. Returns the address of that
+ * frontend. */
 static struct endpoint start_with_other(struct scene *scene, const char *global)
 {
     char other[160];
@@ -426,8 +428,8 @@ static struct endpoint start_with_other(struct scene *scene, const char *global)
     return endpoint_loopback(port);
 }
 
-/* Of each process and frontend: of sessions that it has accepted, and of older ones that come later
- * to the worker which has these. */
+/* The ages for each process and frontend: for sessions that a process has accepted, and for older
+ * ones that are handed to it later. */
 START_TEST(oldest_sessions)
 {
     struct scene scene;
@@ -447,7 +449,7 @@ START_TEST(oldest_sessions)
     expect_oldest(&scene.proxy, 2, "main", &first, &mine[3]);
     expect_oldest(&scene.proxy, 2, NULL, &first, &mine[3]);
 
-    proxy_reload(&scene.proxy); /* the second generation gets what the first has */
+    proxy_reload(&scene.proxy); /* the second generation gets the sessions of the first */
     wait_gone(old);
     expect_oldest(&scene.proxy, 2, NULL, &first, &first);
     static const unsigned ends[] = {1, 0, 2, 3}, next[] = {0, 2, 3};
@@ -465,7 +467,7 @@ START_TEST(oldest_sessions)
 }
 END_TEST
 
-/* It has one all the same, which a process tells whose file does not know the frontend. */
+/* A frontend that is not in the process's own file is reported with its oldest session as well. */
 START_TEST(oldest_session_of_a_frontend_that_is_gone)
 {
     struct scene scene;
@@ -499,7 +501,8 @@ static bool has_grown(void *argument)
     return growth->last.total.client_bytes > in && growth->last.total.server_bytes > out;
 }
 
-/* None ends while they are read, some move in bulk, and each reload hands all of them on. */
+/* No session ends while the status is read, some send in bulk, and each reload hands all of them
+ * off. */
 START_TEST(bytes_of_long_streams)
 {
     struct streams *streams = streams_create();
@@ -531,7 +534,7 @@ static void expect_wait(int listener)
     ck_assert_msg(!readable_within(listener, 100), "more sessions than max-sessions");
 }
 
-/* Whatever generation has them: three sessions are three. */
+/* The limit counts the sessions of all generations: three sessions are three. */
 static void limit_over_reloads(const char *of_all, const char *of_frontend)
 {
     enum { LIMIT = 3 };

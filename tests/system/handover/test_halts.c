@@ -1,4 +1,4 @@
-/* A process that is halted (SIGSTOP, the freezer of a control group) in the midst of a handoff. */
+/* A process is halted during a handoff (SIGSTOP, the freezer of a control group). */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/scene.h"
 #include "tests/system/support/trap.h"
@@ -18,7 +18,7 @@ struct handoff {
     pid_t first, strace;
 };
 
-/* From one worker, so that all sessions are in one message. options: of the successor. */
+/* One worker, so that all sessions are in one message. options: for the new process. */
 static void hand_off(struct handoff *handoff, const char *name, unsigned step, const char *options)
 {
     struct scene *scene = &handoff->scene;
@@ -41,7 +41,7 @@ static void expect_first_ends(const struct handoff *handoff)
     ck_assert_int_eq(wait_gone(handoff->first), 0);
 }
 
-/* Which of the sender's messages it is. */
+/* Finds out which of the sender's messages has the sessions. */
 static unsigned find_message(struct handoff *handoff)
 {
     hand_off(handoff, "look", 0, "");
@@ -54,12 +54,13 @@ static unsigned find_message(struct handoff *handoff)
     return step;
 }
 
-/* Halted once it has sent them: so it has the sockets still when the sessions end elsewhere. */
+/* The sender is halted after it has sent the sessions. It still has their sockets when the sessions
+ * end in the other process. */
 START_TEST(ends_are_told_though_the_sender_is_halted)
 {
     if (!trap_works())
         skip_test("strace cannot trace here");
-    setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* which cannot be where strace is */
+    setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* LeakSanitizer does not work under strace */
     struct handoff handoff;
     scene_init(&handoff.scene);
     hand_off(&handoff, "halt", find_message(&handoff), "");
@@ -86,8 +87,8 @@ START_TEST(ends_are_told_though_the_sender_is_halted)
 }
 END_TEST
 
-/* Its predecessor stands by, or is halted while it does, and does not serve again: the proxy was
- * told to end. */
+/* The old process stands by, or is halted while it does. It does not serve again, because the proxy
+ * was told to end. */
 START_TEST(ended_at_once_while_the_predecessor_stands_by)
 {
     struct scene scene;

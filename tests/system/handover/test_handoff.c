@@ -1,4 +1,4 @@
-/* Live sessions that move to the successor, and what is left when somebody dies meanwhile. */
+/* Live sessions move to the new process. Either process may die meanwhile. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/churn.h"
 #include "tests/system/support/harness.h"
@@ -24,7 +24,7 @@ enum {
     CHURN_MOST = 1500,
     LIVE_SESSIONS = 1000,
     CALM_TICK_MS = 50,
-    SOME_PAGES_KB = 64, /* of buffers, for what is on its way at that moment */
+    SOME_PAGES_KB = 64, /* of buffers, for bytes that are under way at that moment */
 };
 
 static void reload_and_wait(struct proxy *proxy)
@@ -34,7 +34,8 @@ static void reload_and_wait(struct proxy *proxy)
     wait_gone(old);
 }
 
-/* Of the test's own two ends of each session; the proxy's limit is the same. */
+/* By the descriptors of the test, which has both ends of each session. The proxy's limit is the
+ * same. */
 static unsigned most_sessions(void)
 {
     struct rlimit limit;
@@ -45,8 +46,8 @@ static unsigned most_sessions(void)
     return fit < ALL_SESSIONS ? fit : ALL_SESSIONS;
 }
 
-/* In kilobytes, without what is shared with other processes, as the program's file is: a
- * predecessor that ends changes the share of that. */
+/* In kilobytes, without memory that is shared with other processes, such as the program's file:
+ * that share changes when an old process ends. */
 static unsigned own_memory(pid_t pid)
 {
     static const char field[] = "\nAnonymous:";
@@ -59,8 +60,8 @@ static unsigned own_memory(pid_t pid)
     return kilobytes;
 }
 
-/* The first generation has accepted its sessions, the last one has them from others: no generation
- * may leave anything of itself to the next, and a session costs the same wherever it began. */
+/* The first generation has accepted its sessions; the last one got them from others. No generation
+ * may leave memory of its own to the next, and a session costs the same wherever it began. */
 START_TEST(back_to_back)
 {
     struct streams *streams = streams_create();
@@ -87,7 +88,7 @@ START_TEST(back_to_back)
     printf("     %u reloads of %u busy sessions; longest pause %.0f ms; %u descriptors became %u, "
            "%u KB %u KB\n",
            reloads, sessions, pauses.longest, before, after, memory_before, memory);
-    ck_assert_uint_le(after, before + before / 50 + 40); /* a pipe or two of each worker */
+    ck_assert_uint_le(after, before + before / 50 + 40); /* one or two pipes for each worker */
     if (!sanitized())
         ck_assert_uint_le(memory, memory_before + memory_before / 50 + SOME_PAGES_KB);
     streams_finish(streams);
@@ -115,8 +116,8 @@ static bool only_idle_ones(void *argument)
     return proxy_status(&idle->scene->proxy, &status) && status.sessions == idle->count;
 }
 
-/* Beside so many idle ones. As fast as they can they fill the machine, and wait for it; paced ones
- * wait for the proxy. */
+/* Moves busy sessions beside that many idle ones. Sessions that send as fast as they can fill the
+ * machine and wait for it; paced ones wait for the proxy. */
 static void move_busy(struct scene *scene, struct streams *streams, const struct endpoint *front,
                       unsigned busy, unsigned idle)
 {
@@ -132,7 +133,7 @@ static void move_busy(struct scene *scene, struct streams *streams, const struct
     ck_assert_int_eq(proxy_command(&scene->proxy, &outcome, "reload", "--wait=drained", NULL), 0);
     int64_t end = now_ms();
     ck_assert(!process_alive(old));
-    streams_wait_progress(streams, 10); /* pauses are known when they are over */
+    streams_wait_progress(streams, 10); /* a pause is known when it is over */
     struct pauses pauses = streams_pauses(streams);
     printf("     %u sessions moved, %u of them busy, in %d ms\n", idle + busy, busy,
            (int)(end - begin));
@@ -180,7 +181,7 @@ START_TEST(as_many_as_fit)
 }
 END_TEST
 
-/* Sends until neither kernel nor proxy take any more. Returns how much that was. */
+/* Sends until neither the kernel nor the proxy takes more. Returns how much that was. */
 static size_t stuff(int socket, uint64_t id)
 {
     static unsigned char bytes[MEGABYTE];
@@ -207,7 +208,8 @@ static void expect_stuffing(int socket, uint64_t id, size_t length)
     ck_assert(!readable_within(socket, 0));
 }
 
-/* What was sent and not taken yet travels along, in both directions, and so does a half-close. */
+/* Bytes that were sent and not read yet move with the session, in both directions, and so does a
+ * half-close. */
 START_TEST(bytes_on_their_way)
 {
     char text[10];
@@ -237,7 +239,8 @@ START_TEST(bytes_on_their_way)
 }
 END_TEST
 
-/* Its server's backlog is full, so that it has none yet when the reload comes: it moves later. */
+/* The server's backlog is full, so the session has no server yet when the reload comes. It moves
+ * later. */
 START_TEST(still_connecting)
 {
     enum { CLIENTS = 4 };
@@ -294,7 +297,7 @@ static void remove_server(const char *on_removed, bool lives)
     close(other);
     proxy_wait_drained(&scene.proxy);
     proxy_stop(&scene.proxy);
-    /* It is still called what it was when it began. */
+    /* The log still names the server as it was called when the session began. */
     wait_mentions(scene.proxy.log, "server=main/a", 1);
 }
 
@@ -316,7 +319,8 @@ START_TEST(removed_server_close)
 }
 END_TEST
 
-/* Its clock moves with it: it is idle since its last byte, however often it moves meanwhile. */
+/* The session's idle time moves with it: it counts from the last byte, however often the session
+ * moves. */
 START_TEST(idle_time_goes_on)
 {
     struct scene scene;
@@ -346,8 +350,8 @@ static bool is_active_again(void *argument)
     return proxy_status(proxy, &status) && status.pid == proxy->pid && status.count == 1;
 }
 
-/* Whom the killed process had accepted is lost, and it is known how many that were. Nobody else:
- * who is in the queues of its listeners is served by its predecessor, which has them as well. */
+/* Sessions that the killed process had accepted are lost, and their number is reported. Clients in
+ * the queues of its listeners are served by the old process, which has the same queues. */
 START_TEST(crash_on_probation)
 {
     struct origin *origin = origin_start(ORIGIN_ANSWER);
@@ -401,7 +405,7 @@ START_TEST(crash_on_probation)
 }
 END_TEST
 
-/* Who waits for the drain hears of it, by code 5. */
+/* A reload that waits for the drain reports the crash by exit status 5. */
 START_TEST(a_waiting_reload_hears_of_it)
 {
     struct scene scene;
@@ -423,7 +427,7 @@ START_TEST(a_waiting_reload_hears_of_it)
 }
 END_TEST
 
-/* Another reload does not wait for it, nor does a stop. */
+/* Neither another reload nor a stop waits for the probation. */
 START_TEST(probation_ends_early)
 {
     struct scene scene;

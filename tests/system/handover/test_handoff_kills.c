@@ -1,5 +1,6 @@
-/* A handoff in whose midst somebody dies, or is told to stop. Every session says where it is
- * (streams.h): who were at work on one at once would show. */
+/* Handoffs in which one of the processes is killed or told to stop. Every session carries its
+ * position in the stream (streams.h), so two processes that serve the same session would be
+ * noticed. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/harness.h"
 #include "tests/system/support/net.h"
@@ -19,8 +20,8 @@ enum {
     STEPS = 100,
     STEPS_MAX = 400,
     TICK_MS = 20,
-    A_MESSAGE = 16, /* sessions in one, while there are enough */
-    QUEUED_MOST = 5 /* of 8 that two workers send before they need an answer */
+    A_MESSAGE = 16, /* sessions in one message, while there are enough of them */
+    QUEUED_MOST = 5 /* of the 8 that two workers send before they need an answer */
 };
 
 static const char *const calls[] = {"sendmsg", "recvmsg"};
@@ -32,7 +33,7 @@ struct scene {
     struct trap trap;
     char name[48];
     unsigned lost;
-    pid_t first, second, strace; /* strace: that of the first, or 0 */
+    pid_t first, second, strace; /* strace: the one that traces `first`, or 0 */
 };
 
 static void configure(const struct scene *scene, const char *options)
@@ -77,7 +78,7 @@ static void put_binary_back(const struct scene *scene)
     copy_file(proxy_binary(), scene->proxy.program, 0755);
 }
 
-/* One more generation, unless the trap is still open, one more session, and the end. */
+/* One more generation, unless the trap is still set, one more session, and the end. */
 static void scene_end(struct scene *scene, bool trapped)
 {
     if (!trapped) {
@@ -100,7 +101,7 @@ static bool so_many_are_lost(void *argument)
     return streams_lost(scene->streams) >= scene->lost;
 }
 
-/* All others go on. */
+/* All other sessions go on. */
 static void expect_lost(struct scene *scene, unsigned lost)
 {
     scene->lost = lost;
@@ -111,7 +112,7 @@ static void expect_lost(struct scene *scene, unsigned lost)
                   streams_lost(scene->streams), lost);
 }
 
-/* No more than the survivor says: a session under way may be counted though it lives. */
+/* At most as many as the survivor reports: a session under way may be counted though it lives. */
 static void expect_lost_at_most(struct scene *scene, unsigned told)
 {
     streams_wait_progress(scene->streams, 2);
@@ -120,7 +121,7 @@ static void expect_lost_at_most(struct scene *scene, unsigned told)
                   streams_lost(scene->streams), told);
 }
 
-/* What the log says of the successor's end. */
+/* What the log says of the new process's end. */
 static bool read_note(const struct scene *scene, unsigned *sessions)
 {
     char text[96], line[1024];
@@ -137,7 +138,7 @@ static bool read_note(const struct scene *scene, unsigned *sessions)
     return found;
 }
 
-/* It may have been the last to die, too. */
+/* The serving process reports the crash, or no other process is left. */
 static bool is_noted_or_alone(void *argument)
 {
     unsigned sessions;
@@ -145,7 +146,7 @@ static bool is_noted_or_alone(void *argument)
     return read_note(scene, &sessions) || !process_alive(scene->first);
 }
 
-/* The successor is dead, or has seen its predecessor's end. */
+/* The new process is dead, or has noticed the end of the old one. */
 static bool handoff_is_over(void *argument)
 {
     struct scene *scene = argument;
@@ -153,7 +154,7 @@ static bool handoff_is_over(void *argument)
            (one_is_left(scene) && scene->proxy.pid == scene->second);
 }
 
-/* What whoever serves now says of the last crash. */
+/* What the serving process reports of the last crash. */
 static unsigned crash_of(const struct scene *scene, pid_t crashed)
 {
     struct status status;
@@ -162,12 +163,12 @@ static unsigned crash_of(const struct scene *scene, pid_t crashed)
     return (unsigned)status.last_crash.sessions;
 }
 
-/* Returns false once it lives through it. */
+/* Returns false when the process lived through the reload. */
 static bool successor_killed_at(const char *call, unsigned step)
 {
     struct scene scene;
     struct outcome outcome;
-    unsigned lost = SESSIONS; /* where nobody was there to say how many */
+    unsigned lost = SESSIONS; /* no process was there to report the number */
     scene_start(&scene, "", "successor", call, step, "SIGKILL");
     streams_may_be_lost(scene.streams);
     trap_successor(&scene.trap, &scene.proxy);
@@ -181,7 +182,7 @@ static bool successor_killed_at(const char *call, unsigned step)
     bool noted = killed && read_note(&scene, &lost);
     struct status status;
     bool served = proxy_status(&scene.proxy, &status);
-    if (!served) { /* the predecessor drains, with what it has kept, or is gone */
+    if (!served) { /* the old process drains the sessions that it kept, or is gone */
         put_binary_back(&scene);
         proxy_start(&scene.proxy);
     }
@@ -221,8 +222,8 @@ static bool predecessor_killed_at(const char *call, unsigned step)
     return killed;
 }
 
-/* A reload that nobody disturbs. Returns the first step of its handoff at either process, and in
- * *last the last one. */
+/* A reload that is not disturbed. Returns the first step of its handoff in either process, and the
+ * last one in *last. */
 static unsigned find_handoff(const char *call, bool successor, unsigned *last)
 {
     struct scene scene;
@@ -273,8 +274,8 @@ START_TEST(predecessor_killed_in_the_handoff)
 }
 END_TEST
 
-/* The successor is halted at its first message of the handoff, and its predecessor killed some
- * messages later: the sessions in those that were sent live, though none was answered. */
+/* The new process is halted at its first message of the handoff, and the old one is killed some
+ * messages later. The sessions in all messages that were sent live, though none was answered. */
 static void sender_killed_unanswered(const char *call, unsigned step, unsigned kill_step)
 {
     struct scene scene;
@@ -340,9 +341,9 @@ static bool crash_is_told(void *argument)
            status.last_crash.sessions >= scene->lost;
 }
 
-/* The first is halted when it has sent some of its sessions, and killed while the third is there:
- * it has never heard that the second has them. standby: before the second closes; else when that is
- * gone. */
+/* The first process is halted when it has sent some of its sessions, and killed while the third
+ * runs. It never learned that the second has these sessions. standby: before the second process
+ * closes; else when that one is gone. */
 static void first_of_three_killed(unsigned step, bool standby)
 {
     struct scene scene;
@@ -391,11 +392,11 @@ END_TEST
 
 struct midst {
     const char *name, *options;
-    bool successor_halts; /* before a TAKEN; else the predecessor, before a HANDOFF */
+    bool successor_halts; /* before a TAKEN; else the old process is halted, before a HANDOFF */
     void (*stop)(struct scene *scene, pid_t halted);
 };
 
-/* A reload, and one side of it halted at a message of the handoff. */
+/* A reload in which one process is halted at a message of the handoff. */
 static pid_t halt(struct scene *scene, const struct midst *midst, unsigned step)
 {
     scene_start(scene, midst->options, midst->name, "sendmsg", step, "SIGSTOP");
@@ -415,7 +416,7 @@ static void stop_at_each(const struct midst *midst)
     if (!trap_works()) {
         skip_test("strace cannot trace here");
     }
-    setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* which cannot be where strace is */
+    setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* LeakSanitizer does not work under strace */
     unsigned last, first = find_handoff("sendmsg", midst->successor_halts, &last);
     for (unsigned part = 0; part < 3; part++) {
         struct scene scene;
@@ -434,7 +435,7 @@ static void wait_stopping(const struct scene *scene)
     wait_mentioned(scene->proxy.log, "stopping: no new connections are accepted");
 }
 
-/* Its status is ours to have once strace has had it. */
+/* The test can wait for the status only after strace has had it. */
 static void expect_first_ends(const struct scene *scene)
 {
     if (scene->strace != 0) {
@@ -450,8 +451,8 @@ static void let_all_end(struct scene *scene)
     expect_first_ends(scene);
 }
 
-/* The successor waits for its predecessor to close. It takes no more sessions from when it knows of
- * the stop; wherever a session is then, it lives on. */
+/* The new process waits for the old one to close. It takes no more sessions once it knows of the
+ * stop. Every session lives on in the process where it is then. */
 static void stop_by_command(struct scene *scene, pid_t halted)
 {
     pid_t command = proxy_command_start(&scene->proxy, NULL, "stop", NULL);
@@ -467,7 +468,7 @@ START_TEST(stop_in_the_handoff)
 }
 END_TEST
 
-/* Whose sessions do not end by themselves. */
+/* Sessions that do not end by themselves. */
 static void stop_and_cut(struct scene *scene, pid_t halted)
 {
     streams_may_be_lost(scene->streams);
@@ -487,7 +488,7 @@ START_TEST(stop_in_the_handoff_is_in_time)
 }
 END_TEST
 
-/* The signal is there when the successor, in the midst of an answer, goes on. */
+/* The signal is pending when the new process continues in the middle of an answer. */
 static void stop_by_signal(struct scene *scene, pid_t halted)
 {
     kill(halted, SIGTERM);
@@ -509,8 +510,8 @@ static bool each_is_somewhere(void *argument)
     return proxy_status(&scene->proxy, &status) && status.sessions == SESSIONS + 1;
 }
 
-/* What it has sent is still the successor's to take; the rest ends here, and the successor serves
- * on. */
+/* The new process takes the sessions that were sent. The others end in the old process, and the new
+ * one serves on. */
 static void stop_the_predecessor(struct scene *scene, pid_t halted)
 {
     kill(scene->first, SIGTERM);

@@ -1,6 +1,6 @@
-/* A process of a reload that lives but does not run: stopped at one of its messages or at any
- * moment, or with one worker thread stuck. The other process serves on; what is lost is only what
- * the hung one had accepted; and the next reload works.
+/* A process of a reload lives but does not run: it is stopped at one of its messages or at any
+ * moment, or one worker thread is stuck. The other process serves on; only sessions that the hung
+ * process had accepted are lost; and the next reload works.
  *
  * A hang is noticed after some seconds, so several proxies hang at a time. */
 #include "tests/system/scenarios.h"
@@ -35,7 +35,7 @@ struct scene {
     char name[32];
 };
 
-/* call, step: where the successor is stopped; step 0: it is not. */
+/* call, step: where the new process is stopped; step 0: it is not stopped. */
 static void scene_start(struct scene *scene, const struct origin *origin, unsigned number,
                         const char *call, unsigned step)
 {
@@ -77,7 +77,7 @@ static void wait_launched(struct scene *scene)
     scene->second = trap_caught(&scene->trap);
 }
 
-/* Where the successor was stopped when its predecessor had done with it, it goes on. */
+/* A new process that was stopped when the old one had already finished is continued. */
 static bool one_is_left(void *argument)
 {
     struct scene *scene = argument;
@@ -92,7 +92,8 @@ static bool one_is_left(void *argument)
     return process_alive(scene->first) + process_alive(scene->second) == 1;
 }
 
-/* One of the two is left, and serves; and no more is lost than what the other had accepted. */
+/* One of the two processes is left and serves. At most the sessions that the other one had accepted
+ * are lost. */
 static void scene_end(struct scene *scene)
 {
     struct status status;
@@ -124,7 +125,7 @@ static void end_all(struct scene *scenes)
         scene_end(&scenes[i]);
 }
 
-/* How many such calls the successor makes in a reload that nothing disturbs. */
+/* How many such calls the new process makes in an undisturbed reload. */
 static unsigned count_calls(const struct origin *origin, const char *call)
 {
     struct scene scene;
@@ -163,7 +164,7 @@ static bool serves(void *argument)
     return proxy_status(&scene->proxy, &status) && status.pid == scene->second;
 }
 
-/* At a moment of the reload that falls where it falls. */
+/* Stops a process at a random moment of the reload. */
 static void stop_at_a_moment(bool successor)
 {
     struct scene scenes[SCENES];
@@ -179,7 +180,7 @@ static void stop_at_a_moment(bool successor)
             unsigned moment = (unsigned)rand() % 150;
             churn_wait(scenes[j].churn, churn_ended(scenes[j].churn) + moment / SCENES);
             pid_t pid = successor ? scenes[j].second : scenes[j].first;
-            (void)kill(pid, SIGSTOP); /* it may have come to its end */
+            (void)kill(pid, SIGSTOP); /* the process may have ended */
         }
         end_all(scenes);
     }
@@ -197,7 +198,7 @@ START_TEST(predecessor_stopped)
 }
 END_TEST
 
-/* The youngest: the workers are started last. */
+/* The youngest thread: workers are started last. */
 static pid_t worker_of(pid_t pid)
 {
     char path[64];
@@ -212,8 +213,8 @@ static pid_t worker_of(pid_t pid)
     return worker > pid ? worker : 0;
 }
 
-/* As a debugger does it; a process of its own, which also takes note of the thread's end. When
- * that process ends, the thread goes on. */
+/* Stops the thread as a debugger does. The tracer is a process of its own and also reaps the
+ * thread. When the tracer ends, the thread continues. */
 static pid_t hang_worker(pid_t pid)
 {
     pid_t worker = worker_of(pid), debugger = fork();
@@ -242,7 +243,7 @@ static void wait_traced(pid_t thread)
     wait_until(is_traced, &thread, "the worker is stopped");
 }
 
-/* One of its worker threads; in half of them that of the old process, which stands by. */
+/* One worker thread hangs; in half of the cases a thread of the old process, which stands by. */
 START_TEST(worker_hangs)
 {
     struct scene scenes[SCENES];
@@ -266,7 +267,7 @@ END_TEST
 struct watched {
     struct manager *manager;
     pid_t pid;
-    unsigned beats, awaited; /* heard from it since the last look; to wait for */
+    unsigned beats, awaited; /* messages since the last look; messages to wait for */
 };
 
 static bool has_beaten(void *argument)
@@ -302,8 +303,8 @@ static void start_watched(struct proxy *proxy, struct manager *manager, const ch
     proxy_start(proxy);
 }
 
-/* The process that serves says so while all of its threads turn, and the others say nothing. The
- * clock is another proxy, which is well. */
+/* The serving process sends the beat while all of its threads run. The other processes send
+ * nothing. The clock is another proxy that is healthy. */
 START_TEST(watchdog_of_the_service_manager)
 {
     struct manager manager;
@@ -315,7 +316,8 @@ START_TEST(watchdog_of_the_service_manager)
     struct watched well = {.manager = &manager, .pid = clock.pid, .awaited = 8};
     wait_until(has_beaten, &watched, "it says that it is well");
     pid_t first = proxy.pid;
-    copy_file(proxy_binary(), proxy.program, 0755); /* the successor has WATCHDOG_USEC from it */
+    copy_file(proxy_binary(), proxy.program,
+              0755); /* the new process has WATCHDOG_USEC from this one */
     proxy_reload(&proxy);
     proxy_wait_drained(&proxy);
     forget_beats(&watched);
@@ -331,7 +333,7 @@ START_TEST(watchdog_of_the_service_manager)
     forget_beats(&watched);
     wait_until(has_beaten, &well, "the other proxy goes on");
     (void)has_beaten(&watched);
-    ck_assert_uint_le(watched.beats, 1); /* one that was on its way */
+    ck_assert_uint_le(watched.beats, 1); /* one beat that was already sent */
     ck_assert_int_eq(proxy_command(&proxy, &(struct outcome){0}, "status", NULL), 0);
     ck_assert_int_eq(kill(debugger, SIGKILL), 0);
     wait_gone(debugger);

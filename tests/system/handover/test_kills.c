@@ -1,5 +1,5 @@
-/* Either side of a handover killed at each of its messages, one after the other, until a reload
- * gets through untouched. */
+/* One process of a handover is killed at each of its messages, one after the other, until a reload
+ * comes through. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/churn.h"
 #include "tests/system/support/harness.h"
@@ -24,7 +24,7 @@ struct scene {
     struct churn *churn;
     uint16_t port;
     struct endpoint held_front;
-    int listener, client, server; /* a session of the predecessor's, from before the reload */
+    int listener, client, server; /* a session of the old process, from before the reload */
     struct trap trap;
     char name[32];
 };
@@ -73,15 +73,15 @@ static bool is_active(void *argument)
            status.count == 1;
 }
 
-/* Its successor dead, the predecessor either takes all back or, its listeners closed, drains and
- * ends. */
+/* The new process is dead. The old one serves again; or its listeners were closed, and it drains
+ * and ends. */
 static bool is_active_or_gone(void *argument)
 {
     const struct scene *scene = argument;
     return !process_alive(scene->proxy.pid) || is_active(argument);
 }
 
-/* The successor is dead, or its predecessor, its listeners closed, only drains. */
+/* The new process is dead, or the old one has closed its listeners and drains. */
 static bool drains_or_dead(void *argument)
 {
     const struct scene *scene = argument;
@@ -94,7 +94,7 @@ static bool drains_or_dead(void *argument)
             strcmp(status.generations[1].state, "draining") == 0);
 }
 
-/* The successor is dead, or has seen its predecessor's end and goes on alone: nothing follows. */
+/* The new process is dead, or has noticed the end of the old one and serves alone. */
 static bool reload_is_over(void *argument)
 {
     const struct scene *scene = argument;
@@ -125,8 +125,8 @@ static void held_session_close(struct scene *scene)
     }
 }
 
-/* Whoever is left is stopped; the papers of a step that passed would only hide those of one that
- * did not. */
+/* Stops the process that is left. The files of a step that passed are removed: they would hide
+ * those of a failed step. */
 static void scene_end(struct scene *scene)
 {
     struct outcome outcome;
@@ -138,7 +138,7 @@ static void scene_end(struct scene *scene)
     unlink(scene->trap.trace);
 }
 
-/* Whether the successor had sent READY, after which new clients may have been its own. */
+/* Whether the new process had sent READY. After it new clients may reach the new process. */
 static bool was_ready(const struct scene *scene)
 {
     struct trap sent = scene->trap;
@@ -146,7 +146,7 @@ static bool was_ready(const struct scene *scene)
     return trap_first(&sent, TRAP_READY, TRAP_READY) > 0;
 }
 
-/* Returns false once the successor lived through it. */
+/* Returns false when the new process lived through the reload. */
 static bool successor_killed_at(struct origin *origin, const char *call, unsigned step)
 {
     struct scene scene;
@@ -160,7 +160,7 @@ static bool successor_killed_at(struct origin *origin, const char *call, unsigne
     }
     held_session_works(&scene);
     if (code == 0) {
-        /* With its last session goes the predecessor, if the successor has not died before. */
+        /* The old process ends with its last session, if the new process has not died before. */
         held_session_close(&scene);
         wait_until(reload_is_over, &scene, "the reload comes to its end");
     }
@@ -176,8 +176,8 @@ static bool successor_killed_at(struct origin *origin, const char *call, unsigne
     churn_stop(churn, &result);
     printf("     successor killed at %s %u: reload exit %d, %s\n", call, step, code,
            !killed ? "it lived" : (alone ? "both are gone" : "the predecessor serves"));
-    /* Whom a successor had accepted is lost with it, of those in flight at that moment. Nobody
-     * else, and nobody is refused. */
+    /* Of the connections in flight, those that the killed process had accepted are lost. No other
+     * is lost, and none is refused. */
     unsigned may_be_lost = killed && was_ready(&scene) ? IN_FLIGHT : 0;
     if ((!alone || !killed) &&
         (churn_lost(&result) > may_be_lost || result.lost[LOSS_REFUSED] > 0)) {
@@ -197,8 +197,8 @@ static bool successor_killed_at(struct origin *origin, const char *call, unsigne
     return killed;
 }
 
-/* Killed at one message after the other, until it lives through the reload. Under a sanitizer at
- * every other, for the time that takes. */
+/* Kills at one message after the other, until a process lives through the reload. With a sanitizer
+ * at every second message, to save time. */
 static void until_it_lives(bool (*killed_at)(struct origin *, const char *, unsigned))
 {
     struct origin *origin = origin_start(ORIGIN_ANSWER);
@@ -264,7 +264,7 @@ START_TEST(predecessor_killed)
 }
 END_TEST
 
-/* The sessions of a successor that has taken over do not feel its predecessor's death. */
+/* The sessions of a new process that has taken over are not affected when the old one dies. */
 START_TEST(predecessor_killed_while_draining)
 {
     struct origin *origin = origin_start(ORIGIN_ANSWER);
@@ -311,8 +311,8 @@ static bool serves_alone(void *argument)
     return proxy_status(proxy, &status) && status.pid == proxy->pid && status.count == 1;
 }
 
-/* One that stands by with its listeners open, and no session any more, is killed: whatever the
- * order in which the kernel closes them, no client of its successor's is lost. */
+/* An old process that stands by, with open listeners and without sessions, is killed. In whatever
+ * order the kernel closes these, no client of the new process is lost. */
 START_TEST(predecessor_killed_on_standby)
 {
     static const unsigned workers[] = {2, 4, 1, 3};

@@ -1,6 +1,6 @@
-/* Clients over a wide-area network: their final ACK comes later than a reload takes. The kernel
- * has their handshakes in SYN_RECV by then, on a listener of the predecessor, and resets them if
- * that closes. */
+/* Clients over a wide-area network: their final ACK comes later than a reload takes. The kernel has
+ * their handshakes in SYN_RECV, on a listener of the old process, and resets them when that
+ * listener is closed. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/harness.h"
 #include "tests/system/support/net.h"
@@ -23,8 +23,8 @@ enum {
     DELAY_MAX_MS = 1200
 };
 
-/* Longer than any machine needs for what the clients do in some seconds: were the proxy to wait
- * for less than all handshakes, this would not hide it. */
+/* Longer than any machine needs for what the clients do in a few seconds: a proxy that waits for
+ * too few handshakes would still be noticed. */
 #define PATIENT "linger-timeout = 60s\n"
 
 #define FRONTEND                                                                                   \
@@ -37,7 +37,7 @@ enum {
     "[backend b]\n"                                                                                \
     "server = s 127.0.0.1:%u\n"
 
-/* Whom the proxy becomes: none of what is tested here may need a privilege. */
+/* The user of the proxy: nothing that is tested here may need a privilege. */
 #define USER "nobody"
 
 struct stage {
@@ -80,11 +80,11 @@ static uint16_t reserve(const struct stage *stage)
     return port_reserve(stage->root ? user_id() : getuid());
 }
 
-/* The network and an origin. Returns NULL, or why the test cannot be made here. */
+/* The network and an origin. Returns NULL, or the reason why the test is not possible here. */
 static const char *prepare(struct stage *stage)
 {
     const char *why = "no network namespace may be made here";
-    /* Of the host, not of a user namespace: that knows no other user. */
+    /* Root of the host, not of a user namespace: that has no other user. */
     stage->root = getuid() == 0;
     if (!network_own()) {
         return why;
@@ -104,7 +104,7 @@ static const char *user_line(const struct stage *stage)
     return stage->root ? "user = " USER "\n" : "";
 }
 
-/* how: what stands after the address of a bind. */
+/* how: options after the address of a bind. */
 static void configure(const struct stage *stage, unsigned workers, const char *how)
 {
     proxy_configure(&stage->proxy, "workers = %u\n%s" PATIENT FRONTEND BACKEND, workers,
@@ -112,7 +112,7 @@ static void configure(const struct stage *stage, unsigned workers, const char *h
                     origin_port(stage->origin));
 }
 
-/* Also gives the user the folder in which the proxy makes its sockets and files. */
+/* Also makes the user the owner of the folder for the proxy's sockets and files. */
 static void choose_paths(struct stage *stage)
 {
     char folder[PATH_MAX];
@@ -152,7 +152,8 @@ static void expect_none_lost(const struct tun_result *result, const char *what)
                   result->started);
 }
 
-/* Handshakes of all ages at every moment, reload after reload; binds are as `hows` say in turn. */
+/* Handshakes of all ages at every moment, through many reloads; binds use the entries of `hows` in
+ * turn. */
 static void reload_under_late_clients(struct stage *stage, const char *const *hows, unsigned count,
                                       const char *what)
 {
@@ -163,7 +164,7 @@ static void reload_under_late_clients(struct stage *stage, const char *const *ho
 
     tun_clients_start(stage->tun, &options);
     while (reloads < RELOADS || tun_clients_ended(stage->tun) < total) {
-        /* So that there are always some that began before the reload and end after it. */
+        /* So there are always some that began before the reload and end after it. */
         tun_clients_wait_ended(stage->tun, tun_clients_ended(stage->tun) + 1);
         configure(stage, workers[reloads / count % 4], hows[reloads % count]);
         proxy_reload(&stage->proxy);
@@ -199,8 +200,8 @@ START_TEST(late_handshakes_across_modes)
 }
 END_TEST
 
-/* With SYN cookies the kernel keeps nothing of a handshake: its final ACK meets whoever stands
- * there when it comes. */
+/* With SYN cookies the kernel keeps no state of a handshake: the final ACK reaches the process that
+ * listens when it arrives. */
 START_TEST(late_syn_cookies_across_reloads)
 {
     struct stage stage;
@@ -213,8 +214,8 @@ START_TEST(late_syn_cookies_across_reloads)
 }
 END_TEST
 
-/* All handshakes stand in SYN_RECV before the reload, and none is completed before the successor
- * serves: on the predecessor that a cold start made, whose group was never steered before. */
+/* All handshakes are in SYN_RECV before the reload, and none is completed before the new process
+ * serves. The old process comes from a cold start, so its group was never steered before. */
 START_TEST(late_handshakes_of_a_cold_start)
 {
     struct stage stage;
@@ -238,9 +239,8 @@ START_TEST(late_handshakes_of_a_cold_start)
 }
 END_TEST
 
-/* The bind is gone from the file: the handshakes that had begun on it are served all the same. The
- * clients that come after them are refused, once the last of those is served, and none of them is
- * let in and reset then. */
+/* The bind is gone from the file. Handshakes that had begun on it are still served. When the last
+ * of them is served, later clients are refused; none of them is accepted and then reset. */
 START_TEST(late_handshakes_on_a_removed_bind)
 {
     struct stage stage;
@@ -289,7 +289,7 @@ static int listen_reuseport(uint16_t port)
     return fd;
 }
 
-/* The measure itself: these clients do notice when one of two listeners is simply closed. */
+/* Checks the test itself: these clients notice when one of two listeners is simply closed. */
 START_TEST(a_plain_close_loses_late_handshakes)
 {
     enum { COUNT = 100 };
@@ -311,7 +311,7 @@ START_TEST(a_plain_close_loses_late_handshakes)
     close(closes);
     tun_clients_release(stage.tun);
 
-    /* Echoes for those that came through, until all have ended. */
+    /* Echoes for the clients that came through, until all have ended. */
     struct pollfd polled[COUNT + 1] = {{.fd = stays, .events = POLLIN}};
     nfds_t open = 1;
     while (tun_clients_ended(stage.tun) < COUNT) {

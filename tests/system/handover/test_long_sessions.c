@@ -1,4 +1,4 @@
-/* Sessions that live through many reloads, of which no byte may be lost, doubled or moved. */
+/* Sessions that live through many reloads: no byte may be lost, duplicated or moved. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/harness.h"
 #include "tests/system/support/scene.h"
@@ -9,7 +9,7 @@
 
 enum { RELOADS = 50, SESSIONS = 64, EARLY = 14, GIBIBYTE = 1 << 30 };
 
-/* Some sessions from the start, and one more in each generation: all of them live to the end. */
+/* Some sessions from the start, and one more in each generation. All of them live to the end. */
 START_TEST(sequence_checked)
 {
     struct streams *streams = streams_create();
@@ -51,7 +51,7 @@ START_TEST(bulk_transfer)
 }
 END_TEST
 
-/* The bind goes with the reload; the sessions that came in by it stay. */
+/* The reload removes the bind. The sessions that came in by it stay. */
 START_TEST(outliving_their_bind)
 {
     struct streams *streams = streams_create();

@@ -1,4 +1,4 @@
-/* Reloads that must fail: with the right exit code and the reason, and without a client lost. */
+/* Reloads that must fail, with the right exit code and the reason, and without losing a client. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/churn.h"
 #include "tests/system/support/harness.h"
@@ -59,7 +59,7 @@ static void expect_untouched(const struct scene *scene)
     churn_wait(scene->churn, churn_ended(scene->churn) + 100);
 }
 
-/* A reload that fails with `code` and says `reason`; the old process is untouched by it. */
+/* A reload that fails with `code` and says `reason`. The old process is not affected. */
 static void expect_failure(const struct scene *scene, int code, const char *reason)
 {
     struct outcome outcome;
@@ -68,7 +68,7 @@ static void expect_failure(const struct scene *scene, int code, const char *reas
     expect_untouched(scene);
 }
 
-/* After all that failed, the next one works; numbers of failed generations may be skipped. */
+/* After all failures the next reload works. Numbers of failed generations may be skipped. */
 static void scene_end(struct scene *scene, const char *what)
 {
     struct outcome outcome;
@@ -92,7 +92,7 @@ START_TEST(invalid_file)
         configure(&scene, "worker = 3\n", "");
         snprintf(where, sizeof where, "%s:5: ", scene.proxy.file);
         expect_failure(&scene, 2, where);
-        expect_failure(&scene, 2, "workers"); /* what was meant */
+        expect_failure(&scene, 2, "workers"); /* the suggestion */
         unlink(scene.proxy.file);
         struct outcome outcome;
         run(&outcome, proxy_binary(), "reload", "-s", scene.proxy.control, NULL);
@@ -122,7 +122,8 @@ START_TEST(address_in_use)
     }
     close(other);
     configure(&scene, "",
-              "[listen more]\nbind = 192.0.2.1:80\nserver = a 127.0.0.1:1\n"); /* not ours */
+              "[listen more]\nbind = 192.0.2.1:80\nserver = a 127.0.0.1:1\n"); /* not an address of
+                                                                                  this machine */
     expect_failure(&scene, 3, "192.0.2.1:80");
     configure(&scene, "", "[listen more]\nbind = unix:/nonexistent/path\nserver = a 127.0.0.1:1\n");
     expect_failure(&scene, 3, "/nonexistent/path");
@@ -172,7 +173,7 @@ START_TEST(crashing_successor)
 }
 END_TEST
 
-/* Says nothing at all: given up after 5 s, and killed. */
+/* The new process sends nothing. It is killed after 5 s. */
 START_TEST(mute_successor)
 {
     struct scene scene;
@@ -191,7 +192,7 @@ START_TEST(mute_successor)
 }
 END_TEST
 
-/* Says hello and then hangs, at its first listen(). */
+/* The new process sends HELLO and then hangs, at its first listen(). */
 START_TEST(hanging_successor)
 {
     if (!program_exists("strace")) {
@@ -208,7 +209,7 @@ START_TEST(hanging_successor)
     struct outcome outcome;
     do {
         proxy_command(&scene.proxy, &outcome, "reload", NULL);
-        /* Now and then strace ends itself, and what it was to trace, when it starts. */
+        /* Sometimes strace ends itself and the traced process when it starts. */
     } while (strstr(outcome.err, "signal 15") != NULL);
     expect_outcome(&outcome, 5, "ready-timeout");
     expect_untouched(&scene);
@@ -217,7 +218,7 @@ START_TEST(hanging_successor)
 }
 END_TEST
 
-/* A successor that starts only when it is told to keeps the first reload going. */
+/* A new process that waits for the file `gate` keeps the first reload going. */
 static pid_t begin_slow_reload(struct scene *scene, const char *gate)
 {
     char started[PATH_MAX], script[4 * PATH_MAX];
@@ -258,7 +259,7 @@ static bool third_is_active(void *argument)
     return proxy_status(argument, &status) && status.generation == 3;
 }
 
-/* However many signals come during a reload, one more reload follows it. */
+/* However many signals come during a reload, one more reload follows. */
 START_TEST(signals_coalesce)
 {
     struct scene scene;
@@ -319,7 +320,7 @@ START_TEST(start_refused)
 }
 END_TEST
 
-/* Who serves already is not answered for by a queue that is full: it may only be slow. */
+/* A full queue does not mean that the serving process is dead: it may only be slow. */
 START_TEST(start_beside_one_that_is_busy)
 {
     enum { FULL = 64 };

@@ -1,4 +1,4 @@
-/* Clients whom a process had not accepted yet when it died in a reload: they stand in the queues of
+/* Clients that a process had not accepted yet when it died in a reload. They are in the queues of
  * its listeners, and the other process serves them. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/canary.h"
@@ -13,7 +13,7 @@
 
 enum { QUEUED = 100 };
 
-/* The scene with a second way in, by a path. */
+/* Starts the scene with a second bind, a Unix socket. */
 static void start(struct scene *scene, const char *global, struct endpoint *by_path)
 {
     char path[PATH_MAX], bind[PATH_MAX + 16];
@@ -22,7 +22,7 @@ static void start(struct scene *scene, const char *global, struct endpoint *by_p
     *by_path = endpoint_unix(path);
 }
 
-/* Each has sent its number, from `first` on. */
+/* Each client has sent its number; the numbers begin at `first`. */
 static void connect_all(const struct endpoint *front, unsigned first, int clients[static QUEUED])
 {
     for (unsigned i = 0; i < QUEUED; i++) {
@@ -32,7 +32,7 @@ static void connect_all(const struct endpoint *front, unsigned first, int client
     }
 }
 
-/* The server has all of them, in whatever order, and answers each with its number. */
+/* The server gets all clients, in any order, and answers each with its number. */
 static void all_are_served(const struct scene *scene, int clients[static 2 * QUEUED])
 {
     unsigned char number;
@@ -46,7 +46,7 @@ static void all_are_served(const struct scene *scene, int clients[static 2 * QUE
     }
 }
 
-/* Clients come while the process accepts nobody, and it never does again: all are served. */
+/* Clients connect while the process accepts none of them and will never do it. All are served. */
 static void kill_with_queues(const struct scene *scene, const struct endpoint *by_path, pid_t pid)
 {
     int clients[2 * QUEUED];
@@ -57,7 +57,7 @@ static void kill_with_queues(const struct scene *scene, const struct endpoint *b
     all_are_served(scene, clients);
 }
 
-/* The next reload finds nobody in the groups but ourselves: nothing was left open. */
+/* The next reload finds only our sockets in the groups: no listener was left open. */
 static void next_reload_steers(struct scene *scene)
 {
     ck_assert_int_eq(proxy_command(&scene->proxy, &(struct outcome){0}, "reload", NULL), 0);
@@ -87,7 +87,7 @@ START_TEST(in_the_queues_of_a_crash)
     kill_with_queues(&scene, &by_path, successor);
     scene.proxy = first;
     char text[64];
-    /* Those of the Unix bind are in a queue that both processes have. */
+    /* The clients of the Unix bind are in a queue that both processes have. */
     snprintf(text, sizeof text, "%d clients whom the lost process had not accepted", QUEUED);
     wait_mentioned(scene.proxy.log, text);
     wait_mentioned(scene.proxy.log, "generation 1 serves again");
@@ -95,7 +95,7 @@ START_TEST(in_the_queues_of_a_crash)
 }
 END_TEST
 
-/* Of those who come by TCP half, more or less, is steered to it. */
+/* About half of the TCP clients are steered to the canary. */
 START_TEST(in_the_queues_of_a_canary)
 {
     struct scene scene;
@@ -110,7 +110,7 @@ START_TEST(in_the_queues_of_a_canary)
 }
 END_TEST
 
-/* The canary serves alone, also whom its predecessor had not accepted. */
+/* The canary serves alone, including clients that the old process had not accepted. */
 START_TEST(in_the_queues_of_a_predecessor)
 {
     struct scene scene;
@@ -128,8 +128,8 @@ START_TEST(in_the_queues_of_a_predecessor)
 }
 END_TEST
 
-/* The successor prepares: it waits for the first check of a server that never answers, and has had
- * that of another. */
+/* The new process prepares: it waits for the first check of a server that never answers, and has
+ * the result of another one. */
 START_TEST(in_the_queues_of_who_is_being_replaced)
 {
     struct scene scene;
@@ -156,7 +156,7 @@ START_TEST(in_the_queues_of_who_is_being_replaced)
 }
 END_TEST
 
-/* The rescue waits for handshakes that do not arrive; what is told of the dead is as ever. */
+/* The rescue waits for handshakes that do not arrive. The crash is reported as usual. */
 START_TEST(while_handshakes_are_half_open)
 {
     enum { HELD = 10 };

@@ -1,6 +1,5 @@
-/* Reloads that change the program: to another binary under load, and back. The other binaries come
- * from scripts/test-upgrade, which names them in the environment; without it there are no such
- * tests. */
+/* Reloads to another binary under load, and back. scripts/test-upgrade names the other binaries in
+ * the environment; without it these tests are skipped. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/churn.h"
 #include "tests/system/support/harness.h"
@@ -42,8 +41,8 @@ static void expect_alive(int session)
     ck_assert_str_eq(got, sent);
 }
 
-/* Each round: from the other binary to ours, and back, a session living on in every process. In the
- * same major version, what a command has said of a server goes with it. */
+/* Each round: from the other binary to ours, and back, with a live session in every process. Within
+ * the same major version, what a command has set for a server is kept. */
 static void upgrade_and_back(const char *other, bool foreign, const char *what)
 {
     struct scene scene;
@@ -90,7 +89,7 @@ static void upgrade_and_back(const char *other, bool foreign, const char *what)
     }
     proxy_wait_drained(&scene.proxy);
 
-    /* What drains is told to stop as well, though it is of another major version. */
+    /* A draining process of another major version is stopped as well. */
     int last = -1;
     if (foreign) {
         last = connect_to(&echo);
@@ -117,7 +116,7 @@ START_TEST(another_major_version)
 }
 END_TEST
 
-/* A mistake in the file is told across versions, and costs nothing. */
+/* A mistake in the file is reported across versions, and no client is lost. */
 START_TEST(another_major_version_fails)
 {
     struct proxy proxy;
@@ -140,7 +139,7 @@ START_TEST(another_major_version_fails)
 }
 END_TEST
 
-/* It would not know what to do: it is told so before it has a client. */
+/* A process of another major version cannot be a canary. It learns this before it has a client. */
 START_TEST(another_major_version_is_no_canary)
 {
     struct proxy proxy;
