@@ -1,4 +1,5 @@
-/* Servers that die and return, that their operator takes out, and what a reload makes of them. */
+/* Servers that die and return, servers that the operator takes out, and the effect of reloads on
+ * both. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/churn.h"
 #include "tests/system/support/harness.h"
@@ -147,7 +148,7 @@ static void nginx_start(struct nginx *nginx)
     wait_until(takes_connections, nginx, "nginx listens");
 }
 
-/* Who answers a request of a connection of its own: "one" or "two". */
+/* Opens a connection for one request and returns which server answers: "one" or "two". */
 static void ask(const struct endpoint *front, char answer[static 512])
 {
     static const char request[] = "GET / HTTP/1.0\r\n\r\n";
@@ -175,8 +176,8 @@ static unsigned answers_of(const struct endpoint *front, unsigned requests, cons
     return count;
 }
 
-/* A server that is killed gets no connection, and its clients notice nothing; it has its share
- * again when it is back. */
+/* A killed server gets no connection, and clients notice nothing. It has its share again when it is
+ * back. */
 START_TEST(a_server_dies_and_returns)
 {
     if (!program_exists("nginx") && !program_exists("/usr/sbin/nginx")) {
@@ -226,7 +227,7 @@ END_TEST
 
 /* --- origins of the test's own --- */
 
-/* Accepts only who sends something, which a check does not. */
+/* Accepts only clients that send something, which a check does not. */
 static int listen_for_sessions(uint16_t port)
 {
     struct endpoint where = endpoint_loopback(port);
@@ -239,8 +240,8 @@ static int listen_for_sessions(uint16_t port)
     return fd;
 }
 
-/* Reloads all the while, with one server in maintenance by command, and one that was down and
- * listens again, but has not passed enough checks: neither gets one session. */
+/* Reloads under load, with one server in maintenance by command, and one that was down and listens
+ * again but has not passed enough checks. Neither server gets a session. */
 START_TEST(reloads_with_servers_out)
 {
     struct origin *good = origin_start(ORIGIN_ANSWER);
@@ -279,7 +280,7 @@ START_TEST(reloads_with_servers_out)
     ck_assert_uint_eq(origin_accepted(maint), before);
     ck_assert_uint_eq(origin_accepted(down), 0);
 
-    /* And it was for them that they were spared. */
+    /* A server that may be used again gets sessions: the load would have reached it before. */
     churn =
         churn_start(&(struct churn_options){.target = endpoint_loopback(port), .in_flight = 10});
     set_server(&proxy, "main/maint", "ready");
@@ -307,7 +308,7 @@ static void configure(const struct scene *scene, const char *options, const char
                     scene->port, text);
 }
 
-/* The connection is accepted, and reset: no server was to be had. */
+/* The connection is accepted and reset: no server was available. */
 static void expect_no_server(const struct scene *scene)
 {
     int fd = connect_to(&scene->front);
@@ -338,7 +339,7 @@ START_TEST(sessions_stay_with_a_server_that_is_out)
     ck_assert_uint_eq(server_status(&scene.proxy, "main", "a").live, 2);
     ck_assert_uint_eq(server_status(&scene.proxy, "main", "a").all, 2);
 
-    /* They count where they are. */
+    /* The sessions stay counted at their server after the reload. */
     proxy_reload(&scene.proxy);
     proxy_wait_drained(&scene.proxy);
     ck_assert_uint_eq(server_status(&scene.proxy, "main", "a").live, 2);
@@ -408,7 +409,7 @@ START_TEST(commands_that_are_wrong)
 }
 END_TEST
 
-/* How many of so many connections come to which listener. */
+/* Counts how many of `count` connections reach which listener. */
 static void count_connections(const struct scene *scene, int other, unsigned count,
                               unsigned got[static 2])
 {
@@ -453,7 +454,7 @@ START_TEST(weights_and_states_outlive_reloads)
         ck_assert_uint_eq(got[1], 0);
     }
 
-    /* A line that changes stands for another server; others keep what they have. */
+    /* A changed line is another server. The others keep their states. */
     configure(&scene, "", "server = b 127.0.0.1:%u weight=2\nserver = a 127.0.0.1:%u\n", port,
               scene.server_port);
     proxy_reload(&scene.proxy);
@@ -480,9 +481,9 @@ static bool both_have_heard(void *argument)
     return file_mentions(argument, "server main/a is in state maint by command") == 2;
 }
 
-/* A session of the old process is still looking for a server: it does not get one that the new
- * process was told to leave alone. */
-START_TEST(a_command_reaches_who_drains)
+/* A session of the old process is still looking for a server. It does not get a server that a
+ * command to the new process has taken out. */
+START_TEST(a_command_reaches_draining_processes)
 {
     struct scene scene;
     scene_init(&scene);
@@ -502,8 +503,8 @@ START_TEST(a_command_reaches_who_drains)
 }
 END_TEST
 
-/* Where the only local port is the server's, on which nobody listens, TCP connects a check to
- * itself. */
+/* The only free local port is the server's own, and the server does not listen: TCP connects the
+ * check to itself. */
 START_TEST(a_check_does_not_mistake_itself_for_a_server)
 {
     if (!network_own()) {
@@ -552,14 +553,14 @@ static void follow(struct scene *scene)
     ck_assert_uint_gt(scene->proxy.generation, before);
 }
 
-/* check-interval is long: no check but the successor's first ones comes in between. */
+/* check-interval is long: only the new process's first checks come in between. */
 #define CHECKED "check = tcp\ncheck-interval = 1h\n"
 
 START_TEST(a_reload_that_would_lose_a_backend)
 {
     struct scene scene;
     struct outcome outcome;
-    uint16_t nobody = port_reserve(getuid()), dumb = listen_dumb();
+    uint16_t nobody = port_reserve(getuid()), dumb = listen_full();
     scene_init(&scene);
     configure(&scene, "", "server = a 127.0.0.1:%u\n", scene.server_port);
     proxy_start(&scene.proxy);
@@ -571,7 +572,7 @@ START_TEST(a_reload_that_would_lose_a_backend)
     configure(&scene, "", CHECKED "check-timeout = 50ms\nserver = a 127.0.0.1:%u\n", dumb);
     expect_refused(&scene, "a: down, Connection timed out");
 
-    /* One that is up is enough, though it be new. */
+    /* One server that is up is enough, even a new one. */
     configure(&scene, "", CHECKED "server = a 127.0.0.1:%u\nserver = b 127.0.0.1:%u\n", nobody,
               scene.server_port);
     proxy_command(&scene.proxy, &outcome, "reload", NULL);
@@ -580,7 +581,7 @@ START_TEST(a_reload_that_would_lose_a_backend)
     follow(&scene);
     proxy_wait_drained(&scene.proxy);
     ck_assert_str_eq(server_status(&scene.proxy, "main", "a").check, "down");
-    /* The one that is left is known to be down. */
+    /* The server that is left is known to be down. */
     configure(&scene, "", CHECKED "server = a 127.0.0.1:%u\n", nobody);
     expect_refused(&scene, "a: down, Connection refused");
 
@@ -589,7 +590,7 @@ START_TEST(a_reload_that_would_lose_a_backend)
                   "reload --force: exit %d: %s%s", outcome.code, outcome.out, outcome.err);
     follow(&scene);
     expect_no_server(&scene);
-    /* There is nothing to lose any more. */
+    /* The backend has no usable server, so there is nothing to lose. */
     proxy_wait_drained(&scene.proxy);
     proxy_reload(&scene.proxy);
     expect_no_server(&scene);
@@ -620,7 +621,7 @@ START_TEST(maintenance_by_command_holds_up_no_reload)
 }
 END_TEST
 
-/* More than one message of the handover tells of. */
+/* More servers than one message of the handover can describe. */
 START_TEST(many_servers_keep_their_states)
 {
     enum { SERVERS = 90 };
@@ -656,12 +657,12 @@ static bool reload_has_begun(void *argument)
     return proxy_status(argument, &status) && status.count > 1;
 }
 
-/* The successor waits for the first check of a server that never answers, though not beyond what
- * ready-timeout allows; what is commanded meanwhile counts for it as well. */
+/* The new process waits for the first check of a server that never answers, but not longer than
+ * ready-timeout allows. A command meanwhile counts for this server as well. */
 START_TEST(a_command_during_a_reload)
 {
     struct scene scene;
-    uint16_t dumb = listen_dumb();
+    uint16_t dumb = listen_full();
     char options[] = "ready-timeout = 4s\n";
     scene_init(&scene);
     configure(&scene, options, "server = a 127.0.0.1:%u\n", scene.server_port);
@@ -687,12 +688,12 @@ START_TEST(a_command_during_a_reload)
 }
 END_TEST
 
-/* The predecessor is killed while its successor waits for a first check: that serves at once, with
- * what it has been told. */
+/* The old process is killed while the new one waits for a first check. The new process serves at
+ * once, with the states that it was sent. */
 START_TEST(a_predecessor_dies_while_its_successor_checks)
 {
     struct scene scene;
-    uint16_t checked_port, dumb = listen_dumb();
+    uint16_t checked_port, dumb = listen_full();
     int checked = listen_loopback(&checked_port);
     scene_init(&scene);
     configure(&scene, "", "server = a 127.0.0.1:%u\nserver = b 127.0.0.1:1 weight=9\n",
@@ -729,7 +730,7 @@ Suite *checks_suite(void)
     scenario_add(suite, sessions_stay_with_a_server_that_is_out, 300);
     scenario_add(suite, commands_that_are_wrong, 300);
     scenario_add(suite, weights_and_states_outlive_reloads, 300);
-    scenario_add(suite, a_command_reaches_who_drains, 300);
+    scenario_add(suite, a_command_reaches_draining_processes, 300);
     scenario_add(suite, a_check_does_not_mistake_itself_for_a_server, 300);
     scenario_add(suite, a_reload_that_would_lose_a_backend, 300);
     scenario_add(suite, maintenance_by_command_holds_up_no_reload, 300);

@@ -1,4 +1,4 @@
-/* The commands and the signals: what they do, say and return. */
+/* The commands and the signals: their effects, output and exit statuses. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/churn.h"
 #include "tests/system/support/harness.h"
@@ -25,7 +25,7 @@ static void expect_refused(const struct endpoint *where)
                   fd < 0 ? strerror(errno) : "connected");
 }
 
-/* Who still gets in is let out again at both ends, so that no session of this question's stays. */
+/* A client that still gets in closes both ends, so that no session of this check stays. */
 static bool refuses(void *argument)
 {
     const struct scene *scene = argument;
@@ -95,7 +95,7 @@ START_TEST(check)
 }
 END_TEST
 
-START_TEST(nobody_answers)
+START_TEST(no_process_answers)
 {
     struct scene scene;
     scene_init(&scene);
@@ -109,7 +109,7 @@ START_TEST(nobody_answers)
         run(&outcome, proxy_binary(), commands[i], "-s", scene.proxy.control, NULL);
         ck_assert_int_eq(outcome.code, 8);
     }
-    unlink(scene.proxy.file); /* what speaks to the proxy on the default socket instead is worse */
+    unlink(scene.proxy.file); /* otherwise a process on the default socket would be asked */
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         struct outcome outcome;
         ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, commands[i], NULL), 2);
@@ -217,7 +217,7 @@ START_TEST(status_is_in_the_manual)
 }
 END_TEST
 
-/* `stop` waits for the session, takes no new ones, and says so by 0. */
+/* `stop` waits for the session, accepts no new ones, and exits with 0. */
 START_TEST(stop_waits_for_sessions)
 {
     struct scene scene;
@@ -248,8 +248,7 @@ START_TEST(stop_runs_out_of_time)
 }
 END_TEST
 
-/* Whoever the proxy had accepted, or the kernel on its behalf, is served; whoever comes later is
- * refused. */
+/* Clients that the proxy or the kernel had accepted are served. Later clients are refused. */
 static void end_under_load(bool by_signal)
 {
     struct origin *origin = origin_start(ORIGIN_ANSWER);
@@ -396,7 +395,8 @@ START_TEST(max_generations)
         pids[i] = scene.proxy.pid;
         proxy_reload(&scene.proxy);
     }
-    /* Four retired, two may stay: the oldest went, the youngest serve on. */
+    /* Four generations have retired, and two may stay: the oldest two are gone, the youngest two
+     * serve on. */
     for (unsigned i = 0; i < 2; i++) {
         wait_gone(pids[i]);
         session_is_cut(&sessions[i]);
@@ -437,7 +437,7 @@ START_TEST(binary_replaced)
 }
 END_TEST
 
-/* The successor is found though the proxy was started by a relative path, or through PATH, in
+/* The program is found again though the proxy was started by a relative path, or through PATH, in
  * another folder. */
 START_TEST(started_by_a_relative_path)
 {
@@ -509,7 +509,7 @@ START_TEST(notifications)
     if (strstr(manager.said, "READY=1") == NULL && file_mentions(scene.proxy.log, "serving") > 0) {
         skip_test("built without libsystemd");
     }
-    /* What READY=1 says is so: it serves. */
+    /* READY=1 means that the process serves. */
     struct session session = session_open(&scene);
     session_works(&session);
     proxy_wait_serving(&scene.proxy);
@@ -535,7 +535,7 @@ START_TEST(notifications)
 }
 END_TEST
 
-/* Of the descriptors that it has not. */
+/* The lowest number that the process has no descriptor with. */
 static rlim_t lowest_free_descriptor(pid_t pid)
 {
     char path[64];
@@ -574,7 +574,7 @@ Suite *commands_suite(void)
     Suite *suite = suite_create("commands");
     scenario_add(suite, usage, 120);
     scenario_add(suite, check, 120);
-    scenario_add(suite, nobody_answers, 120);
+    scenario_add(suite, no_process_answers, 120);
     scenario_add(suite, status, 300);
     scenario_add(suite, status_is_in_the_manual, 300);
     scenario_add(suite, stop_waits_for_sessions, 300);

@@ -1,5 +1,5 @@
-/* Clients of the control socket that are broken, slow, gone, or many at once: whatever they do, the
- * proxy serves on, and the next who asks properly is answered. */
+/* Clients of the control socket that are broken, slow, gone, or many at once: the proxy serves on,
+ * and the next correct request is answered. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/scene.h"
 
@@ -20,14 +20,14 @@ static int client_open(const struct proxy *proxy)
     return connect_to(&control);
 }
 
-/* As much as it takes: who is hung up on may say what they like. */
+/* The proxy may have closed the connection, so sending may fail. */
 static void say(int client, const char *bytes, size_t length)
 {
     (void)send(client, bytes, length, MSG_NOSIGNAL);
 }
 
-/* Reads until the proxy hangs up. */
-static void hear_out(int client)
+/* Reads until the proxy closes the connection. */
+static void read_to_end(int client)
 {
     char bytes[4096];
     ssize_t got;
@@ -72,7 +72,7 @@ static void fill(char *request, size_t length, const char *pattern)
     }
 }
 
-/* Returns its length; an end of line may be in it, or not. */
+/* Returns the length. The request has an end of line, or has none. */
 static size_t compose(char request[static REQUEST_MAX])
 {
     static const char *const patterns[] = {"[", "{\"a\":", "\xff\xfe", "9", "\"\\ud800", " ", "\r"};
@@ -80,7 +80,7 @@ static size_t compose(char request[static REQUEST_MAX])
     size_t length = strlen(seed);
     memcpy(request, seed, length);
     switch (rand() % 4) {
-    case 0: /* as it is */
+    case 0: /* unchanged */
         break;
     case 1:
         for (int i = rand() % 5; i >= 0; i--) {
@@ -100,7 +100,7 @@ static size_t compose(char request[static REQUEST_MAX])
     return length;
 }
 
-/* Sends it whole, or in pieces; then goes, or half goes, or reads what there is to read. */
+/* Sends the request whole or in pieces. Then closes, or half-closes, or reads what arrives. */
 static void behave(int client, const char *request, size_t length)
 {
     size_t first = rand() % 2 ? length : length / 2;
@@ -109,7 +109,7 @@ static void behave(int client, const char *request, size_t length)
     int manner = rand() % 4;
     if (manner == 0) {
         shutdown(client, SHUT_WR);
-        hear_out(client);
+        read_to_end(client);
         return;
     }
     if (manner == 1) {
@@ -150,9 +150,10 @@ END_TEST
 
 /* --- clients that stay --------------------------------------------------------------------- */
 
-/* As many as the proxy takes, and then as its queue does. Some ask, and none reads. */
-static unsigned crowd(const struct usage *before, const struct proxy *proxy, unsigned accepted,
-                      bool asks, int clients[static IDLERS_MAX])
+/* Connects until the proxy and then its queue are full. Some clients send a request, and none
+ * reads. */
+static unsigned connect_many(const struct usage *before, const struct proxy *proxy,
+                             unsigned accepted, bool asks, int clients[static IDLERS_MAX])
 {
     static const char *const requests[] = {"", "{\"command\": \"status\"}\n",
                                            "{\"command\": \"reload\"}\n",
@@ -176,9 +177,9 @@ static unsigned crowd(const struct usage *before, const struct proxy *proxy, uns
     }
 }
 
-/* Nobody keeps the others out for long: neither who says nothing, nor who has their answer and does
- * not go, whatever it is. */
-START_TEST(a_crowd_goes)
+/* No client can block the others for long: neither one that sends nothing, nor one that has its
+ * answer and does not close. */
+START_TEST(idle_clients_are_closed)
 {
     enum { ACCEPTED = 32 };
     struct scene scene;
@@ -188,11 +189,11 @@ START_TEST(a_crowd_goes)
     struct session session = session_open(&scene);
     write_file(scene.proxy.file, 0644, "[global]\ncontrol = %s\nnonsense\n", scene.proxy.control);
     struct usage before = {scene.proxy.pid, process_descriptors(scene.proxy.pid)};
-    unsigned count = crowd(&before, &scene.proxy, ACCEPTED, true, clients);
+    unsigned count = connect_many(&before, &scene.proxy, ACCEPTED, true, clients);
     session_works(&session);
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", NULL), 0);
     for (unsigned i = 0; i < count; i++) {
-        hear_out(clients[i]);
+        read_to_end(clients[i]);
     }
     wait_until(descriptors_as_before, &before, "no descriptor of a client is left");
     scene_configure(&scene, "", "");
@@ -206,8 +207,7 @@ START_TEST(a_crowd_goes)
 }
 END_TEST
 
-/* A command does not wait for longer than it is told to, though the proxy hangs and its queue is
- * full. */
+/* A command does not wait longer than its limit, though the proxy hangs and its queue is full. */
 START_TEST(commands_give_up)
 {
     struct scene scene;
@@ -218,14 +218,14 @@ START_TEST(commands_give_up)
     int code = proxy_command(&scene.proxy, &outcome, "reload", "--timeout", "100ms", NULL);
     ck_assert_msg(code == 8, "exit %d: %s", code, outcome.err);
     struct usage before = {scene.proxy.pid, 0};
-    unsigned count = crowd(&before, &scene.proxy, 0, false, clients);
+    unsigned count = connect_many(&before, &scene.proxy, 0, false, clients);
     code = proxy_command(&scene.proxy, &outcome, "stop", "--timeout", "100ms", NULL);
     ck_assert_msg(code == 8, "exit %d: %s", code, outcome.err);
     while (count > 0) {
         close(clients[--count]);
     }
     ck_assert_int_eq(kill(scene.proxy.pid, SIGCONT), 0);
-    /* The reload that was asked for is done by now, or on its way. */
+    /* The reload that was asked for is done by now, or has begun. */
     wait_mentioned(scene.proxy.log, "reloaded: ");
     proxy_follow(&scene.proxy);
     proxy_wait_drained(&scene.proxy);
@@ -251,7 +251,7 @@ static void ask_all(const struct proxy *proxy, int clients[static ORDERS])
         say(clients[i], order, strlen(order));
         say(clients[i], "\n", 1);
         if (rand() % 3 == 0) {
-            (void)poll(NULL, 0, rand() % 8); /* any order of events will do */
+            (void)poll(NULL, 0, rand() % 8); /* any order of events is allowed */
         }
     }
 }
@@ -298,13 +298,13 @@ START_TEST(orders_at_once)
 }
 END_TEST
 
-static bool nobody_answers(void *argument)
+static bool no_process_answers(void *argument)
 {
     struct status status;
     return !proxy_status(argument, &status);
 }
 
-/* A stop among them is the end of all, whoever serves by then. */
+/* A stop among the commands ends everything, whichever process serves by then. */
 START_TEST(a_stop_among_them)
 {
     struct scene scene;
@@ -320,10 +320,10 @@ START_TEST(a_stop_among_them)
             stop = proxy_command_start(&scene.proxy, NULL, "stop", NULL);
         }
         for (unsigned j = 0; j < ORDERS; j++) {
-            hear_out(clients[j]);
+            read_to_end(clients[j]);
         }
         ck_assert_int_eq(wait_gone(stop), 0);
-        wait_until(nobody_answers, &scene.proxy, "nobody answers any more");
+        wait_until(no_process_answers, &scene.proxy, "no process answers any more");
         wait_gone(scene.proxy.pid);
         ck_assert_uint_eq(orphans_failed(), 0);
         scene_configure(&scene, "", "");
@@ -337,7 +337,7 @@ Suite *control_suite(void)
 {
     Suite *suite = suite_create("control");
     scenario_add(suite, nonsense, 300);
-    scenario_add(suite, a_crowd_goes, 300);
+    scenario_add(suite, idle_clients_are_closed, 300);
     scenario_add(suite, commands_give_up, 120);
     scenario_add(suite, orders_at_once, 300);
     scenario_add(suite, a_stop_among_them, 300);

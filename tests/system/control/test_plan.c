@@ -1,4 +1,4 @@
-/* What a reload would change, what the process runs, and how a reload or a stop goes on. */
+/* What a reload would change, what the process runs, and the progress of a reload or a stop. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/churn.h"
 #include "tests/system/support/harness.h"
@@ -72,7 +72,7 @@ START_TEST(dry_run)
 }
 END_TEST
 
-/* Not a connection is lost by the question, though it is of an address that would be removed. */
+/* The question loses no connection, though it names an address that would be removed. */
 START_TEST(dry_run_under_load)
 {
     struct origin *origin = origin_start(ORIGIN_ANSWER);
@@ -97,7 +97,7 @@ START_TEST(dry_run_under_load)
 }
 END_TEST
 
-/* Who asks has another environment than the process, and its successor, have. */
+/* The command has another environment than the process and its successor. */
 START_TEST(dry_run_with_the_variables_of_the_process)
 {
     struct scene scene;
@@ -221,7 +221,7 @@ static int terminal_open(void)
     return terminal;
 }
 
-/* All that comes from the terminal until its other side is closed, or has said `last`. */
+/* Reads the terminal until its other side is closed or has printed `last`. */
 static void read_terminal(int terminal, char *text, size_t size, const char *last)
 {
     size_t length = strlen(text);
@@ -272,7 +272,7 @@ static pid_t stop_to(const struct proxy *proxy, const char *err)
     return program_start(&(struct program){.argv = argv, .err = err});
 }
 
-/* Whoever stops hears of the sessions of all processes, also who comes later. */
+/* Every `stop` command reports the sessions of all processes, also one that comes later. */
 START_TEST(steps_of_a_stop)
 {
     struct scene scene;
@@ -316,7 +316,7 @@ START_TEST(status_watched)
     const char *argv[] = {proxy_binary(), "status", "-f", scene.proxy.file,
                           "--watch",      "--json", NULL};
     pid_t watch = program_start(&(struct program){.argv = argv, .out = out, .err = err});
-    wait_until(two_reports, out, "the status is told twice");
+    wait_until(two_reports, out, "the status is printed twice");
     proxy_reload(&scene.proxy);
     wait_until(reports_of_the_second, out, "the status is the successor's");
     proxy_wait_drained(&scene.proxy);
@@ -361,7 +361,7 @@ static void expect_last_reload(const struct scene *scene, int code, const char *
     json_decref(status);
 }
 
-/* The successor tells how the reload went by which it came, and of its own that fail. */
+/* The new process reports the reload by which it came, and its own failed reloads. */
 START_TEST(last_reload)
 {
     struct scene scene;

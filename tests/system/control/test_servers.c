@@ -1,4 +1,4 @@
-/* Which server a session gets, and what becomes of it there. */
+/* Which server a session gets, and how the session is connected to it. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/churn.h"
 #include "tests/system/support/harness.h"
@@ -27,8 +27,8 @@ static int listen_ipv6(uint16_t *port)
     return fd;
 }
 
-/* A socket that one session left is used by another only for a server of its kind, and one that
- * was refused in between is not used at all. */
+/* A socket that one session left is used again only for a server of the same kind. A socket whose
+ * connection was refused is not used again. */
 START_TEST(servers_of_all_kinds_in_turn)
 {
     char path[PATH_MAX];
@@ -68,7 +68,8 @@ static void read_word(const char *path, char word[static 32])
     fclose(file);
 }
 
-/* What the kernel tells of the one established connection that the filter lets through. */
+/* The congestion control of the one established connection that the filter matches, as the kernel
+ * reports it. */
 static void expect_congestion(const char *filter, uint16_t port, const char *name)
 {
     char text[64];
@@ -86,8 +87,8 @@ static void exchange(int client)
     receive_exactly(client, &byte, 1);
 }
 
-/* Each frontend's and backend's, also where one session's socket goes to the next, and after a
- * reload; the kernel's where none is named. */
+/* Each frontend and backend has its own congestion control, also where a socket is used again, and
+ * after a reload. Without the option it is the kernel's default. */
 START_TEST(congestion_of_each_side)
 {
     char usual[32];
@@ -99,7 +100,7 @@ START_TEST(congestion_of_each_side)
     struct proxy proxy;
     proxy_init(&proxy, "proxy");
     for (unsigned i = 0; i < 4; i++) {
-        /* In turn the first listen's and the second's. */
+        /* First the first listen's, then the second's. */
         proxy_configure(&proxy,
                         "workers = 1\n"
                         "[listen one]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n"

@@ -20,12 +20,12 @@ static void says(const char *text, const char *what)
 /* --- output that cannot be written --------------------------------------------------------- */
 
 /* Shell commands that become another program, whose standard output is a full disk, or closed, or a
- * pipe that nobody reads. A process that ignores SIGPIPE gets EPIPE from the last. */
+ * pipe that nobody reads. With the last one, a process that ignores SIGPIPE gets EPIPE. */
 static const char *const redirections[] = {
     "exec \"$@\" >/dev/full", "exec \"$@\" >&-",
     "trap '' PIPE; mkfifo pipe; exec 3<>pipe 4>pipe 3>&-; rm pipe; exec \"$@\" >&4"};
 
-/* Runs `rpproxy COMMAND`, its words between spaces, and checks that it ends with 1 and says why. */
+/* Runs `rpproxy COMMAND`, split at spaces, and checks that it exits with 1 and prints why. */
 static void expect_output_lost(const char *redirection, const char *command)
 {
     char words[PATH_MAX * 2];
@@ -75,7 +75,7 @@ START_TEST(output_is_lost)
                      file ? scene.proxy.file : "", file ? file + 4 : "");
             expect_output_lost(redirections[i], command);
         }
-        /* What was asked for was done: two reloads, and the stop. */
+        /* The commands had their effects: two reloads, and the stop. */
         wait_mentions(scene.proxy.log, "launches its successor", 2 * ((unsigned)i + 1));
         wait_gone(scene.proxy.pid);
         wait_mentions(scene.proxy.log, "stopping: no new", (unsigned)i + 1);
@@ -83,7 +83,7 @@ START_TEST(output_is_lost)
 }
 END_TEST
 
-/* The exit status of a command that fails by itself stays what it is. */
+/* A command that fails for another reason keeps its exit status. */
 START_TEST(output_is_lost_of_a_failure)
 {
     struct scene scene;
@@ -106,7 +106,7 @@ static void move_link(const char *to, const char *link)
     ck_assert_int_eq(symlink(to, link), 0);
 }
 
-/* `reload -f FILE` where the process reads another one, by whatever way the user came to FILE. */
+/* `reload -f FILE` where the process reads another file, however FILE is reached. */
 START_TEST(another_file_is_refused)
 {
     struct scene scene;
@@ -130,7 +130,7 @@ START_TEST(another_file_is_refused)
     ck_assert_int_eq(outcome.code, 1);
     ck_assert_uint_eq(file_mentions(scene.proxy.log, "launches"), 0);
 
-    /* The same file by another name is the same file. */
+    /* The same file under another name is the same file. */
     move_link(scene.proxy.file, link);
     run(&outcome, proxy_binary(), "reload", "-f", link, NULL);
     ck_assert_msg(outcome.code == 0, "exit %d: %s", outcome.code, outcome.err);
@@ -151,8 +151,8 @@ START_TEST(another_file_is_refused)
 }
 END_TEST
 
-/* A link that the process reads by is followed anew at each reload; one that leads to the folder
- * in which it was started is not. */
+/* A symbolic link in the path of the file is followed again at each reload. A link in the path of
+ * the folder in which the process was started is not. */
 START_TEST(link_that_has_moved)
 {
     struct scene scene;
@@ -218,7 +218,7 @@ END_TEST
 
 /* --- an address that a connection holds ------------------------------------------------------ */
 
-/* The proxy's own connection to its server, from the port that a new bind is to have. */
+/* The proxy's own connection to its server, from the port of a new bind. */
 START_TEST(connection_holds_the_address)
 {
     struct scene scene;
@@ -244,8 +244,8 @@ END_TEST
 
 /* --- what is so again and again --------------------------------------------------------------- */
 
-/* A server whose backlog is full, which says nothing of the server, beside one that is well. */
-START_TEST(shortage_of_checks_is_told_once)
+/* A server whose backlog is full, which says nothing about the server, beside a healthy one. */
+START_TEST(shortage_of_checks_is_logged_once)
 {
     enum { ROUNDS = 30 };
     struct scene scene;
@@ -279,6 +279,6 @@ Suite *telling_suite(void)
     scenario_add(suite, link_that_has_moved, 120);
     scenario_add(suite, control_has_changed, 120);
     scenario_add(suite, connection_holds_the_address, 120);
-    scenario_add(suite, shortage_of_checks_is_told_once, 120);
+    scenario_add(suite, shortage_of_checks_is_logged_once, 120);
     return suite;
 }

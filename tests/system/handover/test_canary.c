@@ -147,7 +147,7 @@ static struct streams *streams_on_both_sides(struct scene *scene, struct reload 
     return streams;
 }
 
-START_TEST(called_off)
+START_TEST(aborted)
 {
     struct scene scene;
     struct reload reload;
@@ -158,9 +158,9 @@ START_TEST(called_off)
     ck_assert_msg(code == 0 && strncmp(outcome.out, "called off: ", 12) == 0, "exit %d: %s%s", code,
                   outcome.out, outcome.err);
     reload_ends(&reload, 4);
-    file_says(reload.err, "canary rolled back: it was called off; canary: ");
-    file_says(reload.err, "going back: pid ");
-    wait_until(buried, &canary.pid, "the canary is gone, and no zombie is left of it");
+    expect_in_file(reload.err, "canary rolled back: it was called off; canary: ");
+    expect_in_file(reload.err, "going back: pid ");
+    wait_until(is_reaped, &canary.pid, "the canary is gone, and no zombie is left of it");
     struct status status;
     ck_assert(proxy_status(&scene.proxy, &status));
     ck_assert_uint_eq(status.count, 1);
@@ -188,8 +188,8 @@ START_TEST(promoted)
     ck_assert_msg(code == 0 && strncmp(outcome.out, "reloaded: ", 10) == 0, "exit %d: %s%s", code,
                   outcome.out, outcome.err);
     reload_ends(&reload, 0);
-    file_says(reload.out, "; canary: ");
-    file_says(reload.err, "promoted: pid ");
+    expect_in_file(reload.out, "; canary: ");
+    expect_in_file(reload.err, "promoted: pid ");
     pid_t old = scene.proxy.pid;
     proxy_follow(&scene.proxy);
     ck_assert_int_eq(scene.proxy.pid, canary.pid);
@@ -206,7 +206,7 @@ END_TEST
 
 /* Canaries come and go back under load: nothing is lost, and the next reload finds the groups
  * unchanged. */
-START_TEST(called_off_under_load)
+START_TEST(aborted_under_load)
 {
     struct origin *origin = origin_start(ORIGIN_ANSWER);
     struct scene scene;
@@ -219,7 +219,7 @@ START_TEST(called_off_under_load)
         churn_wait(churn, churn_ended(churn) + CONNECTIONS / 2);
         ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--abort", NULL), 0);
         reload_ends(&reload, 4);
-        wait_until(buried, &canary.pid, "the canary is gone");
+        wait_until(is_reaped, &canary.pid, "the canary is gone");
         scene.proxy.generation++;
         if (i % 2 == 1) {
             proxy_reload(&scene.proxy);
@@ -252,7 +252,7 @@ START_TEST(drains_where_it_is)
     ck_assert_int_ne(second.pid, first.pid);
     sessions_work(sessions, count);
     sessions_close(sessions, count);
-    wait_until(buried, &first.pid, "the first canary is gone, and no zombie is left of it");
+    wait_until(is_reaped, &first.pid, "the first canary is gone, and no zombie is left of it");
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--promote", NULL), 0);
     reload_ends(&reload, 0);
     proxy_follow(&scene.proxy);
@@ -264,7 +264,7 @@ START_TEST(drains_where_it_is)
 END_TEST
 
 /* A successor that is not ready yet is killed when its canary reload is aborted. */
-START_TEST(called_off_before_it_is_ready)
+START_TEST(aborted_before_it_is_ready)
 {
     struct scene scene;
     struct outcome outcome;
@@ -285,7 +285,7 @@ START_TEST(called_off_before_it_is_ready)
     wait_mentioned(reload.err, "launched: pid");
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--abort", NULL), 0);
     reload_ends(&reload, 5);
-    file_says(reload.err, "called off");
+    expect_in_file(reload.err, "called off");
     struct session session = session_open(&scene);
     session_works(&session);
     session_close(&session);
@@ -349,11 +349,11 @@ Suite *canary_suite(void)
     scenario_add(suite, bad_canary, 300);
     scenario_add(suite, canary_saved_by_retries, 300);
     scenario_add(suite, good_canary, 300);
-    scenario_add(suite, called_off, 300);
+    scenario_add(suite, aborted, 300);
     scenario_add(suite, promoted, 300);
-    scenario_add(suite, called_off_under_load, 600);
+    scenario_add(suite, aborted_under_load, 600);
     scenario_add(suite, drains_where_it_is, 300);
-    scenario_add(suite, called_off_before_it_is_ready, 300);
+    scenario_add(suite, aborted_before_it_is_ready, 300);
     scenario_add(suite, by_source, 300);
     return suite;
 }

@@ -29,7 +29,7 @@ static void expect_crash(const struct proxy *proxy, pid_t pid, unsigned signal, 
     ck_assert_uint_eq(status.last_crash.sessions, sessions);
 }
 
-static bool crash_is_told(void *argument)
+static bool crash_is_reported(void *argument)
 {
     struct status status;
     return proxy_status(argument, &status) && status.last_crash.pid != 0;
@@ -99,8 +99,9 @@ static void expect_lost(struct returning *returning, pid_t killed, bool by_canar
     streams_wait_progress(returning->streams, 2);
     if (!by_canary)
         return;
-    ck_assert_msg(streams_lost(returning->streams) <= told, "%s: %u sessions are lost; told: %u",
-                  returning->trap.trace, streams_lost(returning->streams), told);
+    ck_assert_msg(streams_lost(returning->streams) <= told,
+                  "%s: %u sessions are lost; reported: %u", returning->trap.trace,
+                  streams_lost(returning->streams), told);
 }
 
 static void expect_main_pid(struct returning *returning)
@@ -130,7 +131,7 @@ static bool predecessor_killed_at(const char *call, unsigned step)
     pid_t first = proxy->pid;
     streams_may_be_lost(returning.streams);
     int code = proxy_command(proxy, &outcome, "reload", "--abort", NULL);
-    wait_until(canary_goes_on, &returning, "the canary goes on, or is gone");
+    wait_until(canary_goes_on, &returning, "the canary serves alone, or is gone");
     bool killed = !process_alive(first), served = killed && canary_serves(&returning);
     if (killed) {
         wait_gone(first);
@@ -144,7 +145,7 @@ static bool predecessor_killed_at(const char *call, unsigned step)
         ck_assert_msg(code == 1 && strstr(outcome.err, "not called off: ") != NULL, "exit %d: %s",
                       code, outcome.err);
         reload_ends(&returning.reload, 0);
-        file_says(returning.reload.out, "the old process died during the reload");
+        expect_in_file(returning.reload.out, "the old process died during the reload");
         ck_assert_int_eq(proxy_pidfile(proxy), returning.canary.pid);
         expect_main_pid(&returning);
     } else {
@@ -228,14 +229,14 @@ START_TEST(predecessor_killed_while_the_canary_lingers)
     wait_gone(first);
     ck_assert_int_eq(kill(canary.pid, SIGCONT), 0);
     reload_ends(&reload, 0);
-    file_says(reload.out, "the old process died during the reload");
+    expect_in_file(reload.out, "the old process died during the reload");
     reload_ends(&abort, 1);
-    file_says(abort.err, "not called off: ");
+    expect_in_file(abort.err, "not called off: ");
     proxy_follow(&scene.proxy);
     ck_assert_int_eq(scene.proxy.pid, canary.pid);
     ck_assert_int_eq(proxy_pidfile(&scene.proxy), canary.pid);
     wait_mentions(scene.proxy.log, "generation 2 goes back", 1);
-    wait_until(crash_is_told, &scene.proxy, "the crash is told");
+    wait_until(crash_is_reported, &scene.proxy, "the crash is reported");
     expect_crash(&scene.proxy, first, 0, 0, canary.predecessors);
     ck_assert_uint_eq(sessions_alive(sessions, count), canary.sessions);
     struct session session = session_open(&scene);
@@ -284,8 +285,8 @@ static void expect_killed(struct hanging *hanging, int status)
     reload_ends(&hanging->reload, status);
     snprintf(text, sizeof text,
              "(pid %d) did not answer for 4s, and was killed; canary: ", (int)hanging->canary.pid);
-    file_says(hanging->reload.err, text);
-    wait_until(buried, &hanging->canary.pid, "the canary is buried");
+    expect_in_file(hanging->reload.err, text);
+    wait_until(is_reaped, &hanging->canary.pid, "the canary is reaped");
     ck_assert(is_active_again(proxy));
     ck_assert_int_eq(proxy_pidfile(proxy), proxy->pid);
     expect_crash(proxy, hanging->canary.pid, SIGKILL, 0, hanging->canary.sessions);
@@ -318,7 +319,8 @@ START_TEST(hangs_on_the_way_back)
     ck_assert_str_eq(status.generations[1].state, "lingering");
     expect_killed(&hanging, 4);
     reload_ends(&abort, 0);
-    file_says(hanging.reload.err, "canary rolled back: it was called off; the successor (pid ");
+    expect_in_file(hanging.reload.err,
+                   "canary rolled back: it was called off; the successor (pid ");
     churn_stop_clean(churn, "beside a canary that hangs on its way back");
     hanging_end(&hanging);
     ck_assert_int_eq(proxy_command(proxy, &(struct outcome){0}, "stop", NULL), 0);
@@ -350,7 +352,7 @@ START_TEST(hangs_and_is_not_promoted)
     struct reload promotion = decision_start(proxy, "--promote");
     expect_killed(&hanging, 5);
     reload_ends(&promotion, 5);
-    file_says(promotion.err, "not promoted: ");
+    expect_in_file(promotion.err, "not promoted: ");
     ck_assert_uint_eq(file_mentions(proxy->log, "is promoted"), 0);
     hanging_end(&hanging);
     ck_assert_int_eq(proxy_command(proxy, &(struct outcome){0}, "stop", NULL), 0);
@@ -380,7 +382,7 @@ static void end_canary(bool by_order)
     snprintf(text, sizeof text,
              "the successor (pid %d) ended with status %d; canary: ", (int)canary.pid,
              by_order ? 0 : 1);
-    file_says(reload.err, text);
+    expect_in_file(reload.err, text);
     wait_until(is_active_again, &scene.proxy, "the canary is gone");
     if (by_order) {
         expect_crash(&scene.proxy, 0, 0, 0, 0);
@@ -407,7 +409,7 @@ START_TEST(fails)
 END_TEST
 
 /* A canary that was told to end at once is not a crash. */
-START_TEST(told_to_end_at_once)
+START_TEST(ended_at_once)
 {
     end_canary(true);
 }
@@ -426,9 +428,9 @@ START_TEST(killed_when_it_has_gone_back)
                      0);
     reload_ends(&reload, 4);
     kill(canary.pid, SIGKILL);
-    wait_until(crash_is_told, &scene.proxy, "the crash is told");
+    wait_until(crash_is_reported, &scene.proxy, "the crash is reported");
     expect_crash(&scene.proxy, canary.pid, SIGKILL, 0, canary.sessions);
-    wait_until(buried, &canary.pid, "the canary is buried");
+    wait_until(is_reaped, &canary.pid, "the canary is reaped");
     for (unsigned i = 0; i < count; i++) {
         close(sessions[i].client);
         close(sessions[i].server);
@@ -518,7 +520,7 @@ Suite *canary_deaths_suite(void)
     scenario_add(suite, hangs, 300);
     scenario_add(suite, hangs_and_is_not_promoted, 300);
     scenario_add(suite, fails, 300);
-    scenario_add(suite, told_to_end_at_once, 300);
+    scenario_add(suite, ended_at_once, 300);
     scenario_add(suite, killed_when_it_has_gone_back, 300);
     scenario_add(suite, names_of_the_killed_are_removed, 300);
     return suite;

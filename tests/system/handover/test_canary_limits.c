@@ -23,8 +23,8 @@ START_TEST(canary_killed)
     churn_wait(churn, churn_ended(churn) + CONNECTIONS);
     kill(canary.pid, SIGKILL);
     reload_ends(&reload, 5);
-    file_says(reload.err, "was killed by signal 9; canary: ");
-    wait_until(buried, &canary.pid, "the canary is buried");
+    expect_in_file(reload.err, "was killed by signal 9; canary: ");
+    wait_until(is_reaped, &canary.pid, "the canary is reaped");
     churn_wait(churn, churn_ended(churn) + CONNECTIONS);
     ck_assert(is_active_again(&scene.proxy));
     ck_assert_int_eq(proxy_pidfile(&scene.proxy), scene.proxy.pid);
@@ -59,7 +59,7 @@ START_TEST(predecessor_killed)
     kill(scene.proxy.pid, SIGKILL);
     wait_gone(scene.proxy.pid);
     reload_ends(&reload, 0);
-    file_says(reload.out, "the old process died during the reload");
+    expect_in_file(reload.out, "the old process died during the reload");
     wait_until(serves_alone, &canary, "the canary serves alone");
     ck_assert_int_eq(proxy_pidfile(&scene.proxy), canary.pid);
     ck_assert_uint_eq(sessions_alive(sessions, count), canary.sessions);
@@ -89,7 +89,8 @@ START_TEST(unix_bind_stays)
     struct endpoint local = endpoint_unix(path);
     struct reload reload = reload_start(&scene.proxy, "99.99%:1h");
     struct canary canary = canary_wait(&scene.proxy);
-    file_says(reload.err, "cannot be split: it goes to the successor when the canary is promoted");
+    expect_in_file(reload.err,
+                   "cannot be split: it goes to the successor when the canary is promoted");
     struct session sessions[40];
     for (unsigned i = 0; i < 40; i++) {
         sessions[i] = session_through(&local, scene.listener);
@@ -189,7 +190,7 @@ START_TEST(binds_that_change)
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--abort", NULL), 0);
     reload_ends(&reload, 4);
     ck_assert_msg(try_connect(&scene.front) < 0 && errno == ECONNREFUSED, "it is not closed");
-    wait_until(buried, &canary.pid, "the canary is gone");
+    wait_until(is_reaped, &canary.pid, "the canary is gone");
     session_works(&added);
     session_works(&removed);
     session_works(&same);
@@ -344,7 +345,7 @@ START_TEST(stopped_meanwhile)
     unsigned count = start_with_canary(&scene, "stop-timeout = 10m\n", &reload, &canary, sessions);
     pid_t stop = proxy_command_start(&scene.proxy, NULL, "stop", NULL);
     reload_ends(&reload, 4);
-    file_says(reload.err, "canary rolled back: the proxy was told to stop");
+    expect_in_file(reload.err, "canary rolled back: the proxy was told to stop");
     wait_mentioned(scene.proxy.log, "stopping: no new connections");
     sessions_work(sessions, count);
     sessions_close(sessions, count);
@@ -365,8 +366,8 @@ START_TEST(canary_stopped)
     unsigned count = start_with_canary(&scene, "", &reload, &canary, sessions);
     kill(canary.pid, SIGTERM);
     reload_ends(&reload, 4);
-    file_says(reload.err, "canary rolled back: it was told to stop");
-    wait_until(buried, &canary.pid, "the canary is gone");
+    expect_in_file(reload.err, "canary rolled back: it was told to stop");
+    wait_until(is_reaped, &canary.pid, "the canary is gone");
     sessions_work(sessions, count);
     sessions_close(sessions, count);
     proxy_stop(&scene.proxy);

@@ -215,7 +215,7 @@ START_TEST(binds_come_and_go)
         churn_stop_clean(added[1], NULL);
         configure(&scene, worker_counts[(reloads + 1) % 4], "");
         reload_by(&scene, reloads + 1);
-        wait_until(file_is_gone, path, "the removed bind's path goes");
+        wait_until(file_is_gone, path, "the path of the removed bind is removed");
         reloads += 2;
     }
     scene_end(&scene, churn, reloads, "binds added and removed");

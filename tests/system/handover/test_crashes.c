@@ -77,7 +77,7 @@ struct life {
 };
 
 /* The layout of the record: two words of 32 bits, the time, the sessions. */
-static bool life_tells(void *argument)
+static bool life_file_has_sessions(void *argument)
 {
     const struct life *life = argument;
     char bytes[64];
@@ -89,16 +89,16 @@ static bool life_tells(void *argument)
     return sessions == life->sessions;
 }
 
-static void wait_until_told(const struct proxy *proxy, uint64_t sessions)
+static void wait_for_life_file(const struct proxy *proxy, uint64_t sessions)
 {
     struct life life = {.sessions = sessions};
     snprintf(life.path, sizeof life.path, "%s.life", proxy->control);
-    wait_until(life_tells, &life, "the life file tells of the sessions");
+    wait_until(life_file_has_sessions, &life, "the life file has the number of sessions");
 }
 
 /* The old process has handed its sessions off and is gone. The next start learns of the crash from
  * the life file. */
-START_TEST(nobody_outlives_it)
+START_TEST(no_process_survives)
 {
     struct scene scene;
     scene_start(&scene, "");
@@ -106,7 +106,7 @@ START_TEST(nobody_outlives_it)
     ck_assert_int_eq(status_of(&scene.proxy).last_crash.pid, 0);
     proxy_reload(&scene.proxy);
     wait_gone(first);
-    wait_until_told(&scene.proxy, LINES);
+    wait_for_life_file(&scene.proxy, LINES);
     pid_t second = scene.proxy.pid;
     kill(second, SIGKILL);
     wait_gone(second);
@@ -126,7 +126,7 @@ END_TEST
 
 /* The old process drains its remaining sessions and does not serve again. The next start learns of
  * the crash from the life file. */
-START_TEST(a_predecessor_that_drains_outlives_it)
+START_TEST(a_draining_predecessor_survives)
 {
     struct scene scene;
     scene_start(&scene, "drain = wait\n");
@@ -138,7 +138,7 @@ START_TEST(a_predecessor_that_drains_outlives_it)
     do {
         status = status_of(&scene.proxy);
     } while (strcmp(status.generations[0].state, "draining") != 0);
-    wait_until_told(&scene.proxy, 1);
+    wait_for_life_file(&scene.proxy, 1);
     kill(second, SIGKILL);
     wait_mentioned(scene.proxy.log, "was killed by signal 9, and ");
     close(client);
@@ -160,7 +160,7 @@ static bool is_active_again(void *argument)
            status.last_crash.pid != 0;
 }
 
-START_TEST(a_predecessor_on_standby_outlives_it)
+START_TEST(a_predecessor_on_standby_survives)
 {
     struct scene scene;
     scene_start(&scene, "probation = 10m\n");
@@ -208,7 +208,7 @@ START_TEST(a_successor_on_probation_fails)
 END_TEST
 
 /* The only process exits by itself. The next start reports it, with its status. */
-START_TEST(the_only_one_fails)
+START_TEST(the_only_process_fails)
 {
     if (!trap_works()) {
         skip_test("strace cannot trace here");
@@ -232,7 +232,7 @@ START_TEST(the_only_one_fails)
 END_TEST
 
 /* The new process has not served anybody yet. */
-START_TEST(a_successor_that_does_not_live_to_serve)
+START_TEST(a_successor_fails_before_it_serves)
 {
     struct scene scene;
     scene_start(&scene, "");
@@ -258,20 +258,20 @@ START_TEST(a_successor_that_does_not_live_to_serve)
 }
 END_TEST
 
-static bool predecessor_is_told(void *argument)
+static bool predecessor_is_informed(void *argument)
 {
     struct status status;
     return proxy_status(argument, &status) && status.last_crash.pid != 0;
 }
 
-START_TEST(a_successor_outlives_it)
+START_TEST(a_successor_survives)
 {
     struct scene scene;
     scene_start(&scene, "drain = wait\n");
     pid_t first = scene.proxy.pid;
     proxy_reload(&scene.proxy);
     kill(first, SIGKILL);
-    wait_until(predecessor_is_told, &scene.proxy, "the crash is told");
+    wait_until(predecessor_is_informed, &scene.proxy, "the crash is reported");
     expect_crash(&scene.proxy, first, 1, 0, LINES);
     lines_close(&scene);
     ck_assert_int_eq(proxy_command(&scene.proxy, &(struct outcome){0}, "stop", NULL), 0);
@@ -281,7 +281,7 @@ END_TEST
 /* The channel of a draining process was passed on by a successor that has crashed since. The
  * draining process names the last owner of its channel. It does not report the other crash, which
  * the serving process has reported. */
-START_TEST(a_drainer_names_who_had_its_channel)
+START_TEST(a_draining_process_names_the_owner_of_its_channel)
 {
     struct scene scene;
     char text[96];
@@ -294,7 +294,7 @@ START_TEST(a_drainer_names_who_had_its_channel)
     pid_t third = scene.proxy.pid;
     wait_mentioned(scene.proxy.log, "generation 2 drains: ");
     kill(second, SIGKILL);
-    wait_until(predecessor_is_told, &scene.proxy, "the crash is told");
+    wait_until(predecessor_is_informed, &scene.proxy, "the crash is reported");
     expect_crash(&scene.proxy, second, 2, 0, 1);
     kill(third, SIGKILL);
     snprintf(text, sizeof text, "pid %d is gone, with 0 of our sessions", (int)third);
@@ -350,14 +350,14 @@ END_TEST
 Suite *crashes_suite(void)
 {
     Suite *suite = suite_create("crashes");
-    scenario_add(suite, nobody_outlives_it, 300);
-    scenario_add(suite, a_predecessor_that_drains_outlives_it, 300);
-    scenario_add(suite, a_predecessor_on_standby_outlives_it, 300);
+    scenario_add(suite, no_process_survives, 300);
+    scenario_add(suite, a_draining_predecessor_survives, 300);
+    scenario_add(suite, a_predecessor_on_standby_survives, 300);
     scenario_add(suite, a_successor_on_probation_fails, 300);
-    scenario_add(suite, the_only_one_fails, 300);
-    scenario_add(suite, a_successor_that_does_not_live_to_serve, 300);
-    scenario_add(suite, a_successor_outlives_it, 300);
-    scenario_add(suite, a_drainer_names_who_had_its_channel, 300);
+    scenario_add(suite, the_only_process_fails, 300);
+    scenario_add(suite, a_successor_fails_before_it_serves, 300);
+    scenario_add(suite, a_successor_survives, 300);
+    scenario_add(suite, a_draining_process_names_the_owner_of_its_channel, 300);
     scenario_add(suite, an_end_at_once_is_no_crash, 300);
     scenario_add(suite, a_link_in_the_place_of_the_file, 300);
     return suite;

@@ -56,7 +56,7 @@ static json_t *draining(const struct fronts *fronts)
     return found;
 }
 
-static bool tells_its_deadline(void *argument)
+static bool reports_its_deadline(void *argument)
 {
     json_t *found = draining(argument);
     json_decref(found);
@@ -72,7 +72,7 @@ START_TEST(each_frontend_its_own)
     proxy_reload(&fronts.proxy);
     session_is_cut(&quick);
     session_works(&slow);
-    wait_until(tells_its_deadline, &fronts, "the draining generation tells its deadline");
+    wait_until(reports_its_deadline, &fronts, "the draining generation reports its deadline");
     json_t *generation = draining(&fronts);
     json_int_t left = json_integer_value(json_object_get(generation, "closes_in_ms"));
     ck_assert_int_gt(left, 1000);

@@ -102,7 +102,7 @@ static void expect_way(const struct scene *scene, const char *way)
     ck_assert_msg(strcmp(found, way) == 0, "status says: %s", outcome.out);
 }
 
-START_TEST(stranger_in_the_group)
+START_TEST(foreign_program_in_the_group)
 {
     struct scene scene;
     start(&scene);
@@ -126,7 +126,7 @@ END_TEST
 
 /* The new process is started by a script that first lets another program join the group. The reload
  * fails, no client is lost, and the next reload passes the listeners. */
-START_TEST(stranger_joins_meanwhile)
+START_TEST(foreign_program_joins_meanwhile)
 {
     struct scene scene;
     char gate[PATH_MAX], wrapper[PATH_MAX];
@@ -609,8 +609,8 @@ END_TEST
 Suite *fallback_suite(void)
 {
     Suite *suite = suite_create("fallback");
-    scenario_add(suite, stranger_in_the_group, 600);
-    scenario_add(suite, stranger_joins_meanwhile, 300);
+    scenario_add(suite, foreign_program_in_the_group, 600);
+    scenario_add(suite, foreign_program_joins_meanwhile, 300);
     scenario_add(suite, predecessor_killed_while_lingering, 600);
     scenario_add(suite, passed_bind_ends, 300);
     scenario_add(suite, stop_of_passed_binds, 300);

@@ -411,7 +411,7 @@ static void expect_oldest(const struct proxy *proxy, unsigned generation, const 
                           const struct aged *first, const struct aged *expected)
 {
     struct younger younger = {proxy, generation, frontend, first, expected};
-    wait_until(is_younger, &younger, "the age of the oldest session is told");
+    wait_until(is_younger, &younger, "the age of the oldest session is reported");
 }
 
 /* Starts a scene with a second frontend before the same server. Returns the address of that

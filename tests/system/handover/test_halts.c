@@ -56,7 +56,7 @@ static unsigned find_message(struct handoff *handoff)
 
 /* The sender is halted after it has sent the sessions. It still has their sockets when the sessions
  * end in the other process. */
-START_TEST(ends_are_told_though_the_sender_is_halted)
+START_TEST(ends_are_reported_though_the_sender_is_halted)
 {
     if (!trap_works())
         skip_test("strace cannot trace here");
@@ -116,7 +116,7 @@ END_TEST
 Suite *halts_suite(void)
 {
     Suite *suite = suite_create("halts");
-    scenario_add(suite, ends_are_told_though_the_sender_is_halted, 240);
+    scenario_add(suite, ends_are_reported_though_the_sender_is_halted, 240);
     scenario_add(suite, ended_at_once_while_the_predecessor_stands_by, 240);
     return suite;
 }

@@ -406,7 +406,7 @@ START_TEST(crash_on_probation)
 END_TEST
 
 /* A reload that waits for the drain reports the crash by exit status 5. */
-START_TEST(a_waiting_reload_hears_of_it)
+START_TEST(a_waiting_reload_reports_the_crash)
 {
     struct scene scene;
     scene_start(&scene, "probation = 10m\n", "");
@@ -459,7 +459,7 @@ Suite *handoff_suite(void)
     scenario_add(suite, removed_server_close, 300);
     scenario_add(suite, idle_time_goes_on, 300);
     scenario_add(suite, crash_on_probation, 1200);
-    scenario_add(suite, a_waiting_reload_hears_of_it, 300);
+    scenario_add(suite, a_waiting_reload_reports_the_crash, 300);
     scenario_add(suite, probation_ends_early, 300);
     return suite;
 }

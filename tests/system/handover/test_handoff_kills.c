@@ -105,7 +105,7 @@ static bool so_many_are_lost(void *argument)
 static void expect_lost(struct scene *scene, unsigned lost)
 {
     scene->lost = lost;
-    wait_until(so_many_are_lost, scene, "sessions go with who was killed");
+    wait_until(so_many_are_lost, scene, "sessions of the killed process are lost");
     streams_wait_progress(scene->streams, 2);
     ck_assert_msg(streams_lost(scene->streams) == lost,
                   "%s: %u sessions are lost, where %u should be", scene->name,
@@ -191,7 +191,7 @@ static bool successor_killed_at(const char *call, unsigned step)
     ck_assert(!noted || !served || told == lost);
     lost = killed ? lost : 0;
     printf("     successor killed at %s %u: %u lost, %s\n", call, step, lost,
-           !killed ? "it lived" : (served ? "rolled back" : "nobody serves"));
+           !killed ? "it lived" : (served ? "rolled back" : "no process serves"));
     expect_lost_at_most(&scene, lost);
     scene_end(&scene, !killed);
     wait_gone(scene.first);
@@ -333,7 +333,7 @@ static bool has_arrived(void *argument)
            status.generations[1].sessions == SESSIONS - scene->lost;
 }
 
-static bool crash_is_told(void *argument)
+static bool crash_is_reported(void *argument)
 {
     const struct scene *scene = argument;
     struct status status;
@@ -370,7 +370,8 @@ static void first_of_three_killed(unsigned step, bool standby)
         configure(&scene, "");
         proxy_reload(&scene.proxy);
     }
-    wait_until(crash_is_told, &scene, "status tells what went with the first");
+    wait_until(crash_is_reported, &scene,
+               "status reports the sessions lost with the first process");
     expect_lost(&scene, scene.lost);
     scene_end(&scene, false);
 }

@@ -331,7 +331,7 @@ START_TEST(watchdog_of_the_service_manager)
     pid_t debugger = hang_worker(proxy.pid);
     wait_traced(worker_of(proxy.pid));
     forget_beats(&watched);
-    wait_until(has_beaten, &well, "the other proxy goes on");
+    wait_until(has_beaten, &well, "the other proxy continues");
     (void)has_beaten(&watched);
     ck_assert_uint_le(watched.beats, 1); /* one beat that was already sent */
     ck_assert_int_eq(proxy_command(&proxy, &(struct outcome){0}, "status", NULL), 0);

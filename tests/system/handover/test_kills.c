@@ -162,7 +162,7 @@ static bool successor_killed_at(struct origin *origin, const char *call, unsigne
     if (code == 0) {
         /* The old process ends with its last session, if the new process has not died before. */
         held_session_close(&scene);
-        wait_until(reload_is_over, &scene, "the reload comes to its end");
+        wait_until(reload_is_over, &scene, "the reload ends");
     }
     bool killed = !process_alive(trap_caught(&scene.trap));
     if (killed) {
@@ -182,11 +182,11 @@ static bool successor_killed_at(struct origin *origin, const char *call, unsigne
     if ((!alone || !killed) &&
         (churn_lost(&result) > may_be_lost || result.lost[LOSS_REFUSED] > 0)) {
         churn_print(&result, scene.name);
-        ck_abort_msg("%s: %llu clients lost, of whom the successor may have had %u", scene.name,
+        ck_abort_msg("%s: %llu clients lost; the successor may have had %u", scene.name,
                      (unsigned long long)churn_lost(&result), may_be_lost);
     }
-    ck_assert_msg(killed || code == 0, "%s: exit %d though nobody was killed: %s", scene.name, code,
-                  outcome.err);
+    ck_assert_msg(killed || code == 0, "%s: exit %d though no process was killed: %s", scene.name,
+                  code, outcome.err);
     ck_assert_msg(!killed || code == 5 || code == 0, "%s: exit %d: %s", scene.name, code,
                   outcome.err);
     if (killed && !alone) {
@@ -249,8 +249,8 @@ static bool predecessor_killed_at(struct origin *origin, const char *call, unsig
     churn_wait(churn, 200);
     expect_next_reload(&scene);
     churn_stop_clean(churn, scene.name);
-    ck_assert_msg(killed || code == 0, "%s: exit %d though nobody was killed: %s", scene.name, code,
-                  outcome.err);
+    ck_assert_msg(killed || code == 0, "%s: exit %d though no process was killed: %s", scene.name,
+                  code, outcome.err);
     scene_end(&scene);
     return killed;
 }

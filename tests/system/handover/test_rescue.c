@@ -130,12 +130,12 @@ END_TEST
 
 /* The new process prepares: it waits for the first check of a server that never answers, and has
  * the result of another one. */
-START_TEST(in_the_queues_of_who_is_being_replaced)
+START_TEST(in_the_queues_of_a_process_being_replaced)
 {
     struct scene scene;
     struct endpoint by_path;
     char path[PATH_MAX], rest[PATH_MAX + 256];
-    uint16_t checked_port, dumb = listen_dumb();
+    uint16_t checked_port, dumb = listen_full();
     int checked = listen_loopback(&checked_port);
     start(&scene, "", &by_path);
     snprintf(rest, sizeof rest,
@@ -198,7 +198,7 @@ Suite *rescue_suite(void)
     scenario_add(suite, in_the_queues_of_a_crash, 300);
     scenario_add(suite, in_the_queues_of_a_canary, 300);
     scenario_add(suite, in_the_queues_of_a_predecessor, 300);
-    scenario_add(suite, in_the_queues_of_who_is_being_replaced, 300);
+    scenario_add(suite, in_the_queues_of_a_process_being_replaced, 300);
     scenario_add(suite, while_handshakes_are_half_open, 300);
     return suite;
 }

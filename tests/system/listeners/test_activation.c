@@ -1,5 +1,5 @@
-/* Sockets that a service manager opened, and has still: passed at the start, handed on at reloads,
- * with clients in their queues while no process of ours is there. */
+/* Sockets that a service manager opened and keeps open: passed at the start, handed on at reloads,
+ * with clients in their queues while no process of ours runs. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/churn.h"
 #include "tests/system/support/harness.h"
@@ -79,7 +79,7 @@ START_TEST(reloads)
 }
 END_TEST
 
-/* Who comes while nobody is there is served by the next: nothing is refused, nothing reset. */
+/* Clients that come while no process runs are served by the next one: none is refused or reset. */
 START_TEST(restarts)
 {
     struct scene scene;
@@ -102,7 +102,7 @@ START_TEST(restarts)
 }
 END_TEST
 
-/* The proxy dies: what it had not accepted yet is there for the next. */
+/* The proxy is killed: the next one serves the clients that it had not accepted. */
 START_TEST(killed)
 {
     struct scene scene;
@@ -168,8 +168,8 @@ static void expect_refused(const struct scene *scene, int status, const char *wh
     ck_assert_msg(strstr(outcome.err, why) != NULL, "it says: %s", outcome.err);
 }
 
-/* A bind may turn from a passed socket to an address and back. The socket is handed on meanwhile,
- * and whoever connects to it waits; and its own address cannot be bound beside it. */
+/* A bind may change from a passed socket to an address and back. Meanwhile the socket is handed on,
+ * and clients that connect to it wait. Its own address cannot be bound beside it. */
 START_TEST(changing_binds)
 {
     struct scene scene;
@@ -209,7 +209,7 @@ START_TEST(changing_binds)
 }
 END_TEST
 
-/* Starts what must fail. */
+/* A start that must fail. */
 static void expect_failure(struct scene *scene, int status, const char *why)
 {
     proxy_launch(&scene->proxy);
@@ -276,7 +276,8 @@ START_TEST(wrong_variables)
 }
 END_TEST
 
-/* Whoever has the socket as well may end it for all. It is said, and does not hinder a stop. */
+/* Another program that has the socket may shut it down for all. This is logged, and does not
+ * prevent a stop. */
 START_TEST(shut_down_by_another)
 {
     struct scene scene;

@@ -1,4 +1,4 @@
-/* Binds that change their address in a reload: between the wildcard and one address of it, and one
+/* Binds that change their address in a reload: between the wildcard and one address, and an address
  * that the machine does not have any more. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/churn.h"
@@ -13,7 +13,7 @@
 
 enum { IN_FLIGHT = 32, CONNECTIONS = 100 };
 
-/* A socket as another program of this user may have it beside the proxy's. */
+/* A socket that another program of this user may have beside the proxy's. */
 static int listen_beside(const struct endpoint *where)
 {
     int fd = socket(where->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -48,7 +48,7 @@ static bool has_ipv6(void)
     return has;
 }
 
-/* Each of the two is there (1), or both (3), after each other of them. */
+/* One of the two binds (1, 2), or both (3), in every order. */
 static const unsigned steps[] = {2, 1, 3, 1, 2, 3, 2, 1};
 
 static void configure(const struct proxy *proxy, unsigned family, unsigned which, uint16_t port,
@@ -86,7 +86,8 @@ static void moves(unsigned family)
         ck_assert_int_eq(proxy_command(&proxy, &outcome, "check", NULL), 0);
         ck_assert_int_eq(proxy_command(&proxy, &outcome, "reload", "--dry-run", NULL), 0);
         proxy_reload(&proxy);
-        /* What listened on the address goes on, or its clients would have to repeat their SYN. */
+        /* The listener of the address goes on; otherwise its clients would have to repeat their
+         * SYN. */
         bool was_there = i > 0 && (steps[i - 1] & 2), is_there = (steps[i] & 2) || was_there;
         snprintf(text, sizeof text, "%s:%u ", families[family].one, port);
         ck_assert_int_eq(proxy_command(&proxy, &outcome, "status", NULL), 0);
@@ -110,8 +111,9 @@ START_TEST(between_the_wildcard_and_one_address_of_ipv6)
 }
 END_TEST
 
-/* It takes no client over before the new process serves, and none from a process that stays. */
-START_TEST(a_reload_that_fails_moves_nobody)
+/* A failed reload moves no client, neither before the new process serves, nor from a process that
+ * stays. */
+START_TEST(a_failed_reload_moves_no_client)
 {
     struct scene scene;
     struct outcome outcome;
@@ -120,8 +122,8 @@ START_TEST(a_reload_that_fails_moves_nobody)
     proxy_configure(&scene.proxy, "[listen main]\nbind = 0.0.0.0:%u\nserver = a 127.0.0.1:%u\n",
                     scene.port, scene.server_port);
     proxy_start(&scene.proxy);
-    /* The new process checks a server that does not answer, and has long opened its binds. */
-    uint16_t dumb = listen_dumb();
+    /* The new process has opened its binds and checks a server that does not answer. */
+    uint16_t dumb = listen_full();
     proxy_configure(&scene.proxy,
                     "ready-timeout = 1h\n[listen main]\nbind = 127.0.0.1:%u\nbind = 127.0.0.1:%u\n"
                     "server = a 127.0.0.1:%u\n"
@@ -148,7 +150,7 @@ START_TEST(a_reload_that_fails_moves_nobody)
 }
 END_TEST
 
-/* Its clients cannot be split, neither on the way there nor back. */
+/* Clients of such binds cannot be split, in either direction. */
 START_TEST(no_canary_is_possible)
 {
     struct scene scene;
@@ -179,9 +181,9 @@ START_TEST(no_canary_is_possible)
 }
 END_TEST
 
-/* The new process has the clients of one address, accepts none of them, and dies: the old one,
- * which has the wildcard, serves them and those who come next. */
-START_TEST(a_crash_leaves_nobody_in_the_queues)
+/* The new process has clients of one address in its queue, accepts none of them, and dies. The old
+ * process, which has the wildcard, serves them and later ones. */
+START_TEST(a_crash_leaves_no_client_in_the_queues)
 {
     enum { CLIENTS = 20 };
     struct scene scene;
@@ -212,7 +214,7 @@ START_TEST(a_crash_leaves_nobody_in_the_queues)
     struct session session = session_open(&scene);
     session_works(&session);
     session_close(&session);
-    /* Nothing is left open on the address. */
+    /* No listener is left open on the address. */
     ck_assert_int_eq(proxy_command(&scene.proxy, &(struct outcome){0}, "reload", NULL), 0);
     proxy_follow(&scene.proxy);
     session = session_open(&scene);
@@ -222,8 +224,8 @@ START_TEST(a_crash_leaves_nobody_in_the_queues)
 }
 END_TEST
 
-/* Another program's socket is in the way, and is named, though our own are as well. */
-START_TEST(strangers_are_refused)
+/* Another program's socket is in the way. It is named, though our own sockets are there as well. */
+START_TEST(other_programs_are_refused)
 {
     struct scene scene;
     struct outcome outcome;
@@ -255,7 +257,7 @@ static void address(const char *verb)
     ck_assert_msg(outcome.code == 0, "ip address %s: %s", verb, outcome.err);
 }
 
-/* A floating address goes to another machine and comes back; reloads go on meanwhile. */
+/* A floating address leaves the machine and comes back, during reloads. */
 START_TEST(an_address_that_leaves_and_returns)
 {
     if (!program_exists("ip") || !network_own()) {
@@ -290,7 +292,7 @@ START_TEST(an_address_that_leaves_and_returns)
         address("add");
         session = session_through(&floating, scene.listener);
         session_works(&session);
-        /* As if nothing had been. */
+        /* The next reload works as usual. */
         ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", NULL), 0);
         ck_assert_str_eq(outcome.err, "");
         proxy_follow(&scene.proxy);
@@ -310,10 +312,10 @@ Suite *rebinds_suite(void)
     Suite *suite = suite_create("rebinds");
     scenario_add(suite, between_the_wildcard_and_one_address, 120);
     scenario_add(suite, between_the_wildcard_and_one_address_of_ipv6, 120);
-    scenario_add(suite, a_reload_that_fails_moves_nobody, 60);
+    scenario_add(suite, a_failed_reload_moves_no_client, 60);
     scenario_add(suite, no_canary_is_possible, 60);
-    scenario_add(suite, a_crash_leaves_nobody_in_the_queues, 60);
-    scenario_add(suite, strangers_are_refused, 60);
+    scenario_add(suite, a_crash_leaves_no_client_in_the_queues, 60);
+    scenario_add(suite, other_programs_are_refused, 60);
     scenario_add(suite, an_address_that_leaves_and_returns, 60);
     return suite;
 }

@@ -16,7 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* The program is started by a shell, which `before` and `after` tell how. */
+/* A shell starts the program; `before` and `after` are its commands. */
 static void prepare(struct scene *scene, const char *before, const char *after)
 {
     scene_init(scene);
@@ -36,7 +36,7 @@ static void expect_streams_to_nowhere(pid_t pid)
     }
 }
 
-START_TEST(closed_standard_streams_are_nobodys_socket)
+START_TEST(closed_standard_streams_become_no_socket)
 {
     struct scene scene;
     prepare(&scene, "", "<&- >&- 2>&-");
@@ -52,7 +52,7 @@ START_TEST(closed_standard_streams_are_nobodys_socket)
 }
 END_TEST
 
-/* A signal, SIGXFSZ, is what the kernel says first. */
+/* The kernel first sends SIGXFSZ. */
 START_TEST(a_limit_of_file_size_is_an_error_like_others)
 {
     if (sanitized())
@@ -65,8 +65,9 @@ START_TEST(a_limit_of_file_size_is_an_error_like_others)
 }
 END_TEST
 
-/* A /dev of the test's own, in which a syslogd listens that never reads. False: we may not. */
-static bool deaf_syslog(void)
+/* Makes a /dev for the test alone, with a syslog socket that is never read. False: not permitted.
+ */
+static bool syslog_without_reader(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
     int listener = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -83,10 +84,10 @@ static bool deaf_syslog(void)
     return errno == EAGAIN;
 }
 
-/* What a successor has to say before its workers run is said to it as well. */
+/* A new process logs to it as well before its workers run. */
 START_TEST(a_syslog_that_nobody_reads_stops_nothing)
 {
-    if (!deaf_syslog())
+    if (!syslog_without_reader())
         skip_test("no /dev of its own can be had here");
     struct scene scene;
     struct outcome outcome;
@@ -116,7 +117,7 @@ END_TEST
 
 #define INHERITED "--ignore-signal=CHLD,HUP,QUIT,USR2", "--block-signal=TERM,INT,USR1,ALRM"
 
-/* What a parent ignored or blocked is so after execve(2) as well; here for each successor, too. */
+/* What a parent ignored or blocked stays so after execve(2); here for each new process, too. */
 START_TEST(what_the_parent_ignored_does_not_matter)
 {
     static const char *const inherited[] = {INHERITED};
@@ -143,8 +144,8 @@ START_TEST(what_the_parent_ignored_does_not_matter)
 }
 END_TEST
 
-/* Each signal comes before the new process has run its first instruction. None kills the process.
- * A reload that was asked for is done by the reading of the file: no second reload follows. */
+/* Each signal comes before the new process has run its first instruction. None kills the process. A
+ * reload that was asked for is done by the reading of the file: no second reload follows. */
 START_TEST(signals_to_a_new_process_do_not_kill_it)
 {
     static const char *const orders[] = {"USR1", "HUP", "USR2"};
@@ -172,8 +173,8 @@ static bool third_serves(void *argument)
     return proxy->generation == 3;
 }
 
-/* The signal comes after the new process has read the file: here to a canary, which reloads when it
- * has been promoted. */
+/* The signal comes after the new process has read the file. Here the new process is a canary, which
+ * reloads after its promotion. */
 START_TEST(a_reload_asked_of_a_new_process_is_not_lost)
 {
     struct scene scene;
@@ -192,7 +193,7 @@ END_TEST
 
 /* --- the limit of descriptors --------------------------------------------------------------- */
 
-START_TEST(what_does_not_fit_is_told_with_its_figures)
+START_TEST(what_does_not_fit_is_an_error_with_figures)
 {
     static const char figures[] = "descriptors are needed, and the limit is ";
     struct scene scene;
@@ -223,7 +224,7 @@ START_TEST(what_does_not_fit_is_told_with_its_figures)
 }
 END_TEST
 
-/* As many sessions as the log says fit, before a reload and after it; accepting never pauses. */
+/* Before a reload and after it, as many sessions fit as the log says. Accepting never pauses. */
 START_TEST(a_reload_takes_no_sessions_away)
 {
     enum { MOST = 200 };
@@ -261,8 +262,8 @@ END_TEST
 
 /* --- PID namespaces ------------------------------------------------------------------------ */
 
-/* Runs the words of a shell as process 1 of a new PID namespace: $0 is the program, $1 its file.
- * Returns the pid of unshare(1); when that ends, all of it ends. -1: not permitted here. */
+/* Runs shell commands as process 1 of a new PID namespace: $0 is the program, $1 its file. Returns
+ * the pid of unshare(1); when that process ends, all of them end. -1: not permitted here. */
 static pid_t start_in_namespace(struct scene *scene, const char *words)
 {
     struct outcome outcome;
@@ -279,7 +280,7 @@ static pid_t start_in_namespace(struct scene *scene, const char *words)
     return pid;
 }
 
-/* The first child of a process, 0: none. */
+/* The first child of a process; 0: it has none. */
 static int first_child(pid_t pid)
 {
     char path[64], text[64];
@@ -317,7 +318,7 @@ START_TEST(process_1_reaps_orphans)
 }
 END_TEST
 
-/* The pid that the proxy tells belongs to another process outside, where the commands run. A
+/* The pid in the proxy's answer belongs to another process outside, where the commands run. A
  * command without a pidfd, as on an older kernel, waits for the end of the connection. */
 START_TEST(commands_from_another_pid_namespace_end)
 {
@@ -347,7 +348,8 @@ START_TEST(commands_from_another_pid_namespace_end)
 }
 END_TEST
 
-/* A second start finds the first process by the control socket, although that has no pid here. */
+/* A second start finds the first process by the control socket, although that process has no pid
+ * here. */
 START_TEST(a_proxy_in_another_pid_namespace_is_not_replaced)
 {
     struct scene scene;
@@ -367,13 +369,13 @@ END_TEST
 Suite *environment_suite(void)
 {
     Suite *suite = suite_create("environment");
-    scenario_add(suite, closed_standard_streams_are_nobodys_socket, 120);
+    scenario_add(suite, closed_standard_streams_become_no_socket, 120);
     scenario_add(suite, a_limit_of_file_size_is_an_error_like_others, 60);
     scenario_add(suite, a_syslog_that_nobody_reads_stops_nothing, 240);
     scenario_add(suite, what_the_parent_ignored_does_not_matter, 120);
     scenario_add(suite, signals_to_a_new_process_do_not_kill_it, 120);
     scenario_add(suite, a_reload_asked_of_a_new_process_is_not_lost, 120);
-    scenario_add(suite, what_does_not_fit_is_told_with_its_figures, 120);
+    scenario_add(suite, what_does_not_fit_is_an_error_with_figures, 120);
     scenario_add(suite, a_reload_takes_no_sessions_away, 120);
     scenario_add(suite, process_1_reaps_orphans, 120);
     scenario_add(suite, commands_from_another_pid_namespace_end, 120);

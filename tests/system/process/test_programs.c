@@ -1,5 +1,5 @@
-/* Real servers and the clients made to load them: what the client program itself reports, across
- * reloads. */
+/* Real servers and their load generators: what the client program itself reports, across reloads.
+ */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/daemons.h"
 #include "tests/system/support/harness.h"
@@ -12,7 +12,7 @@
 
 enum { RELOADS = 20 };
 
-/* Runs the client, reloading all the while, and again until there were enough reloads. */
+/* Runs the client during reloads, and again until there were enough reloads. */
 static void load_across_reloads(struct proxy *proxy, const char *const *argv,
                                 const char *const *bad)
 {
@@ -59,7 +59,7 @@ START_TEST(pgbench)
                           "postgres",       NULL};
     load_across_reloads(&proxy, anew, pgbench_complaints);
     proxy_wait_drained(&proxy);
-    daemon_end(postgres.pid, SIGINT); /* its fast shutdown */
+    daemon_end(postgres.pid, SIGINT); /* a fast shutdown */
     proxy_stop(&proxy);
 }
 END_TEST

@@ -1,5 +1,5 @@
-/* What others find the proxy by: paths that cannot be had, that change hands, and that are taken
- * back; and orders that are called off or refused. */
+/* Paths by which others find the proxy: paths that cannot be used, that change their owner, or that
+ * are taken back. And orders that are aborted or refused. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/canary.h"
 #include "tests/system/support/harness.h"
@@ -79,7 +79,7 @@ END_TEST
 
 /* --- reloads ------------------------------------------------------------------------------- */
 
-/* The canary is ready when its pid file's path becomes one that cannot be had. */
+/* The canary is ready when the path of its pid file becomes unusable. */
 START_TEST(what_cannot_be_published_is_an_error_of_the_reload)
 {
     struct scene scene;
@@ -99,7 +99,7 @@ START_TEST(what_cannot_be_published_is_an_error_of_the_reload)
     reload_ends(&reload, 5);
     ck_assert_uint_eq(mode_of(path), mode);
     serves_at(&scene, path);
-    wait_until(buried, &canary.pid, "the canary is gone");
+    wait_until(is_reaped, &canary.pid, "the canary is gone");
 
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", NULL), 5);
     ck_assert_int_eq(rmdir(scene.proxy.pidfile), 0);
@@ -111,7 +111,8 @@ START_TEST(what_cannot_be_published_is_an_error_of_the_reload)
 }
 END_TEST
 
-/* What an administrator gave the file stays; a successor that dies leaves everything as it was. */
+/* What an administrator changed on the file stays. When a new process dies, everything is as
+ * before. */
 START_TEST(what_a_successor_took_is_taken_back)
 {
     struct scene scene;
@@ -140,7 +141,7 @@ START_TEST(what_a_successor_took_is_taken_back)
     proxy_reload(&scene.proxy);
     ck_assert_uint_eq(mode_of(path), 0612);
     serves_at(&scene, path);
-    proxy_reload(&scene.proxy); /* which ends the first one's probation */
+    proxy_reload(&scene.proxy); /* this ends the first probation */
     proxy_wait_drained(&scene.proxy);
     serves_at(&scene, path);
     proxy_stop(&scene.proxy);
@@ -157,7 +158,7 @@ START_TEST(a_signal_does_not_try_again_what_was_rolled_back)
     scene_start(&scene, "probation = 0s\n", "");
     struct reload reload = reload_start(&scene.proxy, "50%:10m");
     struct canary canary = canary_wait(&scene.proxy);
-    kill(scene.proxy.pid, SIGHUP); /* for after the canary */
+    kill(scene.proxy.pid, SIGHUP); /* this reload waits for the end of the canary */
     kill(canary.pid, SIGKILL);
     reload_ends(&reload, 5);
     wait_mentions(scene.proxy.log, "a signal does not reload it", 1);

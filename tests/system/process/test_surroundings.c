@@ -1,5 +1,5 @@
-/* Reloads in surroundings that have changed for the worse since the start: each ends with its
- * reason and its status, the proxy serves on, and when all is well again the next one works. */
+/* Reloads after something has broken since the start: each ends with its reason and exit status,
+ * the proxy serves on, and the next reload after the repair works. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/scene.h"
 
@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A session that goes on through all of it. */
+/* A session that lives through the whole test. */
 static struct session begin(struct scene *scene)
 {
     proxy_own_binary(&scene->proxy);
@@ -80,14 +80,14 @@ static void put_loop(const char *path)
     ck_assert_int_eq(symlink(path, path), 0);
 }
 
-/* A gigabyte of zeros, which takes no room. */
+/* A file of a gigabyte of zeros that takes no disk space. */
 static void put_giant(const char *path)
 {
     write_file(path, 0644, "%s", "");
     ck_assert_int_eq(truncate(path, 1 << 30), 0);
 }
 
-/* A line that has no end. */
+/* A line without an end. */
 static void put_line(const char *path)
 {
     char line[65536];
@@ -123,7 +123,7 @@ START_TEST(no_such_file)
         expect_outcome(&outcome, 2, files[i].complaint);
         run(&outcome, proxy_binary(), "reload", "--dry-run", "-s", scene.proxy.control, NULL);
         expect_outcome(&outcome, 2, files[i].complaint);
-        /* It names no control socket, and the default one is nobody's. */
+        /* The file names no control socket, and no process has the default one. */
         ck_assert_int_ne(proxy_command(&scene.proxy, &outcome, "reload", NULL), 0);
         ck_assert_int_eq(remove(scene.proxy.file), 0);
         scene_configure(&scene, "", "");
@@ -160,7 +160,8 @@ END_TEST
 
 enum { VARIABLES = 12, VARIABLE_SIZE = 120000 };
 
-/* A successor gets it all; and when the kernel has no room for it, that is the reason. */
+/* The new process gets the whole environment. Where the kernel has no room for it, that is the
+ * reported reason. */
 START_TEST(huge_environment)
 {
     static char values[VARIABLES][VARIABLE_SIZE];
@@ -216,7 +217,7 @@ static const char *own_directory(void)
     return test_path(path, "proxy.run");
 }
 
-/* A reload by signal makes anew what is gone. */
+/* A reload by signal makes a removed control socket again. */
 START_TEST(control_socket_removed)
 {
     struct scene scene;
@@ -239,8 +240,8 @@ START_TEST(control_socket_removed)
 }
 END_TEST
 
-/* Where it is to be stands something else: the successor has no place, and the old process serves
- * on and reloads again when there is one. */
+/* A directory is in the place of the control socket: the new process fails, and the old one serves
+ * on and reloads again after the repair. */
 START_TEST(no_place_for_the_control_socket)
 {
     struct scene scene;
@@ -287,7 +288,7 @@ START_TEST(no_place_for_the_pid_file)
 }
 END_TEST
 
-/* Of a user who is not root, whom its mode does not keep out. */
+/* For a user that is not root: root may write in spite of the mode. */
 START_TEST(read_only_directory)
 {
     if (getuid() != 0) {

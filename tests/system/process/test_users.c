@@ -1,4 +1,4 @@
-/* Whose the processes, the ports and the control socket are. Root only, most of it. */
+/* The users of processes, ports and the control socket. Most of it needs root. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/churn.h"
 #include "tests/system/support/harness.h"
@@ -77,7 +77,7 @@ START_TEST(drops_root_and_reloads_on_port_80)
     struct origin *origin = origin_start(ORIGIN_ANSWER);
     struct proxy proxy;
     proxy_init(&proxy, "proxy");
-    proxy_own_binary(&proxy); /* where this user may execute it */
+    proxy_own_binary(&proxy); /* in a folder where this user may execute it */
     give_folder(&proxy, user);
     configure(&proxy, "user = nobody\nworkers = 2\n", PORT, origin);
     proxy_start(&proxy);
@@ -96,8 +96,8 @@ START_TEST(drops_root_and_reloads_on_port_80)
 }
 END_TEST
 
-/* Nobody but the proxy's own user can join its group and take its clients. */
-START_TEST(port_is_closed_to_strangers)
+/* Only the proxy's own user can join its group and take clients. */
+START_TEST(port_is_closed_to_other_users)
 {
     ROOT_IN_OWN_NETWORK();
     struct origin *origin = origin_start(ORIGIN_ANSWER);
@@ -123,8 +123,8 @@ START_TEST(port_is_closed_to_strangers)
 }
 END_TEST
 
-/* And when it is rpproxy that comes second, it says who was first. */
-START_TEST(says_whose_the_port_is)
+/* A second rpproxy that fails names the process that has the port. */
+START_TEST(owner_of_the_port_is_named)
 {
     ROOT_IN_OWN_NETWORK();
     struct origin *origin = origin_start(ORIGIN_ANSWER);
@@ -177,7 +177,7 @@ START_TEST(control_socket_is_private)
             ck_assert_msg(outcome.err[0] != '\0', "a stranger's %s is refused without a word",
                           commands[i]);
         }
-        /* Even if the file's mode lets him in. */
+        /* Even if the file's mode would permit it. */
         ck_assert_int_eq(chmod(proxy.control, 0666), 0);
     }
     const char *argv[] = {proxy.program, "status", "-s", proxy.control, NULL};
@@ -247,7 +247,7 @@ START_TEST(stale_socket_is_replaced)
 }
 END_TEST
 
-/* What is in a socket's place and is no socket is not ours to remove. */
+/* A file that is no socket, in a socket's place, is not removed. */
 static void expect_kept(const struct proxy *proxy, const char *path)
 {
     write_file(path, 0644, "precious");
@@ -277,8 +277,8 @@ Suite *users_suite(void)
 {
     Suite *suite = suite_create("users");
     scenario_add(suite, drops_root_and_reloads_on_port_80, 300);
-    scenario_add(suite, port_is_closed_to_strangers, 300);
-    scenario_add(suite, says_whose_the_port_is, 120);
+    scenario_add(suite, port_is_closed_to_other_users, 300);
+    scenario_add(suite, owner_of_the_port_is_named, 120);
     scenario_add(suite, control_socket_is_private, 300);
     scenario_add(suite, second_proxy_on_a_file_is_refused, 300);
     scenario_add(suite, stale_socket_is_replaced, 300);

@@ -1,5 +1,4 @@
-/* Addresses that are not what they seem: of servers that cannot be reached, and of clients as the
- * log names them. */
+/* Unusual addresses: of servers that cannot be reached, and of clients as the log names them. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/scene.h"
 
@@ -21,7 +20,7 @@ static bool set(const char *name, const char *value)
     return done;
 }
 
-/* In a network of the test's own the kernel has one local port to give from now on. */
+/* A network of the test's own, in which the kernel has one local port to give. */
 static bool scene_of_one_port(struct scene *scene)
 {
     if (!network_own()) {
@@ -31,8 +30,8 @@ static bool scene_of_one_port(struct scene *scene)
     return set("ipv4/ip_local_port_range", "40000 40000\n");
 }
 
-/* Nobody listens on the only local port: TCP connects each attempt to itself. Afterwards the port
- * is free at once, for the server that is to be started there. */
+/* No server listens on the only local port, so TCP connects each attempt to itself. Afterwards the
+ * port is free at once, for the server to be started there. */
 START_TEST(a_session_is_not_connected_to_itself)
 {
     struct scene scene;
@@ -60,7 +59,7 @@ START_TEST(a_session_is_not_connected_to_itself)
 }
 END_TEST
 
-/* The machine has no address from which the server could be reached. */
+/* The machine has no address from which it could reach the server. */
 START_TEST(a_server_without_an_address_of_ours_is_down)
 {
     if (!network_own() || !set("ipv6/conf/all/disable_ipv6", "1\n")) {
@@ -90,7 +89,8 @@ START_TEST(a_server_without_an_address_of_ours_is_down)
 }
 END_TEST
 
-/* A session whose server is checked as well: a check's connection is reset, and says nothing. */
+/* A session whose server is also checked: the connection of a check is reset and carries nothing.
+ */
 static struct session session_beside_checks(const struct endpoint *front, int listener)
 {
     char byte;
@@ -104,8 +104,8 @@ static struct session session_beside_checks(const struct endpoint *front, int li
     return session;
 }
 
-/* The only local port can be used once towards each server: where it is in use, the session goes to
- * the other one; where it is in use towards both, it waits. No server is blamed. */
+/* The only local port can be used once towards each server. While one server has it, the session
+ * goes to the other one. While both have it, the session waits. No server is counted as failed. */
 START_TEST(used_up_ports_leave_other_servers)
 {
     if (!network_own()) {
@@ -134,7 +134,8 @@ START_TEST(used_up_ports_leave_other_servers)
     send_reset(two.server);
     expect_eof(two.client); /* a Unix client sees no reset */
     close(two.client);
-    struct session three = session_through(&front, other); /* it is a's turn, but a has the port */
+    /* it is a's turn, but the port is in use towards a */
+    struct session three = session_through(&front, other);
     int fourth = connect_to(&front);
     send_all(fourth, "fourth", 7);
     struct session of_checked = session_beside_checks(&checked_front, checked);
@@ -184,7 +185,7 @@ START_TEST(ipv4_clients_of_a_dual_stack_socket)
     const struct endpoint *fronts[] = {&four, &six};
     for (unsigned i = 0; i < 2; i++) {
         struct session session = session_through(fronts[i], scene.listener);
-        /* The session moves: what is said of its client is the same. */
+        /* The session moves: its client is named in the same way. */
         proxy_reload(&scene.proxy);
         session_works(&session);
         session_close(&session);

@@ -1,5 +1,5 @@
-/* Real client programs that stay connected while all their sessions move, at each of many reloads:
- * none of them reports anything. */
+/* Real client programs that stay connected while all their sessions move, at each of many reloads.
+ * No client may report an error. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/daemons.h"
 #include "tests/system/support/harness.h"
@@ -19,7 +19,7 @@
 
 enum { RELOADS = 20 };
 
-/* Reloads in which all sessions have moved, and so many they were. */
+/* The number of reloads in which all `sessions` sessions have moved. */
 static unsigned moves(const struct proxy *proxy, unsigned sessions)
 {
     char line[128];
@@ -28,10 +28,10 @@ static unsigned moves(const struct proxy *proxy, unsigned sessions)
     return file_mentions(proxy->log, line);
 }
 
-/* Says something to a client that answers, and returns when it has. */
+/* Sends something to a client that answers, and returns when the answer is there. */
 typedef void exchange_fn(void *client);
 
-/* Reloads, and returns when the old process is gone; the client is kept busy all the while. */
+/* Reloads, and returns when the old process is gone. The client is kept busy meanwhile. */
 static void reload_and_exchange(struct proxy *proxy, exchange_fn *exchange, void *client)
 {
     pid_t old = proxy->pid;
@@ -55,7 +55,7 @@ static void move_many_times(struct proxy *proxy, unsigned sessions, exchange_fn 
     ck_assert_uint_eq(moves(proxy, sessions), reloads);
 }
 
-/* A client whose standard input and output are ours. */
+/* A client whose standard input and output are the test's. */
 struct talker {
     pid_t pid;
     int in, out;
@@ -75,7 +75,7 @@ static void talker_start(struct talker *talker, const char *const *argv)
     ck_assert(talker->in >= 0 && talker->out >= 0);
 }
 
-/* It has ended, as it should, and had nothing to complain of. */
+/* The client has exited with 0 and has printed no error. */
 static void talker_ends(struct talker *talker)
 {
     char text[4096];
@@ -92,7 +92,7 @@ static bool file_has_lines(void *argument)
 
 /* --- PostgreSQL --- */
 
-/* Each of its clients works until the table says that it is told to end. */
+/* Each client of pgbench works until the table says that it has to end. */
 static const char pgbench_script[] = "\\if :told = 0\n"
                                      "\\set account random(1, 100000)\n"
                                      "BEGIN;\n"
@@ -149,7 +149,7 @@ END_TEST
 
 /* --- Redis --- */
 
-/* A client of Redis's own that publishes; the subscribers come through the proxy. */
+/* A client of Redis's own that publishes. The subscribers come through the proxy. */
 struct publisher {
     int socket;
     unsigned number;
@@ -233,7 +233,7 @@ struct stream {
     uint64_t sent, received;
 };
 
-/* Sends some if not too many are under way, and takes some back. */
+/* Sends some bytes if not too many are under way, and receives some. */
 static void stream_some(void *argument)
 {
     static char bytes[65536];
@@ -256,7 +256,7 @@ static void stream_some(void *argument)
     }
 }
 
-/* All that was sent comes back, and then the end. */
+/* All bytes come back, and then the end. */
 static void stream_finish(struct stream *stream)
 {
     char byte;
@@ -276,7 +276,7 @@ static void make_key(const char *path)
     ck_assert_msg(outcome.code == 0, "ssh-keygen: %s%s", outcome.out, outcome.err);
 }
 
-/* As its service would be started, but with a port and keys of its own. */
+/* Starts sshd as its service would, but with its own port and keys. */
 static pid_t sshd_start(const char *port, const char *user_key)
 {
     char key[PATH_MAX], file[PATH_MAX], log[PATH_MAX];
@@ -286,7 +286,7 @@ static pid_t sshd_start(const char *port, const char *user_key)
                "PidFile none\nStrictModes no\nUsePAM no\n",
                port, key, user_key);
     if (getuid() == 0) {
-        mkdir("/run/sshd", 0755); /* left to whoever starts it */
+        mkdir("/run/sshd", 0755); /* normally made by the service */
     }
     const char *argv[] = {"/usr/sbin/sshd", "-D", "-e", "-f", file, NULL};
     test_path(log, "sshd.log");
@@ -320,13 +320,13 @@ START_TEST(ssh_session)
     stream_finish(&stream);
     printf("     %" PRIu64 " MB there and back\n", stream.received >> 20);
     proxy_stop(&proxy);
-    daemon_end(server, SIGTERM); /* the last: a child of its that it leaves to us ends with 255 */
+    daemon_end(server, SIGTERM); /* sshd leaves us a child, which exits with 255 */
 }
 END_TEST
 
 /* --- WebSocket --- */
 
-/* Debian's interactive client: what is typed is a message, and those that come are shown as
+/* Debian's interactive client: a typed line is sent as a message, and received ones are printed as
  * "< TEXT". */
 struct websocket {
     struct talker talker;
@@ -334,7 +334,7 @@ struct websocket {
     unsigned number;
 };
 
-/* The next line that has `text`; returns what follows it in the line. */
+/* Waits for the next line that has `text`; returns the rest of the line. */
 static const char *websocket_shows(struct websocket *websocket, const char *text)
 {
     static char line[256];
@@ -366,7 +366,7 @@ static bool answers_on_port(void *port)
 
 START_TEST(websocket_session)
 {
-    static const char python[] = "/usr/bin/python3"; /* whose packages are Debian's */
+    static const char python[] = "/usr/bin/python3"; /* this python has Debian's packages */
     struct outcome outcome;
     if (!program_exists("websocketd")) {
         skip_test("no websocketd");

@@ -1,5 +1,6 @@
-/* What one side has sent completely, with the end of its stream, reaches the other side completely,
- * whatever becomes of the first side and whatever the other one sends meanwhile. */
+/* A stream that one side has sent completely, with its end, reaches the other side completely. It
+ * does not matter what happens to the first side afterwards, or what the other side sends
+ * meanwhile. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/harness.h"
 #include "tests/system/support/origin.h"
@@ -24,8 +25,8 @@ static int unacknowledged(int socket)
     return bytes;
 }
 
-/* Not much less than that: the loopback interface has segments of 64 KiB, and a window that is
- * smaller opens at the pace of TCP's probes only. */
+/* Not much less: the loopback interface has segments of 64 KiB, and a smaller window opens only
+ * with TCP's probes. */
 static void limit_reading(int socket)
 {
     const int size = SMALL_BUFFER;
@@ -35,16 +36,16 @@ static void limit_reading(int socket)
 /* --- one side of a session ---------------------------------------------------------------- */
 
 struct side {
-    int fd; /* -1: it has left */
+    int fd; /* -1: closed */
     uint64_t id;
     size_t length, sent; /* of its own stream */
-    size_t got;          /* of the other's */
-    unsigned piece;      /* it reads at most so much at a time */
+    size_t got;          /* of the other side's stream */
+    unsigned piece;      /* the most that one read asks for */
     bool leaves;         /* closes when its stream was acknowledged, and reads nothing */
     bool shut;           /* has ended its stream */
     bool cut;            /* cannot send any more */
-    bool over;           /* has seen the end, or a reset, of the other's stream */
-    bool reset;          /* it was a reset */
+    bool over;           /* has seen the end, or a reset, of the other side's stream */
+    bool reset;          /* that was a reset */
 };
 
 static void side_sends(struct side *side, size_t piece)
@@ -116,7 +117,7 @@ static void side_moves(struct side *side, const struct side *other, size_t piece
 
 enum { FRONTS = 4 };
 
-/* TCP and Unix sockets, each before each. */
+/* TCP and Unix sockets, as binds and as servers, each with each. */
 struct house {
     struct proxy proxy;
     struct endpoint fronts[FRONTS];
@@ -194,7 +195,7 @@ static void pair_open(struct pair *pair, const struct house *house, uint64_t id,
     struct side *leaves = leaver == 0 ? NULL : leaver == 1 ? &pair->client : &pair->server;
     if (leaves != NULL) {
         leaves->leaves = true;
-        if (rand_r(seed) % 2) { /* the other one has no end of sending */
+        if (rand_r(seed) % 2) { /* the other side has no end of sending */
             (leaves == &pair->client ? &pair->server : &pair->client)->length = ENDLESS;
         }
     }
@@ -213,8 +214,8 @@ static void check_side(const struct pair *pair, const struct side *side, const s
                   side->reset ? "a reset" : "the end", other->leaves ? "left" : "stayed", seed);
 }
 
-/* Random lengths, random pieces and pauses, half-closes in each order; one side may leave as soon
- * as its own stream has been taken over, with bytes unread and more to come. */
+/* Random lengths, pieces and pauses, half-closes in each order. One side may close as soon as its
+ * own stream was acknowledged, with bytes unread and more to come. */
 START_TEST(what_was_sent_completely_arrives_completely)
 {
     unsigned seed = (unsigned)now_ms(), first_seed = seed;
@@ -270,8 +271,8 @@ static struct pair slow_pair(const struct scene *scene, size_t length)
     return pair;
 }
 
-/* The server answers, ends its stream, and leaves while the client sends on and reads nothing: the
- * session is only there to deliver what the server has said. */
+/* The server answers, ends its stream and closes, while the client sends on and reads nothing. The
+ * session only has to deliver the answer. */
 static struct pair begin_delivery(const struct scene *scene, size_t length)
 {
     struct pair pair = slow_pair(scene, length);
@@ -300,7 +301,7 @@ static void expect_whole_answer(const struct pair *pair)
     ck_assert_uint_eq(pair->client.got, pair->server.length);
 }
 
-/* It does not move, and it does not keep the old process for longer than it needs. */
+/* The session does not move, and does not keep the old process longer than needed. */
 START_TEST(a_delivery_stays_in_its_process)
 {
     struct scene scene;
@@ -338,8 +339,7 @@ START_TEST(a_delivery_counts_and_can_be_cut)
 }
 END_TEST
 
-/* The client reads nothing, whatever it sends, and the time is over: it sees a reset, not an end.
- */
+/* The client sends and reads nothing until the deadline. It sees a reset, not an end. */
 START_TEST(a_delivery_does_not_last_for_ever)
 {
     struct scene scene;
@@ -368,8 +368,8 @@ static void send_until_nobody_takes(struct side *side)
     }
 }
 
-/* The server has answered and reads nothing, and the client sends until nobody takes any more: no
- * byte moves between the proxy and anybody. But the kernel still has a part of the answer. */
+/* The server has answered and reads nothing, and the client sends until its buffers are full: no
+ * byte moves between the proxy and either side. But the kernel still has a part of the answer. */
 START_TEST(an_idle_session_delivers_the_answer)
 {
     struct scene scene;

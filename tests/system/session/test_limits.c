@@ -1,4 +1,4 @@
-/* Clients at a full limit: in which order they are served, and what those cost who wait. */
+/* Clients at a full limit: the order in which they are served, and the cost of waiting clients. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/harness.h"
 #include "tests/system/support/net.h"
@@ -17,8 +17,9 @@ enum { THREADS_MAX = 40 };
 
 struct threads {
     unsigned count;
-    bool asleep;                 /* all of them */
-    unsigned slept[THREADS_MAX]; /* how often each has gone to sleep, by its place in the folder */
+    bool asleep; /* all threads */
+    /* how often each thread has gone to sleep, in the order of the folder */
+    unsigned slept[THREADS_MAX];
 };
 
 static void look_at_thread(struct threads *threads, pid_t pid, const char *tid)
@@ -50,7 +51,7 @@ static void look_at_threads(struct threads *threads, pid_t pid)
     closedir(directory);
 }
 
-/* Of those that were there before. */
+/* Only threads that were there before count. */
 static unsigned woken_since(const struct threads *now, const struct threads *before)
 {
     unsigned woken = 0;
@@ -78,7 +79,7 @@ static bool has_seen_something(void *argument)
     return sleeps(argument) && woken_since(&expectation->now, &expectation->before) > 0;
 }
 
-/* Twice, since a thread that is about to be woken sleeps as well. */
+/* Looks twice, since a thread that is about to be woken also sleeps. */
 static struct threads settled(pid_t pid)
 {
     struct expectation expectation = {.pid = pid};
@@ -108,8 +109,8 @@ static int connect_numbered(const struct endpoint *front, uint16_t number)
     return client;
 }
 
-/* Clients come one by one, to each front in turn, while another has the only place. Each is seen by
- * the proxy before the next comes. Then they go one by one. */
+/* Clients come one by one, to each front in turn, while another client has the only place. The
+ * proxy has seen each of them before the next comes. Then they close one by one. */
 static void expect_order(const struct scene *scene, const struct endpoint *fronts, unsigned count)
 {
     int clients[CLIENTS], server;
@@ -126,14 +127,14 @@ static void expect_order(const struct scene *scene, const struct endpoint *front
     for (uint16_t i = 1; i < CLIENTS; i++) {
         session_close(&(struct session){.client = clients[number], .server = server});
         server = server_of(scene, &number);
-        if (!sanitized()) { /* which has a thread of its own, and that wakes as well */
+        if (!sanitized()) { /* a sanitizer has a thread of its own, which also wakes */
             ck_assert_uint_eq(number, i);
         }
     }
     session_close(&(struct session){.client = clients[number], .server = server});
 }
 
-/* Where the limit is, and how clients come in. The kernel deals connections out to four workers. */
+/* Where the limit is, and how clients come in. The kernel spreads connections over four workers. */
 static const struct {
     const char *global, *frontend, *bind;
 } ways[] = {
@@ -185,9 +186,9 @@ END_TEST
 
 enum { FULL = 20, WAITING = 2, WORKERS = 16, EXCHANGES = 50 };
 
-/* Twenty full frontends, clients who wait at each of them, and one free place, which none of them
- * can use: it wakes nobody. A place that one of them can use wakes the worker of that client. */
-START_TEST(whoever_waits_costs_nothing)
+/* Twenty full frontends, waiting clients at each of them, and one free place that none of them can
+ * use: no worker wakes. A place that a client can use wakes that client's worker. */
+START_TEST(waiting_clients_cost_nothing)
 {
     struct scene scene;
     struct session held[FULL];
@@ -228,7 +229,7 @@ START_TEST(whoever_waits_costs_nothing)
         ck_assert_uint_eq(woken_since(&after, &before), 1);
     }
 
-    /* The worker of the session that ends, and that of the client who gets its place. */
+    /* The worker of the session that ends, and the worker of the client that gets its place. */
     before = after;
     session_close(&held[0]);
     held[0].server = accept_from(scene.listener);
@@ -256,6 +257,6 @@ Suite *limits_suite(void)
     Suite *suite = suite_create("limits");
     scenario_add(suite, first_come_first_served, 300);
     scenario_add(suite, first_come_first_served_over_frontends, 300);
-    scenario_add(suite, whoever_waits_costs_nothing, 300);
+    scenario_add(suite, waiting_clients_cost_nothing, 300);
     return suite;
 }

@@ -101,7 +101,7 @@ static void half_close(bool by_client)
     int first = by_client ? session.client : session.server;
     int last = by_client ? session.server : session.client;
     pass_to_the_end(first, last, 1, 5 * MEGABYTE + 3);
-    /* The other way is open still, and stays so though the first has long been closed. */
+    /* The other direction is still open, and stays open though the first was closed long ago. */
     pass_pattern(last, first, 2, 100);
     pass_to_the_end(last, first, 3, 5 * MEGABYTE + 1);
     proxy_stop(&scene.proxy);
@@ -170,7 +170,8 @@ START_TEST(reset_by_server)
 }
 END_TEST
 
-/* Stops the proxy, so that what comes meanwhile is one event to it. Returns when it stands. */
+/* Stops the proxy, so that everything that arrives meanwhile is one event. Returns when it has
+ * stopped. */
 static void freeze(const struct scene *scene)
 {
     siginfo_t stopped;
@@ -205,8 +206,8 @@ START_TEST(reset_with_the_last_bytes)
 }
 END_TEST
 
-/* The proxy learns of the reset when it sends to who was reset; nothing that it said before is
- * lost, and the reset does not look like an end. */
+/* The proxy learns of the reset when it sends to the side that was reset. Nothing that this side
+ * sent before is lost, and the reset does not look like an end. */
 START_TEST(reset_found_by_sending)
 {
     struct scene scene;
@@ -229,7 +230,7 @@ START_TEST(reset_found_by_sending)
 }
 END_TEST
 
-/* The urgent byte itself is not part of the stream; those around it are. */
+/* The urgent byte itself is not part of the stream. The bytes around it are. */
 START_TEST(urgent_data_holds_nothing_up)
 {
     struct scene scene;
@@ -250,7 +251,7 @@ START_TEST(urgent_data_holds_nothing_up)
 }
 END_TEST
 
-/* One way is closed already when the reset comes the other way. */
+/* One direction is closed already when the reset comes in the other direction. */
 START_TEST(reset_after_half_close)
 {
     struct scene scene;
@@ -284,7 +285,7 @@ static bool has_no_session(void *proxy)
     return proxy_status(proxy, &status) && status.sessions == 0;
 }
 
-/* The same side's half-close: no read will tell of the reset. */
+/* The side that has half-closed sends the reset: no read will report it. */
 START_TEST(reset_after_own_half_close)
 {
     struct scene scene;
@@ -309,7 +310,7 @@ START_TEST(reset_after_own_half_close)
 }
 END_TEST
 
-/* Nothing is under way when the proxy is told to end at once; but that only the two sides know. */
+/* No byte is under way when the proxy is told to end at once. But only the two sides know this. */
 START_TEST(a_session_that_is_cut_does_not_look_complete)
 {
     struct scene scene;
@@ -322,7 +323,7 @@ START_TEST(a_session_that_is_cut_does_not_look_complete)
 }
 END_TEST
 
-/* The peer of the one that resets is not reading, with bytes under way to it. */
+/* The peer of the side that resets is not reading, with bytes under way to it. */
 START_TEST(reset_under_backpressure)
 {
     struct scene scene;
@@ -340,8 +341,8 @@ START_TEST(reset_under_backpressure)
 }
 END_TEST
 
-/* Readers that stop in mid-transfer: what the proxy holds for them is bounded, and once they go on,
- * every byte is there. */
+/* A reader stops in the middle of a transfer: the proxy holds a bounded amount for it. When it
+ * continues, every byte arrives. */
 static void stall(bool to_client)
 {
     struct scene scene;
@@ -356,7 +357,7 @@ static void stall(bool to_client)
         readers[i] = to_client ? session.client : session.server;
         expect_pattern(readers[i], i, 1000);
     }
-    poll(NULL, 0, (int)scaled(10000, 1000)); /* the stop itself */
+    poll(NULL, 0, (int)scaled(10000, 1000)); /* how long the reader stops */
     unsigned long long peak = process_status(scene.proxy.pid, "VmHWM:", 10);
     printf("     %d stalled readers of %zu MiB each: %llu KiB resident before, %llu at the peak\n",
            STALLED, length / MEGABYTE, before, peak);
@@ -421,7 +422,7 @@ START_TEST(all_servers_refuse)
 }
 END_TEST
 
-/* The log does not blame the server for it. */
+/* The log does not count it as the server's failure. */
 START_TEST(client_that_goes_while_servers_are_tried)
 {
     struct scene scene;
@@ -439,7 +440,7 @@ START_TEST(idle_sessions_are_closed)
     struct session session = session_open(&scene);
     struct session busy = session_open(&scene);
     int64_t start = now_ms();
-    /* Traffic one way alone keeps a session alive. */
+    /* Traffic in one direction keeps a session alive. */
     for (unsigned i = 0; now_ms() - start < 6000; i++) {
         pass_pattern(busy.server, busy.client, i, 10);
         poll(NULL, 0, 300);
@@ -452,7 +453,7 @@ START_TEST(idle_sessions_are_closed)
 }
 END_TEST
 
-/* Clients that each say which of them they are; whoever comes through is served and leaves. */
+/* Clients that send their number. A client that comes through is served and closes. */
 static void open_numbered(const struct scene *scene, int clients[], unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -478,11 +479,11 @@ static bool has_a_session(void *proxy)
     return proxy_status(proxy, &status) && status.sessions == 1;
 }
 
-/* Its place goes to the next one at once, though the server does not answer. */
+/* Its place goes to the next client at once, though the server does not answer. */
 START_TEST(client_that_goes_while_a_server_is_awaited)
 {
     struct scene scene;
-    scene_start_before(&scene, listen_dumb(), "",
+    scene_start_before(&scene, listen_full(), "",
                        "connect-timeout = 1h\nmax-sessions = 1\naccess-log = yes\n");
     for (unsigned i = 1; i <= 5; i++) {
         int client = connect_to(&scene.front);
@@ -517,8 +518,8 @@ START_TEST(max_sessions_leaves_the_rest_waiting)
 }
 END_TEST
 
-/* Clients that wait in the backlog of a full proxy are its clients, too: they are served after a
- * reload, however long the sessions before them last. */
+/* Clients that wait in the backlog of a full proxy are served after a reload, however long the
+ * sessions before them last. */
 START_TEST(backlog_of_a_full_proxy_outlives_a_reload)
 {
     enum { LIMIT = 4, CLIENTS = 24 };
@@ -560,7 +561,7 @@ START_TEST(global_max_sessions)
 }
 END_TEST
 
-/* Two frontends with full backlogs share one place: each has its turns. */
+/* Two frontends with full backlogs share one place: both get it in turn. */
 START_TEST(no_frontend_starves_at_a_limit)
 {
     enum { CLIENTS = 12, LEAST = 3 };
@@ -582,7 +583,7 @@ START_TEST(no_frontend_starves_at_a_limit)
             clients[j][i] = connect_to(&fronts[j]);
             send_all(clients[j][i], "x", 1);
         }
-        if (i == 0) { /* whoever it is, it holds the place until all others wait */
+        if (i == 0) { /* the first client holds the place until all others wait */
             struct pollfd ready[2] = {{.fd = listeners[0], .events = POLLIN},
                                       {.fd = listeners[1], .events = POLLIN}};
             ck_assert_int_eq(poll(ready, 2, PATIENCE_MS), 1);
@@ -591,7 +592,8 @@ START_TEST(no_frontend_starves_at_a_limit)
     }
     for (unsigned i = 0; i < CLIENTS; i++) {
         char byte;
-        receive_exactly(server, &byte, 1); /* a reset before that would only be retried */
+        /* a reset before that would only cause another attempt */
+        receive_exactly(server, &byte, 1);
         send_reset(server);
         struct pollfd ready[2] = {{.fd = listeners[0], .events = POLLIN},
                                   {.fd = listeners[1], .events = POLLIN}};
@@ -626,7 +628,7 @@ START_TEST(out_of_descriptors)
     ck_assert_int_eq(prlimit(scene.proxy.pid, RLIMIT_NOFILE, &limit, NULL), 0);
     int clients[CLIENTS];
     open_numbered(&scene, clients, CLIENTS);
-    /* Whoever is served makes room for another when it leaves. */
+    /* Each client that is served makes room for another one when it closes. */
     for (unsigned i = 0; i < CLIENTS; i++) {
         serve_numbered(accept_from(scene.listener), clients, CLIENTS);
     }

@@ -13,7 +13,7 @@
 
 enum { RELOADS = 9, LOG_BYTES = 1 << 20 };
 
-/* What the access log is asked for, and what it told. */
+/* What is searched in the access log, and what was found. */
 struct question {
     const char *log;
     uint16_t client; /* its port */
@@ -46,7 +46,7 @@ static void stay_on(const cpu_set_t *cpus)
     ck_assert_int_eq(sched_setaffinity(0, sizeof *cpus, cpus), 0);
 }
 
-/* Over loopback a SYN is taken on the CPU on which the client runs. */
+/* Over loopback a SYN is handled on the CPU on which the client runs. */
 static unsigned worker_of(const struct proxy *proxy, uint16_t port, unsigned cpu)
 {
     struct endpoint front = endpoint_loopback(port), self = {.length = sizeof self.in};
@@ -69,7 +69,7 @@ static unsigned worker_of(const struct proxy *proxy, uint16_t port, unsigned cpu
     return question.worker;
 }
 
-/* However the listeners have turned in their group. */
+/* In whatever order the listeners are in their group. */
 START_TEST(a_cpu_keeps_its_worker_across_reloads)
 {
     static const unsigned counts[] = {2, 3, 1, 4};

@@ -41,7 +41,7 @@ void reload_ends(const struct reload *reload, int code)
     ck_assert_msg(status == code << 8, "wait status %x: %s", (unsigned)status, text);
 }
 
-void file_says(const char *path, const char *what)
+void expect_in_file(const char *path, const char *what)
 {
     char text[8192];
     read_file(path, text, sizeof text);
@@ -82,7 +82,7 @@ struct canary canary_wait(const struct proxy *proxy)
     return canary;
 }
 
-bool buried(void *argument)
+bool is_reaped(void *argument)
 {
     return kill(*(pid_t *)argument, 0) != 0 && errno == ESRCH;
 }

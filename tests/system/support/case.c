@@ -23,7 +23,7 @@ static size_t case_name_count;
 
 static char directory[64];
 
-/* Shared with the test's process, which has no other way to tell more than passed or failed. */
+/* Shared memory: the test's process can otherwise report only passed or failed. */
 static char *skip_reason;
 
 const char *test_directory(void)
@@ -48,8 +48,7 @@ void skip_report(const char *format, ...)
     va_end(arguments);
 }
 
-/* A generation whose predecessor ended is nobody's child but ours, and so on: killing goes on until
- * there is no child left. */
+/* When a process is killed, its children become ours. So killing goes on until no child is left. */
 static void kill_children(void)
 {
     for (;;) {
@@ -80,7 +79,7 @@ static void enter_test(void)
     ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
 }
 
-/* Regular ones: to open a FIFO would be to wait for its other side. */
+/* Regular files only: opening a FIFO would wait for its other side. */
 static void for_each_file(void (*visit)(const char *path))
 {
     DIR *folder = opendir(directory);
@@ -146,7 +145,7 @@ void case_begin(void)
     skip_reason[0] = '\0';
     const char *parent = getenv("TMPDIR");
     if (parent == NULL || parent[0] != '/' || strlen(parent) > PARENT_MAX) {
-        parent = "/tmp"; /* Unix sockets are to fit, with their full path */
+        parent = "/tmp"; /* the full path of a Unix socket must fit */
     }
     snprintf(directory, sizeof directory, "%s/rpproxy-test-XXXXXX", parent);
     if (mkdtemp(directory) == NULL || chmod(directory, 0755) != 0) {

@@ -21,7 +21,7 @@ enum {
     TURN_MS = 2,
     SWEEP_MS = 500,
     STARTS_A_TURN = 64,
-    SOURCES = 200 /* addresses of 127/8 that clients come from: more than one 28,000 ports' worth */
+    SOURCES = 200 /* addresses of 127/8 for clients: more than the 28,000 ports of one address */
 };
 
 enum phase { FREE, RETRYING, CONNECTING, PAUSING, SENDING, RECEIVING };
@@ -79,8 +79,8 @@ static enum ending ending_of(uint64_t id)
 static void end_client(struct churn *churn, struct client *client)
 {
     if (client->fd >= 0) {
-        /* Not left to close(): a program being started has a copy of the descriptor for a moment,
-         * and epoll would report on it still. */
+        /* close() is not enough: a program that is being started has a copy of the descriptor for a
+         * moment, and epoll would still report on it. */
         if (client->watched != 0) {
             epoll_ctl(churn->epoll, EPOLL_CTL_DEL, client->fd, NULL);
         }
@@ -248,7 +248,7 @@ static void step(struct churn *churn, struct client *client)
     case SENDING:
         send_request(churn, client);
         break;
-    case PAUSING: /* nothing is owed to us: only an end or an error can have come */
+    case PAUSING: /* no byte is due: only an end or an error can have come */
     case RECEIVING:
         receive(churn, client);
         break;
@@ -267,14 +267,14 @@ static void connect_client(struct churn *churn, struct client *client)
     } else if (errno == EINPROGRESS) {
         watch(churn, client, EPOLLOUT);
     } else if (errno == EAGAIN && target->any.sa_family == AF_UNIX) {
-        /* The backlog is full: where a blocking client would wait. */
+        /* The backlog is full. A blocking client would wait here. */
         pause_client(churn, client, RETRYING, 1);
     } else {
         lose_by_error(churn, client, errno);
     }
 }
 
-/* From many addresses, so that connections in TIME_WAIT do not use up one address's ports. */
+/* Uses many addresses, so that connections in TIME_WAIT do not use up the ports of one address. */
 static void choose_source(const struct churn *churn, int fd, uint64_t id)
 {
     const struct endpoint *target = &churn->options.target;

@@ -1,9 +1,9 @@
-/* Load that can tell what it lost: connections made, used, checked byte by byte and closed, over
- * and over.
+/* Load that counts its losses: connections are made, used, checked byte by byte and closed, again
+ * and again.
  *
- * One thread drives them all. Each connection sends one struct request and verifies the answer and
- * its end; lengths from nothing to a megabyte, all three endings, and some that pause before or
- * within the request, so that sessions of all ages live across a reload. */
+ * One thread drives all connections. Each connection sends one struct request and verifies the
+ * answer and its end. Lengths are from 0 to a megabyte, with all three endings, and some clients
+ * pause before or within the request, so that sessions of all ages live across a reload. */
 #ifndef TESTS_SYSTEM_CHURN_H
 #define TESTS_SYSTEM_CHURN_H
 
@@ -14,10 +14,10 @@
 
 struct churn_options {
     struct endpoint target; /* leads to an ORIGIN_ANSWER */
-    unsigned in_flight;     /* closed loop: so many at all times. Open loop: at most */
-    unsigned rate;          /* open loop: so many begun a second, whatever happened to the others;
-                               0: closed loop */
-    bool bulk;              /* all answers a megabyte */
+    unsigned in_flight;     /* closed loop: the number at all times; open loop: the maximum */
+    /* open loop: connections begun in a second, whatever happens to the others; 0: closed loop */
+    unsigned rate;
+    bool bulk; /* all answers are a megabyte long */
 };
 
 enum loss { LOSS_REFUSED, LOSS_RESET, LOSS_CUT, LOSS_WRONG, LOSS_TIMEOUT, LOSS_OTHER, LOSS_KINDS };
@@ -26,16 +26,16 @@ enum { LOSSES_TOLD = 12 };
 
 struct churn_result {
     uint64_t started, completed, lost[LOSS_KINDS];
-    uint64_t sent, received; /* bytes, of those completed */
-    uint64_t held_back;      /* open loop: turns at which in_flight kept new ones from starting */
+    uint64_t sent, received; /* bytes of completed connections */
+    uint64_t held_back;      /* open loop: turns in which in_flight prevented new connections */
     double seconds;
     struct {
         enum loss kind;
         const char *phase; /* "connecting", "pausing", "sending", "receiving" */
         uint64_t id, got;
         int error;       /* errno, or 0 */
-        double second;   /* since the start: when it was noticed ... */
-        double lived;    /* ... and how long the connection had been there */
+        double second;   /* seconds from the start to the loss */
+        double lived;    /* age of the connection at that time */
         uint16_t source; /* the client's port */
     } told[LOSSES_TOLD];
     unsigned told_count;
@@ -45,20 +45,20 @@ struct churn;
 
 struct churn *churn_start(const struct churn_options *options);
 
-/* So many at all times; returns when as many have come to their end. */
+/* Keeps in_flight connections at all times; returns when that many have ended. */
 struct churn *churn_load(const struct endpoint *target, unsigned in_flight);
 
-/* Connections that came to their end so far, lost ones included. */
+/* Connections that have ended so far, including lost ones. */
 uint64_t churn_ended(const struct churn *churn);
 
-/* Returns when so many have come to their end. */
+/* Returns when `ended` connections have ended. */
 void churn_wait(const struct churn *churn, uint64_t ended);
 
-/* Lets those in flight end, starts no more, and releases it. */
+/* Lets the connections in flight end, starts no more, and frees churn. */
 void churn_stop(struct churn *churn, struct churn_result *result);
 
-/* churn_stop(), one line printed about it, and a failure if anything was lost. Returns how many
- * were completed. */
+/* churn_stop(), prints one line about it, and fails if anything was lost. Returns how many
+ * connections were completed. */
 uint64_t churn_stop_clean(struct churn *churn, const char *what);
 
 /* Prints counts and the first losses. */

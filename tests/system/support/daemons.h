@@ -1,25 +1,24 @@
-/* Real servers for real clients: each is started in the test's directory and does not outlive the
- * test. */
+/* Real servers for real clients. Each is started in the test's directory and ends with the test. */
 #ifndef TESTS_SYSTEM_DAEMONS_H
 #define TESTS_SYSTEM_DAEMONS_H
 
 #include "tests/system/support/proxy.h"
 
-/* A port as port_reserve() gives it, in digits. */
+/* A port from port_reserve(), in digits. */
 void free_port(char port[static 8]);
 
-/* A proxy in front of "unix:" and a path, or "127.0.0.1:" and a port. `port` gets the digits of its
- * own. */
+/* Starts a proxy in front of "unix:" and a path, or "127.0.0.1:" and a port. `port` gets the digits
+ * of the proxy's port. */
 void proxy_before(struct proxy *proxy, const char *family, const char *server, char port[static 8]);
 
-/* For wait_until(): whether a server accepts at its Unix socket. */
+/* For wait_until(): whether a server accepts at the Unix socket. */
 bool socket_accepts(void *path);
 
-/* Ends it by the signal, and waits until it is gone. */
+/* Sends the signal, and waits until the server is gone. */
 void daemon_end(pid_t server, int signal);
 
-/* Waits for the client's end: by 0, and none of the words in `bad`, NULL-ended, stands in the file
- * with what it has said. */
+/* Waits until the client ends, and checks that it exits with 0 and that the file `out` with its
+ * output has none of the words in `bad`, which is NULL-ended. */
 void client_ends_well(pid_t client, const char *name, const char *out, const char *const *bad);
 
 struct postgres {
@@ -32,14 +31,14 @@ struct postgres {
 /* Finds the programs. Returns what is missing, or NULL. */
 const char *postgres_find(struct postgres *postgres);
 
-/* Starts it, and a proxy in front of it through which pgbench has made its tables. It has room for
- * 100 clients, and ends by SIGINT. */
+/* Starts the server, and a proxy in front of it through which pgbench has made its tables. The
+ * server has room for 100 clients, and ends by SIGINT. */
 void postgres_start(struct postgres *postgres, struct proxy *proxy, char port[static 8]);
 
-/* What pgbench says if something went wrong. */
+/* What pgbench prints when something went wrong. */
 extern const char *const pgbench_complaints[];
 
-/* Starts redis-server, which has to be there, and returns when it listens on the socket. */
+/* Starts redis-server, which must exist, and returns when it listens on the socket. */
 pid_t redis_start(char socket[static PATH_MAX]);
 
 #endif

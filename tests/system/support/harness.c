@@ -38,7 +38,7 @@ void wait_until(bool (*is_so)(void *argument), void *argument, const char *what)
 {
     int64_t deadline = now_ms() + PATIENCE_MS;
     while (!is_so(argument)) {
-        ck_assert_msg(now_ms() < deadline, "waited in vain: %s", what);
+        ck_assert_msg(now_ms() < deadline, "timeout while waiting until: %s", what);
         nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000}, NULL);
     }
 }
@@ -53,7 +53,8 @@ const char *test_path(char path[static PATH_MAX], const char *name)
 
 void write_file(const char *path, mode_t mode, const char *format, ...)
 {
-    /* Written beside and renamed: a program that runs from it, or reads it, keeps what it has. */
+    /* A new file is written and renamed: a program that runs from the old one, or reads it, keeps
+     * it. */
     char beside[PATH_MAX];
     ck_assert_int_lt(snprintf(beside, sizeof beside, "%s.new", path), (int)sizeof beside);
     FILE *file = fopen(beside, "we");

@@ -1,4 +1,4 @@
-/* A service manager's ear: what processes tell it by sd_notify(3). */
+/* The notification socket of a service manager: receives what processes send by sd_notify(3). */
 #ifndef TESTS_SYSTEM_MANAGER_H
 #define TESTS_SYSTEM_MANAGER_H
 
@@ -11,11 +11,11 @@ struct manager {
     char said[16384]; /* all messages, one after the other, "PID:TEXT;" */
 };
 
-/* Binds its socket, in the test's directory, in the place of one before. env is then to be added to
- * a program's environment. */
+/* Binds the socket, in the test's directory, and replaces an earlier one. The caller adds env to a
+ * program's environment. */
 void manager_open(struct manager *manager);
 
-/* Takes in what has been said since the last time. */
+/* Receives what was sent since the last call. */
 void manager_listen(struct manager *manager);
 
 #endif

@@ -59,7 +59,7 @@ int listen_unix(const char *path)
     return listen_on(&where);
 }
 
-uint16_t listen_dumb(void)
+uint16_t listen_full(void)
 {
     struct endpoint where = endpoint_loopback(0);
     int fd = open_socket(&where);

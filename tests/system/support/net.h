@@ -1,5 +1,5 @@
-/* Sockets as the tests' clients and servers use them: blocking, each call bounded by PATIENCE_MS,
- * and what must not happen fails the test. For the main thread. */
+/* Sockets for the tests' clients and servers: blocking, each call bounded by PATIENCE_MS; an error
+ * fails the test. For the main thread. */
 #ifndef TESTS_SYSTEM_NET_H
 #define TESTS_SYSTEM_NET_H
 
@@ -23,16 +23,17 @@ struct endpoint {
 struct endpoint endpoint_loopback(uint16_t port); /* 127.0.0.1 */
 struct endpoint endpoint_unix(const char *path);
 
-/* A listening socket on 127.0.0.1 and a port of the kernel's choice. Aborts the test on failure. */
+/* A listening socket on 127.0.0.1 and a port that the kernel chooses. Aborts the test on failure.
+ */
 int listen_loopback(uint16_t *port);
 int listen_unix(const char *path);
 
-/* One that never answers, since its backlog is full: its port. */
-uint16_t listen_dumb(void);
+/* The port of a listener that never answers, since its backlog is full. */
+uint16_t listen_full(void);
 
 int connect_to(const struct endpoint *where);
 
-/* connect() that may fail: the socket, or -1 and errno. */
+/* connect() that may fail: returns the socket, or -1 with errno. */
 int try_connect(const struct endpoint *where);
 
 int accept_from(int listener);
@@ -46,6 +47,6 @@ void expect_reset(int socket);
 /* True if something (bytes, an end, an error) can be read within the time. */
 bool readable_within(int socket, int ms);
 
-void send_reset(int socket); /* closes it so that the peer sees a reset */
+void send_reset(int socket); /* closes the socket so that the peer sees a reset */
 
 #endif

@@ -28,7 +28,7 @@ struct connection {
     struct request request;
     size_t got;      /* of the request */
     uint64_t sent;   /* of the answer */
-    size_t have, at; /* echo: what `held` holds and from where it must go out */
+    size_t have, at; /* echo: the length of `held`, and where the unsent part begins */
     char *held;
 };
 
@@ -75,8 +75,8 @@ size_t pattern_mismatch(uint64_t id, uint64_t offset, const void *bytes, size_t 
 
 static void drop(struct origin *origin, struct connection *connection)
 {
-    /* Not left to close(): a program being started has a copy of the descriptor for a moment, and
-     * epoll would report on it still. */
+    /* close() is not enough: a program that is being started has a copy of the descriptor for a
+     * moment, and epoll would still report on it. */
     epoll_ctl(origin->epoll, EPOLL_CTL_DEL, connection->fd, NULL);
     close(connection->fd);
     free(connection->held);
@@ -94,7 +94,7 @@ static bool wait_writable(struct origin *origin, struct connection *connection, 
     return true;
 }
 
-/* Sends what is left of the answer. False when the connection is over. */
+/* Sends the rest of the answer. Returns false when the connection is over. */
 static bool answer(struct origin *origin, struct connection *connection)
 {
     char bytes[CHUNK];

@@ -1,4 +1,4 @@
-/* Servers that run in a thread of the test, and the language that churn clients speak with them. */
+/* Servers that run in a thread of the test, and the protocol of churn clients. */
 #ifndef TESTS_SYSTEM_ORIGIN_H
 #define TESTS_SYSTEM_ORIGIN_H
 
@@ -18,15 +18,15 @@ struct request {
     uint32_t ending;
 };
 
-/* Bytes [offset, offset + length) of the endless, reproducible stream that `id` names. */
+/* Bytes [offset, offset + length) of the endless, reproducible stream of `id`. */
 void pattern_fill(uint64_t id, uint64_t offset, void *bytes, size_t length);
 
 /* The offset, from `bytes`, of the first byte that is not the pattern's; length if all are. */
 size_t pattern_mismatch(uint64_t id, uint64_t offset, const void *bytes, size_t length);
 
 enum origin_kind {
-    ORIGIN_ANSWER, /* struct request, again and again */
-    ORIGIN_ECHO    /* sends back what it gets, and closes at the client's end */
+    ORIGIN_ANSWER, /* struct request, repeatedly */
+    ORIGIN_ECHO    /* returns what it receives, and closes at the client's end */
 };
 
 struct origin;
@@ -34,12 +34,12 @@ struct origin;
 /* Listens on 127.0.0.1 and serves until the test's process ends. */
 struct origin *origin_start(enum origin_kind kind);
 
-/* The same on a listening socket of the caller's, which it takes over. */
+/* The same on a listening socket of the caller, which belongs to the origin from then on. */
 struct origin *origin_start_on(enum origin_kind kind, int listener);
 
 uint16_t origin_port(const struct origin *origin);
 
-/* Connections accepted so far. From any thread. */
+/* Connections accepted so far. May be called from any thread. */
 uint64_t origin_accepted(const struct origin *origin);
 
 #endif

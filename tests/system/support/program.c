@@ -1,4 +1,4 @@
-/* Programs: started, awaited, killed, buried. */
+/* Programs: start, wait, kill, reap. */
 #include "tests/system/support/harness.h"
 
 #include <dirent.h>
@@ -20,7 +20,7 @@
 
 enum { ARGUMENTS_MAX = 64, DEAD_MAX = 4096, ENVIRONMENT_MAX = 512, PASSED_MAX = 8 };
 
-/* Statuses of children that were reaped while something else was waited for. */
+/* Statuses of children that were reaped during another wait. */
 static struct {
     pid_t pid;
     int status;
@@ -51,8 +51,8 @@ bool program_exists(const char *name)
     return find_program(name, path);
 }
 
-/* What the child does between fork and exec: the test may have threads, so only calls that are safe
- * then. */
+/* What the child does between fork and exec. The test may have threads, so only async-signal-safe
+ * calls are allowed. */
 struct launch {
     const struct program *program;
     const char *path;
@@ -63,7 +63,7 @@ struct launch {
         *listen_pid; /* "LISTEN_PID=" and room for a number, part of env; NULL: nothing is passed */
 };
 
-/* They may stand in each other's way: by numbers that no target has. */
+/* Source and target numbers may overlap, so the descriptors are first copied above all targets. */
 static void pass(const struct passed *passed, char *listen_pid)
 {
     int copies[PASSED_MAX];
@@ -108,7 +108,7 @@ static _Noreturn void launch(const struct launch *launch)
         _exit(126);
     }
     if (launch->user != NULL) {
-        /* The system calls themselves: the library's would stop the other threads, which a fork
+        /* The raw system calls: those of the library would wait for the other threads, which a fork
          * does not have. */
         gid_t gid = launch->user->pw_gid;
         uid_t uid = launch->user->pw_uid;
@@ -130,7 +130,7 @@ static _Noreturn void launch(const struct launch *launch)
 pid_t program_start(const struct program *program)
 {
     char path[PATH_MAX];
-    /* A path that starts at the program's own directory is nothing that we could look for. */
+    /* A path relative to the program's own directory cannot be checked here. */
     ck_assert_msg(find_program(program->argv[0], path) || program->directory != NULL,
                   "%s: no such program", program->argv[0]);
     char *argv[ARGUMENTS_MAX + 1] = {NULL};
@@ -179,7 +179,7 @@ pid_t program_start(const struct program *program)
     return child;
 }
 
-static void bury(pid_t pid, int status)
+static void reap(pid_t pid, int status)
 {
     ck_assert_uint_lt(dead_count, DEAD_MAX);
     dead[dead_count].pid = pid;
@@ -192,7 +192,7 @@ unsigned orphans_failed(void)
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        bury(pid, status);
+        reap(pid, status);
     }
     unsigned failed = 0;
     for (unsigned i = 0; i < dead_count; i++) {
@@ -207,7 +207,7 @@ unsigned orphans_failed(void)
     return failed;
 }
 
-/* The status of a child that is gone, buried or not; -1 if it was none of ours. */
+/* The wait status of a child that is gone, reaped before or now; -1 if it was no child. */
 static int take_status(pid_t pid)
 {
     for (unsigned i = 0; i < dead_count; i++) {
@@ -297,7 +297,7 @@ static bool has_stopped(void *argument)
 void process_stop(pid_t pid)
 {
     ck_assert_int_eq(kill(pid, SIGSTOP), 0);
-    wait_until(has_stopped, &pid, "it has stopped");
+    wait_until(has_stopped, &pid, "all its threads have stopped");
 }
 
 void program_run(const struct program *program, int patience_ms, struct outcome *outcome)

@@ -58,7 +58,7 @@ void proxy_init(struct proxy *proxy, const char *name)
     test_path(proxy->file, file);
     snprintf(file, sizeof file, "%s.log", name);
     test_path(proxy->log, file);
-    /* A folder of its own for what the proxy makes, so that a test may give it to another user. */
+    /* A folder for the files that the proxy makes, so that a test may change its owner. */
     char folder[PATH_MAX];
     snprintf(file, sizeof file, "%s.run", name);
     ck_assert_int_eq(mkdir(test_path(folder, file), 0755), 0);
@@ -271,7 +271,7 @@ bool proxy_status(const struct proxy *proxy, struct status *status)
     status->total.sessions = (uint64_t)total;
     status->total.connect_errors = (uint64_t)errors;
     status->total.failed = (uint64_t)failed;
-    json_int_t cut = 0; /* an older version does not tell */
+    json_int_t cut = 0; /* an older version does not report it */
     (void)json_unpack(all, "{s:I}", "sessions_cut", &cut);
     status->total.cut = (uint64_t)cut;
     status->total.client_bytes = (uint64_t)in;

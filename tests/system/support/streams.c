@@ -18,16 +18,17 @@ enum {
     STREAMS_MAX = 1024,
     BATCH = 128,
     TICK_MS = 3,
-    BULK_EVERY = 8,      /* one session in so many sends as fast as BULK_QUANTUM a tick allows */
-    BULK_QUANTUM = 2048, /* words a tick */
+    /* one in that many sessions sends as fast as BULK_QUANTUM for each tick allows */
+    BULK_EVERY = 8,
+    BULK_QUANTUM = 2048, /* words in a tick */
     SMALL_QUANTUM = 24,
     PACED_WORDS = 8,
     PACE_US = 50000,
     BUCKET_US = 100,
-    BUCKETS = 20000 /* the last is for all that is longer */
+    BUCKETS = 20000 /* the last one is for all longer pauses */
 };
 
-/* A word: stream in the upper 16 bits, way in the next, index in the lower 47. */
+/* A word: the stream in the upper 16 bits, the direction in the next, the index in the lower 47. */
 #define WAY_BIT      ((uint64_t)1 << 47)
 #define INDEX_MASK   (WAY_BIT - 1)
 #define STREAM_SHIFT 48
@@ -38,7 +39,7 @@ struct end {
     unsigned stream;  /* valid once known; a server end learns it from its first word */
     uint64_t allowed; /* words that may have been sent by now */
     uint64_t sent_bytes, got_bytes;
-    unsigned char part[8]; /* of a word not yet whole */
+    unsigned char part[8]; /* of a word that has not arrived completely */
     atomic_bool lost;
     atomic_uint_fast64_t words_in;
     int64_t waits_since; /* for bytes, or for an answer */
@@ -57,7 +58,7 @@ struct streams {
     atomic_uint lost; /* sessions: client ends */
     atomic_int tick_ms;
     bool paced;
-    atomic_uint pauses[BUCKETS]; /* how many, by BUCKET_US */
+    atomic_uint pauses[BUCKETS]; /* counts, by BUCKET_US */
     unsigned next_stream;
     pthread_t thread;
     uint64_t seed;
@@ -105,7 +106,7 @@ static void add_end(struct streams *streams, int fd, bool server, unsigned strea
     pthread_mutex_unlock(&streams->lock);
 }
 
-/* False: none may be lost. */
+/* Returns false if no session may be lost. */
 static bool lose(struct streams *streams, struct end *end)
 {
     if (!atomic_load(&streams->may_be_lost)) {
@@ -270,7 +271,8 @@ static void allow_more(struct streams *streams)
         if (streams->paced) {
             ask_more(streams, end);
         } else if (!atomic_load(&streams->finishing)) {
-            /* Never far ahead of what was sent: a session held up does not owe a flood later. */
+            /* Never far ahead of what was sent: a session that was held up does not send a flood
+             * later. */
             uint64_t sent = end->sent_bytes / 8;
             uint64_t more =
                 end->bulk ? BULK_QUANTUM : (streams->seed >> 33) % SMALL_QUANTUM / (1 + i % 5);
@@ -390,8 +392,8 @@ static bool has_moved(void *argument)
     return true;
 }
 
-/* A client end whose server end is yet to be accepted gets no words until it is, so it is waited
- * for as well. */
+/* A client end whose server end is not accepted yet gets no words until then, so this waits for it
+ * as well. */
 void streams_wait_progress(struct streams *streams, uint64_t words)
 {
     struct progress progress = {.streams = streams, .words = words};
@@ -409,7 +411,7 @@ static int compare_pauses(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* Milliseconds, rounded up to a bucket's end. Forgets what was counted. */
+/* Milliseconds, rounded up to the end of a bucket. Resets the counts. */
 static double take_percentile(struct streams *streams)
 {
     unsigned counts[BUCKETS], all = 0, above = 0, bucket = BUCKETS;

@@ -1,4 +1,4 @@
-/* The clients themselves: what they would report if something were lost. */
+/* Tests the load clients: what they report when something is lost. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/churn.h"
 #include "tests/system/support/harness.h"
@@ -10,27 +10,27 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* A server of bad faith: it treats every connection in one of these ways. */
-enum vice { CUTS_SHORT, SENDS_WRONG_BYTES, SENDS_TOO_MUCH, RESETS, CLOSES_ITS_LISTENER };
+/* A faulty server: it treats every connection in one of these ways. */
+enum fault { CUTS_SHORT, SENDS_WRONG_BYTES, SENDS_TOO_MUCH, RESETS, CLOSES_ITS_LISTENER };
 
-struct villain {
-    enum vice vice;
+struct bad_server {
+    enum fault fault;
     int listener;
     uint16_t port;
     unsigned connections;
 };
 
-static void *be_bad(void *argument)
+static void *serve_badly(void *argument)
 {
-    struct villain *villain = argument;
-    if (villain->vice == CLOSES_ITS_LISTENER) {
-        while (!readable_within(villain->listener, 1000)) {
+    struct bad_server *server = argument;
+    if (server->fault == CLOSES_ITS_LISTENER) {
+        while (!readable_within(server->listener, 1000)) {
         }
-        close(villain->listener);
+        close(server->listener);
         return NULL;
     }
-    for (unsigned i = 0; i < villain->connections; i++) {
-        int fd = accept4(villain->listener, NULL, NULL, SOCK_CLOEXEC);
+    for (unsigned i = 0; i < server->connections; i++) {
+        int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
         struct request request;
         char answer[4096] = {0};
         if (fd < 0 || recv(fd, &request, sizeof request, MSG_WAITALL) != sizeof request) {
@@ -39,13 +39,13 @@ static void *be_bad(void *argument)
         request.length = request.length < 2000 ? request.length : 2000;
         pattern_fill(request.id, 0, answer, request.length);
         size_t length = request.length;
-        if (villain->vice == SENDS_WRONG_BYTES) {
+        if (server->fault == SENDS_WRONG_BYTES) {
             answer[length / 2] ^= 1;
         } else {
-            length = villain->vice == SENDS_TOO_MUCH ? length + 1 : length / 2;
+            length = server->fault == SENDS_TOO_MUCH ? length + 1 : length / 2;
         }
         send(fd, answer, length, MSG_NOSIGNAL);
-        if (villain->vice == RESETS) {
+        if (server->fault == RESETS) {
             send_reset(fd);
         } else {
             shutdown(fd, SHUT_WR);
@@ -57,23 +57,23 @@ static void *be_bad(void *argument)
     return NULL;
 }
 
-static void meet(enum vice vice, enum loss seen_as)
+static void meet(enum fault fault, enum loss seen_as)
 {
     enum { CONNECTIONS = 50 };
-    struct villain villain = {.vice = vice, .connections = CONNECTIONS};
-    villain.listener = listen_loopback(&villain.port);
+    struct bad_server server = {.fault = fault, .connections = CONNECTIONS};
+    server.listener = listen_loopback(&server.port);
     pthread_t thread;
-    ck_assert_int_eq(pthread_create(&thread, NULL, be_bad, &villain), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, serve_badly, &server), 0);
     struct churn *churn = churn_start(&(struct churn_options){
-        .target = endpoint_loopback(villain.port), .in_flight = CONNECTIONS, .rate = 50});
+        .target = endpoint_loopback(server.port), .in_flight = CONNECTIONS, .rate = 50});
     churn_wait(churn, CONNECTIONS);
     struct churn_result result;
-    if (vice != CLOSES_ITS_LISTENER) {
-        close(villain.listener);
+    if (fault != CLOSES_ITS_LISTENER) {
+        close(server.listener);
     }
     churn_stop(churn, &result);
     pthread_join(thread, NULL);
-    /* Answers of length 0 leave nothing to cut. */
+    /* Answers of length 0 have nothing to cut. */
     ck_assert_msg(result.lost[seen_as] >= CONNECTIONS / 2, "%llu of %llu seen as kind %d",
                   (unsigned long long)result.lost[seen_as], (unsigned long long)result.started,
                   seen_as);

@@ -1,4 +1,4 @@
-/* Bulk both ways over one connection, judged by hash. */
+/* Bulk in both directions over one connection, compared by hash. */
 #include "tests/system/support/harness.h"
 #include "tests/system/support/streams.h"
 
@@ -26,7 +26,7 @@ struct transfer {
     int ends[WAYS];
 };
 
-/* Over whole words, in order: any loss, doubling or swap changes it. */
+/* Over whole words, in order: any loss, duplication or swap changes the hash. */
 static uint64_t hash(uint64_t before, const uint64_t *words, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

@@ -43,7 +43,7 @@ static void describe(const struct trap *trap, char text[static 80])
     }
 }
 
-/* It runs under strace, under the pid that its predecessor launched. */
+/* The new process runs under strace, with the pid that the old process launched. */
 void trap_successor(const struct trap *trap, const struct proxy *proxy)
 {
     char inject[80];
@@ -89,7 +89,7 @@ pid_t trap_failure(const struct trap *trap, pid_t pid)
     return attach(trap, pid, "trace=/^epoll_p?wait", "inject=/^epoll_p?wait:error=EBADF");
 }
 
-/* The next call of its kind in the trace. */
+/* Reads the trace up to the next call of the trap's kind. */
 static bool next_call(const struct trap *trap, FILE *trace, char line[static TRACE_LINE_MAX])
 {
     while (fgets(line, TRACE_LINE_MAX, trace) != NULL) {

@@ -23,10 +23,10 @@ enum {
     TURN_MS = 5,
     STARTS_A_TURN = 100,
     READS_A_TURN = 4000,
-    QUEUE = 20000,        /* packets that the device keeps for us */
-    SYN_REPEAT_MS = 1000, /* as every TCP: who loses a SYN waits so long */
+    QUEUE = 20000,        /* packets that the device queues for us */
+    SYN_REPEAT_MS = 1000, /* as in every TCP: a client whose SYN was lost waits this long */
     DATA_REPEAT_MS = 300,
-    REPEATS_DOUBLE = 5,    /* so often the wait is doubled */
+    REPEATS_DOUBLE = 5,    /* the wait is doubled this many times */
     REQUEST_PAUSE_MS = 50, /* at most, between the bare ACK and the request */
     FIRST_CLIENT = 256,    /* the host part of the first client's address */
     FIRST_PORT = 1024,
@@ -40,7 +40,7 @@ enum {
 enum state {
     FREE,
     SYN_SENT,
-    HELD,        /* the SYN-ACK is here, the final ACK is kept back */
+    HELD,        /* the SYN-ACK has arrived, the final ACK is kept back */
     ESTABLISHED, /* the final ACK is sent; the request too, once `asked` */
     CLOSING      /* the answer is complete, our FIN is sent */
 };
@@ -51,12 +51,12 @@ struct client {
     uint16_t port;
     uint64_t number;
     uint32_t first;       /* the sequence number after our SYN */
-    uint32_t acked, sent; /* ours: what the server has, and the next to be sent */
-    uint32_t expected;    /* theirs: the next that we want */
+    uint32_t acked, sent; /* of our stream: acknowledged by the server, and next to be sent */
+    uint32_t expected;    /* of the server's stream: next to be received */
     char request[40];
     uint32_t request_length, answered;
     unsigned delay_ms, repeats;
-    int64_t begun, due, last_sent; /* ms; due: when the next step is to be made */
+    int64_t begun, due, last_sent; /* ms; due: when the next step has to be made */
 };
 
 struct tun {
@@ -69,8 +69,9 @@ struct tun {
     struct client *clients;
     unsigned active, next_free;
     uint64_t random;
-    uint64_t numbers; /* goes on from one set of clients to the next, and their ports with it: no
-                         late packet for the last ones reaches the next */
+    /* continues from one set of clients to the next, and so do their ports: a late packet for an
+     * earlier client does not reach a new one */
+    uint64_t numbers;
     int64_t start;
     atomic_uint_fast64_t answered, ended;
     atomic_bool stopping, released;
@@ -79,7 +80,7 @@ struct tun {
 
 /* --- packets --- */
 
-/* Of the packets that we make and read: addresses and ports are the client's and the server's. */
+/* A packet that we make or read: addresses and ports are the client's and the server's. */
 struct segment {
     uint8_t flags;
     uint32_t seq, ack;
@@ -170,15 +171,15 @@ static void send_segment(const struct tun *tun, const struct client *client,
     if (segment->length > 0) {
         end = mempcpy(end, segment->data, segment->length);
     }
-    /* A packet that the kernel does not take is a packet lost, and sent again in time. */
+    /* A packet that the kernel does not take is a lost packet, which is sent again later. */
     if (write(tun->fd, packet, (size_t)(end - packet)) < 0 && errno != EAGAIN && errno != ENOBUFS) {
         perror("tun: write");
         abort();
     }
 }
 
-/* Finds the client that a packet from the kernel is for, and takes the TCP segment out of it. NULL
- * when it is for none. */
+/* Finds the client of a packet from the kernel, and takes the TCP segment out of it. NULL when
+ * there is no such client. */
 static struct client *parse(const struct tun *tun, const unsigned char *packet, size_t size,
                             struct segment *segment)
 {
@@ -195,7 +196,7 @@ static struct client *parse(const struct tun *tun, const unsigned char *packet, 
         end = header + ntohs(ip.payload_len);
         if (ip.nexthdr != IPPROTO_TCP ||
             memcmp(&ip.saddr, &tun->server6, sizeof tun->server6) != 0) {
-            return NULL; /* the kernel's router solicitations, for one */
+            return NULL; /* for example the kernel's router solicitations */
         }
         host = (uint32_t)packet[header - 2] << 8 | packet[header - 1];
     } else {
@@ -272,7 +273,7 @@ static void send_ack(const struct tun *tun, const struct client *client)
                  &(struct segment){.flags = TH_ACK, .seq = client->sent, .ack = client->expected});
 }
 
-/* Sends what the server has not acknowledged: at first, and again. */
+/* Sends what the server has not acknowledged, for the first time or again. */
 static void transmit(const struct tun *tun, struct client *client)
 {
     client->last_sent = now_ms();
@@ -322,7 +323,7 @@ static void ask(const struct tun *tun, struct client *client)
     transmit(tun, client);
 }
 
-/* The final ACK, at last. */
+/* Sends the final ACK. */
 static void complete_handshake(struct tun *tun, struct client *client)
 {
     client->state = ESTABLISHED;
@@ -364,7 +365,7 @@ static void on_established(struct tun *tun, struct client *client, const struct 
     }
     uint32_t fin_at = segment->seq + segment->length;
     if (segment->flags & TH_SYN || (segment->length > 0 && segment->seq != client->expected)) {
-        send_ack(tun, client); /* they missed our ACK */
+        send_ack(tun, client); /* the server has missed our ACK */
         return;
     }
     if (segment->length > 0 && !take_data(tun, client, segment)) {
@@ -590,7 +591,8 @@ static bool set_up(int fd, const char *name)
     struct ifreq ifreq = {.ifr_name = ""};
     snprintf(ifreq.ifr_name, sizeof ifreq.ifr_name, "%s", name);
     ifreq.ifr_qlen = QUEUE;
-    /* Refused in a user namespace; what does not fit the shorter queue then is sent again. */
+    /* Refused in a user namespace: the queue stays shorter, and packets that do not fit are sent
+     * again. */
     (void)ioctl(fd, SIOCSIFTXQLEN, &ifreq);
     if (ioctl(fd, SIOCGIFFLAGS, &ifreq) != 0) {
         return false;
@@ -601,7 +603,7 @@ static bool set_up(int fd, const char *name)
 
 static bool set_address6(const char *name, struct in6_addr address)
 {
-    /* struct in6_ifreq, whose header does not go together with the libc's. */
+    /* struct in6_ifreq, whose header is not compatible with libc's. */
     struct {
         struct in6_addr address;
         uint32_t prefix;
