@@ -518,8 +518,8 @@ START_TEST(a_check_does_not_mistake_itself_for_a_server)
         skip_test("%s: %s", range, strerror(errno));
     }
     close(file);
-    struct endpoint nobody = endpoint_loopback(40000);
-    close(connect_to(&nobody));
+    struct endpoint only_port = endpoint_loopback(40000);
+    close(connect_to(&only_port));
     configure(&scene, "", "check = tcp\ncheck-interval = 10ms\nserver = a 127.0.0.1:40000\n");
     proxy_start(&scene.proxy);
     wait_check_state(&scene.proxy, "a", "down");
@@ -560,20 +560,20 @@ START_TEST(a_reload_that_would_lose_a_backend)
 {
     struct scene scene;
     struct outcome outcome;
-    uint16_t nobody = port_reserve(getuid()), dumb = listen_full();
+    uint16_t refusing = port_reserve(getuid()), full = listen_full();
     scene_init(&scene);
     configure(&scene, "", "server = a 127.0.0.1:%u\n", scene.server_port);
     proxy_start(&scene.proxy);
     for (unsigned i = 0; i < scaled(5, 2); i++) {
         configure(&scene, "", CHECKED "server = a 127.0.0.1:%u\nserver = b 127.0.0.1:%u weight=2\n",
-                  nobody, nobody);
+                  refusing, refusing);
         expect_refused(&scene, "a: down, Connection refused; b: down");
     }
-    configure(&scene, "", CHECKED "check-timeout = 50ms\nserver = a 127.0.0.1:%u\n", dumb);
+    configure(&scene, "", CHECKED "check-timeout = 50ms\nserver = a 127.0.0.1:%u\n", full);
     expect_refused(&scene, "a: down, Connection timed out");
 
     /* One server that is up is enough, even a new one. */
-    configure(&scene, "", CHECKED "server = a 127.0.0.1:%u\nserver = b 127.0.0.1:%u\n", nobody,
+    configure(&scene, "", CHECKED "server = a 127.0.0.1:%u\nserver = b 127.0.0.1:%u\n", refusing,
               scene.server_port);
     proxy_command(&scene.proxy, &outcome, "reload", NULL);
     ck_assert_msg(outcome.code == 0, "reload: exit %d: %s", outcome.code, outcome.err);
@@ -582,7 +582,7 @@ START_TEST(a_reload_that_would_lose_a_backend)
     proxy_wait_drained(&scene.proxy);
     ck_assert_str_eq(server_status(&scene.proxy, "main", "a").check, "down");
     /* The server that is left is known to be down. */
-    configure(&scene, "", CHECKED "server = a 127.0.0.1:%u\n", nobody);
+    configure(&scene, "", CHECKED "server = a 127.0.0.1:%u\n", refusing);
     expect_refused(&scene, "a: down, Connection refused");
 
     proxy_command(&scene.proxy, &outcome, "reload", "--force", NULL);
@@ -662,7 +662,7 @@ static bool reload_has_begun(void *argument)
 START_TEST(a_command_during_a_reload)
 {
     struct scene scene;
-    uint16_t dumb = listen_full();
+    uint16_t full = listen_full();
     char options[] = "ready-timeout = 4s\n";
     scene_init(&scene);
     configure(&scene, options, "server = a 127.0.0.1:%u\n", scene.server_port);
@@ -670,7 +670,7 @@ START_TEST(a_command_during_a_reload)
     configure(&scene, options,
               "server = a 127.0.0.1:%u\n"
               "[backend slow]\n" CHECKED "check-timeout = 1h\nserver = s 127.0.0.1:%u\n",
-              scene.server_port, dumb);
+              scene.server_port, full);
     pid_t reload = proxy_command_start(&scene.proxy, NULL, "reload", NULL);
     wait_until(reload_has_begun, &scene.proxy, "a successor is on its way");
     set_server(&scene.proxy, "main/a", "maint");
@@ -693,7 +693,7 @@ END_TEST
 START_TEST(a_predecessor_dies_while_its_successor_checks)
 {
     struct scene scene;
-    uint16_t checked_port, dumb = listen_full();
+    uint16_t checked_port, full = listen_full();
     int checked = listen_loopback(&checked_port);
     scene_init(&scene);
     configure(&scene, "", "server = a 127.0.0.1:%u\nserver = b 127.0.0.1:1 weight=9\n",
@@ -704,7 +704,7 @@ START_TEST(a_predecessor_dies_while_its_successor_checks)
               "server = a 127.0.0.1:%u\nserver = b 127.0.0.1:1 weight=9\n"
               "[backend slow]\n" CHECKED "check-timeout = 1h\n"
               "server = never 127.0.0.1:%u\nserver = at-once 127.0.0.1:%u\n",
-              scene.server_port, dumb, checked_port);
+              scene.server_port, full, checked_port);
     pid_t reload = proxy_command_start(&scene.proxy, NULL, "reload", NULL);
     close(accept_from(checked));
     kill(scene.proxy.pid, SIGKILL);

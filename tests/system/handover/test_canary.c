@@ -70,7 +70,7 @@ START_TEST(canary_saved_by_retries)
     scene_configure(&scene, "", second);
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--canary", "10%:1h", NULL),
                      4);
-    churn_stop_clean(churn, "a canary of whose servers one refuses");
+    churn_stop_clean(churn, "a canary with one server of two that refuses");
     wait_until(is_active_again, &scene.proxy, "the canary is gone");
     proxy_stop(&scene.proxy);
 }

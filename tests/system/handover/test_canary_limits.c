@@ -135,13 +135,13 @@ START_TEST(no_canary_possible)
 {
     struct scene scene;
     scene_start(&scene, "", "");
-    int stranger = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-    setsockopt(stranger, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-    setsockopt(stranger, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    ck_assert_int_eq(bind(stranger, &scene.front.any, scene.front.length), 0);
-    ck_assert_int_eq(listen(stranger, 16), 0);
+    int foreign = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    setsockopt(foreign, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    setsockopt(foreign, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    ck_assert_int_eq(bind(foreign, &scene.front.any, scene.front.length), 0);
+    ck_assert_int_eq(listen(foreign, 16), 0);
     expect_no_canary(&scene, "its listening sockets would be passed");
-    close(stranger);
+    close(foreign);
     proxy_stop(&scene.proxy);
 
     int fd = listen_loopback(&scene.port);

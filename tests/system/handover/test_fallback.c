@@ -107,20 +107,20 @@ START_TEST(foreign_program_in_the_group)
     struct scene scene;
     start(&scene);
     struct churn *churn = load(scene.port);
-    int stranger = join_group(scene.port);
+    int foreign = join_group(scene.port);
     for (unsigned i = 0; i < scaled(RELOADS, 4); i++) {
         configure(&scene, worker_counts[i % 4], "");
         reload_passing(&scene, "another program listens there as well");
         expect_way(&scene, "pass");
         churn_wait(churn, churn_ended(churn) + CONNECTIONS);
     }
-    close(stranger);
+    close(foreign);
     for (unsigned i = 0; i < scaled(RELOADS, 4); i++) {
         configure(&scene, worker_counts[i % 4], "");
         proxy_reload(&scene.proxy);
         expect_way(&scene, "steer");
     }
-    end_clean(&scene, churn, "a stranger in the group, and gone");
+    end_clean(&scene, churn, "a foreign program in the group, and gone");
 }
 END_TEST
 
@@ -144,7 +144,7 @@ START_TEST(foreign_program_joins_meanwhile)
     test_path(answer, "answer");
     pid_t command = proxy_command_start(&scene.proxy, answer, "reload", NULL);
     wait_mentioned(scene.proxy.log, "waits");
-    int stranger = join_group(scene.port);
+    int foreign = join_group(scene.port);
     unlink(gate);
     int code = wait_gone(command);
     read_file(answer, text, sizeof text);
@@ -154,10 +154,10 @@ START_TEST(foreign_program_joins_meanwhile)
     proxy_reload(&scene.proxy);
     expect_way(&scene, "pass");
     churn_wait(churn, churn_ended(churn) + CONNECTIONS);
-    close(stranger);
+    close(foreign);
     proxy_reload(&scene.proxy);
     expect_way(&scene, "steer");
-    end_clean(&scene, churn, "a stranger that joins meanwhile");
+    end_clean(&scene, churn, "a foreign program that joins meanwhile");
 }
 END_TEST
 
@@ -243,9 +243,9 @@ START_TEST(passed_bind_ends)
 {
     struct scene scene;
     start(&scene);
-    int stranger = join_group(scene.port);
+    int foreign = join_group(scene.port);
     reload_passing(&scene, "another program listens there as well");
-    close(stranger);
+    close(foreign);
     proxy_wait_drained(&scene.proxy);
     uint16_t passed = scene.port;
     scene.port = port_reserve(getuid());
@@ -263,9 +263,9 @@ START_TEST(stop_of_passed_binds)
 {
     struct scene scene;
     start(&scene);
-    int stranger = join_group(scene.port);
+    int foreign = join_group(scene.port);
     reload_passing(&scene, "another program listens there as well");
-    close(stranger);
+    close(foreign);
     proxy_wait_drained(&scene.proxy);
     struct churn *churn = load(scene.port);
     proxy_stop(&scene.proxy);
@@ -384,7 +384,7 @@ START_TEST(another_protocol)
     char wrapper[PATH_MAX];
     start_own_binary(&scene);
     struct churn *churn = load(scene.port);
-    test_path(wrapper, "stranger");
+    test_path(wrapper, "foreign");
     write_file(wrapper, 0755,
                "#!/bin/bash\nprintf hello >&$RPPROXY_HANDOVER_FD\nexec sleep 1000\n");
     ck_assert_int_eq(rename(wrapper, scene.proxy.program), 0);
@@ -557,7 +557,7 @@ END_TEST
 
 static unsigned draining_wanted;
 
-static bool so_many_drain(void *argument)
+static bool expected_number_drains(void *argument)
 {
     const struct scene *scene = argument;
     struct status status;
@@ -567,7 +567,7 @@ static bool so_many_drain(void *argument)
 static void wait_draining(struct scene *scene, unsigned count)
 {
     draining_wanted = count;
-    wait_until(so_many_drain, scene, "so many generations drain");
+    wait_until(expected_number_drains, scene, "the expected number of generations drains");
 }
 
 /* Five generations drain and one of them is killed. Then only two may drain. */

@@ -120,7 +120,7 @@ START_TEST(cut_sessions)
              no_port = port_reserve(getuid());
     int listener = listen_loopback(&server_port);
     struct endpoint front = endpoint_loopback(port), idle = endpoint_loopback(idle_port),
-                    nobody = endpoint_loopback(no_port);
+                    refusing = endpoint_loopback(no_port);
     struct proxy proxy;
     proxy_init(&proxy, "proxy");
     proxy_configure(&proxy,
@@ -136,7 +136,7 @@ START_TEST(cut_sessions)
     expect_eof(server);
     close(client);
     close(server);
-    client = connect_to(&nobody);
+    client = connect_to(&refusing);
     expect_reset(client);
     close(client);
     struct status status;

@@ -135,14 +135,14 @@ START_TEST(in_the_queues_of_a_process_being_replaced)
     struct scene scene;
     struct endpoint by_path;
     char path[PATH_MAX], rest[PATH_MAX + 256];
-    uint16_t checked_port, dumb = listen_full();
+    uint16_t checked_port, full = listen_full();
     int checked = listen_loopback(&checked_port);
     start(&scene, "", &by_path);
     snprintf(rest, sizeof rest,
              "bind = unix:%s\n"
              "[backend slow]\ncheck = tcp\ncheck-interval = 1h\ncheck-timeout = 1h\n"
              "server = never 127.0.0.1:%u\nserver = at-once 127.0.0.1:%u\n",
-             test_path(path, "front.sock"), dumb, checked_port);
+             test_path(path, "front.sock"), full, checked_port);
     scene_configure(&scene, "ready-timeout = 1h\n", rest);
     pid_t reload = proxy_command_start(&scene.proxy, NULL, "reload", NULL);
     close(accept_from(checked));

@@ -123,12 +123,12 @@ START_TEST(a_failed_reload_moves_no_client)
                     scene.port, scene.server_port);
     proxy_start(&scene.proxy);
     /* The new process has opened its binds and checks a server that does not answer. */
-    uint16_t dumb = listen_full();
+    uint16_t full = listen_full();
     proxy_configure(&scene.proxy,
                     "ready-timeout = 1h\n[listen main]\nbind = 127.0.0.1:%u\nbind = 127.0.0.1:%u\n"
                     "server = a 127.0.0.1:%u\n"
-                    "[backend dumb]\nserver = d 127.0.0.1:%u\ncheck = tcp\ncheck-timeout = 1h\n",
-                    scene.port, other_port, scene.server_port, dumb);
+                    "[backend full]\nserver = d 127.0.0.1:%u\ncheck = tcp\ncheck-timeout = 1h\n",
+                    scene.port, other_port, scene.server_port, full);
     pid_t reload = proxy_command_start(&scene.proxy, NULL, "reload", NULL);
     struct endpoint other = endpoint_loopback(other_port);
     int waits;

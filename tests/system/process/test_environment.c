@@ -56,7 +56,7 @@ END_TEST
 START_TEST(a_limit_of_file_size_is_an_error_like_others)
 {
     if (sanitized())
-        skip_test("ThreadSanitizer has files of its own");
+        skip_test("ThreadSanitizer opens files itself");
     struct scene scene;
     struct outcome outcome;
     prepare(&scene, "(ulimit -f 0;", "2>&1) | cat >&2");
@@ -88,7 +88,7 @@ static bool syslog_without_reader(void)
 START_TEST(a_syslog_that_nobody_reads_stops_nothing)
 {
     if (!syslog_without_reader())
-        skip_test("no /dev of its own can be had here");
+        skip_test("no /dev for the test alone is possible here");
     struct scene scene;
     struct outcome outcome;
     scene_start(&scene, "log = syslog\nmax-sessions = 1000000\n", "");

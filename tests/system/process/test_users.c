@@ -18,12 +18,12 @@
 
 enum { NET_BIND_SERVICE = 10, PORT = 80, HIGH_PORT = 8080 };
 
-static const char user[] = "nobody", stranger[] = "daemon";
+static const char user[] = "nobody", other_user[] = "daemon";
 
 #define ROOT_IN_OWN_NETWORK()                                                                      \
     do {                                                                                           \
         if (getuid() != 0 || !network_own()) {                                                     \
-            skip_test("only root can be several users and have a network of its own");             \
+            skip_test("only root can use several users and a network namespace");                  \
         }                                                                                          \
     } while (0)
 
@@ -90,7 +90,7 @@ START_TEST(drops_root_and_reloads_on_port_80)
         expect_confined(proxy.pid);
         ck_assert_int_eq(proxy_pidfile(&proxy), proxy.pid);
     }
-    churn_stop_clean(churn, "as nobody on port 80");
+    churn_stop_clean(churn, "as user nobody on port 80");
     proxy_wait_drained(&proxy);
     proxy_stop(&proxy);
 }
@@ -111,10 +111,10 @@ START_TEST(port_is_closed_to_other_users)
     addresses[1].in.sin_addr.s_addr = INADDR_ANY;
     for (unsigned round = 0; round < 2; round++) {
         for (unsigned i = 0; i < 2; i++) {
-            int thief = socket_of(stranger);
-            ck_assert_int_lt(bind(thief, &addresses[i].any, addresses[i].length), 0);
+            int intruder = socket_of(other_user);
+            ck_assert_int_lt(bind(intruder, &addresses[i].any, addresses[i].length), 0);
             ck_assert_int_eq(errno, EADDRINUSE);
-            close(thief);
+            close(intruder);
         }
         proxy_reload(&proxy);
     }
@@ -130,7 +130,7 @@ START_TEST(owner_of_the_port_is_named)
     struct origin *origin = origin_start(ORIGIN_ANSWER);
     struct endpoint where = endpoint_loopback(HIGH_PORT);
     where.in.sin_addr.s_addr = INADDR_ANY;
-    int holder = socket_of(stranger);
+    int holder = socket_of(other_user);
     ck_assert_int_eq(bind(holder, &where.any, where.length), 0);
     ck_assert_int_eq(listen(holder, 1), 0);
     struct proxy proxy;
@@ -142,7 +142,7 @@ START_TEST(owner_of_the_port_is_named)
     const char *argv[] = {proxy.program, "-f", proxy.file, NULL};
     program_run(&(struct program){.argv = argv}, PATIENCE_MS, &outcome);
     ck_assert_msg(outcome.code == 3, "exit %d: %s", outcome.code, outcome.err);
-    ck_assert_msg(strstr(outcome.err, stranger) != NULL, "it does not name the user: %s",
+    ck_assert_msg(strstr(outcome.err, other_user) != NULL, "it does not name the user: %s",
                   outcome.err);
     ck_assert_msg(strstr(outcome.err, "0.0.0.0:8080") != NULL, "it does not name the address: %s",
                   outcome.err);
@@ -172,9 +172,9 @@ START_TEST(control_socket_is_private)
         for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
             const char *argv[] = {proxy.program, commands[i], "-s", proxy.control, NULL};
             struct outcome outcome;
-            program_run(&(struct program){.argv = argv, .user = stranger}, PATIENCE_MS, &outcome);
-            ck_assert_msg(outcome.code != 0, "a stranger's %s was obeyed", commands[i]);
-            ck_assert_msg(outcome.err[0] != '\0', "a stranger's %s is refused without a word",
+            program_run(&(struct program){.argv = argv, .user = other_user}, PATIENCE_MS, &outcome);
+            ck_assert_msg(outcome.code != 0, "a other_user's %s was obeyed", commands[i]);
+            ck_assert_msg(outcome.err[0] != '\0', "a other_user's %s is refused without a word",
                           commands[i]);
         }
         /* Even if the file's mode would permit it. */
@@ -184,7 +184,7 @@ START_TEST(control_socket_is_private)
     struct outcome outcome;
     program_run(&(struct program){.argv = argv, .user = user}, PATIENCE_MS, &outcome);
     ck_assert_msg(outcome.code == 0, "its own user is refused: %s", outcome.err);
-    ck_assert_msg(process_alive(proxy.pid), "a stranger ended it");
+    ck_assert_msg(process_alive(proxy.pid), "a other_user ended it");
     proxy_reload(&proxy);
     ck_assert_int_eq(stat(proxy.control, &socket), 0);
     ck_assert_uint_eq(socket.st_mode & 0777, 0600);

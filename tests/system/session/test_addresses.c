@@ -38,8 +38,8 @@ START_TEST(a_session_is_not_connected_to_itself)
     if (!scene_of_one_port(&scene)) {
         skip_test("no network of our own, or its ports cannot be set");
     }
-    struct endpoint nobody = endpoint_loopback(40000);
-    send_reset(connect_to(&nobody));
+    struct endpoint only_port = endpoint_loopback(40000);
+    send_reset(connect_to(&only_port));
     proxy_configure(&scene.proxy,
                     "workers = 1\n[listen main]\nbind = 127.0.0.1:%u\naccess-log = yes\n"
                     "server = n1 127.0.0.1:40000\nserver = n2 0.0.0.0:40000\n"
@@ -53,7 +53,7 @@ START_TEST(a_session_is_not_connected_to_itself)
     close(session.server);
     wait_mentioned(scene.proxy.log, "retries=3 end=client-reset");
     int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_msg(bind(server, &nobody.any, nobody.length) == 0, "bind: %s", strerror(errno));
+    ck_assert_msg(bind(server, &only_port.any, only_port.length) == 0, "bind: %s", strerror(errno));
     close(server);
     proxy_stop(&scene.proxy);
 }
