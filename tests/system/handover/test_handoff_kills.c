@@ -95,7 +95,7 @@ static void scene_end(struct scene *scene, bool trapped)
     unlink(scene->trap.trace);
 }
 
-static bool so_many_are_lost(void *argument)
+static bool expected_sessions_are_lost(void *argument)
 {
     const struct scene *scene = argument;
     return streams_lost(scene->streams) >= scene->lost;
@@ -105,7 +105,7 @@ static bool so_many_are_lost(void *argument)
 static void expect_lost(struct scene *scene, unsigned lost)
 {
     scene->lost = lost;
-    wait_until(so_many_are_lost, scene, "sessions of the killed process are lost");
+    wait_until(expected_sessions_are_lost, scene, "sessions of the killed process are lost");
     streams_wait_progress(scene->streams, 2);
     ck_assert_msg(streams_lost(scene->streams) == lost,
                   "%s: %u sessions are lost, where %u should be", scene->name,
@@ -479,7 +479,7 @@ static void stop_and_cut(struct scene *scene, pid_t halted)
     expect_first_ends(scene);
     wait_gone(command);
     scene->lost = SESSIONS;
-    wait_until(so_many_are_lost, scene, "every session is closed, on both sides");
+    wait_until(expected_sessions_are_lost, scene, "every session is closed, on both sides");
     streams_finish(scene->streams);
 }
 
