@@ -262,7 +262,7 @@ START_TEST(no_place_for_the_control_socket)
     ck_assert_int_eq(unlink(scene.proxy.control), 0);
     put_directory(scene.proxy.control);
     ck_assert_int_eq(kill(scene.proxy.pid, SIGHUP), 0);
-    wait_mentioned(scene.proxy.log, "control.sock: File exists");
+    wait_mentioned(scene.proxy.log, "control.sock: a directory is there");
     serves_on(&scene, &session);
     ck_assert_int_eq(rmdir(scene.proxy.control), 0);
     ck_assert_int_eq(kill(scene.proxy.pid, SIGHUP), 0);
