@@ -1,5 +1,5 @@
-/* A canary: a successor that gets a share of the new connections for a time, and whose figures say
- * whether it gets the rest, too.
+/* A canary: a new process that gets a share of the new connections for a time. Its figures decide
+ * whether it gets all of them.
  *
  * The rule is pure; the watch over the shared stats of both generations is the main loop's. */
 #ifndef RPPROXY_RELOAD_HANDOVER_CANARY_H
@@ -11,8 +11,8 @@
 #include <event2/event.h>
 #include <stdbool.h>
 
-/* What both sides have counted while it lasted; the canary all that it ever has: of binds that only
- * it has it may accept before it is watched. */
+/* What both sides have counted while the canary lasted. For the canary, all that it has ever
+ * counted: on binds that only the canary has, it may accept before it is watched. */
 struct canary_figures {
     struct figures canary, predecessor;
 };

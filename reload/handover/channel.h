@@ -15,13 +15,13 @@ struct received {
     const void *payload; /* valid during the call; zero-filled up to MESSAGE_PAYLOAD_MAX */
     size_t length;
     int *fds;        /* close-on-exec; those the receiver takes it sets to -1, others are closed */
-    size_t fd_count; /* of HANDOFF, KEEP: fewer than were sent, when ours have run out */
+    size_t fd_count; /* of HANDOFF and DUPLICATES: fewer than were sent, when ours have run out */
 };
 
 struct channel_events {
     void (*on_message)(const struct received *message, void *arg);
-    /* The other end is gone, and all it had said was heard (wrong is NULL); or there is no
-     * understanding it (wrong says how, to follow its name). Called once, last; the channel is
+    /* The other end is gone, and all that it had sent was heard (wrong is NULL); or it cannot be
+     * understood (wrong says why, in words that follow its name). Called once, last; the channel is
      * still to be closed. */
     void (*on_lost)(const char *wrong, void *arg);
     void *arg;
@@ -39,20 +39,20 @@ struct channel_aside {
 struct channel *channel_open(int fd, struct event_base *base, const struct channel_events *events)
     __attribute__((warn_unused_result));
 
-/* What comes next goes to other ears; also from within an event. */
+/* Other callbacks get what comes next; may be called from within an event. */
 void channel_set_events(struct channel *channel, const struct channel_events *events);
 
-/* Messages of that type go aside, whoever owns the channel. Once for each channel. */
+/* Messages of that type go aside, whatever module owns the channel. Once for each channel. */
 void channel_set_aside(struct channel *channel, const struct channel_aside *aside);
 
 /* The arg of channel_set_aside(); NULL: it was not called. */
 void *channel_aside_arg(const struct channel *channel);
 
-/* Calls on_lost soon, as for a peer that there is no understanding; nothing is sent after it.
- * wrong: a string constant. */
+/* Calls on_lost soon, as if the peer could not be understood; nothing is sent after it. wrong: a
+ * string constant. */
 void channel_fail(struct channel *channel, const char *wrong);
 
-/* NULL is allowed; also from within an event. */
+/* NULL is allowed. May be called from within an event. */
 void channel_close(struct channel *channel);
 
 /* Hears one message, or the end, if that is there: not in the loop's order of events but now.

@@ -1,5 +1,5 @@
-/* The generations before ours that still drain: one channel to each, held by the generation that
- * serves. When that is replaced in its turn, it passes the channels on. */
+/* Older processes that still drain: the process that serves holds one channel to each. When that
+ * process is replaced, it passes the channels on. */
 #ifndef RPPROXY_RELOAD_HANDOVER_DRAINING_PROCESSES_H
 #define RPPROXY_RELOAD_HANDOVER_DRAINING_PROCESSES_H
 
@@ -14,10 +14,10 @@ struct draining_process {
     unsigned generation;
     pid_t pid;
     uint64_t sessions;
-    uint64_t arrived;     /* of its sessions, here */
+    uint64_t arrived;     /* sessions of it that came here */
     uint64_t config_hash; /* 0: not known */
     uint64_t deadline;    /* drain_deadline() */
-    bool ending;          /* has no session left, or was told to end them */
+    bool ending;          /* has no session left, or was asked to end them */
     struct channel *channel;
     struct draining_processes *draining_processes;
     TAILQ_ENTRY(draining_process) link; /* the oldest first */
@@ -44,19 +44,19 @@ struct draining_processes {
 void draining_processes_init(struct draining_processes *draining_processes,
                              const struct draining_processes_events *events);
 
-/* Takes over the channel of a generation that drains, and of whose sessions so many have come here
- * already. Beyond max the oldest is told to end its sessions. */
+/* Takes over the channel of a process that drains; arrived: how many of its sessions have come here
+ * already. Beyond max the oldest process is asked to end its sessions. */
 void draining_processes_add(struct draining_processes *draining_processes, struct channel *channel,
                             const struct message_sessions *about, uint64_t arrived);
 
-/* Tells all of them of a server that has changed here. */
+/* Reports to all of them a server that has changed here. */
 void draining_processes_tell_server(struct draining_processes *draining_processes,
                                     const struct message_server *record);
 
-/* Tells all of them to end within their stop-timeout. */
+/* Asks all of them to end within their stop-timeout. */
 void draining_processes_stop(struct draining_processes *draining_processes);
 
-/* Hands all channels to the generation at the other end of successor, and forgets them. */
+/* Hands all channels to the process at the other end of successor, and forgets them. */
 void draining_processes_pass(struct draining_processes *draining_processes,
                              struct channel *successor);
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* type: OFFER_BIND or KEEP. */
+/* type: OFFER_BIND or DUPLICATES. */
 static void send_bind(struct channel *peer, enum message_type type,
                       const struct message_offer_bind *message, const int *fds, unsigned fd_count)
 {
@@ -85,25 +85,25 @@ static void send_servers(const struct proxy *proxy, struct channel *successor)
     send_packed(&servers);
 }
 
-static void send_keep(const struct bound *bound, struct channel *peer)
+static void send_duplicates(const struct bound *bound, struct channel *peer)
 {
     struct message_offer_bind message = {.listeners = 0};
     memcpy(message.text, bound->conf->text, sizeof message.text);
     send_bind(peer, MESSAGE_DUPLICATES, &message, bound->fds, bound->sockets);
 }
 
-static void send_keeps(const struct binds *binds, struct channel *successor)
+static void send_all_duplicates(const struct binds *binds, struct channel *successor)
 {
     for (size_t i = 0; i < binds->count; i++)
         if (binds->list[i].way != BIND_PASS)
-            send_keep(&binds->list[i], successor);
+            send_duplicates(&binds->list[i], successor);
 }
 
 void offering_send(const struct generation *generation, struct channel *successor, unsigned highest,
                    bool forced, bool canary, uint64_t refused)
 {
     send_binds(generation->binds, successor);
-    send_keeps(generation->binds, successor);
+    send_all_duplicates(generation->binds, successor);
     send_servers(generation->proxy, successor);
     const struct message_offer end_of_offer = {.generation = highest,
                                                .pid = (uint32_t)getpid(),
@@ -131,7 +131,7 @@ void offering_send_ours(const struct binds *binds, const struct offer *offer,
         const struct bound *bound = &binds->list[i];
         if (bound->way != BIND_PASS &&
             (bound->listens_late || offer_find(offer, bound->conf->text)))
-            send_keep(bound, predecessor);
+            send_duplicates(bound, predecessor);
     }
 }
 

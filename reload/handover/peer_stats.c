@@ -19,7 +19,7 @@
 /* For a process that has hung up, to end: its log may take 3 s to (log_stop()). */
 static const struct timeval end_timeout = {.tv_sec = 10};
 
-/* Sessions of others are looked at so often, while there are others. */
+/* How often the sessions of other processes are counted, while there are others. */
 static const struct timeval look_interval = {.tv_usec = 20000};
 
 static bool has_begun(const struct peer_stats *peer_stats)
@@ -47,7 +47,7 @@ static void add_figures(const struct peer *peer, struct figures *sum)
         stats_add_base(&peer->stats, sum);
 }
 
-/* A crash is told by sessions that nobody has ended, or by a wait status. */
+/* A crash shows by sessions that were not ended, or by a wait status. */
 static void note_if_crashed(const struct peer *peer)
 {
     const struct stats_head *head = &peer->stats.as;
@@ -68,8 +68,8 @@ static void fold(struct peer *peer)
     free_peer(peer);
 }
 
-/* Nothing can write its shared stats any more. outcome: its wait status, if it was a child of ours
- * and that is known; else 0. */
+/* The process is gone: nothing can write its shared stats any more. outcome: its wait status, if it
+ * was a child of this process and that is known; else 0. */
 static void on_gone(struct peer *peer, int outcome)
 {
     struct peer_stats *peer_stats = peer->peer_stats;
@@ -88,7 +88,7 @@ static int outcome_of(const struct peer *peer)
     return children_take_former(peer->peer_stats->means.children, pid, &outcome) ? outcome : 0;
 }
 
-/* That of the list which lives. */
+/* The peer of the list, if it lives. */
 static struct peer *find(const struct peer_stats *peer_stats, unsigned generation, pid_t pid)
 {
     struct peer *peer;
@@ -99,7 +99,7 @@ static struct peer *find(const struct peer_stats *peer_stats, unsigned generatio
     return NULL;
 }
 
-/* It has closed everything that anybody needs, and is stopped or stuck on its way out. */
+/* The process has closed all that others need, and is stopped or stuck before its exit. */
 static void end_it(const struct peer *peer)
 {
     log_warning("generation %u (pid %u) does not end, and is killed", peer->stats.as.generation,
@@ -137,7 +137,7 @@ static bool has_ended(pid_t pid)
     return name_end && (strncmp(name_end, ") Z", 3) == 0 || strncmp(name_end, ") X", 3) == 0);
 }
 
-/* Asked where nothing tells: before Linux 5.3. */
+/* For kernels without pidfds: before Linux 5.3. */
 static bool is_gone(const struct peer *peer)
 {
     if (peer->process < 0)
@@ -161,7 +161,7 @@ static unsigned frontend_live(const struct peer *peer, size_t frontend)
     return stats_frontend_live(&peer->stats, peer->frontends[frontend]);
 }
 
-/* What those without a shared stats have last told of themselves. */
+/* Sessions of processes without shared stats, by their last messages. */
 static uint64_t live_by_message(const struct peer_stats *peer_stats)
 {
     const struct message_sessions *predecessor = peer_stats->means.predecessor;
@@ -201,7 +201,7 @@ static void count_others(struct peer_stats *peer_stats)
                        peer_stats->others);
 }
 
-/* Those whose end the loop does not tell. */
+/* Processes without a pidfd: the loop does not report their end. */
 static void look_for_ends(struct peer_stats *peer_stats)
 {
     struct peer *peer = TAILQ_FIRST(&peer_stats->list);
@@ -333,14 +333,15 @@ static struct peer *make_peer(struct peer_stats *peer_stats, const struct receiv
 {
     const struct message_stats *about = message->payload;
     if (message->fd_count == 0) {
-        log_warning("a ledger was told of, and did not come");
+        log_warning("the shared stats of a process did not arrive: what it counts will be missing");
         return NULL;
     }
     struct stats stats;
     const char *wrong = stats_read(&stats, message->fds[0]);
     message->fds[0] = -1;
     if (wrong) {
-        log_warning("a generation's ledger is refused, and what it counts will be missing: it is "
+        log_warning("the shared stats of a process are refused, and what it counts will be "
+                    "missing: the descriptor is "
                     "%s",
                     wrong);
         return NULL;
@@ -407,7 +408,8 @@ void peer_stats_count_successor(struct peer_stats *peer_stats)
     peer_stats_count(peer_stats);
 }
 
-static void tell(struct channel *channel, const struct stats *stats, int process, bool base_is_ours)
+static void send_stats(struct channel *channel, const struct stats *stats, int process,
+                       bool base_is_ours)
 {
     const struct message_stats about = {.base_is_ours = base_is_ours};
     const int fds[] = {stats->fd, process};
@@ -416,16 +418,16 @@ static void tell(struct channel *channel, const struct stats *stats, int process
 
 void peer_stats_tell_predecessor(struct peer_stats *peer_stats, struct channel *predecessor)
 {
-    tell(predecessor, &peer_stats->proxy->stats, peer_stats->process, false);
+    send_stats(predecessor, &peer_stats->proxy->stats, peer_stats->process, false);
 }
 
 void peer_stats_tell_successor(struct peer_stats *peer_stats, struct channel *successor)
 {
     peer_stats->successor_folds = true;
-    tell(successor, &peer_stats->proxy->stats, peer_stats->process, false);
+    send_stats(successor, &peer_stats->proxy->stats, peer_stats->process, false);
     const struct peer *peer;
     TAILQ_FOREACH (peer, &peer_stats->list, link)
-        tell(successor, &peer->stats, peer->process, peer->base_is_ours);
+        send_stats(successor, &peer->stats, peer->process, peer->base_is_ours);
 }
 
 void peer_stats_resume(struct peer_stats *peer_stats)

@@ -1,20 +1,19 @@
-/* The generations around ours, by their shared stats: what they count, and whether they live. Thus
- * the status tells sums that never fall, and limits count the sessions of all.
+/* The other processes of the proxy, by their shared stats: what they count, and whether they live.
+ * So the sums in the status never fall, and limits count the sessions of all.
  *
- * Each generation that lives stands for itself; those that are gone stand in the base of exactly
- * one shared stats. Whoever serves folds: when a generation of its list is gone (its pidfd says so,
- * and nothing can write its shared stats any more) its figures go into our base, and our base goes
- * on to our successor with our shared stats. From the moment on at which we have told a successor
- * of the list nothing of it is folded here, since the successor does that now; if the successor
- * fails, what is gone by then is folded after all, and with it what the successor had counted
- * itself.
+ * Each process that lives stands for itself; those that are gone stand in the base of exactly one
+ * shared stats. The process that serves folds: when a process of its list is gone (its pidfd says
+ * so, and nothing can write its shared stats any more), its figures go into our base, and our base
+ * goes on to the new process with our shared stats. Once the new process has the list, nothing of
+ * it is folded here, since the new process does that. If the new process fails, the processes that
+ * are gone by then are folded after all, and with them what the new process had counted itself.
  *
- * A generation that is gone while its shared stats still counts sessions has crashed, and so has a
- * child with a bad wait status. The process that folds notes it (crash.h). In the midst of a
- * handoff the number of lost sessions is an upper bound: sessions under way stand in both shared
- * stats.
+ * A process that is gone while its shared stats still count sessions has crashed, and so has a
+ * child with a bad wait status. The process that folds notes it (crash.h). During a handoff the
+ * number of lost sessions is an upper bound: sessions under way stand in the shared stats of both
+ * processes.
  *
- * A generation of another major version has no shared stats: it is known by its messages only. */
+ * A process of another major version has no shared stats: it is known by its messages only. */
 #ifndef RPPROXY_RELOAD_HANDOVER_PEER_STATS_H
 #define RPPROXY_RELOAD_HANDOVER_PEER_STATS_H
 
@@ -31,13 +30,13 @@ struct crash;
 struct draining_processes;
 struct proxy;
 
-/* One that lives, or is gone and not folded yet. */
+/* A process that lives, or is gone and not folded yet. */
 struct peer {
     struct stats stats;
-    bool base_is_ours; /* a successor that failed: what its base has is in our list, too */
-    bool gone;         /* has no session, whatever its shared stats says */
+    bool base_is_ours; /* a new process that failed: our list has all that is in its base */
+    bool gone;         /* has no session, whatever its shared stats say */
     bool counted;      /* in the list */
-    bool judged;       /* our successor, or was: handover or replacement notes how it ended */
+    bool judged;       /* our new process, or was: old_side or replacement notes how it ended */
     int outcome;       /* its wait status, once it is gone; 0 where that is not known */
     int process;       /* a pidfd of it, or -1 where there are none */
     struct event *end; /* of the process; NULL: without pidfd */
@@ -80,52 +79,54 @@ int peer_stats_begin(struct peer_stats *peer_stats, struct proxy *proxy)
 /* We serve: our limits count what others have from now on. */
 void peer_stats_count(struct peer_stats *peer_stats);
 
-/* MESSAGE_STATS came, from our predecessor: of itself, or of an older one. What is wrong with it
- * is logged, and then its sender counts as one without. */
+/* MESSAGE_STATS came, from the old process: of itself, or of an older one. What is wrong with it is
+ * logged, and then the process counts as one without shared stats. */
 void peer_stats_add(struct peer_stats *peer_stats, const struct received *message);
 
-/* The same from our successor, of itself. */
+/* The same from the new process, of itself. */
 void peer_stats_add_successor(struct peer_stats *peer_stats, const struct received *message);
 
-/* Our successor, whose shared stats has come, serves beside us: it counts with the others. */
+/* The new process, whose shared stats have come, serves beside this one: it counts with the others.
+ */
 void peer_stats_count_successor(struct peer_stats *peer_stats);
 
-/* Tells our successor of ourselves and of the list, and leaves the folding to it. */
+/* Sends our shared stats and those of the list to the new process, and leaves the folding to it. */
 void peer_stats_tell_successor(struct peer_stats *peer_stats, struct channel *successor);
 
-/* Tells our predecessor of ourselves. */
+/* Sends our shared stats to the old process. */
 void peer_stats_tell_predecessor(struct peer_stats *peer_stats, struct channel *predecessor);
 
-/* Our successor has failed, and we fold again. */
+/* The new process has failed, and this one folds again. */
 void peer_stats_resume(struct peer_stats *peer_stats);
 
-/* The same of a canary that has gone back, and drains: it is among the former children, and how it
- * ends is noted. */
+/* The same for a canary that has gone back, and drains: it is a former child, and how it ends is
+ * noted. */
 void peer_stats_keep_canary(struct peer_stats *peer_stats);
 
-/* A child of ours has ended (SIGCHLD): notes it if it is a former one, and buries it. */
+/* A child has ended (SIGCHLD): notes how, if it is a former child. */
 void peer_stats_on_child(struct peer_stats *peer_stats);
 
-/* Sessions that our successor has: if it is gone, those that went with it. */
+/* Sessions of the new process: if it is gone, those that were lost with it. */
 uint64_t peer_stats_successor_live(const struct peer_stats *peer_stats);
 
-/* We will not serve again, and need the list no more; but what our successor has we still know. */
+/* This process will not serve again, and needs the list no more; it keeps the shared stats of the
+ * new process only. */
 void peer_stats_forget(struct peer_stats *peer_stats);
 
-/* That generation has hung up: it is about to exit, and is killed if it does not within 10 s. */
+/* That process has hung up: it is about to exit, and is killed if it does not within 10 s. */
 void peer_stats_expect_end(const struct peer_stats *peer_stats, unsigned generation, pid_t pid);
 
-/* That of the generation that is this process, if it lives, or NULL. */
+/* The peer of that generation and pid, if it lives, or NULL. */
 const struct peer *peer_stats_find(const struct peer_stats *peer_stats, unsigned generation,
                                    pid_t pid);
 
-/* What all generations have counted. */
+/* What all processes have counted. */
 struct figures peer_stats_figures(const struct peer_stats *peer_stats);
 
-/* What those that are gone had. */
+/* What the processes that are gone had counted. */
 struct figures peer_stats_base(const struct peer_stats *peer_stats);
 
-/* Sessions now of one of our frontends, in all generations that live; and of all frontends. */
+/* Sessions now of one of our frontends, in all processes that live; and of all frontends. */
 uint64_t peer_stats_frontend_live(const struct peer_stats *peer_stats, size_t frontend);
 uint64_t peer_stats_live(const struct peer_stats *peer_stats);
 

@@ -10,17 +10,18 @@
 
 struct reload_failure {
     char verdict[96];              /* of a canary that goes back: why; or "" */
-    char figures[CANARY_TEXT_MAX]; /* of a canary, when it was watched no longer; or "" */
-    const char *why;               /* what it did, and was killed for; NULL: it ended by itself */
-    bool had_accepted;             /* connections, as a canary or to serve */
-    bool had_served;               /* the reload was reported a success already */
-    uint64_t refused_before;       /* as in struct message_offer */
-    enum exit_status status;       /* with a verdict, of the reload; 0: EXIT_REFUSED */
-    uint64_t lost;                 /* sessions that it had when it hung up */
+    char figures[CANARY_TEXT_MAX]; /* of a canary, when the watch ended; or "" */
+    const char *why;         /* what the new process was killed for; NULL: it ended by itself */
+    bool had_accepted;       /* connections, as a canary or to serve */
+    bool had_served;         /* the reload was reported a success already */
+    uint64_t refused_before; /* as in struct message_offer */
+    enum exit_status status; /* with a verdict, of the reload; 0: EXIT_REFUSED */
+    uint64_t lost;           /* sessions that it had when it hung up */
 };
 
-/* outcome: its wait status. What it exits with before it accepts is an answer, and 0 an order that
- * it had. Who was killed by us has crashed when sessions went with it. */
+/* outcome: the wait status of the new process. An exit status before it accepts is an answer, and
+ * no crash; nor is 0, an end by order. A process that was killed on purpose has crashed if sessions
+ * were lost with it. */
 bool reload_failure_is_crash(const struct reload_failure *reload_failure, int outcome);
 
 #define ENDING_TEXT_MAX 640
@@ -29,7 +30,7 @@ bool reload_failure_is_crash(const struct reload_failure *reload_failure, int ou
 void reload_failure_text(const struct reload_failure *reload_failure, const char *how,
                          char text[static ENDING_TEXT_MAX]);
 
-/* The same of one that is gone, and the status of the reload. */
+/* The same for a new process that is gone, and the status of the reload. */
 enum exit_status reload_failure_explain(const struct reload_failure *reload_failure, int pid,
                                         int outcome, char text[static ENDING_TEXT_MAX]);
 

@@ -178,9 +178,9 @@ static struct known_server *find_known_server(const struct server_states *server
     return bsearch(&key, server_states->list, server_states->count, sizeof key, by_names);
 }
 
-static void adopt(struct server *server, const struct message_server_state *told)
+static void adopt(struct server *server, const struct message_server_state *message)
 {
-    const struct server_state state = state_of(told);
+    const struct server_state state = state_of(message);
     server_adopt(server, &state);
 }
 
@@ -270,7 +270,7 @@ static void say_loss(const struct backend *backend, size_t had, char *line, size
 }
 
 size_t server_states_losses(const struct server_states *server_states, const struct proxy *proxy,
-                            void (*tell)(const char *line, void *arg), void *arg)
+                            void (*report)(const char *line, void *arg), void *arg)
 {
     size_t losses = 0;
     for (size_t i = 0; i < proxy->service.config->backend_count; i++) {
@@ -280,7 +280,7 @@ size_t server_states_losses(const struct server_states *server_states, const str
             continue;
         char line[1400];
         say_loss(backend, had, line, sizeof line);
-        tell(line, arg);
+        report(line, arg);
         losses++;
     }
     return losses;

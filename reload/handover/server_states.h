@@ -1,9 +1,9 @@
-/* What a successor takes over of its predecessor's servers: their states, and which backends had a
+/* What the new process takes over of the old one's servers: their states, and which backends had a
  * server that could be used.
  *
  * A server is the same one if its backend and its name are, and if its line in the file says the
- * same (address, weight, options). Any other begins anew: who changes the line means another
- * server, or the same one as the line has it. */
+ * same (address, weight, options). Any other begins anew: a changed line means another
+ * server, or the same server with the state that the line gives it. */
 #ifndef RPPROXY_RELOAD_HANDOVER_SERVER_STATES_H
 #define RPPROXY_RELOAD_HANDOVER_SERVER_STATES_H
 
@@ -46,21 +46,21 @@ int server_states_add(struct server_states *server_states, const struct message_
 /* The proxy's servers that are the same take their states over. */
 void server_states_apply(struct server_states *server_states, struct proxy *proxy);
 
-/* A later word about a server, after server_states_apply(). */
+/* A later message about a server, after server_states_apply(). */
 void server_states_update(struct server_states *server_states, const struct message_server *record,
                           struct proxy *proxy);
 
-/* A command that another generation was given: admin state and weight of the server, if it is the
- * same one here. */
+/* A command that another process has carried out: admin state and weight of the server, if it is
+ * the same one here. */
 void server_states_obey(const struct message_server *record, struct proxy *proxy);
 
 /* The same of a payload of MESSAGE_SERVER. */
 void server_states_hear(const void *payload, size_t length, struct proxy *proxy);
 
-/* The backends of which the predecessor had a usable server, and the proxy has none; each is told
- * of in a line. Returns how many. */
+/* The backends of which the old process had a usable server, and the proxy has none; each is
+ * reported in a line. Returns how many. */
 size_t server_states_losses(const struct server_states *server_states, const struct proxy *proxy,
-                            void (*tell)(const char *line, void *arg), void *arg);
+                            void (*report)(const char *line, void *arg), void *arg);
 
 void server_states_free(struct server_states *server_states);
 
