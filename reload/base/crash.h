@@ -1,4 +1,4 @@
-/* The last crash of a generation, as the status of whoever serves after it tells it. */
+/* The last crash of a process, as the status of the process that serves afterwards shows it. */
 #ifndef RPPROXY_RELOAD_BASE_CRASH_H
 #define RPPROXY_RELOAD_BASE_CRASH_H
 
@@ -12,14 +12,14 @@ struct crash {
     uint64_t at;       /* seconds since 1970; 0: no crash is known of */
     uint64_t sessions; /* that went with it */
     uint32_t generation, pid;
-    uint32_t signal; /* what killed it; 0: nothing, or nobody knows */
-    uint32_t status; /* with which it exited; 0: likewise */
+    uint32_t signal; /* what killed it; 0: nothing, or not known */
+    uint32_t status; /* with which it exited; 0: it did not, or not known */
 };
 
 /* One that is seen now. outcome: its wait status, or 0 where that is not known. */
 struct crash crash_now(unsigned generation, uint32_t pid, int outcome, uint64_t sessions);
 
-/* For people: who, how, and with how many sessions. Returns text. */
+/* For people: which process, how, and with how many sessions. Returns text. */
 const char *crash_text(const struct crash *crash, char text[static CRASH_TEXT_MAX]);
 
 /* Keeps it as the last one, and logs it. */

@@ -1,7 +1,7 @@
 #ifndef RPPROXY_RELOAD_BASE_EXIT_STATUS_H
 #define RPPROXY_RELOAD_BASE_EXIT_STATUS_H
 
-/* How a process or a command ends; rpproxy(8) tells users the same. */
+/* How a process or a command ends; rpproxy(8) has the same for users. */
 enum exit_status {
     EXIT_DONE = 0,
     EXIT_OTHER = 1,
@@ -11,7 +11,7 @@ enum exit_status {
     EXIT_FAILED = 5,   /* the successor crashed, hung, or could not be started */
     EXIT_WAITING = 6,  /* the wait ran out */
     EXIT_BUSY = 7,     /* another reload is in progress */
-    EXIT_NO_PROXY = 8, /* nobody answers on the control socket */
+    EXIT_NO_PROXY = 8, /* no process answers on the control socket */
 };
 
 #endif

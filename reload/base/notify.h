@@ -1,4 +1,4 @@
-/* What the service manager is told (sd_notify(3)); nothing where there is none. */
+/* Messages to the service manager (sd_notify(3)); none where there is no manager. */
 #ifndef RPPROXY_RELOAD_BASE_NOTIFY_H
 #define RPPROXY_RELOAD_BASE_NOTIFY_H
 
@@ -13,7 +13,7 @@ void notify_end(void);
 /* The process pid serves. */
 void notify_ready(pid_t pid);
 
-/* A reload begins; notify_ready() by whoever serves then ends it. */
+/* A reload begins; it ends with notify_ready() by the process that serves then. */
 void notify_reloading(void);
 
 /* From now on the service is the process pid. */

@@ -17,7 +17,7 @@ int pidfile_prepare(struct pidfile *pidfile, const char *path)
     ssize_t written = write(fd, text, (size_t)length);
     int error = written < 0 ? errno : written < length ? ENOSPC : 0;
     if (!error && fsync(fd) && errno != EINVAL && errno != EROFS)
-        error = errno; /* a network file system or a quota may tell only now */
+        error = errno; /* a network file system or a quota may report it only now */
     if (error)
         pidfile_end(pidfile, false);
     return error;

@@ -88,7 +88,7 @@ const char *privileges_check_directory(const char *path)
                      : strerror(error);
     }
     if (status.st_uid != 0 && status.st_uid != geteuid())
-        return "its directory belongs to a user who is neither root nor the one who serves";
+        return "its directory belongs to a user that is neither root nor the user of the proxy";
     if ((status.st_mode & S_IWOTH) && !(status.st_mode & S_ISVTX))
         return "everybody may replace files in its directory, which is writable and not sticky";
     return NULL;

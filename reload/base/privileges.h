@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Becomes user (NULL: stays who it is), with that user's groups, keeping CAP_NET_BIND_SERVICE and
+/* Becomes user (NULL: the user stays), with that user's groups, keeping CAP_NET_BIND_SERVICE and
  * nothing else; the capability is ambient, so that a successor has it too, under no-new-privileges
  * as well. A process that already is the user (a successor) is left as it is. To be called before
  * any thread is made and any address is bound: only sockets of one user may share an address.
@@ -17,11 +17,11 @@ const char *privileges_become(const char *user) __attribute__((warn_unused_resul
 int privileges_make_directory(const char *path, const char *user)
     __attribute__((warn_unused_result));
 
-/* Whether we may put files into the directory of path, and nobody may who is neither root nor we.
+/* Whether we may put files into the directory of path, and only root and our own user may.
  * Returns NULL, or a text that says what is wrong, valid until the next call of strerror(). */
 const char *privileges_check_directory(const char *path) __attribute__((warn_unused_result));
 
-/* Raises the soft limit of descriptors to the hard one, and tells it. */
+/* Raises the soft limit of descriptors to the hard one, and returns it. */
 size_t privileges_descriptors(void);
 
 #endif

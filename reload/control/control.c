@@ -48,9 +48,9 @@ struct control {
     struct generation *generation;
     const struct control_events *events;
     struct evconnlistener *listener;
-    struct event *rest;         /* the listener's, after a shortage */
-    struct condition shortage;  /* clients cannot be accepted */
-    struct condition strangers; /* users that are not answered connect; the reason is the user */
+    struct event *rest;          /* the listener's, after a shortage */
+    struct condition shortage;   /* clients cannot be accepted */
+    struct condition foreigners; /* users that are not answered connect; the reason is the user */
     struct published_path file;
     TAILQ_HEAD(, client) clients;
     unsigned count;
@@ -238,7 +238,7 @@ static bool is_trusted(struct control *control, int fd)
         return false;
     if (peer.uid == 0 || peer.uid == geteuid())
         return true;
-    if (condition_met(&control->strangers, (int)peer.uid, clock_ms()))
+    if (condition_met(&control->foreigners, (int)peer.uid, clock_ms()))
         log_warning("control socket: user %u (pid %d) is not answered", peer.uid, (int)peer.pid);
     return false;
 }
@@ -276,7 +276,7 @@ static void on_shortage(struct evconnlistener *listener, void *arg)
 {
     struct control *control = arg;
     if (condition_met(&control->shortage, errno, clock_ms()))
-        log_warning("control socket: nobody can be answered: %s", strerror(errno));
+        log_warning("control socket: commands cannot be answered: %s", strerror(errno));
     evconnlistener_disable(listener);
     event_add(control->rest, &shortage_rest);
 }

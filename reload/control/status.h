@@ -1,4 +1,4 @@
-/* What `rpproxy status` tells, as the JSON object that --json prints. Names and meanings are
+/* What `rpproxy status` shows, as the JSON object that --json prints. Names and meanings are
  * stable; more may come. */
 #ifndef RPPROXY_RELOAD_CONTROL_STATUS_H
 #define RPPROXY_RELOAD_CONTROL_STATUS_H

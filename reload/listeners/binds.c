@@ -15,7 +15,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-/* No group is that large: the kernel finds nobody at this index, and chooses by hash. */
+/* No group is that large: the kernel finds no listener at this index, and chooses by hash. */
 static const struct steer_range by_hash = {.first = 1u << 20, .count = 1};
 
 static bool is_activated(const struct bound *bound)
@@ -47,7 +47,7 @@ static int pin_to_us(const struct binds *binds, const struct bound *bound)
     return spread(binds, bound, group_pinned(bound->sockets), bound->rotation, NULL);
 }
 
-static void told(const struct bound *bound, int error)
+static void warn_unless_done(const struct bound *bound, int error)
 {
     if (error)
         log_warning("%s: cannot steer: %s", bound->conf->text, strerror(error));
@@ -55,7 +55,7 @@ static void told(const struct bound *bound, int error)
 
 void bound_pin(const struct binds *binds, const struct bound *bound)
 {
-    told(bound, pin_to_us(binds, bound));
+    warn_unless_done(bound, pin_to_us(binds, bound));
 }
 
 int binds_give(struct binds *binds, struct proxy *proxy)
@@ -178,8 +178,9 @@ void binds_spread(struct binds *binds, const struct offer *offer)
         const struct bound *bound = &binds->list[i];
         const struct offered *offered = offer_find(offer, bound->conf->text);
         if (offered && offered->fd_count == 0 && !bound_is_unix(bound))
-            told(bound, spread(binds, bound, group_handed_over(offered->listeners, bound->sockets),
-                               bound->rotation, NULL));
+            warn_unless_done(bound, spread(binds, bound,
+                                           group_handed_over(offered->listeners, bound->sockets),
+                                           bound->rotation, NULL));
     }
 }
 
@@ -203,7 +204,7 @@ static void count_members(struct binds *binds)
 static const char *others_in_group(const struct bound *bound, unsigned successors)
 {
     if (bound->members == 0)
-        return "the kernel does not tell who else listens there";
+        return "the kernel does not say which other programs listen there";
     return bound->members == bound->sockets + successors ? NULL
                                                          : "another program listens there as well";
 }
@@ -411,12 +412,12 @@ static bool will_close(const struct bound *bound)
            !(bound->way == BIND_PASS && bound->successors);
 }
 
-/* Who comes late to a bind that ends is to be refused, not let in and reset at the close. */
-static void sink_newcomers(struct bound *bound)
+/* When a bind ends, late clients are refused; they would be accepted and reset at the close. */
+static void sink_late_clients(struct bound *bound)
 {
     int error = sinks_open(&bound->sinks, &bound->conf->address, bound->fds[0], bound->sockets);
     if (error)
-        log_warning("%s: newcomers cannot be kept out while it closes: %s", bound->conf->text,
+        log_warning("%s: new clients cannot be refused while it closes: %s", bound->conf->text,
                     strerror(error));
 }
 
@@ -436,10 +437,10 @@ void binds_silence(struct binds *binds, bool alone)
             continue;
         const char *why = others_in_group(bound, 0);
         if (why)
-            log_warning("%s: %s: newcomers cannot be kept out while it closes", bound->conf->text,
+            log_warning("%s: %s: new clients cannot be refused while it closes", bound->conf->text,
                         why);
         else
-            sink_newcomers(bound);
+            sink_late_clients(bound);
     }
 }
 
@@ -492,7 +493,8 @@ static void close_kept(const struct bound *bound, const struct offered *offered,
 {
     for (unsigned index = offered->listeners; index-- > 0;) {
         int *fd = &kept->fds[group_standing(index, offered->listeners, offered->rotation)];
-        told(bound, steering_set(bound->fds[0], group_while_closing(index, bound->sockets)));
+        warn_unless_done(bound,
+                         steering_set(bound->fds[0], group_while_closing(index, bound->sockets)));
         close(*fd);
         *fd = -1;
     }
@@ -515,8 +517,8 @@ void binds_settle(struct binds *binds, const struct offer *offer, struct offer *
         bound->way = bound->ordered ? BIND_STEER : BIND_PASS;
         if (bound->ordered)
             bound->rotation = group_rotation(bound->rotation, bound->sockets, offered->listeners);
-        told(bound,
-             bound->ordered ? pin_to_us(binds, bound) : steering_set(bound->fds[0], by_hash));
+        warn_unless_done(bound, bound->ordered ? pin_to_us(binds, bound)
+                                               : steering_set(bound->fds[0], by_hash));
     }
 }
 

@@ -1,5 +1,5 @@
 /* The listening sockets of a generation (opening.h opens them): in which order they stand in their
- * reuseport groups, and who closes them (this module, and nobody else). */
+ * reuseport groups, and how they close. No other module closes them. */
 #ifndef RPPROXY_RELOAD_LISTENERS_BINDS_H
 #define RPPROXY_RELOAD_LISTENERS_BINDS_H
 
@@ -36,7 +36,7 @@ struct bound *binds_find(const struct binds *binds, const char *text);
 const struct bound *binds_serving(const struct binds *binds, const char *text);
 
 /* Unix sockets take their paths, and passed sockets our congestion control. False: an error has
- * been told to report, and nothing has changed. binds_withdraw() undoes it, until
+ * been passed to report, and nothing has changed. binds_withdraw() undoes it, until
  * binds_settle_paths(). */
 bool binds_publish(struct binds *binds, void (*report)(const char *line, void *arg), void *arg)
     __attribute__((warn_unused_result));
@@ -50,19 +50,19 @@ void binds_try(struct binds *binds);
  * proxy_accept(). Until then the workers leave those alone. */
 void binds_release(struct binds *binds);
 
-/* The groups are steered to our listeners, as each bind wants it, while those of the predecessor,
- * whose offer it was, stand before them: it has steered to any of ours, or has died. To be called
- * before it is told that we serve, since it steers again when it closes. */
+/* The groups are steered to our listeners, as each bind wants it, while those of the old process,
+ * which made the offer, stand before them: it has steered to any of ours, or has died. To be called
+ * before the old process hears that this one serves, since it steers again when it closes. */
 void binds_spread(struct binds *binds, const struct offer *offer);
 
 /* Before a successor is launched: every group is pinned to us, so that the successor may listen
  * and yet receive nothing, and each bind's way is chosen. Steering is trusted only where the
- * group holds our listeners and no other, in an order we know; where it is not, report is told so.
+ * group holds our listeners and no other, in an order we know; where it is not, report gets a line.
  */
 void binds_pin(struct binds *binds, void (*report)(const char *line, void *arg), void *arg);
 
-/* After binds_pin(): whether a canary is possible. report is told which binds will stay with us
- * until it is promoted. False: why says what prevents it. */
+/* After binds_pin(): whether a canary is possible. report gets a line for each bind that stays with
+ * this process until the canary is promoted. False: why says what prevents it. */
 #define BINDS_WHY_MAX (ADDRESS_TEXT_MAX + 160)
 bool binds_can_split(const struct binds *binds, void (*report)(const char *line, void *arg),
                      void *arg, char why[static BINDS_WHY_MAX]);
@@ -94,7 +94,7 @@ void binds_go_back(struct binds *binds, const struct offer *offer);
 void binds_take_back(struct binds *binds);
 
 /* No handshake begins any more on what is about to close: what ends with us is steered to sinks,
- * where we can trust steering, and nobody finds the path of a Unix bind. alone: there is no
+ * where we can trust steering, and no client finds the path of a Unix bind. alone: there is no
  * successor, and so no way back.
  */
 void binds_silence(struct binds *binds, bool alone);

@@ -41,7 +41,7 @@ struct bound {
     bool listens_late; /* the sockets are bound only, until binds_listen_late() */
     bool absent;       /* no interface has the address now; the old process had it still */
     enum bind_way way; /* how it came to us, and is likely to go; chosen by binds_pin() */
-    size_t members;    /* of the group, when last counted; 0: the kernel did not tell */
+    size_t members;    /* of the group, when last counted; 0: not known */
     bool adopted;      /* the sockets are those that a process before us opened */
     atomic_bool held;  /* PASS: nothing is accepted here, since it is another process's turn */
     struct published_path file;    /* Unix */

@@ -1,5 +1,5 @@
-/* Waits for those who had begun to connect: until every handshake that was under way has arrived in
- * the accept queue of its listener, and the queues that the caller looks after are empty. */
+/* Waits for clients that had begun to connect: until every handshake that was under way has arrived
+ * in the accept queue of its listener, and the queues of the caller are empty. */
 #ifndef RPPROXY_RELOAD_LISTENERS_HANDSHAKE_WAIT_H
 #define RPPROXY_RELOAD_LISTENERS_HANDSHAKE_WAIT_H
 

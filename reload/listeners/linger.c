@@ -9,7 +9,7 @@ struct lingering {
     struct binds *binds;
     struct proxy *proxy;
     struct handshake_wait *handshake_wait;
-    bool quiet; /* the workers were told to make an end */
+    bool quiet; /* the workers were asked to empty their backlogs a last time */
     void (*on_over)(void *arg);
     void *arg;
 };

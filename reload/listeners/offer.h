@@ -38,11 +38,12 @@ struct offered *offer_add(struct offer *offer, const char *text)
 int offered_add_fds(struct offered *offered, int *fds, size_t count)
     __attribute__((warn_unused_result));
 
-/* Closes the descriptors that nobody took; what was offered is still known. Of one, or of all. */
+/* Closes the descriptors that were not taken; what was offered is still known. Of one, or of all.
+ */
 void offered_close(struct offered *offered);
 void offer_close_rest(struct offer *offer);
 
-/* Some descriptor is in it that nobody took. */
+/* Some descriptor in it was not taken. */
 bool offer_holds_any(const struct offer *offer);
 
 void offer_free(struct offer *offer);

@@ -24,7 +24,7 @@ struct opening {
     bool failed;
 };
 
-static void tell(struct opening *opening, const struct bind_conf *conf, const char *why)
+static void report_of(struct opening *opening, const struct bind_conf *conf, const char *why)
 {
     char line[SOCKDIAG_HOLDER_MAX + 1024];
     snprintf(line, sizeof line, "%s:%u: cannot bind %s: %s", opening->config->file, conf->line,
@@ -58,7 +58,7 @@ static void complain(struct opening *opening, const struct bind_conf *conf, int 
     default:
         snprintf(why, sizeof why, "%s", strerror(error));
     }
-    tell(opening, conf, why);
+    report_of(opening, conf, why);
 }
 
 /* Somebody else's SO_REUSEPORT must not let us share what is not ours: bind once without it. */
@@ -107,7 +107,7 @@ static bool find_known(struct opening *opening)
     return true;
 }
 
-/* Of an address that is not offered. Where the kernel does not tell who is in the way, it may be
+/* Of an address that is not offered. Where the kernel does not say what is in the way, it may be
  * anybody. */
 static int probe(const struct opening *opening, const struct address *address)
 {
@@ -150,7 +150,7 @@ static int listen_tcp(const struct binds *binds, struct bound *bound)
     for (unsigned i = 0; i < bound->sockets && !error; i++)
         error = socket_listen(bound->fds[i]);
     if (!error && bound->ordered)
-        bound_pin(binds, bound); /* whoever joins it later gets nothing */
+        bound_pin(binds, bound); /* a program that joins it later gets nothing */
     return error;
 }
 
@@ -185,7 +185,7 @@ static void complain_of_name(struct opening *opening, const struct bind_conf *co
                                        offer->list[i].text);
     if (length == 0)
         snprintf(why, sizeof why, "no service manager passed us a socket at the start");
-    tell(opening, conf, why);
+    report_of(opening, conf, why);
 }
 
 static void take_activated(struct opening *opening, struct bound *bound, struct offer *offer)
@@ -200,12 +200,12 @@ static void take_activated(struct opening *opening, struct bound *bound, struct 
         wrong = activation_adopt(offered->fds[i]);
     int error = wrong ? 0 : adopt(bound, offered);
     if (wrong)
-        tell(opening, bound->conf, wrong);
+        report_of(opening, bound->conf, wrong);
     else if (error)
         complain(opening, bound->conf, error);
 }
 
-/* What the service manager gave, and nobody uses for now. */
+/* What the service manager gave, and no bind uses for now. */
 static bool keep_idle(struct binds *binds, struct offer *offer)
 {
     for (size_t i = 0; offer && i < offer->count; i++) {
@@ -238,7 +238,7 @@ static void open_unix(struct opening *opening, struct bound *bound, struct offer
         wrong = unix_bind_open(bound, offered != NULL);
     }
     if (wrong)
-        tell(opening, bound->conf, wrong);
+        report_of(opening, bound->conf, wrong);
 }
 
 /* As if the old process had passed its listening sockets, and instead of what we have opened.

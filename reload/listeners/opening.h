@@ -7,15 +7,15 @@
 /* How many listening sockets a bind that is not passed gets. */
 unsigned opening_sockets(const struct bind_conf *bind, unsigned workers);
 
-/* Opens every bind of config, or none: the listeners a sharded bind has are the worker count's, and
+/* Opens every bind of config, or none: a sharded bind has one listener for each worker, and
  * GROUP_MIN at least, those of a shared one GROUP_MIN (group.h says why); what offer holds
  * descriptors for is taken over, however many they are, and kept where it comes from the service
  * manager and no bind uses it. A Unix socket listens under a temporary name until binds_publish().
- * An address that is not offered (as in a cold start) and on which anybody listens is refused, even
- * where SO_REUSEPORT would let us join. offer and duplicates may be NULL.
+ * An address that is not offered (as in a cold start) and on which a program listens is refused,
+ * even where SO_REUSEPORT would let us join. offer and duplicates may be NULL.
  *
- * The old process is no stranger. It has given us duplicates of the listening sockets that it does
- * not pass, and with them:
+ * The old process may listen there. This process has duplicates of the listening sockets that
+ * the old process does not pass, and with them:
  *
  *   the new configuration         the old process
  *   an address                    the wildcard of its port    the kernel prefers the address: our
@@ -24,11 +24,11 @@ unsigned opening_sockets(const struct bind_conf *bind, unsigned workers);
  *   the wildcard, and not the     the address                 the duplicates stay open, and serve
  *   address                                                   the wildcard bind (bound->covered);
  *                                                             closing them would delay or reset
- *                                                             who is about to come
+ *                                                             clients that are about to come
  *   an address that is not on     the same                    the duplicates are used, for its
  *   this machine now                                          return (bound->absent)
  *
- * On failure tells each error to report ("FILE:LINE: ..."), and returns NULL. */
+ * On failure passes each error to report ("FILE:LINE: ..."), and returns NULL. */
 struct binds *binds_open(const struct config *config, unsigned workers, struct offer *offer,
                          struct offer *duplicates, void (*report)(const char *line, void *arg),
                          void *arg) __attribute__((warn_unused_result));

@@ -13,14 +13,14 @@ struct rescue {
     struct offer *kept;
     struct rescue_means means;
     struct handshake_wait *handshake_wait;
-    unsigned count;      /* of those who were accepted */
-    bool all;            /* nobody was left in the queues */
-    struct sinks *sinks; /* one for each of kept, of those whose group has no listener of ours */
+    unsigned count;      /* clients that were accepted */
+    bool all;            /* no client was left in the queues */
+    struct sinks *sinks; /* one for each of kept; empty where the group has a listener of ours */
     void (*on_over)(void *arg);
     void *arg;
 };
 
-/* True: nobody is left in the queues. */
+/* True: no client is left in the queues. */
 static bool accept_all(void *arg)
 {
     struct rescue *rescue = arg;
@@ -40,12 +40,12 @@ static bool accept_all(void *arg)
 static void on_handshakes_over(size_t late, void *arg)
 {
     struct rescue *rescue = arg;
-    (void)late; /* some of them ours, who are not lost */
+    (void)late; /* some came to our own listeners, and are not lost */
     if (rescue->count)
-        log_notice("%u client%s whom the lost process had not accepted %s served here",
+        log_notice("%u client%s that the lost process had not accepted %s served here",
                    rescue->count, rescue->count == 1 ? "" : "s", rescue->count == 1 ? "is" : "are");
     if (!rescue->all)
-        log_warning("not all clients whom the lost process had not accepted can be served here: "
+        log_warning("not all clients that the lost process had not accepted can be served here: "
                     "out of descriptors or memory");
     rescue->on_over(rescue->arg);
 }
@@ -69,7 +69,7 @@ static void keep_newcomers_out(struct rescue *rescue)
         }
         int error = sinks_open(&rescue->sinks[i], &address, kept->fds[0], kept->fd_count);
         if (error)
-            log_warning("%s: newcomers cannot be kept out while it closes: %s", kept->text,
+            log_warning("%s: new clients cannot be refused while it closes: %s", kept->text,
                         strerror(error));
     }
 }

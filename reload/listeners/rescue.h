@@ -1,6 +1,5 @@
-/* Clients whom the other process of a reload had not accepted when it was lost: they stand in the
- * queues of its listeners, of which we hold descriptors as well (KEEP), and which therefore are
- * still open. */
+/* Clients that the other process of a reload had not accepted when it was lost: they stand in the
+ * queues of its listeners, which are still open, since this process holds duplicates. */
 #ifndef RPPROXY_RELOAD_LISTENERS_RESCUE_H
 #define RPPROXY_RELOAD_LISTENERS_RESCUE_H
 
@@ -19,11 +18,12 @@ struct rescue_means {
     millis linger_timeout; /* of the configuration */
 };
 
-/* Begins, when the groups are steered to us: whoever is in the queues, or arrives there yet, is
- * served here, beyond the limits of the configuration too, since it would be reset otherwise; but
- * not beyond our descriptors. Then calls on_over from the loop, for what was kept to be closed and
- * the rescue freed: when all handshakes under way have arrived, or after linger-timeout, or three
- * seconds, since stops and reloads wait for it. NULL when memory is out. */
+/* Begins, when the groups are steered to us: clients that are in the queues, or still
+ * arrive there, are served here, beyond the limits of the configuration too, since they would be
+ * reset otherwise; but not beyond our descriptors. Then calls on_over from the loop, for what was
+ * kept to be closed and the rescue freed: when all handshakes under way have arrived, or after
+ * linger-timeout, or three seconds, since stops and reloads wait for it. NULL when memory is out.
+ */
 struct rescue *rescue_start(struct offer *kept, const struct rescue_means *means,
                             void (*on_over)(void *arg), void *arg)
     __attribute__((warn_unused_result));

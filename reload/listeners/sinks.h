@@ -1,4 +1,4 @@
-/* The sinks (steering.h) of a reuseport group whose own listening sockets are about to close. */
+/* The sinks (steering.h) of a reuseport group when its listening sockets are about to close. */
 #ifndef RPPROXY_RELOAD_LISTENERS_SINKS_H
 #define RPPROXY_RELOAD_LISTENERS_SINKS_H
 

@@ -337,8 +337,8 @@ static bool stands_in_the_way(const struct diag_socket *socket, const struct add
     const struct inet_diag_msg *msg = socket->msg;
     size_t length;
     const void *ip = ip_bytes(address, &length);
-    size_t theirs = msg->idiag_family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
-    bool wild = all_zero(msg->id.idiag_src, theirs);
+    size_t size = msg->idiag_family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
+    bool wild = all_zero(msg->id.idiag_src, size);
 
     /* The kernel does not look at the port where it lists bound sockets. */
     if (msg->id.idiag_sport != network_port(address))
@@ -649,7 +649,7 @@ int handshakes_take(const struct address *addresses, size_t count, struct handsh
         handshakes->addresses[handshakes->address_count++] = addresses[i];
     }
     /* Twice, because the kernel resumes a long answer by the position in a hash chain, and passes
-     * over one socket when an earlier one of the chain has gone meanwhile. An answer with nobody
+     * over one socket when an earlier one of the chain has gone meanwhile. An answer with no socket
      * in it was not interrupted. */
     for (int i = 0; i < 2 && error == 0; i++) {
         handshakes->any = false;
@@ -686,7 +686,7 @@ int handshakes_left(struct handshakes *handshakes, size_t *left)
 
     for (size_t i = 0; i < handshakes->count; i++)
         handshakes->seen[i] = false;
-    /* One is gone when two answers in a row miss it, for the reason told above. */
+    /* One is gone when two answers in a row miss it, for the reason given above. */
     for (int i = 0; i < 2 && !all_seen(handshakes); i++) {
         int error = dump_handshakes(handshakes, mark_seen);
 

@@ -18,13 +18,13 @@
 
 /* members[i] is how many sockets listen on exactly addresses[i]: 0.0.0.0 and 127.0.0.1 are two
  * addresses, and so are 0.0.0.0 and [::]. Sockets bound to a device are not counted: they form
- * groups of their own. Nobody is counted on a Unix address. All are counted in one walk of the
+ * groups of their own. No socket is counted on a Unix address. All are counted in one walk of the
  * kernel's listeners for each family, however many they are; no two addresses may be equal. ENOMEM
  * is possible. After an error members has no meaning. */
 int sockdiag_listeners(const struct address *const addresses[], size_t count, size_t members[])
     __attribute__((warn_unused_result));
 
-/* Sockets that are no strangers: the inodes of their descriptors, as fstat(2) tells them. */
+/* Sockets of this process and of the old one: the inodes of their descriptors, of fstat(2). */
 struct known_sockets {
     uint32_t *inodes;
     size_t count;
@@ -40,11 +40,11 @@ int sockdiag_strangers(const struct address *address, const struct known_sockets
 
 /* For the message when a bind fails with EADDRINUSE: names the socket that holds the address, or
  * one that stands in its way, as 0.0.0.0 does for 127.0.0.1. A listener, or a socket that is only
- * bound, is told by its owner: "user www-data (uid 33), process 1234 (nginx)"; *is_connection is
- * false. A connection is told as such, with its peer and its owner; *is_connection is true. It is
- * told as an outgoing one where its local port is one that the kernel chooses for those
+ * bound, is named by its owner: "user www-data (uid 33), process 1234 (nginx)"; *is_connection is
+ * false. A connection is named as such, with its peer and its owner; *is_connection is true. It is
+ * called an outgoing one where its local port is one that the kernel chooses for those
  * (net.ipv4.ip_local_port_range). The process is left out where this user may not see it. A known
- * socket is not told. ENOENT when no other socket stands in the way (any more). Searches all of
+ * socket is passed over. ENOENT when no other socket stands in the way (any more). Searches all of
  * /proc: for a program that is about to end. */
 int sockdiag_holder(const struct address *address, const struct known_sockets *known,
                     char text[static SOCKDIAG_HOLDER_MAX], bool *is_connection)
@@ -62,7 +62,7 @@ struct handshakes;
 int handshakes_take(const struct address *addresses, size_t count, struct handshakes **handshakes)
     __attribute__((warn_unused_result));
 
-/* Forgets those that have been completed, reset or given up since, and tells how many are left.
+/* Forgets those that have been completed, reset or given up since, and says how many are left.
  * What has begun after the snapshot is never counted, not even from the same client port. When
  * there were more than HANDSHAKES_MAX, *left never falls to 0 and a time limit has to decide. A
  * completed handshake may need steering_grace() to be seen in the accept queue. */

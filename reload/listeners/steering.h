@@ -7,7 +7,7 @@
  *   2. sockdiag's snapshot of the handshakes in SYN_RECV; go on accepting until none is left.
  *   3. steering_grace() once more: the last of them may just be on its way from SYN_RECV into the
  *      accept queue, and stand in neither.
- *   4. accept until socket_accept_queue() is 0; close, in the order that group.h tells. */
+ *   4. accept until socket_accept_queue() is 0; close, in the order that group.h gives. */
 #ifndef RPPROXY_RELOAD_LISTENERS_STEERING_H
 #define RPPROXY_RELOAD_LISTENERS_STEERING_H
 
@@ -19,14 +19,14 @@
 #include <stdint.h>
 
 /* New connections to the group of listener_fd go to a random index of range, whichever member of
- * the group listener_fd is. An index at which nobody stands is answered by the kernel's own
- * choice by hash among all members. The socket must be listening: one that is only bound is
+ * the group listener_fd is. At an index without a listener the kernel chooses itself,
+ * by hash, among all members. The socket must be listening: one that is only bound is
  * in no group yet. Handshakes that have begun stay where they began; the final ACK of one that
  * was answered by a SYN cookie goes to the new range, and is good there.
  * Returns 0 or an errno value (EINVAL for an empty range); the earlier program stays then. */
 int steering_set(int listener_fd, struct steer_range range) __attribute__((warn_unused_result));
 
-/* The listeners of a range as their workers' CPUs tell them apart; group.h says which is whose. */
+/* The listeners of a range by the CPUs of their workers; group.h says which is which worker's. */
 struct steer_cpus {
     const struct cpus *cpus; /* the workers', at least one */
     unsigned workers;        /* 1 to the range's count */
@@ -56,13 +56,14 @@ int steering_split(int listener_fd, const struct steer_split *split, struct stee
                    const struct steer_cpus *by) __attribute__((warn_unused_result));
 
 /* Opens a sink: a listener of the address's group that hears nothing. A SYN steered to it is
- * dropped without an answer; the client repeats it after a second, and meets who stands there then,
- * or is refused when nobody does. It takes the place of a successor where there is none:
- * group_sinks() of them are opened, one is steered to while the bind's own listeners close, and
- * they are closed last. A sink demands packets whose TTL or hop limit is 255 (IP_MINTTL, RFC 5082).
- * Those who send 255 and sit on the same link would be let in, and reset when the sink closes; few
- * systems do. A socket filter that drops SYNs would spare none, but on a TCP socket it needs
- * CAP_NET_ADMIN since Linux 6.18. Returns the descriptor, close-on-exec, or -errno. */
+ * dropped without an answer; the client repeats it after a second, and meets the listener that
+ * stands there then, or is refused when there is none. It takes the place of a successor where
+ * there is none: group_sinks() of them are opened, one is steered to while the bind's own listeners
+ * close, and they are closed last. A sink demands packets whose TTL or hop limit is 255 (IP_MINTTL,
+ * RFC 5082). Clients that send 255 and are on the same link would be let in, and reset when the
+ * sink closes; few systems do. A socket filter that drops SYNs would spare none, but on a TCP
+ * socket it needs CAP_NET_ADMIN since Linux 6.18. Returns the descriptor, close-on-exec, or -errno.
+ */
 int steering_sink(const struct address *address) __attribute__((warn_unused_result));
 
 /* Returns when every packet that the kernel was working on at the call is done with, so that none

@@ -212,7 +212,7 @@ void unix_bind_hide(struct bound *bound, bool alone)
     else if (unlink(path_of(bound)))
         error = errno;
     if (error)
-        log_warning("%s: newcomers cannot be kept out while it closes: %s", bound->conf->text,
+        log_warning("%s: new clients cannot be refused while it closes: %s", bound->conf->text,
                     published_error_text(error));
 }
 

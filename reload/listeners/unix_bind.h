@@ -30,8 +30,8 @@ bool unix_bind_is_ours(const struct bound *bound);
 void unix_bind_note(struct bound *bound);
 void unix_bind_take_back(struct bound *bound);
 
-/* The bind ends: nobody can find it any more. unix_bind_take_back() undoes that, unless there is no
- * successor (alone), until unix_bind_close(). */
+/* The bind ends: clients do not find it any more. unix_bind_take_back() undoes that, unless there
+ * is no successor (alone), until unix_bind_close(). */
 void unix_bind_hide(struct bound *bound, bool alone);
 
 /* Removes temporary names, and with ends the path if it is ours. */

@@ -14,7 +14,7 @@
 #define SPREAD_STEPS       100
 #define SPREAD_STEP_MIN_MS 10u
 #define SPREAD_STEP_MAX_MS 1000u
-/* How often a draining generation tells how many sessions it has left. */
+/* How often a process that drains reports how many sessions are left. */
 static const struct timeval report_interval = {.tv_usec = 200000};
 
 /* When a frontend's sessions are closed: from begin, when it keeps all, to end, when none is left.

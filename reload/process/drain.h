@@ -40,7 +40,7 @@ void drain_begin(struct draining *drain, enum session_end reason);
  * already. */
 void drain_await_others(struct draining *drain);
 
-/* How many sessions these have cut since; 0: this is no stop, or they do not tell. */
+/* How many sessions these have cut since; 0: this is no stop, or not known. */
 uint64_t drain_others_cut(const struct draining *drain);
 
 /* All sessions that are left are closed now. */
@@ -50,7 +50,7 @@ void drain_terminate(struct draining *drain);
  * no drain. */
 uint64_t drain_deadline(const struct draining *drain);
 
-/* The last session has ended: one line for the log that tells how it went. */
+/* The last session has ended: one line for the log that says how it went. */
 void drain_log_end(const struct draining *drain);
 
 #endif

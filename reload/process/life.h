@@ -1,9 +1,9 @@
-/* The life file, CONTROL.life: what would be told of the process that serves, should it crash now.
+/* The life file, CONTROL.life: what is to be reported of the process that serves if it crashes now.
  *
  * It is there from the time on at which the process serves until its end in order, or until its
  * successor's is put in its place. The process holds it (flock(2)) and writes into it once a second
- * how many sessions it has; so a file that nobody holds is the last word of a crash, whether
- * anybody outlived it or not. */
+ * how many sessions it has; so a file that no process holds is left by a crash, whether another
+ * process lived on or not. */
 #ifndef RPPROXY_RELOAD_PROCESS_LIFE_H
 #define RPPROXY_RELOAD_PROCESS_LIFE_H
 
@@ -35,11 +35,11 @@ int life_begin(struct life *life) __attribute__((warn_unused_result));
 void life_end(struct life *life);
 void life_close(struct life *life);
 
-/* We end by our own fault, with that exit status: the file stays, and tells so. To be called while
+/* We end by our own fault, with that exit status: the file stays, and says so. To be called while
  * the sessions are there. */
 void life_fail(struct life *life, int status);
 
-/* For a start with nobody before it: true if the last process that served on this control socket
+/* For a start without an old process: true if the last process that served on this control socket
  * crashed. A file that is not what we write, or not ours, is left out of account, and logged. */
 bool life_read(const char *control, struct crash *crash) __attribute__((warn_unused_result));
 

@@ -1,4 +1,4 @@
-/* What others find the process that serves by: the paths of its Unix binds, the control socket, the
+/* By what others find the process that serves: the paths of its Unix binds, the control socket, the
  * pid file, and beside the control socket the crash file. They change hands as one.
  *
  * All that can fail is done before the process says that it is ready (publication_prepare(), and
@@ -49,7 +49,7 @@ void publication_force(struct publication *publication, pid_t successor);
 /* Our predecessor has closed its listeners, or is gone. */
 void publication_settle(struct publication *publication);
 
-/* Our successor serves: the paths are its own, or are nobody's. */
+/* The new process serves: the paths are its own, or lead nowhere. */
 void publication_retire(struct publication *publication);
 
 /* The successor of that pid is gone or is being killed: publication_force(), and once more in

@@ -71,7 +71,8 @@ bool start_read_config(struct generation *generation)
         return false;
     }
     if (access(generation->file, R_OK))
-        log_warning("%s: the user who serves cannot read it: reloads will fail", generation->file);
+        log_warning("%s: the user of the proxy cannot read it: reloads will fail",
+                    generation->file);
     error = log_open(config->log_target, config->log_path, config->log_level);
     if (error) {
         report(generation, "%s: log %s: %s", generation->file, config->log_path, strerror(error));

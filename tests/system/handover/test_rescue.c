@@ -88,7 +88,7 @@ START_TEST(in_the_queues_of_a_crash)
     scene.proxy = first;
     char text[64];
     /* The clients of the Unix bind are in a queue that both processes have. */
-    snprintf(text, sizeof text, "%d clients whom the lost process had not accepted", QUEUED);
+    snprintf(text, sizeof text, "%d clients that the lost process had not accepted", QUEUED);
     wait_mentioned(scene.proxy.log, text);
     wait_mentioned(scene.proxy.log, "generation 1 serves again");
     serves_again(&scene, successor);
@@ -105,7 +105,7 @@ START_TEST(in_the_queues_of_a_canary)
     struct canary canary = canary_wait(&scene.proxy);
     kill_with_queues(&scene, &by_path, canary.pid);
     reload_ends(&reload, 5);
-    wait_mentioned(scene.proxy.log, "whom the lost process had not accepted");
+    wait_mentioned(scene.proxy.log, "that the lost process had not accepted");
     serves_again(&scene, canary.pid);
 }
 END_TEST
@@ -120,7 +120,7 @@ START_TEST(in_the_queues_of_a_predecessor)
     struct canary canary = canary_wait(&scene.proxy);
     pid_t first = scene.proxy.pid;
     kill_with_queues(&scene, &by_path, first);
-    wait_mentioned(scene.proxy.log, "whom the lost process had not accepted");
+    wait_mentioned(scene.proxy.log, "that the lost process had not accepted");
     reload_ends(&reload, 0);
     proxy_follow(&scene.proxy);
     ck_assert_int_eq(scene.proxy.pid, canary.pid);
@@ -147,7 +147,7 @@ START_TEST(in_the_queues_of_a_process_being_replaced)
     pid_t reload = proxy_command_start(&scene.proxy, NULL, "reload", NULL);
     close(accept_from(checked));
     kill_with_queues(&scene, &by_path, scene.proxy.pid);
-    wait_mentioned(scene.proxy.log, "whom the lost process had not accepted");
+    wait_mentioned(scene.proxy.log, "that the lost process had not accepted");
     ck_assert_int_eq(wait_gone(reload), 0);
     proxy_follow(&scene.proxy);
     ck_assert_uint_eq(scene.proxy.generation, 2);
