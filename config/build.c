@@ -4,6 +4,7 @@
 #include "config/base/memory.h"
 #include "config/loops.h"
 #include "config/options/bind_file.h"
+#include "config/paths.h"
 #include "config/syntax/suggest.h"
 #include "config/syntax/value.h"
 
@@ -508,38 +509,44 @@ static void resolve_backends(struct builder *builder)
 
 /* --- names --------------------------------------------------------------------------------- */
 
-static const struct entry *pidfile_entry(const struct document *document)
+/* The place of the option's line in a [global] section. */
+static struct place global_place(const struct document *document, const char *name)
 {
-    const struct option *option = option_find(SECTION_GLOBAL, "pidfile");
-    const struct entry *entry = NULL;
-    for (size_t i = 0; i < document->section_count && !entry; i++)
-        if (document->sections[i]->kind == SECTION_GLOBAL)
-            entry = section_setting(document->sections[i], option);
-    return entry;
+    const struct option *option = option_find(SECTION_GLOBAL, name);
+    for (size_t i = 0; i < document->section_count; i++) {
+        const struct section *section = document->sections[i];
+        const struct entry *entry =
+            section->kind == SECTION_GLOBAL ? section_setting(section, option) : NULL;
+        if (entry)
+            return entry->place;
+    }
+    return (struct place){.source = document->sources[0]};
 }
 
-/* Control socket, pidfile and Unix binds are renamed to their paths (rename(2)): if two of them
- * had the same path, one would replace the other. */
 static void check_paths(struct builder *builder)
 {
     const struct config *config = builder->config;
-    const char *pidfile = config->pidfile ? config->pidfile : "";
+    const struct document *document = builder->document;
+    struct path_claims claims = {0};
+    char *crash_file = memory_print("%s.life", config->control);
+    paths_claim(&claims, config->control, memory_print("control '%s'", config->control),
+                global_place(document, "control"), false);
+    paths_claim(&claims, crash_file, memory_print("the crash file of control, '%s'", crash_file),
+                global_place(document, "control"), false);
+    if (config->log_path)
+        paths_claim(&claims, config->log_path, memory_print("log 'file:%s'", config->log_path),
+                    global_place(document, "log"), false);
+    if (config->pidfile)
+        paths_claim(&claims, config->pidfile, memory_print("pidfile '%s'", config->pidfile),
+                    global_place(document, "pidfile"), false);
     for (size_t i = 0; i < builder->binds.count; i++) {
         const struct claim *bind = &builder->binds.items[i];
-        if (strncmp(bind->text, "unix:", 5) != 0)
-            continue;
-        if (strcmp(bind->text + 5, config->control) == 0)
-            problem_add(builder->problems, bind->place, "bind '%s' is the control socket's path",
-                        bind->text);
-        if (strcmp(bind->text + 5, pidfile) == 0)
-            problem_add(builder->problems, bind->place, "bind '%s' is the pidfile's path",
-                        bind->text);
+        if (strncmp(bind->text, "unix:/", 6) == 0)
+            paths_claim(&claims, bind->text + 5, memory_print("bind '%s'", bind->text), bind->place,
+                        true);
     }
-    const struct entry *entry = pidfile_entry(builder->document);
-    if (entry && strcmp(pidfile, config->control) == 0)
-        bad_value(builder, entry, "is the control socket's path");
-    if (entry && config->log_path && strcmp(pidfile, config->log_path) == 0)
-        bad_value(builder, entry, "is the log's path");
+    paths_check(&claims, builder->problems);
+    free(crash_file);
 }
 
 static void name_taken(struct builder *builder, const struct section *section,

@@ -281,13 +281,16 @@ static int on_pair(void *user, const char *section, const char *key, const char 
         if (!reading->refused)
             problem_add(reading->problems, reading->place,
                         "key '%s' stands before the first section head, such as [global]", key);
+        reading->document->misplaced |= option_find(SECTION_GLOBAL, key) != NULL;
         return 1;
     }
     const struct option *option = option_find(reading->section->kind, key);
     if (!option)
         option = unknown_key(reading, key);
-    if (!option)
+    if (!option) {
+        reading->document->misplaced |= option_find(SECTION_GLOBAL, key) != NULL;
         return 1;
+    }
     char *value = expand_variables(text, NULL, &wrong);
     if (value && !*value) {
         free(value);

@@ -41,6 +41,7 @@ struct document {
     size_t section_count;
     size_t section_capacity;
     struct section *defaults; /* NULL: none */
+    bool misplaced;           /* a key of [global] stands in another section, or in none */
     bool unread; /* the head of a section was not understood; a missing section may be that one */
 };
 

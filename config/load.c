@@ -4,6 +4,9 @@
 #include "config/build.h"
 #include "config/document.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 /* Takes ownership of the document and the problems. */
 static struct config *build(const char *name, struct document *document, struct problems *problems,
                             struct config_errors *errors)
@@ -38,20 +41,39 @@ struct config *config_load_text(const char *name, const char *text, size_t lengt
     return build(name, &document, &problems, errors);
 }
 
-char *config_control(const char *file)
+/* The value that the file sets, checked; or NULL, with the reason in problems where a line that may
+ * set it is not understood. */
+static char *find_control(const struct document *document, struct problems *problems)
 {
     const struct option *option = option_find(SECTION_GLOBAL, "control");
+    bool unread = document->unread || document->misplaced;
+    for (size_t i = 0; i < document->section_count; i++) {
+        const struct section *section = document->sections[i];
+        if (section->kind != SECTION_GLOBAL)
+            continue;
+        const struct entry *entry = section_setting(section, option);
+        unread |= section->unread;
+        if (!entry)
+            continue;
+        struct config scratch = {0};
+        const char *wrong = option_set(option, entry->value, &scratch);
+        if (wrong)
+            problem_add(problems, entry->place, "%s: '%s' %s", option->name, entry->value, wrong);
+        return scratch.control;
+    }
+    return unread ? NULL : memory_copy(config_default_control());
+}
+
+char *config_control(const char *file, struct config_errors *errors)
+{
     struct problems problems = {0};
-    struct config_errors errors = {0};
     struct document document;
-    const struct entry *entry = NULL;
+    *errors = (struct config_errors){0};
+    if (access(file, F_OK) && errno == ENOENT)
+        return memory_copy(config_default_control());
     document_read(&document, file, &problems);
-    for (size_t i = 0; i < document.section_count && !entry; i++)
-        if (document.sections[i]->kind == SECTION_GLOBAL)
-            entry = section_setting(document.sections[i], option);
-    char *path = memory_copy(entry ? entry->value : config_default_control());
-    problems_move(&problems, &errors);
-    config_errors_free(&errors);
+    char *path = find_control(&document, &problems);
+    problems_move(&problems, errors);
     document_free(&document);
     return path;
 }

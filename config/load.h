@@ -18,9 +18,12 @@ struct config *config_load_text(const char *name, const char *text, size_t lengt
                                 struct config_errors *errors) __attribute__((warn_unused_result));
 
 /* Returns the path of the control socket that file sets, for commands that contact a running
- * proxy, whatever other mistakes the file contains. Returns the default path if the file cannot
- * be read or sets none. The caller frees it. */
-char *config_control(const char *file) __attribute__((warn_unused_result));
+ * proxy, whatever other mistakes the file contains. Returns the default path if the file does not
+ * exist, or sets none. Returns NULL if that cannot be known, because the file or a line that may
+ * set it cannot be read: the default socket may be that of another proxy. *errors are those found
+ * on the way, at least one with NULL; the caller frees them, in either case, and the path. */
+char *config_control(const char *file, struct config_errors *errors)
+    __attribute__((warn_unused_result));
 
 /* The file that is read if -f is not given. */
 #define CONFIG_DEFAULT_FILE "/etc/rpproxy/proxy.ini"

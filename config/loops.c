@@ -1,9 +1,9 @@
 #include "config/loops.h"
 
 #include "config/base/memory.h"
+#include "config/base/path.h"
 
 #include <ifaddrs.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,21 +36,6 @@ struct graph {
 
 /* --- binds --------------------------------------------------------------------------------- */
 
-/* Returns the path with the symbolic links of its directory resolved. follow: the last component is
- * resolved too, if the file exists; connect(2) follows such a link, but a bind replaces it. */
-static char *plain_path(const char *path, bool follow)
-{
-    char directory[PATH_MAX], real[PATH_MAX], text[2 * PATH_MAX];
-    const char *name = strrchr(path, '/') + 1;
-    if (follow && realpath(path, real))
-        return memory_copy(real);
-    snprintf(directory, sizeof directory, "%.*s", (int)(name - path), path);
-    if (!realpath(directory, real))
-        return memory_copy(path);
-    snprintf(text, sizeof text, "%s/%s", strcmp(real, "/") == 0 ? "" : real, name);
-    return memory_copy(text);
-}
-
 static int by_port(const void *left, const void *right)
 {
     const struct entrance *a = left;
@@ -74,7 +59,7 @@ static void find_entrances(struct graph *graph)
             struct entrance *entrance = &graph->entrances[graph->entrance_count++];
             *entrance = (struct entrance){.bind = bind, .frontend = &config->frontends[i]};
             if (address_is_unix(&bind->address))
-                entrance->path = plain_path(bind->address.un.sun_path, false);
+                entrance->path = path_plain(bind->address.un.sun_path, false);
         }
     if (graph->entrance_count)
         qsort(graph->entrances, graph->entrance_count, sizeof *graph->entrances, by_port);
@@ -137,7 +122,7 @@ static struct address destination(const struct address *server)
 static const struct entrance *find_unix(const struct graph *graph, const struct address *server)
 {
     const struct entrance *found = NULL;
-    char *path = plain_path(server->un.sun_path, true);
+    char *path = path_plain(server->un.sun_path, true);
     for (size_t i = 0; i < graph->entrance_count && graph->entrances[i].path && !found; i++)
         if (strcmp(graph->entrances[i].path, path) == 0)
             found = &graph->entrances[i];

@@ -102,6 +102,25 @@ static int serve(const char *file, char **argv)
     return status;
 }
 
+/* The control socket that the file sets; or NULL, after the reason was printed. The caller frees
+ * it.
+ */
+static char *find_control(const char *file)
+{
+    struct config_errors errors;
+    char *control = config_control(file, &errors);
+    if (!control) {
+        for (size_t i = 0; i < errors.count; i++)
+            fprintf(stderr, "%s\n", errors.lines[i]);
+        fprintf(stderr,
+                "rpproxy: the control socket is not known: a line of %s that may set it cannot be "
+                "read; -s SOCKET names it\n",
+                file);
+    }
+    config_errors_free(&errors);
+    return control;
+}
+
 static int run(const struct rule *rule, struct arguments *arguments, char **argv)
 {
     const char *file = arguments->file ? arguments->file : CONFIG_DEFAULT_FILE;
@@ -115,7 +134,9 @@ static int run(const struct rule *rule, struct arguments *arguments, char **argv
         fprintf(stderr, "rpproxy: %s: %s\n", file, strerror(errno));
         return EXIT_INVALID;
     }
-    char *control = arguments->socket ? NULL : config_control(file);
+    char *control = arguments->socket ? NULL : find_control(file);
+    if (!control && !arguments->socket)
+        return EXIT_INVALID;
     arguments->command.control = control ? control : arguments->socket;
     arguments->command.control_from_file = control != NULL;
     arguments->command.file = arguments->socket ? arguments->file : file;

@@ -1,5 +1,7 @@
 #include "config/base/address.h"
 
+#include "config/base/path.h"
+
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <net/if.h>
@@ -56,6 +58,8 @@ static const char *parse_unix(const char *path, struct address *address)
 {
     if (path[0] != '/')
         return "path of a Unix socket must be absolute: unix:/PATH";
+    if (path_check(path))
+        return "path of a Unix socket must not be that of a directory";
     size_t length = strlen(path);
     if (length >= sizeof address->un.sun_path)
         return "path of a Unix socket must not be longer than 107 bytes";
@@ -160,9 +164,11 @@ const char *address_parse(const char *text, struct address *address)
         wrong = parse_ipv6(text, &parsed);
     else
         wrong = parse_host(text, &parsed);
-    if (!wrong)
-        *address = parsed;
-    return wrong;
+    if (wrong)
+        return wrong;
+    address_unmap(&parsed);
+    *address = parsed;
+    return NULL;
 }
 
 /* Returns how many bytes of sun_path belong to the name. The NUL at the end of a path does not; an

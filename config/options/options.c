@@ -1,6 +1,7 @@
 #include "config/options/options.h"
 
 #include "config/base/memory.h"
+#include "config/base/path.h"
 #include "config/model/config.h"
 #include "config/syntax/value.h"
 
@@ -399,8 +400,9 @@ static void replace(char **member, const char *text)
 
 static const char *check_path(const struct option *option, const char *path)
 {
-    if (path[0] != '/')
-        return "must be an absolute path";
+    const char *wrong = path_check(path);
+    if (wrong)
+        return wrong;
     if (strlen(path) > option->max) {
         snprintf(complaint, sizeof complaint, "must not be longer than %" PRIu64 " bytes",
                  option->max);

@@ -60,13 +60,9 @@ bool publication_prepare(struct publication *publication)
     return !wrong;
 }
 
-static void begin_life(struct publication *publication)
+static int begin_life(struct publication *publication)
 {
-    struct life *life = &publication->life;
-    int error = life->path ? 0 : life_begin(life);
-    if (error)
-        log_error("%s.life: %s", publication->generation->config->control,
-                  published_error_text(error));
+    return publication->life.path ? 0 : life_begin(&publication->life);
 }
 
 bool publication_publish(struct publication *publication)
@@ -92,7 +88,9 @@ bool publication_publish(struct publication *publication)
         return false;
     }
     publication->done = true;
-    begin_life(publication);
+    error = begin_life(publication);
+    if (error)
+        log_error("%s.life: %s", config->control, published_error_text(error));
     return true;
 }
 
@@ -117,12 +115,12 @@ void publication_force(struct publication *publication, pid_t successor)
     else if (config->pidfile)
         failed |= note(publication, "pidfile", config->pidfile,
                        pidfile_take_back(&publication->pidfile, successor));
+    failed |= note(publication, "crash file of", config->control, begin_life(publication));
     if (failed)
         event_add(publication->retry, &retry_interval);
     else if (publication->reported)
         log_notice("control socket and pid file are published again");
     publication->reported = failed;
-    begin_life(publication);
 }
 
 void publication_settle(struct publication *publication)

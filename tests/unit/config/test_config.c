@@ -418,12 +418,33 @@ static const struct {
     {VALID "bind = 127.0.0.1:001\n",
      "p.ini:4: bind '127.0.0.1:1' is given twice; first in line 2\n"},
     {VALID "bind = unix:/c\n[global]\ncontrol = /c\n",
-     "p.ini:4: bind 'unix:/c' is the control socket's path\n"},
+     "p.ini:4: bind 'unix:/c' has the path of control '/c'\n"},
+    {VALID "bind = unix:/c.life\n[global]\ncontrol = /c\n",
+     "p.ini:4: bind 'unix:/c.life' has the path of the crash file of control, '/c.life'\n"},
     {VALID "bind = unix:/p\n[global]\npidfile = /p\n",
-     "p.ini:4: bind 'unix:/p' is the pidfile's path\n"},
+     "p.ini:4: bind 'unix:/p' has the path of pidfile '/p'\n"},
+    {VALID "bind = unix:/proc/../p\nbind = unix:/p\n",
+     "p.ini:5: bind 'unix:/p' has the path of bind 'unix:/proc/../p'\n"},
+    {VALID "bind = unix:/l\n[global]\nlog = file:/l\n",
+     "p.ini:4: bind 'unix:/l' has the path of log 'file:/l'\n"},
     {VALID "[global]\ncontrol = /c\npidfile = /c\n",
-     "p.ini:6: pidfile: '/c' is the control socket's path\n"},
-    {VALID "[global]\nlog = file:/l\npidfile = /l\n", "p.ini:6: pidfile: '/l' is the log's path\n"},
+     "p.ini:6: pidfile '/c' has the path of control '/c'\n"},
+    {VALID "[global]\ncontrol = /c\npidfile = /proc/self/root/c.life\n",
+     "p.ini:6: pidfile '/proc/self/root/c.life' has the path of the crash file of control, "
+     "'/c.life'\n"},
+    {VALID "[global]\ncontrol = /c\nlog = file:/./c\n",
+     "p.ini:6: log 'file:/./c' has the path of control '/c'\n"},
+    {VALID "[global]\nlog = file:/l\npidfile = /l\n",
+     "p.ini:6: pidfile '/l' has the path of log 'file:/l'\n"},
+    {"[global]\npidfile = /p/\n" VALID,
+     "p.ini:2: pidfile: '/p/' is the path of a directory, not of a file\n"},
+    {"[global]\ncontrol = /run/..\nlog = file:/l/.\n" VALID,
+     "p.ini:2: control: '/run/..' is the path of a directory, not of a file\n"
+     "p.ini:3: log: 'file:/l/.' is the path of a directory, not of a file\n"},
+    {VALID "bind = unix:/w/\n",
+     "p.ini:4: bind: 'unix:/w/': path of a Unix socket must not be that of a directory\n"},
+    {VALID "bind = [::ffff:127.0.0.1]:1\n",
+     "p.ini:4: bind '127.0.0.1:1' is given twice; first in line 2\n"},
 
     /* binds and servers */
     {BIND "bind = 8080\n", "p.ini:3: bind: '8080': port is missing: HOST:PORT\n"},
@@ -603,6 +624,43 @@ START_TEST(default_control_follows_the_user)
 }
 END_TEST
 
+/* What a file with these lines says: a path; "" for the default one; NULL: not to be known. */
+static const struct {
+    const char *text, *path;
+} controls[] = {
+    {"[global]\ncontrol = /c\n", "/c"},
+    {"[global]\njunk = 1\ncontrol = /c\n[junk]\nmore\n", "/c"},
+    {"[global]\nworkers = nonsense\n", ""},
+    {"", ""},
+    {"[global]\ncontrol =\n", NULL},
+    {"[global]\ncontrol /c\n", NULL},
+    {"[global]\ncontrol = c\n", NULL},
+    {"[global]\ncontrol = /c/\n", NULL},
+    {"[global]\ncontrol = ${RPPROXY_TEST_IS_NOT_SET}/c\n", NULL},
+    {"[global]\ninclude = is-not-there.ini\n", NULL},
+    {"[globl\ncontrol = /c\n", "/c"},
+    {"[weird]\ncontrol = /c\n", NULL},
+    {"[listen a]\ncontrol = /c\n", NULL},
+    {"control = /c\n", NULL},
+};
+
+START_TEST(a_control_line_that_is_broken_is_not_the_default)
+{
+    struct config_errors errors;
+    const char *expected = controls[_i].path;
+    folder_write("p.ini", controls[_i].text, strlen(controls[_i].text));
+    char *control = config_control(folder_path("p.ini"), &errors);
+    if (!expected) {
+        ck_assert_ptr_null(control);
+        ck_assert_uint_gt(errors.count, 0);
+    } else {
+        ck_assert_str_eq(control, *expected ? expected : config_default_control());
+    }
+    free(control);
+    config_errors_free(&errors);
+}
+END_TEST
+
 #define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
 
 Suite *config_suite(void)
@@ -628,7 +686,10 @@ Suite *config_suite(void)
     tcase_add_test(wrong, control_path_must_fit_a_socket);
     suite_add_tcase(suite, wrong);
     TCase *control = tcase_create("control");
+    tcase_add_checked_fixture(control, folder_make, folder_remove);
     tcase_add_test(control, default_control_follows_the_user);
+    tcase_add_loop_test(control, a_control_line_that_is_broken_is_not_the_default, 0,
+                        COUNT(controls));
     suite_add_tcase(suite, control);
     return suite;
 }
