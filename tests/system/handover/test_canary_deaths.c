@@ -199,14 +199,17 @@ START_TEST(predecessor_killed_on_the_way_back)
         skip_test("strace cannot trace here");
     }
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
-        unsigned last, step = find_way_back(calls[i], &last);
-        unsigned stride = (last - step) / scaled(STEPS, 3) + 1;
-        unsigned first = step;
-        while (predecessor_killed_at(calls[i], step)) {
-            step += stride;
-            ck_assert_uint_lt(step, STEPS_MAX);
+        unsigned killed = 0;
+        /* Heartbeats are messages as well, and a slow run has more of them: if the next run is so
+         * fast that it has not even the first step, the way back is looked for again. */
+        while (killed == 0) {
+            unsigned last, step = find_way_back(calls[i], &last);
+            unsigned stride = (last - step) / scaled(STEPS, 3) + 1;
+            for (; predecessor_killed_at(calls[i], step); step += stride) {
+                killed++;
+                ck_assert_uint_lt(step, STEPS_MAX);
+            }
         }
-        ck_assert_uint_gt(step, first);
     }
 }
 END_TEST
