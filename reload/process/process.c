@@ -344,7 +344,8 @@ static void stop(struct generation *generation)
         new_side_ask_back(generation->new_side);
         break;
     case GENERATION_ACTIVE:
-        if (generation->old_side || generation->new_side) { /* it ends first; then go_on() */
+        if (generation->old_side ||
+            generation->new_side) { /* the reload ends first; then go_on() */
             generation->stop_wanted = true;
             old_side_cancel(generation);
             if (generation->new_side)
@@ -475,7 +476,7 @@ static void reload_by_signal(struct generation *generation)
     }
 }
 
-/* The old process, or a process that took over, asks for it. */
+/* The old process passes an order on. */
 static void reload_by_message(struct generation *generation)
 {
     (void)reload(generation, &order_by_signal);
