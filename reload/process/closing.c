@@ -50,24 +50,32 @@ static void on_handed_off(void *arg)
     heartbeat_confirm(channel_to_next(closing->generation), close_listeners, closing);
 }
 
+static void begin_handoff(void *arg)
+{
+    struct closing *closing = arg;
+    struct generation *generation = closing->generation;
+    /* The sessions of a canary go back in any case. */
+    bool stops = generation->stop_wanted && !generation->new_side;
+    if (!stops)
+        generation->handoff = handoff_begin(generation->proxy, channel_to_next(generation),
+                                            generation->base, on_handed_off, closing);
+    if (!generation->handoff)
+        on_handed_off(closing);
+}
+
 /* If the other process is lost now, this one serves again; so this is the time for the sessions to
- * move. */
+ * move. Sessions that a process has taken are lost if it hangs; so it shows that it runs first. */
 void closing_on_quiet(struct closing *closing)
 {
     struct generation *generation = closing->generation;
     struct channel *next = channel_to_next(generation);
     if (!closing->lingering)
         return;
-    if (!next) {
+    if (!next)
         close_listeners(closing);
-        return;
-    }
-    /* The sessions of a canary go back in any case. */
-    bool stops = generation->stop_wanted && !generation->new_side;
-    if (generation->config->drain == DRAIN_HANDOFF && !stops && !channel_is_foreign(next))
-        generation->handoff =
-            handoff_begin(generation->proxy, next, generation->base, on_handed_off, closing);
-    if (!generation->handoff)
+    else if (generation->config->drain == DRAIN_HANDOFF && !channel_is_foreign(next))
+        heartbeat_confirm(next, begin_handoff, closing);
+    else
         on_handed_off(closing);
 }
 

@@ -1,7 +1,7 @@
 /* How this process closes its listeners without the loss of a connection: the clients in the
- * backlogs arrive (linger.h), the sessions move to the process that takes over, that process shows
- * that it runs, and only then all listeners close. If the other process is lost before, this
- * process serves again. Main thread. */
+ * backlogs arrive (linger.h), the process that takes over shows that it runs, the sessions move to
+ * it, it shows once more that it runs, and only then all listeners close. If the other process is
+ * lost before, this process serves again. Main thread. */
 #ifndef RPPROXY_RELOAD_PROCESS_CLOSING_H
 #define RPPROXY_RELOAD_PROCESS_CLOSING_H
 
