@@ -157,6 +157,9 @@ bool engine_has_room(struct stream *to) __attribute__((warn_unused_result));
  * has not given to the kernel yet counts as well. */
 size_t engine_unacknowledged(const struct stream *to);
 
+/* Milliseconds since the kernel last sent data that the other side takes: socket_sent_ago(). */
+uint64_t engine_sent_ago(const struct stream *to);
+
 /* Of a TCP connection that was reset: the end of its stream had come before, and was received or is
  * in the socket, behind bytes that can still be received. */
 bool engine_is_whole(const struct stream *stream);

@@ -388,6 +388,11 @@ size_t engine_unacknowledged(const struct stream *to)
     return socket_unacknowledged(to->fd);
 }
 
+uint64_t engine_sent_ago(const struct stream *to)
+{
+    return socket_sent_ago(to->fd);
+}
+
 bool engine_is_whole(const struct stream *stream)
 {
     return stream->ended || (stream->fd >= 0 && socket_end_has_come(stream->fd, stream->received));

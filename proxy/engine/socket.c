@@ -239,6 +239,14 @@ size_t socket_unacknowledged(int fd)
     return (size_t)bytes;
 }
 
+uint64_t socket_sent_ago(int fd)
+{
+    struct tcp_info info;
+    if (!tcp_info(fd, &info) || info.tcpi_retransmits > 0)
+        return UINT64_MAX;
+    return info.tcpi_last_data_sent;
+}
+
 void socket_no_delay(int fd)
 {
     (void)set_flag(fd, IPPROTO_TCP, TCP_NODELAY);

@@ -108,6 +108,12 @@ bool socket_is_writable(int fd) __attribute__((warn_unused_result));
  * tell. */
 size_t socket_unacknowledged(int fd);
 
+/* How long ago the kernel last sent data over a TCP connection that takes it, in milliseconds, to
+ * the precision of a kernel tick: with a slow peer, long after the send(2). Acknowledgements,
+ * keep-alive and zero-window probes are no data. UINT64_MAX: the peer does not acknowledge what was
+ * sent, and the kernel only repeats it; or nobody can tell (a Unix socket). */
+uint64_t socket_sent_ago(int fd);
+
 /* TCP_NODELAY; SO_KEEPALIVE. Nothing on a Unix socket. */
 void socket_no_delay(int fd);
 void socket_keep_alive(int fd);

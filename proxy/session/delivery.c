@@ -124,9 +124,25 @@ void delivery_lose_received(struct session *session, struct conn *gone)
     deliver(session, gone->peer, reset_of(session, gone));
 }
 
-/* No byte has moved for idle-timeout. */
+/* When the kernel last sent a byte of the session, in microseconds; 0: unknown. */
+static uint64_t sent_at(struct session *session)
+{
+    uint64_t client = engine_sent_ago(&session->client.stream);
+    uint64_t server = engine_sent_ago(&session->server.stream);
+    uint64_t ago = client < server ? client : server;
+    uint64_t now = loop_now(&session->set->loop);
+    return ago < now / 1000 ? now - ago * 1000 : 0;
+}
+
 void delivery_expire(struct session *session)
 {
+    millis idle_timeout = session->frontend->conf->idle_timeout;
+    uint64_t at = sent_at(session);
+    if (at / 1000 + idle_timeout > loop_now_ms(&session->set->loop)) {
+        session->active_at = at;
+        session_set_state(session, session->state);
+        return;
+    }
     struct conn *conns[] = {&session->client, &session->server};
     for (unsigned i = 0; i < 2; i++)
         if (conns[i]->shut && !conns[i]->stream.ended &&

@@ -12,7 +12,9 @@ void delivery_lose(struct session *session, struct conn *gone);
 /* A side was reset, as a receive has told after all that the side had said. */
 void delivery_lose_received(struct session *session, struct conn *gone);
 
-/* No byte has moved for idle-timeout. */
+/* The proxy has moved no byte for idle-timeout. The session ends, unless the kernel still sends
+ * what it has: a slow reader may take longer than idle-timeout for what fits into the send buffer.
+ */
 void delivery_expire(struct session *session);
 
 /* Moves what can be moved to the side that remains. to_failed: that side was reset. */

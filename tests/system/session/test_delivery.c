@@ -393,6 +393,29 @@ START_TEST(an_idle_session_delivers_the_answer)
 }
 END_TEST
 
+/* The kernel has all that the server says for now, and the client reads steadily, but so slowly
+ * that this takes longer than idle-timeout: the session goes on. */
+START_TEST(a_slow_reader_is_not_idle)
+{
+    struct scene scene;
+    scene_start(&scene, "", "idle-timeout = 2s\n");
+    struct pair pair = slow_pair(&scene, ENDLESS);
+    size_t said = MEGABYTE;
+    while (pair.client.got < said) {
+        if (pair.server.sent < said)
+            side_sends(&pair.server, PIECE_MOST);
+        side_receives(&pair.client, &pair.server, 12288);
+        ck_assert_msg(!pair.client.over, "the session ended after %zu bytes", pair.client.got);
+        if (pair.client.got > MEGABYTE / 3 * 2)
+            said = MEGABYTE + PIECE_MOST;
+        poll(NULL, 0, 50);
+    }
+    close(pair.client.fd);
+    close(pair.server.fd);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 Suite *delivery_suite(void)
 {
     Suite *suite = suite_create("delivery");
@@ -401,5 +424,6 @@ Suite *delivery_suite(void)
     scenario_add(suite, a_delivery_counts_and_can_be_cut, 300);
     scenario_add(suite, a_delivery_does_not_last_for_ever, 300);
     scenario_add(suite, an_idle_session_delivers_the_answer, 300);
+    scenario_add(suite, a_slow_reader_is_not_idle, 300);
     return suite;
 }
