@@ -26,8 +26,12 @@ struct beside {
 
 static void name_temporary(const char *name, pid_t pid, char temporary[static TEMPORARY_MAX])
 {
-    snprintf(temporary, TEMPORARY_MAX, "%.*s-%08x.%d", STEM_MAX, name,
-             (unsigned)XXH3_64bits(name, strlen(name)), (int)pid);
+    size_t length = strlen(name), stem = length < STEM_MAX ? length : STEM_MAX;
+    /* Not within a character: some file systems refuse names that are not UTF-8. */
+    while (stem > 0 && stem < length && ((unsigned char)name[stem] & 0xc0) == 0x80)
+        stem--;
+    snprintf(temporary, TEMPORARY_MAX, "%.*s-%08x.%d", (int)stem, name,
+             (unsigned)XXH3_64bits(name, length), (int)pid);
 }
 
 /* Returns 0 or an errno value; then there is nothing to close. */

@@ -79,6 +79,15 @@ static bool is_wildcard(const struct address *address)
     return all_zero(ip, length);
 }
 
+/* The interface that is a part of the address: a link-local one is another address on each. 0: it
+ * is none. The kernel tells it as the interface that the socket is bound to. */
+static uint32_t scope_of(const struct address *address)
+{
+    return address->any.sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&address->in6.sin6_addr)
+               ? address->in6.sin6_scope_id
+               : 0;
+}
+
 /* The socket's local address and port are exactly this one. */
 static bool bound_to(const struct inet_diag_msg *msg, const struct address *address)
 {
@@ -87,7 +96,8 @@ static bool bound_to(const struct inet_diag_msg *msg, const struct address *addr
 
     return msg->idiag_family == address->any.sa_family &&
            msg->id.idiag_sport == network_port(address) &&
-           same_bytes(msg->id.idiag_src, ip, length);
+           same_bytes(msg->id.idiag_src, ip, length) &&
+           (scope_of(address) == 0 || msg->id.idiag_if == scope_of(address));
 }
 
 static bool find_v6only(const struct nlmsghdr *header)
@@ -241,7 +251,10 @@ static int compare_groups(const void *one, const void *another)
         return a->any.sa_family - b->any.sa_family;
     if (network_port(a) != network_port(b))
         return network_port(a) - network_port(b);
-    return memcmp(ip, ip_bytes(b, &length), length);
+    int order = memcmp(ip, ip_bytes(b, &length), length);
+    if (order != 0)
+        return order;
+    return (scope_of(a) > scope_of(b)) - (scope_of(a) < scope_of(b));
 }
 
 static struct address make_address(int family, in_port_t port, const void *ip)
@@ -262,7 +275,12 @@ static struct address make_address(int family, in_port_t port, const void *ip)
 
 static struct address bound_address(const struct inet_diag_msg *msg)
 {
-    return make_address(msg->idiag_family, msg->id.idiag_sport, msg->id.idiag_src);
+    struct address address =
+        make_address(msg->idiag_family, msg->id.idiag_sport, msg->id.idiag_src);
+
+    if (address.any.sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&address.in6.sin6_addr))
+        address.in6.sin6_scope_id = msg->id.idiag_if;
+    return address;
 }
 
 static void count_member(const struct diag_socket *socket, void *context)
@@ -272,7 +290,7 @@ static void count_member(const struct diag_socket *socket, void *context)
     const struct group wanted = {.address = &address};
     const struct group *group;
 
-    if (socket->msg->id.idiag_if != 0)
+    if (socket->msg->id.idiag_if != scope_of(&address))
         return;
     group = bsearch(&wanted, groups->list, groups->count, sizeof *groups->list, compare_groups);
     if (group != NULL)
@@ -342,6 +360,9 @@ static bool stands_in_the_way(const struct diag_socket *socket, const struct add
 
     /* The kernel does not look at the port where it lists bound sockets. */
     if (msg->id.idiag_sport != network_port(address))
+        return false;
+    /* Sockets of two interfaces are never in each other's way. */
+    if (msg->id.idiag_if != 0 && scope_of(address) != 0 && msg->id.idiag_if != scope_of(address))
         return false;
     if (msg->idiag_family != address->any.sa_family)
         return msg->idiag_family == AF_INET6 && wild && !socket->v6only;

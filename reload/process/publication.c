@@ -10,11 +10,25 @@
 
 static const struct timeval retry_interval = {.tv_sec = 1};
 
+static void sweep(struct publication *publication, pid_t pid)
+{
+    const struct config *config = publication->generation->config;
+    published_sweep(config->control, pid);
+    if (config->pidfile)
+        published_sweep(config->pidfile, pid);
+    binds_sweep(publication->generation->binds, pid);
+}
+
 static void on_retry(evutil_socket_t fd, short what, void *arg)
 {
+    struct publication *publication = arg;
     (void)fd;
     (void)what;
-    publication_force(arg, 0);
+    publication_force(publication, 0);
+    if (publication->reported || publication->unswept == 0)
+        return;
+    sweep(publication, publication->unswept);
+    publication->unswept = 0;
 }
 
 int publication_open(struct publication *publication)
@@ -153,14 +167,11 @@ void publication_forget(struct publication *publication)
 
 void publication_sweep(struct publication *publication, pid_t pid)
 {
-    const struct config *config = publication->generation->config;
     if (publication->taken_back)
         publication_force(publication, pid);
     publication->taken_back = false;
-    published_sweep(config->control, pid);
-    if (config->pidfile)
-        published_sweep(config->pidfile, pid);
-    binds_sweep(publication->generation->binds, pid);
+    publication->unswept = publication->reported ? pid : 0;
+    sweep(publication, pid);
 }
 
 void publication_fail(struct publication *publication, int status)

@@ -26,6 +26,7 @@ struct publication {
     struct event *retry; /* of what could not be published in publication_force() */
     bool done;           /* control socket and pid file are ours to remove */
     bool reported;       /* what cannot be published, and is tried again */
+    pid_t unswept;       /* 0, or a process that is gone, and whose temporary files may be there */
     bool taken_back;     /* from a process that may not be gone yet */
 };
 

@@ -5,7 +5,9 @@
 #include "tests/system/support/origin.h"
 #include "tests/system/support/scene.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -307,6 +309,40 @@ START_TEST(an_address_that_leaves_and_returns)
 }
 END_TEST
 
+/* A link-local address has a scope, which the kernel tells as the interface of the socket. */
+START_TEST(a_link_local_address_is_steered)
+{
+    if (!program_exists("ip") || !network_own())
+        skip_test("no network of our own, or no ip(8)");
+    struct scene scene;
+    struct outcome outcome;
+    run(&outcome, "ip", "address", "add", "fe80::7/64", "dev", "lo", "nodad", NULL);
+    if (outcome.code != 0)
+        skip_test("no IPv6");
+    scene_init(&scene);
+    proxy_configure(&scene.proxy,
+                    "[listen main]\nbind = [fe80::7%%lo]:%u\nserver = a 127.0.0.1:%u\n", scene.port,
+                    scene.server_port);
+    proxy_start(&scene.proxy);
+    struct endpoint front = {.length = sizeof front.in6};
+    front.in6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(scene.port)};
+    ck_assert_int_eq(inet_pton(AF_INET6, "fe80::7", &front.in6.sin6_addr), 1);
+    front.in6.sin6_scope_id = if_nametoindex("lo");
+    for (unsigned i = 0; i < 3; i++) {
+        struct session session = session_through(&front, scene.listener);
+        ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", NULL), 0);
+        ck_assert_str_eq(outcome.err, "");
+        proxy_follow(&scene.proxy);
+        session_works(&session);
+        session_close(&session);
+        ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", NULL), 0);
+        ck_assert_msg(strstr(outcome.out, " steer") != NULL, "status says: %s", outcome.out);
+    }
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 Suite *rebinds_suite(void)
 {
     Suite *suite = suite_create("rebinds");
@@ -317,5 +353,6 @@ Suite *rebinds_suite(void)
     scenario_add(suite, a_crash_leaves_no_client_in_the_queues, 60);
     scenario_add(suite, other_programs_are_refused, 60);
     scenario_add(suite, an_address_that_leaves_and_returns, 60);
+    scenario_add(suite, a_link_local_address_is_steered, 60);
     return suite;
 }

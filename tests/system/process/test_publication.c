@@ -4,11 +4,16 @@
 #include "tests/system/support/canary.h"
 #include "tests/system/support/harness.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
+#include <pwd.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -149,6 +154,141 @@ START_TEST(what_a_successor_took_is_taken_back)
 }
 END_TEST
 
+static unsigned count_files(const char *folder)
+{
+    const struct dirent *entry;
+    unsigned count = 0;
+    DIR *stream = opendir(folder);
+    ck_assert_ptr_nonnull(stream);
+    while ((entry = readdir(stream)))
+        count += entry->d_name[0] != '.';
+    closedir(stream);
+    return count;
+}
+
+static bool has_three_files(void *folder)
+{
+    return count_files(folder) == 3;
+}
+
+/* The folder of control socket and pid file is away when the successor dies, and returns later. */
+START_TEST(what_cannot_be_taken_back_is_tried_again)
+{
+    struct scene scene;
+    struct status status;
+    char folder[PATH_MAX], away[PATH_MAX];
+    scene_start(&scene, "probation = 10m\n", "");
+    struct proxy first = scene.proxy;
+    proxy_reload(&scene.proxy);
+    ck_assert_int_eq(proxy_pidfile(&scene.proxy), scene.proxy.pid);
+
+    snprintf(folder, sizeof folder, "%s", first.control);
+    *strrchr(folder, '/') = '\0';
+    ck_assert_int_eq(rename(folder, test_path(away, "away")), 0);
+    kill(scene.proxy.pid, SIGKILL);
+    wait_mentioned(first.log, "generation 1 serves again");
+    ck_assert_uint_eq(file_mentions(first.log, "it is tried again every second"), 3);
+    ck_assert_int_eq(rename(away, folder), 0);
+    wait_mentioned(first.log, "control socket and pid file are published again");
+    ck_assert_uint_eq(file_mentions(first.log, "it is tried again every second"), 3);
+    ck_assert_int_eq(proxy_pidfile(&first), first.pid);
+    ck_assert(proxy_status(&first, &status));
+    ck_assert_int_eq(status.pid, first.pid);
+    wait_until(has_three_files, folder, "no temporary file is left");
+
+    scene.proxy = first;
+    scene_configure(&scene, "probation = 0s\n", "");
+    proxy_reload(&scene.proxy);
+    proxy_reload(&scene.proxy); /* which ends the first one's probation */
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+/* Neither link(2) nor rename(2) can be used on such a file. */
+START_TEST(a_unix_bind_with_another_owner_and_a_mount_stays)
+{
+    struct scene scene;
+    struct stat before, after;
+    char path[PATH_MAX], folder[PATH_MAX];
+    if (geteuid() != 0 || unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+        skip_test("only root can mount in a namespace of its own");
+    const struct passwd *nobody = getpwnam("nobody");
+    ck_assert_ptr_nonnull(nobody);
+    scene_init(&scene);
+    proxy_own_binary(&scene.proxy);
+    snprintf(folder, sizeof folder, "%s", scene.proxy.control);
+    *strrchr(folder, '/') = '\0';
+    ck_assert_int_eq(chown(folder, nobody->pw_uid, nobody->pw_gid), 0);
+    test_path(path, "proxy.run/w");
+    char line[PATH_MAX + 128];
+    snprintf(line, sizeof line, "bind = unix:%s\n", path);
+    scene_configure(&scene, "user = nobody\n", line);
+    proxy_start(&scene.proxy);
+
+    ck_assert_int_eq(chown(path, 0, 0), 0);
+    ck_assert_int_eq(chmod(path, 0666), 0);
+    ck_assert_int_eq(mount(path, path, NULL, MS_BIND, NULL), 0);
+    ck_assert_int_eq(lstat(path, &before), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        proxy_reload(&scene.proxy);
+        proxy_wait_drained(&scene.proxy);
+        ck_assert_int_eq(lstat(path, &after), 0);
+        ck_assert_uint_eq(after.st_ino, before.st_ino);
+        ck_assert_uint_eq(after.st_mode, before.st_mode);
+        ck_assert_uint_eq(after.st_uid, before.st_uid);
+        serves_at(&scene, path);
+    }
+    ck_assert_int_eq(umount2(path, MNT_DETACH), 0);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+static void expect_congestion(int fd, const char *name)
+{
+    char now[32] = "";
+    socklen_t length = sizeof now - 1;
+    ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, now, &length), 0);
+    ck_assert_str_eq(now, name);
+}
+
+/* The socket is the service manager's, and so the same in both processes. */
+START_TEST(congestion_control_is_set_back)
+{
+    struct proxy proxy;
+    struct outcome outcome;
+    uint16_t port, server_port;
+    char usual[32] = "";
+    int fd = listen_loopback(&port);
+    int listener = listen_loopback(&server_port);
+    socklen_t length = sizeof usual - 1;
+    ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, usual, &length), 0);
+    const char *other = strcmp(usual, "reno") == 0 ? "cubic" : "reno";
+    const struct passed passed = {.fds = &fd, .count = 1, .names = "web"};
+    static const char text[] = "probation = 10m\nworkers = 2\n[listen main]\nbind = fd:web\n"
+                               "server = a 127.0.0.1:%u\ncongestion = %s\n";
+    proxy_init(&proxy, "proxy");
+    proxy.passed = &passed;
+    proxy_configure(&proxy, text, server_port, other);
+    if (proxy_command(&proxy, &outcome, "check", NULL) != 0)
+        skip_test("one congestion control only");
+    proxy_configure(&proxy, text, server_port, usual);
+    proxy_start(&proxy);
+    struct proxy first = proxy;
+    proxy_configure(&proxy, text, server_port, other);
+    proxy_reload(&proxy);
+    expect_congestion(fd, other);
+    kill(proxy.pid, SIGKILL);
+    wait_mentioned(first.log, "generation 1 serves again");
+    expect_congestion(fd, usual);
+    const struct endpoint front = endpoint_loopback(port);
+    struct session session = session_through(&front, listener);
+    session_works(&session);
+    session_close(&session);
+    proxy_stop(&first);
+}
+END_TEST
+
 /* --- orders -------------------------------------------------------------------------------- */
 
 START_TEST(a_signal_does_not_try_again_what_was_rolled_back)
@@ -181,6 +321,9 @@ Suite *publication_suite(void)
     scenario_add(suite, what_cannot_be_replaced_is_an_error_of_the_start, 60);
     scenario_add(suite, what_cannot_be_published_is_an_error_of_the_reload, 120);
     scenario_add(suite, what_a_successor_took_is_taken_back, 120);
+    scenario_add(suite, what_cannot_be_taken_back_is_tried_again, 120);
+    scenario_add(suite, a_unix_bind_with_another_owner_and_a_mount_stays, 120);
+    scenario_add(suite, congestion_control_is_set_back, 120);
     scenario_add(suite, a_signal_does_not_try_again_what_was_rolled_back, 120);
     return suite;
 }

@@ -4,6 +4,7 @@
 #include "tests/unit/suites.h"
 #include "tests/unit/support/config_text.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -144,12 +145,35 @@ START_TEST(what_cannot_be_replaced_is_told_before)
 }
 END_TEST
 
+/* "a" and characters of two bytes: the beginning that is kept must not end within one. */
+START_TEST(a_temporary_name_is_valid_utf_8)
+{
+    const char *name =
+        "a\u0436\u0436\u0436\u0436\u0436\u0436\u0436\u0436\u0436\u0436\u0436\u0436\u0436";
+    const char *found = NULL;
+    const struct dirent *entry;
+    char *path = strdup(folder_path(name));
+    prepare_and_write(path, "1");
+    DIR *folder = opendir(folder_path(""));
+    ck_assert_ptr_nonnull(folder);
+    while (!found && (entry = readdir(folder)))
+        found = entry->d_name[0] == 'a' ? entry->d_name : NULL;
+    ck_assert_ptr_nonnull(found);
+    ck_assert_uint_eq(strcspn(found, "-"), 23);
+    ck_assert_int_eq(strncmp(found, name, 23), 0);
+    closedir(folder);
+    published_end(&published, false);
+    free(path);
+}
+END_TEST
+
 Suite *published_path_suite(void)
 {
     Suite *suite = suite_create("published_path");
     TCase *tcase = tcase_create("published_path");
     tcase_add_checked_fixture(tcase, folder_make, folder_remove);
     tcase_add_loop_test(tcase, every_path_that_fits_an_address_can_be_bound, 80, SUN_PATH_MAX + 1);
+    tcase_add_test(tcase, a_temporary_name_is_valid_utf_8);
     tcase_add_test(tcase, a_withdrawn_file_gives_back_what_was_there);
     tcase_add_test(tcase, what_another_process_displaced_is_reclaimed);
     tcase_add_test(tcase, a_file_aside_is_not_found_and_comes_back);
