@@ -101,6 +101,8 @@ void connect_on_event(struct session *session, uint32_t what)
     session->connected_at = session->active_at = loop_now(&session->set->loop);
     session_set_state(session, SESSION_ESTABLISHED);
     session->set->movable = true;
+    session->server.unsent = session->first_bytes;
+    session->first_bytes = NULL;
     exchange_move(session, &session->client);
 }
 

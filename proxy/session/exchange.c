@@ -50,7 +50,7 @@ static bool failed_unread(const struct session *session, const struct conn *conn
 {
     if (!conn->stream.ended && (!conn_is_held_up(conn) || session_is_unix(session, conn)))
         return false;
-    return socket_error(conn->stream.fd) != 0;
+    return engine_error(&conn->stream) != 0;
 }
 
 /* An event of one side of an established session. */

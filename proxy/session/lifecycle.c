@@ -5,6 +5,7 @@
 #include "proxy/session/connect.h"
 #include "proxy/session/delivery.h"
 #include "proxy/session/exchange.h"
+#include "proxy/session/stages.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,6 +18,8 @@ static void on_client_event(struct watch *watch, uint32_t what)
         exchange_on_event(session, &session->client, what);
     else if (session->state == SESSION_DELIVERING)
         delivery_on_event(session, &session->client, what);
+    else if (session->stage)
+        stages_on_event(session, what);
     /* What it said stays in the kernel until a server is there to take it. */
     else if ((what & ENGINE_FAILED) && engine_error(&session->client.stream))
         session_close(session, SESSION_CLIENT_RESET);
@@ -35,6 +38,10 @@ static void on_server_event(struct watch *watch, uint32_t what)
     case SESSION_DELIVERING:
         delivery_on_event(session, &session->server, what);
         break;
+    case SESSION_ADMISSION:
+    case SESSION_FIRST_BYTES:
+    case SESSION_ROUTING:
+    case SESSION_QUEUED:
     case SESSION_WAITING:
     case SESSION_PARKED:
     case SESSION_CLOSED:
@@ -115,7 +122,10 @@ void session_open(struct session_set *set, struct frontend *frontend, const stru
         session_close(session, SESSION_NO_RESOURCES);
         return;
     }
-    connect_begin(session);
+    if (frontend->stages)
+        stages_begin(session);
+    else
+        connect_begin(session);
 }
 
 static void session_continue(struct session *session)
@@ -144,6 +154,8 @@ void session_on_timer(struct wheel_entry *timer)
             session->kept_alive = true;
         }
         session_set_state(session, session->state);
+    } else if (session->stage) {
+        stages_overdue(session);
     } else if (session->state == SESSION_CONNECTING) {
         connect_failed(session, ETIMEDOUT);
     } else if (session->state == SESSION_WAITING) {

@@ -18,11 +18,16 @@
 /* What a frontend keeps is a share of the sessions it had when terminating began: of KEEP_ALL. */
 #define KEEP_ALL 65536u
 
+struct stage;
+
 struct frontend {
     const struct frontend_conf *conf;
     struct backend *backend; /* NULL: the frontend is gone */
     struct place_queue
-        places;       /* the limit is in the shared stats; the process's is the outer one */
+        places; /* the limit is in the shared stats; the process's is the outer one */
+    const struct stage *const
+        *stages;      /* what its sessions pass before a server is chosen, with NULL
+                         at the end; NULL: nothing. Set before the workers start */
     atomic_uint keep; /* what terminate_surplus() leaves: a share of KEEP_ALL */
 };
 

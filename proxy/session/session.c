@@ -2,6 +2,7 @@
 
 #include "config/base/log.h"
 #include "proxy/session/relay.h"
+#include "proxy/session/stage.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,10 +36,10 @@ void session_set_state(struct session *session, enum session_state state)
 {
     session->state = state;
     uint64_t due = WHEEL_NEVER;
-    if (state == SESSION_CONNECTING || state == SESSION_WAITING || state == SESSION_DELIVERING)
-        due = session->deadline;
-    else if (state == SESSION_ESTABLISHED)
+    if (state == SESSION_ESTABLISHED)
         due = established_due(session);
+    else if (state != SESSION_PARKED && state != SESSION_CLOSED)
+        due = session->deadline;
     wheel_set(&session->set->loop.wheel, &session->timer, due);
 }
 
@@ -48,6 +49,10 @@ static const char *end_name(enum session_end end)
         [SESSION_DONE] = "done",
         [SESSION_CLIENT_RESET] = "client-reset",
         [SESSION_SERVER_RESET] = "server-reset",
+        [SESSION_DENIED] = "denied",
+        [SESSION_INSPECT_TIMEOUT] = "inspect-timeout",
+        [SESSION_NO_ROUTE] = "no-route",
+        [SESSION_QUEUE_TIMEOUT] = "queue-timeout",
         [SESSION_REFUSED] = "refused",
         [SESSION_CONNECT_TIMEOUT] = "connect-timeout",
         [SESSION_IDLE] = "idle-timeout",
@@ -155,6 +160,10 @@ static void close_conns(struct session *session, enum session_end end)
     case SESSION_SERVER_RESET:
         reset_client = !conn_was_sent_all(&session->client);
         break;
+    case SESSION_DENIED:
+    case SESSION_INSPECT_TIMEOUT:
+    case SESSION_NO_ROUTE:
+    case SESSION_QUEUE_TIMEOUT:
     case SESSION_REFUSED:
     case SESSION_CONNECT_TIMEOUT:
         reset_client = true;
@@ -183,11 +192,32 @@ static void close_conns(struct session *session, enum session_end end)
         close_conn(session, &session->server, reset_server);
 }
 
+static void abandon_stage(struct session *session)
+{
+    const struct stage *stage = *session->stage;
+    session->stage = NULL;
+    if (stage->cancel)
+        stage->cancel(session, stage);
+}
+
+/* What a session that has ended, and may become a spare, does not need. */
+static void free_needless(struct session *session)
+{
+    free(session->tried);
+    session->tried = NULL;
+    if (session->first_bytes)
+        free(session->first_bytes);
+    session->first_bytes = NULL;
+}
+
 void session_close(struct session *session, enum session_end end)
 {
     if (session->state == SESSION_CLOSED)
         return;
     struct session_set *set = session->set;
+    if (session->stage)
+        abandon_stage(session);
+    session->outcome = end;
     session_list_remove(session_own_list(session), &session->entry);
     session_set_state(session, SESSION_CLOSED);
     wheel_cancel(&session->timer);
@@ -198,8 +228,7 @@ void session_close(struct session *session, enum session_end end)
         counter_add(&set->counters->cut, 1);
     if (session->frontend->conf->access_log)
         write_access_log(session, end);
-    free(session->tried);
-    session->tried = NULL;
+    free_needless(session);
     session_finish(session);
     service_release_place(set->service, session->frontend);
 }

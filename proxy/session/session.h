@@ -1,11 +1,15 @@
 /* A session: a client's connection and the server connection made for it. This module has what all
  * states share, and the end. The ways between the states are in modules above this one:
- * lifecycle.h (how a session begins, rests and moves; events and timers), connect.h (CONNECTING,
- * WAITING), exchange.h (ESTABLISHED), delivery.h (DELIVERING).
+ * lifecycle.h (how a session begins, rests and moves; events and timers), stages.h (ADMISSION,
+ * FIRST_BYTES, ROUTING, QUEUED), connect.h (CONNECTING, WAITING), exchange.h (ESTABLISHED),
+ * delivery.h (DELIVERING).
  *
  *            session_open
  *                 |
- *                 v        refused, timed out        no place for it now,
+ *                 | only where the frontend has such stages, in the order of its list:
+ *    +---- [SESSION_ADMISSION] [SESSION_FIRST_BYTES] [SESSION_ROUTING] [SESSION_QUEUED]
+ *    |            |
+ *    |            v        refused, timed out        no place for it now,
  *    +----- SESSION_CONNECTING <------------+        or every server tried
  *    |            |        |                |                  |
  *    |            |        +----------> (next server) ---> SESSION_WAITING
@@ -27,12 +31,17 @@
  *   SESSION_CLOSED ----> freed at the end of the loop's turn
  *
  *   state        client.fd   server.fd
+ *   (stages)     open        none (or a spare)
  *   CONNECTING   open        open, connecting
  *   WAITING      open        none (or a spare)
  *   ESTABLISHED  open        open
  *   PARKED       open        open           nothing is told of either, nothing is moved
  *   DELIVERING   open, and the other is closed as soon as its stream was received
  *   CLOSED       none        none (or a spare)
+ *
+ * Each stage has a deadline, and reasons for which it ends a session (stage.h). What a client says
+ * before its server is connected stays in the kernel, or, where a stage has to look at it, in
+ * first_bytes: from there it is the first that the server is sent.
  *
  * DELIVERING: one side said everything, with the end of its stream, and is gone (reset, or closed
  * by us because the session was idle). The other side gets all of that. What the other side still
@@ -56,29 +65,7 @@
 #include "config/base/container_of.h"
 #include "proxy/session/conn.h"
 #include "proxy/session/session_set.h"
-
-enum session_state {
-    SESSION_CONNECTING,
-    SESSION_WAITING,
-    SESSION_ESTABLISHED,
-    SESSION_PARKED,
-    SESSION_DELIVERING,
-    SESSION_CLOSED,
-};
-
-/* Why a session ended: the last word of its line in the access log. */
-enum session_end {
-    SESSION_DONE, /* both sides said all they had to say */
-    SESSION_CLIENT_RESET,
-    SESSION_SERVER_RESET,
-    SESSION_REFUSED,         /* no server took the connection */
-    SESSION_CONNECT_TIMEOUT, /* the last server tried did not answer in time */
-    SESSION_IDLE,
-    SESSION_DRAIN_TIMEOUT, /* cut by drain-timeout, or by max-generations */
-    SESSION_STOPPED,       /* cut by stop-timeout, or a second signal */
-    SESSION_NO_RESOURCES,  /* out of descriptors, memory or local ports */
-    SESSION_UNDELIVERED,   /* one side said all and was gone, and the other did not take it */
-};
+#include "proxy/session/states.h"
 
 struct session {
     struct conn client, server;
@@ -90,7 +77,9 @@ struct session {
                        NUL, of frontend, bind, backend and server; NULL: all are in this
                        configuration */
     enum session_state state;
-    struct server *chosen; /* of the backend; NULL before the first choice, or as `backend` */
+    const struct stage *const *stage; /* of the frontend's: the one that it is in; NULL: none */
+    struct unsent *first_bytes; /* what the client said before there was a server; NULL: none */
+    struct server *chosen;      /* of the backend; NULL before the first choice, or as `backend` */
     struct server **tried; /* servers that this round passes over: those that failed first, ... */
     uint32_t tried_count;  /* ... */
     uint32_t short_count;  /* ... and at the end so many towards which we lack something */
@@ -114,7 +103,7 @@ struct session {
     uint64_t deadline;     /* milliseconds: of the connect attempt, of the wait, or of the next look
                               at what is being delivered */
     uint32_t look_after;   /* DELIVERING: milliseconds between two looks */
-    enum session_end outcome; /* DELIVERING: why it began */
+    enum session_end outcome; /* why it has ended, or is being delivered; else 0 */
     size_t unacknowledged;    /* DELIVERING: bytes, at the last look */
     uint64_t give_up_at;      /* milliseconds: a shortage is waited out until then */
     uint64_t terminate_at;    /* milliseconds: it is closed then, idle or not; 0: it is not */

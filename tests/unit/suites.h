@@ -45,6 +45,7 @@ Suite *proxy_suite(void);
 Suite *published_path_suite(void);
 Suite *reclaim_suite(void);
 Suite *session_list_suite(void);
+Suite *stages_suite(void);
 Suite *server_suite(void);
 Suite *signals_suite(void);
 Suite *sockdiag_suite(void);

@@ -1,0 +1,131 @@
+#include "proxy/session/stages.h"
+
+#include "proxy/session/connect.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static size_t collected(const struct session *session)
+{
+    return session->first_bytes ? session->first_bytes->length : 0;
+}
+
+/* False: out of memory. */
+static bool append(struct session *session, const unsigned char *bytes, size_t length)
+{
+    size_t before = collected(session);
+    struct unsent *all = realloc(session->first_bytes, sizeof *all + before + length);
+    if (!all)
+        return false;
+    memcpy(all->bytes + before, bytes, length);
+    all->offset = 0;
+    all->length = before + length;
+    session->first_bytes = all;
+    return true;
+}
+
+/* Receives what there is room for. False: the session has ended. */
+static bool collect(struct session *session)
+{
+    struct engine *engine = &session->set->loop.engine;
+    struct stream *client = &session->client.stream;
+    while (client->readable && !client->ended && collected(session) < FIRST_BYTES_MAX) {
+        const unsigned char *bytes;
+        ssize_t got = engine_receive(engine, client, FIRST_BYTES_MAX - collected(session), &bytes);
+        if (got < 0) {
+            session_close(session, SESSION_CLIENT_RESET);
+            return false;
+        }
+        counter_add(session->client.counter, (size_t)got);
+        if (got > 0 && !append(session, bytes, (size_t)got)) {
+            session_close(session, SESSION_NO_RESOURCES);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void enter(struct session *session)
+{
+    const struct stage *stage = *session->stage;
+    session->deadline = loop_now_ms(&session->set->loop) + stage->deadline;
+    session_set_state(session, stage->state);
+}
+
+/* Of a stage that reads. */
+static enum stage_occasion occasion_of(const struct session *session)
+{
+    if (session->client.stream.ended)
+        return STAGE_ENDED;
+    return collected(session) == FIRST_BYTES_MAX ? STAGE_FULL : STAGE_BYTES;
+}
+
+static bool is_last_chance(enum stage_occasion occasion)
+{
+    return occasion == STAGE_FULL || occasion == STAGE_ENDED || occasion == STAGE_OVERDUE;
+}
+
+/* Asks the stage, and those behind it as long as the session passes. */
+static void ask(struct session *session, enum stage_occasion occasion)
+{
+    for (;;) {
+        const struct stage *stage = *session->stage;
+        enum stage_verdict verdict = stage->decide(session, stage, occasion);
+        if (verdict == STAGE_REFUSES) {
+            session_close(session, stage->refused);
+            return;
+        }
+        if (verdict == STAGE_PASSES) {
+            if (!*++session->stage)
+                break;
+            enter(session);
+            occasion = STAGE_BEGINS;
+            continue;
+        }
+        if (is_last_chance(occasion)) {
+            session_close(session, stage->overdue);
+            return;
+        }
+        /* A stage before this one may have received all that there is: no event will tell. */
+        if (occasion != STAGE_BEGINS || !stage->reads)
+            return;
+        size_t before = collected(session);
+        if (!collect(session))
+            return;
+        occasion = occasion_of(session);
+        if (occasion == STAGE_BYTES && collected(session) == before)
+            return;
+    }
+    session->stage = NULL;
+    connect_begin(session);
+}
+
+void stages_begin(struct session *session)
+{
+    session->stage = session->frontend->stages;
+    enter(session);
+    ask(session, STAGE_BEGINS);
+}
+
+void stages_news(struct session *session)
+{
+    ask(session, STAGE_NEWS);
+}
+
+void stages_overdue(struct session *session)
+{
+    ask(session, STAGE_OVERDUE);
+}
+
+void stages_on_event(struct session *session, uint32_t what)
+{
+    if (!(*session->stage)->reads) {
+        if ((what & ENGINE_FAILED) && engine_error(&session->client.stream))
+            session_close(session, SESSION_CLIENT_RESET);
+        return;
+    }
+    size_t before = collected(session);
+    bool ended = session->client.stream.ended;
+    if (collect(session) && (collected(session) > before || ended != session->client.stream.ended))
+        ask(session, occasion_of(session));
+}

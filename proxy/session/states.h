@@ -1,0 +1,38 @@
+/* The states of a session, and why it ended; session.h draws the ways between the states. */
+#ifndef RPPROXY_PROXY_SESSION_STATES_H
+#define RPPROXY_PROXY_SESSION_STATES_H
+
+enum session_state {
+    /* Stages before a server is chosen (stages.h), only where the frontend has them. */
+    SESSION_ADMISSION,   /* whether the client may come in */
+    SESSION_FIRST_BYTES, /* what the client says is looked at */
+    SESSION_ROUTING,     /* a backend is chosen */
+    SESSION_QUEUED,      /* it waits for a place of the backend or of a server */
+
+    SESSION_CONNECTING,
+    SESSION_WAITING,
+    SESSION_ESTABLISHED,
+    SESSION_PARKED,
+    SESSION_DELIVERING,
+    SESSION_CLOSED,
+};
+
+/* The last word of the session's line in the access log. */
+enum session_end {
+    SESSION_DONE, /* both sides said all they had to say */
+    SESSION_CLIENT_RESET,
+    SESSION_SERVER_RESET,
+    SESSION_DENIED,          /* the client may not come in */
+    SESSION_INSPECT_TIMEOUT, /* the first bytes did not come in time, or were too many */
+    SESSION_NO_ROUTE,        /* no backend was found */
+    SESSION_QUEUE_TIMEOUT,   /* no place came free in time */
+    SESSION_REFUSED,         /* no server took the connection */
+    SESSION_CONNECT_TIMEOUT, /* the last server tried did not answer in time */
+    SESSION_IDLE,
+    SESSION_DRAIN_TIMEOUT, /* cut by drain-timeout, or by max-generations */
+    SESSION_STOPPED,       /* cut by stop-timeout, or a second signal */
+    SESSION_NO_RESOURCES,  /* out of descriptors, memory or local ports */
+    SESSION_UNDELIVERED,   /* one side said all and was gone, and the other did not take it */
+};
+
+#endif
