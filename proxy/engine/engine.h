@@ -80,7 +80,7 @@ int engine_take(struct engine *engine, struct stream *stream, int fd, enum strea
 int engine_connect(struct engine *engine, struct stream *stream, const struct address *address,
                    const char *congestion) __attribute__((warn_unused_result));
 
-/* The same on an idle stream. Returns 0 or an errno value; the stream is to be closed then. */
+/* The same on an idle stream. Returns 0 or an errno value; the stream is idle as before then. */
 int engine_reconnect(struct stream *stream, const struct address *address)
     __attribute__((warn_unused_result));
 

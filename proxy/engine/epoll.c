@@ -225,8 +225,9 @@ int engine_connect(struct engine *engine, struct stream *stream, const struct ad
 
 int engine_reconnect(struct stream *stream, const struct address *address)
 {
-    stream->idle = false;
-    return socket_connect_again(stream->fd, address);
+    int error = socket_connect_again(stream->fd, address);
+    stream->idle = error != 0;
+    return error;
 }
 
 bool engine_is_self_connected(const struct stream *stream, unsigned port)

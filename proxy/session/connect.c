@@ -65,6 +65,8 @@ static void fail_attempt(struct session *session, int error, bool reset)
     session->attempts++;
     session->timed_out = error == ETIMEDOUT;
     session_leave_server(session);
+    session->deadline = WHEEL_NEVER; /* nothing is due until the close is complete */
+    session_set_state(session, SESSION_WAITING);
     session->pending++;
     if (conn_is_open(&session->server))
         conn_close(&session->server, &session->set->loop.engine, reset, on_attempt_closed);
