@@ -56,10 +56,15 @@ void engine_shut(struct engine *engine)
     pthread_mutex_destroy(&engine->lock);
 }
 
+/* The kernel keeps with a descriptor the address of its watch, and in the lowest bit, which no
+ * address of a watch has, whether the watch is a stream's. */
+#define STREAM_BIT UINT64_C(1)
+
 /* The kernel tells watch of these events on fd from now on. */
-static int add(struct engine *engine, int fd, uint32_t events, struct watch *watch)
+static int add(struct engine *engine, int fd, uint32_t events, struct watch *watch,
+               uint64_t stream_bit)
 {
-    struct epoll_event event = {.events = events, .data.ptr = watch};
+    struct epoll_event event = {.events = events, .data.u64 = (uintptr_t)watch | stream_bit};
     return epoll_ctl(engine->fd, EPOLL_CTL_ADD, fd, &event) ? errno : 0;
 }
 
@@ -67,13 +72,13 @@ static int add(struct engine *engine, int fd, uint32_t events, struct watch *wat
 static void forget(struct engine *engine, const struct watch *watch)
 {
     for (int i = engine->next; i < engine->count; i++)
-        if (engine->events[i].data.ptr == watch)
-            engine->events[i].data.ptr = NULL;
+        if ((engine->events[i].data.u64 & ~STREAM_BIT) == (uintptr_t)watch)
+            engine->events[i].data.u64 = 0;
 }
 
 int engine_watch(struct engine *engine, struct watch *watch, int fd)
 {
-    return add(engine, fd, EPOLLIN, watch);
+    return add(engine, fd, EPOLLIN, watch, 0);
 }
 
 void engine_unwatch(struct engine *engine, struct watch *watch, int fd)
@@ -132,15 +137,20 @@ static inline void note(struct stream *stream, uint32_t events)
         look(stream);
 }
 
-static inline void tell(struct watch *watch, uint32_t events)
+/* What forget() has met is told nothing. */
+static inline void tell(uint64_t data, uint32_t events)
 {
-    if (watch->is_stream) {
+    if (data & STREAM_BIT) {
+        struct watch *watch = (struct watch *)(uintptr_t)(data - STREAM_BIT);
         struct stream *stream = container_of(watch, struct stream, watch);
         if (stream->idle)
             return;
         note(stream, events);
+        watch->on_ready(watch, events);
+    } else if (data) {
+        struct watch *watch = (struct watch *)(uintptr_t)data;
+        watch->on_ready(watch, events);
     }
-    watch->on_ready(watch, events);
 }
 
 void engine_turn(struct engine *engine, int timeout)
@@ -149,8 +159,7 @@ void engine_turn(struct engine *engine, int timeout)
     engine->count = epoll_wait(engine->fd, engine->events, ENGINE_BATCH, timeout);
     for (engine->next = 0; engine->next < engine->count;) {
         const struct epoll_event *event = &engine->events[engine->next++];
-        if (event->data.ptr)
-            tell(event->data.ptr, event->events);
+        tell(event->data.u64, event->events);
     }
 }
 
@@ -165,7 +174,7 @@ void engine_ignore(struct engine *engine, struct accept_watch *accept_watch)
 
 int engine_listen(struct engine *engine, struct accept_watch *accept_watch, bool arrivals)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = &accept_watch->watch};
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uintptr_t)&accept_watch->watch};
     if (accept_watch->shared)
         event.events |= EPOLLEXCLUSIVE;
     if (arrivals)
@@ -194,8 +203,8 @@ int engine_accept(int fd, struct address *client)
 
 static int watch_stream(struct engine *engine, struct stream *stream, int fd)
 {
-    stream->watch.is_stream = true;
-    return add(engine, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET, &stream->watch);
+    return add(engine, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET, &stream->watch,
+               STREAM_BIT);
 }
 
 int engine_take(struct engine *engine, struct stream *stream, int fd, enum stream_kind kind)

@@ -15,7 +15,6 @@ enum engine_event {
 /* Part of what is watched. */
 struct watch {
     void (*on_ready)(struct watch *watch, uint32_t what);
-    bool is_stream; /* the watch is a stream's */
 };
 
 /* A connection. Its owner sets watch.on_ready, and reads the first group of members; only the
