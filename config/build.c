@@ -67,9 +67,9 @@ static void apply(struct builder *builder, const struct section *section, enum o
         if (!option_is_of(entry->option, which) || entry->option->type == OPTION_BACKEND)
             continue;
         const char *wrong = option_set(entry->option, entry->value, owner);
-        bool told = which == OWNER_BACKEND && entry->option->owner == OWNER_SIDE &&
-                    section->kind != SECTION_BACKEND; /* when the option was one of a frontend */
-        if (wrong && !told)
+        bool reported = which == OWNER_BACKEND && entry->option->owner == OWNER_SIDE &&
+                        section->kind != SECTION_BACKEND; /* reported with the frontend */
+        if (wrong && !reported)
             bad_value(builder, entry, wrong);
     }
 }

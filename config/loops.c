@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* A bind that a server may have the address of. */
-struct entrance {
+struct own_bind {
     const struct bind_conf *bind;
     const struct frontend_conf *frontend;
     char *path; /* the path of a Unix bind, without symbolic links; else NULL */
@@ -20,14 +20,14 @@ struct edge {
     size_t from, to; /* index in the config */
     const struct server_conf *server;
     const struct place *place;
-    const struct entrance *entrance;
+    const struct own_bind *own_bind;
     bool gone; /* not part of a loop */
 };
 
 struct graph {
     const struct config *config;
-    struct entrance *entrances; /* sorted by port; the port of a Unix path is 0 */
-    size_t entrance_count;
+    struct own_bind *own_binds; /* sorted by port; the port of a Unix path is 0 */
+    size_t own_bind_count;
     struct edge *edges;
     size_t edge_count;
     size_t edge_capacity;
@@ -38,40 +38,40 @@ struct graph {
 
 static int by_port(const void *left, const void *right)
 {
-    const struct entrance *a = left;
-    const struct entrance *b = right;
+    const struct own_bind *a = left;
+    const struct own_bind *b = right;
     unsigned one = address_port(&a->bind->address), other = address_port(&b->bind->address);
     return one < other ? -1 : one > other;
 }
 
-static void find_entrances(struct graph *graph)
+static void find_own_binds(struct graph *graph)
 {
     const struct config *config = graph->config;
     size_t count = 0;
     for (size_t i = 0; i < config->frontend_count; i++)
         count += config->frontends[i].bind_count;
-    graph->entrances = memory_new(count, sizeof *graph->entrances);
+    graph->own_binds = memory_new(count, sizeof *graph->own_binds);
     for (size_t i = 0; i < config->frontend_count; i++)
         for (size_t j = 0; j < config->frontends[i].bind_count; j++) {
             const struct bind_conf *bind = &config->frontends[i].binds[j];
             if (bind_is_activated(bind) || !config->frontends[i].backend)
                 continue;
-            struct entrance *entrance = &graph->entrances[graph->entrance_count++];
-            *entrance = (struct entrance){.bind = bind, .frontend = &config->frontends[i]};
+            struct own_bind *own_bind = &graph->own_binds[graph->own_bind_count++];
+            *own_bind = (struct own_bind){.bind = bind, .frontend = &config->frontends[i]};
             if (address_is_unix(&bind->address))
-                entrance->path = path_plain(bind->address.un.sun_path, false);
+                own_bind->path = path_plain(bind->address.un.sun_path, false);
         }
-    if (graph->entrance_count)
-        qsort(graph->entrances, graph->entrance_count, sizeof *graph->entrances, by_port);
+    if (graph->own_bind_count)
+        qsort(graph->own_binds, graph->own_bind_count, sizeof *graph->own_binds, by_port);
 }
 
-/* Returns the index of the first entrance with that port or a higher one. */
+/* Returns the index of the first own_bind with that port or a higher one. */
 static size_t first_of_port(const struct graph *graph, unsigned port)
 {
-    size_t low = 0, high = graph->entrance_count;
+    size_t low = 0, high = graph->own_bind_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (address_port(&graph->entrances[middle].bind->address) < port)
+        if (address_port(&graph->own_binds[middle].bind->address) < port)
             low = middle + 1;
         else
             high = middle;
@@ -119,34 +119,34 @@ static struct address destination(const struct address *server)
     return address;
 }
 
-static const struct entrance *find_unix(const struct graph *graph, const struct address *server)
+static const struct own_bind *find_unix(const struct graph *graph, const struct address *server)
 {
-    const struct entrance *found = NULL;
+    const struct own_bind *found = NULL;
     char *path = path_plain(server->un.sun_path, true);
-    for (size_t i = 0; i < graph->entrance_count && graph->entrances[i].path && !found; i++)
-        if (strcmp(graph->entrances[i].path, path) == 0)
-            found = &graph->entrances[i];
+    for (size_t i = 0; i < graph->own_bind_count && graph->own_binds[i].path && !found; i++)
+        if (strcmp(graph->own_binds[i].path, path) == 0)
+            found = &graph->own_binds[i];
     free(path);
     return found;
 }
 
 /* Returns the bind that accepts a connection to the server, or NULL. The kernel prefers a bind of
  * the exact address to a wildcard. */
-static const struct entrance *find_entrance(struct graph *graph, const struct address *server)
+static const struct own_bind *find_own_bind(struct graph *graph, const struct address *server)
 {
     if (address_is_unix(server))
         return find_unix(graph, server);
     const struct address address = destination(server);
     unsigned port = address_port(&address);
-    const struct entrance *wildcard = NULL;
-    for (size_t i = first_of_port(graph, port); i < graph->entrance_count; i++) {
-        const struct entrance *entrance = &graph->entrances[i];
-        if (address_port(&entrance->bind->address) != port)
+    const struct own_bind *wildcard = NULL;
+    for (size_t i = first_of_port(graph, port); i < graph->own_bind_count; i++) {
+        const struct own_bind *own_bind = &graph->own_binds[i];
+        if (address_port(&own_bind->bind->address) != port)
             break;
-        if (address_equal(&entrance->bind->address, &address))
-            return entrance;
-        if (address_covers(&entrance->bind->address, &address))
-            wildcard = entrance;
+        if (address_equal(&own_bind->bind->address, &address))
+            return own_bind;
+        if (address_covers(&own_bind->bind->address, &address))
+            wildcard = own_bind;
     }
     return wildcard && is_of_this_machine(graph, &address) ? wildcard : NULL;
 }
@@ -159,17 +159,17 @@ static void find_edges(struct graph *graph, const struct place *places)
     for (size_t i = 0; i < config->backend_count; i++)
         for (size_t j = 0; j < config->backends[i].server_count; j++, places++) {
             const struct server_conf *server = &config->backends[i].servers[j];
-            const struct entrance *entrance = find_entrance(graph, &server->address);
-            if (!entrance)
+            const struct own_bind *own_bind = find_own_bind(graph, &server->address);
+            if (!own_bind)
                 continue;
             graph->edges = memory_grow(graph->edges, graph->edge_count, &graph->edge_capacity,
                                        sizeof *graph->edges);
             graph->edges[graph->edge_count++] =
                 (struct edge){.from = i,
-                              .to = (size_t)(entrance->frontend->backend - config->backends),
+                              .to = (size_t)(own_bind->frontend->backend - config->backends),
                               .server = server,
                               .place = places,
-                              .entrance = entrance};
+                              .own_bind = own_bind};
         }
 }
 
@@ -203,7 +203,7 @@ static void prune(struct graph *graph)
 void loops_check(const struct config *config, const struct place *places, struct problems *problems)
 {
     struct graph graph = {.config = config};
-    find_entrances(&graph);
+    find_own_binds(&graph);
     find_edges(&graph, places);
     if (graph.edge_count)
         prune(&graph);
@@ -213,13 +213,13 @@ void loops_check(const struct config *config, const struct place *places, struct
             problem_add(problems, *edge->place,
                         "server '%s': %s is bind %s of frontend %s of this proxy; each session "
                         "would return to backend %s, without end",
-                        edge->server->name, edge->server->text, edge->entrance->bind->text,
-                        edge->entrance->frontend->name, config->backends[edge->from].name);
+                        edge->server->name, edge->server->text, edge->own_bind->bind->text,
+                        edge->own_bind->frontend->name, config->backends[edge->from].name);
     }
     if (graph.interfaces)
         freeifaddrs(graph.interfaces);
-    for (size_t i = 0; i < graph.entrance_count; i++)
-        free(graph.entrances[i].path);
-    free(graph.entrances);
+    for (size_t i = 0; i < graph.own_bind_count; i++)
+        free(graph.own_binds[i].path);
+    free(graph.own_binds);
     free(graph.edges);
 }

@@ -9,9 +9,9 @@
 
 /* Adds a problem for each server that is part of such a loop. A server is recognised as a bind if
  * it has the bind's address or path, or if the bind is a wildcard with the same port and the
- * server's address is one of this machine (the addresses are asked for now). The addresses of
- * activated sockets are not known. places: one for each server, in the order of the backends. The
- * backend of a frontend may be NULL. */
+ * server's address is one of this machine (the function reads them from the kernel). The addresses
+ * of activated sockets are not known. places: one for each server, in the order of the backends.
+ * The backend of a frontend may be NULL. */
 void loops_check(const struct config *config, const struct place *places,
                  struct problems *problems);
 

@@ -10,10 +10,9 @@
 /* Returns the canonical text: [global], then frontends and backends in the order of the file,
  * each option with its value, without variables, includes and [defaults]. Host names are
  * replaced by addresses, and a [listen] by a [frontend] and a [backend]. Reading this text again
- * gives the same text. A value that came from a variable or a longer head, and that no line of a
- * file can contain (more than 199 bytes, the start of a comment, a newline), is written as a
- * comment. The text is NUL-terminated, and the caller frees it. Returns NULL if there is no
- * memory. */
+ * gives the same text. A value that no line of a file can contain (more than 199 bytes, the start
+ * of a comment, a newline), for example because it came from a variable, is written as a comment.
+ * The text is NUL-terminated, and the caller frees it. Returns NULL if there is no memory. */
 char *config_text(const struct config *config, size_t *length) __attribute__((warn_unused_result));
 
 /* xxh3 of the canonical text: the same for configs that mean the same in the same order. */

@@ -88,8 +88,8 @@ START_TEST(manual_and_option_table_agree)
     static struct documented documented[OPTIONS_MAX];
     size_t count;
     const struct option *table = option_table(&count);
-    size_t told = read_manual(documented);
-    for (size_t i = 0; i < told && i < count; i++) {
+    size_t found = read_manual(documented);
+    for (size_t i = 0; i < found && i < count; i++) {
         char values[OPTION_TEXT_MAX];
         char head[LINE_BYTES];
         snprintf(head, sizeof head, "%s = %s", table[i].name, option_values(&table[i], values));
@@ -98,7 +98,7 @@ START_TEST(manual_and_option_table_agree)
                       "%s: default '%s' in the manual, '%s' in the table", head,
                       documented[i].initial, table[i].initial ? table[i].initial : "");
     }
-    ck_assert_msg(told == count, "%zu options in the manual, %zu in the table", told, count);
+    ck_assert_msg(found == count, "%zu options in the manual, %zu in the table", found, count);
 }
 END_TEST
 

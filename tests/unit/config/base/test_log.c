@@ -313,7 +313,7 @@ START_TEST(loss_is_reported_once_a_second)
 {
     enum { WIDTH = 1000, FILLING = 3000, TURNS = 100, READ = 8, LOGGED = 50 };
     char message[WIDTH + 1];
-    unsigned told = 0, seen = 0;
+    unsigned reports = 0, seen = 0;
     unsigned long lost = 0;
     memset(message, 'x', WIDTH);
     message[WIDTH] = '\0';
@@ -325,18 +325,18 @@ START_TEST(loss_is_reported_once_a_second)
         for (unsigned j = 0; i >= FILLING && i % LOGGED == 0 && j < READ; j++) {
             unsigned long more = read_loss();
             lost += more;
-            told += more > 0;
+            reports += more > 0;
             seen += more == 0;
         }
     }
     while (seen + lost < FILLING + TURNS * LOGGED) {
         unsigned long more = read_loss();
         lost += more;
-        told += more > 0;
+        reports += more > 0;
         seen += more == 0;
     }
     /* At most one report in each second of the clock, and one at the end. */
-    ck_assert_uint_le(told, (unsigned)(time(NULL) - began) + 2);
+    ck_assert_uint_le(reports, (unsigned)(time(NULL) - began) + 2);
     log_stop();
 }
 END_TEST

@@ -121,7 +121,7 @@ START_TEST(first_come_first_served)
 }
 END_TEST
 
-START_TEST(newcomer_joins_the_end_of_the_queue)
+START_TEST(place_take_fails_while_others_wait)
 {
     set_maxima(1, LIMIT_NONE, LIMIT_NONE);
     ck_assert(place_take(&frontends[0]));
@@ -343,25 +343,25 @@ START_TEST(random_steps_keep_the_order)
     unsigned inside[FRONTENDS] = {0};
     set_maxima(6, 2, 3);
     for (unsigned step = 0; step < 20000; step++) {
-        size_t who = random_below(&seed, CLIENTS), where = random_below(&seed, FRONTENDS);
+        size_t client = random_below(&seed, CLIENTS), where = random_below(&seed, FRONTENDS);
         size_t next = CLIENTS;
         served[0] = '\0';
         switch (random_below(&seed, 4)) {
         case 0:
         case 1:
-            if (since[who])
+            if (since[client])
                 break;
             if (place_take(&frontends[where]) ||
-                place_wait(&clients[who].waiter, &frontends[where], &grants)) {
+                place_wait(&clients[client].waiter, &frontends[where], &grants)) {
                 inside[where]++;
                 break;
             }
-            since[who] = ++now;
-            at[who] = where;
+            since[client] = ++now;
+            at[client] = where;
             break;
         case 2:
-            place_cancel(&clients[who].waiter);
-            since[who] = 0;
+            place_cancel(&clients[client].waiter);
+            since[client] = 0;
             break;
         case 3:
             if (inside[where] == 0)
@@ -512,7 +512,7 @@ Suite *places_suite(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, first_come_first_served);
-    tcase_add_test(tcase, newcomer_joins_the_end_of_the_queue);
+    tcase_add_test(tcase, place_take_fails_while_others_wait);
     tcase_add_test(tcase, full_frontend_does_not_delay_others);
     tcase_add_test(tcase, place_goes_to_the_oldest_that_can_use_it);
     tcase_add_test(tcase, cancelled_waiter_passes_its_place_on);

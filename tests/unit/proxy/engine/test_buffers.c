@@ -46,8 +46,8 @@ START_TEST(a_pipe_that_was_dropped_is_followed_by_an_empty_one)
 }
 END_TEST
 
-/* A refusal is not met again with each request. */
-START_TEST(a_refused_pipe_is_not_asked_for_all_the_time)
+/* After a refusal, later requests do not ask the kernel each time. */
+START_TEST(refused_pipe_is_not_requested_each_time)
 {
     struct rlimit limit;
     ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
@@ -68,7 +68,7 @@ Suite *buffers_suite(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, the_pipe_is_large_and_stays);
     tcase_add_test(tcase, a_pipe_that_was_dropped_is_followed_by_an_empty_one);
-    tcase_add_test(tcase, a_refused_pipe_is_not_asked_for_all_the_time);
+    tcase_add_test(tcase, refused_pipe_is_not_requested_each_time);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -12,34 +12,34 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* Two streams that are ready at once; what happens to the other when the first is told. They are
- * no sockets, but all that is read of them here is events. */
-struct bell {
+/* Two streams that are ready at once. The callback of the first one may change the other one. The
+ * descriptors are eventfds, because the tests need events only. */
+struct source {
     struct stream stream;
-    unsigned rung;
+    unsigned events;
 };
 
 static struct engine engine;
-static struct bell bells[2];
-static void (*on_first)(struct bell *other);
+static struct source sources[2];
+static void (*on_first)(struct source *other);
 
 static void on_ready(struct watch *watch, uint32_t what)
 {
     (void)what;
-    struct bell *bell = container_of(watch, struct bell, stream.watch);
-    ck_assert(bell->stream.readable);
-    bell->rung++;
+    struct source *source = container_of(watch, struct source, stream.watch);
+    ck_assert(source->stream.readable);
+    source->events++;
     if (on_first) {
-        void (*act)(struct bell *) = on_first;
+        void (*act)(struct source *) = on_first;
         on_first = NULL;
-        act(bell == &bells[0] ? &bells[1] : &bells[0]);
+        act(source == &sources[0] ? &sources[1] : &sources[0]);
     }
 }
 
-/* Ready, if count is not 0. */
-static int take(struct bell *bell, unsigned count)
+/* The stream is ready if count is not 0. */
+static int take(struct source *source, unsigned count)
 {
-    return engine_take(&engine, &bell->stream, eventfd(count, EFD_CLOEXEC), STREAM_ACCEPTED);
+    return engine_take(&engine, &source->stream, eventfd(count, EFD_CLOEXEC), STREAM_ACCEPTED);
 }
 
 static void setup(void)
@@ -47,30 +47,30 @@ static void setup(void)
     on_first = NULL;
     ck_assert_int_eq(engine_open(&engine), 0);
     for (int i = 0; i < 2; i++) {
-        bells[i] = (struct bell){.stream.watch.on_ready = on_ready};
-        ck_assert_int_eq(take(&bells[i], 1), 0);
+        sources[i] = (struct source){.stream.watch.on_ready = on_ready};
+        ck_assert_int_eq(take(&sources[i], 1), 0);
     }
 }
 
 static void teardown(void)
 {
     for (int i = 0; i < 2; i++)
-        if (bells[i].stream.fd >= 0)
-            close(bells[i].stream.fd);
+        if (sources[i].stream.fd >= 0)
+            close(sources[i].stream.fd);
     engine_shut(&engine);
 }
 
-static unsigned rung(void)
+static unsigned event_count(void)
 {
-    return bells[0].rung + bells[1].rung;
+    return sources[0].events + sources[1].events;
 }
 
-START_TEST(each_is_told)
+START_TEST(each_ready_descriptor_is_reported)
 {
     engine_turn(&engine, -1);
-    ck_assert_uint_eq(rung(), 2);
+    ck_assert_uint_eq(event_count(), 2);
     engine_turn(&engine, 0);
-    ck_assert_uint_eq(rung(), 2);
+    ck_assert_uint_eq(event_count(), 2);
 }
 END_TEST
 
@@ -82,44 +82,44 @@ static void on_done(struct stream *stream)
     done++;
 }
 
-static void park_it(struct bell *bell)
+static void park_it(struct source *source)
 {
-    engine_park(&engine, &bell->stream, on_done);
-    ck_assert(!bell->stream.readable && !bell->stream.writable);
+    engine_park(&engine, &source->stream, on_done);
+    ck_assert(!source->stream.readable && !source->stream.writable);
 }
 
-static void close_it(struct bell *bell)
+static void close_it(struct source *source)
 {
-    engine_close(&engine, &bell->stream, false, on_done);
-    ck_assert_int_eq(bell->stream.fd, -1);
+    engine_close(&engine, &source->stream, false, on_done);
+    ck_assert_int_eq(source->stream.fd, -1);
 }
 
-START_TEST(a_stream_that_goes_within_a_turn_is_told_nothing)
+START_TEST(removed_stream_gets_no_event_of_the_turn)
 {
     done = 0;
     on_first = _i ? park_it : close_it;
     engine_turn(&engine, -1);
-    ck_assert_uint_eq(rung(), 1);
+    ck_assert_uint_eq(event_count(), 1);
     ck_assert_uint_eq(done, 1);
     engine_turn(&engine, 0);
-    ck_assert_uint_eq(rung(), 1);
+    ck_assert_uint_eq(event_count(), 1);
 }
 END_TEST
 
-START_TEST(a_parked_stream_is_told_again_of_all_that_holds)
+START_TEST(resumed_stream_gets_its_events_again)
 {
     engine_turn(&engine, -1);
-    park_it(&bells[0]);
+    park_it(&sources[0]);
     engine_turn(&engine, 0);
-    ck_assert_uint_eq(bells[0].rung, 1);
-    ck_assert_int_eq(engine_resume(&engine, &bells[0].stream), 0);
-    ck_assert_uint_eq(bells[0].rung, 1); /* only a turn tells */
+    ck_assert_uint_eq(sources[0].events, 1);
+    ck_assert_int_eq(engine_resume(&engine, &sources[0].stream), 0);
+    ck_assert_uint_eq(sources[0].events, 1); /* events come in a turn only */
     engine_turn(&engine, -1);
-    ck_assert_uint_eq(bells[0].rung, 2);
+    ck_assert_uint_eq(sources[0].events, 2);
 }
 END_TEST
 
-START_TEST(flags_come_over_as_they_are)
+START_TEST(flags_are_adopted)
 {
     struct stream stream = {.fd = -1};
     for (uint32_t flags = 0; flags < 256; flags++) {
@@ -131,41 +131,41 @@ START_TEST(flags_come_over_as_they_are)
 }
 END_TEST
 
-/* The old descriptor's event must not be taken for the new one's. */
-static void replace(struct bell *bell)
+/* An event of the old descriptor must not be delivered for the new one. */
+static void replace(struct source *source)
 {
-    close_it(bell);
-    ck_assert_int_eq(take(bell, 0), 0);
-    bell->stream.received = 1;
+    close_it(source);
+    ck_assert_int_eq(take(source, 0), 0);
+    source->stream.received = 1;
 }
 
 START_TEST(a_new_descriptor_has_no_old_events)
 {
     on_first = replace;
     engine_turn(&engine, -1);
-    ck_assert_uint_eq(rung(), 1);
-    const struct stream *other = &bells[bells[0].rung ? 1 : 0].stream;
+    ck_assert_uint_eq(event_count(), 1);
+    const struct stream *other = &sources[sources[0].events ? 1 : 0].stream;
     ck_assert_uint_eq(other->received, 1);
     ck_assert(!other->readable);
 }
 END_TEST
 
-START_TEST(a_descriptor_that_a_child_has_too_is_forgotten_all_the_same)
+START_TEST(descriptor_shared_with_a_child_is_removed)
 {
     engine_turn(&engine, -1);
-    int others = dup(bells[0].stream.fd);
+    int others = dup(sources[0].stream.fd);
     engine_share(&engine, true);
-    close_it(&bells[0]);
+    close_it(&sources[0]);
     engine_share(&engine, false);
     ck_assert_int_eq(eventfd_write(others, 1), 0);
     engine_turn(&engine, 0);
-    ck_assert_uint_eq(rung(), 2);
+    ck_assert_uint_eq(event_count(), 2);
     close(others);
 }
 END_TEST
 
-/* Also when that time has passed before the call, however long the caller was busy. */
-START_TEST(the_wait_ends_at_the_time_that_was_set)
+/* Also if the time has passed before the call, because the caller was busy. */
+START_TEST(wait_ends_at_the_set_time)
 {
     engine_turn(&engine, -1);
     for (int i = 0; i < 3; i++) {
@@ -176,11 +176,11 @@ START_TEST(the_wait_ends_at_the_time_that_was_set)
         engine_turn(&engine, -1);
         ck_assert_uint_ge(clock_ms(), at);
     }
-    ck_assert_uint_eq(rung(), 2);
+    ck_assert_uint_eq(event_count(), 2);
 }
 END_TEST
 
-START_TEST(a_time_that_was_taken_back_ends_no_wait)
+START_TEST(cancelled_time_ends_no_wait)
 {
     engine_turn(&engine, -1);
     uint64_t at = clock_ms() + 20;
@@ -198,7 +198,7 @@ START_TEST(a_descriptor_that_is_no_socket_is_an_error)
     char name[] = "/tmp/rpproxy-engine.XXXXXX";
     int file = mkstemp(name);
     unlink(name);
-    ck_assert_int_eq(engine_take(&engine, &bells[0].stream, file, STREAM_UNIX), EPERM);
+    ck_assert_int_eq(engine_take(&engine, &sources[0].stream, file, STREAM_UNIX), EPERM);
     close(file);
 }
 END_TEST
@@ -208,14 +208,14 @@ Suite *engine_suite(void)
     Suite *suite = suite_create("engine");
     TCase *tcase = tcase_create("engine");
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_add_test(tcase, each_is_told);
-    tcase_add_loop_test(tcase, a_stream_that_goes_within_a_turn_is_told_nothing, 0, 2);
-    tcase_add_test(tcase, a_parked_stream_is_told_again_of_all_that_holds);
-    tcase_add_test(tcase, flags_come_over_as_they_are);
+    tcase_add_test(tcase, each_ready_descriptor_is_reported);
+    tcase_add_loop_test(tcase, removed_stream_gets_no_event_of_the_turn, 0, 2);
+    tcase_add_test(tcase, resumed_stream_gets_its_events_again);
+    tcase_add_test(tcase, flags_are_adopted);
     tcase_add_test(tcase, a_new_descriptor_has_no_old_events);
-    tcase_add_test(tcase, a_descriptor_that_a_child_has_too_is_forgotten_all_the_same);
-    tcase_add_test(tcase, the_wait_ends_at_the_time_that_was_set);
-    tcase_add_test(tcase, a_time_that_was_taken_back_ends_no_wait);
+    tcase_add_test(tcase, descriptor_shared_with_a_child_is_removed);
+    tcase_add_test(tcase, wait_ends_at_the_set_time);
+    tcase_add_test(tcase, cancelled_time_ends_no_wait);
     tcase_add_test(tcase, a_descriptor_that_is_no_socket_is_an_error);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -16,13 +16,13 @@
 #include <time.h>
 #include <unistd.h>
 
-/* client <-> near end | far end <-> server, as in a session; the engine delivers the events. */
+/* client <-> near end | far end <-> server, as in a session. The engine delivers the events. */
 static struct engine engine;
 static struct conn near_end, far_end;
-static atomic_uint_fast64_t counted; /* of both */
+static atomic_uint_fast64_t counted; /* bytes of both directions */
 static int client, server;
 
-/* Bytes that may be kept for a connection that takes no more. */
+/* The maximum of bytes that are kept for a stalled connection. */
 #define STALLED_MOST (64u * 1024)
 
 static void on_ready(struct watch *watch, uint32_t what)
@@ -38,7 +38,7 @@ static void on_closed(struct stream *stream)
 
 static void connect_pair(int *ours, struct conn *conn, enum stream_kind kind)
 {
-    /* TCP, so that resets are resets. */
+    /* TCP, because Unix sockets have no resets. */
     const struct address any = {
         .length = sizeof(struct sockaddr_in),
         .in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
@@ -79,7 +79,7 @@ static void turn(void)
     engine_turn(&engine, 0);
 }
 
-/* Waits for the event instead of for time. */
+/* Waits for the event, not for a time. */
 static void until_readable(struct conn *conn)
 {
     conn->stream.readable = false;
@@ -145,7 +145,7 @@ static void until_ended(struct conn *conn)
     }
 }
 
-START_TEST(the_socket_of_a_session_that_is_over_connects_again)
+START_TEST(socket_of_an_ended_session_connects_again)
 {
     char text[8];
     close(client);
@@ -177,7 +177,7 @@ START_TEST(the_socket_of_a_session_that_is_over_connects_again)
 }
 END_TEST
 
-/* Both have said everything, and the server has not read everything. */
+/* Both sides have sent everything, but the server has not read everything. */
 START_TEST(a_socket_with_bytes_on_their_way_is_not_disconnected)
 {
     static char bytes[64 * 1024];
@@ -204,7 +204,7 @@ START_TEST(a_socket_with_bytes_on_their_way_is_not_disconnected)
 }
 END_TEST
 
-/* A look instead of a receive must not miss what came with the end. */
+/* If the end is only looked for, without a receive, bytes before the end must not be missed. */
 START_TEST(the_last_bytes_of_a_connection_that_we_ended_are_not_missed)
 {
     char text[8];
@@ -228,7 +228,7 @@ START_TEST(an_end_that_came_with_the_bytes_is_not_missed)
     char text[8];
     ck_assert_int_eq(send(client, "all", 3, 0), 3);
     close(client);
-    /* Both are there before the first event: there will be no second. */
+    /* Bytes and end arrive before the first event: there is no second event. */
     struct timespec nap = {.tv_nsec = 1000000};
     while (recv(near_end.stream.fd, text, 4, MSG_PEEK | MSG_WAITALL | MSG_DONTWAIT) != 3)
         nanosleep(&nap, NULL);
@@ -241,7 +241,7 @@ START_TEST(an_end_that_came_with_the_bytes_is_not_missed)
 }
 END_TEST
 
-START_TEST(a_reset_is_told)
+START_TEST(reset_is_reported)
 {
     socket_close_reset(client);
     until_readable(&near_end);
@@ -250,7 +250,7 @@ START_TEST(a_reset_is_told)
 }
 END_TEST
 
-/* Both are there before the first event: there will be no other. */
+/* Bytes and reset arrive before the first event: there is no second event. */
 START_TEST(a_reset_that_came_with_the_bytes_is_seen)
 {
     char text[8];
@@ -281,9 +281,9 @@ static void until_acknowledged(int socket)
         nanosleep(&nap, NULL);
 }
 
-/* Both came while nobody read: whether the stream was whole is known all the same, as is how much
- * of it is still to be received. */
-START_TEST(a_stream_that_was_whole_before_the_reset_is_told_from_one_that_was_not)
+/* Bytes and reset arrive before any read: it is still known whether the stream was complete, and
+ * how many bytes are left to receive. */
+START_TEST(complete_stream_before_a_reset_is_recognised)
 {
     for (int whole = 0; whole < 2; whole++) {
         fill_until_owed();
@@ -305,7 +305,7 @@ START_TEST(a_stream_that_was_whole_before_the_reset_is_told_from_one_that_was_no
 }
 END_TEST
 
-START_TEST(what_is_discarded_is_counted_and_goes_nowhere)
+START_TEST(discarded_bytes_are_counted)
 {
     char byte;
     ck_assert_int_eq(send(client, "nothing", 7, 0), 7);
@@ -321,7 +321,7 @@ START_TEST(what_is_discarded_is_counted_and_goes_nowhere)
 }
 END_TEST
 
-START_TEST(what_follows_urgent_data_is_not_left)
+START_TEST(bytes_after_urgent_data_are_read)
 {
     char text[8];
     ck_assert_int_eq(send(client, "ab", 2, 0), 2);
@@ -345,7 +345,7 @@ static bool no_delay(const struct conn *conn)
 START_TEST(the_second_message_to_a_server_is_not_delayed)
 {
     char text[8];
-    /* The far end came from a listener here, unlike a server's. */
+    /* Here the far end comes from a listener, unlike a connection to a server. */
     ck_assert_int_eq(
         setsockopt(far_end.stream.fd, IPPROTO_TCP, TCP_NODELAY, &(int){0}, sizeof(int)), 0);
     for (int i = 0; i < 2; i++) {
@@ -363,7 +363,7 @@ static unsigned char pattern(size_t at)
     return (unsigned char)(at * 31 >> 3);
 }
 
-/* Fills the way from client to server until nothing more is taken. Returns bytes sent. */
+/* Sends from the client until no more is accepted. Returns the number of bytes. */
 static size_t stuff(size_t at_a_time)
 {
     unsigned char *bytes = malloc(at_a_time);
@@ -399,7 +399,7 @@ static size_t check_pattern(size_t got, const unsigned char *bytes, ssize_t n)
     return got;
 }
 
-/* Ends the client's stream and reads it at the server: returns its length. */
+/* Ends the client's stream and reads it at the server. Returns its length. */
 static size_t drain_to_server(void)
 {
     unsigned char bytes[8192];
@@ -416,7 +416,7 @@ static size_t drain_to_server(void)
     return got;
 }
 
-START_TEST(what_the_peer_does_not_take_is_kept_and_nothing_more_is_read)
+START_TEST(unsent_bytes_are_kept_and_stop_reading)
 {
     engine.buffers.backoff = UINT_MAX;
     size_t sent = stuff(4096);
@@ -469,7 +469,7 @@ START_TEST(bulk_goes_through_a_pipe_that_holds_nothing_for_a_stalled_peer)
 }
 END_TEST
 
-/* The kernel takes less than it seemed to have room for: the rest is copied out of the pipe. */
+/* The kernel accepts fewer bytes than it reported room for: the rest is copied out of the pipe. */
 START_TEST(what_is_left_in_the_pipe_is_copied_out)
 {
     size_t sent = stuff(256 * 1024);
@@ -477,7 +477,7 @@ START_TEST(what_is_left_in_the_pipe_is_copied_out)
     unsigned char bytes[64 * 1024];
     size_t got = 0;
     for (; rounds < 1000 && got < sent; rounds++) {
-        /* The kernel's own buffer shrinks under the proxy's feet. */
+        /* The kernel's buffer shrinks while the proxy uses it. */
         int size = (int)(4096u << rounds % 9);
         ck_assert_int_eq(setsockopt(far_end.stream.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size),
                          0);
@@ -499,8 +499,8 @@ START_TEST(what_is_left_in_the_pipe_is_copied_out)
 }
 END_TEST
 
-/* It comes while splice(2) reads the end, before an event tells of it. */
-START_TEST(a_reset_in_the_midst_of_bulk_is_no_end_of_the_stream)
+/* The reset comes while splice(2) reads to the end, before an event reports it. */
+START_TEST(reset_during_bulk_is_not_an_end_of_stream)
 {
     static unsigned char bytes[64 * 1024];
     while (engine.buffers.pipe_in < 0) {
@@ -537,8 +537,8 @@ START_TEST(without_a_pipe_bulk_is_copied)
 }
 END_TEST
 
-/* A read of a Unix socket stops behind each descriptor that was passed. */
-START_TEST(a_greedy_end_yields_and_a_unix_end_is_read_to_the_last_byte)
+/* A read of a Unix socket stops after each passed descriptor. */
+START_TEST(busy_connection_yields_and_unix_socket_is_read_to_its_end)
 {
     int pair[2];
     char text[32];
@@ -559,28 +559,28 @@ END_TEST
 
 Suite *relay_suite(void)
 {
-    Suite *suite = suite_create("end");
+    Suite *suite = suite_create("relay");
     TCase *tcase = tcase_create("relay");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, bytes_go_through_both_ways);
     tcase_add_test(tcase, a_half_close_is_carried_and_the_other_way_stays_open);
     tcase_add_test(tcase, an_end_that_came_with_the_bytes_is_not_missed);
-    tcase_add_test(tcase, a_reset_is_told);
+    tcase_add_test(tcase, reset_is_reported);
     tcase_add_test(tcase, a_reset_that_came_with_the_bytes_is_seen);
-    tcase_add_test(tcase, a_stream_that_was_whole_before_the_reset_is_told_from_one_that_was_not);
-    tcase_add_test(tcase, what_is_discarded_is_counted_and_goes_nowhere);
-    tcase_add_test(tcase, what_follows_urgent_data_is_not_left);
-    tcase_add_test(tcase, what_the_peer_does_not_take_is_kept_and_nothing_more_is_read);
+    tcase_add_test(tcase, complete_stream_before_a_reset_is_recognised);
+    tcase_add_test(tcase, discarded_bytes_are_counted);
+    tcase_add_test(tcase, bytes_after_urgent_data_are_read);
+    tcase_add_test(tcase, unsent_bytes_are_kept_and_stop_reading);
     tcase_add_test(tcase, the_second_message_to_a_server_is_not_delayed);
-    tcase_add_test(tcase, the_socket_of_a_session_that_is_over_connects_again);
+    tcase_add_test(tcase, socket_of_an_ended_session_connects_again);
     tcase_add_test(tcase, a_socket_with_bytes_on_their_way_is_not_disconnected);
     tcase_add_test(tcase, the_last_bytes_of_a_connection_that_we_ended_are_not_missed);
     tcase_add_test(tcase, bulk_goes_through_a_pipe_that_holds_nothing_for_a_stalled_peer);
     tcase_add_test(tcase, what_is_left_in_the_pipe_is_copied_out);
-    tcase_add_test(tcase, a_reset_in_the_midst_of_bulk_is_no_end_of_the_stream);
+    tcase_add_test(tcase, reset_during_bulk_is_not_an_end_of_stream);
     tcase_add_test(tcase, without_a_pipe_bulk_is_copied);
-    tcase_add_test(tcase, a_greedy_end_yields_and_a_unix_end_is_read_to_the_last_byte);
+    tcase_add_test(tcase, busy_connection_yields_and_unix_socket_is_read_to_its_end);
     suite_add_tcase(suite, tcase);
     return suite;
 }
