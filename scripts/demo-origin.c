@@ -1,5 +1,5 @@
-/* A small HTTP origin for `make run`: answers every request with its name, and says on which port
- * of 127.0.0.1 it does. */
+/* A small HTTP server for `make run`. It prints the port of 127.0.0.1 on which it listens, and
+ * answers each request with its name. */
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>

@@ -11,7 +11,8 @@ void bulk_turn(struct run *run)
 {
     for (size_t most = run->closed_count; most > 0 && !run->stopping; most--) {
         struct session *session = run->closed[--run->closed_count];
-        /* Each session elsewhere in the pattern, so that bytes of another are seen. */
+        /* Each session starts at another position of the pattern, so that bytes of another session
+         * are detected. */
         session->number = run->launched++ * 7919;
         session_connect(run, session, EPOLLIN | EPOLLOUT);
     }
@@ -33,7 +34,8 @@ static void begin(struct run *run, struct session *session)
     }
 }
 
-/* Verified bytes count when they are: here as they come, at an upload with their verdict. */
+/* Counts bytes when they are verified: in a download as they arrive, in an upload with the verdict.
+ */
 static void count(struct run *run, struct session *session, uint64_t bytes)
 {
     session->seen = run->now;

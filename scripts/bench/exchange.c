@@ -6,7 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-/* A hold opens and ends its sessions with so many exchanges at a time. */
+/* MODE_HOLD makes this number of first or last exchanges at a time. */
 #define HOLD_PARALLEL 128
 
 static void ask(struct run *run, struct session *session)
@@ -32,7 +32,7 @@ static void open_session(struct run *run, uint64_t since)
     struct session *session = run->closed[--run->closed_count];
     session->number = run->launched++;
     session->since = since;
-    /* Edge-triggered: writable comes once, with the connection. */
+    /* Edge-triggered: EPOLLOUT comes once, when the connection is established. */
     session_connect(run, session, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
 }
 
@@ -46,7 +46,7 @@ static void hold_turn(struct run *run)
     if (run->released) {
         while (run->busy_count < HOLD_PARALLEL && run->hold_next < run->options.sessions) {
             struct session *session = &run->sessions[run->hold_next++];
-            /* One that was lost while it idled has been counted already. */
+            /* A session that was lost while idle has already been counted. */
             if (session->fd >= 0) {
                 session->busy = true;
                 run->busy_count++;
@@ -73,7 +73,7 @@ void exchange_turn(struct run *run)
         hold_turn(run);
         return;
     }
-    /* As many as are closed now: one that fails at once has its next try in the next turn. */
+    /* As many as are closed now: a session that fails at once is tried again in the next turn. */
     for (size_t most = run->closed_count; most > 0 && may_launch(run); most--) {
         uint64_t due = run->now;
         if (run->options.rate) {
@@ -92,8 +92,8 @@ static void finish(struct run *run, struct session *session)
     if (run->in_window) {
         run->operations++;
     }
-    /* One that was due within the window and ends after it is among the slowest: its time counts
-     * where connections come by the clock. */
+    /* With --rate, a connection that was due within the window counts even if it ends later,
+     * because it is one of the slowest. */
     if (run->in_window || (run->options.rate && run->opened_at && session->since < run->closed_at &&
                            session->since >= run->opened_at)) {
         histogram_add(&run->latencies, run->now - session->since);
@@ -136,7 +136,7 @@ void exchange_event(struct run *run, struct session *session, uint32_t events)
     if (!(events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))) {
         return;
     }
-    /* One byte more than is due, so that what should not come is seen. */
+    /* Room for one byte more than expected, so that surplus bytes are detected. */
     uint8_t more[sizeof session->message + 1];
     ssize_t n = recv(session->fd, more, sizeof more - session->got, 0);
     if (n < 0 && errno == EAGAIN) {

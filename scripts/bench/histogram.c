@@ -5,7 +5,7 @@
 
 #define BUCKETS (sizeof((struct histogram *)0)->counts / sizeof(uint64_t))
 
-/* Below 64 a bucket each; above, 64 buckets for every power of two. */
+/* One bucket for each value below 64; above, 64 buckets for each power of two. */
 static size_t bucket_of(uint64_t value)
 {
     if (value < 64) {

@@ -1,4 +1,4 @@
-/* Counts of times, in buckets that are never wider than 1/64 of their value. */
+/* A histogram of times. No bucket is wider than 1/64 of its values. */
 #ifndef SCRIPTS_BENCH_HISTOGRAM_H
 #define SCRIPTS_BENCH_HISTOGRAM_H
 
@@ -10,14 +10,14 @@ struct histogram {
     uint64_t counts[64 * 40];
 };
 
-/* Values over about 70 minutes count as that. */
+/* Values above about 70 minutes count as 70 minutes. */
 void histogram_add(struct histogram *histogram, uint64_t nanoseconds);
 
-/* The upper edge, in nanoseconds, of the bucket below or in which `share` (0 to 1) of the values
- * lie; 0 if there are none. */
+/* Returns the upper edge, in nanoseconds, of the first bucket such that `share` (0 to 1) of the
+ * values are in this bucket or below; 0 if there are no values. */
 uint64_t histogram_percentile(const struct histogram *histogram, double share);
 
-/* The standard deviation of the values, in nanoseconds, not of their buckets; 0 if there are none.
+/* Returns the standard deviation, in nanoseconds, of the exact values; 0 if there are no values.
  */
 double histogram_deviation(const struct histogram *histogram);
 

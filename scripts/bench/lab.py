@@ -1,8 +1,8 @@
-"""Where the benchmarks run: a network namespace for each run, an origin, a proxy, and what the
-proxy's processes cost. Nothing here knows what is measured.
+"""The environment of the benchmarks: a network namespace for each run, an origin, a proxy, and the
+costs of the proxy's processes. What is measured is decided elsewhere.
 
-The calling process becomes the reaper of everything that a proxy leaves behind, so that the CPU
-time of generations that have ended is known too.
+The calling process becomes the reaper of all processes of a proxy, so that the CPU time of
+processes that have ended is known too.
 """
 import ctypes
 import fcntl
@@ -35,7 +35,7 @@ def checked(result, what):
 
 
 def become_root():
-    """Without root: the same program again, as root of a user namespace of its own."""
+    """Without root, executes the program again as root of a new user namespace."""
     if os.geteuid() != 0:
         os.execvp("unshare", ["unshare", "-rn", sys.executable, *sys.argv])
 
@@ -55,9 +55,9 @@ def sysctl(name, value=None):
 
 
 def fresh_network():
-    """Moves this process, and so what it starts from now on, into a new network namespace: no port
-    is taken and no connection of an earlier run is left in TIME_WAIT. The host's congestion control
-    and buffer sizes hold here too; only the range of local ports is wider."""
+    """Moves this process and its later children into a new network namespace: no port is in use,
+    and no connection of an earlier run is in TIME_WAIT. Congestion control and buffer sizes are
+    those of the host; the range of local ports is wider."""
     congestion = sysctl("net.ipv4.tcp_congestion_control")
     checked(libc.unshare(CLONE_NEWNET), "unshare: a network namespace")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
@@ -69,10 +69,10 @@ def fresh_network():
         sysctl("net.ipv4.tcp_congestion_control", congestion)
 
 
-# Processes and what they cost
+# Processes and their costs
 
 def stat_of(pid):
-    """The fields of /proc/PID/stat from the state on, or None if the process has gone."""
+    """The fields of /proc/PID/stat from the state on, or None if the process is gone."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             return file.read().rpartition(b")")[2].split()
@@ -96,12 +96,12 @@ def descendants(root):
 
 
 def cpu_clock(pid):
-    """Seconds of CPU of a process, with those of its threads that have ended."""
+    """CPU time of a process in seconds, including threads that have ended."""
     return time.clock_gettime((~pid << 3) | 2)
 
 
 def anonymous_memory(pids):
-    """(RssAnon, Pss) of the processes together, in bytes."""
+    """The sums of RssAnon and of Pss of the processes, in bytes."""
     anonymous = pss = 0
     for pid in pids:
         with open(f"/proc/{pid}/status") as file:
@@ -112,7 +112,7 @@ def anonymous_memory(pids):
 
 
 def thread_cpu(pids):
-    """Nanoseconds of CPU of each thread of the processes."""
+    """CPU time of each thread of the processes, in nanoseconds."""
     times = {}
     for pid in pids:
         for thread in os.listdir(f"/proc/{pid}/task"):
@@ -122,7 +122,7 @@ def thread_cpu(pids):
 
 
 def machine_busy():
-    """Seconds of CPU that the machine has spent on anything, and those stolen by its host."""
+    """CPU time of the machine, and CPU time that its host has taken (steal), in seconds."""
     with open("/proc/stat") as file:
         ticks = [int(field) for field in file.readline().split()[1:9]]
     user, nice, system, _idle, _wait, irq, softirq, steal = ticks
@@ -138,7 +138,7 @@ def own_cpu():
 
 class Candidate:
     def settle(self, lab):
-        """Waits until a reload may be asked for, for the first time."""
+        """Waits until the first reload is possible."""
 
 
 class Rpproxy(Candidate):
@@ -174,7 +174,7 @@ class Rpproxy(Candidate):
             done = subprocess.run([self.binary, "reload", "-f", f"{lab.directory}/proxy.ini"],
                                   capture_output=True, text=True)
             if done.returncode == 7:
-                # The last handover has not ended: its predecessor lingers.
+                # The last handover has not ended: the old process lingers.
                 time.sleep(.001)
                 continue
             if done.returncode != 0:
@@ -183,7 +183,7 @@ class Rpproxy(Candidate):
 
 
 class RpproxyTuned(Rpproxy):
-    """As users may have it where the system's congestion control paces: reno is in every kernel."""
+    """For systems whose default congestion control paces. Every kernel has reno."""
     name = "rpproxy-tuned"
     frontend_lines = "congestion = reno\n"
 
@@ -200,7 +200,7 @@ class RpproxyShared(Rpproxy):
 
 
 class Haproxy(Candidate):
-    """As Debian ships it; `reload` is by a new process that takes the sockets' share (-sf)."""
+    """As Debian ships it. A reload starts a new process that binds the same addresses (-sf)."""
     name = "haproxy"
     global_lines = ""
     defaults_lines = ""
@@ -233,15 +233,15 @@ class Haproxy(Candidate):
 
 
 class HaproxyTuned(Haproxy):
-    """What its manual offers for bulk."""
+    """With the options for bulk of the manual."""
     name = "haproxy-tuned"
     global_lines = "  tune.bufsize 262144\n"
     defaults_lines = "  option splice-request\n  option splice-response\n"
 
 
 class HaproxyMaster(Haproxy):
-    """Reloads as its manual advises: a master, and listeners that are handed on. A signal that
-    comes before the master says that it is ready would be lost."""
+    """Reloads as the manual advises: a master process, and passed listeners. The master must report
+    that it is ready before a signal is sent, which would be lost otherwise."""
     name = "haproxy-W"
     global_lines = "  stats socket {directory}/stats.sock expose-fd listeners\n"
     notify = None
@@ -263,7 +263,7 @@ class HaproxyMaster(Haproxy):
 
 
 class Nginx(Candidate):
-    """As Debian ships it: its workers wait on one socket, without accept_mutex since 1.11.3."""
+    """As Debian ships it: the workers wait on one socket, without accept_mutex since 1.11.3."""
     name = "nginx"
     events_words = ""
     listen_words = ""
@@ -311,7 +311,7 @@ class NginxReuseport(Nginx):
 
 
 class Direct(Candidate):
-    """No proxy: the limit of the machine, the generator and the origin."""
+    """Without a proxy: the limit of the machine, the generator and the origin."""
     name = "direct"
 
     def version(self):
@@ -321,9 +321,9 @@ class Direct(Candidate):
 # The lab
 
 class Lab:
-    """One candidate, in a network namespace and a directory of its own, between load generator and
-    origins. A context manager: at its end nothing runs and nothing is left. The words of `wrapper`
-    go before the candidate's command, with {directory} filled in."""
+    """One candidate between the load generator and the origins, in its own network namespace and
+    directory. A context manager, which ends all processes and removes all files. The words of
+    `wrapper` are put before the candidate's command, with {directory} replaced."""
 
     def __init__(self, build, candidate, frontends=1, wrapper=()):
         self.build = build
@@ -364,7 +364,7 @@ class Lab:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def configure(self, origin):
-        """Writes the candidate's configuration with that origin in it."""
+        """Writes the candidate's configuration, with this origin as the server."""
         self.current = origin
         self.candidate.write(self.directory, ORIGIN_PORTS[origin], self.frontends)
 
@@ -377,7 +377,7 @@ class Lab:
     def spawn_proxy(self, command):
         with open(f"{self.directory}/log", "a") as log:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        # reap() waits for it, as for all that it leaves behind; Popen is not to.
+        # reap() waits for this process and for its children; Popen must not.
         process.returncode = 0
         return process.pid
 
@@ -391,7 +391,7 @@ class Lab:
             time.sleep(.005)
 
     def reap(self):
-        """Takes up what has ended and is no helper, and what it cost."""
+        """Reaps ended processes that are not helpers, and adds their CPU time to ended_cpu."""
         me, helpers = os.getpid(), {helper.pid for helper in self.helpers}
         for pid, state in descendants(me):
             stat = stat_of(pid) if state == b"Z" and pid not in helpers else None
@@ -400,19 +400,19 @@ class Lab:
                 self.ended_cpu += usage.ru_utime + usage.ru_stime
 
     def proxy_pids(self):
-        """Live processes of the candidate, of all generations."""
+        """The running processes of the candidate, old ones too."""
         helpers = {helper.pid for helper in self.helpers}
         return [pid for pid, state in descendants(os.getpid())
                 if state != b"Z" and pid not in helpers]
 
     def proxy_cpu(self):
-        """Seconds of CPU of the candidate so far, with those of processes that have ended."""
+        """CPU time of the candidate so far in seconds, including processes that have ended."""
         self.reap()
         total = self.ended_cpu
         for pid in self.proxy_pids():
             stat = stat_of(pid)
             if stat:
-                # Of children that it waited for itself: in ticks, and in no clock of its own.
+                # Children that the process itself has reaped: in ticks, and not in its CPU clock.
                 total += cpu_clock(pid) + (int(stat[13]) + int(stat[14])) / 100
         return total
 
@@ -422,7 +422,7 @@ class Lab:
         helpers = {helper.pid for helper in self.helpers}
         while True:
             self.reap()
-            # Also who has died since: what was not waited for cost nothing, as the kernel tells it.
+            # Includes zombies: reap() must see them, because the kernel counts only reaped ones.
             left = [pid for pid, _ in descendants(os.getpid()) if pid not in helpers]
             if not left:
                 break
@@ -460,19 +460,19 @@ class Lab:
         return json.loads(line)
 
     def load(self, mode, **options):
-        """Runs the load generator to its end; its JSON, with the candidate's CPU in it."""
+        """Runs the load generator. Returns its JSON, with the CPU time of the candidate."""
         return self.finish_load(self.start_load(mode, watch=True, **options))
 
     def hold(self, sessions):
-        """A started load that holds so many verified idle sessions, until finish_load()."""
+        """Starts a load that holds this number of verified idle sessions until finish_load()."""
         load = self.start_load("hold", sessions=sessions, timeout=60)
         held = json.loads(load.stdout.readline())["held"]
         if held != sessions:
-            raise RuntimeError(f"{self.candidate.name}: {held} of {sessions} sessions stand")
+            raise RuntimeError(f"{self.candidate.name}: {held} of {sessions} sessions are open")
         return load
 
     def ask(self):
-        """One exchange; the name of the origin that answered, or None if none did."""
+        """Makes one exchange. Returns the name of the origin that answered, or None."""
         with socket.socket() as s:
             s.settimeout(5)
             try:
@@ -489,8 +489,9 @@ class Lab:
             return struct.unpack_from("=Q", answer, 16)[0]
 
     def reload(self):
-        """Reloads with the other origin in the configuration. Seconds from the command until no
-        new connection reaches the old one any more: 20 in a row have reached the new one."""
+        """Reloads with the other origin in the configuration. Returns the seconds from the command
+        until new connections reach only the new origin (20 in a row), and the number of lost
+        connections."""
         self.configure(1 - self.current)
         begin = time.monotonic()
         self.candidate.reload(self)
@@ -507,13 +508,13 @@ class Lab:
             else:
                 run = 0
             if asked - begin > 30:
-                raise RuntimeError(f"{self.candidate.name}: no end of a reload in 30 s")
+                raise RuntimeError(f"{self.candidate.name}: the reload did not end within 30 s")
         self.reap()
         return settled - begin, lost
 
 
 def request(number):
-    """What wire.c makes of message_make(OP_REQUEST, number, 0)."""
+    """The same bytes as message_make(OP_REQUEST, number, 0) in wire.c."""
     mask = (1 << 64) - 1
 
     def scramble(x):
@@ -530,8 +531,8 @@ def request(number):
 
 
 def strace_calls(lab, mode, **options):
-    """System calls of the candidate's processes during a load; {name: calls}, and the load's
-    JSON."""
+    """System calls of the candidate's processes during a load: {name: calls}, and the JSON of the
+    load."""
     table = f"{lab.directory}/strace"
     pids = lab.proxy_pids()
     command = ["strace", "-f", "-c", "-U", "calls,name", "-o", table]

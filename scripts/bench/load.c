@@ -1,12 +1,12 @@
-/* The load generator of the benchmarks. Prints one line of JSON about a run (a hold prints
- * another, before, when its sessions stand, and goes on when its standard input ends).
+/* The load generator of the benchmarks. Prints one line of JSON about a run. The mode hold prints
+ * another line before, when all its sessions are open, and goes on when its standard input ends.
  *
  *   bench-load MODE PORT [--sessions N] [--rate N] [--count N] [--seconds S] [--warmup S]
  *              [--timeout S] [--cpu-of PID,PID...]
  *
- * MODE: churn, rtt, hold, download, upload; against 127.0.0.1:PORT. --cpu-of adds the CPU time
- * that these processes, all their threads, spent within the measured time. Exits 0 whatever
- * failed: the JSON says what. */
+ * MODE: churn, rtt, hold, download, upload; against 127.0.0.1:PORT. --cpu-of adds the CPU time of
+ * all threads of these processes within the measured time. Exits with 0 also if operations failed:
+ * the JSON has their numbers. */
 #include "scripts/bench/load.h"
 
 #include <arpa/inet.h>
@@ -36,7 +36,7 @@ static uint64_t nanoseconds(clockid_t clock)
     return (uint64_t)time.tv_sec * SECOND_NS + (uint64_t)time.tv_nsec;
 }
 
-/* The kernel's own sum for a process: all threads, and those that have ended. */
+/* The kernel's sum for a process: all threads, including those that have ended. */
 static uint64_t cpu_of(const char *pids)
 {
     uint64_t sum = 0;
@@ -98,7 +98,8 @@ static struct timespec until_next(const struct run *run, uint64_t sweep_at)
     uint64_t wait = at > run->now ? at - run->now : 0;
     if (!run->options.rate && run->options.mode != MODE_HOLD && run->closed_count > 0 &&
         !run->stopping) {
-        /* Sessions wait to be opened again; with none in flight no event would wake us. */
+        /* Sessions wait to be opened again; without sessions in flight no event would end the wait.
+         */
         wait = 0;
     }
     return (struct timespec){.tv_sec = (time_t)(wait / SECOND_NS),
@@ -197,7 +198,7 @@ static double number(const char *text, double least, double most)
     char *end;
     double value = strtod(text, &end);
     if (end == text || *end || !(value >= least && value <= most)) {
-        fprintf(stderr, "bench-load: \"%s\" is no number from %g to %g\n", text, least, most);
+        fprintf(stderr, "bench-load: \"%s\" is not a number from %g to %g\n", text, least, most);
         usage();
     }
     return value;
@@ -261,7 +262,8 @@ static struct options options_of(int argc, char **argv)
     return options;
 }
 
-/* As many descriptors as the hard limit allows; false if that is too few for the sessions. */
+/* Raises the limit of descriptors as far as possible; returns false if that is too low for the
+ * sessions. */
 static bool raise_limit(size_t sessions)
 {
     struct rlimit limit;

@@ -1,5 +1,5 @@
-/* One run of the load generator: what it was asked to do, and what came of it. One thread, one
- * epoll loop, and sessions that go through exchange.c (messages) or bulk.c (the pattern). */
+/* One run of the load generator: its options and its results. One thread runs one epoll loop;
+ * exchange.c (messages) or bulk.c (the pattern) serves the sessions. */
 #ifndef SCRIPTS_BENCH_LOAD_H
 #define SCRIPTS_BENCH_LOAD_H
 
@@ -24,10 +24,10 @@ enum mode {
 enum failure {
     FAILED_REFUSED,
     FAILED_RESET,
-    FAILED_CUT_SHORT, /* the end came before the answer did */
-    FAILED_WRONG,     /* other bytes than the right ones */
+    FAILED_CUT_SHORT, /* the connection ended before the answer came */
+    FAILED_WRONG,     /* wrong bytes */
     FAILED_TIMEOUT,   /* no progress for options.timeout */
-    FAILED_OTHER,     /* the generator's own: no port, no descriptor */
+    FAILED_OTHER,     /* a shortage of the generator: no port, no descriptor */
     FAILED_KINDS
 };
 
@@ -35,20 +35,20 @@ struct options {
     enum mode mode;
     struct sockaddr_in to;
     size_t sessions; /* open at a time; with `rate` the most that are open */
-    uint64_t rate;   /* churn: connections a second, by the clock; 0: as fast as it goes */
+    uint64_t rate;   /* churn: connections per second, by the clock; 0: as fast as possible */
     uint64_t count;  /* operations, without warm-up; 0: until `measured` is over */
     uint64_t warmup, measured; /* nanoseconds */
     uint64_t timeout;          /* nanoseconds */
-    const char *cpu_of;        /* pids with commas between; NULL: none */
+    const char *cpu_of;        /* pids separated by commas; NULL: none */
 };
 
 struct session {
     int fd; /* -1: closed */
     bool connecting, busy;
-    uint64_t number;        /* of the exchange, or the pattern's first position */
-    uint64_t since;         /* what its latency counts from */
-    uint64_t seen;          /* the last progress */
-    uint64_t moved, judged; /* bulk: bytes carried, and of these: verified */
+    uint64_t number;        /* of the exchange; in bulk: the first position in the pattern */
+    uint64_t since;         /* the start of its latency */
+    uint64_t seen;          /* the time of the last progress */
+    uint64_t moved, judged; /* bulk: bytes carried, and how many of them are verified */
     size_t got;
     struct message message;
 };
@@ -60,12 +60,12 @@ struct run {
     uint64_t window_begin, window_end;
     bool in_window, stopping;
     struct session *sessions;
-    struct session **closed; /* a stack of those that may be opened */
+    struct session **closed; /* a stack of the sessions that may be opened */
     size_t closed_count, busy_count;
     uint64_t launched, launch_from; /* launch_from: when the clock of `rate` began */
-    bool announced, released;       /* hold: all sessions stand; the last exchanges have begun */
-    size_t hold_next;               /* hold: the next session to open, or to ask */
-    /* The outcome: operations, bytes and latencies of the window; failures of all the time. */
+    bool announced, released;       /* hold: all sessions are open; the last exchanges have begun */
+    size_t hold_next; /* hold: the next session to open, or to use for the last exchange */
+    /* The results: operations, bytes and latencies of the window; failures of the whole run. */
     uint64_t operations, bytes, failures[FAILED_KINDS], all_finished;
     uint64_t opened_at, closed_at, cpu_at_open, cpu_at_close;
     struct histogram latencies;
@@ -79,14 +79,15 @@ void exchange_event(struct run *run, struct session *session, uint32_t events);
 void bulk_turn(struct run *run);
 void bulk_event(struct run *run, struct session *session, uint32_t events);
 
-/* session.c. A session takes its descriptor into the epoll set with `events`. connect returns
- * false, and counts a failure, when it fails at once; the result of a connect in progress comes
- * with session_connected(), which is for the first event. close puts the session on the stack. */
+/* session.c. session_connect() adds the descriptor to the epoll set with `events`. It returns
+ * false, and counts a failure, if connect(2) fails at once; session_connected(), called at the
+ * first event, returns the result of a connect in progress. session_close() puts the session on the
+ * stack. */
 bool session_connect(struct run *run, struct session *session, uint32_t events);
 bool session_connected(struct run *run, struct session *session, uint32_t events);
 void session_close(struct run *run, struct session *session);
 void session_fail(struct run *run, struct session *session, enum failure failure);
-/* The failure that an errno of connect, send or recv stands for. */
+/* Returns the failure for an errno value of connect, send or recv. */
 enum failure failure_of(int error);
 
 #endif

@@ -1,5 +1,5 @@
-/* The origin of the benchmarks: one thread that answers messages, sends the pattern or verifies
- * it (wire.h). Listens on 127.0.0.1 and prints its port when it does. */
+/* The server of the benchmarks: one thread that answers messages, and sends or verifies the pattern
+ * (wire.h). It listens on 127.0.0.1, and prints its port then. */
 #include "scripts/bench/wire.h"
 
 #include <arpa/inet.h>
@@ -22,8 +22,8 @@
 struct peer {
     struct message message;
     size_t got;
-    enum op op;              /* 0 until the first message has come in */
-    uint64_t start, carried; /* of OP_UPLOAD and OP_DOWNLOAD */
+    enum op op;              /* 0 before the first message */
+    uint64_t start, carried; /* for OP_UPLOAD and OP_DOWNLOAD */
 };
 
 struct origin {
@@ -65,14 +65,14 @@ static void accept_all(struct origin *origin)
     }
 }
 
-/* 64 bytes always fit into a socket whose other end reads what it gets; one that does not is
- * dropped, which the client reports. */
+/* 64 bytes always fit into the socket buffer if the client reads its answers. A client that does
+ * not is dropped, and reports the loss. */
 static bool say(int fd, struct message message)
 {
     return send(fd, &message, sizeof message, MSG_NOSIGNAL) == (ssize_t)sizeof message;
 }
 
-/* Each of these returns false when the connection is over or wrong. */
+/* Each of these functions returns false if the connection has ended or has sent wrong bytes. */
 static bool serve_message(struct origin *origin, int fd)
 {
     struct peer *peer = &origin->peers[fd];
@@ -111,7 +111,7 @@ static bool serve_message(struct origin *origin, int fd)
 static bool serve_download(struct peer *peer, int fd, uint32_t events)
 {
     if (events & EPOLLIN) {
-        /* The client has no more to say: whatever comes now is its end. */
+        /* The client sends no more: the only event left is the end of the connection. */
         return false;
     }
     ssize_t n = send(fd, pattern_at(peer->start + peer->carried), PATTERN_RUN, MSG_NOSIGNAL);
@@ -175,7 +175,7 @@ static int listen_on(uint16_t port)
     return fd;
 }
 
-/* The descriptors the process may have; the limit is raised as far as it goes. */
+/* Raises the limit of descriptors as far as possible, and returns it. */
 static size_t descriptors(void)
 {
     struct rlimit limit;

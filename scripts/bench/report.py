@@ -1,10 +1,10 @@
-"""What a bench run came to: medians and ranges, comparisons that know the noise, a table and a
-chart.
+"""The results of a benchmark: medians and ranges, comparisons that consider the noise, a table and
+a chart.
 
-A comparison is the list of ratios rpproxy / peer, one for each round, of runs that stood next to
-each other in time. It counts as a difference only if there are ROUNDS_FOR_CLAIM rounds or more and
-every single one shows it in the same direction: if their range includes 1 it is noise, whatever
-the median says. (By chance alone five rounds agree in one case of 16.)
+A comparison is a list of ratios rpproxy / peer, one for each round, of runs that followed each
+other closely. It counts as a difference only if there are at least ROUNDS_FOR_CLAIM rounds and all
+ratios are on the same side of 1. If their range includes 1 the difference is noise, even if the
+median is far from 1. (By chance five rounds agree in one case of 16.)
 """
 import html
 import re
@@ -19,7 +19,7 @@ LABELS = {"direct": "direct", "rpproxy": "rpproxy", "haproxy": "HAProxy",
           "haproxy-tuned": "HAProxy tuned", "haproxy-W": "HAProxy -W", "nginx": "nginx",
           "rpproxy-cpu": "rpproxy steer=cpu", "rpproxy-shared": "rpproxy accept=shared",
           "nginx-mutex": "nginx accept_mutex", "nginx-reuseport": "nginx reuseport"}
-# Ways for workers to come by connections, with what each is by default.
+# The ways in which workers accept connections; the default of each proxy is one of them.
 ACCEPTORS = ("rpproxy", "rpproxy-cpu", "rpproxy-shared", "nginx-mutex", "nginx", "nginx-reuseport")
 MODES = {"rpproxy": "rpproxy accept=sharded steer=hash",
          "rpproxy-cpu": "rpproxy accept=sharded steer=cpu, cpu-affinity=yes",
@@ -29,8 +29,8 @@ PEERS = ("haproxy", "haproxy-W", "nginx")
 
 
 class Metric:
-    """One line of the table. `goal` is a bound on the ratio to the better peer, or with `absolute`
-    on the figure itself; `tuned` one on the ratio to HAProxy tuned."""
+    """One line of the table. `goal` is a bound for the ratio to the better peer, `absolute` a bound
+    for the figure itself, `tuned` a bound for the ratio to HAProxy tuned."""
 
     def __init__(self, row, key, label, unit, higher=False, goal=None, absolute=None, tuned=None):
         self.row, self.key, self.label, self.unit = row, key, label, unit
@@ -93,7 +93,7 @@ class Figures:
                 if theirs.get(number, 0) > 0]
 
     def better_peer(self, metric):
-        """Of HAProxy and nginx, by the median; None if neither ran."""
+        """The peer with the better median; None if no peer ran."""
         medians = {peer: median(values) for peer in PEERS
                    if (values := self.values(metric.row, peer, metric.key))}
         if not medians:
@@ -101,14 +101,14 @@ class Figures:
         return (max if metric.higher else min)(medians, key=medians.get)
 
     def failures(self):
-        """{(row, candidate): count} where any operation failed."""
+        """{(row, candidate): number of failed operations}, without zeros."""
         counts = {key: sum(run["failures"] for run in rounds.values())
                   for key, rounds in self.runs.items()}
         return {key: count for key, count in counts.items() if count}
 
 
 def verdict(ratios, higher):
-    """better, worse, or why that cannot be said."""
+    """"better", "worse", or why neither can be said."""
     if len(ratios) < ROUNDS_FOR_CLAIM:
         return "too few rounds"
     if min(ratios) <= 1 <= max(ratios):
@@ -153,7 +153,7 @@ def comparison(figures, metric, peer, goal):
 
 
 def number(version):
-    """Of what a program says of its version."""
+    """The version number in the output of a program."""
     return re.search(r"\d\S*", version)[0]
 
 
@@ -183,13 +183,13 @@ def markdown(results):
         peer = figures.better_peer(metric)
         ours = figures.values(metric.row, "rpproxy", metric.key)
         if metric.key == "failures":
-            # Every one counts: a sum, and no ratio.
+            # Each failure counts: show the sum, and no ratio.
             peer, ours = None, [sum(ours)]
             cells = [str(sum(figures.values(metric.row, c, metric.key)))
                      if (metric.row, c) in figures.runs else "–" for c in present]
         text, outcome = comparison(figures, metric, peer, metric.goal) if peer else ("–", "–")
         if metric.row == "calls" and peer:
-            # A count, not a time: one run says it.
+            # A count, not a time: one run is enough.
             outcome = "counted once"
         if metric.absolute is not None and ours:
             words = f"goal {goal_words(median(ours), metric.absolute, False)}"
@@ -225,7 +225,7 @@ def lines_table(figures):
                     for key in run if key[:3] == "cpu")
     if not counts:
         return []
-    text = ["Reloads of a backend of so many `server` lines:", "",
+    text = ["Reloads of a backend, by its number of `server` lines:", "",
             "| lines | until it serves, ms | CPU of all processes, ms |", "|---|---|---|"]
     text += [f"| {count:,} | " + " | ".join(spread(figures.values("lines", "rpproxy", f"{key}{count}"))
                                             for key in ("milliseconds", "cpu")) + " |"
@@ -243,13 +243,13 @@ def failures_text(figures):
 
 
 def disturbed_share(results):
-    """The runs in which others took more than a tenth of a CPU, as a part of all."""
+    """The share of runs in which other work took more than a tenth of a CPU."""
     runs = results["runs"]
     return sum(max(run["foreign"], run["stolen"]) > .1 for run in runs) / max(len(runs), 1)
 
 
 def unfit(results):
-    """Why these figures are not for publishing; empty if they are."""
+    """Why these figures must not be published; empty if they may."""
     reasons = []
     if disturbed_share(results) > .05:
         reasons.append("other work shared the CPUs")
@@ -271,7 +271,7 @@ def noise_text(results):
     return text
 
 
-# The chart: for each metric a group of bars, one for each candidate, with the range as a whisker.
+# The chart: each metric is a group of bars, one for each candidate; a line shows the range.
 
 CHART = ("churn", "rtt64", "rtt256", "latency", "down1", "down8", "up1", "up8", "idle", "reload",
          "reload9000")

@@ -1,6 +1,6 @@
-/* What the load generator and the origin say to each other: messages of 64 bytes that prove
- * themselves whole, and an endless pattern for bulk. Both run on one machine, so numbers travel in
- * its byte order. */
+/* The protocol between the load generator and the origin: messages of 64 bytes with a check over
+ * all bytes, and an endless pattern for bulk. Both run on one machine, so numbers are in its byte
+ * order. */
 #ifndef SCRIPTS_BENCH_WIRE_H
 #define SCRIPTS_BENCH_WIRE_H
 
@@ -9,12 +9,12 @@
 #include <stdint.h>
 
 enum op {
-    OP_REQUEST = 1, /* answered by OP_ANSWER of the same number; `detail` names the origin */
+    OP_REQUEST = 1, /* answered by OP_ANSWER: the same number, the origin in `detail` */
     OP_ANSWER,
     OP_DOWNLOAD, /* the origin sends the pattern from position `detail` until the client closes */
     OP_UPLOAD,   /* the client sends the pattern from position `detail`; an OP_VERDICT answers
                     every VERDICT_EVERY bytes that were right */
-    OP_VERDICT,  /* `detail` bytes have come in so far */
+    OP_VERDICT,  /* `detail` bytes have arrived so far */
 };
 
 #define VERDICT_EVERY (4ULL << 20)
@@ -27,11 +27,11 @@ _Static_assert(sizeof(struct message) == 64, "a message is 64 bytes");
 
 struct message message_make(enum op op, uint64_t number, uint64_t detail);
 
-/* Whether every one of the 64 bytes is what message_make(op, number, message->detail) gives. */
+/* Returns whether all 64 bytes are equal to message_make(op, number, message->detail). */
 bool message_is(const struct message *message, enum op op, uint64_t number);
 
-/* The pattern repeats after a prime number of bytes: no loss or doubling of whole buffers goes
- * unseen. pattern_at() may be read for PATTERN_RUN bytes; pattern_init() comes first. */
+/* The pattern repeats after a prime number of bytes, so that a lost or doubled buffer is detected.
+ * PATTERN_RUN bytes from pattern_at() can be read; call pattern_init() first. */
 #define PATTERN_RUN ((size_t)256 << 10)
 void pattern_init(void);
 const uint8_t *pattern_at(uint64_t position);
