@@ -1,5 +1,4 @@
-/* Children that were launched, and others: each is reaped, and the wait status of a launched child
- * is kept. */
+/* All children are reaped. The wait status is kept only for children that were launched. */
 #include "reload/base/children.h"
 
 #include "tests/unit/suites.h"
@@ -43,7 +42,7 @@ static pid_t launch(int status)
     return pid;
 }
 
-/* It has ended, and was not reaped. */
+/* Waits until the child has ended, without reaping it. */
 static void await_end(pid_t pid)
 {
     siginfo_t info;
@@ -70,7 +69,7 @@ START_TEST(a_status_is_kept_until_it_is_taken)
 }
 END_TEST
 
-/* A child that was not added, and one that was forgotten. */
+/* A child that was not added, and a child that was removed. */
 START_TEST(strangers_are_reaped)
 {
     pid_t stranger = child_start(0), forgotten = launch(0);
@@ -83,7 +82,7 @@ START_TEST(strangers_are_reaped)
 }
 END_TEST
 
-/* The kernel gives it to us when its parent ends. */
+/* The kernel makes the orphan a child of this process when its parent ends. */
 START_TEST(an_orphan_is_reaped)
 {
     int outcome, pair[2];
@@ -105,7 +104,7 @@ START_TEST(an_orphan_is_reaped)
 }
 END_TEST
 
-START_TEST(former_children_are_told_apart)
+START_TEST(former_children_are_recognised)
 {
     int outcome = 0;
     pid_t first = launch(1), former = launch(2), other = launch(3);
@@ -122,7 +121,7 @@ START_TEST(former_children_are_told_apart)
 }
 END_TEST
 
-/* Once it is reaped the number may be another's. */
+/* After the child is reaped, another process may have its pid. */
 START_TEST(only_what_lives_is_killed)
 {
     int outcome = 0;
@@ -147,7 +146,7 @@ Suite *children_suite(void)
     tcase_add_test(tcase, a_status_is_kept_until_it_is_taken);
     tcase_add_test(tcase, strangers_are_reaped);
     tcase_add_test(tcase, an_orphan_is_reaped);
-    tcase_add_test(tcase, former_children_are_told_apart);
+    tcase_add_test(tcase, former_children_are_recognised);
     tcase_add_test(tcase, only_what_lives_is_killed);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -1,4 +1,4 @@
-/* What the service manager gets to read: the very datagrams. */
+/* The datagrams that the service manager receives. */
 #include "reload/base/notify.h"
 
 #include "config/base/systemd.h"
@@ -19,7 +19,7 @@ static void setup(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char name[64];
-    /* An abstract name: '@' for the NUL. */
+    /* An abstract name: '@' stands for the NUL. */
     int length = snprintf(name, sizeof name, "@rpproxy-test-notify-%d", (int)getpid());
     memcpy(address.sun_path + 1, name + 1, (size_t)length - 1);
     manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -35,7 +35,7 @@ static void teardown(void)
     unsetenv("NOTIFY_SOCKET");
 }
 
-/* The assignments of the next datagram, with a newline before and behind each. */
+/* Returns the assignments of the next datagram, with a newline before and after each. */
 static const char *heard(void)
 {
     static char text[512];
@@ -53,8 +53,8 @@ static void expect(const char *text, const char *assignment)
     ck_assert_msg(strstr(text, line) != NULL, "%s is not in: %s", assignment, text);
 }
 
-/* Type=notify-reload takes READY=1 for the end of the reload that it asked for only after a
- * RELOADING=1 whose MONOTONIC_USEC= is no earlier than the signal. */
+/* With Type=notify-reload, READY=1 ends the reload only after a RELOADING=1 whose MONOTONIC_USEC=
+ * is not earlier than the signal. */
 START_TEST(a_reload_says_when_it_began)
 {
     struct timespec before, after;
@@ -76,14 +76,14 @@ START_TEST(a_reload_says_when_it_began)
 }
 END_TEST
 
-START_TEST(the_successor_is_named_and_nothing_else_said)
+START_TEST(only_the_pid_of_the_successor_is_sent)
 {
     notify_main_pid(4712);
     ck_assert_str_eq(heard(), "\nMAINPID=4712\n");
 }
 END_TEST
 
-START_TEST(a_stop_is_no_end_of_the_process)
+START_TEST(stopping_message_has_no_main_pid)
 {
     notify_stopping();
     const char *text = heard();
@@ -92,14 +92,14 @@ START_TEST(a_stop_is_no_end_of_the_process)
 }
 END_TEST
 
-START_TEST(a_failed_service_is_to_be_started_again)
+START_TEST(failed_service_is_restarted)
 {
     notify_failed();
     expect(heard(), "WATCHDOG=trigger");
 }
 END_TEST
 
-START_TEST(without_a_manager_nothing_is_said)
+START_TEST(without_a_manager_nothing_is_sent)
 {
     unsetenv("NOTIFY_SOCKET");
     notify_reloading();
@@ -109,7 +109,7 @@ START_TEST(without_a_manager_nothing_is_said)
 }
 END_TEST
 
-START_TEST(a_manager_that_is_gone_is_told_of_once)
+START_TEST(missing_manager_is_logged_once)
 {
     char text[1024] = "";
     int ends[2];
@@ -127,8 +127,8 @@ START_TEST(a_manager_that_is_gone_is_told_of_once)
 }
 END_TEST
 
-/* Nothing blocks meanwhile; and what was said comes in its order. */
-START_TEST(a_manager_that_does_not_read_hears_it_later)
+/* Nothing blocks meanwhile, and the messages arrive in order. */
+START_TEST(slow_manager_gets_messages_later)
 {
     struct event_base *base = event_base_new();
     char text[64];
@@ -138,7 +138,7 @@ START_TEST(a_manager_that_does_not_read_hears_it_later)
         filled++;
     for (int pid = 1; pid <= 3; pid++)
         notify_main_pid(pid);
-    notify_alive(); /* is not worth the wait */
+    notify_alive(); /* is dropped, not queued */
     for (unsigned i = 0; i < filled; i++)
         ck_assert_str_eq(heard(), "\nFILLED=1\n");
     while (heard_of < 3) {
@@ -162,12 +162,12 @@ Suite *notify_suite(void)
 #ifdef HAVE_LIBSYSTEMD
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_reload_says_when_it_began);
-    tcase_add_test(tcase, the_successor_is_named_and_nothing_else_said);
-    tcase_add_test(tcase, a_stop_is_no_end_of_the_process);
-    tcase_add_test(tcase, a_failed_service_is_to_be_started_again);
-    tcase_add_test(tcase, a_manager_that_is_gone_is_told_of_once);
-    tcase_add_test(tcase, a_manager_that_does_not_read_hears_it_later);
-    tcase_add_test(tcase, without_a_manager_nothing_is_said);
+    tcase_add_test(tcase, only_the_pid_of_the_successor_is_sent);
+    tcase_add_test(tcase, stopping_message_has_no_main_pid);
+    tcase_add_test(tcase, failed_service_is_restarted);
+    tcase_add_test(tcase, missing_manager_is_logged_once);
+    tcase_add_test(tcase, slow_manager_gets_messages_later);
+    tcase_add_test(tcase, without_a_manager_nothing_is_sent);
 #endif
     suite_add_tcase(suite, tcase);
     return suite;

@@ -123,7 +123,7 @@ START_TEST(a_file_aside_is_not_found_and_comes_back)
 }
 END_TEST
 
-START_TEST(what_cannot_be_replaced_is_told_before)
+START_TEST(problems_of_a_path_are_reported_before)
 {
     const char *path = folder_path("there");
     ck_assert_int_eq(mkdir(path, 0700), 0);
@@ -177,7 +177,7 @@ Suite *published_path_suite(void)
     tcase_add_test(tcase, a_withdrawn_file_gives_back_what_was_there);
     tcase_add_test(tcase, what_another_process_displaced_is_reclaimed);
     tcase_add_test(tcase, a_file_aside_is_not_found_and_comes_back);
-    tcase_add_test(tcase, what_cannot_be_replaced_is_told_before);
+    tcase_add_test(tcase, problems_of_a_path_are_reported_before);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -1,4 +1,4 @@
-/* What a process inherits of signals, and what it passes on to its successor. */
+/* The signal state that a process inherits, and the one that its successor gets. */
 #include "reload/base/program.h"
 #include "reload/base/signals.h"
 
@@ -19,7 +19,7 @@ static bool is_ignored(int number)
     return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
-START_TEST(what_the_parent_ignored_or_blocked_does_not_matter)
+START_TEST(inherited_signal_state_does_not_matter)
 {
     sigset_t all, now;
     sigfillset(&all);
@@ -55,8 +55,8 @@ static void on_signal(int number, void *arg)
         event_base_loopbreak(arg);
 }
 
-/* From its first instruction on, signals wait for the process to listen to them. */
-START_TEST(what_comes_before_the_loop_is_heard_in_it)
+/* From the first instruction on, signals wait until the process handles them. */
+START_TEST(early_signal_is_handled_in_the_loop)
 {
     signals_begin();
     raise(SIGUSR1);
@@ -75,10 +75,11 @@ START_TEST(what_comes_before_the_loop_is_heard_in_it)
 }
 END_TEST
 
-/* A program that looks at its own surroundings: the orders wait, and nothing else does; a signal
- * that comes before the program can listen does not kill it; the descriptor is named to it alone.
+/* A program that prints its own environment. Only the signals of rpproxy are blocked; a signal that
+ * comes before the program handles it does not kill the program; only this program gets the number
+ * of the descriptor.
  */
-START_TEST(a_launched_program_is_not_killed_by_orders)
+START_TEST(launched_program_is_not_killed_by_signals)
 {
     static char shell[] = "/bin/sh", option[] = "-c";
     static char script[] = "kill -USR1 $$; kill -HUP $$; kill -TERM $$; kill -USR2 $$; "
@@ -105,9 +106,9 @@ Suite *signals_suite(void)
 {
     Suite *suite = suite_create("signals");
     TCase *tcase = tcase_create("signals");
-    tcase_add_test(tcase, what_the_parent_ignored_or_blocked_does_not_matter);
-    tcase_add_test(tcase, what_comes_before_the_loop_is_heard_in_it);
-    tcase_add_test(tcase, a_launched_program_is_not_killed_by_orders);
+    tcase_add_test(tcase, inherited_signal_state_does_not_matter);
+    tcase_add_test(tcase, early_signal_is_handled_in_the_loop);
+    tcase_add_test(tcase, launched_program_is_not_killed_by_signals);
     suite_add_tcase(suite, tcase);
     return suite;
 }

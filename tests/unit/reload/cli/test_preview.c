@@ -1,4 +1,4 @@
-/* What the preview says of the sessions that a reload touches, from the status it is given. */
+/* What the preview reports about the sessions that a reload affects. */
 #include "config/load.h"
 #include "reload/cli/preview.h"
 #include "tests/unit/suites.h"
@@ -21,7 +21,7 @@
     "'backends': [{'name': 'app', 'servers': [{'name': 'a', 'sessions': 12},"                      \
     " {'name': 'b', 'sessions': 9}]}]"
 
-/* The lines on sessions; status has ' where JSON has ". */
+/* Checks the lines about sessions; status has ' instead of the " of JSON. */
 static void expect_touched(const char *from, const char *to, const char *status, const char *lines)
 {
     struct config *running = load_good(from);
@@ -84,7 +84,7 @@ START_TEST(frontends_and_binds)
 }
 END_TEST
 
-START_TEST(nobody_is_touched)
+START_TEST(no_session_is_affected)
 {
     expect_touched(WEB API APP, WEB API APP SERVER_B "[global]\nworkers = 3\n",
                    "{'sessions': 21, " FRONTENDS "}", "");
@@ -97,7 +97,7 @@ START_TEST(the_environment_of_a_process)
     setenv("PREVIEW_TEST", "ours", 1);
     ck_assert(!preview_environment(-1));
     ck_assert_str_eq(getenv("PREVIEW_TEST"), "ours");
-    /* What the process was started with, not what it has made of it. */
+    /* The environment with which the process was started, without later changes. */
     ck_assert(preview_environment(getpid()));
     ck_assert_ptr_null(getenv("PREVIEW_TEST"));
 }
@@ -111,7 +111,7 @@ Suite *preview_suite(void)
     tcase_add_test(sessions, a_server_with_its_own_number);
     tcase_add_test(sessions, a_server_without_one);
     tcase_add_test(sessions, frontends_and_binds);
-    tcase_add_test(sessions, nobody_is_touched);
+    tcase_add_test(sessions, no_session_is_affected);
     tcase_add_test(sessions, the_environment_of_a_process);
     suite_add_tcase(suite, sessions);
     return suite;

@@ -62,7 +62,7 @@ static const struct {
     {"5%:30s:by-source:", "only by-source"},
 };
 
-START_TEST(what_is_no_plan_is_refused)
+START_TEST(invalid_plan_is_refused)
 {
     struct canary_plan plan = {.share = 77};
     const char *wrong = canary_read(bad[_i].text, &plan);
@@ -83,11 +83,12 @@ static const struct {
     struct side canary, predecessor;
     enum canary_verdict early, late;
 } cases[] = {
-    /* Nothing seen, and nothing wrong. */
+    /* No sessions, and no failures. */
     {{0, 0, 0, 0}, {0, 0, 0, 0}, CANARY_GOES_ON, CANARY_PROMOTED},
     {{0, 0, 0, 0}, {100, 90, 80, 5}, CANARY_GOES_ON, CANARY_PROMOTED},
     {{10, 0, 0, 0}, {0, 0, 0, 0}, CANARY_GOES_ON, CANARY_PROMOTED},
-    /* Two of many are an accident, three are not; when they are most, two are not. */
+    /* Two failures among many sessions are accepted, three are not; if most sessions fail, two are
+       not. */
     {{10, 0, 2, 0}, {90, 0, 0, 0}, CANARY_GOES_ON, CANARY_PROMOTED},
     {{10, 0, 3, 0}, {90, 0, 0, 0}, CANARY_WORSE, CANARY_WORSE},
     {{10, 0, 1, 2}, {90, 0, 0, 0}, CANARY_WORSE, CANARY_WORSE},
@@ -97,16 +98,16 @@ static const struct {
     {{3, 0, 2, 0}, {90, 30, 30, 0}, CANARY_GOES_ON, CANARY_PROMOTED},
     {{1, 0, 0, 1}, {90, 0, 0, 0}, CANARY_GOES_ON, CANARY_WORSE},
     {{1, 1, 0, 0}, {90, 0, 0, 0}, CANARY_GOES_ON, CANARY_WORSE},
-    /* Twice the predecessor's part and a hundredth is allowed. */
+    /* The canary may have twice the share of failures of the old process, plus one percent. */
     {{300, 0, 3, 0}, {1000, 0, 0, 0}, CANARY_GOES_ON, CANARY_PROMOTED},
     {{299, 0, 3, 0}, {1000, 0, 0, 0}, CANARY_WORSE, CANARY_WORSE},
     {{100, 0, 0, 11}, {1000, 0, 0, 50}, CANARY_GOES_ON, CANARY_PROMOTED},
     {{100, 0, 0, 12}, {1000, 0, 0, 50}, CANARY_WORSE, CANARY_WORSE},
     {{100, 100, 100, 0}, {1000, 900, 900, 0}, CANARY_GOES_ON, CANARY_PROMOTED},
-    /* Retries have saved the sessions, and it is worse all the same. */
+    /* Retries have saved the sessions, but the canary is worse. */
     {{100, 50, 0, 0}, {1000, 0, 0, 0}, CANARY_WORSE, CANARY_WORSE},
     {{100, 50, 0, 0}, {1000, 300, 0, 0}, CANARY_GOES_ON, CANARY_PROMOTED},
-    /* The predecessor fails, too, without a session that it has accepted meanwhile. */
+    /* The old process fails too, with sessions that were accepted before. */
     {{3, 0, 3, 0}, {0, 0, 0, 1}, CANARY_GOES_ON, CANARY_PROMOTED},
 };
 
@@ -127,7 +128,7 @@ START_TEST(the_rule)
 }
 END_TEST
 
-START_TEST(figures_are_told)
+START_TEST(figures_are_shown)
 {
     char text[CANARY_TEXT_MAX];
     struct canary_figures figures = {{.sessions = 1, .connect_errors = 2, .failed = 3, .cut = 4},
@@ -176,8 +177,8 @@ static void watch_close(struct watch *watch)
     folder_remove();
 }
 
-/* What the predecessor has counted before does not count. */
-START_TEST(its_time_passes)
+/* What the old process counted before the canary does not count. */
+START_TEST(canary_is_promoted_after_its_time)
 {
     struct watch watch;
     watch_open(&watch);
@@ -197,7 +198,7 @@ START_TEST(its_time_passes)
 }
 END_TEST
 
-START_TEST(a_bad_one_is_seen_before_its_time_is_over)
+START_TEST(bad_canary_is_seen_before_the_end)
 {
     struct watch watch;
     watch_open(&watch);
@@ -220,11 +221,11 @@ Suite *canary_suite(void)
     TCase *tests = tcase_create("canary");
     tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, a_plan_is_read, 0, sizeof good / sizeof *good);
-    tcase_add_loop_test(tests, what_is_no_plan_is_refused, 0, sizeof bad / sizeof *bad);
+    tcase_add_loop_test(tests, invalid_plan_is_refused, 0, sizeof bad / sizeof *bad);
     tcase_add_loop_test(tests, the_rule, 0, sizeof cases / sizeof *cases);
-    tcase_add_test(tests, figures_are_told);
-    tcase_add_test(tests, its_time_passes);
-    tcase_add_test(tests, a_bad_one_is_seen_before_its_time_is_over);
+    tcase_add_test(tests, figures_are_shown);
+    tcase_add_test(tests, canary_is_promoted_after_its_time);
+    tcase_add_test(tests, bad_canary_is_seen_before_the_end);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -15,7 +15,7 @@
 
 static struct event_base *base;
 static struct channel *left, *right;
-static int raw; /* the other end of right, where a test speaks for itself */
+static int raw; /* the other end of right, used by tests that write raw messages */
 
 static struct {
     unsigned count;
@@ -123,7 +123,7 @@ START_TEST(descriptors_arrive_close_on_exec)
 }
 END_TEST
 
-START_TEST(what_the_socket_does_not_take_is_queued_in_order)
+START_TEST(surplus_messages_are_queued_in_order)
 {
     enum { COUNT = 5000 };
     for (uint32_t i = 0; i < COUNT; i++) {
@@ -143,7 +143,7 @@ START_TEST(what_the_socket_does_not_take_is_queued_in_order)
 }
 END_TEST
 
-/* No further descriptor can be had; returns the limit as it was. */
+/* Lowers the limit, so that no descriptor can be opened; returns the previous limit. */
 static struct rlimit exhaust_descriptors(void)
 {
     struct rlimit before;
@@ -157,7 +157,7 @@ static struct rlimit exhaust_descriptors(void)
 
 enum { QUEUED = 5000 };
 
-/* More than the socket takes. */
+/* Sends more than the socket accepts. */
 static void queue_messages(void)
 {
     const unsigned char payload[1024] = {0};
@@ -165,7 +165,7 @@ static void queue_messages(void)
         channel_send(left, MESSAGE_PROGRESS, payload, sizeof payload, NULL, 0);
 }
 
-START_TEST(descriptors_are_sent_where_none_can_be_had)
+START_TEST(descriptors_are_sent_at_the_descriptor_limit)
 {
     const int fd = STDIN_FILENO;
     const struct rlimit before = exhaust_descriptors();
@@ -178,8 +178,8 @@ START_TEST(descriptors_are_sent_where_none_can_be_had)
 }
 END_TEST
 
-/* Not the half of a story: what can be neither sent nor kept is the end of it. */
-START_TEST(nothing_follows_what_cannot_be_sent)
+/* A message that can neither be sent nor kept ends the channel: no later message may follow. */
+START_TEST(nothing_follows_a_message_that_cannot_be_sent)
 {
     const int fd = STDIN_FILENO;
     queue_messages();
@@ -188,7 +188,7 @@ START_TEST(nothing_follows_what_cannot_be_sent)
     setrlimit(RLIMIT_NOFILE, &before);
     channel_send(left, MESSAGE_COMMIT, NULL, 0, NULL, 0);
     ck_assert_int_ne(channel_send_now(left, MESSAGE_COMMIT, NULL, 0, NULL, 0), 0);
-    ck_assert(!heard.lost); /* never from within a call */
+    ck_assert(!heard.lost); /* not called within a call */
     turn();
     ck_assert(heard.lost);
     ck_assert_ptr_nonnull(heard.wrong);
@@ -197,7 +197,7 @@ START_TEST(nothing_follows_what_cannot_be_sent)
 }
 END_TEST
 
-START_TEST(what_is_lent_is_queued_where_no_descriptor_can_be_had)
+START_TEST(lent_descriptors_are_queued_at_the_descriptor_limit)
 {
     const int fd = STDIN_FILENO;
     queue_messages();
@@ -215,8 +215,8 @@ END_TEST
 
 enum { UNDER_WAY = 64, UNPRIVILEGED = 65534 };
 
-/* A user who has as many descriptors under way as the kernel allows; more are sent, in order, when
- * these have arrived. Returns 0, or the step that failed. */
+/* A user has as many descriptors in flight as the kernel allows. Further ones are sent in order
+ * when these have arrived. Returns 0, or the number of the step that failed. */
 static int send_beyond_the_kernels_limit(void)
 {
     int pair[2], fds[UNDER_WAY];
@@ -243,11 +243,12 @@ static int send_beyond_the_kernels_limit(void)
     return heard.type == MESSAGE_COMMIT && heard.fd_count == 0 ? 0 : 4;
 }
 
-START_TEST(what_the_kernel_has_no_room_for_is_sent_later)
+START_TEST(message_without_room_in_the_kernel_is_sent_later)
 {
     int status;
     if (geteuid() != 0)
-        return; /* only root can become one who is limited, and nobody else's descriptors count */
+        return; /* needs root: the limit does not apply to root, and counts descriptors of one user
+                   only */
     pid_t child = fork();
     ck_assert_int_ge(child, 0);
     if (child == 0)
@@ -268,8 +269,8 @@ START_TEST(a_closed_end_is_lost)
 }
 END_TEST
 
-/* Whether it has read all of what we said or not. */
-START_TEST(what_a_peer_had_said_outlives_it)
+/* Whether or not the peer had read all earlier messages. */
+START_TEST(messages_of_an_ended_peer_arrive)
 {
     const uint32_t first = 1, second = 2;
     channel_send(left, MESSAGE_HANDOFF, &first, sizeof first, NULL, 0);
@@ -291,7 +292,7 @@ START_TEST(what_a_peer_had_said_outlives_it)
 }
 END_TEST
 
-START_TEST(nothing_is_heard_where_nothing_is)
+START_TEST(channel_without_messages_delivers_none)
 {
     ck_assert(!channel_hear(right));
     ck_assert_uint_eq(heard.count, 0);
@@ -318,7 +319,7 @@ static void speak_foreign(uint32_t type)
     turn();
 }
 
-START_TEST(another_major_version_is_heard_in_common_words)
+START_TEST(another_major_version_can_send_common_messages)
 {
     speak_raw();
     ck_assert(!channel_is_foreign(right));
@@ -332,7 +333,7 @@ START_TEST(another_major_version_is_heard_in_common_words)
 }
 END_TEST
 
-START_TEST(another_major_version_is_told_common_words)
+START_TEST(another_major_version_gets_common_messages)
 {
     struct message_head head;
     speak_raw();
@@ -346,8 +347,8 @@ START_TEST(another_major_version_is_told_common_words)
 }
 END_TEST
 
-/* What every version has sent since the first, and will. Not to be adapted. */
-START_TEST(the_common_words_are_what_they_were)
+/* The bytes that every version must send and understand. Do not change them. */
+START_TEST(common_messages_do_not_change)
 {
     ck_assert_int_eq(MESSAGE_HELLO, 1);
     ck_assert_int_eq(MESSAGE_OFFER_BIND, 2);
@@ -423,18 +424,18 @@ Suite *channel_suite(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_message_arrives_whole);
     tcase_add_test(tcase, descriptors_arrive_close_on_exec);
-    tcase_add_test(tcase, what_the_socket_does_not_take_is_queued_in_order);
-    tcase_add_test(tcase, descriptors_are_sent_where_none_can_be_had);
-    tcase_add_test(tcase, nothing_follows_what_cannot_be_sent);
-    tcase_add_test(tcase, what_is_lent_is_queued_where_no_descriptor_can_be_had);
-    tcase_add_test(tcase, what_the_kernel_has_no_room_for_is_sent_later);
+    tcase_add_test(tcase, surplus_messages_are_queued_in_order);
+    tcase_add_test(tcase, descriptors_are_sent_at_the_descriptor_limit);
+    tcase_add_test(tcase, nothing_follows_a_message_that_cannot_be_sent);
+    tcase_add_test(tcase, lent_descriptors_are_queued_at_the_descriptor_limit);
+    tcase_add_test(tcase, message_without_room_in_the_kernel_is_sent_later);
     tcase_add_test(tcase, a_closed_end_is_lost);
-    tcase_add_loop_test(tcase, what_a_peer_had_said_outlives_it, 0, 2);
-    tcase_add_test(tcase, nothing_is_heard_where_nothing_is);
+    tcase_add_loop_test(tcase, messages_of_an_ended_peer_arrive, 0, 2);
+    tcase_add_test(tcase, channel_without_messages_delivers_none);
     tcase_add_test(tcase, strangers_are_lost);
-    tcase_add_test(tcase, another_major_version_is_heard_in_common_words);
-    tcase_add_test(tcase, another_major_version_is_told_common_words);
-    tcase_add_test(tcase, the_common_words_are_what_they_were);
+    tcase_add_test(tcase, another_major_version_can_send_common_messages);
+    tcase_add_test(tcase, another_major_version_gets_common_messages);
+    tcase_add_test(tcase, common_messages_do_not_change);
     tcase_add_test(tcase, a_wrong_length_is_lost);
     tcase_add_test(tcase, too_long_is_lost);
     suite_add_tcase(suite, tcase);

@@ -1,4 +1,4 @@
-/* Two processes, of which one has workers; time passes by the loop that both share. */
+/* Two processes, one of them with workers; both use the same loop. */
 #include "reload/handover/heartbeat.h"
 
 #include "reload/handover/channel.h"
@@ -22,7 +22,7 @@ static struct channel *channel, *other;
 static char hung[256];
 static unsigned answers, ends;
 static const char *end_wrong;
-static pid_t pid; /* of a process that does nothing; the other end only seems to be its */
+static pid_t pid; /* a process that does nothing, and seems to be the one at the other end */
 
 static void ignore_message(const struct received *message, void *arg)
 {
@@ -83,7 +83,7 @@ static bool is_dead(void)
     return waitpid(pid, NULL, WNOHANG) == pid;
 }
 
-START_TEST(one_that_runs_answers)
+START_TEST(running_process_answers)
 {
     heartbeat_answer(&its, other);
     heartbeat_watch(channel, "it", pid, false);
@@ -94,13 +94,13 @@ START_TEST(one_that_runs_answers)
     }
     ck_assert(!is_dead() && !heartbeat_has_killed(channel));
     heartbeat_rest(channel);
-    heartbeat_confirm(channel, on_answer, NULL); /* which is at once */
+    heartbeat_confirm(channel, on_answer, NULL); /* the answer comes at once */
     ck_assert_uint_eq(answers, 4);
 }
 END_TEST
 
 /* It answered while this process was stopped, and is heard before it is judged. */
-START_TEST(a_stop_of_the_asker_is_no_silence)
+START_TEST(pause_of_the_asking_process_is_no_silence)
 {
     heartbeat_answer(&its, other);
     heartbeat_watch(channel, "it", pid, false);
@@ -113,7 +113,7 @@ START_TEST(a_stop_of_the_asker_is_no_silence)
 }
 END_TEST
 
-START_TEST(one_that_is_silent_is_killed)
+START_TEST(silent_process_is_killed)
 {
     heartbeat_watch(channel, "it", pid, false);
     heartbeat_confirm(channel, on_answer, NULL);
@@ -132,8 +132,8 @@ START_TEST(one_that_is_silent_is_killed)
 }
 END_TEST
 
-/* It is given up in the end, as one that lives. */
-START_TEST(one_that_cannot_be_killed)
+/* In the end the process is given up, although it lives. */
+START_TEST(process_that_cannot_be_killed)
 {
     heartbeat_watch(channel, "it", pid, false);
     while (ends == 0)
@@ -158,8 +158,9 @@ static void pass_on(void *arg)
     pulse_on_turned(arg);
 }
 
-/* A worker that hangs does not hold up the main thread, and no answer comes until it turns. */
-START_TEST(a_worker_that_hangs_is_silence)
+/* A worker that hangs does not delay the main thread, but there is no answer until the worker
+ * turns. */
+START_TEST(hung_worker_is_silence)
 {
     struct worker *worker = &relaying.proxy->workers[relaying.proxy->worker_count - 1];
     struct task task = {.run = hang};
@@ -200,7 +201,8 @@ static void on_second(void *arg)
     turned[1]++;
 }
 
-/* A question is answered by a round that began after it, and a forgotten one never. */
+/* A question is answered by a round that began after the question. A withdrawn question is never
+ * answered. */
 START_TEST(questions_that_come_in_a_round_wait_for_the_next)
 {
     first = (struct pulse_check){.on_turned = on_first, .arg = &its.pulse};
@@ -228,11 +230,11 @@ Suite *heartbeat_suite(void)
     TCase *tcase = tcase_create("heartbeat");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 60);
-    tcase_add_test(tcase, one_that_runs_answers);
-    tcase_add_test(tcase, a_stop_of_the_asker_is_no_silence);
-    tcase_add_test(tcase, one_that_is_silent_is_killed);
-    tcase_add_test(tcase, one_that_cannot_be_killed);
-    tcase_add_test(tcase, a_worker_that_hangs_is_silence);
+    tcase_add_test(tcase, running_process_answers);
+    tcase_add_test(tcase, pause_of_the_asking_process_is_no_silence);
+    tcase_add_test(tcase, silent_process_is_killed);
+    tcase_add_test(tcase, process_that_cannot_be_killed);
+    tcase_add_test(tcase, hung_worker_is_silence);
     tcase_add_test(tcase, questions_that_come_in_a_round_wait_for_the_next);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -64,12 +64,12 @@ static void teardown(void)
     folder_remove();
 }
 
-/* Another generation: a process that does nothing, and a shared stats that the test writes for it.
+/* Another process: it does nothing, and the test writes its shared stats.
  */
 struct other {
     struct stats stats;
     pid_t pid;
-    int pidfd; /* -1: where the kernel has none */
+    int pidfd; /* -1: the kernel has no pidfds */
 };
 
 static void end_in_order(int number)
@@ -111,7 +111,7 @@ static void other_kill(struct other *other)
     ck_assert_int_eq(waitpid(other->pid, NULL, 0), other->pid);
 }
 
-/* Its process is gone, and its descriptors with it. */
+/* Ends the process, and closes the descriptors. */
 static void other_free(struct other *other)
 {
     close(other->pidfd);
@@ -145,7 +145,7 @@ static void count_own(unsigned amount)
     counter_add(&stats_counters(&us.proxy->stats, 0)->sessions, amount);
 }
 
-START_TEST(one_that_lives_counts_as_it_goes)
+START_TEST(live_process_counts_at_once)
 {
     struct other other = other_start(8);
     tell(&other, peer_stats_add);
@@ -165,8 +165,8 @@ START_TEST(one_that_lives_counts_as_it_goes)
 }
 END_TEST
 
-/* With its pidfd, and, as before Linux 5.3, without. */
-START_TEST(one_that_is_killed_is_folded_once)
+/* With a pidfd, and without one as before Linux 5.3. */
+START_TEST(killed_process_is_folded_once)
 {
     struct other other = other_start(8);
     if (_i == 1) {
@@ -174,7 +174,7 @@ START_TEST(one_that_is_killed_is_folded_once)
         other.pidfd = -1;
     }
     tell(&other, peer_stats_add);
-    tell(&other, peer_stats_add); /* known already */
+    tell(&other, peer_stats_add); /* already known */
     ck_assert_int_eq(peer_stats_begin(&us.peer_stats, us.proxy), 0);
     peer_stats_count(&us.peer_stats);
     stats_inherit(&other.stats, &(struct figures){.sessions = 1000});
@@ -197,8 +197,8 @@ static void wait_gone(const struct peer *peer)
         event_base_loop(base, EVLOOP_ONCE);
 }
 
-/* Our predecessor died before we had read the configuration. */
-START_TEST(one_that_ends_before_we_count_is_folded_then)
+/* The old process died before this process had read the configuration. */
+START_TEST(process_that_ended_early_is_folded_later)
 {
     struct other other = other_start(8);
     tell(&other, peer_stats_add);
@@ -234,8 +234,8 @@ static unsigned peers(const struct generation *generation)
     return count;
 }
 
-/* What a successor is told makes the same sum; from then on only it folds, and nothing counts
- * twice or not at all. */
+/* The new process gets the same sum. From then on only the new process folds, and nothing counts
+ * twice or is lost. */
 START_TEST(a_successor_takes_the_folding_over)
 {
     struct generation successor;
@@ -285,8 +285,8 @@ START_TEST(a_successor_takes_the_folding_over)
 }
 END_TEST
 
-/* What it counted itself is kept; what it folded we have folded, too. */
-START_TEST(a_successor_that_fails_is_not_forgotten)
+/* What the new process counted is kept; what it folded is folded by this process too. */
+START_TEST(failed_successor_still_counts)
 {
     struct other successor = other_start(10);
     ck_assert_int_eq(peer_stats_begin(&us.peer_stats, us.proxy), 0);
@@ -307,7 +307,7 @@ START_TEST(a_successor_that_fails_is_not_forgotten)
 }
 END_TEST
 
-/* A canary: it counts once, from its begin on, and for good, whether it goes back or dies. */
+/* A canary counts once, from its start on, also after it has gone back or died. */
 START_TEST(a_canary_counts_beside_us)
 {
     struct other successor = other_start(10);
@@ -340,10 +340,10 @@ START_TEST(a_canary_counts_beside_us)
 }
 END_TEST
 
-/* A canary that has gone back is a child without a handover: how it ends is noted, whether its end
- * is seen at once, by its pidfd, by SIGCHLD, or only when it has gone back; of an end in order
- * there is nothing to be noted. */
-START_TEST(a_canary_that_has_gone_back_is_asked_how_it_ended)
+/* A canary that has gone back is a child without a handover. A crash is noted, no matter if its end
+ * is seen at once, by its pidfd, by SIGCHLD, or only when it goes back. A regular end is not noted.
+ */
+START_TEST(end_of_a_canary_that_has_gone_back_is_noted)
 {
     bool early = _i == 2, in_order = _i == 3;
     struct other canary = other_start(10);
@@ -377,7 +377,7 @@ START_TEST(a_canary_that_has_gone_back_is_asked_how_it_ended)
 }
 END_TEST
 
-/* Its death is seen before the channel's end. */
+/* The end of the process is seen before the end of the channel. */
 START_TEST(a_successor_that_died_counts_when_we_serve_again)
 {
     struct other successor = other_start(10);
@@ -399,7 +399,7 @@ static unsigned room(const struct limit *limit)
     return atomic_load(&limit->max);
 }
 
-START_TEST(limits_count_what_others_have)
+START_TEST(limits_count_sessions_of_other_processes)
 {
     const struct limit *web = us.proxy->service.frontends[0].places.limit,
                        *mail = us.proxy->service.frontends[1].places.limit;
@@ -409,7 +409,7 @@ START_TEST(limits_count_what_others_have)
     other_count(&other, 0, 1);
     peer_stats_count(&us.peer_stats);
     ck_assert_uint_eq(room(us.proxy->service.places.limit),
-                      8); /* more do not fit into the process */
+                      8); /* the limit of the process has no room for more */
     ck_assert_uint_eq(room(web), 3);
     ck_assert_uint_eq(room(mail), LIMIT_NONE);
     other_count(&other, 0, 4);
@@ -440,7 +440,7 @@ static uint64_t lost_with(unsigned live)
     return us.last_crash.sessions;
 }
 
-START_TEST(one_that_ends_with_sessions_has_crashed)
+START_TEST(process_that_ends_with_sessions_has_crashed)
 {
     ck_assert_int_eq(peer_stats_begin(&us.peer_stats, us.proxy), 0);
     ck_assert_uint_eq(lost_with(3), 3);
@@ -449,7 +449,7 @@ START_TEST(one_that_ends_with_sessions_has_crashed)
 }
 END_TEST
 
-/* A crash is noted by the process that folds: by us only if our successor fails. */
+/* A crash is noted by the process that folds: by this process only if its successor fails. */
 START_TEST(a_crash_is_noted_once)
 {
     struct other other = other_start(8);
@@ -466,8 +466,9 @@ START_TEST(a_crash_is_noted_once)
 }
 END_TEST
 
-/* By its own fault: it says how many it has, and closes them then, one after the other. */
-START_TEST(one_that_fails_says_what_goes_with_it)
+/* A process that ends because of an error stores its number of sessions, and then closes them one
+ * after the other. */
+START_TEST(failing_process_stores_its_number_of_sessions)
 {
     struct other other = other_start(8);
     tell(&other, peer_stats_add);
@@ -484,8 +485,8 @@ START_TEST(one_that_fails_says_what_goes_with_it)
 }
 END_TEST
 
-/* The handover tells, which knows its exit status. */
-START_TEST(the_end_of_a_successor_is_told_by_the_handover)
+/* The handover reports the end, because it knows the exit status. */
+START_TEST(end_of_a_successor_is_reported_by_the_handover)
 {
     struct other successor = other_start(10);
     ck_assert_int_eq(peer_stats_begin(&us.peer_stats, us.proxy), 0);
@@ -503,7 +504,7 @@ START_TEST(the_end_of_a_successor_is_told_by_the_handover)
 }
 END_TEST
 
-START_TEST(what_is_no_ledger_is_refused)
+START_TEST(other_files_are_refused)
 {
     const struct message_stats about = {0};
     int fds[] = {open("/dev/null", O_RDONLY | O_CLOEXEC), -1};
@@ -523,24 +524,24 @@ END_TEST
 
 Suite *peer_stats_suite(void)
 {
-    Suite *suite = suite_create("lineage");
-    TCase *tcase = tcase_create("lineage");
+    Suite *suite = suite_create("peer_stats");
+    TCase *tcase = tcase_create("peer_stats");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 60);
-    tcase_add_test(tcase, one_that_lives_counts_as_it_goes);
-    tcase_add_loop_test(tcase, one_that_is_killed_is_folded_once, 0, 2);
-    tcase_add_test(tcase, one_that_ends_before_we_count_is_folded_then);
+    tcase_add_test(tcase, live_process_counts_at_once);
+    tcase_add_loop_test(tcase, killed_process_is_folded_once, 0, 2);
+    tcase_add_test(tcase, process_that_ended_early_is_folded_later);
     tcase_add_test(tcase, a_successor_takes_the_folding_over);
     tcase_add_loop_test(tcase, a_canary_counts_beside_us, 0, 2);
-    tcase_add_loop_test(tcase, a_canary_that_has_gone_back_is_asked_how_it_ended, 0, 4);
-    tcase_add_test(tcase, a_successor_that_fails_is_not_forgotten);
+    tcase_add_loop_test(tcase, end_of_a_canary_that_has_gone_back_is_noted, 0, 4);
+    tcase_add_test(tcase, failed_successor_still_counts);
     tcase_add_test(tcase, a_successor_that_died_counts_when_we_serve_again);
-    tcase_add_test(tcase, limits_count_what_others_have);
-    tcase_add_test(tcase, one_that_ends_with_sessions_has_crashed);
+    tcase_add_test(tcase, limits_count_sessions_of_other_processes);
+    tcase_add_test(tcase, process_that_ends_with_sessions_has_crashed);
     tcase_add_test(tcase, a_crash_is_noted_once);
-    tcase_add_test(tcase, one_that_fails_says_what_goes_with_it);
-    tcase_add_test(tcase, the_end_of_a_successor_is_told_by_the_handover);
-    tcase_add_test(tcase, what_is_no_ledger_is_refused);
+    tcase_add_test(tcase, failing_process_stores_its_number_of_sessions);
+    tcase_add_test(tcase, end_of_a_successor_is_reported_by_the_handover);
+    tcase_add_test(tcase, other_files_are_refused);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -1,4 +1,4 @@
-/* What goes from one generation's servers to the next one's. */
+/* The states of servers that the old process sends to the new one. */
 #include "config/load.h"
 #include "reload/handover/server_states.h"
 #include "tests/unit/suites.h"
@@ -42,7 +42,7 @@ static struct server *server_of(const struct proxy *proxy, const char *backend, 
     return server;
 }
 
-/* As the handover does it. */
+/* Sends the states as the handover does. */
 static void tell_all(const struct proxy *proxy)
 {
     for (size_t i = 0; i < proxy->service.config->backend_count; i++)
@@ -97,7 +97,7 @@ START_TEST(states_go_over)
     server_failed(server_of(old, "app", "c"), ECONNREFUSED);
     tell_all(old);
 
-    /* The order has changed, and the blanks; there is another server. */
+    /* The order and the spaces have changed, and there is another server. */
     struct proxy *new = proxy_with(APP "server = c 127.0.0.1:13   weight=4\n"
                                        "server = b\t127.0.0.1:12 weight=1\n"
                                        "server = n 127.0.0.1:14\nserver = a 127.0.0.1:11\n");
@@ -140,7 +140,7 @@ START_TEST(another_line_is_another_server)
 }
 END_TEST
 
-START_TEST(the_last_word_counts)
+START_TEST(last_record_counts)
 {
     struct proxy *old = proxy_with(APP "server = a 127.0.0.1:11\nserver = b 127.0.0.1:12\n");
     struct proxy *new = proxy_with(APP "server = a 127.0.0.1:11\nserver = b 127.0.0.1:12\n");
@@ -155,7 +155,7 @@ START_TEST(the_last_word_counts)
     server_failed(server_of(new, "app", "b"), ECONNREFUSED);
     server_set_weight(server_of(old, "app", "b"), 3);
     server_states_record(server_of(old, "app", "b"), &record);
-    server_states_obey(&record, new); /* but not in what checks have found */
+    server_states_obey(&record, new); /* but not for the result of checks */
     ck_assert_uint_eq(server_of(new, "app", "b")->now.weight, 3);
     ck_assert_int_eq(server_of(new, "app", "b")->now.check, CHECK_DOWN);
 
@@ -167,7 +167,7 @@ START_TEST(the_last_word_counts)
 }
 END_TEST
 
-START_TEST(losses_are_told)
+START_TEST(losses_are_reported)
 {
     struct proxy *old = proxy_with(APP "server = a 127.0.0.1:11\nserver = b 127.0.0.1:12\n"
                                        "[backend off]\nserver = a 127.0.0.1:13\n");
@@ -187,7 +187,7 @@ START_TEST(losses_are_told)
 }
 END_TEST
 
-START_TEST(what_was_not_there_is_no_loss)
+START_TEST(missing_record_is_no_loss)
 {
     struct proxy *old = proxy_with(APP "server = a 127.0.0.1:11\n"
                                        "[backend off]\nserver = a 127.0.0.1:13\n");
@@ -206,7 +206,7 @@ START_TEST(what_was_not_there_is_no_loss)
 }
 END_TEST
 
-START_TEST(many_servers_are_not_all_told)
+START_TEST(long_lists_of_losses_are_cut)
 {
     char text[16384] = APP, line[64];
     for (unsigned i = 0; i < 100; i++) {
@@ -228,7 +228,7 @@ START_TEST(many_servers_are_not_all_told)
 }
 END_TEST
 
-/* Of an older version, of a newer one, of one that has lost its mind. */
+/* Records of an older version, of a newer version, and of nonsense. */
 START_TEST(records_of_other_lengths)
 {
     struct proxy *proxy = proxy_with(APP "server = a 127.0.0.1:11\n");
@@ -256,7 +256,7 @@ START_TEST(records_of_other_lengths)
     ck_assert_uint_eq(strlen(read.backend), MESSAGE_NAME_MAX - 1);
     ck_assert_uint_eq(strlen(read.line), MESSAGE_LINE_MAX - 1);
 
-    /* Values that nobody has: kept away from clients, and within bounds. */
+    /* Impossible values: the server gets no clients, and the values are limited. */
     server_states_record(server_of(proxy, "app", "a"), &read);
     read.state.admin = read.state.check = read.state.weight = read.state.streak = 1000000;
     read.state.last_error = ECONNREFUSED;
@@ -296,7 +296,7 @@ START_TEST(packed_records_are_read_back)
 }
 END_TEST
 
-/* The longest fits a message; nothing is written where there is no room for all of it. */
+/* The longest record fits into a message; nothing is written if the whole record does not fit. */
 START_TEST(a_record_is_packed_whole_or_not)
 {
     struct message_server longest = {0};
@@ -317,7 +317,7 @@ START_TEST(a_record_is_packed_whole_or_not)
 }
 END_TEST
 
-/* States of another size, texts that are longer than ours. */
+/* States of another size, and texts that are longer than this version has. */
 START_TEST(packed_records_of_other_lengths)
 {
     struct message_server read;
@@ -343,15 +343,15 @@ END_TEST
 
 Suite *server_states_suite(void)
 {
-    Suite *suite = suite_create("inheritance");
-    TCase *tcase = tcase_create("inheritance");
+    Suite *suite = suite_create("server_states");
+    TCase *tcase = tcase_create("server_states");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, states_go_over);
     tcase_add_test(tcase, another_line_is_another_server);
-    tcase_add_test(tcase, the_last_word_counts);
-    tcase_add_test(tcase, losses_are_told);
-    tcase_add_test(tcase, what_was_not_there_is_no_loss);
-    tcase_add_test(tcase, many_servers_are_not_all_told);
+    tcase_add_test(tcase, last_record_counts);
+    tcase_add_test(tcase, losses_are_reported);
+    tcase_add_test(tcase, missing_record_is_no_loss);
+    tcase_add_test(tcase, long_lists_of_losses_are_cut);
     tcase_add_test(tcase, records_of_other_lengths);
     tcase_add_test(tcase, packed_records_are_read_back);
     tcase_add_test(tcase, a_record_is_packed_whole_or_not);

@@ -12,7 +12,7 @@
 static struct relaying relaying;
 static struct channel *channel;
 static struct handoff *handoff;
-static int other; /* the channel's other end */
+static int other; /* the other end of the channel */
 
 static void ignore_message(const struct received *message, void *arg)
 {
@@ -68,7 +68,7 @@ static void expect_byte(int from, int to)
     ck_assert_int_eq(recv(to, &byte, 1, 0), 1);
 }
 
-START_TEST(what_was_sent_to_one_that_died_goes_on_here)
+START_TEST(session_sent_to_a_dead_process_continues_here)
 {
     await_message();
     close(other);
@@ -80,8 +80,8 @@ START_TEST(what_was_sent_to_one_that_died_goes_on_here)
 }
 END_TEST
 
-/* Which it may serve already; so nothing here touches it any more. */
-START_TEST(what_was_sent_to_one_that_lives_is_its_own)
+/* The receiver may serve the session already, so the sender must not use it any more. */
+START_TEST(session_sent_to_a_live_process_is_given_up)
 {
     struct message_handoff head;
     struct {
@@ -125,8 +125,8 @@ Suite *handoff_suite(void)
     TCase *tcase = tcase_create("handoff");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 60);
-    tcase_add_test(tcase, what_was_sent_to_one_that_died_goes_on_here);
-    tcase_add_test(tcase, what_was_sent_to_one_that_lives_is_its_own);
+    tcase_add_test(tcase, session_sent_to_a_dead_process_continues_here);
+    tcase_add_test(tcase, session_sent_to_a_live_process_is_given_up);
     suite_add_tcase(suite, tcase);
     return suite;
 }

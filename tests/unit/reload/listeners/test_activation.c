@@ -1,4 +1,5 @@
-/* Sockets of a service manager: what the environment says of them, and what they have to be. */
+/* Sockets of a service manager: the variables that describe them, and the properties that they must
+ * have. */
 #include "reload/listeners/activation.h"
 
 #include "tests/unit/suites.h"
@@ -27,7 +28,8 @@ static bool variables_are_gone(void)
     return !getenv("LISTEN_PID") && !getenv("LISTEN_FDS") && !getenv("LISTEN_FDNAMES");
 }
 
-/* In a child: the descriptors from 3 on are this process's own otherwise. Returns its judgement. */
+/* Runs is_right in a child, because descriptors from 3 on are in use in this process. Returns its
+ * result. */
 static int in_child(bool (*is_right)(void))
 {
     pid_t child = fork();
@@ -103,7 +105,7 @@ START_TEST(the_environment_is_taken_or_refused)
 }
 END_TEST
 
-START_TEST(what_is_for_another_process_is_left_alone)
+START_TEST(sockets_of_another_process_are_ignored)
 {
     struct offer offer = {0};
     set_variables(getppid(), "1", "web");
@@ -116,7 +118,7 @@ END_TEST
 static const char *const no_numbers[] = {
     "", "-1", "+1", " 1", "1 ", "1x", "many", "4294967296", "99999999999999999999"};
 
-START_TEST(numbers_are_numbers)
+START_TEST(invalid_numbers_are_refused)
 {
     struct offer offer = {0};
     set_variables(getpid(), no_numbers[_i], NULL);
@@ -153,8 +155,9 @@ Suite *activation_suite(void)
     TCase *tcase = tcase_create("activation");
     tcase_add_loop_test(tcase, the_environment_is_taken_or_refused, 0,
                         sizeof environments / sizeof *environments);
-    tcase_add_test(tcase, what_is_for_another_process_is_left_alone);
-    tcase_add_loop_test(tcase, numbers_are_numbers, 0, sizeof no_numbers / sizeof *no_numbers);
+    tcase_add_test(tcase, sockets_of_another_process_are_ignored);
+    tcase_add_loop_test(tcase, invalid_numbers_are_refused, 0,
+                        sizeof no_numbers / sizeof *no_numbers);
     tcase_add_test(tcase, only_listening_streams_are_adopted);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -1,4 +1,4 @@
-/* What is made of a limit of descriptors. */
+/* What a process does with its limit of descriptors. */
 #include "reload/listeners/descriptors.h"
 
 #include "config/load.h"
@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* So many binds, and so many servers, with or without checks. */
+/* Makes a configuration with these numbers of binds and servers. */
 static struct config *configure(unsigned binds, unsigned servers, const char *global)
 {
     static char text[1 << 16];
@@ -21,7 +21,7 @@ static struct config *configure(unsigned binds, unsigned servers, const char *gl
     return load_good(text);
 }
 
-/* What a process of this configuration would offer its successor. */
+/* Returns what a process of this configuration offers to its successor. */
 static struct offer offer_of(const struct config *config, unsigned listeners)
 {
     struct offer offer = {0};
@@ -39,8 +39,8 @@ static unsigned sum(const struct descriptors *plan, unsigned workers, unsigned s
            2 * sessions;
 }
 
-/* Whatever fits at all: the sum is not above the limit, neither alone nor during a reload; a
- * reload changes nothing; clients have their part. */
+/* If the configuration fits: the sum is not above the limit, neither alone nor during a reload; a
+ * reload does not change the result; and descriptors for clients are left. */
 START_TEST(the_sum_is_within_the_limit)
 {
     static const unsigned limits[] = {64, 128, 256, 1024, 4096, 65536, 1 << 20};
@@ -81,7 +81,7 @@ START_TEST(the_sum_is_within_the_limit)
 }
 END_TEST
 
-START_TEST(what_is_needed_is_told_with_its_figures)
+START_TEST(error_has_the_numbers_of_descriptors)
 {
     char text[DESCRIPTORS_TEXT_MAX], expected[DESCRIPTORS_TEXT_MAX];
     struct config *config = configure(150, 1, "");
@@ -110,7 +110,7 @@ START_TEST(what_is_needed_is_told_with_its_figures)
 }
 END_TEST
 
-/* Sockets that are passed are the process's own, and nobody else's besides. */
+/* Passed sockets count once, as descriptors of the process. */
 START_TEST(passed_sockets_count_once)
 {
     struct config *config = configure(2, 1, "");
@@ -131,7 +131,7 @@ Suite *descriptors_suite(void)
     TCase *tcase = tcase_create("descriptors");
     tcase_add_checked_fixture(tcase, folder_make, folder_remove);
     tcase_add_test(tcase, the_sum_is_within_the_limit);
-    tcase_add_test(tcase, what_is_needed_is_told_with_its_figures);
+    tcase_add_test(tcase, error_has_the_numbers_of_descriptors);
     tcase_add_test(tcase, passed_sockets_count_once);
     suite_add_tcase(suite, tcase);
     return suite;

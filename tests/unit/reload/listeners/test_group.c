@@ -7,7 +7,7 @@
 #define MOST        5
 #define GENERATIONS 8
 
-/* What the kernel does: slots that hold "generation * 10 + number in the order of listen()". */
+/* Simulates the kernel: each slot contains "generation * 10 + number in the order of listen()". */
 struct simulation {
     unsigned slots[2 * MOST + 1];
     unsigned used;
@@ -66,8 +66,8 @@ START_TEST(rotation_of_the_header_s_example)
 }
 END_TEST
 
-/* One handover in the simulation: `old` listeners of a generation whose rotation is known give
- * way to `own` of the next. */
+/* One handover in the simulation: `own` listeners of the new process replace `old` ones, whose
+ * rotation is known. */
 static unsigned hand_over(struct simulation *group, unsigned generation, unsigned old,
                           unsigned old_rotation, unsigned own)
 {
@@ -79,7 +79,7 @@ static unsigned hand_over(struct simulation *group, unsigned generation, unsigne
     for (unsigned closing = old; closing-- > 0;) {
         struct steer_range range = group_while_closing(closing, own);
 
-        /* The predecessor finds the right one of its own to close. */
+        /* The old process chooses the right listener to close. */
         ck_assert_uint_eq(group->slots[closing],
                           (generation - 1) * 10 + group_standing(closing, old, old_rotation));
         if (own >= GROUP_MIN)
@@ -127,7 +127,7 @@ START_TEST(position_is_the_inverse_of_standing)
 }
 END_TEST
 
-/* Worker i is at place i % cpus: counted by hand. */
+/* Worker i is at place i % cpus; the expected values were counted by hand. */
 START_TEST(every_worker_has_a_place)
 {
     for (unsigned cpus = 1; cpus <= MOST; cpus++)
@@ -142,8 +142,8 @@ START_TEST(every_worker_has_a_place)
 }
 END_TEST
 
-/* Whichever of the slots below the sinks closes first, new connections meet a sink. */
-START_TEST(sinks_whatever_the_order)
+/* New connections reach a sink, in any order of closing the other slots. */
+START_TEST(sinks_in_any_order_of_closing)
 {
     for (unsigned own = 1; own <= MOST; own++)
         for (unsigned step = 1; step <= MOST; step++) {
@@ -172,7 +172,7 @@ Suite *group_suite(void)
     tcase_add_test(tests, agrees_with_last_moves_into_the_slot);
     tcase_add_test(tests, position_is_the_inverse_of_standing);
     tcase_add_test(tests, every_worker_has_a_place);
-    tcase_add_test(tests, sinks_whatever_the_order);
+    tcase_add_test(tests, sinks_in_any_order_of_closing);
     suite_add_tcase(suite, tests);
     return suite;
 }

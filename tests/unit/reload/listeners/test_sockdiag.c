@@ -71,7 +71,7 @@ START_TEST(every_address_is_a_group_of_its_own)
 }
 END_TEST
 
-/* Asked for at once, in any order; a Unix address among them has nobody. */
+/* All groups are counted by one call, in any order; a Unix address has no sockets here. */
 START_TEST(many_groups_are_counted_at_once)
 {
     enum { MANY = 100 };
@@ -110,7 +110,7 @@ static void expect_holder_is_me(const struct address *address)
     ck_assert_msg(strstr(text, wanted) != NULL, "%s", text);
 }
 
-/* Another program of this machine may hold it. */
+/* Another program of this machine may have the port too. */
 static void expect_holder_is_not_me(const struct address *address)
 {
     char text[SOCKDIAG_HOLDER_MAX], me[32];
@@ -131,12 +131,12 @@ START_TEST(names_the_holder)
     fd = loopback_listen(&address);
     expect_holder_is_me(&address);
 
-    /* The wildcard hinders the specific address, and the other way round. */
+    /* A socket of the wildcard blocks the specific address, and the reverse. */
     ck_assert(loopback_bind(_i ^ 1, &in_the_way));
     set_port_of(&in_the_way, &address);
     expect_holder_is_me(&in_the_way);
 
-    /* The other family is not in the way. */
+    /* A socket of the other IP version does not block it. */
     close(fd);
     fd = loopback_listen(&address);
     if (loopback_bind(_i ^ 2, &in_the_way)) {
@@ -147,7 +147,7 @@ START_TEST(names_the_holder)
 }
 END_TEST
 
-START_TEST(a_dual_stack_listener_stands_in_the_way_of_ipv4)
+START_TEST(dual_stack_listener_blocks_ipv4)
 {
     const int off = 0;
     struct address dual, address;
@@ -167,8 +167,8 @@ START_TEST(a_dual_stack_listener_stands_in_the_way_of_ipv4)
 }
 END_TEST
 
-/* Some kernels list bound sockets of every port, whichever was asked for. */
-START_TEST(another_port_is_not_in_the_way)
+/* Some kernels list bound sockets of all ports, although one was requested. */
+START_TEST(another_port_does_not_block)
 {
     struct address address, other;
     int fd;
@@ -183,7 +183,7 @@ START_TEST(another_port_is_not_in_the_way)
 }
 END_TEST
 
-/* Of ours, to peer, from a local port that the kernel has chosen. */
+/* The holder is a connection of this process to peer, from a local port that the kernel chose. */
 static void expect_holder_is_connection(const struct address *address, const struct address *peer)
 {
     char text[SOCKDIAG_HOLDER_MAX], wanted[256], peer_text[ADDRESS_TEXT_MAX];
@@ -217,7 +217,7 @@ START_TEST(a_client_s_connection_can_be_the_holder)
 }
 END_TEST
 
-START_TEST(unix_addresses_are_passed_over)
+START_TEST(unix_addresses_are_skipped)
 {
     const struct address address = {.length = sizeof address.un, .un = {.sun_family = AF_UNIX}};
     struct handshakes *handshakes;
@@ -300,7 +300,7 @@ START_TEST(a_snapshot_shrinks_as_handshakes_end)
     ck_assert_uint_eq(left_of(other), 0);
     handshakes_free(other);
 
-    /* What comes later is not of the snapshot. */
+    /* Later handshakes are not part of the snapshot. */
     connect_many(clients + 3, 2, &address);
     ck_assert_uint_eq(left_of(snapshot), 3);
 
@@ -319,8 +319,8 @@ START_TEST(a_snapshot_shrinks_as_handshakes_end)
 }
 END_TEST
 
-/* The same four numbers a second time are another handshake. */
-START_TEST(a_reused_client_port_is_told_apart)
+/* The same addresses and ports a second time are another handshake. */
+START_TEST(reused_client_port_is_recognised)
 {
     struct address address, local;
     struct handshakes *snapshot, *later;
@@ -330,7 +330,7 @@ START_TEST(a_reused_client_port_is_told_apart)
     (void)loopback_listen_deferred(&address);
     ck_assert(loopback_bind(0, &local));
     first = loopback_bound(&local);
-    second = loopback_bound(&local); /* beside it, lest somebody else take the port between */
+    second = loopback_bound(&local); /* bound before, so that no other socket takes the port */
     ck_assert_int_eq(connect(first, &address.any, address.length), -1);
     loopback_await(first, POLLOUT);
     ck_assert_int_eq(handshakes_take(&address, 1, &snapshot), 0);
@@ -384,13 +384,13 @@ Suite *sockdiag_suite(void)
     tcase_add_test(tests, every_address_is_a_group_of_its_own);
     tcase_add_test(tests, many_groups_are_counted_at_once);
     tcase_add_loop_test(tests, names_the_holder, 0, LOOPBACK_BINDS);
-    tcase_add_test(tests, a_dual_stack_listener_stands_in_the_way_of_ipv4);
-    tcase_add_loop_test(tests, another_port_is_not_in_the_way, 0, LOOPBACK_BINDS);
+    tcase_add_test(tests, dual_stack_listener_blocks_ipv4);
+    tcase_add_loop_test(tests, another_port_does_not_block, 0, LOOPBACK_BINDS);
     tcase_add_test(tests, a_client_s_connection_can_be_the_holder);
-    tcase_add_test(tests, unix_addresses_are_passed_over);
+    tcase_add_test(tests, unix_addresses_are_skipped);
     tcase_add_test(tests, no_descriptor_is_an_error_and_none_leaks);
     tcase_add_loop_test(tests, a_snapshot_shrinks_as_handshakes_end, 0, LOOPBACK_BINDS);
-    tcase_add_test(tests, a_reused_client_port_is_told_apart);
+    tcase_add_test(tests, reused_client_port_is_recognised);
     tcase_add_test(tests, several_addresses_and_many_handshakes);
     suite_add_tcase(suite, tests);
     return suite;

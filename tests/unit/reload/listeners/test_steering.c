@@ -26,30 +26,31 @@ static void steer_to_one(int listener, unsigned index)
     steer(listener, (struct steer_range){.first = index, .count = 1});
 }
 
-/* Which of the listeners that client reaches. */
-static unsigned who_accepts_it(const int *listeners, unsigned count, int client)
+/* Returns the index of the listener that the client reaches. */
+static unsigned reached_by(const int *listeners, unsigned count, int client)
 {
     struct pollfd polled[2 * MOST];
-    unsigned who = count, ready = 0;
+    unsigned reached = count, ready = 0;
 
     for (unsigned i = 0; i < count; i++)
         polled[i] = (struct pollfd){.fd = listeners[i], .events = POLLIN};
     ck_assert_int_gt(poll(polled, count, 60000), 0);
     for (unsigned i = 0; i < count; i++)
         if (polled[i].revents != 0) {
-            who = i;
+            reached = i;
             ready++;
         }
     ck_assert_uint_eq(ready, 1);
-    close(accept(listeners[who], NULL, NULL));
+    close(accept(listeners[reached], NULL, NULL));
     loopback_reset(client);
-    return who;
+    return reached;
 }
 
-/* Which of the listeners a new connection reaches. */
-static unsigned who_accepts(const int *listeners, unsigned count, const struct address *address)
+/* Returns the index of the listener that a new connection reaches. */
+static unsigned reached_by_a_new_connection(const int *listeners, unsigned count,
+                                            const struct address *address)
 {
-    return who_accepts_it(listeners, count, loopback_connect(address));
+    return reached_by(listeners, count, loopback_connect(address));
 }
 
 struct generation {
@@ -66,7 +67,8 @@ static void open_generation(struct generation *generation, unsigned count, struc
         generation->listeners[i] = loopback_listen(address);
 }
 
-/* Asks the kernel for each index, the predecessor's first `old_open` and the successor's behind. */
+/* Checks each index in the kernel: first `old_open` listeners of the old process, then those of the
+ * new one. */
 static void check_order(const struct generation *old, unsigned old_open,
                         const struct generation *own, const struct address *address)
 {
@@ -79,7 +81,7 @@ static void check_order(const struct generation *old, unsigned old_open,
         standing[count++] = own->listeners[group_standing(i, own->count, own->rotation)];
     for (unsigned i = 0; i < count; i++) {
         steer_to_one(own->listeners[0], i);
-        ck_assert_uint_eq(who_accepts(standing, count, address), i);
+        ck_assert_uint_eq(reached_by_a_new_connection(standing, count, address), i);
     }
 }
 
@@ -127,7 +129,7 @@ START_TEST(any_member_steers_the_whole_group)
     for (unsigned member = 0; member < 3; member++)
         for (unsigned i = 0; i < 3; i++) {
             steer_to_one(listeners[member], i);
-            ck_assert_uint_eq(who_accepts(listeners, 3, &address), i);
+            ck_assert_uint_eq(reached_by_a_new_connection(listeners, 3, &address), i);
         }
 }
 END_TEST
@@ -143,17 +145,17 @@ START_TEST(a_range_is_used_whole_and_alone)
     for (unsigned i = 0; i < 4; i++)
         listeners[i] = loopback_listen(&address);
     steer(listeners[0], (struct steer_range){.first = 1, .count = 2});
-    /* That 200 fair coins all fall the same way happens once in 2^199. */
+    /* If distribution were random, this would fail once in 2^199 runs. */
     for (int i = 0; i < 200; i++)
-        hits[who_accepts(listeners, 4, &address)]++;
+        hits[reached_by_a_new_connection(listeners, 4, &address)]++;
     ck_assert_uint_eq(hits[0] + hits[3], 0);
     ck_assert_uint_gt(hits[1], 0);
     ck_assert_uint_gt(hits[2], 0);
 }
 END_TEST
 
-/* How a successor's death is rolled back by the kernel itself. */
-START_TEST(an_index_at_which_nobody_stands_reaches_those_who_are_there)
+/* So the kernel itself serves clients after the new process has died. */
+START_TEST(unused_index_reaches_the_remaining_listeners)
 {
     struct address address;
     int listeners[3];
@@ -165,11 +167,11 @@ START_TEST(an_index_at_which_nobody_stands_reaches_those_who_are_there)
     steer_to_one(listeners[0], 2);
     close(listeners[2]);
     for (int i = 0; i < 20; i++)
-        ck_assert_uint_lt(who_accepts(listeners, 2, &address), 2);
+        ck_assert_uint_lt(reached_by_a_new_connection(listeners, 2, &address), 2);
 }
 END_TEST
 
-START_TEST(a_newcomer_receives_nothing_while_pinned)
+START_TEST(new_listener_gets_nothing_while_pinned)
 {
     struct address address;
     int listeners[4];
@@ -182,11 +184,11 @@ START_TEST(a_newcomer_receives_nothing_while_pinned)
     listeners[2] = loopback_listen(&address);
     listeners[3] = loopback_listen(&address);
     for (int i = 0; i < 100; i++)
-        ck_assert_uint_lt(who_accepts(listeners, 4, &address), 2);
+        ck_assert_uint_lt(reached_by_a_new_connection(listeners, 4, &address), 2);
 }
 END_TEST
 
-/* A client on a CPU: over loopback its SYN is taken there. */
+/* Moves the thread to a CPU: over loopback this CPU processes the SYN. */
 static void go_to(unsigned cpu)
 {
     cpu_set_t set;
@@ -196,7 +198,7 @@ static void go_to(unsigned cpu)
     ck_assert_int_eq(sched_setaffinity(0, sizeof set, &set), 0);
 }
 
-/* Connects from each CPU. range: where the generation's listeners stand. */
+/* Connects from each CPU. range: the indices of the process's listeners. */
 static void check_cpus(const struct generation *own, struct steer_range range,
                        const struct cpus *usable, const struct cpus *cpus, unsigned workers,
                        const struct address *address)
@@ -211,18 +213,18 @@ static void check_cpus(const struct generation *own, struct steer_range range,
         while (place < cpus->count && cpus->list[place] != cpu)
             place++;
         for (int i = 0; i < 3; i++) {
-            unsigned who = who_accepts(own->listeners, own->count, address);
+            unsigned reached = reached_by_a_new_connection(own->listeners, own->count, address);
 
-            ck_assert_uint_lt(who, workers);
+            ck_assert_uint_lt(reached, workers);
             if (place < cpus->count && place < workers)
-                ck_assert_uint_eq(who % cpus->count, place);
+                ck_assert_uint_eq(reached % cpus->count, place);
             else
-                ck_assert_uint_eq(who, cpu % workers);
+                ck_assert_uint_eq(reached, cpu % workers);
         }
     }
 }
 
-/* All of them, the other way round, and the last one with others that no client is on. */
+/* All CPUs; all in reverse order; and the last CPU together with CPUs that have no client. */
 static void check_lists(const struct generation *own, struct steer_range range,
                         const struct cpus *usable, const struct address *address)
 {
@@ -238,7 +240,7 @@ static void check_lists(const struct generation *own, struct steer_range range,
     }
 }
 
-/* Through handovers, so that every rotation is met. */
+/* Through several handovers, so that each rotation occurs. */
 START_TEST(a_cpu_reaches_its_worker)
 {
     struct address address;
@@ -276,7 +278,7 @@ START_TEST(workers_on_one_cpu_take_turns)
     open_generation(&own, 3, &address);
     check_cpus(&own, group_pinned(3), &usable, &usable, 3, &address);
     for (int i = 0; i < 200; i++)
-        hits[who_accepts(own.listeners, 3, &address)]++;
+        hits[reached_by_a_new_connection(own.listeners, 3, &address)]++;
     for (int i = 0; i < 3; i++)
         ck_assert_uint_gt(hits[i], 0);
 }
@@ -284,7 +286,7 @@ END_TEST
 
 /* --- a canary's share ---------------------------------------------------------------------- */
 
-/* Two listeners of ours, and a canary's two. */
+/* Two listeners of the old process, and two of the canary. */
 #define SPLIT_OWN 2
 #define SPLIT_ALL 4
 
@@ -314,8 +316,8 @@ START_TEST(a_share_goes_to_the_canary)
     open_split(listeners, &address);
     split(listeners[0], 2500, false, 0, NULL);
     for (int i = 0; i < 400; i++)
-        hits[who_accepts(listeners, SPLIT_ALL, &address)]++;
-    /* 100 are expected; 50 and 150 are nearly six standard deviations away. */
+        hits[reached_by_a_new_connection(listeners, SPLIT_ALL, &address)]++;
+    /* The expected number is 100; 50 and 150 are nearly six standard deviations away. */
     ck_assert_uint_gt(hits[2] + hits[3], 50);
     ck_assert_uint_lt(hits[2] + hits[3], 150);
     for (int i = 0; i < SPLIT_ALL; i++)
@@ -323,7 +325,7 @@ START_TEST(a_share_goes_to_the_canary)
     split(listeners[3], 1, false, 0, NULL);
     hits[2] = hits[3] = 0;
     for (int i = 0; i < 100; i++)
-        hits[who_accepts(listeners, SPLIT_ALL, &address)]++;
+        hits[reached_by_a_new_connection(listeners, SPLIT_ALL, &address)]++;
     ck_assert_uint_lt(hits[2] + hits[3], 5);
 }
 END_TEST
@@ -344,14 +346,14 @@ START_TEST(the_rest_goes_by_cpu)
     const struct steer_cpus by = {&usable, 1, 1};
     split(listeners[0], 5000, false, 0, &by);
     for (int i = 0; i < 200; i++)
-        hits[who_accepts(listeners, SPLIT_ALL, &address)]++;
+        hits[reached_by_a_new_connection(listeners, SPLIT_ALL, &address)]++;
     ck_assert_uint_eq(hits[0], 0);
     for (int i = 1; i < SPLIT_ALL; i++)
         ck_assert_uint_gt(hits[i], 0);
 }
 END_TEST
 
-/* A client with the n-th of the addresses from 127.0.1.0 on. */
+/* Connects from the n-th address after 127.0.1.0. */
 static int connect_from(unsigned n, const struct address *address)
 {
     struct sockaddr_in source = {.sin_family = AF_INET}, server = source;
@@ -359,7 +361,7 @@ static int connect_from(unsigned n, const struct address *address)
 
     source.sin_addr.s_addr = htonl(0x7f000100u + n);
     server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    server.sin_port = address->in.sin_port; /* where it is in IPv6's as well */
+    server.sin_port = address->in.sin_port; /* the port has the same offset in an IPv6 address */
     ck_assert_int_eq(bind(client, (struct sockaddr *)&source, sizeof source), 0);
     ck_assert(connect(client, (struct sockaddr *)&server, sizeof server) == 0 ||
               errno == EINPROGRESS);
@@ -368,10 +370,10 @@ static int connect_from(unsigned n, const struct address *address)
 
 static bool goes_to_the_canary(const int *listeners, unsigned n, const struct address *address)
 {
-    return who_accepts_it(listeners, SPLIT_ALL, connect_from(n, address)) >= SPLIT_OWN;
+    return reached_by(listeners, SPLIT_ALL, connect_from(n, address)) >= SPLIT_OWN;
 }
 
-/* Listeners without IPV6_V6ONLY meet IPv4 clients as well. */
+/* Listeners without IPV6_V6ONLY accept IPv4 clients too. */
 static void open_dual_stack(int listeners[static SPLIT_ALL], struct address *address)
 {
     for (unsigned i = 0; i < SPLIT_ALL; i++) {
@@ -400,7 +402,7 @@ static void check_sources(const int *listeners, const struct address *address)
             sides[n] = goes_to_the_canary(listeners, n, address);
             canary += sides[n];
         }
-        /* Neighbours spread: a quarter of a /24 it is. */
+        /* Neighbouring addresses are distributed: the canary gets about a quarter of a /24. */
         ck_assert_uint_ge(canary, 48);
         ck_assert_uint_le(canary, 80);
         for (unsigned n = 0; n < 32; n++)
@@ -436,7 +438,8 @@ START_TEST(a_mapped_source_is_on_one_side)
 }
 END_TEST
 
-/* There is but one IPv6 address here: by each salt it is on one side, by some on the other. */
+/* There is only one IPv6 address here: for some salts it belongs to one side, for others to the
+ * other side. */
 START_TEST(an_ipv6_source_is_on_one_side)
 {
     struct address address;
@@ -448,9 +451,10 @@ START_TEST(an_ipv6_source_is_on_one_side)
     open_split(listeners, &address);
     for (uint32_t salt = 0; salt < 200; salt++) {
         split(listeners[0], 2500, true, salt * 0x01010101u, NULL);
-        bool side = who_accepts(listeners, SPLIT_ALL, &address) >= SPLIT_OWN;
+        bool side = reached_by_a_new_connection(listeners, SPLIT_ALL, &address) >= SPLIT_OWN;
         for (int again = 0; again < 3; again++)
-            ck_assert_int_eq(who_accepts(listeners, SPLIT_ALL, &address) >= SPLIT_OWN, side);
+            ck_assert_int_eq(
+                reached_by_a_new_connection(listeners, SPLIT_ALL, &address) >= SPLIT_OWN, side);
         canary += side;
     }
     ck_assert_uint_gt(canary, 10);
@@ -458,7 +462,7 @@ START_TEST(an_ipv6_source_is_on_one_side)
 }
 END_TEST
 
-/* What is closed first stands last, and nobody else moves. */
+/* The listener that closes first has the last index, so no other index changes. */
 START_TEST(a_canary_goes_back)
 {
     struct address address;
@@ -473,7 +477,7 @@ START_TEST(a_canary_goes_back)
     close(listeners[2]);
     for (unsigned i = 0; i < SPLIT_OWN; i++) {
         steer_to_one(listeners[0], i);
-        ck_assert_uint_eq(who_accepts(listeners, SPLIT_OWN, &address), i);
+        ck_assert_uint_eq(reached_by_a_new_connection(listeners, SPLIT_OWN, &address), i);
     }
 }
 END_TEST
@@ -499,7 +503,7 @@ START_TEST(nonsense_is_refused_and_changes_nothing)
     ck_assert_int_eq(steering_split(listeners[0], &none_of_it, group_pinned(1), NULL), EINVAL);
     ck_assert_int_eq(steering_split(listeners[0], &all_of_it, group_pinned(1), NULL), EINVAL);
     ck_assert_int_eq(steering_split(listeners[0], &to_nobody, group_pinned(1), NULL), EINVAL);
-    ck_assert_uint_eq(who_accepts(listeners, 2, &address), 1);
+    ck_assert_uint_eq(reached_by_a_new_connection(listeners, 2, &address), 1);
     ck_assert_int_eq(steering_set(-1, group_pinned(1)), EBADF);
     ck_assert_int_ne(steering_set(unix_socket, group_pinned(1)), 0);
     ck_assert_int_eq(steering_sink(&(struct address){.length = 2}), -EAFNOSUPPORT);
@@ -540,7 +544,7 @@ static void await_handshakes(const struct address *address, size_t wanted)
     }
 }
 
-/* Behind one listener. */
+/* Opens two sinks after one listener. */
 static void open_sinks(int sinks[2], const struct address *address)
 {
     ck_assert_uint_eq(group_sinks(1), 2);
@@ -550,7 +554,7 @@ static void open_sinks(int sinks[2], const struct address *address)
     }
 }
 
-START_TEST(a_sink_hears_no_syn)
+START_TEST(sink_gets_no_syn)
 {
     struct address address;
     int listener, sinks[2], client;
@@ -566,7 +570,7 @@ START_TEST(a_sink_hears_no_syn)
     ck_assert_uint_eq(tcp_state(client), TCP_SYN_SENT);
     ck_assert_int_eq(socket_accept_queue(listener), 0);
 
-    /* The client repeats its SYN, and is heard where it is steered to now. */
+    /* The client repeats its SYN, which is now steered to a listener. */
     steer(sinks[0], group_pinned(1));
     loopback_await(listener, POLLIN);
     close(accept(listener, NULL, NULL));
@@ -574,7 +578,8 @@ START_TEST(a_sink_hears_no_syn)
 }
 END_TEST
 
-/* A bind that ends: nobody is let in and reset; who has begun is served. */
+/* A bind that ends: no new client is accepted, and clients with a handshake under way are served.
+ */
 START_TEST(a_bind_ends_behind_sinks)
 {
     struct address address;
@@ -641,7 +646,7 @@ START_TEST(the_queue_is_counted)
 }
 END_TEST
 
-START_TEST(grace_passes_or_says_that_it_cannot)
+START_TEST(grace_period_ends_or_fails)
 {
     int error = steering_grace();
 
@@ -659,9 +664,8 @@ Suite *steering_suite(void)
     tcase_add_loop_test(tests, arithmetic_is_the_kernel_s, 0, LOOPBACK_BINDS);
     tcase_add_loop_test(tests, any_member_steers_the_whole_group, 0, LOOPBACK_BINDS);
     tcase_add_loop_test(tests, a_range_is_used_whole_and_alone, 0, LOOPBACK_BINDS);
-    tcase_add_loop_test(tests, an_index_at_which_nobody_stands_reaches_those_who_are_there, 0,
-                        LOOPBACK_BINDS);
-    tcase_add_loop_test(tests, a_newcomer_receives_nothing_while_pinned, 0, LOOPBACK_BINDS);
+    tcase_add_loop_test(tests, unused_index_reaches_the_remaining_listeners, 0, LOOPBACK_BINDS);
+    tcase_add_loop_test(tests, new_listener_gets_nothing_while_pinned, 0, LOOPBACK_BINDS);
     tcase_add_loop_test(tests, a_cpu_reaches_its_worker, 0, LOOPBACK_BINDS);
     tcase_add_loop_test(tests, workers_on_one_cpu_take_turns, 0, LOOPBACK_BINDS);
     tcase_add_loop_test(tests, a_share_goes_to_the_canary, 0, LOOPBACK_BINDS);
@@ -671,10 +675,10 @@ Suite *steering_suite(void)
     tcase_add_test(tests, an_ipv6_source_is_on_one_side);
     tcase_add_loop_test(tests, a_canary_goes_back, 0, LOOPBACK_BINDS);
     tcase_add_test(tests, nonsense_is_refused_and_changes_nothing);
-    tcase_add_loop_test(tests, a_sink_hears_no_syn, 0, LOOPBACK_BINDS);
+    tcase_add_loop_test(tests, sink_gets_no_syn, 0, LOOPBACK_BINDS);
     tcase_add_loop_test(tests, a_bind_ends_behind_sinks, 0, LOOPBACK_BINDS);
     tcase_add_loop_test(tests, the_queue_is_counted, 0, LOOPBACK_BINDS);
-    tcase_add_test(tests, grace_passes_or_says_that_it_cannot);
+    tcase_add_test(tests, grace_period_ends_or_fails);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -1,4 +1,4 @@
-/* A process that cannot begin at all. */
+/* A process that cannot start. */
 #include "reload/process/process.h"
 
 #include "reload/base/exit_status.h"
@@ -10,9 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Of the descriptors that were open none is closed: what was never opened must not be taken for
- * descriptor 0. libevent finds no way to wait for events, as if there were no memory. In a child:
- * the process's signals are blocked afterwards. */
+/* No open descriptor is closed: a descriptor that was never opened must not be mistaken for 0.
+ * libevent finds no method to wait for events, as if there were no memory. In a child, because the
+ * signals are blocked afterwards. */
 START_TEST(no_main_loop_closes_nothing)
 {
     pid_t child = fork();

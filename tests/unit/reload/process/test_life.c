@@ -1,4 +1,4 @@
-/* The life file: whom it speaks of, when it is there, and what is not believed. */
+/* The life file: what it contains, when it exists, and which contents are ignored. */
 #include "config/load.h"
 #include "reload/handover/generation.h"
 #include "reload/process/life.h"
@@ -56,7 +56,7 @@ static void have_sessions(unsigned count)
         limit_force(us.proxy->service.places.limit);
 }
 
-/* As a kill leaves it: the file is there, and nobody holds it. */
+/* The state after a kill: the file exists, and no process holds it. */
 static void crash_with(unsigned sessions)
 {
     have_sessions(sessions);
@@ -83,7 +83,7 @@ START_TEST(a_clean_end_leaves_nothing)
 }
 END_TEST
 
-START_TEST(an_end_by_its_own_fault_is_told)
+START_TEST(end_because_of_an_error_is_reported)
 {
     struct crash crash;
     char text[CRASH_TEXT_MAX], expected[CRASH_TEXT_MAX];
@@ -100,14 +100,14 @@ START_TEST(an_end_by_its_own_fault_is_told)
 }
 END_TEST
 
-START_TEST(who_lives_has_not_crashed)
+START_TEST(live_process_has_not_crashed)
 {
     ck_assert_int_eq(life_begin(&ours), 0);
     expect_nothing();
 }
 END_TEST
 
-START_TEST(a_crash_is_told)
+START_TEST(crash_is_reported)
 {
     struct crash crash;
     char text[CRASH_TEXT_MAX], expected[CRASH_TEXT_MAX];
@@ -120,7 +120,7 @@ START_TEST(a_crash_is_told)
 }
 END_TEST
 
-START_TEST(it_is_written_again_and_again)
+START_TEST(life_file_is_written_repeatedly)
 {
     struct crash crash = {0};
     ck_assert_int_eq(life_begin(&ours), 0);
@@ -134,8 +134,8 @@ START_TEST(it_is_written_again_and_again)
 }
 END_TEST
 
-/* A successor's stands in its place. */
-START_TEST(only_its_own_is_removed)
+/* The file of the new process has replaced it. */
+START_TEST(only_the_own_life_file_is_removed)
 {
     struct life successor;
     ck_assert_int_eq(life_open(&successor, &us), 0);
@@ -155,7 +155,7 @@ static void write_garbage(size_t length)
     folder_write("control.life", bytes, length);
 }
 
-START_TEST(what_is_not_ours_is_ignored)
+START_TEST(foreign_files_are_ignored)
 {
     write_garbage(0);
     expect_nothing();
@@ -177,7 +177,7 @@ START_TEST(what_is_not_ours_is_ignored)
 }
 END_TEST
 
-START_TEST(no_link_is_followed_and_nothing_waited_for)
+START_TEST(links_are_not_followed_and_fifos_do_not_block)
 {
     crash_with(1);
     ck_assert_int_eq(rename(life, other), 0);
@@ -201,13 +201,13 @@ Suite *life_suite(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, a_clean_end_leaves_nothing);
-    tcase_add_test(tcase, an_end_by_its_own_fault_is_told);
-    tcase_add_test(tcase, who_lives_has_not_crashed);
-    tcase_add_test(tcase, a_crash_is_told);
-    tcase_add_test(tcase, it_is_written_again_and_again);
-    tcase_add_test(tcase, only_its_own_is_removed);
-    tcase_add_test(tcase, what_is_not_ours_is_ignored);
-    tcase_add_test(tcase, no_link_is_followed_and_nothing_waited_for);
+    tcase_add_test(tcase, end_because_of_an_error_is_reported);
+    tcase_add_test(tcase, live_process_has_not_crashed);
+    tcase_add_test(tcase, crash_is_reported);
+    tcase_add_test(tcase, life_file_is_written_repeatedly);
+    tcase_add_test(tcase, only_the_own_life_file_is_removed);
+    tcase_add_test(tcase, foreign_files_are_ignored);
+    tcase_add_test(tcase, links_are_not_followed_and_fifos_do_not_block);
     suite_add_tcase(suite, tcase);
     return suite;
 }
