@@ -23,10 +23,10 @@ struct address {
 
 /* Reads "1.2.3.4:80", "[::1]:80", "name:80" (the system's resolver, its first answer) or
  * "unix:/path" into *address. Ports run from 1 to 65535; a Unix path must be absolute and fit
- * sun_path; it must not be that of a directory. An IPv4 address in IPv6 form becomes the plain IPv4
- * address: the kernel refuses it on a socket that is for IPv6 only. Blocks while a name is
- * resolved. Returns NULL, or a static or thread-local text that says what is wrong ("port must be 1
- * to 65535"), valid until the next call. */
+ * sun_path; it must not be the path of a directory. An IPv4-mapped IPv6 address becomes the IPv4
+ * address, because the kernel refuses the mapped form on an IPv6-only socket. Blocks while a name
+ * is resolved. Returns NULL, or a static or thread-local text that says what is wrong ("port must
+ * be 1 to 65535"), valid until the next call. */
 const char *address_parse(const char *text, struct address *address)
     __attribute__((warn_unused_result));
 
