@@ -22,37 +22,46 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SCENES = 5, SESSIONS = 40, IN_FLIGHT = 400, RATE = 100, TICK_MS = 20, PROBATION_MS = 2000 };
-
-static const char global[] = "workers = 2\nprobation = 2s\nready-timeout = 4s\n";
+enum { SCENES = 5, SESSIONS = 40, IN_FLIGHT = 400, RATE = 100, TICK_MS = 20 };
 
 struct scene {
     struct proxy proxy;
+    uint16_t port, long_port, server_port, long_server_port;
     struct streams *streams;
     struct churn *churn;
     struct trap trap;
     pid_t first, second, command;
-    int64_t started_at;  /* the reload; milliseconds */
     bool keeps_sessions; /* no session of before the reload may be lost */
     char name[32];
 };
 
+static void configure(const struct scene *scene, const char *probation)
+{
+    proxy_configure(&scene->proxy,
+                    "workers = 2\nready-timeout = 4s\nprobation = %s\n"
+                    "[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n"
+                    "[listen long]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
+                    probation, scene->port, scene->server_port, scene->long_port,
+                    scene->long_server_port);
+}
+
 /* call, step: where the new process is stopped; step 0: it is not stopped. */
 static void scene_start(struct scene *scene, const struct origin *origin, unsigned number,
-                        const char *call, unsigned step)
+                        const char *call, unsigned step, const char *probation)
 {
     char program[48];
     *scene = (struct scene){.streams = streams_create()};
     snprintf(scene->name, sizeof scene->name, "%u-%s-%u", number, call, step);
-    uint16_t port = port_reserve(getuid()), long_port = port_reserve(getuid());
-    struct endpoint front = endpoint_loopback(port), long_front = endpoint_loopback(long_port);
+    scene->port = port_reserve(getuid());
+    scene->long_port = port_reserve(getuid());
+    scene->server_port = origin_port(origin);
+    scene->long_server_port = streams_port(scene->streams);
+    struct endpoint front = endpoint_loopback(scene->port),
+                    long_front = endpoint_loopback(scene->long_port);
     proxy_init(&scene->proxy, scene->name);
     snprintf(program, sizeof program, "%s.program", scene->name);
     copy_file(proxy_binary(), test_path(scene->proxy.program, program), 0755);
-    proxy_configure(&scene->proxy,
-                    "%s[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n"
-                    "[listen long]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
-                    global, port, origin_port(origin), long_port, streams_port(scene->streams));
+    configure(scene, probation);
     proxy_start(&scene->proxy);
     scene->first = scene->proxy.pid;
     streams_slow_down(scene->streams, TICK_MS);
@@ -63,7 +72,6 @@ static void scene_start(struct scene *scene, const struct origin *origin, unsign
         churn_start(&(struct churn_options){.target = front, .in_flight = IN_FLIGHT, .rate = RATE});
     trap_init(&scene->trap, scene->name, call, step, "SIGSTOP");
     trap_successor(&scene->trap, &scene->proxy);
-    scene->started_at = now_ms();
     scene->command = proxy_command_start(&scene->proxy, NULL, "reload", NULL);
 }
 
@@ -107,8 +115,10 @@ static void scene_end(struct scene *scene)
     churn_wait(scene->churn, churn_ended(scene->churn) + RATE / 2);
     ck_assert(proxy_status(&scene->proxy, &status));
     copy_file(proxy_binary(), scene->proxy.program, 0755);
+    configure(scene, "0s");
     if (scene->trap.step == 0 || scene->proxy.pid != scene->second) { /* else it is still to come */
         proxy_reload(&scene->proxy);
+        proxy_reload(&scene->proxy); /* ends the probation of the one before */
         proxy_wait_drained(&scene->proxy);
     }
     churn_stop(scene->churn, &result);
@@ -133,7 +143,7 @@ static void end_all(struct scene *scenes)
 static unsigned count_calls(const struct origin *origin, const char *call)
 {
     struct scene scene;
-    scene_start(&scene, origin, 0, call, 0);
+    scene_start(&scene, origin, 0, call, 0, "1s");
     wait_launched(&scene);
     wait_until(one_is_left, &scene, "one process is left, and serves");
     unsigned calls = trap_calls(&scene.trap);
@@ -153,7 +163,8 @@ START_TEST(successor_stopped_at_a_message)
         unsigned count = count_calls(origin, calls[i]);
         ck_assert_uint_gt(count, SCENES);
         for (unsigned j = 0; j < SCENES; j++)
-            scene_start(&scenes[j], origin, j + 1, calls[i], 1 + j * (count - 1) / (SCENES - 1));
+            scene_start(&scenes[j], origin, j + 1, calls[i], 1 + j * (count - 1) / (SCENES - 1),
+                        "1s");
         for (unsigned j = 0; j < SCENES; j++)
             wait_launched(&scenes[j]);
         end_all(scenes);
@@ -177,7 +188,8 @@ static void stop_at_a_moment(bool successor)
     srand((unsigned)now_ms());
     for (unsigned i = 0; i < rounds; i++) {
         for (unsigned j = 0; j < SCENES; j++) {
-            scene_start(&scenes[j], origin, i * SCENES + j, successor ? "second" : "first", 0);
+            scene_start(&scenes[j], origin, i * SCENES + j, successor ? "second" : "first", 0,
+                        "1s");
             wait_launched(&scenes[j]);
         }
         for (unsigned j = 0; j < SCENES; j++) {
@@ -254,14 +266,13 @@ START_TEST(worker_hangs)
     struct scene scenes[SCENES];
     struct origin *origin = origin_start(ORIGIN_ANSWER);
     for (unsigned i = 0; i < SCENES; i++) {
-        scene_start(&scenes[i], origin, i, "worker", 0);
+        scene_start(&scenes[i], origin, i, "worker", 0, "10m");
         wait_launched(&scenes[i]);
         wait_until(serves, &scenes[i], "the successor serves");
         pid_t hung = i % 2 ? scenes[i].first : scenes[i].second;
         hang_worker(hung);
         wait_traced(worker_of(hung));
-        scenes[i].keeps_sessions =
-            hung == scenes[i].second && now_ms() < scenes[i].started_at + PROBATION_MS;
+        scenes[i].keeps_sessions = hung == scenes[i].second;
     }
     for (unsigned i = 0; i < SCENES; i++) {
         pid_t hung = i % 2 ? scenes[i].first : scenes[i].second;
