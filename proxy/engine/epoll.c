@@ -9,7 +9,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-/* Nobody is told of its event, which only ends the wait. */
+/* The event of the timer only ends the wait; no watch is told. */
 static int open_timer(struct engine *engine)
 {
     struct epoll_event event = {.events = EPOLLIN | EPOLLET};

@@ -1,5 +1,5 @@
-/* The epoll engine's memory, and those of its functions that are called for each byte, so that the
- * interface costs nothing. Included by engine.h, which says what the functions promise.
+/* The epoll engine's memory, and its functions that are called for each byte: they are inline, so
+ * that the interface costs nothing. Included by engine.h, which says what the functions promise.
  *
  * A connection is registered once, for reading, writing, early close and urgent data,
  * edge-triggered, as long as its descriptor is open. What is watched never changes; flags do. */

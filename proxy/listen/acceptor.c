@@ -79,7 +79,7 @@ static void on_grants(void *arg)
     grants_deliver(&acceptor->group.grants, ACCEPT_BATCH);
 }
 
-/* Sessions that have ended are freed, and those who were handed their places begin. */
+/* Sessions that have ended are freed, and clients that were handed their places are accepted. */
 void acceptor_end_turn(struct acceptor *acceptor)
 {
     sessions_reap(acceptor->group.sessions);
@@ -114,7 +114,7 @@ void acceptor_listen(struct acceptor *acceptor, enum listening listening)
         listen_again(acceptor);
         break;
     case LISTENING_RETIRED:
-        rest(acceptor); /* clients who wait need no place any more */
+        rest(acceptor); /* clients that wait need no place any more */
         listen_again(acceptor);
         break;
     case LISTENING_OVER:

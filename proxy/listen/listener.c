@@ -20,7 +20,7 @@
 #define REST_MIN_MS 100u
 #define REST_MAX_MS 10000u
 
-/* A client in the backlog for whom there was no place. */
+/* A client in the backlog that found no place. */
 struct queued_client {
     struct waiter waiter;
     struct listener *listener;
@@ -102,7 +102,7 @@ void listener_resume(struct listener *listener)
         (void)watch(listener, WATCHING_QUEUE);
 }
 
-/* One that fails for a reason of its own, and not of the connection. */
+/* The listener rests: accepting fails because of the socket, not because of a connection. */
 static void rest(struct listener *listener, int error)
 {
     listener_pause(listener);
@@ -200,8 +200,8 @@ static void on_granted(struct waiter *waiter)
     watch_queue_again(listener);
 }
 
-/* How many have come of whom we do not know. Where a backlog is shared, or its length is not told
- * (Unix), the kernel's word that somebody has come counts for one. */
+/* How many clients have come that were not seen yet. Where a backlog is shared, or its length is
+ * not told (Unix), the kernel's word that somebody has come counts for one. */
 static unsigned newcomers(const struct listener *listener)
 {
     int waiting = listener->socket.shared ? -1 : socket_accept_queue(listener->socket.fd);
@@ -211,7 +211,7 @@ static unsigned newcomers(const struct listener *listener)
                                                       : 0;
 }
 
-/* Those who have come wait for places, or are accepted if there is one already. */
+/* Clients that have come wait for places, or are accepted if there is one already. */
 static void queue_newcomers(struct listener *listener)
 {
     struct listener_group *group = listener->group;

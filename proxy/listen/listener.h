@@ -1,32 +1,33 @@
 /* A listener: one worker's watch over one listening socket.
  *
- * The socket belongs to whoever gave it (the room above opens, orders and closes listening
- * sockets, because the order in which they close matters); a listener only accepts from it.
+ * The listener only accepts from the socket. The room above opens and closes listening sockets,
+ * because the order in which they close matters.
  *
  * Clients at a full limit stay in the kernel's backlog, and each of them has a waiter in the queue
  * of the limit (core/places.h), which begins to wait when the worker sees the client come. When a
  * place is handed to a waiter, the listener accepts one client: the oldest of its backlog. While
- * clients wait the listener is told of each arrival once, and asks the kernel how long
- * the backlog is; otherwise it is told as long as there is something to accept. So the order of
+ * clients wait the listener is told of each arrival once, and asks the kernel how long the backlog
+ * is; otherwise the listener is told as long as there is something to accept. So the order of
  * service at a full limit is:
  *   - at one listening socket, the order in which the kernel has queued the connections;
  *   - at several (each worker has a listening socket of its own for each bind), the order in which
- *     the workers have seen the clients. A worker sees a client as soon as it wakes, or has
- * finished its turn: only clients that come closer together than that may change places. An
- * exception: where listeners had to rest (out of descriptors or memory), or a reload was taken
- * back, the clients are seen, and queued, anew.
+ *     the workers have seen the clients. A worker sees a client as soon as the worker wakes, or has
+ *     finished its turn: only clients that come closer together than that may change places. An
+ *     exception: where listeners had to rest (out of descriptors or memory), or a reload was taken
+ *     back, the clients are seen, and queued, anew.
  *
- * A socket that workers share wakes one of them for each connection; one that
- * sleeps; of those that are busy each will see it too, should it be there still. The one woken must
- * accept, or see to it that somebody will, since nobody else is told:
- *   - without a place in a limit, it has a waiter in the queue, one for each time it was woken. If
- *     another worker has accepted the client meanwhile, the waiter's place goes to the next in
- * line;
- *   - out of descriptors or memory, it looks again when its rest is over;
- *   - told to stop accepting, it empties the backlog a last time; for what comes when it is awake
- *     already the kernel looks for another who sleeps.
- * To watch is to look: the engine reports at once what waits already. So whoever shared a socket
- * with a process that has gone, and took wake-ups along, begins to watch anew.
+ * A socket that workers share wakes one of them for each connection, one that sleeps; a busy worker
+ * sees the connection as well, if it is still there then. The worker that was woken must accept, or
+ * make sure that somebody does, because nobody else is told:
+ *   - without a place in a limit, there is a waiter in the queue, one for each time the worker was
+ *     woken. If another worker has accepted the client meanwhile, the waiter's place goes to the
+ *     next in line;
+ *   - out of descriptors or memory, the listener looks again when its rest is over;
+ *   - told to stop accepting, it empties the backlog a last time; for a connection that comes while
+ *     this worker is awake the kernel looks for another worker that sleeps.
+ * The engine reports at once what waits already when a listener begins to watch. So a process that
+ * shared a socket with another one, which has ended and may have taken wake-ups along, begins to
+ * watch anew.
  *
  * An accept(2) that fails for a reason which does not go away by trying again lets the listener
  * rest, each time longer; that is logged once, until accepting works again. */
@@ -101,7 +102,7 @@ bool listener_is_held(const struct listener *listener);
 void listener_resume(struct listener *listener);
 void listener_pause(struct listener *listener);
 
-/* Looks for clients of which the kernel may not have told. Those who wait keep their turn. */
+/* Looks for clients of which the kernel may not have told. Clients that wait keep their turn. */
 void listener_look(struct listener *listener);
 
 /* Accepts until the backlog is empty or a limit or shortage is met, but no more than most. True:

@@ -2,7 +2,7 @@
 
 #include "proxy/session/relay.h"
 
-/* A side that has acknowledged nothing of what is being delivered for so long is given up. */
+/* A side that acknowledges nothing of what is being delivered for this time is given up. */
 #define DELIVERY_MS 30000u
 /* Between two looks at it, which no event spares: from, to. */
 #define DELIVERY_LOOK_MS      20u

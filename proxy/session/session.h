@@ -71,8 +71,8 @@ struct session {
     struct conn client, server;
     struct session_set *set;
     struct frontend *frontend;
-    const struct bind_conf *bind; /* NULL: not in this configuration, see `foreign names` */
-    struct backend *backend;      /* NULL: likewise */
+    const struct bind_conf *bind; /* NULL: not in this configuration; see foreign_names */
+    struct backend *backend;      /* NULL: the same */
     char *foreign_names; /* of a session that came from another process: four names, each with its
                        NUL, of frontend, bind, backend and server; NULL: all are in this
                        configuration */
