@@ -154,11 +154,14 @@ static const char *change_adopted(struct bound *bound)
 {
     const struct bind_conf *conf = bound->conf;
     struct file_attributes now;
-    if (look(bound, &now) || is_as_wanted(conf, &now))
+    int error = look(bound, &now);
+    if (error)
+        return error == ENOENT ? "the path does not lead to its socket any more" : strerror(error);
+    if (is_as_wanted(conf, &now))
         return NULL;
     bound->before = now;
-    int error = change(path_of(bound), conf->owner ? conf->uid : now.uid,
-                       conf->group ? conf->gid : now.gid, conf->mode_given ? conf->mode : now.mode);
+    error = change(path_of(bound), conf->owner ? conf->uid : now.uid,
+                   conf->group ? conf->gid : now.gid, conf->mode_given ? conf->mode : now.mode);
     if (!error)
         return NULL;
     (void)restore(bound, &now);

@@ -116,6 +116,27 @@ START_TEST(what_cannot_be_published_is_an_error_of_the_reload)
 }
 END_TEST
 
+/* A path is removed while the canary runs, which has the socket already. */
+START_TEST(a_unix_bind_whose_path_is_lost_is_not_reloaded)
+{
+    struct scene scene;
+    struct outcome outcome;
+    char path[PATH_MAX];
+    scene_init(&scene);
+    configure(&scene, path, "", "");
+    proxy_start(&scene.proxy);
+    struct reload reload = reload_start(&scene.proxy, "50%:10m");
+    canary_wait(&scene.proxy);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--promote", NULL), 3);
+    ck_assert_msg(strstr(outcome.err, "does not lead to its socket") != NULL, "%s", outcome.err);
+    reload_ends(&reload, 3);
+    next_reload(&scene.proxy);
+    serves_at(&scene, path);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 /* What an administrator changed on the file stays. When a new process dies, everything is as
  * before. */
 START_TEST(what_a_successor_took_is_taken_back)
@@ -320,6 +341,7 @@ Suite *publication_suite(void)
     Suite *suite = suite_create("publication");
     scenario_add(suite, what_cannot_be_replaced_is_an_error_of_the_start, 60);
     scenario_add(suite, what_cannot_be_published_is_an_error_of_the_reload, 120);
+    scenario_add(suite, a_unix_bind_whose_path_is_lost_is_not_reloaded, 120);
     scenario_add(suite, what_a_successor_took_is_taken_back, 120);
     scenario_add(suite, what_cannot_be_taken_back_is_tried_again, 120);
     scenario_add(suite, a_unix_bind_with_another_owner_and_a_mount_stays, 120);
