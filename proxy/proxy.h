@@ -46,7 +46,7 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
                         unsigned max_sessions, struct event_base *base,
                         const struct proxy_events *events) __attribute__((warn_unused_result));
 
-/* Before proxy_start(): each worker keeps so many spare server sockets, SPARES_MAX at most. */
+/* Before proxy_start(): each worker keeps up to `most` spare server sockets, SPARES_MAX at most. */
 void proxy_keep_spares(struct proxy *proxy, unsigned most);
 
 /* As proxy_new() was told, from the next proxy_count_others() on. */
@@ -63,21 +63,21 @@ int proxy_add_listener(struct proxy *proxy, unsigned worker, int fd, bool shared
 /* Starts the threads; nothing is accepted yet. Returns 0 or an errno value. */
 int proxy_start(struct proxy *proxy) __attribute__((warn_unused_result));
 
-/* Accept within the limits; also after proxy_retire(), to take it back. */
+/* The workers accept within the limits; also after proxy_retire(), to take that back. */
 void proxy_accept(struct proxy *proxy);
 
-/* Accepts, beyond the limits too, whoever waits in a non-blocking listener that no worker watches,
- * as long as we have fewer than `most` sessions; they are served by the workers in turn. Adds to
- * *count. True: nobody waits any more; false: `most` was reached, or we are short of descriptors or
- * memory. */
+/* Accepts the clients in the backlog of a non-blocking listener that no worker watches, even beyond
+ * the limits, as long as the process has fewer than `most` sessions; the workers serve them in
+ * turn. Adds to *count. True: the backlog is empty; false: `most` was reached, or descriptors or
+ * memory are short. */
 bool proxy_accept_from(struct proxy *proxy, int fd, size_t frontend, const struct bind_conf *bind,
                        unsigned most, unsigned *count);
 
-/* Accept whatever the kernel still hands to these listeners, beyond the limits too: it would be
- * reset when they close. */
+/* The workers accept all connections that the kernel still hands to these listeners, even beyond
+ * the limits: the kernel would reset them when the listeners close. */
 void proxy_retire(struct proxy *proxy);
 
-/* Empty the backlogs a last time and never accept again; then on_quiet. */
+/* The workers empty the backlogs a last time and never accept again; then on_quiet is called. */
 void proxy_quiet(struct proxy *proxy);
 
 /* After proxy_start(): asks each worker for a sign that its loop turns. on_turned is called once
@@ -98,8 +98,8 @@ void proxy_terminate(struct proxy *proxy, enum session_end reason);
 /* How many sessions proxy_terminate() has ended so far. */
 uint64_t proxy_overdue(const struct proxy *proxy);
 
-/* So many sessions of other processes count in our limits from now on: of all, and of each frontend
- * in the config's order (NULL: none). */
+/* From now on sessions of other processes count in the limits of this one: `all`, and those of each
+ * frontend in the config's order (NULL: none). */
 void proxy_count_others(struct proxy *proxy, unsigned all, const unsigned *by_frontend);
 
 /* Sessions now, of all frontends. */

@@ -20,17 +20,17 @@ int socket_bind(const struct address *address) __attribute__((warn_unused_result
 int socket_listen(int fd) __attribute__((warn_unused_result));
 
 /* Gives a TCP socket, and those that a listening one will accept, another congestion control; "":
- * the system's. Returns 0 or an errno value: ENOENT, the kernel does not have it; EPERM, it does
- * not let us. */
+ * the system's. Returns 0 or an errno value: ENOENT, the kernel does not have it; EPERM, the
+ * process may not use it. */
 int socket_congestion(int fd, const char *name) __attribute__((warn_unused_result));
 
 /* Begins a connection to a server, non-blocking, close-on-exec, with no option set but that
- * congestion control, if it is not "" and the kernel (still) lets us.
+ * congestion control, if it is not "" and the kernel (still) permits it.
  * Returns the descriptor, with *error 0 or EINPROGRESS (the outcome shows as writable), or -1
  * with *error set. A Unix socket whose backlog is full gives -1 and EAGAIN. connect(2) says
- * EADDRNOTAVAIL for two things, which are told apart here: it is EADDRNOTAVAIL where this machine
- * has no address to reach the server from (IPv6 is off), and EADDRINUSE where every local port is
- * in use towards this server. */
+ * EADDRNOTAVAIL for two things, which are told apart here: the error is EADDRNOTAVAIL where this
+ * machine has no address to reach the server from (IPv6 is off), and EADDRINUSE where every local
+ * port is in use towards this server. */
 int socket_connect_by(const struct address *address, const char *congestion, int *error)
     __attribute__((warn_unused_result));
 
@@ -56,8 +56,8 @@ bool socket_is_closed(int fd, uint64_t *received) __attribute__((warn_unused_res
  * -1 and errno when fd is not one. */
 int socket_accept_queue(int fd);
 
-/* An error of connecting that does not mean that the server is down: we are short of descriptors,
- * memory or local ports, or a Unix socket's backlog is full. */
+/* An error of connecting that does not mean that the server is down: this process lacks
+ * descriptors, memory or local ports, or a Unix socket's backlog is full. */
 bool socket_is_shortage(int error);
 
 /* Such an error that concerns this one server only: a connection to another one may be possible. */
@@ -123,9 +123,8 @@ void socket_keep_alive(int fd);
 void socket_will_reset(int fd);
 void socket_close_reset(int fd);
 
-/* Tells the peer at once what closing would, though another process has the socket open as well,
- * and perhaps for long; and undoes socket_will_reset() of that process, unless it is to be a reset.
- */
+/* The peer sees at once what closing would show, even if another process has the socket open as
+ * well and keeps it open. Undoes socket_will_reset() of that process, unless reset is true. */
 void socket_finish(int fd, bool reset);
 
 #endif

@@ -202,7 +202,7 @@ static void on_granted(struct waiter *waiter)
 
 /* How many clients have come that were not seen yet. Where a backlog is shared, or its length is
  * not told (Unix), the kernel's word that somebody has come counts for one. */
-static unsigned newcomers(const struct listener *listener)
+static unsigned unseen_clients(const struct listener *listener)
 {
     int waiting = listener->socket.shared ? -1 : socket_accept_queue(listener->socket.fd);
     if (waiting < 0)
@@ -212,16 +212,16 @@ static unsigned newcomers(const struct listener *listener)
 }
 
 /* Clients that have come wait for places, or are accepted if there is one already. */
-static void queue_newcomers(struct listener *listener)
+static void queue_unseen_clients(struct listener *listener)
 {
     struct listener_group *group = listener->group;
     int accepts = 0;
-    for (unsigned count = newcomers(listener); count > 0 && accepts < ACCEPTS_MAX; count--) {
+    for (unsigned count = unseen_clients(listener); count > 0 && accepts < ACCEPTS_MAX; count--) {
         struct queued_client *client = calloc(1, sizeof *client);
         if (!client && listener->queued_count == 0)
             group->on_shortage(group, ENOMEM);
         if (!client)
-            break; /* seen later, when nobody waits here any more */
+            break; /* seen later, when no client waits here any more */
         client->listener = listener;
         client->waiter.on_granted = on_granted;
         if (!place_wait(&client->waiter, &listener->frontend->places, &group->grants)) {
@@ -243,7 +243,7 @@ void listener_look(struct listener *listener)
         listener_pause(listener);
         listener_resume(listener);
     } else if (!listener->socket.shared) {
-        queue_newcomers(listener);
+        queue_unseen_clients(listener);
     }
 }
 
@@ -261,7 +261,7 @@ bool listener_accept(struct listener *listener, int most)
         if (!take_place(listener)) {
             /* Of a shared socket the kernel tells once more now. */
             if (watch(listener, WATCHING_ARRIVALS) && !listener->socket.shared)
-                queue_newcomers(listener);
+                queue_unseen_clients(listener);
             return false;
         }
         if (!accept_one(listener))
@@ -275,7 +275,7 @@ static void on_readable(struct watch *watch, uint32_t what)
     (void)what;
     struct listener *listener = container_of(watch, struct listener, socket.watch);
     if (listener->watching == WATCHING_ARRIVALS)
-        queue_newcomers(listener);
+        queue_unseen_clients(listener);
     else if (!listener_accept(listener, accepts_now(listener)))
         listener->accepts = 0;
 }

@@ -23,11 +23,11 @@ struct stage;
 struct frontend {
     const struct frontend_conf *conf;
     struct backend *backend; /* NULL: the frontend is gone */
-    struct place_queue
-        places; /* the limit is in the shared stats; the process's is the outer one */
-    const struct stage *const
-        *stages;      /* what its sessions pass before a server is chosen, with NULL
-                         at the end; NULL: nothing. Set before the workers start */
+    /* The limit is in the shared stats; the process's queue is the outer one. */
+    struct place_queue places;
+    /* What its sessions pass before a server is chosen, NULL at the end; NULL: nothing. Set before
+     * the workers start. */
+    const struct stage *const *stages;
     atomic_uint keep; /* what terminate_surplus() leaves: a share of KEEP_ALL */
 };
 
@@ -39,8 +39,8 @@ struct service {
     struct task_queue *main;   /* tasks for the main thread */
     struct waitlist waitlist;  /* of all clients that wait for places */
     struct place_queue places; /* of all sessions of the process; the limit is in the stats */
-    struct frontend
-        *frontends;           /* the configuration's, and one for sessions whose frontend is gone */
+    /* The configuration's, and one for sessions whose frontend is gone. */
+    struct frontend *frontends;
     size_t frontend_count;    /* with that one, which is the last */
     struct backend *backends; /* in the configuration's order */
     struct local_ports local_ports;

@@ -1,9 +1,10 @@
-/* Live sessions on their way to another process: what of a session is its sockets, the bytes it
- * holds, half-close and counters, ages, names; packed here, and unpacked there.
+/* Live sessions on their way to another process: a session's sockets, the bytes that it holds, its
+ * half-closes, counters, ages and names are packed in one process and unpacked in the other.
  *
- * A session is parked before it is described and stays parked until the other side has answered: no
- * byte is read or written meanwhile by anybody, so it can go on at either side, and only one. The
- * other side answers first (kernel-queued, not merely meant), and begins then.
+ * A session is parked before it is described, and stays parked until the other process has
+ * answered: no process reads or writes a byte meanwhile, so the session can go on in either
+ * process, and only in one. The other process first answers (the kernel has queued the answer), and
+ * then begins.
  *
  * An idle transfer belongs to the main thread; fill and finish lend it to a worker, whose answer
  * comes by `done` on the main loop. A worker packs one transfer a turn of its loop, so that the
@@ -49,7 +50,8 @@ struct transfer {
  * not been refused before; done() then. The caller has set first and waits. */
 void transfer_fill(struct transfer *transfer, struct session_set *set);
 
-/* Main: those taken are gone, the others go on here and stay; done() then, with count 0. */
+/* Main: sessions that were taken are gone from here, the others go on here and stay; done() then,
+ * with count 0. */
 void transfer_finish(struct transfer *transfer);
 
 /* Worker, where transfers wait for it: fills one, if it can. */
@@ -70,15 +72,16 @@ struct arrival {
 };
 STAILQ_HEAD(arrivals, arrival);
 
-/* Unpacks what another process packed. Takes places in the limits, full or not, as long as there is
- * room for so many sessions; descriptors of those taken are set to -1 in fds. Adds to arrivals, and
- * returns the bits of those taken. *count: of the sessions in bytes. */
+/* Unpacks what another process packed, at most `room` sessions; each takes a place in the limits,
+ * full or not. Descriptors that were taken are set to -1 in fds. Adds to arrivals, and returns the
+ * bits of the sessions that were taken. *count: of the sessions in bytes. */
 uint64_t transfer_unpack(struct service *service, const void *bytes, size_t length, int *fds,
                          size_t fd_count, unsigned room, struct arrivals *arrivals,
                          unsigned *count);
 
-/* They go on, on workers in turn. Or they do not: their descriptors are closed, of which a peer
- * sees nothing while the other side has them as well. Both leave arrivals empty. */
+/* admit: the sessions go on, on the workers in turn. abandon: their descriptors are closed; client
+ * and server notice nothing of that while the other process has the sockets as well. Both leave
+ * arrivals empty. */
 void arrivals_admit(struct arrivals *arrivals, struct service *service);
 void arrivals_abandon(struct arrivals *arrivals, struct service *service);
 
