@@ -63,7 +63,7 @@ static void on_shortage(struct listener_group *group, int error)
 
 /* Where sessions have ended in this turn of our own loop, its end sees to it: most places are
  * handed over by the worker that takes them, which then needs not ring at its own door. */
-static void ring_grants(void *arg)
+static void wake_for_grants(void *arg)
 {
     struct acceptor *acceptor = arg;
     if (pthread_equal(atomic_load(&acceptor->thread), pthread_self()) &&
@@ -134,7 +134,7 @@ void acceptor_open(struct acceptor *acceptor, struct session_set *sessions)
     acceptor->group.on_rest = on_rest;
     TAILQ_INIT(&acceptor->group.listeners);
     acceptor->grants_task = (struct task){.run = on_grants, .arg = acceptor};
-    grants_init(&acceptor->group.grants, &sessions->service->waitlist, ring_grants, acceptor);
+    grants_init(&acceptor->group.grants, &sessions->service->waitlist, wake_for_grants, acceptor);
 }
 
 void acceptor_close(struct acceptor *acceptor)

@@ -29,7 +29,8 @@ static struct unsent *make_unsent(size_t length)
     return unsent;
 }
 
-bool relay_keep(struct conn *to, const unsigned char *bytes, size_t length)
+/* Keeps for a connection what it did not take. False: out of memory. */
+static bool keep(struct conn *to, const unsigned char *bytes, size_t length)
 {
     to->unsent = make_unsent(length);
     if (to->unsent)
@@ -65,7 +66,7 @@ static inline enum relay copy(struct conn *from, struct engine *engine, size_t s
     ssize_t sent = engine_send(engine, &to->stream, bytes, (size_t)got);
     if (sent < 0)
         return RELAY_TO_FAILED;
-    if (sent == got || relay_keep(to, bytes + sent, (size_t)(got - sent)))
+    if (sent == got || keep(to, bytes + sent, (size_t)(got - sent)))
         return RELAY_OK;
     return RELAY_NO_MEMORY;
 }

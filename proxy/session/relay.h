@@ -30,8 +30,4 @@ void relay_last(struct conn *from, struct engine *engine);
 /* Receives what there is, and throws it away. RELAY_OK, RELAY_MORE or RELAY_FROM_FAILED. */
 enum relay relay_discard(struct conn *from, struct engine *engine);
 
-/* Keeps for a connection what it did not take. False: out of memory. */
-bool relay_keep(struct conn *to, const unsigned char *bytes, size_t length)
-    __attribute__((warn_unused_result));
-
 #endif

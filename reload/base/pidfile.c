@@ -28,12 +28,6 @@ int pidfile_publish(struct pidfile *pidfile)
     return pidfile->file.path ? published_publish(&pidfile->file) : 0;
 }
 
-void pidfile_withdraw(struct pidfile *pidfile)
-{
-    if (pidfile->file.state == PUBLISHED_PUBLISHED)
-        (void)published_withdraw(&pidfile->file);
-}
-
 void pidfile_settle(struct pidfile *pidfile)
 {
     published_settle(&pidfile->file);

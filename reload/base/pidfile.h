@@ -16,10 +16,8 @@ struct pidfile {
 /* Writes our pid under a temporary name. path has to live as long as the pid file, or is NULL. */
 int pidfile_prepare(struct pidfile *pidfile, const char *path) __attribute__((warn_unused_result));
 
-/* The path names us from now on; and, after an error elsewhere, names the process before us again,
- * which is possible until pidfile_settle(). */
+/* The path names this process from now on. */
 int pidfile_publish(struct pidfile *pidfile) __attribute__((warn_unused_result));
-void pidfile_withdraw(struct pidfile *pidfile);
 
 /* The process before us has closed its listeners, or is gone. */
 void pidfile_settle(struct pidfile *pidfile);

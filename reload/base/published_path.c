@@ -270,47 +270,38 @@ int published_withdraw(struct published_path *published)
     return 0;
 }
 
-int published_set_aside(struct published_path *published)
-{
-    struct beside beside;
-    int error = open_beside(&beside, published->path, getpid());
-    if (error)
-        return error;
-    if (!leads_to_ours(published, beside.directory, beside.name))
-        error = ENOENT;
-    else if (renameat(beside.directory, beside.name, beside.directory, beside.temporary))
-        error = errno;
-    close_beside(&beside);
-    if (!error)
-        published->state = PUBLISHED_ASIDE;
-    return error;
-}
-
-/* Our file goes from the temporary name of process pid to its path. */
-static int return_to_path(struct published_path *published, pid_t pid)
+/* Our file goes from its path to the temporary name of process pid (aside), or back. */
+static int move_ours(struct published_path *published, pid_t pid, bool aside)
 {
     struct beside beside;
     int error = open_beside(&beside, published->path, pid);
     if (error)
         return error;
-    if (!leads_to_ours(published, beside.directory, beside.temporary))
+    const char *from = aside ? beside.name : beside.temporary;
+    const char *to = aside ? beside.temporary : beside.name;
+    if (!leads_to_ours(published, beside.directory, from))
         error = ENOENT;
-    else if (renameat(beside.directory, beside.temporary, beside.directory, beside.name))
+    else if (renameat(beside.directory, from, beside.directory, to))
         error = errno;
     close_beside(&beside);
     if (!error)
-        published->state = PUBLISHED_PUBLISHED;
+        published->state = aside ? PUBLISHED_ASIDE : PUBLISHED_PUBLISHED;
     return error;
+}
+
+int published_set_aside(struct published_path *published)
+{
+    return move_ours(published, getpid(), true);
 }
 
 int published_put_back(struct published_path *published)
 {
-    return return_to_path(published, getpid());
+    return move_ours(published, getpid(), false);
 }
 
 int published_reclaim(struct published_path *published, pid_t pid)
 {
-    return return_to_path(published, pid);
+    return move_ours(published, pid, false);
 }
 
 /* --- remove -------------------------------------------------------------------------------- */

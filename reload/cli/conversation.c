@@ -32,7 +32,9 @@ static void bound_wait(int fd, uint64_t deadline)
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &left, sizeof left);
 }
 
-int conversation_connect(const char *path, uint64_t deadline)
+/* Connects to the control socket at path. If the queue of the socket is full, waits until
+ * deadline (clock_ms(), or UINT64_MAX). Returns the descriptor, or -1 with errno set. */
+static int connect_to_control(const char *path, uint64_t deadline)
 {
     struct address address = {.length = sizeof address.un};
     address.un.sun_family = AF_UNIX;
@@ -195,7 +197,7 @@ bool conversation_begin(struct conversation *talk, const struct request *request
             (void)poll(NULL, 0, take_over ? TAKE_OVER_LOOK_MS : 0);
         *talk = (struct conversation){.deadline = deadline,
                                       .process = -1,
-                                      .fd = conversation_connect(request->control, deadline)};
+                                      .fd = connect_to_control(request->control, deadline)};
         error = talk->fd < 0 ? errno : 0;
         if (error)
             continue;

@@ -41,10 +41,6 @@ enum word {
     WORD_TIMEOUT, /* nothing came in time */
 };
 
-/* Connects to the control socket at path. If the queue of the socket is full, waits until
- * deadline (clock_ms(), or UINT64_MAX). Returns the descriptor, or -1 with errno set. */
-int conversation_connect(const char *path, uint64_t deadline) __attribute__((warn_unused_result));
-
 /* Connects to request->control, sends the request, and waits for the greeting, for at most
  * request->timeout. Prints nothing. Returns false, with nothing to end, where no proxy answers:
  * errno is then the reason that connect(2) gave, or 0 where a connection was made and no greeting
