@@ -6,6 +6,7 @@
 #include "config/base/congestion.h"
 #include "config/base/cpus.h"
 #include "config/base/log.h"
+#include "config/model/check.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -72,8 +73,6 @@ struct server_conf {
 
 enum balance { BALANCE_ROUNDROBIN };
 
-enum check { CHECK_OFF, CHECK_TCP };
-
 struct backend_conf {
     char *name;
     char congestion[CONGESTION_MAX]; /* of connections to servers; "": the default of the system */
@@ -82,11 +81,7 @@ struct backend_conf {
     enum balance balance;
     millis connect_timeout; /* for one attempt */
     unsigned retries;       /* further attempts after the first that failed */
-    enum check check;
-    millis check_interval; /* from the start of one check of a server to the start of the next */
-    millis check_timeout;
-    unsigned rise; /* checks in a row that must pass to make a server UP, ... */
-    unsigned fall; /* ... and that must fail to make it DOWN; both 1 or more */
+    struct check_conf check;
     unsigned line;
 };
 

@@ -9,7 +9,7 @@
 
 static bool is_checked(const struct server *server)
 {
-    return server->backend->conf->check != CHECK_OFF;
+    return server->backend->conf->check.kind != CHECK_OFF;
 }
 
 static unsigned share_of(const struct server *server)
@@ -51,7 +51,7 @@ static void changed(struct server *server, bool by_command)
 static unsigned enough(const struct server *server)
 {
     const struct backend_conf *conf = server->backend->conf;
-    return server->now.check == CHECK_UP ? conf->fall : conf->rise;
+    return server->now.check == CHECK_UP ? conf->check.fall : conf->check.rise;
 }
 
 /* The next check that contradicts the check state decides: what was known does not count. */

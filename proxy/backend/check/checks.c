@@ -58,7 +58,7 @@ static void await_due(struct checking *checking)
  * spread, even if the loop was late. */
 static void plan_next(struct checking *checking)
 {
-    uint64_t interval = conf_of(checking)->check_interval;
+    uint64_t interval = conf_of(checking)->check.interval;
     uint64_t now = clock_ms();
     uint64_t *due = &checking->server->now.check_due;
     *due += interval;
@@ -129,7 +129,7 @@ static void begin(struct checking *checking)
         plan_next(checking);
         return;
     }
-    int error = probe_begin(&checking->probe, address, conf_of(checking)->check_timeout);
+    int error = probe_begin(&checking->probe, address, conf_of(checking)->check.timeout);
     if (error)
         conclude(checking, error);
     else
@@ -179,7 +179,7 @@ unsigned checks_descriptors(const struct config *config)
 {
     size_t count = 0;
     for (size_t i = 0; i < config->backend_count && count < CHECKS_MOST; i++)
-        if (config->backends[i].check != CHECK_OFF)
+        if (config->backends[i].check.kind != CHECK_OFF)
             count += config->backends[i].server_count;
     return count < CHECKS_MOST ? (unsigned)count : CHECKS_MOST;
 }
@@ -187,7 +187,7 @@ unsigned checks_descriptors(const struct config *config)
 static bool add_backend(struct checks *checks, const struct backend *backend)
 {
     const struct server_set *set = backend_servers(backend);
-    for (size_t i = 0; backend->conf->check != CHECK_OFF && i < set->count; i++)
+    for (size_t i = 0; backend->conf->check.kind != CHECK_OFF && i < set->count; i++)
         if (!checks_add(checks, set->list[i]))
             return false;
     return true;
@@ -217,7 +217,7 @@ bool checks_add(struct checks *checks, struct server *server)
         return false;
     checking->server = server;
     checking->checks = checks;
-    checking->shortage.quiet_ms = 3 * conf_of(checking)->check_interval;
+    checking->shortage.quiet_ms = 3 * conf_of(checking)->check.interval;
     probe_init(&checking->probe, checks->base, on_probe_end);
     evtimer_assign(&checking->due, checks->base, on_due, checking);
     STAILQ_INSERT_TAIL(&checks->all, checking, link);
@@ -243,7 +243,7 @@ void checks_begin(struct checks *checks)
     struct checking *checking;
     checks->begun = true;
     STAILQ_FOREACH (checking, &checks->all, link) {
-        uint64_t interval = conf_of(checking)->check_interval;
+        uint64_t interval = conf_of(checking)->check.interval;
         uint64_t *due = &checking->server->now.check_due;
         if (checking->awaited)
             *due = now;

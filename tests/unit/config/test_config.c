@@ -42,11 +42,11 @@ START_TEST(defaults_are_as_documented)
     ck_assert_int_eq(backend->balance, BALANCE_ROUNDROBIN);
     ck_assert_uint_eq(backend->connect_timeout, 5000);
     ck_assert_uint_eq(backend->retries, 3);
-    ck_assert_int_eq(backend->check, CHECK_OFF);
-    ck_assert_uint_eq(backend->check_interval, 2000);
-    ck_assert_uint_eq(backend->check_timeout, 2000);
-    ck_assert_uint_eq(backend->rise, 2);
-    ck_assert_uint_eq(backend->fall, 3);
+    ck_assert_int_eq(backend->check.kind, CHECK_OFF);
+    ck_assert_uint_eq(backend->check.interval, 2000);
+    ck_assert_uint_eq(backend->check.timeout, 2000);
+    ck_assert_uint_eq(backend->check.rise, 2);
+    ck_assert_uint_eq(backend->check.fall, 3);
     ck_assert_uint_eq(backend->servers[0].weight, 1);
     config_free(config);
 }
@@ -135,11 +135,11 @@ START_TEST(every_value_arrives)
     ck_assert_str_eq(backend->servers[2].text, "unix:/run/c");
     ck_assert_uint_eq(backend->connect_timeout, 1);
     ck_assert_uint_eq(backend->retries, 0);
-    ck_assert_int_eq(backend->check, CHECK_TCP);
-    ck_assert_uint_eq(backend->check_interval, 500);
-    ck_assert_uint_eq(backend->check_timeout, 1500);
-    ck_assert_uint_eq(backend->rise, 4);
-    ck_assert_uint_eq(backend->fall, 5);
+    ck_assert_int_eq(backend->check.kind, CHECK_TCP);
+    ck_assert_uint_eq(backend->check.interval, 500);
+    ck_assert_uint_eq(backend->check.timeout, 1500);
+    ck_assert_uint_eq(backend->check.rise, 4);
+    ck_assert_uint_eq(backend->check.fall, 5);
     config_free(config);
 }
 END_TEST

@@ -15,7 +15,7 @@ enum { CHANGES = 2000, ADDED = 200 };
 static char name_a[] = "a", name_app[] = "app";
 static struct server_conf server_conf = {.name = name_a, .weight = 1};
 static struct backend_conf conf = {
-    .name = name_app, .servers = &server_conf, .server_count = 1, .rise = 1, .fall = 1};
+    .name = name_app, .servers = &server_conf, .server_count = 1, .check.rise = 1, .check.fall = 1};
 static struct backend backend;
 static struct readers readers;
 

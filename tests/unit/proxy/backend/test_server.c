@@ -32,9 +32,9 @@ static void setup(void)
     conf = (struct backend_conf){.name = name_app,
                                  .servers = servers,
                                  .server_count = 2,
-                                 .check = CHECK_TCP,
-                                 .rise = 2,
-                                 .fall = 3};
+                                 .check.kind = CHECK_TCP,
+                                 .check.rise = 2,
+                                 .check.fall = 3};
     ck_assert_int_eq(backend_open(&backend, &conf, 1, &reclaimer), 0);
     backend.on_change = on_change;
     backend.arg = &backend;
@@ -191,14 +191,14 @@ START_TEST(adopts_possible_states_only)
     state.admin = ADMIN_READY;
     state.streak = 1000;
     server_adopt(server, &state);
-    ck_assert_uint_lt(server->now.streak, conf.rise);
+    ck_assert_uint_lt(server->now.streak, conf.check.rise);
     state.last_error = SERVER_UNCHECKED;
     server_adopt(server, &state);
     ck_assert_int_eq(server->now.check, CHECK_UP);
     refuse(1);
     ck_assert_int_eq(server->now.check, CHECK_DOWN);
 
-    conf.check = CHECK_OFF;
+    conf.check.kind = CHECK_OFF;
     state.last_error = ETIMEDOUT;
     server_adopt(server, &state);
     ck_assert_uint_eq(server_share(server), 7);

@@ -35,7 +35,7 @@ static struct balancer *open_with(const unsigned *weights, size_t count, unsigne
     for (size_t i = 0; i < count; i++)
         servers[i] = (struct server_conf){.name = name, .weight = weights[i]};
     conf = (struct backend_conf){
-        .name = name, .servers = servers, .server_count = count, .rise = 1, .fall = 1};
+        .name = name, .servers = servers, .server_count = count, .check.rise = 1, .check.fall = 1};
     backend_close(&backend);
     ck_assert_int_eq(backend_open(&backend, &conf, 1, &reclaimer), 0);
     struct balancer *balancer = balancer_new(&backend, offset);

@@ -36,11 +36,11 @@ static void setup(void)
     ck_assert_ptr_nonnull(base);
     conf = (struct backend_conf){.name = name_app,
                                  .servers = servers,
-                                 .check = CHECK_TCP,
-                                 .check_interval = 10,
-                                 .check_timeout = 60000,
-                                 .rise = 2,
-                                 .fall = 3};
+                                 .check.kind = CHECK_TCP,
+                                 .check.interval = 10,
+                                 .check.timeout = 60000,
+                                 .check.rise = 2,
+                                 .check.fall = 3};
     known = false;
 }
 
@@ -119,7 +119,7 @@ static int fill_backlog(struct address *address, int clients[static 8])
 START_TEST(a_server_that_does_not_answer_in_time_has_failed)
 {
     int clients[8];
-    conf.check_timeout = 1;
+    conf.check.timeout = 1;
     loopback_bind(0, &servers[0].address);
     int listener = fill_backlog(&servers[0].address, clients);
     open_with(1);
@@ -207,7 +207,7 @@ START_TEST(many_servers)
     int bound = loopback_bound(&address);
     for (size_t i = 0; i < MOST; i++)
         servers[i].address = i % 2 ? address : unix_address;
-    conf.check_interval = 60000;
+    conf.check.interval = 60000;
     open_with(MOST);
     check_all();
     ck_assert_uint_eq(backend.usable, 0);
@@ -255,7 +255,7 @@ START_TEST(first_checks_are_spread)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     uint64_t start = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-    conf.check_interval = 3600000;
+    conf.check.interval = 3600000;
     loopback_bind(0, &servers[0].address);
     open_with(400);
     uint64_t planned = start + 1234567;
@@ -275,12 +275,13 @@ END_TEST
 
 START_TEST(descriptors_are_needed_for_checked_servers_only)
 {
-    struct backend_conf two[2] = {{.server_count = 3, .check = CHECK_TCP}, {.server_count = 900}};
+    struct backend_conf two[2] = {{.server_count = 3, .check.kind = CHECK_TCP},
+                                  {.server_count = 900}};
     struct config config = {.backends = two, .backend_count = 2};
     ck_assert_uint_eq(checks_descriptors(&config), 3);
-    two[1].check = CHECK_TCP;
+    two[1].check.kind = CHECK_TCP;
     ck_assert_uint_eq(checks_descriptors(&config), CHECKS_MOST);
-    conf.check = CHECK_OFF;
+    conf.check.kind = CHECK_OFF;
     open_with(2);
     check_all();
     ck_assert_uint_eq(backend.usable, 2);
@@ -310,7 +311,7 @@ END_TEST
 START_TEST(a_result_for_an_earlier_address_does_not_count)
 {
     int clients[8];
-    conf.check_timeout = 1;
+    conf.check.timeout = 1;
     loopback_bind(0, &servers[0].address);
     int listener = fill_backlog(&servers[0].address, clients);
     open_with(1);
@@ -335,7 +336,7 @@ START_TEST(a_server_that_is_added_is_checked)
     struct address bound_address = servers[0].address;
     int listening = loopback_listen(&servers[0].address);
     int bound = loopback_bound(&bound_address);
-    conf.check_interval = 3600000;
+    conf.check.interval = 3600000;
     open_with(1);
     check_all();
     struct server *added = backend_add(&backend, &servers[0], "added", &bound_address);

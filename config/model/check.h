@@ -1,0 +1,62 @@
+/* What the file says about the checks of a backend's servers. */
+#ifndef RPPROXY_CONFIG_MODEL_CHECK_H
+#define RPPROXY_CONFIG_MODEL_CHECK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum check {
+    CHECK_OFF,
+    CHECK_TCP,
+    CHECK_TLS,
+    CHECK_HTTP,
+    CHECK_REDIS,
+    CHECK_PGSQL,
+    CHECK_MYSQL,
+    CHECK_SMTP,
+    CHECK_STEPS,
+    CHECK_AGENT,
+    CHECK_EXEC
+};
+
+enum check_role { CHECK_ROLE_ANY, CHECK_ROLE_MASTER, CHECK_ROLE_PRIMARY, CHECK_ROLE_REPLICA };
+
+enum check_step_kind { CHECK_SEND, CHECK_EXPECT, CHECK_EXPECT_REGEX };
+
+/* One line of check = steps. The text may contain NUL bytes; a NUL follows it. */
+struct check_step {
+    enum check_step_kind kind;
+    unsigned char *text;
+    size_t length;
+};
+
+/* The status codes that pass; bit (code - 100). */
+struct check_status {
+    uint64_t bits[8];
+};
+
+struct check_conf {
+    enum check kind;
+    uint64_t interval; /* milliseconds, from the start of one check of a server to the start of the
+                          next */
+    uint64_t timeout;  /* milliseconds */
+    unsigned rise;     /* checks in a row that must pass to make a server UP, ... */
+    unsigned fall;     /* ... and that must fail to make it DOWN; both 1 or more */
+    /* check = http */
+    char *method, *path, *host; /* NULL: the default */
+    char **headers;             /* "NAME: VALUE" */
+    size_t header_count;
+    struct check_status status;
+    char *body; /* text, or "~REGEX"; NULL: any */
+    /* check = steps */
+    struct check_step *steps;
+    size_t step_count;
+    /* check = redis, pgsql, mysql */
+    char *user, *password, *database; /* NULL: not given */
+    enum check_role role;
+    /* check = exec */
+    char *command;
+};
+
+#endif

@@ -1,0 +1,70 @@
+/* What a check says to a server, and what it makes of the answers: the interface between a probe,
+ * which has the connection and the deadline, and the modules that know a protocol.
+ *
+ * A dialogue never touches a socket. It reads what the server has said from one buffer, and writes
+ * what is to be sent to another one; tests and fuzzing do the same.
+ *
+ * For the thread of the checks. */
+#ifndef RPPROXY_PROXY_BACKEND_CHECK_DIALOGUE_H
+#define RPPROXY_PROXY_BACKEND_CHECK_DIALOGUE_H
+
+#include "config/model/check.h"
+
+#include <event2/buffer.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Bytes that a dialogue may leave unread in its input. A server that has sent so much that the
+ * dialogue still has no use for has failed the check. */
+#define DIALOGUE_INPUT_MAX (64u * 1024)
+
+#define DIALOGUE_REASON_MAX 160
+
+enum dialogue_verdict {
+    DIALOGUE_GOES_ON, /* the server is to say more */
+    DIALOGUE_PASSED,
+    DIALOGUE_FAILED, /* for dialogue->reason */
+};
+
+/* What an agent advises beside passed and failed. */
+enum agent_state { AGENT_SAYS_NOTHING, AGENT_READY, AGENT_DRAIN, AGENT_MAINT };
+
+struct dialogue {
+    const struct dialogue_kind *kind;
+    const struct check_conf *conf;
+    char reason[DIALOGUE_REASON_MAX]; /* one line of printable ASCII; what the server said is in
+                                         it, shortened */
+    /* After DIALOGUE_PASSED or DIALOGUE_FAILED: the server has said all that is needed, and is
+     * told so with what is in the output. true: wait until the server closes, up to the deadline,
+     * whose passing is then no failure; a server that counts broken connections counts none. */
+    bool awaits_close;
+    enum agent_state agent_state;
+    int agent_percent; /* of the weight in the file; -1: nothing was said */
+    void *state;       /* of dialogue_kind.state_size bytes, zeroed; NULL where that is 0 */
+};
+
+struct dialogue_kind {
+    const char *name; /* as in check = NAME */
+    size_t state_size;
+    /* The connection is established: writes the first bytes to output, if the client speaks first.
+     * NULL: the server speaks first, or says nothing. host: the server's address as HOST:PORT.
+     * Out of memory is DIALOGUE_FAILED. */
+    enum dialogue_verdict (*begin)(struct dialogue *dialogue, const char *host,
+                                   struct evbuffer *output);
+    /* The server has said more, or (ended) has ended its stream; drains from input what it has
+     * used. NULL: begin alone decides. Not called again after a verdict but DIALOGUE_GOES_ON. */
+    enum dialogue_verdict (*hear)(struct dialogue *dialogue, struct evbuffer *input, bool ended,
+                                  struct evbuffer *output);
+    /* Frees what state points to; NULL: nothing. */
+    void (*end)(struct dialogue *dialogue);
+};
+
+/* Makes dialogue->reason, printf-like; bytes that are not printable become '?'. Returns
+ * DIALOGUE_FAILED. */
+enum dialogue_verdict dialogue_fail(struct dialogue *dialogue, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The kind of check, or NULL: that kind has no dialogue (tcp, off, exec). */
+const struct dialogue_kind *dialogue_kind(enum check check);
+
+#endif
