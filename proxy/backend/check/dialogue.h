@@ -34,9 +34,11 @@ struct dialogue {
     const struct check_conf *conf;
     char reason[DIALOGUE_REASON_MAX]; /* one line of printable ASCII; what the server said is in
                                          it, shortened */
-    /* After DIALOGUE_PASSED or DIALOGUE_FAILED: the server has said all that is needed, and is
-     * told so with what is in the output. true: wait until the server closes, up to the deadline,
-     * whose passing is then no failure; a server that counts broken connections counts none. */
+    /* After DIALOGUE_PASSED or DIALOGUE_FAILED. true: the probe sends what is in the output, then
+     * the end of its stream (FIN), and drops what the server says until the server has closed as
+     * well; that the deadline passes meanwhile is no failure. So a server that counts or logs
+     * broken connections has none to count. false: the output is not sent, and the probe closes as
+     * it likes. */
     bool awaits_close;
     enum agent_state agent_state;
     int agent_percent; /* of the weight in the file; -1: nothing was said */
