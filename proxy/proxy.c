@@ -3,6 +3,7 @@
 #include "config/options/options.h"
 #include "proxy/listen/listener.h"
 #include "proxy/session/lifecycle.h"
+#include "proxy/stages/stage_list.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -135,6 +136,7 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
                          stats_frontend_sessions(&proxy->stats, i), &proxy->service.waitlist,
                          &proxy->service.places);
         proxy->service.frontends[i].keep = KEEP_ALL;
+        error = stage_list_open(&proxy->service, &proxy->service.frontends[i]);
     }
     if (!error) {
         options_set_initial(OWNER_FRONTEND, &proxy->departed);
@@ -348,6 +350,8 @@ void proxy_free(struct proxy *proxy)
     free(proxy->workers);
     close_backends(proxy);
     reclaimer_close(&proxy->reclaimer);
+    for (size_t i = 0; proxy->service.frontends && i < proxy->service.frontend_count; i++)
+        stage_list_close(&proxy->service.frontends[i]);
     free(proxy->service.frontends);
     free(proxy);
 }

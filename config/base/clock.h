@@ -14,6 +14,9 @@ static inline uint64_t clock_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+/* All times of a configuration are in milliseconds. */
+typedef uint64_t millis;
+
 static inline struct timeval clock_interval(uint64_t milliseconds)
 {
     return (struct timeval){.tv_sec = (time_t)(milliseconds / 1000),

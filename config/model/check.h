@@ -2,6 +2,8 @@
 #ifndef RPPROXY_CONFIG_MODEL_CHECK_H
 #define RPPROXY_CONFIG_MODEL_CHECK_H
 
+#include "config/base/clock.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,11 +40,10 @@ struct check_status {
 
 struct check_conf {
     enum check kind;
-    uint64_t interval; /* milliseconds, from the start of one check of a server to the start of the
-                          next */
-    uint64_t timeout;  /* milliseconds */
-    unsigned rise;     /* checks in a row that must pass to make a server UP, ... */
-    unsigned fall;     /* ... and that must fail to make it DOWN; both 1 or more */
+    millis interval; /* from the start of one check of a server to the start of the next */
+    millis timeout;
+    unsigned rise; /* checks in a row that must pass to make a server UP, ... */
+    unsigned fall; /* ... and that must fail to make it DOWN; both 1 or more */
     /* check = http */
     char *method, *path, *host; /* NULL: the default */
     char **headers;             /* "NAME: VALUE" */

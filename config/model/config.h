@@ -3,6 +3,7 @@
 #define RPPROXY_CONFIG_MODEL_CONFIG_H
 
 #include "config/base/address.h"
+#include "config/base/clock.h"
 #include "config/base/congestion.h"
 #include "config/base/cpus.h"
 #include "config/base/log.h"
@@ -12,9 +13,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-
-/* All times in config/ are in milliseconds. */
-typedef uint64_t millis;
 
 /* How the workers get the connections of a bind. */
 enum accept_mode {

@@ -3,7 +3,7 @@
 #ifndef RPPROXY_CONFIG_SYNTAX_VALUE_H
 #define RPPROXY_CONFIG_SYNTAX_VALUE_H
 
-#include "config/model/config.h"
+#include "config/base/clock.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -25,9 +25,9 @@ struct frontend {
     struct backend *backend; /* NULL: the frontend is gone */
     /* The limit is in the shared stats; the process's queue is the outer one. */
     struct place_queue places;
-    /* What its sessions pass before a server is chosen, NULL at the end; NULL: nothing. Set before
-     * the workers start. */
-    const struct stage *const *stages;
+    /* What its sessions pass before a server is chosen, NULL at the end; NULL: nothing. Made by
+     * stages/stage_list.h before the workers start. */
+    struct stage **stages;
     atomic_uint keep; /* what terminate_surplus() leaves: a share of KEEP_ALL */
 };
 

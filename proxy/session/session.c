@@ -43,6 +43,13 @@ void session_set_state(struct session *session, enum session_state state)
     wheel_set(&session->set->loop.wheel, &session->timer, due);
 }
 
+struct facts *session_facts(struct session *session)
+{
+    if (!session->facts)
+        session->facts = calloc(1, sizeof *session->facts);
+    return session->facts;
+}
+
 static const char *end_name(enum session_end end)
 {
     static const char *const names[] = {
@@ -208,6 +215,8 @@ static void free_needless(struct session *session)
     if (session->first_bytes)
         free(session->first_bytes);
     session->first_bytes = NULL;
+    facts_free(session->facts);
+    session->facts = NULL;
 }
 
 void session_close(struct session *session, enum session_end end)
@@ -243,6 +252,7 @@ void session_terminate(struct session *session)
 void session_free(struct session *session)
 {
     free(session->tried);
+    facts_free(session->facts);
     free(session->foreign_names);
     free(session);
 }

@@ -64,6 +64,7 @@
 
 #include "config/base/container_of.h"
 #include "proxy/session/conn.h"
+#include "proxy/session/facts.h"
 #include "proxy/session/session_set.h"
 #include "proxy/session/states.h"
 
@@ -76,8 +77,8 @@ struct session {
     char *foreign_names; /* of a session that came from another process: four names, each with its
                        NUL, of frontend, bind, backend and server; NULL: all are in this
                        configuration */
-    enum session_state state;
-    const struct stage *const *stage; /* of the frontend's: the one that it is in; NULL: none */
+    struct facts *facts; /* NULL: a plain session has none */
+    struct stage *const *stage; /* of the frontend's: the one that it is in; NULL: none */
     struct unsent *first_bytes; /* what the client said before there was a server; NULL: none */
     struct server *chosen;      /* of the backend; NULL before the first choice, or as `backend` */
     struct server **tried; /* servers that this round passes over: those that failed first, ... */
@@ -97,6 +98,7 @@ struct session {
     const char *server_congestion; /* of the backend that opened the server's socket */
     /* Which generation accepted it: with entry.accepted_by and `number` that names it. */
     unsigned generation;
+    enum session_state state;
     uint64_t number;
     uint64_t connected_at; /* 0: never */
     uint64_t active_at;    /* when the last byte moved, in whatever process, or it was connected */
@@ -188,6 +190,17 @@ static inline void session_note_activity(struct session *session)
 {
     if (session->set->loop.engine.moved > 0)
         session->active_at = loop_now(&session->set->loop);
+}
+
+/* The session's facts, which are made at the first call. NULL: out of memory. */
+struct facts *session_facts(struct session *session);
+
+/* Where the client comes from, as lists, limits, the balance and the log have it: what a PROXY
+ * header told, or else the other end of the client's connection. Valid as long as the session. */
+static inline const struct sockaddr *session_source(const struct session *session)
+{
+    const struct facts *facts = session->facts;
+    return facts && facts->source.length > 0 ? &facts->source.any : &session->peer.any;
 }
 
 static inline bool session_is_unix(const struct session *session, const struct conn *conn)

@@ -2,9 +2,9 @@
  * provide that decides about sessions before they are connected.
  *
  * A module (access lists, inspection of the first bytes, routes, a queue for places of servers,
- * ...) fills a struct stage, and struct frontend lists the stages that its sessions pass, in order.
- * The list is made once at start. A frontend without stages has no list, and its sessions begin to
- * connect at once. stages.h leads sessions through the list. */
+ * ...; proxy/stages/) fills a struct stage, and struct frontend lists the stages that its sessions
+ * pass, in order. The list is made once at start. A frontend without stages has no list, and its
+ * sessions begin to connect at once. stages.h leads sessions through the list. */
 #ifndef RPPROXY_PROXY_SESSION_STAGE_H
 #define RPPROXY_PROXY_SESSION_STAGE_H
 
@@ -49,6 +49,8 @@ struct stage {
     /* The session ends here, for whatever reason: what the stage has begun for it is to be given
      * up. NULL: there is nothing. */
     void (*cancel)(struct session *session, const struct stage *stage);
+    /* Frees the stage, at the end of the process. NULL: free() does. */
+    void (*release)(struct stage *stage);
 };
 
 #endif

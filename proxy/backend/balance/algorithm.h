@@ -11,6 +11,8 @@
 struct choice {
     struct server *const *tried; /* these have failed the session: any but these */
     size_t tried_count;
+    uint64_t key; /* of the session's source, destination or server name; only for an algorithm that
+                     is keyed */
 };
 
 /* The part that all algorithms have in common; it is a member of the algorithm's own struct. */
@@ -24,6 +26,9 @@ struct balancer {
 /* An algorithm sees the servers by refresh() only; it may keep pointers to servers (they live as
  * long as the backend), and not the pointer to the set. */
 struct balance_algorithm {
+    /* Sessions with one key go to one server: choice->key is set. */
+    bool keyed;
+
     /* Makes an empty balancer. NULL: out of memory. */
     struct balancer *(*make)(void);
     void (*free)(struct balancer *balancer);

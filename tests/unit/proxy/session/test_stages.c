@@ -87,33 +87,33 @@ static void leave_queue(struct session *asked, const struct stage *stage)
 
 enum { LONG_MS = 3600000 };
 
-static const struct stage admission = {.state = SESSION_ADMISSION,
-                                       .refused = SESSION_DENIED,
-                                       .overdue = SESSION_DENIED,
-                                       .deadline = LONG_MS,
-                                       .decide = admit};
-static const struct stage inspection = {.state = SESSION_FIRST_BYTES,
-                                        .refused = SESSION_NO_ROUTE,
-                                        .overdue = SESSION_INSPECT_TIMEOUT,
-                                        .deadline = LONG_MS,
-                                        .reads = true,
-                                        .decide = inspect,
-                                        .cancel = leave_queue};
-static const struct stage routing = {.state = SESSION_ROUTING,
-                                     .refused = SESSION_NO_ROUTE,
-                                     .overdue = SESSION_NO_ROUTE,
-                                     .deadline = LONG_MS,
-                                     .decide = route};
-static const struct stage queueing = {.state = SESSION_QUEUED,
-                                      .refused = SESSION_QUEUE_TIMEOUT,
-                                      .overdue = SESSION_QUEUE_TIMEOUT,
-                                      .deadline = LONG_MS,
-                                      .decide = wait_for_place,
-                                      .cancel = leave_queue};
+static struct stage admission = {.state = SESSION_ADMISSION,
+                                 .refused = SESSION_DENIED,
+                                 .overdue = SESSION_DENIED,
+                                 .deadline = LONG_MS,
+                                 .decide = admit};
+static struct stage inspection = {.state = SESSION_FIRST_BYTES,
+                                  .refused = SESSION_NO_ROUTE,
+                                  .overdue = SESSION_INSPECT_TIMEOUT,
+                                  .deadline = LONG_MS,
+                                  .reads = true,
+                                  .decide = inspect,
+                                  .cancel = leave_queue};
+static struct stage routing = {.state = SESSION_ROUTING,
+                               .refused = SESSION_NO_ROUTE,
+                               .overdue = SESSION_NO_ROUTE,
+                               .deadline = LONG_MS,
+                               .decide = route};
+static struct stage queueing = {.state = SESSION_QUEUED,
+                                .refused = SESSION_QUEUE_TIMEOUT,
+                                .overdue = SESSION_QUEUE_TIMEOUT,
+                                .deadline = LONG_MS,
+                                .decide = wait_for_place,
+                                .cancel = leave_queue};
 
-static const struct stage *const all[] = {&admission, &inspection, &routing, &queueing, NULL};
-static const struct stage *const only_inspection[] = {&inspection, NULL};
-static const struct stage *const only_queue[] = {&queueing, NULL};
+static struct stage *all[] = {&admission, &inspection, &routing, &queueing, NULL};
+static struct stage *only_inspection[] = {&inspection, NULL};
+static struct stage *only_queue[] = {&queueing, NULL};
 
 static void ignore(void *arg)
 {
@@ -147,6 +147,7 @@ static void setup(void)
 
 static void teardown(void)
 {
+    proxy->service.frontends[0].stages = NULL; /* the list of a test is not to be freed */
     proxy_free(proxy);
     event_base_free(base);
     config_free(config);
@@ -158,7 +159,7 @@ static void teardown(void)
 }
 
 /* A session with these stages; the client's end is ours. */
-static void begin(const struct stage *const *stages)
+static void begin(struct stage **stages)
 {
     struct address front;
     struct frontend *frontend = &proxy->service.frontends[0];

@@ -1,0 +1,47 @@
+#include "proxy/stages/stage_list.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* In the order in which sessions pass them; NULL at the end. */
+static stage_maker *const makers[] = {NULL};
+
+#define STAGES_MAX (sizeof makers / sizeof makers[0])
+
+static void free_stages(struct stage **list)
+{
+    for (struct stage **stage = list; *stage; stage++)
+        if ((*stage)->release)
+            (*stage)->release(*stage);
+        else
+            free(*stage);
+    free(list);
+}
+
+int stage_list_open(const struct service *service, struct frontend *frontend)
+{
+    struct stage **list = calloc(STAGES_MAX, sizeof *list);
+    if (!list)
+        return ENOMEM;
+    size_t count = 0;
+    for (size_t i = 0; makers[i]; i++) {
+        int error = makers[i](service, frontend, &list[count]);
+        if (error) {
+            free_stages(list);
+            return error;
+        }
+        count += list[count] != NULL;
+    }
+    if (count == 0)
+        free_stages(list);
+    else
+        frontend->stages = list;
+    return 0;
+}
+
+void stage_list_close(struct frontend *frontend)
+{
+    if (frontend->stages)
+        free_stages(frontend->stages);
+    frontend->stages = NULL;
+}
