@@ -32,6 +32,8 @@ Suite *life_suite(void);
 Suite *limit_suite(void);
 Suite *places_suite(void);
 Suite *listener_suite(void);
+Suite *list_file_suite(void);
+Suite *prefix_tree_suite(void);
 Suite *peer_stats_suite(void);
 Suite *heartbeat_suite(void);
 Suite *log_suite(void);

@@ -1,0 +1,79 @@
+#include "config/lists/address_file.h"
+
+#include "config/base/memory.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct filling {
+    struct address_file *file;
+    struct prefix_entries entries;
+};
+
+static const char *take(void *arg, char *entry)
+{
+    struct filling *filling = arg;
+    struct prefix prefix;
+    if (strcmp(entry, "any") == 0) {
+        filling->file->any = true;
+        filling->file->count++;
+        return NULL;
+    }
+    const char *wrong = prefix_parse(entry, &prefix);
+    if (wrong)
+        return wrong;
+    prefix_entries_add(&filling->entries, &prefix, 0);
+    filling->file->count++;
+    return NULL;
+}
+
+static void read_file(struct address_file *file, const struct list_origin *origin)
+{
+    struct filling filling = {.file = file};
+    file->read = list_file_read(file->path, origin, take, &filling, &file->hash);
+    file->tree = prefix_tree_make(&filling.entries, PREFIX_LOWEST);
+    free(filling.entries.items);
+}
+
+/* Absolute, so that the path names the file also for programs that run elsewhere. */
+static char *absolute(char *path)
+{
+    char folder[PATH_MAX];
+    if (path[0] == '/' || !getcwd(folder, sizeof folder))
+        return path;
+    char *whole = memory_print("%s/%s", strcmp(folder, "/") == 0 ? "" : folder, path);
+    free(path);
+    return whole;
+}
+
+const struct address_file *address_files_get(struct address_files *files, const char *name,
+                                             const struct list_origin *origin)
+{
+    char *path = absolute(list_file_path(name, origin->place.source));
+    for (size_t i = 0; i < files->count; i++)
+        if (strcmp(files->items[i]->path, path) == 0) {
+            free(path);
+            return files->items[i];
+        }
+    struct address_file *file = memory_new(1, sizeof *file);
+    file->path = path;
+    files->items =
+        memory_grow(files->items, files->count, &files->capacity, sizeof(struct address_file *));
+    files->items[files->count++] = file;
+    if (!files->closed)
+        read_file(file, origin);
+    return file;
+}
+
+void address_files_free(struct address_files *files)
+{
+    for (size_t i = 0; i < files->count; i++) {
+        free(files->items[i]->path);
+        prefix_tree_free(files->items[i]->tree);
+        free(files->items[i]);
+    }
+    free(files->items);
+    *files = (struct address_files){0};
+}
