@@ -5,7 +5,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 VERSION := 0.2.0
 
-# SAN= | address | thread: which sanitizers the build carries. Each has a build folder of its own.
+# SAN= | address | thread | fuzz: which sanitizers the build carries. Each has a build folder of its own.
 SAN   ?=
 BUILD := build/$(notdir $(CC))$(if $(SAN),-$(SAN))
 
@@ -24,6 +24,7 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Ws
             -Wundef -Wformat=2 -Wvla -Wnull-dereference -Wdouble-promotion -Werror
 SAN_address := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1
 SAN_thread  := -fsanitize=thread -fno-omit-frame-pointer -O1
+SAN_fuzz    := -fsanitize=fuzzer-no-link $(SAN_address)
 
 CFLAGS   ?= -O2 -g
 override CPPFLAGS += -I. -D_GNU_SOURCE -DRPPROXY_VERSION='"$(VERSION)"' $(DEFINES)
@@ -93,6 +94,21 @@ unit-test: $(BUILD)/unit-tests ## run the unit tests; CK_RUN_SUITE=name runs one
 system-test: $(BUILD)/rpproxy $(BUILD)/system-tests ## run the scenarios; T="name ..." runs those
 	RPPROXY=$(BUILD)/rpproxy $(BUILD)/system-tests $(T)
 .PHONY: system-test
+
+# A target of libFuzzer for each parser of what comes from outside; all are built by SAN=fuzz.
+FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+$(FUZZ): $(BUILD)/%: $(BUILD)/tests/fuzz/%.o $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
+
+fuzz-programs: $(FUZZ)
+.PHONY: fuzz-programs
+
+fuzz: ## fuzz each parser for 10 seconds; FUZZ_SECONDS=600 T="proxy_header ...": longer, some
+	@$(MAKE) --no-print-directory CC=clang SAN=fuzz fuzz-programs
+	@scripts/fuzz build/clang-fuzz $(T)
+.PHONY: fuzz
 
 lint: ## check layout and arrows
 	@scripts/lint
