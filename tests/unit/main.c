@@ -45,7 +45,8 @@ int main(void)
         reclaim_suite,      descriptors_suite,
         listener_suite,     published_path_suite,
         prefix_tree_suite,  list_file_suite,
-        proxy_header_suite,
+        proxy_header_suite, client_hello_suite,
+        http_head_suite,    name_map_suite,
     };
     skips = mmap(NULL, sizeof *skips, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (skips == MAP_FAILED) {
