@@ -2,6 +2,7 @@
 #ifndef RPPROXY_CONFIG_MODEL_CHECK_H
 #define RPPROXY_CONFIG_MODEL_CHECK_H
 
+#include "config/base/address.h"
 #include "config/base/clock.h"
 
 #include <stdbool.h>
@@ -22,6 +23,9 @@ enum check {
     CHECK_EXEC
 };
 
+/* What an agent advises beside passed and failed. */
+enum agent_state { AGENT_SAYS_NOTHING, AGENT_READY, AGENT_DRAIN, AGENT_MAINT };
+
 enum check_role { CHECK_ROLE_ANY, CHECK_ROLE_MASTER, CHECK_ROLE_PRIMARY, CHECK_ROLE_REPLICA };
 
 enum check_step_kind { CHECK_SEND, CHECK_EXPECT, CHECK_EXPECT_REGEX };
@@ -32,6 +36,15 @@ struct check_step {
     unsigned char *text;
     size_t length;
 };
+
+/* Whose certificate a server has to show to a check through TLS. */
+enum check_verify { CHECK_VERIFY_NONE, CHECK_VERIFY_SYSTEM, CHECK_VERIFY_FILE };
+
+/* The PROXY header with which a check begins. */
+enum check_proxy { CHECK_PROXY_NONE, CHECK_PROXY_V1, CHECK_PROXY_V2 };
+
+/* How a check that needs no answer, and has passed, ends its connection. */
+enum check_close { CHECK_CLOSE_RESET, CHECK_CLOSE_FIN };
 
 /* The status codes that pass; bit (code - 100). */
 struct check_status {
@@ -44,6 +57,17 @@ struct check_conf {
     millis timeout;
     unsigned rise; /* checks in a row that must pass to make a server UP, ... */
     unsigned fall; /* ... and that must fail to make it DOWN; both 1 or more */
+    millis interval_fast, interval_down; /* 0: as interval */
+    unsigned jitter;        /* percent of the interval: a check comes up to that much earlier */
+    bool initial_down;      /* the check state before the first check */
+    unsigned port;          /* 0: that of the server */
+    struct address address; /* its port does not count; length 0: that of the server */
+    enum check_proxy proxy;
+    enum check_close close;
+    bool tls;
+    enum check_verify verify;
+    struct x509_store_st *authorities; /* NULL where nothing is verified */
+    char *sni;                         /* NULL: host, or none */
     /* check = http */
     char *method, *path, *host; /* NULL: the default */
     char **headers;             /* "NAME: VALUE" */

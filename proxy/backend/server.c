@@ -3,6 +3,7 @@
 #include "config/base/log.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -32,12 +33,19 @@ static void publish(struct server *server)
     atomic_fetch_add_explicit(&server->backend->version, 1, memory_order_release);
 }
 
+static void tell_checks(struct server *server)
+{
+    if (server->on_change)
+        server->on_change(server);
+}
+
 static void changed(struct server *server, bool by_command)
 {
     struct backend *backend = server->backend;
     size_t before = backend->usable;
     server->now.changed_at = (uint64_t)time(NULL);
     publish(server);
+    tell_checks(server);
     if (before > 0 && backend->usable == 0)
         log_error("backend %s has no usable server left: new clients are refused",
                   backend->conf->name);
@@ -170,6 +178,7 @@ void server_passed(struct server *server)
 {
     struct server_state *now = &server->now;
     now->last_error = 0;
+    now->reason[0] = '\0';
     if (now->check == CHECK_UP) {
         now->streak = 0;
         return;
@@ -185,28 +194,52 @@ void server_passed(struct server *server)
 
 void server_failed(struct server *server, int error)
 {
+    server_failed_for(server, error, "");
+}
+
+void server_failed_for(struct server *server, int error, const char *reason)
+{
     struct server_state *now = &server->now;
     bool first = now->last_error == SERVER_UNCHECKED;
     now->last_error = error;
+    snprintf(now->reason, sizeof now->reason, "%s", reason);
     if (now->check == CHECK_DOWN) {
         now->streak = 0;
         return;
     }
     now->streak++;
     log_debug("server %s/%s: a check failed, %u of %u: %s", server->backend->conf->name,
-              server->name, now->streak, enough(server), strerror(error));
+              server->name, now->streak, enough(server), server_last_check(server));
     if (now->streak < enough(server))
         return;
     log_warning("server %s/%s is DOWN: %s%s", server->backend->conf->name, server->name,
-                strerror(error), first ? ", at its first check" : "");
+                server_last_check(server), first ? ", at its first check" : "");
     now->check = CHECK_DOWN;
     now->streak = 0;
     changed(server, false);
 }
 
-void server_adopt(struct server *server, const struct server_state *state)
+const char *server_last_check(const struct server *server)
+{
+    const struct server_state *now = &server->now;
+    if (now->last_error == SERVER_UNCHECKED)
+        return "not checked";
+    if (now->last_error == 0)
+        return "passed";
+    return now->reason[0] ? now->reason : strerror(now->last_error);
+}
+
+enum check_pace server_check_pace(const struct server *server)
+{
+    if (server->now.streak > 0)
+        return PACE_CHANGING;
+    return server->now.check == CHECK_UP ? PACE_NORMAL : PACE_DOWN;
+}
+
+void server_adopt(struct server *server, const struct server_state *state, uint64_t check_due)
 {
     server->now = *state;
+    atomic_store(&server->check_due, check_due);
     if (!is_checked(server) || state->last_error == SERVER_UNCHECKED) {
         server->now.check = CHECK_UP;
         server->now.last_error = SERVER_UNCHECKED;
@@ -215,6 +248,7 @@ void server_adopt(struct server *server, const struct server_state *state)
     if (server->now.streak >= enough(server))
         let_next_check_decide(server);
     publish(server);
+    tell_checks(server);
 }
 
 const char *server_admin_name(enum admin_state admin)

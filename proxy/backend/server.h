@@ -35,19 +35,29 @@ struct balancer;
 enum admin_state { ADMIN_READY, ADMIN_DRAIN, ADMIN_MAINT };
 enum check_state { CHECK_UP, CHECK_DOWN };
 
+#define SERVER_REASON_MAX 160
+
 /* What the old process hands over to the new one. */
 struct server_state {
     enum admin_state admin;
     enum check_state check; /* UP for a server that is not checked */
     unsigned streak;        /* checks in a row that contradict the check state */
     int last_error;         /* of the last check: 0, an errno value, or SERVER_UNCHECKED */
-    uint64_t check_due;     /* the next check: milliseconds, CLOCK_MONOTONIC; 0: not planned */
     unsigned weight;
     uint64_t changed_at; /* last change of admin state, check state, weight or address: seconds
                             since 1970 */
+    /* Why the last check failed, where last_error alone does not say it; "": it does. One line. */
+    char reason[SERVER_REASON_MAX];
 };
 
 #define SERVER_UNCHECKED (-1)
+
+/* How soon a server is checked again. */
+enum check_pace {
+    PACE_NORMAL,
+    PACE_CHANGING, /* the last check contradicts the check state */
+    PACE_DOWN,
+};
 
 /* What one worker counts of a server. The worker writes, any thread reads. */
 struct server_counters {
@@ -72,6 +82,12 @@ struct server {
     char *name;
     uint32_t place; /* in its backend: 0, 1 and so on; never changes */
     struct server_state now;
+    /* The next check: milliseconds, CLOCK_MONOTONIC; 0: not planned. The thread of the checks
+     * writes it while checks run, else the main thread. */
+    atomic_uint_fast64_t check_due;
+    /* For checks.h: told of each change of the server, and of each state that it takes over. */
+    void (*on_change)(struct server *server);
+    void *checking;
     _Atomic(struct endpoint *) endpoint; /* NULL: no address */
     atomic_uint share;
     struct server_counters counters[]; /* one for each worker */
@@ -143,13 +159,21 @@ void server_set_weight(struct server *server, unsigned weight);
 int server_set_address(struct server *server, const struct address *address)
     __attribute__((warn_unused_result));
 
-/* A check has ended. A change of the check state is logged, with the reason. */
+/* A check has ended. A change of the check state is logged, with the reason: an errno value or, if
+ * it is not empty, the text. */
 void server_passed(struct server *server);
 void server_failed(struct server *server, int error);
+void server_failed_for(struct server *server, int error, const char *reason);
 
-/* Takes over the state that another process had of this server; logs nothing. Corrects what cannot
- * be true here: a streak too long for `rise` and `fall`, a check state where nothing is checked. */
-void server_adopt(struct server *server, const struct server_state *state);
+/* Why the last check failed; "passed", or "not checked". Valid until the next check. */
+const char *server_last_check(const struct server *server);
+
+enum check_pace server_check_pace(const struct server *server);
+
+/* Takes over the state that another process had of this server, and its plan for the next check
+ * (check_due); logs nothing. Corrects what cannot be true here: a streak too long for `rise` and
+ * `fall`, a check state where nothing is checked. */
+void server_adopt(struct server *server, const struct server_state *state, uint64_t check_due);
 
 const char *server_admin_name(enum admin_state admin);      /* "ready", "drain", "maint" */
 const char *server_check_name(const struct server *server); /* "up", "down"; "off": no checks */

@@ -6,15 +6,14 @@
 
 void task_queue_run(struct task_queue *task_queue)
 {
-    STAILQ_HEAD(, task) tasks = STAILQ_HEAD_INITIALIZER(tasks);
     eventfd_t ignored;
     (void)eventfd_read(task_queue->fd, &ignored);
 
     pthread_mutex_lock(&task_queue->lock);
-    STAILQ_CONCAT(&tasks, &task_queue->tasks);
-    while (!STAILQ_EMPTY(&tasks)) {
-        struct task *task = STAILQ_FIRST(&tasks);
-        STAILQ_REMOVE_HEAD(&tasks, next);
+    STAILQ_CONCAT(&task_queue->turn, &task_queue->tasks);
+    while (!STAILQ_EMPTY(&task_queue->turn)) {
+        struct task *task = STAILQ_FIRST(&task_queue->turn);
+        STAILQ_REMOVE_HEAD(&task_queue->turn, next);
         task->posted = false;
         pthread_mutex_unlock(&task_queue->lock);
         task->run(task->arg);
@@ -26,6 +25,7 @@ void task_queue_run(struct task_queue *task_queue)
 int task_queue_open(struct task_queue *task_queue)
 {
     STAILQ_INIT(&task_queue->tasks);
+    STAILQ_INIT(&task_queue->turn);
     task_queue->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (task_queue->fd < 0)
         return errno;
@@ -51,5 +51,25 @@ void task_queue_post(struct task_queue *task_queue, struct task *task)
      * loop. */
     if (wake)
         (void)eventfd_write(task_queue->fd, 1);
+    pthread_mutex_unlock(&task_queue->lock);
+}
+
+static bool remove_from(struct task_list *list, struct task *task)
+{
+    struct task *other;
+    STAILQ_FOREACH (other, list, next)
+        if (other == task) {
+            STAILQ_REMOVE(list, task, task, next);
+            return true;
+        }
+    return false;
+}
+
+void task_queue_withdraw(struct task_queue *task_queue, struct task *task)
+{
+    pthread_mutex_lock(&task_queue->lock);
+    if (task->posted && !remove_from(&task_queue->turn, task))
+        (void)remove_from(&task_queue->tasks, task);
+    task->posted = false;
     pthread_mutex_unlock(&task_queue->lock);
 }

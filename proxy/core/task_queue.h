@@ -16,9 +16,12 @@ struct task {
     bool posted; /* under the lock of the task queue */
 };
 
+STAILQ_HEAD(task_list, task);
+
 struct task_queue {
     pthread_mutex_t lock;
-    STAILQ_HEAD(, task) tasks;
+    struct task_list tasks;
+    struct task_list turn; /* of them those that task_queue_run() runs now */
     int fd; /* readable while there are tasks; the loop then calls task_queue_run() */
 };
 
@@ -35,5 +38,9 @@ void task_queue_run(struct task_queue *task_queue);
 
 /* Any thread. Tasks run in the order in which they were posted. */
 void task_queue_post(struct task_queue *task_queue, struct task *task);
+
+/* On the thread of the loop, when nobody posts the task any more: it will not run, and its poster
+ * may free it. Harmless for a task that is not posted. */
+void task_queue_withdraw(struct task_queue *task_queue, struct task *task);
 
 #endif

@@ -9,10 +9,9 @@
 
 static json_t *last_check(const struct server *server)
 {
-    int error = server->now.last_error;
-    if (error == SERVER_UNCHECKED)
+    if (server->now.last_error == SERVER_UNCHECKED)
         return json_null();
-    return json_string(error ? strerror(error) : "passed");
+    return json_string(server_last_check(server));
 }
 
 static json_t *address_json(const struct address *address)

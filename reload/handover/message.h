@@ -143,6 +143,7 @@ struct message_server_state {
     uint32_t usable; /* 1: it gets sessions */
     uint64_t check_due;
     uint64_t changed_at;
+    char reason[160]; /* why the last check failed, where last_error does not say it; or "" */
 };
 
 /* One server of the sender, as it is. To the successor: what changes. To a predecessor that

@@ -24,11 +24,13 @@ void server_states_record(const struct server *server, struct message_server *re
                                                 .last_error = now->last_error,
                                                 .weight = now->weight,
                                                 .usable = server_share(server) > 0,
-                                                .check_due = now->check_due,
+                                                .check_due = atomic_load(&server->check_due),
                                                 .changed_at = now->changed_at}};
     snprintf(record->backend, sizeof record->backend, "%s", server->backend->conf->name);
     snprintf(record->name, sizeof record->name, "%s", server->name);
     write_line(server->conf, record->line);
+    _Static_assert(sizeof record->state.reason == sizeof now->reason, "one text in both");
+    memcpy(record->state.reason, now->reason, sizeof now->reason);
 }
 
 void server_states_read(const void *payload, size_t length, struct message_server *record)
@@ -113,15 +115,18 @@ static unsigned weight_of(const struct message_server_state *state)
     return state->weight > SERVER_WEIGHT_MAX ? SERVER_WEIGHT_MAX : state->weight;
 }
 
-static struct server_state state_of(const struct message_server_state *state)
+static struct server_state state_of(const struct message_server_state *message)
 {
-    return (struct server_state){.admin = admin_of(state),
-                                 .check = state->check == CHECK_UP ? CHECK_UP : CHECK_DOWN,
-                                 .streak = state->streak,
-                                 .last_error = state->last_error,
-                                 .check_due = state->check_due,
-                                 .weight = weight_of(state),
-                                 .changed_at = state->changed_at};
+    struct server_state state = {.admin = admin_of(message),
+                                 .check = message->check == CHECK_UP ? CHECK_UP : CHECK_DOWN,
+                                 .streak = message->streak,
+                                 .last_error = message->last_error,
+                                 .weight = weight_of(message),
+                                 .changed_at = message->changed_at};
+    for (size_t i = 0; i + 1 < sizeof state.reason && message->reason[i]; i++)
+        state.reason[i] =
+            message->reason[i] < ' ' || message->reason[i] > '~' ? '?' : message->reason[i];
+    return state;
 }
 
 static bool is_same(const struct server *server, const char *line)
@@ -181,7 +186,7 @@ static struct known_server *find_known_server(const struct server_states *server
 static void adopt(struct server *server, const struct message_server_state *message)
 {
     const struct server_state state = state_of(message);
-    server_adopt(server, &state);
+    server_adopt(server, &state, message->check_due);
 }
 
 void server_states_apply(struct server_states *server_states, struct proxy *proxy)
@@ -246,7 +251,7 @@ static void say_why(const struct server *server, char *text, size_t size)
     if (now->admin != ADMIN_READY)
         snprintf(text, size, "%s: in %s", server->name, server_admin_name(now->admin));
     else if (now->check == CHECK_DOWN)
-        snprintf(text, size, "%s: down, %s", server->name, strerror(now->last_error));
+        snprintf(text, size, "%s: down, %s", server->name, server_last_check(server));
     else if (!server_address(server))
         snprintf(text, size, "%s: no address", server->name);
     else

@@ -146,10 +146,11 @@ static int make_proxy(struct generation *generation, const struct proxy_events *
     if (error)
         return error;
     proxy_keep_spares(generation->proxy, generation->descriptors.spares);
-    generation->checks = checks_new(generation->proxy->service.backends,
-                                    generation->config->backend_count, generation->base);
+    generation->checks =
+        checks_new(generation->proxy->service.backends, generation->config->backend_count,
+                   generation->base, &generation->proxy->task_queue);
     if (!generation->checks)
-        return ENOMEM;
+        return errno;
     error = peer_stats_begin(&generation->peer_stats, generation->proxy);
     return error ? error : proxy_start(generation->proxy);
 }

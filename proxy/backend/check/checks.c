@@ -1,89 +1,89 @@
 #include "proxy/backend/check/checks.h"
 
 #include "config/base/clock.h"
-#include "config/base/condition.h"
-#include "config/base/container_of.h"
 #include "config/base/log.h"
-#include "proxy/backend/check/probe.h"
-#include "proxy/engine/socket.h"
+#include "proxy/backend/check/plan.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 
-/* The checks of one server. */
-struct checking {
-    struct server *server;
-    struct checks *checks;
-    struct event due;
-    struct probe probe;
-    bool awaited;              /* on_known waits for its first result */
-    struct condition shortage; /* of ours: the probe could not connect */
-    STAILQ_ENTRY(checking) link;
-    STAILQ_ENTRY(checking) waiting;
-};
-
 struct checks {
     struct event_base *base;
-    STAILQ_HEAD(, checking) all;
+    struct backend *backends;
+    size_t backend_count;
+    struct probe_plan *plans; /* one for each backend */
+    struct task_queue *tasks; /* of the main thread */
+    struct schedule schedule;
+    bool open; /* the schedule; not before there is a server to check */
+    struct checkings all;
     bool begun;
-    unsigned under_way;              /* probes */
-    STAILQ_HEAD(, checking) waiting; /* checks that are due, because there are CHECKS_MOST probes */
-    size_t unknown;                  /* servers that on_known waits for */
+    size_t unknown; /* servers that on_known waits for */
     struct event known;
     void (*on_known)(void *arg);
     void *arg;
 };
 
-static void add(struct event *event, uint64_t milliseconds)
+static const struct check_conf *conf_of(const struct checking *checking)
 {
-    const struct timeval interval = clock_interval(milliseconds);
-    event_add(event, &interval);
+    return checking->plan->conf;
 }
 
-static const struct backend_conf *conf_of(const struct checking *checking)
+static struct checks *checks_of(const struct checking *checking)
 {
-    return checking->server->backend->conf;
+    return checking->schedule->told_task.arg;
 }
 
-static void await_due(struct checking *checking)
+/* --- from servers to the thread ------------------------------------------------------------ */
+
+static void set_port(struct address *address, unsigned port)
 {
-    uint64_t now = clock_ms();
-    uint64_t due = checking->server->now.check_due;
-    add(&checking->due, due > now ? due - now : 0);
+    if (port && address->any.sa_family == AF_INET)
+        address->in.sin_port = htons((in_port_t)port);
+    else if (port && address->any.sa_family == AF_INET6)
+        address->in6.sin6_port = htons((in_port_t)port);
 }
 
-/* The next check is a whole number of intervals after the last one: servers that were spread stay
- * spread, even if the loop was late. */
-static void plan_next(struct checking *checking)
-{
-    uint64_t interval = conf_of(checking)->check.interval;
-    uint64_t now = clock_ms();
-    uint64_t *due = &checking->server->now.check_due;
-    *due += interval;
-    if (*due <= now)
-        *due += (now - *due) / interval * interval + interval;
-    await_due(checking);
-}
-
-/* The last check met a shortage, or (error 0) did not. */
-static void note_shortage(struct checking *checking, int error)
+/* Where the server is to be checked now; length 0: nowhere. */
+static struct address wanted_address(const struct checking *checking)
 {
     const struct server *server = checking->server;
-    if (error && condition_met(&checking->shortage, error, clock_ms()))
-        log_warning("server %s/%s cannot be checked, and stays as it is: %s",
-                    server->backend->conf->name, server->name,
-                    error == EADDRINUSE ? "no local port is free for a connection to it"
-                                        : strerror(error));
-    if (!error && condition_over(&checking->shortage, clock_ms()))
-        log_notice("server %s/%s can be checked again", server->backend->conf->name, server->name);
+    const struct check_conf *conf = conf_of(checking);
+    const struct address *own = server_address(server);
+    if (!own || server->now.admin == ADMIN_MAINT)
+        return (struct address){0};
+    struct address address = conf->address.length ? conf->address : *own;
+    set_port(&address, conf->port ? conf->port : address_port(own));
+    return address;
 }
+
+/* again: what the thread has told already may not count any more. */
+static void retarget(struct checking *checking, bool again)
+{
+    struct check_target target = checking->target; /* written by this thread only */
+    const struct address address = wanted_address(checking);
+    if (address.length != target.address.length ||
+        (address.length && !address_equal(&address, &target.address))) {
+        target.address = address;
+        target.version++;
+    }
+    target.tell += again;
+    target.pace = server_check_pace(checking->server);
+    schedule_retarget(checking, &target);
+}
+
+static void on_server_change(struct server *server)
+{
+    retarget(server->checking, true);
+}
+
+/* --- from the thread to servers ------------------------------------------------------------ */
 
 /* Something is known of the server now, or nothing will be. */
 static void note_known(struct checking *checking)
 {
-    struct checks *checks = checking->checks;
+    struct checks *checks = checks_of(checking);
     if (!checking->awaited)
         return;
     checking->awaited = false;
@@ -91,76 +91,29 @@ static void note_known(struct checking *checking)
         event_active(&checks->known, EV_TIMEOUT, 0);
 }
 
-/* Where the server is to be checked, or NULL: it is not to be checked. */
-static const struct address *wanted_address(const struct checking *checking)
+static void conclude(struct checking *checking, const struct probe_result *result)
 {
-    const struct server *server = checking->server;
-    return server->now.admin == ADMIN_MAINT ? NULL : server_address(server);
-}
-
-/* The server went to MAINT, or got another address, after the check had begun. */
-static bool is_outdated(const struct checking *checking)
-{
-    const struct address *address = wanted_address(checking);
-    return !address || !address_equal(address, &checking->probe.address);
-}
-
-/* error: 0, or why the server could not be connected to. */
-static void conclude(struct checking *checking, int error)
-{
-    bool shortage = error && socket_is_shortage(error);
-    note_shortage(checking, shortage ? error : 0);
-    if (shortage || is_outdated(checking))
-        ;
-    else if (error)
-        server_failed(checking->server, error);
+    if (result->error)
+        server_failed_for(checking->server, result->error, result->reason);
     else
         server_passed(checking->server);
-    note_known(checking);
-    plan_next(checking);
+    if (server_check_pace(checking->server) != checking->target.pace)
+        retarget(checking, false);
 }
 
-static void begin(struct checking *checking)
+/* A result does not count if the server went to MAINT, or got another address, after the check had
+ * begun. */
+static void on_told(void *arg)
 {
-    const struct address *address = wanted_address(checking);
-    if (!address) {
-        note_shortage(checking, 0);
+    struct checks *checks = arg;
+    struct check_told *told;
+    while ((told = schedule_take(&checks->schedule))) {
+        struct checking *checking = told->checking;
+        if (told->checked && told->version == checking->target.version)
+            conclude(checking, &told->result);
         note_known(checking);
-        plan_next(checking);
-        return;
+        free(told);
     }
-    int error = probe_begin(&checking->probe, address, conf_of(checking)->check.timeout);
-    if (error)
-        conclude(checking, error);
-    else
-        checking->checks->under_way++;
-}
-
-/* Begins checks that are due, as many as there may be. */
-static void begin_waiting(struct checks *checks)
-{
-    struct checking *checking;
-    while (checks->under_way < CHECKS_MOST && (checking = STAILQ_FIRST(&checks->waiting))) {
-        STAILQ_REMOVE_HEAD(&checks->waiting, waiting);
-        begin(checking);
-    }
-}
-
-static void on_probe_end(struct probe *probe, int error)
-{
-    struct checking *checking = container_of(probe, struct checking, probe);
-    checking->checks->under_way--;
-    conclude(checking, error);
-    begin_waiting(checking->checks);
-}
-
-static void on_due(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    struct checking *checking = arg;
-    STAILQ_INSERT_TAIL(&checking->checks->waiting, checking, waiting);
-    begin_waiting(checking->checks);
 }
 
 static void on_known(evutil_socket_t fd, short what, void *arg)
@@ -175,65 +128,113 @@ static void on_known(evutil_socket_t fd, short what, void *arg)
         tell(checks->arg);
 }
 
+/* --- begin and end ------------------------------------------------------------------------- */
+
 unsigned checks_descriptors(const struct config *config)
 {
     size_t count = 0;
     for (size_t i = 0; i < config->backend_count && count < CHECKS_MOST; i++)
         if (config->backends[i].check.kind != CHECK_OFF)
             count += config->backends[i].server_count;
-    return count < CHECKS_MOST ? (unsigned)count : CHECKS_MOST;
+    if (count == 0)
+        return 0;
+    return SCHEDULE_DESCRIPTORS + (count < CHECKS_MOST ? (unsigned)count : CHECKS_MOST);
 }
 
-static bool add_backend(struct checks *checks, const struct backend *backend)
+/* What a server is asked for by TLS: HOST of "HOST:PORT", "HOST", "[HOST]:PORT". */
+static char *name_of(const struct check_conf *conf)
+{
+    if (conf->sni || !conf->host)
+        return conf->sni ? strdup(conf->sni) : NULL;
+    if (conf->host[0] == '[')
+        return strndup(conf->host + 1, strcspn(conf->host + 1, "]"));
+    return strndup(conf->host, strcspn(conf->host, ":"));
+}
+
+static int make_plan(struct probe_plan *plan, const struct check_conf *conf)
+{
+    plan->conf = conf;
+    if (!conf->tls && conf->kind != CHECK_TLS)
+        return 0;
+    plan->tls = tls_client_context_new(conf);
+    plan->name = name_of(conf);
+    return plan->tls && (plan->name || (!conf->sni && !conf->host)) ? 0 : ENOMEM;
+}
+
+static struct checking *make(struct checks *checks, struct server *server)
+{
+    struct checking *checking = calloc(1, sizeof *checking);
+    if (!checking)
+        return NULL;
+    checking->server = server;
+    checking->schedule = &checks->schedule;
+    checking->plan = &checks->plans[server->backend - checks->backends];
+    server->checking = checking;
+    server->on_change = on_server_change;
+    return checking;
+}
+
+/* Returns 0 or an errno value. */
+static int open_schedule(struct checks *checks)
+{
+    int error = 0;
+    if (!checks->open)
+        error = schedule_open(&checks->schedule, checks->tasks, on_told, checks);
+    if (error)
+        return error;
+    checks->open = true;
+    return checks->schedule.started ? 0 : schedule_start(&checks->schedule);
+}
+
+int checks_add(struct checks *checks, struct server *server)
+{
+    int error = open_schedule(checks);
+    if (error)
+        return error;
+    struct checking *checking = make(checks, server);
+    if (!checking)
+        return ENOMEM;
+    STAILQ_INSERT_TAIL(&checks->all, checking, link);
+    retarget(checking, true);
+    if (checks->begun) {
+        atomic_store(&server->check_due, clock_ms());
+        schedule_add(&checks->schedule, checking);
+    }
+    return 0;
+}
+
+static int add_backend(struct checks *checks, const struct backend *backend)
 {
     const struct server_set *set = backend_servers(backend);
-    for (size_t i = 0; backend->conf->check.kind != CHECK_OFF && i < set->count; i++)
-        if (!checks_add(checks, set->list[i]))
-            return false;
-    return true;
+    int error = 0;
+    for (size_t i = 0; backend->conf->check.kind != CHECK_OFF && !error && i < set->count; i++)
+        error = checks_add(checks, set->list[i]);
+    return error;
 }
 
-struct checks *checks_new(struct backend *backends, size_t count, struct event_base *base)
+struct checks *checks_new(struct backend *backends, size_t count, struct event_base *base,
+                          struct task_queue *tasks)
 {
     struct checks *checks = calloc(1, sizeof *checks);
     if (!checks)
         return NULL;
     checks->base = base;
+    checks->tasks = tasks;
+    checks->backends = backends;
+    checks->backend_count = count;
     STAILQ_INIT(&checks->all);
-    STAILQ_INIT(&checks->waiting);
     evtimer_assign(&checks->known, base, on_known, checks);
-    for (size_t i = 0; i < count; i++)
-        if (!add_backend(checks, &backends[i])) {
-            checks_free(checks);
-            return NULL;
-        }
-    return checks;
-}
-
-bool checks_add(struct checks *checks, struct server *server)
-{
-    struct checking *checking = calloc(1, sizeof *checking);
-    if (!checking)
-        return false;
-    checking->server = server;
-    checking->checks = checks;
-    checking->shortage.quiet_ms = 3 * conf_of(checking)->check.interval;
-    probe_init(&checking->probe, checks->base, on_probe_end);
-    evtimer_assign(&checking->due, checks->base, on_due, checking);
-    STAILQ_INSERT_TAIL(&checks->all, checking, link);
-    if (checks->begun) {
-        server->now.check_due = clock_ms();
-        await_due(checking);
-    }
-    return true;
-}
-
-/* Part of the interval for the n-th server. By the golden ratio, any number of servers is spread
- * evenly, also where the intervals differ. */
-static uint64_t phase(size_t n, uint64_t interval)
-{
-    uint32_t turn = (uint32_t)n * UINT32_C(2654435769);
-    return (interval * turn) >> 32;
+    checks->plans = calloc(count ? count : 1, sizeof *checks->plans);
+    int error = checks->plans ? 0 : ENOMEM;
+    for (size_t i = 0; !error && i < count; i++)
+        error = make_plan(&checks->plans[i], &backends[i].conf->check);
+    for (size_t i = 0; !error && i < count; i++)
+        error = add_backend(checks, &backends[i]);
+    if (!error)
+        return checks;
+    checks_free(checks);
+    errno = error;
+    return NULL;
 }
 
 void checks_begin(struct checks *checks)
@@ -243,13 +244,14 @@ void checks_begin(struct checks *checks)
     struct checking *checking;
     checks->begun = true;
     STAILQ_FOREACH (checking, &checks->all, link) {
-        uint64_t interval = conf_of(checking)->check.interval;
-        uint64_t *due = &checking->server->now.check_due;
+        uint64_t interval = plan_interval(conf_of(checking), checking->target.pace);
+        uint64_t due = atomic_load(&checking->server->check_due);
         if (checking->awaited)
-            *due = now;
-        else if (*due == 0 || *due > now + interval)
-            *due = now + phase(n, interval);
-        await_due(checking);
+            due = now;
+        else if (due == 0 || due > now + interval)
+            due = now + plan_phase(n, interval);
+        atomic_store(&checking->server->check_due, due);
+        schedule_add(&checks->schedule, checking);
         n++;
     }
 }
@@ -264,8 +266,18 @@ void checks_begin_unknown_first(struct checks *checks, millis most, void (*tell)
         checking->awaited = checking->server->now.last_error == SERVER_UNCHECKED;
         checks->unknown += checking->awaited;
     }
-    add(&checks->known, checks->unknown ? most : 0);
+    const struct timeval interval = clock_interval(checks->unknown ? most : 0);
+    event_add(&checks->known, &interval);
     checks_begin(checks);
+}
+
+static void free_plans(struct checks *checks)
+{
+    for (size_t i = 0; checks->plans && i < checks->backend_count; i++) {
+        tls_client_context_free(checks->plans[i].tls);
+        free(checks->plans[i].name);
+    }
+    free(checks->plans);
 }
 
 void checks_free(struct checks *checks)
@@ -273,12 +285,18 @@ void checks_free(struct checks *checks)
     struct checking *checking;
     if (!checks)
         return;
+    if (checks->open)
+        schedule_stop(&checks->schedule);
     while ((checking = STAILQ_FIRST(&checks->all))) {
         STAILQ_REMOVE_HEAD(&checks->all, link);
-        event_del(&checking->due);
-        probe_cancel(&checking->probe);
+        schedule_end(checking);
+        checking->server->on_change = NULL;
+        checking->server->checking = NULL;
         free(checking);
     }
+    if (checks->open)
+        schedule_close(&checks->schedule);
     event_del(&checks->known);
+    free_plans(checks);
     free(checks);
 }

@@ -1,39 +1,40 @@
-/* Active checks: when each server is checked, and what follows. probe.h is the connection of one
- * check; server.h says how results change the state of a server.
+/* Active checks: which servers are checked, and what follows. probe.h is the connection of one
+ * check, schedule.h the thread that all checks run on; server.h says how results change the state
+ * of a server.
  *
- * Each server of a backend that asks for checks is checked once in an interval, on the main loop.
- * The servers are spread over the interval. At most CHECKS_MOST probes are under way; a check that
- * is due beyond that waits, so the interval becomes longer where many servers do not answer at all.
+ * Each server of a backend that asks for checks is checked once in an interval. The servers are
+ * spread over the interval. At most CHECKS_MOST probes are under way; a check that is due beyond
+ * that waits, so the interval becomes longer where many servers do not answer at all.
  *
  * A shortage of our own (descriptors, local ports) says nothing about the server, and neither does
  * the full backlog of a Unix socket: the server stays as it is. A server in MAINT, or without
  * address, is not checked.
  *
- * For the main thread. */
+ * All functions are for the main thread, which makes all changes of servers. */
 #ifndef RPPROXY_PROXY_BACKEND_CHECK_CHECKS_H
 #define RPPROXY_PROXY_BACKEND_CHECK_CHECKS_H
 
+#include "proxy/backend/check/schedule.h"
 #include "proxy/backend/server.h"
 
 #include <event2/event.h>
 #include <stdbool.h>
 #include <stddef.h>
 
-#define CHECKS_MOST 256
-
 struct checks;
 
 /* Descriptors that the checks of config take at most. */
 unsigned checks_descriptors(const struct config *config);
 
-/* Makes the checks of all servers of these backends that ask for them; base and backends must
- * outlive the checks. NULL: out of memory. */
-struct checks *checks_new(struct backend *backends, size_t count, struct event_base *base)
-    __attribute__((warn_unused_result));
+/* Makes the checks of all servers of these backends that ask for them, and starts their thread if
+ * there are any; nothing is checked yet. base and tasks are those of the main thread; they and the
+ * backends must outlive the checks. NULL, and errno, on failure. */
+struct checks *checks_new(struct backend *backends, size_t count, struct event_base *base,
+                          struct task_queue *tasks) __attribute__((warn_unused_result));
 
 /* Adds a server, as of backend_add(); its backend asks for checks. After the checks have begun its
- * first check is due at once. False: out of memory. */
-bool checks_add(struct checks *checks, struct server *server) __attribute__((warn_unused_result));
+ * first check is due at once. Returns 0 or an errno value. */
+int checks_add(struct checks *checks, struct server *server) __attribute__((warn_unused_result));
 
 /* Begins. A server with a planned check (check_due) keeps the plan; other servers have their first
  * check within their interval. */

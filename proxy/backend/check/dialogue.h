@@ -26,9 +26,6 @@ enum dialogue_verdict {
     DIALOGUE_FAILED, /* for dialogue->reason */
 };
 
-/* What an agent advises beside passed and failed. */
-enum agent_state { AGENT_SAYS_NOTHING, AGENT_READY, AGENT_DRAIN, AGENT_MAINT };
-
 struct dialogue {
     const struct dialogue_kind *kind;
     const struct check_conf *conf;

@@ -181,7 +181,7 @@ START_TEST(adopts_possible_states_only)
                                  .last_error = ETIMEDOUT,
                                  .weight = 7,
                                  .changed_at = 42};
-    server_adopt(server, &state);
+    server_adopt(server, &state, 0);
     ck_assert_uint_eq(backend.usable, 1);
     ck_assert_uint_eq(server->now.changed_at, 42);
     server_set_admin(server, ADMIN_READY);
@@ -190,17 +190,17 @@ START_TEST(adopts_possible_states_only)
 
     state.admin = ADMIN_READY;
     state.streak = 1000;
-    server_adopt(server, &state);
+    server_adopt(server, &state, 0);
     ck_assert_uint_lt(server->now.streak, conf.check.rise);
     state.last_error = SERVER_UNCHECKED;
-    server_adopt(server, &state);
+    server_adopt(server, &state, 0);
     ck_assert_int_eq(server->now.check, CHECK_UP);
     refuse(1);
     ck_assert_int_eq(server->now.check, CHECK_DOWN);
 
     conf.check.kind = CHECK_OFF;
     state.last_error = ETIMEDOUT;
-    server_adopt(server, &state);
+    server_adopt(server, &state, 0);
     ck_assert_uint_eq(server_share(server), 7);
     ck_assert_str_eq(server_check_name(server), "off");
 }

@@ -100,6 +100,32 @@ START_TEST(another_thread_wakes_the_loop)
 }
 END_TEST
 
+static void withdraw_others(void *arg)
+{
+    deliver(arg);
+    task_queue_withdraw(&task_queue, &tasks[2]);
+    task_queue_withdraw(&task_queue, &tasks[4]);
+}
+
+/* Also one that is about to run in the same turn. */
+START_TEST(withdrawn_tasks_do_not_run)
+{
+    tasks[1].run = withdraw_others;
+    for (size_t i = 0; i < 6; i++)
+        task_queue_post(&task_queue, &tasks[i]);
+    task_queue_withdraw(&task_queue, &tasks[0]);
+    task_queue_withdraw(&task_queue, &tasks[9]);
+    ck_assert(listen_for(0));
+    ck_assert_uint_eq(deliveries, 3);
+    ck_assert_uint_eq(delivered[0], 1);
+    ck_assert_uint_eq(delivered[1], 3);
+    ck_assert_uint_eq(delivered[2], 5);
+    task_queue_post(&task_queue, &tasks[4]);
+    ck_assert(listen_for(0));
+    ck_assert_uint_eq(deliveries, 4);
+}
+END_TEST
+
 Suite *task_queue_suite(void)
 {
     Suite *suite = suite_create("task_queue");
@@ -109,6 +135,7 @@ Suite *task_queue_suite(void)
     tcase_add_test(tcase, task_posted_twice_runs_once);
     tcase_add_test(tcase, task_posted_meanwhile_runs_next_time);
     tcase_add_test(tcase, another_thread_wakes_the_loop);
+    tcase_add_test(tcase, withdrawn_tasks_do_not_run);
     suite_add_tcase(suite, tcase);
     return suite;
 }
