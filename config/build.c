@@ -3,7 +3,7 @@
 #include "config/base/congestion.h"
 #include "config/base/memory.h"
 #include "config/loops.h"
-#include "config/options/bind_file.h"
+#include "config/members.h"
 #include "config/paths.h"
 #include "config/syntax/suggest.h"
 #include "config/syntax/value.h"
@@ -34,8 +34,6 @@ struct builder {
     struct config *config;
     const struct document *document;
     struct problems *problems;
-    struct frontend_conf frontend; /* with the settings of [defaults] */
-    struct backend_conf backend;
     struct claims binds;         /* the binds of all frontends */
     struct place *server_places; /* of all backends */
     size_t server_count;
@@ -58,19 +56,52 @@ static void bad_value(struct builder *builder, const struct entry *entry, const 
                 wrong);
 }
 
-/* Reads the settings of the section that belong to owner, a struct of kind `which`. */
+static struct option_context context_of(struct builder *builder, const struct entry *entry)
+{
+    return (struct option_context){.place = entry->place, .problems = builder->problems};
+}
+
+/* Reads a value of the section that belongs to owner, a struct of kind `which`. first: of the
+ * section; what owner has of the defaults is replaced. */
+static void apply_entry(struct builder *builder, const struct section *section,
+                        const struct entry *entry, enum option_owner which, void *owner, bool first)
+{
+    const struct option_context context = context_of(builder, entry);
+    if (first)
+        option_release(entry->option, owner);
+    const char *wrong = option_set(entry->option, entry->value, owner, &context);
+    bool reported = which == OWNER_BACKEND && entry->option->owner == OWNER_SIDE &&
+                    section->kind != SECTION_BACKEND; /* reported with the frontend */
+    if (wrong && !reported)
+        bad_value(builder, entry, wrong);
+}
+
+static bool is_first(const struct section *section, const struct entry *entry)
+{
+    for (const struct entry *other = section->members.items; other < entry; other++)
+        if (other->option == entry->option)
+            return false;
+    return true;
+}
+
+/* Reads the values of the section that belong to owner, but for references, binds and servers. */
 static void apply(struct builder *builder, const struct section *section, enum option_owner which,
                   void *owner)
 {
     for (size_t i = 0; i < section->settings.count; i++) {
         const struct entry *entry = &section->settings.items[i];
-        if (!option_is_of(entry->option, which) || entry->option->type == OPTION_BACKEND)
+        if (option_is_of(entry->option, which) && entry->option->type != OPTION_BACKEND)
+            apply_entry(builder, section, entry, which, owner, true);
+    }
+    const struct option *last = NULL;
+    for (size_t i = 0; i < section->members.count; i++) {
+        const struct entry *entry = &section->members.items[i];
+        if (!option_is_of(entry->option, which) || entry->option->type == OPTION_BIND ||
+            entry->option->type == OPTION_SERVER)
             continue;
-        const char *wrong = option_set(entry->option, entry->value, owner);
-        bool reported = which == OWNER_BACKEND && entry->option->owner == OWNER_SIDE &&
-                        section->kind != SECTION_BACKEND; /* reported with the frontend */
-        if (wrong && !reported)
-            bad_value(builder, entry, wrong);
+        bool first = entry->option != last && is_first(section, entry);
+        apply_entry(builder, section, entry, which, owner, first);
+        last = entry->option;
     }
 }
 
@@ -111,19 +142,43 @@ static void build_global(struct builder *builder)
         builder->config->control = memory_copy(config_default_control());
 }
 
-static void build_defaults(struct builder *builder)
+/* Frontends and backends without settings of their own have these. */
+static void inherit(struct builder *builder, enum option_owner which, void *owner)
 {
-    const struct section *defaults = builder->document->defaults;
-    options_set_initial(OWNER_FRONTEND, &builder->frontend);
-    options_set_initial(OWNER_BACKEND, &builder->backend);
-    memcpy(builder->frontend.congestion, builder->config->congestion, CONGESTION_MAX);
-    memcpy(builder->backend.congestion, builder->config->congestion, CONGESTION_MAX);
-    builder->frontend.drain_timeout = builder->config->drain_timeout;
-    builder->frontend.stop_timeout = builder->config->stop_timeout;
-    if (defaults) {
-        apply(builder, defaults, OWNER_FRONTEND, &builder->frontend);
-        apply(builder, defaults, OWNER_BACKEND, &builder->backend);
+    const struct config *config = builder->config;
+    options_set_initial(which, owner);
+    if (which == OWNER_FRONTEND) {
+        struct frontend_conf *frontend = owner;
+        memcpy(frontend->congestion, config->congestion, CONGESTION_MAX);
+        frontend->drain_timeout = config->drain_timeout;
+        frontend->stop_timeout = config->stop_timeout;
+    } else {
+        memcpy(((struct backend_conf *)owner)->congestion, config->congestion, CONGESTION_MAX);
     }
+    if (builder->document->defaults)
+        apply(builder, builder->document->defaults, which, owner);
+}
+
+/* Mistakes were reported by check_defaults(). */
+static void inherit_quietly(struct builder *builder, enum option_owner which, void *owner)
+{
+    struct problems *problems = builder->problems;
+    struct problems ignored = {0};
+    builder->problems = &ignored;
+    inherit(builder, which, owner);
+    builder->problems = problems;
+    problems_free(&ignored);
+}
+
+/* Reports the mistakes of [defaults], once, whether or not a section uses them. */
+static void check_defaults(struct builder *builder)
+{
+    struct frontend_conf frontend = {0};
+    struct backend_conf backend = {0};
+    inherit(builder, OWNER_FRONTEND, &frontend);
+    inherit(builder, OWNER_BACKEND, &backend);
+    options_release(OWNER_FRONTEND, &frontend);
+    options_release(OWNER_BACKEND, &backend);
 }
 
 /* --- given twice --------------------------------------------------------------------------- */
@@ -166,222 +221,29 @@ static void check_claims(struct builder *builder, struct claims *claims, const c
 
 /* --- binds and servers --------------------------------------------------------------------- */
 
-static const char blanks[] = " \t";
-
-/* accept= or steer=, each at most once. modes: the words of the first and of the second value. */
-static bool read_mode(struct builder *builder, const struct entry *entry, const char *word,
-                      const char *const modes[2], unsigned *mode, bool *given)
-{
-    const char *value = strchr(word, '=') + 1;
-    int length = (int)(value - 1 - word);
-    if (*given) {
-        problem_add(builder->problems, entry->place, "bind: %.*s is given twice", length, word);
-        return false;
-    }
-    *given = true;
-    for (*mode = 0; *mode < 2; ++*mode)
-        if (strcmp(value, modes[*mode]) == 0)
-            return true;
-    problem_add(builder->problems, entry->place, "bind: %.*s '%s' must be %s or %s", length, word,
-                value, modes[0], modes[1]);
-    return false;
-}
-
-/* Reports a word that is not NAME=VALUE with one of these names; `known` describes the right
- * form. */
-static void wrong_attribute(struct builder *builder, const struct entry *entry, const char *word,
-                            const char *const *names, const char *known)
-{
-    char hint[SUGGEST_TEXT_MAX];
-    size_t length = strcspn(word, "=");
-    char *name = memory_copy_n(word, length ? length : strlen(word));
-    struct suggestion suggestion = suggest_begin(name);
-    bool alone = false;
-    for (; *names; names++) {
-        suggest_offer(&suggestion, *names);
-        alone |= strcmp(*names, name) == 0;
-    }
-    if (alone)
-        problem_add(builder->problems, entry->place,
-                    "%s: '%s' needs its value directly after it, without spaces; %s",
-                    entry->option->name, name, known);
-    else
-        problem_add(builder->problems, entry->place, "%s: unknown attribute '%s'%s; %s",
-                    entry->option->name, name, suggest_text(&suggestion, hint), known);
-    free(name);
-}
-
-/* Checks a name as FileDescriptorName= in systemd.socket(5) has it: ASCII without ':'. Spaces are
- * not allowed either. Returns what is wrong, or NULL. */
-static const char *read_fd_name(const char *name)
-{
-    if (!*name)
-        return "name is missing: fd:NAME";
-    if (strlen(name) > BIND_FD_NAME_MAX)
-        return "name of a passed socket must not be longer than 124 bytes";
-    for (const char *c = name; *c; c++)
-        if (*c <= ' ' || *c > '~' || *c == ':')
-            return "name of a passed socket may contain only ASCII characters, without ':'";
-    return NULL;
-}
-
-/* Returns what is wrong, or NULL. */
-static const char *read_bind_address(const char *text, struct bind_conf *bind)
-{
-    const char *wrong;
-    if (bind_text_is_activated(text)) {
-        wrong = read_fd_name(text + strlen(BIND_FD_PREFIX));
-        if (!wrong)
-            strcpy(bind->text, text);
-        return wrong;
-    }
-    wrong = address_parse(text, &bind->address);
-    if (!wrong)
-        address_format(&bind->address, bind->text);
-    return wrong;
-}
-
-/* ADDRESS [accept=MODE] [steer=MODE] [mode=MODE] [owner=USER] [group=GROUP]; words is the value,
- * which this function splits in place. */
-static bool read_bind(struct builder *builder, const struct entry *entry, char *words,
-                      struct bind_conf *bind)
-{
-    static const char *const attributes[] = {"accept", "steer", "mode", "owner", "group", NULL};
-    static const char *const accepts[] = {"sharded", "shared"};
-    static const char *const steers[] = {"hash", "cpu"};
-    char *rest;
-    const char *address = strtok_r(words, blanks, &rest);
-    const char *wrong = read_bind_address(address, bind);
-    unsigned accept = ACCEPT_SHARDED;
-    unsigned steer = STEER_HASH;
-    bool accept_given = false;
-    bool steer_given = false;
-    char wrong_file[BIND_FILE_ERROR_MAX];
-    bool good = !wrong;
-    if (wrong)
-        problem_add(builder->problems, entry->place, "bind: '%s': %s", address, wrong);
-    for (const char *word; (word = strtok_r(NULL, blanks, &rest));)
-        if (strncmp(word, "accept=", 7) == 0) {
-            good &= read_mode(builder, entry, word, accepts, &accept, &accept_given);
-        } else if (strncmp(word, "steer=", 6) == 0) {
-            good &= read_mode(builder, entry, word, steers, &steer, &steer_given);
-        } else if (bind_file_read(word, bind, wrong_file)) {
-            if (wrong_file[0])
-                problem_add(builder->problems, entry->place, "bind: %s", wrong_file);
-            good &= !wrong_file[0];
-        } else {
-            wrong_attribute(builder, entry, word, attributes,
-                            "the attributes are accept=MODE, steer=MODE, mode=MODE, owner=USER and "
-                            "group=GROUP");
-            good = false;
-        }
-    if (!good)
-        return false;
-    bool is_unix = address_is_unix(&bind->address), is_passed = bind_is_activated(bind);
-    if (is_unix && accept_given && accept == ACCEPT_SHARDED)
-        wrong = "accept=sharded is not possible: a Unix path has only one socket";
-    else if (steer_given && is_unix)
-        wrong = "steer is not possible: a Unix path has only one socket";
-    else if (is_passed && accept_given && accept == ACCEPT_SHARDED)
-        wrong = "accept=sharded is not possible: all workers share passed sockets";
-    else if (steer_given && is_passed)
-        wrong = "steer is not possible: all workers share passed sockets";
-    else if (!is_unix && bind_file_is_given(bind))
-        wrong = "mode, owner and group are possible only for unix:/PATH";
-    else if (bind_file_is_given(bind) && builder->config->user)
-        wrong = bind_file_check_user(bind, builder->config->user);
-    else if (steer_given && accept == ACCEPT_SHARED)
-        wrong = "steer is not possible: with accept=shared there is only one socket";
-    if (wrong)
-        problem_add(builder->problems, entry->place, "bind: %s", wrong);
-    bind->accept = is_unix || is_passed ? ACCEPT_SHARED : (enum accept_mode)accept;
-    bind->steer = (enum steer_mode)steer;
-    return !wrong;
-}
-
 static void add_bind(struct builder *builder, struct frontend_conf *frontend,
                      const struct entry *entry)
 {
-    struct bind_conf bind = {.line = entry->place.line};
-    char *words = memory_copy(entry->value);
-    if (read_bind(builder, entry, words, &bind)) {
-        frontend->binds[frontend->bind_count] = bind;
-        add_claim(&builder->binds, frontend->binds[frontend->bind_count].text, entry->place, NULL);
-        frontend->bind_count++;
-    } else {
-        bind_conf_free(&bind);
-    }
-    free(words);
-}
-
-static bool read_attribute(struct builder *builder, const struct entry *entry, const char *word,
-                           struct server_conf *server, bool *weighted)
-{
-    static const char *const attributes[] = {"weight", NULL};
-    uint64_t weight;
-    if (strncmp(word, "weight=", 7) != 0) {
-        wrong_attribute(builder, entry, word, attributes, "the only attribute is weight=N");
-        return false;
-    }
-    if (*weighted) {
-        problem_add(builder->problems, entry->place, "server: weight is given twice");
-        return false;
-    }
-    *weighted = true;
-    if (value_unsigned(word + 7, &weight) || weight > SERVER_WEIGHT_MAX) {
-        problem_add(builder->problems, entry->place, "server: weight '%s' must be 0 to %d",
-                    word + 7, SERVER_WEIGHT_MAX);
-        return false;
-    }
-    server->weight = (unsigned)weight;
-    return true;
-}
-
-/* NAME ADDRESS [weight=N]. words is the value; this function splits it in place. */
-static bool read_server(struct builder *builder, const struct entry *entry, char *words,
-                        struct server_conf *server)
-{
-    char *rest;
-    const char *name = strtok_r(words, blanks, &rest);
-    const char *address = name ? strtok_r(NULL, blanks, &rest) : NULL;
-    bool weighted = false;
-    if (!address) {
-        problem_add(builder->problems, entry->place, "server: '%s' must be NAME ADDRESS [weight=N]",
-                    entry->value);
-        return false;
-    }
-    bool good = is_name(name);
-    if (!good)
-        problem_add(builder->problems, entry->place, "server: name '%s' may contain " NAME_RULE,
-                    name);
-    const char *wrong = address_parse(address, &server->address);
-    if (wrong) {
-        problem_add(builder->problems, entry->place, "server: '%s': %s", address, wrong);
-        good = false;
-    }
-    for (const char *word; (word = strtok_r(NULL, blanks, &rest));)
-        good &= read_attribute(builder, entry, word, server, &weighted);
-    if (good) {
-        server->name = memory_copy(name);
-        address_format(&server->address, server->text);
-    }
-    return good;
+    const struct option_context context = context_of(builder, entry);
+    struct bind_conf *bind = &frontend->binds[frontend->bind_count];
+    if (!bind_read(entry->value, builder->config->user, bind, &context))
+        return;
+    add_claim(&builder->binds, bind->text, entry->place, NULL);
+    frontend->bind_count++;
 }
 
 static void add_server(struct builder *builder, struct backend_conf *backend,
                        const struct entry *entry, struct claims *names)
 {
-    struct server_conf server = {.weight = 1, .line = entry->place.line};
-    char *words = memory_copy(entry->value);
-    if (read_server(builder, entry, words, &server)) {
-        backend->servers[backend->server_count++] = server;
-        builder->server_places =
-            memory_grow(builder->server_places, builder->server_count, &builder->server_capacity,
-                        sizeof *builder->server_places);
-        builder->server_places[builder->server_count++] = entry->place;
-        add_claim(names, server.name, entry->place, NULL);
-    }
-    free(words);
+    const struct option_context context = context_of(builder, entry);
+    struct server_conf *server = &backend->servers[backend->server_count];
+    if (!server_read(entry->value, server, &context))
+        return;
+    backend->server_count++;
+    builder->server_places = memory_grow(builder->server_places, builder->server_count,
+                                         &builder->server_capacity, sizeof *builder->server_places);
+    builder->server_places[builder->server_count++] = entry->place;
+    add_claim(names, server->name, entry->place, NULL);
 }
 
 static size_t count_members(const struct section *section, enum option_type type)
@@ -399,7 +261,7 @@ static void build_frontend(struct builder *builder, const struct section *sectio
     struct frontend_conf *frontend = &builder->config->frontends[builder->config->frontend_count++];
     size_t count = count_members(section, OPTION_BIND);
     char where[PLACE_TEXT_MAX];
-    *frontend = builder->frontend;
+    inherit_quietly(builder, OWNER_FRONTEND, frontend);
     frontend->name = memory_copy(section->name);
     frontend->line = section->place.line;
     frontend->binds = memory_new(count, sizeof *frontend->binds);
@@ -419,7 +281,7 @@ static void build_backend(struct builder *builder, const struct section *section
     char where[PLACE_TEXT_MAX];
     unsigned weights = 0;
     struct claims names = {0};
-    *backend = builder->backend;
+    inherit_quietly(builder, OWNER_BACKEND, backend);
     backend->name = memory_copy(section->name);
     backend->line = section->place.line;
     backend->servers = memory_new(count, sizeof *backend->servers);
@@ -635,7 +497,7 @@ void config_build(struct config *config, const struct document *document, struct
     config->frontends = memory_new(frontends, sizeof *config->frontends);
     config->backends = memory_new(backends, sizeof *config->backends);
     build_global(&builder);
-    build_defaults(&builder);
+    check_defaults(&builder);
     for (size_t i = 0; i < document->section_count; i++) {
         if (is_frontend(document->sections[i]))
             build_frontend(&builder, document->sections[i]);

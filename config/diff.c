@@ -135,15 +135,15 @@ static void compare_options(struct config_diff *diff, enum section_kind kind,
                             enum change_subject subject, const char *section, const void *from,
                             const void *to)
 {
-    size_t count;
-    const struct option *table = option_table(&count);
-    for (size_t i = 0; i < count; i++)
-        if ((table[i].sections & IN(kind)) && !table[i].repeated)
+    for (size_t i = 0; i < option_count(); i++) {
+        const struct option *option = option_at(i);
+        if (option->sections & IN(kind))
             add_if_changed(diff, (struct change){.subject = subject,
                                                  .section = section,
-                                                 .option = table[i].name,
-                                                 .from = option_value(&table[i], from),
-                                                 .to = option_value(&table[i], to)});
+                                                 .option = option->name,
+                                                 .from = option_value(option, from),
+                                                 .to = option_value(option, to)});
+    }
 }
 
 static void compare_bind(struct config_diff *diff, const struct item *old,

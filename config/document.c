@@ -1,6 +1,7 @@
 #include "config/document.h"
 
 #include "config/base/memory.h"
+#include "config/options/foreign_names.h"
 #include "config/syntax/expand.h"
 #include "config/syntax/suggest.h"
 #include "config/syntax/value.h"
@@ -171,17 +172,22 @@ static const struct option *unknown_key(struct reading *reading, const char *key
     char hint[SUGGEST_TEXT_MAX];
     char others[128] = "";
     struct suggestion suggestion = suggest_begin(key);
-    size_t count;
     size_t length = 0;
     unsigned elsewhere = 0;
-    const struct option *table = option_table(&count);
-    for (size_t i = 0; i < count; i++) {
-        if (table[i].sections & IN(reading->section->kind))
-            suggest_offer(&suggestion, table[i].name);
-        if (strcmp(table[i].name, key) == 0)
-            elsewhere |= table[i].sections;
+    for (size_t i = 0; i < option_count(); i++) {
+        const struct option *option = option_at(i);
+        if (option->sections & IN(reading->section->kind))
+            suggest_offer(&suggestion, option->name);
+        if (strcmp(option->name, key) == 0)
+            elsewhere |= option->sections;
     }
     section_text(reading->section, where);
+    const char *ours = elsewhere ? NULL : foreign_name(FOREIGN_KEY, key);
+    if (ours) {
+        problem_add(reading->problems, reading->place, "unknown key '%s' in %s: it is %s here", key,
+                    where, ours);
+        return NULL;
+    }
     if (!elsewhere) {
         problem_add(reading->problems, reading->place, "unknown key '%s' in %s%s", key, where,
                     suggest_text(&suggestion, hint));
@@ -341,18 +347,40 @@ static bool refuse_line(struct reading *reading, char begins)
     return false;
 }
 
-/* Handles lines that are not KEY = VALUE. Returns whether inih shall get the line. */
-static bool is_pair(struct reading *reading, const char *line, size_t length, int size)
+/* Reports a line without '='. It may be written as in another product's file: "option httpchk". */
+static void refuse_form(struct reading *reading, const char *line, size_t length)
+{
+    static const char blanks[] = " \t";
+    char *text = memory_copy_n(line, length);
+    char *words[2];
+    char *rest;
+    const char *ours = NULL;
+    words[0] = strtok_r(text, blanks, &rest);
+    words[1] = words[0] ? strtok_r(NULL, blanks, &rest) : NULL;
+    char *both = words[1] ? memory_print("%s %s", words[0], words[1]) : NULL;
+    if (both)
+        ours = foreign_name(FOREIGN_KEY, both);
+    if (!ours && words[0])
+        ours = foreign_name(FOREIGN_KEY, words[0]);
+    problem_add(reading->problems, reading->place,
+                "expected 'KEY = VALUE', '[SECTION]' or a "
+                "comment%s%s%s",
+                ours ? "; this is " : "", ours ? ours : "", ours ? " here" : "");
+    free(both);
+    free(text);
+}
+
+/* Handles lines that are not KEY = VALUE. Returns whether the line is one. */
+static bool is_pair(struct reading *reading, const char *line, size_t length)
 {
     if (memchr(line, '\0', length)) {
         problem_add(reading->problems, reading->place, "line contains a NUL byte");
         return refuse_line(reading, line[0]);
     }
-    /* inih would split the line, and read the second half as a new line. */
-    if (length >= (size_t)size) {
+    if (length > LINE_BYTES_MAX) {
         problem_add(reading->problems, reading->place,
                     "line is too long: %zu bytes without its comment, at most %d are possible",
-                    length, size - 1);
+                    length, LINE_BYTES_MAX);
         return refuse_line(reading, line[0]);
     }
     if (line[0] == '[') {
@@ -367,11 +395,25 @@ static bool is_pair(struct reading *reading, const char *line, size_t length, in
     while (separator < length && line[separator] != '=' && line[separator] != ':')
         separator++;
     if (separator == length || line[separator] == ':') {
-        problem_add(reading->problems, reading->place,
-                    "expected 'KEY = VALUE', '[SECTION]' or a comment");
+        refuse_form(reading, line, length);
         return refuse_line(reading, line[0]);
     }
     return true;
+}
+
+/* A line that is longer than what inih reads: inih would take its second half as a new line. */
+static void split_pair(struct reading *reading, const char *line, size_t length)
+{
+    char *key = memory_copy_n(line, length);
+    char *separator = strchr(key, '=');
+    char *value = separator + 1;
+    while (separator > key && is_blank(separator[-1]))
+        separator--;
+    *separator = '\0';
+    while (is_blank(*value))
+        value++;
+    on_pair(reading, "", key, value);
+    free(key);
 }
 
 /* The reader of inih: returns one line at a time, trimmed and without its comment. It is trimmed
@@ -390,8 +432,12 @@ static char *next_line(char *buffer, int size, void *stream)
         size_t length = without_comment(line, (size_t)(line_end - line));
         while (length > 0 && is_blank(line[length - 1]))
             length--;
-        if (length == 0 || !is_pair(reading, line, length, size))
+        if (length == 0 || !is_pair(reading, line, length))
             continue;
+        if (length >= (size_t)size) {
+            split_pair(reading, line, length);
+            continue;
+        }
         memcpy(buffer, line, length);
         buffer[length] = '\0';
         return buffer;

@@ -11,6 +11,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Of a line without its comment. */
+#define LINE_BYTES_MAX 4096
+
 struct entry {
     const struct option *option;
     char *value; /* expanded, never empty */
@@ -29,7 +32,7 @@ struct section {
     char *name; /* "" for [global] and [defaults] */
     struct place place;
     struct entry_list settings; /* options that may be given once: at most one of each */
-    struct entry_list members;  /* bind and server */
+    struct entry_list members;  /* repeated options, in the order of the file */
     bool unread;                /* a line was not understood; a missing key may stand there */
 };
 

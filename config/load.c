@@ -5,7 +5,37 @@
 #include "config/document.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <unistd.h>
+
+void config_free(struct config *config)
+{
+    if (!config)
+        return;
+    for (size_t i = 0; i < config->frontend_count; i++) {
+        struct frontend_conf *frontend = &config->frontends[i];
+        for (size_t j = 0; j < frontend->bind_count; j++)
+            options_release(OWNER_BIND, &frontend->binds[j]);
+        free(frontend->binds);
+        free(frontend->name);
+        options_release(OWNER_FRONTEND, frontend);
+    }
+    for (size_t i = 0; i < config->backend_count; i++) {
+        struct backend_conf *backend = &config->backends[i];
+        for (size_t j = 0; j < backend->server_count; j++) {
+            free(backend->servers[j].name);
+            options_release(OWNER_SERVER, &backend->servers[j]);
+        }
+        free(backend->servers);
+        free(backend->name);
+        options_release(OWNER_BACKEND, backend);
+    }
+    free(config->frontends);
+    free(config->backends);
+    free(config->file);
+    options_release(OWNER_CONFIG, config);
+    free(config);
+}
 
 /* Takes ownership of the document and the problems. */
 static struct config *build(const char *name, struct document *document, struct problems *problems,
@@ -56,7 +86,8 @@ static char *find_control(const struct document *document, struct problems *prob
         if (!entry)
             continue;
         struct config scratch = {0};
-        const char *wrong = option_set(option, entry->value, &scratch);
+        const struct option_context context = {.place = entry->place, .problems = problems};
+        const char *wrong = option_set(option, entry->value, &scratch, &context);
         if (wrong)
             problem_add(problems, entry->place, "%s: '%s' %s", option->name, entry->value, wrong);
         return scratch.control;

@@ -25,6 +25,9 @@ struct config *config_load_text(const char *name, const char *text, size_t lengt
 char *config_control(const char *file, struct config_errors *errors)
     __attribute__((warn_unused_result));
 
+/* config may be NULL. */
+void config_free(struct config *config);
+
 /* The file that is read if -f is not given. */
 #define CONFIG_DEFAULT_FILE "/etc/rpproxy/proxy.ini"
 

@@ -1,111 +1,23 @@
 #include "config/write.h"
 
-#include "config/options/bind_file.h"
-#include "config/syntax/value.h"
+#include "config/base/memory.h"
+#include "config/document.h"
+#include "config/options/attributes.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
-/* the longest line that inih reads, without the NUL */
-#define LINE_BYTES_MAX 199
-
-static void write_unsigned(const struct option *option, unsigned value, FILE *out)
-{
-    if (value == 0 && option->zero)
-        fputs(option->zero, out);
-    else
-        fprintf(out, "%u", value);
-}
-
-static void write_log(const struct config *config, FILE *out)
-{
-    static const char *const words[] = {
-        [LOG_TO_STDERR] = "stderr", [LOG_TO_SYSLOG] = "syslog", [LOG_TO_JOURNAL] = "journal"};
-    if (config->log_target == LOG_TO_FILE)
-        fprintf(out, "file:%s", config->log_path);
-    else
-        fputs(words[config->log_target], out);
-}
-
-static void write_cpus(const struct cpus *cpus, FILE *out)
-{
-    if (cpus->count == 0)
-        fputs("no", out);
-    for (unsigned i = 0; i < cpus->count; i++) {
-        unsigned first = cpus->list[i];
-        unsigned last = first;
-        while (i + 1 < cpus->count && cpus->list[i + 1] == last + 1)
-            last = cpus->list[++i];
-        fprintf(out, "%u", first);
-        if (last > first)
-            fprintf(out, "-%u", last);
-        if (i + 1 < cpus->count)
-            fputs(",", out);
-    }
-}
-
-void option_write(const struct option *option, const void *owner, FILE *out)
-{
-    const void *member = (const char *)owner + option->offset;
-    char duration[DURATION_TEXT_MAX];
-    unsigned index;
-    const char *text;
-    switch (option->type) {
-    case OPTION_BOOL:
-        fputs(*(const bool *)member ? "yes" : "no", out);
-        break;
-    case OPTION_UNSIGNED:
-        write_unsigned(option, *(const unsigned *)member, out);
-        break;
-    case OPTION_DURATION:
-        fputs(duration_text(*(const millis *)member, duration), out);
-        break;
-    case OPTION_ENUM:
-        memcpy(&index, member, sizeof index);
-        fputs(option->names[index], out);
-        break;
-    case OPTION_NAME:
-    case OPTION_PATH:
-        text = *(const char *const *)member;
-        if (text)
-            fputs(text, out);
-        break;
-    case OPTION_LOG:
-        write_log(owner, out);
-        break;
-    case OPTION_CPUS:
-        write_cpus(member, out);
-        break;
-    case OPTION_CONGESTION:
-        text = member;
-        fputs(*text ? text : "system", out);
-        break;
-    case OPTION_BACKEND:
-        fputs(((const struct frontend_conf *)owner)->backend->name, out);
-        break;
-    case OPTION_BIND:
-    case OPTION_SERVER:
-    case OPTION_INCLUDE:
-        break;
-    }
-}
-
 void bind_write(const struct bind_conf *bind, FILE *out)
 {
     fputs(bind->text, out);
-    if (address_is_unix(&bind->address) || bind_is_activated(bind)) {
-        bind_file_write(bind, out);
-        return; /* always ACCEPT_SHARED, which is not written */
-    }
-    fprintf(out, " accept=%s", bind->accept == ACCEPT_SHARED ? "shared" : "sharded");
-    if (bind->accept == ACCEPT_SHARDED)
-        fprintf(out, " steer=%s", bind->steer == STEER_CPU ? "cpu" : "hash");
+    attributes_write(OWNER_BIND, bind, out);
 }
 
 void server_write(const struct server_conf *server, FILE *out)
 {
-    fprintf(out, "%s weight=%u", server->text, server->weight);
+    fputs(server->text, out);
+    attributes_write(OWNER_SERVER, server, out);
 }
 
 /* --- lines --------------------------------------------------------------------------------- */
@@ -166,19 +78,39 @@ static bool line_end(struct line *line, const char *key, FILE *out)
 
 /* --- sections ------------------------------------------------------------------------------ */
 
-/* Writes the settings of a section of this kind, without its members. */
-static bool write_options(enum section_kind kind, const void *owner, FILE *out)
+/* A line for each value of a repeated option. */
+static bool write_repeated(const struct option *option, const void *owner, FILE *out)
 {
-    size_t count;
-    const struct option *table = option_table(&count);
+    const void *member = (const char *)owner + option->offset;
     struct line line;
-    for (size_t i = 0; i < count; i++) {
-        if (!(table[i].sections & IN(kind)) || table[i].repeated)
-            continue;
+    bool more = option->type == OPTION_CUSTOM;
+    for (size_t item = 0; more; item++) {
         if (!line_begin(&line))
             return false;
-        option_write(&table[i], owner, line.stream);
-        if (!line_end(&line, table[i].name, out))
+        more = option->custom->write(member, item, line.stream);
+        if (!line_end(&line, option->name, out))
+            return false;
+    }
+    return true;
+}
+
+/* Writes the settings of a section of this kind, without binds and servers. */
+static bool write_options(enum section_kind kind, const void *owner, FILE *out)
+{
+    struct line line;
+    for (size_t i = 0; i < option_count(); i++) {
+        const struct option *option = option_at(i);
+        if (!(option->sections & IN(kind)))
+            continue;
+        if (option->repeated) {
+            if (!write_repeated(option, owner, out))
+                return false;
+            continue;
+        }
+        if (!line_begin(&line))
+            return false;
+        option_write(option, owner, line.stream);
+        if (!line_end(&line, option->name, out))
             return false;
     }
     return true;

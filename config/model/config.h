@@ -56,9 +56,6 @@ static inline bool bind_text_is_activated(const char *text)
     return strncmp(text, BIND_FD_PREFIX, strlen(BIND_FD_PREFIX)) == 0;
 }
 
-/* Frees the texts of *bind, but not *bind itself. */
-void bind_conf_free(struct bind_conf *bind);
-
 #define SERVER_WEIGHT_MAX 256
 
 struct server_conf {
@@ -128,9 +125,6 @@ struct config {
     struct backend_conf *backends;
     size_t backend_count;
 };
-
-/* config may be NULL. */
-void config_free(struct config *config);
 
 /* Returns the path of the control socket if the file sets none: /run/rpproxy/control.sock for root,
  * else $XDG_RUNTIME_DIR/rpproxy/control.sock, else /tmp/rpproxy-UID/control.sock. Static storage.

@@ -6,302 +6,42 @@
 #include "config/syntax/value.h"
 
 #include <inttypes.h>
-#include <limits.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SECOND 1000ULL
-#define MINUTE (60 * SECOND)
-#define HOUR   (60 * MINUTE)
-
-#define SESSIONS_MAX 100000000
-#define SUN_PATH_MAX 107
-
-#define FRONTENDS (IN(SECTION_FRONTEND) | IN(SECTION_LISTEN))
-#define BACKENDS  (IN(SECTION_BACKEND) | IN(SECTION_LISTEN))
-
-#define OF_CONFIG(member) .owner = OWNER_CONFIG, .offset = offsetof(struct config, member)
-#define OF_FRONTEND(member)                                                                        \
-    .owner = OWNER_FRONTEND, .offset = offsetof(struct frontend_conf, member)
-#define OF_BACKEND(member) .owner = OWNER_BACKEND, .offset = offsetof(struct backend_conf, member)
-
-/* [listen] and [defaults] set congestion for the frontend and for the backend. */
-#define OF_SIDE(member) .owner = OWNER_SIDE, .offset = offsetof(struct frontend_conf, member)
-_Static_assert(offsetof(struct frontend_conf, congestion) ==
-                   offsetof(struct backend_conf, congestion),
-               "OWNER_SIDE needs one offset for both structs");
-
-static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
-static const char *const drains[] = {"handoff", "wait", NULL};
-static const char *const removals[] = {"keep", "drain", "close", NULL};
-static const char *const balances[] = {"roundrobin", NULL};
-static const char *const checks[] = {"off", "tcp", NULL};
-
-static const struct option table[] = {
-    {.name = "include",
-     .sections = IN(SECTION_GLOBAL),
-     .type = OPTION_INCLUDE,
-     .repeated = true,
-     .help = "read further files, in sorted order; relative to the directory of this file"},
-    {.name = "workers",
-     .sections = IN(SECTION_GLOBAL),
-     OF_CONFIG(workers),
-     .type = OPTION_UNSIGNED,
-     .min = 1,
-     .max = 256,
-     .zero = "auto",
-     .initial = "auto",
-     .help = "number of worker threads; auto: one for each CPU that the process may use"},
-    {.name = "cpu-affinity",
-     .sections = IN(SECTION_GLOBAL),
-     OF_CONFIG(affinity),
-     .type = OPTION_CPUS,
-     .initial = "no",
-     .help = "run each worker on one CPU; yes: all CPUs of the process; LIST: these CPUs"},
-    {.name = "user",
-     .sections = IN(SECTION_GLOBAL),
-     OF_CONFIG(user),
-     .type = OPTION_NAME,
-     .help = "when started as root: become this user before any address is bound"},
-    {.name = "control",
-     .sections = IN(SECTION_GLOBAL),
-     OF_CONFIG(control),
-     .type = OPTION_PATH,
-     .max = SUN_PATH_MAX,
-     .help = "path of the control socket; without it /run/rpproxy/control.sock for root, else "
-             "$XDG_RUNTIME_DIR/rpproxy/control.sock or /tmp/rpproxy-UID/control.sock"},
-    {.name = "pidfile",
-     .sections = IN(SECTION_GLOBAL),
-     OF_CONFIG(pidfile),
-     .type = OPTION_PATH,
-     .max = PATH_MAX - 1,
-     .help = "file that contains the pid of the process that serves"},
-    {.name = "log",
-     .sections = IN(SECTION_GLOBAL),
-     OF_CONFIG(log_target),
-     .type = OPTION_LOG,
-     .max = PATH_MAX - 1,
-     .initial = "stderr",
-     .help = "destination of log lines"},
-    {.name = "log-level",
-     .sections = IN(SECTION_GLOBAL),
-     OF_CONFIG(log_level),
-     .type = OPTION_ENUM,
-     .names = log_levels,
-     .initial = "info",
-     .help = "the least important level that is logged"},
-    {.name = "max-sessions",
-     .sections = IN(SECTION_GLOBAL),
-     OF_CONFIG(max_sessions),
-     .type = OPTION_UNSIGNED,
-     .min = 1,
-     .max = SESSIONS_MAX,
-     .zero = "auto",
-     .initial = "auto",
-     .help = "sessions at the same time, in total; further clients wait in the backlog; auto: as "
-             "many as the limit of descriptors allows"},
-    {.name = "congestion",
-     .sections = IN(SECTION_GLOBAL),
-     OF_CONFIG(congestion),
-     .type = OPTION_CONGESTION,
-     .initial = "system",
-     .help = "TCP congestion control for frontends and backends that set none"},
-    {.name = "drain",
-     .sections = IN(SECTION_GLOBAL),
-     OF_CONFIG(drain),
-     .type = OPTION_ENUM,
-     .names = drains,
-     .initial = "handoff",
-     .help = "sessions of the old process after a reload; handoff: move to the new process; wait: "
-             "end in the old one"},
-    {.name = "on-removed",
-     .sections = IN(SECTION_GLOBAL),
-     OF_CONFIG(on_removed),
-     .type = OPTION_ENUM,
-     .names = removals,
-     .initial = "keep",
-     .help = "a session that moves, and whose server was removed; keep: continues; drain: is "
-             "closed after drain-timeout; close: is closed at once"},
-    {.name = "drain-timeout",
-     .sections = IN(SECTION_GLOBAL),
-     OF_CONFIG(drain_timeout),
-     .type = OPTION_DURATION,
-     .max = 8760 * HOUR,
-     .initial = "1h",
-     .help = "sessions that are left after this time of draining are closed; 0s: never"},
-    {.name = "drain-spread",
-     .sections = IN(SECTION_GLOBAL),
-     OF_CONFIG(drain_spread),
-     .type = OPTION_DURATION,
-     .max = 24 * HOUR,
-     .initial = "0s",
-     .help =
-         "last part of drain-timeout, in which sessions are closed one by one, longest idle first"},
-    {.name = "stop-timeout",
-     .sections = IN(SECTION_GLOBAL),
-     OF_CONFIG(stop_timeout),
-     .type = OPTION_DURATION,
-     .max = 8760 * HOUR,
-     .initial = "30s",
-     .help = "how long a graceful stop waits for sessions to end"},
-    {.name = "linger-timeout",
-     .sections = IN(SECTION_GLOBAL),
-     OF_CONFIG(linger_timeout),
-     .type = OPTION_DURATION,
-     .max = 10 * MINUTE,
-     .initial = "5s",
-     .help = "after a handover: how long the old process waits for handshakes that had begun"},
-    {.name = "probation",
-     .sections = IN(SECTION_GLOBAL),
-     OF_CONFIG(probation),
-     .type = OPTION_DURATION,
-     .max = 10 * MINUTE,
-     .initial = "2s",
-     .help = "how long the old process stands by, to serve again if the new one crashes; 0s: not "
-             "at all"},
-    {.name = "ready-timeout",
-     .sections = IN(SECTION_GLOBAL),
-     OF_CONFIG(ready_timeout),
-     .type = OPTION_DURATION,
-     .min = 1 * SECOND,
-     .max = 1 * HOUR,
-     .initial = "60s",
-     .help = "a new process that is not ready after this time is killed"},
-    {.name = "max-generations",
-     .sections = IN(SECTION_GLOBAL),
-     OF_CONFIG(max_generations),
-     .type = OPTION_UNSIGNED,
-     .min = 1,
-     .max = 64,
-     .initial = "8",
-     .help = "draining processes beside the active one; above this number the oldest is closed"},
-
-    {.name = "bind",
-     .sections = FRONTENDS,
-     OF_FRONTEND(binds),
-     .type = OPTION_BIND,
-     .repeated = true,
-     .help = "an address on which clients are accepted: HOST:PORT, [IPV6]:PORT or unix:/PATH"},
-    {.name = "backend",
-     .sections = IN(SECTION_FRONTEND),
-     OF_FRONTEND(backend),
-     .type = OPTION_BACKEND,
-     .help = "the backend that serves the clients of this frontend"},
-    {.name = "max-sessions",
-     .sections = FRONTENDS | IN(SECTION_DEFAULTS),
-     OF_FRONTEND(max_sessions),
-     .type = OPTION_UNSIGNED,
-     .min = 1,
-     .max = SESSIONS_MAX,
-     .zero = "unlimited",
-     .initial = "unlimited",
-     .help = "sessions at the same time in this frontend; further clients wait in the backlog"},
-    {.name = "idle-timeout",
-     .sections = FRONTENDS | IN(SECTION_DEFAULTS),
-     OF_FRONTEND(idle_timeout),
-     .type = OPTION_DURATION,
-     .max = 8760 * HOUR,
-     .initial = "1h",
-     .help = "a session in which no byte moves for this time is closed; 0s: never"},
-    {.name = "drain-timeout",
-     .sections = FRONTENDS | IN(SECTION_DEFAULTS),
-     OF_FRONTEND(drain_timeout),
-     .type = OPTION_DURATION,
-     .max = 8760 * HOUR,
-     .help = "as in [global], for sessions of this frontend"},
-    {.name = "stop-timeout",
-     .sections = FRONTENDS | IN(SECTION_DEFAULTS),
-     OF_FRONTEND(stop_timeout),
-     .type = OPTION_DURATION,
-     .max = 8760 * HOUR,
-     .help = "as in [global], for sessions of this frontend"},
-    {.name = "access-log",
-     .sections = FRONTENDS | IN(SECTION_DEFAULTS),
-     OF_FRONTEND(access_log),
-     .type = OPTION_BOOL,
-     .initial = "no",
-     .help = "log a line for each session when it ends"},
-    {.name = "congestion",
-     .sections = FRONTENDS | BACKENDS | IN(SECTION_DEFAULTS),
-     OF_SIDE(congestion),
-     .type = OPTION_CONGESTION,
-     .help = "TCP congestion control of the connections of clients, or to servers"},
-
-    {.name = "balance",
-     .sections = BACKENDS | IN(SECTION_DEFAULTS),
-     OF_BACKEND(balance),
-     .type = OPTION_ENUM,
-     .names = balances,
-     .initial = "roundrobin",
-     .help = "how a server is chosen for a session"},
-    {.name = "server",
-     .sections = BACKENDS,
-     OF_BACKEND(servers),
-     .type = OPTION_SERVER,
-     .repeated = true,
-     .help = "a server and its share of the sessions (weight: 0 to 256, default 1; 0: none)"},
-    {.name = "connect-timeout",
-     .sections = BACKENDS | IN(SECTION_DEFAULTS),
-     OF_BACKEND(connect_timeout),
-     .type = OPTION_DURATION,
-     .min = 1,
-     .max = 1 * HOUR,
-     .initial = "5s",
-     .help = "how long one attempt to connect to a server may take"},
-    {.name = "retries",
-     .sections = BACKENDS | IN(SECTION_DEFAULTS),
-     OF_BACKEND(retries),
-     .type = OPTION_UNSIGNED,
-     .max = 100,
-     .initial = "3",
-     .help = "further attempts after a failed one, to another server if there is one"},
-    {.name = "check",
-     .sections = BACKENDS | IN(SECTION_DEFAULTS),
-     OF_BACKEND(check.kind),
-     .type = OPTION_ENUM,
-     .names = checks,
-     .initial = "off",
-     .help = "how servers are checked; tcp: by opening a connection"},
-    {.name = "check-interval",
-     .sections = BACKENDS | IN(SECTION_DEFAULTS),
-     OF_BACKEND(check.interval),
-     .type = OPTION_DURATION,
-     .min = 10,
-     .max = 24 * HOUR,
-     .initial = "2s",
-     .help = "time from one check of a server to the next"},
-    {.name = "check-timeout",
-     .sections = BACKENDS | IN(SECTION_DEFAULTS),
-     OF_BACKEND(check.timeout),
-     .type = OPTION_DURATION,
-     .min = 1,
-     .max = 1 * HOUR,
-     .initial = "2s",
-     .help = "a check without an answer after this time has failed"},
-    {.name = "rise",
-     .sections = BACKENDS | IN(SECTION_DEFAULTS),
-     OF_BACKEND(check.rise),
-     .type = OPTION_UNSIGNED,
-     .min = 1,
-     .max = 1000,
-     .initial = "2",
-     .help = "how many checks in a row must pass before a server that is down becomes up"},
-    {.name = "fall",
-     .sections = BACKENDS | IN(SECTION_DEFAULTS),
-     OF_BACKEND(check.fall),
-     .type = OPTION_UNSIGNED,
-     .min = 1,
-     .max = 1000,
-     .initial = "3",
-     .help = "how many checks in a row must fail before a server that is up becomes down"},
-};
-
 static const char *const kind_names[] = {"global", "defaults", "frontend", "backend", "listen"};
 
-const struct option *option_table(size_t *count)
+static const struct option *const tables[] = {global_options, frontend_options, backend_options};
+#define TABLES (sizeof tables / sizeof tables[0])
+
+static size_t rows(const struct option *table)
 {
-    *count = sizeof table / sizeof table[0];
-    return table;
+    size_t count = 0;
+    while (table[count].name)
+        count++;
+    return count;
+}
+
+size_t option_count(void)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < TABLES; i++)
+        count += rows(tables[i]);
+    return count;
+}
+
+const struct option *option_at(size_t i)
+{
+    size_t table = 0;
+    for (size_t count; (count = rows(tables[table])) <= i; table++)
+        i -= count;
+    return &tables[table][i];
+}
+
+const struct option *attribute_table(enum option_owner which)
+{
+    return which == OWNER_BIND ? bind_attributes : server_attributes;
 }
 
 const char *section_kind_name(enum section_kind kind)
@@ -311,9 +51,10 @@ const char *section_kind_name(enum section_kind kind)
 
 const struct option *option_find(enum section_kind kind, const char *name)
 {
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
-        if ((table[i].sections & IN(kind)) && strcmp(table[i].name, name) == 0)
-            return &table[i];
+    for (size_t i = 0; i < TABLES; i++)
+        for (const struct option *option = tables[i]; option->name; option++)
+            if ((option->sections & IN(kind)) && strcmp(option->name, name) == 0)
+                return option;
     return NULL;
 }
 
@@ -367,11 +108,18 @@ const char *option_values(const struct option *option, char text[static OPTION_T
         form = "system or NAME";
         break;
     case OPTION_BIND:
-        form = "ADDRESS [accept=sharded|shared] [steer=hash|cpu] [mode=MODE] [owner=USER] "
-               "[group=GROUP]";
+        form = "ADDRESS [ATTRIBUTE ...]";
         break;
     case OPTION_SERVER:
-        form = "NAME ADDRESS [weight=N]";
+        form = "NAME ADDRESS [ATTRIBUTE ...]";
+        break;
+    case OPTION_TEXT:
+        form = "TEXT";
+        break;
+    case OPTION_FLAG:
+        break;
+    case OPTION_CUSTOM:
+        form = option->custom->form;
         break;
     case OPTION_INCLUDE:
         form = "PATTERN";
@@ -383,13 +131,21 @@ const char *option_values(const struct option *option, char text[static OPTION_T
 
 /* --- setting ------------------------------------------------------------------------------- */
 
-static _Thread_local char complaint[OPTION_TEXT_MAX + 32];
+static _Thread_local char complaint[OPTION_TEXT_MAX + 256];
+
+const char *option_wrong(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(complaint, sizeof complaint, format, arguments);
+    va_end(arguments);
+    return complaint;
+}
 
 static const char *must_be(const struct option *option)
 {
     char values[OPTION_TEXT_MAX];
-    snprintf(complaint, sizeof complaint, "must be %s", option_values(option, values));
-    return complaint;
+    return option_wrong("must be %s", option_values(option, values));
 }
 
 static void replace(char **member, const char *text)
@@ -403,11 +159,8 @@ static const char *check_path(const struct option *option, const char *path)
     const char *wrong = path_check(path);
     if (wrong)
         return wrong;
-    if (strlen(path) > option->max) {
-        snprintf(complaint, sizeof complaint, "must not be longer than %" PRIu64 " bytes",
-                 option->max);
-        return complaint;
-    }
+    if (strlen(path) > option->max)
+        return option_wrong("must not be longer than %" PRIu64 " bytes", option->max);
     return NULL;
 }
 
@@ -493,7 +246,8 @@ static const char *set_enum(const struct option *option, const char *value, void
     return must_be(option);
 }
 
-const char *option_set(const struct option *option, const char *value, void *owner)
+const char *option_set(const struct option *option, const char *value, void *owner,
+                       const struct option_context *context)
 {
     void *member = (char *)owner + option->offset;
     const char *wrong;
@@ -522,6 +276,14 @@ const char *option_set(const struct option *option, const char *value, void *own
         if (!wrong)
             replace(member, value);
         return wrong;
+    case OPTION_TEXT:
+        replace(member, value);
+        return NULL;
+    case OPTION_FLAG:
+        *(bool *)member = true;
+        return NULL;
+    case OPTION_CUSTOM:
+        return option->custom->read(value, member, context);
     case OPTION_BACKEND:
     case OPTION_BIND:
     case OPTION_SERVER:
@@ -531,19 +293,104 @@ const char *option_set(const struct option *option, const char *value, void *own
     abort(); /* the caller passed an option without a single value */
 }
 
+static void set_initial(const struct option *option, enum option_owner which, void *owner)
+{
+    const struct option_context nowhere = {0};
+    if (option->owner == which && option->initial &&
+        option_set(option, option->initial, owner, &nowhere))
+        abort(); /* the table has a default that is not valid */
+}
+
+/* Calls visit() for each row that sets a member of such an owner. */
+static void for_each(enum option_owner which, void *owner,
+                     void (*visit)(const struct option *option, enum option_owner which,
+                                   void *owner))
+{
+    if (which == OWNER_BIND || which == OWNER_SERVER) {
+        for (const struct option *option = attribute_table(which); option->name; option++)
+            visit(option, which, owner);
+        return;
+    }
+    for (size_t i = 0; i < TABLES; i++)
+        for (const struct option *option = tables[i]; option->name; option++)
+            if (option_is_of(option, which))
+                visit(option, which, owner);
+}
+
 void options_set_initial(enum option_owner which, void *owner)
 {
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
-        if (table[i].owner == which && table[i].initial &&
-            option_set(&table[i], table[i].initial, owner))
-            abort(); /* the table has a default that is not valid */
+    for_each(which, owner, set_initial);
+}
+
+void option_release(const struct option *option, void *owner)
+{
+    void *member = (char *)owner + option->offset;
+    switch (option->type) {
+    case OPTION_NAME:
+    case OPTION_PATH:
+    case OPTION_TEXT:
+        free(*(char **)member);
+        *(char **)member = NULL;
+        break;
+    case OPTION_LOG:
+        free(((struct config *)owner)->log_path);
+        ((struct config *)owner)->log_path = NULL;
+        break;
+    case OPTION_CUSTOM:
+        if (option->custom->release)
+            option->custom->release(member);
+        break;
+    case OPTION_BOOL:
+    case OPTION_UNSIGNED:
+    case OPTION_DURATION:
+    case OPTION_ENUM:
+    case OPTION_CPUS:
+    case OPTION_CONGESTION:
+    case OPTION_FLAG:
+    case OPTION_BACKEND:
+    case OPTION_BIND:
+    case OPTION_SERVER:
+    case OPTION_INCLUDE:
+        break;
+    }
+}
+
+static void release(const struct option *option, enum option_owner which, void *owner)
+{
+    (void)which;
+    option_release(option, owner);
+}
+
+void options_release(enum option_owner which, void *owner)
+{
+    for_each(which, owner, release);
 }
 
 /* --- help ---------------------------------------------------------------------------------- */
 
-void options_print(FILE *stream)
+static void print(const struct option *option, FILE *stream, const char *indent)
 {
     char values[OPTION_TEXT_MAX];
+    fprintf(stream, "%s%s", indent, option->name);
+    if (option->type != OPTION_FLAG)
+        fprintf(stream, "%s%s",
+                option->owner == OWNER_BIND || option->owner == OWNER_SERVER ? "=" : " = ",
+                option_values(option, values));
+    if (option->initial)
+        fprintf(stream, " (default: %s)", option->initial);
+    if (option->repeated)
+        fputs(" (may be repeated)", stream);
+    fprintf(stream, "\n%s    %s\n", indent, option->help);
+}
+
+static void print_attributes(enum option_owner which, FILE *stream)
+{
+    for (const struct option *option = attribute_table(which); option->name; option++)
+        print(option, stream, "        ");
+}
+
+void options_print(FILE *stream)
+{
     for (unsigned kind = 0; kind < SECTION_KINDS; kind++) {
         fprintf(stream, "%s[%s%s]\n", kind ? "\n" : "", kind_names[kind],
                 kind == SECTION_GLOBAL || kind == SECTION_DEFAULTS ? "" : " NAME");
@@ -551,16 +398,15 @@ void options_print(FILE *stream)
             fputs("  For every frontend and backend, also for those above this section.\n", stream);
         if (kind == SECTION_LISTEN)
             fputs("  A frontend and a backend with the same name.\n", stream);
-        for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-            const struct option *option = &table[i];
+        for (size_t i = 0; i < option_count(); i++) {
+            const struct option *option = option_at(i);
             if (!(option->sections & IN(kind)))
                 continue;
-            fprintf(stream, "  %s = %s", option->name, option_values(option, values));
-            if (option->initial)
-                fprintf(stream, " (default: %s)", option->initial);
-            if (option->repeated)
-                fputs(" (may be repeated)", stream);
-            fprintf(stream, "\n      %s\n", option->help);
+            print(option, stream, "  ");
+            if (option->type == OPTION_BIND && kind == SECTION_FRONTEND)
+                print_attributes(OWNER_BIND, stream);
+            if (option->type == OPTION_SERVER && kind == SECTION_BACKEND)
+                print_attributes(OWNER_SERVER, stream);
         }
     }
 }

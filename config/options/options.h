@@ -1,8 +1,11 @@
-/* The table of all options: name, sections, type, range, default and help. The parser, the
- * defaults, the range checks, `--help-options`, and the test of the manual and the sample use
- * it. It contains only options that work. */
+/* The tables of all options, and of all attributes of bind and server lines: name, sections, type,
+ * range, default and help. The parser, the defaults, the range checks, `--help-options`, what
+ * writes a configuration, and the test of the manual and the sample use them. They contain only
+ * options that work. The rows are in table_*.c. */
 #ifndef RPPROXY_CONFIG_OPTIONS_OPTIONS_H
 #define RPPROXY_CONFIG_OPTIONS_OPTIONS_H
+
+#include "config/syntax/problems.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,7 +28,9 @@ enum option_type {
     OPTION_UNSIGNED,   /* unsigned */
     OPTION_DURATION,   /* millis */
     OPTION_ENUM,       /* an int-sized enum */
+    OPTION_FLAG,       /* an attribute that is a bare word; bool */
     OPTION_NAME,       /* [A-Za-z0-9_.-]; char * */
+    OPTION_TEXT,       /* char * */
     OPTION_PATH,       /* absolute; char * */
     OPTION_LOG,        /* struct config's log_target and log_path */
     OPTION_CPUS,       /* struct cpus */
@@ -34,12 +39,40 @@ enum option_type {
     OPTION_BACKEND,    /* a reference; resolved when all sections are known */
     OPTION_BIND,       /* struct bind_conf */
     OPTION_SERVER,     /* struct server_conf */
-    OPTION_INCLUDE     /* a pattern of files */
+    OPTION_INCLUDE,    /* a pattern of files */
+    OPTION_CUSTOM      /* option->custom knows */
 };
 
 /* The struct from which offset counts. OWNER_SIDE: frontend and backend both have the member, at
  * the same offset. */
-enum option_owner { OWNER_CONFIG, OWNER_FRONTEND, OWNER_BACKEND, OWNER_SIDE };
+enum option_owner {
+    OWNER_CONFIG,
+    OWNER_FRONTEND,
+    OWNER_BACKEND,
+    OWNER_SIDE,
+    OWNER_BIND,  /* attributes of a bind line */
+    OWNER_SERVER /* attributes of a server line */
+};
+
+/* The line from which a value is read. */
+struct option_context {
+    struct place place;
+    struct problems *problems;
+};
+
+/* A type of its own: of an option that only one module understands. */
+struct option_custom {
+    const char *form; /* of a value, for the help: "CIDR, any or @FILE" */
+    /* Reads the value into the member; the value of a repeated option is added to the member.
+     * Returns NULL, or what is wrong, as option_set() does. Mistakes in a file that the value names
+     * are added to context->problems, and path_beside() (lists) finds that file. */
+    const char *(*read)(const char *value, void *member, const struct option_context *context);
+    /* Writes the value as in a file: of a repeated option the item-th one, from 0 on; of any other
+     * option item is 0. False, and nothing is written: there is no such value. */
+    bool (*write)(const void *member, size_t item, FILE *out);
+    /* Frees what the member points to. NULL: nothing is to be freed. */
+    void (*release)(void *member);
+};
 
 struct option {
     const char *name;
@@ -54,10 +87,21 @@ struct option {
     const char *initial;      /* the default as in a file; NULL: none */
     const char *help;
     bool repeated; /* may be given several times in a section */
+    bool shown;    /* an attribute that is written even where it has its default */
+    const struct option_custom *custom; /* of OPTION_CUSTOM; also if repeated */
 };
 
-/* Returns the table, in the order of the help and the manual. *count is the number of rows. */
-const struct option *option_table(size_t *count);
+/* The tables, each with a row without a name at the end; the functions below go through them. */
+extern const struct option global_options[], frontend_options[], backend_options[];
+extern const struct option bind_attributes[], server_attributes[];
+
+/* The options in the order of the help and the manual: i is less than option_count(). */
+size_t option_count(void);
+const struct option *option_at(size_t i);
+
+/* The attributes of a bind line (OWNER_BIND) or a server line (OWNER_SERVER), with a row without a
+ * name at the end. */
+const struct option *attribute_table(enum option_owner which);
 
 /* "global", "frontend", ... */
 const char *section_kind_name(enum section_kind kind);
@@ -69,11 +113,24 @@ const struct option *option_find(enum section_kind kind, const char *name);
 #define OPTION_TEXT_MAX 160
 const char *option_values(const struct option *option, char text[static OPTION_TEXT_MAX]);
 
-/* Reads value into the member of owner (the struct of option->owner). Only for types with one
- * value: not OPTION_BACKEND, _BIND, _SERVER and _INCLUDE. Returns NULL, or what is wrong, as a
- * static or thread-local text that is valid until the next call. */
-const char *option_set(const struct option *option, const char *value, void *owner)
-    __attribute__((warn_unused_result));
+/* Reads value into the member of owner (the struct of option->owner). Not for OPTION_BACKEND,
+ * _BIND, _SERVER and _INCLUDE. Returns NULL, or what is wrong, as a static or thread-local text
+ * that is valid until the next call. */
+const char *option_set(const struct option *option, const char *value, void *owner,
+                       const struct option_context *context) __attribute__((warn_unused_result));
+
+/* For option_custom.read: makes a thread-local text of what is wrong. */
+const char *option_wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Forgets the value of the option, and frees what belongs to it. */
+void option_release(const struct option *option, void *owner);
+
+/* Forgets all values of owner. */
+void options_release(enum option_owner which, void *owner);
+
+/* Writes the value of option in owner as it stands after the '='; several values of a repeated one
+ * are separated by ", ". Writes nothing if there is no value, nor of binds and servers. */
+void option_write(const struct option *option, const void *owner, FILE *out);
 
 /* Sets every option of owner that has a default to it. */
 void options_set_initial(enum option_owner which, void *owner);
@@ -81,7 +138,8 @@ void options_set_initial(enum option_owner which, void *owner);
 /* True: option sets a member of owners of that kind. */
 static inline bool option_is_of(const struct option *option, enum option_owner which)
 {
-    return option->owner == which || (option->owner == OWNER_SIDE && which != OWNER_CONFIG);
+    return option->owner == which ||
+           (option->owner == OWNER_SIDE && (which == OWNER_FRONTEND || which == OWNER_BACKEND));
 }
 
 /* Writes every option by section, with values, default and help. */

@@ -76,3 +76,11 @@ void config_errors_free(struct config_errors *errors)
     free(errors->lines);
     *errors = (struct config_errors){0};
 }
+
+void problems_free(struct problems *problems)
+{
+    for (size_t i = 0; i < problems->count; i++)
+        free(problems->items[i].text);
+    free(problems->items);
+    *problems = (struct problems){0};
+}

@@ -62,6 +62,9 @@ void config_errors_free(struct config_errors *errors);
  * there were too many. problems is empty afterwards. */
 void problems_move(struct problems *problems, struct config_errors *errors);
 
+/* Forgets all problems. */
+void problems_free(struct problems *problems);
+
 /* "line 12", or "FILE:12" if that is another file than the file of from. */
 #define PLACE_TEXT_MAX 512
 const char *place_text(struct place place, struct place from, char text[static PLACE_TEXT_MAX]);

@@ -1,5 +1,8 @@
 #include "reload/handover/server_states.h"
 
+#include "config/base/memory.h"
+#include "config/write.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,11 +11,21 @@
 /* Told of a backend at most. */
 #define SERVERS_TOLD 4
 
-/* What its line says, in one form, whatever blanks it has: an option that a later version knows
- * must not stand here while it has its default. */
+/* What its line says, in one form, whatever blanks it has: an attribute that a later version knows
+ * does not stand here while it has its default. The end of a long line is replaced by its hash. */
 static void write_line(const struct server_conf *conf, char line[static MESSAGE_LINE_MAX])
 {
-    snprintf(line, MESSAGE_LINE_MAX, "%s weight=%u", conf->text, conf->weight);
+    struct memory_stream text;
+    memory_stream_begin(&text);
+    server_write(conf, text.stream);
+    char *whole = memory_stream_end(&text);
+    size_t length = strlen(whole);
+    if (length < MESSAGE_LINE_MAX)
+        memcpy(line, whole, length + 1);
+    else
+        snprintf(line, MESSAGE_LINE_MAX, "%.*s#%016llx", MESSAGE_LINE_MAX - 18, whole,
+                 (unsigned long long)config_text_hash(whole, length));
+    free(whole);
 }
 
 void server_states_record(const struct server *server, struct message_server *record)

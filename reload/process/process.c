@@ -3,6 +3,7 @@
 #include "config/base/clock.h"
 #include "config/base/container_of.h"
 #include "config/base/log.h"
+#include "config/load.h"
 #include "reload/base/notify.h"
 #include "reload/base/signals.h"
 #include "reload/control/control.h"

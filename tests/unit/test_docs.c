@@ -83,21 +83,35 @@ static size_t read_manual(struct documented options[static OPTIONS_MAX])
     return count;
 }
 
+static void agrees(const struct documented *documented, const struct option *option)
+{
+    char values[OPTION_TEXT_MAX];
+    char head[LINE_BYTES];
+    if (option->type == OPTION_FLAG)
+        snprintf(head, sizeof head, "%s", option->name);
+    else
+        snprintf(head, sizeof head, "%s = %s", option->name, option_values(option, values));
+    ck_assert_str_eq(documented->head, head);
+    const char *initial = option->initial ? option->initial : "";
+    ck_assert_msg(strcmp(documented->initial, initial) == 0,
+                  "%s: default '%s' in the manual, '%s' in the table", head, documented->initial,
+                  initial);
+}
+
+/* The options, then the attributes of bind lines, then those of server lines. */
 START_TEST(manual_and_option_table_agree)
 {
+    static const enum option_owner lines[] = {OWNER_BIND, OWNER_SERVER};
     static struct documented documented[OPTIONS_MAX];
-    size_t count;
-    const struct option *table = option_table(&count);
     size_t found = read_manual(documented);
-    for (size_t i = 0; i < found && i < count; i++) {
-        char values[OPTION_TEXT_MAX];
-        char head[LINE_BYTES];
-        snprintf(head, sizeof head, "%s = %s", table[i].name, option_values(&table[i], values));
-        ck_assert_str_eq(documented[i].head, head);
-        ck_assert_msg(strcmp(documented[i].initial, table[i].initial ? table[i].initial : "") == 0,
-                      "%s: default '%s' in the manual, '%s' in the table", head,
-                      documented[i].initial, table[i].initial ? table[i].initial : "");
-    }
+    size_t at = 0;
+    for (size_t i = 0; i < option_count() && at < found; i++)
+        agrees(&documented[at++], option_at(i));
+    size_t count = option_count();
+    for (size_t i = 0; i < 2; i++)
+        for (const struct option *row = attribute_table(lines[i]); row->name; row++, count++)
+            if (at < found)
+                agrees(&documented[at++], row);
     ck_assert_msg(found == count, "%zu options in the manual, %zu in the table", found, count);
 }
 END_TEST
@@ -139,10 +153,8 @@ START_TEST(the_sample_shows_every_option_with_its_default)
     char line[LINE_BYTES];
     char *key, *value;
     enum section_kind kind = SECTION_KINDS;
-    size_t count;
-    const struct option *table = option_table(&count);
     FILE *file = open_paper(SAMPLE);
-    ck_assert_uint_le(count, OPTIONS_MAX);
+    ck_assert_uint_le(option_count(), OPTIONS_MAX);
     while (read_line(file, line)) {
         if (read_section(line, &kind) || !read_pair(line, &key, &value))
             continue;
@@ -151,11 +163,13 @@ START_TEST(the_sample_shows_every_option_with_its_default)
                       section_kind_name(kind));
         ck_assert_msg(!option->initial || strcmp(option->initial, value) == 0,
                       "%s: %s = %s, but %s is the default", SAMPLE, key, value, option->initial);
-        shown[option - table] = true;
+        for (size_t i = 0; i < option_count(); i++)
+            shown[i] |= option_at(i) == option;
     }
     fclose(file);
-    for (size_t i = 0; i < count; i++)
-        ck_assert_msg(shown[i], "%s does not show %s (%s)", SAMPLE, table[i].name, table[i].help);
+    for (size_t i = 0; i < option_count(); i++)
+        ck_assert_msg(shown[i], "%s does not show %s (%s)", SAMPLE, option_at(i)->name,
+                      option_at(i)->help);
 }
 END_TEST
 

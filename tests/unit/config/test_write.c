@@ -1,5 +1,6 @@
 /* The canonical text has the same meaning as the file. */
 #include "config/diff.h"
+#include "config/document.h"
 #include "config/load.h"
 #include "config/options/options.h"
 #include "config/syntax/value.h"
@@ -110,6 +111,9 @@ static void random_value(const struct option *option, FILE *file)
     case OPTION_CONGESTION:
         fputs(roll(2) ? "reno" : "system", file);
         break;
+    case OPTION_TEXT:
+        fprintf(file, "text %llu", (unsigned long long)roll(1000));
+        break;
     default:
         ck_abort_msg("a type of option that this test does not know: %s", option->name);
     }
@@ -117,14 +121,13 @@ static void random_value(const struct option *option, FILE *file)
 
 static void random_options(enum section_kind kind, FILE *file)
 {
-    size_t count;
-    const struct option *table = option_table(&count);
-    for (size_t i = 0; i < count; i++) {
-        if (!(table[i].sections & IN(kind)) || table[i].repeated ||
-            table[i].type == OPTION_BACKEND || roll(2) == 0)
+    for (size_t i = 0; i < option_count(); i++) {
+        const struct option *option = option_at(i);
+        if (!(option->sections & IN(kind)) || option->repeated || option->type == OPTION_BACKEND ||
+            option->type == OPTION_CUSTOM || roll(2) == 0)
             continue;
-        fprintf(file, "%s = ", table[i].name);
-        random_value(&table[i], file);
+        fprintf(file, "%s = ", option->name);
+        random_value(option, file);
         fputs("\n", file);
     }
 }
@@ -191,15 +194,14 @@ END_TEST
 
 START_TEST(options_that_are_not_set_are_written)
 {
-    size_t count;
-    const struct option *table = option_table(&count);
     struct config *config = load_good(VALID);
     char *text = written(config);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < option_count(); i++) {
+        const struct option *option = option_at(i);
         char line[128];
-        snprintf(line, sizeof line, "\n%s = ", table[i].name);
-        if (table[i].initial || table[i].type == OPTION_BIND || table[i].type == OPTION_SERVER)
-            ck_assert_msg(strstr(text, line) != NULL, "no %s in %s", table[i].name, text);
+        snprintf(line, sizeof line, "\n%s = ", option->name);
+        if (option->initial || option->type == OPTION_BIND || option->type == OPTION_SERVER)
+            ck_assert_msg(strstr(text, line) != NULL, "no %s in %s", option->name, text);
     }
     free(text);
     config_free(config);
@@ -250,8 +252,8 @@ START_TEST(value_that_fits_in_no_line_becomes_a_comment)
 {
     static const char *const values[] = {"/tmp/a ;b", "/tmp/a\nworkers = 3", "/tmp/${b}", "/tmp/a ",
                                          NULL};
-    char long_path[300] = "/tmp/";
-    memset(long_path + 5, 'x', 250);
+    char long_path[LINE_BYTES_MAX] = "/tmp/";
+    memset(long_path + 5, 'x', LINE_BYTES_MAX - 6);
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         setenv("ODD", values[i] ? values[i] : long_path, 1);
         struct config *config = load_good("[global]\nworkers = 2\npidfile = ${ODD}\n" VALID);

@@ -1,0 +1,135 @@
+#include "config/members.h"
+
+#include "config/base/memory.h"
+#include "config/options/bind_values.h"
+#include "config/syntax/value.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char blanks[] = " \t";
+
+/* Cuts the first word off. Returns it, or NULL: there is none. *rest is what follows. */
+static char *first_word(char *words, char **rest)
+{
+    char *word = words + strspn(words, blanks);
+    char *end = word + strcspn(word, blanks);
+    *rest = *end ? end + 1 : end;
+    *end = '\0';
+    return *word ? word : NULL;
+}
+
+/* Checks a name as FileDescriptorName= in systemd.socket(5) has it: ASCII without ':'. Spaces are
+ * not allowed either. Returns what is wrong, or NULL. */
+static const char *read_fd_name(const char *name)
+{
+    if (!*name)
+        return "name is missing: fd:NAME";
+    if (strlen(name) > BIND_FD_NAME_MAX)
+        return "name of a passed socket must not be longer than 124 bytes";
+    for (const char *c = name; *c; c++)
+        if (*c <= ' ' || *c > '~' || *c == ':')
+            return "name of a passed socket may contain only ASCII characters, without ':'";
+    return NULL;
+}
+
+/* Returns what is wrong, or NULL. */
+static const char *read_bind_address(const char *text, struct bind_conf *bind)
+{
+    const char *wrong;
+    if (bind_text_is_activated(text)) {
+        wrong = read_fd_name(text + strlen(BIND_FD_PREFIX));
+        if (!wrong)
+            strcpy(bind->text, text);
+        return wrong;
+    }
+    wrong = address_parse(text, &bind->address);
+    if (!wrong)
+        address_format(&bind->address, bind->text);
+    return wrong;
+}
+
+/* What contradicts itself; NULL: nothing. */
+static const char *check_bind(const struct bind_conf *bind, attribute_set given, const char *user)
+{
+    const bool is_unix = address_is_unix(&bind->address), is_passed = bind_is_activated(bind);
+    const bool sharded =
+        attribute_is_given(OWNER_BIND, given, "accept") && bind->accept == ACCEPT_SHARDED;
+    const bool steer = attribute_is_given(OWNER_BIND, given, "steer");
+    if (is_unix && sharded)
+        return "accept=sharded is not possible: a Unix path has only one socket";
+    if (steer && is_unix)
+        return "steer is not possible: a Unix path has only one socket";
+    if (is_passed && sharded)
+        return "accept=sharded is not possible: all workers share passed sockets";
+    if (steer && is_passed)
+        return "steer is not possible: all workers share passed sockets";
+    if (!is_unix && bind_file_is_given(bind))
+        return "mode, owner and group are possible only for unix:/PATH";
+    if (bind_file_is_given(bind) && user)
+        return bind_file_check_user(bind, user);
+    if (steer && bind->accept == ACCEPT_SHARED)
+        return "steer is not possible: with accept=shared there is only one socket";
+    return NULL;
+}
+
+bool bind_read(const char *value, const char *user, struct bind_conf *bind,
+               const struct option_context *context)
+{
+    attribute_set given;
+    char *rest;
+    char *words = memory_copy(value);
+    const char *address = first_word(words, &rest);
+    *bind = (struct bind_conf){.line = context->place.line};
+    options_set_initial(OWNER_BIND, bind);
+    const char *wrong = read_bind_address(address, bind);
+    if (wrong)
+        problem_add(context->problems, context->place, "bind: '%s': %s", address, wrong);
+    bool good = attributes_read(OWNER_BIND, rest, bind, context, &given) && !wrong;
+    wrong = good ? check_bind(bind, given, user) : NULL;
+    if (wrong)
+        problem_add(context->problems, context->place, "bind: %s", wrong);
+    if (address_is_unix(&bind->address) || bind_is_activated(bind))
+        bind->accept = ACCEPT_SHARED;
+    free(words);
+    if (good && !wrong)
+        return true;
+    options_release(OWNER_BIND, bind);
+    return false;
+}
+
+bool server_read(const char *value, struct server_conf *server,
+                 const struct option_context *context)
+{
+    attribute_set given;
+    char *rest;
+    char *words = memory_copy(value);
+    const char *name = first_word(words, &rest);
+    const char *address = first_word(rest, &rest);
+    *server = (struct server_conf){.line = context->place.line};
+    options_set_initial(OWNER_SERVER, server);
+    bool good = address != NULL;
+    if (!address)
+        problem_add(context->problems, context->place,
+                    "server: '%s' must be NAME ADDRESS [ATTRIBUTE ...]", value);
+    if (address && !is_name(name)) {
+        problem_add(context->problems, context->place, "server: name '%s' may contain " NAME_RULE,
+                    name);
+        good = false;
+    }
+    const char *wrong = address ? address_parse(address, &server->address) : NULL;
+    if (wrong) {
+        problem_add(context->problems, context->place, "server: '%s': %s", address, wrong);
+        good = false;
+    }
+    if (address)
+        good &= attributes_read(OWNER_SERVER, rest, server, context, &given);
+    if (good) {
+        server->name = memory_copy(name);
+        address_format(&server->address, server->text);
+    } else {
+        options_release(OWNER_SERVER, server);
+    }
+    free(words);
+    return good;
+}

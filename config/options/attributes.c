@@ -1,0 +1,116 @@
+#include "config/options/attributes.h"
+
+#include "config/base/memory.h"
+#include "config/options/foreign_names.h"
+#include "config/syntax/suggest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char blanks[] = " \t";
+
+static const char *line_name(enum option_owner which)
+{
+    return which == OWNER_BIND ? "bind" : "server";
+}
+
+/* The row with the name that the word begins with, or NULL. */
+static const struct option *find(enum option_owner which, const char *word, size_t length)
+{
+    for (const struct option *option = attribute_table(which); option->name; option++)
+        if (strlen(option->name) == length && strncmp(option->name, word, length) == 0)
+            return option;
+    return NULL;
+}
+
+/* "accept, steer and mode"; the caller frees it. */
+static char *list_names(enum option_owner which)
+{
+    const struct option *table = attribute_table(which);
+    struct memory_stream text;
+    memory_stream_begin(&text);
+    for (const struct option *option = table; option->name; option++)
+        fprintf(text.stream, "%s%s",
+                option == table  ? ""
+                : option[1].name ? ", "
+                                 : " and ",
+                option->name);
+    return memory_stream_end(&text);
+}
+
+static void report_unknown(enum option_owner which, const char *word, size_t length,
+                           const struct option_context *context)
+{
+    char hint[SUGGEST_TEXT_MAX];
+    char *name = memory_copy_n(word, length ? length : strlen(word));
+    const char *ours = foreign_name(FOREIGN_ATTRIBUTE, name);
+    struct suggestion suggestion = suggest_begin(name);
+    for (const struct option *option = attribute_table(which); option->name; option++)
+        suggest_offer(&suggestion, option->name);
+    if (ours) {
+        problem_add(context->problems, context->place, "%s: unknown attribute '%s': it is %s here",
+                    line_name(which), name, ours);
+    } else if (suggestion.best) {
+        problem_add(context->problems, context->place, "%s: unknown attribute '%s'%s",
+                    line_name(which), name, suggest_text(&suggestion, hint));
+    } else {
+        char *names = list_names(which);
+        problem_add(context->problems, context->place,
+                    "%s: unknown attribute '%s'; the attributes are %s", line_name(which), name,
+                    names);
+        free(names);
+    }
+    free(name);
+}
+
+static bool read_word(enum option_owner which, const char *word, void *owner,
+                      const struct option_context *context, attribute_set *given)
+{
+    size_t length = strcspn(word, "=");
+    const struct option *option = find(which, word, length);
+    if (!option) {
+        report_unknown(which, word, length, context);
+        return false;
+    }
+    bool has_value = word[length] == '=';
+    if (has_value != (option->type != OPTION_FLAG)) {
+        problem_add(context->problems, context->place,
+                    option->type == OPTION_FLAG
+                        ? "%s: '%s' has no value"
+                        : "%s: '%s' needs its value directly after it, without spaces",
+                    line_name(which), option->name);
+        return false;
+    }
+    attribute_set bit = (attribute_set)1 << (option - attribute_table(which));
+    if ((*given & bit) && !option->repeated) {
+        problem_add(context->problems, context->place, "%s: %s is given twice", line_name(which),
+                    option->name);
+        return false;
+    }
+    if (!(*given & bit))
+        option_release(option, owner); /* a default */
+    *given |= bit;
+    const char *value = has_value ? word + length + 1 : "";
+    const char *wrong = option_set(option, value, owner, context);
+    if (wrong)
+        problem_add(context->problems, context->place, "%s: %s '%s' %s", line_name(which),
+                    option->name, value, wrong);
+    return !wrong;
+}
+
+bool attributes_read(enum option_owner which, char *words, void *owner,
+                     const struct option_context *context, attribute_set *given)
+{
+    bool good = true;
+    char *rest;
+    *given = 0;
+    for (char *word = strtok_r(words, blanks, &rest); word; word = strtok_r(NULL, blanks, &rest))
+        good &= read_word(which, word, owner, context, given);
+    return good;
+}
+
+bool attribute_is_given(enum option_owner which, attribute_set given, const char *name)
+{
+    const struct option *option = find(which, name, strlen(name));
+    return option && (given >> (option - attribute_table(which)) & 1);
+}

@@ -1,0 +1,15 @@
+/* The names by which users of other proxies know an option. They are not accepted: an error says
+ * what the option is called here. */
+#ifndef RPPROXY_CONFIG_OPTIONS_FOREIGN_NAMES_H
+#define RPPROXY_CONFIG_OPTIONS_FOREIGN_NAMES_H
+
+enum foreign_kind {
+    FOREIGN_KEY,      /* a key of a section, or the first words of a line */
+    FOREIGN_ATTRIBUTE /* an attribute of a bind or server line */
+};
+
+/* What the name is here, as the rest of the sentence "it is ...", or NULL: nothing is known, or the
+ * program has no such option yet. */
+const char *foreign_name(enum foreign_kind kind, const char *name);
+
+#endif

@@ -1,0 +1,140 @@
+#include "config/base/memory.h"
+#include "config/model/config.h"
+#include "config/options/attributes.h"
+#include "config/options/options.h"
+#include "config/syntax/value.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void write_unsigned(const struct option *option, unsigned value, FILE *out)
+{
+    if (value == 0 && option->zero)
+        fputs(option->zero, out);
+    else
+        fprintf(out, "%u", value);
+}
+
+static void write_log(const struct config *config, FILE *out)
+{
+    static const char *const words[] = {
+        [LOG_TO_STDERR] = "stderr", [LOG_TO_SYSLOG] = "syslog", [LOG_TO_JOURNAL] = "journal"};
+    if (config->log_target == LOG_TO_FILE)
+        fprintf(out, "file:%s", config->log_path);
+    else
+        fputs(words[config->log_target], out);
+}
+
+static void write_cpus(const struct cpus *cpus, FILE *out)
+{
+    if (cpus->count == 0)
+        fputs("no", out);
+    for (unsigned i = 0; i < cpus->count; i++) {
+        unsigned first = cpus->list[i];
+        unsigned last = first;
+        while (i + 1 < cpus->count && cpus->list[i + 1] == last + 1)
+            last = cpus->list[++i];
+        fprintf(out, "%u", first);
+        if (last > first)
+            fprintf(out, "-%u", last);
+        if (i + 1 < cpus->count)
+            fputs(",", out);
+    }
+}
+
+static void write_custom(const struct option *option, const void *member, FILE *out)
+{
+    if (!option->custom->write(member, 0, out) || !option->repeated)
+        return;
+    for (size_t item = 1;; item++) {
+        struct memory_stream value;
+        memory_stream_begin(&value);
+        bool more = option->custom->write(member, item, value.stream);
+        char *text = memory_stream_end(&value);
+        if (more)
+            fprintf(out, ", %s", text);
+        free(text);
+        if (!more)
+            return;
+    }
+}
+
+void option_write(const struct option *option, const void *owner, FILE *out)
+{
+    const void *member = (const char *)owner + option->offset;
+    char duration[DURATION_TEXT_MAX];
+    unsigned index;
+    const char *text;
+    switch (option->type) {
+    case OPTION_BOOL:
+        fputs(*(const bool *)member ? "yes" : "no", out);
+        break;
+    case OPTION_UNSIGNED:
+        write_unsigned(option, *(const unsigned *)member, out);
+        break;
+    case OPTION_DURATION:
+        fputs(duration_text(*(const millis *)member, duration), out);
+        break;
+    case OPTION_ENUM:
+        memcpy(&index, member, sizeof index);
+        fputs(option->names[index], out);
+        break;
+    case OPTION_NAME:
+    case OPTION_PATH:
+    case OPTION_TEXT:
+        text = *(const char *const *)member;
+        if (text)
+            fputs(text, out);
+        break;
+    case OPTION_LOG:
+        write_log(owner, out);
+        break;
+    case OPTION_CPUS:
+        write_cpus(member, out);
+        break;
+    case OPTION_CONGESTION:
+        text = member;
+        fputs(*text ? text : "system", out);
+        break;
+    case OPTION_BACKEND:
+        fputs(((const struct frontend_conf *)owner)->backend->name, out);
+        break;
+    case OPTION_FLAG:
+    case OPTION_BIND:
+    case OPTION_SERVER:
+    case OPTION_INCLUDE:
+        break;
+    case OPTION_CUSTOM:
+        write_custom(option, member, out);
+        break;
+    }
+}
+
+/* The value as text; the caller frees it. */
+static char *value_of(const struct option *option, const void *owner)
+{
+    struct memory_stream value;
+    memory_stream_begin(&value);
+    option_write(option, owner, value.stream);
+    return memory_stream_end(&value);
+}
+
+static void write_attribute(const struct option *option, const void *owner, FILE *out)
+{
+    if (option->type == OPTION_FLAG) {
+        if (*(const bool *)((const char *)owner + option->offset))
+            fprintf(out, " %s", option->name);
+        return;
+    }
+    char *value = value_of(option, owner);
+    bool initial = option->initial && strcmp(value, option->initial) == 0;
+    if (*value && (option->shown || !initial))
+        fprintf(out, " %s=%s", option->name, value);
+    free(value);
+}
+
+void attributes_write(enum option_owner which, const void *owner, FILE *out)
+{
+    for (const struct option *option = attribute_table(which); option->name; option++)
+        write_attribute(option, owner, out);
+}

@@ -1,0 +1,49 @@
+/* Attributes of bind and server lines. */
+#include "config/options/bind_values.h"
+#include "config/options/table.h"
+
+const struct option bind_attributes[] = {
+    {.name = "accept",
+     .owner = OWNER_BIND,
+     .type = OPTION_CUSTOM,
+     .custom = &bind_accept,
+     .initial = "sharded",
+     .shown = true,
+     .help = "sharded: each worker has its own listening socket; shared: idle workers take the "
+             "connections of one; Unix binds and passed sockets are always shared"},
+    {.name = "steer",
+     .owner = OWNER_BIND,
+     .type = OPTION_CUSTOM,
+     .custom = &bind_steer,
+     .initial = "hash",
+     .shown = true,
+     .help = "how the kernel distributes connections to sharded sockets; hash: evenly; cpu: to the "
+             "worker of the CPU that took the SYN"},
+    {.name = "mode",
+     .owner = OWNER_BIND,
+     .type = OPTION_CUSTOM,
+     .custom = &bind_file_mode,
+     .help = "permissions of the file of a Unix bind"},
+    {.name = "owner",
+     .owner = OWNER_BIND,
+     .type = OPTION_CUSTOM,
+     .custom = &bind_file_owner,
+     .help = "owner of the file of a Unix bind: a name or a number"},
+    {.name = "group",
+     .owner = OWNER_BIND,
+     .type = OPTION_CUSTOM,
+     .custom = &bind_file_group,
+     .help = "group of the file of a Unix bind: a name or a number"},
+    {.name = NULL},
+};
+
+const struct option server_attributes[] = {
+    {.name = "weight",
+     OF_SERVER(weight),
+     .type = OPTION_UNSIGNED,
+     .max = SERVER_WEIGHT_MAX,
+     .initial = "1",
+     .shown = true,
+     .help = "share of the connections; 0: none"},
+    {.name = NULL},
+};
