@@ -39,6 +39,34 @@ static inline bool limit_take(struct limit *limit)
     return true;
 }
 
+enum limit_taking { LIMIT_TAKEN, LIMIT_FULL, LIMIT_UNDONE };
+
+/* As limit_take(), also while another thread lowers the maximum: no place is taken by a maximum
+ * that was replaced before this call returned. So when limit_move() has returned, `used` counts all
+ * places above the new maximum that are ever taken. UNDONE: none is taken, but for a moment the
+ * count was one too high, and another thread may have met a full limit. */
+static inline enum limit_taking limit_take_exactly(struct limit *limit)
+{
+    unsigned used = atomic_load(&limit->used);
+    do
+        if (used >= atomic_load(&limit->max))
+            return LIMIT_FULL;
+    while (!atomic_compare_exchange_weak(&limit->used, &used, used + 1));
+    if (used < atomic_load(&limit->max))
+        return LIMIT_TAKEN;
+    atomic_fetch_sub(&limit->used, 1);
+    return LIMIT_UNDONE;
+}
+
+/* Lowers the maximum by one, if that is possible. Any thread. */
+static inline void limit_shrink(struct limit *limit)
+{
+    unsigned max = atomic_load(&limit->max);
+    while (max > 0 && max != LIMIT_NONE &&
+           !atomic_compare_exchange_weak(&limit->max, &max, max - 1))
+        ;
+}
+
 /* Takes a place even if none is free. */
 static inline void limit_force(struct limit *limit)
 {

@@ -102,6 +102,63 @@ START_TEST(refused_take_does_not_change_the_count)
 }
 END_TEST
 
+START_TEST(shrinking_ends_at_zero)
+{
+    struct limit limit = {.max = 1};
+    limit_shrink(&limit);
+    limit_shrink(&limit);
+    ck_assert_uint_eq(limit.max, 0);
+    ck_assert_int_eq(limit_take_exactly(&limit), LIMIT_FULL);
+    limit.max = LIMIT_NONE;
+    limit_shrink(&limit);
+    ck_assert_uint_eq(limit.max, LIMIT_NONE);
+    ck_assert_int_eq(limit_take_exactly(&limit), LIMIT_TAKEN);
+}
+END_TEST
+
+static atomic_uint allowed, beyond;
+static atomic_bool over;
+
+static void *take_exactly_and_release(void *arg)
+{
+    struct limit *limit = arg;
+    while (!atomic_load(&over)) {
+        if (limit_take_exactly(limit) != LIMIT_TAKEN)
+            continue;
+        if (atomic_fetch_add(&inside, 1) + 1 > atomic_load(&allowed))
+            atomic_fetch_add(&beyond, 1);
+        atomic_fetch_sub(&inside, 1);
+        (void)limit_release(limit);
+    }
+    return NULL;
+}
+
+/* What this thread allows after it has lowered the maximum is what is in use then, or the maximum.
+ */
+START_TEST(a_lowered_maximum_is_exact)
+{
+    struct limit limit = {.max = 3};
+    pthread_t threads[4];
+    atomic_store(&allowed, 3);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, take_exactly_and_release, &limit), 0);
+    for (unsigned i = 0; i < 300000; i++) {
+        (void)limit_move(&limit, i % 3);
+        unsigned used = atomic_load(&limit.used);
+        atomic_store(&allowed, used > i % 3 ? used : i % 3);
+        for (unsigned j = 0; j < 100; j++)
+            (void)limit_has_room(&limit); /* a while, for a late thread to show */
+        atomic_store(&allowed, 3);
+        (void)limit_move(&limit, 3);
+    }
+    atomic_store(&over, true);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    ck_assert_uint_eq(atomic_load(&beyond), 0);
+    ck_assert_uint_eq(limit.used, 0);
+}
+END_TEST
+
 Suite *limit_suite(void)
 {
     Suite *suite = suite_create("limit");
@@ -111,6 +168,8 @@ Suite *limit_suite(void)
     tcase_add_test(tcase, release_reports_waiters);
     tcase_add_test(tcase, threads_never_exceed_it);
     tcase_add_test(tcase, refused_take_does_not_change_the_count);
+    tcase_add_test(tcase, shrinking_ends_at_zero);
+    tcase_add_test(tcase, a_lowered_maximum_is_exact);
     suite_add_tcase(suite, tcase);
     return suite;
 }
