@@ -212,8 +212,8 @@ static const char *excess(const struct command *command)
 }
 
 /* Opens /dev/null in place of a closed standard stream: otherwise a socket would get its number,
- * and the peer of that socket would get our messages. For a closed standard output, /dev/null is
- * opened for reading only, so that writing fails and output_end() reports it. */
+ * and the peer of that socket would get the messages of this process. For a closed standard output,
+ * /dev/null is opened for reading only, so that writing fails and output_end() reports it. */
 static bool have_standard_streams(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)

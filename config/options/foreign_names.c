@@ -9,7 +9,7 @@
 struct foreign {
     enum foreign_kind kind;
     const char *name;
-    const char *option; /* of ours: an option, or an attribute if it is one */
+    const char *option; /* an option here, or an attribute if it is one */
     const char *text;   /* NULL: as an option, or an attribute, is usually written */
 };
 

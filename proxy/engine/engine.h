@@ -138,8 +138,8 @@ ssize_t engine_splice_out(struct engine *engine, struct stream *to, size_t lengt
 void engine_read_pipe(struct engine *engine, unsigned char *bytes, size_t length);
 void engine_drop_pipe(struct engine *engine);
 
-/* Ends our stream (FIN); the peer may go on to send. Returns 0 or an errno value. An asynchronous
- * engine ends it behind what it was given to send. */
+/* Ends the stream of this side (FIN); the peer may go on to send. Returns 0 or an errno value. An
+ * asynchronous engine ends it behind what it was given to send. */
 int engine_shutdown(struct stream *to) __attribute__((warn_unused_result));
 
 /* --- questions ------------------------------------------------------------------------------- */

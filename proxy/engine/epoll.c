@@ -105,9 +105,9 @@ void engine_set_timer(struct engine *engine, uint64_t milliseconds)
     (void)timerfd_settime(engine->timer, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
-/* Both streams are over, the kernel says, and not by a reset. Where our end went first the socket
- * is likely to hold nothing but the other end: a look finds that as well as a receive does, and
- * says at the same time whether the socket can be kept. */
+/* Both streams are over, the kernel says, and not by a reset. Where the proxy's end went first the
+ * socket is likely to hold nothing but the other end: a look finds that as well as a receive does,
+ * and says at the same time whether the socket can be kept. */
 static void look(struct stream *stream)
 {
     uint64_t received;
@@ -356,7 +356,7 @@ void engine_read_pipe(struct engine *engine, unsigned char *bytes, size_t length
         if (got > 0)
             done += (size_t)got;
         else if (errno != EINTR)
-            abort(); /* a pipe of our own, with so many bytes in it */
+            abort(); /* the engine's own pipe, with so many bytes in it */
     }
 }
 

@@ -33,7 +33,7 @@ struct stream {
     bool prompt : 1;    /* TCP_NODELAY is set, or there is no such thing */
     bool spoken_to : 1; /* something was sent */
     bool shared : 1;    /* another process may have the descriptor, too: closing is not enough */
-    bool first_out : 1; /* our end was sent before its own had come */
+    bool first_out : 1; /* this side's end was sent before the other's came */
     bool closed : 1;    /* both ends have come, and the kernel owes the other side nothing more */
     bool failed : 1;    /* a send told so: recv(2) calls it an end, and it is none */
     bool idle : 1;      /* connected to nobody: events mean nothing */

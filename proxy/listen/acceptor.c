@@ -61,8 +61,9 @@ static void on_shortage(struct listener_group *group, int error)
     acceptor->listen_at = now + STARVED_REST_MS;
 }
 
-/* Where sessions have ended in this turn of our own loop, its end sees to it: most places are
- * handed over by the worker that takes them, which then needs not ring at its own door. */
+/* Where sessions have ended in this turn of the loop of this process, its end sees to it: most
+ * places are handed over by the worker that takes them, which then needs not ring at its own door.
+ */
 static void wake_for_grants(void *arg)
 {
     struct acceptor *acceptor = arg;

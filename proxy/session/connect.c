@@ -19,7 +19,7 @@ static struct balancer *balancer_of(const struct session *session)
 }
 
 /* The session's server is not chosen again in this round, because it has failed or (lacking)
- * because we lack something towards it. False: out of memory. */
+ * because the proxy lacks something towards it. False: out of memory. */
 static bool pass_over(struct session *session, bool lacking)
 {
     uint32_t at = session->tried_count;

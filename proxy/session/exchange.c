@@ -17,7 +17,7 @@ static __attribute__((cold)) void fail(struct session *session, struct conn *fro
     }
 }
 
-/* Moves what can be moved, beginning with what first gave us. */
+/* Moves what can be moved, beginning with what `first` gave. */
 void exchange_move(struct session *session, struct conn *first)
 {
     struct session_set *set = session->set;

@@ -44,10 +44,10 @@
  * first_bytes: from there it is the first that the server is sent.
  *
  * DELIVERING: one side said everything, with the end of its stream, and is gone (reset, or closed
- * by us because the session was idle). The other side gets all of that. What the other side still
- * sends is received and thrown away: a socket that is closed with unread bytes, or that gets bytes
- * after it was closed, sends a reset, and the kernel then drops what is on its way. The state ends
- * when the other side has acknowledged everything, or has ended its own stream; or when it has
+ * by the proxy because the session was idle). The other side gets all of that. What the other side
+ * still sends is received and thrown away: a socket that is closed with unread bytes, or that gets
+ * bytes after it was closed, sends a reset, and the kernel then drops what is on its way. The state
+ * ends when the other side has acknowledged everything, or has ended its own stream; or when it has
  * acknowledged nothing for a while (SESSION_UNDELIVERED). Such a session keeps its place, can be
  * cut as any other, and does not move to another process.
  *
@@ -83,7 +83,7 @@ struct session {
     struct server *chosen;      /* of the backend; NULL before the first choice, or as `backend` */
     struct server **tried; /* servers that this round passes over: those that failed first, ... */
     uint32_t tried_count;  /* ... */
-    uint32_t short_count;  /* ... and at the end so many towards which we lack something */
+    uint32_t short_count;  /* ... and at the end so many towards which the proxy lacks something */
     uint32_t attempts;     /* that failed, over all rounds */
     unsigned char pending; /* the life of the session is one, each close or park under way another:
                               it is freed when all have ended */
@@ -93,7 +93,7 @@ struct session {
     bool with_server;      /* it counts for the server */
     bool kept_alive;       /* SO_KEEPALIVE is set on the server's socket */
     bool to_client;        /* DELIVERING: to the client, else to the server */
-    in_port_t own_port;    /* of the server, if the kernel may take it for our side, too; else 0 */
+    in_port_t own_port; /* of the server, if the kernel may use it for the proxy's side; else 0 */
     sa_family_t server_family;
     const char *server_congestion; /* of the backend that opened the server's socket */
     /* Which generation accepted it: with entry.accepted_by and `number` that names it. */

@@ -13,23 +13,25 @@ struct pidfile {
     int fd; /* keeps the inode from being used again; open unless the file is ABSENT */
 };
 
-/* Writes our pid under a temporary name. path has to live as long as the pid file, or is NULL. */
+/* Writes the pid of this process under a temporary name. path has to live as long as the pid file,
+ * or is NULL. */
 int pidfile_prepare(struct pidfile *pidfile, const char *path) __attribute__((warn_unused_result));
 
 /* The path names this process from now on. */
 int pidfile_publish(struct pidfile *pidfile) __attribute__((warn_unused_result));
 
-/* The process before us has closed its listeners, or is gone. */
+/* The old process has closed its listeners, or is gone. */
 void pidfile_settle(struct pidfile *pidfile);
 
-/* Our successor serves. Its pid file may have another path: ours is kept aside then. */
+/* The new process serves. Its pid file may have another path: the one of this process is kept aside
+ * then. */
 void pidfile_retire(struct pidfile *pidfile);
 
-/* The successor, of that pid, is gone or failed, and we serve again. Needs no room on the disk
- * where the file that we had is still there. */
+/* The successor, of that pid, is gone or failed, and this process serves again. Needs no room on
+ * the disk where the file that this process had is still there. */
 int pidfile_take_back(struct pidfile *pidfile, pid_t successor) __attribute__((warn_unused_result));
 
-/* Removes the temporary file, and, with remove, the pid file if it names us. */
+/* Removes the temporary file, and, with remove, the pid file if it names this process. */
 void pidfile_end(struct pidfile *pidfile, bool remove);
 
 #endif

@@ -12,13 +12,14 @@
  * Returns NULL, or a static text that says what failed. */
 const char *privileges_become(const char *user) __attribute__((warn_unused_result));
 
-/* Makes the directory of path, if it is missing, for user (NULL: for us). Only the last level.
- * Returns 0 or an errno value. */
+/* Makes the directory of path, if it is missing, for user (NULL: for the user of this process).
+ * Only the last level. Returns 0 or an errno value. */
 int privileges_make_directory(const char *path, const char *user)
     __attribute__((warn_unused_result));
 
-/* Whether we may put files into the directory of path, and only root and our own user may.
- * Returns NULL, or a text that says what is wrong, valid until the next call of strerror(). */
+/* Whether this process may put files into the directory of path, and only root and the user of this
+ * process may. Returns NULL, or a text that says what is wrong, valid until the next call of
+ * strerror(). */
 const char *privileges_check_directory(const char *path) __attribute__((warn_unused_result));
 
 /* Raises the soft limit of descriptors to the hard one, and returns it. */

@@ -19,20 +19,21 @@ int program_find(struct program *program, char **argv) __attribute__((warn_unuse
 
 struct child {
     pid_t pid;
-    int channel; /* our end of the handover's socket pair */
+    int channel; /* this process's end of the handover's socket pair */
 };
 
-/* Starts the program at path with our arguments and environment, and one end of a new socket pair
+/* Starts the program at path with the arguments and environment, and one end of a new socket pair
  * as the descriptor that HANDOVER_VARIABLE names. Signals have their default disposition there, and
  * those of signals_orders() are blocked. When it returns, the program has been executed
- * (posix_spawn(3)); but the kernel wakes us a moment before it closes what else was open here in
- * the child, so that is only sure once the child has spoken. The child is added to children.
- * Returns 0, or an errno value (ENOENT: the program is not there). */
+ * (posix_spawn(3)); but the kernel wakes this process a moment before it closes what else was open
+ * here in the child, so that is only sure once the child has spoken. The child is added to
+ * children. Returns 0, or an errno value (ENOENT: the program is not there). */
 int program_launch(const struct program *program, struct children *children, struct child *child)
     __attribute__((warn_unused_result));
 
 /* For a successor: the descriptor its predecessor left it, now close-on-exec, or -1 and errno:
- * ENOENT, there is none; else the variable names no socket pair of ours. Removes the variable. */
+ * ENOENT, there is none; else the variable names no socket pair of a handover. Removes the
+ * variable. */
 int program_inherited_channel(void) __attribute__((warn_unused_result));
 
 #endif

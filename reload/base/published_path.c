@@ -61,8 +61,8 @@ static bool may_replace_all(void)
     return capng_get_caps_process() == 0 && capng_have_capability(CAPNG_EFFECTIVE, CAP_FOWNER);
 }
 
-/* Whether rename(2) onto the path can succeed, given that there is a file of ours beside it. Asked
- * before anything depends on it, since the answer cannot be had by trying. */
+/* Whether rename(2) onto the path can succeed, given that there is a file of this process beside
+ * it. Asked before anything depends on it, since the answer cannot be had by trying. */
 static int obstacle(const struct beside *beside, bool is_socket)
 {
     struct statx there;
@@ -142,7 +142,7 @@ static int make_file(const struct beside *beside, mode_t mode)
     return fd < 0 ? -errno : fd;
 }
 
-/* The temporary name or the path is our file. */
+/* The temporary name or the path is the file of this process. */
 static bool leads_to_ours(const struct published_path *published, int directory, const char *name)
 {
     struct stat status;
@@ -170,7 +170,7 @@ static int prepare(struct published_path *published, const char *path, mode_t mo
     error = obstacle(&beside, is_socket);
     int fd = -error;
     if (!error) {
-        (void)unlinkat(beside.directory, beside.temporary, 0); /* of a process with our pid */
+        (void)unlinkat(beside.directory, beside.temporary, 0); /* of a process with the same pid */
         fd = is_socket ? make_socket(&beside, path, mode) : make_file(&beside, mode);
     }
     if (fd >= 0)
@@ -270,7 +270,8 @@ int published_withdraw(struct published_path *published)
     return 0;
 }
 
-/* Our file goes from its path to the temporary name of process pid (aside), or back. */
+/* The file of this process goes from its path to the temporary name of process pid (aside), or
+ * back. */
 static int move_ours(struct published_path *published, pid_t pid, bool aside)
 {
     struct beside beside;

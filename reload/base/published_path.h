@@ -35,7 +35,7 @@ enum published_state {
 struct published_path {
     const char *path; /* absolute; the caller's, and has to live as long */
     enum published_state state;
-    dev_t device; /* of our file */
+    dev_t device; /* of the file of this process */
     ino_t inode;
     bool is_socket; /* only a socket may be replaced */
     bool displaced; /* PUBLISHED: what was at the path is under the temporary name */
@@ -55,8 +55,8 @@ int published_prepare_file(struct published_path *published, const char *path, m
 int published_set_owner(const struct published_path *published, uid_t owner, gid_t group,
                         mode_t mode) __attribute__((warn_unused_result));
 
-/* A file that another process has published is ours as well from now on. Returns 0 or an errno
- * value. */
+/* A file that another process has published belongs to this process as well from now on. Returns 0
+ * or an errno value. */
 int published_adopt(struct published_path *published, const char *path)
     __attribute__((warn_unused_result));
 
@@ -66,19 +66,19 @@ int published_withdraw(struct published_path *published);
 int published_set_aside(struct published_path *published);
 int published_put_back(struct published_path *published) __attribute__((warn_unused_result));
 
-/* Our file was displaced by the process of that pid, which is gone: it takes its path again.
- * Returns 0 or an errno value: ENOENT, our file is not there. */
+/* The file of this process was displaced by the process of that pid, which is gone: it takes its
+ * path again. Returns 0 or an errno value: ENOENT, the file is not there. */
 int published_reclaim(struct published_path *published, pid_t pid)
     __attribute__((warn_unused_result));
 
 /* What was displaced is not needed any more. */
 void published_settle(struct published_path *published);
 
-/* The path leads to our file. */
+/* The path leads to the file of this process. */
 bool published_is_ours(const struct published_path *published);
 
-/* Removes the temporary name, if there is one; with remove also the path, if it leads to our
- * file. ABSENT afterwards. */
+/* Removes the temporary name, if there is one; with remove also the path, if it leads to the file
+ * of this process. ABSENT afterwards. */
 void published_end(struct published_path *published, bool remove);
 
 /* Removes what a killed process of that pid has left beside path. */

@@ -304,7 +304,7 @@ struct control *control_new(struct generation *generation, const struct control_
     return control;
 }
 
-/* remove: the path goes as well, if it is still ours. */
+/* remove: the path goes as well, if it still belongs to this process. */
 static void stop_listening(struct control *control, bool remove)
 {
     published_end(&control->file, remove);
@@ -474,5 +474,5 @@ pid_t control_holder(const char *path)
     socklen_t length = sizeof peer;
     (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length);
     close(fd);
-    return peer.pid > 0 ? peer.pid : -1; /* 0: of a PID namespace that we do not see */
+    return peer.pid > 0 ? peer.pid : -1; /* 0: of a PID namespace that this process does not see */
 }

@@ -57,12 +57,13 @@ int control_publish(struct control *control) __attribute__((warn_unused_result))
 void control_withdraw(struct control *control);
 void control_settle(struct control *control);
 
-/* Binds and publishes, unless the path is ours already. Returns 0 or an errno value. */
+/* Binds and publishes, unless the path belongs to this process already. Returns 0 or an errno
+ * value. */
 int control_take_back(struct control *control, const char *path)
     __attribute__((warn_unused_result));
 
 /* Commands are to ask another process: those that wait stay, and those that have not asked yet are
- * hung up on, and ask again there. If the path is still ours, it is removed. */
+ * hung up on, and ask again there. If the path still belongs to this process, it is removed. */
 void control_retire(struct control *control);
 
 /* A line for the commands that wait for a reload. */

@@ -70,7 +70,7 @@ static void set_oldest(json_t *object, uint64_t began, uint64_t now)
         json_object_set_new(object, "oldest_ms", milliseconds(began / 1000, now));
 }
 
-/* Frontends that have sessions: a generation may have some that ours does not know any more. */
+/* Frontends that have sessions: a generation may have some that this one does not know any more. */
 static json_t *sessions_by_frontend(const struct stats *stats, uint64_t now)
 {
     json_t *list = json_array();

@@ -297,7 +297,7 @@ int channel_send_now(struct channel *channel, enum message_type type, const void
         return ENOMEM;
     int error = transmit(channel->fd, parcel);
     free(parcel);
-    return error == ECONNRESET ? EPIPE : error; /* it has left something of ours unread */
+    return error == ECONNRESET ? EPIPE : error; /* something that was sent to it is unread */
 }
 
 /* One that is to wait keeps descriptors of its own. */

@@ -15,7 +15,7 @@ struct received {
     const void *payload; /* valid during the call; zero-filled up to MESSAGE_PAYLOAD_MAX */
     size_t length;
     int *fds;        /* close-on-exec; those the receiver takes it sets to -1, others are closed */
-    size_t fd_count; /* of HANDOFF and DUPLICATES: fewer than were sent, when ours have run out */
+    size_t fd_count; /* of HANDOFF and DUPLICATES: fewer than were sent, if none is left here */
 };
 
 struct channel_events {
@@ -77,9 +77,9 @@ void channel_send(struct channel *channel, enum message_type type, const void *p
 void channel_lend(struct channel *channel, enum message_type type, const void *payload,
                   size_t length, const int *fds, size_t fd_count);
 
-/* Sends at once or not at all. Returns 0, when the kernel has it for the peer to read even if we
- * die, or an errno value: EAGAIN also while something is queued, ETOOMANYREFS when too many
- * descriptors are under way on this machine (unix(7)), EPIPE when the peer is gone. */
+/* Sends at once or not at all. Returns 0, when the kernel has it for the peer to read even if this
+ * process dies, or an errno value: EAGAIN also while something is queued, ETOOMANYREFS when too
+ * many descriptors are under way on this machine (unix(7)), EPIPE when the peer is gone. */
 int channel_send_now(struct channel *channel, enum message_type type, const void *payload,
                      size_t length, const int *fds, size_t fd_count)
     __attribute__((warn_unused_result));

@@ -96,7 +96,8 @@ struct generation_events {
     /* A reload is over. text is for people. */
     void (*reload_over)(struct generation *generation, enum exit_status status, const char *text,
                         uint64_t milliseconds);
-    /* The new process serves: probation, if there is one, then our listeners are to be closed. */
+    /* The new process serves: probation, if there is one, then the listeners of this process are to
+     * be closed. */
     void (*retire)(struct generation *generation);
     /* The probation ends at once. Harmless where there is none. */
     void (*end_probation)(struct generation *generation);
@@ -154,7 +155,7 @@ struct generation {
     uint64_t config_hash; /* of its canonical text; 0: not known */
     struct event_base *base;
     unsigned number;
-    unsigned canaries; /* the highest number that a canary of ours has had; 0: there was none */
+    unsigned canaries; /* the highest number of a canary of this process; 0: there was none */
     enum generation_state state;
     unsigned workers;
     struct descriptors descriptors;
@@ -163,7 +164,7 @@ struct generation {
 
     struct binds *binds;
     struct proxy *proxy;
-    struct checks *checks; /* of the servers, until we drain */
+    struct checks *checks; /* of the servers, until this process drains */
 
     /* Other processes: */
     struct children children;
@@ -173,9 +174,9 @@ struct generation {
     struct new_side *new_side;           /* to the old process, until its listeners are closed */
     struct message_sessions predecessor; /* it stands by or lingers: what it last said of itself;
                                           * pid 0: there is none */
-    struct old_side *old_side;           /* to the new process, until our listeners are closed */
-    struct handoff *handoff;             /* of our sessions; NULL: none has begun */
-    bool replaced;                       /* our listeners are closed, and another process serves */
+    struct old_side *old_side; /* to the new process, until this process closes its listeners */
+    struct handoff *handoff;   /* of the sessions of this process; NULL: none has begun */
+    bool replaced; /* the listeners of this process are closed, and another process serves */
 
     /* What is to be done once a reload, ours or the old process's, is over: */
     struct reload_order next;
@@ -183,7 +184,7 @@ struct generation {
 
     uint64_t refused; /* config_hash of the last canary that was rolled back; 0: none */
     struct reload_result last_reload;
-    struct crash last_crash; /* of a generation before ours, or of a new process */
+    struct crash last_crash; /* of a generation before this one, or of a new process */
 };
 
 const char *generation_state_name(enum generation_state state);

@@ -34,7 +34,7 @@ struct heartbeat {
     struct event *tick;
     uint64_t ticked_at; /* clock_ms() */
     unsigned ticks;     /* in this state */
-    uint32_t number;    /* of our last question */
+    uint32_t number;    /* of the last question */
     void (*on_answer)(void *arg);
     void *arg;
     uint32_t confirms; /* the number from which on an answer is one for on_answer */

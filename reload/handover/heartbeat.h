@@ -13,9 +13,10 @@
  * one that lives, and what was sent to it is not taken back; or it is waited for, and the log says
  * so.
  *
- * Silence is counted in turns of our own loop, half a second each, and not by the clock. A turn
- * that comes late does not count: the machine is overloaded, or our own process was stopped. So a
- * process that goes on after a SIGCONT hears the answers that are there before it judges anybody.
+ * Silence is counted in turns of the loop of this process, half a second each, and not by the
+ * clock. A turn that comes late does not count: the machine is overloaded, or this process itself
+ * was stopped. So a process that goes on after a SIGCONT hears the answers that are there before it
+ * judges anybody.
  *
  * A process of another major version of the protocol does not answer, and is not asked. */
 #ifndef RPPROXY_RELOAD_HANDOVER_HEARTBEAT_H

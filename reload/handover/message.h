@@ -208,7 +208,8 @@ struct message_taken {
     uint64_t taken; /* bit i: the i-th of them */
 };
 
-/* HURRY: the successor is asked to reload or to stop, and waits for our probation to end. */
+/* HURRY: the successor is asked to reload or to stop, and waits for the probation of this process
+ * to end. */
 
 /* CANARY: the successor is to accept, and to publish nothing; it says the same when it does, and is
  * steered to then. It asks for BACK itself when it is asked to stop. */

@@ -9,8 +9,8 @@ struct channel;
 struct generation;
 struct received;
 
-/* The process to which our sessions go is lost before our listeners are closed; alive as
- * handoff_discard() has it. */
+/* The process to which the sessions of this process go is lost before the listeners of this process
+ * are closed; alive as handoff_discard() has it. */
 void moving_abort(struct generation *generation, bool alive);
 
 /* MESSAGE_HANDOFF has come by that channel. Returns how many sessions this process has taken: none

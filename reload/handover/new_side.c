@@ -37,7 +37,7 @@ struct new_side {
     struct server_states server_states;
     uint64_t arrived;    /* sessions of the old process that came here */
     bool forced;         /* even if a backend loses its last usable server */
-    pid_t pid;           /* of the old process: our parent, while it lives */
+    pid_t pid;           /* of the old process: the parent of this process, while it lives */
     struct event *alone; /* the old process was lost before its offer, and is dying */
     uint64_t alone_until;
     struct rescue *rescue; /* ALONE: of the clients in the old process's queues */
@@ -115,9 +115,9 @@ static bool must_keep_all(struct new_side *side)
     return false;
 }
 
-/* A listener that waits until we serve would have all clients of its address, and one that we have
- * in common with the old process an unknown share. No client comes to an address that is absent.
- * False: this process exits. */
+/* A listener that waits until this process serves would have all clients of its address, and one
+ * that both processes have in common an unknown share. No client comes to an address that
+ * is absent. False: this process exits. */
 static bool can_share(struct new_side *side)
 {
     struct generation *generation = side->generation;
@@ -238,8 +238,8 @@ static void prepare(struct new_side *side, const struct message_offer *offer)
     }
     tell_absent(side);
     server_states_apply(&side->server_states, generation->proxy);
-    /* Duplicates of binds that are not ours would stay open after the old process has closed its
-     * own: offering_close_foreign(). */
+    /* Duplicates of binds that this process does not have would stay open after the old process has
+     * closed its own: offering_close_foreign(). */
     offer_close_rest(&side->offer);
     offering_close_foreign(&side->kept, generation->binds);
     if (!must_keep_all(side) || (offer->canary && !can_share(side)))
@@ -416,7 +416,7 @@ static void on_message(const struct received *message, void *arg)
     }
 }
 
-/* The old process has exited when another process is our parent. */
+/* The old process has exited when another process is the parent. */
 static void on_alone(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
@@ -475,7 +475,7 @@ static void on_lost(const char *wrong, void *arg)
     channel_close(side->channel);
     side->channel = NULL;
     bool rescues = offer_holds_any(&side->kept) && keeps_all(side);
-    if (rescues) /* its listeners still stand before ours in the groups */
+    if (rescues) /* its listeners still stand before those of this process in the groups */
         binds_spread(generation->binds, &side->offer);
     else
         settle_alone(side);
@@ -501,7 +501,8 @@ int new_side_begin(struct generation *generation, int fd)
     const struct channel_events events = {
         .on_message = on_message, .on_lost = on_lost, .arg = side};
     side->generation = generation;
-    /* Ask the socket for the process that made it: our parent may have died already. */
+    /* Ask the socket for the process that made it: the parent of this process may have died
+     * already. */
     struct ucred maker = {0};
     socklen_t length = sizeof maker;
     (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &maker, &length);

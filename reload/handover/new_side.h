@@ -5,7 +5,7 @@
  *   NEW_SIDE_CHECKING   this process listens; servers of which nothing is known have a first check
  *   NEW_SIDE_PREPARED   READY is sent: this process listens, and receives nothing yet
  *   NEW_SIDE_CANARY     CANARY came: this process accepts its share
- *   NEW_SIDE_BACK       BACK came: our listeners are being closed
+ *   NEW_SIDE_BACK       BACK came: the listeners of this process are being closed
  *   NEW_SIDE_SERVING    COMMIT came: this process serves; the old process lingers until CLOSED
  *   NEW_SIDE_ALONE      the old process was lost: this process serves, and with it the clients that
  *                       the old process had not accepted yet

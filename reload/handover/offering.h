@@ -18,15 +18,16 @@ struct received;
  * activated socket that no bind uses; DUPLICATES for each bind whose sockets are not passed, unless
  * the new process is of another major version; what is known of each server; and OFFER, which ends
  * the offer. However this process ends from OFFER on, and in whatever order its descriptors close,
- * the new process has the clients in our queues, and none of its own listeners moves in its group
- * before it can steer past. highest: the highest generation number that was given out before that
- * of the new process. refused: hash of a configuration that the new process must not serve; 0:
- * none. */
+ * the new process has the clients in the queues of this process, and none of its own listeners
+ * moves in its group before it can steer past. highest: the highest generation number that was
+ * given out before that of the new process. refused: hash of a configuration that the new process
+ * must not serve; 0: none. */
 void offering_send(const struct generation *generation, struct channel *successor, unsigned highest,
                    bool forced, bool canary, uint64_t refused);
 
-/* Before anything is steered to the new process: notes of which binds it keeps our listening
- * sockets, which are those of which it has listeners; none where it is of another major version. */
+/* Before anything is steered to the new process: notes of which binds it keeps the listening
+ * sockets of this process, which are those of which it has listeners; none where it is of another
+ * major version. */
 void offering_note_kept(struct binds *binds, const struct channel *successor);
 
 /* The new process: sends DUPLICATES for each bind of which it has sockets of its own, and which is

@@ -47,7 +47,7 @@ enum old_side_state {
 struct old_side {
     struct generation *generation;
     enum old_side_state state;
-    struct child child; /* the successor; pid 0: it is gone, or drains, or is our replacement */
+    struct child child; /* the successor; pid 0: it is gone, or drains, or is the replacement */
     unsigned number;    /* the generation of the new process */
     struct channel *channel;
     struct event *timeout;
@@ -225,7 +225,8 @@ static void give_up(struct old_side *side, const char *why)
     side->reload_failure.why = why;
     side->killed = side->exited = false;
     side->outcome = 0;
-    if (why) /* first: it would take the end of the channel for our crash, and serve alone */
+    if (why) /* first: it would take the end of the channel for a crash of this process, and serve
+                alone */
         kill_successor(side);
     else
         expect_within(side, EXIT_TIMEOUT_MS);
@@ -289,8 +290,9 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-/* At once, so that the new process has the clients in our queues if this one ends, or hangs, while
- * the new one starts. What a process of another major version does not know it passes over. */
+/* At once, so that the new process has the clients in the queues of this process if this one ends,
+ * or hangs, while the new one starts. What a process of another major version does not know it
+ * passes over. */
 static void offer(struct old_side *side)
 {
     peer_stats_tell_successor(&side->generation->peer_stats, side->channel);
@@ -333,7 +335,7 @@ static bool is_alone(struct old_side *side)
 {
     if (binds_undisturbed(side->generation->binds))
         return true;
-    give_up(side, "cannot be steered to: another program has joined a group of our listeners");
+    give_up(side, "cannot be steered to: another program has joined a group of its listeners");
     return false;
 }
 
@@ -411,7 +413,8 @@ static void undo_commit(struct old_side *side, enum exit_status status)
              (int)side->child.pid);
 }
 
-/* The listeners of the canary are closed: it drains, and sends us its sessions if it may. */
+/* The listeners of the canary are closed: it drains, and sends its sessions to this process if it
+ * may. */
 static void on_back(struct old_side *side, const struct message_sessions *about)
 {
     struct generation *generation = side->generation;
@@ -433,7 +436,7 @@ static void commit(struct old_side *side)
         if (!is_alone(side))
             return;
     } else if (!binds_undisturbed(generation->binds)) {
-        go_back(side, "another program has joined a group of our listeners");
+        go_back(side, "another program has joined a group of its listeners");
         return;
     }
     side->state = OLD_SIDE_COMMITTED;

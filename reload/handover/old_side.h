@@ -7,14 +7,15 @@
  *   OLD_SIDE_BACK       the new process was asked to go back; CLOSED is due, and then it drains
  *   OLD_SIDE_COMMITTED  the new process was asked to serve, and gets the new connections; ACTIVE is
  *                       due
- *   OLD_SIDE_LINGERING  the new process serves; our listeners are being retired
+ *   OLD_SIDE_LINGERING  the new process serves; the listeners of this process are being retired
  *
  *   OLD_SIDE_ENDING     the new process has failed; this process serves as before. It waits for the
  *                       exit of the new process, whose status tells why, and for the end of the
  *                       rescue of the clients that the new process had
  *
- * The reload is over when our listeners are closed: the new process is our replacement then
- * (replacement.h). If the new process is lost before, this process serves on as before. */
+ * The reload is over when the listeners of this process are closed: the new process is the
+ * replacement of this process then (replacement.h). If the new process is lost before, this process
+ * serves on as before. */
 #ifndef RPPROXY_RELOAD_HANDOVER_OLD_SIDE_H
 #define RPPROXY_RELOAD_HANDOVER_OLD_SIDE_H
 
@@ -49,8 +50,8 @@ void old_side_on_child(struct generation *generation);
 /* This process is to stop: old_side_abort() where that is possible. */
 void old_side_cancel(struct generation *generation);
 
-/* Our listeners are closed: the reload is over. Returns the new process, as replacement_begin()
- * takes it. */
+/* The listeners of this process are closed: the reload is over. Returns the new process, as
+ * replacement_begin() takes it. */
 struct replacement old_side_closed(struct generation *generation);
 
 /* To the new process; NULL: it has failed, and its exit is due. */
@@ -73,8 +74,8 @@ struct new_process_view {
 };
 bool old_side_view(const struct old_side *side, struct new_process_view *view);
 
-/* Kills a new process that is not committed: it would take our end for a crash, and serve. NULL is
- * fine. */
+/* Kills a new process that is not committed: it would take the end of this process for a crash, and
+ * serve. NULL is fine. */
 void old_side_free(struct old_side *side);
 
 #endif

@@ -3,10 +3,11 @@
  *
  * Each process that lives stands for itself; those that are gone stand in the base of exactly one
  * shared stats. The process that serves folds: when a process of its list is gone (its pidfd says
- * so, and nothing can write its shared stats any more), its figures go into our base, and our base
- * goes on to the new process with our shared stats. Once the new process has the list, nothing of
- * it is folded here, since the new process does that. If the new process fails, the processes that
- * are gone by then are folded after all, and with them what the new process had counted itself.
+ * so, and nothing can write its shared stats any more), its figures go into the base of this
+ * process, and that base goes on to the new process with the shared stats of this process. Once the
+ * new process has the list, nothing of it is folded here, since the new process does that. If the
+ * new process fails, the processes that are gone by then are folded after all, and with them what
+ * the new process had counted itself.
  *
  * A process that is gone while its shared stats still count sessions has crashed, and so has a
  * child with a bad wait status. The process that folds notes it (crash.h). During a handoff the
@@ -33,14 +34,16 @@ struct proxy;
 /* A process that lives, or is gone and not folded yet. */
 struct peer {
     struct stats stats;
-    bool base_is_ours; /* a new process that failed: our list has all that is in its base */
+    bool base_is_ours; /* a new process that failed: the list of this process has all that is in its
+                          base */
     bool gone;         /* has no session, whatever its shared stats say */
     bool counted;      /* in the list */
-    bool judged;       /* our new process, or was: old_side or replacement notes how it ended */
+    bool judged;       /* is the new process, or was: old_side or replacement notes how it ended */
     int outcome;       /* its wait status, once it is gone; 0 where that is not known */
     int process;       /* a pidfd of it, or -1 where there are none */
     struct event *end; /* of the process; NULL: without pidfd */
-    size_t *frontends; /* for each of ours its index in the shared stats, or STATS_NO_FRONTEND */
+    size_t *frontends; /* for each frontend of this process its index in the shared stats, or
+                          STATS_NO_FRONTEND */
     struct peer_stats *peer_stats;
     TAILQ_ENTRY(peer) link; /* the oldest first */
 };
@@ -61,9 +64,9 @@ struct peer_stats {
     struct proxy *proxy;    /* NULL before peer_stats_begin() */
     struct peer *successor; /* in the list when it counts; NULL: none is known */
     bool successor_folds;   /* and this process does not */
-    int process;            /* our own pidfd, or -1 */
-    struct event *look;     /* at what others have of our limits */
-    bool limited;           /* we have limits that others count in */
+    int process;            /* a pidfd of this process, or -1 */
+    struct event *look;     /* at what others have of the limits of this process */
+    bool limited;           /* there are limits that others count in */
     unsigned *others;       /* scratch of that: one for each frontend */
 };
 
@@ -76,7 +79,7 @@ void peer_stats_close(struct peer_stats *peer_stats);
 int peer_stats_begin(struct peer_stats *peer_stats, struct proxy *proxy)
     __attribute__((warn_unused_result));
 
-/* We serve: our limits count what others have from now on. */
+/* This process serves: its limits count what others have from now on. */
 void peer_stats_count(struct peer_stats *peer_stats);
 
 /* MESSAGE_STATS came, from the old process: of itself, or of an older one. What is wrong with it is
@@ -90,10 +93,11 @@ void peer_stats_add_successor(struct peer_stats *peer_stats, const struct receiv
  */
 void peer_stats_count_successor(struct peer_stats *peer_stats);
 
-/* Sends our shared stats and those of the list to the new process, and leaves the folding to it. */
+/* Sends the shared stats of this process and those of the list to the new process, and leaves the
+ * folding to it. */
 void peer_stats_tell_successor(struct peer_stats *peer_stats, struct channel *successor);
 
-/* Sends our shared stats to the old process. */
+/* Sends the shared stats of this process to the old process. */
 void peer_stats_tell_predecessor(struct peer_stats *peer_stats, struct channel *predecessor);
 
 /* The new process has failed, and this one folds again. */
@@ -126,7 +130,8 @@ struct figures peer_stats_figures(const struct peer_stats *peer_stats);
 /* What the processes that are gone had counted. */
 struct figures peer_stats_base(const struct peer_stats *peer_stats);
 
-/* Sessions now of one of our frontends, in all processes that live; and of all frontends. */
+/* Sessions now of one frontend of this process, in all processes that live; and of all frontends.
+ */
 uint64_t peer_stats_frontend_live(const struct peer_stats *peer_stats, size_t frontend);
 uint64_t peer_stats_live(const struct peer_stats *peer_stats);
 

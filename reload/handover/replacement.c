@@ -7,9 +7,9 @@
 #include "reload/handover/server_states.h"
 #include "reload/handover/session_handoff.h"
 
-/* It crashed, and nobody serves: it was not replaced before, or its own successor would have our
- * channel, or have had it. A service manager does not see the end of what is not its child. The
- * next start reads of the crash in the life file. */
+/* It crashed, and nobody serves: it was not replaced before, or its own successor would have the
+ * channel of this process, or have had it. A service manager does not see the end of what is not
+ * its child. The next start reads of the crash in the life file. */
 static void tell_if_failed(struct replacement *replacement)
 {
     struct generation *generation = replacement->generation;
@@ -29,7 +29,7 @@ static void on_message(const struct received *message, void *arg)
     struct generation *generation = replacement->generation;
     const struct message_hello *hello = message->payload;
     switch (message->type) {
-    case MESSAGE_HELLO: /* our channel was passed on */
+    case MESSAGE_HELLO: /* the channel of this process was passed on */
         replacement->pid = (pid_t)hello->pid;
         break;
     case MESSAGE_TAKEN:

@@ -1,7 +1,8 @@
-/* The process that has taken over from this one, once our listeners are closed: our sessions go
- * there, and it hears how far our drain is. It is the successor; or, of a canary that has gone
- * back, the predecessor. When that process is replaced it passes our channel on, and the process
- * that gets the channel is our replacement then. */
+/* The process that has taken over from this one, once the listeners of this process are closed: the
+ * sessions of this process go there, and it hears how far the drain of this process is. It is the
+ * successor; or, of a canary that has gone back, the predecessor. When that process is replaced it
+ * passes the channel of this process on, and the process that gets the channel is the replacement
+ * of this process then. */
 #ifndef RPPROXY_RELOAD_HANDOVER_REPLACEMENT_H
 #define RPPROXY_RELOAD_HANDOVER_REPLACEMENT_H
 
@@ -17,15 +18,16 @@ struct generation;
 struct replacement {
     struct generation *generation; /* NULL: there is none */
     struct channel *channel;       /* NULL: it is lost */
-    unsigned number;               /* the generation that was our replacement first */
+    unsigned number; /* the generation that was the replacement of this process first */
     pid_t pid;
-    struct child child; /* the successor; pid 0: it is no child of ours */
+    struct child child; /* the successor; pid 0: it is no child of this process */
     int outcome; /* the child's wait status, if it ended badly and that was not reported yet */
     uint64_t reported_sessions, reported_deadline;
 };
 
 /* Makes `as`, of which the members channel, number, pid and child are known, the replacement. Hands
- * it the draining processes, and tells it that our listeners are closed: the groups are its own. */
+ * it the draining processes, and tells it that the listeners of this process are closed: the groups
+ * are its own. */
 void replacement_begin(struct replacement *replacement, struct generation *generation,
                        const struct replacement *as);
 
@@ -36,7 +38,7 @@ void replacement_report_sessions(struct replacement *replacement);
 /* A child has changed its state (SIGCHLD). */
 void replacement_on_child(struct replacement *replacement);
 
-/* We exit: hangs up, while it still counts what we have. */
+/* This process exits: hangs up, while the other one still counts what is left here. */
 void replacement_hang_up(struct replacement *replacement);
 
 #endif

@@ -77,7 +77,8 @@ size_t server_states_pack(const struct message_server *record, unsigned char *at
     return size;
 }
 
-/* Of a text that is longer than ours, its begin. Returns its size with the NUL; 0 without one. */
+/* Of a text that is longer than the one here, its begin. Returns its size with the NUL; 0 without
+ * one. */
 static size_t take_text(const unsigned char *at, size_t left, char *text, size_t size)
 {
     const unsigned char *end = memchr(at, '\0', left);

@@ -28,7 +28,7 @@ struct server_states {
 /* The server as it is now. */
 void server_states_record(const struct server *server, struct message_server *record);
 
-/* Reads a payload, which may be shorter or longer than ours: what is missing is 0. */
+/* Reads a payload, which may be shorter or longer than the one here: what is missing is 0. */
 void server_states_read(const void *payload, size_t length, struct message_server *record);
 
 /* For MESSAGE_SERVERS: writes a record to at, whole or not at all. Returns its size, which is at

@@ -62,7 +62,7 @@ void handoff_free(struct handoff *handoff);
 
 /* The other side: takes in what a MESSAGE_HANDOFF brought, no more than room sessions, and answers.
  * Returns how many it took. Nobody may be there to hear the answer: a sender that has died since
- * leaves what it sent to us. Where the answer cannot be sent at once, none is taken. */
+ * leaves what it sent to this process. Where the answer cannot be sent at once, none is taken. */
 unsigned handoff_receive(struct proxy *proxy, struct channel *channel,
                          const struct received *message, unsigned room);
 

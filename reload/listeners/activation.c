@@ -111,10 +111,10 @@ const char *activation_adopt(int fd)
         return "what was passed is not a TCP or Unix stream socket";
     if (!has_value(fd, SO_ACCEPTCONN, 1))
         return "the socket that was passed does not listen (Accept=yes passes connections)";
-    /* Of the open file, which we have in common with the manager: it only waits on it. */
+    /* Of the open file, which the process has in common with the manager: it only waits on it. */
     if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK))
         return strerror(errno);
-    if (tcp) { /* as our own have it; what is accepted inherits it */
+    if (tcp) { /* as the process's own have it; what is accepted inherits it */
         (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int){1}, sizeof(int));
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     }

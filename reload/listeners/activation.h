@@ -1,10 +1,10 @@
-/* Socket activation: listening sockets that a service manager opened, and passes at our start as
+/* Socket activation: listening sockets that a service manager opened, and passes at the start as
  * sd_listen_fds_with_names(3) tells. Not by that function, since the build may be without
  * libsystemd, and other programs than systemd do the same; and it has one error for all mistakes.
  *
- * Such a socket is one with the manager's, and outlives us: connections wait in its queue while no
- * process of ours is there. It is never steered; a successor gets it from its predecessor, as part
- * of the offer, whether a bind uses it or not: the next configuration may. */
+ * Such a socket is one with the manager's, and outlives this process: connections wait in its queue
+ * while no process of the proxy is there. It is never steered; a successor gets it from its
+ * predecessor, as part of the offer, whether a bind uses it or not: the next configuration may. */
 #ifndef RPPROXY_RELOAD_LISTENERS_ACTIVATION_H
 #define RPPROXY_RELOAD_LISTENERS_ACTIVATION_H
 

@@ -23,8 +23,8 @@ static bool is_activated(const struct bound *bound)
     return bind_is_activated(bound->conf);
 }
 
-/* New connections go to our listeners, which stand at range, as the bind wants it; but for the
- * split's share of them, unless that is NULL. */
+/* New connections go to the listeners of this process, which stand at range, as the bind wants it;
+ * but for the split's share of them, unless that is NULL. */
 static int spread(const struct binds *binds, const struct bound *bound, struct steer_range range,
                   unsigned rotation, const struct steer_split *split)
 {
@@ -84,8 +84,8 @@ struct bound *binds_find(const struct binds *binds, const char *text)
     return NULL;
 }
 
-/* A passed socket has what its first owner wanted. Before we serve it is not to be touched: it may
- * have to go back. */
+/* A passed socket has what its first owner wanted. Before this process serves it is not to be
+ * touched: it may have to go back. */
 static void set_congestion(const struct bound *bound, const char *congestion)
 {
     int error = 0;
@@ -199,8 +199,8 @@ static void count_members(struct binds *binds)
     free(members);
 }
 
-/* NULL: the group, as just counted, holds our listeners, so many successors', and no other; else
- * what is wrong. */
+/* NULL: the group, as just counted, holds the listeners of this process, so many successors', and
+ * no other; else what is wrong. */
 static const char *others_in_group(const struct bound *bound, unsigned successors)
 {
     if (bound->members == 0)
@@ -209,7 +209,7 @@ static const char *others_in_group(const struct bound *bound, unsigned successor
                                                          : "another program listens there as well";
 }
 
-/* NULL: the bind is steered to us; else why not. */
+/* NULL: the bind is steered to this process; else why not. */
 static const char *pin(const struct binds *binds, const struct bound *bound)
 {
     if (!bound->ordered)
@@ -405,7 +405,8 @@ void binds_go_back(struct binds *binds, const struct offer *offer)
     }
 }
 
-/* It closes with us, rather than living on in the successor's or the service manager's hands. */
+/* It closes with this process, rather than living on in the successor's or the service manager's
+ * hands. */
 static bool will_close(const struct bound *bound)
 {
     return !bound_is_unix(bound) && !is_activated(bound) &&
@@ -487,7 +488,7 @@ void binds_close(struct binds *binds)
     offer_free(&binds->idle);
 }
 
-/* What the predecessor would have done, had it not left that to us. */
+/* What the predecessor would have done, had it not left that to this one. */
 static void close_kept(const struct bound *bound, const struct offered *offered,
                        struct offered *kept)
 {

@@ -26,18 +26,18 @@ struct binds {
  */
 int binds_give(struct binds *binds, struct proxy *proxy) __attribute__((warn_unused_result));
 
-/* The group of a bind is steered to our listeners alone; an error is logged. */
+/* The group of a bind is steered to the listeners of this process alone; an error is logged. */
 void bound_pin(const struct binds *binds, const struct bound *bound);
 
 struct bound *binds_find(const struct binds *binds, const char *text);
 
-/* The bind of ours to which a client of that bind comes when there is no such bind: the same, or
- * the wildcard bind under which its address lies; NULL: none. */
+/* The bind of this process to which a client of that bind comes when there is no such bind: the
+ * same, or the wildcard bind under which its address lies; NULL: none. */
 const struct bound *binds_serving(const struct binds *binds, const char *text);
 
-/* Unix sockets take their paths, and passed sockets our congestion control. False: an error has
- * been passed to report, and nothing has changed. binds_withdraw() undoes it, until
- * binds_settle_paths(). */
+/* Unix sockets take their paths, and passed sockets the congestion control of the configuration.
+ * False: an error has been passed to report, and nothing has changed. binds_withdraw() undoes it,
+ * until binds_settle_paths(). */
 bool binds_publish(struct binds *binds, void (*report)(const char *line, void *arg), void *arg)
     __attribute__((warn_unused_result));
 void binds_withdraw(struct binds *binds);
@@ -50,14 +50,16 @@ void binds_try(struct binds *binds);
  * proxy_accept(). Until then the workers leave those alone. */
 void binds_release(struct binds *binds);
 
-/* The groups are steered to our listeners, as each bind wants it, while those of the old process,
- * which made the offer, stand before them: it has steered to any of ours, or has died. To be called
- * before the old process hears that this one serves, since it steers again when it closes. */
+/* The groups are steered to the listeners of this process, as each bind wants it, while those of
+ * the old process, which made the offer, stand before them: it has steered to any of ours, or has
+ * died. To be called before the old process hears that this one serves, since it steers again when
+ * it closes. */
 void binds_spread(struct binds *binds, const struct offer *offer);
 
-/* Before a successor is launched: every group is pinned to us, so that the successor may listen
- * and yet receive nothing, and each bind's way is chosen. Steering is trusted only where the
- * group holds our listeners and no other, in an order we know; where it is not, report gets a line.
+/* Before a successor is launched: every group is pinned to this process, so that the successor may
+ * listen and yet receive nothing, and each bind's way is chosen. Steering is trusted only where the
+ * group holds the listeners of this process and no other, in a known order; where it is not,
+ * report gets a line.
  */
 void binds_pin(struct binds *binds, void (*report)(const char *line, void *arg), void *arg);
 
@@ -67,7 +69,8 @@ void binds_pin(struct binds *binds, void (*report)(const char *line, void *arg),
 bool binds_can_split(const struct binds *binds, void (*report)(const char *line, void *arg),
                      void *arg, char why[static BINDS_WHY_MAX]);
 
-/* The successor has so many listening sockets on the bind; passed: they are ours. */
+/* The successor has so many listening sockets on the bind; passed: they are those of this process.
+ */
 void binds_note_successors(const struct binds *binds, const char *text, unsigned sockets,
                            bool passed);
 
@@ -89,13 +92,13 @@ int binds_split(const struct binds *binds, unsigned share, bool by_source)
  * one is lost. */
 void binds_go_back(struct binds *binds, const struct offer *offer);
 
-/* They come to us again, after proxy_accept(): the successor is gone, or was not to be. Paths,
- * their attributes and the congestion control of passed sockets are as they were. */
+/* They come to this process again, after proxy_accept(): the successor is gone, or was not to be.
+ * Paths, their attributes and the congestion control of passed sockets are as they were. */
 void binds_take_back(struct binds *binds);
 
-/* No handshake begins any more on what is about to close: what ends with us is steered to sinks,
- * where we can trust steering, and no client finds the path of a Unix bind. alone: there is no
- * successor, and so no way back.
+/* No handshake begins any more on what is about to close: what ends with this process is steered to
+ * sinks, where steering can be trusted, and no client finds the path of a Unix bind. alone: there
+ * is no successor, and so no way back.
  */
 void binds_silence(struct binds *binds, bool alone);
 
@@ -106,12 +109,13 @@ unsigned binds_queued(const struct binds *binds);
  * what it keeps may close in any order. */
 void binds_close(struct binds *binds);
 
-/* The predecessor has closed: offer says how many it had. orderly: in order, so that we know how
- * ours stand now. Where kept has all of them, which it was asked to keep, that is so in any case:
- * none has left its group before we close them here, the highest index first. */
+/* The predecessor has closed: offer says how many it had. orderly: in order, so that it is known
+ * how those of this process stand now. Where kept has all of them, which it was asked to keep, that
+ * is so in any case: none has left its group before they are closed here, the highest index first.
+ */
 void binds_settle(struct binds *binds, const struct offer *offer, struct offer *kept, bool orderly);
 
-/* Removes the names beside our Unix sockets' that a process which was killed has left there. */
+/* Removes the names beside the Unix sockets' that a process which was killed has left there. */
 void binds_sweep(const struct binds *binds, pid_t pid);
 
 /* Closes and frees without ado, and removes temporary names. NULL is fine. */

@@ -31,28 +31,29 @@ struct file_attributes {
 struct bound {
     const struct bind_conf *conf;   /* its address and name, under which it is handed over */
     const struct bind_conf *serves; /* the bind of the configuration: conf, but of a covered one */
-    struct bind_conf *covered;      /* conf of a bind that our configuration has not, but that lies
+    struct bind_conf *covered;      /* conf of a bind that the configuration has not, but that lies
                                      * under one of its wildcard binds (opening.h); else NULL */
     size_t frontend;                /* index in the config */
     int *fds;                       /* the sockets, in the order of listen() */
     unsigned sockets;  /* of them; GROUP_MIN where workers share one, and 1 of a Unix path */
     unsigned rotation; /* of the group, as group.h has it */
-    bool ordered;      /* the rotation is known, and the group is steered to us */
+    bool ordered;      /* the rotation is known, and the group is steered to this process */
     bool listens_late; /* the sockets are bound only, until binds_listen_late() */
     bool absent;       /* no interface has the address now; the old process had it still */
-    enum bind_way way; /* how it came to us, and is likely to go; chosen by binds_pin() */
+    enum bind_way way; /* how it came to this process, and is likely to go; chosen by binds_pin() */
     size_t members;    /* of the group, when last counted; 0: not known */
-    bool adopted;      /* the sockets are those that a process before us opened */
+    bool adopted;      /* the sockets are those that an earlier process opened */
     atomic_bool held;  /* PASS: nothing is accepted here, since it is another process's turn */
     struct published_path file;    /* Unix */
     struct file_attributes before; /* Unix: of file, before the reload that is under way */
 
     /* While a successor is on its way: */
-    unsigned successors; /* sockets it has on this bind; 0: the bind ends with us */
-    bool behind; /* we go back: the old process's stand before ours in the group, and stay */
-    bool kept;   /* the successor holds ours as well, and closes them in order */
+    unsigned successors; /* sockets it has on this bind; 0: the bind ends with this process */
+    bool behind; /* this process goes back: the old process's stand before this one in the group,
+                    and stay */
+    bool kept;   /* the successor holds those of this process as well, and closes them in order */
     char congestion[CONGESTION_MAX]; /* PASS: of the sockets, before the successor has them */
-    struct sinks sinks;              /* in the successor's place, where the bind ends with us */
+    struct sinks sinks; /* in the successor's place, where the bind ends with this process */
 };
 
 static inline bool bound_is_unix(const struct bound *bound)

@@ -61,7 +61,8 @@ static void complain(struct opening *opening, const struct bind_conf *conf, int 
     report_of(opening, conf, why);
 }
 
-/* Somebody else's SO_REUSEPORT must not let us share what is not ours: bind once without it. */
+/* SO_REUSEPORT of another program must not let this process share the address of that program: bind
+ * once without it. */
 static int probe_tcp(const struct address *address)
 {
     int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -184,7 +185,7 @@ static void complain_of_name(struct opening *opening, const struct bind_conf *co
                                        length ? "," : "the service manager passed only",
                                        offer->list[i].text);
     if (length == 0)
-        snprintf(why, sizeof why, "no service manager passed us a socket at the start");
+        snprintf(why, sizeof why, "no service manager passed a socket at the start");
     report_of(opening, conf, why);
 }
 
@@ -241,8 +242,8 @@ static void open_unix(struct opening *opening, struct bound *bound, struct offer
         report_of(opening, bound->conf, wrong);
 }
 
-/* As if the old process had passed its listening sockets, and instead of what we have opened.
- * Returns 0 or an errno value. */
+/* As if the old process had passed its listening sockets, and instead of what this process has
+ * opened. Returns 0 or an errno value. */
 static int adopt_duplicates(struct bound *bound, struct offered *offered,
                             const struct opening *opening)
 {
@@ -286,8 +287,8 @@ static const struct bound *covering(const struct binds *binds, const struct addr
     return NULL;
 }
 
-/* What the old process has, and a wildcard bind of ours would have without it. Where that cannot be
- * had, the bind ends with the old process. */
+/* What the old process has, and a wildcard bind of this process would have without it. Where that
+ * cannot be had, the bind ends with the old process. */
 static void open_covered(struct binds *binds, const struct opening *opening)
 {
     for (size_t i = 0; opening->offer && i < opening->offer->count; i++) {

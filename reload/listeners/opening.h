@@ -12,19 +12,16 @@ unsigned opening_sockets(const struct bind_conf *bind, unsigned workers);
  * descriptors for is taken over, however many they are, and kept where it comes from the service
  * manager and no bind uses it. A Unix socket listens under a temporary name until binds_publish().
  * An address that is not offered (as in a cold start) and on which a program listens is refused,
- * even where SO_REUSEPORT would let us join. offer and duplicates may be NULL.
+ * even where SO_REUSEPORT would let this process join. offer and duplicates may be NULL.
  *
  * The old process may listen there. This process has duplicates of the listening sockets that
  * the old process does not pass, and with them:
  *
  *   the new configuration         the old process
- *   an address                    the wildcard of its port    the kernel prefers the address: our
- *                                                             listeners wait until we serve
- *                                                             (binds_listen_late())
- *   the wildcard, and not the     the address                 the duplicates stay open, and serve
- *   address                                                   the wildcard bind (bound->covered);
- *                                                             closing them would delay or reset
- *                                                             clients that are about to come
+ *   an address                    the wildcard of its port    the kernel prefers the address: the
+ * new listeners wait until COMMIT (binds_listen_late()) the wildcard, and not the     the address
+ * the duplicates stay open, and serve address                                                   the
+ * wildcard bind (bound->covered); closing them would delay or reset clients that are about to come
  *   an address that is not on     the same                    the duplicates are used, for its
  *   this machine now                                          return (bound->absent)
  *
@@ -33,7 +30,7 @@ struct binds *binds_open(const struct config *config, unsigned workers, struct o
                          struct offer *duplicates, void (*report)(const char *line, void *arg),
                          void *arg) __attribute__((warn_unused_result));
 
-/* We serve from now on: the listeners that wait listen. An error is logged. */
+/* This process serves from now on: the listeners that wait listen. An error is logged. */
 void binds_listen_late(struct binds *binds);
 
 #endif

@@ -13,9 +13,10 @@ struct rescue {
     struct offer *kept;
     struct rescue_means means;
     struct handshake_wait *handshake_wait;
-    unsigned count;      /* clients that were accepted */
-    bool all;            /* no client was left in the queues */
-    struct sinks *sinks; /* one for each of kept; empty where the group has a listener of ours */
+    unsigned count; /* clients that were accepted */
+    bool all;       /* no client was left in the queues */
+    struct sinks
+        *sinks; /* one for each of kept; empty where the group has a listener of this process */
     void (*on_over)(void *arg);
     void *arg;
 };
@@ -40,7 +41,7 @@ static bool accept_all(void *arg)
 static void on_handshakes_over(size_t late, void *arg)
 {
     struct rescue *rescue = arg;
-    (void)late; /* some came to our own listeners, and are not lost */
+    (void)late; /* some came to the listeners of this process, and are not lost */
     if (rescue->count)
         log_notice("%u client%s that the lost process had not accepted %s served here",
                    rescue->count, rescue->count == 1 ? "" : "s", rescue->count == 1 ? "is" : "are");

@@ -18,18 +18,19 @@ struct rescue_means {
     millis linger_timeout; /* of the configuration */
 };
 
-/* Begins, when the groups are steered to us: clients that are in the queues, or still
+/* Begins, when the groups are steered to this process: clients that are in the queues, or still
  * arrive there, are served here, beyond the limits of the configuration too, since they would be
- * reset otherwise; but not beyond our descriptors. Then calls on_over from the loop, for what was
- * kept to be closed and the rescue freed: when all handshakes under way have arrived, or after
- * linger-timeout, or three seconds, since stops and reloads wait for it. NULL when memory is out.
+ * reset otherwise; but not beyond the descriptors of this process. Then calls on_over from the
+ * loop, for what was kept to be closed and the rescue freed: when all handshakes under way have
+ * arrived, or after linger-timeout, or three seconds, since stops and reloads wait for it. NULL
+ * when memory is out.
  */
 struct rescue *rescue_start(struct offer *kept, const struct rescue_means *means,
                             void (*on_over)(void *arg), void *arg)
     __attribute__((warn_unused_result));
 
 /* Frees, also from on_over, and closes what was kept of addresses that lie under a wildcard bind of
- * ours: their clients come to that one from then on. NULL is fine. */
+ * this process: their clients come to that one from then on. NULL is fine. */
 void rescue_free(struct rescue *rescue);
 
 #endif

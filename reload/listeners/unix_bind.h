@@ -18,11 +18,12 @@ const char *unix_bind_open(struct bound *bound, bool replaces) __attribute__((wa
  * permissions are to be others and cannot be changed. */
 const char *unix_bind_adopt(struct bound *bound) __attribute__((warn_unused_result));
 
-/* The path leads to our socket, as the configuration wants it. On an error nothing has changed. */
+/* The path leads to the socket of this process, as the configuration wants it. On an error nothing
+ * has changed. */
 const char *unix_bind_publish(struct bound *bound) __attribute__((warn_unused_result));
 void unix_bind_withdraw(struct bound *bound);
 
-/* The path leads to our socket. */
+/* The path leads to the socket of this process. */
 bool unix_bind_is_ours(const struct bound *bound);
 
 /* Keeps in mind what the path looks like, before a successor may change that; and makes it so
@@ -34,7 +35,7 @@ void unix_bind_take_back(struct bound *bound);
  * is no successor (alone), until unix_bind_close(). */
 void unix_bind_hide(struct bound *bound, bool alone);
 
-/* Removes temporary names, and with ends the path if it is ours. */
+/* Removes temporary names, and with ends the path if it belongs to this process. */
 void unix_bind_close(struct bound *bound, bool ends);
 
 #endif

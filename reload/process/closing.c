@@ -28,7 +28,8 @@ void closing_begin(struct closing *closing, millis timeout, bool alone)
     }
 }
 
-/* The process that takes over, while our listeners are open; NULL: there is none. */
+/* The process that takes over, while the listeners of this process are open; NULL: there is none.
+ */
 static struct channel *channel_to_next(const struct generation *generation)
 {
     if (generation->new_side)
@@ -42,8 +43,8 @@ static void close_listeners(void *arg)
     lingering_on_quiet(closing->lingering);
 }
 
-/* Once our listeners are closed this process cannot serve again: the other process shows that it
- * runs. */
+/* Once the listeners of this process are closed this process cannot serve again: the other process
+ * shows that it runs. */
 static void on_handed_off(void *arg)
 {
     struct closing *closing = arg;

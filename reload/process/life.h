@@ -19,7 +19,7 @@ struct generation;
 struct life {
     const struct generation *generation;
     struct event *tick;
-    char *path; /* NULL: there is none of ours */
+    char *path; /* NULL: there is none of this process */
     struct published_path file;
     int fd;
 };
@@ -28,19 +28,20 @@ struct life {
 int life_open(struct life *life, const struct generation *generation)
     __attribute__((warn_unused_result));
 
-/* We serve, on our configuration's control socket. Returns 0 or an errno value. */
+/* This process serves, on its configuration's control socket. Returns 0 or an errno value. */
 int life_begin(struct life *life) __attribute__((warn_unused_result));
 
-/* We do not serve any more, or end. The file goes, if it is still ours. */
+/* This process does not serve any more, or ends. The file is removed, if it still belongs to this
+ * process. */
 void life_end(struct life *life);
 void life_close(struct life *life);
 
-/* We end by our own fault, with that exit status: the file stays, and says so. To be called while
- * the sessions are there. */
+/* This process ends by its own fault, with that exit status: the file stays, and says so. To be
+ * called while the sessions are there. */
 void life_fail(struct life *life, int status);
 
 /* For a start without an old process: true if the last process that served on this control socket
- * crashed. A file that is not what we write, or not ours, is left out of account, and logged. */
+ * crashed. A file that has another form, or another owner, is left out of account, and logged. */
 bool life_read(const char *control, struct crash *crash) __attribute__((warn_unused_result));
 
 #endif

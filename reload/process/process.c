@@ -35,12 +35,12 @@ struct process {
     struct publication publication;
     struct event *signals;
     struct event *probation_over;
-    struct closing closing;         /* of our listeners */
-    struct replacement replacement; /* once our listeners are closed */
+    struct closing closing;         /* of the listeners of this process */
+    struct replacement replacement; /* once the listeners of this process are closed */
     struct draining drain;
     struct watchdog watchdog;
     bool stop_signalled;
-    bool drained; /* our own sessions have ended */
+    bool drained; /* the sessions of this process have ended */
 };
 
 static struct process *process_of(struct generation *generation)
@@ -244,7 +244,8 @@ static void on_listeners_closed(void *arg)
 {
     struct process *process = arg;
     struct generation *generation = &process->generation;
-    if (generation->new_side) /* we were a canary, and go back: what we have goes on elsewhere */
+    if (generation
+            ->new_side) /* this process was a canary, and goes back: its sessions go on elsewhere */
         generation->stop_wanted = false;
     if (generation->new_side || generation->old_side) {
         publication_forget(&process->publication);
@@ -324,7 +325,7 @@ static enum exit_status reload(struct generation *generation, const struct reloa
         return EXIT_OTHER;
     if (generation->old_side || generation->next.wanted)
         return EXIT_BUSY;
-    if (generation->new_side) { /* our own predecessor's listeners go first */
+    if (generation->new_side) { /* the old process's listeners go first */
         generation->next = *order;
         new_side_hurry(generation->new_side);
     } else {

@@ -24,7 +24,7 @@ struct publication {
     struct life life;
     struct pidfile pidfile;
     struct event *retry; /* of what could not be published in publication_force() */
-    bool done;           /* control socket and pid file are ours to remove */
+    bool done;           /* control socket and pid file are removed by this process */
     bool reported;       /* what cannot be published, and is tried again */
     pid_t unswept;       /* 0, or a process that is gone, and whose temporary files may be there */
     bool taken_back;     /* from a process that may not be gone yet */
@@ -47,7 +47,7 @@ bool publication_publish(struct publication *publication) __attribute__((warn_un
  * is gone; or 0. Has no effect on what is published already. */
 void publication_force(struct publication *publication, pid_t successor);
 
-/* Our predecessor has closed its listeners, or is gone. */
+/* The old process has closed its listeners, or is gone. */
 void publication_settle(struct publication *publication);
 
 /* The new process serves: the paths are its own, or lead nowhere. */
@@ -57,7 +57,7 @@ void publication_retire(struct publication *publication);
  * publication_sweep(), when it is gone for sure and can publish nothing any more. */
 void publication_take_back(struct publication *publication, pid_t successor);
 
-/* Our listeners are closed: there is no way back. */
+/* The listeners of this process are closed: there is no way back. */
 void publication_forget(struct publication *publication);
 
 /* The process of that pid, of the same paths, is gone: what it left under temporary names is
@@ -68,7 +68,8 @@ void publication_sweep(struct publication *publication, pid_t pid);
  * be called while the sessions are there, and before publication_close(). */
 void publication_fail(struct publication *publication, int status);
 
-/* The end of the process: what is still ours is removed. The commands that wait hear of `end`. */
+/* The end of the process: what still belongs to this process is removed. The commands that wait
+ * hear of `end`. */
 void publication_close(struct publication *publication, const struct control_end *end);
 
 #endif

@@ -6,8 +6,8 @@
  * spread over the interval. At most CHECKS_MOST probes are under way; a check that is due beyond
  * that waits, so the interval becomes longer where many servers do not answer at all.
  *
- * A shortage of our own (descriptors, local ports) says nothing about the server, and neither does
- * the full backlog of a Unix socket: the server stays as it is. A server in MAINT, or without
+ * A shortage of the proxy (descriptors, local ports) says nothing about the server, and neither
+ * does the full backlog of a Unix socket: the server stays as it is. A server in MAINT, or without
  * address, is not checked.
  *
  * All functions are for the main thread, which makes all changes of servers. */

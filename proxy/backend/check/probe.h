@@ -8,7 +8,7 @@
  *
  * A probe decides nothing about the server; checks.h does. How the connection ends: after a failure
  * by a reset. After a verdict of a dialogue that awaits the close, and after a check that passed
- * and has check-close = fin, by the end of our stream; then what the server
+ * and has check-close = fin, by the end of the probe's stream; then what the server
  * still says is dropped until it has closed as well. Else by a reset, as HAProxy does: no TIME-WAIT
  * is left.
  *

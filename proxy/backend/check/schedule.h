@@ -6,7 +6,7 @@
  * the states of servers.
  *
  * At most CHECKS_MOST probes are under way; a check that is due beyond that waits. A shortage of
- * our own (descriptors, local ports, memory), and the full backlog of a Unix socket, say nothing
+ * the proxy (descriptors, local ports, memory), and the full backlog of a Unix socket, say nothing
  * about the server: the thread logs them, and tells no result. */
 #ifndef RPPROXY_PROXY_BACKEND_CHECK_SCHEDULE_H
 #define RPPROXY_PROXY_BACKEND_CHECK_SCHEDULE_H

@@ -239,7 +239,7 @@ START_TEST(wrong_sockets)
     scene.passed.count = 2;
     expect_failure(&scene, 1, "LISTEN_FDNAMES: fewer names than LISTEN_FDS");
     scene.proxy.passed = NULL;
-    expect_failure(&scene, 3, "cannot bind fd:web: no service manager passed us a socket");
+    expect_failure(&scene, 3, "cannot bind fd:web: no service manager passed a socket");
     ck_assert(!readable_within(listener, 0));
 }
 END_TEST
