@@ -14,7 +14,7 @@ V   ?= 0
 Q   := $(if $(filter 0,$(V)),@)
 say  = @printf '  %-5s %s\n' $(1) $(2)
 
-PACKAGES  := libevent inih libcap-ng jansson libxxhash openssl libpcre2-8
+PACKAGES  := libevent inih libcap-ng jansson libxxhash libcares openssl libpcre2-8
 ifeq ($(shell pkg-config --exists libsystemd 2>/dev/null && echo yes),yes)
 DEFINES   += -DHAVE_LIBSYSTEMD # loaded at run time: config/base/systemd.h
 endif

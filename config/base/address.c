@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NAME_MAX_DNS 253
-
 /* True: the text is meant as an IPv4 address: "1.2.3.4", "10.0.0.256", "0x7f.1". Such a text with a
  * mistake must not be looked up as a name, and must not be read as a short form of inet_aton(). */
 static bool ends_in_number(const char *host)
@@ -25,10 +23,10 @@ static bool ends_in_number(const char *host)
     return digits > 0 && (label[digits] == '\0' || strcmp(label + digits, ".") == 0);
 }
 
-static bool is_host_name(const char *host)
+bool address_is_host_name(const char *host)
 {
     size_t length = strlen(host);
-    if (length == 0 || length > NAME_MAX_DNS)
+    if (length == 0 || length >= ADDRESS_HOST_MAX || ends_in_number(host))
         return false;
     for (const char *c = host; *c; c++)
         if (!isalnum((unsigned char)*c) && !strchr("._-", *c))
@@ -99,9 +97,64 @@ static const char *parse_ipv6(const char *text, struct address *address)
     return parse_port(end + 2, &address->in6.sin6_port);
 }
 
+static const char *parse_host(const char *text, struct address *address,
+                              char host[static ADDRESS_HOST_MAX])
+{
+    const char *colon = strrchr(text, ':');
+    in_port_t port;
+    if (!colon)
+        return "port is missing: HOST:PORT";
+    if (strchr(text, ':') != colon)
+        return "an IPv6 address needs brackets: [IPV6]:PORT";
+    size_t length = (size_t)(colon - text);
+    if (length == 0 || (length == 1 && text[0] == '*'))
+        return "host is missing; for all addresses write 0.0.0.0:PORT or [::]:PORT";
+    if (length >= ADDRESS_HOST_MAX)
+        return "host name is longer than 253 bytes";
+    memcpy(host, text, length);
+    host[length] = '\0';
+
+    const char *wrong = parse_port(colon + 1, &port);
+    if (wrong)
+        return wrong;
+    if (inet_pton(AF_INET, host, &address->in.sin_addr) == 1) {
+        address->in.sin_family = AF_INET;
+        address->in.sin_port = port;
+        address->length = sizeof address->in;
+        host[0] = '\0';
+        return NULL;
+    }
+    if (ends_in_number(host))
+        return "not an IPv4 address";
+    if (!address_is_host_name(host))
+        return "not a host name: letters, digits, '-', '_' and '.'";
+    address->in.sin_port = port;
+    return NULL;
+}
+
+const char *address_parse_or_name(const char *text, struct address *address,
+                                  char host[static ADDRESS_HOST_MAX])
+{
+    struct address parsed;
+    host[0] = '\0';
+    memset(&parsed, 0, sizeof parsed);
+    const char *wrong;
+    if (strncmp(text, "unix:", 5) == 0)
+        wrong = parse_unix(text + 5, &parsed);
+    else if (text[0] == '[')
+        wrong = parse_ipv6(text, &parsed);
+    else
+        wrong = parse_host(text, &parsed, host);
+    if (wrong)
+        return wrong;
+    address_unmap(&parsed);
+    *address = parsed;
+    return NULL;
+}
+
 static const char *resolve(const char *host, in_port_t port, struct address *address)
 {
-    static _Thread_local char message[NAME_MAX_DNS + 128];
+    static _Thread_local char message[ADDRESS_HOST_MAX + 128];
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found;
     int failure = getaddrinfo(host, NULL, &hints, &found);
@@ -120,53 +173,17 @@ static const char *resolve(const char *host, in_port_t port, struct address *add
     return NULL;
 }
 
-static const char *parse_host(const char *text, struct address *address)
-{
-    const char *colon = strrchr(text, ':');
-    char host[NAME_MAX_DNS + 1];
-    in_port_t port;
-    if (!colon)
-        return "port is missing: HOST:PORT";
-    if (strchr(text, ':') != colon)
-        return "an IPv6 address needs brackets: [IPV6]:PORT";
-    size_t length = (size_t)(colon - text);
-    if (length == 0 || (length == 1 && text[0] == '*'))
-        return "host is missing; for all addresses write 0.0.0.0:PORT or [::]:PORT";
-    if (length > NAME_MAX_DNS)
-        return "host name is longer than 253 bytes";
-    memcpy(host, text, length);
-    host[length] = '\0';
-
-    const char *wrong = parse_port(colon + 1, &port);
-    if (wrong)
-        return wrong;
-    if (inet_pton(AF_INET, host, &address->in.sin_addr) == 1) {
-        address->in.sin_family = AF_INET;
-        address->in.sin_port = port;
-        address->length = sizeof address->in;
-        return NULL;
-    }
-    if (ends_in_number(host))
-        return "not an IPv4 address";
-    if (!is_host_name(host))
-        return "not a host name: letters, digits, '-', '_' and '.'";
-    return resolve(host, port, address);
-}
-
 const char *address_parse(const char *text, struct address *address)
 {
     struct address parsed;
-    memset(&parsed, 0, sizeof parsed);
-    const char *wrong;
-    if (strncmp(text, "unix:", 5) == 0)
-        wrong = parse_unix(text + 5, &parsed);
-    else if (text[0] == '[')
-        wrong = parse_ipv6(text, &parsed);
-    else
-        wrong = parse_host(text, &parsed);
+    char host[ADDRESS_HOST_MAX];
+    const char *wrong = address_parse_or_name(text, &parsed, host);
     if (wrong)
         return wrong;
-    address_unmap(&parsed);
+    if (host[0])
+        wrong = resolve(host, parsed.in.sin_port, &parsed);
+    if (wrong)
+        return wrong;
     *address = parsed;
     return NULL;
 }

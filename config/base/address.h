@@ -21,14 +21,27 @@ struct address {
 /* Longest text address_format() writes, its NUL included. */
 #define ADDRESS_TEXT_MAX 128
 
-/* Reads "1.2.3.4:80", "[::1]:80", "name:80" (the system's resolver, its first answer) or
- * "unix:/path" into *address. Ports run from 1 to 65535; a Unix path must be absolute and fit
- * sun_path; it must not be the path of a directory. An IPv4-mapped IPv6 address becomes the IPv4
- * address, because the kernel refuses the mapped form on an IPv6-only socket. Blocks while a name
- * is resolved. Returns NULL, or a static or thread-local text that says what is wrong ("port must
- * be 1 to 65535"), valid until the next call. */
+/* Longest name of a host, its NUL included. */
+#define ADDRESS_HOST_MAX 254
+
+/* Reads "1.2.3.4:80", "[::1]:80", "name:80" (the system's resolver, its first answer; blocks) or
+ * "unix:/path" into *address. Ports run from 1 to 65535; a Unix
+ * path must be absolute and fit sun_path; it must not be the path of a directory. An IPv4-mapped
+ * IPv6 address becomes the IPv4 address, because the kernel refuses the mapped form on an IPv6-only
+ * socket. Returns NULL, or a static or thread-local text that says what is wrong ("port must be 1
+ * to 65535"). */
 const char *address_parse(const char *text, struct address *address)
     __attribute__((warn_unused_result));
+
+/* As address_parse(), but "name:80" is right as well: then host is the name, the length of *address
+ * is 0, and address->in.sin_port is the port. For an address host is "". Resolves nothing. */
+const char *address_parse_or_name(const char *text, struct address *address,
+                                  char host[static ADDRESS_HOST_MAX])
+    __attribute__((warn_unused_result));
+
+/* True: the text is the name of a host: letters, digits, '-', '_' and '.', 253 bytes at most, and
+ * nothing that is meant as an IPv4 address. */
+bool address_is_host_name(const char *host);
 
 /* Writes the canonical text ("1.2.3.4:80", "[::1]:80", "unix:/path"); two equal addresses give
  * the same text. An accepted Unix client, which has no name, gives "unix:". Returns text. */

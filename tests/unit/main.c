@@ -79,6 +79,10 @@ int main(void)
         client_hello_suite,
         http_head_suite,
         name_map_suite,
+        dns_suite,
+        search_suite,
+        resolver_suite,
+        lookup_suite,
     };
     /* clang-format on */
     skips = mmap(NULL, sizeof *skips, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
