@@ -35,6 +35,7 @@ struct check_step {
     enum check_step_kind kind;
     unsigned char *text;
     size_t length;
+    struct pattern *pattern; /* of CHECK_EXPECT_REGEX: text, compiled */
 };
 
 /* Whose certificate a server has to show to a check through TLS. */
@@ -46,10 +47,21 @@ enum check_proxy { CHECK_PROXY_NONE, CHECK_PROXY_V1, CHECK_PROXY_V2 };
 /* How a check that needs no answer, and has passed, ends its connection. */
 enum check_close { CHECK_CLOSE_RESET, CHECK_CLOSE_FIN };
 
-/* The status codes that pass; bit (code - 100). */
+/* The status codes that pass, of 100 to 611; bit (code - 100). */
 struct check_status {
     uint64_t bits[8];
 };
+
+static inline bool check_status_has(const struct check_status *status, unsigned code)
+{
+    unsigned bit = code - 100;
+    return code >= 100 && bit < 512 && (status->bits[bit / 64] >> (bit % 64) & 1);
+}
+
+static inline void check_status_add(struct check_status *status, unsigned code)
+{
+    status->bits[(code - 100) / 64] |= UINT64_C(1) << (code - 100) % 64;
+}
 
 struct check_conf {
     enum check kind;
@@ -73,7 +85,8 @@ struct check_conf {
     char **headers;             /* "NAME: VALUE" */
     size_t header_count;
     struct check_status status;
-    char *body; /* text, or "~REGEX"; NULL: any */
+    char *body;                   /* text, or "~REGEX"; NULL: any */
+    struct pattern *body_pattern; /* REGEX, compiled; or NULL */
     /* check = steps */
     struct check_step *steps;
     size_t step_count;

@@ -48,6 +48,8 @@ int main(void)
         socket_suite,
         server_suite,
         checks_suite,
+        http_dialogue_suite,
+        steps_dialogue_suite,
         server_states_suite,
         stats_suite,
         peer_stats_suite,

@@ -13,6 +13,8 @@ Suite *transfer_suite(void);
 Suite *buffers_suite(void);
 Suite *channel_suite(void);
 Suite *checks_suite(void);
+Suite *http_dialogue_suite(void);
+Suite *steps_dialogue_suite(void);
 Suite *children_suite(void);
 Suite *condition_suite(void);
 Suite *config_file_suite(void);

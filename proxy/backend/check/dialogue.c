@@ -21,15 +21,3 @@ enum dialogue_verdict dialogue_fail(struct dialogue *dialogue, const char *forma
     make_printable(dialogue->reason);
     return DIALOGUE_FAILED;
 }
-
-/* By kind of check. */
-static const struct dialogue_kind *const kinds[] = {
-    [CHECK_OFF] = NULL,
-    [CHECK_TCP] = NULL,
-    [CHECK_EXEC] = NULL,
-};
-
-const struct dialogue_kind *dialogue_kind(enum check check)
-{
-    return (size_t)check < sizeof kinds / sizeof kinds[0] ? kinds[check] : NULL;
-}

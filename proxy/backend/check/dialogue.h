@@ -63,7 +63,4 @@ struct dialogue_kind {
 enum dialogue_verdict dialogue_fail(struct dialogue *dialogue, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The kind of check, or NULL: that kind has no dialogue (tcp, off, exec). */
-const struct dialogue_kind *dialogue_kind(enum check check);
-
 #endif

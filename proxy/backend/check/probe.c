@@ -1,6 +1,7 @@
 #include "proxy/backend/check/probe.h"
 
 #include "config/base/clock.h"
+#include "proxy/backend/check/kinds.h"
 #include "proxy/engine/socket.h"
 
 #include <errno.h>
