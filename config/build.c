@@ -58,7 +58,9 @@ static void bad_value(struct builder *builder, const struct entry *entry, const 
 
 static struct option_context context_of(struct builder *builder, const struct entry *entry)
 {
-    return (struct option_context){.place = entry->place, .problems = builder->problems};
+    return (struct option_context){.place = entry->place,
+                                   .problems = builder->problems,
+                                   .files = &builder->config->address_files};
 }
 
 /* Reads a value of the section that belongs to owner, a struct of kind `which`. first: of the

@@ -34,14 +34,16 @@ void config_free(struct config *config)
     free(config->backends);
     free(config->file);
     options_release(OWNER_CONFIG, config);
+    address_files_free(&config->address_files);
     free(config);
 }
 
-/* Takes ownership of the document and the problems. */
+/* Takes ownership of the document and the problems. closed: of struct address_files. */
 static struct config *build(const char *name, struct document *document, struct problems *problems,
-                            struct config_errors *errors)
+                            bool closed, struct config_errors *errors)
 {
     struct config *config = memory_new(1, sizeof *config);
+    config->address_files.closed = closed;
     *errors = (struct config_errors){0};
     config->file = memory_copy(name);
     config_build(config, document, problems);
@@ -59,7 +61,7 @@ struct config *config_load(const char *file, struct config_errors *errors)
     struct problems problems = {0};
     struct document document;
     document_read(&document, file, &problems);
-    return build(file, &document, &problems, errors);
+    return build(file, &document, &problems, false, errors);
 }
 
 struct config *config_load_text(const char *name, const char *text, size_t length,
@@ -68,7 +70,7 @@ struct config *config_load_text(const char *name, const char *text, size_t lengt
     struct problems problems = {0};
     struct document document;
     document_read_text(&document, name, text, length, &problems);
-    return build(name, &document, &problems, errors);
+    return build(name, &document, &problems, true, errors);
 }
 
 /* The value that the file sets, checked; or NULL, with the reason in problems where a line that may

@@ -124,6 +124,11 @@ bool server_read(const char *value, struct server_conf *server,
     }
     if (address)
         good &= attributes_read(OWNER_SERVER, rest, server, context, &given);
+    if (good && server->proxy_tlvs && server->send_proxy != SEND_PROXY_V2) {
+        problem_add(context->problems, context->place,
+                    "server: proxy-tlv is possible only with send-proxy=v2");
+        good = false;
+    }
     if (good) {
         server->name = memory_copy(name);
         address_format(&server->address, server->text);

@@ -9,6 +9,8 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
 
 static void on_worker_quiet(void *arg)
 {
@@ -100,6 +102,8 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
     proxy->service.config = config;
     proxy->service.generation = generation;
     proxy->service.main = &proxy->task_queue;
+    if (getrandom(&proxy->service.instance, sizeof proxy->service.instance, GRND_NONBLOCK) < 0)
+        proxy->service.instance = clock_ms() << 22 ^ (uint64_t)getpid();
     proxy->stats.fd = -1;
     waitlist_open(&proxy->service.waitlist);
     proxy->events = *events;

@@ -7,6 +7,7 @@
 #include "config/base/congestion.h"
 #include "config/base/cpus.h"
 #include "config/base/log.h"
+#include "config/lists/address_rules.h"
 #include "config/model/check.h"
 
 #include <stdbool.h>
@@ -28,6 +29,12 @@ enum steer_mode {
     STEER_CPU,  /* by the CPU that took the SYN */
 };
 
+/* From which addresses a connection begins with a PROXY header; may be given, and none. */
+struct proxy_senders {
+    bool given;
+    struct address_rules rules;
+};
+
 /* The address of a bind with passed sockets is the name that the service manager gives them. */
 #define BIND_FD_PREFIX   "fd:"
 #define BIND_FD_NAME_MAX (ADDRESS_TEXT_MAX - 1 - 3)
@@ -43,6 +50,7 @@ struct bind_conf {
     char *owner, *group; /* as the configuration names them; NULL: not given */
     uid_t uid;
     gid_t gid;
+    struct proxy_senders accept_proxy; /* where they are given, instead of the frontend's */
     unsigned line; /* in the file that contains the bind, which may be an included file */
 };
 
@@ -58,11 +66,25 @@ static inline bool bind_text_is_activated(const char *text)
 
 #define SERVER_WEIGHT_MAX 256
 
+/* The version of the PROXY header that a server is sent. */
+enum send_proxy { SEND_PROXY_NO, SEND_PROXY_V1, SEND_PROXY_V2 };
+
+/* What a header of version 2 has beside the addresses. */
+enum {
+    PROXY_TLVS_UNIQUE_ID = 1,
+    PROXY_TLVS_AUTHORITY = 2,
+    PROXY_TLVS_ALPN = 4,
+    PROXY_TLVS_CRC32C = 8,
+    PROXY_TLVS_PASS = 16, /* what came in */
+};
+
 struct server_conf {
     char *name;
     struct address address;
     char text[ADDRESS_TEXT_MAX];
     unsigned weight; /* 0 to SERVER_WEIGHT_MAX; 0 is never chosen */
+    enum send_proxy send_proxy;
+    unsigned proxy_tlvs; /* PROXY_TLVS_ bits */
     unsigned line;
 };
 
@@ -87,9 +109,11 @@ struct frontend_conf {
     size_t bind_count;
     const struct backend_conf *backend;
     unsigned max_sessions; /* 0: no limit for this frontend */
-    millis idle_timeout;   /* 0: none */
-    millis drain_timeout;  /* of this frontend, or else of [global]; 0: none */
-    millis stop_timeout;   /* of this frontend, or else of [global]; 0: none */
+    struct proxy_senders accept_proxy;
+    millis inspect_timeout; /* for what a client has to say before a server is chosen */
+    millis idle_timeout;    /* 0: none */
+    millis drain_timeout;   /* of this frontend, or else of [global]; 0: none */
+    millis stop_timeout;    /* of this frontend, or else of [global]; 0: none */
     bool access_log;
     unsigned line;
 };
@@ -124,6 +148,7 @@ struct config {
     size_t frontend_count;
     struct backend_conf *backends;
     size_t backend_count;
+    struct address_files address_files; /* that lists of addresses name */
 };
 
 /* Returns the path of the control socket if the file sets none: /run/rpproxy/control.sock for root,

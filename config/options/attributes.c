@@ -23,21 +23,6 @@ static const struct option *find(enum option_owner which, const char *word, size
     return NULL;
 }
 
-/* "accept, steer and mode"; the caller frees it. */
-static char *list_names(enum option_owner which)
-{
-    const struct option *table = attribute_table(which);
-    struct memory_stream text;
-    memory_stream_begin(&text);
-    for (const struct option *option = table; option->name; option++)
-        fprintf(text.stream, "%s%s",
-                option == table  ? ""
-                : option[1].name ? ", "
-                                 : " and ",
-                option->name);
-    return memory_stream_end(&text);
-}
-
 static void report_unknown(enum option_owner which, const char *word, size_t length,
                            const struct option_context *context)
 {
@@ -54,11 +39,9 @@ static void report_unknown(enum option_owner which, const char *word, size_t len
         problem_add(context->problems, context->place, "%s: unknown attribute '%s'%s",
                     line_name(which), name, suggest_text(&suggestion, hint));
     } else {
-        char *names = list_names(which);
         problem_add(context->problems, context->place,
-                    "%s: unknown attribute '%s'; the attributes are %s", line_name(which), name,
-                    names);
-        free(names);
+                    "%s: unknown attribute '%s'; see %s ATTRIBUTES in proxy.ini(5)",
+                    line_name(which), name, which == OWNER_BIND ? "BIND" : "SERVER");
     }
     free(name);
 }

@@ -47,6 +47,8 @@ static const struct foreign names[] = {
     {FOREIGN_KEY, "set_real_ip_from", "accept-proxy", NULL},
     {FOREIGN_KEY, "proxy_protocol", "send-proxy",
      "the attribute send-proxy=v1 or send-proxy=v2 of a server"},
+    {FOREIGN_KEY, "send-proxy", "send-proxy",
+     "the attribute send-proxy=v1 or send-proxy=v2 of a server"},
     {FOREIGN_KEY, "timeout connect", "connect-timeout", NULL},
     {FOREIGN_KEY, "proxy_connect_timeout", "connect-timeout", NULL},
     {FOREIGN_KEY, "connect_timeout", "connect-timeout", NULL},

@@ -5,7 +5,7 @@
 #ifndef RPPROXY_CONFIG_OPTIONS_OPTIONS_H
 #define RPPROXY_CONFIG_OPTIONS_OPTIONS_H
 
-#include "config/syntax/problems.h"
+#include "config/lists/address_file.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -58,6 +58,7 @@ enum option_owner {
 struct option_context {
     struct place place;
     struct problems *problems;
+    struct address_files *files; /* of the configuration */
 };
 
 /* A type of its own: of an option that only one module understands. */

@@ -1,6 +1,9 @@
 /* Attributes of bind and server lines. */
 #include "config/options/bind_values.h"
+#include "config/options/proxy_values.h"
 #include "config/options/table.h"
+
+static const char *const send_proxies[] = {"no", "v1", "v2", NULL};
 
 const struct option bind_attributes[] = {
     {.name = "accept",
@@ -34,6 +37,11 @@ const struct option bind_attributes[] = {
      .type = OPTION_CUSTOM,
      .custom = &bind_file_group,
      .help = "group of the file of a Unix bind: a name or a number"},
+    {.name = "accept-proxy",
+     OF_BIND(accept_proxy),
+     .type = OPTION_CUSTOM,
+     .custom = &proxy_senders_value,
+     .help = "as the option accept-proxy of the frontend, for this bind alone"},
     {.name = NULL},
 };
 
@@ -45,5 +53,18 @@ const struct option server_attributes[] = {
      .initial = "1",
      .shown = true,
      .help = "share of the connections; 0: none"},
+    {.name = "send-proxy",
+     OF_SERVER(send_proxy),
+     .type = OPTION_ENUM,
+     .names = send_proxies,
+     .initial = "no",
+     .help = "connections begin with a PROXY header of this version, which tells the client's "
+             "address"},
+    {.name = "proxy-tlv",
+     OF_SERVER(proxy_tlvs),
+     .type = OPTION_CUSTOM,
+     .custom = &proxy_tlvs_value,
+     .help =
+         "what a header of version 2 tells beside the addresses; pass: all that came in by one"},
     {.name = NULL},
 };

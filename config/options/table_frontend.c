@@ -1,4 +1,5 @@
 /* Options of frontends, and of both sides. */
+#include "config/options/proxy_values.h"
 #include "config/options/table.h"
 
 const struct option frontend_options[] = {
@@ -22,6 +23,21 @@ const struct option frontend_options[] = {
      .zero = "unlimited",
      .initial = "unlimited",
      .help = "sessions at the same time in this frontend; further clients wait in the backlog"},
+    {.name = "accept-proxy",
+     .sections = FRONTENDS | IN(SECTION_DEFAULTS),
+     OF_FRONTEND(accept_proxy),
+     .type = OPTION_CUSTOM,
+     .custom = &proxy_senders_value,
+     .initial = "no",
+     .help = "the clients whose connections begin with a PROXY header, version 1 or 2"},
+    {.name = "inspect-timeout",
+     .sections = FRONTENDS | IN(SECTION_DEFAULTS),
+     OF_FRONTEND(inspect_timeout),
+     .type = OPTION_DURATION,
+     .min = 1,
+     .max = 1 * HOUR,
+     .initial = "5s",
+     .help = "how long a client may take for what has to be looked at before a server is chosen"},
     {.name = "idle-timeout",
      .sections = FRONTENDS | IN(SECTION_DEFAULTS),
      OF_FRONTEND(idle_timeout),

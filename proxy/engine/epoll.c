@@ -380,6 +380,11 @@ int engine_error(const struct stream *stream)
     return socket_error(stream->fd);
 }
 
+struct address engine_own_address(const struct stream *stream)
+{
+    return socket_own_address(stream->fd);
+}
+
 size_t engine_room(const struct stream *to)
 {
     return socket_room(to->fd);

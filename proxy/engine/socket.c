@@ -204,6 +204,14 @@ bool socket_is_self_connected(int fd, unsigned port)
     return getpeername(fd, &remote.any, &remote.length) == 0 && address_equal(&local, &remote);
 }
 
+struct address socket_own_address(int fd)
+{
+    struct address address = {.length = sizeof address.un};
+    if (getsockname(fd, &address.any, &address.length))
+        address.length = 0;
+    return address;
+}
+
 int socket_error(int fd)
 {
     int error = 0;

@@ -88,6 +88,9 @@ static inline bool local_ports_include(const struct local_ports *ports, unsigned
  * two where the ports are equal; none for port 0, which stands for a Unix socket. */
 bool socket_is_self_connected(int fd, unsigned port);
 
+/* The address of our end; length 0: the kernel does not tell. */
+struct address socket_own_address(int fd);
+
 /* True: the end of the peer's stream has come over a TCP connection of which so many bytes were
  * received, whether all of the stream was received yet or not; also after a reset. */
 bool socket_end_has_come(int fd, uint64_t received) __attribute__((warn_unused_result));

@@ -3,6 +3,7 @@
 #include "config/base/container_of.h"
 #include "proxy/engine/socket.h"
 #include "proxy/session/exchange.h"
+#include "proxy/session/proxy_out.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -105,6 +106,8 @@ void connect_on_event(struct session *session, uint32_t what)
     session->set->movable = true;
     session->server.unsent = session->first_bytes;
     session->first_bytes = NULL;
+    if (session->chosen->conf->send_proxy && !proxy_out_begin(session))
+        return;
     exchange_move(session, &session->client);
 }
 

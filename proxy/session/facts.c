@@ -1,11 +1,113 @@
 #include "proxy/session/facts.h"
 
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* In messages between versions of the program: these numbers do not change. */
+enum fact { FACT_SOURCE = 1, FACT_DESTINATION = 2, FACT_UNIQUE_ID = 3 };
+
+/* Before each of them. */
+struct fact_head {
+    uint32_t fact, length;
+};
+
+struct packing {
+    unsigned char *bytes;
+    size_t length, room;
+};
+
+static void pack(struct packing *packing, enum fact fact, const void *bytes, size_t length)
+{
+    const struct fact_head head = {.fact = fact, .length = (uint32_t)length};
+    size_t at = packing->length;
+    if (length == 0)
+        return;
+    packing->length += sizeof head + length;
+    if (packing->length > packing->room)
+        return;
+    memcpy(packing->bytes + at, &head, sizeof head);
+    memcpy(packing->bytes + at + sizeof head, bytes, length);
+}
+
+static void pack_text(struct packing *packing, enum fact fact, const char *text)
+{
+    if (text)
+        pack(packing, fact, text, strlen(text));
+}
+
+size_t facts_pack(const struct facts *facts, unsigned char *bytes, size_t room)
+{
+    struct packing packing = {.bytes = bytes, .room = room};
+    if (!facts)
+        return 0;
+    pack(&packing, FACT_SOURCE, &facts->source.any, facts->source.length);
+    pack(&packing, FACT_DESTINATION, &facts->destination.any, facts->destination.length);
+    pack_text(&packing, FACT_UNIQUE_ID, facts->unique_id);
+    return packing.length;
+}
+
+static bool unpack_address(struct address *address, const unsigned char *bytes, size_t length)
+{
+    *address = (struct address){0};
+    if (length < sizeof address->any.sa_family || length > sizeof address->un)
+        return false;
+    memcpy(&address->any, bytes, length);
+    address->length = (socklen_t)length;
+    switch (address->any.sa_family) {
+    case AF_INET:
+        return length == sizeof address->in;
+    case AF_INET6:
+        return length == sizeof address->in6;
+    default:
+        return address->any.sa_family == AF_UNIX;
+    }
+}
+
+static bool unpack_text(char **text, const unsigned char *bytes, size_t length)
+{
+    free(*text);
+    *text = memchr(bytes, '\0', length) ? NULL : strndup((const char *)bytes, length);
+    return *text;
+}
+
+static bool unpack(struct facts *facts, uint32_t fact, const unsigned char *bytes, size_t length)
+{
+    switch (fact) {
+    case FACT_SOURCE:
+        return unpack_address(&facts->source, bytes, length);
+    case FACT_DESTINATION:
+        return unpack_address(&facts->destination, bytes, length);
+    case FACT_UNIQUE_ID:
+        return length < FACTS_UNIQUE_ID_MAX && unpack_text(&facts->unique_id, bytes, length);
+    default:
+        return true;
+    }
+}
+
+bool facts_unpack(struct facts *facts, const unsigned char *bytes, size_t length)
+{
+    while (length > 0) {
+        struct fact_head head;
+        if (length < sizeof head)
+            return false;
+        memcpy(&head, bytes, sizeof head);
+        bytes += sizeof head;
+        length -= sizeof head;
+        if (head.length > length || !unpack(facts, head.fact, bytes, head.length))
+            return false;
+        bytes += head.length;
+        length -= head.length;
+    }
+    return true;
+}
 
 void facts_free(struct facts *facts)
 {
     if (!facts)
         return;
+    free(facts->tlvs);
+    free(facts->unique_id);
     free(facts->server_name);
     free(facts->host);
     free(facts);

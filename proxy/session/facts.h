@@ -9,12 +9,38 @@
 
 #include "config/base/address.h"
 
+#include <stdbool.h>
+#include <stddef.h>
+
+/* TLVs as proxy_tlv_next() reads them. */
+struct tlvs {
+    size_t length;
+    unsigned char bytes[];
+};
+
+/* The longest text of a unique id: 128 bytes in hexadecimal. */
+#define FACTS_UNIQUE_ID_MAX 260
+
 struct facts {
     /* Told by a PROXY header; length 0: nothing was told. */
     struct address source, destination;
+    /* The TLVs of that header, but for its checksum and padding; NULL: there are none. They stay in
+     * the process that received the header. */
+    struct tlvs *tlvs;
+    /* What names the session in the logs of all proxies that it passes, in printable ASCII: that of
+     * the header, or else that which was sent to the server in one. NULL: there is none. */
+    char *unique_id;
     /* Of the first bytes; NULL: not known. In lower case, without a dot at the end. */
     char *server_name, *host;
 };
+
+/* What another process has to know of a session that moves there: writes it, if there is so much
+ * room. Returns its length, 0: nothing. facts may be NULL. */
+size_t facts_pack(const struct facts *facts, unsigned char *bytes, size_t room);
+
+/* Reads what another process, of whatever version, has written; what is not known is passed over.
+ * False: it makes no sense, or there is no memory. */
+bool facts_unpack(struct facts *facts, const unsigned char *bytes, size_t length);
 
 /* NULL is fine. */
 void facts_free(struct facts *facts);

@@ -36,6 +36,7 @@ struct session_set;
 struct service {
     const struct config *config;
     unsigned generation;
+    uint64_t instance;         /* random: tells this process from all others */
     struct task_queue *main;   /* tasks for the main thread */
     struct waitlist waitlist;  /* of all clients that wait for places */
     struct place_queue places; /* of all sessions of the process; the limit is in the stats */

@@ -57,6 +57,7 @@ static const char *end_name(enum session_end end)
         [SESSION_CLIENT_RESET] = "client-reset",
         [SESSION_SERVER_RESET] = "server-reset",
         [SESSION_DENIED] = "denied",
+        [SESSION_BAD_PROXY_HEADER] = "bad-proxy-header",
         [SESSION_INSPECT_TIMEOUT] = "inspect-timeout",
         [SESSION_NO_ROUTE] = "no-route",
         [SESSION_QUEUE_TIMEOUT] = "queue-timeout",
@@ -85,35 +86,73 @@ void session_names(const struct session *session, const char *names[static SESSI
     names[3] = session->chosen ? session->chosen->name : "-";
 }
 
-/* For people: an IPv4 client of a dual-stack socket has its IPv4 address, and one of a Unix socket
- * no name. */
-static struct address client_address(const struct session *session)
+struct address session_peer_address(const struct session *session)
 {
     struct address address = {.length = sizeof session->peer};
     memcpy(&address.any, &session->peer, sizeof session->peer);
     if (address_is_unix(&address))
         address.length = offsetof(struct sockaddr_un, sun_path);
+    else if (address.any.sa_family == AF_INET)
+        address.length = sizeof address.in;
     address_unmap(&address);
     return address;
+}
+
+static bool source_was_told(const struct session *session)
+{
+    return session->facts && session->facts->source.length > 0;
+}
+
+struct address session_source_address(const struct session *session)
+{
+    return source_was_told(session) ? session->facts->source : session_peer_address(session);
+}
+
+/* A Unix name that a PROXY header told may have spaces and control characters. */
+static const char *client_text(const struct session *session, char text[static ADDRESS_TEXT_MAX])
+{
+    const struct address address = session_source_address(session);
+    address_format(&address, text);
+    for (char *c = text; *c; c++)
+        if (*c <= ' ' || *c > '~')
+            *c = '?';
+    return text;
+}
+
+/* What a PROXY header has added to what is known. */
+static const char *facts_text(const struct session *session, char *text, size_t size)
+{
+    char via[ADDRESS_TEXT_MAX];
+    const struct facts *facts = session->facts;
+    int length = 0;
+    text[0] = '\0';
+    if (source_was_told(session)) {
+        const struct address peer = session_peer_address(session);
+        length = snprintf(text, size, " via=%s", address_format(&peer, via));
+    }
+    if (facts && facts->unique_id)
+        (void)snprintf(text + length, size - (size_t)length, " unique-id=%s", facts->unique_id);
+    return text;
 }
 
 static void write_access_log(struct session *session, enum session_end end)
 {
     const char *names[SESSION_NAMES];
     char client[ADDRESS_TEXT_MAX];
-    const struct address address = client_address(session);
+    char facts[ADDRESS_TEXT_MAX + FACTS_UNIQUE_ID_MAX + 32];
     char connect[32] = "-";
     if (session->connected_at)
         snprintf(connect, sizeof connect, "%.3fms",
                  (double)(session->connected_at - session->entry.accepted_at) / 1000);
     session_names(session, names);
     log_info("session %u.%u.%llu client=%s frontend=%s bind=%s server=%s/%s connect=%s "
-             "time=%.3fms in=%llu out=%llu retries=%u end=%s",
+             "time=%.3fms in=%llu out=%llu retries=%u%s end=%s",
              session->generation, session->entry.accepted_by, (unsigned long long)session->number,
-             address_format(&address, client), names[0], names[1], names[2], names[3], connect,
+             client_text(session, client), names[0], names[1], names[2], names[3], connect,
              (double)(loop_now(&session->set->loop) - session->entry.accepted_at) / 1000,
              (unsigned long long)session->client.stream.received,
-             (unsigned long long)session->server.stream.received, session->attempts, end_name(end));
+             (unsigned long long)session->server.stream.received, session->attempts,
+             facts_text(session, facts, sizeof facts), end_name(end));
 }
 
 /* By an error. What found no server has failed instead, and what a timeout or an order ends comes
@@ -168,6 +207,7 @@ static void close_conns(struct session *session, enum session_end end)
         reset_client = !conn_was_sent_all(&session->client);
         break;
     case SESSION_DENIED:
+    case SESSION_BAD_PROXY_HEADER:
     case SESSION_INSPECT_TIMEOUT:
     case SESSION_NO_ROUTE:
     case SESSION_QUEUE_TIMEOUT:
@@ -233,6 +273,8 @@ void session_close(struct session *session, enum session_end end)
     close_conns(session, end);
     if (end == SESSION_REFUSED || end == SESSION_CONNECT_TIMEOUT)
         counter_add(&set->counters->failed, 1);
+    if (end == SESSION_BAD_PROXY_HEADER)
+        counter_add(&set->counters->bad_headers, 1);
     if (is_cut(end))
         counter_add(&set->counters->cut, 1);
     if (session->frontend->conf->access_log)

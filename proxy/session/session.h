@@ -203,6 +203,12 @@ static inline const struct sockaddr *session_source(const struct session *sessio
     return facts && facts->source.length > 0 ? &facts->source.any : &session->peer.any;
 }
 
+/* The other end of the client's connection, which may be a proxy's; and where the client comes from
+ * (session_source()). An IPv4 client of a dual-stack socket has its IPv4 address, and one of a Unix
+ * socket no name. */
+struct address session_peer_address(const struct session *session);
+struct address session_source_address(const struct session *session);
+
 static inline bool session_is_unix(const struct session *session, const struct conn *conn)
 {
     return (conn == &session->client ? session->peer.any.sa_family : session->server_family) ==

@@ -14,6 +14,15 @@
 #include <stdint.h>
 
 struct session;
+struct service;
+struct frontend;
+struct stage;
+
+/* Makes a stage for the frontend, which has its configuration and its backend; each module of
+ * stages/ has one. Returns 0 with *stage NULL where the configuration does not ask for it, or an
+ * errno value. */
+typedef int stage_maker(const struct service *service, struct frontend *frontend,
+                        struct stage **stage);
 
 /* The most that is kept of what a client says before its server is known. */
 #define FIRST_BYTES_MAX (64u * 1024)

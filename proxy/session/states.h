@@ -22,12 +22,13 @@ enum session_end {
     SESSION_DONE, /* both sides said all they had to say */
     SESSION_CLIENT_RESET,
     SESSION_SERVER_RESET,
-    SESSION_DENIED,          /* the client may not come in */
-    SESSION_INSPECT_TIMEOUT, /* the first bytes did not come in time, or were too many */
-    SESSION_NO_ROUTE,        /* no backend was found */
-    SESSION_QUEUE_TIMEOUT,   /* no place came free in time */
-    SESSION_REFUSED,         /* no server took the connection */
-    SESSION_CONNECT_TIMEOUT, /* the last server tried did not answer in time */
+    SESSION_DENIED,           /* the client may not come in */
+    SESSION_BAD_PROXY_HEADER, /* there was none, or a bad one, or it did not come in time */
+    SESSION_INSPECT_TIMEOUT,  /* the first bytes did not come in time, or were too many */
+    SESSION_NO_ROUTE,         /* no backend was found */
+    SESSION_QUEUE_TIMEOUT,    /* no place came free in time */
+    SESSION_REFUSED,          /* no server took the connection */
+    SESSION_CONNECT_TIMEOUT,  /* the last server tried did not answer in time */
     SESSION_IDLE,
     SESSION_DRAIN_TIMEOUT, /* cut by drain-timeout, or by max-generations */
     SESSION_STOPPED,       /* cut by stop-timeout, or a second signal */

@@ -28,7 +28,7 @@ struct end_record {
 
 /* Both processes run on one machine, and CLOCK_MONOTONIC is the same in both. A later version may
  * add members at the end: `size` says how many are there. The names of session_names() follow, each
- * with its NUL, then padding. */
+ * with its NUL, then what facts_pack() has written, then padding. */
 struct session_record {
     uint32_t size;
     uint32_t length; /* with names and padding */
@@ -40,6 +40,8 @@ struct session_record {
     uint32_t server_family;
     unsigned char peer[sizeof(((struct session *)NULL)->peer)];
     struct end_record client, server;
+    uint32_t facts_length;
+    uint32_t reserved; /* 0 */
 };
 
 /* Of the first version. */
@@ -106,7 +108,8 @@ static bool add_record(struct transfer *transfer, struct session *session)
     size_t length = sizeof(struct session_record);
     for (unsigned i = 0; i < SESSION_NAMES; i++)
         length += strlen(names[i]) + 1;
-    length = (length + 7) & ~(size_t)7;
+    size_t facts_length = facts_pack(session->facts, NULL, 0);
+    length = (length + facts_length + 7) & ~(size_t)7;
     if (transfer->length + length > TRANSFER_BYTES)
         return false;
     struct session_record record = {
@@ -123,6 +126,7 @@ static bool add_record(struct transfer *transfer, struct session *session)
         .server_family = session->server_family,
         .client = describe(&session->client),
         .server = describe(&session->server),
+        .facts_length = (uint32_t)facts_length,
     };
     if (session->kept_alive)
         record.server.flags |= FLAG_KEPT_ALIVE;
@@ -141,6 +145,7 @@ static bool add_record(struct transfer *transfer, struct session *session)
     at += sizeof record;
     for (unsigned i = 0; i < SESSION_NAMES; i++)
         at = (unsigned char *)stpcpy((char *)at, names[i]) + 1;
+    facts_pack(session->facts, at, facts_length);
     transfer->length += length;
     return true;
 }
@@ -278,6 +283,7 @@ struct reader {
     struct service *service;
     const unsigned char *bytes;
     size_t length;
+    const unsigned char *facts; /* of the record that was read last */
     int *fds;
     size_t fd_count;
 };
@@ -303,6 +309,9 @@ static bool read_record(struct reader *reader, struct session_record *record,
         names[i] = at;
         at = nul + 1;
     }
+    if (record->facts_length > (size_t)(end - at))
+        return false;
+    reader->facts = (const unsigned char *)at;
     reader->bytes += length;
     reader->length -= length;
     return true;
@@ -406,6 +415,15 @@ static bool find_place(struct session *session, struct service *service,
     return session->foreign_names != NULL;
 }
 
+/* False: they make no sense, or there is no memory. */
+static bool read_facts(const struct reader *reader, const struct session_record *record,
+                       struct session *session)
+{
+    return record->facts_length == 0 ||
+           (session_facts(session) &&
+            facts_unpack(session->facts, reader->facts, record->facts_length));
+}
+
 static struct session *make_session(struct reader *reader, const struct session_record *record,
                                     const char *const names[static SESSION_NAMES])
 {
@@ -427,7 +445,8 @@ static struct session *make_session(struct reader *reader, const struct session_
     /* Both are read in any case: the next session's descriptors follow. */
     bool client = read_end(reader, &record->client, session ? &session->client : NULL);
     bool server = read_end(reader, &record->server, session ? &session->server : NULL);
-    if (session && client && server && find_place(session, reader->service, names))
+    if (session && client && server && read_facts(reader, record, session) &&
+        find_place(session, reader->service, names))
         return session;
     if (session)
         discard(session);

@@ -10,11 +10,6 @@
 #include "proxy/session/service.h"
 #include "proxy/session/stage.h"
 
-/* Makes a stage for the frontend, which has its configuration and its backend. Returns 0 with
- * *stage NULL where the configuration does not ask for it, or an errno value. */
-typedef int stage_maker(const struct service *service, struct frontend *frontend,
-                        struct stage **stage);
-
 /* Makes frontend->stages; before the workers start. Returns 0, or an errno value: there is no list.
  */
 int stage_list_open(const struct service *service, struct frontend *frontend)

@@ -39,6 +39,7 @@ struct counters {
     atomic_uint_fast64_t server_bytes;   /* received from servers, counted at once */
     atomic_uint_fast64_t cut;            /* sessions that ended by a reset or a lack of resources */
     atomic_uint_fast64_t overdue; /* sessions that proxy_terminate() ended at the end of a drain */
+    atomic_uint_fast64_t bad_headers; /* sessions that ended for want of a good PROXY header */
 };
 
 #define COUNTERS (sizeof(struct counters) / sizeof(atomic_uint_fast64_t))
@@ -51,7 +52,8 @@ static inline void counter_add(atomic_uint_fast64_t *counter, uint64_t amount)
 
 /* Sums of counters. */
 struct figures {
-    uint64_t sessions, connect_errors, failed, client_bytes, server_bytes, cut, overdue;
+    uint64_t sessions, connect_errors, failed, client_bytes, server_bytes, cut, overdue,
+        bad_headers;
 };
 
 struct stats_head {

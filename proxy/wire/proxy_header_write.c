@@ -150,6 +150,7 @@ static size_t write_v2(const struct proxy_header_text *text, const struct pair *
     put_addresses(&output, pair);
     for (size_t i = 0; i < text->tlv_count; i++)
         put_tlv(&output, text->tlvs[i].type, text->tlvs[i].value, text->tlvs[i].length);
+    put(&output, text->passed, text->passed_length);
     size_t checksum_at = output.length + PROXY_TLV_HEAD;
     if (text->checksum)
         put_tlv(&output, PROXY_TLV_CRC32C, NULL, PROXY_TLV_CRC32C_LENGTH);

@@ -16,8 +16,11 @@ struct proxy_header_text {
      * nothing is told: UNKNOWN, and UNSPEC in version 2. Version 1 has no Unix addresses: UNKNOWN.
      */
     const struct address *source, *destination;
-    const struct proxy_tlv *tlvs; /* version 2 only; without the checksum */
+    /* Version 2 only: TLVs, and behind them TLVs as they were read, both without a checksum. */
+    const struct proxy_tlv *tlvs;
     size_t tlv_count;
+    const unsigned char *passed;
+    size_t passed_length;
     bool checksum; /* version 2 only: with a TLV that has the CRC32c */
 };
 

@@ -52,6 +52,7 @@ Suite *engine_suite(void);
 Suite *preview_suite(void);
 Suite *proxy_suite(void);
 Suite *proxy_header_suite(void);
+Suite *proxy_protocol_suite(void);
 Suite *published_path_suite(void);
 Suite *reclaim_suite(void);
 Suite *session_list_suite(void);

@@ -308,7 +308,7 @@ END_TEST
 #define BIND   "[listen x]\nserver = a 127.0.0.1:2\n"
 #define SERVER "[listen x]\nbind = 127.0.0.1:1\n"
 /* An error that names all of them. */
-#define SERVER_ATTRIBUTES "the attributes are weight\n"
+#define SERVER_ATTRIBUTES "see SERVER ATTRIBUTES in proxy.ini(5)\n"
 
 static const struct {
     const char *text;
@@ -463,9 +463,29 @@ static const struct {
     {VALID "bind = fd:web\nbind = fd:web\n",
      "p.ini:5: bind 'fd:web' is given twice; first in line 4\n"},
     {BIND "bind = 127.0.0.1:0\n", "p.ini:3: bind: '127.0.0.1:0': port must be 1 to 65535\n"},
+    {BIND "bind = 127.0.0.1:1 accept-proxy=10.0.0.0/33\n",
+     "p.ini:3: bind: accept-proxy '10.0.0.0/33' has '10.0.0.0/33', which has no prefix length from "
+     "0 to 32, or netmask, behind the '/'\n"},
+    {BIND "bind = 127.0.0.1:1 accept-proxy\n",
+     "p.ini:3: bind: 'accept-proxy' needs its value directly after it, without spaces\n"},
+    {VALID "accept-proxy = @none\n", "p.ini:4: accept-proxy: none: No such file or directory\n"},
+    {VALID "accept-proxy = ,\n", "p.ini:4: accept-proxy: ',' names nobody; write 'no' for that\n"},
+    {VALID "accept-proxy = any no\n",
+     "p.ini:4: accept-proxy: 'any no' has 'no', which is not an IP address or ADDRESS/BITS\n"},
+    {VALID "proxy_protocol = on\n",
+     "p.ini:4: unknown key 'proxy_protocol' in [listen ok]: it is the attribute send-proxy=v1 or "
+     "send-proxy=v2 of a server here\n"},
+    {SERVER "server = a 127.0.0.1:2 send-proxy=v3\n",
+     "p.ini:3: server: send-proxy 'v3' must be no, v1 or v2\n"},
+    {SERVER "server = a 127.0.0.1:2 send-proxy-v2\n",
+     "p.ini:3: server: unknown attribute 'send-proxy-v2': it is 'send-proxy=v2' here\n"},
+    {SERVER "server = a 127.0.0.1:2 send-proxy=v1 proxy-tlv=crc32c\n",
+     "p.ini:3: server: proxy-tlv is possible only with send-proxy=v2\n"},
+    {SERVER "server = a 127.0.0.1:2 send-proxy=v2 proxy-tlv=crc32c,\n",
+     "p.ini:3: server: proxy-tlv 'crc32c,' must be unique-id, authority, alpn, crc32c or pass, "
+     "separated by commas\n"},
     {BIND "bind = 127.0.0.1:1 accept=sharded steer=cpu extra\n",
-     "p.ini:3: bind: unknown attribute 'extra'; the attributes are accept, steer, mode, "
-     "owner and group\n"},
+     "p.ini:3: bind: unknown attribute 'extra'; see BIND ATTRIBUTES in proxy.ini(5)\n"},
     {BIND "bind = 127.0.0.1:1 acept=shared\n",
      "p.ini:3: bind: unknown attribute 'acept'; did you mean 'accept'?\n"},
     {BIND "bind = unix:/x mode=6660\n", "p.ini:3: bind: mode '6660' must not be more than 0777\n"},

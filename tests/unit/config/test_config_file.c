@@ -104,8 +104,9 @@ START_TEST(variable_adds_no_line_and_no_comment)
     setenv("RPPROXY_TEST_SERVER", "a 127.0.0.1:2 ; weight=0", 1);
     struct loaded loaded = load_text("[listen x]\nbind = 127.0.0.1:${RPPROXY_TEST_PORT:-81}\n"
                                      "server = ${RPPROXY_TEST_SERVER}\n");
-    ck_assert_str_eq(loaded.errors,
-                     "p.ini:3: server: unknown attribute ';'; the attributes are weight\n");
+    ck_assert_str_eq(
+        loaded.errors,
+        "p.ini:3: server: unknown attribute ';'; see SERVER ATTRIBUTES in proxy.ini(5)\n");
     loaded_free(&loaded);
 }
 END_TEST

@@ -273,6 +273,36 @@ START_TEST(value_that_fits_in_no_line_becomes_a_comment)
 }
 END_TEST
 
+START_TEST(proxy_protocol_is_written)
+{
+    struct config *config = load_good(
+        "[defaults]\naccept-proxy = any\n[listen x]\naccept-proxy = 10.1.2.3/8 2001:DB8::/32,::1\n"
+        "bind = 127.0.0.1:1 accept-proxy=no\nbind = 127.0.0.1:2\n"
+        "bind = 127.0.0.1:3 accept-proxy=192.168.0.0/255.255.0.0,any\n"
+        "server = a 127.0.0.1:4 send-proxy=v1\n"
+        "server = b 127.0.0.1:4 proxy-tlv=pass,unique-id send-proxy=v2\n"
+        "[listen y]\nbind = 127.0.0.1:5\nserver = a 127.0.0.1:4 send-proxy=no\n");
+    char *text = written(config);
+    char *x = section_of(text, "[frontend x]"), *servers = section_of(text, "[backend x]");
+    char *y = section_of(text, "[frontend y]"), *plain = section_of(text, "[backend y]");
+    ck_assert_ptr_nonnull(strstr(x, "accept-proxy = 10.0.0.0/8,2001:db8::/32,::1\n"));
+    ck_assert_ptr_nonnull(strstr(x, "127.0.0.1:1 accept=sharded steer=hash accept-proxy=no\n"));
+    ck_assert_ptr_nonnull(strstr(x, "127.0.0.1:2 accept=sharded steer=hash\n"));
+    ck_assert_ptr_nonnull(strstr(x, " accept-proxy=192.168.0.0/16,any\n"));
+    ck_assert_ptr_nonnull(strstr(servers, " send-proxy=v1\n"));
+    ck_assert_ptr_nonnull(strstr(servers, " send-proxy=v2 proxy-tlv=unique-id,pass\n"));
+    ck_assert_ptr_nonnull(strstr(y, "accept-proxy = any\n"));
+    ck_assert_ptr_null(strstr(plain, "send-proxy"));
+    reads_the_same(config, text);
+    free(x);
+    free(servers);
+    free(y);
+    free(plain);
+    free(text);
+    config_free(config);
+}
+END_TEST
+
 START_TEST(same_meaning_has_the_same_hash)
 {
     static const char *const texts[] = {
@@ -320,6 +350,7 @@ Suite *write_suite(void)
     tcase_add_test(form, attributes_of_unix_and_passed_binds_are_written);
     tcase_add_test(form, defaults_and_listen_are_expanded);
     tcase_add_test(form, value_that_fits_in_no_line_becomes_a_comment);
+    tcase_add_test(form, proxy_protocol_is_written);
     tcase_add_test(form, same_meaning_has_the_same_hash);
     tcase_add_test(form, errors_of_a_text_are_reported);
     suite_add_tcase(suite, form);

@@ -227,7 +227,7 @@ START_TEST(different_builds_read_each_other)
     struct newer {
         struct stats_head head;
         uint64_t more_base[8];
-        uint64_t workers[2][8];
+        uint64_t workers[2][16];
         struct {
             struct stats_frontend known;
             uint64_t more[8];

@@ -1,0 +1,14 @@
+#include "proxy/session/endpoints.h"
+
+struct address session_destination(const struct session *session)
+{
+    const struct facts *facts = session->facts;
+    const struct bind_conf *bind = session->bind;
+    if (facts && facts->destination.length > 0)
+        return facts->destination;
+    if (bind && !bind_is_activated(bind) && !address_is_wildcard(&bind->address))
+        return bind->address;
+    struct address address = engine_own_address(&session->client.stream);
+    address_unmap(&address);
+    return address;
+}
