@@ -1,19 +1,18 @@
 #include "config/build.h"
 
+#include "config/backend_names.h"
 #include "config/base/congestion.h"
 #include "config/base/memory.h"
 #include "config/loops.h"
 #include "config/members.h"
 #include "config/paths.h"
+#include "config/routes.h"
 #include "config/syntax/suggest.h"
 #include "config/syntax/value.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* A hint compares at most this number of names: a generated file may have very many. */
-#define SUGGEST_FROM_MAX 1000
 
 /* A name or an address that may occur only once. */
 struct claim {
@@ -291,6 +290,10 @@ static void build_backend(struct builder *builder, const struct section *section
         if (section->members.items[i].option->type == OPTION_SERVER)
             add_server(builder, backend, &section->members.items[i], &names);
     check_claims(builder, &names, "server");
+    if (strcmp(section->name, REJECT_WORD) == 0)
+        problem_add(builder->problems, section->place,
+                    "%s: the name '" REJECT_WORD "' means in a route that no backend is used",
+                    section_text(section, where));
     apply(builder, section, OWNER_BACKEND, backend);
     for (size_t i = 0; i < backend->server_count; i++)
         weights |= backend->servers[i].weight;
@@ -306,19 +309,6 @@ static void build_backend(struct builder *builder, const struct section *section
 
 /* --- references ---------------------------------------------------------------------------- */
 
-static int by_name(const void *left, const void *right)
-{
-    const struct backend_conf *const *a = left;
-    const struct backend_conf *const *b = right;
-    return strcmp((*a)->name, (*b)->name);
-}
-
-static int name_of(const void *name, const void *item)
-{
-    const struct backend_conf *const *backend = item;
-    return strcmp(name, (*backend)->name);
-}
-
 static const struct entry *backend_entry(const struct section *section)
 {
     for (size_t i = 0; i < section->settings.count; i++)
@@ -327,48 +317,42 @@ static const struct entry *backend_entry(const struct section *section)
     return NULL;
 }
 
-static void unknown_backend(struct builder *builder, const struct entry *entry)
+static void resolve_backend(struct builder *builder, const struct backend_names *names,
+                            const struct section *section, struct frontend_conf *frontend)
 {
-    char hint[SUGGEST_TEXT_MAX];
-    struct suggestion suggestion = suggest_begin(entry->value);
-    for (size_t i = 0; i < builder->config->backend_count && i < SUGGEST_FROM_MAX; i++)
-        suggest_offer(&suggestion, builder->config->backends[i].name);
-    problem_add(builder->problems, entry->place, "backend: there is no [backend %s]%s",
-                entry->value, suggest_text(&suggestion, hint));
+    char where[PLACE_TEXT_MAX], text[BACKEND_TEXT_MAX];
+    const struct entry *entry = backend_entry(section);
+    if (!entry && section->kind == SECTION_FRONTEND) {
+        if (!section->unread && frontend->routes.count == 0)
+            problem_add(builder->problems, section->place,
+                        "%s has no backend; add 'backend = NAME'", section_text(section, where));
+        return;
+    }
+    const char *name = entry ? entry->value : section->name;
+    frontend->rejects = entry && strcmp(name, REJECT_WORD) == 0;
+    if (frontend->rejects)
+        return;
+    uint32_t number = backend_names_find(names, name);
+    if (number != BACKEND_UNKNOWN)
+        frontend->backend = &builder->config->backends[number];
+    else if (!builder->document->unread)
+        problem_add(builder->problems, entry->place, "backend: %s",
+                    backend_names_unknown(names, name, text));
 }
 
-/* Finds the backend of each frontend. Frontends stand in the order of their sections. */
+/* Finds the backends that frontends and their routes name. Frontends stand in the order of their
+ * sections. */
 static void resolve_backends(struct builder *builder)
 {
-    struct config *config = builder->config;
-    const struct backend_conf **sorted = memory_new(config->backend_count, sizeof(void *));
-    struct frontend_conf *frontend = config->frontends;
-    char where[PLACE_TEXT_MAX];
-    for (size_t i = 0; i < config->backend_count; i++)
-        sorted[i] = &config->backends[i];
-    qsort(sorted, config->backend_count, sizeof(void *), by_name);
-    for (size_t i = 0; i < builder->document->section_count; i++) {
-        const struct section *section = builder->document->sections[i];
-        if (!is_frontend(section))
-            continue;
-        const struct entry *entry = backend_entry(section);
-        const char *name = entry ? entry->value : section->name;
-        if (!entry && section->kind == SECTION_FRONTEND) {
-            if (!section->unread)
-                problem_add(builder->problems, section->place,
-                            "%s has no backend; add 'backend = NAME'",
-                            section_text(section, where));
-        } else {
-            const struct backend_conf **found =
-                bsearch(name, sorted, config->backend_count, sizeof(void *), name_of);
-            if (found)
-                frontend->backend = *found;
-            else if (!builder->document->unread)
-                unknown_backend(builder, entry);
-        }
-        frontend++;
-    }
-    free(sorted);
+    struct frontend_conf *frontend = builder->config->frontends;
+    struct backend_names names;
+    backend_names_open(&names, builder->config);
+    for (size_t i = 0; i < builder->document->section_count; i++)
+        if (is_frontend(builder->document->sections[i]))
+            resolve_backend(builder, &names, builder->document->sections[i], frontend++);
+    if (!builder->document->unread)
+        routes_resolve(builder->config, &names, builder->problems);
+    backend_names_close(&names);
 }
 
 /* --- names --------------------------------------------------------------------------------- */

@@ -44,6 +44,20 @@ static int by_port(const void *left, const void *right)
     return one < other ? -1 : one > other;
 }
 
+/* The backend that a session reaches whatever its client says; NULL: there is none. A loop through
+ * other routes may end, since the same session may go another way the second time. */
+static const struct backend_conf *certain_backend(const struct config *config,
+                                                  const struct frontend_conf *frontend)
+{
+    for (size_t i = 0; i < frontend->routes.count; i++) {
+        const struct route *route = &frontend->routes.items[i];
+        if (route->condition_count == 0 && !route->map.file)
+            return route->backend < config->backend_count ? &config->backends[route->backend]
+                                                          : NULL;
+    }
+    return frontend->backend;
+}
+
 static void find_own_binds(struct graph *graph)
 {
     const struct config *config = graph->config;
@@ -54,7 +68,7 @@ static void find_own_binds(struct graph *graph)
     for (size_t i = 0; i < config->frontend_count; i++)
         for (size_t j = 0; j < config->frontends[i].bind_count; j++) {
             const struct bind_conf *bind = &config->frontends[i].binds[j];
-            if (bind_is_activated(bind) || !config->frontends[i].backend)
+            if (bind_is_activated(bind) || !certain_backend(config, &config->frontends[i]))
                 continue;
             struct own_bind *own_bind = &graph->own_binds[graph->own_bind_count++];
             *own_bind = (struct own_bind){.bind = bind, .frontend = &config->frontends[i]};
@@ -164,12 +178,12 @@ static void find_edges(struct graph *graph, const struct place *places)
                 continue;
             graph->edges = memory_grow(graph->edges, graph->edge_count, &graph->edge_capacity,
                                        sizeof *graph->edges);
-            graph->edges[graph->edge_count++] =
-                (struct edge){.from = i,
-                              .to = (size_t)(own_bind->frontend->backend - config->backends),
-                              .server = server,
-                              .place = places,
-                              .own_bind = own_bind};
+            graph->edges[graph->edge_count++] = (struct edge){
+                .from = i,
+                .to = (size_t)(certain_backend(config, own_bind->frontend) - config->backends),
+                .server = server,
+                .place = places,
+                .own_bind = own_bind};
         }
 }
 

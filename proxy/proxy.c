@@ -134,8 +134,9 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
                          &proxy->service.waitlist, NULL);
     for (size_t i = 0; !error && i < config->frontend_count; i++) {
         proxy->service.frontends[i].conf = &config->frontends[i];
-        proxy->service.frontends[i].backend =
-            &proxy->service.backends[config->frontends[i].backend - config->backends];
+        if (config->frontends[i].backend)
+            proxy->service.frontends[i].backend =
+                &proxy->service.backends[config->frontends[i].backend - config->backends];
         place_queue_init(&proxy->service.frontends[i].places,
                          stats_frontend_sessions(&proxy->stats, i), &proxy->service.waitlist,
                          &proxy->service.places);

@@ -2,10 +2,8 @@
 
 #include "config/base/memory.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct filling {
     struct address_file *file;
@@ -37,21 +35,10 @@ static void read_file(struct address_file *file, const struct list_origin *origi
     free(filling.entries.items);
 }
 
-/* Absolute, so that the path names the file also for programs that run elsewhere. */
-static char *absolute(char *path)
-{
-    char folder[PATH_MAX];
-    if (path[0] == '/' || !getcwd(folder, sizeof folder))
-        return path;
-    char *whole = memory_print("%s/%s", strcmp(folder, "/") == 0 ? "" : folder, path);
-    free(path);
-    return whole;
-}
-
 const struct address_file *address_files_get(struct address_files *files, const char *name,
                                              const struct list_origin *origin)
 {
-    char *path = absolute(list_file_path(name, origin->place.source));
+    char *path = list_file_path(name, origin->place.source);
     for (size_t i = 0; i < files->count; i++)
         if (strcmp(files->items[i]->path, path) == 0) {
             free(path);

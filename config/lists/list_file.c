@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,12 +27,23 @@ struct reading {
     size_t wrong; /* lines with a mistake */
 };
 
+/* Absolute, so that the path names the file also for programs that run elsewhere. */
+static char *absolute(char *path)
+{
+    char folder[PATH_MAX];
+    if (path[0] == '/' || !getcwd(folder, sizeof folder))
+        return path;
+    char *whole = memory_print("%s/%s", strcmp(folder, "/") == 0 ? "" : folder, path);
+    free(path);
+    return whole;
+}
+
 char *list_file_path(const char *name, const struct source *source)
 {
     const char *slash = name[0] == '/' ? NULL : strrchr(source->path, '/');
     if (!slash)
-        return memory_copy(name);
-    return memory_print("%.*s%s", (int)(slash + 1 - source->path), source->path, name);
+        return absolute(memory_copy(name));
+    return absolute(memory_print("%.*s%s", (int)(slash + 1 - source->path), source->path, name));
 }
 
 /* --- lines --------------------------------------------------------------------------------- */

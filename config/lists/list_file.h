@@ -32,9 +32,9 @@ struct list_origin {
     const char *option;
 };
 
-/* Returns the path of the file that an option names as "@FILE" (`name` is without the '@'): as it
- * is if it is absolute, or else relative to the folder of the file that names it. The caller frees
- * the path. */
+/* Returns the absolute path of the file that an option names as "@FILE" (`name` is without the
+ * '@'): one that is relative begins at the folder of the file that names it. The caller frees the
+ * path. */
 char *list_file_path(const char *name, const struct source *source)
     __attribute__((returns_nonnull, warn_unused_result));
 

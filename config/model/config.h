@@ -9,6 +9,7 @@
 #include "config/base/log.h"
 #include "config/lists/address_rules.h"
 #include "config/model/check.h"
+#include "config/model/route.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -107,8 +108,10 @@ struct frontend_conf {
     char congestion[CONGESTION_MAX]; /* of clients' connections; "": the default of the system */
     struct bind_conf *binds;         /* at least one */
     size_t bind_count;
-    const struct backend_conf *backend;
-    unsigned max_sessions; /* 0: no limit for this frontend */
+    struct route_list routes;
+    const struct backend_conf *backend; /* of sessions that no route takes; NULL: there is none */
+    bool rejects;                       /* ... and the file says so: reject */
+    unsigned max_sessions;              /* 0: no limit for this frontend */
     struct proxy_senders accept_proxy;
     millis inspect_timeout; /* for what a client has to say before a server is chosen */
     millis idle_timeout;    /* 0: none */

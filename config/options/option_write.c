@@ -59,6 +59,14 @@ static void write_custom(const struct option *option, const void *member, FILE *
     }
 }
 
+static void write_backend_name(const struct frontend_conf *frontend, FILE *out)
+{
+    if (frontend->backend)
+        fputs(frontend->backend->name, out);
+    else if (frontend->rejects)
+        fputs(REJECT_WORD, out);
+}
+
 void option_write(const struct option *option, const void *owner, FILE *out)
 {
     const void *member = (const char *)owner + option->offset;
@@ -97,7 +105,7 @@ void option_write(const struct option *option, const void *owner, FILE *out)
         fputs(*text ? text : "system", out);
         break;
     case OPTION_BACKEND:
-        fputs(((const struct frontend_conf *)owner)->backend->name, out);
+        write_backend_name(owner, out);
         break;
     case OPTION_FLAG:
     case OPTION_BIND:

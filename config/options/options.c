@@ -92,8 +92,10 @@ const char *option_values(const struct option *option, char text[static OPTION_T
         form = "yes or no";
         break;
     case OPTION_NAME:
-    case OPTION_BACKEND:
         form = "NAME";
+        break;
+    case OPTION_BACKEND:
+        form = "NAME or reject";
         break;
     case OPTION_PATH:
         form = "/PATH";

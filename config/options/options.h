@@ -66,7 +66,7 @@ struct option_custom {
     const char *form; /* of a value, for the help: "CIDR, any or @FILE" */
     /* Reads the value into the member; the value of a repeated option is added to the member.
      * Returns NULL, or what is wrong, as option_set() does. Mistakes in a file that the value names
-     * are added to context->problems, and path_beside() (lists) finds that file. */
+     * are added to context->problems, and list_file_path() (lists) finds that file. */
     const char *(*read)(const char *value, void *member, const struct option_context *context);
     /* Writes the value as in a file: of a repeated option the item-th one, from 0 on; of any other
      * option item is 0. False, and nothing is written: there is no such value. */

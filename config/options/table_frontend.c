@@ -1,5 +1,6 @@
 /* Options of frontends, and of both sides. */
 #include "config/options/proxy_values.h"
+#include "config/options/route_values.h"
 #include "config/options/table.h"
 
 const struct option frontend_options[] = {
@@ -13,7 +14,16 @@ const struct option frontend_options[] = {
      .sections = IN(SECTION_FRONTEND),
      OF_FRONTEND(backend),
      .type = OPTION_BACKEND,
-     .help = "the backend that serves the clients of this frontend"},
+     .help = "the backend that serves the clients of this frontend, or those that no route takes; "
+             "reject: they are refused"},
+    {.name = "route",
+     .sections = FRONTENDS,
+     OF_FRONTEND(routes),
+     .type = OPTION_CUSTOM,
+     .custom = &route_values,
+     .repeated = true,
+     .help = "the first route whose conditions all hold decides which backend serves a client; the "
+             "last word is the backend, or reject"},
     {.name = "max-sessions",
      .sections = FRONTENDS | IN(SECTION_DEFAULTS),
      OF_FRONTEND(max_sessions),

@@ -5,7 +5,13 @@
 #include <string.h>
 
 /* In messages between versions of the program: these numbers do not change. */
-enum fact { FACT_SOURCE = 1, FACT_DESTINATION = 2, FACT_UNIQUE_ID = 3 };
+enum fact {
+    FACT_SOURCE = 1,
+    FACT_DESTINATION = 2,
+    FACT_UNIQUE_ID = 3,
+    FACT_SERVER_NAME = 4,
+    FACT_HOST = 5
+};
 
 /* Before each of them. */
 struct fact_head {
@@ -44,6 +50,8 @@ size_t facts_pack(const struct facts *facts, unsigned char *bytes, size_t room)
     pack(&packing, FACT_SOURCE, &facts->source.any, facts->source.length);
     pack(&packing, FACT_DESTINATION, &facts->destination.any, facts->destination.length);
     pack_text(&packing, FACT_UNIQUE_ID, facts->unique_id);
+    pack_text(&packing, FACT_SERVER_NAME, facts->server_name);
+    pack_text(&packing, FACT_HOST, facts->host);
     return packing.length;
 }
 
@@ -80,6 +88,10 @@ static bool unpack(struct facts *facts, uint32_t fact, const unsigned char *byte
         return unpack_address(&facts->destination, bytes, length);
     case FACT_UNIQUE_ID:
         return length < FACTS_UNIQUE_ID_MAX && unpack_text(&facts->unique_id, bytes, length);
+    case FACT_SERVER_NAME:
+        return length <= FACTS_NAME_MAX && unpack_text(&facts->server_name, bytes, length);
+    case FACT_HOST:
+        return length <= FACTS_NAME_MAX && unpack_text(&facts->host, bytes, length);
     default:
         return true;
     }
@@ -110,5 +122,7 @@ void facts_free(struct facts *facts)
     free(facts->unique_id);
     free(facts->server_name);
     free(facts->host);
+    free(facts->alpn);
+    free(facts->look);
     free(facts);
 }

@@ -18,8 +18,19 @@ struct tlvs {
     unsigned char bytes[];
 };
 
+/* As RFC 7301 has them: each behind a byte with its length. */
+struct protocols {
+    size_t length;
+    unsigned char bytes[];
+};
+
 /* The longest text of a unique id: 128 bytes in hexadecimal. */
 #define FACTS_UNIQUE_ID_MAX 260
+
+/* The longest server name, or host. */
+#define FACTS_NAME_MAX 255
+
+struct look;
 
 struct facts {
     /* Told by a PROXY header; length 0: nothing was told. */
@@ -30,8 +41,11 @@ struct facts {
     /* What names the session in the logs of all proxies that it passes, in printable ASCII: that of
      * the header, or else that which was sent to the server in one. NULL: there is none. */
     char *unique_id;
-    /* Of the first bytes; NULL: not known. In lower case, without a dot at the end. */
+    /* Of the first bytes; NULL: not known. In lower case, without a dot at the end, of printable
+     * ASCII without spaces. */
     char *server_name, *host;
+    struct protocols *alpn; /* that the client offers; NULL: none */
+    struct look *look;      /* of stages/routing.c, from malloc(3) */
 };
 
 /* What another process has to know of a session that moves there: writes it, if there is so much

@@ -22,7 +22,7 @@ struct stage;
 
 struct frontend {
     const struct frontend_conf *conf;
-    struct backend *backend; /* NULL: the frontend is gone */
+    struct backend *backend; /* NULL: only routes have one, or the frontend is gone */
     /* The limit is in the shared stats; the process's queue is the outer one. */
     struct place_queue places;
     /* What its sessions pass before a server is chosen, NULL at the end; NULL: nothing. Made by

@@ -82,7 +82,7 @@ void session_names(const struct session *session, const char *names[static SESSI
     }
     names[0] = session->frontend->conf->name;
     names[1] = session->bind->text;
-    names[2] = session->backend->conf->name;
+    names[2] = session->backend ? session->backend->conf->name : "-";
     names[3] = session->chosen ? session->chosen->name : "-";
 }
 
@@ -119,7 +119,7 @@ static const char *client_text(const struct session *session, char text[static A
     return text;
 }
 
-/* What a PROXY header has added to what is known. */
+/* What a PROXY header and the first bytes have added to what is known. */
 static const char *facts_text(const struct session *session, char *text, size_t size)
 {
     char via[ADDRESS_TEXT_MAX];
@@ -130,6 +130,10 @@ static const char *facts_text(const struct session *session, char *text, size_t 
         const struct address peer = session_peer_address(session);
         length = snprintf(text, size, " via=%s", address_format(&peer, via));
     }
+    if (facts && facts->server_name)
+        length += snprintf(text + length, size - (size_t)length, " sni=%s", facts->server_name);
+    else if (facts && facts->host)
+        length += snprintf(text + length, size - (size_t)length, " host=%s", facts->host);
     if (facts && facts->unique_id)
         (void)snprintf(text + length, size - (size_t)length, " unique-id=%s", facts->unique_id);
     return text;
@@ -139,7 +143,7 @@ static void write_access_log(struct session *session, enum session_end end)
 {
     const char *names[SESSION_NAMES];
     char client[ADDRESS_TEXT_MAX];
-    char facts[ADDRESS_TEXT_MAX + FACTS_UNIQUE_ID_MAX + 32];
+    char facts[ADDRESS_TEXT_MAX + FACTS_NAME_MAX + FACTS_UNIQUE_ID_MAX + 48];
     char connect[32] = "-";
     if (session->connected_at)
         snprintf(connect, sizeof connect, "%.3fms",

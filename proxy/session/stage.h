@@ -41,7 +41,8 @@ enum stage_verdict {
     STAGE_PASSES, /* on to the next stage; behind the last one a server is chosen */
     STAGE_WAITS,  /* ask again. After STAGE_FULL, STAGE_ENDED and STAGE_OVERDUE a session that still
                      waits ends, with stage->overdue */
-    STAGE_REFUSES, /* the session ends, with stage->refused */
+    STAGE_REFUSES, /* the session ends, with session->outcome if that is set, or else with
+                      stage->refused */
 };
 
 /* All functions are called on the thread of the session's worker. */

@@ -72,7 +72,7 @@ static void ask(struct session *session, enum stage_occasion occasion)
         const struct stage *stage = *session->stage;
         enum stage_verdict verdict = stage->decide(session, stage, occasion);
         if (verdict == STAGE_REFUSES) {
-            session_close(session, stage->refused);
+            session_close(session, session->outcome ? session->outcome : stage->refused);
             return;
         }
         if (verdict == STAGE_PASSES) {

@@ -211,10 +211,10 @@ static json_t *frontends(const struct generation *generation)
     for (size_t i = 0; i < generation->config->frontend_count; i++) {
         const struct frontend_conf *conf = &generation->config->frontends[i];
         json_array_append_new(
-            list,
-            json_pack("{s:s, s:s, s:I, s:I}", "name", conf->name, "backend", conf->backend->name,
-                      "sessions", (json_int_t)peer_stats_frontend_live(&generation->peer_stats, i),
-                      "max_sessions", (json_int_t)conf->max_sessions));
+            list, json_pack("{s:s, s:s?, s:I, s:I}", "name", conf->name, "backend",
+                            conf->backend ? conf->backend->name : NULL, "sessions",
+                            (json_int_t)peer_stats_frontend_live(&generation->peer_stats, i),
+                            "max_sessions", (json_int_t)conf->max_sessions));
     }
     return list;
 }

@@ -113,6 +113,8 @@ int main(void)
         search_suite,
         resolver_suite,
         lookup_suite,
+        routes_suite,
+        route_choice_suite,
     };
     /* clang-format on */
     skips = mmap(NULL, sizeof *skips, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -69,6 +69,8 @@ Suite *write_suite(void);
 Suite *client_hello_suite(void);
 Suite *http_head_suite(void);
 Suite *name_map_suite(void);
+Suite *routes_suite(void);
+Suite *route_choice_suite(void);
 
 /* Counts the running test as skipped, for the reason `why`; the test returns afterwards. Only for
  * something that the machine does not have, never for a failure of the program. */

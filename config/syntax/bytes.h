@@ -1,0 +1,17 @@
+/* Bytes that stand in a value as text. */
+#ifndef RPPROXY_CONFIG_SYNTAX_BYTES_H
+#define RPPROXY_CONFIG_SYNTAX_BYTES_H
+
+#include <stddef.h>
+
+/* Reads a text with the escapes \r \n \t \\ \; \# and \xNN (two hexadecimal digits). *bytes, which
+ * the caller frees, has *length bytes and a NUL behind them. Returns NULL, or what is wrong (a
+ * string constant that can follow the text); there are no bytes then. */
+const char *bytes_from_text(const char *text, unsigned char **bytes, size_t *length)
+    __attribute__((warn_unused_result));
+
+/* The same for pairs of hexadecimal digits. */
+const char *bytes_from_hex(const char *text, unsigned char **bytes, size_t *length)
+    __attribute__((warn_unused_result));
+
+#endif
