@@ -50,6 +50,7 @@ int main(void)
         checks_suite,
         http_dialogue_suite,
         steps_dialogue_suite,
+        line_dialogues_suite,
         server_states_suite,
         stats_suite,
         peer_stats_suite,

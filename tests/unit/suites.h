@@ -31,6 +31,7 @@ Suite *handoff_suite(void);
 Suite *server_states_suite(void);
 Suite *stats_suite(void);
 Suite *life_suite(void);
+Suite *line_dialogues_suite(void);
 Suite *limit_suite(void);
 Suite *places_suite(void);
 Suite *pool_suite(void);

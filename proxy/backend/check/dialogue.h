@@ -26,6 +26,9 @@ enum dialogue_verdict {
     DIALOGUE_FAILED, /* for dialogue->reason */
 };
 
+/* HAProxy's maximum: a weight of 1 becomes 256. */
+#define AGENT_PERCENT_MAX 25600
+
 struct dialogue {
     const struct dialogue_kind *kind;
     const struct check_conf *conf;
@@ -38,7 +41,8 @@ struct dialogue {
      * it likes. */
     bool awaits_close;
     enum agent_state agent_state;
-    int agent_percent; /* of the weight in the file; -1: nothing was said */
+    int agent_percent; /* of the weight in the file, up to AGENT_PERCENT_MAX; -1: nothing was said.
+                        * The caller sets -1 before, and keeps the weight within its range. */
     void *state;       /* of dialogue_kind.state_size bytes, zeroed; NULL where that is 0 */
 };
 
