@@ -2,7 +2,7 @@
 #ifndef RPPROXY_TESTS_FUZZ_DIALOGUE_H
 #define RPPROXY_TESTS_FUZZ_DIALOGUE_H
 
-#include "proxy/backend/check/dialogue.h"
+#include "proxy/backend/check/kinds.h"
 
 #include <stdlib.h>
 #include <string.h>

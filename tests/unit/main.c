@@ -51,6 +51,8 @@ int main(void)
         http_dialogue_suite,
         steps_dialogue_suite,
         line_dialogues_suite,
+        mysql_suite,
+        pgsql_suite,
         server_states_suite,
         stats_suite,
         peer_stats_suite,

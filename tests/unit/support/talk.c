@@ -1,5 +1,7 @@
 #include "tests/unit/support/talk.h"
 
+#include "proxy/backend/check/kinds.h"
+
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
