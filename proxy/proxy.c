@@ -61,7 +61,7 @@ static void on_server(struct server *server, bool by_command, void *arg)
         proxy->events.on_server(server, by_command, proxy->events.arg);
 }
 
-static int open_backends(struct proxy *proxy, unsigned workers)
+static int open_backends(struct proxy *proxy, unsigned workers, struct event_base *base)
 {
     const struct config *config = proxy->service.config;
     proxy->service.backends = calloc(config->backend_count + 1, sizeof *proxy->service.backends);
@@ -73,6 +73,7 @@ static int open_backends(struct proxy *proxy, unsigned workers)
             return ENOMEM;
         backend->on_change = on_server;
         backend->arg = proxy;
+        backend_start(backend, base);
     }
     return 0;
 }
@@ -126,7 +127,7 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
     if (!error)
         error = reclaimer_open(&proxy->reclaimer, &proxy->task_queue, worker_count);
     if (!error)
-        error = open_backends(proxy, worker_count);
+        error = open_backends(proxy, worker_count, base);
     if (!error)
         error = stats_open(&proxy->stats, config, generation, worker_count);
     if (!error)

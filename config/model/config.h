@@ -86,10 +86,24 @@ struct server_conf {
     unsigned weight; /* 0 to SERVER_WEIGHT_MAX; 0 is never chosen */
     enum send_proxy send_proxy;
     unsigned proxy_tlvs; /* PROXY_TLVS_ bits */
+    bool backup;         /* serves when no server without `backup` is usable */
     unsigned line;
 };
 
-enum balance { BALANCE_ROUNDROBIN };
+enum balance {
+    BALANCE_ROUNDROBIN,
+    BALANCE_LEASTCONN,
+    BALANCE_RANDOM,
+    BALANCE_FIRST,
+    BALANCE_SOURCE,
+    BALANCE_MAGLEV,
+};
+
+/* What makes the key of BALANCE_MAGLEV. BALANCE_SOURCE has HASH_SOURCE always. */
+enum hash { HASH_SOURCE, HASH_DESTINATION, HASH_SNI };
+
+/* Which of the usable servers with `backup` take over. */
+enum backup { BACKUP_FIRST, BACKUP_ALL };
 
 struct backend_conf {
     char *name;
@@ -97,6 +111,15 @@ struct backend_conf {
     struct server_conf *servers;     /* at least one */
     size_t server_count;
     enum balance balance;
+    enum hash hash;
+    unsigned hash_prefix; /* bits of an IPv6 address that count in the key */
+    enum backup backup;
+    bool failback;      /* false: a backup that has taken over serves until it fails */
+    millis slow_start;  /* 0: none */
+    unsigned max_fails; /* sessions that fail, within fail_window, eject a server; 0: never */
+    millis fail_window;
+    millis eject_time;      /* of the first ejection; those that follow are longer */
+    unsigned max_ejected;   /* percent of the servers */
     millis connect_timeout; /* for one attempt */
     unsigned retries;       /* further attempts after the first that failed */
     struct check_conf check;

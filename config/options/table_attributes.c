@@ -66,5 +66,9 @@ const struct option server_attributes[] = {
      .custom = &proxy_tlvs_value,
      .help =
          "what a header of version 2 tells beside the addresses; pass: all that came in by one"},
+    {.name = "backup",
+     OF_SERVER(backup),
+     .type = OPTION_FLAG,
+     .help = "serves only while no server without this attribute is usable"},
     {.name = NULL},
 };

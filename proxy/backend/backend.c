@@ -1,6 +1,11 @@
 #include "proxy/backend/backend.h"
 
+#include "config/base/clock.h"
+#include "proxy/backend/passive.h"
+#include "proxy/backend/weights.h"
+
 #include <errno.h>
+#include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,9 +28,14 @@ static bool append(struct server_set *set, struct backend *backend, const struct
     struct server *server = server_new(backend, conf, name, address, (uint32_t)set->count);
     if (!server)
         return false;
+    server->failures_task = (struct task){.run = passive_on_failures, .arg = server};
     set->list[set->count++] = server;
-    backend->usable += server_share(server) > 0;
     return true;
+}
+
+static void weigh(struct backend *backend, bool tell)
+{
+    weights_publish(backend, clock_ms(), tell);
 }
 
 static int open_balancers(struct backend *backend)
@@ -44,7 +54,12 @@ static int open_balancers(struct backend *backend)
 int backend_open(struct backend *backend, const struct backend_conf *conf, unsigned workers,
                  struct reclaimer *reclaimer)
 {
-    *backend = (struct backend){.conf = conf, .workers = workers, .reclaimer = reclaimer};
+    *backend = (struct backend){.conf = conf,
+                                .workers = workers,
+                                .algorithm = balance_algorithm(conf->balance),
+                                .weigh = weigh,
+                                .reclaimer = reclaimer};
+    backend->counts = backend->algorithm->counts;
     struct server_set *set = make_set(NULL, conf->server_count);
     if (!set)
         return ENOMEM;
@@ -54,6 +69,7 @@ int backend_open(struct backend *backend, const struct backend_conf *conf, unsig
         if (!append(set, backend, server, server->name, &server->address))
             return ENOMEM;
     }
+    weigh(backend, false);
     return open_balancers(backend);
 }
 
@@ -66,6 +82,22 @@ void backend_close(struct backend *backend)
     for (size_t i = 0; set && i < set->count; i++)
         server_free(set->list[i]);
     free(set);
+    free(atomic_load(&backend->table));
+    if (backend->has_timer)
+        event_del(&backend->timer);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    weigh(arg, true);
+}
+
+void backend_start(struct backend *backend, struct event_base *base)
+{
+    backend->has_timer = evtimer_assign(&backend->timer, base, on_timer, backend) == 0;
+    weigh(backend, false);
 }
 
 struct server *backend_find(const struct backend *backend, const char *name)
@@ -87,6 +119,7 @@ struct server *backend_add(struct backend *backend, const struct server_conf *co
         return NULL;
     }
     atomic_store_explicit(&backend->set, set, memory_order_release);
+    weigh(backend, true);
     atomic_fetch_add_explicit(&backend->version, 1, memory_order_release);
     reclaim(backend->reclaimer, &before->retired);
     return set->list[set->count - 1];

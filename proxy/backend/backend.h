@@ -12,6 +12,10 @@
 int backend_open(struct backend *backend, const struct backend_conf *conf, unsigned workers,
                  struct reclaimer *reclaimer) __attribute__((warn_unused_result));
 
+/* From now on base, which is the main loop, makes the changes that time brings: the steps of a slow
+ * start, and the ends of ejections. base must outlive the backend. */
+void backend_start(struct backend *backend, struct event_base *base);
+
 /* The threads of the workers have ended. Harmless on a backend of zeros. */
 void backend_close(struct backend *backend);
 

@@ -1,5 +1,6 @@
 #include "proxy/backend/server.h"
 
+#include "config/base/clock.h"
 #include "config/base/log.h"
 
 #include <errno.h>
@@ -13,24 +14,11 @@ static bool is_checked(const struct server *server)
     return server->backend->conf->check.kind != CHECK_OFF;
 }
 
-static unsigned share_of(const struct server *server)
+bool server_is_usable(const struct server *server)
 {
     const struct server_state *now = &server->now;
-    bool usable = now->admin == ADMIN_READY && now->check == CHECK_UP && server_address(server);
-    return usable ? now->weight : 0;
-}
-
-/* Tells the balancers, if the share is another one. */
-static void publish(struct server *server)
-{
-    unsigned share = share_of(server);
-    unsigned before = server_share(server);
-    if (share == before)
-        return;
-    server->backend->usable -= before > 0;
-    server->backend->usable += share > 0;
-    atomic_store_explicit(&server->share, share, memory_order_relaxed);
-    atomic_fetch_add_explicit(&server->backend->version, 1, memory_order_release);
+    return now->admin == ADMIN_READY && now->check == CHECK_UP && !ejection_holds(&now->ejection) &&
+           now->weight > 0 && server_address(server);
 }
 
 static void tell_checks(struct server *server)
@@ -39,20 +27,27 @@ static void tell_checks(struct server *server)
         server->on_change(server);
 }
 
-static void changed(struct server *server, bool by_command)
+void server_changed(struct server *server, bool by_command)
 {
     struct backend *backend = server->backend;
-    size_t before = backend->usable;
     server->now.changed_at = (uint64_t)time(NULL);
-    publish(server);
+    backend->weigh(backend, true);
     tell_checks(server);
-    if (before > 0 && backend->usable == 0)
-        log_error("backend %s has no usable server left: new clients are refused",
-                  backend->conf->name);
-    else if (before == 0 && backend->usable > 0)
-        log_notice("backend %s has a usable server again", backend->conf->name);
     if (backend->on_change)
         backend->on_change(server, by_command, backend->arg);
+}
+
+void server_comes_up(struct server *server)
+{
+    server->now.up_since = server->backend->conf->slow_start ? clock_ms() : 0;
+}
+
+void server_count_failure(struct server *server)
+{
+    if (server->backend->conf->max_fails == 0)
+        return;
+    if (atomic_fetch_add(&server->failures, 1) == 0)
+        task_queue_post(server->backend->reclaimer->owner, &server->failures_task);
 }
 
 /* Checks in a row that are needed for the next change of the check state. */
@@ -98,13 +93,13 @@ struct server *server_new(struct backend *backend, const struct server_conf *con
         .weight = conf->weight, .last_error = SERVER_UNCHECKED, .changed_at = (uint64_t)time(NULL)};
     let_next_check_decide(server);
     atomic_store(&server->endpoint, endpoint);
-    atomic_store(&server->share, share_of(server));
     return server;
 }
 
 void server_free(struct server *server)
 {
     free(atomic_load(&server->endpoint));
+    fail_times_free(&server->fail_times);
     free(server->name);
     free(server);
 }
@@ -128,9 +123,13 @@ void server_set_admin(struct server *server, enum admin_state admin)
     server->now.admin = admin;
     if (before == ADMIN_MAINT && server->now.check == CHECK_UP)
         let_next_check_decide(server);
+    if (before == ADMIN_MAINT) {
+        server->now.ejection = (struct ejection){0};
+        server_comes_up(server);
+    }
     log_notice("server %s/%s is in state %s by command (it was %s)", server->backend->conf->name,
                server->name, server_admin_name(admin), server_admin_name(before));
-    changed(server, true);
+    server_changed(server, true);
 }
 
 void server_set_weight(struct server *server, unsigned weight)
@@ -141,7 +140,7 @@ void server_set_weight(struct server *server, unsigned weight)
     server->now.weight = weight;
     log_notice("server %s/%s has weight %u by command (it was %u)", server->backend->conf->name,
                server->name, weight, before);
-    changed(server, true);
+    server_changed(server, true);
 }
 
 static bool is_same_address(const struct address *a, const struct address *b)
@@ -170,7 +169,9 @@ int server_set_address(struct server *server, const struct address *address)
     if (before)
         reclaim(server->backend->reclaimer, &before->retired);
     let_next_check_decide(server);
-    changed(server, false);
+    server->now.ejection = (struct ejection){0};
+    server_comes_up(server);
+    server_changed(server, false);
     return 0;
 }
 
@@ -189,7 +190,8 @@ void server_passed(struct server *server)
                server->name, now->streak);
     now->check = CHECK_UP;
     now->streak = 0;
-    changed(server, false);
+    server_comes_up(server);
+    server_changed(server, false);
 }
 
 void server_failed(struct server *server, int error)
@@ -216,7 +218,7 @@ void server_failed_for(struct server *server, int error, const char *reason)
                 server_last_check(server), first ? ", at its first check" : "");
     now->check = CHECK_DOWN;
     now->streak = 0;
-    changed(server, false);
+    server_changed(server, false);
 }
 
 const char *server_last_check(const struct server *server)
@@ -247,7 +249,15 @@ void server_adopt(struct server *server, const struct server_state *state, uint6
     }
     if (server->now.streak >= enough(server))
         let_next_check_decide(server);
-    publish(server);
+    struct backend *backend = server->backend;
+    uint64_t most = clock_ms() + EJECTION_MOST * backend->conf->eject_time;
+    if (backend->conf->max_fails == 0)
+        server->now.ejection = (struct ejection){0};
+    else if (server->now.ejection.until > most)
+        server->now.ejection.until = most;
+    if (state->holds && server->conf->backup)
+        backend->elected = (struct elected){.backups = true, .backup = server->place};
+    backend->weigh(backend, false);
     tell_checks(server);
 }
 

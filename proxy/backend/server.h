@@ -8,8 +8,11 @@
  *      |        |                           <---------------------------
  *      +-> MAINT <-+                          rise successes in a row
  *
- * The two states do not depend on each other. A server gets new connections while it is READY, UP,
- * has an address, and has a weight above 0. A change never touches the connections it already has.
+ *   ejection, by what sessions meet: ejection.h
+ *
+ * The states do not depend on each other. A server is usable while it is READY, UP, not ejected,
+ * has an address, and has a weight above 0. The election (election.h) decides which of the usable
+ * servers get new connections. A change never touches the connections that a server already has.
  *
  * Before its first check a server counts as UP, but the first check that fails makes it DOWN: a
  * server that was never seen up gets no `fall` attempts. The same rule holds for a server that
@@ -23,13 +26,19 @@
 #define RPPROXY_PROXY_BACKEND_SERVER_H
 
 #include "config/model/config.h"
+#include "proxy/backend/ejection.h"
+#include "proxy/backend/election.h"
 #include "proxy/core/reclaim.h"
 
+#include <event2/event_struct.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct backend;
+struct balance_algorithm;
+struct balance_table;
 struct balancer;
 
 enum admin_state { ADMIN_READY, ADMIN_DRAIN, ADMIN_MAINT };
@@ -44,10 +53,14 @@ struct server_state {
     unsigned streak;        /* checks in a row that contradict the check state */
     int last_error;         /* of the last check: 0, an errno value, or SERVER_UNCHECKED */
     unsigned weight;
-    uint64_t changed_at; /* last change of admin state, check state, weight or address: seconds
-                            since 1970 */
+    uint64_t changed_at; /* last change of admin state, check state, weight, address, or of being
+                            ejected: seconds since 1970 */
     /* Why the last check failed, where last_error alone does not say it; "": it does. One line. */
     char reason[SERVER_REASON_MAX];
+    /* Milliseconds, CLOCK_MONOTONIC: */
+    struct ejection ejection;
+    uint64_t up_since; /* slow start began; 0: there is none */
+    bool holds;        /* failback = no: it has taken over */
 };
 
 #define SERVER_UNCHECKED (-1)
@@ -88,8 +101,14 @@ struct server {
     /* For checks.h: told of each change of the server, and of each state that it takes over. */
     void (*on_change)(struct server *server);
     void *checking;
+    struct fail_times fail_times;
+    bool is_back;                        /* its ejection has just ended, and is to be told */
+    struct task failures_task;           /* to the main thread: failures is no longer 0 */
     _Atomic(struct endpoint *) endpoint; /* NULL: no address */
     atomic_uint share;
+    /* What all workers write: */
+    _Alignas(64) atomic_uint used; /* sessions of all workers, where the algorithm counts them */
+    atomic_uint failures;          /* of which the main thread has not been told yet */
     struct server_counters counters[]; /* one for each worker */
 };
 
@@ -110,7 +129,18 @@ struct backend {
     atomic_uint version;
     _Atomic(struct server_set *) set;
     size_t usable; /* servers that have a share */
+    const struct balance_algorithm *algorithm;
+    _Atomic(struct balance_table *) table; /* of an algorithm that has one; NULL: none */
+    bool counts;                           /* the algorithm asks server_used() */
+    struct elected elected;
     struct reclaimer *reclaimer;
+    /* Something has changed that shares depend on (weights.h); tell: it is logged who serves now.
+     */
+    void (*weigh)(struct backend *backend, bool tell);
+    struct event timer;  /* of the next change that time brings */
+    bool has_timer;      /* backend_start() was called */
+    bool table_is_stale; /* and is made at table_due, or later: milliseconds, CLOCK_MONOTONIC */
+    uint64_t table_due;
     /* A server has changed (its streak and last_error apart); may be NULL. */
     void (*on_change)(struct server *server, bool by_command, void *arg);
     void *arg;
@@ -130,9 +160,12 @@ struct server *server_new(struct backend *backend, const struct server_conf *con
     __attribute__((warn_unused_result));
 void server_free(struct server *server);
 
-/* What counts in the balance: the weight, or 0 while the server must not get connections. A thread
- * that has read the backend's version (acquire) before sees at least the shares of that version.
- * Any thread. */
+/* A server of weight 1 has this share, unless a slow start makes it less. */
+#define SHARE_OF_ONE 100u
+
+/* What counts in the balance: weight x SHARE_OF_ONE, less in a slow start, or 0 while the server
+ * must not get connections. A thread that has read the backend's version (acquire) before sees at
+ * least the shares of that version. Any thread. */
 static inline unsigned server_share(const struct server *server)
 {
     return atomic_load_explicit(&server->share, memory_order_relaxed);
@@ -146,8 +179,27 @@ static inline const struct address *server_address(const struct server *server)
     return endpoint ? &endpoint->address : NULL;
 }
 
+/* The sessions that the server has now; only where backend->counts is true. Any thread. */
+static inline unsigned server_used(const struct server *server)
+{
+    return atomic_load_explicit(&server->used, memory_order_relaxed);
+}
+
+/* A session could not be connected to the server, or was reset by it before a byte came. The main
+ * thread is told, if the backend wants to know. Any thread. */
+void server_count_failure(struct server *server);
+
 /* Any thread. */
 struct server_sessions server_count_sessions(const struct server *server);
+
+/* Whether the server could get connections, if it were elected. */
+bool server_is_usable(const struct server *server);
+
+/* For the modules of this folder. The server's state is another one: weighs anew, and tells. */
+void server_changed(struct server *server, bool by_command);
+
+/* The server comes into the service, and begins with a small share where there is a slow start. */
+void server_comes_up(struct server *server);
 
 /* By command; logged. Weights beyond SERVER_WEIGHT_MAX are a mistake of the caller. */
 void server_set_admin(struct server *server, enum admin_state admin);

@@ -4,6 +4,7 @@
 #include "proxy/engine/socket.h"
 #include "proxy/session/exchange.h"
 #include "proxy/session/proxy_out.h"
+#include "proxy/session/session_key.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -63,6 +64,7 @@ static void on_attempt_closed(struct stream *stream)
 static void fail_attempt(struct session *session, int error, bool reset)
 {
     counter_add(&session->set->counters->connect_errors, 1);
+    server_count_failure(session->chosen);
     session->attempts++;
     session->timed_out = error == ETIMEDOUT;
     session_leave_server(session);
@@ -182,9 +184,11 @@ static int connect_to(struct session *session, const struct server *server)
 void connect_begin(struct session *session)
 {
     struct balancer *balancer = balancer_of(session);
+    uint64_t key = balancer_is_keyed(balancer) ? session_key(session) : 0;
     int error;
     do {
-        const struct choice choice = {.tried = session->tried, .tried_count = session->tried_count};
+        const struct choice choice = {
+            .tried = session->tried, .tried_count = session->tried_count, .key = key};
         struct server *next = balancer_next(balancer, &choice);
         if (!next) {
             end_round(session);

@@ -12,13 +12,18 @@ void session_join_server(struct session *session)
 {
     session->with_server = true;
     counter_add(&session_server_counters(session)->live, 1);
+    if (session->chosen->backend->counts)
+        atomic_fetch_add_explicit(&session->chosen->used, 1, memory_order_relaxed);
 }
 
 void session_leave_server(struct session *session)
 {
-    if (session->with_server)
-        counter_add(&session_server_counters(session)->live, UINT64_MAX); /* one less */
+    if (!session->with_server)
+        return;
     session->with_server = false;
+    counter_add(&session_server_counters(session)->live, UINT64_MAX); /* one less */
+    if (session->chosen->backend->counts)
+        atomic_fetch_sub_explicit(&session->chosen->used, 1, memory_order_relaxed);
 }
 
 /* When an established session is to be looked at, in milliseconds. */
@@ -167,6 +172,13 @@ static bool is_cut(enum session_end end)
            end == SESSION_NO_RESOURCES || end == SESSION_UNDELIVERED;
 }
 
+static __attribute__((cold)) void note_cut(struct session *session, enum session_end end)
+{
+    counter_add(&session->set->counters->cut, 1);
+    if (end == SESSION_SERVER_RESET && session->chosen && session->server.stream.received == 0)
+        server_count_failure(session->chosen);
+}
+
 static void on_client_closed(struct stream *stream)
 {
     session_finish(container_of(stream, struct session, client.stream));
@@ -280,7 +292,7 @@ void session_close(struct session *session, enum session_end end)
     if (end == SESSION_BAD_PROXY_HEADER)
         counter_add(&set->counters->bad_headers, 1);
     if (is_cut(end))
-        counter_add(&set->counters->cut, 1);
+        note_cut(session, end);
     if (session->frontend->conf->access_log)
         write_access_log(session, end);
     free_needless(session);

@@ -27,19 +27,37 @@ static const char *age(json_int_t since, char text[static 24])
     return span(seconds > 0 ? seconds * 1000 : 0, text);
 }
 
+/* What is unusual about a server; "" where nothing is. Another version may not say it. */
+static const char *remark(json_t *server, char text[static 64])
+{
+    int backup = 0, usable = 1, percent = 100;
+    json_int_t ejected = 0;
+    char length[24];
+    (void)json_unpack(server, "{s?b, s?b, s?i, s?I}", "backup", &backup, "usable", &usable,
+                      "share_percent", &percent, "ejected_ms", &ejected);
+    text[0] = '\0';
+    if (ejected > 0)
+        snprintf(text, 64, "  ejected for %s", span(ejected, length));
+    else if (usable && percent < 100)
+        snprintf(text, 64, "  slow start, %d%%", percent);
+    else if (backup)
+        snprintf(text, 64, "  backup%s", usable ? ", serves" : "");
+    return text;
+}
+
 static void print_server(const char *backend, json_t *server)
 {
     const char *name, *address, *check, *admin;
     int weight;
     json_int_t live, all, changed_at;
-    char full[512], since[24];
+    char full[512], since[24], note[64];
     if (json_unpack(server, "{s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I}", "name", &name, "address",
                     &address, "check", &check, "admin", &admin, "weight", &weight, "sessions",
                     &live, "sessions_total", &all, "changed_at", &changed_at))
         return;
     snprintf(full, sizeof full, "%s/%s", backend, name);
-    printf("%-20s %-24s %-5s %-5s %6d %8lld %10lld %7s\n", full, address, check, admin, weight,
-           (long long)live, (long long)all, age(changed_at, since));
+    printf("%-20s %-24s %-5s %-5s %6d %8lld %10lld %7s%s\n", full, address, check, admin, weight,
+           (long long)live, (long long)all, age(changed_at, since), remark(server, note));
 }
 
 static void print_servers(json_t *backends)

@@ -1,5 +1,6 @@
 #include "reload/control/servers.h"
 
+#include "config/base/clock.h"
 #include "config/syntax/suggest.h"
 #include "config/syntax/value.h"
 #include "reload/base/text.h"
@@ -22,16 +23,31 @@ static json_t *address_json(const struct address *address)
     return text_json(text, strlen(text));
 }
 
+/* In percent of the weight. */
+static int share_percent(const struct server *server)
+{
+    unsigned whole = server->now.weight * SHARE_OF_ONE;
+    return whole ? (int)(server_share(server) * 100 / whole) : 0;
+}
+
+static json_int_t ejected_for(const struct server *server)
+{
+    uint64_t until = server->now.ejection.until, now = clock_ms();
+    return until > now ? (json_int_t)(until - now) : 0;
+}
+
 static json_t *server_json(const struct server *server)
 {
     const struct server_state *now = &server->now;
     const struct server_sessions sessions = server_count_sessions(server);
-    return json_pack(
-        "{s:s, s:o, s:s, s:o, s:s, s:i, s:b, s:I, s:I, s:I}", "name", server->name, "address",
-        address_json(server_address(server)), "check", server_check_name(server), "last_check",
-        last_check(server), "admin", server_admin_name(now->admin), "weight", (int)now->weight,
-        "usable", server_share(server) > 0, "sessions", (json_int_t)sessions.live, "sessions_total",
-        (json_int_t)sessions.all, "changed_at", (json_int_t)now->changed_at);
+    return json_pack("{s:s, s:o, s:s, s:o, s:s, s:i, s:b, s:I, s:I, s:I, s:b, s:i, s:I}", "name",
+                     server->name, "address", address_json(server_address(server)), "check",
+                     server_check_name(server), "last_check", last_check(server), "admin",
+                     server_admin_name(now->admin), "weight", (int)now->weight, "usable",
+                     server_share(server) > 0, "sessions", (json_int_t)sessions.live,
+                     "sessions_total", (json_int_t)sessions.all, "changed_at",
+                     (json_int_t)now->changed_at, "backup", server->conf->backup, "share_percent",
+                     share_percent(server), "ejected_ms", ejected_for(server));
 }
 
 json_t *servers_json(const struct proxy *proxy)

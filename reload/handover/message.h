@@ -144,6 +144,12 @@ struct message_server_state {
     uint64_t check_due;
     uint64_t changed_at;
     char reason[160]; /* why the last check failed, where last_error does not say it; or "" */
+    /* proxy/backend/ejection.h; milliseconds, CLOCK_MONOTONIC: */
+    uint64_t ejected_until, ejection_ended, first_fail;
+    uint32_t ejections, fails;
+    uint64_t up_since; /* the same; a slow start began then; 0: none */
+    uint32_t holds;    /* 1: a backup that has taken over, with failback = no */
+    uint32_t unused;
 };
 
 /* One server of the sender, as it is. To the successor: what changes. To a predecessor that

@@ -38,7 +38,14 @@ void server_states_record(const struct server *server, struct message_server *re
                                                 .weight = now->weight,
                                                 .usable = server_share(server) > 0,
                                                 .check_due = atomic_load(&server->check_due),
-                                                .changed_at = now->changed_at}};
+                                                .changed_at = now->changed_at,
+                                                .ejected_until = now->ejection.until,
+                                                .ejection_ended = now->ejection.ended,
+                                                .first_fail = now->ejection.first_fail,
+                                                .ejections = now->ejection.repeats,
+                                                .fails = now->ejection.fails,
+                                                .up_since = now->up_since,
+                                                .holds = now->holds}};
     snprintf(record->backend, sizeof record->backend, "%s", server->backend->conf->name);
     snprintf(record->name, sizeof record->name, "%s", server->name);
     write_line(server->conf, record->line);
@@ -136,7 +143,14 @@ static struct server_state state_of(const struct message_server_state *message)
                                  .streak = message->streak,
                                  .last_error = message->last_error,
                                  .weight = weight_of(message),
-                                 .changed_at = message->changed_at};
+                                 .changed_at = message->changed_at,
+                                 .ejection = {.until = message->ejected_until,
+                                              .ended = message->ejection_ended,
+                                              .repeats = message->ejections,
+                                              .fails = message->fails,
+                                              .first_fail = message->first_fail},
+                                 .up_since = message->up_since,
+                                 .holds = message->holds == 1};
     for (size_t i = 0; i + 1 < sizeof state.reason && message->reason[i]; i++)
         state.reason[i] =
             message->reason[i] < ' ' || message->reason[i] > '~' ? '?' : message->reason[i];
@@ -268,6 +282,8 @@ static void say_why(const struct server *server, char *text, size_t size)
         snprintf(text, size, "%s: down, %s", server->name, server_last_check(server));
     else if (!server_address(server))
         snprintf(text, size, "%s: no address", server->name);
+    else if (ejection_holds(&now->ejection))
+        snprintf(text, size, "%s: ejected", server->name);
     else
         snprintf(text, size, "%s: weight 0", server->name);
 }

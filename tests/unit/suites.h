@@ -7,7 +7,11 @@
 Suite *activation_suite(void);
 Suite *address_suite(void);
 Suite *backend_suite(void);
+Suite *algorithms_suite(void);
 Suite *balance_suite(void);
+Suite *balance_table_suite(void);
+Suite *ejection_suite(void);
+Suite *weights_suite(void);
 Suite *canary_suite(void);
 Suite *transfer_suite(void);
 Suite *buffers_suite(void);

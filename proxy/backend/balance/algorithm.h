@@ -12,7 +12,7 @@ struct choice {
     struct server *const *tried; /* these have failed the session: any but these */
     size_t tried_count;
     uint64_t key; /* of the session's source, destination or server name; only for an algorithm that
-                     is keyed */
+                     is keyed; 0: the session has none */
 };
 
 /* The part that all algorithms have in common; it is a member of the algorithm's own struct. */
@@ -28,6 +28,13 @@ struct balancer {
 struct balance_algorithm {
     /* Sessions with one key go to one server: choice->key is set. */
     bool keyed;
+
+    /* server_used() is asked for. */
+    bool counts;
+
+    /* Main thread: makes the table that next() looks at (backend->table); NULL: the algorithm has
+     * no table. Returns NULL: out of memory. */
+    struct balance_table *(*make_table)(const struct server_set *set);
 
     /* Makes an empty balancer. NULL: out of memory. */
     struct balancer *(*make)(void);

@@ -1,10 +1,19 @@
 #include "proxy/backend/balance/balance.h"
 
+#include "proxy/backend/balance/first.h"
+#include "proxy/backend/balance/keyed.h"
+#include "proxy/backend/balance/leastconn.h"
 #include "proxy/backend/balance/roundrobin.h"
 
-static const struct balance_algorithm *const algorithms[] = {
-    [BALANCE_ROUNDROBIN] = &balance_roundrobin,
-};
+const struct balance_algorithm *balance_algorithm(enum balance balance)
+{
+    static const struct balance_algorithm *const algorithms[] = {
+        [BALANCE_ROUNDROBIN] = &balance_roundrobin, [BALANCE_LEASTCONN] = &balance_leastconn,
+        [BALANCE_RANDOM] = &balance_random,         [BALANCE_FIRST] = &balance_first,
+        [BALANCE_SOURCE] = &balance_source,         [BALANCE_MAGLEV] = &balance_maglev,
+    };
+    return algorithms[balance];
+}
 
 /* The version is read before the shares and the set: a change that comes meanwhile is another
  * version, and is noticed at the next choice. */
@@ -23,7 +32,7 @@ static unsigned version_of(const struct backend *backend)
 
 struct balancer *balancer_new(const struct backend *backend, unsigned worker)
 {
-    const struct balance_algorithm *algorithm = algorithms[backend->conf->balance];
+    const struct balance_algorithm *algorithm = backend->algorithm;
     const struct choice any = {0};
     struct balancer *balancer = algorithm->make();
     if (!balancer)

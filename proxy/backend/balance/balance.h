@@ -10,6 +10,9 @@
 
 #include "proxy/backend/balance/algorithm.h"
 
+/* For backend.c. */
+const struct balance_algorithm *balance_algorithm(enum balance balance);
+
 /* For backend.c. The balancer of a worker; the worker's index staggers the balancers of a backend,
  * so that workers do not all begin with the first server. NULL: out of memory. */
 struct balancer *balancer_new(const struct backend *backend, unsigned worker)
@@ -19,6 +22,12 @@ void balancer_free(struct balancer *balancer); /* NULL is fine */
 /* The server that the session is to be connected to, or NULL: no server has a share, or all that
  * have one are among the tried ones. On the worker's thread. */
 struct server *balancer_next(struct balancer *balancer, const struct choice *choice);
+
+/* balancer_next() needs the session's key. */
+static inline bool balancer_is_keyed(const struct balancer *balancer)
+{
+    return balancer->algorithm->keyed;
+}
 
 /* After balancer_next(): no server at all has a share. */
 static inline bool balancer_is_empty(const struct balancer *balancer)

@@ -5,15 +5,19 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* Divisible by every weight up to 16; large against 256, so that rounding does not show; small
- * enough that a server's due time lasts for 10^13 turns. */
-#define TURN_SCALE 720720u
+/* So far apart are the turns of a server with share 1. Large against all shares, and small enough
+ * that due times last for 10^12 turns. A multiple of SHARE_OF_ONE, so that after each cycle (so
+ * many turns as the sum of the weights) each server has had exactly as many turns as its weight. */
+#define TURN_SCALE (UINT64_C(100000) * SHARE_OF_ONE)
 
 struct turn {
     uint64_t due;
     struct server *server;
     uint32_t place; /* of the server in its backend */
     uint32_t share; /* as of the last refresh(); 0: the server has no turns */
+    uint32_t step;  /* to its next turn: TURN_SCALE / share, ... */
+    uint32_t rest;  /* ... and so many parts of share besides */
+    uint32_t parts; /* that have come together */
 };
 
 struct roundrobin {
@@ -67,6 +71,19 @@ static void take_share(struct turn *turn, uint32_t share, uint64_t now)
     else if (share > 0 && turn->due > now)
         turn->due = now + (turn->due - now) * turn->share / share;
     turn->share = share;
+    turn->step = share ? (uint32_t)(TURN_SCALE / share) : 0;
+    turn->rest = share ? (uint32_t)(TURN_SCALE % share) : 0;
+    turn->parts = turn->rest;
+}
+
+static void take_turn(struct turn *turn)
+{
+    turn->due += turn->step;
+    turn->parts += turn->rest;
+    if (turn->parts >= turn->share) {
+        turn->parts -= turn->share;
+        turn->due++;
+    }
 }
 
 /* Servers that were added since the last refresh() get a turn without a share. */
@@ -116,7 +133,7 @@ static struct server *next(struct balancer *balancer, const struct choice *choic
             found = heap[0].server;
             if (heap[0].due > roundrobin->now)
                 roundrobin->now = heap[0].due;
-            heap[0].due += TURN_SCALE / heap[0].share;
+            take_turn(&heap[0]);
             sift_down(heap, left, 0);
             break;
         }

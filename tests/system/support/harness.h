@@ -117,7 +117,7 @@ void process_stop(pid_t pid);
 
 struct outcome {
     int code; /* exit status, or 128 + signal */
-    char out[32768], err[32768];
+    char out[131072], err[32768];
 };
 
 /* Runs a program to its end. A program that does not end within `patience_ms` is killed, and the

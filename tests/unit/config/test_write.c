@@ -100,7 +100,8 @@ static void random_value(const struct option *option, FILE *file)
         fprintf(file, "name-%llu", (unsigned long long)roll(1000));
         break;
     case OPTION_PATH:
-        fprintf(file, "/tmp/a path;%llu", (unsigned long long)roll(1000));
+        fprintf(file, "/tmp/a path;%s;%llu", option->name,
+                (unsigned long long)roll(1000)); /* two options have not one path */
         break;
     case OPTION_LOG:
         fputs(roll(2) ? "file:/tmp/x#y" : "syslog", file);

@@ -56,7 +56,7 @@ static void refuse(unsigned times)
 START_TEST(begins_up_and_usable)
 {
     ck_assert_uint_eq(backend.usable, 2);
-    ck_assert_uint_eq(server_share(server), 3);
+    ck_assert_uint_eq(server_share(server), 3 * SHARE_OF_ONE);
     ck_assert_str_eq(server_check_name(server), "up");
     ck_assert_str_eq(server_admin_name(server->now.admin), "ready");
     ck_assert_ptr_eq(backend_find(&backend, "b"), at(1));
@@ -102,7 +102,7 @@ START_TEST(up_after_rise_passes_in_a_row)
     ck_assert_int_eq(server->now.check, CHECK_DOWN);
     server_passed(server);
     ck_assert_int_eq(server->now.check, CHECK_UP);
-    ck_assert_uint_eq(server_share(server), 3);
+    ck_assert_uint_eq(server_share(server), 3 * SHARE_OF_ONE);
     ck_assert_uint_eq(changes, 2);
     refuse(2); /* the state is known now */
     ck_assert_int_eq(server->now.check, CHECK_UP);
@@ -121,7 +121,7 @@ START_TEST(admin_and_check_state_do_not_depend_on_each_other)
     ck_assert_uint_eq(server_share(server), 0);
     server_passed(server);
     server_passed(server);
-    ck_assert_uint_eq(server_share(server), 3);
+    ck_assert_uint_eq(server_share(server), 3 * SHARE_OF_ONE);
     ck_assert_uint_eq(changes, 4);
     ck_assert_uint_eq(by_commands, 2);
 }
@@ -132,7 +132,7 @@ START_TEST(a_server_back_from_maint_is_unknown)
     server_passed(server);
     server_set_admin(server, ADMIN_MAINT);
     server_set_admin(server, ADMIN_READY);
-    ck_assert_uint_eq(server_share(server), 3);
+    ck_assert_uint_eq(server_share(server), 3 * SHARE_OF_ONE);
     refuse(1);
     ck_assert_uint_eq(server_share(server), 0);
 }
@@ -163,7 +163,7 @@ END_TEST
 START_TEST(weight)
 {
     server_set_weight(server, 256);
-    ck_assert_uint_eq(server_share(server), 256);
+    ck_assert_uint_eq(server_share(server), 256 * SHARE_OF_ONE);
     server_set_weight(server, 0);
     ck_assert_uint_eq(backend.usable, 1);
     ck_assert_uint_eq(changes, 2);
@@ -186,7 +186,7 @@ START_TEST(adopts_possible_states_only)
     ck_assert_uint_eq(server->now.changed_at, 42);
     server_set_admin(server, ADMIN_READY);
     server_passed(server); /* the second of two */
-    ck_assert_uint_eq(server_share(server), 7);
+    ck_assert_uint_eq(server_share(server), 7 * SHARE_OF_ONE);
 
     state.admin = ADMIN_READY;
     state.streak = 1000;
@@ -201,7 +201,7 @@ START_TEST(adopts_possible_states_only)
     conf.check.kind = CHECK_OFF;
     state.last_error = ETIMEDOUT;
     server_adopt(server, &state, 0);
-    ck_assert_uint_eq(server_share(server), 7);
+    ck_assert_uint_eq(server_share(server), 7 * SHARE_OF_ONE);
     ck_assert_str_eq(server_check_name(server), "off");
 }
 END_TEST

@@ -114,7 +114,7 @@ START_TEST(states_go_over)
     ck_assert_uint_eq(c->streak, 1);
     ck_assert_int_eq(c->last_error, EPROTO);
     ck_assert_str_eq(server_last_check(server_of(new, "app", "c")), "answered 'no'");
-    ck_assert_uint_eq(server_share(server_of(new, "app", "c")), 9);
+    ck_assert_uint_eq(server_share(server_of(new, "app", "c")), 9 * SHARE_OF_ONE);
     ck_assert_int_eq(server_of(new, "app", "n")->now.last_error, SERVER_UNCHECKED);
     ck_assert_uint_eq(service_backend(&new->service, "app")->usable, 2);
     discard(old);

@@ -70,6 +70,30 @@ START_TEST(weights_are_shares)
 }
 END_TEST
 
+/* After each cycle (so many turns as the sum of the weights) each server has had exactly as many as
+ * its weight, wherever the cycle begins. */
+START_TEST(each_cycle_is_exact)
+{
+    srand(1);
+    for (unsigned n = 0; n < 60; n++) {
+        unsigned weights[MOST], got[MOST] = {0}, turns[2048], sum = 0;
+        size_t count = 1 + (size_t)rand() % 12;
+        for (size_t i = 0; i < count; i++)
+            sum += weights[i] = n % 4 == 0 ? 1 + (unsigned)rand() % 100 : 1 + (unsigned)rand() % 9;
+        struct balancer *balancer = open_with(weights, count, n % 5);
+        for (unsigned i = 0; i < sum; i++)
+            got[turns[i] = next(balancer, NULL, 0)]++;
+        for (unsigned i = 0; i < 5 * sum; i++) {
+            for (size_t j = 0; j < count; j++)
+                ck_assert_uint_eq(got[j], weights[j]);
+            got[turns[i % sum]]--;
+            got[turns[i % sum] = next(balancer, NULL, 0)]++;
+        }
+        balancer_free(balancer);
+    }
+}
+END_TEST
+
 START_TEST(turns_interleave)
 {
     struct balancer *balancer = open_with((const unsigned[]){4, 2}, 2, 0);
@@ -235,6 +259,7 @@ Suite *balance_suite(void)
     TCase *tcase = tcase_create("roundrobin");
     tcase_add_test(tcase, equal_weights_take_turns);
     tcase_add_test(tcase, weights_are_shares);
+    tcase_add_test(tcase, each_cycle_is_exact);
     tcase_add_test(tcase, turns_interleave);
     tcase_add_test(tcase, weight_zero_is_never_chosen);
     tcase_add_test(tcase, tried_servers_are_skipped_and_keep_their_turn);

@@ -1,0 +1,19 @@
+/* The shares of a backend's servers: what the states of all of them, the election, the slow start
+ * and the time make of their weights. The workers see the result (server_share(), backend->table).
+ *
+ * For the main thread. */
+#ifndef RPPROXY_PROXY_BACKEND_WEIGHTS_H
+#define RPPROXY_PROXY_BACKEND_WEIGHTS_H
+
+#include "proxy/backend/server.h"
+
+/* Computes all shares anew, publishes those that have changed, and sets the timer, if there is one.
+ * now: CLOCK_MONOTONIC, milliseconds. Ejections that are over end; all of them end where no other
+ * server is usable. tell: changes of who serves are logged. */
+void weights_publish(struct backend *backend, uint64_t now, bool tell);
+
+/* The table of the algorithm is made anew, if it has one: at once where there is no timer, and else
+ * soon, so that many changes in a short time cost one table. */
+void weights_outdate_table(struct backend *backend, uint64_t now);
+
+#endif

@@ -1,0 +1,398 @@
+/* leastconn, random, first, source and maglev: which server they choose. */
+#include "proxy/backend/backend.h"
+#include "proxy/backend/balance/leastconn.h"
+#include "tests/unit/suites.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { MOST = 1000, KEYS = 20000 };
+
+static char app[] = "app", names[MOST][16];
+static struct server_conf servers[MOST];
+static struct reclaimer reclaimer;
+
+/* A backend with one worker. */
+struct scene {
+    struct backend_conf conf;
+    struct backend backend;
+};
+
+static struct scene scene, twin;
+
+static void open_scene(struct scene *which, enum balance balance, size_t count)
+{
+    which->conf = (struct backend_conf){.name = app,
+                                        .servers = servers,
+                                        .server_count = count,
+                                        .balance = balance,
+                                        .failback = true,
+                                        .check.rise = 1,
+                                        .check.fall = 1};
+    ck_assert_int_eq(backend_open(&which->backend, &which->conf, 1, &reclaimer), 0);
+}
+
+static void name_servers(size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        snprintf(names[i], sizeof names[i], "s%zu", i);
+        servers[i] = (struct server_conf){.name = names[i], .weight = 1};
+    }
+}
+
+static struct server *at(size_t place)
+{
+    return backend_servers(&scene.backend)->list[place];
+}
+
+static struct server *choose_from(struct scene *which, uint64_t key)
+{
+    const struct choice choice = {.key = key};
+    return balancer_next(which->backend.balancers[0], &choice);
+}
+
+/* Also begins a session with it. */
+static size_t take(void)
+{
+    struct server *server = choose_from(&scene, 0);
+    ck_assert_ptr_nonnull(server);
+    server->used++;
+    return server->place;
+}
+
+/* Keys as hashes are. */
+static uint64_t key_of(unsigned n)
+{
+    return (n + 1) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+/* --- leastconn and random --- */
+
+/* Sessions begin and end at random: the one that is chosen has, in proportion to its weight, never
+ * more sessions than another. */
+START_TEST(leastconn_never_picks_a_busier_one)
+{
+    name_servers(LEASTCONN_SCAN);
+    for (size_t i = 0; i < LEASTCONN_SCAN; i++)
+        servers[i].weight = (unsigned)(i * i + 1);
+    open_scene(&scene, BALANCE_LEASTCONN, LEASTCONN_SCAN);
+    srand(1);
+    for (unsigned n = 0; n < 50000; n++) {
+        unsigned before[LEASTCONN_SCAN];
+        for (size_t i = 0; i < LEASTCONN_SCAN; i++)
+            before[i] = server_used(at(i));
+        size_t chosen = take();
+        for (size_t i = 0; i < LEASTCONN_SCAN; i++)
+            ck_assert_uint_le(before[chosen] * servers[i].weight,
+                              before[i] * servers[chosen].weight);
+        struct server *leaves = at((size_t)rand() % LEASTCONN_SCAN);
+        if (leaves->used > 0 && rand() % 3 > 0)
+            leaves->used--;
+    }
+    backend_close(&scene.backend);
+}
+END_TEST
+
+START_TEST(leastconn_takes_turns_among_equals)
+{
+    unsigned got[3] = {0};
+    name_servers(3);
+    servers[2].weight = 2;
+    open_scene(&scene, BALANCE_LEASTCONN, 3);
+    for (unsigned i = 0; i < 400; i++)
+        got[choose_from(&scene, 0)->place]++; /* each session ends before the next one begins */
+    ck_assert_uint_eq(got[0], 100);
+    ck_assert_uint_eq(got[1], 100);
+    ck_assert_uint_eq(got[2], 200);
+    backend_close(&scene.backend);
+}
+END_TEST
+
+/* With many servers: the busiest one is never chosen, and the load is even. */
+START_TEST(two_choices_even_the_load)
+{
+    const enum balance balances[] = {BALANCE_LEASTCONN, BALANCE_RANDOM};
+    for (size_t n = 0; n < 2; n++) {
+        name_servers(100);
+        open_scene(&scene, balances[n], 100);
+        at(50)->used = 1000;
+        for (unsigned i = 0; i < 100 * 100; i++)
+            ck_assert_uint_ne(take(), 50);
+        for (size_t i = 0; i < 100; i++)
+            if (i != 50) {
+                ck_assert_uint_ge(server_used(at(i)), 90);
+                ck_assert_uint_le(server_used(at(i)), 110);
+            }
+        backend_close(&scene.backend);
+    }
+}
+END_TEST
+
+START_TEST(random_follows_the_weights)
+{
+    name_servers(3);
+    servers[1].weight = 3;
+    servers[2].weight = 0;
+    open_scene(&scene, BALANCE_RANDOM, 3);
+    for (unsigned i = 0; i < 4000; i++)
+        (void)take();
+    ck_assert_uint_ge(at(0)->used, 950);
+    ck_assert_uint_le(at(0)->used, 1050);
+    ck_assert_uint_eq(at(2)->used, 0);
+    backend_close(&scene.backend);
+}
+END_TEST
+
+/* --- all of them --- */
+
+static const enum balance all[] = {BALANCE_ROUNDROBIN, BALANCE_LEASTCONN, BALANCE_RANDOM,
+                                   BALANCE_FIRST,      BALANCE_SOURCE,    BALANCE_MAGLEV};
+enum { ALL = sizeof all / sizeof *all };
+
+/* Whatever is excluded, each server comes once until none is left; servers that are down never. */
+START_TEST(excluded_servers_are_passed_over)
+{
+    const size_t counts[] = {1, 5, 40};
+    for (size_t n = 0; n < 3; n++) {
+        size_t count = counts[n];
+        name_servers(count);
+        open_scene(&scene, all[_i], count);
+        if (count > 1)
+            server_set_admin(at(1), ADMIN_MAINT);
+        struct server *tried[40];
+        struct choice choice = {.tried = tried, .key = key_of((unsigned)n)};
+        size_t expected = count > 1 ? count - 1 : 1;
+        for (; choice.tried_count < expected; choice.tried_count++) {
+            struct server *server = balancer_next(scene.backend.balancers[0], &choice);
+            ck_assert_ptr_nonnull(server);
+            ck_assert(count == 1 || server->place != 1);
+            for (size_t i = 0; i < choice.tried_count; i++)
+                ck_assert_ptr_ne(server, tried[i]);
+            tried[choice.tried_count] = server;
+        }
+        ck_assert_ptr_null(balancer_next(scene.backend.balancers[0], &choice));
+        backend_close(&scene.backend);
+    }
+}
+END_TEST
+
+START_TEST(none_is_usable)
+{
+    name_servers(3);
+    open_scene(&scene, all[_i], 3);
+    for (size_t i = 0; i < 3; i++)
+        server_set_admin(at(i), ADMIN_DRAIN);
+    ck_assert_ptr_null(choose_from(&scene, key_of(1)));
+    ck_assert(balancer_is_empty(scene.backend.balancers[0]));
+    server_set_admin(at(1), ADMIN_READY);
+    ck_assert_ptr_eq(choose_from(&scene, key_of(1)), at(1));
+    backend_close(&scene.backend);
+}
+END_TEST
+
+/* Servers that are added while the backend runs take part. */
+START_TEST(added_servers_take_part)
+{
+    name_servers(30);
+    open_scene(&scene, all[_i], 1);
+    for (size_t i = 1; i < 30; i++)
+        ck_assert_ptr_nonnull(
+            backend_add(&scene.backend, &servers[i], names[i], &servers[i].address));
+    unsigned got[30] = {0};
+    for (unsigned i = 0; i < 30000; i++) {
+        struct server *server = choose_from(&scene, key_of(i));
+        got[server->place]++;
+    }
+    for (size_t i = 0; i < 30 && all[_i] != BALANCE_FIRST; i++) {
+        ck_assert_uint_ge(got[i], 850);
+        ck_assert_uint_le(got[i], 1150);
+    }
+    backend_close(&scene.backend);
+}
+END_TEST
+
+START_TEST(first_is_the_first_usable)
+{
+    name_servers(3);
+    open_scene(&scene, BALANCE_FIRST, 3);
+    ck_assert_uint_eq(take(), 0);
+    ck_assert_uint_eq(take(), 0);
+    server_set_weight(at(0), 0);
+    ck_assert_uint_eq(take(), 1);
+    server_set_admin(at(1), ADMIN_MAINT);
+    ck_assert_uint_eq(take(), 2);
+    server_set_weight(at(0), 5);
+    ck_assert_uint_eq(take(), 0);
+    backend_close(&scene.backend);
+}
+END_TEST
+
+/* --- source and maglev --- */
+
+static const enum balance keyed[] = {BALANCE_SOURCE, BALANCE_MAGLEV};
+
+static uint32_t chosen[KEYS];
+
+static void choose_all(uint32_t places[static KEYS])
+{
+    for (unsigned i = 0; i < KEYS; i++)
+        places[i] = choose_from(&scene, key_of(i))->place;
+}
+
+START_TEST(keys_are_shared_by_weight)
+{
+    unsigned got[4] = {0};
+    name_servers(4);
+    for (unsigned i = 0; i < 4; i++)
+        servers[i].weight = i + 1;
+    open_scene(&scene, keyed[_i], 4);
+    choose_all(chosen);
+    for (unsigned i = 0; i < KEYS; i++)
+        got[chosen[i]]++;
+    for (unsigned i = 0; i < 4; i++) {
+        ck_assert_uint_ge(got[i], KEYS / 10 * (i + 1) * 95 / 100);
+        ck_assert_uint_le(got[i], KEYS / 10 * (i + 1) * 105 / 100);
+    }
+    backend_close(&scene.backend);
+}
+END_TEST
+
+/* A server goes down: keys of the others stay (source), or nearly all do (maglev), and its own keys
+ * spread over all of them. When it comes back, everything is as before. */
+START_TEST(few_keys_move)
+{
+    static uint32_t after[KEYS];
+    unsigned moved = 0, of_the_server = 0, got[10] = {0};
+    name_servers(10);
+    open_scene(&scene, keyed[_i], 10);
+    choose_all(chosen);
+    server_set_admin(at(3), ADMIN_MAINT);
+    choose_all(after);
+    for (unsigned i = 0; i < KEYS; i++) {
+        ck_assert_uint_ne(after[i], 3);
+        if (chosen[i] == 3) {
+            of_the_server++;
+            got[after[i]]++;
+        } else {
+            moved += after[i] != chosen[i];
+        }
+    }
+    ck_assert_uint_le(moved, keyed[_i] == BALANCE_SOURCE ? 0 : KEYS * 4 / 100);
+    for (unsigned i = 0; i < 10; i++)
+        ck_assert(i == 3 || got[i] > of_the_server / 9 / 2);
+    server_set_admin(at(3), ADMIN_READY);
+    choose_all(after);
+    ck_assert_mem_eq(chosen, after, sizeof chosen);
+    backend_close(&scene.backend);
+}
+END_TEST
+
+/* Two proxies with one configuration choose alike, for each attempt; so do two workers. */
+START_TEST(two_proxies_choose_alike)
+{
+    name_servers(20);
+    servers[4].weight = 7;
+    open_scene(&scene, keyed[_i], 20);
+    open_scene(&twin, keyed[_i], 20);
+    server_set_admin(at(2), ADMIN_MAINT);
+    server_set_admin(backend_servers(&twin.backend)->list[2], ADMIN_MAINT);
+    for (unsigned i = 0; i < KEYS; i++) {
+        struct server *tried[4], *tried_by_twin[4];
+        struct choice choice = {.tried = tried, .key = key_of(i)}, other = choice;
+        other.tried = tried_by_twin;
+        for (; choice.tried_count < 4; choice.tried_count++, other.tried_count++) {
+            tried[choice.tried_count] = balancer_next(scene.backend.balancers[0], &choice);
+            tried_by_twin[choice.tried_count] = balancer_next(twin.backend.balancers[0], &other);
+            ck_assert_uint_eq(tried[choice.tried_count]->place,
+                              tried_by_twin[choice.tried_count]->place);
+        }
+    }
+    backend_close(&scene.backend);
+    backend_close(&twin.backend);
+}
+END_TEST
+
+/* Sessions without a key are spread by weight. */
+START_TEST(without_a_key)
+{
+    unsigned got[2] = {0};
+    name_servers(2);
+    servers[1].weight = 3;
+    open_scene(&scene, keyed[_i], 2);
+    for (unsigned i = 0; i < KEYS; i++)
+        got[choose_from(&scene, 0)->place]++;
+    ck_assert_uint_ge(got[1], KEYS * 70 / 100);
+    ck_assert_uint_le(got[1], KEYS * 80 / 100);
+    backend_close(&scene.backend);
+}
+END_TEST
+
+/* Nearly all servers are down: the keys find the others. */
+START_TEST(keys_find_the_last_server)
+{
+    name_servers(MOST);
+    open_scene(&scene, keyed[_i], MOST);
+    scene.backend.table_is_stale = false;
+    for (size_t i = 0; i < MOST; i++)
+        if (i != 777) { /* as it is before the main thread has made a new table */
+            atomic_store(&at(i)->share, 0);
+        }
+    for (unsigned i = 0; i < 100; i++)
+        ck_assert_ptr_eq(choose_from(&scene, key_of(i)), at(777));
+    backend_close(&scene.backend);
+}
+END_TEST
+
+/* --- what a choice costs: printed, never compared --- */
+
+static uint64_t nanoseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+START_TEST(costs)
+{
+    static const char *const texts[] = {"roundrobin", "leastconn", "random",
+                                        "first",      "source",    "maglev"};
+    enum { CHOICES = 200000 };
+    name_servers(MOST);
+    open_scene(&scene, all[_i], MOST);
+    bool all_chosen = true;
+    uint64_t begin = nanoseconds();
+    for (unsigned i = 0; i < CHOICES; i++)
+        all_chosen &= choose_from(&scene, key_of(i)) != NULL;
+    uint64_t end = nanoseconds();
+    ck_assert(all_chosen);
+    printf("a choice among %u servers: %s %llu ns\n", (unsigned)MOST, texts[_i],
+           (unsigned long long)(end - begin) / CHOICES);
+    backend_close(&scene.backend);
+}
+END_TEST
+
+Suite *algorithms_suite(void)
+{
+    Suite *suite = suite_create("algorithms");
+    TCase *tcase = tcase_create("algorithms");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, leastconn_never_picks_a_busier_one);
+    tcase_add_test(tcase, leastconn_takes_turns_among_equals);
+    tcase_add_test(tcase, two_choices_even_the_load);
+    tcase_add_test(tcase, random_follows_the_weights);
+    tcase_add_test(tcase, first_is_the_first_usable);
+    tcase_add_loop_test(tcase, excluded_servers_are_passed_over, 0, ALL);
+    tcase_add_loop_test(tcase, none_is_usable, 0, ALL);
+    tcase_add_loop_test(tcase, added_servers_take_part, 0, ALL);
+    tcase_add_loop_test(tcase, keys_are_shared_by_weight, 0, 2);
+    tcase_add_loop_test(tcase, few_keys_move, 0, 2);
+    tcase_add_loop_test(tcase, two_proxies_choose_alike, 0, 2);
+    tcase_add_loop_test(tcase, without_a_key, 0, 2);
+    tcase_add_loop_test(tcase, keys_find_the_last_server, 0, 2);
+    tcase_add_loop_test(tcase, costs, 0, ALL);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
