@@ -24,6 +24,7 @@ static const struct {
     /* clang-format off: one a line */
     {"harness", harness_suite},
     {"relay", relay_suite},
+    {"proxy_protocol", proxy_protocol_suite},
     {"delivery", delivery_suite},
     {"addresses", addresses_suite},
     {"servers", servers_suite},

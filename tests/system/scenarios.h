@@ -22,6 +22,7 @@ Suite *surroundings_suite(void);
 Suite *environment_suite(void);
 Suite *users_suite(void);
 Suite *relay_suite(void);
+Suite *proxy_protocol_suite(void);
 Suite *delivery_suite(void);
 Suite *addresses_suite(void);
 Suite *servers_suite(void);
