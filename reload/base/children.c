@@ -1,9 +1,10 @@
 #include "reload/base/children.h"
 
+#include "config/base/job.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 
 struct launched {
     pid_t pid;
@@ -44,7 +45,7 @@ void children_collect(struct children *children)
 {
     int outcome;
     pid_t pid;
-    while ((pid = waitpid(-1, &outcome, WNOHANG)) > 0) {
+    while ((pid = jobs_reap(&outcome)) > 0) {
         struct launched *child = find(children, pid);
         /* If that child was reaped before, this is another process with the same pid. */
         if (!child || child->ended)

@@ -1,6 +1,7 @@
 /* The children of this process: processes that it launched, and orphans, which become its children
- * when their parent ends (if this process is process 1 of a container, or a "subreaper"). Only this
- * module calls waitpid(2). It does so for every child that ends, so that no zombie stays.
+ * when their parent ends (if this process is process 1 of a container, or a "subreaper"). This
+ * module reaps every child that ends, so that no zombie stays; programs of checks by
+ * config/base/job.h, which keeps their wait statuses for the thread that launched them.
  *
  * SIGCHLD must have its default disposition (signals.h): where it is ignored, the kernel reaps and
  * keeps no wait status. All functions are for the main thread. */

@@ -57,6 +57,8 @@ int main(void)
         line_dialogues_suite,
         mysql_suite,
         pgsql_suite,
+        exec_suite,
+        words_suite,
         server_states_suite,
         stats_suite,
         peer_stats_suite,
