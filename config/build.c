@@ -275,6 +275,25 @@ static void build_frontend(struct builder *builder, const struct section *sectio
                     section_text(section, where));
 }
 
+/* A server that is whatever the client asks for has no address that could be checked, and takes all
+ * clients of its backend. */
+static void check_forwarding(struct builder *builder, const struct section *section,
+                             const struct backend_conf *backend)
+{
+    char where[PLACE_TEXT_MAX];
+    bool forwards = false;
+    for (size_t i = 0; i < backend->server_count; i++)
+        forwards |= backend->servers[i].sni_port != 0;
+    if (forwards && backend->server_count > 1)
+        problem_add(builder->problems, section->place,
+                    "%s has a server sni:PORT, which must be its only one",
+                    section_text(section, where));
+    if (forwards && backend->check.kind != CHECK_OFF)
+        problem_add(builder->problems, section->place,
+                    "%s has a server sni:PORT, which cannot be checked; add 'check = off'",
+                    section_text(section, where));
+}
+
 static void build_backend(struct builder *builder, const struct section *section)
 {
     struct backend_conf *backend = &builder->config->backends[builder->config->backend_count++];
@@ -295,6 +314,7 @@ static void build_backend(struct builder *builder, const struct section *section
                     "%s: the name '" REJECT_WORD "' means in a route that no backend is used",
                     section_text(section, where));
     apply(builder, section, OWNER_BACKEND, backend);
+    check_forwarding(builder, section, backend);
     for (size_t i = 0; i < backend->server_count; i++)
         weights |= backend->servers[i].weight;
     if (count == 0 && !section->unread)

@@ -173,7 +173,8 @@ static void find_edges(struct graph *graph, const struct place *places)
     for (size_t i = 0; i < config->backend_count; i++)
         for (size_t j = 0; j < config->backends[i].server_count; j++, places++) {
             const struct server_conf *server = &config->backends[i].servers[j];
-            const struct own_bind *own_bind = find_own_bind(graph, &server->address);
+            const struct own_bind *own_bind =
+                server->sni_port ? NULL : find_own_bind(graph, &server->address);
             if (!own_bind)
                 continue;
             graph->edges = memory_grow(graph->edges, graph->edge_count, &graph->edge_capacity,

@@ -98,6 +98,20 @@ bool bind_read(const char *value, const char *user, struct bind_conf *bind,
     return false;
 }
 
+/* Returns what is wrong, or NULL. */
+static const char *read_server_address(const char *text, struct server_conf *server)
+{
+    uint64_t port;
+    const char *number = text + strlen(SERVER_SNI_PREFIX);
+    if (strncmp(text, SERVER_SNI_PREFIX, strlen(SERVER_SNI_PREFIX)) != 0)
+        return address_parse(text, &server->address);
+    if (value_unsigned(number, &port) || port == 0 || port > UINT16_MAX)
+        return "must be sni:PORT, with a port from 1 to 65535";
+    server->sni_port = (uint16_t)port;
+    snprintf(server->text, sizeof server->text, SERVER_SNI_PREFIX "%u", server->sni_port);
+    return NULL;
+}
+
 bool server_read(const char *value, struct server_conf *server,
                  const struct option_context *context)
 {
@@ -117,13 +131,20 @@ bool server_read(const char *value, struct server_conf *server,
                     name);
         good = false;
     }
-    const char *wrong = address ? address_parse(address, &server->address) : NULL;
+    const char *wrong = address ? read_server_address(address, server) : NULL;
     if (wrong) {
         problem_add(context->problems, context->place, "server: '%s': %s", address, wrong);
         good = false;
     }
     if (address)
         good &= attributes_read(OWNER_SERVER, rest, server, context, &given);
+    if (good && !server->sni_port != !server->allow.text) {
+        problem_add(context->problems, context->place, "server: %s",
+                    server->sni_port
+                        ? "sni:PORT needs allow=NAMES, or any client could reach any machine"
+                        : "allow is possible only for a server sni:PORT");
+        good = false;
+    }
     if (good && server->proxy_tlvs && server->send_proxy != SEND_PROXY_V2) {
         problem_add(context->problems, context->place,
                     "server: proxy-tlv is possible only with send-proxy=v2");
@@ -131,7 +152,8 @@ bool server_read(const char *value, struct server_conf *server,
     }
     if (good) {
         server->name = memory_copy(name);
-        address_format(&server->address, server->text);
+        if (!server->sni_port)
+            address_format(&server->address, server->text);
     } else {
         options_release(OWNER_SERVER, server);
     }

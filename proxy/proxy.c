@@ -2,7 +2,9 @@
 
 #include "config/options/options.h"
 #include "proxy/listen/listener.h"
+#include "proxy/names/lookup.h"
 #include "proxy/session/lifecycle.h"
+#include "proxy/stages/forwarding.h"
 #include "proxy/stages/stage_list.h"
 
 #include <errno.h>
@@ -78,6 +80,16 @@ static int open_backends(struct proxy *proxy, unsigned workers, struct event_bas
     return 0;
 }
 
+/* For names that clients ask for, where a server is whatever name that is. */
+static int open_lookups(struct proxy *proxy, struct event_base *base)
+{
+    const struct config *config = proxy->service.config;
+    const struct resolver_conf *conf = forwarding_resolver(config);
+    if (conf)
+        proxy->service.lookups = lookups_new(base, &proxy->task_queue, conf);
+    return conf && !proxy->service.lookups ? ENOMEM : 0;
+}
+
 static void close_backends(struct proxy *proxy)
 {
     for (size_t i = 0; proxy->service.backends && i < proxy->service.config->backend_count; i++)
@@ -128,6 +140,8 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
         error = reclaimer_open(&proxy->reclaimer, &proxy->task_queue, worker_count);
     if (!error)
         error = open_backends(proxy, worker_count, base);
+    if (!error)
+        error = open_lookups(proxy, base);
     if (!error)
         error = stats_open(&proxy->stats, config, generation, worker_count);
     if (!error)
@@ -348,6 +362,7 @@ void proxy_free(struct proxy *proxy)
     if (!proxy)
         return;
     close_workers(proxy);
+    lookups_free(proxy->service.lookups);
     event_del(&proxy->bell);
     task_queue_close(&proxy->task_queue);
     stats_close(&proxy->stats);

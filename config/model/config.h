@@ -81,14 +81,19 @@ enum {
 
 struct server_conf {
     char *name;
-    struct address address;
+    struct address address; /* length 0: where the client's server name leads to (sni_port) */
     char text[ADDRESS_TEXT_MAX];
-    unsigned weight; /* 0 to SERVER_WEIGHT_MAX; 0 is never chosen */
+    uint16_t sni_port;      /* not 0: the server is whatever name the client asks for, ... */
+    struct name_list allow; /* ... if it is one of these */
+    unsigned weight;        /* 0 to SERVER_WEIGHT_MAX; 0 is never chosen */
     enum send_proxy send_proxy;
     unsigned proxy_tlvs; /* PROXY_TLVS_ bits */
     bool backup;         /* serves when no server without `backup` is usable */
     unsigned line;
 };
+
+/* The address of such a server begins so. */
+#define SERVER_SNI_PREFIX "sni:"
 
 enum balance {
     BALANCE_ROUNDROBIN,

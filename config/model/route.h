@@ -50,6 +50,12 @@ struct route_condition {
     uint32_t backend;   /* ... as a number in struct config */
 };
 
+/* Names that clients may ask for. */
+struct name_list {
+    char *text; /* as in a file, with absolute paths; NULL: not given */
+    struct name_map *names;
+};
+
 /* In place of the number of a backend: the session is refused. */
 #define ROUTE_REJECTS (UINT32_MAX - 1)
 

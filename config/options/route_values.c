@@ -2,6 +2,7 @@
 
 #include "config/base/memory.h"
 #include "config/model/route.h"
+#include "config/options/name_list.h"
 #include "config/syntax/bytes.h"
 #include "config/syntax/suggest.h"
 #include "config/syntax/value.h"
@@ -21,15 +22,6 @@ static const char blanks[] = " \t";
 
 /* --- lists --------------------------------------------------------------------------------- */
 
-/* The next word of a list with commas, or NULL. */
-static char *next_word(char **list)
-{
-    char *word;
-    while ((word = strsep(list, ",")) && !*word)
-        ;
-    return word;
-}
-
 static const char *is_empty = "needs a value behind its colon";
 
 static void add_word(struct route_condition *condition, unsigned char *bytes, size_t length)
@@ -40,58 +32,21 @@ static void add_word(struct route_condition *condition, unsigned char *bytes, si
     condition->words[condition->word_count++] = (struct text_bytes){bytes, length};
 }
 
-/* A name may stand in several lines of a file without harm. */
-static const char *add_name(struct name_map *names, const char *name)
-{
-    const char *wrong = name_map_add(names, name, 0);
-    return wrong == name_is_twice ? NULL : wrong;
-}
-
-static const char *take_name(void *names, char *entry)
-{
-    return add_name(names, entry);
-}
-
-/* The path is made absolute in the text of the condition. */
-static const char *read_name_file(struct route_condition *condition, const char *name,
-                                  const struct option_context *context)
-{
-    const struct list_origin origin = {
-        .problems = context->problems, .place = context->place, .option = "route"};
-    if (!*name)
-        return "needs the name of a file: @FILE";
-    if (context->files->closed)
-        return NULL;
-    char *path = list_file_path(name, context->place.source);
-    (void)list_file_read(path, &origin, take_name, condition->names, NULL);
-    free(path);
-    return NULL;
-}
-
 static const char *read_names(struct route_condition *condition, char *value,
                               const struct option_context *context)
 {
     condition->names = name_map_make();
-    char *word = next_word(&value);
-    if (!word)
-        return is_empty;
-    for (; word; word = next_word(&value)) {
-        const char *wrong = word[0] == '@' ? read_name_file(condition, word + 1, context)
-                                           : add_name(condition->names, word);
-        if (wrong)
-            return option_wrong("'%.100s' %s", word, wrong);
-    }
-    return NULL;
+    return name_list_read(value, condition->names, "route", context);
 }
 
 static const char *read_protocols(struct route_condition *condition, char *value,
                                   const struct option_context *context)
 {
     (void)context;
-    char *word = next_word(&value);
+    char *word = name_list_next(&value);
     if (!word)
         return is_empty;
-    for (; word; word = next_word(&value)) {
+    for (; word; word = name_list_next(&value)) {
         unsigned char *bytes;
         size_t length;
         const char *wrong = bytes_from_text(word, &bytes, &length);
@@ -109,10 +64,10 @@ static const char *read_sources(struct route_condition *condition, char *value,
 {
     const struct list_origin origin = {
         .problems = context->problems, .place = context->place, .option = "route"};
-    char *word = next_word(&value);
+    char *word = name_list_next(&value);
     if (!word)
         return is_empty;
-    for (; word; word = next_word(&value)) {
+    for (; word; word = name_list_next(&value)) {
         const char *wrong =
             address_rules_add(&condition->sources, word, 0, context->files, &origin);
         if (wrong)
@@ -139,10 +94,10 @@ static const char *read_ports(struct route_condition *condition, char *value,
                               const struct option_context *context)
 {
     (void)context;
-    char *word = next_word(&value);
+    char *word = name_list_next(&value);
     if (!word)
         return is_empty;
-    for (; word; word = next_word(&value)) {
+    for (; word; word = name_list_next(&value)) {
         struct port_range range;
         const char *wrong = read_port(word, &range);
         if (wrong)
@@ -278,29 +233,6 @@ static const char *unknown_condition(const char *word)
     return text;
 }
 
-/* "@FILE" among the values of the word, where the path is to be absolute. */
-static char *absolute_text(const char *word, const struct option_context *context)
-{
-    struct memory_stream text;
-    memory_stream_begin(&text);
-    bool begins = false; /* a value begins here */
-    while (*word) {
-        if (begins && *word == '@') {
-            size_t length = strcspn(word, ",");
-            char *name = memory_copy_n(word + 1, length - 1);
-            char *path = context->place.source ? list_file_path(name, context->place.source) : NULL;
-            fprintf(text.stream, "@%s", path ? path : name);
-            free(path);
-            free(name);
-            word += length;
-            continue;
-        }
-        begins = *word == ':' || *word == ',';
-        fputc(*word++, text.stream);
-    }
-    return memory_stream_end(&text);
-}
-
 static bool takes_files(enum condition_kind kind)
 {
     return kind == CONDITION_SNI || kind == CONDITION_HOST || kind == CONDITION_SOURCE;
@@ -321,7 +253,7 @@ static const char *read_condition(struct route *route, char *word,
         return unknown_condition(word);
     route->condition_count++;
     *condition = (struct route_condition){.kind = form->kind, .negated = negated};
-    condition->text = takes_files(form->kind) ? absolute_text(word, context) : memory_copy(word);
+    condition->text = takes_files(form->kind) ? name_list_text(word, context) : memory_copy(word);
     if (!form->read)
         return NULL;
     const char *wrong = form->read(condition, word + strlen(form->name), context);

@@ -1,5 +1,6 @@
 /* Attributes of bind and server lines. */
 #include "config/options/bind_values.h"
+#include "config/options/name_list.h"
 #include "config/options/proxy_values.h"
 #include "config/options/table.h"
 
@@ -70,5 +71,10 @@ const struct option server_attributes[] = {
      OF_SERVER(backup),
      .type = OPTION_FLAG,
      .help = "serves only while no server without this attribute is usable"},
+    {.name = "allow",
+     OF_SERVER(allow),
+     .type = OPTION_CUSTOM,
+     .custom = &name_list_value,
+     .help = "names that clients may ask for: needed for a server sni:PORT"},
     {.name = NULL},
 };

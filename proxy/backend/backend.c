@@ -66,7 +66,8 @@ int backend_open(struct backend *backend, const struct backend_conf *conf, unsig
     atomic_store(&backend->set, set);
     for (size_t i = 0; i < conf->server_count; i++) {
         const struct server_conf *server = &conf->servers[i];
-        if (!append(set, backend, server, server->name, &server->address))
+        const struct address *address = server->sni_port ? NULL : &server->address;
+        if (!append(set, backend, server, server->name, address))
             return ENOMEM;
     }
     weigh(backend, false);

@@ -18,7 +18,7 @@ bool server_is_usable(const struct server *server)
 {
     const struct server_state *now = &server->now;
     return now->admin == ADMIN_READY && now->check == CHECK_UP && !ejection_holds(&now->ejection) &&
-           now->weight > 0 && server_address(server);
+           now->weight > 0 && (server_address(server) || server->conf->sni_port);
 }
 
 static void tell_checks(struct server *server)

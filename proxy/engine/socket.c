@@ -212,6 +212,25 @@ struct address socket_own_address(int fd)
     return address;
 }
 
+bool socket_is_of_this_machine(const struct address *address)
+{
+    struct address own = {.length = sizeof own.in6};
+    if (address->any.sa_family == AF_INET && ntohl(address->in.sin_addr.s_addr) >> 24 == 127)
+        return true;
+    int fd = socket(address->any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    /* Nothing is sent. The kernel chooses our address, and towards its own addresses the same. */
+    bool connected = connect(fd, &address->any, address->length) == 0 &&
+                     getsockname(fd, &own.any, &own.length) == 0;
+    close(fd);
+    if (!connected || own.any.sa_family != address->any.sa_family)
+        return false;
+    return own.any.sa_family == AF_INET
+               ? own.in.sin_addr.s_addr == address->in.sin_addr.s_addr
+               : memcmp(&own.in6.sin6_addr, &address->in6.sin6_addr, 16) == 0;
+}
+
 int socket_error(int fd)
 {
     int error = 0;

@@ -75,6 +75,9 @@ struct local_ports {
  * possible. */
 struct local_ports socket_local_ports(void);
 
+/* Whether an IPv4 or IPv6 address with a port is one of this machine's, now. */
+bool socket_is_of_this_machine(const struct address *address);
+
 /* False, also for 0: no socket that connects to such a port can be connected to itself, because the
  * kernel takes no local port with that number. */
 static inline bool local_ports_include(const struct local_ports *ports, unsigned port)

@@ -3,6 +3,7 @@
 #include "config/base/container_of.h"
 #include "proxy/engine/socket.h"
 #include "proxy/session/exchange.h"
+#include "proxy/session/forward.h"
 #include "proxy/session/proxy_out.h"
 #include "proxy/session/session_key.h"
 
@@ -54,7 +55,9 @@ static void on_attempt_closed(struct stream *stream)
         session_close(session, session->timed_out ? SESSION_CONNECT_TIMEOUT : SESSION_REFUSED);
         return;
     }
-    if (pass_over(session, false))
+    if (session->facts && forward_advance(session->facts->forward))
+        connect_begin(session);
+    else if (pass_over(session, false))
         connect_begin(session);
     else
         session_close(session, SESSION_NO_RESOURCES);
@@ -173,6 +176,8 @@ static void end_round(struct session *session)
 static int connect_to(struct session *session, const struct server *server)
 {
     const struct address *address = server_address(server);
+    if (!address && session->facts)
+        address = forward_address(session->facts->forward);
     if (!address)
         return EHOSTUNREACH;
     unsigned port = address_port(address);

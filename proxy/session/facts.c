@@ -124,5 +124,6 @@ void facts_free(struct facts *facts)
     free(facts->host);
     free(facts->alpn);
     free(facts->look);
+    free(facts->forward);
     free(facts);
 }

@@ -18,12 +18,6 @@ struct tlvs {
     unsigned char bytes[];
 };
 
-/* As RFC 7301 has them: each behind a byte with its length. */
-struct protocols {
-    size_t length;
-    unsigned char bytes[];
-};
-
 /* The longest text of a unique id: 128 bytes in hexadecimal. */
 #define FACTS_UNIQUE_ID_MAX 260
 
@@ -31,6 +25,7 @@ struct protocols {
 #define FACTS_NAME_MAX 255
 
 struct look;
+struct forward;
 
 struct facts {
     /* Told by a PROXY header; length 0: nothing was told. */
@@ -44,8 +39,9 @@ struct facts {
     /* Of the first bytes; NULL: not known. In lower case, without a dot at the end, of printable
      * ASCII without spaces. */
     char *server_name, *host;
-    struct protocols *alpn; /* that the client offers; NULL: none */
-    struct look *look;      /* of stages/routing.c, from malloc(3) */
+    char *alpn;        /* the protocol that the client offers, if it is only one; NULL: not known */
+    struct look *look; /* of stages/routing.c, from malloc(3) */
+    struct forward *forward; /* of a server sni:PORT, from malloc(3); forward.h */
 };
 
 /* What another process has to know of a session that moves there: writes it, if there is so much

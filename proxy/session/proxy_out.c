@@ -68,7 +68,7 @@ static bool collect_tlvs(struct session *session, const struct server_conf *conf
     if (conf->proxy_tlvs & PROXY_TLVS_AUTHORITY)
         add(draft, PROXY_TLV_AUTHORITY, facts ? facts->server_name : NULL);
     if (conf->proxy_tlvs & PROXY_TLVS_ALPN)
-        add(draft, PROXY_TLV_ALPN, NULL);
+        add(draft, PROXY_TLV_ALPN, facts ? facts->alpn : NULL);
     return true;
 }
 

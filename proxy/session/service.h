@@ -32,6 +32,7 @@ struct frontend {
 };
 
 struct session_set;
+struct lookups;
 
 struct service {
     const struct config *config;
@@ -45,6 +46,7 @@ struct service {
     size_t frontend_count;    /* with that one, which is the last */
     struct backend *backends; /* in the configuration's order */
     struct local_ports local_ports;
+    struct lookups *lookups;   /* of names that clients ask for; NULL: no server is sni:PORT */
     struct session_set **sets; /* one for each worker */
     unsigned set_count;
     unsigned next_set; /* gets the next session that the main thread deals out */

@@ -65,6 +65,8 @@ static const char *end_name(enum session_end end)
         [SESSION_BAD_PROXY_HEADER] = "bad-proxy-header",
         [SESSION_INSPECT_TIMEOUT] = "inspect-timeout",
         [SESSION_NO_ROUTE] = "no-route",
+        [SESSION_NOT_ALLOWED] = "not-allowed",
+        [SESSION_UNRESOLVED] = "unresolved",
         [SESSION_QUEUE_TIMEOUT] = "queue-timeout",
         [SESSION_REFUSED] = "refused",
         [SESSION_CONNECT_TIMEOUT] = "connect-timeout",
@@ -226,6 +228,8 @@ static void close_conns(struct session *session, enum session_end end)
     case SESSION_BAD_PROXY_HEADER:
     case SESSION_INSPECT_TIMEOUT:
     case SESSION_NO_ROUTE:
+    case SESSION_NOT_ALLOWED:
+    case SESSION_UNRESOLVED:
     case SESSION_QUEUE_TIMEOUT:
     case SESSION_REFUSED:
     case SESSION_CONNECT_TIMEOUT:

@@ -26,6 +26,8 @@ enum session_end {
     SESSION_BAD_PROXY_HEADER, /* there was none, or a bad one, or it did not come in time */
     SESSION_INSPECT_TIMEOUT,  /* the first bytes did not come in time, or were too many */
     SESSION_NO_ROUTE,         /* no backend was found */
+    SESSION_NOT_ALLOWED,      /* the client asks for a name that the server does not allow */
+    SESSION_UNRESOLVED,       /* the name that the client asks for has no address */
     SESSION_QUEUE_TIMEOUT,    /* no place came free in time */
     SESSION_REFUSED,          /* no server took the connection */
     SESSION_CONNECT_TIMEOUT,  /* the last server tried did not answer in time */

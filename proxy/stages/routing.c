@@ -3,11 +3,15 @@
 #include "proxy/backend/balance/balance.h"
 #include "proxy/session/endpoints.h"
 #include "proxy/session/session.h"
+#include "proxy/stages/forwarding.h"
 #include "proxy/stages/route_choice.h"
+#include "proxy/stages/targets.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define BACKEND_NONE UINT32_MAX
 
 struct routing {
     struct stage stage; /* first */
@@ -72,12 +76,8 @@ static void note(struct session *session, const struct look *look)
         facts->server_name = strdup(look->hello.name);
     if (look->head.host[0])
         facts->host = strdup(look->head.host);
-    if (look->hello.alpn_length > 0)
-        facts->alpn = malloc(sizeof *facts->alpn + look->hello.alpn_length);
-    if (facts->alpn) {
-        facts->alpn->length = look->hello.alpn_length;
-        memcpy(facts->alpn->bytes, look->hello.alpn, look->hello.alpn_length);
-    }
+    if (look->hello.alpn_length > 0 && look->hello.alpn[0] == look->hello.alpn_length - 1)
+        facts->alpn = strndup((const char *)look->hello.alpn + 1, look->hello.alpn[0]);
 }
 
 static enum stage_verdict refuse(struct session *session, enum session_end end)
@@ -86,24 +86,33 @@ static enum stage_verdict refuse(struct session *session, enum session_end end)
     return STAGE_REFUSES;
 }
 
-static enum stage_verdict conclude(struct session *session, const struct routing *routing,
-                                   uint32_t backend)
+/* The backend of the choice; ROUTE_REJECTS, or BACKEND_NONE. */
+static uint32_t chosen_backend(const struct routing *routing, enum choice_verdict verdict,
+                               const struct route_choice *choice)
 {
-    if (backend == ROUTE_REJECTS)
-        return refuse(session, SESSION_DENIED);
-    session->backend = &routing->service->backends[backend];
-    return STAGE_PASSES;
+    if (verdict == CHOICE_MADE)
+        return choice->backend;
+    if (routing->conf->backend)
+        return (uint32_t)(routing->conf->backend - routing->service->config->backends);
+    return routing->conf->rejects ? ROUTE_REJECTS : BACKEND_NONE;
 }
 
-/* No route matches. */
-static enum stage_verdict go_default(struct session *session, const struct routing *routing,
-                                     bool overdue)
+/* Whether the server name is needed to go on in this backend. */
+static bool wants_name(const struct backend_conf *backend)
 {
-    if (session->backend)
-        return STAGE_PASSES;
-    if (routing->conf->rejects)
-        return refuse(session, SESSION_DENIED);
-    return refuse(session, overdue ? SESSION_INSPECT_TIMEOUT : SESSION_NO_ROUTE);
+    return forwarding_server(backend) ||
+           (backend->balance == BALANCE_MAGLEV && backend->hash == HASH_SNI);
+}
+
+/* ... and without it there is no way on. */
+static bool must_have_name(const struct routing *routing, uint32_t backend)
+{
+    return forwarding_server(&routing->service->config->backends[backend]);
+}
+
+static bool has_name(const struct session *session)
+{
+    return session->facts && session->facts->server_name;
 }
 
 static bool is_all(enum stage_occasion occasion)
@@ -141,10 +150,19 @@ static enum stage_verdict decide(struct session *session, const struct stage *st
     enum choice_verdict verdict = route_choose(&routing->conf->routes, &evidence, choice);
     if (verdict == CHOICE_OPEN)
         return STAGE_WAITS;
+    uint32_t backend = chosen_backend(routing, verdict, choice);
+    if (backend == ROUTE_REJECTS)
+        return refuse(session, SESSION_DENIED);
+    if (backend != BACKEND_NONE && evidence.hello->verdict == HELLO_MORE && !evidence.is_all &&
+        wants_name(&routing->service->config->backends[backend]))
+        return STAGE_WAITS;
     if (look)
         note(session, look);
-    return verdict == CHOICE_MADE ? conclude(session, routing, choice->backend)
-                                  : go_default(session, routing, occasion == STAGE_OVERDUE);
+    if (backend == BACKEND_NONE || (must_have_name(routing, backend) && !has_name(session)))
+        return refuse(session,
+                      occasion == STAGE_OVERDUE ? SESSION_INSPECT_TIMEOUT : SESSION_NO_ROUTE);
+    session->backend = &routing->service->backends[backend];
+    return STAGE_PASSES;
 }
 
 /* What is read of a session's first bytes is known from the conditions of all routes. */
@@ -172,7 +190,8 @@ int routing_make(const struct service *service, struct frontend *frontend, struc
 {
     const struct frontend_conf *conf = frontend->conf;
     *stage = NULL;
-    if (conf->routes.count == 0 && conf->backend)
+    bool reads_name = targets_any(service->config, conf, wants_name);
+    if (conf->routes.count == 0 && conf->backend && !reads_name)
         return 0;
     struct routing *routing = calloc(1, sizeof *routing);
     if (!routing)
@@ -186,6 +205,8 @@ int routing_make(const struct service *service, struct frontend *frontend, struc
         .decide = decide,
     };
     look_at_routes(routing);
+    routing->stage.reads |= reads_name;
+    routing->reads_hello |= reads_name;
     routing->stage.state = routing->stage.reads ? SESSION_FIRST_BYTES : SESSION_ROUTING;
     *stage = &routing->stage;
     return 0;

@@ -6,7 +6,8 @@
 
 #include "proxy/session/stage.h"
 
-/* For a frontend with routes, or without a backend. */
+/* For a frontend with routes, without a backend, or with a backend that needs the server name of
+ * TLS. */
 stage_maker routing_make;
 
 #endif

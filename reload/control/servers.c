@@ -15,11 +15,14 @@ static json_t *last_check(const struct server *server)
     return json_string(server_last_check(server));
 }
 
-static json_t *address_json(const struct address *address)
+static json_t *address_json(const struct server *server)
 {
     char text[ADDRESS_TEXT_MAX] = "none";
+    const struct address *address = server_address(server);
     if (address)
         address_format(address, text);
+    else if (server->conf->sni_port)
+        memcpy(text, server->conf->text, sizeof text);
     return text_json(text, strlen(text));
 }
 
@@ -41,7 +44,7 @@ static json_t *server_json(const struct server *server)
     const struct server_state *now = &server->now;
     const struct server_sessions sessions = server_count_sessions(server);
     return json_pack("{s:s, s:o, s:s, s:o, s:s, s:i, s:b, s:I, s:I, s:I, s:b, s:i, s:I}", "name",
-                     server->name, "address", address_json(server_address(server)), "check",
+                     server->name, "address", address_json(server), "check",
                      server_check_name(server), "last_check", last_check(server), "admin",
                      server_admin_name(now->admin), "weight", (int)now->weight, "usable",
                      server_share(server) > 0, "sessions", (json_int_t)sessions.live,

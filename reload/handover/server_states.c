@@ -280,7 +280,7 @@ static void say_why(const struct server *server, char *text, size_t size)
         snprintf(text, size, "%s: in %s", server->name, server_admin_name(now->admin));
     else if (now->check == CHECK_DOWN)
         snprintf(text, size, "%s: down, %s", server->name, server_last_check(server));
-    else if (!server_address(server))
+    else if (!server_address(server) && !server->conf->sni_port)
         snprintf(text, size, "%s: no address", server->name);
     else if (ejection_holds(&now->ejection))
         snprintf(text, size, "%s: ejected", server->name);

@@ -131,7 +131,7 @@ static const struct {
 } mistakes[] = {
     {"sni:a", "needs a backend, or reject, as its last word"},
     {"one two", "has an unknown condition 'one'; the conditions are"},
-    {"sni: one", "'sni:': needs a value"},
+    {"sni: one", "'sni:': needs a name"},
     {"sni:a*b one", "'a*b' has a '*'"},
     {"snii:a one", "did you mean 'sni'?"},
     {"req.ssl_sni:a one", "it is 'sni:' here"},
@@ -188,6 +188,51 @@ START_TEST(mistakes_are_reported_with_their_line)
 }
 END_TEST
 
+START_TEST(a_server_may_be_what_the_client_asks_for)
+{
+    char text[1024], *written;
+    size_t length;
+    folder_write("names", "b.org\n", 6);
+    config = load_good("[listen f]\nbind = 127.0.0.1:1\n"
+                       "server = any sni:443 weight=2 allow=*.a.org,@names\n");
+    const struct server_conf *server = &config->backends[0].servers[0];
+    ck_assert_uint_eq(server->sni_port, 443);
+    ck_assert_uint_eq(server->address.length, 0);
+    ck_assert_uint_eq(name_map_find(server->allow.names, "x.a.org"), 0);
+    ck_assert_uint_eq(name_map_find(server->allow.names, "b.org"), 0);
+    ck_assert_uint_eq(name_map_find(server->allow.names, "c.org"), NAME_NO_VALUE);
+    written = config_text(config, &length);
+    snprintf(text, sizeof text, "\nserver = any sni:443 weight=2 allow=*.a.org,@%s\n",
+             folder_path("names"));
+    ck_assert_msg(strstr(written, text), "%s", written);
+    free(written);
+}
+END_TEST
+
+static const struct {
+    const char *servers, *error;
+} wrong_servers[] = {
+    {"server = any sni:443\n", "server: sni:PORT needs allow=NAMES"},
+    {"server = any sni:0 allow=a\n", "must be sni:PORT, with a port from 1 to 65535"},
+    {"server = any sni: allow=a\n", "must be sni:PORT, with a port from 1 to 65535"},
+    {"server = any 127.0.0.1:2 allow=a\n", "allow is possible only for a server sni:PORT"},
+    {"server = any sni:443 allow=a*b\n", "server: allow 'a*b' 'a*b' has a '*'"},
+    {"server = any sni:443 allow=@none\n", "none: No such file or directory"},
+    {"server = any sni:443 allow=a\nserver = b 127.0.0.1:2\n", "must be its only one"},
+    {"server = any sni:443 allow=a\ncheck = tcp\n", "cannot be checked"},
+};
+
+START_TEST(such_a_server_needs_a_list_and_nothing_else)
+{
+    char text[1024];
+    snprintf(text, sizeof text, "[listen f]\nbind = 127.0.0.1:1\n%s", wrong_servers[_i].servers);
+    struct loaded loaded = load_text(text);
+    ck_assert_ptr_null(loaded.config);
+    ck_assert_msg(strstr(loaded.errors, wrong_servers[_i].error), "%s", loaded.errors);
+    loaded_free(&loaded);
+}
+END_TEST
+
 START_TEST(reject_is_no_name_of_a_backend)
 {
     struct loaded loaded = load_text(VALID "[backend reject]\nserver = a 127.0.0.1:3\n");
@@ -217,6 +262,9 @@ Suite *routes_suite(void)
     tcase_add_test(tcase, routes_are_written_as_they_are_read);
     tcase_add_loop_test(tcase, mistakes_are_reported_with_their_line, 0,
                         sizeof mistakes / sizeof *mistakes);
+    tcase_add_test(tcase, a_server_may_be_what_the_client_asks_for);
+    tcase_add_loop_test(tcase, such_a_server_needs_a_list_and_nothing_else, 0,
+                        sizeof wrong_servers / sizeof *wrong_servers);
     tcase_add_test(tcase, reject_is_no_name_of_a_backend);
     tcase_add_test(tcase, a_frontend_needs_a_backend_or_a_route);
     suite_add_tcase(suite, tcase);

@@ -1,0 +1,176 @@
+#include "proxy/stages/forwarding.h"
+
+#include "config/base/log.h"
+#include "config/names/resolver.h"
+#include "proxy/engine/socket.h"
+#include "proxy/session/forward.h"
+#include "proxy/session/session.h"
+#include "proxy/session/stages.h"
+#include "proxy/stages/targets.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+
+/* Longer than a lookup takes by itself. */
+#define DEADLINE_MS 60000
+
+struct forwarding {
+    struct stage stage; /* first */
+    const struct service *service;
+};
+
+static enum stage_verdict refuse(struct session *session, enum session_end end)
+{
+    session->outcome = end;
+    return STAGE_REFUSES;
+}
+
+static void set_port(struct address *address, uint16_t port)
+{
+    if (address->any.sa_family == AF_INET)
+        address->in.sin_port = htons(port);
+    else
+        address->in6.sin6_port = htons(port);
+}
+
+/* Whether a connection to the address would come to this proxy. */
+static bool is_own(const struct config *config, const struct address *address)
+{
+    enum { UNKNOWN, NO, YES } here = UNKNOWN;
+    for (size_t i = 0; i < config->frontend_count; i++)
+        for (size_t j = 0; j < config->frontends[i].bind_count; j++) {
+            const struct address *bind = &config->frontends[i].binds[j].address;
+            if (address_port(bind) != address_port(address))
+                continue;
+            if (address_equal(bind, address))
+                return true;
+            if (!address_is_wildcard(bind))
+                continue;
+            if (here == UNKNOWN)
+                here = socket_is_of_this_machine(address) ? YES : NO;
+            if (here == YES)
+                return true;
+        }
+    return false;
+}
+
+/* Takes the addresses over that may be connected to. */
+static void take(struct session *session, const struct lookup_result *result)
+{
+    struct forward *forward = session->facts->forward;
+    const struct server_conf *server = forwarding_server(session->backend->conf);
+    char text[ADDRESS_TEXT_MAX];
+    forward->status = result->status;
+    for (size_t i = 0; i < result->count; i++) {
+        struct address address = result->addresses[i];
+        set_port(&address, server->sni_port);
+        if (!address_is_wildcard(&address) && !is_own(session->set->service->config, &address)) {
+            forward->addresses[forward->count++] = address;
+            continue;
+        }
+        log_debug("server %s/%s: %s has the address %s, which is this proxy itself",
+                  session->backend->conf->name, server->name, session->facts->server_name,
+                  address_format(&address, text));
+    }
+}
+
+static void on_answer(const struct lookup_result *result, void *arg)
+{
+    struct session *session = arg;
+    session->facts->forward->lookup = NULL;
+    take(session, result);
+    stages_news(session);
+}
+
+static bool is_number(const char *name)
+{
+    struct in6_addr address;
+    return inet_pton(AF_INET, name, &address) == 1 || inet_pton(AF_INET6, name, &address) == 1;
+}
+
+static enum stage_verdict begin(struct session *session, const struct server_conf *server)
+{
+    struct facts *facts = session->facts;
+    if (!facts || !facts->server_name)
+        return refuse(session, SESSION_NO_ROUTE);
+    if (is_number(facts->server_name) ||
+        name_map_find(server->allow.names, facts->server_name) == NAME_NO_VALUE)
+        return refuse(session, SESSION_NOT_ALLOWED);
+    struct forward *forward = facts->forward = calloc(1, sizeof *facts->forward);
+    if (forward)
+        forward->lookup = lookup_begin(session->set->service->lookups, &session->set->loop.tasks,
+                                       facts->server_name, on_answer, session);
+    return forward && forward->lookup ? STAGE_WAITS : refuse(session, SESSION_NO_RESOURCES);
+}
+
+static enum stage_verdict decide(struct session *session, const struct stage *stage,
+                                 enum stage_occasion occasion)
+{
+    (void)stage;
+    const struct server_conf *server = forwarding_server(session->backend->conf);
+    if (!server)
+        return STAGE_PASSES;
+    if (occasion == STAGE_BEGINS)
+        return begin(session, server);
+    const struct forward *forward = session->facts->forward;
+    if (forward->lookup)
+        return STAGE_WAITS;
+    if (forward->count > 0)
+        return STAGE_PASSES;
+    if (forward->status == ANSWER_OK)
+        return refuse(session, SESSION_NOT_ALLOWED);
+    log_debug("server %s/%s: %s: %s", session->backend->conf->name, server->name,
+              session->facts->server_name, answer_text(forward->status));
+    return refuse(session, SESSION_UNRESOLVED);
+}
+
+static void cancel(struct session *session, const struct stage *stage)
+{
+    (void)stage;
+    struct forward *forward = session->facts ? session->facts->forward : NULL;
+    if (forward && forward->lookup)
+        lookup_cancel(forward->lookup);
+}
+
+const struct resolver_conf *forwarding_resolver(const struct config *config)
+{
+    static const struct resolver_conf conf = {
+        .min = 1000, .max = 3600000, .hold = 300000, .timeout = 5000};
+    for (size_t i = 0; i < config->backend_count; i++)
+        if (forwarding_server(&config->backends[i]))
+            return &conf;
+    return NULL;
+}
+
+unsigned forwarding_descriptors(const struct config *config)
+{
+    const struct resolver_conf *conf = forwarding_resolver(config);
+    return conf ? resolver_descriptors(conf) : 0;
+}
+
+static bool forwards(const struct backend_conf *backend)
+{
+    return forwarding_server(backend);
+}
+
+int forwarding_make(const struct service *service, struct frontend *frontend, struct stage **stage)
+{
+    *stage = NULL;
+    if (!targets_any(service->config, frontend->conf, forwards))
+        return 0;
+    struct forwarding *forwarding = calloc(1, sizeof *forwarding);
+    if (!forwarding)
+        return ENOMEM;
+    forwarding->service = service;
+    forwarding->stage = (struct stage){
+        .state = SESSION_ROUTING,
+        .refused = SESSION_NO_ROUTE,
+        .overdue = SESSION_UNRESOLVED,
+        .deadline = DEADLINE_MS,
+        .decide = decide,
+        .cancel = cancel,
+    };
+    *stage = &forwarding->stage;
+    return 0;
+}
