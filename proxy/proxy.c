@@ -1,6 +1,7 @@
 #include "proxy/proxy.h"
 
 #include "config/options/options.h"
+#include "proxy/backend/queue.h"
 #include "proxy/listen/listener.h"
 #include "proxy/names/lookup.h"
 #include "proxy/session/lifecycle.h"
@@ -90,10 +91,27 @@ static int open_lookups(struct proxy *proxy, struct event_base *base)
     return conf && !proxy->service.lookups ? ENOMEM : 0;
 }
 
+static int open_queues(struct proxy *proxy)
+{
+    int error = 0;
+    for (size_t i = 0; !error && i < proxy->service.config->backend_count; i++)
+        error = queue_open(&proxy->service.backends[i], &proxy->stats);
+    return error;
+}
+
+static void set_queue_worker(struct proxy *proxy, unsigned worker)
+{
+    struct task_queue *tasks = &proxy->workers[worker].sessions.loop.tasks;
+    for (size_t i = 0; i < proxy->service.config->backend_count; i++)
+        queue_set_worker(proxy->service.backends[i].queue, worker, tasks);
+}
+
 static void close_backends(struct proxy *proxy)
 {
-    for (size_t i = 0; proxy->service.backends && i < proxy->service.config->backend_count; i++)
+    for (size_t i = 0; proxy->service.backends && i < proxy->service.config->backend_count; i++) {
+        queue_close(&proxy->service.backends[i]);
         backend_close(&proxy->service.backends[i]);
+    }
     free(proxy->service.backends);
 }
 
@@ -145,6 +163,8 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
     if (!error)
         error = stats_open(&proxy->stats, config, generation, worker_count);
     if (!error)
+        error = open_queues(proxy);
+    if (!error)
         place_queue_init(&proxy->service.places, stats_sessions(&proxy->stats),
                          &proxy->service.waitlist, NULL);
     for (size_t i = 0; !error && i < config->frontend_count; i++) {
@@ -181,6 +201,7 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
         worker->turned_task = (struct task){.run = on_worker_turned, .arg = proxy};
         reclaimer_add_reader(&proxy->reclaimer, &worker->sessions.loop.tasks);
         proxy->service.sets[proxy->service.set_count++] = &worker->sessions;
+        set_queue_worker(proxy, proxy->worker_count);
         proxy->worker_count++;
     }
     if (error) {

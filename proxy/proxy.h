@@ -32,6 +32,8 @@ struct proxy {
     unsigned max_sessions;         /* of this process alone; 0: no ceiling */
     struct frontend_conf departed; /* of sessions whose frontend is gone */
     struct limit departed_sessions;
+    bool accepts_clients; /* server_limits.h */
+    bool holds_back; /* sessions do not move, because others wait for places of their servers */
     struct reclaimer reclaimer; /* of what the main thread publishes to the workers */
     struct worker *workers;
     unsigned worker_count;

@@ -89,6 +89,17 @@ void worker_ask_turn(struct worker *worker)
     loop_post(&worker->sessions.loop, &worker->turn_task);
 }
 
+static void on_move(void *arg)
+{
+    struct worker *worker = arg;
+    worker->sessions.movable = true;
+}
+
+void worker_let_move(struct worker *worker)
+{
+    loop_post(&worker->sessions.loop, &worker->move_task);
+}
+
 static void on_stop(void *arg)
 {
     struct worker *worker = arg;
@@ -102,6 +113,7 @@ int worker_open(struct worker *worker, struct service *service, unsigned index,
     worker->terminate_task = (struct task){.run = on_terminate, .arg = worker};
     worker->terminate_next_task = (struct task){.run = on_terminate_next, .arg = worker};
     worker->turn_task = (struct task){.run = on_turn, .arg = worker};
+    worker->move_task = (struct task){.run = on_move, .arg = worker};
     worker->stop_task = (struct task){.run = on_stop, .arg = worker};
     int error =
         session_set_open(&worker->sessions, service, index, counters, oldest, session_on_timer);

@@ -27,6 +27,7 @@ struct worker {
     bool stopping;
     struct task listen_task, terminate_task, terminate_next_task, stop_task; /* to the worker */
     struct task turn_task;               /* to the worker: answer this */
+    struct task move_task;               /* to the worker: its sessions may move */
     struct task quiet_task, turned_task; /* from the worker to the main thread */
     atomic_int wanted;                   /* enum listening: what listen_task says */
 };
@@ -55,6 +56,9 @@ void worker_listen(struct worker *worker, enum listening listening);
 
 /* Main: closes the sessions that are more than the frontends keep (terminate_surplus()). */
 void worker_terminate(struct worker *worker);
+
+/* Main: sessions that were held back from moving to another process may move now. */
+void worker_let_move(struct worker *worker);
 
 /* Main: turned_task is posted to the main thread from the worker's next turn. */
 void worker_ask_turn(struct worker *worker);

@@ -86,6 +86,7 @@ struct server_conf {
     uint16_t sni_port;      /* not 0: the server is whatever name the client asks for, ... */
     struct name_list allow; /* ... if it is one of these */
     unsigned weight;        /* 0 to SERVER_WEIGHT_MAX; 0 is never chosen */
+    unsigned maxconn;       /* 0: no limit */
     enum send_proxy send_proxy;
     unsigned proxy_tlvs; /* PROXY_TLVS_ bits */
     bool backup;         /* serves when no server without `backup` is usable */
@@ -127,9 +128,20 @@ struct backend_conf {
     unsigned max_ejected;   /* percent of the servers */
     millis connect_timeout; /* for one attempt */
     unsigned retries;       /* further attempts after the first that failed */
+    unsigned max_queue;     /* sessions that wait for a place; 0: any number */
+    millis queue_timeout;   /* how long a session waits for a place; 0: as long as it takes */
     struct check_conf check;
     unsigned line;
 };
+
+/* A server has maxconn. */
+static inline bool backend_is_limited(const struct backend_conf *backend)
+{
+    for (size_t i = 0; i < backend->server_count; i++)
+        if (backend->servers[i].maxconn)
+            return true;
+    return false;
+}
 
 struct frontend_conf {
     char *name;

@@ -40,6 +40,8 @@ struct backend;
 struct balance_algorithm;
 struct balance_table;
 struct balancer;
+struct queue;
+struct seat;
 
 enum admin_state { ADMIN_READY, ADMIN_DRAIN, ADMIN_MAINT };
 enum check_state { CHECK_UP, CHECK_DOWN };
@@ -104,6 +106,7 @@ struct server {
     struct fail_times fail_times;
     bool is_back;                        /* its ejection has just ended, and is to be told */
     struct task failures_task;           /* to the main thread: failures is no longer 0 */
+    struct seat *seat;                   /* queue.h; NULL: no server of the backend has maxconn */
     _Atomic(struct endpoint *) endpoint; /* NULL: no address */
     atomic_uint share;
     /* What all workers write: */
@@ -133,6 +136,10 @@ struct backend {
     _Atomic(struct balance_table *) table; /* of an algorithm that has one; NULL: none */
     bool counts;                           /* the algorithm asks server_used() */
     struct elected elected;
+    struct queue *queue; /* queue.h; NULL: no server has maxconn */
+    /* The share of a server is another one, or the part of its whole share that it has in a slow
+     * start: percent, 1 to 100. NULL: there is no queue. */
+    void (*on_share)(struct server *server, unsigned percent);
     struct reclaimer *reclaimer;
     /* Something has changed that shares depend on (weights.h); tell: it is logged who serves now.
      */

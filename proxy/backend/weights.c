@@ -89,6 +89,14 @@ static bool publish(struct server *server, unsigned share)
     return true;
 }
 
+static void tell_queue(struct backend *backend, uint64_t now)
+{
+    const struct server_set *set = backend_servers(backend);
+    for (size_t i = 0; i < set->count; i++)
+        backend->on_share(set->list[i], slow_start_percent(set->list[i]->now.up_since,
+                                                           backend->conf->slow_start, now));
+}
+
 static void tell_who_serves(const struct backend *backend, struct elected before, size_t usable)
 {
     const struct server_set *set = backend_servers(backend);
@@ -177,6 +185,8 @@ void weights_publish(struct backend *backend, uint64_t now, bool tell)
     } else if (backend->table_is_stale) {
         weights_outdate_table(backend, now);
     }
+    if (changed && backend->on_share)
+        tell_queue(backend, now);
     set_timer(backend, now);
     tell_who_is_back(backend);
 }

@@ -33,16 +33,13 @@ void pool_desk_init(struct pool_desk *desk, void (*wake)(void *arg), void *arg)
 
 /* --- under the lock --- */
 
-static bool takes(const struct pool_waiter *waiter, const struct pool_member *member)
+static bool takes(struct pool_waiter *waiter, const struct pool_member *member)
 {
     if (waiter->wanted)
         return waiter->wanted == member;
     if (waiter->keyed)
         return false;
-    for (size_t i = 0; i < waiter->excluded_count; i++)
-        if (waiter->excluded[i] == member->owner)
-            return false;
-    return true;
+    return !waiter->excludes || !waiter->excludes(waiter, member->owner);
 }
 
 static struct pool_line *line_of(struct pool *pool, const struct pool_waiter *waiter)
@@ -141,7 +138,7 @@ static struct pool_member *emptier(struct pool_member *a, struct pool_member *b)
 
 /* For a waiter that has joined just now: of the members that it takes and that have room the one of
  * which the smallest share is in use. *hope: there is a usable member that it takes. */
-static struct pool_member *find_room(const struct pool *pool, const struct pool_waiter *waiter,
+static struct pool_member *find_room(const struct pool *pool, struct pool_waiter *waiter,
                                      bool *hope)
 {
     struct pool_member *member, *best = NULL;
@@ -234,15 +231,15 @@ static void set_age(struct pool *pool, struct pool_waiter *waiter)
         pool->last = waiter->age;
 }
 
-enum pool_answer pool_join(struct pool *pool, struct pool_waiter *waiter, bool stays,
-                           struct pool_member **given)
+enum pool_answer pool_join(struct pool *pool, struct pool_waiter *waiter,
+                           enum pool_patience patience, struct pool_member **given)
 {
     struct wakeups wakeups = {.joining = waiter};
     enum pool_answer answer = POOL_JOINED;
     bool hope;
     pthread_mutex_lock(&pool->lock);
     (void)find_room(pool, waiter, &hope);
-    if (!hope && !stays) {
+    if (!hope && patience != POOL_STAYS) {
         pthread_mutex_unlock(&pool->lock);
         return POOL_HOPELESS;
     }
@@ -256,7 +253,7 @@ enum pool_answer pool_join(struct pool *pool, struct pool_waiter *waiter, bool s
         waiter->state = POOL_IDLE;
         *given = waiter->given;
         answer = POOL_GIVEN;
-    } else if (!stays && atomic_load(&pool->waiting) > pool->most) {
+    } else if (patience == POOL_NEW && atomic_load(&pool->waiting) > pool->most) {
         remove_from_line(pool, waiter);
         answer = POOL_FULL;
     }
@@ -304,7 +301,7 @@ void pool_deliver(struct pool *pool, struct pool_desk *desk, unsigned most)
 unsigned pool_wanting(struct pool *pool, const struct pool_member *member)
 {
     pthread_mutex_lock(&pool->lock);
-    unsigned wanting = pool->any_count - pool->homeless + member->wanted_by;
+    unsigned wanting = member->usable ? pool->any_count - pool->homeless + member->wanted_by : 0;
     pthread_mutex_unlock(&pool->lock);
     return wanting;
 }

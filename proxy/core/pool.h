@@ -20,7 +20,7 @@
  * The lock is used only while somebody waits, and when the main thread changes a member.
  *
  * Several processes. Each has a pool of its own, and a share of each limit as the maximum; the sum
- * of the shares never exceeds the limit. shares.h has the rule. */
+ * of the shares never exceeds the limit. limit_shares.h has the rule. */
 #ifndef RPPROXY_PROXY_CORE_POOL_H
 #define RPPROXY_PROXY_CORE_POOL_H
 
@@ -74,10 +74,14 @@ enum pool_state {
     POOL_CALLED,  /* at its desk: it has a place (`given`), or is to choose again */
 };
 
-/* A member of the object that waits. The caller sets on_call, and before pool_join() age, wanted,
- * keyed, excluded and desk; these do not change while it waits. The rest is written under the lock.
+/* A member of the object that waits. The caller sets excludes and on_call, and before
+ * pool_join() age, wanted, keyed and desk; these do not change while it waits, nor does what
+ * excludes() says. The rest is written under the lock.
  */
 struct pool_waiter {
+    /* True: the waiter does not take a place of the member with that owner. Under the lock, on any
+     * thread. NULL: it takes all. */
+    bool (*excludes)(struct pool_waiter *waiter, const void *owner);
     /* On the thread of the desk. The waiter is idle. given: a place of this member is the callee's;
      * NULL: the waiter is to choose again. */
     void (*on_call)(struct pool_waiter *waiter, struct pool_member *given);
@@ -87,12 +91,17 @@ struct pool_waiter {
     struct pool_member *wanted; /* NULL: any */
     bool
         keyed; /* without `wanted`: it takes none, and chooses again when a member becomes usable */
-    void *const *excluded; /* owners of members that it does not take */
-    size_t excluded_count;
     struct pool_desk *desk;
     enum pool_state state;
     struct pool_member *given;
     TAILQ_ENTRY(pool_waiter) link;
+};
+
+/* How easily a waiter is turned away. */
+enum pool_patience {
+    POOL_NEW,   /* where the line is full, or there is no usable member that it takes */
+    POOL_AGAIN, /* where there is no such member; it has been in the line before */
+    POOL_STAYS, /* never */
 };
 
 enum pool_answer {
@@ -148,10 +157,10 @@ static inline void pool_force(struct pool_member *member)
     limit_force(member->limit);
 }
 
-/* A waiter that is idle joins the line. stays: a full line and a pool without usable members do not
- * turn it away. On the thread of the desk. */
-enum pool_answer pool_join(struct pool *pool, struct pool_waiter *waiter, bool stays,
-                           struct pool_member **given) __attribute__((warn_unused_result));
+/* A waiter that is idle joins the line. On the thread of the desk. */
+enum pool_answer pool_join(struct pool *pool, struct pool_waiter *waiter,
+                           enum pool_patience patience, struct pool_member **given)
+    __attribute__((warn_unused_result));
 
 /* The waiter leaves the line, or does not want what it was given. No effect on an idle waiter. On
  * the thread of its desk. */
@@ -167,7 +176,8 @@ static inline unsigned pool_waiting(const struct pool *pool)
     return atomic_load(&pool->waiting);
 }
 
-/* Number of waiters that would take a place of the member. Any thread. */
+/* Number of waiters that would take a place of the member now, or a little more: what they exclude
+ * is not looked at. Any thread. */
 unsigned pool_wanting(struct pool *pool, const struct pool_member *member);
 
 #endif

@@ -144,6 +144,9 @@ int engine_shutdown(struct stream *to) __attribute__((warn_unused_result));
 
 /* --- questions ------------------------------------------------------------------------------- */
 
+/* The end of the stream has come, without a byte that could still be received. */
+bool engine_has_left(const struct stream *stream);
+
 /* The error of a connection that on_ready has told of (ENGINE_FAILED), or 0. Asking clears it. */
 int engine_error(const struct stream *stream);
 

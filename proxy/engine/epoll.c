@@ -375,6 +375,11 @@ int engine_shutdown(struct stream *to)
 
 /* --- questions ------------------------------------------------------------------------------- */
 
+bool engine_has_left(const struct stream *stream)
+{
+    return stream->ended || (stream->hung_up && socket_unread(stream->fd) == 0);
+}
+
 int engine_error(const struct stream *stream)
 {
     return socket_error(stream->fd);

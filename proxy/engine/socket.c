@@ -258,6 +258,14 @@ bool socket_is_writable(int fd)
     return poll(&one, 1, 0) != 0;
 }
 
+size_t socket_unread(int fd)
+{
+    int bytes = 0;
+    if (ioctl(fd, FIONREAD, &bytes) || bytes < 0)
+        return 0;
+    return (size_t)bytes;
+}
+
 size_t socket_unacknowledged(int fd)
 {
     int bytes = 0;

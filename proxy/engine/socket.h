@@ -109,6 +109,9 @@ size_t socket_room(int fd);
  * event comes as soon as that is so, as after a send that found no room. */
 bool socket_is_writable(int fd) __attribute__((warn_unused_result));
 
+/* Bytes that have come and were not received; 0 also when the kernel cannot tell. */
+size_t socket_unread(int fd);
+
 /* How much of what was sent the other side has not acknowledged, the end of the stream being one
  * more byte (TCP); has not read (a Unix socket, in bytes of kernel memory). 0 also when nobody can
  * tell. */

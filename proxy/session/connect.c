@@ -5,6 +5,7 @@
 #include "proxy/session/exchange.h"
 #include "proxy/session/forward.h"
 #include "proxy/session/proxy_out.h"
+#include "proxy/session/queued.h"
 #include "proxy/session/session_key.h"
 
 #include <errno.h>
@@ -47,6 +48,7 @@ static void on_attempt_closed(struct stream *stream)
     session_finish(session);
     if (session->state == SESSION_CLOSED)
         return;
+    session_leave_server(session);
     if (engine_error(&session->client.stream)) {
         session_close(session, SESSION_CLIENT_RESET);
         return;
@@ -70,7 +72,6 @@ static void fail_attempt(struct session *session, int error, bool reset)
     server_count_failure(session->chosen);
     session->attempts++;
     session->timed_out = error == ETIMEDOUT;
-    session_leave_server(session);
     session->deadline = WHEEL_NEVER; /* nothing is due until the close is complete */
     session_set_state(session, SESSION_WAITING);
     session->pending++;
@@ -186,32 +187,69 @@ static int connect_to(struct session *session, const struct server *server)
     return connect_server(session, address);
 }
 
-void connect_begin(struct session *session)
+static void on_turn(struct session *session, struct server *given);
+
+/* NULL: the session waits, or has ended. */
+static struct server *choose(struct session *session)
 {
     struct balancer *balancer = balancer_of(session);
-    uint64_t key = balancer_is_keyed(balancer) ? session_key(session) : 0;
+    const struct choice choice = {.tried = session->tried,
+                                  .tried_count = session->tried_count,
+                                  .key = balancer_is_keyed(balancer) ? session_key(session) : 0};
+    bool none = false;
+    struct server *next;
+    if (session->backend->queue) {
+        next = queued_choose(session, balancer, &choice, on_turn, &none);
+    } else {
+        next = balancer_next(balancer, &choice);
+        none = !next;
+    }
+    if (none)
+        end_round(session);
+    return next;
+}
+
+/* Connects to the server, or to another one if something is lacking towards it. */
+static void connect_from(struct session *session, struct server *next)
+{
     int error;
-    do {
-        const struct choice choice = {
-            .tried = session->tried, .tried_count = session->tried_count, .key = key};
-        struct server *next = balancer_next(balancer, &choice);
-        if (!next) {
-            end_round(session);
+    for (; next; next = choose(session)) {
+        session->chosen = next;
+        session_join_server(session);
+        error = connect_to(session, next);
+        if (!socket_is_shortage_of_one(error) || !pass_over(session, true))
+            break;
+        session_leave_server(session);
+    }
+    if (!next)
+        return;
+    if (error) {
+        if (!socket_is_shortage(error)) {
+            connect_failed(session, error);
             return;
         }
-        session->chosen = next;
-        error = connect_to(session, next);
-    } while (socket_is_shortage_of_one(error) && pass_over(session, true));
-    if (error) {
-        if (socket_is_shortage(error))
-            wait_out(session);
-        else
-            connect_failed(session, error);
+        session_leave_server(session);
+        wait_out(session);
         return;
     }
-    session_join_server(session);
     counter_add(&session_server_counters(session)->all, 1);
     session->give_up_at = 0;
     session->deadline = loop_now_ms(&session->set->loop) + session->backend->conf->connect_timeout;
     session_set_state(session, SESSION_CONNECTING);
+}
+
+void connect_begin(struct session *session)
+{
+    struct server *next = choose(session);
+    if (next)
+        connect_from(session, next);
+}
+
+/* A place on the server is the session's, or it is to choose again. */
+static void on_turn(struct session *session, struct server *given)
+{
+    if (given)
+        connect_from(session, given);
+    else
+        connect_begin(session);
 }

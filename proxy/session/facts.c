@@ -125,5 +125,6 @@ void facts_free(struct facts *facts)
     free(facts->alpn);
     free(facts->look);
     free(facts->forward);
+    free(facts->turn);
     free(facts);
 }

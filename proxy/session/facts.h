@@ -8,6 +8,7 @@
 #define RPPROXY_PROXY_SESSION_FACTS_H
 
 #include "config/base/address.h"
+#include "proxy/core/pool.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,6 +27,17 @@ struct tlvs {
 
 struct look;
 struct forward;
+struct server;
+struct session;
+
+/* What a session has of the queue from its first wait on: its turn. */
+struct queue_turn {
+    struct pool_waiter waiter;
+    struct session *session;
+    uint64_t give_up_at; /* milliseconds: it has waited queue-timeout then; WHEEL_NEVER: never */
+    /* The session has waited enough: a place on `given` is its own; NULL: it is to choose again. */
+    void (*go_on)(struct session *session, struct server *given);
+};
 
 struct facts {
     /* Told by a PROXY header; length 0: nothing was told. */
@@ -42,6 +54,7 @@ struct facts {
     char *alpn;        /* the protocol that the client offers, if it is only one; NULL: not known */
     struct look *look; /* of stages/routing.c, from malloc(3) */
     struct forward *forward; /* of a server sni:PORT, from malloc(3); forward.h */
+    struct queue_turn *turn; /* from malloc(3); NULL: it has never waited for a place of a server */
 };
 
 /* What another process has to know of a session that moves there: writes it, if there is so much

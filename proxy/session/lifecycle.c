@@ -5,6 +5,7 @@
 #include "proxy/session/connect.h"
 #include "proxy/session/delivery.h"
 #include "proxy/session/exchange.h"
+#include "proxy/session/queued.h"
 #include "proxy/session/stages.h"
 
 #include <errno.h>
@@ -20,6 +21,8 @@ static void on_client_event(struct watch *watch, uint32_t what)
         delivery_on_event(session, &session->client, what);
     else if (session->stage)
         stages_on_event(session, what);
+    else if (session->state == SESSION_QUEUED)
+        queued_on_event(session, what);
     /* What it said stays in the kernel until a server is there to take it. */
     else if ((what & ENGINE_FAILED) && engine_error(&session->client.stream))
         session_close(session, SESSION_CLIENT_RESET);
@@ -160,6 +163,8 @@ void session_on_timer(struct wheel_entry *timer)
         connect_failed(session, ETIMEDOUT);
     } else if (session->state == SESSION_WAITING) {
         connect_begin(session);
+    } else if (session->state == SESSION_QUEUED) {
+        queued_overdue(session);
     } else if (session->state == SESSION_DELIVERING) {
         delivery_look(session);
     } else {
@@ -221,7 +226,7 @@ void session_leave(struct session *session)
     session_own_list(session)->parked--;
     session_list_remove(session_own_list(session), &session->entry);
     session_set_state(session, SESSION_CLOSED);
-    session_leave_server(session);
+    session_pass_server(session);
     conn_leave(&session->client);
     conn_leave(&session->server);
     session_finish(session);

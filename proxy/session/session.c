@@ -1,6 +1,7 @@
 #include "proxy/session/session.h"
 
 #include "config/base/log.h"
+#include "proxy/backend/queue.h"
 #include "proxy/session/relay.h"
 #include "proxy/session/stage.h"
 
@@ -16,14 +17,28 @@ void session_join_server(struct session *session)
         atomic_fetch_add_explicit(&session->chosen->used, 1, memory_order_relaxed);
 }
 
-void session_leave_server(struct session *session)
+static void leave_server(struct session *session,
+                         void (*give_back)(struct pool *pool, struct pool_member *member))
 {
+    struct server *server = session->chosen;
     if (!session->with_server)
         return;
     session->with_server = false;
     counter_add(&session_server_counters(session)->live, UINT64_MAX); /* one less */
-    if (session->chosen->backend->counts)
-        atomic_fetch_sub_explicit(&session->chosen->used, 1, memory_order_relaxed);
+    if (server->backend->counts)
+        atomic_fetch_sub_explicit(&server->used, 1, memory_order_relaxed);
+    if (server->seat)
+        give_back(&server->backend->queue->pool, &server->seat->member);
+}
+
+void session_leave_server(struct session *session)
+{
+    leave_server(session, pool_release);
+}
+
+void session_pass_server(struct session *session)
+{
+    leave_server(session, pool_forgo);
 }
 
 /* When an established session is to be looked at, in milliseconds. */
@@ -68,6 +83,7 @@ static const char *end_name(enum session_end end)
         [SESSION_NOT_ALLOWED] = "not-allowed",
         [SESSION_UNRESOLVED] = "unresolved",
         [SESSION_QUEUE_TIMEOUT] = "queue-timeout",
+        [SESSION_QUEUE_FULL] = "queue-full",
         [SESSION_REFUSED] = "refused",
         [SESSION_CONNECT_TIMEOUT] = "connect-timeout",
         [SESSION_IDLE] = "idle-timeout",
@@ -231,6 +247,7 @@ static void close_conns(struct session *session, enum session_end end)
     case SESSION_NOT_ALLOWED:
     case SESSION_UNRESOLVED:
     case SESSION_QUEUE_TIMEOUT:
+    case SESSION_QUEUE_FULL:
     case SESSION_REFUSED:
     case SESSION_CONNECT_TIMEOUT:
         reset_client = true;
@@ -251,12 +268,13 @@ static void close_conns(struct session *session, enum session_end end)
         break;
     }
     struct session_set *set = session->set;
-    session_leave_server(session);
     close_conn(session, &session->client, reset_client);
     bool known = session->generation == set->service->generation; /* what its options are */
     if (end != SESSION_DONE || !known || !session_set_wants_spares(set) ||
         !engine_disconnect(&session->server.stream))
         close_conn(session, &session->server, reset_server);
+    /* Last: the next session may come to the server at once. */
+    session_leave_server(session);
 }
 
 static void abandon_stage(struct session *session)
@@ -279,6 +297,12 @@ static void free_needless(struct session *session)
     session->facts = NULL;
 }
 
+static bool found_no_server(enum session_end end)
+{
+    return end == SESSION_REFUSED || end == SESSION_CONNECT_TIMEOUT ||
+           end == SESSION_QUEUE_TIMEOUT || end == SESSION_QUEUE_FULL;
+}
+
 void session_close(struct session *session, enum session_end end)
 {
     if (session->state == SESSION_CLOSED)
@@ -286,12 +310,14 @@ void session_close(struct session *session, enum session_end end)
     struct session_set *set = session->set;
     if (session->stage)
         abandon_stage(session);
+    else if (session->state == SESSION_QUEUED)
+        pool_leave(&session->backend->queue->pool, &session->facts->turn->waiter);
     session->outcome = end;
     session_list_remove(session_own_list(session), &session->entry);
     session_set_state(session, SESSION_CLOSED);
     wheel_cancel(&session->timer);
     close_conns(session, end);
-    if (end == SESSION_REFUSED || end == SESSION_CONNECT_TIMEOUT)
+    if (found_no_server(end))
         counter_add(&set->counters->failed, 1);
     if (end == SESSION_BAD_PROXY_HEADER)
         counter_add(&set->counters->bad_headers, 1);

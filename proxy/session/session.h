@@ -151,9 +151,12 @@ void session_set_state(struct session *session, enum session_state state);
 #define KEEP_ALIVE_AFTER_MS 10000u
 
 /* The session counts for the chosen server from its attempt to connect, or its arrival here, until
- * the attempt has failed, or the session ends or moves away. */
+ * the attempt has failed, or the session ends or moves away. If the server has a seat (queue.h), a
+ * place was taken for the session before, and comes free when the session leaves. pass: another
+ * process has the session and a place for it. */
 void session_join_server(struct session *session);
 void session_leave_server(struct session *session);
+void session_pass_server(struct session *session);
 
 static inline struct server_counters *session_server_counters(const struct session *session)
 {

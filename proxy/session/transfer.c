@@ -2,6 +2,7 @@
 
 #include "config/base/clock.h"
 #include "config/base/log.h"
+#include "proxy/backend/queue.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -150,9 +151,13 @@ static bool add_record(struct transfer *transfer, struct session *session)
     return true;
 }
 
+/* Sessions of a backend stay as long as others wait here for its places, so that the places are
+ * used here until then: those that wait came before the clients of the other process. */
 static bool may_go(const struct session *session)
 {
-    return session->state == SESSION_ESTABLISHED && !session->stays;
+    const struct backend *backend = session->backend;
+    return session->state == SESSION_ESTABLISHED && !session->stays &&
+           !(backend && backend->queue && pool_waiting(&backend->queue->pool) > 0);
 }
 
 static void on_answered(void *arg)
@@ -468,6 +473,9 @@ static struct arrival *make_arrival(struct reader *reader, const struct session_
         return NULL;
     }
     place_force(&arrival->session->frontend->places);
+    /* Before the other process gives its place up. */
+    if (arrival->session->chosen && arrival->session->chosen->seat)
+        pool_force(&arrival->session->chosen->seat->member);
     return arrival;
 }
 
@@ -514,6 +522,9 @@ void arrivals_abandon(struct arrivals *arrivals, struct service *service)
     struct arrival *arrival;
     while ((arrival = STAILQ_FIRST(arrivals))) {
         STAILQ_REMOVE_HEAD(arrivals, next);
+        struct server *server = arrival->session->chosen;
+        if (server && server->seat)
+            pool_release(&server->backend->queue->pool, &server->seat->member);
         service_release_place(service, arrival->session->frontend);
         discard(arrival->session);
         free(arrival);

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 8u /* Linux 6.3; vm.memfd_noexec may demand it */
@@ -64,10 +65,20 @@ static struct stats_frontend *frontend_at(const struct stats *stats, size_t fron
                                      frontend * stats->as.frontend_size);
 }
 
+/* Servers begin a cache line: head, workers and frontends of this build are multiples of one. */
+struct stats_server *stats_server(const struct stats *stats, size_t index)
+{
+    return (struct stats_server *)(stats->memory + stats->as.head_size +
+                                   (size_t)stats->as.workers * stats->as.worker_size +
+                                   (size_t)stats->as.frontends * stats->as.frontend_size +
+                                   index * stats->as.server_size);
+}
+
 static uint64_t size_of(const struct stats_head *head)
 {
     return head->head_size + (uint64_t)head->workers * head->worker_size +
-           (uint64_t)head->frontends * head->frontend_size;
+           (uint64_t)head->frontends * head->frontend_size +
+           (uint64_t)head->servers * head->server_size;
 }
 
 static int make_memory(struct stats *stats)
@@ -90,6 +101,15 @@ static int make_memory(struct stats *stats)
     return fcntl(stats->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) ? errno : 0;
 }
 
+static uint32_t count_servers(const struct config *config)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < config->backend_count; i++)
+        if (backend_is_limited(&config->backends[i]))
+            count += config->backends[i].server_count;
+    return (uint32_t)count;
+}
+
 int stats_open(struct stats *stats, const struct config *config, unsigned generation,
                unsigned workers)
 {
@@ -104,7 +124,9 @@ int stats_open(struct stats *stats, const struct config *config, unsigned genera
                                     .frontends = (uint32_t)config->frontend_count,
                                     .generation = generation,
                                     .pid = (uint32_t)getpid(),
-                                    .started_at = clock_ms()};
+                                    .started_at = clock_ms(),
+                                    .server_size = sizeof(struct stats_server),
+                                    .servers = count_servers(config)};
     stats->size = (size_t)size_of(&stats->as);
     int error = make_memory(stats);
     if (error) {
@@ -147,6 +169,8 @@ static const char *examine(int fd, struct stats_head *head)
     if (head->counters == 0 || !record_fits(head->head_size, HEAD_MIN + counters) ||
         !record_fits(head->worker_size, counters) ||
         !record_fits(head->frontend_size, offsetof(struct stats_frontend, name) + STATS_NAME_MAX))
+        return "with records of impossible sizes";
+    if (head->servers > 0 && !record_fits(head->server_size, sizeof(struct stats_server)))
         return "with records of impossible sizes";
     if (stat.st_size < 0 || size_of(head) > (uint64_t)stat.st_size)
         return "shorter than its records";
@@ -199,6 +223,56 @@ struct limit *stats_sessions(struct stats *stats)
 struct limit *stats_frontend_sessions(struct stats *stats, size_t frontend)
 {
     return &frontend_at(stats, frontend)->sessions;
+}
+
+static void make_key(const char *backend, const char *server, uint64_t key[static 2])
+{
+    XXH128_hash_t hash =
+        XXH3_128bits_withSeed(server, strlen(server), XXH3_64bits(backend, strlen(backend)));
+    key[0] = hash.low64;
+    key[1] = hash.high64;
+}
+
+static bool is_free(const struct stats_server *server)
+{
+    return server->key[0] == 0 && server->key[1] == 0;
+}
+
+struct stats_server *stats_add_server(struct stats *stats, const char *backend, const char *server)
+{
+    for (size_t i = 0; i < stats->as.servers; i++) {
+        struct stats_server *record = stats_server(stats, i);
+        if (!is_free(record))
+            continue;
+        make_key(backend, server, record->key);
+        atomic_store(&record->maxconn, LIMIT_NONE);
+        atomic_store(&record->sessions.max, LIMIT_NONE);
+        return record;
+    }
+    return NULL;
+}
+
+void stats_set_role(struct stats *stats, enum stats_role role)
+{
+    for (size_t i = 0; i < stats->as.servers; i++)
+        atomic_store(&stats_server(stats, i)->role, role);
+}
+
+static bool has_key(const struct stats *stats, size_t index, const uint64_t key[static 2])
+{
+    const struct stats_server *record = stats_server(stats, index);
+    return record->key[0] == key[0] && record->key[1] == key[1];
+}
+
+const struct stats_server *stats_find_server(const struct stats *stats,
+                                             const uint64_t key[static 2], size_t guess)
+{
+    if (guess < stats->as.servers && has_key(stats, guess, key))
+        return stats_server(stats, guess);
+    for (size_t i = 0; i < stats->as.servers; i++)
+        if (has_key(stats, i, key))
+            return stats_server(stats, i);
+    return NULL;
 }
 
 void stats_set_lost(struct stats *stats)

@@ -8,6 +8,8 @@
  *                               base: the sums of processes that have ended
  *   struct stats_worker    []  the counters of each worker, and the ages of its oldest sessions
  *   struct stats_frontend  []  the sessions of each frontend now
+ *   struct stats_server    []  the sessions of each server of the backends with a server that has
+ *                              maxconn
  *
  * A later build may add members at the end of a record, and counters after the last one; a reader
  * of another build uses the members that both know. If the meaning of a member changes,
@@ -40,6 +42,9 @@ struct counters {
     atomic_uint_fast64_t cut;            /* sessions that ended by a reset or a lack of resources */
     atomic_uint_fast64_t overdue; /* sessions that proxy_terminate() ended at the end of a drain */
     atomic_uint_fast64_t bad_headers; /* sessions that ended for want of a good PROXY header */
+    /* Sessions that waited for a place of a server; that waited too long; that were refused because
+     * too many waited. */
+    atomic_uint_fast64_t queued, queue_timeout, queue_full;
 };
 
 #define COUNTERS (sizeof(struct counters) / sizeof(atomic_uint_fast64_t))
@@ -54,6 +59,7 @@ static inline void counter_add(atomic_uint_fast64_t *counter, uint64_t amount)
 struct figures {
     uint64_t sessions, connect_errors, failed, client_bytes, server_bytes, cut, overdue,
         bad_headers;
+    uint64_t queued, queue_timeout, queue_full;
 };
 
 struct stats_head {
@@ -62,7 +68,8 @@ struct stats_head {
     uint32_t counters; /* number of counters in the base and in each worker's record */
     uint32_t workers, frontends;
     uint32_t generation, pid;
-    uint64_t started_at; /* milliseconds, CLOCK_MONOTONIC */
+    uint64_t started_at;           /* milliseconds, CLOCK_MONOTONIC */
+    uint32_t server_size, servers; /* 0 in builds that do not know them */
     _Alignas(64) struct limit sessions;
     atomic_uint lost; /* number of sessions when the process ended because of an error; else 0 */
     _Alignas(64) struct counters base;
@@ -80,6 +87,24 @@ struct stats_worker {
 struct stats_frontend {
     _Alignas(64) struct limit sessions;
     char name[STATS_NAME_MAX];
+};
+
+/* Who may take places beside the process. */
+enum stats_role {
+    STATS_RETIRED, /* it accepts no clients any more, or none yet */
+    STATS_BESIDE,  /* it accepts, and another process does, or is about to */
+    STATS_ALONE,   /* no younger process has a claim; a process that has one saw this change before
+                    */
+};
+
+/* What core/limit_shares.h needs. The workers write `sessions`, and the main thread the rest. */
+struct stats_server {
+    _Alignas(64) struct limit sessions; /* its maximum is the share of the process */
+    atomic_uint claim;
+    atomic_uint wanted;
+    atomic_uint maxconn; /* what all processes may have together, as of now; LIMIT_NONE: no limit */
+    atomic_uint role;    /* enum stats_role; the same in all records of the process */
+    uint64_t key[2];     /* of backend and server: stats_server_key() */
 };
 
 /* The stats of this process, or of another one. */
@@ -110,6 +135,13 @@ atomic_uint_fast64_t *stats_worker_oldest(struct stats *stats, unsigned worker);
 
 struct limit *stats_sessions(struct stats *stats);
 struct limit *stats_frontend_sessions(struct stats *stats, size_t frontend);
+
+/* Gives a free record to the server, or returns NULL if there is none. */
+struct stats_server *stats_add_server(struct stats *stats, const char *backend, const char *server)
+    __attribute__((warn_unused_result));
+
+/* Writes the role into all records of servers. */
+void stats_set_role(struct stats *stats, enum stats_role role);
 
 /* Stores the present number of sessions as lost. To be called by a process that ends because of an
  * error, before it closes its sessions. */
@@ -148,5 +180,12 @@ const char *stats_frontend_name(const struct stats *stats, size_t frontend, size
  * first. */
 size_t stats_find_frontend(const struct stats *stats, const char *name, size_t guess);
 #define STATS_NO_FRONTEND SIZE_MAX
+
+/* The record of the server with that key, or NULL. Looks at record guess first. */
+const struct stats_server *stats_find_server(const struct stats *stats,
+                                             const uint64_t key[static 2], size_t guess);
+
+/* The records, in the order in which they were added. */
+struct stats_server *stats_server(const struct stats *stats, size_t index);
 
 #endif

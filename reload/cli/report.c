@@ -45,19 +45,31 @@ static const char *remark(json_t *server, char text[static 64])
     return text;
 }
 
+/* "7", or "7/10" where the server has maxconn: then with the sessions of all generations. */
+static const char *sessions_of(json_t *server, json_int_t live, char text[static 48])
+{
+    json_int_t places, maxconn;
+    if (json_unpack(server, "{s:I, s:I}", "places", &places, "maxconn", &maxconn) == 0 && maxconn)
+        snprintf(text, 48, "%lld/%lld", (long long)places, (long long)maxconn);
+    else
+        snprintf(text, 48, "%lld", (long long)live);
+    return text;
+}
+
 static void print_server(const char *backend, json_t *server)
 {
     const char *name, *address, *check, *admin;
     int weight;
     json_int_t live, all, changed_at;
-    char full[512], since[24], note[64];
+    char full[512], since[24], sessions[48], note[64];
     if (json_unpack(server, "{s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I}", "name", &name, "address",
                     &address, "check", &check, "admin", &admin, "weight", &weight, "sessions",
                     &live, "sessions_total", &all, "changed_at", &changed_at))
         return;
     snprintf(full, sizeof full, "%s/%s", backend, name);
-    printf("%-20s %-24s %-5s %-5s %6d %8lld %10lld %7s%s\n", full, address, check, admin, weight,
-           (long long)live, (long long)all, age(changed_at, since), remark(server, note));
+    printf("%-20s %-24s %-5s %-5s %6d %8s %10lld %7s%s\n", full, address, check, admin, weight,
+           sessions_of(server, live, sessions), (long long)all, age(changed_at, since),
+           remark(server, note));
 }
 
 static void print_servers(json_t *backends)
@@ -73,6 +85,27 @@ static void print_servers(json_t *backends)
             continue;
         json_array_foreach(json_object_get(backend, "servers"), j, server)
             print_server(name, server);
+    }
+}
+
+static void print_queues(json_t *backends)
+{
+    size_t i;
+    json_t *backend;
+    const char *name;
+    json_int_t waiting, all, timeouts, full;
+    bool first = true;
+    json_array_foreach(backends, i, backend)
+    {
+        if (json_unpack(backend, "{s:s, s:I, s:I, s:I, s:I}", "name", &name, "waiting", &waiting,
+                        "queued", &all, "queue_timeouts", &timeouts, "queue_full", &full))
+            continue;
+        if (first)
+            printf("\n%-20s %8s %10s %10s %8s\n", "QUEUE", "WAITING", "IN ALL", "TIMED OUT",
+                   "REFUSED");
+        first = false;
+        printf("%-20s %8lld %10lld %10lld %8lld\n", name, (long long)waiting, (long long)all,
+               (long long)timeouts, (long long)full);
     }
 }
 
@@ -255,5 +288,6 @@ bool report_print(json_t *status)
     print_binds(json_object_get(status, "binds"));
     if (json_object_get(status, "backends")) /* an older version has none */
         print_servers(json_object_get(status, "backends"));
+    print_queues(json_object_get(status, "backends"));
     return true;
 }

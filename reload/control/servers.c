@@ -3,6 +3,7 @@
 #include "config/base/clock.h"
 #include "config/syntax/suggest.h"
 #include "config/syntax/value.h"
+#include "proxy/backend/queue.h"
 #include "reload/base/text.h"
 
 #include <stdio.h>
@@ -39,18 +40,39 @@ static json_int_t ejected_for(const struct server *server)
     return until > now ? (json_int_t)(until - now) : 0;
 }
 
+static void set_places(json_t *object, const struct seat *seat)
+{
+    unsigned maxconn = atomic_load(&seat->record->maxconn);
+    unsigned used = atomic_load(&seat->record->sessions.used) + seat->others;
+    json_object_set_new(object, "maxconn",
+                        json_integer(maxconn == LIMIT_NONE ? 0 : (json_int_t)maxconn));
+    json_object_set_new(object, "places", json_integer((json_int_t)used));
+}
+
+static void set_queue(json_t *object, const struct queue *queue)
+{
+    json_object_set_new(object, "waiting", json_integer((json_int_t)pool_waiting(&queue->pool)));
+    json_object_set_new(object, "queued", json_integer((json_int_t)atomic_load(&queue->queued)));
+    json_object_set_new(object, "queue_timeouts",
+                        json_integer((json_int_t)atomic_load(&queue->timed_out)));
+    json_object_set_new(object, "queue_full", json_integer((json_int_t)atomic_load(&queue->full)));
+}
+
 static json_t *server_json(const struct server *server)
 {
     const struct server_state *now = &server->now;
     const struct server_sessions sessions = server_count_sessions(server);
-    return json_pack("{s:s, s:o, s:s, s:o, s:s, s:i, s:b, s:I, s:I, s:I, s:b, s:i, s:I}", "name",
-                     server->name, "address", address_json(server), "check",
-                     server_check_name(server), "last_check", last_check(server), "admin",
-                     server_admin_name(now->admin), "weight", (int)now->weight, "usable",
-                     server_share(server) > 0, "sessions", (json_int_t)sessions.live,
-                     "sessions_total", (json_int_t)sessions.all, "changed_at",
-                     (json_int_t)now->changed_at, "backup", server->conf->backup, "share_percent",
-                     share_percent(server), "ejected_ms", ejected_for(server));
+    json_t *json =
+        json_pack("{s:s, s:o, s:s, s:o, s:s, s:i, s:b, s:I, s:I, s:I, s:b, s:i, s:I}", "name",
+                  server->name, "address", address_json(server), "check", server_check_name(server),
+                  "last_check", last_check(server), "admin", server_admin_name(now->admin),
+                  "weight", (int)now->weight, "usable", server_share(server) > 0, "sessions",
+                  (json_int_t)sessions.live, "sessions_total", (json_int_t)sessions.all,
+                  "changed_at", (json_int_t)now->changed_at, "backup", server->conf->backup,
+                  "share_percent", share_percent(server), "ejected_ms", ejected_for(server));
+    if (json && server->seat)
+        set_places(json, server->seat);
+    return json;
 }
 
 json_t *servers_json(const struct proxy *proxy)
@@ -62,9 +84,11 @@ json_t *servers_json(const struct proxy *proxy)
         json_t *servers = json_array();
         for (size_t j = 0; j < set->count; j++)
             json_array_append_new(servers, server_json(set->list[j]));
-        json_array_append_new(list,
-                              json_pack("{s:s, s:I, s:o}", "name", backend->conf->name, "usable",
-                                        (json_int_t)backend->usable, "servers", servers));
+        json_t *item = json_pack("{s:s, s:I, s:o}", "name", backend->conf->name, "usable",
+                                 (json_int_t)backend->usable, "servers", servers);
+        if (item && backend->queue)
+            set_queue(item, backend->queue);
+        json_array_append_new(list, item);
     }
     return list;
 }

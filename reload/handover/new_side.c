@@ -302,6 +302,7 @@ static void add_draining_process(struct generation *generation, const struct rec
     message->fds[0] = -1;
     heartbeat_answer(&generation->heartbeats, channel);
     say_hello(channel);
+    peer_stats_tell_predecessor(&generation->peer_stats, channel);
     draining_processes_add(&generation->draining_processes, channel, message->payload, 0);
 }
 
@@ -334,6 +335,7 @@ static void go_back(struct new_side *side, const struct message_back *message)
 {
     struct generation *generation = side->generation;
     side->state = NEW_SIDE_BACK;
+    peer_stats_accept(&generation->peer_stats, false);
     binds_go_back(generation->binds, &side->offer);
     generation->events->go_back(generation, message->linger_timeout);
 }

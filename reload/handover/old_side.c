@@ -406,6 +406,7 @@ static void undo_commit(struct old_side *side, enum exit_status status)
     struct generation *generation = side->generation;
     notify_main_pid(getpid());
     go_back(side, "");
+    peer_stats_accept(&generation->peer_stats, true);
     proxy_accept(generation->proxy); /* from the passed sockets, too */
     side->reload_failure.status = status == EXIT_BIND ? EXIT_BIND : EXIT_FAILED;
     snprintf(side->reload_failure.verdict, sizeof side->reload_failure.verdict,
@@ -440,6 +441,8 @@ static void commit(struct old_side *side)
         return;
     }
     side->state = OLD_SIDE_COMMITTED;
+    peer_stats_count_successor(&generation->peer_stats);
+    peer_stats_accept(&generation->peer_stats, false);
     if (binds_hand_over(generation->binds)) {
         give_up(side, "could not be given the addresses");
         return;

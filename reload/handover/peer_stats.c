@@ -2,6 +2,7 @@
 
 #include "config/base/log.h"
 #include "proxy/proxy.h"
+#include "proxy/server_limits.h"
 #include "reload/base/children.h"
 #include "reload/base/crash.h"
 #include "reload/handover/draining_processes.h"
@@ -201,6 +202,21 @@ static void count_others(struct peer_stats *peer_stats)
                        peer_stats->others);
 }
 
+#define PEERS_MAX 256
+
+static void share_servers(const struct peer_stats *peer_stats)
+{
+    struct limits_peer peers[PEERS_MAX];
+    const struct stats *own = &peer_stats->proxy->stats;
+    size_t count = 0;
+    const struct peer *peer;
+    TAILQ_FOREACH (peer, &peer_stats->list, link)
+        if (!peer->gone && count < PEERS_MAX)
+            peers[count++] = (struct limits_peer){
+                .stats = &peer->stats, .elder = peer->stats.as.generation < own->as.generation};
+    server_limits_look(peer_stats->proxy, peers, count);
+}
+
 /* Processes without a pidfd: the loop does not report their end. */
 static void look_for_ends(struct peer_stats *peer_stats)
 {
@@ -234,6 +250,8 @@ static bool wants_looks(const struct peer_stats *peer_stats)
     TAILQ_FOREACH (peer, &peer_stats->list, link)
         if (peer_stats->limited || !peer->end)
             return true;
+    if (peer_stats->forgotten)
+        return false;
     return peer_stats->limited &&
            (means->draining_processes->count || means->predecessor->pid != 0);
 }
@@ -244,7 +262,9 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct peer_stats *peer_stats = arg;
     look_for_ends(peer_stats);
-    count_others(peer_stats);
+    if (!peer_stats->forgotten)
+        count_others(peer_stats);
+    share_servers(peer_stats);
     if (!wants_looks(peer_stats))
         event_del(peer_stats->look);
 }
@@ -258,7 +278,7 @@ int peer_stats_open(struct peer_stats *peer_stats, const struct peer_stats_means
     return peer_stats->look ? 0 : ENOMEM;
 }
 
-void peer_stats_forget(struct peer_stats *peer_stats)
+static void free_list(struct peer_stats *peer_stats)
 {
     struct peer *peer;
     while ((peer = TAILQ_FIRST(&peer_stats->list))) {
@@ -270,9 +290,16 @@ void peer_stats_forget(struct peer_stats *peer_stats)
         event_del(peer_stats->look);
 }
 
+void peer_stats_forget(struct peer_stats *peer_stats)
+{
+    peer_stats->forgotten = true;
+    if (!server_limits_exist(peer_stats->proxy))
+        free_list(peer_stats);
+}
+
 void peer_stats_close(struct peer_stats *peer_stats)
 {
-    peer_stats_forget(peer_stats);
+    free_list(peer_stats);
     free_peer(peer_stats->successor);
     if (peer_stats->look)
         event_free(peer_stats->look);
@@ -303,6 +330,7 @@ int peer_stats_begin(struct peer_stats *peer_stats, struct proxy *proxy)
     peer_stats->limited = config->max_sessions != 0;
     for (size_t i = 0; i < config->frontend_count; i++)
         peer_stats->limited |= config->frontends[i].max_sessions != 0;
+    peer_stats->limited |= server_limits_exist(proxy);
     struct peer *peer;
     TAILQ_FOREACH (peer, &peer_stats->list, link)
         find_frontends(peer);
@@ -313,8 +341,15 @@ int peer_stats_begin(struct peer_stats *peer_stats, struct proxy *proxy)
 void peer_stats_count(struct peer_stats *peer_stats)
 {
     count_others(peer_stats);
+    share_servers(peer_stats);
     if (wants_looks(peer_stats))
         event_add(peer_stats->look, &look_interval);
+}
+
+void peer_stats_accept(struct peer_stats *peer_stats, bool accepts)
+{
+    server_limits_accept(peer_stats->proxy, accepts);
+    share_servers(peer_stats);
 }
 
 static bool is_known(const struct peer_stats *peer_stats, const struct stats *stats)
@@ -433,6 +468,7 @@ void peer_stats_tell_successor(struct peer_stats *peer_stats, struct channel *su
 void peer_stats_resume(struct peer_stats *peer_stats)
 {
     peer_stats->successor_folds = false;
+    server_limits_accept(peer_stats->proxy, true);
     peer_stats_count_successor(peer_stats);
     peer_stats->successor = NULL;
     fold_gone(peer_stats);

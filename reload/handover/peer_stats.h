@@ -67,6 +67,7 @@ struct peer_stats {
     int process;            /* a pidfd of this process, or -1 */
     struct event *look;     /* at what others have of the limits of this process */
     bool limited;           /* there are limits that others count in */
+    bool forgotten;         /* peer_stats_forget(): only the limits of servers are looked at */
     unsigned *others;       /* scratch of that: one for each frontend */
 };
 
@@ -79,8 +80,13 @@ void peer_stats_close(struct peer_stats *peer_stats);
 int peer_stats_begin(struct peer_stats *peer_stats, struct proxy *proxy)
     __attribute__((warn_unused_result));
 
-/* This process serves: its limits count what others have from now on. */
+/* The limits of this process count what others have from now on. */
 void peer_stats_count(struct peer_stats *peer_stats);
+
+/* Clients come to this process from now on, or not any more: this decides about its shares of the
+ * limits of servers (server_limits.h). To be called before another process is told that it may
+ * serve. */
+void peer_stats_accept(struct peer_stats *peer_stats, bool accepts);
 
 /* MESSAGE_STATS came, from the old process: of itself, or of an older one. What is wrong with it is
  * logged, and then the process counts as one without shared stats. */
@@ -89,15 +95,16 @@ void peer_stats_add(struct peer_stats *peer_stats, const struct received *messag
 /* The same from the new process, of itself. */
 void peer_stats_add_successor(struct peer_stats *peer_stats, const struct received *message);
 
-/* The new process, whose shared stats have come, serves beside this one: it counts with the others.
- */
+/* The new process, whose shared stats have come, serves beside this one, or is about to: it counts
+ * with the others. */
 void peer_stats_count_successor(struct peer_stats *peer_stats);
 
 /* Sends the shared stats of this process and those of the list to the new process, and leaves the
  * folding to it. */
 void peer_stats_tell_successor(struct peer_stats *peer_stats, struct channel *successor);
 
-/* Sends the shared stats of this process to the old process. */
+/* Sends the shared stats of this process to the old process, or to one that drains and has to know
+ * this one: it may still raise its share of a limit. */
 void peer_stats_tell_predecessor(struct peer_stats *peer_stats, struct channel *predecessor);
 
 /* The new process has failed, and this one folds again. */
@@ -114,7 +121,7 @@ void peer_stats_on_child(struct peer_stats *peer_stats);
 uint64_t peer_stats_successor_live(const struct peer_stats *peer_stats);
 
 /* This process will not serve again, and needs the list no more; it keeps the shared stats of the
- * new process only. */
+ * new process only. Where a server has maxconn it keeps all, for its queue. */
 void peer_stats_forget(struct peer_stats *peer_stats);
 
 /* That process has hung up: it is about to exit, and is killed if it does not within 10 s. */

@@ -1,6 +1,7 @@
 #include "reload/handover/replacement.h"
 
 #include "config/base/log.h"
+#include "proxy/server_limits.h"
 #include "reload/base/notify.h"
 #include "reload/handover/generation.h"
 #include "reload/handover/heartbeat.h"
@@ -31,6 +32,10 @@ static void on_message(const struct received *message, void *arg)
     switch (message->type) {
     case MESSAGE_HELLO: /* the channel of this process was passed on */
         replacement->pid = (pid_t)hello->pid;
+        break;
+    case MESSAGE_STATS: /* the same; it may have places of servers now */
+        if (server_limits_exist(generation->proxy))
+            peer_stats_add(&generation->peer_stats, message);
         break;
     case MESSAGE_TAKEN:
         handoff_on_taken(generation->handoff, message);

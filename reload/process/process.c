@@ -185,6 +185,7 @@ static bool prepare(struct generation *generation, struct offer *offer, struct o
 static void try_canary(struct generation *generation)
 {
     binds_try(generation->binds);
+    peer_stats_accept(&generation->peer_stats, true);
     peer_stats_count(&generation->peer_stats);
     proxy_accept(generation->proxy);
     generation->state = GENERATION_CANARY;
@@ -195,6 +196,7 @@ static void begin_service(struct generation *generation)
 {
     struct process *process = process_of(generation);
     closing_end(&process->closing);
+    peer_stats_accept(&generation->peer_stats, true);
     peer_stats_count(&generation->peer_stats);
     binds_listen_late(generation->binds);
     binds_release(generation->binds);

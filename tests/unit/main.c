@@ -34,7 +34,7 @@ int main(void)
         limit_suite,
         places_suite,
         pool_suite,
-        shares_suite,
+        limit_shares_suite,
         task_queue_suite,
         wheel_suite,
         config_suite,

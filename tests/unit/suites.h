@@ -66,7 +66,7 @@ Suite *reclaim_suite(void);
 Suite *session_list_suite(void);
 Suite *stages_suite(void);
 Suite *server_suite(void);
-Suite *shares_suite(void);
+Suite *limit_shares_suite(void);
 Suite *signals_suite(void);
 Suite *sockdiag_suite(void);
 Suite *socket_suite(void);

@@ -2,6 +2,7 @@
 #ifndef RPPROXY_PROXY_BACKEND_BALANCE_ALGORITHM_H
 #define RPPROXY_PROXY_BACKEND_BALANCE_ALGORITHM_H
 
+#include "proxy/backend/queue.h"
 #include "proxy/backend/server.h"
 
 #include <stdbool.h>
@@ -11,6 +12,7 @@
 struct choice {
     struct server *const *tried; /* these have failed the session: any but these */
     size_t tried_count;
+    bool passes_full; /* and any but those that have no place free */
     uint64_t key; /* of the session's source, destination or server name; only for an algorithm that
                      is keyed; 0: the session has none */
 };
@@ -51,6 +53,8 @@ struct balance_algorithm {
 
 static inline bool choice_excludes(const struct choice *choice, const struct server *server)
 {
+    if (choice->passes_full && server_is_full(server))
+        return true;
     for (size_t i = 0; i < choice->tried_count; i++)
         if (choice->tried[i] == server)
             return true;

@@ -23,8 +23,15 @@ struct client {
     struct pool_waiter waiter;
     char name;
     struct pool_member *holds;
-    bool again; /* was told to choose again */
+    bool again;   /* was told to choose again */
+    size_t shuns; /* the server that it does not take; SERVERS: it takes all */
 };
+
+static bool excludes(struct pool_waiter *waiter, const void *owner)
+{
+    const struct client *client = container_of(waiter, struct client, waiter);
+    return client->shuns < SERVERS && owner == &limits[client->shuns];
+}
 
 static struct client clients[CLIENTS];
 static char served[4 * CLIENTS]; /* names and servers, in the order of service: "A0 B1 " */
@@ -54,8 +61,10 @@ static void setup(void)
         pool_set_usable(&pool, &members[i], true);
     }
     for (size_t i = 0; i < CLIENTS; i++)
-        clients[i] = (struct client){.waiter = {.on_call = note_call, .desk = &desk},
-                                     .name = (char)('A' + i)};
+        clients[i] =
+            (struct client){.waiter = {.excludes = excludes, .on_call = note_call, .desk = &desk},
+                            .name = (char)('A' + i),
+                            .shuns = SERVERS};
     served[0] = '\0';
     wakeups = 0;
 }
@@ -90,7 +99,8 @@ static enum pool_answer join(char name)
     struct client *client = &clients[name - 'A'];
     struct pool_member *given = NULL;
     client->again = false;
-    enum pool_answer answer = pool_join(&pool, &client->waiter, client->waiter.age != 0, &given);
+    enum pool_answer answer =
+        pool_join(&pool, &client->waiter, client->waiter.age ? POOL_STAYS : POOL_NEW, &given);
     if (answer == POOL_GIVEN)
         client->holds = given;
     return answer;
@@ -196,15 +206,13 @@ END_TEST
 /* Its server has refused: the waiter does not take that one, and is served before the others. */
 START_TEST(a_waiter_that_joins_again_keeps_its_turn)
 {
-    void *refused[] = {&limits[0]};
     set_maxima(1, 1, 0);
     take(0, 1);
     take(1, 1);
     expect_joined("ABC");
     give_back(0);
     expect_served("A0 ");
-    clients[0].waiter.excluded = refused;
-    clients[0].waiter.excluded_count = 1;
+    clients[0].shuns = 0;
     expect_joined("A");
     give_back(0);
     expect_served("B0 ");
@@ -255,12 +263,10 @@ END_TEST
 
 START_TEST(without_a_usable_server)
 {
-    void *refused[] = {&limits[1]};
     set_maxima(1, 1, 1);
     pool_set_usable(&pool, &members[0], false);
     pool_set_usable(&pool, &members[2], false);
-    clients[0].waiter.excluded = refused;
-    clients[0].waiter.excluded_count = 1;
+    clients[0].shuns = 1;
     ck_assert_int_eq(join('A'), POOL_HOPELESS);
     clients[0].waiter.age = 1; /* it has waited before, and stays */
     expect_joined("A");
@@ -366,14 +372,14 @@ static unsigned random_below(unsigned *state, unsigned below)
 
 struct model {
     uint64_t since[CLIENTS]; /* 0: does not wait */
-    size_t wants[CLIENTS];   /* SERVERS: any but `not` */
-    size_t not [CLIENTS];    /* SERVERS: takes all */
+    size_t wants[CLIENTS];   /* SERVERS: any but the one that it shuns */
+    size_t shuns[CLIENTS];   /* SERVERS: takes all */
     uint64_t now;
 };
 
 static bool model_takes(const struct model *model, size_t client, size_t server)
 {
-    return model->wants[client] == SERVERS ? model->not [client] != server
+    return model->wants[client] == SERVERS ? model->shuns[client] != server
                                            : model->wants[client] == server;
 }
 
@@ -399,21 +405,18 @@ static void expect_none_left(const struct model *model)
         ck_assert_uint_eq(model_next(model, i), CLIENTS);
 }
 
-/* A waiter that has joined just now; excluded has to last. */
 static void model_join(struct model *model, size_t i, unsigned *seed)
 {
-    static void *owners[SERVERS] = {&limits[0], &limits[1], &limits[2]};
     struct client *client = &clients[i];
     model->wants[i] = random_below(seed, 2) ? SERVERS : random_below(seed, SERVERS);
-    model->not [i] = random_below(seed, SERVERS + 2);
-    if (model->not [i] > SERVERS)
-        model->not [i] = SERVERS;
+    model->shuns[i] = random_below(seed, SERVERS + 2);
+    if (model->shuns[i] > SERVERS)
+        model->shuns[i] = SERVERS;
     client->waiter.wanted = model->wants[i] == SERVERS ? NULL : &members[model->wants[i]];
-    client->waiter.excluded = model->not [i] < SERVERS ? &owners[model->not [i]] : NULL;
-    client->waiter.excluded_count = model->not [i] < SERVERS;
+    client->shuns = model->shuns[i];
     client->waiter.age = 0;
     struct pool_member *given;
-    enum pool_answer answer = pool_join(&pool, &client->waiter, true, &given);
+    enum pool_answer answer = pool_join(&pool, &client->waiter, POOL_STAYS, &given);
     if (answer == POOL_GIVEN) {
         ck_assert(model_takes(model, i, (size_t)(given - members)));
         client->holds = given;
@@ -552,7 +555,7 @@ static void begin_client(struct thread *thread, struct thread_client *client)
     client->waiter = (struct pool_waiter){.on_call = on_thread_called, .desk = &thread->desk};
     if (random_below(&thread->seed, 2))
         client->waiter.wanted = member;
-    client->waits = pool_join(&pool, &client->waiter, true, &member) == POOL_JOINED;
+    client->waits = pool_join(&pool, &client->waiter, POOL_STAYS, &member) == POOL_JOINED;
     if (!client->waits)
         use_place(member);
 }
@@ -579,7 +582,7 @@ static void *take_wait_and_release(void *arg)
     return NULL;
 }
 
-/* As the main thread does while other processes have sessions: see shares.h. */
+/* As the main thread does while other processes have sessions: see limit_shares.h. */
 static void move_limits(unsigned round)
 {
     size_t server = round % SERVERS;

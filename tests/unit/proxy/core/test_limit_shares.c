@@ -1,5 +1,5 @@
 /* Several processes share a limit. */
-#include "proxy/core/shares.h"
+#include "proxy/core/limit_shares.h"
 #include "tests/unit/suites.h"
 
 #include <check.h>
@@ -144,9 +144,9 @@ START_TEST(random_processes_never_exceed_it)
 }
 END_TEST
 
-Suite *shares_suite(void)
+Suite *limit_shares_suite(void)
 {
-    Suite *suite = suite_create("shares");
+    Suite *suite = suite_create("limit_shares");
     TCase *tcase = tcase_create("shares");
     tcase_add_test(tcase, a_process_alone_has_all);
     tcase_add_test(tcase, what_the_old_process_uses_is_not_for_the_new_one);

@@ -13,8 +13,8 @@
  * opposite order: first the maximum, then the claim.
  *
  * This module is the arithmetic; no threads, no memory of other processes. */
-#ifndef RPPROXY_PROXY_CORE_SHARES_H
-#define RPPROXY_PROXY_CORE_SHARES_H
+#ifndef RPPROXY_PROXY_CORE_LIMIT_SHARES_H
+#define RPPROXY_PROXY_CORE_LIMIT_SHARES_H
 
 #include <stdbool.h>
 #include <stddef.h>

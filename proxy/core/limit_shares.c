@@ -1,4 +1,4 @@
-#include "proxy/core/shares.h"
+#include "proxy/core/limit_shares.h"
 
 #include <stdint.h>
 
