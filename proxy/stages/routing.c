@@ -34,7 +34,7 @@ static bool is_usable(uint32_t backend, const void *arg)
 {
     const struct session *session = arg;
     const struct service *service = session->set->service;
-    return !balancer_is_empty(service->backends[backend].balancers[session->set->index]);
+    return balancer_has_usable(service->backends[backend].balancers[session->set->index]);
 }
 
 static unsigned port_of(const struct session *session)

@@ -49,6 +49,7 @@ static const struct {
     {"handoff", handoff_suite},
     {"handoff_kills", handoff_kills_suite},
     {"rescue", rescue_suite},
+    {"balance", balance_suite},
     {"checks", checks_suite},
     {"activation", activation_suite},
     {"publication", publication_suite},

@@ -28,6 +28,7 @@ Suite *addresses_suite(void);
 Suite *servers_suite(void);
 Suite *workers_suite(void);
 Suite *limits_suite(void);
+Suite *balance_suite(void);
 Suite *checks_suite(void);
 Suite *commands_suite(void);
 Suite *control_suite(void);

@@ -54,10 +54,21 @@ void balancer_free(struct balancer *balancer)
         balancer->algorithm->free(balancer);
 }
 
-struct server *balancer_next(struct balancer *balancer, const struct choice *choice)
+static void notice_changes(struct balancer *balancer)
 {
     unsigned version = version_of(balancer->backend);
     if (version != balancer->version)
         (void)refresh(balancer, version);
+}
+
+struct server *balancer_next(struct balancer *balancer, const struct choice *choice)
+{
+    notice_changes(balancer);
     return balancer->algorithm->next(balancer, choice);
+}
+
+bool balancer_has_usable(struct balancer *balancer)
+{
+    notice_changes(balancer);
+    return balancer->usable > 0;
 }

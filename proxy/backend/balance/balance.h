@@ -23,6 +23,9 @@ void balancer_free(struct balancer *balancer); /* NULL is fine */
  * have one are among the tried ones. On the worker's thread. */
 struct server *balancer_next(struct balancer *balancer, const struct choice *choice);
 
+/* A server has a share now; looks at the servers if they have changed. On the worker's thread. */
+bool balancer_has_usable(struct balancer *balancer);
+
 /* balancer_next() needs the session's key. */
 static inline bool balancer_is_keyed(const struct balancer *balancer)
 {
