@@ -110,6 +110,58 @@ START_TEST(servers_are_added_while_workers_choose)
 }
 END_TEST
 
+static const enum balance balances[] = {BALANCE_ROUNDROBIN, BALANCE_LEASTCONN, BALANCE_RANDOM,
+                                        BALANCE_FIRST,      BALANCE_SOURCE,    BALANCE_MAGLEV};
+
+static bool choose_by_key(void *arg)
+{
+    static _Thread_local uint64_t key;
+    key += UINT64_C(0x9e3779b97f4a7c15);
+    const struct choice choice = {.key = key};
+    (void)arg;
+    if (worker == READERS)
+        worker = atomic_fetch_add(&workers_begun, 1);
+    struct server *server = balancer_next(backend.balancers[worker], &choice);
+    if (!server)
+        return true;
+    atomic_fetch_add_explicit(&server->used, 1, memory_order_relaxed);
+    if (key % 7 == 0)
+        server_count_failure(server);
+    atomic_fetch_sub_explicit(&server->used, 1, memory_order_relaxed);
+    return server->backend == &backend;
+}
+
+/* Servers go down and come up, fail, get other weights, and are added, while workers choose. */
+START_TEST(servers_come_and_go_while_workers_choose)
+{
+    char name[16];
+    conf.balance = balances[_i];
+    conf.max_fails = 3;
+    conf.fail_window = 1000;
+    conf.eject_time = 10;
+    conf.max_ejected = 50;
+    conf.slow_start = 20;
+    ck_assert_int_eq(log_open(LOG_TO_STDERR, NULL, LOG_LEVEL_ERROR), 0);
+    const struct address address = server_conf.address = address_of(1);
+    ck_assert_int_eq(backend_open(&backend, &conf, READERS, &readers.reclaimer), 0);
+    readers_start(&readers, choose_by_key, NULL);
+    for (uint16_t i = 1; i <= ADDED; i++) {
+        if (i % 10 == 0) {
+            snprintf(name, sizeof name, "a-%u", i);
+            ck_assert_ptr_nonnull(backend_add(&backend, &server_conf, name, &address));
+        }
+        struct server *server = at(i % backend_servers(&backend)->count);
+        server_set_weight(server, i % 5);
+        server_set_admin(server, i % 3 ? ADMIN_READY : ADMIN_MAINT);
+        if (i % 16 == 0)
+            readers_await_turns(&readers, 1);
+        task_queue_run(&readers.owner);
+    }
+    ck_assert(readers_stop(&readers));
+    backend_close(&backend);
+}
+END_TEST
+
 START_TEST(a_server_without_address_gets_no_connection)
 {
     const struct choice any = {0};
@@ -157,6 +209,8 @@ Suite *backend_suite(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, an_address_changes_while_workers_read_it);
     tcase_add_test(tcase, servers_are_added_while_workers_choose);
+    tcase_add_loop_test(tcase, servers_come_and_go_while_workers_choose, 0,
+                        sizeof balances / sizeof *balances);
     tcase_add_test(tcase, a_server_without_address_gets_no_connection);
     tcase_add_test(tcase, sessions_are_the_sum_over_workers);
     suite_add_tcase(suite, tcase);
