@@ -1,13 +1,11 @@
 #include "proxy/session/session_key.h"
 
 #include "proxy/backend/balance/key.h"
+#include "proxy/session/endpoints.h"
 
 static uint64_t destination_key(const struct session *session)
 {
-    const struct facts *facts = session->facts;
-    if (facts && facts->destination.length > 0)
-        return key_of_destination(&facts->destination.any);
-    const struct address address = engine_own_address(&session->client.stream);
+    const struct address address = session_destination(session);
     return address.length > 0 ? key_of_destination(&address.any) : 0;
 }
 

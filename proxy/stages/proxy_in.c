@@ -22,7 +22,7 @@ static bool may_send(const struct proxy_in *in, const struct session *session)
     return address_matcher_find(own ? own : in->frontend, &session->peer.any) != PREFIX_NO_VALUE;
 }
 
-/* A checksum holds for the header it came in, and padding is of no use to anybody. NULL: there is
+/* A checksum holds for the header it came in; padding and an empty id are of no use. NULL: there is
  * nothing to keep, or (*failed) no memory. */
 static struct tlvs *keep_tlvs(const struct proxy_header *header, bool *failed)
 {
@@ -32,7 +32,8 @@ static struct tlvs *keep_tlvs(const struct proxy_header *header, bool *failed)
     struct tlvs *kept = left > 0 ? malloc(sizeof *kept + left) : NULL;
     *failed = left > 0 && !kept;
     while (kept && proxy_tlv_next(&at, &left, &tlv)) {
-        if (tlv.type == PROXY_TLV_CRC32C || tlv.type == PROXY_TLV_NOOP)
+        if (tlv.type == PROXY_TLV_CRC32C || tlv.type == PROXY_TLV_NOOP ||
+            (tlv.type == PROXY_TLV_UNIQUE_ID && tlv.length == 0))
             continue;
         memcpy(kept->bytes + length, tlv.value - PROXY_TLV_HEAD, PROXY_TLV_HEAD + tlv.length);
         length += PROXY_TLV_HEAD + tlv.length;

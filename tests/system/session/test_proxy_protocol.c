@@ -439,7 +439,7 @@ START_TEST(bad_headers_hurt_nobody_else)
     /* One byte at a time is slow, and good. */
     struct session slow = {.client = connect_to(&scene.front)};
     for (size_t i = 0; i < sizeof HEADER - 1; i++) {
-        send_all(slow.client, HEADER + i, 1);
+        send_all(slow.client, &HEADER[i], 1);
     }
     slow.server = accept_from(scene.listener);
     session_works(&slow);

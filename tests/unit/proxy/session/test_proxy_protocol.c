@@ -200,7 +200,7 @@ START_TEST(header_may_come_in_pieces)
     begin();
     open_client(0);
     for (size_t i = 0; i < sizeof LINE - 1; i++) {
-        say(LINE + i, 1);
+        say(&LINE[i], 1);
         while (session->client.stream.received <= i)
             turn();
     }
@@ -362,7 +362,7 @@ START_TEST(header_goes_out_with_the_first_bytes)
     begin();
     client = loopback_connect(&front);
     loopback_await(client, POLLOUT);
-    say(LINE "data" + (_i ? 0 : sizeof LINE - 1), (_i ? sizeof LINE - 1 : 0) + 4);
+    say(&(LINE "data")[_i ? 0 : sizeof LINE - 1], (_i ? sizeof LINE - 1 : 0) + 4);
     accept_client(0);
     expect_header("data", bytes, &header);
     ck_assert_uint_eq(segments_sent(), 1);
@@ -479,6 +479,24 @@ START_TEST(tlvs_are_passed_on)
 }
 END_TEST
 
+START_TEST(what_was_seen_in_first_bytes_is_told)
+{
+    unsigned char bytes[PROXY_HEADER_MAX];
+    struct proxy_header header;
+    want(SEND_PROXY_V2, PROXY_TLVS_AUTHORITY | PROXY_TLVS_ALPN);
+    begin();
+    open_client(0);
+    struct facts *facts = session_facts(session);
+    ck_assert_ptr_nonnull(facts);
+    facts->server_name = strdup("example.org");
+    facts->alpn = strdup("h2");
+    expect_header("", bytes, &header);
+    expect_tlv(&header, PROXY_TLV_AUTHORITY, "example.org");
+    expect_tlv(&header, PROXY_TLV_ALPN, "h2");
+    expect_tlv(&header, PROXY_TLV_UNIQUE_ID, NULL);
+}
+END_TEST
+
 START_TEST(binary_unique_id_is_shown_in_hexadecimal)
 {
     unsigned char bytes[PROXY_HEADER_MAX];
@@ -555,6 +573,7 @@ Suite *proxy_protocol_suite(void)
     tcase_add_test(out, end_of_a_client_is_passed_on_behind_the_header);
     tcase_add_test(out, reset_client_leaves_no_session);
     tcase_add_loop_test(out, tlvs_are_passed_on, 0, 5);
+    tcase_add_test(out, what_was_seen_in_first_bytes_is_told);
     tcase_add_test(out, binary_unique_id_is_shown_in_hexadecimal);
     tcase_add_test(out, too_many_tlvs_are_not_passed_on);
     tcase_add_test(out, other_server_gets_a_header_of_its_own);

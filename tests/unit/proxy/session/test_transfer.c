@@ -61,12 +61,55 @@ static int lowest_free_descriptor(void)
     return fd;
 }
 
+/* The only session, which has facts from now on. */
+static struct session *with_facts(void)
+{
+    struct session_set *set = &relaying.proxy->workers[0].sessions;
+    struct session *session = session_of(TAILQ_FIRST(&set->lists[0].list));
+    struct facts *facts = session_facts(session);
+    ck_assert_ptr_nonnull(facts);
+    ck_assert_pstr_eq(address_parse("192.0.2.1:1111", &facts->source), NULL);
+    ck_assert_pstr_eq(address_parse("unix:/some/path", &facts->destination), NULL);
+    facts->unique_id = strdup("id-1");
+    return session;
+}
+
+START_TEST(facts_move_with_the_session)
+{
+    static struct transfer transfer;
+    struct proxy *proxy = relaying.proxy;
+    struct arrivals arrivals = STAILQ_HEAD_INITIALIZER(arrivals);
+    const struct facts *facts = with_facts()->facts;
+    unsigned count;
+    int fds[2];
+    transfer.done = on_done;
+    transfer_fill(&transfer, &proxy->workers[0].sessions);
+    event_base_dispatch(relaying.base);
+    ck_assert_uint_eq(transfer.count, 1);
+    for (unsigned i = 0; i < 2; i++)
+        fds[i] = dup(relaying.client);
+    ck_assert_uint_eq(transfer_unpack(&proxy->service, transfer.bytes, transfer.length, fds, 2, 16,
+                                      &arrivals, &count),
+                      1);
+    const struct facts *moved = STAILQ_FIRST(&arrivals)->session->facts;
+    ck_assert_ptr_nonnull(moved);
+    ck_assert(address_equal(&moved->source, &facts->source));
+    ck_assert(address_equal(&moved->destination, &facts->destination));
+    ck_assert_str_eq(moved->unique_id, "id-1");
+    arrivals_abandon(&arrivals, &proxy->service);
+    transfer.taken = 0;
+    transfer_finish(&transfer);
+    event_base_dispatch(relaying.base);
+}
+END_TEST
+
 /* For any content of a message: no byte outside of the message is read, no descriptor and no place
  * is lost, and each accepted session takes two descriptors. */
 START_TEST(hostile_messages)
 {
     static struct transfer transfer;
     struct proxy *proxy = relaying.proxy;
+    (void)with_facts();
     transfer.done = on_done;
     transfer_fill(&transfer, &proxy->workers[0].sessions);
     event_base_dispatch(relaying.base);
@@ -113,6 +156,7 @@ Suite *transfer_suite(void)
     TCase *tcase = tcase_create("transfer");
     tcase_set_timeout(tcase, 120);
     tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, facts_move_with_the_session);
     tcase_add_test(tcase, hostile_messages);
     suite_add_tcase(suite, tcase);
     return suite;
