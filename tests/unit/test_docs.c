@@ -183,6 +183,61 @@ START_TEST(the_sample_is_valid)
 }
 END_TEST
 
+/* --- the README --------------------------------------------------------------------------------
+ */
+
+static bool is_option(const char *name)
+{
+    static const enum option_owner lines[] = {OWNER_BIND, OWNER_SERVER};
+    for (enum section_kind kind = 0; kind < SECTION_KINDS; kind++)
+        if (option_find(kind, name))
+            return true;
+    for (size_t i = 0; i < 2; i++)
+        for (const struct option *row = attribute_table(lines[i]); row->name; row++)
+            if (strcmp(row->name, name) == 0)
+                return true;
+    return false;
+}
+
+/* Each option in the last column of a table of the section. Returns how many there are. */
+static unsigned check_row(char *line)
+{
+    unsigned count = 0;
+    char *end = strrchr(line, '|');
+    *end = '\0';
+    char *cell = strrchr(line, '|');
+    ck_assert_ptr_nonnull(cell);
+    for (char *at = cell; (at = strchr(at, '`')); at++) {
+        char name[64];
+        size_t length = strspn(++at, "abcdefghijklmnopqrstuvwxyz-");
+        snprintf(name, sizeof name, "%.*s", (int)length, at);
+        at = strchr(at, '`');
+        ck_assert_msg(at != NULL, "README.md: %s", cell);
+        if (length == 0 || strcmp(name, "rpproxy") == 0)
+            continue;
+        ck_assert_msg(is_option(name), "README.md: there is no option '%s'", name);
+        count++;
+    }
+    return count;
+}
+
+START_TEST(readme_names_options_that_exist)
+{
+    char line[LINE_BYTES];
+    bool inside = false;
+    unsigned count = 0;
+    FILE *file = open_paper("README.md");
+    while (read_line(file, line)) {
+        if (strncmp(line, "## ", 3) == 0)
+            inside = strncmp(line, "## Coming from", 14) == 0;
+        else if (inside && line[0] == '|')
+            count += check_row(line);
+    }
+    fclose(file);
+    ck_assert_uint_gt(count, 50);
+}
+END_TEST
+
 /* --- markup -------------------------------------------------------------------------------- */
 
 START_TEST(manuals_are_valid_mdoc)
@@ -205,6 +260,7 @@ Suite *docs_suite(void)
     tcase_add_test(options, manual_and_option_table_agree);
     tcase_add_test(options, the_sample_shows_every_option_with_its_default);
     tcase_add_test(options, the_sample_is_valid);
+    tcase_add_test(options, readme_names_options_that_exist);
     suite_add_tcase(suite, options);
     TCase *markup = tcase_create("markup");
     tcase_add_test(markup, manuals_are_valid_mdoc);

@@ -395,6 +395,53 @@ START_TEST(tlvs_pass_between_haproxies)
 }
 END_TEST
 
+/* HAProxy before us announces openssl s_client; a route looks at the hello behind the header; and
+ * HAProxy behind us reads the server name as the authority. */
+START_TEST(server_name_behind_a_header_is_told)
+{
+    char sections[2048], expected[256], log[PATH_MAX], text[32768], where[32], own[64];
+    struct scene scene;
+    if (haproxy_program() == NULL || !program_exists("openssl")) {
+        skip_test("no HAProxy, or no openssl");
+    }
+    scene_init(&scene);
+    uint16_t first = port_reserve(getuid()), last = port_reserve(getuid());
+    snprintf(sections, sizeof sections,
+             "frontend first\n bind 127.0.0.1:%u\n default_backend us\n"
+             " log-format \"first src=%%ci:%%cp end\"\n"
+             "backend us\n server s 127.0.0.1:%u send-proxy-v2\n"
+             "frontend last\n bind 127.0.0.1:%u accept-proxy\n default_backend b\n"
+             " log-format \"last src=%%ci:%%cp authority=%%[fc_pp_authority] end\"\n"
+             "backend b\n server s 127.0.0.1:%u\n",
+             first, scene.port, last, scene.server_port);
+    haproxy_start(last, sections);
+    proxy_configure(&scene.proxy,
+                    "workers = 2\n[frontend main]\nbind = 127.0.0.1:%u\naccess-log = yes\n"
+                    "accept-proxy = any\nbackend = reject\nroute = sni:*.example.org named\n"
+                    "[backend named]\nserver = a 127.0.0.1:%u send-proxy=v2 "
+                    "proxy-tlv=authority,alpn,crc32c\n",
+                    scene.port, last);
+    proxy_start(&scene.proxy);
+    snprintf(where, sizeof where, "127.0.0.1:%u", first);
+    const char *argv[] = {"openssl",         "s_client", "-connect", where, "-servername",
+                          "www.example.org", "-alpn",    "h2",       NULL};
+    pid_t client = program_start(&(struct program){.argv = argv});
+    int server = accept_from(scene.listener);
+    receive_exactly(server, text, 3);
+    ck_assert_int_eq(text[0], 0x16); /* a TLS handshake */
+    close(server);
+    wait_gone(client);
+    wait_mentioned(test_path(log, "haproxy.log"), "first src=127.0.0.1:");
+    read_file(log, text, sizeof text);
+    ck_assert_int_eq(sscanf(strstr(text, "first src="), "first src=%63s", own), 1);
+    snprintf(expected, sizeof expected, "last src=%s authority=www.example.org end", own);
+    wait_mentioned(log, expected);
+    snprintf(expected, sizeof expected, " client=%s ", own);
+    wait_mentioned(scene.proxy.log, expected);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 /* --- hostile clients ------------------------------------------------------------------------- */
 
 #define HEADER "PROXY TCP4 192.0.2.7 198.51.100.1 1111 2222\r\n"
@@ -601,6 +648,7 @@ Suite *proxy_protocol_suite(void)
     scenario_add(suite, version_1_passes_between_haproxies, 60);
     scenario_add(suite, version_2_passes_between_haproxies, 60);
     scenario_add(suite, tlvs_pass_between_haproxies, 60);
+    scenario_add(suite, server_name_behind_a_header_is_told, 60);
     scenario_add(suite, bad_headers_hurt_nobody_else, 120);
     scenario_add(suite, silent_client_is_reset_after_inspect_timeout, 60);
     scenario_add(suite, list_of_senders_is_reloaded, 120);
