@@ -3,6 +3,7 @@
 #include "config/backend_names.h"
 #include "config/base/congestion.h"
 #include "config/base/memory.h"
+#include "config/check_rules.h"
 #include "config/loops.h"
 #include "config/members.h"
 #include "config/paths.h"
@@ -315,6 +316,7 @@ static void build_backend(struct builder *builder, const struct section *section
                     section_text(section, where));
     apply(builder, section, OWNER_BACKEND, backend);
     check_forwarding(builder, section, backend);
+    check_rules_backend(section, backend, builder->problems);
     for (size_t i = 0; i < backend->server_count; i++)
         weights |= backend->servers[i].weight;
     if (count == 0 && !section->unread)
@@ -515,6 +517,7 @@ void config_build(struct config *config, const struct document *document, struct
     check_paths(&builder);
     check_claims(&builder, &builder.binds, "bind");
     loops_check(config, builder.server_places, problems);
+    check_rules_tracks(config, builder.server_places, problems);
     free(builder.server_places);
     check_kernel(&builder);
     if (frontends == 0 && !document->unread)

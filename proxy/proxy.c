@@ -64,6 +64,14 @@ static void on_server(struct server *server, bool by_command, void *arg)
         proxy->events.on_server(server, by_command, proxy->events.arg);
 }
 
+static void on_server_down(struct server *server, void *arg)
+{
+    struct proxy *proxy = arg;
+    (void)server;
+    for (unsigned i = 0; i < proxy->worker_count; i++)
+        worker_evict(&proxy->workers[i]);
+}
+
 static int open_backends(struct proxy *proxy, unsigned workers, struct event_base *base)
 {
     const struct config *config = proxy->service.config;
@@ -75,6 +83,7 @@ static int open_backends(struct proxy *proxy, unsigned workers, struct event_bas
         if (backend_open(backend, &config->backends[i], workers, &proxy->reclaimer))
             return ENOMEM;
         backend->on_change = on_server;
+        backend->on_down = on_server_down;
         backend->arg = proxy;
         backend_start(backend, base);
     }

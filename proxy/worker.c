@@ -78,6 +78,25 @@ void worker_terminate(struct worker *worker)
     loop_post(&worker->sessions.loop, &worker->terminate_task);
 }
 
+static void on_evict_next(void *arg)
+{
+    struct worker *worker = arg;
+    if (evict_next(&worker->evictor))
+        loop_post(&worker->sessions.loop, &worker->evict_next_task);
+}
+
+static void on_evict(void *arg)
+{
+    struct worker *worker = arg;
+    evict_begin(&worker->evictor);
+    on_evict_next(worker);
+}
+
+void worker_evict(struct worker *worker)
+{
+    loop_post(&worker->sessions.loop, &worker->evict_task);
+}
+
 static void on_turn(void *arg)
 {
     struct worker *worker = arg;
@@ -112,6 +131,9 @@ int worker_open(struct worker *worker, struct service *service, unsigned index,
     worker->listen_task = (struct task){.run = on_listen, .arg = worker};
     worker->terminate_task = (struct task){.run = on_terminate, .arg = worker};
     worker->terminate_next_task = (struct task){.run = on_terminate_next, .arg = worker};
+    worker->evict_task = (struct task){.run = on_evict, .arg = worker};
+    worker->evict_next_task = (struct task){.run = on_evict_next, .arg = worker};
+    worker->evictor.set = &worker->sessions;
     worker->turn_task = (struct task){.run = on_turn, .arg = worker};
     worker->move_task = (struct task){.run = on_move, .arg = worker};
     worker->stop_task = (struct task){.run = on_stop, .arg = worker};

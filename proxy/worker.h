@@ -8,6 +8,7 @@
 
 #include "config/base/cpus.h"
 #include "proxy/listen/acceptor.h"
+#include "proxy/session/evict.h"
 #include "proxy/session/session_set.h"
 #include "proxy/session/terminate.h"
 
@@ -22,10 +23,12 @@ struct worker {
     struct session_set sessions;
     struct acceptor acceptor;
     struct terminator terminator;
+    struct evictor evictor;
     pthread_t thread;
     bool started;
     bool stopping;
     struct task listen_task, terminate_task, terminate_next_task, stop_task; /* to the worker */
+    struct task evict_task, evict_next_task;                                 /* the same */
     struct task turn_task;               /* to the worker: answer this */
     struct task move_task;               /* to the worker: its sessions may move */
     struct task quiet_task, turned_task; /* from the worker to the main thread */
@@ -59,6 +62,9 @@ void worker_terminate(struct worker *worker);
 
 /* Main: sessions that were held back from moving to another process may move now. */
 void worker_let_move(struct worker *worker);
+
+/* Main: ends the sessions of servers that went down (evict.h). */
+void worker_evict(struct worker *worker);
 
 /* Main: turned_task is posted to the main thread from the worker's next turn. */
 void worker_ask_turn(struct worker *worker);

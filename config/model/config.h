@@ -88,8 +88,11 @@ struct server_conf {
     unsigned weight;        /* 0 to SERVER_WEIGHT_MAX; 0 is never chosen */
     unsigned maxconn;       /* 0: no limit */
     enum send_proxy send_proxy;
-    unsigned proxy_tlvs; /* PROXY_TLVS_ bits */
-    bool backup;         /* serves when no server without `backup` is usable */
+    unsigned proxy_tlvs;          /* PROXY_TLVS_ bits */
+    bool backup;                  /* serves when no server without `backup` is usable */
+    unsigned check_port;          /* 0: as the backend says */
+    struct address check_address; /* length 0: as the backend says; its port does not count */
+    char *check_track;            /* "BACKEND/SERVER", whose state it follows; NULL: none */
     unsigned line;
 };
 

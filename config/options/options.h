@@ -94,6 +94,7 @@ struct option {
 
 /* The tables, each with a row without a name at the end; the functions below go through them. */
 extern const struct option global_options[], frontend_options[], backend_options[];
+extern const struct option check_options[];
 extern const struct option bind_attributes[], server_attributes[];
 
 /* The options in the order of the help and the manual: i is less than option_count(). */

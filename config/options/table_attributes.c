@@ -1,5 +1,6 @@
 /* Attributes of bind and server lines. */
 #include "config/options/bind_values.h"
+#include "config/options/check_values.h"
 #include "config/options/name_list.h"
 #include "config/options/proxy_values.h"
 #include "config/options/table.h"
@@ -85,5 +86,23 @@ const struct option server_attributes[] = {
      .type = OPTION_CUSTOM,
      .custom = &name_list_value,
      .help = "names that clients may ask for: needed for a server sni:PORT"},
+    {.name = "check-port",
+     OF_SERVER(check_port),
+     .type = OPTION_UNSIGNED,
+     .min = 1,
+     .max = 65535,
+     .zero = "backend",
+     .initial = "backend",
+     .help = "the port that is checked; backend: as check-port of the backend says"},
+    {.name = "check-address",
+     OF_SERVER(check_address),
+     .type = OPTION_CUSTOM,
+     .custom = &check_address,
+     .help = "the address that is checked, instead of that of the server"},
+    {.name = "check-track",
+     OF_SERVER(check_track),
+     .type = OPTION_CUSTOM,
+     .custom = &check_word,
+     .help = "the server whose state this one follows, without checks of its own"},
     {.name = NULL},
 };

@@ -11,14 +11,35 @@
 
 static bool is_checked(const struct server *server)
 {
-    return server->backend->conf->check.kind != CHECK_OFF;
+    return server->conf->check_track || server->backend->conf->check.kind != CHECK_OFF;
+}
+
+/* What a command or an agent says, of this server and of those that it follows. */
+static bool is_kept_away(const struct server *server)
+{
+    for (; server; server = server->lead)
+        if (server->now.admin != ADMIN_READY || server->now.agent >= AGENT_DRAIN)
+            return true;
+    return false;
+}
+
+/* A server with a weight keeps 1 at least, unless the agent says 0%. */
+unsigned server_weight(const struct server *server)
+{
+    const struct server_state *now = &server->now;
+    if (now->agent_percent < 0 || now->weight == 0)
+        return now->weight;
+    unsigned weight = (now->weight * (unsigned)now->agent_percent + 50) / 100;
+    if (weight == 0 && now->agent_percent > 0)
+        weight = 1;
+    return weight < SERVER_WEIGHT_MAX ? weight : SERVER_WEIGHT_MAX;
 }
 
 bool server_is_usable(const struct server *server)
 {
     const struct server_state *now = &server->now;
-    return now->admin == ADMIN_READY && now->check == CHECK_UP && !ejection_holds(&now->ejection) &&
-           now->weight > 0 && (server_address(server) || server->conf->sni_port);
+    return !is_kept_away(server) && now->check == CHECK_UP && !ejection_holds(&now->ejection) &&
+           server_weight(server) > 0 && (server_address(server) || server->conf->sni_port);
 }
 
 static void tell_checks(struct server *server)
@@ -27,14 +48,56 @@ static void tell_checks(struct server *server)
         server->on_change(server);
 }
 
+/* Its sessions end where they are to; or, when it is up again, no longer do. */
+static void note_down(struct server *server)
+{
+    bool close = server->backend->conf->check.on_down == ON_DOWN_CLOSE;
+    bool ending = close && server->now.check == CHECK_DOWN;
+    if (atomic_exchange_explicit(&server->ending, ending, memory_order_acq_rel) == ending)
+        return;
+    if (ending && server->backend->on_down)
+        server->backend->on_down(server, server->backend->arg);
+}
+
+static void tell_followers(struct server *server);
+
+/* Does what its lead does. */
+static void keep_up(struct server *server)
+{
+    struct server_state *now = &server->now;
+    const struct server *lead = server->lead;
+    now->last_error = lead->now.last_error;
+    memcpy(now->reason, lead->now.reason, sizeof now->reason);
+    if (now->check == lead->now.check) { /* a command or an agent may keep clients away from it */
+        server->backend->weigh(server->backend, true);
+        tell_followers(server);
+        return;
+    }
+    now->check = lead->now.check;
+    if (now->check == CHECK_UP)
+        server_comes_up(server);
+    log_notice("server %s/%s is %s, as %s/%s", server->backend->conf->name, server->name,
+               now->check == CHECK_UP ? "UP" : "DOWN", lead->backend->conf->name, lead->name);
+    server_changed(server, false);
+}
+
+static void tell_followers(struct server *server)
+{
+    for (struct server *follower = server->first_follower; follower;
+         follower = follower->next_follower)
+        keep_up(follower);
+}
+
 void server_changed(struct server *server, bool by_command)
 {
     struct backend *backend = server->backend;
     server->now.changed_at = (uint64_t)time(NULL);
     backend->weigh(backend, true);
     tell_checks(server);
+    note_down(server);
     if (backend->on_change)
         backend->on_change(server, by_command, backend->arg);
+    tell_followers(server);
 }
 
 void server_comes_up(struct server *server)
@@ -63,6 +126,13 @@ static void let_next_check_decide(struct server *server)
     server->now.streak = enough(server) - 1;
 }
 
+/* What the check state is before the first check. */
+static enum check_state check_before_checks(const struct server *server)
+{
+    bool down = is_checked(server) && server->backend->conf->check.initial == CHECK_INITIAL_DOWN;
+    return down ? CHECK_DOWN : CHECK_UP;
+}
+
 static struct endpoint *make_endpoint(const struct address *address)
 {
     struct endpoint *endpoint = malloc(sizeof *endpoint);
@@ -89,8 +159,11 @@ struct server *server_new(struct backend *backend, const struct server_conf *con
     server->backend = backend;
     server->name = copy;
     server->place = place;
-    server->now = (struct server_state){
-        .weight = conf->weight, .last_error = SERVER_UNCHECKED, .changed_at = (uint64_t)time(NULL)};
+    server->now = (struct server_state){.weight = conf->weight,
+                                        .check = check_before_checks(server),
+                                        .last_error = SERVER_UNCHECKED,
+                                        .agent_percent = -1,
+                                        .changed_at = (uint64_t)time(NULL)};
     let_next_check_decide(server);
     atomic_store(&server->endpoint, endpoint);
     return server;
@@ -243,12 +316,17 @@ void server_adopt(struct server *server, const struct server_state *state, uint6
     server->now = *state;
     atomic_store(&server->check_due, check_due);
     if (!is_checked(server) || state->last_error == SERVER_UNCHECKED) {
-        server->now.check = CHECK_UP;
+        server->now.check = check_before_checks(server);
         server->now.last_error = SERVER_UNCHECKED;
         let_next_check_decide(server);
     }
     if (server->now.streak >= enough(server))
         let_next_check_decide(server);
+    if (server->backend->conf->check.kind != CHECK_AGENT) {
+        server->now.agent = AGENT_SAYS_NOTHING;
+        server->now.agent_percent = -1;
+    }
+    note_down(server);
     struct backend *backend = server->backend;
     uint64_t most = clock_ms() + EJECTION_MOST * backend->conf->eject_time;
     if (backend->conf->max_fails == 0)
@@ -259,6 +337,63 @@ void server_adopt(struct server *server, const struct server_state *state, uint6
         backend->elected = (struct elected){.backups = true, .backup = server->place};
     backend->weigh(backend, false);
     tell_checks(server);
+    tell_followers(server);
+}
+
+void server_hear_check(struct server *server, const struct server_state *state)
+{
+    struct server_state *now = &server->now;
+    if (!is_checked(server) || now->check == state->check)
+        return;
+    now->check = state->check;
+    now->streak = 0;
+    now->last_error = state->last_error;
+    memcpy(now->reason, state->reason, sizeof now->reason);
+    if (now->check == CHECK_UP)
+        server_comes_up(server);
+    log_notice("server %s/%s is %s: %s", server->backend->conf->name, server->name,
+               now->check == CHECK_UP ? "UP" : "DOWN", server_last_check(server));
+    server_changed(server, false);
+}
+
+void server_advised(struct server *server, enum agent_state agent, int percent)
+{
+    struct server_state *now = &server->now;
+    if (agent == AGENT_SAYS_NOTHING)
+        agent = now->agent;
+    if (percent < 0)
+        percent = now->agent_percent;
+    if (agent == now->agent && percent == now->agent_percent)
+        return;
+    now->agent = agent;
+    now->agent_percent = percent;
+    if (percent < 0)
+        log_notice("server %s/%s: its agent says %s", server->backend->conf->name, server->name,
+                   server_agent_name(server));
+    else
+        log_notice("server %s/%s: its agent says %s, %d%% of the weight",
+                   server->backend->conf->name, server->name, server_agent_name(server), percent);
+    server_changed(server, false);
+}
+
+void server_follow(struct server *server, struct server *lead)
+{
+    server->lead = lead;
+    server->next_follower = lead->first_follower;
+    lead->first_follower = server;
+    server->now.check = lead->now.check;
+    server->now.last_error = lead->now.last_error;
+    note_down(server);
+    server->backend->weigh(server->backend, false);
+}
+
+const char *server_agent_name(const struct server *server)
+{
+    static const char *const names[] = {[AGENT_SAYS_NOTHING] = "-",
+                                        [AGENT_READY] = "ready",
+                                        [AGENT_DRAIN] = "drain",
+                                        [AGENT_MAINT] = "maint"};
+    return names[server->now.agent];
 }
 
 const char *server_admin_name(enum admin_state admin)

@@ -10,13 +10,23 @@
  *
  *   ejection, by what sessions meet: ejection.h
  *
- * The states do not depend on each other. A server is usable while it is READY, UP, not ejected,
- * has an address, and has a weight above 0. The election (election.h) decides which of the usable
- * servers get new connections. A change never touches the connections that a server already has.
+ *   advice, by an agent (check = agent): DRAIN and MAINT keep clients away as the admin states do,
+ *   but the agent is asked on; a percentage scales the weight
  *
- * Before its first check a server counts as UP, but the first check that fails makes it DOWN: a
- * server that was never seen up gets no `fall` attempts. The same rule holds for a server that
- * comes back from MAINT, where it is not checked, and for one that has got another address.
+ * The states do not depend on each other. A server is usable while it is READY, UP, not ejected,
+ * has an address, has a weight above 0, and its agent does not say otherwise. The election
+ * (election.h) decides which of the usable servers get new connections. A change never touches the
+ * connections that a server already has, but where the sessions of a server that goes down are to
+ * end (on-down = close): then `ending` is set until it is UP again, and backend->on_down is called.
+ *
+ * A server that follows another one (check-track) is not checked: its check state is that of the
+ * other, and it gets no new connections either while the other one's admin state or agent keeps
+ * them away.
+ *
+ * Before its first check a server counts as UP (or DOWN, check-initial), but the first check that
+ * contradicts this decides: a server that was never seen up gets no `fall` attempts. The same rule
+ * holds for a server that comes back from MAINT, where it is not checked, and for one that has got
+ * another address.
  *
  * A server lives as long as its backend, so a pointer to it stays valid in any thread. A server
  * that leaves the service loses its address, and can get another one later.
@@ -61,8 +71,10 @@ struct server_state {
     char reason[SERVER_REASON_MAX];
     /* Milliseconds, CLOCK_MONOTONIC: */
     struct ejection ejection;
-    uint64_t up_since; /* slow start began; 0: there is none */
-    bool holds;        /* failback = no: it has taken over */
+    uint64_t up_since;      /* slow start began; 0: there is none */
+    bool holds;             /* failback = no: it has taken over */
+    enum agent_state agent; /* READY counts as NOTHING */
+    int agent_percent;      /* of the weight; -1: nothing was said */
 };
 
 #define SERVER_UNCHECKED (-1)
@@ -104,9 +116,12 @@ struct server {
     void (*on_change)(struct server *server);
     void *checking;
     struct fail_times fail_times;
-    bool is_back;                        /* its ejection has just ended, and is to be told */
-    struct task failures_task;           /* to the main thread: failures is no longer 0 */
-    struct seat *seat;                   /* queue.h; NULL: no server of the backend has maxconn */
+    bool is_back;              /* its ejection has just ended, and is to be told */
+    struct task failures_task; /* to the main thread: failures is no longer 0 */
+    struct seat *seat;         /* queue.h; NULL: no server of the backend has maxconn */
+    struct server *lead;       /* whose state it follows; NULL: none */
+    struct server *first_follower, *next_follower;
+    atomic_bool ending;                  /* it is DOWN, and its sessions are to end */
     _Atomic(struct endpoint *) endpoint; /* NULL: no address */
     atomic_uint share;
     /* What all workers write: */
@@ -150,6 +165,8 @@ struct backend {
     uint64_t table_due;
     /* A server has changed (its streak and last_error apart); may be NULL. */
     void (*on_change)(struct server *server, bool by_command, void *arg);
+    /* server->ending was set; may be NULL. */
+    void (*on_down)(struct server *server, void *arg);
     void *arg;
 };
 
@@ -224,6 +241,27 @@ void server_passed(struct server *server);
 void server_failed(struct server *server, int error);
 void server_failed_for(struct server *server, int error, const char *reason);
 
+/* What another process has found by its checks, where this one checks no server any more. The same
+ * follows as of checks here. */
+void server_hear_check(struct server *server, const struct server_state *state);
+
+/* What an agent said in a check: its advice, and a percentage of the weight or -1, which leaves the
+ * percentage as it is. A change is logged. */
+void server_advised(struct server *server, enum agent_state agent, int percent);
+
+/* From now on the server follows the state of another one, which is checked or follows itself; no
+ * server follows itself. */
+void server_follow(struct server *server, struct server *lead);
+
+/* The weight, with what an agent says; 0 to SERVER_WEIGHT_MAX. */
+unsigned server_weight(const struct server *server);
+
+/* True: server->ending. Any thread. */
+static inline bool server_is_ending(const struct server *server)
+{
+    return atomic_load_explicit(&server->ending, memory_order_acquire);
+}
+
 /* Why the last check failed; "passed", or "not checked". Valid until the next check. */
 const char *server_last_check(const struct server *server);
 
@@ -235,6 +273,7 @@ enum check_pace server_check_pace(const struct server *server);
 void server_adopt(struct server *server, const struct server_state *state, uint64_t check_due);
 
 const char *server_admin_name(enum admin_state admin);      /* "ready", "drain", "maint" */
+const char *server_agent_name(const struct server *server); /* the same; "-": it said nothing */
 const char *server_check_name(const struct server *server); /* "up", "down"; "off": no checks */
 
 #endif

@@ -77,7 +77,7 @@ static struct elected elect(const struct backend *backend, struct election *elec
 static unsigned share_of(const struct server *server, uint64_t now)
 {
     uint64_t length = server->backend->conf->slow_start;
-    return server->now.weight * SHARE_OF_ONE *
+    return server_weight(server) * SHARE_OF_ONE *
            slow_start_percent(server->now.up_since, length, now) / 100;
 }
 

@@ -211,6 +211,8 @@ static void settle_in(struct session *session)
         session_close(session, SESSION_NO_RESOURCES);
     else if (atomic_load(&session->frontend->keep) == 0)
         session_terminate(session);
+    else if (session->chosen && server_is_ending(session->chosen))
+        session_close(session, SESSION_SERVER_DOWN);
 }
 
 void session_unpark(struct session *session)

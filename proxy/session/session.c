@@ -90,6 +90,7 @@ static const char *end_name(enum session_end end)
         [SESSION_DRAIN_TIMEOUT] = "drain-timeout",
         [SESSION_STOPPED] = "stopped",
         [SESSION_NO_RESOURCES] = "no-resources",
+        [SESSION_SERVER_DOWN] = "server-down",
         [SESSION_UNDELIVERED] = "undelivered",
     };
     return names[end];
@@ -262,6 +263,7 @@ static void close_conns(struct session *session, enum session_end end)
         break;
     case SESSION_DRAIN_TIMEOUT:
     case SESSION_STOPPED:
+    case SESSION_SERVER_DOWN:
         /* A stream that was cut must not look complete, and only its sender knows where it is. */
         reset_client = !conn_was_sent_all(&session->client);
         reset_server = !conn_was_sent_all(&session->server);

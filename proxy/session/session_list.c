@@ -61,6 +61,8 @@ void session_list_remove(struct session_list *session_list, struct session_entry
         *place_of(session_list, entry) = NULL;
     if (session_list->cursor == entry)
         session_list->cursor = TAILQ_NEXT(entry, link);
+    if (session_list->evicting == entry)
+        session_list->evicting = TAILQ_NEXT(entry, link);
     TAILQ_REMOVE(&session_list->list, entry, link);
     session_list->count--;
     if (first)

@@ -28,7 +28,8 @@ TAILQ_HEAD(sessions_by_age, session_entry);
 struct session_list {
     struct sessions_by_age list; /* by accepted_at */
     size_t count, parked; /* of sessions; of those that are on their way to another process */
-    struct session_entry *cursor; /* terminate.h: the next that is looked at; NULL: none */
+    struct session_entry *cursor;   /* terminate.h: the next that is looked at; NULL: none */
+    struct session_entry *evicting; /* evict.h: the same */
     /* The last that session_list_place() put in of those that some workers had accepted, by the
      * number of the worker modulo PLACED_MAX; NULL: there was none, or it has left. */
     struct session_entry *placed[PLACED_MAX];

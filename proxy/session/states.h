@@ -36,6 +36,7 @@ enum session_end {
     SESSION_DRAIN_TIMEOUT, /* cut by drain-timeout, or by max-generations */
     SESSION_STOPPED,       /* cut by stop-timeout, or a second signal */
     SESSION_NO_RESOURCES,  /* out of descriptors, memory or local ports */
+    SESSION_SERVER_DOWN,   /* its server went down, and on-down is close */
     SESSION_UNDELIVERED,   /* one side said all and was gone, and the other did not take it */
 };
 

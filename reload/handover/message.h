@@ -147,8 +147,10 @@ struct message_server_state {
     /* proxy/backend/ejection.h; milliseconds, CLOCK_MONOTONIC: */
     uint64_t ejected_until, ejection_ended, first_fail;
     uint32_t ejections, fails;
-    uint64_t up_since; /* the same; a slow start began then; 0: none */
-    uint32_t holds;    /* 1: a backup that has taken over, with failback = no */
+    uint64_t up_since;      /* the same; a slow start began then; 0: none */
+    uint32_t holds;         /* 1: a backup that has taken over, with failback = no */
+    uint32_t agent;         /* what its agent said last */
+    uint32_t agent_percent; /* 1 more than the percentage; 0: none */
     uint32_t unused;
 };
 

@@ -41,7 +41,7 @@ static void on_message(const struct received *message, void *arg)
         handoff_on_taken(generation->handoff, message);
         break;
     case MESSAGE_SERVER: /* late clients are still to be connected here */
-        server_states_hear(message->payload, message->length, generation->proxy);
+        server_states_follow(message->payload, message->length, generation->proxy);
         break;
     case MESSAGE_TERMINATE:
         generation->events->terminate(generation);

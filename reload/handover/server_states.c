@@ -31,21 +31,24 @@ static void write_line(const struct server_conf *conf, char line[static MESSAGE_
 void server_states_record(const struct server *server, struct message_server *record)
 {
     const struct server_state *now = &server->now;
-    *record = (struct message_server){.state = {.admin = now->admin,
-                                                .check = now->check,
-                                                .streak = now->streak,
-                                                .last_error = now->last_error,
-                                                .weight = now->weight,
-                                                .usable = server_share(server) > 0,
-                                                .check_due = atomic_load(&server->check_due),
-                                                .changed_at = now->changed_at,
-                                                .ejected_until = now->ejection.until,
-                                                .ejection_ended = now->ejection.ended,
-                                                .first_fail = now->ejection.first_fail,
-                                                .ejections = now->ejection.repeats,
-                                                .fails = now->ejection.fails,
-                                                .up_since = now->up_since,
-                                                .holds = now->holds}};
+    *record =
+        (struct message_server){.state = {.admin = now->admin,
+                                          .check = now->check,
+                                          .streak = now->streak,
+                                          .last_error = now->last_error,
+                                          .weight = now->weight,
+                                          .usable = server_share(server) > 0,
+                                          .check_due = atomic_load(&server->check_due),
+                                          .changed_at = now->changed_at,
+                                          .ejected_until = now->ejection.until,
+                                          .ejection_ended = now->ejection.ended,
+                                          .first_fail = now->ejection.first_fail,
+                                          .ejections = now->ejection.repeats,
+                                          .fails = now->ejection.fails,
+                                          .up_since = now->up_since,
+                                          .holds = now->holds,
+                                          .agent = now->agent,
+                                          .agent_percent = (uint32_t)(now->agent_percent + 1)}};
     snprintf(record->backend, sizeof record->backend, "%s", server->backend->conf->name);
     snprintf(record->name, sizeof record->name, "%s", server->name);
     write_line(server->conf, record->line);
@@ -131,6 +134,11 @@ static enum admin_state admin_of(const struct message_server_state *state)
     return state->admin > ADMIN_MAINT ? ADMIN_MAINT : (enum admin_state)state->admin;
 }
 
+static enum agent_state agent_of(const struct message_server_state *state)
+{
+    return state->agent > AGENT_MAINT ? AGENT_MAINT : (enum agent_state)state->agent;
+}
+
 static unsigned weight_of(const struct message_server_state *state)
 {
     return state->weight > SERVER_WEIGHT_MAX ? SERVER_WEIGHT_MAX : state->weight;
@@ -138,19 +146,22 @@ static unsigned weight_of(const struct message_server_state *state)
 
 static struct server_state state_of(const struct message_server_state *message)
 {
-    struct server_state state = {.admin = admin_of(message),
-                                 .check = message->check == CHECK_UP ? CHECK_UP : CHECK_DOWN,
-                                 .streak = message->streak,
-                                 .last_error = message->last_error,
-                                 .weight = weight_of(message),
-                                 .changed_at = message->changed_at,
-                                 .ejection = {.until = message->ejected_until,
-                                              .ended = message->ejection_ended,
-                                              .repeats = message->ejections,
-                                              .fails = message->fails,
-                                              .first_fail = message->first_fail},
-                                 .up_since = message->up_since,
-                                 .holds = message->holds == 1};
+    struct server_state state = {
+        .admin = admin_of(message),
+        .check = message->check == CHECK_UP ? CHECK_UP : CHECK_DOWN,
+        .streak = message->streak,
+        .last_error = message->last_error,
+        .weight = weight_of(message),
+        .changed_at = message->changed_at,
+        .ejection = {.until = message->ejected_until,
+                     .ended = message->ejection_ended,
+                     .repeats = message->ejections,
+                     .fails = message->fails,
+                     .first_fail = message->first_fail},
+        .up_since = message->up_since,
+        .holds = message->holds == 1,
+        .agent = agent_of(message),
+        .agent_percent = message->agent_percent <= 10000 ? (int)message->agent_percent - 1 : -1};
     for (size_t i = 0; i + 1 < sizeof state.reason && message->reason[i]; i++)
         state.reason[i] =
             message->reason[i] < ' ' || message->reason[i] > '~' ? '?' : message->reason[i];
@@ -254,6 +265,18 @@ void server_states_obey(const struct message_server *record, struct proxy *proxy
     server_set_admin(server, admin_of(&record->state));
 }
 
+void server_states_follow(const void *payload, size_t length, struct proxy *proxy)
+{
+    struct message_server record;
+    server_states_read(payload, length, &record);
+    server_states_obey(&record, proxy);
+    struct server *server = find_server(proxy, &record);
+    if (!server)
+        return;
+    const struct server_state state = state_of(&record.state);
+    server_hear_check(server, &state);
+}
+
 void server_states_hear(const void *payload, size_t length, struct proxy *proxy)
 {
     struct message_server record;
@@ -278,6 +301,8 @@ static void say_why(const struct server *server, char *text, size_t size)
     const struct server_state *now = &server->now;
     if (now->admin != ADMIN_READY)
         snprintf(text, size, "%s: in %s", server->name, server_admin_name(now->admin));
+    else if (now->agent >= AGENT_DRAIN)
+        snprintf(text, size, "%s: in %s by its agent", server->name, server_agent_name(server));
     else if (now->check == CHECK_DOWN)
         snprintf(text, size, "%s: down, %s", server->name, server_last_check(server));
     else if (!server_address(server) && !server->conf->sni_port)

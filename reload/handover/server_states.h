@@ -62,6 +62,10 @@ void server_states_hear(const void *payload, size_t length, struct proxy *proxy)
 size_t server_states_losses(const struct server_states *server_states, const struct proxy *proxy,
                             void (*report)(const char *line, void *arg), void *arg);
 
+/* For a process that drains, and checks nothing any more: a payload of MESSAGE_SERVER of the
+ * process that serves. As server_states_hear(), and the check state as well. */
+void server_states_follow(const void *payload, size_t length, struct proxy *proxy);
+
 void server_states_free(struct server_states *server_states);
 
 #endif

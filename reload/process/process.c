@@ -123,8 +123,8 @@ static void on_proxy_empty(void *arg)
         exit_loop(generation, EXIT_DONE);
 }
 
-/* The new process hears of every change; processes before this one hear of commands only, since
- * they have checks of their own. */
+/* The new process hears of every change, and so do processes that drain, since they check nothing.
+ * The old process that stands by hears of commands only: it has checks of its own. */
 static void on_proxy_server(struct server *server, bool by_command, void *arg)
 {
     struct process *process = arg;
@@ -132,10 +132,9 @@ static void on_proxy_server(struct server *server, bool by_command, void *arg)
     struct message_server record;
     server_states_record(server, &record);
     old_side_tell_server(generation, &record);
-    if (!by_command)
-        return;
-    new_side_tell_server(generation->new_side, &record);
     draining_processes_tell_server(&generation->draining_processes, &record);
+    if (by_command)
+        new_side_tell_server(generation->new_side, &record);
 }
 
 static void on_proxy_quiet(void *arg)

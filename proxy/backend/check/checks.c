@@ -1,7 +1,7 @@
 #include "proxy/backend/check/checks.h"
 
 #include "config/base/clock.h"
-#include "config/base/log.h"
+#include "proxy/backend/backend.h"
 #include "proxy/backend/check/plan.h"
 
 #include <errno.h>
@@ -53,8 +53,11 @@ static struct address wanted_address(const struct checking *checking)
     const struct address *own = server_address(server);
     if (!own || server->now.admin == ADMIN_MAINT)
         return (struct address){0};
-    struct address address = conf->address.length ? conf->address : *own;
-    set_port(&address, conf->port ? conf->port : address_port(own));
+    struct address address = server->conf->check_address.length ? server->conf->check_address
+                             : conf->address.length             ? conf->address
+                                                                : *own;
+    unsigned port = server->conf->check_port ? server->conf->check_port : conf->port;
+    set_port(&address, port ? port : address_port(own));
     return address;
 }
 
@@ -97,6 +100,7 @@ static void conclude(struct checking *checking, const struct probe_result *resul
         server_failed_for(checking->server, result->error, result->reason);
     else
         server_passed(checking->server);
+    server_advised(checking->server, result->agent_state, result->agent_percent);
     if (server_check_pace(checking->server) != checking->target.pace)
         retarget(checking, false);
 }
@@ -186,8 +190,27 @@ static int open_schedule(struct checks *checks)
     return checks->schedule.started ? 0 : schedule_start(&checks->schedule);
 }
 
+/* The servers of a backend have names of their own, also those that come from one line. */
+static struct server *find_lead(const struct checks *checks, const char *name)
+{
+    size_t length = strcspn(name, "/");
+    for (size_t i = 0; i < checks->backend_count && name[length]; i++) {
+        const struct backend *backend = &checks->backends[i];
+        if (strlen(backend->conf->name) == length &&
+            strncmp(backend->conf->name, name, length) == 0)
+            return backend_find(backend, name + length + 1);
+    }
+    return NULL;
+}
+
 int checks_add(struct checks *checks, struct server *server)
 {
+    if (server->conf->check_track) {
+        struct server *lead = find_lead(checks, server->conf->check_track);
+        if (lead && !server->lead)
+            server_follow(server, lead);
+        return 0;
+    }
     int error = open_schedule(checks);
     if (error)
         return error;
@@ -207,8 +230,10 @@ static int add_backend(struct checks *checks, const struct backend *backend)
 {
     const struct server_set *set = backend_servers(backend);
     int error = 0;
-    for (size_t i = 0; backend->conf->check.kind != CHECK_OFF && !error && i < set->count; i++)
-        error = checks_add(checks, set->list[i]);
+    bool checked = backend->conf->check.kind != CHECK_OFF;
+    for (size_t i = 0; !error && i < set->count; i++)
+        if (checked || set->list[i]->conf->check_track)
+            error = checks_add(checks, set->list[i]);
     return error;
 }
 

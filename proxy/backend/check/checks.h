@@ -32,7 +32,8 @@ unsigned checks_descriptors(const struct config *config);
 struct checks *checks_new(struct backend *backends, size_t count, struct event_base *base,
                           struct task_queue *tasks) __attribute__((warn_unused_result));
 
-/* Adds a server, as of backend_add(); its backend asks for checks. After the checks have begun its
+/* Adds a server, as of backend_add(); its backend asks for checks, or it follows another server
+ * (check-track). After the checks have begun its
  * first check is due at once. Returns 0 or an errno value. */
 int checks_add(struct checks *checks, struct server *server) __attribute__((warn_unused_result));
 

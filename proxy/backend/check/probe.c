@@ -342,13 +342,12 @@ static bool write_proxy_header(struct probe *probe)
 {
     static const char v1[] = "PROXY UNKNOWN\r\n";
     static const char v2[] = "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"; /* version 2, LOCAL; no address */
-    enum check_proxy proxy = probe->plan->conf->proxy;
-    if (proxy == CHECK_PROXY_NONE)
+    if (probe->proxy == SEND_PROXY_NO)
         return true;
     probe->output = evbuffer_new();
     return probe->output &&
-           (proxy == CHECK_PROXY_V1 ? !evbuffer_add(probe->output, v1, sizeof v1 - 1)
-                                    : !evbuffer_add(probe->output, v2, sizeof v2 - 1));
+           (probe->proxy == SEND_PROXY_V2 ? !evbuffer_add(probe->output, v2, sizeof v2 - 1)
+                                          : !evbuffer_add(probe->output, v1, sizeof v1 - 1));
 }
 
 static void on_connected(struct probe *probe)
@@ -413,11 +412,16 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 }
 
 void probe_init(struct probe *probe, struct event_base *base, const struct probe_plan *plan,
+                enum send_proxy proxy,
                 void (*on_verdict)(struct probe *probe, const struct probe_result *result),
                 void (*on_end)(struct probe *probe))
 {
-    *probe = (struct probe){
-        .base = base, .plan = plan, .on_verdict = on_verdict, .on_end = on_end, .fd = -1};
+    *probe = (struct probe){.base = base,
+                            .plan = plan,
+                            .proxy = proxy,
+                            .on_verdict = on_verdict,
+                            .on_end = on_end,
+                            .fd = -1};
 }
 
 int probe_begin(struct probe *probe, const struct address *address)

@@ -16,6 +16,7 @@
 #ifndef RPPROXY_PROXY_BACKEND_CHECK_PROBE_H
 #define RPPROXY_PROXY_BACKEND_CHECK_PROBE_H
 
+#include "config/model/config.h"
 #include "proxy/backend/check/dialogue.h"
 #include "proxy/backend/check/tls_client.h"
 
@@ -52,6 +53,7 @@ struct probe {
     int fd;                    /* -1: IDLE */
     struct event io, deadline; /* while fd is open */
     struct address address;    /* that the probe connects to, or did last */
+    enum send_proxy proxy;     /* the header that it begins with */
     size_t received;
     struct tls_client *tls; /* NULL: none */
     struct dialogue dialogue;
@@ -63,6 +65,7 @@ struct probe {
  * called once, from the loop, within the timeout of the plan; on_end after that, when the
  * connection is closed, within the same time. The probe may begin again in on_end. */
 void probe_init(struct probe *probe, struct event_base *base, const struct probe_plan *plan,
+                enum send_proxy proxy,
                 void (*on_verdict)(struct probe *probe, const struct probe_result *result),
                 void (*on_end)(struct probe *probe));
 

@@ -210,11 +210,34 @@ static void adopt_pace(struct checking *checking)
         plan(checking);
 }
 
+/* The PROXY header of the checks of a server. */
+static enum send_proxy proxy_of(const struct checking *checking)
+{
+    const struct check_conf *conf = conf_of(checking);
+    const struct server_conf *server = checking->server->conf;
+    bool own = !conf->port && !conf->address.length && !server->check_port &&
+               !server->check_address.length;
+    switch (conf->proxy) {
+    case CHECK_PROXY_AUTO:
+        return own ? server->send_proxy : SEND_PROXY_NO;
+    case CHECK_PROXY_YES:
+        return server->send_proxy == SEND_PROXY_V2 ? SEND_PROXY_V2 : SEND_PROXY_V1;
+    case CHECK_PROXY_V1:
+        return SEND_PROXY_V1;
+    case CHECK_PROXY_V2:
+        return SEND_PROXY_V2;
+    case CHECK_PROXY_NO:
+        break;
+    }
+    return SEND_PROXY_NO;
+}
+
 static void set_up(struct checking *checking)
 {
     struct schedule *schedule = checking->schedule;
     checking->shortage.quiet_ms = 3 * conf_of(checking)->interval;
-    probe_init(&checking->probe, schedule->base, checking->plan, on_verdict, on_end);
+    probe_init(&checking->probe, schedule->base, checking->plan, proxy_of(checking), on_verdict,
+               on_end);
     evtimer_assign(&checking->due, schedule->base, on_due, checking);
     read_target(checking);
     uint64_t due = atomic_load_explicit(&checking->server->check_due, memory_order_relaxed);

@@ -149,6 +149,7 @@ static void random_file(FILE *file)
     random_options(SECTION_GLOBAL, file);
     fputs("[defaults]\n", file);
     random_options(SECTION_DEFAULTS, file);
+    fputs("check-step = expect x\n", file); /* which check = steps needs */
     for (unsigned i = 0; i < backends; i++) {
         fprintf(file, "[backend b%u]\n", i);
         random_servers(file);

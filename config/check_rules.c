@@ -1,0 +1,182 @@
+#include "config/check_rules.h"
+
+#include <string.h>
+
+#define OF(kind) (1u << (kind))
+
+/* Options that only some kinds of checks look at. */
+static const struct {
+    const char *option;
+    unsigned kinds;
+    const char *text;
+} rules[] = {
+    {"check-method", OF(CHECK_HTTP), "check = http"},
+    {"check-path", OF(CHECK_HTTP), "check = http"},
+    {"check-host", OF(CHECK_HTTP), "check = http"},
+    {"check-header", OF(CHECK_HTTP), "check = http"},
+    {"check-status", OF(CHECK_HTTP), "check = http"},
+    {"check-body", OF(CHECK_HTTP), "check = http"},
+    {"check-step", OF(CHECK_STEPS), "check = steps"},
+};
+
+static const struct entry *find_setting(const struct section *section, const char *name)
+{
+    for (size_t i = 0; i < section->settings.count; i++)
+        if (strcmp(section->settings.items[i].option->name, name) == 0)
+            return &section->settings.items[i];
+    return NULL;
+}
+
+/* One that has no effect here: "check = http" was forgotten, and a wrong server would do. Checks
+ * that are turned off in the same section are meant to be. */
+static void check_entry(const struct entry *entry, const struct backend_conf *backend,
+                        struct problems *problems)
+{
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
+        if (strcmp(rules[i].option, entry->option->name) == 0 &&
+            !(rules[i].kinds & OF(backend->check.kind)))
+            problem_add(problems, entry->place, "%s: has no effect without %s", rules[i].option,
+                        rules[i].text);
+}
+
+static void check_entries(const struct section *section, const struct backend_conf *backend,
+                          struct problems *problems)
+{
+    if (backend->check.kind == CHECK_OFF && find_setting(section, "check"))
+        return;
+    for (size_t i = 0; i < section->settings.count; i++)
+        check_entry(&section->settings.items[i], backend, problems);
+    for (size_t i = 0; i < section->members.count; i++)
+        check_entry(&section->members.items[i], backend, problems);
+}
+
+/* What [defaults] says for other kinds of checks. */
+static void drop_others(struct backend_conf *backend)
+{
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
+        if (!(rules[i].kinds & OF(backend->check.kind)))
+            option_release(option_find(SECTION_BACKEND, rules[i].option), backend);
+}
+
+static bool uses_tls(const struct check_conf *check)
+{
+    return check->tls || check->kind == CHECK_TLS;
+}
+
+static const char *wrong_with(const struct check_conf *check)
+{
+    if (check->kind == CHECK_STEPS && check->step_count == 0)
+        return "check = steps needs a check-step";
+    if (check->kind != CHECK_OFF && check->verify && !uses_tls(check))
+        return "check-verify has no effect without check-tls = yes or check = tls";
+    return NULL;
+}
+
+/* NULL: the server can be checked. */
+static const char *wrong_with_server(const struct check_conf *check,
+                                     const struct server_conf *server)
+{
+    unsigned port = server->check_port ? server->check_port : check->port;
+    bool elsewhere = server->check_address.length || check->address.length;
+    if (check->kind == CHECK_OFF || check->kind == CHECK_EXEC || server->check_track ||
+        server->sni_port)
+        return NULL;
+    if (address_is_unix(&server->address) && port && !elsewhere)
+        return "a Unix socket has no port that could be checked";
+    if ((!address_is_unix(&server->address) || elsewhere) && !port &&
+        address_port(&server->address) == 0)
+        return "it has no port that could be checked; add check-port=PORT";
+    return NULL;
+}
+
+static void check_servers(const struct section *section, const struct backend_conf *backend,
+                          struct problems *problems)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < section->members.count; i++) {
+        const struct entry *entry = &section->members.items[i];
+        if (entry->option->type != OPTION_SERVER)
+            continue;
+        while (at < backend->server_count && backend->servers[at].line < entry->place.line)
+            at++;
+        if (at == backend->server_count || backend->servers[at].line != entry->place.line)
+            continue; /* it has been reported */
+        const char *wrong = wrong_with_server(&backend->check, &backend->servers[at]);
+        if (wrong)
+            problem_add(problems, entry->place, "server %s: %s", backend->servers[at].name, wrong);
+    }
+}
+
+void check_rules_backend(const struct section *section, struct backend_conf *backend,
+                         struct problems *problems)
+{
+    const struct entry *kind = find_setting(section, "check");
+    const char *wrong = wrong_with(&backend->check);
+    check_entries(section, backend, problems);
+    drop_others(backend);
+    if (wrong)
+        problem_add(problems, kind ? kind->place : section->place, "%s", wrong);
+    check_servers(section, backend, problems);
+}
+
+/* --- tracks -------------------------------------------------------------------------------- */
+
+const struct server_conf *check_track_find(const struct config *config, const char *name,
+                                           const struct backend_conf **backend)
+{
+    size_t length = strcspn(name, "/");
+    for (size_t i = 0; i < config->backend_count && name[length]; i++) {
+        *backend = &config->backends[i];
+        if (strlen((*backend)->name) != length || strncmp((*backend)->name, name, length) != 0)
+            continue;
+        for (size_t j = 0; j < (*backend)->server_count; j++)
+            if (strcmp((*backend)->servers[j].name, name + length + 1) == 0)
+                return &(*backend)->servers[j];
+    }
+    return NULL;
+}
+
+/* The circle of servers that begins with this one. */
+static bool follows_itself(const struct config *config, const struct server_conf *server)
+{
+    const struct backend_conf *backend;
+    size_t count = 0, most = 0;
+    for (size_t i = 0; i < config->backend_count; i++)
+        most += config->backends[i].server_count;
+    for (const struct server_conf *next = server; next && next->check_track && count <= most;
+         count++) {
+        next = check_track_find(config, next->check_track, &backend);
+        if (next == server)
+            return true;
+    }
+    return count > most;
+}
+
+static void check_track(const struct config *config, const struct server_conf *server,
+                        struct place place, struct problems *problems)
+{
+    const struct backend_conf *backend;
+    const struct server_conf *lead = check_track_find(config, server->check_track, &backend);
+    if (!strchr(server->check_track, '/'))
+        problem_add(problems, place, "server: check-track '%s' must be BACKEND/SERVER",
+                    server->check_track);
+    else if (!lead)
+        problem_add(problems, place, "server: check-track: there is no server '%s'",
+                    server->check_track);
+    else if (follows_itself(config, server))
+        problem_add(problems, place, "server: check-track=%s is a circle: %s would follow itself",
+                    server->check_track, server->name);
+    else if (!lead->check_track && backend->check.kind == CHECK_OFF)
+        problem_add(problems, place, "server: check-track: %s is not checked (check = off)",
+                    server->check_track);
+}
+
+void check_rules_tracks(const struct config *config, const struct place *places,
+                        struct problems *problems)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < config->backend_count; i++)
+        for (size_t j = 0; j < config->backends[i].server_count; j++, at++)
+            if (config->backends[i].servers[j].check_track)
+                check_track(config, &config->backends[i].servers[j], places[at], problems);
+}

@@ -1,0 +1,26 @@
+/* Values of the options of checks that need more than one member, or a form of their own. */
+#ifndef RPPROXY_CONFIG_OPTIONS_CHECK_VALUES_H
+#define RPPROXY_CONFIG_OPTIONS_CHECK_VALUES_H
+
+#include "config/model/check.h"
+#include "config/options/options.h"
+
+/* Member: char *; one word of printable ASCII, as it may stand in a line of HTTP. */
+extern const struct option_custom check_word;
+
+/* Member: millis; 0: not given. */
+extern const struct option_custom check_other_interval;
+
+/* Member: unsigned, percent. */
+extern const struct option_custom check_jitter;
+
+/* Member: struct address; a name is resolved when the configuration is read. */
+extern const struct option_custom check_address;
+
+/* Member: struct check_status. */
+extern const struct option_custom check_status;
+
+/* Member: struct check_conf. The file of check_verify is read with the configuration. */
+extern const struct option_custom check_verify, check_header, check_body, check_step;
+
+#endif
