@@ -25,6 +25,7 @@ static const struct {
     {"harness", harness_suite},
     {"relay", relay_suite},
     {"proxy_protocol", proxy_protocol_suite},
+    {"routes", routes_suite},
     {"delivery", delivery_suite},
     {"addresses", addresses_suite},
     {"servers", servers_suite},

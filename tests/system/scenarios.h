@@ -23,6 +23,7 @@ Suite *environment_suite(void);
 Suite *users_suite(void);
 Suite *relay_suite(void);
 Suite *proxy_protocol_suite(void);
+Suite *routes_suite(void);
 Suite *delivery_suite(void);
 Suite *addresses_suite(void);
 Suite *servers_suite(void);

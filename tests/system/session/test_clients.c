@@ -269,39 +269,13 @@ static void stream_finish(struct stream *stream)
     talker_ends(&stream->talker);
 }
 
-static void make_key(const char *path)
-{
-    struct outcome outcome;
-    run(&outcome, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path, NULL);
-    ck_assert_msg(outcome.code == 0, "ssh-keygen: %s%s", outcome.out, outcome.err);
-}
-
-/* Starts sshd as its service would, but with its own port and keys. */
-static pid_t sshd_start(const char *port, const char *user_key)
-{
-    char key[PATH_MAX], file[PATH_MAX], log[PATH_MAX];
-    make_key(test_path(key, "host_key"));
-    write_file(test_path(file, "sshd.conf"), 0600,
-               "ListenAddress 127.0.0.1:%s\nHostKey %s\nAuthorizedKeysFile %s.pub\n"
-               "PidFile none\nStrictModes no\nUsePAM no\n",
-               port, key, user_key);
-    if (getuid() == 0) {
-        mkdir("/run/sshd", 0755); /* normally made by the service */
-    }
-    const char *argv[] = {"/usr/sbin/sshd", "-D", "-e", "-f", file, NULL};
-    test_path(log, "sshd.log");
-    pid_t server = program_start(&(struct program){.argv = argv, .out = log, .err = log});
-    wait_mentioned(log, "Server listening");
-    return server;
-}
-
 START_TEST(ssh_session)
 {
     if (!program_exists("/usr/sbin/sshd") || !program_exists("ssh")) {
         skip_test("no sshd or no ssh");
     }
     char key[PATH_MAX], file[PATH_MAX], port[8], server_port[8];
-    make_key(test_path(key, "user_key"));
+    ssh_key_make(test_path(key, "user_key"));
     free_port(server_port);
     pid_t server = sshd_start(server_port, key);
     struct proxy proxy;

@@ -123,3 +123,28 @@ pid_t redis_start(char socket[static PATH_MAX])
     wait_until(socket_accepts, socket, "Redis listens");
     return server;
 }
+
+void ssh_key_make(const char *path)
+{
+    struct outcome outcome;
+    run(&outcome, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path, NULL);
+    ck_assert_msg(outcome.code == 0, "ssh-keygen: %s%s", outcome.out, outcome.err);
+}
+
+pid_t sshd_start(const char *port, const char *user_key)
+{
+    char key[PATH_MAX], file[PATH_MAX], log[PATH_MAX];
+    ssh_key_make(test_path(key, "host_key"));
+    write_file(test_path(file, "sshd.conf"), 0600,
+               "ListenAddress 127.0.0.1:%s\nHostKey %s\nAuthorizedKeysFile %s.pub\n"
+               "PidFile none\nStrictModes no\nUsePAM no\n",
+               port, key, user_key);
+    if (getuid() == 0) {
+        mkdir("/run/sshd", 0755); /* normally made by the service */
+    }
+    const char *argv[] = {"/usr/sbin/sshd", "-D", "-e", "-f", file, NULL};
+    test_path(log, "sshd.log");
+    pid_t server = program_start(&(struct program){.argv = argv, .out = log, .err = log});
+    wait_mentioned(log, "Server listening");
+    return server;
+}

@@ -41,4 +41,11 @@ extern const char *const pgbench_complaints[];
 /* Starts redis-server, which must exist, and returns when it listens on the socket. */
 pid_t redis_start(char socket[static PATH_MAX]);
 
+/* Makes a key without a passphrase; the public one is in PATH.pub. */
+void ssh_key_make(const char *path);
+
+/* Starts sshd, as its service would, on 127.0.0.1 and with keys of its own; this user of the key
+ * may log in. Returns when it listens. */
+pid_t sshd_start(const char *port, const char *user_key);
+
 #endif
