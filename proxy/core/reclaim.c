@@ -9,12 +9,20 @@ struct reclaim_reader {
     struct task task;
 };
 
+static void release(struct retired *object)
+{
+    if (object->release)
+        object->release(object);
+    else
+        free(object);
+}
+
 static void free_all(struct retired_list *list)
 {
     struct retired *object;
     while ((object = STAILQ_FIRST(list))) {
         STAILQ_REMOVE_HEAD(list, link);
-        free(object);
+        release(object);
     }
 }
 
@@ -64,7 +72,7 @@ void reclaimer_add_reader(struct reclaimer *reclaimer, struct task_queue *queue)
 void reclaim(struct reclaimer *reclaimer, struct retired *object)
 {
     if (reclaimer->reader_count == 0) {
-        free(object);
+        release(object);
         return;
     }
     STAILQ_INSERT_TAIL(&reclaimer->next, object, link);

@@ -18,6 +18,7 @@
 /* The first member of an object that is published. The object comes from malloc(3). */
 struct retired {
     STAILQ_ENTRY(retired) link;
+    void (*release)(struct retired *object); /* frees the object; NULL: free(3) does */
 };
 
 STAILQ_HEAD(retired_list, retired);

@@ -86,6 +86,7 @@ int main(void)
         published_path_suite,
         prefix_tree_suite,
         list_file_suite,
+        sources_suite,
         proxy_header_suite,
         client_hello_suite,
         http_head_suite,
