@@ -78,10 +78,12 @@ static void apply_entry(struct builder *builder, const struct section *section,
         bad_value(builder, entry, wrong);
 }
 
+/* Whether no line before sets the same member; several options may. */
 static bool is_first(const struct section *section, const struct entry *entry)
 {
     for (const struct entry *other = section->members.items; other < entry; other++)
-        if (other->option == entry->option)
+        if (other->option->owner == entry->option->owner &&
+            other->option->offset == entry->option->offset)
             return false;
     return true;
 }

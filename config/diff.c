@@ -4,6 +4,7 @@
 #include "config/options/options.h"
 #include "config/write.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -264,12 +265,33 @@ static void compare_backends(struct config_diff *diff, const struct config *from
     free(new.items);
 }
 
+static char *list_value(const struct address_file *file)
+{
+    return memory_print("%zu entries (%016" PRIx64 ")", file->count, file->hash);
+}
+
+static void compare_lists(struct config_diff *diff, const struct config *from,
+                          const struct config *to)
+{
+    for (size_t i = 0; i < to->address_files.count; i++) {
+        const struct address_file *file = to->address_files.items[i];
+        const struct address_file *before = address_files_find(&from->address_files, file->path);
+        if (before && before->read && file->read && before->hash != file->hash)
+            add(diff, (struct change){.kind = CHANGE_VALUE,
+                                      .subject = CHANGED_LIST,
+                                      .section = file->path,
+                                      .from = list_value(before),
+                                      .to = list_value(file)});
+    }
+}
+
 void config_compare(const struct config *from, const struct config *to, struct config_diff *diff)
 {
     *diff = (struct config_diff){0};
     compare_options(diff, SECTION_GLOBAL, CHANGED_GLOBAL, NULL, from, to);
     compare_frontends(diff, from, to);
     compare_backends(diff, from, to);
+    compare_lists(diff, from, to);
 }
 
 void config_diff_free(struct config_diff *diff)
@@ -301,6 +323,9 @@ static void print_subject(const struct change *change, FILE *out)
         break;
     case CHANGED_SERVER:
         fprintf(out, "server %s/%s: ", change->section, change->name);
+        break;
+    case CHANGED_LIST:
+        fprintf(out, "list %s: ", change->section);
         break;
     }
 }

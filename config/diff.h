@@ -19,6 +19,7 @@ enum change_subject {
     CHANGED_BIND,
     CHANGED_BACKEND,
     CHANGED_SERVER,
+    CHANGED_LIST, /* a file with addresses that both configurations name; section is its path */
 };
 
 struct change {
@@ -31,8 +32,8 @@ struct change {
 };
 
 /* Global options come first, then frontends with their binds, then backends with their servers.
- * Each group has the order of the new config, followed by removed items in the order of the old
- * one. */
+ * Files with lists that have changed come last. Each group has the order of the new config,
+ * followed by removed items in the order of the old one. */
 struct config_diff {
     struct change *items;
     size_t count, capacity;

@@ -13,7 +13,9 @@
 struct config *config_load(const char *file, struct config_errors *errors)
     __attribute__((warn_unused_result));
 
-/* The same for a text that is not in a file. Messages use name as the name of its file. */
+/* The same for a text that is not in a file: the configuration of another process (write.h). Files
+ * that it names are not opened, for they may have changed. Messages use name as the name of its
+ * file. */
 struct config *config_load_text(const char *name, const char *text, size_t length,
                                 struct config_errors *errors) __attribute__((warn_unused_result));
 

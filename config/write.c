@@ -4,6 +4,7 @@
 #include "config/document.h"
 #include "config/options/attributes.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -88,7 +89,8 @@ static bool write_repeated(const struct option *option, const void *owner, FILE 
         if (!line_begin(&line))
             return false;
         more = option->custom->write(member, item, line.stream);
-        if (!line_end(&line, option->name, out))
+        const char *key = option->custom->key ? option->custom->key(member, item) : option->name;
+        if (!line_end(&line, key, out))
             return false;
     }
     return true;
@@ -145,6 +147,15 @@ static bool write_backend(const struct backend_conf *backend, FILE *out)
     return write_options(SECTION_BACKEND, backend, out);
 }
 
+/* As comments: two configurations with different lists are different. */
+static void write_files(const struct address_files *files, FILE *out)
+{
+    for (size_t i = 0; i < files->count; i++)
+        if (files->items[i]->read)
+            fprintf(out, "%s; list %s: %zu entries, xxh3 %016" PRIx64 "\n", i == 0 ? "\n" : "",
+                    files->items[i]->path, files->items[i]->count, files->items[i]->hash);
+}
+
 char *config_text(const struct config *config, size_t *length)
 {
     char *text = NULL;
@@ -157,6 +168,7 @@ char *config_text(const struct config *config, size_t *length)
         good = write_frontend(&config->frontends[i], out);
     for (size_t i = 0; good && i < config->backend_count; i++)
         good = write_backend(&config->backends[i], out);
+    write_files(&config->address_files, out);
     good = good && !ferror(out);
     if (fclose(out) == 0 && good)
         return text;

@@ -12,7 +12,9 @@
  * replaced by addresses, and a [listen] by a [frontend] and a [backend]. Reading this text again
  * gives the same text. A value that no line of a file can contain (more than 4096 bytes, the start
  * of a comment, a newline), for example because it came from a variable, is written as a comment.
- * The text is NUL-terminated, and the caller frees it. Returns NULL if there is no memory. */
+ * Files with lists are named, not contained; a comment at the end has the number of entries and a
+ * hash of each that was read. The text is NUL-terminated, and the caller frees it. Returns NULL if
+ * there is no memory. */
 char *config_text(const struct config *config, size_t *length) __attribute__((warn_unused_result));
 
 /* xxh3 of the canonical text: the same for configs that mean the same in the same order. */

@@ -1,10 +1,12 @@
 #include "proxy/proxy.h"
 
+#include "config/base/clock.h"
 #include "config/options/options.h"
 #include "proxy/backend/queue.h"
 #include "proxy/listen/listener.h"
 #include "proxy/names/lookup.h"
 #include "proxy/session/lifecycle.h"
+#include "proxy/session/source_place.h"
 #include "proxy/stages/forwarding.h"
 #include "proxy/stages/stage_list.h"
 
@@ -176,6 +178,10 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
     if (!error)
         place_queue_init(&proxy->service.places, stats_sessions(&proxy->stats),
                          &proxy->service.waitlist, NULL);
+    if (!error && stats_sources(&proxy->stats)) {
+        proxy->service.sources = sources_open(stats_sources(&proxy->stats), config->max_sources);
+        error = proxy->service.sources ? 0 : ENOMEM;
+    }
     for (size_t i = 0; !error && i < config->frontend_count; i++) {
         proxy->service.frontends[i].conf = &config->frontends[i];
         if (config->frontends[i].backend)
@@ -185,6 +191,9 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
                          stats_frontend_sessions(&proxy->stats, i), &proxy->service.waitlist,
                          &proxy->service.places);
         proxy->service.frontends[i].keep = KEEP_ALL;
+        proxy->service.frontends[i].record = stats_frontend(&proxy->stats, i);
+        if (proxy->service.sources)
+            frontend_rate_open(&proxy->service, &proxy->service.frontends[i]);
         error = stage_list_open(&proxy->service, &proxy->service.frontends[i]);
     }
     if (!error) {
@@ -382,6 +391,38 @@ void proxy_count_others(struct proxy *proxy, unsigned all, const unsigned *by_fr
         place_serve(&proxy->service.places);
 }
 
+void proxy_set_peers(struct proxy *proxy, const struct stats *const *list, size_t count)
+{
+    struct sources *sources = proxy->service.sources;
+    if (!sources)
+        return;
+    struct sources_peers *peers = sources_peers_new(count);
+    for (size_t i = 0; peers && i < count; i++) {
+        const struct stats_head *head = &list[i]->as;
+        struct sources_view *view =
+            head->sources_size
+                ? sources_view_open(list[i]->fd, head->sources_offset, head->sources_size)
+                : NULL;
+        if (view)
+            peers->views[peers->count++] = view;
+    }
+    struct sources_peers *before = sources_publish(sources, peers);
+    if (before)
+        reclaim_with(&proxy->reclaimer, &before->retired, sources_peers_release);
+}
+
+void proxy_inherit(struct proxy *proxy, const struct stats *stats)
+{
+    const struct stats_head *head = &stats->as;
+    if (!proxy->service.sources || !head->sources_size)
+        return;
+    struct sources_view *view =
+        sources_view_open(stats->fd, head->sources_offset, head->sources_size);
+    if (view)
+        sources_inherit(proxy->service.sources, view, clock_ms() * 1000000);
+    sources_view_close(view);
+}
+
 unsigned proxy_live(const struct proxy *proxy)
 {
     return service_live(&proxy->service);
@@ -395,6 +436,7 @@ void proxy_free(struct proxy *proxy)
     lookups_free(proxy->service.lookups);
     event_del(&proxy->bell);
     task_queue_close(&proxy->task_queue);
+    sources_close(proxy->service.sources);
     stats_close(&proxy->stats);
     waitlist_close(&proxy->service.waitlist);
     free(proxy->service.sets);

@@ -104,6 +104,13 @@ uint64_t proxy_overdue(const struct proxy *proxy);
  * frontend in the config's order (NULL: none). */
 void proxy_count_others(struct proxy *proxy, unsigned all, const unsigned *by_frontend);
 
+/* These processes of the proxy live: what they have of the sources of clients counts in the limits
+ * of this one, until the next call. */
+void proxy_set_peers(struct proxy *proxy, const struct stats *const *list, size_t count);
+
+/* The process with these stats is gone: the rates of its clients go on here. */
+void proxy_inherit(struct proxy *proxy, const struct stats *stats);
+
 /* Sessions now, of all frontends. */
 unsigned proxy_live(const struct proxy *proxy);
 

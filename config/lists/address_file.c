@@ -35,16 +35,39 @@ static void read_file(struct address_file *file, const struct list_origin *origi
     free(filling.entries.items);
 }
 
+static struct address_file *find(const struct address_files *files, const char *path)
+{
+    for (size_t i = 0; i < files->count; i++)
+        if (strcmp(files->items[i]->path, path) == 0)
+            return files->items[i];
+    return NULL;
+}
+
+const struct address_file *address_files_find(const struct address_files *files, const char *path)
+{
+    return find(files, path);
+}
+
+void address_files_note(struct address_files *files, const char *path, size_t count, uint64_t hash)
+{
+    struct address_file *file = find(files, path);
+    if (!file)
+        return;
+    file->count = count;
+    file->hash = hash;
+    file->read = true;
+}
+
 const struct address_file *address_files_get(struct address_files *files, const char *name,
                                              const struct list_origin *origin)
 {
     char *path = list_file_path(name, origin->place.source);
-    for (size_t i = 0; i < files->count; i++)
-        if (strcmp(files->items[i]->path, path) == 0) {
-            free(path);
-            return files->items[i];
-        }
-    struct address_file *file = memory_new(1, sizeof *file);
+    struct address_file *file = find(files, path);
+    if (file) {
+        free(path);
+        return file;
+    }
+    file = memory_new(1, sizeof *file);
     file->path = path;
     files->items =
         memory_grow(files->items, files->count, &files->capacity, sizeof(struct address_file *));

@@ -11,7 +11,8 @@ struct address_file {
     size_t count;             /* entries */
     uint64_t hash;            /* of the bytes of the file */
     bool any;                 /* contains the entry "any" */
-    bool read;                /* false: it was not read, or not without mistakes */
+    bool read;                /* false: it was not read, or not without mistakes; count and hash are
+                                 then not known */
     struct prefix_tree *tree; /* value 0 for each entry; NULL: not read */
 };
 
@@ -30,6 +31,12 @@ struct address_files {
 const struct address_file *address_files_get(struct address_files *files, const char *name,
                                              const struct list_origin *origin)
     __attribute__((returns_nonnull));
+
+/* What another process has read of that file; for files that were not opened. */
+void address_files_note(struct address_files *files, const char *path, size_t count, uint64_t hash);
+
+/* The file with that path, or NULL. */
+const struct address_file *address_files_find(const struct address_files *files, const char *path);
 
 void address_files_free(struct address_files *files);
 

@@ -7,6 +7,7 @@
 #include "config/base/congestion.h"
 #include "config/base/cpus.h"
 #include "config/base/log.h"
+#include "config/base/rate.h"
 #include "config/lists/address_rules.h"
 #include "config/model/check.h"
 #include "config/model/route.h"
@@ -146,6 +147,12 @@ static inline bool backend_is_limited(const struct backend_conf *backend)
     return false;
 }
 
+/* What happens to clients beyond the limits of a frontend. */
+enum over_limit { OVER_LIMIT_WAIT, OVER_LIMIT_CLOSE };
+
+/* The values of frontend_conf.access. */
+enum { ACCESS_DENY, ACCESS_ALLOW };
+
 struct frontend_conf {
     char *name;
     char congestion[CONGESTION_MAX]; /* of clients' connections; "": the default of the system */
@@ -154,7 +161,11 @@ struct frontend_conf {
     struct route_list routes;
     const struct backend_conf *backend; /* of sessions that no route takes; NULL: there is none */
     bool rejects;                       /* ... and the file says so: reject */
+    struct address_rules access;        /* who may come in; empty: everybody */
     unsigned max_sessions;              /* 0: no limit for this frontend */
+    unsigned max_sessions_per_source;   /* 0: no limit */
+    struct rate rate_per_source, max_rate; /* count 0: no limit */
+    enum over_limit over_limit;
     struct proxy_senders accept_proxy;
     millis inspect_timeout; /* for what a client has to say before a server is chosen */
     millis idle_timeout;    /* 0: none */
@@ -163,6 +174,12 @@ struct frontend_conf {
     bool access_log;
     unsigned line;
 };
+
+/* Whether the frontend has limits for each client address. */
+static inline bool frontend_counts_sources(const struct frontend_conf *frontend)
+{
+    return frontend->max_sessions_per_source > 0 || frontend->rate_per_source.count > 0;
+}
 
 enum drain { DRAIN_HANDOFF, DRAIN_WAIT };
 
@@ -190,6 +207,7 @@ struct config {
     millis probation; /* 0: none */
     millis ready_timeout;
     unsigned max_generations; /* number of processes that may drain beside the active one */
+    unsigned max_sources;     /* that are remembered at a time, for the limits by source */
     struct frontend_conf *frontends;
     size_t frontend_count;
     struct backend_conf *backends;

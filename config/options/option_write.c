@@ -42,14 +42,24 @@ static void write_cpus(const struct cpus *cpus, FILE *out)
     }
 }
 
+/* False: there is no such value. */
+static bool write_custom_value(const struct option *option, const void *member, size_t item,
+                               FILE *out)
+{
+    const char *key = option->custom->key ? option->custom->key(member, item) : NULL;
+    if (key)
+        fprintf(out, "%s ", key);
+    return option->custom->write(member, item, out);
+}
+
 static void write_custom(const struct option *option, const void *member, FILE *out)
 {
-    if (!option->custom->write(member, 0, out) || !option->repeated)
+    if (!write_custom_value(option, member, 0, out) || !option->repeated)
         return;
     for (size_t item = 1;; item++) {
         struct memory_stream value;
         memory_stream_begin(&value);
-        bool more = option->custom->write(member, item, value.stream);
+        bool more = write_custom_value(option, member, item, value.stream);
         char *text = memory_stream_end(&value);
         if (more)
             fprintf(out, ", %s", text);

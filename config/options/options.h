@@ -71,6 +71,10 @@ struct option_custom {
     /* Writes the value as in a file: of a repeated option the item-th one, from 0 on; of any other
      * option item is 0. False, and nothing is written: there is no such value. */
     bool (*write)(const void *member, size_t item, FILE *out);
+    /* The name with which the item-th value is written, where several options of a section have one
+     * member and their order counts: one of them writes all. Returns NULL where there is no such
+     * value. NULL: that of the option. */
+    const char *(*key)(const void *member, size_t item);
     /* Frees what the member points to. NULL: nothing is to be freed. */
     void (*release)(void *member);
 };

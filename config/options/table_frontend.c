@@ -1,7 +1,10 @@
 /* Options of frontends, and of both sides. */
+#include "config/options/admission_values.h"
 #include "config/options/proxy_values.h"
 #include "config/options/route_values.h"
 #include "config/options/table.h"
+
+static const char *const over_limits[] = {"wait", "close", NULL};
 
 const struct option frontend_options[] = {
     {.name = "bind",
@@ -24,6 +27,21 @@ const struct option frontend_options[] = {
      .repeated = true,
      .help = "the first route whose conditions all hold decides which backend serves a client; the "
              "last word is the backend, or reject"},
+    {.name = "allow",
+     .sections = FRONTENDS,
+     OF_FRONTEND(access),
+     .type = OPTION_CUSTOM,
+     .custom = &access_allow,
+     .repeated = true,
+     .help =
+         "clients that may come in; the first 'allow' or 'deny' that contains the client decides"},
+    {.name = "deny",
+     .sections = FRONTENDS,
+     OF_FRONTEND(access),
+     .type = OPTION_CUSTOM,
+     .custom = &access_deny,
+     .repeated = true,
+     .help = "clients that are refused; without any 'allow' and 'deny' all may come in"},
     {.name = "max-sessions",
      .sections = FRONTENDS | IN(SECTION_DEFAULTS),
      OF_FRONTEND(max_sessions),
@@ -32,7 +50,38 @@ const struct option frontend_options[] = {
      .max = SESSIONS_MAX,
      .zero = "unlimited",
      .initial = "unlimited",
-     .help = "sessions at the same time in this frontend; further clients wait in the backlog"},
+     .help = "sessions at the same time in this frontend; for further clients see over-limit"},
+    {.name = "max-sessions-per-source",
+     .sections = FRONTENDS | IN(SECTION_DEFAULTS),
+     OF_FRONTEND(max_sessions_per_source),
+     .type = OPTION_UNSIGNED,
+     .min = 1,
+     .max = SESSIONS_MAX,
+     .zero = "unlimited",
+     .initial = "unlimited",
+     .help = "sessions at the same time of one client address (IPv6: of a /64); further ones are "
+             "refused"},
+    {.name = "rate-per-source",
+     .sections = FRONTENDS | IN(SECTION_DEFAULTS),
+     OF_FRONTEND(rate_per_source),
+     .type = OPTION_CUSTOM,
+     .custom = &rate_custom,
+     .initial = "unlimited",
+     .help = "how fast sessions of one client address may begin; faster ones are refused"},
+    {.name = "max-rate",
+     .sections = FRONTENDS | IN(SECTION_DEFAULTS),
+     OF_FRONTEND(max_rate),
+     .type = OPTION_CUSTOM,
+     .custom = &rate_custom,
+     .initial = "unlimited",
+     .help = "how fast sessions of this frontend may begin; for faster ones see over-limit"},
+    {.name = "over-limit",
+     .sections = FRONTENDS | IN(SECTION_DEFAULTS),
+     OF_FRONTEND(over_limit),
+     .type = OPTION_ENUM,
+     .names = over_limits,
+     .initial = "wait",
+     .help = "clients beyond max-sessions or max-rate wait in the backlog, or are closed"},
     {.name = "accept-proxy",
      .sections = FRONTENDS | IN(SECTION_DEFAULTS),
      OF_FRONTEND(accept_proxy),

@@ -9,20 +9,12 @@ struct reclaim_reader {
     struct task task;
 };
 
-static void release(struct retired *object)
-{
-    if (object->release)
-        object->release(object);
-    else
-        free(object);
-}
-
 static void free_all(struct retired_list *list)
 {
     struct retired *object;
     while ((object = STAILQ_FIRST(list))) {
         STAILQ_REMOVE_HEAD(list, link);
-        release(object);
+        object->release(object);
     }
 }
 
@@ -69,12 +61,24 @@ void reclaimer_add_reader(struct reclaimer *reclaimer, struct task_queue *queue)
         .reclaimer = reclaimer, .queue = queue, .task = {.run = on_reader, .arg = reader}};
 }
 
+static void release_by_free(struct retired *object)
+{
+    free(object);
+}
+
 void reclaim(struct reclaimer *reclaimer, struct retired *object)
+{
+    reclaim_with(reclaimer, object, release_by_free);
+}
+
+void reclaim_with(struct reclaimer *reclaimer, struct retired *object,
+                  void (*release)(struct retired *object))
 {
     if (reclaimer->reader_count == 0) {
         release(object);
         return;
     }
+    object->release = release;
     STAILQ_INSERT_TAIL(&reclaimer->next, object, link);
     if (STAILQ_EMPTY(&reclaimer->waiting))
         begin_round(reclaimer);

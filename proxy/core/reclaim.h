@@ -18,7 +18,7 @@
 /* The first member of an object that is published. The object comes from malloc(3). */
 struct retired {
     STAILQ_ENTRY(retired) link;
-    void (*release)(struct retired *object); /* frees the object; NULL: free(3) does */
+    void (*release)(struct retired *object);
 };
 
 STAILQ_HEAD(retired_list, retired);
@@ -46,6 +46,10 @@ void reclaimer_add_reader(struct reclaimer *reclaimer, struct task_queue *queue)
 /* Frees object when no reader can use it any more, or at once if there are no readers. The caller
  * has already replaced the published pointer. Cannot fail. */
 void reclaim(struct reclaimer *reclaimer, struct retired *object);
+
+/* The same; release() frees the object, with what belongs to it. */
+void reclaim_with(struct reclaimer *reclaimer, struct retired *object,
+                  void (*release)(struct retired *object));
 
 /* Frees all objects that still wait. The threads of the readers must have ended. */
 void reclaimer_close(struct reclaimer *reclaimer);

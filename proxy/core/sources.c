@@ -190,7 +190,7 @@ void sources_close(struct sources *sources)
         return;
     struct sources_peers *peers = sources_publish(sources, NULL);
     if (peers)
-        peers->retired.release(&peers->retired);
+        sources_peers_release(&peers->retired);
     for (unsigned i = 0; i < SHARDS; i++)
         pthread_mutex_destroy(&sources->locks[i].mutex);
     free(sources);
@@ -576,7 +576,7 @@ void sources_inherit(struct sources *sources, const struct sources_view *view, u
         }
 }
 
-static void release_peers(struct retired *object)
+void sources_peers_release(struct retired *object)
 {
     struct sources_peers *peers = (struct sources_peers *)object;
     for (size_t i = 0; i < peers->count; i++)
@@ -586,10 +586,7 @@ static void release_peers(struct retired *object)
 
 struct sources_peers *sources_peers_new(size_t most)
 {
-    struct sources_peers *peers = calloc(1, sizeof *peers + most * sizeof(struct sources_view *));
-    if (peers)
-        peers->retired.release = release_peers;
-    return peers;
+    return calloc(1, sizeof(struct sources_peers) + most * sizeof(struct sources_view *));
 }
 
 struct sources_peers *sources_publish(struct sources *sources, struct sources_peers *peers)

@@ -122,7 +122,7 @@ void sources_inherit(struct sources *sources, const struct sources_view *view, u
 
 /* Tables of other processes. */
 struct sources_peers {
-    struct retired retired; /* its release() closes the views and frees the object */
+    struct retired retired; /* see sources_peers_release() */
     size_t count;
     struct sources_view *views[];
 };
@@ -130,8 +130,11 @@ struct sources_peers {
 /* An object with room for so many views, or NULL: out of memory. */
 struct sources_peers *sources_peers_new(size_t most) __attribute__((warn_unused_result));
 
+/* Closes the views and frees the object. */
+void sources_peers_release(struct retired *peers);
+
 /* These count from now on (NULL: none). Returns what was published before, which workers may still
- * read: it is to be given to reclaim(). */
+ * read: it is to be given to reclaim_with() and sources_peers_release(). */
 struct sources_peers *sources_publish(struct sources *sources, struct sources_peers *peers);
 
 #endif

@@ -4,6 +4,7 @@
 #include "config/base/log.h"
 #include "proxy/engine/socket.h"
 #include "proxy/session/lifecycle.h"
+#include "proxy/session/source_place.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,6 +17,9 @@
 
 /* Connections that fail in a row, before the listener rests. */
 #define FAILURES_MAX 64
+/* Rests of a listener whose frontend has max-rate: the shortest, and the longest. */
+#define RATE_REST_MIN_MS 5u
+#define RATE_REST_MAX_MS 100u
 /* Its rests: the first, and the longest. */
 #define REST_MIN_MS 100u
 #define REST_MAX_MS 10000u
@@ -93,11 +97,14 @@ void listener_resume(struct listener *listener)
         return;
     }
     listener->left = false;
+    if (listener->rate_rest && listener->group->beyond_limits)
+        listener->rests_until = 0;
     if (listener->rests_until > loop_now_ms(&listener->group->sessions->loop)) {
         listener->group->on_rest(listener->group, listener->rests_until);
         return;
     }
     listener->rests_until = 0;
+    listener->rate_rest = false;
     if (listener->watching == WATCHING_NOTHING)
         (void)watch(listener, WATCHING_QUEUE);
 }
@@ -154,12 +161,12 @@ static bool goes_on_after(struct listener *listener, int error)
     return false;
 }
 
-/* A place is taken for it. True: the next may be accepted as well. */
-static bool accept_one(struct listener *listener)
+static bool accept_with_place(struct listener *listener)
 {
     struct listener_group *group = listener->group;
     struct address client;
     int fd = engine_accept(listener->socket.fd, &client);
+    listener->accepted = fd >= 0;
     if (fd >= 0) {
         listener->failures = listener->rest_ms = 0;
         session_open(group->sessions, listener->frontend, listener->bind, fd, &client);
@@ -167,6 +174,72 @@ static bool accept_one(struct listener *listener)
     }
     service_release_place(group->sessions->service, listener->frontend);
     return goes_on_after(listener, -fd);
+}
+
+static bool closes_over_limit(const struct listener *listener)
+{
+    return listener->frontend->conf->over_limit == OVER_LIMIT_CLOSE;
+}
+
+/* Accepts a client that is beyond a limit, and closes it. True: the next may be tried. */
+static bool refuse_one(struct listener *listener)
+{
+    struct address client;
+    int fd = engine_accept(listener->socket.fd, &client);
+    if (fd < 0)
+        return goes_on_after(listener, -fd);
+    listener->failures = listener->rest_ms = 0;
+    socket_close_reset(fd);
+    stats_count_refusal(listener->frontend->record, REFUSED_OVERLIMIT);
+    session_log_refused(listener->group->sessions, listener->frontend, listener->bind, &client,
+                        SESSION_OVER_LIMIT);
+    return true;
+}
+
+/* The rate has one to give at ready_at (nanoseconds). Where it gives many a millisecond, several
+ * are accepted at once; where it gives few, another worker may have given one back earlier. */
+static void rest_for_rate(struct listener *listener, uint64_t ready_at)
+{
+    uint64_t now = loop_now_ms(&listener->group->sessions->loop);
+    uint64_t until = ready_at / 1000000 + 1;
+    if (until < now + RATE_REST_MIN_MS)
+        until = now + RATE_REST_MIN_MS;
+    if (until > now + RATE_REST_MAX_MS)
+        until = now + RATE_REST_MAX_MS;
+    listener_pause(listener);
+    listener->rests_until = until;
+    listener->rate_rest = true;
+    listener->group->on_rest(listener->group, until);
+}
+
+/* Accepts a client for whom a place is taken, in a frontend with max-rate. */
+static bool accept_at_rate(struct listener *listener)
+{
+    struct session_set *sessions = listener->group->sessions;
+    struct frontend *frontend = listener->frontend;
+    uint64_t taken;
+    if (!frontend_rate_take(sessions->service, frontend, loop_now(&sessions->loop) * 1000,
+                            &taken)) {
+        service_release_place(sessions->service, frontend);
+        if (closes_over_limit(listener))
+            return refuse_one(listener);
+        rest_for_rate(listener, taken);
+        return false;
+    }
+    sessions->refused = false;
+    bool more = accept_with_place(listener);
+    if (sessions->refused || !listener->accepted)
+        frontend_rate_give_back(sessions->service, frontend, taken);
+    return more;
+}
+
+/* A place is taken for it. True: the next may be accepted as well. */
+static bool accept_one(struct listener *listener)
+{
+    bool limited = !listener->group->beyond_limits && !listener->left;
+    if (listener->frontend->conf->max_rate.count > 0 && limited)
+        return accept_at_rate(listener);
+    return accept_with_place(listener);
 }
 
 /* Another process accepts from the socket now. The kernel does not tell it of clients that it has
@@ -259,6 +332,10 @@ bool listener_accept(struct listener *listener, int most)
 {
     for (int i = 0; i < most; i++) {
         if (!take_place(listener)) {
+            if (closes_over_limit(listener) && refuse_one(listener))
+                continue;
+            if (closes_over_limit(listener))
+                return false;
             /* Of a shared socket the kernel tells once more now. */
             if (watch(listener, WATCHING_ARRIVALS) && !listener->socket.shared)
                 queue_unseen_clients(listener);

@@ -29,6 +29,9 @@
  * shared a socket with another one, which has ended and may have taken wake-ups along, begins to
  * watch anew.
  *
+ * A frontend with max-rate lets its listeners rest while the rate has none to give (they look for
+ * clients again every RATE_REST_MIN_MS at most), or closes what comes meanwhile (over-limit).
+ *
  * An accept(2) that fails for a reason which does not go away by trying again lets the listener
  * rest, each time longer; that is logged once, until accepting works again. */
 #ifndef RPPROXY_PROXY_LISTEN_LISTENER_H
@@ -85,6 +88,8 @@ struct listener {
     unsigned failures;    /* of accept(2) since it last worked */
     unsigned rest_ms;     /* the last rest of this listener alone; 0: none since accepting worked */
     uint64_t rests_until; /* milliseconds; 0: does not rest */
+    bool accepted;        /* the last accept(2) succeeded */
+    bool rate_rest;       /* until max-rate has one to give */
     TAILQ_ENTRY(listener) link;
 };
 

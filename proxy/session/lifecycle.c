@@ -229,6 +229,7 @@ void session_leave(struct session *session)
     session_list_remove(session_own_list(session), &session->entry);
     session_set_state(session, SESSION_CLOSED);
     session_pass_server(session);
+    session_leave_source(session, set->service);
     conn_leave(&session->client);
     conn_leave(&session->server);
     session_finish(session);

@@ -9,6 +9,7 @@
 #include "config/model/config.h"
 #include "proxy/backend/backend.h"
 #include "proxy/core/places.h"
+#include "proxy/core/sources.h"
 #include "proxy/core/task_queue.h"
 #include "proxy/engine/socket.h"
 
@@ -19,6 +20,7 @@
 #define KEEP_ALL 65536u
 
 struct stage;
+struct stats_frontend;
 
 struct frontend {
     const struct frontend_conf *conf;
@@ -28,7 +30,9 @@ struct frontend {
     /* What its sessions pass before a server is chosen, NULL at the end; NULL: nothing. Made by
      * stages/stage_list.h before the workers start. */
     struct stage **stages;
-    atomic_uint keep; /* what terminate_surplus() leaves: a share of KEEP_ALL */
+    struct stats_frontend *record; /* in the shared stats; NULL: the frontend is gone */
+    uint64_t source_owner;         /* of its sources (core/sources.h) */
+    atomic_uint keep;              /* what terminate_surplus() leaves: a share of KEEP_ALL */
 };
 
 struct session_set;
@@ -43,8 +47,10 @@ struct service {
     struct place_queue places; /* of all sessions of the process; the limit is in the stats */
     /* The configuration's, and one for sessions whose frontend is gone. */
     struct frontend *frontends;
-    size_t frontend_count;    /* with that one, which is the last */
-    struct backend *backends; /* in the configuration's order */
+    size_t frontend_count;                  /* with that one, which is the last */
+    struct backend *backends;               /* in the configuration's order */
+    struct sources *sources;                /* NULL: no frontend has limits by source, or a rate */
+    atomic_uint_fast64_t sources_warned_at; /* milliseconds: that the table is full; 0: never */
     struct local_ports local_ports;
     struct lookups *lookups;   /* of names that clients ask for; NULL: no server is sni:PORT */
     struct session_set **sets; /* one for each worker */

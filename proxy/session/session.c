@@ -3,6 +3,7 @@
 #include "config/base/log.h"
 #include "proxy/backend/queue.h"
 #include "proxy/session/relay.h"
+#include "proxy/session/source_place.h"
 #include "proxy/session/stage.h"
 
 #include <stdio.h>
@@ -70,6 +71,13 @@ struct facts *session_facts(struct session *session)
     return session->facts;
 }
 
+void session_leave_source(struct session *session, struct service *service)
+{
+    if (session->source_counted)
+        source_place_leave(service, session->frontend, session_source(session));
+    session->source_counted = false;
+}
+
 static const char *end_name(enum session_end end)
 {
     static const char *const names[] = {
@@ -78,6 +86,9 @@ static const char *end_name(enum session_end end)
         [SESSION_SERVER_RESET] = "server-reset",
         [SESSION_DENIED] = "denied",
         [SESSION_BAD_PROXY_HEADER] = "bad-proxy-header",
+        [SESSION_SOURCE_LIMIT] = "source-limit",
+        [SESSION_SOURCE_RATE] = "source-rate",
+        [SESSION_OVER_LIMIT] = "over-limit",
         [SESSION_INSPECT_TIMEOUT] = "inspect-timeout",
         [SESSION_NO_ROUTE] = "no-route",
         [SESSION_NOT_ALLOWED] = "not-allowed",
@@ -183,6 +194,24 @@ static void write_access_log(struct session *session, enum session_end end)
              facts_text(session, facts, sizeof facts), end_name(end));
 }
 
+void session_log_refused(struct session_set *set, struct frontend *frontend,
+                         const struct bind_conf *bind, const struct address *client,
+                         enum session_end reason)
+{
+    struct session session = {.set = set, .frontend = frontend, .bind = bind};
+    if (!frontend->conf->access_log)
+        return;
+    session.backend = frontend->backend;
+    session.generation = set->service->generation;
+    session.number = ++set->last_session;
+    session.entry.accepted_by = set->index;
+    session.entry.accepted_at = loop_now(&set->loop);
+    session.peer.any.sa_family = client->any.sa_family;
+    if (!address_is_unix(client))
+        memcpy(&session.peer, &client->any, sizeof session.peer);
+    write_access_log(&session, reason);
+}
+
 /* By an error. What found no server has failed instead, and what a timeout or an order ends comes
  * to the end that was asked for. */
 static bool is_cut(enum session_end end)
@@ -243,6 +272,9 @@ static void close_conns(struct session *session, enum session_end end)
         break;
     case SESSION_DENIED:
     case SESSION_BAD_PROXY_HEADER:
+    case SESSION_SOURCE_LIMIT:
+    case SESSION_SOURCE_RATE:
+    case SESSION_OVER_LIMIT:
     case SESSION_INSPECT_TIMEOUT:
     case SESSION_NO_ROUTE:
     case SESSION_NOT_ALLOWED:
@@ -327,6 +359,7 @@ void session_close(struct session *session, enum session_end end)
         note_cut(session, end);
     if (session->frontend->conf->access_log)
         write_access_log(session, end);
+    session_leave_source(session, set->service);
     free_needless(session);
     session_finish(session);
     service_release_place(set->service, session->frontend);

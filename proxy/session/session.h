@@ -93,6 +93,7 @@ struct session {
     bool with_server;      /* it counts for the server */
     bool kept_alive;       /* SO_KEEPALIVE is set on the server's socket */
     bool to_client;        /* DELIVERING: to the client, else to the server */
+    bool source_counted;   /* it counts for its source (source_place.h) */
     in_port_t own_port; /* of the server, if the kernel may use it for the proxy's side; else 0 */
     sa_family_t server_family;
     const char *server_congestion; /* of the backend that opened the server's socket */
@@ -124,6 +125,14 @@ static inline struct session *session_of(struct session_entry *entry)
 {
     return container_of(entry, struct session, entry);
 }
+
+/* The session has ended, or another process has it: it counts for its source no longer. */
+void session_leave_source(struct session *session, struct service *service);
+
+/* A client that did not become a session, for that reason: writes its line of the access log. */
+void session_log_refused(struct session_set *set, struct frontend *frontend,
+                         const struct bind_conf *bind, const struct address *client,
+                         enum session_end reason);
 
 /* Ends the session now. What was cut short is seen as cut short: a side gets a reset when the proxy
  * holds bytes for it, when the session is cut before the other side's stream ended, and when the

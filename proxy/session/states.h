@@ -23,6 +23,9 @@ enum session_end {
     SESSION_CLIENT_RESET,
     SESSION_SERVER_RESET,
     SESSION_DENIED,           /* the client may not come in */
+    SESSION_SOURCE_LIMIT,     /* max-sessions-per-source */
+    SESSION_SOURCE_RATE,      /* rate-per-source */
+    SESSION_OVER_LIMIT,       /* max-sessions or max-rate, with over-limit = close */
     SESSION_BAD_PROXY_HEADER, /* there was none, or a bad one, or it did not come in time */
     SESSION_INSPECT_TIMEOUT,  /* the first bytes did not come in time, or were too many */
     SESSION_NO_ROUTE,         /* no backend was found */

@@ -3,6 +3,7 @@
 #include "config/base/clock.h"
 #include "config/base/log.h"
 #include "proxy/backend/queue.h"
+#include "proxy/session/source_place.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -476,6 +477,8 @@ static struct arrival *make_arrival(struct reader *reader, const struct session_
     /* Before the other process gives its place up. */
     if (arrival->session->chosen && arrival->session->chosen->seat)
         pool_force(&arrival->session->chosen->seat->member);
+    arrival->session->source_counted = source_place_arrive(
+        reader->service, arrival->session->frontend, session_source(arrival->session));
     return arrival;
 }
 
@@ -525,6 +528,7 @@ void arrivals_abandon(struct arrivals *arrivals, struct service *service)
         struct server *server = arrival->session->chosen;
         if (server && server->seat)
             pool_release(&server->backend->queue->pool, &server->seat->member);
+        session_leave_source(arrival->session, service);
         service_release_place(service, arrival->session->frontend);
         discard(arrival->session);
         free(arrival);

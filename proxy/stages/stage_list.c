@@ -1,5 +1,6 @@
 #include "proxy/stages/stage_list.h"
 
+#include "proxy/stages/admission.h"
 #include "proxy/stages/forwarding.h"
 #include "proxy/stages/proxy_in.h"
 #include "proxy/stages/routing.h"
@@ -8,7 +9,8 @@
 #include <stdlib.h>
 
 /* In the order in which sessions pass them; NULL at the end. */
-static stage_maker *const makers[] = {proxy_in_make, routing_make, forwarding_make, NULL};
+static stage_maker *const makers[] = {proxy_in_make, admission_make, routing_make, forwarding_make,
+                                      NULL};
 
 #define STAGES_MAX (sizeof makers / sizeof makers[0])
 

@@ -1,6 +1,7 @@
 #include "proxy/stats/shared_stats.h"
 
 #include "config/base/clock.h"
+#include "proxy/core/sources.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -74,11 +75,24 @@ struct stats_server *stats_server(const struct stats *stats, size_t index)
                                    index * stats->as.server_size);
 }
 
-static uint64_t size_of(const struct stats_head *head)
+static uint64_t size_of_records(const struct stats_head *head)
 {
     return head->head_size + (uint64_t)head->workers * head->worker_size +
            (uint64_t)head->frontends * head->frontend_size +
            (uint64_t)head->servers * head->server_size;
+}
+
+static uint64_t size_of(const struct stats_head *head)
+{
+    return head->sources_size ? head->sources_offset + head->sources_size : size_of_records(head);
+}
+
+static bool needs_sources(const struct config *config)
+{
+    for (size_t i = 0; i < config->frontend_count; i++)
+        if (frontend_counts_sources(&config->frontends[i]) || config->frontends[i].max_rate.count)
+            return true;
+    return false;
 }
 
 static int make_memory(struct stats *stats)
@@ -127,6 +141,8 @@ int stats_open(struct stats *stats, const struct config *config, unsigned genera
                                     .started_at = clock_ms(),
                                     .server_size = sizeof(struct stats_server),
                                     .servers = count_servers(config)};
+    stats->as.sources_offset = (size_of_records(&stats->as) + 63) & ~UINT64_C(63);
+    stats->as.sources_size = needs_sources(config) ? sources_size(config->max_sources) : 0;
     stats->size = (size_t)size_of(&stats->as);
     int error = make_memory(stats);
     if (error) {
@@ -134,6 +150,8 @@ int stats_open(struct stats *stats, const struct config *config, unsigned genera
         return error;
     }
     memcpy(stats->memory, &stats->as, offsetof(struct stats_head, sessions));
+    head_of(stats)->sources_offset = stats->as.sources_offset;
+    head_of(stats)->sources_size = stats->as.sources_size;
     atomic_store(&head_of(stats)->sessions.max, LIMIT_NONE);
     for (size_t i = 0; i < config->frontend_count; i++) {
         struct stats_frontend *frontend = frontend_at(stats, i);
@@ -172,6 +190,9 @@ static const char *examine(int fd, struct stats_head *head)
         return "with records of impossible sizes";
     if (head->servers > 0 && !record_fits(head->server_size, sizeof(struct stats_server)))
         return "with records of impossible sizes";
+    if (head->sources_size && (head->sources_size > STATS_MAX || head->sources_offset > STATS_MAX ||
+                               head->sources_offset < size_of_records(head)))
+        return "with a table of sources at an impossible place";
     if (stat.st_size < 0 || size_of(head) > (uint64_t)stat.st_size)
         return "shorter than its records";
     if (size_of(head) > STATS_MAX)
@@ -275,6 +296,27 @@ const struct stats_server *stats_find_server(const struct stats *stats,
     return NULL;
 }
 
+struct stats_frontend *stats_frontend(const struct stats *stats, size_t frontend)
+{
+    return frontend_at(stats, frontend);
+}
+
+void stats_count_refusal(struct stats_frontend *frontend, enum refusal why)
+{
+    atomic_fetch_add_explicit(&frontend->refused[why], 1, memory_order_relaxed);
+}
+
+void stats_inherit_refusals(struct stats *stats, size_t frontend, const struct refusals *refusals)
+{
+    for (size_t i = 0; i < REFUSALS; i++)
+        counter_add(&frontend_at(stats, frontend)->refused_before[i], refusals->by[i]);
+}
+
+void *stats_sources(struct stats *stats)
+{
+    return stats->as.sources_size ? stats->memory + stats->as.sources_offset : NULL;
+}
+
 void stats_set_lost(struct stats *stats)
 {
     atomic_store(&head_of(stats)->lost, stats_live(stats));
@@ -319,6 +361,17 @@ unsigned stats_live(const struct stats *stats)
 unsigned stats_frontend_live(const struct stats *stats, size_t frontend)
 {
     return atomic_load(&frontend_at(stats, frontend)->sessions.used);
+}
+
+void stats_add_refusals(const struct stats *stats, size_t frontend, bool before,
+                        struct refusals *sum)
+{
+    if (stats->as.frontend_size < sizeof(struct stats_frontend))
+        return;
+    const struct stats_frontend *record = frontend_at(stats, frontend);
+    for (size_t i = 0; i < REFUSALS; i++)
+        sum->by[i] += atomic_load_explicit(
+            before ? &record->refused_before[i] : &record->refused[i], memory_order_relaxed);
 }
 
 uint64_t stats_oldest(const struct stats *stats, size_t frontend)

@@ -7,9 +7,12 @@
  *   struct stats_head          the process, the sizes of the records, the sessions now, and the
  *                               base: the sums of processes that have ended
  *   struct stats_worker    []  the counters of each worker, and the ages of its oldest sessions
- *   struct stats_frontend  []  the sessions of each frontend now
+ *   struct stats_frontend  []  the sessions of each frontend now, and the clients that it refused
  *   struct stats_server    []  the sessions of each server of the backends with a server that has
  *                              maxconn
+ *
+ * At the end stands the table of sources (core/sources.h), where the configuration has limits by
+ * source, or rates.
  *
  * A later build may add members at the end of a record, and counters after the last one; a reader
  * of another build uses the members that both know. If the meaning of a member changes,
@@ -24,6 +27,7 @@
 #include "proxy/core/limit.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -72,6 +76,7 @@ struct stats_head {
     uint32_t server_size, servers; /* 0 in builds that do not know them */
     _Alignas(64) struct limit sessions;
     atomic_uint lost; /* number of sessions when the process ended because of an error; else 0 */
+    uint64_t sources_offset, sources_size; /* bytes; a size of 0: there is no table of sources */
     _Alignas(64) struct counters base;
 };
 
@@ -84,9 +89,26 @@ struct stats_worker {
     atomic_uint_fast64_t oldest[];
 };
 
+/* Why a client of a frontend was refused. New reasons are added at the end. */
+enum refusal {
+    REFUSED_BY_LIST,   /* deny */
+    REFUSED_SESSIONS,  /* max-sessions-per-source */
+    REFUSED_RATE,      /* rate-per-source */
+    REFUSED_OVERLIMIT, /* over-limit = close */
+    REFUSALS
+};
+
+struct refusals {
+    uint64_t by[REFUSALS];
+};
+
 struct stats_frontend {
     _Alignas(64) struct limit sessions;
     char name[STATS_NAME_MAX];
+    /* Workers count in `refused`, the main thread in `refused_before`: those of processes that have
+     * ended. Older builds have neither. */
+    _Alignas(64) atomic_uint_fast64_t refused[REFUSALS];
+    atomic_uint_fast64_t refused_before[REFUSALS];
 };
 
 /* Who may take places beside the process. */
@@ -143,6 +165,16 @@ struct stats_server *stats_add_server(struct stats *stats, const char *backend, 
 /* Writes the role into all records of servers. */
 void stats_set_role(struct stats *stats, enum stats_role role);
 
+/* A client of the frontend was refused. Any worker. */
+void stats_count_refusal(struct stats_frontend *frontend, enum refusal why);
+struct stats_frontend *stats_frontend(const struct stats *stats, size_t frontend);
+
+/* Adds refusals of a process that has ended. Only one thread may call this. */
+void stats_inherit_refusals(struct stats *stats, size_t frontend, const struct refusals *refusals);
+
+/* The memory of the table of sources, or NULL: there is none. */
+void *stats_sources(struct stats *stats);
+
 /* Stores the present number of sessions as lost. To be called by a process that ends because of an
  * error, before it closes its sessions. */
 void stats_set_lost(struct stats *stats);
@@ -161,6 +193,11 @@ void stats_add_base(const struct stats *stats, struct figures *sum);
 /* The number of sessions now. */
 unsigned stats_live(const struct stats *stats);
 unsigned stats_frontend_live(const struct stats *stats, size_t frontend);
+
+/* Adds the clients that the frontend has refused in this process, or, with `before`, in processes
+ * that ended before. */
+void stats_add_refusals(const struct stats *stats, size_t frontend, bool before,
+                        struct refusals *sum);
 
 /* Returns when the oldest session of a frontend began, in the unit of stats_worker. 0: no session,
  * or the other process is of an older build that does not say. frontend = as.frontends: all removed

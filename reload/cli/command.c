@@ -289,6 +289,22 @@ static int ask_once(const struct command *command, const char *what, int *pid, p
     return *answer ? EXIT_DONE : status;
 }
 
+/* What the process has read of the files with lists, so that they can be compared. */
+static void note_lists(const json_t *lists, struct config *config)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach(lists, i, item)
+    {
+        const char *path, *hash;
+        json_int_t entries;
+        if (json_unpack(item, "{s:s, s:I, s:s}", "path", &path, "entries", &entries, "hash",
+                        &hash) == 0)
+            address_files_note(&config->address_files, path, (size_t)entries,
+                               strtoull(hash, NULL, 16));
+    }
+}
+
 /* Returns the configuration of the running process, or NULL if this program does not understand it;
  * then an error was printed. */
 static struct config *load_running(const json_t *running, int pid)
@@ -302,6 +318,8 @@ static struct config *load_running(const json_t *running, int pid)
     for (size_t i = 0; i < errors.count; i++)
         fprintf(stderr, "%s\n", errors.lines[i]);
     config_errors_free(&errors);
+    if (config)
+        note_lists(json_object_get(running, "lists"), config);
     if (!config)
         fprintf(stderr, "rpproxy: this program does not understand the configuration of pid %d\n",
                 pid);

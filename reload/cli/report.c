@@ -264,6 +264,42 @@ static void print_binds(json_t *binds)
     }
 }
 
+/* Frontends that have refused clients. */
+static void print_denied(json_t *frontends)
+{
+    size_t i;
+    json_t *item;
+    const char *name;
+    json_int_t denied, list, limit, rate, over;
+    bool any = false;
+    json_array_foreach(frontends, i, item)
+    {
+        if (json_unpack(item, "{s:s, s:I, s:{s:I, s:I, s:I, s:I}}", "name", &name, "denied",
+                        &denied, "denied_by", "list", &list, "source_limit", &limit, "source_rate",
+                        &rate, "over_limit", &over) ||
+            denied == 0)
+            continue;
+        if (!any)
+            printf("\n%-16s %10s %10s %12s %12s %10s\n", "DENIED AT", "CLIENTS", "BY LIST",
+                   "SOURCE-LIMIT", "SOURCE-RATE", "OVER-LIMIT");
+        any = true;
+        printf("%-16s %10lld %10lld %12lld %12lld %10lld\n", name, (long long)denied,
+               (long long)list, (long long)limit, (long long)rate, (long long)over);
+    }
+}
+
+static void print_sources(json_t *sources)
+{
+    json_int_t max, live, uncounted;
+    if (json_unpack(sources, "{s:I, s:I, s:I}", "max", &max, "live", &live, "uncounted",
+                    &uncounted))
+        return;
+    printf("sources %lld with sessions, at most %lld", (long long)live, (long long)max);
+    if (uncounted > 0)
+        printf("; %lld sessions came in uncounted", (long long)uncounted);
+    putchar('\n');
+}
+
 bool report_print(json_t *status)
 {
     int pid, number, workers;
@@ -279,6 +315,8 @@ bool report_print(json_t *status)
     printf("file %s\nsessions %lld now, %lld in all\n", file, (long long)sessions,
            (long long)total);
 
+    if (json_object_get(status, "sources"))
+        print_sources(json_object_get(status, "sources"));
     print_last_reload(json_object_get(status, "last_reload"));
     print_last_crash(json_object_get(status, "last_crash"));
     if (json_object_get(status, "canary"))
@@ -286,6 +324,7 @@ bool report_print(json_t *status)
     print_generations(json_object_get(status, "generations"));
 
     print_binds(json_object_get(status, "binds"));
+    print_denied(json_object_get(status, "frontends"));
     if (json_object_get(status, "backends")) /* an older version has none */
         print_servers(json_object_get(status, "backends"));
     print_queues(json_object_get(status, "backends"));

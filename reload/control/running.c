@@ -67,6 +67,21 @@ bool running_reads(const struct generation *generation, json_t *asked)
     return same;
 }
 
+/* The files with lists that were read. */
+static json_t *lists_json(const struct address_files *files)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < files->count; i++) {
+        char hash[HASH_TEXT_MAX];
+        const struct address_file *file = files->items[i];
+        json_array_append_new(list, json_pack("{s:o, s:I, s:s}", "path",
+                                              text_json(file->path, strlen(file->path)), "entries",
+                                              (json_int_t)file->count, "hash",
+                                              hash_text(file->hash, hash)));
+    }
+    return list;
+}
+
 json_t *running_json(const struct generation *generation)
 {
     char hash[HASH_TEXT_MAX];
@@ -80,6 +95,8 @@ json_t *running_json(const struct generation *generation)
                          text_json(found, strlen(found)), "hash",
                          hash_text(generation->config_hash, hash), "text", text_json(text, length))
              : NULL;
+    if (json)
+        json_object_set_new(json, "lists", lists_json(&generation->config->address_files));
     free(path);
     free(text);
     return json;

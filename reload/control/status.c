@@ -208,16 +208,52 @@ static json_t *binds_json(const struct generation *generation)
     return list;
 }
 
+/* Clients that were refused, all together and by reason, in all processes so far. */
+static void set_refusals(json_t *object, const struct refusals *refusals)
+{
+    static const char *const names[] = {[REFUSED_BY_LIST] = "list",
+                                        [REFUSED_SESSIONS] = "source_limit",
+                                        [REFUSED_RATE] = "source_rate",
+                                        [REFUSED_OVERLIMIT] = "over_limit"};
+    json_t *by = json_object();
+    uint64_t all = 0;
+    for (unsigned i = 0; i < REFUSALS; i++) {
+        all += refusals->by[i];
+        json_object_set_new(by, names[i], json_integer((json_int_t)refusals->by[i]));
+    }
+    json_object_set_new(object, "denied", json_integer((json_int_t)all));
+    json_object_set_new(object, "denied_by", by);
+}
+
+/* The table of sources of this process. */
+static void set_sources(json_t *status, const struct proxy *proxy)
+{
+    if (!proxy->service.sources)
+        return;
+    const struct sources_figures figures = sources_figures(proxy->service.sources);
+    unsigned frontends_in_it = 0;
+    for (size_t i = 0; i < proxy->service.config->frontend_count; i++)
+        frontends_in_it += proxy->service.config->frontends[i].max_rate.count > 0;
+    json_object_set_new(status, "sources",
+                        json_pack("{s:I, s:I, s:I}", "max",
+                                  (json_int_t)proxy->service.config->max_sources, "live",
+                                  (json_int_t)(figures.live - frontends_in_it), "uncounted",
+                                  (json_int_t)figures.uncounted));
+}
+
 static json_t *frontends(const struct generation *generation)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < generation->config->frontend_count; i++) {
         const struct frontend_conf *conf = &generation->config->frontends[i];
-        json_array_append_new(
-            list, json_pack("{s:s, s:s?, s:I, s:I}", "name", conf->name, "backend",
-                            conf->backend ? conf->backend->name : NULL, "sessions",
-                            (json_int_t)peer_stats_frontend_live(&generation->peer_stats, i),
-                            "max_sessions", (json_int_t)conf->max_sessions));
+        const struct refusals refusals = peer_stats_refusals(&generation->peer_stats, i);
+        json_t *object = json_pack("{s:s, s:s?, s:I, s:I}", "name", conf->name, "backend",
+                                   conf->backend ? conf->backend->name : NULL, "sessions",
+                                   (json_int_t)peer_stats_frontend_live(&generation->peer_stats, i),
+                                   "max_sessions", (json_int_t)conf->max_sessions);
+        if (object)
+            set_refusals(object, &refusals);
+        json_array_append_new(list, object);
     }
     return list;
 }
@@ -243,6 +279,7 @@ json_t *status_json(const struct generation *generation)
         set_figures(status, &all);
         set_figures(gone, &base);
         json_object_set_new(status, "backends", servers_json(generation->proxy));
+        set_sources(status, generation->proxy);
         struct new_process_view successor;
         if (old_side_view(generation->old_side, &successor))
             set_canary(status, &successor);

@@ -59,12 +59,46 @@ static void note_if_crashed(const struct peer *peer)
     crash_note(peer->peer_stats->means.last_crash, &crash);
 }
 
+/* Which sources and rates of others count, and what the frontends of peer had refused. */
+static void tell_proxy(const struct peer_stats *peer_stats)
+{
+    size_t count = 0;
+    const struct peer *peer;
+    TAILQ_FOREACH (peer, &peer_stats->list, link)
+        count += !peer->gone;
+    const struct stats **list = calloc(count + 1, sizeof(struct stats *));
+    if (!list)
+        return;
+    count = 0;
+    TAILQ_FOREACH (peer, &peer_stats->list, link)
+        if (!peer->gone)
+            list[count++] = &peer->stats;
+    proxy_set_peers(peer_stats->proxy, list, count);
+    free(list);
+}
+
+static void add_refusals(const struct peer *peer, size_t frontend, struct refusals *sum)
+{
+    if (!peer->frontends || peer->frontends[frontend] == STATS_NO_FRONTEND)
+        return;
+    stats_add_refusals(&peer->stats, peer->frontends[frontend], false, sum);
+    if (!peer->base_is_ours)
+        stats_add_refusals(&peer->stats, peer->frontends[frontend], true, sum);
+}
+
 static void fold(struct peer *peer)
 {
     struct figures figures = {0};
+    struct proxy *proxy = peer->peer_stats->proxy;
     note_if_crashed(peer);
     add_figures(peer, &figures);
-    stats_inherit(&peer->peer_stats->proxy->stats, &figures);
+    stats_inherit(&proxy->stats, &figures);
+    for (size_t i = 0; i < proxy->service.config->frontend_count; i++) {
+        struct refusals refusals = {0};
+        add_refusals(peer, i, &refusals);
+        stats_inherit_refusals(&proxy->stats, i, &refusals);
+    }
+    proxy_inherit(proxy, &peer->stats);
     TAILQ_REMOVE(&peer->peer_stats->list, peer, link);
     free_peer(peer);
 }
@@ -80,6 +114,8 @@ static void on_gone(struct peer *peer, int outcome)
         event_del(peer->end);
     if (has_begun(peer_stats) && !peer_stats->successor_folds && peer != peer_stats->successor)
         fold(peer);
+    if (has_begun(peer_stats))
+        tell_proxy(peer_stats);
 }
 
 static int outcome_of(const struct peer *peer)
@@ -335,6 +371,7 @@ int peer_stats_begin(struct peer_stats *peer_stats, struct proxy *proxy)
     TAILQ_FOREACH (peer, &peer_stats->list, link)
         find_frontends(peer);
     fold_gone(peer_stats);
+    tell_proxy(peer_stats);
     return 0;
 }
 
@@ -418,6 +455,8 @@ static void insert(struct peer_stats *peer_stats, struct peer *peer)
     else
         TAILQ_INSERT_TAIL(&peer_stats->list, peer, link);
     peer->counted = true;
+    if (has_begun(peer_stats))
+        tell_proxy(peer_stats);
 }
 
 void peer_stats_add(struct peer_stats *peer_stats, const struct received *message)
@@ -535,6 +574,17 @@ uint64_t peer_stats_frontend_live(const struct peer_stats *peer_stats, size_t fr
     TAILQ_FOREACH (peer, &peer_stats->list, link)
         live += frontend_live(peer, frontend);
     return live;
+}
+
+struct refusals peer_stats_refusals(const struct peer_stats *peer_stats, size_t frontend)
+{
+    struct refusals sum = {0};
+    stats_add_refusals(&peer_stats->proxy->stats, frontend, false, &sum);
+    stats_add_refusals(&peer_stats->proxy->stats, frontend, true, &sum);
+    const struct peer *peer;
+    TAILQ_FOREACH (peer, &peer_stats->list, link)
+        add_refusals(peer, frontend, &sum);
+    return sum;
 }
 
 uint64_t peer_stats_live(const struct peer_stats *peer_stats)

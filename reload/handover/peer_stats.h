@@ -137,6 +137,9 @@ struct figures peer_stats_figures(const struct peer_stats *peer_stats);
 /* What the processes that are gone had counted. */
 struct figures peer_stats_base(const struct peer_stats *peer_stats);
 
+/* Clients that one of the frontends has refused, in all processes so far. */
+struct refusals peer_stats_refusals(const struct peer_stats *peer_stats, size_t frontend);
+
 /* Sessions now of one frontend of this process, in all processes that live; and of all frontends.
  */
 uint64_t peer_stats_frontend_live(const struct peer_stats *peer_stats, size_t frontend);

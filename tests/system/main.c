@@ -31,6 +31,7 @@ static const struct {
     {"servers", servers_suite},
     {"workers", workers_suite},
     {"limits", limits_suite},
+    {"admission", admission_suite},
     {"commands", commands_suite},
     {"control", control_suite},
     {"telling", telling_suite},

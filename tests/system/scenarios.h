@@ -30,6 +30,7 @@ Suite *servers_suite(void);
 Suite *workers_suite(void);
 Suite *limits_suite(void);
 Suite *balance_suite(void);
+Suite *admission_suite(void);
 Suite *checks_suite(void);
 Suite *commands_suite(void);
 Suite *control_suite(void);
