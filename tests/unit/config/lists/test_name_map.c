@@ -93,8 +93,8 @@ START_TEST(what_is_no_name_is_refused)
                                         "**",
                                         "a b",
                                         "a/b",
-                                        "b\xc3\xbc"
-                                        "cher",
+                                        ("b\xc3\xbc"
+                                         "cher"),
                                         "a,b",
                                         "~a.*b",
                                         "a\tb",

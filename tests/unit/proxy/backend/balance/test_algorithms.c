@@ -290,6 +290,26 @@ START_TEST(few_keys_move)
 }
 END_TEST
 
+/* The keys of a server that goes down spread by the weights of the others. */
+START_TEST(keys_that_move_follow_the_weights)
+{
+    unsigned got[3] = {0}, moved = 0;
+    name_servers(3);
+    servers[2].weight = 8;
+    open_scene(&scene, keyed[_i], 3);
+    choose_all(chosen);
+    server_set_admin(at(0), ADMIN_MAINT);
+    for (unsigned i = 0; i < KEYS; i++)
+        if (chosen[i] == 0) {
+            got[choose_from(&scene, key_of(i))->place]++;
+            moved++;
+        }
+    ck_assert_uint_ge(got[1], moved / 9 / 2);
+    ck_assert_uint_le(got[1], moved / 9 * 2);
+    backend_close(&scene.backend);
+}
+END_TEST
+
 /* Two proxies with one configuration choose alike, for each attempt; so do two workers. */
 START_TEST(two_proxies_choose_alike)
 {
@@ -389,6 +409,7 @@ Suite *algorithms_suite(void)
     tcase_add_loop_test(tcase, added_servers_take_part, 0, ALL);
     tcase_add_loop_test(tcase, keys_are_shared_by_weight, 0, 2);
     tcase_add_loop_test(tcase, few_keys_move, 0, 2);
+    tcase_add_loop_test(tcase, keys_that_move_follow_the_weights, 0, 2);
     tcase_add_loop_test(tcase, two_proxies_choose_alike, 0, 2);
     tcase_add_loop_test(tcase, without_a_key, 0, 2);
     tcase_add_loop_test(tcase, keys_find_the_last_server, 0, 2);
