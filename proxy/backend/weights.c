@@ -11,18 +11,26 @@
 
 /* --- the table -------------------------------------------------------------------------------- */
 
-/* Between two tables: so many times what the last one took, and not less than this. */
+/* Tables may take one twentieth of the main thread's time: the pause until the next one is so many
+ * times as long as the last one took. */
 #define TABLE_PAUSE_FACTOR 20u
-#define TABLE_PAUSE_MS     50u
+/* Before another attempt, without memory. */
+#define TABLE_RETRY_MS 1000u
+
+static uint64_t own_microseconds(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * 1000000 + (uint64_t)used.tv_nsec / 1000;
+}
 
 static void make_table(struct backend *backend)
 {
-    uint64_t begin = clock_ms();
+    uint64_t begin = own_microseconds();
     struct balance_table *table = backend->algorithm->make_table(backend_servers(backend));
-    uint64_t now = clock_ms();
-    uint64_t pause = (now - begin) * TABLE_PAUSE_FACTOR;
-    backend->table_due = now + (pause > TABLE_PAUSE_MS ? pause : TABLE_PAUSE_MS);
-    backend->table_is_stale = !table; /* without memory the old one serves on: it is tried again */
+    uint64_t pause = (own_microseconds() - begin) * TABLE_PAUSE_FACTOR / 1000;
+    backend->table_due = clock_ms() + (table ? pause : TABLE_RETRY_MS);
+    backend->table_is_stale = !table;
     if (!table)
         return;
     struct balance_table *before =

@@ -253,6 +253,20 @@ START_TEST(first_fills_the_first)
 }
 END_TEST
 
+struct served {
+    const struct farm *farm;
+    const unsigned *chosen; /* by client */
+};
+
+static bool all_are_served_as_before(void *argument)
+{
+    const struct served *served = argument;
+    for (unsigned host = 1; host <= CLIENTS; host++)
+        if (served_by(served->farm, host) != served->chosen[host])
+            return false;
+    return true;
+}
+
 /* A client keeps its server, whatever worker it comes to: over reloads, and while another server is
  * out. Another proxy with the same servers chooses alike. */
 static void keep_their_servers(const char *options)
@@ -290,6 +304,7 @@ static void keep_their_servers(const char *options)
     }
     ck_assert_uint_le(moved, CLIENTS / 6);
     order(&farm, "main/c", "ready");
+    wait_until(all_are_served_as_before, &(struct served){&farm, chosen}, "all have come back");
     end_listener(&farm, 1); /* no check: its clients are refused, and go on */
     for (unsigned host = 1; host <= CLIENTS; host++) {
         unsigned now = served_by(&farm, host);
