@@ -82,11 +82,24 @@ static struct elected elect(const struct backend *backend, struct election *elec
     return election_end(election);
 }
 
+/* Without the slow start. What an agent says is exact, for a server of weight 1 as well. */
+static unsigned whole_share(const struct server *server)
+{
+    _Static_assert(SHARE_OF_ONE == 100, "a percent of the weight is one part of the share");
+    const struct server_state *now = &server->now;
+    if (now->agent_percent < 0)
+        return now->weight * SHARE_OF_ONE;
+    unsigned share = now->weight * (unsigned)now->agent_percent;
+    return share < SERVER_WEIGHT_MAX * SHARE_OF_ONE ? share : SERVER_WEIGHT_MAX * SHARE_OF_ONE;
+}
+
+/* Of a usable server: 1 at least. */
 static unsigned share_of(const struct server *server, uint64_t now)
 {
     uint64_t length = server->backend->conf->slow_start;
-    return server_weight(server) * SHARE_OF_ONE *
-           slow_start_percent(server->now.up_since, length, now) / 100;
+    unsigned percent = slow_start_percent(server->now.up_since, length, now);
+    unsigned share = whole_share(server) * percent / 100;
+    return share > 0 ? share : 1;
 }
 
 static bool publish(struct server *server, unsigned share)
@@ -172,7 +185,8 @@ void weights_publish(struct backend *backend, uint64_t now, bool tell)
     bool changed = false;
     end_ejections(backend, now, false);
     struct elected elected = elect(backend, &election);
-    if (!election.active && !election.backup && end_ejections(backend, now, true))
+    /* While states of another process are taken over, others may be about to be usable. */
+    if (tell && !election.active && !election.backup && end_ejections(backend, now, true))
         elected = elect(backend, &election);
     backend->elected = elected;
     backend->usable = 0;

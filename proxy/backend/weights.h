@@ -8,8 +8,9 @@
 #include "proxy/backend/server.h"
 
 /* Computes all shares anew, publishes those that have changed, and sets the timer, if there is one.
- * now: CLOCK_MONOTONIC, milliseconds. Ejections that are over end; all of them end where no other
- * server is usable. tell: changes of who serves are logged. */
+ * now: CLOCK_MONOTONIC, milliseconds. Ejections that are over end. tell: changes of who serves are
+ * logged, and all ejections end where no other server is usable; false while states of another
+ * process are taken over one by one. */
 void weights_publish(struct backend *backend, uint64_t now, bool tell);
 
 /* The table of the algorithm is made anew, if it has one: at once where there is no timer, and else

@@ -233,7 +233,7 @@ void server_states_apply(struct server_states *server_states, struct proxy *prox
     if (server_states->count > 0)
         qsort(server_states->list, server_states->count, sizeof *server_states->list, by_names);
     for (size_t i = 0; i < proxy->service.config->backend_count; i++) {
-        const struct backend *backend = &proxy->service.backends[i];
+        struct backend *backend = &proxy->service.backends[i];
         const struct server_set *set = backend_servers(backend);
         for (size_t j = 0; j < set->count; j++) {
             struct server *server = set->list[j];
@@ -242,6 +242,7 @@ void server_states_apply(struct server_states *server_states, struct proxy *prox
             if (found && is_same(server, found->line))
                 adopt(server, &found->state);
         }
+        backend->weigh(backend, true); /* all of them are known now */
     }
 }
 

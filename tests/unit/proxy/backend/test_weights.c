@@ -342,6 +342,50 @@ START_TEST(ejections_go_over)
 }
 END_TEST
 
+/* While the states come in one by one, the ejected server may be the only one that seems usable. */
+START_TEST(an_ejection_goes_over_before_the_others_are_known)
+{
+    open_backend("aa", &passive);
+    eject(0);
+    struct server_state ejected = at(0)->now, is_down = at(1)->now;
+    is_down.check = CHECK_DOWN;
+    is_down.last_error = ECONNREFUSED;
+    backend_close(&backend);
+    open_backend("aa", &passive);
+    server_adopt(at(1), &is_down, 0);
+    server_adopt(at(0), &ejected, 0);
+    ck_assert_str_eq(serving(), "00");
+    ck_assert(ejection_holds(&at(0)->now.ejection));
+    is_down.check = CHECK_UP;
+    server_adopt(at(1), &is_down, 0);
+    ck_assert_str_eq(serving(), "01");
+    down(1);
+    ck_assert_str_eq(serving(), "10");
+}
+END_TEST
+
+START_TEST(what_an_agent_says_is_exact)
+{
+    open_backend("aa", &(struct backend_conf){.failback = true, .slow_start = 1000});
+    at(0)->now.agent_percent = 75;
+    at(1)->now.agent_percent = 50;
+    weights_publish(&backend, 1000000, true);
+    ck_assert_uint_eq(server_share(at(0)), 75);
+    ck_assert_uint_eq(server_share(at(1)), 50);
+    at(1)->now.up_since = 1000000 - 500;
+    weights_publish(&backend, 1000000, true);
+    ck_assert_uint_eq(server_share(at(1)), 25);
+    at(1)->now.agent_percent = 1;
+    at(1)->now.up_since = 1000000;
+    weights_publish(&backend, 1000000, true);
+    ck_assert_uint_eq(server_share(at(1)), 1);
+    server_set_weight(at(0), 256);
+    at(0)->now.agent_percent = 1000;
+    weights_publish(&backend, 1000000, true);
+    ck_assert_uint_eq(server_share(at(0)), 256 * SHARE_OF_ONE);
+}
+END_TEST
+
 /* What a worker counts comes by a task. */
 START_TEST(workers_count)
 {
@@ -381,6 +425,8 @@ Suite *weights_suite(void)
     tcase_add_test(tcase, the_last_one_is_never_ejected);
     tcase_add_test(tcase, a_backup_takes_over_from_an_ejected_one);
     tcase_add_test(tcase, ejections_go_over);
+    tcase_add_test(tcase, an_ejection_goes_over_before_the_others_are_known);
+    tcase_add_test(tcase, what_an_agent_says_is_exact);
     tcase_add_test(tcase, workers_count);
     suite_add_tcase(suite, tcase);
     return suite;
