@@ -34,7 +34,8 @@ struct builder {
     struct config *config;
     const struct document *document;
     struct problems *problems;
-    struct claims binds;         /* the binds of all frontends */
+    struct claims binds; /* the binds of all frontends */
+    struct bind_means bind_means;
     struct place *server_places; /* of all backends */
     size_t server_count;
     size_t server_capacity;
@@ -230,7 +231,7 @@ static void add_bind(struct builder *builder, struct frontend_conf *frontend,
 {
     const struct option_context context = context_of(builder, entry);
     struct bind_conf *bind = &frontend->binds[frontend->bind_count];
-    if (!bind_read(entry->value, builder->config->user, bind, &context))
+    if (!bind_read(entry->value, &builder->bind_means, bind, &context))
         return;
     add_claim(&builder->binds, bind->text, entry->place, NULL);
     frontend->bind_count++;
@@ -248,6 +249,34 @@ static void add_server(struct builder *builder, struct backend_conf *backend,
                                          &builder->server_capacity, sizeof *builder->server_places);
     builder->server_places[builder->server_count++] = entry->place;
     add_claim(names, server->name, entry->place, NULL);
+}
+
+/* True: a server with resolve=all gives one of its servers this name. */
+static bool makes_name(const struct server_conf *server, const char *name)
+{
+    size_t length = strlen(server->name);
+    if (server->what != RESOLVE_ALL || strncmp(name, server->name, length) != 0 ||
+        name[length] != '-')
+        return false;
+    const char *number = name + length + 1;
+    size_t digits = strspn(number, "0123456789");
+    return digits > 0 && digits < 5 && !number[digits] && number[0] != '0' &&
+           strtoul(number, NULL, 10) <= server->max;
+}
+
+/* The servers of the backend are the last that were added. */
+static void check_slots(struct builder *builder, const struct backend_conf *backend)
+{
+    const struct place *places =
+        builder->server_places + builder->server_count - backend->server_count;
+    for (size_t i = 0; i < backend->server_count; i++)
+        for (size_t j = 0; backend->servers[i].what == RESOLVE_ALL && j < backend->server_count;
+             j++)
+            if (makes_name(&backend->servers[i], backend->servers[j].name))
+                problem_add(builder->problems, places[j],
+                            "server: name '%s' is one of those that server '%s' gives to its "
+                            "addresses",
+                            backend->servers[j].name, backend->servers[i].name);
 }
 
 static size_t count_members(const struct section *section, enum option_type type)
@@ -311,6 +340,7 @@ static void build_backend(struct builder *builder, const struct section *section
     for (size_t i = 0; i < section->members.count; i++)
         if (section->members.items[i].option->type == OPTION_SERVER)
             add_server(builder, backend, &section->members.items[i], &names);
+    check_slots(builder, backend);
     check_claims(builder, &names, "server");
     if (strcmp(section->name, REJECT_WORD) == 0)
         problem_add(builder->problems, section->place,
@@ -507,6 +537,7 @@ void config_build(struct config *config, const struct document *document, struct
     config->frontends = memory_new(frontends, sizeof *config->frontends);
     config->backends = memory_new(backends, sizeof *config->backends);
     build_global(&builder);
+    builder.bind_means = (struct bind_means){.user = config->user, .resolver = &config->resolver};
     check_defaults(&builder);
     for (size_t i = 0; i < document->section_count; i++) {
         if (is_frontend(document->sections[i]))

@@ -24,6 +24,8 @@ void config_free(struct config *config)
         struct backend_conf *backend = &config->backends[i];
         for (size_t j = 0; j < backend->server_count; j++) {
             free(backend->servers[j].name);
+            free(backend->servers[j].host);
+            free(backend->servers[j].where);
             options_release(OWNER_SERVER, &backend->servers[j]);
         }
         free(backend->servers);

@@ -93,6 +93,13 @@ static size_t first_of_port(const struct graph *graph, unsigned port)
     return low;
 }
 
+static void free_own_binds(struct graph *graph)
+{
+    for (size_t i = 0; i < graph->own_bind_count; i++)
+        free(graph->own_binds[i].path);
+    free(graph->own_binds);
+}
+
 /* --- servers ------------------------------------------------------------------------------- */
 
 static bool same_ip(const struct address *address, const struct sockaddr *other)
@@ -117,6 +124,14 @@ static bool is_of_this_machine(struct graph *graph, const struct address *addres
         if (same_ip(address, at->ifa_addr))
             return true;
     return false;
+}
+
+/* They are read again when they are needed next. */
+static void forget_interfaces(struct graph *graph)
+{
+    if (graph->interfaces)
+        freeifaddrs(graph->interfaces);
+    graph->interfaces = NULL;
 }
 
 /* Returns the address to which connect(2) goes for this server. */
@@ -174,7 +189,7 @@ static void find_edges(struct graph *graph, const struct place *places)
         for (size_t j = 0; j < config->backends[i].server_count; j++, places++) {
             const struct server_conf *server = &config->backends[i].servers[j];
             const struct own_bind *own_bind =
-                server->sni_port ? NULL : find_own_bind(graph, &server->address);
+                server->host || server->sni_port ? NULL : find_own_bind(graph, &server->address);
             if (!own_bind)
                 continue;
             graph->edges = memory_grow(graph->edges, graph->edge_count, &graph->edge_capacity,
@@ -231,10 +246,82 @@ void loops_check(const struct config *config, const struct place *places, struct
                         edge->server->name, edge->server->text, edge->own_bind->bind->text,
                         edge->own_bind->frontend->name, config->backends[edge->from].name);
     }
-    if (graph.interfaces)
-        freeifaddrs(graph.interfaces);
-    for (size_t i = 0; i < graph.own_bind_count; i++)
-        free(graph.own_binds[i].path);
-    free(graph.own_binds);
+    forget_interfaces(&graph);
+    free_own_binds(&graph);
     free(graph.edges);
+}
+
+/* --- for addresses that come later --------------------------------------------------------- */
+
+struct loops {
+    struct graph graph;
+    bool *seen;    /* of each backend */
+    size_t *stack; /* backends to look at */
+};
+
+struct loops *loops_new(const struct config *config)
+{
+    struct loops *loops = memory_new(1, sizeof *loops);
+    loops->graph.config = config;
+    find_own_binds(&loops->graph);
+    loops->seen = memory_new(config->backend_count, sizeof *loops->seen);
+    loops->stack = memory_new(config->backend_count, sizeof *loops->stack);
+    return loops;
+}
+
+void loops_free(struct loops *loops)
+{
+    if (!loops)
+        return;
+    free_own_binds(&loops->graph);
+    free(loops->seen);
+    free(loops->stack);
+    free(loops);
+}
+
+static size_t backend_of(const struct graph *graph, const struct own_bind *own_bind)
+{
+    return (size_t)(own_bind->frontend->backend - graph->config->backends);
+}
+
+/* Whether sessions of backend `at` can come to backend `wanted`. */
+static bool leads_to(struct loops *loops, size_t at, size_t wanted, loops_address *addresses,
+                     void *arg)
+{
+    struct graph *graph = &loops->graph;
+    size_t count = 1;
+    memset(loops->seen, 0, graph->config->backend_count * sizeof *loops->seen);
+    loops->stack[0] = at;
+    loops->seen[at] = true;
+    while (count > 0) {
+        at = loops->stack[--count];
+        if (at == wanted)
+            return true;
+        const struct address *address;
+        for (size_t i = 0; (address = addresses(at, i, arg)); i++) {
+            /* Paths of Unix sockets need memory to be compared, and names never give one. */
+            const struct own_bind *own_bind =
+                address->length && !address_is_unix(address) ? find_own_bind(graph, address) : NULL;
+            size_t next = own_bind ? backend_of(graph, own_bind) : at;
+            if (loops->seen[next])
+                continue;
+            loops->seen[next] = true;
+            loops->stack[count++] = next;
+        }
+    }
+    return false;
+}
+
+const struct bind_conf *loops_find(struct loops *loops, size_t from, const struct address *address,
+                                   loops_address *addresses, void *arg,
+                                   const struct frontend_conf **frontend)
+{
+    struct graph *graph = &loops->graph;
+    const struct own_bind *own_bind = find_own_bind(graph, address);
+    bool loop = own_bind && leads_to(loops, backend_of(graph, own_bind), from, addresses, arg);
+    forget_interfaces(graph);
+    if (!loop)
+        return NULL;
+    *frontend = own_bind->frontend;
+    return own_bind->bind;
 }

@@ -1,6 +1,8 @@
 #include "config/members.h"
 
 #include "config/base/memory.h"
+#include "config/names/prefer.h"
+#include "config/names/wait.h"
 #include "config/options/bind_values.h"
 #include "config/syntax/value.h"
 
@@ -33,9 +35,27 @@ static const char *read_fd_name(const char *name)
     return NULL;
 }
 
-/* Returns what is wrong, or NULL. */
-static const char *read_bind_address(const char *text, struct bind_conf *bind)
+/* Finds the address of a bind's name; address has its port. Returns what is wrong, or NULL. */
+static const char *resolve_bind(const char *host, struct address *address, struct bind_means *means)
 {
+    struct wanted_name name = {.name = host, .port = address->in.sin_port};
+    name.answer.status = ANSWER_TIMEOUT;
+    if (!means->no_answer)
+        names_wait(means->resolver, &name, 1);
+    means->no_answer |= name.answer.status == ANSWER_TIMEOUT;
+    if (name.answer.status != ANSWER_OK)
+        return option_wrong("cannot be resolved: %s", answer_text(name.answer.status));
+    prefer_sort(name.answer.items, name.answer.count);
+    *address = name.answer.items[0].address;
+    free(name.answer.items);
+    return NULL;
+}
+
+/* Returns what is wrong, or NULL. */
+static const char *read_bind_address(const char *text, struct bind_conf *bind,
+                                     struct bind_means *means)
+{
+    char host[ADDRESS_HOST_MAX];
     const char *wrong;
     if (bind_text_is_activated(text)) {
         wrong = read_fd_name(text + strlen(BIND_FD_PREFIX));
@@ -43,7 +63,9 @@ static const char *read_bind_address(const char *text, struct bind_conf *bind)
             strcpy(bind->text, text);
         return wrong;
     }
-    wrong = address_parse(text, &bind->address);
+    wrong = address_parse_or_name(text, &bind->address, host);
+    if (!wrong && host[0])
+        wrong = resolve_bind(host, &bind->address, means);
     if (!wrong)
         address_format(&bind->address, bind->text);
     return wrong;
@@ -73,7 +95,7 @@ static const char *check_bind(const struct bind_conf *bind, attribute_set given,
     return NULL;
 }
 
-bool bind_read(const char *value, const char *user, struct bind_conf *bind,
+bool bind_read(const char *value, struct bind_means *means, struct bind_conf *bind,
                const struct option_context *context)
 {
     attribute_set given;
@@ -82,11 +104,11 @@ bool bind_read(const char *value, const char *user, struct bind_conf *bind,
     const char *address = first_word(words, &rest);
     *bind = (struct bind_conf){.line = context->place.line};
     options_set_initial(OWNER_BIND, bind);
-    const char *wrong = read_bind_address(address, bind);
+    const char *wrong = read_bind_address(address, bind, means);
     if (wrong)
         problem_add(context->problems, context->place, "bind: '%s': %s", address, wrong);
     bool good = attributes_read(OWNER_BIND, rest, bind, context, &given) && !wrong;
-    wrong = good ? check_bind(bind, given, user) : NULL;
+    wrong = good ? check_bind(bind, given, means->user) : NULL;
     if (wrong)
         problem_add(context->problems, context->place, "bind: %s", wrong);
     if (address_is_unix(&bind->address) || bind_is_activated(bind))
@@ -99,17 +121,68 @@ bool bind_read(const char *value, const char *user, struct bind_conf *bind,
 }
 
 /* Returns what is wrong, or NULL. */
-static const char *read_server_address(const char *text, struct server_conf *server)
+static const char *read_sni_port(const char *number, struct server_conf *server)
 {
     uint64_t port;
-    const char *number = text + strlen(SERVER_SNI_PREFIX);
-    if (strncmp(text, SERVER_SNI_PREFIX, strlen(SERVER_SNI_PREFIX)) != 0)
-        return address_parse(text, &server->address);
     if (value_unsigned(number, &port) || port == 0 || port > UINT16_MAX)
         return "must be sni:PORT, with a port from 1 to 65535";
     server->sni_port = (uint16_t)port;
     snprintf(server->text, sizeof server->text, SERVER_SNI_PREFIX "%u", server->sni_port);
     return NULL;
+}
+
+/* Reads an address, "NAME:PORT", "srv:NAME" or "sni:PORT". Returns what is wrong, or NULL. */
+static const char *read_server_address(const char *text, struct server_conf *server)
+{
+    char host[ADDRESS_HOST_MAX] = "";
+    const size_t prefix = strlen(SERVER_SERVICE_PREFIX);
+    server->service = strncmp(text, SERVER_SERVICE_PREFIX, prefix) == 0;
+    if (strncmp(text, SERVER_SNI_PREFIX, strlen(SERVER_SNI_PREFIX)) == 0)
+        return read_sni_port(text + strlen(SERVER_SNI_PREFIX), server);
+    if (server->service) {
+        if (!address_is_host_name(text + prefix))
+            return "must be srv:_SERVICE._tcp.NAME";
+        strcpy(host, text + prefix);
+    } else {
+        const char *wrong = address_parse_or_name(text, &server->address, host);
+        if (wrong)
+            return wrong;
+    }
+    if (!host[0]) {
+        address_format(&server->address, server->text);
+        return NULL;
+    }
+    server->host = memory_copy(host);
+    server->port = server->service ? 0 : server->address.in.sin_port;
+    server->address = (struct address){0};
+    snprintf(server->text, sizeof server->text, "%s", text);
+    return NULL;
+}
+
+/* What contradicts itself; NULL: nothing. */
+static const char *check_server(const struct server_conf *server, attribute_set given)
+{
+    if (server->what == RESOLVE_ALL && !server->host)
+        return "resolve=all is possible only for a name";
+    if (server->what == RESOLVE_ONE && attribute_is_given(OWNER_SERVER, given, "max"))
+        return "max is possible only with resolve=all";
+    if (server->service && server->weight != 1)
+        return "weight is not possible: SRV records tell the weights";
+    if (server->proxy_tlvs && server->send_proxy != SEND_PROXY_V2)
+        return "proxy-tlv is possible only with send-proxy=v2";
+    if (server->sni_port && !server->allow.text)
+        return "sni:PORT needs allow=NAMES, or any client could reach any machine";
+    if (!server->sni_port && server->allow.text)
+        return "allow is possible only for a server sni:PORT";
+    if (server->service && server->backup)
+        return "backup is not possible: the priorities of SRV records tell it";
+    return NULL;
+}
+
+static char *place_of(struct place place)
+{
+    return place.line ? memory_print("%s:%u", place.source->path, place.line)
+                      : memory_copy(place.source->path);
 }
 
 bool server_read(const char *value, struct server_conf *server,
@@ -138,23 +211,17 @@ bool server_read(const char *value, struct server_conf *server,
     }
     if (address)
         good &= attributes_read(OWNER_SERVER, rest, server, context, &given);
-    if (good && !server->sni_port != !server->allow.text) {
-        problem_add(context->problems, context->place, "server: %s",
-                    server->sni_port
-                        ? "sni:PORT needs allow=NAMES, or any client could reach any machine"
-                        : "allow is possible only for a server sni:PORT");
-        good = false;
-    }
-    if (good && server->proxy_tlvs && server->send_proxy != SEND_PROXY_V2) {
-        problem_add(context->problems, context->place,
-                    "server: proxy-tlv is possible only with send-proxy=v2");
+    wrong = good ? check_server(server, given) : NULL;
+    if (wrong) {
+        problem_add(context->problems, context->place, "server: %s", wrong);
         good = false;
     }
     if (good) {
         server->name = memory_copy(name);
-        if (!server->sni_port)
-            address_format(&server->address, server->text);
+        if (server->host)
+            server->where = place_of(context->place);
     } else {
+        free(server->host);
         options_release(OWNER_SERVER, server);
     }
     free(words);

@@ -5,7 +5,6 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <net/if.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -152,27 +151,6 @@ const char *address_parse_or_name(const char *text, struct address *address,
     return NULL;
 }
 
-static const char *resolve(const char *host, in_port_t port, struct address *address)
-{
-    static _Thread_local char message[ADDRESS_HOST_MAX + 128];
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *found;
-    int failure = getaddrinfo(host, NULL, &hints, &found);
-    if (failure) {
-        snprintf(message, sizeof message, "name '%s' cannot be resolved: %s", host,
-                 gai_strerror(failure));
-        return message;
-    }
-    memcpy(&address->any, found->ai_addr, found->ai_addrlen);
-    address->length = found->ai_addrlen;
-    if (address->any.sa_family == AF_INET6)
-        address->in6.sin6_port = port;
-    else
-        address->in.sin_port = port;
-    freeaddrinfo(found);
-    return NULL;
-}
-
 const char *address_parse(const char *text, struct address *address)
 {
     struct address parsed;
@@ -181,9 +159,7 @@ const char *address_parse(const char *text, struct address *address)
     if (wrong)
         return wrong;
     if (host[0])
-        wrong = resolve(host, parsed.in.sin_port, &parsed);
-    if (wrong)
-        return wrong;
+        return "must be an address, and not a name";
     *address = parsed;
     return NULL;
 }

@@ -24,12 +24,10 @@ struct address {
 /* Longest name of a host, its NUL included. */
 #define ADDRESS_HOST_MAX 254
 
-/* Reads "1.2.3.4:80", "[::1]:80", "name:80" (the system's resolver, its first answer; blocks) or
- * "unix:/path" into *address. Ports run from 1 to 65535; a Unix
+/* Reads "1.2.3.4:80", "[::1]:80" or "unix:/path" into *address. Ports run from 1 to 65535; a Unix
  * path must be absolute and fit sun_path; it must not be the path of a directory. An IPv4-mapped
  * IPv6 address becomes the IPv4 address, because the kernel refuses the mapped form on an IPv6-only
- * socket. Returns NULL, or a static or thread-local text that says what is wrong ("port must be 1
- * to 65535"). */
+ * socket. Returns NULL, or a static text that says what is wrong ("port must be 1 to 65535"). */
 const char *address_parse(const char *text, struct address *address)
     __attribute__((warn_unused_result));
 

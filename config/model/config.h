@@ -10,6 +10,7 @@
 #include "config/base/rate.h"
 #include "config/lists/address_rules.h"
 #include "config/model/check.h"
+#include "config/model/names.h"
 #include "config/model/route.h"
 
 #include <stdbool.h>
@@ -80,14 +81,26 @@ enum {
     PROXY_TLVS_PASS = 16, /* what came in */
 };
 
+/* "srv:" or "", a name, and a port. */
+#define SERVER_TEXT_MAX (ADDRESS_HOST_MAX + 16)
+
+/* The name of such a server in the form "srv:_db._tcp.example.org". */
+#define SERVER_SERVICE_PREFIX "srv:"
+
 struct server_conf {
     char *name;
-    struct address address; /* length 0: where the client's server name leads to (sni_port) */
-    char text[ADDRESS_TEXT_MAX];
-    uint16_t sni_port;      /* not 0: the server is whatever name the client asks for, ... */
-    struct name_list allow; /* ... if it is one of these */
-    unsigned weight;        /* 0 to SERVER_WEIGHT_MAX; 0 is never chosen */
-    unsigned maxconn;       /* 0: no limit */
+    struct address address;     /* length 0: of a server with a host, or with sni_port */
+    char *host;                 /* the name that its addresses come from; NULL: it has an address */
+    bool service;               /* host is the name of SRV records, which tell ports and weights */
+    in_port_t port;             /* of the addresses of host; network byte order; 0: service */
+    enum resolve_what what;     /* what becomes of several addresses */
+    unsigned max;               /* RESOLVE_ALL: servers at most */
+    char *where;                /* with a host: FILE:LINE, for messages */
+    char text[SERVER_TEXT_MAX]; /* the address, or the host with its port, as the file has it */
+    uint16_t sni_port;          /* not 0: the server is whatever name the client asks for, ... */
+    struct name_list allow;     /* ... if it is one of these */
+    unsigned weight;            /* 0 to SERVER_WEIGHT_MAX; 0 is never chosen */
+    unsigned maxconn;           /* 0: no limit */
     enum send_proxy send_proxy;
     unsigned proxy_tlvs;          /* PROXY_TLVS_ bits */
     bool backup;                  /* serves when no server without `backup` is usable */
@@ -135,6 +148,9 @@ struct backend_conf {
     unsigned max_queue;     /* sessions that wait for a place; 0: any number */
     millis queue_timeout;   /* how long a session waits for a place; 0: as long as it takes */
     struct check_conf check;
+    enum resolve resolve;
+    enum resolve_family resolve_family;
+    enum unresolved unresolved;
     unsigned line;
 };
 
@@ -145,6 +161,15 @@ static inline bool backend_is_limited(const struct backend_conf *backend)
         if (backend->servers[i].maxconn)
             return true;
     return false;
+}
+
+/* How many servers the backend can have: with those of resolve=all. */
+static inline size_t backend_most_servers(const struct backend_conf *backend)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < backend->server_count; i++)
+        count += backend->servers[i].what == RESOLVE_ALL ? backend->servers[i].max : 1;
+    return count;
 }
 
 /* What happens to clients beyond the limits of a frontend. */
@@ -206,6 +231,7 @@ struct config {
     millis linger_timeout;
     millis probation; /* 0: none */
     millis ready_timeout;
+    struct resolver_conf resolver;
     unsigned max_generations; /* number of processes that may drain beside the active one */
     unsigned max_sources;     /* that are remembered at a time, for the limits by source */
     struct frontend_conf *frontends;

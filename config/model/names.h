@@ -18,6 +18,15 @@ struct resolver_conf {
     uint64_t timeout;  /* of one question, whatever name servers it takes: milliseconds */
 };
 
+/* What becomes of the addresses of a server's name. */
+enum resolve_what {
+    RESOLVE_ONE, /* the server has one of them */
+    RESOLVE_ALL, /* each is a server: NAME-1, NAME-2 and so on */
+};
+
+/* Which addresses are asked for. */
+enum resolve_family { RESOLVE_ANY, RESOLVE_IPV4, RESOLVE_IPV6 };
+
 /* How often the names of a backend's servers are asked for. */
 enum resolve { RESOLVE_START, RESOLVE_LIVE };
 

@@ -30,9 +30,9 @@ struct answer_item {
 
 struct answer {
     enum answer_status status;
-    /* Some of it could not be had: the addresses of one IP version, or of one of the targets. What
-     * is missing may exist all the same. */
-    bool partial;
+    /* Addresses of this IP version may be missing: they could not be had, of the name or of one of
+     * the targets. */
+    bool ipv4_unknown, ipv6_unknown;
     uint32_t ttl; /* seconds; of a name that does not exist: how long that may be kept */
     size_t count; /* 0 unless ANSWER_OK */
     struct answer_item *items;

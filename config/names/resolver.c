@@ -56,7 +56,9 @@ struct question {
     struct target *targets;
     size_t target_count;
     in_port_t port;
-    unsigned open;              /* queries without an answer */
+    unsigned open;                 /* queries without an answer, ... */
+    unsigned open_ipv4, open_ipv6; /* ... and of these the ones for addresses */
+    enum resolve_family family;
     bool no_data;               /* a candidate exists, without what is asked for */
     enum answer_status failure; /* of a query; ANSWER_OK: none has failed */
     uint32_t ttl;               /* the least of what was found; UINT32_MAX: nothing */
@@ -307,13 +309,20 @@ static void end(struct question *question, enum answer_status status)
     wake(resolver);
 }
 
+/* There was no answer to a query of this type. */
+static void note_unknown(struct question *question, unsigned type)
+{
+    question->answer.ipv4_unknown |= type == DNS_A || type == DNS_SRV;
+    question->answer.ipv6_unknown |= type == DNS_AAAA || type == DNS_SRV;
+}
+
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
     struct question *question = arg;
-    if (question->answer.count > 0)
-        question->answer.partial = true;
+    question->answer.ipv4_unknown |= question->open_ipv4 > 0;
+    question->answer.ipv6_unknown |= question->open_ipv6 > 0;
     end(question, question->answer.count > 0 ? ANSWER_OK : ANSWER_TIMEOUT);
 }
 
@@ -433,11 +442,19 @@ static bool add_query(struct question *question, unsigned type, size_t target)
     query->type = type;
     query->target = target;
     question->open++;
+    question->open_ipv4 += type == DNS_A;
+    question->open_ipv6 += type == DNS_AAAA;
     TAILQ_INSERT_TAIL(&question->resolver->waiting, query, link);
     return true;
 }
 
 /* --- from a name to its addresses ---------------------------------------------------------- */
+
+static bool is_wanted(const struct question *question, int family)
+{
+    return question->family == RESOLVE_ANY ||
+           (question->family == RESOLVE_IPV4) == (family == AF_INET);
+}
 
 /* Adds what /etc/hosts has, or what is known of "localhost". */
 static bool find_here(struct question *question, const char *name)
@@ -449,6 +466,8 @@ static bool find_here(struct question *question, const char *name)
     size_t before = question->answer.count, length = strlen(name);
     for (size_t i = 0; is_system(question->resolver) && i < 2; i++) {
         struct hostent *found;
+        if (!is_wanted(question, families[i]))
+            continue;
         if (ares_gethostbyname_file(question->resolver->channel, name, families[i], &found))
             continue;
         for (char **at = found->h_addr_list; *at && found->h_addrtype == families[i]; at++) {
@@ -461,6 +480,8 @@ static bool find_here(struct question *question, const char *name)
                  (length > 10 && strcasecmp(name + length - 10, ".localhost") == 0);
     if (question->answer.count == before && local)
         for (size_t i = 0; i < 2; i++) {
+            if (!is_wanted(question, families[i]))
+                continue;
             const void *bytes = families[i] == AF_INET ? (const void *)&four : &six;
             const struct address address = make_address(families[i], bytes, target->port);
             add_item(question, &address, target);
@@ -478,6 +499,13 @@ static bool name_candidate(const struct question *question, size_t n, char name[
                        resolver->ndots, n, name);
 }
 
+/* False: out of memory. */
+static bool ask_addresses(struct question *question, size_t target)
+{
+    return (question->family == RESOLVE_IPV6 || add_query(question, DNS_A, target)) &&
+           (question->family == RESOLVE_IPV4 || add_query(question, DNS_AAAA, target));
+}
+
 /* Puts the queries for the present candidate into the queue. */
 static void ask_candidate(struct question *question)
 {
@@ -489,9 +517,8 @@ static void ask_candidate(struct question *question)
     snprintf(question->targets[0].name, sizeof question->targets[0].name, "%s", name);
     if (question->kind == QUESTION_SERVICE) {
         add_query(question, DNS_SRV, 0);
-    } else {
-        add_query(question, DNS_A, 0);
-        add_query(question, DNS_AAAA, 0);
+    } else if (!ask_addresses(question, 0)) {
+        question->failure = ANSWER_NO_MEMORY;
     }
     if (question->open == 0)
         end(question, ANSWER_NO_MEMORY);
@@ -502,7 +529,7 @@ static void ask_candidate(struct question *question)
 static void ask_targets(struct question *question)
 {
     for (size_t i = 0; i < question->target_count; i++)
-        if (!add_query(question, DNS_A, i) || !add_query(question, DNS_AAAA, i))
+        if (!ask_addresses(question, i))
             break;
     wake(question->resolver);
 }
@@ -512,7 +539,6 @@ static void conclude(struct question *question)
 {
     bool found = question->answer.count > 0;
     if (question->failure != ANSWER_OK) {
-        question->answer.partial = found;
         end(question, found ? ANSWER_OK : question->failure);
     } else if (found) {
         end(question, ANSWER_OK);
@@ -544,22 +570,27 @@ static void release(struct question *question)
 static void drop_query(struct query *query)
 {
     struct question *question = query->question;
-    free(query);
     question->open--;
+    question->open_ipv4 -= query->type == DNS_A;
+    question->open_ipv6 -= query->type == DNS_AAAA;
+    free(query);
 }
 
 static void take_reply(struct query *query, int status, const unsigned char *message, int length)
 {
     struct question *question = query->question;
-    bool service = query->type == DNS_SRV;
+    unsigned type = query->type;
+    bool service = type == DNS_SRV;
     if (service)
         question->target_count = 0;
     enum answer_status result = read_reply(query, status, message, length);
     drop_query(query);
     if (answer_is_negative(result))
         question->no_data |= result == ANSWER_NO_DATA;
-    else if (result != ANSWER_OK)
+    else if (result != ANSWER_OK) {
         question->failure = result;
+        note_unknown(question, type);
+    }
     if (service && result == ANSWER_OK) {
         question->service_known = true;
         ask_targets(question);
@@ -728,7 +759,8 @@ void resolver_free(struct resolver *resolver)
 }
 
 struct question *resolver_ask(struct resolver *resolver, const char *name, enum question_kind kind,
-                              in_port_t port, question_answered *answered, void *arg)
+                              enum resolve_family family, in_port_t port,
+                              question_answered *answered, void *arg)
 {
     struct question *question = calloc(1, sizeof *question);
     size_t targets = kind == QUESTION_SERVICE ? TARGETS_MOST : 1;
@@ -740,6 +772,7 @@ struct question *resolver_ask(struct resolver *resolver, const char *name, enum 
     }
     question->resolver = resolver;
     question->kind = kind;
+    question->family = family;
     question->port = port;
     question->answered = answered;
     question->arg = arg;

@@ -42,11 +42,13 @@ enum question_kind {
 /* The answer is valid during the call, and the question is over with it. */
 typedef void question_answered(const struct answer *answer, void *arg);
 
-/* Asks for name, with or without a final dot. port (network byte order) is the port of all
- * addresses of QUESTION_ADDRESSES. answered is called once, by the loop and never from within this
- * function. The items of an answer are in the order of the answer. NULL: out of memory. */
+/* Asks for name, with or without a final dot, and for addresses of that family only. port (network
+ * byte order) is the port of all addresses of QUESTION_ADDRESSES. answered is called once, by the
+ * loop and never from within this function. The items of an answer are in the order of the answer.
+ * NULL: out of memory. */
 struct question *resolver_ask(struct resolver *resolver, const char *name, enum question_kind kind,
-                              in_port_t port, question_answered *answered, void *arg)
+                              enum resolve_family family, in_port_t port,
+                              question_answered *answered, void *arg)
     __attribute__((warn_unused_result));
 
 /* answered will not be called. */

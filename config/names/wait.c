@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_TIMEOUTS 4
-
 struct waiting {
     struct event_base *base;
     size_t open;
@@ -44,14 +42,14 @@ void names_wait(const struct resolver_conf *conf, struct wanted_name *names, siz
 {
     if (count == 0)
         return;
-    const struct timeval most = clock_interval(MOST_TIMEOUTS * conf->timeout);
+    const struct timeval most = clock_interval(NAMES_WAIT_TIMEOUTS * conf->timeout);
     struct waiting waiting = {.base = event_base_new()};
     struct resolver *resolver = waiting.base ? resolver_new(waiting.base, conf) : NULL;
     set_all(names, count, resolver ? ANSWER_TIMEOUT : ANSWER_NO_MEMORY);
     for (size_t i = 0; resolver && i < count; i++) {
         names[i].waiting = &waiting;
-        if (resolver_ask(resolver, names[i].name, names[i].kind, names[i].port, on_answer,
-                         &names[i]))
+        if (resolver_ask(resolver, names[i].name, names[i].kind, names[i].family, names[i].port,
+                         on_answer, &names[i]))
             waiting.open++;
         else
             names[i].answer.status = ANSWER_NO_MEMORY;

@@ -47,6 +47,8 @@ const struct option bind_attributes[] = {
     {.name = NULL},
 };
 
+static const char *const resolve_whats[] = {"one", "all", NULL};
+
 const struct option server_attributes[] = {
     {.name = "weight",
      OF_SERVER(weight),
@@ -104,5 +106,19 @@ const struct option server_attributes[] = {
      .type = OPTION_CUSTOM,
      .custom = &check_word,
      .help = "the server whose state this one follows, without checks of its own"},
+    {.name = "resolve",
+     OF_SERVER(what),
+     .type = OPTION_ENUM,
+     .names = resolve_whats,
+     .initial = "one",
+     .help = "what becomes of the addresses of a name; one: the server has one of them; all: each "
+             "is a server of its own, NAME-1, NAME-2 and so on"},
+    {.name = "max",
+     OF_SERVER(max),
+     .type = OPTION_UNSIGNED,
+     .min = 1,
+     .max = 1000,
+     .initial = "32",
+     .help = "with resolve=all: servers at most"},
     {.name = NULL},
 };

@@ -2,6 +2,9 @@
 #include "config/options/percent.h"
 #include "config/options/table.h"
 
+static const char *const resolves[] = {"start", "live", NULL};
+static const char *const unresolveds[] = {"fail", "down", NULL};
+static const char *const families[] = {"any", "ipv4", "ipv6", NULL};
 static const char *const balances[] = {"roundrobin", "leastconn", "random", "first",
                                        "source",     "maglev",    NULL};
 static const char *const hashes[] = {"source", "destination", "sni", NULL};
@@ -89,6 +92,30 @@ const struct option backend_options[] = {
      .custom = &option_percent,
      .initial = "50%",
      .help = "share of the servers that may be ejected at a time; one always may, unless it is 0%"},
+    {.name = "resolve",
+     .sections = BACKENDS | IN(SECTION_DEFAULTS),
+     OF_BACKEND(resolve),
+     .type = OPTION_ENUM,
+     .names = resolves,
+     .initial = "live",
+     .help =
+         "how often the names of servers are resolved; start: at start and at each reload; live: "
+         "again whenever their TTL is over"},
+    {.name = "resolve-family",
+     .sections = BACKENDS | IN(SECTION_DEFAULTS),
+     OF_BACKEND(resolve_family),
+     .type = OPTION_ENUM,
+     .names = families,
+     .initial = "any",
+     .help = "which addresses of names are used; any: IPv4 and IPv6"},
+    {.name = "start-unresolved",
+     .sections = BACKENDS | IN(SECTION_DEFAULTS),
+     OF_BACKEND(unresolved),
+     .type = OPTION_ENUM,
+     .names = unresolveds,
+     .initial = "fail",
+     .help = "a name without an address at start; fail: the start or the reload fails; down: the "
+             "server has no address until its name has one"},
     {.name = "connect-timeout",
      .sections = BACKENDS | IN(SECTION_DEFAULTS),
      OF_BACKEND(connect_timeout),

@@ -66,7 +66,9 @@ int backend_open(struct backend *backend, const struct backend_conf *conf, unsig
     atomic_store(&backend->set, set);
     for (size_t i = 0; i < conf->server_count; i++) {
         const struct server_conf *server = &conf->servers[i];
-        const struct address *address = server->sni_port ? NULL : &server->address;
+        if (server->what == RESOLVE_ALL)
+            continue; /* proxy/names makes its servers */
+        const struct address *address = server->sni_port || server->host ? NULL : &server->address;
         if (!append(set, backend, server, server->name, address))
             return ENOMEM;
     }

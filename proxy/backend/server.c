@@ -160,6 +160,7 @@ struct server *server_new(struct backend *backend, const struct server_conf *con
     server->name = copy;
     server->place = place;
     server->now = (struct server_state){.weight = conf->weight,
+                                        .backup = conf->backup,
                                         .check = check_before_checks(server),
                                         .last_error = SERVER_UNCHECKED,
                                         .agent_percent = -1,
@@ -205,15 +206,33 @@ void server_set_admin(struct server *server, enum admin_state admin)
     server_changed(server, true);
 }
 
-void server_set_weight(struct server *server, unsigned weight)
+static void set_weight(struct server *server, unsigned weight, const char *by, bool by_command)
 {
     unsigned before = server->now.weight;
     if (weight == before)
         return;
     server->now.weight = weight;
-    log_notice("server %s/%s has weight %u by command (it was %u)", server->backend->conf->name,
-               server->name, weight, before);
-    server_changed(server, true);
+    log_notice("server %s/%s has weight %u by %s (it was %u)", server->backend->conf->name,
+               server->name, weight, by, before);
+    server_changed(server, by_command);
+}
+
+void server_set_weight(struct server *server, unsigned weight)
+{
+    set_weight(server, weight, "command", true);
+}
+
+void server_follow_record(struct server *server, unsigned weight, bool backup)
+{
+    if (server->now.told_weight != weight)
+        set_weight(server, weight, "its SRV record", false);
+    server->now.told_weight = weight;
+    if (server->now.backup == backup)
+        return;
+    server->now.backup = backup;
+    log_notice("server %s/%s is %s backup by its SRV record", server->backend->conf->name,
+               server->name, backup ? "a" : "no");
+    server_changed(server, false);
 }
 
 static bool is_same_address(const struct address *a, const struct address *b)
@@ -226,16 +245,47 @@ static const char *address_text(const struct address *address, char text[static 
     return address ? address_format(address, text) : "none";
 }
 
+/* Publishes the address. *before gets the endpoint that it replaces. Returns 0 or ENOMEM. */
+static int exchange_address(struct server *server, const struct address *address,
+                            struct endpoint **before)
+{
+    struct endpoint *endpoint = address ? make_endpoint(address) : NULL;
+    if (address && !endpoint)
+        return ENOMEM;
+    *before = atomic_exchange_explicit(&server->endpoint, endpoint, memory_order_acq_rel);
+    return 0;
+}
+
+int server_begin_address(struct server *server, const struct address *address)
+{
+    struct endpoint *before;
+    int error = exchange_address(server, address, &before);
+    if (error)
+        return error;
+    if (before)
+        reclaim(server->backend->reclaimer, &before->retired);
+    server->backend->weigh(server->backend, false);
+    return 0;
+}
+
+void server_begin_record(struct server *server, unsigned weight, bool backup)
+{
+    if (server->now.told_weight != weight)
+        server->now.weight = weight;
+    server->now.told_weight = weight;
+    server->now.backup = backup;
+    server->backend->weigh(server->backend, false);
+}
+
 int server_set_address(struct server *server, const struct address *address)
 {
     char text[ADDRESS_TEXT_MAX], text_before[ADDRESS_TEXT_MAX];
     if (is_same_address(server_address(server), address))
         return 0;
-    struct endpoint *endpoint = address ? make_endpoint(address) : NULL;
-    if (address && !endpoint)
-        return ENOMEM;
-    struct endpoint *before =
-        atomic_exchange_explicit(&server->endpoint, endpoint, memory_order_acq_rel);
+    struct endpoint *before;
+    int error = exchange_address(server, address, &before);
+    if (error)
+        return error;
     log_notice("server %s/%s has address %s (it was %s)", server->backend->conf->name, server->name,
                address_text(address, text),
                address_text(before ? &before->address : NULL, text_before));
@@ -333,7 +383,7 @@ void server_adopt(struct server *server, const struct server_state *state, uint6
         server->now.ejection = (struct ejection){0};
     else if (server->now.ejection.until > most)
         server->now.ejection.until = most;
-    if (state->holds && server->conf->backup)
+    if (state->holds && server->now.backup)
         backend->elected = (struct elected){.backups = true, .backup = server->place};
     backend->weigh(backend, false);
     tell_checks(server);

@@ -65,8 +65,12 @@ struct server_state {
     unsigned streak;        /* checks in a row that contradict the check state */
     int last_error;         /* of the last check: 0, an errno value, or SERVER_UNCHECKED */
     unsigned weight;
-    uint64_t changed_at; /* last change of admin state, check state, weight, address, or of being
-                            ejected: seconds since 1970 */
+    uint64_t changed_at;  /* last change of admin state, check state, weight, address, or of being
+                             ejected: seconds since 1970 */
+    uint64_t answered_at; /* when its name was last answered with this address: milliseconds,
+                             CLOCK_MONOTONIC; 0: it has no name, or never was */
+    unsigned told_weight; /* by its SRV record; 0: there is none */
+    bool backup;          /* as its line in the file says, or its SRV record */
     /* Why the last check failed, where last_error alone does not say it; "": it does. One line. */
     char reason[SERVER_REASON_MAX];
     /* Milliseconds, CLOCK_MONOTONIC: */
@@ -228,6 +232,17 @@ void server_comes_up(struct server *server);
 /* By command; logged. Weights beyond SERVER_WEIGHT_MAX are a mistake of the caller. */
 void server_set_admin(struct server *server, enum admin_state admin);
 void server_set_weight(struct server *server, unsigned weight);
+
+/* Before the process serves: as server_set_address(), but for what is known from the begin on:
+ * nothing is logged, and nothing reported. */
+int server_begin_address(struct server *server, const struct address *address)
+    __attribute__((warn_unused_result));
+
+void server_begin_record(struct server *server, unsigned weight, bool backup);
+
+/* What an SRV record says; changes are logged. A weight that a command has set stays until the
+ * record has another one than before. */
+void server_follow_record(struct server *server, unsigned weight, bool backup);
 
 /* Gives the server another address, or none (NULL); logged. The first check of a new address
  * decides about the check state. Sessions keep the connections they have. Returns 0, or ENOMEM:

@@ -78,7 +78,7 @@ static struct elected elect(const struct backend *backend, struct election *elec
     *election = election_begin(backend->conf->backup == BACKUP_ALL, backend->conf->failback,
                                backend->elected);
     for (size_t i = 0; i < set->count; i++)
-        election_add(election, i, server_is_usable(set->list[i]), set->list[i]->conf->backup);
+        election_add(election, i, server_is_usable(set->list[i]), set->list[i]->now.backup);
     return election_end(election);
 }
 
@@ -192,7 +192,7 @@ void weights_publish(struct backend *backend, uint64_t now, bool tell)
     backend->usable = 0;
     for (size_t i = 0; i < set->count; i++) {
         struct server *server = set->list[i];
-        bool backup = server->conf->backup;
+        bool backup = server->now.backup;
         bool serves =
             server_is_usable(server) && election_has_elected(&election, elected, i, backup);
         changed |= publish(server, serves ? share_of(server, now) : 0);

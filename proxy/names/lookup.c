@@ -150,9 +150,11 @@ static void tell_status(struct lookup *lookup, enum answer_status status)
     tell(lookup, &result);
 }
 
+/* min counts where max is less. */
 static uint64_t bounded(uint64_t time, uint64_t min, uint64_t max)
 {
-    return time < min ? min : time > max ? max : time;
+    uint64_t most = time > max ? max : time;
+    return most < min ? min : most;
 }
 
 /* Takes an answer over. Without one, known addresses stay as they are while they are held. */
@@ -195,8 +197,8 @@ static enum answer_status ask(struct lookups *lookups, struct entry *entry)
     if (!lookups->resolver)
         lookups->resolver = resolver_new(lookups->base, lookups->conf);
     if (lookups->resolver)
-        entry->question =
-            resolver_ask(lookups->resolver, entry->name, QUESTION_ADDRESSES, 0, on_answer, entry);
+        entry->question = resolver_ask(lookups->resolver, entry->name, QUESTION_ADDRESSES,
+                                       RESOLVE_ANY, 0, on_answer, entry);
     if (!entry->question)
         return ANSWER_NO_MEMORY;
     lookups->open++;

@@ -120,7 +120,7 @@ static uint32_t count_servers(const struct config *config)
     size_t count = 0;
     for (size_t i = 0; i < config->backend_count; i++)
         if (backend_is_limited(&config->backends[i]))
-            count += config->backends[i].server_count;
+            count += backend_most_servers(&config->backends[i]);
     return (uint32_t)count;
 }
 

@@ -1,6 +1,7 @@
 #include "reload/cli/command.h"
 
 #include "config/base/clock.h"
+#include "config/first.h"
 #include "config/load.h"
 #include "config/options/options.h"
 #include "config/syntax/value.h"
@@ -326,7 +327,38 @@ static struct config *load_running(const json_t *running, int pid)
     return config;
 }
 
-static int compare(const struct command *command, const struct config *running, const char *file)
+static void print_line(const char *line, void *arg)
+{
+    fprintf(arg, "%s\n", line);
+}
+
+/* Resolves the names of servers as a start or a reload does, but for those that are known. False:
+ * some make that fail, and have been printed. */
+static bool names_are_good(const struct config *config, first_is_known *is_known, void *arg)
+{
+    struct first_answers answers;
+    first_ask(config, 0, is_known, arg, &answers);
+    size_t failures = first_report(config, &answers, print_line, stderr);
+    first_free(&answers);
+    return failures == 0;
+}
+
+/* A reload takes over the addresses of a name that the running process has. */
+static bool is_running(const struct backend_conf *backend, const struct server_conf *server,
+                       void *arg)
+{
+    const struct config *running = arg;
+    for (size_t i = 0; i < running->backend_count; i++) {
+        const struct backend_conf *other = &running->backends[i];
+        for (size_t j = 0; j < other->server_count && strcmp(other->name, backend->name) == 0; j++)
+            if (strcmp(other->servers[j].name, server->name) == 0 &&
+                strcmp(other->servers[j].text, server->text) == 0)
+                return true;
+    }
+    return false;
+}
+
+static int compare(const struct command *command, struct config *running, const char *file)
 {
     struct config_errors errors;
     json_t *status = NULL;
@@ -337,7 +369,9 @@ static int compare(const struct command *command, const struct config *running, 
     config_errors_free(&errors);
     if (!next)
         return EXIT_INVALID;
-    int outcome = ask_once(command, "status", &pid, NULL, &status);
+    int outcome = EXIT_INVALID;
+    if (names_are_good(next, is_running, running))
+        outcome = ask_once(command, "status", &pid, NULL, &status);
     if (outcome == EXIT_DONE)
         preview_print(running, next, status, stdout);
     json_decref(status);
@@ -508,7 +542,10 @@ int command_check(const char *file)
     config_errors_free(&errors);
     if (!config)
         return EXIT_INVALID;
+    bool good = names_are_good(config, NULL, NULL);
     config_free(config);
+    if (!good)
+        return EXIT_INVALID;
     printf("%s: valid\n", file);
     return EXIT_DONE;
 }

@@ -56,6 +56,17 @@ static const char *sessions_of(json_t *server, json_int_t live, char text[static
     return text;
 }
 
+/* Of a server with a name: what it is, and how old the answer is. */
+static void print_host(json_t *server)
+{
+    const char *host = json_string_value(json_object_get(server, "host"));
+    const json_t *answer = json_object_get(server, "answer_age_ms");
+    if (host && json_is_integer(answer))
+        printf("  %s, answered %llds ago", host, (long long)json_integer_value(answer) / 1000);
+    else if (host)
+        printf("  %s, not answered", host);
+}
+
 static void print_server(const char *backend, json_t *server)
 {
     const char *name, *address, *check, *admin;
@@ -67,9 +78,11 @@ static void print_server(const char *backend, json_t *server)
                     &live, "sessions_total", &all, "changed_at", &changed_at))
         return;
     snprintf(full, sizeof full, "%s/%s", backend, name);
-    printf("%-20s %-24s %-5s %-5s %6d %8s %10lld %7s%s\n", full, address, check, admin, weight,
+    printf("%-20s %-24s %-5s %-5s %6d %8s %10lld %7s%s", full, address, check, admin, weight,
            sessions_of(server, live, sessions), (long long)all, age(changed_at, since),
            remark(server, note));
+    print_host(server);
+    fputs("\n", stdout);
 }
 
 static void print_servers(json_t *backends)

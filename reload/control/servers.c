@@ -58,6 +58,16 @@ static void set_queue(json_t *object, const struct queue *queue)
     json_object_set_new(object, "queue_full", json_integer((json_int_t)atomic_load(&queue->full)));
 }
 
+/* Of a server with a name: what it is, and how old the answer is that its address comes from. */
+static void set_host(json_t *object, const struct server *server)
+{
+    const struct server_conf *conf = server->conf;
+    uint64_t at = server->now.answered_at, now = clock_ms();
+    json_object_set_new(object, "host", json_string(conf->text));
+    json_object_set_new(object, "answer_age_ms",
+                        at ? json_integer((json_int_t)(now > at ? now - at : 0)) : json_null());
+}
+
 static json_t *server_json(const struct server *server)
 {
     const struct server_state *now = &server->now;
@@ -68,10 +78,12 @@ static json_t *server_json(const struct server *server)
                   "last_check", last_check(server), "admin", server_admin_name(now->admin),
                   "weight", (int)now->weight, "usable", server_share(server) > 0, "sessions",
                   (json_int_t)sessions.live, "sessions_total", (json_int_t)sessions.all,
-                  "changed_at", (json_int_t)now->changed_at, "backup", server->conf->backup,
+                  "changed_at", (json_int_t)now->changed_at, "backup", server->now.backup,
                   "share_percent", share_percent(server), "ejected_ms", ejected_for(server));
     if (json && server->seat)
         set_places(json, server->seat);
+    if (json && server->conf->host)
+        set_host(json, server);
     return json;
 }
 

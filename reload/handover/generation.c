@@ -1,5 +1,9 @@
 #include "reload/handover/generation.h"
 
+#include "config/base/log.h"
+
+#include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 const char *generation_state_name(enum generation_state state)
@@ -37,4 +41,22 @@ struct rescue_means generation_rescue_means(const struct generation *generation)
                                  .base = generation->base,
                                  .most = generation->descriptors.sessions,
                                  .linger_timeout = generation->config->linger_timeout};
+}
+
+static void report_name(const char *line, void *arg)
+{
+    struct generation *generation = arg;
+    generation->events->report(generation, line);
+}
+
+bool generation_begin_names(struct generation *generation)
+{
+    generation->exit_status = EXIT_INVALID;
+    if (names_begin(generation->names, generation->checks, report_name, generation))
+        return false;
+    generation->exit_status = EXIT_OTHER;
+    if (names_follow(generation->names))
+        return true;
+    log_error("cannot resolve names: %s", strerror(errno));
+    return false;
 }

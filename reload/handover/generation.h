@@ -29,6 +29,7 @@
 
 #include "config/model/config.h"
 #include "proxy/backend/check/checks.h"
+#include "proxy/names/names.h"
 #include "proxy/proxy.h"
 #include "reload/base/canary_plan.h"
 #include "reload/base/children.h"
@@ -165,6 +166,7 @@ struct generation {
     struct binds *binds;
     struct proxy *proxy;
     struct checks *checks; /* of the servers, until this process drains */
+    struct names *names;   /* the same; NULL also while nothing is prepared */
 
     /* Other processes: */
     struct children children;
@@ -188,6 +190,10 @@ struct generation {
 };
 
 const char *generation_state_name(enum generation_state state);
+
+/* The servers with names get their first addresses. False: what is wrong has been reported, and
+ * exit_status is set. */
+bool generation_begin_names(struct generation *generation) __attribute__((warn_unused_result));
 
 /* What a process tells another one of itself. */
 struct message_sessions generation_about(const struct generation *generation);

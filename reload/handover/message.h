@@ -152,6 +152,14 @@ struct message_server_state {
     uint32_t agent;         /* what its agent said last */
     uint32_t agent_percent; /* 1 more than the percentage; 0: none */
     uint32_t unused;
+    /* Of a server with a name: its address, and what is known of it. */
+    uint16_t family; /* AF_INET or AF_INET6; 0: it has none */
+    uint16_t port;   /* network byte order */
+    uint32_t scope;  /* of an IPv6 address */
+    unsigned char ip[16];
+    uint32_t told_weight; /* as in proxy/backend/server.h */
+    uint32_t backup;      /* 1: its SRV record says so */
+    uint64_t answered_at;
 };
 
 /* One server of the sender, as it is. To the successor: what changes. To a predecessor that

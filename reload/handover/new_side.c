@@ -47,6 +47,12 @@ struct new_side {
 #define DYING_MS 5000
 static const struct timeval dying_look = {.tv_usec = 5000};
 
+bool new_side_has_address(const struct new_side *side, const struct backend_conf *backend,
+                          const struct server_conf *server)
+{
+    return server_states_has_address(&side->server_states, backend, server);
+}
+
 void new_side_free(struct new_side *side)
 {
     if (!side)
@@ -221,6 +227,22 @@ static void tell_absent(struct new_side *side)
     }
 }
 
+/* What is known of the servers, and of their names, in the old process. False: it has been
+ * reported, and exit_status is set. */
+static bool take_servers(struct new_side *side)
+{
+    struct generation *generation = side->generation;
+    int error = server_states_inherit(&side->server_states, generation->proxy, generation->names,
+                                      generation->checks);
+    if (error) {
+        generation->events->report(generation, strerror(error));
+        generation->exit_status = EXIT_OTHER;
+        return false;
+    }
+    server_states_apply(&side->server_states, generation->proxy);
+    return generation_begin_names(generation);
+}
+
 static void prepare(struct new_side *side, const struct message_offer *offer)
 {
     struct generation *generation = side->generation;
@@ -232,12 +254,16 @@ static void prepare(struct new_side *side, const struct message_offer *offer)
         generation->events->exit(generation, EXIT_REFUSED);
         return;
     }
+    server_states_sort(&side->server_states);
     if (!generation->events->prepare(generation, &side->offer, &side->kept)) {
         generation->events->exit(generation, generation->exit_status);
         return;
     }
     tell_absent(side);
-    server_states_apply(&side->server_states, generation->proxy);
+    if (!take_servers(side)) {
+        generation->events->exit(generation, generation->exit_status);
+        return;
+    }
     /* Duplicates of binds that this process does not have would stay open after the old process has
      * closed its own: offering_close_foreign(). */
     offer_close_rest(&side->offer);

@@ -18,9 +18,11 @@
 
 #include <stdbool.h>
 
+struct backend_conf;
 struct generation;
 struct message_server;
 struct new_side;
+struct server_conf;
 
 /* Takes over the inherited channel, and sends HELLO. generation->new_side is set until the old
  * process has closed its listeners, or is gone and its clients are served. Returns 0 or ENOMEM. */
@@ -47,6 +49,10 @@ struct replacement new_side_returned(struct generation *generation);
 
 /* An error line, for the command that asked for the reload. */
 void new_side_progress(struct new_side *side, const char *line);
+
+/* Once the old process has made its offer: it had an address for the name of this server. */
+bool new_side_has_address(const struct new_side *side, const struct backend_conf *backend,
+                          const struct server_conf *server);
 
 /* NULL is fine. */
 void new_side_free(struct new_side *side);

@@ -28,6 +28,44 @@ static void write_line(const struct server_conf *conf, char line[static MESSAGE_
     free(whole);
 }
 
+static void record_address(const struct server *server, struct message_server_state *state)
+{
+    const struct address *address = server_address(server);
+    state->told_weight = server->now.told_weight;
+    state->backup = server->conf->service && server->now.backup;
+    state->answered_at = server->now.answered_at;
+    if (!address || address_is_unix(address))
+        return;
+    state->family = address->any.sa_family;
+    if (state->family == AF_INET6) {
+        state->port = address->in6.sin6_port;
+        state->scope = address->in6.sin6_scope_id;
+        memcpy(state->ip, &address->in6.sin6_addr, sizeof address->in6.sin6_addr);
+    } else {
+        state->port = address->in.sin_port;
+        memcpy(state->ip, &address->in.sin_addr, sizeof address->in.sin_addr);
+    }
+}
+
+/* Length 0: it had none, or one that this version does not know. */
+static struct address address_of(const struct message_server_state *state)
+{
+    struct address address = {0};
+    if (state->family == AF_INET6) {
+        address.length = sizeof address.in6;
+        address.in6.sin6_family = AF_INET6;
+        address.in6.sin6_port = state->port;
+        address.in6.sin6_scope_id = state->scope;
+        memcpy(&address.in6.sin6_addr, state->ip, sizeof address.in6.sin6_addr);
+    } else if (state->family == AF_INET) {
+        address.length = sizeof address.in;
+        address.in.sin_family = AF_INET;
+        address.in.sin_port = state->port;
+        memcpy(&address.in.sin_addr, state->ip, sizeof address.in.sin_addr);
+    }
+    return address;
+}
+
 void server_states_record(const struct server *server, struct message_server *record)
 {
     const struct server_state *now = &server->now;
@@ -52,6 +90,8 @@ void server_states_record(const struct server *server, struct message_server *re
     snprintf(record->backend, sizeof record->backend, "%s", server->backend->conf->name);
     snprintf(record->name, sizeof record->name, "%s", server->name);
     write_line(server->conf, record->line);
+    if (server->conf->host)
+        record_address(server, &record->state);
     _Static_assert(sizeof record->state.reason == sizeof now->reason, "one text in both");
     memcpy(record->state.reason, now->reason, sizeof now->reason);
 }
@@ -160,6 +200,9 @@ static struct server_state state_of(const struct message_server_state *message)
                      .first_fail = message->first_fail},
         .up_since = message->up_since,
         .holds = message->holds == 1,
+        .answered_at = message->answered_at,
+        .told_weight = message->told_weight,
+        .backup = message->backup == 1,
         .agent = agent_of(message),
         .agent_percent = message->agent_percent <= 10000 ? (int)message->agent_percent - 1 : -1};
     for (size_t i = 0; i + 1 < sizeof state.reason && message->reason[i]; i++)
@@ -222,16 +265,83 @@ static struct known_server *find_known_server(const struct server_states *server
     return bsearch(&key, server_states->list, server_states->count, sizeof key, by_names);
 }
 
+/* A server with a name has another address here than in the old process: what checks have found
+ * there does not count. What its name says now counts in any case. */
+static void adapt(const struct server *server, const struct message_server_state *message,
+                  struct server_state *state)
+{
+    const struct address there = address_of(message), *here = server_address(server);
+    if (server->now.answered_at) {
+        state->answered_at = server->now.answered_at;
+        state->told_weight = server->now.told_weight;
+        state->backup = server->now.backup;
+    }
+    if (here && there.length && address_equal(here, &there))
+        return;
+    state->check = CHECK_UP;
+    state->last_error = SERVER_UNCHECKED;
+    state->streak = 0;
+    state->reason[0] = '\0';
+}
+
 static void adopt(struct server *server, const struct message_server_state *message)
 {
-    const struct server_state state = state_of(message);
+    struct server_state state = state_of(message);
+    if (!server->conf->service)
+        state.backup = server->conf->backup;
+    if (server->conf->host)
+        adapt(server, message, &state);
     server_adopt(server, &state, message->check_due);
+}
+
+void server_states_sort(struct server_states *server_states)
+{
+    if (server_states->count > 0)
+        qsort(server_states->list, server_states->count, sizeof *server_states->list, by_names);
+}
+
+/* The line begins with the name of conf, and its port: other attributes may differ. */
+static bool has_host(const struct server_conf *conf, const char *line)
+{
+    size_t length = strlen(conf->text);
+    return strncmp(line, conf->text, length) == 0 && (!line[length] || line[length] == ' ');
+}
+
+bool server_states_has_address(const struct server_states *server_states,
+                               const struct backend_conf *backend, const struct server_conf *conf)
+{
+    size_t count = conf->what == RESOLVE_ALL ? conf->max : 1;
+    for (size_t i = 1; i <= count; i++) {
+        char name[MESSAGE_NAME_MAX + 24];
+        snprintf(name, sizeof name, conf->what == RESOLVE_ALL ? "%s-%zu" : "%s", conf->name, i);
+        const struct known_server *known = find_known_server(server_states, backend->name, name);
+        if (known && known->state.family && has_host(conf, known->line))
+            return true;
+    }
+    return false;
+}
+
+int server_states_inherit(const struct server_states *server_states, const struct proxy *proxy,
+                          struct names *names, struct checks *checks)
+{
+    for (size_t i = 0; i < server_states->count; i++) {
+        const struct known_server *known = &server_states->list[i];
+        const struct backend *backend = service_backend(&proxy->service, known->backend);
+        const struct server_conf *conf = backend ? names_conf(backend->conf, known->name) : NULL;
+        const struct address address = address_of(&known->state);
+        if (!conf || !has_host(conf, known->line))
+            continue;
+        int error = names_inherit(names, checks, known->backend, known->name,
+                                  address.length ? &address : NULL, known->state.answered_at);
+        if (error)
+            return error;
+    }
+    return 0;
 }
 
 void server_states_apply(struct server_states *server_states, struct proxy *proxy)
 {
-    if (server_states->count > 0)
-        qsort(server_states->list, server_states->count, sizeof *server_states->list, by_names);
+    server_states_sort(server_states);
     for (size_t i = 0; i < proxy->service.config->backend_count; i++) {
         struct backend *backend = &proxy->service.backends[i];
         const struct server_set *set = backend_servers(backend);

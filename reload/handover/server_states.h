@@ -7,6 +7,7 @@
 #ifndef RPPROXY_RELOAD_HANDOVER_SERVER_STATES_H
 #define RPPROXY_RELOAD_HANDOVER_SERVER_STATES_H
 
+#include "proxy/names/names.h"
 #include "proxy/proxy.h"
 #include "reload/handover/message.h"
 
@@ -41,6 +42,20 @@ size_t server_states_unpack(const unsigned char *at, size_t left, struct message
 
 /* Returns 0 or ENOMEM. */
 int server_states_add(struct server_states *server_states, const struct message_server *record)
+    __attribute__((warn_unused_result));
+
+/* All of the old process's servers are there. */
+void server_states_sort(struct server_states *server_states);
+
+/* After server_states_sort(): the old process had an address for this name, be its server still the
+ * same or not. */
+bool server_states_has_address(const struct server_states *server_states,
+                               const struct backend_conf *backend, const struct server_conf *conf);
+
+/* After server_states_sort(), before names_begin(): names get the addresses that they had. Returns
+ * 0 or ENOMEM. */
+int server_states_inherit(const struct server_states *server_states, const struct proxy *proxy,
+                          struct names *names, struct checks *checks)
     __attribute__((warn_unused_result));
 
 /* The proxy's servers that are the same take their states over. */

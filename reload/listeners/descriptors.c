@@ -2,6 +2,7 @@
 
 #include "config/base/address.h"
 #include "proxy/backend/check/checks.h"
+#include "proxy/names/names.h"
 #include "proxy/stages/forwarding.h"
 #include "proxy/worker.h"
 #include "reload/listeners/group.h"
@@ -78,8 +79,8 @@ static unsigned own(const struct descriptors *plan)
 
 static unsigned wanted_aside(const struct config *config)
 {
-    return PASSING + checks_descriptors(config) + forwarding_descriptors(config) +
-           DESCRIPTORS_COMMANDS + 1 +
+    return PASSING + checks_descriptors(config) + names_descriptors(config) +
+           forwarding_descriptors(config) + DESCRIPTORS_COMMANDS + 1 +
            (config->max_generations + NEIGHBOURS) * GENERATION_DESCRIPTORS;
 }
 

@@ -228,6 +228,8 @@ static void drain(struct process *process, enum session_end reason)
 {
     struct generation *generation = &process->generation;
     if (generation->state != GENERATION_DRAINING) {
+        names_free(generation->names);
+        generation->names = NULL;
         checks_free(generation->checks);
         generation->checks = NULL;
     }
@@ -704,6 +706,7 @@ static void close_all(struct process *process)
     draining_processes_free(&generation->draining_processes);
     peer_stats_close(&generation->peer_stats);
     closing_end(&process->closing);
+    names_free(generation->names);
     checks_free(generation->checks);
     proxy_free(generation->proxy);
     handoff_free(generation->handoff);

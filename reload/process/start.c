@@ -1,11 +1,13 @@
 #include "reload/process/start.h"
 
 #include "config/base/log.h"
+#include "config/first.h"
 #include "config/load.h"
 #include "reload/base/privileges.h"
 #include "reload/base/signals.h"
 #include "reload/control/running.h"
 #include "reload/handover/generation.h"
+#include "reload/handover/new_side.h"
 #include "reload/listeners/opening.h"
 
 #include <errno.h>
@@ -134,7 +136,25 @@ static bool plan_descriptors(struct generation *generation, const struct offer *
     return true;
 }
 
-static int make_proxy(struct generation *generation, const struct proxy_events *events)
+/* The old process follows this name, so that there is no need to wait for an answer. */
+static bool is_known(const struct backend_conf *backend, const struct server_conf *server,
+                     void *arg)
+{
+    return backend->resolve == RESOLVE_LIVE && new_side_has_address(arg, backend, server);
+}
+
+/* Resolves the names of servers. In a reload the old process waits meanwhile. */
+static void ask_names(struct generation *generation, struct first_answers *answers)
+{
+    const struct config *config = generation->config;
+    if (generation->new_side)
+        first_ask(config, config->ready_timeout / 2, is_known, generation->new_side, answers);
+    else
+        first_ask(config, 0, NULL, NULL, answers);
+}
+
+static int make_proxy(struct generation *generation, struct first_answers *answers,
+                      const struct proxy_events *events)
 {
     generation->proxy =
         proxy_new(generation->config, generation->number, generation->workers,
@@ -151,6 +171,10 @@ static int make_proxy(struct generation *generation, const struct proxy_events *
                    generation->base, &generation->proxy->task_queue);
     if (!generation->checks)
         return errno;
+    generation->names = names_new(generation->config, generation->proxy->service.backends,
+                                  generation->base, answers);
+    if (!generation->names)
+        return errno;
     error = peer_stats_begin(&generation->peer_stats, generation->proxy);
     return error ? error : proxy_start(generation->proxy);
 }
@@ -166,13 +190,23 @@ bool start_prepare(struct generation *generation, struct publication *publicatio
         generation->exit_status = EXIT_OTHER;
         return false;
     }
+    struct first_answers answers;
+    ask_names(generation, &answers);
+    if (!generation->new_side &&
+        first_report(generation->config, &answers, report_line, generation)) {
+        first_free(&answers);
+        generation->exit_status = EXIT_INVALID;
+        return false;
+    }
     generation->binds = binds_open(generation->config, generation->workers, offer, duplicates,
                                    report_line, generation);
     if (!generation->binds) {
+        first_free(&answers);
         generation->exit_status = EXIT_BIND;
         return false;
     }
-    int error = make_proxy(generation, events);
+    int error = make_proxy(generation, &answers, events);
+    first_free(&answers);
     if (error) {
         report(generation, "cannot start the workers: %s%s", strerror(error),
                error == EAGAIN ? " (a limit of threads: ulimit -u, TasksMax=)" : "");
@@ -180,7 +214,10 @@ bool start_prepare(struct generation *generation, struct publication *publicatio
         return false;
     }
     pulse_begin(&generation->heartbeats.pulse, generation->proxy);
-    if (!generation->new_side)
-        checks_begin(generation->checks);
+    if (generation->new_side)
+        return true; /* the names are begun when what the old process knows has been taken over */
+    if (!generation_begin_names(generation))
+        return false;
+    checks_begin(generation->checks);
     return true;
 }

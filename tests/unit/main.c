@@ -98,6 +98,7 @@ int main(void)
         lookup_suite,
         routes_suite,
         route_choice_suite,
+        slots_suite,
     };
     /* clang-format on */
     skips = mmap(NULL, sizeof *skips, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

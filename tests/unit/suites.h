@@ -55,6 +55,8 @@ Suite *dns_suite(void);
 Suite *search_suite(void);
 Suite *resolver_suite(void);
 Suite *lookup_suite(void);
+Suite *slots_suite(void);
+Suite *names_suite(void);
 Suite *engine_suite(void);
 Suite *pgsql_suite(void);
 Suite *preview_suite(void);

@@ -105,8 +105,8 @@ static uint32_t map_weight(const struct server *server)
 {
     const struct backend *backend = server->backend;
     if (backend->elected.backups)
-        return server->conf->backup && share(server) > 0 ? server->now.weight * SHARE_OF_ONE : 0;
-    return server->conf->backup ? 0 : server->now.weight * SHARE_OF_ONE;
+        return server->now.backup && share(server) > 0 ? server->now.weight * SHARE_OF_ONE : 0;
+    return server->now.backup ? 0 : server->now.weight * SHARE_OF_ONE;
 }
 
 static struct balance_table *make_map(const struct server_set *set)

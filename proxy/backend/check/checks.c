@@ -139,7 +139,7 @@ unsigned checks_descriptors(const struct config *config)
     size_t count = 0;
     for (size_t i = 0; i < config->backend_count && count < CHECKS_MOST; i++)
         if (config->backends[i].check.kind != CHECK_OFF)
-            count += config->backends[i].server_count;
+            count += backend_most_servers(&config->backends[i]);
     if (count == 0)
         return 0;
     return SCHEDULE_DESCRIPTORS + (count < CHECKS_MOST ? (unsigned)count : CHECKS_MOST);

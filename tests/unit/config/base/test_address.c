@@ -101,12 +101,19 @@ START_TEST(bad_address_is_refused)
 }
 END_TEST
 
-START_TEST(host_name_is_resolved)
+START_TEST(host_name_is_only_read)
 {
     struct address address;
-    ck_assert_pstr_eq(address_parse("localhost:80", &address), NULL);
-    ck_assert(address.any.sa_family == AF_INET || address.any.sa_family == AF_INET6);
+    char host[ADDRESS_HOST_MAX];
+    ck_assert_pstr_eq(address_parse("localhost:80", &address),
+                      "must be an address, and not a name");
+    ck_assert_pstr_eq(address_parse_or_name("Db.example:80", &address, host), NULL);
+    ck_assert_str_eq(host, "Db.example");
+    ck_assert_uint_eq(address.length, 0);
     ck_assert_uint_eq(ntohs(address.in.sin_port), 80);
+    ck_assert_pstr_eq(address_parse_or_name("192.0.2.1:80", &address, host), NULL);
+    ck_assert_str_eq(host, "");
+    ck_assert_uint_eq(address.length, sizeof address.in);
 }
 END_TEST
 
@@ -189,7 +196,7 @@ Suite *address_suite(void)
     TCase *parsing = tcase_create("parse");
     tcase_add_loop_test(parsing, address_is_read_and_written, 0, COUNT(good));
     tcase_add_loop_test(parsing, bad_address_is_refused, 0, COUNT(bad));
-    tcase_add_test(parsing, host_name_is_resolved);
+    tcase_add_test(parsing, host_name_is_only_read);
     tcase_add_test(parsing, overlong_host_name_is_refused);
     suite_add_tcase(suite, parsing);
     TCase *comparing = tcase_create("compare");

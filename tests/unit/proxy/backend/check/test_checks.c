@@ -291,8 +291,9 @@ END_TEST
 
 START_TEST(descriptors_are_needed_for_checked_servers_only)
 {
-    struct backend_conf two[2] = {{.server_count = 3, .check.kind = CHECK_TCP},
-                                  {.server_count = 900}};
+    static struct server_conf many[900];
+    struct backend_conf two[2] = {{.servers = many, .server_count = 3, .check.kind = CHECK_TCP},
+                                  {.servers = many, .server_count = 900}};
     struct config config = {.backends = two, .backend_count = 2};
     ck_assert_uint_eq(checks_descriptors(&config), 3 + SCHEDULE_DESCRIPTORS);
     two[1].check.kind = CHECK_TCP;
