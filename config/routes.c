@@ -51,19 +51,20 @@ static const char *take(void *arg, char *entry)
 }
 
 static void read_map(struct route *route, const struct backend_names *names,
-                     struct problems *problems)
+                     struct address_files *files, struct problems *problems)
 {
     const struct list_origin origin = {
         .problems = problems, .place = route->place, .option = "route"};
     struct reading reading = {.map = &route->map, .names = names};
     route->map.names = name_map_make();
-    if (!names->config->address_files.closed)
-        (void)list_file_read(route->map.file, &origin, take, &reading, NULL);
+    uint64_t hash = 0;
+    bool read = !files->closed && list_file_read(route->map.file, &origin, take, &reading, &hash);
+    address_files_add_names(files, route->map.file, name_map_count(route->map.names), hash, read);
     free(reading.last);
 }
 
 static void resolve(struct route *route, const struct backend_names *names,
-                    struct problems *problems)
+                    struct address_files *files, struct problems *problems)
 {
     char text[BACKEND_TEXT_MAX];
     for (size_t i = 0; i < route->condition_count; i++) {
@@ -76,7 +77,7 @@ static void resolve(struct route *route, const struct backend_names *names,
                         backend_names_unknown(names, condition->backend_name, text));
     }
     if (route->map.file) {
-        read_map(route, names, problems);
+        read_map(route, names, files, problems);
         return;
     }
     route->backend = find(names, route->backend_name);
@@ -91,6 +92,6 @@ void routes_resolve(struct config *config, const struct backend_names *names,
     for (size_t i = 0; i < config->frontend_count; i++) {
         const struct route_list *routes = &config->frontends[i].routes;
         for (size_t j = 0; j < routes->count; j++)
-            resolve(&routes->items[j], names, problems);
+            resolve(&routes->items[j], names, &config->address_files, problems);
     }
 }

@@ -35,43 +35,64 @@ static void read_file(struct address_file *file, const struct list_origin *origi
     free(filling.entries.items);
 }
 
-static struct address_file *find(const struct address_files *files, const char *path)
+static struct address_file *find(const struct address_files *files, const char *path, bool of_names)
 {
     for (size_t i = 0; i < files->count; i++)
-        if (strcmp(files->items[i]->path, path) == 0)
+        if (files->items[i]->of_names == of_names && strcmp(files->items[i]->path, path) == 0)
             return files->items[i];
     return NULL;
 }
 
 const struct address_file *address_files_find(const struct address_files *files, const char *path)
 {
-    return find(files, path);
+    const struct address_file *file = find(files, path, false);
+    return file ? file : find(files, path, true);
+}
+
+static struct address_file *add(struct address_files *files, char *path)
+{
+    struct address_file *file = memory_new(1, sizeof *file);
+    file->path = path;
+    files->items =
+        memory_grow(files->items, files->count, &files->capacity, sizeof(struct address_file *));
+    files->items[files->count++] = file;
+    return file;
+}
+
+void address_files_add_names(struct address_files *files, const char *path, size_t count,
+                             uint64_t hash, bool read)
+{
+    if (find(files, path, true))
+        return;
+    struct address_file *file = add(files, memory_copy(path));
+    file->of_names = true;
+    file->count = count;
+    file->hash = hash;
+    file->read = read;
 }
 
 void address_files_note(struct address_files *files, const char *path, size_t count, uint64_t hash)
 {
-    struct address_file *file = find(files, path);
-    if (!file)
-        return;
-    file->count = count;
-    file->hash = hash;
-    file->read = true;
+    for (size_t i = 0; i < files->count; i++) {
+        struct address_file *file = files->items[i];
+        if (strcmp(file->path, path) != 0)
+            continue;
+        file->count = count;
+        file->hash = hash;
+        file->read = true;
+    }
 }
 
 const struct address_file *address_files_get(struct address_files *files, const char *name,
                                              const struct list_origin *origin)
 {
     char *path = list_file_path(name, origin->place.source);
-    struct address_file *file = find(files, path);
+    struct address_file *file = find(files, path, false);
     if (file) {
         free(path);
         return file;
     }
-    file = memory_new(1, sizeof *file);
-    file->path = path;
-    files->items =
-        memory_grow(files->items, files->count, &files->capacity, sizeof(struct address_file *));
-    files->items[files->count++] = file;
+    file = add(files, path);
     if (!files->closed)
         read_file(file, origin);
     return file;

@@ -10,6 +10,7 @@ struct address_file {
     char *path;               /* absolute */
     size_t count;             /* entries */
     uint64_t hash;            /* of the bytes of the file */
+    bool of_names;            /* a list of names, or a map: there is no tree */
     bool any;                 /* contains the entry "any" */
     bool read;                /* false: it was not read, or not without mistakes; count and hash are
                                  then not known */
@@ -31,6 +32,11 @@ struct address_files {
 const struct address_file *address_files_get(struct address_files *files, const char *name,
                                              const struct list_origin *origin)
     __attribute__((returns_nonnull));
+
+/* A file of names, which the caller has read or has not: so that users see whether it has changed.
+ * Of a file that is there already the first entry stays. */
+void address_files_add_names(struct address_files *files, const char *path, size_t count,
+                             uint64_t hash, bool read);
 
 /* What another process has read of that file; for files that were not opened. */
 void address_files_note(struct address_files *files, const char *path, size_t count, uint64_t hash);

@@ -238,7 +238,7 @@ struct config {
     size_t frontend_count;
     struct backend_conf *backends;
     size_t backend_count;
-    struct address_files address_files; /* that lists of addresses name */
+    struct address_files address_files; /* files with lists of addresses or names, and maps */
 };
 
 /* Returns the path of the control socket if the file sets none: /run/rpproxy/control.sock for root,

@@ -21,9 +21,17 @@ static const char *add_name(struct name_map *names, const char *name)
     return wrong == name_is_twice ? NULL : wrong;
 }
 
-static const char *take_name(void *names, char *entry)
+struct filling {
+    struct name_map *names;
+    size_t count;
+};
+
+static const char *take_name(void *arg, char *entry)
 {
-    return add_name(names, entry);
+    struct filling *filling = arg;
+    const char *wrong = add_name(filling->names, entry);
+    filling->count += !wrong;
+    return wrong;
 }
 
 static const char *read_file(const char *name, struct name_map *names, const char *option,
@@ -33,10 +41,12 @@ static const char *read_file(const char *name, struct name_map *names, const cha
         .problems = context->problems, .place = context->place, .option = option};
     if (!*name)
         return "needs the name of a file: @FILE";
-    if (context->files->closed)
-        return NULL;
     char *path = list_file_path(name, context->place.source);
-    (void)list_file_read(path, &origin, take_name, names, NULL);
+    struct filling filling = {.names = names};
+    uint64_t hash = 0;
+    bool read =
+        !context->files->closed && list_file_read(path, &origin, take_name, &filling, &hash);
+    address_files_add_names(context->files, path, filling.count, hash, read);
     free(path);
     return NULL;
 }

@@ -26,6 +26,13 @@ static enum stage_verdict refuse(struct session *session, enum session_end end)
     return STAGE_REFUSES;
 }
 
+/* The name is not allowed. */
+static enum stage_verdict deny(struct session *session)
+{
+    stats_count_refusal(session->frontend->record, REFUSED_BY_ROUTE);
+    return refuse(session, SESSION_NOT_ALLOWED);
+}
+
 static void set_port(struct address *address, uint16_t port)
 {
     if (address->any.sa_family == AF_INET)
@@ -96,7 +103,7 @@ static enum stage_verdict begin(struct session *session, const struct server_con
         return refuse(session, SESSION_NO_ROUTE);
     if (is_number(facts->server_name) ||
         name_map_find(server->allow.names, facts->server_name) == NAME_NO_VALUE)
-        return refuse(session, SESSION_NOT_ALLOWED);
+        return deny(session);
     struct forward *forward = facts->forward = calloc(1, sizeof *facts->forward);
     if (forward)
         forward->lookup = lookup_begin(session->set->service->lookups, &session->set->loop.tasks,
@@ -119,7 +126,7 @@ static enum stage_verdict decide(struct session *session, const struct stage *st
     if (forward->count > 0)
         return STAGE_PASSES;
     if (forward->status == ANSWER_OK)
-        return refuse(session, SESSION_NOT_ALLOWED);
+        return deny(session);
     log_debug("server %s/%s: %s: %s", session->backend->conf->name, server->name,
               session->facts->server_name, answer_text(forward->status));
     return refuse(session, SESSION_UNRESOLVED);

@@ -86,6 +86,12 @@ static enum stage_verdict refuse(struct session *session, enum session_end end)
     return STAGE_REFUSES;
 }
 
+static enum stage_verdict deny(struct session *session, enum session_end end)
+{
+    stats_count_refusal(session->frontend->record, REFUSED_BY_ROUTE);
+    return refuse(session, end);
+}
+
 /* The backend of the choice; ROUTE_REJECTS, or BACKEND_NONE. */
 static uint32_t chosen_backend(const struct routing *routing, enum choice_verdict verdict,
                                const struct route_choice *choice)
@@ -152,15 +158,15 @@ static enum stage_verdict decide(struct session *session, const struct stage *st
         return STAGE_WAITS;
     uint32_t backend = chosen_backend(routing, verdict, choice);
     if (backend == ROUTE_REJECTS)
-        return refuse(session, SESSION_DENIED);
+        return deny(session, SESSION_DENIED);
     if (backend != BACKEND_NONE && evidence.hello->verdict == HELLO_MORE && !evidence.is_all &&
         wants_name(&routing->service->config->backends[backend]))
         return STAGE_WAITS;
     if (look)
         note(session, look);
     if (backend == BACKEND_NONE || (must_have_name(routing, backend) && !has_name(session)))
-        return refuse(session,
-                      occasion == STAGE_OVERDUE ? SESSION_INSPECT_TIMEOUT : SESSION_NO_ROUTE);
+        return deny(session,
+                    occasion == STAGE_OVERDUE ? SESSION_INSPECT_TIMEOUT : SESSION_NO_ROUTE);
     session->backend = &routing->service->backends[backend];
     return STAGE_PASSES;
 }

@@ -89,14 +89,18 @@ struct stats_worker {
     atomic_uint_fast64_t oldest[];
 };
 
-/* Why a client of a frontend was refused. New reasons are added at the end. */
+/* Why a client of a frontend was refused. New reasons are added at the end; there is room for
+ * REFUSALS_MOST. */
 enum refusal {
     REFUSED_BY_LIST,   /* deny */
     REFUSED_SESSIONS,  /* max-sessions-per-source */
     REFUSED_RATE,      /* rate-per-source */
     REFUSED_OVERLIMIT, /* over-limit = close */
+    REFUSED_BY_ROUTE,  /* a route, or that there is none */
     REFUSALS
 };
+
+#define REFUSALS_MOST 8
 
 struct refusals {
     uint64_t by[REFUSALS];
@@ -107,8 +111,8 @@ struct stats_frontend {
     char name[STATS_NAME_MAX];
     /* Workers count in `refused`, the main thread in `refused_before`: those of processes that have
      * ended. Older builds have neither. */
-    _Alignas(64) atomic_uint_fast64_t refused[REFUSALS];
-    atomic_uint_fast64_t refused_before[REFUSALS];
+    _Alignas(64) atomic_uint_fast64_t refused[REFUSALS_MOST];
+    atomic_uint_fast64_t refused_before[REFUSALS_MOST];
 };
 
 /* Who may take places beside the process. */

@@ -214,7 +214,8 @@ static void set_refusals(json_t *object, const struct refusals *refusals)
     static const char *const names[] = {[REFUSED_BY_LIST] = "list",
                                         [REFUSED_SESSIONS] = "source_limit",
                                         [REFUSED_RATE] = "source_rate",
-                                        [REFUSED_OVERLIMIT] = "over_limit"};
+                                        [REFUSED_OVERLIMIT] = "over_limit",
+                                        [REFUSED_BY_ROUTE] = "route"};
     json_t *by = json_object();
     uint64_t all = 0;
     for (unsigned i = 0; i < REFUSALS; i++) {

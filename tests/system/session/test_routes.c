@@ -140,6 +140,7 @@ END_TEST
 START_TEST(who_is_not_routed_is_reset)
 {
     struct stand stand;
+    struct outcome outcome;
     stand_start(&stand, "route = begins:bad reject\nroute = begins:good one\n"
                         "inspect-timeout = 100ms\n");
     int client = connect_to(&stand.front);
@@ -157,6 +158,9 @@ START_TEST(who_is_not_routed_is_reset)
     client = connect_to(&stand.front);
     send_all(client, "good", 4);
     arrives(&stand, 0, client, "good", 4);
+    ck_assert_int_eq(proxy_command(&stand.proxy, &outcome, "status", "--json", NULL), 0);
+    ck_assert_msg(strstr(outcome.out, "\"route\": 3") || strstr(outcome.out, "\"route\":3"), "%s",
+                  outcome.out);
     proxy_stop(&stand.proxy);
     ck_assert_uint_eq(file_mentions(stand.proxy.log, " server=-/- "), 3);
     ck_assert_uint_eq(file_mentions(stand.proxy.log, " end=denied"), 1);

@@ -113,6 +113,27 @@ START_TEST(servers_of_two_backends_may_share_a_name)
 }
 END_TEST
 
+/* A map whose bytes have changed. */
+START_TEST(a_map_that_has_changed_is_shown)
+{
+    static const char text[] = "[frontend f]\nbind = 127.0.0.1:1\nroute = sni-map:map\n"
+                               "[backend b]\nserver = a 127.0.0.1:2\n";
+    struct config_diff diff;
+    folder_write("map", "a.org b\n", 8);
+    struct config *from = load_good(text);
+    folder_write("map", "b.org b\nc.org b\n", 16);
+    struct config *to = load_good(text);
+    config_compare(from, to, &diff);
+    ck_assert_uint_eq(diff.count, 1);
+    ck_assert_int_eq(diff.items[0].subject, CHANGED_LIST);
+    ck_assert_str_eq(diff.items[0].section, folder_path("map"));
+    ck_assert_ptr_nonnull(strstr(diff.items[0].to, "2 entries"));
+    config_diff_free(&diff);
+    config_free(from);
+    config_free(to);
+}
+END_TEST
+
 Suite *diff_suite(void)
 {
     Suite *suite = suite_create("diff");
@@ -123,6 +144,7 @@ Suite *diff_suite(void)
     tcase_add_test(changes, binds);
     tcase_add_test(changes, frontends);
     tcase_add_test(changes, servers);
+    tcase_add_test(changes, a_map_that_has_changed_is_shown);
     tcase_add_test(changes, servers_of_two_backends_may_share_a_name);
     suite_add_tcase(suite, changes);
     return suite;
