@@ -189,11 +189,24 @@ struct server_sessions server_count_sessions(const struct server *server)
     return sum;
 }
 
+/* The operator knows better. */
+static void end_ejection(struct server *server)
+{
+    server->now.ejection = (struct ejection){0};
+    server_comes_up(server);
+    log_notice("server %s/%s is back: its ejection is over by command", server->backend->conf->name,
+               server->name);
+    server_changed(server, true);
+}
+
 void server_set_admin(struct server *server, enum admin_state admin)
 {
     enum admin_state before = server->now.admin;
-    if (admin == before)
+    if (admin == before) {
+        if (admin == ADMIN_READY && ejection_holds(&server->now.ejection))
+            end_ejection(server);
         return;
+    }
     server->now.admin = admin;
     if (before == ADMIN_MAINT && server->now.check == CHECK_UP)
         let_next_check_decide(server);

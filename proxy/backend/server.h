@@ -229,7 +229,8 @@ void server_changed(struct server *server, bool by_command);
 /* The server comes into the service, and begins with a small share where there is a slow start. */
 void server_comes_up(struct server *server);
 
-/* By command; logged. Weights beyond SERVER_WEIGHT_MAX are a mistake of the caller. */
+/* By command; logged. READY ends an ejection. Weights beyond SERVER_WEIGHT_MAX are a mistake of the
+ * caller. */
 void server_set_admin(struct server *server, enum admin_state admin);
 void server_set_weight(struct server *server, unsigned weight);
 

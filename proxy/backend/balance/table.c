@@ -42,7 +42,7 @@ static uint32_t divisor_of(const struct table_server *servers, size_t count, uin
 
 uint32_t table_maglev_size(const struct table_server *servers, size_t count)
 {
-    static const uint32_t primes[] = {1021, 4093, 16381, 65537, 262139};
+    static const uint32_t primes[] = {1021, 4093, 16381, 65537, 131071, 262139};
     uint64_t sum;
     uint32_t divisor = divisor_of(servers, count, &sum);
     uint64_t wanted = divisor ? sum / divisor * SLOTS_OF_ONE : 0;
@@ -58,14 +58,16 @@ struct turn {
     uint64_t order; /* a hash of the name */
     const char *name;
     uint32_t server, weight;
-    uint32_t credit;   /* a turn costs the largest weight */
     uint32_t at, skip; /* the next slot of its permutation, and the way to the one behind it */
 };
 
+/* The heaviest servers first. */
 static int by_order(const void *left, const void *right)
 {
     const struct turn *a = left;
     const struct turn *b = right;
+    if (a->weight != b->weight)
+        return a->weight > b->weight ? -1 : 1;
     if (a->order != b->order)
         return a->order < b->order ? -1 : 1;
     return strcmp(a->name, b->name);
@@ -108,37 +110,58 @@ static void take_slot(struct turn *turn, struct balance_table *table)
     }
 }
 
-static void fill(struct balance_table *table, struct turn *turns, size_t count)
+/* Servers of one weight, which have their turns in the same rounds. */
+struct group {
+    uint32_t end; /* behind the last of its turns */
+    uint32_t weight;
+    uint32_t credit; /* a turn costs the largest weight */
+};
+
+static size_t make_groups(const struct turn *turns, size_t count, struct group *groups)
 {
-    uint32_t heaviest = 0;
-    for (size_t i = 0; i < count; i++)
-        if (turns[i].weight > heaviest)
-            heaviest = turns[i].weight;
+    size_t made = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (i == 0 || turns[i].weight != turns[i - 1].weight)
+            groups[made++] = (struct group){.weight = turns[i].weight};
+        groups[made - 1].end = (uint32_t)i + 1;
+    }
+    return made;
+}
+
+/* Round after round: in each the heaviest servers take a slot, and others as their weight says. */
+static void fill(struct balance_table *table, struct turn *turns, size_t count,
+                 struct group *groups)
+{
+    size_t group_count = make_groups(turns, count, groups);
     memset(table->slots, 0xff, table->size * sizeof *table->slots);
     for (uint32_t left = table->size;;)
-        for (size_t i = 0; i < count; i++) {
-            turns[i].credit += turns[i].weight;
-            if (turns[i].credit < heaviest)
+        for (size_t i = 0; i < group_count; i++) {
+            groups[i].credit += groups[i].weight;
+            if (groups[i].credit < groups[0].weight)
                 continue;
-            turns[i].credit -= heaviest;
-            take_slot(&turns[i], table);
-            if (--left == 0)
-                return;
+            groups[i].credit -= groups[0].weight;
+            for (uint32_t turn = i > 0 ? groups[i - 1].end : 0; turn < groups[i].end; turn++) {
+                take_slot(&turns[turn], table);
+                if (--left == 0)
+                    return;
+            }
         }
 }
 
 struct balance_table *table_maglev(const struct table_server *servers, size_t count, uint32_t size)
 {
     struct turn *turns = malloc((count + 1) * sizeof *turns);
-    struct balance_table *table = turns ? make(size, 0) : NULL;
+    struct group *groups = malloc((count + 1) * sizeof *groups);
+    struct balance_table *table = turns && groups ? make(size, 0) : NULL;
     if (table) {
         size_t listed = list_turns(servers, count, size, turns);
         if (listed > 0)
-            fill(table, turns, listed);
+            fill(table, turns, listed, groups);
         else
             table->size = 0;
     }
     free(turns);
+    free(groups);
     return table;
 }
 

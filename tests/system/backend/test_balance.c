@@ -267,6 +267,28 @@ static bool all_are_served_as_before(void *argument)
     return true;
 }
 
+/* With places the first server is filled, and then the next one; a place that comes free is the
+ * next one to be taken. */
+START_TEST(first_goes_on_when_one_is_full)
+{
+    struct farm farm;
+    struct visit visits[6];
+    farm_start(&farm, "balance = first\n",
+               (const char *const[]){"maxconn=2", "maxconn=2", "maxconn=2", NULL});
+    for (unsigned i = 0; i < 6; i++) {
+        visits[i] = visit_as(&farm, 1);
+        ck_assert_uint_eq(visits[i].which, i / 2);
+    }
+    leave(&visits[3]);
+    wait_sessions(&farm, 1, 1);
+    visits[3] = visit_as(&farm, 1);
+    ck_assert_uint_eq(visits[3].which, 1);
+    for (unsigned i = 0; i < 6; i++)
+        leave(&visits[i]);
+    proxy_stop(&farm.proxy);
+}
+END_TEST
+
 /* A client keeps its server, whatever worker it comes to: over reloads, and while another server is
  * out. Another proxy with the same servers chooses alike. */
 static void keep_their_servers(const char *options)
@@ -514,7 +536,6 @@ START_TEST(a_server_that_refuses_is_ejected)
     static struct outcome outcome;
     ck_assert_int_eq(proxy_command(&farm.proxy, &outcome, "status", NULL), 0);
     ck_assert_ptr_nonnull(strstr(outcome.out, "ejected for "));
-    order(&farm, "main/b", "maint");
     order(&farm, "main/b", "ready");
     unsigned got = 0;
     for (unsigned i = 0; i < 12; i++)
@@ -641,6 +662,7 @@ Suite *balance_suite(void)
     Suite *suite = suite_create("balance");
     scenario_add(suite, leastconn_evens_the_sessions, 300);
     scenario_add(suite, first_fills_the_first, 300);
+    scenario_add(suite, first_goes_on_when_one_is_full, 300);
     scenario_add(suite, source_keeps_clients, 300);
     scenario_add(suite, maglev_keeps_clients, 300);
     scenario_add(suite, maglev_by_destination, 300);

@@ -394,6 +394,23 @@ START_TEST(costs)
 }
 END_TEST
 
+/* ... and a table, on the main thread. */
+START_TEST(costs_of_a_table)
+{
+    static const char *const texts[] = {"equal weights",
+                                        "one of 256 times the weight of the others"};
+    name_servers(MOST);
+    servers[0].weight = _i ? 256 : 1;
+    open_scene(&scene, BALANCE_MAGLEV, MOST);
+    uint64_t begin = nanoseconds();
+    server_set_admin(at(1), ADMIN_DRAIN);
+    uint64_t end = nanoseconds();
+    printf("maglev: a table of %u servers, %s: %llu us\n", (unsigned)MOST, texts[_i],
+           (unsigned long long)(end - begin) / 1000);
+    backend_close(&scene.backend);
+}
+END_TEST
+
 Suite *algorithms_suite(void)
 {
     Suite *suite = suite_create("algorithms");
@@ -414,6 +431,7 @@ Suite *algorithms_suite(void)
     tcase_add_loop_test(tcase, without_a_key, 0, 2);
     tcase_add_loop_test(tcase, keys_find_the_last_server, 0, 2);
     tcase_add_loop_test(tcase, costs, 0, ALL);
+    tcase_add_loop_test(tcase, costs_of_a_table, 0, 2);
     suite_add_tcase(suite, tcase);
     return suite;
 }
