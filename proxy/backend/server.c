@@ -59,21 +59,23 @@ static void note_down(struct server *server)
         server->backend->on_down(server, server->backend->arg);
 }
 
-static void tell_followers(struct server *server);
+static void tell_followers(struct server *server, bool tell);
 
-/* Does what its lead does. */
-static void keep_up(struct server *server)
+/* Does what its lead does; tell: a change is news. */
+static void keep_up(struct server *server, bool tell)
 {
     struct server_state *now = &server->now;
     const struct server *lead = server->lead;
+    bool same = now->check == lead->now.check;
     now->last_error = lead->now.last_error;
     memcpy(now->reason, lead->now.reason, sizeof now->reason);
-    if (now->check == lead->now.check) { /* a command or an agent may keep clients away from it */
-        server->backend->weigh(server->backend, true);
-        tell_followers(server);
+    now->check = lead->now.check;
+    if (same || !tell) { /* a command or an agent may keep clients away from the lead */
+        note_down(server);
+        server->backend->weigh(server->backend, tell);
+        tell_followers(server, tell);
         return;
     }
-    now->check = lead->now.check;
     if (now->check == CHECK_UP)
         server_comes_up(server);
     log_notice("server %s/%s is %s, as %s/%s", server->backend->conf->name, server->name,
@@ -81,11 +83,11 @@ static void keep_up(struct server *server)
     server_changed(server, false);
 }
 
-static void tell_followers(struct server *server)
+static void tell_followers(struct server *server, bool tell)
 {
     for (struct server *follower = server->first_follower; follower;
          follower = follower->next_follower)
-        keep_up(follower);
+        keep_up(follower, tell);
 }
 
 void server_changed(struct server *server, bool by_command)
@@ -97,7 +99,7 @@ void server_changed(struct server *server, bool by_command)
     note_down(server);
     if (backend->on_change)
         backend->on_change(server, by_command, backend->arg);
-    tell_followers(server);
+    tell_followers(server, true);
 }
 
 void server_comes_up(struct server *server)
@@ -400,7 +402,7 @@ void server_adopt(struct server *server, const struct server_state *state, uint6
         backend->elected = (struct elected){.backups = true, .backup = server->place};
     backend->weigh(backend, false);
     tell_checks(server);
-    tell_followers(server);
+    tell_followers(server, false);
 }
 
 void server_hear_check(struct server *server, const struct server_state *state)

@@ -53,6 +53,7 @@ static const struct {
     {"rescue", rescue_suite},
     {"balance", balance_suite},
     {"checks", checks_suite},
+    {"check_kinds", check_kinds_suite},
     {"activation", activation_suite},
     {"publication", publication_suite},
     {"rebinds", rebinds_suite},

@@ -32,6 +32,7 @@ Suite *limits_suite(void);
 Suite *balance_suite(void);
 Suite *admission_suite(void);
 Suite *checks_suite(void);
+Suite *check_kinds_suite(void);
 Suite *commands_suite(void);
 Suite *control_suite(void);
 Suite *telling_suite(void);

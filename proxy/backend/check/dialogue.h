@@ -40,6 +40,10 @@ struct dialogue {
      * broken connections has none to count. false: the output is not sent, and the probe closes as
      * it likes. */
     bool awaits_close;
+    /* Without awaits_close. true: the server may finish what it says, and closes by itself; the
+     * probe drops that, sends nothing more, and resets the connection when the server has closed,
+     * or at the deadline. So a server that logs each write that fails has none to log. */
+    bool lets_finish;
     enum agent_state agent_state;
     int agent_percent; /* of the weight in the file, up to AGENT_PERCENT_MAX; -1: nothing was said.
                         * The caller sets -1 before, and keeps the weight within its range. */

@@ -205,6 +205,7 @@ static enum dialogue_verdict end_head(struct dialogue *dialogue)
         http->chunked = http->sized = false;
         return DIALOGUE_GOES_ON;
     }
+    dialogue->lets_finish = true;
     if (!check_status_has(&conf->status, http->status))
         return dialogue_fail(dialogue, "answered with status %u", http->status);
     if (!conf->body)

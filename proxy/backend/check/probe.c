@@ -139,7 +139,7 @@ static void drop_rest(struct probe *probe)
             return;
         probe->received += length;
         if (progress != MOVED || probe->received > PROBE_RECEIVED_MAX) {
-            end(probe, progress != ENDED);
+            end(probe, progress != ENDED || !probe->sends_end);
             return;
         }
     }
@@ -148,7 +148,7 @@ static void drop_rest(struct probe *probe)
 
 static void go_on_closing(struct probe *probe)
 {
-    if (probe->output) {
+    if (probe->output && probe->sends_end) {
         enum progress progress = flush(probe);
         if (progress == MOVED) {
             if (probe->tls)
@@ -163,14 +163,16 @@ static void go_on_closing(struct probe *probe)
     drop_rest(probe);
 }
 
-static void begin_closing(struct probe *probe)
+static void begin_closing(struct probe *probe, bool sends_end)
 {
     end_dialogue(probe);
     probe->state = PROBE_CLOSING;
+    probe->sends_end = sends_end;
     if (probe->has_ended) {
-        (void)flush(probe);
-        end(probe, false);
-    } else if (!probe->output && !(probe->output = evbuffer_new())) {
+        if (sends_end)
+            (void)flush(probe);
+        end(probe, !sends_end);
+    } else if (sends_end && !probe->output && !(probe->output = evbuffer_new())) {
         end(probe, true);
     } else {
         go_on_closing(probe);
@@ -179,11 +181,14 @@ static void begin_closing(struct probe *probe)
 
 /* --- verdicts ------------------------------------------------------------------------------ */
 
-static void conclude(struct probe *probe, const struct probe_result *result, bool awaits_close)
+static void conclude(struct probe *probe, const struct probe_result *result)
 {
+    bool awaits_close = probe->dialogue.awaits_close, lets_finish = probe->dialogue.lets_finish;
     probe->on_verdict(probe, result);
     if (awaits_close || (result->error == 0 && probe->plan->conf->close == CHECK_CLOSE_FIN))
-        begin_closing(probe);
+        begin_closing(probe, true);
+    else if (lets_finish)
+        begin_closing(probe, false);
     else
         end(probe, true);
 }
@@ -191,7 +196,7 @@ static void conclude(struct probe *probe, const struct probe_result *result, boo
 static void pass(struct probe *probe)
 {
     const struct probe_result result = {.agent_percent = -1};
-    conclude(probe, &result, false);
+    conclude(probe, &result);
 }
 
 /* error is not 0. */
@@ -199,7 +204,8 @@ static void fail(struct probe *probe, int error, const char *reason, const char 
 {
     struct probe_result result = {.error = error, .agent_percent = -1};
     snprintf(result.reason, sizeof result.reason, "%s%s", reason, detail);
-    conclude(probe, &result, false);
+    probe->dialogue.awaits_close = probe->dialogue.lets_finish = false;
+    conclude(probe, &result);
 }
 
 static void judge(struct probe *probe, enum dialogue_verdict verdict)
@@ -210,7 +216,7 @@ static void judge(struct probe *probe, enum dialogue_verdict verdict)
                                   .agent_percent = dialogue->agent_percent};
     if (verdict == DIALOGUE_FAILED)
         memcpy(result.reason, dialogue->reason, sizeof result.reason);
-    conclude(probe, &result, dialogue->awaits_close);
+    conclude(probe, &result);
 }
 
 static void fail_broken(struct probe *probe)
@@ -353,7 +359,7 @@ static bool write_proxy_header(struct probe *probe)
 static void on_connected(struct probe *probe)
 {
     int error = socket_error(probe->fd);
-    if (!error && socket_is_self_connected(probe->fd, address_port(&probe->address)))
+    if (!error && socket_is_self_connected(probe->fd, probe->own_port))
         error = ECONNREFUSED; /* nobody listens there */
     if (error) {
         fail(probe, error, "", "");

@@ -30,7 +30,8 @@ static uint32_t chance(struct schedule *schedule)
 static void await_due(struct checking *checking, uint64_t due)
 {
     uint64_t now = clock_ms();
-    const struct timeval interval = clock_interval(due > now ? due - now : 0);
+    uint64_t wake = plan_wake(due, plan_interval(conf_of(checking), checking->used.pace));
+    const struct timeval interval = clock_interval(due > now ? wake - now : 0);
     checking->next_at = due;
     atomic_store_explicit(&checking->server->check_due, due, memory_order_relaxed);
     event_add(&checking->due, &interval);
@@ -121,6 +122,7 @@ static void read_target(struct checking *checking)
 
 static void begin(struct checking *checking)
 {
+    struct schedule *schedule = checking->schedule;
     read_target(checking);
     if (checking->used.address.length == 0) {
         note_shortage(checking, 0);
@@ -128,10 +130,12 @@ static void begin(struct checking *checking)
         plan(checking);
         return;
     }
+    unsigned port = address_port(&checking->used.address);
+    checking->probe.own_port = local_ports_include(&schedule->local_ports, port) ? port : 0;
     int error = probe_begin(&checking->probe, &checking->used.address);
     if (error == 0) {
         checking->probing = true;
-        checking->schedule->under_way++;
+        schedule->under_way++;
         return;
     }
     bool shortage = socket_is_shortage(error);
@@ -177,12 +181,7 @@ static void on_end(struct probe *probe)
     struct checking *checking = container_of(probe, struct checking, probe);
     checking->probing = false;
     checking->schedule->under_way--;
-    if (checking->overdue) {
-        checking->overdue = false;
-        enqueue(checking);
-    } else {
-        begin_waiting(checking->schedule);
-    }
+    begin_waiting(checking->schedule);
 }
 
 static void on_due(evutil_socket_t fd, short what, void *arg)
@@ -191,10 +190,12 @@ static void on_due(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct checking *checking = arg;
     checking->last_at = checking->next_at;
-    if (checking->probing)
-        checking->overdue = true;
-    else
-        enqueue(checking);
+    if (checking->probing) { /* the last one has its verdict, and is only being closed */
+        probe_cancel(&checking->probe);
+        checking->probing = false;
+        checking->schedule->under_way--;
+    }
+    enqueue(checking);
 }
 
 /* --- what the main thread asks for --------------------------------------------------------- */
@@ -286,6 +287,7 @@ static void on_tasks(evutil_socket_t fd, short what, void *arg)
 static void *run(void *arg)
 {
     struct schedule *schedule = arg;
+    pthread_setname_np(pthread_self(), "checks");
     while (!schedule->stopping)
         event_base_loop(schedule->base, EVLOOP_NO_EXIT_ON_EMPTY);
     return NULL;
@@ -308,6 +310,7 @@ int schedule_open(struct schedule *schedule, struct task_queue *main, void (*on_
     if (error)
         return error;
     schedule->base = event_base_new();
+    schedule->local_ports = socket_local_ports();
     if (!schedule->base ||
         event_assign(&schedule->bell, schedule->base, schedule->tasks.fd, EV_READ | EV_PERSIST,
                      on_tasks, schedule) ||

@@ -15,6 +15,7 @@
 #include "proxy/backend/check/probe.h"
 #include "proxy/backend/server.h"
 #include "proxy/core/task_queue.h"
+#include "proxy/engine/socket.h"
 
 #include <pthread.h>
 #include <sys/queue.h>
@@ -51,7 +52,6 @@ struct checking {
     struct event due;
     struct probe probe;
     bool probing;
-    bool overdue;              /* came due while the last connection was being closed */
     uint64_t last_at, next_at; /* when the last check was due, and the next one is; milliseconds */
     struct condition shortage;
     struct probe_result told; /* the last result that was told, and ... */
@@ -88,6 +88,7 @@ struct schedule {
     unsigned under_way; /* probes */
     struct checkings waiting;
     uint64_t seed;
+    struct local_ports local_ports;
 };
 
 /* told_task.run is called on the main thread, by its task queue, when results wait. The thread does
