@@ -11,7 +11,8 @@
 struct forward {
     struct lookup *lookup; /* under way; NULL: it is over */
     enum answer_status status;
-    size_t count, next;                              /* addresses; the one that is to be tried */
+    bool loops;         /* an address was left out, since it is this proxy */
+    size_t count, next; /* addresses; the one that is to be tried */
     struct address addresses[LOOKUP_ADDRESSES_MOST]; /* with the port */
 };
 

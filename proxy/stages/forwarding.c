@@ -62,24 +62,35 @@ static bool is_own(const struct config *config, const struct address *address)
     return false;
 }
 
+static bool is_of_family(const struct address *address, enum resolve_family family)
+{
+    return family == RESOLVE_ANY ||
+           address->any.sa_family == (family == RESOLVE_IPV4 ? AF_INET : AF_INET6);
+}
+
 /* Takes the addresses over that may be connected to. */
 static void take(struct session *session, const struct lookup_result *result)
 {
     struct forward *forward = session->facts->forward;
-    const struct server_conf *server = forwarding_server(session->backend->conf);
+    const struct backend_conf *backend = session->backend->conf;
+    const struct server_conf *server = forwarding_server(backend);
     char text[ADDRESS_TEXT_MAX];
     forward->status = result->status;
     for (size_t i = 0; i < result->count; i++) {
         struct address address = result->addresses[i];
         set_port(&address, server->sni_port);
+        if (!is_of_family(&address, backend->resolve_family))
+            continue;
         if (!address_is_wildcard(&address) && !is_own(session->set->service->config, &address)) {
             forward->addresses[forward->count++] = address;
             continue;
         }
-        log_debug("server %s/%s: %s has the address %s, which is this proxy itself",
-                  session->backend->conf->name, server->name, session->facts->server_name,
-                  address_format(&address, text));
+        forward->loops = true;
+        log_debug("server %s/%s: %s has the address %s, which is this proxy itself", backend->name,
+                  server->name, session->facts->server_name, address_format(&address, text));
     }
+    if (forward->count == 0 && forward->status == ANSWER_OK)
+        forward->status = ANSWER_NO_DATA;
 }
 
 static void on_answer(const struct lookup_result *result, void *arg)
@@ -125,7 +136,7 @@ static enum stage_verdict decide(struct session *session, const struct stage *st
         return STAGE_WAITS;
     if (forward->count > 0)
         return STAGE_PASSES;
-    if (forward->status == ANSWER_OK)
+    if (forward->loops)
         return deny(session);
     log_debug("server %s/%s: %s: %s", session->backend->conf->name, server->name,
               session->facts->server_name, answer_text(forward->status));
@@ -142,11 +153,9 @@ static void cancel(struct session *session, const struct stage *stage)
 
 const struct resolver_conf *forwarding_resolver(const struct config *config)
 {
-    static const struct resolver_conf conf = {
-        .min = 1000, .max = 3600000, .hold = 300000, .timeout = 5000};
     for (size_t i = 0; i < config->backend_count; i++)
         if (forwarding_server(&config->backends[i]))
-            return &conf;
+            return &config->resolver;
     return NULL;
 }
 

@@ -635,6 +635,84 @@ START_TEST(a_server_is_the_name_that_is_asked_for)
 }
 END_TEST
 
+/* --- names from a name server ---------------------------------------------------------------- */
+
+/* dnsmasq, which knows the names of `records` (options of dnsmasq) and nothing else. */
+static pid_t dnsmasq_start(uint16_t port, const char *records)
+{
+    char file[PATH_MAX], log[PATH_MAX];
+    write_file(test_path(file, "dnsmasq.conf"), 0644,
+               "keep-in-foreground\nport=%u\nlisten-address=127.0.0.1\nbind-interfaces\n"
+               "no-resolv\nno-hosts\nlog-facility=-\nlocal-ttl=0\nlocal=/example/\n"
+               "pid-file=%s/dnsmasq.pid\nuser=\n%s",
+               port, test_directory(), records);
+    unlink(test_path(log, "dnsmasq.log")); /* of an earlier one */
+    const char *argv[] = {"dnsmasq", "-C", file, NULL};
+    pid_t server = program_start(&(struct program){.argv = argv, .out = log, .err = log});
+    wait_mentioned(log, "started");
+    return server;
+}
+
+/* A name with a dead address before the one that answers, one without an address, one that is not
+ * there, and an address that changes; then no name server at all. */
+START_TEST(names_come_from_the_name_server)
+{
+    struct bytes hello[4];
+    static const char *const names[] = {"two.example", "none.example", "moves.example",
+                                        "self.example"};
+    if (!program_exists("dnsmasq") && !program_exists("/usr/sbin/dnsmasq")) {
+        skip_test("no dnsmasq");
+    }
+    for (int i = 0; i < 4; i++) {
+        if (!record_hello(names[i], &hello[i])) {
+            skip_test("no openssl");
+        }
+    }
+    struct stand stand;
+    stand_init(&stand);
+    uint16_t dns = port_reserve(getuid());
+    pid_t server = dnsmasq_start(dns, "host-record=two.example,127.0.0.9\n"
+                                      "host-record=two.example,127.0.0.1\n"
+                                      "host-record=moves.example,127.0.0.9\n"
+                                      "host-record=self.example,127.0.0.1\n");
+    proxy_configure(&stand.proxy,
+                    "workers = 2\nresolver = 127.0.0.1:%u\nresolve-min = 10ms\n"
+                    "[frontend main]\nbind = 127.0.0.1:%u\naccess-log = yes\n"
+                    "route = sni:self.example self\nbackend = any\n"
+                    "[backend any]\nserver = any sni:%u allow=*.example\nretries = 1\n"
+                    "[backend self]\nserver = any sni:%u allow=*.example\n",
+                    dns, stand.port, stand.server_ports[0], stand.port);
+    proxy_start(&stand.proxy);
+    int client = connect_to(&stand.front);
+    send_all(client, hello[0].bytes, hello[0].length);
+    arrives(&stand, 0, client, hello[0].bytes, hello[0].length);
+    for (int i = 1; i < 4; i++) {
+        client = connect_to(&stand.front);
+        send_all(client, hello[i].bytes, hello[i].length);
+        expect_reset(client);
+        close(client);
+    }
+    daemon_end(server, SIGKILL);
+    server = dnsmasq_start(dns, "host-record=moves.example,127.0.0.1\n");
+    client = connect_to(&stand.front);
+    send_all(client, hello[2].bytes, hello[2].length);
+    arrives(&stand, 0, client, hello[2].bytes, hello[2].length);
+    daemon_end(server, SIGKILL);
+    /* Nobody answers any more: what is known is held. */
+    client = connect_to(&stand.front);
+    send_all(client, hello[2].bytes, hello[2].length);
+    arrives(&stand, 0, client, hello[2].bytes, hello[2].length);
+    client = connect_to(&stand.front);
+    send_all(client, hello[1].bytes, hello[1].length);
+    expect_reset(client);
+    close(client);
+    proxy_stop(&stand.proxy);
+    ck_assert_uint_eq(file_mentions(stand.proxy.log, " sni=none.example end=unresolved"), 2);
+    ck_assert_uint_eq(file_mentions(stand.proxy.log, " sni=moves.example end=refused"), 1);
+    ck_assert_uint_eq(file_mentions(stand.proxy.log, " sni=self.example end=not-allowed"), 1);
+}
+END_TEST
+
 Suite *routes_suite(void)
 {
     Suite *suite = suite_create("routes");
@@ -647,5 +725,6 @@ Suite *routes_suite(void)
     scenario_add(suite, a_stop_ends_clients_that_are_looked_at, 120);
     scenario_add(suite, strangers_beside_good_clients, 300);
     scenario_add(suite, a_server_is_the_name_that_is_asked_for, 300);
+    scenario_add(suite, names_come_from_the_name_server, 300);
     return suite;
 }

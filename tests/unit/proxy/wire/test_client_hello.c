@@ -324,6 +324,10 @@ static void put_wrong(int which)
     case 15: /* half an extension */
         put_number(35, 2);
         break;
+    case 16: /* this extension twice */
+        put_extension(16, "\0\x03\x02h2", 5);
+        put_extension(16, "\0\x03\x02h2", 5);
+        break;
     default:
         put_extension(16, "", 0);
         break;
@@ -487,7 +491,7 @@ Suite *client_hello_suite(void)
     tcase_add_test(tcase, tls_is_known_after_six_bytes);
     tcase_add_loop_test(tcase, what_is_not_tls_is_known_early, 0, sizeof others / sizeof *others);
     tcase_add_test(tcase, names_are_in_lower_case_without_the_last_dot);
-    tcase_add_loop_test(tcase, a_hello_with_a_wrong_structure_has_no_name, 0, 17);
+    tcase_add_loop_test(tcase, a_hello_with_a_wrong_structure_has_no_name, 0, 18);
     tcase_add_loop_test(tcase, parts_must_lie_in_the_message, 0,
                         sizeof wrong_bytes / sizeof *wrong_bytes);
     tcase_add_test(tcase, the_extensions_fill_the_rest);
