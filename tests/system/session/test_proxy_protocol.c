@@ -3,6 +3,7 @@
 #include "tests/system/scenarios.h"
 #include "tests/system/support/daemons.h"
 #include "tests/system/support/scene.h"
+#include "tests/system/support/streams.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -635,6 +636,47 @@ START_TEST(proxies_in_a_row_reload)
 }
 END_TEST
 
+/* Two of our own, with many sessions, some of them bulky, whose bytes are all compared, while both
+ * hand their sessions off again and again. */
+START_TEST(streams_behind_headers_move)
+{
+    struct proxy first, last;
+    struct streams *streams = streams_create();
+    uint16_t port = port_reserve(getuid()), middle = port_reserve(getuid());
+    const struct endpoint front = endpoint_loopback(port);
+    proxy_init(&last, "last");
+    proxy_configure(&last,
+                    "workers = 2\n[listen main]\nbind = 127.0.0.1:%u\naccept-proxy = any\n"
+                    "access-log = yes\nserver = a 127.0.0.1:%u\n",
+                    middle, streams_port(streams));
+    proxy_start(&last);
+    proxy_init(&first, "first");
+    proxy_configure(&first,
+                    "workers = 2\n[listen main]\nbind = 127.0.0.1:%u\naccess-log = yes\n"
+                    "server = a 127.0.0.1:%u send-proxy=v2 proxy-tlv=unique-id,crc32c\n",
+                    port, middle);
+    proxy_start(&first);
+    unsigned sessions = scaled(200, 40), rounds = scaled(6, 2);
+    for (unsigned i = 0; i < rounds; i++) {
+        streams_open(streams, &front, sessions / rounds);
+        proxy_reload(&first);
+        proxy_reload(&last);
+        proxy_wait_drained(&first);
+        proxy_wait_drained(&last);
+        streams_wait_progress(streams, 10);
+    }
+    ck_assert_uint_eq(streams_lost(streams), 0);
+    streams_finish(streams);
+    wait_mentions(last.log, " end=done", sessions / rounds * rounds);
+    wait_mentions(first.log, " end=done", sessions / rounds * rounds);
+    ck_assert_uint_eq(file_mentions(last.log, " unique-id="), sessions / rounds * rounds);
+    ck_assert_uint_eq(file_mentions(last.log, " via=127.0.0.1:"), sessions / rounds * rounds);
+    ck_assert_uint_eq(file_mentions(first.log, " unique-id="), sessions / rounds * rounds);
+    proxy_stop(&first);
+    proxy_stop(&last);
+}
+END_TEST
+
 Suite *proxy_protocol_suite(void)
 {
     Suite *suite = suite_create("proxy_protocol");
@@ -654,5 +696,6 @@ Suite *proxy_protocol_suite(void)
     scenario_add(suite, list_of_senders_is_reloaded, 120);
     scenario_add(suite, headers_live_through_reloads, 180);
     scenario_add(suite, proxies_in_a_row_reload, 300);
+    scenario_add(suite, streams_behind_headers_move, 300);
     return suite;
 }
