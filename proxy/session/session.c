@@ -353,8 +353,6 @@ void session_close(struct session *session, enum session_end end)
     close_conns(session, end);
     if (found_no_server(end))
         counter_add(&set->counters->failed, 1);
-    if (end == SESSION_BAD_PROXY_HEADER)
-        counter_add(&set->counters->bad_headers, 1);
     if (is_cut(end))
         note_cut(session, end);
     if (session->frontend->conf->access_log)

@@ -102,6 +102,7 @@ static void drop(struct session *session, size_t header_length)
 static enum stage_verdict refuse(const struct session *session, const char *wrong)
 {
     char text[ADDRESS_TEXT_MAX];
+    stats_count_refusal(session->frontend->record, REFUSED_HEADER);
     const struct address peer = session_peer_address(session);
     log_debug("frontend %s: %s: PROXY header: %s", session->frontend->conf->name,
               address_format(&peer, text), wrong);
@@ -128,8 +129,10 @@ static enum stage_verdict decide(struct session *session, const struct stage *st
     case PROXY_HEADER_DONE:
         break;
     }
-    if (!note(session, &header))
-        return refuse(session, strerror(ENOMEM));
+    if (!note(session, &header)) {
+        session->outcome = SESSION_NO_RESOURCES;
+        return STAGE_REFUSES;
+    }
     drop(session, header.length);
     return STAGE_PASSES;
 }

@@ -45,7 +45,6 @@ struct counters {
     atomic_uint_fast64_t server_bytes;   /* received from servers, counted at once */
     atomic_uint_fast64_t cut;            /* sessions that ended by a reset or a lack of resources */
     atomic_uint_fast64_t overdue; /* sessions that proxy_terminate() ended at the end of a drain */
-    atomic_uint_fast64_t bad_headers; /* sessions that ended for want of a good PROXY header */
     /* Sessions that waited for a place of a server; that waited too long; that were refused because
      * too many waited. */
     atomic_uint_fast64_t queued, queue_timeout, queue_full;
@@ -61,8 +60,7 @@ static inline void counter_add(atomic_uint_fast64_t *counter, uint64_t amount)
 
 /* Sums of counters. */
 struct figures {
-    uint64_t sessions, connect_errors, failed, client_bytes, server_bytes, cut, overdue,
-        bad_headers;
+    uint64_t sessions, connect_errors, failed, client_bytes, server_bytes, cut, overdue;
     uint64_t queued, queue_timeout, queue_full;
 };
 
@@ -97,9 +95,11 @@ enum refusal {
     REFUSED_RATE,      /* rate-per-source */
     REFUSED_OVERLIMIT, /* over-limit = close */
     REFUSED_BY_ROUTE,  /* a route, or that there is none */
+    REFUSED_HEADER,    /* accept-proxy: no PROXY header, or a bad one */
     REFUSALS
 };
 
+/* Room for as many reasons, so that a new one moves nothing. */
 #define REFUSALS_MOST 8
 
 struct refusals {

@@ -277,27 +277,31 @@ static void print_binds(json_t *binds)
     }
 }
 
-/* Frontends that have refused clients. */
+/* Frontends that have refused clients. An older process does not know of the last two reasons. */
 static void print_denied(json_t *frontends)
 {
     size_t i;
     json_t *item;
     const char *name;
-    json_int_t denied, list, limit, rate, over;
+    json_int_t denied, list, limit, rate, over, route, header;
     bool any = false;
     json_array_foreach(frontends, i, item)
     {
-        if (json_unpack(item, "{s:s, s:I, s:{s:I, s:I, s:I, s:I}}", "name", &name, "denied",
-                        &denied, "denied_by", "list", &list, "source_limit", &limit, "source_rate",
-                        &rate, "over_limit", &over) ||
+        route = header = 0;
+        if (json_unpack(item, "{s:s, s:I, s:{s:I, s:I, s:I, s:I, s?I, s?I}}", "name", &name,
+                        "denied", &denied, "denied_by", "list", &list, "source_limit", &limit,
+                        "source_rate", &rate, "over_limit", &over, "route", &route, "proxy_header",
+                        &header) ||
             denied == 0)
             continue;
         if (!any)
-            printf("\n%-16s %10s %10s %12s %12s %10s\n", "DENIED AT", "CLIENTS", "BY LIST",
-                   "SOURCE-LIMIT", "SOURCE-RATE", "OVER-LIMIT");
+            printf("\n%-16s %10s %10s %12s %12s %10s %10s %12s\n", "DENIED AT", "CLIENTS",
+                   "BY LIST", "SOURCE-LIMIT", "SOURCE-RATE", "OVER-LIMIT", "BY ROUTE",
+                   "PROXY-HEADER");
         any = true;
-        printf("%-16s %10lld %10lld %12lld %12lld %10lld\n", name, (long long)denied,
-               (long long)list, (long long)limit, (long long)rate, (long long)over);
+        printf("%-16s %10lld %10lld %12lld %12lld %10lld %10lld %12lld\n", name, (long long)denied,
+               (long long)list, (long long)limit, (long long)rate, (long long)over,
+               (long long)route, (long long)header);
     }
 }
 

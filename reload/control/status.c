@@ -25,8 +25,6 @@ static void set_counts(json_t *object, const struct figures *figures)
 static void set_figures(json_t *object, const struct figures *figures)
 {
     set_counts(object, figures);
-    json_object_set_new(object, "bad_proxy_headers",
-                        json_integer((json_int_t)figures->bad_headers));
     json_object_set_new(object, "sessions_queued", json_integer((json_int_t)figures->queued));
     json_object_set_new(object, "queue_timeouts", json_integer((json_int_t)figures->queue_timeout));
     json_object_set_new(object, "queue_full", json_integer((json_int_t)figures->queue_full));
@@ -211,11 +209,10 @@ static json_t *binds_json(const struct generation *generation)
 /* Clients that were refused, all together and by reason, in all processes so far. */
 static void set_refusals(json_t *object, const struct refusals *refusals)
 {
-    static const char *const names[] = {[REFUSED_BY_LIST] = "list",
-                                        [REFUSED_SESSIONS] = "source_limit",
-                                        [REFUSED_RATE] = "source_rate",
-                                        [REFUSED_OVERLIMIT] = "over_limit",
-                                        [REFUSED_BY_ROUTE] = "route"};
+    static const char *const names[] = {
+        [REFUSED_BY_LIST] = "list",     [REFUSED_SESSIONS] = "source_limit",
+        [REFUSED_RATE] = "source_rate", [REFUSED_OVERLIMIT] = "over_limit",
+        [REFUSED_BY_ROUTE] = "route",   [REFUSED_HEADER] = "proxy_header"};
     json_t *by = json_object();
     uint64_t all = 0;
     for (unsigned i = 0; i < REFUSALS; i++) {

@@ -3,6 +3,7 @@
 #include "config/base/clock.h"
 #include "proxy/backend/check/kinds.h"
 #include "proxy/engine/socket.h"
+#include "proxy/wire/proxy_header_write.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -343,17 +344,21 @@ static void begin_tls(struct probe *probe)
 }
 
 /* That of a connection which the proxy makes for itself: the server is not to believe in a client.
- * Version 1 has no such word but UNKNOWN. */
+ * Version 1 has no word for that, and some servers refuse UNKNOWN: there the specification wants
+ * the addresses of this connection. */
 static bool write_proxy_header(struct probe *probe)
 {
-    static const char v1[] = "PROXY UNKNOWN\r\n";
-    static const char v2[] = "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"; /* version 2, LOCAL; no address */
+    unsigned char bytes[PROXY_HEADER_LEAST];
     if (probe->proxy == SEND_PROXY_NO)
         return true;
+    const struct address own = socket_own_address(probe->fd);
+    const struct proxy_header_text text = {.version = probe->proxy,
+                                           .local = probe->proxy == SEND_PROXY_V2,
+                                           .source = &own,
+                                           .destination = &probe->address};
     probe->output = evbuffer_new();
     return probe->output &&
-           (probe->proxy == SEND_PROXY_V2 ? !evbuffer_add(probe->output, v2, sizeof v2 - 1)
-                                          : !evbuffer_add(probe->output, v1, sizeof v1 - 1));
+           !evbuffer_add(probe->output, bytes, proxy_header_write(&text, bytes, sizeof bytes));
 }
 
 static void on_connected(struct probe *probe)

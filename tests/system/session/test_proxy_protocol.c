@@ -210,6 +210,38 @@ START_TEST(nginx_reads_version_2)
 }
 END_TEST
 
+/* nginx answers 400 to what does not begin with a header, and to one that it does not like. */
+START_TEST(nginx_reads_the_header_of_checks)
+{
+    char sections[1024], log[PATH_MAX];
+    uint16_t port = port_reserve(getuid()), server = port_reserve(getuid());
+    struct proxy proxy;
+    if (nginx_program() == NULL) {
+        skip_test("no nginx");
+    }
+    test_path(log, "nginx.log");
+    snprintf(sections, sizeof sections,
+             "http { log_format f '$uri from \"$proxy_protocol_addr\" $status'; access_log "
+             "%s/nginx.log f;\n"
+             "server { listen 127.0.0.1:%u proxy_protocol; location / { return 200 x; } } }\n",
+             test_directory(), server);
+    nginx_start(sections);
+    proxy_init(&proxy, "proxy");
+    proxy_configure(&proxy,
+                    "workers = 1\n[listen one]\nbind = 127.0.0.1:%u\ncheck = http\n"
+                    "check-path = /one\nserver = a 127.0.0.1:%u send-proxy=v1\n"
+                    "[backend two]\ncheck = http\ncheck-path = /two\n"
+                    "server = a 127.0.0.1:%u send-proxy=v2\n",
+                    port, server, server);
+    proxy_start(&proxy);
+    wait_mentioned(log, "/one from \"127.0.0.1\" 200");
+    wait_mentioned(log, "/two from \"-\" 200");
+    ck_assert_uint_eq(file_mentions(log, " 400"), 0);
+    ck_assert_uint_eq(file_mentions(proxy.log, "DOWN"), 0);
+    proxy_stop(&proxy);
+}
+END_TEST
+
 /* Returns the port of a HAProxy in front of the test, which logs what it was told. */
 static uint16_t haproxy_that_reads(uint16_t server)
 {
@@ -482,7 +514,7 @@ START_TEST(bad_headers_hurt_nobody_else)
     wait_mentions(scene.proxy.log, "end=bad-proxy-header", rounds * KINDS);
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", "--json", NULL), 0);
     char expected[64];
-    snprintf(expected, sizeof expected, "\"bad_proxy_headers\": %u", rounds * KINDS);
+    snprintf(expected, sizeof expected, "\"proxy_header\": %u", rounds * KINDS);
     ck_assert_ptr_nonnull(strstr(outcome.out, expected));
     /* One byte at a time is slow, and good. */
     struct session slow = {.client = connect_to(&scene.front)};
@@ -592,6 +624,43 @@ START_TEST(headers_live_through_reloads)
 }
 END_TEST
 
+/* An access list, and the limit of an address, hold for the address that a header tells, and not
+ * for that of the proxy that sends it. */
+START_TEST(lists_and_limits_are_about_the_told_address)
+{
+    static const char denied[] = "PROXY TCP4 192.0.2.7 198.51.100.1 1111 2222\r\n";
+    static const char other[] = "PROXY TCP4 203.0.113.9 198.51.100.1 1111 2222\r\n";
+    static const char third[] = "PROXY TCP4 203.0.113.10 198.51.100.1 1111 2222\r\n";
+    struct scene scene;
+    scene_start(&scene, "",
+                "accept-proxy = 127.0.0.1\naccess-log = yes\ndeny = 192.0.2.0/24\n"
+                "max-sessions-per-source = 1\n");
+    int client = connect_to(&scene.front);
+    send_all(client, denied, sizeof denied - 1);
+    expect_reset(client);
+    close(client);
+    struct session first = {.client = connect_to(&scene.front)};
+    send_all(first.client, other, sizeof other - 1);
+    first.server = accept_from(scene.listener);
+    client = connect_to(&scene.front);
+    send_all(client, other, sizeof other - 1);
+    expect_reset(client);
+    close(client);
+    struct session second = {.client = connect_to(&scene.front)};
+    send_all(second.client, third, sizeof third - 1);
+    second.server = accept_from(scene.listener);
+    session_works(&first);
+    session_works(&second);
+    session_close(&first);
+    session_close(&second);
+    wait_mentions(scene.proxy.log, "client=192.0.2.7:1111", 1);
+    wait_mentions(scene.proxy.log, "client=203.0.113.9:1111", 2);
+    wait_mentions(scene.proxy.log, "end=done", 2);
+    wait_mentions(scene.proxy.log, "end=denied", 1);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 /* Two of our own, one behind the other, by a Unix socket: from client to server nothing is lost
  * while both reload, and each session tells its own address. */
 START_TEST(proxies_in_a_row_reload)
@@ -682,6 +751,7 @@ Suite *proxy_protocol_suite(void)
     Suite *suite = suite_create("proxy_protocol");
     scenario_add(suite, nginx_reads_version_1, 60);
     scenario_add(suite, nginx_reads_version_2, 60);
+    scenario_add(suite, nginx_reads_the_header_of_checks, 60);
     scenario_add(suite, haproxy_reads_version_1, 60);
     scenario_add(suite, haproxy_reads_version_2, 60);
     scenario_add(suite, haproxy_reads_our_unique_id, 60);
@@ -695,6 +765,7 @@ Suite *proxy_protocol_suite(void)
     scenario_add(suite, silent_client_is_reset_after_inspect_timeout, 60);
     scenario_add(suite, list_of_senders_is_reloaded, 120);
     scenario_add(suite, headers_live_through_reloads, 180);
+    scenario_add(suite, lists_and_limits_are_about_the_told_address, 60);
     scenario_add(suite, proxies_in_a_row_reload, 300);
     scenario_add(suite, streams_behind_headers_move, 300);
     return suite;

@@ -160,7 +160,7 @@ static void expect_bad_header(void)
     char byte;
     until_state(SESSION_CLOSED);
     ck_assert_int_eq(session->outcome, SESSION_BAD_PROXY_HEADER);
-    ck_assert_uint_eq(atomic_load(&set->counters->bad_headers), 1);
+    ck_assert_uint_eq(atomic_load(&session->frontend->record->refused[REFUSED_HEADER]), 1);
     ck_assert_uint_eq(proxy_live(proxy), 0);
     loopback_await(client, POLLIN);
     ck_assert_int_eq(recv(client, &byte, 1, 0), -1);
