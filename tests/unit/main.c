@@ -87,6 +87,7 @@ int main(void)
         prefix_tree_suite,
         list_file_suite,
         sources_suite,
+        admission_values_suite,
         proxy_header_suite,
         client_hello_suite,
         http_head_suite,

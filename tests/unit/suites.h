@@ -73,6 +73,7 @@ Suite *signals_suite(void);
 Suite *sockdiag_suite(void);
 Suite *socket_suite(void);
 Suite *sources_suite(void);
+Suite *admission_values_suite(void);
 Suite *steering_suite(void);
 Suite *value_suite(void);
 Suite *wheel_suite(void);

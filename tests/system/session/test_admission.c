@@ -410,6 +410,66 @@ START_TEST(sessions_of_a_killed_process_do_not_count)
 }
 END_TEST
 
+/* --- behind a PROXY header --- */
+
+static int connect_with_header(const struct scene *scene, const char *source)
+{
+    char header[128];
+    int client = connect_as(&scene->front, 1);
+    int length = snprintf(header, sizeof header, "PROXY TCP4 %s 192.0.2.1 1000 80\r\n", source);
+    send_all(client, header, (size_t)length);
+    return client;
+}
+
+static void is_refused_with_header(const struct scene *scene, const char *source)
+{
+    int client = connect_with_header(scene, source);
+    expect_reset(client);
+    close(client);
+}
+
+static struct session comes_in_with_header(const struct scene *scene, const char *source)
+{
+    struct session session = {.client = connect_with_header(scene, source)};
+    session.server = accept_from(scene->listener);
+    session_works(&session);
+    return session;
+}
+
+/* Lists and limits go by what the header tells, also for sessions that have moved. */
+START_TEST(a_proxy_header_tells_the_source)
+{
+    struct scene scene;
+    scene_start(&scene, "",
+                "accept-proxy = 127.0.0.1\nmax-sessions-per-source = 2\naccess-log = yes\n"
+                "allow = 203.0.113.0/24 127.0.0.2\ndeny = any\n");
+    is_refused_with_header(&scene, "198.51.100.1");
+    is_refused_with_header(&scene, "127.0.0.1");
+    struct session one = comes_in_with_header(&scene, "203.0.113.7");
+    struct session two = comes_in_with_header(&scene, "203.0.113.7");
+    struct session other = comes_in_with_header(&scene, "203.0.113.8");
+    struct session direct = comes_in(&scene, 2);
+    is_refused(&scene.front, 3);
+    is_refused_with_header(&scene, "203.0.113.7");
+    wait_mentions(scene.proxy.log, "end=denied", 3);
+    wait_mentions(scene.proxy.log, "end=source-limit", 1);
+    for (unsigned i = 0; i < 2; i++) {
+        proxy_reload(&scene.proxy);
+        proxy_wait_drained(&scene.proxy);
+        is_refused_with_header(&scene, "203.0.113.7");
+    }
+    session_close(&two);
+    wait_mentions(scene.proxy.log, "end=done", 1);
+    two = comes_in_with_header(&scene, "203.0.113.7");
+    is_refused_with_header(&scene, "203.0.113.7");
+    session_close(&one);
+    session_close(&two);
+    session_close(&other);
+    session_close(&direct);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 /* --- rates --- */
 
 START_TEST(a_source_is_refused_beyond_its_rate)
@@ -606,6 +666,7 @@ Suite *admission_suite(void)
     scenario_add(suite, sessions_of_a_source_that_move_count, 240);
     scenario_add(suite, sessions_of_a_source_in_old_processes_count, 240);
     scenario_add(suite, sessions_of_a_killed_process_do_not_count, 120);
+    scenario_add(suite, a_proxy_header_tells_the_source, 120);
     scenario_add(suite, a_source_is_refused_beyond_its_rate, 120);
     scenario_add(suite, clients_beyond_the_rate_of_a_frontend_wait, 120);
     scenario_add(suite, a_frontend_keeps_its_rate, 120);
