@@ -128,11 +128,15 @@ enum hash { HASH_SOURCE, HASH_DESTINATION, HASH_SNI };
 /* Which of the usable servers with `backup` take over. */
 enum backup { BACKUP_FIRST, BACKUP_ALL };
 
+/* The value of backend_conf.idle_timeout for sessions that may be idle for ever. */
+#define IDLE_FOR_EVER UINT64_MAX
+
 struct backend_conf {
     char *name;
     char congestion[CONGESTION_MAX]; /* of connections to servers; "": the default of the system */
     struct server_conf *servers;     /* at least one */
     size_t server_count;
+    millis idle_timeout; /* 0: as the frontend says; or IDLE_FOR_EVER */
     enum balance balance;
     enum hash hash;
     unsigned hash_prefix; /* bits of an IPv6 address that count in the key */
@@ -172,6 +176,12 @@ static inline size_t backend_most_servers(const struct backend_conf *backend)
     return count;
 }
 
+/* How long a session may last; each ends up to `jitter` percent of that earlier. */
+struct session_life {
+    millis length; /* 0: for ever */
+    unsigned jitter;
+};
+
 /* What happens to clients beyond the limits of a frontend. */
 enum over_limit { OVER_LIMIT_WAIT, OVER_LIMIT_CLOSE };
 
@@ -194,8 +204,10 @@ struct frontend_conf {
     struct proxy_senders accept_proxy;
     millis inspect_timeout; /* for what a client has to say before a server is chosen */
     millis idle_timeout;    /* 0: none */
-    millis drain_timeout;   /* of this frontend, or else of [global]; 0: none */
-    millis stop_timeout;    /* of this frontend, or else of [global]; 0: none */
+    millis fin_timeout;     /* the same once one side has ended; 0: as idle_timeout */
+    struct session_life session_timeout;
+    millis drain_timeout; /* of this frontend, or else of [global]; 0: none */
+    millis stop_timeout;  /* of this frontend, or else of [global]; 0: none */
     bool access_log;
     unsigned line;
 };

@@ -1,6 +1,7 @@
 /* Options of backends. */
 #include "config/options/percent.h"
 #include "config/options/table.h"
+#include "config/options/time_values.h"
 
 static const char *const resolves[] = {"start", "live", NULL};
 static const char *const unresolveds[] = {"fail", "down", NULL};
@@ -116,6 +117,13 @@ const struct option backend_options[] = {
      .initial = "fail",
      .help = "a name without an address at start; fail: the start or the reload fails; down: the "
              "server has no address until its name has one"},
+    {.name = "idle-timeout",
+     .sections = IN(SECTION_BACKEND),
+     OF_BACKEND(idle_timeout),
+     .type = OPTION_CUSTOM,
+     .custom = &backend_idle_custom,
+     .initial = "frontend",
+     .help = "instead of the idle-timeout of the frontend, for sessions with this backend"},
     {.name = "connect-timeout",
      .sections = BACKENDS | IN(SECTION_DEFAULTS),
      OF_BACKEND(connect_timeout),

@@ -3,6 +3,7 @@
 #include "config/options/proxy_values.h"
 #include "config/options/route_values.h"
 #include "config/options/table.h"
+#include "config/options/time_values.h"
 
 static const char *const over_limits[] = {"wait", "close", NULL};
 
@@ -104,6 +105,20 @@ const struct option frontend_options[] = {
      .max = 8760 * HOUR,
      .initial = "1h",
      .help = "a session in which no byte moves for this time is closed; 0s: never"},
+    {.name = "fin-timeout",
+     .sections = FRONTENDS | IN(SECTION_DEFAULTS),
+     OF_FRONTEND(fin_timeout),
+     .type = OPTION_DURATION,
+     .max = 8760 * HOUR,
+     .initial = "0s",
+     .help = "the same for a session of which one side has ended; 0s: as idle-timeout"},
+    {.name = "session-timeout",
+     .sections = FRONTENDS | IN(SECTION_DEFAULTS),
+     OF_FRONTEND(session_timeout),
+     .type = OPTION_CUSTOM,
+     .custom = &session_life_custom,
+     .initial = "0s",
+     .help = "a session that lasts longer is closed, up to N% of the time earlier; 0s: never"},
     {.name = "drain-timeout",
      .sections = FRONTENDS | IN(SECTION_DEFAULTS),
      OF_FRONTEND(drain_timeout),

@@ -11,7 +11,8 @@
 /* For how long nothing may move. As long as the stream has not ended it is a session as others. */
 static uint64_t delivery_ends_at(const struct session *session, const struct conn *gone)
 {
-    millis idle_timeout = session->frontend->conf->idle_timeout;
+    enum session_end why;
+    millis idle_timeout = session_may_rest(session, &why);
     uint64_t most = gone->stream.ended ? DELIVERY_MS : WHEEL_NEVER;
     if (idle_timeout && idle_timeout < most)
         most = idle_timeout;
@@ -136,9 +137,10 @@ static uint64_t sent_at(struct session *session)
 
 void delivery_expire(struct session *session)
 {
-    millis idle_timeout = session->frontend->conf->idle_timeout;
+    enum session_end why;
+    millis rest = session_may_rest(session, &why);
     uint64_t at = sent_at(session);
-    if (at / 1000 + idle_timeout > loop_now_ms(&session->set->loop)) {
+    if (at / 1000 + rest > loop_now_ms(&session->set->loop)) {
         session->active_at = at;
         session_set_state(session, session->state);
         return;
@@ -147,8 +149,8 @@ void delivery_expire(struct session *session)
     for (unsigned i = 0; i < 2; i++)
         if (conns[i]->shut && !conns[i]->stream.ended &&
             engine_unacknowledged(&conns[i]->stream) > 0) {
-            deliver(session, conns[i], SESSION_IDLE);
+            deliver(session, conns[i], why);
             return;
         }
-    session_close(session, SESSION_IDLE);
+    session_close(session, why);
 }

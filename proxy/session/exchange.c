@@ -40,6 +40,8 @@ void exchange_move(struct session *session, struct conn *first)
         session_close(session, SESSION_DONE);
         return;
     }
+    if ((first->shut || first->peer->shut) && session->frontend->conf->fin_timeout > 0)
+        session_set_state(session, SESSION_ESTABLISHED); /* another time limit holds now */
     if (more)
         session_queue(session);
 }

@@ -144,11 +144,14 @@ void session_on_timer(struct wheel_entry *timer)
 {
     struct session *session = container_of(timer, struct session, timer);
     uint64_t now = loop_now_ms(&session->set->loop);
-    millis idle_timeout = session->frontend->conf->idle_timeout;
+    enum session_end why;
+    millis rest = session_may_rest(session, &why);
     bool due = session->state == SESSION_ESTABLISHED
-                   ? idle_timeout && now >= session->active_at / 1000 + idle_timeout
+                   ? rest && now >= session->active_at / 1000 + rest
                    : now >= session->deadline;
-    if (session->terminate_at && now >= session->terminate_at) {
+    if (session->state == SESSION_ESTABLISHED && now >= session_too_long_at(session)) {
+        session_close(session, SESSION_TOO_LONG);
+    } else if (session->terminate_at && now >= session->terminate_at) {
         session_close(session, SESSION_DRAIN_TIMEOUT);
     } else if (!due) {
         if (session->state == SESSION_ESTABLISHED && !session->kept_alive &&

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 void session_join_server(struct session *session)
 {
@@ -42,14 +43,46 @@ void session_pass_server(struct session *session)
     leave_server(session, pool_forgo);
 }
 
+millis session_may_rest(const struct session *session, enum session_end *why)
+{
+    const struct frontend_conf *conf = session->frontend->conf;
+    millis rest = conf->idle_timeout;
+    *why = SESSION_IDLE;
+    if (session->backend && session->backend->conf->idle_timeout != 0)
+        rest = session->backend->conf->idle_timeout;
+    if (rest == IDLE_FOR_EVER)
+        rest = 0;
+    bool half_closed = session->client.shut || session->server.shut;
+    if (conf->fin_timeout == 0 || !half_closed || (rest != 0 && rest <= conf->fin_timeout))
+        return rest;
+    *why = SESSION_FIN_TIMEOUT;
+    return conf->fin_timeout;
+}
+
+uint64_t session_too_long_at(const struct session *session)
+{
+    const struct session_life *life = &session->frontend->conf->session_timeout;
+    if (life->length == 0)
+        return WHEEL_NEVER;
+    /* What names the session gives the same jitter in each process. */
+    const uint64_t name[] = {session->generation, session->entry.accepted_by, session->number};
+    uint64_t most = life->length / 100 * life->jitter;
+    uint64_t earlier = most ? XXH3_64bits(name, sizeof name) % (most + 1) : 0;
+    return session->entry.accepted_at / 1000 + life->length - earlier;
+}
+
 /* When an established session is to be looked at, in milliseconds. */
 static uint64_t established_due(const struct session *session)
 {
-    millis idle_timeout = session->frontend->conf->idle_timeout;
-    uint64_t idle = idle_timeout ? session->active_at / 1000 + idle_timeout : WHEEL_NEVER;
+    enum session_end why;
+    millis rest = session_may_rest(session, &why);
+    uint64_t idle = rest ? session->active_at / 1000 + rest : WHEEL_NEVER;
     uint64_t due = session->connected_at / 1000 + KEEP_ALIVE_AFTER_MS;
     if (session->kept_alive || idle < due)
         due = idle;
+    uint64_t too_long = session_too_long_at(session);
+    if (too_long < due)
+        due = too_long;
     return session->terminate_at && session->terminate_at < due ? session->terminate_at : due;
 }
 
@@ -98,6 +131,8 @@ static const char *end_name(enum session_end end)
         [SESSION_REFUSED] = "refused",
         [SESSION_CONNECT_TIMEOUT] = "connect-timeout",
         [SESSION_IDLE] = "idle-timeout",
+        [SESSION_FIN_TIMEOUT] = "fin-timeout",
+        [SESSION_TOO_LONG] = "session-timeout",
         [SESSION_DRAIN_TIMEOUT] = "drain-timeout",
         [SESSION_STOPPED] = "stopped",
         [SESSION_NO_RESOURCES] = "no-resources",
@@ -290,9 +325,11 @@ static void close_conns(struct session *session, enum session_end end)
         reset_client = reset_server = true;
         break;
     case SESSION_IDLE:
+    case SESSION_FIN_TIMEOUT:
         reset_client = conn_misses_bytes(&session->client);
         reset_server = conn_misses_bytes(&session->server);
         break;
+    case SESSION_TOO_LONG:
     case SESSION_DRAIN_TIMEOUT:
     case SESSION_STOPPED:
     case SESSION_SERVER_DOWN:

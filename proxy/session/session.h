@@ -126,6 +126,14 @@ static inline struct session *session_of(struct session_entry *entry)
     return container_of(entry, struct session, entry);
 }
 
+/* For how long no byte of an established session may move, in milliseconds; 0: for ever. *why: what
+ * it ends with then. */
+millis session_may_rest(const struct session *session, enum session_end *why);
+
+/* When session-timeout ends the session: milliseconds, or WHEEL_NEVER. The same in each process
+ * that has the session. */
+uint64_t session_too_long_at(const struct session *session);
+
 /* The session has ended, or another process has it: it counts for its source no longer. */
 void session_leave_source(struct session *session, struct service *service);
 

@@ -36,6 +36,8 @@ enum session_end {
     SESSION_REFUSED,          /* no server took the connection */
     SESSION_CONNECT_TIMEOUT,  /* the last server tried did not answer in time */
     SESSION_IDLE,
+    SESSION_FIN_TIMEOUT,   /* idle after one side had ended */
+    SESSION_TOO_LONG,      /* session-timeout */
     SESSION_DRAIN_TIMEOUT, /* cut by drain-timeout, or by max-generations */
     SESSION_STOPPED,       /* cut by stop-timeout, or a second signal */
     SESSION_NO_RESOURCES,  /* out of descriptors, memory or local ports */

@@ -32,6 +32,7 @@ static const struct {
     {"workers", workers_suite},
     {"limits", limits_suite},
     {"admission", admission_suite},
+    {"time_limits", time_limits_suite},
     {"commands", commands_suite},
     {"control", control_suite},
     {"telling", telling_suite},

@@ -31,6 +31,7 @@ Suite *workers_suite(void);
 Suite *limits_suite(void);
 Suite *balance_suite(void);
 Suite *admission_suite(void);
+Suite *time_limits_suite(void);
 Suite *checks_suite(void);
 Suite *check_kinds_suite(void);
 Suite *commands_suite(void);

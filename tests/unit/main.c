@@ -88,6 +88,7 @@ int main(void)
         list_file_suite,
         sources_suite,
         admission_values_suite,
+        time_limits_suite,
         proxy_header_suite,
         client_hello_suite,
         http_head_suite,

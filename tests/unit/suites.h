@@ -74,6 +74,7 @@ Suite *sockdiag_suite(void);
 Suite *socket_suite(void);
 Suite *sources_suite(void);
 Suite *admission_values_suite(void);
+Suite *time_limits_suite(void);
 Suite *steering_suite(void);
 Suite *value_suite(void);
 Suite *wheel_suite(void);

@@ -37,7 +37,10 @@ START_TEST(defaults_have_all_options_of_one_value)
         if (option->type != OPTION_CUSTOM)
             ck_assert_msg(expected == ((option->sections & IN(SECTION_DEFAULTS)) != 0), "%s",
                           option->name);
-        bool in_listen = (option->sections & both) && option->type != OPTION_BACKEND;
+        /* idle-timeout of a [listen] is that of its frontend. */
+        bool in_listen = (option->sections & both) && option->type != OPTION_BACKEND &&
+                         !(option->owner == OWNER_BACKEND &&
+                           option->offset == offsetof(struct backend_conf, idle_timeout));
         ck_assert_msg(in_listen == ((option->sections & IN(SECTION_LISTEN)) != 0), "%s",
                       option->name);
     }
