@@ -4,6 +4,7 @@
 #include "reload/base/text.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 /* Writes a number of milliseconds as "59m". */
@@ -67,6 +68,25 @@ static void print_host(json_t *server)
         printf("  %s, not answered", host);
 }
 
+/* What the columns do not say of the state: why it is down, whom it follows, what its agent says.
+ */
+static void print_state(json_t *server)
+{
+    const char *check = json_string_value(json_object_get(server, "check"));
+    const char *last = json_string_value(json_object_get(server, "last_check"));
+    const char *follows = json_string_value(json_object_get(server, "follows"));
+    const char *agent = json_string_value(json_object_get(server, "agent"));
+    const json_t *percent = json_object_get(server, "agent_percent");
+    if (follows)
+        printf("  follows %s", follows);
+    if (check && last && strcmp(check, "down") == 0)
+        printf("  %s", last);
+    if (agent && strcmp(agent, "-") != 0)
+        printf("  agent: %s", agent);
+    if (json_is_integer(percent))
+        printf("  agent: %lld%%", (long long)json_integer_value(percent));
+}
+
 static void print_server(const char *backend, json_t *server)
 {
     const char *name, *address, *check, *admin;
@@ -82,6 +102,7 @@ static void print_server(const char *backend, json_t *server)
            sessions_of(server, live, sessions), (long long)all, age(changed_at, since),
            remark(server, note));
     print_host(server);
+    print_state(server);
     fputs("\n", stdout);
 }
 

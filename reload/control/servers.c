@@ -68,6 +68,13 @@ static void set_host(json_t *object, const struct server *server)
                         at ? json_integer((json_int_t)(now > at ? now - at : 0)) : json_null());
 }
 
+static void set_agent(json_t *object, const struct server *server)
+{
+    int percent = server->now.agent_percent;
+    json_object_set_new(object, "agent", json_string(server_agent_name(server)));
+    json_object_set_new(object, "agent_percent", percent < 0 ? json_null() : json_integer(percent));
+}
+
 static json_t *server_json(const struct server *server)
 {
     const struct server_state *now = &server->now;
@@ -84,6 +91,10 @@ static json_t *server_json(const struct server *server)
         set_places(json, server->seat);
     if (json && server->conf->host)
         set_host(json, server);
+    if (json && server->backend->conf->check.kind == CHECK_AGENT)
+        set_agent(json, server);
+    if (json && server->conf->check_track)
+        json_object_set_new(json, "follows", json_string(server->conf->check_track));
     return json;
 }
 

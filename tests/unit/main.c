@@ -52,6 +52,8 @@ int main(void)
         socket_suite,
         server_suite,
         checks_suite,
+        evict_suite,
+        plan_suite,
         http_dialogue_suite,
         steps_dialogue_suite,
         line_dialogues_suite,

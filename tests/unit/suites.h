@@ -17,6 +17,8 @@ Suite *transfer_suite(void);
 Suite *buffers_suite(void);
 Suite *channel_suite(void);
 Suite *checks_suite(void);
+Suite *evict_suite(void);
+Suite *plan_suite(void);
 Suite *http_dialogue_suite(void);
 Suite *steps_dialogue_suite(void);
 Suite *children_suite(void);

@@ -173,6 +173,104 @@ START_TEST(weight)
 }
 END_TEST
 
+static struct server *went_down;
+
+static void on_down(struct server *which, void *arg)
+{
+    (void)arg;
+    went_down = which;
+}
+
+START_TEST(a_server_that_goes_down_tells_so_once)
+{
+    conf.check.on_down = ON_DOWN_CLOSE;
+    backend.on_down = on_down;
+    refuse(1);
+    ck_assert_ptr_eq(went_down, server);
+    ck_assert(server_is_ending(server));
+    went_down = NULL;
+    server_set_admin(server, ADMIN_MAINT);
+    server_set_admin(server, ADMIN_READY);
+    refuse(5);
+    ck_assert_ptr_null(went_down);
+    server_passed(server);
+    server_passed(server);
+    ck_assert(!server_is_ending(server));
+    refuse(3);
+    ck_assert_ptr_eq(went_down, server);
+}
+END_TEST
+
+START_TEST(an_agent_keeps_clients_away)
+{
+    conf.check.kind = CHECK_AGENT;
+    server_passed(server);
+    server_advised(server, AGENT_SAYS_NOTHING, -1);
+    ck_assert_uint_eq(changes, 0);
+    server_advised(server, AGENT_DRAIN, -1);
+    ck_assert_uint_eq(server_share(server), 0);
+    ck_assert_int_eq(server->now.admin, ADMIN_READY); /* a state of its own */
+    ck_assert_str_eq(server_agent_name(server), "drain");
+    server_advised(server, AGENT_SAYS_NOTHING, 50);
+    ck_assert_uint_eq(server_share(server), 0);
+    server_set_admin(server, ADMIN_DRAIN);
+    server_advised(server, AGENT_READY, -1);
+    ck_assert_uint_eq(server_share(server), 0);
+    server_set_admin(server, ADMIN_READY);
+    ck_assert_uint_eq(server_share(server), 3 * SHARE_OF_ONE / 2);
+    server_advised(server, AGENT_SAYS_NOTHING, 0);
+    ck_assert_uint_eq(server_share(server), 0);
+    const struct server_state state = server->now;
+    server_advised(server, AGENT_MAINT, 100);
+    server_adopt(server, &state, 0);
+    ck_assert_str_eq(server_agent_name(server), "ready");
+    ck_assert_int_eq(server->now.agent_percent, 0);
+    conf.check.kind =
+        CHECK_TCP; /* a configuration without the agent: what it said does not count */
+    server_adopt(server, &state, 0);
+    ck_assert_uint_eq(server_share(server), 3 * SHARE_OF_ONE);
+}
+END_TEST
+
+START_TEST(a_server_follows_another_one)
+{
+    struct server *follower = at(1);
+    char track[] = "app/a";
+    servers[1].check_track = track;
+    server_follow(follower, server);
+    refuse(1);
+    ck_assert_int_eq(follower->now.check, CHECK_DOWN);
+    ck_assert_str_eq(server_last_check(follower), server_last_check(server));
+    ck_assert_uint_eq(backend.usable, 0);
+    server_passed(server);
+    server_passed(server);
+    ck_assert_uint_eq(backend.usable, 2);
+    server_set_admin(server, ADMIN_MAINT);
+    ck_assert_uint_eq(server_share(follower), 0);
+    ck_assert_int_eq(follower->now.admin, ADMIN_READY);
+    server_set_admin(server, ADMIN_READY);
+    ck_assert_uint_eq(server_share(follower), SHARE_OF_ONE);
+    /* What the old process knew of the leader holds for the follower as well. */
+    const struct server_state state = {
+        .check = CHECK_DOWN, .last_error = EPROTO, .weight = 3, .agent_percent = -1};
+    server_adopt(server, &state, 0);
+    ck_assert_int_eq(follower->now.check, CHECK_DOWN);
+    servers[1].check_track = NULL;
+}
+END_TEST
+
+START_TEST(a_server_may_be_down_before_its_first_check)
+{
+    backend_close(&backend);
+    conf.check.initial = CHECK_INITIAL_DOWN;
+    ck_assert_int_eq(backend_open(&backend, &conf, 1, &reclaimer), 0);
+    server = at(0);
+    ck_assert_uint_eq(backend.usable, 0);
+    server_passed(server); /* although rise is 2 */
+    ck_assert_uint_eq(backend.usable, 1);
+}
+END_TEST
+
 START_TEST(adopts_possible_states_only)
 {
     struct server_state state = {.admin = ADMIN_MAINT,
@@ -220,6 +318,10 @@ Suite *server_suite(void)
     tcase_add_test(tcase, the_first_check_of_another_address_decides);
     tcase_add_test(tcase, weight);
     tcase_add_test(tcase, adopts_possible_states_only);
+    tcase_add_test(tcase, a_server_that_goes_down_tells_so_once);
+    tcase_add_test(tcase, an_agent_keeps_clients_away);
+    tcase_add_test(tcase, a_server_follows_another_one);
+    tcase_add_test(tcase, a_server_may_be_down_before_its_first_check);
     suite_add_tcase(suite, tcase);
     return suite;
 }

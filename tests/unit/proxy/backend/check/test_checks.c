@@ -211,6 +211,42 @@ START_TEST(a_check_ends_by_a_reset)
 }
 END_TEST
 
+/* ... or as a client ends that has nothing to say, also where the server has spoken. */
+START_TEST(a_check_ends_by_a_fin_where_that_is_wanted)
+{
+    char byte;
+    conf.check.close = CHECK_CLOSE_FIN;
+    loopback_bind(0, &servers[0].address);
+    int listening = loopback_listen(&servers[0].address);
+    open_with(1);
+    checks_begin(checks);
+    int fd = accept_check(listening);
+    ck_assert_int_eq(send(fd, "220 hello\r\n", 11, MSG_NOSIGNAL), 11);
+    ck_assert_int_eq(recv(fd, &byte, 1, 0), 0);
+    ck_assert_int_eq(send(fd, "bye", 3, MSG_NOSIGNAL), 3);
+    close(fd);
+    close(accept_check(listening)); /* the next check */
+    close(listening);
+}
+END_TEST
+
+/* A check that does not end in time does not hold up the next one, once its verdict is known. */
+START_TEST(a_server_that_does_not_close_is_checked_on)
+{
+    conf.check.close = CHECK_CLOSE_FIN;
+    loopback_bind(0, &servers[0].address);
+    int listening = loopback_listen(&servers[0].address);
+    int fds[5];
+    open_with(1);
+    checks_begin(checks);
+    for (unsigned i = 0; i < 5; i++)
+        fds[i] = accept_check(listening);
+    for (unsigned i = 0; i < 5; i++)
+        close(fds[i]);
+    close(listening);
+}
+END_TEST
+
 /* There are more servers than probes at a time: all are checked. The probe of a Unix socket ends at
  * once.
  */
@@ -378,6 +414,8 @@ Suite *checks_suite(void)
     tcase_add_test(tcase, a_server_that_never_answers_is_not_waited_for);
     tcase_add_test(tcase, a_server_in_maint_is_not_connected_to);
     tcase_add_test(tcase, a_check_ends_by_a_reset);
+    tcase_add_test(tcase, a_check_ends_by_a_fin_where_that_is_wanted);
+    tcase_add_test(tcase, a_server_that_does_not_close_is_checked_on);
     tcase_add_test(tcase, many_servers);
     tcase_add_test(tcase, number_of_probes_is_limited);
     tcase_add_test(tcase, first_checks_are_spread);
