@@ -104,6 +104,9 @@ void server_changed(struct server *server, bool by_command)
 
 void server_comes_up(struct server *server)
 {
+    /* What failed before counts no more. */
+    server->fail_times.count = 0;
+    server->now.ejection.fails = 0;
     server->now.up_since = server->backend->conf->slow_start ? clock_ms() : 0;
 }
 

@@ -282,6 +282,21 @@ START_TEST(failures_eject_for_a_time)
 }
 END_TEST
 
+START_TEST(failures_before_it_came_up_do_not_count)
+{
+    open_backend("aa", &passive);
+    passive_note_failures(at(0), 1, LATER);
+    down(0);
+    passive_note_failures(at(0), 5, LATER); /* of sessions that had begun before */
+    ck_assert_str_eq(serving(), "01");
+    up(0);
+    passive_note_failures(at(0), 1, LATER);
+    ck_assert_str_eq(serving(), "11");
+    passive_note_failures(at(0), 1, LATER);
+    ck_assert_str_eq(serving(), "01");
+}
+END_TEST
+
 START_TEST(half_of_the_servers_at_most)
 {
     open_backend("aaaa", &passive);
@@ -423,6 +438,7 @@ Suite *weights_suite(void)
     tcase_add_test(tcase, a_server_that_comes_up_starts_slowly);
     tcase_add_test(tcase, slow_start_goes_over);
     tcase_add_test(tcase, failures_eject_for_a_time);
+    tcase_add_test(tcase, failures_before_it_came_up_do_not_count);
     tcase_add_test(tcase, half_of_the_servers_at_most);
     tcase_add_test(tcase, the_last_one_is_never_ejected);
     tcase_add_test(tcase, a_backup_takes_over_from_an_ejected_one);
