@@ -32,9 +32,9 @@ void passive_note_failures(struct server *server, unsigned count, uint64_t now)
         return;
     ejection_begin(ejection, &server->fail_times, &rules, now);
     char length[DURATION_TEXT_MAX], window[DURATION_TEXT_MAX];
-    log_warning("server %s/%s is ejected for %s: %u sessions failed at it within %s", conf->name,
+    log_warning("server %s/%s is ejected for %s: %u session%s failed at it within %s", conf->name,
                 server->name, duration_text(ejection->until - now, length), conf->max_fails,
-                duration_text(conf->fail_window, window));
+                conf->max_fails > 1 ? "s" : "", duration_text(conf->fail_window, window));
     server_changed(server, false);
 }
 
