@@ -55,6 +55,7 @@ static const struct {
     {"balance", balance_suite},
     {"checks", checks_suite},
     {"check_kinds", check_kinds_suite},
+    {"names", names_suite},
     {"activation", activation_suite},
     {"publication", publication_suite},
     {"rebinds", rebinds_suite},

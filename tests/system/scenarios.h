@@ -34,6 +34,7 @@ Suite *admission_suite(void);
 Suite *time_limits_suite(void);
 Suite *checks_suite(void);
 Suite *check_kinds_suite(void);
+Suite *names_suite(void);
 Suite *commands_suite(void);
 Suite *control_suite(void);
 Suite *telling_suite(void);
