@@ -713,6 +713,69 @@ START_TEST(names_come_from_the_name_server)
 }
 END_TEST
 
+/* A name server that says nothing. Returns its socket. */
+static int mute_name_server(uint16_t *port)
+{
+    struct endpoint where = endpoint_loopback(0);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(fd, &where.any, where.length), 0);
+    ck_assert_int_eq(getsockname(fd, &where.any, &where.length), 0);
+    *port = ntohs(where.in.sin_port);
+    return fd;
+}
+
+static bool has_no_session(void *proxy)
+{
+    struct status status;
+    return proxy_status(proxy, &status) && status.sessions == 0;
+}
+
+/* They leave no trace, and keep nobody waiting. The answer that comes too late, or never, finds no
+ * session. */
+START_TEST(clients_leave_while_their_name_is_asked_for)
+{
+    struct bytes hello;
+    char question[512];
+    if (!record_hello("slow.example", &hello)) {
+        skip_test("no openssl");
+    }
+    struct stand stand;
+    uint16_t dns;
+    int name_server = mute_name_server(&dns);
+    stand_init(&stand);
+    proxy_configure(&stand.proxy,
+                    "workers = 2\nresolver = 127.0.0.1:%u\nresolve-timeout = 100ms\n"
+                    "stop-timeout = 10ms\n"
+                    "[frontend main]\nbind = 127.0.0.1:%u\naccess-log = yes\n"
+                    "route = tls:yes any\nbackend = two\n"
+                    "[backend any]\nserver = any sni:%u allow=*.example\n"
+                    "[backend two]\nserver = a 127.0.0.1:%u\n",
+                    dns, stand.port, stand.server_ports[0], stand.server_ports[1]);
+    proxy_start(&stand.proxy);
+    for (unsigned i = 0; i < scaled(20, 5); i++) {
+        int client = connect_to(&stand.front);
+        send_all(client, hello.bytes, hello.length);
+        ck_assert(readable_within(name_server, PATIENCE_MS));
+        int other = connect_to(&stand.front);
+        send_all(other, "other", 5);
+        arrives(&stand, 1, other, "other", 5);
+        send_reset(client);
+        wait_until(has_no_session, &stand.proxy, "the client is gone");
+        /* The next name is asked for when this one has got no answer. */
+        client = connect_to(&stand.front);
+        send_all(client, hello.bytes, hello.length);
+        expect_reset(client);
+        close(client);
+        while (recv(name_server, question, sizeof question, MSG_DONTWAIT) > 0) {
+        }
+        proxy_reload(&stand.proxy); /* what is known of the name is forgotten */
+    }
+    proxy_stop(&stand.proxy);
+    ck_assert_uint_gt(file_mentions(stand.proxy.log, " sni=slow.example end=client-reset"), 0);
+    ck_assert_uint_gt(file_mentions(stand.proxy.log, " sni=slow.example end=unresolved"), 0);
+}
+END_TEST
+
 Suite *routes_suite(void)
 {
     Suite *suite = suite_create("routes");
@@ -726,5 +789,6 @@ Suite *routes_suite(void)
     scenario_add(suite, strangers_beside_good_clients, 300);
     scenario_add(suite, a_server_is_the_name_that_is_asked_for, 300);
     scenario_add(suite, names_come_from_the_name_server, 300);
+    scenario_add(suite, clients_leave_while_their_name_is_asked_for, 300);
     return suite;
 }
