@@ -26,6 +26,8 @@ static const struct {
     {"relay", relay_suite},
     {"proxy_protocol", proxy_protocol_suite},
     {"routes", routes_suite},
+    {"one_port", one_port_suite},
+    {"forwarding", forwarding_suite},
     {"delivery", delivery_suite},
     {"addresses", addresses_suite},
     {"servers", servers_suite},

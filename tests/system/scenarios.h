@@ -24,6 +24,8 @@ Suite *users_suite(void);
 Suite *relay_suite(void);
 Suite *proxy_protocol_suite(void);
 Suite *routes_suite(void);
+Suite *one_port_suite(void);
+Suite *forwarding_suite(void);
 Suite *delivery_suite(void);
 Suite *addresses_suite(void);
 Suite *servers_suite(void);
