@@ -189,40 +189,47 @@ static int connect_to(struct session *session, const struct server *server)
 
 static void on_turn(struct session *session, struct server *given);
 
-/* NULL: the session waits, or has ended. */
-static struct server *choose(struct session *session)
+static __attribute__((noinline)) struct server *choose_with_place(struct session *session,
+                                                                  const struct choice *choice)
 {
-    struct balancer *balancer = balancer_of(session);
-    const struct choice choice = {.tried = session->tried,
-                                  .tried_count = session->tried_count,
-                                  .key = balancer_is_keyed(balancer) ? session_key(session) : 0};
     bool none = false;
-    struct server *next;
-    if (session->backend->queue) {
-        next = queued_choose(session, balancer, &choice, on_turn, &none);
-    } else {
-        next = balancer_next(balancer, &choice);
-        none = !next;
-    }
+    struct server *next = queued_choose(session, balancer_of(session), choice, on_turn, &none);
     if (none)
         end_round(session);
     return next;
 }
 
-/* Connects to the server, or to another one if something is lacking towards it. */
-static void connect_from(struct session *session, struct server *next)
+/* NULL: the session waits, or has ended. */
+static inline struct server *choose(struct session *session)
 {
+    struct balancer *balancer = balancer_of(session);
+    uint64_t key = balancer_is_keyed(balancer) ? session_key(session) : 0;
+    const struct choice choice = {
+        .tried = session->tried, .tried_count = session->tried_count, .key = key};
+    if (session->backend->queue)
+        return choose_with_place(session, &choice);
+    struct server *next = balancer_next(balancer, &choice);
+    if (!next)
+        end_round(session);
+    return next;
+}
+
+/* given: a place on this server is the session's; NULL: a server is chosen. */
+static inline void connect_from(struct session *session, struct server *given)
+{
+    struct server *next = given;
     int error;
-    for (; next; next = choose(session)) {
+    for (;;) {
+        if (!next && !(next = choose(session)))
+            return;
         session->chosen = next;
         session_join_server(session);
         error = connect_to(session, next);
         if (!socket_is_shortage_of_one(error) || !pass_over(session, true))
             break;
         session_leave_server(session);
+        next = NULL;
     }
-    if (!next)
-        return;
     if (error) {
         if (!socket_is_shortage(error)) {
             connect_failed(session, error);
@@ -240,16 +247,11 @@ static void connect_from(struct session *session, struct server *next)
 
 void connect_begin(struct session *session)
 {
-    struct server *next = choose(session);
-    if (next)
-        connect_from(session, next);
+    connect_from(session, NULL);
 }
 
 /* A place on the server is the session's, or it is to choose again. */
 static void on_turn(struct session *session, struct server *given)
 {
-    if (given)
-        connect_from(session, given);
-    else
-        connect_begin(session);
+    connect_from(session, given);
 }

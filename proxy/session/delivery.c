@@ -79,12 +79,12 @@ static void deliver(struct session *session, struct conn *to, enum session_end o
     session->active_at = loop_now(&session->set->loop);
     session->unacknowledged = SIZE_MAX;
     session->look_after = DELIVERY_LOOK_MS;
-    if (gone == &session->server)
-        session_leave_server(session);
     if (gone->stream.ended)
         session_close_conn(session, gone, conn_misses_bytes(gone));
     else
         conn_forget_unsent(gone);
+    if (gone == &session->server)
+        session_leave_server(session);
     session_set_state(session, SESSION_DELIVERING);
     delivery_go_on(session, false);
 }

@@ -93,7 +93,8 @@ static struct server *join(struct session *session, struct balancer *balancer,
     turn->waiter.keyed = balancer_is_keyed(balancer);
     enum pool_patience patience = patience_of(session, turn);
     /* One that has waited already waits for a server to come back. */
-    if (turn->give_up_at && balancer_is_empty(balancer))
+    bool usable = balancer_has_usable(balancer);
+    if (turn->give_up_at && !usable)
         patience = POOL_STAYS;
     switch (pool_join(pool_of(session), &turn->waiter, patience, &given)) {
     case POOL_GIVEN:

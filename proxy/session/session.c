@@ -368,10 +368,9 @@ static void free_needless(struct session *session)
     session->facts = NULL;
 }
 
-static bool found_no_server(enum session_end end)
+static inline bool found_no_server(enum session_end end)
 {
-    return end == SESSION_REFUSED || end == SESSION_CONNECT_TIMEOUT ||
-           end == SESSION_QUEUE_TIMEOUT || end == SESSION_QUEUE_FULL;
+    return end >= SESSION_QUEUE_TIMEOUT && end <= SESSION_CONNECT_TIMEOUT;
 }
 
 void session_close(struct session *session, enum session_end end)

@@ -31,10 +31,11 @@ enum session_end {
     SESSION_NO_ROUTE,         /* no backend was found */
     SESSION_NOT_ALLOWED,      /* the client asks for a name that the server does not allow */
     SESSION_UNRESOLVED,       /* the name that the client asks for has no address */
-    SESSION_QUEUE_TIMEOUT,    /* no place came free in time */
-    SESSION_QUEUE_FULL,       /* too many sessions wait for a place already */
-    SESSION_REFUSED,          /* no server took the connection */
-    SESSION_CONNECT_TIMEOUT,  /* the last server tried did not answer in time */
+    /* These four found no server; they stay together. */
+    SESSION_QUEUE_TIMEOUT,   /* no place came free in time */
+    SESSION_QUEUE_FULL,      /* too many sessions wait for a place already */
+    SESSION_REFUSED,         /* no server took the connection */
+    SESSION_CONNECT_TIMEOUT, /* the last server tried did not answer in time */
     SESSION_IDLE,
     SESSION_FIN_TIMEOUT,   /* idle after one side had ended */
     SESSION_TOO_LONG,      /* session-timeout */

@@ -215,6 +215,8 @@ static uint64_t live_by_message(const struct peer_stats *peer_stats)
 
 static uint64_t others_live(const struct peer_stats *peer_stats)
 {
+    if (peer_stats->forgotten)
+        return 0;
     uint64_t live = live_by_message(peer_stats);
     const struct peer *peer;
     TAILQ_FOREACH (peer, &peer_stats->list, link)

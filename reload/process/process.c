@@ -4,6 +4,7 @@
 #include "config/base/container_of.h"
 #include "config/base/log.h"
 #include "config/load.h"
+#include "proxy/server_limits.h"
 #include "reload/base/notify.h"
 #include "reload/base/signals.h"
 #include "reload/control/control.h"
@@ -224,16 +225,23 @@ static void serve_anyway(struct generation *generation)
 
 /* --- from serving to exit -------------------------------------------------------------------- */
 
+/* A process that drains needs no checks and no addresses of names, unless sessions wait there for a
+ * server that may come back. */
+static void end_checks(struct generation *generation)
+{
+    if (server_limits_wait(generation->proxy))
+        return;
+    names_free(generation->names);
+    generation->names = NULL;
+    checks_free(generation->checks);
+    generation->checks = NULL;
+}
+
 static void drain(struct process *process, enum session_end reason)
 {
     struct generation *generation = &process->generation;
-    if (generation->state != GENERATION_DRAINING) {
-        names_free(generation->names);
-        generation->names = NULL;
-        checks_free(generation->checks);
-        generation->checks = NULL;
-    }
     generation->state = GENERATION_DRAINING;
+    end_checks(generation);
     drain_begin(&process->drain, reason);
 }
 
@@ -635,6 +643,7 @@ static void on_drain_report(void *arg)
     struct process *process = arg;
     replacement_report_sessions(&process->replacement);
     control_draining(process->control, peer_stats_live(&process->generation.peer_stats));
+    end_checks(&process->generation);
 }
 
 /* Returns 0 or an errno value; close_all() is right after either. */

@@ -35,6 +35,8 @@ static const struct {
     {"limits", limits_suite},
     {"admission", admission_suite},
     {"time_limits", time_limits_suite},
+    {"queue", queue_suite},
+    {"queue_load", queue_load_suite},
     {"commands", commands_suite},
     {"control", control_suite},
     {"telling", telling_suite},

@@ -34,6 +34,8 @@ Suite *limits_suite(void);
 Suite *balance_suite(void);
 Suite *admission_suite(void);
 Suite *time_limits_suite(void);
+Suite *queue_suite(void);
+Suite *queue_load_suite(void);
 Suite *checks_suite(void);
 Suite *check_kinds_suite(void);
 Suite *names_suite(void);

@@ -54,7 +54,7 @@ void balancer_free(struct balancer *balancer)
         balancer->algorithm->free(balancer);
 }
 
-static void notice_changes(struct balancer *balancer)
+static inline void notice_changes(struct balancer *balancer)
 {
     unsigned version = version_of(balancer->backend);
     if (version != balancer->version)
