@@ -317,6 +317,23 @@ static void say_hello(struct channel *channel)
     channel_send(channel, MESSAGE_HELLO, &hello, sizeof hello, NULL, 0);
 }
 
+/* The process that was added to those that drain checks nothing any more, and may have ended its
+ * checks before it knew what is known here. */
+static void tell_down_servers(struct generation *generation)
+{
+    const struct proxy *proxy = generation->proxy;
+    for (size_t i = 0; i < proxy->service.config->backend_count; i++) {
+        const struct server_set *set = backend_servers(&proxy->service.backends[i]);
+        for (size_t j = 0; j < set->count; j++) {
+            struct message_server record;
+            if (set->list[j]->now.check == CHECK_UP)
+                continue;
+            server_states_record(set->list[j], &record);
+            draining_processes_tell_server(&generation->draining_processes, &record);
+        }
+    }
+}
+
 static void add_draining_process(struct generation *generation, const struct received *message)
 {
     static const struct channel_events none;
@@ -330,6 +347,7 @@ static void add_draining_process(struct generation *generation, const struct rec
     say_hello(channel);
     peer_stats_tell_predecessor(&generation->peer_stats, channel);
     draining_processes_add(&generation->draining_processes, channel, message->payload, 0);
+    tell_down_servers(generation);
 }
 
 static void predecessor_closed(struct new_side *side, const struct message_sessions *about)
@@ -340,6 +358,7 @@ static void predecessor_closed(struct new_side *side, const struct message_sessi
     struct channel *channel = side->channel;
     side->channel = NULL;
     draining_processes_add(&generation->draining_processes, channel, about, side->arrived);
+    tell_down_servers(generation);
     over(side);
 }
 

@@ -160,6 +160,15 @@ START_TEST(last_record_counts)
     ck_assert_uint_eq(server_of(new, "app", "b")->now.weight, 3);
     ck_assert_int_eq(server_of(new, "app", "b")->now.check, CHECK_DOWN);
 
+    server_states_follow(&record, sizeof record, new); /* where nothing is checked any more */
+    ck_assert_int_eq(server_of(new, "app", "b")->now.check, CHECK_UP);
+    record.state.check = CHECK_DOWN;
+    record.state.last_error = EPROTO;
+    snprintf(record.state.reason, sizeof record.state.reason, "answered\n'no'");
+    server_states_follow(&record, sizeof record, new);
+    ck_assert_int_eq(server_of(new, "app", "b")->now.check, CHECK_DOWN);
+    ck_assert_str_eq(server_last_check(server_of(new, "app", "b")), "answered?'no'");
+
     snprintf(record.name, sizeof record.name, "nobody");
     server_states_update(&server_states, &record, new);
     server_states_obey(&record, new);
