@@ -3,6 +3,7 @@
 #include <string.h>
 
 #define OF(kind) (1u << (kind))
+#define LOGINS   (OF(CHECK_REDIS) | OF(CHECK_PGSQL) | OF(CHECK_MYSQL))
 
 /* Options that only some kinds of checks look at. */
 static const struct {
@@ -12,11 +13,16 @@ static const struct {
 } rules[] = {
     {"check-method", OF(CHECK_HTTP), "check = http"},
     {"check-path", OF(CHECK_HTTP), "check = http"},
-    {"check-host", OF(CHECK_HTTP), "check = http"},
+    {"check-host", OF(CHECK_HTTP) | OF(CHECK_SMTP), "check = http or smtp"},
     {"check-header", OF(CHECK_HTTP), "check = http"},
     {"check-status", OF(CHECK_HTTP), "check = http"},
     {"check-body", OF(CHECK_HTTP), "check = http"},
     {"check-step", OF(CHECK_STEPS), "check = steps"},
+    {"check-user", LOGINS, "check = redis, pgsql or mysql"},
+    {"check-password", LOGINS, "check = redis, pgsql or mysql"},
+    {"check-database", OF(CHECK_PGSQL) | OF(CHECK_MYSQL), "check = pgsql or mysql"},
+    {"check-role", LOGINS, "check = redis, pgsql or mysql"},
+    {"check-command", OF(CHECK_EXEC), "check = exec"},
 };
 
 static const struct entry *find_setting(const struct section *section, const char *name)
@@ -63,10 +69,25 @@ static bool uses_tls(const struct check_conf *check)
     return check->tls || check->kind == CHECK_TLS;
 }
 
-static const char *wrong_with(const struct check_conf *check)
+static bool is_database(const struct check_conf *check)
+{
+    return check->kind == CHECK_PGSQL || check->kind == CHECK_MYSQL;
+}
+
+static const char *wrong_with(const struct check_conf *check, const struct section *section)
 {
     if (check->kind == CHECK_STEPS && check->step_count == 0)
         return "check = steps needs a check-step";
+    if (check->kind == CHECK_EXEC && !check->command && !find_setting(section, "check-command"))
+        return "check = exec needs a check-command";
+    if (is_database(check) && check->role != CHECK_ROLE_ANY && !check->user)
+        return "check-role needs a check-user that may log in";
+    if (is_database(check) && check->password && !check->user)
+        return "check-password needs a check-user";
+    if (check->kind == CHECK_REDIS && check->user && !check->password)
+        return "check-user needs a check-password";
+    if (check->kind == CHECK_MYSQL && check->database && !check->user)
+        return "check-database needs a check-user that may log in";
     if (check->kind != CHECK_OFF && check->verify && !uses_tls(check))
         return "check-verify has no effect without check-tls = yes or check = tls";
     return NULL;
@@ -111,7 +132,7 @@ void check_rules_backend(const struct section *section, struct backend_conf *bac
                          struct problems *problems)
 {
     const struct entry *kind = find_setting(section, "check");
-    const char *wrong = wrong_with(&backend->check);
+    const char *wrong = wrong_with(&backend->check, section);
     check_entries(section, backend, problems);
     drop_others(backend);
     if (wrong)

@@ -121,6 +121,7 @@ struct check_conf {
     size_t step_count;
     /* check = redis, pgsql, mysql */
     char *user, *password, *database; /* NULL: not given */
+    char *password_file;              /* as the configuration names it; NULL: none */
     enum check_role role;
     /* check = exec */
     char *command;

@@ -246,6 +246,7 @@ struct config {
     struct resolver_conf resolver;
     unsigned max_generations; /* number of processes that may drain beside the active one */
     unsigned max_sources;     /* that are remembered at a time, for the limits by source */
+    unsigned check_programs;  /* of check = exec, that may run at once */
     struct frontend_conf *frontends;
     size_t frontend_count;
     struct backend_conf *backends;

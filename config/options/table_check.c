@@ -1,8 +1,10 @@
 /* Options of the checks of a backend. */
 #include "config/options/check_values.h"
+#include "config/options/login_values.h"
 #include "config/options/table.h"
 
-static const char *const checks[] = {"off", "tcp", "tls", "http", "steps", NULL};
+static const char *const checks[] = {"off",   "tcp",   "tls",  "http",  "steps", "redis",
+                                     "pgsql", "mysql", "smtp", "agent", "exec",  NULL};
 static const char *const initials[] = {"up", "down", NULL};
 static const char *const on_downs[] = {"keep", "close", NULL};
 static const char *const proxies[] = {"auto", "no", "yes", "v1", "v2", NULL};
@@ -15,9 +17,7 @@ const struct option check_options[] = {
      .type = OPTION_ENUM,
      .names = checks,
      .initial = "off",
-     .help = "how servers are checked; tcp: a connection; tls: a handshake; http: a request; "
-             "steps: what "
-             "check-step says"},
+     .help = "how servers are checked: by a connection, a TLS handshake, a protocol, or a program"},
     {.name = "check-interval",
      .sections = BACKENDS | IN(SECTION_DEFAULTS),
      OF_BACKEND(check.interval),
@@ -151,7 +151,7 @@ const struct option check_options[] = {
      OF_BACKEND(check.host),
      .type = OPTION_CUSTOM,
      .custom = &check_word,
-     .help = "of check = http: the header Host; without it the address of the server"},
+     .help = "of check = http: the header Host; of check = smtp: the name in EHLO"},
     {.name = "check-header",
      .sections = BACKENDS | IN(SECTION_DEFAULTS),
      OF_BACKEND(check),
@@ -178,5 +178,34 @@ const struct option check_options[] = {
      .custom = &check_step,
      .repeated = true,
      .help = "of check = steps: what is sent, or expected, in the order of the file"},
+    {.name = "check-user",
+     .sections = BACKENDS | IN(SECTION_DEFAULTS),
+     OF_BACKEND(check.user),
+     .type = OPTION_TEXT,
+     .help = "of check = redis, pgsql and mysql: the user that logs in"},
+    {.name = "check-password",
+     .sections = BACKENDS | IN(SECTION_DEFAULTS),
+     OF_BACKEND(check),
+     .type = OPTION_CUSTOM,
+     .custom = &check_password,
+     .help = "of check = redis, pgsql and mysql: the password, or a file with it"},
+    {.name = "check-database",
+     .sections = BACKENDS | IN(SECTION_DEFAULTS),
+     OF_BACKEND(check.database),
+     .type = OPTION_TEXT,
+     .help = "of check = pgsql and mysql: the database of the user; of pgsql without it postgres"},
+    {.name = "check-role",
+     .sections = BACKENDS | IN(SECTION_DEFAULTS),
+     OF_BACKEND(check.role),
+     .type = OPTION_CUSTOM,
+     .custom = &check_role,
+     .help = "of check = redis, pgsql and mysql: what the server has to be; master and primary are "
+             "the same; without it any"},
+    {.name = "check-command",
+     .sections = BACKENDS | IN(SECTION_DEFAULTS),
+     OF_BACKEND(check.command),
+     .type = OPTION_CUSTOM,
+     .custom = &check_command,
+     .help = "of check = exec: the program, whose exit status 0 passes"},
     {.name = NULL},
 };

@@ -192,5 +192,13 @@ const struct option global_options[] = {
      .max = 64,
      .initial = "8",
      .help = "draining processes beside the active one; above this number the oldest is closed"},
+    {.name = "check-programs",
+     .sections = IN(SECTION_GLOBAL),
+     OF_CONFIG(check_programs),
+     .type = OPTION_UNSIGNED,
+     .min = 1,
+     .max = 1000,
+     .initial = "16",
+     .help = "programs of check = exec that may run at the same time"},
     {.name = NULL},
 };

@@ -166,9 +166,9 @@ static int make_proxy(struct generation *generation, struct first_answers *answe
     if (error)
         return error;
     proxy_keep_spares(generation->proxy, generation->descriptors.spares);
-    generation->checks =
-        checks_new(generation->proxy->service.backends, generation->config->backend_count,
-                   generation->base, &generation->proxy->task_queue);
+    generation->checks = checks_new(
+        generation->proxy->service.backends, generation->config->backend_count, generation->base,
+        &generation->proxy->task_queue, generation->config->check_programs);
     if (!generation->checks)
         return errno;
     generation->names = names_new(generation->config, generation->proxy->service.backends,

@@ -31,6 +31,7 @@ static const struct {
     {"delivery", delivery_suite},
     {"addresses", addresses_suite},
     {"servers", servers_suite},
+    {"server_checks", server_checks_suite},
     {"workers", workers_suite},
     {"limits", limits_suite},
     {"admission", admission_suite},

@@ -29,6 +29,7 @@ Suite *forwarding_suite(void);
 Suite *delivery_suite(void);
 Suite *addresses_suite(void);
 Suite *servers_suite(void);
+Suite *server_checks_suite(void);
 Suite *workers_suite(void);
 Suite *limits_suite(void);
 Suite *balance_suite(void);

@@ -61,6 +61,7 @@ int main(void)
         pgsql_suite,
         exec_suite,
         words_suite,
+        login_options_suite,
         server_states_suite,
         stats_suite,
         peer_stats_suite,

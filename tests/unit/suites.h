@@ -49,6 +49,7 @@ Suite *peer_stats_suite(void);
 Suite *heartbeat_suite(void);
 Suite *log_suite(void);
 Suite *task_queue_suite(void);
+Suite *login_options_suite(void);
 Suite *mysql_suite(void);
 Suite *notify_suite(void);
 Suite *options_suite(void);

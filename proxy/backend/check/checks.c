@@ -15,6 +15,7 @@ struct checks {
     size_t backend_count;
     struct probe_plan *plans; /* one for each backend */
     struct task_queue *tasks; /* of the main thread */
+    unsigned programs;        /* that may run at once */
     struct schedule schedule;
     bool open; /* the schedule; not before there is a server to check */
     struct checkings all;
@@ -165,6 +166,24 @@ static int make_plan(struct probe_plan *plan, const struct check_conf *conf)
     return plan->tls && (plan->name || (!conf->sni && !conf->host)) ? 0 : ENOMEM;
 }
 
+static size_t place_of(const struct server *server)
+{
+    const struct server_set *set = backend_servers(server->backend);
+    size_t i = 0;
+    while (i < set->count && set->list[i] != server)
+        i++;
+    return i;
+}
+
+/* False: there is no memory. */
+static bool make_program(struct checking *checking)
+{
+    checking->backend_id = (size_t)(checking->plan - checks_of(checking)->plans) + 1;
+    checking->server_id = place_of(checking->server) + 1;
+    checking->program = calloc(1, sizeof *checking->program);
+    return checking->program;
+}
+
 static struct checking *make(struct checks *checks, struct server *server)
 {
     struct checking *checking = calloc(1, sizeof *checking);
@@ -173,6 +192,10 @@ static struct checking *make(struct checks *checks, struct server *server)
     checking->server = server;
     checking->schedule = &checks->schedule;
     checking->plan = &checks->plans[server->backend - checks->backends];
+    if (conf_of(checking)->kind == CHECK_EXEC && !make_program(checking)) {
+        free(checking);
+        return NULL;
+    }
     server->checking = checking;
     server->on_change = on_server_change;
     return checking;
@@ -183,7 +206,7 @@ static int open_schedule(struct checks *checks)
 {
     int error = 0;
     if (!checks->open)
-        error = schedule_open(&checks->schedule, checks->tasks, on_told, checks);
+        error = schedule_open(&checks->schedule, checks->tasks, checks->programs, on_told, checks);
     if (error)
         return error;
     checks->open = true;
@@ -238,13 +261,14 @@ static int add_backend(struct checks *checks, const struct backend *backend)
 }
 
 struct checks *checks_new(struct backend *backends, size_t count, struct event_base *base,
-                          struct task_queue *tasks)
+                          struct task_queue *tasks, unsigned programs)
 {
     struct checks *checks = calloc(1, sizeof *checks);
     if (!checks)
         return NULL;
     checks->base = base;
     checks->tasks = tasks;
+    checks->programs = programs;
     checks->backends = backends;
     checks->backend_count = count;
     STAILQ_INIT(&checks->all);

@@ -27,10 +27,12 @@ struct checks;
 unsigned checks_descriptors(const struct config *config);
 
 /* Makes the checks of all servers of these backends that ask for them, and starts their thread if
- * there are any; nothing is checked yet. base and tasks are those of the main thread; they and the
+ * there are any; nothing is checked yet. programs: how many may run at once
+ * (check = exec). base and tasks are those of the main thread; they and the
  * backends must outlive the checks. NULL, and errno, on failure. */
 struct checks *checks_new(struct backend *backends, size_t count, struct event_base *base,
-                          struct task_queue *tasks) __attribute__((warn_unused_result));
+                          struct task_queue *tasks, unsigned programs)
+    __attribute__((warn_unused_result));
 
 /* Adds a server, as of backend_add(); its backend asks for checks, or it follows another server
  * (check-track). After the checks have begun its

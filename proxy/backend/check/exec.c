@@ -169,6 +169,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     if (run->state == EXEC_FAILING) {
+        snprintf(reason, sizeof reason, "the program cannot run: %s", strerror(run->error));
         run->on_verdict(run, run->error, reason);
         end(run);
         return;
@@ -188,9 +189,9 @@ void exec_init(struct exec *exec, struct event_base *base, unsigned most)
 
 void exec_run_init(struct exec_run *run, struct exec *exec,
                    void (*on_verdict)(struct exec_run *run, int error, const char *reason),
-                   void (*on_end)(struct exec_run *run))
+                   void (*on_end)(struct exec_run *run), void *arg)
 {
-    *run = (struct exec_run){.exec = exec, .on_verdict = on_verdict, .on_end = on_end};
+    *run = (struct exec_run){.exec = exec, .on_verdict = on_verdict, .on_end = on_end, .arg = arg};
     evtimer_assign(&run->deadline, exec->base, on_deadline, run);
 }
 

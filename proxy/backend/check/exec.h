@@ -54,6 +54,7 @@ struct exec_run {
     /* error: 0: passed; EPROTO and ETIMEDOUT with a reason, or an errno value. */
     void (*on_verdict)(struct exec_run *run, int error, const char *reason);
     void (*on_end)(struct exec_run *run);
+    void *arg; /* the caller's */
     enum exec_state state;
     struct exec_task task;
     int error; /* why the program could not be started, in state FAILING */
@@ -71,7 +72,7 @@ void exec_stop(struct exec *exec);
  * after that, when the program has ended. The run may begin again in on_end. */
 void exec_run_init(struct exec_run *run, struct exec *exec,
                    void (*on_verdict)(struct exec_run *run, int error, const char *reason),
-                   void (*on_end)(struct exec_run *run));
+                   void (*on_end)(struct exec_run *run), void *arg);
 
 /* The run is IDLE. */
 void exec_begin(struct exec_run *run, const struct exec_task *task);

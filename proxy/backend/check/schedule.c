@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,6 +121,38 @@ static void read_target(struct checking *checking)
         checking->told_alike = 0;
 }
 
+/* A check has a result. */
+static void conclude(struct checking *checking, const struct probe_result *result)
+{
+    bool shortage = result->error && socket_is_shortage(result->error);
+    note_shortage(checking, shortage ? result->error : 0);
+    if (shortage)
+        tell_nothing(checking);
+    else if (!is_known(checking, result))
+        tell(checking, result);
+    plan(checking);
+}
+
+/* Programs have a limit of their own. */
+static void begin_program(struct checking *checking)
+{
+    const struct server *server = checking->server;
+    const struct backend_conf *backend = server->backend->conf;
+    const struct exec_task task = {
+        .command = conf_of(checking)->command,
+        .backend = backend->name,
+        .server = server->name,
+        .backend_id = checking->backend_id,
+        .server_id = checking->server_id,
+        .address = checking->used.address,
+        .maxconn = server->conf->maxconn,
+        .sessions = server_count_sessions(server).live,
+        .timeout = conf_of(checking)->timeout,
+    };
+    checking->probing = true;
+    exec_begin(checking->program, &task);
+}
+
 static void begin(struct checking *checking)
 {
     struct schedule *schedule = checking->schedule;
@@ -130,6 +163,10 @@ static void begin(struct checking *checking)
         plan(checking);
         return;
     }
+    if (checking->program) {
+        begin_program(checking);
+        return;
+    }
     unsigned port = address_port(&checking->used.address);
     checking->probe.own_port = local_ports_include(&schedule->local_ports, port) ? port : 0;
     int error = probe_begin(&checking->probe, &checking->used.address);
@@ -138,21 +175,15 @@ static void begin(struct checking *checking)
         schedule->under_way++;
         return;
     }
-    bool shortage = socket_is_shortage(error);
-    const struct probe_result result = {.error = error, .agent_percent = -1};
-    note_shortage(checking, shortage ? error : 0);
-    if (shortage)
-        tell_nothing(checking);
-    else if (!is_known(checking, &result))
-        tell(checking, &result);
-    plan(checking);
+    conclude(checking, &(const struct probe_result){.error = error, .agent_percent = -1});
 }
 
 /* Begins checks that are due, as many as there may be. */
 static void begin_waiting(struct schedule *schedule)
 {
     struct checking *checking;
-    while (schedule->under_way < CHECKS_MOST && (checking = STAILQ_FIRST(&schedule->waiting))) {
+    while (!schedule->stopping && schedule->under_way < CHECKS_MOST &&
+           (checking = STAILQ_FIRST(&schedule->waiting))) {
         STAILQ_REMOVE_HEAD(&schedule->waiting, next_waiting);
         begin(checking);
     }
@@ -160,18 +191,23 @@ static void begin_waiting(struct schedule *schedule)
 
 static void on_verdict(struct probe *probe, const struct probe_result *result)
 {
-    struct checking *checking = container_of(probe, struct checking, probe);
-    bool shortage = result->error && socket_is_shortage(result->error);
-    note_shortage(checking, shortage ? result->error : 0);
-    if (shortage)
-        tell_nothing(checking);
-    else if (!is_known(checking, result))
-        tell(checking, result);
-    plan(checking);
+    conclude(container_of(probe, struct checking, probe), result);
+}
+
+static void on_program_verdict(struct exec_run *run, int error, const char *reason)
+{
+    struct probe_result result = {.error = error, .agent_percent = -1};
+    snprintf(result.reason, sizeof result.reason, "%s", reason);
+    conclude(run->arg, &result);
 }
 
 static void enqueue(struct checking *checking)
 {
+    if (checking->program) {
+        if (!checking->schedule->stopping)
+            begin(checking);
+        return;
+    }
     STAILQ_INSERT_TAIL(&checking->schedule->waiting, checking, next_waiting);
     begin_waiting(checking->schedule);
 }
@@ -184,12 +220,26 @@ static void on_end(struct probe *probe)
     begin_waiting(checking->schedule);
 }
 
+static void on_program_end(struct exec_run *run)
+{
+    struct checking *checking = run->arg;
+    checking->probing = false;
+    if (checking->overdue) {
+        checking->overdue = false;
+        enqueue(checking);
+    }
+}
+
 static void on_due(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
     struct checking *checking = arg;
     checking->last_at = checking->next_at;
+    if (checking->probing && checking->program) {
+        checking->overdue = true; /* it was killed, and has not ended yet */
+        return;
+    }
     if (checking->probing) { /* the last one has its verdict, and is only being closed */
         probe_cancel(&checking->probe);
         checking->probing = false;
@@ -239,6 +289,9 @@ static void set_up(struct checking *checking)
     checking->shortage.quiet_ms = 3 * conf_of(checking)->interval;
     probe_init(&checking->probe, schedule->base, checking->plan, proxy_of(checking), on_verdict,
                on_end);
+    if (checking->program)
+        exec_run_init(checking->program, &schedule->programs, on_program_verdict, on_program_end,
+                      checking);
     evtimer_assign(&checking->due, schedule->base, on_due, checking);
     read_target(checking);
     uint64_t due = atomic_load_explicit(&checking->server->check_due, memory_order_relaxed);
@@ -271,6 +324,7 @@ static void on_stop(void *arg)
 {
     struct schedule *schedule = arg;
     schedule->stopping = true;
+    exec_stop(&schedule->programs);
     event_base_loopbreak(schedule->base);
 }
 
@@ -284,17 +338,38 @@ static void on_tasks(evutil_socket_t fd, short what, void *arg)
     task_queue_run(&schedule->tasks);
 }
 
+static void on_finish_over(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    *(bool *)arg = true;
+}
+
+/* Lets the probes that are under way end. */
+static void finish(struct schedule *schedule)
+{
+    const struct timeval most = clock_interval(SCHEDULE_FINISH_MS);
+    struct event timer;
+    bool over = false;
+    evtimer_assign(&timer, schedule->base, on_finish_over, &over);
+    event_add(&timer, &most);
+    while (schedule->under_way > 0 && !over)
+        event_base_loop(schedule->base, EVLOOP_ONCE);
+    event_del(&timer);
+}
+
 static void *run(void *arg)
 {
     struct schedule *schedule = arg;
     pthread_setname_np(pthread_self(), "checks");
     while (!schedule->stopping)
         event_base_loop(schedule->base, EVLOOP_NO_EXIT_ON_EMPTY);
+    finish(schedule);
     return NULL;
 }
 
-int schedule_open(struct schedule *schedule, struct task_queue *main, void (*on_told)(void *arg),
-                  void *arg)
+int schedule_open(struct schedule *schedule, struct task_queue *main, unsigned programs,
+                  void (*on_told)(void *arg), void *arg)
 {
     *schedule = (struct schedule){
         .main = main,
@@ -320,6 +395,7 @@ int schedule_open(struct schedule *schedule, struct task_queue *main, void (*on_
         task_queue_close(&schedule->tasks);
         return ENOMEM;
     }
+    exec_init(&schedule->programs, schedule->base, programs);
     pthread_mutex_init(&schedule->lock, NULL);
     return 0;
 }
@@ -383,15 +459,19 @@ void schedule_stop(struct schedule *schedule)
     task_queue_post(&schedule->tasks, &schedule->stop_task);
     pthread_join(schedule->thread, NULL);
     schedule->started = false;
+    exec_stop(&schedule->programs);
     task_queue_withdraw(schedule->main, &schedule->told_task);
 }
 
 void schedule_end(struct checking *checking)
 {
-    if (!checking->probe.base)
-        return;
-    event_del(&checking->due);
-    probe_cancel(&checking->probe);
+    if (checking->probe.base) {
+        event_del(&checking->due);
+        probe_cancel(&checking->probe);
+        if (checking->program)
+            exec_cancel(checking->program);
+    }
+    free(checking->program);
 }
 
 void schedule_close(struct schedule *schedule)

@@ -12,6 +12,7 @@
 #define RPPROXY_PROXY_BACKEND_CHECK_SCHEDULE_H
 
 #include "config/base/condition.h"
+#include "proxy/backend/check/exec.h"
 #include "proxy/backend/check/probe.h"
 #include "proxy/backend/server.h"
 #include "proxy/core/task_queue.h"
@@ -24,6 +25,8 @@
 
 /* What the thread and its loop have open. */
 #define SCHEDULE_DESCRIPTORS 2
+
+#define SCHEDULE_FINISH_MS 250
 
 /* Written by the main thread, read by the thread of the checks, under the lock. */
 struct check_target {
@@ -39,6 +42,8 @@ struct checking {
     struct schedule *schedule;
     struct server *server; /* the thread reads its name, its backend's conf and check_due only */
     const struct probe_plan *plan;
+    size_t backend_id, server_id; /* of check = exec: from 1, in the order of the file */
+    struct exec_run *program; /* of check = exec, zeroed, and freed by schedule_end(); else NULL */
     /* The main thread's: */
     bool awaited;                /* its first result is */
     bool added;                  /* the thread knows of it */
@@ -51,7 +56,8 @@ struct checking {
     struct check_target used; /* by the last check */
     struct event due;
     struct probe probe;
-    bool probing;
+    bool probing;              /* or its program runs, or waits for others */
+    bool overdue;              /* came due while its last program was ending */
     uint64_t last_at, next_at; /* when the last check was due, and the next one is; milliseconds */
     struct condition shortage;
     struct probe_result told; /* the last result that was told, and ... */
@@ -86,15 +92,17 @@ struct schedule {
     struct event bell;
     bool stopping;
     unsigned under_way; /* probes */
+    struct exec programs;
     struct checkings waiting;
     uint64_t seed;
     struct local_ports local_ports;
 };
 
-/* told_task.run is called on the main thread, by its task queue, when results wait. The thread does
- * not run yet. Returns 0 or an errno value; a schedule that failed to open needs no closing. */
-int schedule_open(struct schedule *schedule, struct task_queue *main, void (*on_told)(void *arg),
-                  void *arg) __attribute__((warn_unused_result));
+/* programs: how many may run at once. told_task.run is called on the main thread, by its task
+ * queue, when results wait. The thread does not run yet. Returns 0 or an errno value; a schedule
+ * that failed to open needs no closing. */
+int schedule_open(struct schedule *schedule, struct task_queue *main, unsigned programs,
+                  void (*on_told)(void *arg), void *arg) __attribute__((warn_unused_result));
 
 /* Main thread: a server of which schedule, server, plan and target are set. While the thread does
  * not run, server->check_due says when the first check is due; when it runs, that is at once. The
@@ -111,6 +119,8 @@ int schedule_start(struct schedule *schedule) __attribute__((warn_unused_result)
 struct check_told *schedule_take(struct schedule *schedule);
 
 /* Main thread: ends the thread, and blocks until it has ended; told_task is not called any more.
+ * Probes that are under way have SCHEDULE_FINISH_MS to end, since a server may count or log a
+ * connection that breaks in the middle of its handshake; no other check begins.
  * Then each checking has to be ended before the schedule is closed. */
 void schedule_stop(struct schedule *schedule);
 void schedule_end(struct checking *checking);

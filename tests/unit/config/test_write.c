@@ -120,12 +120,18 @@ static void random_value(const struct option *option, FILE *file)
     }
 }
 
+/* An option that only some kinds of checks may have. */
+static bool is_of_login(const struct option *option)
+{
+    return strcmp(option->name, "check-user") == 0 || strcmp(option->name, "check-database") == 0;
+}
+
 static void random_options(enum section_kind kind, FILE *file)
 {
     for (size_t i = 0; i < option_count(); i++) {
         const struct option *option = option_at(i);
         if (!(option->sections & IN(kind)) || option->repeated || option->type == OPTION_BACKEND ||
-            option->type == OPTION_CUSTOM || roll(2) == 0)
+            option->type == OPTION_CUSTOM || is_of_login(option) || roll(2) == 0)
             continue;
         fprintf(file, "%s = ", option->name);
         random_value(option, file);
@@ -137,7 +143,7 @@ static void random_servers(FILE *file)
 {
     unsigned count = (unsigned)roll(4) + 1;
     for (unsigned i = 0; i < count; i++)
-        fprintf(file, "server = s%u 127.0.0.1:%u weight=%u\n", i, 1 + (unsigned)roll(65535),
+        fprintf(file, "server = s%u 127.0.0.1:%u weight=%u\n", i, 1000 + (unsigned)roll(64000),
                 1 + (unsigned)roll(256));
 }
 
@@ -149,7 +155,11 @@ static void random_file(FILE *file)
     random_options(SECTION_GLOBAL, file);
     fputs("[defaults]\n", file);
     random_options(SECTION_DEFAULTS, file);
-    fputs("check-step = expect x\n", file); /* which check = steps needs */
+    /* Which some kinds of checks need. */
+    fputs("check-step = expect x\ncheck-user = x\ncheck-password = y\n"
+          "check-database = z\n"
+          "check-command = /bin/true\n",
+          file);
     for (unsigned i = 0; i < backends; i++) {
         fprintf(file, "[backend b%u]\n", i);
         random_servers(file);

@@ -49,7 +49,7 @@ static void setup_with(unsigned most)
     exec_init(&exec, base, most);
     memset(results, 0, sizeof results);
     for (size_t i = 0; i < RUNS; i++)
-        exec_run_init(&runs[i], &exec, on_verdict, on_end);
+        exec_run_init(&runs[i], &exec, on_verdict, on_end, NULL);
     snprintf(directory, sizeof directory, "/tmp/rpproxy-unit-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(directory));
 }

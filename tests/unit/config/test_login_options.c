@@ -1,0 +1,85 @@
+/* The options of checks that log in, and of programs that check. */
+#include "tests/unit/suites.h"
+#include "tests/unit/support/config_text.h"
+
+#include <check.h>
+#include <string.h>
+
+static const struct check_conf *check_of(const struct config *config)
+{
+    return &config->backends[0].check;
+}
+
+START_TEST(values_are_kept)
+{
+    struct config *config =
+        load_good(VALID "check = pgsql\ncheck-user = a user\ncheck-password = p#ss \"word\"\n"
+                        "check-database = shop\ncheck-role = replica\n"
+                        "[global]\ncheck-programs = 3\n");
+    ck_assert_str_eq(check_of(config)->user, "a user");
+    ck_assert_str_eq(check_of(config)->password, "p#ss \"word\"");
+    ck_assert_ptr_null(check_of(config)->password_file);
+    ck_assert_str_eq(check_of(config)->database, "shop");
+    ck_assert_int_eq(check_of(config)->role, CHECK_ROLE_REPLICA);
+    ck_assert_uint_eq(config->check_programs, 3);
+    config_free(config);
+    config = load_good(VALID "check = exec\ncheck-command = /bin/sh -c \"exit 1\"\n");
+    ck_assert_str_eq(check_of(config)->command, "/bin/sh -c \"exit 1\"");
+    ck_assert_uint_eq(config->check_programs, 16);
+    config_free(config);
+}
+END_TEST
+
+START_TEST(defaults_are_for_those_that_need_them)
+{
+    struct config *config = load_good("[defaults]\ncheck = redis\ncheck-password = x\n"
+                                      "check-role = master\n" VALID "check = tcp\n");
+    ck_assert_ptr_null(check_of(config)->password);
+    ck_assert_int_eq(check_of(config)->role, CHECK_ROLE_ANY);
+    config_free(config);
+}
+END_TEST
+
+START_TEST(password_is_the_first_line_of_a_file)
+{
+    static const struct {
+        const char *bytes, *password; /* NULL: wrong */
+    } cases[] = {
+        {"secret", "secret"},
+        {"secret\n", "secret"},
+        {"secret\r\nmore\n", "secret"},
+        {" with spaces ; and # \n", " with spaces ; and # "},
+        {"", NULL},
+        {"\n", NULL},
+        {"\r\nsecret\n", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        folder_write("secret", cases[i].bytes, strlen(cases[i].bytes));
+        struct loaded loaded = load_text(VALID "check = redis\ncheck-password = @secret\n");
+        if (cases[i].password) {
+            ck_assert_str_eq(loaded.errors, "");
+            ck_assert_str_eq(check_of(loaded.config)->password, cases[i].password);
+            ck_assert_str_eq(check_of(loaded.config)->password_file, "secret");
+        } else {
+            ck_assert_ptr_nonnull(strstr(loaded.errors, "the first line is empty"));
+        }
+        loaded_free(&loaded);
+    }
+    folder_write("secret", "a\0b\n", 4);
+    struct loaded loaded = load_text(VALID "check = redis\ncheck-password = @secret\n");
+    ck_assert_ptr_nonnull(strstr(loaded.errors, "has a NUL byte in it"));
+    loaded_free(&loaded);
+}
+END_TEST
+
+Suite *login_options_suite(void)
+{
+    Suite *suite = suite_create("login_options");
+    TCase *tcase = tcase_create("login_options");
+    tcase_add_checked_fixture(tcase, folder_make, folder_remove);
+    tcase_add_test(tcase, values_are_kept);
+    tcase_add_test(tcase, defaults_are_for_those_that_need_them);
+    tcase_add_test(tcase, password_is_the_first_line_of_a_file);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
