@@ -2,6 +2,7 @@
  * reload keeps of them. The servers are listeners of the test, so that it sees each choice. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/churn.h"
+#include "tests/system/support/daemons.h"
 #include "tests/system/support/harness.h"
 #include "tests/system/support/net.h"
 #include "tests/system/support/origin.h"
@@ -13,6 +14,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -477,6 +479,73 @@ START_TEST(all_backups_serve)
 }
 END_TEST
 
+static pid_t start_redis(const char *name, char socket[static PATH_MAX])
+{
+    char log[PATH_MAX], file[NAME_MAX];
+    snprintf(file, sizeof file, "redis-%s.sock", name);
+    test_path(socket, file);
+    snprintf(file, sizeof file, "redis-%s.log", name);
+    test_path(log, file);
+    const char *argv[] = {"redis-server", "--port", "0",     "--unixsocket",   socket,
+                          "--save",       "",       "--dir", test_directory(), NULL};
+    pid_t server = program_start(&(struct program){.argv = argv, .out = log, .err = log});
+    wait_until(socket_accepts, socket, "Redis listens");
+    return server;
+}
+
+/* Writes by the proxy; returns what the server counts. */
+static int count_up(const struct farm *farm)
+{
+    struct outcome outcome;
+    char port[8];
+    snprintf(port, sizeof port, "%u", farm->port);
+    run(&outcome, "redis-cli", "-p", port, "incr", "n", NULL);
+    ck_assert_msg(outcome.code == 0, "redis-cli: %s%s", outcome.out, outcome.err);
+    return atoi(outcome.out);
+}
+
+/* Two Redis servers of which only one may be written to: a server that has died and come back does
+ * not take writes away from the one that has taken over. */
+START_TEST(one_writer_of_two)
+{
+    struct farm farm = {.port = port_reserve(getuid())};
+    char sockets[2][PATH_MAX];
+    if (!program_exists("redis-server") || !program_exists("redis-cli")) {
+        skip_test("no Redis");
+    }
+    pid_t a = start_redis("a", sockets[0]), b = start_redis("b", sockets[1]);
+    proxy_init(&farm.proxy, "proxy");
+    proxy_configure(&farm.proxy,
+                    "[listen main]\nbind = 127.0.0.1:%u\ncheck = tcp\ncheck-interval = 20ms\n"
+                    "rise = 1\nfall = 1\non-down = close\nfailback = no\n"
+                    "server = a unix:%s\nserver = b unix:%s backup\n",
+                    farm.port, sockets[0], sockets[1]);
+    proxy_start(&farm.proxy);
+    wait_check(&farm, 1, "up");
+    for (int i = 1; i <= 3; i++)
+        ck_assert_int_eq(count_up(&farm), i);
+    kill(a, SIGKILL);
+    wait_gone(a);
+    wait_usable(&farm, 1, true);
+    ck_assert_int_eq(count_up(&farm), 1);
+    a = start_redis("a", sockets[0]);
+    wait_check(&farm, 0, "up");
+    for (int i = 2; i <= 4; i++) {
+        ck_assert_int_eq(count_up(&farm), i);
+        proxy_reload(&farm.proxy);
+    }
+    ck_assert_int_eq(count_up(&farm), 5);
+    order(&farm, "main/b", "drain"); /* the operator goes back */
+    ck_assert_int_eq(count_up(&farm), 1);
+    order(&farm, "main/b", "ready");
+    ck_assert_int_eq(count_up(&farm), 2);
+    proxy_wait_drained(&farm.proxy);
+    proxy_stop(&farm.proxy);
+    daemon_end(a, SIGTERM);
+    daemon_end(b, SIGTERM);
+}
+END_TEST
+
 /* --- slow start --- */
 
 START_TEST(a_slow_start_outlives_reloads)
@@ -670,6 +739,7 @@ Suite *balance_suite(void)
     scenario_add(suite, a_backup_takes_over_and_gives_back, 300);
     scenario_add(suite, without_failback, 300);
     scenario_add(suite, all_backups_serve, 300);
+    scenario_add(suite, one_writer_of_two, 300);
     scenario_add(suite, a_slow_start_outlives_reloads, 300);
     scenario_add(suite, a_server_that_refuses_is_ejected, 300);
     scenario_add(suite, a_server_that_resets_is_ejected_for_a_time, 300);
