@@ -28,7 +28,8 @@ static void count_slots(const struct balance_table *table, unsigned got[static M
 {
     memset(got, 0, MOST * sizeof *got);
     for (uint32_t i = 0; i < table->size; i++) {
-        ck_assert_uint_lt(table->slots[i], MOST);
+        if (table->slots[i] >= MOST)
+            ck_abort_msg("slot %u has no server", i);
         got[table->slots[i]]++;
     }
 }
@@ -118,8 +119,10 @@ START_TEST(maglev_does_not_depend_on_the_order)
         reversed[i] = servers[49 - i];
     struct balance_table *other = table_maglev(reversed, 50, 16381);
     ck_assert_ptr_nonnull(other);
+    unsigned others = 0;
     for (uint32_t i = 0; i < 16381; i++)
-        ck_assert_str_eq(servers[one->slots[i]].name, reversed[other->slots[i]].name);
+        others += strcmp(servers[one->slots[i]].name, reversed[other->slots[i]].name) != 0;
+    ck_assert_uint_eq(others, 0);
     free(one);
     free(other);
 }
@@ -284,11 +287,12 @@ START_TEST(two_drawn_ones_differ)
     struct draw draw = {.state = 42};
     size_t items[2];
     ck_assert(draw_set(&draw, weights, 3));
+    unsigned wrong = 0;
     for (unsigned i = 0; i < 10000; i++) {
         draw_two(&draw, items);
-        ck_assert_uint_ne(items[0], items[1]);
-        ck_assert(items[0] < 3 && items[1] < 3);
+        wrong += items[0] == items[1] || items[0] >= 3 || items[1] >= 3;
     }
+    ck_assert_uint_eq(wrong, 0);
     ck_assert(draw_set(&draw, weights, 1));
     draw_two(&draw, items);
     ck_assert(items[0] == 0 && items[1] == 0);
