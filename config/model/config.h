@@ -8,6 +8,7 @@
 #include "config/base/cpus.h"
 #include "config/base/log.h"
 #include "config/base/rate.h"
+#include "config/base/tcp_tuning.h"
 #include "config/lists/address_rules.h"
 #include "config/model/check.h"
 #include "config/model/names.h"
@@ -134,6 +135,7 @@ enum backup { BACKUP_FIRST, BACKUP_ALL };
 struct backend_conf {
     char *name;
     char congestion[CONGESTION_MAX]; /* of connections to servers; "": the default of the system */
+    struct tcp_tuning tcp;           /* of the same */
     struct server_conf *servers;     /* at least one */
     size_t server_count;
     millis idle_timeout; /* 0: as the frontend says; or IDLE_FOR_EVER */
@@ -191,6 +193,7 @@ enum { ACCESS_DENY, ACCESS_ALLOW };
 struct frontend_conf {
     char *name;
     char congestion[CONGESTION_MAX]; /* of clients' connections; "": the default of the system */
+    struct tcp_tuning tcp;           /* of the same */
     struct bind_conf *binds;         /* at least one */
     size_t bind_count;
     struct route_list routes;

@@ -29,7 +29,8 @@
 /* [listen] and [defaults] set these for the frontend and for the backend. */
 #define OF_SIDE(member) .owner = OWNER_SIDE, .offset = offsetof(struct frontend_conf, member)
 _Static_assert(offsetof(struct frontend_conf, congestion) ==
-                   offsetof(struct backend_conf, congestion),
+                       offsetof(struct backend_conf, congestion) &&
+                   offsetof(struct frontend_conf, tcp) == offsetof(struct backend_conf, tcp),
                "OWNER_SIDE needs one offset for both structs");
 
 #endif

@@ -3,6 +3,7 @@
 #include "config/options/proxy_values.h"
 #include "config/options/route_values.h"
 #include "config/options/table.h"
+#include "config/options/tcp_values.h"
 #include "config/options/time_values.h"
 
 static const char *const over_limits[] = {"wait", "close", NULL};
@@ -142,5 +143,22 @@ const struct option frontend_options[] = {
      OF_SIDE(congestion),
      .type = OPTION_CONGESTION,
      .help = "TCP congestion control of the connections of clients, or to servers"},
+    {.name = "keepalive",
+     .sections = FRONTENDS | BACKENDS | IN(SECTION_DEFAULTS),
+     OF_SIDE(tcp),
+     .type = OPTION_CUSTOM,
+     .custom = &keepalive_custom,
+     .initial = "yes",
+     .help = "TCP keep-alive of the connections of clients, or to servers; with the times of the "
+             "system, or with these"},
+    {.name = "user-timeout",
+     .sections = FRONTENDS | BACKENDS | IN(SECTION_DEFAULTS),
+     OF_SIDE(tcp.user_timeout),
+     .type = OPTION_DURATION,
+     .max = 24 * HOUR,
+     .initial = "0s",
+     .help =
+         "how long what was sent may stay unacknowledged before TCP gives up; 0s: as the system "
+         "has it"},
     {.name = NULL},
 };

@@ -20,6 +20,7 @@
 #define RPPROXY_PROXY_ENGINE_ENGINE_H
 
 #include "config/base/address.h"
+#include "config/base/tcp_tuning.h"
 #include "proxy/engine/epoll_inline.h"
 #include "proxy/engine/stream.h"
 
@@ -187,6 +188,9 @@ static inline void engine_expect_last(struct stream *stream)
 
 /* Its TCP keep-alives (SO_KEEPALIVE) are sent from now on. */
 void engine_keep_alive(const struct stream *stream);
+
+/* Sets keep-alive and user timeout of a TCP connection as the configuration has them. */
+void engine_tune(const struct stream *stream, const struct tcp_tuning *tuning);
 
 /* --- moving to another process --------------------------------------------------------------- */
 

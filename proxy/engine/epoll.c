@@ -423,6 +423,11 @@ void engine_keep_alive(const struct stream *stream)
     socket_keep_alive(stream->fd);
 }
 
+void engine_tune(const struct stream *stream, const struct tcp_tuning *tuning)
+{
+    socket_tune(stream->fd, tuning);
+}
+
 /* --- moving to another process --------------------------------------------------------------- */
 
 void engine_park_now(struct engine *engine, struct stream *stream)

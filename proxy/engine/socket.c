@@ -292,6 +292,23 @@ void socket_keep_alive(int fd)
     (void)set_flag(fd, SOL_SOCKET, SO_KEEPALIVE);
 }
 
+static void set_number(int fd, int level, int option, unsigned value)
+{
+    (void)setsockopt(fd, level, option, &value, sizeof value);
+}
+
+void socket_tune(int fd, const struct tcp_tuning *tuning)
+{
+    set_number(fd, SOL_SOCKET, SO_KEEPALIVE, tuning->keepalive != KEEPALIVE_NO);
+    if (tuning->keepalive == KEEPALIVE_TIMES) {
+        set_number(fd, IPPROTO_TCP, TCP_KEEPIDLE, tuning->idle);
+        set_number(fd, IPPROTO_TCP, TCP_KEEPINTVL, tuning->interval);
+        set_number(fd, IPPROTO_TCP, TCP_KEEPCNT, tuning->count);
+    }
+    if (tuning->user_timeout > 0)
+        set_number(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (unsigned)tuning->user_timeout);
+}
+
 void socket_will_reset(int fd)
 {
     struct linger abort = {.l_onoff = 1, .l_linger = 0};

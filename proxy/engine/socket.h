@@ -3,6 +3,7 @@
 #define RPPROXY_PROXY_ENGINE_SOCKET_H
 
 #include "config/base/address.h"
+#include "config/base/tcp_tuning.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -126,6 +127,10 @@ uint64_t socket_sent_ago(int fd);
 /* TCP_NODELAY; SO_KEEPALIVE. Nothing on a Unix socket. */
 void socket_no_delay(int fd);
 void socket_keep_alive(int fd);
+
+/* Sets keep-alive and user timeout of a connection. What the kernel does not take stays as it was.
+ */
+void socket_tune(int fd, const struct tcp_tuning *tuning);
 
 /* When fd is closed the peer is to see a reset (TCP; a Unix peer sees the end); the second closes
  * it too. */

@@ -92,6 +92,19 @@ static bool is_self_connected(const struct session *session)
            engine_is_self_connected(&session->server.stream, session->own_port);
 }
 
+/* Once for each session: only the options that differ from what a new socket has. */
+static __attribute__((cold)) void tune(struct session *session)
+{
+    const struct tcp_tuning *client = &session->frontend->conf->tcp;
+    const struct tcp_tuning *server = &session->backend->conf->tcp;
+    if (tcp_tuning_is_given(client) && !session_is_unix(session, &session->client))
+        engine_tune(&session->client.stream, client);
+    if (tcp_tuning_is_given(server) && !session_is_unix(session, &session->server)) {
+        engine_tune(&session->server.stream, server);
+        session->kept_alive = true; /* as it is to be: on or off */
+    }
+}
+
 void connect_on_event(struct session *session, uint32_t what)
 {
     if (what & ENGINE_FAILED) {
@@ -108,6 +121,9 @@ void connect_on_event(struct session *session, uint32_t what)
         return;
     }
     session->connected_at = session->active_at = loop_now(&session->set->loop);
+    if (tcp_tuning_is_given(&session->frontend->conf->tcp) ||
+        tcp_tuning_is_given(&session->backend->conf->tcp))
+        tune(session);
     session_set_state(session, SESSION_ESTABLISHED);
     session->set->movable = true;
     session->server.unsent = session->first_bytes;

@@ -342,6 +342,7 @@ static void close_conns(struct session *session, enum session_end end)
     close_conn(session, &session->client, reset_client);
     bool known = session->generation == set->service->generation; /* what its options are */
     if (end != SESSION_DONE || !known || !session_set_wants_spares(set) ||
+        tcp_tuning_is_given(&session->backend->conf->tcp) ||
         !engine_disconnect(&session->server.stream))
         close_conn(session, &session->server, reset_server);
     /* Last: the next session may come to the server at once. */

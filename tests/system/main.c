@@ -38,6 +38,7 @@ static const struct {
     {"time_limits", time_limits_suite},
     {"queue", queue_suite},
     {"queue_load", queue_load_suite},
+    {"tcp_options", tcp_options_suite},
     {"commands", commands_suite},
     {"control", control_suite},
     {"telling", telling_suite},

@@ -37,6 +37,7 @@ Suite *admission_suite(void);
 Suite *time_limits_suite(void);
 Suite *queue_suite(void);
 Suite *queue_load_suite(void);
+Suite *tcp_options_suite(void);
 Suite *checks_suite(void);
 Suite *check_kinds_suite(void);
 Suite *names_suite(void);

@@ -126,6 +126,42 @@ START_TEST(options_are_read_and_written)
 }
 END_TEST
 
+START_TEST(options_of_tcp_are_read_and_written)
+{
+    struct config *config =
+        load_good("[defaults]\nkeepalive = no\nuser-timeout = 5s\n"
+                  "[frontend f]\nbind = 127.0.0.1:1\nbackend = b\nkeepalive = 1m,10s,5\n"
+                  "[backend b]\nserver = a 127.0.0.1:2\nuser-timeout = 0s\n"
+                  "[listen l]\nbind = 127.0.0.1:3\nserver = a 127.0.0.1:4\nkeepalive = yes\n");
+    size_t length;
+    char *text = config_text(config, &length);
+    ck_assert_ptr_nonnull(strstr(text, "\nkeepalive = 60s,10s,5\nuser-timeout = 5s\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\nkeepalive = no\nuser-timeout = 0s\n"));
+    for (unsigned i = 0; i < 2; i++) {
+        const struct tcp_tuning *tcp = i ? &config->frontends[1].tcp : &config->backends[1].tcp;
+        ck_assert_int_eq(tcp->keepalive, KEEPALIVE_YES);
+        ck_assert_uint_eq(tcp->user_timeout, 5000);
+    }
+    ck_assert_uint_eq(config->frontends[0].tcp.user_timeout, 5000);
+    ck_assert_int_eq(config->backends[0].tcp.keepalive, KEEPALIVE_NO);
+    free(text);
+    config_free(config);
+    static const char *const wrong[] = {
+        "keepalive = 60s",         "keepalive = 60s,10s",     "keepalive = 60,10,5",
+        "keepalive = 60s,10s,0",   "keepalive = 60s,10s,128", "keepalive = 500ms,10s,5",
+        "keepalive = 60s,10s,5,1", "keepalive = 0s,10s,5",    "keepalive = 40000s,10s,5",
+        "keepalive = maybe",       "user-timeout = 25h",      "keepalive = ,,",
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        char bad[256];
+        snprintf(bad, sizeof bad, VALID "%s\n", wrong[i]);
+        struct loaded loaded = load_text(bad);
+        ck_assert_msg(loaded.error_count == 1, "%s: %s", wrong[i], loaded.errors);
+        loaded_free(&loaded);
+    }
+}
+END_TEST
+
 Suite *time_limits_suite(void)
 {
     Suite *suite = suite_create("time_limits");
@@ -136,6 +172,7 @@ Suite *time_limits_suite(void)
     tcase_add_test(tcase, a_half_closed_session_may_rest_less);
     tcase_add_test(tcase, jitter_is_spread_and_belongs_to_the_session);
     tcase_add_test(tcase, options_are_read_and_written);
+    tcase_add_test(tcase, options_of_tcp_are_read_and_written);
     suite_add_tcase(suite, tcase);
     return suite;
 }
