@@ -25,6 +25,7 @@ static const struct {
     {"harness", harness_suite},
     {"relay", relay_suite},
     {"proxy_protocol", proxy_protocol_suite},
+    {"proxy_peers", proxy_peers_suite},
     {"routes", routes_suite},
     {"one_port", one_port_suite},
     {"forwarding", forwarding_suite},
