@@ -33,6 +33,7 @@ static const struct {
     {"addresses", addresses_suite},
     {"servers", servers_suite},
     {"server_checks", server_checks_suite},
+    {"sentinel", sentinel_suite},
     {"workers", workers_suite},
     {"limits", limits_suite},
     {"admission", admission_suite},

@@ -31,6 +31,7 @@ Suite *delivery_suite(void);
 Suite *addresses_suite(void);
 Suite *servers_suite(void);
 Suite *server_checks_suite(void);
+Suite *sentinel_suite(void);
 Suite *workers_suite(void);
 Suite *limits_suite(void);
 Suite *balance_suite(void);
