@@ -334,7 +334,7 @@ static void shake_hands(struct probe *probe)
 
 static void begin_tls(struct probe *probe)
 {
-    probe->tls = tls_client_new(probe->plan->tls, probe->fd, probe->plan->name, &probe->address);
+    probe->tls = tls_client_new(probe->plan->tls, probe->fd, probe->name, &probe->address);
     if (!probe->tls) {
         fail(probe, ENOMEM, "", "");
         return;
@@ -423,12 +423,13 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 }
 
 void probe_init(struct probe *probe, struct event_base *base, const struct probe_plan *plan,
-                enum send_proxy proxy,
+                const char *name, enum send_proxy proxy,
                 void (*on_verdict)(struct probe *probe, const struct probe_result *result),
                 void (*on_end)(struct probe *probe))
 {
     *probe = (struct probe){.base = base,
                             .plan = plan,
+                            .name = name,
                             .proxy = proxy,
                             .on_verdict = on_verdict,
                             .on_end = on_end,

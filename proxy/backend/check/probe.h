@@ -32,7 +32,7 @@
 struct probe_plan {
     const struct check_conf *conf;
     struct tls_client_context *tls; /* NULL: no TLS */
-    char *name;                     /* as for tls_client_new(); NULL: none */
+    char *name; /* that check-sni or check-host says, as for tls_client_new(); NULL: none */
 };
 
 /* How a probe went. */
@@ -56,6 +56,7 @@ struct probe {
     struct address address;    /* that the probe connects to, or did last */
     enum send_proxy proxy;     /* the header that it begins with */
     unsigned own_port; /* of the server, if the kernel may take it for our side, too; else 0 */
+    const char *name;  /* as for tls_client_new(); NULL: none */
     size_t received;
     struct tls_client *tls; /* NULL: none */
     struct dialogue dialogue;
@@ -68,7 +69,7 @@ struct probe {
  * called once, from the loop, within the timeout of the plan; on_end after that, when the
  * connection is closed, within the same time. The probe may begin again in on_end. */
 void probe_init(struct probe *probe, struct event_base *base, const struct probe_plan *plan,
-                enum send_proxy proxy,
+                const char *name, enum send_proxy proxy,
                 void (*on_verdict)(struct probe *probe, const struct probe_result *result),
                 void (*on_end)(struct probe *probe));
 

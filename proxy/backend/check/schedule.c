@@ -283,12 +283,19 @@ static enum send_proxy proxy_of(const struct checking *checking)
     return SEND_PROXY_NO;
 }
 
+/* What TLS asks the server for: what the options say, or the name that its address comes from. */
+static const char *name_of(const struct checking *checking)
+{
+    const struct server_conf *server = checking->server->conf;
+    return checking->plan->name ? checking->plan->name : server->service ? NULL : server->host;
+}
+
 static void set_up(struct checking *checking)
 {
     struct schedule *schedule = checking->schedule;
     checking->shortage.quiet_ms = 3 * conf_of(checking)->interval;
-    probe_init(&checking->probe, schedule->base, checking->plan, proxy_of(checking), on_verdict,
-               on_end);
+    probe_init(&checking->probe, schedule->base, checking->plan, name_of(checking),
+               proxy_of(checking), on_verdict, on_end);
     if (checking->program)
         exec_run_init(checking->program, &schedule->programs, on_program_verdict, on_program_end,
                       checking);
