@@ -75,6 +75,7 @@ static const struct {
     {"canary_deaths", canary_deaths_suite},
     {"halts", halts_suite},
     {"hangs", hangs_suite},
+    {"patroni", patroni_suite},
     /* clang-format on */
 };
 

@@ -57,5 +57,6 @@ Suite *canary_limits_suite(void);
 Suite *canary_deaths_suite(void);
 Suite *halts_suite(void);
 Suite *hangs_suite(void);
+Suite *patroni_suite(void);
 
 #endif

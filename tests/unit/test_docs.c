@@ -5,6 +5,7 @@
 #include "tests/unit/suites.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,6 +239,23 @@ START_TEST(readme_names_options_that_exist)
 }
 END_TEST
 
+/* --- the examples -------------------------------------------------------------------------- */
+
+START_TEST(examples_are_valid)
+{
+    glob_t found;
+    ck_assert_int_eq(glob("scripts/examples/*.ini", 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        struct config_errors errors;
+        struct config *config = config_load(found.gl_pathv[i], &errors);
+        ck_assert_msg(config != NULL, "%s", errors.count ? errors.lines[0] : "");
+        config_errors_free(&errors);
+        config_free(config);
+    }
+    globfree(&found);
+}
+END_TEST
+
 /* --- markup -------------------------------------------------------------------------------- */
 
 START_TEST(manuals_are_valid_mdoc)
@@ -260,6 +278,7 @@ Suite *docs_suite(void)
     tcase_add_test(options, manual_and_option_table_agree);
     tcase_add_test(options, the_sample_shows_every_option_with_its_default);
     tcase_add_test(options, the_sample_is_valid);
+    tcase_add_test(options, examples_are_valid);
     tcase_add_test(options, readme_names_options_that_exist);
     suite_add_tcase(suite, options);
     TCase *markup = tcase_create("markup");

@@ -131,6 +131,9 @@ void run(struct outcome *outcome, const char *argv0, ...) __attribute__((sentine
  * status than 0 so far, and were not reaped by wait_gone(). Reaps dead children. */
 unsigned orphans_failed(void);
 
+/* Reaps dead children, for a program that waits until nothing is left of a process. */
+void orphans_reap(void);
+
 /* --- network --- */
 
 /* A TCP port that the kernel gives to no other program while the test runs: a socket of `owner` is

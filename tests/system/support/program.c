@@ -187,13 +187,18 @@ static void reap(pid_t pid, int status)
     dead_count++;
 }
 
-unsigned orphans_failed(void)
+void orphans_reap(void)
 {
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         reap(pid, status);
     }
+}
+
+unsigned orphans_failed(void)
+{
+    orphans_reap();
     unsigned failed = 0;
     for (unsigned i = 0; i < dead_count; i++) {
         if (dead[i].status != 0) {
