@@ -11,10 +11,11 @@
 
 #include <arpa/inet.h>
 #include <jansson.h>
+#include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 enum { MACHINES = 5 };
@@ -556,6 +557,73 @@ START_TEST(dnsmasq_reads_its_hosts_again)
 }
 END_TEST
 
+/* --- resolver = system --- */
+
+/* The test, and what it starts, sees its own files as /etc/resolv.conf and /etc/hosts. False: not
+ * permitted. */
+static bool own_files(const char *resolv_conf, const char *hosts)
+{
+    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount(resolv_conf, "/etc/resolv.conf", NULL, MS_BIND, NULL) == 0 &&
+           mount(hosts, "/etc/hosts", NULL, MS_BIND, NULL) == 0;
+}
+
+/* A name server on this address, for whom app.test has another address than for the next one. */
+static void start_dnsmasq(const char *listen, const char *name, const char *address)
+{
+    char hosts[PATH_MAX], log[PATH_MAX], file[PATH_MAX + 32], listening[64], log_name[32];
+    snprintf(log_name, sizeof log_name, "dnsmasq-%s", name);
+    test_path(log, log_name);
+    write_file(test_path(hosts, name), 0644, "%s app.test\n", address);
+    snprintf(file, sizeof file, "--addn-hosts=%s", hosts);
+    snprintf(listening, sizeof listening, "--listen-address=%s", listen);
+    const char *argv[] = {"/usr/sbin/dnsmasq",
+                          "-k",
+                          "--conf-file=/dev/null",
+                          "--bind-interfaces",
+                          "--no-resolv",
+                          "--no-hosts",
+                          "--local=/test/",
+                          "--pid-file=",
+                          "--log-facility=-",
+                          "--user=root",
+                          file,
+                          listening,
+                          NULL};
+    program_start(&(struct program){.argv = argv, .out = log, .err = log});
+    wait_mentioned(log, "read ");
+}
+
+START_TEST(files_of_the_system)
+{
+    struct proxy proxy;
+    char resolv_conf[PATH_MAX], hosts[PATH_MAX];
+    if (!program_exists("/usr/sbin/dnsmasq")) {
+        skip_test("no dnsmasq");
+    }
+    write_file(test_path(resolv_conf, "resolv.conf"), 0644, "nameserver 127.0.0.2\nsearch test\n");
+    write_file(test_path(hosts, "etc-hosts"), 0644, "10.9.9.9 hosted\n");
+    if (!network_own() || !own_files(resolv_conf, hosts)) {
+        skip_test("no namespaces");
+    }
+    start_dnsmasq("127.0.0.2", "one", "10.0.0.1");
+    start_dnsmasq("127.0.0.3", "two", "10.0.0.2");
+    proxy_init(&proxy, "proxy");
+    proxy_configure(&proxy, "resolve-min = 20ms\n[listen main]\nbind = localhost:8080\n"
+                            "server = a app:80\nserver = b hosted:80\n");
+    proxy_start(&proxy);
+    const struct world world = {.proxy = proxy};
+    expect_servers(&world, "a=10.0.0.1 b=10.9.9.9");
+    /* In place: the mount is of this very file. */
+    FILE *file = fopen(resolv_conf, "w");
+    ck_assert_ptr_nonnull(file);
+    fputs("nameserver 127.0.0.3\nsearch test\n", file);
+    fclose(file);
+    wait_servers(&world, "a=10.0.0.2 b=10.9.9.9");
+    proxy_stop(&proxy);
+}
+END_TEST
+
 /* --- load --- */
 
 /* Addresses change all the time, under load, with reloads and handoffs: nothing is lost, since all
@@ -608,6 +676,7 @@ Suite *names_suite(void)
     scenario_add(suite, services, 120);
     scenario_add(suite, name_of_the_proxy_itself, 120);
     scenario_add(suite, dnsmasq_reads_its_hosts_again, 120);
+    scenario_add(suite, files_of_the_system, 120);
     scenario_add(suite, changes_and_reloads_under_load, 240);
     return suite;
 }
