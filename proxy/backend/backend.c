@@ -2,6 +2,7 @@
 
 #include "config/base/clock.h"
 #include "proxy/backend/passive.h"
+#include "proxy/backend/queue.h"
 #include "proxy/backend/weights.h"
 
 #include <errno.h>
@@ -118,6 +119,11 @@ struct server *backend_add(struct backend *backend, const struct server_conf *co
     struct server_set *before = atomic_load(&backend->set);
     struct server_set *set = make_set(before, before->count + 1);
     if (!set || !append(set, backend, conf, name, address)) {
+        free(set);
+        return NULL;
+    }
+    if (backend->queue && queue_add(backend->queue, set->list[before->count])) {
+        server_free(set->list[before->count]);
         free(set);
         return NULL;
     }

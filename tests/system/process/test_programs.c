@@ -64,6 +64,51 @@ START_TEST(pgbench)
 }
 END_TEST
 
+/* PostgreSQL refuses the eleventh connection; a hundred clients, each with a connection for each
+ * transaction, share ten places. (A thread for each client: pgbench waits for one connection at a
+ * time in a thread, while others of its clients keep theirs.) */
+START_TEST(pgbench_with_maxconn)
+{
+    struct postgres postgres;
+    const char *missing = postgres_find(&postgres);
+    if (missing != NULL) {
+        skip_test("%s", missing);
+    }
+    struct proxy proxy;
+    char port[8], time[8];
+    postgres.connections = 10;
+    postgres_start(&postgres, &proxy, port);
+    proxy_configure(&proxy,
+                    "workers = 2\nmax-generations = 64\n[listen main]\nbind = 127.0.0.1:%s\n"
+                    "server = a unix:%s maxconn=10\nqueue-timeout = 0s\n",
+                    port, postgres.socket);
+    proxy_reload(&proxy);
+    proxy_wait_drained(&proxy);
+    seconds(time, "");
+    const char *anew[] = {postgres.pgbench,
+                          "-h",
+                          "127.0.0.1",
+                          "-p",
+                          port,
+                          "-U",
+                          "postgres",
+                          "-n",
+                          "-C",
+                          "-c",
+                          "100",
+                          "-j",
+                          "100",
+                          "-T",
+                          time,
+                          "postgres",
+                          NULL};
+    load_across_reloads(&proxy, anew, pgbench_complaints);
+    proxy_wait_drained(&proxy);
+    daemon_end(postgres.pid, SIGINT); /* a fast shutdown */
+    proxy_stop(&proxy);
+}
+END_TEST
+
 /* --- Redis --- */
 
 START_TEST(redis_benchmark)
@@ -147,6 +192,7 @@ Suite *programs_suite(void)
 {
     Suite *suite = suite_create("programs");
     scenario_add(suite, pgbench, 900);
+    scenario_add(suite, pgbench_with_maxconn, 900);
     scenario_add(suite, redis_benchmark, 900);
     scenario_add(suite, wrk, 900);
     return suite;

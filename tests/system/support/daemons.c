@@ -52,6 +52,7 @@ bool socket_accepts(void *path)
 
 const char *postgres_find(struct postgres *postgres)
 {
+    postgres->connections = 100;
     glob_t found;
     if (glob("/usr/lib/postgresql/*/bin/postgres", 0, NULL, &found) != 0) {
         return "no PostgreSQL server";
@@ -87,9 +88,24 @@ static void start(struct postgres *postgres)
         &(struct program){.argv = init, .user = postgres->user, .directory = postgres->data},
         PATIENCE_MS, &outcome);
     ck_assert_msg(outcome.code == 0, "initdb: %s%s", outcome.out, outcome.err);
-    const char *argv[] = {postgres->server, "-D", postgres->data,        "-k",
-                          sockets,          "-c", "listen_addresses=",   "-c",
-                          "fsync=off",      "-c", "max_connections=100", NULL};
+    char connections[32];
+    snprintf(connections, sizeof connections, "max_connections=%u", postgres->connections);
+    const char *argv[] = {postgres->server,
+                          "-D",
+                          postgres->data,
+                          "-k",
+                          sockets,
+                          "-c",
+                          "listen_addresses=",
+                          "-c",
+                          "fsync=off",
+                          "-c",
+                          connections,
+                          "-c",
+                          "superuser_reserved_connections=0",
+                          "-c",
+                          "max_wal_senders=0",
+                          NULL};
     write_file(postgres->log, 0666, "%s", "");
     postgres->pid = program_start(&(struct program){.argv = argv,
                                                     .user = postgres->user,

@@ -25,6 +25,7 @@ struct postgres {
     char initdb[PATH_MAX], server[PATH_MAX], pgbench[PATH_MAX], psql[PATH_MAX]; /* programs */
     char data[PATH_MAX], socket[PATH_MAX], log[PATH_MAX];
     const char *user;
+    unsigned connections; /* that it allows: 100 */
     pid_t pid;
 };
 
@@ -32,7 +33,7 @@ struct postgres {
 const char *postgres_find(struct postgres *postgres);
 
 /* Starts the server, and a proxy in front of it through which pgbench has made its tables. The
- * server has room for 100 clients, and ends by SIGINT. */
+ * server ends by SIGINT. */
 void postgres_start(struct postgres *postgres, struct proxy *proxy, char port[static 8]);
 
 /* What pgbench prints when something went wrong. */
