@@ -187,6 +187,9 @@ static void check_track(const struct config *config, const struct server_conf *s
     else if (follows_itself(config, server))
         problem_add(problems, place, "server: check-track=%s is a circle: %s would follow itself",
                     server->check_track, server->name);
+    else if (lead->what == RESOLVE_ALL)
+        problem_add(problems, place, "server: check-track: %s is several servers (resolve=all)",
+                    server->check_track);
     else if (!lead->check_track && backend->check.kind == CHECK_OFF)
         problem_add(problems, place, "server: check-track: %s is not checked (check = off)",
                     server->check_track);

@@ -90,7 +90,7 @@ static int make_slots(struct follower *follower, size_t count)
         if (follower->backend->queue && queue_add(follower->backend->queue, server))
             return ENOMEM;
         follower->places[follower->count++].server = server;
-        if (follower->backend->conf->check.kind == CHECK_OFF)
+        if (follower->backend->conf->check.kind == CHECK_OFF && !follower->conf->check_track)
             continue;
         int error = checks_add(follower->names->checks, server);
         if (error)

@@ -105,6 +105,7 @@ int main(void)
         route_choice_suite,
         slots_suite,
         names_suite,
+        named_servers_suite,
     };
     /* clang-format on */
     skips = mmap(NULL, sizeof *skips, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

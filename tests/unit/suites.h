@@ -60,6 +60,7 @@ Suite *resolver_suite(void);
 Suite *lookup_suite(void);
 Suite *slots_suite(void);
 Suite *names_suite(void);
+Suite *named_servers_suite(void);
 Suite *engine_suite(void);
 Suite *pgsql_suite(void);
 Suite *preview_suite(void);
