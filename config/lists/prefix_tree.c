@@ -232,7 +232,8 @@ struct prefix_tree *prefix_tree_make(struct prefix_entries *entries, enum prefix
     make_ranges(entries->items, ipv4, rule, &ranges);
     make_ipv4(&tree->ipv4, &ranges);
     free(ranges.items);
-    make_ranges(entries->items + ipv4, entries->count - ipv4, rule, &ranges);
+    make_ranges(ipv4 ? entries->items + ipv4 : entries->items, entries->count - ipv4, rule,
+                &ranges);
     make_ipv6(&tree->ipv6, &ranges);
     free(ranges.items);
     return tree;
