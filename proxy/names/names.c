@@ -7,7 +7,6 @@
 #include "config/names/prefer.h"
 #include "config/names/resolver.h"
 #include "config/syntax/value.h"
-#include "proxy/backend/queue.h"
 #include "proxy/names/slots.h"
 
 #include <errno.h>
@@ -86,8 +85,6 @@ static int make_slots(struct follower *follower, size_t count)
         struct server *server = backend_add(follower->backend, follower->conf, name, NULL);
         free(name);
         if (!server)
-            return ENOMEM;
-        if (follower->backend->queue && queue_add(follower->backend->queue, server))
             return ENOMEM;
         follower->places[follower->count++].server = server;
         if (follower->backend->conf->check.kind == CHECK_OFF && !follower->conf->check_track)

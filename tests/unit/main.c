@@ -34,6 +34,7 @@ int main(void)
         limit_suite,
         places_suite,
         pool_suite,
+        queue_suite,
         limit_shares_suite,
         task_queue_suite,
         wheel_suite,

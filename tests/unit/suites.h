@@ -68,6 +68,7 @@ Suite *proxy_suite(void);
 Suite *proxy_header_suite(void);
 Suite *proxy_protocol_suite(void);
 Suite *published_path_suite(void);
+Suite *queue_suite(void);
 Suite *reclaim_suite(void);
 Suite *session_list_suite(void);
 Suite *stages_suite(void);

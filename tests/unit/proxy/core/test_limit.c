@@ -163,6 +163,7 @@ Suite *limit_suite(void)
 {
     Suite *suite = suite_create("limit");
     TCase *tcase = tcase_create("limit");
+    tcase_set_timeout(tcase, 120); /* with a sanitizer */
     tcase_add_test(tcase, a_full_limit_refuses);
     tcase_add_test(tcase, zero_is_no_limit);
     tcase_add_test(tcase, release_reports_waiters);
