@@ -510,6 +510,84 @@ START_TEST(a_server_follows_another_one)
 }
 END_TEST
 
+/* --- agents --- */
+
+static const char agent_program[] = "import socket, sys\n"
+                                    "s = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n"
+                                    "while True:\n"
+                                    "    c, _ = s.accept()\n"
+                                    "    try:\n"
+                                    "        c.sendall(open(sys.argv[2], 'rb').read())\n"
+                                    "    except OSError:\n"
+                                    "        pass\n"
+                                    "    c.close()\n";
+
+/* Replaces the file at once, so that the agent never reads half of it. */
+static void agent_says(const char *words)
+{
+    char path[PATH_MAX], new[PATH_MAX];
+    write_file(test_path(new, "words.new"), 0644, "%s", words);
+    ck_assert_int_eq(rename(new, test_path(path, "words")), 0);
+}
+
+static void status_has(const struct proxy *proxy, const char *text)
+{
+    struct outcome outcome;
+    ck_assert_int_eq(proxy_command(proxy, &outcome, "status", "--json", NULL), 0);
+    ck_assert_msg(strstr(outcome.out, text) != NULL, "no %s in %s", text, outcome.out);
+}
+
+/* What an agent says keeps clients away, is asked for again all the same, and outlives reloads. */
+START_TEST(what_an_agent_says_outlives_reloads)
+{
+    if (!program_exists("python3")) {
+        skip_test("no python3");
+    }
+    char words[PATH_MAX], log[PATH_MAX], port[8], rest[128];
+    struct scene scene;
+    struct web where;
+    free_port(port);
+    where.port = (uint16_t)atoi(port);
+    agent_says("ready\n");
+    const char *argv[] = {"python3", "-c", agent_program, port, test_path(words, "words"), NULL};
+    test_path(log, "agent.log");
+    pid_t pid = program_start(&(struct program){.argv = argv, .out = log, .err = log});
+    wait_until(web_listens, &where, "the agent listens");
+    snprintf(rest, sizeof rest, "check = agent\ncheck-port = %s\ncheck-interval = 50ms\n", port);
+    scene_start(&scene, "", rest);
+    struct session session = session_open(&scene);
+    static const char *const away[] = {"drain", "maint"};
+    for (unsigned i = 0; i < 2; i++) {
+        char say[64], logged[64];
+        snprintf(say, sizeof say, "%s\n", away[i]);
+        agent_says(say);
+        snprintf(logged, sizeof logged, "its agent says %s", away[i]);
+        wait_mentioned(scene.proxy.log, logged);
+        proxy_reload(&scene.proxy);
+        proxy_wait_drained(&scene.proxy);
+        snprintf(say, sizeof say, "\"agent\": \"%s\"", away[i]);
+        status_has(&scene.proxy, say);
+        int client = connect_to(&scene.front);
+        expect_reset(client);
+        close(client);
+        session_works(&session);
+        wait_mentions(scene.proxy.log, logged, 1);
+    }
+    agent_says("ready 50%\n");
+    wait_mentioned(scene.proxy.log, "its agent says ready, 50% of the weight");
+    proxy_reload(&scene.proxy);
+    proxy_wait_drained(&scene.proxy);
+    status_has(&scene.proxy, "\"agent_percent\": 50");
+    struct session other = session_open(&scene);
+    session_works(&other);
+    session_close(&other);
+    session_close(&session);
+    proxy_stop(&scene.proxy);
+    kill(pid, SIGKILL);
+    wait_gone(pid);
+}
+END_TEST
+
 /* --- many --- */
 
 static unsigned long long thread_ticks(pid_t pid, const char *of)
@@ -585,6 +663,7 @@ Suite *check_kinds_suite(void)
     scenario_add(suite, checks_with_a_proxy_header_for_haproxy, 300);
     scenario_add(suite, steps_ask_a_redis, 300);
     scenario_add(suite, a_server_follows_another_one, 300);
+    scenario_add(suite, what_an_agent_says_outlives_reloads, 300);
     scenario_add(suite, many_servers_are_checked_by_http, 300);
     return suite;
 }
