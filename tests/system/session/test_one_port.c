@@ -220,7 +220,7 @@ static void annoy_once(struct strangers *strangers, unsigned *seed)
 static void *annoy(void *arg)
 {
     struct strangers *strangers = arg;
-    unsigned seed = (unsigned)now_us();
+    unsigned seed = (unsigned)(uint64_t)now_us();
     const double each = 1e6 * STRANGER_THREADS / STRANGERS_PER_SECOND;
     for (double next = now_us(); !atomic_load(&strangers->stop); next += each) {
         double early = next - now_us();

@@ -190,6 +190,7 @@ Suite *name_map_suite(void)
     Suite *suite = suite_create("name_map");
     TCase *tcase = tcase_create("name_map");
     tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, an_empty_map_has_nothing);
     tcase_add_test(tcase, the_longest_match_counts);
     tcase_add_test(tcase, case_and_the_last_dot_do_not_count);
