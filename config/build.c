@@ -267,6 +267,8 @@ static bool makes_name(const struct server_conf *server, const char *name)
 /* The servers of the backend are the last that were added. */
 static void check_slots(struct builder *builder, const struct backend_conf *backend)
 {
+    if (backend->server_count == 0)
+        return; /* there may be no places at all */
     const struct place *places =
         builder->server_places + builder->server_count - backend->server_count;
     for (size_t i = 0; i < backend->server_count; i++)
