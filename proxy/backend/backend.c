@@ -52,6 +52,14 @@ static int open_balancers(struct backend *backend)
     return 0;
 }
 
+static bool prepares(const struct backend_conf *conf)
+{
+    bool header = false;
+    for (size_t i = 0; i < conf->server_count; i++)
+        header |= conf->servers[i].send_proxy != 0;
+    return header || tcp_tuning_is_given(&conf->tcp);
+}
+
 int backend_open(struct backend *backend, const struct backend_conf *conf, unsigned workers,
                  struct reclaimer *reclaimer)
 {
@@ -61,6 +69,7 @@ int backend_open(struct backend *backend, const struct backend_conf *conf, unsig
                                 .weigh = weigh,
                                 .reclaimer = reclaimer};
     backend->counts = backend->algorithm->counts;
+    backend->prepares = prepares(conf);
     struct server_set *set = make_set(NULL, conf->server_count);
     if (!set)
         return ENOMEM;

@@ -154,6 +154,7 @@ struct backend {
     const struct balance_algorithm *algorithm;
     _Atomic(struct balance_table *) table; /* of an algorithm that has one; NULL: none */
     bool counts;                           /* the algorithm asks server_used() */
+    bool prepares; /* a connection that is established is to be tuned, or to begin with a header */
     struct elected elected;
     struct queue *queue; /* queue.h; NULL: no server has maxconn */
     /* The share of a server is another one, or the part of its whole share that it has in a slow

@@ -161,7 +161,7 @@ static bool goes_on_after(struct listener *listener, int error)
     return false;
 }
 
-static bool accept_with_place(struct listener *listener)
+static inline __attribute__((always_inline)) bool accept_with_place(struct listener *listener)
 {
     struct listener_group *group = listener->group;
     struct address client;
@@ -213,7 +213,7 @@ static void rest_for_rate(struct listener *listener, uint64_t ready_at)
 }
 
 /* Accepts a client for whom a place is taken, in a frontend with max-rate. */
-static bool accept_at_rate(struct listener *listener)
+static __attribute__((noinline)) bool accept_at_rate(struct listener *listener)
 {
     struct session_set *sessions = listener->group->sessions;
     struct frontend *frontend = listener->frontend;
@@ -236,8 +236,8 @@ static bool accept_at_rate(struct listener *listener)
 /* A place is taken for it. True: the next may be accepted as well. */
 static bool accept_one(struct listener *listener)
 {
-    bool limited = !listener->group->beyond_limits && !listener->left;
-    if (listener->frontend->conf->max_rate.count > 0 && limited)
+    if (listener->frontend->conf->max_rate.count > 0 && !listener->group->beyond_limits &&
+        !listener->left)
         return accept_at_rate(listener);
     return accept_with_place(listener);
 }

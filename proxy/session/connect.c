@@ -93,7 +93,7 @@ static bool is_self_connected(const struct session *session)
 }
 
 /* Once for each session: only the options that differ from what a new socket has. */
-static __attribute__((cold)) void tune(struct session *session)
+static void tune(struct session *session)
 {
     const struct tcp_tuning *client = &session->frontend->conf->tcp;
     const struct tcp_tuning *server = &session->backend->conf->tcp;
@@ -103,6 +103,13 @@ static __attribute__((cold)) void tune(struct session *session)
         engine_tune(&session->server.stream, server);
         session->kept_alive = true; /* as it is to be: on or off */
     }
+}
+
+/* False: the session has ended, or is being delivered. */
+static __attribute__((cold)) bool prepare(struct session *session)
+{
+    tune(session);
+    return !session->chosen->conf->send_proxy || proxy_out_begin(session);
 }
 
 void connect_on_event(struct session *session, uint32_t what)
@@ -121,14 +128,11 @@ void connect_on_event(struct session *session, uint32_t what)
         return;
     }
     session->connected_at = session->active_at = loop_now(&session->set->loop);
-    if (tcp_tuning_is_given(&session->frontend->conf->tcp) ||
-        tcp_tuning_is_given(&session->backend->conf->tcp))
-        tune(session);
     session_set_state(session, SESSION_ESTABLISHED);
     session->set->movable = true;
     session->server.unsent = session->first_bytes;
     session->first_bytes = NULL;
-    if (session->chosen->conf->send_proxy && !proxy_out_begin(session))
+    if ((session->frontend->tuned || session->backend->prepares) && !prepare(session))
         return;
     exchange_move(session, &session->client);
 }

@@ -43,27 +43,30 @@ void session_pass_server(struct session *session)
     leave_server(session, pool_forgo);
 }
 
-millis session_may_rest(const struct session *session, enum session_end *why)
+static inline millis may_rest(const struct session *session, enum session_end *why)
 {
     const struct frontend_conf *conf = session->frontend->conf;
     millis rest = conf->idle_timeout;
-    *why = SESSION_IDLE;
     if (session->backend && session->backend->conf->idle_timeout != 0)
         rest = session->backend->conf->idle_timeout;
     if (rest == IDLE_FOR_EVER)
         rest = 0;
-    bool half_closed = session->client.shut || session->server.shut;
-    if (conf->fin_timeout == 0 || !half_closed || (rest != 0 && rest <= conf->fin_timeout))
+    *why = SESSION_IDLE;
+    if (conf->fin_timeout == 0 || !(session->client.shut || session->server.shut) ||
+        (rest != 0 && rest <= conf->fin_timeout))
         return rest;
     *why = SESSION_FIN_TIMEOUT;
     return conf->fin_timeout;
 }
 
-uint64_t session_too_long_at(const struct session *session)
+millis session_may_rest(const struct session *session, enum session_end *why)
+{
+    return may_rest(session, why);
+}
+
+static __attribute__((noinline)) uint64_t too_long_at(const struct session *session)
 {
     const struct session_life *life = &session->frontend->conf->session_timeout;
-    if (life->length == 0)
-        return WHEEL_NEVER;
     /* What names the session gives the same jitter in each process. */
     const uint64_t name[] = {session->generation, session->entry.accepted_by, session->number};
     uint64_t most = life->length / 100 * life->jitter;
@@ -71,19 +74,28 @@ uint64_t session_too_long_at(const struct session *session)
     return session->entry.accepted_at / 1000 + life->length - earlier;
 }
 
+uint64_t session_too_long_at(const struct session *session)
+{
+    bool limited = session->frontend->conf->session_timeout.length > 0;
+    return limited ? too_long_at(session) : WHEEL_NEVER;
+}
+
+static inline uint64_t earlier_of(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* When an established session is to be looked at, in milliseconds. */
-static uint64_t established_due(const struct session *session)
+static inline uint64_t established_due(const struct session *session)
 {
     enum session_end why;
-    millis rest = session_may_rest(session, &why);
-    uint64_t idle = rest ? session->active_at / 1000 + rest : WHEEL_NEVER;
-    uint64_t due = session->connected_at / 1000 + KEEP_ALIVE_AFTER_MS;
-    if (session->kept_alive || idle < due)
-        due = idle;
-    uint64_t too_long = session_too_long_at(session);
-    if (too_long < due)
-        due = too_long;
-    return session->terminate_at && session->terminate_at < due ? session->terminate_at : due;
+    millis rest = may_rest(session, &why);
+    uint64_t due = rest ? session->active_at / 1000 + rest : WHEEL_NEVER;
+    if (!session->kept_alive)
+        due = earlier_of(due, session->connected_at / 1000 + KEEP_ALIVE_AFTER_MS);
+    if (session->frontend->conf->session_timeout.length > 0)
+        due = earlier_of(due, too_long_at(session));
+    return session->terminate_at ? earlier_of(due, session->terminate_at) : due;
 }
 
 void session_set_state(struct session *session, enum session_state state)
@@ -255,7 +267,7 @@ static bool is_cut(enum session_end end)
            end == SESSION_NO_RESOURCES || end == SESSION_UNDELIVERED;
 }
 
-static __attribute__((cold)) void note_cut(struct session *session, enum session_end end)
+static void note_cut(struct session *session, enum session_end end)
 {
     counter_add(&session->set->counters->cut, 1);
     if (end == SESSION_SERVER_RESET && session->chosen && session->server.stream.received == 0)
@@ -342,8 +354,7 @@ static void close_conns(struct session *session, enum session_end end)
     close_conn(session, &session->client, reset_client);
     bool known = session->generation == set->service->generation; /* what its options are */
     if (end != SESSION_DONE || !known || !session_set_wants_spares(set) ||
-        tcp_tuning_is_given(&session->backend->conf->tcp) ||
-        !engine_disconnect(&session->server.stream))
+        session->backend->prepares || !engine_disconnect(&session->server.stream))
         close_conn(session, &session->server, reset_server);
     /* Last: the next session may come to the server at once. */
     session_leave_server(session);
@@ -365,13 +376,22 @@ static void free_needless(struct session *session)
     if (session->first_bytes)
         free(session->first_bytes);
     session->first_bytes = NULL;
-    facts_free(session->facts);
+    if (session->facts)
+        facts_free(session->facts);
     session->facts = NULL;
 }
 
 static inline bool found_no_server(enum session_end end)
 {
     return end >= SESSION_QUEUE_TIMEOUT && end <= SESSION_CONNECT_TIMEOUT;
+}
+
+static __attribute__((noinline)) void note_failure(struct session *session, enum session_end end)
+{
+    if (found_no_server(end))
+        counter_add(&session->set->counters->failed, 1);
+    if (is_cut(end))
+        note_cut(session, end);
 }
 
 void session_close(struct session *session, enum session_end end)
@@ -388,13 +408,12 @@ void session_close(struct session *session, enum session_end end)
     session_set_state(session, SESSION_CLOSED);
     wheel_cancel(&session->timer);
     close_conns(session, end);
-    if (found_no_server(end))
-        counter_add(&set->counters->failed, 1);
-    if (is_cut(end))
-        note_cut(session, end);
+    if (end != SESSION_DONE)
+        note_failure(session, end);
     if (session->frontend->conf->access_log)
         write_access_log(session, end);
-    session_leave_source(session, set->service);
+    if (session->source_counted)
+        session_leave_source(session, set->service);
     free_needless(session);
     session_finish(session);
     service_release_place(set->service, session->frontend);
