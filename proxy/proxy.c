@@ -191,6 +191,7 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
                          stats_frontend_sessions(&proxy->stats, i), &proxy->service.waitlist,
                          &proxy->service.places);
         proxy->service.frontends[i].keep = KEEP_ALL;
+        proxy->service.frontends[i].first_look = session_first_look(&config->frontends[i]);
         proxy->service.frontends[i].tuned = tcp_tuning_is_given(&config->frontends[i].tcp);
         proxy->service.frontends[i].record = stats_frontend(&proxy->stats, i);
         if (proxy->service.sources)

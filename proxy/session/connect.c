@@ -128,7 +128,7 @@ void connect_on_event(struct session *session, uint32_t what)
         return;
     }
     session->connected_at = session->active_at = loop_now(&session->set->loop);
-    session_set_state(session, SESSION_ESTABLISHED);
+    session_begin(session);
     session->set->movable = true;
     session->server.unsent = session->first_bytes;
     session->first_bytes = NULL;

@@ -32,8 +32,11 @@ struct frontend {
     struct stage **stages;
     struct stats_frontend *record; /* in the shared stats; NULL: the frontend is gone */
     uint64_t source_owner;         /* of its sources (core/sources.h) */
-    bool tuned;                    /* options of the socket are to be set for each client */
-    atomic_uint keep;              /* what terminate_surplus() leaves: a share of KEEP_ALL */
+    /* A session needs no look before that, milliseconds after it was connected, if its backend has
+     * no times of its own; 0: such a time is not known. */
+    millis first_look;
+    bool tuned;       /* options of the socket are to be set for each client */
+    atomic_uint keep; /* what terminate_surplus() leaves: a share of KEEP_ALL */
 };
 
 struct session_set;

@@ -109,6 +109,24 @@ void session_set_state(struct session *session, enum session_state state)
     wheel_set(&session->set->loop.wheel, &session->timer, due);
 }
 
+millis session_first_look(const struct frontend_conf *conf)
+{
+    bool hurried = conf->session_timeout.length > 0 ||
+                   (conf->idle_timeout > 0 && conf->idle_timeout < KEEP_ALIVE_AFTER_MS);
+    return hurried ? 0 : KEEP_ALIVE_AFTER_MS;
+}
+
+void session_begin(struct session *session)
+{
+    const millis first = session->backend->conf->idle_timeout ? 0 : session->frontend->first_look;
+    if (first == 0 || session->terminate_at || session->kept_alive) {
+        session_set_state(session, SESSION_ESTABLISHED);
+        return;
+    }
+    session->state = SESSION_ESTABLISHED;
+    wheel_set(&session->set->loop.wheel, &session->timer, loop_now_ms(&session->set->loop) + first);
+}
+
 struct facts *session_facts(struct session *session)
 {
     if (!session->facts)
@@ -371,13 +389,14 @@ static void abandon_stage(struct session *session)
 /* What a session that has ended, and may become a spare, does not need. */
 static void free_needless(struct session *session)
 {
-    free(session->tried);
-    session->tried = NULL;
+    if (session->tried)
+        free(session->tried);
     if (session->first_bytes)
         free(session->first_bytes);
-    session->first_bytes = NULL;
     if (session->facts)
         facts_free(session->facts);
+    session->tried = NULL;
+    session->first_bytes = NULL;
     session->facts = NULL;
 }
 

@@ -163,6 +163,12 @@ void session_free(struct session *session);
 /* Enters a state, or stays in it: sets the timer by the state's deadline. */
 void session_set_state(struct session *session, enum session_state state);
 
+/* For frontend->first_look. */
+millis session_first_look(const struct frontend_conf *conf);
+
+/* Enters ESTABLISHED, just connected. The timer may come early, and is set again then. */
+void session_begin(struct session *session);
+
 /* An established session that has lasted so long (milliseconds) has its server's socket watched by
  * TCP keep-alives; short sessions are spared the call. */
 #define KEEP_ALIVE_AFTER_MS 10000u
