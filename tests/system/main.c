@@ -76,6 +76,7 @@ static const struct {
     {"halts", halts_suite},
     {"hangs", hangs_suite},
     {"patroni", patroni_suite},
+    {"web_examples", web_examples_suite},
     /* clang-format on */
 };
 

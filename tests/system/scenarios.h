@@ -58,5 +58,6 @@ Suite *canary_deaths_suite(void);
 Suite *halts_suite(void);
 Suite *hangs_suite(void);
 Suite *patroni_suite(void);
+Suite *web_examples_suite(void);
 
 #endif

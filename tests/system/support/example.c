@@ -66,3 +66,13 @@ void example_configure(const struct proxy *proxy, const char *name, const char *
     free(ipv4);
     proxy_configure(proxy, "%sinclude = %s\n", global, to);
 }
+
+void example_certificate(void)
+{
+    struct outcome outcome;
+    char cert[PATH_MAX], key[PATH_MAX];
+    run(&outcome, "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+        "-nodes", "-days", "2", "-subj", "/CN=test", "-keyout", test_path(key, "key.pem"), "-out",
+        test_path(cert, "cert.pem"), NULL);
+    ck_assert_msg(outcome.code == 0, "openssl: %s", outcome.err);
+}

@@ -14,4 +14,8 @@ bool example_network(void);
  * further lines of [global]. */
 void example_configure(const struct proxy *proxy, const char *name, const char *global);
 
+/* Makes a certificate that signs itself, cert.pem, and its key, key.pem, in the test's directory.
+ * openssl must exist. */
+void example_certificate(void);
+
 #endif
