@@ -250,8 +250,17 @@ int proxy_add_listener(struct proxy *proxy, unsigned worker, int fd, bool shared
                         &proxy->service.frontends[frontend], bind);
 }
 
+static bool launches_checks(const struct config *config)
+{
+    for (size_t i = 0; i < config->backend_count; i++)
+        if (config->backends[i].check.kind == CHECK_EXEC)
+            return true;
+    return false;
+}
+
 int proxy_start(struct proxy *proxy)
 {
+    proxy_share_descriptors(proxy, false);
     for (unsigned i = 0; i < proxy->worker_count; i++) {
         int error = worker_start(&proxy->workers[i], &proxy->service.config->affinity);
         if (error)
@@ -363,8 +372,11 @@ uint64_t proxy_overdue(const struct proxy *proxy)
     return figures.overdue;
 }
 
+/* posix_spawn(3) returns before the child has closed what it inherits, so with programs that check
+ * servers no moment is known in which no child has the descriptors. */
 void proxy_share_descriptors(struct proxy *proxy, bool shared)
 {
+    shared |= launches_checks(proxy->service.config);
     for (unsigned i = 0; i < proxy->worker_count; i++)
         engine_share(&proxy->workers[i].sessions.loop.engine, shared);
 }

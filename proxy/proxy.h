@@ -90,7 +90,8 @@ void proxy_ask_turns(struct proxy *proxy);
 void proxy_drain(struct proxy *proxy);
 
 /* A program is about to be launched (true), or has been (false): until it has closed the
- * descriptors that it inherits, closing one here is not the end of it. */
+ * descriptors that it inherits, closing one here is not the end of it. With check = exec, which
+ * launches programs all the time, that is so from proxy_start() on, whatever is said here. */
 void proxy_share_descriptors(struct proxy *proxy, bool shared);
 
 /* Ends, for reason, the sessions that are more than the frontends keep; each keeps all until its

@@ -1,6 +1,7 @@
 #include "config/base/log.h"
 #include "config/load.h"
 #include "proxy/proxy.h"
+#include "proxy/worker.h"
 #include "tests/unit/suites.h"
 #include "tests/unit/support/config_text.h"
 #include "tests/unit/support/loopback.h"
@@ -30,6 +31,7 @@ static void ignore(void *arg)
 
 static unsigned opened;         /* number of listeners that are open */
 static const char *global = ""; /* the start of the file */
+static const char *check = "";  /* its end */
 
 /* Starts with a listening socket for each worker, or with a shared one. */
 static void start(bool shared, unsigned max_sessions)
@@ -39,8 +41,8 @@ static void start(bool shared, unsigned max_sessions)
     ck_assert(loopback_bind(0, &front));
     back = front;
     servers = loopback_listen(&back);
-    snprintf(text, sizeof text, "%s[listen main]\nbind = 127.0.0.1:1\nserver = a %s\n", global,
-             address_format(&back, server));
+    snprintf(text, sizeof text, "%s[listen main]\nbind = 127.0.0.1:1\nserver = a %s\n%s", global,
+             address_format(&back, server), check);
     config = load_good(text);
     base = event_base_new();
     const struct proxy_events events = {.on_quiet = ignore, .on_empty = ignore};
@@ -233,6 +235,27 @@ START_TEST(sessions_follow_a_server_to_another_address)
 }
 END_TEST
 
+static bool all_share(void)
+{
+    bool all = true;
+    for (unsigned i = 0; i < WORKERS; i++)
+        all &= proxy->workers[i].sessions.loop.engine.shared;
+    return all;
+}
+
+/* Otherwise the kernel would go on to tell of the descriptor of a session that is freed. */
+START_TEST(descriptors_are_always_shared_with_programs_that_check)
+{
+    check = _i ? "check = exec\ncheck-command = /bin/true\n" : "check = tcp\n";
+    start(false, 0);
+    ck_assert(all_share() == _i);
+    proxy_share_descriptors(proxy, true);
+    ck_assert(all_share());
+    proxy_share_descriptors(proxy, false);
+    ck_assert(all_share() == _i);
+}
+END_TEST
+
 Suite *proxy_suite(void)
 {
     Suite *suite = suite_create("proxy");
@@ -244,6 +267,7 @@ Suite *proxy_suite(void)
     tcase_add_loop_test(tcase, workers_stay_on_their_cpus, 0, 2);
     tcase_add_test(tcase, wake_up_of_a_process_that_left_is_replaced);
     tcase_add_test(tcase, sessions_follow_a_server_to_another_address);
+    tcase_add_loop_test(tcase, descriptors_are_always_shared_with_programs_that_check, 0, 2);
     suite_add_tcase(suite, tcase);
     return suite;
 }
