@@ -373,13 +373,21 @@ static const struct entry *backend_entry(const struct section *section)
     return NULL;
 }
 
+static bool has_routes(const struct section *section)
+{
+    for (size_t i = 0; i < section->members.count; i++)
+        if (strcmp(section->members.items[i].option->name, "route") == 0)
+            return true;
+    return false;
+}
+
 static void resolve_backend(struct builder *builder, const struct backend_names *names,
                             const struct section *section, struct frontend_conf *frontend)
 {
     char where[PLACE_TEXT_MAX], text[BACKEND_TEXT_MAX];
     const struct entry *entry = backend_entry(section);
     if (!entry && section->kind == SECTION_FRONTEND) {
-        if (!section->unread && frontend->routes.count == 0)
+        if (!section->unread && !has_routes(section))
             problem_add(builder->problems, section->place,
                         "%s has no backend; add 'backend = NAME'", section_text(section, where));
         return;

@@ -25,12 +25,17 @@ static const struct {
     {"check-command", OF(CHECK_EXEC), "check = exec"},
 };
 
+static const struct entry *find_in(const struct entry_list *list, const char *name)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->items[i].option->name, name) == 0)
+            return &list->items[i];
+    return NULL;
+}
+
 static const struct entry *find_setting(const struct section *section, const char *name)
 {
-    for (size_t i = 0; i < section->settings.count; i++)
-        if (strcmp(section->settings.items[i].option->name, name) == 0)
-            return &section->settings.items[i];
-    return NULL;
+    return find_in(&section->settings, name);
 }
 
 /* One that has no effect here: "check = http" was forgotten, and a wrong server would do. Checks
@@ -76,7 +81,8 @@ static bool is_database(const struct check_conf *check)
 
 static const char *wrong_with(const struct check_conf *check, const struct section *section)
 {
-    if (check->kind == CHECK_STEPS && check->step_count == 0)
+    if (check->kind == CHECK_STEPS && check->step_count == 0 &&
+        !find_in(&section->members, "check-step"))
         return "check = steps needs a check-step";
     if (check->kind == CHECK_EXEC && !check->command && !find_setting(section, "check-command"))
         return "check = exec needs a check-command";

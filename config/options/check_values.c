@@ -126,7 +126,7 @@ static const char *read_address(const char *value, void *member,
     const char *wrong = address_parse(text, &address);
     free(text);
     if (wrong)
-        return wrong;
+        return bare ? "must be an IP address or a name, without a port" : wrong;
     *(struct address *)member = address;
     return NULL;
 }

@@ -410,6 +410,8 @@ static const struct {
      "p.ini:5: check-command: '/etc' /etc is not a regular file\n"},
     {VALID "check = exec\ncheck-command = /bin/sh \"x\n",
      "p.ini:5: check-command: '/bin/sh \"x' a double quote is not closed\n"},
+    {VALID "check = tcp\ncheck-address = 1.2.3.4:80\n",
+     "p.ini:5: check-address: '1.2.3.4:80' must be an IP address or a name, without a port\n"},
     {VALID "check = steps\n", "p.ini:4: check = steps needs a check-step\n"},
     {VALID "check = tcp\ncheck-verify = system\n",
      "p.ini:4: check-verify has no effect without check-tls = yes or check = tls\n"},
@@ -436,7 +438,6 @@ static const struct {
     {VALID "check = http\ncheck-path = /a b\n",
      "p.ini:5: check-path: '/a b' must be one word of ASCII characters\n"},
     {VALID "check = steps\ncheck-step = recv x\n",
-     "p.ini:4: check = steps needs a check-step\n"
      "p.ini:5: check-step: 'recv x' must begin with send, send-hex, expect, expect-hex or "
      "expect-regex, and a text follows\n"},
     {VALID "check = steps\ncheck-step = send x\ncheck-step = send \\q\n",

@@ -190,6 +190,12 @@ START_TEST(mistakes_are_reported_with_their_line)
                       strncmp(loaded.errors, "p.ini:4: ", 9) == 0,
                   "%s", loaded.errors);
     loaded_free(&loaded);
+
+    /* The route is there, so nothing is said about a backend that is missing. */
+    snprintf(text, sizeof text, FRONTEND "route = %s\n" BACKENDS, mistakes[_i].route);
+    loaded = load_text(text);
+    ck_assert_ptr_null(strstr(loaded.errors, "has no backend"));
+    loaded_free(&loaded);
 }
 END_TEST
 
