@@ -8,6 +8,7 @@
 #include "config/members.h"
 #include "config/paths.h"
 #include "config/routes.h"
+#include "config/syntax/bind_ports.h"
 #include "config/syntax/suggest.h"
 #include "config/syntax/value.h"
 
@@ -205,20 +206,31 @@ static void add_claim(struct claims *claims, const char *text, struct place plac
     claims->count++;
 }
 
-/* Reports each claim with the text of an earlier one; empties the list. */
+static bool is_same_place(struct place one, struct place other)
+{
+    return one.source == other.source && one.line == other.line;
+}
+
+/* Reports each claim with the text of an earlier one, but only once for two lines; empties the
+ * list. */
 static void check_claims(struct builder *builder, struct claims *claims, const char *what)
 {
     char first[PLACE_TEXT_MAX];
     if (claims->count > 0)
         qsort(claims->items, claims->count, sizeof *claims->items, by_text);
-    const struct claim *holder = claims->items;
+    const struct claim *holder = claims->items, *told = NULL, *told_holder = NULL;
     for (size_t i = 1; i < claims->count; i++) {
         const struct claim *claim = &claims->items[i];
-        if (strcmp(holder->text, claim->text) != 0)
+        if (strcmp(holder->text, claim->text) != 0) {
             holder = claim;
-        else
+            continue;
+        }
+        if (!told || !is_same_place(told->place, claim->place) ||
+            !is_same_place(told_holder->place, holder->place))
             problem_add(builder->problems, claim->place, "%s '%s' is given twice; first in %s",
                         what, claim->text, place_text(holder->place, claim->place, first));
+        told = claim;
+        told_holder = holder;
     }
     free(claims->items);
     *claims = (struct claims){0};
@@ -226,15 +238,61 @@ static void check_claims(struct builder *builder, struct claims *claims, const c
 
 /* --- binds and servers --------------------------------------------------------------------- */
 
-static void add_bind(struct builder *builder, struct frontend_conf *frontend,
-                     const struct entry *entry)
+/* NULL: it is wrong, which has been reported. */
+static const struct bind_conf *add_bind(struct builder *builder, struct frontend_conf *frontend,
+                                        const struct entry *entry, const char *value)
 {
     const struct option_context context = context_of(builder, entry);
     struct bind_conf *bind = &frontend->binds[frontend->bind_count];
-    if (!bind_read(entry->value, &builder->bind_means, bind, &context))
-        return;
+    if (!bind_read(value, &builder->bind_means, bind, &context))
+        return NULL;
     add_claim(&builder->binds, bind->text, entry->place, NULL);
     frontend->bind_count++;
+    return bind;
+}
+
+/* A bind for each port of the range. A name is resolved for the first one only: all have the same
+ * address. */
+static void add_bind_range(struct builder *builder, struct frontend_conf *frontend,
+                           const struct entry *entry, const struct bind_ports *range)
+{
+    const char *host = entry->value;
+    int length = (int)range->host;
+    for (unsigned port = range->first; port <= range->last; port++) {
+        char *value = memory_print("%.*s:%u%s", length, host, port, entry->value + range->length);
+        const struct bind_conf *bind = add_bind(builder, frontend, entry, value);
+        free(value);
+        if (!bind)
+            return;
+        host = bind->text;
+        length = (int)(strrchr(bind->text, ':') - bind->text);
+    }
+}
+
+static void add_binds(struct builder *builder, struct frontend_conf *frontend,
+                      const struct entry *entry)
+{
+    struct bind_ports range;
+    const char *wrong = bind_ports_read(entry->value, &range);
+    if (wrong)
+        problem_add(builder->problems, entry->place, "bind: '%s': %s", entry->value, wrong);
+    else if (range.last)
+        add_bind_range(builder, frontend, entry, &range);
+    else
+        add_bind(builder, frontend, entry, entry->value);
+}
+
+/* How many add_binds() adds at most. */
+static size_t count_binds(const struct section *section)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < section->members.count; i++) {
+        struct bind_ports range;
+        const struct entry *entry = &section->members.items[i];
+        if (entry->option->type == OPTION_BIND && !bind_ports_read(entry->value, &range))
+            count += range.last - range.first + 1;
+    }
+    return count;
 }
 
 static void add_server(struct builder *builder, struct backend_conf *backend,
@@ -299,10 +357,10 @@ static void build_frontend(struct builder *builder, const struct section *sectio
     inherit_quietly(builder, OWNER_FRONTEND, frontend);
     frontend->name = memory_copy(section->name);
     frontend->line = section->place.line;
-    frontend->binds = memory_new(count, sizeof *frontend->binds);
+    frontend->binds = memory_new(count_binds(section), sizeof *frontend->binds);
     for (size_t i = 0; i < section->members.count; i++)
         if (section->members.items[i].option->type == OPTION_BIND)
-            add_bind(builder, frontend, &section->members.items[i]);
+            add_binds(builder, frontend, &section->members.items[i]);
     apply(builder, section, OWNER_FRONTEND, frontend);
     if (count == 0 && !section->unread)
         problem_add(builder->problems, section->place, "%s has no bind; add 'bind = HOST:PORT'",

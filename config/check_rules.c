@@ -110,8 +110,8 @@ static const char *wrong_with_server(const struct check_conf *check,
         return NULL;
     if (address_is_unix(&server->address) && port && !elsewhere)
         return "a Unix socket has no port that could be checked";
-    if ((!address_is_unix(&server->address) || elsewhere) && !port && !server->host &&
-        address_port(&server->address) == 0)
+    bool portless = server->keeps_port || (!server->host && address_port(&server->address) == 0);
+    if ((!address_is_unix(&server->address) || elsewhere) && !port && portless)
         return "it has no port that could be checked; add check-port=PORT";
     return NULL;
 }

@@ -151,6 +151,8 @@ static struct address destination(const struct address *server)
 static const struct own_bind *find_unix(const struct graph *graph, const struct address *server)
 {
     const struct own_bind *found = NULL;
+    if (address_is_abstract(server))
+        return NULL;
     char *path = path_plain(server->un.sun_path, true);
     for (size_t i = 0; i < graph->own_bind_count && graph->own_binds[i].path && !found; i++)
         if (strcmp(graph->own_binds[i].path, path) == 0)
@@ -182,14 +184,35 @@ static const struct own_bind *find_own_bind(struct graph *graph, const struct ad
 
 /* --- loops --------------------------------------------------------------------------------- */
 
+/* A server that has the port to which the client came: the bind of the same backend to which it
+ * leads. NULL: there is none. A shifted port is another one after each round, up to the last. */
+static const struct own_bind *find_of_kept_port(struct graph *graph, size_t backend,
+                                                const struct server_conf *server)
+{
+    const struct backend_conf *from = &graph->config->backends[backend];
+    for (size_t i = 0; server->port_shift == 0 && i < graph->own_bind_count; i++) {
+        const struct own_bind *came = &graph->own_binds[i];
+        struct address address = server->address;
+        address_set_port(&address, address_port(&came->bind->address));
+        if (address_port(&address) == 0 || certain_backend(graph->config, came->frontend) != from)
+            continue;
+        const struct own_bind *found = find_own_bind(graph, &address);
+        if (found && certain_backend(graph->config, found->frontend) == from)
+            return found;
+    }
+    return NULL;
+}
+
 static void find_edges(struct graph *graph, const struct place *places)
 {
     const struct config *config = graph->config;
     for (size_t i = 0; i < config->backend_count; i++)
         for (size_t j = 0; j < config->backends[i].server_count; j++, places++) {
             const struct server_conf *server = &config->backends[i].servers[j];
-            const struct own_bind *own_bind =
-                server->host || server->sni_port ? NULL : find_own_bind(graph, &server->address);
+            const struct own_bind *own_bind = server->host || server->sni_port ? NULL
+                                              : server->keeps_port
+                                                  ? find_of_kept_port(graph, i, server)
+                                                  : find_own_bind(graph, &server->address);
             if (!own_bind)
                 continue;
             graph->edges = memory_grow(graph->edges, graph->edge_count, &graph->edge_capacity,

@@ -66,6 +66,8 @@ static const char *read_bind_address(const char *text, struct bind_conf *bind,
     wrong = address_parse_or_name(text, &bind->address, host);
     if (!wrong && host[0])
         wrong = resolve_bind(host, &bind->address, means);
+    if (!wrong && address_is_abstract(&bind->address))
+        return "only servers may have an abstract Unix socket; a bind needs unix:/PATH";
     if (!wrong)
         address_format(&bind->address, bind->text);
     return wrong;
@@ -131,7 +133,65 @@ static const char *read_sni_port(const char *number, struct server_conf *server)
     return NULL;
 }
 
-/* Reads an address, "NAME:PORT", "srv:NAME" or "sni:PORT". Returns what is wrong, or NULL. */
+/* Where the host ends that a port may follow. A bare IPv6 address is no such host. */
+static size_t host_length(const char *text)
+{
+    const char *bracket = text[0] == '[' ? strchr(text, ']') : NULL;
+    return bracket ? (size_t)(bracket - text) + 1 : strcspn(text, ":");
+}
+
+/* Reads "HOST" and "HOST:+SHIFT". Returns what is wrong, or NULL, and *length is then that of the
+ * host; 0: the text has a port, or is no address with a port. */
+static const char *read_kept_port(const char *text, struct server_conf *server, size_t *length)
+{
+    uint64_t shift;
+    size_t host = host_length(text);
+    const char *after = text + host;
+    *length = 0;
+    if (strncmp(text, "unix:", 5) == 0)
+        return NULL;
+    if (*after && !(after[0] == ':' && (after[1] == '+' || after[1] == '-')))
+        return NULL;
+    if (host >= ADDRESS_HOST_MAX)
+        return "host name is longer than 253 bytes";
+    if (*after && (value_unsigned(after + 2, &shift) || shift == 0 || shift > UINT16_MAX - 1))
+        return "the shift of the port must be 1 to 65534: HOST:+SHIFT or HOST:-SHIFT";
+    server->keeps_port = true;
+    if (*after)
+        server->port_shift = after[1] == '-' ? -(int)shift : (int)shift;
+    *length = host;
+    return NULL;
+}
+
+/* Reads an address or a name without a port, of this length. */
+static const char *read_portless(const char *text, size_t length, struct server_conf *server,
+                                 char host[static ADDRESS_HOST_MAX])
+{
+    char whole[ADDRESS_HOST_MAX + sizeof ":1"];
+    snprintf(whole, sizeof whole, "%.*s:1", (int)length, text);
+    const char *wrong = address_parse_or_name(whole, &server->address, host);
+    if (wrong)
+        return wrong;
+    if (host[0])
+        server->address.in.sin_port = 0;
+    else
+        address_set_port(&server->address, 0);
+    return NULL;
+}
+
+/* As address_format(), but the shift of a port stands in the place of the port. */
+static void format_server(struct server_conf *server)
+{
+    char address[ADDRESS_TEXT_MAX];
+    address_format_portless(&server->address, address);
+    if (server->port_shift)
+        snprintf(server->text, sizeof server->text, "%s:%+d", address, server->port_shift);
+    else
+        snprintf(server->text, sizeof server->text, "%s", address);
+}
+
+/* Reads an address, "NAME:PORT", both also without a port or with its shift, "srv:NAME" or
+ * "sni:PORT". Returns what is wrong, or NULL. */
 static const char *read_server_address(const char *text, struct server_conf *server)
 {
     char host[ADDRESS_HOST_MAX] = "";
@@ -144,12 +204,16 @@ static const char *read_server_address(const char *text, struct server_conf *ser
             return "must be srv:_SERVICE._tcp.NAME";
         strcpy(host, text + prefix);
     } else {
-        const char *wrong = address_parse_or_name(text, &server->address, host);
+        size_t length;
+        const char *wrong = read_kept_port(text, server, &length);
+        if (!wrong)
+            wrong = length ? read_portless(text, length, server, host)
+                           : address_parse_or_name(text, &server->address, host);
         if (wrong)
             return wrong;
     }
     if (!host[0]) {
-        address_format(&server->address, server->text);
+        format_server(server);
         return NULL;
     }
     server->host = memory_copy(host);

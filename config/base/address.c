@@ -51,8 +51,23 @@ static const char *parse_port(const char *text, in_port_t *port)
     return NULL;
 }
 
+static const char *parse_abstract(const char *name, struct address *address)
+{
+    size_t length = strlen(name);
+    if (length == 0)
+        return "name of the abstract Unix socket is missing: unix:@NAME";
+    if (length >= sizeof address->un.sun_path)
+        return "name of an abstract Unix socket must not be longer than 107 bytes";
+    address->un.sun_family = AF_UNIX;
+    memcpy(address->un.sun_path + 1, name, length);
+    address->length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length);
+    return NULL;
+}
+
 static const char *parse_unix(const char *path, struct address *address)
 {
+    if (path[0] == '@')
+        return parse_abstract(path + 1, address);
     if (path[0] != '/')
         return "path of a Unix socket must be absolute: unix:/PATH";
     if (path_check(path))
@@ -101,6 +116,8 @@ static const char *parse_host(const char *text, struct address *address,
 {
     const char *colon = strrchr(text, ':');
     in_port_t port;
+    if (strncmp(text, "abns@", 5) == 0 || strncmp(text, "abnsz@", 6) == 0)
+        return "an abstract Unix socket is unix:@NAME here";
     if (!colon)
         return "port is missing: HOST:PORT";
     if (strchr(text, ':') != colon)
@@ -213,6 +230,15 @@ const char *address_format(const struct address *address, char text[static ADDRE
         inet_ntop(AF_INET, &address->in.sin_addr, host, sizeof host);
         snprintf(text, ADDRESS_TEXT_MAX, "%s:%u", host, ntohs(address->in.sin_port));
     }
+    return text;
+}
+
+const char *address_format_portless(const struct address *address,
+                                    char text[static ADDRESS_TEXT_MAX])
+{
+    address_format(address, text);
+    if (address->length > 0 && !address_is_unix(address) && address_port(address) == 0)
+        text[strlen(text) - strlen(":0")] = '\0';
     return text;
 }
 

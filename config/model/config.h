@@ -82,7 +82,7 @@ enum {
     PROXY_TLVS_PASS = 16, /* what came in */
 };
 
-/* "srv:" or "", a name, and a port. */
+/* "srv:" or "", a name, and a port or the shift of one. */
 #define SERVER_TEXT_MAX (ADDRESS_HOST_MAX + 16)
 
 /* The name of such a server in the form "srv:_db._tcp.example.org". */
@@ -93,7 +93,10 @@ struct server_conf {
     struct address address;     /* length 0: of a server with a host, or with sni_port */
     char *host;                 /* the name that its addresses come from; NULL: it has an address */
     bool service;               /* host is the name of SRV records, which tell ports and weights */
-    in_port_t port;             /* of the addresses of host; network byte order; 0: service */
+    in_port_t port;             /* of the addresses of host; network byte order; 0: service, or
+                                   keeps_port */
+    bool keeps_port;            /* its addresses have port 0: it is the client's ... */
+    int port_shift;             /* ... and so much more */
     enum resolve_what what;     /* what becomes of several addresses */
     unsigned max;               /* RESOLVE_ALL: servers at most */
     char *where;                /* with a host: FILE:LINE, for messages */

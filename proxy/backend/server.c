@@ -260,7 +260,7 @@ static bool is_same_address(const struct address *a, const struct address *b)
 
 static const char *address_text(const struct address *address, char text[static ADDRESS_TEXT_MAX])
 {
-    return address ? address_format(address, text) : "none";
+    return address ? address_format_portless(address, text) : "none";
 }
 
 /* Publishes the address. *before gets the endpoint that it replaces. Returns 0 or ENOMEM. */

@@ -2,6 +2,7 @@
 
 #include "config/base/container_of.h"
 #include "proxy/engine/socket.h"
+#include "proxy/session/endpoints.h"
 #include "proxy/session/exchange.h"
 #include "proxy/session/forward.h"
 #include "proxy/session/proxy_out.h"
@@ -193,6 +194,29 @@ static void end_round(struct session *session)
     }
 }
 
+static inline int connect_at(struct session *session, const struct address *address, unsigned port)
+{
+    bool own = local_ports_include(&session->set->service->local_ports, port);
+    session->own_port = own ? (in_port_t)port : 0;
+    return connect_server(session, address);
+}
+
+/* A Unix socket, or a server that has the port to which the client came: EDESTADDRREQ if there is
+ * no such port. */
+static __attribute__((noinline)) int connect_portless(struct session *session,
+                                                      const struct server *server,
+                                                      const struct address *address)
+{
+    if (address_is_unix(address))
+        return connect_at(session, address, 0);
+    struct address there = *address;
+    int came = (int)session_destination_port(session), port = came + server->conf->port_shift;
+    if (came == 0 || port < 1 || port > UINT16_MAX)
+        return EDESTADDRREQ;
+    address_set_port(&there, (unsigned)port);
+    return connect_at(session, &there, (unsigned)port);
+}
+
 /* The server may have lost its address since the balancer looked: EHOSTUNREACH. */
 static int connect_to(struct session *session, const struct server *server)
 {
@@ -202,9 +226,9 @@ static int connect_to(struct session *session, const struct server *server)
     if (!address)
         return EHOSTUNREACH;
     unsigned port = address_port(address);
-    bool own = local_ports_include(&session->set->service->local_ports, port);
-    session->own_port = own ? (in_port_t)port : 0;
-    return connect_server(session, address);
+    if (port == 0)
+        return connect_portless(session, server, address);
+    return connect_at(session, address, port);
 }
 
 static void on_turn(struct session *session, struct server *given);
@@ -251,6 +275,11 @@ static inline void connect_from(struct session *session, struct server *given)
         next = NULL;
     }
     if (error) {
+        if (error == EDESTADDRREQ) {
+            session_leave_server(session); /* no fault of the server: no other would do better */
+            session_close(session, SESSION_REFUSED);
+            return;
+        }
         if (!socket_is_shortage(error)) {
             connect_failed(session, error);
             return;

@@ -9,4 +9,8 @@
  * that a service manager has passed. Without an answer the length is 0. */
 struct address session_destination(const struct session *session);
 
+/* The port of that, in host byte order; 0: it has none. Asks the kernel only where the bind does
+ * not have the port: of sockets that a service manager has passed. */
+unsigned session_destination_port(const struct session *session);
+
 #endif

@@ -16,12 +16,22 @@ static json_t *last_check(const struct server *server)
     return json_string(server_last_check(server));
 }
 
+static void format_shifted(const struct address *address, int shift,
+                           char text[static ADDRESS_TEXT_MAX])
+{
+    address_format_portless(address, text);
+    size_t length = strlen(text);
+    snprintf(text + length, ADDRESS_TEXT_MAX - length, ":%+d", shift);
+}
+
 static json_t *address_json(const struct server *server)
 {
     char text[ADDRESS_TEXT_MAX] = "none";
     const struct address *address = server_address(server);
-    if (address)
-        address_format(address, text);
+    if (address && !server->conf->port_shift)
+        address_format_portless(address, text);
+    else if (address)
+        format_shifted(address, server->conf->port_shift, text);
     else if (server->conf->sni_port)
         memcpy(text, server->conf->text, sizeof text);
     return text_json(text, strlen(text));

@@ -31,6 +31,7 @@ static const struct {
     {"forwarding", forwarding_suite},
     {"delivery", delivery_suite},
     {"addresses", addresses_suite},
+    {"ports", ports_suite},
     {"servers", servers_suite},
     {"server_checks", server_checks_suite},
     {"sentinel", sentinel_suite},

@@ -29,6 +29,7 @@ Suite *one_port_suite(void);
 Suite *forwarding_suite(void);
 Suite *delivery_suite(void);
 Suite *addresses_suite(void);
+Suite *ports_suite(void);
 Suite *servers_suite(void);
 Suite *server_checks_suite(void);
 Suite *sentinel_suite(void);

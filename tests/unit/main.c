@@ -61,6 +61,7 @@ int main(void)
         mysql_suite,
         pgsql_suite,
         exec_suite,
+        ports_suite,
         words_suite,
         login_options_suite,
         server_states_suite,

@@ -83,6 +83,7 @@ Suite *time_limits_suite(void);
 Suite *steering_suite(void);
 Suite *value_suite(void);
 Suite *wheel_suite(void);
+Suite *ports_suite(void);
 Suite *words_suite(void);
 Suite *write_suite(void);
 Suite *client_hello_suite(void);

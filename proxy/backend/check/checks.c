@@ -38,14 +38,6 @@ static struct checks *checks_of(const struct checking *checking)
 
 /* --- from servers to the thread ------------------------------------------------------------ */
 
-static void set_port(struct address *address, unsigned port)
-{
-    if (port && address->any.sa_family == AF_INET)
-        address->in.sin_port = htons((in_port_t)port);
-    else if (port && address->any.sa_family == AF_INET6)
-        address->in6.sin6_port = htons((in_port_t)port);
-}
-
 /* Where the server is to be checked now; length 0: nowhere. */
 static struct address wanted_address(const struct checking *checking)
 {
@@ -58,7 +50,10 @@ static struct address wanted_address(const struct checking *checking)
                              : conf->address.length             ? conf->address
                                                                 : *own;
     unsigned port = server->conf->check_port ? server->conf->check_port : conf->port;
-    set_port(&address, port ? port : address_port(own));
+    if (!port)
+        port = address_port(own);
+    if (port)
+        address_set_port(&address, port);
     return address;
 }
 

@@ -26,6 +26,8 @@ static const struct {
     {SELF("[::1]:80", "[::1]:80"), "[::1]:80"},
     {SELF("[::]:80", "[::]:80"), "[::]:80"},
     {SELF("[::1]:80", "[::]:80"), "[::1]:80"},
+    {SELF("0.0.0.0:80-82", "127.0.0.1"), "0.0.0.0:80"},
+    {SELF("127.0.0.1:80", "127.0.0.1"), "127.0.0.1:80"},
     {SELF("unix:/run/own", "unix:/run/own"), "unix:/run/own"},
     {SELF("127.0.0.1:80", "127.0.0.1:80 weight=0\nserver = t 192.0.2.1:80"), "127.0.0.1:80"},
     {SELF("127.0.0.1:81\nbind = 127.0.0.1:80", "127.0.0.1:80"), "127.0.0.1:80"},
@@ -53,6 +55,9 @@ static const char *const others[] = {
     SELF("0.0.0.0:80", "192.0.2.254:80"),
     SELF("0.0.0.0:80", "[::1]:80"),
     SELF("unix:/run/own", "unix:/run/other"),
+    SELF("unix:/run/own", "unix:@/run/own"),
+    SELF("127.0.0.1:80", "127.0.0.2"),
+    SELF("127.0.0.1:80-82", "127.0.0.1:+1"),
     SELF("fd:web", "127.0.0.1:80"),
     /* Chains: through an address, a wildcard and a path, and two backends that lead to one
        frontend. */

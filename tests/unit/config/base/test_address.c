@@ -26,6 +26,8 @@ static const struct {
     {"unix:/run/x.sock", "unix:/run/x.sock", AF_UNIX},
     {"unix:/a:b", "unix:/a:b", AF_UNIX},
     {"unix:" PATH_107, "unix:" PATH_107, AF_UNIX},
+    {"unix:@name", "unix:@name", AF_UNIX},
+    {"unix:@" PATH_107, "unix:@" PATH_107, AF_UNIX},
 };
 
 START_TEST(address_is_read_and_written)
@@ -86,7 +88,9 @@ static const struct {
     {"-a:80", NO_NAME},
     {"unix:", "path of a Unix socket must be absolute: unix:/PATH"},
     {"unix:run/x", "path of a Unix socket must be absolute: unix:/PATH"},
-    {"unix:@abstract", "path of a Unix socket must be absolute: unix:/PATH"},
+    {"unix:@", "name of the abstract Unix socket is missing: unix:@NAME"},
+    {"unix:@" PATH_107 "a", "name of an abstract Unix socket must not be longer than 107 bytes"},
+    {"abns@name", "an abstract Unix socket is unix:@NAME here"},
     {"unix:" PATH_107 "a", "path of a Unix socket must not be longer than 107 bytes"},
 };
 
@@ -190,6 +194,38 @@ END_TEST
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
 
+START_TEST(abstract_name_has_no_path)
+{
+    struct address address, path;
+    ck_assert_ptr_null(address_parse("unix:@/run/x", &address));
+    ck_assert_ptr_null(address_parse("unix:/run/x", &path));
+    ck_assert(address_is_abstract(&address));
+    ck_assert(!address_is_abstract(&path));
+    ck_assert(!address_equal(&address, &path));
+    ck_assert_uint_eq(address.length, sizeof(sa_family_t) + strlen("@/run/x"));
+    ck_assert_mem_eq(address.un.sun_path, "\0/run/x", strlen("@/run/x"));
+}
+END_TEST
+
+static const struct {
+    const char *text, *portless;
+} portless[] = {
+    {"1.2.3.4:80", "1.2.3.4"},
+    {"[::1]:80", "[::1]"},
+    {"unix:/run/x:0", "unix:/run/x:0"},
+};
+
+START_TEST(port_is_left_out)
+{
+    struct address address;
+    char text[ADDRESS_TEXT_MAX];
+    ck_assert_ptr_null(address_parse(portless[_i].text, &address));
+    ck_assert_str_eq(address_format_portless(&address, text), portless[_i].text);
+    address_set_port(&address, 0);
+    ck_assert_str_eq(address_format_portless(&address, text), portless[_i].portless);
+}
+END_TEST
+
 Suite *address_suite(void)
 {
     Suite *suite = suite_create("address");
@@ -198,6 +234,8 @@ Suite *address_suite(void)
     tcase_add_loop_test(parsing, bad_address_is_refused, 0, COUNT(bad));
     tcase_add_test(parsing, host_name_is_only_read);
     tcase_add_test(parsing, overlong_host_name_is_refused);
+    tcase_add_test(parsing, abstract_name_has_no_path);
+    tcase_add_loop_test(parsing, port_is_left_out, 0, COUNT(portless));
     suite_add_tcase(suite, parsing);
     TCase *comparing = tcase_create("compare");
     tcase_add_test(comparing, different_addresses_differ);
