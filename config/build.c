@@ -386,6 +386,22 @@ static void check_forwarding(struct builder *builder, const struct section *sect
                     section_text(section, where));
 }
 
+/* The servers whose addresses stand in the file can be connected to from the source. */
+static void check_source(struct builder *builder, const struct section *section,
+                         const struct backend_conf *backend)
+{
+    char where[PLACE_TEXT_MAX];
+    for (size_t i = 0; i < backend->server_count && backend->source.length > 0; i++) {
+        const struct address *address = &backend->servers[i].address;
+        if (address->length == 0 || address_is_unix(address) ||
+            address->any.sa_family == backend->source.any.sa_family)
+            continue;
+        problem_add(builder->problems, section->place,
+                    "%s: source and server %s are not both IPv4 or both IPv6",
+                    section_text(section, where), backend->servers[i].name);
+    }
+}
+
 static void build_backend(struct builder *builder, const struct section *section)
 {
     struct backend_conf *backend = &builder->config->backends[builder->config->backend_count++];
@@ -408,6 +424,7 @@ static void build_backend(struct builder *builder, const struct section *section
                     section_text(section, where));
     apply(builder, section, OWNER_BACKEND, backend);
     check_forwarding(builder, section, backend);
+    check_source(builder, section, backend);
     check_rules_backend(section, backend, builder->problems);
     for (size_t i = 0; i < backend->server_count; i++)
         weights |= backend->servers[i].weight;

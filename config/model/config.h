@@ -51,6 +51,8 @@ struct bind_conf {
     /* Attributes of the file of a Unix bind: */
     bool mode_given;
     mode_t mode;         /* permissions */
+    unsigned backlog;    /* 0: the longest that the system allows */
+    bool defer_accept;   /* only TCP */
     char *owner, *group; /* as the configuration names them; NULL: not given */
     uid_t uid;
     gid_t gid;
@@ -139,6 +141,7 @@ struct backend_conf {
     char *name;
     char congestion[CONGESTION_MAX]; /* of connections to servers; "": the default of the system */
     struct tcp_tuning tcp;           /* of the same */
+    struct address source;           /* of the same, without a port; length 0: the kernel chooses */
     struct server_conf *servers;     /* at least one */
     size_t server_count;
     millis idle_timeout; /* 0: as the frontend says; or IDLE_FOR_EVER */

@@ -1,5 +1,6 @@
 /* Options of backends. */
 #include "config/options/percent.h"
+#include "config/options/source_value.h"
 #include "config/options/table.h"
 #include "config/options/time_values.h"
 
@@ -124,6 +125,12 @@ const struct option backend_options[] = {
      .custom = &backend_idle_custom,
      .initial = "frontend",
      .help = "instead of the idle-timeout of the frontend, for sessions with this backend"},
+    {.name = "source",
+     .sections = BACKENDS | IN(SECTION_DEFAULTS),
+     OF_BACKEND(source),
+     .type = OPTION_CUSTOM,
+     .custom = &source_value,
+     .help = "address of this machine from which servers are connected to"},
     {.name = "connect-timeout",
      .sections = BACKENDS | IN(SECTION_DEFAULTS),
      OF_BACKEND(connect_timeout),

@@ -154,7 +154,9 @@ struct backend {
     const struct balance_algorithm *algorithm;
     _Atomic(struct balance_table *) table; /* of an algorithm that has one; NULL: none */
     bool counts;                           /* the algorithm asks server_used() */
-    bool prepares; /* a connection that is established is to be tuned, or to begin with a header */
+    /* A connection to a server is more than a plain one: it is tuned, begins with a header, or has
+     * a source. */
+    bool prepares;
     struct elected elected;
     struct queue *queue; /* queue.h; NULL: no server has maxconn */
     /* The share of a server is another one, or the part of its whole share that it has in a slow

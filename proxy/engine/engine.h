@@ -24,6 +24,8 @@
 #include "proxy/engine/epoll_inline.h"
 #include "proxy/engine/stream.h"
 
+struct connect_plan;
+
 /* --- the engine ------------------------------------------------------------------------------ */
 
 /* Returns 0 or an errno value; an engine that could not be opened needs no closing. */
@@ -79,7 +81,7 @@ int engine_take(struct engine *engine, struct stream *stream, int fd, enum strea
 /* Begins to connect; socket_connect_by() says with what options, and explains the errors. Returns 0
  * or an errno value. The outcome is told by on_ready: ENGINE_FAILED, or ENGINE_WRITABLE. */
 int engine_connect(struct engine *engine, struct stream *stream, const struct address *address,
-                   const char *congestion) __attribute__((warn_unused_result));
+                   const struct connect_plan *plan) __attribute__((warn_unused_result));
 
 /* The same on an idle stream. Returns 0 or an errno value; the stream is idle as before then. */
 int engine_reconnect(struct stream *stream, const struct address *address)

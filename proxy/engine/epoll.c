@@ -219,10 +219,10 @@ int engine_take(struct engine *engine, struct stream *stream, int fd, enum strea
 }
 
 int engine_connect(struct engine *engine, struct stream *stream, const struct address *address,
-                   const char *congestion)
+                   const struct connect_plan *plan)
 {
     int error;
-    int fd = socket_connect_by(address, congestion, &error);
+    int fd = socket_connect_by(address, plan, &error);
     if (fd < 0)
         return error;
     error =

@@ -43,9 +43,18 @@ int socket_bind(const struct address *address)
     return fd;
 }
 
-int socket_listen(int fd)
+int socket_listen(int fd, unsigned backlog)
 {
-    return listen(fd, 65535) ? errno : 0;
+    return listen(fd, backlog ? (int)backlog : 65535) ? errno : 0;
+}
+
+/* Seconds; the kernel makes of them a number of SYN-ACKs. */
+#define DEFER_SECONDS 3
+
+int socket_defer_accept(int fd)
+{
+    return setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &(int){DEFER_SECONDS}, sizeof(int)) ? errno
+                                                                                             : 0;
 }
 
 static int set_congestion(int fd, const char *name)
@@ -96,19 +105,33 @@ static int begin_connection(int fd, const struct address *address)
 
 int socket_connect(const struct address *address, int *error)
 {
-    return socket_connect_by(address, "", error);
+    return socket_connect_by(address, &(struct connect_plan){.congestion = ""}, error);
 }
 
-int socket_connect_by(const struct address *address, const char *congestion, int *error)
+/* The kernel chooses the port at connect(2), so that as many connections are possible to each
+ * server as without a source. Returns 0 or an errno value. */
+static int bind_source(int fd, const struct address *source)
+{
+    if (set_flag(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT))
+        return errno;
+    return bind(fd, &source->any, source->length) ? errno : 0;
+}
+
+int socket_connect_by(const struct address *address, const struct connect_plan *plan, int *error)
 {
     int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         *error = errno;
         return -1;
     }
-    if (*congestion && !address_is_unix(address))
-        (void)set_congestion(fd, congestion);
-    *error = begin_connection(fd, address);
+    const bool is_unix = address_is_unix(address);
+    if (*plan->congestion && !is_unix)
+        (void)set_congestion(fd, plan->congestion);
+    *error = 0;
+    if (plan->source && plan->source->length > 0 && !is_unix)
+        *error = bind_source(fd, plan->source);
+    if (!*error)
+        *error = begin_connection(fd, address);
     if (*error && *error != EINPROGRESS) {
         close(fd);
         return -1;

@@ -16,26 +16,37 @@
  * Returns the descriptor, or -errno. */
 int socket_bind(const struct address *address) __attribute__((warn_unused_result));
 
-/* Begins to listen with the longest backlog the system allows (net.core.somaxconn). Returns 0 or
- * an errno value. */
-int socket_listen(int fd) __attribute__((warn_unused_result));
+/* Begins to listen. The system shortens the backlog to net.core.somaxconn; 0: the longest that it
+ * allows. Returns 0 or an errno value. */
+int socket_listen(int fd, unsigned backlog) __attribute__((warn_unused_result));
+
+/* The kernel tells of a client of this listening TCP socket when the client has sent something
+ * (TCP_DEFER_ACCEPT in tcp(7)), or a few seconds later if it has not. Returns 0 or an errno value.
+ */
+int socket_defer_accept(int fd) __attribute__((warn_unused_result));
 
 /* Gives a TCP socket, and those that a listening one will accept, another congestion control; "":
  * the system's. Returns 0 or an errno value: ENOENT, the kernel does not have it; EPERM, the
  * process may not use it. */
 int socket_congestion(int fd, const char *name) __attribute__((warn_unused_result));
 
-/* Begins a connection to a server, non-blocking, close-on-exec, with no option set but that
- * congestion control, if it is not "" and the kernel (still) permits it.
+/* What a connection to a server begins with. */
+struct connect_plan {
+    const char *congestion; /* ""; or a name, which is used if the kernel (still) permits it */
+    const struct address *source; /* without a port; NULL, or length 0: the kernel chooses */
+};
+
+/* Begins a connection to a server, non-blocking, close-on-exec, with no other option set. A Unix
+ * socket has no source.
  * Returns the descriptor, with *error 0 or EINPROGRESS (the outcome shows as writable), or -1
  * with *error set. A Unix socket whose backlog is full gives -1 and EAGAIN. connect(2) says
  * EADDRNOTAVAIL for two things, which are told apart here: the error is EADDRNOTAVAIL where this
- * machine has no address to reach the server from (IPv6 is off), and EADDRINUSE where every local
- * port is in use towards this server. */
-int socket_connect_by(const struct address *address, const char *congestion, int *error)
+ * machine has no address to reach the server from (IPv6 is off, or it has lost the source), and
+ * EADDRINUSE where every local port is in use towards this server. */
+int socket_connect_by(const struct address *address, const struct connect_plan *plan, int *error)
     __attribute__((warn_unused_result));
 
-/* The same with the system's congestion control. */
+/* The same with the system's congestion control, and from any address. */
 int socket_connect(const struct address *address, int *error) __attribute__((warn_unused_result));
 
 /* The same on a socket that is connected to nobody. Returns 0, also for EINPROGRESS, or an errno

@@ -176,7 +176,9 @@ static int connect_server(struct session *session, const struct address *address
     session->server_family = address->any.sa_family;
     session->server_congestion = congestion;
     session->kept_alive = false;
-    return engine_connect(&set->loop.engine, &session->server.stream, address, congestion);
+    const struct connect_plan plan = {.congestion = congestion,
+                                      .source = &session->backend->conf->source};
+    return engine_connect(&set->loop.engine, &session->server.stream, address, &plan);
 }
 
 /* No server is left that this round has not tried. */

@@ -139,6 +139,8 @@ static int open_tcp(struct bound *bound, unsigned count, const char *congestion)
             return -fd;
         bound->fds[bound->sockets++] = fd;
         int error = *congestion ? socket_congestion(fd, congestion) : 0;
+        if (!error && bound->conf->defer_accept)
+            error = socket_defer_accept(fd);
         if (error)
             return error;
     }
@@ -149,7 +151,7 @@ static int listen_tcp(const struct binds *binds, struct bound *bound)
 {
     int error = 0;
     for (unsigned i = 0; i < bound->sockets && !error; i++)
-        error = socket_listen(bound->fds[i]);
+        error = socket_listen(bound->fds[i], bound->conf->backlog);
     if (!error && bound->ordered)
         bound_pin(binds, bound); /* a program that joins it later gets nothing */
     return error;

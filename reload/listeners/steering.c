@@ -171,7 +171,7 @@ int steering_sink(const struct address *address)
         error =
             setsockopt(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, &farthest, sizeof farthest) ? errno : 0;
     if (error == 0)
-        error = socket_listen(fd);
+        error = socket_listen(fd, 0);
     if (error == 0)
         return fd;
     close(fd);

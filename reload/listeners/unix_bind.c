@@ -79,7 +79,7 @@ const char *unix_bind_open(struct bound *bound, bool replaces)
     if (wrong)
         return wrong;
     bound->sockets = 1;
-    int error = socket_listen(bound->fds[0]);
+    int error = socket_listen(bound->fds[0], bound->conf->backlog);
     return error ? strerror(error) : NULL;
 }
 

@@ -151,9 +151,11 @@ static char *name_of(const struct check_conf *conf)
     return strndup(conf->host, strcspn(conf->host, ":"));
 }
 
-static int make_plan(struct probe_plan *plan, const struct check_conf *conf)
+static int make_plan(struct probe_plan *plan, const struct backend_conf *backend)
 {
+    const struct check_conf *conf = &backend->check;
     plan->conf = conf;
+    plan->source = &backend->source;
     if (!conf->tls && conf->kind != CHECK_TLS)
         return 0;
     plan->tls = tls_client_context_new(conf);
@@ -271,7 +273,7 @@ struct checks *checks_new(struct backend *backends, size_t count, struct event_b
     checks->plans = calloc(count ? count : 1, sizeof *checks->plans);
     int error = checks->plans ? 0 : ENOMEM;
     for (size_t i = 0; !error && i < count; i++)
-        error = make_plan(&checks->plans[i], &backends[i].conf->check);
+        error = make_plan(&checks->plans[i], backends[i].conf);
     for (size_t i = 0; !error && i < count; i++)
         error = add_backend(checks, &backends[i]);
     if (!error)

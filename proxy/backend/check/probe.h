@@ -31,6 +31,7 @@
 /* What all probes of a backend have in common. */
 struct probe_plan {
     const struct check_conf *conf;
+    const struct address *source;   /* as in struct connect_plan */
     struct tls_client_context *tls; /* NULL: no TLS */
     char *name; /* that check-sni or check-host says, as for tls_client_new(); NULL: none */
 };

@@ -32,6 +32,33 @@ static bool scene_of_one_port(struct scene *scene)
 
 /* No server listens on the only local port, so TCP connects each attempt to itself. Afterwards the
  * port is free at once, for the server to be started there. */
+/* Sessions and checks come from the address that the file names. */
+START_TEST(sessions_and_checks_have_the_source_of_the_backend)
+{
+    struct scene scene;
+    struct endpoint peer;
+    scene_start(&scene, "", "source = 127.0.0.7\ncheck = tcp\ncheck-interval = 50ms\n");
+    unsigned checks = 0, sessions = 0;
+    int client = connect_to(&scene.front);
+    while (checks == 0 || sessions == 0) {
+        char byte;
+        peer.length = sizeof peer.un;
+        int server = accept4(scene.listener, &peer.any, &peer.length, SOCK_CLOEXEC);
+        ck_assert_int_ge(server, 0);
+        ck_assert_uint_eq(ntohl(peer.in.sin_addr.s_addr), INADDR_LOOPBACK + 6);
+        if (sessions == 0 && send(client, "x", 1, MSG_NOSIGNAL) == 1 &&
+            recv(server, &byte, 1, 0) == 1) {
+            sessions++;
+        } else {
+            checks++;
+        }
+        close(server);
+    }
+    close(client);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 START_TEST(a_session_is_not_connected_to_itself)
 {
     struct scene scene;
@@ -201,6 +228,7 @@ END_TEST
 Suite *addresses_suite(void)
 {
     Suite *suite = suite_create("addresses");
+    scenario_add(suite, sessions_and_checks_have_the_source_of_the_backend, 60);
     scenario_add(suite, a_session_is_not_connected_to_itself, 60);
     scenario_add(suite, a_server_without_an_address_of_ours_is_down, 60);
     scenario_add(suite, used_up_ports_leave_other_servers, 60);

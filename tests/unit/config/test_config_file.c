@@ -410,6 +410,22 @@ END_TEST
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
 
+START_TEST(source_is_an_address_of_the_family_of_the_servers)
+{
+    struct loaded loaded = load_text("[listen x]\nbind = 127.0.0.1:1\nserver = a 127.0.0.1:80\n"
+                                     "source = 10.0.0.1:5\n");
+    ck_assert_str_eq(loaded.errors,
+                     "p.ini:4: source: '10.0.0.1:5' must be an IPv4 or IPv6 address, "
+                     "without a port\n");
+    loaded_free(&loaded);
+    loaded = load_text("[listen x]\nbind = 127.0.0.1:1\nserver = a 127.0.0.1:80\n"
+                       "server = b unix:/b\nsource = ::1\n");
+    ck_assert_str_eq(loaded.errors,
+                     "p.ini:1: [listen x]: source and server a are not both IPv4 or both IPv6\n");
+    loaded_free(&loaded);
+}
+END_TEST
+
 Suite *config_file_suite(void)
 {
     Suite *suite = suite_create("config_file");
@@ -423,6 +439,7 @@ Suite *config_file_suite(void)
     tcase_add_test(lines, nul_byte_is_reported);
     tcase_add_test(lines, line_that_is_too_long_is_reported_and_not_cut);
     tcase_add_test(lines, longest_line_arrives_whole);
+    tcase_add_test(lines, source_is_an_address_of_the_family_of_the_servers);
     tcase_add_test(lines, comment_may_be_long);
     tcase_add_test(lines, long_section_name_is_kept);
     suite_add_tcase(suite, lines);

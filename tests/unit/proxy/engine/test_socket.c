@@ -71,7 +71,8 @@ START_TEST(a_connection_has_it_from_the_start)
     int listener = loopback_listen(&address);
     static const char *const wanted[] = {NULL, "", "no-such"};
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
-        int fd = socket_connect_by(&address, wanted[i] ? wanted[i] : name, &error);
+        const struct connect_plan plan = {.congestion = wanted[i] ? wanted[i] : name};
+        int fd = socket_connect_by(&address, &plan, &error);
         ck_assert_int_ge(fd, 0);
         if (i == 0)
             ck_assert_str_eq(congestion_of(fd), name);

@@ -44,7 +44,7 @@ static void connect_pair(int *ours, struct conn *conn, enum stream_kind kind)
         .in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
     int listening = socket_bind(&any);
     ck_assert_int_ge(listening, 0);
-    ck_assert_int_eq(socket_listen(listening), 0);
+    ck_assert_int_eq(socket_listen(listening, 0), 0);
     struct address bound = any;
     ck_assert_int_eq(getsockname(listening, &bound.any, &bound.length), 0);
     *ours = socket(AF_INET, SOCK_STREAM, 0);

@@ -12,7 +12,7 @@
 
 enum { MOST = 1000 };
 
-static char names[MOST][16];
+static char names[MOST][32];
 static struct table_server servers[MOST];
 
 static void name_servers(size_t count, uint32_t weight)

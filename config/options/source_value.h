@@ -1,0 +1,9 @@
+/* source: an address of this machine, without a port, in a struct address. */
+#ifndef RPPROXY_CONFIG_OPTIONS_SOURCE_VALUE_H
+#define RPPROXY_CONFIG_OPTIONS_SOURCE_VALUE_H
+
+#include "config/options/options.h"
+
+extern const struct option_custom source_value;
+
+#endif
