@@ -91,6 +91,9 @@ static const struct foreign names[] = {
     {FOREIGN_KEY, "lb_policy", "balance", NULL},
     {FOREIGN_KEY, "hash", "balance", "'balance = source' or 'balance = maglev'"},
     {FOREIGN_KEY, "hash-type", "hash", NULL},
+    {FOREIGN_KEY, "mode", "bind", "always tcp"},
+    {FOREIGN_KEY, "http-check", "check-status", "'check-status' or 'check-body'"},
+    {FOREIGN_KEY, "default-server", "check", "written as options of the backend"},
     {FOREIGN_KEY, "stick-table", "balance", "'balance = source' or 'balance = maglev'"},
     {FOREIGN_KEY, "stick", "balance", "'balance = source' or 'balance = maglev'"},
     {FOREIGN_KEY, "option allbackups", "backup", "'backup = all'"},
@@ -178,9 +181,23 @@ static bool exists(const char *name)
     return is_attribute(OWNER_BIND, name) || is_attribute(OWNER_SERVER, name);
 }
 
+/* A name of this program at the wrong place: an attribute as a key, or a key as an attribute. */
+static bool describe_place(enum foreign_kind kind, const char *name, char text[static 80])
+{
+    if (kind == FOREIGN_KEY) {
+        bool of_server = is_attribute(OWNER_SERVER, name);
+        snprintf(text, 80, "the attribute '%s' of a '%s' line", name,
+                 of_server ? "server" : "bind");
+        return of_server || is_attribute(OWNER_BIND, name);
+    }
+    bool of_backend = option_find(SECTION_BACKEND, name);
+    snprintf(text, 80, "the option '%s' of the %s", name, of_backend ? "backend" : "frontend");
+    return of_backend || option_find(SECTION_FRONTEND, name);
+}
+
 const char *foreign_name(enum foreign_kind kind, const char *name)
 {
-    static _Thread_local char text[64];
+    static _Thread_local char text[80];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const struct foreign *foreign = &names[i];
         if (foreign->kind != kind || strcmp(foreign->name, name) != 0 || !exists(foreign->option))
@@ -190,5 +207,5 @@ const char *foreign_name(enum foreign_kind kind, const char *name)
         snprintf(text, sizeof text, "'%s'", foreign->option);
         return text;
     }
-    return NULL;
+    return describe_place(kind, name, text) ? text : NULL;
 }

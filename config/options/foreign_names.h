@@ -8,7 +8,8 @@ enum foreign_kind {
     FOREIGN_ATTRIBUTE /* an attribute of a bind or server line */
 };
 
-/* What the name is here, as the rest of the sentence "it is ...", or NULL: nothing is known, or the
+/* Also the names of options and attributes of this program that stand in the place of the other.
+ * What the name is here, as the rest of the sentence "it is ...", or NULL: nothing is known, or the
  * program has no such option yet. */
 const char *foreign_name(enum foreign_kind kind, const char *name);
 

@@ -1,4 +1,5 @@
-/* The options of checks that log in, and of programs that check. */
+/* The options of checks that log in or use TLS, and of programs that check; attributes that are
+ * options of the backend. */
 #include "tests/unit/suites.h"
 #include "tests/unit/support/config_text.h"
 
@@ -40,6 +41,27 @@ START_TEST(defaults_are_for_those_that_need_them)
 }
 END_TEST
 
+START_TEST(what_is_for_tls_needs_tls)
+{
+    struct loaded loaded = load_text(VALID "check = http\ncheck-sni = a.org\n");
+    ck_assert_ptr_nonnull(strstr(loaded.errors, "check-sni has no effect without check-tls"));
+    loaded_free(&loaded);
+    config_free(
+        load_good("[defaults]\ncheck-sni = a.org\ncheck-verify = none\n" VALID "check = http\n"));
+}
+END_TEST
+
+START_TEST(options_and_attributes_are_told_apart)
+{
+    struct loaded loaded = load_text(VALID "server = c 192.0.2.9:1 slow-start=1s\nweight = 2\n");
+    ck_assert_str_eq(loaded.errors, "p.ini:4: server: unknown attribute 'slow-start': it is the "
+                                    "option 'slow-start' of the backend here\n"
+                                    "p.ini:5: unknown key 'weight' in [listen ok]: it is the "
+                                    "attribute 'weight' of a 'server' line here\n");
+    loaded_free(&loaded);
+}
+END_TEST
+
 START_TEST(password_is_the_first_line_of_a_file)
 {
     static const struct {
@@ -78,6 +100,8 @@ Suite *login_options_suite(void)
     TCase *tcase = tcase_create("login_options");
     tcase_add_checked_fixture(tcase, folder_make, folder_remove);
     tcase_add_test(tcase, values_are_kept);
+    tcase_add_test(tcase, what_is_for_tls_needs_tls);
+    tcase_add_test(tcase, options_and_attributes_are_told_apart);
     tcase_add_test(tcase, defaults_are_for_those_that_need_them);
     tcase_add_test(tcase, password_is_the_first_line_of_a_file);
     suite_add_tcase(suite, tcase);
