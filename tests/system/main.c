@@ -78,6 +78,7 @@ static const struct {
     {"hangs", hangs_suite},
     {"patroni", patroni_suite},
     {"web_examples", web_examples_suite},
+    {"data_examples", data_examples_suite},
     /* clang-format on */
 };
 

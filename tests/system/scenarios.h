@@ -60,5 +60,6 @@ Suite *halts_suite(void);
 Suite *hangs_suite(void);
 Suite *patroni_suite(void);
 Suite *web_examples_suite(void);
+Suite *data_examples_suite(void);
 
 #endif

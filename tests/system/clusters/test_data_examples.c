@@ -1,0 +1,431 @@
+/* The examples for databases, queues and mail: each is started as it is, with real servers at its
+ * addresses, and real clients go through the proxy while it reloads. */
+#include "tests/system/scenarios.h"
+#include "tests/system/support/example.h"
+#include "tests/system/support/load.h"
+#include "tests/system/support/peers.h"
+#include "tests/system/support/server_state.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { NODES = 3 };
+
+static pid_t start_logged(const char *const *argv, char log[static PATH_MAX], const char *name)
+{
+    test_path(log, name);
+    return program_start(&(struct program){.argv = argv, .out = log, .err = log});
+}
+
+static void start(struct proxy *proxy, const char *example)
+{
+    proxy_init(proxy, "proxy");
+    example_configure(proxy, example, "workers = 2\n");
+    proxy_start(proxy);
+}
+
+/* Runs a command of the shell, which must succeed. */
+static void shell(struct outcome *outcome, const char *command)
+{
+    run(outcome, "sh", "-c", command, NULL);
+    ck_assert_msg(outcome->code == 0, "%s: exit status %d, %s%s", command, outcome->code,
+                  outcome->out, outcome->err);
+}
+
+/* --- MQTT ------------------------------------------------------------------------------------ */
+
+static void start_brokers(char logs[NODES][PATH_MAX])
+{
+    for (unsigned i = 0; i < NODES; i++) {
+        char name[32], file[PATH_MAX];
+        snprintf(name, sizeof name, "broker%u.conf", i + 1);
+        write_file(test_path(file, name), 0644,
+                   "listener 1883 10.0.0.9%u\nallow_anonymous true\nlog_dest stderr\n"
+                   "user root\n",
+                   i + 1);
+        const char *argv[] = {program_exists("mosquitto") ? "mosquitto" : "/usr/sbin/mosquitto",
+                              "-c", file, NULL};
+        snprintf(name, sizeof name, "broker%u.txt", i + 1);
+        start_logged(argv, logs[i], name);
+    }
+}
+
+/* Devices, each with an address of its own: writes to `brokers` which broker each has. */
+enum { DEVICES = 16 };
+
+static void connect_devices(char logs[NODES][PATH_MAX], unsigned round,
+                            char brokers[static DEVICES + 1])
+{
+    for (unsigned i = 0; i < DEVICES; i++) {
+        char command[256], name[32];
+        struct outcome outcome;
+        snprintf(command, sizeof command,
+                 "mosquitto_pub -h 127.0.0.1 -A 10.1.%u.7 -i device-%u-%u -q 1 -t seen -m x", i, i,
+                 round);
+        shell(&outcome, command);
+        snprintf(name, sizeof name, "as device-%u-%u ", i, round);
+        brokers[i] = '-';
+        while (brokers[i] == '-') {
+            for (unsigned broker = 0; broker < NODES; broker++) {
+                if (file_mentions(logs[broker], name) > 0) {
+                    brokers[i] = (char)('1' + broker);
+                }
+            }
+        }
+    }
+    brokers[DEVICES] = '\0';
+    ck_assert_msg(strspn(brokers, "1") < DEVICES && strspn(brokers, "2") < DEVICES &&
+                      strspn(brokers, "3") < DEVICES,
+                  "one broker has all: %s", brokers);
+}
+
+START_TEST(mqtt)
+{
+    if (!program_exists("mosquitto_pub") ||
+        (!program_exists("mosquitto") && !program_exists("/usr/sbin/mosquitto"))) {
+        skip_test("no mosquitto or its clients");
+    }
+    if (!example_network()) {
+        skip_test("no network namespace");
+    }
+    struct proxy proxy;
+    struct load load;
+    char logs[NODES][PATH_MAX], heard[PATH_MAX], before[DEVICES + 1], after[DEVICES + 1];
+    start_brokers(logs);
+    start(&proxy, "mqtt.ini");
+    server_await(&proxy, "mqtt", "broker1", "up", NULL);
+    server_await(&proxy, "mqtt", "broker2", "up", NULL);
+    server_await(&proxy, "mqtt", "broker3", "up", NULL);
+    connect_devices(logs, 1, before);
+
+    /* The subscriber and the publishers have one address, so they have one broker. */
+    const char *argv[] = {"stdbuf", "-oL", "mosquitto_sub", "-h", "127.0.0.1", "-q",
+                          "1",      "-t",  "load",          "-d", "-F",        "heard %p",
+                          NULL};
+    pid_t subscriber = start_logged(argv, heard, "heard.txt");
+    wait_mentioned(heard, "Subscribed");
+    load_start(&load, "published",
+               "mosquitto_pub -h 127.0.0.1 -q 1 -t load -m message && echo published");
+    reload_under_loads(&proxy, (const struct load *const[]){&load, NULL});
+    wait_mentions(heard, "heard message", load_stop(&load));
+    ck_assert(process_alive(subscriber));
+    connect_devices(logs, 2, after);
+    ck_assert_str_eq(before, after);
+    kill(subscriber, SIGTERM);
+    ck_assert_int_eq(wait_gone(subscriber), 0);
+    proxy_stop(&proxy);
+}
+END_TEST
+
+/* --- Redis ----------------------------------------------------------------------------------- */
+
+static void start_redis(void)
+{
+    char log[PATH_MAX];
+    for (unsigned i = 1; i <= NODES; i++) {
+        char address[16], name[32];
+        snprintf(address, sizeof address, "10.0.0.3%u", i);
+        snprintf(name, sizeof name, "redis%u.txt", i);
+        const char *argv[] = {"redis-server",
+                              "--port",
+                              "6379",
+                              "--bind",
+                              address,
+                              "--protected-mode",
+                              "no",
+                              "--save",
+                              "",
+                              "--repl-diskless-sync-delay",
+                              "0",
+                              "--replica-announce-ip",
+                              address,
+                              "--dir",
+                              test_directory(),
+                              i > 1 ? "--replicaof" : NULL,
+                              "10.0.0.31",
+                              "6379",
+                              NULL};
+        start_logged(argv, log, name);
+        wait_mentioned(log, "eady to accept connections");
+    }
+}
+
+static void start_sentinel(void)
+{
+    char file[PATH_MAX], log[PATH_MAX];
+    write_file(test_path(file, "sentinel.conf"), 0644,
+               "port 26379\nbind 10.0.0.30\nprotected-mode no\ndir %s\n"
+               "sentinel monitor m 10.0.0.31 6379 1\nsentinel down-after-milliseconds m 5000\n"
+               "sentinel failover-timeout m 10000\n",
+               test_directory());
+    const char *argv[] = {"redis-server", file, "--sentinel", NULL};
+    start_logged(argv, log, "sentinel.txt");
+    wait_mentions(log, "+slave slave", 2);
+}
+
+static bool can_write(void *unused)
+{
+    (void)unused;
+    struct outcome outcome;
+    run(&outcome, "redis-cli", "-e", "-h", "127.0.0.1", "incr", "number", NULL);
+    return outcome.code == 0;
+}
+
+START_TEST(redis_sentinel)
+{
+    if (!program_exists("redis-server") || !program_exists("redis-cli")) {
+        skip_test("no redis-server or redis-cli");
+    }
+    if (!example_network()) {
+        skip_test("no network namespace");
+    }
+    struct proxy proxy;
+    struct load load;
+    struct outcome outcome;
+    char heard[PATH_MAX], log[PATH_MAX];
+    start_redis();
+    start_sentinel();
+    start(&proxy, "redis-sentinel.ini");
+    server_await(&proxy, "redis", "redis1", "up", NULL);
+    server_await(&proxy, "redis", "redis2", "down", "is a replica");
+    server_await(&proxy, "redis", "redis3", "down", "is a replica");
+
+    const char *argv[] = {"redis-cli", "-h", "127.0.0.1", "subscribe", "news", NULL};
+    pid_t subscriber = start_logged(argv, heard, "heard.txt");
+    wait_mentioned(heard, "subscribe");
+    load_start(&load, "increments", "redis-cli -e -h 127.0.0.1 incr number");
+    reload_under_loads(&proxy, (const struct load *const[]){&load, NULL});
+    unsigned done = load_stop(&load);
+    shell(&outcome, "redis-cli -h 10.0.0.31 get number");
+    ck_assert_uint_eq(strtoul(outcome.out, NULL, 10), done);
+    shell(&outcome, "redis-cli -h 127.0.0.1 publish news extra");
+    wait_mentioned(heard, "extra");
+
+    shell(&outcome, "redis-cli -h 10.0.0.30 -p 26379 sentinel failover m");
+    ck_assert_msg(strncmp(outcome.out, "OK", 2) == 0, "%s", outcome.out);
+    wait_mentioned(test_path(log, "sentinel.txt"), "+switch-master");
+    server_await(&proxy, "redis", "redis1", "down", "is a replica");
+    wait_gone(subscriber); /* on-down = close */
+    wait_until(can_write, NULL, "the new master can be reached");
+    load_start(&load, "again", "redis-cli -e -h 127.0.0.1 incr number");
+    reload_under_loads(&proxy, (const struct load *const[]){&load, NULL});
+    load_stop(&load);
+    proxy_stop(&proxy);
+}
+END_TEST
+
+/* --- MariaDB --------------------------------------------------------------------------------- */
+
+struct mariadb {
+    char address[16], data[PATH_MAX], log[PATH_MAX];
+    unsigned id;
+    pid_t pid;
+};
+
+static const char *mariadb_program(void)
+{
+    return program_exists("mariadbd") ? "mariadbd" : "/usr/sbin/mariadbd";
+}
+
+static const char *mariadb_missing(void)
+{
+    if (getuid() != 0) {
+        return "not root";
+    }
+    return program_exists("mariadb-install-db") && program_exists(mariadb_program()) &&
+                   program_exists("mariadb")
+               ? NULL
+               : "no MariaDB";
+}
+
+/* Makes the data of the first server, with a table and the users; the others get a copy. */
+static void make_data(struct mariadb servers[static NODES], unsigned first)
+{
+    char command[4 * PATH_MAX];
+    struct outcome outcome;
+    for (unsigned i = 0; i < NODES; i++) {
+        char name[16];
+        servers[i] = (struct mariadb){.id = first + i};
+        snprintf(servers[i].address, sizeof servers[i].address, "10.0.0.%u", first + i);
+        snprintf(name, sizeof name, "data%u", i + 1);
+        test_path(servers[i].data, name);
+    }
+    snprintf(command, sizeof command,
+             "mariadb-install-db --no-defaults --datadir=%s --user=root --skip-test-db "
+             "--auth-root-authentication-method=normal",
+             servers[0].data);
+    shell(&outcome, command);
+    snprintf(
+        command, sizeof command,
+        "printf '%%s\\n' 'create database kept;' 'use kept;' "
+        "'create table written (number integer);' 'use mysql;' \"create user "
+        "'rpproxy'@'10.0.0.%%';\" \"create user app@'%%';\" \"grant all on kept.* to app@'%%';\" "
+        "| %s --no-defaults --datadir=%s --user=root --bootstrap --skip-grant-tables=0",
+        mariadb_program(), servers[0].data);
+    shell(&outcome, command);
+    for (unsigned i = 1; i < NODES; i++) {
+        run(&outcome, "cp", "-r", servers[0].data, servers[i].data, NULL);
+        ck_assert_int_eq(outcome.code, 0);
+    }
+}
+
+static void mariadb_start(struct mariadb *server)
+{
+    char data[PATH_MAX + 16], address[64], socket[PATH_MAX + 32], id[32], name[32];
+    snprintf(data, sizeof data, "--datadir=%s", server->data);
+    snprintf(address, sizeof address, "--bind-address=%s", server->address);
+    snprintf(socket, sizeof socket, "--socket=%s/socket", server->data);
+    snprintf(id, sizeof id, "--server-id=%u", server->id);
+    const char *argv[] = {mariadb_program(),
+                          "--no-defaults",
+                          data,
+                          address,
+                          socket,
+                          id,
+                          "--user=root",
+                          "--port=3306",
+                          "--skip-name-resolve",
+                          "--innodb-flush-log-at-trx-commit=0",
+                          "--innodb-buffer-pool-size=8M",
+                          NULL};
+    snprintf(name, sizeof name, "mariadb%u.txt", server->id);
+    server->pid = start_logged(argv, server->log, name);
+}
+
+#define MARIADB "mariadb --no-defaults -u app -N -B "
+#define INSERT  "-h 127.0.0.1 -P 3306 kept -e 'insert into written values (1); select @@server_id'"
+
+static unsigned count_rows(const struct mariadb *server)
+{
+    char command[256];
+    struct outcome outcome;
+    snprintf(command, sizeof command, MARIADB "-h %s kept -e 'select count(*) from written'",
+             server->address);
+    shell(&outcome, command);
+    return (unsigned)strtoul(outcome.out, NULL, 10);
+}
+
+static void start_databases(struct mariadb servers[static NODES], unsigned first)
+{
+    make_data(servers, first);
+    for (unsigned i = 0; i < NODES; i++) {
+        mariadb_start(&servers[i]);
+    }
+    for (unsigned i = 0; i < NODES; i++) {
+        wait_mentioned(servers[i].log, "ready for connections");
+    }
+}
+
+/* The next write goes to this server. */
+static void expect_writer(const char *id)
+{
+    struct outcome outcome;
+    shell(&outcome, MARIADB INSERT);
+    ck_assert_msg(strncmp(outcome.out, id, strlen(id)) == 0, "%s in place of %s", outcome.out, id);
+}
+
+START_TEST(mysql)
+{
+    const char *missing = mariadb_missing();
+    if (missing || !example_network()) {
+        skip_test("%s", missing ? missing : "no network namespace");
+    }
+    struct proxy proxy;
+    struct load writes, reads;
+    struct mariadb servers[NODES];
+    start_databases(servers, 41);
+    start(&proxy, "mysql.ini");
+    server_await(&proxy, "writes", "primary", "up", NULL);
+    server_await(&proxy, "writes", "standby", "up", NULL);
+    server_await(&proxy, "reads", "replica2", "up", NULL);
+    load_start(&writes, "writes", MARIADB INSERT);
+    load_start(&reads, "reads", MARIADB "-h 127.0.0.1 -P 3307 -e 'select @@server_id'");
+    reload_under_loads(&proxy, (const struct load *const[]){&writes, &reads, NULL});
+    unsigned done = load_stop(&writes);
+    ck_assert_uint_eq(file_mentions(writes.done, "41"), done);
+    ck_assert_uint_eq(count_rows(&servers[0]), done);
+    load_stop(&reads);
+    for (unsigned i = 0; i < NODES; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "%u", servers[i].id);
+        ck_assert_msg(file_mentions(reads.done, id) > 0, "no read from %s", id);
+    }
+
+    kill(servers[0].pid, SIGKILL);
+    wait_gone(servers[0].pid);
+    server_await(&proxy, "writes", "primary", "down", NULL);
+    expect_writer("42");
+    proxy_reload(&proxy);
+    expect_writer("42");
+    mariadb_start(&servers[0]);
+    server_await(&proxy, "writes", "primary", "up", NULL);
+    expect_writer("41");
+    proxy_stop(&proxy);
+}
+END_TEST
+
+/* clustercheck of three nodes: nginx, which answers 503 for a node that is marked. */
+static void start_clustercheck(void)
+{
+    char sections[2048];
+    snprintf(sections, sizeof sections,
+             "http {\n access_log off;\n server {\n  listen 10.0.0.21:9200;\n"
+             "  listen 10.0.0.22:9200;\n  listen 10.0.0.23:9200;\n  root %s;\n  location / {\n"
+             "   if (-f $document_root/out-of-sync-$server_addr) { return 503; }\n"
+             "   return 200;\n  }\n }\n}\n",
+             test_directory());
+    nginx_start(sections);
+}
+
+START_TEST(galera)
+{
+    const char *missing = mariadb_missing();
+    if (!missing && !nginx_program()) {
+        missing = "no nginx";
+    }
+    if (missing || !example_network()) {
+        skip_test("%s", missing ? missing : "no network namespace");
+    }
+    struct proxy proxy;
+    struct load writes;
+    struct mariadb servers[NODES];
+    char mark[PATH_MAX];
+    start_databases(servers, 21);
+    start_clustercheck();
+    start(&proxy, "galera.ini");
+    server_await(&proxy, "galera", "node1", "up", NULL);
+    server_await(&proxy, "galera", "node2", "up", NULL);
+    server_await(&proxy, "galera", "node3", "up", NULL);
+    load_start(&writes, "writes", MARIADB INSERT);
+    reload_under_loads(&proxy, (const struct load *const[]){&writes, NULL});
+    unsigned done = load_stop(&writes);
+    ck_assert_uint_eq(file_mentions(writes.done, "21"), done);
+    ck_assert_uint_eq(count_rows(&servers[0]), done);
+
+    /* The node accepts connections, and is out of sync. */
+    write_file(test_path(mark, "out-of-sync-10.0.0.21"), 0644, "%s", "");
+    server_await(&proxy, "galera", "node1", "down", "503");
+    expect_writer("22");
+    unlink(mark);
+    server_await(&proxy, "galera", "node1", "up", NULL);
+    expect_writer("22");
+    load_start(&writes, "later", MARIADB INSERT);
+    reload_under_loads(&proxy, (const struct load *const[]){&writes, NULL});
+    done = load_stop(&writes);
+    ck_assert_uint_eq(file_mentions(writes.done, "22"), done);
+    proxy_stop(&proxy);
+}
+END_TEST
+
+Suite *data_examples_suite(void)
+{
+    Suite *suite = suite_create("data_examples");
+    scenario_add(suite, mqtt, 240);
+    scenario_add(suite, redis_sentinel, 240);
+    scenario_add(suite, mysql, 240);
+    scenario_add(suite, galera, 240);
+    return suite;
+}
