@@ -32,6 +32,7 @@ static const struct {
     {"delivery", delivery_suite},
     {"addresses", addresses_suite},
     {"ports", ports_suite},
+    {"ftp", ftp_suite},
     {"servers", servers_suite},
     {"server_checks", server_checks_suite},
     {"sentinel", sentinel_suite},

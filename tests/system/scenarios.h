@@ -30,6 +30,7 @@ Suite *forwarding_suite(void);
 Suite *delivery_suite(void);
 Suite *addresses_suite(void);
 Suite *ports_suite(void);
+Suite *ftp_suite(void);
 Suite *servers_suite(void);
 Suite *server_checks_suite(void);
 Suite *sentinel_suite(void);
