@@ -420,6 +420,92 @@ START_TEST(galera)
 }
 END_TEST
 
+/* --- mail ------------------------------------------------------------------------------------ */
+
+static const char python[] = "/usr/bin/python3"; /* this python has Debian's packages */
+
+/* A mail server that wants a PROXY header, and says in its answer what that told. */
+static const char mail_server[] =
+    "import asyncio, sys\n"
+    "from aiosmtpd.smtp import SMTP\n"
+    "class Handler:\n"
+    "    async def handle_PROXY(self, server, session, envelope, proxy_data):\n"
+    "        return True\n"
+    "    async def handle_DATA(self, server, session, envelope):\n"
+    "        return '250 kept by %s for %s' % (sys.argv[1], session.proxy_data.src_addr)\n"
+    "async def main():\n"
+    "    make = lambda: SMTP(Handler(), hostname='mx', proxy_protocol_timeout=60)\n"
+    "    server = await asyncio.get_running_loop().create_server(make, sys.argv[1], 25)\n"
+    "    print('ready', flush=True)\n"
+    "    await server.serve_forever()\n"
+    "asyncio.run(main())\n";
+
+static void start_mail_servers(void)
+{
+    char sections[4 * PATH_MAX], log[PATH_MAX];
+    for (unsigned i = 1; i <= 2; i++) {
+        char address[16], name[16];
+        snprintf(address, sizeof address, "10.0.0.7%u", i);
+        snprintf(name, sizeof name, "mx%u.txt", i);
+        const char *argv[] = {python, "-c", mail_server, address, NULL};
+        start_logged(argv, log, name);
+        wait_mentioned(log, "ready");
+    }
+    example_certificate();
+    snprintf(sections, sizeof sections,
+             "stream {\n ssl_certificate %s/cert.pem;\n ssl_certificate_key %s/key.pem;\n"
+             " server {\n  listen 10.0.0.71:993 ssl proxy_protocol;\n"
+             "  listen 10.0.0.72:993 ssl proxy_protocol;\n"
+             "  return \"* OK $server_addr for $proxy_protocol_addr\\r\\n\";\n }\n}\n",
+             test_directory(), test_directory());
+    nginx_start(sections);
+}
+
+#define SEND_MAIL "echo mail | curl -sSv --mail-from a@example.org --mail-rcpt b@example.org -T - "
+#define ANSWER    "smtp://127.0.0.1 2>&1 | grep 'kept by'"
+
+START_TEST(mail)
+{
+    struct outcome outcome;
+    run(&outcome, python, "-c", "import aiosmtpd", NULL);
+    if (outcome.code != 0 || !program_exists("curl") || !program_exists("openssl")) {
+        skip_test("no aiosmtpd, curl or openssl");
+    }
+    if (!nginx_program() || access(nginx_stream_module, F_OK) != 0) {
+        skip_test("no nginx with its stream module");
+    }
+    if (!example_network()) {
+        skip_test("no network namespace");
+    }
+    struct proxy proxy;
+    struct load smtp, imap;
+    start_mail_servers();
+    start(&proxy, "mail.ini");
+    server_await(&proxy, "smtp", "mx1", "up", NULL);
+    server_await(&proxy, "smtp", "mx2", "up", NULL);
+    server_await(&proxy, "imaps", "imap1", "up", NULL);
+    server_await(&proxy, "imaps", "imap2", "up", NULL);
+    shell(&outcome, SEND_MAIL "--interface 10.0.0.9 " ANSWER);
+    ck_assert_msg(strstr(outcome.out, "for 10.0.0.9") != NULL, "%s", outcome.out);
+
+    /* From a hundred addresses, because each may connect 20 times in a second. */
+    load_start(&smtp, "smtp", SEND_MAIL "--interface 10.2.1$(date +%N | cut -c 6-7).1 " ANSWER);
+    load_start(&imap, "imap",
+               "openssl s_client -quiet -connect 127.0.0.1:993 </dev/null 2>/dev/null | grep OK");
+    reload_under_loads(&proxy, (const struct load *const[]){&smtp, &imap, NULL});
+    unsigned done = load_stop(&smtp);
+    ck_assert_uint_eq(file_mentions(smtp.done, "for 10.2.1"), done);
+    ck_assert_uint_gt(file_mentions(smtp.done, "by 10.0.0.71"), 0);
+    ck_assert_uint_gt(file_mentions(smtp.done, "by 10.0.0.72"), 0);
+    /* All from one address: one server. */
+    done = load_stop(&imap);
+    ck_assert_uint_eq(file_mentions(imap.done, "for 127.0.0.1"), done);
+    unsigned first = file_mentions(imap.done, "OK 10.0.0.71 ");
+    ck_assert_msg(first == 0 || first == done, "one client, two servers: %u of %u", first, done);
+    proxy_stop(&proxy);
+}
+END_TEST
+
 Suite *data_examples_suite(void)
 {
     Suite *suite = suite_create("data_examples");
@@ -427,5 +513,6 @@ Suite *data_examples_suite(void)
     scenario_add(suite, redis_sentinel, 240);
     scenario_add(suite, mysql, 240);
     scenario_add(suite, galera, 240);
+    scenario_add(suite, mail, 240);
     return suite;
 }
