@@ -106,7 +106,7 @@ struct check_conf {
     enum check_proxy proxy;
     enum check_close close;
     bool tls;
-    char *verify; /* "system", or a file as the configuration names it; NULL: nothing is verified */
+    char *verify; /* "system", or the absolute path of a file; NULL: nothing is verified */
     struct x509_store_st *authorities; /* of verify; or NULL */
     char *sni;                         /* NULL: host, or none */
     /* check = http */
@@ -121,7 +121,7 @@ struct check_conf {
     size_t step_count;
     /* check = redis, pgsql, mysql */
     char *user, *password, *database; /* NULL: not given */
-    char *password_file;              /* as the configuration names it; NULL: none */
+    char *password_file;              /* its absolute path; NULL: none */
     enum check_role role;
     /* check = exec */
     char *command;

@@ -166,18 +166,19 @@ static const char *read_verify(const char *value, void *member,
                                const struct option_context *context)
 {
     struct check_conf *check = member;
-    const char *wrong;
+    bool of_system = strcmp(value, "system") == 0;
+    const char *wrong = NULL;
     if (strcmp(value, "none") == 0)
         return NULL;
-    if (strcmp(value, "system") == 0) {
+    char *path = of_system ? memory_copy(value) : list_file_path(value, context->place.source);
+    if (of_system)
         wrong = authorities_of_system(&check->authorities);
-    } else {
-        char *path = list_file_path(value, context->place.source);
+    else if (!context->files->closed)
         wrong = authorities_read(path, &check->authorities);
+    if (wrong)
         free(path);
-    }
-    if (!wrong)
-        check->verify = memory_copy(value);
+    else
+        check->verify = path;
     return wrong;
 }
 

@@ -52,17 +52,14 @@ static const char *read_open_file(int fd, const char *name, char **password)
     return NULL;
 }
 
-static const char *read_password_file(const char *name, const struct option_context *context,
-                                      char **password)
+static const char *read_password_file(const char *path, char **password)
 {
-    char *path = list_file_path(name, context->place.source);
     /* A FIFO without a writer must not stop the start. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     const char *wrong =
         fd < 0 ? option_wrong("%s: %s", path, strerror(errno)) : read_open_file(fd, path, password);
     if (fd >= 0)
         close(fd);
-    free(path);
     return wrong;
 }
 
@@ -70,19 +67,25 @@ static const char *read_password(const char *value, void *member,
                                  const struct option_context *context)
 {
     struct check_conf *check = member;
-    char *password = NULL;
+    char *password = NULL, *path = NULL;
     if (!*value)
         return "must not be empty";
-    if (*value == '@') {
-        const char *wrong = read_password_file(value + 1, context, &password);
-        if (wrong)
-            return wrong;
-    } else {
+    if (*value == '@')
+        path = list_file_path(value + 1, context->place.source);
+    if (!path) {
         password = memory_copy(value);
+    } else if (context->files->closed) {
+        password = memory_copy("");
+    } else {
+        const char *wrong = read_password_file(path, &password);
+        if (wrong) {
+            free(path);
+            return wrong;
+        }
     }
     release_password(check);
     check->password = password;
-    check->password_file = *value == '@' ? memory_copy(value + 1) : NULL;
+    check->password_file = path;
     return NULL;
 }
 
@@ -163,11 +166,13 @@ static const char *read_command(const char *value, void *member,
 {
     char **words, **command = member;
     size_t count;
-    (void)context;
     const char *wrong = words_split(value, &words, &count);
     if (wrong)
         return wrong;
-    wrong = count ? check_program(words[0]) : "must begin with the absolute path of a program";
+    if (count == 0)
+        wrong = "must begin with the absolute path of a program";
+    else if (!context->files->closed)
+        wrong = check_program(words[0]);
     words_free(words);
     if (wrong)
         return wrong;

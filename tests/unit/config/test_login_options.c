@@ -1,9 +1,12 @@
 /* The options of checks that log in or use TLS, and of programs that check; attributes that are
  * options of the backend. */
+#include "config/load.h"
+#include "config/write.h"
 #include "tests/unit/suites.h"
 #include "tests/unit/support/config_text.h"
 
 #include <check.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct check_conf *check_of(const struct config *config)
@@ -38,6 +41,33 @@ START_TEST(defaults_are_for_those_that_need_them)
     ck_assert_ptr_null(check_of(config)->password);
     ck_assert_int_eq(check_of(config)->role, CHECK_ROLE_ANY);
     config_free(config);
+}
+END_TEST
+
+/* A reload with --dry-run reads the configuration of the running process, from any folder, and when
+ * the files are gone. */
+START_TEST(files_of_another_process_are_not_read)
+{
+    struct config_errors errors;
+    size_t length;
+    folder_write("secret", "x\n", 2);
+    struct config *config = load_good(VALID "check = redis\ncheck-password = @secret\n");
+    char *text = config_text(config, &length);
+    folder_write("secret", "", 0);
+    struct config *again = config_load_text("running", text, length, &errors);
+    ck_assert_ptr_nonnull(again);
+    ck_assert_str_eq(check_of(again)->password_file, folder_path("secret"));
+    config_free(again);
+    config_errors_free(&errors);
+    free(text);
+    config_free(config);
+    static const char others[] = VALID "check = exec\ncheck-command = /nowhere x\n"
+                                       "[backend b]\nserver = b 192.0.2.7:1\ncheck = tls\n"
+                                       "check-verify = /nowhere\n";
+    again = config_load_text("running", others, sizeof others - 1, &errors);
+    ck_assert_ptr_nonnull(again);
+    config_free(again);
+    config_errors_free(&errors);
 }
 END_TEST
 
@@ -81,7 +111,7 @@ START_TEST(password_is_the_first_line_of_a_file)
         if (cases[i].password) {
             ck_assert_str_eq(loaded.errors, "");
             ck_assert_str_eq(check_of(loaded.config)->password, cases[i].password);
-            ck_assert_str_eq(check_of(loaded.config)->password_file, "secret");
+            ck_assert_str_eq(check_of(loaded.config)->password_file, folder_path("secret"));
         } else {
             ck_assert_ptr_nonnull(strstr(loaded.errors, "the first line is empty"));
         }
@@ -100,6 +130,7 @@ Suite *login_options_suite(void)
     TCase *tcase = tcase_create("login_options");
     tcase_add_checked_fixture(tcase, folder_make, folder_remove);
     tcase_add_test(tcase, values_are_kept);
+    tcase_add_test(tcase, files_of_another_process_are_not_read);
     tcase_add_test(tcase, what_is_for_tls_needs_tls);
     tcase_add_test(tcase, options_and_attributes_are_told_apart);
     tcase_add_test(tcase, defaults_are_for_those_that_need_them);
