@@ -11,7 +11,7 @@
 
 enum { MOST = 1000, KEYS = 20000 };
 
-static char app[] = "app", names[MOST][16];
+static char app[] = "app", names[MOST][32];
 static struct server_conf servers[MOST];
 static struct reclaimer reclaimer;
 
