@@ -94,6 +94,7 @@ static unsigned server_of_clients(void)
 START_TEST(ftp_in_passive_mode)
 {
     struct proxy proxy;
+    struct outcome outcome;
     char folder[PATH_MAX], file[PATH_MAX], copy[PATH_MAX], down[64];
     pid_t servers[SERVERS];
     if (!program_exists(vsftpd)) {
@@ -135,7 +136,10 @@ START_TEST(ftp_in_passive_mode)
     ck_assert_uint_ne(server_of_clients(), first);
     download("--epsv", file, copy);
     download("--disable-epsv", file, copy);
-    proxy_stop(&proxy);
+    /* Not proxy_stop(): processes of the server that was ended become children of the test, and
+     * exit with 1 and 2. */
+    ck_assert_int_eq(proxy_command(&proxy, &outcome, "stop", NULL), 0);
+    expect_clean_log(proxy.log);
 }
 END_TEST
 
