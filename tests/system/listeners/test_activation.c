@@ -259,8 +259,8 @@ START_TEST(wrong_variables)
          "LISTEN_FDS: not a number of descriptors"},
         {"LISTEN_PID=$$ LISTEN_FDS=1000000", 1, "LISTEN_FDS: so many descriptors are not open"},
         {"LISTEN_PID=me LISTEN_FDS=1", 1, "LISTEN_PID: not a process id"},
-        {"LISTEN_PID=1 LISTEN_FDS=1 LISTEN_FDNAMES=web", 3, "no service manager passed us"},
-        {"LISTEN_PID=$$ LISTEN_FDS=0", 3, "no service manager passed us"},
+        {"LISTEN_PID=1 LISTEN_FDS=1 LISTEN_FDNAMES=web", 3, "no service manager passed"},
+        {"LISTEN_PID=$$ LISTEN_FDS=0", 3, "no service manager passed"},
     };
     scene_init(&scene, 0, NULL);
     scene.proxy.passed = NULL;

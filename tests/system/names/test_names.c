@@ -264,6 +264,8 @@ static void outage(struct world *world, void (*begin)(struct dns *dns),
               "server = pod pods.test:PORT resolve=all max=3 weight=7\n");
     proxy_reload(&world->proxy);
     expect_servers(world, "pod-1=127.0.0.1 pod-2=127.0.0.2");
+    /* The last process has asked as well: it says so when it has an answer again. */
+    wait_mentioned(world->proxy.log, "[generation 3] server main/pod: ");
     end(&world->dns);
     wait_mentioned(world->proxy.log, "is resolved again");
     dns_set(&world->dns, TWO THREE);
