@@ -429,10 +429,11 @@ void session_close(struct session *session, enum session_end end)
     close_conns(session, end);
     if (end != SESSION_DONE)
         note_failure(session, end);
-    if (session->frontend->conf->access_log)
-        write_access_log(session, end);
     if (session->source_counted)
         session_leave_source(session, set->service);
+    /* The line says that the session is over: what it counted for is given back. */
+    if (session->frontend->conf->access_log)
+        write_access_log(session, end);
     free_needless(session);
     session_finish(session);
     service_release_place(set->service, session->frontend);
