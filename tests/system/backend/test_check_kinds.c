@@ -208,15 +208,21 @@ START_TEST(sessions_of_an_old_process_end_with_their_server)
 END_TEST
 
 /* What the old process knew, and why, is known in the new one. */
+static bool tells_the_reason(void *proxy)
+{
+    struct outcome outcome;
+    return proxy_command(proxy, &outcome, "status", "--json", NULL) == 0 &&
+           strstr(outcome.out, "answered with status 503") != NULL;
+}
+
 START_TEST(reasons_outlive_a_reload)
 {
     SKIP_WITHOUT_NGINX();
     struct pair pair;
-    struct outcome outcome;
     pair_start(&pair, "", "");
+    wait_until(tells_the_reason, &pair.proxy, "the second server was checked");
     for (unsigned i = 0; i < 2; i++) {
-        ck_assert_int_eq(proxy_command(&pair.proxy, &outcome, "status", "--json", NULL), 0);
-        ck_assert_ptr_nonnull(strstr(outcome.out, "answered with status 503"));
+        ck_assert(tells_the_reason(&pair.proxy));
         proxy_reload(&pair.proxy);
         proxy_wait_drained(&pair.proxy);
     }
@@ -511,24 +517,6 @@ START_TEST(a_server_follows_another_one)
 END_TEST
 
 /* --- agents --- */
-
-static const char agent_program[] = "import socket, sys\n"
-                                    "s = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n"
-                                    "while True:\n"
-                                    "    c, _ = s.accept()\n"
-                                    "    try:\n"
-                                    "        c.sendall(open(sys.argv[2], 'rb').read())\n"
-                                    "    except OSError:\n"
-                                    "        pass\n"
-                                    "    c.close()\n";
-
-/* Replaces the file at once, so that the agent never reads half of it. */
-static void agent_says(const char *words)
-{
-    char path[PATH_MAX], new[PATH_MAX];
-    write_file(test_path(new, "words.new"), 0644, "%s", words);
-    ck_assert_int_eq(rename(new, test_path(path, "words")), 0);
-}
 
 static void status_has(const struct proxy *proxy, const char *text)
 {

@@ -502,27 +502,6 @@ END_TEST
 
 /* --- agent --------------------------------------------------------------------------------- */
 
-static const char agent_program[] = "import socket, sys\n"
-                                    "s = socket.socket()\n"
-                                    "s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n"
-                                    "s.bind(('127.0.0.1', int(sys.argv[1])))\n"
-                                    "s.listen(64)\n"
-                                    "while True:\n"
-                                    "    c, _ = s.accept()\n"
-                                    "    try:\n"
-                                    "        c.sendall(open(sys.argv[2], 'rb').read())\n"
-                                    "    except OSError:\n"
-                                    "        pass\n"
-                                    "    c.close()\n";
-
-/* Replaces the file at once, so that the agent never reads half of it. */
-static void agent_says(const char *words)
-{
-    char path[PATH_MAX], new[PATH_MAX];
-    write_file(test_path(new, "words.new"), 0644, "%s", words);
-    ck_assert_int_eq(rename(new, test_path(path, "words")), 0);
-}
-
 START_TEST(agent)
 {
     if (!program_exists("python3"))

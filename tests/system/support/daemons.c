@@ -164,3 +164,20 @@ pid_t sshd_start(const char *port, const char *user_key)
     wait_mentioned(log, "Server listening");
     return server;
 }
+
+const char agent_program[] = "import socket, sys\n"
+                             "s = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n"
+                             "while True:\n"
+                             "    c, _ = s.accept()\n"
+                             "    try:\n"
+                             "        c.sendall(open(sys.argv[2], 'rb').read())\n"
+                             "    except OSError:\n"
+                             "        pass\n"
+                             "    c.close()\n";
+
+void agent_says(const char *words)
+{
+    char path[PATH_MAX], new[PATH_MAX];
+    write_file(test_path(new, "words.new"), 0644, "%s", words);
+    ck_assert_int_eq(rename(new, test_path(path, "words")), 0);
+}

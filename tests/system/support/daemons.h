@@ -49,4 +49,10 @@ void ssh_key_make(const char *path);
  * may log in. Returns when it listens. */
 pid_t sshd_start(const char *port, const char *user_key);
 
+/* An agent for python3 -c, with a port and the path of the file `words` as arguments: it says what
+ * the file has to each client. agent_says() replaces the file at once, so that the agent never
+ * reads half of it. */
+extern const char agent_program[];
+void agent_says(const char *words);
+
 #endif
