@@ -112,32 +112,32 @@ static const char *read_ports(struct route_condition *condition, char *value,
 
 /* --- single values ------------------------------------------------------------------------- */
 
-static const char *read_begins(struct route_condition *condition, char *value,
-                               const struct option_context *context)
+static const char *add_bytes(struct route_condition *condition, const char *value,
+                             const char *(*read)(const char *text, unsigned char **bytes,
+                                                 size_t *length))
 {
-    (void)context;
     unsigned char *bytes;
     size_t length;
     if (!*value)
         return is_empty;
-    const char *wrong = bytes_from_text(value, &bytes, &length);
+    const char *wrong = read(value, &bytes, &length);
     if (!wrong)
         add_word(condition, bytes, length);
     return wrong;
+}
+
+static const char *read_begins(struct route_condition *condition, char *value,
+                               const struct option_context *context)
+{
+    (void)context;
+    return add_bytes(condition, value, bytes_from_text);
 }
 
 static const char *read_begins_hex(struct route_condition *condition, char *value,
                                    const struct option_context *context)
 {
     (void)context;
-    unsigned char *bytes;
-    size_t length;
-    if (!*value)
-        return is_empty;
-    const char *wrong = bytes_from_hex(value, &bytes, &length);
-    if (!wrong)
-        add_word(condition, bytes, length);
-    return wrong;
+    return add_bytes(condition, value, bytes_from_hex);
 }
 
 static const char *read_yes(struct route_condition *condition, char *value,

@@ -2,6 +2,7 @@
 
 #include "config/base/memory.h"
 #include "config/base/pattern.h"
+#include "config/syntax/bytes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,43 +10,18 @@
 static const char must_be[] =
     "must begin with send, send-hex, expect, expect-hex or expect-regex, and a text follows";
 
-static int hex_digit(char c)
+static const char *read_escapes(const char *text, unsigned char *bytes, size_t *length)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
-/* Two hexadecimal digits. */
-static bool read_byte(const char *text, unsigned char *byte)
-{
-    int high = hex_digit(text[0]);
-    int low = high < 0 ? -1 : hex_digit(text[1]);
-    *byte = (unsigned char)(high << 4 | low);
-    return low >= 0;
-}
-
-const char *escapes_read(const char *text, unsigned char *bytes, size_t *length)
-{
-    static const char from[] = "rnt\\;#", to[] = "\r\n\t\\;#";
-    *length = 0;
-    for (; *text; text++) {
-        const char *found;
-        if (*text != '\\') {
-            bytes[(*length)++] = (unsigned char)*text;
-        } else if (*++text == 'x') {
-            if (!read_byte(text + 1, &bytes[(*length)++]))
-                return "has a \\x without two hexadecimal digits";
-            text += 2;
-        } else if (*text && (found = strchr(from, *text))) {
-            bytes[(*length)++] = (unsigned char)to[found - from];
-        } else {
-            return "has a \\ before something else than r, n, t, \\, ;, # or xNN";
+    for (*length = 0; *text; ++*length) {
+        int byte = (unsigned char)*text++;
+        if (byte == '\\') {
+            bool is_hex = *text == 'x';
+            byte = bytes_escape(&text);
+            if (byte < 0)
+                return is_hex ? "has a \\x without two hexadecimal digits"
+                              : "has a \\ before something else than r, n, t, \\, ;, # or xNN";
         }
+        bytes[*length] = (unsigned char)byte;
     }
     return NULL;
 }
@@ -57,8 +33,10 @@ static const char *read_hex(const char *text, unsigned char *bytes, size_t *leng
         text += strspn(text, " \t");
         if (!*text)
             return NULL;
-        if (!read_byte(text, &bytes[(*length)++]))
+        int byte = bytes_hex_pair(text);
+        if (byte < 0)
             return "must have two hexadecimal digits for each byte";
+        bytes[(*length)++] = (unsigned char)byte;
     }
 }
 
@@ -74,9 +52,9 @@ static const struct {
     enum check_step_kind kind;
     const char *(*read)(const char *text, unsigned char *bytes, size_t *length);
 } forms[] = {
-    {"send", CHECK_SEND, escapes_read},
+    {"send", CHECK_SEND, read_escapes},
     {"send-hex", CHECK_SEND, read_hex},
-    {"expect", CHECK_EXPECT, escapes_read},
+    {"expect", CHECK_EXPECT, read_escapes},
     {"expect-hex", CHECK_EXPECT, read_hex},
     {"expect-regex", CHECK_EXPECT_REGEX, read_plain},
 };

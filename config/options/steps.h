@@ -11,9 +11,4 @@ const char *step_read(const char *line, struct check_step *step)
     __attribute__((warn_unused_result));
 void step_release(struct check_step *step);
 
-/* Replaces \r \n \t \\ \; \# and \xNN by the bytes that they mean; bytes has room for the text.
- * Returns NULL, or what is wrong. */
-const char *escapes_read(const char *text, unsigned char *bytes, size_t *length)
-    __attribute__((warn_unused_result));
-
 #endif

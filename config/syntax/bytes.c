@@ -13,17 +13,14 @@ static int hex_digit(char digit)
     return at ? (int)(at - digits) % 16 : -1;
 }
 
-/* -1: not two digits. */
-static int hex_byte(const char *text)
+int bytes_hex_pair(const char *text)
 {
     int high = hex_digit(text[0]);
     int low = high < 0 ? -1 : hex_digit(text[1]);
     return low < 0 ? -1 : high * 16 + low;
 }
 
-/* The byte of the escape at *text, behind its '\'; moves past the escape. -1: there is no such
- * escape. */
-static int read_escape(const char **text)
+int bytes_escape(const char **text)
 {
     static const char names[] = "rnt\\;#", values[] = "\r\n\t\\;#";
     const char *at = **text ? strchr(names, **text) : NULL;
@@ -31,7 +28,7 @@ static int read_escape(const char **text)
         ++*text;
         return values[at - names];
     }
-    int byte = **text == 'x' ? hex_byte(*text + 1) : -1;
+    int byte = **text == 'x' ? bytes_hex_pair(*text + 1) : -1;
     *text += 3;
     return byte;
 }
@@ -43,7 +40,7 @@ const char *bytes_from_text(const char *text, unsigned char **bytes, size_t *len
     while (*text) {
         int byte = (unsigned char)*text++;
         if (byte == '\\')
-            byte = read_escape(&text);
+            byte = bytes_escape(&text);
         if (byte < 0) {
             free(*bytes);
             *bytes = NULL;
@@ -59,7 +56,7 @@ const char *bytes_from_hex(const char *text, unsigned char **bytes, size_t *leng
     size_t digits = strlen(text);
     *bytes = memory_new(digits / 2 + 1, 1);
     for (*length = 0; *length < digits / 2; ++*length) {
-        int byte = hex_byte(text + 2 * *length);
+        int byte = bytes_hex_pair(text + 2 * *length);
         if (byte < 0)
             break;
         (*bytes)[*length] = (unsigned char)byte;
