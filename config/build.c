@@ -386,7 +386,7 @@ static void check_forwarding(struct builder *builder, const struct section *sect
                     section_text(section, where));
 }
 
-/* The servers whose addresses stand in the file can be connected to from the source. */
+/* Reports servers that no connection from the source can reach: those of the other family. */
 static void check_source(struct builder *builder, const struct section *section,
                          const struct backend_conf *backend)
 {

@@ -152,8 +152,9 @@ void check_rules_backend(const struct section *section, struct backend_conf *bac
 
 /* --- tracks -------------------------------------------------------------------------------- */
 
-const struct server_conf *check_track_find(const struct config *config, const char *name,
-                                           const struct backend_conf **backend)
+/* The server that "BACKEND/SERVER" names, or NULL. */
+static const struct server_conf *find_server(const struct config *config, const char *name,
+                                             const struct backend_conf **backend)
 {
     size_t length = strcspn(name, "/");
     for (size_t i = 0; i < config->backend_count && name[length]; i++) {
@@ -176,7 +177,7 @@ static bool follows_itself(const struct config *config, const struct server_conf
         most += config->backends[i].server_count;
     for (const struct server_conf *next = server; next && next->check_track && count <= most;
          count++) {
-        next = check_track_find(config, next->check_track, &backend);
+        next = find_server(config, next->check_track, &backend);
         if (next == server)
             return true;
     }
@@ -187,7 +188,7 @@ static void check_track(const struct config *config, const struct server_conf *s
                         struct place place, struct problems *problems)
 {
     const struct backend_conf *backend;
-    const struct server_conf *lead = check_track_find(config, server->check_track, &backend);
+    const struct server_conf *lead = find_server(config, server->check_track, &backend);
     if (!strchr(server->check_track, '/'))
         problem_add(problems, place, "server: check-track '%s' must be BACKEND/SERVER",
                     server->check_track);

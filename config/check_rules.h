@@ -15,8 +15,4 @@ void check_rules_backend(const struct section *section, struct backend_conf *bac
 void check_rules_tracks(const struct config *config, const struct place *places,
                         struct problems *problems);
 
-/* The server that "BACKEND/SERVER" names, or NULL. */
-const struct server_conf *check_track_find(const struct config *config, const char *name,
-                                           const struct backend_conf **backend);
-
 #endif

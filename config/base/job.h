@@ -35,8 +35,8 @@ int job_start(struct job *job, const char *path, char *const argv[], char *const
 /* Sends SIGKILL to the group. */
 void job_kill(struct job *job);
 
-/* True: the program has ended, the rest of its group is killed, *outcome is the wait status as
- * waitpid(2) has it, and the module has forgotten the job. */
+/* True: the program has ended, the rest of its group is killed, *outcome is the wait status of
+ * waitpid(2), and the job belongs to the caller again. */
 bool job_take(struct job *job, int *outcome) __attribute__((warn_unused_result));
 
 /* Kills the group and forgets the job. Its program is reaped by the main thread. */

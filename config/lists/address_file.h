@@ -22,8 +22,8 @@ struct address_files {
     struct address_file **items;
     size_t count;
     size_t capacity;
-    bool closed; /* no file is opened: the configuration is that of another process, whose files
-                    may have changed since */
+    bool closed; /* no file is opened: the configuration is that of another process, and the files
+                    may have changed since that process read them */
 };
 
 /* Returns the file that an option names as "@NAME", and reads it if that has not happened before.

@@ -205,7 +205,7 @@ struct frontend_conf {
     struct route_list routes;
     const struct backend_conf *backend; /* of sessions that no route takes; NULL: there is none */
     bool rejects;                       /* ... and the file says so: reject */
-    struct address_rules access;        /* who may come in; empty: everybody */
+    struct address_rules access;        /* clients that may come in; empty: all */
     unsigned max_sessions;              /* 0: no limit for this frontend */
     unsigned max_sessions_per_source;   /* 0: no limit */
     struct rate rate_per_source, max_rate; /* count 0: no limit */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- from whom a header comes ---------------------------------------------------------------- */
+/* --- the clients that send a header ---------------------------------------------------------- */
 
 static const char separators[] = " \t,";
 

@@ -1,4 +1,5 @@
-/* Values of the PROXY protocol: from whom a header comes, and what one that goes out has. */
+/* Values of the PROXY protocol: the clients that send a header, and what a header to a server has.
+ */
 #ifndef RPPROXY_CONFIG_OPTIONS_PROXY_VALUES_H
 #define RPPROXY_CONFIG_OPTIONS_PROXY_VALUES_H
 

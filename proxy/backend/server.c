@@ -23,8 +23,9 @@ static bool is_kept_away(const struct server *server)
     return false;
 }
 
-/* A server with a weight keeps 1 at least, unless the agent says 0%. */
-unsigned server_weight(const struct server *server)
+/* The weight, with what an agent says; 0 to SERVER_WEIGHT_MAX. A server with a weight keeps 1 at
+ * least, unless the agent says 0%. */
+static unsigned advised_weight(const struct server *server)
 {
     const struct server_state *now = &server->now;
     if (now->agent_percent < 0 || now->weight == 0)
@@ -39,7 +40,7 @@ bool server_is_usable(const struct server *server)
 {
     const struct server_state *now = &server->now;
     return !is_kept_away(server) && now->check == CHECK_UP && !ejection_holds(&now->ejection) &&
-           server_weight(server) > 0 && (server_address(server) || server->conf->sni_port);
+           advised_weight(server) > 0 && (server_address(server) || server->conf->sni_port);
 }
 
 static void tell_checks(struct server *server)

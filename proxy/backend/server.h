@@ -272,9 +272,6 @@ void server_advised(struct server *server, enum agent_state agent, int percent);
  * server follows itself. */
 void server_follow(struct server *server, struct server *lead);
 
-/* The weight, with what an agent says; 0 to SERVER_WEIGHT_MAX. */
-unsigned server_weight(const struct server *server);
-
 /* True: server->ending. Any thread. */
 static inline bool server_is_ending(const struct server *server)
 {

@@ -39,7 +39,9 @@ static void make_table(struct backend *backend)
         reclaim(backend->reclaimer, &before->retired);
 }
 
-void weights_outdate_table(struct backend *backend, uint64_t now)
+/* The table of the algorithm is made anew, if it has one: at once where there is no timer, and else
+ * soon, so that many changes in a short time cost one table. */
+static void outdate_table(struct backend *backend, uint64_t now)
 {
     if (!backend->algorithm->make_table)
         return;
@@ -201,12 +203,10 @@ void weights_publish(struct backend *backend, uint64_t now, bool tell)
     }
     if (tell)
         tell_who_serves(backend, before, usable);
-    if (changed) {
-        weights_outdate_table(backend, now);
+    if (changed || backend->table_is_stale)
+        outdate_table(backend, now);
+    if (changed)
         atomic_fetch_add_explicit(&backend->version, 1, memory_order_release);
-    } else if (backend->table_is_stale) {
-        weights_outdate_table(backend, now);
-    }
     if (changed && backend->on_share)
         tell_queue(backend, now);
     set_timer(backend, now);

@@ -13,8 +13,4 @@
  * process are taken over one by one. */
 void weights_publish(struct backend *backend, uint64_t now, bool tell);
 
-/* The table of the algorithm is made anew, if it has one: at once where there is no timer, and else
- * soon, so that many changes in a short time cost one table. */
-void weights_outdate_table(struct backend *backend, uint64_t now);
-
 #endif

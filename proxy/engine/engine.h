@@ -153,7 +153,8 @@ bool engine_has_left(const struct stream *stream);
 /* The error of a connection that on_ready has told of (ENGINE_FAILED), or 0. Asking clears it. */
 int engine_error(const struct stream *stream);
 
-/* Our end of the connection (getsockname(2)); length 0: the kernel does not tell. */
+/* The address of this side of the connection (getsockname(2)); length 0: the kernel does not tell.
+ */
 struct address engine_own_address(const struct stream *stream);
 
 /* How many bytes a send is likely to take at once: socket_room(). */

@@ -243,7 +243,8 @@ bool socket_is_of_this_machine(const struct address *address)
     int fd = socket(address->any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return false;
-    /* Nothing is sent. The kernel chooses our address, and towards its own addresses the same. */
+    /* Nothing is sent. The kernel chooses the source address, and towards its own addresses the
+     * same. */
     bool connected = connect(fd, &address->any, address->length) == 0 &&
                      getsockname(fd, &own.any, &own.length) == 0;
     close(fd);

@@ -103,7 +103,7 @@ static inline bool local_ports_include(const struct local_ports *ports, unsigned
  * two where the ports are equal; none for port 0, which stands for a Unix socket. */
 bool socket_is_self_connected(int fd, unsigned port);
 
-/* The address of our end; length 0: the kernel does not tell. */
+/* The address of this side of the connection; length 0: the kernel does not tell. */
 struct address socket_own_address(int fd);
 
 /* True: the end of the peer's stream has come over a TCP connection of which so many bytes were

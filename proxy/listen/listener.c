@@ -212,7 +212,7 @@ static void rest_for_rate(struct listener *listener, uint64_t ready_at)
     listener->group->on_rest(listener->group, until);
 }
 
-/* Accepts a client for whom a place is taken, in a frontend with max-rate. */
+/* Accepts a client, in a frontend with max-rate; a place is taken for the client. */
 static __attribute__((noinline)) bool accept_at_rate(struct listener *listener)
 {
     struct session_set *sessions = listener->group->sessions;

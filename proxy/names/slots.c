@@ -22,7 +22,8 @@ static int compare_addresses(const struct address *one, const struct address *ot
     return order ? order : compare_numbers(address_port(one), address_port(other));
 }
 
-int slots_prefer(const struct answer_item *one, const struct answer_item *other)
+/* The order in which addresses get slots: priority, weight, and then the address itself. */
+static int prefer(const struct answer_item *one, const struct answer_item *other)
 {
     int order = compare_numbers(one->priority, other->priority);
     if (!order)
@@ -40,7 +41,7 @@ static int by_preference(const void *left, const void *right)
 {
     const struct candidate *a = left;
     const struct candidate *b = right;
-    int order = slots_prefer(a->item, b->item);
+    int order = prefer(a->item, b->item);
     return order ? order : compare_numbers((unsigned)a->index, (unsigned)b->index);
 }
 

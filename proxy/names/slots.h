@@ -3,7 +3,8 @@
  * With resolve=all each address has a slot, which is a server with a name of its own. The order of
  * an answer does not matter. An address that stays keeps its slot. A slot whose address is gone
  * becomes empty, and later takes another one. Of addresses that are new, one that was in an empty
- * slot before returns to it; the others take the first empty slots, in the order of slots_prefer().
+ * slot before returns to it; the others take the first empty slots, in the order of priority,
+ * weight and address.
  */
 #ifndef RPPROXY_PROXY_NAMES_SLOTS_H
 #define RPPROXY_PROXY_NAMES_SLOTS_H
@@ -46,8 +47,5 @@ void slots_weigh(const struct answer_item *items, size_t count, unsigned *weight
 
 /* The lowest priority of the items; the servers of higher ones are backups. */
 uint16_t slots_priority(const struct answer_item *items, size_t count);
-
-/* The order in which addresses get slots: priority, weight, and then the address itself. */
-int slots_prefer(const struct answer_item *one, const struct answer_item *other);
 
 #endif

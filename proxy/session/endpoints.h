@@ -4,7 +4,7 @@
 
 #include "proxy/session/session.h"
 
-/* Told by a PROXY header, or else our end of the client's connection. Asks the kernel
+/* Told by a PROXY header, or else the proxy's side of the client's connection. Asks the kernel
  * (getsockname(2)) where the bind does not have the answer: a bind of all addresses, and sockets
  * that a service manager has passed. Without an answer the length is 0. */
 struct address session_destination(const struct session *session);

@@ -10,7 +10,7 @@
 /* The most that is received to be sent with the header. */
 #define TOGETHER_MAX (64u * 1024)
 
-/* Of our own: unique id, authority, ALPN. */
+/* TLVs that the proxy makes: unique id, authority, ALPN. */
 #define OWN_TLVS 3
 
 /* A header that is being put together. */
@@ -112,7 +112,8 @@ bool proxy_out_begin(struct session *session)
     }
     unsigned char header[PROXY_HEADER_MAX];
     size_t header_length = proxy_header_write(&text, header, sizeof header);
-    if (header_length == 0) { /* with our own TLVs what came in is too long to be passed on */
+    if (header_length ==
+        0) { /* with the TLVs of the proxy what came in is too long to be passed on */
         text.passed_length = 0;
         header_length = proxy_header_write(&text, header, sizeof header);
     }

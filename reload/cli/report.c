@@ -68,7 +68,8 @@ static void print_host(json_t *server)
         printf("  %s, not answered", host);
 }
 
-/* What the columns do not say of the state: why it is down, whom it follows, what its agent says.
+/* What the columns do not say of the state: why the server is down, which server it follows, what
+ * its agent says.
  */
 static void print_state(json_t *server)
 {

@@ -1,7 +1,7 @@
 /* check = mysql, for MySQL and MariaDB: the whole handshake, and COM_QUIT. No handshake is broken
  * off, so the server blocks no host for it ("max_connect_errors").
  *
- * Without check-user the user is "rpproxy", whom the server does not know. Its "access denied" is
+ * Without check-user the user is "rpproxy", which the server does not know. Its "access denied" is
  * the answer of a server that is alive, and passes. A server counts that in Aborted_connects and
  * mentions it in its log, whatever a client says that cannot log in (measured with MariaDB 10.11:
  * every other end of a handshake is counted as well, and most block the host in addition). With a

@@ -8,10 +8,10 @@
  *
  * A probe decides nothing about the server; checks.h does. How the connection ends: after a verdict
  * of a dialogue that awaits the close, and after a check that passed and has check-close = fin, by
- * the end of our stream; then what the server still says is dropped until it has closed as well.
- * Where a dialogue lets the server finish, by a reset when the server has closed. Else by a reset
- * at once, as HAProxy does: no TIME-WAIT is left. A probe that is CLOSING can be cancelled: its
- * verdict is known.
+ * the end of the probe's stream; then what the server still says is dropped until it has closed as
+ * well. Where a dialogue lets the server finish, by a reset when the server has closed. Else by a
+ * reset at once, as HAProxy does: no TIME-WAIT is left. A probe that is CLOSING can be cancelled:
+ * its verdict is known.
  *
  * For the thread of the checks. */
 #ifndef RPPROXY_PROXY_BACKEND_CHECK_PROBE_H
@@ -56,14 +56,15 @@ struct probe {
     struct event io, deadline; /* while fd is open */
     struct address address;    /* that the probe connects to, or did last */
     enum send_proxy proxy;     /* the header that it begins with */
-    unsigned own_port; /* of the server, if the kernel may take it for our side, too; else 0 */
-    const char *name;  /* as for tls_client_new(); NULL: none */
+    unsigned
+        own_port; /* of the server, if the kernel may take it for the probe's side, too; else 0 */
+    const char *name; /* as for tls_client_new(); NULL: none */
     size_t received;
     struct tls_client *tls; /* NULL: none */
     struct dialogue dialogue;
     struct evbuffer *input, *output;
     bool has_ended; /* the server's stream */
-    bool sends_end; /* CLOSING: our stream ends as well, once the output is sent */
+    bool sends_end; /* CLOSING: the probe ends its stream as well, once the output is sent */
 };
 
 /* plan must outlive the probe. Of a probe that has begun, and is not cancelled, on_verdict is
