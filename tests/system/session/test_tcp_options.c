@@ -11,27 +11,28 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static bool peer_is(int fd, const struct sockaddr_in *peer)
+typedef int name_call(int fd, struct sockaddr *name, socklen_t *length);
+
+static bool same_name(name_call *name, int fd, name_call *other_name, int other_fd)
 {
-    struct sockaddr_in found = {0};
-    socklen_t length = sizeof found;
-    return getpeername(fd, (struct sockaddr *)&found, &length) == 0 &&
-           found.sin_family == AF_INET && found.sin_port == peer->sin_port &&
-           found.sin_addr.s_addr == peer->sin_addr.s_addr;
+    struct sockaddr_in one = {0}, other = {0};
+    socklen_t one_length = sizeof one, other_length = sizeof other;
+    return name(fd, (struct sockaddr *)&one, &one_length) == 0 &&
+           other_name(other_fd, (struct sockaddr *)&other, &other_length) == 0 &&
+           one.sin_family == AF_INET && one.sin_port == other.sin_port &&
+           one.sin_addr.s_addr == other.sin_addr.s_addr;
 }
 
-/* A duplicate of the proxy's socket whose peer is `socket`, which is the test's; -1: not permitted.
- */
+/* A duplicate of the proxy's socket at the other side of `socket`, which is the test's; -1: not
+ * permitted. Both addresses are compared: connections to one server have the same peer. */
 static int socket_towards(const struct scene *scene, int socket)
 {
-    struct sockaddr_in own = {0};
-    socklen_t length = sizeof own;
-    ck_assert_int_eq(getsockname(socket, (struct sockaddr *)&own, &length), 0);
     int process = (int)syscall(SYS_pidfd_open, scene->proxy.pid, 0);
     int found = -1;
     for (int i = 0; process >= 0 && found < 0 && i < 1024; i++) {
         int fd = (int)syscall(SYS_pidfd_getfd, process, i, 0);
-        if (fd >= 0 && peer_is(fd, &own))
+        if (fd >= 0 && same_name(getpeername, fd, getsockname, socket) &&
+            same_name(getsockname, fd, getpeername, socket))
             found = fd;
         else if (fd >= 0)
             close(fd);
