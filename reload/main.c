@@ -53,24 +53,29 @@ enum {
 
 struct arguments {
     const char *file, *socket;
-    const char *words[2];
-    unsigned word_count;
     struct command command;
 };
 
-/* The options that each command accepts; "" is the command that serves. */
+/* The commands, with the words and the options that each accepts. */
 static const struct rule {
-    const char *command;
-    unsigned words; /* after the command: exactly so many */
+    const char *command;  /* "": the command that serves */
+    unsigned least, most; /* words after the command */
+    bool asks;            /* a running proxy, by its control socket */
     int takes[12];
+    int (*run)(const struct command *command); /* NULL: serve() */
 } rules[] = {
-    {"", 0, {'f'}},
-    {"check", 0, {'f'}},
-    {"reload", 0, {'f', 's', 'v', WAIT, TIMEOUT, FORCE, CANARY, ABORT, PROMOTE, DRY_RUN}},
-    {"status", 0, {'f', 's', JSON, WATCH}},
-    {"config", 0, {'f', 's', JSON}},
-    {"server", 2, {'f', 's'}},
-    {"stop", 0, {'f', 's', 'v', TIMEOUT}},
+    {"", 0, 0, false, {'f'}, NULL},
+    {"check", 0, 0, false, {'f'}, command_check},
+    {"reload",
+     0,
+     0,
+     true,
+     {'f', 's', 'v', WAIT, TIMEOUT, FORCE, CANARY, ABORT, PROMOTE, DRY_RUN},
+     command_reload},
+    {"status", 0, 0, true, {'f', 's', JSON, WATCH}, command_status},
+    {"config", 0, 0, true, {'f', 's', JSON}, command_config},
+    {"server", 2, 2, true, {'f', 's'}, command_server},
+    {"stop", 0, 0, true, {'f', 's', 'v', TIMEOUT}, command_stop},
 };
 
 static const struct rule *find_rule(const char *command)
@@ -123,34 +128,26 @@ static char *find_control(const char *file)
 
 static int run(const struct rule *rule, struct arguments *arguments, char **argv)
 {
+    struct command *command = &arguments->command;
     const char *file = arguments->file ? arguments->file : CONFIG_DEFAULT_FILE;
-    if (strcmp(rule->command, "") == 0)
+    if (!rule->run)
         return serve(file, argv);
-    if (strcmp(rule->command, "check") == 0)
-        return command_check(file);
+    command->file = arguments->socket ? arguments->file : file;
+    command->control = arguments->socket;
+    if (!rule->asks || arguments->socket)
+        return rule->run(command);
 
     /* If the name of the file is wrong, the command must not go to the default control socket. */
-    if (arguments->file && !arguments->socket && access(file, R_OK)) {
+    if (arguments->file && access(file, R_OK)) {
         fprintf(stderr, "rpproxy: %s: %s\n", file, strerror(errno));
         return EXIT_INVALID;
     }
-    char *control = arguments->socket ? NULL : find_control(file);
-    if (!control && !arguments->socket)
+    char *control = find_control(file);
+    if (!control)
         return EXIT_INVALID;
-    arguments->command.control = control ? control : arguments->socket;
-    arguments->command.control_from_file = control != NULL;
-    arguments->command.file = arguments->socket ? arguments->file : file;
-    int status;
-    if (strcmp(rule->command, "reload") == 0)
-        status = command_reload(&arguments->command);
-    else if (strcmp(rule->command, "status") == 0)
-        status = command_status(&arguments->command);
-    else if (strcmp(rule->command, "server") == 0)
-        status = command_server(&arguments->command);
-    else if (strcmp(rule->command, "config") == 0)
-        status = command_config(&arguments->command);
-    else
-        status = command_stop(&arguments->command);
+    command->control = control;
+    command->control_from_file = true;
+    int status = rule->run(command);
     free(control);
     return status;
 }
@@ -273,9 +270,9 @@ static int run_arguments(int argc, char **argv)
         case WORD:
             if (!*command && find_rule(optarg))
                 return wrong_usage("the command must be the first word", optarg);
-            if (arguments.word_count == rule->words)
+            if (arguments.command.word_count == rule->most)
                 return wrong_usage("too many arguments", optarg);
-            arguments.words[arguments.word_count++] = optarg;
+            arguments.command.words[arguments.command.word_count++] = optarg;
             continue;
         case 'h':
         case HELP:
@@ -303,12 +300,10 @@ static int run_arguments(int argc, char **argv)
     }
     if (optind < argc - skipped)
         return wrong_usage("too many arguments", argv[skipped + optind]);
-    if (arguments.word_count < rule->words)
+    if (arguments.command.word_count < rule->least)
         return wrong_usage("this command needs another argument", command);
     if (excess(&arguments.command))
         return wrong_usage(excess(&arguments.command), NULL);
-    arguments.command.server = arguments.words[0];
-    arguments.command.set = arguments.words[1];
     return run(rule, &arguments, argv);
 }
 

@@ -8,8 +8,8 @@
 #include "reload/base/canary_plan.h"
 #include "reload/base/exit_status.h"
 #include "reload/base/text.h"
+#include "reload/cli/ask.h"
 #include "reload/cli/conversation.h"
-#include "reload/cli/locate.h"
 #include "reload/cli/preview.h"
 #include "reload/cli/report.h"
 
@@ -27,52 +27,6 @@
 #define SURVIVOR_WAIT_MS  10000
 #define SURVIVOR_LOOK_MS  20
 #define WATCH_INTERVAL_MS 1000
-
-/* The path of the control socket comes from the file, and may have changed there since the proxy
- * started. */
-static void print_control_hint(const struct command *command)
-{
-    struct located found;
-    if (locate_proxy(command->file, &found))
-        fprintf(stderr, "rpproxy: pid %d reads %s and answers on %s: use -s %s\n", found.pid,
-                command->file, found.control, found.control);
-    else
-        fprintf(stderr,
-                "rpproxy: %s names that socket; if control was changed there after the proxy "
-                "started, the proxy answers on the old one: use -s OLD-SOCKET\n",
-                command->file);
-}
-
-static struct request request_of(const struct command *command, const char *what)
-{
-    return (struct request){.what = what,
-                            .control = command->control,
-                            .timeout = command->timeout,
-                            .file = command->file,
-                            .force = command->force,
-                            .canary = command->canary,
-                            .server = command->server,
-                            .set = command->set};
-}
-
-/* Begins the conversation. Returns false, after printing an error, if no proxy answers. */
-static bool ask(struct conversation *talk, const struct command *command, const char *what)
-{
-    uint64_t began = clock_ms();
-    const struct request request = request_of(command, what);
-    if (conversation_begin(talk, &request))
-        return true;
-    bool in_time = command->timeout == 0 || clock_ms() - began < command->timeout;
-    if (errno) {
-        fprintf(stderr, "rpproxy: no proxy answers on %s: %s\n", command->control, strerror(errno));
-        if (command->control_from_file)
-            print_control_hint(command);
-    } else {
-        fprintf(stderr, "rpproxy: the proxy on %s does not answer%s\n", command->control,
-                in_time ? " (it answers its own user and root only)" : " in time");
-    }
-    return false;
-}
 
 /* The process has sent its last object. Waits until it exits; without a pidfd, the end of the
  * connection is the last action of the process. Returns false if the time is over. */
@@ -264,32 +218,6 @@ static int hear_result(struct conversation *talk, const struct command *command)
     }
 }
 
-/* Asks for the object `what`, and stores it in *answer, which the caller frees. here may be NULL
- * (conversation.h describes both pids). Returns an exit status; errors have been printed. */
-static int ask_once(const struct command *command, const char *what, int *pid, pid_t *here,
-                    json_t **answer)
-{
-    struct conversation talk;
-    json_t *object = NULL;
-    const char *refusal;
-    int status = EXIT_NO_PROXY;
-    if (!ask(&talk, command, what))
-        return EXIT_NO_PROXY;
-    *pid = talk.pid;
-    if (here)
-        *here = talk.here;
-    *answer = NULL;
-    if (conversation_hear(&talk, &object) != WORD_HEARD)
-        fprintf(stderr, "rpproxy: pid %d exited without an answer\n", talk.pid);
-    else if (json_unpack(object, "{s:O}", what, answer) == 0)
-        status = EXIT_DONE;
-    else if (json_unpack(object, "{s:s, s:i}", "result", &refusal, "exit", &status) == 0)
-        fprintf(stderr, "rpproxy: pid %d does not send its %s: %s\n", talk.pid, what, refusal);
-    json_decref(object);
-    conversation_end(&talk);
-    return *answer ? EXIT_DONE : status;
-}
-
 /* What the process has read of the files with lists, so that they can be compared. */
 static void note_lists(const json_t *lists, struct config *config)
 {
@@ -415,26 +343,6 @@ static int preview(const struct command *command)
     return status;
 }
 
-/* Prints JSON on one line or on several. Returns false if it could not be printed completely,
- * because there is no memory or writing failed (ferror(stdout)). */
-static bool print_json(const json_t *json, bool on_one_line)
-{
-    bool printed = json_dumpf(json, stdout, on_one_line ? JSON_COMPACT : JSON_INDENT(2)) == 0;
-    putchar('\n');
-    return printed;
-}
-
-/* Returns an exit status. If the answer of pid was not printed, and not because writing failed,
- * prints an error: the answer had an unknown form, or there was no memory. output_end() in
- * main.c reports that writing failed. */
-static int end_of_answer(bool printed, int pid)
-{
-    if (printed || ferror(stdout))
-        return EXIT_DONE;
-    fprintf(stderr, "rpproxy: the answer of pid %d cannot be printed\n", pid);
-    return EXIT_OTHER;
-}
-
 static bool print_config(json_t *answer, int pid)
 {
     const char *file, *hash, *text;
@@ -465,7 +373,10 @@ int command_reload(const struct command *command)
                        : command->promote ? "promote"
                        : command->canary  ? "canary"
                                           : "reload";
-    if (!ask(&talk, command, what))
+    json_t *order = json_pack("{s:b, s:s*}", "force", (int)command->force, "plan", command->canary);
+    bool heard = ask(&talk, command, what, order);
+    json_decref(order);
+    if (!heard)
         return EXIT_NO_PROXY;
     int status = hear_result(&talk, command);
     if (status == EXIT_DONE && command->drained)
@@ -477,7 +388,7 @@ int command_reload(const struct command *command)
 int command_stop(const struct command *command)
 {
     struct conversation talk;
-    if (!ask(&talk, command, "stop"))
+    if (!ask(&talk, command, "stop", NULL))
         return EXIT_NO_PROXY;
     int status = wait_for_end(&talk, command, "stopping");
     if (status == EXIT_DONE)
@@ -488,20 +399,11 @@ int command_stop(const struct command *command)
 
 int command_server(const struct command *command)
 {
-    struct conversation talk;
-    if (!ask(&talk, command, "server"))
-        return EXIT_NO_PROXY;
-    json_t *object = NULL;
-    const char *text;
-    int status = EXIT_NO_PROXY;
-    if (conversation_hear(&talk, &object) == WORD_HEARD &&
-        json_unpack(object, "{s:s, s:i}", "result", &text, "exit", &status) == 0)
-        fprintf(status == EXIT_DONE ? stdout : stderr, "%s%s\n",
-                status == EXIT_DONE ? "" : "rpproxy: ", text);
-    else
-        fprintf(stderr, "rpproxy: pid %d exited without an answer\n", talk.pid);
-    json_decref(object);
-    conversation_end(&talk);
+    const char *server = command->words[0], *set = command->words[1];
+    json_t *order = json_pack("{s:o, s:o}", "server", text_json(server, strlen(server)), "set",
+                              text_json(set, strlen(set)));
+    int status = ask_for_action(command, "server", order);
+    json_decref(order);
     return status;
 }
 
@@ -533,8 +435,9 @@ int command_status(const struct command *command)
     return status;
 }
 
-int command_check(const char *file)
+int command_check(const struct command *command)
 {
+    const char *file = command->file;
     struct config_errors errors;
     struct config *config = config_load(file, &errors);
     for (size_t i = 0; i < errors.count; i++)

@@ -127,14 +127,8 @@ static char *request_line(const struct request *request)
     json_t *file = file_json(request->file);
     if (file)
         json_object_set_new(json, "file", file);
-    if (request->force)
-        json_object_set_new(json, "force", json_true());
-    if (request->canary)
-        json_object_set_new(json, "plan", text_json(request->canary, strlen(request->canary)));
-    if (request->server)
-        json_object_set_new(json, "server", text_json(request->server, strlen(request->server)));
-    if (request->set)
-        json_object_set_new(json, "set", text_json(request->set, strlen(request->set)));
+    if (request->members)
+        json_object_update_missing(json, (json_t *)(uintptr_t)request->members);
     char *object = json_dumps(json, JSON_COMPACT);
     if (object && asprintf(&line, "%s\n", object) < 0)
         line = NULL;

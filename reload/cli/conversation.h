@@ -13,14 +13,11 @@
 
 /* What a process is asked for. Members that do not matter for it are 0. */
 struct request {
-    const char *what;    /* "reload", "status", ... */
-    const char *control; /* path of the control socket */
-    millis timeout;      /* for the whole conversation; 0: none */
-    const char *file;    /* the configuration file that the user named; NULL: none */
-    bool force;
-    const char *canary; /* the plan of a canary, or NULL */
-    const char *server; /* BACKEND/SERVER, ... */
-    const char *set;    /* ... and its new state or weight */
+    const char *what;      /* "reload", "status", ... */
+    const char *control;   /* path of the control socket */
+    millis timeout;        /* for the whole conversation; 0: none */
+    const char *file;      /* the configuration file that the user named; NULL: none */
+    const json_t *members; /* of the request, besides these; NULL: none */
 };
 
 struct conversation {

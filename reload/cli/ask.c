@@ -1,0 +1,111 @@
+#include "reload/cli/ask.h"
+
+#include "config/base/clock.h"
+#include "reload/base/exit_status.h"
+#include "reload/cli/locate.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The path of the control socket comes from the file, and may have changed there since the proxy
+ * started. */
+static void print_control_hint(const struct command *command)
+{
+    struct located found;
+    if (locate_proxy(command->file, &found))
+        fprintf(stderr, "rpproxy: pid %d reads %s and answers on %s: use -s %s\n", found.pid,
+                command->file, found.control, found.control);
+    else
+        fprintf(stderr,
+                "rpproxy: %s names that socket; if control was changed there after the proxy "
+                "started, the proxy answers on the old one: use -s OLD-SOCKET\n",
+                command->file);
+}
+
+static struct request request_of(const struct command *command, const char *what,
+                                 const json_t *members)
+{
+    return (struct request){.what = what,
+                            .control = command->control,
+                            .timeout = command->timeout,
+                            .file = command->file,
+                            .members = members};
+}
+
+bool ask(struct conversation *talk, const struct command *command, const char *what,
+         const json_t *members)
+{
+    uint64_t began = clock_ms();
+    const struct request request = request_of(command, what, members);
+    if (conversation_begin(talk, &request))
+        return true;
+    bool in_time = command->timeout == 0 || clock_ms() - began < command->timeout;
+    if (errno) {
+        fprintf(stderr, "rpproxy: no proxy answers on %s: %s\n", command->control, strerror(errno));
+        if (command->control_from_file)
+            print_control_hint(command);
+    } else {
+        fprintf(stderr, "rpproxy: the proxy on %s does not answer%s\n", command->control,
+                in_time ? " (it answers its own user and root only)" : " in time");
+    }
+    return false;
+}
+
+int ask_once(const struct command *command, const char *what, int *pid, pid_t *here,
+             json_t **answer)
+{
+    struct conversation talk;
+    json_t *object = NULL;
+    const char *refusal;
+    int status = EXIT_NO_PROXY;
+    if (!ask(&talk, command, what, NULL))
+        return EXIT_NO_PROXY;
+    *pid = talk.pid;
+    if (here)
+        *here = talk.here;
+    *answer = NULL;
+    if (conversation_hear(&talk, &object) != WORD_HEARD)
+        fprintf(stderr, "rpproxy: pid %d exited without an answer\n", talk.pid);
+    else if (json_unpack(object, "{s:O}", what, answer) == 0)
+        status = EXIT_DONE;
+    else if (json_unpack(object, "{s:s, s:i}", "result", &refusal, "exit", &status) == 0)
+        fprintf(stderr, "rpproxy: pid %d does not send its %s: %s\n", talk.pid, what, refusal);
+    json_decref(object);
+    conversation_end(&talk);
+    return *answer ? EXIT_DONE : status;
+}
+
+int ask_for_action(const struct command *command, const char *what, const json_t *members)
+{
+    struct conversation talk;
+    if (!ask(&talk, command, what, members))
+        return EXIT_NO_PROXY;
+    json_t *object = NULL;
+    const char *text;
+    int status = EXIT_NO_PROXY;
+    if (conversation_hear(&talk, &object) == WORD_HEARD &&
+        json_unpack(object, "{s:s, s:i}", "result", &text, "exit", &status) == 0)
+        fprintf(status == EXIT_DONE ? stdout : stderr, "%s%s\n",
+                status == EXIT_DONE ? "" : "rpproxy: ", text);
+    else
+        fprintf(stderr, "rpproxy: pid %d exited without an answer\n", talk.pid);
+    json_decref(object);
+    conversation_end(&talk);
+    return status;
+}
+
+bool print_json(const json_t *json, bool on_one_line)
+{
+    bool printed = json_dumpf(json, stdout, on_one_line ? JSON_COMPACT : JSON_INDENT(2)) == 0;
+    putchar('\n');
+    return printed;
+}
+
+int end_of_answer(bool printed, int pid)
+{
+    if (printed || ferror(stdout))
+        return EXIT_DONE;
+    fprintf(stderr, "rpproxy: the answer of pid %d cannot be printed\n", pid);
+    return EXIT_OTHER;
+}

@@ -1,0 +1,58 @@
+#include "reload/control/client.h"
+
+#include "reload/base/text.h"
+
+#include <event2/buffer.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CLIENT_WAIT_S 10 /* to ask; to take the answer and go */
+
+void client_send(struct client *client, json_t *object)
+{
+    char *line = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
+    if (line) {
+        bufferevent_write(client->stream, line, strlen(line));
+        bufferevent_write(client->stream, "\n", 1);
+    }
+    free(line);
+    json_decref(object);
+}
+
+void client_send_result(struct client *client, enum exit_status status, const char *text)
+{
+    client_send(client, json_pack("{s:o, s:i}", "result", text_json(text, strlen(text)), "exit",
+                                  (int)status));
+}
+
+void client_wait_shortly(struct client *client)
+{
+    const struct timeval wait = {.tv_sec = CLIENT_WAIT_S};
+    client->follows = false;
+    bufferevent_set_timeouts(client->stream, &wait, NULL);
+}
+
+void client_wait_for_long(struct client *client)
+{
+    client->follows = true;
+    client->reported = UINT64_MAX;
+    bufferevent_set_timeouts(client->stream, NULL, NULL);
+}
+
+void client_stream_begin(struct client *client, const struct client_stream *answer, void *arg)
+{
+    client->answer = answer;
+    client->answer_arg = arg;
+    client_wait_for_long(client);
+}
+
+void client_stream_end(struct client *client)
+{
+    client->answer = NULL;
+    client_wait_shortly(client);
+}
+
+size_t client_backlog(const struct client *client)
+{
+    return evbuffer_get_length(bufferevent_get_output(client->stream));
+}
