@@ -3,6 +3,7 @@
 #include "config/base/memory.h"
 #include "config/build.h"
 #include "config/document.h"
+#include "config/warnings.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -40,7 +41,8 @@ void config_free(struct config *config)
     free(config);
 }
 
-/* Takes ownership of the document and the problems. closed: of struct address_files. */
+/* Takes ownership of the document and the problems. closed: of struct address_files;
+ * there are no warnings then, since the text was not written by a person. */
 static struct config *build(const char *name, struct document *document, struct problems *problems,
                             bool closed, struct config_errors *errors)
 {
@@ -49,6 +51,8 @@ static struct config *build(const char *name, struct document *document, struct 
     *errors = (struct config_errors){0};
     config->file = memory_copy(name);
     config_build(config, document, problems);
+    if (!closed && !problems_any(problems))
+        warnings_add(config, document, problems);
     if (problems_any(problems)) {
         config_free(config);
         config = NULL;

@@ -7,15 +7,15 @@
 
 /* Reads and validates file. Touches no port, and nothing of a running proxy. Blocks while host
  * names are resolved; exits if there is no memory left. Returns the config, owned by the
- * caller, or NULL with every error found in *errors (at least one, also for a file that cannot be
- * read: "FILE: No such file or directory"). The caller frees the errors, in either case, by
- * config_errors_free(). */
+ * caller, with its warnings in *errors (problems.h), or NULL with every error found in *errors (at
+ * least one, also for a file that cannot be read: "FILE: No such file or directory"). The caller
+ * frees the errors, in either case, by config_errors_free(). */
 struct config *config_load(const char *file, struct config_errors *errors)
     __attribute__((warn_unused_result));
 
 /* The same for a text that is not in a file: the configuration of another process (write.h). Files
  * that it names are not opened, for they may have changed. Messages use name as the name of its
- * file. */
+ * file. There are no warnings. */
 struct config *config_load_text(const char *name, const char *text, size_t length,
                                 struct config_errors *errors) __attribute__((warn_unused_result));
 

@@ -115,8 +115,7 @@ static char *find_control(const char *file)
     struct config_errors errors;
     char *control = config_control(file, &errors);
     if (!control) {
-        for (size_t i = 0; i < errors.count; i++)
-            fprintf(stderr, "%s\n", errors.lines[i]);
+        config_errors_print(&errors, stderr);
         fprintf(stderr,
                 "rpproxy: the control socket is not known: a line of %s that may set it cannot be "
                 "read; -s SOCKET names it\n",

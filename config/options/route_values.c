@@ -208,6 +208,8 @@ static const char *const foreign_conditions[][2] = {
     {"HTTP", "http:yes"},
 
     {"ssh", "begins:SSH-"},
+    {"tls", "tls:yes"},
+    {"http", "http:yes"},
 };
 
 static const char *unknown_condition(const char *word)

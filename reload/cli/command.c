@@ -244,8 +244,7 @@ static struct config *load_running(const json_t *running, int pid)
     if (json_is_string(text))
         config =
             config_load_text("running", json_string_value(text), json_string_length(text), &errors);
-    for (size_t i = 0; i < errors.count; i++)
-        fprintf(stderr, "%s\n", errors.lines[i]);
+    config_errors_print(&errors, stderr);
     config_errors_free(&errors);
     if (config)
         note_lists(json_object_get(running, "lists"), config);
@@ -292,8 +291,7 @@ static int compare(const struct command *command, struct config *running, const 
     json_t *status = NULL;
     int pid;
     struct config *next = config_load(file, &errors);
-    for (size_t i = 0; i < errors.count; i++)
-        fprintf(stderr, "%s\n", errors.lines[i]);
+    config_errors_print(&errors, stderr);
     config_errors_free(&errors);
     if (!next)
         return EXIT_INVALID;
@@ -440,8 +438,7 @@ int command_check(const struct command *command)
     const char *file = command->file;
     struct config_errors errors;
     struct config *config = config_load(file, &errors);
-    for (size_t i = 0; i < errors.count; i++)
-        fprintf(stderr, "%s\n", errors.lines[i]);
+    config_errors_print(&errors, stderr);
     config_errors_free(&errors);
     if (!config)
         return EXIT_INVALID;

@@ -28,6 +28,7 @@
 #define RPPROXY_RELOAD_HANDOVER_GENERATION_H
 
 #include "config/model/config.h"
+#include "config/syntax/problems.h"
 #include "proxy/backend/check/checks.h"
 #include "proxy/names/names.h"
 #include "proxy/proxy.h"
@@ -153,7 +154,8 @@ struct generation {
     const struct program *program;
     const char *file;
     struct config *config;
-    uint64_t config_hash; /* of its canonical text; 0: not known */
+    struct config_errors config_errors; /* of the file; warnings, until they are in the log */
+    uint64_t config_hash;               /* of its canonical text; 0: not known */
     struct event_base *base;
     unsigned number;
     unsigned canaries; /* the highest number of a canary of this process; 0: there was none */

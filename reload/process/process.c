@@ -730,6 +730,7 @@ static void close_all(struct process *process)
     if (generation->base)
         event_base_free(generation->base);
     log_stop();
+    config_errors_free(&generation->config_errors);
     config_free(generation->config);
     control_free(process->control);
 }

@@ -49,13 +49,12 @@ static unsigned choose_workers(const struct config *config)
 
 bool start_read_config(struct generation *generation)
 {
-    struct config_errors errors;
+    struct config_errors *errors = &generation->config_errors;
     signals_drop_reloads();
-    generation->config = config_load(generation->file, &errors);
-    for (size_t i = 0; i < errors.count; i++)
-        generation->events->report(generation, errors.lines[i]);
-    config_errors_free(&errors);
+    generation->config = config_load(generation->file, errors);
     generation->exit_status = EXIT_INVALID;
+    for (size_t i = 0; i < errors->count && !generation->config; i++)
+        generation->events->report(generation, errors->lines[i]);
     if (!generation->config)
         return false;
 
@@ -99,14 +98,13 @@ static void warn_of_affinity(const struct generation *generation)
     if (config->affinity.count && generation->workers > config->affinity.count)
         log_warning("cpu-affinity: %u workers share CPU %s", generation->workers,
                     cpus_format(&config->affinity, text));
-    for (size_t i = 0; i < config->frontend_count && config->affinity.count == 0; i++)
-        for (size_t j = 0; j < config->frontends[i].bind_count; j++)
-            if (config->frontends[i].binds[j].steer == STEER_CPU) {
-                log_warning("%s: steer=cpu without cpu-affinity: workers are not on the CPUs they "
-                            "serve",
-                            config->frontends[i].binds[j].text);
-                return;
-            }
+}
+
+static void log_config_warnings(struct generation *generation)
+{
+    for (size_t i = 0; i < generation->config_errors.count; i++)
+        log_warning("%s", generation->config_errors.lines[i]);
+    config_errors_free(&generation->config_errors);
 }
 
 unsigned start_allowed(const struct generation *generation, unsigned fit)
@@ -185,6 +183,7 @@ bool start_prepare(struct generation *generation, struct publication *publicatio
     char tag[32];
     snprintf(tag, sizeof tag, "generation %u", generation->number);
     log_set_tag(tag);
+    log_config_warnings(generation);
     warn_of_affinity(generation);
     if (!plan_descriptors(generation, offer) || !publication_prepare(publication)) {
         generation->exit_status = EXIT_OTHER;

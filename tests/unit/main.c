@@ -38,6 +38,7 @@ int main(void)
         limit_shares_suite,
         task_queue_suite,
         wheel_suite,
+        warnings_suite,
         config_suite,
         config_file_suite,
         group_suite,

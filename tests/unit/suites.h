@@ -24,6 +24,7 @@ Suite *steps_dialogue_suite(void);
 Suite *children_suite(void);
 Suite *condition_suite(void);
 Suite *config_file_suite(void);
+Suite *warnings_suite(void);
 Suite *config_suite(void);
 Suite *cpus_suite(void);
 Suite *terminate_suite(void);

@@ -178,7 +178,7 @@ START_TEST(the_sample_is_valid)
 {
     struct config_errors errors;
     struct config *config = config_load(SAMPLE, &errors);
-    ck_assert_msg(config != NULL, "%s", errors.count ? errors.lines[0] : "");
+    ck_assert_msg(config && errors.count == 0, "%s", errors.count ? errors.lines[0] : "");
     config_errors_free(&errors);
     config_free(config);
 }
@@ -248,7 +248,7 @@ START_TEST(examples_are_valid)
     for (size_t i = 0; i < found.gl_pathc; i++) {
         struct config_errors errors;
         struct config *config = config_load(found.gl_pathv[i], &errors);
-        ck_assert_msg(config != NULL, "%s", errors.count ? errors.lines[0] : "");
+        ck_assert_msg(config && errors.count == 0, "%s", errors.count ? errors.lines[0] : "");
         config_errors_free(&errors);
         config_free(config);
     }

@@ -60,15 +60,17 @@ struct loaded load_file(const char *name)
 {
     struct loaded loaded = {0};
     struct config_errors errors;
-    size_t size;
-    FILE *out = open_memstream(&loaded.errors, &size);
-    ck_assert_ptr_nonnull(out);
+    size_t sizes[2];
+    FILE *outs[] = {open_memstream(&loaded.errors, &sizes[0]),
+                    open_memstream(&loaded.warnings, &sizes[1])};
+    ck_assert(outs[0] && outs[1]);
     loaded.config = config_load(folder_path(name), &errors);
     for (size_t i = 0; i < errors.count; i++)
-        append_without_folder(out, errors.lines[i]);
-    fclose(out);
-    loaded.error_count = errors.count;
-    ck_assert(!loaded.config == (errors.count > 0));
+        append_without_folder(outs[loaded.config != NULL], errors.lines[i]);
+    fclose(outs[0]);
+    fclose(outs[1]);
+    loaded.error_count = loaded.config ? 0 : errors.count;
+    ck_assert(loaded.config || errors.count > 0);
     config_errors_free(&errors);
     return loaded;
 }
@@ -93,4 +95,5 @@ void loaded_free(struct loaded *loaded)
 {
     config_free(loaded->config);
     free(loaded->errors);
+    free(loaded->warnings);
 }

@@ -12,6 +12,7 @@ struct loaded {
     char *
         errors; /* one line for each error, without the path of the temporary folder; "" for none */
     size_t error_count;
+    char *warnings; /* the same of a config that is valid */
 };
 
 /* For tcase_add_checked_fixture(): makes a new folder for each test, and removes it. */
