@@ -134,13 +134,13 @@ static void close_workers(struct proxy *proxy)
         worker_close(&proxy->workers[i]);
 }
 
-struct proxy *proxy_new(const struct config *config, unsigned generation, unsigned worker_count,
-                        unsigned max_sessions, struct event_base *base,
-                        const struct proxy_events *events)
+int proxy_new(const struct config *config, unsigned generation, unsigned worker_count,
+              unsigned max_sessions, struct event_base *base, const struct proxy_events *events,
+              struct proxy **made)
 {
     struct proxy *proxy = calloc(1, sizeof *proxy);
     if (!proxy)
-        return NULL;
+        return ENOMEM;
     proxy->service.config = config;
     proxy->service.generation = generation;
     proxy->service.main = &proxy->task_queue;
@@ -156,8 +156,7 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
     if (error) {
         waitlist_close(&proxy->service.waitlist);
         free(proxy);
-        errno = error;
-        return NULL;
+        return error;
     }
     proxy->service.frontend_count = config->frontend_count + 1;
     proxy->service.frontends =
@@ -224,12 +223,11 @@ struct proxy *proxy_new(const struct config *config, unsigned generation, unsign
         set_queue_worker(proxy, proxy->worker_count);
         proxy->worker_count++;
     }
-    if (error) {
+    if (error)
         proxy_free(proxy);
-        errno = error;
-        return NULL;
-    }
-    return proxy;
+    else
+        *made = proxy;
+    return error;
 }
 
 void proxy_keep_spares(struct proxy *proxy, unsigned most)

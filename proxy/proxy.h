@@ -43,10 +43,11 @@ struct proxy {
 
 /* Makes the workers, without threads yet; base is the main loop's. config must outlive the proxy.
  * worker_count: at least one. max_sessions: 0, or as many as this process can have at a time,
- * whatever the configuration allows it and others together. NULL and errno on failure. */
-struct proxy *proxy_new(const struct config *config, unsigned generation, unsigned worker_count,
-                        unsigned max_sessions, struct event_base *base,
-                        const struct proxy_events *events) __attribute__((warn_unused_result));
+ * whatever the configuration allows it and others together. Returns 0, and stores the proxy in
+ * *made; or an errno value. */
+int proxy_new(const struct config *config, unsigned generation, unsigned worker_count,
+              unsigned max_sessions, struct event_base *base, const struct proxy_events *events,
+              struct proxy **made) __attribute__((warn_unused_result));
 
 /* Before proxy_start(): each worker keeps up to `most` spare server sockets, SPARES_MAX at most. */
 void proxy_keep_spares(struct proxy *proxy, unsigned most);

@@ -696,11 +696,11 @@ static void on_pump(evutil_socket_t fd, short what, void *arg)
 
 /* --- from outside -------------------------------------------------------------------------- */
 
-struct resolver *resolver_new(struct event_base *base, const struct resolver_conf *conf)
+int resolver_new(struct event_base *base, const struct resolver_conf *conf, struct resolver **made)
 {
     struct resolver *resolver = calloc(1, sizeof *resolver);
     if (!resolver)
-        return NULL;
+        return ENOMEM;
     resolver->base = base;
     resolver->conf = conf;
     TAILQ_INIT(&resolver->waiting);
@@ -717,12 +717,11 @@ struct resolver *resolver_new(struct event_base *base, const struct resolver_con
         if (error)
             ares_library_cleanup();
     }
-    if (error) {
+    if (error)
         free(resolver);
-        errno = error;
-        return NULL;
-    }
-    return resolver;
+    else
+        *made = resolver;
+    return error;
 }
 
 static void free_questions(struct question_list *list)

@@ -27,8 +27,8 @@ struct question;
 /* Sockets that a resolver takes at most, and a file that it reads. */
 unsigned resolver_descriptors(const struct resolver_conf *conf);
 
-/* conf and base must outlive the resolver. NULL and errno on failure. */
-struct resolver *resolver_new(struct event_base *base, const struct resolver_conf *conf)
+/* conf and base must outlive the resolver. Returns 0, and stores it in *made; or an errno value. */
+int resolver_new(struct event_base *base, const struct resolver_conf *conf, struct resolver **made)
     __attribute__((warn_unused_result));
 
 /* Not in a callback of this resolver. Questions that are left end without a call. NULL is fine. */

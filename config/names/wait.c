@@ -44,8 +44,9 @@ void names_wait(const struct resolver_conf *conf, struct wanted_name *names, siz
         return;
     const struct timeval most = clock_interval(NAMES_WAIT_TIMEOUTS * conf->timeout);
     struct waiting waiting = {.base = event_base_new()};
-    struct resolver *resolver = waiting.base ? resolver_new(waiting.base, conf) : NULL;
-    set_all(names, count, resolver ? ANSWER_TIMEOUT : ANSWER_NO_MEMORY);
+    struct resolver *resolver = NULL;
+    int error = waiting.base ? resolver_new(waiting.base, conf, &resolver) : ENOMEM;
+    set_all(names, count, error ? ANSWER_NO_MEMORY : ANSWER_TIMEOUT);
     for (size_t i = 0; resolver && i < count; i++) {
         names[i].waiting = &waiting;
         if (resolver_ask(resolver, names[i].name, names[i].kind, names[i].family, names[i].port,

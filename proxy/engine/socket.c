@@ -177,10 +177,8 @@ int socket_accept_queue(int fd)
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0)
         return -1;
     if (length < offsetof(struct tcp_info, tcpi_unacked) + sizeof info.tcpi_unacked ||
-        info.tcpi_state != STATE_LISTEN) {
-        errno = EINVAL;
+        info.tcpi_state != STATE_LISTEN)
         return -1;
-    }
     return (int)info.tcpi_unacked;
 }
 

@@ -65,7 +65,7 @@ int socket_disconnect(int fd) __attribute__((warn_unused_result));
 bool socket_is_closed(int fd, uint64_t *received) __attribute__((warn_unused_result));
 
 /* How many connections wait in the accept queue of a listening TCP socket (tcpi_unacked).
- * -1 and errno when fd is not one. */
+ * -1: fd is not one. */
 int socket_accept_queue(int fd);
 
 /* An error of connecting that does not mean that the server is down: this process lacks

@@ -194,9 +194,7 @@ static enum answer_status ask(struct lookups *lookups, struct entry *entry)
 {
     if (lookups->open == LOOKUPS_OPEN)
         return ANSWER_BUSY;
-    if (!lookups->resolver)
-        lookups->resolver = resolver_new(lookups->base, lookups->conf);
-    if (lookups->resolver)
+    if (lookups->resolver || resolver_new(lookups->base, lookups->conf, &lookups->resolver) == 0)
         entry->question = resolver_ask(lookups->resolver, entry->name, QUESTION_ADDRESSES,
                                        RESOLVE_ANY, 0, on_answer, entry);
     if (!entry->question)

@@ -433,7 +433,6 @@ struct names *names_new(const struct config *config, struct backend *backends,
     }
     if (!good) {
         names_free(names);
-        errno = ENOMEM;
         return NULL;
     }
     return names;
@@ -521,14 +520,14 @@ size_t names_begin(struct names *names, struct checks *checks,
     return failures;
 }
 
-bool names_follow(struct names *names)
+int names_follow(struct names *names)
 {
-    for (size_t i = 0; i < names->count && !names->resolver; i++)
-        if (is_followed(&names->followers[i])) {
-            names->resolver = resolver_new(names->base, &names->config->resolver);
-            if (!names->resolver)
-                return false;
-        }
+    int error = 0;
+    for (size_t i = 0; !error && i < names->count && !names->resolver; i++)
+        if (is_followed(&names->followers[i]))
+            error = resolver_new(names->base, &names->config->resolver, &names->resolver);
+    if (error)
+        return error;
     for (size_t i = 0; i < names->count; i++) {
         struct follower *follower = &names->followers[i];
         const struct answer *answer = &follower->first->answer;
@@ -541,7 +540,7 @@ bool names_follow(struct names *names)
             ask_after(follower, 0);
     }
     first_free(&names->answers);
-    return true;
+    return 0;
 }
 
 void names_free(struct names *names)

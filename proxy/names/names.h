@@ -28,8 +28,8 @@ unsigned names_descriptors(const struct config *config);
 
 /* For backends that are in the order of the configuration. The first answers, which must not be
  * NULL, are taken over; they count from names_begin() on. base, config and backends must outlive
- * the names. Exits without memory, as loops_new(): the process does not serve yet. NULL and errno
- * on failure. */
+ * the names. Exits without memory, as loops_new(): the process does not serve yet. NULL: out of
+ * memory. */
 struct names *names_new(const struct config *config, struct backend *backends,
                         struct event_base *base, struct first_answers *answers)
     __attribute__((warn_unused_result));
@@ -46,9 +46,9 @@ int names_inherit(struct names *names, struct checks *checks, const char *backen
 size_t names_begin(struct names *names, struct checks *checks,
                    void (*report)(const char *line, void *arg), void *arg);
 
-/* After names_begin(): names are asked for again from now on. False and errno: that
- * is not possible. */
-bool names_follow(struct names *names) __attribute__((warn_unused_result));
+/* After names_begin(): names are asked for again from now on. Returns 0 or
+ * an errno value: that is not possible. */
+int names_follow(struct names *names) __attribute__((warn_unused_result));
 
 /* Servers stay as they are. NULL is fine. */
 void names_free(struct names *names);

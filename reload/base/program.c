@@ -116,25 +116,19 @@ int program_launch(const struct program *program, struct children *children, str
 int program_inherited_channel(void)
 {
     const char *text = getenv(HANDOVER_VARIABLE);
-    if (!text) {
-        errno = ENOENT;
-        return -1;
-    }
+    if (!text)
+        return -ENOENT;
     char *end;
     long number = strtol(text, &end, 10);
     bool sound = *text && !*end && number > 2 && number <= INT_MAX;
     unsetenv(HANDOVER_VARIABLE);
-    if (!sound) {
-        errno = EINVAL;
-        return -1;
-    }
+    if (!sound)
+        return -EINVAL;
     int fd = (int)number, type = 0;
     socklen_t length = sizeof type;
     if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length))
-        return -1;
-    if (type != SOCK_SEQPACKET) {
-        errno = ENOTSOCK;
-        return -1;
-    }
-    return fcntl(fd, F_SETFD, FD_CLOEXEC) ? -1 : fd;
+        return -errno;
+    if (type != SOCK_SEQPACKET)
+        return -ENOTSOCK;
+    return fcntl(fd, F_SETFD, FD_CLOEXEC) ? -errno : fd;
 }

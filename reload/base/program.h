@@ -31,8 +31,8 @@ struct child {
 int program_launch(const struct program *program, struct children *children, struct child *child)
     __attribute__((warn_unused_result));
 
-/* For a successor: the descriptor its predecessor left it, now close-on-exec, or -1 and errno:
- * ENOENT, there is none; else the variable names no socket pair of a handover. Removes the
+/* For a successor: the descriptor its predecessor left it, now close-on-exec, or -errno.
+ * -ENOENT: there is none; else the variable names no socket pair of a handover. Removes the
  * variable. */
 int program_inherited_channel(void) __attribute__((warn_unused_result));
 

@@ -21,7 +21,7 @@ void signals_begin(void);
 void signals_drop_reloads(void);
 
 /* After signals_begin(): on_signal is called from the loop for each order and each SIGCHLD. Returns
- * NULL, with errno set, on failure. */
+ * NULL on failure. */
 struct event *signals_watch(struct event_base *base, void (*on_signal)(int number, void *arg),
                             void *arg) __attribute__((warn_unused_result));
 

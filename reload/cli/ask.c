@@ -38,11 +38,12 @@ bool ask(struct conversation *talk, const struct command *command, const char *w
 {
     uint64_t began = clock_ms();
     const struct request request = request_of(command, what, members);
-    if (conversation_begin(talk, &request))
+    int error = conversation_begin(talk, &request);
+    if (!error)
         return true;
     bool in_time = command->timeout == 0 || clock_ms() - began < command->timeout;
-    if (errno) {
-        fprintf(stderr, "rpproxy: no proxy answers on %s: %s\n", command->control, strerror(errno));
+    if (error != EPROTO) {
+        fprintf(stderr, "rpproxy: no proxy answers on %s: %s\n", command->control, strerror(error));
         if (command->control_from_file)
             print_control_hint(command);
     } else {

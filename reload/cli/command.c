@@ -13,7 +13,6 @@
 #include "reload/cli/preview.h"
 #include "reload/cli/report.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <limits.h>
 #include <poll.h>
@@ -118,7 +117,7 @@ static int ask_for_pid(const struct command *command, millis timeout)
     struct conversation talk;
     const struct request request = {
         .what = "status", .control = command->control, .timeout = timeout};
-    if (!conversation_begin(&talk, &request))
+    if (conversation_begin(&talk, &request))
         return 0;
     conversation_end(&talk);
     return talk.pid;
@@ -322,11 +321,12 @@ static int preview(const struct command *command)
     int status = ask_once(command, "config", &pid, &here, &answer);
     if (status != EXIT_DONE)
         return status;
-    if (!preview_environment(here))
+    int error = preview_environment(here);
+    if (error)
         fprintf(stderr,
                 "rpproxy: the environment of pid %d cannot be read (%s): variables get the values "
                 "of the environment of this command\n",
-                pid, strerror(errno));
+                pid, strerror(error));
     struct config *running = load_running(answer, pid);
     if (!running || json_unpack(answer, "{s:s}", "path", &path)) {
         status = EXIT_OTHER;

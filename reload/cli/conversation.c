@@ -181,7 +181,7 @@ static bool may_try(int attempt, uint64_t deadline, uint64_t take_over)
     return attempt == 0 || (now < deadline && (attempt < ASK_ATTEMPTS || now < take_over));
 }
 
-bool conversation_begin(struct conversation *talk, const struct request *request)
+int conversation_begin(struct conversation *talk, const struct request *request)
 {
     uint64_t deadline = request->timeout ? clock_ms() + request->timeout : UINT64_MAX;
     uint64_t take_over = 0; /* until then a new process may take the path of one that has exited */
@@ -197,9 +197,8 @@ bool conversation_begin(struct conversation *talk, const struct request *request
             continue;
         take_over = clock_ms() + TAKE_OVER_MS;
         if (greet(talk, request))
-            return true;
+            return 0;
         conversation_end(talk);
     }
-    errno = error;
-    return false;
+    return error ? error : EPROTO;
 }

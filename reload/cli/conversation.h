@@ -39,10 +39,10 @@ enum word {
 };
 
 /* Connects to request->control, sends the request, and waits for the greeting, for at most
- * request->timeout. Prints nothing. Returns false, with nothing to end, where no proxy answers:
- * errno is then the reason that connect(2) gave, or 0 where a connection was made and no greeting
- * came. */
-bool conversation_begin(struct conversation *talk, const struct request *request)
+ * request->timeout. Prints nothing. Returns 0; or an errno value, with nothing to end, where no
+ * proxy answers: the reason that connect(2) gave, or EPROTO where a connection was made and no
+ * greeting came. */
+int conversation_begin(struct conversation *talk, const struct request *request)
     __attribute__((warn_unused_result));
 
 /* Waits for the next object. After WORD_HEARD the caller frees *object. */

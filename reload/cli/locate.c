@@ -36,7 +36,7 @@ static bool ask_there(struct search *search)
     const struct request request = {
         .what = "status", .control = search->found->control, .timeout = TIMEOUT_MS};
     search->asked++;
-    if (!conversation_begin(&talk, &request))
+    if (conversation_begin(&talk, &request))
         return false;
     bool reads = talk.file && same_file(talk.file, search->file);
     search->found->pid = talk.pid;

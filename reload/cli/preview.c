@@ -11,19 +11,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool preview_environment(pid_t process)
+int preview_environment(pid_t process)
 {
     char path[32];
     char *entry = NULL;
     size_t size = 0;
-    if (process == 0) { /* most system calls take 0 as the calling process */
-        errno = ESRCH;
-        return false;
-    }
+    if (process == 0) /* most system calls take 0 as the calling process */
+        return ESRCH;
     snprintf(path, sizeof path, "/proc/%d/environ", (int)process);
     FILE *file = fopen(path, "re");
     if (!file)
-        return false;
+        return errno;
     cpu_set_t cpus; /* cpu-affinity may name only CPUs that the process may use */
     if (sched_getaffinity(process, sizeof cpus, &cpus) == 0)
         (void)sched_setaffinity(0, sizeof cpus, &cpus);
@@ -37,7 +35,7 @@ bool preview_environment(pid_t process)
     }
     free(entry);
     fclose(file);
-    return true;
+    return 0;
 }
 
 /* Returns the object with this name in an array of the status, or NULL. */

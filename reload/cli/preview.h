@@ -10,10 +10,10 @@
 #include <sys/types.h>
 
 /* Copies the environment with which process was started, and the CPUs that it may use, to this
- * process: the new process of a reload reads the configuration with them. Returns false, with
- * errno set and nothing changed, if they cannot be read (proc(5)). 0: there is no such process
- * in the PID namespace of this process. */
-bool preview_environment(pid_t process) __attribute__((warn_unused_result));
+ * process: the new process of a reload reads the configuration with them. Returns 0; or an errno
+ * value, and nothing has changed: they cannot be read (proc(5)). process = 0: it is not in the PID
+ * namespace of this command. */
+int preview_environment(pid_t process) __attribute__((warn_unused_result));
 
 /* Prints every change from running to next, and the sessions that it affects. status is that of
  * the running process, as from status_json(). */

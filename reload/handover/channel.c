@@ -227,7 +227,6 @@ struct channel *channel_open(int fd, struct event_base *base, const struct chann
         return channel;
     free_events(channel);
     free(channel);
-    errno = ENOMEM;
     return NULL;
 }
 

@@ -35,7 +35,7 @@ struct channel_aside {
     void *arg;
 };
 
-/* Takes over fd, a SOCK_SEQPACKET socket. NULL and errno on failure (fd is the caller's then). */
+/* Takes over fd, a SOCK_SEQPACKET socket. NULL: out of memory, and fd is still the caller's. */
 struct channel *channel_open(int fd, struct event_base *base, const struct channel_events *events)
     __attribute__((warn_unused_result));
 

@@ -2,7 +2,6 @@
 
 #include "config/base/log.h"
 
-#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -55,8 +54,8 @@ bool generation_begin_names(struct generation *generation)
     if (names_begin(generation->names, generation->checks, report_name, generation))
         return false;
     generation->exit_status = EXIT_OTHER;
-    if (names_follow(generation->names))
-        return true;
-    log_error("cannot resolve names: %s", strerror(errno));
-    return false;
+    int error = names_follow(generation->names);
+    if (error)
+        log_error("cannot resolve names: %s", strerror(error));
+    return !error;
 }

@@ -620,9 +620,9 @@ static bool begin_reload(struct generation *generation, int channel)
 static bool start(struct generation *generation)
 {
     int channel = program_inherited_channel();
-    if (channel < 0 && errno != ENOENT) {
+    if (channel < 0 && channel != -ENOENT) {
         log_error("%s is set, but names no handover channel: %s", HANDOVER_VARIABLE,
-                  strerror(errno));
+                  strerror(-channel));
         return false;
     }
     if (channel >= 0)

@@ -154,25 +154,23 @@ static void ask_names(struct generation *generation, struct first_answers *answe
 static int make_proxy(struct generation *generation, struct first_answers *answers,
                       const struct proxy_events *events)
 {
-    generation->proxy =
-        proxy_new(generation->config, generation->number, generation->workers,
-                  start_allowed(generation, generation->descriptors.sessions_meanwhile),
-                  generation->base, events);
-    if (!generation->proxy)
-        return errno;
-    int error = binds_give(generation->binds, generation->proxy);
+    int error = proxy_new(generation->config, generation->number, generation->workers,
+                          start_allowed(generation, generation->descriptors.sessions_meanwhile),
+                          generation->base, events, &generation->proxy);
+    if (!error)
+        error = binds_give(generation->binds, generation->proxy);
     if (error)
         return error;
     proxy_keep_spares(generation->proxy, generation->descriptors.spares);
-    generation->checks = checks_new(
-        generation->proxy->service.backends, generation->config->backend_count, generation->base,
-        &generation->proxy->task_queue, generation->config->check_programs);
-    if (!generation->checks)
-        return errno;
+    error = checks_new(generation->proxy->service.backends, generation->config->backend_count,
+                       generation->base, &generation->proxy->task_queue,
+                       generation->config->check_programs, &generation->checks);
+    if (error)
+        return error;
     generation->names = names_new(generation->config, generation->proxy->service.backends,
                                   generation->base, answers);
     if (!generation->names)
-        return errno;
+        return ENOMEM;
     error = peer_stats_begin(&generation->peer_stats, generation->proxy);
     return error ? error : proxy_start(generation->proxy);
 }

@@ -257,12 +257,12 @@ static int add_backend(struct checks *checks, const struct backend *backend)
     return error;
 }
 
-struct checks *checks_new(struct backend *backends, size_t count, struct event_base *base,
-                          struct task_queue *tasks, unsigned programs)
+int checks_new(struct backend *backends, size_t count, struct event_base *base,
+               struct task_queue *tasks, unsigned programs, struct checks **made)
 {
     struct checks *checks = calloc(1, sizeof *checks);
     if (!checks)
-        return NULL;
+        return ENOMEM;
     checks->base = base;
     checks->tasks = tasks;
     checks->programs = programs;
@@ -276,11 +276,11 @@ struct checks *checks_new(struct backend *backends, size_t count, struct event_b
         error = make_plan(&checks->plans[i], backends[i].conf);
     for (size_t i = 0; !error && i < count; i++)
         error = add_backend(checks, &backends[i]);
-    if (!error)
-        return checks;
-    checks_free(checks);
-    errno = error;
-    return NULL;
+    if (error)
+        checks_free(checks);
+    else
+        *made = checks;
+    return error;
 }
 
 void checks_begin(struct checks *checks)

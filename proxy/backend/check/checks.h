@@ -29,9 +29,10 @@ unsigned checks_descriptors(const struct config *config);
 /* Makes the checks of all servers of these backends that ask for them, and starts their thread if
  * there are any; nothing is checked yet. programs: how many may run at once
  * (check = exec). base and tasks are those of the main thread; they and the
- * backends must outlive the checks. NULL, and errno, on failure. */
-struct checks *checks_new(struct backend *backends, size_t count, struct event_base *base,
-                          struct task_queue *tasks, unsigned programs)
+ * backends must outlive the checks. Returns 0, and stores the checks in *made; or an errno value.
+ */
+int checks_new(struct backend *backends, size_t count, struct event_base *base,
+               struct task_queue *tasks, unsigned programs, struct checks **made)
     __attribute__((warn_unused_result));
 
 /* Adds a server, as of backend_add(); its backend asks for checks, or it follows another server

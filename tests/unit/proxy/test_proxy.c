@@ -46,7 +46,7 @@ static void start(bool shared, unsigned max_sessions)
     config = load_good(text);
     base = event_base_new();
     const struct proxy_events events = {.on_quiet = ignore, .on_empty = ignore};
-    proxy = proxy_new(config, 1, WORKERS, max_sessions, base, &events);
+    ck_assert_int_eq(proxy_new(config, 1, WORKERS, max_sessions, base, &events, &proxy), 0);
     ck_assert_ptr_nonnull(proxy);
     for (unsigned i = 0; i < WORKERS; i++) {
         if (i == 0 || !shared)

@@ -28,7 +28,8 @@ void relaying_start(struct relaying *relaying)
              address_format(&back, name));
     relaying->config = load_good(text);
     relaying->base = event_base_new();
-    struct proxy *proxy = proxy_new(relaying->config, 1, 1, 8, relaying->base, &events);
+    struct proxy *proxy = NULL;
+    ck_assert_int_eq(proxy_new(relaying->config, 1, 1, 8, relaying->base, &events, &proxy), 0);
     ck_assert_ptr_nonnull(proxy);
     relaying->proxy = proxy;
     relaying->listener = loopback_listen(&front);

@@ -20,7 +20,7 @@ static void open_all(void)
     base = event_base_new();
     nameserver_open(&nameserver, base);
     conf = nameserver_conf(&nameserver);
-    resolver = resolver_new(base, &conf);
+    ck_assert_int_eq(resolver_new(base, &conf, &resolver), 0);
     ck_assert_ptr_nonnull(resolver);
 }
 
@@ -155,7 +155,7 @@ START_TEST(second_name_server_is_asked)
     two.timeout = 3000;
     nameserver_add(&nameserver, "app.example", "10.0.0.1", 60);
     resolver_free(resolver);
-    resolver = resolver_new(base, &two);
+    ck_assert_int_eq(resolver_new(base, &two, &resolver), 0);
     struct heard heard = ask("app.example", QUESTION_ADDRESSES);
     ck_assert_int_eq(heard.answer.status, ANSWER_OK);
     ck_assert_uint_ge(dead.asked, 1);

@@ -9,7 +9,6 @@
 #include "tests/unit/support/config_text.h"
 #include "tests/unit/support/loopback.h"
 
-#include <errno.h>
 #include <event2/event.h>
 #include <poll.h>
 #include <stdio.h>
@@ -44,7 +43,7 @@ static void start(int fd, bool shared, unsigned max_sessions)
     config = load_good(text);
     base = event_base_new();
     const struct proxy_events events = {.on_quiet = ignore, .on_empty = ignore};
-    proxy = proxy_new(config, 1, 1, max_sessions, base, &events);
+    ck_assert_int_eq(proxy_new(config, 1, 1, max_sessions, base, &events, &proxy), 0);
     ck_assert_ptr_nonnull(proxy);
     worker = &proxy->workers[0];
     socket_fd = fd;

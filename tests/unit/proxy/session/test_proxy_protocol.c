@@ -55,7 +55,7 @@ static void setup(void)
 static void begin(void)
 {
     const struct proxy_events events = {.on_quiet = ignore, .on_empty = ignore};
-    proxy = proxy_new(config, 1, 1, 0, base, &events);
+    ck_assert_int_eq(proxy_new(config, 1, 1, 0, base, &events, &proxy), 0);
     ck_assert_ptr_nonnull(proxy);
     set = &proxy->workers[0].sessions;
     listening = loopback_listen(&front);

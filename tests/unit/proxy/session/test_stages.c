@@ -140,7 +140,7 @@ static void setup(void)
     config = load_good(text);
     base = event_base_new();
     const struct proxy_events events = {.on_quiet = ignore, .on_empty = ignore};
-    proxy = proxy_new(config, 1, 1, 0, base, &events);
+    ck_assert_int_eq(proxy_new(config, 1, 1, 0, base, &events, &proxy), 0);
     ck_assert_ptr_nonnull(proxy);
     set = &proxy->workers[0].sessions;
 }

@@ -39,7 +39,8 @@ static void make_generation(struct generation *generation, unsigned number)
                                            .draining_processes = &generation->draining_processes,
                                            .predecessor = &generation->predecessor};
     ck_assert_int_eq(peer_stats_open(&generation->peer_stats, &means), 0);
-    generation->proxy = proxy_new(generation->config, number, 2, 8, base, &events);
+    ck_assert_int_eq(proxy_new(generation->config, number, 2, 8, base, &events, &generation->proxy),
+                     0);
     ck_assert_ptr_nonnull(generation->proxy);
 }
 

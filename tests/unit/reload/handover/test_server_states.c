@@ -23,7 +23,8 @@ static void ignore(void *arg)
 static struct proxy *proxy_with(const char *text)
 {
     const struct proxy_events events = {.on_quiet = ignore, .on_empty = ignore};
-    struct proxy *proxy = proxy_new(load_good(text), 1, 1, 0, base, &events);
+    struct proxy *proxy = NULL;
+    ck_assert_int_eq(proxy_new(load_good(text), 1, 1, 0, base, &events, &proxy), 0);
     ck_assert_ptr_nonnull(proxy);
     return proxy;
 }

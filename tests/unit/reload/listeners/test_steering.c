@@ -621,7 +621,7 @@ END_TEST
 START_TEST(the_queue_is_counted)
 {
     struct address address;
-    int listener, clients[3], error;
+    int listener, clients[3];
 
     if (!loopback_bind(_i, &address))
         return;
@@ -638,8 +638,6 @@ START_TEST(the_queue_is_counted)
     ck_assert_int_eq(socket_accept_queue(listener), 2);
 
     ck_assert_int_eq(socket_accept_queue(clients[0]), -1);
-    error = errno;
-    ck_assert_int_eq(error, EINVAL);
     ck_assert_int_eq(socket_accept_queue(-1), -1);
     for (int i = 0; i < 3; i++)
         close(clients[i]);

@@ -6,7 +6,6 @@
 #include "tests/unit/support/config_text.h"
 
 #include <check.h>
-#include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -36,7 +35,7 @@ static void setup(void)
     us = (struct generation){.base = event_base_new(), .number = 3};
     snprintf(text, sizeof text, "[global]\ncontrol = %s\n" VALID, control);
     us.config = load_good(text);
-    us.proxy = proxy_new(us.config, us.number, 1, 0, us.base, &events);
+    ck_assert_int_eq(proxy_new(us.config, us.number, 1, 0, us.base, &events, &us.proxy), 0);
     ck_assert_ptr_nonnull(us.proxy);
     ck_assert_int_eq(life_open(&ours, &us), 0);
 }

@@ -76,7 +76,7 @@ static void open_with(size_t count)
         servers[i].weight = 1;
     }
     ck_assert_int_eq(backend_open(&backend, &conf, 1, &reclaimer), 0);
-    checks = checks_new(&backend, 1, base, &tasks, 1);
+    ck_assert_int_eq(checks_new(&backend, 1, base, &tasks, 1, &checks), 0);
     ck_assert_ptr_nonnull(checks);
 }
 
