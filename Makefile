@@ -117,6 +117,7 @@ lint: ## check layout and arrows
 install: rpproxy ## install under DESTDIR and PREFIX (/usr/local)
 	install -D -m 755 rpproxy $(DESTDIR)$(PREFIX)/bin/rpproxy
 	install -D -m 644 man/rpproxy.8 $(DESTDIR)$(PREFIX)/share/man/man8/rpproxy.8
+	install -D -m 644 man/rpproxy-metrics.7 $(DESTDIR)$(PREFIX)/share/man/man7/rpproxy-metrics.7
 	install -D -m 644 man/proxy.ini.5 $(DESTDIR)$(PREFIX)/share/man/man5/proxy.ini.5
 	install -D -m 644 scripts/proxy.ini $(DESTDIR)$(PREFIX)/share/doc/rpproxy/proxy.ini
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system

@@ -106,6 +106,7 @@ int main(void)
         lookup_suite,
         routes_suite,
         route_choice_suite,
+        metrics_suite,
         slots_suite,
         names_suite,
         named_servers_suite,

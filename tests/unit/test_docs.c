@@ -261,7 +261,7 @@ END_TEST
 START_TEST(manuals_are_valid_mdoc)
 {
     int status = system("command -v mandoc >/dev/null || exit 127\n"
-                        "mandoc -Tlint -Wwarning man/rpproxy.8 " MANUAL);
+                        "mandoc -Tlint -Wwarning man/rpproxy.8 man/rpproxy-metrics.7 " MANUAL);
     ck_assert(WIFEXITED(status));
     if (WEXITSTATUS(status) == 127) {
         unit_skip("no mandoc");

@@ -1,0 +1,385 @@
+#include "reload/metrics/metrics.h"
+
+#include "reload/metrics/text_out.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum kind { COUNTER, GAUGE };
+
+/* What a family has a series for each of. */
+enum scope { OF_PROXY, OF_FRONTENDS, OF_BACKENDS, OF_SERVERS, OF_PROCESS, WITH_LABELS };
+
+struct family;
+
+struct writer {
+    struct text_out out;
+    const struct metrics_snapshot *snapshot;
+    bool openmetrics;
+    const struct family *family;
+    unsigned labels; /* of the series that is being written */
+};
+
+/* name: as the series of a counter has it, with "_total". */
+struct family {
+    const char *name;
+    enum kind kind;
+    const char *unit; /* NULL: none */
+    const char *help;
+    enum scope scope;
+    /* Of a uint64_t in the struct of the scope. There is no series where the condition, a bool at
+     * that offset, is false (0: no condition), or where the value is 0 and that means none. */
+    size_t offset, condition;
+    bool zero_is_none;
+    unsigned digits; /* the value is that number / 10^digits */
+    /* WITH_LABELS: writes all series. */
+    void (*write)(struct writer *writer);
+};
+
+/* --- series -------------------------------------------------------------------------------- */
+
+/* A series: begin(), label() for each label, value() or decimal(). */
+static void begin(struct writer *writer)
+{
+    text_out(&writer->out, writer->family->name);
+    writer->labels = 0;
+}
+
+static void label(struct writer *writer, const char *name, const char *value)
+{
+    text_out(&writer->out, writer->labels++ == 0 ? "{" : ",");
+    text_out(&writer->out, name);
+    text_out(&writer->out, "=\"");
+    text_out_label_value(&writer->out, value);
+    text_out(&writer->out, "\"");
+}
+
+static void value(struct writer *writer, uint64_t number)
+{
+    text_out(&writer->out, writer->labels ? "} " : " ");
+    text_out_decimal(&writer->out, number, writer->family->digits);
+    text_out(&writer->out, "\n");
+}
+
+static void series(struct writer *writer, const char *name, const char *text, uint64_t number)
+{
+    begin(writer);
+    label(writer, name, text);
+    value(writer, number);
+}
+
+/* --- families with labels of their own ----------------------------------------------------- */
+
+static void build_info(struct writer *writer)
+{
+    series(writer, "version", writer->snapshot->version, 1);
+}
+
+static void state(struct writer *writer)
+{
+    series(writer, "state", writer->snapshot->state, 1);
+}
+
+static void bytes(struct writer *writer)
+{
+    series(writer, "direction", "in", writer->snapshot->figures.client_bytes);
+    series(writer, "direction", "out", writer->snapshot->figures.server_bytes);
+}
+
+static void last_reload(struct writer *writer)
+{
+    if (writer->snapshot->reloaded)
+        series(writer, "result", writer->snapshot->reload_result, 1);
+}
+
+static void both_sides(struct writer *writer, uint64_t canary, uint64_t predecessor)
+{
+    if (!writer->snapshot->canary.any)
+        return;
+    series(writer, "side", "canary", canary);
+    series(writer, "side", "predecessor", predecessor);
+}
+
+static void canary_sessions(struct writer *writer)
+{
+    const struct metrics_canary *canary = &writer->snapshot->canary;
+    both_sides(writer, canary->canary.sessions, canary->predecessor.sessions);
+}
+
+static void canary_connect_errors(struct writer *writer)
+{
+    const struct metrics_canary *canary = &writer->snapshot->canary;
+    both_sides(writer, canary->canary.connect_errors, canary->predecessor.connect_errors);
+}
+
+static void canary_failed(struct writer *writer)
+{
+    const struct metrics_canary *canary = &writer->snapshot->canary;
+    both_sides(writer, canary->canary.failed, canary->predecessor.failed);
+}
+
+static void canary_cut(struct writer *writer)
+{
+    const struct metrics_canary *canary = &writer->snapshot->canary;
+    both_sides(writer, canary->canary.cut, canary->predecessor.cut);
+}
+
+static void frontend_denied(struct writer *writer)
+{
+    static const char *const names[REFUSALS] = {
+        [REFUSED_BY_LIST] = "list",     [REFUSED_SESSIONS] = "source-limit",
+        [REFUSED_RATE] = "source-rate", [REFUSED_OVERLIMIT] = "over-limit",
+        [REFUSED_BY_ROUTE] = "route",   [REFUSED_HEADER] = "proxy-header"};
+    for (size_t i = 0; i < writer->snapshot->frontend_count; i++)
+        for (unsigned j = 0; j < REFUSALS; j++) {
+            begin(writer);
+            label(writer, "frontend", writer->snapshot->frontends[i].name);
+            label(writer, "reason", names[j]);
+            value(writer, writer->snapshot->frontends[i].refusals.by[j]);
+        }
+}
+
+static void server_admin(struct writer *writer)
+{
+    for (size_t i = 0; i < writer->snapshot->backend_count; i++) {
+        const struct metrics_backend *backend = &writer->snapshot->backends[i];
+        for (size_t j = 0; j < backend->server_count; j++) {
+            begin(writer);
+            label(writer, "backend", backend->name);
+            label(writer, "server", backend->servers[j].name);
+            label(writer, "state", backend->servers[j].admin);
+            value(writer, 1);
+        }
+    }
+}
+
+/* --- all families -------------------------------------------------------------------------- */
+
+#define PROXY(member)     .scope = OF_PROXY, .offset = offsetof(struct metrics_snapshot, member)
+#define FRONTEND(member)  .scope = OF_FRONTENDS, .offset = offsetof(struct metrics_frontend, member)
+#define BACKEND(member)   .scope = OF_BACKENDS, .offset = offsetof(struct metrics_backend, member)
+#define SERVER(member)    .scope = OF_SERVERS, .offset = offsetof(struct metrics_server, member)
+#define PROCESS(member)   .scope = OF_PROCESS, .offset = offsetof(struct metrics_process, member)
+#define LABELED(function) .scope = WITH_LABELS, .write = function
+
+/* clang-format off */
+static const struct family families[] = {
+    {"rpproxy_build_info", GAUGE, NULL, "The version that runs; always 1.", LABELED(build_info)},
+    {"rpproxy_generation", GAUGE, NULL, "Number of the generation that answers.",
+     PROXY(generation)},
+    {"rpproxy_generations", GAUGE, NULL, "Processes that live.", PROXY(generations)},
+    {"rpproxy_state_info", GAUGE, NULL, "State of the process that answers; always 1.",
+     LABELED(state)},
+    {"rpproxy_workers", GAUGE, NULL, "Worker threads.", PROXY(workers)},
+    {"rpproxy_live_sessions", GAUGE, NULL, "Sessions now.", PROXY(live)},
+    {"rpproxy_max_sessions", GAUGE, NULL, "Limit of sessions; absent: none.",
+     PROXY(max_sessions), .zero_is_none = true},
+    {"rpproxy_sessions_total", COUNTER, NULL, "Sessions accepted.", PROXY(figures.sessions)},
+    {"rpproxy_bytes_total", COUNTER, "bytes", "Bytes from clients (in) and from servers (out).",
+     LABELED(bytes)},
+    {"rpproxy_connect_errors_total", COUNTER, NULL, "Attempts to connect to a server that failed.",
+     PROXY(figures.connect_errors)},
+    {"rpproxy_failed_sessions_total", COUNTER, NULL, "Sessions that found no server.",
+     PROXY(figures.failed)},
+    {"rpproxy_cut_sessions_total", COUNTER, NULL,
+     "Sessions that ended by a reset or for lack of resources.", PROXY(figures.cut)},
+    {"rpproxy_queued_sessions_total", COUNTER, NULL, "Sessions that waited in a queue.",
+     PROXY(figures.queued)},
+    {"rpproxy_queue_timeouts_total", COUNTER, NULL, "Sessions that waited too long in a queue.",
+     PROXY(figures.queue_timeout)},
+    {"rpproxy_queue_full_total", COUNTER, NULL, "Sessions refused because a queue was full.",
+     PROXY(figures.queue_full)},
+    {"rpproxy_last_reload_info", GAUGE, NULL, "Result of the last reload; always 1.",
+     LABELED(last_reload)},
+    {"rpproxy_last_reload_timestamp_seconds", GAUGE, "seconds", "When the last reload was over.",
+     PROXY(reload_at), .zero_is_none = true},
+    {"rpproxy_last_reload_duration_seconds", GAUGE, "seconds", "How long the last reload took.",
+     PROXY(reload_duration), .condition = offsetof(struct metrics_snapshot, reloaded),
+     .digits = 3},
+    {"rpproxy_last_crash_timestamp_seconds", GAUGE, "seconds", "When a generation crashed last.",
+     PROXY(crashed_at), .zero_is_none = true},
+    {"rpproxy_canary_left_seconds", GAUGE, "seconds", "Time until the canary is promoted.",
+     PROXY(canary.left), .condition = offsetof(struct metrics_snapshot, canary.any), .digits = 3},
+    {"rpproxy_canary_share_ratio", GAUGE, "ratio", "Share of the new connections of the canary.",
+     PROXY(canary.share), .condition = offsetof(struct metrics_snapshot, canary.any), .digits = 4},
+    {"rpproxy_canary_sessions", GAUGE, NULL, "Sessions accepted since the canary began.",
+     LABELED(canary_sessions)},
+    {"rpproxy_canary_connect_errors", GAUGE, NULL,
+     "Failed attempts to connect since the canary began.", LABELED(canary_connect_errors)},
+    {"rpproxy_canary_failed_sessions", GAUGE, NULL,
+     "Sessions without a server since the canary began.", LABELED(canary_failed)},
+    {"rpproxy_canary_cut_sessions", GAUGE, NULL, "Sessions that were cut since the canary began.",
+     LABELED(canary_cut)},
+    {"rpproxy_frontend_live_sessions", GAUGE, NULL, "Sessions of the frontend now.",
+     FRONTEND(live)},
+    {"rpproxy_frontend_max_sessions", GAUGE, NULL, "Limit of the frontend; absent: none.",
+     FRONTEND(max_sessions), .zero_is_none = true},
+    {"rpproxy_frontend_denied_total", COUNTER, NULL, "Clients that were refused.",
+     LABELED(frontend_denied)},
+    {"rpproxy_backend_servers", GAUGE, NULL, "Servers of the backend.", BACKEND(all)},
+    {"rpproxy_backend_usable_servers", GAUGE, NULL, "Servers that get new connections.",
+     BACKEND(usable)},
+    {"rpproxy_backend_waiting_sessions", GAUGE, NULL, "Sessions in the queue now.",
+     BACKEND(waiting), .condition = offsetof(struct metrics_backend, has_queue)},
+    {"rpproxy_server_usable", GAUGE, NULL, "1: the server gets new connections.", SERVER(usable)},
+    {"rpproxy_server_check_up", GAUGE, NULL, "1: the server's checks pass; absent: no checks.",
+     SERVER(check_up), .condition = offsetof(struct metrics_server, is_checked)},
+    {"rpproxy_server_admin_state_info", GAUGE, NULL, "State by command; always 1.",
+     LABELED(server_admin)},
+    {"rpproxy_server_ejected", GAUGE, NULL, "1: the server was ejected.", SERVER(ejected)},
+    {"rpproxy_server_weight", GAUGE, NULL, "Weight of the server.", SERVER(weight)},
+    {"rpproxy_server_live_sessions", GAUGE, NULL, "Sessions of the server now.", SERVER(live)},
+    {"rpproxy_server_max_sessions", GAUGE, NULL, "Limit (maxconn) of the server; absent: none.",
+     SERVER(maxconn), .zero_is_none = true},
+    {"rpproxy_server_changed_timestamp_seconds", GAUGE, "seconds",
+     "Last change of the server's state.", SERVER(changed_at)},
+    /* Named as all client libraries of Prometheus name them. */
+    {"process_cpu_seconds_total", COUNTER, "seconds", "CPU time of the process.",
+     PROCESS(cpu), .digits = 6},
+    {"process_start_time_seconds", GAUGE, "seconds", "When the process started.",
+     PROCESS(started_at), .digits = 3},
+    {"process_resident_memory_bytes", GAUGE, "bytes", "Resident memory.", PROCESS(resident)},
+    {"process_virtual_memory_bytes", GAUGE, "bytes", "Virtual memory.", PROCESS(virtual_size)},
+    {"process_open_fds", GAUGE, NULL, "Open descriptors.", PROCESS(descriptors)},
+    {"process_max_fds", GAUGE, NULL, "Limit of open descriptors.", PROCESS(descriptors_most)},
+    {"process_threads", GAUGE, NULL, "Threads.", PROCESS(threads)},
+};
+/* clang-format on */
+
+#define FAMILIES (sizeof families / sizeof *families)
+
+/* --- the text ------------------------------------------------------------------------------ */
+
+/* What the family shows of an object of its scope. False: nothing. */
+static bool read_value(const struct family *family, const void *object, uint64_t *number)
+{
+    const unsigned char *at = object;
+    bool holds = true;
+    if (family->condition)
+        memcpy(&holds, at + family->condition, sizeof holds);
+    memcpy(number, at + family->offset, sizeof *number);
+    return holds && !(family->zero_is_none && *number == 0);
+}
+
+static void write_whole(struct writer *writer, const void *object)
+{
+    uint64_t number;
+    if (!read_value(writer->family, object, &number))
+        return;
+    begin(writer);
+    value(writer, number);
+}
+
+static void write_of_frontends(struct writer *writer)
+{
+    uint64_t number;
+    for (size_t i = 0; i < writer->snapshot->frontend_count; i++)
+        if (read_value(writer->family, &writer->snapshot->frontends[i], &number))
+            series(writer, "frontend", writer->snapshot->frontends[i].name, number);
+}
+
+static void write_of_backends(struct writer *writer)
+{
+    uint64_t number;
+    for (size_t i = 0; i < writer->snapshot->backend_count; i++)
+        if (read_value(writer->family, &writer->snapshot->backends[i], &number))
+            series(writer, "backend", writer->snapshot->backends[i].name, number);
+}
+
+static void write_of_servers(struct writer *writer)
+{
+    uint64_t number;
+    for (size_t i = 0; i < writer->snapshot->backend_count; i++) {
+        const struct metrics_backend *backend = &writer->snapshot->backends[i];
+        for (size_t j = 0; j < backend->server_count; j++) {
+            if (!read_value(writer->family, &backend->servers[j], &number))
+                continue;
+            begin(writer);
+            label(writer, "backend", backend->name);
+            label(writer, "server", backend->servers[j].name);
+            value(writer, number);
+        }
+    }
+}
+
+static void comment(struct writer *writer, const char *what, const char *text)
+{
+    const char *name = writer->family->name;
+    size_t length = strlen(name);
+    char base[80];
+    if (writer->openmetrics && writer->family->kind == COUNTER)
+        length -= strlen("_total");
+    memcpy(base, name, length);
+    base[length] = '\0';
+    text_out(&writer->out, what);
+    text_out(&writer->out, base);
+    text_out(&writer->out, " ");
+    text_out(&writer->out, text);
+    text_out(&writer->out, "\n");
+}
+
+static bool is_of_servers(const struct family *family)
+{
+    return strncmp(family->name, "rpproxy_server_", strlen("rpproxy_server_")) == 0;
+}
+
+/* The snapshot has what the family shows. */
+static bool is_wanted(const struct family *family, const struct metrics_snapshot *snapshot)
+{
+    if (family->scope == OF_PROCESS)
+        return snapshot->process.measured;
+    return snapshot->server_series || !is_of_servers(family);
+}
+
+static void write_family(struct writer *writer, const struct family *family)
+{
+    writer->family = family;
+    comment(writer, "# HELP ", family->help);
+    comment(writer, "# TYPE ", family->kind == COUNTER ? "counter" : "gauge");
+    if (writer->openmetrics && family->unit)
+        comment(writer, "# UNIT ", family->unit);
+    switch (family->scope) {
+    case OF_PROXY:
+        write_whole(writer, writer->snapshot);
+        break;
+    case OF_FRONTENDS:
+        write_of_frontends(writer);
+        break;
+    case OF_BACKENDS:
+        write_of_backends(writer);
+        break;
+    case OF_SERVERS:
+        write_of_servers(writer);
+        break;
+    case OF_PROCESS:
+        write_whole(writer, &writer->snapshot->process);
+        break;
+    case WITH_LABELS:
+        family->write(writer);
+        break;
+    }
+}
+
+int metrics_write(const struct metrics_snapshot *snapshot, struct evbuffer *out, bool openmetrics)
+{
+    struct writer *writer = malloc(sizeof *writer);
+    if (!writer)
+        return ENOMEM;
+    writer->snapshot = snapshot;
+    writer->openmetrics = openmetrics;
+    text_out_begin(&writer->out, out);
+    for (size_t i = 0; i < FAMILIES; i++)
+        if (is_wanted(&families[i], snapshot))
+            write_family(writer, &families[i]);
+    if (openmetrics)
+        text_out(&writer->out, "# EOF\n");
+    int error = text_out_end(&writer->out);
+    free(writer);
+    return error;
+}
+
+const char *metrics_name(size_t index)
+{
+    return index < FAMILIES ? families[index].name : NULL;
+}

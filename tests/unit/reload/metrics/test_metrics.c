@@ -1,0 +1,244 @@
+/* Metrics: what a snapshot looks like as text, in both formats. The working directory is the root
+ * of the repository. */
+#include "reload/metrics/metrics.h"
+#include "tests/unit/suites.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+static struct metrics_server servers[] = {
+    {.name = "a",
+     .live = 3,
+     .admin = "ready",
+     .check = "up",
+     .is_checked = true,
+     .usable = 1,
+     .check_up = 1,
+     .weight = 10,
+     .changed_at = 1700000000},
+    {.name = "b", .admin = "maint", .check = "off", .maxconn = 50},
+};
+static struct metrics_backend backends[] = {
+    {.name = "app", .usable = 1, .all = 2, .servers = servers, .server_count = 2},
+    {.name = "sl\\ash \"quote\" new\nline \xff\xc3\xa4", .has_queue = true, .waiting = 7},
+};
+static struct metrics_frontend frontends[] = {
+    {.name = "web", .live = 4, .max_sessions = 100, .refusals.by = {[REFUSED_RATE] = 5}},
+    {.name = "other"},
+};
+
+static struct metrics_snapshot snapshot;
+static struct evbuffer *out;
+
+static void setup(void)
+{
+    snapshot = (struct metrics_snapshot){.version = "1.2",
+                                         .state = "active",
+                                         .generation = 3,
+                                         .figures = {.sessions = UINT64_MAX, .client_bytes = 12},
+                                         .frontends = frontends,
+                                         .frontend_count = 2,
+                                         .backends = backends,
+                                         .backend_count = 2,
+                                         .server_series = true};
+    out = evbuffer_new();
+    ck_assert_ptr_nonnull(out);
+}
+
+static void teardown(void)
+{
+    evbuffer_free(out);
+}
+
+/* All text, with a NUL at the end; valid until the end of the test. */
+static const char *text_of(bool openmetrics)
+{
+    ck_assert_int_eq(metrics_write(&snapshot, out, openmetrics), 0);
+    ck_assert_int_eq(evbuffer_add(out, "", 1), 0);
+    return (const char *)evbuffer_pullup(out, -1);
+}
+
+static void expect(const char *text, const char *line)
+{
+    char whole[512];
+    snprintf(whole, sizeof whole, "\n%s\n", line);
+    ck_assert_msg(strstr(text, whole) != NULL, "'%s' is missing in:\n%s", line, text);
+}
+
+START_TEST(text_has_types_and_series)
+{
+    const char *text = text_of(false);
+    expect(text, "# TYPE rpproxy_sessions_total counter");
+    expect(text, "rpproxy_sessions_total 18446744073709551615");
+    expect(text, "rpproxy_bytes_total{direction=\"in\"} 12");
+    expect(text, "rpproxy_generation 3");
+    expect(text, "rpproxy_frontend_live_sessions{frontend=\"web\"} 4");
+    expect(text, "rpproxy_frontend_denied_total{frontend=\"web\",reason=\"source-rate\"} 5");
+    expect(text, "rpproxy_server_live_sessions{backend=\"app\",server=\"a\"} 3");
+    expect(text, "rpproxy_server_admin_state_info{backend=\"app\",server=\"b\",state=\"maint\"} 1");
+    ck_assert_ptr_null(strstr(text, "# EOF"));
+    ck_assert_ptr_null(strstr(text, "# UNIT"));
+}
+END_TEST
+
+START_TEST(openmetrics_has_units_and_an_end)
+{
+    const char *text = text_of(true);
+    expect(text, "# TYPE rpproxy_sessions counter");
+    expect(text, "rpproxy_sessions_total 18446744073709551615");
+    expect(text, "# UNIT rpproxy_bytes bytes");
+    size_t length = strlen(text);
+    ck_assert_str_eq(text + length - 6, "# EOF\n");
+}
+END_TEST
+
+START_TEST(label_values_are_escaped)
+{
+    expect(text_of(false), "rpproxy_backend_waiting_sessions{backend=\"sl\\\\ash \\\"quote\\\" "
+                           "new\\nline ?\xc3\xa4\"} 7");
+}
+END_TEST
+
+START_TEST(what_does_not_exist_has_no_series)
+{
+    const char *text = text_of(false);
+    ck_assert_ptr_null(strstr(text, "\nrpproxy_max_sessions "));
+    ck_assert_ptr_null(strstr(text, "rpproxy_frontend_max_sessions{frontend=\"other\"}"));
+    ck_assert_ptr_null(strstr(text, "rpproxy_server_check_up{backend=\"app\",server=\"b\"}"));
+    ck_assert_ptr_null(strstr(text, "rpproxy_backend_waiting_sessions{backend=\"app\"}"));
+    ck_assert_ptr_null(strstr(text, "\nrpproxy_canary_left_seconds "));
+    ck_assert_ptr_null(strstr(text, "process_"));
+}
+END_TEST
+
+START_TEST(series_of_servers_can_be_left_out)
+{
+    snapshot.server_series = false;
+    const char *text = text_of(false);
+    ck_assert_ptr_null(strstr(text, "server="));
+    expect(text, "rpproxy_backend_usable_servers{backend=\"app\"} 1");
+}
+END_TEST
+
+START_TEST(durations_are_in_seconds)
+{
+    snapshot.reloaded = true;
+    snapshot.reload_result = "done";
+    snapshot.reload_duration = 1250;
+    snapshot.canary = (struct metrics_canary){.any = true, .left = 40, .share = 500};
+    const char *text = text_of(false);
+    expect(text, "rpproxy_last_reload_duration_seconds 1.25");
+    expect(text, "rpproxy_canary_left_seconds 0.04");
+    expect(text, "rpproxy_canary_share_ratio 0.05");
+}
+END_TEST
+
+START_TEST(the_process_is_measured)
+{
+    metrics_measure(&snapshot);
+    const struct metrics_process *process = &snapshot.process;
+    ck_assert_uint_gt(process->resident, 100000);
+    ck_assert_uint_gt(process->descriptors, 2);
+    ck_assert_uint_ge(process->descriptors_most, process->descriptors);
+    ck_assert_uint_ge(process->threads, 1);
+    ck_assert_uint_gt(process->started_at, UINT64_C(1500000000000));
+}
+END_TEST
+
+/* A program of Prometheus reads the text as its standard input. */
+static void judge(const char *command, bool openmetrics)
+{
+    char whole[512];
+    if (system("command -v promtool >/dev/null") != 0) {
+        unit_skip("no promtool");
+        return;
+    }
+    metrics_measure(&snapshot);
+    snapshot.reloaded = true;
+    snapshot.reload_result = "done";
+    snapshot.canary.any = true;
+    snapshot.figures.sessions = 1000; /* Prometheus reads a number beyond 2^53 as another one */
+    snprintf(whole, sizeof whole, "%s", command);
+    FILE *program = popen(whole, "w");
+    ck_assert_ptr_nonnull(program);
+    const char *text = text_of(openmetrics);
+    ck_assert_int_gt(fputs(text, program), 0);
+    int status = pclose(program);
+    ck_assert_msg(status == 0, "'%s': status %d", command, status);
+}
+
+START_TEST(promtool_finds_nothing_to_say)
+{
+    judge("out=$(promtool check metrics 2>&1) && test -z \"$out\" || "
+          "{ echo \"$out\"; exit 1; }",
+          false);
+}
+END_TEST
+
+START_TEST(prometheus_reads_openmetrics)
+{
+    /* The importer wants a time in each line. */
+    judge("d=$(mktemp -d) && sed '/^#/!s/$/ 1700000000/' >$d/in && "
+          "out=$(promtool tsdb create-blocks-from openmetrics $d/in $d/out 2>&1); s=$?; "
+          "rm -rf $d; test $s = 0 || { echo \"$out\"; exit 1; }",
+          true);
+}
+END_TEST
+
+/* --- the manual ---------------------------------------------------------------------------- */
+
+#define MANUAL "man/rpproxy-metrics.7"
+
+static bool exists(const char *name)
+{
+    for (size_t i = 0; metrics_name(i); i++)
+        if (strcmp(metrics_name(i), name) == 0)
+            return true;
+    return false;
+}
+
+/* Each item of the manual is a metric, and there are as many. */
+START_TEST(every_metric_is_in_the_manual)
+{
+    char line[256];
+    size_t documented = 0, all = 0;
+    FILE *file = fopen(MANUAL, "re");
+    ck_assert_msg(file != NULL, "%s (tests run from the repository's root)", MANUAL);
+    while (fgets(line, sizeof line, file)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (strncmp(line, ".It Li ", 7) != 0)
+            continue;
+        ck_assert_msg(exists(line + 7), "%s: there is no metric %s", MANUAL, line + 7);
+        documented++;
+    }
+    fclose(file);
+    while (metrics_name(all))
+        all++;
+    ck_assert_msg(documented == all, "%s has %zu metrics, and there are %zu", MANUAL, documented,
+                  all);
+}
+END_TEST
+
+Suite *metrics_suite(void)
+{
+    Suite *suite = suite_create("metrics");
+    TCase *text = tcase_create("text");
+    tcase_add_checked_fixture(text, setup, teardown);
+    tcase_add_test(text, text_has_types_and_series);
+    tcase_add_test(text, openmetrics_has_units_and_an_end);
+    tcase_add_test(text, label_values_are_escaped);
+    tcase_add_test(text, what_does_not_exist_has_no_series);
+    tcase_add_test(text, series_of_servers_can_be_left_out);
+    tcase_add_test(text, durations_are_in_seconds);
+    tcase_add_test(text, the_process_is_measured);
+    tcase_add_test(text, promtool_finds_nothing_to_say);
+    tcase_add_test(text, prometheus_reads_openmetrics);
+    suite_add_tcase(suite, text);
+    TCase *manual = tcase_create("manual");
+    tcase_add_test(manual, every_metric_is_in_the_manual);
+    suite_add_tcase(suite, manual);
+    return suite;
+}
