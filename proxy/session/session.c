@@ -100,13 +100,12 @@ static inline uint64_t established_due(const struct session *session)
 
 void session_set_state(struct session *session, enum session_state state)
 {
+    struct wheel *wheel = &session->set->loop.wheel;
     session->state = state;
-    uint64_t due = WHEEL_NEVER;
     if (state == SESSION_ESTABLISHED)
-        due = established_due(session);
+        wheel_set(wheel, &session->timer, established_due(session));
     else if (state != SESSION_PARKED && state != SESSION_CLOSED)
-        due = session->deadline;
-    wheel_set(&session->set->loop.wheel, &session->timer, due);
+        wheel_set(wheel, &session->timer, session->deadline);
 }
 
 millis session_first_look(const struct frontend_conf *conf)
@@ -389,15 +388,18 @@ static void abandon_stage(struct session *session)
 /* What a session that has ended, and may become a spare, does not need. */
 static void free_needless(struct session *session)
 {
-    if (session->tried)
+    if (session->tried) {
         free(session->tried);
-    if (session->first_bytes)
+        session->tried = NULL;
+    }
+    if (session->first_bytes) {
         free(session->first_bytes);
-    if (session->facts)
+        session->first_bytes = NULL;
+    }
+    if (session->facts) {
         facts_free(session->facts);
-    session->tried = NULL;
-    session->first_bytes = NULL;
-    session->facts = NULL;
+        session->facts = NULL;
+    }
 }
 
 static inline bool found_no_server(enum session_end end)

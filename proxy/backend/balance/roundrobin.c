@@ -134,7 +134,8 @@ static struct server *next(struct balancer *balancer, const struct choice *choic
             if (heap[0].due > roundrobin->now)
                 roundrobin->now = heap[0].due;
             take_turn(&heap[0]);
-            sift_down(heap, left, 0);
+            if (left > 1)
+                sift_down(heap, left, 0);
             break;
         }
         struct turn passed = heap[0];
