@@ -152,6 +152,11 @@ count: ## count instructions and system calls; ACCEPT=1 keeps the new figures
 	@scripts/bench/count --build $(BUILD) $(if $(ACCEPT),--accept)
 .PHONY: count
 
+docs: ## the documents as HTML, in build/docs
+	@scripts/deps docs
+	@scripts/docs build/docs
+.PHONY: docs
+
 clean: ## remove all that was built
 	rm -rf build rpproxy
 .PHONY: clean
