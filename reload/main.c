@@ -2,6 +2,7 @@
 #include "reload/base/program.h"
 #include "reload/cli/command.h"
 #include "reload/process/process.h"
+#include "reload/process/supervise.h"
 
 #include "config/load.h"
 #include <errno.h>
@@ -13,7 +14,7 @@
 #include <unistd.h>
 
 static const char usage_text[] =
-    "usage: rpproxy [-f FILE]                serve, in the foreground\n"
+    "usage: rpproxy [-f FILE] [--supervise]  serve, in the foreground\n"
     "       rpproxy check  [-f FILE]         validate the file; touch nothing else\n"
     "       rpproxy reload [-f FILE | -s SOCKET] [--wait[=ready|drained]] [--timeout TIME]\n"
     "                      [--force] [--canary PERCENT%:TIME[:by-source]] [-v | --verbose]\n"
@@ -46,6 +47,7 @@ enum {
     JSON,
     DRY_RUN,
     WATCH,
+    SUPERVISE,
     HELP,
     HELP_OPTIONS,
     SHOW_VERSION
@@ -53,6 +55,7 @@ enum {
 
 struct arguments {
     const char *file, *socket;
+    bool supervise;
     struct command command;
 };
 
@@ -64,7 +67,7 @@ static const struct rule {
     int takes[12];
     int (*run)(const struct command *command); /* NULL: serve() */
 } rules[] = {
-    {"", 0, 0, false, {'f'}, NULL},
+    {"", 0, 0, false, {'f', SUPERVISE}, NULL},
     {"check", 0, 0, false, {'f'}, command_check},
     {"reload",
      0,
@@ -94,7 +97,7 @@ static bool takes(const struct rule *rule, int option)
     return false;
 }
 
-static int serve(const char *file, char **argv)
+static int serve(const char *file, bool supervise, char **argv)
 {
     struct program program;
     int error = program_find(&program, argv);
@@ -102,7 +105,8 @@ static int serve(const char *file, char **argv)
         fprintf(stderr, "rpproxy: cannot find %s: %s\n", argv[0], strerror(error));
         return EXIT_OTHER;
     }
-    int status = process_run(&program, file);
+    int status =
+        supervise_wanted(supervise) ? supervise_run(&program) : process_run(&program, file);
     free(program.path);
     return status;
 }
@@ -130,7 +134,7 @@ static int run(const struct rule *rule, struct arguments *arguments, char **argv
     struct command *command = &arguments->command;
     const char *file = arguments->file ? arguments->file : CONFIG_DEFAULT_FILE;
     if (!rule->run)
-        return serve(file, argv);
+        return serve(file, arguments->supervise, argv);
     command->file = arguments->socket ? arguments->file : file;
     command->control = arguments->socket;
     if (!rule->asks || arguments->socket)
@@ -185,6 +189,9 @@ static const char *take_option(struct arguments *arguments, int option, const ch
         return NULL;
     case WATCH:
         arguments->command.watch = true;
+        return NULL;
+    case SUPERVISE:
+        arguments->supervise = true;
         return NULL;
     case 'v':
         arguments->command.verbose = true;
@@ -248,6 +255,7 @@ static int run_arguments(int argc, char **argv)
         {"json", no_argument, NULL, JSON},
         {"dry-run", no_argument, NULL, DRY_RUN},
         {"watch", no_argument, NULL, WATCH},
+        {"supervise", no_argument, NULL, SUPERVISE},
         {"verbose", no_argument, NULL, 'v'},
         {"help", no_argument, NULL, HELP},
         {"help-options", no_argument, NULL, HELP_OPTIONS},

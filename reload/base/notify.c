@@ -4,6 +4,7 @@
 #include "config/base/condition.h"
 #include "config/base/log.h"
 #include "config/base/systemd.h"
+#include "reload/base/supervisor.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -35,13 +36,41 @@ static struct {
     unsigned count;
 } waiting;
 
+/* The supervisor says nothing: this is its end. */
+static struct event *supervisor_end;
+
+static void supervisor_lost(void)
+{
+    if (supervisor_end)
+        event_free(supervisor_end);
+    supervisor_end = NULL;
+    supervisor_leave();
+    log_warning("the supervisor is gone: this process serves on, without a supervisor");
+}
+
+static void on_supervisor(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    (void)arg;
+    supervisor_lost();
+}
+
+static int send_state(const char *state)
+{
+    if (supervisor_descriptor() < 0)
+        return systemd_notify(state);
+    int error = supervisor_tell(state);
+    return error == EPIPE || error == ECONNRESET ? 0 : error; /* on_supervisor() says so */
+}
+
 static void on_retry(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
     (void)arg;
     while (waiting.count > 0) {
-        int error = systemd_notify(waiting.states[0]);
+        int error = send_state(waiting.states[0]);
         if (error == EAGAIN) {
             event_add(waiting.retry, &retry_interval);
             return;
@@ -56,6 +85,11 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 int notify_begin(struct event_base *base)
 {
     waiting.retry = event_new(base, -1, 0, on_retry, NULL);
+    if (supervisor_descriptor() >= 0) {
+        supervisor_end = event_new(base, supervisor_descriptor(), EV_READ, on_supervisor, NULL);
+        if (!supervisor_end || event_add(supervisor_end, NULL))
+            return ENOMEM;
+    }
     return waiting.retry ? 0 : ENOMEM;
 }
 
@@ -65,6 +99,9 @@ void notify_end(void)
         event_free(waiting.retry);
     waiting.retry = NULL;
     waiting.count = 0;
+    if (supervisor_end)
+        event_free(supervisor_end);
+    supervisor_end = NULL;
 }
 
 static void notify(const char *format, ...)
@@ -74,7 +111,7 @@ static void notify(const char *format, ...)
     va_start(arguments, format);
     vsnprintf(state, sizeof state, format, arguments);
     va_end(arguments);
-    int error = waiting.count > 0 ? EAGAIN : systemd_notify(state);
+    int error = waiting.count > 0 ? EAGAIN : send_state(state);
     if (error == EAGAIN && waiting.retry && waiting.count < WAITING_MAX) {
         memcpy(waiting.states[waiting.count++], state, sizeof state);
         event_add(waiting.retry, &retry_interval);
@@ -106,9 +143,18 @@ void notify_stopping(void)
     notify("STOPPING=1\nSTATUS=Draining...");
 }
 
-void notify_failed(void)
+void notify_launched(pid_t pid)
 {
-    notify("WATCHDOG=trigger");
+    if (supervisor_descriptor() >= 0)
+        notify(NOTIFY_LAUNCHED "=%d", pid);
+}
+
+void notify_failed(int outcome)
+{
+    if (supervisor_descriptor() >= 0)
+        notify("WATCHDOG=trigger\n" NOTIFY_OUTCOME "=%d", outcome);
+    else
+        notify("WATCHDOG=trigger");
 }
 
 void notify_alive(void)

@@ -1,4 +1,5 @@
-/* Messages to the service manager (sd_notify(3)); none where there is no manager. */
+/* Messages to the service manager (sd_notify(3)), or to the supervisor (supervisor.h), which passes
+ * them on; none where there is neither. */
 #ifndef RPPROXY_RELOAD_BASE_NOTIFY_H
 #define RPPROXY_RELOAD_BASE_NOTIFY_H
 
@@ -16,6 +17,13 @@ void notify_ready(pid_t pid);
 /* A reload begins; it ends with notify_ready() by the process that serves then. */
 void notify_reloading(void);
 
+/* What only a supervisor is told: its wait status, and the pid of a new process. */
+#define NOTIFY_OUTCOME  "X_RPPROXY_OUTCOME"
+#define NOTIFY_LAUNCHED "X_RPPROXY_LAUNCHED"
+
+/* This process has launched its successor. */
+void notify_launched(pid_t pid);
+
 /* From now on the service is the process pid. */
 void notify_main_pid(pid_t pid);
 
@@ -23,8 +31,8 @@ void notify_main_pid(pid_t pid);
 void notify_stopping(void);
 
 /* The process that served is gone, and the manager may not know, since it was no child of its own:
- * the unit fails now, and Restart= sees to the rest. */
-void notify_failed(void);
+ * the unit fails now, and Restart= sees to the rest. outcome: its wait status. */
+void notify_failed(int outcome);
 
 /* For WatchdogSec= of systemd. */
 void notify_alive(void);

@@ -1,9 +1,10 @@
 #include "reload/base/program.h"
 
+#include "reload/base/inherited.h"
 #include "reload/base/signals.h"
+#include "reload/base/supervisor.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <spawn.h>
@@ -52,29 +53,48 @@ int program_find(struct program *program, char **argv)
     return program->path ? 0 : errno;
 }
 
-/* Ours, with the variable added: setenv(3) would change what other threads read. NULL: out of
+#define VARIABLE_MAX 64
+
+/* What a successor inherits: a descriptor, and the variable that names it. */
+struct inherited {
+    int fd; /* -1: there is none */
+    char variable[VARIABLE_MAX];
+};
+
+/* Ours, with the variables added: setenv(3) would change what other threads read. NULL: out of
  * memory. */
-static char **environment_with(char *variable)
+static char **environment_with(struct inherited *list, size_t length)
 {
     size_t count = 0;
     while (environ[count])
         count++;
-    char **environment = calloc(count + 2, sizeof *environment);
+    char **environment = calloc(count + length + 1, sizeof *environment);
     if (!environment)
         return NULL;
     memcpy(environment, environ, count * sizeof *environment);
-    environment[count] = variable;
+    for (size_t i = 0; i < length; i++)
+        if (list[i].fd >= 0)
+            environment[count++] = list[i].variable;
     return environment;
+}
+
+static struct inherited inherit(const char *name, int fd)
+{
+    struct inherited inherited = {.fd = fd};
+    snprintf(inherited.variable, sizeof inherited.variable, "%s=%d", name, fd);
+    return inherited;
 }
 
 static int spawn(const struct program *program, int channel, pid_t *pid)
 {
+    struct inherited list[] = {inherit(HANDOVER_VARIABLE, channel),
+                               inherit(SUPERVISOR_VARIABLE, supervisor_descriptor())};
+    const size_t length = sizeof list / sizeof *list;
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t orders, all;
-    char variable[sizeof HANDOVER_VARIABLE + 16];
-    snprintf(variable, sizeof variable, HANDOVER_VARIABLE "=%d", channel);
-    char **environment = environment_with(variable);
+    int error = 0;
+    char **environment = environment_with(list, length);
     if (!environment)
         return ENOMEM;
     signals_orders(&orders);
@@ -82,7 +102,9 @@ static int spawn(const struct program *program, int channel, pid_t *pid)
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attributes);
     /* The same number twice: glibc clears close-on-exec. */
-    int error = posix_spawn_file_actions_adddup2(&actions, channel, channel);
+    for (size_t i = 0; i < length && !error; i++)
+        if (list[i].fd >= 0)
+            error = posix_spawn_file_actions_adddup2(&actions, list[i].fd, list[i].fd);
     posix_spawnattr_setsigmask(&attributes, &orders);
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
@@ -115,20 +137,5 @@ int program_launch(const struct program *program, struct children *children, str
 
 int program_inherited_channel(void)
 {
-    const char *text = getenv(HANDOVER_VARIABLE);
-    if (!text)
-        return -ENOENT;
-    char *end;
-    long number = strtol(text, &end, 10);
-    bool sound = *text && !*end && number > 2 && number <= INT_MAX;
-    unsetenv(HANDOVER_VARIABLE);
-    if (!sound)
-        return -EINVAL;
-    int fd = (int)number, type = 0;
-    socklen_t length = sizeof type;
-    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length))
-        return -errno;
-    if (type != SOCK_SEQPACKET)
-        return -ENOTSOCK;
-    return fcntl(fd, F_SETFD, FD_CLOEXEC) ? -errno : fd;
+    return inherited_socket(HANDOVER_VARIABLE);
 }

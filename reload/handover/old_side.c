@@ -656,6 +656,7 @@ static void launch(struct old_side *side)
         end(side, EXIT_FAILED, text);
         return;
     }
+    notify_launched(side->child.pid);
     const struct channel_events events = {
         .on_message = on_message, .on_lost = on_lost, .arg = side};
     side->channel = channel_open(side->child.channel, generation->base, &events);

@@ -20,7 +20,7 @@ static void tell_if_failed(struct replacement *replacement)
         crash_now(replacement->number, (uint32_t)replacement->pid, replacement->outcome,
                   peer_stats_successor_live(&generation->peer_stats));
     crash_note(&generation->last_crash, &crash);
-    notify_failed();
+    notify_failed(replacement->outcome);
     replacement->outcome = 0;
 }
 

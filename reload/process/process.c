@@ -7,6 +7,7 @@
 #include "proxy/server_limits.h"
 #include "reload/base/notify.h"
 #include "reload/base/signals.h"
+#include "reload/base/supervisor.h"
 #include "reload/control/control.h"
 #include "reload/handover/generation.h"
 #include "reload/handover/moving.h"
@@ -752,8 +753,12 @@ int process_run(const struct program *program, const char *file)
                                                      .arg = &process};
     signals_begin();
     draining_processes_init(&generation->draining_processes, &events);
+    int no_supervisor = supervisor_inherit();
     int error = make_loop(&process);
-    if (error)
+    if (no_supervisor)
+        log_error("%s is set, but names no socket of a supervisor: %s", SUPERVISOR_VARIABLE,
+                  strerror(no_supervisor));
+    else if (error)
         log_error("cannot make the main loop: %s", strerror(error));
     else if (start(generation) && event_base_dispatch(generation->base) < 0)
         log_error("the main loop has failed: %s", strerror(errno));

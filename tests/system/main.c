@@ -49,6 +49,7 @@ static const struct {
     {"refusals", refusals_suite},
     {"surroundings", surroundings_suite},
     {"environment", environment_suite},
+    {"supervise", supervise_suite},
     {"users", users_suite},
     {"churn", churn_suite},
     {"long_sessions", long_sessions_suite},

@@ -18,6 +18,7 @@ Suite *handoff_suite(void);
 Suite *handoff_kills_suite(void);
 Suite *rescue_suite(void);
 Suite *refusals_suite(void);
+Suite *supervise_suite(void);
 Suite *surroundings_suite(void);
 Suite *environment_suite(void);
 Suite *users_suite(void);

@@ -280,44 +280,6 @@ static pid_t start_in_namespace(struct scene *scene, const char *words)
     return pid;
 }
 
-/* The first child of a process; 0: it has none. */
-static int first_child(pid_t pid)
-{
-    char path[64], text[64];
-    int child = 0;
-    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)pid);
-    if (read_file(path, text, sizeof text) > 0)
-        (void)sscanf(text, "%d", &child);
-    return child;
-}
-
-static bool is_childless(void *argument)
-{
-    return first_child(*(pid_t *)argument) == 0;
-}
-
-START_TEST(process_1_reaps_orphans)
-{
-    struct scene scene;
-    struct outcome outcome;
-    char target[16];
-    scene_init(&scene);
-    scene_configure(&scene, "", "");
-    pid_t outside = start_in_namespace(&scene, "exec \"$0\" -f \"$1\"");
-    if (outside < 0)
-        skip_test("no PID namespace can be had here");
-    pid_t proxy = first_child(outside);
-    snprintf(target, sizeof target, "%d", (int)proxy);
-    run(&outcome, "nsenter", "-t", target, "-p", "-m", "sh", "-c",
-        "for i in 1 2 3; do (exit 0 & exit 0); done", NULL);
-    ck_assert_int_eq(outcome.code, 0);
-    wait_until(is_childless, &proxy, "no orphan is left");
-    run(&outcome, proxy_binary(), "stop", "-s", scene.proxy.control, NULL);
-    ck_assert_msg(outcome.code == 0, "stop: exit %d: %s", outcome.code, outcome.err);
-    ck_assert_int_eq(wait_gone(outside), 0);
-}
-END_TEST
-
 /* The pid in the proxy's answer belongs to another process outside, where the commands run. A
  * command without a pidfd, as on an older kernel, waits for the end of the connection. */
 START_TEST(commands_from_another_pid_namespace_end)
@@ -377,7 +339,6 @@ Suite *environment_suite(void)
     scenario_add(suite, a_reload_asked_of_a_new_process_is_not_lost, 120);
     scenario_add(suite, what_does_not_fit_is_an_error_with_figures, 120);
     scenario_add(suite, a_reload_takes_no_sessions_away, 120);
-    scenario_add(suite, process_1_reaps_orphans, 120);
     scenario_add(suite, commands_from_another_pid_namespace_end, 120);
     scenario_add(suite, a_proxy_in_another_pid_namespace_is_not_replaced, 120);
     return suite;

@@ -5,6 +5,7 @@
 #include "tests/unit/suites.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,7 +95,7 @@ END_TEST
 
 START_TEST(failed_service_is_restarted)
 {
-    notify_failed();
+    notify_failed(SIGKILL);
     expect(heard(), "WATCHDOG=trigger");
 }
 END_TEST

@@ -1,0 +1,26 @@
+/* The socket by which each generation tells its supervisor (reload/process/supervise.h) what a
+ * service manager would be told. All generations hold the same end of one socket pair, a successor
+ * by inheritance; so the supervisor reads the end of file when the last of them is gone. State of
+ * the process, on the main thread. */
+#ifndef RPPROXY_RELOAD_BASE_SUPERVISOR_H
+#define RPPROXY_RELOAD_BASE_SUPERVISOR_H
+
+#define SUPERVISOR_VARIABLE "RPPROXY_SUPERVISOR_FD"
+
+/* Takes the descriptor that SUPERVISOR_VARIABLE names, makes it close-on-exec, and removes the
+ * variable; before there are other threads. Returns 0, also where there is no supervisor, or the
+ * errno value for which the named descriptor cannot be that of a supervisor. */
+int supervisor_inherit(void) __attribute__((warn_unused_result));
+
+/* The descriptor, for the event loop and for a successor; -1: there is no supervisor. This module
+ * owns it. */
+int supervisor_descriptor(void);
+
+/* Sends the lines, as sd_notify(3) has them, and never blocks. Returns 0 or an errno value: EAGAIN,
+ * the supervisor has not read the earlier ones; EPIPE, it is gone. */
+int supervisor_tell(const char *state) __attribute__((warn_unused_result));
+
+/* Closes the descriptor: the supervisor is gone, or this process ends. */
+void supervisor_leave(void);
+
+#endif

@@ -1,0 +1,385 @@
+#include "reload/process/supervise.h"
+
+#include "config/base/clock.h"
+#include "config/base/log.h"
+#include "config/base/systemd.h"
+#include "reload/base/exit_status.h"
+#include "reload/base/notify.h"
+#include "reload/base/signals.h"
+#include "reload/base/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SIGNAL_STATUS 128
+
+/* A new process whose old process has failed serves after ready-timeout at the latest, which is 60s
+ * unless the configuration says otherwise. */
+#define SUCCESSOR_TIMEOUT_MS 90000
+
+/* A generation that was named by another one, or by itself. */
+struct member {
+    pid_t pid;
+    int pidfd;    /* readable when the process has ended */
+    bool served;  /* it was the main process */
+    bool stopped; /* SIGTERM was passed on to it */
+};
+
+struct supervisor {
+    int generations; /* our end of the socket pair; -1: no generation is left */
+    int signals;
+    struct member *members; /* that live */
+    size_t count;
+    pid_t main; /* the generation that serves, or served last */
+    bool main_lives;
+    bool main_known;   /* outcome is that of main */
+    int outcome;       /* a wait status */
+    bool stopping;     /* SIGTERM came */
+    bool ending;       /* all generations were killed */
+    uint64_t deadline; /* of the successor of a main process that has failed; 0: none */
+};
+
+/* --- generations ----------------------------------------------------------------------------- */
+
+static struct member *find(const struct supervisor *supervisor, pid_t pid)
+{
+    for (size_t i = 0; i < supervisor->count; i++)
+        if (supervisor->members[i].pid == pid)
+            return &supervisor->members[i];
+    return NULL;
+}
+
+/* Returns NULL if the process is gone, or for lack of memory or descriptors. */
+static struct member *find_or_add(struct supervisor *supervisor, pid_t pid)
+{
+    struct member *member = find(supervisor, pid);
+    if (member)
+        return member;
+    struct member *members =
+        realloc(supervisor->members, (supervisor->count + 1) * sizeof *members);
+    if (!members) {
+        log_error("supervisor: out of memory");
+        return NULL;
+    }
+    supervisor->members = members;
+    int pidfd = pidfd_open(pid, 0);
+    if (pidfd < 0) {
+        if (errno != ESRCH)
+            log_error("supervisor: process %d cannot be watched: %s", (int)pid, strerror(errno));
+        return NULL;
+    }
+    members[supervisor->count] = (struct member){.pid = pid, .pidfd = pidfd};
+    return &members[supervisor->count++];
+}
+
+/* The new process of a reload that has not served yet, or NULL. */
+static struct member *find_successor(const struct supervisor *supervisor)
+{
+    for (size_t i = supervisor->count; i-- > 0;)
+        if (!supervisor->members[i].served)
+            return &supervisor->members[i];
+    return NULL;
+}
+
+static void pass_on(struct member *member, int number)
+{
+    if (number == SIGTERM)
+        member->stopped = true;
+    if (pidfd_send_signal(member->pidfd, number, NULL, 0) && errno != ESRCH)
+        log_error("supervisor: signal %d could not be passed on to process %d: %s", number,
+                  (int)member->pid, strerror(errno));
+}
+
+static void on_main(struct supervisor *supervisor, pid_t pid)
+{
+    struct member *member = find_or_add(supervisor, pid);
+    supervisor->main_known = supervisor->main_known && pid == supervisor->main;
+    supervisor->main = pid;
+    supervisor->main_lives = member != NULL;
+    supervisor->deadline = 0;
+    if (!member)
+        return;
+    member->served = true;
+    /* The signal may have come to the old process when that had been replaced already. */
+    if (supervisor->stopping && !member->stopped)
+        pass_on(member, SIGTERM);
+}
+
+static void on_outcome(struct supervisor *supervisor, pid_t pid, int outcome)
+{
+    if (pid != supervisor->main || supervisor->main_known)
+        return;
+    supervisor->main_known = true;
+    supervisor->outcome = outcome;
+}
+
+/* --- what generations tell ------------------------------------------------------------------- */
+
+static pid_t number_after(const char *line, const char *name)
+{
+    size_t length = strlen(name);
+    if (strncmp(line, name, length) != 0 || line[length] != '=')
+        return -1;
+    char *end;
+    long number = strtol(line + length + 1, &end, 10);
+    return *end || number < 0 || number > INT32_MAX ? -1 : (pid_t)number;
+}
+
+/* Returns false for a line that is for the supervisor alone: the main process of a service manager
+ * is the supervisor. */
+static bool hear_line(struct supervisor *supervisor, const char *line)
+{
+    pid_t number;
+    if ((number = number_after(line, "MAINPID")) > 0)
+        on_main(supervisor, number);
+    else if ((number = number_after(line, NOTIFY_LAUNCHED)) > 0)
+        (void)find_or_add(supervisor, number);
+    else if ((number = number_after(line, NOTIFY_OUTCOME)) >= 0)
+        on_outcome(supervisor, supervisor->main, number);
+    else
+        return true;
+    return false;
+}
+
+static void hear(struct supervisor *supervisor, char *message)
+{
+    char rest[512];
+    size_t used = 0;
+    char *save;
+    for (char *line = strtok_r(message, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        size_t length = strlen(line);
+        if (!hear_line(supervisor, line) || used + length + 2 > sizeof rest)
+            continue;
+        memcpy(rest + used, line, length);
+        used += length;
+        rest[used++] = '\n';
+    }
+    if (used == 0)
+        return;
+    rest[used - 1] = '\0';
+    int error = systemd_notify(rest);
+    if (error && error != EAGAIN)
+        log_warning("supervisor: the service manager could not be told: %s", strerror(error));
+}
+
+static void hear_generations(struct supervisor *supervisor)
+{
+    char message[512];
+    ssize_t got;
+    while (supervisor->generations >= 0 &&
+           (got = recv(supervisor->generations, message, sizeof message - 1, MSG_DONTWAIT)) >= 0) {
+        if (got == 0) {
+            close(supervisor->generations);
+            supervisor->generations = -1;
+            return;
+        }
+        message[got] = '\0';
+        hear(supervisor, message);
+    }
+}
+
+/* --- ends of processes ----------------------------------------------------------------------- */
+
+static bool has_ended(const struct member *member)
+{
+    struct pollfd poll_fd = {.fd = member->pidfd, .events = POLLIN};
+    return poll(&poll_fd, 1, 0) > 0;
+}
+
+/* A process that has ended, and whose parent has ended before it, is a child of this process by
+ * now: so what is found here has been, or is about to be, reaped here, unless its parent lives. */
+static void forget_ended(struct supervisor *supervisor)
+{
+    for (size_t i = supervisor->count; i-- > 0;) {
+        struct member *member = &supervisor->members[i];
+        if (!has_ended(member))
+            continue;
+        if (member->pid == supervisor->main)
+            supervisor->main_lives = false;
+        close(member->pidfd);
+        memmove(member, member + 1, (supervisor->count - i - 1) * sizeof *member);
+        supervisor->count--;
+    }
+}
+
+/* Orphans as well. */
+static void reap(struct supervisor *supervisor)
+{
+    int outcome;
+    pid_t pid;
+    while ((pid = waitpid(-1, &outcome, WNOHANG)) > 0)
+        on_outcome(supervisor, pid, outcome);
+}
+
+static void kill_all(struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < supervisor->count; i++)
+        pass_on(&supervisor->members[i], SIGKILL);
+}
+
+/* The main process has failed, and another generation lives: it serves, or says so, if it can. */
+static void judge(struct supervisor *supervisor)
+{
+    if (supervisor->ending || supervisor->main_lives || !supervisor->main_known ||
+        supervisor->outcome == 0 || supervisor->count == 0)
+        return;
+    uint64_t now = clock_ms();
+    if (supervisor->deadline == 0)
+        supervisor->deadline = now + SUCCESSOR_TIMEOUT_MS;
+    if (find_successor(supervisor) && now < supervisor->deadline)
+        return;
+    log_error("supervisor: process %d has failed, and no other process serves: all end",
+              (int)supervisor->main);
+    supervisor->ending = true;
+    kill_all(supervisor);
+}
+
+/* --- signals --------------------------------------------------------------------------------- */
+
+static void on_order(struct supervisor *supervisor, int number)
+{
+    supervisor->stopping = supervisor->stopping || number == SIGTERM;
+    struct member *target =
+        supervisor->main_lives ? find(supervisor, supervisor->main) : find_successor(supervisor);
+    if (target) {
+        pass_on(target, number);
+        return;
+    }
+    for (size_t i = 0; i < supervisor->count; i++) /* they drain */
+        pass_on(&supervisor->members[i], number);
+}
+
+static void hear_signals(struct supervisor *supervisor)
+{
+    struct signalfd_siginfo info;
+    while (read(supervisor->signals, &info, sizeof info) == sizeof info)
+        if (info.ssi_signo != SIGCHLD)
+            on_order(supervisor, (int)info.ssi_signo);
+}
+
+/* --- start and end --------------------------------------------------------------------------- */
+
+/* In the new process. Sockets that a service manager passed to this process are for it. */
+static void run_generation(const struct program *program, int channel)
+{
+    char text[32];
+    sigset_t orders;
+    snprintf(text, sizeof text, "%d", channel);
+    bool set = setenv(SUPERVISOR_VARIABLE, text, 1) == 0 && unsetenv("NOTIFY_SOCKET") == 0;
+    const char *listen_pid = getenv("LISTEN_PID"), *watchdog_pid = getenv("WATCHDOG_PID");
+    snprintf(text, sizeof text, "%d", (int)getppid());
+    bool ours = listen_pid && strcmp(listen_pid, text) == 0;
+    if (watchdog_pid && strcmp(watchdog_pid, text) == 0)
+        set = set && unsetenv("WATCHDOG_PID") == 0;
+    snprintf(text, sizeof text, "%d", (int)getpid());
+    if (ours)
+        set = set && setenv("LISTEN_PID", text, 1) == 0;
+    signals_orders(&orders);
+    (void)sigprocmask(SIG_SETMASK, &orders, NULL);
+    if (!set || fcntl(channel, F_SETFD, 0))
+        log_error("supervisor: the first process cannot be started: %s", strerror(errno));
+    else if (execv(program->path, program->argv))
+        log_error("supervisor: cannot start %s: %s", program->path, strerror(errno));
+    _exit(EXIT_OTHER);
+}
+
+static int launch(struct supervisor *supervisor, const struct program *program)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+        return errno;
+    pid_t pid = fork();
+    if (pid == 0)
+        run_generation(program, pair[1]);
+    int error = pid < 0 ? errno : 0;
+    close(pair[1]);
+    supervisor->generations = pair[0];
+    if (!error)
+        on_main(supervisor, pid);
+    return error;
+}
+
+static int begin(struct supervisor *supervisor, const struct program *program)
+{
+    sigset_t set;
+    signals_begin();
+    signals_orders(&set);
+    sigaddset(&set, SIGCHLD);
+    supervisor->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (supervisor->signals < 0)
+        return errno;
+    /* Orphans of generations become children of this process, as they do of process 1. */
+    if (getpid() != 1 && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+        return errno;
+    (void)prctl(PR_SET_NAME, "rpproxy-superv", 0, 0, 0);
+    return launch(supervisor, program);
+}
+
+/* Waits for what is next. */
+static void await(const struct supervisor *supervisor)
+{
+    const size_t fixed = 2;
+    struct pollfd *fds = calloc(fixed + supervisor->count, sizeof *fds);
+    int timeout = -1;
+    if (supervisor->deadline) {
+        uint64_t now = clock_ms();
+        timeout = now < supervisor->deadline ? (int)(supervisor->deadline - now) : 0;
+    }
+    if (!fds) { /* it looks at all of them ten times a second */
+        (void)poll(NULL, 0, 100);
+        return;
+    }
+    fds[0] = (struct pollfd){.fd = supervisor->signals, .events = POLLIN};
+    fds[1] = (struct pollfd){.fd = supervisor->generations, .events = POLLIN};
+    for (size_t i = 0; i < supervisor->count; i++)
+        fds[fixed + i] = (struct pollfd){.fd = supervisor->members[i].pidfd, .events = POLLIN};
+    (void)poll(fds, fixed + supervisor->count, timeout);
+    free(fds);
+}
+
+static int status_of(const struct supervisor *supervisor)
+{
+    if (!supervisor->main_known)
+        return EXIT_DONE; /* its parent has reaped it, and would have told of a failure */
+    if (WIFSIGNALED(supervisor->outcome))
+        return SIGNAL_STATUS + WTERMSIG(supervisor->outcome);
+    return WEXITSTATUS(supervisor->outcome);
+}
+
+bool supervise_wanted(bool asked)
+{
+    return (asked || getpid() == 1) && !getenv(SUPERVISOR_VARIABLE) && !getenv(HANDOVER_VARIABLE);
+}
+
+int supervise_run(const struct program *program)
+{
+    struct supervisor supervisor = {.generations = -1, .signals = -1};
+    int error = begin(&supervisor, program);
+    if (error) {
+        log_error("supervisor: the first process cannot be started: %s", strerror(error));
+        return EXIT_OTHER;
+    }
+    while (supervisor.generations >= 0 || supervisor.count > 0) {
+        await(&supervisor);
+        hear_generations(&supervisor);
+        forget_ended(&supervisor);
+        reap(&supervisor);
+        hear_signals(&supervisor);
+        judge(&supervisor);
+    }
+    reap(&supervisor);
+    free(supervisor.members);
+    return status_of(&supervisor);
+}
