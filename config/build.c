@@ -520,8 +520,8 @@ static void check_paths(struct builder *builder)
                 global_place(document, "control"), false);
     paths_claim(&claims, crash_file, memory_print("the crash file of control, '%s'", crash_file),
                 global_place(document, "control"), false);
-    if (config->log_path)
-        paths_claim(&claims, config->log_path, memory_print("log 'file:%s'", config->log_path),
+    if (config->log.target == LOG_TO_FILE)
+        paths_claim(&claims, config->log.where, memory_print("log 'file:%s'", config->log.where),
                     global_place(document, "log"), false);
     if (config->pidfile)
         paths_claim(&claims, config->pidfile, memory_print("pidfile '%s'", config->pidfile),

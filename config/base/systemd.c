@@ -10,20 +10,17 @@
 
 #ifdef HAVE_LIBSYSTEMD
 
-#define SD_JOURNAL_SUPPRESS_LOCATION
 #include <dlfcn.h>
 #include <systemd/sd-daemon.h>
-#include <systemd/sd-journal.h>
 
 /* The number is the version of the interface in the headers that were compiled in. */
 #define LIBRARY "libsystemd.so.0"
 
 static __typeof__(&sd_notify) notify;
-static __typeof__(&sd_journal_send) journal_send;
 
-int systemd_load(void)
+static int load(void)
 {
-    if (notify && journal_send)
+    if (notify)
         return 0;
     void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
     if (!library)
@@ -31,44 +28,24 @@ int systemd_load(void)
     /* ISO C has no conversion from void * to a function pointer; POSIX (dlsym) recommends this one.
      */
     *(void **)&notify = dlsym(library, "sd_notify");
-    *(void **)&journal_send = dlsym(library, "sd_journal_send");
-    return notify && journal_send ? 0 : ENOENT;
+    return notify ? 0 : ENOENT;
 }
 
 /* Sends by a socket that is not a Unix socket (vsock(7), to the host of a virtual machine). */
 static int notify_by_library(const char *state)
 {
-    int error = systemd_load();
+    int error = load();
     if (error)
         return error;
     int result = notify(0, state);
     return result < 0 ? -result : 0;
 }
 
-int systemd_journal(const char *message, int length, int priority)
-{
-    return -journal_send("MESSAGE=%.*s", length, message, "PRIORITY=%i", priority,
-                         "SYSLOG_IDENTIFIER=rpproxy", NULL);
-}
-
 #else
-
-int systemd_load(void)
-{
-    return ENOSYS;
-}
 
 static int notify_by_library(const char *state)
 {
     (void)state;
-    return ENOSYS;
-}
-
-int systemd_journal(const char *message, int length, int priority)
-{
-    (void)message;
-    (void)length;
-    (void)priority;
     return ENOSYS;
 }
 

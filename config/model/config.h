@@ -6,7 +6,7 @@
 #include "config/base/clock.h"
 #include "config/base/congestion.h"
 #include "config/base/cpus.h"
-#include "config/base/log.h"
+#include "config/base/log_types.h"
 #include "config/base/rate.h"
 #include "config/base/tcp_tuning.h"
 #include "config/lists/address_rules.h"
@@ -227,6 +227,14 @@ static inline bool frontend_counts_sources(const struct frontend_conf *frontend)
     return frontend->max_sessions_per_source > 0 || frontend->rate_per_source.count > 0;
 }
 
+/* Where the log goes: as in struct log_conf (log.h). */
+struct log_place {
+    enum log_target target;
+    char *where;
+};
+
+enum log_form { LOG_AS_TEXT, LOG_AS_JSON };
+
 enum drain { DRAIN_HANDOFF, DRAIN_WAIT };
 
 /* What happens to a session that moves to a configuration without its server. */
@@ -239,9 +247,11 @@ struct config {
     char *user;           /* NULL: the user does not change */
     char *control;        /* absolute path; never NULL (see config_default_control) */
     char *pidfile;        /* absolute path, or NULL */
-    enum log_target log_target;
-    char *log_path;
+    struct log_place log;
     enum log_level log_level;
+    enum log_form log_form;
+    unsigned log_facility; /* of syslog: 0 to 23 */
+    enum log_syslog_form log_syslog_form;
     unsigned max_sessions;           /* 0: as many as the descriptors allow */
     char congestion[CONGESTION_MAX]; /* for frontends and backends that set none */
     enum drain drain;

@@ -15,16 +15,6 @@ static void write_unsigned(const struct option *option, unsigned value, FILE *ou
         fprintf(out, "%u", value);
 }
 
-static void write_log(const struct config *config, FILE *out)
-{
-    static const char *const words[] = {
-        [LOG_TO_STDERR] = "stderr", [LOG_TO_SYSLOG] = "syslog", [LOG_TO_JOURNAL] = "journal"};
-    if (config->log_target == LOG_TO_FILE)
-        fprintf(out, "file:%s", config->log_path);
-    else
-        fputs(words[config->log_target], out);
-}
-
 static void write_cpus(const struct cpus *cpus, FILE *out)
 {
     if (cpus->count == 0)
@@ -103,9 +93,6 @@ void option_write(const struct option *option, const void *owner, FILE *out)
         text = *(const char *const *)member;
         if (text)
             fputs(text, out);
-        break;
-    case OPTION_LOG:
-        write_log(owner, out);
         break;
     case OPTION_CPUS:
         write_cpus(member, out);

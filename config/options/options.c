@@ -101,9 +101,6 @@ const char *option_values(const struct option *option, char text[static OPTION_T
     case OPTION_PATH:
         form = "/PATH";
         break;
-    case OPTION_LOG:
-        form = "stderr, syslog, journal or file:/PATH";
-        break;
     case OPTION_CPUS:
         form = "no, yes or LIST";
         break;
@@ -165,31 +162,6 @@ static const char *check_path(const struct option *option, const char *path)
     if (strlen(path) > option->max)
         return option_wrong("must not be longer than %" PRIu64 " bytes", option->max);
     return NULL;
-}
-
-static const char *set_log(const struct option *option, const char *value, struct config *config)
-{
-    static const char *const words[] = {"stderr", "syslog", "journal"};
-    static const enum log_target targets[] = {LOG_TO_STDERR, LOG_TO_SYSLOG, LOG_TO_JOURNAL};
-    if (strncmp(value, "file:", 5) == 0) {
-        const char *wrong = check_path(option, value + 5);
-        if (wrong)
-            return wrong;
-        config->log_target = LOG_TO_FILE;
-        replace(&config->log_path, value + 5);
-        return NULL;
-    }
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (strcmp(value, words[i]) != 0)
-            continue;
-#ifndef HAVE_LIBSYSTEMD
-        if (targets[i] == LOG_TO_JOURNAL)
-            return "is not possible: this rpproxy was built without libsystemd";
-#endif
-        config->log_target = targets[i];
-        return NULL;
-    }
-    return must_be(option);
 }
 
 static const char *set_cpus(const char *value, struct cpus *cpus)
@@ -263,8 +235,6 @@ const char *option_set(const struct option *option, const char *value, void *own
         return set_duration(option, value, member);
     case OPTION_ENUM:
         return set_enum(option, value, member);
-    case OPTION_LOG:
-        return set_log(option, value, owner);
     case OPTION_CPUS:
         return set_cpus(value, member);
     case OPTION_CONGESTION:
@@ -334,10 +304,6 @@ void option_release(const struct option *option, void *owner)
     case OPTION_TEXT:
         free(*(char **)member);
         *(char **)member = NULL;
-        break;
-    case OPTION_LOG:
-        free(((struct config *)owner)->log_path);
-        ((struct config *)owner)->log_path = NULL;
         break;
     case OPTION_CUSTOM:
         if (option->custom->release)

@@ -32,7 +32,6 @@ enum option_type {
     OPTION_NAME,       /* [A-Za-z0-9_.-]; char * */
     OPTION_TEXT,       /* char * */
     OPTION_PATH,       /* absolute; char * */
-    OPTION_LOG,        /* struct config's log_target and log_path */
     OPTION_CPUS,       /* struct cpus */
     OPTION_CONGESTION, /* char[CONGESTION_MAX]; the kernel is not asked whether the algorithm exists
                         */
@@ -116,7 +115,7 @@ const char *section_kind_name(enum section_kind kind);
 const struct option *option_find(enum section_kind kind, const char *name);
 
 /* Writes the possible values: "auto or 1 to 256", "1ms to 24h", "yes or no". Returns text. */
-#define OPTION_TEXT_MAX 160
+#define OPTION_TEXT_MAX 192
 const char *option_values(const struct option *option, char text[static OPTION_TEXT_MAX]);
 
 /* Reads value into the member of owner (the struct of option->owner). Not for OPTION_BACKEND,

@@ -1,8 +1,16 @@
 /* Options of [global]. */
+#include "config/options/log_values.h"
 #include "config/options/resolver_option.h"
 #include "config/options/table.h"
 
 static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
+static const char *const log_forms[] = {"text", "json", NULL};
+static const char *const syslog_forms[] = {"auto", "rfc5424", "rfc3164", NULL};
+/* In the order of their numbers (RFC 5424, section 6.2.1). */
+static const char *const facilities[] = {
+    "kern",   "user",     "mail",   "daemon", "auth",   "syslog", "lpr",   "news",   "uucp",
+    "cron",   "authpriv", "ftp",    "ntp",    "audit",  "alert",  "clock", "local0", "local1",
+    "local2", "local3",   "local4", "local5", "local6", "local7", NULL};
 static const char *const drains[] = {"handoff", "wait", NULL};
 static const char *const removals[] = {"keep", "drain", "close", NULL};
 
@@ -47,11 +55,11 @@ const struct option global_options[] = {
      .help = "file that contains the pid of the process that serves"},
     {.name = "log",
      .sections = IN(SECTION_GLOBAL),
-     OF_CONFIG(log_target),
-     .type = OPTION_LOG,
-     .max = PATH_MAX - 1,
+     OF_CONFIG(log),
+     .type = OPTION_CUSTOM,
+     .custom = &option_log,
      .initial = "stderr",
-     .help = "destination of log lines"},
+     .help = "destination of log lines; syslog: by /dev/log"},
     {.name = "log-level",
      .sections = IN(SECTION_GLOBAL),
      OF_CONFIG(log_level),
@@ -59,6 +67,27 @@ const struct option global_options[] = {
      .names = log_levels,
      .initial = "info",
      .help = "the least important level that is logged"},
+    {.name = "log-format",
+     .sections = IN(SECTION_GLOBAL),
+     OF_CONFIG(log_form),
+     .type = OPTION_ENUM,
+     .names = log_forms,
+     .initial = "text",
+     .help = "how a log line looks; json: each line is an object"},
+    {.name = "log-facility",
+     .sections = IN(SECTION_GLOBAL),
+     OF_CONFIG(log_facility),
+     .type = OPTION_ENUM,
+     .names = facilities,
+     .initial = "daemon",
+     .help = "facility of the lines that go to syslog or to the journal"},
+    {.name = "log-syslog-format",
+     .sections = IN(SECTION_GLOBAL),
+     OF_CONFIG(log_syslog_form),
+     .type = OPTION_ENUM,
+     .names = syslog_forms,
+     .initial = "auto",
+     .help = "the protocol of syslog; auto: rfc5424, but rfc3164 where journald reads /dev/log"},
     {.name = "max-sessions",
      .sections = IN(SECTION_GLOBAL),
      OF_CONFIG(max_sessions),

@@ -1,6 +1,7 @@
 #include "reload/control/status.h"
 
 #include "config/base/clock.h"
+#include "config/base/log.h"
 #include "reload/base/text.h"
 #include "reload/control/running.h"
 #include "reload/control/servers.h"
@@ -277,6 +278,7 @@ json_t *status_json(const struct generation *generation)
         set_figures(status, &all);
         set_figures(gone, &base);
         json_object_set_new(status, "backends", servers_json(generation->proxy));
+        json_object_set_new(status, "log_dropped", json_integer((json_int_t)log_dropped()));
         set_sources(status, generation->proxy);
         struct new_process_view successor;
         if (old_side_view(generation->old_side, &successor))

@@ -47,6 +47,33 @@ static unsigned choose_workers(const struct config *config)
     return usable.count ? usable.count : 1;
 }
 
+/* False: it has been reported that the log cannot be opened. */
+static bool open_log(struct generation *generation)
+{
+    const struct config *config = generation->config;
+    const struct log_conf conf = {
+        .target = config->log.target,
+        .where = config->log.where,
+        .level = config->log_level,
+        .json = config->log_form == LOG_AS_JSON,
+        .facility = config->log_facility,
+        .syslog_form = config->log_syslog_form,
+    };
+    const char *socket = conf.where ? conf.where : LOG_DEVICE;
+    if (conf.target == LOG_TO_SYSLOG && socket[0] == '/' && access(socket, F_OK))
+        log_warning("log: lines are lost until a syslog daemon makes its socket %s", socket);
+    int error = log_open(&conf);
+    if (!error)
+        return true;
+    if (conf.target == LOG_TO_JOURNAL)
+        report(generation, "%s: log: journald does not run here: %s", generation->file,
+               strerror(error));
+    else
+        report(generation, "%s: log: %s cannot be opened: %s", generation->file,
+               conf.target == LOG_TO_SYSLOG ? socket : conf.where, strerror(error));
+    return false;
+}
+
 bool start_read_config(struct generation *generation)
 {
     struct config_errors *errors = &generation->config_errors;
@@ -74,11 +101,8 @@ bool start_read_config(struct generation *generation)
     if (access(generation->file, R_OK))
         log_warning("%s: the user of the proxy cannot read it: reloads will fail",
                     generation->file);
-    error = log_open(config->log_target, config->log_path, config->log_level);
-    if (error) {
-        report(generation, "%s: log %s: %s", generation->file, config->log_path, strerror(error));
+    if (!open_log(generation))
         return false;
-    }
     error = log_start(); /* before the first line that a deaf syslogd could hold up */
     if (error) {
         report(generation, "%s: cannot start the log's thread: %s", generation->file,
@@ -178,9 +202,7 @@ static int make_proxy(struct generation *generation, struct first_answers *answe
 bool start_prepare(struct generation *generation, struct publication *publication,
                    struct offer *offer, struct offer *duplicates, const struct proxy_events *events)
 {
-    char tag[32];
-    snprintf(tag, sizeof tag, "generation %u", generation->number);
-    log_set_tag(tag);
+    log_set_generation(generation->number);
     log_config_warnings(generation);
     warn_of_affinity(generation);
     if (!plan_descriptors(generation, offer) || !publication_prepare(publication)) {

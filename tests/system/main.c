@@ -50,6 +50,7 @@ static const struct {
     {"surroundings", surroundings_suite},
     {"environment", environment_suite},
     {"supervise", supervise_suite},
+    {"log", log_suite},
     {"users", users_suite},
     {"churn", churn_suite},
     {"long_sessions", long_sessions_suite},

@@ -21,6 +21,7 @@ Suite *refusals_suite(void);
 Suite *supervise_suite(void);
 Suite *surroundings_suite(void);
 Suite *environment_suite(void);
+Suite *log_suite(void);
 Suite *users_suite(void);
 Suite *relay_suite(void);
 Suite *proxy_protocol_suite(void);

@@ -43,6 +43,8 @@ int main(void)
         config_file_suite,
         group_suite,
         log_suite,
+        log_targets_suite,
+        line_suite,
         condition_suite,
         options_suite,
         docs_suite,

@@ -49,6 +49,8 @@ Suite *prefix_tree_suite(void);
 Suite *peer_stats_suite(void);
 Suite *heartbeat_suite(void);
 Suite *log_suite(void);
+Suite *log_targets_suite(void);
+Suite *line_suite(void);
 Suite *task_queue_suite(void);
 Suite *login_options_suite(void);
 Suite *mysql_suite(void);

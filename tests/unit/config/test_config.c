@@ -20,8 +20,8 @@ START_TEST(defaults_are_as_documented)
     ck_assert_ptr_null(config->user);
     ck_assert_str_eq(config->control, config_default_control());
     ck_assert_ptr_null(config->pidfile);
-    ck_assert_int_eq(config->log_target, LOG_TO_STDERR);
-    ck_assert_ptr_null(config->log_path);
+    ck_assert_int_eq(config->log.target, LOG_TO_STDERR);
+    ck_assert_ptr_null(config->log.where);
     ck_assert_int_eq(config->log_level, LOG_LEVEL_INFO);
     ck_assert_uint_eq(config->max_sessions, 0);
     ck_assert_uint_eq(config->affinity.count, 0);
@@ -94,8 +94,8 @@ START_TEST(every_value_arrives)
     ck_assert_str_eq(config->user, "nobody");
     ck_assert_str_eq(config->control, "/run/c.sock");
     ck_assert_str_eq(config->pidfile, "/run/p.pid");
-    ck_assert_int_eq(config->log_target, LOG_TO_FILE);
-    ck_assert_str_eq(config->log_path, "/var/log/x y.log");
+    ck_assert_int_eq(config->log.target, LOG_TO_FILE);
+    ck_assert_str_eq(config->log.where, "/var/log/x y.log");
     ck_assert_int_eq(config->log_level, LOG_LEVEL_DEBUG);
     ck_assert_uint_eq(config->max_sessions, 1000);
     ck_assert_uint_eq(config->drain_timeout, 0);
@@ -352,7 +352,8 @@ static const struct {
     {VALID "[global]\nlog-level = INFO\n",
      "p.ini:5: log-level: 'INFO' must be error, warning, notice, info or debug\n"},
     {VALID "[global]\nlog = stdout\n",
-     "p.ini:5: log: 'stdout' must be stderr, syslog, journal or file:/PATH\n"},
+     "p.ini:5: log: 'stdout' must be stderr, syslog, syslog:unix:/PATH, syslog:udp:HOST:PORT, "
+     "journal or file:/PATH\n"},
     {VALID "[global]\nlog = file:x.log\n", "p.ini:5: log: 'file:x.log' must be an absolute path\n"},
     {VALID "[global]\ncontrol = c.sock\n", "p.ini:5: control: 'c.sock' must be an absolute path\n"},
     {VALID "[global]\nuser = a b\n",
@@ -698,20 +699,6 @@ START_TEST(all_mistakes_are_reported_in_order)
 }
 END_TEST
 
-START_TEST(journal_needs_libsystemd)
-{
-    struct loaded loaded = load_text(VALID "[global]\nlog = journal\n");
-#ifdef HAVE_LIBSYSTEMD
-    ck_assert_str_eq(loaded.errors, "");
-    ck_assert_int_eq(loaded.config->log_target, LOG_TO_JOURNAL);
-#else
-    ck_assert_str_eq(loaded.errors, "p.ini:5: log: 'journal' is not possible: this rpproxy was "
-                                    "built without libsystemd\n");
-#endif
-    loaded_free(&loaded);
-}
-END_TEST
-
 START_TEST(control_path_must_fit_a_socket)
 {
     char text[512];
@@ -804,7 +791,6 @@ Suite *config_suite(void)
     tcase_add_checked_fixture(wrong, folder_make, folder_remove);
     tcase_add_loop_test(wrong, mistake_is_reported, 0, COUNT(mistakes));
     tcase_add_test(wrong, all_mistakes_are_reported_in_order);
-    tcase_add_test(wrong, journal_needs_libsystemd);
     tcase_add_test(wrong, congestion_must_exist_in_the_kernel);
     tcase_add_test(wrong, congestion_must_be_allowed_for_the_user);
     tcase_add_test(wrong, control_path_must_fit_a_socket);

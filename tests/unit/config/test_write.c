@@ -103,9 +103,6 @@ static void random_value(const struct option *option, FILE *file)
         fprintf(file, "/tmp/a path;%s;%llu", option->name,
                 (unsigned long long)roll(1000)); /* two options have not one path */
         break;
-    case OPTION_LOG:
-        fputs(roll(2) ? "file:/tmp/x#y" : "syslog", file);
-        break;
     case OPTION_CPUS:
         fputs(roll(2) ? "yes" : "no", file);
         break;

@@ -211,8 +211,9 @@ END_TEST
 START_TEST(sessions_follow_a_server_to_another_address)
 {
     enum { ROUNDS = 100 };
-    ck_assert_int_eq(log_open(LOG_TO_STDERR, NULL, LOG_LEVEL_ERROR),
-                     0); /* without a line for each change */
+    ck_assert_int_eq(
+        log_open(&(struct log_conf){.target = LOG_TO_STDERR, .level = LOG_LEVEL_ERROR}),
+        0); /* without a line for each change */
     start(false, 16);
     struct address addresses[2] = {back, config->frontends[0].binds[0].address};
     addresses[1].in.sin_port = 0;

@@ -76,16 +76,13 @@ START_TEST(line_has_time_level_and_message)
 }
 END_TEST
 
-START_TEST(tag_stands_before_the_message)
+START_TEST(generation_stands_before_the_message)
 {
     capture_by_pipe();
-    log_set_tag("generation 3");
+    log_set_generation(3);
     log_error("a");
     expect("ERROR [generation 3] a");
-    log_set_tag("1234567890123456789012345678901234567890");
-    log_notice("b");
-    expect("NOTICE [1234567890123456789012345678901] b");
-    log_set_tag("");
+    log_set_generation(0);
     log_info("c");
     expect("INFO c");
 }
@@ -94,13 +91,15 @@ END_TEST
 START_TEST(less_important_lines_are_left_out)
 {
     capture_by_pipe();
-    ck_assert_int_eq(log_open(LOG_TO_STDERR, NULL, LOG_LEVEL_NOTICE), 0);
+    ck_assert_int_eq(
+        log_open(&(struct log_conf){.target = LOG_TO_STDERR, .level = LOG_LEVEL_NOTICE}), 0);
     ck_assert(log_enabled(LOG_LEVEL_NOTICE));
     ck_assert(!log_enabled(LOG_LEVEL_INFO));
     log_info("not this");
     log_notice("this");
     expect("NOTICE this");
-    ck_assert_int_eq(log_open(LOG_TO_STDERR, NULL, LOG_LEVEL_DEBUG), 0);
+    ck_assert_int_eq(
+        log_open(&(struct log_conf){.target = LOG_TO_STDERR, .level = LOG_LEVEL_DEBUG}), 0);
     log_debug("and this");
     expect("DEBUG and this");
 }
@@ -201,7 +200,7 @@ static void *log_many(void *text)
     for (int i = 0; i < LINES; i++) {
         log_info("%s", (const char *)text);
         if (i % 50 == 0)
-            log_set_tag(i % 100 ? "odd" : "even");
+            log_set_generation(i % 100 ? 1 : 2);
     }
     return NULL;
 }
@@ -266,8 +265,10 @@ START_TEST(threads_keep_their_order)
     unsigned long lost = 0, more;
     pthread_t threads[THREADS];
     snprintf(path, sizeof path, "%s", folder_path("log"));
-    ck_assert_int_eq(log_open(LOG_TO_FILE, path, LOG_LEVEL_INFO), 0);
-    log_set_tag("generation 7");
+    ck_assert_int_eq(
+        log_open(&(struct log_conf){.target = LOG_TO_FILE, .where = path, .level = LOG_LEVEL_INFO}),
+        0);
+    log_set_generation(7);
     ck_assert_int_eq(log_start(), 0);
     for (int i = 0; i < THREADS; i++) {
         names[i][0] = (char)('a' + i);
@@ -459,7 +460,9 @@ START_TEST(file_is_written_and_reopened)
     snprintf(old, sizeof old, "%s", folder_path("log.1"));
     if (_i == 1)
         ck_assert_int_eq(log_start(), 0);
-    ck_assert_int_eq(log_open(LOG_TO_FILE, path, LOG_LEVEL_INFO), 0);
+    ck_assert_int_eq(
+        log_open(&(struct log_conf){.target = LOG_TO_FILE, .where = path, .level = LOG_LEVEL_INFO}),
+        0);
     log_info("one");
     log_stop();
     ck_assert_int_eq(rename(path, old), 0);
@@ -476,7 +479,10 @@ END_TEST
 START_TEST(file_is_appended_to)
 {
     folder_write("log", "2026-11-22T20:52:41.123Z INFO zero\n", 35);
-    ck_assert_int_eq(log_open(LOG_TO_FILE, folder_path("log"), LOG_LEVEL_INFO), 0);
+    ck_assert_int_eq(log_open(&(struct log_conf){.target = LOG_TO_FILE,
+                                                 .where = folder_path("log"),
+                                                 .level = LOG_LEVEL_INFO}),
+                     0);
     log_info("one");
     expect_in_file("log", "INFO zero\nINFO one\n");
 }
@@ -485,7 +491,10 @@ END_TEST
 START_TEST(old_target_stays_when_a_file_cannot_be_opened)
 {
     capture_by_pipe();
-    ck_assert_int_eq(log_open(LOG_TO_FILE, folder_path("absent/log"), LOG_LEVEL_DEBUG), ENOENT);
+    ck_assert_int_eq(log_open(&(struct log_conf){.target = LOG_TO_FILE,
+                                                 .where = folder_path("absent/log"),
+                                                 .level = LOG_LEVEL_DEBUG}),
+                     ENOENT);
     ck_assert(!log_enabled(LOG_LEVEL_DEBUG));
     log_info("still here");
     expect("INFO still here");
@@ -501,7 +510,9 @@ START_TEST(old_file_stays_when_it_cannot_be_reopened)
     char file[256];
     ck_assert_int_eq(mkdir(folder_path("d"), 0700), 0);
     snprintf(file, sizeof file, "%s", folder_path("d/log"));
-    ck_assert_int_eq(log_open(LOG_TO_FILE, file, LOG_LEVEL_INFO), 0);
+    ck_assert_int_eq(
+        log_open(&(struct log_conf){.target = LOG_TO_FILE, .where = file, .level = LOG_LEVEL_INFO}),
+        0);
     snprintf(path, sizeof path, "%s", folder_path("d"));
     ck_assert_int_eq(rename(path, folder_path("e")), 0);
     log_reopen();
@@ -541,7 +552,9 @@ static struct line_counts read_counts(void)
 
 static void fill_full_disk(void)
 {
-    ck_assert_int_eq(log_open(LOG_TO_FILE, "/dev/full", LOG_LEVEL_INFO), 0);
+    ck_assert_int_eq(log_open(&(struct log_conf){
+                         .target = LOG_TO_FILE, .where = "/dev/full", .level = LOG_LEVEL_INFO}),
+                     0);
     ck_assert_int_eq(log_start(), 0);
     for (int i = 0; i < SENT; i++)
         log_info("queued");
@@ -552,7 +565,10 @@ START_TEST(lines_lost_on_a_full_disk_are_counted)
 {
     fill_full_disk();
     log_stop();
-    ck_assert_int_eq(log_open(LOG_TO_FILE, folder_path("log"), LOG_LEVEL_INFO), 0);
+    ck_assert_int_eq(log_open(&(struct log_conf){.target = LOG_TO_FILE,
+                                                 .where = folder_path("log"),
+                                                 .level = LOG_LEVEL_INFO}),
+                     0);
     ck_assert_int_eq(log_start(), 0);
     log_info("works again");
     log_stop();
@@ -564,7 +580,10 @@ END_TEST
 START_TEST(each_line_is_written_or_counted_when_the_file_changes)
 {
     fill_full_disk();
-    ck_assert_int_eq(log_open(LOG_TO_FILE, folder_path("log"), LOG_LEVEL_INFO), 0);
+    ck_assert_int_eq(log_open(&(struct log_conf){.target = LOG_TO_FILE,
+                                                 .where = folder_path("log"),
+                                                 .level = LOG_LEVEL_INFO}),
+                     0);
     log_info("works again");
     log_stop();
     const struct line_counts counts = read_counts();
@@ -578,10 +597,14 @@ START_TEST(fifo_without_a_reader_blocks_no_thread)
     char old[256];
     snprintf(path, sizeof path, "%s", folder_path("log"));
     snprintf(old, sizeof old, "%s", folder_path("log.1"));
-    ck_assert_int_eq(log_open(LOG_TO_FILE, path, LOG_LEVEL_INFO), 0);
+    ck_assert_int_eq(
+        log_open(&(struct log_conf){.target = LOG_TO_FILE, .where = path, .level = LOG_LEVEL_INFO}),
+        0);
     ck_assert_int_eq(rename(path, old), 0);
     ck_assert_int_eq(mkfifo(path, 0600), 0);
-    ck_assert_int_eq(log_open(LOG_TO_FILE, path, LOG_LEVEL_INFO), ENXIO);
+    ck_assert_int_eq(
+        log_open(&(struct log_conf){.target = LOG_TO_FILE, .where = path, .level = LOG_LEVEL_INFO}),
+        ENXIO);
     log_reopen();
     log_info("one");
     expect_in_file("log.1",
@@ -595,7 +618,7 @@ Suite *log_suite(void)
     Suite *suite = suite_create("log");
     TCase *lines = tcase_create("lines");
     tcase_add_test(lines, line_has_time_level_and_message);
-    tcase_add_test(lines, tag_stands_before_the_message);
+    tcase_add_test(lines, generation_stands_before_the_message);
     tcase_add_test(lines, less_important_lines_are_left_out);
     tcase_add_test(lines, hostile_message_stays_one_line);
     tcase_add_test(lines, long_line_is_cut_and_marked);

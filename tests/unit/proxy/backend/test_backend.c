@@ -64,8 +64,9 @@ static bool choose_and_read(void *arg)
 
 static void start(void)
 {
-    ck_assert_int_eq(log_open(LOG_TO_STDERR, NULL, LOG_LEVEL_ERROR),
-                     0); /* without a line for each change */
+    ck_assert_int_eq(
+        log_open(&(struct log_conf){.target = LOG_TO_STDERR, .level = LOG_LEVEL_ERROR}),
+        0); /* without a line for each change */
     server_conf.address = address_of(1);
     ck_assert_int_eq(backend_open(&backend, &conf, READERS, &readers.reclaimer), 0);
     readers_start(&readers, choose_and_read, NULL);
@@ -141,7 +142,8 @@ START_TEST(servers_come_and_go_while_workers_choose)
     conf.eject_time = 10;
     conf.max_ejected = 50;
     conf.slow_start = 20;
-    ck_assert_int_eq(log_open(LOG_TO_STDERR, NULL, LOG_LEVEL_ERROR), 0);
+    ck_assert_int_eq(
+        log_open(&(struct log_conf){.target = LOG_TO_STDERR, .level = LOG_LEVEL_ERROR}), 0);
     const struct address address = server_conf.address = address_of(1);
     ck_assert_int_eq(backend_open(&backend, &conf, READERS, &readers.reclaimer), 0);
     readers_start(&readers, choose_by_key, NULL);
