@@ -7,6 +7,7 @@
 #include "proxy/names/lookup.h"
 #include "proxy/session/lifecycle.h"
 #include "proxy/session/source_place.h"
+#include "proxy/session/walk.h"
 #include "proxy/stages/forwarding.h"
 #include "proxy/stages/stage_list.h"
 
@@ -144,6 +145,7 @@ int proxy_new(const struct config *config, unsigned generation, unsigned worker_
     proxy->service.config = config;
     proxy->service.generation = generation;
     proxy->service.main = &proxy->task_queue;
+    TAILQ_INIT(&proxy->service.walks);
     if (getrandom(&proxy->service.instance, sizeof proxy->service.instance, GRND_NONBLOCK) < 0)
         proxy->service.instance = clock_ms() << 22 ^ (uint64_t)getpid();
     proxy->stats.fd = -1;
@@ -448,6 +450,7 @@ void proxy_free(struct proxy *proxy)
     lookups_free(proxy->service.lookups);
     event_del(&proxy->bell);
     task_queue_close(&proxy->task_queue);
+    walks_free(&proxy->service);
     sources_close(proxy->service.sources);
     stats_close(&proxy->stats);
     waitlist_close(&proxy->service.waitlist);

@@ -1,6 +1,7 @@
 #include "reload/base/exit_status.h"
 #include "reload/base/program.h"
 #include "reload/cli/command.h"
+#include "reload/cli/sessions.h"
 #include "reload/process/process.h"
 #include "reload/process/supervise.h"
 
@@ -23,6 +24,8 @@ static const char usage_text[] =
     "       rpproxy status [-f FILE | -s SOCKET] [--json] [--watch]\n"
     "       rpproxy config [-f FILE | -s SOCKET] [--json]\n"
     "       rpproxy server [-f FILE | -s SOCKET] BACKEND/SERVER ready|drain|maint|weight=N\n"
+    "       rpproxy sessions [-f FILE | -s SOCKET] [--json] [--limit N] [FILTER...]\n"
+    "       rpproxy kill   [-f FILE | -s SOCKET] SESSION-ID | FILTER...\n"
     "       rpproxy stop   [-f FILE | -s SOCKET] [--timeout TIME] [-v | --verbose]\n"
     "       rpproxy --help | --help-options | --version\n"
     "\n"
@@ -48,6 +51,7 @@ enum {
     DRY_RUN,
     WATCH,
     SUPERVISE,
+    LIMIT,
     HELP,
     HELP_OPTIONS,
     SHOW_VERSION
@@ -78,6 +82,8 @@ static const struct rule {
     {"status", 0, 0, true, {'f', 's', JSON, WATCH}, command_status},
     {"config", 0, 0, true, {'f', 's', JSON}, command_config},
     {"server", 2, 2, true, {'f', 's'}, command_server},
+    {"sessions", 0, COMMAND_WORDS_MAX, true, {'f', 's', JSON, LIMIT}, command_sessions},
+    {"kill", 1, COMMAND_WORDS_MAX, true, {'f', 's'}, command_kill},
     {"stop", 0, 0, true, {'f', 's', 'v', TIMEOUT}, command_stop},
 };
 
@@ -193,6 +199,8 @@ static const char *take_option(struct arguments *arguments, int option, const ch
     case SUPERVISE:
         arguments->supervise = true;
         return NULL;
+    case LIMIT:
+        return command_limit(value, &arguments->command.limit);
     case 'v':
         arguments->command.verbose = true;
         return NULL;
@@ -256,6 +264,7 @@ static int run_arguments(int argc, char **argv)
         {"dry-run", no_argument, NULL, DRY_RUN},
         {"watch", no_argument, NULL, WATCH},
         {"supervise", no_argument, NULL, SUPERVISE},
+        {"limit", required_argument, NULL, LIMIT},
         {"verbose", no_argument, NULL, 'v'},
         {"help", no_argument, NULL, HELP},
         {"help-options", no_argument, NULL, HELP_OPTIONS},

@@ -15,6 +15,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/queue.h>
 
 /* What a frontend keeps is a share of the sessions it had when terminating began: of KEEP_ALL. */
 #define KEEP_ALL 65536u
@@ -41,6 +42,9 @@ struct frontend {
 
 struct session_set;
 struct lookups;
+struct walk;
+
+TAILQ_HEAD(walk_list, walk);
 
 struct service {
     const struct config *config;
@@ -63,6 +67,7 @@ struct service {
     atomic_bool draining;
     atomic_int terminate_reason; /* enum session_end */
     struct task empty_task;      /* posted to the main thread when the last session has ended */
+    struct walk_list walks;      /* of the main thread (walk.h) */
 };
 
 /* Sessions of the process now. Any thread. */

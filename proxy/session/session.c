@@ -167,6 +167,7 @@ static const char *end_name(enum session_end end)
         [SESSION_NO_RESOURCES] = "no-resources",
         [SESSION_SERVER_DOWN] = "server-down",
         [SESSION_UNDELIVERED] = "undelivered",
+        [SESSION_KILLED] = "killed",
     };
     return names[end];
 }
@@ -362,6 +363,7 @@ static void close_conns(struct session *session, enum session_end end)
     case SESSION_DRAIN_TIMEOUT:
     case SESSION_STOPPED:
     case SESSION_SERVER_DOWN:
+    case SESSION_KILLED:
         /* A stream that was cut must not look complete, and only its sender knows where it is. */
         reset_client = !conn_was_sent_all(&session->client);
         reset_server = !conn_was_sent_all(&session->server);

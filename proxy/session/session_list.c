@@ -19,6 +19,7 @@ void session_list_init(struct session_list *session_list, atomic_uint_fast64_t *
 {
     *session_list = (struct session_list){.oldest = oldest};
     TAILQ_INIT(&session_list->list);
+    LIST_INIT(&session_list->cursors);
 }
 
 void session_list_append(struct session_list *session_list, struct session_entry *entry)
@@ -63,8 +64,24 @@ void session_list_remove(struct session_list *session_list, struct session_entry
         session_list->cursor = TAILQ_NEXT(entry, link);
     if (session_list->evicting == entry)
         session_list->evicting = TAILQ_NEXT(entry, link);
+    struct session_cursor *cursor;
+    LIST_FOREACH (cursor, &session_list->cursors, link)
+        if (cursor->at == entry)
+            cursor->at = TAILQ_NEXT(entry, link);
     TAILQ_REMOVE(&session_list->list, entry, link);
     session_list->count--;
     if (first)
         publish(session_list);
+}
+
+void session_cursor_begin(struct session_cursor *cursor, struct session_list *session_list)
+{
+    cursor->at = TAILQ_FIRST(&session_list->list);
+    LIST_INSERT_HEAD(&session_list->cursors, cursor, link);
+}
+
+void session_cursor_end(struct session_cursor *cursor)
+{
+    LIST_REMOVE(cursor, link);
+    cursor->at = NULL;
 }

@@ -23,6 +23,12 @@ struct session_entry {
 
 TAILQ_HEAD(sessions_by_age, session_entry);
 
+/* A position in a list that sessions may leave and join meanwhile. */
+struct session_cursor {
+    struct session_entry *at; /* the next session; NULL: there is none */
+    LIST_ENTRY(session_cursor) link;
+};
+
 #define PLACED_MAX 16
 
 struct session_list {
@@ -30,6 +36,7 @@ struct session_list {
     size_t count, parked; /* of sessions; of those that are on their way to another process */
     struct session_entry *cursor;   /* terminate.h: the next that is looked at; NULL: none */
     struct session_entry *evicting; /* evict.h: the same */
+    LIST_HEAD(, session_cursor) cursors;
     /* The last that session_list_place() put in of those that some workers had accepted, by the
      * number of the worker modulo PLACED_MAX; NULL: there was none, or it has left. */
     struct session_entry *placed[PLACED_MAX];
@@ -46,5 +53,10 @@ void session_list_append(struct session_list *session_list, struct session_entry
 void session_list_place(struct session_list *session_list, struct session_entry *entry);
 
 void session_list_remove(struct session_list *session_list, struct session_entry *entry);
+
+/* Puts the cursor at the oldest session. While it stands in the list, the session at which it
+ * stands may leave: it stands at the next one then. */
+void session_cursor_begin(struct session_cursor *cursor, struct session_list *session_list);
+void session_cursor_end(struct session_cursor *cursor);
 
 #endif

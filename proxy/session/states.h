@@ -44,6 +44,10 @@ enum session_end {
     SESSION_NO_RESOURCES,  /* out of descriptors, memory or local ports */
     SESSION_SERVER_DOWN,   /* its server went down, and on-down is close */
     SESSION_UNDELIVERED,   /* one side said all and was gone, and the other did not take it */
+    SESSION_KILLED,        /* by an operator's command */
 };
+
+/* As users see it. */
+const char *session_state_name(enum session_state state);
 
 #endif

@@ -48,6 +48,7 @@ struct counters {
     /* Sessions that waited for a place of a server; that waited too long; that were refused because
      * too many waited. */
     atomic_uint_fast64_t queued, queue_timeout, queue_full;
+    atomic_uint_fast64_t killed; /* by an operator's command */
 };
 
 #define COUNTERS (sizeof(struct counters) / sizeof(atomic_uint_fast64_t))
@@ -62,6 +63,7 @@ static inline void counter_add(atomic_uint_fast64_t *counter, uint64_t amount)
 struct figures {
     uint64_t sessions, connect_errors, failed, client_bytes, server_bytes, cut, overdue;
     uint64_t queued, queue_timeout, queue_full;
+    uint64_t killed;
 };
 
 struct stats_head {

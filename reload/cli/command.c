@@ -462,6 +462,14 @@ const char *command_canary(const char *text)
     return canary_read(text, &plan);
 }
 
+const char *command_limit(const char *text, uint64_t *limit)
+{
+    const char *wrong = value_unsigned(text, limit);
+    if (!wrong && (*limit == 0 || *limit > INT64_MAX))
+        wrong = "must be 1 or more";
+    return wrong;
+}
+
 const char *command_duration(const char *text, millis *duration)
 {
     return value_duration(text, duration);

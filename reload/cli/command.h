@@ -21,6 +21,9 @@ int command_help_options(void);
 /* Returns NULL, or what is wrong with the plan of a canary ("5%:30s"). */
 const char *command_canary(const char *text);
 
+/* Reads a number of lines, 1 at least. Returns NULL, or what is wrong with it. */
+const char *command_limit(const char *text, uint64_t *limit);
+
 /* Reads a time ("10s"). Returns NULL, or what is wrong with it. */
 const char *command_duration(const char *text, millis *duration);
 

@@ -5,6 +5,7 @@
 #include "config/model/config.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #define COMMAND_WORDS_MAX 16
 
@@ -19,7 +20,8 @@ struct command {
     /* What stands after the command, in its order; the rest is NULL. */
     const char *words[COMMAND_WORDS_MAX];
     unsigned word_count;
-    bool json;        /* status, config: print JSON */
+    bool json;        /* print JSON */
+    uint64_t limit;   /* sessions: print so many at most; 0: all */
     bool dry_run;     /* reload: only print what it would change */
     bool watch;       /* status: print again each second */
     bool verbose;     /* reload, stop: print each step even without a terminal */

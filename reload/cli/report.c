@@ -2,30 +2,17 @@
 
 #include "reload/base/exit_status.h"
 #include "reload/base/text.h"
+#include "reload/cli/units.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-/* Writes a number of milliseconds as "59m". */
-static const char *span(json_int_t milliseconds, char text[static 24])
-{
-    static const struct {
-        long long length;
-        const char *unit;
-    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}};
-    size_t i = 0;
-    while (i < 3 && milliseconds < 2 * units[i].length)
-        i++;
-    snprintf(text, 24, "%lld%s", milliseconds / units[i].length, units[i].unit);
-    return text;
-}
-
 /* Writes the time since then; since is in seconds. */
 static const char *age(json_int_t since, char text[static 24])
 {
     json_int_t seconds = (json_int_t)time(NULL) - since;
-    return span(seconds > 0 ? seconds * 1000 : 0, text);
+    return units_time(seconds > 0 ? seconds * 1000 : 0, text);
 }
 
 /* What is unusual about a server; "" where nothing is. Another version may not say it. */
@@ -38,7 +25,7 @@ static const char *remark(json_t *server, char text[static 64])
                       "share_percent", &percent, "ejected_ms", &ejected);
     text[0] = '\0';
     if (ejected > 0)
-        snprintf(text, 64, "  ejected for %s", span(ejected, length));
+        snprintf(text, 64, "  ejected for %s", units_time(ejected, length));
     else if (usable && percent < 100)
         snprintf(text, 64, "  slow start, %d%%", percent);
     else if (backup)
@@ -174,7 +161,7 @@ static void print_frontends(json_t *frontends)
             continue;
         printf("%s%s %lld", before, name, (long long)sessions);
         if (json_unpack(item, "{s:I}", "oldest_ms", &lasted) == 0)
-            printf(" (%s)", span(lasted, text));
+            printf(" (%s)", units_time(lasted, text));
         before = ", ";
     }
 }
@@ -191,19 +178,19 @@ static void print_generation(json_t *generation)
         return;
     if (json_unpack(generation, "{s:I, s:I, s:I}", "age_ms", &lived, "client_bytes", &in,
                     "server_bytes", &out) == 0) {
-        span(lived, age_text);
+        units_time(lived, age_text);
         short_size(in, in_text);
         short_size(out, out_text);
     }
     if (json_unpack(generation, "{s:I}", "oldest_ms", &lasted) == 0)
-        span(lasted, oldest_text);
+        units_time(lasted, oldest_text);
     const json_t *closes = json_object_get(generation, "closes_in_ms");
     const char *hash = json_string_value(json_object_get(generation, "config_hash"));
     printf("%10d %8d %-10s %10lld %7s %7s %9s %9s %7s  %-16s", number, pid, state,
            (long long)sessions, oldest_text, age_text, in_text, out_text,
            !closes                ? "-"
            : json_is_null(closes) ? "never"
-                                  : span(json_integer_value(closes), closes_text),
+                                  : units_time(json_integer_value(closes), closes_text),
            hash ? hash : "-");
     print_frontends(json_object_get(generation, "frontends"));
     putchar('\n');
@@ -279,7 +266,7 @@ static void print_canary(json_t *canary)
                     "percent", &percent, "by_source", &by_source, "left_ms", &left))
         return;
     printf("canary generation %d  pid %d  %g%%%s  %s left\n", number, pid, percent,
-           by_source ? " by source" : "", span(left, left_text));
+           by_source ? " by source" : "", units_time(left, left_text));
     print_side("  canary     ", json_object_get(canary, "canary"));
     print_side("  predecessor", json_object_get(canary, "predecessor"));
 }

@@ -3,6 +3,7 @@
 #include "reload/control/client.h"
 #include "reload/control/running.h"
 #include "reload/control/servers.h"
+#include "reload/control/sessions.h"
 #include "reload/control/status.h"
 #include "reload/handover/generation.h"
 #include "reload/handover/old_side.h"
@@ -127,9 +128,10 @@ static const struct {
     const char *name;
     void (*answer)(struct client *client, const json_t *request);
 } commands[] = {
-    {"reload", answer_reload},   {"canary", answer_canary}, {"abort", answer_abort},
-    {"promote", answer_promote}, {"status", answer_status}, {"server", answer_server},
-    {"config", answer_config},   {"stop", answer_stop},
+    {"reload", answer_reload},      {"canary", answer_canary}, {"abort", answer_abort},
+    {"promote", answer_promote},    {"status", answer_status}, {"server", answer_server},
+    {"config", answer_config},      {"stop", answer_stop},     {"sessions", sessions_answer},
+    {"kill", sessions_answer_kill},
 };
 
 void answer_command(struct client *client, const char *line)

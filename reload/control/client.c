@@ -43,7 +43,8 @@ void client_stream_begin(struct client *client, const struct client_stream *answ
 {
     client->answer = answer;
     client->answer_arg = arg;
-    client_wait_for_long(client);
+    const struct timeval wait = {.tv_sec = CLIENT_WAIT_S};
+    bufferevent_set_timeouts(client->stream, NULL, &wait);
 }
 
 void client_stream_end(struct client *client)

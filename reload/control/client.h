@@ -20,6 +20,8 @@ struct client_stream {
     /* All that was sent so far has gone to the kernel: there is room for the next piece. May be
      * NULL. */
     void (*on_room)(void *arg);
+    /* The process ends: what is still to be said is sent now. on_gone follows. May be NULL. */
+    void (*on_end)(void *arg);
     /* The command has hung up, or the process ends: the client is gone after this call. */
     void (*on_gone)(void *arg);
 };
@@ -50,7 +52,8 @@ void client_send_result(struct client *client, enum exit_status status, const ch
 void client_wait_shortly(struct client *client);
 void client_wait_for_long(struct client *client);
 
-/* The answer comes over many turns. Both live until on_gone() was called. */
+/* The answer comes over many turns. Both live until on_gone() was called. A command that takes
+ * nothing of its answer for some seconds is hung up on. */
 void client_stream_begin(struct client *client, const struct client_stream *answer, void *arg);
 
 /* The answer is complete: on_gone() is not called any more. */

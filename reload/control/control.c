@@ -106,35 +106,57 @@ static bool is_trusted(struct control *control, int fd)
     return false;
 }
 
-static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
-                      int length, void *arg)
+/* Takes over fd. NULL: out of memory. */
+static struct client *add_client(struct control *control, int fd)
 {
-    (void)address;
-    (void)length;
-    struct control *control = arg;
-    struct client *client = NULL;
-    if (condition_over(&control->shortage, clock_ms()))
-        log_notice("control socket: clients are answered again");
-    if (is_trusted(control, fd))
-        client = calloc(1, sizeof *client);
+    struct client *client = calloc(1, sizeof *client);
     if (client)
         client->stream =
-            bufferevent_socket_new(evconnlistener_get_base(listener), fd, BEV_OPT_CLOSE_ON_FREE);
+            bufferevent_socket_new(control->generation->base, fd, BEV_OPT_CLOSE_ON_FREE);
     if (!client || !client->stream) {
         free(client);
         close(fd);
-        return;
+        return NULL;
     }
     client->control = control;
     client->generation = control->generation;
     client->events = control->events;
     TAILQ_INSERT_TAIL(&control->clients, client, link);
-    if (++control->count == DESCRIPTORS_COMMANDS)
-        evconnlistener_disable(listener); /* the next one waits until one has gone */
+    if (++control->count == DESCRIPTORS_COMMANDS && control->listener)
+        evconnlistener_disable(control->listener); /* the next one waits until one has gone */
     bufferevent_setcb(client->stream, on_readable, on_written, on_stream_event, client);
     bufferevent_setwatermark(client->stream, EV_READ, 0, REQUEST_MAX);
     client_wait_shortly(client);
     bufferevent_enable(client->stream, EV_READ | EV_WRITE);
+    return client;
+}
+
+void control_answer(struct control *control, int fd, const char *line)
+{
+    struct client *client = NULL;
+    if (control->count < DESCRIPTORS_COMMANDS)
+        client = add_client(control, fd);
+    else
+        close(fd);
+    if (!client)
+        return;
+    client->asked = true;
+    answer_command(client, line);
+}
+
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
+                      int length, void *arg)
+{
+    (void)listener;
+    (void)address;
+    (void)length;
+    struct control *control = arg;
+    if (condition_over(&control->shortage, clock_ms()))
+        log_notice("control socket: clients are answered again");
+    if (is_trusted(control, fd))
+        (void)add_client(control, fd);
+    else
+        close(fd);
 }
 
 static void on_shortage(struct evconnlistener *listener, void *arg)
@@ -292,6 +314,8 @@ void control_rolled_back(struct control *control, const char *text)
 /* The loop has ended: what is still to be said is written here, as far as it goes at once. */
 static void say_goodbye(struct client *client, const struct control_end *end)
 {
+    if (client->answer && client->answer->on_end)
+        client->answer->on_end(client->answer_arg);
     if (client->asked)
         client_send(client, json_pack("{s:b, s:I, s:I, s:I}", "ended", 1, "sessions",
                                       (json_int_t)end->sessions, "cut", (json_int_t)end->cut,

@@ -13,6 +13,9 @@
  *   {"result": "...", "exit": 0}         how it went; exit as of rpproxy(8)
  *   {"status": {...}}                    the answer to {"command": "status"}
  *   {"config": {...}}                    the answer to {"command": "config"}
+ *   {"sessions": [{...}, ...]}           a part of the answer to {"command": "sessions"}
+ *   {"missing": {...}}                   a process that has not answered to that
+ *   {"over": true, "killed": 3}          the end of the answer to that, and to {"command": "kill"}
  *   {"ended": true, ...}                 this process has drained, and exits
  */
 #ifndef RPPROXY_RELOAD_CONTROL_CONTROL_H
@@ -52,6 +55,9 @@ int control_take_back(struct control *control, const char *path)
 /* Commands are to ask another process: those that wait stay, and those that have not asked yet are
  * hung up on, and ask again there. If the path still belongs to this process, it is removed. */
 void control_retire(struct control *control);
+
+/* Another process of this proxy asks: answers the line by that socket, which is taken over. */
+void control_answer(struct control *control, int fd, const char *line);
 
 /* A line for the commands that wait for a reload. */
 void control_progress(struct control *control, const char *line, size_t length);

@@ -29,6 +29,7 @@ static void set_figures(json_t *object, const struct figures *figures)
     json_object_set_new(object, "sessions_queued", json_integer((json_int_t)figures->queued));
     json_object_set_new(object, "queue_timeouts", json_integer((json_int_t)figures->queue_timeout));
     json_object_set_new(object, "queue_full", json_integer((json_int_t)figures->queue_full));
+    json_object_set_new(object, "sessions_killed", json_integer((json_int_t)figures->killed));
     json_object_set_new(object, "client_bytes", json_integer((json_int_t)figures->client_bytes));
     json_object_set_new(object, "server_bytes", json_integer((json_int_t)figures->server_bytes));
 }

@@ -140,6 +140,8 @@ struct generation_events {
     /* The other process passes the order on; a reload as by a signal. */
     void (*reload)(struct generation *generation);
     void (*stop)(struct generation *generation);
+    /* The other process passes a command on (MESSAGE_ASK). */
+    void (*answer)(struct generation *generation, const struct received *message);
     /* All sessions that are left are closed now. */
     void (*terminate)(struct generation *generation);
     /* When the last of the sessions that are left is closed (clock_ms()), or UINT64_MAX; 0: there

@@ -92,6 +92,7 @@ enum message_type {
     MESSAGE_SERVERS,
     MESSAGE_DUPLICATES,
     MESSAGE_BEAT,
+    MESSAGE_ASK,
 };
 
 struct message_head {
@@ -250,6 +251,9 @@ struct message_beat {
     uint32_t number; /* of the question; the answer has the same */
     uint32_t answer; /* 1: this is the answer */
 };
+
+/* ASK: a command as the control socket has it (control.h), a line without its end. Descriptor: the
+ * socket for the answer. Each process that drains, stands by or lingers is asked, and a canary. */
 
 /* A generation's figures. Descriptors: its shared stats (proxy/stats/shared_stats.h), and a pidfd
  * of it where there are pidfds. */

@@ -608,6 +608,9 @@ static void on_message(const struct received *message, void *arg)
         if (side->state == OLD_SIDE_LINGERING)
             server_states_hear(message->payload, message->length, generation->proxy);
         break;
+    case MESSAGE_ASK:
+        generation->events->answer(generation, message);
+        break;
     default:
         break;
     }
@@ -759,6 +762,17 @@ void old_side_tell_server(struct generation *generation, const struct message_se
     struct old_side *side = generation->old_side;
     if (side && follows_servers(side))
         channel_send(side->channel, MESSAGE_SERVER, record, sizeof *record, NULL, 0);
+}
+
+bool old_side_accepting(const struct old_side *side, struct old_side_accepting *accepting)
+{
+    if (!side || !side->channel || is_preparing(side) || side->state == OLD_SIDE_ENDING)
+        return false;
+    *accepting = (struct old_side_accepting){.pid = side->child.pid,
+                                             .generation = side->number,
+                                             .channel = side->channel,
+                                             .takes_sessions = is_committed(side)};
+    return true;
 }
 
 bool old_side_view(const struct old_side *side, struct new_process_view *view)

@@ -63,6 +63,16 @@ void old_side_tell_lingering(struct generation *generation);
 /* A server has changed: says so to a new process that knows how the server was. */
 void old_side_tell_server(struct generation *generation, const struct message_server *record);
 
+/* The new process from the moment on when it may have sessions. False: there is none. */
+struct old_side_accepting {
+    pid_t pid;
+    unsigned generation;
+    struct channel *channel;
+    bool takes_sessions; /* those of this process are to go there; else this process gets those of a
+                          * canary that goes back */
+};
+bool old_side_accepting(const struct old_side *side, struct old_side_accepting *accepting);
+
 /* For status: the new process while the reload is under way, and until it serves all new
  * connections. False: there is none. */
 struct new_process_view {

@@ -49,6 +49,9 @@ static void on_message(const struct received *message, void *arg)
     case MESSAGE_STOP:
         generation->events->stop(generation);
         break;
+    case MESSAGE_ASK:
+        generation->events->answer(generation, message);
+        break;
     default:
         break;
     }

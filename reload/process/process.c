@@ -27,6 +27,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -520,6 +521,16 @@ static void sweep(struct generation *generation, pid_t pid)
     publication_sweep(&process_of(generation)->publication, pid);
 }
 
+static void answer(struct generation *generation, const struct received *message)
+{
+    char *line = strndup(message->payload, message->length);
+    if (line && message->fd_count > 0) {
+        control_answer(process_of(generation)->control, message->fds[0], line);
+        message->fds[0] = -1;
+    }
+    free(line);
+}
+
 static void terminate(struct generation *generation)
 {
     drain_terminate(&process_of(generation)->drain);
@@ -545,6 +556,7 @@ static const struct generation_events generation_events = {
     .sweep = sweep,
     .reload = reload_by_message,
     .stop = stop,
+    .answer = answer,
     .terminate = terminate,
     .deadline = deadline,
     .exit = exit_loop,

@@ -45,6 +45,7 @@ static const struct {
     {"tcp_options", tcp_options_suite},
     {"commands", commands_suite},
     {"control", control_suite},
+    {"sessions", sessions_suite},
     {"telling", telling_suite},
     {"refusals", refusals_suite},
     {"surroundings", surroundings_suite},

@@ -49,6 +49,7 @@ Suite *check_kinds_suite(void);
 Suite *names_suite(void);
 Suite *commands_suite(void);
 Suite *control_suite(void);
+Suite *sessions_suite(void);
 Suite *telling_suite(void);
 Suite *activation_suite(void);
 Suite *publication_suite(void);

@@ -78,6 +78,7 @@ int main(void)
         loops_suite,
         life_suite,
         terminate_suite,
+        walk_suite,
         session_list_suite,
         stages_suite,
         preview_suite,

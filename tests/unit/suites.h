@@ -28,6 +28,7 @@ Suite *warnings_suite(void);
 Suite *config_suite(void);
 Suite *cpus_suite(void);
 Suite *terminate_suite(void);
+Suite *walk_suite(void);
 Suite *descriptors_suite(void);
 Suite *diff_suite(void);
 Suite *loops_suite(void);

@@ -47,7 +47,8 @@ START_TEST(usage)
     ck_assert_ptr_nonnull(strstr(outcome.out, "rpproxy"));
     run(&outcome, proxy_binary(), "--help", NULL);
     ck_assert_int_eq(outcome.code, 0);
-    static const char *const commands[] = {"check", "reload", "status", "config", "server", "stop"};
+    static const char *const commands[] = {"check",  "reload",   "status", "config",
+                                           "server", "sessions", "kill",   "stop"};
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         ck_assert_msg(strstr(outcome.out, commands[i]) != NULL, "--help does not tell of %s",
                       commands[i]);
@@ -209,6 +210,11 @@ START_TEST(status_is_in_the_manual)
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", "--json", NULL), 0);
     json_t *answer = json_loads(outcome.out, 0, NULL);
     ck_assert_ptr_nonnull(answer);
+    expect_told(section, answer);
+    json_decref(answer);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "sessions", "--json", NULL), 0);
+    answer = json_loads(outcome.out, 0, NULL);
+    ck_assert_uint_eq(json_array_size(answer), 1);
     expect_told(section, answer);
     json_decref(answer);
     session_close(&session);
