@@ -36,6 +36,9 @@ struct builder {
     const struct document *document;
     struct problems *problems;
     struct claims binds; /* the binds of all frontends */
+    char **claim_texts;  /* of binds whose text is not their claim */
+    size_t claim_text_count;
+    size_t claim_text_capacity;
     struct bind_means bind_means;
     struct place *server_places; /* of all backends */
     size_t server_count;
@@ -238,6 +241,22 @@ static void check_claims(struct builder *builder, struct claims *claims, const c
 
 /* --- binds and servers --------------------------------------------------------------------- */
 
+/* What only one bind may have. Of binds of [::] with v6only=yes and with v6only=no the kernel would
+ * give IPv6 clients to the one that has listened for longer. */
+static const char *bind_claim(struct builder *builder, const struct bind_conf *bind)
+{
+    struct listen_address at = bind->at;
+    char text[ADDRESS_TEXT_MAX];
+    if (!at.dual_stack)
+        return bind->text;
+    at.dual_stack = false;
+    builder->claim_texts = memory_grow(builder->claim_texts, builder->claim_text_count,
+                                       &builder->claim_text_capacity, sizeof(char *));
+    char *claim = memory_copy(listen_address_format(&at, text));
+    builder->claim_texts[builder->claim_text_count++] = claim;
+    return claim;
+}
+
 /* NULL: it is wrong, which has been reported. */
 static const struct bind_conf *add_bind(struct builder *builder, struct frontend_conf *frontend,
                                         const struct entry *entry, const char *value)
@@ -246,7 +265,7 @@ static const struct bind_conf *add_bind(struct builder *builder, struct frontend
     struct bind_conf *bind = &frontend->binds[frontend->bind_count];
     if (!bind_read(value, &builder->bind_means, bind, &context))
         return NULL;
-    add_claim(&builder->binds, bind->text, entry->place, NULL);
+    add_claim(&builder->binds, bind_claim(builder, bind), entry->place, NULL);
     frontend->bind_count++;
     return bind;
 }
@@ -637,6 +656,9 @@ void config_build(struct config *config, const struct document *document, struct
     loops_check(config, builder.server_places, problems);
     check_rules_tracks(config, builder.server_places, problems);
     free(builder.server_places);
+    for (size_t i = 0; i < builder.claim_text_count; i++)
+        free(builder.claim_texts[i]);
+    free(builder.claim_texts);
     check_kernel(&builder);
     if (frontends == 0 && !document->unread)
         problem_add(problems, (struct place){.source = document->sources[0]},

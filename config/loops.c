@@ -40,7 +40,7 @@ static int by_port(const void *left, const void *right)
 {
     const struct own_bind *a = left;
     const struct own_bind *b = right;
-    unsigned one = address_port(&a->bind->address), other = address_port(&b->bind->address);
+    unsigned one = address_port(&a->bind->at.address), other = address_port(&b->bind->at.address);
     return one < other ? -1 : one > other;
 }
 
@@ -72,8 +72,8 @@ static void find_own_binds(struct graph *graph)
                 continue;
             struct own_bind *own_bind = &graph->own_binds[graph->own_bind_count++];
             *own_bind = (struct own_bind){.bind = bind, .frontend = &config->frontends[i]};
-            if (address_is_unix(&bind->address))
-                own_bind->path = path_plain(bind->address.un.sun_path, false);
+            if (address_is_unix(&bind->at.address))
+                own_bind->path = path_plain(bind->at.address.un.sun_path, false);
         }
     if (graph->own_bind_count)
         qsort(graph->own_binds, graph->own_bind_count, sizeof *graph->own_binds, by_port);
@@ -85,7 +85,7 @@ static size_t first_of_port(const struct graph *graph, unsigned port)
     size_t low = 0, high = graph->own_bind_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (address_port(&graph->own_binds[middle].bind->address) < port)
+        if (address_port(&graph->own_binds[middle].bind->at.address) < port)
             low = middle + 1;
         else
             high = middle;
@@ -114,14 +114,16 @@ static bool same_ip(const struct address *address, const struct sockaddr *other)
     return address_equal(address, &there);
 }
 
-static bool is_of_this_machine(struct graph *graph, const struct address *address)
+/* interface: only an address of this one; NULL: of any. */
+static bool is_of_this_machine(struct graph *graph, const struct address *address,
+                               const char *interface)
 {
     if (address->any.sa_family == AF_INET && ntohl(address->in.sin_addr.s_addr) >> 24 == 127)
-        return true;
+        return !interface || strcmp(interface, "lo") == 0;
     if (!graph->interfaces && getifaddrs(&graph->interfaces))
         graph->interfaces = NULL;
     for (const struct ifaddrs *at = graph->interfaces; at; at = at->ifa_next)
-        if (same_ip(address, at->ifa_addr))
+        if (same_ip(address, at->ifa_addr) && (!interface || strcmp(at->ifa_name, interface) == 0))
             return true;
     return false;
 }
@@ -161,25 +163,45 @@ static const struct own_bind *find_unix(const struct graph *graph, const struct 
     return found;
 }
 
-/* Returns the bind that accepts a connection to the server, or NULL. The kernel prefers a bind of
- * the exact address to a wildcard. */
+/* How close the bind is to a connection of this machine to the address: the kernel prefers the
+ * exact address to a wildcard, then the interface, then IPv4 to a socket for both. 0: no such
+ * connection comes to it. A connection to an own address comes by the interface that has it. */
+static unsigned closeness(struct graph *graph, const struct listen_address *bind,
+                          const struct listen_address *address)
+{
+    const bool exact = address_equal(&bind->address, &address->address);
+    const bool of_interface = bind->interface[0] != '\0';
+    struct listen_address any = *bind;
+    any.interface[0] = '\0';
+    if (!exact && !listen_address_covers(&any, address))
+        return 0;
+    if (of_interface && !is_of_this_machine(graph, &address->address, bind->interface))
+        return 0;
+    return 1u + (exact ? 4 : 0) + (of_interface ? 2 : 0) + (bind->dual_stack ? 0 : 1);
+}
+
+/* Returns the bind that accepts a connection to the server, or NULL. */
 static const struct own_bind *find_own_bind(struct graph *graph, const struct address *server)
 {
     if (address_is_unix(server))
         return find_unix(graph, server);
     const struct address address = destination(server);
     unsigned port = address_port(&address);
-    const struct own_bind *wildcard = NULL;
+    const struct listen_address at = {.address = address};
+    const struct own_bind *closest = NULL;
+    unsigned best = 0;
     for (size_t i = first_of_port(graph, port); i < graph->own_bind_count; i++) {
         const struct own_bind *own_bind = &graph->own_binds[i];
-        if (address_port(&own_bind->bind->address) != port)
+        if (address_port(&own_bind->bind->at.address) != port)
             break;
-        if (address_equal(&own_bind->bind->address, &address))
-            return own_bind;
-        if (address_covers(&own_bind->bind->address, &address))
-            wildcard = own_bind;
+        unsigned here = closeness(graph, &own_bind->bind->at, &at);
+        if (here > best)
+            closest = own_bind;
+        best = here > best ? here : best;
     }
-    return wildcard && is_of_this_machine(graph, &address) ? wildcard : NULL;
+    if (!closest || address_equal(&closest->bind->at.address, &address))
+        return closest;
+    return is_of_this_machine(graph, &address, NULL) ? closest : NULL;
 }
 
 /* --- loops --------------------------------------------------------------------------------- */
@@ -193,7 +215,7 @@ static const struct own_bind *find_of_kept_port(struct graph *graph, size_t back
     for (size_t i = 0; server->port_shift == 0 && i < graph->own_bind_count; i++) {
         const struct own_bind *came = &graph->own_binds[i];
         struct address address = server->address;
-        address_set_port(&address, address_port(&came->bind->address));
+        address_set_port(&address, address_port(&came->bind->at.address));
         if (address_port(&address) == 0 || certain_backend(graph->config, came->frontend) != from)
             continue;
         const struct own_bind *found = find_own_bind(graph, &address);

@@ -63,20 +63,35 @@ static const char *read_bind_address(const char *text, struct bind_conf *bind,
             strcpy(bind->text, text);
         return wrong;
     }
-    wrong = address_parse_or_name(text, &bind->address, host);
+    wrong = address_parse_or_name(text, &bind->at.address, host);
     if (!wrong && host[0])
-        wrong = resolve_bind(host, &bind->address, means);
-    if (!wrong && address_is_abstract(&bind->address))
+        wrong = resolve_bind(host, &bind->at.address, means);
+    if (!wrong && address_is_abstract(&bind->at.address))
         return "only servers may have an abstract Unix socket; a bind needs unix:/PATH";
-    if (!wrong)
-        address_format(&bind->address, bind->text);
     return wrong;
+}
+
+/* What contradicts itself about v6only and interface; NULL: nothing. */
+static const char *check_listen_address(const struct bind_conf *bind, attribute_set given)
+{
+    const struct address *address = &bind->at.address;
+    const bool is_ipv6 = address->any.sa_family == AF_INET6;
+    if (attribute_is_given(OWNER_BIND, given, "v6only") && !is_ipv6)
+        return "v6only is possible only for an IPv6 address";
+    if (bind->at.dual_stack && !address_is_wildcard(address))
+        return "v6only=no is possible only for [::]:PORT: IPv4 clients come to no other IPv6 "
+               "address";
+    if (bind->at.interface[0] && (address->length == 0 || address_is_unix(address)))
+        return "interface is possible only for an IPv4 or IPv6 address";
+    if (bind->at.interface[0] && is_ipv6 && address->in6.sin6_scope_id)
+        return "interface is not possible: the address names its interface already";
+    return NULL;
 }
 
 /* What contradicts itself; NULL: nothing. */
 static const char *check_bind(const struct bind_conf *bind, attribute_set given, const char *user)
 {
-    const bool is_unix = address_is_unix(&bind->address), is_passed = bind_is_activated(bind);
+    const bool is_unix = address_is_unix(&bind->at.address), is_passed = bind_is_activated(bind);
     const bool sharded =
         attribute_is_given(OWNER_BIND, given, "accept") && bind->accept == ACCEPT_SHARDED;
     const bool steer = attribute_is_given(OWNER_BIND, given, "steer");
@@ -94,7 +109,7 @@ static const char *check_bind(const struct bind_conf *bind, attribute_set given,
         return bind_file_check_user(bind, user);
     if (steer && bind->accept == ACCEPT_SHARED)
         return "steer is not possible: with accept=shared there is only one socket";
-    return NULL;
+    return check_listen_address(bind, given);
 }
 
 bool bind_read(const char *value, struct bind_means *means, struct bind_conf *bind,
@@ -113,7 +128,9 @@ bool bind_read(const char *value, struct bind_means *means, struct bind_conf *bi
     wrong = good ? check_bind(bind, given, means->user) : NULL;
     if (wrong)
         problem_add(context->problems, context->place, "bind: %s", wrong);
-    if (address_is_unix(&bind->address) || bind_is_activated(bind))
+    if (!bind_is_activated(bind))
+        listen_address_format(&bind->at, bind->text);
+    if (address_is_unix(&bind->at.address) || bind_is_activated(bind))
         bind->accept = ACCEPT_SHARED;
     free(words);
     if (good && !wrong)

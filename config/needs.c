@@ -92,7 +92,7 @@ static bool connects_by_tcp(const struct need_view *view)
 static bool accepts_by_tcp(const struct need_view *view)
 {
     for (size_t i = 0; i < view->frontend->bind_count; i++)
-        if (!address_is_unix(&view->frontend->binds[i].address))
+        if (!address_is_unix(&view->frontend->binds[i].at.address))
             return true;
     return false;
 }

@@ -92,7 +92,7 @@ static void warn_of_access(const struct section *section, struct problems *probl
 static void warn_of_bind(const struct config *config, const struct bind_conf *bind,
                          struct place place, struct problems *problems)
 {
-    bool is_unix = address_is_unix(&bind->address);
+    bool is_unix = address_is_unix(&bind->at.address);
     if (bind->steer == STEER_CPU && bind->accept == ACCEPT_SHARDED && config->affinity.count == 0)
         problem_warn(
             problems, place,

@@ -11,7 +11,8 @@
 
 void bind_write(const struct bind_conf *bind, FILE *out)
 {
-    fputs(bind->text, out);
+    char address[ADDRESS_TEXT_MAX];
+    fputs(bind_is_activated(bind) ? bind->text : address_format(&bind->at.address, address), out);
     attributes_write(OWNER_BIND, bind, out);
 }
 

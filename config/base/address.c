@@ -258,13 +258,6 @@ bool address_is_wildcard(const struct address *address)
     return address->any.sa_family == AF_INET && address->in.sin_addr.s_addr == INADDR_ANY;
 }
 
-bool address_covers(const struct address *wildcard, const struct address *other)
-{
-    return wildcard->any.sa_family == other->any.sa_family &&
-           address_port(wildcard) == address_port(other) && address_is_wildcard(wildcard) &&
-           !address_is_wildcard(other);
-}
-
 bool address_equal(const struct address *a, const struct address *b)
 {
     if (a->length == 0 || b->length == 0)

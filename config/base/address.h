@@ -83,10 +83,6 @@ static inline void address_set_port(struct address *address, unsigned port)
 /* True: the address is 0.0.0.0 or [::]. */
 bool address_is_wildcard(const struct address *address);
 
-/* True: wildcard is a wildcard address, other is not, and both have the same IP version and port.
- * While no socket listens on `other`, its clients reach a listener of the wildcard. */
-bool address_covers(const struct address *wildcard, const struct address *other);
-
 static inline bool address_is_unix(const struct address *address)
 {
     return address->any.sa_family == AF_UNIX;

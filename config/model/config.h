@@ -6,6 +6,7 @@
 #include "config/base/clock.h"
 #include "config/base/congestion.h"
 #include "config/base/cpus.h"
+#include "config/base/listen_address.h"
 #include "config/base/log_types.h"
 #include "config/base/rate.h"
 #include "config/base/tcp_tuning.h"
@@ -44,8 +45,9 @@ struct proxy_senders {
 #define BIND_FD_NAME_MAX (ADDRESS_TEXT_MAX - 1 - 3)
 
 struct bind_conf {
-    struct address address;      /* length 0 for "fd:NAME" */
-    char text[ADDRESS_TEXT_MAX]; /* canonical: names this bind across generations */
+    struct listen_address at; /* its address has length 0 for "fd:NAME" */
+    char
+        text[ADDRESS_TEXT_MAX]; /* that of `at`, or "fd:NAME": names this bind across generations */
     enum accept_mode accept;
     enum steer_mode steer; /* only with ACCEPT_SHARDED */
     /* Attributes of the file of a Unix bind: */
@@ -62,7 +64,7 @@ struct bind_conf {
 
 static inline bool bind_is_activated(const struct bind_conf *bind)
 {
-    return bind->address.length == 0;
+    return bind->at.address.length == 0;
 }
 
 static inline bool bind_text_is_activated(const char *text)

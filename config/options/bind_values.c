@@ -148,7 +148,7 @@ static const char *set_steer(const char *value, void *member, const struct optio
 
 static bool has_one_socket(const struct bind_conf *bind)
 {
-    return address_is_unix(&bind->address) || bind_is_activated(bind);
+    return address_is_unix(&bind->at.address) || bind_is_activated(bind);
 }
 
 static bool write_accept(const void *member, size_t item, FILE *out)
@@ -175,6 +175,50 @@ const struct option_custom bind_accept = {
     .form = "sharded or shared", .read = set_accept, .write = write_accept};
 const struct option_custom bind_steer = {
     .form = "hash or cpu", .read = set_steer, .write = write_steer};
+
+static const char *set_v6only(const char *value, void *member, const struct option_context *context)
+{
+    (void)context;
+    bool no = strcmp(value, "no") == 0;
+    if (!no && strcmp(value, "yes") != 0)
+        return "must be yes or no";
+    bind_of(member)->at.dual_stack = no;
+    return NULL;
+}
+
+static bool write_v6only(const void *member, size_t item, FILE *out)
+{
+    const struct bind_conf *bind = member;
+    (void)item;
+    if (bind->at.dual_stack)
+        fputs("no", out);
+    return bind->at.dual_stack;
+}
+
+static const char *set_interface(const char *value, void *member,
+                                 const struct option_context *context)
+{
+    size_t length = strlen(value);
+    (void)context;
+    if (length == 0 || length >= IF_NAMESIZE)
+        return "must be the name of an interface: 1 to 15 bytes";
+    if (strcmp(value, ".") == 0 || strcmp(value, "..") == 0 || strpbrk(value, "/:"))
+        return "is not the name of an interface";
+    strcpy(bind_of(member)->at.interface, value);
+    return NULL;
+}
+
+static bool write_interface(const void *member, size_t item, FILE *out)
+{
+    const struct bind_conf *bind = member;
+    (void)item;
+    return bind->at.interface[0] && write_text(bind->at.interface, out);
+}
+
+const struct option_custom bind_v6only = {
+    .form = "yes or no", .read = set_v6only, .write = write_v6only};
+const struct option_custom bind_interface = {
+    .form = "NAME", .read = set_interface, .write = write_interface};
 
 bool bind_file_is_given(const struct bind_conf *bind)
 {

@@ -1,5 +1,6 @@
-/* The attributes of a bind that need more than one member: how workers accept, and permissions,
- * owner and group of the file of a Unix bind. Their member is the whole struct bind_conf. */
+/* The attributes of a bind that need more than one member: how workers accept, permissions,
+ * owner and group of the file of a Unix bind, and which clients come to it. Their member is the
+ * whole struct bind_conf. */
 #ifndef RPPROXY_CONFIG_OPTIONS_BIND_VALUES_H
 #define RPPROXY_CONFIG_OPTIONS_BIND_VALUES_H
 
@@ -12,6 +13,9 @@ extern const struct option_custom bind_accept, bind_steer;
 /* Names of users and groups are looked up (getpwnam(3), which may block); a number is used as the
  * id. */
 extern const struct option_custom bind_file_mode, bind_file_owner, bind_file_group;
+
+/* Which clients come to the bind: members of bind->at. */
+extern const struct option_custom bind_v6only, bind_interface;
 
 bool bind_file_is_given(const struct bind_conf *bind);
 

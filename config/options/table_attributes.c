@@ -57,6 +57,17 @@ const struct option bind_attributes[] = {
      .type = OPTION_BOOL,
      .initial = "no",
      .help = "the kernel keeps a client until it has sent something, or some seconds have passed"},
+    {.name = "v6only",
+     .owner = OWNER_BIND,
+     .type = OPTION_CUSTOM,
+     .custom = &bind_v6only,
+     .initial = "yes",
+     .help = "no: IPv4 clients come to [::] as well"},
+    {.name = "interface",
+     .owner = OWNER_BIND,
+     .type = OPTION_CUSTOM,
+     .custom = &bind_interface,
+     .help = "only clients that come by this network interface"},
     {.name = NULL},
 };
 

@@ -18,24 +18,40 @@ static int set_flag(int fd, int level, int option)
     return setsockopt(fd, level, option, &(int){1}, sizeof(int));
 }
 
-static int prepare(int fd, const struct address *address)
+static int prepare(int fd, const struct listen_address *at)
 {
-    if (address_is_unix(address))
+    if (address_is_unix(&at->address))
         return 0;
     if (set_flag(fd, SOL_SOCKET, SO_REUSEADDR) || set_flag(fd, SOL_SOCKET, SO_REUSEPORT) ||
         set_flag(fd, SOL_SOCKET, SO_KEEPALIVE) || set_flag(fd, IPPROTO_TCP, TCP_NODELAY))
         return -1;
-    if (address->any.sa_family == AF_INET6)
-        return set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY);
-    return 0;
+    return socket_confine(fd, at);
 }
 
-int socket_bind(const struct address *address)
+int socket_confine(int fd, const struct listen_address *at)
 {
+    const socklen_t length = (socklen_t)strlen(at->interface);
+    if (at->address.any.sa_family == AF_INET6 &&
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){!at->dual_stack}, sizeof(int)))
+        return -1;
+    return length ? setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, at->interface, length) : 0;
+}
+
+bool socket_is_of_interface(int fd, const char *interface)
+{
+    char name[IF_NAMESIZE] = "";
+    socklen_t length = sizeof name;
+    return getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &length) == 0 &&
+           strcmp(name, interface) == 0;
+}
+
+int socket_bind(const struct listen_address *at)
+{
+    const struct address *address = &at->address;
     int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
-    if (prepare(fd, address) || bind(fd, &address->any, address->length)) {
+    if (prepare(fd, at) || bind(fd, &address->any, address->length)) {
         int error = errno;
         close(fd);
         return -error;

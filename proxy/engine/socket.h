@@ -2,7 +2,7 @@
 #ifndef RPPROXY_PROXY_ENGINE_SOCKET_H
 #define RPPROXY_PROXY_ENGINE_SOCKET_H
 
-#include "config/base/address.h"
+#include "config/base/listen_address.h"
 #include "config/base/tcp_tuning.h"
 
 #include <errno.h>
@@ -11,10 +11,18 @@
 #include <stdint.h>
 
 /* Opens and binds, but does not listen on, a non-blocking, close-on-exec socket for clients.
- * TCP: SO_REUSEADDR, SO_REUSEPORT and IPV6_V6ONLY; TCP_NODELAY and SO_KEEPALIVE are set here
- * because Linux lets accepted sockets inherit them, which spares two calls a connection.
- * Returns the descriptor, or -errno. */
-int socket_bind(const struct address *address) __attribute__((warn_unused_result));
+ * TCP: SO_REUSEADDR, SO_REUSEPORT, IPV6_V6ONLY and SO_BINDTODEVICE; TCP_NODELAY and SO_KEEPALIVE
+ * are set here because Linux lets accepted sockets inherit them, which spares two calls a
+ * connection. Returns the descriptor, or -errno: ENODEV, there is no such interface; EPERM, the
+ * kernel is older than 5.7, and binds to an interface only with CAP_NET_RAW. */
+int socket_bind(const struct listen_address *at) __attribute__((warn_unused_result));
+
+/* Takes in only what `at` says beside its address, before bind(2). 0, or -1 and errno. */
+int socket_confine(int fd, const struct listen_address *at) __attribute__((warn_unused_result));
+
+/* The socket takes in clients of the interface that has this name now; "": of any. False: that
+ * interface is gone, or has another name. */
+bool socket_is_of_interface(int fd, const char *interface) __attribute__((warn_unused_result));
 
 /* Begins to listen. The system shortens the backlog to net.core.somaxconn; 0: the longest that it
  * allows. Returns 0 or an errno value. */

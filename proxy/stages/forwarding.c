@@ -41,18 +41,18 @@ static void set_port(struct address *address, uint16_t port)
         address->in6.sin6_port = htons(port);
 }
 
-/* Whether a connection to the address would come to this proxy. */
+/* Whether a connection to the address would come to this proxy, or could: the interface of a bind
+ * is not looked at. */
 static bool is_own(const struct config *config, const struct address *address)
 {
+    const struct listen_address at = {.address = *address};
     enum { UNKNOWN, NO, YES } here = UNKNOWN;
     for (size_t i = 0; i < config->frontend_count; i++)
         for (size_t j = 0; j < config->frontends[i].bind_count; j++) {
-            const struct address *bind = &config->frontends[i].binds[j].address;
-            if (address_port(bind) != address_port(address))
-                continue;
-            if (address_equal(bind, address))
+            const struct listen_address *bind = &config->frontends[i].binds[j].at;
+            if (address_equal(&bind->address, address))
                 return true;
-            if (!address_is_wildcard(bind))
+            if (!listen_address_covers(bind, &at))
                 continue;
             if (here == UNKNOWN)
                 here = socket_is_of_this_machine(address) ? YES : NO;

@@ -189,8 +189,10 @@ static json_t *generations(const struct generation *generation)
 
 static const char *handover_name(enum bind_way way)
 {
-    static const char *const names[] = {
-        [BIND_STEER] = "steer", [BIND_PASS] = "pass", [BIND_RENAME] = "rename"};
+    static const char *const names[] = {[BIND_STEER] = "steer",
+                                        [BIND_PASS] = "pass",
+                                        [BIND_RENAME] = "rename",
+                                        [BIND_ANEW] = "anew"};
     return names[way];
 }
 

@@ -134,7 +134,7 @@ static bool can_share(struct new_side *side)
             continue;
         snprintf(
             line, sizeof line,
-            "no canary is possible: clients of %s would go from the wildcard address to it, or "
+            "no canary is possible: clients of %s would go from another bind of the port to it, or "
             "back, and cannot be split",
             bound->conf->text);
         generation->events->report(generation, line);
@@ -214,14 +214,14 @@ static void tell_absent(struct new_side *side)
 {
     const struct binds *binds = side->generation->binds;
     for (size_t i = 0; i < binds->count; i++) {
+        const struct bind_conf *conf = binds->list[i].conf;
         char line[ADDRESS_TEXT_MAX + 160];
         if (!binds->list[i].absent)
             continue;
-        snprintf(
-            line, sizeof line,
-            "%s: no interface of this machine has the address now: the old process's listening "
-            "sockets are kept",
-            binds->list[i].conf->text);
+        snprintf(line, sizeof line, "%s: %s now: the old process's listening sockets are kept",
+                 conf->text,
+                 conf->at.interface[0] ? "there is no such interface"
+                                       : "no interface of this machine has the address");
         log_warning("%s", line);
         new_side_progress(side, line);
     }

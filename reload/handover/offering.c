@@ -20,10 +20,10 @@ static void send_bind(struct channel *peer, enum message_type type,
     } while (at < fd_count);
 }
 
-/* A Unix bind whose path does not lead to it any more has nothing to offer. */
+/* No client finds it any more: there is nothing to offer. */
 static bool is_lost(const struct bound *bound)
 {
-    return bound_is_unix(bound) && bound->way == BIND_RENAME;
+    return bound->way == BIND_ANEW || (bound_is_unix(bound) && bound->way == BIND_RENAME);
 }
 
 static void send_binds(struct binds *binds, struct channel *successor)
@@ -95,7 +95,7 @@ static void send_duplicates(const struct bound *bound, struct channel *peer)
 static void send_all_duplicates(const struct binds *binds, struct channel *successor)
 {
     for (size_t i = 0; i < binds->count; i++)
-        if (binds->list[i].way != BIND_PASS)
+        if (binds->list[i].way != BIND_PASS && binds->list[i].way != BIND_ANEW)
             send_duplicates(&binds->list[i], successor);
 }
 

@@ -187,15 +187,14 @@ void binds_spread(struct binds *binds, const struct offer *offer)
 /* All at the same moment. */
 static void count_members(struct binds *binds)
 {
-    const struct address **addresses = calloc(binds->count, sizeof *addresses);
+    const struct listen_address **list = calloc(binds->count, sizeof *list);
     size_t *members = calloc(binds->count, sizeof *members);
-    for (size_t i = 0; addresses && i < binds->count; i++)
-        addresses[i] = &binds->list[i].conf->address;
-    bool counted =
-        addresses && members && sockdiag_listeners(addresses, binds->count, members) == 0;
+    for (size_t i = 0; list && i < binds->count; i++)
+        list[i] = &binds->list[i].conf->at;
+    bool counted = list && members && sockdiag_listeners(list, binds->count, members) == 0;
     for (size_t i = 0; i < binds->count; i++)
         binds->list[i].members = counted ? members[i] : 0;
-    free(addresses);
+    free(list);
     free(members);
 }
 
@@ -209,9 +208,18 @@ static const char *others_in_group(const struct bound *bound, unsigned successor
                                                          : "another program listens there as well";
 }
 
+/* Clients come to the sockets by the interface of the bind. */
+static bool has_interface(const struct bound *bound)
+{
+    return !bound->conf->at.interface[0] || bound->sockets == 0 ||
+           socket_is_of_interface(bound->fds[0], bound->conf->at.interface);
+}
+
 /* NULL: the bind is steered to this process; else why not. */
 static const char *pin(const struct binds *binds, const struct bound *bound)
 {
+    if (!has_interface(bound))
+        return "its interface is gone";
     if (!bound->ordered)
         return "the order of its sockets is not known";
     if (pin_to_us(binds, bound))
@@ -239,6 +247,10 @@ void binds_pin(struct binds *binds, void (*report)(const char *line, void *arg),
             bound->way = unix_bind_is_ours(bound) ? BIND_PASS : BIND_RENAME;
         if (bound_is_unix(bound) || is_activated(bound))
             continue;
+        if (!has_interface(bound) && if_nametoindex(bound->conf->at.interface)) {
+            bound->way = BIND_ANEW;
+            continue;
+        }
         const char *why = pin(binds, bound);
         bound->way = BIND_STEER;
         if (why)
@@ -291,12 +303,12 @@ void binds_note_successors(const struct binds *binds, const char *text, unsigned
 
 const struct bound *binds_serving(const struct binds *binds, const char *text)
 {
-    struct address address;
+    struct listen_address at;
     const struct bound *bound = binds_find(binds, text);
-    if (bound || bind_text_is_activated(text) || address_parse(text, &address))
+    if (bound || bind_text_is_activated(text) || listen_address_parse(text, &at))
         return bound;
     for (size_t i = 0; i < binds->count && !bound; i++)
-        if (address_covers(&binds->list[i].conf->address, &address))
+        if (listen_address_covers(&binds->list[i].conf->at, &at))
             bound = &binds->list[i];
     return bound;
 }
@@ -416,7 +428,7 @@ static bool will_close(const struct bound *bound)
 /* When a bind ends, late clients are refused; they would be accepted and reset at the close. */
 static void sink_late_clients(struct bound *bound)
 {
-    int error = sinks_open(&bound->sinks, &bound->conf->address, bound->fds[0], bound->sockets);
+    int error = sinks_open(&bound->sinks, &bound->conf->at, bound->fds[0], bound->sockets);
     if (error)
         log_warning("%s: new clients cannot be refused while it closes: %s", bound->conf->text,
                     strerror(error));
@@ -434,7 +446,8 @@ void binds_silence(struct binds *binds, bool alone)
                 unix_bind_hide(bound, alone);
             continue;
         }
-        if (bound->successors || bound->sockets == 0 || is_activated(bound))
+        if (bound->successors || bound->sockets == 0 || is_activated(bound) ||
+            bound->way == BIND_ANEW)
             continue;
         const char *why = others_in_group(bound, 0);
         if (why)
@@ -463,7 +476,7 @@ void binds_sweep(const struct binds *binds, pid_t pid)
     for (size_t i = 0; i < binds->count; i++) {
         const struct bound *bound = &binds->list[i];
         if (bound_is_unix(bound) && !is_activated(bound))
-            published_sweep(bound->conf->address.un.sun_path, pid);
+            published_sweep(bound->conf->at.address.un.sun_path, pid);
     }
 }
 

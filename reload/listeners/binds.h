@@ -32,7 +32,7 @@ void bound_pin(const struct binds *binds, const struct bound *bound);
 struct bound *binds_find(const struct binds *binds, const char *text);
 
 /* The bind of this process to which a client of that bind comes when there is no such bind: the
- * same, or the wildcard bind under which its address lies; NULL: none. */
+ * same, or one that covers it, as the wildcard does its address; NULL: none. */
 const struct bound *binds_serving(const struct binds *binds, const char *text);
 
 /* Unix sockets take their paths, and passed sockets the congestion control of the configuration.

@@ -19,6 +19,8 @@ enum bind_way {
                   * the service manager's as well, or it is a Unix socket */
     BIND_RENAME, /* a Unix socket whose path does not lead to it any more: the successor opens
                   * another, and renames that to the path */
+    BIND_ANEW,   /* its interface is gone, and another has the name: no client comes to these
+                  * sockets, and the successor opens others */
 };
 
 struct file_attributes {
@@ -58,7 +60,7 @@ struct bound {
 
 static inline bool bound_is_unix(const struct bound *bound)
 {
-    return address_is_unix(&bound->conf->address);
+    return address_is_unix(&bound->conf->at.address);
 }
 
 #endif

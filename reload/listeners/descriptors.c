@@ -56,7 +56,7 @@ static void add_bind(struct descriptors *plan, const struct bind_conf *bind, uns
     unsigned count = opening_sockets(bind, workers);
     if (!offered || !offered->fd_count)
         plan->listeners += count;
-    *most += address_is_unix(&bind->address) ? count : larger(count, group_sinks(count));
+    *most += address_is_unix(&bind->at.address) ? count : larger(count, group_sinks(count));
 }
 
 static void add_offer(struct descriptors *plan, const struct config *config,

@@ -37,11 +37,11 @@ static void grace(struct handshake_wait *handshake_wait)
 
 static void take_snapshot(struct handshake_wait *handshake_wait, const struct binds *binds)
 {
-    struct address *addresses = calloc(binds->count, sizeof *addresses);
+    struct listen_address *addresses = calloc(binds->count, sizeof *addresses);
     if (!addresses)
         return;
     for (size_t i = 0; i < binds->count; i++)
-        addresses[i] = binds->list[i].conf->address;
+        addresses[i] = binds->list[i].conf->at;
     int error = handshakes_take(addresses, binds->count, &handshake_wait->handshakes);
     if (error) {
         log_warning(

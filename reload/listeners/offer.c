@@ -16,9 +16,9 @@ struct offered *offer_find(const struct offer *offer, const char *text)
     return NULL;
 }
 
-bool offered_address(const struct offered *offered, struct address *address)
+bool offered_address(const struct offered *offered, struct listen_address *at)
 {
-    return !bind_text_is_activated(offered->text) && !address_parse(offered->text, address);
+    return !bind_text_is_activated(offered->text) && !listen_address_parse(offered->text, at);
 }
 
 struct offered *offer_add(struct offer *offer, const char *text)

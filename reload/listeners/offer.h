@@ -2,7 +2,7 @@
 #ifndef RPPROXY_RELOAD_LISTENERS_OFFER_H
 #define RPPROXY_RELOAD_LISTENERS_OFFER_H
 
-#include "config/base/address.h"
+#include "config/base/listen_address.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,8 +24,9 @@ struct offer {
 /* The offered bind of that canonical text, or NULL. offer may be NULL. */
 struct offered *offer_find(const struct offer *offer, const char *text);
 
-/* Its address. False: it is an activated socket, which has none here. */
-bool offered_address(const struct offered *offered, struct address *address)
+/* Where it listens. False: it is an activated socket, which has no address here, or a later version
+ * of the program knows more about it. */
+bool offered_address(const struct offered *offered, struct listen_address *at)
     __attribute__((warn_unused_result));
 
 /* offer_find(), or a new one that is all zero but for its text; NULL: out of memory. Pointers from

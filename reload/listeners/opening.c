@@ -8,6 +8,7 @@
 #include "reload/listeners/unix_bind.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +41,7 @@ static void complain(struct opening *opening, const struct bind_conf *conf, int 
     bool is_connection;
     switch (error) {
     case EADDRINUSE:
-        if (sockdiag_holder(&conf->address, &opening->known, holder, &is_connection) == 0)
+        if (sockdiag_holder(&conf->at, &opening->known, holder, &is_connection) == 0)
             snprintf(why, sizeof why, "the address is in use by %s%s", holder,
                      is_connection ? ""
                                    : "; only a reload shares an address, and only between "
@@ -55,6 +56,13 @@ static void complain(struct opening *opening, const struct bind_conf *conf, int 
     case EADDRNOTAVAIL:
         snprintf(why, sizeof why, "no interface of this machine has that address");
         break;
+    case ENODEV:
+        snprintf(why, sizeof why, "there is no interface %s", conf->at.interface);
+        break;
+    case EPERM:
+        snprintf(why, sizeof why,
+                 "permission denied (interface takes CAP_NET_RAW, or Linux 5.7 or later)");
+        break;
     default:
         snprintf(why, sizeof why, "%s", strerror(error));
     }
@@ -63,15 +71,14 @@ static void complain(struct opening *opening, const struct bind_conf *conf, int 
 
 /* SO_REUSEPORT of another program must not let this process share the address of that program: bind
  * once without it. */
-static int probe_tcp(const struct address *address)
+static int probe_tcp(const struct listen_address *at)
 {
+    const struct address *address = &at->address;
     int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return errno;
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-    if (address->any.sa_family == AF_INET6)
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){1}, sizeof(int));
-    int error = bind(fd, &address->any, address->length) ? errno : 0;
+    int error = socket_confine(fd, at) || bind(fd, &address->any, address->length) ? errno : 0;
     close(fd);
     return error;
 }
@@ -110,20 +117,22 @@ static bool find_known(struct opening *opening)
 
 /* Of an address that is not offered. Where the kernel does not say what is in the way, it may be
  * anybody. */
-static int probe(const struct opening *opening, const struct address *address)
+static int probe(const struct opening *opening, const struct listen_address *at)
 {
-    int error = probe_tcp(address);
-    if (error == EADDRINUSE && opening->known.count &&
-        sockdiag_strangers(address, &opening->known) == 0)
+    int error = probe_tcp(at);
+    if (error == EADDRINUSE && opening->known.count && sockdiag_strangers(at, &opening->known) == 0)
         error = 0;
     return error;
 }
 
-static bool lies_under(const struct offer *offer, const struct address *address)
+/* A listener there would take clients that come to the old process now. Where it would cover what
+ * the old process has, as the wildcard does an address, it would take none. */
+static bool takes_clients(const struct offer *offer, const struct listen_address *at)
 {
-    struct address other;
+    struct listen_address other;
     for (size_t i = 0; offer && i < offer->count; i++)
-        if (offered_address(&offer->list[i], &other) && address_covers(&other, address))
+        if (offered_address(&offer->list[i], &other) && listen_address_overlaps(&other, at) &&
+            !listen_address_covers(at, &other))
             return true;
     return false;
 }
@@ -134,7 +143,7 @@ static int open_tcp(struct bound *bound, unsigned count, const char *congestion)
     if (!bound->fds)
         return ENOMEM;
     while (bound->sockets < count) {
-        int fd = socket_bind(&bound->conf->address);
+        int fd = socket_bind(&bound->conf->at);
         if (fd < 0)
             return -fd;
         bound->fds[bound->sockets++] = fd;
@@ -225,7 +234,7 @@ static bool keep_idle(struct binds *binds, struct offer *offer)
 
 unsigned opening_sockets(const struct bind_conf *bind, unsigned workers)
 {
-    if (address_is_unix(&bind->address))
+    if (address_is_unix(&bind->at.address))
         return 1;
     return bind->accept == ACCEPT_SHARDED && workers > GROUP_MIN ? workers : GROUP_MIN;
 }
@@ -264,12 +273,13 @@ static int adopt_duplicates(struct bound *bound, struct offered *offered,
 static int open_bound(struct bound *bound, const struct opening *opening)
 {
     struct offered *offered = offer_find(opening->offer, bound->conf->text);
-    const struct address *address = &bound->conf->address;
-    if (offered && offered->fd_count)
+    if (offered && offered->fd_count) {
+        bound->absent = listen_address_device(&bound->conf->at) == UINT_MAX;
         return adopt(bound, offered);
-    int error = offered ? 0 : probe(opening, address);
+    }
+    int error = offered ? 0 : probe(opening, &bound->conf->at);
     bound->ordered = !offered;
-    bound->listens_late = !offered && lies_under(opening->offer, address);
+    bound->listens_late = !offered && takes_clients(opening->offer, &bound->conf->at);
     if (error)
         return error;
     error = open_tcp(bound, opening_sockets(bound->conf, opening->workers),
@@ -281,10 +291,10 @@ static int open_bound(struct bound *bound, const struct opening *opening)
     return error;
 }
 
-static const struct bound *covering(const struct binds *binds, const struct address *address)
+static const struct bound *covering(const struct binds *binds, const struct listen_address *at)
 {
     for (size_t i = 0; i < binds->count; i++)
-        if (address_covers(&binds->list[i].conf->address, address))
+        if (listen_address_covers(&binds->list[i].conf->at, at))
             return &binds->list[i];
     return NULL;
 }
@@ -296,17 +306,17 @@ static void open_covered(struct binds *binds, const struct opening *opening)
     for (size_t i = 0; opening->offer && i < opening->offer->count; i++) {
         struct offered *offered = &opening->offer->list[i];
         struct bound *bound = &binds->list[binds->count];
-        struct address address;
-        if (binds_find(binds, offered->text) || !offered_address(offered, &address))
+        struct listen_address at;
+        if (binds_find(binds, offered->text) || !offered_address(offered, &at))
             continue;
-        const struct bound *wildcard = covering(binds, &address);
+        const struct bound *wildcard = covering(binds, &at);
         if (!wildcard)
             continue;
         struct bind_conf *conf = calloc(1, sizeof *conf);
         if (!conf)
             continue;
         *conf = *wildcard->conf;
-        conf->address = address;
+        conf->at = at;
         snprintf(conf->text, sizeof conf->text, "%s", offered->text);
         *bound = (struct bound){.conf = conf,
                                 .serves = wildcard->conf,

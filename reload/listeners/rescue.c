@@ -57,9 +57,9 @@ static void keep_newcomers_out(struct rescue *rescue)
 {
     for (size_t i = 0; i < rescue->kept->count; i++) {
         struct offered *kept = &rescue->kept->list[i];
-        struct address address;
+        struct listen_address at;
         if (!kept->fd_count || kept->fds[0] < 0 || binds_find(rescue->means.binds, kept->text) ||
-            !offered_address(kept, &address))
+            !offered_address(kept, &at))
             continue;
         int listens = 0;
         (void)getsockopt(kept->fds[0], SOL_SOCKET, SO_ACCEPTCONN, &listens,
@@ -68,7 +68,7 @@ static void keep_newcomers_out(struct rescue *rescue)
             offered_close(kept);
             continue;
         }
-        int error = sinks_open(&rescue->sinks[i], &address, kept->fds[0], kept->fd_count);
+        int error = sinks_open(&rescue->sinks[i], &at, kept->fds[0], kept->fd_count);
         if (error)
             log_warning("%s: new clients cannot be refused while it closes: %s", kept->text,
                         strerror(error));

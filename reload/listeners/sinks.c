@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-int sinks_open(struct sinks *sinks, const struct address *address, int listener, unsigned sockets)
+int sinks_open(struct sinks *sinks, const struct listen_address *at, int listener, unsigned sockets)
 {
     unsigned wanted = group_sinks(sockets);
     *sinks = (struct sinks){.fds = calloc(wanted, sizeof *sinks->fds)};
     int error = sinks->fds ? 0 : ENOMEM;
     while (!error && sinks->count < wanted) {
-        int fd = steering_sink(address);
+        int fd = steering_sink(at);
         if (fd < 0)
             error = -fd;
         else

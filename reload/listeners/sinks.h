@@ -2,7 +2,7 @@
 #ifndef RPPROXY_RELOAD_LISTENERS_SINKS_H
 #define RPPROXY_RELOAD_LISTENERS_SINKS_H
 
-#include "config/base/address.h"
+#include "config/base/listen_address.h"
 
 struct sinks {
     int *fds;
@@ -11,7 +11,7 @@ struct sinks {
 
 /* From now on no handshake begins on the group: listener is one of its sockets, of which there are
  * so many and no others. Returns 0, or an errno value; there are no sinks then. */
-int sinks_open(struct sinks *sinks, const struct address *address, int listener, unsigned sockets)
+int sinks_open(struct sinks *sinks, const struct listen_address *at, int listener, unsigned sockets)
     __attribute__((warn_unused_result));
 
 /* Closes them: after the group's own sockets. Harmless without sinks. */

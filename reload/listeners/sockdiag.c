@@ -71,33 +71,33 @@ static bool all_zero(const void *bytes, size_t length)
     return same_bytes(bytes, &zero, length);
 }
 
-static bool is_wildcard(const struct address *address)
-{
-    size_t length;
-    const void *ip = ip_bytes(address, &length);
+/* A listen_address as the kernel tells it. */
+struct place {
+    const struct address *address;
+    bool dual_stack;
+    uint32_t device; /* the interface that the socket is bound to, also by a link-local address; 0:
+                        none. No socket has UINT32_MAX. */
+};
 
-    return all_zero(ip, length);
+static struct place place_of(const struct listen_address *at)
+{
+    return (struct place){
+        .address = &at->address, .dual_stack = at->dual_stack, .device = listen_address_device(at)};
 }
 
-/* The interface that is a part of the address: a link-local one is another address on each. 0: it
- * is none. The kernel tells it as the interface that the socket is bound to. */
-static uint32_t scope_of(const struct address *address)
-{
-    return address->any.sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&address->in6.sin6_addr)
-               ? address->in6.sin6_scope_id
-               : 0;
-}
-
-/* The socket's local address and port are exactly this one. */
-static bool bound_to(const struct inet_diag_msg *msg, const struct address *address)
+/* A handshake towards the place. It is told with the interface of its listener, and towards a
+ * listener of both families in either of them. */
+static bool leads_to(const struct inet_diag_msg *msg, const struct place *place)
 {
     size_t length;
-    const void *ip = ip_bytes(address, &length);
+    const void *ip = ip_bytes(place->address, &length);
 
-    return msg->idiag_family == address->any.sa_family &&
-           msg->id.idiag_sport == network_port(address) &&
-           same_bytes(msg->id.idiag_src, ip, length) &&
-           (scope_of(address) == 0 || msg->id.idiag_if == scope_of(address));
+    if (msg->id.idiag_sport != network_port(place->address) ||
+        (place->device != 0 && msg->id.idiag_if != place->device))
+        return false;
+    if (msg->idiag_family != place->address->any.sa_family)
+        return place->dual_stack;
+    return all_zero(ip, length) || same_bytes(msg->id.idiag_src, ip, length);
 }
 
 static bool find_v6only(const struct nlmsghdr *header)
@@ -229,9 +229,9 @@ static int dump(const struct query *query, visitor *visit, void *context)
     return error;
 }
 
-/* A reuseport group: the listeners of one address. */
+/* A reuseport group: the listeners of one place. */
 struct group {
-    const struct address *address;
+    struct place place;
     size_t *members;
 };
 
@@ -242,8 +242,9 @@ struct groups {
 
 static int compare_groups(const void *one, const void *another)
 {
-    const struct address *a = ((const struct group *)one)->address;
-    const struct address *b = ((const struct group *)another)->address;
+    const struct place *left = &((const struct group *)one)->place;
+    const struct place *right = &((const struct group *)another)->place;
+    const struct address *a = left->address, *b = right->address;
     size_t length;
     const void *ip = ip_bytes(a, &length);
 
@@ -254,7 +255,9 @@ static int compare_groups(const void *one, const void *another)
     int order = memcmp(ip, ip_bytes(b, &length), length);
     if (order != 0)
         return order;
-    return (scope_of(a) > scope_of(b)) - (scope_of(a) < scope_of(b));
+    if (left->dual_stack != right->dual_stack)
+        return left->dual_stack - right->dual_stack;
+    return (left->device > right->device) - (left->device < right->device);
 }
 
 static struct address make_address(int family, in_port_t port, const void *ip)
@@ -273,25 +276,21 @@ static struct address make_address(int family, in_port_t port, const void *ip)
     return address;
 }
 
-static struct address bound_address(const struct inet_diag_msg *msg)
-{
-    struct address address =
-        make_address(msg->idiag_family, msg->id.idiag_sport, msg->id.idiag_src);
-
-    if (address.any.sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&address.in6.sin6_addr))
-        address.in6.sin6_scope_id = msg->id.idiag_if;
-    return address;
-}
-
 static void count_member(const struct diag_socket *socket, void *context)
 {
     const struct groups *groups = context;
-    const struct address address = bound_address(socket->msg);
-    const struct group wanted = {.address = &address};
+    const struct inet_diag_msg *msg = socket->msg;
+    const struct address address =
+        make_address(msg->idiag_family, msg->id.idiag_sport, msg->id.idiag_src);
+    size_t length;
+    const void *ip = ip_bytes(&address, &length);
+    /* Elsewhere than on [::] it makes no difference. */
+    const bool dual_stack =
+        msg->idiag_family == AF_INET6 && all_zero(ip, length) && !socket->v6only;
+    const struct group wanted = {
+        .place = {.address = &address, .dual_stack = dual_stack, .device = msg->id.idiag_if}};
     const struct group *group;
 
-    if (socket->msg->id.idiag_if != scope_of(&address))
-        return;
     group = bsearch(&wanted, groups->list, groups->count, sizeof *groups->list, compare_groups);
     if (group != NULL)
         ++*group->members;
@@ -303,14 +302,15 @@ static int count_members(struct groups *groups)
 
     /* Sorted: those of a family follow each other. */
     for (size_t i = 0, end; i < groups->count && error == 0; i = end) {
-        const struct address *first = groups->list[i].address;
+        const struct address *first = groups->list[i].place.address;
         struct query query = {.family = first->any.sa_family,
                               .states = STATE_BIT(TCP_LISTEN),
                               .port = network_port(first)};
 
         for (end = i;
-             end < groups->count && groups->list[end].address->any.sa_family == query.family; end++)
-            if (network_port(groups->list[end].address) != query.port)
+             end < groups->count && groups->list[end].place.address->any.sa_family == query.family;
+             end++)
+            if (network_port(groups->list[end].place.address) != query.port)
                 query.port = 0;
         error = EAGAIN;
         for (int attempt = 0; attempt < ATTEMPTS && error == EAGAIN; attempt++) {
@@ -322,7 +322,7 @@ static int count_members(struct groups *groups)
     return error;
 }
 
-int sockdiag_listeners(const struct address *const addresses[], size_t count, size_t members[])
+int sockdiag_listeners(const struct listen_address *const list[], size_t count, size_t members[])
 {
     struct groups groups = {.list = calloc(count, sizeof *groups.list)};
     int error;
@@ -331,9 +331,9 @@ int sockdiag_listeners(const struct address *const addresses[], size_t count, si
         return count == 0 ? 0 : ENOMEM;
     for (size_t i = 0; i < count; i++) {
         members[i] = 0;
-        if (is_inet(addresses[i]))
+        if (is_inet(&list[i]->address))
             groups.list[groups.count++] =
-                (struct group){.address = addresses[i], .members = &members[i]};
+                (struct group){.place = place_of(list[i]), .members = &members[i]};
     }
     qsort(groups.list, groups.count, sizeof *groups.list, compare_groups);
     error = count_members(&groups);
@@ -342,7 +342,7 @@ int sockdiag_listeners(const struct address *const addresses[], size_t count, si
 }
 
 struct holder {
-    const struct address *address;
+    struct place place;
     const struct known_sockets *known; /* that it is not */
     bool found;
     uint32_t uid;
@@ -350,9 +350,10 @@ struct holder {
     struct address peer; /* AF_UNSPEC: it is not connected */
 };
 
-static bool stands_in_the_way(const struct diag_socket *socket, const struct address *address)
+static bool stands_in_the_way(const struct diag_socket *socket, const struct place *place)
 {
     const struct inet_diag_msg *msg = socket->msg;
+    const struct address *address = place->address;
     size_t length;
     const void *ip = ip_bytes(address, &length);
     size_t size = msg->idiag_family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
@@ -362,11 +363,11 @@ static bool stands_in_the_way(const struct diag_socket *socket, const struct add
     if (msg->id.idiag_sport != network_port(address))
         return false;
     /* Sockets of two interfaces are never in each other's way. */
-    if (msg->id.idiag_if != 0 && scope_of(address) != 0 && msg->id.idiag_if != scope_of(address))
+    if (msg->id.idiag_if != 0 && place->device != 0 && msg->id.idiag_if != place->device)
         return false;
     if (msg->idiag_family != address->any.sa_family)
-        return msg->idiag_family == AF_INET6 && wild && !socket->v6only;
-    return wild || is_wildcard(address) || same_bytes(msg->id.idiag_src, ip, length);
+        return msg->idiag_family == AF_INET6 ? wild && !socket->v6only : place->dual_stack;
+    return wild || all_zero(ip, length) || same_bytes(msg->id.idiag_src, ip, length);
 }
 
 static bool is_known(const struct known_sockets *known, uint32_t inode)
@@ -383,7 +384,7 @@ static void find_holder(const struct diag_socket *socket, void *context)
 
     /* No inode: it belongs to no descriptor of a process, and TIME-WAIT hinders no bind. */
     if (holder->found || socket->msg->idiag_inode == 0 ||
-        !stands_in_the_way(socket, holder->address) ||
+        !stands_in_the_way(socket, &holder->place) ||
         is_known(holder->known, socket->msg->idiag_inode))
         return;
     holder->found = true;
@@ -469,7 +470,7 @@ static void describe(const struct holder *holder, char text[static SOCKDIAG_HOLD
 {
     bool connected = holder->peer.any.sa_family != AF_UNSPEC;
     const struct local_ports chosen = socket_local_ports();
-    bool outgoing = connected && local_ports_include(&chosen, address_port(holder->address));
+    bool outgoing = connected && local_ports_include(&chosen, address_port(holder->place.address));
     char peer[ADDRESS_TEXT_MAX];
 
     text[0] = '\0';
@@ -489,11 +490,12 @@ static int look_for(struct holder *holder, uint32_t states)
 {
     /* A socket of IPv6 may be for both. */
     const int families[] = {AF_INET6, AF_INET};
-    size_t count = holder->address->any.sa_family == AF_INET6 ? 1 : 2;
+    const struct place *place = &holder->place;
+    size_t count = place->address->any.sa_family == AF_INET6 && !place->dual_stack ? 1 : 2;
 
     while (count-- > 0 && !holder->found) {
         const struct query query = {
-            .family = families[count], .states = states, .port = network_port(holder->address)};
+            .family = families[count], .states = states, .port = network_port(place->address)};
         int error = dump(&query, find_holder, holder);
 
         if (error != 0 && error != EAGAIN && !holder->found)
@@ -502,24 +504,24 @@ static int look_for(struct holder *holder, uint32_t states)
     return holder->found ? 0 : ENOENT;
 }
 
-int sockdiag_strangers(const struct address *address, const struct known_sockets *known)
+int sockdiag_strangers(const struct listen_address *at, const struct known_sockets *known)
 {
-    struct holder holder = {.address = address, .known = known};
+    struct holder holder = {.place = place_of(at), .known = known};
     int error = look_for(&holder, STATE_BIT(TCP_LISTEN));
 
     return error == 0 ? EADDRINUSE : error == ENOENT ? 0 : error;
 }
 
-int sockdiag_holder(const struct address *address, const struct known_sockets *known,
+int sockdiag_holder(const struct listen_address *at, const struct known_sockets *known,
                     char text[static SOCKDIAG_HOLDER_MAX], bool *is_connection)
 {
     /* Listeners first; then what else may hold a port, a client's connection among it. */
     const uint32_t states[] = {STATE_BIT(TCP_LISTEN) | STATE_BIT(STATE_BOUND_INACTIVE),
                                ~STATE_BIT(TCP_LISTEN)};
-    struct holder holder = {.address = address, .known = known};
+    struct holder holder = {.place = place_of(at), .known = known};
     int error = ENOENT;
 
-    if (!is_inet(address))
+    if (!is_inet(&at->address))
         return EAFNOSUPPORT;
     for (size_t i = 0; i < 2 && error == ENOENT; i++)
         error = look_for(&holder, states[i]);
@@ -542,9 +544,12 @@ struct handshakes {
     bool more; /* than HANDSHAKES_MAX */
     bool any;  /* handshakes at all were in the last answers, ours or not */
     bool out_of_memory;
-    in_port_t port; /* of all addresses, or 0 when they differ */
-    size_t address_count;
-    struct address addresses[];
+    in_port_t port; /* of all places, or 0 when they differ */
+    size_t place_count;
+    struct handshake_place {
+        struct address address;
+        struct place place; /* of this address */
+    } places[];
 };
 
 static int compare_cookies(const void *a, const void *b)
@@ -561,14 +566,9 @@ static uint64_t cookie_of(const struct inet_diag_msg *msg)
 
 static bool concerns(const struct handshakes *handshakes, const struct inet_diag_msg *msg)
 {
-    for (size_t i = 0; i < handshakes->address_count; i++) {
-        const struct address *address = &handshakes->addresses[i];
-
-        if (bound_to(msg, address) ||
-            (msg->idiag_family == address->any.sa_family &&
-             msg->id.idiag_sport == network_port(address) && is_wildcard(address)))
+    for (size_t i = 0; i < handshakes->place_count; i++)
+        if (leads_to(msg, &handshakes->places[i].place))
             return true;
-    }
     return false;
 }
 
@@ -640,8 +640,9 @@ static int dump_handshakes(struct handshakes *handshakes, visitor *visit)
         bool wanted = false;
         int error = EAGAIN;
 
-        for (size_t i = 0; i < handshakes->address_count; i++)
-            wanted |= handshakes->addresses[i].any.sa_family == families[f];
+        for (size_t i = 0; i < handshakes->place_count; i++)
+            wanted |= handshakes->places[i].address.any.sa_family == families[f] ||
+                      handshakes->places[i].place.dual_stack;
         for (int i = 0; wanted && i < ATTEMPTS && error == EAGAIN; i++)
             error = dump(&query, visit, handshakes);
         if (wanted && error != 0)
@@ -650,24 +651,29 @@ static int dump_handshakes(struct handshakes *handshakes, visitor *visit)
     return 0;
 }
 
-int handshakes_take(const struct address *addresses, size_t count, struct handshakes **result)
+int handshakes_take(const struct listen_address *list, size_t count, struct handshakes **result)
 {
-    struct handshakes *handshakes = calloc(1, sizeof *handshakes + count * sizeof *addresses);
+    struct handshakes *handshakes =
+        calloc(1, sizeof *handshakes + count * sizeof *handshakes->places);
     int error = 0;
 
     if (handshakes == NULL)
         return ENOMEM;
     for (size_t i = 0; i < count; i++) {
         in_port_t port;
+        struct handshake_place *own;
 
-        if (!is_inet(&addresses[i]))
+        if (!is_inet(&list[i].address))
             continue;
-        port = network_port(&addresses[i]);
-        if (handshakes->address_count == 0)
+        port = network_port(&list[i].address);
+        if (handshakes->place_count == 0)
             handshakes->port = port;
         else if (handshakes->port != port)
             handshakes->port = 0;
-        handshakes->addresses[handshakes->address_count++] = addresses[i];
+        own = &handshakes->places[handshakes->place_count++];
+        own->address = list[i].address;
+        own->place = place_of(&list[i]);
+        own->place.address = &own->address;
     }
     /* Twice, because the kernel resumes a long answer by the position in a hash chain, and passes
      * over one socket when an earlier one of the chain has gone meanwhile. An answer with no socket

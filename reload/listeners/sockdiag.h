@@ -11,17 +11,18 @@
 #ifndef RPPROXY_RELOAD_LISTENERS_SOCKDIAG_H
 #define RPPROXY_RELOAD_LISTENERS_SOCKDIAG_H
 
-#include "config/base/address.h"
+#include "config/base/listen_address.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* members[i] is how many sockets listen on exactly addresses[i]: 0.0.0.0 and 127.0.0.1 are two
- * addresses, and so are 0.0.0.0 and [::]. Sockets bound to a device are not counted: they form
- * groups of their own. No socket is counted on a Unix address. All are counted in one walk of the
- * kernel's listeners for each family, however many they are; no two addresses may be equal. ENOMEM
- * is possible. After an error members has no meaning. */
-int sockdiag_listeners(const struct address *const addresses[], size_t count, size_t members[])
+/* members[i] is how many sockets are in the reuseport group of list[i]: listen there, exactly.
+ * 0.0.0.0 and 127.0.0.1 are two groups, and so are 0.0.0.0 and [::], [::] with and without IPv4
+ * clients, and each interface. No socket is counted on a Unix address, and none of an interface
+ * that is not there. All are counted in one walk of the kernel's listeners for each family, however
+ * many they are; no two of the list may be equal. ENOMEM is possible. After an error members has no
+ * meaning. */
+int sockdiag_listeners(const struct listen_address *const list[], size_t count, size_t members[])
     __attribute__((warn_unused_result));
 
 /* Sockets of this process and of the old one: the inodes of their descriptors, of fstat(2). */
@@ -30,9 +31,9 @@ struct known_sockets {
     size_t count;
 };
 
-/* Whether any socket but those listens on the address, or on one that stands in its way, as 0.0.0.0
+/* Whether any socket but those listens there, or at an address that stands in its way, as 0.0.0.0
  * does for 127.0.0.1: EADDRINUSE where one does, 0 where none does. */
-int sockdiag_strangers(const struct address *address, const struct known_sockets *known)
+int sockdiag_strangers(const struct listen_address *at, const struct known_sockets *known)
     __attribute__((warn_unused_result));
 
 /* Longest text sockdiag_holder() writes, its NUL included. */
@@ -46,7 +47,7 @@ int sockdiag_strangers(const struct address *address, const struct known_sockets
  * (net.ipv4.ip_local_port_range). The process is left out where this user may not see it. A known
  * socket is passed over. ENOENT when no other socket stands in the way (any more). Searches all of
  * /proc: for a program that is about to end. */
-int sockdiag_holder(const struct address *address, const struct known_sockets *known,
+int sockdiag_holder(const struct listen_address *at, const struct known_sockets *known,
                     char text[static SOCKDIAG_HOLDER_MAX], bool *is_connection)
     __attribute__((warn_unused_result));
 
@@ -56,10 +57,10 @@ struct handshakes;
 /* More than so many are not remembered (about 2 MB); see handshakes_left(). */
 #define HANDSHAKES_MAX ((size_t)1 << 18)
 
-/* Remembers every handshake now in SYN_RECV towards any of the addresses; a wildcard stands for
- * all addresses of its family. Unix addresses are passed over. On success *handshakes is the
- * caller's, to free by handshakes_free(); ENOMEM is possible. */
-int handshakes_take(const struct address *addresses, size_t count, struct handshakes **handshakes)
+/* Remembers every handshake now in SYN_RECV towards any of the list; a wildcard stands for
+ * all addresses of its family, or of both. Unix addresses are passed over. On success *handshakes
+ * is the caller's, to free by handshakes_free(); ENOMEM is possible. */
+int handshakes_take(const struct listen_address *list, size_t count, struct handshakes **handshakes)
     __attribute__((warn_unused_result));
 
 /* Forgets those that have been completed, reset or given up since, and says how many are left.

@@ -157,19 +157,28 @@ int steering_split(int listener_fd, const struct steer_split *split, struct stee
     return error ? error : attach(listener_fd, &code);
 }
 
-int steering_sink(const struct address *address)
+/* Returns 0 or an errno value. */
+static int hear_nothing(int fd, const struct listen_address *at)
 {
     const int farthest = 255;
-    int fd = socket_bind(address);
+    const bool ipv4 = at->address.any.sa_family == AF_INET;
+
+    if ((ipv4 || at->dual_stack) &&
+        setsockopt(fd, IPPROTO_IP, IP_MINTTL, &farthest, sizeof farthest))
+        return errno;
+    if (!ipv4 && setsockopt(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, &farthest, sizeof farthest))
+        return errno;
+    return 0;
+}
+
+int steering_sink(const struct listen_address *at)
+{
+    int fd = socket_bind(at);
     int error;
 
     if (fd < 0)
         return fd;
-    if (address->any.sa_family == AF_INET)
-        error = setsockopt(fd, IPPROTO_IP, IP_MINTTL, &farthest, sizeof farthest) ? errno : 0;
-    else
-        error =
-            setsockopt(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, &farthest, sizeof farthest) ? errno : 0;
+    error = hear_nothing(fd, at);
     if (error == 0)
         error = socket_listen(fd, 0);
     if (error == 0)

@@ -11,8 +11,8 @@
 #ifndef RPPROXY_RELOAD_LISTENERS_STEERING_H
 #define RPPROXY_RELOAD_LISTENERS_STEERING_H
 
-#include "config/base/address.h"
 #include "config/base/cpus.h"
+#include "config/base/listen_address.h"
 #include "reload/listeners/group.h"
 
 #include <stdbool.h>
@@ -55,7 +55,7 @@ struct steer_split {
 int steering_split(int listener_fd, const struct steer_split *split, struct steer_range range,
                    const struct steer_cpus *by) __attribute__((warn_unused_result));
 
-/* Opens a sink: a listener of the address's group that hears nothing. A SYN steered to it is
+/* Opens a sink: a listener of the group that hears nothing. A SYN steered to it is
  * dropped without an answer; the client repeats it after a second, and meets the listener that
  * stands there then, or is refused when there is none. It takes the place of a successor where
  * there is none: group_sinks() of them are opened, one is steered to while the bind's own listeners
@@ -64,7 +64,7 @@ int steering_split(int listener_fd, const struct steer_split *split, struct stee
  * sink closes; few systems do. A socket filter that drops SYNs would spare none, but on a TCP
  * socket it needs CAP_NET_ADMIN since Linux 6.18. Returns the descriptor, close-on-exec, or -errno.
  */
-int steering_sink(const struct address *address) __attribute__((warn_unused_result));
+int steering_sink(const struct listen_address *at) __attribute__((warn_unused_result));
 
 /* Returns when every packet that the kernel was working on at the call is done with, so that none
  * still follows an earlier program (synchronize_rcu() by way of membarrier(2)). Blocks

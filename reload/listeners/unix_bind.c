@@ -12,7 +12,7 @@
 
 static const char *path_of(const struct bound *bound)
 {
-    return bound->conf->address.un.sun_path;
+    return bound->conf->at.address.un.sun_path;
 }
 
 static const char *probe(const struct address *address)
@@ -69,7 +69,7 @@ static const char *prepare(struct bound *bound, int *fd)
 
 const char *unix_bind_open(struct bound *bound, bool replaces)
 {
-    const char *wrong = replaces ? NULL : probe(&bound->conf->address);
+    const char *wrong = replaces ? NULL : probe(&bound->conf->at.address);
     if (wrong)
         return wrong;
     bound->fds = calloc(1, sizeof *bound->fds);

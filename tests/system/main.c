@@ -72,6 +72,7 @@ static const struct {
     {"activation", activation_suite},
     {"publication", publication_suite},
     {"rebinds", rebinds_suite},
+    {"interfaces", interfaces_suite},
     {"upgrade", upgrade_suite},
     {"plan", plan_suite},
     {"deadlines", deadlines_suite},

@@ -54,6 +54,7 @@ Suite *telling_suite(void);
 Suite *activation_suite(void);
 Suite *publication_suite(void);
 Suite *rebinds_suite(void);
+Suite *interfaces_suite(void);
 Suite *upgrade_suite(void);
 Suite *plan_suite(void);
 Suite *deadlines_suite(void);

@@ -22,6 +22,8 @@ int main(void)
     /* clang-format off */
     Suite *(*const suites[])(void) = {
         address_suite,
+        bind_clients_suite,
+        listen_address_suite,
         balance_suite,
         algorithms_suite,
         balance_table_suite,

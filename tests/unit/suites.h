@@ -6,6 +6,8 @@
 
 Suite *activation_suite(void);
 Suite *address_suite(void);
+Suite *bind_clients_suite(void);
+Suite *listen_address_suite(void);
 Suite *backend_suite(void);
 Suite *algorithms_suite(void);
 Suite *balance_suite(void);

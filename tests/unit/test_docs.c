@@ -212,6 +212,7 @@ static unsigned check_row(char *line)
     for (char *at = cell; (at = strchr(at, '`')); at++) {
         char name[64];
         size_t length = strspn(++at, "abcdefghijklmnopqrstuvwxyz-");
+        length += length ? strspn(at + length, "abcdefghijklmnopqrstuvwxyz0123456789-") : 0;
         snprintf(name, sizeof name, "%.*s", (int)length, at);
         at = strchr(at, '`');
         ck_assert_msg(at != NULL, "%s: %s", COMING_FROM, cell);

@@ -103,14 +103,14 @@ START_TEST(range_becomes_binds)
         const struct bind_conf *bind = &frontend->binds[1 + i];
         snprintf(text, sizeof text, "[::1]:%u", 1000 + i);
         ck_assert_str_eq(bind->text, text);
-        ck_assert_uint_eq(address_port(&bind->address), 1000 + i);
+        ck_assert_uint_eq(address_port(&bind->at.address), 1000 + i);
         ck_assert_int_eq(bind->accept, ACCEPT_SHARED);
         ck_assert(bind->accept_proxy.given);
         ck_assert_uint_eq(bind->line, 3);
     }
     const struct bind_conf *named = &frontend->binds[1001];
-    ck_assert_uint_eq(address_port(&named[0].address), 80);
-    ck_assert_uint_eq(address_port(&named[1].address), 81);
+    ck_assert_uint_eq(address_port(&named[0].at.address), 80);
+    ck_assert_uint_eq(address_port(&named[1].at.address), 81);
     config_free(config);
 }
 END_TEST

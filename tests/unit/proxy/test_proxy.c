@@ -215,7 +215,7 @@ START_TEST(sessions_follow_a_server_to_another_address)
         log_open(&(struct log_conf){.target = LOG_TO_STDERR, .level = LOG_LEVEL_ERROR}),
         0); /* without a line for each change */
     start(false, 16);
-    struct address addresses[2] = {back, config->frontends[0].binds[0].address};
+    struct address addresses[2] = {back, config->frontends[0].binds[0].at.address};
     addresses[1].in.sin_port = 0;
     const int listening[2] = {servers, loopback_listen(&addresses[1])};
     struct server *server = backend_find(service_backend(&proxy->service, "main"), "a");

@@ -42,7 +42,7 @@ static void connect_pair(int *ours, struct conn *conn, enum stream_kind kind)
     const struct address any = {
         .length = sizeof(struct sockaddr_in),
         .in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
-    int listening = socket_bind(&any);
+    int listening = socket_bind(&(struct listen_address){.address = any});
     ck_assert_int_ge(listening, 0);
     ck_assert_int_eq(socket_listen(listening, 0), 0);
     struct address bound = any;

@@ -1,4 +1,6 @@
 #include "reload/listeners/sockdiag.h"
+
+#include "proxy/engine/socket.h"
 #include "tests/unit/suites.h"
 #include "tests/unit/support/loopback.h"
 
@@ -16,11 +18,15 @@
 
 static const struct known_sockets nobody;
 
+/* Sockets of any interface, and of IPv6 only. */
+#define AT(where) (&(struct listen_address){.address = *(where)})
+
 static size_t listeners_on(const struct address *address)
 {
+    const struct listen_address *at = AT(address);
     size_t members;
 
-    ck_assert_int_eq(sockdiag_listeners(&address, 1, &members), 0);
+    ck_assert_int_eq(sockdiag_listeners(&at, 1, &members), 0);
     return members;
 }
 
@@ -75,20 +81,20 @@ END_TEST
 START_TEST(many_groups_are_counted_at_once)
 {
     enum { MANY = 100 };
-    struct address addresses[MANY];
-    const struct address *asked[MANY];
+    struct listen_address addresses[MANY] = {{.dual_stack = false}};
+    const struct listen_address *asked[MANY];
     size_t members[MANY], wanted[MANY];
 
     for (int i = 0; i < MANY; i++) {
         asked[i * 37 % MANY] = &addresses[i];
         wanted[i * 37 % MANY] = (size_t)(i % 4);
-        if (i % 10 == 9 || !loopback_bind(i % LOOPBACK_BINDS, &addresses[i])) {
-            addresses[i] =
-                (struct address){.length = sizeof addresses[i].un, .un = {.sun_family = AF_UNIX}};
+        if (i % 10 == 9 || !loopback_bind(i % LOOPBACK_BINDS, &addresses[i].address)) {
+            addresses[i].address = (struct address){.length = sizeof addresses[i].address.un,
+                                                    .un = {.sun_family = AF_UNIX}};
             wanted[i * 37 % MANY] = 0;
         }
         for (size_t opened = 0; opened < wanted[i * 37 % MANY]; opened++)
-            (void)loopback_listen(&addresses[i]);
+            (void)loopback_listen(&addresses[i].address);
     }
     ck_assert_int_eq(sockdiag_listeners(asked, MANY, members), 0);
     for (int i = 0; i < MANY; i++)
@@ -97,12 +103,74 @@ START_TEST(many_groups_are_counted_at_once)
 }
 END_TEST
 
+static void open_listener(const struct listen_address *at)
+{
+    int fd = socket_bind(at);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(socket_listen(fd, 0), 0);
+}
+
+/* So is each interface, and [::] with and without IPv4 clients. Needs Linux 5.7, or a privilege. */
+START_TEST(interface_and_dual_stack_make_a_group)
+{
+    static const char *const texts[] = {",interface=lo", "", ",v6only=no,interface=lo",
+                                        ",v6only=no", ",interface=not-there-0"};
+    enum { GROUPS = sizeof texts / sizeof *texts };
+    struct listen_address addresses[GROUPS];
+    const struct listen_address *asked[GROUPS];
+    size_t members[GROUPS];
+    struct address any;
+    char text[ADDRESS_TEXT_MAX];
+
+    if (!loopback_bind(2, &any))
+        return;
+    (void)loopback_bound(&any);
+    for (unsigned i = 0; i < GROUPS; i++) {
+        (void)snprintf(text, sizeof text, "[::]:%u%s", address_port(&any), texts[i]);
+        ck_assert_pstr_eq(listen_address_parse(text, &addresses[i]), NULL);
+        asked[i] = &addresses[i];
+        for (unsigned opened = 0; opened < i && i < GROUPS - 1; opened++)
+            open_listener(&addresses[i]);
+    }
+    ck_assert_int_eq(sockdiag_listeners(asked, GROUPS, members), 0);
+    for (unsigned i = 0; i < GROUPS; i++)
+        ck_assert_uint_eq(members[i], i == GROUPS - 1 ? 0 : i);
+    ck_assert_int_eq(sockdiag_strangers(&addresses[0], &nobody), EADDRINUSE);
+    ck_assert_int_eq(sockdiag_strangers(&addresses[3], &nobody), EADDRINUSE);
+}
+END_TEST
+
+/* Sockets of two interfaces are never in each other's way, those of IPv4 and of [::] may be. */
+START_TEST(dual_stack_is_in_the_way_of_ipv4)
+{
+    struct listen_address six, four;
+    struct address any;
+    char text[ADDRESS_TEXT_MAX];
+
+    if (!loopback_bind(2, &any))
+        return;
+    (void)loopback_bound(&any);
+    (void)snprintf(text, sizeof text, "[::]:%u,v6only=no,interface=lo", address_port(&any));
+    ck_assert_pstr_eq(listen_address_parse(text, &six), NULL);
+    (void)snprintf(text, sizeof text, "127.0.0.1:%u", address_port(&any));
+    ck_assert_pstr_eq(listen_address_parse(text, &four), NULL);
+    ck_assert_int_eq(sockdiag_strangers(&six, &nobody), 0);
+    open_listener(&four);
+    ck_assert_int_eq(sockdiag_strangers(&six, &nobody), EADDRINUSE);
+    six.dual_stack = false;
+    ck_assert_int_eq(sockdiag_strangers(&six, &nobody), 0);
+    strcpy(four.interface, "not-there-0");
+    ck_assert_int_eq(sockdiag_strangers(&four, &nobody), EADDRINUSE);
+}
+END_TEST
+
 static void expect_holder_is_me(const struct address *address)
 {
     char text[SOCKDIAG_HOLDER_MAX], wanted[64];
     bool is_connection;
 
-    ck_assert_int_eq(sockdiag_holder(address, &nobody, text, &is_connection), 0);
+    ck_assert_int_eq(sockdiag_holder(AT(address), &nobody, text, &is_connection), 0);
     ck_assert(!is_connection);
     (void)snprintf(wanted, sizeof wanted, "uid %u", (unsigned)getuid());
     ck_assert_msg(strstr(text, wanted) != NULL, "%s", text);
@@ -117,7 +185,7 @@ static void expect_holder_is_not_me(const struct address *address)
     bool is_connection;
 
     (void)snprintf(me, sizeof me, "process %d ", (int)getpid());
-    ck_assert(sockdiag_holder(address, &nobody, text, &is_connection) == ENOENT ||
+    ck_assert(sockdiag_holder(AT(address), &nobody, text, &is_connection) == ENOENT ||
               strstr(text, me) == NULL);
 }
 
@@ -189,7 +257,7 @@ static void expect_holder_is_connection(const struct address *address, const str
     char text[SOCKDIAG_HOLDER_MAX], wanted[256], peer_text[ADDRESS_TEXT_MAX];
     bool is_connection;
 
-    ck_assert_int_eq(sockdiag_holder(address, &nobody, text, &is_connection), 0);
+    ck_assert_int_eq(sockdiag_holder(AT(address), &nobody, text, &is_connection), 0);
     ck_assert(is_connection);
     (void)snprintf(wanted, sizeof wanted, "an outgoing connection to %s of ",
                    address_format(peer, peer_text));
@@ -226,8 +294,8 @@ START_TEST(unix_addresses_are_skipped)
     size_t count;
 
     ck_assert_uint_eq(listeners_on(&address), 0);
-    ck_assert_int_eq(sockdiag_holder(&address, &nobody, text, &is_connection), EAFNOSUPPORT);
-    ck_assert_int_eq(handshakes_take(&address, 1, &handshakes), 0);
+    ck_assert_int_eq(sockdiag_holder(AT(&address), &nobody, text, &is_connection), EAFNOSUPPORT);
+    ck_assert_int_eq(handshakes_take(AT(&address), 1, &handshakes), 0);
     ck_assert_int_eq(handshakes_left(handshakes, &count), 0);
     ck_assert_uint_eq(count, 0);
     handshakes_free(handshakes);
@@ -240,7 +308,7 @@ START_TEST(no_descriptor_is_an_error_and_none_leaks)
     struct rlimit limit, none;
     struct handshakes *handshakes;
     struct address address;
-    const struct address *asked = &address;
+    const struct listen_address *asked;
     int before, after;
     size_t count;
 
@@ -254,8 +322,9 @@ START_TEST(no_descriptor_is_an_error_and_none_leaks)
     none = limit;
     none.rlim_cur = 0;
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    asked = AT(&address);
     ck_assert_int_eq(sockdiag_listeners(&asked, 1, &count), EMFILE);
-    ck_assert_int_eq(handshakes_take(&address, 1, &handshakes), EMFILE);
+    ck_assert_int_eq(handshakes_take(AT(&address), 1, &handshakes), EMFILE);
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 END_TEST
@@ -294,9 +363,9 @@ START_TEST(a_snapshot_shrinks_as_handshakes_end)
     listener = loopback_listen_deferred(&address);
     (void)loopback_listen_deferred(&elsewhere);
     connect_many(clients, 3, &address);
-    ck_assert_int_eq(handshakes_take(&address, 1, &snapshot), 0);
+    ck_assert_int_eq(handshakes_take(AT(&address), 1, &snapshot), 0);
     ck_assert_uint_eq(left_of(snapshot), 3);
-    ck_assert_int_eq(handshakes_take(&elsewhere, 1, &other), 0);
+    ck_assert_int_eq(handshakes_take(AT(&elsewhere), 1, &other), 0);
     ck_assert_uint_eq(left_of(other), 0);
     handshakes_free(other);
 
@@ -309,7 +378,7 @@ START_TEST(a_snapshot_shrinks_as_handshakes_end)
     await_left(snapshot, 2);
     loopback_reset(clients[1]);
     await_left(snapshot, 1);
-    ck_assert_int_eq(handshakes_take(&address, 1, &other), 0);
+    ck_assert_int_eq(handshakes_take(AT(&address), 1, &other), 0);
     ck_assert_uint_eq(left_of(other), 3);
     handshakes_free(other);
 
@@ -333,14 +402,14 @@ START_TEST(reused_client_port_is_recognised)
     second = loopback_bound(&local); /* bound before, so that no other socket takes the port */
     ck_assert_int_eq(connect(first, &address.any, address.length), -1);
     loopback_await(first, POLLOUT);
-    ck_assert_int_eq(handshakes_take(&address, 1, &snapshot), 0);
+    ck_assert_int_eq(handshakes_take(AT(&address), 1, &snapshot), 0);
     ck_assert_uint_eq(left_of(snapshot), 1);
 
     loopback_reset(first);
     ck_assert_int_eq(connect(second, &address.any, address.length), -1);
     loopback_await(second, POLLOUT);
     await_left(snapshot, 0);
-    ck_assert_int_eq(handshakes_take(&address, 1, &later), 0);
+    ck_assert_int_eq(handshakes_take(AT(&address), 1, &later), 0);
     ck_assert_uint_eq(left_of(later), 1);
     handshakes_free(snapshot);
     handshakes_free(later);
@@ -351,17 +420,17 @@ END_TEST
 START_TEST(several_addresses_and_many_handshakes)
 {
     enum { EACH = 300 };
-    struct address addresses[3];
+    struct listen_address addresses[3] = {{.dual_stack = false}};
     struct handshakes *snapshot;
     int clients[3 * EACH];
 
-    ck_assert(loopback_bind(0, &addresses[0]));
-    ck_assert(loopback_bind(1, &addresses[1]));
-    if (!loopback_bind(2, &addresses[2]))
+    ck_assert(loopback_bind(0, &addresses[0].address));
+    ck_assert(loopback_bind(1, &addresses[1].address));
+    if (!loopback_bind(2, &addresses[2].address))
         return;
     for (size_t i = 0; i < 3; i++) {
-        (void)loopback_listen_deferred(&addresses[i]);
-        connect_many(clients + i * EACH, EACH, &addresses[i]);
+        (void)loopback_listen_deferred(&addresses[i].address);
+        connect_many(clients + i * EACH, EACH, &addresses[i].address);
     }
     ck_assert_int_eq(handshakes_take(addresses, 3, &snapshot), 0);
     ck_assert_uint_eq(left_of(snapshot), 3 * EACH);
@@ -382,6 +451,8 @@ Suite *sockdiag_suite(void)
     tcase_set_timeout(tests, 120);
     tcase_add_loop_test(tests, counts_listeners, 0, LOOPBACK_BINDS);
     tcase_add_test(tests, every_address_is_a_group_of_its_own);
+    tcase_add_test(tests, interface_and_dual_stack_make_a_group);
+    tcase_add_test(tests, dual_stack_is_in_the_way_of_ipv4);
     tcase_add_test(tests, many_groups_are_counted_at_once);
     tcase_add_loop_test(tests, names_the_holder, 0, LOOPBACK_BINDS);
     tcase_add_test(tests, dual_stack_listener_blocks_ipv4);

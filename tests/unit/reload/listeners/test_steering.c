@@ -506,7 +506,8 @@ START_TEST(nonsense_is_refused_and_changes_nothing)
     ck_assert_uint_eq(reached_by_a_new_connection(listeners, 2, &address), 1);
     ck_assert_int_eq(steering_set(-1, group_pinned(1)), EBADF);
     ck_assert_int_ne(steering_set(unix_socket, group_pinned(1)), 0);
-    ck_assert_int_eq(steering_sink(&(struct address){.length = 2}), -EAFNOSUPPORT);
+    ck_assert_int_eq(steering_sink(&(struct listen_address){.address = {.length = 2}}),
+                     -EAFNOSUPPORT);
     close(unix_socket);
 }
 END_TEST
@@ -535,7 +536,8 @@ static void await_handshakes(const struct address *address, size_t wanted)
         struct handshakes *handshakes;
         size_t left;
 
-        ck_assert_int_eq(handshakes_take(address, 1, &handshakes), 0);
+        ck_assert_int_eq(
+            handshakes_take(&(struct listen_address){.address = *address}, 1, &handshakes), 0);
         ck_assert_int_eq(handshakes_left(handshakes, &left), 0);
         handshakes_free(handshakes);
         if (left == wanted)
@@ -549,7 +551,7 @@ static void open_sinks(int sinks[2], const struct address *address)
 {
     ck_assert_uint_eq(group_sinks(1), 2);
     for (int i = 0; i < 2; i++) {
-        sinks[i] = steering_sink(address);
+        sinks[i] = steering_sink(&(struct listen_address){.address = *address});
         ck_assert_int_ge(sinks[i], 0);
     }
 }
