@@ -131,6 +131,22 @@ static void check_global_again(struct builder *builder, const struct section *ea
     }
 }
 
+static void note_lines(struct config *config, const struct section *section)
+{
+    size_t more = section->settings.count;
+    struct config_line *lines = memory_new(config->line_count + more, sizeof *lines);
+    if (config->line_count > 0)
+        memcpy(lines, config->lines, config->line_count * sizeof *lines);
+    free(config->lines);
+    config->lines = lines;
+    for (size_t i = 0; i < more; i++) {
+        const struct entry *entry = &section->settings.items[i];
+        config->lines[config->line_count++] = (struct config_line){
+            entry->option->name,
+            memory_print("%s:%u", entry->place.source->path, entry->place.line)};
+    }
+}
+
 static void build_global(struct builder *builder)
 {
     const struct document *document = builder->document;
@@ -145,6 +161,7 @@ static void build_global(struct builder *builder)
             check_global_again(builder, globals[j], section);
         globals[count++] = section;
         apply(builder, section, OWNER_CONFIG, builder->config);
+        note_lines(builder->config, section);
     }
     free(globals);
     if (!builder->config->control)

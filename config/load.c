@@ -35,6 +35,9 @@ void config_free(struct config *config)
     }
     free(config->frontends);
     free(config->backends);
+    for (size_t i = 0; i < config->line_count; i++)
+        free(config->lines[i].where);
+    free(config->lines);
     free(config->file);
     options_release(OWNER_CONFIG, config);
     address_files_free(&config->address_files);

@@ -165,7 +165,7 @@ static const char *read_kept_port(const char *text, struct server_conf *server, 
     size_t host = host_length(text);
     const char *after = text + host;
     *length = 0;
-    if (strncmp(text, "unix:", 5) == 0)
+    if (strncmp(text, "unix:", 5) == 0 || text[0] == '/' || text[0] == '@')
         return NULL;
     if (*after && !(after[0] == ':' && (after[1] == '+' || after[1] == '-')))
         return NULL;

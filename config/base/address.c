@@ -116,6 +116,12 @@ static const char *parse_host(const char *text, struct address *address,
 {
     const char *colon = strrchr(text, ':');
     in_port_t port;
+    if (text[0] == '/')
+        return "the path of a Unix socket needs 'unix:' before it: unix:/PATH";
+    if (text[0] == '@')
+        return "the name of an abstract Unix socket needs 'unix:' before it: unix:@NAME";
+    if (strstr(text, "://"))
+        return "is a URL; an address has no scheme and no path: HOST:PORT";
     if (strncmp(text, "abns@", 5) == 0 || strncmp(text, "abnsz@", 6) == 0)
         return "an abstract Unix socket is unix:@NAME here";
     if (!colon)

@@ -2,8 +2,17 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+const char *config_where(const struct config *config, const char *option)
+{
+    for (size_t i = 0; i < config->line_count; i++)
+        if (strcmp(config->lines[i].option, option) == 0)
+            return config->lines[i].where;
+    return config->file;
+}
 
 const char *config_default_control(void)
 {

@@ -242,8 +242,16 @@ enum drain { DRAIN_HANDOFF, DRAIN_WAIT };
 /* What happens to a session that moves to a configuration without its server. */
 enum removed { REMOVED_KEEP, REMOVED_DRAIN, REMOVED_CLOSE };
 
+/* Where an option of [global] stands. */
+struct config_line {
+    const char *option; /* its name; static */
+    char *where;        /* "FILE:LINE" */
+};
+
 struct config {
-    char *file;       /* the path as given; used in messages */
+    char *file;                /* the path as given; used in messages */
+    struct config_line *lines; /* of the options of [global] that are given once */
+    size_t line_count;
     unsigned workers; /* 0: one for each CPU of affinity or, if empty, that the process may use */
     struct cpus affinity; /* worker i runs on the i-th CPU, modulo their number; empty: anywhere */
     char *user;           /* NULL: the user does not change */
@@ -274,6 +282,10 @@ struct config {
     size_t backend_count;
     struct address_files address_files; /* files with lists of addresses or names, and maps */
 };
+
+/* Returns where the option of [global] stands, "FILE:LINE", or the name of the file if it does not
+ * set the option: for messages about what only shows when a process starts. */
+const char *config_where(const struct config *config, const char *option);
 
 /* Returns the path of the control socket if the file sets none: /run/rpproxy/control.sock for root,
  * else $XDG_RUNTIME_DIR/rpproxy/control.sock, else /tmp/rpproxy-UID/control.sock. Static storage.

@@ -20,7 +20,23 @@ static const char *complain(const char *what, const char *user)
     return text;
 }
 
-const char *privileges_become(const char *user)
+static const char *refuse_change(const char *user)
+{
+    static char text[256];
+    const struct passwd *own = getpwuid(geteuid());
+    snprintf(text, sizeof text,
+             "a reload cannot change the user from %s to %s, because sockets of two users cannot "
+             "share an address: stop the proxy and start it",
+             own ? own->pw_name : "the present one", user);
+    return text;
+}
+
+const char *privileges_check_user(const char *user)
+{
+    return getpwnam(user) ? NULL : complain("there is no user", user);
+}
+
+const char *privileges_become(const char *user, bool is_reload)
 {
     if (!user)
         return NULL;
@@ -30,8 +46,10 @@ const char *privileges_become(const char *user)
         return complain("there is no user", user);
     if (entry->pw_uid == geteuid())
         return NULL;
+    if (is_reload)
+        return refuse_change(user);
     if (geteuid() != 0)
-        return complain("only root can (and a reload never does) become user", user);
+        return complain("only root can become user", user);
 
     if (initgroups(user, entry->pw_gid))
         return complain("cannot take the groups of", user);
@@ -73,25 +91,37 @@ int privileges_make_directory(const char *path, const char *user)
 
 const char *privileges_check_directory(const char *path)
 {
+    static char text[PATH_MAX + 256];
     char directory[PATH_MAX];
     struct stat status;
     if (!directory_of(path, directory))
         return NULL;
-    if (stat(directory, &status))
-        return strerror(errno);
-    if (!S_ISDIR(status.st_mode))
-        return strerror(ENOTDIR);
-    if (access(directory, W_OK | X_OK)) {
+    if (stat(directory, &status)) {
+        snprintf(text, sizeof text, "its directory %s: %s", directory, strerror(errno));
+    } else if (!S_ISDIR(status.st_mode)) {
+        snprintf(text, sizeof text, "%s: %s", directory, strerror(ENOTDIR));
+    } else if (access(directory, W_OK | X_OK)) {
         int error = errno;
         const struct passwd *entry = error == EACCES ? getpwuid(geteuid()) : NULL;
-        return entry ? complain("its directory is not writable for user", entry->pw_name)
-                     : strerror(error);
+        if (entry)
+            snprintf(text, sizeof text, "its directory %s is not writable for user %s", directory,
+                     entry->pw_name);
+        else
+            snprintf(text, sizeof text, "its directory %s: %s", directory, strerror(error));
+    } else if (status.st_uid != 0 && status.st_uid != geteuid()) {
+        snprintf(
+            text, sizeof text,
+            "its directory %s belongs to a user that is neither root nor the user of the proxy",
+            directory);
+    } else if ((status.st_mode & S_IWOTH) && !(status.st_mode & S_ISVTX)) {
+        snprintf(text, sizeof text,
+                 "every user may replace files in its directory %s, which is writable and not "
+                 "sticky",
+                 directory);
+    } else {
+        return NULL;
     }
-    if (status.st_uid != 0 && status.st_uid != geteuid())
-        return "its directory belongs to a user that is neither root nor the user of the proxy";
-    if ((status.st_mode & S_IWOTH) && !(status.st_mode & S_ISVTX))
-        return "everybody may replace files in its directory, which is writable and not sticky";
-    return NULL;
+    return text;
 }
 
 size_t privileges_descriptors(void)

@@ -4,6 +4,7 @@
 #include "reload/base/signals.h"
 #include "reload/base/supervisor.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
@@ -55,9 +56,10 @@ int program_find(struct program *program, char **argv)
 
 #define VARIABLE_MAX 64
 
-/* What a successor inherits: a descriptor, and the variable that names it. */
+/* What a successor inherits: a variable with a number, which may be that of a descriptor. */
 struct inherited {
-    int fd; /* -1: there is none */
+    bool is_set;
+    int fd; /* -1: none */
     char variable[VARIABLE_MAX];
 };
 
@@ -73,22 +75,32 @@ static char **environment_with(struct inherited *list, size_t length)
         return NULL;
     memcpy(environment, environ, count * sizeof *environment);
     for (size_t i = 0; i < length; i++)
-        if (list[i].fd >= 0)
+        if (list[i].is_set)
             environment[count++] = list[i].variable;
     return environment;
 }
 
-static struct inherited inherit(const char *name, int fd)
+static struct inherited inherit_number(const char *name, int number)
 {
-    struct inherited inherited = {.fd = fd};
-    snprintf(inherited.variable, sizeof inherited.variable, "%s=%d", name, fd);
+    struct inherited inherited = {.is_set = true, .fd = -1};
+    snprintf(inherited.variable, sizeof inherited.variable, "%s=%d", name, number);
     return inherited;
 }
 
-static int spawn(const struct program *program, int channel, pid_t *pid)
+/* fd: -1: there is none. */
+static struct inherited inherit(const char *name, int fd)
+{
+    struct inherited inherited = inherit_number(name, fd);
+    inherited.is_set = fd >= 0;
+    inherited.fd = fd;
+    return inherited;
+}
+
+static int spawn(const struct program *program, int channel, unsigned generation, pid_t *pid)
 {
     struct inherited list[] = {inherit(HANDOVER_VARIABLE, channel),
-                               inherit(SUPERVISOR_VARIABLE, supervisor_descriptor())};
+                               inherit(SUPERVISOR_VARIABLE, supervisor_descriptor()),
+                               inherit_number(GENERATION_VARIABLE, (int)generation)};
     const size_t length = sizeof list / sizeof *list;
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -116,7 +128,8 @@ static int spawn(const struct program *program, int channel, pid_t *pid)
     return error;
 }
 
-int program_launch(const struct program *program, struct children *children, struct child *child)
+int program_launch(const struct program *program, unsigned generation, struct children *children,
+                   struct child *child)
 {
     int pair[2];
     int error = children_reserve(children);
@@ -124,7 +137,7 @@ int program_launch(const struct program *program, struct children *children, str
         return error;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
         return errno;
-    error = spawn(program, pair[1], &child->pid);
+    error = spawn(program, pair[1], generation, &child->pid);
     close(pair[1]);
     if (error) {
         close(pair[0]);
@@ -133,6 +146,14 @@ int program_launch(const struct program *program, struct children *children, str
     children_add(children, child->pid);
     child->channel = pair[0];
     return 0;
+}
+
+unsigned program_inherited_generation(void)
+{
+    const char *text = getenv(GENERATION_VARIABLE);
+    unsigned long number = text && isdigit((unsigned char)*text) ? strtoul(text, NULL, 10) : 0;
+    unsetenv(GENERATION_VARIABLE);
+    return number <= UINT_MAX ? (unsigned)number : 0;
 }
 
 int program_inherited_channel(void)

@@ -6,7 +6,8 @@
 
 #include <sys/types.h>
 
-#define HANDOVER_VARIABLE "RPPROXY_HANDOVER_FD"
+#define HANDOVER_VARIABLE   "RPPROXY_HANDOVER_FD"
+#define GENERATION_VARIABLE "RPPROXY_GENERATION"
 
 struct program {
     char *path;  /* absolute, symbolic links kept: a new binary is found where the old one was */
@@ -23,17 +24,22 @@ struct child {
 };
 
 /* Starts the program at path with the arguments and environment, and one end of a new socket pair
- * as the descriptor that HANDOVER_VARIABLE names. Signals have their default disposition there, and
+ * as the descriptor that HANDOVER_VARIABLE names; GENERATION_VARIABLE is the number of its
+ * generation, for log lines of before the offer. Signals have their default disposition there, and
  * those of signals_orders() are blocked. When it returns, the program has been executed
  * (posix_spawn(3)); but the kernel wakes this process a moment before it closes what else was open
  * here in the child, so that is only sure once the child has spoken. The child is added to
  * children. Returns 0, or an errno value (ENOENT: the program is not there). */
-int program_launch(const struct program *program, struct children *children, struct child *child)
-    __attribute__((warn_unused_result));
+int program_launch(const struct program *program, unsigned generation, struct children *children,
+                   struct child *child) __attribute__((warn_unused_result));
 
 /* For a successor: the descriptor its predecessor left it, now close-on-exec, or -errno.
  * -ENOENT: there is none; else the variable names no socket pair of a handover. Removes the
  * variable. */
 int program_inherited_channel(void) __attribute__((warn_unused_result));
+
+/* For a successor: the number of its generation, or 0: an older version has started it. Removes
+ * the variable. */
+unsigned program_inherited_generation(void);
 
 #endif

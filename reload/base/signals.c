@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 struct watch {
-    void (*on_signal)(int number, void *arg);
+    signal_handler *on_signal;
     void *arg;
 };
 
@@ -15,8 +15,12 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     (void)what;
     const struct watch *watch = arg;
     struct signalfd_siginfo info;
-    while (read(fd, &info, sizeof info) == sizeof info)
-        watch->on_signal((int)info.ssi_signo, watch->arg);
+    while (read(fd, &info, sizeof info) == sizeof info) {
+        const struct requester from = {.signal = (int)info.ssi_signo,
+                                       .pid = info.ssi_code > 0 ? 0 : (pid_t)info.ssi_pid,
+                                       .uid = info.ssi_uid};
+        watch->on_signal(&from, watch->arg);
+    }
 }
 
 void signals_orders(sigset_t *set)
@@ -57,8 +61,7 @@ void signals_drop_reloads(void)
         ;
 }
 
-struct event *signals_watch(struct event_base *base, void (*on_signal)(int number, void *arg),
-                            void *arg)
+struct event *signals_watch(struct event_base *base, signal_handler *on_signal, void *arg)
 {
     sigset_t set;
     watched(&set);

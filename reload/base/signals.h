@@ -2,6 +2,8 @@
 #ifndef RPPROXY_RELOAD_BASE_SIGNALS_H
 #define RPPROXY_RELOAD_BASE_SIGNALS_H
 
+#include "reload/base/requester.h"
+
 #include <event2/event.h>
 #include <signal.h>
 
@@ -20,10 +22,13 @@ void signals_begin(void);
  * these signals ask for. */
 void signals_drop_reloads(void);
 
+/* from: the signal and its sender. */
+typedef void signal_handler(const struct requester *from, void *arg);
+
 /* After signals_begin(): on_signal is called from the loop for each order and each SIGCHLD. Returns
  * NULL on failure. */
-struct event *signals_watch(struct event_base *base, void (*on_signal)(int number, void *arg),
-                            void *arg) __attribute__((warn_unused_result));
+struct event *signals_watch(struct event_base *base, signal_handler *on_signal, void *arg)
+    __attribute__((warn_unused_result));
 
 /* NULL is fine. The signals stay blocked. */
 void signals_free(struct event *watch);

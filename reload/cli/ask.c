@@ -5,8 +5,11 @@
 #include "reload/cli/locate.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* The path of the control socket comes from the file, and may have changed there since the proxy
  * started. */
@@ -21,6 +24,31 @@ static void print_control_hint(const struct command *command)
                 "rpproxy: %s names that socket; if control was changed there after the proxy "
                 "started, the proxy answers on the old one: use -s OLD-SOCKET\n",
                 command->file);
+}
+
+static const char *user_name(uid_t uid, char text[static 32])
+{
+    const struct passwd *entry = getpwuid(uid);
+    if (entry)
+        snprintf(text, 32, "%s", entry->pw_name);
+    else
+        snprintf(text, 32, "%u", uid);
+    return text;
+}
+
+/* A proxy may well serve there. */
+static void print_forbidden(const struct command *command)
+{
+    struct stat status;
+    char own[32], other[32];
+    user_name(geteuid(), own);
+    if (stat(command->control, &status))
+        fprintf(stderr, "rpproxy: user %s may not look at %s: %s\n", own, command->control,
+                strerror(errno));
+    else
+        fprintf(stderr,
+                "rpproxy: user %s may not use %s: the proxy answers user %s and root only\n", own,
+                command->control, user_name(status.st_uid, other));
 }
 
 static struct request request_of(const struct command *command, const char *what,
@@ -42,7 +70,9 @@ bool ask(struct conversation *talk, const struct command *command, const char *w
     if (!error)
         return true;
     bool in_time = command->timeout == 0 || clock_ms() - began < command->timeout;
-    if (error != EPROTO) {
+    if (error == EACCES || error == EPERM) {
+        print_forbidden(command);
+    } else if (error != EPROTO) {
         fprintf(stderr, "rpproxy: no proxy answers on %s: %s\n", command->control, strerror(error));
         if (command->control_from_file)
             print_control_hint(command);

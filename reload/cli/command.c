@@ -101,7 +101,7 @@ static int wait_for_end(struct conversation *talk, const struct command *command
             if (cut == 0 && others_cut == 0)
                 return EXIT_DONE;
             print_cut(talk, what, (uint64_t)cut, (uint64_t)others_cut);
-            return EXIT_WAITING;
+            return EXIT_CUT;
         case WORD_TIMEOUT:
             end_line(talk);
             fprintf(stderr, "rpproxy: %s, but pid %d has not exited yet\n", what, talk->pid);

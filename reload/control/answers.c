@@ -48,6 +48,8 @@ static void order_reload(struct client *client, const json_t *request, const cha
         return;
     client_wait_for_long(client);
     client->awaits_reload = true; /* before it begins: it may be over at once */
+    const struct requester by = client_requester(client);
+    requester_text(&by, order.by);
     enum exit_status status = client->events->reload(generation, &order);
     if (status == EXIT_DONE)
         return;
@@ -64,7 +66,9 @@ static void decide(struct client *client, bool promote)
     client_wait_for_long(client);
     client->awaits_reload = promote;
     client->awaits_abort = !promote;
-    const char *wrong = promote ? old_side_promote(generation) : client->events->abort(generation);
+    const struct requester by = client_requester(client);
+    const char *wrong =
+        promote ? old_side_promote(generation) : client->events->abort(generation, &by);
     if (!wrong)
         return;
     client->awaits_reload = client->awaits_abort = false;
@@ -121,7 +125,8 @@ static void answer_stop(struct client *client, const json_t *request)
     (void)request;
     client_wait_for_long(client);
     client_send_result(client, EXIT_DONE, "stopping");
-    client->events->stop(client->generation);
+    const struct requester by = client_requester(client);
+    client->events->stop(client->generation, &by);
 }
 
 static const struct {

@@ -53,6 +53,11 @@ void client_stream_end(struct client *client)
     client_wait_shortly(client);
 }
 
+struct requester client_requester(const struct client *client)
+{
+    return requester_of_socket(bufferevent_getfd(client->stream));
+}
+
 size_t client_backlog(const struct client *client)
 {
     return evbuffer_get_length(bufferevent_get_output(client->stream));

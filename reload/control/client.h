@@ -3,6 +3,7 @@
 #ifndef RPPROXY_RELOAD_CONTROL_CLIENT_H
 #define RPPROXY_RELOAD_CONTROL_CLIENT_H
 
+#include "reload/base/requester.h"
 #include "reload/control/control_events.h"
 
 #include <event2/bufferevent.h>
@@ -58,6 +59,9 @@ void client_stream_begin(struct client *client, const struct client_stream *answ
 
 /* The answer is complete: on_gone() is not called any more. */
 void client_stream_end(struct client *client);
+
+/* The process that asks. */
+struct requester client_requester(const struct client *client);
 
 /* Bytes that the command has not taken yet. */
 size_t client_backlog(const struct client *client);

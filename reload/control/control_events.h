@@ -4,6 +4,7 @@
 #include "reload/base/exit_status.h"
 
 struct generation;
+struct requester;
 struct reload_order;
 
 /* What commands ask of the process; process/process.c implements it. */
@@ -14,9 +15,9 @@ struct control_events {
     enum exit_status (*reload)(struct generation *generation, const struct reload_order *order);
     /* Calls off the reload that is under way, or wanted: control_reload_over() says when it is
      * called off. Else returns why there is none to be called off (a string constant). */
-    const char *(*abort)(struct generation *generation);
+    const char *(*abort)(struct generation *generation, const struct requester *by);
     /* Graceful stop. Asked again it changes nothing. */
-    void (*stop)(struct generation *generation);
+    void (*stop)(struct generation *generation, const struct requester *by);
 };
 
 #endif

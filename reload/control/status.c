@@ -296,7 +296,8 @@ json_t *status_json(const struct generation *generation)
     const struct reload_result *reload = &generation->last_reload;
     if (status && reload->any)
         json_object_set_new(status, "last_reload",
-                            json_pack("{s:i, s:I, s:I, s:o}", "exit", (int)reload->status, "at",
+                            json_pack("{s:i, s:i, s:I, s:I, s:o}", "generation",
+                                      (int)reload->generation, "exit", (int)reload->status, "at",
                                       (json_int_t)reload->at, "took_ms",
                                       (json_int_t)reload->duration, "result",
                                       text_json(reload->text, strlen(reload->text))));

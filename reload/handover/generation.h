@@ -37,6 +37,7 @@
 #include "reload/base/crash.h"
 #include "reload/base/exit_status.h"
 #include "reload/base/program.h"
+#include "reload/base/requester.h"
 #include "reload/handover/draining_processes.h"
 #include "reload/handover/heartbeat.h"
 #include "reload/handover/message.h"
@@ -65,6 +66,7 @@ struct new_side;
 /* How the last reload went, for status. */
 struct reload_result {
     bool any;
+    unsigned generation; /* of the new process; 0: not known */
     enum exit_status status;
     uint64_t at;       /* seconds since 1970 */
     uint64_t duration; /* milliseconds */
@@ -78,6 +80,7 @@ struct reload_order {
                      * not tried again without a canary */
     bool forced;    /* even if a backend loses its last usable server */
     struct canary_plan canary;
+    char by[REQUESTER_TEXT_MAX]; /* for people: which process gave the order */
 };
 
 /* News from handover/, and what it asks for: process/process.c implements all of them. */
@@ -95,9 +98,9 @@ struct generation_events {
 
     /* --- the old process's side --- */
 
-    /* A reload is over. text is for people. */
+    /* A reload is over. text is for people. called_off: it failed because it was called off. */
     void (*reload_over)(struct generation *generation, enum exit_status status, const char *text,
-                        uint64_t milliseconds);
+                        uint64_t milliseconds, bool called_off);
     /* The new process serves: probation, if there is one, then the listeners of this process are to
      * be closed. */
     void (*retire)(struct generation *generation);
@@ -160,7 +163,7 @@ struct generation {
     uint64_t config_hash;               /* of its canonical text; 0: not known */
     struct event_base *base;
     unsigned number;
-    unsigned canaries; /* the highest number of a canary of this process; 0: there was none */
+    unsigned attempt; /* the number of the last new process of this one; 0: there was none */
     enum generation_state state;
     unsigned workers;
     struct descriptors descriptors;

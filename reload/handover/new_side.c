@@ -367,6 +367,7 @@ static void take_result(struct generation *generation, const struct message_relo
     struct reload_result *result = &generation->last_reload;
     if (!result->any) {
         *result = (struct reload_result){.any = true,
+                                         .generation = generation->number,
                                          .status = (enum exit_status)message->exit,
                                          .at = message->at,
                                          .duration = message->duration};

@@ -133,13 +133,14 @@ static void end(struct old_side *side, enum exit_status status, const char *text
 {
     struct generation *generation = side->generation;
     uint64_t duration = clock_ms() - side->started_at;
+    bool called_off = side->called_off;
     char kept[ENDING_TEXT_MAX];
     snprintf(kept, sizeof kept, "%s", text);
     if (side->tried && !side->called_off && !side->reload_failure.status)
         generation->refused = side->config_hash;
     generation->old_side = NULL;
     old_side_free(side);
-    generation->events->reload_over(generation, status, kept, duration);
+    generation->events->reload_over(generation, status, kept, duration, called_off);
 }
 
 static void kill_successor(struct old_side *side)
@@ -348,7 +349,6 @@ static void begin_canary(struct old_side *side)
     if (!is_alone(side))
         return;
     side->state = OLD_SIDE_CANARY;
-    generation->canaries = side->number;
     offering_note_kept(generation->binds, side->channel);
     peer_stats_count_successor(&generation->peer_stats);
     tell_about_us(side);
@@ -514,7 +514,7 @@ static void on_active(struct old_side *side)
              (int)side->child.pid, side->number, (unsigned long long)duration,
              side->reload_failure.figures[0] ? "; " : "", side->reload_failure.figures);
     step(side, "serving: pid %d", (int)side->child.pid);
-    generation->events->reload_over(generation, EXIT_DONE, text, duration);
+    generation->events->reload_over(generation, EXIT_DONE, text, duration, false);
     tell_of_reload(side);
     if (generation->stop_wanted)
         channel_send(side->channel, MESSAGE_STOP, NULL, 0, NULL, 0);
@@ -635,9 +635,10 @@ static bool can_split(struct old_side *side)
     return false;
 }
 
+/* Each attempt has its own number, so that log lines tell failed ones apart. */
 static unsigned next_number(const struct generation *generation)
 {
-    return (generation->canaries > generation->number ? generation->canaries : generation->number) +
+    return (generation->attempt > generation->number ? generation->attempt : generation->number) +
            1;
 }
 
@@ -645,12 +646,12 @@ static void launch(struct old_side *side)
 {
     struct generation *generation = side->generation;
     side->state = OLD_SIDE_LAUNCHED;
-    side->number = next_number(generation);
     binds_pin(generation->binds, warn, generation);
     if (!can_split(side))
         return;
     proxy_share_descriptors(generation->proxy, true);
-    int error = program_launch(generation->program, &generation->children, &side->child);
+    int error =
+        program_launch(generation->program, side->number, &generation->children, &side->child);
     if (error) {
         proxy_share_descriptors(generation->proxy, false);
         char text[512];
@@ -681,7 +682,7 @@ void old_side_begin(struct generation *generation, const struct reload_order *or
         side->timeout = event_new(generation->base, -1, 0, on_timeout, side);
     if (!side || !side->timeout) {
         free(side);
-        generation->events->reload_over(generation, EXIT_OTHER, "out of memory", 0);
+        generation->events->reload_over(generation, EXIT_OTHER, "out of memory", 0, false);
         return;
     }
     side->generation = generation;
@@ -689,7 +690,8 @@ void old_side_begin(struct generation *generation, const struct reload_order *or
     side->reload_failure.refused_before = order->by_signal ? generation->refused : 0;
     side->started_at = clock_ms();
     generation->old_side = side;
-    log_notice("reload: generation %u launches its successor", generation->number);
+    side->number = generation->attempt = next_number(generation);
+    log_notice("reload: generation %u is started, as ordered by %s", side->number, order->by);
     notify_reloading();
     launch(side);
 }

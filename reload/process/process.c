@@ -43,7 +43,8 @@ struct process {
     struct draining drain;
     struct watchdog watchdog;
     bool stop_signalled;
-    bool drained; /* the sessions of this process have ended */
+    char stopped_by[REQUESTER_TEXT_MAX]; /* the first order to stop; "": by a message, or none */
+    bool drained;                        /* the sessions of this process have ended */
 };
 
 static struct process *process_of(struct generation *generation)
@@ -330,7 +331,8 @@ static void take_back(struct generation *generation, pid_t successor)
 /* --- reload and stop ------------------------------------------------------------------------- */
 
 static const struct reload_order no_order;
-static const struct reload_order order_by_signal = {.wanted = true, .by_signal = true};
+static const struct reload_order order_by_message = {
+    .wanted = true, .by_signal = true, .by = "an order to the process before this one"};
 
 static enum exit_status reload(struct generation *generation, const struct reload_order *order)
 {
@@ -350,6 +352,7 @@ static enum exit_status reload(struct generation *generation, const struct reloa
 static void stop(struct generation *generation)
 {
     struct process *process = process_of(generation);
+    const char *by = process->stopped_by[0] ? process->stopped_by : order_by_message.by;
     switch (generation->state) {
     case GENERATION_STARTING:
         exit_loop(generation, EXIT_DONE);
@@ -370,7 +373,7 @@ static void stop(struct generation *generation)
         generation->next = no_order;
         control_reload_over(process_of(generation)->control, EXIT_FAILED,
                             "the proxy was told to stop");
-        log_notice("stopping: no new connections are accepted");
+        log_notice("stopping: no new connections are accepted, as ordered by %s", by);
         notify_stopping();
         drain_await_others(&process->drain);
         draining_processes_stop(&generation->draining_processes);
@@ -415,8 +418,11 @@ static void note_reload(struct generation *generation, enum exit_status status, 
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    generation->last_reload = (struct reload_result){
-        .any = true, .status = status, .at = (uint64_t)now.tv_sec, .duration = milliseconds};
+    generation->last_reload = (struct reload_result){.any = true,
+                                                     .generation = generation->attempt,
+                                                     .status = status,
+                                                     .at = (uint64_t)now.tv_sec,
+                                                     .duration = milliseconds};
     snprintf(generation->last_reload.text, sizeof generation->last_reload.text, "%s", text);
 }
 
@@ -429,26 +435,32 @@ static void rolled_back(struct generation *generation, const char *text)
 }
 
 static void reload_over(struct generation *generation, enum exit_status status, const char *text,
-                        uint64_t milliseconds)
+                        uint64_t milliseconds, bool called_off)
 {
     note_reload(generation, status, text, milliseconds);
-    if (status == EXIT_DONE) {
+    if (status == EXIT_DONE)
         log_notice("reloaded: %s", text);
-    } else {
-        log_error("reload failed: %s; generation %u serves on", text, generation->number);
+    else if (called_off)
+        log_notice("reload to generation %u called off: %s; generation %u continues to serve",
+                   generation->attempt, text, generation->number);
+    else
+        log_error("reload to generation %u failed: %s; generation %u continues to serve",
+                  generation->attempt, text, generation->number);
+    if (status != EXIT_DONE)
         notify_ready(getpid());
-    }
     control_reload_over(process_of(generation)->control, status, text);
     if (status != EXIT_DONE)
         go_on(generation);
 }
 
-static const char *abort_reload(struct generation *generation)
+static const char *abort_reload(struct generation *generation, const struct requester *by)
 {
+    char text[REQUESTER_TEXT_MAX];
+    log_notice("reload: %s orders that it is called off", requester_text(by, text));
     if (generation->state != GENERATION_ACTIVE || generation->old_side || !generation->next.wanted)
         return old_side_abort(generation);
     generation->next = no_order;
-    reload_over(generation, EXIT_FAILED, "it was called off", 0);
+    reload_over(generation, EXIT_FAILED, "it was called off", 0, true);
     return NULL;
 }
 
@@ -458,29 +470,42 @@ static void end_at_once(struct generation *generation)
     exit_loop(generation, EXIT_DONE);
 }
 
-static void stop_by_signal(struct process *process)
+/* The first order counts: others may come on the way. */
+static void stop_by_order(struct generation *generation, const struct requester *by)
+{
+    struct process *process = process_of(generation);
+    if (!process->stopped_by[0])
+        requester_text(by, process->stopped_by);
+    stop(generation);
+}
+
+static void stop_by_signal(struct process *process, const struct requester *from)
 {
     struct generation *generation = &process->generation;
+    char text[REQUESTER_TEXT_MAX];
     if (process->stop_signalled) {
-        log_warning("asked to stop a second time: ending at once");
+        log_warning("asked to stop a second time, by %s: all sessions end at once",
+                    requester_text(from, text));
         end_at_once(generation);
         return;
     }
     process->stop_signalled = true;
-    stop(generation);
+    stop_by_order(generation, from);
 }
 
-static void reload_by_signal(struct generation *generation)
+static void reload_by_signal(struct generation *generation, const struct requester *from)
 {
-    switch (reload(generation, &order_by_signal)) {
+    struct reload_order order = {.wanted = true, .by_signal = true};
+    requester_text(from, order.by);
+    switch (reload(generation, &order)) {
     case EXIT_BUSY:
         if (!generation->next.wanted) /* signals coalesce into one more reload */
-            generation->next = order_by_signal;
+            generation->next = order;
         break;
     case EXIT_OTHER:
         /* This process will serve: the file may have changed since it was read. */
         if (generation->state == GENERATION_STARTING || generation->state == GENERATION_CANARY) {
-            generation->next = order_by_signal;
+            generation->next = order;
             break;
         }
         log_notice("reload: generation %u is %s and does not reload", generation->number,
@@ -494,7 +519,7 @@ static void reload_by_signal(struct generation *generation)
 /* The old process passes an order on. */
 static void reload_by_message(struct generation *generation)
 {
-    (void)reload(generation, &order_by_signal);
+    (void)reload(generation, &order_by_message);
 }
 
 static void predecessor_closed(struct generation *generation)
@@ -563,18 +588,19 @@ static const struct generation_events generation_events = {
 };
 
 static const struct control_events control_events = {
-    .reload = reload, .abort = abort_reload, .stop = stop};
+    .reload = reload, .abort = abort_reload, .stop = stop_by_order};
 
 /* --- the process ----------------------------------------------------------------------------- */
 
-static void on_signal(int number, void *arg)
+static void on_signal(const struct requester *from, void *arg)
 {
     struct process *process = arg;
     struct generation *generation = &process->generation;
-    switch (number) {
+    char text[REQUESTER_TEXT_MAX];
+    switch (from->signal) {
     case SIGUSR2:
     case SIGHUP:
-        reload_by_signal(generation);
+        reload_by_signal(generation, from);
         break;
     case SIGUSR1:
         log_reopen();
@@ -586,10 +612,10 @@ static void on_signal(int number, void *arg)
         peer_stats_on_child(&generation->peer_stats);
         break;
     case SIGTERM:
-        stop_by_signal(process);
+        stop_by_signal(process, from);
         break;
     case SIGINT:
-        log_notice("interrupted: ending at once");
+        log_notice("interrupted by %s: all sessions end at once", requester_text(from, text));
         end_at_once(generation);
         break;
     default:
@@ -638,6 +664,9 @@ static bool start(struct generation *generation)
                   strerror(-channel));
         return false;
     }
+    unsigned number = program_inherited_generation();
+    if (channel >= 0 && number)
+        log_set_generation(number);
     if (channel >= 0)
         return begin_reload(generation, channel) && start_read_config(generation);
     struct offer passed = {0};

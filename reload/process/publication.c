@@ -6,6 +6,7 @@
 #include "reload/handover/generation.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 
 static const struct timeval retry_interval = {.tv_sec = 1};
@@ -45,11 +46,13 @@ static void report_line(const char *line, void *arg)
     generation->events->report(generation, line);
 }
 
-static void report(struct generation *generation, const char *what, const char *path,
+/* option: control or pidfile. */
+static void report(struct generation *generation, const char *option, const char *path,
                    const char *wrong)
 {
-    char line[640];
-    snprintf(line, sizeof line, "%s: %s %s: %s", generation->file, what, path, wrong);
+    char line[2 * PATH_MAX + 256];
+    snprintf(line, sizeof line, "%s: %s: '%s': %s", config_where(generation->config, option),
+             option, path, wrong);
     generation->events->report(generation, line);
 }
 
@@ -62,7 +65,7 @@ bool publication_prepare(struct publication *publication)
     if (error)
         wrong = published_error_text(error);
     if (wrong) {
-        report(generation, "control socket", config->control, wrong);
+        report(generation, "control", config->control, wrong);
         return false;
     }
     wrong = config->pidfile ? privileges_check_directory(config->pidfile) : NULL;
@@ -90,7 +93,7 @@ bool publication_publish(struct publication *publication)
     generation->exit_status = EXIT_OTHER;
     int error = control_publish(publication->control);
     if (error) {
-        report(generation, "control socket", config->control, published_error_text(error));
+        report(generation, "control", config->control, published_error_text(error));
         binds_withdraw(generation->binds);
         return false;
     }

@@ -66,12 +66,20 @@ static bool open_log(struct generation *generation)
     if (!error)
         return true;
     if (conf.target == LOG_TO_JOURNAL)
-        report(generation, "%s: log: journald does not run here: %s", generation->file,
+        report(generation, "%s: log: journald does not run here: %s", config_where(config, "log"),
                strerror(error));
     else
-        report(generation, "%s: log: %s cannot be opened: %s", generation->file,
+        report(generation, "%s: log: %s cannot be opened: %s", config_where(config, "log"),
                conf.target == LOG_TO_SYSLOG ? socket : conf.where, strerror(error));
     return false;
+}
+
+static void make_directory(const struct config *config, const char *option, const char *path)
+{
+    int error = privileges_make_directory(path, config->user);
+    if (error)
+        log_warning("%s: %s: the directory of '%s' cannot be made: %s",
+                    config_where(config, option), option, path, strerror(error));
 }
 
 bool start_read_config(struct generation *generation)
@@ -87,15 +95,12 @@ bool start_read_config(struct generation *generation)
 
     const struct config *config = generation->config;
     generation->config_hash = running_hash(config);
-    generation->exit_status = EXIT_OTHER;
-    int error = privileges_make_directory(config->control, config->user);
-    if (!error && config->pidfile)
-        error = privileges_make_directory(config->pidfile, config->user);
-    if (error)
-        log_warning("cannot make the directory of control socket or pidfile: %s", strerror(error));
-    const char *wrong = privileges_become(config->user);
+    make_directory(config, "control", config->control);
+    if (config->pidfile)
+        make_directory(config, "pidfile", config->pidfile);
+    const char *wrong = privileges_become(config->user, generation->new_side != NULL);
     if (wrong) {
-        report(generation, "%s: user: %s", generation->file, wrong);
+        report(generation, "%s: user: %s", config_where(config, "user"), wrong);
         return false;
     }
     if (access(generation->file, R_OK))
@@ -103,7 +108,8 @@ bool start_read_config(struct generation *generation)
                     generation->file);
     if (!open_log(generation))
         return false;
-    error = log_start(); /* before the first line that a deaf syslogd could hold up */
+    generation->exit_status = EXIT_OTHER;
+    int error = log_start(); /* before the first line that a deaf syslogd could hold up */
     if (error) {
         report(generation, "%s: cannot start the log's thread: %s", generation->file,
                strerror(error));
@@ -205,8 +211,12 @@ bool start_prepare(struct generation *generation, struct publication *publicatio
     log_set_generation(generation->number);
     log_config_warnings(generation);
     warn_of_affinity(generation);
-    if (!plan_descriptors(generation, offer) || !publication_prepare(publication)) {
+    if (!plan_descriptors(generation, offer)) {
         generation->exit_status = EXIT_OTHER;
+        return false;
+    }
+    if (!publication_prepare(publication)) {
+        generation->exit_status = EXIT_INVALID;
         return false;
     }
     struct first_answers answers;

@@ -51,6 +51,7 @@ Suite *commands_suite(void);
 Suite *control_suite(void);
 Suite *sessions_suite(void);
 Suite *telling_suite(void);
+Suite *diagnoses_suite(void);
 Suite *activation_suite(void);
 Suite *publication_suite(void);
 Suite *rebinds_suite(void);

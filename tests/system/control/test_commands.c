@@ -334,7 +334,7 @@ START_TEST(stop_ends_draining_generations_too)
     wait_gone(scene.proxy.pid);
     wait_gone(first);
     session_is_cut(&session);
-    ck_assert_msg(code == 6 && strstr(outcome.err, "closed 0 sessions at its deadline, and older "
+    ck_assert_msg(code == 9 && strstr(outcome.err, "closed 0 sessions at its deadline, and older "
                                                    "processes closed 1 session") != NULL,
                   "exit %d: %s", code, outcome.err);
 }

@@ -76,7 +76,8 @@ START_TEST(output_is_lost)
             expect_output_lost(redirections[i], command);
         }
         /* The commands had their effects: two reloads, and the stop. */
-        wait_mentions(scene.proxy.log, "launches its successor", 2 * ((unsigned)i + 1));
+        wait_mentions(scene.proxy.log, "is started, as ordered by a command of uid",
+                      2 * ((unsigned)i + 1));
         wait_gone(scene.proxy.pid);
         wait_mentions(scene.proxy.log, "stopping: no new", (unsigned)i + 1);
     }

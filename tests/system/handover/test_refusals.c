@@ -314,7 +314,7 @@ START_TEST(start_refused)
     test_path(path, "proxy.run");
     ck_assert_int_eq(chmod(path, 0777), 0);
     program_run(&program, PATIENCE_MS, &outcome);
-    ck_assert_int_eq(outcome.code, 1);
+    ck_assert_int_eq(outcome.code, 2);
     ck_assert_msg(strstr(outcome.err, "not sticky") != NULL, "it says: %s", outcome.err);
     close(other);
 }

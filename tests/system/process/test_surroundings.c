@@ -252,8 +252,8 @@ START_TEST(no_place_for_the_control_socket)
     ck_assert_int_eq(rename(own_directory(), test_path(moved, "moved")), 0);
     write_file(own_directory(), 0644, "%s", "");
     ck_assert_int_eq(kill(scene.proxy.pid, SIGHUP), 0);
-    wait_mentioned(scene.proxy.log, "control.sock: Not a directory");
-    wait_mentioned(scene.proxy.log, "reload failed: ");
+    wait_mentioned(scene.proxy.log, "proxy.run: Not a directory");
+    wait_mentioned(scene.proxy.log, "reload to generation 2 failed: ");
     serves_on(&scene, &session);
     ck_assert_int_eq(unlink(own_directory()), 0);
     ck_assert_int_eq(rename(moved, own_directory()), 0);
@@ -262,7 +262,7 @@ START_TEST(no_place_for_the_control_socket)
     ck_assert_int_eq(unlink(scene.proxy.control), 0);
     put_directory(scene.proxy.control);
     ck_assert_int_eq(kill(scene.proxy.pid, SIGHUP), 0);
-    wait_mentioned(scene.proxy.log, "control.sock: a directory is there");
+    wait_mentioned(scene.proxy.log, "control.sock': a directory is there");
     serves_on(&scene, &session);
     ck_assert_int_eq(rmdir(scene.proxy.control), 0);
     ck_assert_int_eq(kill(scene.proxy.pid, SIGHUP), 0);
@@ -282,7 +282,7 @@ START_TEST(no_place_for_the_pid_file)
              test_path(place, "elsewhere"));
     write_file(place, 0644, "%s", "");
     scene_configure(&scene, "", "");
-    expect_failure(&scene, &session, 5, "elsewhere/pid: Not a directory");
+    expect_failure(&scene, &session, 2, "elsewhere: Not a directory");
     ck_assert_int_eq(unlink(place), 0);
     end(&scene, &session);
 }
@@ -304,8 +304,7 @@ START_TEST(read_only_directory)
     proxy_start(&scene.proxy);
     struct session session = session_open(&scene);
     ck_assert_int_eq(chmod(own_directory(), 0555), 0);
-    expect_failure(&scene, &session, 5,
-                   "control.sock: its directory is not writable for user nobody");
+    expect_failure(&scene, &session, 2, "proxy.run is not writable for user nobody");
     ck_assert_int_eq(chmod(own_directory(), 0755), 0);
     end(&scene, &session);
 }

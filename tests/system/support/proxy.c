@@ -169,7 +169,7 @@ void proxy_reload(struct proxy *proxy)
                         &new, &generation, &took);
     ck_assert_msg(fields == 4, "not the line that was promised: %s", outcome.out);
     ck_assert_int_eq(old, proxy->pid);
-    ck_assert_uint_eq(generation, proxy->generation + 1);
+    ck_assert_uint_gt(generation, proxy->generation); /* failed reloads have numbers, too */
     ck_assert_msg(process_alive(new), "the successor, pid %d, is not there", new);
     proxy->pid = new;
     proxy->generation = generation;

@@ -48,10 +48,12 @@ END_TEST
 
 static unsigned counts[NSIG];
 
-static void on_signal(int number, void *arg)
+static void on_signal(const struct requester *from, void *arg)
 {
-    counts[number]++;
-    if (number == SIGTERM)
+    counts[from->signal]++;
+    ck_assert_int_eq(from->pid, getpid());
+    ck_assert_uint_eq(from->uid, getuid());
+    if (from->signal == SIGTERM)
         event_base_loopbreak(arg);
 }
 
@@ -84,6 +86,7 @@ START_TEST(launched_program_is_not_killed_by_signals)
     static char shell[] = "/bin/sh", option[] = "-c";
     static char script[] = "kill -USR1 $$; kill -HUP $$; kill -TERM $$; kill -USR2 $$; "
                            "[ -e /proc/self/fd/$" HANDOVER_VARIABLE " ] || exit 1; "
+                           "[ $" GENERATION_VARIABLE " = 7 ] || exit 2; "
                            "read -r _ blocked <<END\n"
                            "$(grep SigBlk: /proc/self/status)\nEND\n"
                            "[ $(( 0x$blocked )) -eq $(( 1<<0 | 1<<1 | 1<<9 | 1<<11 | 1<<14 )) ]";
@@ -93,7 +96,7 @@ START_TEST(launched_program_is_not_killed_by_signals)
     struct child child;
     int status;
     signals_begin();
-    ck_assert_int_eq(program_launch(&program, &children, &child), 0);
+    ck_assert_int_eq(program_launch(&program, 7, &children, &child), 0);
     ck_assert_ptr_null(getenv(HANDOVER_VARIABLE));
     ck_assert_int_eq(waitpid(child.pid, &status, 0), child.pid);
     ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %d", status);
