@@ -419,6 +419,7 @@ END_TEST
 
 /* --- answers of other kinds --- */
 
+/* Their 1.6 KB come by TCP only. */
 START_TEST(hundred_addresses)
 {
     struct world world;

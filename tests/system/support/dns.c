@@ -25,6 +25,7 @@ static void write_conf(const struct dns *dns)
     write_file(path, 0644,
                "server:\n"
                "  listen: 127.0.0.1@%u\n"
+               "  udp-max-payload: 1232\n"
                "  rundir: %s\n"
                "  tcp-workers: 1\n"
                "  udp-workers: 1\n"
