@@ -104,7 +104,7 @@ START_TEST(a_port_that_there_is_not_ends_the_session)
     int listener = listen_at(&last);
     proxy_configure(&scene.proxy,
                     "[listen main]\nbind = 127.0.0.1:65534-65535\nserver = s 127.0.0.2:+1\n"
-                    "access-log = yes\nmax-fails = 1\n");
+                    "server = t 127.0.0.3:+1 backup\naccess-log = yes\nmax-fails = 1\n");
     proxy_start(&scene.proxy);
     int client = connect_to(&front);
     expect_reset(client);
