@@ -82,6 +82,15 @@ struct config *config_load_text(const char *name, const char *text, size_t lengt
     return build(name, &document, &problems, true, errors);
 }
 
+struct config *config_load_draft(const char *name, const char *text, size_t length,
+                                 struct config_errors *errors)
+{
+    struct problems problems = {0};
+    struct document document;
+    document_read_text(&document, name, text, length, &problems);
+    return build(name, &document, &problems, false, errors);
+}
+
 /* The value that the file sets, checked; or NULL, with the reason in problems where a line that may
  * set it is not understood. */
 static char *find_control(const struct document *document, struct problems *problems)

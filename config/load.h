@@ -19,6 +19,11 @@ struct config *config_load(const char *file, struct config_errors *errors)
 struct config *config_load_text(const char *name, const char *text, size_t length,
                                 struct config_errors *errors) __attribute__((warn_unused_result));
 
+/* The same for a text that is to become a file, as config_load() would judge it: files that it
+ * names are read. */
+struct config *config_load_draft(const char *name, const char *text, size_t length,
+                                 struct config_errors *errors) __attribute__((warn_unused_result));
+
 /* Returns the path of the control socket that file sets, for commands that contact a running
  * proxy, whatever other mistakes the file contains. Returns the default path if the file does not
  * exist, or sets none. Returns NULL if that cannot be known, because the file or a line that may

@@ -1,6 +1,7 @@
 #include "reload/base/exit_status.h"
 #include "reload/base/program.h"
 #include "reload/cli/command.h"
+#include "reload/cli/import.h"
 #include "reload/cli/sessions.h"
 #include "reload/process/process.h"
 #include "reload/process/supervise.h"
@@ -27,6 +28,7 @@ static const char usage_text[] =
     "       rpproxy sessions [-f FILE | -s SOCKET] [--json] [--limit N] [FILTER...]\n"
     "       rpproxy kill   [-f FILE | -s SOCKET] SESSION-ID | FILTER...\n"
     "       rpproxy stop   [-f FILE | -s SOCKET] [--timeout TIME] [-v | --verbose]\n"
+    "       rpproxy import haproxy FILE...   make a proxy.ini of another configuration\n"
     "       rpproxy --help | --help-options | --version\n"
     "\n"
     "FILE is " CONFIG_DEFAULT_FILE " by default; SOCKET is the control socket that FILE sets.\n"
@@ -84,6 +86,7 @@ static const struct rule {
     {"server", 2, 2, true, {'f', 's'}, command_server},
     {"sessions", 0, COMMAND_WORDS_MAX, true, {'f', 's', JSON, LIMIT}, command_sessions},
     {"kill", 1, COMMAND_WORDS_MAX, true, {'f', 's'}, command_kill},
+    {"import", 2, COMMAND_WORDS_MAX, false, {0}, command_import},
     {"stop", 0, 0, true, {'f', 's', 'v', TIMEOUT}, command_stop},
 };
 

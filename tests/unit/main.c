@@ -77,6 +77,7 @@ int main(void)
         notify_suite,
         write_suite,
         diff_suite,
+        import_haproxy_suite,
         loops_suite,
         life_suite,
         terminate_suite,

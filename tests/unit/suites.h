@@ -33,6 +33,7 @@ Suite *terminate_suite(void);
 Suite *walk_suite(void);
 Suite *descriptors_suite(void);
 Suite *diff_suite(void);
+Suite *import_haproxy_suite(void);
 Suite *loops_suite(void);
 Suite *relay_suite(void);
 Suite *exec_suite(void);

@@ -1,0 +1,234 @@
+/* What is of the process as a whole: limits, the log, name servers, pages of figures. */
+#include "config/import/haproxy/convert.h"
+#include "config/import/haproxy/times.h"
+#include "config/import/text.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define YEAR 31536000000u
+
+/* --- pages of figures and of health -------------------------------------------------------- */
+
+static bool exports_metrics(const struct hap_section *section)
+{
+    for (size_t i = 0; i < section->remark_count; i++)
+        if (strstr(section->remarks[i].text, "prometheus-exporter"))
+            return true;
+    return false;
+}
+
+bool hap_is_page(const struct hap_section *section)
+{
+    return hap_has_front(section) && hap_is_http(section) &&
+           (section->lists[HAP_STATS].count > 0 || section->values[HAP_MONITOR].set ||
+            exports_metrics(section) ||
+            strcmp(section->values[HAP_MODE].line->words[1], "health") == 0) &&
+           section->lists[HAP_SERVERS].count == 0 && section->lists[HAP_USES].count == 0 &&
+           !section->values[HAP_DEFAULT_BACKEND].set && section->lists[HAP_BINDS].count > 0;
+}
+
+static const struct hap_line *find_stats(const struct hap_section *section, const char *word)
+{
+    for (size_t i = 0; i < section->lists[HAP_STATS].count; i++)
+        if (section->lists[HAP_STATS].items[i].count > 1 &&
+            strcmp(section->lists[HAP_STATS].items[i].words[1], word) == 0)
+            return &section->lists[HAP_STATS].items[i];
+    return NULL;
+}
+
+/* The address of the section's first bind, with the loopback address where a password is lost. */
+static const char *page_address(struct hap_conversion *conversion,
+                                const struct hap_section *section, bool guarded)
+{
+    struct arena *arena = &conversion->import->arena;
+    const struct hap_line *line = &section->lists[HAP_BINDS].items[0];
+    const char *text = line->count > 1 ? line->words[1] : "";
+    const char *colon = strrchr(text, ':');
+    if (*text == '/' || strncmp(text, "unix@", 5) == 0)
+        return arena_print(arena, "unix:%s", text + (*text == '/' ? 0 : 5));
+    if (!colon || atoi(colon + 1) == 0)
+        return NULL;
+    const char *host = arena_copy_n(arena, text, (size_t)(colon - text));
+    size_t length = strlen(host);
+    if (*host == '[' && length > 1)
+        host = arena_copy_n(arena, host + 1, length - 2);
+    if (guarded)
+        host = "127.0.0.1";
+    else if (!text_is_ipv4(host) && !text_is_ipv6(host))
+        host = "0.0.0.0";
+    return text_is_ipv6(host) ? arena_print(arena, "[%s]:%d", host, atoi(colon + 1))
+                              : arena_print(arena, "%s:%d", host, atoi(colon + 1));
+}
+
+static void write_page(struct hap_conversion *conversion, const struct hap_section *section,
+                       struct ini_section *out)
+{
+    struct import *import = conversion->import;
+    struct origin origin = section->lists[HAP_BINDS].items[0].origin;
+    const struct hap_line *auth = find_stats(section, "auth");
+    const struct hap_line *admin = find_stats(section, "admin");
+    const char *address = page_address(conversion, section, auth != NULL);
+    bool known = option_find(SECTION_GLOBAL, "metrics") != NULL;
+    bool first = !ini_has(out, "metrics");
+    if (!address)
+        return;
+    if (!first)
+        import_note(import, section->origin,
+                    "section %s: /healthz, /ready and /metrics are at the address of metrics",
+                    section->name);
+    if (known && first)
+        ini_set_why(&import->ini, out, origin, "figures and health of the proxy", "metrics", "%s",
+                    address);
+    else
+        ini_set_off(&import->ini, out, origin, "figures and health of the proxy", "metrics", "%s",
+                    address);
+    if (section->values[HAP_MONITOR].set)
+        import_note(import, section->values[HAP_MONITOR].origin,
+                    "monitor-uri: ask for /healthz at the address of metrics");
+    else if (find_stats(section, "uri") || find_stats(section, "enable"))
+        import_note(import, section->origin, "section %s: the page is at / of metrics, %s",
+                    section->name, address);
+    if (auth) {
+        import_note(import, auth->origin,
+                    "stats auth: passwords are hashes in a file (metrics-auth); until then metrics "
+                    "is at 127.0.0.1 only");
+        ini_set_off(&import->ini, out, auth->origin, "lines NAME:HASH, or NAME:HASH:admin",
+                    "metrics-auth", "/etc/rpproxy/metrics-auth");
+    }
+    if (admin)
+        import_note(import, admin->origin, "stats admin: a user of metrics-auth with :admin");
+}
+
+/* --- name servers -------------------------------------------------------------------------- */
+
+static void write_resolvers(struct hap_conversion *conversion, const struct hap_section *section,
+                            struct ini_section *out)
+{
+    struct arena *arena = &conversion->import->arena;
+    struct ini *ini = &conversion->import->ini;
+    const char *servers = "";
+    struct origin origin = section->origin;
+    unsigned count = 0;
+    uint64_t valid = 10000, hold = 30000, retry = 1000, retries = 3, time;
+    struct origin valid_at = {0}, hold_at = {0}, retry_at = {0};
+    for (size_t i = 0; i < section->lines.count; i++) {
+        const struct hap_line *line = &section->lines.items[i];
+        const char *one = line->count > 1 ? line->words[1] : "";
+        const char *two = line->count > 2 ? line->words[2] : "";
+        if (strcmp(line->words[0], "nameserver") == 0 && count < 8) {
+            two += strncmp(two, "udp@", 4) == 0 || strncmp(two, "tcp@", 4) == 0 ? 4 : 0;
+            if (strncmp(two, "ipv4@", 5) == 0 || strncmp(two, "udp4@", 5) == 0)
+                two += 5;
+            servers = arena_print(arena, "%s%s%s", servers, *servers ? " " : "", two);
+            origin = count++ == 0 ? line->origin : origin;
+        } else if (strcmp(line->words[0], "resolve_retries") == 0) {
+            retries = strtoull(one, NULL, 10);
+        } else if (strcmp(line->words[0], "hold") == 0 && hap_time(two, &time)) {
+            if (strcmp(one, "valid") == 0) {
+                valid = time;
+                valid_at = line->origin;
+            } else if (strcmp(one, "timeout") == 0 || strcmp(one, "other") == 0) {
+                hold = time;
+                hold_at = line->origin;
+            }
+        } else if (strcmp(line->words[0], "timeout") == 0 && strcmp(one, "retry") == 0 &&
+                   hap_time(two, &time)) {
+            retry = time;
+            retry_at = line->origin;
+        }
+    }
+    if (*servers)
+        ini_set(ini, out, origin, "resolver", "%s", servers);
+    ini_set_why(ini, out, valid_at, "hold valid", "resolve-max", "%s",
+                text_duration(arena, valid < 10         ? 10
+                                     : valid > 86400000 ? 86400000
+                                                        : valid));
+    ini_set_why(ini, out, hold_at, "hold timeout", "resolve-hold", "%s",
+                text_duration(arena, hold > YEAR ? YEAR : hold));
+    retry *= retries > 0 && retries < 100 ? retries : 1;
+    ini_set_why(ini, out, retry_at, "timeout retry, times resolve_retries", "resolve-timeout", "%s",
+                text_duration(arena, retry < 10      ? 10
+                                     : retry > 60000 ? 60000
+                                                     : retry));
+}
+
+static void write_names(struct hap_conversion *conversion, struct ini_section *out)
+{
+    const struct hap_section *first = NULL;
+    for (size_t i = 0; i < conversion->model->count; i++) {
+        const struct hap_section *section = conversion->model->sections[i];
+        bool used = false;
+        for (size_t j = 0; j < conversion->resolver_count; j++)
+            used |= strcmp(section->name, conversion->resolvers[j]) == 0;
+        if (section->kind != HAP_RESOLVERS || !used)
+            continue;
+        if (first)
+            import_note(conversion->import, section->origin,
+                        "resolvers %s: all names are asked for at the servers of resolvers %s",
+                        section->name, first->name);
+        else
+            write_resolvers(conversion, section, out);
+        first = first ? first : section;
+    }
+}
+
+/* --- the log ------------------------------------------------------------------------------- */
+
+static void write_log(struct hap_conversion *conversion, struct ini_section *out)
+{
+    struct ini *ini = &conversion->import->ini;
+    const struct hap_lines *logs = &conversion->model->global.lists[HAP_LOGS];
+    if (logs->count == 0 || logs->items[0].count < 2)
+        return;
+    const struct hap_line *line = &logs->items[0];
+    const char *target = line->words[1];
+    bool here = strcmp(target, "stdout") == 0 || strcmp(target, "stderr") == 0 ||
+                strncmp(target, "fd@", 3) == 0;
+    bool local = *target == '/' || strncmp(target, "127.", 4) == 0 ||
+                 strncmp(target, "localhost", 9) == 0 || strncmp(target, "unix@", 5) == 0;
+    ini_set(ini, out, line->origin, "log", "%s", here ? "stderr" : "syslog");
+    if (!here && !local)
+        import_note(conversion->import, line->origin,
+                    "log %s: the log goes to the syslog of this machine, which can forward it",
+                    target);
+    for (size_t i = 1; i < logs->count; i++)
+        ini_comment(ini, out, logs->items[i].origin, "log %s: there is one log",
+                    logs->items[i].count > 1 ? logs->items[i].words[1] : "");
+}
+
+void hap_global_write(struct hap_conversion *conversion)
+{
+    struct import *import = conversion->import;
+    struct arena *arena = &import->arena;
+    const struct hap_section *global = &conversion->model->global;
+    struct ini_section *out = ini_only(&import->ini, SECTION_GLOBAL);
+    const struct hap_value *values = global->values;
+    out->origin = global->origin;
+    if (hap_number(global, HAP_MAXCONN) > 0)
+        ini_set(&import->ini, out, values[HAP_MAXCONN].origin, "max-sessions", "%" PRIu64,
+                values[HAP_MAXCONN].number);
+    if (hap_number(global, HAP_THREADS) > 0)
+        ini_set(&import->ini, out, values[HAP_THREADS].origin, "workers", "%" PRIu64,
+                values[HAP_THREADS].number > 256 ? 256 : values[HAP_THREADS].number);
+    if (hap_number(global, HAP_HARD_STOP) > 0)
+        ini_set(&import->ini, out, values[HAP_HARD_STOP].origin, "drain-timeout", "%s",
+                text_duration(arena, values[HAP_HARD_STOP].number));
+    if (hap_number(global, HAP_SPREAD) > 0)
+        ini_set(&import->ini, ini_only(&import->ini, SECTION_DEFAULTS), values[HAP_SPREAD].origin,
+                "check-jitter", "%" PRIu64 "%%",
+                values[HAP_SPREAD].number > 50 ? 50 : values[HAP_SPREAD].number);
+    write_log(conversion, out);
+    write_names(conversion, out);
+    for (size_t i = 0; i < conversion->model->count; i++)
+        if (hap_is_page(conversion->model->sections[i]))
+            write_page(conversion, conversion->model->sections[i], out);
+    for (size_t i = 0; i < global->remark_count; i++)
+        ini_comment(&import->ini, out, global->remarks[i].origin, "%s", global->remarks[i].text);
+    for (size_t i = 0; i < global->finding_count; i++)
+        if (global->findings[i].kind == FINDING_LOST)
+            import_lost(import, global->findings[i].origin, "%s", global->findings[i].text);
+        else
+            import_note(import, global->findings[i].origin, "%s", global->findings[i].text);
+}

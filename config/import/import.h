@@ -1,0 +1,54 @@
+/* Makes a proxy.ini of the layer-4 configuration of another product. */
+#ifndef RPPROXY_CONFIG_IMPORT_IMPORT_H
+#define RPPROXY_CONFIG_IMPORT_IMPORT_H
+
+#include "config/import/arena.h"
+#include "config/import/ini.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum finding_kind {
+    FINDING_LOST, /* has no counterpart: what it did is missing */
+    FINDING_NOTE  /* carried over, and would behave otherwise in some way */
+};
+
+struct finding {
+    enum finding_kind kind;
+    struct origin origin;
+    char *text;
+};
+
+struct import {
+    struct arena arena;
+    struct ini ini;
+    struct finding *findings; /* in the order in which they were found */
+    size_t finding_count, finding_capacity;
+    size_t lost; /* findings of this kind */
+    char *error; /* NULL, or why a file cannot be imported at all: "FILE: ..." */
+};
+
+/* Makes *import of a configuration of HAProxy: files, and folders whose *.cfg are read in the order
+ * of their names, as those of several -f. Reads the environment. Touches no port. The caller frees
+ * it, in either case. False: import->error says why there is nothing. */
+bool import_haproxy(struct import *import, const char *const *paths, size_t count);
+
+/* The same for a text in memory. */
+void import_haproxy_text(struct import *import, const char *name, const char *text, size_t length);
+
+void import_free(struct import *import);
+
+/* Puts the findings into the order of files and lines, each once. */
+void import_sort(struct import *import);
+
+/* For the modules of import/. The same finding of the same line is kept once. */
+void import_lost(struct import *import, struct origin origin, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void import_note(struct import *import, struct origin origin, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Reads a whole file, of 64 MiB at most. Returns NULL and the text, or what is wrong. */
+const char *import_read(struct import *import, const char *path, char **text, size_t *length)
+    __attribute__((warn_unused_result));
+
+#endif
