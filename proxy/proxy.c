@@ -103,6 +103,15 @@ static int open_lookups(struct proxy *proxy, struct event_base *base)
     return conf && !proxy->service.lookups ? ENOMEM : 0;
 }
 
+/* Where the workers count sessions of frontends and servers. */
+static void count_in_tally(struct proxy *proxy)
+{
+    for (size_t i = 0; i < proxy->service.frontend_count; i++)
+        proxy->service.frontends[i].tally = (uint32_t)(i * COUNTERS_OF(frontend_figures));
+    for (size_t i = 0; i < proxy->service.config->backend_count; i++)
+        backend_count(&proxy->service.backends[i], &proxy->stats.tally, i);
+}
+
 static int open_queues(struct proxy *proxy)
 {
     int error = 0;
@@ -175,6 +184,8 @@ int proxy_new(const struct config *config, unsigned generation, unsigned worker_
     if (!error)
         error = stats_open(&proxy->stats, config, generation, worker_count);
     if (!error)
+        count_in_tally(proxy);
+    if (!error)
         error = open_queues(proxy);
     if (!error)
         place_queue_init(&proxy->service.places, stats_sessions(&proxy->stats),
@@ -213,9 +224,7 @@ int proxy_new(const struct config *config, unsigned generation, unsigned worker_
     }
     while (!error && proxy->worker_count < worker_count) {
         struct worker *worker = &proxy->workers[proxy->worker_count];
-        error = worker_open(worker, &proxy->service, proxy->worker_count,
-                            stats_counters(&proxy->stats, proxy->worker_count),
-                            stats_worker_oldest(&proxy->stats, proxy->worker_count));
+        error = worker_open(worker, &proxy->service, proxy->worker_count, &proxy->stats);
         if (error)
             break;
         worker->quiet_task = (struct task){.run = on_worker_quiet, .arg = proxy};

@@ -125,8 +125,7 @@ static void on_stop(void *arg)
     worker->stopping = true;
 }
 
-int worker_open(struct worker *worker, struct service *service, unsigned index,
-                struct counters *counters, atomic_uint_fast64_t *oldest)
+int worker_open(struct worker *worker, struct service *service, unsigned index, struct stats *stats)
 {
     worker->listen_task = (struct task){.run = on_listen, .arg = worker};
     worker->terminate_task = (struct task){.run = on_terminate, .arg = worker};
@@ -137,8 +136,7 @@ int worker_open(struct worker *worker, struct service *service, unsigned index,
     worker->turn_task = (struct task){.run = on_turn, .arg = worker};
     worker->move_task = (struct task){.run = on_move, .arg = worker};
     worker->stop_task = (struct task){.run = on_stop, .arg = worker};
-    int error =
-        session_set_open(&worker->sessions, service, index, counters, oldest, session_on_timer);
+    int error = session_set_open(&worker->sessions, service, index, stats, session_on_timer);
     if (error)
         return error;
     worker->sessions.on_parked = transfers_on_parked;

@@ -35,10 +35,9 @@ struct worker {
     atomic_int wanted;                   /* enum listening: what listen_task says */
 };
 
-/* Makes a worker; its thread starts with worker_start(). counters and oldest lie in the shared
- * stats. Returns 0 or an errno value; a worker that failed to open needs no closing. Main. */
-int worker_open(struct worker *worker, struct service *service, unsigned index,
-                struct counters *counters, atomic_uint_fast64_t *oldest)
+/* Makes a worker, which counts in these stats; its thread starts with worker_start(). Returns 0 or
+ * an errno value; a worker that failed to open needs no closing. Main. */
+int worker_open(struct worker *worker, struct service *service, unsigned index, struct stats *stats)
     __attribute__((warn_unused_result));
 
 /* affinity: the CPUs of all workers, or none. Returns 0 or an errno value. Main. */

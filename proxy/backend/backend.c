@@ -30,6 +30,8 @@ static bool append(struct server_set *set, struct backend *backend, const struct
     if (!server)
         return false;
     server->failures_task = (struct task){.run = passive_on_failures, .arg = server};
+    if (backend->tally)
+        server->record = tally_add_server(backend->tally, backend->number, name);
     set->list[set->count++] = server;
     return true;
 }
@@ -98,6 +100,16 @@ void backend_close(struct backend *backend)
     free(atomic_load(&backend->table));
     if (backend->has_timer)
         event_del(&backend->timer);
+}
+
+void backend_count(struct backend *backend, struct tally *tally, size_t number)
+{
+    const struct server_set *set = backend_servers(backend);
+    backend->tally = tally;
+    backend->number = number;
+    backend->tally_place = (uint32_t)(number * COUNTERS_OF(backend_figures));
+    for (size_t i = 0; i < set->count; i++)
+        set->list[i]->record = tally_add_server(tally, number, set->list[i]->name);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)

@@ -12,6 +12,10 @@
 int backend_open(struct backend *backend, const struct backend_conf *conf, unsigned workers,
                  struct reclaimer *reclaimer) __attribute__((warn_unused_result));
 
+/* Before the workers start: the servers are counted in the tally, also those that come later.
+ * number: of the backend in the configuration. */
+void backend_count(struct backend *backend, struct tally *tally, size_t number);
+
 /* From now on base, which is the main loop, makes the changes that time brings: the steps of a slow
  * start, and the ends of ejections. base must outlive the backend. */
 void backend_start(struct backend *backend, struct event_base *base);

@@ -79,6 +79,8 @@ static void keep_up(struct server *server, bool tell)
     }
     if (now->check == CHECK_UP)
         server_comes_up(server);
+    else
+        server_count_event(server, COUNTER_OF(server_events, downs));
     log_notice("server %s/%s is %s, as %s/%s", server->backend->conf->name, server->name,
                now->check == CHECK_UP ? "UP" : "DOWN", lead->backend->conf->name, lead->name);
     server_changed(server, false);
@@ -152,15 +154,14 @@ struct server *server_new(struct backend *backend, const struct server_conf *con
 {
     struct endpoint *endpoint = address ? make_endpoint(address) : NULL;
     char *copy = strdup(name);
-    size_t size = sizeof(struct server) + backend->workers * sizeof(struct server_counters);
-    struct server *server = aligned_alloc(_Alignof(struct server), size);
+    struct server *server = aligned_alloc(_Alignof(struct server), sizeof *server);
     if ((address && !endpoint) || !copy || !server) {
         free(endpoint);
         free(copy);
         free(server);
         return NULL;
     }
-    memset(server, 0, size);
+    memset(server, 0, sizeof *server);
     server->conf = conf;
     server->backend = backend;
     server->name = copy;
@@ -184,13 +185,29 @@ void server_free(struct server *server)
     free(server);
 }
 
+void server_count_event(const struct server *server, size_t counter)
+{
+    if (server->backend->tally)
+        tally_event(server->backend->tally, server->record, counter);
+}
+
+void server_note_check_time(const struct server *server, uint64_t time)
+{
+    const struct tally *tally = server->backend->tally;
+    if (tally)
+        atomic_store_explicit(
+            &tally_events(tally, server->record, false)[COUNTER_OF(server_events, check_time)],
+            time, memory_order_relaxed);
+}
+
 struct server_sessions server_count_sessions(const struct server *server)
 {
+    const struct tally *tally = server->backend->tally;
     struct server_sessions sum = {0};
-    for (unsigned i = 0; i < server->backend->workers; i++) {
-        const struct server_counters *counters = &server->counters[i];
-        sum.live += atomic_load_explicit(&counters->live, memory_order_relaxed);
-        sum.all += atomic_load_explicit(&counters->all, memory_order_relaxed);
+    for (unsigned i = 0; tally && i < tally->as.workers; i++) {
+        const atomic_uint_fast64_t *record = tally_server(tally, i, server->record);
+        sum.live += counter_read(&record[COUNTER_OF(server_figures, live)]);
+        sum.all += counter_read(&record[COUNTER_OF(server_figures, sessions)]);
     }
     return sum;
 }
@@ -360,6 +377,7 @@ void server_failed_for(struct server *server, int error, const char *reason)
                 server_last_check(server), first ? ", at its first check" : "");
     now->check = CHECK_DOWN;
     now->streak = 0;
+    server_count_event(server, COUNTER_OF(server_events, downs));
     server_changed(server, false);
 }
 

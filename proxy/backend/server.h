@@ -39,6 +39,7 @@
 #include "proxy/backend/ejection.h"
 #include "proxy/backend/election.h"
 #include "proxy/core/reclaim.h"
+#include "proxy/stats/tally.h"
 
 #include <event2/event_struct.h>
 #include <stdatomic.h>
@@ -90,12 +91,6 @@ enum check_pace {
     PACE_DOWN,
 };
 
-/* What one worker counts of a server. The worker writes, any thread reads. */
-struct server_counters {
-    _Alignas(64) atomic_uint_fast64_t live; /* sessions now, each from its attempt to connect on */
-    atomic_uint_fast64_t all; /* sessions since start, without those that another process sent */
-};
-
 /* Sums over all workers. */
 struct server_sessions {
     uint64_t live, all;
@@ -111,7 +106,8 @@ struct server {
     const struct server_conf *conf; /* the line of the file that the server comes from */
     struct backend *backend;
     char *name;
-    uint32_t place; /* in its backend: 0, 1 and so on; never changes */
+    uint32_t place;  /* in its backend: 0, 1 and so on; never changes */
+    uint32_t record; /* of the tally's servers, its number */
     struct server_state now;
     /* The next check: milliseconds, CLOCK_MONOTONIC; 0: not planned. The thread of the checks
      * writes it while checks run, else the main thread. */
@@ -131,7 +127,6 @@ struct server {
     /* What all workers write: */
     _Alignas(64) atomic_uint used; /* sessions of all workers, where the algorithm counts them */
     atomic_uint failures;          /* of which the main thread has not been told yet */
-    struct server_counters counters[]; /* one for each worker */
 };
 
 /* All servers of a backend. Never changes once it is published; a later set has the servers of the
@@ -148,6 +143,9 @@ struct backend {
     const struct backend_conf *conf;
     struct balancer **balancers; /* one for each worker */
     unsigned workers;
+    struct tally *tally;  /* in the shared stats; NULL: nothing is counted */
+    size_t number;        /* in the configuration */
+    uint32_t tally_place; /* counters of the tally's backends before its own */
     atomic_uint version;
     _Atomic(struct server_set *) set;
     size_t usable; /* servers that have a share */
@@ -184,8 +182,8 @@ static inline const struct server_set *backend_servers(const struct backend *bac
     return atomic_load_explicit(&backend->set, memory_order_acquire);
 }
 
-/* For backend.c. Makes a server, READY and UP, with the weight of conf and one set of counters for
- * each worker. address may be NULL: none yet. conf must outlive the server. NULL: out of memory. */
+/* For backend.c. Makes a server, READY and UP, with the weight of conf. address may be NULL: none
+ * yet. conf must outlive the server. NULL: out of memory. */
 struct server *server_new(struct backend *backend, const struct server_conf *conf, const char *name,
                           const struct address *address, uint32_t place)
     __attribute__((warn_unused_result));
@@ -220,7 +218,13 @@ static inline unsigned server_used(const struct server *server)
  * thread is told, if the backend wants to know. Any thread. */
 void server_count_failure(struct server *server);
 
-/* Any thread. */
+/* Adds one to a counter of struct server_events. Any thread. */
+void server_count_event(const struct server *server, size_t counter);
+
+/* How long the last check took, in microseconds. The thread of the checks. */
+void server_note_check_time(const struct server *server, uint64_t time);
+
+/* What the workers of this process have counted. Any thread. */
 struct server_sessions server_count_sessions(const struct server *server);
 
 /* Whether the server could get connections, if it were elected. */

@@ -285,6 +285,14 @@ static unsigned unseen_clients(const struct listener *listener)
 }
 
 /* Clients that have come wait for places, or are accepted if there is one already. */
+static void count_wait(const struct listener *listener)
+{
+    const struct session_set *set = listener->group->sessions;
+    counter_add(session_set_counter(set, set->frontends_at + listener->frontend->tally +
+                                             COUNTER_OF(frontend_figures, waits)),
+                1);
+}
+
 static void queue_unseen_clients(struct listener *listener)
 {
     struct listener_group *group = listener->group;
@@ -300,6 +308,7 @@ static void queue_unseen_clients(struct listener *listener)
         if (!place_wait(&client->waiter, &listener->frontend->places, &group->grants)) {
             TAILQ_INSERT_TAIL(&listener->queued, client, link);
             listener->queued_count++;
+            count_wait(listener);
             continue;
         }
         free(client);

@@ -7,7 +7,6 @@
 
 #include "proxy/engine/engine.h"
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,10 +21,13 @@ struct conn {
     struct stream stream;
     struct conn *peer;
     struct unsent *unsent; /* bytes that a send did not take; NULL: none */
-    /* The worker's, which counts the bytes received by all such sides. */
-    atomic_uint_fast64_t *counter;
+    /* Where the bytes that it receives are counted: the frontend's, the server's and the worker's
+     * counter of this direction (session_set_count()). */
+    uint32_t frontend_place, server_place;
+    uint16_t total_place;
     unsigned char bulk; /* large reads in a row, up to what proves its stream bulky */
     bool shut;          /* the end of its peer's stream was passed on to it */
+    bool has_answered;  /* of a server: a byte of it came, and is not the first to come any more */
 };
 
 /* There is a connection. */

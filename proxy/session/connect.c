@@ -58,18 +58,39 @@ static void on_attempt_closed(struct stream *stream)
         session_close(session, session->timed_out ? SESSION_CONNECT_TIMEOUT : SESSION_REFUSED);
         return;
     }
-    if (session->facts && forward_advance(session->facts->forward))
-        connect_begin(session);
-    else if (pass_over(session, false))
-        connect_begin(session);
-    else
+    bool others = session->facts && forward_advance(session->facts->forward);
+    if (!others && !pass_over(session, false)) {
         session_close(session, SESSION_NO_RESOURCES);
+        return;
+    }
+    session_count_for_backend(session, COUNTER_OF(backend_figures, retries));
+    connect_begin(session);
+}
+
+static enum connect_failure failure_of(int error)
+{
+    switch (error) {
+    case ECONNREFUSED:
+        return CONNECT_REFUSED;
+    case ETIMEDOUT:
+        return CONNECT_TIMED_OUT;
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case ENETDOWN:
+        return CONNECT_UNREACHABLE;
+    default:
+        return CONNECT_FAILED;
+    }
 }
 
 /* reset: the server is to see one. */
 static void fail_attempt(struct session *session, int error, bool reset)
 {
+    enum connect_failure failure = failure_of(error);
     counter_add(&session->set->counters->connect_errors, 1);
+    session_count_for_backend(session, COUNTER_OF(backend_figures, failures) + failure);
+    server_count_event(session->chosen, COUNTER_OF(server_events, failures) + failure);
     server_count_failure(session->chosen);
     session->attempts++;
     session->timed_out = error == ETIMEDOUT;
@@ -113,6 +134,26 @@ static __attribute__((cold)) bool prepare(struct session *session)
     return !session->chosen->conf->send_proxy || proxy_out_begin(session);
 }
 
+/* How long that took. */
+static inline void count_connect(const struct session *session)
+{
+    uint64_t began = session->entry.accepted_at;
+    if (session->facts && session->facts->connects_at)
+        began = session->facts->connects_at;
+    histogram_add(session_set_counter(session->set, session_backend_place(session) +
+                                                        COUNTER_OF(backend_figures, connect)),
+                  session->connected_at - began);
+}
+
+/* The server is to get what the client has said before it was chosen. */
+static __attribute__((cold)) void owe_first_bytes(struct session *session)
+{
+    session->server.unsent = session->first_bytes;
+    session->first_bytes = NULL;
+    counter_add(session_set_counter(session->set, session->client.server_place),
+                session->server.unsent->length);
+}
+
 void connect_on_event(struct session *session, uint32_t what)
 {
     if (what & ENGINE_FAILED) {
@@ -129,10 +170,11 @@ void connect_on_event(struct session *session, uint32_t what)
         return;
     }
     session->connected_at = session->active_at = loop_now(&session->set->loop);
+    count_connect(session);
     session_begin(session);
     session->set->movable = true;
-    session->server.unsent = session->first_bytes;
-    session->first_bytes = NULL;
+    if (session->first_bytes)
+        owe_first_bytes(session);
     if ((session->frontend->tuned || session->backend->prepares) && !prepare(session))
         return;
     exchange_move(session, &session->client);
@@ -290,7 +332,9 @@ static inline void connect_from(struct session *session, struct server *given)
         wait_out(session);
         return;
     }
-    counter_add(&session_server_counters(session)->all, 1);
+    counter_add(session_set_counter(session->set, session_server_place(session) +
+                                                      COUNTER_OF(server_figures, sessions)),
+                1);
     session->give_up_at = 0;
     session->deadline = loop_now_ms(&session->set->loop) + session->backend->conf->connect_timeout;
     session_set_state(session, SESSION_CONNECTING);

@@ -43,7 +43,7 @@ void delivery_go_on(struct session *session, bool to_failed)
     struct conn *gone = to->peer;
     set->loop.engine.moved = 0;
     enum relay relayed = relay(gone, &set->loop.engine);
-    session_note_activity(session); /* what is thrown away is none */
+    session_note_activity(session, session->set); /* what is thrown away is none */
     enum relay discarded = relay_discard(to, &set->loop.engine);
     bool lost = relayed == RELAY_FROM_FAILED;
     bool failed = (lost && !session_is_unix(session, gone)) || relayed == RELAY_TO_FAILED ||

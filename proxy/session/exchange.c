@@ -17,6 +17,29 @@ static __attribute__((cold)) void fail(struct session *session, struct conn *fro
     }
 }
 
+/* The server's first byte has come. */
+static inline void note_answer(struct session *session)
+{
+    struct session_set *set = session->set;
+    session->server.has_answered = true;
+    if (session->backend)
+        histogram_add(session_set_counter(set, session_backend_place(session) +
+                                                   COUNTER_OF(backend_figures, first_byte)),
+                      loop_now(&set->loop) - session->connected_at);
+}
+
+/* One side at least has ended, and that was passed on. True: the session is over. */
+static bool end_half(struct session *session)
+{
+    if (conn_pair_done(&session->client)) {
+        session_close(session, SESSION_DONE);
+        return true;
+    }
+    if (session->frontend->conf->fin_timeout > 0)
+        session_set_state(session, SESSION_ESTABLISHED); /* another time limit holds now */
+    return false;
+}
+
 /* Moves what can be moved, beginning with what `first` gave. */
 void exchange_move(struct session *session, struct conn *first)
 {
@@ -35,13 +58,11 @@ void exchange_move(struct session *session, struct conn *first)
         from = from->peer;
     } while (from != first);
 
-    session_note_activity(session);
-    if (conn_pair_done(first)) {
-        session_close(session, SESSION_DONE);
+    session_note_activity(session, set);
+    if (!session->server.has_answered && session->server.stream.received > 0)
+        note_answer(session);
+    if ((session->client.shut || session->server.shut) && end_half(session))
         return;
-    }
-    if ((first->shut || first->peer->shut) && session->frontend->conf->fin_timeout > 0)
-        session_set_state(session, SESSION_ESTABLISHED); /* another time limit holds now */
     if (more)
         session_queue(session);
 }

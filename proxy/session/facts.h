@@ -35,11 +35,14 @@ struct queue_turn {
     struct pool_waiter waiter;
     struct session *session;
     uint64_t give_up_at; /* milliseconds: it has waited queue-timeout then; WHEEL_NEVER: never */
+    uint64_t began_at;   /* microseconds: its first wait; 0: that is over */
     /* The session has waited enough: a place on `given` is its own; NULL: it is to choose again. */
     void (*go_on)(struct session *session, struct server *given);
 };
 
 struct facts {
+    /* Microseconds: when a server was first to be chosen, after stages and queue. 0: at once. */
+    uint64_t connects_at;
     /* Told by a PROXY header; length 0: nothing was told. */
     struct address source, destination;
     /* The TLVs of that header, but for its checksum and padding; NULL: there are none. They stay in

@@ -58,8 +58,13 @@ static void belong(struct session *session, struct session_set *set)
     session->set = set;
     session->client.stream.watch.on_ready = on_client_event;
     session->server.stream.watch.on_ready = on_server_event;
-    session->client.counter = &set->counters->client_bytes;
-    session->server.counter = &set->counters->server_bytes;
+    const uint32_t place = set->frontends_at + session->frontend->tally;
+    session->client.frontend_place = place + COUNTER_OF(frontend_figures, bytes_in);
+    session->server.frontend_place = place + COUNTER_OF(frontend_figures, bytes_out);
+    session->client.server_place = STATS_NOWHERE;
+    session->server.server_place = STATS_NOWHERE + 1;
+    session->client.total_place = COUNTER_OF(counters, client_bytes);
+    session->server.total_place = COUNTER_OF(counters, server_bytes);
     session->client.peer = &session->server;
     session->server.peer = &session->client;
     session->pending = 1;
@@ -104,8 +109,8 @@ void session_open(struct session_set *set, struct frontend *frontend, const stru
         service_release_place(set->service, frontend);
         return;
     }
-    belong(session, set);
     session->frontend = frontend;
+    belong(session, set);
     session->bind = bind;
     session->backend = frontend->backend;
     session->generation = set->service->generation;
@@ -118,6 +123,9 @@ void session_open(struct session_set *set, struct frontend *frontend, const stru
         memcpy(&session->peer, &client->any, sizeof session->peer);
     session_list_append(session_own_list(session), &session->entry);
     counter_add(&set->counters->sessions, 1);
+    counter_add(session_set_counter(set, session_frontend_place(session) +
+                                             COUNTER_OF(frontend_figures, sessions)),
+                1);
 
     if (engine_take(&set->loop.engine, &session->client.stream, fd,
                     address_is_unix(client) ? STREAM_UNIX : STREAM_ACCEPTED)) {
@@ -243,6 +251,7 @@ void session_arrive(struct session *session, struct session_set *set)
 {
     belong(session, set);
     set->movable = true;
+    session->server.has_answered = session->server.stream.received > 0;
     session_list_place(session_own_list(session), &session->entry);
     if (session->chosen)
         session_join_server(session);

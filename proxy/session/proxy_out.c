@@ -84,7 +84,7 @@ static bool receive_first(struct session *session, const unsigned char **bytes, 
         ssize_t got = engine_receive(&session->set->loop.engine, client, TOGETHER_MAX, bytes);
         if (got < 0)
             return false;
-        counter_add(session->client.counter, (size_t)got);
+        session_set_count(session->set, &session->client, (size_t)got);
         *length = (size_t)got;
     }
     return true;

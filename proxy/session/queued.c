@@ -30,6 +30,7 @@ static void on_call(struct pool_waiter *waiter, struct pool_member *given)
     struct queue_turn *turn = container_of(waiter, struct queue_turn, waiter);
     struct session *session = turn->session;
     struct server *server = given ? given->owner : NULL;
+    session_note_wait(session);
     if (server && server_share(server) == 0) {
         pool_release(pool_of(session), given); /* it went down just now */
         server = NULL;
@@ -65,6 +66,8 @@ static void begin_to_wait(struct session *session, struct queue_turn *turn)
     millis timeout = session->backend->conf->queue_timeout;
     if (turn->give_up_at == 0) {
         turn->give_up_at = timeout ? loop_now_ms(&session->set->loop) + timeout : WHEEL_NEVER;
+        turn->began_at = loop_now(&session->set->loop);
+        session_count_for_backend(session, COUNTER_OF(backend_figures, queued));
         count(&session->backend->queue->queued);
         counter_add(&session->set->counters->queued, 1);
     }

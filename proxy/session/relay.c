@@ -1,6 +1,6 @@
 #include "proxy/session/relay.h"
 
-#include "proxy/stats/shared_stats.h"
+#include "proxy/session/session_set.h"
 
 #include <string.h>
 
@@ -60,7 +60,7 @@ static inline enum relay copy(struct conn *from, struct engine *engine, size_t s
     ssize_t got = engine_receive(engine, &from->stream, size, &bytes);
     if (got <= 0)
         return got < 0 ? RELAY_FROM_FAILED : RELAY_OK;
-    counter_add(from->counter, (size_t)got);
+    session_set_count(session_set_of(engine), from, (size_t)got);
     if (got >= BULK && from->bulk < BULKY)
         from->bulk++;
     ssize_t sent = engine_send(engine, &to->stream, bytes, (size_t)got);
@@ -83,7 +83,7 @@ static enum relay splice_bytes(struct conn *from, struct engine *engine, size_t 
     }
     if (got <= 0)
         return got < 0 ? RELAY_FROM_FAILED : RELAY_OK;
-    counter_add(from->counter, (size_t)got);
+    session_set_count(session_set_of(engine), from, (size_t)got);
     ssize_t sent = engine_splice_out(engine, &to->stream, (size_t)got);
     if (sent == got)
         return RELAY_OK;
@@ -150,7 +150,7 @@ enum relay relay_discard(struct conn *from, struct engine *engine)
         ssize_t got = engine_receive(engine, &from->stream, SIZE_MAX, &bytes);
         if (got < 0)
             return RELAY_FROM_FAILED;
-        counter_add(from->counter, (size_t)got);
+        session_set_count(session_set_of(engine), from, (size_t)got);
     }
     return RELAY_OK;
 }

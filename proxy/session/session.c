@@ -13,8 +13,13 @@
 
 void session_join_server(struct session *session)
 {
+    const struct session_set *set = session->set;
+    const size_t place =
+        set->servers_at + (size_t)session->chosen->record * COUNTERS_OF(server_figures);
     session->with_server = true;
-    counter_add(&session_server_counters(session)->live, 1);
+    session->client.server_place = (uint32_t)(place + COUNTER_OF(server_figures, bytes_in));
+    session->server.server_place = (uint32_t)(place + COUNTER_OF(server_figures, bytes_out));
+    counter_add(session_set_counter(set, place + COUNTER_OF(server_figures, live)), 1);
     if (session->chosen->backend->counts)
         atomic_fetch_add_explicit(&session->chosen->used, 1, memory_order_relaxed);
 }
@@ -26,7 +31,9 @@ static void leave_server(struct session *session,
     if (!session->with_server)
         return;
     session->with_server = false;
-    counter_add(&session_server_counters(session)->live, UINT64_MAX); /* one less */
+    counter_add(session_set_counter(session->set, session_server_place(session) +
+                                                      COUNTER_OF(server_figures, live)),
+                UINT64_MAX); /* one less */
     if (server->backend->counts)
         atomic_fetch_sub_explicit(&server->used, 1, memory_order_relaxed);
     if (server->seat)
@@ -140,38 +147,6 @@ void session_leave_source(struct session *session, struct service *service)
     session->source_counted = false;
 }
 
-static const char *end_name(enum session_end end)
-{
-    static const char *const names[] = {
-        [SESSION_DONE] = "done",
-        [SESSION_CLIENT_RESET] = "client-reset",
-        [SESSION_SERVER_RESET] = "server-reset",
-        [SESSION_DENIED] = "denied",
-        [SESSION_BAD_PROXY_HEADER] = "bad-proxy-header",
-        [SESSION_SOURCE_LIMIT] = "source-limit",
-        [SESSION_SOURCE_RATE] = "source-rate",
-        [SESSION_OVER_LIMIT] = "over-limit",
-        [SESSION_INSPECT_TIMEOUT] = "inspect-timeout",
-        [SESSION_NO_ROUTE] = "no-route",
-        [SESSION_NOT_ALLOWED] = "not-allowed",
-        [SESSION_UNRESOLVED] = "unresolved",
-        [SESSION_QUEUE_TIMEOUT] = "queue-timeout",
-        [SESSION_QUEUE_FULL] = "queue-full",
-        [SESSION_REFUSED] = "refused",
-        [SESSION_CONNECT_TIMEOUT] = "connect-timeout",
-        [SESSION_IDLE] = "idle-timeout",
-        [SESSION_FIN_TIMEOUT] = "fin-timeout",
-        [SESSION_TOO_LONG] = "session-timeout",
-        [SESSION_DRAIN_TIMEOUT] = "drain-timeout",
-        [SESSION_STOPPED] = "stopped",
-        [SESSION_NO_RESOURCES] = "no-resources",
-        [SESSION_SERVER_DOWN] = "server-down",
-        [SESSION_UNDELIVERED] = "undelivered",
-        [SESSION_KILLED] = "killed",
-    };
-    return names[end];
-}
-
 void session_names(const struct session *session, const char *names[static SESSION_NAMES])
 {
     if (session->foreign_names) {
@@ -256,7 +231,7 @@ static void write_access_log(struct session *session, enum session_end end)
              (double)(loop_now(&session->set->loop) - session->entry.accepted_at) / 1000,
              (unsigned long long)session->client.stream.received,
              (unsigned long long)session->server.stream.received, session->attempts,
-             facts_text(session, facts, sizeof facts), end_name(end));
+             facts_text(session, facts, sizeof facts), session_end_name(end));
 }
 
 void session_log_refused(struct session_set *set, struct frontend *frontend,
@@ -364,6 +339,7 @@ static void close_conns(struct session *session, enum session_end end)
     case SESSION_STOPPED:
     case SESSION_SERVER_DOWN:
     case SESSION_KILLED:
+    case SESSION_ENDS:
         /* A stream that was cut must not look complete, and only its sender knows where it is. */
         reset_client = !conn_was_sent_all(&session->client);
         reset_server = !conn_was_sent_all(&session->server);
@@ -409,12 +385,51 @@ static inline bool found_no_server(enum session_end end)
     return end >= SESSION_QUEUE_TIMEOUT && end <= SESSION_CONNECT_TIMEOUT;
 }
 
+/* By backend and by server. */
+static void count_end(const struct session *session, enum session_end end)
+{
+    if (session->backend)
+        session_count_for_backend(session, COUNTER_OF(backend_figures, ends) + end);
+    if (session->chosen)
+        server_count_event(session->chosen, COUNTER_OF(server_events, ends) + end);
+}
+
 static __attribute__((noinline)) void note_failure(struct session *session, enum session_end end)
 {
+    count_end(session, end);
     if (found_no_server(end))
         counter_add(&session->set->counters->failed, 1);
     if (is_cut(end))
         note_cut(session, end);
+}
+
+/* Of what every session counts at its end. */
+static inline void count(const struct session *session, enum session_end end)
+{
+    struct session_set *set = session->set;
+    const size_t place = session_frontend_place(session);
+    counter_add(session_set_counter(set, place + COUNTER_OF(frontend_figures, ends) + end), 1);
+    histogram_add(session_set_counter(set, place + COUNTER_OF(frontend_figures, session_time)),
+                  loop_now(&set->loop) - session->entry.accepted_at);
+}
+
+void session_note_wait(struct session *session)
+{
+    struct queue_turn *turn = session->facts->turn;
+    if (turn->began_at == 0)
+        return;
+    const uint64_t now = loop_now(&session->set->loop);
+    histogram_add(session_set_counter(session->set, session_backend_place(session) +
+                                                        COUNTER_OF(backend_figures, queue)),
+                  now - turn->began_at);
+    turn->began_at = 0;
+    session->facts->connects_at = now;
+}
+
+static void leave_queue(struct session *session)
+{
+    session_note_wait(session);
+    pool_leave(&session->backend->queue->pool, &session->facts->turn->waiter);
 }
 
 void session_close(struct session *session, enum session_end end)
@@ -425,8 +440,9 @@ void session_close(struct session *session, enum session_end end)
     if (session->stage)
         abandon_stage(session);
     else if (session->state == SESSION_QUEUED)
-        pool_leave(&session->backend->queue->pool, &session->facts->turn->waiter);
+        leave_queue(session);
     session->outcome = end;
+    count(session, end);
     session_list_remove(session_own_list(session), &session->entry);
     session_set_state(session, SESSION_CLOSED);
     wheel_cancel(&session->timer);

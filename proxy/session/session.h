@@ -121,6 +121,8 @@ struct session {
     } peer; /* the client's address */
 };
 
+_Static_assert(SESSION_ENDS <= ENDS_MOST, "the tally has a counter for each reason");
+
 static inline struct session *session_of(struct session_entry *entry)
 {
     return container_of(entry, struct session, entry);
@@ -181,10 +183,31 @@ void session_join_server(struct session *session);
 void session_leave_server(struct session *session);
 void session_pass_server(struct session *session);
 
-static inline struct server_counters *session_server_counters(const struct session *session)
+/* The places of the session's records in the worker's row of the tally (session_set_counter());
+ * that of the server, while it counts for one. */
+static inline size_t session_frontend_place(const struct session *session)
 {
-    return &session->chosen->counters[session->set->index];
+    return session->client.frontend_place - COUNTER_OF(frontend_figures, bytes_in);
 }
+
+static inline size_t session_backend_place(const struct session *session)
+{
+    return session->set->backends_at + session->backend->tally_place;
+}
+
+static inline size_t session_server_place(const struct session *session)
+{
+    return session->client.server_place - COUNTER_OF(server_figures, bytes_in);
+}
+
+/* One of the session's backend's counters counts one more: its place in the record. */
+static inline void session_count_for_backend(const struct session *session, size_t counter)
+{
+    counter_add(session_set_counter(session->set, session_backend_place(session) + counter), 1);
+}
+
+/* The session waits for a place of a server no longer. */
+void session_note_wait(struct session *session);
 
 /* One of what session->pending counts has ended. */
 static inline void session_finish(struct session *session)
@@ -211,11 +234,12 @@ static inline void session_queue(struct session *session)
     STAILQ_INSERT_TAIL(&session->set->again, session, again);
 }
 
-/* Bytes count as activity; events without bytes do not. Since engine.moved was set to 0. */
-static inline void session_note_activity(struct session *session)
+/* Bytes count as activity; events without bytes do not. Since engine.moved was set to 0. set: the
+ * session's. */
+static inline void session_note_activity(struct session *session, struct session_set *set)
 {
-    if (session->set->loop.engine.moved > 0)
-        session->active_at = loop_now(&session->set->loop);
+    if (set->loop.engine.moved > 0)
+        session->active_at = loop_now(&set->loop);
 }
 
 /* The session's facts, which are made at the first call. NULL: out of memory. */

@@ -13,18 +13,20 @@ static int open_lists(struct session_set *set, atomic_uint_fast64_t *oldest)
 }
 
 int session_set_open(struct session_set *set, struct service *service, unsigned index,
-                     struct counters *counters, atomic_uint_fast64_t *oldest,
-                     void (*on_timer)(struct wheel_entry *timer))
+                     struct stats *stats, void (*on_timer)(struct wheel_entry *timer))
 {
     set->service = service;
     set->index = index;
-    set->counters = counters;
+    set->counters = stats_counters(stats, index);
+    set->frontends_at = stats_place(stats, index, tally_frontend(&stats->tally, index, 0));
+    set->backends_at = stats_place(stats, index, tally_backend(&stats->tally, index, 0));
+    set->servers_at = stats_place(stats, index, tally_server(&stats->tally, index, 0));
     STAILQ_INIT(&set->transfers);
     STAILQ_INIT(&set->again);
     STAILQ_INIT(&set->dead);
     STAILQ_INIT(&set->spare);
     set->spares_most = SPARES_MAX;
-    int error = open_lists(set, oldest);
+    int error = open_lists(set, stats_worker_oldest(stats, index));
     if (!error)
         error = loop_open(&set->loop, on_timer);
     if (error)

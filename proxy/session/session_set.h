@@ -5,7 +5,9 @@
 #ifndef RPPROXY_PROXY_SESSION_SESSION_SET_H
 #define RPPROXY_PROXY_SESSION_SESSION_SET_H
 
+#include "config/base/container_of.h"
 #include "proxy/engine/loop.h"
+#include "proxy/session/conn.h"
 #include "proxy/session/service.h"
 #include "proxy/session/session_list.h"
 #include "proxy/stats/shared_stats.h"
@@ -26,8 +28,10 @@ STAILQ_HEAD(transfer_queue, transfer);
 struct session_set {
     struct loop loop;
     struct service *service;
-    unsigned index;                  /* of the worker */
-    struct counters *counters;       /* in the shared stats */
+    unsigned index;            /* of the worker */
+    struct counters *counters; /* in the shared stats */
+    /* Where the parts of the worker's row of the tally begin: counters from `counters` on. */
+    uint32_t frontends_at, backends_at, servers_at;
     struct session_list *lists;      /* one for each of the service's frontends */
     struct transfer_queue transfers; /* to be filled with sessions */
     bool movable;                    /* there may be a session that could move */
@@ -41,13 +45,32 @@ struct session_set {
     uint64_t last_session;                      /* number of the newest */
 };
 
-/* Main thread: opens a set without sessions. counters and oldest (one for each frontend) lie in the
- * shared stats; on_timer is called for each timer of a session that is due;
- * the caller sets on_parked. Returns 0 or an errno
- * value; a set that could not be opened needs no closing. */
+/* The set of which this is the engine. */
+static inline struct session_set *session_set_of(struct engine *engine)
+{
+    return container_of(engine, struct session_set, loop.engine);
+}
+
+/* A counter of the worker, by its place. */
+static inline atomic_uint_fast64_t *session_set_counter(const struct session_set *set, size_t place)
+{
+    return (atomic_uint_fast64_t *)(void *)set->counters + place;
+}
+
+/* Bytes were received from that side. */
+static inline void session_set_count(const struct session_set *set, const struct conn *from,
+                                     size_t bytes)
+{
+    counter_add(session_set_counter(set, from->total_place), bytes);
+    counter_add(session_set_counter(set, from->frontend_place), bytes);
+    counter_add(session_set_counter(set, from->server_place), bytes);
+}
+
+/* Main thread: opens a set without sessions, which counts in these stats; on_timer is called for
+ * each timer of a session that is due; the caller sets on_parked. Returns 0 or an errno value; a
+ * set that could not be opened needs no closing. */
 int session_set_open(struct session_set *set, struct service *service, unsigned index,
-                     struct counters *counters, atomic_uint_fast64_t *oldest,
-                     void (*on_timer)(struct wheel_entry *timer))
+                     struct stats *stats, void (*on_timer)(struct wheel_entry *timer))
     __attribute__((warn_unused_result));
 
 /* Main thread: frees all that a set without sessions has. */

@@ -36,7 +36,7 @@ static bool collect(struct session *session)
             session_close(session, SESSION_CLIENT_RESET);
             return false;
         }
-        counter_add(session->client.counter, (size_t)got);
+        session_set_count(session->set, &session->client, (size_t)got);
         if (got > 0 && !append(session, bytes, (size_t)got)) {
             session_close(session, SESSION_NO_RESOURCES);
             return false;
@@ -97,6 +97,8 @@ static void ask(struct session *session, enum stage_occasion occasion)
             return;
     }
     session->stage = NULL;
+    if (session->facts)
+        session->facts->connects_at = loop_now(&session->set->loop);
     connect_begin(session);
 }
 

@@ -17,7 +17,8 @@ enum session_state {
     SESSION_CLOSED,
 };
 
-/* The last word of the session's line in the access log. */
+/* The last word of the session's line in the access log. Processes of other builds count by these
+ * numbers (tally.h): new reasons go to the end. */
 enum session_end {
     SESSION_DONE, /* both sides said all they had to say */
     SESSION_CLIENT_RESET,
@@ -45,9 +46,13 @@ enum session_end {
     SESSION_SERVER_DOWN,   /* its server went down, and on-down is close */
     SESSION_UNDELIVERED,   /* one side said all and was gone, and the other did not take it */
     SESSION_KILLED,        /* by an operator's command */
+    SESSION_ENDS,          /* their number */
 };
 
 /* As users see it. */
 const char *session_state_name(enum session_state state);
+
+/* As in the access log. */
+const char *session_end_name(enum session_end end);
 
 #endif

@@ -34,6 +34,8 @@ _Static_assert(sizeof(struct figures) == COUNTERS * sizeof(uint64_t),
 _Static_assert(offsetof(struct stats_head, base) == 128, "other builds read it at this offset");
 _Static_assert(offsetof(struct limit, used) == 0, "other builds read it at this offset");
 _Static_assert(offsetof(struct stats_worker, oldest) == 128, "other builds read it at this offset");
+_Static_assert(COUNTERS <= STATS_NOWHERE,
+               "counters and bytes of no server have places of their own");
 
 static struct stats_head *head_of(const struct stats *stats)
 {
@@ -82,9 +84,14 @@ static uint64_t size_of_records(const struct stats_head *head)
            (uint64_t)head->servers * head->server_size;
 }
 
-static uint64_t size_of(const struct stats_head *head)
+static uint64_t size_without_tally(const struct stats_head *head)
 {
     return head->sources_size ? head->sources_offset + head->sources_size : size_of_records(head);
+}
+
+static uint64_t size_of(const struct stats_head *head)
+{
+    return head->tally_size ? head->tally_offset + head->tally_size : size_without_tally(head);
 }
 
 static bool needs_sources(const struct config *config)
@@ -143,6 +150,8 @@ int stats_open(struct stats *stats, const struct config *config, unsigned genera
                                     .servers = count_servers(config)};
     stats->as.sources_offset = (size_of_records(&stats->as) + 63) & ~UINT64_C(63);
     stats->as.sources_size = needs_sources(config) ? sources_size(config->max_sources) : 0;
+    stats->as.tally_offset = (size_without_tally(&stats->as) + 63) & ~UINT64_C(63);
+    stats->as.tally_size = tally_size(config, workers);
     stats->size = (size_t)size_of(&stats->as);
     int error = make_memory(stats);
     if (error) {
@@ -152,6 +161,9 @@ int stats_open(struct stats *stats, const struct config *config, unsigned genera
     memcpy(stats->memory, &stats->as, offsetof(struct stats_head, sessions));
     head_of(stats)->sources_offset = stats->as.sources_offset;
     head_of(stats)->sources_size = stats->as.sources_size;
+    head_of(stats)->tally_offset = stats->as.tally_offset;
+    head_of(stats)->tally_size = stats->as.tally_size;
+    tally_make(&stats->tally, stats->memory + stats->as.tally_offset, config, workers);
     atomic_store(&head_of(stats)->sessions.max, LIMIT_NONE);
     for (size_t i = 0; i < config->frontend_count; i++) {
         struct stats_frontend *frontend = frontend_at(stats, i);
@@ -193,6 +205,9 @@ static const char *examine(int fd, struct stats_head *head)
     if (head->sources_size && (head->sources_size > STATS_MAX || head->sources_offset > STATS_MAX ||
                                head->sources_offset < size_of_records(head)))
         return "with a table of sources at an impossible place";
+    if (head->tally_size && (head->tally_size > STATS_MAX || head->tally_offset > STATS_MAX ||
+                             head->tally_offset % 64 || head->tally_offset < size_of_records(head)))
+        return "with a tally at an impossible place";
     if (stat.st_size < 0 || size_of(head) > (uint64_t)stat.st_size)
         return "shorter than its records";
     if (size_of(head) > STATS_MAX)
@@ -214,6 +229,9 @@ const char *stats_read(struct stats *stats, int fd)
     }
     if (wrong)
         stats_close(stats);
+    else if (stats->as.tally_size)
+        (void)tally_view(&stats->tally, stats->memory + stats->as.tally_offset,
+                         (size_t)stats->as.tally_size);
     return wrong;
 }
 
@@ -229,6 +247,12 @@ void stats_close(struct stats *stats)
 struct counters *stats_counters(struct stats *stats, unsigned worker)
 {
     return worker_at(stats, worker);
+}
+
+uint32_t stats_place(struct stats *stats, unsigned worker, const atomic_uint_fast64_t *counter)
+{
+    const atomic_uint_fast64_t *from = worker_at(stats, worker);
+    return (uint32_t)(counter - from);
 }
 
 atomic_uint_fast64_t *stats_worker_oldest(struct stats *stats, unsigned worker)

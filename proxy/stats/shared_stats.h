@@ -11,8 +11,9 @@
  *   struct stats_server    []  the sessions of each server of the backends with a server that has
  *                              maxconn
  *
- * At the end stands the table of sources (core/sources.h), where the configuration has limits by
- * source, or rates.
+ * Behind them stands the table of sources (core/sources.h), where the configuration has limits by
+ * source, or rates; and at the end the tally (tally.h): what is counted of each frontend, backend
+ * and server.
  *
  * A later build may add members at the end of a record, and counters after the last one; a reader
  * of another build uses the members that both know. If the meaning of a member changes,
@@ -25,6 +26,7 @@
 
 #include "config/model/config.h"
 #include "proxy/core/limit.h"
+#include "proxy/stats/tally.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -53,12 +55,6 @@ struct counters {
 
 #define COUNTERS (sizeof(struct counters) / sizeof(atomic_uint_fast64_t))
 
-static inline void counter_add(atomic_uint_fast64_t *counter, uint64_t amount)
-{
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + amount,
-                          memory_order_relaxed);
-}
-
 /* Sums of counters. */
 struct figures {
     uint64_t sessions, connect_errors, failed, client_bytes, server_bytes, cut, overdue;
@@ -77,12 +73,17 @@ struct stats_head {
     _Alignas(64) struct limit sessions;
     atomic_uint lost; /* number of sessions when the process ended because of an error; else 0 */
     uint64_t sources_offset, sources_size; /* bytes; a size of 0: there is no table of sources */
+    uint64_t tally_offset, tally_size;     /* bytes; 0: of a build without a tally */
     _Alignas(64) struct counters base;
 };
 
+/* A place in the worker's record that nobody reads, as counter_add() takes it for bytes that belong
+ * to no server; the one behind it as well. */
+#define STATS_NOWHERE 14u
+
 struct stats_worker {
     _Alignas(64) struct counters counters; /* starts a cache line */
-    uint64_t room[16 - COUNTERS];          /* for further counters */
+    uint64_t room[16 - COUNTERS];          /* for further counters, and STATS_NOWHERE */
     /* When the oldest session of this worker began, for each frontend, and at the end for all
      * removed frontends together. In microseconds of CLOCK_MONOTONIC, which is the same for all
      * processes; 0: no session. */
@@ -141,6 +142,7 @@ struct stats {
     size_t size;
     unsigned char *memory; /* read-only for the stats of another process */
     struct stats_head as;  /* a copy of the head, made when the stats were opened */
+    struct tally tally;    /* in this memory; of another process perhaps none */
 };
 
 /* Makes the stats of this process. Returns 0 or an errno value. */
@@ -157,6 +159,8 @@ void stats_close(struct stats *stats);
 /* For the stats of this process only: */
 
 struct counters *stats_counters(struct stats *stats, unsigned worker);
+/* How many counters it is from there to a counter in the worker's row of the tally. */
+uint32_t stats_place(struct stats *stats, unsigned worker, const atomic_uint_fast64_t *counter);
 /* Returns the array `oldest` of the worker: one item for each frontend of the config, and one for
  * removed frontends. */
 atomic_uint_fast64_t *stats_worker_oldest(struct stats *stats, unsigned worker);

@@ -38,6 +38,7 @@ static void free_peer(struct peer *peer)
         close(peer->process);
     stats_close(&peer->stats);
     free(peer->frontends);
+    tally_map_free(&peer->map);
     free(peer);
 }
 
@@ -86,6 +87,38 @@ static void add_refusals(const struct peer *peer, size_t frontend, struct refusa
         stats_add_refusals(&peer->stats, peer->frontends[frontend], true, sum);
 }
 
+/* Of the tally of peer, what counts here. Returns 0 or ENOMEM. */
+static int add_tally(struct peer *peer, struct tally_sums *sums)
+{
+    const struct tally *tally = &peer->stats.tally;
+    int error = 0;
+    unsigned parts = TALLY_OWN;
+    if (!peer->gone)
+        parts |= TALLY_LIVE;
+    if (!peer->base_is_ours)
+        parts |= TALLY_BASE;
+    if (tally->memory)
+        error = tally_map_make(&peer->map, &peer->peer_stats->proxy->stats.tally, tally);
+    if (tally->memory && !error)
+        tally_sums_add(sums, tally, &peer->map, parts);
+    return error;
+}
+
+static void fold_tally(struct peer *peer)
+{
+    struct tally *own = &peer->peer_stats->proxy->stats.tally;
+    struct tally_sums sums;
+    int error = tally_sums_open(&sums, own);
+    if (!error)
+        error = add_tally(peer, &sums);
+    if (error)
+        log_warning("out of memory: what generation %u counted of frontends and servers is lost",
+                    peer->stats.as.generation);
+    else
+        tally_inherit(own, &sums);
+    tally_sums_close(&sums);
+}
+
 static void fold(struct peer *peer)
 {
     struct figures figures = {0};
@@ -93,6 +126,7 @@ static void fold(struct peer *peer)
     note_if_crashed(peer);
     add_figures(peer, &figures);
     stats_inherit(&proxy->stats, &figures);
+    fold_tally(peer);
     for (size_t i = 0; i < proxy->service.config->frontend_count; i++) {
         struct refusals refusals = {0};
         add_refusals(peer, i, &refusals);
@@ -567,6 +601,53 @@ struct figures peer_stats_figures(const struct peer_stats *peer_stats)
         if (!peer->gone)
             stats_add_workers(&peer->stats, &sum);
     return sum;
+}
+
+int peer_stats_tally(struct peer_stats *peer_stats, struct tally_sums *sums)
+{
+    const struct tally *own = &peer_stats->proxy->stats.tally;
+    int error = tally_sums_open(sums, own);
+    if (error)
+        return error;
+    tally_sums_add(sums, own, NULL, TALLY_OWN | TALLY_BASE | TALLY_LIVE);
+    struct peer *peer;
+    TAILQ_FOREACH (peer, &peer_stats->list, link)
+        if ((error = add_tally(peer, sums)))
+            return error;
+    return 0;
+}
+
+static void observe_servers(struct peer_stats *peer_stats, const uint64_t *live, uint64_t elapsed)
+{
+    struct proxy *proxy = peer_stats->proxy;
+    struct tally *own = &proxy->stats.tally;
+    for (size_t i = 0; i < proxy->service.config->backend_count; i++) {
+        const struct server_set *set = backend_servers(&proxy->service.backends[i]);
+        for (size_t j = 0; j < set->count; j++) {
+            const struct server *server = set->list[j];
+            tally_note_live(own, server->record, live[server->record]);
+            if (server->now.check == CHECK_DOWN)
+                tally_note_downtime(own, server->record, elapsed);
+        }
+    }
+}
+
+void peer_stats_observe(struct peer_stats *peer_stats, uint64_t elapsed)
+{
+    struct tally *own = &peer_stats->proxy->stats.tally;
+    uint64_t *live = calloc((size_t)own->as.servers + 1, sizeof *live);
+    if (!live)
+        return;
+    tally_add_live(live, own, NULL);
+    struct peer *peer;
+    TAILQ_FOREACH (peer, &peer_stats->list, link)
+        if (!peer->gone && peer->stats.tally.memory &&
+            tally_map_make(&peer->map, own, &peer->stats.tally) == 0)
+            tally_add_live(live, &peer->stats.tally, &peer->map);
+    observe_servers(peer_stats, live, elapsed);
+    for (size_t i = 0; i < own->as.frontends; i++)
+        tally_note_frontend_live(own, i, peer_stats_frontend_live(peer_stats, i));
+    free(live);
 }
 
 uint64_t peer_stats_frontend_live(const struct peer_stats *peer_stats, size_t frontend)

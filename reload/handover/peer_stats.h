@@ -19,6 +19,7 @@
 #define RPPROXY_RELOAD_HANDOVER_PEER_STATS_H
 
 #include "proxy/stats/shared_stats.h"
+#include "proxy/stats/tally_sums.h"
 #include "reload/handover/channel.h"
 
 #include <event2/event.h>
@@ -44,6 +45,8 @@ struct peer {
     struct event *end; /* of the process; NULL: without pidfd */
     size_t *frontends; /* for each frontend of this process its index in the shared stats, or
                           STATS_NO_FRONTEND */
+    struct tally_map map; /* which of its frontends, backends and servers are those of this process
+                           */
     struct peer_stats *peer_stats;
     TAILQ_ENTRY(peer) link; /* the oldest first */
 };
@@ -136,6 +139,15 @@ struct figures peer_stats_figures(const struct peer_stats *peer_stats);
 
 /* What the processes that are gone had counted. */
 struct figures peer_stats_base(const struct peer_stats *peer_stats);
+
+/* What all processes have counted of the frontends, backends and servers of this one; `live` is of
+ * those that live. Returns 0 or ENOMEM; tally_sums_close() is right after either. */
+int peer_stats_tally(struct peer_stats *peer_stats, struct tally_sums *sums)
+    __attribute__((warn_unused_result));
+
+/* To be called once a second while this process serves: notes how many sessions frontends and
+ * servers have, and which servers are DOWN. elapsed: milliseconds since the last call. */
+void peer_stats_observe(struct peer_stats *peer_stats, uint64_t elapsed);
 
 /* Clients that one of the frontends has refused, in all processes so far. */
 struct refusals peer_stats_refusals(const struct peer_stats *peer_stats, size_t frontend);

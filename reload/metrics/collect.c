@@ -1,6 +1,8 @@
 #include "reload/metrics/snapshot.h"
 
+#include "config/base/log.h"
 #include "proxy/backend/queue.h"
+#include "reload/base/exit_status.h"
 #include "reload/handover/canary.h"
 #include "reload/handover/generation.h"
 #include "reload/handover/old_side.h"
@@ -33,13 +35,13 @@ static const char *keep(char **at, const char *text)
     return copy;
 }
 
-static struct metrics_server server_now(const struct server *server, char **texts)
+static struct metrics_server server_now(const struct server *server, const struct tally_sums *sums,
+                                        char **texts)
 {
-    const struct server_sessions sessions = server_count_sessions(server);
     unsigned maxconn = server->seat ? atomic_load(&server->seat->record->maxconn) : LIMIT_NONE;
     return (struct metrics_server){.name = keep(texts, server->name),
-                                   .live = sessions.live,
-                                   .sessions = sessions.all,
+                                   .figures = sums->servers[server->record],
+                                   .events = sums->events[server->record],
                                    .maxconn = maxconn == LIMIT_NONE ? 0 : maxconn,
                                    .admin = server_admin_name(server->now.admin),
                                    .check = server_check_name(server),
@@ -52,11 +54,12 @@ static struct metrics_server server_now(const struct server *server, char **text
                                    .changed_at = server->now.changed_at};
 }
 
-static bool collect_backend(const struct backend *backend, struct metrics_backend *item,
-                            char **texts)
+static bool collect_backend(const struct backend *backend, const struct tally_sums *sums,
+                            struct metrics_backend *item, char **texts)
 {
     const struct server_set *set = backend_servers(backend);
     *item = (struct metrics_backend){.name = keep(texts, backend->conf->name),
+                                     .figures = sums->backends[backend->number],
                                      .usable = backend->usable,
                                      .all = set->count,
                                      .has_queue = backend->queue != NULL};
@@ -66,12 +69,18 @@ static bool collect_backend(const struct backend *backend, struct metrics_backen
     if (!item->servers)
         return false;
     item->server_count = set->count;
-    for (size_t i = 0; i < set->count; i++)
-        item->servers[i] = server_now(set->list[i], texts);
+    for (size_t i = 0; i < set->count; i++) {
+        item->servers[i] = server_now(set->list[i], sums, texts);
+        item->live += item->servers[i].figures.live;
+        item->figures.bytes_in += item->servers[i].figures.bytes_in;
+        item->figures.bytes_out += item->servers[i].figures.bytes_out;
+        item->figures.sessions += item->servers[i].figures.sessions;
+    }
     return true;
 }
 
-static bool collect_parts(const struct generation *generation, struct metrics_snapshot *snapshot)
+static bool collect_parts(const struct generation *generation, const struct tally_sums *sums,
+                          struct metrics_snapshot *snapshot)
 {
     const struct config *config = generation->proxy->service.config;
     snapshot->frontends = calloc(config->frontend_count + 1, sizeof *snapshot->frontends);
@@ -85,30 +94,31 @@ static bool collect_parts(const struct generation *generation, struct metrics_sn
             (struct metrics_frontend){.name = keep(&texts, config->frontends[i].name),
                                       .live = peer_stats_frontend_live(&generation->peer_stats, i),
                                       .max_sessions = config->frontends[i].max_sessions,
+                                      .figures = sums->frontends[i],
                                       .refusals = peer_stats_refusals(&generation->peer_stats, i)};
     for (size_t i = 0; i < config->backend_count; i++)
-        if (!collect_backend(&generation->proxy->service.backends[i],
+        if (!collect_backend(&generation->proxy->service.backends[i], sums,
                              &snapshot->backends[snapshot->backend_count++], &texts))
             return false;
     return true;
 }
 
-static const char *result_name(enum exit_status status)
+/* Frontends, backends and servers. */
+static bool collect_all(struct generation *generation, struct metrics_snapshot *snapshot)
 {
-    switch (status) {
-    case EXIT_DONE:
-        return "done";
-    case EXIT_INVALID:
-        return "invalid";
-    case EXIT_BIND:
-        return "no-bind";
-    case EXIT_REFUSED:
-        return "refused";
-    case EXIT_FAILED:
-        return "failed";
-    default:
-        return "other";
-    }
+    struct tally_sums sums;
+    bool done = peer_stats_tally(&generation->peer_stats, &sums) == 0 &&
+                collect_parts(generation, &sums, snapshot);
+    snapshot->reloads = sums.reloads;
+    snapshot->reload_count = sums.reloads.results[EXIT_DONE];
+    tally_sums_close(&sums);
+    return done;
+}
+
+static const char *name_of_result(enum exit_status status)
+{
+    const char *name = metrics_result_name((unsigned)status);
+    return name ? name : metrics_result_name(EXIT_OTHER);
 }
 
 static void collect_canary(const struct generation *generation, struct metrics_canary *canary)
@@ -134,7 +144,7 @@ static unsigned count_generations(const struct generation *generation)
     return count;
 }
 
-struct metrics_snapshot *metrics_collect(const struct generation *generation)
+struct metrics_snapshot *metrics_collect(struct generation *generation)
 {
     struct metrics_snapshot *snapshot = generation->proxy ? calloc(1, sizeof *snapshot) : NULL;
     if (!snapshot)
@@ -149,13 +159,14 @@ struct metrics_snapshot *metrics_collect(const struct generation *generation)
                                           .max_sessions = generation->config->max_sessions,
                                           .figures = peer_stats_figures(&generation->peer_stats),
                                           .reloaded = reload->any,
-                                          .reload_result = result_name(reload->status),
+                                          .reload_result = name_of_result(reload->status),
                                           .reload_at = reload->at,
                                           .reload_duration = reload->duration,
                                           .crashed_at = generation->last_crash.at,
+                                          .log_dropped = log_dropped(),
                                           .server_series = true};
     collect_canary(generation, &snapshot->canary);
-    if (!collect_parts(generation, snapshot)) {
+    if (!collect_all(generation, snapshot)) {
         metrics_free(snapshot);
         return NULL;
     }
@@ -172,4 +183,12 @@ void metrics_free(struct metrics_snapshot *snapshot)
     free(snapshot->frontends);
     free(snapshot->texts);
     free(snapshot);
+}
+
+const char *metrics_result_name(unsigned status)
+{
+    static const char *const names[] = {
+        [EXIT_DONE] = "done",    [EXIT_OTHER] = "other",     [EXIT_INVALID] = "invalid",
+        [EXIT_BIND] = "no-bind", [EXIT_REFUSED] = "refused", [EXIT_FAILED] = "failed"};
+    return status < sizeof names / sizeof *names ? names[status] : NULL;
 }

@@ -1,12 +1,13 @@
 #include "reload/metrics/metrics.h"
 
+#include "proxy/session/states.h"
 #include "reload/metrics/text_out.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { COUNTER, GAUGE };
+enum kind { COUNTER, GAUGE, HISTOGRAM };
 
 /* What a family has a series for each of. */
 enum scope { OF_PROXY, OF_FRONTENDS, OF_BACKENDS, OF_SERVERS, OF_PROCESS, WITH_LABELS };
@@ -33,6 +34,8 @@ struct family {
     size_t offset, condition;
     bool zero_is_none;
     unsigned digits; /* the value is that number / 10^digits */
+    /* HISTOGRAM: the first and the last bound that is shown: 2^n microseconds. */
+    unsigned first, last;
     /* WITH_LABELS: writes all series. */
     void (*write)(struct writer *writer);
 };
@@ -40,10 +43,16 @@ struct family {
 /* --- series -------------------------------------------------------------------------------- */
 
 /* A series: begin(), label() for each label, value() or decimal(). */
-static void begin(struct writer *writer)
+static void begin_with(struct writer *writer, const char *suffix)
 {
     text_out(&writer->out, writer->family->name);
+    text_out(&writer->out, suffix);
     writer->labels = 0;
+}
+
+static void begin(struct writer *writer)
+{
+    begin_with(writer, "");
 }
 
 static void label(struct writer *writer, const char *name, const char *value)
@@ -55,11 +64,16 @@ static void label(struct writer *writer, const char *name, const char *value)
     text_out(&writer->out, "\"");
 }
 
-static void value(struct writer *writer, uint64_t number)
+static void decimal(struct writer *writer, uint64_t number, unsigned digits)
 {
     text_out(&writer->out, writer->labels ? "} " : " ");
-    text_out_decimal(&writer->out, number, writer->family->digits);
+    text_out_decimal(&writer->out, number, digits);
     text_out(&writer->out, "\n");
+}
+
+static void value(struct writer *writer, uint64_t number)
+{
+    decimal(writer, number, writer->family->digits);
 }
 
 static void series(struct writer *writer, const char *name, const char *text, uint64_t number)
@@ -67,6 +81,34 @@ static void series(struct writer *writer, const char *name, const char *text, ui
     begin(writer);
     label(writer, name, text);
     value(writer, number);
+}
+
+/* Of one frontend or backend: `name` is the label. */
+static void histogram(struct writer *writer, const char *name, const char *text,
+                      const struct histogram_figures *figures)
+{
+    uint64_t count = 0;
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        count += figures->buckets[i];
+        if (i < writer->family->first || i > writer->family->last)
+            continue;
+        begin_with(writer, "_bucket");
+        label(writer, name, text);
+        text_out(&writer->out, ",le=\"");
+        text_out_decimal(&writer->out, UINT64_C(1) << i, 6);
+        text_out(&writer->out, "\"");
+        decimal(writer, count, 0);
+    }
+    begin_with(writer, "_bucket");
+    label(writer, name, text);
+    label(writer, "le", "+Inf");
+    decimal(writer, count, 0);
+    begin_with(writer, "_sum");
+    label(writer, name, text);
+    decimal(writer, figures->sum, 6);
+    begin_with(writer, "_count");
+    label(writer, name, text);
+    decimal(writer, count, 0);
 }
 
 /* --- families with labels of their own ----------------------------------------------------- */
@@ -85,6 +127,16 @@ static void bytes(struct writer *writer)
 {
     series(writer, "direction", "in", writer->snapshot->figures.client_bytes);
     series(writer, "direction", "out", writer->snapshot->figures.server_bytes);
+}
+
+static void reloads(struct writer *writer)
+{
+    const struct reload_figures *figures = &writer->snapshot->reloads;
+    for (unsigned i = 0; i < RELOAD_RESULTS_MOST; i++) {
+        const char *name = metrics_result_name(i);
+        if (name)
+            series(writer, "result", name, figures->results[i]);
+    }
 }
 
 static void last_reload(struct writer *writer)
@@ -140,18 +192,152 @@ static void frontend_denied(struct writer *writer)
         }
 }
 
-static void server_admin(struct writer *writer)
+/* A frontend or backend, and a second label. */
+static void part(struct writer *writer, const char *name, const char *text, const char *second,
+                 const char *what, uint64_t number)
+{
+    begin(writer);
+    label(writer, name, text);
+    label(writer, second, what);
+    value(writer, number);
+}
+
+static void frontend_bytes(struct writer *writer)
+{
+    for (size_t i = 0; i < writer->snapshot->frontend_count; i++) {
+        const struct metrics_frontend *frontend = &writer->snapshot->frontends[i];
+        part(writer, "frontend", frontend->name, "direction", "in", frontend->figures.bytes_in);
+        part(writer, "frontend", frontend->name, "direction", "out", frontend->figures.bytes_out);
+    }
+}
+
+static void frontend_ends(struct writer *writer)
+{
+    for (size_t i = 0; i < writer->snapshot->frontend_count; i++)
+        for (unsigned j = 0; j < SESSION_ENDS; j++)
+            part(writer, "frontend", writer->snapshot->frontends[i].name, "reason",
+                 session_end_name(j), writer->snapshot->frontends[i].figures.ends[j]);
+}
+
+static void backend_bytes(struct writer *writer)
 {
     for (size_t i = 0; i < writer->snapshot->backend_count; i++) {
         const struct metrics_backend *backend = &writer->snapshot->backends[i];
-        for (size_t j = 0; j < backend->server_count; j++) {
-            begin(writer);
-            label(writer, "backend", backend->name);
-            label(writer, "server", backend->servers[j].name);
-            label(writer, "state", backend->servers[j].admin);
-            value(writer, 1);
-        }
+        part(writer, "backend", backend->name, "direction", "in", backend->figures.bytes_in);
+        part(writer, "backend", backend->name, "direction", "out", backend->figures.bytes_out);
     }
+}
+
+static const char *const failures[CONNECT_FAILURES] = {[CONNECT_REFUSED] = "refused",
+                                                       [CONNECT_TIMED_OUT] = "timeout",
+                                                       [CONNECT_UNREACHABLE] = "unreachable",
+                                                       [CONNECT_FAILED] = "other"};
+
+static void backend_failures(struct writer *writer)
+{
+    for (size_t i = 0; i < writer->snapshot->backend_count; i++)
+        for (unsigned j = 0; j < CONNECT_FAILURES; j++)
+            part(writer, "backend", writer->snapshot->backends[i].name, "reason", failures[j],
+                 writer->snapshot->backends[i].figures.failures[j]);
+}
+
+static void backend_ends(struct writer *writer)
+{
+    for (size_t i = 0; i < writer->snapshot->backend_count; i++)
+        for (unsigned j = SESSION_DONE + 1; j < SESSION_ENDS; j++)
+            part(writer, "backend", writer->snapshot->backends[i].name, "reason",
+                 session_end_name(j), writer->snapshot->backends[i].figures.ends[j]);
+}
+
+/* Begins a series of a server. */
+static void begin_server(struct writer *writer, size_t backend, size_t server)
+{
+    begin(writer);
+    label(writer, "backend", writer->snapshot->backends[backend].name);
+    label(writer, "server", writer->snapshot->backends[backend].servers[server].name);
+}
+
+/* Calls `write` for each server. */
+static void each_server(struct writer *writer,
+                        void (*write)(struct writer *writer, size_t backend, size_t server))
+{
+    for (size_t i = 0; i < writer->snapshot->backend_count; i++)
+        for (size_t j = 0; j < writer->snapshot->backends[i].server_count; j++)
+            write(writer, i, j);
+}
+
+static void server_part(struct writer *writer, size_t backend, size_t server, const char *name,
+                        const char *text, uint64_t number)
+{
+    begin_server(writer, backend, server);
+    label(writer, name, text);
+    value(writer, number);
+}
+
+static void admin_of(struct writer *writer, size_t backend, size_t server)
+{
+    server_part(writer, backend, server, "state",
+                writer->snapshot->backends[backend].servers[server].admin, 1);
+}
+
+static void bytes_of(struct writer *writer, size_t backend, size_t server)
+{
+    const struct server_figures *figures =
+        &writer->snapshot->backends[backend].servers[server].figures;
+    server_part(writer, backend, server, "direction", "in", figures->bytes_in);
+    server_part(writer, backend, server, "direction", "out", figures->bytes_out);
+}
+
+static void failures_of(struct writer *writer, size_t backend, size_t server)
+{
+    const struct server_events *events =
+        &writer->snapshot->backends[backend].servers[server].events;
+    for (unsigned i = 0; i < CONNECT_FAILURES; i++)
+        server_part(writer, backend, server, "reason", failures[i], events->failures[i]);
+}
+
+/* Few reasons concern a server; a series for each of the others would be 0 for ever. */
+static void ends_of(struct writer *writer, size_t backend, size_t server)
+{
+    const struct server_events *events =
+        &writer->snapshot->backends[backend].servers[server].events;
+    for (unsigned i = SESSION_DONE + 1; i < SESSION_ENDS; i++)
+        if (events->ends[i] > 0 || i == SESSION_SERVER_RESET || i == SESSION_CLIENT_RESET)
+            server_part(writer, backend, server, "reason", session_end_name(i), events->ends[i]);
+}
+
+static void checks_of(struct writer *writer, size_t backend, size_t server)
+{
+    const struct metrics_server *item = &writer->snapshot->backends[backend].servers[server];
+    if (!item->is_checked)
+        return;
+    server_part(writer, backend, server, "result", "passed", item->events.checks_passed);
+    server_part(writer, backend, server, "result", "failed", item->events.checks_failed);
+}
+
+static void server_admin(struct writer *writer)
+{
+    each_server(writer, admin_of);
+}
+
+static void server_bytes(struct writer *writer)
+{
+    each_server(writer, bytes_of);
+}
+
+static void server_failures(struct writer *writer)
+{
+    each_server(writer, failures_of);
+}
+
+static void server_ends(struct writer *writer)
+{
+    each_server(writer, ends_of);
+}
+
+static void server_checks(struct writer *writer)
+{
+    each_server(writer, checks_of);
 }
 
 /* --- all families -------------------------------------------------------------------------- */
@@ -190,6 +376,13 @@ static const struct family families[] = {
      PROXY(figures.queue_timeout)},
     {"rpproxy_queue_full_total", COUNTER, NULL, "Sessions refused because a queue was full.",
      PROXY(figures.queue_full)},
+    {"rpproxy_log_dropped_lines_total", COUNTER, NULL, "Log lines of this process that were lost.",
+     PROXY(log_dropped)},
+    {"rpproxy_reloads_total", COUNTER, NULL, "Reloads.", LABELED(reloads)},
+    {"rpproxy_reload_seconds_total", COUNTER, "seconds", "Time that successful reloads took.",
+     PROXY(reloads.time), .digits = 3},
+    {"rpproxy_rollbacks_total", COUNTER, NULL, "Reloads that were rolled back on probation.",
+     PROXY(reloads.rolled_back)},
     {"rpproxy_last_reload_info", GAUGE, NULL, "Result of the last reload; always 1.",
      LABELED(last_reload)},
     {"rpproxy_last_reload_timestamp_seconds", GAUGE, "seconds", "When the last reload was over.",
@@ -215,6 +408,18 @@ static const struct family families[] = {
      FRONTEND(live)},
     {"rpproxy_frontend_max_sessions", GAUGE, NULL, "Limit of the frontend; absent: none.",
      FRONTEND(max_sessions), .zero_is_none = true},
+    {"rpproxy_frontend_most_sessions", GAUGE, NULL, "Largest number of sessions that was seen.",
+     FRONTEND(figures.most)},
+    {"rpproxy_frontend_sessions_total", COUNTER, NULL, "Sessions accepted.",
+     FRONTEND(figures.sessions)},
+    {"rpproxy_frontend_bytes_total", COUNTER, "bytes",
+     "Bytes from clients (in) and from servers (out).", LABELED(frontend_bytes)},
+    {"rpproxy_frontend_session_ends_total", COUNTER, NULL, "Sessions that ended.",
+     LABELED(frontend_ends)},
+    {"rpproxy_frontend_waits_total", COUNTER, NULL, "Clients that waited for a place of a limit.",
+     FRONTEND(figures.waits)},
+    {"rpproxy_frontend_session_duration_seconds", HISTOGRAM, "seconds", "How long sessions lasted.",
+     FRONTEND(figures.session_time), .first = 10, .last = 34},
     {"rpproxy_frontend_denied_total", COUNTER, NULL, "Clients that were refused.",
      LABELED(frontend_denied)},
     {"rpproxy_backend_servers", GAUGE, NULL, "Servers of the backend.", BACKEND(all)},
@@ -222,6 +427,27 @@ static const struct family families[] = {
      BACKEND(usable)},
     {"rpproxy_backend_waiting_sessions", GAUGE, NULL, "Sessions in the queue now.",
      BACKEND(waiting), .condition = offsetof(struct metrics_backend, has_queue)},
+    {"rpproxy_backend_live_sessions", GAUGE, NULL, "Sessions of the servers now.", BACKEND(live)},
+    {"rpproxy_backend_sessions_total", COUNTER, NULL, "Connections to servers that were begun.",
+     BACKEND(figures.sessions)},
+    {"rpproxy_backend_bytes_total", COUNTER, "bytes",
+     "Bytes from clients (in) and from servers (out).", LABELED(backend_bytes)},
+    {"rpproxy_backend_connect_failures_total", COUNTER, NULL,
+     "Attempts to connect to a server that failed.", LABELED(backend_failures)},
+    {"rpproxy_backend_retries_total", COUNTER, NULL, "Attempts that followed a failed one.",
+     BACKEND(figures.retries)},
+    {"rpproxy_backend_queued_sessions_total", COUNTER, NULL, "Sessions that waited in the queue.",
+     BACKEND(figures.queued)},
+    {"rpproxy_backend_session_ends_total", COUNTER, NULL,
+     "Sessions that ended otherwise than done.", LABELED(backend_ends)},
+    {"rpproxy_backend_connect_duration_seconds", HISTOGRAM, "seconds",
+     "Time until the connection to a server.", BACKEND(figures.connect), .first = 6, .last = 24},
+    {"rpproxy_backend_queue_duration_seconds", HISTOGRAM, "seconds", "Time in the queue.",
+     BACKEND(figures.queue), .condition = offsetof(struct metrics_backend, has_queue), .first = 6,
+     .last = 26},
+    {"rpproxy_backend_first_byte_duration_seconds", HISTOGRAM, "seconds",
+     "Time from the connection to the server's first byte.", BACKEND(figures.first_byte),
+     .first = 6, .last = 26},
     {"rpproxy_server_usable", GAUGE, NULL, "1: the server gets new connections.", SERVER(usable)},
     {"rpproxy_server_check_up", GAUGE, NULL, "1: the server's checks pass; absent: no checks.",
      SERVER(check_up), .condition = offsetof(struct metrics_server, is_checked)},
@@ -229,7 +455,25 @@ static const struct family families[] = {
      LABELED(server_admin)},
     {"rpproxy_server_ejected", GAUGE, NULL, "1: the server was ejected.", SERVER(ejected)},
     {"rpproxy_server_weight", GAUGE, NULL, "Weight of the server.", SERVER(weight)},
-    {"rpproxy_server_live_sessions", GAUGE, NULL, "Sessions of the server now.", SERVER(live)},
+    {"rpproxy_server_live_sessions", GAUGE, NULL, "Sessions of the server now.",
+     SERVER(figures.live)},
+    {"rpproxy_server_most_sessions", GAUGE, NULL, "Largest number of sessions that was seen.",
+     SERVER(events.most)},
+    {"rpproxy_server_sessions_total", COUNTER, NULL, "Connections that were begun.",
+     SERVER(figures.sessions)},
+    {"rpproxy_server_bytes_total", COUNTER, "bytes",
+     "Bytes from clients (in) and from the server (out).", LABELED(server_bytes)},
+    {"rpproxy_server_connect_failures_total", COUNTER, NULL, "Attempts to connect that failed.",
+     LABELED(server_failures)},
+    {"rpproxy_server_session_ends_total", COUNTER, NULL, "Sessions that ended otherwise than done.",
+     LABELED(server_ends)},
+    {"rpproxy_server_checks_total", COUNTER, NULL, "Checks.", LABELED(server_checks)},
+    {"rpproxy_server_last_check_duration_seconds", GAUGE, "seconds", "How long the last check took.",
+     SERVER(events.check_time), .condition = offsetof(struct metrics_server, is_checked),
+     .digits = 6},
+    {"rpproxy_server_downs_total", COUNTER, NULL, "Changes from UP to DOWN.", SERVER(events.downs)},
+    {"rpproxy_server_downtime_seconds_total", COUNTER, "seconds", "Time in which it was DOWN.",
+     SERVER(events.downtime), .digits = 3},
     {"rpproxy_server_max_sessions", GAUGE, NULL, "Limit (maxconn) of the server; absent: none.",
      SERVER(maxconn), .zero_is_none = true},
     {"rpproxy_server_changed_timestamp_seconds", GAUGE, "seconds",
@@ -271,36 +515,42 @@ static void write_whole(struct writer *writer, const void *object)
     value(writer, number);
 }
 
+static void write_of(struct writer *writer, const void *object, const char *name, const char *text)
+{
+    const struct family *family = writer->family;
+    uint64_t number;
+    if (!read_value(family, object, &number))
+        return;
+    if (family->kind == HISTOGRAM)
+        histogram(writer, name, text,
+                  (const void *)((const unsigned char *)object + family->offset));
+    else
+        series(writer, name, text, number);
+}
+
 static void write_of_frontends(struct writer *writer)
 {
-    uint64_t number;
     for (size_t i = 0; i < writer->snapshot->frontend_count; i++)
-        if (read_value(writer->family, &writer->snapshot->frontends[i], &number))
-            series(writer, "frontend", writer->snapshot->frontends[i].name, number);
+        write_of(writer, &writer->snapshot->frontends[i], "frontend",
+                 writer->snapshot->frontends[i].name);
 }
 
 static void write_of_backends(struct writer *writer)
 {
-    uint64_t number;
     for (size_t i = 0; i < writer->snapshot->backend_count; i++)
-        if (read_value(writer->family, &writer->snapshot->backends[i], &number))
-            series(writer, "backend", writer->snapshot->backends[i].name, number);
+        write_of(writer, &writer->snapshot->backends[i], "backend",
+                 writer->snapshot->backends[i].name);
 }
 
 static void write_of_servers(struct writer *writer)
 {
     uint64_t number;
-    for (size_t i = 0; i < writer->snapshot->backend_count; i++) {
-        const struct metrics_backend *backend = &writer->snapshot->backends[i];
-        for (size_t j = 0; j < backend->server_count; j++) {
-            if (!read_value(writer->family, &backend->servers[j], &number))
-                continue;
-            begin(writer);
-            label(writer, "backend", backend->name);
-            label(writer, "server", backend->servers[j].name);
-            value(writer, number);
-        }
-    }
+    for (size_t i = 0; i < writer->snapshot->backend_count; i++)
+        for (size_t j = 0; j < writer->snapshot->backends[i].server_count; j++)
+            if (read_value(writer->family, &writer->snapshot->backends[i].servers[j], &number)) {
+                begin_server(writer, i, j);
+                value(writer, number);
+            }
 }
 
 static void comment(struct writer *writer, const char *what, const char *text)
@@ -332,11 +582,18 @@ static bool is_wanted(const struct family *family, const struct metrics_snapshot
     return snapshot->server_series || !is_of_servers(family);
 }
 
+static const char *type_name(enum kind kind)
+{
+    static const char *const names[] = {
+        [COUNTER] = "counter", [GAUGE] = "gauge", [HISTOGRAM] = "histogram"};
+    return names[kind];
+}
+
 static void write_family(struct writer *writer, const struct family *family)
 {
     writer->family = family;
     comment(writer, "# HELP ", family->help);
-    comment(writer, "# TYPE ", family->kind == COUNTER ? "counter" : "gauge");
+    comment(writer, "# TYPE ", type_name(family->kind));
     if (writer->openmetrics && family->unit)
         comment(writer, "# UNIT ", family->unit);
     switch (family->scope) {

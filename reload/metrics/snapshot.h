@@ -8,6 +8,7 @@
 #define RPPROXY_RELOAD_METRICS_SNAPSHOT_H
 
 #include "proxy/stats/shared_stats.h"
+#include "proxy/stats/tally_sums.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,12 +20,13 @@ struct metrics_frontend {
     const char *name;
     uint64_t live, max_sessions; /* sessions now, and the limit */
     struct refusals refusals;
+    struct frontend_figures figures;
 };
 
 struct metrics_server {
     const char *name;
-    uint64_t live; /* sessions of this process now */
-    uint64_t sessions;
+    struct server_figures figures;
+    struct server_events events;
     uint64_t maxconn;  /* 0: no limit */
     const char *admin; /* "ready", "drain", "maint" */
     const char *check; /* "up", "down", "off" */
@@ -36,9 +38,12 @@ struct metrics_server {
 
 struct metrics_backend {
     const char *name;
+    uint64_t live;        /* sessions of its servers now */
     uint64_t usable, all; /* servers that get connections; all of them */
     struct metrics_server *servers;
     size_t server_count;
+    struct backend_figures figures; /* bytes and sessions: of all servers, also of those that are
+                                       no longer in the configuration */
     bool has_queue;
     uint64_t waiting; /* sessions in the queue now */
 };
@@ -65,6 +70,8 @@ struct metrics_snapshot {
     uint64_t generations; /* that live, this one among them */
     uint64_t live, max_sessions;
     struct figures figures;
+    struct reload_figures reloads;
+    uint64_t reload_count; /* those that succeeded */
     /* The last reload: */
     bool reloaded;
     const char *reload_result;
@@ -77,12 +84,17 @@ struct metrics_snapshot {
     size_t frontend_count;
     struct metrics_backend *backends;
     size_t backend_count;
-    bool server_series; /* metrics have series for each server */
-    char *texts;        /* all names and texts */
+    uint64_t log_dropped; /* lines of this process that were lost */
+    bool server_series;   /* metrics have series for each server */
+    char *texts;          /* all names and texts */
 };
 
+/* The result of a reload that ended with that exit status, as the metrics name it; NULL: it has no
+ * name. */
+const char *metrics_result_name(unsigned status);
+
 /* Main thread. NULL: out of memory, or there is no proxy yet. */
-struct metrics_snapshot *metrics_collect(const struct generation *generation)
+struct metrics_snapshot *metrics_collect(struct generation *generation)
     __attribute__((warn_unused_result));
 
 /* Any thread: adds the figures of the process. With a hundred thousand descriptors the kernel takes

@@ -20,6 +20,7 @@
 #include "reload/listeners/opening.h"
 #include "reload/process/closing.h"
 #include "reload/process/drain.h"
+#include "reload/process/observer.h"
 #include "reload/process/publication.h"
 #include "reload/process/start.h"
 #include "reload/process/watchdog.h"
@@ -42,6 +43,7 @@ struct process {
     struct replacement replacement; /* once the listeners of this process are closed */
     struct draining drain;
     struct watchdog watchdog;
+    struct observer observer;
     bool stop_signalled;
     char stopped_by[REQUESTER_TEXT_MAX]; /* the first order to stop; "": by a message, or none */
     bool drained;                        /* the sessions of this process have ended */
@@ -430,6 +432,7 @@ static void rolled_back(struct generation *generation, const char *text)
 {
     log_error("%s on probation: generation %u serves again", text, generation->number);
     note_reload(generation, EXIT_FAILED, text, generation->last_reload.duration);
+    observer_note_rollback(generation);
     control_rolled_back(process_of(generation)->control, text);
     go_on(generation);
 }
@@ -438,6 +441,7 @@ static void reload_over(struct generation *generation, enum exit_status status, 
                         uint64_t milliseconds, bool called_off)
 {
     note_reload(generation, status, text, milliseconds);
+    observer_note_reload(generation, status, milliseconds);
     if (status == EXIT_DONE)
         log_notice("reloaded: %s", text);
     else if (called_off)
@@ -720,6 +724,8 @@ static int make_loop(struct process *process)
     if (!error)
         error = watchdog_open(&process->watchdog, generation);
     if (!error)
+        error = observer_open(&process->observer, generation);
+    if (!error)
         error = notify_begin(base);
     if (!error && !(process->probation_over && process->control && process->signals))
         error = ENOMEM;
@@ -767,6 +773,7 @@ static void close_all(struct process *process)
         event_free(process->probation_over);
     drain_free(&process->drain);
     watchdog_close(&process->watchdog);
+    observer_close(&process->observer);
     notify_end();
     children_free(&generation->children);
     if (generation->base)

@@ -113,6 +113,7 @@ int main(void)
         routes_suite,
         route_choice_suite,
         metrics_suite,
+        tally_suite,
         slots_suite,
         names_suite,
         named_servers_suite,

@@ -99,6 +99,7 @@ Suite *name_map_suite(void);
 Suite *routes_suite(void);
 Suite *route_choice_suite(void);
 Suite *metrics_suite(void);
+Suite *tally_suite(void);
 
 /* Counts the running test as skipped, for the reason `why`; the test returns afterwards. Only for
  * something that the machine does not have, never for a failure of the program. */

@@ -121,11 +121,20 @@ static void read_target(struct checking *checking)
         checking->told_alike = 0;
 }
 
+static void count(const struct checking *checking, const struct probe_result *result)
+{
+    server_count_event(checking->server, result->error ? COUNTER_OF(server_events, checks_failed)
+                                                       : COUNTER_OF(server_events, checks_passed));
+    server_note_check_time(checking->server, clock_us() - checking->began_at);
+}
+
 /* A check has a result. */
 static void conclude(struct checking *checking, const struct probe_result *result)
 {
     bool shortage = result->error && socket_is_shortage(result->error);
     note_shortage(checking, shortage ? result->error : 0);
+    if (!shortage)
+        count(checking, result);
     if (shortage)
         tell_nothing(checking);
     else if (!is_known(checking, result))
@@ -157,6 +166,7 @@ static void begin(struct checking *checking)
 {
     struct schedule *schedule = checking->schedule;
     read_target(checking);
+    checking->began_at = clock_us();
     if (checking->used.address.length == 0) {
         note_shortage(checking, 0);
         tell_nothing(checking);

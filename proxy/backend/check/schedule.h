@@ -58,6 +58,7 @@ struct checking {
     struct probe probe;
     bool probing;              /* or its program runs, or waits for others */
     bool overdue;              /* came due while its last program was ending */
+    uint64_t began_at;         /* the last check: microseconds */
     uint64_t last_at, next_at; /* when the last check was due, and the next one is; milliseconds */
     struct condition shortage;
     struct probe_result told; /* the last result that was told, and ... */

@@ -192,15 +192,21 @@ END_TEST
 START_TEST(sessions_are_the_sum_over_workers)
 {
     struct reclaimer reclaimer = {0};
+    const struct config config = {.backends = &conf, .backend_count = 1};
     ck_assert_int_eq(backend_open(&backend, &conf, 3, &reclaimer), 0);
+    struct stats stats;
+    ck_assert_int_eq(stats_open(&stats, &config, 1, 3), 0);
+    backend_count(&backend, &stats.tally, 0);
     for (unsigned i = 0; i < 3; i++) {
-        atomic_store(&at(0)->counters[i].live, i);
-        atomic_store(&at(0)->counters[i].all, 10 * i);
+        atomic_uint_fast64_t *record = tally_server(&stats.tally, i, at(0)->record);
+        counter_add(&record[COUNTER_OF(server_figures, live)], i);
+        counter_add(&record[COUNTER_OF(server_figures, sessions)], 10 * i);
     }
     struct server_sessions sessions = server_count_sessions(at(0));
     ck_assert_uint_eq(sessions.live, 3);
     ck_assert_uint_eq(sessions.all, 30);
     backend_close(&backend);
+    stats_close(&stats);
 }
 END_TEST
 

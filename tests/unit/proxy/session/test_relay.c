@@ -1,5 +1,6 @@
 #include "proxy/engine/socket.h"
 #include "proxy/session/relay.h"
+#include "proxy/session/session_set.h"
 #include "tests/unit/suites.h"
 #include "tests/unit/support/loopback.h"
 
@@ -17,9 +18,9 @@
 #include <unistd.h>
 
 /* client <-> near end | far end <-> server, as in a session. The engine delivers the events. */
-static struct engine engine;
+static struct session_set set;
+static struct stats_worker record;
 static struct conn near_end, far_end;
-static atomic_uint_fast64_t counted; /* bytes of both directions */
 static int client, server;
 
 /* The maximum of bytes that are kept for a stalled connection. */
@@ -52,13 +53,18 @@ static void connect_pair(int *ours, struct conn *conn, enum stream_kind kind)
     int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK);
     ck_assert_int_ge(fd, 0);
     close(listening);
-    *conn = (struct conn){.stream.fd = -1, .stream.watch.on_ready = on_ready, .counter = &counted};
-    ck_assert_int_eq(engine_take(&engine, &conn->stream, fd, kind), 0);
+    *conn = (struct conn){.stream.fd = -1,
+                          .stream.watch.on_ready = on_ready,
+                          .total_place = COUNTER_OF(counters, client_bytes),
+                          .frontend_place = STATS_NOWHERE,
+                          .server_place = STATS_NOWHERE + 1};
+    ck_assert_int_eq(engine_take(&set.loop.engine, &conn->stream, fd, kind), 0);
 }
 
 static void setup(void)
 {
-    ck_assert_int_eq(engine_open(&engine), 0);
+    set.counters = &record.counters;
+    ck_assert_int_eq(engine_open(&set.loop.engine), 0);
     connect_pair(&client, &near_end, STREAM_ACCEPTED);
     connect_pair(&server, &far_end, STREAM_CONNECTED);
     near_end.peer = &far_end;
@@ -67,16 +73,16 @@ static void setup(void)
 
 static void teardown(void)
 {
-    conn_close(&near_end, &engine, false, on_closed);
-    conn_close(&far_end, &engine, false, on_closed);
+    conn_close(&near_end, &set.loop.engine, false, on_closed);
+    conn_close(&far_end, &set.loop.engine, false, on_closed);
     close(client);
     close(server);
-    engine_shut(&engine);
+    engine_shut(&set.loop.engine);
 }
 
 static void turn(void)
 {
-    engine_turn(&engine, 0);
+    engine_turn(&set.loop.engine, 0);
 }
 
 /* Waits for the event, not for a time. */
@@ -84,7 +90,7 @@ static void until_readable(struct conn *conn)
 {
     conn->stream.readable = false;
     while (!conn->stream.readable)
-        engine_turn(&engine, -1);
+        engine_turn(&set.loop.engine, -1);
 }
 
 START_TEST(bytes_go_through_both_ways)
@@ -92,7 +98,7 @@ START_TEST(bytes_go_through_both_ways)
     char text[8];
     ck_assert_int_eq(send(client, "ping", 4, 0), 4);
     until_readable(&near_end);
-    ck_assert_int_eq(relay(&near_end, &engine), RELAY_OK);
+    ck_assert_int_eq(relay(&near_end, &set.loop.engine), RELAY_OK);
     ck_assert_int_eq(recv(server, text, sizeof text, 0), 4);
     ck_assert_mem_eq(text, "ping", 4);
     ck_assert_uint_eq(near_end.stream.received, 4);
@@ -100,10 +106,12 @@ START_TEST(bytes_go_through_both_ways)
 
     ck_assert_int_eq(send(server, "pong", 4, 0), 4);
     until_readable(&far_end);
-    ck_assert_int_eq(relay(&far_end, &engine), RELAY_OK);
+    ck_assert_int_eq(relay(&far_end, &set.loop.engine), RELAY_OK);
     ck_assert_int_eq(recv(client, text, sizeof text, 0), 4);
     ck_assert_mem_eq(text, "pong", 4);
-    ck_assert_uint_eq(counted, 8);
+    ck_assert_uint_eq(record.counters.client_bytes, 8);
+    ck_assert_uint_eq(record.room[STATS_NOWHERE - COUNTERS], 8);
+    ck_assert_uint_eq(record.room[STATS_NOWHERE + 1 - COUNTERS], 8);
 }
 END_TEST
 
@@ -114,7 +122,7 @@ START_TEST(a_half_close_is_carried_and_the_other_way_stays_open)
     ck_assert_int_eq(shutdown(client, SHUT_WR), 0);
     while (!near_end.stream.ended) {
         until_readable(&near_end);
-        ck_assert_int_eq(relay(&near_end, &engine), RELAY_OK);
+        ck_assert_int_eq(relay(&near_end, &set.loop.engine), RELAY_OK);
     }
     ck_assert(far_end.shut);
     ck_assert(!conn_pair_done(&near_end));
@@ -123,12 +131,12 @@ START_TEST(a_half_close_is_carried_and_the_other_way_stays_open)
 
     ck_assert_int_eq(send(server, "more", 4, 0), 4);
     until_readable(&far_end);
-    ck_assert_int_eq(relay(&far_end, &engine), RELAY_OK);
+    ck_assert_int_eq(relay(&far_end, &set.loop.engine), RELAY_OK);
     ck_assert_int_eq(recv(client, text, sizeof text, 0), 4);
     close(server);
     while (!far_end.stream.ended) {
         until_readable(&far_end);
-        ck_assert_int_eq(relay(&far_end, &engine), RELAY_OK);
+        ck_assert_int_eq(relay(&far_end, &set.loop.engine), RELAY_OK);
     }
     ck_assert(conn_pair_done(&near_end));
     server = dup(client);
@@ -138,10 +146,10 @@ END_TEST
 static void until_ended(struct conn *conn)
 {
     for (;;) {
-        ck_assert_int_eq(relay(conn, &engine), RELAY_OK);
+        ck_assert_int_eq(relay(conn, &set.loop.engine), RELAY_OK);
         if (conn->stream.ended)
             return;
-        engine_turn(&engine, -1);
+        engine_turn(&set.loop.engine, -1);
     }
 }
 
@@ -155,8 +163,8 @@ START_TEST(socket_of_an_ended_session_connects_again)
     until_ended(&far_end);
     ck_assert(conn_pair_done(&near_end));
     ck_assert(engine_disconnect(&far_end.stream));
-    engine_renew(&engine, &far_end.stream);
-    conn_close(&near_end, &engine, false, on_closed);
+    engine_renew(&set.loop.engine, &far_end.stream);
+    conn_close(&near_end, &set.loop.engine, false, on_closed);
 
     struct address there;
     ck_assert(loopback_bind(0, &there));
@@ -171,7 +179,7 @@ START_TEST(socket_of_an_ended_session_connects_again)
     near_end.peer = &far_end;
     far_end.peer = &near_end;
     until_readable(&far_end);
-    ck_assert_int_eq(relay(&far_end, &engine), RELAY_OK);
+    ck_assert_int_eq(relay(&far_end, &set.loop.engine), RELAY_OK);
     ck_assert_int_eq(recv(client, text, 5, MSG_WAITALL), 5);
     ck_assert_mem_eq(text, "hello", 5);
 }
@@ -185,14 +193,14 @@ START_TEST(a_socket_with_bytes_on_their_way_is_not_disconnected)
     while (!conn_is_held_up(&near_end)) {
         (void)send(client, bytes, sizeof bytes, MSG_DONTWAIT);
         turn();
-        ck_assert_int_ne(relay(&near_end, &engine), RELAY_FROM_FAILED);
+        ck_assert_int_ne(relay(&near_end, &set.loop.engine), RELAY_FROM_FAILED);
     }
     shutdown(client, SHUT_WR);
     while (!far_end.shut) {
         if (conn_is_held_up(&near_end))
             ck_assert_int_gt(recv(server, bytes, sizeof bytes, 0), 0);
-        engine_turn(&engine, 1);
-        ck_assert_int_ne(relay(&near_end, &engine), RELAY_FROM_FAILED);
+        engine_turn(&set.loop.engine, 1);
+        ck_assert_int_ne(relay(&near_end, &set.loop.engine), RELAY_FROM_FAILED);
     }
     ck_assert(far_end.stream.first_out);
     shutdown(server, SHUT_WR);
@@ -214,7 +222,7 @@ START_TEST(the_last_bytes_of_a_connection_that_we_ended_are_not_missed)
     ck_assert_int_eq(send(server, "bye", 3, 0), 3);
     close(server);
     while (!far_end.stream.closed)
-        engine_turn(&engine, -1);
+        engine_turn(&set.loop.engine, -1);
     until_ended(&far_end);
     ck_assert_int_eq(recv(client, text, 3, MSG_WAITALL), 3);
     ck_assert_mem_eq(text, "bye", 3);
@@ -234,7 +242,7 @@ START_TEST(an_end_that_came_with_the_bytes_is_not_missed)
         nanosleep(&nap, NULL);
     while (!near_end.stream.hung_up)
         turn();
-    ck_assert_int_eq(relay(&near_end, &engine), RELAY_OK);
+    ck_assert_int_eq(relay(&near_end, &set.loop.engine), RELAY_OK);
     ck_assert(near_end.stream.ended);
     ck_assert(far_end.shut);
     client = dup(server);
@@ -245,7 +253,7 @@ START_TEST(reset_is_reported)
 {
     socket_close_reset(client);
     until_readable(&near_end);
-    ck_assert_int_eq(relay(&near_end, &engine), RELAY_FROM_FAILED);
+    ck_assert_int_eq(relay(&near_end, &set.loop.engine), RELAY_FROM_FAILED);
     client = dup(server);
 }
 END_TEST
@@ -257,7 +265,7 @@ START_TEST(a_reset_that_came_with_the_bytes_is_seen)
     ck_assert_int_eq(send(client, "last", 4, 0), 4);
     socket_close_reset(client);
     until_readable(&near_end);
-    ck_assert_int_eq(relay(&near_end, &engine), RELAY_FROM_FAILED);
+    ck_assert_int_eq(relay(&near_end, &set.loop.engine), RELAY_FROM_FAILED);
     ck_assert_int_eq(recv(server, text, sizeof text, 0), 4);
     client = dup(server);
 }
@@ -270,7 +278,7 @@ static void fill_until_owed(void)
     while (!conn_is_held_up(&far_end)) {
         (void)send(server, bytes, sizeof bytes, MSG_DONTWAIT);
         turn();
-        ck_assert_int_ne(relay(&far_end, &engine), RELAY_FROM_FAILED);
+        ck_assert_int_ne(relay(&far_end, &set.loop.engine), RELAY_FROM_FAILED);
     }
 }
 
@@ -297,7 +305,7 @@ START_TEST(complete_stream_before_a_reset_is_recognised)
         ck_assert_int_eq(engine_is_whole(&far_end.stream), whole);
         ck_assert_int_ne(socket_error(far_end.stream.fd), 0);
         ck_assert_int_eq(engine_is_whole(&far_end.stream), whole);
-        conn_close(&far_end, &engine, false, on_closed);
+        conn_close(&far_end, &set.loop.engine, false, on_closed);
         conn_forget_unsent(&near_end);
         connect_pair(&server, &far_end, STREAM_CONNECTED);
         far_end.peer = &near_end;
@@ -312,10 +320,10 @@ START_TEST(discarded_bytes_are_counted)
     shutdown(client, SHUT_WR);
     while (!near_end.stream.ended) {
         until_readable(&near_end);
-        ck_assert_int_eq(relay_discard(&near_end, &engine), RELAY_OK);
+        ck_assert_int_eq(relay_discard(&near_end, &set.loop.engine), RELAY_OK);
     }
     ck_assert_uint_eq(near_end.stream.received, 7);
-    ck_assert_uint_eq(engine.moved, 7);
+    ck_assert_uint_eq(set.loop.engine.moved, 7);
     ck_assert_int_eq(recv(server, &byte, 1, MSG_DONTWAIT), -1);
     ck_assert(!far_end.shut);
 }
@@ -328,7 +336,7 @@ START_TEST(bytes_after_urgent_data_are_read)
     ck_assert_int_eq(send(client, "!", 1, MSG_OOB), 1);
     ck_assert_int_eq(send(client, "cd", 2, 0), 2);
     until_readable(&near_end);
-    ck_assert_int_eq(relay(&near_end, &engine), RELAY_OK);
+    ck_assert_int_eq(relay(&near_end, &set.loop.engine), RELAY_OK);
     ck_assert_int_eq(recv(server, text, 4, MSG_WAITALL), 4);
     ck_assert_mem_eq(text, "abcd", 4);
 }
@@ -336,10 +344,10 @@ END_TEST
 
 static bool no_delay(const struct conn *conn)
 {
-    int set = 0;
-    socklen_t length = sizeof set;
-    ck_assert_int_eq(getsockopt(conn->stream.fd, IPPROTO_TCP, TCP_NODELAY, &set, &length), 0);
-    return set != 0;
+    int on = 0;
+    socklen_t length = sizeof on;
+    ck_assert_int_eq(getsockopt(conn->stream.fd, IPPROTO_TCP, TCP_NODELAY, &on, &length), 0);
+    return on != 0;
 }
 
 START_TEST(the_second_message_to_a_server_is_not_delayed)
@@ -351,7 +359,7 @@ START_TEST(the_second_message_to_a_server_is_not_delayed)
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(send(client, "ping", 4, 0), 4);
         until_readable(&near_end);
-        ck_assert_int_eq(relay(&near_end, &engine), RELAY_OK);
+        ck_assert_int_eq(relay(&near_end, &set.loop.engine), RELAY_OK);
         ck_assert_int_eq(recv(server, text, 4, MSG_WAITALL), 4);
         ck_assert_int_eq(no_delay(&far_end), i > 0);
     }
@@ -377,7 +385,7 @@ static size_t stuff(size_t at_a_time)
         if (n > 0)
             sent += (size_t)n;
         turn();
-        enum relay result = relay(&near_end, &engine);
+        enum relay result = relay(&near_end, &set.loop.engine);
         ck_assert(result == RELAY_OK || result == RELAY_MORE);
         if (conn_is_held_up(&near_end) && n < 0)
             break;
@@ -408,7 +416,7 @@ static size_t drain_to_server(void)
     while (!far_end.shut) {
         got = check_pattern(got, bytes, recv(server, bytes, sizeof bytes, MSG_DONTWAIT));
         turn();
-        enum relay result = relay(&near_end, &engine);
+        enum relay result = relay(&near_end, &set.loop.engine);
         ck_assert(result == RELAY_OK || result == RELAY_MORE);
     }
     for (ssize_t n; (n = recv(server, bytes, sizeof bytes, 0)) > 0;)
@@ -418,12 +426,12 @@ static size_t drain_to_server(void)
 
 START_TEST(unsent_bytes_are_kept_and_stop_reading)
 {
-    engine.buffers.backoff = UINT_MAX;
+    set.loop.engine.buffers.backoff = UINT_MAX;
     size_t sent = stuff(4096);
-    ck_assert_int_eq(engine.buffers.pipe_in, -1);
+    ck_assert_int_eq(set.loop.engine.buffers.pipe_in, -1);
     ck_assert_uint_le(kept(&far_end), STALLED_MOST);
     uint64_t before = near_end.stream.received;
-    ck_assert_int_eq(relay(&near_end, &engine), RELAY_OK);
+    ck_assert_int_eq(relay(&near_end, &set.loop.engine), RELAY_OK);
     ck_assert_uint_eq(near_end.stream.received, before);
     ck_assert_uint_eq(drain_to_server(), sent);
     ck_assert_ptr_null(far_end.unsent);
@@ -450,8 +458,8 @@ static void send_with_descriptor(int to, char byte, int fd)
 static int bytes_in_pipe(void)
 {
     int bytes = -1;
-    ck_assert_int_ge(engine.buffers.pipe_out, 0);
-    ck_assert_int_eq(ioctl(engine.buffers.pipe_out, FIONREAD, &bytes), 0);
+    ck_assert_int_ge(set.loop.engine.buffers.pipe_out, 0);
+    ck_assert_int_eq(ioctl(set.loop.engine.buffers.pipe_out, FIONREAD, &bytes), 0);
     return bytes;
 }
 
@@ -461,7 +469,7 @@ START_TEST(bulk_goes_through_a_pipe_that_holds_nothing_for_a_stalled_peer)
     ck_assert_int_eq(bytes_in_pipe(), 0);
     ck_assert_uint_le(kept(&far_end), STALLED_MOST);
     uint64_t before = near_end.stream.received;
-    ck_assert_int_eq(relay(&near_end, &engine), RELAY_OK);
+    ck_assert_int_eq(relay(&near_end, &set.loop.engine), RELAY_OK);
     ck_assert_uint_eq(near_end.stream.received, before);
     ck_assert_uint_eq(drain_to_server(), sent);
     ck_assert_ptr_null(far_end.unsent);
@@ -484,7 +492,7 @@ START_TEST(what_is_left_in_the_pipe_is_copied_out)
         ssize_t n = recv(server, bytes, sizeof bytes, MSG_DONTWAIT);
         got = check_pattern(got, bytes, n);
         turn();
-        enum relay result = relay(&near_end, &engine);
+        enum relay result = relay(&near_end, &set.loop.engine);
         ck_assert(result == RELAY_OK || result == RELAY_MORE);
         ck_assert_int_eq(bytes_in_pipe(), 0);
     }
@@ -493,7 +501,7 @@ START_TEST(what_is_left_in_the_pipe_is_copied_out)
         ssize_t n = recv(server, bytes, sizeof bytes, MSG_DONTWAIT);
         got = check_pattern(got, bytes, n);
         turn();
-        enum relay result = relay(&near_end, &engine);
+        enum relay result = relay(&near_end, &set.loop.engine);
         ck_assert(result == RELAY_OK || result == RELAY_MORE);
     }
 }
@@ -503,10 +511,10 @@ END_TEST
 START_TEST(reset_during_bulk_is_not_an_end_of_stream)
 {
     static unsigned char bytes[64 * 1024];
-    while (engine.buffers.pipe_in < 0) {
+    while (set.loop.engine.buffers.pipe_in < 0) {
         ck_assert_int_eq(send(client, bytes, sizeof bytes, 0), sizeof bytes);
         until_readable(&near_end);
-        ck_assert_int_eq(relay(&near_end, &engine), RELAY_OK);
+        ck_assert_int_eq(relay(&near_end, &set.loop.engine), RELAY_OK);
         while (recv(server, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
             ;
     }
@@ -515,7 +523,7 @@ START_TEST(reset_during_bulk_is_not_an_end_of_stream)
     struct pollfd reset = {.fd = near_end.stream.fd};
     ck_assert_int_eq(poll(&reset, 1, -1), 1);
     near_end.stream.readable = true;
-    ck_assert_int_eq(relay(&near_end, &engine), RELAY_FROM_FAILED);
+    ck_assert_int_eq(relay(&near_end, &set.loop.engine), RELAY_FROM_FAILED);
     ck_assert(!near_end.stream.ended);
     client = dup(server);
 }
@@ -529,10 +537,10 @@ START_TEST(without_a_pipe_bulk_is_copied)
     close(next);
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &(struct rlimit){(rlim_t)next, limit.rlim_max}), 0);
     size_t sent = stuff(256 * 1024);
-    ck_assert_int_eq(engine.buffers.pipe_in, -1);
+    ck_assert_int_eq(set.loop.engine.buffers.pipe_in, -1);
     ck_assert_uint_le(kept(&far_end), STALLED_MOST);
     ck_assert_uint_eq(drain_to_server(), sent);
-    ck_assert_uint_gt(engine.buffers.backoff, 0);
+    ck_assert_uint_gt(set.loop.engine.buffers.backoff, 0);
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 END_TEST
@@ -542,16 +550,16 @@ START_TEST(busy_connection_yields_and_unix_socket_is_read_to_its_end)
 {
     int pair[2];
     char text[32];
-    conn_close(&near_end, &engine, false, on_closed);
+    conn_close(&near_end, &set.loop.engine, false, on_closed);
     close(client);
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
     client = pair[0];
-    ck_assert_int_eq(engine_take(&engine, &near_end.stream, pair[1], STREAM_UNIX), 0);
+    ck_assert_int_eq(engine_take(&set.loop.engine, &near_end.stream, pair[1], STREAM_UNIX), 0);
     for (int i = 0; i < 20; i++)
         send_with_descriptor(client, (char)('a' + i), server);
     until_readable(&near_end);
-    ck_assert_int_eq(relay(&near_end, &engine), RELAY_MORE);
-    ck_assert_int_eq(relay(&near_end, &engine), RELAY_OK);
+    ck_assert_int_eq(relay(&near_end, &set.loop.engine), RELAY_MORE);
+    ck_assert_int_eq(relay(&near_end, &set.loop.engine), RELAY_OK);
     ck_assert_int_eq(recv(server, text, 20, MSG_WAITALL), 20);
     ck_assert_mem_eq(text, "abcdefghijklmnopqrst", 20);
 }

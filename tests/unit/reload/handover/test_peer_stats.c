@@ -97,9 +97,22 @@ static struct other other_start(unsigned number)
     return other;
 }
 
+/* Sessions of the first frontend; row: of a worker, or the base. */
+static void count_in_tally(struct tally *tally, unsigned row, uint64_t sessions)
+{
+    counter_add(&tally_frontend(tally, row, 0)[COUNTER_OF(frontend_figures, sessions)], sessions);
+}
+
+static void other_inherit(struct other *other, uint64_t sessions)
+{
+    stats_inherit(&other->stats, &(struct figures){.sessions = sessions});
+    count_in_tally(&other->stats.tally, other->stats.tally.as.workers, sessions);
+}
+
 static void other_count(struct other *other, unsigned sessions, unsigned live)
 {
     counter_add(&stats_counters(&other->stats, 1)->sessions, sessions);
+    count_in_tally(&other->stats.tally, 1, sessions);
     for (unsigned i = 0; i < live; i++) {
         limit_force(stats_sessions(&other->stats));
         limit_force(stats_frontend_sessions(&other->stats, 0));
@@ -136,14 +149,21 @@ static void tell(const struct other *other,
             close(fds[i]);
 }
 
+/* The sum, which is the same by frontend. */
 static uint64_t sessions(void)
 {
-    return peer_stats_figures(&us.peer_stats).sessions;
+    struct tally_sums sums;
+    ck_assert_int_eq(peer_stats_tally(&us.peer_stats, &sums), 0);
+    uint64_t by_frontend = sums.frontends[0].sessions;
+    tally_sums_close(&sums);
+    ck_assert_uint_eq(peer_stats_figures(&us.peer_stats).sessions, by_frontend);
+    return by_frontend;
 }
 
 static void count_own(unsigned amount)
 {
     counter_add(&stats_counters(&us.proxy->stats, 0)->sessions, amount);
+    count_in_tally(&us.proxy->stats.tally, 0, amount);
 }
 
 START_TEST(live_process_counts_at_once)
@@ -151,7 +171,7 @@ START_TEST(live_process_counts_at_once)
     struct other other = other_start(8);
     tell(&other, peer_stats_add);
     ck_assert_int_eq(peer_stats_begin(&us.peer_stats, us.proxy), 0);
-    stats_inherit(&other.stats, &(struct figures){.sessions = 1000});
+    other_inherit(&other, 1000);
     count_own(1);
     ck_assert_uint_eq(sessions(), 1001);
     other_count(&other, 10, 2);
@@ -178,7 +198,7 @@ START_TEST(killed_process_is_folded_once)
     tell(&other, peer_stats_add); /* already known */
     ck_assert_int_eq(peer_stats_begin(&us.peer_stats, us.proxy), 0);
     peer_stats_count(&us.peer_stats);
-    stats_inherit(&other.stats, &(struct figures){.sessions = 1000});
+    other_inherit(&other, 1000);
     other_count(&other, 10, 2);
     ck_assert_uint_eq(sessions(), 1010);
     other_kill(&other);
@@ -293,7 +313,7 @@ START_TEST(failed_successor_still_counts)
     ck_assert_int_eq(peer_stats_begin(&us.peer_stats, us.proxy), 0);
     count_own(1);
     tell(&successor, peer_stats_add_successor);
-    stats_inherit(&successor.stats, &(struct figures){.sessions = 1000});
+    other_inherit(&successor, 1000);
     other_count(&successor, 20, 3);
     ck_assert_uint_eq(sessions(), 1);
     peer_stats_resume(&us.peer_stats);

@@ -1,5 +1,6 @@
 /* Metrics: what a snapshot looks like as text, in both formats. The working directory is the root
  * of the repository. */
+#include "proxy/session/states.h"
 #include "reload/metrics/metrics.h"
 #include "tests/unit/suites.h"
 
@@ -11,7 +12,12 @@
 
 static struct metrics_server servers[] = {
     {.name = "a",
-     .live = 3,
+     .figures = {.live = 3, .sessions = 40, .bytes_in = 7, .bytes_out = 8},
+     .events = {.checks_failed = 2,
+                .check_time = 1500,
+                .downtime = 2500,
+                .failures = {[CONNECT_TIMED_OUT] = 6},
+                .ends = {[SESSION_IDLE] = 9}},
      .admin = "ready",
      .check = "up",
      .is_checked = true,
@@ -22,11 +28,20 @@ static struct metrics_server servers[] = {
     {.name = "b", .admin = "maint", .check = "off", .maxconn = 50},
 };
 static struct metrics_backend backends[] = {
-    {.name = "app", .usable = 1, .all = 2, .servers = servers, .server_count = 2},
+    {.name = "app",
+     .usable = 1,
+     .all = 2,
+     .servers = servers,
+     .server_count = 2,
+     .figures = {.connect = {.buckets = {[5] = 1, [7] = 2, [40] = 1}, .sum = 2000003}}},
     {.name = "sl\\ash \"quote\" new\nline \xff\xc3\xa4", .has_queue = true, .waiting = 7},
 };
 static struct metrics_frontend frontends[] = {
-    {.name = "web", .live = 4, .max_sessions = 100, .refusals.by = {[REFUSED_RATE] = 5}},
+    {.name = "web",
+     .live = 4,
+     .max_sessions = 100,
+     .figures = {.sessions = 11, .ends = {[SESSION_DONE] = 5, [SESSION_UNDELIVERED] = 1}},
+     .refusals.by = {[REFUSED_RATE] = 5}},
     {.name = "other"},
 };
 
@@ -81,6 +96,39 @@ START_TEST(text_has_types_and_series)
     expect(text, "rpproxy_server_admin_state_info{backend=\"app\",server=\"b\",state=\"maint\"} 1");
     ck_assert_ptr_null(strstr(text, "# EOF"));
     ck_assert_ptr_null(strstr(text, "# UNIT"));
+}
+END_TEST
+
+START_TEST(figures_are_told_apart_by_labels)
+{
+    const char *text = text_of(false);
+    expect(text, "rpproxy_frontend_sessions_total{frontend=\"web\"} 11");
+    expect(text, "rpproxy_frontend_session_ends_total{frontend=\"web\",reason=\"done\"} 5");
+    expect(text, "rpproxy_frontend_session_ends_total{frontend=\"web\",reason=\"undelivered\"} 1");
+    expect(text, "rpproxy_server_bytes_total{backend=\"app\",server=\"a\",direction=\"out\"} 8");
+    expect(text, "rpproxy_server_connect_failures_total{backend=\"app\",server=\"a\",reason="
+                 "\"timeout\"} 6");
+    expect(text, "rpproxy_server_session_ends_total{backend=\"app\",server=\"a\",reason="
+                 "\"idle-timeout\"} 9");
+    expect(text, "rpproxy_server_checks_total{backend=\"app\",server=\"a\",result=\"failed\"} 2");
+    expect(text, "rpproxy_server_last_check_duration_seconds{backend=\"app\",server=\"a\"} 0.0015");
+    expect(text, "rpproxy_server_downtime_seconds_total{backend=\"app\",server=\"a\"} 2.5");
+}
+END_TEST
+
+/* Of the bounds below the first one that is shown, nothing is lost. */
+START_TEST(histograms_are_cumulative)
+{
+#define CONNECT "rpproxy_backend_connect_duration_seconds"
+    const char *text = text_of(false);
+    expect(text, "# TYPE " CONNECT " histogram");
+    expect(text, CONNECT "_bucket{backend=\"app\",le=\"0.000064\"} 1");
+    expect(text, CONNECT "_bucket{backend=\"app\",le=\"0.000128\"} 3");
+    expect(text, CONNECT "_bucket{backend=\"app\",le=\"16.777216\"} 3");
+    expect(text, CONNECT "_bucket{backend=\"app\",le=\"+Inf\"} 4");
+    expect(text, CONNECT "_sum{backend=\"app\"} 2.000003");
+    expect(text, CONNECT "_count{backend=\"app\"} 4");
+    ck_assert_ptr_null(strstr(text, "le=\"0.000032\""));
 }
 END_TEST
 
@@ -228,6 +276,8 @@ Suite *metrics_suite(void)
     TCase *text = tcase_create("text");
     tcase_add_checked_fixture(text, setup, teardown);
     tcase_add_test(text, text_has_types_and_series);
+    tcase_add_test(text, figures_are_told_apart_by_labels);
+    tcase_add_test(text, histograms_are_cumulative);
     tcase_add_test(text, openmetrics_has_units_and_an_end);
     tcase_add_test(text, label_values_are_escaped);
     tcase_add_test(text, what_does_not_exist_has_no_series);
