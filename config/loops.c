@@ -12,7 +12,7 @@
 struct own_bind {
     const struct bind_conf *bind;
     const struct frontend_conf *frontend;
-    char *path; /* the path of a Unix bind, without symbolic links; else NULL */
+    char *path; /* the path of a Unix bind, without symbolic links; NULL: it has none */
 };
 
 /* A server that is a bind: its sessions go from backend `from` to backend `to`. */
@@ -72,7 +72,7 @@ static void find_own_binds(struct graph *graph)
                 continue;
             struct own_bind *own_bind = &graph->own_binds[graph->own_bind_count++];
             *own_bind = (struct own_bind){.bind = bind, .frontend = &config->frontends[i]};
-            if (address_is_unix(&bind->at.address))
+            if (address_is_unix(&bind->at.address) && !address_is_abstract(&bind->at.address))
                 own_bind->path = path_plain(bind->at.address.un.sun_path, false);
         }
     if (graph->own_bind_count)
@@ -153,12 +153,15 @@ static struct address destination(const struct address *server)
 static const struct own_bind *find_unix(const struct graph *graph, const struct address *server)
 {
     const struct own_bind *found = NULL;
-    if (address_is_abstract(server))
-        return NULL;
-    char *path = path_plain(server->un.sun_path, true);
-    for (size_t i = 0; i < graph->own_bind_count && graph->own_binds[i].path && !found; i++)
-        if (strcmp(graph->own_binds[i].path, path) == 0)
-            found = &graph->own_binds[i];
+    char *path = address_is_abstract(server) ? NULL : path_plain(server->un.sun_path, true);
+    for (size_t i = 0; i < graph->own_bind_count && !found; i++) {
+        const struct own_bind *own_bind = &graph->own_binds[i];
+        if (address_port(&own_bind->bind->at.address) != 0)
+            break;
+        if (path ? own_bind->path && strcmp(own_bind->path, path) == 0
+                 : address_equal(&own_bind->bind->at.address, server))
+            found = own_bind;
+    }
     free(path);
     return found;
 }

@@ -66,8 +66,6 @@ static const char *read_bind_address(const char *text, struct bind_conf *bind,
     wrong = address_parse_or_name(text, &bind->at.address, host);
     if (!wrong && host[0])
         wrong = resolve_bind(host, &bind->at.address, means);
-    if (!wrong && address_is_abstract(&bind->at.address))
-        return "only servers may have an abstract Unix socket; a bind needs unix:/PATH";
     return wrong;
 }
 
@@ -96,14 +94,14 @@ static const char *check_bind(const struct bind_conf *bind, attribute_set given,
         attribute_is_given(OWNER_BIND, given, "accept") && bind->accept == ACCEPT_SHARDED;
     const bool steer = attribute_is_given(OWNER_BIND, given, "steer");
     if (is_unix && sharded)
-        return "accept=sharded is not possible: a Unix path has only one socket";
+        return "accept=sharded is not possible: a Unix bind has only one socket";
     if (steer && is_unix)
-        return "steer is not possible: a Unix path has only one socket";
+        return "steer is not possible: a Unix bind has only one socket";
     if (is_passed && sharded)
         return "accept=sharded is not possible: all workers share passed sockets";
     if (steer && is_passed)
         return "steer is not possible: all workers share passed sockets";
-    if (!is_unix && bind_file_is_given(bind))
+    if ((!is_unix || address_is_abstract(&bind->at.address)) && bind_file_is_given(bind))
         return "mode, owner and group are possible only for unix:/PATH";
     if (bind_file_is_given(bind) && user)
         return bind_file_check_user(bind, user);

@@ -130,7 +130,7 @@ static bool can_share(struct new_side *side)
     for (size_t i = 0; i < generation->binds->count; i++) {
         const struct bound *bound = &generation->binds->list[i];
         char line[ADDRESS_TEXT_MAX + 160];
-        if (!bound->listens_late && !bound->covered)
+        if (bound_is_unix(bound) || (!bound->listens_late && !bound->covered))
             continue;
         snprintf(
             line, sizeof line,

@@ -475,7 +475,7 @@ void binds_sweep(const struct binds *binds, pid_t pid)
 {
     for (size_t i = 0; i < binds->count; i++) {
         const struct bound *bound = &binds->list[i];
-        if (bound_is_unix(bound) && !is_activated(bound))
+        if (bound_is_unix(bound) && !bound_is_abstract(bound))
             published_sweep(bound->conf->at.address.un.sun_path, pid);
     }
 }

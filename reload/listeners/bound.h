@@ -16,7 +16,7 @@
 enum bind_way {
     BIND_STEER,  /* the successor opens listeners of its own, and the group is steered to them */
     BIND_PASS,   /* it is handed these very listeners: steering cannot be trusted here, or they are
-                  * the service manager's as well, or it is a Unix socket */
+                  * the service manager's as well, or it is a Unix socket (an abstract one always) */
     BIND_RENAME, /* a Unix socket whose path does not lead to it any more: the successor opens
                   * another, and renames that to the path */
     BIND_ANEW,   /* its interface is gone, and another has the name: no client comes to these
@@ -57,6 +57,12 @@ struct bound {
     char congestion[CONGESTION_MAX]; /* PASS: of the sockets, before the successor has them */
     struct sinks sinks; /* in the successor's place, where the bind ends with this process */
 };
+
+/* It has no path: only by the socket itself can another process take it over. */
+static inline bool bound_is_abstract(const struct bound *bound)
+{
+    return address_is_abstract(&bound->conf->at.address);
+}
 
 static inline bool bound_is_unix(const struct bound *bound)
 {

@@ -2,7 +2,9 @@
 
 #include "config/base/log.h"
 #include "reload/listeners/handshake_wait.h"
+#include "reload/listeners/unix_bind.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 struct lingering {
@@ -50,10 +52,28 @@ struct lingering *lingering_start(struct binds *binds, struct proxy *proxy, stru
     return lingering;
 }
 
+/* Clients have found the abstract binds that end until now. */
+static void serve_last_clients(const struct lingering *lingering)
+{
+    const struct binds *binds = lingering->binds;
+    for (size_t i = 0; i < binds->count; i++) {
+        const struct bound *bound = &binds->list[i];
+        unsigned count = 0;
+        if (!bound_is_abstract(bound) || bound->successors || !bound->sockets)
+            continue;
+        unix_bind_refuse(bound);
+        if (!proxy_accept_from(lingering->proxy, bound->fds[0], bound->frontend, bound->serves,
+                               UINT_MAX, &count))
+            log_warning("%s: not all clients that wait can be served: out of descriptors or memory",
+                        bound->conf->text);
+    }
+}
+
 void lingering_on_quiet(struct lingering *lingering)
 {
     if (!lingering || !lingering->quiet)
         return;
+    serve_last_clients(lingering);
     binds_close(lingering->binds);
     lingering->on_over(lingering->arg);
 }

@@ -67,8 +67,25 @@ static const char *prepare(struct bound *bound, int *fd)
     return attributes_error_text(error);
 }
 
+static const char *open_abstract(struct bound *bound)
+{
+    bound->fds = calloc(1, sizeof *bound->fds);
+    if (!bound->fds)
+        return strerror(ENOMEM);
+    int fd = socket_bind(&bound->conf->at);
+    if (fd < 0)
+        return fd == -EADDRINUSE ? "another program has that name" : strerror(-fd);
+    bound->fds[0] = fd;
+    bound->sockets = 1;
+    bound->listens_late = true;
+    bound->held = true; /* until then */
+    return NULL;
+}
+
 const char *unix_bind_open(struct bound *bound, bool replaces)
 {
+    if (bound_is_abstract(bound))
+        return open_abstract(bound);
     const char *wrong = replaces ? NULL : probe(&bound->conf->at.address);
     if (wrong)
         return wrong;
@@ -127,6 +144,8 @@ static int restore(const struct bound *bound, const struct file_attributes *to)
 const char *unix_bind_adopt(struct bound *bound)
 {
     struct file_attributes now;
+    if (bound_is_abstract(bound))
+        return NULL;
     int error = published_adopt(&bound->file, path_of(bound));
     if (!error)
         error = look(bound, &now);
@@ -170,6 +189,8 @@ static const char *change_adopted(struct bound *bound)
 
 const char *unix_bind_publish(struct bound *bound)
 {
+    if (bound_is_abstract(bound))
+        return NULL;
     if (bound->file.state == PUBLISHED_PUBLISHED)
         return change_adopted(bound);
     int error = published_publish(&bound->file);
@@ -188,13 +209,14 @@ void unix_bind_withdraw(struct bound *bound)
 
 bool unix_bind_is_ours(const struct bound *bound)
 {
-    return published_is_ours(&bound->file);
+    return bound_is_abstract(bound) || published_is_ours(&bound->file);
 }
 
 void unix_bind_note(struct bound *bound)
 {
     bound->before.known = false;
-    (void)look(bound, &bound->before);
+    if (!bound_is_abstract(bound))
+        (void)look(bound, &bound->before);
 }
 
 void unix_bind_take_back(struct bound *bound)
@@ -208,7 +230,7 @@ void unix_bind_take_back(struct bound *bound)
 void unix_bind_hide(struct bound *bound, bool alone)
 {
     int error = 0;
-    if (!unix_bind_is_ours(bound))
+    if (bound_is_abstract(bound) || !unix_bind_is_ours(bound))
         return;
     if (!alone)
         error = published_set_aside(&bound->file);
@@ -217,6 +239,13 @@ void unix_bind_hide(struct bound *bound, bool alone)
     if (error)
         log_warning("%s: new clients cannot be refused while it closes: %s", bound->conf->text,
                     published_error_text(error));
+}
+
+void unix_bind_refuse(const struct bound *bound)
+{
+    if (shutdown(bound->fds[0], SHUT_RD))
+        log_warning("%s: new clients cannot be refused while it closes: %s", bound->conf->text,
+                    strerror(errno));
 }
 
 void unix_bind_close(struct bound *bound, bool ends)

@@ -73,6 +73,7 @@ static const struct {
     {"activation", activation_suite},
     {"publication", publication_suite},
     {"rebinds", rebinds_suite},
+    {"abstract_binds", abstract_binds_suite},
     {"interfaces", interfaces_suite},
     {"upgrade", upgrade_suite},
     {"plan", plan_suite},

@@ -55,6 +55,7 @@ Suite *diagnoses_suite(void);
 Suite *activation_suite(void);
 Suite *publication_suite(void);
 Suite *rebinds_suite(void);
+Suite *abstract_binds_suite(void);
 Suite *interfaces_suite(void);
 Suite *upgrade_suite(void);
 Suite *plan_suite(void);

@@ -1,4 +1,4 @@
-/* v6only and interface of a bind: which clients come to it. */
+/* v6only and interface of a bind, and abstract Unix binds: which clients come to it. */
 #include "config/write.h"
 #include "tests/unit/suites.h"
 #include "tests/unit/support/config_text.h"
@@ -27,6 +27,16 @@ static const struct {
      "p.ini:3: bind: interface is possible only for an IPv4 or IPv6 address\n"},
     {BIND "fd:a interface=lo\n",
      "p.ini:3: bind: interface is possible only for an IPv4 or IPv6 address\n"},
+    {BIND "unix:@a mode=0600\n",
+     "p.ini:3: bind: mode, owner and group are possible only for unix:/PATH\n"},
+    {BIND "unix:@a interface=lo\n",
+     "p.ini:3: bind: interface is possible only for an IPv4 or IPv6 address\n"},
+    {BIND "unix:@a accept=sharded\n",
+     "p.ini:3: bind: accept=sharded is not possible: a Unix bind has only one socket\n"},
+    {BIND "unix:@a\nbind = unix:@a\n", "p.ini:4: bind 'unix:@a' is given twice; first in line 3\n"},
+    {"[listen x]\nserver = a unix:@a\nbind = unix:/a\nbind = unix:@a\n",
+     "p.ini:2: server 'a': unix:@a is bind unix:@a of frontend x of this proxy; each session would "
+     "return to backend x, without end\n"},
     {BIND "[fe80::1%lo]:80 interface=lo\n",
      "p.ini:3: bind: interface is not possible: the address names its interface already\n"},
     {BIND "0.0.0.0:80 interface=\n", "p.ini:3: bind: interface '' must be the name of an "
@@ -72,6 +82,7 @@ static const struct {
     {"[::]:80 interface=eth0 v6only=no",
      "bind = [::]:80 accept=sharded steer=hash v6only=no interface=eth0\n",
      "[::]:80,v6only=no,interface=eth0"},
+    {"unix:@a,interface=b", "bind = unix:@a,interface=b\n", "unix:@a,interface=b"},
     {"10.0.0.1:80 interface=br-lan.7 accept=shared",
      "bind = 10.0.0.1:80 accept=shared interface=br-lan.7\n", "10.0.0.1:80,interface=br-lan.7"},
 };
