@@ -114,17 +114,20 @@ lint: ## check layout and arrows
 	@scripts/lint
 .PHONY: lint
 
+# The variables are for scripts/install too.
+export DESTDIR PREFIX
 install: rpproxy ## install under DESTDIR and PREFIX (/usr/local)
-	install -D -m 755 rpproxy $(DESTDIR)$(PREFIX)/bin/rpproxy
-	install -D -m 644 man/rpproxy.8 $(DESTDIR)$(PREFIX)/share/man/man8/rpproxy.8
-	install -D -m 644 man/rpproxy-metrics.7 $(DESTDIR)$(PREFIX)/share/man/man7/rpproxy-metrics.7
-	install -D -m 644 man/proxy.ini.5 $(DESTDIR)$(PREFIX)/share/man/man5/proxy.ini.5
-	install -D -m 644 scripts/proxy.ini $(DESTDIR)$(PREFIX)/share/doc/rpproxy/proxy.ini
-	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	sed 's|/usr/local/bin|$(PREFIX)/bin|' scripts/rpproxy.service \
-	    >$(DESTDIR)$(PREFIX)/lib/systemd/system/rpproxy.service
-	install -m 644 scripts/rpproxy.socket $(DESTDIR)$(PREFIX)/lib/systemd/system/rpproxy.socket
+	@scripts/install install
 .PHONY: install
+
+uninstall: ## remove what `make install` has installed; no configuration, no log
+	@scripts/install uninstall
+.PHONY: uninstall
+
+deb: ## build a Debian package in build/deb, and check it with lintian
+	@scripts/deps package
+	@VERSION=$(VERSION) scripts/deb
+.PHONY: deb
 
 BENCH_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard scripts/bench/*.c))
 BENCH_SHARED := $(BUILD)/scripts/bench/wire.o
@@ -165,4 +168,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 .PHONY: help
 
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find build -path build/deb -prune -o -name '*.d' -print 2>/dev/null)

@@ -1,6 +1,7 @@
 #include "reload/base/exit_status.h"
 #include "reload/base/program.h"
 #include "reload/cli/command.h"
+#include "reload/cli/complete.h"
 #include "reload/cli/import.h"
 #include "reload/cli/sessions.h"
 #include "reload/process/process.h"
@@ -88,6 +89,25 @@ static const struct rule {
     {"kill", 1, COMMAND_WORDS_MAX, true, {'f', 's'}, command_kill},
     {"import", 2, COMMAND_WORDS_MAX, false, {0}, command_import},
     {"stop", 0, 0, true, {'f', 's', 'v', TIMEOUT}, command_stop},
+};
+
+static const struct option options[] = {
+    {"wait", optional_argument, NULL, WAIT},
+    {"timeout", required_argument, NULL, TIMEOUT},
+    {"force", no_argument, NULL, FORCE},
+    {"canary", required_argument, NULL, CANARY},
+    {"abort", no_argument, NULL, ABORT},
+    {"promote", no_argument, NULL, PROMOTE},
+    {"json", no_argument, NULL, JSON},
+    {"dry-run", no_argument, NULL, DRY_RUN},
+    {"watch", no_argument, NULL, WATCH},
+    {"supervise", no_argument, NULL, SUPERVISE},
+    {"limit", required_argument, NULL, LIMIT},
+    {"verbose", no_argument, NULL, 'v'},
+    {"help", no_argument, NULL, HELP},
+    {"help-options", no_argument, NULL, HELP_OPTIONS},
+    {"version", no_argument, NULL, SHOW_VERSION},
+    {0},
 };
 
 static const struct rule *find_rule(const char *command)
@@ -253,27 +273,26 @@ static int output_end(int status)
     return status == EXIT_DONE ? EXIT_OTHER : status;
 }
 
+static int complete_line(char **words, size_t count)
+{
+    enum { COMMANDS = sizeof rules / sizeof *rules };
+    struct complete_command commands[COMMANDS];
+    for (size_t i = 0; i < COMMANDS; i++)
+        commands[i] = (struct complete_command){.name = rules[i].command,
+                                                .options = rules[i].takes,
+                                                .option_count = sizeof rules[i].takes / sizeof(int),
+                                                .most = rules[i].most};
+    const struct complete_grammar grammar = {
+        .commands = commands, .command_count = COMMANDS, .options = options};
+    complete(&grammar, words, count);
+    return EXIT_DONE;
+}
+
 /* Reads the arguments and runs the command. Returns an exit status of rpproxy(8). */
 static int run_arguments(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"wait", optional_argument, NULL, WAIT},
-        {"timeout", required_argument, NULL, TIMEOUT},
-        {"force", no_argument, NULL, FORCE},
-        {"canary", required_argument, NULL, CANARY},
-        {"abort", no_argument, NULL, ABORT},
-        {"promote", no_argument, NULL, PROMOTE},
-        {"json", no_argument, NULL, JSON},
-        {"dry-run", no_argument, NULL, DRY_RUN},
-        {"watch", no_argument, NULL, WATCH},
-        {"supervise", no_argument, NULL, SUPERVISE},
-        {"limit", required_argument, NULL, LIMIT},
-        {"verbose", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, HELP},
-        {"help-options", no_argument, NULL, HELP_OPTIONS},
-        {"version", no_argument, NULL, SHOW_VERSION},
-        {0},
-    };
+    if (argc > 1 && strcmp(argv[1], "--complete") == 0)
+        return complete_line(argv + 2, (size_t)argc - 2);
     /* The command, if there is one, is the first word. argv stays as it is for the new process. */
     const char *command = argc > 1 && argv[1][0] != '-' ? argv[1] : "";
     const struct rule *rule = find_rule(command);

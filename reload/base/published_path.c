@@ -203,7 +203,10 @@ int published_set_owner(const struct published_path *published, uid_t owner, gid
     int error = open_beside(&beside, published->path, getpid());
     if (error)
         return error;
-    if (fchownat(beside.directory, beside.temporary, owner, group, AT_SYMLINK_NOFOLLOW) ||
+    /* A sandbox may refuse chown(2), also where it would change nothing. */
+    bool moves = owner != (uid_t)-1 || group != (gid_t)-1;
+    if ((moves &&
+         fchownat(beside.directory, beside.temporary, owner, group, AT_SYMLINK_NOFOLLOW)) ||
         (mode != (mode_t)-1 && fchmodat(beside.directory, beside.temporary, mode, 0)))
         error = errno;
     close_beside(&beside);

@@ -120,9 +120,12 @@ static bool is_as_wanted(const struct bind_conf *conf, const struct file_attribu
            (!conf->owner || conf->uid == now->uid) && (!conf->group || conf->gid == now->gid);
 }
 
-static int change(const char *path, uid_t uid, gid_t gid, mode_t mode)
+/* chown(2) only where the owner or the group changes: a sandbox may refuse it. */
+static int change(const char *path, const struct file_attributes *now, uid_t uid, gid_t gid,
+                  mode_t mode)
 {
-    if (lchown(path, uid, gid) || chmod(path, mode))
+    bool moves = uid != now->uid || gid != now->gid;
+    if ((moves && lchown(path, uid, gid)) || chmod(path, mode))
         return errno;
     return 0;
 }
@@ -179,7 +182,7 @@ static const char *change_adopted(struct bound *bound)
     if (is_as_wanted(conf, &now))
         return NULL;
     bound->before = now;
-    error = change(path_of(bound), conf->owner ? conf->uid : now.uid,
+    error = change(path_of(bound), &now, conf->owner ? conf->uid : now.uid,
                    conf->group ? conf->gid : now.gid, conf->mode_given ? conf->mode : now.mode);
     if (!error)
         return NULL;

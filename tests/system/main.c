@@ -47,6 +47,7 @@ static const struct {
     {"control", control_suite},
     {"sessions", sessions_suite},
     {"telling", telling_suite},
+    {"completion", completion_suite},
     {"diagnoses", diagnoses_suite},
     {"refusals", refusals_suite},
     {"surroundings", surroundings_suite},

@@ -48,6 +48,7 @@ Suite *checks_suite(void);
 Suite *check_kinds_suite(void);
 Suite *names_suite(void);
 Suite *commands_suite(void);
+Suite *completion_suite(void);
 Suite *control_suite(void);
 Suite *sessions_suite(void);
 Suite *telling_suite(void);
