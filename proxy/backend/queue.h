@@ -34,8 +34,6 @@ struct queue {
     struct queue_desk *desks; /* one for each worker */
     unsigned workers;
     bool alone; /* no other process shares the limits: changes of maxconn hold at once */
-    /* Sessions since the start of the process. */
-    atomic_uint_fast64_t queued, full, timed_out;
 };
 
 /* Main thread, before the workers start: gives the backend a queue, and its servers seats, if one

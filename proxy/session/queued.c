@@ -10,11 +10,6 @@ static struct pool *pool_of(const struct session *session)
     return &session->backend->queue->pool;
 }
 
-static void count(atomic_uint_fast64_t *counter)
-{
-    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-}
-
 static bool excludes(struct pool_waiter *waiter, const void *owner)
 {
     const struct queue_turn *turn = container_of(waiter, struct queue_turn, waiter);
@@ -68,7 +63,6 @@ static void begin_to_wait(struct session *session, struct queue_turn *turn)
         turn->give_up_at = timeout ? loop_now_ms(&session->set->loop) + timeout : WHEEL_NEVER;
         turn->began_at = loop_now(&session->set->loop);
         session_count_for_backend(session, COUNTER_OF(backend_figures, queued));
-        count(&session->backend->queue->queued);
         counter_add(&session->set->counters->queued, 1);
     }
     session->deadline = turn->give_up_at;
@@ -106,7 +100,6 @@ static struct server *join(struct session *session, struct balancer *balancer,
         begin_to_wait(session, turn);
         break;
     case POOL_FULL:
-        count(&session->backend->queue->full);
         counter_add(&session->set->counters->queue_full, 1);
         session_close(session, SESSION_QUEUE_FULL);
         break;
@@ -154,7 +147,6 @@ void queued_overdue(struct session *session)
 {
     if (session->facts->turn->give_up_at == WHEEL_NEVER)
         return;
-    count(&session->backend->queue->timed_out);
     counter_add(&session->set->counters->queue_timeout, 1);
     session_close(session, SESSION_QUEUE_TIMEOUT);
 }

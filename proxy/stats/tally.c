@@ -193,3 +193,12 @@ atomic_uint_fast64_t *tally_reloads(const struct tally *tally, bool base)
     return (atomic_uint_fast64_t *)(void *)(tally->memory + tally->reloads) +
            (base ? tally->as.reload : 0);
 }
+
+const char *connect_failure_name(enum connect_failure failure)
+{
+    static const char *const names[CONNECT_FAILURES] = {[CONNECT_REFUSED] = "refused",
+                                                        [CONNECT_TIMED_OUT] = "timeout",
+                                                        [CONNECT_UNREACHABLE] = "unreachable",
+                                                        [CONNECT_FAILED] = "other"};
+    return names[failure];
+}

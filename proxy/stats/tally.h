@@ -57,6 +57,9 @@ enum connect_failure {
 
 #define CONNECT_FAILURES_MOST 8
 
+/* "refused", "timeout", "unreachable", "other". */
+const char *connect_failure_name(enum connect_failure failure);
+
 struct backend_figures {
     uint64_t bytes_in, bytes_out, sessions;   /* only in the base: of servers that are no longer in
                                                  the configuration */

@@ -5,6 +5,7 @@
 #include "config/syntax/value.h"
 #include "proxy/backend/queue.h"
 #include "reload/base/text.h"
+#include "reload/control/figures_json.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -59,13 +60,11 @@ static void set_places(json_t *object, const struct seat *seat)
     json_object_set_new(object, "places", json_integer((json_int_t)used));
 }
 
-static void set_queue(json_t *object, const struct queue *queue)
+static void set_queue(json_t *object, const struct queue *queue,
+                      const struct backend_figures *figures)
 {
     json_object_set_new(object, "waiting", json_integer((json_int_t)pool_waiting(&queue->pool)));
-    json_object_set_new(object, "queued", json_integer((json_int_t)atomic_load(&queue->queued)));
-    json_object_set_new(object, "queue_timeouts",
-                        json_integer((json_int_t)atomic_load(&queue->timed_out)));
-    json_object_set_new(object, "queue_full", json_integer((json_int_t)atomic_load(&queue->full)));
+    figures_json_queue(object, figures);
 }
 
 /* Of a server with a name: what it is, and how old the answer is that its address comes from. */
@@ -85,18 +84,17 @@ static void set_agent(json_t *object, const struct server *server)
     json_object_set_new(object, "agent_percent", percent < 0 ? json_null() : json_integer(percent));
 }
 
-static json_t *server_json(const struct server *server)
+static json_t *server_json(const struct server *server, const struct tally_sums *sums)
 {
     const struct server_state *now = &server->now;
-    const struct server_sessions sessions = server_count_sessions(server);
     json_t *json =
-        json_pack("{s:s, s:o, s:s, s:o, s:s, s:i, s:b, s:I, s:I, s:I, s:b, s:i, s:I}", "name",
-                  server->name, "address", address_json(server), "check", server_check_name(server),
-                  "last_check", last_check(server), "admin", server_admin_name(now->admin),
-                  "weight", (int)now->weight, "usable", server_share(server) > 0, "sessions",
-                  (json_int_t)sessions.live, "sessions_total", (json_int_t)sessions.all,
-                  "changed_at", (json_int_t)now->changed_at, "backup", server->now.backup,
-                  "share_percent", share_percent(server), "ejected_ms", ejected_for(server));
+        json_pack("{s:s, s:o, s:s, s:o, s:s, s:i, s:b, s:I, s:b, s:i, s:I}", "name", server->name,
+                  "address", address_json(server), "check", server_check_name(server), "last_check",
+                  last_check(server), "admin", server_admin_name(now->admin), "weight",
+                  (int)now->weight, "usable", server_share(server) > 0, "changed_at",
+                  (json_int_t)now->changed_at, "backup", server->now.backup, "share_percent",
+                  share_percent(server), "ejected_ms", ejected_for(server));
+    figures_json_server(json, &sums->servers[server->record], &sums->events[server->record]);
     if (json && server->seat)
         set_places(json, server->seat);
     if (json && server->conf->host)
@@ -108,7 +106,7 @@ static json_t *server_json(const struct server *server)
     return json;
 }
 
-json_t *servers_json(const struct proxy *proxy)
+json_t *servers_json(const struct proxy *proxy, const struct tally_sums *sums)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < proxy->service.config->backend_count; i++) {
@@ -116,11 +114,11 @@ json_t *servers_json(const struct proxy *proxy)
         const struct server_set *set = backend_servers(backend);
         json_t *servers = json_array();
         for (size_t j = 0; j < set->count; j++)
-            json_array_append_new(servers, server_json(set->list[j]));
+            json_array_append_new(servers, server_json(set->list[j], sums));
         json_t *item = json_pack("{s:s, s:I, s:o}", "name", backend->conf->name, "usable",
                                  (json_int_t)backend->usable, "servers", servers);
         if (item && backend->queue)
-            set_queue(item, backend->queue);
+            set_queue(item, backend->queue, &sums->backends[i]);
         json_array_append_new(list, item);
     }
     return list;

@@ -3,13 +3,15 @@
 #define RPPROXY_RELOAD_CONTROL_SERVERS_H
 
 #include "proxy/proxy.h"
+#include "proxy/stats/tally_sums.h"
 #include "reload/base/exit_status.h"
 
 #include <jansson.h>
 
-/* All backends with their servers, as `status --json` has them. A new reference, or NULL when
- * memory is out. */
-json_t *servers_json(const struct proxy *proxy) __attribute__((warn_unused_result));
+/* All backends with their servers, as `status --json` has them, with the sums of all generations. A
+ * new reference, or NULL when memory is out. */
+json_t *servers_json(const struct proxy *proxy, const struct tally_sums *sums)
+    __attribute__((warn_unused_result));
 
 /* Does what `rpproxy server WHICH WHAT` asks for: WHICH is BACKEND/SERVER, WHAT is ready, drain,
  * maint or weight=N; either may be NULL, or anything. EXIT_DONE, and text says how the server is

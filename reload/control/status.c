@@ -3,6 +3,7 @@
 #include "config/base/clock.h"
 #include "config/base/log.h"
 #include "reload/base/text.h"
+#include "reload/control/figures_json.h"
 #include "reload/control/running.h"
 #include "reload/control/servers.h"
 #include "reload/handover/canary.h"
@@ -243,7 +244,7 @@ static void set_sources(json_t *status, const struct proxy *proxy)
                                   (json_int_t)figures.uncounted));
 }
 
-static json_t *frontends(const struct generation *generation)
+static json_t *frontends(const struct generation *generation, const struct tally_sums *sums)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < generation->config->frontend_count; i++) {
@@ -253,6 +254,7 @@ static json_t *frontends(const struct generation *generation)
                                    conf->backend ? conf->backend->name : NULL, "sessions",
                                    (json_int_t)peer_stats_frontend_live(&generation->peer_stats, i),
                                    "max_sessions", (json_int_t)conf->max_sessions);
+        figures_json_frontend(object, &sums->frontends[i]);
         if (object)
             set_refusals(object, &refusals);
         json_array_append_new(list, object);
@@ -265,6 +267,11 @@ json_t *status_json(const struct generation *generation)
     if (!generation->proxy || !generation->binds)
         return json_pack("{s:i, s:s}", "pid", (int)getpid(), "state",
                          generation_state_name(generation->state));
+    struct tally_sums sums;
+    if (peer_stats_tally(&generation->peer_stats, &sums)) {
+        tally_sums_close(&sums);
+        return NULL;
+    }
     json_t *gone = json_object();
     json_t *status = json_pack("{s:i, s:i, s:s, s:s, s:o, s:i, s:I, s:I, s:o, s:o, s:o, s:o}",
                                "pid", (int)getpid(), "generation", (int)generation->number, "state",
@@ -274,13 +281,13 @@ json_t *status_json(const struct generation *generation)
                                (json_int_t)(clock_ms() - generation->started_at), "sessions",
                                (json_int_t)peer_stats_live(&generation->peer_stats), "generations",
                                generations(generation), "gone", gone, "frontends",
-                               frontends(generation), "binds", binds_json(generation));
+                               frontends(generation, &sums), "binds", binds_json(generation));
     if (status) {
         const struct figures all = peer_stats_figures(&generation->peer_stats),
                              base = peer_stats_base(&generation->peer_stats);
         set_figures(status, &all);
         set_figures(gone, &base);
-        json_object_set_new(status, "backends", servers_json(generation->proxy));
+        json_object_set_new(status, "backends", servers_json(generation->proxy, &sums));
         json_object_set_new(status, "log_dropped", json_integer((json_int_t)log_dropped()));
         set_sources(status, generation->proxy);
         struct new_process_view successor;
@@ -291,6 +298,7 @@ json_t *status_json(const struct generation *generation)
             json_object_set_new(status, "config_hash",
                                 json_string(hash_text(generation->config_hash, hash)));
     }
+    tally_sums_close(&sums);
     if (status && generation->last_crash.at)
         json_object_set_new(status, "last_crash", crash_json(&generation->last_crash));
     const struct reload_result *reload = &generation->last_reload;

@@ -603,7 +603,7 @@ struct figures peer_stats_figures(const struct peer_stats *peer_stats)
     return sum;
 }
 
-int peer_stats_tally(struct peer_stats *peer_stats, struct tally_sums *sums)
+int peer_stats_tally(const struct peer_stats *peer_stats, struct tally_sums *sums)
 {
     const struct tally *own = &peer_stats->proxy->stats.tally;
     int error = tally_sums_open(sums, own);

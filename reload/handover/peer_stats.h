@@ -142,7 +142,7 @@ struct figures peer_stats_base(const struct peer_stats *peer_stats);
 
 /* What all processes have counted of the frontends, backends and servers of this one; `live` is of
  * those that live. Returns 0 or ENOMEM; tally_sums_close() is right after either. */
-int peer_stats_tally(struct peer_stats *peer_stats, struct tally_sums *sums)
+int peer_stats_tally(const struct peer_stats *peer_stats, struct tally_sums *sums)
     __attribute__((warn_unused_result));
 
 /* To be called once a second while this process serves: notes how many sessions frontends and

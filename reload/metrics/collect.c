@@ -104,7 +104,7 @@ static bool collect_parts(const struct generation *generation, const struct tall
 }
 
 /* Frontends, backends and servers. */
-static bool collect_all(struct generation *generation, struct metrics_snapshot *snapshot)
+static bool collect_all(const struct generation *generation, struct metrics_snapshot *snapshot)
 {
     struct tally_sums sums;
     bool done = peer_stats_tally(&generation->peer_stats, &sums) == 0 &&
@@ -144,7 +144,7 @@ static unsigned count_generations(const struct generation *generation)
     return count;
 }
 
-struct metrics_snapshot *metrics_collect(struct generation *generation)
+struct metrics_snapshot *metrics_collect(const struct generation *generation)
 {
     struct metrics_snapshot *snapshot = generation->proxy ? calloc(1, sizeof *snapshot) : NULL;
     if (!snapshot)

@@ -228,17 +228,12 @@ static void backend_bytes(struct writer *writer)
     }
 }
 
-static const char *const failures[CONNECT_FAILURES] = {[CONNECT_REFUSED] = "refused",
-                                                       [CONNECT_TIMED_OUT] = "timeout",
-                                                       [CONNECT_UNREACHABLE] = "unreachable",
-                                                       [CONNECT_FAILED] = "other"};
-
 static void backend_failures(struct writer *writer)
 {
     for (size_t i = 0; i < writer->snapshot->backend_count; i++)
         for (unsigned j = 0; j < CONNECT_FAILURES; j++)
-            part(writer, "backend", writer->snapshot->backends[i].name, "reason", failures[j],
-                 writer->snapshot->backends[i].figures.failures[j]);
+            part(writer, "backend", writer->snapshot->backends[i].name, "reason",
+                 connect_failure_name(j), writer->snapshot->backends[i].figures.failures[j]);
 }
 
 static void backend_ends(struct writer *writer)
@@ -293,7 +288,8 @@ static void failures_of(struct writer *writer, size_t backend, size_t server)
     const struct server_events *events =
         &writer->snapshot->backends[backend].servers[server].events;
     for (unsigned i = 0; i < CONNECT_FAILURES; i++)
-        server_part(writer, backend, server, "reason", failures[i], events->failures[i]);
+        server_part(writer, backend, server, "reason", connect_failure_name(i),
+                    events->failures[i]);
 }
 
 /* Few reasons concern a server; a series for each of the others would be 0 for ever. */

@@ -94,7 +94,7 @@ struct metrics_snapshot {
 const char *metrics_result_name(unsigned status);
 
 /* Main thread. NULL: out of memory, or there is no proxy yet. */
-struct metrics_snapshot *metrics_collect(struct generation *generation)
+struct metrics_snapshot *metrics_collect(const struct generation *generation)
     __attribute__((warn_unused_result));
 
 /* Any thread: adds the figures of the process. With a hundred thousand descriptors the kernel takes

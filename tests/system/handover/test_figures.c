@@ -40,6 +40,59 @@ static bool has_settled(void *argument)
     return proxy_status(argument, &status) && status.sessions == 0 && status.count == 1;
 }
 
+/* Of all backends; sessions are connections that were begun. */
+struct parts {
+    uint64_t sessions, connections, failures, in[2], out[2];
+};
+
+/* What the status has of frontends (0) and servers (1). */
+static struct parts read_parts(const struct proxy *proxy)
+{
+    struct parts parts = {0};
+    struct outcome outcome;
+    ck_assert_int_eq(proxy_command(proxy, &outcome, "status", "--json", NULL), 0);
+    json_t *status = json_loads(outcome.out, 0, NULL), *item, *server;
+    size_t i, j;
+    json_array_foreach(json_object_get(status, "frontends"), i, item)
+    {
+        json_int_t sessions = 0, in = 0, out = 0;
+        ck_assert_int_eq(json_unpack(item, "{s:I, s:I, s:I}", "sessions_total", &sessions,
+                                     "client_bytes", &in, "server_bytes", &out),
+                         0);
+        parts.sessions += (uint64_t)sessions;
+        parts.in[0] += (uint64_t)in;
+        parts.out[0] += (uint64_t)out;
+    }
+    json_array_foreach(json_object_get(status, "backends"), i, item)
+        json_array_foreach(json_object_get(item, "servers"), j, server)
+    {
+        json_int_t sessions = 0, in = 0, out = 0, refused = 0;
+        ck_assert_int_eq(json_unpack(server, "{s:I, s:I, s:I, s:{s:I}}", "sessions_total",
+                                     &sessions, "client_bytes", &in, "server_bytes", &out,
+                                     "connect_failures", "refused", &refused),
+                         0);
+        parts.connections += (uint64_t)sessions;
+        parts.failures += (uint64_t)refused;
+        parts.in[1] += (uint64_t)in;
+        parts.out[1] += (uint64_t)out;
+    }
+    json_decref(status);
+    return parts;
+}
+
+/* While nothing moves: the sums are those of the frontends, and those of the servers. */
+static void expect_parts(const struct proxy *proxy, const struct status *status)
+{
+    const struct parts parts = read_parts(proxy);
+    ck_assert_uint_eq(parts.sessions, status->total.sessions);
+    ck_assert_uint_ge(parts.connections, status->total.sessions - status->total.failed);
+    ck_assert_uint_eq(parts.failures, status->total.connect_errors);
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert_uint_eq(parts.in[i], status->total.client_bytes);
+        ck_assert_uint_eq(parts.out[i], status->total.server_bytes);
+    }
+}
+
 /* Reads the status during the reloads, at least once. Returns how often. */
 static unsigned read_on_while_reloading(const struct proxy *proxy, struct status *last,
                                         const char *option)
@@ -89,6 +142,7 @@ START_TEST(counters_over_many_reloads)
     ck_assert_uint_gt(last.total.connect_errors, 0);
     ck_assert_uint_eq(last.total.failed, 0);
     ck_assert_uint_eq(last.generation, reloads + 1);
+    expect_parts(&proxy, &last);
     proxy.pid = last.pid;
     proxy_stop(&proxy);
 }
@@ -220,6 +274,7 @@ START_TEST(killed_while_draining)
     expect_status(&proxy, 3, 2, 1, "the killed one is gone, and its figures are not");
     read_on(&proxy, &last);
     ck_assert_uint_eq(last.total.sessions, 5);
+    expect_parts(&proxy, &last);
     close(clients[0]);
     close(servers[0]);
 
@@ -232,6 +287,7 @@ START_TEST(killed_while_draining)
     read_on(&proxy, &last);
     ck_assert_uint_eq(last.total.sessions, 5);
     ck_assert_uint_eq(last.total.server_bytes, 3);
+    expect_parts(&proxy, &last);
     close(listener);
     proxy_stop(&proxy);
 }
@@ -275,6 +331,7 @@ START_TEST(killed_on_probation)
     ck_assert_uint_eq(last.total.sessions, 3);
     ck_assert_uint_eq(last.total.client_bytes, 2);
     ck_assert_uint_eq(last.sessions, 0);
+    expect_parts(&proxy, &last);
     close(client);
     close(server);
     close(listener);
