@@ -1,5 +1,6 @@
 #include "reload/metrics/snapshot.h"
 
+#include "config/base/clock.h"
 #include "config/base/log.h"
 #include "proxy/backend/queue.h"
 #include "reload/base/exit_status.h"
@@ -134,6 +135,25 @@ static void collect_canary(const struct generation *generation, struct metrics_c
                                       .predecessor = figures.predecessor};
 }
 
+/* What generations before this one still have to do. */
+static void collect_drain(const struct generation *generation, struct metrics_snapshot *snapshot)
+{
+    const uint64_t now = clock_ms();
+    const struct draining_process *process;
+    TAILQ_FOREACH (process, &generation->draining_processes.list, link) {
+        const struct peer *peer =
+            peer_stats_find(&generation->peer_stats, process->generation, process->pid);
+        snapshot->drains = true;
+        snapshot->draining += peer ? stats_live(&peer->stats) : process->sessions;
+        if (process->deadline == 0 || process->deadline == UINT64_MAX)
+            continue;
+        uint64_t left = process->deadline > now ? process->deadline - now : 0;
+        snapshot->drain_ends = true;
+        if (snapshot->drain_left < left)
+            snapshot->drain_left = left;
+    }
+}
+
 /* Processes that live, this one among them. */
 static unsigned count_generations(const struct generation *generation)
 {
@@ -166,6 +186,7 @@ struct metrics_snapshot *metrics_collect(const struct generation *generation)
                                           .log_dropped = log_dropped(),
                                           .server_series = true};
     collect_canary(generation, &snapshot->canary);
+    collect_drain(generation, snapshot);
     if (!collect_all(generation, snapshot)) {
         metrics_free(snapshot);
         return NULL;

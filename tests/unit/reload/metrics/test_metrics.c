@@ -5,10 +5,12 @@
 #include "tests/unit/suites.h"
 
 #include <check.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static struct metrics_server servers[] = {
     {.name = "a",
@@ -270,6 +272,159 @@ START_TEST(every_metric_is_in_the_manual)
 }
 END_TEST
 
+/* --- scripts/monitoring -------------------------------------------------------------------- */
+
+#define MONITORING "scripts/monitoring/"
+
+static bool has_promtool(void)
+{
+    if (system("command -v promtool >/dev/null") == 0)
+        return true;
+    unit_skip("no promtool");
+    return false;
+}
+
+static bool is_part_of_name(char c)
+{
+    return c == '_' || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+/* A name of a series: of a metric, or of a part of a histogram. */
+static bool is_series(const char *name)
+{
+    static const char *const parts[] = {"_bucket", "_sum", "_count"};
+    char base[128];
+    if (exists(name))
+        return true;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        size_t length = strlen(name), part = strlen(parts[i]);
+        if (length <= part || strcmp(name + length - part, parts[i]) != 0)
+            continue;
+        snprintf(base, sizeof base, "%.*s", (int)(length - part), name);
+        return exists(base);
+    }
+    return false;
+}
+
+/* Names that begin with this are metrics. Returns how many there are. */
+static size_t check_names(const char *path, const char *text, const char *prefix)
+{
+    size_t count = 0;
+    for (const char *at = text; (at = strstr(at, prefix)); count++) {
+        char name[128];
+        size_t length = 0;
+        while (is_part_of_name(at[length]))
+            length++;
+        snprintf(name, sizeof name, "%.*s", (int)length, at);
+        ck_assert_msg(is_series(name), "%s: there is no metric %s", path, name);
+        at += length;
+    }
+    return count;
+}
+
+static char *read_whole(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    ck_assert_msg(file != NULL, "%s (tests run from the repository's root)", path);
+    char *text = calloc(1, 1 << 20);
+    ck_assert_ptr_nonnull(text);
+    ck_assert_uint_gt(fread(text, 1, (1 << 20) - 1, file), 0);
+    fclose(file);
+    return text;
+}
+
+START_TEST(monitoring_names_metrics_that_exist)
+{
+    static const char *const paths[] = {MONITORING "rpproxy.rules.yml",
+                                        MONITORING "rpproxy.rules.test.yml",
+                                        MONITORING "rpproxy.dashboard.json"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        char *text = read_whole(paths[i]);
+        ck_assert_uint_gt(check_names(paths[i], text, "rpproxy_"), 15);
+        ck_assert_uint_gt(check_names(paths[i], text, "process_"), 1);
+        free(text);
+    }
+}
+END_TEST
+
+START_TEST(alerts_do_what_they_say)
+{
+    if (has_promtool())
+        ck_assert_int_eq(system("cd " MONITORING " && promtool check config prometheus.yml >&2 && "
+                                "promtool test rules rpproxy.rules.test.yml >&2"),
+                         0);
+}
+END_TEST
+
+/* Every alert has a test. */
+START_TEST(every_alert_is_tested)
+{
+    char *rules = read_whole(MONITORING "rpproxy.rules.yml");
+    char *tests = read_whole(MONITORING "rpproxy.rules.test.yml");
+    size_t count = 0;
+    for (const char *at = rules; (at = strstr(at, "- alert: ")); count++) {
+        char wanted[128];
+        at += strlen("- alert: ");
+        snprintf(wanted, sizeof wanted, "alertname: %.*s\n", (int)strcspn(at, "\n"), at);
+        ck_assert_msg(strstr(tests, wanted) != NULL, "no test: %s", wanted);
+    }
+    ck_assert_uint_gt(count, 10);
+    free(rules);
+    free(tests);
+}
+END_TEST
+
+static void replace(char *text, const char *what, const char *by)
+{
+    const size_t length = strlen(what), new_length = strlen(by);
+    for (char *at = text; (at = strstr(at, what)); at += new_length) {
+        memcpy(at, by, new_length);
+        memmove(at + new_length, at + length, strlen(at + length) + 1);
+    }
+}
+
+/* What the panels ask for, as rules: promtool reads these. Returns how many there are. */
+static size_t write_expressions(json_t *value, FILE *rules)
+{
+    size_t count = 0, i;
+    const char *key;
+    json_t *item;
+    json_array_foreach(value, i, item) count += write_expressions(item, rules);
+    json_object_foreach(value, key, item)
+    {
+        if (strcmp(key, "expr") != 0) {
+            count += write_expressions(item, rules);
+            continue;
+        }
+        char *text = strdup(json_string_value(item));
+        ck_assert_ptr_nonnull(text);
+        replace(text, "$__rate_interval", "5m"); /* Grafana does */
+        fprintf(rules, "      - {record: panel, expr: '%s'}\n", text);
+        free(text);
+        count++;
+    }
+    return count;
+}
+
+START_TEST(the_dashboard_asks_what_prometheus_understands)
+{
+    json_t *dashboard = json_load_file(MONITORING "rpproxy.dashboard.json", 0, NULL);
+    char path[] = "/tmp/rpproxy-rules-XXXXXX", command[128];
+    ck_assert_ptr_nonnull(dashboard);
+    int fd = mkstemp(path);
+    FILE *rules = fdopen(fd, "w");
+    ck_assert_ptr_nonnull(rules);
+    fputs("groups:\n  - name: dashboard\n    rules:\n", rules);
+    ck_assert_uint_gt(write_expressions(dashboard, rules), 30);
+    fclose(rules);
+    json_decref(dashboard);
+    snprintf(command, sizeof command, "promtool check rules %s >/dev/null", path);
+    int status = has_promtool() ? system(command) : 0;
+    unlink(path);
+    ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 Suite *metrics_suite(void)
 {
     Suite *suite = suite_create("metrics");
@@ -290,5 +445,12 @@ Suite *metrics_suite(void)
     TCase *manual = tcase_create("manual");
     tcase_add_test(manual, every_metric_is_in_the_manual);
     suite_add_tcase(suite, manual);
+    TCase *monitoring = tcase_create("monitoring");
+    tcase_set_timeout(monitoring, 60);
+    tcase_add_test(monitoring, monitoring_names_metrics_that_exist);
+    tcase_add_test(monitoring, alerts_do_what_they_say);
+    tcase_add_test(monitoring, every_alert_is_tested);
+    tcase_add_test(monitoring, the_dashboard_asks_what_prometheus_understands);
+    suite_add_tcase(suite, monitoring);
     return suite;
 }
