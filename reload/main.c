@@ -17,7 +17,8 @@
 #include <unistd.h>
 
 static const char usage_text[] =
-    "usage: rpproxy [-f FILE] [--supervise]  serve, in the foreground\n"
+    "usage: rpproxy [-f FILE] [--supervise] [--watch-files]\n"
+    "                                        serve, in the foreground\n"
     "       rpproxy check  [-f FILE]         validate the file; touch nothing else\n"
     "       rpproxy reload [-f FILE | -s SOCKET] [--wait[=ready|drained]] [--timeout TIME]\n"
     "                      [--force] [--canary PERCENT%:TIME[:by-source]] [-v | --verbose]\n"
@@ -54,6 +55,7 @@ enum {
     DRY_RUN,
     WATCH,
     SUPERVISE,
+    WATCH_FILES,
     LIMIT,
     HELP,
     HELP_OPTIONS,
@@ -62,7 +64,7 @@ enum {
 
 struct arguments {
     const char *file, *socket;
-    bool supervise;
+    bool supervise, watch_files;
     struct command command;
 };
 
@@ -74,7 +76,7 @@ static const struct rule {
     int takes[12];
     int (*run)(const struct command *command); /* NULL: serve() */
 } rules[] = {
-    {"", 0, 0, false, {'f', SUPERVISE}, NULL},
+    {"", 0, 0, false, {'f', SUPERVISE, WATCH_FILES}, NULL},
     {"check", 0, 0, false, {'f'}, command_check},
     {"reload",
      0,
@@ -102,6 +104,7 @@ static const struct option options[] = {
     {"dry-run", no_argument, NULL, DRY_RUN},
     {"watch", no_argument, NULL, WATCH},
     {"supervise", no_argument, NULL, SUPERVISE},
+    {"watch-files", no_argument, NULL, WATCH_FILES},
     {"limit", required_argument, NULL, LIMIT},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, HELP},
@@ -126,7 +129,7 @@ static bool takes(const struct rule *rule, int option)
     return false;
 }
 
-static int serve(const char *file, bool supervise, char **argv)
+static int serve(const char *file, const struct arguments *arguments, char **argv)
 {
     struct program program;
     int error = program_find(&program, argv);
@@ -134,8 +137,9 @@ static int serve(const char *file, bool supervise, char **argv)
         fprintf(stderr, "rpproxy: cannot find %s: %s\n", argv[0], strerror(error));
         return EXIT_OTHER;
     }
-    int status =
-        supervise_wanted(supervise) ? supervise_run(&program) : process_run(&program, file);
+    bool supervised = supervise_wanted(arguments->supervise || arguments->watch_files);
+    int status = supervised ? supervise_run(&program, arguments->watch_files ? file : NULL)
+                            : process_run(&program, file);
     free(program.path);
     return status;
 }
@@ -163,7 +167,7 @@ static int run(const struct rule *rule, struct arguments *arguments, char **argv
     struct command *command = &arguments->command;
     const char *file = arguments->file ? arguments->file : CONFIG_DEFAULT_FILE;
     if (!rule->run)
-        return serve(file, arguments->supervise, argv);
+        return serve(file, arguments, argv);
     command->file = arguments->socket ? arguments->file : file;
     command->control = arguments->socket;
     if (!rule->asks || arguments->socket)
@@ -224,6 +228,9 @@ static const char *take_option(struct arguments *arguments, int option, const ch
         return NULL;
     case LIMIT:
         return command_limit(value, &arguments->command.limit);
+    case WATCH_FILES:
+        arguments->watch_files = true;
+        return NULL;
     case 'v':
         arguments->command.verbose = true;
         return NULL;

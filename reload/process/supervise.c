@@ -7,6 +7,7 @@
 #include "reload/base/notify.h"
 #include "reload/base/signals.h"
 #include "reload/base/supervisor.h"
+#include "reload/process/watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -44,10 +45,11 @@ struct supervisor {
     size_t count;
     pid_t main; /* the generation that serves, or served last */
     bool main_lives;
-    bool main_known;   /* outcome is that of main */
-    int outcome;       /* a wait status */
-    bool stopping;     /* SIGTERM came */
-    bool ending;       /* all generations were killed */
+    bool main_known; /* outcome is that of main */
+    int outcome;     /* a wait status */
+    bool stopping;   /* SIGTERM came */
+    bool ending;     /* all generations were killed */
+    struct watch watch;
     uint64_t deadline; /* of the successor of a main process that has failed; 0: none */
 };
 
@@ -269,6 +271,14 @@ static void hear_signals(struct supervisor *supervisor)
             on_order(supervisor, (int)info.ssi_signo);
 }
 
+static void look_at_files(struct supervisor *supervisor)
+{
+    if (!watch_look(&supervisor->watch, clock_ms()) || supervisor->stopping)
+        return;
+    log_notice("supervisor: files in %s have changed: reload", supervisor->watch.directory);
+    on_order(supervisor, SIGHUP);
+}
+
 /* --- start and end --------------------------------------------------------------------------- */
 
 /* In the new process. Sockets that a service manager passed to this process are for it. */
@@ -327,25 +337,34 @@ static int begin(struct supervisor *supervisor, const struct program *program)
     return launch(supervisor, program);
 }
 
-/* Waits for what is next. */
-static void await(const struct supervisor *supervisor)
+/* In milliseconds, for poll(2). */
+static int time_left(const struct supervisor *supervisor)
 {
-    const size_t fixed = 2;
+    uint64_t now = clock_ms(), next = supervisor->deadline;
+    if (supervisor->watch.due && (next == 0 || supervisor->watch.due < next))
+        next = supervisor->watch.due;
+    if (next == 0)
+        return -1;
+    return now < next ? (int)(next - now) : 0;
+}
+
+/* Waits for what is next. */
+static void await(struct supervisor *supervisor)
+{
+    const size_t fixed = 3;
     struct pollfd *fds = calloc(fixed + supervisor->count, sizeof *fds);
-    int timeout = -1;
-    if (supervisor->deadline) {
-        uint64_t now = clock_ms();
-        timeout = now < supervisor->deadline ? (int)(supervisor->deadline - now) : 0;
-    }
     if (!fds) { /* it looks at all of them ten times a second */
         (void)poll(NULL, 0, 100);
         return;
     }
     fds[0] = (struct pollfd){.fd = supervisor->signals, .events = POLLIN};
     fds[1] = (struct pollfd){.fd = supervisor->generations, .events = POLLIN};
+    fds[2] = (struct pollfd){.fd = supervisor->watch.fd, .events = POLLIN};
     for (size_t i = 0; i < supervisor->count; i++)
         fds[fixed + i] = (struct pollfd){.fd = supervisor->members[i].pidfd, .events = POLLIN};
-    (void)poll(fds, fixed + supervisor->count, timeout);
+    (void)poll(fds, fixed + supervisor->count, time_left(supervisor));
+    if (fds[2].revents)
+        watch_hear(&supervisor->watch, clock_ms());
     free(fds);
 }
 
@@ -363,10 +382,16 @@ bool supervise_wanted(bool asked)
     return (asked || getpid() == 1) && !getenv(SUPERVISOR_VARIABLE) && !getenv(HANDOVER_VARIABLE);
 }
 
-int supervise_run(const struct program *program)
+int supervise_run(const struct program *program, const char *watched)
 {
-    struct supervisor supervisor = {.generations = -1, .signals = -1};
-    int error = begin(&supervisor, program);
+    struct supervisor supervisor = {.generations = -1, .signals = -1, .watch.fd = -1};
+    int error = watched ? watch_open(&supervisor.watch, watched) : 0;
+    if (error) {
+        log_error("%s: its directory cannot be watched: %s", watched, strerror(error));
+        watch_close(&supervisor.watch);
+        return EXIT_OTHER;
+    }
+    error = begin(&supervisor, program);
     if (error) {
         log_error("supervisor: the first process cannot be started: %s", strerror(error));
         return EXIT_OTHER;
@@ -377,9 +402,11 @@ int supervise_run(const struct program *program)
         forget_ended(&supervisor);
         reap(&supervisor);
         hear_signals(&supervisor);
+        look_at_files(&supervisor);
         judge(&supervisor);
     }
     reap(&supervisor);
+    watch_close(&supervisor.watch);
     free(supervisor.members);
     return status_of(&supervisor);
 }

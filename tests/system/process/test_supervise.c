@@ -538,6 +538,113 @@ START_TEST(under_runit)
 }
 END_TEST
 
+/* --- files that change ----------------------------------------------------------------------- */
+
+/* Starts with the options of the command line. Returns the pid of the supervisor. */
+static pid_t watch(struct scene *scene)
+{
+    const char *argv[] = {scene->proxy.program, "-f", scene->proxy.file, "--watch-files", NULL};
+    scene->proxy.generation = 1;
+    pid_t supervisor = program_start(
+        &(struct program){.argv = argv, .out = scene->proxy.log, .err = scene->proxy.log});
+    scene->proxy.pid = supervisor;
+    proxy_wait_serving(&scene->proxy);
+    proxy_follow(&scene->proxy);
+    return supervisor;
+}
+
+static void wait_reloaded(struct scene *scene, const char *why)
+{
+    wait_until(has_reloaded, &scene->proxy, why);
+    proxy_wait_drained(&scene->proxy);
+}
+
+/* As an editor saves it: in place, and by rename. Files with another ending do not count, such as
+ * the log, which stands beside the file here. A file with a mistake changes nothing. */
+START_TEST(a_changed_file_is_a_reload)
+{
+    struct scene scene;
+    char path[PATH_MAX], other[PATH_MAX];
+    scene_init(&scene);
+    ck_assert_int_eq(mkdir(test_path(path, "conf.d"), 0755), 0);
+    test_path(path, "conf.d/more.ini");
+    scene_configure(&scene, "include = conf.d/*.ini\n", "");
+    pid_t supervisor = watch(&scene);
+    scene_configure(&scene, "include = conf.d/*.ini\n", "idle-timeout = 5m\n");
+    wait_reloaded(&scene, "the file was written");
+    write_file(path, 0644, "[listen more]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:9\n",
+               port_reserve(getuid()));
+    wait_reloaded(&scene, "an included file was added");
+    write_file(path, 0644, "nonsense\n");
+    wait_mentioned(scene.proxy.log, "more.ini:1: ");
+    ck_assert_int_eq(rename(path, test_path(other, "conf.d/more.off")), 0);
+    wait_reloaded(&scene, "the file was renamed");
+    unsigned generation = scene.proxy.generation;
+    write_file(test_path(other, "beside.log"), 0644, "a line\n");
+    write_file(test_path(other, ".proxy.ini"), 0644, "hidden\n");
+    ck_assert_int_eq(utimensat(AT_FDCWD, scene.proxy.file, NULL, 0), 0);
+    wait_reloaded(&scene, "the file was touched");
+    ck_assert_uint_eq(scene.proxy.generation, generation + 1);
+    stop_through(&scene, supervisor);
+}
+END_TEST
+
+/* Kubernetes makes a directory with the new files, and moves a symbolic link to it. */
+static void put_version(const struct scene *scene, const char *mount, unsigned version)
+{
+    struct outcome outcome;
+    char script[4 * PATH_MAX];
+    snprintf(script, sizeof script,
+             "cd '%s' && mkdir ..v%u && cp '%s' ..v%u/proxy.ini && ln -s ..v%u ..data_tmp && "
+             "mv -T ..data_tmp ..data && { [ -L proxy.ini ] || ln -s ..data/proxy.ini .; } && "
+             "rm -rf ..v%u",
+             mount, version, scene->proxy.file, version, version, version - 1);
+    run(&outcome, "sh", "-c", script, NULL);
+    ck_assert_msg(outcome.code == 0, "%s", outcome.err);
+}
+
+START_TEST(a_changed_config_map_is_a_reload)
+{
+    struct scene scene;
+    struct outcome outcome;
+    char mount[PATH_MAX], original[PATH_MAX];
+    struct origin *origin = origin_start(ORIGIN_ANSWER);
+    scene_init(&scene);
+    scene.server_port = origin_port(origin);
+    ck_assert_int_eq(mkdir(test_path(mount, "mount"), 0755), 0);
+    scene_configure(&scene, "", "");
+    put_version(&scene, mount, 1);
+    snprintf(original, sizeof original, "%s", scene.proxy.file);
+    test_path(scene.proxy.file, "mount/proxy.ini");
+    pid_t supervisor = watch(&scene);
+    struct churn *churn =
+        churn_start(&(struct churn_options){.target = scene.front, .in_flight = 10});
+    for (unsigned version = 2; version < 5; version++) {
+        char rest[64], mounted[PATH_MAX];
+        snprintf(rest, sizeof rest, "connect-timeout = %us\n", version);
+        snprintf(mounted, sizeof mounted, "%s", scene.proxy.file);
+        snprintf(scene.proxy.file, sizeof scene.proxy.file, "%s", original);
+        scene_configure(&scene, "", rest);
+        put_version(&scene, mount, version);
+        snprintf(scene.proxy.file, sizeof scene.proxy.file, "%s", mounted);
+        wait_reloaded(&scene, "the link was moved");
+        ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "config", NULL), 0);
+        ck_assert_msg(strstr(outcome.out, rest) != NULL, "%s: %s", rest, outcome.out);
+    }
+    churn_stop_clean(churn, "changes of a config map");
+    stop_through(&scene, supervisor);
+}
+END_TEST
+
+START_TEST(a_directory_that_is_not_there_cannot_be_watched)
+{
+    struct outcome outcome;
+    run(&outcome, proxy_binary(), "-f", "/nonexistent/proxy.ini", "--watch-files", NULL);
+    ck_assert_msg(outcome.code == 1 && strstr(outcome.err, "cannot be watched"), "exit %d: %s",
+                  outcome.code, outcome.err);
+}
+END_TEST
+
 /* --- process 1 ------------------------------------------------------------------------------- */
 
 static int first_child(pid_t pid)
@@ -642,6 +749,9 @@ Suite *supervise_suite(void)
     scenario_add(suite, a_manager_hears_the_supervisor, 120);
     scenario_add(suite, passed_sockets_are_for_the_first_generation, 120);
     scenario_add(suite, under_runit, 300);
+    scenario_add(suite, a_changed_file_is_a_reload, 120);
+    scenario_add(suite, a_changed_config_map_is_a_reload, 120);
+    scenario_add(suite, a_directory_that_is_not_there_cannot_be_watched, 60);
     scenario_add(suite, process_1_of_a_container, 300);
     scenario_add(suite, process_1_ends_with_a_crash, 120);
     return suite;

@@ -1,0 +1,36 @@
+/* Watches a configuration file, and the files with the same ending (".ini") beside it and in
+ * directories beside it, which it may include (`--watch-files`). inotify(7) says that something may
+ * have changed; whether it has is seen by comparing names, inodes, sizes and times of these files,
+ * symbolic links followed. So a change is also the swap of a symbolic link, by which Kubernetes
+ * updates a ConfigMap: the file itself is another one then, whatever else of the map has changed.
+ * A log file in the same directory is no change. */
+#ifndef RPPROXY_RELOAD_PROCESS_WATCH_H
+#define RPPROXY_RELOAD_PROCESS_WATCH_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct watch {
+    int fd; /* readable when something may have changed; -1: nothing is watched */
+    char directory[PATH_MAX];
+    char name[NAME_MAX + 1]; /* of the file in it */
+    uint64_t seen;           /* the state of the files at the last look */
+    uint64_t due;            /* clock_ms() of the next look; 0: none is needed */
+    uint64_t latest;         /* due does not go beyond this time */
+};
+
+/* What is there now is what was seen. Returns 0 or an errno value; watch_close() is right after
+ * either. */
+int watch_open(struct watch *watch, const char *file) __attribute__((warn_unused_result));
+
+/* To be called when fd is readable, at the time `now`: a look follows when nothing has happened for
+ * half a second, after five seconds at the latest. */
+void watch_hear(struct watch *watch, uint64_t now);
+
+/* Looks, if it is time. Returns true if the files have changed since the last look. */
+bool watch_look(struct watch *watch, uint64_t now) __attribute__((warn_unused_result));
+
+void watch_close(struct watch *watch);
+
+#endif
