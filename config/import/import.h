@@ -33,8 +33,13 @@ struct import {
  * it, in either case. False: import->error says why there is nothing. */
 bool import_haproxy(struct import *import, const char *const *paths, size_t count);
 
-/* The same for a text in memory. */
+/* The same for the block stream of nginx: one file, with what it includes. A file without such a
+ * block that has servers or upstreams outside any block is taken for what stands in it. */
+bool import_nginx(struct import *import, const char *path);
+
+/* For texts in memory, which include no files. */
 void import_haproxy_text(struct import *import, const char *name, const char *text, size_t length);
+void import_nginx_text(struct import *import, const char *name, const char *text, size_t length);
 
 void import_free(struct import *import);
 

@@ -61,11 +61,18 @@ int command_import(const struct command *command)
 {
     struct import import;
     const char *product = command->words[0];
-    if (strcmp(product, "haproxy") != 0) {
-        fprintf(stderr, "rpproxy: import: '%s' must be haproxy\n", product);
+    bool haproxy = strcmp(product, "haproxy") == 0;
+    if (!haproxy && strcmp(product, "nginx") != 0) {
+        fprintf(stderr, "rpproxy: import: '%s' must be haproxy or nginx\n", product);
         return EXIT_OTHER;
     }
-    bool read = import_haproxy(&import, command->words + 1, command->word_count - 1);
+    if (!haproxy && command->word_count > 2) {
+        fprintf(stderr, "rpproxy: import nginx reads one file, and what it includes; not %s\n",
+                command->words[2]);
+        return EXIT_OTHER;
+    }
+    bool read = haproxy ? import_haproxy(&import, command->words + 1, command->word_count - 1)
+                        : import_nginx(&import, command->words[1]);
     int status = EXIT_OTHER;
     if (!read) {
         fprintf(stderr, "rpproxy: %s\n", import.error);

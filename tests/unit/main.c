@@ -78,6 +78,7 @@ int main(void)
         write_suite,
         diff_suite,
         import_haproxy_suite,
+        import_nginx_suite,
         loops_suite,
         life_suite,
         terminate_suite,

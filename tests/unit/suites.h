@@ -34,6 +34,7 @@ Suite *walk_suite(void);
 Suite *descriptors_suite(void);
 Suite *diff_suite(void);
 Suite *import_haproxy_suite(void);
+Suite *import_nginx_suite(void);
 Suite *loops_suite(void);
 Suite *relay_suite(void);
 Suite *exec_suite(void);

@@ -214,9 +214,11 @@ static const char *attributes(struct hap_conversion *conversion, const struct ha
     const char *track = params[HAP_P_TRACK].set ? check_track(conversion, section, server) : NULL;
     if (track)
         text = arena_print(arena, "%s check-track=%s", text, track);
-    else if (params[HAP_P_PORT].set && params[HAP_P_CHECK].set)
+    else if (params[HAP_P_PORT].set && params[HAP_P_CHECK].set &&
+             !hap_connect_says(section, "port"))
         text = arena_print(arena, "%s check-port=%" PRIu64, text, params[HAP_P_PORT].number);
-    if (params[HAP_P_ADDR].set && params[HAP_P_CHECK].set && !track) {
+    if (params[HAP_P_ADDR].set && params[HAP_P_CHECK].set && !track &&
+        !hap_connect_says(section, "addr")) {
         const char *address = params[HAP_P_ADDR].text;
         address += strncmp(address, "ipv4@", 5) == 0 || strncmp(address, "ipv6@", 5) == 0 ? 5 : 0;
         if (text_is_ipv4(address) || text_is_ipv6(address))

@@ -42,6 +42,26 @@ static bool read_expectation(const struct hap_line *line, struct expectation *ex
     return false;
 }
 
+bool hap_connect_says(const struct hap_section *section, const char *word)
+{
+    const struct hap_value *kind = &section->values[HAP_CHECK_KIND];
+    const struct hap_lines *lines = &section->lists[HAP_STEPS];
+    if (!kind->set || !kind->number)
+        return false;
+    const char *verb = strcmp(kind->line->words[0], "httpchk") == 0 ? "http-check" : "tcp-check";
+    for (size_t i = 0; i < lines->count; i++) {
+        const struct hap_line *line = &lines->items[i];
+        if (strcmp(line->words[0], verb) != 0 || line->count < 2 ||
+            strcmp(line->words[1], "connect") != 0)
+            continue;
+        for (size_t j = 2; j < line->count; j++)
+            if (strcmp(line->words[j], word) == 0)
+                return true;
+        return false;
+    }
+    return false;
+}
+
 /* "connect port 8008 ssl": what it says about the connection. Returns whether it asks for TLS. */
 static bool write_connect(struct hap_conversion *conversion, const struct hap_line *line,
                           struct ini_section *out)

@@ -31,10 +31,9 @@ static const char *kind_of(const struct hap_section *section)
 static void write_user(struct hap_conversion *conversion, const struct hap_value *value,
                        struct ini_section *out)
 {
-    for (size_t i = 1; i + 1 < value->line->count; i++)
-        if (strcmp(value->line->words[i], "user") == 0)
-            ini_set(&conversion->import->ini, out, value->origin, "check-user", "%s",
-                    value->line->words[i + 1]);
+    if (value->line->count > 2 && strcmp(value->line->words[1], "user") == 0)
+        ini_set(&conversion->import->ini, out, value->origin, "check-user", "%s",
+                value->line->words[2]);
 }
 
 /* What a kind says besides its name. */

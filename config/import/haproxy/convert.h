@@ -47,6 +47,10 @@ void hap_http_check_write(struct hap_conversion *conversion, const struct hap_se
 void hap_keepalive_write(struct hap_conversion *conversion, const struct hap_section *section,
                          bool of_clients, struct ini_section *out);
 
+/* True: a line "connect" of the section's kind of checks says this (port, addr), and so counts
+ * before what servers say. */
+bool hap_connect_says(const struct hap_section *section, const char *word);
+
 /* [global]: of the section global, resolvers, and pages of figures. */
 void hap_global_write(struct hap_conversion *conversion);
 

@@ -300,6 +300,8 @@ static const char *judge_tls(const struct hap_scope *scope, const struct hap_tes
         return "a route does not look that far into a ClientHello";
     bool is_version = strstr(test->fetch, "ver") != NULL;
     bool is_hello = test->count == 1 && strcmp(test->patterns[0], "1") == 0 && !test->operation;
+    if (is_version && test->operation && *test->operation == 'l')
+        return "a route does not look at the version of TLS";
     if (is_version)
         import_note(scope->import, origin,
                     "a route does not look at the version of TLS: any "
@@ -375,10 +377,17 @@ static const char *judge_payload(const struct hap_scope *scope, const struct hap
             text = begin_of_regex(arena, text);
         else if (!is_method(test, "beg") && !is_method(test, "bin") && !is_method(test, "str"))
             text = NULL;
-        else if (!is_method(test, "beg") && bytes != length)
+        else if (!is_method(test, "beg") && length == 0)
             import_note(scope->import, origin,
-                        "'%s' is compared with all %lu bytes in HAProxy, with the first %zu here",
-                        text, length, bytes);
+                        "'%s' is compared with all that has come in HAProxy, with its beginning "
+                        "here",
+                        text);
+        else if (!is_method(test, "beg") && bytes != length) {
+            import_note(scope->import, origin,
+                        "'%s' has not the length %lu of what it is compared with: it never holds",
+                        text, length);
+            continue;
+        }
         if (!text || (hex && (strlen(text) % 2 || text[strspn(text, "0123456789abcdefABCDEF")])) ||
             !*text)
             return "a route compares only the bytes with which a client begins";
@@ -455,6 +464,14 @@ static const struct {
     {"wait_end", judge_always},
 };
 
+static judge *find_judge(const char *fetch)
+{
+    for (size_t i = 0; i < sizeof criteria / sizeof *criteria; i++)
+        if (strcmp(criteria[i].fetch, fetch) == 0)
+            return criteria[i].judge;
+    return NULL;
+}
+
 struct formula hap_test_formula(const struct hap_scope *scope, const struct hap_test *test,
                                 struct origin origin)
 {
@@ -462,19 +479,18 @@ struct formula hap_test_formula(const struct hap_scope *scope, const struct hap_
     struct hap_test plain = *test;
     struct formula formula = formula_never();
     const char *wrong = "a route has no such condition";
+    judge *judged = find_judge(test->fetch);
     /* "hdr_dom(host)" is "hdr(host) -m dom". */
     const char *suffix = strrchr(test->fetch, '_');
-    for (size_t i = 0; suffix && i < sizeof methods / sizeof *methods; i++)
-        if (strcmp(suffix + 1, methods[i]) == 0 && strcmp(test->fetch, "req_len") != 0) {
+    for (size_t i = 0; !judged && suffix && i < sizeof methods / sizeof *methods; i++)
+        if (strcmp(suffix + 1, methods[i]) == 0) {
             plain.fetch =
                 arena_copy_n(&scope->import->arena, test->fetch, (size_t)(suffix - test->fetch));
             plain.method = plain.method ? plain.method : methods[i];
+            judged = find_judge(plain.fetch);
         }
-    for (size_t i = 0; i < sizeof criteria / sizeof *criteria; i++)
-        if (strcmp(criteria[i].fetch, plain.fetch) == 0) {
-            wrong = criteria[i].judge(scope, &plain, origin, &formula);
-            break;
-        }
+    if (judged)
+        wrong = judged(scope, &plain, origin, &formula);
     if (!wrong)
         return formula;
     import_lost(scope->import, origin, "condition %s: %s", test->fetch, wrong);

@@ -295,6 +295,7 @@ static const struct hap_other others[] = {
     {"acme", HAP_MISSING, "rpproxy fetches no certificates"},
     {"peers", HAP_NOTHING, "stick tables are not shared between machines; see the stick tables"},
     {"mailers", HAP_MISSING, "rpproxy sends no mails: see \"rpproxy events\""},
+    {"healthcheck", HAP_MISSING, "checks that several backends share: give each its own"},
     {"program", HAP_MISSING, "rpproxy starts no programs beside it"},
     {"log-forward", HAP_MISSING, "rpproxy forwards no logs"},
     {NULL, 0, NULL},

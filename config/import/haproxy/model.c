@@ -53,7 +53,7 @@ static const char *line_text(struct import *import, const struct hap_line *line)
     const char *text = line->words[0];
     for (size_t i = 1; i < line->count && strlen(text) < 100; i++)
         text = arena_print(&import->arena, "%s %s", text, line->words[i]);
-    return text;
+    return strlen(text) > 120 ? arena_print(&import->arena, "%.117s...", text) : text;
 }
 
 static void set_value(struct making *making, const struct hap_keyword *keyword,

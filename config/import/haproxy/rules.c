@@ -15,7 +15,9 @@ struct deciding {
     struct formula accepted; /* by the rules for content so far */
     bool reads;              /* a route looks at what the client says */
     struct origin read_at;
-    bool late; /* an access list would come too late: a route stands before it */
+    bool late;       /* an access list would come too late: a route stands before it */
+    const char *all; /* the backend of a use_backend without a condition; NULL: none */
+    struct origin all_at;
 };
 
 static struct arena *arena_of(const struct deciding *deciding)
@@ -368,7 +370,13 @@ static void write_use(struct deciding *deciding, const struct hap_line *line)
     struct formula formula = hap_formula(&deciding->scope, line->words + 2, line->origin);
     if (formula.lost || formula.count == 0)
         return;
-    write_routes(deciding, &formula, target(deciding, line->words[1], line->origin), line->origin);
+    const char *backend = target(deciding, line->words[1], line->origin);
+    if (formula_is_always(&formula) && deciding->out->kind == SECTION_FRONTEND) {
+        deciding->all = backend;
+        deciding->all_at = line->origin;
+        return;
+    }
+    write_routes(deciding, &formula, backend, line->origin);
 }
 
 static void write_default(struct deciding *deciding, const struct hap_section *section)
@@ -377,7 +385,9 @@ static void write_default(struct deciding *deciding, const struct hap_section *s
     const struct hap_value *backend = &section->values[HAP_DEFAULT_BACKEND];
     if (deciding->out->kind == SECTION_LISTEN)
         return;
-    if (section->kind == HAP_LISTEN && section->usable_servers > 0)
+    if (deciding->all)
+        ini_set(ini, deciding->out, deciding->all_at, "backend", "%s", deciding->all);
+    else if (section->kind == HAP_LISTEN && section->usable_servers > 0)
         ini_set(ini, deciding->out, section->origin, "backend", "%s", section->out);
     else if (backend->set && backend->line->count > 1)
         ini_set(ini, deciding->out, backend->origin, "backend", "%s",
@@ -407,7 +417,7 @@ void hap_rules_write(struct hap_conversion *conversion, const struct hap_section
     for (size_t i = 0; i < rules->count; i++)
         if (rules->items[i].count > 1 && strcmp(rules->items[i].words[1], "content") == 0)
             write_rule(&deciding, rules, i);
-    for (size_t i = 0; i < section->lists[HAP_USES].count; i++)
+    for (size_t i = 0; i < section->lists[HAP_USES].count && !deciding.all; i++)
         write_use(&deciding, &section->lists[HAP_USES].items[i]);
     write_default(&deciding, section);
     if (deciding.reads && delay->set && delay->number > 0)

@@ -42,6 +42,7 @@ static const struct word {
     {"no-check-sni", UNSET, HAP_P_CHECK_SNI, 0, NULL},
     {"check-alpn", NOTED, HAP_PARAMS, 1, "checks offer no application protocol"},
     {"check-proto", NOTED, HAP_PARAMS, 1, "checks speak HTTP/1.1"},
+    {"healthcheck", MISSING, HAP_PARAMS, 1, "checks that several backends share"},
     {"check-via-socks4", MISSING, HAP_PARAMS, 0, "connections through SOCKS"},
     {"socks4", MISSING, HAP_PARAMS, 1, "connections through SOCKS"},
     {"check-send-proxy", SET, HAP_P_CHECK_PROXY, 0, NULL},

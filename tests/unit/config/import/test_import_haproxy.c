@@ -198,6 +198,10 @@ START_TEST(checks)
          "check-step = expect +PONG\ncheck-step = send-hex 0a\n"
          "check-step = expect-regex role:(a|b)\n",
          "16 lost: tcp-check: this kind of expect\n16 note: tcp-check: what is expected after"},
+        {"the port of a connect comes before that of a server",
+         DEFAULTS "listen a\n bind :1\n option tcp-check\n tcp-check connect port 5\n"
+                  " server s 198.51.100.1:1 check port 6\n",
+         "check = tcp\ncheck-port = 5\nserver = s 198.51.100.1:1\n", ""},
         {"a tcp-check that only connects",
          DEFAULTS "listen a\n bind :1\n option tcp-check\n tcp-check connect ssl\n server s "
                   "198.51.100.1:1 check\n",

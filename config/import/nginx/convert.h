@@ -1,0 +1,39 @@
+/* The parts of a block stream as sections of a proxy.ini. */
+#ifndef RPPROXY_CONFIG_IMPORT_NGINX_CONVERT_H
+#define RPPROXY_CONFIG_IMPORT_NGINX_CONVERT_H
+
+#include "config/import/nginx/variables.h"
+#include "config/import/text.h"
+
+/* A backend that was written: what it leads to, and how. */
+struct ngx_backend {
+    const char *key;
+    const char *name; /* in proxy.ini */
+};
+
+struct ngx_conversion {
+    struct import *import;
+    const struct ngx_list *stream;
+    struct text_names fronts, backs;
+    struct ngx_backend *backends;
+    size_t backend_count, backend_capacity;
+    const char **binds;
+    size_t bind_count, bind_capacity;
+    const struct ngx_directive *resolver; /* that was written */
+    bool names_noted;
+};
+
+/* The directive of the server, or of the stream around it; NULL: there is none. */
+const struct ngx_directive *ngx_setting(const struct ngx_conversion *conversion,
+                                        const struct ngx_list *server, const char *name);
+
+/* The frontend of a block server, and the backends that it needs. */
+void ngx_server_write(struct ngx_conversion *conversion, const struct ngx_directive *server);
+
+/* The name of the backend that the value of a proxy_pass leads to, which is written if there is
+ * none yet; "reject" where it cannot be carried over, which has been found. dynamic: the value came
+ * of a variable, and its name is asked for at each session. */
+const char *ngx_backend_name(struct ngx_conversion *conversion, const struct ngx_list *server,
+                             const char *value, bool dynamic, struct origin origin);
+
+#endif
