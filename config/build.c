@@ -6,6 +6,7 @@
 #include "config/check_rules.h"
 #include "config/loops.h"
 #include "config/members.h"
+#include "config/options/remedy.h"
 #include "config/paths.h"
 #include "config/routes.h"
 #include "config/syntax/bind_ports.h"
@@ -57,8 +58,9 @@ static bool is_backend(const struct section *section)
 
 static void bad_value(struct builder *builder, const struct entry *entry, const char *wrong)
 {
-    problem_add(builder->problems, entry->place, "%s: '%s' %s", entry->option->name, entry->value,
-                wrong);
+    char text[REMEDY_TEXT_MAX];
+    problem_add(builder->problems, entry->place, "%s: '%s' %s%s", entry->option->name, entry->value,
+                wrong, remedy(entry->option, entry->value, text));
 }
 
 static struct option_context context_of(struct builder *builder, const struct entry *entry)

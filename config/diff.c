@@ -267,6 +267,8 @@ static void compare_backends(struct config_diff *diff, const struct config *from
 
 static char *list_value(const struct address_file *file)
 {
+    if (file->plain)
+        return memory_copy("as it was read");
     return memory_print("%zu entries (%016" PRIx64 ")", file->count, file->hash);
 }
 
@@ -280,8 +282,10 @@ static void compare_lists(struct config_diff *diff, const struct config *from,
             add(diff, (struct change){.kind = CHANGE_VALUE,
                                       .subject = CHANGED_LIST,
                                       .section = file->path,
+                                      .name = file->plain ? "file" : "list",
                                       .from = list_value(before),
-                                      .to = list_value(file)});
+                                      .to = file->plain ? memory_copy("changed since")
+                                                        : list_value(file)});
     }
 }
 
@@ -325,7 +329,7 @@ static void print_subject(const struct change *change, FILE *out)
         fprintf(out, "server %s/%s: ", change->section, change->name);
         break;
     case CHANGED_LIST:
-        fprintf(out, "list %s: ", change->section);
+        fprintf(out, "%s %s: ", change->name, change->section);
         break;
     }
 }

@@ -26,7 +26,7 @@ struct change {
     enum change_kind kind;
     enum change_subject subject;
     const char *section; /* name of the frontend or backend; NULL for [global] */
-    const char *name;    /* address of the bind, name of the server, else NULL */
+    const char *name;    /* address of the bind, name of the server; "list" or "file"; else NULL */
     const char *option;  /* for CHANGE_VALUE, except for binds and servers */
     char *from, *to;     /* values, "" for none; for CHANGE_MOVED: frontends */
 };

@@ -2,10 +2,12 @@
 
 #include "config/base/memory.h"
 #include "config/options/foreign_names.h"
+#include "config/options/remedy.h"
 #include "config/syntax/expand.h"
 #include "config/syntax/suggest.h"
 #include "config/syntax/value.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -184,7 +186,7 @@ static const struct option *unknown_key(struct reading *reading, const char *key
     section_text(reading->section, where);
     const char *ours = elsewhere ? NULL : foreign_name(FOREIGN_KEY, key);
     if (ours) {
-        problem_add(reading->problems, reading->place, "unknown key '%s' in %s: it is %s here", key,
+        problem_add(reading->problems, reading->place, "unknown key '%s' in %s: it is %s", key,
                     where, ours);
         return NULL;
     }
@@ -347,26 +349,63 @@ static bool refuse_line(struct reading *reading, char begins)
     return false;
 }
 
-/* Reports a line without '='. It may be written as in another product's file: "option httpchk". */
+/* "frontend web", "global": a head without its brackets. */
+static bool is_bare_head(const char *word, const char *rest)
+{
+    for (unsigned i = 0; i < SECTION_KINDS; i++)
+        if (strcmp(section_kind_name(i), word) == 0)
+            return has_name(i) ? is_name(rest) && !isdigit((unsigned char)*rest) : !*rest;
+    return false;
+}
+
+static bool is_any_option(const char *word)
+{
+    for (unsigned i = 0; i < SECTION_KINDS; i++)
+        if (option_find(i, word))
+            return true;
+    return false;
+}
+
+/* Cuts what ends a line of nginx. Returns whether it was one: "stream {", "}", "listen 80;". */
+static bool cut_nginx_end(char *text)
+{
+    size_t length = strlen(text), before = length;
+    while (length > 0 && strchr(";{} \t", text[length - 1]))
+        text[--length] = '\0';
+    return length < before;
+}
+
+/* Reports a line without '='. It may be written as in another product's file: "option httpchk", or
+ * the sign may have been forgotten. */
 static void refuse_form(struct reading *reading, const char *line, size_t length)
 {
     static const char blanks[] = " \t";
     char *text = memory_copy_n(line, length);
-    char *words[2];
-    char *rest;
-    const char *ours = NULL;
-    words[0] = strtok_r(text, blanks, &rest);
-    words[1] = words[0] ? strtok_r(NULL, blanks, &rest) : NULL;
-    char *both = words[1] ? memory_print("%s %s", words[0], words[1]) : NULL;
-    if (both)
-        ours = foreign_name(FOREIGN_KEY, both);
-    if (!ours && words[0])
-        ours = foreign_name(FOREIGN_KEY, words[0]);
-    problem_add(reading->problems, reading->place,
-                "expected 'KEY = VALUE', '[SECTION]' or a "
-                "comment%s%s%s",
-                ours ? "; this is " : "", ours ? ours : "", ours ? " here" : "");
+    bool is_nginx = cut_nginx_end(text);
+    size_t first = strcspn(text, " \t:");
+    char *rest = text + first + strspn(text + first, " \t:");
+    char *word = memory_copy_n(text, first);
+    char *both = memory_print("%s %.*s", word, (int)strcspn(rest, blanks), rest);
+    const char *ours = foreign_name(FOREIGN_KEY, both);
+    if (!ours)
+        ours = foreign_name(FOREIGN_KEY, word);
+    if (is_bare_head(word, rest))
+        problem_add(reading->problems, reading->place,
+                    "the head of a section needs brackets: write [%.100s]", text);
+    else if (ours)
+        problem_add(reading->problems, reading->place,
+                    "expected 'KEY = VALUE', '[SECTION]' or a comment; this is %s", ours);
+    else if (is_any_option(word) && *rest)
+        problem_add(reading->problems, reading->place, "'=' is missing: write '%s = %.100s'", word,
+                    rest);
+    else if (is_any_option(word))
+        problem_add(reading->problems, reading->place, "'=' is missing: write '%s = VALUE'", word);
+    else
+        problem_add(
+            reading->problems, reading->place, "expected 'KEY = VALUE', '[SECTION]' or a comment%s",
+            is_nginx ? "; blocks of nginx are sections here: [listen NAME], [backend NAME]" : "");
     free(both);
+    free(word);
     free(text);
 }
 
@@ -535,7 +574,10 @@ static void read_file(struct document *document, struct problems *problems, cons
     if (fd >= 0)
         close(fd);
     if (wrong && outer) {
-        problem_add(problems, from, "include: %s: %s", path, wrong);
+        char advice[REMEDY_TEXT_MAX];
+        const char *odd = strpbrk(path, "\"'$");
+        problem_add(problems, from, "include: %s: %s%s", path, wrong,
+                    remedy_of_text(odd ? odd : path, advice));
     } else {
         struct reading reading = {
             .document = document,

@@ -4,6 +4,7 @@
 #include "config/names/prefer.h"
 #include "config/names/wait.h"
 #include "config/options/bind_values.h"
+#include "config/options/remedy.h"
 #include "config/syntax/value.h"
 
 #include <stdlib.h>
@@ -114,6 +115,7 @@ bool bind_read(const char *value, struct bind_means *means, struct bind_conf *bi
                const struct option_context *context)
 {
     attribute_set given;
+    char text[REMEDY_TEXT_MAX];
     char *rest;
     char *words = memory_copy(value);
     const char *address = first_word(words, &rest);
@@ -121,7 +123,8 @@ bool bind_read(const char *value, struct bind_means *means, struct bind_conf *bi
     options_set_initial(OWNER_BIND, bind);
     const char *wrong = read_bind_address(address, bind, means);
     if (wrong)
-        problem_add(context->problems, context->place, "bind: '%s': %s", address, wrong);
+        problem_add(context->problems, context->place, "bind: '%s': %s%s", address, wrong,
+                    remedy_of_text(address, text));
     bool good = attributes_read(OWNER_BIND, rest, bind, context, &given) && !wrong;
     wrong = good ? check_bind(bind, given, means->user) : NULL;
     if (wrong)
@@ -268,6 +271,7 @@ bool server_read(const char *value, struct server_conf *server,
                  const struct option_context *context)
 {
     attribute_set given;
+    char text[REMEDY_TEXT_MAX];
     char *rest;
     char *words = memory_copy(value);
     const char *name = first_word(words, &rest);
@@ -277,7 +281,8 @@ bool server_read(const char *value, struct server_conf *server,
     bool good = address != NULL;
     if (!address)
         problem_add(context->problems, context->place,
-                    "server: '%s' must be NAME ADDRESS [ATTRIBUTE ...]", value);
+                    "server: '%s' must be NAME ADDRESS [ATTRIBUTE ...]%s", value,
+                    strchr(value, ':') ? "; write a name before the address" : "");
     if (address && !is_name(name)) {
         problem_add(context->problems, context->place, "server: name '%s' may contain " NAME_RULE,
                     name);
@@ -285,7 +290,8 @@ bool server_read(const char *value, struct server_conf *server,
     }
     const char *wrong = address ? read_server_address(address, server) : NULL;
     if (wrong) {
-        problem_add(context->problems, context->place, "server: '%s': %s", address, wrong);
+        problem_add(context->problems, context->place, "server: '%s': %s%s", address, wrong,
+                    remedy_of_text(address, text));
         good = false;
     }
     if (address)

@@ -152,7 +152,7 @@ static bool write_backend(const struct backend_conf *backend, FILE *out)
 static void write_files(const struct address_files *files, FILE *out)
 {
     for (size_t i = 0; i < files->count; i++)
-        if (files->items[i]->read)
+        if (files->items[i]->read && !files->items[i]->plain)
             fprintf(out, "%s; list %s: %zu entries, xxh3 %016" PRIx64 "\n", i == 0 ? "\n" : "",
                     files->items[i]->path, files->items[i]->count, files->items[i]->hash);
 }

@@ -8,6 +8,7 @@
 #include "reload/process/supervise.h"
 
 #include "config/load.h"
+#include "config/syntax/suggest.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -37,9 +38,11 @@ static const char usage_text[] =
     "FILE is " CONFIG_DEFAULT_FILE " by default; SOCKET is the control socket that FILE sets.\n"
     "TIME is a time such as 500ms, 10s or 5m. rpproxy(8) and proxy.ini(5) describe the rest.\n";
 
-static int wrong_usage(const char *what, const char *which)
+/* hint: "" or "; did you mean ...?". */
+static int wrong_usage(const char *what, const char *which, const char *hint)
 {
-    fprintf(stderr, "rpproxy: %s%s%s\n%s", what, which ? ": " : "", which ? which : "", usage_text);
+    fprintf(stderr, "rpproxy: %s%s%s%s ('rpproxy --help' shows all commands)\n", what,
+            which ? ": " : "", which ? which : "", hint);
     return EXIT_OTHER;
 }
 
@@ -122,6 +125,30 @@ static const struct rule *find_rule(const char *command)
     return NULL;
 }
 
+static int unknown_command(const char *command)
+{
+    char hint[SUGGEST_TEXT_MAX];
+    struct suggestion suggestion = suggest_begin(command);
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        suggest_offer(&suggestion, rules[i].command);
+    if (access(command, R_OK) == 0)
+        snprintf(hint, sizeof hint, "; a file is named by -f FILE");
+    else
+        suggest_text(&suggestion, hint);
+    return wrong_usage("no such command", command, hint);
+}
+
+/* What has to stand after the command. */
+static const char *words_of(const char *command)
+{
+    static const char *const words[][2] = {{"server", "BACKEND/SERVER ACTION"},
+                                           {"kill", "SESSION-ID or FILTER"}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(words[i][0], command) == 0)
+            return words[i][1];
+    return NULL;
+}
+
 static bool takes(const struct rule *rule, int option)
 {
     for (size_t i = 0; i < sizeof rule->takes / sizeof *rule->takes; i++)
@@ -192,13 +219,16 @@ static int run(const struct rule *rule, struct arguments *arguments, char **argv
 /* Stores one option. Returns NULL, or what is wrong with its value. */
 static const char *take_option(struct arguments *arguments, int option, const char *value)
 {
+    const char *wrong;
     switch (option) {
     case 'f':
+        wrong = arguments->file ? "is given twice" : NULL;
         arguments->file = value;
-        return NULL;
+        return wrong;
     case 's':
+        wrong = arguments->socket ? "is given twice" : NULL;
         arguments->socket = value;
-        return NULL;
+        return wrong;
     case WAIT:
         arguments->command.drained = value && strcmp(value, "drained") == 0;
         return !value || strcmp(value, "ready") == 0 || arguments->command.drained
@@ -242,8 +272,12 @@ static const char *take_option(struct arguments *arguments, int option, const ch
 }
 
 /* Returns NULL, or why these options cannot be given together. */
-static const char *excess(const struct command *command)
+static const char *excess(const struct rule *rule, const struct arguments *arguments)
 {
+    const struct command *command = &arguments->command;
+    /* A reload refuses if the process that answers there reads another file. */
+    if (arguments->file && arguments->socket && strcmp(rule->command, "reload") != 0)
+        return "only one of -f FILE and -s SOCKET can be given: FILE is to say which socket";
     if ((command->canary != NULL) + command->abort + command->promote + command->dry_run > 1)
         return "only one of --canary, --abort, --promote and --dry-run can be given";
     if (command->force && (command->abort || command->promote))
@@ -296,6 +330,18 @@ static int complete_line(char **words, size_t count)
     return EXIT_DONE;
 }
 
+/* An option that does not exist, in word. */
+static int unknown_option(const char *word)
+{
+    char hint[SUGGEST_TEXT_MAX];
+    struct suggestion suggestion = suggest_begin(word + strspn(word, "-"));
+    for (const struct option *option = options; option->name; option++)
+        suggest_offer(&suggestion, option->name);
+    if (suggestion.best)
+        snprintf(hint, sizeof hint, "; did you mean '--%s'?", suggestion.best);
+    return wrong_usage("no such option", word, suggestion.best ? hint : "");
+}
+
 /* Reads the arguments and runs the command. Returns an exit status of rpproxy(8). */
 static int run_arguments(int argc, char **argv)
 {
@@ -305,7 +351,7 @@ static int run_arguments(int argc, char **argv)
     const char *command = argc > 1 && argv[1][0] != '-' ? argv[1] : "";
     const struct rule *rule = find_rule(command);
     if (!rule)
-        return wrong_usage("no such command", command);
+        return unknown_command(command);
     int skipped = *command ? 1 : 0;
     struct arguments arguments = {0};
     int option, index = 0;
@@ -315,9 +361,9 @@ static int run_arguments(int argc, char **argv)
         switch (option) {
         case WORD:
             if (!*command && find_rule(optarg))
-                return wrong_usage("the command must be the first word", optarg);
+                return wrong_usage("the command must be the first word", optarg, "");
             if (arguments.command.word_count == rule->most)
-                return wrong_usage("too many arguments", optarg);
+                return wrong_usage("too many arguments", optarg, "");
             arguments.command.words[arguments.command.word_count++] = optarg;
             continue;
         case 'h':
@@ -330,26 +376,29 @@ static int run_arguments(int argc, char **argv)
             puts("rpproxy " RPPROXY_VERSION);
             return EXIT_DONE;
         case '?':
+            return unknown_option(argv[skipped + optind - 1]);
         case ':':
-            return wrong_usage(option == '?' ? "no such option" : "a value is missing",
-                               argv[skipped + optind - 1]);
+            return wrong_usage("a value is missing after", argv[skipped + optind - 1], "");
         default:
             break;
         }
         if (!takes(rule, option))
-            return wrong_usage("this command does not accept", argv[skipped + optind - 1]);
+            return wrong_usage("this command does not accept", argv[skipped + optind - 1], "");
         const char *wrong = take_option(&arguments, option, optarg);
         if (wrong) {
-            fprintf(stderr, "rpproxy: --%s '%s': %s\n", options[index].name, optarg, wrong);
+            if (option < WAIT)
+                fprintf(stderr, "rpproxy: -%c %s: %s\n", option, optarg, wrong);
+            else
+                fprintf(stderr, "rpproxy: --%s '%s': %s\n", options[index].name, optarg, wrong);
             return EXIT_OTHER;
         }
     }
     if (optind < argc - skipped)
-        return wrong_usage("too many arguments", argv[skipped + optind]);
+        return wrong_usage("too many arguments", argv[skipped + optind], "");
     if (arguments.command.word_count < rule->least)
-        return wrong_usage("this command needs another argument", command);
-    if (excess(&arguments.command))
-        return wrong_usage(excess(&arguments.command), NULL);
+        return wrong_usage("missing argument", words_of(command), "");
+    if (excess(rule, &arguments))
+        return wrong_usage(excess(rule, &arguments), NULL, "");
     return run(rule, &arguments, argv);
 }
 

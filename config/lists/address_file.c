@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <xxhash.h>
 
 struct filling {
     struct address_file *file;
@@ -69,6 +71,28 @@ void address_files_add_names(struct address_files *files, const char *path, size
     file->count = count;
     file->hash = hash;
     file->read = read;
+}
+
+void address_files_add_plain(struct address_files *files, const char *path)
+{
+    struct stat status;
+    struct stamp {
+        uint64_t device, inode, size;
+        int64_t seconds[2], nanoseconds[2];
+    } stamp = {0};
+    bool read = !files->closed && stat(path, &status) == 0;
+    if (read)
+        stamp = (struct stamp){
+            .device = status.st_dev,
+            .inode = status.st_ino,
+            .size = (uint64_t)status.st_size,
+            .seconds = {status.st_mtim.tv_sec, status.st_ctim.tv_sec},
+            .nanoseconds = {status.st_mtim.tv_nsec, status.st_ctim.tv_nsec},
+        };
+    if (find(files, path, true))
+        return;
+    address_files_add_names(files, path, 0, XXH3_64bits(&stamp, sizeof stamp), read);
+    files->items[files->count - 1]->plain = true;
 }
 
 void address_files_note(struct address_files *files, const char *path, size_t count, uint64_t hash)

@@ -11,6 +11,8 @@ struct address_file {
     size_t count;             /* entries */
     uint64_t hash;            /* of the bytes of the file */
     bool of_names;            /* a list of names, or a map: there is no tree */
+    bool plain;               /* neither: hash is of its size and its times, and not of its bytes,
+                                 which may be a secret */
     bool any;                 /* contains the entry "any" */
     bool read;                /* false: it was not read, or not without mistakes; count and hash are
                                  then not known */
@@ -37,6 +39,10 @@ const struct address_file *address_files_get(struct address_files *files, const 
  * Of a file that is there already the first entry stays. */
 void address_files_add_names(struct address_files *files, const char *path, size_t count,
                              uint64_t hash, bool read);
+
+/* A file without entries, such as a password or certificates: the same. It has just been read,
+ * unless files is closed. */
+void address_files_add_plain(struct address_files *files, const char *path);
 
 /* What another process has read of that file; for files that were not opened. */
 void address_files_note(struct address_files *files, const char *path, size_t count, uint64_t hash);

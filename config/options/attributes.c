@@ -2,6 +2,7 @@
 
 #include "config/base/memory.h"
 #include "config/options/foreign_names.h"
+#include "config/options/remedy.h"
 #include "config/syntax/suggest.h"
 
 #include <stdlib.h>
@@ -23,7 +24,8 @@ static const struct option *find(enum option_owner which, const char *word, size
     return NULL;
 }
 
-static void report_unknown(enum option_owner which, const char *word, size_t length,
+/* follows: a word before it was wrong, and this may be its value: "inter 2s", "weight = 5". */
+static void report_unknown(enum option_owner which, const char *word, size_t length, bool follows,
                            const struct option_context *context)
 {
     char hint[SUGGEST_TEXT_MAX];
@@ -33,12 +35,12 @@ static void report_unknown(enum option_owner which, const char *word, size_t len
     for (const struct option *option = attribute_table(which); option->name; option++)
         suggest_offer(&suggestion, option->name);
     if (ours) {
-        problem_add(context->problems, context->place, "%s: unknown attribute '%s': it is %s here",
+        problem_add(context->problems, context->place, "%s: unknown attribute '%s': it is %s",
                     line_name(which), name, ours);
     } else if (suggestion.best) {
         problem_add(context->problems, context->place, "%s: unknown attribute '%s'%s",
                     line_name(which), name, suggest_text(&suggestion, hint));
-    } else {
+    } else if (!follows) {
         problem_add(context->problems, context->place,
                     "%s: unknown attribute '%s'; see %s ATTRIBUTES in proxy.ini(5)",
                     line_name(which), name, which == OWNER_BIND ? "BIND" : "SERVER");
@@ -46,22 +48,25 @@ static void report_unknown(enum option_owner which, const char *word, size_t len
     free(name);
 }
 
-static bool read_word(enum option_owner which, const char *word, void *owner,
+static bool read_word(enum option_owner which, const char *word, bool follows, void *owner,
                       const struct option_context *context, attribute_set *given)
 {
     size_t length = strcspn(word, "=");
     const struct option *option = find(which, word, length);
     if (!option) {
-        report_unknown(which, word, length, context);
+        report_unknown(which, word, length, follows, context);
         return false;
     }
     bool has_value = word[length] == '=';
-    if (has_value != (option->type != OPTION_FLAG)) {
+    if (has_value && option->type == OPTION_FLAG) {
         problem_add(context->problems, context->place,
-                    option->type == OPTION_FLAG
-                        ? "%s: '%s' has no value"
-                        : "%s: '%s' needs its value directly after it, without spaces",
-                    line_name(which), option->name);
+                    "%s: '%s' has no value: write the word alone", line_name(which), option->name);
+        return false;
+    }
+    if (!has_value && option->type != OPTION_FLAG) {
+        problem_add(context->problems, context->place,
+                    "%s: '%s' needs its value directly after it, without spaces: write %s=VALUE",
+                    line_name(which), option->name, option->name);
         return false;
     }
     attribute_set bit = (attribute_set)1 << (option - attribute_table(which));
@@ -74,10 +79,11 @@ static bool read_word(enum option_owner which, const char *word, void *owner,
         option_release(option, owner); /* a default */
     *given |= bit;
     const char *value = has_value ? word + length + 1 : "";
+    char text[REMEDY_TEXT_MAX];
     const char *wrong = option_set(option, value, owner, context);
     if (wrong)
-        problem_add(context->problems, context->place, "%s: %s '%s' %s", line_name(which),
-                    option->name, value, wrong);
+        problem_add(context->problems, context->place, "%s: %s '%s' %s%s", line_name(which),
+                    option->name, value, wrong, remedy(option, value, text));
     return !wrong;
 }
 
@@ -87,8 +93,13 @@ bool attributes_read(enum option_owner which, char *words, void *owner,
     bool good = true;
     char *rest;
     *given = 0;
-    for (char *word = strtok_r(words, blanks, &rest); word; word = strtok_r(NULL, blanks, &rest))
-        good &= read_word(which, word, owner, context, given);
+    bool follows = false;
+    for (char *word = strtok_r(words, blanks, &rest); word; word = strtok_r(NULL, blanks, &rest)) {
+        bool right = read_word(which, word, follows, owner, context, given);
+        /* Only of words without a value of their own the next one may be it. */
+        follows = !right && (follows || !strchr(word, '='));
+        good &= right;
+    }
     return good;
 }
 

@@ -175,11 +175,14 @@ static const char *read_verify(const char *value, void *member,
         wrong = authorities_of_system(&check->authorities);
     else if (!context->files->closed)
         wrong = authorities_read(path, &check->authorities);
-    if (wrong)
+    if (wrong) {
         free(path);
-    else
-        check->verify = path;
-    return wrong;
+        return wrong;
+    }
+    if (!of_system)
+        address_files_add_plain(context->files, path);
+    check->verify = path;
+    return NULL;
 }
 
 static bool write_verify(const void *member, size_t item, FILE *out)

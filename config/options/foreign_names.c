@@ -6,11 +6,15 @@
 #include <stddef.h>
 #include <string.h>
 
+#define FOREIGN_TEXT_MAX 160
+
 struct foreign {
     enum foreign_kind kind;
     const char *name;
     const char *option; /* an option here, or an attribute if it is one */
-    const char *text;   /* NULL: as an option, or an attribute, is usually written */
+    /* NULL: as an option, or an attribute, is usually written. With "!" before it the text stands
+     * alone: there is no such thing here. */
+    const char *text;
 };
 
 /* Names of HAProxy, nginx and Envoy. */
@@ -163,6 +167,128 @@ static const struct foreign names[] = {
     {FOREIGN_ATTRIBUTE, "tcp-ut", "user-timeout", "'user-timeout' of the frontend"},
     {FOREIGN_ATTRIBUTE, "usesrc", "source", "'source = client' of the backend"},
     {FOREIGN_ATTRIBUTE, "maxconn", "max-sessions", "'max-sessions' of the frontend"},
+    {FOREIGN_KEY, "daemon", "bind",
+     "!not needed: rpproxy runs in the foreground, under a service manager"},
+    {FOREIGN_KEY, "master-worker", "bind", "!not needed: each reload starts a new process"},
+    {FOREIGN_KEY, "chroot", "bind", "!left to the service manager (RootDirectory= of systemd)"},
+    {FOREIGN_KEY, "nice", "bind", "!left to the service manager (Nice= of systemd)"},
+    {FOREIGN_KEY, "ulimit-n", "max-sessions",
+     "!left to the service manager (LimitNOFILE= of systemd)"},
+    {FOREIGN_KEY, "worker_rlimit_nofile", "max-sessions",
+     "!left to the service manager (LimitNOFILE= of systemd)"},
+    {FOREIGN_KEY, "fullconn", "max-queue",
+     "!not known here; see 'maxconn' of a server and 'max-queue'"},
+    {FOREIGN_KEY, "option dontlognull", "access-log",
+     "!not needed: only sessions that were accepted are logged"},
+    {FOREIGN_KEY, "log global", "access-log", "'access-log = yes'"},
+    {FOREIGN_KEY, "log-format", "access-log", NULL},
+    {FOREIGN_KEY, "option httplog", "access-log", "'access-log = yes'"},
+    {FOREIGN_KEY, "option", "bind", "!an option of HAProxy that is not known here"},
+    {FOREIGN_KEY, "monitor-uri", "metrics", "'metrics', which answers /healthz and /ready,"},
+    {FOREIGN_KEY, "monitor", "metrics", "'metrics', which answers /healthz and /ready,"},
+    {FOREIGN_KEY, "stats auth", "metrics-auth", NULL},
+    {FOREIGN_KEY, "stats", "metrics", "'metrics', which has the status page,"},
+    {FOREIGN_KEY, "stub_status", "metrics", NULL},
+    {FOREIGN_KEY, "admin", "metrics", NULL},
+    {FOREIGN_KEY, "monitor-uri", "control", "!not possible; 'rpproxy status' shows the same"},
+    {FOREIGN_KEY, "stats", "control", "!not possible as a page; 'rpproxy status' shows the same"},
+    {FOREIGN_KEY, "stub_status", "control",
+     "!not possible as a page; 'rpproxy status' shows the same"},
+    {FOREIGN_KEY, "cookie", "balance",
+     "!not possible, because cookies are HTTP; 'balance = source' keeps a client at its server"},
+    {FOREIGN_KEY, "sticky", "balance",
+     "!not possible, because cookies are HTTP; 'balance = source' keeps a client at its server"},
+    {FOREIGN_KEY, "ip_hash", "balance", "'balance = source'"},
+    {FOREIGN_KEY, "random", "balance", "'balance = random'"},
+    {FOREIGN_KEY, "zone", "workers", "!not needed: workers share their state"},
+    {FOREIGN_KEY, "upstream", "backend", "a section, [backend NAME],"},
+    {FOREIGN_KEY, "server_name", "route", "'route = sni:NAME BACKEND'"},
+    {FOREIGN_KEY, "events", "workers", "!not needed: see 'workers' and 'max-sessions' in [global]"},
+    {FOREIGN_KEY, "stream", "bind",
+     "!not needed: everything is a stream here; a server block is a section, [listen NAME]"},
+    {FOREIGN_KEY, "http", "bind",
+     "!not possible: rpproxy does not read HTTP; connections are forwarded as they are"},
+    {FOREIGN_KEY, "http-request", "bind",
+     "!not possible: rpproxy does not read HTTP; connections are forwarded as they are"},
+    {FOREIGN_KEY, "http-response", "bind",
+     "!not possible: rpproxy does not read HTTP; connections are forwarded as they are"},
+    {FOREIGN_KEY, "errorfile", "bind",
+     "!not possible: rpproxy does not read HTTP; connections are forwarded as they are"},
+    {FOREIGN_KEY, "compression", "bind",
+     "!not possible: rpproxy does not read HTTP; connections are forwarded as they are"},
+    {FOREIGN_KEY, "forwardfor", "send-proxy", "the attribute send-proxy=v2 of a server"},
+    {FOREIGN_KEY, "option forwardfor", "send-proxy", "the attribute send-proxy=v2 of a server"},
+    {FOREIGN_KEY, "location", "bind",
+     "!not possible: rpproxy does not read HTTP; connections are forwarded as they are"},
+    {FOREIGN_KEY, "ssl_certificate", "certificate", NULL},
+    {FOREIGN_KEY, "ssl_certificate_key", "certificate", "'certificate', a PEM file with the key,"},
+    {FOREIGN_KEY, "ssl_protocols", "tls-min", NULL},
+    {FOREIGN_KEY, "ssl_ciphers", "tls-ciphers", NULL},
+    {FOREIGN_KEY, "ssl_certificate", "route", "!not possible: TLS is passed through as it is"},
+    {FOREIGN_KEY, "proxy_ssl", "tls", "the attribute tls=yes of a server"},
+    {FOREIGN_KEY, "proxy_ssl", "route", "!not possible: TLS is passed through as it is"},
+    {FOREIGN_KEY, "proxy_buffer_size", "workers", "!not needed: buffers have no fixed size"},
+    {FOREIGN_KEY, "tune.bufsize", "workers", "!not needed: buffers have no fixed size"},
+    {FOREIGN_KEY, "interface", "interface", "the attribute interface=NAME of a 'bind' line"},
+    {FOREIGN_KEY, "timeout", "idle-timeout",
+     "!several options here: 'connect-timeout', 'idle-timeout', 'queue-timeout', 'check-timeout'"},
+    {FOREIGN_KEY, "timeout http-request", "inspect-timeout", NULL},
+    {FOREIGN_KEY, "description", "bind", "!not needed: write a comment"},
+    {FOREIGN_KEY, "id", "bind", "!not needed: sections have names"},
+    {FOREIGN_KEY, "disabled", "server",
+     "!not possible for a section: remove it, or write its lines as comments"},
+    {FOREIGN_KEY, "bind-process", "cpu-affinity", NULL},
+    {FOREIGN_KEY, "group", "user", "!not needed: the process takes the groups of 'user'"},
+    {FOREIGN_KEY, "gid", "user", "!not needed: the process takes the groups of 'user'"},
+    {FOREIGN_KEY, "uid", "user", NULL},
+    {FOREIGN_KEY, "filter", "bind", "!not possible: there are no filters"},
+    {FOREIGN_KEY, "lua-load", "bind", "!not possible: there are no scripts"},
+    {FOREIGN_KEY, "email-alert", "bind", "!not possible: see 'rpproxy status' and the log"},
+    {FOREIGN_KEY, "retry-on", "retries", NULL},
+    {FOREIGN_ATTRIBUTE, "ssl", "tls", "'tls=yes'"},
+    {FOREIGN_ATTRIBUTE, "ssl", "bind", "!not possible: TLS is passed through as it is"},
+    {FOREIGN_ATTRIBUTE, "crt", "certificate", "'certificate = FILE' of the frontend"},
+    {FOREIGN_ATTRIBUTE, "crt", "bind", "!not possible: TLS is passed through as it is"},
+    {FOREIGN_ATTRIBUTE, "verify", "bind", "!not possible: TLS is passed through as it is"},
+    {FOREIGN_ATTRIBUTE, "ca-file", "verify", "'verify=FILE'"},
+    {FOREIGN_ATTRIBUTE, "ca-file", "bind", "!not possible: TLS is passed through as it is"},
+    {FOREIGN_ATTRIBUTE, "sni", "bind", "!not possible: TLS is passed through as it is"},
+    {FOREIGN_ATTRIBUTE, "alpn", "bind", "!not possible: TLS is passed through as it is"},
+    {FOREIGN_ATTRIBUTE, "cookie", "balance",
+     "!not possible, because cookies are HTTP; 'balance = source' keeps a client at its server"},
+    {FOREIGN_ATTRIBUTE, "disabled", "server",
+     "!not possible in the file: 'rpproxy server BACKEND/SERVER maint' takes a server out, "
+     "weight=0 gives it no sessions"},
+    {FOREIGN_ATTRIBUTE, "down", "server",
+     "!not possible in the file: 'rpproxy server BACKEND/SERVER maint' takes a server out, "
+     "weight=0 gives it no sessions"},
+    {FOREIGN_ATTRIBUTE, "observe", "max-fails", "'max-fails = N' of the backend"},
+    {FOREIGN_ATTRIBUTE, "error-limit", "max-fails", "'max-fails = N' of the backend"},
+    {FOREIGN_ATTRIBUTE, "on-error", "max-fails", "'max-fails = N' of the backend"},
+    {FOREIGN_ATTRIBUTE, "tfo", "bind", "!not possible: there is no TCP fast open"},
+    {FOREIGN_ATTRIBUTE, "fastopen", "bind", "!not possible: there is no TCP fast open"},
+    {FOREIGN_ATTRIBUTE, "interface", "source", "'source = ADDRESS' of the backend"},
+    {FOREIGN_ATTRIBUTE, "id", "server", "!not needed: servers have names"},
+    {FOREIGN_ATTRIBUTE, "name", "bind", "!not needed: binds are named by their address"},
+    {FOREIGN_ATTRIBUTE, "no-check", "check", "'check = off' of the backend"},
+    {FOREIGN_ATTRIBUTE, "namespace", "bind",
+     "!left to the service manager (NetworkNamespacePath= of systemd)"},
+    {FOREIGN_ATTRIBUTE, "process", "cpu-affinity", "'cpu-affinity' in [global]"},
+    {FOREIGN_ATTRIBUTE, "thread", "cpu-affinity", "'cpu-affinity' in [global]"},
+    {FOREIGN_ATTRIBUTE, "transparent", "bind", "!not possible for a bind"},
+    {FOREIGN_ATTRIBUTE, "reuseport", "accept", "'accept=sharded', which is the default,"},
+    {FOREIGN_ATTRIBUTE, "deferred", "defer-accept", "'defer-accept=yes'"},
+    {FOREIGN_ATTRIBUTE, "level", "bind",
+     "!not possible: the control socket is 'control' in [global]"},
+    {FOREIGN_ATTRIBUTE, "udp", "bind",
+     "!not possible: only TCP and Unix stream sockets are forwarded"},
+    {FOREIGN_ATTRIBUTE, "default_server", "route",
+     "!not needed: 'backend' of the frontend is for what no route takes"},
+    {FOREIGN_ATTRIBUTE, "resolve", "resolve",
+     "'resolve = live' of the backend, which is the default,"},
+    {FOREIGN_ATTRIBUTE, "redir", "bind", "!not possible: rpproxy does not read HTTP"},
+    {FOREIGN_ATTRIBUTE, "proto", "bind", "!not possible: rpproxy does not read HTTP"},
+    {FOREIGN_ATTRIBUTE, "ws", "bind", "!not possible: rpproxy does not read HTTP"},
 };
 
 static bool is_attribute(enum option_owner which, const char *name)
@@ -182,29 +308,34 @@ static bool exists(const char *name)
 }
 
 /* A name of this program at the wrong place: an attribute as a key, or a key as an attribute. */
-static bool describe_place(enum foreign_kind kind, const char *name, char text[static 80])
+static bool describe_place(enum foreign_kind kind, const char *name,
+                           char text[static FOREIGN_TEXT_MAX])
 {
     if (kind == FOREIGN_KEY) {
         bool of_server = is_attribute(OWNER_SERVER, name);
-        snprintf(text, 80, "the attribute '%s' of a '%s' line", name,
+        snprintf(text, FOREIGN_TEXT_MAX, "the attribute '%s' of a '%s' line here", name,
                  of_server ? "server" : "bind");
         return of_server || is_attribute(OWNER_BIND, name);
     }
     bool of_backend = option_find(SECTION_BACKEND, name);
-    snprintf(text, 80, "the option '%s' of the %s", name, of_backend ? "backend" : "frontend");
+    snprintf(text, FOREIGN_TEXT_MAX, "the option '%s' of the %s here", name,
+             of_backend ? "backend" : "frontend");
     return of_backend || option_find(SECTION_FRONTEND, name);
 }
 
 const char *foreign_name(enum foreign_kind kind, const char *name)
 {
-    static _Thread_local char text[80];
+    static _Thread_local char text[FOREIGN_TEXT_MAX];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const struct foreign *foreign = &names[i];
         if (foreign->kind != kind || strcmp(foreign->name, name) != 0 || !exists(foreign->option))
             continue;
+        if (foreign->text && foreign->text[0] == '!')
+            return foreign->text + 1;
         if (foreign->text)
-            return foreign->text;
-        snprintf(text, sizeof text, "'%s'", foreign->option);
+            snprintf(text, sizeof text, "%s here", foreign->text);
+        else
+            snprintf(text, sizeof text, "'%s' here", foreign->option);
         return text;
     }
     return describe_place(kind, name, text) ? text : NULL;

@@ -83,6 +83,8 @@ static const char *read_password(const char *value, void *member,
             return wrong;
         }
     }
+    if (path)
+        address_files_add_plain(context->files, path);
     release_password(check);
     check->password = password;
     check->password_file = path;

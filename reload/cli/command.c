@@ -7,6 +7,7 @@
 #include "config/syntax/value.h"
 #include "reload/base/canary_plan.h"
 #include "reload/base/exit_status.h"
+#include "reload/base/privileges.h"
 #include "reload/base/text.h"
 #include "reload/cli/ask.h"
 #include "reload/cli/conversation.h"
@@ -433,6 +434,16 @@ int command_status(const struct command *command)
     return status;
 }
 
+/* What a start would not find on this machine. No errors: a file may be checked on another machine
+ * than the one that it is for. */
+static void warn_of_surroundings(const struct config *config)
+{
+    const char *wrong = config->user ? privileges_check_user(config->user) : NULL;
+    if (wrong)
+        fprintf(stderr, "%s: warning: user: %s on this machine: a start would fail\n",
+                config_where(config, "user"), wrong);
+}
+
 int command_check(const struct command *command)
 {
     const char *file = command->file;
@@ -442,6 +453,7 @@ int command_check(const struct command *command)
     config_errors_free(&errors);
     if (!config)
         return EXIT_INVALID;
+    warn_of_surroundings(config);
     bool good = names_are_good(config, NULL, NULL);
     config_free(config);
     if (!good)

@@ -49,6 +49,7 @@ static const struct {
     {"telling", telling_suite},
     {"completion", completion_suite},
     {"diagnoses", diagnoses_suite},
+    {"mistakes", mistakes_suite},
     {"refusals", refusals_suite},
     {"surroundings", surroundings_suite},
     {"environment", environment_suite},

@@ -53,6 +53,7 @@ Suite *control_suite(void);
 Suite *sessions_suite(void);
 Suite *telling_suite(void);
 Suite *diagnoses_suite(void);
+Suite *mistakes_suite(void);
 Suite *activation_suite(void);
 Suite *publication_suite(void);
 Suite *rebinds_suite(void);

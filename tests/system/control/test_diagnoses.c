@@ -200,6 +200,25 @@ START_TEST(warnings)
 }
 END_TEST
 
+/* A file that an option names is part of the configuration: a preview tells that it has changed. */
+START_TEST(a_changed_password)
+{
+    struct scene scene;
+    struct outcome outcome;
+    char password[PATH_MAX], what[PATH_MAX + 64];
+    write_file(test_path(password, "password"), 0600, "first\n");
+    scene_start(&scene, "", "check = redis\ncheck-password = @password\nfall = 1000\n");
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--dry-run", NULL), 0);
+    ck_assert_msg(strstr(outcome.out, "a reload would change nothing") != NULL, "%s", outcome.out);
+    write_file(password, 0600, "second, and longer\n");
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--dry-run", NULL), 0);
+    snprintf(what, sizeof what, "file %s: as it was read -> changed since", password);
+    says(outcome.out, what);
+    ck_assert_ptr_null(strstr(outcome.out, "second"));
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 Suite *diagnoses_suite(void)
 {
     Suite *suite = suite_create("diagnoses");
@@ -210,5 +229,6 @@ Suite *diagnoses_suite(void)
     scenario_add(suite, a_canary_that_is_called_off, 120);
     scenario_add(suite, orders_are_told, 120);
     scenario_add(suite, warnings, 120);
+    scenario_add(suite, a_changed_password, 120);
     return suite;
 }

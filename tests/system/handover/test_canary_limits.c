@@ -297,7 +297,7 @@ START_TEST(usage)
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         int code = proxy_command(&scene.proxy, &outcome, "reload", wrong[i][0], wrong[i][1],
                                  wrong[i][2], NULL);
-        bool told = strstr(outcome.err, "usage: ") || strstr(outcome.err, "--canary '");
+        bool told = strstr(outcome.err, "'rpproxy --help'") || strstr(outcome.err, "--canary '");
         ck_assert_msg(code == 1 && told, "%s %s: exit %d: %s", wrong[i][0], wrong[i][1], code,
                       outcome.err);
     }

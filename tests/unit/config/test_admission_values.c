@@ -98,8 +98,8 @@ START_TEST(mistakes_are_reported)
          "p.ini:4: allow: '10.0.0.1 10.0.0.0/33' contains '10.0.0.0/33', which has no prefix "
          "length from 0 to 32, or netmask, behind the '/'\n"},
         {"deny = @\n", "p.ini:4: deny: '@' needs the name of a file: @FILE\n"},
-        {"max-sessions-per-source = 0\n",
-         "p.ini:4: max-sessions-per-source: '0' must be unlimited or 1 to 100000000\n"},
+        {"max-sessions-per-source = 0\n", "p.ini:4: max-sessions-per-source: '0' must be unlimited "
+                                          "or 1 to 100000000; write 'unlimited'\n"},
         {"rate-per-source = 0/s\n", "p.ini:4: rate-per-source: '0/s' must be unlimited, or 1 to "
                                     "1000000 with /s, /m or /h: 100/s\n"},
         {"rate-per-source = 1000001/s\n", NULL},

@@ -18,8 +18,8 @@ static const struct {
     {BIND "[::1]:80 v6only=no\n", "p.ini:3: bind: v6only=no is possible only for [::]:PORT: IPv4 "
                                   "clients come to no other IPv6 address\n"},
     {BIND "[::]:80 v6only=maybe\n", "p.ini:3: bind: v6only 'maybe' must be yes or no\n"},
-    {BIND "[::]:80 v6only\n",
-     "p.ini:3: bind: 'v6only' needs its value directly after it, without spaces\n"},
+    {BIND "[::]:80 v6only\n", "p.ini:3: bind: 'v6only' needs its value directly after it, without "
+                              "spaces: write v6only=VALUE\n"},
     {BIND "[::]:80 ipv6only=off\n",
      "p.ini:3: bind: unknown attribute 'ipv6only': it is 'v6only=no' here\n"},
     {BIND "[::]:80 v4v6\n", "p.ini:3: bind: unknown attribute 'v4v6': it is 'v6only=no' here\n"},

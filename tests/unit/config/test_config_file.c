@@ -28,7 +28,7 @@ START_TEST(layout_is_free)
     struct loaded loaded = load_file("p.ini");
     ck_assert_str_eq(loaded.errors,
                      "p.ini:5: bind: '127.0.0.1:1#not-a-comment': port must be a "
-                     "number from 1 to 65535\n"
+                     "number from 1 to 65535; a comment needs a space before its '#'\n"
                      "p.ini:9: nothing but a comment may follow the section's ']'\n");
     loaded_free(&loaded);
 }
@@ -68,16 +68,17 @@ static const struct {
     const char *text;
     const char *errors;
 } mistakes[] = {
-    {VALID "retries\n", "p.ini:4: expected 'KEY = VALUE', '[SECTION]' or a comment\n"},
-    {VALID "retries: 3\n", "p.ini:4: expected 'KEY = VALUE', '[SECTION]' or a comment\n"},
+    {VALID "retries\n", "p.ini:4: '=' is missing: write 'retries = VALUE'\n"},
+    {VALID "retries: 3\n", "p.ini:4: '=' is missing: write 'retries = 3'\n"},
     {VALID "= 3\n", "p.ini:4: a key is missing before '='\n"},
     {VALID "retries = 3 = 4\n", "p.ini:4: retries: '3 = 4' must be 0 to 100\n"},
     {VALID "retries 2 = 4\n", "p.ini:4: unknown key 'retries 2' in [listen ok]; did you mean "
                               "'retries'?\n"},
     {VALID "retries = ;3\n", "p.ini:4: retries: value is missing\n"},
     {VALID "retries = 1\x01\x1b[31m\n", "p.ini:4: retries: '1??[31m' must be 0 to 100\n"},
-    {VALID "[global\nworkers = 0\n", "p.ini:4: ']' is missing\n"
-                                     "p.ini:5: workers: '0' must be auto or 1 to 256\n"},
+    {VALID "[global\nworkers = 0\n",
+     "p.ini:4: ']' is missing\n"
+     "p.ini:5: workers: '0' must be auto or 1 to 256; write 'auto'\n"},
     {VALID "[global] workers = 0\n",
      "p.ini:4: nothing but a comment may follow the section's ']'\n"},
     {"bind = 127.0.0.1:1\n" VALID,
@@ -302,7 +303,7 @@ START_TEST(mistakes_of_included_files_have_the_name_of_the_file)
     struct loaded loaded = load_text(VALID "[defaults]\n[global]\nworkers = 0\n"
                                            "include = parts/a.ini\nworkerss = 1\n");
     ck_assert_str_eq(loaded.errors,
-                     "p.ini:6: workers: '0' must be auto or 1 to 256\n"
+                     "p.ini:6: workers: '0' must be auto or 1 to 256; write 'auto'\n"
                      "p.ini:8: unknown key 'workerss' in [global]; did you mean 'workers'?\n"
                      "p.ini:8: key 'workers' is given twice; first in line 6\n"
                      "parts/a.ini:1: section [listen ok] is given twice; first in p.ini:1\n"
