@@ -424,19 +424,32 @@ static void check_forwarding(struct builder *builder, const struct section *sect
                     section_text(section, where));
 }
 
-/* Reports servers that no connection from the source can reach: those of the other family. */
+/* Reports servers that no connection from the source can reach: those of the other family. Which
+ * family clients have is not known, but no client reaches servers of both. */
 static void check_source(struct builder *builder, const struct section *section,
                          const struct backend_conf *backend)
 {
     char where[PLACE_TEXT_MAX];
-    for (size_t i = 0; i < backend->server_count && backend->source.length > 0; i++) {
-        const struct address *address = &backend->servers[i].address;
-        if (address->length == 0 || address_is_unix(address) ||
-            address->any.sa_family == backend->source.any.sa_family)
+    const struct server_conf *first = NULL;
+    const struct source_choice *source = &backend->source;
+    for (size_t i = 0; i < backend->server_count && source->kind != SOURCE_ANY; i++) {
+        const struct server_conf *server = &backend->servers[i];
+        const struct address *address = &server->address;
+        if (address->length == 0 || address_is_unix(address))
             continue;
-        problem_add(builder->problems, section->place,
-                    "%s: source and server %s are not both IPv4 or both IPv6",
-                    section_text(section, where), backend->servers[i].name);
+        const sa_family_t family = address->any.sa_family;
+        if (source->kind == SOURCE_ADDRESS && family != source->first.any.sa_family)
+            problem_add(builder->problems, section->place,
+                        "%s: source and server %s are not both IPv4 or both IPv6",
+                        section_text(section, where), server->name);
+        if (source->kind == SOURCE_CLIENT && first && family != first->address.any.sa_family) {
+            problem_add(builder->problems, section->place,
+                        "%s: with 'source = client' servers %s and %s must be both IPv4 or both "
+                        "IPv6",
+                        section_text(section, where), first->name, server->name);
+            return;
+        }
+        first = first ? first : server;
     }
 }
 

@@ -9,6 +9,7 @@
 #include "config/base/listen_address.h"
 #include "config/base/log_types.h"
 #include "config/base/rate.h"
+#include "config/base/source.h"
 #include "config/base/tcp_tuning.h"
 #include "config/lists/address_rules.h"
 #include "config/model/check.h"
@@ -143,7 +144,7 @@ struct backend_conf {
     char *name;
     char congestion[CONGESTION_MAX]; /* of connections to servers; "": the default of the system */
     struct tcp_tuning tcp;           /* of the same */
-    struct address source;           /* of the same, without a port; length 0: the kernel chooses */
+    struct source_choice source;     /* of the same */
     struct server_conf *servers;     /* at least one */
     size_t server_count;
     millis idle_timeout; /* 0: as the frontend says; or IDLE_FOR_EVER */

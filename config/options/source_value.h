@@ -1,4 +1,4 @@
-/* source: an address of this machine, without a port, in a struct address. */
+/* source: a struct source_choice. */
 #ifndef RPPROXY_CONFIG_OPTIONS_SOURCE_VALUE_H
 #define RPPROXY_CONFIG_OPTIONS_SOURCE_VALUE_H
 

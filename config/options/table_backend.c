@@ -130,7 +130,8 @@ const struct option backend_options[] = {
      OF_BACKEND(source),
      .type = OPTION_CUSTOM,
      .custom = &source_value,
-     .help = "address of this machine from which servers are connected to"},
+     .help = "address of this machine, or range of them, from which servers are connected to; "
+             "client: the address of the client"},
     {.name = "connect-timeout",
      .sections = BACKENDS | IN(SECTION_DEFAULTS),
      OF_BACKEND(connect_timeout),

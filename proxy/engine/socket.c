@@ -124,6 +124,17 @@ int socket_connect(const struct address *address, int *error)
     return socket_connect_by(address, &(struct connect_plan){.congestion = ""}, error);
 }
 
+/* A socket that is not bound yet. */
+static int open_for(const struct address *address, const struct connect_plan *plan, int *error)
+{
+    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        *error = errno;
+    else if (*plan->congestion && !address_is_unix(address))
+        (void)set_congestion(fd, plan->congestion);
+    return fd;
+}
+
 /* The kernel chooses the port at connect(2), so that as many connections are possible to each
  * server as without a source. Returns 0 or an errno value. */
 static int bind_source(int fd, const struct address *source)
@@ -133,21 +144,81 @@ static int bind_source(int fd, const struct address *source)
     return bind(fd, &source->any, source->length) ? errno : 0;
 }
 
+static int make_transparent(int fd, int family)
+{
+    int failed = family == AF_INET6 ? set_flag(fd, IPPROTO_IPV6, IPV6_TRANSPARENT)
+                                    : set_flag(fd, IPPROTO_IP, IP_TRANSPARENT);
+    return failed ? errno : 0;
+}
+
+int socket_may_be_transparent(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return errno;
+    int error = make_transparent(fd, AF_INET);
+    close(fd);
+    return error;
+}
+
+/* Connects from the address of a client. */
+static int begin_from_client(int fd, const struct address *address, const struct address *client)
+{
+    struct address source = *client;
+    if (!source_is_of_a_host(client) || client->any.sa_family != address->any.sa_family)
+        return EDESTADDRREQ;
+    address_set_port(&source, 0);
+    int error = make_transparent(fd, address->any.sa_family);
+    if (!error)
+        error = bind_source(fd, &source);
+    if (!error)
+        error = begin_connection(fd, address);
+    return error == EINVAL ? EDESTADDRREQ : error; /* 127.0.0.1 reaches only this machine */
+}
+
+static int begin_from_address(int fd, const struct address *address, const struct address *source)
+{
+    int error = bind_source(fd, source);
+    return error ? error : begin_connection(fd, address);
+}
+
+/* The first of a range from which it is possible. *error: why it was not from the last one; or that
+ * all ports of one are in use, since others of the range may be free at another time. */
+static int connect_from_range(const struct address *address, const struct connect_plan *plan,
+                              int *error)
+{
+    const unsigned tries =
+        plan->source->count < SOURCES_TRIED ? plan->source->count : SOURCES_TRIED;
+    bool ports = false;
+    for (unsigned i = 0; i < tries; i++) {
+        int fd = open_for(address, plan, error);
+        if (fd < 0)
+            return -1;
+        const struct address source = source_in_turn(plan->source, plan->turn + i);
+        *error = begin_from_address(fd, address, &source);
+        if (*error == 0 || *error == EINPROGRESS)
+            return fd;
+        close(fd);
+        ports |= *error == EADDRINUSE;
+        if (*error != EADDRINUSE && *error != EADDRNOTAVAIL)
+            return -1;
+    }
+    if (ports)
+        *error = EADDRINUSE;
+    return -1;
+}
+
 int socket_connect_by(const struct address *address, const struct connect_plan *plan, int *error)
 {
-    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        *error = errno;
+    const enum source_kind kind =
+        plan->source && !address_is_unix(address) ? plan->source->kind : SOURCE_ANY;
+    if (kind == SOURCE_ADDRESS)
+        return connect_from_range(address, plan, error);
+    int fd = open_for(address, plan, error);
+    if (fd < 0)
         return -1;
-    }
-    const bool is_unix = address_is_unix(address);
-    if (*plan->congestion && !is_unix)
-        (void)set_congestion(fd, plan->congestion);
-    *error = 0;
-    if (plan->source && plan->source->length > 0 && !is_unix)
-        *error = bind_source(fd, plan->source);
-    if (!*error)
-        *error = begin_connection(fd, address);
+    *error = kind == SOURCE_CLIENT ? begin_from_client(fd, address, plan->client)
+                                   : begin_connection(fd, address);
     if (*error && *error != EINPROGRESS) {
         close(fd);
         return -1;

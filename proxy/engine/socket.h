@@ -3,6 +3,7 @@
 #define RPPROXY_PROXY_ENGINE_SOCKET_H
 
 #include "config/base/listen_address.h"
+#include "config/base/source.h"
 #include "config/base/tcp_tuning.h"
 
 #include <errno.h>
@@ -41,11 +42,22 @@ int socket_congestion(int fd, const char *name) __attribute__((warn_unused_resul
 /* What a connection to a server begins with. */
 struct connect_plan {
     const char *congestion; /* ""; or a name, which is used if the kernel (still) permits it */
-    const struct address *source; /* without a port; NULL, or length 0: the kernel chooses */
+    const struct source_choice *source; /* NULL: the kernel chooses */
+    const struct address *client;       /* SOURCE_CLIENT: its address; its port does not count */
+    unsigned turn;                      /* SOURCE_ADDRESS: where in the range to begin */
 };
 
+/* Addresses of a range that socket_connect_by() tries, until the machine has one, and it has a free
+ * port towards the server. */
+#define SOURCES_TRIED 16
+
+/* Whether this process may connect from addresses that are none of this machine (IP_TRANSPARENT).
+ * Returns 0 or an errno value: EPERM, it has neither CAP_NET_ADMIN nor CAP_NET_RAW. */
+int socket_may_be_transparent(void) __attribute__((warn_unused_result));
+
 /* Begins a connection to a server, non-blocking, close-on-exec, with no other option set. A Unix
- * socket has no source.
+ * socket has no source. EDESTADDRREQ: with SOURCE_CLIENT, no connection to the server can come from
+ * the client's address: it is a Unix client, or one of the other IP version, or no host has it.
  * Returns the descriptor, with *error 0 or EINPROGRESS (the outcome shows as writable), or -1
  * with *error set. A Unix socket whose backlog is full gives -1 and EAGAIN. connect(2) says
  * EADDRNOTAVAIL for two things, which are told apart here: the error is EADDRNOTAVAIL where this

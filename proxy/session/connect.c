@@ -200,13 +200,26 @@ static void wait_out(struct session *session)
         wait_for(session, SHORTAGE_WAIT_MS);
 }
 
+static __attribute__((noinline)) int connect_from_source(struct session *session,
+                                                         const struct address *address,
+                                                         struct connect_plan *plan)
+{
+    const struct address client = session_source_address(session);
+    plan->source = &session->backend->conf->source;
+    plan->client = &client;
+    plan->turn = session->set->source_turn++;
+    return engine_connect(&session->set->loop.engine, &session->server.stream, address, plan);
+}
+
 /* Returns 0, when the outcome is to come as an event, or an errno value. */
 static int connect_server(struct session *session, const struct address *address)
 {
     struct session_set *set = session->set;
     const char *congestion = session->backend->conf->congestion;
+    const struct source_choice *source = &session->backend->conf->source;
     if (conn_is_open(&session->server)) {
-        bool fits = session->server_family == address->any.sa_family &&
+        bool fits = source->kind == SOURCE_ANY &&
+                    session->server_family == address->any.sa_family &&
                     strcmp(session->server_congestion, congestion) == 0;
         int error = fits ? engine_reconnect(&session->server.stream, address) : 0;
         if (fits && !error)
@@ -218,8 +231,9 @@ static int connect_server(struct session *session, const struct address *address
     session->server_family = address->any.sa_family;
     session->server_congestion = congestion;
     session->kept_alive = false;
-    const struct connect_plan plan = {.congestion = congestion,
-                                      .source = &session->backend->conf->source};
+    struct connect_plan plan = {.congestion = congestion};
+    if (source->kind != SOURCE_ANY)
+        return connect_from_source(session, address, &plan);
     return engine_connect(&set->loop.engine, &session->server.stream, address, &plan);
 }
 

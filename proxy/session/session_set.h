@@ -40,7 +40,8 @@ struct session_set {
     struct session_queue spare;      /* ended, and left a server's socket (engine_disconnect()) */
     unsigned spares, spares_most;
     bool keeps_spares;
-    bool refused; /* set when a session is refused by its address; the listener clears it */
+    unsigned source_turn; /* of ranges of sources */
+    bool refused;         /* set when a session is refused by its address; the listener clears it */
     void (*on_parked)(struct session *session); /* session_park() is complete */
     uint64_t last_session;                      /* number of the newest */
 };

@@ -36,7 +36,22 @@ const char *privileges_check_user(const char *user)
     return getpwnam(user) ? NULL : complain("there is no user", user);
 }
 
-const char *privileges_become(const char *user, bool is_reload)
+/* The capability by which this process may use IP_TRANSPARENT: the weaker of two. -1: none. */
+static int transparent_capability(void)
+{
+    if (capng_get_caps_process())
+        return -1;
+    if (capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_RAW))
+        return CAP_NET_RAW;
+    return capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN) ? CAP_NET_ADMIN : -1;
+}
+
+static bool keep_after_exec(int capability)
+{
+    return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) == 0;
+}
+
+const char *privileges_become(const char *user, bool is_reload, bool transparent)
 {
     if (!user)
         return NULL;
@@ -53,15 +68,18 @@ const char *privileges_become(const char *user, bool is_reload)
 
     if (initgroups(user, entry->pw_gid))
         return complain("cannot take the groups of", user);
+    const int more = transparent ? transparent_capability() : -1;
     capng_clear(CAPNG_SELECT_BOTH);
     if (capng_updatev(CAPNG_ADD,
                       CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_INHERITABLE | CAPNG_BOUNDING_SET,
-                      CAP_NET_BIND_SERVICE, -1) ||
+                      CAP_NET_BIND_SERVICE, more, -1) ||
         capng_change_id((int)entry->pw_uid, (int)entry->pw_gid, CAPNG_CLEAR_BOUNDING))
         return complain("cannot become", user);
     /* Only now: the kernel clears ambient capabilities when root is left. */
-    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_BIND_SERVICE, 0, 0))
+    if (!keep_after_exec(CAP_NET_BIND_SERVICE))
         return complain("cannot keep CAP_NET_BIND_SERVICE as", user);
+    if (more >= 0 && !keep_after_exec(more))
+        return complain("cannot keep CAP_NET_RAW or CAP_NET_ADMIN as", user);
     return NULL;
 }
 

@@ -3,6 +3,7 @@
 #include "config/base/log.h"
 #include "config/first.h"
 #include "config/load.h"
+#include "proxy/engine/socket.h"
 #include "reload/base/privileges.h"
 #include "reload/base/signals.h"
 #include "reload/control/running.h"
@@ -82,6 +83,15 @@ static void make_directory(const struct config *config, const char *option, cons
                     config_where(config, option), option, path, strerror(error));
 }
 
+/* A backend whose servers see the addresses of clients; NULL: there is none. */
+static const struct backend_conf *find_transparent(const struct config *config)
+{
+    for (size_t i = 0; i < config->backend_count; i++)
+        if (config->backends[i].source.kind == SOURCE_CLIENT)
+            return &config->backends[i];
+    return NULL;
+}
+
 bool start_read_config(struct generation *generation)
 {
     struct config_errors *errors = &generation->config_errors;
@@ -98,9 +108,20 @@ bool start_read_config(struct generation *generation)
     make_directory(config, "control", config->control);
     if (config->pidfile)
         make_directory(config, "pidfile", config->pidfile);
-    const char *wrong = privileges_become(config->user, generation->new_side != NULL);
+    const struct backend_conf *transparent = find_transparent(config);
+    const char *wrong =
+        privileges_become(config->user, generation->new_side != NULL, transparent != NULL);
     if (wrong) {
         report(generation, "%s: user: %s", config_where(config, "user"), wrong);
+        return false;
+    }
+    int error = transparent ? socket_may_be_transparent() : 0;
+    if (error) {
+        report(generation, "%s:%u: backend %s: source = client is not possible: %s%s",
+               generation->file, transparent->line, transparent->name, strerror(error),
+               error == EPERM ? " (it takes CAP_NET_ADMIN or CAP_NET_RAW, which a process without "
+                                "'source = client' gives up when it becomes 'user')"
+                              : "");
         return false;
     }
     if (access(generation->file, R_OK))
@@ -109,7 +130,7 @@ bool start_read_config(struct generation *generation)
     if (!open_log(generation))
         return false;
     generation->exit_status = EXIT_OTHER;
-    int error = log_start(); /* before the first line that a deaf syslogd could hold up */
+    error = log_start(); /* before the first line that a deaf syslogd could hold up */
     if (error) {
         report(generation, "%s: cannot start the log's thread: %s", generation->file,
                strerror(error));

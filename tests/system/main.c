@@ -31,6 +31,7 @@ static const struct {
     {"forwarding", forwarding_suite},
     {"delivery", delivery_suite},
     {"addresses", addresses_suite},
+    {"sources", sources_suite},
     {"ports", ports_suite},
     {"ftp", ftp_suite},
     {"servers", servers_suite},

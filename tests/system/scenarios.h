@@ -31,6 +31,7 @@ Suite *one_port_suite(void);
 Suite *forwarding_suite(void);
 Suite *delivery_suite(void);
 Suite *addresses_suite(void);
+Suite *sources_suite(void);
 Suite *ports_suite(void);
 Suite *ftp_suite(void);
 Suite *servers_suite(void);

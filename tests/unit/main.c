@@ -22,6 +22,7 @@ int main(void)
     /* clang-format off */
     Suite *(*const suites[])(void) = {
         address_suite,
+        source_suite,
         bind_clients_suite,
         listen_address_suite,
         balance_suite,

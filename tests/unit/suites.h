@@ -6,6 +6,7 @@
 
 Suite *activation_suite(void);
 Suite *address_suite(void);
+Suite *source_suite(void);
 Suite *bind_clients_suite(void);
 Suite *listen_address_suite(void);
 Suite *backend_suite(void);

@@ -155,7 +155,7 @@ static int make_plan(struct probe_plan *plan, const struct backend_conf *backend
 {
     const struct check_conf *conf = &backend->check;
     plan->conf = conf;
-    plan->source = &backend->source;
+    plan->source = backend->source.kind == SOURCE_ADDRESS ? &backend->source : NULL;
     if (!conf->tls && conf->kind != CHECK_TLS)
         return 0;
     plan->tls = tls_client_context_new(conf);

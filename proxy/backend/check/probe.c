@@ -441,7 +441,8 @@ int probe_begin(struct probe *probe, const struct address *address)
     const struct timeval deadline = clock_interval(probe->plan->conf->timeout);
     int error;
     probe->address = *address;
-    const struct connect_plan plan = {.congestion = "", .source = probe->plan->source};
+    const struct connect_plan plan = {
+        .congestion = "", .source = probe->plan->source, .turn = probe->turn++};
     probe->fd = socket_connect_by(address, &plan, &error);
     if (probe->fd < 0)
         return error;

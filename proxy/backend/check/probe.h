@@ -31,8 +31,8 @@
 /* What all probes of a backend have in common. */
 struct probe_plan {
     const struct check_conf *conf;
-    const struct address *source;   /* as in struct connect_plan */
-    struct tls_client_context *tls; /* NULL: no TLS */
+    const struct source_choice *source; /* SOURCE_ADDRESS; NULL: the kernel chooses */
+    struct tls_client_context *tls;     /* NULL: no TLS */
     char *name; /* that check-sni or check-host says, as for tls_client_new(); NULL: none */
 };
 
@@ -55,6 +55,7 @@ struct probe {
     int fd;                    /* -1: IDLE */
     struct event io, deadline; /* while fd is open */
     struct address address;    /* that the probe connects to, or did last */
+    unsigned turn;             /* as in struct connect_plan */
     enum send_proxy proxy;     /* the header that it begins with */
     unsigned
         own_port; /* of the server, if the kernel may take it for the probe's side, too; else 0 */

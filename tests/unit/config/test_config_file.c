@@ -416,13 +416,19 @@ START_TEST(source_is_an_address_of_the_family_of_the_servers)
     struct loaded loaded = load_text("[listen x]\nbind = 127.0.0.1:1\nserver = a 127.0.0.1:80\n"
                                      "source = 10.0.0.1:5\n");
     ck_assert_str_eq(loaded.errors,
-                     "p.ini:4: source: '10.0.0.1:5' must be an IPv4 or IPv6 address, "
-                     "without a port\n");
+                     "p.ini:4: source: '10.0.0.1:5' must be an IPv4 or IPv6 address without a "
+                     "port, ADDRESS-ADDRESS, or client\n");
     loaded_free(&loaded);
     loaded = load_text("[listen x]\nbind = 127.0.0.1:1\nserver = a 127.0.0.1:80\n"
                        "server = b unix:/b\nsource = ::1\n");
     ck_assert_str_eq(loaded.errors,
                      "p.ini:1: [listen x]: source and server a are not both IPv4 or both IPv6\n");
+    loaded_free(&loaded);
+    loaded = load_text("[listen x]\nbind = 127.0.0.1:1\nserver = a 127.0.0.1:80\n"
+                       "server = b unix:/b\nserver = c n.example:1\nserver = d [::1]:80\n"
+                       "source = client\n");
+    ck_assert_str_eq(loaded.errors, "p.ini:1: [listen x]: with 'source = client' servers a and d "
+                                    "must be both IPv4 or both IPv6\n");
     loaded_free(&loaded);
 }
 END_TEST
