@@ -489,6 +489,20 @@ static void build_backend(struct builder *builder, const struct section *section
                     section_text(section, where));
 }
 
+/* The place of the option's line in a [global] section. */
+static struct place global_place(const struct document *document, const char *name)
+{
+    const struct option *option = option_find(SECTION_GLOBAL, name);
+    for (size_t i = 0; i < document->section_count; i++) {
+        const struct section *section = document->sections[i];
+        const struct entry *entry =
+            section->kind == SECTION_GLOBAL ? section_setting(section, option) : NULL;
+        if (entry)
+            return entry->place;
+    }
+    return (struct place){.source = document->sources[0]};
+}
+
 /* --- references ---------------------------------------------------------------------------- */
 
 static const struct entry *backend_entry(const struct section *section)
@@ -530,6 +544,16 @@ static void resolve_backend(struct builder *builder, const struct backend_names 
                     backend_names_unknown(names, name, text));
 }
 
+static void check_ready_backends(struct builder *builder, const struct backend_names *names)
+{
+    const struct words *wanted = &builder->config->ready_backends;
+    char text[BACKEND_TEXT_MAX];
+    for (size_t i = 0; i < wanted->count && !builder->document->unread; i++)
+        if (backend_names_find(names, wanted->list[i]) == BACKEND_UNKNOWN)
+            problem_add(builder->problems, global_place(builder->document, "ready-backends"),
+                        "ready-backends: %s", backend_names_unknown(names, wanted->list[i], text));
+}
+
 /* Finds the backends that frontends and their routes name. Frontends stand in the order of their
  * sections. */
 static void resolve_backends(struct builder *builder)
@@ -537,6 +561,7 @@ static void resolve_backends(struct builder *builder)
     struct frontend_conf *frontend = builder->config->frontends;
     struct backend_names names;
     backend_names_open(&names, builder->config);
+    check_ready_backends(builder, &names);
     for (size_t i = 0; i < builder->document->section_count; i++)
         if (is_frontend(builder->document->sections[i]))
             resolve_backend(builder, &names, builder->document->sections[i], frontend++);
@@ -546,20 +571,6 @@ static void resolve_backends(struct builder *builder)
 }
 
 /* --- names --------------------------------------------------------------------------------- */
-
-/* The place of the option's line in a [global] section. */
-static struct place global_place(const struct document *document, const char *name)
-{
-    const struct option *option = option_find(SECTION_GLOBAL, name);
-    for (size_t i = 0; i < document->section_count; i++) {
-        const struct section *section = document->sections[i];
-        const struct entry *entry =
-            section->kind == SECTION_GLOBAL ? section_setting(section, option) : NULL;
-        if (entry)
-            return entry->place;
-    }
-    return (struct place){.source = document->sources[0]};
-}
 
 static void check_paths(struct builder *builder)
 {
@@ -577,6 +588,11 @@ static void check_paths(struct builder *builder)
     if (config->pidfile)
         paths_claim(&claims, config->pidfile, memory_print("pidfile '%s'", config->pidfile),
                     global_place(document, "pidfile"), false);
+    for (size_t i = 0; i < config->metrics.count; i++)
+        if (strncmp(config->metrics.list[i].text, "unix:/", 6) == 0)
+            paths_claim(&claims, config->metrics.list[i].text + 5,
+                        memory_print("metrics '%s'", config->metrics.list[i].text),
+                        global_place(document, "metrics"), false);
     for (size_t i = 0; i < builder->binds.count; i++) {
         const struct claim *bind = &builder->binds.items[i];
         if (strncmp(bind->text, "unix:/", 6) == 0)
@@ -585,6 +601,24 @@ static void check_paths(struct builder *builder)
     }
     paths_check(&claims, builder->problems);
     free(crash_file);
+}
+
+/* An address of the HTTP server that is also that of a bind. Paths are compared by check_paths().
+ */
+static void check_metrics(struct builder *builder)
+{
+    const struct metrics_addresses *metrics = &builder->config->metrics;
+    char other[PLACE_TEXT_MAX];
+    const struct place place = global_place(builder->document, "metrics");
+    for (size_t i = 0; i < metrics->count; i++)
+        for (size_t j = 0; j < builder->binds.count; j++) {
+            const struct claim *bind = &builder->binds.items[j];
+            if (strcmp(bind->text, metrics->list[i].text) == 0 &&
+                strncmp(bind->text, "unix:/", 6) != 0)
+                problem_add(builder->problems, place,
+                            "metrics: '%s' is also the address of the bind in %s", bind->text,
+                            place_text(bind->place, place, other));
+        }
 }
 
 static void name_taken(struct builder *builder, const struct section *section,
@@ -684,6 +718,7 @@ void config_build(struct config *config, const struct document *document, struct
     resolve_backends(&builder);
     check_names(&builder);
     check_paths(&builder);
+    check_metrics(&builder);
     check_claims(&builder, &builder.binds, "bind");
     loops_check(config, builder.server_places, problems);
     check_rules_tracks(config, builder.server_places, problems);

@@ -13,6 +13,7 @@
 #include "config/base/tcp_tuning.h"
 #include "config/lists/address_rules.h"
 #include "config/model/check.h"
+#include "config/model/metrics.h"
 #include "config/model/names.h"
 #include "config/model/route.h"
 
@@ -277,6 +278,8 @@ struct config {
     unsigned max_generations; /* number of processes that may drain beside the active one */
     unsigned max_sources;     /* that are remembered at a time, for the limits by source */
     unsigned check_programs;  /* of check = exec, that may run at once */
+    struct metrics_addresses metrics;
+    struct words ready_backends; /* that must have a usable server; none: all */
     struct frontend_conf *frontends;
     size_t frontend_count;
     struct backend_conf *backends;

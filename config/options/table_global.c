@@ -1,5 +1,6 @@
 /* Options of [global]. */
 #include "config/options/log_values.h"
+#include "config/options/metrics_values.h"
 #include "config/options/resolver_option.h"
 #include "config/options/table.h"
 
@@ -88,6 +89,19 @@ const struct option global_options[] = {
      .names = syslog_forms,
      .initial = "auto",
      .help = "the protocol of syslog; auto: rfc5424, but rfc3164 where journald reads /dev/log"},
+    {.name = "metrics",
+     .sections = IN(SECTION_GLOBAL),
+     OF_CONFIG(metrics),
+     .type = OPTION_CUSTOM,
+     .custom = &metrics_addresses_value,
+     .help = "addresses at which the proxy answers HTTP about itself: /healthz, /ready, "
+             "/metrics"},
+    {.name = "ready-backends",
+     .sections = IN(SECTION_GLOBAL),
+     OF_CONFIG(ready_backends),
+     .type = OPTION_CUSTOM,
+     .custom = &ready_backends_value,
+     .help = "backends that must have a usable server, or /ready answers 503; without it all"},
     {.name = "max-sessions",
      .sections = IN(SECTION_GLOBAL),
      OF_CONFIG(max_sessions),

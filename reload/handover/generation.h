@@ -44,6 +44,7 @@
 #include "reload/handover/peer_stats.h"
 #include "reload/listeners/binds.h"
 #include "reload/listeners/descriptors.h"
+#include "reload/listeners/metrics_sockets.h"
 #include "reload/listeners/rescue.h"
 
 #include <stdbool.h>
@@ -171,6 +172,8 @@ struct generation {
     int exit_status;
 
     struct binds *binds;
+    struct metrics_sockets metrics; /* of the HTTP server */
+    struct offer metrics_offered;   /* those of the old process, until metrics is open */
     struct proxy *proxy;
     struct checks *checks; /* of the servers, until this process drains */
     struct names *names;   /* the same; NULL also while nothing is prepared */

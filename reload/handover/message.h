@@ -5,7 +5,7 @@
  *            | STATS (its own, and of processes that    |  (not started yet)
  *            |        drain) -------------------------> |
  *            | OFFER_BIND, DUPLICATES, SERVERS,         |
- *            |                       OFFER -----------> |
+ *            |              METRICS, OFFER -----------> |
  *            | <--------------------------------- HELLO |  started; parses, binds, listens,
  *            |                                          |  checks servers
  *            | SERVER (changed meanwhile) ------------> |
@@ -93,6 +93,7 @@ enum message_type {
     MESSAGE_DUPLICATES,
     MESSAGE_BEAT,
     MESSAGE_ASK,
+    MESSAGE_METRICS,
 };
 
 struct message_head {
@@ -254,6 +255,12 @@ struct message_beat {
 
 /* ASK: a command as the control socket has it (control.h), a line without its end. Descriptor: the
  * socket for the answer. Each process that drains, stands by or lingers is asked, and a canary. */
+
+/* METRICS: before OFFER. One address of the old process's HTTP server, with its listening socket,
+ * which both processes have from then on. */
+struct message_metrics {
+    char text[ADDRESS_TEXT_MAX];
+};
 
 /* A generation's figures. Descriptors: its shared stats (proxy/stats/shared_stats.h), and a pidfd
  * of it where there are pidfds. */

@@ -395,6 +395,11 @@ static void on_message(const struct received *message, void *arg)
         if (side->state == NEW_SIDE_EXPECTING && !add_offered(&side->offer, message))
             generation->events->exit(generation, EXIT_OTHER);
         break;
+    case MESSAGE_METRICS:
+        if (side->state == NEW_SIDE_EXPECTING &&
+            !offering_take(&generation->metrics_offered, message))
+            generation->events->exit(generation, EXIT_OTHER);
+        break;
     case MESSAGE_OFFER:
         if (side->state == NEW_SIDE_EXPECTING)
             prepare(side, message->payload);

@@ -85,6 +85,18 @@ static void send_servers(const struct proxy *proxy, struct channel *successor)
     send_packed(&servers);
 }
 
+static void send_metrics(const struct metrics_sockets *sockets, struct channel *successor)
+{
+    for (size_t i = 0; i < sockets->count; i++) {
+        const struct metrics_socket *socket = &sockets->list[i];
+        struct message_metrics message = {.text = ""};
+        if (!metrics_socket_is_offered(socket))
+            continue;
+        memcpy(message.text, socket->at.text, sizeof message.text);
+        channel_lend(successor, MESSAGE_METRICS, &message, sizeof message, &socket->fd, 1);
+    }
+}
+
 static void send_duplicates(const struct bound *bound, struct channel *peer)
 {
     struct message_offer_bind message = {.listeners = 0};
@@ -105,6 +117,7 @@ void offering_send(const struct generation *generation, struct channel *successo
     send_binds(generation->binds, successor);
     send_all_duplicates(generation->binds, successor);
     send_servers(generation->proxy, successor);
+    send_metrics(&generation->metrics, successor);
     const struct message_offer end_of_offer = {.generation = highest,
                                                .pid = (uint32_t)getpid(),
                                                .ready_timeout =

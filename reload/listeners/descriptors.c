@@ -79,7 +79,10 @@ static unsigned own(const struct descriptors *plan)
 
 static unsigned wanted_aside(const struct config *config)
 {
-    return PASSING + checks_descriptors(config) + names_descriptors(config) +
+    /* Of the HTTP server also its loop, and the queues of its thread and to the main thread. */
+    unsigned http =
+        config->metrics.count ? (unsigned)config->metrics.count + DESCRIPTORS_HTTP + 6 : 0;
+    return PASSING + http + checks_descriptors(config) + names_descriptors(config) +
            forwarding_descriptors(config) + DESCRIPTORS_COMMANDS + 1 +
            (config->max_generations + NEIGHBOURS) * GENERATION_DESCRIPTORS;
 }

@@ -12,6 +12,9 @@
 /* Commands that the control socket listens to at a time. */
 #define DESCRIPTORS_COMMANDS 32
 
+/* Clients of the HTTP server at a time. */
+#define DESCRIPTORS_HTTP 128
+
 struct descriptors {
     unsigned limit;
 

@@ -4,6 +4,7 @@
 #include "reload/base/privileges.h"
 #include "reload/control/control.h"
 #include "reload/handover/generation.h"
+#include "reload/http/http.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -18,6 +19,7 @@ static void sweep(struct publication *publication, pid_t pid)
     if (config->pidfile)
         published_sweep(config->pidfile, pid);
     binds_sweep(publication->generation->binds, pid);
+    http_sweep(publication->http, pid);
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *arg)
@@ -36,8 +38,9 @@ int publication_open(struct publication *publication)
 {
     struct generation *generation = publication->generation;
     publication->retry = event_new(generation->base, -1, 0, on_retry, publication);
+    publication->http = http_new(generation);
     int error = life_open(&publication->life, generation);
-    return publication->retry ? error : ENOMEM;
+    return publication->retry && publication->http ? error : ENOMEM;
 }
 
 static void report_line(const char *line, void *arg)
@@ -105,6 +108,7 @@ bool publication_publish(struct publication *publication)
         return false;
     }
     publication->done = true;
+    http_serve(publication->http, 0);
     error = begin_life(publication);
     if (error)
         log_error("%s.life: %s", config->control, published_error_text(error));
@@ -124,6 +128,7 @@ void publication_force(struct publication *publication, pid_t successor)
 {
     const struct config *config = publication->generation->config;
     publication->done = true;
+    http_serve(publication->http, successor);
     bool failed = note(publication, "control socket", config->control,
                        control_take_back(publication->control, config->control));
     if (publication->pidfile.file.state == PUBLISHED_PREPARED)
@@ -144,6 +149,7 @@ void publication_settle(struct publication *publication)
 {
     binds_settle_paths(publication->generation->binds);
     control_settle(publication->control);
+    http_settle(publication->http);
     pidfile_settle(&publication->pidfile);
 }
 
@@ -152,6 +158,7 @@ void publication_retire(struct publication *publication)
     event_del(publication->retry);
     publication->reported = publication->done = false;
     control_retire(publication->control);
+    http_retire(publication->http);
     life_end(&publication->life);
     pidfile_retire(&publication->pidfile);
 }
@@ -165,6 +172,7 @@ void publication_take_back(struct publication *publication, pid_t successor)
 void publication_forget(struct publication *publication)
 {
     control_retire(publication->control);
+    http_forget(publication->http);
     pidfile_end(&publication->pidfile, false);
 }
 
@@ -184,6 +192,7 @@ void publication_fail(struct publication *publication, int status)
 
 void publication_close(struct publication *publication, const struct control_end *end)
 {
+    http_free(publication->http);
     pidfile_end(&publication->pidfile, publication->done);
     life_close(&publication->life);
     control_close(publication->control, publication->done, end);

@@ -1,5 +1,6 @@
 /* By what others find the process that serves: the paths of its Unix binds, the control socket, the
- * pid file, and beside the control socket the crash file. They change hands as one.
+ * pid file, the addresses of the HTTP server, and beside the control socket the crash file. They
+ * change hands as one.
  *
  * All that can fail is done before the process says that it is ready (publication_prepare(), and
  * binds_open()), under temporary names. publication_publish() is renames only; what they replace is
@@ -17,10 +18,12 @@
 struct control;
 struct control_end;
 struct generation;
+struct http;
 
 struct publication {
     struct generation *generation;
     struct control *control;
+    struct http *http; /* NULL before publication_open() */
     struct life life;
     struct pidfile pidfile;
     struct event *retry; /* of what could not be published in publication_force() */

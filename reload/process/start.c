@@ -9,6 +9,7 @@
 #include "reload/control/running.h"
 #include "reload/handover/generation.h"
 #include "reload/handover/new_side.h"
+#include "reload/http/http.h"
 #include "reload/listeners/opening.h"
 
 #include <errno.h>
@@ -253,6 +254,10 @@ bool start_prepare(struct generation *generation, struct publication *publicatio
     if (!generation->binds) {
         first_free(&answers);
         generation->exit_status = EXIT_BIND;
+        return false;
+    }
+    if (!http_prepare(publication->http)) {
+        first_free(&answers);
         return false;
     }
     int error = make_proxy(generation, &answers, events);

@@ -74,6 +74,7 @@ static const struct {
     {"check_kinds", check_kinds_suite},
     {"names", names_suite},
     {"activation", activation_suite},
+    {"health", health_suite},
     {"publication", publication_suite},
     {"rebinds", rebinds_suite},
     {"abstract_binds", abstract_binds_suite},

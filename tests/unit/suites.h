@@ -4,6 +4,7 @@
 
 #include <check.h>
 
+Suite *accept_suite(void);
 Suite *activation_suite(void);
 Suite *address_suite(void);
 Suite *source_suite(void);
@@ -59,6 +60,7 @@ Suite *log_targets_suite(void);
 Suite *line_suite(void);
 Suite *task_queue_suite(void);
 Suite *login_options_suite(void);
+Suite *metrics_options_suite(void);
 Suite *mysql_suite(void);
 Suite *notify_suite(void);
 Suite *options_suite(void);

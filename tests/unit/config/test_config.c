@@ -471,7 +471,6 @@ static const struct {
      "smtp, agent or exec\n"},
     {VALID "check-interval = 5ms\n", "p.ini:4: check-interval: '5ms' must be 10ms to 24h\n"},
     {VALID "rise = 0\n", "p.ini:4: rise: '0' must be 1 to 1000\n"},
-    {VALID "[global]\nmetrics = 127.0.0.1:9180\n", "p.ini:5: unknown key 'metrics' in [global]\n"},
     {VALID "[global]\nretries = 1\n",
      "p.ini:5: key 'retries' is not allowed in [global]; it belongs in [defaults], [backend], "
      "[listen]\n"},

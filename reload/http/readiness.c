@@ -1,0 +1,68 @@
+#include "reload/http/readiness.h"
+
+#include "reload/handover/generation.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void add(struct readiness *readiness, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void add(struct readiness *readiness, const char *format, ...)
+{
+    size_t length = strlen(readiness->text);
+    va_list arguments;
+    if (length > 0 && length + 1 < sizeof readiness->text)
+        readiness->text[length++] = '\n';
+    va_start(arguments, format);
+    vsnprintf(readiness->text + length, sizeof readiness->text - length, format, arguments);
+    va_end(arguments);
+    readiness->ready = false;
+}
+
+/* NULL: this process serves, or another one does since the question came. */
+static const char *why_not_serving(const struct generation *generation)
+{
+    if (generation->stop_wanted)
+        return "stopping";
+    if (generation->replaced)
+        return NULL;
+    switch (generation->state) {
+    case GENERATION_STARTING:
+    case GENERATION_CANARY:
+        return "starting";
+    case GENERATION_STOPPING:
+        return "stopping";
+    case GENERATION_DRAINING:
+        return "draining";
+    case GENERATION_ACTIVE:
+    case GENERATION_PROBATION:
+    case GENERATION_LINGERING:
+        return NULL;
+    }
+    return "unknown";
+}
+
+static bool is_wanted(const struct config *config, const char *backend)
+{
+    for (size_t i = 0; i < config->ready_backends.count; i++)
+        if (strcmp(config->ready_backends.list[i], backend) == 0)
+            return true;
+    return config->ready_backends.count == 0;
+}
+
+void readiness_look(const struct generation *generation, struct readiness *readiness)
+{
+    const struct config *config = generation->config;
+    const char *why = why_not_serving(generation);
+    *readiness = (struct readiness){.ready = true};
+    if (why)
+        add(readiness, "%s", why);
+    for (size_t i = 0; i < config->backend_count; i++)
+        if (is_wanted(config, config->backends[i].name) &&
+            generation->proxy->service.backends[i].usable == 0)
+            add(readiness, "backend %s has no usable server", config->backends[i].name);
+    if (readiness->ready)
+        snprintf(readiness->text, sizeof readiness->text, "ready");
+}
