@@ -23,7 +23,8 @@ int text_out_end(struct text_out *out)
     return out->failed ? ENOMEM : 0;
 }
 
-static void put(struct text_out *out, const char *bytes, size_t length)
+static __attribute__((noinline)) void put_parts(struct text_out *out, const char *bytes,
+                                                size_t length)
 {
     while (length > sizeof out->piece - out->used) {
         size_t part = sizeof out->piece - out->used;
@@ -32,6 +33,16 @@ static void put(struct text_out *out, const char *bytes, size_t length)
         bytes += part;
         length -= part;
         flush(out);
+    }
+    memcpy(out->piece + out->used, bytes, length);
+    out->used += length;
+}
+
+static inline void put(struct text_out *out, const char *bytes, size_t length)
+{
+    if (length > sizeof out->piece - out->used) {
+        put_parts(out, bytes, length);
+        return;
     }
     memcpy(out->piece + out->used, bytes, length);
     out->used += length;
@@ -62,6 +73,10 @@ void text_out_decimal(struct text_out *out, uint64_t number, unsigned digits)
 {
     char text[9];
     uint64_t whole = 1;
+    if (digits == 0) {
+        text_out_unsigned(out, number);
+        return;
+    }
     for (unsigned i = 0; i < digits; i++)
         whole *= 10;
     text_out_unsigned(out, number / whole);
@@ -91,10 +106,24 @@ static size_t character_length(const unsigned char *at)
     return overlong || beyond ? 0 : length;
 }
 
+/* How many bytes from there on stand for themselves, and are ASCII. */
+static size_t plain_length(const unsigned char *at)
+{
+    size_t length = 0;
+    while (at[length] >= ' ' && at[length] < 0x80 && at[length] != '\\' && at[length] != '"')
+        length++;
+    return length;
+}
+
 void text_out_label_value(struct text_out *out, const char *value)
 {
     const unsigned char *at = (const unsigned char *)value;
-    while (*at) {
+    for (;;) {
+        size_t plain = plain_length(at);
+        put(out, (const char *)at, plain);
+        at += plain;
+        if (*at == '\0')
+            return;
         size_t length = character_length(at);
         if (*at == '\\' || *at == '"')
             put(out, "\\", 1);
