@@ -26,6 +26,7 @@ static const struct {
     {"relay", relay_suite},
     {"proxy_protocol", proxy_protocol_suite},
     {"proxy_peers", proxy_peers_suite},
+    {"import", import_suite},
     {"routes", routes_suite},
     {"one_port", one_port_suite},
     {"forwarding", forwarding_suite},

@@ -26,6 +26,7 @@ Suite *users_suite(void);
 Suite *relay_suite(void);
 Suite *proxy_protocol_suite(void);
 Suite *proxy_peers_suite(void);
+Suite *import_suite(void);
 Suite *routes_suite(void);
 Suite *one_port_suite(void);
 Suite *forwarding_suite(void);

@@ -46,13 +46,15 @@ static void write_hash(struct hap_conversion *conversion, const struct hap_secti
     bool consistent =
         type->set && type->line->count > 1 && strcmp(type->line->words[1], "consistent") == 0;
     bool of_name = strcmp(key, "sni") == 0;
+    const char *mask = strncmp(key, "src,ipmask(", 11) == 0 ? strchr(key + 11, ',') : NULL;
     ini_set(ini, out, balance->origin, "balance", "%s",
             consistent || of_name ? "maglev" : "source");
     if (of_name)
         ini_set(ini, out, balance->origin, "hash", "sni");
     else
-        ini_set_why(ini, out, balance->origin, "HAProxy looks at whole addresses", "hash-prefix",
-                    "128");
+        ini_set_why(ini, out, balance->origin, mask ? NULL : "HAProxy looks at whole addresses",
+                    "hash-prefix", "%.*s", mask ? (int)strcspn(mask + 1, ")") : 3,
+                    mask ? mask + 1 : "128");
 }
 
 static void write_algorithm(struct hap_conversion *conversion, const struct hap_section *section,
@@ -69,8 +71,9 @@ static void write_algorithm(struct hap_conversion *conversion, const struct hap_
     const char *name = balance->line->words[1];
     const char *key = balance->line->count > 2 ? balance->line->words[2] : "";
     bool hash = strcmp(name, "hash") == 0;
-    if (strcmp(name, "source") == 0 || (hash && strcmp(key, "src") == 0)) {
-        write_hash(conversion, section, "source", out);
+    bool masked = strncmp(key, "src,ipmask(32,", 14) == 0;
+    if (strcmp(name, "source") == 0 || (hash && (strcmp(key, "src") == 0 || masked))) {
+        write_hash(conversion, section, masked ? key : "source", out);
         return;
     }
     if (hash && (strncmp(key, "req.ssl_sni", 11) == 0 || strncmp(key, "req_ssl_sni", 11) == 0)) {
@@ -478,13 +481,4 @@ void hap_back_write(struct hap_conversion *conversion, const struct hap_section 
     write_connects(conversion, section, servers, out);
     note_redispatch(conversion, section, servers);
     write_ends(conversion, section, servers, both, out);
-    for (size_t i = 0; i < section->lists[HAP_RULES].count && section->kind == HAP_BACKEND; i++) {
-        const struct hap_line *line = &section->lists[HAP_RULES].items[i];
-        if (line->count > 2 &&
-            (strcmp(line->words[2], "reject") == 0 || strcmp(line->words[2], "silent-drop") == 0))
-            import_lost(conversion->import, line->origin,
-                        "tcp-request %s %s in a backend: give it "
-                        "to the frontend as a route",
-                        line->words[1], line->words[2]);
-    }
 }

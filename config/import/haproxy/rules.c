@@ -278,6 +278,57 @@ static void write_rule(struct deciding *deciding, const struct hap_lines *rules,
     }
 }
 
+/* --- what backends reject ------------------------------------------------------------------ */
+
+static bool is_reject(const struct hap_line *line)
+{
+    return line->count > 2 &&
+           (strcmp(line->words[2], "reject") == 0 || strcmp(line->words[2], "silent-drop") == 0);
+}
+
+/* The clients that the rules of a backend reject once it was chosen. */
+static struct formula rejected_by(struct deciding *deciding, const struct hap_section *backend)
+{
+    struct arena *arena = arena_of(deciding);
+    const struct hap_scope scope = {deciding->scope.import, deciding->scope.model, backend};
+    struct formula rejected = formula_never(), accepted = formula_never();
+    const struct hap_lines *rules = &backend->lists[HAP_RULES];
+    size_t last = 0;
+    for (size_t i = 0; i < rules->count; i++)
+        if (is_reject(&rules->items[i]))
+            last = i + 1;
+    for (size_t i = 0; i < last && backend->kind == HAP_BACKEND; i++) {
+        const struct hap_line *line = &rules->items[i];
+        bool accepts = line->count > 2 && strcmp(line->words[2], "accept") == 0;
+        if (!accepts && !is_reject(line))
+            continue;
+        struct formula formula = hap_formula(&scope, line->words + 3, line->origin);
+        if (accepts)
+            accepted = formula_or(arena, accepted, formula);
+        else
+            rejected = formula_or(arena, rejected,
+                                  formula_and(arena, formula, formula_not(arena, accepted)));
+    }
+    return rejected;
+}
+
+/* Routes to a backend; before them, those of the clients that it rejects. */
+static void write_backend_routes(struct deciding *deciding, const struct formula *formula,
+                                 const char *name, const char *out, struct origin origin)
+{
+    const struct hap_section *backend = hap_find_back(deciding->conversion->model, name);
+    if (backend && backend->out) {
+        struct formula rejected = rejected_by(deciding, backend);
+        struct formula both = formula_and(arena_of(deciding), *formula, rejected);
+        if (both.lost && !rejected.lost)
+            import_lost(deciding->conversion->import, origin,
+                        "routes cannot say what the backend %s rejects", name);
+        write_routes(deciding, &both, "reject", origin);
+    }
+    if (out)
+        write_routes(deciding, formula, out, origin);
+}
+
 /* --- backends ------------------------------------------------------------------------------ */
 
 /* The name of a backend here. NULL: there is none of this name, which has been found. */
@@ -330,7 +381,7 @@ static void write_dynamic(struct deciding *deciding, const struct hap_line *line
                 continue;
             any = formula_and(arena, condition,
                               formula_literal(arena, arena_print(arena, "sni:%s", host), false));
-            write_routes(deciding, &any, backend->out, line->origin);
+            write_backend_routes(deciding, &any, backend->name, backend->out, line->origin);
         }
         return;
     }
@@ -356,7 +407,8 @@ static void write_dynamic(struct deciding *deciding, const struct hap_line *line
                 clause_text(arena, &in_map.clauses[i]));
     struct formula named = formula_and(arena, condition, formula_literal(arena, "sni:*", false));
     if (*other)
-        write_routes(deciding, &named, target(deciding, other, line->origin), line->origin);
+        write_backend_routes(deciding, &named, other, target(deciding, other, line->origin),
+                             line->origin);
 }
 
 static void write_use(struct deciding *deciding, const struct hap_line *line)
@@ -372,11 +424,12 @@ static void write_use(struct deciding *deciding, const struct hap_line *line)
         return;
     const char *backend = target(deciding, line->words[1], line->origin);
     if (formula_is_always(&formula) && deciding->out->kind == SECTION_FRONTEND) {
+        write_backend_routes(deciding, &formula, line->words[1], NULL, line->origin);
         deciding->all = backend;
         deciding->all_at = line->origin;
         return;
     }
-    write_routes(deciding, &formula, backend, line->origin);
+    write_backend_routes(deciding, &formula, line->words[1], backend, line->origin);
 }
 
 static void write_default(struct deciding *deciding, const struct hap_section *section)
@@ -389,10 +442,12 @@ static void write_default(struct deciding *deciding, const struct hap_section *s
         ini_set(ini, deciding->out, deciding->all_at, "backend", "%s", deciding->all);
     else if (section->kind == HAP_LISTEN && section->usable_servers > 0)
         ini_set(ini, deciding->out, section->origin, "backend", "%s", section->out);
-    else if (backend->set && backend->line->count > 1)
-        ini_set(ini, deciding->out, backend->origin, "backend", "%s",
-                target(deciding, backend->line->words[1], backend->origin));
-    else
+    else if (backend->set && backend->line->count > 1) {
+        struct formula all = formula_always(arena_of(deciding));
+        const char *name = target(deciding, backend->line->words[1], backend->origin);
+        write_backend_routes(deciding, &all, backend->line->words[1], NULL, backend->origin);
+        ini_set(ini, deciding->out, backend->origin, "backend", "%s", name);
+    } else
         ini_set_why(ini, deciding->out, section->origin,
                     section->lists[HAP_USES].count > 0 ? "no default_backend" : "no backend",
                     "backend", "reject");

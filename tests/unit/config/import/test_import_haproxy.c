@@ -149,6 +149,10 @@ START_TEST(servers)
          DEFAULTS "listen a\n bind :1\n balance source\n hash-type consistent\n"
                   " option allbackups\n server s 198.51.100.1:1\n",
          "balance = maglev\nbackup = all\nhash-prefix = 128\n", ""},
+        {"a part of the address",
+         DEFAULTS "listen a\n bind :1\n balance hash src,ipmask(32,56)\n server s "
+                  "198.51.100.1:1\n",
+         "balance = source\nhash-prefix = 56\n", ""},
         {"no counterpart",
          DEFAULTS "listen a\n bind :1\n balance url_param x\n use-server s if { src 192.0.2.7 }\n"
                   " server s 198.51.100.1:1 on-marked-up shutdown-backup-sessions bogus\n",
