@@ -364,40 +364,52 @@ static pid_t held_pid(const char *pid_file)
     return pid;
 }
 
+/* The serving process is killed in a reload, while an older one drains: it is a child of the
+ * supervisor. Returns when the new process is held, and sets *session, which the older one has. */
+static pid_t kill_in_a_reload(struct scene *scene, const char *then, struct session *session,
+                              pid_t *drains, char go[static PATH_MAX])
+{
+    char pid_file[PATH_MAX];
+    pid_t supervisor = supervise_scene(scene, "drain = wait\n");
+    *session = session_open(scene);
+    *drains = scene->proxy.pid;
+    proxy_reload(&scene->proxy);
+    pid_t before = scene->proxy.pid;
+    proxy_reload(&scene->proxy);
+    wait_gone(before);
+    hold_successor(scene, then, pid_file, go);
+    ck_assert_int_eq(kill(supervisor, SIGHUP), 0);
+    expected = held_pid(pid_file);
+    ck_assert_int_eq(kill(scene->proxy.pid, SIGKILL), 0);
+    session_works(session);
+    return supervisor;
+}
+
 START_TEST(killed_in_a_reload)
 {
     struct scene scene;
-    char pid_file[PATH_MAX], go[PATH_MAX], then[PATH_MAX + 64];
-    pid_t supervisor = supervise_scene(&scene, "");
+    struct session session;
+    pid_t drains;
+    char go[PATH_MAX], then[PATH_MAX + 64];
     snprintf(then, sizeof then, "exec '%s' \"$@\"", proxy_binary());
-    hold_successor(&scene, then, pid_file, go);
-    ck_assert_int_eq(kill(supervisor, SIGHUP), 0);
-    expected = held_pid(pid_file);
-    ck_assert_int_eq(kill(scene.proxy.pid, SIGKILL), 0);
+    pid_t supervisor = kill_in_a_reload(&scene, then, &session, &drains, go);
     let_go(go);
     wait_until(serves_as_expected, &scene, "the new process serves");
-    ck_assert(process_alive(supervisor));
-    stop_through(&scene, supervisor);
+    ck_assert(process_alive(supervisor) && process_alive(drains));
+    session_works(&session);
+    session_close(&session);
+    ck_assert_int_eq(kill(supervisor, SIGTERM), 0);
+    expect_end(supervisor, 0);
 }
 END_TEST
 
-/* As above, but the new process fails as well. */
 START_TEST(both_fail_in_a_reload)
 {
     struct scene scene;
-    char pid_file[PATH_MAX], go[PATH_MAX];
-    pid_t supervisor = supervise_scene(&scene, "drain = wait\n");
-    struct session session = session_open(&scene);
-    pid_t drains = scene.proxy.pid;
-    proxy_reload(&scene.proxy);
-    pid_t before = scene.proxy.pid;
-    proxy_reload(&scene.proxy);
-    wait_gone(before);
-    hold_successor(&scene, "exit 7", pid_file, go);
-    ck_assert_int_eq(kill(supervisor, SIGHUP), 0);
-    (void)held_pid(pid_file);
-    ck_assert_int_eq(kill(scene.proxy.pid, SIGKILL), 0);
-    session_works(&session);
+    struct session session;
+    pid_t drains;
+    char go[PATH_MAX];
+    pid_t supervisor = kill_in_a_reload(&scene, "exit 7", &session, &drains, go);
     let_go(go);
     expect_end(supervisor, KILLED);
     ck_assert(!process_alive(drains));
