@@ -122,7 +122,8 @@ static void notify(const char *format, ...)
 
 void notify_ready(pid_t pid)
 {
-    notify("READY=1\nMAINPID=%d\nSTATUS=Serving.", pid);
+    notify("READY=1\nMAINPID=%d\nSTATUS=Serving.%s", pid,
+           supervisor_descriptor() >= 0 ? "\n" NOTIFY_RESUMES "=1" : "");
 }
 
 void notify_reloading(void)

@@ -17,9 +17,11 @@ void notify_ready(pid_t pid);
 /* A reload begins; it ends with notify_ready() by the process that serves then. */
 void notify_reloading(void);
 
-/* What only a supervisor is told: its wait status, and the pid of a new process. */
+/* What only a supervisor is told: a wait status, the pid of a new process, and that the program of
+ * the process that serves can go on as this supervisor. */
 #define NOTIFY_OUTCOME  "X_RPPROXY_OUTCOME"
 #define NOTIFY_LAUNCHED "X_RPPROXY_LAUNCHED"
+#define NOTIFY_RESUMES  "X_RPPROXY_RESUMES"
 
 /* This process has launched its successor. */
 void notify_launched(pid_t pid);

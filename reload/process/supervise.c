@@ -4,6 +4,7 @@
 #include "config/base/log.h"
 #include "config/base/systemd.h"
 #include "reload/base/exit_status.h"
+#include "reload/base/inherited.h"
 #include "reload/base/notify.h"
 #include "reload/base/signals.h"
 #include "reload/base/supervisor.h"
@@ -21,6 +22,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -45,10 +47,13 @@ struct supervisor {
     size_t count;
     pid_t main; /* the generation that serves, or served last */
     bool main_lives;
-    bool main_known; /* outcome is that of main */
-    int outcome;     /* a wait status */
-    bool stopping;   /* SIGTERM came */
-    bool ending;     /* all generations were killed */
+    bool main_known;     /* outcome is that of main */
+    int outcome;         /* a wait status */
+    bool reloading;      /* main has begun a reload */
+    bool resumes;        /* the program of main can go on as supervisor */
+    bool stopping;       /* SIGTERM came */
+    bool ending;         /* all generations were killed */
+    struct stat program; /* its file at the start */
     struct watch watch;
     uint64_t deadline; /* of the successor of a main process that has failed; 0: none */
 };
@@ -144,10 +149,14 @@ static pid_t number_after(const char *line, const char *name)
 static bool hear_line(struct supervisor *supervisor, const char *line)
 {
     pid_t number;
+    if (strcmp(line, "RELOADING=1") == 0 || strcmp(line, "READY=1") == 0)
+        supervisor->reloading = strcmp(line, "RELOADING=1") == 0;
     if ((number = number_after(line, "MAINPID")) > 0)
         on_main(supervisor, number);
     else if ((number = number_after(line, NOTIFY_LAUNCHED)) > 0)
         (void)find_or_add(supervisor, number);
+    else if ((number = number_after(line, NOTIFY_RESUMES)) > 0)
+        supervisor->resumes = true;
     else if ((number = number_after(line, NOTIFY_OUTCOME)) >= 0)
         on_outcome(supervisor, supervisor->main, number);
     else
@@ -231,6 +240,19 @@ static void kill_all(struct supervisor *supervisor)
         pass_on(&supervisor->members[i], SIGKILL);
 }
 
+/* The main process may have died in a reload before it could tell of the new process. That is a
+ * child of this process now, as are programs of checks, which are not to be told from it. */
+static void adopt_orphans(struct supervisor *supervisor)
+{
+    FILE *children = fopen("/proc/thread-self/children", "re");
+    int pid;
+    if (!children)
+        return;
+    while (fscanf(children, "%d", &pid) == 1)
+        (void)find_or_add(supervisor, pid);
+    fclose(children);
+}
+
 /* The main process has failed, and another generation lives: it serves, or says so, if it can. */
 static void judge(struct supervisor *supervisor)
 {
@@ -238,6 +260,9 @@ static void judge(struct supervisor *supervisor)
         supervisor->outcome == 0 || supervisor->count == 0)
         return;
     uint64_t now = clock_ms();
+    if (supervisor->reloading)
+        adopt_orphans(supervisor);
+    supervisor->reloading = false;
     if (supervisor->deadline == 0)
         supervisor->deadline = now + SUCCESSOR_TIMEOUT_MS;
     if (find_successor(supervisor) && now < supervisor->deadline)
@@ -279,7 +304,7 @@ static void look_at_files(struct supervisor *supervisor)
     on_order(supervisor, SIGHUP);
 }
 
-/* --- start and end --------------------------------------------------------------------------- */
+/* --- the first generation -------------------------------------------------------------------- */
 
 /* In the new process. Sockets that a service manager passed to this process are for it. */
 static void run_generation(const struct program *program, int channel)
@@ -321,9 +346,113 @@ static int launch(struct supervisor *supervisor, const struct program *program)
     return error;
 }
 
+/* --- another program ------------------------------------------------------------------------- */
+
+#define STATE_VARIABLE "RPPROXY_SUPERVISOR_STATE"
+#define RESUMED_MAX    256 /* generations */
+
+static bool is_same(const struct stat *one, const struct stat *other)
+{
+    return one->st_dev == other->st_dev && one->st_ino == other->st_ino;
+}
+
+/* The file is another one than at the start, and the process that serves runs it: no script that
+ * starts it in turn. False also where it cannot be known. */
+static bool is_replaced(const struct supervisor *supervisor, const char *path)
+{
+    char exe[64];
+    struct stat now, run;
+    snprintf(exe, sizeof exe, "/proc/%d/exe", (int)supervisor->main);
+    return supervisor->program.st_ino && stat(path, &now) == 0 &&
+           !is_same(&supervisor->program, &now) && stat(exe, &run) == 0 && is_same(&now, &run);
+}
+
+/* The state as a text: "MAIN STOPPING SEEN PID:SERVED:STOPPED ...". */
+static bool put_state(const struct supervisor *supervisor)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *stream = open_memstream(&text, &size);
+    if (!stream)
+        return false;
+    fprintf(stream, "%d %d %llx", (int)supervisor->main, supervisor->stopping,
+            (unsigned long long)supervisor->watch.seen);
+    for (size_t i = 0; i < supervisor->count; i++)
+        fprintf(stream, " %d:%d:%d", (int)supervisor->members[i].pid, supervisor->members[i].served,
+                supervisor->members[i].stopped);
+    bool put = fclose(stream) == 0 && setenv(STATE_VARIABLE, text, 1) == 0;
+    free(text);
+    char channel[32];
+    snprintf(channel, sizeof channel, "%d", supervisor->generations);
+    put = put && setenv(SUPERVISOR_VARIABLE, channel, 1) == 0;
+    return put;
+}
+
+static bool take_state(struct supervisor *supervisor, const char *text)
+{
+    int main, stopping, pid, served, stopped, used;
+    unsigned long long seen;
+    if (sscanf(text, "%d %d %llx%n", &main, &stopping, &seen, &used) != 3)
+        return false;
+    for (text += used; sscanf(text, "%d:%d:%d%n", &pid, &served, &stopped, &used) == 3;
+         text += used) {
+        struct member *member =
+            supervisor->count < RESUMED_MAX && pid > 0 ? find_or_add(supervisor, pid) : NULL;
+        if (!member)
+            continue;
+        member->served = served;
+        member->stopped = stopped;
+    }
+    supervisor->main = main;
+    supervisor->main_lives = find(supervisor, main) != NULL;
+    supervisor->stopping = stopping;
+    if (supervisor->watch.fd >= 0 && supervisor->watch.seen != seen) {
+        supervisor->watch.seen = seen;
+        supervisor->watch.due = 1; /* at once */
+    }
+    return true;
+}
+
+/* This process was the supervisor already, by another program. */
+static int resume(struct supervisor *supervisor)
+{
+    char *state = strdup(getenv(STATE_VARIABLE));
+    unsetenv(STATE_VARIABLE);
+    supervisor->generations = inherited_socket(SUPERVISOR_VARIABLE);
+    int error = supervisor->generations < 0 ? -supervisor->generations : 0;
+    if (!error && !(state && take_state(supervisor, state)))
+        error = EINVAL;
+    free(state);
+    return error;
+}
+
+/* A process that serves has shown that its program works. What comes meanwhile waits: signals,
+ * since they are blocked, and messages, in the socket. */
+static void renew(struct supervisor *supervisor, const struct program *program)
+{
+    if (!supervisor->resumes)
+        return;
+    supervisor->resumes = false;
+    if (!supervisor->main_lives || find_successor(supervisor) ||
+        !is_replaced(supervisor, program->path))
+        return;
+    log_notice("supervisor: goes on by the new program %s", program->path);
+    if (put_state(supervisor) && fcntl(supervisor->generations, F_SETFD, 0) == 0)
+        execv(program->path, program->argv);
+    log_warning("supervisor: %s cannot be executed, and the old program goes on: %s", program->path,
+                strerror(errno));
+    (void)fcntl(supervisor->generations, F_SETFD, FD_CLOEXEC);
+    unsetenv(STATE_VARIABLE);
+    unsetenv(SUPERVISOR_VARIABLE);
+}
+
+/* --- start and end --------------------------------------------------------------------------- */
+
 static int begin(struct supervisor *supervisor, const struct program *program)
 {
     sigset_t set;
+    if (stat(program->path, &supervisor->program))
+        supervisor->program.st_ino = 0;
     signals_begin();
     signals_orders(&set);
     sigaddset(&set, SIGCHLD);
@@ -334,7 +463,7 @@ static int begin(struct supervisor *supervisor, const struct program *program)
     if (getpid() != 1 && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
         return errno;
     (void)prctl(PR_SET_NAME, "rpproxy-superv", 0, 0, 0);
-    return launch(supervisor, program);
+    return getenv(STATE_VARIABLE) ? resume(supervisor) : launch(supervisor, program);
 }
 
 /* In milliseconds, for poll(2). */
@@ -379,7 +508,8 @@ static int status_of(const struct supervisor *supervisor)
 
 bool supervise_wanted(bool asked)
 {
-    return (asked || getpid() == 1) && !getenv(SUPERVISOR_VARIABLE) && !getenv(HANDOVER_VARIABLE);
+    bool supervised = getenv(SUPERVISOR_VARIABLE) && !getenv(STATE_VARIABLE);
+    return (asked || getpid() == 1) && !supervised && !getenv(HANDOVER_VARIABLE);
 }
 
 int supervise_run(const struct program *program, const char *watched)
@@ -404,6 +534,7 @@ int supervise_run(const struct program *program, const char *watched)
         hear_signals(&supervisor);
         look_at_files(&supervisor);
         judge(&supervisor);
+        renew(&supervisor, program);
     }
     reap(&supervisor);
     watch_close(&supervisor.watch);

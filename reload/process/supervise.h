@@ -9,6 +9,9 @@
  * to serve, the supervisor kills those that drain, so that the service can be started again at
  * once. If the supervisor itself is killed, the generations serve on.
  *
+ * After a reload to another program file it executes that file itself, with the same pid, so that
+ * an upgrade leaves nothing of the old program.
+ *
  * It has no event loop, no configuration, and no thread. */
 #ifndef RPPROXY_RELOAD_PROCESS_SUPERVISE_H
 #define RPPROXY_RELOAD_PROCESS_SUPERVISE_H

@@ -203,6 +203,41 @@ START_TEST(stopped_and_continued)
 }
 END_TEST
 
+/* The program file is replaced: after the reload nothing runs the old one. */
+START_TEST(goes_on_by_the_new_program)
+{
+    struct scene scene;
+    struct outcome outcome;
+    char exe[64], target[PATH_MAX];
+    pid_t supervisor = supervise_scene(&scene, "drain = wait\n");
+    struct session session = session_open(&scene);
+    snprintf(exe, sizeof exe, "/proc/%d/exe", (int)supervisor);
+    for (unsigned i = 0; i < 3; i++) {
+        char other[PATH_MAX];
+        copy_file(proxy_binary(), test_path(other, "other"), 0755);
+        ck_assert_int_eq(rename(other, scene.proxy.program), 0);
+        if (i % 2)
+            reload_through(&scene, supervisor, SIGHUP);
+        else
+            proxy_reload(&scene.proxy);
+        wait_mentions(scene.proxy.log, "goes on by the new program", i + 1);
+        session_works(&session);
+    }
+    reload_through(&scene, supervisor, SIGUSR2);
+    ssize_t length = readlink(exe, target, sizeof target - 1);
+    ck_assert_int_gt(length, 0);
+    target[length] = '\0';
+    ck_assert_str_eq(target, scene.proxy.program);
+    run(&outcome, "env", "RPPROXY_SUPERVISOR_STATE=1", proxy_binary(), "-f", scene.proxy.file,
+        "--supervise", NULL);
+    ck_assert_int_eq(outcome.code, 1);
+    session_close(&session);
+    proxy_wait_drained(&scene.proxy);
+    wait_until(has_one_child, &supervisor, "the supervisor has reaped all but one");
+    stop_through(&scene, supervisor);
+}
+END_TEST
+
 /* --- the end --------------------------------------------------------------------------------- */
 
 START_TEST(ends_with_the_status_of_the_last_generation)
@@ -751,6 +786,7 @@ Suite *supervise_suite(void)
     scenario_add(suite, passes_all_signals_on, 120);
     scenario_add(suite, signals_before_the_first_generation, 120);
     scenario_add(suite, stopped_and_continued, 120);
+    scenario_add(suite, goes_on_by_the_new_program, 120);
     scenario_add(suite, ends_with_the_status_of_the_last_generation, 120);
     scenario_add(suite, killed_while_another_drains, 120);
     scenario_add(suite, interrupted_while_another_drains, 120);
