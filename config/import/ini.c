@@ -74,17 +74,6 @@ void ini_set_why(struct ini *ini, struct ini_section *section, struct origin ori
     va_end(arguments);
 }
 
-void ini_set_off(struct ini *ini, struct ini_section *section, struct origin origin,
-                 const char *why, const char *key, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    struct ini_line *line = add(ini, section, origin, key, format, arguments);
-    line->why = why;
-    line->off = true;
-    va_end(arguments);
-}
-
 void ini_comment(struct ini *ini, struct ini_section *section, struct origin origin,
                  const char *format, ...)
 {

@@ -57,11 +57,6 @@ void ini_set_why(struct ini *ini, struct ini_section *section, struct origin ori
                  const char *why, const char *key, const char *format, ...)
     __attribute__((format(printf, 6, 7)));
 
-/* A line that stands there as a comment, to be turned on by hand. */
-void ini_set_off(struct ini *ini, struct ini_section *section, struct origin origin,
-                 const char *why, const char *key, const char *format, ...)
-    __attribute__((format(printf, 6, 7)));
-
 void ini_comment(struct ini *ini, struct ini_section *section, struct origin origin,
                  const char *format, ...) __attribute__((format(printf, 4, 5)));
 

@@ -105,19 +105,35 @@ const char *text_value(struct arena *arena, const char *text)
     return copy;
 }
 
+struct text_given {
+    struct text_given *next;
+    const char *name;
+    unsigned last; /* number that was put behind it */
+};
+
+static struct text_given *find(const struct text_names *names, const char *name, unsigned *chain)
+{
+    unsigned hash = 5381;
+    for (const char *at = name; *at; at++)
+        hash = hash * 33 + (unsigned char)*at;
+    *chain = hash % TEXT_NAME_CHAINS;
+    struct text_given *given = names->chains[*chain];
+    while (given && strcmp(given->name, name) != 0)
+        given = given->next;
+    return given;
+}
+
 const char *text_unique(struct arena *arena, struct text_names *names, const char *name)
 {
-    const char *text = text_name(arena, name);
-    for (unsigned number = 2;; number++) {
-        bool free = strcmp(text, "reject") != 0;
-        for (size_t i = 0; i < names->count && free; i++)
-            free = strcmp(names->items[i], text) != 0;
-        if (free)
-            break;
-        text = arena_print(arena, "%s-%u", text_name(arena, name), number);
-    }
-    names->items =
-        arena_grow(arena, names->items, names->count, &names->capacity, sizeof *names->items);
-    names->items[names->count++] = text;
+    const char *plain = text_name(arena, name), *text = plain;
+    unsigned chain;
+    struct text_given *first = find(names, plain, &chain);
+    if (!first && strcmp(plain, "reject") == 0)
+        text = "reject-2";
+    while (find(names, text, &chain))
+        text = arena_print(arena, "%s-%u", plain, first ? ++first->last : 2);
+    struct text_given *given = arena_new(arena, 1, sizeof *given);
+    *given = (struct text_given){names->chains[chain], text, 1};
+    names->chains[chain] = given;
     return text;
 }

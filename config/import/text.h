@@ -32,10 +32,11 @@ const char *text_name(struct arena *arena, const char *name) __attribute__((retu
 /* The text in shape for the value of a line: "${" would be a variable. */
 const char *text_value(struct arena *arena, const char *text) __attribute__((returns_nonnull));
 
-/* Names that were given out. */
+/* Names that were given out: a table of chains. */
+#define TEXT_NAME_CHAINS 1024u
+
 struct text_names {
-    const char **items;
-    size_t count, capacity;
+    struct text_given *chains[TEXT_NAME_CHAINS];
 };
 
 /* The name as text_name() has it, with "-2" and so on behind it if it was given out before. */

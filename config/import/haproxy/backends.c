@@ -195,6 +195,8 @@ static const char *attributes(struct hap_conversion *conversion, const struct ha
     struct arena *arena = &conversion->import->arena;
     const struct hap_param_value *params = server->params;
     const char *text = "";
+    if (server->family)
+        text = " allow=*";
     if (server->slots > 0)
         text = arena_print(arena, "%s resolve=all max=%u", text, server->slots);
     if (params[HAP_P_DISABLED].set)
@@ -248,13 +250,10 @@ static void note_server(struct hap_conversion *conversion, const struct hap_serv
     if (params[HAP_P_MAXQUEUE].set && params[HAP_P_MAXQUEUE].number > 0)
         import_note(import, params[HAP_P_MAXQUEUE].origin,
                     "maxqueue: a backend has one queue, for all of its servers; see max-queue");
-    if (params[HAP_P_SOURCE].set)
-        import_lost(import, params[HAP_P_SOURCE].origin,
-                    "source of one server; the option source is of a backend");
     if (params[HAP_P_TCP_UT].set)
         import_lost(import, params[HAP_P_TCP_UT].origin,
                     "tcp-ut of a server; the option user-timeout is of a backend");
-    if (params[HAP_P_RESOLVERS].set && server->host)
+    if (params[HAP_P_RESOLVERS].set && (server->host || server->family))
         note_resolvers(conversion, params[HAP_P_RESOLVERS].text);
     if (params[HAP_P_PREFER].set && server->host)
         import_note(import, params[HAP_P_PREFER].origin,
@@ -282,6 +281,9 @@ static void write_servers(struct hap_conversion *conversion, const struct hap_se
         ini_set(&conversion->import->ini, out, server->origin, "server", "%s %s%s", server->out,
                 address_text(conversion, server),
                 attributes(conversion, section, server, one && !first));
+        if (server->family && strncmp(server->family, "ipv", 3) == 0)
+            ini_set(&conversion->import->ini, out, server->origin, "resolve-family", "%s",
+                    server->family);
         first = false;
     }
 }
@@ -431,6 +433,47 @@ static void write_idle(struct hap_conversion *conversion, const struct hap_secti
     }
 }
 
+/* "client" and "clientip" of usesrc: the address of the client; others have no counterpart. */
+static void write_address(struct hap_conversion *conversion, struct origin origin,
+                          const char *address, const char *usesrc, struct ini_section *out)
+{
+    struct ini *ini = &conversion->import->ini;
+    const char *host = text_is_ipv6(address) ? address
+                                             : arena_copy_n(&conversion->import->arena, address,
+                                                            strcspn(address, ":"));
+    if (usesrc && strncmp(usesrc, "client", 6) == 0)
+        ini_set(ini, out, origin, "source", "client");
+    else if (usesrc)
+        import_lost(conversion->import, origin, "source %s usesrc %s", address, usesrc);
+    else if (text_is_ipv6(host) || (text_is_ipv4(host) && strcmp(host, "0.0.0.0") != 0))
+        ini_set(ini, out, origin, "source", "%s", host);
+    else if (*host && strcmp(host, "*") != 0 && strcmp(host, "0.0.0.0") != 0)
+        import_lost(conversion->import, origin, "source %s", address);
+}
+
+/* Of the backend, or of its servers, which have one here. */
+static void write_source(struct hap_conversion *conversion, const struct hap_section *section,
+                         const struct hap_servers *servers, struct ini_section *out)
+{
+    const struct hap_value *source = &section->values[HAP_SOURCE];
+    const struct hap_param_value *of_server =
+        hap_common(conversion, servers, HAP_P_SOURCE, "source", false);
+    const struct hap_param_value *usesrc =
+        of_server ? hap_common(conversion, servers, HAP_P_USESRC, "usesrc", false) : NULL;
+    if (of_server) {
+        write_address(conversion, of_server->origin, of_server->text, usesrc ? usesrc->text : NULL,
+                      out);
+    } else if (source->set && source->line->count > 1) {
+        const struct hap_line *line = source->line;
+        bool uses = line->count > 3 && strcmp(line->words[2], "usesrc") == 0;
+        write_address(conversion, source->origin, line->words[1], uses ? line->words[3] : NULL,
+                      out);
+        if (line->count > 2 && !uses)
+            import_lost(conversion->import, source->origin, "source %s %s", line->words[1],
+                        line->words[2]);
+    }
+}
+
 static void write_ends(struct hap_conversion *conversion, const struct hap_section *section,
                        const struct hap_servers *servers, bool both, struct ini_section *out)
 {
@@ -439,7 +482,6 @@ static void write_ends(struct hap_conversion *conversion, const struct hap_secti
         hap_common(conversion, servers, HAP_P_SLOWSTART, "slowstart", false);
     const struct hap_param_value *observe =
         hap_common(conversion, servers, HAP_P_OBSERVE, "observe", false);
-    const struct hap_value *source = &section->values[HAP_SOURCE];
     if (slow && slow->number > 0)
         ini_set(ini, out, slow->origin, "slow-start", "%s",
                 text_duration(&conversion->import->arena, slow->number));
@@ -452,19 +494,7 @@ static void write_ends(struct hap_conversion *conversion, const struct hap_secti
         ini_set(ini, out, observe->origin, "max-fails", "%" PRIu64, limit ? limit->number : 10);
     }
     write_idle(conversion, section, both, out);
-    if (!source->set || source->line->count < 2)
-        return;
-    const char *address = source->line->words[1];
-    bool any =
-        strcmp(address, "0.0.0.0") == 0 || *address == '*' || strncmp(address, "0.0.0.0:", 8) == 0;
-    if (source->line->count > 2)
-        import_lost(conversion->import, source->origin,
-                    "source %s %s: connections from the "
-                    "client's own address, or by an interface",
-                    address, source->line->words[2]);
-    if (!any)
-        ini_set(ini, out, source->origin, "source", "%.*s",
-                text_is_ipv6(address) ? 45 : (int)strcspn(address, ":"), address);
+    write_source(conversion, section, servers, out);
 }
 
 void hap_back_write(struct hap_conversion *conversion, const struct hap_section *section,

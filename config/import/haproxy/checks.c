@@ -94,7 +94,8 @@ const struct hap_param_value *hap_common(struct hap_conversion *conversion,
             value->set && value->number == common->number && strcmp(value->text, common->text) == 0;
         /* The text of a switch, and of equal times, may differ. */
         same |= value->set && param != HAP_P_MARKED_DOWN && param != HAP_P_OBSERVE &&
-                value->number == common->number && value->number != 1;
+                param != HAP_P_SOURCE && param != HAP_P_USESRC && value->number == common->number &&
+                value->number != 1;
         if (!same)
             import_note(conversion->import, server->origin,
                         "server %s: %s is %s in HAProxy; here the whole backend has one value",

@@ -10,6 +10,10 @@
 #include <string.h>
 #include <strings.h>
 
+/* Of the list of one condition, so that a route has room for several; a longer one is several
+ * conditions, of which one has to hold. */
+#define LIST_BYTES 1500u
+
 /* Variables that lead to variables. */
 #define VARIABLES_MAX 8
 
@@ -124,6 +128,17 @@ static struct formula positive(const struct hap_scope *scope, const char *prefix
     return formula_literal(arena, arena_print(arena, "%s%s", prefix, text), false);
 }
 
+/* Adds a word to a list that any of the conditions of formula may have. */
+static void add_word(const struct hap_scope *scope, const char *prefix, const char *word,
+                     const char **words, struct formula *formula)
+{
+    if (strlen(*words) + strlen(word) > LIST_BYTES) {
+        *formula = formula_or(&scope->import->arena, *formula, positive(scope, prefix, *words));
+        *words = "";
+    }
+    *words = list(&scope->import->arena, *words, word);
+}
+
 /* One pattern as names of a route, or NULL. */
 static const char *pattern_names(const struct hap_scope *scope, const struct hap_test *test,
                                  const char *pattern, struct origin origin)
@@ -177,10 +192,11 @@ static const char *judge_names(const struct hap_scope *scope, const struct hap_t
             return arena_print(arena, "no list of names says the same as %s'%s'",
                                test->method ? arena_print(arena, "-m %s ", test->method) : "",
                                test->patterns[i]);
-        names = list(arena, names, more);
+        add_word(scope, prefix, more, &names, formula);
     }
-    *formula = *names ? positive(scope, prefix, names) : formula_never();
-    return NULL;
+    if (*names)
+        *formula = formula_or(arena, *formula, positive(scope, prefix, names));
+    return formula->lost ? "there are too many names; a file of names has room for them" : NULL;
 }
 
 static bool only_lowers(const char *converters)
@@ -287,10 +303,11 @@ static const char *judge_source(const struct hap_scope *scope, const struct hap_
     for (size_t i = 0; i < test->count; i++) {
         if (!text_is_prefix(test->patterns[i]))
             return arena_print(arena, "'%s' is no address", test->patterns[i]);
-        addresses = list(arena, addresses, test->patterns[i]);
+        add_word(scope, "src:", test->patterns[i], &addresses, formula);
     }
-    *formula = *addresses ? positive(scope, "src:", addresses) : formula_never();
-    return NULL;
+    if (*addresses)
+        *formula = formula_or(arena, *formula, positive(scope, "src:", addresses));
+    return formula->lost ? "there are too many addresses; a file has room for them" : NULL;
 }
 
 static const char *judge_tls(const struct hap_scope *scope, const struct hap_test *test,

@@ -38,17 +38,23 @@ static const struct hap_line *find_stats(const struct hap_section *section, cons
     return NULL;
 }
 
-/* The address of the section's first bind, with the loopback address where a password is lost. */
-static const char *page_address(struct hap_conversion *conversion,
-                                const struct hap_section *section, bool guarded)
+/* Addresses that metrics may have. */
+#define PAGES_MAX 8
+
+/* The pages that were found. */
+struct pages {
+    const char *list; /* of addresses, separated by spaces */
+    size_t count;
+    struct origin first;
+};
+
+/* The address of a bind, of 127.0.0.1 where a password is lost; NULL: it has no port. */
+static const char *page_address(struct arena *arena, const char *text, bool guarded)
 {
-    struct arena *arena = &conversion->import->arena;
-    const struct hap_line *line = &section->lists[HAP_BINDS].items[0];
-    const char *text = line->count > 1 ? line->words[1] : "";
     const char *colon = strrchr(text, ':');
     if (*text == '/' || strncmp(text, "unix@", 5) == 0)
         return arena_print(arena, "unix:%s", text + (*text == '/' ? 0 : 5));
-    if (!colon || atoi(colon + 1) == 0)
+    if (!colon || atoi(colon + 1) <= 0 || atoi(colon + 1) > 65535)
         return NULL;
     const char *host = arena_copy_n(arena, text, (size_t)(colon - text));
     size_t length = strlen(host);
@@ -62,43 +68,55 @@ static const char *page_address(struct hap_conversion *conversion,
                               : arena_print(arena, "%s:%d", host, atoi(colon + 1));
 }
 
-static void write_page(struct hap_conversion *conversion, const struct hap_section *section,
-                       struct ini_section *out)
+/* True: the list of addresses has this one, or there is no room for it. */
+static bool has_page(const struct pages *pages, const char *address)
+{
+    const char *at = strstr(pages->list, address);
+    size_t length = strlen(address);
+    return pages->count == PAGES_MAX ||
+           (at && (at == pages->list || at[-1] == ' ') && (!at[length] || at[length] == ' '));
+}
+
+static void add_page(struct hap_conversion *conversion, const struct hap_section *section,
+                     struct pages *pages)
 {
     struct import *import = conversion->import;
-    struct origin origin = section->lists[HAP_BINDS].items[0].origin;
+    const struct hap_lines *binds = &section->lists[HAP_BINDS];
     const struct hap_line *auth = find_stats(section, "auth");
     const struct hap_line *admin = find_stats(section, "admin");
-    const char *address = page_address(conversion, section, auth != NULL);
-    bool known = option_find(SECTION_GLOBAL, "metrics") != NULL;
-    bool first = !ini_has(out, "metrics");
-    if (!address)
-        return;
-    if (!first)
-        import_note(import, section->origin,
-                    "section %s: /healthz, /ready and /metrics are at the address of metrics",
-                    section->name);
-    if (known && first)
-        ini_set_why(&import->ini, out, origin, "figures and health of the proxy", "metrics", "%s",
-                    address);
-    else
-        ini_set_off(&import->ini, out, origin, "figures and health of the proxy", "metrics", "%s",
-                    address);
+    for (size_t i = 0; i < binds->count; i++) {
+        const char *text = binds->items[i].count > 1 ? binds->items[i].words[1] : "";
+        const char *address = page_address(&import->arena, text, auth != NULL);
+        if (!address || has_page(pages, address))
+            continue;
+        if (pages->count++ == 0)
+            pages->first = binds->items[i].origin;
+        pages->list =
+            arena_print(&import->arena, "%s%s%s", pages->list, *pages->list ? " " : "", address);
+    }
     if (section->values[HAP_MONITOR].set)
         import_note(import, section->values[HAP_MONITOR].origin,
-                    "monitor-uri: ask for /healthz at the address of metrics");
-    else if (find_stats(section, "uri") || find_stats(section, "enable"))
-        import_note(import, section->origin, "section %s: the page is at / of metrics, %s",
-                    section->name, address);
-    if (auth) {
+                    "monitor-uri: metrics answers there; ask for /healthz, or for /ready");
+    else
+        import_note(import, section->origin,
+                    "section %s: metrics stands in its place, with /metrics, /healthz and /ready",
+                    section->name);
+    if (auth)
         import_note(import, auth->origin,
-                    "stats auth: passwords are hashes in a file (metrics-auth); until then metrics "
-                    "is at 127.0.0.1 only");
-        ini_set_off(&import->ini, out, auth->origin, "lines NAME:HASH, or NAME:HASH:admin",
-                    "metrics-auth", "/etc/rpproxy/metrics-auth");
-    }
+                    "stats auth: its users are not carried over, so metrics is at 127.0.0.1 only");
     if (admin)
-        import_note(import, admin->origin, "stats admin: a user of metrics-auth with :admin");
+        import_note(import, admin->origin, "stats admin: see \"rpproxy server\"");
+}
+
+static void write_pages(struct hap_conversion *conversion, struct ini_section *out)
+{
+    struct pages pages = {.list = ""};
+    for (size_t i = 0; i < conversion->model->count; i++)
+        if (hap_is_page(conversion->model->sections[i]))
+            add_page(conversion, conversion->model->sections[i], &pages);
+    if (pages.count > 0)
+        ini_set_why(&conversion->import->ini, out, pages.first, "figures and health of the proxy",
+                    "metrics", "%s", pages.list);
 }
 
 /* --- name servers -------------------------------------------------------------------------- */
@@ -221,9 +239,7 @@ void hap_global_write(struct hap_conversion *conversion)
                 values[HAP_SPREAD].number > 50 ? 50 : values[HAP_SPREAD].number);
     write_log(conversion, out);
     write_names(conversion, out);
-    for (size_t i = 0; i < conversion->model->count; i++)
-        if (hap_is_page(conversion->model->sections[i]))
-            write_page(conversion, conversion->model->sections[i], out);
+    write_pages(conversion, out);
     for (size_t i = 0; i < global->remark_count; i++)
         ini_comment(&import->ini, out, global->remarks[i].origin, "%s", global->remarks[i].text);
     for (size_t i = 0; i < global->finding_count; i++)

@@ -35,13 +35,52 @@ static bool wanted(struct import *import, const struct hap_section *section)
     return true;
 }
 
+/* The word behind "do-resolve(VARIABLE,RESOLVERS,FAMILY)" in the rules of the file, and the words
+ * in the parentheses; or NULL. */
+static const char *find_resolved(const struct hap_model *model, const char **arguments)
+{
+    for (size_t i = 0; i < model->count; i++) {
+        const struct hap_lines *rules = &model->sections[i]->lists[HAP_RULES];
+        for (size_t j = 0; j < rules->count; j++)
+            for (size_t k = 1; k + 1 < rules->items[j].count; k++)
+                if (strncmp(rules->items[j].words[k], "do-resolve(", 11) == 0) {
+                    *arguments = rules->items[j].words[k] + 11;
+                    return rules->items[j].words[k + 1];
+                }
+    }
+    return NULL;
+}
+
+/* A server whose address a rule has found by the name that the client asks for. */
+static void follow_name(struct hap_conversion *conversion, struct hap_server *server)
+{
+    struct arena *arena = &conversion->import->arena;
+    const char *arguments;
+    const char *fetch = find_resolved(conversion->model, &arguments);
+    if (!server->is_target || !fetch ||
+        (strncmp(fetch, "req.ssl_sni", 11) != 0 && strncmp(fetch, "req_ssl_sni", 11) != 0))
+        return;
+    const char *comma = strchr(arguments, ','), *second = comma ? strchr(comma + 1, ',') : NULL;
+    server->family = second ? arena_copy_n(arena, second + 1, strcspn(second + 1, ",)")) : "";
+    server->params[HAP_P_RESOLVERS] = (struct hap_param_value){
+        .set = comma != NULL,
+        .origin = server->origin,
+        .text = comma ? arena_copy_n(arena, comma + 1, strcspn(comma + 1, ",)")) : ""};
+    server->params[HAP_P_CHECK].set = false;
+    server->address = arena_print(arena, "sni:%s", *server->port ? server->port : "443");
+    server->out = text_name(arena, server->name);
+    import_note(conversion->import, server->origin,
+                "whatever name a client asks for, as in HAProxy: say in allow= which ones may be");
+}
+
 static void choose_servers(struct hap_conversion *conversion, struct hap_section *section,
                            struct hap_servers *servers)
 {
     *servers = hap_servers_read(conversion->import, conversion->environment, section);
     for (size_t i = 0; i < servers->count; i++) {
+        follow_name(conversion, &servers->items[i]);
         section->usable_servers += servers->items[i].address != NULL;
-        if (servers->items[i].is_target)
+        if (servers->items[i].is_target && !servers->items[i].family)
             import_lost(conversion->import, servers->items[i].origin,
                         "server %s: connections to the address that the client meant; it is left "
                         "out",

@@ -146,18 +146,34 @@ static bool write_limit(struct deciding *deciding, const struct hap_line *line, 
 
 /* --- tcp-request --------------------------------------------------------------------------- */
 
-/* The value of a single literal "src:...", or NULL. */
-static const char *source_list(struct deciding *deciding, const struct formula *formula,
-                               bool *negated)
+/* The addresses of a literal "src:...", with spaces between them. */
+static const char *source_words(struct deciding *deciding, const struct literal *literal)
 {
-    if (formula->lost || formula->count != 1 || formula->clauses[0].count != 1 ||
-        strncmp(formula->clauses[0].literals[0].text, "src:", 4) != 0)
-        return NULL;
-    char *list = arena_copy(arena_of(deciding), formula->clauses[0].literals[0].text + 4);
+    char *list = arena_copy(arena_of(deciding), literal->text + 4);
     for (char *at = list; (at = strchr(at, ','));)
         *at = ' ';
-    *negated = formula->clauses[0].literals[0].negated;
     return list;
+}
+
+/* Whether the formula is about addresses alone, and each clause has one literal. *negated: all are
+ * negated, and there is one clause; a formula with others is none of this kind. */
+static bool is_of_sources(const struct formula *formula, bool *negated)
+{
+    *negated = formula->count == 1 && formula->clauses[0].count == 1 &&
+               formula->clauses[0].literals[0].negated;
+    for (size_t i = 0; i < formula->count; i++)
+        if (formula->clauses[i].count != 1 || formula->clauses[i].literals[0].negated != *negated ||
+            strncmp(formula->clauses[i].literals[0].text, "src:", 4) != 0)
+            return false;
+    return !formula->lost && formula->count > 0;
+}
+
+static void write_sources(struct deciding *deciding, const struct formula *formula, const char *key,
+                          struct origin origin)
+{
+    for (size_t i = 0; i < formula->count; i++)
+        ini_set(&deciding->conversion->import->ini, deciding->out, origin, key, "%s",
+                source_words(deciding, &formula->clauses[i].literals[0]));
 }
 
 /* Rules for connections: an access list as long as they are about addresses alone. */
@@ -165,15 +181,14 @@ static void write_connection(struct deciding *deciding, const struct hap_line *l
                              size_t condition, bool last)
 {
     struct ini *ini = &deciding->conversion->import->ini;
-    bool negated = false;
     struct formula formula = hap_formula(&deciding->scope, line->words + condition, line->origin);
-    const char *list = source_list(deciding, &formula, &negated);
+    bool negated, sources = is_of_sources(&formula, &negated);
     if (formula.lost)
         return;
-    if (!deciding->late && list && !negated) {
-        ini_set(ini, deciding->out, line->origin, accepts ? "allow" : "deny", "%s", list);
-    } else if (!deciding->late && list && last && !accepts) {
-        ini_set(ini, deciding->out, line->origin, "allow", "%s", list);
+    if (!deciding->late && sources && !negated) {
+        write_sources(deciding, &formula, accepts ? "allow" : "deny", line->origin);
+    } else if (!deciding->late && sources && last && !accepts) {
+        write_sources(deciding, &formula, "allow", line->origin);
         ini_set(ini, deciding->out, line->origin, "deny", "any");
     } else if (!deciding->late && formula_is_always(&formula)) {
         ini_set(ini, deciding->out, line->origin, accepts ? "allow" : "deny", "any");
@@ -204,12 +219,13 @@ static void write_content(struct deciding *deciding, const struct hap_line *line
 
 static void write_expect_proxy(struct deciding *deciding, const struct hap_line *line)
 {
-    bool negated = false;
+    bool negated;
     struct formula formula = hap_formula(&deciding->scope, line->words + 4, line->origin);
-    const char *list = source_list(deciding, &formula, &negated);
-    if (formula_is_always(&formula))
-        list = "any";
-    if (!list || negated)
+    bool sources = is_of_sources(&formula, &negated) && !negated && formula.count == 1;
+    const char *list = formula_is_always(&formula) ? "any"
+                       : sources ? source_words(deciding, &formula.clauses[0].literals[0])
+                                 : NULL;
+    if (!list)
         import_lost(deciding->conversion->import, line->origin, "expect-proxy of these clients");
     else if (!ini_has(deciding->out, "accept-proxy"))
         ini_set(&deciding->conversion->import->ini, deciding->out, line->origin, "accept-proxy",
@@ -242,9 +258,9 @@ static bool is_last(const struct hap_lines *rules, size_t i)
 /* Actions that need no counterpart. */
 static bool is_harmless(const char *action)
 {
-    static const char *const harmless[] = {"track-sc", "set-var",       "unset-var",
-                                           "capture",  "set-log-level", "sc-inc-",
-                                           "sc-set-",  "sc-add-",       "do-log"};
+    static const char *const harmless[] = {"track-sc",      "set-var",     "unset-var", "capture",
+                                           "set-log-level", "sc-inc-",     "sc-set-",   "sc-add-",
+                                           "do-log",        "do-resolve(", "set-dst"};
     for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
         if (strncmp(action, harmless[i], strlen(harmless[i])) == 0)
             return true;

@@ -115,7 +115,7 @@ static const struct word {
     {"disabled", SET, HAP_P_DISABLED, 0, NULL},
     {"enabled", UNSET, HAP_P_DISABLED, 0, NULL},
     {"source", TEXT, HAP_P_SOURCE, 0, NULL},
-    {"usesrc", MISSING, HAP_PARAMS, 1, "connections from the client's own address (transparent)"},
+    {"usesrc", TEXT, HAP_P_USESRC, 0, NULL},
     {"interface", MISSING, HAP_PARAMS, 1, "connections by one interface"},
     {"agent-check", SET, HAP_P_AGENT, 0, NULL},
     {"no-agent-check", UNSET, HAP_P_AGENT, 0, NULL},

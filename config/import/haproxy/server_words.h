@@ -42,6 +42,7 @@ enum hap_param {
     HAP_P_SNI,
     HAP_P_DISABLED,
     HAP_P_SOURCE,
+    HAP_P_USESRC,
     HAP_P_AGENT,
     HAP_P_AGENT_PORT,
     HAP_P_AGENT_INTER,

@@ -96,6 +96,7 @@ static const char *read_address(struct reading *reading, const char *text,
         expanded = arena_copy_n(arena, expanded + 1, length - 2);
     if (!*expanded || strcmp(expanded, "*") == 0 || strcmp(expanded, "0.0.0.0") == 0) {
         server->is_target = true;
+        server->port = port;
         return "connections to the address that the client meant";
     }
     bool v6 = text_is_ipv6(expanded);

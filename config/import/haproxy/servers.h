@@ -13,6 +13,8 @@ struct hap_server {
     const char *host;    /* NULL: the address is no name */
     unsigned slots;      /* of server-template; 0: one server */
     bool is_target;      /* the address is that which the client asks for (0.0.0.0) */
+    const char *port;    /* of such an address; "": none */
+    const char *family;  /* of the name that a client asks for; NULL: the address is another */
     struct hap_param_value params[HAP_PARAMS];
 };
 

@@ -260,9 +260,12 @@ static void write_connect(struct writing *writing)
     ini_set_why(ini, writing->out, keep ? keep->origin : (struct origin){0},
                 keep ? NULL : "proxy_socket_keepalive is off", "keepalive", "%s",
                 is_on(keep) ? "yes" : "no");
-    if (bind && strchr(ngx_word(bind, 1), '$'))
-        import_lost(import, bind->origin,
-                    "proxy_bind %s: connections from the client's own address", ngx_word(bind, 1));
+    bool of_client = bind && (strcmp(ngx_word(bind, 1), "$remote_addr") == 0 ||
+                              strcmp(ngx_word(bind, 1), "$remote_addr:$remote_port") == 0);
+    if (of_client && ngx_has(bind, "transparent"))
+        ini_set(ini, writing->out, bind->origin, "source", "client");
+    else if (bind && strchr(ngx_word(bind, 1), '$'))
+        import_lost(import, bind->origin, "proxy_bind %s", ngx_word(bind, 1));
     else if (bind && strcmp(ngx_word(bind, 1), "off") != 0)
         ini_set(ini, writing->out, bind->origin, "source", "%s",
                 text_is_ipv6(ngx_word(bind, 1)) ? ngx_word(bind, 1)

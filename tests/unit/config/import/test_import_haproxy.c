@@ -2,7 +2,9 @@
 #include "tests/unit/config/import/importing.h"
 #include "tests/unit/suites.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Timeouts that need no further lines, and options that need no notes. */
 #define DEFAULTS                                                                                   \
@@ -149,6 +151,24 @@ START_TEST(servers)
          DEFAULTS "listen a\n bind :1\n balance source\n hash-type consistent\n"
                   " option allbackups\n server s 198.51.100.1:1\n",
          "balance = maglev\nbackup = all\nhash-prefix = 128\n", ""},
+        {"the source of connections",
+         DEFAULTS "listen a\n bind :1\n source 0.0.0.0 usesrc clientip\n server s "
+                  "198.51.100.1:1\nlisten b\n bind :2\n source 127.0.0.2:0\n server s "
+                  "198.51.100.1:1\nlisten c\n bind :3\n server s 198.51.100.1:1 source "
+                  "127.0.0.3\nlisten d\n bind :4\n source 0.0.0.0 interface eth9\n server s "
+                  "198.51.100.1:1\n",
+         "source = client\nsource = 127.0.0.2\nsource = 127.0.0.3\n",
+         "21 lost: source 0.0.0.0 interface"},
+        {"whatever name the client asks for",
+         "resolvers r\n nameserver a 192.0.2.53:53\n" DEFAULTS
+         "listen a\n bind :443\n tcp-request inspect-delay 5s\n"
+         " tcp-request content do-resolve(txn.ip,r,ipv4) req.ssl_sni\n"
+         " tcp-request content set-dst var(txn.ip)\n server s 0.0.0.0:8443\n",
+         "server = s sni:8443 allow=*\nresolve-family = ipv4\nresolver = 192.0.2.53:53\n",
+         "15 note: whatever name a client asks for"},
+        {"connections to where the client wanted to go",
+         DEFAULTS "listen a\n bind :443\n server s 0.0.0.0:8443\n server t 198.51.100.1:1\n",
+         "-server = s\n", "10 lost: server s: connections to the address"},
         {"a part of the address",
          DEFAULTS "listen a\n bind :1\n balance hash src,ipmask(32,56)\n server s "
                   "198.51.100.1:1\n",
@@ -317,6 +337,35 @@ START_TEST(routes)
 }
 END_TEST
 
+/* A list that no line has room for. */
+START_TEST(long_lists)
+{
+    char text[8192] = DEFAULTS TWO "frontend f\n bind :1\n tcp-request inspect-delay 3s\n"
+                                   " tcp-request connection reject if { src";
+    for (unsigned i = 0; i < 200; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), " 10.0.%u.0/24", i);
+    strcat(text, " }\n use_backend one if { req.ssl_sni");
+    for (unsigned i = 0; i < 200; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), " n%03u.example", i);
+    strcat(text, " }\n");
+    struct import_case expected = {"long lists", text, "[frontend f]\n-backend = one\n", ""};
+    expect_imported(import_haproxy_text, &expected);
+
+    struct import import;
+    size_t route_lines = 0, deny_lines = 0;
+    import_haproxy_text(&import, "a.cfg", text, strlen(text));
+    for (size_t i = 0; i < import.ini.count; i++)
+        for (size_t j = 0; j < import.ini.sections[i]->count; j++) {
+            const char *key = import.ini.sections[i]->lines[j].key;
+            route_lines += key && strcmp(key, "route") == 0;
+            deny_lines += key && strcmp(key, "deny") == 0;
+        }
+    ck_assert_uint_eq(route_lines, 2);
+    ck_assert_uint_eq(deny_lines, 2);
+    import_free(&import);
+}
+END_TEST
+
 START_TEST(the_process)
 {
     static const struct import_case cases[] = {
@@ -333,10 +382,16 @@ START_TEST(the_process)
          "listen a\n log global\n bind :1\n server s 198.51.100.1:1\n",
          "-access-log", ""},
         {"pages",
-         DEFAULTS "listen stats\n mode http\n bind :8404\n stats enable\n stats uri /\n"
+         DEFAULTS "listen stats\n mode http\n bind :8404\n bind [::1]:8404\n stats enable\n"
                   "frontend up\n mode http\n bind :8405\n monitor-uri /up\n"
                   "listen a\n bind :1\n server s 198.51.100.1:1\n",
-         "-[listen stats]\n-[frontend up]\n[listen a]\n", NULL},
+         "-[listen stats]\n-[frontend up]\n[listen a]\n"
+         "metrics = 0.0.0.0:8404 [::1]:8404 0.0.0.0:8405\n",
+         "8 note: section stats: metrics\n16 note: monitor-uri"},
+        {"a page with a password",
+         DEFAULTS "listen stats\n mode http\n bind :8404\n stats auth a:b\n stats admin if TRUE\n"
+                  "listen a\n bind :1\n server s 198.51.100.1:1\n",
+         "metrics = 127.0.0.1:8404\n", NULL},
         {"other sections",
          "peers p\n peer a 198.51.100.1:1024\nuserlist u\n user a password b\nprogram p\n command "
          "x\n"
@@ -419,6 +474,7 @@ Suite *import_haproxy_suite(void)
     tcase_add_test(test, servers);
     tcase_add_test(test, checks);
     tcase_add_test(test, routes);
+    tcase_add_test(test, long_lists);
     tcase_add_test(test, the_process);
     tcase_add_test(test, words_and_the_environment);
     tcase_add_test(test, lines_that_proxy_ini_cannot_have);

@@ -41,6 +41,10 @@ START_TEST(defaults_of_nginx)
          "[frontend u]\n[frontend u-2]\n[frontend u-3]\nbackend = u\nbackend = u-2\n[backend u]\n"
          "[backend u-2]\n-[backend u-3]\n",
          ""},
+        {"the source of connections",
+         "stream {\n proxy_bind $remote_addr transparent;\n server {\n listen 1;\n proxy_pass "
+         "198.51.100.1:2;\n }\n}\n",
+         "source = client\n", ""},
         {"names", "stream {\n server {\n listen 1;\n proxy_pass a.example:2;\n }\n}\n",
          "server = a.example-2 a.example:2 resolve=all\nresolve = start\nstart-unresolved = down\n",
          "4 note: a name without an address"},
