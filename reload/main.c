@@ -2,6 +2,7 @@
 #include "reload/base/program.h"
 #include "reload/cli/command.h"
 #include "reload/cli/complete.h"
+#include "reload/cli/events.h"
 #include "reload/cli/import.h"
 #include "reload/cli/sessions.h"
 #include "reload/process/process.h"
@@ -30,6 +31,7 @@ static const char usage_text[] =
     "       rpproxy server [-f FILE | -s SOCKET] BACKEND/SERVER ready|drain|maint|weight=N\n"
     "       rpproxy sessions [-f FILE | -s SOCKET] [--json] [--limit N] [FILTER...]\n"
     "       rpproxy kill   [-f FILE | -s SOCKET] SESSION-ID | FILTER...\n"
+    "       rpproxy events [-f FILE | -s SOCKET] [--json] [--last N] [--limit N]\n"
     "       rpproxy stop   [-f FILE | -s SOCKET] [--timeout TIME] [-v | --verbose]\n"
     "       rpproxy import haproxy FILE... | nginx FILE\n"
     "                                        make a proxy.ini of another configuration\n"
@@ -61,6 +63,7 @@ enum {
     SUPERVISE,
     WATCH_FILES,
     LIMIT,
+    LAST,
     HELP,
     HELP_OPTIONS,
     SHOW_VERSION
@@ -92,6 +95,7 @@ static const struct rule {
     {"config", 0, 0, true, {'f', 's', JSON}, command_config},
     {"server", 2, 2, true, {'f', 's'}, command_server},
     {"sessions", 0, COMMAND_WORDS_MAX, true, {'f', 's', JSON, LIMIT}, command_sessions},
+    {"events", 0, 0, true, {'f', 's', JSON, LIMIT, LAST}, command_events},
     {"kill", 1, COMMAND_WORDS_MAX, true, {'f', 's'}, command_kill},
     {"import", 2, COMMAND_WORDS_MAX, false, {0}, command_import},
     {"stop", 0, 0, true, {'f', 's', 'v', TIMEOUT}, command_stop},
@@ -110,6 +114,7 @@ static const struct option options[] = {
     {"supervise", no_argument, NULL, SUPERVISE},
     {"watch-files", no_argument, NULL, WATCH_FILES},
     {"limit", required_argument, NULL, LIMIT},
+    {"last", required_argument, NULL, LAST},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, HELP},
     {"help-options", no_argument, NULL, HELP_OPTIONS},
@@ -257,6 +262,8 @@ static const char *take_option(struct arguments *arguments, int option, const ch
     case SUPERVISE:
         arguments->supervise = true;
         return NULL;
+    case LAST:
+        return command_limit(value, &arguments->command.last);
     case LIMIT:
         return command_limit(value, &arguments->command.limit);
     case WATCH_FILES:

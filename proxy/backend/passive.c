@@ -1,7 +1,7 @@
 #include "proxy/backend/passive.h"
 
 #include "config/base/clock.h"
-#include "config/base/log.h"
+#include "config/base/happening.h"
 #include "config/syntax/value.h"
 
 static struct ejection_rules rules_of(const struct backend_conf *conf)
@@ -32,9 +32,14 @@ void passive_note_failures(struct server *server, unsigned count, uint64_t now)
         return;
     ejection_begin(ejection, &server->fail_times, &rules, now);
     char length[DURATION_TEXT_MAX], window[DURATION_TEXT_MAX];
-    log_warning("server %s/%s is ejected for %s: %u session%s failed at it within %s", conf->name,
-                server->name, duration_text(ejection->until - now, length), conf->max_fails,
-                conf->max_fails > 1 ? "s" : "", duration_text(conf->fail_window, window));
+    happened(HAPPENED_SERVER_EJECTED, LOG_LEVEL_WARNING,
+             HAPPENING_FIELDS(happening_word("backend", conf->name),
+                              happening_word("server", server->name),
+                              happening_word("cause", "sessions failed"),
+                              happening_number("for_ms", ejection->until - now)),
+             "server %s/%s is ejected for %s: %u session%s failed at it within %s", conf->name,
+             server->name, duration_text(ejection->until - now, length), conf->max_fails,
+             conf->max_fails > 1 ? "s" : "", duration_text(conf->fail_window, window));
     server_changed(server, false);
 }
 

@@ -1,6 +1,7 @@
 #include "proxy/backend/server.h"
 
 #include "config/base/clock.h"
+#include "config/base/happening.h"
 #include "config/base/log.h"
 
 #include <errno.h>
@@ -8,6 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+/* Two fields of an event. */
+#define WHICH(server)                                                                              \
+    happening_word("backend", (server)->backend->conf->name),                                      \
+        happening_word("server", (server)->name)
 
 static bool is_checked(const struct server *server)
 {
@@ -81,8 +87,10 @@ static void keep_up(struct server *server, bool tell)
         server_comes_up(server);
     else
         server_count_event(server, COUNTER_OF(server_events, downs));
-    log_notice("server %s/%s is %s, as %s/%s", server->backend->conf->name, server->name,
-               now->check == CHECK_UP ? "UP" : "DOWN", lead->backend->conf->name, lead->name);
+    happened(now->check == CHECK_UP ? HAPPENED_SERVER_UP : HAPPENED_SERVER_DOWN, LOG_LEVEL_NOTICE,
+             HAPPENING_FIELDS(WHICH(server), happening_word("cause", "the server that it follows")),
+             "server %s/%s is %s, as %s/%s", server->backend->conf->name, server->name,
+             now->check == CHECK_UP ? "UP" : "DOWN", lead->backend->conf->name, lead->name);
     server_changed(server, false);
 }
 
@@ -217,8 +225,10 @@ static void end_ejection(struct server *server)
 {
     server->now.ejection = (struct ejection){0};
     server_comes_up(server);
-    log_notice("server %s/%s is back: its ejection is over by command", server->backend->conf->name,
-               server->name);
+    happened(HAPPENED_SERVER_BACK, LOG_LEVEL_NOTICE,
+             HAPPENING_FIELDS(WHICH(server), happening_word("cause", "command")),
+             "server %s/%s is back: its ejection is over by command", server->backend->conf->name,
+             server->name);
     server_changed(server, true);
 }
 
@@ -237,8 +247,10 @@ void server_set_admin(struct server *server, enum admin_state admin)
         server->now.ejection = (struct ejection){0};
         server_comes_up(server);
     }
-    log_notice("server %s/%s is in state %s by command (it was %s)", server->backend->conf->name,
-               server->name, server_admin_name(admin), server_admin_name(before));
+    happened(HAPPENED_SERVER_ADMIN, LOG_LEVEL_NOTICE,
+             HAPPENING_FIELDS(WHICH(server), happening_word("admin", server_admin_name(admin))),
+             "server %s/%s is in state %s by command (it was %s)", server->backend->conf->name,
+             server->name, server_admin_name(admin), server_admin_name(before));
     server_changed(server, true);
 }
 
@@ -248,8 +260,11 @@ static void set_weight(struct server *server, unsigned weight, const char *by, b
     if (weight == before)
         return;
     server->now.weight = weight;
-    log_notice("server %s/%s has weight %u by %s (it was %u)", server->backend->conf->name,
-               server->name, weight, by, before);
+    happened(HAPPENED_SERVER_WEIGHT, LOG_LEVEL_NOTICE,
+             HAPPENING_FIELDS(WHICH(server), happening_number("weight", weight),
+                              happening_word("cause", by)),
+             "server %s/%s has weight %u by %s (it was %u)", server->backend->conf->name,
+             server->name, weight, by, before);
     server_changed(server, by_command);
 }
 
@@ -322,9 +337,11 @@ int server_set_address(struct server *server, const struct address *address)
     int error = exchange_address(server, address, &before);
     if (error)
         return error;
-    log_notice("server %s/%s has address %s (it was %s)", server->backend->conf->name, server->name,
-               address_text(address, text),
-               address_text(before ? &before->address : NULL, text_before));
+    happened(
+        HAPPENED_SERVER_ADDRESS, LOG_LEVEL_NOTICE,
+        HAPPENING_FIELDS(WHICH(server), happening_word("address", address_text(address, text))),
+        "server %s/%s has address %s (it was %s)", server->backend->conf->name, server->name,
+        address_text(address, text), address_text(before ? &before->address : NULL, text_before));
     if (before)
         reclaim(server->backend->reclaimer, &before->retired);
     let_next_check_decide(server);
@@ -345,8 +362,10 @@ void server_passed(struct server *server)
     }
     if (++now->streak < enough(server))
         return;
-    log_notice("server %s/%s is UP: %u checks passed in a row", server->backend->conf->name,
-               server->name, now->streak);
+    happened(HAPPENED_SERVER_UP, LOG_LEVEL_NOTICE,
+             HAPPENING_FIELDS(WHICH(server), happening_word("cause", "checks passed")),
+             "server %s/%s is UP: %u checks passed in a row", server->backend->conf->name,
+             server->name, now->streak);
     now->check = CHECK_UP;
     now->streak = 0;
     server_comes_up(server);
@@ -373,8 +392,10 @@ void server_failed_for(struct server *server, int error, const char *reason)
               server->name, now->streak, enough(server), server_last_check(server));
     if (now->streak < enough(server))
         return;
-    log_warning("server %s/%s is DOWN: %s%s", server->backend->conf->name, server->name,
-                server_last_check(server), first ? ", at its first check" : "");
+    happened(HAPPENED_SERVER_DOWN, LOG_LEVEL_WARNING,
+             HAPPENING_FIELDS(WHICH(server), happening_word("cause", server_last_check(server))),
+             "server %s/%s is DOWN: %s%s", server->backend->conf->name, server->name,
+             server_last_check(server), first ? ", at its first check" : "");
     now->check = CHECK_DOWN;
     now->streak = 0;
     server_count_event(server, COUNTER_OF(server_events, downs));
@@ -454,12 +475,13 @@ void server_advised(struct server *server, enum agent_state agent, int percent)
         return;
     now->agent = agent;
     now->agent_percent = percent;
-    if (percent < 0)
-        log_notice("server %s/%s: its agent says %s", server->backend->conf->name, server->name,
-                   server_agent_name(server));
-    else
-        log_notice("server %s/%s: its agent says %s, %d%% of the weight",
-                   server->backend->conf->name, server->name, server_agent_name(server), percent);
+    char share[32] = "";
+    if (percent >= 0)
+        snprintf(share, sizeof share, ", %d%% of the weight", percent);
+    happened(HAPPENED_SERVER_AGENT, LOG_LEVEL_NOTICE,
+             HAPPENING_FIELDS(WHICH(server), happening_word("agent", server_agent_name(server))),
+             "server %s/%s: its agent says %s%s", server->backend->conf->name, server->name,
+             server_agent_name(server), share);
     server_changed(server, false);
 }
 

@@ -1,6 +1,7 @@
 #include "proxy/backend/weights.h"
 
 #include "config/base/clock.h"
+#include "config/base/happening.h"
 #include "config/base/log.h"
 #include "proxy/backend/balance/algorithm.h"
 #include "proxy/backend/balance/table.h"
@@ -62,8 +63,13 @@ static bool end_ejections(struct backend *backend, uint64_t now, bool all)
         const struct ejection *ejection = &server->now.ejection;
         if (!ejection_holds(ejection) || (!all && ejection->until > now))
             continue;
-        log_notice("server %s/%s is back: %s", backend->conf->name, server->name,
-                   ejection->until > now ? "no other server is usable" : "its ejection is over");
+        const char *cause =
+            ejection->until > now ? "no other server is usable" : "its ejection is over";
+        happened(HAPPENED_SERVER_BACK, LOG_LEVEL_NOTICE,
+                 HAPPENING_FIELDS(happening_word("backend", backend->conf->name),
+                                  happening_word("server", server->name),
+                                  happening_word("cause", cause)),
+                 "server %s/%s is back: %s", backend->conf->name, server->name, cause);
         ejection_end(&server->now.ejection, now);
         server->now.changed_at = (uint64_t)time(NULL);
         server_comes_up(server);
@@ -126,14 +132,23 @@ static void tell_who_serves(const struct backend *backend, struct elected before
     const char *name = backend->conf->name;
     struct elected now = backend->elected;
     if (usable > 0 && backend->usable == 0)
-        log_error("backend %s has no usable server left: new clients are refused", name);
+        happened(HAPPENED_BACKEND_DOWN, LOG_LEVEL_ERROR,
+                 HAPPENING_FIELDS(happening_word("backend", name)),
+                 "backend %s has no usable server left: new clients are refused", name);
     else if (usable == 0 && backend->usable > 0)
-        log_notice("backend %s has a usable server again", name);
+        happened(HAPPENED_BACKEND_UP, LOG_LEVEL_NOTICE,
+                 HAPPENING_FIELDS(happening_word("backend", name)),
+                 "backend %s has a usable server again", name);
     if (now.backups && backend->conf->backup == BACKUP_ALL && !before.backups)
-        log_notice("backend %s: the backup servers take over", name);
+        happened(HAPPENED_BACKUP_SERVES, LOG_LEVEL_NOTICE,
+                 HAPPENING_FIELDS(happening_word("backend", name)),
+                 "backend %s: the backup servers take over", name);
     else if (now.backups && backend->conf->backup == BACKUP_FIRST &&
              (!before.backups || now.backup != before.backup))
-        log_notice("backend %s: backup server %s takes over", name, set->list[now.backup]->name);
+        happened(HAPPENED_BACKUP_SERVES, LOG_LEVEL_NOTICE,
+                 HAPPENING_FIELDS(happening_word("backend", name),
+                                  happening_word("server", set->list[now.backup]->name)),
+                 "backend %s: backup server %s takes over", name, set->list[now.backup]->name);
     else if (before.backups && !now.backups && backend->usable > 0)
         log_notice("backend %s: the servers that are no backups serve again", name);
 }

@@ -2,6 +2,7 @@
 
 #include "config/base/clock.h"
 #include "config/base/condition.h"
+#include "config/base/happening.h"
 #include "config/base/log.h"
 #include "config/loops.h"
 #include "config/names/prefer.h"
@@ -14,6 +15,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Three fields of an event. */
+#define WHICH(follower)                                                                            \
+    happening_word("backend", backend_name(follower)),                                             \
+        happening_word("server", (follower)->conf->name),                                          \
+        happening_word("name", (follower)->conf->text)
 
 /* After a failure a name is asked for again so soon, then after twice that time, and so on. */
 #define RETRY_MIN_MS 1000
@@ -276,8 +283,9 @@ static void ask_after(struct follower *follower, uint64_t milliseconds)
 static void note_answered(struct follower *follower)
 {
     if (follower->told_failure)
-        log_notice("server %s/%s: '%s' is resolved again", backend_name(follower),
-                   follower->conf->name, follower->conf->text);
+        happened(HAPPENED_NAME_RESOLVED, LOG_LEVEL_NOTICE, HAPPENING_FIELDS(WHICH(follower)),
+                 "server %s/%s: '%s' is resolved again", backend_name(follower),
+                 follower->conf->name, follower->conf->text);
     follower->told_failure = follower->given_up = false;
     follower->failures = 0;
 }
@@ -290,20 +298,26 @@ static void note_failure(struct follower *follower, const char *why)
     bool has = has_address(follower);
     follower->failures++;
     if (!has && !follower->told_failure)
-        log_warning("server %s/%s: '%s': %s: it has no address until the name has one",
-                    backend_name(follower), follower->conf->name, follower->conf->text, why);
+        happened(HAPPENED_NAME_FAILED, LOG_LEVEL_WARNING,
+                 HAPPENING_FIELDS(WHICH(follower), happening_word("cause", why)),
+                 "server %s/%s: '%s': %s: it has no address until the name has one",
+                 backend_name(follower), follower->conf->name, follower->conf->text, why);
     else if (has && now < until && !follower->told_failure) {
         char left[DURATION_TEXT_MAX];
-        log_warning("server %s/%s: '%s': %s: the last addresses are kept for %s",
-                    backend_name(follower), follower->conf->name, follower->conf->text, why,
-                    duration_text((until - now + 999) / 1000 * 1000, left));
+        happened(HAPPENED_NAME_FAILED, LOG_LEVEL_WARNING,
+                 HAPPENING_FIELDS(WHICH(follower), happening_word("cause", why)),
+                 "server %s/%s: '%s': %s: the last addresses are kept for %s",
+                 backend_name(follower), follower->conf->name, follower->conf->text, why,
+                 duration_text((until - now + 999) / 1000 * 1000, left));
     }
     follower->told_failure = true;
     if (!has || now < until || follower->given_up)
         return;
     follower->given_up = true;
-    log_error("server %s/%s: '%s': %s, and resolve-hold is over: its addresses are given up",
-              backend_name(follower), follower->conf->name, follower->conf->text, why);
+    happened(HAPPENED_NAME_FAILED, LOG_LEVEL_ERROR,
+             HAPPENING_FIELDS(WHICH(follower), happening_word("cause", why)),
+             "server %s/%s: '%s': %s, and resolve-hold is over: its addresses are given up",
+             backend_name(follower), follower->conf->name, follower->conf->text, why);
     take_away(follower);
 }
 

@@ -1,6 +1,6 @@
 #include "reload/base/crash.h"
 
-#include "config/base/log.h"
+#include "config/base/happening.h"
 #include "reload/base/text.h"
 
 #include <stdio.h>
@@ -33,7 +33,12 @@ void crash_note(struct crash *last, const struct crash *crash)
 {
     char text[CRASH_TEXT_MAX];
     *last = *crash;
-    log_error("%s", crash_text(crash, text));
+    happened(HAPPENED_CRASHED, LOG_LEVEL_ERROR,
+             HAPPENING_FIELDS(happening_number("about", crash->generation),
+                              happening_number("signal", crash->signal),
+                              happening_number("status", crash->status),
+                              happening_number("sessions", crash->sessions)),
+             "%s", crash_text(crash, text));
 }
 
 json_t *crash_json(const struct crash *crash)

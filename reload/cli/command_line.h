@@ -21,7 +21,8 @@ struct command {
     const char *words[COMMAND_WORDS_MAX];
     unsigned word_count;
     bool json;        /* print JSON */
-    uint64_t limit;   /* sessions: print so many at most; 0: all */
+    uint64_t limit;   /* sessions, events: print so many at most; 0: all */
+    uint64_t last;    /* events: begin with the last so many */
     bool dry_run;     /* reload: only print what it would change */
     bool watch;       /* status: print again each second */
     bool verbose;     /* reload, stop: print each step even without a terminal */

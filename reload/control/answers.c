@@ -1,6 +1,8 @@
 #include "reload/control/answers.h"
 
+#include "config/base/happening.h"
 #include "reload/control/client.h"
+#include "reload/control/events.h"
 #include "reload/control/running.h"
 #include "reload/control/servers.h"
 #include "reload/control/sessions.h"
@@ -78,10 +80,13 @@ static void decide(struct client *client, bool promote)
 
 static void answer_server(struct client *client, const json_t *request)
 {
-    char text[SERVERS_TEXT_MAX];
+    char text[SERVERS_TEXT_MAX], who[REQUESTER_TEXT_MAX];
+    const struct requester by = client_requester(client);
+    happening_by(requester_text(&by, who));
     enum exit_status status = servers_command(
         client->generation->proxy, json_string_value(json_object_get(request, "server")),
         json_string_value(json_object_get(request, "set")), text);
+    happening_by(NULL);
     client_send_result(client, status, text);
 }
 
@@ -133,10 +138,10 @@ static const struct {
     const char *name;
     void (*answer)(struct client *client, const json_t *request);
 } commands[] = {
-    {"reload", answer_reload},      {"canary", answer_canary}, {"abort", answer_abort},
-    {"promote", answer_promote},    {"status", answer_status}, {"server", answer_server},
-    {"config", answer_config},      {"stop", answer_stop},     {"sessions", sessions_answer},
-    {"kill", sessions_answer_kill},
+    {"reload", answer_reload},   {"canary", answer_canary},      {"abort", answer_abort},
+    {"promote", answer_promote}, {"status", answer_status},      {"server", answer_server},
+    {"config", answer_config},   {"stop", answer_stop},          {"sessions", sessions_answer},
+    {"events", events_answer},   {"kill", sessions_answer_kill},
 };
 
 void answer_command(struct client *client, const char *line)

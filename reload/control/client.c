@@ -1,6 +1,7 @@
 #include "reload/control/client.h"
 
 #include "reload/base/text.h"
+#include "reload/listeners/descriptors.h"
 
 #include <event2/buffer.h>
 #include <stdlib.h>
@@ -8,13 +9,27 @@
 
 #define CLIENT_WAIT_S 10 /* to ask; to take the answer and go */
 
+bool client_follow(struct client *client)
+{
+    if (client->places->followers == DESCRIPTORS_FOLLOWERS)
+        return false;
+    client->is_follower = true;
+    client->places->followers++;
+    client->places->commands--;
+    return true;
+}
+
+void client_send_line(struct client *client, const char *line, size_t length)
+{
+    bufferevent_write(client->stream, line, length);
+    bufferevent_write(client->stream, "\n", 1);
+}
+
 void client_send(struct client *client, json_t *object)
 {
     char *line = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
-    if (line) {
-        bufferevent_write(client->stream, line, strlen(line));
-        bufferevent_write(client->stream, "\n", 1);
-    }
+    if (line)
+        client_send_line(client, line, strlen(line));
     free(line);
     json_decref(object);
 }
@@ -44,7 +59,7 @@ void client_stream_begin(struct client *client, const struct client_stream *answ
     client->answer = answer;
     client->answer_arg = arg;
     const struct timeval wait = {.tv_sec = CLIENT_WAIT_S};
-    bufferevent_set_timeouts(client->stream, NULL, &wait);
+    bufferevent_set_timeouts(client->stream, NULL, client->is_follower ? NULL : &wait);
 }
 
 void client_stream_end(struct client *client)

@@ -27,8 +27,16 @@ struct client_stream {
     void (*on_gone)(void *arg);
 };
 
+/* How many commands are connected. */
+struct client_places {
+    unsigned commands;  /* that want an answer: at most DESCRIPTORS_COMMANDS */
+    unsigned followers; /* that listen for as long as they want: at most DESCRIPTORS_FOLLOWERS */
+};
+
 struct client {
     struct control *control;
+    struct client_places *places;
+    bool is_follower;
     struct generation *generation;
     const struct control_events *events;
     struct bufferevent *stream;
@@ -43,6 +51,12 @@ struct client {
     TAILQ_ENTRY(client) link;
 };
 
+/* The command listens from now on, and does not keep others from asking. False: too many do. */
+bool client_follow(struct client *client) __attribute__((warn_unused_result));
+
+/* Sends a line, which is an object without an end of line. */
+void client_send_line(struct client *client, const char *line, size_t length);
+
 /* Sends an object, and takes over the reference. NULL: nothing is sent. */
 void client_send(struct client *client, json_t *object);
 
@@ -54,7 +68,7 @@ void client_wait_shortly(struct client *client);
 void client_wait_for_long(struct client *client);
 
 /* The answer comes over many turns. Both live until on_gone() was called. A command that takes
- * nothing of its answer for some seconds is hung up on. */
+ * nothing of its answer for some seconds is hung up on, unless it is a follower. */
 void client_stream_begin(struct client *client, const struct client_stream *answer, void *arg);
 
 /* The answer is complete: on_gone() is not called any more. */

@@ -38,14 +38,14 @@ struct control {
     struct condition foreigners; /* users that are not answered connect; the reason is the user */
     struct published_path file;
     TAILQ_HEAD(, client) clients;
-    unsigned count;
+    struct client_places places;
     int leaving[DESCRIPTORS_COMMANDS]; /* connections of those that asked, until the very end */
     unsigned leaving_count;
 };
 
 static void listen_on(const struct control *control)
 {
-    if (control->listener && control->count < DESCRIPTORS_COMMANDS)
+    if (control->listener && control->places.commands < DESCRIPTORS_COMMANDS)
         evconnlistener_enable(control->listener);
 }
 
@@ -55,7 +55,10 @@ static void drop(struct client *client)
     if (client->answer)
         client->answer->on_gone(client->answer_arg);
     TAILQ_REMOVE(&control->clients, client, link);
-    control->count--;
+    if (client->is_follower)
+        control->places.followers--;
+    else
+        control->places.commands--;
     listen_on(control);
     bufferevent_free(client->stream);
     free(client);
@@ -72,6 +75,7 @@ static void on_readable(struct bufferevent *stream, void *arg)
     } else if (line) {
         client->asked = true;
         answer_command(client, line);
+        listen_on(client->control); /* it may be a follower now */
     } else if (evbuffer_get_length(input) >= REQUEST_MAX) {
         drop(client);
     }
@@ -119,10 +123,11 @@ static struct client *add_client(struct control *control, int fd)
         return NULL;
     }
     client->control = control;
+    client->places = &control->places;
     client->generation = control->generation;
     client->events = control->events;
     TAILQ_INSERT_TAIL(&control->clients, client, link);
-    if (++control->count == DESCRIPTORS_COMMANDS && control->listener)
+    if (++control->places.commands == DESCRIPTORS_COMMANDS && control->listener)
         evconnlistener_disable(control->listener); /* the next one waits until one has gone */
     bufferevent_setcb(client->stream, on_readable, on_written, on_stream_event, client);
     bufferevent_setwatermark(client->stream, EV_READ, 0, REQUEST_MAX);
@@ -134,7 +139,7 @@ static struct client *add_client(struct control *control, int fd)
 void control_answer(struct control *control, int fd, const char *line)
 {
     struct client *client = NULL;
-    if (control->count < DESCRIPTORS_COMMANDS)
+    if (control->places.commands < DESCRIPTORS_COMMANDS)
         client = add_client(control, fd);
     else
         close(fd);
@@ -205,7 +210,7 @@ void control_retire(struct control *control)
     struct client *client, *next;
     for (client = TAILQ_FIRST(&control->clients); client; client = next) {
         next = TAILQ_NEXT(client, link);
-        if (!client->asked)
+        if (!client->asked || client->is_follower)
             drop(client);
     }
     stop_listening(control, true);
@@ -324,7 +329,7 @@ static void say_goodbye(struct client *client, const struct control_end *end)
     struct evbuffer *output = bufferevent_get_output(client->stream);
     evbuffer_unfreeze(output, 1);
     (void)evbuffer_write(output, fd);
-    if (client->asked && bufferevent_setfd(client->stream, -1) == 0)
+    if (client->asked && !client->is_follower && bufferevent_setfd(client->stream, -1) == 0)
         client->control->leaving[client->control->leaving_count++] = fd;
     drop(client);
 }

@@ -13,6 +13,8 @@
  *   {"result": "...", "exit": 0}         how it went; exit as of rpproxy(8)
  *   {"status": {...}}                    the answer to {"command": "status"}
  *   {"config": {...}}                    the answer to {"command": "config"}
+ *   {"events": {...}}                    the head of the answer to {"command": "events"}
+ *   {"number": 17, "event": "...", ...}  an event
  *   {"sessions": [{...}, ...]}           a part of the answer to {"command": "sessions"}
  *   {"missing": {...}}                   a process that has not answered to that
  *   {"over": true, "killed": 3}          the end of the answer to that, and to {"command": "kill"}
@@ -52,8 +54,9 @@ void control_settle(struct control *control);
 int control_take_back(struct control *control, const char *path)
     __attribute__((warn_unused_result));
 
-/* Commands are to ask another process: those that wait stay, and those that have not asked yet are
- * hung up on, and ask again there. If the path still belongs to this process, it is removed. */
+/* Commands are to ask another process: those that wait stay, and those that have not asked yet, or
+ * follow the events, are hung up on, and ask again there. If the path still belongs to this
+ * process, it is removed. */
 void control_retire(struct control *control);
 
 /* Another process of this proxy asks: answers the line by that socket, which is taken over. */

@@ -1,5 +1,6 @@
 #include "reload/handover/draining_processes.h"
 
+#include "config/base/happening.h"
 #include "config/base/log.h"
 #include "reload/base/text.h"
 #include "reload/handover/heartbeat.h"
@@ -18,9 +19,12 @@ static void forget(struct draining_process *draining_process)
 
 static void log_end(const struct draining_process *draining_process, const char *wrong)
 {
-    log_notice("generation %u (pid %d) %s; %llu of its sessions came here",
-               draining_process->generation, (int)draining_process->pid, wrong ? wrong : "is gone",
-               (unsigned long long)draining_process->arrived);
+    happened(HAPPENED_PROCESS_GONE, LOG_LEVEL_NOTICE,
+             HAPPENING_FIELDS(happening_number("about", draining_process->generation),
+                              happening_number("sessions", draining_process->arrived)),
+             "generation %u (pid %d) %s; %llu of its sessions came here",
+             draining_process->generation, (int)draining_process->pid, wrong ? wrong : "is gone",
+             (unsigned long long)draining_process->arrived);
 }
 
 static void on_lost(const char *wrong, void *arg)
@@ -45,6 +49,8 @@ static void on_message(const struct received *message, void *arg)
     } else if (message->type == MESSAGE_HANDOFF) {
         draining_process->arrived += draining_processes->events.on_handoff(
             draining_process, message, draining_processes->events.arg);
+    } else if (message->type == MESSAGE_EVENT) {
+        draining_processes->events.on_event(message, draining_processes->events.arg);
     }
 }
 

@@ -30,6 +30,8 @@ struct draining_processes_events {
     /* One of them sends sessions (MESSAGE_HANDOFF). Returns how many were taken. */
     unsigned (*on_handoff)(const struct draining_process *draining_process,
                            const struct received *message, void *arg);
+    /* One of them sends events (MESSAGE_EVENT). */
+    void (*on_event)(const struct received *message, void *arg);
     void *arg;
 };
 

@@ -59,6 +59,7 @@ enum generation_state {
     GENERATION_DRAINING,
 };
 
+struct event_bus;
 struct generation;
 struct handoff;
 struct old_side;
@@ -99,6 +100,10 @@ struct generation_events {
 
     /* --- the old process's side --- */
 
+    /* The new process is about to serve: it gets the events that are kept here, and those that
+     * come.
+     */
+    void (*pass_events)(struct generation *generation);
     /* A reload is over. text is for people. called_off: it failed because it was called off. */
     void (*reload_over)(struct generation *generation, enum exit_status status, const char *text,
                         uint64_t milliseconds, bool called_off);
@@ -163,6 +168,7 @@ struct generation {
     struct config_errors config_errors; /* of the file; warnings, until they are in the log */
     uint64_t config_hash;               /* of its canonical text; 0: not known */
     struct event_base *base;
+    struct event_bus *bus;
     unsigned number;
     unsigned attempt; /* the number of the last new process of this one; 0: there was none */
     enum generation_state state;

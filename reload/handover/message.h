@@ -94,6 +94,7 @@ enum message_type {
     MESSAGE_BEAT,
     MESSAGE_ASK,
     MESSAGE_METRICS,
+    MESSAGE_EVENT,
 };
 
 struct message_head {
@@ -261,6 +262,9 @@ struct message_beat {
 struct message_metrics {
     char text[ADDRESS_TEXT_MAX];
 };
+
+/* EVENT: events, as bus_hear() reads them (event_bus.h). To the successor before COMMIT: all that
+ * are kept. To the process that serves: what happens in another one. */
 
 /* A generation's figures. Descriptors: its shared stats (proxy/stats/shared_stats.h), and a pidfd
  * of it where there are pidfds. */

@@ -2,6 +2,7 @@
 
 #include "config/base/clock.h"
 #include "config/base/log.h"
+#include "reload/base/event_bus.h"
 #include "reload/handover/channel.h"
 #include "reload/handover/generation.h"
 #include "reload/handover/heartbeat.h"
@@ -463,6 +464,9 @@ static void on_message(const struct received *message, void *arg)
         break;
     case MESSAGE_STOP:
         generation->events->stop(generation);
+        break;
+    case MESSAGE_EVENT:
+        bus_hear(generation->bus, message->payload, message->length);
         break;
     case MESSAGE_ASK:
         generation->events->answer(generation, message);

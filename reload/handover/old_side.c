@@ -1,8 +1,10 @@
 #include "reload/handover/old_side.h"
 
 #include "config/base/clock.h"
+#include "config/base/happening.h"
 #include "config/base/log.h"
 #include "config/syntax/value.h"
+#include "reload/base/event_bus.h"
 #include "reload/base/notify.h"
 #include "reload/handover/canary.h"
 #include "reload/handover/channel.h"
@@ -379,8 +381,11 @@ static void give_share(struct old_side *side)
     char share[CANARY_SHARE_MAX], duration[DURATION_TEXT_MAX];
     canary_share_text(plan, share);
     duration_text(plan->duration, duration);
-    log_notice("canary: generation %u (pid %d) gets %s of the new connections for %s", side->number,
-               (int)side->child.pid, share, duration);
+    happened(
+        HAPPENED_CANARY_STARTED, LOG_LEVEL_NOTICE,
+        HAPPENING_FIELDS(happening_number("about", side->number), happening_word("share", share)),
+        "canary: generation %u (pid %d) gets %s of the new connections for %s", side->number,
+        (int)side->child.pid, share, duration);
     step(side, "canary: pid %d gets %s for %s", (int)side->child.pid, share, duration);
     notify_ready(getpid()); /* a service manager allows a reload less time than a canary may take */
 }
@@ -405,6 +410,7 @@ static void undo_commit(struct old_side *side, enum exit_status status)
 {
     struct generation *generation = side->generation;
     notify_main_pid(getpid());
+    bus_lead(generation->bus);
     go_back(side, "");
     peer_stats_accept(&generation->peer_stats, true);
     proxy_accept(generation->proxy); /* from the passed sockets, too */
@@ -452,6 +458,7 @@ static void commit(struct old_side *side)
     if (!side->tried)
         offering_note_kept(generation->binds, side->channel);
     tell_about_us(side);
+    generation->events->pass_events(generation);
     channel_send(side->channel, MESSAGE_COMMIT, NULL, 0, NULL, 0);
     expect_within(side, ACTIVE_TIMEOUT_MS);
     watch(side);
@@ -462,8 +469,11 @@ static void give_rest(void *arg)
     struct old_side *side = arg;
     if (side->state != OLD_SIDE_CANARY)
         return; /* it was asked to go back since */
-    log_notice("canary: generation %u is promoted: %s; %s", side->number, side->promotion,
-               side->reload_failure.figures);
+    happened(HAPPENED_CANARY_PROMOTED, LOG_LEVEL_NOTICE,
+             HAPPENING_FIELDS(happening_number("about", side->number),
+                              happening_word("cause", side->promotion)),
+             "canary: generation %u is promoted: %s; %s", side->number, side->promotion,
+             side->reload_failure.figures);
     step(side, "promoted: pid %d", (int)side->child.pid);
     commit(side);
 }
@@ -608,6 +618,9 @@ static void on_message(const struct received *message, void *arg)
         if (side->state == OLD_SIDE_LINGERING)
             server_states_hear(message->payload, message->length, generation->proxy);
         break;
+    case MESSAGE_EVENT:
+        bus_hear(generation->bus, message->payload, message->length);
+        break;
     case MESSAGE_ASK:
         generation->events->answer(generation, message);
         break;
@@ -691,7 +704,10 @@ void old_side_begin(struct generation *generation, const struct reload_order *or
     side->started_at = clock_ms();
     generation->old_side = side;
     side->number = generation->attempt = next_number(generation);
-    log_notice("reload: generation %u is started, as ordered by %s", side->number, order->by);
+    happened(
+        HAPPENED_RELOAD_STARTED, LOG_LEVEL_NOTICE,
+        HAPPENING_FIELDS(happening_number("about", side->number), happening_word("by", order->by)),
+        "reload: generation %u is started, as ordered by %s", side->number, order->by);
     notify_reloading();
     launch(side);
 }

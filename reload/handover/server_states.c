@@ -1,5 +1,6 @@
 #include "reload/handover/server_states.h"
 
+#include "config/base/happening.h"
 #include "config/base/memory.h"
 #include "config/write.h"
 
@@ -372,8 +373,10 @@ void server_states_obey(const struct message_server *record, struct proxy *proxy
     struct server *server = find_server(proxy, record);
     if (!server)
         return;
+    happening_elsewhere(true);
     server_set_weight(server, weight_of(&record->state));
     server_set_admin(server, admin_of(&record->state));
+    happening_elsewhere(false);
 }
 
 void server_states_follow(const void *payload, size_t length, struct proxy *proxy)

@@ -15,6 +15,9 @@
 /* Clients of the HTTP server at a time. */
 #define DESCRIPTORS_HTTP 128
 
+/* Commands that follow the events at a time, besides. */
+#define DESCRIPTORS_FOLLOWERS 32
+
 struct descriptors {
     unsigned limit;
 

@@ -1,6 +1,7 @@
 #include "reload/process/drain.h"
 
 #include "config/base/clock.h"
+#include "config/base/happening.h"
 #include "config/base/log.h"
 #include "config/syntax/value.h"
 #include "proxy/proxy.h"
@@ -149,8 +150,10 @@ void drain_begin(struct draining *drain, enum session_end reason)
     if (drain->started_at == 0) {
         drain->started_at = now;
         drain->sessions = proxy_live(generation->proxy) + handoff_moved(generation->handoff);
-        log_notice("generation %u drains: %s", generation->number,
-                   sessions_text(drain->sessions, text));
+        happened(HAPPENED_DRAINING, LOG_LEVEL_NOTICE,
+                 HAPPENING_FIELDS(happening_number("sessions", drain->sessions)),
+                 "generation %u drains: %s", generation->number,
+                 sessions_text(drain->sessions, text));
         event_add(drain->report, &report_interval);
         proxy_drain(generation->proxy);
     }
@@ -206,8 +209,12 @@ void drain_log_end(const struct draining *drain)
     uint64_t cut = proxy_overdue(generation->proxy);
     uint64_t by_themselves = drain->sessions > moved + cut ? drain->sessions - moved - cut : 0;
     char text[SESSIONS_TEXT_MAX];
-    log_notice("generation %u has drained %s: %llu handed off, %llu ended, %llu cut, %.3f s",
-               generation->number, sessions_text(drain->sessions, text), (unsigned long long)moved,
-               (unsigned long long)by_themselves, (unsigned long long)cut,
-               (double)(clock_ms() - drain->started_at) / 1000);
+    uint64_t took = clock_ms() - drain->started_at;
+    happened(HAPPENED_DRAINED, LOG_LEVEL_NOTICE,
+             HAPPENING_FIELDS(happening_number("sessions", drain->sessions),
+                              happening_number("moved", moved), happening_number("cut", cut),
+                              happening_number("took_ms", took)),
+             "generation %u has drained %s: %llu handed off, %llu ended, %llu cut, %.3f s",
+             generation->number, sessions_text(drain->sessions, text), (unsigned long long)moved,
+             (unsigned long long)by_themselves, (unsigned long long)cut, (double)took / 1000);
 }

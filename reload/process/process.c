@@ -2,9 +2,11 @@
 
 #include "config/base/clock.h"
 #include "config/base/container_of.h"
+#include "config/base/happening.h"
 #include "config/base/log.h"
 #include "config/load.h"
 #include "proxy/server_limits.h"
+#include "reload/base/event_bus.h"
 #include "reload/base/notify.h"
 #include "reload/base/signals.h"
 #include "reload/base/supervisor.h"
@@ -20,7 +22,9 @@
 #include "reload/listeners/opening.h"
 #include "reload/process/closing.h"
 #include "reload/process/drain.h"
+#include "reload/process/event_source.h"
 #include "reload/process/observer.h"
+#include "reload/process/outcome.h"
 #include "reload/process/publication.h"
 #include "reload/process/start.h"
 #include "reload/process/watchdog.h"
@@ -44,6 +48,7 @@ struct process {
     struct draining drain;
     struct watchdog watchdog;
     struct observer observer;
+    struct event_source event_source;
     bool stop_signalled;
     char stopped_by[REQUESTER_TEXT_MAX]; /* the first order to stop; "": by a message, or none */
     bool drained;                        /* the sessions of this process have ended */
@@ -87,13 +92,14 @@ static void on_hung(const char *line, void *arg)
 static void step(struct generation *generation, const char *text)
 {
     control_step(process_of(generation)->control, text);
+    happened_silently(HAPPENED_RELOAD_STEP, HAPPENING_FIELDS(happening_word("step", text)), text);
 }
 
 static void own_step(struct process *process, const char *name, const char *what)
 {
     char text[160];
     snprintf(text, sizeof text, "%s: pid %d %s", name, (int)getpid(), what);
-    control_step(process->control, text);
+    step(&process->generation, text);
 }
 
 static void exit_loop(struct generation *generation, int exit_status)
@@ -174,6 +180,12 @@ static unsigned on_draining_process_handoff(const struct draining_process *drain
     return moving_take(&process->generation, draining_process->channel, message);
 }
 
+static void on_draining_process_event(const struct received *message, void *arg)
+{
+    const struct process *process = arg;
+    bus_hear(process->generation.bus, message->payload, message->length);
+}
+
 /* --- from start to serving ------------------------------------------------------------------- */
 
 static bool prepare(struct generation *generation, struct offer *offer, struct offer *duplicates)
@@ -208,8 +220,11 @@ static void begin_service(struct generation *generation)
     proxy_accept(generation->proxy);
     generation->state = GENERATION_ACTIVE;
     notify_ready(getpid());
-    log_notice("serving: pid %d, generation %u, %u workers, %zu binds", (int)getpid(),
-               generation->number, generation->workers, generation->binds->count);
+    bus_lead(generation->bus);
+    happened(HAPPENED_SERVING, LOG_LEVEL_NOTICE,
+             HAPPENING_FIELDS(happening_number("workers", generation->workers)),
+             "serving: pid %d, generation %u, %u workers, %zu binds", (int)getpid(),
+             generation->number, generation->workers, generation->binds->count);
 }
 
 static bool serve(struct generation *generation)
@@ -277,7 +292,10 @@ static void on_listeners_closed(void *arg)
 
 static void go_back(struct generation *generation, millis linger_timeout)
 {
-    log_notice("canary: generation %u goes back", generation->number);
+    event_source_follow(&process_of(generation)->event_source);
+    happened(HAPPENED_CANARY_BACK, LOG_LEVEL_NOTICE,
+             HAPPENING_FIELDS(happening_number("about", generation->number)),
+             "canary: generation %u goes back", generation->number);
     generation->state = GENERATION_LINGERING;
     generation->stop_wanted = false; /* the stop was the reason to go back */
     closing_begin(&process_of(generation)->closing, linger_timeout, false);
@@ -325,6 +343,7 @@ static void take_back(struct generation *generation, pid_t successor)
     binds_take_back(generation->binds);
     proxy_accept(generation->proxy);
     generation->state = GENERATION_ACTIVE;
+    bus_lead(generation->bus);
     publication_take_back(&process->publication, successor);
     notify_main_pid(getpid());
     notify_ready(getpid());
@@ -375,7 +394,8 @@ static void stop(struct generation *generation)
         generation->next = no_order;
         control_reload_over(process_of(generation)->control, EXIT_FAILED,
                             "the proxy was told to stop");
-        log_notice("stopping: no new connections are accepted, as ordered by %s", by);
+        happened(HAPPENED_STOPPING, LOG_LEVEL_NOTICE, HAPPENING_FIELDS(happening_word("by", by)),
+                 "stopping: no new connections are accepted, as ordered by %s", by);
         notify_stopping();
         drain_await_others(&process->drain);
         draining_processes_stop(&generation->draining_processes);
@@ -415,23 +435,9 @@ static void go_on(struct generation *generation)
     }
 }
 
-static void note_reload(struct generation *generation, enum exit_status status, const char *text,
-                        uint64_t milliseconds)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    generation->last_reload = (struct reload_result){.any = true,
-                                                     .generation = generation->attempt,
-                                                     .status = status,
-                                                     .at = (uint64_t)now.tv_sec,
-                                                     .duration = milliseconds};
-    snprintf(generation->last_reload.text, sizeof generation->last_reload.text, "%s", text);
-}
-
 static void rolled_back(struct generation *generation, const char *text)
 {
-    log_error("%s on probation: generation %u serves again", text, generation->number);
-    note_reload(generation, EXIT_FAILED, text, generation->last_reload.duration);
+    outcome_rolled_back(generation, text);
     observer_note_rollback(generation);
     control_rolled_back(process_of(generation)->control, text);
     go_on(generation);
@@ -440,16 +446,8 @@ static void rolled_back(struct generation *generation, const char *text)
 static void reload_over(struct generation *generation, enum exit_status status, const char *text,
                         uint64_t milliseconds, bool called_off)
 {
-    note_reload(generation, status, text, milliseconds);
+    outcome_of_reload(generation, status, text, milliseconds, called_off);
     observer_note_reload(generation, status, milliseconds);
-    if (status == EXIT_DONE)
-        log_notice("reloaded: %s", text);
-    else if (called_off)
-        log_notice("reload to generation %u called off: %s; generation %u continues to serve",
-                   generation->attempt, text, generation->number);
-    else
-        log_error("reload to generation %u failed: %s; generation %u continues to serve",
-                  generation->attempt, text, generation->number);
     if (status != EXIT_DONE)
         notify_ready(getpid());
     control_reload_over(process_of(generation)->control, status, text);
@@ -545,6 +543,11 @@ static bool serve_alone(struct generation *generation)
     return true;
 }
 
+static void pass_events(struct generation *generation)
+{
+    event_source_pass_on(&process_of(generation)->event_source);
+}
+
 static void sweep(struct generation *generation, pid_t pid)
 {
     publication_sweep(&process_of(generation)->publication, pid);
@@ -586,6 +589,7 @@ static const struct generation_events generation_events = {
     .reload = reload_by_message,
     .stop = stop,
     .answer = answer,
+    .pass_events = pass_events,
     .terminate = terminate,
     .deadline = deadline,
     .exit = exit_loop,
@@ -629,16 +633,8 @@ static void on_signal(const struct requester *from, void *arg)
 
 static bool start_cold(struct generation *generation, struct offer *passed)
 {
-    pid_t pid = control_holder(generation->config->control);
-    if (pid) {
-        char other[32] = "a process";
-        if (pid > 0)
-            snprintf(other, sizeof other, "process %d", (int)pid);
-        log_error("%s: %s serves this already (it listens on %s)", generation->file, other,
-                  generation->config->control);
-        generation->exit_status = EXIT_OTHER;
+    if (!start_is_first(generation))
         return false;
-    }
     generation->number = 1;
     if (!prepare(generation, passed, NULL))
         return false;
@@ -716,7 +712,9 @@ static int make_loop(struct process *process)
         .generation = generation, .on_closed = on_listeners_closed, .arg = process};
     process->drain =
         (struct draining){.generation = generation, .on_report = on_drain_report, .arg = process};
-    int error = peer_stats_open(&generation->peer_stats, &means);
+    int error = event_source_open(&process->event_source, generation, &process->replacement);
+    if (!error)
+        error = peer_stats_open(&generation->peer_stats, &means);
     if (!error)
         error = drain_open(&process->drain);
     if (!error)
@@ -774,6 +772,7 @@ static void close_all(struct process *process)
     drain_free(&process->drain);
     watchdog_close(&process->watchdog);
     observer_close(&process->observer);
+    event_source_close(&process->event_source);
     notify_end();
     children_free(&generation->children);
     if (generation->base)
@@ -798,6 +797,7 @@ int process_run(const struct program *program, const char *file)
     const struct draining_processes_events events = {.on_gone = on_draining_processes_gone,
                                                      .on_end = on_draining_process_end,
                                                      .on_handoff = on_draining_process_handoff,
+                                                     .on_event = on_draining_process_event,
                                                      .arg = &process};
     signals_begin();
     draining_processes_init(&generation->draining_processes, &events);

@@ -6,6 +6,7 @@
 #include "proxy/engine/socket.h"
 #include "reload/base/privileges.h"
 #include "reload/base/signals.h"
+#include "reload/control/control.h"
 #include "reload/control/running.h"
 #include "reload/handover/generation.h"
 #include "reload/handover/new_side.h"
@@ -157,6 +158,20 @@ static void log_config_warnings(struct generation *generation)
     for (size_t i = 0; i < generation->config_errors.count; i++)
         log_warning("%s", generation->config_errors.lines[i]);
     config_errors_free(&generation->config_errors);
+}
+
+bool start_is_first(struct generation *generation)
+{
+    pid_t pid = control_holder(generation->config->control);
+    if (!pid)
+        return true;
+    char other[32] = "a process";
+    if (pid > 0)
+        snprintf(other, sizeof other, "process %d", (int)pid);
+    log_error("%s: %s serves this already (it listens on %s)", generation->file, other,
+              generation->config->control);
+    generation->exit_status = EXIT_OTHER;
+    return false;
 }
 
 unsigned start_allowed(const struct generation *generation, unsigned fit)

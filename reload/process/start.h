@@ -15,6 +15,10 @@ struct proxy_events;
  * exit_status is set. */
 bool start_read_config(struct generation *generation) __attribute__((warn_unused_result));
 
+/* Whether no other process serves this configuration. False: one does; it has been reported, and
+ * exit_status is set. */
+bool start_is_first(struct generation *generation);
+
 /* How many sessions are allowed at a time where there are descriptors for so many: fit, or
  * max-sessions where that is less. */
 unsigned start_allowed(const struct generation *generation, unsigned fit);

@@ -48,6 +48,7 @@ static const struct {
     {"commands", commands_suite},
     {"control", control_suite},
     {"sessions", sessions_suite},
+    {"events", events_suite},
     {"telling", telling_suite},
     {"completion", completion_suite},
     {"diagnoses", diagnoses_suite},

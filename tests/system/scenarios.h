@@ -53,6 +53,7 @@ Suite *commands_suite(void);
 Suite *completion_suite(void);
 Suite *control_suite(void);
 Suite *sessions_suite(void);
+Suite *events_suite(void);
 Suite *telling_suite(void);
 Suite *diagnoses_suite(void);
 Suite *mistakes_suite(void);

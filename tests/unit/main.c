@@ -86,6 +86,7 @@ int main(void)
         life_suite,
         terminate_suite,
         walk_suite,
+        event_bus_suite,
         session_list_suite,
         stages_suite,
         preview_suite,

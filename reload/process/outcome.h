@@ -1,0 +1,19 @@
+/* How a reload of this process went: for status, in the log, and as an event. Main thread. */
+#ifndef RPPROXY_RELOAD_PROCESS_OUTCOME_H
+#define RPPROXY_RELOAD_PROCESS_OUTCOME_H
+
+#include "reload/base/exit_status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct generation;
+
+/* text is for people. called_off: it failed because it was called off. */
+void outcome_of_reload(struct generation *generation, enum exit_status status, const char *text,
+                       uint64_t milliseconds, bool called_off);
+
+/* The new process had served, and has failed on probation. */
+void outcome_rolled_back(struct generation *generation, const char *text);
+
+#endif
