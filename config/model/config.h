@@ -279,6 +279,7 @@ struct config {
     unsigned max_sources;     /* that are remembered at a time, for the limits by source */
     unsigned check_programs;  /* of check = exec, that may run at once */
     struct metrics_addresses metrics;
+    bool metrics_servers;        /* series for each server */
     struct words ready_backends; /* that must have a usable server; none: all */
     struct frontend_conf *frontends;
     size_t frontend_count;

@@ -96,6 +96,12 @@ const struct option global_options[] = {
      .custom = &metrics_addresses_value,
      .help = "addresses at which the proxy answers HTTP about itself: /healthz, /ready, "
              "/metrics"},
+    {.name = "metrics-servers",
+     .sections = IN(SECTION_GLOBAL),
+     OF_CONFIG(metrics_servers),
+     .type = OPTION_BOOL,
+     .initial = "yes",
+     .help = "/metrics has series for each server, besides those of its backend"},
     {.name = "ready-backends",
      .sections = IN(SECTION_GLOBAL),
      OF_CONFIG(ready_backends),

@@ -184,7 +184,7 @@ struct metrics_snapshot *metrics_collect(const struct generation *generation)
                                           .reload_duration = reload->duration,
                                           .crashed_at = generation->last_crash.at,
                                           .log_dropped = log_dropped(),
-                                          .server_series = true};
+                                          .server_series = generation->config->metrics_servers};
     collect_canary(generation, &snapshot->canary);
     collect_drain(generation, snapshot);
     if (!collect_all(generation, snapshot)) {

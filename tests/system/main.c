@@ -77,6 +77,7 @@ static const struct {
     {"names", names_suite},
     {"activation", activation_suite},
     {"health", health_suite},
+    {"prometheus", prometheus_suite},
     {"publication", publication_suite},
     {"rebinds", rebinds_suite},
     {"abstract_binds", abstract_binds_suite},
