@@ -47,13 +47,12 @@ struct supervisor {
     size_t count;
     pid_t main; /* the generation that serves, or served last */
     bool main_lives;
-    bool main_known;     /* outcome is that of main */
-    int outcome;         /* a wait status */
-    bool reloading;      /* main has begun a reload */
-    bool resumes;        /* the program of main can go on as supervisor */
-    bool stopping;       /* SIGTERM came */
-    bool ending;         /* all generations were killed */
-    struct stat program; /* its file at the start */
+    bool main_known; /* outcome is that of main */
+    int outcome;     /* a wait status */
+    bool reloading;  /* main has begun a reload */
+    bool resumes;    /* the program of main can go on as supervisor */
+    bool stopping;   /* SIGTERM came */
+    bool ending;     /* all generations were killed */
     struct watch watch;
     uint64_t deadline; /* of the successor of a main process that has failed; 0: none */
 };
@@ -356,15 +355,15 @@ static bool is_same(const struct stat *one, const struct stat *other)
     return one->st_dev == other->st_dev && one->st_ino == other->st_ino;
 }
 
-/* The file is another one than at the start, and the process that serves runs it: no script that
- * starts it in turn. False also where it cannot be known. */
+/* The file is another one than that which this process runs, and the process that serves runs it:
+ * it is no script that starts the program. False also where it cannot be known. */
 static bool is_replaced(const struct supervisor *supervisor, const char *path)
 {
     char exe[64];
-    struct stat now, run;
+    struct stat own, now, run;
     snprintf(exe, sizeof exe, "/proc/%d/exe", (int)supervisor->main);
-    return supervisor->program.st_ino && stat(path, &now) == 0 &&
-           !is_same(&supervisor->program, &now) && stat(exe, &run) == 0 && is_same(&now, &run);
+    return stat("/proc/self/exe", &own) == 0 && stat(path, &now) == 0 && stat(exe, &run) == 0 &&
+           !is_same(&own, &now) && is_same(&now, &run);
 }
 
 /* The state as a text: "MAIN STOPPING SEEN PID:SERVED:STOPPED ...". */
@@ -451,8 +450,6 @@ static void renew(struct supervisor *supervisor, const struct program *program)
 static int begin(struct supervisor *supervisor, const struct program *program)
 {
     sigset_t set;
-    if (stat(program->path, &supervisor->program))
-        supervisor->program.st_ino = 0;
     signals_begin();
     signals_orders(&set);
     sigaddset(&set, SIGCHLD);

@@ -173,13 +173,13 @@ START_TEST(lines_that_make_no_sense)
     static const char *const words[] = {"", "-", "--", "=", "--=", "--wait", "nonsense", "@file"};
     enum { WORDS = sizeof words / sizeof *words };
     struct outcome outcome;
-    for (unsigned i = 0; i < WORDS; i++)
-        for (unsigned j = 0; j < WORDS; j++) {
-            run(&outcome, proxy_binary(), "--complete", words[i], words[j], "-f", "/nonexistent",
-                words[i], NULL);
-            ck_assert_msg(outcome.code == 0 && outcome.err[0] == '\0', "%s %s: exit %d: %s",
-                          words[i], words[j], outcome.code, outcome.err);
-        }
+    for (unsigned i = 0; i < WORDS; i++) {
+        const char *next = words[(i + 1) % WORDS];
+        run(&outcome, proxy_binary(), "--complete", words[i], next, "-f", "/nonexistent", words[i],
+            NULL);
+        ck_assert_msg(outcome.code == 0 && outcome.err[0] == '\0', "%s %s: exit %d: %s", words[i],
+                      next, outcome.code, outcome.err);
+    }
     run(&outcome, proxy_binary(), "--complete", NULL);
     ck_assert_int_eq(outcome.code, 0);
 }
