@@ -214,7 +214,7 @@ static void write_fails(struct writing *writing, const struct ngx_list *upstream
     if (has_backup)
         ini_set_why(ini, writing->out, first->origin, "all backups at once", "backup", "all");
     uint64_t window = 10000;
-    if (!first || writing->servers < 2 || strcmp(fails, "0") == 0)
+    if (!first || (writing->servers < 2 && !writing->by_name) || strcmp(fails, "0") == 0)
         return;
     if (!ngx_time(time, &window) || window < 10)
         window = window < 10 ? 10 : 10000;

@@ -8,7 +8,7 @@
 
 /* Maps that lead to maps, and branches that come of it. */
 #define DEPTH_MAX    12u
-#define BRANCHES_MAX 4096u
+#define BRANCHES_MAX 9990u
 
 /* Variables of nginx that only the client knows. */
 static const struct {
@@ -28,6 +28,9 @@ static struct ngx_branches evaluate(const struct ngx_scope *scope, const char *t
 static void add(const struct ngx_scope *scope, struct ngx_branches *branches,
                 const char *conditions, const char *value, struct origin origin)
 {
+    if (branches->count == BRANCHES_MAX && !branches->lost)
+        import_lost(scope->import, origin,
+                    "a frontend has not so many routes; give it one with sni-map:FILE");
     branches->lost |= branches->count == BRANCHES_MAX;
     if (branches->lost)
         return;

@@ -1,7 +1,9 @@
 /* What becomes of the block stream of nginx. */
+#include "reload/cli/settle.h"
 #include "tests/unit/config/import/importing.h"
 #include "tests/unit/suites.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define EXPECT_ALL(cases)                                                                          \
@@ -131,6 +133,31 @@ START_TEST(variables)
 }
 END_TEST
 
+/* More names than a frontend has routes. */
+START_TEST(large_maps)
+{
+    static const unsigned counts[] = {3000, 12000};
+    for (size_t i = 0; i < 2; i++) {
+        struct import import;
+        char *text;
+        size_t length;
+        FILE *out = open_memstream(&text, &length);
+        fputs("stream {\nmap $ssl_preread_server_name $x {\ndefault 198.51.100.1:9;\n", out);
+        for (unsigned j = 0; j < counts[i]; j++)
+            fprintf(out, "n%u.example 198.51.100.1:%u;\n", j, 1 + j % 9);
+        fputs("}\nserver { listen 1; ssl_preread on; proxy_pass $x; }\n}\n", out);
+        fclose(out);
+        import_nginx_text(&import, "a.conf", text, length);
+        ck_assert_uint_eq(import.lost, i == 0 ? 0 : 2);
+        char *wrong, *settled = import_settle(&import, "a test", &wrong);
+        ck_assert_ptr_nonnull(settled);
+        free(settled);
+        free(text);
+        import_free(&import);
+    }
+}
+END_TEST
+
 START_TEST(who_may_come_in)
 {
     static const struct import_case cases[] = {
@@ -167,6 +194,7 @@ Suite *import_nginx_suite(void)
     TCase *test = tcase_create("import_nginx");
     tcase_add_test(test, defaults_of_nginx);
     tcase_add_test(test, variables);
+    tcase_add_test(test, large_maps);
     tcase_add_test(test, who_may_come_in);
     suite_add_tcase(suite, test);
     return suite;
