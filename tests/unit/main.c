@@ -43,6 +43,7 @@ int main(void)
         wheel_suite,
         warnings_suite,
         config_suite,
+        config_mistakes_suite,
         config_file_suite,
         group_suite,
         log_suite,

@@ -30,6 +30,7 @@ Suite *condition_suite(void);
 Suite *config_file_suite(void);
 Suite *warnings_suite(void);
 Suite *config_suite(void);
+Suite *config_mistakes_suite(void);
 Suite *cpus_suite(void);
 Suite *terminate_suite(void);
 Suite *walk_suite(void);
