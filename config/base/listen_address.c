@@ -105,8 +105,9 @@ static bool same_ip(const struct address *one, const struct address *other)
 
 static bool is_same(const struct listen_address *one, const struct listen_address *other)
 {
-    return address_equal(&one->address, &other->address) && one->dual_stack == other->dual_stack &&
-           strcmp(one->interface, other->interface) == 0;
+    return same_ip(&one->address, &other->address) && one->dual_stack == other->dual_stack &&
+           strcmp(one->interface, other->interface) == 0 &&
+           listen_address_device(one) == listen_address_device(other);
 }
 
 static bool is_comparable(const struct listen_address *one, const struct listen_address *other)
