@@ -1,5 +1,9 @@
 #include "config/check_rules.h"
 
+#include "config/base/memory.h"
+
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define OF(kind) (1u << (kind))
@@ -152,66 +156,129 @@ void check_rules_backend(const struct section *section, struct backend_conf *bac
 
 /* --- tracks -------------------------------------------------------------------------------- */
 
-/* The server that "BACKEND/SERVER" names, or NULL. */
-static const struct server_conf *find_server(const struct config *config, const char *name,
-                                             const struct backend_conf **backend)
+/* A server of the configuration, and the one that it follows. */
+struct tracked {
+    const struct backend_conf *backend;
+    const struct server_conf *server;
+    const struct place *place;
+    size_t lead;     /* NO_LEAD: it follows none, or one that does not exist */
+    unsigned walk;   /* the last walk along the leads that came here; 0: none */
+    bool is_endless; /* the walk from here comes to no end: there is a circle */
+};
+
+#define NO_LEAD SIZE_MAX
+
+/* Sorted by the names of backend and server. */
+struct tracks {
+    struct tracked *items;
+    size_t count;
+};
+
+static int by_names(const void *left, const void *right)
 {
-    size_t length = strcspn(name, "/");
-    for (size_t i = 0; i < config->backend_count && name[length]; i++) {
-        *backend = &config->backends[i];
-        if (strlen((*backend)->name) != length || strncmp((*backend)->name, name, length) != 0)
-            continue;
-        for (size_t j = 0; j < (*backend)->server_count; j++)
-            if (strcmp((*backend)->servers[j].name, name + length + 1) == 0)
-                return &(*backend)->servers[j];
-    }
-    return NULL;
+    const struct tracked *a = left, *b = right;
+    int order = strcmp(a->backend->name, b->backend->name);
+    return order ? order : strcmp(a->server->name, b->server->name);
 }
 
-/* The circle of servers that begins with this one. */
-static bool follows_itself(const struct config *config, const struct server_conf *server)
+static struct tracks collect(const struct config *config, const struct place *places)
 {
-    const struct backend_conf *backend;
-    size_t count = 0, most = 0;
+    struct tracks tracks = {0};
     for (size_t i = 0; i < config->backend_count; i++)
-        most += config->backends[i].server_count;
-    for (const struct server_conf *next = server; next && next->check_track && count <= most;
-         count++) {
-        next = find_server(config, next->check_track, &backend);
-        if (next == server)
-            return true;
-    }
-    return count > most;
+        tracks.count += config->backends[i].server_count;
+    tracks.items = memory_new(tracks.count + 1, sizeof *tracks.items);
+    struct tracked *next = tracks.items;
+    for (size_t i = 0; i < config->backend_count; i++)
+        for (size_t j = 0; j < config->backends[i].server_count; j++)
+            *next++ = (struct tracked){.backend = &config->backends[i],
+                                       .server = &config->backends[i].servers[j],
+                                       .place = places++,
+                                       .lead = NO_LEAD};
+    qsort(tracks.items, tracks.count, sizeof *tracks.items, by_names);
+    return tracks;
 }
 
-static void check_track(const struct config *config, const struct server_conf *server,
-                        struct place place, struct problems *problems)
+/* "BACKEND/SERVER" comes after the server (> 0), before it (< 0), or names it. */
+static int compare_name(const char *name, const struct tracked *tracked)
 {
-    const struct backend_conf *backend;
-    const struct server_conf *lead = find_server(config, server->check_track, &backend);
-    if (!strchr(server->check_track, '/'))
-        problem_add(problems, place, "server: check-track '%s' must be BACKEND/SERVER",
-                    server->check_track);
+    const char *backend = tracked->backend->name;
+    size_t length = strcspn(name, "/");
+    int order = strncmp(name, backend, length);
+    if (order)
+        return order;
+    return backend[length] ? -1 : strcmp(name + length + 1, tracked->server->name);
+}
+
+/* NO_LEAD: there is no such server. */
+static size_t find_server(const struct tracks *tracks, const char *name)
+{
+    size_t low = 0, high = strchr(name, '/') ? tracks->count : 0;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = compare_name(name, &tracks->items[middle]);
+        if (order == 0)
+            return middle;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NO_LEAD;
+}
+
+/* Each server is walked past twice at most, however long the chains are. */
+static void find_circles(struct tracks *tracks)
+{
+    for (size_t i = 0; i < tracks->count; i++) {
+        const unsigned walk = (unsigned)i + 1;
+        size_t at = i;
+        while (at != NO_LEAD && tracks->items[at].walk == 0) {
+            tracks->items[at].walk = walk;
+            at = tracks->items[at].lead;
+        }
+        const bool is_endless =
+            at != NO_LEAD && (tracks->items[at].walk == walk || tracks->items[at].is_endless);
+        for (at = i; is_endless && !tracks->items[at].is_endless; at = tracks->items[at].lead)
+            tracks->items[at].is_endless = true;
+    }
+}
+
+static void check_track(const struct tracks *tracks, const struct tracked *tracked,
+                        struct problems *problems)
+{
+    const char *name = tracked->server->check_track;
+    const struct tracked *lead = tracked->lead == NO_LEAD ? NULL : &tracks->items[tracked->lead];
+    const struct place place = *tracked->place;
+    if (!strchr(name, '/'))
+        problem_add(problems, place, "server: check-track '%s' must be BACKEND/SERVER", name);
     else if (!lead)
-        problem_add(problems, place, "server: check-track: there is no server '%s'",
-                    server->check_track);
-    else if (follows_itself(config, server))
+        problem_add(problems, place, "server: check-track: there is no server '%s'", name);
+    else if (tracked->is_endless)
         problem_add(problems, place, "server: check-track=%s is a circle: %s would follow itself",
-                    server->check_track, server->name);
-    else if (lead->what == RESOLVE_ALL)
+                    name, tracked->server->name);
+    else if (lead->server->what == RESOLVE_ALL)
         problem_add(problems, place, "server: check-track: %s is several servers (resolve=all)",
-                    server->check_track);
-    else if (!lead->check_track && backend->check.kind == CHECK_OFF)
-        problem_add(problems, place, "server: check-track: %s is not checked (check = off)",
-                    server->check_track);
+                    name);
+    else if (!lead->server->check_track && lead->backend->check.kind == CHECK_OFF)
+        problem_add(problems, place, "server: check-track: %s is not checked (check = off)", name);
 }
 
 void check_rules_tracks(const struct config *config, const struct place *places,
                         struct problems *problems)
 {
-    size_t at = 0;
+    bool any = false;
     for (size_t i = 0; i < config->backend_count; i++)
-        for (size_t j = 0; j < config->backends[i].server_count; j++, at++)
-            if (config->backends[i].servers[j].check_track)
-                check_track(config, &config->backends[i].servers[j], places[at], problems);
+        for (size_t j = 0; j < config->backends[i].server_count; j++)
+            any |= config->backends[i].servers[j].check_track != NULL;
+    if (!any)
+        return;
+    struct tracks tracks = collect(config, places);
+    for (size_t i = 0; i < tracks.count; i++)
+        if (tracks.items[i].server->check_track)
+            tracks.items[i].lead = find_server(&tracks, tracks.items[i].server->check_track);
+    find_circles(&tracks);
+    for (size_t i = 0; i < tracks.count; i++)
+        if (tracks.items[i].server->check_track)
+            check_track(&tracks, &tracks.items[i], problems);
+    free(tracks.items);
 }
