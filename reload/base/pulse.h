@@ -1,11 +1,12 @@
-/* Whether all threads of this process turn: the main thread, on which this runs, and each worker.
- */
+/* Whether all threads of this process turn: the main thread, on which this runs, each worker, and
+ * the thread of the checks. The thread of the log may wait for a slow reader. */
 #ifndef RPPROXY_RELOAD_BASE_PULSE_H
 #define RPPROXY_RELOAD_BASE_PULSE_H
 
 #include <stdbool.h>
 #include <sys/queue.h>
 
+struct checks;
 struct proxy;
 
 /* One question, part of the object that asks. */
@@ -18,18 +19,23 @@ struct pulse_check {
 };
 
 struct pulse {
-    struct proxy *proxy; /* NULL: there are no workers yet */
-    TAILQ_HEAD(, pulse_check) checks;
+    struct proxy *proxy;   /* NULL: there are no workers yet */
+    struct checks *checks; /* NULL: none */
+    TAILQ_HEAD(, pulse_check) asked;
     unsigned round;
-    bool running; /* the workers' answers to the round are due */
+    bool workers_due, checks_due; /* their answers to the round are */
 };
 
 void pulse_init(struct pulse *pulse);
 
-/* The workers have been started. Its on_turned is to be passed on to pulse_on_turned(). */
-void pulse_begin(struct pulse *pulse, struct proxy *proxy);
+/* The workers have been started, and the checks, which may be NULL. The on_turned of the proxy is
+ * to be passed on to pulse_on_turned(). */
+void pulse_begin(struct pulse *pulse, struct proxy *proxy, struct checks *checks);
 
-/* on_turned is called, perhaps at once, when every worker has turned since now; never while one of
+/* The thread of the checks is about to end. */
+void pulse_leave_checks(struct pulse *pulse);
+
+/* on_turned is called, perhaps at once, when every thread has turned since now; never while one of
  * them hangs. Harmless while it is due already. */
 void pulse_ask(struct pulse *pulse, struct pulse_check *check);
 

@@ -253,6 +253,7 @@ static void end_checks(struct generation *generation)
         return;
     names_free(generation->names);
     generation->names = NULL;
+    pulse_leave_checks(&generation->heartbeats.pulse);
     checks_free(generation->checks);
     generation->checks = NULL;
 }

@@ -283,7 +283,7 @@ bool start_prepare(struct generation *generation, struct publication *publicatio
         generation->exit_status = EXIT_OTHER;
         return false;
     }
-    pulse_begin(&generation->heartbeats.pulse, generation->proxy);
+    pulse_begin(&generation->heartbeats.pulse, generation->proxy, generation->checks);
     if (generation->new_side)
         return true; /* the names are begun when what the old process knows has been taken over */
     if (!generation_begin_names(generation))

@@ -326,6 +326,14 @@ static void free_plans(struct checks *checks)
     free(checks->plans);
 }
 
+bool checks_ask_turn(struct checks *checks, void (*on_turned)(void *arg), void *arg)
+{
+    if (!checks->open || !checks->schedule.started)
+        return false;
+    schedule_ask_turn(&checks->schedule, on_turned, arg);
+    return true;
+}
+
 void checks_free(struct checks *checks)
 {
     struct checking *checking;

@@ -50,6 +50,11 @@ void checks_begin(struct checks *checks);
 void checks_begin_unknown_first(struct checks *checks, millis most, void (*on_known)(void *arg),
                                 void *arg);
 
+/* Asks whether the thread of the checks turns: on_turned is called once, by the task queue of the
+ * main thread, when it has turned since now, and never while it hangs; nor after checks_free(). Not
+ * to be asked again before. False: there is no such thread. */
+bool checks_ask_turn(struct checks *checks, void (*on_turned)(void *arg), void *arg);
+
 /* Ends all checks; the servers stay as they are. NULL is fine. */
 void checks_free(struct checks *checks);
 

@@ -345,6 +345,12 @@ static void on_stop(void *arg)
     event_base_loopbreak(schedule->base);
 }
 
+static void on_turn(void *arg)
+{
+    struct schedule *schedule = arg;
+    task_queue_post(schedule->main, &schedule->turned_task);
+}
+
 /* --- the thread ---------------------------------------------------------------------------- */
 
 static void on_tasks(evutil_socket_t fd, short what, void *arg)
@@ -393,6 +399,7 @@ int schedule_open(struct schedule *schedule, struct task_queue *main, unsigned p
         .told_task = {.run = on_told, .arg = arg},
         .retarget_task = {.run = on_retarget, .arg = schedule},
         .stop_task = {.run = on_stop, .arg = schedule},
+        .turn_task = {.run = on_turn, .arg = schedule},
         .seed = clock_ms(),
     };
     STAILQ_INIT(&schedule->told);
@@ -478,6 +485,13 @@ void schedule_stop(struct schedule *schedule)
     schedule->started = false;
     exec_stop(&schedule->programs);
     task_queue_withdraw(schedule->main, &schedule->told_task);
+    task_queue_withdraw(schedule->main, &schedule->turned_task);
+}
+
+void schedule_ask_turn(struct schedule *schedule, void (*on_turned)(void *arg), void *arg)
+{
+    schedule->turned_task = (struct task){.run = on_turned, .arg = arg};
+    task_queue_post(&schedule->tasks, &schedule->turn_task);
 }
 
 void schedule_end(struct checking *checking)

@@ -85,7 +85,8 @@ struct schedule {
     struct checks_told told;     /* under the lock */
     struct checkings retargeted; /* under the lock */
     struct task_queue tasks;     /* of the thread */
-    struct task retarget_task, stop_task;
+    struct task retarget_task, stop_task, turn_task;
+    struct task turned_task; /* to the main thread: the answer to turn_task */
     pthread_t thread;
     bool started;
     /* The thread's: */
@@ -116,13 +117,18 @@ void schedule_retarget(struct checking *checking, const struct check_target *tar
 /* Main thread. Returns 0 or an errno value. */
 int schedule_start(struct schedule *schedule) __attribute__((warn_unused_result));
 
+/* Main thread: on_turned is called on the main thread, by its task queue, when the thread has
+ * turned since now; never while it hangs. Not again before the answer, or schedule_stop(), after
+ * which there is none. */
+void schedule_ask_turn(struct schedule *schedule, void (*on_turned)(void *arg), void *arg);
+
 /* Main thread: takes the oldest result, which is then the caller's to free; NULL: none. */
 struct check_told *schedule_take(struct schedule *schedule);
 
-/* Main thread: ends the thread, and blocks until it has ended; told_task is not called any more.
- * Probes that are under way have SCHEDULE_FINISH_MS to end, since a server may count or log a
- * connection that breaks in the middle of its handshake; no other check begins.
- * Then each checking has to be ended before the schedule is closed. */
+/* Main thread: ends the thread, and blocks until it has ended; told_task and turned_task are not
+ * called any more. Probes that are under way have SCHEDULE_FINISH_MS to end, since a server may
+ * count or log a connection that breaks in the middle of its handshake; no other check begins. Then
+ * each checking has to be ended before the schedule is closed. */
 void schedule_stop(struct schedule *schedule);
 void schedule_end(struct checking *checking);
 void schedule_close(struct schedule *schedule);

@@ -229,18 +229,35 @@ static pid_t worker_of(pid_t pid)
     return worker > pid ? worker : 0;
 }
 
+/* The thread on which checks run. */
+static pid_t checker_of(pid_t pid)
+{
+    char path[64], name[32];
+    pid_t checker = 0;
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *threads = opendir(path);
+    for (const struct dirent *entry; threads && (entry = readdir(threads));) {
+        snprintf(path, sizeof path, "/proc/%d/task/%.16s/comm", (int)pid, entry->d_name);
+        if (read_file(path, name, sizeof name) > 0 && strcmp(name, "checks\n") == 0)
+            checker = atoi(entry->d_name);
+    }
+    if (threads)
+        closedir(threads);
+    return checker;
+}
+
 /* Stops the thread as a debugger does. The tracer is a process of its own and also reaps the
  * thread. When the tracer ends, the thread continues. */
-static pid_t hang_worker(pid_t pid)
+static pid_t hang_thread(pid_t thread)
 {
-    pid_t worker = worker_of(pid), debugger = fork();
+    pid_t debugger = fork();
     ck_assert_int_ge(debugger, 0);
     if (debugger > 0)
         return debugger;
     int outcome;
-    if (ptrace(PTRACE_SEIZE, worker, NULL, NULL) == 0 &&
-        ptrace(PTRACE_INTERRUPT, worker, NULL, NULL) == 0)
-        while (waitpid(worker, &outcome, __WALL) == worker && WIFSTOPPED(outcome))
+    if (ptrace(PTRACE_SEIZE, thread, NULL, NULL) == 0 &&
+        ptrace(PTRACE_INTERRUPT, thread, NULL, NULL) == 0)
+        while (waitpid(thread, &outcome, __WALL) == thread && WIFSTOPPED(outcome))
             ;
     _exit(0);
 }
@@ -256,7 +273,7 @@ static bool is_traced(void *argument)
 
 static void wait_traced(pid_t thread)
 {
-    wait_until(is_traced, &thread, "the worker is stopped");
+    wait_until(is_traced, &thread, "the thread is stopped");
 }
 
 /* One worker thread hangs; in half of the cases a thread of the old process, which stands by. A new
@@ -270,7 +287,7 @@ START_TEST(worker_hangs)
         wait_launched(&scenes[i]);
         wait_until(serves, &scenes[i], "the successor serves");
         pid_t hung = i % 2 ? scenes[i].first : scenes[i].second;
-        hang_worker(hung);
+        hang_thread(worker_of(hung));
         wait_traced(worker_of(hung));
         scenes[i].keeps_sessions = hung == scenes[i].second;
     }
@@ -308,7 +325,8 @@ static void forget_beats(struct watched *watched)
     watched->manager->said[0] = '\0';
 }
 
-static void start_watched(struct proxy *proxy, struct manager *manager, const char *name)
+static void start_watched(struct proxy *proxy, struct manager *manager, const char *name,
+                          uint16_t server)
 {
     char wrapper[48];
     proxy_init(proxy, name);
@@ -318,8 +336,9 @@ static void start_watched(struct proxy *proxy, struct manager *manager, const ch
                "#!/bin/sh\nexport WATCHDOG_USEC=400000 WATCHDOG_PID=$$\nexec %s \"$@\"\n",
                proxy_binary());
     proxy_configure(proxy,
-                    "workers = 2\n[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:1\n",
-                    port_reserve(getuid()));
+                    "workers = 2\n[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n"
+                    "check = tcp\n",
+                    port_reserve(getuid()), server);
     proxy_start(proxy);
 }
 
@@ -330,8 +349,10 @@ START_TEST(watchdog_of_the_service_manager)
     struct manager manager;
     struct proxy proxy, clock;
     manager_open(&manager);
-    start_watched(&proxy, &manager, "proxy");
-    start_watched(&clock, &manager, "clock");
+    uint16_t server;
+    (void)listen_loopback(&server);
+    start_watched(&proxy, &manager, "proxy", server);
+    start_watched(&clock, &manager, "clock", server);
     struct watched watched = {.manager = &manager, .pid = proxy.pid, .awaited = 2};
     struct watched well = {.manager = &manager, .pid = clock.pid, .awaited = 8};
     wait_until(has_beaten, &watched, "it says that it is well");
@@ -348,16 +369,21 @@ START_TEST(watchdog_of_the_service_manager)
     ck_assert_uint_eq(watched.beats, 0);
 
     watched.pid = proxy.pid;
-    pid_t debugger = hang_worker(proxy.pid);
-    wait_traced(worker_of(proxy.pid));
-    forget_beats(&watched);
-    wait_until(has_beaten, &well, "the other proxy continues");
-    (void)has_beaten(&watched);
-    ck_assert_uint_le(watched.beats, 1); /* one beat that was already sent */
-    ck_assert_int_eq(proxy_command(&proxy, &(struct outcome){0}, "status", NULL), 0);
-    ck_assert_int_eq(kill(debugger, SIGKILL), 0);
-    wait_gone(debugger);
-    wait_until(has_beaten, &watched, "it is well again");
+    const pid_t threads[] = {worker_of(proxy.pid), checker_of(proxy.pid)};
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert_int_gt(threads[i], 0);
+        ck_assert_int_ne(threads[0], threads[1]);
+        pid_t debugger = hang_thread(threads[i]);
+        wait_traced(threads[i]);
+        forget_beats(&watched);
+        wait_until(has_beaten, &well, "the other proxy continues");
+        (void)has_beaten(&watched);
+        ck_assert_uint_le(watched.beats, 1); /* one beat that was already sent */
+        ck_assert_int_eq(proxy_command(&proxy, &(struct outcome){0}, "status", NULL), 0);
+        ck_assert_int_eq(kill(debugger, SIGKILL), 0);
+        wait_gone(debugger);
+        wait_until(has_beaten, &watched, "it is well again");
+    }
     proxy_stop(&clock);
     proxy_stop(&proxy);
 }

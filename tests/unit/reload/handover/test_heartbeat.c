@@ -167,7 +167,7 @@ START_TEST(hung_worker_is_silence)
     sem_init(&go_on, 0, 0);
     relaying.proxy->events.on_turned = pass_on;
     relaying.proxy->events.arg = &its.pulse;
-    pulse_begin(&its.pulse, relaying.proxy);
+    pulse_begin(&its.pulse, relaying.proxy, NULL);
     heartbeat_answer(&its, other);
     heartbeat_watch(channel, "it", pid, false);
     heartbeat_confirm(channel, on_answer, NULL);
@@ -211,7 +211,7 @@ START_TEST(questions_that_come_in_a_round_wait_for_the_next)
     ck_assert_uint_eq(turned[1], 1);
     relaying.proxy->events.on_turned = pass_on;
     relaying.proxy->events.arg = &its.pulse;
-    pulse_begin(&its.pulse, relaying.proxy);
+    pulse_begin(&its.pulse, relaying.proxy, NULL);
     pulse_ask(&its.pulse, &first);
     const unsigned round = first.round;
     pulse_ask(&its.pulse, &second);
