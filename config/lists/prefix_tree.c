@@ -291,9 +291,3 @@ uint32_t prefix_tree_find(const struct prefix_tree *tree, const struct sockaddr 
     return is_ipv6 ? find_ipv6(&tree->ipv6, bits)
                    : find_ipv4(&tree->ipv4, (uint32_t)(bits.high >> 32));
 }
-
-size_t prefix_tree_size(const struct prefix_tree *tree)
-{
-    return sizeof *tree + tree->ipv4.nodes * (LINE + IPV4_BOUNDS * sizeof(uint32_t)) +
-           tree->ipv6.nodes * (LINE + IPV6_BOUNDS * sizeof(uint32_t));
-}

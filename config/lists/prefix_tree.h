@@ -53,7 +53,4 @@ void prefix_tree_free(struct prefix_tree *tree);
  * IPv4 nor IPv6. An IPv4-mapped IPv6 address is looked up as IPv4. Any thread. */
 uint32_t prefix_tree_find(const struct prefix_tree *tree, const struct sockaddr *address);
 
-/* Bytes of memory that the tree takes. */
-size_t prefix_tree_size(const struct prefix_tree *tree);
-
 #endif

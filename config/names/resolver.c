@@ -67,7 +67,7 @@ struct question {
     size_t capacity; /* of its items */
     bool begun, ended;
     struct event deadline;
-    question_answered *answered; /* NULL: cancelled */
+    question_answered *answered; /* NULL: it has been called */
     void *arg;
     TAILQ_ENTRY(question) link; /* in resolver->questions, or ->ended */
 };
@@ -668,7 +668,7 @@ static void begin_questions(struct resolver *resolver)
     }
 }
 
-/* Questions may be added and cancelled by what is called here. */
+/* Questions may be added by what is called here. */
 static void answer_ended(struct resolver *resolver)
 {
     struct question *question, *next;
@@ -782,10 +782,4 @@ struct question *resolver_ask(struct resolver *resolver, const char *name, enum 
     TAILQ_INSERT_TAIL(&resolver->questions, question, link);
     wake(resolver);
     return question;
-}
-
-void question_cancel(struct question *question)
-{
-    question->answered = NULL;
-    end(question, ANSWER_TIMEOUT);
 }

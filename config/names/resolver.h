@@ -51,7 +51,4 @@ struct question *resolver_ask(struct resolver *resolver, const char *name, enum 
                               question_answered *answered, void *arg)
     __attribute__((warn_unused_result));
 
-/* answered will not be called. */
-void question_cancel(struct question *question);
-
 #endif

@@ -372,12 +372,7 @@ void server_passed(struct server *server)
     server_changed(server, false);
 }
 
-void server_failed(struct server *server, int error)
-{
-    server_failed_for(server, error, "");
-}
-
-void server_failed_for(struct server *server, int error, const char *reason)
+void server_failed(struct server *server, int error, const char *reason)
 {
     struct server_state *now = &server->now;
     bool first = now->last_error == SERVER_UNCHECKED;

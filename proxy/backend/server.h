@@ -261,8 +261,7 @@ int server_set_address(struct server *server, const struct address *address)
 /* A check has ended. A change of the check state is logged, with the reason: an errno value or, if
  * it is not empty, the text. */
 void server_passed(struct server *server);
-void server_failed(struct server *server, int error);
-void server_failed_for(struct server *server, int error, const char *reason);
+void server_failed(struct server *server, int error, const char *reason);
 
 /* What another process has found by its checks, where this one checks no server any more. The same
  * follows as of checks here. */

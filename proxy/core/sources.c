@@ -448,15 +448,6 @@ void sources_give_back(struct sources *sources, const struct source_key *key, st
     unlock(&locked);
 }
 
-unsigned sources_sessions(struct sources *sources, const struct source_key *key)
-{
-    struct locked locked = lock(sources, key);
-    struct entry *entry = find(&locked, key);
-    unsigned sessions = entry ? atomic_load(&entry->sessions) : 0;
-    unlock(&locked);
-    return sessions;
-}
-
 struct sources_figures sources_figures(const struct sources *sources)
 {
     struct sources_figures figures = {0};

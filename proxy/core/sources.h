@@ -78,9 +78,6 @@ bool sources_enter_anyway(struct sources *sources, const struct source_key *key,
 /* A session that was counted has ended, or moved to another process. Any worker. */
 void sources_leave(struct sources *sources, const struct source_key *key);
 
-/* Sessions of the source in this process. */
-unsigned sources_sessions(struct sources *sources, const struct source_key *key);
-
 struct sources_figures {
     unsigned live;      /* sources that have sessions */
     uint64_t uncounted; /* sessions that came in uncounted */

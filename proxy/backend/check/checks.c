@@ -93,7 +93,7 @@ static void note_known(struct checking *checking)
 static void conclude(struct checking *checking, const struct probe_result *result)
 {
     if (result->error)
-        server_failed_for(checking->server, result->error, result->reason);
+        server_failed(checking->server, result->error, result->reason);
     else
         server_passed(checking->server);
     server_advised(checking->server, result->agent_state, result->agent_percent);

@@ -187,22 +187,6 @@ START_TEST(many_questions_wait_for_each_other)
 }
 END_TEST
 
-START_TEST(cancelled_question_is_not_answered)
-{
-    struct heard cancelled = {0};
-    nameserver_add(&nameserver, "app.example", "10.0.0.1", 60);
-    struct question *question = resolver_ask(resolver, "app.example", QUESTION_ADDRESSES,
-                                             RESOLVE_ANY, htons(80), on_answer, &cancelled);
-    question_cancel(question);
-    question = resolver_ask(resolver, "other.example", QUESTION_ADDRESSES, RESOLVE_ANY, htons(80),
-                            on_answer, &cancelled);
-    event_base_loop(base, EVLOOP_ONCE); /* it has been sent */
-    question_cancel(question);
-    ask("app.example", QUESTION_ADDRESSES);
-    ck_assert_uint_eq(cancelled.count, 0);
-}
-END_TEST
-
 START_TEST(questions_end_with_the_resolver)
 {
     struct heard heard = {0};
@@ -264,7 +248,6 @@ Suite *resolver_suite(void)
     tcase_add_test(tcase, service_that_is_not_offered_has_no_address);
     tcase_add_test(tcase, second_name_server_is_asked);
     tcase_add_test(tcase, many_questions_wait_for_each_other);
-    tcase_add_test(tcase, cancelled_question_is_not_answered);
     tcase_add_test(tcase, questions_end_with_the_resolver);
     tcase_add_test(tcase, localhost_is_this_machine);
     tcase_add_test(tcase, waiting_ends_without_a_name_server);

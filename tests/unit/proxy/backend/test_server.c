@@ -50,7 +50,7 @@ static void teardown(void)
 static void refuse(unsigned times)
 {
     while (times-- > 0)
-        server_failed(server, ECONNREFUSED);
+        server_failed(server, ECONNREFUSED, "");
 }
 
 START_TEST(begins_up_and_usable)

@@ -65,7 +65,7 @@ static const char *serving(void)
 
 static void down(size_t place)
 {
-    server_failed(at(place), ECONNREFUSED);
+    server_failed(at(place), ECONNREFUSED, "");
 }
 
 static void up(size_t place)

@@ -101,7 +101,7 @@ START_TEST(sessions_of_the_server_end)
     session_set_state(parked, SESSION_PARKED);
     evict();
     ck_assert_int_eq(of_a->state, SESSION_ESTABLISHED);
-    server_failed(a, ECONNREFUSED);
+    server_failed(a, ECONNREFUSED, "");
     ck_assert(server_is_ending(a));
     evict();
     ck_assert_int_eq(of_a->state, SESSION_CLOSED);
@@ -122,7 +122,7 @@ START_TEST(a_session_that_connects_goes_on_elsewhere)
     struct session *session = add();
     struct server *first = session->chosen, *other = first == a ? b : a;
     ck_assert_int_eq(session->state, SESSION_CONNECTING);
-    server_failed(first, ECONNREFUSED);
+    server_failed(first, ECONNREFUSED, "");
     evict();
     ck_assert_int_eq(session->state, SESSION_CONNECTING);
     ck_assert_ptr_eq(session->chosen, other);
@@ -133,7 +133,7 @@ START_TEST(sessions_are_kept_where_that_is_wanted)
 {
     open_with("keep");
     struct session *session = add_established(a);
-    server_failed(a, ECONNREFUSED);
+    server_failed(a, ECONNREFUSED, "");
     ck_assert(!server_is_ending(a));
     evict();
     ck_assert_int_eq(session->state, SESSION_ESTABLISHED);
@@ -157,7 +157,7 @@ START_TEST(the_next_session_may_end_meanwhile)
     open_with("close");
     struct session *first = add_established(b), *second = add_established(b),
                    *third = add_established(b);
-    server_failed(b, ECONNREFUSED);
+    server_failed(b, ECONNREFUSED, "");
     struct evictor *evictor = &proxy->workers[0].evictor;
     evict_begin(evictor);
     session_close(first, SESSION_DONE);

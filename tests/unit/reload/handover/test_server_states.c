@@ -89,13 +89,13 @@ START_TEST(states_go_over)
     struct proxy *old = proxy_with(APP "server = a 127.0.0.1:11\nserver = b 127.0.0.1:12\n"
                                        "server = c 127.0.0.1:13 weight=4\n");
     server_set_admin(server_of(old, "app", "a"), ADMIN_MAINT);
-    server_failed(server_of(old, "app", "b"), EHOSTUNREACH);
+    server_failed(server_of(old, "app", "b"), EHOSTUNREACH, "");
     server_passed(server_of(old, "app", "b"));
     atomic_store(&server_of(old, "app", "b")->check_due, 77);
     server_of(old, "app", "b")->now.changed_at = 88;
     server_set_weight(server_of(old, "app", "c"), 9);
     server_passed(server_of(old, "app", "c"));
-    server_failed_for(server_of(old, "app", "c"), EPROTO, "answered 'no'");
+    server_failed(server_of(old, "app", "c"), EPROTO, "answered 'no'");
     tell_all(old);
 
     /* The order and the spaces have changed, and there is another server. */
@@ -154,7 +154,7 @@ START_TEST(last_record_counts)
     server_states_update(&server_states, &record, new);
     ck_assert_uint_eq(server_share(server_of(new, "app", "a")), 0);
 
-    server_failed(server_of(new, "app", "b"), ECONNREFUSED);
+    server_failed(server_of(new, "app", "b"), ECONNREFUSED, "");
     server_set_weight(server_of(old, "app", "b"), 3);
     server_states_record(server_of(old, "app", "b"), &record);
     server_states_obey(&record, new); /* but not for the result of checks */
@@ -182,7 +182,7 @@ START_TEST(losses_are_reported)
 {
     struct proxy *old = proxy_with(APP "server = a 127.0.0.1:11\nserver = b 127.0.0.1:12\n"
                                        "[backend off]\nserver = a 127.0.0.1:13\n");
-    server_failed(server_of(old, "app", "b"), ECONNREFUSED);
+    server_failed(server_of(old, "app", "b"), ECONNREFUSED, "");
     tell_all(old);
     struct proxy *new = proxy_with(APP "server = b 127.0.0.1:12\n"
                                        "[backend off]\nserver = a 127.0.0.1:13\n");
@@ -202,14 +202,14 @@ START_TEST(missing_record_is_no_loss)
 {
     struct proxy *old = proxy_with(APP "server = a 127.0.0.1:11\n"
                                        "[backend off]\nserver = a 127.0.0.1:13\n");
-    server_failed(server_of(old, "app", "a"), ECONNREFUSED);
+    server_failed(server_of(old, "app", "a"), ECONNREFUSED, "");
     server_set_admin(server_of(old, "off", "a"), ADMIN_MAINT);
     tell_all(old);
     struct proxy *new = proxy_with(APP "server = a 127.0.0.1:11\n[backend fresh]\ncheck = tcp\n"
                                        "server = a 127.0.0.1:14\n"
                                        "[backend off]\nserver = a 127.0.0.1:13\n");
     server_states_apply(&server_states, new);
-    server_failed(server_of(new, "fresh", "a"), ECONNREFUSED);
+    server_failed(server_of(new, "fresh", "a"), ECONNREFUSED, "");
     ck_assert_uint_eq(service_backend(&new->service, "off")->usable, 0);
     ck_assert_uint_eq(losses(new), 0);
     discard(old);
