@@ -83,7 +83,7 @@ const struct option check_options[] = {
      .type = OPTION_ENUM,
      .names = on_downs,
      .initial = "keep",
-     .help = "the sessions of a server that goes down; keep: go on; close: end at once"},
+     .help = "the sessions of a server that goes down; keep: continue; close: end at once"},
     {.name = "check-port",
      .sections = BACKENDS | IN(SECTION_DEFAULTS),
      OF_BACKEND(check.port),

@@ -183,8 +183,8 @@ const struct option global_options[] = {
      .type = OPTION_DURATION,
      .max = 10 * MINUTE,
      .initial = "2s",
-     .help = "how long the old process stands by, to serve again if the new one crashes; 0s: not "
-             "at all"},
+     .help = "how long the old process stays ready to take over if the new one crashes; 0s: not at "
+             "all"},
     {.name = "ready-timeout",
      .sections = IN(SECTION_GLOBAL),
      OF_CONFIG(ready_timeout),

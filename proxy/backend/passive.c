@@ -37,9 +37,10 @@ void passive_note_failures(struct server *server, unsigned count, uint64_t now)
                               happening_word("server", server->name),
                               happening_word("cause", "sessions failed"),
                               happening_number("for_ms", ejection->until - now)),
-             "server %s/%s is ejected for %s: %u session%s failed at it within %s", conf->name,
-             server->name, duration_text(ejection->until - now, length), conf->max_fails,
-             conf->max_fails > 1 ? "s" : "", duration_text(conf->fail_window, window));
+             "server %s/%s is ejected for %s: %u session%s failed at this server within %s",
+             conf->name, server->name, duration_text(ejection->until - now, length),
+             conf->max_fails, conf->max_fails > 1 ? "s" : "",
+             duration_text(conf->fail_window, window));
     server_changed(server, false);
 }
 

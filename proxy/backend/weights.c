@@ -150,7 +150,7 @@ static void tell_who_serves(const struct backend *backend, struct elected before
                                   happening_word("server", set->list[now.backup]->name)),
                  "backend %s: backup server %s takes over", name, set->list[now.backup]->name);
     else if (before.backups && !now.backups && backend->usable > 0)
-        log_notice("backend %s: the servers that are no backups serve again", name);
+        log_notice("backend %s: the servers without the attribute backup serve again", name);
 }
 
 /* The next change that time brings: milliseconds. */

@@ -36,7 +36,8 @@ void acceptor_on_time(struct acceptor *acceptor)
 {
     end_rest(acceptor);
     if (condition_over(&acceptor->shortage, loop_now_ms(&acceptor->group.sessions->loop))) {
-        log_notice("worker %u: accepting goes on without pauses", acceptor->group.sessions->index);
+        log_notice("worker %u: accepting continues without pauses",
+                   acceptor->group.sessions->index);
         acceptor->listen_at = 0;
     }
     if (acceptor->listening == LISTENING_OPEN || acceptor->listening == LISTENING_RETIRED)

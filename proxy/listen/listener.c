@@ -137,7 +137,7 @@ static bool goes_on_after(struct listener *listener, int error)
         return false;
     case EINVAL:
         listener_pause(listener);
-        log_error("%s: another process has shut the socket down: nobody is accepted any more",
+        log_error("%s: another process has shut the socket down: no client is accepted any more",
                   listener->bind->text);
         return false;
     /* accept(2): errors of the new connection itself. */

@@ -45,7 +45,7 @@ static void supervisor_lost(void)
         event_free(supervisor_end);
     supervisor_end = NULL;
     supervisor_leave();
-    log_warning("the supervisor is gone: this process serves on, without a supervisor");
+    log_warning("the supervisor is gone: this process continues to serve without one");
 }
 
 static void on_supervisor(evutil_socket_t fd, short what, void *arg)

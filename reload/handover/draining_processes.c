@@ -22,7 +22,7 @@ static void log_end(const struct draining_process *draining_process, const char 
     happened(HAPPENED_PROCESS_GONE, LOG_LEVEL_NOTICE,
              HAPPENING_FIELDS(happening_number("about", draining_process->generation),
                               happening_number("sessions", draining_process->arrived)),
-             "generation %u (pid %d) %s; %llu of its sessions came here",
+             "generation %u (pid %d) %s; %llu sessions received from it",
              draining_process->generation, (int)draining_process->pid, wrong ? wrong : "is gone",
              (unsigned long long)draining_process->arrived);
 }
@@ -67,7 +67,8 @@ static void terminate_oldest(struct draining_processes *draining_processes)
     char text[SESSIONS_TEXT_MAX];
     while (draining_process->ending)
         draining_process = TAILQ_NEXT(draining_process, link);
-    log_warning("generation %u (pid %d) is cut: more than max-generations drain, and it is the "
+    log_warning("generation %u (pid %d) closes its sessions: more than max-generations drain, and "
+                "it is the "
                 "oldest (%s)",
                 draining_process->generation, (int)draining_process->pid,
                 sessions_text(draining_process->sessions, text));

@@ -518,7 +518,7 @@ static void on_lost(const char *wrong, void *arg)
     }
     moving_abort(generation, wrong != NULL);
     peer_stats_expect_end(&generation->peer_stats, generation->predecessor.generation, side->pid);
-    log_warning("the predecessor (pid %d) %s; this generation goes on alone", (int)side->pid,
+    log_warning("the predecessor (pid %d) %s; this generation continues without it", (int)side->pid,
                 wrong ? wrong : "is gone");
     if (side->state == NEW_SIDE_EXPECTING) {
         offer_free(&side->kept); /* nothing accepts from them: new clients must be refused */

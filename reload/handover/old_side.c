@@ -312,7 +312,7 @@ static void await_ready(struct old_side *side)
 static void greet(struct old_side *side, const struct message_hello *hello)
 {
     if (channel_is_foreign(side->channel))
-        log_notice("the successor is of version %.*s, whose handover protocol is another: it gets "
+        log_notice("the successor is version %.*s, which has another handover protocol: it gets "
                    "the listeners, and nothing else",
                    (int)sizeof hello->version, hello->version);
     if (side->order.canary.share && channel_is_foreign(side->channel))

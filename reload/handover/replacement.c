@@ -60,7 +60,8 @@ static void on_message(const struct received *message, void *arg)
 static void on_lost(const char *wrong, void *arg)
 {
     struct replacement *replacement = arg;
-    log_warning("pid %d %s, with %llu of our sessions; this generation drains on",
+    log_warning("pid %d %s, with %llu sessions that it had received from here; this generation "
+                "continues to drain",
                 (int)replacement->pid, wrong ? wrong : "is gone",
                 (unsigned long long)handoff_moved(replacement->generation->handoff));
     handoff_abort(replacement->generation->handoff, wrong != NULL);

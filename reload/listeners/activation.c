@@ -30,7 +30,7 @@ static const char *take_one(struct offer *offer, int fd, const char *name, size_
 {
     char text[ADDRESS_TEXT_MAX];
     if (fcntl(fd, F_SETFD, FD_CLOEXEC))
-        return "LISTEN_FDS: so many descriptors are not open";
+        return "LISTEN_FDS: not all of these descriptors are open";
     int size = snprintf(text, sizeof text, BIND_FD_PREFIX "%.*s", (int)length, name);
     if (size < 0 || (size_t)size >= sizeof text) {
         log_warning("LISTEN_FDNAMES: the name of descriptor %d is longer than %d bytes: no bind "

@@ -238,7 +238,7 @@ static bool serve(struct generation *generation)
 static void serve_anyway(struct generation *generation)
 {
     if (!binds_publish(generation->binds, report_line, generation))
-        log_error("not all Unix binds can be published: some clients find nobody");
+        log_error("not all Unix binds can be published: some clients cannot connect");
     publication_force(&process_of(generation)->publication, 0);
     begin_service(generation);
 }
@@ -296,7 +296,8 @@ static void go_back(struct generation *generation, millis linger_timeout)
     event_source_follow(&process_of(generation)->event_source);
     happened(HAPPENED_CANARY_BACK, LOG_LEVEL_NOTICE,
              HAPPENING_FIELDS(happening_number("about", generation->number)),
-             "canary: generation %u goes back", generation->number);
+             "canary: generation %u ends, and its connections go back to the old process",
+             generation->number);
     generation->state = GENERATION_LINGERING;
     generation->stop_wanted = false; /* the stop was the reason to go back */
     closing_begin(&process_of(generation)->closing, linger_timeout, false);
@@ -332,7 +333,7 @@ static void retire(struct generation *generation)
     }
     struct timeval interval = clock_interval(generation->config->probation);
     event_add(process->probation_over, &interval);
-    own_step(process, "on probation", "stands by");
+    own_step(process, "on probation", "is ready to take over");
     proxy_retire(generation->proxy);
 }
 

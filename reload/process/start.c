@@ -168,7 +168,7 @@ bool start_is_first(struct generation *generation)
     char other[32] = "a process";
     if (pid > 0)
         snprintf(other, sizeof other, "process %d", (int)pid);
-    log_error("%s: %s serves this already (it listens on %s)", generation->file, other,
+    log_error("%s: %s already serves it (it listens on %s)", generation->file, other,
               generation->config->control);
     generation->exit_status = EXIT_OTHER;
     return false;

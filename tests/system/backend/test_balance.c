@@ -425,7 +425,7 @@ START_TEST(a_backup_takes_over_and_gives_back)
     farm.listeners[0] = listen_on(farm.ports[0]);
     wait_usable(&farm, 0, true);
     ck_assert_uint_eq(served_by(&farm, 1), 0);
-    wait_mentioned(farm.proxy.log, "the servers that are no backups serve again");
+    wait_mentioned(farm.proxy.log, "the servers without the attribute backup serve again");
     leave(&stays);
     proxy_stop(&farm.proxy);
 }

@@ -84,7 +84,7 @@ static bool canary_goes_on(void *argument)
 {
     const struct returning *returning = argument;
     return canary_serves(argument) || !process_alive(returning->canary.pid) ||
-           file_mentions(returning->scene.proxy.log, "this generation drains on") > 0;
+           file_mentions(returning->scene.proxy.log, "this generation continues to drain") > 0;
 }
 
 /* The canary reports how many sessions were lost with the old process, or none. At most this number
@@ -238,7 +238,7 @@ START_TEST(predecessor_killed_while_the_canary_lingers)
     proxy_follow(&scene.proxy);
     ck_assert_int_eq(scene.proxy.pid, canary.pid);
     ck_assert_int_eq(proxy_pidfile(&scene.proxy), canary.pid);
-    wait_mentions(scene.proxy.log, "generation 2 goes back", 1);
+    wait_mentions(scene.proxy.log, "generation 2 ends, and its connections go back", 1);
     wait_until(crash_is_reported, &scene.proxy, "the crash is reported");
     expect_crash(&scene.proxy, first, 0, 0, canary.predecessors);
     ck_assert_uint_eq(sessions_alive(sessions, count), canary.sessions);

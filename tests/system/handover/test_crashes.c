@@ -297,7 +297,7 @@ START_TEST(a_draining_process_names_the_owner_of_its_channel)
     wait_until(predecessor_is_informed, &scene.proxy, "the crash is reported");
     expect_crash(&scene.proxy, second, 2, 0, 1);
     kill(third, SIGKILL);
-    snprintf(text, sizeof text, "pid %d is gone, with 0 of our sessions", (int)third);
+    snprintf(text, sizeof text, "pid %d is gone, with 0 sessions that it had received", (int)third);
     wait_mentioned(scene.proxy.log, text);
     lines_close(&scene);
     wait_gone(first);

@@ -341,13 +341,13 @@ START_TEST(start_beside_one_that_is_busy)
     ck_assert_int_eq(errno, EAGAIN);
     const char *argv[] = {proxy_binary(), "-f", proxy.file, NULL};
     program_run(&(struct program){.argv = argv}, PATIENCE_MS, &outcome);
-    expect_outcome(&outcome, 1, "a process serves this already");
+    expect_outcome(&outcome, 1, "a process already serves it");
     while (count > 0) {
         close(clients[--count]);
     }
     ck_assert_int_eq(kill(proxy.pid, SIGCONT), 0);
     program_run(&(struct program){.argv = argv}, PATIENCE_MS, &outcome);
-    expect_outcome(&outcome, 1, " serves this already");
+    expect_outcome(&outcome, 1, " already serves it");
     proxy_stop(&proxy);
 }
 END_TEST

@@ -78,7 +78,7 @@ static void upgrade_and_back(const char *other, bool foreign, const char *what)
             expect_alive(sessions[j]);
         }
     }
-    ck_assert_uint_eq(file_mentions(scene.proxy.log, "whose handover protocol is another"),
+    ck_assert_uint_eq(file_mentions(scene.proxy.log, "which has another handover protocol"),
                       foreign ? 2 * rounds : 0);
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", "--json", NULL), 0);
     ck_assert_int_eq(strstr(outcome.out, "\"admin\": \"maint\"") != NULL, !foreign);

@@ -323,7 +323,7 @@ START_TEST(a_proxy_in_another_pid_namespace_is_not_replaced)
         skip_test("no PID namespace can be had here");
     run(&outcome, "unshare", "-pf", "--mount-proc", proxy_binary(), "-f", scene.proxy.file, NULL);
     ck_assert_int_eq(outcome.code, 1);
-    ck_assert_msg(strstr(outcome.err, "a process serves this already") != NULL, "%s", outcome.err);
+    ck_assert_msg(strstr(outcome.err, "a process already serves it") != NULL, "%s", outcome.err);
     proxy_stop(&scene.proxy);
 }
 END_TEST

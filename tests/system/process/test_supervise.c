@@ -246,7 +246,7 @@ START_TEST(ends_with_the_status_of_the_last_generation)
     struct outcome outcome;
     pid_t supervisor = supervise_scene(&scene, "");
     run(&outcome, proxy_binary(), "-f", scene.proxy.file, "--supervise", NULL);
-    ck_assert_msg(outcome.code == 1 && strstr(outcome.err, "serves this already"), "exit %d: %s",
+    ck_assert_msg(outcome.code == 1 && strstr(outcome.err, "already serves it"), "exit %d: %s",
                   outcome.code, outcome.err);
     reload_through(&scene, supervisor, SIGHUP);
     proxy_wait_drained(&scene.proxy);
