@@ -76,6 +76,9 @@ static inline bool bind_text_is_activated(const char *text)
 
 #define SERVER_WEIGHT_MAX 256
 
+/* The highest limit of sessions. */
+#define SESSIONS_MAX 100000000
+
 /* The version of the PROXY header that a server is sent. */
 enum send_proxy { SEND_PROXY_NO, SEND_PROXY_V1, SEND_PROXY_V2 };
 

@@ -105,7 +105,7 @@ void queue_on_share(struct server *server, unsigned percent)
     if (!seat)
         return;
     struct queue *queue = server->backend->queue;
-    unsigned maxconn = part_of(server->conf->maxconn, percent);
+    unsigned maxconn = part_of(server_maxconn(server), percent);
     bool usable = server_share(server) > 0;
     if (maxconn == atomic_load(&seat->record->maxconn) && usable == seat->usable)
         return;

@@ -3,6 +3,7 @@
 #include "config/base/clock.h"
 #include "config/base/happening.h"
 #include "config/base/log.h"
+#include "proxy/backend/slow_start.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -268,6 +269,45 @@ static void set_weight(struct server *server, unsigned weight, const char *by, b
     server_changed(server, by_command);
 }
 
+unsigned server_maxconn(const struct server *server)
+{
+    return server->now.maxconn ? server->now.maxconn - 1 : server->conf->maxconn;
+}
+
+static void publish_maxconn(struct server *server)
+{
+    struct backend *backend = server->backend;
+    if (backend->on_share)
+        backend->on_share(server, slow_start_percent(server->now.up_since,
+                                                     backend->conf->slow_start, clock_ms()));
+}
+
+static void format_maxconn(unsigned maxconn, char text[static 16])
+{
+    if (maxconn)
+        snprintf(text, 16, "%u", maxconn);
+    else
+        snprintf(text, 16, "unlimited");
+}
+
+bool server_set_maxconn(struct server *server, unsigned maxconn)
+{
+    unsigned before = server_maxconn(server);
+    char text[16], was[16];
+    if (!server->seat)
+        return false;
+    if (maxconn == before)
+        return true;
+    server->now.maxconn = maxconn + 1;
+    publish_maxconn(server);
+    format_maxconn(maxconn, text);
+    format_maxconn(before, was);
+    log_notice("server %s/%s has maxconn %s by command (it was %s)", server->backend->conf->name,
+               server->name, text, was);
+    server_changed(server, true);
+    return true;
+}
+
 void server_set_weight(struct server *server, unsigned weight)
 {
     set_weight(server, weight, "command", true);
@@ -430,6 +470,7 @@ void server_adopt(struct server *server, const struct server_state *state, uint6
         server->now.agent_percent = -1;
     }
     note_down(server);
+    publish_maxconn(server);
     struct backend *backend = server->backend;
     uint64_t most = clock_ms() + EJECTION_MOST * backend->conf->eject_time;
     if (backend->conf->max_fails == 0)

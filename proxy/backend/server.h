@@ -70,6 +70,7 @@ struct server_state {
                              ejected: seconds since 1970 */
     uint64_t answered_at; /* when its name was last answered with this address: milliseconds,
                              CLOCK_MONOTONIC; 0: it has no name, or never was */
+    unsigned maxconn;     /* 1 more than what a command has set; 0: as its line in the file says */
     unsigned told_weight; /* by its SRV record; 0: there is none */
     bool backup;          /* as its line in the file says, or its SRV record */
     /* Why the last check failed, where last_error alone does not say it; "": it does. One line. */
@@ -240,6 +241,13 @@ void server_comes_up(struct server *server);
  * caller. */
 void server_set_admin(struct server *server, enum admin_state admin);
 void server_set_weight(struct server *server, unsigned weight);
+
+/* By command; logged. 0: no limit. At most SESSIONS_MAX. False: the server has no seat, since its
+ * backend has no queue (queue.h), and nothing has changed. */
+bool server_set_maxconn(struct server *server, unsigned maxconn);
+
+/* What all processes together may have on the server, in full; 0: no limit. */
+unsigned server_maxconn(const struct server *server);
 
 /* Before the process serves: as server_set_address(), but for what is known from the begin on:
  * nothing is logged, and nothing reported. */

@@ -182,8 +182,29 @@ static bool change_weight(struct server *server, const char *number,
     return true;
 }
 
+static bool change_maxconn(struct server *server, const char *number,
+                           char text[static SERVERS_TEXT_MAX])
+{
+    uint64_t maxconn = 0;
+    if (strcmp(number, "unlimited") != 0 &&
+        (value_unsigned(number, &maxconn) || maxconn == 0 || maxconn > SESSIONS_MAX)) {
+        snprintf(text, SERVERS_TEXT_MAX, "maxconn '%s' must be unlimited or 1 to %d", number,
+                 SESSIONS_MAX);
+        return false;
+    }
+    if (server_set_maxconn(server, (unsigned)maxconn))
+        return true;
+    snprintf(text, SERVERS_TEXT_MAX,
+             "backend %s has no queue, since no server of it has maxconn in the file: set it there "
+             "and reload",
+             server->backend->conf->name);
+    return false;
+}
+
 static bool change(struct server *server, const char *what, char text[static SERVERS_TEXT_MAX])
 {
+    if (strncmp(what, "maxconn=", 8) == 0)
+        return change_maxconn(server, what + 8, text);
     if (strncmp(what, "weight=", 7) == 0)
         return change_weight(server, what + 7, text);
     for (enum admin_state admin = ADMIN_READY; admin <= ADMIN_MAINT; admin++)
@@ -191,7 +212,8 @@ static bool change(struct server *server, const char *what, char text[static SER
             server_set_admin(server, admin);
             return true;
         }
-    snprintf(text, SERVERS_TEXT_MAX, "'%s' must be ready, drain, maint or weight=N", what);
+    snprintf(text, SERVERS_TEXT_MAX, "'%s' must be ready, drain, maint, weight=N or maxconn=N",
+             what);
     return false;
 }
 

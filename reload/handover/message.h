@@ -154,7 +154,7 @@ struct message_server_state {
     uint32_t holds;         /* 1: a backup that has taken over, with failback = no */
     uint32_t agent;         /* what its agent said last */
     uint32_t agent_percent; /* 1 more than the percentage; 0: none */
-    uint32_t unused;
+    uint32_t maxconn;       /* 1 more than what a command has set; 0: as the line says */
     /* Of a server with a name: its address, and what is known of it. */
     uint16_t family; /* AF_INET or AF_INET6; 0: it has none */
     uint16_t port;   /* network byte order */

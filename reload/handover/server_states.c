@@ -70,24 +70,24 @@ static struct address address_of(const struct message_server_state *state)
 void server_states_record(const struct server *server, struct message_server *record)
 {
     const struct server_state *now = &server->now;
-    *record =
-        (struct message_server){.state = {.admin = now->admin,
-                                          .check = now->check,
-                                          .streak = now->streak,
-                                          .last_error = now->last_error,
-                                          .weight = now->weight,
-                                          .usable = server_share(server) > 0,
-                                          .check_due = atomic_load(&server->check_due),
-                                          .changed_at = now->changed_at,
-                                          .ejected_until = now->ejection.until,
-                                          .ejection_ended = now->ejection.ended,
-                                          .first_fail = now->ejection.first_fail,
-                                          .ejections = now->ejection.repeats,
-                                          .fails = now->ejection.fails,
-                                          .up_since = now->up_since,
-                                          .holds = now->holds,
-                                          .agent = now->agent,
-                                          .agent_percent = (uint32_t)(now->agent_percent + 1)}};
+    *record = (struct message_server){.state = {.admin = now->admin,
+                                                .check = now->check,
+                                                .streak = now->streak,
+                                                .last_error = now->last_error,
+                                                .weight = now->weight,
+                                                .usable = server_share(server) > 0,
+                                                .check_due = atomic_load(&server->check_due),
+                                                .changed_at = now->changed_at,
+                                                .ejected_until = now->ejection.until,
+                                                .ejection_ended = now->ejection.ended,
+                                                .first_fail = now->ejection.first_fail,
+                                                .ejections = now->ejection.repeats,
+                                                .fails = now->ejection.fails,
+                                                .up_since = now->up_since,
+                                                .holds = now->holds,
+                                                .agent = now->agent,
+                                                .agent_percent = (uint32_t)(now->agent_percent + 1),
+                                                .maxconn = now->maxconn}};
     snprintf(record->backend, sizeof record->backend, "%s", server->backend->conf->name);
     snprintf(record->name, sizeof record->name, "%s", server->name);
     write_line(server->conf, record->line);
@@ -185,6 +185,11 @@ static unsigned weight_of(const struct message_server_state *state)
     return state->weight > SERVER_WEIGHT_MAX ? SERVER_WEIGHT_MAX : state->weight;
 }
 
+static unsigned maxconn_of(const struct message_server_state *state)
+{
+    return state->maxconn > SESSIONS_MAX + 1 ? 0 : state->maxconn;
+}
+
 static struct server_state state_of(const struct message_server_state *message)
 {
     struct server_state state = {
@@ -202,6 +207,7 @@ static struct server_state state_of(const struct message_server_state *message)
         .up_since = message->up_since,
         .holds = message->holds == 1,
         .answered_at = message->answered_at,
+        .maxconn = maxconn_of(message),
         .told_weight = message->told_weight,
         .backup = message->backup == 1,
         .agent = agent_of(message),
@@ -375,6 +381,8 @@ void server_states_obey(const struct message_server *record, struct proxy *proxy
         return;
     happening_elsewhere(true);
     server_set_weight(server, weight_of(&record->state));
+    if (maxconn_of(&record->state))
+        (void)server_set_maxconn(server, maxconn_of(&record->state) - 1);
     server_set_admin(server, admin_of(&record->state));
     happening_elsewhere(false);
 }

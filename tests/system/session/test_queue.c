@@ -424,6 +424,54 @@ START_TEST(maxconn_changes)
 END_TEST
 
 /* A process that stops serves its queue. */
+static void set_maxconn(const struct scene *scene, const char *setting, int code, const char *says)
+{
+    struct outcome outcome;
+    proxy_command(&scene->proxy, &outcome, "server", "main/a", setting, NULL);
+    ck_assert_msg(outcome.code == code, "%s: exit %d: %s", setting, outcome.code, outcome.err);
+    ck_assert_msg(strstr(code ? outcome.err : outcome.out, says) != NULL, "%s: %s%s", setting,
+                  outcome.out, outcome.err);
+}
+
+/* A command changes maxconn: those that wait get the new places, and a reload keeps it. */
+START_TEST(maxconn_by_command)
+{
+    struct scene scene;
+    struct session sessions[3];
+    int clients[4];
+    scene_init(&scene);
+    start(&scene, "", "maxconn=1", "");
+    clients[0] = connect_numbered(&scene.front, 0);
+    sessions[0] = serve(scene.listener, clients, 0);
+    queue_up(&scene, clients, 1, 3, 0);
+    set_maxconn(&scene, "maxconn=0", 1, "must be unlimited or 1 to");
+    set_maxconn(&scene, "maxconn=many", 1, "must be unlimited or 1 to");
+    set_maxconn(&scene, "maxconn=3", 0, "main/a: ready");
+    uint16_t number;
+    for (unsigned i = 1; i < 3; i++) { /* several workers: in any order */
+        int server = accept_from(scene.listener);
+        receive_exactly(server, &number, sizeof number);
+        ck_assert(number == 1 || number == 2);
+        sessions[i] = (struct session){.client = clients[number], .server = server};
+    }
+    wait_mentioned(scene.proxy.log, "server main/a has maxconn 3 by command (it was 1)");
+    proxy_reload(&scene.proxy);
+    proxy_wait_drained(&scene.proxy);
+    queue_up(&scene, clients, 3, 4, 0); /* three places are taken in the new process as well */
+    session_close(&sessions[0]);
+    sessions[0] = serve(scene.listener, clients, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        session_works(&sessions[i]);
+        session_close(&sessions[i]);
+    }
+    proxy_configure(&scene.proxy, "[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n",
+                    scene.port, scene.server_port);
+    proxy_reload(&scene.proxy);
+    set_maxconn(&scene, "maxconn=3", 1, "backend main has no queue");
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 START_TEST(stopped_with_a_queue)
 {
     struct scene scene;
@@ -490,6 +538,7 @@ Suite *queue_suite(void)
     scenario_add(suite, reloads_with_a_queue_and_a_probation, 300);
     scenario_add(suite, a_server_that_comes_back_after_a_reload, 120);
     scenario_add(suite, maxconn_changes, 120);
+    scenario_add(suite, maxconn_by_command, 120);
     scenario_add(suite, stopped_with_a_queue, 120);
     scenario_add(suite, a_crash_with_a_queue, 120);
     return suite;

@@ -86,6 +86,21 @@ START_TEST(a_slow_start_allows_a_part)
 }
 END_TEST
 
+START_TEST(a_command_sets_maxconn)
+{
+    struct server *server = backend_find(&limited, "a");
+    limited.queue->alone = true;
+    ck_assert_uint_eq(server_maxconn(server), 10);
+    ck_assert(server_set_maxconn(server, 3));
+    ck_assert_uint_eq(server_maxconn(server), 3);
+    ck_assert_uint_eq(server->seat->record->maxconn, 3);
+    ck_assert_uint_eq(server->seat->member.limit->max, 3);
+    ck_assert(server_set_maxconn(server, 0));
+    ck_assert_uint_eq(server_maxconn(server), 0);
+    ck_assert_uint_eq(server->seat->record->maxconn, LIMIT_NONE);
+}
+END_TEST
+
 START_TEST(a_server_in_maint_is_not_usable)
 {
     struct server *server = backend_find(&limited, "a");
@@ -108,6 +123,7 @@ Suite *queue_suite(void)
     tcase_add_test(tcase, an_added_server_has_one_seat);
     tcase_add_test(tcase, a_slow_start_allows_a_part);
     tcase_add_test(tcase, a_server_in_maint_is_not_usable);
+    tcase_add_test(tcase, a_command_sets_maxconn);
     suite_add_tcase(suite, tcase);
     return suite;
 }
