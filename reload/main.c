@@ -26,9 +26,10 @@ static const char usage_text[] =
     "                      [--force] [--canary PERCENT%:TIME[:by-source]] [-v | --verbose]\n"
     "       rpproxy reload [-f FILE | -s SOCKET] --abort | --promote\n"
     "       rpproxy reload [-f FILE | -s SOCKET] --dry-run\n"
-    "       rpproxy status [-f FILE | -s SOCKET] [--json] [--watch]\n"
+    "       rpproxy status [-f FILE | -s SOCKET] [--json] [--watch] [NAME...]\n"
     "       rpproxy config [-f FILE | -s SOCKET] [--json]\n"
-    "       rpproxy server [-f FILE | -s SOCKET] BACKEND/SERVER ready|drain|maint|weight=N\n"
+    "       rpproxy server [-f FILE | -s SOCKET] BACKEND/SERVER\n"
+    "                      ready | drain | maint | weight=N | maxconn=N\n"
     "       rpproxy sessions [-f FILE | -s SOCKET] [--json] [--limit N] [FILTER...]\n"
     "       rpproxy kill   [-f FILE | -s SOCKET] SESSION-ID | FILTER...\n"
     "       rpproxy events [-f FILE | -s SOCKET] [--json] [--last N] [--limit N]\n"
@@ -91,7 +92,7 @@ static const struct rule {
      true,
      {'f', 's', 'v', WAIT, TIMEOUT, FORCE, CANARY, ABORT, PROMOTE, DRY_RUN},
      command_reload},
-    {"status", 0, 0, true, {'f', 's', JSON, WATCH}, command_status},
+    {"status", 0, COMMAND_WORDS_MAX, true, {'f', 's', JSON, WATCH}, command_status},
     {"config", 0, 0, true, {'f', 's', JSON}, command_config},
     {"server", 2, 2, true, {'f', 's'}, command_server},
     {"sessions", 0, COMMAND_WORDS_MAX, true, {'f', 's', JSON, LIMIT}, command_sessions},

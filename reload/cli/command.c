@@ -11,8 +11,10 @@
 #include "reload/base/text.h"
 #include "reload/cli/ask.h"
 #include "reload/cli/conversation.h"
+#include "reload/cli/pick.h"
 #include "reload/cli/preview.h"
 #include "reload/cli/report.h"
+#include "reload/cli/screen.h"
 
 #include <jansson.h>
 #include <limits.h>
@@ -411,26 +413,41 @@ static bool print_report(const struct command *command, json_t *status)
     bool terminal = isatty(STDOUT_FILENO);
     if (command->watch && terminal)
         fputs("\033[H\033[J", stdout);
-    bool printed = command->json ? print_json(status, command->watch) : report_print(status);
+    bool printed = command->json ? print_json(status, command->watch)
+                                 : report_print(status, command->word_count == 0);
     if (command->watch && !command->json && !terminal)
         putchar('\n');
     (void)fflush(stdout);
     return printed;
 }
 
+static int print_status(const struct command *command)
+{
+    json_t *answer = NULL;
+    const char *unknown = NULL;
+    int pid;
+    int status = ask_once(command, "status", &pid, NULL, &answer);
+    if (status == EXIT_DONE && command->word_count > 0)
+        unknown = pick(answer, command->words, command->word_count);
+    if (unknown) {
+        fprintf(stderr, "rpproxy: no frontend, backend or server is named '%s'\n", unknown);
+        status = EXIT_OTHER;
+    }
+    if (status == EXIT_DONE)
+        status = end_of_answer(print_report(command, answer), pid);
+    json_decref(answer);
+    return status;
+}
+
 int command_status(const struct command *command)
 {
-    int status;
-    do {
-        json_t *answer = NULL;
-        int pid;
-        status = ask_once(command, "status", &pid, NULL, &answer);
-        if (status == EXIT_DONE)
-            status = end_of_answer(print_report(command, answer), pid);
-        json_decref(answer);
-        if (command->watch && status == EXIT_DONE && !ferror(stdout))
-            (void)poll(NULL, 0, WATCH_INTERVAL_MS);
-    } while (command->watch && status == EXIT_DONE && !ferror(stdout));
+    if (command->watch)
+        screen_begin();
+    int status = print_status(command);
+    while (command->watch && status == EXIT_DONE && !ferror(stdout) &&
+           screen_wait(WATCH_INTERVAL_MS))
+        status = print_status(command);
+    screen_end();
     return status;
 }
 

@@ -2,11 +2,41 @@
 
 #include "reload/base/exit_status.h"
 #include "reload/base/text.h"
+#include "reload/cli/table.h"
 #include "reload/cli/units.h"
 
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+/* The rows of a table, while they are collected. */
+struct rows {
+    FILE *out;
+    char *text;
+    size_t size;
+};
+
+/* False: out of memory. */
+static bool rows_begin(struct rows *rows, const char *head)
+{
+    rows->text = NULL;
+    rows->out = open_memstream(&rows->text, &rows->size);
+    if (rows->out)
+        fprintf(rows->out, "%s\n", head);
+    return rows->out != NULL;
+}
+
+/* Prints the table, with an empty line before it; nothing if it has no rows. */
+static void rows_end(struct rows *rows, const char *aligns)
+{
+    if (fclose(rows->out) == 0 && strchr(rows->text, '\n') != strrchr(rows->text, '\n')) {
+        putchar('\n');
+        table_print(rows->text, aligns, stdout);
+    }
+    free(rows->text);
+}
 
 /* Writes the time since then; since is in seconds. */
 static const char *age(json_int_t since, char text[static 24])
@@ -25,11 +55,11 @@ static const char *remark(json_t *server, char text[static 64])
                       "share_percent", &percent, "ejected_ms", &ejected);
     text[0] = '\0';
     if (ejected > 0)
-        snprintf(text, 64, "  ejected for %s", units_time(ejected, length));
+        snprintf(text, 64, "ejected for %s", units_time(ejected, length));
     else if (usable && percent < 100)
-        snprintf(text, 64, "  slow start, %d%%", percent);
+        snprintf(text, 64, "slow start, %d%%", percent);
     else if (backup)
-        snprintf(text, 64, "  backup%s", usable ? ", serves" : "");
+        snprintf(text, 64, "backup%s", usable ? ", serves" : "");
     return text;
 }
 
@@ -45,20 +75,21 @@ static const char *sessions_of(json_t *server, json_int_t live, char text[static
 }
 
 /* Of a server with a name: what it is, and how old the answer is. */
-static void print_host(json_t *server)
+static void print_host(json_t *server, FILE *out)
 {
     const char *host = json_string_value(json_object_get(server, "host"));
     const json_t *answer = json_object_get(server, "answer_age_ms");
     if (host && json_is_integer(answer))
-        printf("  %s, answered %llds ago", host, (long long)json_integer_value(answer) / 1000);
+        fprintf(out, "  %s, answered %llds ago", host,
+                (long long)json_integer_value(answer) / 1000);
     else if (host)
-        printf("  %s, not answered", host);
+        fprintf(out, "  %s, not answered", host);
 }
 
 /* What the columns do not say of the state: why the server is down, which server it follows, what
  * its agent says.
  */
-static void print_state(json_t *server)
+static void print_state(json_t *server, FILE *out)
 {
     const char *check = json_string_value(json_object_get(server, "check"));
     const char *last = json_string_value(json_object_get(server, "last_check"));
@@ -66,16 +97,16 @@ static void print_state(json_t *server)
     const char *agent = json_string_value(json_object_get(server, "agent"));
     const json_t *percent = json_object_get(server, "agent_percent");
     if (follows)
-        printf("  follows %s", follows);
+        fprintf(out, "  follows %s", follows);
     if (check && last && strcmp(check, "down") == 0)
-        printf("  %s", last);
+        fprintf(out, "  %s", last);
     if (agent && strcmp(agent, "-") != 0)
-        printf("  agent: %s", agent);
+        fprintf(out, "  agent: %s", agent);
     if (json_is_integer(percent))
-        printf("  agent: %lld%%", (long long)json_integer_value(percent));
+        fprintf(out, "  agent: %lld%%", (long long)json_integer_value(percent));
 }
 
-static void print_server(const char *backend, json_t *server)
+static void print_server(const char *backend, json_t *server, FILE *out)
 {
     const char *name, *address, *check, *admin;
     int weight;
@@ -86,12 +117,12 @@ static void print_server(const char *backend, json_t *server)
                     &live, "sessions_total", &all, "changed_at", &changed_at))
         return;
     snprintf(full, sizeof full, "%s/%s", backend, name);
-    printf("%-20s %-24s %-5s %-5s %6d %8s %10lld %7s%s", full, address, check, admin, weight,
-           sessions_of(server, live, sessions), (long long)all, age(changed_at, since),
-           remark(server, note));
-    print_host(server);
-    print_state(server);
-    fputs("\n", stdout);
+    fprintf(out, "%s\t%s\t%s\t%s\t%d\t%s\t%lld\t%s\t%s", full, address, check, admin, weight,
+            sessions_of(server, live, sessions), (long long)all, age(changed_at, since),
+            remark(server, note));
+    print_host(server, out);
+    print_state(server, out);
+    fputs("\n", out);
 }
 
 static void print_servers(json_t *backends)
@@ -99,15 +130,17 @@ static void print_servers(json_t *backends)
     size_t i, j;
     json_t *backend, *server;
     const char *name;
-    printf("\n%-20s %-24s %-5s %-5s %6s %8s %10s %7s\n", "SERVER", "ADDRESS", "CHECK", "ADMIN",
-           "WEIGHT", "SESSIONS", "IN ALL", "SINCE");
+    struct rows rows;
+    if (!rows_begin(&rows, "SERVER\tADDRESS\tCHECK\tADMIN\tWEIGHT\tSESSIONS\tIN ALL\tSINCE"))
+        return;
     json_array_foreach(backends, i, backend)
     {
         if (json_unpack(backend, "{s:s}", "name", &name))
             continue;
         json_array_foreach(json_object_get(backend, "servers"), j, server)
-            print_server(name, server);
+            print_server(name, server, rows.out);
     }
+    rows_end(&rows, "llllrrrr");
 }
 
 static void print_queues(json_t *backends)
@@ -148,28 +181,28 @@ static const char *short_size(json_int_t bytes, char text[static 16])
 
 /* Prints the frontends that have sessions, their number, and the age of the oldest one if it is
  * known. */
-static void print_frontends(json_t *frontends)
+static void print_frontends(json_t *frontends, FILE *out)
 {
     size_t i;
     json_t *item;
-    const char *name, *before = "  ";
+    const char *name, *before = "";
     json_int_t sessions, lasted;
     char text[24];
     json_array_foreach(frontends, i, item)
     {
         if (json_unpack(item, "{s:s, s:I}", "name", &name, "sessions", &sessions))
             continue;
-        printf("%s%s %lld", before, name, (long long)sessions);
+        fprintf(out, "%s%s %lld", before, name, (long long)sessions);
         if (json_unpack(item, "{s:I}", "oldest_ms", &lasted) == 0)
-            printf(" (%s)", units_time(lasted, text));
+            fprintf(out, " (%s)", units_time(lasted, text));
         before = ", ";
     }
 }
 
-static void print_generation(json_t *generation)
+static void print_generation(json_t *generation, FILE *out)
 {
     int number, pid;
-    json_int_t sessions, lasted, lived, in, out;
+    json_int_t sessions, lasted, lived, in, sent;
     const char *state;
     char age_text[24] = "-", in_text[16] = "-", out_text[16] = "-", closes_text[24],
          oldest_text[24] = "-";
@@ -177,35 +210,39 @@ static void print_generation(json_t *generation)
                     &state, "sessions", &sessions))
         return;
     if (json_unpack(generation, "{s:I, s:I, s:I}", "age_ms", &lived, "client_bytes", &in,
-                    "server_bytes", &out) == 0) {
+                    "server_bytes", &sent) == 0) {
         units_time(lived, age_text);
         short_size(in, in_text);
-        short_size(out, out_text);
+        short_size(sent, out_text);
     }
     if (json_unpack(generation, "{s:I}", "oldest_ms", &lasted) == 0)
         units_time(lasted, oldest_text);
     const json_t *closes = json_object_get(generation, "closes_in_ms");
     const char *hash = json_string_value(json_object_get(generation, "config_hash"));
-    printf("%10d %8d %-10s %10lld %7s %7s %9s %9s %7s  %-16s", number, pid, state,
-           (long long)sessions, oldest_text, age_text, in_text, out_text,
-           !closes                ? "-"
-           : json_is_null(closes) ? "never"
-                                  : units_time(json_integer_value(closes), closes_text),
-           hash ? hash : "-");
-    print_frontends(json_object_get(generation, "frontends"));
-    putchar('\n');
+    fprintf(out, "%d\t%d\t%s\t%lld\t%s\t%s\t%s\t%s\t%s\t%s\t", number, pid, state,
+            (long long)sessions, oldest_text, age_text, in_text, out_text,
+            !closes                ? "-"
+            : json_is_null(closes) ? "never"
+                                   : units_time(json_integer_value(closes), closes_text),
+            hash ? hash : "-");
+    print_frontends(json_object_get(generation, "frontends"), out);
+    fputc('\n', out);
 }
 
 static void print_generations(json_t *generations)
 {
     size_t i;
     json_t *item;
-    printf("\n%10s %8s %-10s %10s %7s %7s %9s %9s %7s  %-16s  %s\n", "GENERATION", "PID", "STATE",
-           "SESSIONS", "OLDEST", "AGE", "IN", "OUT", "CLOSES", "CONFIG", "FRONTENDS");
+    struct rows rows;
+    if (!rows_begin(&rows,
+                    "GENERATION\tPID\tSTATE\tSESSIONS\tOLDEST\tAGE\tIN\tOUT\tCLOSES\tCONFIG\t"
+                    "FRONTENDS"))
+        return;
     json_array_foreach(generations, i, item)
     {
-        print_generation(item);
+        print_generation(item, rows.out);
     }
+    rows_end(&rows, "rrlrrrrrrll");
 }
 
 #define TIME_TEXT_MAX 32
@@ -277,13 +314,16 @@ static void print_binds(json_t *binds)
     int listeners;
     size_t i;
     json_t *item;
-    printf("\n%-28s %-16s %9s %s\n", "BIND", "FRONTEND", "LISTENERS", "HANDOVER");
+    struct rows rows;
+    if (!rows_begin(&rows, "BIND\tFRONTEND\tLISTENERS\tHANDOVER"))
+        return;
     json_array_foreach(binds, i, item)
     {
         if (json_unpack(item, "{s:s, s:s, s:i, s:s}", "address", &address, "frontend", &frontend,
                         "listeners", &listeners, "handover", &handover) == 0)
-            printf("%-28s %-16s %9d %s\n", address, frontend, listeners, handover);
+            fprintf(rows.out, "%s\t%s\t%d\t%s\n", address, frontend, listeners, handover);
     }
+    rows_end(&rows, "llrl");
 }
 
 /* Frontends that have refused clients. An older process does not know of the last two reasons. */
@@ -326,7 +366,16 @@ static void print_sources(json_t *sources)
     putchar('\n');
 }
 
-bool report_print(json_t *status)
+static void print_parts(json_t *status)
+{
+    print_binds(json_object_get(status, "binds"));
+    print_denied(json_object_get(status, "frontends"));
+    if (json_object_get(status, "backends")) /* an older version has none */
+        print_servers(json_object_get(status, "backends"));
+    print_queues(json_object_get(status, "backends"));
+}
+
+bool report_print(json_t *status, bool whole)
 {
     int pid, number, workers;
     json_int_t uptime, sessions, total;
@@ -338,6 +387,10 @@ bool report_print(json_t *status)
         return false;
     printf("rpproxy %s  pid %d  generation %d  %s  %d workers  up %llds\n", version, pid, number,
            state, workers, (long long)uptime / 1000);
+    if (!whole) {
+        print_parts(status);
+        return true;
+    }
     printf("file %s\nsessions %lld now, %lld in all\n", file, (long long)sessions,
            (long long)total);
 
@@ -349,10 +402,6 @@ bool report_print(json_t *status)
         print_canary(json_object_get(status, "canary"));
     print_generations(json_object_get(status, "generations"));
 
-    print_binds(json_object_get(status, "binds"));
-    print_denied(json_object_get(status, "frontends"));
-    if (json_object_get(status, "backends")) /* an older version has none */
-        print_servers(json_object_get(status, "backends"));
-    print_queues(json_object_get(status, "backends"));
+    print_parts(status);
     return true;
 }

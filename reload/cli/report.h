@@ -7,7 +7,7 @@
 
 /* Prints the answer of a proxy to stdout. The proxy may have another version than this program:
  * members that its answer does not contain are left out. Returns false, and prints nothing, if
- * the answer is not understood. */
-bool report_print(json_t *status) __attribute__((warn_unused_result));
+ * the answer is not understood. whole: false prints only binds, frontends and servers. */
+bool report_print(json_t *status, bool whole) __attribute__((warn_unused_result));
 
 #endif

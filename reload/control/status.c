@@ -12,6 +12,7 @@
 #include "reload/handover/old_side.h"
 
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Of sessions. */
@@ -299,6 +300,11 @@ json_t *status_json(const struct generation *generation)
                                 json_string(hash_text(generation->config_hash, hash)));
     }
     tally_sums_close(&sums);
+    if (status)
+        json_object_set_new(status, "at", json_integer((json_int_t)time(NULL)));
+    if (status && generation->proxy)
+        json_object_set_new(status, "max_sessions",
+                            json_integer((json_int_t)generation->proxy->max_sessions));
     if (status && generation->last_crash.at)
         json_object_set_new(status, "last_crash", crash_json(&generation->last_crash));
     const struct reload_result *reload = &generation->last_reload;

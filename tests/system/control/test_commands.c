@@ -192,6 +192,60 @@ static void expect_told(const char *manual, json_t *value)
 }
 
 /* Tests run from the repository's root. */
+static void says(const char *text, const char *what)
+{
+    ck_assert_msg(strstr(text, what) != NULL, "'%s' is not said in: %s", what, text);
+}
+
+/* Names choose what the status prints. Columns fit their contents, within 80 characters. */
+START_TEST(status_by_name)
+{
+    struct scene scene;
+    struct outcome outcome;
+    scene_start(&scene, "",
+                "server = spare 127.0.0.1:1\n[backend other]\nserver = b 127.0.0.1:1\n");
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", NULL), 0);
+    says(outcome.out, "other/b");
+    for (char *line = strstr(outcome.out, "\nSERVER") + 1; *line; line += strcspn(line, "\n") + 1)
+        ck_assert_msg(strcspn(line, "\n") <= 80, "too long: %s", line);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", "main", NULL), 0);
+    says(outcome.out, "main/a ");
+    says(outcome.out, "main/spare ");
+    ck_assert_ptr_null(strstr(outcome.out, "other"));
+    ck_assert_ptr_null(strstr(outcome.out, "GENERATION"));
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", "*/b", "main/s*", NULL), 0);
+    says(outcome.out, "other/b ");
+    says(outcome.out, "main/spare ");
+    ck_assert_ptr_null(strstr(outcome.out, "main/a "));
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", "--json", "other", NULL), 0);
+    says(outcome.out, "\"at\": ");
+    says(outcome.out, "\"max_sessions\": ");
+    ck_assert_ptr_null(strstr(outcome.out, "spare"));
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", "mian", NULL), 1);
+    says(outcome.err, "no frontend, backend or server is named 'mian'");
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+/* The key q ends a status that is printed again and again on a terminal. */
+START_TEST(watch_ends_at_a_key)
+{
+    if (!program_exists("script"))
+        skip_test("no script(1), which makes a terminal");
+    struct scene scene;
+    struct outcome outcome;
+    char command[2 * PATH_MAX + 64], key[PATH_MAX];
+    scene_start(&scene, "", "");
+    write_file(test_path(key, "key"), 0644, "q");
+    snprintf(command, sizeof command, "%s status --watch -f %s", proxy_binary(), scene.proxy.file);
+    const char *argv[] = {"script", "-qec", command, "/dev/null", NULL};
+    program_run(&(struct program){.argv = argv, .in = key}, PATIENCE_MS, &outcome);
+    ck_assert_msg(outcome.code == 0, "exit %d: %s%s", outcome.code, outcome.out, outcome.err);
+    says(outcome.out, "main/a");
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 START_TEST(status_is_in_the_manual)
 {
     static char manual[1 << 17];
@@ -582,6 +636,8 @@ Suite *commands_suite(void)
     scenario_add(suite, check, 120);
     scenario_add(suite, no_process_answers, 120);
     scenario_add(suite, status, 300);
+    scenario_add(suite, status_by_name, 120);
+    scenario_add(suite, watch_ends_at_a_key, 120);
     scenario_add(suite, status_is_in_the_manual, 300);
     scenario_add(suite, stop_waits_for_sessions, 300);
     scenario_add(suite, stop_runs_out_of_time, 300);
