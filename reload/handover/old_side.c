@@ -12,6 +12,8 @@
 #include "reload/handover/heartbeat.h"
 #include "reload/handover/moving.h"
 #include "reload/handover/offering.h"
+#include "reload/handover/old_side_failure.h"
+#include "reload/handover/old_side_state.h"
 #include "reload/handover/reload_failure.h"
 #include "reload/handover/replacement.h"
 #include "reload/handover/server_states.h"
@@ -31,56 +33,6 @@
 #define ACTIVE_TIMEOUT_MS 5000
 /* How long a canary that goes back may take beyond the time of its linger. */
 #define BACK_TIMEOUT_MS 10000
-/* For a successor that hung up: to exit by itself, and its log may take 3 s to end (log_stop()).
- * For a killed one: to be gone. */
-#define EXIT_TIMEOUT_MS 5000
-#define KILL_TIMEOUT_MS 5000
-
-enum old_side_state {
-    OLD_SIDE_LAUNCHED,
-    OLD_SIDE_OFFERED,
-    OLD_SIDE_CANARY,
-    OLD_SIDE_BACK,
-    OLD_SIDE_COMMITTED,
-    OLD_SIDE_LINGERING,
-    OLD_SIDE_ENDING,
-};
-
-struct old_side {
-    struct generation *generation;
-    enum old_side_state state;
-    struct child child; /* the successor; pid 0: it is gone, or drains, or is the replacement */
-    unsigned number;    /* the generation of the new process */
-    struct channel *channel;
-    struct event *timeout;
-    uint64_t started_at;
-    struct reload_order order;
-    bool called_off;       /* by an order, which says nothing of the configuration */
-    uint64_t config_hash;  /* of the new process's configuration; 0: not known */
-    struct canary *canary; /* while it is watched */
-    bool tried;            /* CANARY: it has its share */
-    const char *promotion; /* CANARY: why it gets all connections once it answers; or NULL */
-    int outcome;           /* the new process's wait status */
-    struct reload_failure reload_failure;
-    uint64_t arrived;  /* sessions of a canary that goes back */
-    struct offer kept; /* the new process's listeners, of which this process holds duplicates */
-    /* While it is ending: */
-    struct rescue *rescue; /* of the clients in their queues; NULL: it is over */
-    bool exited;           /* as outcome has it */
-    bool killed;
-};
-
-/* The new process serves, or was asked to. */
-static bool is_committed(const struct old_side *side)
-{
-    return side->state == OLD_SIDE_COMMITTED || side->state == OLD_SIDE_LINGERING;
-}
-
-/* The new process accepts nothing yet. */
-static bool is_preparing(const struct old_side *side)
-{
-    return side->state == OLD_SIDE_LAUNCHED || side->state == OLD_SIDE_OFFERED;
-}
 
 /* The new process knows what the servers were like when it got its offer, and is to hear of
  * changes. */
@@ -110,156 +62,6 @@ static void warn(const char *line, void *arg)
     generation->events->warn(generation, line);
 }
 
-static void expect_within(struct old_side *side, millis timeout)
-{
-    struct timeval interval = clock_interval(timeout);
-    event_add(side->timeout, &interval);
-}
-
-void old_side_free(struct old_side *side)
-{
-    if (!side)
-        return;
-    if (!is_committed(side) && side->state != OLD_SIDE_ENDING)
-        children_kill(&side->generation->children, side->child.pid);
-    if (side->timeout)
-        event_free(side->timeout);
-    canary_free(side->canary);
-    rescue_free(side->rescue);
-    offer_free(&side->kept);
-    channel_close(side->channel);
-    free(side);
-}
-
-static void end(struct old_side *side, enum exit_status status, const char *text)
-{
-    struct generation *generation = side->generation;
-    uint64_t duration = clock_ms() - side->started_at;
-    bool called_off = side->called_off;
-    char kept[ENDING_TEXT_MAX];
-    snprintf(kept, sizeof kept, "%s", text);
-    if (side->tried && !side->called_off && !side->reload_failure.status)
-        generation->refused = side->config_hash;
-    generation->old_side = NULL;
-    old_side_free(side);
-    generation->events->reload_over(generation, status, kept, duration, called_off);
-}
-
-static void kill_successor(struct old_side *side)
-{
-    children_kill(&side->generation->children, side->child.pid);
-    side->killed = true;
-    expect_within(side, KILL_TIMEOUT_MS);
-}
-
-static void note_if_crashed(struct old_side *side)
-{
-    if (!reload_failure_is_crash(&side->reload_failure, side->outcome))
-        return;
-    const struct crash crash = crash_now(side->number, (uint32_t)side->child.pid, side->outcome,
-                                         side->reload_failure.lost);
-    crash_note(&side->generation->last_crash, &crash);
-}
-
-/* When the new process is gone, and its clients are served. */
-static void conclude(struct old_side *side)
-{
-    struct generation *generation = side->generation;
-    char text[ENDING_TEXT_MAX];
-    if (!side->exited || side->rescue)
-        return;
-    proxy_share_descriptors(generation->proxy, false);
-    note_if_crashed(side);
-    enum exit_status status =
-        reload_failure_explain(&side->reload_failure, (int)side->child.pid, side->outcome, text);
-    children_forget(&generation->children, side->child.pid); /* a process that cannot be killed */
-    side->child.pid = 0;
-    if (!side->reload_failure.had_served) {
-        end(side, status, text);
-        return;
-    }
-    generation->old_side = NULL;
-    old_side_free(side);
-    generation->events->rolled_back(generation, text);
-}
-
-static void on_rescued(void *arg)
-{
-    struct old_side *side = arg;
-    rescue_free(side->rescue);
-    side->rescue = NULL;
-    offer_free(&side->kept); /* the last in its groups: nobody is moved */
-    conclude(side);
-}
-
-/* Serves here the clients that the new process had not accepted. There are none where nothing was
- * steered to it. */
-static void rescue_clients(struct old_side *side)
-{
-    struct generation *generation = side->generation;
-    const struct rescue_means means = generation_rescue_means(generation);
-    if (side->reload_failure.had_accepted && offer_holds_any(&side->kept))
-        side->rescue = rescue_start(&side->kept, &means, on_rescued, side);
-    if (!side->rescue)
-        offer_free(&side->kept);
-}
-
-/* The watch over the canary ends; its figures are kept as they are now. */
-static void end_watch(struct old_side *side)
-{
-    if (!side->canary)
-        return;
-    const struct canary_figures figures = canary_figures(side->canary);
-    canary_figures_text(&figures, side->reload_failure.figures);
-    canary_free(side->canary);
-    side->canary = NULL;
-}
-
-/* This process serves again, and waits for the exit of the new one. why: what the new process did
- * wrong, and is killed for; NULL: it hung up. */
-static void give_up(struct old_side *side, const char *why)
-{
-    bool serves = is_committed(side);
-    bool split = side->state == OLD_SIDE_CANARY;
-    end_watch(side);
-    side->reload_failure.had_accepted = !is_preparing(side);
-    side->reload_failure.had_served = side->state == OLD_SIDE_LINGERING;
-    side->state = OLD_SIDE_ENDING;
-    side->reload_failure.why = why;
-    side->killed = side->exited = false;
-    side->outcome = 0;
-    if (why) /* first: it would take the end of the channel for a crash of this process, and serve
-                alone */
-        kill_successor(side);
-    else
-        expect_within(side, EXIT_TIMEOUT_MS);
-    channel_close(side->channel);
-    side->channel = NULL;
-    side->reload_failure.lost = peer_stats_successor_live(&side->generation->peer_stats);
-    peer_stats_resume(&side->generation->peer_stats);
-    if (serves)
-        side->generation->events->take_back(side->generation, side->child.pid);
-    else if (split)
-        binds_take_back(side->generation->binds);
-    rescue_clients(side);
-    old_side_on_child(side->generation);
-}
-
-void old_side_on_child(struct generation *generation)
-{
-    struct old_side *side = generation->old_side;
-    int outcome;
-    if (!side || side->state != OLD_SIDE_ENDING ||
-        !children_take(&generation->children, side->child.pid, &outcome))
-        return;
-    side->outcome = outcome;
-    side->exited = true;
-    generation->events->sweep(generation, side->child.pid);
-    event_del(side->timeout);
-    proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
-    conclude(side);
-}
-
 static void on_timeout(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
@@ -267,29 +69,29 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
     struct old_side *side = arg;
     switch (side->state) {
     case OLD_SIDE_LAUNCHED:
-        give_up(side, "did not speak within 5s, and was killed");
+        old_side_give_up(side, "did not speak within 5s, and was killed");
         break;
     case OLD_SIDE_OFFERED:
-        give_up(side, "was not ready within ready-timeout, and was killed");
+        old_side_give_up(side, "was not ready within ready-timeout, and was killed");
         break;
     case OLD_SIDE_CANARY:
-        give_up(side, "did not begin to accept within 5s, and was killed");
+        old_side_give_up(side, "did not begin to accept within 5s, and was killed");
         break;
     case OLD_SIDE_BACK:
-        give_up(side, "did not close its listeners in time, and was killed");
+        old_side_give_up(side, "did not close its listeners in time, and was killed");
         break;
     case OLD_SIDE_ENDING:
         if (side->killed) {
             side->reload_failure.why = "could not be killed";
             side->exited = true;
-            conclude(side);
+            old_side_conclude(side);
         } else {
             side->reload_failure.why = "hung up, did not exit, and was killed";
-            kill_successor(side);
+            old_side_kill_new_process(side);
         }
         break;
     default:
-        give_up(side, "did not begin to serve within 5s, and was killed");
+        old_side_give_up(side, "did not begin to serve within 5s, and was killed");
     }
 }
 
@@ -306,7 +108,7 @@ static void offer(struct old_side *side)
 static void await_ready(struct old_side *side)
 {
     side->state = OLD_SIDE_OFFERED;
-    expect_within(side, side->generation->config->ready_timeout);
+    old_side_expect_within(side, side->generation->config->ready_timeout);
 }
 
 static void greet(struct old_side *side, const struct message_hello *hello)
@@ -316,7 +118,7 @@ static void greet(struct old_side *side, const struct message_hello *hello)
                    "the listeners, and nothing else",
                    (int)sizeof hello->version, hello->version);
     if (side->order.canary.share && channel_is_foreign(side->channel))
-        give_up(side, "is of a version that knows no canary, and was killed");
+        old_side_give_up(side, "is of a version that knows no canary, and was killed");
     else
         await_ready(side);
 }
@@ -338,7 +140,8 @@ static bool is_alone(struct old_side *side)
 {
     if (binds_undisturbed(side->generation->binds))
         return true;
-    give_up(side, "cannot be steered to: another program has joined a group of its listeners");
+    old_side_give_up(side,
+                     "cannot be steered to: another program has joined a group of its listeners");
     return false;
 }
 
@@ -355,7 +158,7 @@ static void begin_canary(struct old_side *side)
     peer_stats_count_successor(&generation->peer_stats);
     tell_about_us(side);
     channel_send(side->channel, MESSAGE_CANARY, NULL, 0, NULL, 0);
-    expect_within(side, ACTIVE_TIMEOUT_MS);
+    old_side_expect_within(side, ACTIVE_TIMEOUT_MS);
     watch(side);
 }
 
@@ -368,13 +171,13 @@ static void give_share(struct old_side *side)
     const struct peer *successor =
         peer_stats_find(&generation->peer_stats, side->number, side->child.pid);
     if (!successor) {
-        give_up(side, "does not tell its figures, and was killed");
+        old_side_give_up(side, "does not tell its figures, and was killed");
         return;
     }
     side->canary = canary_begin(plan, &successor->stats, &generation->proxy->stats,
                                 generation->base, on_verdict, side);
     if (!side->canary || binds_split(generation->binds, plan->share, plan->by_source)) {
-        give_up(side, "could not be given its share, and was killed");
+        old_side_give_up(side, "could not be given its share, and was killed");
         return;
     }
     side->tried = true;
@@ -396,13 +199,13 @@ static void go_back(struct old_side *side, const char *why)
     const struct message_back message = {.linger_timeout =
                                              (uint32_t)generation->config->linger_timeout};
     binds_take_back(generation->binds);
-    end_watch(side);
+    old_side_end_watch(side);
     side->state = OLD_SIDE_BACK;
     snprintf(side->reload_failure.verdict, sizeof side->reload_failure.verdict,
              "canary rolled back: %s", why);
     step(side, "going back: pid %d", (int)side->child.pid);
     channel_send(side->channel, MESSAGE_BACK, &message, sizeof message, NULL, 0);
-    expect_within(side, message.linger_timeout + BACK_TIMEOUT_MS);
+    old_side_expect_within(side, message.linger_timeout + BACK_TIMEOUT_MS);
 }
 
 /* The new process cannot serve after all, and has said why. */
@@ -433,7 +236,8 @@ static void on_back(struct old_side *side, const struct message_sessions *about)
     peer_stats_keep_canary(&generation->peer_stats);
     proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
     reload_failure_text(&side->reload_failure, "", text);
-    end(side, side->reload_failure.status ? side->reload_failure.status : EXIT_REFUSED, text);
+    old_side_end(side, side->reload_failure.status ? side->reload_failure.status : EXIT_REFUSED,
+                 text);
 }
 
 static void commit(struct old_side *side)
@@ -450,7 +254,7 @@ static void commit(struct old_side *side)
     peer_stats_count_successor(&generation->peer_stats);
     peer_stats_accept(&generation->peer_stats, false);
     if (binds_hand_over(generation->binds)) {
-        give_up(side, "could not be given the addresses");
+        old_side_give_up(side, "could not be given the addresses");
         return;
     }
     proxy_accept(generation->proxy); /* but not from the passed sockets */
@@ -460,7 +264,7 @@ static void commit(struct old_side *side)
     tell_about_us(side);
     generation->events->pass_events(generation);
     channel_send(side->channel, MESSAGE_COMMIT, NULL, 0, NULL, 0);
-    expect_within(side, ACTIVE_TIMEOUT_MS);
+    old_side_expect_within(side, ACTIVE_TIMEOUT_MS);
     watch(side);
 }
 
@@ -481,7 +285,7 @@ static void give_rest(void *arg)
 /* Gives the canary all connections once it has answered: a process that hangs must not get them. */
 static void promote(struct old_side *side, const char *why)
 {
-    end_watch(side);
+    old_side_end_watch(side);
     side->promotion = why;
     heartbeat_confirm(side->channel, give_rest, side);
 }
@@ -633,7 +437,7 @@ static void on_lost(const char *wrong, void *arg)
 {
     struct old_side *side = arg;
     moving_abort(side->generation, wrong != NULL);
-    give_up(side, !wrong && heartbeat_has_killed(side->channel) ? HEARTBEAT_HUNG : wrong);
+    old_side_give_up(side, !wrong && heartbeat_has_killed(side->channel) ? HEARTBEAT_HUNG : wrong);
 }
 
 /* False: a canary is wanted, and is not possible; the reload is over. */
@@ -644,7 +448,7 @@ static bool can_split(struct old_side *side)
     if (!side->order.canary.share || binds_can_split(generation->binds, warn, generation, why))
         return true;
     snprintf(text, sizeof text, "no canary is possible: %s", why);
-    end(side, EXIT_OTHER, text);
+    old_side_end(side, EXIT_OTHER, text);
     return false;
 }
 
@@ -670,7 +474,7 @@ static void launch(struct old_side *side)
         char text[512];
         snprintf(text, sizeof text, "cannot start %s: %s", generation->program->path,
                  strerror(error));
-        end(side, EXIT_FAILED, text);
+        old_side_end(side, EXIT_FAILED, text);
         return;
     }
     notify_launched(side->child.pid);
@@ -679,13 +483,13 @@ static void launch(struct old_side *side)
     side->channel = channel_open(side->child.channel, generation->base, &events);
     if (!side->channel) {
         close(side->child.channel);
-        give_up(side, "could not be spoken to: out of memory");
+        old_side_give_up(side, "could not be spoken to: out of memory");
         return;
     }
     heartbeat_answer(&generation->heartbeats, side->channel);
     offer(side);
     step(side, "launched: pid %d", (int)side->child.pid);
-    expect_within(side, HELLO_TIMEOUT_MS);
+    old_side_expect_within(side, HELLO_TIMEOUT_MS);
 }
 
 void old_side_begin(struct generation *generation, const struct reload_order *order)
@@ -718,8 +522,8 @@ static void call_off(struct old_side *side, const char *why, const char *killed)
     side->called_off = true;
     if (side->state == OLD_SIDE_CANARY)
         go_back(side, why);
-    else if (is_preparing(side))
-        give_up(side, killed);
+    else if (old_side_is_preparing(side))
+        old_side_give_up(side, killed);
 }
 
 const char *old_side_abort(struct generation *generation)
@@ -784,12 +588,12 @@ void old_side_tell_server(struct generation *generation, const struct message_se
 
 bool old_side_accepting(const struct old_side *side, struct old_side_accepting *accepting)
 {
-    if (!side || !side->channel || is_preparing(side) || side->state == OLD_SIDE_ENDING)
+    if (!side || !side->channel || old_side_is_preparing(side) || side->state == OLD_SIDE_ENDING)
         return false;
     *accepting = (struct old_side_accepting){.pid = side->child.pid,
                                              .generation = side->number,
                                              .channel = side->channel,
-                                             .takes_sessions = is_committed(side)};
+                                             .takes_sessions = old_side_is_committed(side)};
     return true;
 }
 

@@ -44,9 +44,6 @@ const char *old_side_abort(struct generation *generation);
  * string constant). */
 const char *old_side_promote(struct generation *generation);
 
-/* A child has changed its state (SIGCHLD). */
-void old_side_on_child(struct generation *generation);
-
 /* This process is to stop: old_side_abort() where that is possible. */
 void old_side_cancel(struct generation *generation);
 
@@ -83,9 +80,5 @@ struct new_process_view {
     struct canary_plan plan;
 };
 bool old_side_view(const struct old_side *side, struct new_process_view *view);
-
-/* Kills a new process that is not committed: it would take the end of this process for a crash, and
- * serve. NULL is fine. */
-void old_side_free(struct old_side *side);
 
 #endif

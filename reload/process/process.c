@@ -15,6 +15,7 @@
 #include "reload/handover/moving.h"
 #include "reload/handover/new_side.h"
 #include "reload/handover/old_side.h"
+#include "reload/handover/old_side_failure.h"
 #include "reload/handover/replacement.h"
 #include "reload/handover/server_states.h"
 #include "reload/handover/session_handoff.h"
