@@ -86,6 +86,54 @@ static void resolve(struct route *route, const struct backend_names *names,
                     backend_names_unknown(names, route->backend_name, text));
 }
 
+/* A shorter run is judged as fast route by route. */
+#define RUN_LEAST 4
+
+/* The route asks for one name, or several. */
+static bool asks_for_names(const struct route *route)
+{
+    const struct route_condition *condition = route->conditions;
+    char text[NAME_MAP_TEXT_MAX + 2];
+    uint32_t value;
+    if (route->condition_count != 1 || route->map.file || condition->negated || !condition->names ||
+        (condition->kind != CONDITION_SNI && condition->kind != CONDITION_HOST))
+        return false;
+    for (size_t i = 0; i < name_map_count(condition->names); i++)
+        if (name_map_entry(condition->names, i, text, &value)[0] == '*')
+            return false;
+    return true;
+}
+
+/* The first route that has a name keeps it. */
+static void add_names(struct route_run *run, const struct route *route, uint32_t number)
+{
+    char text[NAME_MAP_TEXT_MAX + 2];
+    uint32_t value;
+    const struct name_map *names = route->conditions->names;
+    for (size_t i = 0; i < name_map_count(names); i++)
+        (void)!name_map_add(run->names, name_map_entry(names, i, text, &value), number);
+}
+
+/* So that many routes with a name each cost one look-up, and not one each. */
+static void find_runs(const struct route_list *routes)
+{
+    for (size_t i = 0, end; i < routes->count; i = end) {
+        struct route *first = &routes->items[i];
+        end = i + 1;
+        if (!asks_for_names(first))
+            continue;
+        while (end < routes->count && asks_for_names(&routes->items[end]) &&
+               routes->items[end].conditions->kind == first->conditions->kind)
+            end++;
+        if (end - i < RUN_LEAST)
+            continue;
+        first->run = memory_new(1, sizeof *first->run);
+        *first->run = (struct route_run){.count = end - i, .names = name_map_make()};
+        for (size_t j = i; j < end; j++)
+            add_names(first->run, &routes->items[j], (uint32_t)(j - i));
+    }
+}
+
 void routes_resolve(struct config *config, const struct backend_names *names,
                     struct problems *problems)
 {
@@ -93,5 +141,6 @@ void routes_resolve(struct config *config, const struct backend_names *names,
         const struct route_list *routes = &config->frontends[i].routes;
         for (size_t j = 0; j < routes->count; j++)
             resolve(&routes->items[j], names, &config->address_files, problems);
+        find_runs(routes);
     }
 }

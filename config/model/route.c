@@ -20,6 +20,9 @@ void route_release(struct route *route)
     for (size_t i = 0; i < route->condition_count; i++)
         condition_release(&route->conditions[i]);
     free(route->conditions);
+    if (route->run)
+        name_map_free(route->run->names);
+    free(route->run);
     free(route->backend_name);
     free(route->map.file);
     name_map_free(route->map.names);

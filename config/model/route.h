@@ -69,7 +69,16 @@ struct route_map {
     struct name_map *names; /* values as `backend` of a route */
 };
 
+/* Routes that follow each other and ask for nothing but server names, or hosts, without patterns.
+ */
+struct route_run {
+    size_t count;           /* of the routes */
+    struct name_map *names; /* of all of them; the value is the first route that has the name,
+                               counted from the first of the run */
+};
+
 struct route {
+    struct route_run *run;              /* of the first route of a run; else NULL */
     struct route_condition *conditions; /* may be none */
     size_t condition_count;
     struct route_map map;

@@ -143,13 +143,34 @@ static enum truth judge_route(const struct route *route, const struct evidence *
     return found == TRUE ? all : found;
 }
 
+/* What is judged as one: a route, or a run of routes. TRUE: choice->route and choice->backend are
+ * set. */
+static enum truth judge_step(const struct route *route, const struct evidence *evidence,
+                             struct route_choice *choice)
+{
+    if (!route->run)
+        return judge_route(route, evidence, &choice->backend);
+    const bool of_hosts = route->conditions->kind == CONDITION_HOST;
+    if (of_hosts ? evidence->head->verdict == HEAD_MORE : evidence->hello->verdict == HELLO_MORE)
+        return evidence->is_all ? FALSE : UNKNOWN;
+    uint32_t number =
+        name_map_find(route->run->names, of_hosts ? evidence->head->host : evidence->hello->name);
+    if (number == NAME_NO_VALUE)
+        return FALSE;
+    choice->route += number;
+    choice->backend = route[number].backend;
+    return TRUE;
+}
+
 enum choice_verdict route_choose(const struct route_list *routes, const struct evidence *evidence,
                                  struct route_choice *choice)
 {
-    for (; choice->route < routes->count; choice->route++) {
-        enum truth truth = judge_route(&routes->items[choice->route], evidence, &choice->backend);
+    while (choice->route < routes->count) {
+        const struct route *route = &routes->items[choice->route];
+        enum truth truth = judge_step(route, evidence, choice);
         if (truth != FALSE)
             return truth == TRUE ? CHOICE_MADE : CHOICE_OPEN;
+        choice->route += route->run ? route->run->count : 1;
     }
     return CHOICE_NONE;
 }

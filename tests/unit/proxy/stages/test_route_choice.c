@@ -224,6 +224,59 @@ START_TEST(a_name_that_a_map_lacks_goes_to_the_next_route)
 }
 END_TEST
 
+#define NAMES_IN_A_ROW                                                                             \
+    "route = host:*.p.org two\n"                                                                   \
+    "route = host:a.org zero\nroute = host:b.org,c.org one\nroute = host:c.org,d.org zero\n"       \
+    "route = host:x.p.org one\nroute = host:e.org reject\n"                                        \
+    "route = host:*.q.org one\nroute = host:a.org,f.org,y.q.org two\n"                             \
+    "route = host:g.org dst-port:1 one\nroute = !host:g.org zero\n"                                \
+    "route = sni:g.org one\nroute = sni:h.org one\nroute = sni:i.org one\nroute = sni:j.org one\n"
+
+static const struct {
+    const char *host;
+    size_t route;
+    uint32_t backend;
+} in_a_row[] = {
+    {"a.org", 1, 0},
+    {"A.ORG", 1, 0},
+    {"b.org", 2, 1},
+    {"c.org", 2, 1},
+    {"d.org", 3, 0},
+    {"x.p.org", 0, 2},
+    {"e.org", 5, ROUTE_REJECTS},
+    {"y.q.org", 6, 1},
+    {"f.org", 7, 2},
+    {"h.org", 9, 0},
+};
+
+/* Routes with single names are looked up together, and nobody can tell. */
+START_TEST(names_in_a_row_are_judged_in_their_order)
+{
+    char request[128];
+    load(NAMES_IN_A_ROW);
+    ck_assert_ptr_nonnull(config->frontends[0].routes.items[1].run);
+    ck_assert_uint_eq(config->frontends[0].routes.items[1].run->count, 5);
+    for (size_t i = 0; i < sizeof in_a_row / sizeof *in_a_row; i++) {
+        begin();
+        int length = snprintf(request, sizeof request, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n",
+                              in_a_row[i].host);
+        for (int n = 0; n < length; n++) {
+            say((const unsigned char *)request, (size_t)n);
+            ck_assert_int_eq(choose(), CHOICE_OPEN);
+        }
+        say((const unsigned char *)request, (size_t)length);
+        expect_backend(in_a_row[i].backend);
+        ck_assert_uint_eq(choice.route, in_a_row[i].route);
+    }
+    begin();
+    say(TEXT("GET / HTTP/1.1\r\nHost: g.org\r\n\r\n"));
+    ck_assert_int_eq(choose(), CHOICE_NONE);
+    begin();
+    evidence.is_all = true;
+    expect_backend(0); /* nothing is known, so it is not g.org */
+}
+END_TEST
+
 START_TEST(usable_is_asked_each_time)
 {
     load("route = begins:a !usable:one zero\nroute = usable:one two\n");
@@ -273,6 +326,7 @@ Suite *route_choice_suite(void)
     tcase_add_test(tcase, silence_is_known_when_nothing_more_is_waited_for);
     tcase_add_test(tcase, nothing_is_open_at_the_end);
     tcase_add_test(tcase, a_name_that_a_map_lacks_goes_to_the_next_route);
+    tcase_add_test(tcase, names_in_a_row_are_judged_in_their_order);
     tcase_add_test(tcase, usable_is_asked_each_time);
     tcase_add_test(tcase, ports_are_ranges);
     suite_add_tcase(suite, tcase);
