@@ -1,7 +1,6 @@
 #include "reload/process/process.h"
 
 #include "config/base/clock.h"
-#include "config/base/container_of.h"
 #include "config/base/happening.h"
 #include "config/base/log.h"
 #include "config/load.h"
@@ -21,14 +20,10 @@
 #include "reload/handover/session_handoff.h"
 #include "reload/listeners/activation.h"
 #include "reload/listeners/opening.h"
-#include "reload/process/closing.h"
-#include "reload/process/drain.h"
-#include "reload/process/event_source.h"
-#include "reload/process/observer.h"
 #include "reload/process/outcome.h"
-#include "reload/process/publication.h"
+#include "reload/process/process_state.h"
+#include "reload/process/reporting.h"
 #include "reload/process/start.h"
-#include "reload/process/watchdog.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -37,71 +32,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-struct process {
-    struct generation generation;
-    struct control *control;
-    struct publication publication;
-    struct event *signals;
-    struct event *probation_over;
-    struct closing closing;         /* of the listeners of this process */
-    struct replacement replacement; /* once the listeners of this process are closed */
-    struct draining drain;
-    struct watchdog watchdog;
-    struct observer observer;
-    struct event_source event_source;
-    bool stop_signalled;
-    char stopped_by[REQUESTER_TEXT_MAX]; /* the first order to stop; "": by a message, or none */
-    bool drained;                        /* the sessions of this process have ended */
-};
-
-static struct process *process_of(struct generation *generation)
-{
-    return container_of(generation, struct process, generation);
-}
-
-/* --- news for users ------------------------------------------------------------------------- */
-
-static void report(struct generation *generation, const char *line)
-{
-    log_error("%s", line);
-    if (generation->new_side)
-        new_side_progress(generation->new_side, line);
-}
-
-static void report_line(const char *line, void *arg)
-{
-    report(arg, line);
-}
-
-static void progress(struct generation *generation, const char *line, size_t length)
-{
-    control_progress(process_of(generation)->control, line, length);
-}
-
-static void warn(struct generation *generation, const char *line)
-{
-    log_warning("%s", line);
-    progress(generation, line, strlen(line));
-}
-
-static void on_hung(const char *line, void *arg)
-{
-    warn(arg, line);
-}
-
-static void step(struct generation *generation, const char *text)
-{
-    control_step(process_of(generation)->control, text);
-    happened_silently(HAPPENED_RELOAD_STEP, HAPPENING_FIELDS(happening_word("step", text)), text);
-}
-
-static void own_step(struct process *process, const char *name, const char *what)
-{
-    char text[160];
-    snprintf(text, sizeof text, "%s: pid %d %s", name, (int)getpid(), what);
-    step(&process->generation, text);
-}
 
 static void exit_loop(struct generation *generation, int exit_status)
 {
@@ -238,7 +168,7 @@ static bool serve(struct generation *generation)
 
 static void serve_anyway(struct generation *generation)
 {
-    if (!binds_publish(generation->binds, report_line, generation))
+    if (!binds_publish(generation->binds, reporting_error_line, generation))
         log_error("not all Unix binds can be published: some clients cannot connect");
     publication_force(&process_of(generation)->publication, 0);
     begin_service(generation);
@@ -312,7 +242,7 @@ static void end_probation(struct generation *generation)
     event_del(process->probation_over);
     generation->state = GENERATION_LINGERING;
     old_side_tell_lingering(generation);
-    own_step(process, "lingering", "closes its listeners");
+    reporting_own_step(process, "lingering", "closes its listeners");
     closing_begin(&process->closing, generation->config->linger_timeout, false);
 }
 
@@ -334,7 +264,7 @@ static void retire(struct generation *generation)
     }
     struct timeval interval = clock_interval(generation->config->probation);
     event_add(process->probation_over, &interval);
-    own_step(process, "on probation", "is ready to take over");
+    reporting_own_step(process, "on probation", "is ready to take over");
     proxy_retire(generation->proxy);
 }
 
@@ -572,10 +502,10 @@ static void terminate(struct generation *generation)
 }
 
 static const struct generation_events generation_events = {
-    .report = report,
-    .warn = warn,
-    .progress = progress,
-    .step = step,
+    .report = reporting_error,
+    .warn = reporting_warning,
+    .progress = reporting_progress,
+    .step = reporting_step,
     .reload_over = reload_over,
     .retire = retire,
     .end_probation = end_probation,
@@ -707,7 +637,7 @@ static int make_loop(struct process *process)
     process->control = control_new(generation, &control_events);
     process->signals = signals_watch(base, on_signal, process);
     generation->heartbeats = (struct heartbeats){
-        .base = base, .tick_ms = HEARTBEAT_TICK_MS, .on_hung = on_hung, .arg = generation};
+        .base = base, .tick_ms = HEARTBEAT_TICK_MS, .on_hung = reporting_hung, .arg = generation};
     pulse_init(&generation->heartbeats.pulse);
     process->publication.generation = generation;
     process->publication.control = process->control;
