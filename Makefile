@@ -14,7 +14,7 @@ V   ?= 0
 Q   := $(if $(filter 0,$(V)),@)
 say  = @printf '  %-5s %s\n' $(1) $(2)
 
-PACKAGES  := libevent inih libcap-ng jansson libxxhash libcares openssl libpcre2-8
+PACKAGES  := libevent inih libcap-ng jansson libxxhash libcares openssl libpcre2-8 libcrypt
 ifeq ($(shell pkg-config --exists libsystemd 2>/dev/null && echo yes),yes)
 DEFINES   += -DHAVE_LIBSYSTEMD # loaded at run time: config/base/systemd.h
 endif
@@ -44,6 +44,9 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# The program contains the status page.
+$(BUILD)/reload/http/page.o: $(wildcard reload/http/page.html reload/http/page.css reload/http/page.js)
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@

@@ -282,7 +282,9 @@ struct config {
     unsigned max_sources;     /* that are remembered at a time, for the limits by source */
     unsigned check_programs;  /* of check = exec, that may run at once */
     struct metrics_addresses metrics;
-    bool metrics_servers;        /* series for each server */
+    bool metrics_servers; /* series for each server */
+    struct metrics_users metrics_users;
+    struct words metrics_hosts;  /* names of the HTTP server beside its addresses */
     struct words ready_backends; /* that must have a usable server; none: all */
     struct frontend_conf *frontends;
     size_t frontend_count;

@@ -4,6 +4,7 @@
 
 #include "config/base/address.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct metrics_address {
@@ -16,6 +17,18 @@ struct metrics_address {
 struct metrics_addresses {
     struct metrics_address *list;
     size_t count; /* 0: there is no HTTP server */
+};
+
+struct metrics_user {
+    char *name;
+    char *hash; /* crypt(5) */
+    bool admin; /* may change servers */
+};
+
+struct metrics_users {
+    char *path; /* of their file; NULL: no password is asked for, and nobody changes anything */
+    struct metrics_user *list;
+    size_t count;
 };
 
 /* Names, as a list in the file has them. */

@@ -1,8 +1,10 @@
 #include "config/options/metrics_values.h"
 
 #include "config/base/memory.h"
+#include "config/lists/list_file.h"
 #include "config/model/config.h"
 
+#include <crypt.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,9 +66,91 @@ const struct option_custom metrics_addresses_value = {.form = "ADDRESS:PORT or u
                                                       .write = write_addresses,
                                                       .release = release_addresses};
 
-/* --- names of backends ----------------------------------------------------------------------- */
+/* --- users ----------------------------------------------------------------------------------- */
 
-/* Whether there are such backends is not known before all sections are read. */
+/* Longer ones would make libcrypt's answer, and the header of a request, long. */
+#define USER_NAME_MAX 64
+
+/* Of the oldest methods, whose hashes begin with no '$', any password could be one. */
+static const char *check_hash(const char *hash)
+{
+    switch (hash[0] == '$' ? crypt_checksalt(hash) : CRYPT_SALT_INVALID) {
+    case CRYPT_SALT_OK:
+    case CRYPT_SALT_METHOD_LEGACY:
+    case CRYPT_SALT_TOO_CHEAP:
+        return NULL;
+    default:
+        return "has a hash that crypt(3) does not know; mkpasswd and htpasswd -B make some";
+    }
+}
+
+const char *metrics_user_add(void *arg, char *line)
+{
+    struct metrics_users *users = arg;
+    char *hash = strchr(line, ':'), *rest = hash ? strchr(hash + 1, ':') : NULL;
+    if (!hash || hash == line)
+        return "must be NAME:HASH or NAME:HASH:admin";
+    *hash++ = '\0';
+    if (rest)
+        *rest++ = '\0';
+    if (rest && strcmp(rest, "admin") != 0)
+        return "must end with the hash or with :admin";
+    if (strlen(line) > USER_NAME_MAX)
+        return "has a name of more than 64 bytes";
+    for (size_t i = 0; i < users->count; i++)
+        if (strcmp(users->list[i].name, line) == 0)
+            return "is there twice";
+    const char *wrong = check_hash(hash);
+    if (wrong)
+        return wrong;
+    size_t capacity = users->count;
+    users->list = memory_grow(users->list, users->count, &capacity, sizeof *users->list);
+    users->list[users->count++] = (struct metrics_user){
+        .name = memory_copy(line), .hash = memory_copy(hash), .admin = rest != NULL};
+    return NULL;
+}
+
+static void release_users(void *member)
+{
+    struct metrics_users *users = member;
+    for (size_t i = 0; i < users->count; i++) {
+        free(users->list[i].name);
+        free(users->list[i].hash);
+    }
+    free(users->list);
+    free(users->path);
+    *users = (struct metrics_users){0};
+}
+
+static const char *read_users(const char *value, void *member, const struct option_context *context)
+{
+    struct metrics_users *users = member;
+    const struct list_origin origin = {
+        .problems = context->problems, .place = context->place, .option = "metrics-auth"};
+    if (!*value)
+        return "must be a file";
+    release_users(users);
+    users->path = list_file_path(value, context->place.source);
+    if (!context->files->closed &&
+        list_file_read(users->path, &origin, metrics_user_add, users, NULL) && users->count == 0)
+        return "has no user: everybody would be refused";
+    return NULL;
+}
+
+static bool write_users(const void *member, size_t item, FILE *out)
+{
+    const struct metrics_users *users = member;
+    if (item > 0 || !users->path)
+        return false;
+    fputs(users->path, out);
+    return true;
+}
+
+const struct option_custom metrics_auth_value = {
+    .form = "FILE", .read = read_users, .write = write_users, .release = release_users};
+
+/* --- names ------------------------------------------------------------------------------------ */
+
 static const char *read_names(const char *value, void *member, const struct option_context *context)
 {
     (void)context;
@@ -100,5 +184,5 @@ static void release_names(void *member)
     *names = (struct words){0};
 }
 
-const struct option_custom ready_backends_value = {
+const struct option_custom words_value = {
     .form = "NAME ...", .read = read_names, .write = write_names, .release = release_names};

@@ -4,7 +4,11 @@
 
 #include "config/options/options.h"
 
-/* A struct metrics_addresses; and a struct words with names of backends. */
-extern const struct option_custom metrics_addresses_value, ready_backends_value;
+/* A struct metrics_addresses, a struct metrics_users, and a struct words. */
+extern const struct option_custom metrics_addresses_value, metrics_auth_value, words_value;
+
+/* Adds the user of a line "NAME:HASH" or "NAME:HASH:admin", which it splits. Returns NULL, or what
+ * is wrong, as a list_taker does. users: a struct metrics_users. */
+const char *metrics_user_add(void *users, char *line);
 
 #endif

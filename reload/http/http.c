@@ -2,10 +2,7 @@
 
 #include "config/base/log.h"
 #include "reload/handover/generation.h"
-#include "reload/http/asking.h"
-#include "reload/http/forward.h"
-#include "reload/http/readiness.h"
-#include "reload/http/scrape.h"
+#include "reload/http/pages.h"
 #include "reload/http/server.h"
 
 #include <errno.h>
@@ -18,133 +15,34 @@
 
 struct http {
     struct generation *generation;
+    const struct control_events *events;
     struct http_server *server; /* NULL: there is no option metrics */
     struct task_queue main;
     bool main_open;
     struct event *bell;
     struct task settled_task, left_task;
     bool serves; /* paths are removed by this process */
-    struct pulse_check pulse_check;
-    struct forwards *forwards;
-    struct asking health, ready, metrics;
+    struct pages *pages;
 };
-
-/* --- the main thread's answers --------------------------------------------------------------- */
-
-static void on_turned(void *arg)
-{
-    struct http *http = arg;
-    struct readiness *answer = calloc(1, sizeof *answer);
-    if (answer)
-        *answer = (struct readiness){.ready = true, .text = "ok"};
-    asking_answer(&http->health, answer);
-}
-
-static void look_health(struct asking *asking, void *arg)
-{
-    struct http *http = arg;
-    (void)asking;
-    pulse_ask(&http->generation->heartbeats.pulse, &http->pulse_check);
-}
-
-static void look_ready(struct asking *asking, void *arg)
-{
-    const struct http *http = arg;
-    struct readiness *answer = calloc(1, sizeof *answer);
-    if (answer)
-        readiness_look(http->generation, answer);
-    asking_answer(asking, answer);
-}
-
-static void look_metrics(struct asking *asking, void *arg)
-{
-    const struct http *http = arg;
-    asking_answer(asking, scrape_look(http->generation));
-}
 
 /* --- the server's thread --------------------------------------------------------------------- */
 
-static void reply_metrics(struct evhttp_request *request, void *answer, void *arg)
-{
-    const struct http *http = arg;
-    scrape_reply(answer, http->server, request);
-}
-
-static void reply_readiness(struct evhttp_request *request, void *answer, void *arg)
-{
-    const struct http *http = arg;
-    const struct readiness *readiness = answer;
-    http_server_say(http->server, request, readiness->ready ? HTTP_OK : HTTP_SERVUNAVAIL,
-                    readiness->text);
-}
-
-static void answer_health(struct http *http, struct evhttp_request *request)
-{
-    asking_add(&http->health, request);
-}
-
-static void answer_ready(struct http *http, struct evhttp_request *request)
-{
-    asking_add(&http->ready, request);
-}
-
-static void answer_metrics(struct http *http, struct evhttp_request *request)
-{
-    asking_add(&http->metrics, request);
-}
-
-struct page {
-    const char *path;
-    void (*answer)(struct http *http, struct evhttp_request *request);
-};
-
-static const struct page pages[] = {
-    {"/healthz", answer_health}, {"/ready", answer_ready}, {"/metrics", answer_metrics}};
-
-static const struct page *find_page(const char *path)
-{
-    for (size_t i = 0; path && i < sizeof pages / sizeof *pages; i++)
-        if (strcmp(pages[i].path, path) == 0)
-            return &pages[i];
-    return NULL;
-}
-
 static void on_request(struct evhttp_request *request, void *arg)
 {
-    struct http *http = arg;
-    if (http_server_is_retired(http->server)) {
-        forwards_add(http->forwards, request);
-        return;
-    }
-    const enum evhttp_cmd_type method = evhttp_request_get_command(request);
-    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
-    const struct page *page = find_page(uri ? evhttp_uri_get_path(uri) : NULL);
-    if (!page) {
-        http_server_say(http->server, request, HTTP_NOTFOUND, "there is no such page");
-    } else if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD) {
-        evhttp_add_header(evhttp_request_get_output_headers(request), "Allow", "GET, HEAD");
-        http_server_say(http->server, request, HTTP_BADMETHOD, "the method must be GET or HEAD");
-    } else {
-        page->answer(http, request);
-    }
+    const struct http *http = arg;
+    pages_on_request(http->pages, request);
 }
 
 static void on_tick(void *arg)
 {
-    struct http *http = arg;
-    asking_on_tick(&http->health);
-    asking_on_tick(&http->ready);
-    asking_on_tick(&http->metrics);
+    const struct http *http = arg;
+    pages_on_tick(http->pages);
 }
 
 static void on_end(void *arg)
 {
-    struct http *http = arg;
-    asking_drop(&http->health);
-    asking_drop(&http->ready);
-    asking_drop(&http->metrics);
-    forwards_free(http->forwards);
-    http->forwards = NULL;
+    const struct http *http = arg;
+    pages_drop(http->pages);
 }
 
 /* --- the life of it -------------------------------------------------------------------------- */
@@ -176,15 +74,15 @@ static void report_line(const char *line, void *arg)
     generation->events->report(generation, text);
 }
 
-struct http *http_new(struct generation *generation)
+struct http *http_new(struct generation *generation, const struct control_events *events)
 {
     struct http *http = calloc(1, sizeof *http);
     if (!http)
         return NULL;
     http->generation = generation;
+    http->events = events;
     http->settled_task = (struct task){.run = run_settled, .arg = http};
     http->left_task = (struct task){.run = run_left, .arg = http};
-    http->pulse_check = (struct pulse_check){.on_turned = on_turned, .arg = http};
     return http;
 }
 
@@ -210,21 +108,12 @@ static int open_server(struct http *http)
     http->server = http_server_new(&http->main, &events);
     if (!http->server)
         return errno;
-    http->forwards = forwards_new(http->server, &http->generation->config->metrics);
-    if (!http->forwards)
+    http->pages = pages_new(http->server, http->generation, http->events);
+    if (!http->pages)
         return ENOMEM;
     for (size_t i = 0; i < sockets->count && !error; i++)
         error = http_server_listen(http->server, sockets->list[i].fd,
                                    sockets->list[i].kind == METRICS_LEFT);
-    const struct asking asking = {.reply = reply_readiness, .release = free, .arg = http};
-    http->health = http->ready = asking;
-    http->health.look = look_health;
-    http->ready.look = look_ready;
-    asking_begin(&http->health, http->server);
-    http->metrics = (struct asking){
-        .look = look_metrics, .reply = reply_metrics, .release = scrape_free, .arg = http};
-    asking_begin(&http->ready, http->server);
-    asking_begin(&http->metrics, http->server);
     return error ? error : http_server_start(http->server);
 }
 
@@ -293,14 +182,10 @@ void http_close(struct http *http)
         return;
     http_server_free(http->server, CLOSE_MS);
     http->server = NULL;
-    forwards_free(http->forwards); /* the thread may not have run */
-    http->forwards = NULL;
-    pulse_forget(&http->generation->heartbeats.pulse, &http->pulse_check);
     task_queue_withdraw(&http->main, &http->settled_task);
     task_queue_withdraw(&http->main, &http->left_task);
-    asking_end(&http->health);
-    asking_end(&http->ready);
-    asking_end(&http->metrics);
+    pages_free(http->pages);
+    http->pages = NULL;
 }
 
 void http_free(struct http *http)

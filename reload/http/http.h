@@ -4,6 +4,7 @@
  *   /ready     200 while it serves, and each backend that must has a usable server; else 503, and
  *              why
  *   /metrics   the figures, for Prometheus
+ *   /          the status page; /events and /change are for the page
  *
  * A new process has its sockets before it says that it is ready, and accepts from the moment on at
  * which it serves (metrics_sockets.h has the rest). The old process accepts no more then, and
@@ -15,11 +16,13 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+struct control_events;
 struct generation;
 struct http;
 
-/* generation outlives it. NULL: out of memory. */
-struct http *http_new(struct generation *generation) __attribute__((warn_unused_result));
+/* generation and events outlive it. NULL: out of memory. */
+struct http *http_new(struct generation *generation, const struct control_events *events)
+    __attribute__((warn_unused_result));
 
 /* Opens the sockets, and starts the thread. False: it has been reported, and the generation's
  * exit_status is set. */

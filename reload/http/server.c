@@ -48,6 +48,7 @@
 enum connection_state {
     CONNECTION_READING,   /* a request, or nothing */
     CONNECTION_ANSWERING, /* an answer is being made, or taken */
+    CONNECTION_STREAMING, /* an answer without an end; since: when all was taken */
 };
 
 struct connection {
@@ -219,7 +220,7 @@ static struct connection *connection_of(const struct http_server *server,
 
 static bool is_quiet(const struct connection *connection)
 {
-    return connection->state == CONNECTION_READING && clock_ms() - connection->since > KEPT_MS;
+    return connection->state != CONNECTION_ANSWERING && clock_ms() - connection->since > KEPT_MS;
 }
 
 static bool all_are_quiet(const struct http_server *server)
@@ -367,6 +368,64 @@ void http_server_reply(struct http_server *server, struct evhttp_request *reques
     if (body && evhttp_request_get_command(request) == EVHTTP_REQ_HEAD)
         evbuffer_drain(body, length);
     evhttp_send_reply(request, status, NULL, body);
+}
+
+bool http_server_stream_begin(struct http_server *server, struct evhttp_request *request)
+{
+    const struct timeval wait = {.tv_sec = ANSWER_MS / 1000};
+    struct evhttp_connection *http = evhttp_request_get_connection(request);
+    struct connection *connection = connection_of(server, request);
+    if (!http || !connection) {
+        http_server_hang_up(request);
+        evhttp_send_reply(request, HTTP_SERVUNAVAIL, NULL, NULL);
+        return false;
+    }
+    add_header(request, "Content-Type", "text/event-stream");
+    add_header(request, "Cache-Control", "no-store");
+    add_header(request, "X-Content-Type-Options", "nosniff");
+    http_server_hang_up(request);
+    evhttp_send_reply_start(request, HTTP_OK, NULL);
+    set_state(connection, CONNECTION_STREAMING);
+    bufferevent_set_timeouts(connection->stream, NULL, &wait); /* it has nothing more to ask */
+    return true;
+}
+
+bool http_server_stream_send(struct http_server *server, struct evhttp_request *request,
+                             struct evbuffer *bytes)
+{
+    struct connection *connection = connection_of(server, request);
+    if (!connection)
+        return false;
+    if (evbuffer_get_length(bufferevent_get_output(connection->stream)) > 0)
+        return true;
+    connection->since = clock_ms();
+    struct evbuffer *chunk = evbuffer_new();
+    if (chunk && evbuffer_add_buffer_reference(chunk, bytes) == 0)
+        evhttp_send_reply_chunk(request, chunk);
+    if (chunk)
+        evbuffer_free(chunk);
+    return true;
+}
+
+void http_server_stream_end(struct evhttp_request *request)
+{
+    evhttp_send_reply_end(request);
+}
+
+void http_server_source(struct evhttp_request *request, char text[static ADDRESS_TEXT_MAX])
+{
+    struct evhttp_connection *http = evhttp_request_get_connection(request);
+    struct address address = {.length = sizeof address.un};
+    text[0] = '\0';
+    if (!http || getpeername(bufferevent_getfd(evhttp_connection_get_bufferevent(http)),
+                             &address.any, &address.length))
+        return;
+    if (address_is_unix(&address)) {
+        snprintf(text, ADDRESS_TEXT_MAX, "unix");
+        return;
+    }
+    address_set_port(&address, 0);
+    address_format_portless(&address, text);
 }
 
 void http_server_say(struct http_server *server, struct evhttp_request *request, int status,
@@ -629,6 +688,11 @@ struct task_queue *http_server_main(struct http_server *server)
 bool http_server_is_retired(const struct http_server *server)
 {
     return server->retired;
+}
+
+bool http_server_is_accepting(const struct http_server *server)
+{
+    return server->accepting;
 }
 
 struct event_base *http_server_base(struct http_server *server)

@@ -10,6 +10,7 @@
 #ifndef RPPROXY_RELOAD_HTTP_SERVER_H
 #define RPPROXY_RELOAD_HTTP_SERVER_H
 
+#include "config/base/address.h"
 #include "proxy/core/task_queue.h"
 
 #include <event2/buffer.h>
@@ -76,6 +77,9 @@ struct event_base *http_server_base(struct http_server *server);
 /* Another process serves. */
 bool http_server_is_retired(const struct http_server *server);
 
+/* This process serves. */
+bool http_server_is_accepting(const struct http_server *server);
+
 /* Answers. headers of the answer may have been added. body may be NULL; it is emptied. A HEAD
  * request gets its length only. A request of which the client has gone is fine. */
 void http_server_reply(struct http_server *server, struct evhttp_request *request, int status,
@@ -84,6 +88,21 @@ void http_server_reply(struct http_server *server, struct evhttp_request *reques
 /* The same with a line of text. */
 void http_server_say(struct http_server *server, struct evhttp_request *request, int status,
                      const char *text);
+
+/* Begins an answer without an end, as events for a browser (text/event-stream). False: the client
+ * has gone, and the request is gone too. The stream ends by http_server_stream_end(), which is also
+ * right when the client has gone. */
+bool http_server_stream_begin(struct http_server *server, struct evhttp_request *request)
+    __attribute__((warn_unused_result));
+
+/* Sends a copy of the bytes, unless the client has not taken all of those before. False: the client
+ * has gone. */
+bool http_server_stream_send(struct http_server *server, struct evhttp_request *request,
+                             struct evbuffer *bytes) __attribute__((warn_unused_result));
+void http_server_stream_end(struct evhttp_request *request);
+
+/* The address of the client without its port; "unix" for a Unix socket; "" when it has gone. */
+void http_server_source(struct evhttp_request *request, char text[static ADDRESS_TEXT_MAX]);
 
 /* The connection ends with this answer. */
 void http_server_hang_up(struct evhttp_request *request);

@@ -71,6 +71,7 @@ static int open_tcp(const struct address *address, bool shared)
          setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one)) ||
         (shared && share_port(fd)) || bind(fd, &address->any, address->length))
         error = errno;
+    socket_no_delay(fd); /* accepted sockets inherit it */
     if (!error && !shared)
         error = socket_listen(fd, 0);
     if (!error)

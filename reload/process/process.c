@@ -641,6 +641,7 @@ static int make_loop(struct process *process)
     pulse_init(&generation->heartbeats.pulse);
     process->publication.generation = generation;
     process->publication.control = process->control;
+    process->publication.events = &control_events;
     process->closing = (struct closing){
         .generation = generation, .on_closed = on_listeners_closed, .arg = process};
     process->drain =

@@ -38,7 +38,7 @@ int publication_open(struct publication *publication)
 {
     struct generation *generation = publication->generation;
     publication->retry = event_new(generation->base, -1, 0, on_retry, publication);
-    publication->http = http_new(generation);
+    publication->http = http_new(generation, publication->events);
     int error = life_open(&publication->life, generation);
     return publication->retry && publication->http ? error : ENOMEM;
 }

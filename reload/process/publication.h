@@ -16,6 +16,7 @@
 #include <stdbool.h>
 
 struct control;
+struct control_events;
 struct control_end;
 struct generation;
 struct http;
@@ -23,7 +24,8 @@ struct http;
 struct publication {
     struct generation *generation;
     struct control *control;
-    struct http *http; /* NULL before publication_open() */
+    const struct control_events *events; /* for what is asked by HTTP */
+    struct http *http;                   /* NULL before publication_open() */
     struct life life;
     struct pidfile pidfile;
     struct event *retry; /* of what could not be published in publication_force() */
@@ -33,7 +35,8 @@ struct publication {
     bool taken_back;     /* from a process that may not be gone yet */
 };
 
-/* generation and control are set. Returns 0 or ENOMEM; publication_close() is right after either.
+/* generation, control and events are set. Returns 0 or ENOMEM; publication_close() is right after
+ * either.
  */
 int publication_open(struct publication *publication) __attribute__((warn_unused_result));
 

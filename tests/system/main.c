@@ -78,6 +78,8 @@ static const struct {
     {"activation", activation_suite},
     {"health", health_suite},
     {"prometheus", prometheus_suite},
+    {"page", page_suite},
+    {"hostile", hostile_suite},
     {"publication", publication_suite},
     {"rebinds", rebinds_suite},
     {"abstract_binds", abstract_binds_suite},

@@ -60,6 +60,8 @@ Suite *mistakes_suite(void);
 Suite *activation_suite(void);
 Suite *health_suite(void);
 Suite *prometheus_suite(void);
+Suite *page_suite(void);
+Suite *hostile_suite(void);
 Suite *publication_suite(void);
 Suite *rebinds_suite(void);
 Suite *abstract_binds_suite(void);

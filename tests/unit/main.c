@@ -77,6 +77,7 @@ int main(void)
         peer_stats_suite,
         heartbeat_suite,
         accept_suite,
+        auth_suite,
         activation_suite,
         notify_suite,
         write_suite,

@@ -56,6 +56,44 @@ START_TEST(mistakes_are_told_with_their_line)
 }
 END_TEST
 
+#define HASH "$5$rounds=1000$pagetest$KGLtmJyOeUnDZgSDnDXMm0GbFX1saaAJA3t.wugDiQ1"
+
+START_TEST(users_are_read_from_their_file)
+{
+    static const char file[] = "# who may look\nroot:" HASH ":admin\n\nguest:" HASH "\n";
+    folder_write("users", file, sizeof file - 1);
+    struct config *config =
+        load_good(VALID "[global]\nmetrics-auth = users\nmetrics-host = a.example b.example\n");
+    ck_assert_uint_eq(config->metrics_users.count, 2);
+    ck_assert(config->metrics_users.list[0].admin);
+    ck_assert(!config->metrics_users.list[1].admin);
+    ck_assert_str_eq(config->metrics_users.list[1].name, "guest");
+    ck_assert_str_eq(config->metrics_users.path, folder_path("users"));
+    ck_assert_uint_eq(config->metrics_hosts.count, 2);
+    config_free(config);
+}
+END_TEST
+
+static void expect_file(const char *file, const char *error)
+{
+    folder_write("users", file, strlen(file));
+    expect("metrics-auth = users", error);
+}
+
+START_TEST(mistakes_in_the_file_of_users)
+{
+    expect("metrics-auth = missing", "p.ini:2: metrics-auth: ");
+    expect_file("", "p.ini:2: metrics-auth: ");
+    expect_file("\nroot\n", "users:2: ");
+    expect_file(":" HASH "\n", "users:1: ");
+    expect_file("root:\n", "users:1: ");
+    expect_file("root:secret\n", "users:1: ");
+    expect_file("root:$apr1$WpBjc2gL$DTuNyOsZsxvGcyKN5w6Vd/\n", "users:1: ");
+    expect_file("root:" HASH ":boss\n", "users:1: ");
+    expect_file("root:" HASH "\nroot:" HASH "\n", "users:2: ");
+}
+END_TEST
+
 Suite *metrics_options_suite(void)
 {
     Suite *suite = suite_create("metrics_options");
@@ -63,6 +101,8 @@ Suite *metrics_options_suite(void)
     tcase_add_checked_fixture(values, folder_make, folder_remove);
     tcase_add_test(values, values_are_kept_and_written);
     tcase_add_test(values, mistakes_are_told_with_their_line);
+    tcase_add_test(values, users_are_read_from_their_file);
+    tcase_add_test(values, mistakes_in_the_file_of_users);
     suite_add_tcase(suite, values);
     return suite;
 }
