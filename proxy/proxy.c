@@ -174,6 +174,7 @@ int proxy_new(const struct config *config, unsigned generation, unsigned worker_
         calloc(proxy->service.frontend_count, sizeof *proxy->service.frontends);
     proxy->workers = calloc(worker_count, sizeof *proxy->workers);
     proxy->service.sets = calloc(worker_count, sizeof *proxy->service.sets);
+    proxy->service.workers = worker_count;
     error = proxy->service.frontends && proxy->workers && proxy->service.sets ? 0 : ENOMEM;
     if (!error)
         error = reclaimer_open(&proxy->reclaimer, &proxy->task_queue, worker_count);
@@ -204,7 +205,8 @@ int proxy_new(const struct config *config, unsigned generation, unsigned worker_
                          &proxy->service.places);
         proxy->service.frontends[i].keep = KEEP_ALL;
         proxy->service.frontends[i].first_look = session_first_look(&config->frontends[i]);
-        proxy->service.frontends[i].tuned = tcp_tuning_is_given(&config->frontends[i].tcp);
+        proxy->service.frontends[i].prepares = tcp_tuning_is_given(&config->frontends[i].tcp) ||
+                                               config->frontends[i].access_log.every > 0;
         proxy->service.frontends[i].record = stats_frontend(&proxy->stats, i);
         if (proxy->service.sources)
             frontend_rate_open(&proxy->service, &proxy->service.frontends[i]);

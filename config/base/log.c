@@ -346,6 +346,16 @@ bool log_wants_fields(void)
     return log_layout_wants_fields();
 }
 
+const char *log_time(char text[static LOG_TIME_MAX])
+{
+    struct line line = {.bytes = text, .size = LOG_TIME_MAX};
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    log_layout_time(&line, &now);
+    text[line.length] = '\0';
+    return text;
+}
+
 uint64_t log_dropped(void)
 {
     return atomic_load_explicit(&logger.lost, memory_order_relaxed);

@@ -45,10 +45,17 @@ void log_line(enum log_level level, const char *format, ...) __attribute__((form
 
 /* --- lines with fields ------------------------------------------------------------------------ */
 
+/* The longest message, with its NUL. */
+#define LOG_MESSAGE_MAX 2048
+
 /* What is not wanted need not be made: the message may be NULL, or field_count 0. */
 bool log_wants_message(void);
 bool log_wants_fields(void);
 
 void log_event(const struct log_event *event);
+
+/* The time as it stands before lines: "2026-11-22T20:52:41.123Z". Returns text. */
+#define LOG_TIME_MAX 40
+const char *log_time(char text[static LOG_TIME_MAX]);
 
 #endif

@@ -138,7 +138,7 @@ static void put_second(struct line *line, struct second *last, time_t now, bool 
 }
 
 /* "2026-11-22T20:52:41.123Z" */
-static void put_time(struct line *line, const struct timespec *now)
+void log_layout_time(struct line *line, const struct timespec *now)
 {
     static _Thread_local struct second last;
     put_second(line, &last, now->tv_sec, false);
@@ -183,7 +183,7 @@ static void put_object(struct line *line, const struct timespec *now, const stru
 {
     unsigned generation = atomic_load_explicit(&look.generation, memory_order_relaxed);
     (void)line_put(line, "{\"time\":\"", 9);
-    put_time(line, now);
+    log_layout_time(line, now);
     (void)line_print(line, "\",\"level\":\"%s\",\"pid\":%d", json_levels[event->level],
                      (int)getpid());
     if (generation)
@@ -262,7 +262,7 @@ static void put_plain_head(struct line *line, const struct timespec *now,
 {
     if (lines_are_json() || event->bare)
         return;
-    put_time(line, now);
+    log_layout_time(line, now);
     (void)line_print(line, " %s ", level_names[event->level]);
 }
 
@@ -282,7 +282,7 @@ void log_layout(struct line *line, const struct timespec *now, const struct log_
         break;
     case LAYOUT_RFC5424:
         (void)line_print(line, "<%u>1 ", priority(event));
-        put_time(line, now);
+        log_layout_time(line, now);
         (void)line_print(line, " %s rpproxy %d %s - ", look.host, (int)getpid(),
                          event->kind ? event->kind : "-");
         break;

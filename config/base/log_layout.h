@@ -34,6 +34,8 @@ void log_layout_set_generation(unsigned generation);
 bool log_layout_wants_message(void);
 bool log_layout_wants_fields(void);
 
+void log_layout_time(struct line *line, const struct timespec *now);
+
 /* Writes the line, with a newline at its end. cut: the message was cut already. Takes no lock. */
 void log_layout(struct line *line, const struct timespec *now, const struct log_event *event,
                 bool cut);

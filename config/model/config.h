@@ -12,6 +12,7 @@
 #include "config/base/source.h"
 #include "config/base/tcp_tuning.h"
 #include "config/lists/address_rules.h"
+#include "config/model/access_log.h"
 #include "config/model/check.h"
 #include "config/model/metrics.h"
 #include "config/model/names.h"
@@ -224,7 +225,8 @@ struct frontend_conf {
     struct session_life session_timeout;
     millis drain_timeout; /* of this frontend, or else of [global]; 0: none */
     millis stop_timeout;  /* of this frontend, or else of [global]; 0: none */
-    bool access_log;
+    struct access_log_conf access_log;
+    bool log_on_connect; /* a line as well when a server was connected */
     unsigned line;
 };
 
@@ -239,8 +241,6 @@ struct log_place {
     enum log_target target;
     char *where;
 };
-
-enum log_form { LOG_AS_TEXT, LOG_AS_JSON };
 
 enum drain { DRAIN_HANDOFF, DRAIN_WAIT };
 
@@ -264,7 +264,7 @@ struct config {
     char *pidfile;        /* absolute path, or NULL */
     struct log_place log;
     enum log_level log_level;
-    enum log_form log_form;
+    struct log_format log_format;
     unsigned log_facility; /* of syslog: 0 to 23 */
     enum log_syslog_form log_syslog_form;
     unsigned max_sessions;           /* 0: as many as the descriptors allow */

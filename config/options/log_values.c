@@ -3,6 +3,8 @@
 #include "config/base/memory.h"
 #include "config/base/path.h"
 #include "config/model/config.h"
+#include "config/syntax/suggest.h"
+#include "config/syntax/value.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -94,3 +96,141 @@ static void release_log(void *member)
 
 const struct option_custom option_log = {
     .form = log_form, .read = read_log, .write = write_log, .release = release_log};
+
+/* --- log-format ------------------------------------------------------------------------------- */
+
+/* Of a field: its number, or -1. */
+static int find_field(const char *name)
+{
+    for (int i = 0; i < ACCESS_FIELD_COUNT; i++)
+        if (strcmp(access_field_names[i], name) == 0)
+            return i;
+    return -1;
+}
+
+static const char *unknown_field(const char *name)
+{
+    char text[SUGGEST_TEXT_MAX];
+    struct suggestion suggestion = suggest_begin(name);
+    for (int i = 0; i < ACCESS_FIELD_COUNT; i++)
+        suggest_offer(&suggestion, access_field_names[i]);
+    return option_wrong("has the unknown field '%.60s'%s", name, suggest_text(&suggestion, text));
+}
+
+static void add_piece(struct log_format *format, size_t *capacity, const char *text, size_t length,
+                      int field)
+{
+    format->pieces =
+        memory_grow(format->pieces, format->piece_count, capacity, sizeof *format->pieces);
+    format->pieces[format->piece_count++] =
+        (struct log_piece){.text = text, .length = length, .field = field};
+}
+
+/* Splits format->text. Returns NULL, or what is wrong. */
+static const char *split_pattern(struct log_format *format)
+{
+    size_t capacity = 0;
+    const char *at = format->text, *open;
+    while ((open = strstr(at, "%{"))) {
+        size_t length = strcspn(open + 2, "}");
+        if (open[2 + length] == '\0')
+            return "has a %{ without its }";
+        char *name = memory_copy_n(open + 2, length);
+        int field = find_field(name);
+        const char *wrong = field < 0 ? unknown_field(name) : NULL;
+        free(name);
+        if (wrong)
+            return wrong;
+        add_piece(format, &capacity, at, (size_t)(open - at), field);
+        at = open + 2 + length + 1;
+    }
+    if (format->piece_count == 0)
+        return "must be text, json or a pattern of %{FIELD}";
+    add_piece(format, &capacity, at, strlen(at), -1);
+    return NULL;
+}
+
+static void release_format(void *member)
+{
+    struct log_format *format = member;
+    free(format->text);
+    free(format->pieces);
+    *format = (struct log_format){.form = LOG_AS_TEXT};
+}
+
+static const char *read_format(const char *value, void *member,
+                               const struct option_context *context)
+{
+    struct log_format format = {.form = LOG_AS_PATTERN};
+    const char *wrong = NULL;
+    (void)context;
+    if (strcmp(value, "text") == 0) {
+        format.form = LOG_AS_TEXT;
+    } else if (strcmp(value, "json") == 0) {
+        format.form = LOG_AS_JSON;
+    } else {
+        format.text = memory_copy(value);
+        wrong = split_pattern(&format);
+    }
+    if (wrong) {
+        release_format(&format);
+        return wrong;
+    }
+    release_format(member);
+    *(struct log_format *)member = format;
+    return NULL;
+}
+
+static bool write_format(const void *member, size_t item, FILE *out)
+{
+    static const char *const words[] = {[LOG_AS_TEXT] = "text", [LOG_AS_JSON] = "json"};
+    const struct log_format *format = member;
+    (void)item;
+    fputs(format->form == LOG_AS_PATTERN ? format->text : words[format->form], out);
+    return true;
+}
+
+const struct option_custom option_log_format = {.form = "text, json or PATTERN with %{FIELD}",
+                                                .read = read_format,
+                                                .write = write_format,
+                                                .release = release_format};
+
+/* --- access-log ------------------------------------------------------------------------------- */
+
+#define EVERY_MAX 1000000
+
+static const char access_form[] = "yes, no, errors or 1/N with N from 1 to 1000000";
+
+static const char *read_access(const char *value, void *member,
+                               const struct option_context *context)
+{
+    struct access_log_conf *conf = member;
+    const char *divisor = behind(value, "1/");
+    uint64_t every = 1;
+    (void)context;
+    if (divisor) {
+        if (value_unsigned(divisor, &every) || every < 1 || every > EVERY_MAX)
+            return option_wrong("must be %s", access_form);
+    } else if (strcmp(value, "no") == 0) {
+        every = 0;
+    } else if (strcmp(value, "yes") != 0 && strcmp(value, "errors") != 0) {
+        return option_wrong("must be %s", access_form);
+    }
+    *conf = (struct access_log_conf){.every = (unsigned)every,
+                                     .errors_only = strcmp(value, "errors") == 0};
+    return NULL;
+}
+
+static bool write_access(const void *member, size_t item, FILE *out)
+{
+    const struct access_log_conf *conf = member;
+    (void)item;
+    if (conf->every > 1)
+        fprintf(out, "1/%u", conf->every);
+    else
+        fputs(conf->every == 0 ? "no" : conf->errors_only ? "errors" : "yes", out);
+    return true;
+}
+
+const struct option_custom option_access_log = {
+    .form = "yes, no, errors or 1/N", .read = read_access, .write = write_access};

@@ -4,6 +4,8 @@
 
 #include "config/options/options.h"
 
-extern const struct option_custom option_log; /* struct log_place */
+extern const struct option_custom option_log;        /* struct log_place */
+extern const struct option_custom option_log_format; /* struct log_format */
+extern const struct option_custom option_access_log; /* struct access_log_conf */
 
 #endif

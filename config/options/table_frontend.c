@@ -1,5 +1,6 @@
 /* Options of frontends, and of both sides. */
 #include "config/options/admission_values.h"
+#include "config/options/log_values.h"
 #include "config/options/proxy_values.h"
 #include "config/options/route_values.h"
 #include "config/options/table.h"
@@ -135,9 +136,17 @@ const struct option frontend_options[] = {
     {.name = "access-log",
      .sections = FRONTENDS | IN(SECTION_DEFAULTS),
      OF_FRONTEND(access_log),
+     .type = OPTION_CUSTOM,
+     .custom = &option_access_log,
+     .initial = "no",
+     .help = "log a line for each session when it ends; errors: for those that did not end well; "
+             "1/100: for one of a hundred"},
+    {.name = "log-on-connect",
+     .sections = FRONTENDS | IN(SECTION_DEFAULTS),
+     OF_FRONTEND(log_on_connect),
      .type = OPTION_BOOL,
      .initial = "no",
-     .help = "log a line for each session when it ends"},
+     .help = "log a line also when a server was connected, for sessions that the access log has"},
     {.name = "congestion",
      .sections = FRONTENDS | BACKENDS | IN(SECTION_DEFAULTS),
      OF_SIDE(congestion),

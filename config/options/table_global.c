@@ -5,7 +5,6 @@
 #include "config/options/table.h"
 
 static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
-static const char *const log_forms[] = {"text", "json", NULL};
 static const char *const syslog_forms[] = {"auto", "rfc5424", "rfc3164", NULL};
 /* In the order of their numbers (RFC 5424, section 6.2.1). */
 static const char *const facilities[] = {
@@ -70,11 +69,13 @@ const struct option global_options[] = {
      .help = "the least important level that is logged"},
     {.name = "log-format",
      .sections = IN(SECTION_GLOBAL),
-     OF_CONFIG(log_form),
-     .type = OPTION_ENUM,
-     .names = log_forms,
+     OF_CONFIG(log_format),
+     .type = OPTION_CUSTOM,
+     .custom = &option_log_format,
      .initial = "text",
-     .help = "how a log line looks; json: each line is an object"},
+     .help =
+         "how a log line looks; json: each line is an object; a pattern: of the access log, for "
+         "example %{client} %{server} %{end}"},
     {.name = "log-facility",
      .sections = IN(SECTION_GLOBAL),
      OF_CONFIG(log_facility),

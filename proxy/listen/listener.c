@@ -3,6 +3,7 @@
 #include "config/base/container_of.h"
 #include "config/base/log.h"
 #include "proxy/engine/socket.h"
+#include "proxy/session/access_log.h"
 #include "proxy/session/lifecycle.h"
 #include "proxy/session/source_place.h"
 
@@ -191,8 +192,8 @@ static bool refuse_one(struct listener *listener)
     listener->failures = listener->rest_ms = 0;
     socket_close_reset(fd);
     stats_count_refusal(listener->frontend->record, REFUSED_OVERLIMIT);
-    session_log_refused(listener->group->sessions, listener->frontend, listener->bind, &client,
-                        SESSION_OVER_LIMIT);
+    access_log_refused(listener->group->sessions, listener->frontend, listener->bind, &client,
+                       SESSION_OVER_LIMIT);
     return true;
 }
 

@@ -2,6 +2,7 @@
 
 #include "config/base/container_of.h"
 #include "proxy/engine/socket.h"
+#include "proxy/session/access_log.h"
 #include "proxy/session/endpoints.h"
 #include "proxy/session/exchange.h"
 #include "proxy/session/forward.h"
@@ -92,6 +93,7 @@ static void fail_attempt(struct session *session, int error, bool reset)
     session_count_for_backend(session, COUNTER_OF(backend_figures, failures) + failure);
     server_count_event(session->chosen, COUNTER_OF(server_events, failures) + failure);
     server_count_failure(session->chosen);
+    access_log_note_failure(session);
     session->attempts++;
     session->timed_out = error == ETIMEDOUT;
     session->deadline = WHEEL_NEVER; /* nothing is due until the close is complete */
@@ -131,6 +133,7 @@ static void tune(struct session *session)
 static __attribute__((cold)) bool prepare(struct session *session)
 {
     tune(session);
+    access_log_connected(session);
     return !session->chosen->conf->send_proxy || proxy_out_begin(session);
 }
 
@@ -175,7 +178,7 @@ void connect_on_event(struct session *session, uint32_t what)
     session->set->movable = true;
     if (session->first_bytes)
         owe_first_bytes(session);
-    if ((session->frontend->tuned || session->backend->prepares) && !prepare(session))
+    if ((session->frontend->prepares || session->backend->prepares) && !prepare(session))
         return;
     exchange_move(session, &session->client);
 }

@@ -22,6 +22,8 @@ static inline void note_answer(struct session *session)
 {
     struct session_set *set = session->set;
     session->server.has_answered = true;
+    if (session->facts && session->facts->log)
+        session->facts->log->first_byte_at = loop_now(&set->loop);
     if (session->backend)
         histogram_add(session_set_counter(set, session_backend_place(session) +
                                                    COUNTER_OF(backend_figures, first_byte)),

@@ -10,7 +10,18 @@ enum fact {
     FACT_DESTINATION = 2,
     FACT_UNIQUE_ID = 3,
     FACT_SERVER_NAME = 4,
-    FACT_HOST = 5
+    FACT_HOST = 5,
+    FACT_ALPN = 6,
+    FACT_LOG = 7,
+    FACT_FAILED = 8
+};
+
+/* Of FACT_LOG. A later version may add members at the end. */
+struct log_record {
+    uint64_t first_byte_at, queued_for;
+    uint32_t queue_position;
+    uint16_t local_port;
+    uint16_t sampled;
 };
 
 /* Before each of them. */
@@ -42,6 +53,17 @@ static void pack_text(struct packing *packing, enum fact fact, const char *text)
         pack(packing, fact, text, strlen(text));
 }
 
+static void pack_log(struct packing *packing, const struct log_notes *log)
+{
+    const struct log_record record = {.first_byte_at = log->first_byte_at,
+                                      .queued_for = log->queued_for,
+                                      .queue_position = log->queue_position,
+                                      .local_port = log->local_port,
+                                      .sampled = log->sampled};
+    pack(packing, FACT_LOG, &record, sizeof record);
+    pack_text(packing, FACT_FAILED, log->failed);
+}
+
 size_t facts_pack(const struct facts *facts, unsigned char *bytes, size_t room)
 {
     struct packing packing = {.bytes = bytes, .room = room};
@@ -52,6 +74,9 @@ size_t facts_pack(const struct facts *facts, unsigned char *bytes, size_t room)
     pack_text(&packing, FACT_UNIQUE_ID, facts->unique_id);
     pack_text(&packing, FACT_SERVER_NAME, facts->server_name);
     pack_text(&packing, FACT_HOST, facts->host);
+    pack_text(&packing, FACT_ALPN, facts->alpn);
+    if (facts->log)
+        pack_log(&packing, facts->log);
     return packing.length;
 }
 
@@ -79,6 +104,27 @@ static bool unpack_text(char **text, const unsigned char *bytes, size_t length)
     return *text;
 }
 
+static bool unpack_log(struct facts *facts, const unsigned char *bytes, size_t length)
+{
+    struct log_record record = {0};
+    struct log_notes *log = facts_log(facts);
+    memcpy(&record, bytes, length < sizeof record ? length : sizeof record);
+    if (!log)
+        return false;
+    log->first_byte_at = record.first_byte_at;
+    log->queued_for = record.queued_for;
+    log->queue_position = record.queue_position;
+    log->local_port = record.local_port;
+    log->sampled = record.sampled;
+    return true;
+}
+
+static bool unpack_failed(struct facts *facts, const unsigned char *bytes, size_t length)
+{
+    struct log_notes *log = facts_log(facts);
+    return log && length < FACTS_FAILED_MAX && unpack_text(&log->failed, bytes, length);
+}
+
 static bool unpack(struct facts *facts, uint32_t fact, const unsigned char *bytes, size_t length)
 {
     switch (fact) {
@@ -92,6 +138,12 @@ static bool unpack(struct facts *facts, uint32_t fact, const unsigned char *byte
         return length <= FACTS_NAME_MAX && unpack_text(&facts->server_name, bytes, length);
     case FACT_HOST:
         return length <= FACTS_NAME_MAX && unpack_text(&facts->host, bytes, length);
+    case FACT_ALPN:
+        return length <= FACTS_NAME_MAX && unpack_text(&facts->alpn, bytes, length);
+    case FACT_LOG:
+        return unpack_log(facts, bytes, length);
+    case FACT_FAILED:
+        return unpack_failed(facts, bytes, length);
     default:
         return true;
     }
@@ -114,10 +166,20 @@ bool facts_unpack(struct facts *facts, const unsigned char *bytes, size_t length
     return true;
 }
 
+struct log_notes *facts_log(struct facts *facts)
+{
+    if (!facts->log)
+        facts->log = calloc(1, sizeof *facts->log);
+    return facts->log;
+}
+
 void facts_free(struct facts *facts)
 {
     if (!facts)
         return;
+    if (facts->log)
+        free(facts->log->failed);
+    free(facts->log);
     free(facts->tlvs);
     free(facts->unique_id);
     free(facts->server_name);

@@ -40,6 +40,23 @@ struct queue_turn {
     void (*go_on)(struct session *session, struct server *given);
 };
 
+/* The longest list of servers that failed, with its NUL. */
+#define FACTS_FAILED_MAX 256
+
+/* What is noted of a session for its line of the access log (access_log.h). Times are microseconds
+ * of CLOCK_MONOTONIC; 0: it was not yet. */
+struct log_notes {
+    uint64_t first_byte_at;  /* of the server */
+    uint64_t queued_at;      /* the wait for a place of a server that lasts */
+    uint64_t queued_for;     /* microseconds of waits that are over */
+    uint32_t queue_position; /* at the first wait: 1: it was the only one; 0: it has never waited */
+    in_port_t local_port;    /* of the connection to the server; 0: not known */
+    bool sampled;            /* it is one of those that get a line */
+    bool failed_full;        /* no more fits into `failed` */
+    char *failed; /* names of servers that could not be connected, each behind a comma but the
+                     first; NULL: none */
+};
+
 struct facts {
     /* Microseconds: when a server was first to be chosen, after stages and queue. 0: at once. */
     uint64_t connects_at;
@@ -57,6 +74,7 @@ struct facts {
     char *alpn;        /* the protocol that the client offers, if it is only one; NULL: not known */
     struct look *look; /* of stages/routing.c, from malloc(3) */
     struct forward *forward; /* of a server sni:PORT, from malloc(3); forward.h */
+    struct log_notes *log;   /* NULL: its frontend has no access log */
     struct queue_turn *turn; /* from malloc(3); NULL: it has never waited for a place of a server */
 };
 
@@ -67,6 +85,9 @@ size_t facts_pack(const struct facts *facts, unsigned char *bytes, size_t room);
 /* Reads what another process, of whatever version, has written; what is not known is passed over.
  * False: it makes no sense, or there is no memory. */
 bool facts_unpack(struct facts *facts, const unsigned char *bytes, size_t length);
+
+/* The notes for the access log, which are made at the first call. NULL: out of memory. */
+struct log_notes *facts_log(struct facts *facts);
 
 /* NULL is fine. */
 void facts_free(struct facts *facts);

@@ -2,6 +2,7 @@
 
 #include "config/base/container_of.h"
 #include "proxy/backend/balance/balance.h"
+#include "proxy/session/access_log.h"
 
 #include <stdlib.h>
 
@@ -26,6 +27,7 @@ static void on_call(struct pool_waiter *waiter, struct pool_member *given)
     struct session *session = turn->session;
     struct server *server = given ? given->owner : NULL;
     session_note_wait(session);
+    access_log_note_called(session);
     if (server && server_share(server) == 0) {
         pool_release(pool_of(session), given); /* it went down just now */
         server = NULL;
@@ -66,6 +68,7 @@ static void begin_to_wait(struct session *session, struct queue_turn *turn)
         counter_add(&session->set->counters->queued, 1);
     }
     session->deadline = turn->give_up_at;
+    access_log_note_queued(session, pool_waiting(pool_of(session)));
     session_set_state(session, SESSION_QUEUED);
     if (client_has_left(session))
         session_close(session, SESSION_DONE);

@@ -20,6 +20,7 @@
 /* What a frontend keeps is a share of the sessions it had when terminating began: of KEEP_ALL. */
 #define KEEP_ALL 65536u
 
+struct access_log;
 struct stage;
 struct stats_frontend;
 
@@ -37,8 +38,10 @@ struct frontend {
     /* A session needs no look before that, milliseconds after it was connected, if its backend has
      * no times of its own; 0: such a time is not known. */
     millis first_look;
-    bool tuned;       /* options of the socket are to be set for each client */
-    atomic_uint keep; /* what terminate_surplus() leaves: a share of KEEP_ALL */
+    bool prepares; /* when a server was connected, more is to be done than to move bytes: options
+                      of the client's socket, or the access log */
+    struct access_log *access_log; /* session_log.h; NULL: there is none */
+    atomic_uint keep;              /* what terminate_surplus() leaves: a share of KEEP_ALL */
 };
 
 struct session_set;
@@ -64,6 +67,7 @@ struct service {
     struct lookups *lookups;   /* of names that clients ask for; NULL: no server is sni:PORT */
     struct session_set **sets; /* one for each worker */
     unsigned set_count;
+    unsigned workers;  /* how many sets there will be */
     unsigned next_set; /* gets the next session that the main thread deals out */
     atomic_bool draining;
     atomic_int terminate_reason; /* enum session_end */

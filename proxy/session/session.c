@@ -1,8 +1,8 @@
 #include "proxy/session/session.h"
 
-#include "config/base/log.h"
 #include "proxy/backend/queue.h"
 #include "proxy/session/relay.h"
+#include "proxy/session/session_log.h"
 #include "proxy/session/source_place.h"
 #include "proxy/session/stage.h"
 
@@ -181,75 +181,6 @@ static bool source_was_told(const struct session *session)
 struct address session_source_address(const struct session *session)
 {
     return source_was_told(session) ? session->facts->source : session_peer_address(session);
-}
-
-/* A Unix name that a PROXY header told may have spaces and control characters. */
-static const char *client_text(const struct session *session, char text[static ADDRESS_TEXT_MAX])
-{
-    const struct address address = session_source_address(session);
-    address_format(&address, text);
-    for (char *c = text; *c; c++)
-        if (*c <= ' ' || *c > '~')
-            *c = '?';
-    return text;
-}
-
-/* What a PROXY header and the first bytes have added to what is known. */
-static const char *facts_text(const struct session *session, char *text, size_t size)
-{
-    char via[ADDRESS_TEXT_MAX];
-    const struct facts *facts = session->facts;
-    int length = 0;
-    text[0] = '\0';
-    if (source_was_told(session)) {
-        const struct address peer = session_peer_address(session);
-        length = snprintf(text, size, " via=%s", address_format(&peer, via));
-    }
-    if (facts && facts->server_name)
-        length += snprintf(text + length, size - (size_t)length, " sni=%s", facts->server_name);
-    else if (facts && facts->host)
-        length += snprintf(text + length, size - (size_t)length, " host=%s", facts->host);
-    if (facts && facts->unique_id)
-        (void)snprintf(text + length, size - (size_t)length, " unique-id=%s", facts->unique_id);
-    return text;
-}
-
-static void write_access_log(struct session *session, enum session_end end)
-{
-    const char *names[SESSION_NAMES];
-    char client[ADDRESS_TEXT_MAX];
-    char facts[ADDRESS_TEXT_MAX + FACTS_NAME_MAX + FACTS_UNIQUE_ID_MAX + 48];
-    char connect[32] = "-";
-    if (session->connected_at)
-        snprintf(connect, sizeof connect, "%.3fms",
-                 (double)(session->connected_at - session->entry.accepted_at) / 1000);
-    session_names(session, names);
-    log_info("session %u.%u.%llu client=%s frontend=%s bind=%s server=%s/%s connect=%s "
-             "time=%.3fms in=%llu out=%llu retries=%u%s end=%s",
-             session->generation, session->entry.accepted_by, (unsigned long long)session->number,
-             client_text(session, client), names[0], names[1], names[2], names[3], connect,
-             (double)(loop_now(&session->set->loop) - session->entry.accepted_at) / 1000,
-             (unsigned long long)session->client.stream.received,
-             (unsigned long long)session->server.stream.received, session->attempts,
-             facts_text(session, facts, sizeof facts), session_end_name(end));
-}
-
-void session_log_refused(struct session_set *set, struct frontend *frontend,
-                         const struct bind_conf *bind, const struct address *client,
-                         enum session_end reason)
-{
-    struct session session = {.set = set, .frontend = frontend, .bind = bind};
-    if (!frontend->conf->access_log)
-        return;
-    session.backend = frontend->backend;
-    session.generation = set->service->generation;
-    session.number = ++set->last_session;
-    session.entry.accepted_by = set->index;
-    session.entry.accepted_at = loop_now(&set->loop);
-    session.peer.any.sa_family = client->any.sa_family;
-    if (!address_is_unix(client))
-        memcpy(&session.peer, &client->any, sizeof session.peer);
-    write_access_log(&session, reason);
 }
 
 /* By an error. What found no server has failed instead, and what a timeout or an order ends comes
@@ -437,6 +368,7 @@ void session_close(struct session *session, enum session_end end)
     if (session->state == SESSION_CLOSED)
         return;
     struct session_set *set = session->set;
+    const enum session_state state = session->state;
     if (session->stage)
         abandon_stage(session);
     else if (session->state == SESSION_QUEUED)
@@ -452,8 +384,8 @@ void session_close(struct session *session, enum session_end end)
     if (session->source_counted)
         session_leave_source(session, set->service);
     /* The line says that the session is over: what it counted for is given back. */
-    if (session->frontend->conf->access_log)
-        write_access_log(session, end);
+    if (session->frontend->access_log)
+        session->frontend->access_log->on_end(session, state, end);
     free_needless(session);
     session_finish(session);
     service_release_place(set->service, session->frontend);

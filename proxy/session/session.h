@@ -139,11 +139,6 @@ uint64_t session_too_long_at(const struct session *session);
 /* The session has ended, or another process has it: it counts for its source no longer. */
 void session_leave_source(struct session *session, struct service *service);
 
-/* A client that did not become a session, for that reason: writes its line of the access log. */
-void session_log_refused(struct session_set *set, struct frontend *frontend,
-                         const struct bind_conf *bind, const struct address *client,
-                         enum session_end reason);
-
 /* Ends the session now. What was cut short is seen as cut short: a side gets a reset when the proxy
  * holds bytes for it, when the session is cut before the other side's stream ended, and when the
  * other side was reset, but for a client that was sent the server's whole stream. Harmless on a

@@ -99,6 +99,7 @@ static void ask(struct session *session, enum stage_occasion occasion)
     session->stage = NULL;
     if (session->facts)
         session->facts->connects_at = loop_now(&session->set->loop);
+    session_set_state(session, SESSION_WAITING); /* for a server */
     connect_begin(session);
 }
 

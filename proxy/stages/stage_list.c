@@ -2,6 +2,7 @@
 
 #include "proxy/stages/admission.h"
 #include "proxy/stages/forwarding.h"
+#include "proxy/stages/logging.h"
 #include "proxy/stages/proxy_in.h"
 #include "proxy/stages/routing.h"
 
@@ -9,8 +10,8 @@
 #include <stdlib.h>
 
 /* In the order in which sessions pass them; NULL at the end. */
-static stage_maker *const makers[] = {proxy_in_make, admission_make, routing_make, forwarding_make,
-                                      NULL};
+static stage_maker *const makers[] = {logging_make, proxy_in_make,   admission_make,
+                                      routing_make, forwarding_make, NULL};
 
 #define STAGES_MAX (sizeof makers / sizeof makers[0])
 
@@ -50,4 +51,5 @@ void stage_list_close(struct frontend *frontend)
     if (frontend->stages)
         free_stages(frontend->stages);
     frontend->stages = NULL;
+    frontend->access_log = NULL; /* a stage had it */
 }

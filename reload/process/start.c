@@ -58,7 +58,7 @@ static bool open_log(struct generation *generation)
         .target = config->log.target,
         .where = config->log.where,
         .level = config->log_level,
-        .json = config->log_form == LOG_AS_JSON,
+        .json = config->log_format.form == LOG_AS_JSON,
         .facility = config->log_facility,
         .syslog_form = config->log_syslog_form,
     };

@@ -24,6 +24,7 @@ static const struct {
     /* clang-format off: one a line */
     {"harness", harness_suite},
     {"relay", relay_suite},
+    {"access_log", access_log_suite},
     {"proxy_protocol", proxy_protocol_suite},
     {"proxy_peers", proxy_peers_suite},
     {"import", import_suite},

@@ -22,6 +22,7 @@ Suite *supervise_suite(void);
 Suite *surroundings_suite(void);
 Suite *environment_suite(void);
 Suite *log_suite(void);
+Suite *access_log_suite(void);
 Suite *users_suite(void);
 Suite *relay_suite(void);
 Suite *proxy_protocol_suite(void);

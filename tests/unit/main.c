@@ -48,6 +48,7 @@ int main(void)
         group_suite,
         log_suite,
         log_targets_suite,
+        log_values_suite,
         line_suite,
         condition_suite,
         options_suite,

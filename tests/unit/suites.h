@@ -60,6 +60,7 @@ Suite *peer_stats_suite(void);
 Suite *heartbeat_suite(void);
 Suite *log_suite(void);
 Suite *log_targets_suite(void);
+Suite *log_values_suite(void);
 Suite *line_suite(void);
 Suite *task_queue_suite(void);
 Suite *login_options_suite(void);

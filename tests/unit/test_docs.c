@@ -1,7 +1,9 @@
 /* The documentation agrees with the program: the option table, proxy.ini(5), the sample, and the
  * markup of the manuals. The working directory is the root of the repository. */
 #include "config/load.h"
+#include "config/model/access_log.h"
 #include "config/options/options.h"
+#include "proxy/session/states.h"
 #include "tests/unit/suites.h"
 
 #include <errno.h>
@@ -114,6 +116,40 @@ START_TEST(manual_and_option_table_agree)
             if (at < found)
                 agrees(&documented[at++], row);
     ck_assert_msg(found == count, "%zu options in the manual, %zu in the table", found, count);
+}
+END_TEST
+
+/* --- the access log ------------------------------------------------------------------------ */
+
+/* How often the name is an item ".It MACRO ..." of the section. */
+static unsigned items(const char *section, const char *macro, const char *name)
+{
+    char line[LINE_BYTES], head[16];
+    bool inside = false;
+    unsigned count = 0;
+    FILE *file = open_paper(MANUAL);
+    snprintf(head, sizeof head, ".It %s ", macro);
+    while (read_line(file, line)) {
+        if (strncmp(line, ".Sh ", 4) == 0 || strncmp(line, ".Ss ", 4) == 0)
+            inside = strcmp(line + 4, section) == 0;
+        else if (inside && strncmp(line, head, strlen(head)) == 0)
+            for (char *rest, *word = strtok_r(line, " ", &rest); word;
+                 word = strtok_r(NULL, " ", &rest))
+                count += strcmp(word, name) == 0;
+    }
+    fclose(file);
+    return count;
+}
+
+START_TEST(manual_has_each_field_and_each_end_once)
+{
+    for (int i = 0; i < ACCESS_FIELD_COUNT; i++)
+        ck_assert_msg(items("Fields", "Li", access_field_names[i]) == 1, "field %s",
+                      access_field_names[i]);
+    for (enum session_end i = SESSION_DONE; i < SESSION_ENDS; i++) {
+        const char *name = session_end_name(i);
+        ck_assert_msg(items("Ends", "Cm", name) == 1, "end %s", name);
+    }
 }
 END_TEST
 
@@ -274,6 +310,7 @@ Suite *docs_suite(void)
     Suite *suite = suite_create("docs");
     TCase *options = tcase_create("options");
     tcase_add_test(options, manual_and_option_table_agree);
+    tcase_add_test(options, manual_has_each_field_and_each_end_once);
     tcase_add_test(options, the_sample_shows_every_option_with_its_default);
     tcase_add_test(options, the_sample_is_valid);
     tcase_add_test(options, examples_are_valid);

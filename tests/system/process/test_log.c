@@ -50,7 +50,7 @@ START_TEST(each_line_is_json)
     scene_configure(&scene, log, "");
     proxy_stop(&scene.proxy);
     ck_assert_uint_eq(objects_with(path, "serving: "), 2);
-    ck_assert_uint_eq(objects_with(path, "reload failed: "), 1);
+    ck_assert_uint_eq(objects_with(path, "reload to generation 3 failed: "), 1);
 }
 END_TEST
 

@@ -38,7 +38,8 @@ START_TEST(defaults_are_as_documented)
     ck_assert_uint_eq(config->max_generations, 8);
     ck_assert_uint_eq(frontend->max_sessions, 0);
     ck_assert_uint_eq(frontend->idle_timeout, 3600000);
-    ck_assert(!frontend->access_log);
+    ck_assert_uint_eq(frontend->access_log.every, 0);
+    ck_assert_int_eq(config->log_format.form, LOG_AS_TEXT);
     ck_assert_int_eq(backend->balance, BALANCE_ROUNDROBIN);
     ck_assert_uint_eq(backend->connect_timeout, 5000);
     ck_assert_uint_eq(backend->retries, 3);
@@ -120,7 +121,7 @@ START_TEST(every_value_arrives)
     ck_assert_ptr_eq(frontend->backend, &config->backends[0]);
     ck_assert_uint_eq(frontend->max_sessions, 10);
     ck_assert_uint_eq(frontend->idle_timeout, 0);
-    ck_assert(frontend->access_log);
+    ck_assert_uint_eq(frontend->access_log.every, 1);
 
     ck_assert_uint_eq(config->backend_count, 1);
     const struct backend_conf *backend = &config->backends[0];

@@ -45,7 +45,6 @@ static const struct {
                                     "and its unit: 100ms, 5s, 10m, 1h\n"},
     {VALID "[global]\nready-timeout = 999ms\n",
      "p.ini:5: ready-timeout: '999ms' must be 1s to 1h\n"},
-    {VALID "access-log = on\n", "p.ini:4: access-log: 'on' must be yes or no; write yes\n"},
     {VALID "balance = least_conn\n",
      "p.ini:4: balance: 'least_conn' must be roundrobin, leastconn, "
      "random, first, source or maglev; write leastconn\n"},
