@@ -3,6 +3,7 @@
 #include "reload/cli/command.h"
 #include "reload/cli/complete.h"
 #include "reload/cli/events.h"
+#include "reload/cli/history.h"
 #include "reload/cli/import.h"
 #include "reload/cli/sessions.h"
 #include "reload/process/process.h"
@@ -32,6 +33,9 @@ static const char usage_text[] =
     "                      ready | drain | maint | weight=N | maxconn=N\n"
     "       rpproxy sessions [-f FILE | -s SOCKET] [--json] [--limit N] [FILTER...]\n"
     "       rpproxy kill   [-f FILE | -s SOCKET] SESSION-ID | FILTER...\n"
+    "       rpproxy history [-f FILE | -s SOCKET] [--json | --diff N M]\n"
+    "       rpproxy rollback [-f FILE | -s SOCKET] [--wait[=ready|drained]] [--timeout TIME]\n"
+    "                      [--force] [--write] [-v | --verbose] [N]\n"
     "       rpproxy events [-f FILE | -s SOCKET] [--json] [--last N] [--limit N]\n"
     "       rpproxy stop   [-f FILE | -s SOCKET] [--timeout TIME] [-v | --verbose]\n"
     "       rpproxy import haproxy FILE... | nginx FILE\n"
@@ -65,6 +69,8 @@ enum {
     WATCH_FILES,
     LIMIT,
     LAST,
+    DIFF,
+    WRITE,
     HELP,
     HELP_OPTIONS,
     SHOW_VERSION
@@ -97,6 +103,8 @@ static const struct rule {
     {"server", 2, 2, true, {'f', 's'}, command_server},
     {"sessions", 0, COMMAND_WORDS_MAX, true, {'f', 's', JSON, LIMIT}, command_sessions},
     {"events", 0, 0, true, {'f', 's', JSON, LIMIT, LAST}, command_events},
+    {"history", 0, 2, true, {'f', 's', JSON, DIFF}, command_history},
+    {"rollback", 0, 1, true, {'f', 's', 'v', WAIT, TIMEOUT, FORCE, WRITE}, command_rollback},
     {"kill", 1, COMMAND_WORDS_MAX, true, {'f', 's'}, command_kill},
     {"import", 2, COMMAND_WORDS_MAX, false, {0}, command_import},
     {"stop", 0, 0, true, {'f', 's', 'v', TIMEOUT}, command_stop},
@@ -116,6 +124,8 @@ static const struct option options[] = {
     {"watch-files", no_argument, NULL, WATCH_FILES},
     {"limit", required_argument, NULL, LIMIT},
     {"last", required_argument, NULL, LAST},
+    {"diff", no_argument, NULL, DIFF},
+    {"write", no_argument, NULL, WRITE},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, HELP},
     {"help-options", no_argument, NULL, HELP_OPTIONS},
@@ -262,6 +272,12 @@ static const char *take_option(struct arguments *arguments, int option, const ch
         return NULL;
     case SUPERVISE:
         arguments->supervise = true;
+        return NULL;
+    case DIFF:
+        arguments->command.diff = true;
+        return NULL;
+    case WRITE:
+        arguments->command.write = true;
         return NULL;
     case LAST:
         return command_limit(value, &arguments->command.last);

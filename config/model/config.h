@@ -262,6 +262,8 @@ struct config {
     char *user;           /* NULL: the user does not change */
     char *control;        /* absolute path; never NULL (see config_default_control) */
     char *pidfile;        /* absolute path, or NULL */
+    char *history;        /* the same, of a folder */
+    unsigned history_keep;
     struct log_place log;
     enum log_level log_level;
     struct log_format log_format;

@@ -54,7 +54,7 @@ int program_find(struct program *program, char **argv)
     return program->path ? 0 : errno;
 }
 
-#define VARIABLE_MAX 64
+#define VARIABLE_MAX (PATH_MAX + 32)
 
 /* What a successor inherits: a variable with a number, which may be that of a descriptor. */
 struct inherited {
@@ -96,11 +96,20 @@ static struct inherited inherit(const char *name, int fd)
     return inherited;
 }
 
-static int spawn(const struct program *program, int channel, unsigned generation, pid_t *pid)
+static struct inherited inherit_text(const char *name, const char *text)
+{
+    struct inherited inherited = {.is_set = text != NULL, .fd = -1};
+    snprintf(inherited.variable, sizeof inherited.variable, "%s=%s", name, text ? text : "");
+    return inherited;
+}
+
+static int spawn(const struct program *program, int channel, unsigned generation,
+                 const char *stored, pid_t *pid)
 {
     struct inherited list[] = {inherit(HANDOVER_VARIABLE, channel),
                                inherit(SUPERVISOR_VARIABLE, supervisor_descriptor()),
-                               inherit_number(GENERATION_VARIABLE, (int)generation)};
+                               inherit_number(GENERATION_VARIABLE, (int)generation),
+                               inherit_text(STORED_VARIABLE, stored)};
     const size_t length = sizeof list / sizeof *list;
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -128,8 +137,8 @@ static int spawn(const struct program *program, int channel, unsigned generation
     return error;
 }
 
-int program_launch(const struct program *program, unsigned generation, struct children *children,
-                   struct child *child)
+int program_launch(const struct program *program, unsigned generation, const char *stored,
+                   struct children *children, struct child *child)
 {
     int pair[2];
     int error = children_reserve(children);
@@ -137,7 +146,7 @@ int program_launch(const struct program *program, unsigned generation, struct ch
         return error;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
         return errno;
-    error = spawn(program, pair[1], generation, &child->pid);
+    error = spawn(program, pair[1], generation, stored, &child->pid);
     close(pair[1]);
     if (error) {
         close(pair[0]);
@@ -154,6 +163,14 @@ unsigned program_inherited_generation(void)
     unsigned long number = text && isdigit((unsigned char)*text) ? strtoul(text, NULL, 10) : 0;
     unsetenv(GENERATION_VARIABLE);
     return number <= UINT_MAX ? (unsigned)number : 0;
+}
+
+char *program_inherited_stored(void)
+{
+    const char *text = getenv(STORED_VARIABLE);
+    char *stored = text ? strdup(text) : NULL;
+    unsetenv(STORED_VARIABLE);
+    return stored;
 }
 
 int program_inherited_channel(void)

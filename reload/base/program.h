@@ -8,6 +8,7 @@
 
 #define HANDOVER_VARIABLE   "RPPROXY_HANDOVER_FD"
 #define GENERATION_VARIABLE "RPPROXY_GENERATION"
+#define STORED_VARIABLE     "RPPROXY_STORED"
 
 struct program {
     char *path;  /* absolute, symbolic links kept: a new binary is found where the old one was */
@@ -26,12 +27,14 @@ struct child {
 /* Starts the program at path with the arguments and environment, and one end of a new socket pair
  * as the descriptor that HANDOVER_VARIABLE names; GENERATION_VARIABLE is the number of its
  * generation, for log lines of before the offer. Signals have their default disposition there, and
- * those of signals_orders() are blocked. When it returns, the program has been executed
+ * those of signals_orders() are blocked. stored: the file that the successor reads in place of the
+ * configuration file (STORED_VARIABLE), or NULL. When it returns, the program has been executed
  * (posix_spawn(3)); but the kernel wakes this process a moment before it closes what else was open
  * here in the child, so that is only sure once the child has spoken. The child is added to
  * children. Returns 0, or an errno value (ENOENT: the program is not there). */
-int program_launch(const struct program *program, unsigned generation, struct children *children,
-                   struct child *child) __attribute__((warn_unused_result));
+int program_launch(const struct program *program, unsigned generation, const char *stored,
+                   struct children *children, struct child *child)
+    __attribute__((warn_unused_result));
 
 /* For a successor: the descriptor its predecessor left it, now close-on-exec, or -errno.
  * -ENOENT: there is none; else the variable names no socket pair of a handover. Removes the
@@ -41,5 +44,9 @@ int program_inherited_channel(void) __attribute__((warn_unused_result));
 /* For a successor: the number of its generation, or 0: an older version has started it. Removes
  * the variable. */
 unsigned program_inherited_generation(void);
+
+/* For a successor: the file that it is to read in place of the configuration file, which the caller
+ * frees; NULL: none. Removes the variable. */
+char *program_inherited_stored(void);
 
 #endif

@@ -370,11 +370,13 @@ int command_reload(const struct command *command)
     struct conversation talk;
     if (command->dry_run)
         return preview(command);
-    const char *what = command->abort     ? "abort"
-                       : command->promote ? "promote"
-                       : command->canary  ? "canary"
-                                          : "reload";
-    json_t *order = json_pack("{s:b, s:s*}", "force", (int)command->force, "plan", command->canary);
+    const char *what = command->abort      ? "abort"
+                       : command->promote  ? "promote"
+                       : command->canary   ? "canary"
+                       : command->rollback ? "rollback"
+                                           : "reload";
+    json_t *order = json_pack("{s:b, s:s*, s:i}", "force", (int)command->force, "plan",
+                              command->canary, "generation", (int)command->stored);
     bool heard = ask(&talk, command, what, order);
     json_decref(order);
     if (!heard)

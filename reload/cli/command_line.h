@@ -22,6 +22,10 @@ struct command {
     unsigned word_count;
     bool json;        /* print JSON */
     uint64_t limit;   /* sessions, events: print so many at most; 0: all */
+    bool diff;        /* history: the difference of two generations */
+    bool rollback;    /* reload: with the configuration of an earlier generation */
+    bool write;       /* rollback: put it into the file */
+    unsigned stored;  /* rollback: that generation; 0: the last that served otherwise */
     uint64_t last;    /* events: begin with the last so many */
     bool dry_run;     /* reload: only print what it would change */
     bool watch;       /* status: print again each second */

@@ -3,6 +3,7 @@
 #include "config/base/happening.h"
 #include "reload/control/client.h"
 #include "reload/control/events.h"
+#include "reload/control/history.h"
 #include "reload/control/running.h"
 #include "reload/control/servers.h"
 #include "reload/control/sessions.h"
@@ -36,10 +37,12 @@ static bool refuse_other_file(struct client *client, const json_t *request)
 }
 
 /* plan: of a canary, or NULL. */
-static void order_reload(struct client *client, const json_t *request, const char *plan)
+static void order_reload(struct client *client, const json_t *request, const char *plan,
+                         unsigned stored)
 {
     struct generation *generation = client->generation;
     struct reload_order order = {.wanted = true,
+                                 .stored = stored,
                                  .forced = json_is_true(json_object_get(request, "force"))};
     const char *wrong = plan ? canary_read(plan, &order.canary) : NULL;
     if (wrong) {
@@ -92,13 +95,24 @@ static void answer_server(struct client *client, const json_t *request)
 
 static void answer_reload(struct client *client, const json_t *request)
 {
-    order_reload(client, request, NULL);
+    order_reload(client, request, NULL, 0);
 }
 
 static void answer_canary(struct client *client, const json_t *request)
 {
     const char *plan = json_string_value(json_object_get(request, "plan"));
-    order_reload(client, request, plan ? plan : "");
+    order_reload(client, request, plan ? plan : "", 0);
+}
+
+static void answer_rollback(struct client *client, const json_t *request)
+{
+    char text[PATH_MAX + 128];
+    json_int_t asked = json_integer_value(json_object_get(request, "generation"));
+    unsigned stored = history_choose(client->generation, asked, text, sizeof text);
+    if (stored)
+        order_reload(client, request, NULL, stored);
+    else
+        client_send_result(client, EXIT_OTHER, text);
 }
 
 static void answer_abort(struct client *client, const json_t *request)
@@ -138,10 +152,11 @@ static const struct {
     const char *name;
     void (*answer)(struct client *client, const json_t *request);
 } commands[] = {
-    {"reload", answer_reload},   {"canary", answer_canary},      {"abort", answer_abort},
-    {"promote", answer_promote}, {"status", answer_status},      {"server", answer_server},
-    {"config", answer_config},   {"stop", answer_stop},          {"sessions", sessions_answer},
-    {"events", events_answer},   {"kill", sessions_answer_kill},
+    {"reload", answer_reload},      {"canary", answer_canary},     {"abort", answer_abort},
+    {"promote", answer_promote},    {"status", answer_status},     {"server", answer_server},
+    {"config", answer_config},      {"stop", answer_stop},         {"rollback", answer_rollback},
+    {"history", history_answer},    {"sessions", sessions_answer}, {"events", events_answer},
+    {"kill", sessions_answer_kill},
 };
 
 void answer_command(struct client *client, const char *line)

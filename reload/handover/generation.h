@@ -77,10 +77,11 @@ struct reload_result {
 
 /* What is wanted of a reload. */
 struct reload_order {
-    bool wanted;    /* false: there is no order, and the rest is 0 */
-    bool by_signal; /* nobody waits for the result; a configuration whose canary was rolled back is
-                     * not tried again without a canary */
-    bool forced;    /* even if a backend loses its last usable server */
+    bool wanted;     /* false: there is no order, and the rest is 0 */
+    bool by_signal;  /* nobody waits for the result; a configuration whose canary was rolled back is
+                      * not tried again without a canary */
+    unsigned stored; /* the generation whose configuration is read (history.h); 0: the file is */
+    bool forced;     /* even if a backend loses its last usable server */
     struct canary_plan canary;
     char by[REQUESTER_TEXT_MAX]; /* for people: which process gave the order */
 };
@@ -104,6 +105,9 @@ struct generation_events {
      * come.
      */
     void (*pass_events)(struct generation *generation);
+    /* This process serves after a reload that the process `by` has ordered; last_reload says how it
+     * went. */
+    void (*reloaded)(struct generation *generation, const char *by);
     /* A reload is over. text is for people. called_off: it failed because it was called off. */
     void (*reload_over)(struct generation *generation, enum exit_status status, const char *text,
                         uint64_t milliseconds, bool called_off);
@@ -170,6 +174,8 @@ struct generation {
     struct event_base *base;
     struct event_bus *bus;
     unsigned number;
+    unsigned stored; /* the generation whose configuration was read; 0: the file was */
+    char attempt_by[REQUESTER_TEXT_MAX]; /* which process gave the order for that attempt */
     unsigned attempt; /* the number of the last new process of this one; 0: there was none */
     enum generation_state state;
     unsigned workers;

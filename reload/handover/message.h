@@ -208,6 +208,7 @@ struct message_reloaded {
     uint64_t duration; /* milliseconds */
     char text[256];
     struct crash last_crash; /* that the predecessor knows of; its time is 0: none */
+    char by[96];             /* which process gave the order; "": not known */
 };
 
 /* Sessions that are to move, with their descriptors: this, and then what transfer.h packs. The

@@ -3,6 +3,7 @@
 #include "config/base/clock.h"
 #include "config/base/log.h"
 #include "reload/base/event_bus.h"
+#include "reload/base/history.h"
 #include "reload/handover/channel.h"
 #include "reload/handover/generation.h"
 #include "reload/handover/heartbeat.h"
@@ -376,6 +377,7 @@ static void take_result(struct generation *generation, const struct message_relo
     }
     if (message->last_crash.at > generation->last_crash.at)
         generation->last_crash = message->last_crash;
+    generation->events->reloaded(generation, message->by);
 }
 
 static void go_back(struct new_side *side, const struct message_back *message)
@@ -487,7 +489,7 @@ static void on_alone(evutil_socket_t fd, short what, void *arg)
     if (!gone && clock_ms() < side->alone_until)
         return;
     leave(side);
-    generation->number = 1;
+    generation->number = history_next(generation->config->history);
     if (!gone)
         generation->events->exit(generation, EXIT_FAILED); /* it lives, and ended the reload */
     else if (!generation->events->serve_alone(generation))

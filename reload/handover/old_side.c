@@ -5,6 +5,7 @@
 #include "config/base/log.h"
 #include "config/syntax/value.h"
 #include "reload/base/event_bus.h"
+#include "reload/base/history.h"
 #include "reload/base/notify.h"
 #include "reload/handover/canary.h"
 #include "reload/handover/channel.h"
@@ -314,6 +315,7 @@ static void tell_of_reload(struct old_side *side)
                                        .duration = result->duration,
                                        .last_crash = side->generation->last_crash};
     memcpy(message.text, result->text, sizeof message.text);
+    memcpy(message.by, side->order.by, sizeof message.by);
     channel_send(side->channel, MESSAGE_RELOADED, &message, sizeof message, NULL, 0);
 }
 
@@ -467,8 +469,12 @@ static void launch(struct old_side *side)
     if (!can_split(side))
         return;
     proxy_share_descriptors(generation->proxy, true);
+    char stored[PATH_MAX];
+    if (side->order.stored)
+        history_path(generation->config->history, side->order.stored, stored);
     int error =
-        program_launch(generation->program, side->number, &generation->children, &side->child);
+        program_launch(generation->program, side->number, side->order.stored ? stored : NULL,
+                       &generation->children, &side->child);
     if (error) {
         proxy_share_descriptors(generation->proxy, false);
         char text[512];
@@ -508,6 +514,7 @@ void old_side_begin(struct generation *generation, const struct reload_order *or
     side->started_at = clock_ms();
     generation->old_side = side;
     side->number = generation->attempt = next_number(generation);
+    memcpy(generation->attempt_by, order->by, sizeof generation->attempt_by);
     happened(
         HAPPENED_RELOAD_STARTED, LOG_LEVEL_NOTICE,
         HAPPENING_FIELDS(happening_number("about", side->number), happening_word("by", order->by)),

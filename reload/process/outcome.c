@@ -1,9 +1,14 @@
 #include "reload/process/outcome.h"
 
 #include "config/base/happening.h"
+#include "config/base/log.h"
+#include "config/write.h"
+#include "reload/base/history.h"
+#include "reload/control/running.h"
 #include "reload/handover/generation.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 static void note_reload(struct generation *generation, enum exit_status status, const char *text,
@@ -17,6 +22,48 @@ static void note_reload(struct generation *generation, enum exit_status status, 
                                                      .at = (uint64_t)now.tv_sec,
                                                      .duration = milliseconds};
     snprintf(generation->last_reload.text, sizeof generation->last_reload.text, "%s", text);
+}
+
+/* text: the configuration, or NULL. */
+static void write_history(const struct generation *generation, struct history_entry *entry)
+{
+    const struct config *config = generation->config;
+    if (!config || !config->history)
+        return;
+    int error = history_write(config->history, config->history_keep, entry);
+    if (error)
+        log_warning("history: generation %u is not kept in %s: %s", entry->generation,
+                    config->history, strerror(error));
+}
+
+void outcome_of_start(struct generation *generation, const char *by)
+{
+    const struct reload_result *reload = &generation->last_reload;
+    struct history_entry entry = {.generation = generation->number,
+                                  .at = (uint64_t)time(NULL),
+                                  .took_ms = reload->any ? reload->duration : 0};
+    size_t length;
+    if (!generation->config->history)
+        return;
+    entry.text = config_text(generation->config, &length);
+    hash_text(generation->config_hash, entry.hash);
+    snprintf(entry.by, sizeof entry.by, "%s", by[0] ? by : "not known");
+    snprintf(entry.result, sizeof entry.result, "%s", reload->any ? reload->text : "started");
+    write_history(generation, &entry);
+    history_entry_free(&entry);
+}
+
+static void note_failed_attempt(const struct generation *generation)
+{
+    const struct reload_result *reload = &generation->last_reload;
+    struct history_entry entry = {.generation = generation->attempt,
+                                  .at = reload->at,
+                                  .took_ms = reload->duration,
+                                  .exit = (int)reload->status};
+    snprintf(entry.by, sizeof entry.by, "%s", generation->attempt_by);
+    snprintf(entry.result, sizeof entry.result, "%s", reload->text);
+    if (generation->attempt > generation->number)
+        write_history(generation, &entry);
 }
 
 void outcome_of_reload(struct generation *generation, enum exit_status status, const char *text,
@@ -36,6 +83,8 @@ void outcome_of_reload(struct generation *generation, enum exit_status status, c
                  "reload to generation %u %s: %s; generation %u continues to serve",
                  generation->attempt, called_off ? "called off" : "failed", text,
                  generation->number);
+    if (status != EXIT_DONE)
+        note_failed_attempt(generation);
 }
 
 void outcome_rolled_back(struct generation *generation, const char *text)
@@ -45,4 +94,5 @@ void outcome_rolled_back(struct generation *generation, const char *text)
                               happening_word("cause", text)),
              "%s on probation: generation %u serves again", text, generation->number);
     note_reload(generation, EXIT_FAILED, text, generation->last_reload.duration);
+    note_failed_attempt(generation);
 }

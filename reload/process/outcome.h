@@ -1,4 +1,5 @@
-/* How a reload of this process went: for status, in the log, and as an event. Main thread. */
+/* How a start or a reload of this process went: for status, in the log, as an event, and in the
+ * history. Main thread. */
 #ifndef RPPROXY_RELOAD_PROCESS_OUTCOME_H
 #define RPPROXY_RELOAD_PROCESS_OUTCOME_H
 
@@ -8,6 +9,9 @@
 #include <stdint.h>
 
 struct generation;
+
+/* This process serves, after a start or a reload that the process `by` has ordered. */
+void outcome_of_start(struct generation *generation, const char *by);
 
 /* text is for people. called_off: it failed because it was called off. */
 void outcome_of_reload(struct generation *generation, enum exit_status status, const char *text,

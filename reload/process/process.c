@@ -6,6 +6,7 @@
 #include "config/load.h"
 #include "proxy/server_limits.h"
 #include "reload/base/event_bus.h"
+#include "reload/base/history.h"
 #include "reload/base/notify.h"
 #include "reload/base/signals.h"
 #include "reload/base/supervisor.h"
@@ -523,6 +524,7 @@ static const struct generation_events generation_events = {
     .stop = stop,
     .answer = answer,
     .pass_events = pass_events,
+    .reloaded = outcome_of_start,
     .terminate = terminate,
     .deadline = deadline,
     .exit = exit_loop,
@@ -568,7 +570,7 @@ static bool start_cold(struct generation *generation, struct offer *passed)
 {
     if (!start_is_first(generation))
         return false;
-    generation->number = 1;
+    generation->number = history_next(generation->config->history);
     if (!prepare(generation, passed, NULL))
         return false;
     struct crash crash;
@@ -576,6 +578,7 @@ static bool start_cold(struct generation *generation, struct offer *passed)
         crash_note(&generation->last_crash, &crash);
     if (!serve(generation))
         return false;
+    outcome_of_start(generation, "a start");
     publication_settle(&process_of(generation)->publication);
     return true;
 }
@@ -719,7 +722,6 @@ static void close_all(struct process *process)
 
 int process_run(const struct program *program, const char *file)
 {
-    /* close_all() may come before these descriptors are opened. */
     struct process process = {.generation = {.events = &generation_events,
                                              .program = program,
                                              .file = file,

@@ -4,7 +4,9 @@
 #include "config/first.h"
 #include "config/load.h"
 #include "proxy/engine/socket.h"
+#include "reload/base/history.h"
 #include "reload/base/privileges.h"
+#include "reload/base/program.h"
 #include "reload/base/signals.h"
 #include "reload/control/control.h"
 #include "reload/control/running.h"
@@ -17,6 +19,7 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -94,11 +97,23 @@ static const struct backend_conf *find_transparent(const struct config *config)
     return NULL;
 }
 
+/* The folder itself, for the user of the proxy. */
+static void make_history(const struct config *config)
+{
+    char inside[PATH_MAX];
+    snprintf(inside, sizeof inside, "%s/x", config->history);
+    make_directory(config, "history", inside);
+}
+
 bool start_read_config(struct generation *generation)
 {
     struct config_errors *errors = &generation->config_errors;
     signals_drop_reloads();
-    generation->config = config_load(generation->file, errors);
+    char *stored = program_inherited_stored();
+    if (stored)
+        generation->stored = history_number(stored);
+    generation->config = config_load(stored ? stored : generation->file, errors);
+    free(stored);
     generation->exit_status = EXIT_INVALID;
     for (size_t i = 0; i < errors->count && !generation->config; i++)
         generation->events->report(generation, errors->lines[i]);
@@ -110,6 +125,8 @@ bool start_read_config(struct generation *generation)
     make_directory(config, "control", config->control);
     if (config->pidfile)
         make_directory(config, "pidfile", config->pidfile);
+    if (config->history)
+        make_history(config);
     const struct backend_conf *transparent = find_transparent(config);
     const char *wrong =
         privileges_become(config->user, generation->new_side != NULL, transparent != NULL);

@@ -50,6 +50,7 @@ static const struct {
     {"control", control_suite},
     {"sessions", sessions_suite},
     {"events", events_suite},
+    {"history", history_suite},
     {"telling", telling_suite},
     {"completion", completion_suite},
     {"diagnoses", diagnoses_suite},

@@ -55,6 +55,7 @@ Suite *completion_suite(void);
 Suite *control_suite(void);
 Suite *sessions_suite(void);
 Suite *events_suite(void);
+Suite *history_suite(void);
 Suite *telling_suite(void);
 Suite *diagnoses_suite(void);
 Suite *mistakes_suite(void);

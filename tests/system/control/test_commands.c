@@ -47,8 +47,9 @@ START_TEST(usage)
     ck_assert_ptr_nonnull(strstr(outcome.out, "rpproxy"));
     run(&outcome, proxy_binary(), "--help", NULL);
     ck_assert_int_eq(outcome.code, 0);
-    static const char *const commands[] = {"check",    "reload", "status", "config", "server",
-                                           "sessions", "kill",   "events", "stop"};
+    static const char *const commands[] = {"check",   "reload",   "status", "config",
+                                           "server",  "sessions", "kill",   "events",
+                                           "history", "rollback", "stop"};
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         ck_assert_msg(strstr(outcome.out, commands[i]) != NULL, "--help does not tell of %s",
                       commands[i]);
