@@ -94,7 +94,7 @@ static void expect_serving(const char *out, const struct scene *scene, const cha
 {
     char line[256];
     snprintf(line, sizeof line,
-             "%s local3.notice app=rpproxy pid=%d id=- said=[generation %u] serving: ", input,
+             "%s local3.notice app=rpproxy pid=%d id=serving said=[generation %u] serving: ", input,
              (int)scene->proxy.pid, scene->proxy.generation);
     wait_mentioned(out, line);
 }
