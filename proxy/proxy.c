@@ -106,8 +106,10 @@ static int open_lookups(struct proxy *proxy, struct event_base *base)
 /* Where the workers count sessions of frontends and servers. */
 static void count_in_tally(struct proxy *proxy)
 {
-    for (size_t i = 0; i < proxy->service.frontend_count; i++)
+    for (size_t i = 0; i < proxy->service.frontend_count; i++) {
+        proxy->service.frontends[i].index = (uint32_t)i;
         proxy->service.frontends[i].tally = (uint32_t)(i * COUNTERS_OF(frontend_figures));
+    }
     for (size_t i = 0; i < proxy->service.config->backend_count; i++)
         backend_count(&proxy->service.backends[i], &proxy->stats.tally, i);
 }

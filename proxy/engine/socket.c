@@ -102,7 +102,7 @@ int socket_congestion(int fd, const char *name)
 
 /* connect(2) said EADDRNOTAVAIL: it is this one, or EADDRINUSE. The kernel chooses the source
  * address of a datagram socket in the same way, but gives it no TCP port. */
-static int why_not_available(const struct address *address)
+static __attribute__((cold, noinline)) int why_not_available(const struct address *address)
 {
     int fd = socket(address->any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
@@ -113,7 +113,7 @@ static int why_not_available(const struct address *address)
 }
 
 /* Returns 0 or an errno value, EINPROGRESS among them. */
-static int begin_connection(int fd, const struct address *address)
+static inline int begin_connection(int fd, const struct address *address)
 {
     int error = connect(fd, &address->any, address->length) ? errno : 0;
     return error == EADDRNOTAVAIL ? why_not_available(address) : error;

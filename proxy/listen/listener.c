@@ -162,12 +162,14 @@ static bool goes_on_after(struct listener *listener, int error)
     return false;
 }
 
-static inline __attribute__((always_inline)) bool accept_with_place(struct listener *listener)
+/* *accepted: whether a client was accepted. */
+static inline __attribute__((always_inline)) bool accept_with_place(struct listener *listener,
+                                                                    bool *accepted)
 {
     struct listener_group *group = listener->group;
     struct address client;
     int fd = engine_accept(listener->socket.fd, &client);
-    listener->accepted = fd >= 0;
+    *accepted = fd >= 0;
     if (fd >= 0) {
         listener->failures = listener->rest_ms = 0;
         session_open(group->sessions, listener->frontend, listener->bind, fd, &client);
@@ -228,8 +230,9 @@ static __attribute__((noinline)) bool accept_at_rate(struct listener *listener)
         return false;
     }
     sessions->refused = false;
-    bool more = accept_with_place(listener);
-    if (sessions->refused || !listener->accepted)
+    bool accepted;
+    bool more = accept_with_place(listener, &accepted);
+    if (sessions->refused || !accepted)
         frontend_rate_give_back(sessions->service, frontend, taken);
     return more;
 }
@@ -240,7 +243,8 @@ static bool accept_one(struct listener *listener)
     if (listener->frontend->conf->max_rate.count > 0 && !listener->group->beyond_limits &&
         !listener->left)
         return accept_at_rate(listener);
-    return accept_with_place(listener);
+    bool accepted;
+    return accept_with_place(listener, &accepted);
 }
 
 /* Another process accepts from the socket now. The kernel does not tell it of clients that it has

@@ -88,7 +88,6 @@ struct listener {
     unsigned failures;    /* of accept(2) since it last worked */
     unsigned rest_ms;     /* the last rest of this listener alone; 0: none since accepting worked */
     uint64_t rests_until; /* milliseconds; 0: does not rest */
-    bool accepted;        /* the last accept(2) succeeded */
     bool rate_rest;       /* until max-rate has one to give */
     TAILQ_ENTRY(listener) link;
 };

@@ -138,7 +138,7 @@ static __attribute__((cold)) bool prepare(struct session *session)
 }
 
 /* How long that took. */
-static inline void count_connect(const struct session *session)
+static __attribute__((cold)) void count_connect(const struct session *session)
 {
     uint64_t began = session->entry.accepted_at;
     if (session->facts && session->facts->connects_at)
@@ -172,10 +172,12 @@ void connect_on_event(struct session *session, uint32_t what)
         fail_attempt(session, ECONNREFUSED, true);
         return;
     }
-    session->connected_at = session->active_at = loop_now(&session->set->loop);
-    count_connect(session);
+    struct session_set *set = session->set;
+    session->connected_at = session->active_at = loop_now(&set->loop);
+    set->movable = true;
+    if (set->timed)
+        count_connect(session);
     session_begin(session);
-    session->set->movable = true;
     if (session->first_bytes)
         owe_first_bytes(session);
     if ((session->frontend->prepares || session->backend->prepares) && !prepare(session))
@@ -215,7 +217,8 @@ static __attribute__((noinline)) int connect_from_source(struct session *session
 }
 
 /* Returns 0, when the outcome is to come as an event, or an errno value. */
-static int connect_server(struct session *session, const struct address *address)
+static inline __attribute__((always_inline)) int connect_server(struct session *session,
+                                                                const struct address *address)
 {
     struct session_set *set = session->set;
     const char *congestion = session->backend->conf->congestion;

@@ -18,7 +18,7 @@ static __attribute__((cold)) void fail(struct session *session, struct conn *fro
 }
 
 /* The server's first byte has come. */
-static inline void note_answer(struct session *session)
+static __attribute__((cold)) void note_answer(struct session *session)
 {
     struct session_set *set = session->set;
     session->server.has_answered = true;
@@ -61,7 +61,7 @@ void exchange_move(struct session *session, struct conn *first)
     } while (from != first);
 
     session_note_activity(session, set);
-    if (!session->server.has_answered && session->server.stream.received > 0)
+    if (set->timed && !session->server.has_answered && session->server.stream.received > 0)
         note_answer(session);
     if ((session->client.shut || session->server.shut) && end_half(session))
         return;

@@ -33,6 +33,7 @@ struct frontend {
      * stages/stage_list.h before the workers start. */
     struct stage **stages;
     struct stats_frontend *record; /* in the shared stats; NULL: the frontend is gone */
+    uint32_t index;                /* in the service's */
     uint32_t tally;                /* counters of the tally's frontends before its own */
     uint64_t source_owner;         /* of its sources (core/sources.h) */
     /* A session needs no look before that, milliseconds after it was connected, if its backend has

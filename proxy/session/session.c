@@ -286,7 +286,7 @@ static void close_conns(struct session *session, enum session_end end)
     session_leave_server(session);
 }
 
-static void abandon_stage(struct session *session)
+static __attribute__((noinline)) void abandon_stage(struct session *session)
 {
     const struct stage *stage = *session->stage;
     session->stage = NULL;
@@ -340,8 +340,9 @@ static inline void count(const struct session *session, enum session_end end)
     struct session_set *set = session->set;
     const size_t place = session_frontend_place(session);
     counter_add(session_set_counter(set, place + COUNTER_OF(frontend_figures, ends) + end), 1);
-    histogram_add(session_set_counter(set, place + COUNTER_OF(frontend_figures, session_time)),
-                  loop_now(&set->loop) - session->entry.accepted_at);
+    if (set->timed)
+        histogram_add(session_set_counter(set, place + COUNTER_OF(frontend_figures, session_time)),
+                      loop_now(&set->loop) - session->entry.accepted_at);
 }
 
 void session_note_wait(struct session *session)
@@ -357,7 +358,7 @@ void session_note_wait(struct session *session)
     session->facts->connects_at = now;
 }
 
-static void leave_queue(struct session *session)
+static __attribute__((cold, noinline)) void leave_queue(struct session *session)
 {
     session_note_wait(session);
     pool_leave(&session->backend->queue->pool, &session->facts->turn->waiter);

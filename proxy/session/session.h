@@ -217,7 +217,7 @@ void session_close_conn(struct session *session, struct conn *conn, bool reset);
 /* Where the session stands among those of its frontend. */
 static inline struct session_list *session_own_list(const struct session *session)
 {
-    return &session->set->lists[session->frontend - session->set->service->frontends];
+    return &session->set->lists[session->frontend->index];
 }
 
 /* The session goes on in the next turn (sessions_continue()), without an event. */

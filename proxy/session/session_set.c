@@ -17,6 +17,7 @@ int session_set_open(struct session_set *set, struct service *service, unsigned 
 {
     set->service = service;
     set->index = index;
+    set->timed = service->config->metrics.count > 0;
     set->counters = stats_counters(stats, index);
     set->frontends_at = stats_place(stats, index, tally_frontend(&stats->tally, index, 0));
     set->backends_at = stats_place(stats, index, tally_backend(&stats->tally, index, 0));
