@@ -100,7 +100,7 @@ START_TEST(a_stop_has_times_of_its_own)
     session_close(&slow);
     wait_gone(fronts.proxy.pid);
     int status = wait_gone(stop);
-    ck_assert_int_eq(WEXITSTATUS(status), 6);
+    ck_assert_int_eq(WEXITSTATUS(status), 9);
     wait_mentions(fronts.proxy.log, "end=stopped", 1);
 }
 END_TEST

@@ -288,7 +288,7 @@ START_TEST(a_stop_ends_clients_that_are_looked_at)
     arrives(&stand, 1, later, "later", 5);
     pid_t pid = stand.proxy.pid;
     int code = proxy_command(&stand.proxy, &outcome, "stop", NULL);
-    ck_assert_msg(code == 6, "%d: %s", code, outcome.err); /* one was cut */
+    ck_assert_msg(code == 9, "%d: %s", code, outcome.err); /* one was cut */
     expect_reset(client);
     wait_gone(pid);
     ck_assert_uint_eq(file_mentions(stand.proxy.log, " end=stopped"), 1);
