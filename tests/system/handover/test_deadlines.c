@@ -115,7 +115,7 @@ START_TEST(a_stop_during_a_drain)
     pid_t first = fronts.proxy.pid;
     proxy_reload(&fronts.proxy);
     struct outcome outcome;
-    ck_assert_int_eq(proxy_command(&fronts.proxy, &outcome, "stop", NULL), 6);
+    ck_assert_int_eq(proxy_command(&fronts.proxy, &outcome, "stop", NULL), 9);
     /* Only one if the stop came so late that the drain-timeout of the other was over. */
     ck_assert_ptr_nonnull(strstr(outcome.err, "older processes closed "));
     session_is_cut(&quick);
