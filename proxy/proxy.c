@@ -187,6 +187,8 @@ int proxy_new(const struct config *config, unsigned generation, unsigned worker_
     if (!error)
         error = stats_open(&proxy->stats, config, generation, worker_count);
     if (!error)
+        error = outages_begin(&proxy->outages, &proxy->service, base);
+    if (!error)
         count_in_tally(proxy);
     if (!error)
         error = open_queues(proxy);
@@ -460,6 +462,7 @@ void proxy_free(struct proxy *proxy)
     if (!proxy)
         return;
     close_workers(proxy);
+    outages_end(&proxy->outages);
     lookups_free(proxy->service.lookups);
     event_del(&proxy->bell);
     task_queue_close(&proxy->task_queue);

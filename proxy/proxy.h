@@ -7,6 +7,7 @@
 #include "config/model/config.h"
 #include "proxy/core/reclaim.h"
 #include "proxy/core/task_queue.h"
+#include "proxy/outages.h"
 #include "proxy/session/service.h"
 #include "proxy/session/session.h"
 #include "proxy/stats/shared_stats.h"
@@ -35,6 +36,7 @@ struct proxy {
     bool accepts_clients; /* server_limits.h */
     bool holds_back; /* sessions do not move, because others wait for places of their servers */
     struct reclaimer reclaimer; /* of what the main thread publishes to the workers */
+    struct outages outages;
     struct worker *workers;
     unsigned worker_count;
     unsigned turning;   /* workers that have not answered proxy_ask_turns() yet */

@@ -21,6 +21,8 @@ const char *happening_name(enum happening_kind kind)
     static const char *const names[HAPPENING_KINDS] = {
         [HAPPENED_SERVER_UP] = "server-up",
         [HAPPENED_SERVER_DOWN] = "server-down",
+        [HAPPENED_SERVER_FAILING] = "server-failing",
+        [HAPPENED_SERVER_WELL] = "server-well",
         [HAPPENED_SERVER_EJECTED] = "server-ejected",
         [HAPPENED_SERVER_BACK] = "server-back",
         [HAPPENED_SERVER_ADMIN] = "server-admin",

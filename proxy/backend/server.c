@@ -1,7 +1,6 @@
 #include "proxy/backend/server.h"
 
 #include "config/base/clock.h"
-#include "config/base/happening.h"
 #include "config/base/log.h"
 #include "proxy/backend/slow_start.h"
 
@@ -10,11 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-/* Two fields of an event. */
-#define WHICH(server)                                                                              \
-    happening_word("backend", (server)->backend->conf->name),                                      \
-        happening_word("server", (server)->name)
 
 static bool is_checked(const struct server *server)
 {
@@ -89,7 +83,8 @@ static void keep_up(struct server *server, bool tell)
     else
         server_count_event(server, COUNTER_OF(server_events, downs));
     happened(now->check == CHECK_UP ? HAPPENED_SERVER_UP : HAPPENED_SERVER_DOWN, LOG_LEVEL_NOTICE,
-             HAPPENING_FIELDS(WHICH(server), happening_word("cause", "the server that it follows")),
+             HAPPENING_FIELDS(SERVER_FIELDS(server),
+                              happening_word("cause", "the server that it follows")),
              "server %s/%s is %s, as %s/%s", server->backend->conf->name, server->name,
              now->check == CHECK_UP ? "UP" : "DOWN", lead->backend->conf->name, lead->name);
     server_changed(server, false);
@@ -227,7 +222,7 @@ static void end_ejection(struct server *server)
     server->now.ejection = (struct ejection){0};
     server_comes_up(server);
     happened(HAPPENED_SERVER_BACK, LOG_LEVEL_NOTICE,
-             HAPPENING_FIELDS(WHICH(server), happening_word("cause", "command")),
+             HAPPENING_FIELDS(SERVER_FIELDS(server), happening_word("cause", "command")),
              "server %s/%s is back: its ejection is over by command", server->backend->conf->name,
              server->name);
     server_changed(server, true);
@@ -248,10 +243,11 @@ void server_set_admin(struct server *server, enum admin_state admin)
         server->now.ejection = (struct ejection){0};
         server_comes_up(server);
     }
-    happened(HAPPENED_SERVER_ADMIN, LOG_LEVEL_NOTICE,
-             HAPPENING_FIELDS(WHICH(server), happening_word("admin", server_admin_name(admin))),
-             "server %s/%s is in state %s by command (it was %s)", server->backend->conf->name,
-             server->name, server_admin_name(admin), server_admin_name(before));
+    happened(
+        HAPPENED_SERVER_ADMIN, LOG_LEVEL_NOTICE,
+        HAPPENING_FIELDS(SERVER_FIELDS(server), happening_word("admin", server_admin_name(admin))),
+        "server %s/%s is in state %s by command (it was %s)", server->backend->conf->name,
+        server->name, server_admin_name(admin), server_admin_name(before));
     server_changed(server, true);
 }
 
@@ -262,7 +258,7 @@ static void set_weight(struct server *server, unsigned weight, const char *by, b
         return;
     server->now.weight = weight;
     happened(HAPPENED_SERVER_WEIGHT, LOG_LEVEL_NOTICE,
-             HAPPENING_FIELDS(WHICH(server), happening_number("weight", weight),
+             HAPPENING_FIELDS(SERVER_FIELDS(server), happening_number("weight", weight),
                               happening_word("cause", by)),
              "server %s/%s has weight %u by %s (it was %u)", server->backend->conf->name,
              server->name, weight, by, before);
@@ -377,11 +373,12 @@ int server_set_address(struct server *server, const struct address *address)
     int error = exchange_address(server, address, &before);
     if (error)
         return error;
-    happened(
-        HAPPENED_SERVER_ADDRESS, LOG_LEVEL_NOTICE,
-        HAPPENING_FIELDS(WHICH(server), happening_word("address", address_text(address, text))),
-        "server %s/%s has address %s (it was %s)", server->backend->conf->name, server->name,
-        address_text(address, text), address_text(before ? &before->address : NULL, text_before));
+    happened(HAPPENED_SERVER_ADDRESS, LOG_LEVEL_NOTICE,
+             HAPPENING_FIELDS(SERVER_FIELDS(server),
+                              happening_word("address", address_text(address, text))),
+             "server %s/%s has address %s (it was %s)", server->backend->conf->name, server->name,
+             address_text(address, text),
+             address_text(before ? &before->address : NULL, text_before));
     if (before)
         reclaim(server->backend->reclaimer, &before->retired);
     let_next_check_decide(server);
@@ -391,9 +388,23 @@ int server_set_address(struct server *server, const struct address *address)
     return 0;
 }
 
+/* How many servers are left: "1 of 3 servers is usable". */
+#define USABLE_TEXT_MAX 64
+static const char *usable_text(const struct backend *backend, char text[static USABLE_TEXT_MAX])
+{
+    const struct server_set *set = backend_servers(backend);
+    size_t usable = 0;
+    for (size_t i = 0; i < set->count; i++)
+        usable += server_is_usable(set->list[i]);
+    snprintf(text, USABLE_TEXT_MAX, "%zu of %zu server%s %s usable", usable, set->count,
+             set->count == 1 ? "" : "s", usable == 1 ? "is" : "are");
+    return text;
+}
+
 void server_passed(struct server *server)
 {
     struct server_state *now = &server->now;
+    char text[USABLE_TEXT_MAX];
     now->last_error = 0;
     now->reason[0] = '\0';
     if (now->check == CHECK_UP) {
@@ -402,11 +413,11 @@ void server_passed(struct server *server)
     }
     if (++now->streak < enough(server))
         return;
-    happened(HAPPENED_SERVER_UP, LOG_LEVEL_NOTICE,
-             HAPPENING_FIELDS(WHICH(server), happening_word("cause", "checks passed")),
-             "server %s/%s is UP: %u checks passed in a row", server->backend->conf->name,
-             server->name, now->streak);
     now->check = CHECK_UP;
+    happened(HAPPENED_SERVER_UP, LOG_LEVEL_NOTICE,
+             HAPPENING_FIELDS(SERVER_FIELDS(server), happening_word("cause", "checks passed")),
+             "server %s/%s is UP: %u checks passed in a row; %s", server->backend->conf->name,
+             server->name, now->streak, usable_text(server->backend, text));
     now->streak = 0;
     server_comes_up(server);
     server_changed(server, false);
@@ -416,6 +427,7 @@ void server_failed(struct server *server, int error, const char *reason)
 {
     struct server_state *now = &server->now;
     bool first = now->last_error == SERVER_UNCHECKED;
+    char text[USABLE_TEXT_MAX];
     now->last_error = error;
     snprintf(now->reason, sizeof now->reason, "%s", reason);
     if (now->check == CHECK_DOWN) {
@@ -427,11 +439,13 @@ void server_failed(struct server *server, int error, const char *reason)
               server->name, now->streak, enough(server), server_last_check(server));
     if (now->streak < enough(server))
         return;
-    happened(HAPPENED_SERVER_DOWN, LOG_LEVEL_WARNING,
-             HAPPENING_FIELDS(WHICH(server), happening_word("cause", server_last_check(server))),
-             "server %s/%s is DOWN: %s%s", server->backend->conf->name, server->name,
-             server_last_check(server), first ? ", at its first check" : "");
     now->check = CHECK_DOWN;
+    happened(
+        HAPPENED_SERVER_DOWN, LOG_LEVEL_WARNING,
+        HAPPENING_FIELDS(SERVER_FIELDS(server), happening_word("cause", server_last_check(server))),
+        "server %s/%s is DOWN: %s%s; %s", server->backend->conf->name, server->name,
+        server_last_check(server), first ? ", at its first check" : "",
+        usable_text(server->backend, text));
     now->streak = 0;
     server_count_event(server, COUNTER_OF(server_events, downs));
     server_changed(server, false);
@@ -495,8 +509,10 @@ void server_hear_check(struct server *server, const struct server_state *state)
     memcpy(now->reason, state->reason, sizeof now->reason);
     if (now->check == CHECK_UP)
         server_comes_up(server);
-    log_notice("server %s/%s is %s: %s", server->backend->conf->name, server->name,
-               now->check == CHECK_UP ? "UP" : "DOWN", server_last_check(server));
+    char text[USABLE_TEXT_MAX];
+    log_notice("server %s/%s is %s: %s; %s", server->backend->conf->name, server->name,
+               now->check == CHECK_UP ? "UP" : "DOWN", server_last_check(server),
+               usable_text(server->backend, text));
     server_changed(server, false);
 }
 
@@ -514,10 +530,11 @@ void server_advised(struct server *server, enum agent_state agent, int percent)
     char share[32] = "";
     if (percent >= 0)
         snprintf(share, sizeof share, ", %d%% of the weight", percent);
-    happened(HAPPENED_SERVER_AGENT, LOG_LEVEL_NOTICE,
-             HAPPENING_FIELDS(WHICH(server), happening_word("agent", server_agent_name(server))),
-             "server %s/%s: its agent says %s%s", server->backend->conf->name, server->name,
-             server_agent_name(server), share);
+    happened(
+        HAPPENED_SERVER_AGENT, LOG_LEVEL_NOTICE,
+        HAPPENING_FIELDS(SERVER_FIELDS(server), happening_word("agent", server_agent_name(server))),
+        "server %s/%s: its agent says %s%s", server->backend->conf->name, server->name,
+        server_agent_name(server), share);
     server_changed(server, false);
 }
 

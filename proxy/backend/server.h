@@ -35,6 +35,8 @@
 #ifndef RPPROXY_PROXY_BACKEND_SERVER_H
 #define RPPROXY_PROXY_BACKEND_SERVER_H
 
+#include "config/base/condition.h"
+#include "config/base/happening.h"
 #include "config/model/config.h"
 #include "proxy/backend/ejection.h"
 #include "proxy/backend/election.h"
@@ -103,6 +105,14 @@ struct endpoint {
     struct address address;
 };
 
+/* What the log has said of attempts of sessions to connect that failed (outages.h). */
+struct server_outage {
+    uint64_t seen[CONNECT_FAILURES]; /* by reason */
+    uint64_t untold;                 /* of them, not in a line yet */
+    uint64_t told_at;                /* milliseconds, CLOCK_MONOTONIC */
+    struct condition condition;      /* the reason: enum connect_failure + 1 */
+};
+
 struct server {
     const struct server_conf *conf; /* the line of the file that the server comes from */
     struct backend *backend;
@@ -117,6 +127,7 @@ struct server {
     void (*on_change)(struct server *server);
     void *checking;
     struct fail_times fail_times;
+    struct server_outage outage;
     bool is_back;              /* its ejection has just ended, and is to be told */
     struct task failures_task; /* to the main thread: failures is no longer 0 */
     struct seat *seat;         /* queue.h; NULL: no server of the backend has maxconn */
@@ -129,6 +140,11 @@ struct server {
     _Alignas(64) atomic_uint used; /* sessions of all workers, where the algorithm counts them */
     atomic_uint failures;          /* of which the main thread has not been told yet */
 };
+
+/* Two fields of an event (happening.h): which server it is. */
+#define SERVER_FIELDS(server)                                                                      \
+    happening_word("backend", (server)->backend->conf->name),                                      \
+        happening_word("server", (server)->name)
 
 /* All servers of a backend. Never changes once it is published; a later set has the servers of the
  * earlier one at the same places, and more behind them. */

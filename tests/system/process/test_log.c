@@ -188,6 +188,33 @@ START_TEST(without_journald_the_reason_is_said)
 }
 END_TEST
 
+/* --- outages --- */
+
+/* Without checks and without an access log: the operator hears that no client is served. */
+START_TEST(a_total_outage_is_said)
+{
+    char line[128];
+    struct scene scene;
+    scene_start_before(&scene, port_reserve(getuid()), "", "retries = 0\n");
+    for (unsigned i = 0; i < 3; i++) {
+        int client = connect_to(&scene.front);
+        expect_reset(client);
+        close(client);
+    }
+    snprintf(line, sizeof line,
+             "WARNING [generation %u] server main/a cannot be connected: the "
+             "connection is refused (attempts of sessions: ",
+             scene.proxy.generation);
+    wait_mentioned(scene.proxy.log, line);
+    int client = connect_to(&scene.front);
+    expect_reset(client);
+    close(client);
+    wait_mentioned(scene.proxy.log, "server main/a: no session has failed to connect for 10 s");
+    wait_mentions(scene.proxy.log, "cannot be connected", 1); /* not for each session */
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 Suite *log_suite(void)
 {
     Suite *suite = suite_create("log");
@@ -195,5 +222,6 @@ Suite *log_suite(void)
     scenario_add(suite, rsyslog_understands_the_lines, 300);
     scenario_add(suite, without_a_syslog_daemon_lines_are_counted, 300);
     scenario_add(suite, without_journald_the_reason_is_said, 300);
+    scenario_add(suite, a_total_outage_is_said, 300);
     return suite;
 }
