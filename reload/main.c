@@ -37,6 +37,7 @@ static const char usage_text[] =
     "       rpproxy rollback [-f FILE | -s SOCKET] [--wait[=ready|drained]] [--timeout TIME]\n"
     "                      [--force] [--write] [-v | --verbose] [N]\n"
     "       rpproxy events [-f FILE | -s SOCKET] [--json] [--last N] [--limit N]\n"
+    "       rpproxy reopen [-f FILE | -s SOCKET]\n"
     "       rpproxy stop   [-f FILE | -s SOCKET] [--timeout TIME] [-v | --verbose]\n"
     "       rpproxy import haproxy FILE... | nginx FILE\n"
     "                                        make a proxy.ini of another configuration\n"
@@ -106,6 +107,7 @@ static const struct rule {
     {"history", 0, 2, true, {'f', 's', JSON, DIFF}, command_history},
     {"rollback", 0, 1, true, {'f', 's', 'v', WAIT, TIMEOUT, FORCE, WRITE}, command_rollback},
     {"kill", 1, COMMAND_WORDS_MAX, true, {'f', 's'}, command_kill},
+    {"reopen", 0, 0, true, {'f', 's'}, command_reopen},
     {"import", 2, COMMAND_WORDS_MAX, false, {0}, command_import},
     {"stop", 0, 0, true, {'f', 's', 'v', TIMEOUT}, command_stop},
 };

@@ -400,6 +400,11 @@ int command_stop(const struct command *command)
     return status;
 }
 
+int command_reopen(const struct command *command)
+{
+    return ask_for_action(command, "reopen", NULL);
+}
+
 int command_server(const struct command *command)
 {
     const char *server = command->words[0], *set = command->words[1];

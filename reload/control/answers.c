@@ -4,6 +4,7 @@
 #include "reload/control/client.h"
 #include "reload/control/events.h"
 #include "reload/control/history.h"
+#include "reload/control/reopen.h"
 #include "reload/control/running.h"
 #include "reload/control/servers.h"
 #include "reload/control/sessions.h"
@@ -152,11 +153,11 @@ static const struct {
     const char *name;
     void (*answer)(struct client *client, const json_t *request);
 } commands[] = {
-    {"reload", answer_reload},      {"canary", answer_canary},     {"abort", answer_abort},
-    {"promote", answer_promote},    {"status", answer_status},     {"server", answer_server},
-    {"config", answer_config},      {"stop", answer_stop},         {"rollback", answer_rollback},
-    {"history", history_answer},    {"sessions", sessions_answer}, {"events", events_answer},
-    {"kill", sessions_answer_kill},
+    {"reload", answer_reload},   {"canary", answer_canary},      {"abort", answer_abort},
+    {"promote", answer_promote}, {"status", answer_status},      {"server", answer_server},
+    {"config", answer_config},   {"stop", answer_stop},          {"rollback", answer_rollback},
+    {"reopen", reopen_answer},   {"history", history_answer},    {"sessions", sessions_answer},
+    {"events", events_answer},   {"kill", sessions_answer_kill},
 };
 
 void answer_command(struct client *client, const char *line)

@@ -36,12 +36,10 @@ int others_ask(const struct other_process *other, const char *line)
 {
     int ends[2];
     size_t length = strlen(line);
-    if (length > MESSAGE_PAYLOAD_MAX) {
-        errno = EMSGSIZE;
-        return -1;
-    }
+    if (length > MESSAGE_PAYLOAD_MAX)
+        return -EMSGSIZE;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends))
-        return -1;
+        return -errno;
     channel_send(other->channel, MESSAGE_ASK, line, length, &ends[1], 1);
     close(ends[1]);
     return ends[0];

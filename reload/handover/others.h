@@ -33,7 +33,7 @@ size_t others_list(const struct generation *generation,
 
 /* Sends a command as the control socket has it, a line without its end, to another process.
  * Returns the socket where the answer will come, as it would come from that process's control
- * socket, and which is the caller's; or -1 and errno. A process of an older version closes the
+ * socket, and which is the caller's; or -errno. A process of an older version closes the
  * socket at once. */
 int others_ask(const struct other_process *other, const char *line)
     __attribute__((warn_unused_result));

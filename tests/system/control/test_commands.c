@@ -546,6 +546,34 @@ START_TEST(log_file_reopened)
 }
 END_TEST
 
+/* The old process, which drains, has the file open as well. */
+START_TEST(log_files_of_all_generations_are_reopened)
+{
+    char log[PATH_MAX], moved[PATH_MAX], options[PATH_MAX + 64];
+    struct scene scene;
+    struct outcome outcome;
+    test_path(log, "messages");
+    test_path(moved, "messages.1");
+    snprintf(options, sizeof options, "drain = wait\nlog = file:%s\n", log);
+    scene_start(&scene, options, "access-log = yes\n");
+    struct session old = session_open(&scene);
+    session_works(&old);
+    proxy_reload(&scene.proxy);
+    struct session new = session_open(&scene);
+    session_works(&new);
+    wait_mentioned(log, "generation 1 drains");
+    ck_assert_int_eq(rename(log, moved), 0);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reopen", NULL), 0);
+    ck_assert_str_eq(outcome.out, "log reopened: by 2 processes\n");
+    session_close(&old);
+    session_close(&new);
+    wait_mentions(log, "end=done", 2);
+    proxy_wait_drained(&scene.proxy);
+    ck_assert_uint_eq(file_mentions(moved, "end=done"), 0);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 /* --- what the service manager is told --- */
 
 static bool manager_heard(void *argument)
@@ -653,6 +681,7 @@ Suite *commands_suite(void)
     scenario_add(suite, binary_replaced, 300);
     scenario_add(suite, started_by_a_relative_path, 300);
     scenario_add(suite, log_file_reopened, 300);
+    scenario_add(suite, log_files_of_all_generations_are_reopened, 300);
     scenario_add(suite, notifications, 300);
     scenario_add(suite, status_while_descriptors_are_short, 120);
     return suite;

@@ -1,0 +1,13 @@
+/* The answer to `rpproxy reopen`: this process and all others open their log files again. */
+#ifndef RPPROXY_RELOAD_CONTROL_REOPEN_H
+#define RPPROXY_RELOAD_CONTROL_REOPEN_H
+
+#include <jansson.h>
+
+struct client;
+
+/* request: {"alone": true}: of the others only those that drain, since only this process has a
+ * channel to them; missing: all others. */
+void reopen_answer(struct client *client, const json_t *request);
+
+#endif
