@@ -6,6 +6,7 @@
 #include "reload/cli/history.h"
 #include "reload/cli/import.h"
 #include "reload/cli/sessions.h"
+#include "reload/cli/top.h"
 #include "reload/process/process.h"
 #include "reload/process/supervise.h"
 
@@ -37,6 +38,7 @@ static const char usage_text[] =
     "       rpproxy rollback [-f FILE | -s SOCKET] [--wait[=ready|drained]] [--timeout TIME]\n"
     "                      [--force] [--write] [-v | --verbose] [N]\n"
     "       rpproxy events [-f FILE | -s SOCKET] [--json] [--last N] [--limit N]\n"
+    "       rpproxy top    [-f FILE | -s SOCKET]\n"
     "       rpproxy reopen [-f FILE | -s SOCKET]\n"
     "       rpproxy stop   [-f FILE | -s SOCKET] [--timeout TIME] [-v | --verbose]\n"
     "       rpproxy import haproxy FILE... | nginx FILE\n"
@@ -107,6 +109,7 @@ static const struct rule {
     {"history", 0, 2, true, {'f', 's', JSON, DIFF}, command_history},
     {"rollback", 0, 1, true, {'f', 's', 'v', WAIT, TIMEOUT, FORCE, WRITE}, command_rollback},
     {"kill", 1, COMMAND_WORDS_MAX, true, {'f', 's'}, command_kill},
+    {"top", 0, 0, true, {'f', 's'}, command_top},
     {"reopen", 0, 0, true, {'f', 's'}, command_reopen},
     {"import", 2, COMMAND_WORDS_MAX, false, {0}, command_import},
     {"stop", 0, 0, true, {'f', 's', 'v', TIMEOUT}, command_stop},

@@ -8,12 +8,14 @@
 
 static struct termios before;
 static bool changed;
-static volatile sig_atomic_t ended;
+static volatile sig_atomic_t ended, suspended;
 
 static void on_signal(int number)
 {
-    (void)number;
-    ended = 1;
+    if (number == SIGTSTP)
+        suspended = 1;
+    else
+        ended = 1;
 }
 
 void screen_begin(void)
@@ -23,6 +25,7 @@ void screen_begin(void)
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGTSTP, &action, NULL);
     struct termios now = before;
     now.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
     now.c_cc[VMIN] = 1;
@@ -37,6 +40,13 @@ bool screen_wait(int milliseconds)
     int ready = poll(&keys, 1, milliseconds);
     if (ended)
         return false;
+    if (suspended) {
+        suspended = 0;
+        screen_end();
+        raise(SIGSTOP);
+        screen_begin();
+        return true;
+    }
     if (ready <= 0)
         return true;
     return read(STDIN_FILENO, &key, 1) == 1 && key != 'q' && key != 'Q';

@@ -1,5 +1,5 @@
-/* The terminal of a command that prints again and again: the key q, Ctrl-C and SIGTERM end it, and
- * the terminal is left as it was. */
+/* The terminal of a command that prints again and again: the key q, Ctrl-C and SIGTERM end it,
+ * Ctrl-Z suspends it, and the terminal is left as it was. */
 #ifndef RPPROXY_RELOAD_CLI_SCREEN_H
 #define RPPROXY_RELOAD_CLI_SCREEN_H
 

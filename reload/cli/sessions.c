@@ -93,8 +93,9 @@ static void arrange(struct rows *rows)
     cut_rows(rows, rows->most);
 }
 
-static bool add_rows(struct rows *rows, json_t *sessions)
+static bool add_rows(json_t *sessions, void *arg)
 {
+    struct rows *rows = arg;
     size_t i;
     json_t *session;
     json_array_foreach(sessions, i, session) if (!add_row(rows, session)) return false;
@@ -174,8 +175,9 @@ static void print_missing(const json_t *missing, const char *what)
             (long long)json_integer_value(json_object_get(missing, "pid")), what);
 }
 
-/* Hears the whole answer. rows: NULL for a kill. Returns an exit status; errors are printed. */
-static int hear(struct conversation *talk, struct rows *rows, uint64_t *killed)
+/* Hears the whole answer. hear_some: NULL for a kill. Returns an exit status; errors are printed.
+ */
+static int hear(struct conversation *talk, sessions_heard *hear_some, void *arg, uint64_t *killed)
 {
     int status = EXIT_DONE;
     for (;;) {
@@ -192,12 +194,12 @@ static int hear(struct conversation *talk, struct rows *rows, uint64_t *killed)
             break;
         }
         bool over = json_is_true(json_object_get(object, "over"));
-        if (rows && (part = json_object_get(object, "sessions")) && !add_rows(rows, part)) {
+        if (hear_some && (part = json_object_get(object, "sessions")) && !hear_some(part, arg)) {
             status = EXIT_OTHER;
             over = true;
         }
         if ((part = json_object_get(object, "missing"))) {
-            print_missing(part, rows ? "its sessions are not shown" : "its sessions live on");
+            print_missing(part, hear_some ? "its sessions are not shown" : "its sessions live on");
             status = EXIT_OTHER;
         }
         if (over && json_unpack(object, "{s:I}", "killed", &count) == 0)
@@ -214,12 +216,11 @@ static int hear(struct conversation *talk, struct rows *rows, uint64_t *killed)
     }
 }
 
-int command_sessions(const struct command *command)
+int sessions_ask(const struct command *command, sessions_heard *hear_some, void *arg)
 {
     struct conversation talk;
     bool only_ids;
     uint64_t killed;
-    struct rows rows = {.most = command->limit ? (size_t)command->limit : SIZE_MAX};
     json_t *members = question(command, &only_ids);
     if (!members)
         return EXIT_OTHER;
@@ -227,8 +228,17 @@ int command_sessions(const struct command *command)
     json_decref(members);
     if (!asked)
         return EXIT_NO_PROXY;
-    int status = hear(&talk, &rows, &killed);
+    int status = hear(&talk, hear_some, arg, &killed);
     conversation_end(&talk);
+    return status;
+}
+
+int command_sessions(const struct command *command)
+{
+    struct rows rows = {.most = command->limit ? (size_t)command->limit : SIZE_MAX};
+    int status = sessions_ask(command, add_rows, &rows);
+    if (status == EXIT_NO_PROXY)
+        return status;
     arrange(&rows);
     if (command->json)
         print_json_rows(&rows);
@@ -252,7 +262,7 @@ int command_kill(const struct command *command)
     json_decref(members);
     if (!asked)
         return EXIT_NO_PROXY;
-    int status = hear(&talk, NULL, &killed);
+    int status = hear(&talk, NULL, NULL, &killed);
     conversation_end(&talk);
     if (status == EXIT_DONE && killed == 0 && only_ids) {
         fputs("rpproxy: there is no such session (any more)\n", stderr);

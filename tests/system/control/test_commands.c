@@ -247,6 +247,33 @@ START_TEST(watch_ends_at_a_key)
 }
 END_TEST
 
+/* One screen, with the busiest source; the key q ends it. Without a terminal there is none. */
+START_TEST(top_shows_sources_and_servers)
+{
+    if (!program_exists("script"))
+        skip_test("no script(1), which makes a terminal");
+    struct scene scene;
+    struct outcome outcome;
+    char command[2 * PATH_MAX + 64], key[PATH_MAX];
+    scene_start(&scene, "", "");
+    struct session session = session_open(&scene);
+    session_works(&session);
+    write_file(test_path(key, "key"), 0644, "q");
+    snprintf(command, sizeof command, "%s top -f %s", proxy_binary(), scene.proxy.file);
+    const char *argv[] = {"script", "-qec", command, "/dev/null", NULL};
+    program_run(&(struct program){.argv = argv, .in = key}, PATIENCE_MS, &outcome);
+    ck_assert_msg(outcome.code == 0, "exit %d: %s%s", outcome.code, outcome.out, outcome.err);
+    says(outcome.out, "sessions 1 now");
+    says(outcome.out, "FRONTEND");
+    says(outcome.out, "127.0.0.1         1");
+    says(outcome.out, "main/a");
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "top", NULL), 1);
+    says(outcome.err, "top needs a terminal");
+    session_close(&session);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 START_TEST(status_is_in_the_manual)
 {
     static char manual[1 << 17];
@@ -666,6 +693,7 @@ Suite *commands_suite(void)
     scenario_add(suite, no_process_answers, 120);
     scenario_add(suite, status, 300);
     scenario_add(suite, status_by_name, 120);
+    scenario_add(suite, top_shows_sources_and_servers, 300);
     scenario_add(suite, watch_ends_at_a_key, 120);
     scenario_add(suite, status_is_in_the_manual, 300);
     scenario_add(suite, stop_waits_for_sessions, 300);
