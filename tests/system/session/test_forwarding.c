@@ -28,7 +28,7 @@ START_TEST(a_server_is_the_name_that_is_asked_for)
                     "[frontend main]\nbind = 0.0.0.0:%u\naccess-log = yes\n"
                     "route = sni:loop.localhost loop\nbackend = any\n"
                     "[backend any]\nserver = any sni:%u allow=*.localhost\n"
-                    "[backend loop]\nserver = any sni:%u allow=*\n",
+                    "[backend loop]\nserver = any sni:%u allow=*\nretries = 0\n",
                     stand.port, stand.server_ports[0], stand.port);
     proxy_start(&stand.proxy);
     for (unsigned i = 0; i < scaled(20, 4); i++) {
@@ -51,7 +51,10 @@ START_TEST(a_server_is_the_name_that_is_asked_for)
     close(client);
     proxy_stop(&stand.proxy);
     ck_assert_uint_eq(file_mentions(stand.proxy.log, " sni=b.example end=not-allowed"), 1);
-    ck_assert_uint_eq(file_mentions(stand.proxy.log, " sni=loop.localhost end=not-allowed"), 1);
+    /* localhost may have the address ::1 as well, which is none of the bind: nobody listens there.
+     * A session that came back would be a second one of that name. */
+    ck_assert_uint_eq(file_mentions(stand.proxy.log, ", which is this proxy itself"), 1);
+    ck_assert_uint_eq(file_mentions(stand.proxy.log, " sni=loop.localhost end="), 1);
     ck_assert_uint_eq(file_mentions(stand.proxy.log, " end=no-route"), 1);
 }
 END_TEST

@@ -22,9 +22,8 @@ void load_goes_on(const struct load *load, unsigned count);
 /* Lets the commands end, and fails the test if one was lost. Returns how many succeeded. */
 unsigned load_stop(struct load *load);
 
-/* Reloads the proxy scaled(10, 2) times, and further until sessions have moved to scaled(3, 1) new
- * processes; between two reloads each load goes on. `loads` is NULL-ended. The proxy has an access
- * log. */
+/* Reloads the proxy scaled(10, 2) times; between two reloads each load goes on. `loads` is
+ * NULL-ended. */
 void reload_under_loads(struct proxy *proxy, const struct load *const *loads);
 
 #endif
