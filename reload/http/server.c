@@ -88,7 +88,9 @@ struct http_server {
 
 /* --- connections ----------------------------------------------------------------------------- */
 
-/* evhttp takes its callbacks off when it frees a connection; its descriptor is closed then. */
+/* evhttp takes its callbacks off when it frees a connection. The descriptor is open until the last
+ * reference goes: libevent would otherwise ask epoll for a number that may be another socket's by
+ * then. */
 static bool is_gone(const struct connection *connection)
 {
     bufferevent_event_cb on_event = NULL;
@@ -177,7 +179,7 @@ static struct bufferevent *on_connection(struct event_base *base, void *arg)
 {
     struct http_server *server = arg;
     struct connection *connection = calloc(1, sizeof *connection);
-    struct bufferevent *stream = bufferevent_socket_new(base, -1, 0);
+    struct bufferevent *stream = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
     if (!connection || !stream) {
         free(connection);
         return stream;
