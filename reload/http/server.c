@@ -89,8 +89,8 @@ struct http_server {
 /* --- connections ----------------------------------------------------------------------------- */
 
 /* evhttp takes its callbacks off when it frees a connection. The descriptor is open until the last
- * reference goes: libevent would otherwise ask epoll for a number that may be another socket's by
- * then. */
+ * reference goes: libevent would otherwise ask the kernel about a number that may be another
+ * socket's by then. */
 static bool is_gone(const struct connection *connection)
 {
     bufferevent_event_cb on_event = NULL;
