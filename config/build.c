@@ -37,7 +37,7 @@ struct builder {
     const struct document *document;
     struct problems *problems;
     struct claims binds; /* the binds of all frontends */
-    char **claim_texts;  /* of binds whose text is not their claim */
+    char **claim_texts;  /* of binds with a claim that differs from the text */
     size_t claim_text_count;
     size_t claim_text_capacity;
     struct bind_means bind_means;

@@ -58,8 +58,8 @@ void happening_observe(void (*observer)(const struct happening *happening, void 
  * did. The text is not copied. */
 void happening_by(const char *by);
 
-/* What happens until the next call was ordered in another process, and the observer there is told
- * of it: the one here is not. */
+/* What happens until the next call was ordered in another process: the observer of that process
+ * hears of it, and the observer of this process does not. */
 void happening_elsewhere(bool elsewhere);
 
 /* Writes the line, and tells the observer. */

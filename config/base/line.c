@@ -1,5 +1,7 @@
 #include "config/base/line.h"
 
+#include "config/base/utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -94,26 +96,10 @@ void line_put_quotable(struct line *line, const char *text, size_t most)
     put_escaped(line, text, false, true, most);
 }
 
-/* The length of the character of UTF-8 at c, as RFC 3629 has it; 0: there is none. */
-static size_t character(const unsigned char *c)
-{
-    if (c[0] < 0x80)
-        return 1;
-    size_t length = c[0] >= 0xf0 ? 4 : c[0] >= 0xe0 ? 3 : 2;
-    if (c[0] < 0xc2 || c[0] > 0xf4)
-        return 0;
-    for (size_t i = 1; i < length; i++) /* stops at the NUL */
-        if ((c[i] & 0xc0) != 0x80)
-            return 0;
-    bool overlong = (c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xf0 && c[1] < 0x90);
-    bool surrogate = c[0] == 0xed && c[1] > 0x9f, beyond = c[0] == 0xf4 && c[1] > 0x8f;
-    return overlong || surrogate || beyond ? 0 : length;
-}
-
 /* The character at c as it stands in a string of JSON. Returns the length, and moves *c on. */
 static size_t json_piece(const unsigned char **c, char piece[static 8])
 {
-    size_t length = character(*c);
+    size_t length = utf8_length(*c);
     unsigned char byte = **c;
     if (length == 0) {
         (*c)++;

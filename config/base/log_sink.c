@@ -146,7 +146,8 @@ static int write_all(int fd, const char *bytes, size_t length, const struct sink
     return 0;
 }
 
-/* The socket of a host whose address is known. False: it is not, or the patience was over. */
+/* Opens a socket to a host by its address. False: the address is not known, or the time was over.
+ */
 static bool reach_host(struct sink *sink, const struct sink_patience *patience)
 {
     struct address address;

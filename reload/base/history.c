@@ -132,12 +132,6 @@ static unsigned number_of(const char *name)
     return number <= NUMBER_MOST && strcmp(name, again) == 0 ? (unsigned)number : 0;
 }
 
-unsigned history_number(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return number_of(slash ? slash + 1 : path);
-}
-
 static int by_number(const void *left, const void *right)
 {
     const unsigned *a = left, *b = right;

@@ -49,9 +49,6 @@ size_t history_numbers(const char *folder, unsigned **numbers);
 /* The number after the highest of them; 1 if there is none, or no folder (NULL). */
 unsigned history_next(const char *folder);
 
-/* The generation of a file with that path; 0: it is none of the history. */
-unsigned history_number(const char *path);
-
 /* The name of a file. Returns path. */
 const char *history_path(const char *folder, unsigned generation, char path[static PATH_MAX]);
 

@@ -174,7 +174,6 @@ struct generation {
     struct event_base *base;
     struct event_bus *bus;
     unsigned number;
-    unsigned stored; /* the generation whose configuration was read; 0: the file was */
     char attempt_by[REQUESTER_TEXT_MAX]; /* which process gave the order for that attempt */
     unsigned attempt; /* the number of the last new process of this one; 0: there was none */
     enum generation_state state;

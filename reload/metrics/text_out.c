@@ -1,5 +1,7 @@
 #include "reload/metrics/text_out.h"
 
+#include "config/base/utf8.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -90,22 +92,6 @@ void text_out_decimal(struct text_out *out, uint64_t number, unsigned digits)
     put(out, text, digits);
 }
 
-/* The bytes of the UTF-8 character that begins there; 0: it is none. */
-static size_t character_length(const unsigned char *at)
-{
-    size_t length = at[0] < 0x80                     ? 1
-                    : at[0] >= 0xc2 && at[0] <= 0xdf ? 2
-                    : at[0] >= 0xe0 && at[0] <= 0xef ? 3
-                    : at[0] >= 0xf0 && at[0] <= 0xf4 ? 4
-                                                     : 0;
-    for (size_t i = 1; i < length; i++)
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    bool overlong = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xf0 && at[1] < 0x90);
-    bool beyond = (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf4 && at[1] > 0x8f);
-    return overlong || beyond ? 0 : length;
-}
-
 /* How many bytes from there on stand for themselves, and are ASCII. */
 static size_t plain_length(const unsigned char *at)
 {
@@ -124,7 +110,7 @@ void text_out_label_value(struct text_out *out, const char *value)
         at += plain;
         if (*at == '\0')
             return;
-        size_t length = character_length(at);
+        size_t length = utf8_length(at);
         if (*at == '\\' || *at == '"')
             put(out, "\\", 1);
         if (*at == '\n')

@@ -4,7 +4,6 @@
 #include "config/first.h"
 #include "config/load.h"
 #include "proxy/engine/socket.h"
-#include "reload/base/history.h"
 #include "reload/base/privileges.h"
 #include "reload/base/program.h"
 #include "reload/base/signals.h"
@@ -110,8 +109,6 @@ bool start_read_config(struct generation *generation)
     struct config_errors *errors = &generation->config_errors;
     signals_drop_reloads();
     char *stored = program_inherited_stored();
-    if (stored)
-        generation->stored = history_number(stored);
     generation->config = config_load(stored ? stored : generation->file, errors);
     free(stored);
     generation->exit_status = EXIT_INVALID;

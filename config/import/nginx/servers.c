@@ -162,7 +162,7 @@ static void write_listen(struct front *front, const struct ngx_directive *listen
     add_ports(front, listen, host, colon ? colon + 1 : text, more);
 }
 
-/* --- who may come in ----------------------------------------------------------------------- */
+/* --- access lists -------------------------------------------------------------------------- */
 
 /* Directives of the server, or, where it has none of these names, of the stream. */
 static const struct ngx_list *list_with(const struct front *front, const char *one,
