@@ -156,7 +156,7 @@ static inline void tell(uint64_t data, uint32_t events)
 void engine_turn(struct engine *engine, int timeout)
 {
     engine->turn++;
-    engine->count = epoll_wait(engine->fd, engine->events, ENGINE_BATCH, timeout);
+    engine->count = call_epoll_wait(engine->fd, engine->events, ENGINE_BATCH, timeout);
     for (engine->next = 0; engine->next < engine->count;) {
         const struct epoll_event *event = &engine->events[engine->next++];
         tell(event->data.u64, event->events);
@@ -195,7 +195,7 @@ int engine_listen(struct engine *engine, struct accept_watch *accept_watch, bool
 int engine_accept(int fd, struct address *client)
 {
     client->length = sizeof *client - offsetof(struct address, any);
-    int accepted = accept4(fd, &client->any, &client->length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int accepted = call_accept4(fd, &client->any, &client->length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     return accepted < 0 ? -errno : accepted;
 }
 
@@ -264,7 +264,7 @@ static void close_fd(struct engine *engine, int fd)
     pthread_mutex_lock(&engine->lock);
     if (engine->shared)
         (void)epoll_ctl(engine->fd, EPOLL_CTL_DEL, fd, NULL);
-    close(fd);
+    (void)call_close(fd);
     pthread_mutex_unlock(&engine->lock);
 }
 

@@ -7,6 +7,7 @@
 #define RPPROXY_PROXY_ENGINE_EPOLL_INLINE_H
 
 #include "proxy/engine/buffers.h"
+#include "proxy/engine/calls.h"
 #include "proxy/engine/stream.h"
 
 #include <errno.h>
@@ -55,7 +56,7 @@ static inline __attribute__((warn_unused_result)) ssize_t
 engine_receive(struct engine *engine, struct stream *from, size_t most, const unsigned char **bytes)
 {
     size_t size = most < SCRATCH_BYTES ? most : SCRATCH_BYTES;
-    ssize_t got = recv(from->fd, engine->buffers.scratch, size, 0);
+    ssize_t got = call_recv(from->fd, engine->buffers.scratch, size);
     *bytes = engine->buffers.scratch;
     if (got <= 0) {
         if (got == 0 && !from->failed)
@@ -85,7 +86,7 @@ engine_send(struct engine *engine, struct stream *to, const unsigned char *bytes
     if (!to->prompt)
         engine_be_prompt(to);
     do
-        sent = send(to->fd, bytes, length, MSG_NOSIGNAL);
+        sent = call_send(to->fd, bytes, length, MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
     if (sent < 0) {
         if (errno != EAGAIN)

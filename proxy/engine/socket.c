@@ -1,6 +1,7 @@
 #include "proxy/engine/socket.h"
 
 #include "config/base/congestion.h"
+#include "proxy/engine/calls.h"
 
 #include <errno.h>
 #include <linux/sock_diag.h>
@@ -115,7 +116,7 @@ static __attribute__((cold, noinline)) int why_not_available(const struct addres
 /* Returns 0 or an errno value, EINPROGRESS among them. */
 static inline int begin_connection(int fd, const struct address *address)
 {
-    int error = connect(fd, &address->any, address->length) ? errno : 0;
+    int error = call_connect(fd, &address->any, address->length) ? errno : 0;
     return error == EADDRNOTAVAIL ? why_not_available(address) : error;
 }
 
@@ -235,7 +236,7 @@ int socket_connect_again(int fd, const struct address *address)
 int socket_disconnect(int fd)
 {
     const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
-    return connect(fd, &nobody, sizeof nobody) == 0 ? 0 : errno;
+    return call_connect(fd, &nobody, sizeof nobody) == 0 ? 0 : errno;
 }
 
 /* TCP_CLOSE and TCP_LISTEN of netinet/tcp.h, whose struct tcp_info is the shorter one. */
