@@ -17,11 +17,16 @@
 #include "config/model/metrics.h"
 #include "config/model/names.h"
 #include "config/model/route.h"
+#include "config/model/tls.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+struct certificate_store; /* config/tls/certificate_store.h */
+struct tls_server;        /* config/tls/tls_server.h */
+struct tls_target;        /* config/tls/tls_target.h */
 
 /* How the workers get the connections of a bind. */
 enum accept_mode {
@@ -58,6 +63,7 @@ struct bind_conf {
     mode_t mode;         /* permissions */
     unsigned backlog;    /* 0: the longest that the system allows */
     bool defer_accept;   /* only TCP */
+    bool tls;            /* its clients speak TLS, which ends here */
     char *owner, *group; /* as the configuration names them; NULL: not given */
     uid_t uid;
     gid_t gid;
@@ -121,6 +127,8 @@ struct server_conf {
     unsigned check_port;          /* 0: as the backend says */
     struct address check_address; /* length 0: as the backend says; its port does not count */
     char *check_track;            /* "BACKEND/SERVER", whose state it follows; NULL: none */
+    struct tls_target_conf tls_conf;
+    struct tls_target *tls; /* NULL: without TLS */
     unsigned line;
 };
 
@@ -227,6 +235,8 @@ struct frontend_conf {
     millis stop_timeout;  /* of this frontend, or else of [global]; 0: none */
     struct access_log_conf access_log;
     bool log_on_connect; /* a line as well when a server was connected */
+    struct tls_conf tls;
+    struct tls_server *tls_server; /* NULL: no bind has tls */
     unsigned line;
 };
 
@@ -292,7 +302,8 @@ struct config {
     size_t frontend_count;
     struct backend_conf *backends;
     size_t backend_count;
-    struct address_files address_files; /* files with lists of addresses or names, and maps */
+    struct address_files address_files;     /* files with lists of addresses or names, and maps */
+    struct certificate_store *certificates; /* of all frontends and servers */
 };
 
 /* Returns where the option of [global] stands, "FILE:LINE", or the name of the file if it does not
