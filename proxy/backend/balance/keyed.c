@@ -6,13 +6,15 @@
 
 #include <stdlib.h>
 
-/* So many slots are looked at before the servers are gone through one by one: where nine of ten
- * servers are down, one key of a thousand comes to that. */
+/* So many slots are looked at before one of the usable servers is taken whatever the table says:
+ * where nine of ten servers are down, one key of a thousand comes to that. */
 #define ATTEMPTS 64
 
 struct keyed {
     struct balancer balancer;
-    struct draw draw; /* numbers instead of keys */
+    struct draw draw;       /* numbers instead of keys */
+    struct server **usable; /* balancer.usable of them, in their order */
+    size_t room;
 };
 
 static struct keyed *keyed_of(struct balancer *balancer)
@@ -22,9 +24,18 @@ static struct keyed *keyed_of(struct balancer *balancer)
 
 static bool refresh(struct balancer *balancer, const struct server_set *set)
 {
+    struct keyed *keyed = keyed_of(balancer);
+    if (keyed->room < set->count) {
+        struct server **usable = realloc(keyed->usable, set->count * sizeof *usable);
+        if (!usable)
+            return false;
+        keyed->usable = usable;
+        keyed->room = set->count;
+    }
     balancer->usable = 0;
     for (size_t i = 0; i < set->count; i++)
-        balancer->usable += server_share(set->list[i]) > 0;
+        if (server_share(set->list[i]) > 0)
+            keyed->usable[balancer->usable++] = set->list[i];
     return true;
 }
 
@@ -36,11 +47,12 @@ static bool takes(const struct balance_table *table, const struct server_set *se
     return share > 0 && table_gives(table, place, key, share) && !choice_excludes(choice, server);
 }
 
-static struct server *go_through(const struct server_set *set, size_t from,
+static struct server *go_through(const struct keyed *keyed, size_t from,
                                  const struct choice *choice)
 {
-    for (size_t i = 0; i < set->count; i++) {
-        struct server *server = set->list[(from + i) % set->count];
+    size_t count = keyed->balancer.usable;
+    for (size_t i = 0; i < count; i++) {
+        struct server *server = keyed->usable[(from + i) % count];
         if (server_share(server) > 0 && !choice_excludes(choice, server))
             return server;
     }
@@ -61,7 +73,7 @@ static struct server *next(struct balancer *balancer, const struct choice *choic
         if (takes(table, set, place, key, choice))
             return set->list[place];
     }
-    return go_through(set, key % set->count, choice);
+    return go_through(keyed_of(balancer), key % balancer->usable, choice);
 }
 
 /* What the servers are called, and the weights that count. */
@@ -125,7 +137,9 @@ static struct balancer *make(void)
 
 static void dispose(struct balancer *balancer)
 {
-    free(keyed_of(balancer));
+    struct keyed *keyed = keyed_of(balancer);
+    free(keyed->usable);
+    free(keyed);
 }
 
 const struct balance_algorithm balance_source = {.keyed = true,

@@ -120,33 +120,64 @@ static bool refresh(struct balancer *balancer, const struct server_set *set)
     return true;
 }
 
-static struct server *next(struct balancer *balancer, const struct choice *choice)
+static inline struct server *take(struct roundrobin *roundrobin, size_t count, size_t at)
 {
-    struct roundrobin *roundrobin = roundrobin_of(balancer);
     struct turn *heap = roundrobin->turns;
-    size_t left = balancer->usable;
-    struct server *found = NULL;
+    struct server *server = heap[at].server;
+    if (heap[at].due > roundrobin->now)
+        roundrobin->now = heap[at].due;
+    take_turn(&heap[at]);
+    if (count > 1)
+        sift_down(heap, count, at);
+    return server;
+}
 
-    /* A tried server is popped to the end of the array, and pushed back below. */
-    while (left > 0) {
-        if (!choice_excludes(choice, heap[0].server)) {
-            found = heap[0].server;
-            if (heap[0].due > roundrobin->now)
-                roundrobin->now = heap[0].due;
-            take_turn(&heap[0]);
-            if (left > 1)
-                sift_down(heap, left, 0);
-            break;
-        }
+/* So many servers are popped before all are looked at: most of them are full. */
+#define POPS_MAX 8
+
+static struct server *look_at_all(struct roundrobin *roundrobin, const struct choice *choice)
+{
+    const struct turn *heap = roundrobin->turns;
+    size_t count = roundrobin->balancer.usable, best = count;
+    for (size_t i = 0; i < count; i++)
+        if (!choice_excludes(choice, heap[i].server) &&
+            (best == count || earlier(&heap[i], &heap[best])))
+            best = i;
+    return best < count ? take(roundrobin, count, best) : NULL;
+}
+
+/* The earliest server is excluded. It is popped to the end of the array, perhaps others as well,
+ * and they are pushed back. */
+static __attribute__((noinline)) struct server *pass_over(struct roundrobin *roundrobin,
+                                                          const struct choice *choice)
+{
+    struct turn *heap = roundrobin->turns;
+    size_t count = roundrobin->balancer.usable, left = count;
+    struct server *found = NULL;
+    while (!found && left > 0 && count - left < POPS_MAX) {
         struct turn passed = heap[0];
         left--;
         heap[0] = heap[left];
         heap[left] = passed;
         sift_down(heap, left, 0);
+        if (left > 0 && !choice_excludes(choice, heap[0].server))
+            found = take(roundrobin, left, 0);
     }
-    for (; left < balancer->usable; left++)
+    bool more = !found && left > 0;
+    for (; left < count; left++)
         sift_up(heap, left);
-    return found;
+    return more ? look_at_all(roundrobin, choice) : found;
+}
+
+static struct server *next(struct balancer *balancer, const struct choice *choice)
+{
+    struct roundrobin *roundrobin = roundrobin_of(balancer);
+    size_t count = balancer->usable;
+    if (count == 0)
+        return NULL;
+    if (!choice_excludes(choice, roundrobin->turns[0].server))
+        return take(roundrobin, count, 0);
+    return pass_over(roundrobin, choice);
 }
 
 static struct balancer *make(void)

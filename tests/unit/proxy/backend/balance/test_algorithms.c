@@ -1,6 +1,7 @@
 /* leastconn, random, first, source and maglev: which server they choose. */
 #include "proxy/backend/backend.h"
 #include "proxy/backend/balance/leastconn.h"
+#include "proxy/backend/queue.h"
 #include "tests/unit/suites.h"
 
 #include <check.h>
@@ -216,6 +217,31 @@ START_TEST(added_servers_take_part)
 }
 END_TEST
 
+/* Most servers are full: the others take turns by their weights. */
+START_TEST(turns_of_those_that_have_room)
+{
+    enum { COUNT = 20, ROOM = 3, CYCLES = 4 };
+    static struct seat seats[COUNT];
+    static struct limit room = {.max = 1}, none;
+    unsigned got[COUNT] = {0};
+    const struct choice choice = {.passes_full = true};
+    name_servers(COUNT);
+    for (size_t i = 0; i < COUNT; i++)
+        servers[i].weight = (unsigned)i + 1;
+    open_scene(&scene, BALANCE_ROUNDROBIN, COUNT);
+    for (size_t i = 0; i < COUNT; i++) {
+        seats[i].member.limit = i < ROOM ? &room : &none;
+        at(i)->seat = &seats[i];
+    }
+    const unsigned sum = 1 + 2 + 3;
+    for (unsigned i = 0; i < CYCLES * sum; i++)
+        got[balancer_next(scene.backend.balancers[0], &choice)->place]++;
+    for (unsigned i = 0; i < COUNT; i++)
+        ck_assert_uint_eq(got[i], i < ROOM ? CYCLES * (i + 1) : 0);
+    backend_close(&scene.backend);
+}
+END_TEST
+
 START_TEST(first_is_the_first_usable)
 {
     name_servers(3);
@@ -379,22 +405,101 @@ static uint64_t nanoseconds(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+static const char *const balance_names[] = {"roundrobin", "leastconn", "random",
+                                            "first",      "source",    "maglev"};
+
+static void all_serve(void)
+{
+}
+
+static void one_serves(void)
+{
+    for (size_t i = 0; i < MOST; i++)
+        if (i != 777)
+            server_set_admin(at(i), ADMIN_MAINT);
+}
+
+/* The same before the main thread has made a new table. */
+static void one_serves_since_now(void)
+{
+    for (size_t i = 0; i < MOST; i++)
+        if (i != 777)
+            atomic_store(&at(i)->share, 0);
+    atomic_fetch_add(&scene.backend.version, 1);
+}
+
+/* All have come up, one after the other. */
+static void all_start_slowly(void)
+{
+    for (size_t i = 0; i < MOST; i++)
+        atomic_store(&at(i)->share, SHARE_OF_ONE * (unsigned)(i % 20 + 1) / 20);
+    atomic_fetch_add(&scene.backend.version, 1);
+}
+
+static void backups_serve(void)
+{
+    for (size_t i = 0; i < MOST / 2; i++)
+        server_set_admin(at(i), ADMIN_MAINT);
+}
+
+/* All places of all servers but one are taken. */
+static void one_has_room(void)
+{
+    static struct seat seats[MOST];
+    static struct limit limits[MOST][64 / sizeof(struct limit)];
+    for (size_t i = 0; i < MOST; i++) {
+        limits[i][0].max = i == 777;
+        seats[i].member.limit = &limits[i][0];
+        at(i)->seat = &seats[i];
+    }
+}
+
+static const struct {
+    const char *text;
+    void (*set_up)(void);
+    bool backups, passes_full;
+} situations[] = {
+    {"all serve", all_serve, false, false},
+    {"all but one are down", one_serves, false, false},
+    {"all but one have just gone down", one_serves_since_now, false, false},
+    {"all start slowly", all_start_slowly, false, false},
+    {"all backups serve", backups_serve, true, false},
+    {"all but one are full", one_has_room, false, true},
+};
+enum { SITUATIONS = sizeof situations / sizeof *situations };
+
+static void open_situation(size_t which, enum balance balance)
+{
+    name_servers(MOST);
+    for (size_t i = 0; i < MOST; i++) {
+        servers[i].backup = situations[which].backups && i >= MOST / 2;
+        servers[i].weight = (unsigned)(i % 10 + 1);
+    }
+    open_scene(&scene, balance, MOST);
+    scene.conf.backup = BACKUP_ALL;
+    situations[which].set_up();
+}
+
 START_TEST(costs)
 {
-    static const char *const texts[] = {"roundrobin", "leastconn", "random",
-                                        "first",      "source",    "maglev"};
     enum { CHOICES = 200000 };
-    name_servers(MOST);
-    open_scene(&scene, all[_i], MOST);
-    bool all_chosen = true;
-    uint64_t begin = nanoseconds();
-    for (unsigned i = 0; i < CHOICES; i++)
-        all_chosen &= choose_from(&scene, key_of(i)) != NULL;
-    uint64_t end = nanoseconds();
-    ck_assert(all_chosen);
-    printf("a choice among %u servers: %s %llu ns\n", (unsigned)MOST, texts[_i],
-           (unsigned long long)(end - begin) / CHOICES);
-    backend_close(&scene.backend);
+    for (size_t n = 0; n < SITUATIONS; n++) {
+        struct choice choice = {.passes_full = situations[n].passes_full};
+        open_situation(n, all[_i]);
+        if (balancer_is_keyed(scene.backend.balancers[0]))
+            choice.passes_full = false; /* a session waits for the server of its key */
+        bool all_chosen = true;
+        uint64_t begin = nanoseconds();
+        for (unsigned i = 0; i < CHOICES; i++) {
+            choice.key = key_of(i);
+            all_chosen &= balancer_next(scene.backend.balancers[0], &choice) != NULL;
+        }
+        uint64_t end = nanoseconds();
+        ck_assert_msg(all_chosen, "%s", situations[n].text);
+        printf("a choice among %u servers, %s: %s %llu ns\n", (unsigned)MOST, situations[n].text,
+               balance_names[_i], (unsigned long long)(end - begin) / CHOICES);
+        backend_close(&scene.backend);
+    }
 }
 END_TEST
 
@@ -424,6 +529,7 @@ Suite *algorithms_suite(void)
     tcase_add_test(tcase, leastconn_takes_turns_among_equals);
     tcase_add_test(tcase, two_choices_even_the_load);
     tcase_add_test(tcase, random_follows_the_weights);
+    tcase_add_test(tcase, turns_of_those_that_have_room);
     tcase_add_test(tcase, first_is_the_first_usable);
     tcase_add_loop_test(tcase, excluded_servers_are_passed_over, 0, ALL);
     tcase_add_loop_test(tcase, none_is_usable, 0, ALL);
