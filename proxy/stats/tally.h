@@ -93,6 +93,7 @@ struct reload_figures {
     uint64_t results[RELOAD_RESULTS_MOST]; /* reloads, by their exit status */
     uint64_t rolled_back;                  /* of those that succeeded */
     uint64_t time;                         /* of those that succeeded: milliseconds in all */
+    uint64_t crashes;                      /* of processes, by whichever process noted them */
 };
 
 #define COUNTERS_OF(record)        (sizeof(struct record) / sizeof(uint64_t))

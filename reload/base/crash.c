@@ -1,6 +1,7 @@
 #include "reload/base/crash.h"
 
 #include "config/base/happening.h"
+#include "proxy/stats/shared_stats.h"
 #include "reload/base/text.h"
 
 #include <stdio.h>
@@ -29,10 +30,11 @@ const char *crash_text(const struct crash *crash, char text[static CRASH_TEXT_MA
     return text;
 }
 
-void crash_note(struct crash *last, const struct crash *crash)
+void crash_note(struct crash *last, const struct tally *counts, const struct crash *crash)
 {
     char text[CRASH_TEXT_MAX];
     *last = *crash;
+    counter_add(&tally_reloads(counts, false)[COUNTER_OF(reload_figures, crashes)], 1);
     happened(HAPPENED_CRASHED, LOG_LEVEL_ERROR,
              HAPPENING_FIELDS(happening_number("about", crash->generation),
                               happening_number("signal", crash->signal),

@@ -5,6 +5,8 @@
 #include <jansson.h>
 #include <stdint.h>
 
+struct tally;
+
 #define CRASH_TEXT_MAX 160
 
 /* Also on its way from process to process (message.h, life.h): grows at its end only. */
@@ -22,8 +24,8 @@ struct crash crash_now(unsigned generation, uint32_t pid, int outcome, uint64_t 
 /* For people: which process, how, and with how many sessions. Returns text. */
 const char *crash_text(const struct crash *crash, char text[static CRASH_TEXT_MAX]);
 
-/* Keeps it as the last one, and logs it. */
-void crash_note(struct crash *last, const struct crash *crash);
+/* Keeps it as the last one, logs it, and counts it in the tally of this process. */
+void crash_note(struct crash *last, const struct tally *counts, const struct crash *crash);
 
 /* For the status: the caller's; NULL when memory is out. */
 json_t *crash_json(const struct crash *crash) __attribute__((warn_unused_result));

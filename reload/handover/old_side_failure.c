@@ -56,7 +56,7 @@ static void note_if_crashed(struct old_side *side)
         return;
     const struct crash crash = crash_now(side->number, (uint32_t)side->child.pid, side->outcome,
                                          side->reload_failure.lost);
-    crash_note(&side->generation->last_crash, &crash);
+    crash_note(&side->generation->last_crash, &side->generation->proxy->stats.tally, &crash);
 }
 
 void old_side_conclude(struct old_side *side)

@@ -57,7 +57,7 @@ static void note_if_crashed(const struct peer *peer)
     if (peer->judged || (lost == 0 && peer->outcome == 0))
         return;
     const struct crash crash = crash_now(head->generation, head->pid, peer->outcome, lost);
-    crash_note(peer->peer_stats->means.last_crash, &crash);
+    crash_note(peer->peer_stats->means.last_crash, &peer->peer_stats->proxy->stats.tally, &crash);
 }
 
 /* Which sources and rates of others count, and what the frontends of peer had refused. */

@@ -19,7 +19,7 @@ static void tell_if_failed(struct replacement *replacement)
     const struct crash crash =
         crash_now(replacement->number, (uint32_t)replacement->pid, replacement->outcome,
                   peer_stats_successor_live(&generation->peer_stats));
-    crash_note(&generation->last_crash, &crash);
+    crash_note(&generation->last_crash, &generation->proxy->stats.tally, &crash);
     notify_failed(replacement->outcome);
     replacement->outcome = 0;
 }

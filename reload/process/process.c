@@ -575,7 +575,7 @@ static bool start_cold(struct generation *generation, struct offer *passed)
         return false;
     struct crash crash;
     if (life_read(generation->config->control, &crash))
-        crash_note(&generation->last_crash, &crash);
+        crash_note(&generation->last_crash, &generation->proxy->stats.tally, &crash);
     if (!serve(generation))
         return false;
     outcome_of_start(generation, "a start");

@@ -194,6 +194,16 @@ static void reload_under_load(struct stage *stage, struct churn *churn)
     }
 }
 
+static void kill_by_command(struct stage *stage)
+{
+    int client, server;
+    struct outcome outcome;
+    open_own(stage, &client, &server);
+    ck_assert_int_eq(proxy_command(&stage->proxy, &outcome, "kill", "frontend=own", NULL), 0);
+    close(client);
+    close(server);
+}
+
 /* A generation that drains is killed, with a session. */
 static void kill_draining(struct stage *stage)
 {
@@ -250,11 +260,12 @@ START_TEST(counters_are_what_clients_counted)
     churn_stop(churn, &load);
     churn_print(&load, "counted by clients");
     ck_assert_uint_eq(churn_lost(&load), 0);
+    kill_by_command(&stage);
     kill_draining(&stage);
     roll_back(&stage);
 
     const double sessions = (double)load.completed, in = (double)load.sent,
-                 out = (double)load.received, own = 3;
+                 out = (double)load.received, own = 4;
     const struct {
         const char *series;
         double value;
@@ -267,8 +278,9 @@ START_TEST(counters_are_what_clients_counted)
         {"rpproxy_frontend_bytes_total{frontend=\"main\",direction=\"out\"}", out},
         {"rpproxy_frontend_sessions_total{frontend=\"own\"}", own},
         {"rpproxy_frontend_bytes_total{frontend=\"own\",direction=\"in\"}", own},
-        /* The killed session has not ended. */
-        {"rpproxy_frontend_session_ends_total{frontend=\"own\",reason=\"done\"}", own - 1},
+        /* The session of the killed process has not ended. */
+        {"rpproxy_frontend_session_ends_total{frontend=\"own\",reason=\"done\"}", own - 2},
+        {"rpproxy_killed_sessions_total", 1},
         {"rpproxy_frontend_session_duration_seconds_count{frontend=\"own\"}", own - 1},
         {"rpproxy_backend_bytes_total{backend=\"main\",direction=\"out\"}", out},
         {"rpproxy_backend_connect_duration_seconds_count{backend=\"main\"}", sessions},
@@ -277,6 +289,7 @@ START_TEST(counters_are_what_clients_counted)
         {"rpproxy_server_sessions_total{backend=\"own\",server=\"a\"}", own},
         {"rpproxy_reloads_total{result=\"done\"}", scaled(RELOADS, 3) + 4},
         {"rpproxy_rollbacks_total", 1},
+        {"rpproxy_crashes_total", 2},
     };
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
         wait_value(&stage, expected[i].series, expected[i].value);
