@@ -75,6 +75,15 @@ static void on_server_down(struct server *server, void *arg)
         worker_evict(&proxy->workers[i]);
 }
 
+/* Lines of the access log tell how many sessions a backend has. */
+static bool logs_backends(const struct config *config)
+{
+    bool lines = false;
+    for (size_t i = 0; i < config->frontend_count; i++)
+        lines |= config->frontends[i].access_log.every > 0;
+    return lines && log_format_has(&config->log_format, ACCESS_SESSIONS_BACKEND);
+}
+
 static int open_backends(struct proxy *proxy, unsigned workers, struct event_base *base)
 {
     const struct config *config = proxy->service.config;
@@ -85,6 +94,8 @@ static int open_backends(struct proxy *proxy, unsigned workers, struct event_bas
         struct backend *backend = &proxy->service.backends[i];
         if (backend_open(backend, &config->backends[i], workers, &proxy->reclaimer))
             return ENOMEM;
+        if (logs_backends(config))
+            backend->counts |= BACKEND_COUNTS_ALL;
         backend->on_change = on_server;
         backend->on_down = on_server_down;
         backend->arg = proxy;

@@ -66,6 +66,8 @@ struct log_format {
     size_t piece_count;
 };
 
+bool log_format_has(const struct log_format *format, enum access_field field);
+
 /* Of which sessions a frontend logs a line. */
 struct access_log_conf {
     unsigned every;   /* 0: of none; else of each so-and-so-many-th */

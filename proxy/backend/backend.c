@@ -70,7 +70,7 @@ int backend_open(struct backend *backend, const struct backend_conf *conf, unsig
                                 .algorithm = balance_algorithm(conf->balance),
                                 .weigh = weigh,
                                 .reclaimer = reclaimer};
-    backend->counts = backend->algorithm->counts;
+    backend->counts = backend->algorithm->counts ? BACKEND_COUNTS_SERVERS : 0;
     backend->prepares = prepares(conf);
     struct server_set *set = make_set(NULL, conf->server_count);
     if (!set)

@@ -154,6 +154,9 @@ struct server_set {
     struct server *list[];
 };
 
+#define BACKEND_COUNTS_SERVERS 1u /* the algorithm asks server_used() */
+#define BACKEND_COUNTS_ALL     2u /* the access log tells of the backend's sessions */
+
 /* backend.h makes it. A worker sees changes by two atomic values: the pointer to the set, and the
  * version, which changes after each change of the set or of a share. */
 struct backend {
@@ -168,7 +171,7 @@ struct backend {
     size_t usable; /* servers that have a share */
     const struct balance_algorithm *algorithm;
     _Atomic(struct balance_table *) table; /* of an algorithm that has one; NULL: none */
-    bool counts;                           /* the algorithm asks server_used() */
+    unsigned counts;                       /* BACKEND_COUNTS_...: what sessions count in */
     /* A connection to a server is more than a plain one: it is tuned, begins with a header, or has
      * a source. */
     bool prepares;
@@ -190,6 +193,7 @@ struct backend {
     /* server->ending was set; may be NULL. */
     void (*on_down)(struct server *server, void *arg);
     void *arg;
+    _Alignas(64) atomic_uint live; /* sessions of all servers, with BACKEND_COUNTS_ALL */
 };
 
 /* All servers, with and without a share. Any thread; a worker must not keep the pointer to the set
@@ -225,7 +229,7 @@ static inline const struct address *server_address(const struct server *server)
     return endpoint ? &endpoint->address : NULL;
 }
 
-/* The sessions that the server has now; only where backend->counts is true. Any thread. */
+/* The sessions that the server has now; only with BACKEND_COUNTS_SERVERS. Any thread. */
 static inline unsigned server_used(const struct server *server)
 {
     return atomic_load_explicit(&server->used, memory_order_relaxed);

@@ -135,11 +135,8 @@ static void set_backend_sessions(struct log_field *field, const struct session *
 {
     if (!session->backend)
         return;
-    const struct server_set *servers = backend_servers(session->backend);
-    uint64_t live = 0;
-    for (size_t i = 0; i < servers->count; i++)
-        live += server_count_sessions(servers->list[i]).live;
-    set_count(field, with_this_one(session, live));
+    set_count(field, with_this_one(session, atomic_load_explicit(&session->backend->live,
+                                                                 memory_order_relaxed)));
 }
 
 static void set_sessions(struct log_field *field, const struct session *session,

@@ -6,10 +6,21 @@
 #include "proxy/session/source_place.h"
 #include "proxy/session/stage.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
+
+/* change: 1, or UINT_MAX for one less. */
+static void count_session(struct server *server, unsigned change)
+{
+    struct backend *backend = server->backend;
+    if (backend->counts & BACKEND_COUNTS_SERVERS)
+        atomic_fetch_add_explicit(&server->used, change, memory_order_relaxed);
+    if (backend->counts & BACKEND_COUNTS_ALL)
+        atomic_fetch_add_explicit(&backend->live, change, memory_order_relaxed);
+}
 
 void session_join_server(struct session *session)
 {
@@ -21,7 +32,7 @@ void session_join_server(struct session *session)
     session->server.server_place = (uint32_t)(place + COUNTER_OF(server_figures, bytes_out));
     counter_add(session_set_counter(set, place + COUNTER_OF(server_figures, live)), 1);
     if (session->chosen->backend->counts)
-        atomic_fetch_add_explicit(&session->chosen->used, 1, memory_order_relaxed);
+        count_session(session->chosen, 1);
 }
 
 static void leave_server(struct session *session,
@@ -35,7 +46,7 @@ static void leave_server(struct session *session,
                                                       COUNTER_OF(server_figures, live)),
                 UINT64_MAX); /* one less */
     if (server->backend->counts)
-        atomic_fetch_sub_explicit(&server->used, 1, memory_order_relaxed);
+        count_session(server, UINT_MAX);
     if (server->seat)
         give_back(&server->backend->queue->pool, &server->seat->member);
 }

@@ -182,6 +182,34 @@ START_TEST(a_pattern_is_the_line)
 }
 END_TEST
 
+/* Sessions of all workers, and those that came from the old process. */
+START_TEST(a_line_has_the_sessions_of_its_backend)
+{
+    enum { SESSIONS = 6 };
+    struct scene scene;
+    struct session live[SESSIONS];
+    char expected[64], rest[128];
+    scene_init(&scene);
+    snprintf(rest, sizeof rest, "access-log = yes\nbalance = leastconn\nserver = b 127.0.0.1:%u\n",
+             scene.server_port);
+    scene_configure(&scene, "log-format = now %{sessions_backend} of them %{sessions_server}\n",
+                    rest);
+    proxy_start(&scene.proxy);
+    for (unsigned i = 0; i < SESSIONS; i++) {
+        live[i] = session_open(&scene);
+        session_works(&live[i]);
+    }
+    proxy_reload(&scene.proxy);
+    proxy_wait_drained(&scene.proxy);
+    for (unsigned i = 0; i < SESSIONS; i++) {
+        exchange_and_close(&live[i]);
+        snprintf(expected, sizeof expected, "now %u of them ", SESSIONS - i);
+        wait_mentioned(scene.proxy.log, expected);
+    }
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 START_TEST(lines_of_some_sessions)
 {
     enum { SESSIONS = 40, EVERY = 10 };
@@ -349,6 +377,7 @@ Suite *access_log_suite(void)
     Suite *suite = suite_create("access_log");
     scenario_add(suite, json_has_what_the_manual_says, 300);
     scenario_add(suite, a_pattern_is_the_line, 300);
+    scenario_add(suite, a_line_has_the_sessions_of_its_backend, 300);
     scenario_add(suite, lines_of_some_sessions, 300);
     scenario_add(suite, lines_of_errors_only, 300);
     scenario_add(suite, a_line_when_a_server_was_connected, 300);
