@@ -3,6 +3,7 @@
 #include "config/load.h"
 #include "config/syntax/value.h"
 #include "reload/base/exit_status.h"
+#include "reload/base/text_diff.h"
 #include "reload/cli/ask.h"
 #include "reload/cli/command.h"
 #include "reload/cli/conversation.h"
@@ -12,17 +13,12 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-extern char **environ;
 
 /* Asks for the history, with the texts of two generations; 0: none. Returns an exit status. */
 static int ask_history(const struct command *command, unsigned first, unsigned second,
@@ -82,46 +78,18 @@ static const char *find_text(json_t *answer, unsigned number)
     return NULL;
 }
 
-/* A file in memory that diff(1) can read by its descriptor. Returns it, or -1. */
-static int text_file(const char *text)
+static int print_difference(const char *const texts[static 2], const unsigned numbers[static 2])
 {
-    int fd = memfd_create("generation", 0);
-    size_t length = strlen(text);
-    if (fd >= 0 && write(fd, text, length) != (ssize_t)length) {
-        close(fd);
-        fd = -1;
-    }
-    return fd;
-}
-
-static int run_diff(const char *const texts[static 2], const unsigned numbers[static 2])
-{
-    char paths[2][32], labels[2][32];
-    int fds[2], status = -1;
-    pid_t pid;
+    char labels[2][32];
+    struct diff_text sides[2];
     for (unsigned i = 0; i < 2; i++) {
-        fds[i] = text_file(texts[i]);
-        snprintf(paths[i], sizeof paths[i], "/proc/self/fd/%d", fds[i]);
         snprintf(labels[i], sizeof labels[i], "generation %u", numbers[i]);
+        sides[i] = (struct diff_text){labels[i], texts[i]};
     }
-    char *arguments[] = {(char[]){"diff"},
-                         (char[]){"-u"},
-                         (char[]){"--label"},
-                         labels[0],
-                         (char[]){"--label"},
-                         labels[1],
-                         paths[0],
-                         paths[1],
-                         NULL};
-    (void)fflush(stdout);
-    int error = posix_spawnp(&pid, "diff", NULL, NULL, arguments, environ);
+    int error = text_diff(&sides[0], &sides[1], stdout);
     if (error)
-        fprintf(stderr, "rpproxy: diff(1) cannot be started: %s\n", strerror(error));
-    else
-        (void)waitpid(pid, &status, 0);
-    close(fds[0]);
-    close(fds[1]);
-    return WIFEXITED(status) && WEXITSTATUS(status) <= 1 ? EXIT_DONE : EXIT_OTHER;
+        fprintf(stderr, "rpproxy: %s\n", strerror(error));
+    return error ? EXIT_OTHER : EXIT_DONE;
 }
 
 /* Returns false, after printing an error: it is none. */
@@ -158,7 +126,7 @@ static int print_diff(const struct command *command)
         status = EXIT_OTHER;
     }
     if (status == EXIT_DONE)
-        status = run_diff(texts, numbers);
+        status = print_difference(texts, numbers);
     json_decref(answer);
     return status;
 }

@@ -90,6 +90,7 @@ int main(void)
         terminate_suite,
         walk_suite,
         event_bus_suite,
+        text_diff_suite,
         session_list_suite,
         stages_suite,
         preview_suite,
