@@ -431,6 +431,25 @@ void proxy_count_others(struct proxy *proxy, unsigned all, const unsigned *by_fr
         place_serve(&proxy->service.places);
 }
 
+void proxy_count_at_servers(struct proxy *proxy, const uint64_t *live)
+{
+    for (size_t i = 0; i < proxy->service.config->backend_count; i++) {
+        const struct backend *backend = &proxy->service.backends[i];
+        const struct server_set *set = backend_servers(backend);
+        for (size_t j = 0; (backend->counts & BACKEND_COUNTS_SERVERS) && j < set->count; j++)
+            atomic_store_explicit(&set->list[j]->others, (unsigned)live[set->list[j]->record],
+                                  memory_order_relaxed);
+    }
+}
+
+bool proxy_counts_at_servers(const struct proxy *proxy)
+{
+    for (size_t i = 0; i < proxy->service.config->backend_count; i++)
+        if (proxy->service.backends[i].counts & BACKEND_COUNTS_SERVERS)
+            return true;
+    return false;
+}
+
 void proxy_set_peers(struct proxy *proxy, const struct stats *const *list, size_t count)
 {
     struct sources *sources = proxy->service.sources;

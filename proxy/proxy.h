@@ -108,6 +108,13 @@ uint64_t proxy_overdue(const struct proxy *proxy);
  * frontend in the config's order (NULL: none). */
 void proxy_count_others(struct proxy *proxy, unsigned all, const unsigned *by_frontend);
 
+/* The same for the balance of backends that count sessions: `live` has those that other processes
+ * have on each server of the tally, by its number. */
+void proxy_count_at_servers(struct proxy *proxy, const uint64_t *live);
+
+/* A backend counts sessions for its balance. */
+bool proxy_counts_at_servers(const struct proxy *proxy);
+
 /* These processes of the proxy live: what they have of the sources of clients counts in the limits
  * of this one, until the next call. */
 void proxy_set_peers(struct proxy *proxy, const struct stats *const *list, size_t count);

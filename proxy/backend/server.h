@@ -138,6 +138,7 @@ struct server {
     atomic_uint share;
     /* What all workers write: */
     _Alignas(64) atomic_uint used; /* sessions of all workers, where the algorithm counts them */
+    atomic_uint others;            /* likewise, of other processes, as the main thread last saw */
     atomic_uint failures;          /* of which the main thread has not been told yet */
 };
 
@@ -229,10 +230,12 @@ static inline const struct address *server_address(const struct server *server)
     return endpoint ? &endpoint->address : NULL;
 }
 
-/* The sessions that the server has now; only with BACKEND_COUNTS_SERVERS. Any thread. */
+/* The sessions that the server has now, in all processes; only with BACKEND_COUNTS_SERVERS. Any
+ * thread. */
 static inline unsigned server_used(const struct server *server)
 {
-    return atomic_load_explicit(&server->used, memory_order_relaxed);
+    return atomic_load_explicit(&server->used, memory_order_relaxed) +
+           atomic_load_explicit(&server->others, memory_order_relaxed);
 }
 
 /* A session could not be connected to the server, or was reset by it before a byte came. The main

@@ -60,8 +60,35 @@ static void note_if_crashed(const struct peer *peer)
     crash_note(peer->peer_stats->means.last_crash, &peer->peer_stats->proxy->stats.tally, &crash);
 }
 
-/* Which sources and rates of others count, and what the frontends of peer had refused. */
-static void tell_proxy(const struct peer_stats *peer_stats)
+/* Zeros for each server of the tally; NULL: out of memory. */
+static uint64_t *new_live(const struct tally *own)
+{
+    return calloc((size_t)own->as.servers + 1, sizeof(uint64_t));
+}
+
+/* Adds the sessions that others have on each server now. */
+static void add_live_of_others(struct peer_stats *peer_stats, uint64_t *live)
+{
+    const struct tally *own = &peer_stats->proxy->stats.tally;
+    struct peer *peer;
+    TAILQ_FOREACH (peer, &peer_stats->list, link)
+        if (!peer->gone && peer->stats.tally.memory &&
+            tally_map_make(&peer->map, own, &peer->stats.tally) == 0)
+            tally_add_live(live, &peer->stats.tally, &peer->map);
+}
+
+static void count_at_servers(struct peer_stats *peer_stats)
+{
+    uint64_t *live = NULL;
+    if (peer_stats->balanced && (live = new_live(&peer_stats->proxy->stats.tally))) {
+        add_live_of_others(peer_stats, live);
+        proxy_count_at_servers(peer_stats->proxy, live);
+    }
+    free(live);
+}
+
+/* Which sources and rates of others count, and which sessions at servers. */
+static void tell_proxy(struct peer_stats *peer_stats)
 {
     size_t count = 0;
     const struct peer *peer;
@@ -76,6 +103,7 @@ static void tell_proxy(const struct peer_stats *peer_stats)
             list[count++] = &peer->stats;
     proxy_set_peers(peer_stats->proxy, list, count);
     free(list);
+    count_at_servers(peer_stats);
 }
 
 static void add_refusals(const struct peer *peer, size_t frontend, struct refusals *sum)
@@ -328,6 +356,9 @@ static bool wants_looks(const struct peer_stats *peer_stats)
            (means->draining_processes->count || means->predecessor->pid != 0);
 }
 
+/* Sums over all servers and workers of all processes are made once in so many looks. */
+#define LOOKS_AT_SERVERS 5
+
 static void on_look(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
@@ -336,6 +367,8 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
     look_for_ends(peer_stats);
     if (!peer_stats->forgotten)
         count_others(peer_stats);
+    if (peer_stats->looks++ % LOOKS_AT_SERVERS == 0)
+        count_at_servers(peer_stats);
     share_servers(peer_stats);
     if (!wants_looks(peer_stats))
         event_del(peer_stats->look);
@@ -402,7 +435,8 @@ int peer_stats_begin(struct peer_stats *peer_stats, struct proxy *proxy)
     peer_stats->limited = config->max_sessions != 0;
     for (size_t i = 0; i < config->frontend_count; i++)
         peer_stats->limited |= config->frontends[i].max_sessions != 0;
-    peer_stats->limited |= server_limits_exist(proxy);
+    peer_stats->balanced = proxy_counts_at_servers(proxy);
+    peer_stats->limited |= server_limits_exist(proxy) || peer_stats->balanced;
     struct peer *peer;
     TAILQ_FOREACH (peer, &peer_stats->list, link)
         find_frontends(peer);
@@ -414,6 +448,7 @@ int peer_stats_begin(struct peer_stats *peer_stats, struct proxy *proxy)
 void peer_stats_count(struct peer_stats *peer_stats)
 {
     count_others(peer_stats);
+    count_at_servers(peer_stats);
     share_servers(peer_stats);
     if (wants_looks(peer_stats))
         event_add(peer_stats->look, &look_interval);
@@ -635,15 +670,11 @@ static void observe_servers(struct peer_stats *peer_stats, const uint64_t *live,
 void peer_stats_observe(struct peer_stats *peer_stats, uint64_t elapsed)
 {
     struct tally *own = &peer_stats->proxy->stats.tally;
-    uint64_t *live = calloc((size_t)own->as.servers + 1, sizeof *live);
+    uint64_t *live = new_live(own);
     if (!live)
         return;
     tally_add_live(live, own, NULL);
-    struct peer *peer;
-    TAILQ_FOREACH (peer, &peer_stats->list, link)
-        if (!peer->gone && peer->stats.tally.memory &&
-            tally_map_make(&peer->map, own, &peer->stats.tally) == 0)
-            tally_add_live(live, &peer->stats.tally, &peer->map);
+    add_live_of_others(peer_stats, live);
     observe_servers(peer_stats, live, elapsed);
     for (size_t i = 0; i < own->as.frontends; i++)
         tally_note_frontend_live(own, i, peer_stats_frontend_live(peer_stats, i));

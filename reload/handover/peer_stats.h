@@ -68,10 +68,12 @@ struct peer_stats {
     struct peer *successor; /* in the list when it counts; NULL: none is known */
     bool successor_folds;   /* and this process does not */
     int process;            /* a pidfd of this process, or -1 */
-    struct event *look;     /* at what others have of the limits of this process */
-    bool limited;           /* there are limits that others count in */
-    bool forgotten;         /* peer_stats_forget(): only the limits of servers are looked at */
-    unsigned *others;       /* scratch of that: one for each frontend */
+    struct event *look;     /* at what others have of the limits of this process, and at servers */
+    bool limited;           /* there are limits that others count in, or a balance */
+    bool balanced;          /* a backend counts sessions for its balance */
+    unsigned looks;
+    bool forgotten;   /* peer_stats_forget(): only the limits of servers are looked at */
+    unsigned *others; /* scratch of that: one for each frontend */
 };
 
 /* Returns 0 or an errno value; peer_stats_close() is right after either. */
@@ -83,7 +85,7 @@ void peer_stats_close(struct peer_stats *peer_stats);
 int peer_stats_begin(struct peer_stats *peer_stats, struct proxy *proxy)
     __attribute__((warn_unused_result));
 
-/* The limits of this process count what others have from now on. */
+/* The limits and the balance of this process count what others have from now on. */
 void peer_stats_count(struct peer_stats *peer_stats);
 
 /* Clients come to this process from now on, or not any more: this decides about its shares of the

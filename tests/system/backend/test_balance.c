@@ -23,6 +23,7 @@ enum { SERVERS = 4, CLIENTS = 30 };
 /* A proxy in front of servers a, b, c and d. */
 struct farm {
     struct proxy proxy;
+    const char *global; /* further options of [global]; NULL: none */
     uint16_t port;
     struct endpoint front;
     uint16_t ports[SERVERS];
@@ -51,8 +52,9 @@ static void farm_configure(const struct farm *farm, const char *options,
                            const char *const *attributes)
 {
     char text[4096];
-    int length = snprintf(text, sizeof text, "workers = 2\n[listen main]\nbind = 127.0.0.1:%u\n%s",
-                          farm->port, options);
+    int length =
+        snprintf(text, sizeof text, "workers = 2\n%s[listen main]\nbind = 127.0.0.1:%u\n%s",
+                 farm->global ? farm->global : "", farm->port, options);
     for (unsigned i = 0; attributes[i]; i++)
         length += snprintf(text + length, sizeof text - (size_t)length,
                            "server = %c 127.0.0.1:%u %s\n", 'a' + i, farm->ports[i], attributes[i]);
@@ -238,6 +240,35 @@ START_TEST(leastconn_evens_the_sessions)
     }
     for (unsigned i = 0; i < SERVERS * EACH; i++)
         leave(&visits[i]);
+    proxy_stop(&farm.proxy);
+}
+END_TEST
+
+/* The sessions that an old process drains count in the new one. */
+START_TEST(leastconn_counts_what_drains)
+{
+    enum { EACH = 4 };
+    struct farm farm;
+    struct visit visits[SERVERS * EACH];
+    farm_init(&farm, "balance = leastconn\n", four);
+    farm.global = "drain = wait\n";
+    farm_configure(&farm, "balance = leastconn\n", four);
+    proxy_start(&farm.proxy);
+    for (unsigned i = 0; i < SERVERS * EACH; i++)
+        visits[i] = visit_as(&farm, 1);
+    for (unsigned i = 0; i < SERVERS * EACH; i++)
+        if (visits[i].which == 2)
+            leave(&visits[i]);
+    wait_sessions(&farm, 2, 0);
+    proxy_reload(&farm.proxy);
+    for (unsigned i = 0; i < SERVERS * EACH; i++)
+        if (visits[i].which == 2) {
+            visits[i] = visit_as(&farm, 1);
+            ck_assert_uint_eq(visits[i].which, 2);
+        }
+    for (unsigned i = 0; i < SERVERS * EACH; i++)
+        leave(&visits[i]);
+    proxy_wait_drained(&farm.proxy);
     proxy_stop(&farm.proxy);
 }
 END_TEST
@@ -730,6 +761,7 @@ Suite *balance_suite(void)
 {
     Suite *suite = suite_create("balance");
     scenario_add(suite, leastconn_evens_the_sessions, 300);
+    scenario_add(suite, leastconn_counts_what_drains, 300);
     scenario_add(suite, first_fills_the_first, 300);
     scenario_add(suite, first_goes_on_when_one_is_full, 300);
     scenario_add(suite, source_keeps_clients, 300);

@@ -30,7 +30,8 @@ static void make_generation(struct generation *generation, unsigned number)
         load_good("[global]\nmax-sessions = 10\n"
                   "[frontend web]\nbind = 127.0.0.1:1\nbackend = app\nmax-sessions = 4\n"
                   "[frontend mail]\nbind = 127.0.0.1:2\nbackend = app\n"
-                  "[backend app]\nserver = a 127.0.0.1:3\n");
+                  "[backend app]\nserver = a 127.0.0.1:3\n"
+                  "[backend counts]\nserver = b 127.0.0.1:4\nbalance = leastconn\n");
     draining_processes_init(&generation->draining_processes,
                             &(struct draining_processes_events){.on_gone = ignore});
     const struct peer_stats_means means = {.base = base,
@@ -208,6 +209,33 @@ START_TEST(killed_process_is_folded_once)
     ck_assert_uint_eq(sessions(), 1010);
     ck_assert_uint_eq(peer_stats_base(&us.peer_stats).sessions, 1010);
     ck_assert_uint_eq(peer_stats_live(&us.peer_stats), 0);
+    other_free(&other);
+}
+END_TEST
+
+/* The sessions of another process at a server count in the balance, until it is gone. */
+START_TEST(sessions_at_servers_count)
+{
+    struct other other = other_start(8);
+    const struct tally *tally = &other.stats.tally;
+    const struct backend *counting = &us.proxy->service.backends[1];
+    const struct server *server = backend_find(counting, "b");
+    ck_assert_uint_eq(tally_add_server(&other.stats.tally, 1, "b"), 0); /* other numbers */
+    counter_add(&tally_server(tally, 1, 0)[COUNTER_OF(server_figures, live)], 3);
+    tell(&other, peer_stats_add);
+    ck_assert_int_eq(peer_stats_begin(&us.peer_stats, us.proxy), 0);
+    ck_assert_uint_eq(server_used(server), 3);
+    counter_add(&tally_server(tally, 0, 0)[COUNTER_OF(server_figures, live)], 2);
+    peer_stats_count(&us.peer_stats);
+    ck_assert_uint_eq(server_used(server), 5);
+    counter_add(&tally_server(tally, 0, 0)[COUNTER_OF(server_figures, live)], 1);
+    while (server_used(server) != 6) /* by the next look */
+        event_base_loop(base, EVLOOP_ONCE);
+    ck_assert_uint_eq(server_used(backend_find(&us.proxy->service.backends[0], "a")), 0);
+    other_kill(&other);
+    while (server_used(server) != 0)
+        event_base_loop(base, EVLOOP_ONCE);
+    ck_assert(TAILQ_EMPTY(&us.peer_stats.list));
     other_free(&other);
 }
 END_TEST
@@ -550,6 +578,7 @@ Suite *peer_stats_suite(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, live_process_counts_at_once);
+    tcase_add_test(tcase, sessions_at_servers_count);
     tcase_add_loop_test(tcase, killed_process_is_folded_once, 0, 2);
     tcase_add_test(tcase, process_that_ended_early_is_folded_later);
     tcase_add_test(tcase, a_successor_takes_the_folding_over);
