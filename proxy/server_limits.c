@@ -128,6 +128,36 @@ static void let_sessions_move(struct proxy *proxy)
     proxy->holds_back = waits;
 }
 
+/* Sessions that wait in the queue of the backend in another process. */
+static unsigned line_in(const struct stats *peer, const struct server_set *set, size_t guess)
+{
+    const struct stats_server *record = NULL;
+    for (size_t i = 0; i < set->count && !record; i++)
+        if (set->list[i]->seat)
+            record = stats_find_server(peer, set->list[i]->seat->record->key, guess + i);
+    return record ? atomic_load(&record->line) : 0;
+}
+
+/* max-queue counts those that wait in all processes. */
+static void share_line(const struct backend *backend, const struct limits_peer *peers, size_t count,
+                       size_t guess)
+{
+    const struct server_set *set = backend_servers(backend);
+    struct queue *queue = backend->queue;
+    unsigned own = pool_waiting(&queue->pool), most = backend->conf->max_queue;
+    for (size_t i = 0; i < set->count; i++)
+        if (set->list[i]->seat && atomic_load(&set->list[i]->seat->record->line) != own)
+            atomic_store(&set->list[i]->seat->record->line, own);
+    if (most == 0)
+        return;
+    for (size_t i = 0; i < count && most > 0; i++) {
+        unsigned line = line_in(peers[i].stats, set, guess);
+        most -= line < most ? line : most;
+    }
+    if (most != queue->pool.most)
+        pool_set_most(&queue->pool, most);
+}
+
 void server_limits_look(struct proxy *proxy, const struct limits_peer *peers, size_t count)
 {
     let_sessions_move(proxy);
@@ -140,6 +170,7 @@ void server_limits_look(struct proxy *proxy, const struct limits_peer *peers, si
             continue;
         backend->queue->alone = count == 0;
         const struct server_set *set = backend_servers(backend);
+        share_line(backend, peers, count, guess);
         for (size_t j = 0; j < set->count; j++)
             if (set->list[j]->seat)
                 share(proxy, backend->queue, set->list[j]->seat, peers, count, guess++, &views);

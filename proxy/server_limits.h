@@ -6,6 +6,8 @@
  * is needed in another, is used there up to 40 ms later; but all processes together never have more
  * sessions on a server than maxconn, not even in the moments after a reload.
  *
+ * max-queue counts those that wait in all processes, as each process last saw the others.
+ *
  * A process that retires keeps what it uses and what its waiters need, as far as it has it. So its
  * queue is served in its order, before the clients of the new process; it has an end, because no
  * new clients come to it. Where the new process's maxconn is another one, that is the limit for

@@ -198,6 +198,13 @@ void pool_set_usable(struct pool *pool, struct pool_member *member, bool usable)
     unlock(pool, &wakeups);
 }
 
+void pool_set_most(struct pool *pool, unsigned most)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->most = most;
+    pthread_mutex_unlock(&pool->lock);
+}
+
 void pool_serve(struct pool *pool, struct pool_member *member)
 {
     struct wakeups wakeups = {.count = 0};

@@ -115,6 +115,9 @@ enum pool_answer {
 void pool_open(struct pool *pool, unsigned most);
 void pool_close(struct pool *pool);
 
+/* As pool_open() was told, for waiters that come from now on. Any thread. */
+void pool_set_most(struct pool *pool, unsigned most);
+
 void pool_desk_init(struct pool_desk *desk, void (*wake)(void *arg), void *arg);
 
 /* Adds a member that is not usable yet. limit and owner outlive the pool. Any thread. */

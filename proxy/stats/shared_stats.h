@@ -134,6 +134,8 @@ struct stats_server {
     atomic_uint maxconn; /* what all processes may have together, as of now; LIMIT_NONE: no limit */
     atomic_uint role;    /* enum stats_role; the same in all records of the process */
     uint64_t key[2];     /* of backend and server: stats_server_key() */
+    atomic_uint line;    /* sessions that wait in the queue of the backend; the same in all of its
+                            records; 0 in older builds */
 };
 
 /* The stats of this process, or of another one. */

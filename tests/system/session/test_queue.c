@@ -7,6 +7,7 @@
 #include "tests/system/support/proxy.h"
 #include "tests/system/support/scene.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -344,6 +345,62 @@ static struct session serve_checked(int listener, const int *clients)
     }
 }
 
+struct attempt {
+    struct scene *scene;
+    int client;
+    unsigned waiting; /* with it */
+};
+
+/* Whether one more client may wait now. */
+static bool one_more_waits(void *argument)
+{
+    struct attempt *attempt = argument;
+    const uint16_t number = 0;
+    char byte;
+    attempt->client = connect_to(&attempt->scene->front);
+    (void)!send(attempt->client, &number, sizeof number, MSG_NOSIGNAL);
+    for (;;) {
+        if (figure(&attempt->scene->proxy, "waiting") == attempt->waiting)
+            return true;
+        if (recv(attempt->client, &byte, 1, MSG_DONTWAIT) == 0 || errno != EAGAIN)
+            break;
+    }
+    close(attempt->client);
+    return false;
+}
+
+/* Those that wait in the old process count for max-queue, until they are served. */
+START_TEST(max_queue_over_a_reload)
+{
+    struct scene scene;
+    int clients[4];
+    scene_init(&scene);
+    start(&scene, "", "maxconn=1", "max-queue = 3\nqueue-timeout = 0s\n");
+    clients[0] = connect_numbered(&scene.front, 0);
+    struct session session = serve(scene.listener, clients, 0);
+    queue_up(&scene, clients, 1, 3, 0);
+    proxy_reload(&scene.proxy);
+    queue_up(&scene, clients, 3, 4, 0);
+    int refused = connect_to(&scene.front);
+    expect_reset(refused);
+    close(refused);
+    ck_assert_int_eq(figure(&scene.proxy, "queue_full"), 1);
+    session_close(&session);
+    session = serve(scene.listener, clients, 1); /* one less waits in the old process */
+    struct attempt attempt = {&scene, -1, 2};
+    wait_until(one_more_waits, &attempt, "one more client may wait");
+    for (uint16_t i = 2; i < 4; i++) {
+        session_close(&session);
+        session = serve(scene.listener, clients, i);
+    }
+    session_close(&session);
+    clients[0] = attempt.client;
+    session = serve(scene.listener, clients, 0);
+    session_close(&session);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 /* A server goes down while sessions wait for it, and comes back after a reload: the old process,
  * in which they wait, has gone on with its checks. */
 START_TEST(a_server_that_comes_back_after_a_reload)
@@ -536,6 +593,7 @@ Suite *queue_suite(void)
     scenario_add(suite, reloads_with_a_queue, 300);
     scenario_add(suite, reloads_with_a_queue_and_no_handoff, 300);
     scenario_add(suite, reloads_with_a_queue_and_a_probation, 300);
+    scenario_add(suite, max_queue_over_a_reload, 120);
     scenario_add(suite, a_server_that_comes_back_after_a_reload, 120);
     scenario_add(suite, maxconn_changes, 120);
     scenario_add(suite, maxconn_by_command, 120);
