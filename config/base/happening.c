@@ -27,6 +27,7 @@ const char *happening_name(enum happening_kind kind)
         [HAPPENED_SERVER_BACK] = "server-back",
         [HAPPENED_SERVER_ADMIN] = "server-admin",
         [HAPPENED_SERVER_WEIGHT] = "server-weight",
+        [HAPPENED_SERVER_MAXCONN] = "server-maxconn",
         [HAPPENED_SERVER_AGENT] = "server-agent",
         [HAPPENED_SERVER_ADDRESS] = "server-address",
         [HAPPENED_NAME_FAILED] = "name-failed",

@@ -298,8 +298,10 @@ bool server_set_maxconn(struct server *server, unsigned maxconn)
     publish_maxconn(server);
     format_maxconn(maxconn, text);
     format_maxconn(before, was);
-    log_notice("server %s/%s has maxconn %s by command (it was %s)", server->backend->conf->name,
-               server->name, text, was);
+    happened(HAPPENED_SERVER_MAXCONN, LOG_LEVEL_NOTICE,
+             HAPPENING_FIELDS(SERVER_FIELDS(server), happening_number("maxconn", maxconn)),
+             "server %s/%s has maxconn %s by command (it was %s)", server->backend->conf->name,
+             server->name, text, was);
     server_changed(server, true);
     return true;
 }

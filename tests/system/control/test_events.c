@@ -150,6 +150,36 @@ START_TEST(servers_and_orders)
 }
 END_TEST
 
+START_TEST(maxconn_is_an_event)
+{
+    struct scene scene;
+    struct outcome outcome;
+    char file[PATH_MAX];
+    scene_init(&scene);
+    proxy_configure(&scene.proxy,
+                    "workers = 2\n[listen main]\nbind = 127.0.0.1:%u\n"
+                    "server = a 127.0.0.1:%u maxconn=7\n",
+                    scene.port, scene.server_port);
+    proxy_start(&scene.proxy);
+    pid_t follower = follow(&scene.proxy, file, "events");
+    static const char *const orders[] = {"maxconn=5", "maxconn=5", "maxconn=unlimited"};
+    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++)
+        ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "server", "main/a", orders[i], NULL),
+                         0);
+    proxy_stop(&scene.proxy);
+    wait_gone(follower);
+    json_t *event = NULL;
+    ck_assert_uint_eq(count_events(file, "server-maxconn", &event), 2);
+    json_decref(event);
+    event = expect_event(file, "server-maxconn", "server-maxconn");
+    ck_assert_str_eq(word(event, "server"), "a");
+    ck_assert(json_is_integer(json_object_get(event, "maxconn")));
+    ck_assert_ptr_nonnull(strstr(word(event, "by"), "a command of uid"));
+    json_decref(event);
+    expect_documented(file);
+}
+END_TEST
+
 /* Orders come all the time while processes come and go: each of them is told once, in its turn. */
 START_TEST(nothing_is_missed_across_reloads)
 {
@@ -274,6 +304,7 @@ Suite *events_suite(void)
 {
     Suite *suite = suite_create("events");
     scenario_add(suite, servers_and_orders, 60);
+    scenario_add(suite, maxconn_is_an_event, 300);
     scenario_add(suite, nothing_is_missed_across_reloads, 120);
     scenario_add(suite, a_rollback_is_followed, 60);
     scenario_add(suite, slow_followers_are_cut_off, 120);
