@@ -1,6 +1,7 @@
 #include "proxy/proxy.h"
 
 #include "config/base/clock.h"
+#include "config/base/happening.h"
 #include "config/options/options.h"
 #include "proxy/backend/queue.h"
 #include "proxy/listen/listener.h"
@@ -304,6 +305,30 @@ static void listen_all(struct proxy *proxy, enum listening listening)
 void proxy_accept(struct proxy *proxy)
 {
     listen_all(proxy, LISTENING_OPEN);
+}
+
+void proxy_pause(struct proxy *proxy, size_t index, uint64_t at)
+{
+    struct frontend *frontend = &proxy->service.frontends[index];
+    if (!atomic_load(&frontend->paused_at) == !at)
+        return;
+    atomic_store(&frontend->paused_at, at);
+    /* In any other state the workers see it when they listen next. */
+    for (unsigned i = 0; i < proxy->worker_count; i++)
+        if (atomic_load(&proxy->workers[i].wanted) == LISTENING_OPEN)
+            worker_listen(&proxy->workers[i], LISTENING_OPEN);
+    happened(at ? HAPPENED_FRONTEND_PAUSED : HAPPENED_FRONTEND_RESUMED, LOG_LEVEL_NOTICE,
+             HAPPENING_FIELDS(happening_word("frontend", frontend->conf->name)),
+             at ? "frontend %s is paused by command: new clients wait in the backlog"
+                : "frontend %s is resumed by command: clients are accepted again",
+             frontend->conf->name);
+    if (proxy->events.on_frontend)
+        proxy->events.on_frontend(frontend, proxy->events.arg);
+}
+
+void proxy_begin_paused(struct proxy *proxy, size_t index, uint64_t at)
+{
+    atomic_store(&proxy->service.frontends[index].paused_at, at);
 }
 
 /* A client that the main thread has accepted for a worker. */

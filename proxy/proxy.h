@@ -21,6 +21,8 @@ struct proxy_events {
     void (*on_empty)(void *arg);  /* after proxy_drain(): the last session has ended */
     /* The state of a server has changed; may be NULL. */
     void (*on_server)(struct server *server, bool by_command, void *arg);
+    /* A frontend was paused or resumed; may be NULL. */
+    void (*on_frontend)(const struct frontend *frontend, void *arg);
     void *arg;
 };
 
@@ -77,6 +79,16 @@ void proxy_accept(struct proxy *proxy);
  * memory are short. */
 bool proxy_accept_from(struct proxy *proxy, int fd, size_t frontend, const struct bind_conf *bind,
                        unsigned most, unsigned *count);
+
+/* A command: the frontend (of the config's order) is paused since `at`, in seconds since 1970; or
+ * 0: it is resumed. A paused frontend accepts no clients: they wait in the backlogs, which are
+ * emptied nevertheless when the listeners retire. Sessions go on. A change is logged, and
+ * on_frontend is called. Workers follow at once, and have done so when what was retired after the
+ * call is released (core/reclaim.h). */
+void proxy_pause(struct proxy *proxy, size_t frontend, uint64_t at);
+
+/* Before proxy_accept(): it is paused from the begin on; nothing is logged or reported. */
+void proxy_begin_paused(struct proxy *proxy, size_t frontend, uint64_t at);
 
 /* The workers accept all connections that the kernel still hands to these listeners, even beyond
  * the limits: the kernel would reset them when the listeners close. */

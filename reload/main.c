@@ -32,6 +32,7 @@ static const char usage_text[] =
     "       rpproxy config [-f FILE | -s SOCKET] [--json]\n"
     "       rpproxy server [-f FILE | -s SOCKET] BACKEND/SERVER\n"
     "                      ready | drain | maint | weight=N | maxconn=N\n"
+    "       rpproxy frontend [-f FILE | -s SOCKET] NAME [pause | resume]\n"
     "       rpproxy sessions [-f FILE | -s SOCKET] [--json] [--limit N] [FILTER...]\n"
     "       rpproxy kill   [-f FILE | -s SOCKET] SESSION-ID | FILTER...\n"
     "       rpproxy history [-f FILE | -s SOCKET] [--json | --diff N M]\n"
@@ -104,6 +105,7 @@ static const struct rule {
     {"status", 0, COMMAND_WORDS_MAX, true, {'f', 's', JSON, WATCH}, command_status},
     {"config", 0, 0, true, {'f', 's', JSON}, command_config},
     {"server", 2, 2, true, {'f', 's'}, command_server},
+    {"frontend", 1, 2, true, {'f', 's'}, command_frontend},
     {"sessions", 0, COMMAND_WORDS_MAX, true, {'f', 's', JSON, LIMIT}, command_sessions},
     {"events", 0, 0, true, {'f', 's', JSON, LIMIT, LAST}, command_events},
     {"history", 0, 2, true, {'f', 's', JSON, DIFF}, command_history},
@@ -163,6 +165,7 @@ static int unknown_command(const char *command)
 static const char *words_of(const char *command)
 {
     static const char *const words[][2] = {{"server", "BACKEND/SERVER ACTION"},
+                                           {"frontend", "NAME"},
                                            {"kill", "SESSION-ID or FILTER"}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strcmp(words[i][0], command) == 0)

@@ -52,6 +52,8 @@ const char *happening_name(enum happening_kind kind)
         [HAPPENED_LIMIT_REACHED] = "limit-reached",
         [HAPPENED_LIMIT_OVER] = "limit-over",
         [HAPPENED_LOG_DROPPED] = "log-dropped",
+        [HAPPENED_FRONTEND_PAUSED] = "frontend-paused",
+        [HAPPENED_FRONTEND_RESUMED] = "frontend-resumed",
     };
     return names[kind];
 }

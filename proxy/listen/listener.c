@@ -91,6 +91,11 @@ bool listener_is_held(const struct listener *listener)
     return listener->held && atomic_load(listener->held);
 }
 
+static bool is_paused(const struct listener *listener)
+{
+    return atomic_load(&listener->frontend->paused_at) > 0;
+}
+
 void listener_resume(struct listener *listener)
 {
     if (listener_is_held(listener)) {
@@ -98,6 +103,8 @@ void listener_resume(struct listener *listener)
         return;
     }
     listener->left = false;
+    if (is_paused(listener) && !listener->group->beyond_limits)
+        return;
     if (listener->rate_rest && listener->group->beyond_limits)
         listener->rests_until = 0;
     if (listener->rests_until > loop_now_ms(&listener->group->sessions->loop)) {
@@ -256,6 +263,8 @@ static void leave(struct listener *listener)
     if (listener->left)
         return;
     listener->left = true;
+    if (is_paused(listener))
+        return; /* nothing was told of while it was not watched */
     while (place_take(&listener->frontend->places) && accept_one(listener))
         ;
 }
@@ -326,7 +335,8 @@ static void queue_unseen_clients(struct listener *listener)
 
 void listener_look(struct listener *listener)
 {
-    if (listener->watching != WATCHING_ARRIVALS || listener_is_held(listener)) {
+    if (listener->watching != WATCHING_ARRIVALS || listener_is_held(listener) ||
+        is_paused(listener)) {
         listener_pause(listener);
         listener_resume(listener);
     } else if (!listener->socket.shared) {

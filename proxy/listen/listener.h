@@ -29,6 +29,10 @@
  * shared a socket with another one, which has ended and may have taken wake-ups along, begins to
  * watch anew.
  *
+ * A frontend that is paused by command has listeners that do not watch: clients wait in the
+ * backlogs, whether they find a place or not. When it is resumed, or its sockets are about to
+ * close, the listeners begin to watch, and are told of what waits.
+ *
  * A frontend with max-rate lets its listeners rest while the rate has none to give (they look for
  * clients again every RATE_REST_MIN_MS at most), or closes what comes meanwhile (over-limit).
  *
@@ -101,8 +105,8 @@ void listener_free(struct listener *listener);
 /* Another process accepts from the socket: the main thread has set *held. */
 bool listener_is_held(const struct listener *listener);
 
-/* Begins to watch, unless it rests or is held; ceases to watch, and nobody waits here for a place
- * any more. */
+/* Begins to watch, unless it rests, is held, or its frontend is paused; ceases to watch, and nobody
+ * waits here for a place any more. */
 void listener_resume(struct listener *listener);
 void listener_pause(struct listener *listener);
 

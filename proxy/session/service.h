@@ -43,6 +43,9 @@ struct frontend {
                       of the client's socket, or the access log */
     struct access_log *access_log; /* session_log.h; NULL: there is none */
     atomic_uint keep;              /* what terminate_surplus() leaves: a share of KEEP_ALL */
+    /* Since then no client is accepted, by command: seconds since 1970; 0: clients are accepted.
+     * The main thread writes it. */
+    atomic_uint_fast64_t paused_at;
 };
 
 struct session_set;

@@ -415,6 +415,17 @@ int command_server(const struct command *command)
     return status;
 }
 
+int command_frontend(const struct command *command)
+{
+    const char *name = command->words[0], *set = command->word_count > 1 ? command->words[1] : NULL;
+    json_t *order = json_pack("{s:o}", "frontend", text_json(name, strlen(name)));
+    if (set)
+        json_object_set_new(order, "set", text_json(set, strlen(set)));
+    int status = ask_for_action(command, "frontend", order);
+    json_decref(order);
+    return status;
+}
+
 static bool print_report(const struct command *command, json_t *status)
 {
     bool terminal = isatty(STDOUT_FILENO);

@@ -9,6 +9,7 @@
 int command_reload(const struct command *command);
 int command_status(const struct command *command);
 int command_server(const struct command *command);
+int command_frontend(const struct command *command);
 int command_reopen(const struct command *command);
 int command_stop(const struct command *command);
 int command_config(const struct command *command);

@@ -11,6 +11,7 @@
 
 #define TIMEOUT_MS 500
 #define SERVERS    "@server"
+#define FRONTENDS  "@frontend"
 #define FILTERS    "frontend= backend= server= source= state= idle= age= bytes="
 
 /* What can stand as a word after a command, and as the value of an option: candidates with spaces
@@ -21,7 +22,8 @@ static const struct values {
     const char *option;
     const char *candidates;
 } values[] = {
-    {"server", 0, NULL, SERVERS},       {"server", 1, NULL, "ready drain maint weight="},
+    {"server", 0, NULL, SERVERS},       {"server", 1, NULL, "ready drain maint weight= maxconn="},
+    {"frontend", 0, NULL, FRONTENDS},   {"frontend", 1, NULL, "pause resume"},
     {"import", 0, NULL, "haproxy"},     {"import", 1, NULL, COMPLETE_FILE},
     {"sessions", 0, NULL, FILTERS},     {"kill", 0, NULL, FILTERS},
     {NULL, 0, "wait", "ready drained"}, {NULL, 0, "canary", "5%:30s"},
@@ -51,7 +53,7 @@ static void offer(const struct line *line, const char *prefix, const char *candi
         puts(word);
 }
 
-/* --- servers --------------------------------------------------------------------------------- */
+/* --- servers and frontends ------------------------------------------------------------------- */
 
 /* The value of -f or -s among the words, or NULL. */
 static const char *value_of(const struct line *line, char letter)
@@ -84,7 +86,21 @@ static void offer_servers_of(const struct line *line, const json_t *status)
     }
 }
 
-static void offer_servers(const struct line *line)
+static void offer_frontends_of(const struct line *line, const json_t *status)
+{
+    size_t i;
+    const json_t *frontend;
+    json_array_foreach(json_object_get(status, "frontends"), i, frontend)
+    {
+        const char *name = json_string_value(json_object_get(frontend, "name"));
+        if (name)
+            offer(line, "", name);
+    }
+}
+
+/* Names that the running proxy knows. */
+static void offer_names(const struct line *line,
+                        void (*offer_of)(const struct line *line, const json_t *status))
 {
     const char *file = value_of(line, 'f'), *socket = value_of(line, 's');
     struct config_errors errors = {0};
@@ -96,7 +112,7 @@ static void offer_servers(const struct line *line)
     json_t *object = NULL;
     if (control && conversation_begin(&talk, &request) == 0) {
         while (conversation_hear(&talk, &object) == WORD_HEARD) {
-            offer_servers_of(line, json_object_get(object, "status"));
+            offer_of(line, json_object_get(object, "status"));
             bool was_it = json_object_get(object, "status") != NULL;
             json_decref(object);
             if (was_it)
@@ -115,7 +131,9 @@ static void offer_each(const struct line *line, const char *prefix, const char *
     for (char *one = copy ? strtok_r(copy, " ", &save) : NULL; one;
          one = strtok_r(NULL, " ", &save)) {
         if (strcmp(one, SERVERS) == 0)
-            offer_servers(line);
+            offer_names(line, offer_servers_of);
+        else if (strcmp(one, FRONTENDS) == 0)
+            offer_names(line, offer_frontends_of);
         else if (strcmp(one, COMPLETE_FILE) == 0)
             puts(COMPLETE_FILE);
         else

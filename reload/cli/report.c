@@ -354,6 +354,27 @@ static void print_denied(json_t *frontends)
     }
 }
 
+/* Frontends that accept no clients by command. An older process pauses none. */
+static void print_paused(json_t *frontends)
+{
+    size_t i;
+    json_t *item;
+    const char *name;
+    json_int_t at;
+    char since[24];
+    json_array_foreach(frontends, i, item)
+    {
+        if (json_unpack(item, "{s:s, s:I}", "name", &name, "paused_at", &at))
+            continue;
+        printf("paused frontend %s for %s", name, age(at, since));
+        const json_t *waiting = json_object_get(item, "waiting");
+        if (json_is_integer(waiting))
+            printf(", clients that wait in its backlog: %lld",
+                   (long long)json_integer_value(waiting));
+        putchar('\n');
+    }
+}
+
 static void print_sources(json_t *sources)
 {
     json_int_t max, live, uncounted;
@@ -388,6 +409,7 @@ bool report_print(json_t *status, bool whole)
     printf("rpproxy %s  pid %d  generation %d  %s  %d workers  up %llds\n", version, pid, number,
            state, workers, (long long)uptime / 1000);
     if (!whole) {
+        print_paused(json_object_get(status, "frontends"));
         print_parts(status);
         return true;
     }
@@ -396,6 +418,7 @@ bool report_print(json_t *status, bool whole)
 
     if (json_object_get(status, "sources"))
         print_sources(json_object_get(status, "sources"));
+    print_paused(json_object_get(status, "frontends"));
     print_last_reload(json_object_get(status, "last_reload"));
     print_last_crash(json_object_get(status, "last_crash"));
     if (json_object_get(status, "canary"))

@@ -3,6 +3,7 @@
 #include "config/base/happening.h"
 #include "reload/control/client.h"
 #include "reload/control/events.h"
+#include "reload/control/frontends.h"
 #include "reload/control/history.h"
 #include "reload/control/reopen.h"
 #include "reload/control/running.h"
@@ -157,7 +158,7 @@ static const struct {
     {"promote", answer_promote}, {"status", answer_status},      {"server", answer_server},
     {"config", answer_config},   {"stop", answer_stop},          {"rollback", answer_rollback},
     {"reopen", reopen_answer},   {"history", history_answer},    {"sessions", sessions_answer},
-    {"events", events_answer},   {"kill", sessions_answer_kill},
+    {"events", events_answer},   {"kill", sessions_answer_kill}, {"frontend", frontends_answer},
 };
 
 void answer_command(struct client *client, const char *line)

@@ -4,6 +4,7 @@
 #include "config/base/log.h"
 #include "reload/base/text.h"
 #include "reload/control/figures_json.h"
+#include "reload/control/frontends.h"
 #include "reload/control/running.h"
 #include "reload/control/servers.h"
 #include "reload/handover/canary.h"
@@ -256,8 +257,10 @@ static json_t *frontends(const struct generation *generation, const struct tally
                                    (json_int_t)peer_stats_frontend_live(&generation->peer_stats, i),
                                    "max_sessions", (json_int_t)conf->max_sessions);
         figures_json_frontend(object, &sums->frontends[i]);
-        if (object)
+        if (object) {
+            frontends_json_pause(object, generation, i);
             set_refusals(object, &refusals);
+        }
         json_array_append_new(list, object);
     }
     return list;

@@ -5,17 +5,17 @@
  *            | STATS (its own, and of processes that    |  (not started yet)
  *            |        drain) -------------------------> |
  *            | OFFER_BIND, DUPLICATES, SERVERS,         |
- *            |              METRICS, OFFER -----------> |
+ *            |    FRONTEND, METRICS, OFFER -----------> |
  *            | <--------------------------------- HELLO |  started; parses, binds, listens,
  *            |                                          |  checks servers
- *            | SERVER (changed meanwhile) ------------> |
+ *            | SERVER, FRONTEND (changed meanwhile) --> |
  *            | <--------------------- PROGRESS (errors) |
  *            | <- READY_BIND, STATS, DUPLICATES, READY  |
  *     steers | SESSIONS, COMMIT ----------------------> |  accepts, pid file, control socket
  *            | <-------------------------------- ACTIVE |
  *            | RELOADED ------------------------------> |
  *  stands by | <------ HURRY (if it must), STOP (at once) |
- *            | <------------- SERVER (changed by command) |
+ *            | <--- SERVER, FRONTEND (changed by command) |
  *            | RELOAD, STOP (if asked meanwhile) -----> |
  *    lingers | SESSIONS ------------------------------> |
  *            | HANDOFF ... ---------------------------> |  takes sessions over
@@ -95,6 +95,7 @@ enum message_type {
     MESSAGE_ASK,
     MESSAGE_METRICS,
     MESSAGE_EVENT,
+    MESSAGE_FRONTEND,
 };
 
 struct message_head {
@@ -116,6 +117,7 @@ struct message_offer_bind {
     uint32_t listeners;
     uint32_t rotation; /* of the group, if ordered */
     uint32_t ordered;  /* 0: how the sockets stand in it is not known */
+    uint32_t waits;    /* 1: its frontend is paused: a canary leaves the sockets alone */
 };
 
 /* Ends the OFFER_BINDs. */
@@ -266,6 +268,14 @@ struct message_metrics {
 
 /* EVENT: events, as bus_hear() reads them (event_bus.h). To the successor before COMMIT: all that
  * are kept. To the process that serves: what happens in another one. */
+
+/* FRONTEND: a frontend that is paused, to the successor before OFFER; one that a command has paused
+ * or resumed, to the successor and to a predecessor that stands by. The name fills the rest of the
+ * payload, without a NUL. */
+struct message_frontend {
+    uint64_t paused_at; /* seconds since 1970; 0: it is resumed */
+    char name[];
+};
 
 /* A generation's figures. Descriptors: its shared stats (proxy/stats/shared_stats.h), and a pidfd
  * of it where there are pidfds. */

@@ -5,6 +5,7 @@
 #include "reload/base/event_bus.h"
 #include "reload/base/history.h"
 #include "reload/handover/channel.h"
+#include "reload/handover/frontend_states.h"
 #include "reload/handover/generation.h"
 #include "reload/handover/heartbeat.h"
 #include "reload/handover/moving.h"
@@ -37,6 +38,7 @@ struct new_side {
     struct offer offer;
     struct offer kept; /* the old process's listeners, of which this process holds duplicates */
     struct server_states server_states;
+    struct frontend_states frontend_states;
     uint64_t arrived;    /* sessions of the old process that came here */
     bool forced;         /* even if a backend loses its last usable server */
     pid_t pid;           /* of the old process: the parent of this process, while it lives */
@@ -66,6 +68,7 @@ void new_side_free(struct new_side *side)
     offer_free(&side->offer);
     offer_free(&side->kept);
     server_states_free(&side->server_states);
+    frontend_states_free(&side->frontend_states);
     free(side);
 }
 
@@ -93,6 +96,7 @@ static bool add_offered(struct offer *offer, const struct received *message)
     offered->listeners = bind->listeners;
     offered->rotation = bind->rotation;
     offered->ordered = bind->ordered != 0;
+    offered->waits = bind->waits != 0;
     return true;
 }
 
@@ -262,6 +266,7 @@ static void prepare(struct new_side *side, const struct message_offer *offer)
         return;
     }
     tell_absent(side);
+    frontend_states_apply(&side->frontend_states, generation->proxy);
     if (!take_servers(side)) {
         generation->events->exit(generation, generation->exit_status);
         return;
@@ -310,6 +315,15 @@ static void hear_of_servers(struct new_side *side, const struct received *messag
         hear_of_server(side, &record);
         at += used;
     }
+}
+
+static void hear_of_frontend(struct new_side *side, const struct received *message)
+{
+    struct generation *generation = side->generation;
+    if (side->state != NEW_SIDE_EXPECTING)
+        frontend_states_hear(message, generation->proxy);
+    else if (frontend_states_add(&side->frontend_states, message))
+        generation->events->exit(generation, EXIT_OTHER);
 }
 
 static void say_hello(struct channel *channel)
@@ -443,6 +457,9 @@ static void on_message(const struct received *message, void *arg)
     }
     case MESSAGE_SERVERS:
         hear_of_servers(side, message);
+        break;
+    case MESSAGE_FRONTEND:
+        hear_of_frontend(side, message);
         break;
     case MESSAGE_DRAINING_PROCESS:
         add_draining_process(generation, message);
@@ -604,6 +621,12 @@ void new_side_tell_server(struct new_side *side, const struct message_server *re
 {
     if (side && side->state == NEW_SIDE_SERVING)
         channel_send(side->channel, MESSAGE_SERVER, record, sizeof *record, NULL, 0);
+}
+
+void new_side_tell_frontend(struct new_side *side, const struct frontend *frontend)
+{
+    if (side && side->state == NEW_SIDE_SERVING)
+        frontend_states_send(side->channel, frontend);
 }
 
 void new_side_ask_back(struct new_side *side)

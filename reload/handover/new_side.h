@@ -19,6 +19,7 @@
 #include <stdbool.h>
 
 struct backend_conf;
+struct frontend;
 struct generation;
 struct message_server;
 struct new_side;
@@ -36,6 +37,9 @@ void new_side_hurry(struct new_side *side);
 
 /* A server has changed: says so to an old process that stands by or lingers. NULL is fine. */
 void new_side_tell_server(struct new_side *side, const struct message_server *record);
+
+/* The same of a frontend that was paused or resumed. */
+void new_side_tell_frontend(struct new_side *side, const struct frontend *frontend);
 
 /* This process ends at once, by order: an old process that would serve again stops instead. NULL is
  * fine. */

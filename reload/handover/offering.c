@@ -1,6 +1,7 @@
 #include "reload/handover/offering.h"
 
 #include "reload/handover/channel.h"
+#include "reload/handover/frontend_states.h"
 #include "reload/handover/generation.h"
 #include "reload/handover/server_states.h"
 
@@ -34,8 +35,10 @@ static void send_binds(struct binds *binds, struct channel *successor)
             continue;
         if (bound_is_unix(bound) && channel_is_foreign(successor))
             bound->way = BIND_RENAME; /* version 0.1.0 knows nothing else */
-        struct message_offer_bind message = {
-            .listeners = bound->sockets, .rotation = bound->rotation, .ordered = bound->ordered};
+        struct message_offer_bind message = {.listeners = bound->sockets,
+                                             .rotation = bound->rotation,
+                                             .ordered = bound->ordered,
+                                             .waits = bound->waits};
         memcpy(message.text, bound->conf->text, sizeof message.text);
         send_bind(successor, MESSAGE_OFFER_BIND, &message, bound->fds,
                   bound->way == BIND_PASS ? bound->sockets : 0);
@@ -85,6 +88,13 @@ static void send_servers(const struct proxy *proxy, struct channel *successor)
     send_packed(&servers);
 }
 
+static void send_paused(const struct proxy *proxy, struct channel *successor)
+{
+    for (size_t i = 0; i < proxy->service.config->frontend_count; i++)
+        if (atomic_load(&proxy->service.frontends[i].paused_at))
+            frontend_states_send(successor, &proxy->service.frontends[i]);
+}
+
 static void send_metrics(const struct metrics_sockets *sockets, struct channel *successor)
 {
     for (size_t i = 0; i < sockets->count; i++) {
@@ -117,6 +127,7 @@ void offering_send(const struct generation *generation, struct channel *successo
     send_binds(generation->binds, successor);
     send_all_duplicates(generation->binds, successor);
     send_servers(generation->proxy, successor);
+    send_paused(generation->proxy, successor);
     send_metrics(&generation->metrics, successor);
     const struct message_offer end_of_offer = {.generation = highest,
                                                .pid = (uint32_t)getpid(),

@@ -9,6 +9,7 @@
 #include "reload/base/notify.h"
 #include "reload/handover/canary.h"
 #include "reload/handover/channel.h"
+#include "reload/handover/frontend_states.h"
 #include "reload/handover/generation.h"
 #include "reload/handover/heartbeat.h"
 #include "reload/handover/moving.h"
@@ -424,6 +425,10 @@ static void on_message(const struct received *message, void *arg)
         if (side->state == OLD_SIDE_LINGERING)
             server_states_hear(message->payload, message->length, generation->proxy);
         break;
+    case MESSAGE_FRONTEND:
+        if (side->state == OLD_SIDE_LINGERING)
+            frontend_states_hear(message, generation->proxy);
+        break;
     case MESSAGE_EVENT:
         bus_hear(generation->bus, message->payload, message->length);
         break;
@@ -465,7 +470,7 @@ static void launch(struct old_side *side)
 {
     struct generation *generation = side->generation;
     side->state = OLD_SIDE_LAUNCHED;
-    binds_pin(generation->binds, warn, generation);
+    binds_pin(generation->binds, generation->proxy, warn, generation);
     if (!can_split(side))
         return;
     proxy_share_descriptors(generation->proxy, true);
@@ -591,6 +596,13 @@ void old_side_tell_server(struct generation *generation, const struct message_se
     struct old_side *side = generation->old_side;
     if (side && follows_servers(side))
         channel_send(side->channel, MESSAGE_SERVER, record, sizeof *record, NULL, 0);
+}
+
+void old_side_tell_frontend(struct generation *generation, const struct frontend *frontend)
+{
+    struct old_side *side = generation->old_side;
+    if (side && follows_servers(side))
+        frontend_states_send(side->channel, frontend);
 }
 
 bool old_side_accepting(const struct old_side *side, struct old_side_accepting *accepting)

@@ -27,6 +27,7 @@
 
 struct canary;
 struct channel;
+struct frontend;
 struct generation;
 struct old_side;
 struct message_server;
@@ -59,6 +60,9 @@ void old_side_tell_lingering(struct generation *generation);
 
 /* A server has changed: says so to a new process that knows how the server was. */
 void old_side_tell_server(struct generation *generation, const struct message_server *record);
+
+/* The same of a frontend that was paused or resumed. */
+void old_side_tell_frontend(struct generation *generation, const struct frontend *frontend);
 
 /* The new process from the moment on when it may have sessions. False: there is none. */
 struct old_side_accepting {

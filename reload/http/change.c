@@ -3,6 +3,7 @@
 #include "config/base/log.h"
 #include "reload/base/requester.h"
 #include "reload/control/control_events.h"
+#include "reload/control/frontends.h"
 #include "reload/control/servers.h"
 #include "reload/handover/generation.h"
 #include "reload/handover/old_side.h"
@@ -28,7 +29,7 @@ struct change {
     struct changes *changes;
     struct evhttp_request *request; /* NULL: the server has ended */
     struct task to_main, to_server;
-    char user[80], action[16], server[FIELD_MAX], set[64];
+    char user[80], action[16], server[FIELD_MAX], frontend[FIELD_MAX], set[64];
     int status;
     char text[SERVERS_TEXT_MAX];
     LIST_ENTRY(change) link;
@@ -54,6 +55,14 @@ static void change_server(struct change *change)
     change->status = status == EXIT_DONE ? HTTP_OK : HTTP_BADREQUEST;
 }
 
+static void change_frontend(struct change *change)
+{
+    const char *set = change->set[0] ? change->set : "nothing";
+    enum exit_status status =
+        frontends_command(change->changes->generation, change->frontend, set, change->text);
+    change->status = status == EXIT_DONE ? HTTP_OK : HTTP_BADREQUEST;
+}
+
 static void decide(struct change *change, bool promote)
 {
     const struct changes *changes = change->changes;
@@ -72,10 +81,12 @@ static void run_change(void *arg)
     struct change *change = arg;
     if (strcmp(change->action, "server") == 0)
         change_server(change);
+    else if (strcmp(change->action, "frontend") == 0)
+        change_frontend(change);
     else
         decide(change, strcmp(change->action, "promote") == 0);
-    log_notice("status page: user %s: %s %s %s: %s", change->user, change->action, change->server,
-               change->set, change->text);
+    log_notice("status page: user %s: %s %s %s: %s", change->user, change->action,
+               change->frontend[0] ? change->frontend : change->server, change->set, change->text);
     task_queue_post(change->changes->tasks, &change->to_server);
 }
 
@@ -135,10 +146,12 @@ static bool read_form(struct change *change)
         return false;
     bool good = take_field(&fields, "action", change->action, sizeof change->action) &&
                 take_field(&fields, "server", change->server, sizeof change->server) &&
+                take_field(&fields, "frontend", change->frontend, sizeof change->frontend) &&
                 take_field(&fields, "set", change->set, sizeof change->set);
     evhttp_clear_headers(&fields);
-    return good && (strcmp(change->action, "server") == 0 ||
-                    strcmp(change->action, "promote") == 0 || strcmp(change->action, "abort") == 0);
+    return good &&
+           (strcmp(change->action, "server") == 0 || strcmp(change->action, "frontend") == 0 ||
+            strcmp(change->action, "promote") == 0 || strcmp(change->action, "abort") == 0);
 }
 
 void changes_add(struct changes *changes, struct evhttp_request *request, const char *user)

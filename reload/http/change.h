@@ -1,6 +1,7 @@
 /* What a user changes by the status page: POST /change, with a form in the body:
  *
- *   action=server&server=BACKEND/SERVER&set=ready|drain|maint|weight=N
+ *   action=server&server=BACKEND/SERVER&set=ready|drain|maint|weight=N|maxconn=N
+ *   action=frontend&frontend=NAME&set=pause|resume
  *   action=promote            the canary gets all connections
  *   action=abort              the reload is called off
  *

@@ -165,21 +165,40 @@ function drawFigures(status, metrics, now) {
   }));
 }
 
+function frontendState(frontend) {
+  if (!frontend.paused) return {text: 'accepting', kind: 'good', field: 'state'};
+  return {text: 'paused' + (frontend.waiting === null ? '' : ', ' + frontend.waiting + ' wait'), kind: 'warn',
+    field: 'state'};
+}
+
+function pauseButtons(frontend) {
+  const box = element('span');
+  for (const what of ['pause', 'resume']) {
+    const button = element('button', what);
+    button.dataset.set = what;
+    button.addEventListener('click', () => change({action: 'frontend', frontend, set: what}));
+    box.append(button, ' ');
+  }
+  return box;
+}
+
 function drawFrontends(status, metrics, now) {
-  const table = rows(head($('frontends'), ['Frontend', 'Backend', '#Now', '#Most', '#Limit', '#In all',
-    '#Sessions/s', '#In', '#Out', '#Denied', 'Last minutes']));
+  const table = rows(head($('frontends'), ['Frontend', 'Backend', 'State', '#Now', '#Most', '#Limit',
+    '#In all', '#Sessions/s', '#In', '#Out', '#Denied', 'Last minutes', '']));
   for (const frontend of status.frontends) {
     const of = {frontend: frontend.name}, get = (name, more) => sum(metrics, name, {...of, ...more});
     const all = get('rpproxy_frontend_sessions_total'), live = get('rpproxy_frontend_live_sessions');
     const perSecond = rate('f/' + frontend.name, all, now);
     const row = table.row(frontend.name);
-    fill(row, [frontend.name, frontend.backend || 'by route', n(number(live), 'live'),
+    fill(row, [frontend.name, frontend.backend || 'by route', frontendState(frontend),
+      n(number(live), 'live'),
       n(number(get('rpproxy_frontend_most_sessions'))), n(number(frontend.max_sessions || null)),
       n(number(all), 'all'), n(perSecond.toFixed(1)),
       n(bytes(get('rpproxy_frontend_bytes_total', {direction: 'in'}))),
       n(bytes(get('rpproxy_frontend_bytes_total', {direction: 'out'}))),
       n(number(get('rpproxy_frontend_denied_total'))),
-      {node: spark(keep('f/' + frontend.name, perSecond), 'sessions per second')}]);
+      {node: spark(keep('f/' + frontend.name, perSecond), 'sessions per second')},
+      {node: admin ? {keep: pauseButtons(frontend.name)} : element('span')}]);
   }
   table.end();
 }
@@ -296,6 +315,8 @@ function compare(status, now) {
     tell((reload.exit ? 'Reload failed (exit ' + reload.exit + '): ' : 'Reloaded: ') + reload.result,
       reload.exit ? 'bad' : 'good', reload.at * 1000);
   for (const one of status.generations) states['generation ' + one.generation + ' (pid ' + one.pid + ')'] = one.state;
+  for (const frontend of status.frontends)
+    states['frontend ' + frontend.name] = frontend.paused ? 'paused' : 'accepting';
   for (const backend of status.backends)
     for (const server of backend.servers)
       states['server ' + backend.name + '/' + server.name] = serverState(server)[0];

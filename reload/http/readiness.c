@@ -52,6 +52,19 @@ static bool is_wanted(const struct config *config, const char *backend)
     return config->ready_backends.count == 0;
 }
 
+/* A pause holds clients of one frontend for a while, by order. A balancer that took the whole
+ * process out of service for that would cut off the other frontends, and send elsewhere those that
+ * are to wait. So it is only said. */
+static void say_ready(const struct generation *generation, struct readiness *readiness)
+{
+    const struct config *config = generation->config;
+    add(readiness, "ready");
+    for (size_t i = 0; i < config->frontend_count; i++)
+        if (atomic_load(&generation->proxy->service.frontends[i].paused_at))
+            add(readiness, "frontend %s is paused", config->frontends[i].name);
+    readiness->ready = true;
+}
+
 void readiness_look(const struct generation *generation, struct readiness *readiness)
 {
     const struct config *config = generation->config;
@@ -64,5 +77,5 @@ void readiness_look(const struct generation *generation, struct readiness *readi
             generation->proxy->service.backends[i].usable == 0)
             add(readiness, "backend %s has no usable server", config->backends[i].name);
     if (readiness->ready)
-        snprintf(readiness->text, sizeof readiness->text, "ready");
+        say_ready(generation, readiness);
 }

@@ -8,7 +8,8 @@ struct generation;
 
 struct readiness {
     bool ready;
-    char text[1024]; /* "ready", or a line for each reason why not */
+    char text[1024]; /* "ready", and a line for each paused frontend; or one for each reason why
+                        not */
 };
 
 /* Main thread. */

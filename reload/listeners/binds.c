@@ -158,11 +158,12 @@ void binds_settle_paths(struct binds *binds)
             published_settle(&binds->list[i].file);
 }
 
-/* Where the old process used one there would be no canary, but for Unix binds. */
+/* Where the old process used one there would be no canary, but for Unix binds and paused frontends.
+ */
 void binds_try(struct binds *binds)
 {
     for (size_t i = 0; i < binds->count; i++)
-        if (!bound_is_unix(&binds->list[i]))
+        if (!bound_is_unix(&binds->list[i]) && !binds->list[i].waits)
             atomic_store(&binds->list[i].held, false);
 }
 
@@ -237,7 +238,16 @@ static void pass(struct bound *bound, const char *why, void (*report)(const char
     report(line, arg);
 }
 
-void binds_pin(struct binds *binds, void (*report)(const char *line, void *arg), void *arg)
+/* The clients in its backlog are to outlive this process, which would have to accept them. */
+static void pass_if_paused(struct bound *bound, const struct proxy *proxy)
+{
+    bound->waits = atomic_load(&proxy->service.frontends[bound->frontend].paused_at) > 0;
+    if (bound->waits && bound->way == BIND_STEER)
+        bound->way = BIND_PASS;
+}
+
+void binds_pin(struct binds *binds, const struct proxy *proxy,
+               void (*report)(const char *line, void *arg), void *arg)
 {
     for (size_t i = 0; i < binds->count; i++) {
         struct bound *bound = &binds->list[i];
@@ -262,6 +272,7 @@ void binds_pin(struct binds *binds, void (*report)(const char *line, void *arg),
         const char *why = others_in_group(bound, 0);
         if (bound->way == BIND_STEER && why)
             pass(bound, why, report, arg);
+        pass_if_paused(bound, proxy);
     }
 }
 
@@ -272,18 +283,18 @@ bool binds_can_split(const struct binds *binds, void (*report)(const char *line,
     char line[ADDRESS_TEXT_MAX + 160];
     for (size_t i = 0; i < binds->count; i++) {
         const struct bound *bound = &binds->list[i];
-        if (bound->way == BIND_PASS && !bound_is_unix(bound)) {
+        if (bound->way == BIND_PASS && !bound_is_unix(bound) && !bound->waits) {
             snprintf(why, BINDS_WHY_MAX,
                      "%s cannot be split: its listening sockets would be passed to the successor",
                      bound->conf->text);
             return false;
         }
         split += bound->way == BIND_STEER;
-        if (!bound_is_unix(bound))
+        if (bound->way != BIND_PASS && !bound_is_unix(bound))
             continue;
         snprintf(line, sizeof line,
-                 "%s cannot be split: it goes to the successor when the canary is promoted",
-                 bound->conf->text);
+                 "%s cannot be split%s: it goes to the successor when the canary is promoted",
+                 bound->conf->text, bound->waits ? " while its frontend is paused" : "");
         report(line, arg);
     }
     snprintf(why, BINDS_WHY_MAX, "no bind can be split");
@@ -456,6 +467,20 @@ void binds_silence(struct binds *binds, bool alone)
         else
             sink_late_clients(bound);
     }
+}
+
+int binds_waiting(const struct binds *binds, size_t frontend)
+{
+    int waiting = -1;
+    for (size_t i = 0; i < binds->count; i++) {
+        const struct bound *bound = &binds->list[i];
+        for (unsigned j = 0; bound->frontend == frontend && j < bound->sockets; j++) {
+            int here = socket_accept_queue(bound->fds[j]);
+            if (here >= 0)
+                waiting = (waiting < 0 ? 0 : waiting) + here;
+        }
+    }
+    return waiting;
 }
 
 unsigned binds_queued(const struct binds *binds)

@@ -43,7 +43,8 @@ bool binds_publish(struct binds *binds, void (*report)(const char *line, void *a
 void binds_withdraw(struct binds *binds);
 void binds_settle_paths(struct binds *binds);
 
-/* A canary accepts: from passed sockets as well that the old process does not use. */
+/* A canary accepts: from passed sockets as well that the old process does not use. Those of a
+ * frontend that was paused in the old process stay with it until the canary is promoted. */
 void binds_try(struct binds *binds);
 
 /* Accepts from all sockets, also those that another process has as well: to be followed by
@@ -59,9 +60,11 @@ void binds_spread(struct binds *binds, const struct offer *offer);
 /* Before a successor is launched: every group is pinned to this process, so that the successor may
  * listen and yet receive nothing, and each bind's way is chosen. Steering is trusted only where the
  * group holds the listeners of this process and no other, in a known order; where it is not,
- * report gets a line.
+ * report gets a line. The sockets of a paused frontend are passed, with the clients that wait
+ * there.
  */
-void binds_pin(struct binds *binds, void (*report)(const char *line, void *arg), void *arg);
+void binds_pin(struct binds *binds, const struct proxy *proxy,
+               void (*report)(const char *line, void *arg), void *arg);
 
 /* After binds_pin(): whether a canary is possible. report gets a line for each bind that stays with
  * this process until the canary is promoted. False: why says what prevents it. */
@@ -101,6 +104,10 @@ void binds_take_back(struct binds *binds);
  * is no successor, and so no way back.
  */
 void binds_silence(struct binds *binds, bool alone);
+
+/* Clients in the accept queues of that frontend's TCP binds (its index in the config); -1: it has
+ * none, and of Unix sockets the kernel does not tell. */
+int binds_waiting(const struct binds *binds, size_t frontend);
 
 /* TCP connections in the accept queues of what is about to close. */
 unsigned binds_queued(const struct binds *binds);

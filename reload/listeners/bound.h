@@ -16,7 +16,8 @@
 enum bind_way {
     BIND_STEER,  /* the successor opens listeners of its own, and the group is steered to them */
     BIND_PASS,   /* it is handed these very listeners: steering cannot be trusted here, or they are
-                  * the service manager's as well, or it is a Unix socket (an abstract one always) */
+                  * the service manager's as well, or it is a Unix socket (an abstract one always),
+                  * or clients wait in the backlog of a paused frontend */
     BIND_RENAME, /* a Unix socket whose path does not lead to it any more: the successor opens
                   * another, and renames that to the path */
     BIND_ANEW,   /* its interface is gone, and another has the name: no client comes to these
@@ -41,7 +42,9 @@ struct bound {
     unsigned rotation; /* of the group, as group.h has it */
     bool ordered;      /* the rotation is known, and the group is steered to this process */
     bool listens_late; /* the sockets are bound only, until binds_listen_late() */
-    bool absent;       /* no interface has the address now; the old process had it still */
+    bool waits;  /* its frontend was paused when the reload began: clients wait in the backlog,
+                  * and one process at a time has them. Of a passed bind: in the old process */
+    bool absent; /* no interface has the address now; the old process had it still */
     enum bind_way way; /* how it came to this process, and is likely to go; chosen by binds_pin() */
     size_t members;    /* of the group, when last counted; 0: not known */
     bool adopted;      /* the sockets are those that an earlier process opened */

@@ -12,7 +12,8 @@ struct offered {
     unsigned listeners;          /* the sockets the predecessor has */
     unsigned rotation;           /* of the group, if ordered */
     bool ordered;
-    int *fds; /* fd_count of them, -1 when taken; none: open your own */
+    bool waits; /* its frontend is paused in the predecessor */
+    int *fds;   /* fd_count of them, -1 when taken; none: open your own */
     unsigned fd_count;
 };
 

@@ -179,6 +179,7 @@ static int adopt(struct bound *bound, struct offered *offered)
     bound->rotation = offered->rotation;
     bound->ordered = offered->ordered;
     bound->adopted = true;
+    bound->waits = offered->waits;
     bound->way = BIND_PASS;
     bound->held = true;
     return 0;

@@ -91,12 +91,13 @@ static bool collect_parts(const struct generation *generation, const struct tall
         return false;
     char *texts = snapshot->texts;
     for (size_t i = 0; i < config->frontend_count; i++)
-        snapshot->frontends[snapshot->frontend_count++] =
-            (struct metrics_frontend){.name = keep(&texts, config->frontends[i].name),
-                                      .live = peer_stats_frontend_live(&generation->peer_stats, i),
-                                      .max_sessions = config->frontends[i].max_sessions,
-                                      .figures = sums->frontends[i],
-                                      .refusals = peer_stats_refusals(&generation->peer_stats, i)};
+        snapshot->frontends[snapshot->frontend_count++] = (struct metrics_frontend){
+            .name = keep(&texts, config->frontends[i].name),
+            .live = peer_stats_frontend_live(&generation->peer_stats, i),
+            .max_sessions = config->frontends[i].max_sessions,
+            .paused = atomic_load(&generation->proxy->service.frontends[i].paused_at) > 0,
+            .figures = sums->frontends[i],
+            .refusals = peer_stats_refusals(&generation->peer_stats, i)};
     for (size_t i = 0; i < config->backend_count; i++)
         if (!collect_backend(&generation->proxy->service.backends[i], sums,
                              &snapshot->backends[snapshot->backend_count++], &texts))

@@ -411,6 +411,8 @@ static const struct family families[] = {
      FRONTEND(live)},
     {"rpproxy_frontend_max_sessions", GAUGE, NULL, "Limit of the frontend; absent: none.",
      FRONTEND(max_sessions), .zero_is_none = true},
+    {"rpproxy_frontend_paused", GAUGE, NULL, "1: paused by command, and accepts no clients.",
+     FRONTEND(paused)},
     {"rpproxy_frontend_most_sessions", GAUGE, NULL, "Largest number of sessions that was seen.",
      FRONTEND(figures.most)},
     {"rpproxy_frontend_sessions_total", COUNTER, NULL, "Sessions accepted.",

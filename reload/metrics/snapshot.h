@@ -19,6 +19,7 @@ struct generation;
 struct metrics_frontend {
     const char *name;
     uint64_t live, max_sessions; /* sessions now, and the limit */
+    uint64_t paused;             /* 0 or 1 */
     struct refusals refusals;
     struct frontend_figures figures;
 };

@@ -81,6 +81,13 @@ static void on_proxy_server(struct server *server, bool by_command, void *arg)
         new_side_tell_server(generation->new_side, &record);
 }
 
+static void on_proxy_frontend(const struct frontend *frontend, void *arg)
+{
+    struct process *process = arg;
+    old_side_tell_frontend(&process->generation, frontend);
+    new_side_tell_frontend(process->generation.new_side, frontend);
+}
+
 static void on_proxy_quiet(void *arg)
 {
     struct process *process = arg;
@@ -127,6 +134,7 @@ static bool prepare(struct generation *generation, struct offer *offer, struct o
                                         .on_turned = on_proxy_turned,
                                         .on_empty = on_proxy_empty,
                                         .on_server = on_proxy_server,
+                                        .on_frontend = on_proxy_frontend,
                                         .arg = process};
     return start_prepare(generation, &process->publication, offer, duplicates, &events);
 }

@@ -51,6 +51,7 @@ static const struct {
     {"sessions", sessions_suite},
     {"events", events_suite},
     {"history", history_suite},
+    {"pause", pause_suite},
     {"telling", telling_suite},
     {"completion", completion_suite},
     {"diagnoses", diagnoses_suite},
