@@ -12,6 +12,7 @@
 #include "config/syntax/bind_ports.h"
 #include "config/syntax/suggest.h"
 #include "config/syntax/value.h"
+#include "config/tls_rules.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -67,7 +68,8 @@ static struct option_context context_of(struct builder *builder, const struct en
 {
     return (struct option_context){.place = entry->place,
                                    .problems = builder->problems,
-                                   .files = &builder->config->address_files};
+                                   .files = &builder->config->address_files,
+                                   .certificates = builder->config->certificates};
 }
 
 /* Reads a value of the section that belongs to owner, a struct of kind `which`. first: of the
@@ -400,6 +402,7 @@ static void build_frontend(struct builder *builder, const struct section *sectio
         if (section->members.items[i].option->type == OPTION_BIND)
             add_binds(builder, frontend, &section->members.items[i]);
     apply(builder, section, OWNER_FRONTEND, frontend);
+    tls_rules_frontend(section, frontend, builder->config->address_files.closed, builder->problems);
     if (count == 0 && !section->unread)
         problem_add(builder->problems, section->place, "%s has no bind; add 'bind = HOST:PORT'",
                     section_text(section, where));

@@ -3,6 +3,9 @@
 #include "config/base/memory.h"
 #include "config/build.h"
 #include "config/document.h"
+#include "config/tls/certificate_store.h"
+#include "config/tls/tls_server.h"
+#include "config/tls/tls_target.h"
 #include "config/warnings.h"
 
 #include <errno.h>
@@ -19,6 +22,7 @@ void config_free(struct config *config)
             options_release(OWNER_BIND, &frontend->binds[j]);
         free(frontend->binds);
         free(frontend->name);
+        tls_server_free(frontend->tls_server);
         options_release(OWNER_FRONTEND, frontend);
     }
     for (size_t i = 0; i < config->backend_count; i++) {
@@ -27,6 +31,7 @@ void config_free(struct config *config)
             free(backend->servers[j].name);
             free(backend->servers[j].host);
             free(backend->servers[j].where);
+            tls_target_free(backend->servers[j].tls);
             options_release(OWNER_SERVER, &backend->servers[j]);
         }
         free(backend->servers);
@@ -41,6 +46,7 @@ void config_free(struct config *config)
     free(config->file);
     options_release(OWNER_CONFIG, config);
     address_files_free(&config->address_files);
+    certificate_store_free(config->certificates);
     free(config);
 }
 
@@ -51,6 +57,7 @@ static struct config *build(const char *name, struct document *document, struct 
 {
     struct config *config = memory_new(1, sizeof *config);
     config->address_files.closed = closed;
+    config->certificates = certificate_store_new();
     *errors = (struct config_errors){0};
     config->file = memory_copy(name);
     config_build(config, document, problems);

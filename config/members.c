@@ -6,6 +6,8 @@
 #include "config/options/bind_values.h"
 #include "config/options/remedy.h"
 #include "config/syntax/value.h"
+#include "config/tls/tls_target.h"
+#include "config/tls_rules.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -297,6 +299,8 @@ bool server_read(const char *value, struct server_conf *server,
     if (address)
         good &= attributes_read(OWNER_SERVER, rest, server, context, &given);
     wrong = good ? check_server(server, given) : NULL;
+    if (good && !wrong)
+        wrong = tls_rules_server(server, context->files->closed);
     if (wrong) {
         problem_add(context->problems, context->place, "server: %s", wrong);
         good = false;
@@ -307,6 +311,7 @@ bool server_read(const char *value, struct server_conf *server,
             server->where = place_of(context->place);
     } else {
         free(server->host);
+        tls_target_free(server->tls);
         options_release(OWNER_SERVER, server);
     }
     free(words);

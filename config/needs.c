@@ -125,6 +125,29 @@ static bool route_reads(const struct route *route)
     return route->map.file != NULL;
 }
 
+static bool has_tls_bind(const struct need_view *view)
+{
+    for (size_t i = 0; i < view->frontend->bind_count; i++)
+        if (view->frontend->binds[i].tls)
+            return true;
+    return false;
+}
+
+static bool asks_for_certificates(const struct need_view *view)
+{
+    return has_tls_bind(view) && view->frontend->tls.client_ca.path;
+}
+
+static bool speaks_tls_1_2(const struct need_view *view)
+{
+    return has_tls_bind(view) && view->frontend->tls.min == TLS_VERSION_1_2;
+}
+
+static bool speaks_tls_1_3(const struct need_view *view)
+{
+    return has_tls_bind(view) && view->frontend->tls.max == TLS_VERSION_1_3;
+}
+
 /* Any backend that wants a name is taken for one of this frontend: its maps are not searched. */
 static bool waits_for_bytes(const struct need_view *view)
 {
@@ -203,6 +226,8 @@ struct need {
 };
 
 static const char no_check[] = "without check";
+static const char no_tls[] = "without a bind with tls=yes";
+static const char no_client_ca[] = "without a bind with tls=yes and client-ca";
 
 static const struct need needs[] = {
     {"drain-spread", OWNER_CONFIG, any_drain_timeout, "without a drain-timeout"},
@@ -223,6 +248,22 @@ static const struct need needs[] = {
     {"congestion", OWNER_FRONTEND, accepts_by_tcp, "without a TCP bind"},
     {"keepalive", OWNER_FRONTEND, accepts_by_tcp, "without a TCP bind"},
     {"user-timeout", OWNER_FRONTEND, accepts_by_tcp, "without a TCP bind"},
+
+    {"certificate", OWNER_FRONTEND, has_tls_bind, no_tls},
+    {"tls-min", OWNER_FRONTEND, has_tls_bind, no_tls},
+    {"tls-max", OWNER_FRONTEND, has_tls_bind, no_tls},
+    {"tls-ciphers", OWNER_FRONTEND, speaks_tls_1_2, "without a bind with tls=yes and TLS 1.2"},
+    {"tls-ciphersuites", OWNER_FRONTEND, speaks_tls_1_3, "without a bind with tls=yes and TLS 1.3"},
+    {"tls-curves", OWNER_FRONTEND, has_tls_bind, no_tls},
+    {"tls-alpn", OWNER_FRONTEND, has_tls_bind, no_tls},
+    {"tls-unknown-name", OWNER_FRONTEND, has_tls_bind, no_tls},
+    {"tls-tickets", OWNER_FRONTEND, has_tls_bind, no_tls},
+    {"tls-timeout", OWNER_FRONTEND, has_tls_bind, no_tls},
+    {"tls-handshakes", OWNER_FRONTEND, has_tls_bind, no_tls},
+    {"client-ca", OWNER_FRONTEND, has_tls_bind, no_tls},
+    {"client-verify", OWNER_FRONTEND, asks_for_certificates, no_client_ca},
+    {"client-crl", OWNER_FRONTEND, asks_for_certificates, no_client_ca},
+    {"client-depth", OWNER_FRONTEND, asks_for_certificates, no_client_ca},
 
     {"congestion", OWNER_BACKEND, connects_by_tcp, "without a TCP server"},
     {"keepalive", OWNER_BACKEND, connects_by_tcp, "without a TCP server"},

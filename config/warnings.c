@@ -39,11 +39,11 @@ static const char *missing_everywhere(const struct need_view *all, const struct 
     return missing;
 }
 
-static void warn_of_options(const struct need_view *view, const struct section *section,
-                            struct problems *problems)
+static void warn_of_entries(const struct need_view *view, const struct section *section,
+                            const struct entry_list *entries, struct problems *problems)
 {
-    for (size_t i = 0; i < section->settings.count; i++) {
-        const struct entry *entry = &section->settings.items[i];
+    for (size_t i = 0; i < entries->count; i++) {
+        const struct entry *entry = &entries->items[i];
         const char *missing = section->kind == SECTION_DEFAULTS
                                   ? missing_everywhere(view, section, entry)
                                   : needs_missing(view, section, entry);
@@ -51,6 +51,13 @@ static void warn_of_options(const struct need_view *view, const struct section *
             problem_warn(problems, entry->place, "%s has no effect %s", entry->option->name,
                          missing);
     }
+}
+
+static void warn_of_options(const struct need_view *view, const struct section *section,
+                            struct problems *problems)
+{
+    warn_of_entries(view, section, &section->settings, problems);
+    warn_of_entries(view, section, &section->members, problems);
 }
 
 /* --- access lists -------------------------------------------------------------------------- */

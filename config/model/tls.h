@@ -10,6 +10,8 @@
 #include <stddef.h>
 
 struct certificate_source; /* config/tls/certificate_store.h */
+struct stack_st_X509_CRL;
+struct x509_store_st;
 
 enum tls_version { TLS_VERSION_1_2, TLS_VERSION_1_3 };
 
@@ -30,11 +32,16 @@ struct tls_certificates {
     size_t count;
 };
 
-/* Certificates of authorities, or revocation lists. */
-struct tls_file {
-    char *path;           /* absolute; NULL: not given */
-    unsigned char *bytes; /* of the file; NULL: not read */
-    size_t length;
+/* The authorities of clients' certificates. */
+struct tls_authorities {
+    char *path;                  /* absolute; NULL: not given */
+    struct x509_store_st *store; /* NULL: not read */
+};
+
+/* Revocation lists. */
+struct tls_revocations {
+    char *path;                     /* absolute; NULL: not given */
+    struct stack_st_X509_CRL *list; /* NULL: not read */
 };
 
 /* The options of a frontend. */
@@ -47,17 +54,19 @@ struct tls_conf {
     millis timeout;      /* of a handshake */
     unsigned handshakes; /* at once; 0: no limit */
     bool tickets;        /* sessions may be resumed */
-    struct tls_file client_ca, client_crl;
+    struct tls_authorities client_ca;
+    struct tls_revocations client_crl;
     enum tls_client_verify client_verify;
     unsigned client_depth; /* authorities between a client's certificate and one of client_ca */
 };
 
 /* The attributes of a server line. */
 struct tls_target_conf {
-    bool on;           /* tls=yes */
-    char *verify;      /* "none", "system" or the absolute path of a file; NULL: not given */
-    char *sni;         /* NULL: not given */
-    char *verify_name; /* NULL: not given */
+    bool on;      /* tls=yes */
+    char *verify; /* "none", "system" or the absolute path of a file; NULL: not given */
+    struct x509_store_st *authorities; /* of verify; the config has it. NULL: none, or not read */
+    char *sni;                         /* NULL: not given */
+    char *verify_name;                 /* NULL: not given */
     struct words alpn;
     const struct certificate_source *certificate; /* that the server is shown; NULL: none */
 };

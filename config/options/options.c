@@ -12,8 +12,8 @@
 
 static const char *const kind_names[] = {"global", "defaults", "frontend", "backend", "listen"};
 
-static const struct option *const tables[] = {global_options, frontend_options, backend_options,
-                                              check_options};
+static const struct option *const tables[] = {global_options, frontend_options, tls_options,
+                                              backend_options, check_options};
 #define TABLES (sizeof tables / sizeof tables[0])
 
 static size_t rows(const struct option *table)

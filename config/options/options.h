@@ -6,6 +6,7 @@
 #define RPPROXY_CONFIG_OPTIONS_OPTIONS_H
 
 #include "config/lists/address_file.h"
+#include "config/tls/certificate_store.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -57,7 +58,8 @@ enum option_owner {
 struct option_context {
     struct place place;
     struct problems *problems;
-    struct address_files *files; /* of the configuration */
+    struct address_files *files;            /* of the configuration; */
+    struct certificate_store *certificates; /* likewise */
 };
 
 /* A type of its own: of an option that only one module understands. */
@@ -97,7 +99,7 @@ struct option {
 
 /* The tables, each with a row without a name at the end; the functions below go through them. */
 extern const struct option global_options[], frontend_options[], backend_options[];
-extern const struct option check_options[];
+extern const struct option tls_options[], check_options[];
 extern const struct option bind_attributes[], server_attributes[];
 
 /* The options in the order of the help and the manual: i is less than option_count(). */

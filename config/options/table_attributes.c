@@ -4,6 +4,7 @@
 #include "config/options/name_list.h"
 #include "config/options/proxy_values.h"
 #include "config/options/table.h"
+#include "config/options/tls_values.h"
 
 static const char *const send_proxies[] = {"no", "v1", "v2", NULL};
 
@@ -39,6 +40,11 @@ const struct option bind_attributes[] = {
      .type = OPTION_CUSTOM,
      .custom = &bind_file_group,
      .help = "group of the file of a Unix bind: a name or a number"},
+    {.name = "tls",
+     OF_BIND(tls),
+     .type = OPTION_BOOL,
+     .initial = "no",
+     .help = "clients speak TLS, which ends here: see certificate"},
     {.name = "accept-proxy",
      OF_BIND(accept_proxy),
      .type = OPTION_CUSTOM,
@@ -103,6 +109,38 @@ const struct option server_attributes[] = {
      .custom = &proxy_tlvs_value,
      .help =
          "what a header of version 2 tells beside the addresses; pass: all that came in by one"},
+    {.name = "tls",
+     OF_SERVER(tls_conf.on),
+     .type = OPTION_BOOL,
+     .initial = "no",
+     .help = "the server is spoken to by TLS; needs verify"},
+    {.name = "verify",
+     OF_SERVER(tls_conf),
+     .type = OPTION_CUSTOM,
+     .custom = &tls_verify_value,
+     .help = "with tls=yes: the authorities that the certificate of the server must come from; "
+             "none: any certificate will do"},
+    {.name = "sni",
+     OF_SERVER(tls_conf.sni),
+     .type = OPTION_CUSTOM,
+     .custom = &tls_sni_value,
+     .help = "with tls=yes: the name that the server is asked for, and that its certificate must "
+             "have; without it the name in its address"},
+    {.name = "verify-name",
+     OF_SERVER(tls_conf.verify_name),
+     .type = OPTION_CUSTOM,
+     .custom = &tls_verify_name_value,
+     .help = "with tls=yes: the name that the certificate must have, where it is another"},
+    {.name = "alpn",
+     OF_SERVER(tls_conf.alpn),
+     .type = OPTION_CUSTOM,
+     .custom = &tls_alpn_value,
+     .help = "with tls=yes: protocols that the server is offered"},
+    {.name = "cert",
+     OF_SERVER(tls_conf),
+     .type = OPTION_CUSTOM,
+     .custom = &tls_cert_value,
+     .help = "with tls=yes: a PEM file with the certificate and the key that the server is shown"},
     {.name = "backup",
      OF_SERVER(backup),
      .type = OPTION_FLAG,

@@ -3,8 +3,7 @@
 #ifndef RPPROXY_CONFIG_TLS_CERTIFICATE_STORE_H
 #define RPPROXY_CONFIG_TLS_CERTIFICATE_STORE_H
 
-#include "config/lists/address_file.h"
-#include "config/syntax/problems.h"
+#include "config/lists/list_file.h"
 #include "config/tls/certificate.h"
 
 #include <stdbool.h>
@@ -19,20 +18,37 @@ struct certificate_source {
     size_t count; /* 0: nothing was read, which has been reported unless the store is closed */
 };
 
-/* Zero at first. */
+/* What verify=FILE or verify=system leads to. */
+struct certificate_authorities {
+    char *which; /* "system", or the absolute path of a file */
+    struct x509_store_st *store;
+};
+
 struct certificate_store {
     struct certificate_source **items;
     size_t count, capacity;
+    struct certificate_authorities *authorities;
+    size_t authority_count, authority_capacity;
 };
 
-/* Returns what the path names, and reads it if that has not happened before, unless files->closed.
- * Mistakes and warnings are reported to origin, once. Never NULL; valid until
- * certificate_store_free(). The files that were read are added to `files`. */
+struct certificate_store *certificate_store_new(void)
+    __attribute__((returns_nonnull, warn_unused_result));
+
+/* Returns what the path names, and reads it if that has not happened before, unless closed. key:
+ * NULL, or the file with the key. Mistakes and warnings are reported to origin, once. Never NULL;
+ * valid until certificate_store_free(). */
 const struct certificate_source *
 certificate_store_get(struct certificate_store *store, const char *path, const char *key,
-                      struct address_files *files, const struct list_origin *origin)
+                      bool closed, const struct list_origin *origin)
     __attribute__((returns_nonnull));
 
+/* Finds or reads the authorities, of which the store has one copy. Returns NULL, or what is wrong,
+ * as authorities_read() does. */
+const char *certificate_store_authorities(struct certificate_store *store, const char *which,
+                                          struct x509_store_st **authorities)
+    __attribute__((warn_unused_result));
+
+/* NULL is fine. */
 void certificate_store_free(struct certificate_store *store);
 
 #endif

@@ -1,0 +1,76 @@
+#include "config/base/whole_file.h"
+
+#include "config/base/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static const char *complain(const char *format, ...)
+{
+    static _Thread_local char text[128];
+    const int error = errno;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    errno = error;
+    return text;
+}
+
+/* `size`: of the file, when it was opened. */
+static const char *read_all(int fd, size_t size, unsigned char *bytes, size_t *length)
+{
+    *length = 0;
+    for (;;) {
+        ssize_t count = read(fd, bytes + *length, size + 1 - *length);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return complain("cannot be read: %s", strerror(errno));
+        if (count == 0)
+            return NULL;
+        *length += (size_t)count;
+        if (*length > size)
+            return complain("grew while it was read");
+    }
+}
+
+const char *whole_file_read(const char *path, size_t most, unsigned char **bytes, size_t *length)
+{
+    struct stat status;
+    const char *wrong = NULL;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 || fstat(fd, &status))
+        wrong = complain("cannot be read: %s", strerror(errno));
+    else if (!S_ISREG(status.st_mode))
+        wrong = complain("is not a regular file");
+    else if ((size_t)status.st_size > most)
+        wrong = complain("is larger than %zu KiB", most / 1024);
+    if (!wrong) {
+        *bytes = memory_new((size_t)status.st_size + 2, 1);
+        wrong = read_all(fd, (size_t)status.st_size, *bytes, length);
+        if (wrong)
+            whole_file_free(*bytes, *length);
+    }
+    const int error = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = error;
+    return wrong;
+}
+
+void whole_file_free(unsigned char *bytes, size_t length)
+{
+    if (!bytes)
+        return;
+    explicit_bzero(bytes, length);
+    free(bytes);
+}

@@ -1,0 +1,24 @@
+/* Values of TLS: certificates, authorities, names of protocols and ciphers. */
+#ifndef RPPROXY_CONFIG_OPTIONS_TLS_VALUES_H
+#define RPPROXY_CONFIG_OPTIONS_TLS_VALUES_H
+
+#include "config/options/options.h"
+
+/* A struct tls_certificates. */
+extern const struct option_custom tls_certificate_value;
+
+/* A struct tls_authorities, and a struct tls_revocations. */
+extern const struct option_custom tls_client_ca_value, tls_client_crl_value;
+
+/* Lists of OpenSSL: a char *. */
+extern const struct option_custom tls_ciphers_value, tls_ciphersuites_value, tls_curves_value;
+
+/* Names of RFC 7301: a struct words. */
+extern const struct option_custom tls_alpn_value;
+
+/* Attributes of a server line. The first two are of the whole struct tls_target_conf; the others
+ * are a name (char *). */
+extern const struct option_custom tls_verify_value, tls_cert_value;
+extern const struct option_custom tls_sni_value, tls_verify_name_value;
+
+#endif

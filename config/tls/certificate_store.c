@@ -1,0 +1,188 @@
+#include "config/tls/certificate_store.h"
+
+#include "config/base/authorities.h"
+#include "config/base/memory.h"
+#include "config/tls/complaint.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* --- folders ------------------------------------------------------------------------------- */
+
+static bool ends_with(const char *text, const char *ending)
+{
+    size_t length = strlen(text), other = strlen(ending);
+    return length > other && strcmp(text + length - other, ending) == 0;
+}
+
+static int is_wanted(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.' &&
+           (ends_with(entry->d_name, ".pem") || ends_with(entry->d_name, ".crt"));
+}
+
+/* By bytes: a default must not depend on the language of the system. */
+static int by_bytes(const struct dirent **left, const struct dirent **right)
+{
+    return strcmp((*left)->d_name, (*right)->d_name);
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+/* --- sources ------------------------------------------------------------------------------- */
+
+/* What is being read. */
+struct reading {
+    struct certificate_source *source;
+    const struct list_origin *origin;
+    size_t capacity;
+    time_t now;
+    bool good;
+};
+
+static void read_file(struct reading *reading, const char *path)
+{
+    struct certificate_source *source = reading->source;
+    struct certificate *certificate;
+    const struct list_origin *origin = reading->origin;
+    const char *wrong = certificate_read(path, source->key, &certificate);
+    if (wrong) {
+        problem_add(origin->problems, origin->place, "%s: %s", origin->option, wrong);
+        reading->good = false;
+        return;
+    }
+    const char *warning = certificate_warning(certificate, reading->now);
+    if (warning)
+        problem_warn(origin->problems, origin->place, "%s: %s", origin->option, warning);
+    source->list =
+        memory_grow(source->list, source->count, &reading->capacity, sizeof(struct certificate *));
+    source->list[source->count++] = certificate;
+}
+
+static void read_folder(struct reading *reading)
+{
+    const struct list_origin *origin = reading->origin;
+    const char *folder = reading->source->path;
+    struct dirent **entries;
+    int count = scandir(folder, &entries, is_wanted, by_bytes);
+    unsigned files = 0;
+    if (count < 0) {
+        problem_add(origin->problems, origin->place, "%s: %s: cannot be read: %s", origin->option,
+                    folder, strerror(errno));
+        return;
+    }
+    for (int i = 0; i < count; i++) {
+        char *path =
+            memory_print("%s%s%s", folder, ends_with(folder, "/") ? "" : "/", entries[i]->d_name);
+        if (!is_folder(path)) {
+            files++;
+            read_file(reading, path);
+        }
+        free(path);
+        free(entries[i]);
+    }
+    free(entries);
+    if (files == 0)
+        problem_add(origin->problems, origin->place, "%s: %s: has no file *.pem or *.crt",
+                    origin->option, folder);
+}
+
+static void drop_certificates(struct certificate_source *source)
+{
+    for (size_t i = 0; i < source->count; i++)
+        certificate_free(source->list[i]);
+    free(source->list);
+    source->list = NULL;
+    source->count = 0;
+}
+
+static void read_source(struct certificate_source *source, const struct list_origin *origin)
+{
+    struct reading reading = {.source = source, .origin = origin, .now = time(NULL), .good = true};
+    if (!is_folder(source->path))
+        read_file(&reading, source->path);
+    else if (source->key)
+        problem_add(origin->problems, origin->place, "%s: %s: a folder has no key=FILE",
+                    origin->option, source->path);
+    else
+        read_folder(&reading);
+    if (!reading.good)
+        drop_certificates(source);
+}
+
+static bool is_same(const char *one, const char *other)
+{
+    return one && other ? strcmp(one, other) == 0 : one == other;
+}
+
+struct certificate_store *certificate_store_new(void)
+{
+    return memory_new(1, sizeof(struct certificate_store));
+}
+
+const struct certificate_source *certificate_store_get(struct certificate_store *store,
+                                                       const char *path, const char *key,
+                                                       bool closed,
+                                                       const struct list_origin *origin)
+{
+    for (size_t i = 0; i < store->count; i++)
+        if (strcmp(store->items[i]->path, path) == 0 && is_same(store->items[i]->key, key))
+            return store->items[i];
+    struct certificate_source *source = memory_new(1, sizeof *source);
+    source->path = memory_copy(path);
+    source->key = key ? memory_copy(key) : NULL;
+    store->items = memory_grow(store->items, store->count, &store->capacity,
+                               sizeof(struct certificate_source *));
+    store->items[store->count++] = source;
+    if (!closed)
+        read_source(source, origin);
+    return source;
+}
+
+/* --- authorities --------------------------------------------------------------------------- */
+
+const char *certificate_store_authorities(struct certificate_store *store, const char *which,
+                                          struct x509_store_st **authorities)
+{
+    for (size_t i = 0; i < store->authority_count; i++)
+        if (strcmp(store->authorities[i].which, which) == 0) {
+            *authorities = store->authorities[i].store;
+            return NULL;
+        }
+    const char *wrong = strcmp(which, "system") == 0 ? authorities_of_system(authorities)
+                                                     : authorities_read(which, authorities);
+    if (wrong)
+        return wrong;
+    store->authorities = memory_grow(store->authorities, store->authority_count,
+                                     &store->authority_capacity, sizeof *store->authorities);
+    store->authorities[store->authority_count++] =
+        (struct certificate_authorities){memory_copy(which), *authorities};
+    return NULL;
+}
+
+void certificate_store_free(struct certificate_store *store)
+{
+    if (!store)
+        return;
+    for (size_t i = 0; i < store->count; i++) {
+        struct certificate_source *source = store->items[i];
+        drop_certificates(source);
+        free(source->path);
+        free(source->key);
+        free(source);
+    }
+    for (size_t i = 0; i < store->authority_count; i++) {
+        free(store->authorities[i].which);
+        authorities_free(store->authorities[i].store);
+    }
+    free(store->items);
+    free(store->authorities);
+    free(store);
+}
