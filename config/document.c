@@ -1,6 +1,7 @@
 #include "config/document.h"
 
 #include "config/base/memory.h"
+#include "config/base/regular_file.h"
 #include "config/options/foreign_names.h"
 #include "config/options/remedy.h"
 #include "config/syntax/expand.h"
@@ -9,14 +10,12 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <glob.h>
 #include <ini.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define FILE_BYTES_MAX    (64 << 20)
@@ -499,41 +498,6 @@ static void parse_text(struct reading *reading, const char *text, size_t length)
 
 /* --- files --------------------------------------------------------------------------------- */
 
-static const char *read_text(int fd, char **text, size_t *length)
-{
-    size_t capacity = 0;
-    *text = NULL;
-    *length = 0;
-    for (;;) {
-        *text = memory_grow(*text, *length, &capacity, 1);
-        size_t room = capacity - *length;
-        ssize_t got = read(fd, *text + *length, room);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return strerror(errno);
-        if (got == 0)
-            return NULL;
-        *length += (size_t)got;
-        if (*length > FILE_BYTES_MAX)
-            return "larger than 64 MiB";
-    }
-}
-
-/* Opens a regular file only: a FIFO would block, and the new process of a reload could not read
- * it again. */
-static const char *open_regular(const char *path, int *fd, struct stat *status)
-{
-    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (*fd < 0 || fstat(*fd, status) != 0)
-        return strerror(errno);
-    if (S_ISDIR(status->st_mode))
-        return strerror(EISDIR);
-    if (!S_ISREG(status->st_mode))
-        return "not a regular file";
-    return NULL;
-}
-
 static const char *check_chain(const struct document *document, const struct chain *outer,
                                const struct stat *status)
 {
@@ -566,11 +530,11 @@ static void read_file(struct document *document, struct problems *problems, cons
     char *text = NULL;
     size_t length = 0;
     int fd;
-    const char *wrong = open_regular(path, &fd, &status);
+    const char *wrong = regular_file_open(path, &fd, &status);
     if (!wrong)
         wrong = check_chain(document, outer, &status);
     if (!wrong)
-        wrong = read_text(fd, &text, &length);
+        wrong = regular_file_read(fd, FILE_BYTES_MAX, &text, &length);
     if (fd >= 0)
         close(fd);
     if (wrong && outer) {

@@ -1,7 +1,7 @@
 #include "config/base/authorities.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include "config/base/regular_file.h"
+
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static const char *complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -25,25 +24,6 @@ static const char *complain(const char *format, ...)
     va_end(arguments);
     ERR_clear_error();
     return text;
-}
-
-/* Not blocked by a FIFO. -1: *wrong says why. */
-static int open_regular(const char *path, const char **wrong)
-{
-    struct stat status;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &status)) {
-        *wrong = complain("cannot be read: %s", strerror(errno));
-    } else if (!S_ISREG(status.st_mode)) {
-        *wrong = complain("is not a regular file");
-    } else if (status.st_size > AUTHORITIES_BYTES_MAX) {
-        *wrong = complain("is larger than %d MiB", AUTHORITIES_BYTES_MAX / 1024 / 1024);
-    } else {
-        return fd;
-    }
-    if (fd >= 0)
-        close(fd);
-    return -1;
 }
 
 static const char *add_all(BIO *bio, X509_STORE *store)
@@ -64,29 +44,32 @@ static const char *add_all(BIO *bio, X509_STORE *store)
     }
 }
 
-const char *authorities_read(const char *path, struct x509_store_st **store)
+static const char *make_store(const char *text, size_t length, struct x509_store_st **store)
 {
-    const char *wrong = NULL;
-    int fd = open_regular(path, &wrong);
-    if (fd < 0)
-        return wrong;
-    FILE *file = fdopen(fd, "re");
-    if (!file) {
-        close(fd);
-        return complain("cannot be read: %s", strerror(errno));
-    }
-    BIO *bio = BIO_new_fp(file, BIO_CLOSE);
+    BIO *bio = BIO_new_mem_buf(text, (int)length);
     X509_STORE *made = X509_STORE_new();
-    wrong = bio && made ? add_all(bio, made) : complain("out of memory");
-    if (bio)
-        BIO_free(bio);
-    else
-        fclose(file);
+    const char *wrong = bio && made ? add_all(bio, made) : complain("out of memory");
+    BIO_free(bio);
     ERR_clear_error();
     if (wrong)
         X509_STORE_free(made);
     else
         *store = made;
+    return wrong;
+}
+
+const char *authorities_read(const char *path, struct x509_store_st **store)
+{
+    char *text = NULL;
+    size_t length = 0;
+    int fd;
+    const char *wrong = regular_file_open(path, &fd, NULL);
+    if (!wrong)
+        wrong = regular_file_read(fd, AUTHORITIES_BYTES_MAX, &text, &length);
+    if (fd >= 0)
+        close(fd);
+    wrong = wrong ? complain("cannot be read: %s", wrong) : make_store(text, length, store);
+    free(text);
     return wrong;
 }
 

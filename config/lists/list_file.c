@@ -1,21 +1,17 @@
 #include "config/lists/list_file.h"
 
 #include "config/base/memory.h"
+#include "config/base/regular_file.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 
 /* Of an entry that a message quotes. */
 #define QUOTED_MAX 80
-/* How often a file is read that changes meanwhile. */
-#define ATTEMPTS_MAX 3
 
 struct reading {
     const char *path;
@@ -87,10 +83,12 @@ static char *entry_of(char *line, size_t length)
 static void read_entry(struct reading *reading, char *entry)
 {
     char quoted[QUOTED_MAX + 2]; /* take() may change the entry */
-    snprintf(quoted, sizeof quoted, "%s", entry);
+    const char *secret = reading->origin->secret ? strchr(entry, ':') : NULL;
+    bool names = secret || !reading->origin->secret; /* else all of it may be a secret */
+    snprintf(quoted, sizeof quoted, "%.*s", secret ? (int)(secret - entry) : QUOTED_MAX + 1, entry);
     const char *wrong = reading->take(reading->arg, entry);
     if (wrong)
-        refuse(reading, quoted, wrong);
+        refuse(reading, names ? quoted : NULL, wrong);
 }
 
 /* text has one more byte, for the NUL of an entry that ends the file. */
@@ -140,62 +138,6 @@ bool list_text_read(const char *text, size_t length, const char *path,
 
 /* --- the file ------------------------------------------------------------------------------ */
 
-/* A FIFO or a terminal would block, and the next process of a reload could not read it again. */
-static const char *open_regular(const char *path, int *fd)
-{
-    struct stat status;
-    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (*fd < 0 || fstat(*fd, &status) != 0)
-        return strerror(errno);
-    if (S_ISDIR(status.st_mode))
-        return strerror(EISDIR);
-    return S_ISREG(status.st_mode) ? NULL : "not a regular file";
-}
-
-/* Adds what the file still has to text, of which one more byte is allocated. */
-static const char *read_rest(int fd, char **text, size_t *length, size_t *capacity)
-{
-    for (;;) {
-        *text = memory_grow(*text, *length + 1, capacity, 1);
-        ssize_t got = read(fd, *text + *length, *capacity - 1 - *length);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return strerror(errno);
-        if (got == 0)
-            return NULL;
-        *length += (size_t)got;
-        if (*length > LIST_BYTES_MAX)
-            return "larger than 64 MiB";
-    }
-}
-
-static bool is_unchanged(const struct stat *before, const struct stat *after)
-{
-    return before->st_size == after->st_size && before->st_mtim.tv_sec == after->st_mtim.tv_sec &&
-           before->st_mtim.tv_nsec == after->st_mtim.tv_nsec;
-}
-
-/* Reads the file anew if a program writes to it meanwhile: half a list could let strangers in. */
-static const char *read_whole(int fd, char **text, size_t *length)
-{
-    size_t capacity = 0;
-    for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-        struct stat before, after;
-        *length = 0;
-        if (fstat(fd, &before) || lseek(fd, 0, SEEK_SET) < 0)
-            return strerror(errno);
-        const char *wrong = read_rest(fd, text, length, &capacity);
-        if (wrong)
-            return wrong;
-        if (fstat(fd, &after))
-            return strerror(errno);
-        if (is_unchanged(&before, &after))
-            return NULL;
-    }
-    return "changes while it is read";
-}
-
 bool list_file_read(const char *path, const struct list_origin *origin, list_taker *take, void *arg,
                     uint64_t *hash)
 {
@@ -203,9 +145,9 @@ bool list_file_read(const char *path, const struct list_origin *origin, list_tak
     char *text = NULL;
     size_t length = 0;
     int fd;
-    const char *wrong = open_regular(path, &fd);
+    const char *wrong = regular_file_open(path, &fd, NULL);
     if (!wrong)
-        wrong = read_whole(fd, &text, &length);
+        wrong = regular_file_read(fd, LIST_BYTES_MAX, &text, &length);
     if (fd >= 0)
         close(fd);
     if (!wrong && hash)

@@ -30,6 +30,7 @@ struct list_origin {
     struct problems *problems;
     struct place place;
     const char *option;
+    bool secret; /* an entry is NAME:SECRET, of which messages quote the name only */
 };
 
 /* Returns the absolute path of the file that an option names as "@FILE" (`name` is without the

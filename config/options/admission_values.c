@@ -13,8 +13,9 @@ static const char *add_words(const char *value, struct address_rules *rules, uns
                              const struct option_context *context)
 {
     static const char blanks[] = " \t";
-    const struct list_origin origin = {context->problems, context->place,
-                                       access == ACCESS_ALLOW ? "allow" : "deny"};
+    const struct list_origin origin = {.problems = context->problems,
+                                       .place = context->place,
+                                       .option = access == ACCESS_ALLOW ? "allow" : "deny"};
     char *words = memory_copy(value);
     const char *wrong = NULL;
     char *rest;

@@ -125,8 +125,10 @@ static void release_users(void *member)
 static const char *read_users(const char *value, void *member, const struct option_context *context)
 {
     struct metrics_users *users = member;
-    const struct list_origin origin = {
-        .problems = context->problems, .place = context->place, .option = "metrics-auth"};
+    const struct list_origin origin = {.problems = context->problems,
+                                       .place = context->place,
+                                       .option = "metrics-auth",
+                                       .secret = true};
     if (!*value)
         return "must be a file";
     release_users(users);

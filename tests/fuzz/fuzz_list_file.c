@@ -42,7 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static char path[] = "list";
     const struct source source = {.path = path};
     struct problems problems = {0};
-    const struct list_origin origin = {&problems, {&source, 1}, "deny"};
+    const struct list_origin origin = {
+        .problems = &problems, .place = {&source, 1}, .option = "deny"};
     struct prefix_entries entries = {0};
     struct config_errors errors = {0};
     bool good = list_text_read((const char *)data, size, path, &origin, take, &entries);

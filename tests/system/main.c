@@ -56,6 +56,7 @@ static const struct {
     {"completion", completion_suite},
     {"diagnoses", diagnoses_suite},
     {"mistakes", mistakes_suite},
+    {"named_files", named_files_suite},
     {"refusals", refusals_suite},
     {"surroundings", surroundings_suite},
     {"environment", environment_suite},

@@ -60,6 +60,7 @@ Suite *pause_suite(void);
 Suite *telling_suite(void);
 Suite *diagnoses_suite(void);
 Suite *mistakes_suite(void);
+Suite *named_files_suite(void);
 Suite *activation_suite(void);
 Suite *health_suite(void);
 Suite *prometheus_suite(void);

@@ -21,7 +21,7 @@ static void setup(void)
 {
     ck_assert_ptr_nonnull(mkdtemp(folder));
     problems = (struct problems){0};
-    origin = (struct list_origin){&problems, {&source, 12}, "deny"};
+    origin = (struct list_origin){.problems = &problems, .place = {&source, 12}, .option = "deny"};
     taken[0] = '\0';
 }
 
@@ -95,6 +95,24 @@ START_TEST(mistakes_have_the_lines_of_both_files)
     ck_assert_str_eq(error(1), "/nowhere/proxy.ini:12: deny: a/list:3: line contains a NUL byte");
     ck_assert_str_eq(error(2), "/nowhere/proxy.ini:12: deny: a/list:4: 'bad' is bad");
     ck_assert_ptr_null(error(3));
+}
+END_TEST
+
+static const char *refuse_all(void *arg, char *entry)
+{
+    (void)arg;
+    (void)entry;
+    return "is wrong";
+}
+
+START_TEST(secrets_are_not_quoted)
+{
+    static const char text[] = "ann:secret\nsecret\n:secret\n";
+    origin.secret = true;
+    ck_assert(!list_text_read(text, sizeof text - 1, "/f", &origin, refuse_all, NULL));
+    ck_assert_str_eq(error(0), "/nowhere/proxy.ini:12: deny: /f:1: 'ann' is wrong");
+    ck_assert_str_eq(error(1), "/nowhere/proxy.ini:12: deny: /f:2: is wrong");
+    ck_assert_str_eq(error(2), "/nowhere/proxy.ini:12: deny: /f:3: '' is wrong");
 }
 END_TEST
 
@@ -320,6 +338,7 @@ Suite *list_file_suite(void)
     tcase_add_test(tcase, entries_are_lines);
     tcase_add_test(tcase, an_empty_text_has_no_entries);
     tcase_add_test(tcase, mistakes_have_the_lines_of_both_files);
+    tcase_add_test(tcase, secrets_are_not_quoted);
     tcase_add_test(tcase, only_the_first_mistakes_are_listed);
     tcase_add_test(tcase, long_lines_are_refused_and_long_entries_are_cut_in_messages);
     tcase_add_test(tcase, too_many_entries_are_refused);

@@ -1,0 +1,384 @@
+/* Every option that names a file, and whatever may be wrong with the file: a reload says which line
+ * names it, and the process that serves goes on. */
+#include "tests/system/scenarios.h"
+#include "tests/system/support/harness.h"
+#include "tests/system/support/proxy.h"
+#include "tests/system/support/scene.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* For checks to trust; nobody has its key. */
+#define CERTIFICATE                                                                                \
+    "-----BEGIN CERTIFICATE-----\n"                                                                \
+    "MIIBbjCCARWgAwIBAgIUCIDIsrfH9baEe1hl9glvAi2orr0wCgYIKoZIzj0EAwIw\n"                           \
+    "DDEKMAgGA1UEAwwBeDAgFw0yNjExMjcxNzU0MDJaGA8yMTI2MTEwMzE3NTQwMlow\n"                           \
+    "DDEKMAgGA1UEAwwBeDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABMTu1+6oN4Ka\n"                           \
+    "KvOD/CfSokFXZTvtEO0yzN5FQOIU4U3nMCIvaR9N6dw/WxBvYsaGXbotqVIk4AYw\n"                           \
+    "V7/SgTXjd5yjUzBRMB0GA1UdDgQWBBTj7ZrWEKsOdAAefML2dXdwc87UYDAfBgNV\n"                           \
+    "HSMEGDAWgBTj7ZrWEKsOdAAefML2dXdwc87UYDAPBgNVHRMBAf8EBTADAQH/MAoG\n"                           \
+    "CCqGSM49BAMCA0cAMEQCIF9CZq4xg3lMIJYEAp4O9b+ADBOgQILRus/UKzPn/4sG\n"                           \
+    "AiB+xFk6DM4ikgjhRbXGLqnZALaACTqEdxXafkTi5/1g8g==\n"                                           \
+    "-----END CERTIFICATE-----\n"
+
+enum where { IN_GLOBAL, IN_FRONTEND, IN_BACKEND };
+
+/* In the lines, '%' stands for the path of the file, and '$' for a port where nobody listens. */
+static const struct named {
+    const char *option; /* as rpproxy --help-options has it; of an attribute behind its line's */
+    const char *form;   /* of the value, where there are several; else "" */
+    enum where where;
+    const char *before, *line; /* the lines above the one that names the file; this one */
+    const char *good, *malformed;
+    const char *says; /* of the malformed one, behind its path */
+} all[] = {
+    {"metrics-auth", "", IN_GLOBAL, "metrics = unix:%.sock\n", "metrics-auth = %",
+     "ann:$1$saltsalt$qjXMvbEw8oaL.CzflDtaK/\n", "ann:open sesame\n",
+     ":1: 'ann' has a hash that crypt(3) does not know"},
+    {"include", "", IN_GLOBAL, "", "include = %", "[defaults]\nretries = 2\n", "retries\n",
+     ":1: '=' is missing"},
+    {"allow", "", IN_FRONTEND, "", "allow = @%", "127.0.0.0/8\n", "127.0.0.0/8\n127.0.0/8\n",
+     ":2: '127.0.0/8' is not an IP address or ADDRESS/BITS"},
+    {"deny", "", IN_FRONTEND, "", "deny = @%", "192.0.2.7\n", "nobody\n",
+     ":1: 'nobody' is not an IP address or ADDRESS/BITS"},
+    {"accept-proxy", "", IN_FRONTEND, "", "accept-proxy = @%", "192.0.2.7\n", "192.0.2.7/33\n",
+     ":1: '192.0.2.7/33' has no prefix length"},
+    {"accept-proxy", "of a bind", IN_FRONTEND, "", "bind = unix:%.more accept-proxy=@%",
+     "192.0.2.7\n", "192.0.2\n", ":1: '192.0.2' is not an IP address"},
+    {"route", "sni:", IN_FRONTEND, "", "route = sni:@% main", "a.example\n", "a b\n",
+     ":1: 'a b' is no name"},
+    {"route", "sni-map:", IN_FRONTEND, "", "route = sni-map:%", "b.example main\n",
+     "b.example nowhere\n", ":1: 'b.example nowhere' "},
+    {"route", "host:", IN_FRONTEND, "", "route = host:@% main", "c.example\n", "c/d\n",
+     ":1: 'c/d' is no name"},
+    {"route", "host-map:", IN_FRONTEND, "", "route = host-map:%", "d.example main\n", "d.example\n",
+     ":1: 'd.example' must be NAME BACKEND"},
+    {"route", "src:", IN_FRONTEND, "", "route = src:@% main", "192.0.2.9\n", "::/129\n",
+     ":1: '::/129' has no prefix length"},
+    {"allow", "of a server", IN_BACKEND, "", "server = any sni:443 allow=@%", "*.example\n",
+     "*.*.example\n", ":1: '*.*.example' "},
+    {"check-password", "", IN_BACKEND,
+     "server = s 127.0.0.1:$\ncheck = redis\ncheck-initial = down\n", "check-password = @%",
+     "secret\n", "\n", ": the first line is empty"},
+    {"check-verify", "", IN_BACKEND, "server = s 127.0.0.1:$\ncheck = tls\ncheck-initial = down\n",
+     "check-verify = %", CERTIFICATE,
+     "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "' certificate 1: "},
+    {"check-command", "", IN_BACKEND,
+     "server = s 127.0.0.1:$\ncheck = exec\ncheck-initial = down\n", "check-command = %",
+     "#!/bin/sh\n", NULL, NULL},
+};
+enum { ALL = sizeof all / sizeof *all };
+
+static char *paths[ALL];
+static unsigned lines[ALL]; /* of the configuration, that name the files */
+
+static bool is_program(unsigned row)
+{
+    return !all[row].malformed;
+}
+
+static void restore(unsigned row)
+{
+    (void)remove(paths[row]);
+    write_file(paths[row], is_program(row) ? 0755 : 0644, "%s", all[row].good);
+}
+
+/* --- the configuration --------------------------------------------------------------------- */
+
+static void put_lines(FILE *out, const char *text, unsigned row, uint16_t port)
+{
+    for (; *text; text++)
+        if (*text == '%')
+            fputs(paths[row], out);
+        else if (*text == '$')
+            fprintf(out, "%u", port);
+        else
+            putc(*text, out);
+}
+
+static void put_rows(FILE *out, enum where where, uint16_t port)
+{
+    for (unsigned i = 0; i < ALL; i++) {
+        if (all[i].where != where)
+            continue;
+        if (where == IN_FRONTEND)
+            fprintf(out, "[frontend f%u]\nbackend = main\nbind = unix:%s.sock\n", i, paths[i]);
+        if (where == IN_BACKEND)
+            fprintf(out, "[backend b%u]\n", i);
+        put_lines(out, all[i].before, i, port);
+        put_lines(out, all[i].line, i, port);
+        putc('\n', out);
+    }
+}
+
+/* Where the lines are that name the files. */
+static void find_lines(const struct proxy *proxy)
+{
+    static char text[65536];
+    unsigned number = 0;
+    ck_assert_uint_lt(read_file(proxy->file, text, sizeof text), sizeof text - 1);
+    for (const char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+        number++;
+        for (unsigned i = 0; i < ALL; i++) {
+            const char *at = strstr(line, paths[i]);
+            if (at && at[strlen(paths[i])] != '.')
+                lines[i] = number;
+            else if (at && strstr(line, "@"))
+                lines[i] = number;
+        }
+    }
+}
+
+static void configure(const struct scene *scene)
+{
+    char *text;
+    size_t length;
+    const uint16_t port = port_reserve(getuid());
+    FILE *out = open_memstream(&text, &length);
+    put_rows(out, IN_GLOBAL, port);
+    fprintf(out, "[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n", scene->port,
+            scene->server_port);
+    put_rows(out, IN_FRONTEND, port);
+    put_rows(out, IN_BACKEND, port);
+    fclose(out);
+    proxy_configure(&scene->proxy, "%s", text);
+    free(text);
+    find_lines(&scene->proxy);
+}
+
+static void start(struct scene *scene)
+{
+    for (unsigned i = 0; i < ALL; i++) {
+        char name[16], path[PATH_MAX];
+        snprintf(name, sizeof name, "file-%c", 'a' + i);
+        paths[i] = strdup(test_path(path, name));
+        restore(i);
+    }
+    scene_init(scene);
+    configure(scene);
+    proxy_start(&scene->proxy);
+}
+
+/* --- what may be wrong --------------------------------------------------------------------- */
+
+static void make_none(unsigned row)
+{
+    (void)row;
+}
+
+static void make_folder(unsigned row)
+{
+    ck_assert_int_eq(mkdir(paths[row], 0755), 0);
+}
+
+static void make_fifo(unsigned row)
+{
+    ck_assert_int_eq(mkfifo(paths[row], 0755), 0);
+}
+
+static void make_endless(unsigned row)
+{
+    ck_assert_int_eq(symlink("/dev/zero", paths[row]), 0);
+}
+
+static void make_loop(unsigned row)
+{
+    ck_assert_int_eq(symlink(paths[row], paths[row]), 0);
+}
+
+static void make_huge(unsigned row)
+{
+    write_file(paths[row], 0644, "%s", all[row].good);
+    ck_assert_int_eq(truncate(paths[row], (off_t)65 << 20), 0);
+}
+
+static void make_malformed(unsigned row)
+{
+    write_file(paths[row], 0644, "%s", is_program(row) ? "" : all[row].malformed);
+}
+
+static void make_binary(unsigned row)
+{
+    make_malformed(row);
+    ck_assert_int_eq(truncate(paths[row], 4), 0);
+    ck_assert_int_eq(truncate(paths[row], 8), 0); /* zeros at the end */
+}
+
+/* A text that follows the path of the file in the message; of the two one. */
+static const struct state {
+    const char *name;
+    void (*make)(unsigned row);
+    const char *says, *or_says;
+    bool inside; /* the file can be read */
+} states[] = {
+    {"missing", make_none, "No such file or directory", NULL, false},
+    {"a folder", make_folder, "Is a directory", "not a regular file", false},
+    {"a FIFO", make_fifo, "not a regular file", NULL, false},
+    {"endless", make_endless, "not a regular file", NULL, false},
+    {"a loop of links", make_loop, "Too many levels of symbolic links", NULL, false},
+    {"huge", make_huge, "larger than ", "not executable", false},
+    {"malformed", make_malformed, NULL, "not executable", true},
+    {"binary", make_binary, "NUL byte", "", true},
+};
+enum { STATES = sizeof states / sizeof *states };
+
+/* The message is at the line that names the file; or, of an included file, at its own. */
+static void is_refused(const struct scene *scene, unsigned row, const struct state *state)
+{
+    char place[PATH_MAX + 128], option[64];
+    struct outcome outcome;
+    (void)proxy_command(&scene->proxy, &outcome, "reload", NULL);
+    ck_assert_msg(outcome.code == 2, "%s %s, %s: exit %d: %s", all[row].option, all[row].form,
+                  state->name, outcome.code, outcome.err);
+    snprintf(option, sizeof option, "%s",
+             strcmp(all[row].form, "of a server") == 0 ? "server" : all[row].option);
+    bool own = strcmp(option, "include") == 0 && state->inside;
+    if (own)
+        snprintf(place, sizeof place, "%s:1: ", paths[row]);
+    else
+        snprintf(place, sizeof place, "%s:%u: %s: ", scene->proxy.file, lines[row], option);
+    const char *at = strstr(outcome.err, place);
+    ck_assert_msg(at != NULL, "%s %s, %s: '%s' is not said in: %s", all[row].option, all[row].form,
+                  state->name, place, outcome.err);
+    if (!own)
+        ck_assert_msg(strstr(at, paths[row]) != NULL, "%s: %s", state->name, outcome.err);
+    if (state->make == make_malformed && !is_program(row)) {
+        snprintf(place, sizeof place, "%s%s", paths[row], all[row].says);
+        ck_assert_msg(strstr(outcome.err, place) != NULL, "'%s' is not said in: %s", place,
+                      outcome.err);
+        ck_assert_ptr_null(strstr(outcome.err, "sesame"));
+    } else if (state->says) {
+        ck_assert_msg(strstr(at, state->says) || (state->or_says && strstr(at, state->or_says)),
+                      "%s %s, %s: '%s' is not said in: %s", all[row].option, all[row].form,
+                      state->name, state->says, outcome.err);
+    }
+}
+
+/* --- scenarios ----------------------------------------------------------------------------- */
+
+START_TEST(wrong_files_are_refused)
+{
+    struct scene scene;
+    struct status status;
+    start(&scene);
+    struct session session = session_open(&scene);
+    for (unsigned row = 0; row < ALL; row++)
+        for (unsigned i = 0; i < STATES; i++) {
+            ck_assert_int_eq(remove(paths[row]), 0);
+            states[i].make(row);
+            is_refused(&scene, row, &states[i]);
+            restore(row);
+        }
+    ck_assert(proxy_status(&scene.proxy, &status));
+    ck_assert_int_eq(status.pid, scene.proxy.pid);
+    ck_assert_uint_eq(status.count, 1);
+    session_works(&session);
+    struct session next = session_open(&scene);
+    session_works(&next);
+    session_close(&next);
+    proxy_reload(&scene.proxy);
+    session_works(&session);
+    session_close(&session);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+/* Somebody else may not read them. */
+START_TEST(unreadable_files_are_refused)
+{
+    struct scene scene;
+    char place[PATH_MAX + 128];
+    struct outcome outcome;
+    start(&scene);
+    const char *argv[] = {proxy_binary(), "check", "-f", scene.proxy.file, NULL};
+    const struct program program = {.argv = argv, .user = getuid() == 0 ? "nobody" : NULL};
+    for (unsigned row = 0; row < ALL; row++) {
+        ck_assert_int_eq(chmod(paths[row], 0), 0);
+        program_run(&program, PATIENCE_MS, &outcome);
+        ck_assert_msg(outcome.code == 2, "%s: exit %d: %s", all[row].option, outcome.code,
+                      outcome.err);
+        snprintf(place, sizeof place, "%s:%u: ", scene.proxy.file, lines[row]);
+        const char *at = strstr(outcome.err, place);
+        ck_assert_msg(at && (strstr(at, "Permission denied") || strstr(at, "not executable")),
+                      "%s: %s", all[row].option, outcome.err);
+        restore(row);
+    }
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+/* A program writes to the file all the time, and not by rename: a reload gets some state of it, or
+ * is refused. */
+START_TEST(files_that_change_during_a_reload)
+{
+    struct scene scene;
+    struct outcome outcome;
+    char copy[PATH_MAX], place[PATH_MAX + 128];
+    unsigned refused = 0;
+    start(&scene);
+    test_path(copy, "copy");
+    for (unsigned row = 0; row < ALL; row++) {
+        struct session session = session_open(&scene);
+        write_file(copy, 0755, "%s", all[row].good);
+        const char *argv[] = {"sh",       "-c", "while :; do cp \"$1\" \"$2\"; done", "sh", copy,
+                              paths[row], NULL};
+        pid_t writer = program_start(&(struct program){.argv = argv});
+        (void)proxy_command(&scene.proxy, &outcome, "reload", NULL);
+        kill(writer, SIGKILL);
+        wait_gone(writer);
+        snprintf(place, sizeof place, "%s:%u: ", scene.proxy.file, lines[row]);
+        ck_assert_msg(outcome.code == 0 || (outcome.code == 2 && strstr(outcome.err, place)),
+                      "%s: exit %d: %s", all[row].option, outcome.code, outcome.err);
+        refused += outcome.code == 2;
+        proxy_follow(&scene.proxy);
+        session_works(&session);
+        session_close(&session);
+        restore(row);
+    }
+    printf("     %u of %u reloads were refused\n", refused, (unsigned)ALL);
+    proxy_reload(&scene.proxy);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+static bool is_tested(const char *option, size_t length)
+{
+    for (unsigned i = 0; i < ALL; i++)
+        if (strlen(all[i].option) == length && strncmp(all[i].option, option, length) == 0)
+            return true;
+    return false;
+}
+
+/* A new option that names a file belongs into the table above. */
+START_TEST(all_options_are_in_the_table)
+{
+    static struct outcome outcome;
+    unsigned count = 0;
+    run(&outcome, proxy_binary(), "--help-options", NULL);
+    ck_assert_int_eq(outcome.code, 0);
+    for (char *line = strtok(outcome.out, "\n"); line; line = strtok(NULL, "\n")) {
+        line += strspn(line, " ");
+        size_t length = strcspn(line, " =");
+        const char *form = line + length + strspn(line + length, " ");
+        if (*form != '=' || !strstr(form, "FILE"))
+            continue;
+        count++;
+        ck_assert_msg(is_tested(line, length), "not tested: %s", line);
+    }
+    ck_assert_uint_gt(count, 5);
+}
+END_TEST
+
+Suite *named_files_suite(void)
+{
+    Suite *suite = suite_create("named_files");
+    scenario_add(suite, wrong_files_are_refused, 300);
+    scenario_add(suite, unreadable_files_are_refused, 120);
+    scenario_add(suite, files_that_change_during_a_reload, 300);
+    scenario_add(suite, all_options_are_in_the_table, 60);
+    return suite;
+}
