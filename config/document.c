@@ -213,20 +213,6 @@ static bool has_wildcard(const char *pattern)
     return *pattern != '\0';
 }
 
-/* Returns the directory of the current file, up to its last slash, with special characters
- * quoted for glob(3), since the name of a directory is not a pattern. The caller frees it. */
-static char *quoted_folder(const char *path, int length)
-{
-    struct memory_stream text;
-    memory_stream_begin(&text);
-    for (int i = 0; i < length; i++) {
-        if (strchr(WILDCARDS "]\\", path[i]))
-            putc('\\', text.stream);
-        putc(path[i], text.stream);
-    }
-    return memory_stream_end(&text);
-}
-
 /* value: the text of the line. pattern: the same, with a backslash before each special character
  * that came from a variable. */
 static void include(struct reading *reading, const char *value, const char *pattern)
@@ -234,9 +220,11 @@ static void include(struct reading *reading, const char *value, const char *patt
     const char *path = reading->place.source->path;
     const char *slash = strrchr(path, '/');
     int length = slash && value[0] != '/' ? (int)(slash + 1 - path) : 0;
-    char *folder = quoted_folder(path, length);
+    char *folder = named_file_quoted(path, (size_t)length);
     char *literal = memory_print("%.*s%s", length, path, value);
     char *full = memory_print("%s%s", folder, pattern);
+    if (reading->place.source->named)
+        named_files_add(reading->place.source->named, full);
     glob_t found = {0};
     int failure = glob(full, GLOB_ERR, NULL, &found);
     if (failure && failure != GLOB_NOMATCH) {
@@ -248,8 +236,11 @@ static void include(struct reading *reading, const char *value, const char *patt
         read_file(reading->document, reading->problems, found.gl_pathv[i], &reading->chain,
                   reading->place);
     /* A pattern that matches no file is not a mistake: the directory may be empty. */
-    if (failure == GLOB_NOMATCH && (!has_wildcard(pattern) || access(literal, F_OK) == 0))
+    if (failure == GLOB_NOMATCH && (!has_wildcard(pattern) || access(literal, F_OK) == 0)) {
+        if (reading->place.source->named)
+            named_files_add_path(reading->place.source->named, literal);
         read_file(reading->document, reading->problems, literal, &reading->chain, reading->place);
+    }
     globfree(&found);
     free(full);
     free(literal);
@@ -516,6 +507,7 @@ static struct source *add_source(struct document *document, const char *path)
     struct source *source = memory_new(1, sizeof *source);
     source->path = memory_copy(path);
     source->index = (unsigned)document->source_count;
+    source->named = document->name_files ? &document->named : NULL;
     document->sources = memory_grow(document->sources, document->source_count,
                                     &document->source_capacity, sizeof(struct source *));
     document->sources[document->source_count++] = source;
@@ -562,7 +554,8 @@ static void read_file(struct document *document, struct problems *problems, cons
 
 void document_read(struct document *document, const char *file, struct problems *problems)
 {
-    *document = (struct document){0};
+    *document = (struct document){.name_files = true};
+    named_files_add_path(&document->named, file);
     read_file(document, problems, file, NULL, (struct place){0});
 }
 
@@ -600,4 +593,5 @@ void document_free(struct document *document)
     }
     free(document->sections);
     free(document->sources);
+    named_files_free(&document->named);
 }

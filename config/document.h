@@ -40,6 +40,8 @@ struct document {
     struct source **sources; /* the first is the main file */
     size_t source_count;
     size_t source_capacity;
+    bool name_files;           /* `named` is filled */
+    struct named_files named;  /* main file, included files, and those that options name */
     struct section **sections; /* in the order of reading; included files where they are included */
     size_t section_count;
     size_t section_capacity;

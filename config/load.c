@@ -68,6 +68,8 @@ static struct config *build(const char *name, struct document *document, struct 
         config = NULL;
     }
     problems_move(problems, errors);
+    errors->named = document->named;
+    document->named = (struct named_files){0};
     document_free(document);
     return config;
 }

@@ -37,9 +37,12 @@ static char *absolute(char *path)
 char *list_file_path(const char *name, const struct source *source)
 {
     const char *slash = name[0] == '/' ? NULL : strrchr(source->path, '/');
-    if (!slash)
-        return absolute(memory_copy(name));
-    return absolute(memory_print("%.*s%s", (int)(slash + 1 - source->path), source->path, name));
+    char *path = slash ? memory_print("%.*s%s", (int)(slash + 1 - source->path), source->path, name)
+                       : memory_copy(name);
+    path = absolute(path);
+    if (source->named)
+        named_files_add_path(source->named, path);
+    return path;
 }
 
 /* --- lines --------------------------------------------------------------------------------- */

@@ -35,7 +35,7 @@ struct list_origin {
 
 /* Returns the absolute path of the file that an option names as "@FILE" (`name` is without the
  * '@'): one that is relative begins at the folder of the file that names it. The caller frees the
- * path. */
+ * path. The source notes the file, so this comes before the file is read. */
 char *list_file_path(const char *name, const struct source *source)
     __attribute__((returns_nonnull, warn_unused_result));
 

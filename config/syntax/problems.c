@@ -101,6 +101,7 @@ void config_errors_free(struct config_errors *errors)
     for (size_t i = 0; i < errors->count; i++)
         free(errors->lines[i]);
     free(errors->lines);
+    named_files_free(&errors->named);
     *errors = (struct config_errors){0};
 }
 

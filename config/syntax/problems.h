@@ -4,14 +4,17 @@
 #ifndef RPPROXY_CONFIG_SYNTAX_PROBLEMS_H
 #define RPPROXY_CONFIG_SYNTAX_PROBLEMS_H
 
+#include "config/syntax/named_files.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
 /* A file that was read. */
 struct source {
-    char *path;     /* as written in messages */
-    unsigned index; /* in the order in which the files were opened */
+    char *path;                /* as written in messages */
+    unsigned index;            /* in the order in which the files were opened */
+    struct named_files *named; /* gets the files that this one names; NULL: not wanted */
 };
 
 /* A line of a file. line 0: the file as a whole. */
@@ -67,6 +70,7 @@ static inline bool problems_any(const struct problems *problems)
 struct config_errors {
     char **lines;
     size_t count;
+    struct named_files named; /* files that were, or were to be, read (config_load() only) */
 };
 
 /* Writes each text, a line each. */

@@ -3,6 +3,8 @@
 #include "reload/base/inherited.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -27,6 +29,31 @@ int supervisor_tell(const char *state)
 {
     ssize_t sent = send(channel, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT);
     return sent < 0 ? errno : 0;
+}
+
+int supervisor_tell_files(const struct named_files *files)
+{
+    char message[SUPERVISOR_MESSAGE_MAX] = SUPERVISOR_FILES;
+    size_t used = sizeof SUPERVISOR_FILES - 1;
+    if (channel < 0)
+        return 0;
+    for (size_t i = 0; i < files->count; i++) {
+        const struct named_file *file = &files->items[i];
+        char line[SUPERVISOR_MESSAGE_MAX / 2];
+        int length = snprintf(line, sizeof line, "\n" SUPERVISOR_FILE "%" PRIx64 " %s", file->mark,
+                              file->pattern);
+        if (length < 0 || (size_t)length >= sizeof line)
+            return ENAMETOOLONG;
+        if (used + (size_t)length >= sizeof message) {
+            int error = supervisor_tell(message);
+            if (error)
+                return error;
+            used = 0;
+        }
+        memcpy(message + used, line, (size_t)length + 1);
+        used += (size_t)length;
+    }
+    return supervisor_tell(message);
 }
 
 void supervisor_leave(void)

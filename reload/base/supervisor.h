@@ -5,7 +5,17 @@
 #ifndef RPPROXY_RELOAD_BASE_SUPERVISOR_H
 #define RPPROXY_RELOAD_BASE_SUPERVISOR_H
 
+#include "config/syntax/named_files.h"
+
 #define SUPERVISOR_VARIABLE "RPPROXY_SUPERVISOR_FD"
+
+/* No message is longer. */
+#define SUPERVISOR_MESSAGE_MAX 8192
+
+/* What a supervisor alone is told of files: a list of them begins; "MARK PATTERN", the mark as a
+ * hexadecimal number, is one (config/syntax/named_files.h). */
+#define SUPERVISOR_FILES "X_RPPROXY_FILES=1"
+#define SUPERVISOR_FILE  "X_RPPROXY_FILE="
 
 /* Takes the descriptor that SUPERVISOR_VARIABLE names, makes it close-on-exec, and removes the
  * variable; before there are other threads. Returns 0, also where there is no supervisor, or the
@@ -19,6 +29,11 @@ int supervisor_descriptor(void);
 /* Sends the lines, as sd_notify(3) has them, and never blocks. Returns 0 or an errno value: EAGAIN,
  * the supervisor has not read the earlier ones; EPIPE, it is gone. */
 int supervisor_tell(const char *state) __attribute__((warn_unused_result));
+
+/* Tells of the files whose change is to be a reload (`--watch-files`), in place of all earlier
+ * ones. Returns 0, also where there is no supervisor, or an errno value as above: the supervisor
+ * knows some of them only. */
+int supervisor_tell_files(const struct named_files *files) __attribute__((warn_unused_result));
 
 /* Closes the descriptor: the supervisor is gone, or this process ends. */
 void supervisor_leave(void);

@@ -7,6 +7,7 @@
 #include "reload/base/privileges.h"
 #include "reload/base/program.h"
 #include "reload/base/signals.h"
+#include "reload/base/supervisor.h"
 #include "reload/control/control.h"
 #include "reload/control/running.h"
 #include "reload/handover/generation.h"
@@ -104,12 +105,22 @@ static void make_history(const struct config *config)
     make_directory(config, "history", inside);
 }
 
+static void tell_files(const struct generation *generation)
+{
+    int error = supervisor_tell_files(&generation->config_errors.named);
+    if (error && error != EPIPE && error != ECONNRESET)
+        log_warning("%s: the supervisor does not watch all files that it names: %s",
+                    generation->file, strerror(error));
+}
+
 bool start_read_config(struct generation *generation)
 {
     struct config_errors *errors = &generation->config_errors;
     signals_drop_reloads();
     char *stored = program_inherited_stored();
     generation->config = config_load(stored ? stored : generation->file, errors);
+    if (!stored)
+        tell_files(generation);
     free(stored);
     generation->exit_status = EXIT_INVALID;
     for (size_t i = 0; i < errors->count && !generation->config; i++)

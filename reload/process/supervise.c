@@ -143,6 +143,26 @@ static pid_t number_after(const char *line, const char *name)
     return *end || number < 0 || number > INT32_MAX ? -1 : (pid_t)number;
 }
 
+/* Returns false if the line is not about files. */
+static bool hear_file(struct supervisor *supervisor, const char *line)
+{
+    const size_t length = sizeof SUPERVISOR_FILE - 1;
+    bool begins = strcmp(line, SUPERVISOR_FILES) == 0;
+    if (!begins && strncmp(line, SUPERVISOR_FILE, length) != 0)
+        return false;
+    if (supervisor->watch.fd < 0)
+        return true;
+    if (begins) {
+        watch_forget(&supervisor->watch);
+    } else {
+        char *pattern;
+        uint64_t mark = strtoull(line + length, &pattern, 16);
+        if (pattern[0] == ' ' && pattern[1])
+            watch_add(&supervisor->watch, pattern + 1, mark, clock_ms());
+    }
+    return true;
+}
+
 /* Returns false for a line that is for the supervisor alone: the main process of a service manager
  * is the supervisor. */
 static bool hear_line(struct supervisor *supervisor, const char *line)
@@ -159,7 +179,7 @@ static bool hear_line(struct supervisor *supervisor, const char *line)
     else if ((number = number_after(line, NOTIFY_OUTCOME)) >= 0)
         on_outcome(supervisor, supervisor->main, number);
     else
-        return true;
+        return !hear_file(supervisor, line);
     return false;
 }
 
@@ -186,7 +206,7 @@ static void hear(struct supervisor *supervisor, char *message)
 
 static void hear_generations(struct supervisor *supervisor)
 {
-    char message[512];
+    char message[SUPERVISOR_MESSAGE_MAX];
     ssize_t got;
     while (supervisor->generations >= 0 &&
            (got = recv(supervisor->generations, message, sizeof message - 1, MSG_DONTWAIT)) >= 0) {
@@ -299,7 +319,7 @@ static void look_at_files(struct supervisor *supervisor)
 {
     if (!watch_look(&supervisor->watch, clock_ms()) || supervisor->stopping)
         return;
-    log_notice("supervisor: files in %s have changed: reload", supervisor->watch.directory);
+    log_notice("supervisor: files of the configuration have changed: reload");
     on_order(supervisor, SIGHUP);
 }
 
@@ -366,7 +386,7 @@ static bool is_replaced(const struct supervisor *supervisor, const char *path)
            !is_same(&own, &now) && is_same(&now, &run);
 }
 
-/* The state as a text: "MAIN STOPPING SEEN PID:SERVED:STOPPED ...". */
+/* The state as a text: "MAIN STOPPING SEEN PID:SERVED:STOPPED ...", and a line for each file. */
 static bool put_state(const struct supervisor *supervisor)
 {
     char *text = NULL;
@@ -379,6 +399,10 @@ static bool put_state(const struct supervisor *supervisor)
     for (size_t i = 0; i < supervisor->count; i++)
         fprintf(stream, " %d:%d:%d", (int)supervisor->members[i].pid, supervisor->members[i].served,
                 supervisor->members[i].stopped);
+    for (size_t i = 0; i < supervisor->watch.count; i++)
+        fprintf(stream, "\n" SUPERVISOR_FILE "%llx %s",
+                (unsigned long long)supervisor->watch.told[i].mark,
+                supervisor->watch.told[i].pattern);
     bool put = fclose(stream) == 0 && setenv(STATE_VARIABLE, text, 1) == 0;
     free(text);
     char channel[32];
@@ -387,7 +411,7 @@ static bool put_state(const struct supervisor *supervisor)
     return put;
 }
 
-static bool take_state(struct supervisor *supervisor, const char *text)
+static bool take_state(struct supervisor *supervisor, char *text)
 {
     int main, stopping, pid, served, stopped, used;
     unsigned long long seen;
@@ -409,6 +433,9 @@ static bool take_state(struct supervisor *supervisor, const char *text)
         supervisor->watch.seen = seen;
         supervisor->watch.due = 1; /* at once */
     }
+    char *save;
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+        (void)hear_file(supervisor, line);
     return true;
 }
 

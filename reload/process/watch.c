@@ -1,16 +1,19 @@
 #include "reload/process/watch.h"
 
 #include "config/base/log.h"
+#include "config/syntax/named_files.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <fnmatch.h>
+#include <glob.h>
 #include <libgen.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #define QUIET_MS   500
 #define AT_MOST_MS 5000
@@ -19,10 +22,11 @@
     (IN_ATTRIB | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MODIFY | IN_MOVED_FROM |              \
      IN_MOVED_TO | IN_ONLYDIR)
 
-/* What makes one file another one. */
-struct identity {
-    uint64_t name, device, inode, size, seconds, nanoseconds;
-};
+/* Of a file that a symbolic link may lead to. */
+#define FILE_EVENTS (IN_ATTRIB | IN_CLOSE_WRITE | IN_DELETE_SELF | IN_MODIFY | IN_MOVE_SELF)
+
+/* Of all configurations together there are fewer. */
+#define TOLD_MAX 100000
 
 /* Hidden files do not count: editors keep what is not finished yet in them. */
 static bool counts(const struct watch *watch, const char *name)
@@ -31,17 +35,6 @@ static bool counts(const struct watch *watch, const char *name)
     if (strcmp(name, watch->name) == 0)
         return true;
     return name[0] != '.' && ending && own && strcmp(own, ending) == 0;
-}
-
-static uint64_t identify(const char *path, const struct stat *status)
-{
-    const struct identity identity = {.name = XXH3_64bits(path, strlen(path)),
-                                      .device = status->st_dev,
-                                      .inode = status->st_ino,
-                                      .size = (uint64_t)status->st_size,
-                                      .seconds = (uint64_t)status->st_mtim.tv_sec,
-                                      .nanoseconds = (uint64_t)status->st_mtim.tv_nsec};
-    return XXH3_64bits(&identity, sizeof identity);
 }
 
 /* The sum over all files of the directory, which does not depend on their order; and watches the
@@ -62,7 +55,7 @@ static uint64_t take_in(const struct watch *watch, const char *directory, unsign
         if (length < 0 || (size_t)length >= sizeof path || stat(path, &status))
             continue;
         if (!S_ISDIR(status.st_mode))
-            sum += counts(watch, entry->d_name) ? identify(path, &status) : 0;
+            sum += counts(watch, entry->d_name) ? named_file_identity(path, &status) : 0;
         else if (depth > 0 && entry->d_name[0] != '.')
             sum += take_in(watch, path, depth - 1);
     }
@@ -88,11 +81,93 @@ int watch_open(struct watch *watch, const char *file)
     return 0;
 }
 
+/* --- files that a generation has told of ----------------------------------------------------- */
+
+static bool watch_all(const struct watch *watch, const char *pattern, uint32_t events)
+{
+    glob_t found = {0};
+    bool any = glob(pattern, GLOB_NOSORT, NULL, &found) == 0 && found.gl_pathc > 0;
+    for (size_t i = 0; any && i < found.gl_pathc; i++)
+        if (inotify_add_watch(watch->fd, found.gl_pathv[i], events) < 0 && errno != ENOENT)
+            log_warning("%s cannot be watched: %s", found.gl_pathv[i], strerror(errno));
+    globfree(&found);
+    return any;
+}
+
+/* The files, and their directory; if that is missing, the next one above it that is there. */
+static void watch_pattern(const struct watch *watch, const char *pattern)
+{
+    char folder[PATH_MAX];
+    (void)watch_all(watch, pattern, FILE_EVENTS);
+    if ((size_t)snprintf(folder, sizeof folder, "%s", pattern) >= sizeof folder)
+        return;
+    for (char *slash; (slash = strrchr(folder, '/')) && slash > folder;) {
+        *slash = '\0';
+        if (watch_all(watch, folder, EVENTS))
+            return;
+    }
+    (void)watch_all(watch, folder[0] == '/' ? "/" : ".", EVENTS);
+}
+
+/* Whether they have changed; they are as they are now, from then on. */
+static bool take_in_told(struct watch *watch)
+{
+    bool changed = false;
+    for (size_t i = 0; i < watch->count; i++) {
+        struct watched *watched = &watch->told[i];
+        watch_pattern(watch, watched->pattern);
+        uint64_t mark = named_files_mark(watched->pattern);
+        changed = changed || (watched->known && mark != watched->mark);
+        watched->mark = mark;
+        watched->known = true;
+    }
+    return changed;
+}
+
+void watch_forget(struct watch *watch)
+{
+    for (size_t i = 0; i < watch->count; i++)
+        free(watch->told[i].pattern);
+    watch->count = 0;
+}
+
+void watch_add(struct watch *watch, const char *pattern, uint64_t mark, uint64_t now)
+{
+    char *copy = NULL;
+    if (watch->count == watch->capacity && watch->count < TOLD_MAX) {
+        size_t capacity = watch->capacity ? 2 * watch->capacity : 16;
+        struct watched *told = realloc(watch->told, capacity * sizeof *told);
+        watch->told = told ? told : watch->told;
+        watch->capacity = told ? capacity : watch->capacity;
+    }
+    if (watch->count == watch->capacity || !(copy = strdup(pattern))) {
+        log_warning("%s cannot be watched: out of memory", pattern);
+        return;
+    }
+    watch->told[watch->count++] =
+        (struct watched){.pattern = copy, .mark = mark, .known = mark != 0};
+    if (watch->due == 0)
+        watch->due = watch->latest = now;
+}
+
+static bool is_told(const struct watch *watch, const char *name)
+{
+    for (size_t i = 0; i < watch->count; i++) {
+        const char *pattern = watch->told[i].pattern, *slash = strrchr(pattern, '/');
+        if (fnmatch(slash ? slash + 1 : pattern, name, FNM_PERIOD) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* --- events ---------------------------------------------------------------------------------- */
+
 /* ".." begins the names by which Kubernetes swaps. */
 static bool concerns(const struct watch *watch, const struct inotify_event *event)
 {
     return event->len == 0 || (event->mask & (IN_ISDIR | IN_Q_OVERFLOW)) ||
-           strncmp(event->name, "..", 2) == 0 || counts(watch, event->name);
+           strncmp(event->name, "..", 2) == 0 || counts(watch, event->name) ||
+           is_told(watch, event->name);
 }
 
 void watch_hear(struct watch *watch, uint64_t now)
@@ -119,9 +194,9 @@ bool watch_look(struct watch *watch, uint64_t now)
         return false;
     watch->due = 0;
     uint64_t sum = take_in(watch, watch->directory, 1);
-    bool changed = sum != watch->seen;
+    bool told_changed = take_in_told(watch), changed = sum != watch->seen;
     watch->seen = sum;
-    return changed;
+    return changed || told_changed;
 }
 
 void watch_close(struct watch *watch)
@@ -129,4 +204,8 @@ void watch_close(struct watch *watch)
     if (watch->fd >= 0)
         close(watch->fd);
     watch->fd = -1;
+    watch_forget(watch);
+    free(watch->told);
+    watch->told = NULL;
+    watch->capacity = 0;
 }

@@ -3,13 +3,24 @@
  * have changed; whether it has is seen by comparing names, inodes, sizes and times of these files,
  * symbolic links followed. So a change is also the swap of a symbolic link, by which Kubernetes
  * updates a ConfigMap: the file itself is another one then, whatever else of the map has changed.
- * A log file in the same directory is no change. */
+ * A log file in the same directory is no change.
+ *
+ * Further files are those that a generation tells of: what it has read, or would have read,
+ * wherever that is. */
 #ifndef RPPROXY_RELOAD_PROCESS_WATCH_H
 #define RPPROXY_RELOAD_PROCESS_WATCH_H
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+/* A file, or several, that a generation has told of. */
+struct watched {
+    char *pattern; /* of glob(3) */
+    uint64_t mark; /* of named_files_mark(), before they were read */
+    bool known;    /* the mark is */
+};
 
 struct watch {
     int fd; /* readable when something may have changed; -1: nothing is watched */
@@ -18,6 +29,8 @@ struct watch {
     uint64_t seen;           /* the state of the files at the last look */
     uint64_t due;            /* clock_ms() of the next look; 0: none is needed */
     uint64_t latest;         /* due does not go beyond this time */
+    struct watched *told;    /* files that a generation has told of */
+    size_t count, capacity;
 };
 
 /* What is there now is what was seen. Returns 0 or an errno value; watch_close() is right after
@@ -30,6 +43,16 @@ void watch_hear(struct watch *watch, uint64_t now);
 
 /* Looks, if it is time. Returns true if the files have changed since the last look. */
 bool watch_look(struct watch *watch, uint64_t now) __attribute__((warn_unused_result));
+
+/* A generation reads a configuration: those files count no longer of which the last one has told.
+ */
+void watch_forget(struct watch *watch);
+
+/* It names these files. A look follows, since they may have changed after they were read. If
+ * there is no memory, they do not count, and a warning says so. mark: 0 is what a generation tells
+ * of a file that is not there, or not for its user: the difference from what this process sees is
+ * no change. */
+void watch_add(struct watch *watch, const char *pattern, uint64_t mark, uint64_t now);
 
 void watch_close(struct watch *watch);
 

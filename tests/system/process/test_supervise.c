@@ -683,6 +683,69 @@ START_TEST(a_changed_config_map_is_a_reload)
 }
 END_TEST
 
+static unsigned put(const struct scene *scene, const char *name, const char *text)
+{
+    char path[PATH_MAX], new[PATH_MAX];
+    write_file(test_path(new, "beside"), 0644, "%s", text);
+    ck_assert_int_eq(rename(new, test_path(path, name)), 0);
+    return scene->proxy.generation;
+}
+
+/* What the configuration names, in other directories: a list, a map that a symbolic link leads to,
+ * and a file that includes match. A list that is missing makes a reload fail; it succeeds when the
+ * list is there, also if its directory was missing. Nothing else in these directories counts. */
+START_TEST(a_changed_file_that_the_configuration_names_is_a_reload)
+{
+    struct scene scene;
+    struct outcome outcome;
+    char path[PATH_MAX], other[PATH_MAX];
+    scene_init(&scene);
+    proxy_own_binary(&scene.proxy);
+    const char *const folders[] = {"lists", "maps", "real", "more"};
+    for (unsigned i = 0; i < 4; i++)
+        ck_assert_int_eq(mkdir(test_path(path, folders[i]), 0755), 0);
+    put(&scene, "lists/friends", "127.0.0.1\n");
+    put(&scene, "real/map.txt", "a.example main\n");
+    ck_assert_int_eq(symlink("../real/map.txt", test_path(path, "maps/hosts.map")), 0);
+    scene_configure(&scene, "include = more/*.conf\n",
+                    "allow = @lists/friends\nroute = sni-map:maps/hosts.map\n");
+    pid_t supervisor = watch(&scene);
+    put(&scene, "lists/friends", "127.0.0.1\n10.0.0.1\n");
+    wait_reloaded(&scene, "the list was replaced");
+    write_file(test_path(path, "real/map.txt"), 0644, "b.example main\n");
+    wait_reloaded(&scene, "the map behind the link was written");
+    put(&scene, "more/b.conf", "[defaults]\nidle-timeout = 5m\n");
+    wait_reloaded(&scene, "a file that is included has come");
+
+    put(&scene, "lists/beside", "text\n");
+    put(&scene, "more/b.off", "text\n");
+    ck_assert_int_eq(symlink("friends", test_path(path, "lists/link")), 0);
+    unsigned generation = put(&scene, "lists/friends", "127.0.0.1\n10.0.0.2\n");
+    wait_reloaded(&scene, "the list was replaced again");
+    ck_assert_uint_eq(scene.proxy.generation, generation + 1);
+
+    scene_configure(&scene, "include = more/*.conf\n", "allow = @new/there/friends\n");
+    wait_mentioned(scene.proxy.log, "new/there/friends: No such file");
+    generation = scene.proxy.generation;
+    ck_assert_int_eq(mkdir(test_path(path, "new"), 0755), 0);
+    ck_assert_int_eq(mkdir(test_path(path, "new/there"), 0755), 0);
+    put(&scene, "new/there/friends", "127.0.0.1\n");
+    wait_reloaded(&scene, "the missing list has come");
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "config", NULL), 0);
+    ck_assert_msg(strstr(outcome.out, "new/there/friends"), "%s", outcome.out);
+
+    copy_file(proxy_binary(), test_path(other, "other"), 0755);
+    ck_assert_int_eq(rename(other, scene.proxy.program), 0);
+    reload_through(&scene, supervisor, SIGHUP);
+    wait_mentioned(scene.proxy.log, "goes on by the new program");
+    proxy_wait_drained(&scene.proxy);
+    generation = put(&scene, "new/there/friends", "127.0.0.1\n10.0.0.3\n");
+    wait_reloaded(&scene, "the new program of the supervisor knows the list");
+    ck_assert_uint_eq(scene.proxy.generation, generation + 1);
+    stop_through(&scene, supervisor);
+}
+END_TEST
+
 START_TEST(a_directory_that_is_not_there_cannot_be_watched)
 {
     struct outcome outcome;
@@ -799,6 +862,7 @@ Suite *supervise_suite(void)
     scenario_add(suite, under_runit, 300);
     scenario_add(suite, a_changed_file_is_a_reload, 120);
     scenario_add(suite, a_changed_config_map_is_a_reload, 120);
+    scenario_add(suite, a_changed_file_that_the_configuration_names_is_a_reload, 300);
     scenario_add(suite, a_directory_that_is_not_there_cannot_be_watched, 60);
     scenario_add(suite, process_1_of_a_container, 300);
     scenario_add(suite, process_1_ends_with_a_crash, 120);
