@@ -3,6 +3,7 @@
 #include "config/base/line.h"
 #include "config/base/log.h"
 #include "proxy/session/ending.h"
+#include "proxy/session/log_pattern.h"
 #include "proxy/session/session.h"
 
 #include <stdio.h>
@@ -162,8 +163,9 @@ static void set_end(struct log_field *field, struct entry *entry, enum access_fi
                         : ending_letters(entry->session, entry->state, entry->end, entry->letters));
 }
 
-static struct log_field value_of(struct entry *entry, enum access_field which)
+static struct log_field value_of(void *arg, enum access_field which)
 {
+    struct entry *entry = arg;
     const struct session *session = entry->session;
     const struct facts *facts = session->facts;
     const struct log_notes *notes = entry->notes;
@@ -275,39 +277,6 @@ static struct log_field value_of(struct entry *entry, enum access_field which)
 
 /* --- forms ---------------------------------------------------------------------------------- */
 
-static void put_value(struct line *line, const struct log_field *field, bool quotable)
-{
-    switch (field->value) {
-    case LOG_NOTHING:
-        (void)line_put(line, "-", 1);
-        break;
-    case LOG_WORD:
-        if (quotable)
-            line_put_quotable(line, field->word, line->size - 1);
-        else
-            line_put_text(line, field->word, false, line->size - 1);
-        break;
-    case LOG_COUNT:
-        (void)line_print(line, "%llu", (unsigned long long)field->number);
-        break;
-    case LOG_MICROSECONDS:
-        (void)line_put_milliseconds(line, field->number);
-        break;
-    }
-}
-
-static void put_pattern(struct line *line, const struct log_format *format, struct entry *entry)
-{
-    for (size_t i = 0; i < format->piece_count; i++) {
-        const struct log_piece *piece = &format->pieces[i];
-        (void)line_put(line, piece->text, piece->length);
-        if (piece->field < 0)
-            continue;
-        const struct log_field field = value_of(entry, (enum access_field)piece->field);
-        put_value(line, &field, true);
-    }
-}
-
 /* A part of the line of text: its name, and the field. */
 struct part {
     const char *name;
@@ -353,7 +322,7 @@ static void put_text(struct line *line, struct entry *entry)
         if (parts[i].optional && is_nothing(&field))
             continue;
         (void)line_put(line, parts[i].name, strlen(parts[i].name));
-        put_value(line, &field, false);
+        log_value_put(line, &field, false);
         if (field.value == LOG_MICROSECONDS)
             (void)line_put(line, "ms", 2);
     }
@@ -372,7 +341,7 @@ static void write_line(const struct access_log *log, struct entry *entry)
     session_names(entry->session, entry->names);
     entry->source = session_source_address(entry->session);
     if (log_wants_message() && log->format->form == LOG_AS_PATTERN)
-        put_pattern(&line, log->format, entry);
+        log_pattern_put(&line, log->format, value_of, entry);
     else if (log_wants_message())
         put_text(&line, entry);
     bytes[line.length] = '\0';

@@ -97,6 +97,11 @@ void server_states_record(const struct server *server, struct message_server *re
     memcpy(record->state.reason, now->reason, sizeof now->reason);
 }
 
+static void end_reason(struct message_server_state *state)
+{
+    state->reason[sizeof state->reason - 1] = '\0';
+}
+
 void server_states_read(const void *payload, size_t length, struct message_server *record)
 {
     *record = (struct message_server){0};
@@ -104,6 +109,7 @@ void server_states_read(const void *payload, size_t length, struct message_serve
     record->backend[sizeof record->backend - 1] = '\0';
     record->name[sizeof record->name - 1] = '\0';
     record->line[sizeof record->line - 1] = '\0';
+    end_reason(&record->state);
 }
 
 static unsigned char *put(unsigned char *at, const void *what, size_t size)
@@ -154,6 +160,7 @@ size_t server_states_unpack(const unsigned char *at, size_t left, struct message
     record->state = (struct message_server_state){0};
     memcpy(&record->state, at + sizeof state_size,
            state_size < sizeof record->state ? state_size : sizeof record->state);
+    end_reason(&record->state);
     const struct {
         char *text;
         size_t size;
