@@ -1,11 +1,14 @@
 #include "reload/base/history.h"
 
+#include "config/write.h"
+#include "reload/base/exit_status.h"
 #include "reload/base/text.h"
 
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -37,11 +40,11 @@ const char *history_path(const char *folder, unsigned generation, char path[stat
 
 json_t *history_json(const struct history_entry *entry)
 {
-    json_t *object =
-        json_pack("{s:I, s:I, s:o, s:o, s:i, s:I}", "generation", (json_int_t)entry->generation,
-                  "at", (json_int_t)entry->at, "by", text_json(entry->by, strlen(entry->by)),
-                  "result", text_json(entry->result, strlen(entry->result)), "exit", entry->exit,
-                  "took_ms", (json_int_t)entry->took_ms);
+    json_t *object = json_pack("{s:I, s:I, s:o, s:o, s:i, s:b, s:I}", "generation",
+                               (json_int_t)entry->generation, "at", (json_int_t)entry->at, "by",
+                               text_json(entry->by, strlen(entry->by)), "result",
+                               text_json(entry->result, strlen(entry->result)), "exit", entry->exit,
+                               "crashed", entry->crashed, "took_ms", (json_int_t)entry->took_ms);
     json_object_set_new(object, "hash", entry->hash[0] ? json_string(entry->hash) : json_null());
     return object;
 }
@@ -49,25 +52,40 @@ json_t *history_json(const struct history_entry *entry)
 /* --- reading -----------------------------------------------------------------------------------
  */
 
+/* The text of one with a hash is as it was written. */
+static bool is_whole(const struct history_entry *entry)
+{
+    char hash[sizeof entry->hash];
+    if (!entry->hash[0])
+        return true;
+    uint64_t sum = entry->text ? config_text_hash(entry->text, strlen(entry->text)) : 0;
+    snprintf(hash, sizeof hash, "%016" PRIx64, sum ? sum : 1);
+    return strcmp(hash, entry->hash) == 0;
+}
+
 const char *history_parse(const char *bytes, size_t length, struct history_entry *entry)
 {
     const size_t head = sizeof HEAD - 1;
     *entry = (struct history_entry){0};
     const char *end = memchr(bytes, '\n', length);
+    if (length == 0)
+        return "is empty: it could not be written";
     if (length < head || memcmp(bytes, HEAD, head) != 0 || !end)
         return "is not a file of the history";
     json_t *object = json_loadb(bytes + head, (size_t)(end - bytes) - head, 0, NULL);
     json_int_t generation = 0, at = 0, took = 0;
     const char *by = "", *result = "", *hash = "";
-    bool good =
-        json_unpack(object, "{s:I, s?I, s?s, s?s, s?i, s?I}", "generation", &generation, "at", &at,
-                    "by", &by, "result", &result, "exit", &entry->exit, "took_ms", &took) == 0 &&
-        generation > 0 && generation <= UINT_MAX && at >= 0 && took >= 0;
+    int crashed = 0;
+    bool good = json_unpack(object, "{s:I, s?I, s?s, s?s, s?i, s?b, s?I}", "generation",
+                            &generation, "at", &at, "by", &by, "result", &result, "exit",
+                            &entry->exit, "crashed", &crashed, "took_ms", &took) == 0 &&
+                generation > 0 && generation <= UINT_MAX && at >= 0 && took >= 0;
     if (good) {
         (void)json_unpack(object, "{s:s}", "hash", &hash);
         entry->generation = (unsigned)generation;
         entry->at = (uint64_t)at;
         entry->took_ms = (uint64_t)took;
+        entry->crashed = crashed;
         snprintf(entry->by, sizeof entry->by, "%s", by);
         snprintf(entry->result, sizeof entry->result, "%s", result);
         snprintf(entry->hash, sizeof entry->hash, "%s", hash);
@@ -80,7 +98,10 @@ const char *history_parse(const char *bytes, size_t length, struct history_entry
         return "contains a NUL";
     if (rest > 0 && !(entry->text = strndup(end + 1, rest)))
         return "cannot be read: out of memory";
-    return NULL;
+    if (is_whole(entry))
+        return NULL;
+    history_entry_free(entry);
+    return "does not have the configuration that was written to it";
 }
 
 static char *read_all(const char *path, size_t *length)
@@ -116,8 +137,11 @@ const char *history_read(const char *folder, unsigned generation, struct history
     free(bytes);
     if (!wrong && entry->generation != generation) {
         history_entry_free(entry);
+        entry->generation = 0;
         wrong = "is the file of another generation";
     }
+    if (wrong && length == 0)
+        entry->generation = generation;
     return wrong;
 }
 
@@ -162,6 +186,24 @@ size_t history_numbers(const char *folder, unsigned **numbers)
     if (count > 0)
         qsort(*numbers, count, sizeof **numbers, by_number);
     return count;
+}
+
+unsigned history_last_well(const char *folder, unsigned below, struct history_entry *entry)
+{
+    unsigned *numbers, found = 0;
+    size_t count = history_numbers(folder, &numbers);
+    *entry = (struct history_entry){0};
+    while (count > 0 && found == 0) {
+        count--;
+        if ((below && numbers[count] >= below) || history_read(folder, numbers[count], entry))
+            continue;
+        if (entry->exit == EXIT_DONE && entry->text && !entry->crashed)
+            found = numbers[count];
+        else
+            history_entry_free(entry);
+    }
+    free(numbers);
+    return found;
 }
 
 unsigned history_next(const char *folder)
@@ -213,10 +255,15 @@ static void remove_oldest(const char *folder, unsigned keep)
 {
     unsigned *numbers;
     char path[PATH_MAX];
+    struct history_entry entry;
+    unsigned last = history_last_well(folder, 0, &entry);
+    history_entry_free(&entry);
+    unsigned before = last ? history_last_well(folder, last, &entry) : 0;
+    history_entry_free(&entry);
     size_t count = history_numbers(folder, &numbers);
     for (size_t i = 0; i + keep < count; i++) {
-        struct history_entry entry;
-        if (history_read(folder, numbers[i], &entry))
+        if (numbers[i] == last || numbers[i] == before ||
+            (history_read(folder, numbers[i], &entry) && entry.generation == 0))
             continue;
         history_entry_free(&entry);
         (void)unlink(history_path(folder, numbers[i], path));
@@ -243,6 +290,14 @@ static int write_file(const char *path, const struct history_entry *entry, const
     return error;
 }
 
+/* The number stays used. */
+static void keep_number(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd >= 0)
+        close(fd);
+}
+
 int history_write(const char *folder, unsigned keep, const struct history_entry *entry)
 {
     char path[PATH_MAX], new[PATH_MAX];
@@ -258,12 +313,14 @@ int history_write(const char *folder, unsigned keep, const struct history_entry 
     if (!kept.hash[0])
         memcpy(kept.hash, before.hash, sizeof kept.hash);
     int error = write_file(new, &kept, entry->text ? entry->text : before.text);
-    if (!error && rename(new, history_path(folder, entry->generation, path)))
+    history_path(folder, entry->generation, path);
+    if (!error && rename(new, path))
         error = errno;
     history_entry_free(&before);
-    if (error)
+    if (error) {
         (void)unlink(new);
-    else
-        remove_oldest(folder, keep);
+        keep_number(path);
+    }
+    remove_oldest(folder, keep);
     return error;
 }

@@ -3,8 +3,10 @@
  * configuration, as `rpproxy config` prints it, if it is known: so the file is a valid
  * configuration file.
  *
- * Only the process that serves writes. A file appears whole or not at all, and other files of the
- * folder are left alone. Main thread; a write is as fast as the file system. */
+ * Only the process that serves writes. A file appears whole or not at all, or empty: then there was
+ * no room for it, and it keeps the number of its generation. The hash in the first line tells a
+ * text that is not as it was written, for example because the machine has lost power. Other files
+ * of the folder are left alone. Main thread; a write is as fast as the file system. */
 #ifndef RPPROXY_RELOAD_BASE_HISTORY_H
 #define RPPROXY_RELOAD_BASE_HISTORY_H
 
@@ -12,6 +14,7 @@
 
 #include <jansson.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +25,7 @@ struct history_entry {
     uint64_t at;      /* seconds since 1970 */
     uint64_t took_ms; /* the reload; 0: a start */
     int exit;         /* enum exit_status of the reload */
+    bool crashed;     /* it served, and crashed then */
     char by[REQUESTER_TEXT_MAX];
     char result[HISTORY_RESULT_MAX];
     char hash[17]; /* of the configuration; "": not known */
@@ -31,12 +35,15 @@ struct history_entry {
 void history_entry_free(struct history_entry *entry);
 
 /* Writes the file of that generation in place of what there was, and removes the oldest files
- * beyond `keep`. A text of NULL keeps that of the file that there was. The folder is made if it is
- * missing. Returns 0 or an errno value, and then nothing has changed. */
+ * beyond `keep`, but never those of the two newest that served without a crash: that
+ * which serves, and the one before. A text of NULL keeps that of the file that
+ * there was. The folder is made if it is missing. Returns 0 or an errno value: a file that was
+ * there is as before then, and one that was not there is empty, where that is possible. */
 int history_write(const char *folder, unsigned keep, const struct history_entry *entry)
     __attribute__((warn_unused_result));
 
-/* Reads one. NULL, or why it cannot be read (a string constant that can follow the file's name). */
+/* Reads one. NULL, or why it cannot be read (a string constant that can follow the file's name);
+ * then the entry has its generation, or 0 if the file may be somebody else's, and no text. */
 const char *history_read(const char *folder, unsigned generation, struct history_entry *entry);
 
 /* The same of the bytes of a file. */
@@ -45,6 +52,10 @@ const char *history_parse(const char *bytes, size_t length, struct history_entry
 /* The numbers for which there are files, in their order, in *numbers, which the caller frees. The
  * count; 0 also if there is no folder. */
 size_t history_numbers(const char *folder, unsigned **numbers);
+
+/* The newest generation, with a number below that (0: any), that has served, has a configuration
+ * and is not known to have crashed; 0: none. */
+unsigned history_last_well(const char *folder, unsigned below, struct history_entry *entry);
 
 /* The number after the highest of them; 1 if there is none, or no folder (NULL). */
 unsigned history_next(const char *folder);

@@ -64,7 +64,7 @@ static bool served_otherwise(const struct generation *generation, unsigned numbe
     char hash[HASH_TEXT_MAX];
     if (number == generation->number || history_read(generation->config->history, number, &entry))
         return false;
-    bool good = entry.exit == EXIT_DONE && entry.text &&
+    bool good = entry.exit == EXIT_DONE && !entry.crashed && entry.text &&
                 strcmp(entry.hash, hash_text(generation->config_hash, hash)) != 0;
     history_entry_free(&entry);
     return good;

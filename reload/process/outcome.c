@@ -53,6 +53,49 @@ void outcome_of_start(struct generation *generation, const char *by)
     history_entry_free(&entry);
 }
 
+/* The configuration of an entry and that of this process. */
+static const char *likeness(const struct generation *generation, const struct history_entry *entry)
+{
+    char hash[HASH_TEXT_MAX];
+    return strcmp(entry->hash, hash_text(generation->config_hash, hash)) == 0
+               ? "the same configuration as this start"
+               : "another configuration than this start";
+}
+
+static void tell_last_well(const struct generation *generation)
+{
+    struct history_entry entry;
+    unsigned number = history_last_well(generation->config->history, 0, &entry);
+    char since[32] = "";
+    struct tm parts;
+    time_t at = (time_t)entry.at;
+    if (number == 0) {
+        log_warning("history: no generation is known that served without a crash");
+        return;
+    }
+    if (gmtime_r(&at, &parts))
+        (void)strftime(since, sizeof since, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    log_warning("history: generation %u, of %s, was the last that served without a crash; it had "
+                "%s (rpproxy rollback %u)",
+                number, since, likeness(generation, &entry), number);
+    history_entry_free(&entry);
+}
+
+void outcome_after_crash(struct generation *generation, const struct crash *crash)
+{
+    struct history_entry entry;
+    const char *folder = generation->config->history;
+    if (!folder || history_read(folder, crash->generation, &entry))
+        return;
+    const size_t used = strlen(entry.result);
+    if (!entry.crashed)
+        snprintf(entry.result + used, sizeof entry.result - used, "; crashed");
+    entry.crashed = true;
+    write_history(generation, &entry);
+    history_entry_free(&entry);
+    tell_last_well(generation);
+}
+
 static void note_failed_attempt(const struct generation *generation)
 {
     const struct reload_result *reload = &generation->last_reload;

@@ -3,6 +3,7 @@
 #ifndef RPPROXY_RELOAD_PROCESS_OUTCOME_H
 #define RPPROXY_RELOAD_PROCESS_OUTCOME_H
 
+#include "reload/base/crash.h"
 #include "reload/base/exit_status.h"
 
 #include <stdbool.h>
@@ -12,6 +13,11 @@ struct generation;
 
 /* This process serves, after a start or a reload that the process `by` has ordered. */
 void outcome_of_start(struct generation *generation, const char *by);
+
+/* For a start, before it serves: the generation that served last on this control socket has
+ * crashed. The history notes that, and the log says which configuration served last without a
+ * crash. */
+void outcome_after_crash(struct generation *generation, const struct crash *crash);
 
 /* text is for people. called_off: it failed because it was called off. */
 void outcome_of_reload(struct generation *generation, enum exit_status status, const char *text,

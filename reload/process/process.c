@@ -584,6 +584,8 @@ static bool start_cold(struct generation *generation, struct offer *passed)
     struct crash crash;
     if (life_read(generation->config->control, &crash))
         crash_note(&generation->last_crash, &generation->proxy->stats.tally, &crash);
+    if (generation->last_crash.at > 0)
+        outcome_after_crash(generation, &generation->last_crash);
     if (!serve(generation))
         return false;
     outcome_of_start(generation, "a start");
