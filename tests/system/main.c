@@ -61,6 +61,7 @@ static const struct {
     {"surroundings", surroundings_suite},
     {"environment", environment_suite},
     {"supervise", supervise_suite},
+    {"watch", watch_suite},
     {"log", log_suite},
     {"users", users_suite},
     {"churn", churn_suite},

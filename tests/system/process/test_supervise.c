@@ -4,6 +4,7 @@
 #include "tests/system/support/manager.h"
 #include "tests/system/support/origin.h"
 #include "tests/system/support/scene.h"
+#include "tests/system/support/supervisor.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,66 +15,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { KILLED = 128 + SIGKILL };
-
-/* Starts scene->proxy.program under a supervisor. Returns the pid of the supervisor; proxy.pid is
- * that of the first generation. */
-static pid_t supervise(struct scene *scene)
-{
-    struct proxy *proxy = &scene->proxy;
-    const char *argv[] = {proxy->program, "-f", proxy->file, "--supervise", NULL};
-    proxy->generation = 1;
-    proxy->pid = program_start(&(struct program){.argv = argv,
-                                                 .env = proxy->env,
-                                                 .passed = proxy->passed,
-                                                 .out = proxy->log,
-                                                 .err = proxy->log});
-    pid_t supervisor = proxy->pid;
-    proxy_wait_serving(proxy);
-    proxy_follow(proxy);
-    ck_assert_int_ne(proxy->pid, supervisor);
-    return supervisor;
-}
-
 static pid_t supervise_scene(struct scene *scene, const char *global)
 {
     scene_init(scene);
     proxy_own_binary(&scene->proxy);
     scene_configure(scene, global, "");
-    return supervise(scene);
-}
-
-static bool has_reloaded(void *argument)
-{
-    struct proxy *proxy = argument;
-    struct status status;
-    if (!proxy_status(proxy, &status) || status.generation <= proxy->generation)
-        return false;
-    proxy->pid = status.pid;
-    proxy->generation = status.generation;
-    return true;
-}
-
-static void reload_through(struct scene *scene, pid_t supervisor, int number)
-{
-    ck_assert_int_eq(kill(supervisor, number), 0);
-    wait_until(has_reloaded, &scene->proxy, "a signal to the supervisor starts a reload");
-}
-
-static void expect_end(pid_t supervisor, int status)
-{
-    int outcome = wait_gone(supervisor);
-    ck_assert_msg(WIFEXITED(outcome) && WEXITSTATUS(outcome) == status,
-                  "the supervisor ended with wait status %d, and not with %d", outcome, status);
-}
-
-static void stop_through(struct scene *scene, pid_t supervisor)
-{
-    ck_assert_int_eq(kill(supervisor, SIGTERM), 0);
-    expect_end(supervisor, 0);
-    ck_assert(!process_alive(scene->proxy.pid));
-    ck_assert_uint_eq(orphans_failed(), 0);
-    expect_clean_log(scene->proxy.log);
+    return supervisor_start(&scene->proxy, "--supervise");
 }
 
 static unsigned children_of(pid_t pid)
@@ -102,14 +49,14 @@ START_TEST(stays_while_generations_come_and_go)
     scene_init(&scene);
     scene.server_port = origin_port(origin);
     scene_configure(&scene, "", "");
-    pid_t supervisor = supervise(&scene);
+    pid_t supervisor = supervisor_start(&scene.proxy, "--supervise");
     struct churn *churn =
         churn_start(&(struct churn_options){.target = scene.front, .in_flight = 20});
     for (unsigned i = 0; i < scaled(20, 4); i++) {
         if (i % 2)
             proxy_reload(&scene.proxy);
         else
-            reload_through(&scene, supervisor, i % 4 ? SIGUSR2 : SIGHUP);
+            reload_through(&scene.proxy, supervisor, i % 4 ? SIGUSR2 : SIGHUP);
         churn_wait(churn, churn_ended(churn) + 50);
     }
     churn_stop_clean(churn, "reloads under a supervisor");
@@ -130,9 +77,9 @@ START_TEST(passes_all_signals_on)
     ck_assert_int_eq(rename(path, test_path(moved, "moved.log")), 0);
     ck_assert_int_eq(kill(supervisor, SIGUSR1), 0);
     wait_file(path);
-    reload_through(&scene, supervisor, SIGHUP);
-    reload_through(&scene, supervisor, SIGUSR2);
-    stop_through(&scene, supervisor);
+    reload_through(&scene.proxy, supervisor, SIGHUP);
+    reload_through(&scene.proxy, supervisor, SIGUSR2);
+    stop_through(&scene.proxy, supervisor);
 }
 END_TEST
 
@@ -199,7 +146,7 @@ START_TEST(stopped_and_continued)
     wait_until(has_reloaded, &scene.proxy, "the signal has arrived");
     proxy_wait_drained(&scene.proxy);
     ck_assert_uint_eq(scene.proxy.generation, 5);
-    stop_through(&scene, supervisor);
+    stop_through(&scene.proxy, supervisor);
 }
 END_TEST
 
@@ -217,13 +164,13 @@ START_TEST(goes_on_by_the_new_program)
         copy_file(proxy_binary(), test_path(other, "other"), 0755);
         ck_assert_int_eq(rename(other, scene.proxy.program), 0);
         if (i % 2)
-            reload_through(&scene, supervisor, SIGHUP);
+            reload_through(&scene.proxy, supervisor, SIGHUP);
         else
             proxy_reload(&scene.proxy);
         wait_mentions(scene.proxy.log, "goes on by the new program", i + 1);
         session_works(&session);
     }
-    reload_through(&scene, supervisor, SIGUSR2);
+    reload_through(&scene.proxy, supervisor, SIGUSR2);
     ssize_t length = readlink(exe, target, sizeof target - 1);
     ck_assert_int_gt(length, 0);
     target[length] = '\0';
@@ -234,7 +181,7 @@ START_TEST(goes_on_by_the_new_program)
     session_close(&session);
     proxy_wait_drained(&scene.proxy);
     wait_until(has_one_child, &supervisor, "the supervisor has reaped all but one");
-    stop_through(&scene, supervisor);
+    stop_through(&scene.proxy, supervisor);
 }
 END_TEST
 
@@ -248,7 +195,7 @@ START_TEST(ends_with_the_status_of_the_last_generation)
     run(&outcome, proxy_binary(), "-f", scene.proxy.file, "--supervise", NULL);
     ck_assert_msg(outcome.code == 1 && strstr(outcome.err, "already serves it"), "exit %d: %s",
                   outcome.code, outcome.err);
-    reload_through(&scene, supervisor, SIGHUP);
+    reload_through(&scene.proxy, supervisor, SIGHUP);
     proxy_wait_drained(&scene.proxy);
     ck_assert_int_eq(kill(scene.proxy.pid, SIGKILL), 0);
     expect_end(supervisor, KILLED);
@@ -297,7 +244,7 @@ START_TEST(killed_while_another_drains)
         if (reloads == 1) {
             supervisor = supervise_scene(&scene, "drain = wait\n");
         } else {
-            supervisor = supervise(&scene);
+            supervisor = supervisor_start(&scene.proxy, "--supervise");
         }
         struct session session = session_open(&scene);
         pid_t drains = scene.proxy.pid;
@@ -355,7 +302,7 @@ static void works_on(struct scene *scene, pid_t supervisor)
     proxy_follow(&scene->proxy);
     struct session session = session_open(scene);
     session_works(&session);
-    reload_through(scene, supervisor, SIGHUP);
+    reload_through(&scene->proxy, supervisor, SIGHUP);
     session_works(&session);
     session_close(&session);
 }
@@ -459,7 +406,7 @@ START_TEST(supervisor_killed)
     struct scene scene;
     pid_t supervisor = supervise_scene(&scene, "");
     struct session session = session_open(&scene);
-    reload_through(&scene, supervisor, SIGHUP);
+    reload_through(&scene.proxy, supervisor, SIGHUP);
     proxy_wait_drained(&scene.proxy);
     ck_assert_int_eq(kill(supervisor, SIGKILL), 0);
     wait_gone(supervisor);
@@ -491,11 +438,11 @@ START_TEST(a_manager_hears_the_supervisor)
     scene_init(&scene);
     scene.proxy.env = manager.env;
     scene_configure(&scene, "", "");
-    pid_t supervisor = supervise(&scene);
+    pid_t supervisor = supervisor_start(&scene.proxy, "--supervise");
     snprintf(from, sizeof from, "%d:READY=1\n", (int)supervisor);
-    reload_through(&scene, supervisor, SIGHUP);
+    reload_through(&scene.proxy, supervisor, SIGHUP);
     proxy_wait_drained(&scene.proxy);
-    stop_through(&scene, supervisor);
+    stop_through(&scene.proxy, supervisor);
     manager_listen(&manager);
     expect_said(manager.said, from);
     expect_said(manager.said, "RELOADING=1\nMONOTONIC_USEC=");
@@ -522,14 +469,14 @@ START_TEST(passed_sockets_are_for_the_first_generation)
     proxy_configure(&scene.proxy,
                     "workers = 2\n[listen main]\nbind = fd:web\nserver = a 127.0.0.1:%u\n",
                     scene.server_port);
-    pid_t supervisor = supervise(&scene);
+    pid_t supervisor = supervisor_start(&scene.proxy, "--supervise");
     for (unsigned i = 0; i < 2; i++) {
         struct session session = session_open(&scene);
         session_works(&session);
         session_close(&session);
-        reload_through(&scene, supervisor, SIGHUP);
+        reload_through(&scene.proxy, supervisor, SIGHUP);
     }
-    stop_through(&scene, supervisor);
+    stop_through(&scene.proxy, supervisor);
 }
 END_TEST
 
@@ -582,176 +529,6 @@ START_TEST(under_runit)
     ck_assert(!proxy_status(&scene.proxy, &status));
     sv("exit", directory, 0);
     wait_gone(runsv);
-}
-END_TEST
-
-/* --- files that change ----------------------------------------------------------------------- */
-
-/* Starts with the options of the command line. Returns the pid of the supervisor. */
-static pid_t watch(struct scene *scene)
-{
-    const char *argv[] = {scene->proxy.program, "-f", scene->proxy.file, "--watch-files", NULL};
-    scene->proxy.generation = 1;
-    pid_t supervisor = program_start(
-        &(struct program){.argv = argv, .out = scene->proxy.log, .err = scene->proxy.log});
-    scene->proxy.pid = supervisor;
-    proxy_wait_serving(&scene->proxy);
-    proxy_follow(&scene->proxy);
-    return supervisor;
-}
-
-static void wait_reloaded(struct scene *scene, const char *why)
-{
-    wait_until(has_reloaded, &scene->proxy, why);
-    proxy_wait_drained(&scene->proxy);
-}
-
-/* As an editor saves it: in place, and by rename. Files with another ending do not count, such as
- * the log, which stands beside the file here. A file with a mistake changes nothing. */
-START_TEST(a_changed_file_is_a_reload)
-{
-    struct scene scene;
-    char path[PATH_MAX], other[PATH_MAX];
-    scene_init(&scene);
-    ck_assert_int_eq(mkdir(test_path(path, "conf.d"), 0755), 0);
-    test_path(path, "conf.d/more.ini");
-    scene_configure(&scene, "include = conf.d/*.ini\n", "");
-    pid_t supervisor = watch(&scene);
-    scene_configure(&scene, "include = conf.d/*.ini\n", "idle-timeout = 5m\n");
-    wait_reloaded(&scene, "the file was written");
-    write_file(path, 0644, "[listen more]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:9\n",
-               port_reserve(getuid()));
-    wait_reloaded(&scene, "an included file was added");
-    write_file(path, 0644, "nonsense\n");
-    wait_mentioned(scene.proxy.log, "more.ini:1: ");
-    ck_assert_int_eq(rename(path, test_path(other, "conf.d/more.off")), 0);
-    wait_reloaded(&scene, "the file was renamed");
-    unsigned generation = scene.proxy.generation;
-    write_file(test_path(other, "beside.log"), 0644, "a line\n");
-    write_file(test_path(other, ".proxy.ini"), 0644, "hidden\n");
-    ck_assert_int_eq(utimensat(AT_FDCWD, scene.proxy.file, NULL, 0), 0);
-    wait_reloaded(&scene, "the file was touched");
-    ck_assert_uint_eq(scene.proxy.generation, generation + 1);
-    stop_through(&scene, supervisor);
-}
-END_TEST
-
-/* Kubernetes makes a directory with the new files, and moves a symbolic link to it. */
-static void put_version(const struct scene *scene, const char *mount, unsigned version)
-{
-    struct outcome outcome;
-    char script[4 * PATH_MAX];
-    snprintf(script, sizeof script,
-             "cd '%s' && mkdir ..v%u && cp '%s' ..v%u/proxy.ini && ln -s ..v%u ..data_tmp && "
-             "mv -T ..data_tmp ..data && { [ -L proxy.ini ] || ln -s ..data/proxy.ini .; } && "
-             "rm -rf ..v%u",
-             mount, version, scene->proxy.file, version, version, version - 1);
-    run(&outcome, "sh", "-c", script, NULL);
-    ck_assert_msg(outcome.code == 0, "%s", outcome.err);
-}
-
-START_TEST(a_changed_config_map_is_a_reload)
-{
-    struct scene scene;
-    struct outcome outcome;
-    char mount[PATH_MAX], original[PATH_MAX];
-    struct origin *origin = origin_start(ORIGIN_ANSWER);
-    scene_init(&scene);
-    scene.server_port = origin_port(origin);
-    ck_assert_int_eq(mkdir(test_path(mount, "mount"), 0755), 0);
-    scene_configure(&scene, "", "");
-    put_version(&scene, mount, 1);
-    snprintf(original, sizeof original, "%s", scene.proxy.file);
-    test_path(scene.proxy.file, "mount/proxy.ini");
-    pid_t supervisor = watch(&scene);
-    struct churn *churn =
-        churn_start(&(struct churn_options){.target = scene.front, .in_flight = 10});
-    for (unsigned version = 2; version < 5; version++) {
-        char rest[64], mounted[PATH_MAX];
-        snprintf(rest, sizeof rest, "connect-timeout = %us\n", version);
-        snprintf(mounted, sizeof mounted, "%s", scene.proxy.file);
-        snprintf(scene.proxy.file, sizeof scene.proxy.file, "%s", original);
-        scene_configure(&scene, "", rest);
-        put_version(&scene, mount, version);
-        snprintf(scene.proxy.file, sizeof scene.proxy.file, "%s", mounted);
-        wait_reloaded(&scene, "the link was moved");
-        ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "config", NULL), 0);
-        ck_assert_msg(strstr(outcome.out, rest) != NULL, "%s: %s", rest, outcome.out);
-    }
-    churn_stop_clean(churn, "changes of a config map");
-    stop_through(&scene, supervisor);
-}
-END_TEST
-
-static unsigned put(const struct scene *scene, const char *name, const char *text)
-{
-    char path[PATH_MAX], new[PATH_MAX];
-    write_file(test_path(new, "beside"), 0644, "%s", text);
-    ck_assert_int_eq(rename(new, test_path(path, name)), 0);
-    return scene->proxy.generation;
-}
-
-/* What the configuration names, in other directories: a list, a map that a symbolic link leads to,
- * and a file that includes match. A list that is missing makes a reload fail; it succeeds when the
- * list is there, also if its directory was missing. Nothing else in these directories counts. */
-START_TEST(a_changed_file_that_the_configuration_names_is_a_reload)
-{
-    struct scene scene;
-    struct outcome outcome;
-    char path[PATH_MAX], other[PATH_MAX];
-    scene_init(&scene);
-    proxy_own_binary(&scene.proxy);
-    const char *const folders[] = {"lists", "maps", "real", "more"};
-    for (unsigned i = 0; i < 4; i++)
-        ck_assert_int_eq(mkdir(test_path(path, folders[i]), 0755), 0);
-    put(&scene, "lists/friends", "127.0.0.1\n");
-    put(&scene, "real/map.txt", "a.example main\n");
-    ck_assert_int_eq(symlink("../real/map.txt", test_path(path, "maps/hosts.map")), 0);
-    scene_configure(&scene, "include = more/*.conf\n",
-                    "allow = @lists/friends\nroute = sni-map:maps/hosts.map\n");
-    pid_t supervisor = watch(&scene);
-    put(&scene, "lists/friends", "127.0.0.1\n10.0.0.1\n");
-    wait_reloaded(&scene, "the list was replaced");
-    write_file(test_path(path, "real/map.txt"), 0644, "b.example main\n");
-    wait_reloaded(&scene, "the map behind the link was written");
-    put(&scene, "more/b.conf", "[defaults]\nidle-timeout = 5m\n");
-    wait_reloaded(&scene, "a file that is included has come");
-
-    put(&scene, "lists/beside", "text\n");
-    put(&scene, "more/b.off", "text\n");
-    ck_assert_int_eq(symlink("friends", test_path(path, "lists/link")), 0);
-    unsigned generation = put(&scene, "lists/friends", "127.0.0.1\n10.0.0.2\n");
-    wait_reloaded(&scene, "the list was replaced again");
-    ck_assert_uint_eq(scene.proxy.generation, generation + 1);
-
-    scene_configure(&scene, "include = more/*.conf\n", "allow = @new/there/friends\n");
-    wait_mentioned(scene.proxy.log, "new/there/friends: No such file");
-    generation = scene.proxy.generation;
-    ck_assert_int_eq(mkdir(test_path(path, "new"), 0755), 0);
-    ck_assert_int_eq(mkdir(test_path(path, "new/there"), 0755), 0);
-    put(&scene, "new/there/friends", "127.0.0.1\n");
-    wait_reloaded(&scene, "the missing list has come");
-    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "config", NULL), 0);
-    ck_assert_msg(strstr(outcome.out, "new/there/friends"), "%s", outcome.out);
-
-    copy_file(proxy_binary(), test_path(other, "other"), 0755);
-    ck_assert_int_eq(rename(other, scene.proxy.program), 0);
-    reload_through(&scene, supervisor, SIGHUP);
-    wait_mentioned(scene.proxy.log, "goes on by the new program");
-    proxy_wait_drained(&scene.proxy);
-    generation = put(&scene, "new/there/friends", "127.0.0.1\n10.0.0.3\n");
-    wait_reloaded(&scene, "the new program of the supervisor knows the list");
-    ck_assert_uint_eq(scene.proxy.generation, generation + 1);
-    stop_through(&scene, supervisor);
-}
-END_TEST
-
-START_TEST(a_directory_that_is_not_there_cannot_be_watched)
-{
-    struct outcome outcome;
-    run(&outcome, proxy_binary(), "-f", "/nonexistent/proxy.ini", "--watch-files", NULL);
-    ck_assert_msg(outcome.code == 1 && strstr(outcome.err, "cannot be watched"), "exit %d: %s",
-                  outcome.code, outcome.err);
 }
 END_TEST
 
@@ -860,10 +637,6 @@ Suite *supervise_suite(void)
     scenario_add(suite, a_manager_hears_the_supervisor, 120);
     scenario_add(suite, passed_sockets_are_for_the_first_generation, 120);
     scenario_add(suite, under_runit, 300);
-    scenario_add(suite, a_changed_file_is_a_reload, 120);
-    scenario_add(suite, a_changed_config_map_is_a_reload, 120);
-    scenario_add(suite, a_changed_file_that_the_configuration_names_is_a_reload, 300);
-    scenario_add(suite, a_directory_that_is_not_there_cannot_be_watched, 60);
     scenario_add(suite, process_1_of_a_container, 300);
     scenario_add(suite, process_1_ends_with_a_crash, 120);
     return suite;
