@@ -87,14 +87,15 @@ void happened_silently(enum happening_kind kind, const struct log_field *fields,
 static void write_line(enum happening_kind kind, enum log_level level,
                        const struct log_field *fields, size_t count, const char *message)
 {
-    struct log_field all[FIELDS_MAX + 1];
+    struct log_field all[FIELDS_MAX + 2];
     memcpy(all, fields, count * sizeof *fields);
-    all[count] = happening_word("message", message);
+    all[count] = happening_word("event", happening_name(kind));
+    all[count + 1] = happening_word("message", message);
     log_event(&(struct log_event){.level = level,
                                   .kind = happening_name(kind),
                                   .message = message,
                                   .fields = all,
-                                  .field_count = count + 1});
+                                  .field_count = count + 2});
 }
 
 void happened(enum happening_kind kind, enum log_level level, const struct log_field *fields,

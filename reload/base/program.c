@@ -137,24 +137,25 @@ static int spawn(const struct program *program, int channel, unsigned generation
     return error;
 }
 
-int program_launch(const struct program *program, unsigned generation, const char *stored,
-                   struct children *children, struct child *child)
+int program_connect(struct child *child, int *end)
 {
     int pair[2];
-    int error = children_reserve(children);
-    if (error)
-        return error;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
         return errno;
-    error = spawn(program, pair[1], generation, stored, &child->pid);
-    close(pair[1]);
-    if (error) {
-        close(pair[0]);
-        return error;
-    }
-    children_add(children, child->pid);
-    child->channel = pair[0];
+    *child = (struct child){.channel = pair[0]};
+    *end = pair[1];
     return 0;
+}
+
+int program_launch(const struct program *program, unsigned generation, const char *stored,
+                   struct children *children, struct child *child, int end)
+{
+    int error = children_reserve(children);
+    if (!error)
+        error = spawn(program, end, generation, stored, &child->pid);
+    if (!error)
+        children_add(children, child->pid);
+    return error;
 }
 
 unsigned program_inherited_generation(void)

@@ -24,8 +24,13 @@ struct child {
     int channel; /* this process's end of the handover's socket pair */
 };
 
-/* Starts the program at path with the arguments and environment, and one end of a new socket pair
- * as the descriptor that HANDOVER_VARIABLE names; GENERATION_VARIABLE is the number of its
+/* Makes the socket pair, before there is a successor: what is sent now is there for it from its
+ * first moment on, whatever becomes of this process. *end is the successor's end, which the caller
+ * closes after program_launch(). Returns 0 or an errno value. */
+int program_connect(struct child *child, int *end) __attribute__((warn_unused_result));
+
+/* Starts the program at path with the arguments and environment, and the end of the socket pair as
+ * the descriptor that HANDOVER_VARIABLE names; GENERATION_VARIABLE is the number of its
  * generation, for log lines of before the offer. Signals have their default disposition there, and
  * those of signals_orders() are blocked. stored: the file that the successor reads in place of the
  * configuration file (STORED_VARIABLE), or NULL. When it returns, the program has been executed
@@ -33,7 +38,7 @@ struct child {
  * here in the child, so that is only sure once the child has spoken. The child is added to
  * children. Returns 0, or an errno value (ENOENT: the program is not there). */
 int program_launch(const struct program *program, unsigned generation, const char *stored,
-                   struct children *children, struct child *child)
+                   struct children *children, struct child *child, int end)
     __attribute__((warn_unused_result));
 
 /* For a successor: the descriptor its predecessor left it, now close-on-exec, or -errno.

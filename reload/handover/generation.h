@@ -174,6 +174,7 @@ struct generation {
     struct event_base *base;
     struct event_bus *bus;
     unsigned number;
+    bool recorded;                       /* its service is in the history */
     char attempt_by[REQUESTER_TEXT_MAX]; /* which process gave the order for that attempt */
     unsigned attempt; /* the number of the last new process of this one; 0: there was none */
     enum generation_state state;

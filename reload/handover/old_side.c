@@ -97,9 +97,9 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-/* At once, so that the new process has the clients in the queues of this process if this one ends,
- * or hangs, while the new one starts. What a process of another major version does not know it
- * passes over. */
+/* Before the new process is there, so that it has what is counted here, and the clients in the
+ * queues of this process, if this one ends, or hangs, at whatever moment. What a process of another
+ * major version does not know it passes over. */
 static void offer(struct old_side *side)
 {
     peer_stats_tell_successor(&side->generation->peer_stats, side->channel);
@@ -466,39 +466,64 @@ static unsigned next_number(const struct generation *generation)
            1;
 }
 
+static void cannot_start(struct old_side *side, int error)
+{
+    char text[512];
+    proxy_share_descriptors(side->generation->proxy, false);
+    channel_close(side->channel);
+    side->channel = NULL;
+    side->child.pid = 0;
+    peer_stats_resume(&side->generation->peer_stats);
+    snprintf(text, sizeof text, "cannot start %s: %s", side->generation->program->path,
+             strerror(error));
+    old_side_end(side, EXIT_FAILED, text);
+}
+
+/* False: the reload is over. */
+static bool connect_successor(struct old_side *side, int *end)
+{
+    const struct channel_events events = {
+        .on_message = on_message, .on_lost = on_lost, .arg = side};
+    int error = program_connect(&side->child, end);
+    if (error) {
+        cannot_start(side, error);
+        return false;
+    }
+    side->channel = channel_open(side->child.channel, side->generation->base, &events);
+    if (!side->channel) {
+        close(side->child.channel);
+        close(*end);
+        cannot_start(side, ENOMEM);
+        return false;
+    }
+    heartbeat_answer(&side->generation->heartbeats, side->channel);
+    return true;
+}
+
 static void launch(struct old_side *side)
 {
     struct generation *generation = side->generation;
+    int end;
     side->state = OLD_SIDE_LAUNCHED;
     binds_pin(generation->binds, generation->proxy, warn, generation);
     if (!can_split(side))
         return;
     proxy_share_descriptors(generation->proxy, true);
+    if (!connect_successor(side, &end))
+        return;
+    offer(side);
     char stored[PATH_MAX];
     if (side->order.stored)
         history_path(generation->config->history, side->order.stored, stored);
     int error =
         program_launch(generation->program, side->number, side->order.stored ? stored : NULL,
-                       &generation->children, &side->child);
+                       &generation->children, &side->child, end);
+    close(end);
     if (error) {
-        proxy_share_descriptors(generation->proxy, false);
-        char text[512];
-        snprintf(text, sizeof text, "cannot start %s: %s", generation->program->path,
-                 strerror(error));
-        old_side_end(side, EXIT_FAILED, text);
+        cannot_start(side, error);
         return;
     }
     notify_launched(side->child.pid);
-    const struct channel_events events = {
-        .on_message = on_message, .on_lost = on_lost, .arg = side};
-    side->channel = channel_open(side->child.channel, generation->base, &events);
-    if (!side->channel) {
-        close(side->child.channel);
-        old_side_give_up(side, "could not be spoken to: out of memory");
-        return;
-    }
-    heartbeat_answer(&generation->heartbeats, side->channel);
-    offer(side);
     step(side, "launched: pid %d", (int)side->child.pid);
     old_side_expect_within(side, HELLO_TIMEOUT_MS);
 }

@@ -36,21 +36,35 @@ static void write_history(const struct generation *generation, struct history_en
                     config->history, strerror(error));
 }
 
-void outcome_of_start(struct generation *generation, const char *by)
+static void record_service(struct generation *generation, const char *by, const char *result,
+                           uint64_t took_ms)
 {
-    const struct reload_result *reload = &generation->last_reload;
-    struct history_entry entry = {.generation = generation->number,
-                                  .at = (uint64_t)time(NULL),
-                                  .took_ms = reload->any ? reload->duration : 0};
+    struct history_entry entry = {
+        .generation = generation->number, .at = (uint64_t)time(NULL), .took_ms = took_ms};
     size_t length;
+    generation->recorded = true;
     if (!generation->config->history)
         return;
     entry.text = config_text(generation->config, &length);
     hash_text(generation->config_hash, entry.hash);
     snprintf(entry.by, sizeof entry.by, "%s", by[0] ? by : "not known");
-    snprintf(entry.result, sizeof entry.result, "%s", reload->any ? reload->text : "started");
+    snprintf(entry.result, sizeof entry.result, "%s", result);
     write_history(generation, &entry);
     history_entry_free(&entry);
+}
+
+void outcome_of_start(struct generation *generation, const char *by)
+{
+    const struct reload_result *reload = &generation->last_reload;
+    record_service(generation, by, reload->any ? reload->text : "started",
+                   reload->any ? reload->duration : 0);
+}
+
+void outcome_without_old_process(struct generation *generation)
+{
+    if (!generation->recorded)
+        record_service(generation, "a reload", "started; the old process was lost in the reload",
+                       0);
 }
 
 /* The configuration of an entry and that of this process. */

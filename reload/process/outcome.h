@@ -14,6 +14,10 @@ struct generation;
 /* This process serves, after a start or a reload that the process `by` has ordered. */
 void outcome_of_start(struct generation *generation, const char *by);
 
+/* This process serves, and the old process is gone that would have said how the reload went. Has no
+ * effect after outcome_of_start(). */
+void outcome_without_old_process(struct generation *generation);
+
 /* For a start, before it serves: the generation that served last on this control socket has
  * crashed. The history notes that, and the log says which configuration served last without a
  * crash. */

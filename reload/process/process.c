@@ -181,6 +181,7 @@ static void serve_anyway(struct generation *generation)
         log_error("not all Unix binds can be published: some clients cannot connect");
     publication_force(&process_of(generation)->publication, 0);
     begin_service(generation);
+    outcome_without_old_process(generation);
 }
 
 /* --- from serving to exit -------------------------------------------------------------------- */
@@ -472,6 +473,7 @@ static void predecessor_closed(struct generation *generation)
         publication_settle(&process_of(generation)->publication);
         proxy_allow(generation->proxy, start_allowed(generation, generation->descriptors.sessions));
         peer_stats_count(&generation->peer_stats);
+        outcome_without_old_process(generation); /* it died before it could tell */
     }
     go_on(generation);
 }
@@ -480,6 +482,7 @@ static bool serve_alone(struct generation *generation)
 {
     if (!prepare(generation, NULL, NULL) || !serve(generation))
         return false;
+    outcome_without_old_process(generation);
     publication_settle(&process_of(generation)->publication);
     go_on(generation);
     return true;

@@ -62,6 +62,7 @@ static const struct {
     {"environment", environment_suite},
     {"supervise", supervise_suite},
     {"watch", watch_suite},
+    {"records", records_suite},
     {"log", log_suite},
     {"users", users_suite},
     {"churn", churn_suite},

@@ -20,6 +20,7 @@ Suite *rescue_suite(void);
 Suite *refusals_suite(void);
 Suite *supervise_suite(void);
 Suite *watch_suite(void);
+Suite *records_suite(void);
 Suite *surroundings_suite(void);
 Suite *environment_suite(void);
 Suite *log_suite(void);

@@ -94,9 +94,12 @@ START_TEST(launched_program_is_not_killed_by_signals)
     const struct program program = {.path = shell, .argv = argv};
     struct children children = {0};
     struct child child;
+    int end;
     int status;
     signals_begin();
-    ck_assert_int_eq(program_launch(&program, 7, NULL, &children, &child), 0);
+    ck_assert_int_eq(program_connect(&child, &end), 0);
+    ck_assert_int_eq(program_launch(&program, 7, NULL, &children, &child, end), 0);
+    close(end);
     ck_assert_ptr_null(getenv(HANDOVER_VARIABLE));
     ck_assert_int_eq(waitpid(child.pid, &status, 0), child.pid);
     ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %d", status);
