@@ -289,6 +289,8 @@ START_TEST(slow_followers_are_cut_off)
         while ((got = recv(client, answer, sizeof answer - 1, 0)) > 0 &&
                (answer[got] = 0, !strstr(answer, "result")));
         close(client);
+        if (i % 100 == 0) /* the follower that reads keeps up */
+            wait_mentions(file, "server-weight", i);
     }
     expect_cut_off(lazy[1]);
     proxy_stop(&scene.proxy);
