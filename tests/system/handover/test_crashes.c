@@ -68,7 +68,7 @@ static void expect_crash(const struct proxy *proxy, pid_t pid, unsigned generati
     snprintf(text, sizeof text, "and %u session%s went with it", (unsigned)sessions,
              sessions == 1 ? "" : "s");
     ck_assert_ptr_nonnull(strstr(line, text));
-    ck_assert_uint_gt(file_mentions(proxy->log, text), 0);
+    wait_mentioned(proxy->log, text);
 }
 
 struct life {
