@@ -362,11 +362,12 @@ START_TEST(killed_in_the_midst_of_a_write)
         (void)kill(scene.proxy.pid, SIGTERM); /* strace may kill it at a later call as well */
         (void)wait_gone(scene.proxy.pid);
     }
-    ck_assert_msg(kills >= 5 && left > 0, "%u starts were killed, %u of them in a write", kills,
+    ck_assert_msg(kills >= 5 && left > 1, "%u starts were killed, %u of them in a write", kills,
                   left);
     copy_file(proxy_binary(), scene.proxy.program, 0755);
     proxy_start(&scene.proxy);
-    ck_assert_uint_eq(unfinished(folder, &longest), 0);
+    /* They are removed, but for one whose number another process has by now. */
+    ck_assert_uint_lt(unfinished(folder, &longest), left);
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "history", NULL), 0);
     ck_assert_str_eq(outcome.err, "");
     json_t *list = history(&scene.proxy);
@@ -382,7 +383,9 @@ START_TEST(killed_in_the_midst_of_a_write)
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "rollback", NULL), 0);
     proxy_follow(&scene.proxy);
     expect_running(&scene.proxy, "retries = 1\n");
-    proxy_stop(&scene.proxy);
+    ck_assert_int_eq(kill(scene.proxy.pid, SIGTERM), 0); /* strace's are orphans that have failed */
+    (void)wait_gone(scene.proxy.pid);
+    expect_clean_log(scene.proxy.log);
 }
 END_TEST
 
