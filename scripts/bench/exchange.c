@@ -11,11 +11,25 @@
 
 static void ask(struct run *run, struct session *session)
 {
-    struct message request = message_make(OP_REQUEST, session->number, 0);
+    const struct message both[] = {message_hello(), message_make(OP_REQUEST, session->number, 0)};
+    const size_t from = session->greeted ? 1 : 0, size = sizeof both - from * sizeof *both;
     session->got = 0;
+    session->greeted = true;
     session->seen = run->now;
-    ssize_t n = send(session->fd, &request, sizeof request, MSG_NOSIGNAL);
-    if (n != (ssize_t)sizeof request) {
+    ssize_t n = send(session->fd, both + from, size, MSG_NOSIGNAL);
+    if (n != (ssize_t)size) {
+        session_fail(run, session, n < 0 ? failure_of(errno) : FAILED_OTHER);
+    }
+}
+
+/* Bytes that are no TLS, which begins with 22, and no HTTP. */
+static void disturb(struct run *run, struct session *session)
+{
+    struct message noise = message_make(OP_ANSWER, session->number, 0);
+    noise.op = noise.proof[4] | 0x80;
+    session->seen = run->now;
+    ssize_t n = send(session->fd, &noise, sizeof noise, MSG_NOSIGNAL);
+    if (n != (ssize_t)sizeof noise) {
         session_fail(run, session, n < 0 ? failure_of(errno) : FAILED_OTHER);
     }
 }
@@ -115,6 +129,7 @@ static void finish(struct run *run, struct session *session)
     case MODE_CHURN:
     case MODE_DOWNLOAD:
     case MODE_UPLOAD:
+    case MODE_STRANGERS:
     default:
         break;
     }
@@ -130,7 +145,11 @@ void exchange_event(struct run *run, struct session *session, uint32_t events)
         if (run->options.mode == MODE_RTT) {
             session->since = run->now;
         }
-        ask(run, session);
+        if (run->options.mode == MODE_STRANGERS) {
+            disturb(run, session);
+        } else {
+            ask(run, session);
+        }
         return;
     }
     if (!(events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))) {
@@ -140,6 +159,14 @@ void exchange_event(struct run *run, struct session *session, uint32_t events)
     uint8_t more[sizeof session->message + 1];
     ssize_t n = recv(session->fd, more, sizeof more - session->got, 0);
     if (n < 0 && errno == EAGAIN) {
+        return;
+    }
+    if (run->options.mode == MODE_STRANGERS) {
+        if (n > 0) {
+            session_fail(run, session, FAILED_WRONG);
+        } else {
+            finish(run, session);
+        }
         return;
     }
     if (n <= 0) {

@@ -24,6 +24,7 @@ SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 
 PROXY_PORT = 8080
 ORIGIN_PORTS = (9001, 9002)
+HELLO_NAME = "a.b"
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -137,6 +138,8 @@ def own_cpu():
 # Proxies
 
 class Candidate:
+    by_name = False  # clients are routed by the server name that they ask for, or refused
+
     def settle(self, lab):
         """Waits until the first reload is possible."""
 
@@ -161,8 +164,13 @@ class Rpproxy(Candidate):
             file.write(f"[global]\nworkers = {self.threads}\nlog-level = warning\n"
                        f"control = {directory}/control.sock\n{self.global_lines}")
             for i in range(frontends):
-                file.write(f"[listen bench{i}]\n{self.frontend_lines}"
-                           f"bind = 127.0.0.1:{PROXY_PORT + i}{self.bind_words}\n")
+                bind = f"bind = 127.0.0.1:{PROXY_PORT + i}{self.bind_words}\n"
+                if self.by_name:
+                    file.write(f"[frontend bench{i}]\n{self.frontend_lines}{bind}"
+                               f"route = sni:{HELLO_NAME} bench{i}\nbackend = reject\n"
+                               f"[backend bench{i}]\n")
+                else:
+                    file.write(f"[listen bench{i}]\n{self.frontend_lines}{bind}")
                 file.writelines(f"server = origin{j} 127.0.0.1:{origin_port}\n"
                                 for j in range(self.servers))
 
@@ -221,8 +229,16 @@ class Haproxy(Candidate):
                        "defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 1h\n"
                        f"  timeout server 1h\n{self.defaults_lines}")
             for i in range(frontends):
-                file.write(f"listen bench{i}\n  bind 127.0.0.1:{PROXY_PORT + i}\n"
-                           f"  server origin 127.0.0.1:{origin_port}\n")
+                bind = f"  bind 127.0.0.1:{PROXY_PORT + i}\n"
+                if self.by_name:
+                    file.write(f"frontend bench{i}\n{bind}  tcp-request inspect-delay 5s\n"
+                               "  tcp-request content accept if "
+                               f"{{ req_ssl_sni {HELLO_NAME} }}\n"
+                               "  tcp-request content reject\n"
+                               f"  default_backend bench{i}\nbackend bench{i}\n")
+                else:
+                    file.write(f"listen bench{i}\n{bind}")
+                file.write(f"  server origin 127.0.0.1:{origin_port}\n")
 
     def command(self, directory):
         return ["haproxy", "-db", "-f", f"{directory}/haproxy.cfg"]
@@ -477,7 +493,7 @@ class Lab:
             s.settimeout(5)
             try:
                 s.connect(("127.0.0.1", self.port))
-                s.sendall(request(1))
+                s.sendall(hello() * self.candidate.by_name + request(1))
                 answer = b""
                 while len(answer) < 64:
                     more = s.recv(64 - len(answer))
@@ -511,6 +527,12 @@ class Lab:
                 raise RuntimeError(f"{self.candidate.name}: the reload did not end within 30 s")
         self.reap()
         return settled - begin, lost
+
+
+def hello():
+    """The same bytes as message_hello() in wire.c."""
+    return (b"\x16\3\1\0\x3b\1\0\0\x37\3\3" + bytes(32) +
+            b"\0\0\2\x13\1\1\0\0\x0c\0\0\0\x08\0\6\0\0\3" + HELLO_NAME.encode())
 
 
 def request(number):

@@ -2,11 +2,11 @@
  * another line before, when all its sessions are open, and goes on when its standard input ends.
  *
  *   bench-load MODE PORT [--sessions N] [--rate N] [--count N] [--seconds S] [--warmup S]
- *              [--timeout S] [--cpu-of PID,PID...]
+ *              [--timeout S] [--hello 0|1] [--cpu-of PID,PID...]
  *
- * MODE: churn, rtt, hold, download, upload; against 127.0.0.1:PORT. --cpu-of adds the CPU time of
- * all threads of these processes within the measured time. Exits with 0 also if operations failed:
- * the JSON has their numbers. */
+ * MODE: churn, rtt, hold, download, upload, strangers; against 127.0.0.1:PORT. --cpu-of adds the
+ * CPU time of all threads of these processes within the measured time. Exits with 0 also if
+ * operations failed: the JSON has their numbers. */
 #include "scripts/bench/load.h"
 
 #include <arpa/inet.h>
@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char *const mode_names[] = {"churn", "rtt", "hold", "download", "upload"};
+static const char *const mode_names[] = {"churn", "rtt", "hold", "download", "upload", "strangers"};
 static const char *const failure_names[FAILED_KINDS] = {"refused", "reset",   "cut_short",
                                                         "wrong",   "timeout", "other"};
 
@@ -187,8 +187,8 @@ static void print(const struct run *run)
 
 static void usage(void)
 {
-    fprintf(stderr, "usage: bench-load churn|rtt|hold|download|upload PORT [--sessions N] "
-                    "[--rate N] [--count N]\n"
+    fprintf(stderr, "usage: bench-load churn|rtt|hold|download|upload|strangers PORT\n"
+                    "       [--sessions N] [--rate N] [--count N] [--hello 0|1]\n"
                     "       [--seconds S] [--warmup S] [--timeout S] [--cpu-of PID,PID...]\n");
     exit(1);
 }
@@ -207,11 +207,15 @@ static double number(const char *text, double least, double most)
 static struct options options_of(int argc, char **argv)
 {
     struct options options = {.sessions = 1, .measured = SECOND_NS, .timeout = 10 * SECOND_NS};
-    static const struct option longs[] = {
-        {"sessions", required_argument, NULL, 's'}, {"rate", required_argument, NULL, 'r'},
-        {"count", required_argument, NULL, 'n'},    {"seconds", required_argument, NULL, 't'},
-        {"warmup", required_argument, NULL, 'w'},   {"timeout", required_argument, NULL, 'o'},
-        {"cpu-of", required_argument, NULL, 'c'},   {NULL, 0, NULL, 0}};
+    static const struct option longs[] = {{"sessions", required_argument, NULL, 's'},
+                                          {"rate", required_argument, NULL, 'r'},
+                                          {"count", required_argument, NULL, 'n'},
+                                          {"seconds", required_argument, NULL, 't'},
+                                          {"warmup", required_argument, NULL, 'w'},
+                                          {"timeout", required_argument, NULL, 'o'},
+                                          {"hello", required_argument, NULL, 'h'},
+                                          {"cpu-of", required_argument, NULL, 'c'},
+                                          {NULL, 0, NULL, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         switch (option) {
@@ -232,6 +236,9 @@ static struct options options_of(int argc, char **argv)
             break;
         case 'o':
             options.timeout = (uint64_t)(number(optarg, .1, 86400) * 1e9);
+            break;
+        case 'h':
+            options.hello = number(optarg, 0, 1) > 0;
             break;
         case 'c':
             options.cpu_of = optarg;

@@ -14,11 +14,12 @@
 #define SECOND_NS 1000000000ULL
 
 enum mode {
-    MODE_CHURN,    /* connect, one exchange, close */
-    MODE_RTT,      /* exchanges on sessions that stay */
-    MODE_HOLD,     /* sessions that idle between a first and a last exchange */
-    MODE_DOWNLOAD, /* the pattern from the origin, compared byte by byte */
-    MODE_UPLOAD,   /* the pattern to the origin, which compares */
+    MODE_CHURN,     /* connect, one exchange, close */
+    MODE_RTT,       /* exchanges on sessions that stay */
+    MODE_HOLD,      /* sessions that idle between a first and a last exchange */
+    MODE_DOWNLOAD,  /* the pattern from the origin, compared byte by byte */
+    MODE_UPLOAD,    /* the pattern to the origin, which compares */
+    MODE_STRANGERS, /* connect, random bytes, and the end: whoever answers them is wrong */
 };
 
 enum failure {
@@ -36,6 +37,7 @@ struct options {
     struct sockaddr_in to;
     size_t sessions; /* open at a time; with `rate` the most that are open */
     uint64_t rate;   /* churn: connections per second, by the clock; 0: as fast as possible */
+    bool hello;      /* a TLS ClientHello stands before the first request of a session */
     uint64_t count;  /* operations, without warm-up; 0: until `measured` is over */
     uint64_t warmup, measured; /* nanoseconds */
     uint64_t timeout;          /* nanoseconds */
@@ -45,6 +47,7 @@ struct options {
 struct session {
     int fd; /* -1: closed */
     bool connecting, busy;
+    bool greeted;           /* the hello is sent, or there is none */
     uint64_t number;        /* of the exchange; in bulk: the first position in the pattern */
     uint64_t since;         /* the start of its latency */
     uint64_t seen;          /* the time of the last progress */

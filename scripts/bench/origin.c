@@ -86,6 +86,9 @@ static bool serve_message(struct origin *origin, int fd)
         return true;
     }
     peer->got = 0;
+    if (message_is_hello(&peer->message)) {
+        return true;
+    }
     enum op op = (enum op)peer->message.op;
     if (!message_is(&peer->message, op, peer->message.number)) {
         return false;

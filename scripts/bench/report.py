@@ -68,6 +68,10 @@ METRICS = (
     Metric("reload9000", "failures", "reload under 9,000 connections/s: lost", "in all rounds", absolute=0),
     Metric("reload3000", "p99_ratio", "3,000 connections/s: p99 with reloads against without", "×",
            absolute=1.3),
+    Metric("strangers", "rate", "10,000 strangers/s: rate held", "connections/s", True),
+    Metric("strangers", "p50_ratio", "good clients beside 10,000 strangers/s: p50 against alone", "×"),
+    Metric("strangers", "p99_ratio", "good clients beside 10,000 strangers/s: p99 against alone", "×"),
+    Metric("strangers", "p99", "good clients beside 10,000 strangers/s: p99", "µs"),
 )
 
 

@@ -46,6 +46,7 @@ bool session_connect(struct run *run, struct session *session, uint32_t events)
     session->connecting = true;
     session->busy = true;
     session->got = 0;
+    session->greeted = !run->options.hello;
     session->moved = session->judged = 0;
     session->seen = run->now;
     run->busy_count++;

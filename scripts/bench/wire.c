@@ -31,6 +31,25 @@ bool message_is(const struct message *message, enum op op, uint64_t number)
     return memcmp(message, &right, sizeof right) == 0;
 }
 
+struct message message_hello(void)
+{
+    static const uint8_t begin[] = {0x16, 3, 1, 0, 59, 1, 0, 0, 55, 3, 3};  /* ..., 32 random */
+    static const uint8_t end[] = {0,   0,   2,  0x13, 1, 1, 0, 0, 12, 0, 0, /* one cipher suite */
+                                  0,   8,   0,  6,    0, 0, 3,              /* server_name */
+                                  'a', '.', 'b'};
+    _Static_assert(sizeof begin + 32 + sizeof end == sizeof(struct message), "a message");
+    struct message message = {0};
+    memcpy(&message, begin, sizeof begin);
+    memcpy((uint8_t *)&message + sizeof begin + 32, end, sizeof end);
+    return message;
+}
+
+bool message_is_hello(const struct message *message)
+{
+    struct message hello = message_hello();
+    return memcmp(message, &hello, sizeof hello) == 0;
+}
+
 void pattern_init(void)
 {
     for (size_t i = 0; i < sizeof pattern; i++) {

@@ -30,6 +30,12 @@ struct message message_make(enum op op, uint64_t number, uint64_t detail);
 /* Returns whether all 64 bytes are equal to message_make(op, number, message->detail). */
 bool message_is(const struct message *message, enum op op, uint64_t number);
 
+/* A TLS ClientHello for the server name HELLO_NAME, in as many bytes as a message has: for proxies
+ * that route by it. The origin reads it and answers nothing. */
+#define HELLO_NAME "a.b"
+struct message message_hello(void);
+bool message_is_hello(const struct message *message);
+
 /* The pattern repeats after a prime number of bytes, so that a lost or doubled buffer is detected.
  * PATTERN_RUN bytes from pattern_at() can be read; call pattern_init() first. */
 #define PATTERN_RUN ((size_t)256 << 10)
