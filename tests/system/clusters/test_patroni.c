@@ -3,6 +3,7 @@
 #include "tests/system/scenarios.h"
 #include "tests/system/support/example.h"
 #include "tests/system/support/harness.h"
+#include "tests/system/support/lasting.h"
 #include "tests/system/support/proxy.h"
 
 #include <glob.h>
@@ -277,6 +278,29 @@ static void start(struct cluster *cluster)
     wait_until(makes_the_table, psql, "the primary can be reached");
 }
 
+/* Clients that stay, at both ports, while the proxy reloads. */
+static void hand_over_clients(struct cluster *cluster)
+{
+    char writing[PATH_MAX + 64], reading[PATH_MAX + 64];
+    struct lasting writer = {.name = "psql-write",
+                             .command = writing,
+                             .say = "create temporary table if not exists kept (n integer);"
+                                    "insert into kept values (1) returning 'kept';\n",
+                             .answer = "kept"};
+    struct lasting reader = {
+        .name = "psql-read", .command = reading, .say = "select 'alive';\n", .answer = "alive"};
+    snprintf(writing, sizeof writing, "%.4000s/psql -h 127.0.0.1 -p 5432 -U postgres -qAt",
+             cluster->binaries);
+    snprintf(reading, sizeof reading, "%.4000s/psql -h 127.0.0.1 -p 5433 -U postgres -qAt",
+             cluster->binaries);
+    lasting_start(&writer, NULL);
+    lasting_start(&reader, NULL);
+    hand_over(&cluster->proxy, (struct lasting *const[]){&writer, &reader, NULL}, NULL);
+    writers_go_on(cluster);
+    lasting_end(&writer);
+    lasting_end(&reader);
+}
+
 START_TEST(patroni_switchover_and_loss_of_the_primary)
 {
     static struct cluster cluster;
@@ -291,6 +315,7 @@ START_TEST(patroni_switchover_and_loss_of_the_primary)
     start(&cluster);
     start_writers(&cluster);
     writers_go_on(&cluster);
+    hand_over_clients(&cluster);
 
     double begin = monotonic();
     unsigned first = primary_of();

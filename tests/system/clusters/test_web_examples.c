@@ -3,6 +3,7 @@
 #include "tests/system/scenarios.h"
 #include "tests/system/support/daemons.h"
 #include "tests/system/support/example.h"
+#include "tests/system/support/lasting.h"
 #include "tests/system/support/load.h"
 #include "tests/system/support/net.h"
 #include "tests/system/support/origin.h"
@@ -34,7 +35,8 @@ static void web_start(const char *listen)
     example_certificate();
     char sections[16384];
     snprintf(sections, sizeof sections,
-             "http {\n access_log off;\n log_not_found off;\n server {\n%s"
+             "http {\n access_log off;\n log_not_found off;\n keepalive_timeout 600;\n"
+             " server {\n%s"
              "  ssl_certificate %s/cert.pem;\n  ssl_certificate_key %s/key.pem;\n"
              "  root %s;\n"
              "  location / { return 200 \"$server_addr for "
@@ -121,6 +123,13 @@ static void silent_speaks(struct silent *silent, const char *answer)
     close(silent->in);
 }
 
+/* --- sessions that are used again and again -------------------------------------------------- */
+
+/* HTTP with keep-alive. */
+#define REQUEST   "GET / HTTP/1.1\r\nHost: test\r\n\r\n"
+#define TLS       "openssl s_client -ign_eof -connect "
+#define CONNECTED "Verify return code"
+
 /* --- the examples ---------------------------------------------------------------------------- */
 
 START_TEST(kubernetes_api)
@@ -132,6 +141,8 @@ START_TEST(kubernetes_api)
     struct proxy proxy;
     struct load load;
     struct silent watch;
+    struct lasting kubectl = {
+        .name = "kubectl", .command = TLS "127.0.0.1:6443", .say = REQUEST, .answer = " for "};
     web_start("  listen 10.0.0.61:6443 ssl;\n  listen 10.0.0.62:6443 ssl;\n"
               "  listen 10.0.0.63:6443 ssl;\n");
     set_failing("10.0.0.62", true);
@@ -140,8 +151,11 @@ START_TEST(kubernetes_api)
     server_await(&proxy, "apiserver", "control2", "down", "503");
     server_await(&proxy, "apiserver", "control3", "up", NULL);
     silent_start(&watch, "6443");
+    lasting_start(&kubectl, CONNECTED);
     load_start(&load, "api", CURL "https://127.0.0.1:6443/api");
     reload_under_loads(&proxy, (const struct load *const[]){&load, NULL});
+    hand_over(&proxy, (struct lasting *const[]){&kubectl, NULL},
+              (const struct load *const[]){&load, NULL});
     ck_assert_uint_eq(file_mentions(load.done, "10.0.0.62"), 0);
 
     set_failing("10.0.0.62", false);
@@ -150,6 +164,8 @@ START_TEST(kubernetes_api)
     server_await(&proxy, "apiserver", "control1", "down", "503");
     wait_mentioned(load.done, "10.0.0.62");
     silent_speaks(&watch, "10.0.0.6");
+    lasting_ask(&kubectl); /* a server that is down keeps its sessions */
+    lasting_end(&kubectl);
     load_stop(&load);
     proxy_stop(&proxy);
 }
@@ -205,6 +221,17 @@ START_TEST(openshift)
     }
     struct proxy proxy;
     struct load api, ingress;
+    struct lasting admin = {
+        .name = "admin", .command = TLS "127.0.0.1:6443", .say = REQUEST, .answer = " for "};
+    struct lasting machine = {.name = "machine",
+                              .command = TLS "127.0.0.1:22623 -bind 10.0.0.9",
+                              .say = REQUEST,
+                              .answer = " for "};
+    struct lasting tls = {
+        .name = "tls", .command = TLS "127.0.0.1:443", .say = REQUEST, .answer = " for "};
+    struct lasting plain = {
+        .name = "plain", .command = RAW_CLIENT("80"), .say = REQUEST, .answer = " for "};
+    struct lasting *const lasting[] = {&admin, &machine, &tls, &plain, NULL};
     char before[INGRESS_CLIENTS + 1], after[INGRESS_CLIENTS + 1];
     web_start("  listen 10.0.0.110:6443 ssl;\n  listen 10.0.0.111:6443 ssl;\n"
               "  listen 10.0.0.112:6443 ssl;\n  listen 10.0.0.113:6443 ssl;\n"
@@ -226,6 +253,11 @@ START_TEST(openshift)
     load_start(&api, "api", CURL "https://127.0.0.1:6443/");
     load_start(&ingress, "ingress", CURL "http://127.0.0.1/");
     reload_under_loads(&proxy, (const struct load *const[]){&api, &ingress, NULL});
+    lasting_start(&admin, CONNECTED);
+    lasting_start(&machine, CONNECTED);
+    lasting_start(&tls, CONNECTED);
+    lasting_start(&plain, NULL);
+    hand_over(&proxy, lasting, (const struct load *const[]){&api, &ingress, NULL});
     ask_ingress("https://127.0.0.1/", after);
     ck_assert_str_eq(before, after);
     remove_bootstrap();
@@ -234,6 +266,10 @@ START_TEST(openshift)
     expect_failure(CURL "https://127.0.0.1:22623/config");
     load_stop(&api);
     ck_assert_uint_eq(file_mentions(api.done, "10.0.0.110"), 0);
+    for (struct lasting *const *one = lasting; *one; one++) {
+        lasting_ask(*one);
+        lasting_end(*one);
+    }
     unsigned all = load_stop(&ingress), first = file_mentions(ingress.done, "10.0.0.121 ");
     ck_assert_msg(first == 0 || first == all, "one client, two workers: %u of %u", first, all);
     proxy_stop(&proxy);
@@ -284,6 +320,15 @@ START_TEST(sni_router)
     }
     struct proxy proxy;
     struct load shop, blog;
+    struct lasting buyer = {.name = "buyer",
+                            .command = TLS "127.0.0.1:443 -servername shop.example.org",
+                            .say = REQUEST,
+                            .answer = "10.0.0.8"};
+    struct lasting reader = {.name = "reader",
+                             .command = TLS "[::1]:443 -servername my.blog.example.org",
+                             .say = REQUEST,
+                             .answer = "10.0.0.83 for "};
+    struct lasting *const lasting[] = {&buyer, &reader, NULL};
     char map[PATH_MAX];
     web_start("  listen 10.0.0.81:443 ssl proxy_protocol;\n"
               "  listen 10.0.0.82:443 ssl proxy_protocol;\n  listen 10.0.0.83:443 ssl;\n"
@@ -294,10 +339,17 @@ START_TEST(sni_router)
     load_start(&shop, "shop", CURL TO "https://shop.example.org/");
     load_start(&blog, "blog", CURL TO "https://blog.example.org/");
     reload_under_loads(&proxy, (const struct load *const[]){&shop, &blog, NULL});
+    lasting_start(&buyer, CONNECTED);
+    lasting_start(&reader, CONNECTED);
+    hand_over(&proxy, lasting, (const struct load *const[]){&shop, &blog, NULL});
     expect_routes();
     write_file(test_path(map, "examples/names.map"), 0644,
                "shop.example.org shop\nblog.example.org blog\nnew.example.org blog\n");
     proxy_reload(&proxy);
+    lasting_ask(&reader); /* its name is not in the map any more */
+    lasting_ask(&buyer);
+    lasting_end(&reader);
+    lasting_end(&buyer);
     expect_answer(CURL TO "https://new.example.org/", "10.0.0.83 ");
     expect_answer(CURL TO "https://www.shop.example.org/", "10.0.0.86 ");
     ck_assert_uint_eq(load_stop(&shop), file_mentions(shop.done, "10.0.0.81 ") +
@@ -330,7 +382,12 @@ START_TEST(ssh_and_tls)
     }
     struct proxy proxy;
     struct load web, ssh;
-    char key[PATH_MAX], command[PATH_MAX + 512], back[sizeof hard_reset], banner[8];
+    struct lasting browser = {
+        .name = "browser", .command = TLS "127.0.0.1:443", .say = REQUEST, .answer = " for "};
+    struct lasting shell_session = {.name = "ssh-session", .say = "typed\n", .answer = "typed"};
+    struct lasting *const lasting[] = {&browser, &shell_session, NULL};
+    char key[PATH_MAX], tunnel[PATH_MAX + 256], command[PATH_MAX + 512], back[sizeof hard_reset],
+        banner[8];
     const struct endpoint front = endpoint_loopback(443);
     ssh_key_make(test_path(key, "user_key"));
     web_start("  listen 127.0.0.1:8443 ssl;\n");
@@ -344,13 +401,19 @@ START_TEST(ssh_and_tls)
     ck_assert_mem_eq(back, hard_reset, sizeof back);
     load_start(&web, "web", CURL "https://127.0.0.1/");
     /* Its forwarding needs no shell of the user, who may have anything in its profile. */
-    snprintf(
-        command, sizeof command,
-        "echo forwarded | ssh -F none -q -p 443 -i %s -o BatchMode=yes -o StrictHostKeyChecking=no "
-        "-o UserKnownHostsFile=/dev/null -W 127.0.0.1:1194 root@127.0.0.1",
-        key);
+    snprintf(tunnel, sizeof tunnel,
+             "ssh -F none -q -p 443 -i %s -o BatchMode=yes -o StrictHostKeyChecking=no "
+             "-o UserKnownHostsFile=/dev/null -W 127.0.0.1:1194 root@127.0.0.1",
+             key);
+    snprintf(command, sizeof command, "echo forwarded | %s", tunnel);
     load_start(&ssh, "ssh", command);
     reload_under_loads(&proxy, (const struct load *const[]){&web, &ssh, NULL});
+    lasting_start(&browser, CONNECTED);
+    shell_session.command = tunnel;
+    lasting_start(&shell_session, NULL);
+    hand_over(&proxy, lasting, (const struct load *const[]){&web, &ssh, NULL});
+    lasting_end(&browser);
+    lasting_end(&shell_session);
     /* Some of the reloads came before inspect-timeout. */
     receive_exactly(silent, banner, sizeof banner);
     ck_assert_mem_eq(banner, "SSH-2.0-", sizeof banner);

@@ -1,6 +1,7 @@
 /* FTP in passive mode: vsftpd and curl, through the example with a range of data ports. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/example.h"
+#include "tests/system/support/lasting.h"
 #include "tests/system/support/net.h"
 
 #include <arpa/inet.h>
@@ -12,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SERVERS = 2, FILE_BYTES = 4 << 20 };
+enum { SERVERS = 2, FILE_BYTES = 64 << 20 };
 
 static const char vsftpd[] = "/usr/sbin/vsftpd";
 
@@ -91,11 +92,29 @@ static unsigned server_of_clients(void)
     return (unsigned)(greeting[7] - '0');
 }
 
+static unsigned sessions_of(const struct proxy *proxy)
+{
+    struct status status;
+    ck_assert(proxy_status(proxy, &status));
+    return status.sessions;
+}
+
+/* For wait_until(): whether there is a connection for the control and one for the data. */
+static bool transfers(void *proxy)
+{
+    return sessions_of(proxy) == 2;
+}
+
 START_TEST(ftp_in_passive_mode)
 {
     struct proxy proxy;
     struct outcome outcome;
+    struct lasting control = {.name = "control",
+                              .command = RAW_CLIENT("21"),
+                              .say = "NOOP\r\n",
+                              .answer = "200 NOOP ok."};
     char folder[PATH_MAX], file[PATH_MAX], copy[PATH_MAX], down[64];
+    char pipe[PATH_MAX], from[PATH_MAX + 8], to[PATH_MAX + 8];
     pid_t servers[SERVERS];
     if (!program_exists(vsftpd)) {
         skip_test("no vsftpd");
@@ -116,13 +135,23 @@ START_TEST(ftp_in_passive_mode)
     download("--epsv", file, copy);
     download("--disable-epsv", file, copy);
 
-    /* A transfer that is under way moves to the new process, with its control connection. */
-    const char *argv[] = {"curl", "-sS", "--limit-rate",        "2M",
-                          "-o",   copy,  "ftp://127.0.0.1/big", NULL};
-    unlink(copy);
+    /* A transfer that is under way moves to the new process, and a control connection. The client
+     * waits for a reader, and the rest of the file is more than the buffers on the way hold. */
+    const char *argv[] = {"curl", "-sS", "-o", pipe, "ftp://127.0.0.1/big", NULL};
+    struct lasting *const lasting[] = {&control, NULL};
+    ck_assert_int_eq(mkfifo(test_path(pipe, "pipe"), 0600), 0);
     pid_t client = program_start(&(struct program){.argv = argv});
-    wait_file(copy);
-    proxy_reload(&proxy);
+    wait_until(transfers, &proxy, "the transfer has begun");
+    lasting_start(&control, "220 ");
+    lasting_say(&control, "USER anonymous\r\nPASS a@example.org\r\n");
+    wait_mentioned(control.out, "230 ");
+    hand_over(&proxy, lasting, NULL);
+    ck_assert_uint_eq(sessions_of(&proxy), 3);
+    lasting_end(&control);
+    snprintf(from, sizeof from, "if=%s", pipe);
+    snprintf(to, sizeof to, "of=%s", copy);
+    run(&outcome, "dd", "status=none", from, to, NULL);
+    ck_assert_int_eq(outcome.code, 0);
     ck_assert_int_eq(wait_gone(client), 0);
     expect_same(file, copy);
     download("--epsv", file, copy);
