@@ -50,7 +50,7 @@ void import_finish(struct import *import)
             if (!wrong)
                 continue;
             line->off = true;
-            import_lost(import, line->origin, "%s: %s", line->key, wrong);
+            not_imported(import, line->origin, "%s: %s", line->key, wrong);
         }
     ini_hoist(&import->ini);
     import_sort(import);

@@ -30,7 +30,7 @@ static void add(struct import *import, enum finding_kind kind, struct origin ori
         (struct finding){.kind = kind, .origin = origin, .text = arena_copy(&import->arena, text)};
 }
 
-void import_lost(struct import *import, struct origin origin, const char *format, ...)
+void not_imported(struct import *import, struct origin origin, const char *format, ...)
 {
     char text[1024];
     va_list arguments;
@@ -40,7 +40,7 @@ void import_lost(struct import *import, struct origin origin, const char *format
     add(import, FINDING_LOST, origin, text);
 }
 
-void import_note(struct import *import, struct origin origin, const char *format, ...)
+void imported_differently(struct import *import, struct origin origin, const char *format, ...)
 {
     char text[1024];
     va_list arguments;

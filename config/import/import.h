@@ -46,10 +46,11 @@ void import_free(struct import *import);
 /* Puts the findings into the order of files and lines, each once. */
 void import_sort(struct import *import);
 
-/* For the modules of import/. The same finding of the same line is kept once. */
-void import_lost(struct import *import, struct origin origin, const char *format, ...)
+/* For the modules of import/: a finding of each kind. The same one of the same line is kept once.
+ */
+void not_imported(struct import *import, struct origin origin, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-void import_note(struct import *import, struct origin origin, const char *format, ...)
+void imported_differently(struct import *import, struct origin origin, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Reads a whole file, of 64 MiB at most. Returns NULL and the text, or what is wrong. */

@@ -15,11 +15,11 @@ static void turn_off(struct import *import, struct ini_section *section, struct 
 {
     if (!line) {
         section->off = true;
-        import_lost(import, section->origin, "[%s %s]: %s", section_kind_name(section->kind),
-                    section->name, message);
+        not_imported(import, section->origin, "[%s %s]: %s", section_kind_name(section->kind),
+                     section->name, message);
         return;
     }
-    import_lost(import, line->origin, "%s = %s: %s", line->key, line->value, message);
+    not_imported(import, line->origin, "%s = %s: %s", line->key, line->value, message);
     if (strcmp(line->key, "backend") == 0 && strcmp(line->value, "reject") != 0)
         line->value = "reject";
     else

@@ -87,13 +87,13 @@ static void write_algorithm(struct hap_conversion *conversion, const struct hap_
             return;
         }
     if (strcmp(name, "rdp-cookie") == 0 || strncmp(name, "rdp-cookie(", 11) == 0) {
-        import_lost(conversion->import, balance->origin,
-                    "balance %s: by the client's address instead", name);
+        not_imported(conversion->import, balance->origin,
+                     "balance %s: by the client's address instead", name);
         ini_set(&conversion->import->ini, out, balance->origin, "balance", "source");
         return;
     }
-    import_lost(conversion->import, balance->origin, "balance %s %s: roundrobin instead", name,
-                key);
+    not_imported(conversion->import, balance->origin, "balance %s %s: roundrobin instead", name,
+                 key);
 }
 
 /* Returns true where one server has all sessions until it fails. */
@@ -106,27 +106,30 @@ static bool write_balance(struct hap_conversion *conversion, const struct hap_se
     if (kind == STICK_NOT || kind == STICK_LOST)
         write_algorithm(conversion, section, out);
     if (kind == STICK_LOST)
-        import_lost(conversion->import, origin,
-                    "the key of this stick table; balance = source "
-                    "keeps the sessions of an address together");
+        not_imported(conversion->import, origin,
+                     "the key of this stick table; balance = source "
+                     "keeps the sessions of an address together");
     if (kind == STICK_SOURCE) {
         const struct hap_value *balance = &section->values[HAP_BALANCE];
-        import_note(conversion->import, origin,
-                    "stick on src: balance = source%s: the address alone says which server it is, "
-                    "and no table has to be kept",
-                    balance->set && balance->line->count > 1 ? " in place of balance" : "");
+        imported_differently(
+            conversion->import, origin,
+            "stick on src: balance = source%s: the address alone says which server it is, "
+            "and no table has to be kept",
+            balance->set && balance->line->count > 1 ? " in place of balance" : "");
         ini_set(ini, out, origin, "balance", "source");
         ini_set_why(ini, out, origin, "HAProxy looks at whole addresses", "hash-prefix", "128");
     }
     if (kind == STICK_NAME) {
-        import_note(conversion->import, origin, "stick on a name: hash = sni, without a table");
+        imported_differently(conversion->import, origin,
+                             "stick on a name: hash = sni, without a table");
         ini_set(ini, out, origin, "balance", "maglev");
         ini_set(ini, out, origin, "hash", "sni");
     }
     if (kind == STICK_ONE) {
-        import_note(conversion->import, origin,
-                    "a stick table with one key: the first server has all sessions, the others are "
-                    "its backups");
+        imported_differently(
+            conversion->import, origin,
+            "a stick table with one key: the first server has all sessions, the others are "
+            "its backups");
         ini_set(ini, out, origin, "failback", "no");
     }
     return kind == STICK_ONE;
@@ -161,9 +164,9 @@ static const char *proxy_options(struct hap_conversion *conversion,
                 found = true;
             }
         if (!found)
-            import_note(conversion->import, value->origin,
-                        "proxy-v2-options %.*s: tells of TLS that ends at the proxy", (int)length,
-                        at);
+            imported_differently(conversion->import, value->origin,
+                                 "proxy-v2-options %.*s: tells of TLS that ends at the proxy",
+                                 (int)length, at);
         at += length + (at[length] == ',');
     }
     return list;
@@ -181,8 +184,8 @@ static const char *check_track(struct hap_conversion *conversion, const struct h
                               arena_copy_n(arena, track->text, (size_t)(slash - track->text)))
               : section;
     if (!backend || !backend->out) {
-        import_lost(conversion->import, track->origin, "track %s: it is not carried over",
-                    track->text);
+        not_imported(conversion->import, track->origin, "track %s: it is not carried over",
+                     track->text);
         return NULL;
     }
     return arena_print(arena, "%s/%s", backend->out, text_name(arena, name));
@@ -229,8 +232,8 @@ static const char *attributes(struct hap_conversion *conversion, const struct ha
         if (text_is_ipv4(address) || text_is_ipv6(address))
             text = arena_print(arena, "%s check-address=%s", text, address);
         else
-            import_lost(conversion->import, params[HAP_P_ADDR].origin,
-                        "addr %s: checks go to addresses, not to names", address);
+            not_imported(conversion->import, params[HAP_P_ADDR].origin,
+                         "addr %s: checks go to addresses, not to names", address);
     }
     return text;
 }
@@ -240,25 +243,28 @@ static void note_server(struct hap_conversion *conversion, const struct hap_serv
     struct import *import = conversion->import;
     const struct hap_param_value *params = server->params;
     if (params[HAP_P_DISABLED].set)
-        import_note(import, params[HAP_P_DISABLED].origin,
-                    "server %s is disabled: weight=0 keeps sessions away until \"rpproxy server\" "
-                    "sets another",
-                    server->name);
+        imported_differently(
+            import, params[HAP_P_DISABLED].origin,
+            "server %s is disabled: weight=0 keeps sessions away until \"rpproxy server\" "
+            "sets another",
+            server->name);
     if (params[HAP_P_MINCONN].set)
-        import_note(import, params[HAP_P_MINCONN].origin,
-                    "minconn: the limit is maxconn, whatever the load of the backend is");
+        imported_differently(import, params[HAP_P_MINCONN].origin,
+                             "minconn: the limit is maxconn, whatever the load of the backend is");
     if (params[HAP_P_MAXQUEUE].set && params[HAP_P_MAXQUEUE].number > 0)
-        import_note(import, params[HAP_P_MAXQUEUE].origin,
-                    "maxqueue: a backend has one queue, for all of its servers; see max-queue");
+        imported_differently(
+            import, params[HAP_P_MAXQUEUE].origin,
+            "maxqueue: a backend has one queue, for all of its servers; see max-queue");
     if (params[HAP_P_TCP_UT].set)
-        import_lost(import, params[HAP_P_TCP_UT].origin,
-                    "tcp-ut of a server; the option user-timeout is of a backend");
+        not_imported(import, params[HAP_P_TCP_UT].origin,
+                     "tcp-ut of a server; the option user-timeout is of a backend");
     if (params[HAP_P_RESOLVERS].set && (server->host || server->family))
         note_resolvers(conversion, params[HAP_P_RESOLVERS].text);
     if (params[HAP_P_PREFER].set && server->host)
-        import_note(import, params[HAP_P_PREFER].origin,
-                    "resolve-prefer: an address that this machine has a route to is preferred; see "
-                    "resolve-family");
+        imported_differently(
+            import, params[HAP_P_PREFER].origin,
+            "resolve-prefer: an address that this machine has a route to is preferred; see "
+            "resolve-family");
 }
 
 /* "_db._tcp.example" with resolvers is a question for SRV records. */
@@ -309,19 +315,21 @@ static void write_names(struct hap_conversion *conversion, const struct hap_serv
     for (size_t i = 0; i < servers->count && live; i++)
         if (servers->items[i].address && servers->items[i].host &&
             !servers->items[i].params[HAP_P_RESOLVERS].set)
-            import_note(conversion->import, servers->items[i].origin,
-                        "server %s: its name is asked for again and again, as those of the other "
-                        "servers",
-                        servers->items[i].name);
+            imported_differently(
+                conversion->import, servers->items[i].origin,
+                "server %s: its name is asked for again and again, as those of the other "
+                "servers",
+                servers->items[i].name);
     if (!live)
         ini_set_why(ini, out, name->origin, "without resolvers HAProxy asks once", "resolve",
                     "start");
     ini_set_why(ini, out, name->origin, none ? "init-addr none" : NULL, "start-unresolved", "down");
     if (!none && !conversion->names_noted.file) {
         conversion->names_noted = name->origin;
-        import_note(conversion->import, name->origin,
-                    "a name without an address: HAProxy does not start; with start-unresolved = "
-                    "down such a server has no sessions");
+        imported_differently(
+            conversion->import, name->origin,
+            "a name without an address: HAProxy does not start; with start-unresolved = "
+            "down such a server has no sessions");
     }
 }
 
@@ -364,9 +372,10 @@ static void note_redispatch(struct hap_conversion *conversion, const struct hap_
         conversion->retries_noted.file)
         return;
     conversion->retries_noted = section->origin;
-    import_note(conversion->import, section->origin,
-                "retries: without option redispatch HAProxy tries the same server again; here each "
-                "attempt goes to another server if there is one");
+    imported_differently(
+        conversion->import, section->origin,
+        "retries: without option redispatch HAProxy tries the same server again; here each "
+        "attempt goes to another server if there is one");
 }
 
 /* The shortest timeout client of the frontends that lead here; 0: none. *all: they have the same.
@@ -423,8 +432,8 @@ static void write_idle(struct hap_conversion *conversion, const struct hap_secti
         ini_set_why(ini, out, server->set ? server->origin : client->origin,
                     "no timeout client or server", "idle-timeout", "0s");
     } else if (of_server > of_client && of_client > 0 && !all) {
-        import_note(conversion->import, server->origin,
-                    "timeout server: each session has the idle-timeout of its frontend");
+        imported_differently(conversion->import, server->origin,
+                             "timeout server: each session has the idle-timeout of its frontend");
     } else if (of_server > of_client && of_client > 0) {
         ini_comment(ini, out, server->origin,
                     "timeout server %s: timeout client of the frontend is shorter, and is what "
@@ -444,11 +453,11 @@ static void write_address(struct hap_conversion *conversion, struct origin origi
     if (usesrc && strncmp(usesrc, "client", 6) == 0)
         ini_set(ini, out, origin, "source", "client");
     else if (usesrc)
-        import_lost(conversion->import, origin, "source %s usesrc %s", address, usesrc);
+        not_imported(conversion->import, origin, "source %s usesrc %s", address, usesrc);
     else if (text_is_ipv6(host) || (text_is_ipv4(host) && strcmp(host, "0.0.0.0") != 0))
         ini_set(ini, out, origin, "source", "%s", host);
     else if (*host && strcmp(host, "*") != 0 && strcmp(host, "0.0.0.0") != 0)
-        import_lost(conversion->import, origin, "source %s", address);
+        not_imported(conversion->import, origin, "source %s", address);
 }
 
 /* Of the backend, or of its servers, which have one here. */
@@ -469,8 +478,8 @@ static void write_source(struct hap_conversion *conversion, const struct hap_sec
         write_address(conversion, source->origin, line->words[1], uses ? line->words[3] : NULL,
                       out);
         if (line->count > 2 && !uses)
-            import_lost(conversion->import, source->origin, "source %s %s", line->words[1],
-                        line->words[2]);
+            not_imported(conversion->import, source->origin, "source %s %s", line->words[1],
+                         line->words[2]);
     }
 }
 
@@ -488,9 +497,10 @@ static void write_ends(struct hap_conversion *conversion, const struct hap_secti
     if (observe) {
         const struct hap_param_value *limit =
             hap_common(conversion, servers, HAP_P_ERROR_LIMIT, "error-limit", false);
-        import_note(conversion->import, observe->origin,
-                    "observe: errors of sessions eject the server for eject-time, whatever its "
-                    "checks say");
+        imported_differently(
+            conversion->import, observe->origin,
+            "observe: errors of sessions eject the server for eject-time, whatever its "
+            "checks say");
         ini_set(ini, out, observe->origin, "max-fails", "%" PRIu64, limit ? limit->number : 10);
     }
     write_idle(conversion, section, both, out);

@@ -71,11 +71,11 @@ static void read_word(struct hap_conversion *conversion, const struct hap_line *
     struct arena *arena = &conversion->import->arena;
     const char *value = word->follows ? line->words[at + 1] : NULL;
     if (word->action == LOSE) {
-        import_lost(conversion->import, line->origin, "bind: %s", word->text);
+        not_imported(conversion->import, line->origin, "bind: %s", word->text);
     } else if (word->action == NOTE) {
-        import_note(conversion->import, line->origin, "bind: %s", word->text);
+        imported_differently(conversion->import, line->origin, "bind: %s", word->text);
     } else if (word->action == GIVE && !has_attribute(word->attribute)) {
-        import_lost(conversion->import, line->origin, "bind: %s", word->name);
+        not_imported(conversion->import, line->origin, "bind: %s", word->name);
     } else if (word->action == GIVE) {
         bind->attributes = arena_print(arena, "%s %s%s%s", bind->attributes, word->attribute,
                                        value ? "=" : "", value ? value : "");
@@ -98,8 +98,8 @@ static void read_words(struct hap_conversion *conversion, const struct hap_line 
             read_word(conversion, line, i, word, bind);
             i += word->follows;
         } else {
-            import_lost(conversion->import, line->origin, "bind: '%.60s' is not understood",
-                        line->words[i]);
+            not_imported(conversion->import, line->origin, "bind: '%.60s' is not understood",
+                         line->words[i]);
         }
     }
 }
@@ -138,8 +138,8 @@ static size_t write_one(struct hap_conversion *conversion, const struct hap_sect
         attributes = arena_print(&conversion->import->arena, "%s backlog=%u", attributes,
                                  backlog->number > 65535 ? 65535 : (unsigned)backlog->number);
     if (is_taken(conversion, address)) {
-        import_lost(conversion->import, line->origin,
-                    "bind %s: another bind has this address; HAProxy shares it out", address);
+        not_imported(conversion->import, line->origin,
+                     "bind %s: another bind has this address; HAProxy shares it out", address);
         return 0;
     }
     ini_set(&conversion->import->ini, out, line->origin, "bind", "%s%s", address, attributes);
@@ -157,7 +157,7 @@ static size_t write_ports(struct hap_conversion *conversion, const struct hap_se
     unsigned long last = *end == '-' ? strtoul(end + 1, &end, 10) : first;
     size_t count = 0;
     if (*end || first == 0 || last < first || last > 65535) {
-        import_lost(conversion->import, line->origin, "bind: '%.60s' is no port", ports);
+        not_imported(conversion->import, line->origin, "bind: '%.60s' is no port", ports);
         return 0;
     }
     for (; first <= last; first += BIND_PORTS_MOST) {
@@ -201,7 +201,7 @@ static size_t write_address(struct hap_conversion *conversion, const struct hap_
         return write_one(conversion, section, line, arena_print(arena, "unix:%s", text), bind, out);
     const char *colon = strrchr(text, ':');
     if (strchr(text, '@') || !colon) {
-        import_lost(conversion->import, line->origin, "bind %s: its kind of address", text);
+        not_imported(conversion->import, line->origin, "bind %s: its kind of address", text);
         return 0;
     }
     const char *host = arena_copy_n(arena, text, (size_t)(colon - text)), *port = colon + 1;
@@ -212,8 +212,8 @@ static size_t write_address(struct hap_conversion *conversion, const struct hap_
         host = "0.0.0.0";
     if (!text_is_ipv6(host)) {
         if (!text_is_ipv4(host) && !(text_is_host(host) && is_known(host))) {
-            import_lost(conversion->import, line->origin,
-                        "bind %s: the name has no address here; 127.0.0.1 stands in for it", text);
+            not_imported(conversion->import, line->origin,
+                         "bind %s: the name has no address here; 127.0.0.1 stands in for it", text);
             host = "127.0.0.1";
         }
         return write_ports(conversion, section, line, host, port, bind, out);
@@ -239,9 +239,9 @@ size_t hap_binds_write(struct hap_conversion *conversion, const struct hap_secti
             continue;
         read_words(conversion, line, &bind);
         if (bind.tls) {
-            import_lost(conversion->import, line->origin,
-                        "bind %s: TLS that ends at the proxy; the bind is left out",
-                        line->words[1]);
+            not_imported(conversion->import, line->origin,
+                         "bind %s: TLS that ends at the proxy; the bind is left out",
+                         line->words[1]);
             continue;
         }
         char *rest = arena_copy(arena, line->words[1]);

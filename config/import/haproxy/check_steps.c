@@ -87,7 +87,8 @@ static bool write_connect(struct hap_conversion *conversion, const struct hap_li
         else if (strcmp(word, "linger") == 0)
             ini_set(ini, out, line->origin, "check-close", "fin");
         else if (strcmp(word, "default") != 0 && strcmp(word, "comment") != 0)
-            import_note(conversion->import, line->origin, "check: connect %s is passed over", word);
+            imported_differently(conversion->import, line->origin,
+                                 "check: connect %s is passed over", word);
         i += has_value;
     }
     if (tls)
@@ -113,11 +114,12 @@ static void write_expect(struct hap_conversion *conversion, const struct hap_lin
     else if (strcmp(match, "binary") == 0)
         ini_set(ini, out, line->origin, "check-step", "expect-hex %s", expectation.pattern);
     else
-        import_lost(conversion->import, line->origin,
-                    "tcp-check: this kind of expect has no counterpart: the step is left out");
+        not_imported(conversion->import, line->origin,
+                     "tcp-check: this kind of expect has no counterpart: the step is left out");
     if (!after_send)
-        import_note(conversion->import, line->origin,
-                    "tcp-check: what is expected after another expect has to come behind it");
+        imported_differently(
+            conversion->import, line->origin,
+            "tcp-check: what is expected after another expect has to come behind it");
 }
 
 static void write_step(struct hap_conversion *conversion, const struct hap_line *line,
@@ -134,7 +136,7 @@ static void write_step(struct hap_conversion *conversion, const struct hap_line 
     else if (strcmp(verb, "expect") == 0)
         write_expect(conversion, line, after_send, out);
     else if (strcmp(verb, "comment") != 0)
-        import_lost(conversion->import, line->origin, "tcp-check %s", verb);
+        not_imported(conversion->import, line->origin, "tcp-check %s", verb);
 }
 
 void hap_tcp_check_write(struct hap_conversion *conversion, const struct hap_section *section,
@@ -158,7 +160,7 @@ void hap_tcp_check_write(struct hap_conversion *conversion, const struct hap_sec
             write_step(conversion, line, after_send, out);
             after_send = strcmp(line->words[1], "expect") != 0;
         } else if (++connects > 1) {
-            import_lost(
+            not_imported(
                 conversion->import, line->origin,
                 "tcp-check: a check has one connection; what follows this line is left out");
             break;
@@ -238,7 +240,7 @@ static void read_send(struct hap_conversion *conversion, const struct hap_line *
             write_header(conversion, line->origin, value, line->words[i + 2], request, out);
             i++;
         } else if (strcmp(word, "comment") != 0) {
-            import_lost(conversion->import, line->origin, "http-check send %s", word);
+            not_imported(conversion->import, line->origin, "http-check send %s", word);
         }
     }
 }
@@ -272,8 +274,8 @@ static void write_status(struct hap_conversion *conversion, struct origin origin
     struct pattern *pattern = NULL;
     const char *list = "";
     if (strcmp(expectation->match, "rstatus") == 0 && pattern_new(expectation->pattern, &pattern)) {
-        import_lost(conversion->import, origin, "rstatus '%.60s' is no expression",
-                    expectation->pattern);
+        not_imported(conversion->import, origin, "rstatus '%.60s' is no expression",
+                     expectation->pattern);
         return;
     }
     for (unsigned first = 100; first < 600; first++) {
@@ -290,7 +292,7 @@ static void write_status(struct hap_conversion *conversion, struct origin origin
     if (*list)
         ini_set(&conversion->import->ini, out, origin, "check-status", "%s", list);
     else
-        import_lost(conversion->import, origin, "no status is '%.60s'", expectation->pattern);
+        not_imported(conversion->import, origin, "no status is '%.60s'", expectation->pattern);
 }
 
 static void write_http_expect(struct hap_conversion *conversion, const struct hap_line *line,
@@ -304,15 +306,15 @@ static void write_http_expect(struct hap_conversion *conversion, const struct ha
         good && !expectation.negated &&
         (strcmp(expectation.match, "string") == 0 || strcmp(expectation.match, "rstring") == 0);
     if (ini_has(out, of_status ? "check-status" : "check-body") && (of_status || of_body)) {
-        import_lost(conversion->import, line->origin, "http-check: a second expect of its kind");
+        not_imported(conversion->import, line->origin, "http-check: a second expect of its kind");
     } else if (of_status) {
         write_status(conversion, line->origin, &expectation, out);
     } else if (of_body) {
         ini_set(ini, out, line->origin, "check-body", *expectation.match == 'r' ? "~%s" : "%s",
                 expectation.pattern);
     } else {
-        import_lost(conversion->import, line->origin,
-                    "http-check: this kind of expect has no counterpart");
+        not_imported(conversion->import, line->origin,
+                     "http-check: this kind of expect has no counterpart");
     }
 }
 
@@ -336,17 +338,18 @@ void hap_http_check_write(struct hap_conversion *conversion, const struct hap_se
         else if (strcmp(verb, "connect") == 0 && connects++ == 0)
             (void)write_connect(conversion, line, out);
         else if (strcmp(verb, "connect") == 0)
-            import_lost(conversion->import, line->origin, "http-check: a check has one connection");
+            not_imported(conversion->import, line->origin,
+                         "http-check: a check has one connection");
         else if (strcmp(verb, "send-state") == 0)
             ini_comment(ini, out, line->origin,
                         "http-check send-state: checks do not tell the "
                         "state of the server");
         else if (strcmp(verb, "disable-on-404") == 0)
-            import_lost(conversion->import, line->origin,
-                        "http-check disable-on-404: a server is down with status 404; a drain is "
-                        "said by an agent or by \"rpproxy server\"");
+            not_imported(conversion->import, line->origin,
+                         "http-check disable-on-404: a server is down with status 404; a drain is "
+                         "said by an agent or by \"rpproxy server\"");
         else if (strcmp(verb, "comment") != 0)
-            import_lost(conversion->import, line->origin, "http-check %s", verb);
+            not_imported(conversion->import, line->origin, "http-check %s", verb);
     }
     if (strcmp(request.method, "GET") != 0)
         ini_set(ini, out, request.origin, "check-method", "%s", request.method);

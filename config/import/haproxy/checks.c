@@ -50,9 +50,9 @@ static void write_kind(struct hap_conversion *conversion, const struct hap_secti
         return;
     }
     if (strcmp(option, "spop-check") == 0)
-        import_lost(conversion->import, origin,
-                    "option spop-check: a connection is all that is "
-                    "checked");
+        not_imported(conversion->import, origin,
+                     "option spop-check: a connection is all that is "
+                     "checked");
     ini_set(ini, out, origin, "check", "%s", tls && strcmp(kind, "tcp") == 0 ? "tls" : kind);
     if (strcmp(option, "httpchk") == 0) {
         hap_http_check_write(conversion, section, out);
@@ -97,9 +97,10 @@ const struct hap_param_value *hap_common(struct hap_conversion *conversion,
                 param != HAP_P_SOURCE && param != HAP_P_USESRC && value->number == common->number &&
                 value->number != 1;
         if (!same)
-            import_note(conversion->import, server->origin,
-                        "server %s: %s is %s in HAProxy; here the whole backend has one value",
-                        server->name, name, value->set ? value->text : "another");
+            imported_differently(
+                conversion->import, server->origin,
+                "server %s: %s is %s in HAProxy; here the whole backend has one value",
+                server->name, name, value->set ? value->text : "another");
     }
     return common;
 }
@@ -177,8 +178,8 @@ static void write_agent(struct hap_conversion *conversion, const struct hap_serv
         ini_set(ini, out, params[HAP_P_AGENT_ADDR].origin, "check-address", "%s",
                 params[HAP_P_AGENT_ADDR].text);
     if (params[HAP_P_AGENT_SEND].set)
-        import_lost(conversion->import, params[HAP_P_AGENT_SEND].origin,
-                    "agent-send: agents are sent nothing");
+        not_imported(conversion->import, params[HAP_P_AGENT_SEND].origin,
+                     "agent-send: agents are sent nothing");
 }
 
 /* --- all ----------------------------------------------------------------------------------- */
@@ -209,8 +210,8 @@ static void write_tls(struct hap_conversion *conversion, const struct hap_server
         if (path)
             ini_set(ini, out, params[HAP_P_CA_FILE].origin, "check-verify", "%s", path);
         else
-            import_lost(conversion->import, params[HAP_P_CA_FILE].origin,
-                        "ca-file %s cannot be read: checks accept any certificate", file);
+            not_imported(conversion->import, params[HAP_P_CA_FILE].origin,
+                         "ca-file %s cannot be read: checks accept any certificate", file);
     }
     if (params[HAP_P_CHECK_SNI].set)
         ini_set(ini, out, params[HAP_P_CHECK_SNI].origin, "check-sni", "%s",
@@ -228,9 +229,10 @@ static const struct hap_server *note_unchecked(struct hap_conversion *conversion
     for (size_t i = 0; i < servers->count && first; i++) {
         const struct hap_server *server = &servers->items[i];
         if (server->address && !server->params[HAP_P_CHECK].set && !server->params[HAP_P_TRACK].set)
-            import_note(conversion->import, server->origin,
-                        "server %s has no checks in HAProxy; here all servers of the backend have",
-                        server->name);
+            imported_differently(
+                conversion->import, server->origin,
+                "server %s has no checks in HAProxy; here all servers of the backend have",
+                server->name);
     }
     return first;
 }
@@ -249,8 +251,8 @@ void hap_checks_write(struct hap_conversion *conversion, const struct hap_sectio
         return;
     }
     if (agent)
-        import_lost(conversion->import, agent->params[HAP_P_AGENT].origin,
-                    "agent-check: a backend has one kind of checks");
+        not_imported(conversion->import, agent->params[HAP_P_AGENT].origin,
+                     "agent-check: a backend has one kind of checks");
     const struct hap_param_value *tls =
         hap_common(conversion, servers, HAP_P_CHECK_SSL, "check-ssl", true);
     const char *kind = kind_of(section);

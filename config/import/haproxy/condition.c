@@ -81,13 +81,14 @@ static bool judge_call(struct judging *judging, const char *name)
     if (strcmp(name, "strstr") == 0)
         return strstr(one, two) != NULL;
     if (strcmp(name, "version_atleast") == 0 || strcmp(name, "version_before") == 0) {
-        import_note(judging->import, judging->origin, "%s(%s): judged as HAProxy " AS_VERSION, name,
-                    one);
+        imported_differently(judging->import, judging->origin,
+                             "%s(%s): judged as HAProxy " AS_VERSION, name, one);
         return (version_number(AS_VERSION) >= version_number(one)) == (name[8] == 'a');
     }
     if (strcmp(name, "feature") == 0 || strcmp(name, "enabled") == 0 ||
         strncmp(name, "openssl_version", 15) == 0 || strncmp(name, "ssllib_name", 11) == 0) {
-        import_note(judging->import, judging->origin, "%s(%s): taken to be true", name, one);
+        imported_differently(judging->import, judging->origin, "%s(%s): taken to be true", name,
+                             one);
         return true;
     }
     judging->wrong = true;
@@ -155,7 +156,7 @@ bool hap_condition(struct import *import, const struct hap_environment *environm
     skip(&judging);
     if (!judging.wrong && !*judging.next)
         return result;
-    import_lost(import, origin, "the condition '%.100s' is not understood: its block is left out",
-                text);
+    not_imported(import, origin, "the condition '%.100s' is not understood: its block is left out",
+                 text);
     return false;
 }

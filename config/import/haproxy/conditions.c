@@ -40,7 +40,7 @@ static struct formula named(const struct hap_scope *scope, const char *name, str
                                     .count = predefined[i][2] ? 1 : 0};
             return hap_test_formula(scope, &test, origin);
         }
-    import_lost(scope->import, origin, "condition '%s' is not known", name);
+    not_imported(scope->import, origin, "condition '%s' is not known", name);
     return formula_lost();
 }
 
@@ -79,7 +79,7 @@ struct formula hap_formula(const struct hap_scope *scope, char *const *words, st
         return formula_always(arena);
     bool unless = strcmp(words[0], "unless") == 0;
     if (!unless && strcmp(words[0], "if") != 0) {
-        import_lost(scope->import, origin, "'%.60s' is not understood", words[0]);
+        not_imported(scope->import, origin, "'%.60s' is not understood", words[0]);
         return formula_lost();
     }
     struct formula any = formula_never(), all = formula_always(arena);
@@ -96,7 +96,7 @@ struct formula hap_formula(const struct hap_scope *scope, char *const *words, st
     if (unless)
         any = formula_not(arena, any);
     if (any.lost)
-        import_lost(scope->import, origin, "its condition cannot be said by routes");
+        not_imported(scope->import, origin, "its condition cannot be said by routes");
     return any;
 }
 

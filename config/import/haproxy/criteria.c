@@ -148,8 +148,9 @@ static const char *pattern_names(const struct hap_scope *scope, const struct hap
     if (is_method(test, "reg")) {
         const char *names = name_regex(arena, pattern, &wider);
         if (names && wider)
-            import_note(scope->import, origin,
-                        "'%s' is one label before a name; '%s' is one or several", pattern, names);
+            imported_differently(scope->import, origin,
+                                 "'%s' is one label before a name; '%s' is one or several", pattern,
+                                 names);
         return names;
     }
     if (!text_is_host(pattern + (*pattern == '.')))
@@ -160,9 +161,9 @@ static const char *pattern_names(const struct hap_scope *scope, const struct hap
         return arena_print(arena, "*%s", pattern);
     if (is_method(test, "dom")) {
         pattern += *pattern == '.';
-        import_note(scope->import, origin,
-                    "-m dom '%s' matches labels anywhere in a name; here they are its end",
-                    pattern);
+        imported_differently(scope->import, origin,
+                             "-m dom '%s' matches labels anywhere in a name; here they are its end",
+                             pattern);
         return arena_print(arena, "%s,*.%s", pattern, pattern);
     }
     return NULL;
@@ -237,8 +238,8 @@ static const char *judge_alpn(const struct hap_scope *scope, const struct hap_te
     if (!*names)
         return "there is no protocol";
     if (is_method(test, "str"))
-        import_note(scope->import, origin,
-                    "the first protocol of a client counts in HAProxy, any of them here");
+        imported_differently(scope->import, origin,
+                             "the first protocol of a client counts in HAProxy, any of them here");
     *formula = positive(scope, "alpn:", names);
     return NULL;
 }
@@ -320,9 +321,9 @@ static const char *judge_tls(const struct hap_scope *scope, const struct hap_tes
     if (is_version && test->operation && *test->operation == 'l')
         return "a route does not look at the version of TLS";
     if (is_version)
-        import_note(scope->import, origin,
-                    "a route does not look at the version of TLS: any "
-                    "ClientHello is meant");
+        imported_differently(scope->import, origin,
+                             "a route does not look at the version of TLS: any "
+                             "ClientHello is meant");
     else if (!is_hello && !is_method(test, "found"))
         return "of a handshake only the ClientHello is looked at";
     *formula = positive(scope, "tls:yes", "");
@@ -395,14 +396,16 @@ static const char *judge_payload(const struct hap_scope *scope, const struct hap
         else if (!is_method(test, "beg") && !is_method(test, "bin") && !is_method(test, "str"))
             text = NULL;
         else if (!is_method(test, "beg") && length == 0)
-            import_note(scope->import, origin,
-                        "'%s' is compared with all that has come in HAProxy, with its beginning "
-                        "here",
-                        text);
+            imported_differently(
+                scope->import, origin,
+                "'%s' is compared with all that has come in HAProxy, with its beginning "
+                "here",
+                text);
         else if (!is_method(test, "beg") && bytes != length) {
-            import_note(scope->import, origin,
-                        "'%s' has not the length %lu of what it is compared with: it never holds",
-                        text, length);
+            imported_differently(
+                scope->import, origin,
+                "'%s' has not the length %lu of what it is compared with: it never holds", text,
+                length);
             continue;
         }
         if (!text || (hex && (strlen(text) % 2 || text[strspn(text, "0123456789abcdefABCDEF")])) ||
@@ -510,6 +513,6 @@ struct formula hap_test_formula(const struct hap_scope *scope, const struct hap_
         wrong = judged(scope, &plain, origin, &formula);
     if (!wrong)
         return formula;
-    import_lost(scope->import, origin, "condition %s: %s", test->fetch, wrong);
+    not_imported(scope->import, origin, "condition %s: %s", test->fetch, wrong);
     return formula_lost();
 }

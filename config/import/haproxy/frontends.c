@@ -32,8 +32,9 @@ static void write_fin(struct hap_conversion *conversion, const struct hap_sectio
     ini_set(&conversion->import->ini, out, value->origin, "fin-timeout", "%s",
             text_duration(&conversion->import->arena, value->number));
     if (!by_client || !by_server || client->number != server->number)
-        import_note(conversion->import, value->origin,
-                    "timeout client-fin and server-fin: fin-timeout is one for both sides");
+        imported_differently(
+            conversion->import, value->origin,
+            "timeout client-fin and server-fin: fin-timeout is one for both sides");
 }
 
 static bool on(const struct hap_section *section, enum hap_slot slot)

@@ -77,8 +77,27 @@ static bool has_page(const struct pages *pages, const char *address)
            (at && (at == pages->list || at[-1] == ' ') && (!at[length] || at[length] == ' '));
 }
 
+/* The users and their passwords belong into a file of their own, with hashes: an import writes one
+ * file, which other users may read. */
+static void describe_users(struct hap_conversion *conversion, const struct hap_section *section,
+                           bool admin, struct ini_section *out)
+{
+    struct import *import = conversion->import;
+    for (size_t i = 0; i < section->lists[HAP_STATS].count; i++) {
+        const struct hap_line *line = &section->lists[HAP_STATS].items[i];
+        if (line->count < 3 || strcmp(line->words[1], "auth") != 0)
+            continue;
+        size_t name = strcspn(line->words[2], ":");
+        ini_comment(
+            &import->ini, out, line->origin,
+            "stats auth: metrics-auth = FILE, with the line %.*s:HASH%s in this file; "
+            "mkpasswd -m yescrypt makes HASH; then metrics may be at the address of the bind",
+            (int)name, line->words[2], admin ? ":admin" : "");
+    }
+}
+
 static void add_page(struct hap_conversion *conversion, const struct hap_section *section,
-                     struct pages *pages)
+                     struct pages *pages, struct ini_section *out)
 {
     struct import *import = conversion->import;
     const struct hap_lines *binds = &section->lists[HAP_BINDS];
@@ -95,17 +114,25 @@ static void add_page(struct hap_conversion *conversion, const struct hap_section
             arena_print(&import->arena, "%s%s%s", pages->list, *pages->list ? " " : "", address);
     }
     if (section->values[HAP_MONITOR].set)
-        import_note(import, section->values[HAP_MONITOR].origin,
-                    "monitor-uri: metrics answers there; ask for /healthz, or for /ready");
+        imported_differently(import, section->values[HAP_MONITOR].origin,
+                             "monitor-uri: metrics answers there; ask for /healthz, or for /ready");
     else
-        import_note(import, section->origin,
-                    "section %s: metrics stands in its place, with /metrics, /healthz and /ready",
-                    section->name);
-    if (auth)
-        import_note(import, auth->origin,
-                    "stats auth: its users are not carried over, so metrics is at 127.0.0.1 only");
+        imported_differently(
+            import, section->origin,
+            "section %s: metrics stands in its place, with /metrics, /healthz and /ready",
+            section->name);
+    if (auth) {
+        imported_differently(
+            import, auth->origin,
+            "stats auth: metrics is at 127.0.0.1 only, until metrics-auth has its users; a "
+            "comment in [global] says how");
+        describe_users(conversion, section, admin != NULL, out);
+    }
     if (admin)
-        import_note(import, admin->origin, "stats admin: see \"rpproxy server\"");
+        imported_differently(
+            import, admin->origin,
+            "stats admin: only users of metrics-auth that are admin change servers in the "
+            "status page; see also \"rpproxy server\"");
 }
 
 static void write_pages(struct hap_conversion *conversion, struct ini_section *out)
@@ -113,7 +140,7 @@ static void write_pages(struct hap_conversion *conversion, struct ini_section *o
     struct pages pages = {.list = ""};
     for (size_t i = 0; i < conversion->model->count; i++)
         if (hap_is_page(conversion->model->sections[i]))
-            add_page(conversion, conversion->model->sections[i], &pages);
+            add_page(conversion, conversion->model->sections[i], &pages, out);
     if (pages.count > 0)
         ini_set_why(&conversion->import->ini, out, pages.first, "figures and health of the proxy",
                     "metrics", "%s", pages.list);
@@ -183,9 +210,10 @@ static void write_names(struct hap_conversion *conversion, struct ini_section *o
         if (section->kind != HAP_RESOLVERS || !used)
             continue;
         if (first)
-            import_note(conversion->import, section->origin,
-                        "resolvers %s: all names are asked for at the servers of resolvers %s",
-                        section->name, first->name);
+            imported_differently(
+                conversion->import, section->origin,
+                "resolvers %s: all names are asked for at the servers of resolvers %s",
+                section->name, first->name);
         else
             write_resolvers(conversion, section, out);
         first = first ? first : section;
@@ -208,9 +236,9 @@ static void write_log(struct hap_conversion *conversion, struct ini_section *out
                  strncmp(target, "localhost", 9) == 0 || strncmp(target, "unix@", 5) == 0;
     ini_set(ini, out, line->origin, "log", "%s", here ? "stderr" : "syslog");
     if (!here && !local)
-        import_note(conversion->import, line->origin,
-                    "log %s: the log goes to the syslog of this machine, which can forward it",
-                    target);
+        imported_differently(
+            conversion->import, line->origin,
+            "log %s: the log goes to the syslog of this machine, which can forward it", target);
     for (size_t i = 1; i < logs->count; i++)
         ini_comment(ini, out, logs->items[i].origin, "log %s: there is one log",
                     logs->items[i].count > 1 ? logs->items[i].words[1] : "");
@@ -244,7 +272,8 @@ void hap_global_write(struct hap_conversion *conversion)
         ini_comment(&import->ini, out, global->remarks[i].origin, "%s", global->remarks[i].text);
     for (size_t i = 0; i < global->finding_count; i++)
         if (global->findings[i].kind == FINDING_LOST)
-            import_lost(import, global->findings[i].origin, "%s", global->findings[i].text);
+            not_imported(import, global->findings[i].origin, "%s", global->findings[i].text);
         else
-            import_note(import, global->findings[i].origin, "%s", global->findings[i].text);
+            imported_differently(import, global->findings[i].origin, "%s",
+                                 global->findings[i].text);
 }

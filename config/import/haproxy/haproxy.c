@@ -23,13 +23,13 @@ static bool wanted(struct import *import, const struct hap_section *section)
     if (section->kind == HAP_RESOLVERS || hap_is_page(section))
         return false;
     if (section->values[HAP_DISABLED].set && section->values[HAP_DISABLED].number) {
-        import_note(import, section->origin, "%s %s is disabled: it is left out",
-                    kind_name(section), section->name);
+        imported_differently(import, section->origin, "%s %s is disabled: it is left out",
+                             kind_name(section), section->name);
         return false;
     }
     if (hap_is_http(section)) {
-        import_lost(import, section->origin, "%s %s: mode %s", kind_name(section), section->name,
-                    section->values[HAP_MODE].line->words[1]);
+        not_imported(import, section->origin, "%s %s: mode %s", kind_name(section), section->name,
+                     section->values[HAP_MODE].line->words[1]);
         return false;
     }
     return true;
@@ -69,8 +69,9 @@ static void follow_name(struct hap_conversion *conversion, struct hap_server *se
     server->params[HAP_P_CHECK].set = false;
     server->address = arena_print(arena, "sni:%s", *server->port ? server->port : "443");
     server->out = text_name(arena, server->name);
-    import_note(conversion->import, server->origin,
-                "whatever name a client asks for, as in HAProxy: say in allow= which ones may be");
+    imported_differently(
+        conversion->import, server->origin,
+        "whatever name a client asks for, as in HAProxy: say in allow= which ones may be");
 }
 
 static void choose_servers(struct hap_conversion *conversion, struct hap_section *section,
@@ -81,14 +82,14 @@ static void choose_servers(struct hap_conversion *conversion, struct hap_section
         follow_name(conversion, &servers->items[i]);
         section->usable_servers += servers->items[i].address != NULL;
         if (servers->items[i].is_target && !servers->items[i].family)
-            import_lost(conversion->import, servers->items[i].origin,
-                        "server %s: connections to the address that the client meant; it is left "
-                        "out",
-                        servers->items[i].name);
+            not_imported(conversion->import, servers->items[i].origin,
+                         "server %s: connections to the address that the client meant; it is left "
+                         "out",
+                         servers->items[i].name);
     }
     if (servers->count == 0 && section->kind == HAP_BACKEND)
-        import_lost(conversion->import, section->origin, "backend %s has no servers",
-                    section->name);
+        not_imported(conversion->import, section->origin, "backend %s has no servers",
+                     section->name);
 }
 
 /* Gives names, those of listen sections first: they are names of both kinds. */
@@ -127,9 +128,10 @@ static void write_remarks(struct hap_conversion *conversion, const struct hap_se
         ini_comment(&import->ini, out, section->remarks[i].origin, "%s", section->remarks[i].text);
     for (size_t i = 0; i < section->finding_count; i++)
         if (section->findings[i].kind == FINDING_LOST)
-            import_lost(import, section->findings[i].origin, "%s", section->findings[i].text);
+            not_imported(import, section->findings[i].origin, "%s", section->findings[i].text);
         else
-            import_note(import, section->findings[i].origin, "%s", section->findings[i].text);
+            imported_differently(import, section->findings[i].origin, "%s",
+                                 section->findings[i].text);
 }
 
 /* Whether both ends can stand in one section [listen]. */
@@ -156,7 +158,7 @@ static void write_section(struct hap_conversion *conversion, struct hap_section 
         hap_keepalive_write(conversion, section, true, front);
         write_remarks(conversion, section, front);
         if (!bound && section->lists[HAP_BINDS].count == 0)
-            import_lost(conversion->import, section->origin, "%s has no bind", section->name);
+            not_imported(conversion->import, section->origin, "%s has no bind", section->name);
         if (!bound && both) {
             front->kind = SECTION_BACKEND;
             both = false;

@@ -104,8 +104,8 @@ static void put_variable(struct splitting *splitting)
         end += 1 + rest;
     }
     if (!value)
-        import_note(splitting->import, splitting->origin,
-                    "the variable %s is not set here: it is empty", name);
+        imported_differently(splitting->import, splitting->origin,
+                             "the variable %s is not set here: it is empty", name);
     for (; value && *value; value++)
         put(splitting, *value);
     splitting->any = true;
@@ -217,7 +217,7 @@ static void read_line(struct import *import, struct hap_environment *environment
     if (line.count == 0)
         return;
     if (wrong)
-        import_lost(import, origin, "%s", wrong);
+        not_imported(import, origin, "%s", wrong);
     if (line.words[0][0] == '.') {
         follow(import, environment, &line, blocks);
         return;
@@ -236,12 +236,12 @@ void hap_lines_read(struct import *import, struct hap_environment *environment, 
         size_t bytes = (size_t)((stop ? stop : end) - text);
         origin.line++;
         if (memchr(text, '\0', bytes))
-            import_lost(import, origin, "a line with a zero byte");
+            not_imported(import, origin, "a line with a zero byte");
         else
             read_line(import, environment, origin, arena_copy_n(&import->arena, text, bytes),
                       &blocks, lines);
         text += bytes + (stop != NULL);
     }
     if (blocks.depth > 0)
-        import_lost(import, origin, ".endif is missing");
+        not_imported(import, origin, ".endif is missing");
 }

@@ -190,8 +190,8 @@ static void begin_proxy(struct making *making, const struct hap_line *line, enum
     if (i + 1 < line->count && strcmp(line->words[i], "from") == 0) {
         defaults = find_defaults(making, line->words[i + 1]);
         if (!defaults)
-            import_lost(making->import, line->origin, "there is no 'defaults %s'",
-                        line->words[i + 1]);
+            not_imported(making->import, line->origin, "there is no 'defaults %s'",
+                         line->words[i + 1]);
     } else if (kind != HAP_DEFAULTS && making->defaults_count > 0) {
         defaults = making->defaults[making->defaults_count - 1];
     }
@@ -218,8 +218,8 @@ static void begin_other(struct making *making, const struct hap_line *line,
     making->section = NULL;
     const char *name = line->count > 1 ? line->words[1] : "";
     if (other->action == HAP_MISSING) {
-        import_lost(making->import, line->origin, "section %s%s%s: %s", other->name,
-                    *name ? " " : "", name, other->text);
+        not_imported(making->import, line->origin, "section %s%s%s: %s", other->name,
+                     *name ? " " : "", name, other->text);
         return;
     }
     making->section = &making->model->global;
@@ -274,8 +274,8 @@ void hap_model_make(struct import *import, const struct hap_lines *lines, struct
         } else if (making.section) {
             take_setting(&making, line);
         } else if (!making.begun) {
-            import_lost(import, line->origin, "'%.60s' stands in no section that is known",
-                        line->words[0]);
+            not_imported(import, line->origin, "'%.60s' stands in no section that is known",
+                         line->words[0]);
             making.begun = true;
         }
     }

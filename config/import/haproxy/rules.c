@@ -85,9 +85,9 @@ static const char *rate_text(struct deciding *deciding, uint64_t number, uint64_
                            period == 1000    ? 's'
                            : period == 60000 ? 'm'
                                              : 'h');
-    import_note(deciding->conversion->import, origin,
-                "%" PRIu64 " in %s: rates are of a second, a minute or an hour here", number,
-                text_duration(arena, period));
+    imported_differently(deciding->conversion->import, origin,
+                         "%" PRIu64 " in %s: rates are of a second, a minute or an hour here",
+                         number, text_duration(arena, period));
     uint64_t a_second = (number * 1000 + period / 2) / period;
     return a_second > 0 ? arena_print(arena, "%" PRIu64 "/s", a_second)
                         : arena_print(arena, "%" PRIu64 "/m",
@@ -98,8 +98,8 @@ static void set_limit(struct deciding *deciding, struct origin origin, const cha
                       const char *value)
 {
     if (ini_has(deciding->out, key))
-        import_lost(deciding->conversion->import, origin, "a second limit of its kind: %s = %s",
-                    key, value);
+        not_imported(deciding->conversion->import, origin, "a second limit of its kind: %s = %s",
+                     key, value);
     else
         ini_set(&deciding->conversion->import->ini, deciding->out, origin, key, "%s", value);
 }
@@ -139,8 +139,8 @@ static bool write_limit(struct deciding *deciding, const struct hap_line *line, 
         ini_set(&deciding->conversion->import->ini, deciding->out, line->origin, "over-limit",
                 "close");
     if (of_source && rate)
-        import_note(deciding->conversion->import, line->origin,
-                    "a rate: sessions that are refused do not count here");
+        imported_differently(deciding->conversion->import, line->origin,
+                             "a rate: sessions that are refused do not count here");
     return true;
 }
 
@@ -195,8 +195,8 @@ static void write_connection(struct deciding *deciding, const struct hap_line *l
     } else if (!accepts) {
         write_routes(deciding, &formula, "reject", line->origin);
     } else {
-        import_lost(deciding->conversion->import, line->origin,
-                    "this accept: an access list looks at addresses only");
+        not_imported(deciding->conversion->import, line->origin,
+                     "this accept: an access list looks at addresses only");
     }
 }
 
@@ -212,8 +212,8 @@ static void write_content(struct deciding *deciding, const struct hap_line *line
     }
     struct formula rejected = formula_and(arena, formula, formula_not(arena, deciding->accepted));
     if (rejected.lost && !formula.lost)
-        import_lost(deciding->conversion->import, line->origin,
-                    "this reject: routes cannot say what was accepted before it");
+        not_imported(deciding->conversion->import, line->origin,
+                     "this reject: routes cannot say what was accepted before it");
     write_routes(deciding, &rejected, "reject", line->origin);
 }
 
@@ -226,12 +226,12 @@ static void write_expect_proxy(struct deciding *deciding, const struct hap_line 
                        : sources ? source_words(deciding, &formula.clauses[0].literals[0])
                                  : NULL;
     if (!list)
-        import_lost(deciding->conversion->import, line->origin, "expect-proxy of these clients");
+        not_imported(deciding->conversion->import, line->origin, "expect-proxy of these clients");
     else if (!ini_has(deciding->out, "accept-proxy"))
         ini_set(&deciding->conversion->import->ini, deciding->out, line->origin, "accept-proxy",
                 "%s", list);
     else
-        import_lost(deciding->conversion->import, line->origin, "a second expect-proxy");
+        not_imported(deciding->conversion->import, line->origin, "a second expect-proxy");
 }
 
 /* True: the accept-rule at i is followed by a reject of its kind, and so means something. */
@@ -290,7 +290,7 @@ static void write_rule(struct deciding *deciding, const struct hap_lines *rules,
         else
             write_connection(deciding, line, accepts, condition, is_last(rules, i));
     } else if (!is_harmless(action)) {
-        import_lost(deciding->conversion->import, line->origin, "tcp-request %s %s", kind, action);
+        not_imported(deciding->conversion->import, line->origin, "tcp-request %s %s", kind, action);
     }
 }
 
@@ -337,8 +337,8 @@ static void write_backend_routes(struct deciding *deciding, const struct formula
         struct formula rejected = rejected_by(deciding, backend);
         struct formula both = formula_and(arena_of(deciding), *formula, rejected);
         if (both.lost && !rejected.lost)
-            import_lost(deciding->conversion->import, origin,
-                        "routes cannot say what the backend %s rejects", name);
+            not_imported(deciding->conversion->import, origin,
+                         "routes cannot say what the backend %s rejects", name);
         write_routes(deciding, &both, "reject", origin);
     }
     if (out)
@@ -353,10 +353,10 @@ static const char *target(struct deciding *deciding, const char *name, struct or
     const struct hap_section *backend = hap_find_back(deciding->conversion->model, name);
     if (backend && backend->out)
         return backend->out;
-    import_lost(deciding->conversion->import, origin,
-                backend ? "the backend '%.80s' is not carried over: its clients are refused"
-                        : "there is no backend '%.80s': its clients are refused",
-                name);
+    not_imported(deciding->conversion->import, origin,
+                 backend ? "the backend '%.80s' is not carried over: its clients are refused"
+                         : "there is no backend '%.80s': its clients are refused",
+                 name);
     return "reject";
 }
 
@@ -377,7 +377,7 @@ static void write_dynamic(struct deciding *deciding, const struct hap_line *line
         return;
     if (!sni || (map && strncmp(map, "map(", 4) != 0 && strncmp(map, "map_str(", 8) != 0) ||
         (!map && strspn(test.converters, "lower,") != strlen(test.converters))) {
-        import_lost(import, line->origin, "use_backend %s: a backend by such an expression", name);
+        not_imported(import, line->origin, "use_backend %s: a backend by such an expression", name);
         return;
     }
     deciding->reads = true;
@@ -409,10 +409,10 @@ static void write_dynamic(struct deciding *deciding, const struct hap_line *line
                                            strcspn(arguments + strlen(file) + 1, ")"))
                             : "";
     if (!path || *name != '%' || close[1]) {
-        import_lost(import, line->origin,
-                    "use_backend: the map %s cannot be read, or is not all "
-                    "of the name",
-                    file);
+        not_imported(import, line->origin,
+                     "use_backend: the map %s cannot be read, or is not all "
+                     "of the name",
+                     file);
         return;
     }
     struct formula in_map = formula_and(
@@ -496,7 +496,8 @@ void hap_rules_write(struct hap_conversion *conversion, const struct hap_section
                 text_duration(&conversion->import->arena,
                               delay->number > 3600000 ? 3600000 : delay->number));
     else if (deciding.reads)
-        import_note(conversion->import, deciding.read_at,
-                    "without tcp-request inspect-delay HAProxy judges what has come by then; here "
-                    "a route waits for the first bytes up to inspect-timeout, 5s");
+        imported_differently(
+            conversion->import, deciding.read_at,
+            "without tcp-request inspect-delay HAProxy judges what has come by then; here "
+            "a route waits for the first bytes up to inspect-timeout, 5s");
 }

@@ -174,12 +174,12 @@ void hap_server_words(struct import *import, struct origin origin, char *const *
         const struct word *word = find(words[i]);
         uint64_t number = 1;
         if (!word) {
-            import_lost(import, origin, "server: '%.60s' is not known", words[i]);
+            not_imported(import, origin, "server: '%.60s' is not known", words[i]);
             continue;
         }
         bool follows = word->action == TIME || word->action == NUMBER || word->action == TEXT;
         if (follows && !words[i + 1]) {
-            import_lost(import, origin, "server: '%s' has no value", word->name);
+            not_imported(import, origin, "server: '%s' has no value", word->name);
             return;
         }
         i += follows;
@@ -187,8 +187,8 @@ void hap_server_words(struct import *import, struct origin origin, char *const *
         case TIME:
         case NUMBER:
             if (!read_number(word, words[i], &number)) {
-                import_lost(import, origin, "server: %s '%.60s' is not understood", word->name,
-                            words[i]);
+                not_imported(import, origin, "server: %s '%.60s' is not understood", word->name,
+                             words[i]);
                 break;
             }
             /* fallthrough */
@@ -200,10 +200,10 @@ void hap_server_words(struct import *import, struct origin origin, char *const *
             params[word->param].set = false;
             break;
         case NOTED:
-            import_note(import, origin, "server: %s: %s", word->name, word->text);
+            imported_differently(import, origin, "server: %s: %s", word->name, word->text);
             break;
         case MISSING:
-            import_lost(import, origin, "server: %s: %s", word->name, word->text);
+            not_imported(import, origin, "server: %s: %s", word->name, word->text);
             break;
         case NOTHING:
             break;

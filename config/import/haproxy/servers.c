@@ -34,7 +34,7 @@ static const char *expand_host(struct reading *reading, const char *host, struct
         char *name = arena_copy_n(arena, from + 2, (size_t)(close - from - 2));
         const char *value = hap_variable(reading->environment, name);
         if (!value)
-            import_note(reading->import, origin, "the variable %s is not set here", name);
+            imported_differently(reading->import, origin, "the variable %s is not set here", name);
         bool is_name = *name && name[strspn(name, "abcdefghijklmnopqrstuvwxyz"
                                                   "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789")] == 0;
         bool whole =
@@ -143,7 +143,7 @@ static void read_server(struct reading *reading, const struct hap_line *line)
     struct hap_server server = {.origin = line->origin};
     memcpy(server.params, reading->defaults, sizeof server.params);
     if (line->count <= address) {
-        import_lost(import, line->origin, "%s: words are missing", line->words[0]);
+        not_imported(import, line->origin, "%s: words are missing", line->words[0]);
         return;
     }
     server.name = dispatch ? "dispatch" : line->words[1];
@@ -154,7 +154,7 @@ static void read_server(struct reading *reading, const struct hap_line *line)
     if (!wrong && ssl->set)
         wrong = "TLS to servers";
     if (wrong && !server.is_target)
-        import_lost(import, line->origin, "server %s: %s; it is left out", server.name, wrong);
+        not_imported(import, line->origin, "server %s: %s; it is left out", server.name, wrong);
     if (wrong)
         server.address = NULL;
     else

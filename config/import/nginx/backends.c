@@ -75,13 +75,14 @@ static const char *attributes(struct writing *writing, const struct ngx_directiv
     const char *limit = ngx_parameter(line, "max_conns");
     if (ngx_has(line, "down")) {
         text = " weight=0";
-        import_note(import, line->origin,
-                    "server %s is down: weight=0 keeps sessions away until \"rpproxy server\" sets "
-                    "another",
-                    ngx_word(line, 1));
+        imported_differently(
+            import, line->origin,
+            "server %s is down: weight=0 keeps sessions away until \"rpproxy server\" sets "
+            "another",
+            ngx_word(line, 1));
     } else if (weight && strcmp(weight, "1") != 0) {
         if (strtoul(weight, NULL, 10) > 256)
-            import_note(import, line->origin, "weight=%s: 256 is the most", weight);
+            imported_differently(import, line->origin, "weight=%s: 256 is the most", weight);
         text = strtoul(weight, NULL, 10) > 256 ? " weight=256"
                                                : arena_print(arena, " weight=%s", weight);
     }
@@ -99,7 +100,7 @@ static const char *attributes(struct writing *writing, const struct ngx_directiv
         for (size_t j = 0; j < sizeof known / sizeof *known; j++)
             found |= strncmp(line->words[i], known[j], strlen(known[j])) == 0;
         if (!found)
-            import_lost(import, line->origin, "server: '%.60s'", line->words[i]);
+            not_imported(import, line->origin, "server: '%.60s'", line->words[i]);
     }
     return text;
 }
@@ -119,8 +120,8 @@ static void write_server(struct writing *writing, const char *text, struct origi
         is_name = true;
     }
     if (!address) {
-        import_lost(import, origin, "'%.100s' is no address with a port: the server is left out",
-                    text);
+        not_imported(import, origin, "'%.100s' is no address with a port: the server is left out",
+                     text);
         return;
     }
     const char *more = line ? attributes(writing, line) : "";
@@ -155,9 +156,10 @@ static void write_hash(struct writing *writing, const struct ngx_directive *hash
         ini_set(ini, writing->out, hash->origin, "hash", "sni");
     } else if (strstr(key, "$remote_port")) {
         ini_set(ini, writing->out, hash->origin, "balance", "random");
-        import_note(import, hash->origin, "a hash with the port of the client: random servers");
+        imported_differently(import, hash->origin,
+                             "a hash with the port of the client: random servers");
     } else {
-        import_lost(import, hash->origin, "hash %s: roundrobin instead", key);
+        not_imported(import, hash->origin, "hash %s: roundrobin instead", key);
     }
 }
 
@@ -170,7 +172,7 @@ static void write_balance(struct writing *writing, const struct ngx_list *upstre
     const struct ngx_directive *address = ngx_find(upstream, "ip_hash");
     const struct ngx_directive *time = ngx_find(upstream, "least_time");
     if (time && !least) {
-        import_note(import, time->origin, "least_time: by sessions, not by times");
+        imported_differently(import, time->origin, "least_time: by sessions, not by times");
         least = time;
     }
     if (hash)
@@ -206,9 +208,10 @@ static void write_fails(struct writing *writing, const struct ngx_list *upstream
             fails = its_fails;
             time = its_time;
         } else if (strcmp(fails, its_fails) != 0 || strcmp(time, its_time) != 0) {
-            import_note(import, line->origin,
-                        "server %s: max_fails=%s fail_timeout=%s; the whole backend has one value",
-                        ngx_word(line, 1), its_fails, its_time);
+            imported_differently(
+                import, line->origin,
+                "server %s: max_fails=%s fail_timeout=%s; the whole backend has one value",
+                ngx_word(line, 1), its_fails, its_time);
         }
     }
     if (has_backup)
@@ -253,7 +256,7 @@ static void write_connect(struct writing *writing)
     const struct ngx_directive *bind = setting(writing, "proxy_bind");
     uint64_t time = CONNECT_DEFAULT;
     if (connect && !ngx_time(ngx_word(connect, 1), &time))
-        import_lost(import, connect->origin, "proxy_connect_timeout %s", ngx_word(connect, 1));
+        not_imported(import, connect->origin, "proxy_connect_timeout %s", ngx_word(connect, 1));
     time = time < 1 ? 1 : time > CONNECT_MOST ? CONNECT_MOST : time;
     ini_set(ini, writing->out, connect ? connect->origin : (struct origin){0}, "connect-timeout",
             "%s", text_duration(&import->arena, time));
@@ -265,7 +268,7 @@ static void write_connect(struct writing *writing)
     if (of_client && ngx_has(bind, "transparent"))
         ini_set(ini, writing->out, bind->origin, "source", "client");
     else if (bind && strchr(ngx_word(bind, 1), '$'))
-        import_lost(import, bind->origin, "proxy_bind %s", ngx_word(bind, 1));
+        not_imported(import, bind->origin, "proxy_bind %s", ngx_word(bind, 1));
     else if (bind && strcmp(ngx_word(bind, 1), "off") != 0)
         ini_set(ini, writing->out, bind->origin, "source", "%s",
                 text_is_ipv6(ngx_word(bind, 1)) ? ngx_word(bind, 1)
@@ -293,8 +296,8 @@ static void write_resolver(struct writing *writing, const struct ngx_list *upstr
     else if (four && strcmp(four, "off") == 0)
         ini_set(ini, writing->out, resolver->origin, "resolve-family", "ipv6");
     if (conversion->resolver && conversion->resolver->origin.line != resolver->origin.line)
-        import_note(import, resolver->origin,
-                    "resolver: all names are asked for at the first resolver");
+        imported_differently(import, resolver->origin,
+                             "resolver: all names are asked for at the first resolver");
     if (conversion->resolver)
         return;
     conversion->resolver = resolver;
@@ -309,7 +312,7 @@ static void write_resolver(struct writing *writing, const struct ngx_list *upstr
         if (plain)
             servers = arena_print(&import->arena, "%s%s%s", servers, *servers ? " " : "", word);
         else if (!strchr(word, '='))
-            import_lost(import, resolver->origin, "resolver %s: a name server by its name", word);
+            not_imported(import, resolver->origin, "resolver %s: a name server by its name", word);
     }
     if (*servers)
         ini_set(ini, global, resolver->origin, "resolver", "%s", servers);
@@ -336,9 +339,10 @@ static void write_names(struct writing *writing, const struct ngx_list *upstream
         write_resolver(writing, upstream);
     ini_set(&import->ini, writing->out, writing->name_at, "start-unresolved", "down");
     if (!writing->again && !writing->conversion->names_noted)
-        import_note(import, writing->name_at,
-                    "a name without an address: nginx does not start; with start-unresolved = down "
-                    "such a server has no sessions");
+        imported_differently(
+            import, writing->name_at,
+            "a name without an address: nginx does not start; with start-unresolved = down "
+            "such a server has no sessions");
     writing->conversion->names_noted |= !writing->again;
 }
 
@@ -374,7 +378,7 @@ static void write_check(struct writing *writing)
                                           : time > CONNECT_MOST ? CONNECT_MOST
                                                                 : time));
     if (ngx_parameter(check, "match"))
-        import_lost(import, check->origin, "health_check match: checks connect only");
+        not_imported(import, check->origin, "health_check match: checks connect only");
 }
 
 /* --- all ----------------------------------------------------------------------------------- */
@@ -424,8 +428,9 @@ static bool write_named(struct writing *writing, const char *value, struct origi
     ini_set_why(&import->ini, writing->out, origin, "any name: say which ones are allowed",
                 "server", "any sni:%s allow=*%s", value + 2,
                 writing->proxy_protocol ? " send-proxy=v1" : "");
-    import_note(import, origin,
-                "whatever name a client asks for, as in nginx: say in allow= which ones may be");
+    imported_differently(
+        import, origin,
+        "whatever name a client asks for, as in nginx: say in allow= which ones may be");
     writing->servers = 1;
     write_resolver(writing, NULL);
     return true;

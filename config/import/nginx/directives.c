@@ -150,11 +150,11 @@ void ngx_remark(struct import *import, const struct ngx_list *list, enum ngx_con
                (!(table[row].contexts & context) || !matches(table[row].name, directive->words[0])))
             row++;
         if (row == rows)
-            import_lost(import, directive->origin, "%s: not known", text);
+            not_imported(import, directive->origin, "%s: not known", text);
         else if (table[row].action == MISSING)
-            import_lost(import, directive->origin, "%s: %s", text, table[row].text);
+            not_imported(import, directive->origin, "%s: %s", text, table[row].text);
         else if (table[row].action == NOTED)
-            import_note(import, directive->origin, "%s: %s", text, table[row].text);
+            imported_differently(import, directive->origin, "%s: %s", text, table[row].text);
         else if (table[row].action == NOTHING && out)
             ini_comment(&import->ini, out, directive->origin, "%s: %s", text, table[row].text);
     }

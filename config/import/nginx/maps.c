@@ -53,8 +53,9 @@ static const char *name_condition(struct import *import, const char *key, bool h
     if (*key == '~') {
         const char *names = name_regex(arena, key + 1 + (key[1] == '*'), &wider);
         if (names && wider)
-            import_note(import, origin, "'%s' is one label before a name; '%s' is one or several",
-                        key, names);
+            imported_differently(import, origin,
+                                 "'%s' is one label before a name; '%s' is one or several", key,
+                                 names);
         return names ? arena_print(arena, "sni:%s ", names) : NULL;
     }
     if (!*key)
@@ -78,8 +79,8 @@ static const char *alpn_condition(struct import *import, const char *key, struct
         word[length - 2] = '\0';
         word += 2;
     } else if (!regex) {
-        import_note(import, origin,
-                    "'%s' is all that a client offers in nginx, one of several here", key);
+        imported_differently(import, origin,
+                             "'%s' is all that a client offers in nginx, one of several here", key);
     }
     if (!*word || strpbrk(word, ",^$()[]*+?|\\ "))
         return NULL;
@@ -93,7 +94,7 @@ static const char *protocol_condition(struct import *import, const char *key, st
     if (!strstr(key, "TLS") && !strstr(key, "SSL"))
         return NULL;
     if (*key != '~')
-        import_note(import, origin, "%s: any version of TLS", key);
+        imported_differently(import, origin, "%s: any version of TLS", key);
     return "tls:yes ";
 }
 
@@ -180,8 +181,8 @@ struct ngx_entries ngx_map_entries(struct import *import, const struct ngx_direc
         if (condition)
             add(import, &entries, condition, line->words[1], line->origin);
         else
-            import_lost(import, line->origin, "map: no condition of a route says the same as '%s'",
-                        key);
+            not_imported(import, line->origin, "map: no condition of a route says the same as '%s'",
+                         key);
     }
     if (!has_default)
         add(import, &entries, "", "", map->origin);
@@ -245,7 +246,7 @@ struct ngx_entries ngx_geo_entries(struct import *import, const struct ngx_direc
             continue;
         }
         if (line->count != 2 || !text_is_prefix(line->words[0])) {
-            import_lost(import, line->origin, "geo: '%s' is no prefix", line->words[0]);
+            not_imported(import, line->origin, "geo: '%s' is no prefix", line->words[0]);
             continue;
         }
         const char *slash = strchr(line->words[0], '/');

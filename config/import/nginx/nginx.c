@@ -56,8 +56,8 @@ static void convert(struct import *import, const struct ngx_list *main)
         if (stream->items[i].block && strcmp(stream->items[i].words[0], "server") == 0)
             ngx_server_write(&conversion, &stream->items[i]);
     if (whole)
-        import_note(import, (struct origin){main->items[0].origin.file, 0},
-                    "there is no block stream: the file is taken for what stands in one");
+        imported_differently(import, (struct origin){main->items[0].origin.file, 0},
+                             "there is no block stream: the file is taken for what stands in one");
     else
         write_global(import, main);
     struct ini_section *defaults = ini_only(&import->ini, SECTION_DEFAULTS);

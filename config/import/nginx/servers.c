@@ -59,7 +59,7 @@ static const char *attributes(struct front *front, const struct ngx_directive *l
         front->keepalive = strcmp(keep, "off") == 0 ? "no" : "yes";
         front->keepalive_at = listen->origin;
         if (strchr(keep, ':'))
-            import_note(import, listen->origin, "so_keepalive=%s: see keepalive", keep);
+            imported_differently(import, listen->origin, "so_keepalive=%s: see keepalive", keep);
     }
     for (size_t i = 2; i < listen->count; i++) {
         bool known = strcmp(listen->words[i], "proxy_protocol") == 0 ||
@@ -67,7 +67,7 @@ static const char *attributes(struct front *front, const struct ngx_directive *l
         for (size_t j = 0; j < sizeof nothing / sizeof *nothing; j++)
             known |= strncmp(listen->words[i], nothing[j], strlen(nothing[j])) == 0;
         if (!known)
-            import_lost(import, listen->origin, "listen: '%.60s'", listen->words[i]);
+            not_imported(import, listen->origin, "listen: '%.60s'", listen->words[i]);
     }
     return text;
 }
@@ -79,8 +79,8 @@ static void add_bind(struct front *front, const struct ngx_directive *listen, co
     struct import *import = conversion->import;
     for (size_t i = 0; i < conversion->bind_count; i++)
         if (strcmp(conversion->binds[i], address) == 0) {
-            import_lost(import, listen->origin, "listen %s: another server has this address",
-                        address);
+            not_imported(import, listen->origin, "listen %s: another server has this address",
+                         address);
             return;
         }
     conversion->binds = arena_grow(&import->arena, conversion->binds, conversion->bind_count,
@@ -109,7 +109,8 @@ static void add_ports(struct front *front, const struct ngx_directive *listen, c
     unsigned long first = strtoul(ports, &end, 10);
     unsigned long last = *end == '-' ? strtoul(end + 1, &end, 10) : first;
     if (*end || first == 0 || last < first || last > 65535) {
-        import_lost(front->conversion->import, listen->origin, "listen: '%.60s' is no port", ports);
+        not_imported(front->conversion->import, listen->origin, "listen: '%.60s' is no port",
+                     ports);
         return;
     }
     add_port(front, first == last ? arena_print(arena, "%lu", first) : ports);
@@ -127,14 +128,14 @@ static void write_listen(struct front *front, const struct ngx_directive *listen
     struct import *import = front->conversion->import;
     const char *text = ngx_word(listen, 1);
     if (ngx_has(listen, "udp")) {
-        import_lost(import, listen->origin, "listen %s udp: rpproxy forwards no datagrams", text);
+        not_imported(import, listen->origin, "listen %s udp: rpproxy forwards no datagrams", text);
         return;
     }
     if (ngx_has(listen, "ssl")) {
-        import_lost(import, listen->origin,
-                    "listen %s ssl: TLS that ends at the proxy; it is left "
-                    "out",
-                    text);
+        not_imported(import, listen->origin,
+                     "listen %s ssl: TLS that ends at the proxy; it is left "
+                     "out",
+                     text);
         return;
     }
     const char *more = attributes(front, listen);
@@ -151,9 +152,9 @@ static void write_listen(struct front *front, const struct ngx_directive *listen
     bool v6 = *host == '[' && host[length - 1] == ']' &&
               text_is_ipv6(arena_copy_n(&import->arena, host + 1, length - 2));
     if (!v6 && !text_is_ipv4(host)) {
-        import_lost(import, listen->origin,
-                    "listen %s: names of addresses are not looked up; 127.0.0.1 stands in for it",
-                    text);
+        not_imported(import, listen->origin,
+                     "listen %s: names of addresses are not looked up; 127.0.0.1 stands in for it",
+                     text);
         host = "127.0.0.1";
     }
     const char *only = ngx_parameter(listen, "ipv6only");
@@ -186,8 +187,8 @@ static void write_access(struct front *front)
                     *line->words[0] == 'a' ? "allow" : "deny", "%s",
                     strcmp(value, "all") == 0 ? "any" : value);
         else
-            import_lost(import, line->origin, "%s %s: neither an address nor all", line->words[0],
-                        value);
+            not_imported(import, line->origin, "%s %s: neither an address nor all", line->words[0],
+                         value);
     }
 }
 
@@ -218,8 +219,8 @@ static void write_limits(struct front *front)
                    strcmp(key, "$server_name") == 0;
         const char *option = source ? "max-sessions-per-source" : "max-sessions";
         if ((!source && !all) || ini_has(front->out, option)) {
-            import_lost(import, line->origin, "limit_conn %s: of %s", ngx_word(line, 1),
-                        *key ? key : "a zone that is not there");
+            not_imported(import, line->origin, "limit_conn %s: of %s", ngx_word(line, 1),
+                         *key ? key : "a zone that is not there");
             continue;
         }
         ini_set(&import->ini, front->out, line->origin, option, "%s", ngx_word(line, 2));
@@ -237,7 +238,7 @@ static void write_time(struct front *front, const char *name, const char *key, u
     const struct ngx_directive *line = setting(front, name);
     uint64_t time = initial;
     if (line && !ngx_time(ngx_word(line, 1), &time)) {
-        import_lost(import, line->origin, "%s %s", name, ngx_word(line, 1));
+        not_imported(import, line->origin, "%s %s", name, ngx_word(line, 1));
         time = initial;
     }
     time = time < 1 ? 1 : time > most ? most : time;
@@ -304,7 +305,7 @@ static void write_targets(struct front *front, const struct ngx_directive *pass)
     const char *value = ngx_word(pass, 1);
     struct ngx_branches branches = ngx_evaluate(&scope, value, pass->origin);
     if (branches.lost) {
-        import_lost(import, pass->origin, "proxy_pass %s: its clients are refused", value);
+        not_imported(import, pass->origin, "proxy_pass %s: its clients are refused", value);
         ini_set(&import->ini, front->out, pass->origin, "backend", "reject");
         return;
     }
@@ -327,9 +328,10 @@ static void write_proxy_protocol(struct front *front)
     struct import *import = front->conversion->import;
     const struct ngx_directive *trusted = setting(front, "set_real_ip_from");
     if (front->proxy_protocol && !trusted)
-        import_note(import, front->server->origin,
-                    "listen proxy_protocol: the address that a header tells is that of the client, "
-                    "also without set_real_ip_from");
+        imported_differently(
+            import, front->server->origin,
+            "listen proxy_protocol: the address that a header tells is that of the client, "
+            "also without set_real_ip_from");
 }
 
 void ngx_server_write(struct ngx_conversion *conversion, const struct ngx_directive *server)
@@ -346,10 +348,10 @@ void ngx_server_write(struct ngx_conversion *conversion, const struct ngx_direct
             write_listen(&front, &server->block->items[i]);
     front.out->name = text_unique(&import->arena, &conversion->fronts, front_name(pass, &front));
     if (tls && strcmp(ngx_word(tls, 1), "on") == 0) {
-        import_lost(import, tls->origin, "proxy_ssl: TLS to servers; the server is left out");
+        not_imported(import, tls->origin, "proxy_ssl: TLS to servers; the server is left out");
         lost = true;
     } else if (!pass) {
-        import_lost(import, server->origin, "a server without proxy_pass: it is left out");
+        not_imported(import, server->origin, "a server without proxy_pass: it is left out");
         lost = true;
     }
     if (lost || !ini_has(front.out, "bind")) {

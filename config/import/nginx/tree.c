@@ -91,7 +91,7 @@ static char *read_word(struct parsing *parsing)
     if (quote && parsing->next < parsing->end)
         step(parsing);
     else if (quote)
-        import_lost(parsing->import, parsing->origin, "a quote is not closed");
+        not_imported(parsing->import, parsing->origin, "a quote is not closed");
     return word;
 }
 
@@ -104,13 +104,13 @@ static void include_file(struct parsing *parsing, const char *path, struct ngx_l
     size_t length;
     struct parsing inner = *parsing;
     if (parsing->includes == INCLUDES_MAX || *parsing->files == FILES_MAX) {
-        import_lost(parsing->import, from, "include %s: too many files", path);
+        not_imported(parsing->import, from, "include %s: too many files", path);
         return;
     }
     ++*parsing->files;
     const char *wrong = import_read(parsing->import, path, &text, &length);
     if (wrong) {
-        import_lost(parsing->import, from, "include %s: %s", path, wrong);
+        not_imported(parsing->import, from, "include %s: %s", path, wrong);
         return;
     }
     inner.origin = (struct origin){arena_copy(&parsing->import->arena, path), 1};
@@ -120,7 +120,7 @@ static void include_file(struct parsing *parsing, const char *path, struct ngx_l
     while (inner.next < inner.end) {
         parse_block(&inner, list, depth);
         if (inner.next < inner.end) {
-            import_lost(parsing->import, inner.origin, "a '}' without its '{'");
+            not_imported(parsing->import, inner.origin, "a '}' without its '{'");
             step(&inner);
         }
     }
@@ -133,7 +133,7 @@ static void include(struct parsing *parsing, const struct ngx_directive *directi
     const char *pattern = ngx_word(directive, 1);
     glob_t found = {0};
     if (!parsing->folder || !*pattern) {
-        import_lost(parsing->import, directive->origin, "include %s: is not read", pattern);
+        not_imported(parsing->import, directive->origin, "include %s: is not read", pattern);
         return;
     }
     const char *path =
@@ -190,8 +190,8 @@ static void parse_body(struct parsing *parsing, struct ngx_directive *directive,
     if (parsing->next < parsing->end)
         step(parsing);
     else
-        import_lost(parsing->import, directive->origin, "%s: its '}' is missing",
-                    directive->words[0]);
+        not_imported(parsing->import, directive->origin, "%s: its '}' is missing",
+                     directive->words[0]);
 }
 
 /* Up to a '}', which it leaves there, or the end. */
@@ -219,14 +219,14 @@ static void parse_block(struct parsing *parsing, struct ngx_list *list, unsigned
         if (directive.count == 0)
             return;
         if (stop == '{' && depth == DEPTH_MAX) {
-            import_lost(parsing->import, directive.origin, "%s: blocks are nested too deep",
-                        directive.words[0]);
+            not_imported(parsing->import, directive.origin, "%s: blocks are nested too deep",
+                         directive.words[0]);
             skip_script(parsing);
         } else if (stop == '{') {
             parse_body(parsing, &directive, depth);
         } else if (stop != ';' && !parsing->quiet) {
-            import_lost(parsing->import, directive.origin, "%.60s: its ';' is missing",
-                        directive.words[0]);
+            not_imported(parsing->import, directive.origin, "%.60s: its ';' is missing",
+                         directive.words[0]);
         }
         if (parsing->quiet)
             continue;
@@ -250,7 +250,7 @@ void ngx_tree_read(struct import *import, const char *folder, const char *name, 
     while (parsing.next < parsing.end) {
         parse_block(&parsing, list, 0);
         if (parsing.next < parsing.end) {
-            import_lost(import, parsing.origin, "a '}' without its '{'");
+            not_imported(import, parsing.origin, "a '}' without its '{'");
             step(&parsing);
         }
     }

@@ -29,8 +29,8 @@ static void add(const struct ngx_scope *scope, struct ngx_branches *branches,
                 const char *conditions, const char *value, struct origin origin)
 {
     if (branches->count == BRANCHES_MAX && !branches->lost)
-        import_lost(scope->import, origin,
-                    "a frontend has not so many routes; give it one with sni-map:FILE");
+        not_imported(scope->import, origin,
+                     "a frontend has not so many routes; give it one with sni-map:FILE");
     branches->lost |= branches->count == BRANCHES_MAX;
     if (branches->lost)
         return;
@@ -122,8 +122,8 @@ static struct ngx_branches evaluate_map(const struct ngx_scope *scope,
             const char *value = ngx_map_value(scope->import, map, source, &origin);
             add_value(scope, &result, sources.items[i].conditions, value, origin, depth + 1);
         } else if (strpbrk(source + at + 1, markers)) {
-            import_lost(scope->import, map->origin,
-                        "map: two things that only the client knows, in one source");
+            not_imported(scope->import, map->origin,
+                         "map: two things that only the client knows, in one source");
             result.lost = true;
         } else {
             struct ngx_entries entries = ngx_map_entries(
@@ -147,11 +147,11 @@ static struct ngx_branches evaluate_block(const struct ngx_scope *scope,
         add_entries(scope, &result, "", &entries, depth + 1);
         return result;
     }
-    import_lost(scope->import, block->origin,
-                strcmp(name, "split_clients") == 0
-                    ? "%s: give the servers of one backend their weights"
-                    : "%s: its source",
-                name);
+    not_imported(scope->import, block->origin,
+                 strcmp(name, "split_clients") == 0
+                     ? "%s: give the servers of one backend their weights"
+                     : "%s: its source",
+                 name);
     result.lost = true;
     return result;
 }
@@ -174,8 +174,8 @@ const char *ngx_from_environment(struct import *import, const char *text, struct
     const char *value = getenv(name);
     if (value && !text_is_host(value))
         return arena_print(&import->arena, "%s%s", value, text + 3 + length);
-    import_note(import, origin, "${%s} is taken for a variable of the environment%s", name,
-                value ? "" : ", which is not set here");
+    imported_differently(import, origin, "${%s} is taken for a variable of the environment%s", name,
+                         value ? "" : ", which is not set here");
     return arena_print(&import->arena, "${%s:-%s}%s", name, value ? value : "undefined.invalid",
                        text + 3 + length);
 }
@@ -190,7 +190,7 @@ static struct ngx_branches evaluate_variable(const struct ngx_scope *scope, cons
     const struct ngx_directive *set = find_set(scope->server, name);
     const struct ngx_directive *block = find_block(scope, name);
     if (depth > DEPTH_MAX) {
-        import_lost(scope->import, origin, "$%s: variables lead in a circle", name);
+        not_imported(scope->import, origin, "$%s: variables lead in a circle", name);
         result.lost = true;
         return result;
     }
@@ -210,7 +210,8 @@ static struct ngx_branches evaluate_variable(const struct ngx_scope *scope, cons
             const char marker[2] = {known[i].marker, '\0'};
             bool empty = known[i].read && !scope->reads;
             if (empty)
-                import_note(scope->import, origin, "$%s is empty without ssl_preread", name);
+                imported_differently(scope->import, origin, "$%s is empty without ssl_preread",
+                                     name);
             add(scope, &result, "", empty ? "" : arena_copy(arena, marker), origin);
             return result;
         }
@@ -219,7 +220,7 @@ static struct ngx_branches evaluate_variable(const struct ngx_scope *scope, cons
             ngx_from_environment(scope->import, arena_print(arena, "${%s}", name), origin), origin);
         return result;
     }
-    import_lost(scope->import, origin, "the variable $%s", name);
+    not_imported(scope->import, origin, "the variable $%s", name);
     result.lost = true;
     return result;
 }

@@ -1,4 +1,5 @@
 /* What becomes of a haproxy.cfg. */
+#include "reload/cli/settle.h"
 #include "tests/unit/config/import/importing.h"
 #include "tests/unit/suites.h"
 
@@ -391,7 +392,9 @@ START_TEST(the_process)
         {"a page with a password",
          DEFAULTS "listen stats\n mode http\n bind :8404\n stats auth a:b\n stats admin if TRUE\n"
                   "listen a\n bind :1\n server s 198.51.100.1:1\n",
-         "metrics = 127.0.0.1:8404\n", NULL},
+         "metrics = 127.0.0.1:8404\n",
+         "8 note: section stats: metrics\n11 note: stats auth: metrics is at 127.0.0.1 only\n"
+         "12 note: stats admin: only users of metrics-auth"},
         {"other sections",
          "peers p\n peer a 198.51.100.1:1024\nuserlist u\n user a password b\nprogram p\n command "
          "x\n"
@@ -464,6 +467,28 @@ START_TEST(lines_that_proxy_ini_cannot_have)
 }
 END_TEST
 
+/* The password stands nowhere; the comment says what to do. */
+START_TEST(users_of_a_page)
+{
+    static const char text[] =
+        DEFAULTS "listen stats\n mode http\n bind :8404\n stats auth a:secret\n"
+                 " stats auth b:secret\n stats admin if TRUE\n"
+                 "listen c\n bind :1\n server s 198.51.100.1:1\n";
+    struct import import;
+    char *wrong;
+    import_haproxy_text(&import, "a.cfg", text, strlen(text));
+    char *made = import_settle(&import, "a test", &wrong);
+    ck_assert_ptr_nonnull(made);
+    ck_assert_msg(strstr(made, "; a.cfg:11: stats auth: metrics-auth = FILE, with the line "
+                               "a:HASH:admin in this file"),
+                  "%s", made);
+    ck_assert_msg(strstr(made, "the line b:HASH:admin"), "%s", made);
+    ck_assert_msg(!strstr(made, "secret"), "%s", made);
+    free(made);
+    import_free(&import);
+}
+END_TEST
+
 Suite *import_haproxy_suite(void)
 {
     Suite *suite = suite_create("import_haproxy");
@@ -478,6 +503,7 @@ Suite *import_haproxy_suite(void)
     tcase_add_test(test, the_process);
     tcase_add_test(test, words_and_the_environment);
     tcase_add_test(test, lines_that_proxy_ini_cannot_have);
+    tcase_add_test(test, users_of_a_page);
     suite_add_tcase(suite, test);
     return suite;
 }
