@@ -2,6 +2,7 @@
 
 #include "config/base/memory.h"
 #include "config/options/options.h"
+#include "config/tls/certificate_store.h"
 #include "config/write.h"
 
 #include <inttypes.h>
@@ -265,6 +266,60 @@ static void compare_backends(struct config_diff *diff, const struct config *from
     free(new.items);
 }
 
+/* --- certificates -------------------------------------------------------------------------- */
+
+static const struct certificate *find_certificate(const struct certificate_source *source,
+                                                  const char *path)
+{
+    for (size_t i = 0; source && i < source->count; i++)
+        if (strcmp(source->list[i]->path, path) == 0)
+            return source->list[i];
+    return NULL;
+}
+
+static char *certificate_value(const struct certificate *certificate)
+{
+    struct memory_stream value;
+    memory_stream_begin(&value);
+    certificate_describe(certificate, value.stream);
+    return memory_stream_end(&value);
+}
+
+static void compare_certificate(struct config_diff *diff, const struct certificate *before,
+                                const struct certificate *certificate)
+{
+    struct change change = {.subject = CHANGED_CERTIFICATE, .section = certificate->path};
+    if (before && strcmp(before->print, certificate->print) == 0)
+        return;
+    change.kind = before ? CHANGE_VALUE : CHANGE_ADDED;
+    change.from = before ? certificate_value(before) : NULL;
+    change.to = certificate_value(certificate);
+    add(diff, change);
+}
+
+/* A source of which the old configuration does not know what was read tells nothing. */
+static void compare_certificates(struct config_diff *diff, const struct config *from,
+                                 const struct config *to)
+{
+    for (size_t i = 0; i < to->certificates->count; i++) {
+        const struct certificate_source *source = to->certificates->items[i];
+        const struct certificate_source *before =
+            certificate_store_find(from->certificates, source->path, source->key);
+        if (before && before->count == 0)
+            continue;
+        for (size_t j = 0; j < source->count; j++)
+            compare_certificate(diff, find_certificate(before, source->list[j]->path),
+                                source->list[j]);
+        for (size_t j = 0; before && j < before->count; j++)
+            if (!find_certificate(source, before->list[j]->path))
+                add(diff, (struct change){.kind = CHANGE_REMOVED,
+                                          .subject = CHANGED_CERTIFICATE,
+                                          .section = before->list[j]->path});
+    }
+}
+
+/* --- lists --------------------------------------------------------------------------------- */
+
 static char *list_value(const struct address_file *file)
 {
     if (file->plain)
@@ -295,6 +350,7 @@ void config_compare(const struct config *from, const struct config *to, struct c
     compare_options(diff, SECTION_GLOBAL, CHANGED_GLOBAL, NULL, from, to);
     compare_frontends(diff, from, to);
     compare_backends(diff, from, to);
+    compare_certificates(diff, from, to);
     compare_lists(diff, from, to);
 }
 
@@ -327,6 +383,9 @@ static void print_subject(const struct change *change, FILE *out)
         break;
     case CHANGED_SERVER:
         fprintf(out, "server %s/%s: ", change->section, change->name);
+        break;
+    case CHANGED_CERTIFICATE:
+        fprintf(out, "certificate %s: ", change->section);
         break;
     case CHANGED_LIST:
         fprintf(out, "%s %s: ", change->name, change->section);

@@ -19,6 +19,8 @@ enum change_subject {
     CHANGED_BIND,
     CHANGED_BACKEND,
     CHANGED_SERVER,
+    CHANGED_CERTIFICATE, /* of a file or folder that both configurations name, or that is new;
+                            section is the path of the file */
     CHANGED_LIST, /* a file with addresses that both configurations name; section is its path */
 };
 
@@ -28,12 +30,13 @@ struct change {
     const char *section; /* name of the frontend or backend; NULL for [global] */
     const char *name;    /* address of the bind, name of the server; "list" or "file"; else NULL */
     const char *option;  /* for CHANGE_VALUE, except for binds and servers */
-    char *from, *to;     /* values, "" for none; for CHANGE_MOVED: frontends */
+    /* Values, "" for none; what a certificate is for; for CHANGE_MOVED frontends: */
+    char *from, *to;
 };
 
 /* Global options come first, then frontends with their binds, then backends with their servers.
- * Files with lists that have changed come last. Each group has the order of the new config,
- * followed by removed items in the order of the old one. */
+ * Certificates and files with lists that have changed come last. Each group has the order of the
+ * new config, followed by removed items in the order of the old one. */
 struct config_diff {
     struct change *items;
     size_t count, capacity;

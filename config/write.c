@@ -3,6 +3,7 @@
 #include "config/base/memory.h"
 #include "config/document.h"
 #include "config/options/attributes.h"
+#include "config/tls/certificate_store.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -157,6 +158,18 @@ static void write_files(const struct address_files *files, FILE *out)
                     files->items[i]->path, files->items[i]->count, files->items[i]->hash);
 }
 
+/* The same of certificates: a reload with new ones is a new configuration. */
+static void write_certificates(const struct certificate_store *store, FILE *out)
+{
+    for (size_t i = 0; i < store->count; i++)
+        for (size_t j = 0; j < store->items[i]->count; j++) {
+            const struct certificate *certificate = store->items[i]->list[j];
+            fprintf(out, "%s; certificate %s: ", i + j == 0 ? "\n" : "", certificate->path);
+            certificate_describe(certificate, out);
+            fprintf(out, ", sha256 %s\n", certificate->print);
+        }
+}
+
 char *config_text(const struct config *config, size_t *length)
 {
     char *text = NULL;
@@ -169,6 +182,7 @@ char *config_text(const struct config *config, size_t *length)
         good = write_frontend(&config->frontends[i], out);
     for (size_t i = 0; good && i < config->backend_count; i++)
         good = write_backend(&config->backends[i], out);
+    write_certificates(config->certificates, out);
     write_files(&config->address_files, out);
     good = good && !ferror(out);
     if (fclose(out) == 0 && good)

@@ -391,6 +391,22 @@ const char *certificate_warning(const struct certificate *certificate, time_t no
     return NULL;
 }
 
+/* Of a certificate with hundreds of names a line has so many. */
+#define NAMES_SHOWN 8
+
+void certificate_describe(const struct certificate *certificate, FILE *out)
+{
+    const struct words *names = &certificate->names;
+    char text[32];
+    for (size_t i = 0; i < names->count && i < NAMES_SHOWN; i++)
+        fprintf(out, "%s%s", i > 0 ? " " : "", names->list[i]);
+    if (names->count == 0)
+        fputs("no name", out);
+    if (names->count > NAMES_SHOWN)
+        fprintf(out, " and %zu more", names->count - NAMES_SHOWN);
+    fprintf(out, ", until %s", date(certificate->not_after, text));
+}
+
 void certificate_free(struct certificate *certificate)
 {
     if (!certificate)

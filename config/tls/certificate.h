@@ -12,6 +12,7 @@
 #include <openssl/types.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <time.h>
 
 struct stack_st_X509;
@@ -22,6 +23,7 @@ struct stack_st_X509;
 /* Hexadecimal SHA-256, with a NUL. */
 #define CERTIFICATE_PRINT_MAX 65
 
+/* Of another process (certificate_store_note()) only path, names, not_after and print are known. */
 struct certificate {
     char *path;                  /* of the file; absolute */
     X509 *x509;                  /* what is shown, ... */
@@ -49,6 +51,9 @@ const char *certificate_read(const char *path, const char *key, struct certifica
 /* What a person should know: that the certificate has expired, or is not valid yet, or that its
  * OCSP response is out of date. The same text as above; NULL: nothing. */
 const char *certificate_warning(const struct certificate *certificate, time_t now);
+
+/* Writes "a.example *.b.example, until 2026-12-01 12:00:00 UTC", with some of very many names. */
+void certificate_describe(const struct certificate *certificate, FILE *out);
 
 /* NULL is fine. */
 void certificate_free(struct certificate *certificate);

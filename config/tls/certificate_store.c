@@ -127,15 +127,44 @@ struct certificate_store *certificate_store_new(void)
     return memory_new(1, sizeof(struct certificate_store));
 }
 
+static struct certificate_source *find(const struct certificate_store *store, const char *path,
+                                       const char *key)
+{
+    for (size_t i = 0; i < store->count; i++)
+        if (strcmp(store->items[i]->path, path) == 0 && is_same(store->items[i]->key, key))
+            return store->items[i];
+    return NULL;
+}
+
+const struct certificate_source *certificate_store_find(const struct certificate_store *store,
+                                                        const char *path, const char *key)
+{
+    return find(store, path, key);
+}
+
+void certificate_store_note(struct certificate_store *store, const char *path, const char *key,
+                            struct certificate *certificate)
+{
+    struct certificate_source *source = find(store, path, key);
+    if (!source) {
+        certificate_free(certificate);
+        return;
+    }
+    size_t capacity = source->count;
+    source->list =
+        memory_grow(source->list, source->count, &capacity, sizeof(struct certificate *));
+    source->list[source->count++] = certificate;
+}
+
 const struct certificate_source *certificate_store_get(struct certificate_store *store,
                                                        const char *path, const char *key,
                                                        bool closed,
                                                        const struct list_origin *origin)
 {
-    for (size_t i = 0; i < store->count; i++)
-        if (strcmp(store->items[i]->path, path) == 0 && is_same(store->items[i]->key, key))
-            return store->items[i];
-    struct certificate_source *source = memory_new(1, sizeof *source);
+    struct certificate_source *source = find(store, path, key);
+    if (source)
+        return source;
+    source = memory_new(1, sizeof *source);
     source->path = memory_copy(path);
     source->key = key ? memory_copy(key) : NULL;
     store->items = memory_grow(store->items, store->count, &store->capacity,

@@ -42,6 +42,15 @@ certificate_store_get(struct certificate_store *store, const char *path, const c
                       bool closed, const struct list_origin *origin)
     __attribute__((returns_nonnull));
 
+/* What another process has read of the source with this path and key, where nothing was read here;
+ * takes the certificate. */
+void certificate_store_note(struct certificate_store *store, const char *path, const char *key,
+                            struct certificate *certificate);
+
+/* The source with that path and key, or NULL. */
+const struct certificate_source *certificate_store_find(const struct certificate_store *store,
+                                                        const char *path, const char *key);
+
 /* Finds or reads the authorities, of which the store has one copy. Returns NULL, or what is wrong,
  * as authorities_read() does. */
 const char *certificate_store_authorities(struct certificate_store *store, const char *which,

@@ -1,10 +1,12 @@
 #include "reload/cli/command.h"
 
 #include "config/base/clock.h"
+#include "config/base/memory.h"
 #include "config/first.h"
 #include "config/load.h"
 #include "config/options/options.h"
 #include "config/syntax/value.h"
+#include "config/tls/certificate_store.h"
 #include "reload/base/canary_plan.h"
 #include "reload/base/exit_status.h"
 #include "reload/base/privileges.h"
@@ -236,6 +238,41 @@ static void note_lists(const json_t *lists, struct config *config)
     }
 }
 
+static struct words read_names(const json_t *names)
+{
+    struct words words = {.list = memory_new(json_array_size(names) + 1, sizeof(char *))};
+    size_t i;
+    json_t *item;
+    json_array_foreach(names, i, item)
+    {
+        if (json_is_string(item))
+            words.list[words.count++] = memory_copy(json_string_value(item));
+    }
+    return words;
+}
+
+/* The same for certificates. */
+static void note_certificates(const json_t *list, struct config *config)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach(list, i, item)
+    {
+        const char *source, *path, *print, *key = NULL;
+        json_int_t until;
+        json_t *names;
+        if (json_unpack(item, "{s:s, s:s, s:o, s:I, s:s, s?s}", "source", &source, "path", &path,
+                        "names", &names, "until", &until, "sha256", &print, "key", &key))
+            continue;
+        struct certificate *certificate = memory_new(1, sizeof *certificate);
+        certificate->path = memory_copy(path);
+        certificate->names = read_names(names);
+        certificate->not_after = (time_t)until;
+        snprintf(certificate->print, sizeof certificate->print, "%s", print);
+        certificate_store_note(config->certificates, source, key, certificate);
+    }
+}
+
 /* Returns the configuration of the running process, or NULL if this program does not understand it;
  * then an error was printed. */
 static struct config *load_running(const json_t *running, int pid)
@@ -248,8 +285,10 @@ static struct config *load_running(const json_t *running, int pid)
             config_load_text("running", json_string_value(text), json_string_length(text), &errors);
     config_errors_print(&errors, stderr);
     config_errors_free(&errors);
-    if (config)
+    if (config) {
         note_lists(json_object_get(running, "lists"), config);
+        note_certificates(json_object_get(running, "certificates"), config);
+    }
     if (!config)
         fprintf(stderr, "rpproxy: this program does not understand the configuration of pid %d\n",
                 pid);

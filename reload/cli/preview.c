@@ -149,6 +149,7 @@ static void print_touched(const struct change *change, const struct config *runn
         break;
     case CHANGED_GLOBAL:
     case CHANGED_BACKEND:
+    case CHANGED_CERTIFICATE:
     case CHANGED_LIST:
         break;
     }

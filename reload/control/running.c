@@ -1,5 +1,6 @@
 #include "reload/control/running.h"
 
+#include "config/tls/certificate_store.h"
 #include "config/write.h"
 #include "reload/base/text.h"
 #include "reload/handover/generation.h"
@@ -82,6 +83,32 @@ static json_t *lists_json(const struct address_files *files)
     return list;
 }
 
+static json_t *certificate_json(const struct certificate_source *source,
+                                const struct certificate *certificate)
+{
+    json_t *names = json_array();
+    for (size_t i = 0; i < certificate->names.count; i++)
+        json_array_append_new(names, json_string(certificate->names.list[i]));
+    json_t *json = json_pack(
+        "{s:o, s:o, s:o, s:I, s:s}", "source", text_json(source->path, strlen(source->path)),
+        "path", text_json(certificate->path, strlen(certificate->path)), "names", names, "until",
+        (json_int_t)certificate->not_after, "sha256", certificate->print);
+    if (json && source->key)
+        json_object_set_new(json, "key", text_json(source->key, strlen(source->key)));
+    return json;
+}
+
+/* The certificates that were read. */
+static json_t *certificates_json(const struct certificate_store *store)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < store->count; i++)
+        for (size_t j = 0; j < store->items[i]->count; j++)
+            json_array_append_new(list,
+                                  certificate_json(store->items[i], store->items[i]->list[j]));
+    return list;
+}
+
 json_t *running_json(const struct generation *generation)
 {
     char hash[HASH_TEXT_MAX];
@@ -95,8 +122,11 @@ json_t *running_json(const struct generation *generation)
                          text_json(found, strlen(found)), "hash",
                          hash_text(generation->config_hash, hash), "text", text_json(text, length))
              : NULL;
-    if (json)
+    if (json) {
         json_object_set_new(json, "lists", lists_json(&generation->config->address_files));
+        json_object_set_new(json, "certificates",
+                            certificates_json(generation->config->certificates));
+    }
     free(path);
     free(text);
     return json;

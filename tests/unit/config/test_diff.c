@@ -1,12 +1,16 @@
 /* The difference between two configs, as lines of change_print(). */
+#include "config/base/memory.h"
 #include "config/diff.h"
 #include "config/load.h"
 #include "tests/unit/suites.h"
 #include "tests/unit/support/config_text.h"
+#include "tests/unit/support/issued.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* Compares two texts; lines: one line for each change. */
 static void expect_changes(const char *from_text, const char *to_text, const char *lines)
@@ -134,6 +138,41 @@ START_TEST(a_map_that_has_changed_is_shown)
 }
 END_TEST
 
+/* What certificates are for, and until when: never the files themselves. */
+START_TEST(certificates_that_have_changed_are_shown)
+{
+    static const char text[] = WEB "certificate = certs\ncertificate = one.pem\n" APP;
+    struct config_diff diff;
+    struct memory_stream out;
+    ck_assert_int_eq(mkdir(folder_path("certs"), 0700), 0);
+    issued_write_new("certs/a.pem", "DNS:a.example");
+    issued_write_new("certs/b.pem", "DNS:b.example");
+    issued_write_new("certs/c.pem", "DNS:c.example");
+    issued_write_new("one.pem", "DNS:one.example");
+    struct config *from = load_good(text);
+    issued_write_new("certs/b.pem", "DNS:b.example,DNS:*.b.example");
+    issued_write_new("certs/d.pem", "DNS:d.example");
+    unlink(folder_path("certs/c.pem"));
+    struct config *to = load_good(text);
+    config_compare(from, to, &diff);
+    memory_stream_begin(&out);
+    for (size_t i = 0; i < diff.count; i++) {
+        fputs(i ? "\n" : "", out.stream);
+        change_print(&diff.items[i], out.stream);
+    }
+    char *got = memory_stream_end(&out);
+    ck_assert_msg(diff.count == 3, "%s", got);
+    ck_assert_ptr_nonnull(strstr(got, "/certs/b.pem: b.example, until 20"));
+    ck_assert_ptr_nonnull(strstr(got, " UTC -> b.example *.b.example, until 20"));
+    ck_assert_ptr_nonnull(strstr(got, "/certs/d.pem: added: d.example, until 20"));
+    ck_assert_ptr_nonnull(strstr(got, "/certs/c.pem: removed"));
+    free(got);
+    config_diff_free(&diff);
+    config_free(from);
+    config_free(to);
+}
+END_TEST
+
 Suite *diff_suite(void)
 {
     Suite *suite = suite_create("diff");
@@ -145,6 +184,7 @@ Suite *diff_suite(void)
     tcase_add_test(changes, frontends);
     tcase_add_test(changes, servers);
     tcase_add_test(changes, a_map_that_has_changed_is_shown);
+    tcase_add_test(changes, certificates_that_have_changed_are_shown);
     tcase_add_test(changes, servers_of_two_backends_may_share_a_name);
     suite_add_tcase(suite, changes);
     return suite;

@@ -1,0 +1,224 @@
+/* TLS with servers: what they are asked for, and which certificates are accepted. */
+#include "config/tls/tls_target.h"
+
+#include "config/options/options.h"
+#include "tests/unit/config/tls/serving.h"
+#include "tests/unit/suites.h"
+#include "tests/unit/support/config_text.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct issued root, wrong_root;
+static struct serving serving; /* the server that is connected to */
+static struct server_conf line;
+
+static void begin(void)
+{
+    folder_make();
+    serving_init(&serving);
+    line = (struct server_conf){0};
+    root = issue((struct request){.name = "root", .authority = true});
+    wrong_root = issue((struct request){.name = "wrong", .authority = true});
+    issued_write("root.pem", &root);
+    issued_write("wrong.pem", &wrong_root);
+}
+
+static void end(void)
+{
+    options_release(OWNER_SERVER, &line);
+    serving_free(&serving);
+    issued_free(&root);
+    issued_free(&wrong_root);
+    folder_remove();
+}
+
+/* Serves with a certificate of the root. */
+static void serve(const char *alternatives, long begins, long ends)
+{
+    struct issued issued = issue((struct request){.name = "server",
+                                                  .alternatives = alternatives,
+                                                  .by = &root,
+                                                  .begins = begins,
+                                                  .ends = ends});
+    issued_write("server.pem", &issued);
+    serving_set(&serving, "certificate", folder_path("server.pem"));
+    serving_start(&serving);
+    ck_assert_ptr_nonnull(serving.server);
+    issued_free(&issued);
+}
+
+static void set(const char *attribute, const char *value)
+{
+    static char name[] = "p.ini";
+    static struct source source = {.path = name};
+    struct address_files files = {0};
+    const struct option_context context = {.place = {&source, 3},
+                                           .problems = &serving.problems,
+                                           .files = &files,
+                                           .certificates = serving.store};
+    for (const struct option *row = attribute_table(OWNER_SERVER); row->name; row++) {
+        if (strcmp(row->name, attribute) != 0)
+            continue;
+        const char *wrong = option_set(row, value, &line, &context);
+        ck_assert_msg(!wrong, "%s", wrong);
+    }
+    ck_assert(!problems_any(&serving.problems));
+    address_files_free(&files);
+}
+
+/* What is wrong with the server's certificate. */
+static long connect_to(const char *host, const char *address, struct ends *ends)
+{
+    struct address numeric = {0};
+    struct tls_target *target = NULL;
+    if (address)
+        ck_assert_ptr_null(address_parse(address, &numeric));
+    const char *wrong = tls_target_new(&line.tls_conf, host, &numeric, &target);
+    ck_assert_msg(!wrong, "%s", wrong);
+    bool done = shake_hands(ends, tls_target_ssl(target), tls_server_ssl(serving.server));
+    long result = SSL_get_verify_result(ends->client);
+    ck_assert(done == (result == X509_V_OK || strcmp(line.tls_conf.verify, "none") == 0));
+    tls_target_free(target);
+    return result;
+}
+
+static long verdict(const char *host, const char *address)
+{
+    struct ends ends;
+    long result = connect_to(host, address, &ends);
+    ends_free(&ends);
+    return result;
+}
+
+START_TEST(certificate_must_come_from_the_authorities)
+{
+    serve("DNS:a.example", 0, 0);
+    set("verify", folder_path("root.pem"));
+    ck_assert_int_eq(verdict("a.example", NULL), X509_V_OK);
+    set("verify", folder_path("wrong.pem"));
+    ck_assert_int_eq(verdict("a.example", NULL), X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY);
+    set("verify", "system");
+    ck_assert_int_eq(verdict("a.example", NULL), X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY);
+    set("verify", "none");
+    verdict("a.example", NULL);
+    verdict("b.example", NULL);
+}
+END_TEST
+
+START_TEST(certificate_must_have_the_name)
+{
+    serve("DNS:a.example,DNS:*.w.example,IP:10.0.0.1,IP:fd00::1", 0, 0);
+    set("verify", folder_path("root.pem"));
+    ck_assert_int_eq(verdict("a.example", NULL), X509_V_OK);
+    ck_assert_int_eq(verdict("x.w.example", NULL), X509_V_OK);
+    ck_assert_int_eq(verdict("b.example", NULL), X509_V_ERR_HOSTNAME_MISMATCH);
+    ck_assert_int_eq(verdict("x.y.w.example", NULL), X509_V_ERR_HOSTNAME_MISMATCH);
+    ck_assert_int_eq(verdict(NULL, "10.0.0.1:993"), X509_V_OK);
+    ck_assert_int_eq(verdict(NULL, "[fd00::1]:993"), X509_V_OK);
+    ck_assert_int_eq(verdict(NULL, "10.0.0.2:993"), X509_V_ERR_IP_ADDRESS_MISMATCH);
+    set("sni", "b.example");
+    ck_assert_int_eq(verdict("a.example", NULL), X509_V_ERR_HOSTNAME_MISMATCH);
+    ck_assert_int_eq(verdict(NULL, "10.0.0.1:993"), X509_V_ERR_HOSTNAME_MISMATCH);
+    set("verify-name", "a.example");
+    ck_assert_int_eq(verdict("c.example", NULL), X509_V_OK);
+    set("verify-name", "10.0.0.1");
+    ck_assert_int_eq(verdict("c.example", NULL), X509_V_OK);
+    set("verify-name", "10.0.0.3");
+    ck_assert_int_eq(verdict("c.example", NULL), X509_V_ERR_IP_ADDRESS_MISMATCH);
+}
+END_TEST
+
+/* The common name counts for nothing where there are alternatives, nor does a name that looks like
+ * an address. */
+START_TEST(other_fields_are_no_names)
+{
+    serve("DNS:a.example,DNS:10.0.0.9", 0, 0);
+    set("verify", folder_path("root.pem"));
+    ck_assert_int_eq(verdict("server", NULL), X509_V_ERR_HOSTNAME_MISMATCH);
+    ck_assert_int_eq(verdict(NULL, "10.0.0.9:1"), X509_V_ERR_IP_ADDRESS_MISMATCH);
+}
+END_TEST
+
+START_TEST(time_counts)
+{
+    serve("DNS:a.example", -7200, -3600);
+    set("verify", folder_path("root.pem"));
+    ck_assert_int_eq(verdict("a.example", NULL), X509_V_ERR_CERT_HAS_EXPIRED);
+}
+END_TEST
+
+static void asks_for(const char *host, const char *address, const char *name)
+{
+    struct ends ends;
+    connect_to(host, address, &ends);
+    const char *asked = SSL_get_servername(ends.server, TLSEXT_NAMETYPE_host_name);
+    ck_assert_str_eq(asked ? asked : "none", name);
+    ends_free(&ends);
+}
+
+START_TEST(server_is_asked_for_a_name)
+{
+    serve("DNS:a.example", 0, 0);
+    set("verify", "none");
+    asks_for("host.example", NULL, "host.example");
+    asks_for(NULL, "10.0.0.1:1", "none");
+    asks_for(NULL, "unix:/x", "none");
+    set("sni", "other.example");
+    asks_for("host.example", NULL, "other.example");
+    asks_for(NULL, "10.0.0.1:1", "other.example");
+}
+END_TEST
+
+START_TEST(protocols_and_a_certificate_are_offered)
+{
+    struct ends ends;
+    const unsigned char *chosen;
+    unsigned length;
+    struct issued client = issue((struct request){.name = "proxy", .by = &root});
+    issued_write("client.pem", &client);
+    serving_set(&serving, "tls-alpn", "imap,pop3");
+    serving_set(&serving, "client-ca", folder_path("root.pem"));
+    serve("DNS:a.example", 0, 0);
+    set("verify", folder_path("root.pem"));
+    set("alpn", "pop3,imap");
+    set("cert", folder_path("client.pem"));
+    ck_assert_int_eq(connect_to("a.example", NULL, &ends), X509_V_OK);
+    SSL_get0_alpn_selected(ends.client, &chosen, &length);
+    ck_assert_uint_eq(length, 4);
+    ck_assert_int_eq(memcmp(chosen, "imap", 4), 0);
+    ck_assert_int_eq(X509_cmp(SSL_get0_peer_certificate(ends.server), client.x509), 0);
+    ends_free(&ends);
+    issued_free(&client);
+}
+END_TEST
+
+START_TEST(authorities_are_there_once)
+{
+    struct x509_store_st *one = NULL, *two = NULL;
+    ck_assert_ptr_null(certificate_store_authorities(serving.store, "system", &one));
+    ck_assert_ptr_null(certificate_store_authorities(serving.store, "system", &two));
+    ck_assert_ptr_nonnull(one);
+    ck_assert_ptr_eq(one, two);
+    ck_assert_ptr_nonnull(
+        certificate_store_authorities(serving.store, folder_path("missing"), &two));
+}
+END_TEST
+
+Suite *tls_target_suite(void)
+{
+    Suite *suite = suite_create("tls_target");
+    TCase *tcase = tcase_create("tls_target");
+    tcase_add_checked_fixture(tcase, begin, end);
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, certificate_must_come_from_the_authorities);
+    tcase_add_test(tcase, certificate_must_have_the_name);
+    tcase_add_test(tcase, other_fields_are_no_names);
+    tcase_add_test(tcase, time_counts);
+    tcase_add_test(tcase, server_is_asked_for_a_name);
+    tcase_add_test(tcase, protocols_and_a_certificate_are_offered);
+    tcase_add_test(tcase, authorities_are_there_once);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
