@@ -38,6 +38,7 @@ enum hap_param {
     HAP_P_INIT_STATE,
     HAP_P_SSL,
     HAP_P_VERIFY,
+    HAP_P_SOCKS,
     HAP_P_CA_FILE,
     HAP_P_SNI,
     HAP_P_DISABLED,

@@ -153,6 +153,8 @@ static void read_server(struct reading *reading, const struct hap_line *line)
     const struct hap_param_value *ssl = &server.params[HAP_P_SSL];
     if (!wrong && ssl->set)
         wrong = "TLS to servers";
+    if (!wrong && server.params[HAP_P_SOCKS].set)
+        wrong = "connections through SOCKS";
     if (wrong && !server.is_target)
         not_imported(import, line->origin, "server %s: %s; it is left out", server.name, wrong);
     if (wrong)

@@ -137,6 +137,11 @@ START_TEST(servers)
          DEFAULTS "listen a\n bind :1\n server s 198.51.100.1:1 ssl verify none\n"
                   " server t 198.51.100.2:1\n",
          "-server = s\nserver = t 198.51.100.2:1\n", "10 lost: server s: TLS to servers"},
+        {"a server behind another proxy is not reached directly",
+         DEFAULTS "listen a\n bind :1\n server s 198.51.100.1:1 socks4 198.51.100.9:1080 "
+                  "check-via-socks4\n server t 198.51.100.2:1\n",
+         "-server = s\nserver = t 198.51.100.2:1\n",
+         "10 lost: server s: connections through SOCKS; it is left out"},
         {"one server at a time",
          DEFAULTS
          "listen a\n bind :1\n stick-table type ip size 1\n stick on dst\n"
