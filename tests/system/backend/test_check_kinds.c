@@ -256,6 +256,33 @@ START_TEST(a_reload_with_a_wrong_file_changes_nothing)
 }
 END_TEST
 
+/* A server that counts resets sees the end of the stream in their place. */
+START_TEST(how_a_tcp_check_ends)
+{
+    static const char *const options[] = {"", "check-close = reset\n", "check-close = fin\n"};
+    struct scene scene;
+    scene_init(&scene);
+    for (unsigned i = 0; i < 3; i++) {
+        char rest[128];
+        snprintf(rest, sizeof rest, "check = tcp\ncheck-interval = 50ms\n%s", options[i]);
+        scene_configure(&scene, "", rest);
+        proxy_start(&scene.proxy);
+        for (unsigned check = 0; check < 3; check++) {
+            int server = accept_from(scene.listener);
+            if (i == 2)
+                expect_eof(server);
+            else
+                expect_reset(server);
+            close(server);
+        }
+        proxy_stop(&scene.proxy);
+        ck_assert_uint_eq(file_mentions(scene.proxy.log, "is DOWN"), 0);
+        while (readable_within(scene.listener, 0))
+            close(accept_from(scene.listener));
+    }
+}
+END_TEST
+
 /* --- TLS --- */
 
 static void make_certificate(const char *name, const char *subject, const char *alternative)
@@ -645,6 +672,7 @@ Suite *check_kinds_suite(void)
     scenario_add(suite, sessions_of_an_old_process_end_with_their_server, 300);
     scenario_add(suite, reasons_outlive_a_reload, 300);
     scenario_add(suite, a_reload_with_a_wrong_file_changes_nothing, 300);
+    scenario_add(suite, how_a_tcp_check_ends, 120);
     scenario_add(suite, checks_through_tls, 300);
     scenario_add(suite, a_silent_server_fails_in_time, 300);
     scenario_add(suite, checks_with_a_proxy_header_for_nginx, 300);
