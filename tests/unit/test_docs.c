@@ -290,6 +290,36 @@ START_TEST(examples_are_valid)
 }
 END_TEST
 
+static bool file_has(const char *path, const char *text)
+{
+    char line[LINE_BYTES];
+    bool has = false;
+    FILE *file = open_paper(path);
+    while (!has && fgets(line, sizeof line, file))
+        has = strstr(line, text) != NULL;
+    fclose(file);
+    return has;
+}
+
+/* Each is started as it is. */
+START_TEST(examples_have_scenarios)
+{
+    glob_t examples, scenarios;
+    ck_assert_int_eq(glob("scripts/examples/*.ini", 0, NULL, &examples), 0);
+    ck_assert_int_eq(glob("tests/system/*/test_*.c", 0, NULL, &scenarios), 0);
+    for (size_t i = 0; i < examples.gl_pathc; i++) {
+        char name[LINE_BYTES];
+        bool tested = false;
+        snprintf(name, sizeof name, "\"%s\"", strrchr(examples.gl_pathv[i], '/') + 1);
+        for (size_t j = 0; !tested && j < scenarios.gl_pathc; j++)
+            tested = file_has(scenarios.gl_pathv[j], name);
+        ck_assert_msg(tested, "no scenario starts %s", examples.gl_pathv[i]);
+    }
+    globfree(&examples);
+    globfree(&scenarios);
+}
+END_TEST
+
 /* --- markup -------------------------------------------------------------------------------- */
 
 START_TEST(manuals_are_valid_mdoc)
@@ -314,6 +344,7 @@ Suite *docs_suite(void)
     tcase_add_test(options, the_sample_shows_every_option_with_its_default);
     tcase_add_test(options, the_sample_is_valid);
     tcase_add_test(options, examples_are_valid);
+    tcase_add_test(options, examples_have_scenarios);
     tcase_add_test(options, names_of_others_lead_to_options);
     suite_add_tcase(suite, options);
     TCase *markup = tcase_create("markup");
