@@ -58,6 +58,15 @@ const char *happening_name(enum happening_kind kind)
     return names[kind];
 }
 
+bool happening_is_of_generations(const char *name, size_t length)
+{
+    for (enum happening_kind kind = HAPPENED_RELOAD_STARTED; kind <= HAPPENED_CRASHED; kind++)
+        if (kind != HAPPENED_RELOAD_STEP && strlen(happening_name(kind)) == length &&
+            memcmp(happening_name(kind), name, length) == 0)
+            return true;
+    return false;
+}
+
 void happening_observe(void (*hear)(const struct happening *happening, void *arg), void *arg)
 {
     observer.hear = hear;

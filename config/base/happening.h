@@ -5,6 +5,8 @@
 
 #include "config/base/log_types.h"
 
+#include <stdbool.h>
+
 enum happening_kind {
     HAPPENED_SERVER_UP,
     HAPPENED_SERVER_DOWN,
@@ -46,6 +48,10 @@ enum happening_kind {
 
 /* "server-up". */
 const char *happening_name(enum happening_kind kind);
+
+/* Whether an event of that name tells of generations: that they were started, served, drained,
+ * crashed. The steps of a reload are too many to be among these. */
+bool happening_is_of_generations(const char *name, size_t length);
 
 struct happening {
     enum happening_kind kind;

@@ -1,5 +1,7 @@
 #include "reload/base/event_bus.h"
 
+#include "config/base/happening.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +16,8 @@
 #define NUMBER_MAX   40
 
 struct event {
-    uint64_t number; /* 0: it has none yet */
+    uint64_t number;     /* 0: it has none yet */
+    bool of_generations; /* happening_is_of_generations() */
     STAILQ_ENTRY(event) next;
     size_t length;
     char text[]; /* behind the '{' of the object */
@@ -23,12 +26,12 @@ struct event {
 struct event_bus {
     char instance[INSTANCE_MAX];
     uint64_t newest;
-    uint64_t lost; /* the newest that is not kept any more */
+    uint64_t lost; /* the newest that is not kept any more; some before it may be */
     bool leads;
     void (*send)(const char *bytes, size_t length, void *arg); /* NULL: nothing is forwarded */
     void *arg;
     STAILQ_HEAD(, event) events; /* the oldest first */
-    size_t count;
+    size_t count, of_generations;
     LIST_HEAD(, bus_subscriber) subscribers;
 };
 
@@ -42,14 +45,23 @@ struct event_bus *bus_new(void)
     return bus;
 }
 
+static void drop(struct event_bus *bus, struct event *event)
+{
+    STAILQ_REMOVE(&bus->events, event, event, next);
+    bus->count--;
+    bus->of_generations -= event->of_generations;
+    if (event->number > bus->lost)
+        bus->lost = event->number;
+    free(event);
+}
+
 static void drop_oldest(struct event_bus *bus)
 {
-    struct event *oldest = STAILQ_FIRST(&bus->events);
-    STAILQ_REMOVE_HEAD(&bus->events, next);
-    bus->count--;
-    if (oldest->number > bus->lost)
-        bus->lost = oldest->number;
-    free(oldest);
+    struct event *event = STAILQ_FIRST(&bus->events);
+    if (bus->of_generations <= BUS_GENERATIONS_MAX)
+        while (event->of_generations)
+            event = STAILQ_NEXT(event, next);
+    drop(bus, event);
 }
 
 void bus_free(struct event_bus *bus)
@@ -57,7 +69,7 @@ void bus_free(struct event_bus *bus)
     if (!bus)
         return;
     while (bus->count > 0)
-        drop_oldest(bus);
+        drop(bus, STAILQ_FIRST(&bus->events));
     free(bus);
 }
 
@@ -82,6 +94,17 @@ static void tell(const struct event_bus *bus, const struct event *event)
     }
 }
 
+/* text: behind the '{'. */
+static bool is_of_generations(const char *text, size_t length)
+{
+    static const char member[] = "\"event\":\"";
+    const size_t skipped = sizeof member - 1;
+    if (length < skipped || memcmp(text, member, skipped) != 0)
+        return false;
+    const char *end = memchr(text + skipped, '"', length - skipped);
+    return end && happening_is_of_generations(text + skipped, (size_t)(end - text) - skipped);
+}
+
 /* text: behind the '{'. NULL: out of memory. */
 static struct event *keep(struct event_bus *bus, const char *text, size_t length, uint64_t number)
 {
@@ -90,6 +113,8 @@ static struct event *keep(struct event_bus *bus, const char *text, size_t length
         return NULL;
     event->number = number;
     event->length = length;
+    event->of_generations = is_of_generations(text, length);
+    bus->of_generations += event->of_generations;
     memcpy(event->text, text, length);
     STAILQ_INSERT_TAIL(&bus->events, event, next);
     if (++bus->count > BUS_EVENTS_MAX)
@@ -246,13 +271,16 @@ uint64_t bus_replay(const struct event_bus *bus, const struct bus_subscriber *su
 {
     char line[BUS_LINE_MAX + NUMBER_MAX];
     const struct event *event;
+    uint64_t lost = bus->lost > after ? bus->lost - after : 0;
     STAILQ_FOREACH (event, &bus->events, next) {
         if (event->number <= after)
             continue;
+        if (event->number < bus->lost)
+            lost--;
         size_t length = write_line(event, line);
         subscriber->on_event(line, length, subscriber->arg);
     }
-    return bus->lost > after ? bus->lost - after : 0;
+    return lost;
 }
 
 uint64_t bus_newest(const struct event_bus *bus)

@@ -13,9 +13,11 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-/* So many events are kept, of at most so many bytes each. */
-#define BUS_EVENTS_MAX 512
-#define BUS_LINE_MAX   4000
+/* So many events are kept, of at most so many bytes each. The last events of generations
+ * (happening.h) are kept even where so many others came since: up to half of all. */
+#define BUS_EVENTS_MAX      512
+#define BUS_GENERATIONS_MAX (BUS_EVENTS_MAX / 2)
+#define BUS_LINE_MAX        4000
 
 struct event_bus;
 
@@ -32,8 +34,9 @@ struct bus_subscriber {
 struct event_bus *bus_new(void) __attribute__((warn_unused_result));
 void bus_free(struct event_bus *bus);
 
-/* Adds an event: an object of JSON without a number. One that is no object, or too long, is
- * dropped; out of memory an event is lost, and `lost` of bus_replay() says so. */
+/* Adds an event: an object of JSON without a number, which begins with its member "event". One that
+ * is no object, or too long, is dropped; out of memory an event is lost, and `lost` of bus_replay()
+ * says so. */
 void bus_add(struct event_bus *bus, const char *object, size_t length);
 
 /* This process numbers the events from now on, also those that it holds. */

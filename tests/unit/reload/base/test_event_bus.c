@@ -9,7 +9,7 @@
 #include <string.h>
 
 static struct event_bus *bus, *next;
-static char heard[1 << 16], sent[1 << 22];
+static char heard[1 << 17], sent[1 << 22];
 static size_t pieces;
 static struct bus_subscriber subscriber;
 
@@ -102,6 +102,47 @@ START_TEST(only_the_last_are_kept)
     (void)replayed(bus, 5, 5);
     (void)replayed(bus, BUS_EVENTS_MAX + 9, 0);
     ck_assert_str_eq(heard, "{\"number\":522,\"a\":1}\n");
+}
+END_TEST
+
+/* A server that goes up and down for days leaves in its place what was told of the last reloads. */
+START_TEST(events_of_generations_stay_longer)
+{
+    char event[64];
+    bus_lead(bus);
+    for (unsigned i = 1; i <= BUS_GENERATIONS_MAX + 5; i++) {
+        snprintf(event, sizeof event, "{\"event\":\"reloaded\",\"a\":%u}", i);
+        add(bus, event);
+    }
+    for (unsigned i = 0; i < 2 * BUS_EVENTS_MAX; i++)
+        add(bus, "{\"event\":\"server-up\"}");
+    const uint64_t all = BUS_GENERATIONS_MAX + 5 + 2 * BUS_EVENTS_MAX;
+    (void)replayed(bus, 0, all - BUS_EVENTS_MAX);
+    ck_assert_ptr_nonnull(strstr(heard, "{\"number\":6,\"event\":\"reloaded\""));
+    ck_assert_ptr_null(strstr(heard, "{\"number\":5,"));
+    (void)replayed(bus, BUS_GENERATIONS_MAX, all - BUS_GENERATIONS_MAX - BUS_EVENTS_MAX / 2 - 5);
+    (void)replayed(bus, all - 3, 0);
+    bus_pass_on(bus, send_piece, next);
+    bus_lead(next);
+    (void)replayed(next, 0, all - BUS_EVENTS_MAX);
+    add(next, "{\"event\":\"server-down\"}");
+    (void)replayed(next, 0, all - BUS_EVENTS_MAX + 1);
+    ck_assert_ptr_nonnull(strstr(heard, "{\"number\":6,\"event\":\"reloaded\""));
+}
+END_TEST
+
+/* Where nothing else is left, the oldest goes. */
+START_TEST(events_of_generations_are_bounded)
+{
+    bus_lead(bus);
+    for (unsigned i = 0; i < BUS_EVENTS_MAX + 10; i++)
+        add(bus, "{\"event\":\"serving\"}");
+    (void)replayed(bus, 0, 10);
+    for (unsigned i = 0; i < 10; i++)
+        add(bus, "{\"event\":\"reload-step\"}");
+    (void)replayed(bus, 0, 20);
+    ck_assert_ptr_null(strstr(heard, "{\"number\":20,"));
+    ck_assert_ptr_nonnull(strstr(heard, "{\"number\":21,"));
 }
 END_TEST
 
@@ -215,6 +256,8 @@ Suite *event_bus_suite(void)
     tcase_add_test(events, events_are_numbered_by_the_leader);
     tcase_add_test(events, what_is_no_event_is_dropped);
     tcase_add_test(events, only_the_last_are_kept);
+    tcase_add_test(events, events_of_generations_stay_longer);
+    tcase_add_test(events, events_of_generations_are_bounded);
     tcase_add_test(events, numbers_go_on_in_the_successor);
     tcase_add_test(events, many_events_go_in_few_pieces);
     tcase_add_test(events, predecessor_takes_back);
