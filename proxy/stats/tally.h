@@ -68,6 +68,7 @@ struct backend_figures {
     uint64_t queued;                          /* sessions that waited for a place of a server */
     uint64_t ends[ENDS_MOST];                 /* as of frontends, but for SESSION_DONE */
     struct histogram_figures connect, queue, first_byte;
+    uint64_t most_waiting; /* as `most` of frontends: sessions in the queue */
 };
 
 struct server_figures {

@@ -161,6 +161,16 @@ static void add_frontend(struct frontend_figures *sum, const atomic_uint_fast64_
         sum->most = most;
 }
 
+static void add_backend(struct backend_figures *sum, const atomic_uint_fast64_t *record,
+                        size_t count)
+{
+    const uint64_t most = sum->most_waiting;
+    sum->most_waiting = 0;
+    add(sum, COUNTERS_OF(backend_figures), record, count);
+    if (sum->most_waiting < most)
+        sum->most_waiting = most;
+}
+
 static void add_row(struct tally_sums *sums, const struct tally *tally, const struct tally_map *map,
                     unsigned row, bool with_live)
 {
@@ -173,8 +183,7 @@ static void add_row(struct tally_sums *sums, const struct tally *tally, const st
     for (size_t i = 0; i < tally->as.backends; i++) {
         uint32_t number = number_in(map ? map->backends : NULL, i);
         if (number != TALLY_NONE)
-            add(&sums->backends[number], COUNTERS_OF(backend_figures), tally_backend(tally, row, i),
-                tally->as.backend);
+            add_backend(&sums->backends[number], tally_backend(tally, row, i), tally->as.backend);
     }
     add_servers(sums, tally, map, row, with_live);
 }
@@ -243,6 +252,15 @@ static void inherit_frontend(struct tally *own, size_t frontend, const struct fr
     inherit(record, &figures, COUNTERS_OF(frontend_figures));
 }
 
+static void inherit_backend(struct tally *own, size_t backend, const struct backend_figures *sum)
+{
+    struct backend_figures figures = *sum;
+    atomic_uint_fast64_t *record = tally_backend(own, own->as.workers, backend);
+    figures.most_waiting =
+        rise_to(sum->most_waiting, &record[COUNTER_OF(backend_figures, most_waiting)]);
+    inherit(record, &figures, COUNTERS_OF(backend_figures));
+}
+
 static void inherit_events(struct tally *own, size_t server, const struct server_events *sum)
 {
     struct server_events events = *sum;
@@ -258,7 +276,7 @@ void tally_inherit(struct tally *own, const struct tally_sums *sums)
     for (size_t i = 0; i < own->as.frontends; i++)
         inherit_frontend(own, i, &sums->frontends[i]);
     for (size_t i = 0; i < own->as.backends; i++)
-        inherit(tally_backend(own, base, i), &sums->backends[i], COUNTERS_OF(backend_figures));
+        inherit_backend(own, i, &sums->backends[i]);
     for (size_t i = 0; i < own->as.servers; i++) {
         inherit(tally_server(own, base, i), &sums->servers[i], COUNTERS_OF(server_figures));
         inherit_events(own, i, &sums->events[i]);
@@ -293,6 +311,12 @@ void tally_note_live(struct tally *own, size_t server, uint64_t live)
 void tally_note_frontend_live(struct tally *own, size_t frontend, uint64_t live)
 {
     note(&tally_frontend(own, own->as.workers, frontend)[COUNTER_OF(frontend_figures, most)], live);
+}
+
+void tally_note_waiting(struct tally *own, size_t backend, uint64_t waiting)
+{
+    note(&tally_backend(own, own->as.workers, backend)[COUNTER_OF(backend_figures, most_waiting)],
+         waiting);
 }
 
 void tally_note_downtime(struct tally *own, size_t server, uint64_t milliseconds)

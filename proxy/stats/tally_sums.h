@@ -57,9 +57,11 @@ void tally_inherit(struct tally *own, const struct tally_sums *sums);
  * servers of this one. */
 void tally_add_live(uint64_t *live, const struct tally *tally, const struct tally_map *map);
 
-/* So many sessions were seen now; the server was DOWN for so long. For the base of this process. */
+/* So many sessions were seen now, or wait in the queue of the backend; the server was DOWN for so
+ * long. For the base of this process. */
 void tally_note_live(struct tally *own, size_t server, uint64_t live);
 void tally_note_frontend_live(struct tally *own, size_t frontend, uint64_t live);
+void tally_note_waiting(struct tally *own, size_t backend, uint64_t waiting);
 void tally_note_downtime(struct tally *own, size_t server, uint64_t milliseconds);
 
 #endif

@@ -60,10 +60,13 @@ static void set_places(json_t *object, const struct seat *seat)
     json_object_set_new(object, "places", json_integer((json_int_t)used));
 }
 
-static void set_queue(json_t *object, const struct queue *queue,
+static void set_queue(json_t *object, const struct backend *backend,
                       const struct backend_figures *figures)
 {
-    json_object_set_new(object, "waiting", json_integer((json_int_t)pool_waiting(&queue->pool)));
+    json_object_set_new(object, "waiting",
+                        json_integer((json_int_t)pool_waiting(&backend->queue->pool)));
+    json_object_set_new(object, "most_waiting", json_integer((json_int_t)figures->most_waiting));
+    json_object_set_new(object, "max_queue", json_integer((json_int_t)backend->conf->max_queue));
     figures_json_queue(object, figures);
 }
 
@@ -118,7 +121,7 @@ json_t *servers_json(const struct proxy *proxy, const struct tally_sums *sums)
         json_t *item = json_pack("{s:s, s:I, s:o}", "name", backend->conf->name, "usable",
                                  (json_int_t)backend->usable, "servers", servers);
         if (item && backend->queue)
-            set_queue(item, backend->queue, &sums->backends[i]);
+            set_queue(item, backend, &sums->backends[i]);
         json_array_append_new(list, item);
     }
     return list;

@@ -652,6 +652,13 @@ int peer_stats_tally(const struct peer_stats *peer_stats, struct tally_sums *sum
     return 0;
 }
 
+static void observe_queues(const struct proxy *proxy, struct tally *own)
+{
+    for (size_t i = 0; i < proxy->service.config->backend_count; i++)
+        if (proxy->service.backends[i].queue)
+            tally_note_waiting(own, i, pool_waiting(&proxy->service.backends[i].queue->pool));
+}
+
 static void observe_servers(struct peer_stats *peer_stats, const uint64_t *live, uint64_t elapsed)
 {
     struct proxy *proxy = peer_stats->proxy;
@@ -676,6 +683,7 @@ void peer_stats_observe(struct peer_stats *peer_stats, uint64_t elapsed)
     tally_add_live(live, own, NULL);
     add_live_of_others(peer_stats, live);
     observe_servers(peer_stats, live, elapsed);
+    observe_queues(peer_stats->proxy, own);
     for (size_t i = 0; i < own->as.frontends; i++)
         tally_note_frontend_live(own, i, peer_stats_frontend_live(peer_stats, i));
     free(live);

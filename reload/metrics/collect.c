@@ -64,8 +64,10 @@ static bool collect_backend(const struct backend *backend, const struct tally_su
                                      .usable = backend->usable,
                                      .all = set->count,
                                      .has_queue = backend->queue != NULL};
-    if (backend->queue)
+    if (backend->queue) {
         item->waiting = pool_waiting(&backend->queue->pool);
+        item->max_waiting = backend->conf->max_queue;
+    }
     item->servers = calloc(set->count + 1, sizeof *item->servers);
     if (!item->servers)
         return false;

@@ -46,7 +46,8 @@ struct metrics_backend {
     struct backend_figures figures; /* bytes and sessions: of all servers, also of those that are
                                        no longer in the configuration */
     bool has_queue;
-    uint64_t waiting; /* sessions in the queue now */
+    uint64_t waiting;     /* sessions in the queue now */
+    uint64_t max_waiting; /* 0: no limit, or no queue */
 };
 
 struct metrics_canary {

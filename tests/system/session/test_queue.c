@@ -49,6 +49,13 @@ static void wait_waiting(const struct scene *scene, unsigned count)
                "so many sessions wait in the queue");
 }
 
+/* The proxy looks once in a second. */
+static void wait_most(const struct scene *scene, unsigned count)
+{
+    wait_until(says, &(struct wanted){&scene->proxy, "most_waiting", count},
+               "so many sessions have been seen in the queue");
+}
+
 /* --- numbered clients --- */
 
 enum { CLIENTS = 24 };
@@ -100,6 +107,7 @@ START_TEST(served_in_order)
     clients[0] = connect_numbered(&scene.front, 0);
     struct session session = serve(scene.listener, clients, 0);
     queue_up(&scene, clients, 1, CLIENTS, 0);
+    wait_most(&scene, CLIENTS - 1);
     for (uint16_t i = 1; i < CLIENTS; i++) {
         session_works(&session);
         session_close(&session);
@@ -108,6 +116,7 @@ START_TEST(served_in_order)
     }
     session_close(&session);
     ck_assert_int_eq(figure(&scene.proxy, "queued"), CLIENTS - 1);
+    ck_assert_int_eq(figure(&scene.proxy, "most_waiting"), CLIENTS - 1);
     proxy_stop(&scene.proxy);
 }
 END_TEST

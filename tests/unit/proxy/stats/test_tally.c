@@ -174,6 +174,7 @@ START_TEST(a_base_keeps_the_sums)
     count_frontend(&one, 0, 0, 100);
     count_server(&one, 0, 1, 50, 5); /* a/two */
     counter_add(&tally_events(&one.own.tally, 1, false)[COUNTER_OF(server_events, most)], 8);
+    tally_note_waiting(&one.own.tally, 0, 9);
     for (unsigned i = 0; i < 2; i++) {
         struct tally_map map = {0};
         begin(&two, texts[i], i + 2);
@@ -194,6 +195,13 @@ START_TEST(a_base_keeps_the_sums)
     ck_assert_uint_eq(sums.servers[2].sessions, 50); /* a/two */
     ck_assert_uint_eq(sums.servers[2].live, 0);
     ck_assert_uint_eq(sums.events[2].most, 8);
+    ck_assert_uint_eq(sums.backends[1].most_waiting, 9); /* a */
+    tally_note_waiting(&one.own.tally, 1, 7);
+    tally_note_waiting(&one.own.tally, 1, 11);
+    tally_sums_close(&sums);
+    ck_assert_int_eq(tally_sums_open(&sums, &one.own.tally), 0);
+    tally_sums_add(&sums, &one.seen.tally, NULL, TALLY_OWN | TALLY_BASE);
+    ck_assert_uint_eq(sums.backends[1].most_waiting, 11);
     tally_sums_close(&sums);
 }
 END_TEST
