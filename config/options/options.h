@@ -94,6 +94,7 @@ struct option {
     const char *help;
     bool repeated; /* may be given several times in a section */
     bool shown;    /* an attribute that is written even where it has its default */
+    bool secret;   /* a value may contain what gives access to something */
     const struct option_custom *custom; /* of OPTION_CUSTOM; also if repeated */
 };
 

@@ -63,7 +63,8 @@ static bool is_whole(const struct history_entry *entry)
     return strcmp(hash, entry->hash) == 0;
 }
 
-const char *history_parse(const char *bytes, size_t length, struct history_entry *entry)
+/* whole: the bytes are all of the file. */
+static const char *parse(const char *bytes, size_t length, bool whole, struct history_entry *entry)
 {
     const size_t head = sizeof HEAD - 1;
     *entry = (struct history_entry){0};
@@ -98,23 +99,34 @@ const char *history_parse(const char *bytes, size_t length, struct history_entry
         return "contains a NUL";
     if (rest > 0 && !(entry->text = strndup(end + 1, rest)))
         return "cannot be read: out of memory";
-    if (is_whole(entry))
+    if (!whole || is_whole(entry))
         return NULL;
     history_entry_free(entry);
     return "does not have the configuration that was written to it";
 }
 
-static char *read_all(const char *path, size_t *length)
+const char *history_parse(const char *bytes, size_t length, struct history_entry *entry)
+{
+    return parse(bytes, length, true, entry);
+}
+
+/* At most `most` bytes. *whole: these are all. */
+static char *read_file(const char *path, size_t most, size_t *length, bool *whole)
 {
     struct stat status;
     char *bytes = NULL;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
         return NULL;
-    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size < (off_t)BYTES_MAX)
-        bytes = malloc((size_t)status.st_size + 1);
-    for (*length = 0; bytes && *length < (size_t)status.st_size;) {
-        ssize_t got = read(fd, bytes + *length, (size_t)status.st_size - *length);
+    bool good = fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size >= 0;
+    size_t size = good ? (size_t)status.st_size : 0;
+    *whole = size <= most;
+    if (!*whole)
+        size = most;
+    if (good)
+        bytes = malloc(size + 1);
+    for (*length = 0; bytes && *length < size;) {
+        ssize_t got = read(fd, bytes + *length, size - *length);
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
@@ -127,13 +139,25 @@ static char *read_all(const char *path, size_t *length)
 
 const char *history_read(const char *folder, unsigned generation, struct history_entry *entry)
 {
+    bool whole;
+    const char *wrong = history_read_part(folder, generation, BYTES_MAX, entry, &whole);
+    if (!wrong && !whole) {
+        history_entry_free(entry);
+        wrong = "is too large";
+    }
+    return wrong;
+}
+
+const char *history_read_part(const char *folder, unsigned generation, size_t most,
+                              struct history_entry *entry, bool *whole)
+{
     char path[PATH_MAX];
     size_t length = 0;
     *entry = (struct history_entry){0};
-    char *bytes = read_all(history_path(folder, generation, path), &length);
+    char *bytes = read_file(history_path(folder, generation, path), most, &length, whole);
     if (!bytes)
         return "cannot be read";
-    const char *wrong = history_parse(bytes, length, entry);
+    const char *wrong = parse(bytes, length, *whole, entry);
     free(bytes);
     if (!wrong && entry->generation != generation) {
         history_entry_free(entry);

@@ -6,7 +6,8 @@
  * Only the process that serves writes. A file appears whole or not at all, or empty: then there was
  * no room for it, and it keeps the number of its generation. The hash in the first line tells a
  * text that is not as it was written, for example because the machine has lost power. Other files
- * of the folder are left alone. Main thread; a write is as fast as the file system. */
+ * of the folder are left alone. Only the main thread writes, and a write is as fast as the file
+ * system; any thread reads. */
 #ifndef RPPROXY_RELOAD_BASE_HISTORY_H
 #define RPPROXY_RELOAD_BASE_HISTORY_H
 
@@ -45,6 +46,12 @@ int history_write(const char *folder, unsigned keep, const struct history_entry 
 /* Reads one. NULL, or why it cannot be read (a string constant that can follow the file's name);
  * then the entry has its generation, or 0 if the file may be somebody else's, and no text. */
 const char *history_read(const char *folder, unsigned generation, struct history_entry *entry);
+
+/* The same of at most so many bytes at the beginning of the file; HISTORY_HEAD_MAX are enough for
+ * all but the text. *whole: these were all; if not, the hash is not compared. */
+#define HISTORY_HEAD_MAX 16384
+const char *history_read_part(const char *folder, unsigned generation, size_t most,
+                              struct history_entry *entry, bool *whole);
 
 /* The same of the bytes of a file. */
 const char *history_parse(const char *bytes, size_t length, struct history_entry *entry);

@@ -9,6 +9,8 @@
 
 #define CHANGES_MAX 2000
 #define CONTEXT     3
+/* Comparisons of lines, when one has many lines that are alike. */
+#define WORK_MAX 20000000u
 
 struct line {
     const char *text;
@@ -76,6 +78,7 @@ static void mark_all(struct side *side)
 struct search {
     struct side *from, *to;
     int32_t *rows[CHANGES_MAX + 1];
+    unsigned work;
 };
 
 static int32_t *cell(const struct search *search, int32_t d, int32_t k)
@@ -91,25 +94,26 @@ static bool comes_by_addition(const struct search *search, int32_t d, int32_t k)
 }
 
 /* From there on lines are the same. */
-static int32_t slide(const struct search *search, int32_t x, int32_t k)
+static int32_t slide(struct search *search, int32_t x, int32_t k)
 {
     const struct side *from = search->from, *to = search->to;
     for (int64_t y = (int64_t)x - k; x >= 0 && y >= 0; x++, y++) {
         size_t i = from->begin + (size_t)x, j = to->begin + (size_t)y;
         if (i >= from->end || j >= to->end || !is_same(from, i, to, j))
             break;
+        search->work++;
     }
     return x;
 }
 
-/* Returns the number of changes; -1: there are too many, or memory is out. */
+/* Returns the number of changes; -1: that is too much work, or memory is out. */
 static int32_t search_forward(struct search *search)
 {
     const int64_t last_x = (int64_t)(search->from->end - search->from->begin),
                   last_k = last_x - (int64_t)(search->to->end - search->to->begin);
     for (int32_t d = 0; d <= CHANGES_MAX; d++) {
         search->rows[d] = malloc(((size_t)d + 1) * sizeof **search->rows);
-        if (!search->rows[d])
+        if (!search->rows[d] || search->work > WORK_MAX)
             return -1;
         for (int32_t k = -d; k <= d; k += 2) {
             int32_t x = 0;

@@ -2,9 +2,9 @@
  * context. The program diff need not be installed, and a process that serves starts no other one.
  *
  * The number of changed lines is the least that there can be (the algorithm of Eugene W. Myers), up
- * to 2,000; beyond, the lines from the first change to the last are all removed, and then added. So
- * there is a bound for the time and the memory that two texts can cost: some 10 MB, and 16 bytes
- * for each line. */
+ * to 2,000. Beyond, and where lines that are alike make it too much work, the lines from the first
+ * change to the last are all removed, and then added. So there is a bound for what two texts can
+ * cost: a tenth of a second, some 10 MB, and 20 bytes for each line. */
 #ifndef RPPROXY_RELOAD_BASE_TEXT_DIFF_H
 #define RPPROXY_RELOAD_BASE_TEXT_DIFF_H
 

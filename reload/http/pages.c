@@ -5,12 +5,14 @@
 #include "reload/http/asking.h"
 #include "reload/http/auth.h"
 #include "reload/http/change.h"
+#include "reload/http/compare.h"
 #include "reload/http/forward.h"
 #include "reload/http/page.h"
 #include "reload/http/readiness.h"
 #include "reload/http/scrape.h"
 #include "reload/http/server.h"
 #include "reload/http/stream.h"
+#include "reload/http/timeline.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +30,7 @@ struct pages {
     struct forwards *forwards;
     struct changes *changes;
     struct streams *streams;
-    struct asking health, ready, metrics;
+    struct asking health, ready, metrics, timeline;
 };
 
 /* --- the main thread's answers --------------------------------------------------------------- */
@@ -64,12 +66,24 @@ static void look_metrics(struct asking *asking, void *arg)
     asking_answer(asking, scrape_look(pages->generation));
 }
 
+static void look_timeline(struct asking *asking, void *arg)
+{
+    const struct pages *pages = arg;
+    asking_answer(asking, timeline_look(pages->generation));
+}
+
 /* --- the server's thread --------------------------------------------------------------------- */
 
 static void reply_metrics(struct evhttp_request *request, void *answer, void *arg)
 {
     const struct pages *pages = arg;
     scrape_reply(answer, pages->server, request);
+}
+
+static void reply_timeline(struct evhttp_request *request, void *answer, void *arg)
+{
+    const struct pages *pages = arg;
+    timeline_reply(answer, pages->server, request);
 }
 
 static void reply_readiness(struct evhttp_request *request, void *answer, void *arg)
@@ -120,6 +134,24 @@ static void answer_events(struct pages *pages, struct evhttp_request *request,
     streams_add(pages->streams, request, user->admin);
 }
 
+static void answer_timeline(struct pages *pages, struct evhttp_request *request,
+                            const struct user *user)
+{
+    (void)user;
+    asking_add(&pages->timeline, request);
+}
+
+static void answer_diff(struct pages *pages, struct evhttp_request *request,
+                        const struct user *user)
+{
+    if (user->admin)
+        compare_reply(pages->generation->config, pages->server, request, user->name);
+    else
+        http_server_say(pages->server, request, FORBIDDEN,
+                        "only a user with :admin in the file of metrics-auth may read "
+                        "configurations");
+}
+
 static void answer_change(struct pages *pages, struct evhttp_request *request,
                           const struct user *user)
 {
@@ -146,6 +178,8 @@ static const struct page_place places[] = {
     {"/metrics", READING, false, answer_metrics},
     {"/", READING, false, answer_page},
     {"/events", "GET", EVHTTP_REQ_GET, false, answer_events},
+    {"/timeline", READING, false, answer_timeline},
+    {"/diff", READING, false, answer_diff},
     {"/change", "POST", EVHTTP_REQ_POST, false, answer_change},
 };
 
@@ -224,6 +258,7 @@ void pages_on_tick(struct pages *pages)
     asking_on_tick(&pages->health);
     asking_on_tick(&pages->ready);
     asking_on_tick(&pages->metrics);
+    asking_on_tick(&pages->timeline);
     streams_on_tick(pages->streams);
 }
 
@@ -232,6 +267,7 @@ void pages_drop(struct pages *pages)
     asking_drop(&pages->health);
     asking_drop(&pages->ready);
     asking_drop(&pages->metrics);
+    asking_drop(&pages->timeline);
     streams_drop(pages->streams);
     changes_drop(pages->changes);
     forwards_free(pages->forwards);
@@ -250,15 +286,19 @@ struct pages *pages_new(struct http_server *server, struct generation *generatio
     pages->generation = generation;
     pages->pulse_check = (struct pulse_check){.on_turned = on_turned, .arg = pages};
     const struct asking asking = {.reply = reply_readiness, .release = free, .arg = pages};
-    pages->health = pages->ready = pages->metrics = asking;
+    pages->health = pages->ready = pages->metrics = pages->timeline = asking;
     pages->health.look = look_health;
     pages->ready.look = look_ready;
     pages->metrics.look = look_metrics;
     pages->metrics.reply = reply_metrics;
     pages->metrics.release = scrape_free;
+    pages->timeline.look = look_timeline;
+    pages->timeline.reply = reply_timeline;
+    pages->timeline.release = timeline_free;
     asking_begin(&pages->health, server);
     asking_begin(&pages->ready, server);
     asking_begin(&pages->metrics, server);
+    asking_begin(&pages->timeline, server);
     pages->auth = auth_new(&generation->config->metrics_users);
     pages->forwards = forwards_new(server, &generation->config->metrics);
     pages->changes = changes_new(server, generation, events);
@@ -278,6 +318,7 @@ void pages_free(struct pages *pages)
     asking_end(&pages->health);
     asking_end(&pages->ready);
     asking_end(&pages->metrics);
+    asking_end(&pages->timeline);
     streams_free(pages->streams);
     changes_free(pages->changes);
     forwards_free(pages->forwards);

@@ -3,6 +3,7 @@
 #include "config/base/clock.h"
 #include "reload/control/status.h"
 #include "reload/http/server.h"
+#include "reload/http/timeline.h"
 #include "reload/metrics/metrics.h"
 
 #include <event2/buffer.h>
@@ -32,7 +33,7 @@ struct streams {
     bool under_way;
     uint64_t looked_at;
     /* Handed over by answer_task; NULL: out of memory. */
-    json_t *status;
+    json_t *status, *newest;
     struct metrics_snapshot *snapshot;
 };
 
@@ -40,6 +41,7 @@ static void run_look(void *arg)
 {
     struct streams *streams = arg;
     streams->status = status_json(streams->generation);
+    streams->newest = timeline_newest(streams->generation);
     streams->snapshot = metrics_collect(streams->generation);
     task_queue_post(streams->tasks, &streams->answer_task);
 }
@@ -47,8 +49,9 @@ static void run_look(void *arg)
 static void forget_answer(struct streams *streams)
 {
     json_decref(streams->status);
+    json_decref(streams->newest);
     metrics_free(streams->snapshot);
-    streams->status = NULL;
+    streams->status = streams->newest = NULL;
     streams->snapshot = NULL;
 }
 
@@ -67,8 +70,9 @@ static json_t *metrics_text(struct metrics_snapshot *snapshot)
 /* NULL: out of memory. */
 static struct evbuffer *make_event(const struct streams *streams, json_t *metrics, bool admin)
 {
-    json_t *object = json_pack("{s:O, s:O, s:b, s:s}", "status", streams->status, "metrics",
-                               metrics, "admin", admin, "token", admin ? streams->token : "");
+    json_t *object =
+        json_pack("{s:O, s:O, s:O, s:b, s:s}", "status", streams->status, "metrics", metrics,
+                  "newest", streams->newest, "admin", admin, "token", admin ? streams->token : "");
     char *text = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
     struct evbuffer *event = text ? evbuffer_new() : NULL;
     if (event) {

@@ -3,6 +3,7 @@
  *
  *   status    as `rpproxy status --json`
  *   metrics   as /metrics, in the text format: the page reads the same numbers as Prometheus
+ *   newest    names the newest event: another text means that /timeline (timeline.h) says more
  *   admin     whether the user may change servers
  *   token     for POST /change, of this process
  *

@@ -94,6 +94,7 @@ int main(void)
         walk_suite,
         event_bus_suite,
         text_diff_suite,
+        secrets_suite,
         session_list_suite,
         stages_suite,
         preview_suite,

@@ -37,6 +37,7 @@ Suite *terminate_suite(void);
 Suite *walk_suite(void);
 Suite *event_bus_suite(void);
 Suite *text_diff_suite(void);
+Suite *secrets_suite(void);
 Suite *descriptors_suite(void);
 Suite *diff_suite(void);
 Suite *import_haproxy_suite(void);

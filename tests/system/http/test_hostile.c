@@ -5,10 +5,12 @@
 #include "tests/system/support/scene.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { CONNECTIONS = 1000, CLIENTS_MOST = 128, SLOW = 100, PASSWORDS = 1000 };
@@ -184,6 +186,172 @@ static int ask_with(int socket, const char *authorization)
 
 /* After some wrong passwords no further one is looked at for a while; a user that was right before
  * is served all the time. */
+/* --- configurations -------------------------------------------------------------------------- */
+
+/* guest:look */
+#define GUEST      "Authorization: Basic Z3Vlc3Q6bG9vaw==\r\n"
+#define GUEST_LINE "guest:$5$rounds=1000$pagetest$EKt0igr1YdXTkvZh5zMB.pUbNhUYGhNKbFo365IrLs4\n"
+
+static int status_of(const struct endpoint *http, const char *path, const char *head,
+                     const char *text)
+{
+    struct response response;
+    http_ask(http, "GET", path, head, NULL, &response);
+    ck_assert_msg(strstr(response.body, text) != NULL, "%s: %s", path, response.body);
+    int status = response.status;
+    response_free(&response);
+    return status;
+}
+
+static void configure(const struct scene *scene, uint16_t port, bool auth, const char *password)
+{
+    char global[3 * PATH_MAX], line[PATH_MAX + 32] = "", path[PATH_MAX], rest[256];
+    if (auth)
+        snprintf(line, sizeof line, "metrics-auth = %s\n", test_path(path, "users"));
+    snprintf(global, sizeof global,
+             "metrics = 127.0.0.1:%u\nhistory = %s\nhistory-keep = 3\ndrain = wait\n%s", port,
+             test_path(path, "history"), line);
+    snprintf(rest, sizeof rest,
+             "check = redis\ncheck-initial = up\ncheck-interval = 1h\ncheck-user = me\n"
+             "check-password = %s\n",
+             password);
+    scene_configure(scene, global, rest);
+}
+
+/* Who may not read configurations, in what form nobody may ask, and what nobody is shown. */
+START_TEST(configurations_are_for_few)
+{
+    static const char *const wrong[] = {"/diff",
+                                        "/diff?from=1",
+                                        "/diff?from=1&to=0",
+                                        "/diff?from=1&to=-1",
+                                        "/diff?from=&to=2",
+                                        "/diff?from=1&to=2x",
+                                        "/diff?from=1&to=99999999999",
+                                        "/diff?from=%00&to=%0a",
+                                        "/diff?from=1&from=2",
+                                        "/diff?from=../1&to=../2"};
+    static const char evil[] =
+        "GET /diff?from=1&to=2 HTTP/1.1\r\nHost: evil.example\r\n" RIGHT "\r\n";
+    const uint16_t port = port_reserve(getuid());
+    const struct endpoint http = endpoint_loopback(port);
+    char path[PATH_MAX];
+    struct scene scene;
+    struct response response;
+    write_file(test_path(path, "users"), 0600, "%s", USERS GUEST_LINE);
+    scene_init(&scene);
+    configure(&scene, port, true, "hush-hush");
+    proxy_start(&scene.proxy);
+    configure(&scene, port, true, "oh-so-quiet");
+    proxy_reload(&scene.proxy);
+
+    ck_assert_int_eq(status_of(&http, "/diff?from=1&to=2", "", "a name and its password"), 401);
+    ck_assert_int_eq(status_of(&http, "/diff?from=1&to=2", GUEST, ":admin"), 403);
+    ck_assert_int_eq(
+        status_of(&http, "/diff?from=1&to=2", RIGHT "Sec-Fetch-Site: cross-site\r\n", ""), 403);
+    int socket = connect_to(&http);
+    send_all(socket, evil, sizeof evil - 1);
+    ck_assert(http_receive(socket, false, &response));
+    ck_assert_int_eq(response.status, 403);
+    response_free(&response);
+    close(socket);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        ck_assert_int_eq(status_of(&http, wrong[i], RIGHT, "the form is"), 400);
+    http_ask(&http, "POST", "/diff?from=1&to=2", RIGHT, "", &response);
+    ck_assert_int_eq(response.status, 405);
+    response_free(&response);
+
+    http_ask(&http, "GET", "/diff?from=1&to=2", RIGHT "Sec-Fetch-Site: same-origin\r\n", NULL,
+             &response);
+    ck_assert_int_eq(response.status, 200);
+    ck_assert_ptr_nonnull(strstr(response.body, "\n-check-password = (hidden)\n"));
+    ck_assert_ptr_nonnull(strstr(response.body, "\n+check-password = (hidden)\n"));
+    ck_assert_ptr_null(strstr(response.body, "hush"));
+    ck_assert_ptr_null(strstr(response.body, "quiet"));
+    ck_assert_ptr_nonnull(strstr(response.head, "Content-Type: text/plain"));
+    ck_assert_ptr_nonnull(strstr(response.head, "X-Content-Type-Options: nosniff"));
+    ck_assert_ptr_nonnull(strstr(response.head, "Cache-Control: no-store"));
+    response_free(&response);
+    wait_mentioned(scene.proxy.log, "user root: looks at the difference of generations 1 and 2");
+    ck_assert_int_eq(status_of(&http, "/diff?from=2&to=2", RIGHT, ""), 200);
+    /* It goes while the page is open. */
+    for (unsigned i = 0; i < 3; i++)
+        proxy_reload(&scene.proxy);
+    ck_assert_int_eq(
+        status_of(&http, "/diff?from=1&to=5", RIGHT, "no configuration of generation 1"), 404);
+    /* Without users nobody can tell who asks. */
+    configure(&scene, port, false, "x");
+    proxy_reload(&scene.proxy);
+    ck_assert_int_eq(status_of(&http, "/diff?from=5&to=6", "", ":admin"), 403);
+    ck_assert_int_eq(status_of(&http, "/timeline", "", "\"generation\":6"), 200);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+/* A file of the history of so many bytes, each a line or many. */
+static void write_history(unsigned generation, size_t size, const char *line)
+{
+    char path[PATH_MAX], name[64];
+    snprintf(name, sizeof name, "history/generation-%u.ini", generation);
+    FILE *file = fopen(test_path(path, name), "we");
+    ck_assert_ptr_nonnull(file);
+    fprintf(file, "; rpproxy history: {\"generation\":%u}\n", generation);
+    for (size_t length = 0; length + strlen(line) <= size; length += strlen(line))
+        fputs(line, file);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+/* The folder may have anything in it. */
+START_TEST(a_history_of_nonsense)
+{
+    enum { MEGABYTE = 1 << 20 };
+    const uint16_t port = port_reserve(getuid());
+    const struct endpoint http = endpoint_loopback(port);
+    char path[PATH_MAX];
+    struct scene scene;
+    struct response response;
+    write_file(test_path(path, "users"), 0600, "%s", USERS);
+    ck_assert_int_eq(mkdir(test_path(path, "history"), 0700), 0);
+    write_history(1, MEGABYTE - 200, "\n");
+    write_history(2, MEGABYTE - 200, "x\n\n");
+    write_history(3, 2 * MEGABYTE, "server = a 127.0.0.1:1\n");
+    write_history(4, 0, "\n");
+    write_file(test_path(path, "history/generation-5.ini"), 0600, "\xff\xfe nothing");
+    write_file(test_path(path, "history/generation-6.ini"), 0600,
+               "; rpproxy history: {\"generation\":6,\"by\":\"\xff\"}\n");
+    ck_assert_int_eq(mkfifo(test_path(path, "history/generation-7.ini"), 0600), 0);
+    ck_assert_int_eq(symlink("/etc/passwd", test_path(path, "history/generation-8.ini")), 0);
+    ck_assert_int_eq(mkdir(test_path(path, "history/generation-9.ini"), 0700), 0);
+    scene_init(&scene);
+    char global[2 * PATH_MAX + 256], history[PATH_MAX];
+    snprintf(global, sizeof global,
+             "metrics = 127.0.0.1:%u\nmetrics-auth = %s\nhistory = %s\nhistory-keep = 100\n", port,
+             test_path(path, "users"), test_path(history, "history"));
+    scene_configure(&scene, global, "");
+    proxy_start(&scene.proxy);
+    unsigned long long memory = memory_of(&scene);
+
+    http_ask(&http, "GET", "/timeline", RIGHT, NULL, &response);
+    ck_assert_int_eq(response.status, 200);
+    json_t *object = json_loads(response.body, 0, NULL);
+    ck_assert_msg(json_array_size(json_object_get(object, "history")) == 5, "%s", response.body);
+    json_decref(object);
+    response_free(&response);
+    for (unsigned i = 0; i < 10; i++)
+        ck_assert_int_eq(status_of(&http, "/diff?from=1&to=2", RIGHT, "\n... and more"), 200);
+    ck_assert_int_eq(status_of(&http, "/diff?from=3&to=2", RIGHT, "too large"), 413);
+    for (unsigned i = 4; i < 10; i++) {
+        char query[64];
+        snprintf(query, sizeof query, "/diff?from=1&to=%u", i);
+        ck_assert_int_eq(status_of(&http, query, RIGHT, "no configuration of generation"), 404);
+    }
+    if (!sanitized())
+        ck_assert_uint_lt(memory_of(&scene), memory + 100 * 1024);
+    expect_unnoticed(&scene, &http);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 START_TEST(wrong_passwords)
 {
     struct scene scene;
@@ -215,6 +383,8 @@ Suite *hostile_suite(void)
     scenario_add(suite, readers_that_do_not_read, 300);
     scenario_add(suite, a_megabyte_of_headers, 300);
     scenario_add(suite, smuggled_requests, 300);
+    scenario_add(suite, configurations_are_for_few, 300);
+    scenario_add(suite, a_history_of_nonsense, 300);
     scenario_add(suite, wrong_passwords, 300);
     return suite;
 }
