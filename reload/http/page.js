@@ -1,10 +1,12 @@
 'use strict';
-/* The status page. Each second the server sends what it knows; all that is older (rates, the lines
-   of the last minutes, the timeline) is kept here. */
-const KEPT = 300, TIMELINE = 200;
-const history = new Map(); // of each line: its last values
-const before = new Map();  // of each counter: [value, time]
-let token = '', known = null, admin = false;
+/* The status page. Each second the server sends what it knows now; the lines of the last minutes
+   are kept here. What has happened before is asked for whenever there is a newer event. */
+const KEPT = 300, TIMELINE = 60, EVENTS = 200;
+const kept = new Map();   // of each line: its last values
+const before = new Map(); // of each counter: [value, time]
+let token = '', admin = false;
+let newest = '', asking = false; // of the timeline
+let past = {events: [], history: []}, present = null; // the last status
 
 const $ = (id) => document.getElementById(id);
 
@@ -67,8 +69,8 @@ function rate(key, value, now) {
 }
 
 function keep(key, value) {
-  if (!history.has(key)) history.set(key, []);
-  const values = history.get(key);
+  if (!kept.has(key)) kept.set(key, []);
+  const values = kept.get(key);
   values.push(value);
   if (values.length > KEPT) values.shift();
   return values;
@@ -182,9 +184,15 @@ function pauseButtons(frontend) {
   return box;
 }
 
+/* Sessions that ended otherwise than done. */
+function endedBadly(get, name) {
+  const all = get(name);
+  return all === null ? null : all - (get(name, {reason: 'done'}) || 0);
+}
+
 function drawFrontends(status, metrics, now) {
   const table = rows(head($('frontends'), ['Frontend', 'Backend', 'State', '#Now', '#Most', '#Limit',
-    '#In all', '#Sessions/s', '#In', '#Out', '#Denied', 'Last minutes', '']));
+    '#In all', '#Sessions/s', '#In', '#Out', '#Denied', '#Waited', '#Ended badly', 'Last minutes', '']));
   for (const frontend of status.frontends) {
     const of = {frontend: frontend.name}, get = (name, more) => sum(metrics, name, {...of, ...more});
     const all = get('rpproxy_frontend_sessions_total'), live = get('rpproxy_frontend_live_sessions');
@@ -192,11 +200,13 @@ function drawFrontends(status, metrics, now) {
     const row = table.row(frontend.name);
     fill(row, [frontend.name, frontend.backend || 'by route', frontendState(frontend),
       n(number(live), 'live'),
-      n(number(get('rpproxy_frontend_most_sessions'))), n(number(frontend.max_sessions || null)),
+      n(number(get('rpproxy_frontend_most_sessions')), 'most'), n(number(frontend.max_sessions || null), 'limit'),
       n(number(all), 'all'), n(perSecond.toFixed(1)),
-      n(bytes(get('rpproxy_frontend_bytes_total', {direction: 'in'}))),
-      n(bytes(get('rpproxy_frontend_bytes_total', {direction: 'out'}))),
-      n(number(get('rpproxy_frontend_denied_total'))),
+      n(bytes(get('rpproxy_frontend_bytes_total', {direction: 'in'})), 'in'),
+      n(bytes(get('rpproxy_frontend_bytes_total', {direction: 'out'})), 'out'),
+      n(number(get('rpproxy_frontend_denied_total')), 'denied'),
+      n(number(get('rpproxy_frontend_waits_total')), 'waited'),
+      n(number(endedBadly(get, 'rpproxy_frontend_session_ends_total')), 'ends'),
       {node: spark(keep('f/' + frontend.name, perSecond), 'sessions per second')},
       {node: admin ? {keep: pauseButtons(frontend.name)} : element('span')}]);
   }
@@ -230,36 +240,63 @@ function buttons(backend, server) {
   return box;
 }
 
+const SERVER_COLUMNS = ['Server', 'Address', 'State', '#Weight', '#Queued', '#Most queued', '#Queue limit',
+  '#Now', '#Most', '#Limit', '#In all', '#Sessions/s', '#In', '#Out', '#Failed connects', '#Retries',
+  '#Ended badly', 'Last check', '#Failed checks', '#Downs', '#Downtime', 'Since', 'Last minutes'];
+
+/* A backend, with what it has in all. */
+function backendCells(backend, metrics, now) {
+  const of = {backend: backend.name}, get = (name, more) => sum(metrics, name, {...of, ...more});
+  const all = get('rpproxy_backend_sessions_total'), perSecond = rate('b/' + backend.name, all, now);
+  const queue = (name) => n(backend.waiting === undefined ? '' : number(get(name)), name.split('_')[2]);
+  return [backend.name, '', {text: backend.usable + ' of ' + backend.servers.length + ' usable',
+    kind: backend.usable ? 'soft' : 'bad', field: 'state'}, '', queue('rpproxy_backend_waiting_sessions'),
+    queue('rpproxy_backend_most_waiting_sessions'), queue('rpproxy_backend_max_waiting_sessions'),
+    n(number(get('rpproxy_backend_live_sessions')), 'live'), '', '', n(number(all), 'all'),
+    n(perSecond.toFixed(1)), n(bytes(get('rpproxy_backend_bytes_total', {direction: 'in'})), 'in'),
+    n(bytes(get('rpproxy_backend_bytes_total', {direction: 'out'})), 'out'),
+    n(number(get('rpproxy_backend_connect_failures_total')), 'connects'),
+    n(number(get('rpproxy_backend_retries_total')), 'retries'),
+    n(number(endedBadly(get, 'rpproxy_backend_session_ends_total')), 'ends'), '', '', '', '', '',
+    {node: spark(keep('b/' + backend.name, perSecond), 'connections per second')}, ''];
+}
+
+const total = (counts) => Object.values(counts || {}).reduce((a, b) => a + b, 0);
+
+/* Where the metrics have no series of servers (metrics-servers), the status has the same. */
+function serverCells(backend, server, metrics, now) {
+  const key = backend.name + '/' + server.name, of = {backend: backend.name, server: server.name};
+  const get = (name, more) => sum(metrics, 'rpproxy_server_' + name, {...of, ...more});
+  const all = get('sessions_total') ?? server.sessions_total, [state, kind] = serverState(server);
+  const perSecond = rate('s/' + key, all, now), checked = server.check !== 'off';
+  const check = (server.last_check || '–') +
+    (checked && server.last_check ? ' (' + Math.round(server.check_ms * 1000) / 1000 + ' ms)' : '');
+  return [server.name + (server.backup ? ' (backup)' : ''), server.address,
+    {text: state + (server.usable && server.share_percent < 100 ? ', starts slowly' : ''), kind, field: 'state'},
+    n(server.weight, 'weight'), '', '', '',
+    n(number(get('live_sessions') ?? server.sessions), 'live'),
+    n(number(get('most_sessions') ?? server.most_sessions), 'most'),
+    n(number(get('max_sessions') || server.maxconn || null), 'limit'), n(number(all), 'all'),
+    n(perSecond.toFixed(1)), n(bytes(get('bytes_total', {direction: 'in'}) ?? server.client_bytes), 'in'),
+    n(bytes(get('bytes_total', {direction: 'out'}) ?? server.server_bytes), 'out'),
+    n(number(get('connect_failures_total') ?? total(server.connect_failures)), 'connects'), '',
+    n(number(get('session_ends_total') ?? total(server.ends)), 'ends'), {text: check, kind: 'check', field: 'check'},
+    n(checked ? number(get('checks_total', {result: 'failed'}) ?? server.checks_failed) : '–', 'checks'),
+    n(number(get('downs_total') ?? server.downs), 'downs'),
+    n(span(get('downtime_seconds_total') ?? server.downtime_ms / 1000), 'downtime'),
+    {text: span(now / 1000 - server.changed_at) + ' ago', field: 'since'},
+    {node: spark(keep('s/' + key, perSecond), 'sessions per second')},
+    {node: admin ? {keep: buttons(backend, server)} : element('span')}];
+}
+
 function drawServers(status, metrics, now) {
-  const columns = ['Server', 'Address', 'State', '#Weight', '#Now', '#Most', '#In all', '#Sessions/s',
-    '#In', '#Out', '#Failed connects', 'Last check', 'Since', '#Downtime', 'Last minutes'];
-  const table = rows(head($('servers'), columns.concat('')));
+  const table = rows(head($('servers'), SERVER_COLUMNS.concat('')));
   for (const backend of status.backends) {
     const group = table.row('/' + backend.name);
     group.className = 'group';
-    fill(group, [backend.name, '', {text: backend.usable + ' of ' + backend.servers.length + ' usable',
-      kind: backend.usable ? 'soft' : 'bad'}]);
-    for (const server of backend.servers) {
-      const key = backend.name + '/' + server.name, of = {backend: backend.name, server: server.name};
-      const get = (name, more) => sum(metrics, name, {...of, ...more});
-      const all = get('rpproxy_server_sessions_total') ?? server.sessions_total;
-      const perSecond = rate('s/' + key, all, now), [state, kind] = serverState(server);
-      const took = get('rpproxy_server_last_check_duration_seconds');
-      const check = (server.last_check || '–') + (took ? ' (' + Math.round(took * 1e6) / 1000 + ' ms)' : '');
-      const row = table.row(key);
-      fill(row, [server.name + (server.backup ? ' (backup)' : ''), server.address,
-        {text: state, kind, field: 'state'}, n(server.weight, 'weight'),
-        n(number(get('rpproxy_server_live_sessions') ?? server.sessions), 'live'),
-        n(number(get('rpproxy_server_most_sessions'))), n(number(all), 'all'), n(perSecond.toFixed(1)),
-        n(bytes(get('rpproxy_server_bytes_total', {direction: 'in'}))),
-        n(bytes(get('rpproxy_server_bytes_total', {direction: 'out'}))),
-        n(number(get('rpproxy_server_connect_failures_total'))),
-        {text: check, kind: 'check', field: 'check'},
-        span(now / 1000 - server.changed_at) + ' ago',
-        n(span(get('rpproxy_server_downtime_seconds_total') || 0)),
-        {node: spark(keep('s/' + key, perSecond), 'sessions per second')},
-        {node: admin ? {keep: buttons(backend, server)} : element('span')}]);
-    }
+    fill(group, backendCells(backend, metrics, now));
+    for (const server of backend.servers)
+      fill(table.row(backend.name + '/' + server.name), serverCells(backend, server, metrics, now));
   }
   table.end();
 }
@@ -284,7 +321,7 @@ function drawCanary(status) {
   if (!canary) return box.replaceChildren();
   if (box.dataset.pid !== String(canary.pid) || (admin && !box.querySelector('button'))) {
     box.dataset.pid = canary.pid;
-    box.replaceChildren(element('p'));
+    box.replaceChildren(element('p'), element('table'));
     for (const action of admin ? ['promote', 'abort'] : []) {
       const button = element('button', action);
       button.dataset.set = action;
@@ -292,40 +329,143 @@ function drawCanary(status) {
       box.append(button, ' ');
     }
   }
-  const side = (figures) => number(figures.sessions_total) + ' sessions, ' +
-    number(figures.connect_errors) + ' failed connects, ' + number(figures.sessions_failed) + ' failed';
-  box.firstChild.textContent = 'Canary: generation ' + canary.generation + ' gets ' + canary.percent +
-    '% for another ' + span(canary.left_ms / 1000) + '. Canary: ' + side(canary.canary) +
-    '. Predecessor: ' + side(canary.predecessor) + '.';
+  box.querySelector('p').textContent = 'Canary: generation ' + canary.generation + ' gets ' + canary.percent +
+    '% of the new connections' + (canary.by_source ? ', by source,' : '') + ' for another ' +
+    span(canary.left_ms / 1000) + '.';
+  const table = rows(head(box.querySelector('table'), ['Since then', '#Sessions', '#Failed connects', '#Failed',
+    '#Cut']));
+  for (const [name, side] of [['canary', canary.canary], ['predecessor', canary.predecessor]])
+    fill(table.row(name), [name, n(number(side.sessions_total), 'sessions'),
+      n(number(side.connect_errors), 'connects'), n(number(side.sessions_failed), 'failed'),
+      n(number(side.sessions_cut), 'cut')]);
+  table.end();
 }
 
-/* --- the timeline --- */
+/* --- what has happened --- */
 
-function tell(text, kind, at) {
-  const item = element('li', null, kind), time = element('time', new Date(at).toLocaleTimeString());
-  time.dateTime = new Date(at).toISOString();
-  item.append(time, text);
-  $('timeline').prepend(item);
-  while ($('timeline').children.length > TIMELINE) $('timeline').lastChild.remove();
+const LIFE = ['reload-started', 'reloaded', 'reload-failed', 'rolled-back', 'canary-started',
+  'canary-promoted', 'canary-back', 'serving', 'stopping', 'draining', 'drained', 'process-gone', 'crashed'];
+const BAD = ['reload-failed', 'rolled-back', 'crashed', 'server-down', 'server-failing', 'server-ejected',
+  'backend-down', 'name-failed', 'limit-reached', 'log-dropped'];
+const GOOD = ['reloaded', 'server-up', 'server-well', 'server-back', 'backend-up'];
+
+const kindOf = (name) => (BAD.includes(name) ? 'bad' : GOOD.includes(name) ? 'good' : '');
+
+function when(seconds) {
+  const at = new Date(seconds * 1000), today = new Date().toDateString() === at.toDateString();
+  const time = element('time', today ? at.toLocaleTimeString() : at.toLocaleString());
+  time.dateTime = at.toISOString();
+  return time;
 }
 
-function compare(status, now) {
-  const reload = status.last_reload, states = {};
-  if (reload && (!known || reload.at !== known.reload || reload.result !== known.result))
-    tell((reload.exit ? 'Reload failed (exit ' + reload.exit + '): ' : 'Reloaded: ') + reload.result,
-      reload.exit ? 'bad' : 'good', reload.at * 1000);
-  for (const one of status.generations) states['generation ' + one.generation + ' (pid ' + one.pid + ')'] = one.state;
-  for (const frontend of status.frontends)
-    states['frontend ' + frontend.name] = frontend.paused ? 'paused' : 'accepting';
-  for (const backend of status.backends)
-    for (const server of backend.servers)
-      states['server ' + backend.name + '/' + server.name] = serverState(server)[0];
-  for (const [what, state] of Object.entries(states))
-    if (known && known.states[what] !== state) tell(what + ' is ' + state, '', now);
-  for (const what of Object.keys(known ? known.states : {}))
-    if (!(what in states)) tell(what + ' is gone', 'soft', now);
-  known = {states, reload: reload && reload.at, result: reload && reload.result};
+function eventItem(event) {
+  const item = element('li', null, kindOf(event.event));
+  item.append(when(event.at), event.text || event.event);
+  return item;
 }
+
+/* What is known of each generation: its file of the history, and its events. */
+function generationsOfPast() {
+  const all = new Map();
+  const of = (number) => {
+    if (!all.has(number)) all.set(number, {number, events: [], file: null});
+    return all.get(number);
+  };
+  for (const file of past.history) of(file.generation).file = file;
+  for (const event of past.events)
+    if (LIFE.includes(event.event)) of(event.about || event.generation).events.push(event);
+  return [...all.values()].sort((a, b) => b.number - a.number).slice(0, TIMELINE);
+}
+
+/* How it went: text and colour. */
+function outcome({events, file}) {
+  const last = (name) => events.filter((event) => event.event === name).pop();
+  const failed = last('reload-failed'), done = last('reloaded');
+  const took = (ms) => ' in ' + (ms / 1000).toFixed(ms < 1000 ? 3 : 1) + ' s';
+  if (last('rolled-back')) return ['rolled back', 'bad'];
+  if (failed) return ['failed, exit ' + failed.exit, 'bad'];
+  if (last('crashed') || (file && file.crashed)) return ['crashed', 'bad'];
+  if (done) return ['reloaded' + took(done.took_ms), 'good'];
+  if (last('canary-started') && !last('serving')) return ['canary', 'warn'];
+  if (file && file.exit) return ['failed, exit ' + file.exit, 'bad'];
+  if (file && file.took_ms) return ['reloaded' + took(file.took_ms), 'good'];
+  if (file || last('serving')) return ['started', 'good'];
+  return [last('reload-started') ? 'under way' : 'earlier', 'soft'];
+}
+
+function drawPast() {
+  $('timeline').replaceChildren(...generationsOfPast().map((one) => {
+    const item = document.createElement('li'), {events, file} = one;
+    const begun = events.find((event) => event.event === 'reload-started');
+    const by = begun ? begun.by : file && file.by, at = events.length ? events[0].at : file.at;
+    item.dataset.generation = one.number;
+    if (at) item.append(when(at)); // of a damaged file nothing is known
+    item.append(element('b', 'Generation ' + one.number));
+    item.append(element('span', outcome(one)[0], 'badge ' + outcome(one)[1]));
+    item.append(element('span', null, 'now'), element('span', by ? 'by ' + by : '', 'soft'));
+    const details = document.createElement('ol');
+    if (file && !events.some((event) => ['reloaded', 'reload-failed', 'rolled-back'].includes(event.event)))
+      details.append(element('li', file.result));
+    details.append(...events.filter((event) => event !== begun).map(eventItem));
+    item.append(details);
+    return item;
+  }));
+  $('happened').replaceChildren(...past.events.slice(-EVENTS).reverse().map(eventItem));
+}
+
+/* Who drains, and how long it may last. */
+function drawPresent() {
+  const now = new Map(present.generations.map((one) => [String(one.generation), one]));
+  for (const item of $('timeline').children) {
+    const one = now.get(item.dataset.generation);
+    item.querySelector('.now').textContent = !one ? '' : one.state + ', ' + number(one.sessions) + ' sessions' +
+      (one.closes_in_ms > 0 ? ', closes them in ' + span(one.closes_in_ms / 1000) : '') + ' ';
+  }
+}
+
+/* --- configurations --- */
+
+function drawChoice() {
+  const files = past.history.filter((file) => file.text).reverse();
+  $('configurations').hidden = !admin || files.length < 2;
+  const key = files.map((file) => file.generation).join();
+  if ($('configurations').dataset.key === key) return;
+  $('configurations').dataset.key = key;
+  const other = files.find((file) => file.hash !== files[0].hash) || files[1];
+  for (const [select, initial] of [[$('from'), other], [$('to'), files[0]]]) {
+    const chosen = select.dataset.chosen;
+    select.replaceChildren(...files.map((file) => {
+      const option = element('option', file.generation + ', ' + new Date(file.at * 1000).toLocaleString());
+      option.value = file.generation;
+      return option;
+    }));
+    if (files.some((file) => String(file.generation) === chosen)) select.value = chosen;
+    else if (initial) select.value = initial.generation;
+  }
+}
+
+/* Lines of a difference as diff -u writes them. */
+function drawDiff(text) {
+  const kinds = {'+': 'added', '-': 'removed', '@': 'hunk'};
+  $('diff').replaceChildren(...text.replace(/\n$/, '').split('\n').map((line) =>
+    element('span', line || ' ', kinds[line[0]] || '')));
+  $('diff').hidden = false;
+}
+
+async function compare() {
+  const fields = new URLSearchParams({from: $('from').value, to: $('to').value});
+  try {
+    const answer = await fetch('diff?' + fields), text = await answer.text();
+    if (answer.ok) drawDiff(text || 'The configurations are the same.');
+    else note(text.trim());
+  } catch (error) {
+    note('The proxy does not answer.');
+  }
+}
+
+for (const select of [$('from'), $('to')])
+  select.addEventListener('change', () => { select.dataset.chosen = select.value; });
+$('compare').addEventListener('click', compare);
 
 /* --- what is asked and told --- */
 
@@ -347,12 +487,34 @@ async function change(fields) {
   }
 }
 
+/* What this page shows of the past is as new as `name`. During a reload there may be no answer: the
+   next message asks again. */
+async function askPast(name) {
+  if (asking || newest === name) return;
+  asking = true;
+  try {
+    const answer = await fetch('timeline');
+    if (answer.ok) {
+      past = await answer.json();
+      newest = name;
+      drawPast();
+      drawPresent();
+      drawChoice();
+    }
+  } catch (error) {
+    /* as said above */
+  }
+  asking = false;
+}
+
 function show(data) {
   const {status} = data, now = Date.now(), metrics = readMetrics(data.metrics);
   token = data.token;
   if (admin !== data.admin) {
     admin = data.admin;
-    if ($('servers').tBodies[0]) $('servers').tBodies[0].replaceChildren();
+    for (const table of [$('frontends'), $('servers')])
+      if (table.tBodies[0]) table.tBodies[0].replaceChildren();
+    drawChoice();
   }
   $('state').textContent = status.state;
   $('state').className = 'badge ' + (status.state === 'active' ? 'good' : 'warn');
@@ -363,7 +525,9 @@ function show(data) {
   drawFrontends(status, metrics, now);
   drawServers(status, metrics, now);
   drawGenerations(status);
-  compare(status, now);
+  present = status;
+  drawPresent();
+  askPast(data.newest);
   $('live').textContent = 'live, ' + new Date(now).toLocaleTimeString();
   $('live').className = 'live';
   document.body.dataset.generation = status.generation;

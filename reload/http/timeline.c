@@ -75,8 +75,7 @@ static json_t *read_history(const char *folder)
          i++) {
         struct history_entry entry;
         bool whole;
-        const char *wrong =
-            history_read_part(folder, numbers[i], HISTORY_HEAD_MAX, &entry, &whole);
+        const char *wrong = history_read_part(folder, numbers[i], HISTORY_HEAD_MAX, &entry, &whole);
         if (wrong && entry.generation == 0)
             continue;
         if (wrong && !entry.result[0])

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Drives the status page in Chromium, by the pipe of its developer tools:
 
-  page.py ADDRESS CONFIG BINARY SCREENSHOT
+  page.py ADDRESS FRONTEND CONFIG BINARY SCREENSHOT
 
-Logs in, compares what the page shows with /metrics, clicks, reloads the proxy meanwhile, and looks at
-the page as a user who may not change anything. Exits with 1, and says what is wrong."""
+Logs in, compares what the page shows with /metrics, clicks, reloads the proxy meanwhile, also with a
+canary, reads the difference of two configurations, opens the page anew, and looks at it as a user who
+may not change anything. Exits with 1, and says what is wrong."""
 
 import base64
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -79,7 +81,7 @@ class Browser:
 
     def wait(self, expression, what):
         until = time.monotonic() + PATIENCE
-        while not self.value(expression):
+        while not self.value("!!(%s)" % expression):
             if time.monotonic() > until:
                 raise SystemExit("%s: not in %d s; the page says: %s"
                                  % (what, PATIENCE, self.value("document.body.innerText")))
@@ -128,6 +130,19 @@ FRONTEND = "document.querySelector('#frontends tr[data-key=main] [data-field=%s]
 TOTAL = "document.querySelector('#figures [data-field=%s]').textContent"
 
 
+GROUP = "document.querySelector('#servers tr[data-key=\"/main\"] [data-field=%s]').textContent"
+CANARY = "document.querySelector('#canary tr[data-key=%s] [data-field=%s]').textContent"
+OF_A = '{backend="main",server="a"}'
+HEAD = "document.querySelector('#timeline > li[data-generation=\"%d\"] .badge').textContent"
+ITEM = "document.querySelector('#timeline > li[data-generation=\"%d\"]').textContent"
+
+
+def shown(browser, expression, name, value):
+    """A limit follows the number of sessions."""
+    wanted = "{:,}".format(int(value))
+    browser.wait("%s.split(' ')[0] === %s" % (expression, json.dumps(wanted)), "%s is %s" % (name, wanted))
+
+
 def compare(browser, address):
     """Nothing goes on but the page itself, so both must show the same soon."""
     now = metrics(address)
@@ -138,11 +153,28 @@ def compare(browser, address):
             (FRONTEND % "all", 'rpproxy_frontend_sessions_total{frontend="main"}'),
             (FRONTEND % "live", 'rpproxy_frontend_live_sessions{frontend="main"}'),
             (ROW % "all", 'rpproxy_server_sessions_total{backend="main",server="a"}'),
-            (ROW % "live", 'rpproxy_server_live_sessions{backend="main",server="a"}')):
-        wanted = "{:,}".format(int(now[name]))
-        # A limit follows the number of sessions.
-        browser.wait("%s.split(' ')[0] === %s" % (expression, json.dumps(wanted)),
-                     "%s is %s" % (name, wanted))
+            (FRONTEND % "most", 'rpproxy_frontend_most_sessions{frontend="main"}'),
+            (FRONTEND % "limit", 'rpproxy_frontend_max_sessions{frontend="main"}'),
+            (FRONTEND % "waited", 'rpproxy_frontend_waits_total{frontend="main"}'),
+            (GROUP % "all", 'rpproxy_backend_sessions_total{backend="main"}'),
+            (GROUP % "live", 'rpproxy_backend_live_sessions{backend="main"}'),
+            (GROUP % "retries", 'rpproxy_backend_retries_total{backend="main"}'),
+            (GROUP % "waiting", 'rpproxy_backend_waiting_sessions{backend="main"}'),
+            (GROUP % "most", 'rpproxy_backend_most_waiting_sessions{backend="main"}'),
+            (GROUP % "max", 'rpproxy_backend_max_waiting_sessions{backend="main"}'),
+            (ROW.replace("/a", "/spare") % "limit", "rpproxy_server_max_sessions" + OF_A.replace('"a"', '"spare"')),
+            (ROW % "most", "rpproxy_server_most_sessions" + OF_A),
+            (ROW % "downs", "rpproxy_server_downs_total" + OF_A),
+            (ROW % "all", "rpproxy_server_sessions_total" + OF_A),
+            (ROW % "live", "rpproxy_server_live_sessions" + OF_A)):
+        shown(browser, expression, name, now[name])
+    for expression, name in (
+            (FRONTEND % "denied", 'rpproxy_frontend_denied_total{frontend="main",'),
+            (FRONTEND % "ends", 'rpproxy_frontend_session_ends_total{frontend="main",'),
+            (GROUP % "connects", 'rpproxy_backend_connect_failures_total{backend="main",'),
+            (ROW % "connects", "rpproxy_server_connect_failures_total" + OF_A[:-1])):
+        shown(browser, expression, name, sum(value for key, value in now.items() if key.startswith(name) and
+                                             'reason="done"' not in key))
 
 
 def change_servers(browser, address):
@@ -157,25 +189,113 @@ def change_servers(browser, address):
         raise SystemExit("the page shows a weight that the metrics do not have")
 
 
+def opened(browser, address, generation):
+    """A page that knows nothing of before."""
+    browser.ask("Page.navigate", url="about:blank")
+    browser.ask("Page.navigate", url="http://%s/" % address)
+    browser.wait("document.body && document.body.dataset.generation === '%d'" % generation, "the page is live")
+
+
+def reload(binary, config, *more):
+    subprocess.run([binary, "reload", "-f", config, *more], check=True, stdout=subprocess.DEVNULL)
+
+
+def tells_the_past(browser, address, generation):
+    """What happened while no page was open."""
+    opened(browser, address, generation)
+    browser.wait("document.querySelector('#timeline > li')", "there is a timeline")
+    browser.wait(HEAD % 1 + " === 'started'", "the start")
+    for number in range(2, generation + 1):
+        browser.wait((HEAD % number) + ".startsWith('reloaded in ')", "reload %d" % number)
+        browser.wait((ITEM % number) + ".includes('by a command of uid ')", "by whom")
+    browser.wait((ITEM % generation) + ".includes('active')", "which one serves")
+    browser.wait("document.querySelector('#happened').textContent.includes('main/a')", "the events of servers")
+
+
+def compares_configurations(browser, config, binary, generation):
+    with open(config, "a", encoding="ascii") as file:
+        file.write("retries = 7\n")
+    reload(binary, config)
+    generation += 1
+    browser.wait("document.querySelector('#to').value === '%d'" % generation, "the new generation can be chosen")
+    browser.value("for (const [id, value] of [['from', 1], ['to', %d]]) { const one = document.getElementById(id);"
+                  " one.value = value; one.dispatchEvent(new Event('change')); }" % generation)
+    browser.click("#compare")
+    browser.wait("!document.querySelector('#diff').hidden", "the difference")
+    for kind, line in (("added", "+retries = 7"), ("removed", "-retries = ")):
+        browser.wait("[...document.querySelectorAll('#diff .%s')].some((one) => one.textContent.startsWith('%s'))"
+                     % (kind, line), line)
+    printed = subprocess.run([binary, "history", "-f", config, "--diff", "1", str(generation)], check=True,
+                             stdout=subprocess.PIPE, encoding="utf-8").stdout
+    shown_lines = browser.value("[...document.querySelectorAll('#diff span')].map((one) => one.textContent)")
+    if printed.splitlines() != shown_lines:
+        raise SystemExit("the page shows %s and the command prints %s" % (shown_lines, printed))
+    return generation
+
+
+def connect(frontend, count):
+    host, port = frontend.split(":")
+    return [socket.create_connection((host, int(port))) for _ in range(count)]
+
+
+def canary(browser, address, frontend, config, binary, click):
+    """A canary with sessions on both sides, which ends by a click. Returns the status of the command."""
+    command = subprocess.Popen([binary, "reload", "-f", config, "--canary", "50%:1h"], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    browser.wait("!document.querySelector('#canary').hidden && document.querySelector('#canary tbody')",
+                 "the page shows the canary")
+    sides, sessions = ("canary", "predecessor"), []
+    series = 'rpproxy_canary_sessions{side="%s"}'
+    while not all(metrics(address)[series % side] for side in sides):
+        sessions += connect(frontend, 1)
+        if len(sessions) > 60:
+            raise SystemExit("60 sessions, and all on one side")
+    for side in sides:
+        shown(browser, CANARY % (side, "sessions"), series % side, metrics(address)[series % side])
+    browser.click("#canary button[data-set=%s]" % click)
+    status = command.wait(PATIENCE)
+    browser.wait("document.querySelector('#canary').hidden", "the canary is over")
+    for one in sessions:
+        one.close()
+    return status
+
+
+def decides_canaries(browser, address, frontend, config, binary, generation):
+    for click, expected in (("promote", 0), ("abort", 4)):
+        status = canary(browser, address, frontend, config, binary, click)
+        tried = generation + 1
+        if status != expected:
+            raise SystemExit("%s: the command ended with %d" % (click, status))
+        if click == "promote":
+            generation = tried
+        browser.wait("document.body.dataset.generation === '%d'" % generation, click)
+        browser.wait((HEAD % tried) + ".startsWith('%s')" % ("reloaded in" if expected == 0 else "failed, exit 4"),
+                     "the timeline has the end of the canary")
+        for side in ("canary: ", "predecessor: "):
+            browser.wait((ITEM % tried) + ".includes('%s')" % side, "the figures of both sides")
+    return generation
+
+
 def main():
-    address, config, binary, screenshot = sys.argv[1:]
+    address, frontend, config, binary, screenshot = sys.argv[1:]
     folder = os.path.dirname(config)
     browser = Browser(tempfile.mkdtemp(dir=folder))
     try:
         browser.log_in("root:secret")
-        browser.ask("Page.navigate", url="http://%s/" % address)
-        browser.wait("document.body.dataset.generation === '1'", "the page is live")
+        opened(browser, address, 1)
         compare(browser, address)
         change_servers(browser, address)
-        subprocess.run([binary, "reload", "-f", config], check=True, stdout=subprocess.DEVNULL)
+        reload(binary, config)
         browser.wait("document.body.dataset.generation === '2'", "the page follows the reload")
-        browser.wait("document.querySelector('#timeline').textContent.includes('Reloaded:')",
-                     "the timeline has the reload")
+        browser.wait(HEAD % 2 + ".startsWith('reloaded in')", "the timeline has the reload")
         compare(browser, address)
         browser.click("#servers tr[data-key='main/a'] button[data-set=drain]")
         browser.wait("%s === 'drain'" % (ROW % "state"), "a click after the reload")
         browser.click("#servers tr[data-key='main/a'] button[data-set=ready]")
         browser.wait("%s === 'unchecked'" % (ROW % "state"), "a click on ready")
+        tells_the_past(browser, address, 2)
+        generation = compares_configurations(browser, config, binary, 2)
+        generation = decides_canaries(browser, address, frontend, config, binary, generation)
         browser.picture(screenshot)
         browser.picture(screenshot.replace(".png", "-dark.png"), dark=True)
         browser.picture(screenshot.replace(".png", "-phone.png"), width=390, height=844)
@@ -186,9 +306,9 @@ def main():
         if errors:
             raise SystemExit("errors in the console: " + "\n".join(errors))
         browser.log_in("guest:look")
-        browser.ask("Page.navigate", url="http://%s/" % address)
-        browser.wait("document.body.dataset.generation === '2'", "the page of a guest is live")
-        if browser.value("document.querySelectorAll('button').length"):
+        opened(browser, address, generation)
+        browser.wait("document.querySelector('#timeline > li')", "a guest sees what has happened")
+        if browser.value("[...document.querySelectorAll('button, select')].some((one) => one.offsetParent)"):
             raise SystemExit("a guest has buttons")
     finally:
         browser.end()
