@@ -110,6 +110,24 @@ START_TEST(a_rollback_and_back)
 }
 END_TEST
 
+/* The newest that served with another configuration, and not just the newest. */
+START_TEST(a_rollback_passes_over_what_is_the_same)
+{
+    struct scene scene;
+    struct outcome outcome;
+    scene_init(&scene);
+    configure(&scene, "1");
+    proxy_start(&scene.proxy);
+    configure(&scene, "2");
+    proxy_reload(&scene.proxy);
+    proxy_reload(&scene.proxy);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "rollback", NULL), 0);
+    expect_running(&scene.proxy, "retries = 1\n");
+    proxy_follow(&scene.proxy);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 /* A crash, a leftover of a write that was interrupted, and files that are no history. */
 START_TEST(numbers_go_on_after_a_crash)
 {
@@ -460,6 +478,7 @@ Suite *history_suite(void)
 {
     Suite *suite = suite_create("history");
     scenario_add(suite, a_rollback_and_back, 60);
+    scenario_add(suite, a_rollback_passes_over_what_is_the_same, 60);
     scenario_add(suite, numbers_go_on_after_a_crash, 60);
     scenario_add(suite, a_file_that_is_not_as_it_was_written_is_not_used, 60);
     scenario_add(suite, a_full_disk, 120);
