@@ -93,6 +93,7 @@ int main(void)
         terminate_suite,
         walk_suite,
         event_bus_suite,
+        log_pattern_suite,
         text_diff_suite,
         secrets_suite,
         session_list_suite,

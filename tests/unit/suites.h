@@ -36,6 +36,7 @@ Suite *cpus_suite(void);
 Suite *terminate_suite(void);
 Suite *walk_suite(void);
 Suite *event_bus_suite(void);
+Suite *log_pattern_suite(void);
 Suite *text_diff_suite(void);
 Suite *secrets_suite(void);
 Suite *descriptors_suite(void);

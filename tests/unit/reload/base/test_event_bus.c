@@ -168,6 +168,21 @@ START_TEST(numbers_go_on_in_the_successor)
 }
 END_TEST
 
+/* A follower that reads on from a successor is told what no process has kept. */
+START_TEST(what_is_lost_stays_lost_in_the_successor)
+{
+    bus_lead(bus);
+    for (unsigned i = 0; i < BUS_EVENTS_MAX + 10; i++)
+        add(bus, "{\"a\":1}");
+    bus_pass_on(bus, send_piece, next);
+    bus_forward(bus, send_piece, next);
+    bus_lead(next);
+    (void)replayed(next, 0, 10);
+    ck_assert_ptr_nonnull(strstr(heard, "{\"number\":11,"));
+    (void)replayed(next, 4, 6);
+}
+END_TEST
+
 START_TEST(many_events_go_in_few_pieces)
 {
     char event[200];
@@ -259,6 +274,7 @@ Suite *event_bus_suite(void)
     tcase_add_test(events, events_of_generations_stay_longer);
     tcase_add_test(events, events_of_generations_are_bounded);
     tcase_add_test(events, numbers_go_on_in_the_successor);
+    tcase_add_test(events, what_is_lost_stays_lost_in_the_successor);
     tcase_add_test(events, many_events_go_in_few_pieces);
     tcase_add_test(events, predecessor_takes_back);
     tcase_add_test(events, what_happened_is_observed);
