@@ -118,45 +118,45 @@ START_TEST(a_changed_file_that_the_configuration_names_is_a_reload)
     char path[PATH_MAX], other[PATH_MAX];
     scene_init(&scene);
     proxy_own_binary(&scene.proxy);
-    const char *const folders[] = {"lists", "maps", "real", "more"};
-    for (unsigned i = 0; i < 4; i++)
+    const char *const folders[] = {"away", "away/lists", "away/maps", "away/real", "away/more"};
+    for (unsigned i = 0; i < 5; i++)
         ck_assert_int_eq(mkdir(test_path(path, folders[i]), 0755), 0);
-    put(&scene, "lists/friends", "127.0.0.1\n");
-    put(&scene, "real/map.txt", "a.example main\n");
-    ck_assert_int_eq(symlink("../real/map.txt", test_path(path, "maps/hosts.map")), 0);
-    scene_configure(&scene, "include = more/*.conf\n",
-                    "allow = @lists/friends\nroute = sni-map:maps/hosts.map\n");
+    put(&scene, "away/lists/friends", "127.0.0.1\n");
+    put(&scene, "away/real/map.txt", "a.example main\n");
+    ck_assert_int_eq(symlink("../real/map.txt", test_path(path, "away/maps/hosts.map")), 0);
+    scene_configure(&scene, "include = away/more/*.conf\n",
+                    "allow = @away/lists/friends\nroute = sni-map:away/maps/hosts.map\n");
     pid_t supervisor = watch(&scene);
-    put(&scene, "lists/friends", "127.0.0.1\n10.0.0.1\n");
+    put(&scene, "away/lists/friends", "127.0.0.1\n10.0.0.1\n");
     wait_reloaded(&scene, "the list was replaced");
-    write_file(test_path(path, "real/map.txt"), 0644, "b.example main\n");
+    write_file(test_path(path, "away/real/map.txt"), 0644, "b.example main\n");
     wait_reloaded(&scene, "the map behind the link was written");
-    put(&scene, "more/b.conf", "[defaults]\nidle-timeout = 5m\n");
+    put(&scene, "away/more/b.conf", "[defaults]\nidle-timeout = 5m\n");
     wait_reloaded(&scene, "a file that is included has come");
 
-    put(&scene, "lists/beside", "text\n");
-    put(&scene, "more/b.off", "text\n");
-    ck_assert_int_eq(symlink("friends", test_path(path, "lists/link")), 0);
-    unsigned generation = put(&scene, "lists/friends", "127.0.0.1\n10.0.0.2\n");
+    put(&scene, "away/lists/beside", "text\n");
+    put(&scene, "away/more/b.off", "text\n");
+    ck_assert_int_eq(symlink("friends", test_path(path, "away/lists/link")), 0);
+    unsigned generation = put(&scene, "away/lists/friends", "127.0.0.1\n10.0.0.2\n");
     wait_reloaded(&scene, "the list was replaced again");
     ck_assert_uint_eq(scene.proxy.generation, generation + 1);
 
-    scene_configure(&scene, "include = more/*.conf\n", "allow = @new/there/friends\n");
-    wait_mentioned(scene.proxy.log, "new/there/friends: No such file");
+    scene_configure(&scene, "include = away/more/*.conf\n", "allow = @away/new/there/friends\n");
+    wait_mentioned(scene.proxy.log, "away/new/there/friends: No such file");
     generation = scene.proxy.generation;
-    ck_assert_int_eq(mkdir(test_path(path, "new"), 0755), 0);
-    ck_assert_int_eq(mkdir(test_path(path, "new/there"), 0755), 0);
-    put(&scene, "new/there/friends", "127.0.0.1\n");
+    ck_assert_int_eq(mkdir(test_path(path, "away/new"), 0755), 0);
+    ck_assert_int_eq(mkdir(test_path(path, "away/new/there"), 0755), 0);
+    put(&scene, "away/new/there/friends", "127.0.0.1\n");
     wait_reloaded(&scene, "the missing list has come");
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "config", NULL), 0);
-    ck_assert_msg(strstr(outcome.out, "new/there/friends"), "%s", outcome.out);
+    ck_assert_msg(strstr(outcome.out, "away/new/there/friends"), "%s", outcome.out);
 
     copy_file(proxy_binary(), test_path(other, "other"), 0755);
     ck_assert_int_eq(rename(other, scene.proxy.program), 0);
     reload_through(&scene.proxy, supervisor, SIGHUP);
     wait_mentioned(scene.proxy.log, "goes on by the new program");
     proxy_wait_drained(&scene.proxy);
-    generation = put(&scene, "new/there/friends", "127.0.0.1\n10.0.0.3\n");
+    generation = put(&scene, "away/new/there/friends", "127.0.0.1\n10.0.0.3\n");
     wait_reloaded(&scene, "the new program of the supervisor knows the list");
     ck_assert_uint_eq(scene.proxy.generation, generation + 1);
     stop_through(&scene.proxy, supervisor);
