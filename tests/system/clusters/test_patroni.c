@@ -296,7 +296,12 @@ static void hand_over_clients(struct cluster *cluster)
     lasting_start(&writer, NULL);
     lasting_start(&reader, NULL);
     hand_over(&cluster->proxy, (struct lasting *const[]){&writer, &reader, NULL}, NULL);
-    writers_go_on(cluster);
+    for (unsigned i = 0; i < scaled(10, 2); i++) {
+        proxy_reload(&cluster->proxy);
+        writers_go_on(cluster);
+    }
+    lasting_ask(&writer);
+    lasting_ask(&reader);
     lasting_end(&writer);
     lasting_end(&reader);
 }

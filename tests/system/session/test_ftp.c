@@ -109,6 +109,7 @@ START_TEST(ftp_in_passive_mode)
 {
     struct proxy proxy;
     struct outcome outcome;
+    struct load load;
     struct lasting control = {.name = "control",
                               .command = RAW_CLIENT("21"),
                               .say = "NOOP\r\n",
@@ -123,6 +124,7 @@ START_TEST(ftp_in_passive_mode)
         skip_test("no network namespace");
     }
     mkdir(test_path(folder, "ftp"), 0755);
+    write_file(test_path(file, "ftp/small"), 0644, "whole\n");
     make_file(test_path(file, "ftp/big"));
     chmod(folder, 0555); /* vsftpd wants no folder that its users could write to */
     test_path(copy, "copy");
@@ -147,6 +149,10 @@ START_TEST(ftp_in_passive_mode)
     wait_mentioned(control.out, "230 ");
     hand_over(&proxy, lasting, NULL);
     ck_assert_uint_eq(sessions_of(&proxy), 3);
+    load_start(&load, "small", "curl -sS ftp://127.0.0.1/small");
+    reload_under_loads(&proxy, (const struct load *const[]){&load, NULL});
+    hand_over(&proxy, lasting, (const struct load *const[]){&load, NULL});
+    ck_assert_uint_eq(load_stop(&load), file_mentions(load.done, "whole"));
     lasting_end(&control);
     snprintf(from, sizeof from, "if=%s", pipe);
     snprintf(to, sizeof to, "of=%s", copy);
