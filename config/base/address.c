@@ -124,6 +124,10 @@ static const char *parse_host(const char *text, struct address *address,
         return "is a URL; an address has no scheme and no path: HOST:PORT";
     if (strncmp(text, "abns@", 5) == 0 || strncmp(text, "abnsz@", 6) == 0)
         return "an abstract Unix socket is unix:@NAME here";
+    if (strchr(text, ','))
+        return "is a list; write each address in a line of its own";
+    if (!colon && *text && strspn(text, "0123456789") == strlen(text))
+        return "host is missing; for all addresses write 0.0.0.0:PORT or [::]:PORT";
     if (!colon)
         return "port is missing: HOST:PORT";
     if (strchr(text, ':') != colon)

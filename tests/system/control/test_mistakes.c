@@ -74,7 +74,8 @@ static const struct {
     const char *line, *cause, *remedy;
 } in_listen[] = {
     {"bind *:443", "'=' is missing", "write 'bind = *:443'"},
-    {"bind = 8080", "port is missing", "HOST:PORT"},
+    {"bind = 8080", "host is missing", "0.0.0.0:PORT"},
+    {"bind = 127.0.0.1:80,127.0.0.1:81", "is a list", "a line of its own"},
     {"bind = *:80", "host is missing", "0.0.0.0:PORT or [::]:PORT"},
     {"bind = ::1:80", "an IPv6 address needs brackets", "[IPV6]:PORT"},
     {"bind = /tmp/x.sock", "the path of a Unix socket needs 'unix:'", "unix:/PATH"},

@@ -255,7 +255,8 @@ static const struct {
      "p.ini:4: bind '127.0.0.1:1' is given twice; first in line 2\n"},
 
     /* binds and servers */
-    {BIND "bind = 8080\n", "p.ini:3: bind: '8080': port is missing: HOST:PORT\n"},
+    {BIND "bind = 8080\n",
+     "p.ini:3: bind: '8080': host is missing; for all addresses write 0.0.0.0:PORT or [::]:PORT\n"},
     {BIND "bind = fd:\n", "p.ini:3: bind: 'fd:': name is missing: fd:NAME\n"},
     {BIND "bind = fd:a:b\n",
      "p.ini:3: bind: 'fd:a:b': name of a passed socket may contain only ASCII "
