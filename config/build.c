@@ -591,6 +591,9 @@ static void check_paths(struct builder *builder)
     if (config->pidfile)
         paths_claim(&claims, config->pidfile, memory_print("pidfile '%s'", config->pidfile),
                     global_place(document, "pidfile"), false);
+    if (config->state)
+        paths_claim(&claims, config->state, memory_print("state '%s'", config->state),
+                    global_place(document, "state"), false);
     for (size_t i = 0; i < config->metrics.count; i++)
         if (strncmp(config->metrics.list[i].text, "unix:/", 6) == 0)
             paths_claim(&claims, config->metrics.list[i].text + 5,

@@ -272,6 +272,7 @@ struct config {
     char *user;           /* NULL: the user does not change */
     char *control;        /* absolute path; never NULL (see config_default_control) */
     char *pidfile;        /* absolute path, or NULL */
+    char *state;          /* the same: what commands have set */
     char *history;        /* the same, of a folder */
     unsigned history_keep;
     struct log_place log;

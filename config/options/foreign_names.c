@@ -28,6 +28,7 @@ static const struct foreign names[] = {
     {FOREIGN_KEY, "worker_connections", "max-sessions", NULL},
     {FOREIGN_KEY, "max_connections", "max-sessions", NULL},
     {FOREIGN_KEY, "pid", "pidfile", NULL},
+    {FOREIGN_KEY, "server-state-file", "state", NULL},
     {FOREIGN_KEY, "error_log", "log", NULL},
     {FOREIGN_KEY, "stats socket", "control", NULL},
     {FOREIGN_KEY, "monitor-uri", "metrics", NULL},

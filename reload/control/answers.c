@@ -2,6 +2,7 @@
 
 #include "config/base/happening.h"
 #include "reload/control/client.h"
+#include "reload/control/done.h"
 #include "reload/control/events.h"
 #include "reload/control/frontends.h"
 #include "reload/control/history.h"
@@ -92,7 +93,10 @@ static void answer_server(struct client *client, const json_t *request)
         client->generation->proxy, json_string_value(json_object_get(request, "server")),
         json_string_value(json_object_get(request, "set")), text);
     happening_by(NULL);
-    client_send_result(client, status, text);
+    if (status == EXIT_DONE)
+        done_answer(client, text, false);
+    else
+        client_send_result(client, status, text);
 }
 
 static void answer_reload(struct client *client, const json_t *request)

@@ -1,15 +1,13 @@
 #include "reload/control/frontends.h"
 
-#include "config/base/container_of.h"
 #include "config/base/happening.h"
 #include "config/syntax/suggest.h"
-#include "proxy/core/reclaim.h"
 #include "reload/base/text.h"
 #include "reload/control/client.h"
+#include "reload/control/done.h"
 #include "reload/handover/generation.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -77,51 +75,17 @@ void frontends_json_pause(json_t *object, const struct generation *generation, s
     json_object_set_new(object, "waiting", waiting < 0 ? json_null() : json_integer(waiting));
 }
 
-/* An answer that waits for the workers. */
-struct held_answer {
-    struct retired retired;
-    struct client *client; /* NULL: it has gone */
-    char text[FRONTENDS_TEXT_MAX];
-};
-
-static void on_followed(struct retired *retired)
-{
-    struct held_answer *held = container_of(retired, struct held_answer, retired);
-    if (held->client) {
-        client_stream_end(held->client);
-        client_send_result(held->client, EXIT_DONE, held->text);
-    }
-    free(held);
-}
-
-static void on_client_gone(void *arg)
-{
-    struct held_answer *held = arg;
-    held->client = NULL;
-}
-
 void frontends_answer(struct client *client, const json_t *request)
 {
-    static const struct client_stream stream = {.on_gone = on_client_gone};
-    struct generation *generation = client->generation;
-    struct held_answer *held = calloc(1, sizeof *held);
-    if (!held) {
-        client_send_result(client, EXIT_OTHER, "out of memory");
-        return;
-    }
-    char who[REQUESTER_TEXT_MAX];
+    char text[FRONTENDS_TEXT_MAX], who[REQUESTER_TEXT_MAX];
     const struct requester by = client_requester(client);
     happening_by(requester_text(&by, who));
-    enum exit_status status =
-        frontends_command(generation, json_string_value(json_object_get(request, "frontend")),
-                          json_string_value(json_object_get(request, "set")), held->text);
+    enum exit_status status = frontends_command(
+        client->generation, json_string_value(json_object_get(request, "frontend")),
+        json_string_value(json_object_get(request, "set")), text);
     happening_by(NULL);
-    if (status != EXIT_DONE) {
-        client_send_result(client, status, held->text);
-        free(held);
-        return;
-    }
-    held->client = client;
-    client_stream_begin(client, &stream, held);
-    reclaim_with(&generation->proxy->reclaimer, &held->retired, on_followed);
+    if (status == EXIT_DONE)
+        done_answer(client, text, true);
+    else
+        client_send_result(client, status, text);
 }

@@ -62,6 +62,7 @@ enum generation_state {
 struct event_bus;
 struct generation;
 struct handoff;
+struct kept_state;
 struct old_side;
 struct new_side;
 
@@ -198,8 +199,9 @@ struct generation {
     struct new_side *new_side;           /* to the old process, until its listeners are closed */
     struct message_sessions predecessor; /* it stands by or lingers: what it last said of itself;
                                           * pid 0: there is none */
-    struct old_side *old_side; /* to the new process, until this process closes its listeners */
-    struct handoff *handoff;   /* of the sessions of this process; NULL: none has begun */
+    struct old_side *old_side;     /* to the new process, until this process closes its listeners */
+    struct kept_state *kept_state; /* NULL: nothing is kept */
+    struct handoff *handoff;       /* of the sessions of this process; NULL: none has begun */
     bool replaced; /* the listeners of this process are closed, and another process serves */
 
     /* What is to be done once a reload, ours or the old process's, is over: */

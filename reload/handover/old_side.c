@@ -12,6 +12,7 @@
 #include "reload/handover/frontend_states.h"
 #include "reload/handover/generation.h"
 #include "reload/handover/heartbeat.h"
+#include "reload/handover/kept_state.h"
 #include "reload/handover/moving.h"
 #include "reload/handover/offering.h"
 #include "reload/handover/old_side_failure.h"
@@ -216,6 +217,7 @@ static void undo_commit(struct old_side *side, enum exit_status status)
     struct generation *generation = side->generation;
     notify_main_pid(getpid());
     bus_lead(generation->bus);
+    kept_state_serve(generation, true);
     go_back(side, "");
     peer_stats_accept(&generation->peer_stats, true);
     proxy_accept(generation->proxy); /* from the passed sockets, too */
@@ -264,6 +266,7 @@ static void commit(struct old_side *side)
     if (!side->tried)
         offering_note_kept(generation->binds, side->channel);
     tell_about_us(side);
+    kept_state_withhold(generation);
     generation->events->pass_events(generation);
     channel_send(side->channel, MESSAGE_COMMIT, NULL, 0, NULL, 0);
     old_side_expect_within(side, ACTIVE_TIMEOUT_MS);

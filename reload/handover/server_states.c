@@ -29,6 +29,13 @@ static void write_line(const struct server_conf *conf, char line[static MESSAGE_
     free(whole);
 }
 
+uint64_t server_states_line_hash(const struct server_conf *conf)
+{
+    char line[MESSAGE_LINE_MAX];
+    write_line(conf, line);
+    return config_text_hash(line, strlen(line));
+}
+
 static void record_address(const struct server *server, struct message_server_state *state)
 {
     const struct address *address = server_address(server);

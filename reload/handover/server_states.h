@@ -29,6 +29,9 @@ struct server_states {
 /* The server as it is now. */
 void server_states_record(const struct server *server, struct message_server *record);
 
+/* Of what the server's line in the file says. */
+uint64_t server_states_line_hash(const struct server_conf *conf);
+
 /* Reads a payload, which may be shorter or longer than the one here: what is missing is 0. */
 void server_states_read(const void *payload, size_t length, struct message_server *record);
 

@@ -12,6 +12,7 @@
 #include "reload/base/supervisor.h"
 #include "reload/control/control.h"
 #include "reload/handover/generation.h"
+#include "reload/handover/kept_state.h"
 #include "reload/handover/moving.h"
 #include "reload/handover/new_side.h"
 #include "reload/handover/old_side.h"
@@ -77,8 +78,10 @@ static void on_proxy_server(struct server *server, bool by_command, void *arg)
     server_states_record(server, &record);
     old_side_tell_server(generation, &record);
     draining_processes_tell_server(&generation->draining_processes, &record);
-    if (by_command)
-        new_side_tell_server(generation->new_side, &record);
+    if (!by_command)
+        return;
+    new_side_tell_server(generation->new_side, &record);
+    kept_state_changed(generation);
 }
 
 static void on_proxy_frontend(const struct frontend *frontend, void *arg)
@@ -86,6 +89,7 @@ static void on_proxy_frontend(const struct frontend *frontend, void *arg)
     struct process *process = arg;
     old_side_tell_frontend(&process->generation, frontend);
     new_side_tell_frontend(process->generation.new_side, frontend);
+    kept_state_changed(&process->generation);
 }
 
 static void on_proxy_quiet(void *arg)
@@ -136,7 +140,8 @@ static bool prepare(struct generation *generation, struct offer *offer, struct o
                                         .on_server = on_proxy_server,
                                         .on_frontend = on_proxy_frontend,
                                         .arg = process};
-    return start_prepare(generation, &process->publication, offer, duplicates, &events);
+    return start_prepare(generation, &process->publication, offer, duplicates, &events) &&
+           kept_state_open(generation, !generation->new_side);
 }
 
 static void try_canary(struct generation *generation)
@@ -159,6 +164,7 @@ static void begin_service(struct generation *generation)
     binds_release(generation->binds);
     proxy_accept(generation->proxy);
     generation->state = GENERATION_ACTIVE;
+    kept_state_serve(generation, generation->new_side != NULL);
     notify_ready(getpid());
     bus_lead(generation->bus);
     happened(HAPPENED_SERVING, LOG_LEVEL_NOTICE,
@@ -286,6 +292,7 @@ static void take_back(struct generation *generation, pid_t successor)
     binds_take_back(generation->binds);
     proxy_accept(generation->proxy);
     generation->state = GENERATION_ACTIVE;
+    kept_state_serve(generation, true);
     bus_lead(generation->bus);
     publication_take_back(&process->publication, successor);
     notify_main_pid(getpid());
@@ -713,6 +720,7 @@ static void close_all(struct process *process)
     closing_end(&process->closing);
     names_free(generation->names);
     checks_free(generation->checks);
+    kept_state_close(generation);
     proxy_free(generation->proxy);
     handoff_free(generation->handoff);
     binds_free(generation->binds);

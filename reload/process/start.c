@@ -11,6 +11,7 @@
 #include "reload/control/control.h"
 #include "reload/control/running.h"
 #include "reload/handover/generation.h"
+#include "reload/handover/kept_state.h"
 #include "reload/handover/new_side.h"
 #include "reload/http/http.h"
 #include "reload/listeners/opening.h"
@@ -133,6 +134,8 @@ bool start_read_config(struct generation *generation)
     make_directory(config, "control", config->control);
     if (config->pidfile)
         make_directory(config, "pidfile", config->pidfile);
+    if (config->state)
+        make_directory(config, "state", config->state);
     if (config->history)
         make_history(config);
     const struct backend_conf *transparent = find_transparent(config);
@@ -277,7 +280,7 @@ bool start_prepare(struct generation *generation, struct publication *publicatio
         generation->exit_status = EXIT_OTHER;
         return false;
     }
-    if (!publication_prepare(publication)) {
+    if (!publication_prepare(publication) || !kept_state_check(generation)) {
         generation->exit_status = EXIT_INVALID;
         return false;
     }

@@ -52,6 +52,7 @@ static const struct {
     {"events", events_suite},
     {"history", history_suite},
     {"pause", pause_suite},
+    {"state", state_suite},
     {"telling", telling_suite},
     {"completion", completion_suite},
     {"diagnoses", diagnoses_suite},

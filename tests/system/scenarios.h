@@ -59,6 +59,7 @@ Suite *sessions_suite(void);
 Suite *events_suite(void);
 Suite *history_suite(void);
 Suite *pause_suite(void);
+Suite *state_suite(void);
 Suite *telling_suite(void);
 Suite *diagnoses_suite(void);
 Suite *mistakes_suite(void);

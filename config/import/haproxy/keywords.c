@@ -15,7 +15,8 @@ static const char of_http[] = "has no meaning in mode tcp";
 static const char of_log[] = "the form of the log is that of rpproxy: proxy.ini(5), ACCESS LOG";
 static const char of_control[] = "rpproxy has its own control socket: option control";
 static const char tls_defaults[] = "settings of TLS count where TLS ends; see the binds";
-static const char state_file[] = "a reload keeps the states of servers by itself";
+static const char state_file[] =
+    "a reload keeps the states of servers by itself, and 'state' keeps them across a stop";
 static const char scripts[] = "rpproxy runs no scripts";
 
 static const struct hap_keyword keywords[] = {
