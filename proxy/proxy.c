@@ -532,5 +532,6 @@ void proxy_free(struct proxy *proxy)
     for (size_t i = 0; proxy->service.frontends && i < proxy->service.frontend_count; i++)
         stage_list_close(&proxy->service.frontends[i]);
     free(proxy->service.frontends);
+    options_release(OWNER_FRONTEND, &proxy->departed);
     free(proxy);
 }
