@@ -33,7 +33,7 @@ static void rows_end(struct rows *rows, const char *aligns)
 {
     if (fclose(rows->out) == 0 && strchr(rows->text, '\n') != strrchr(rows->text, '\n')) {
         putchar('\n');
-        table_print(rows->text, aligns, stdout);
+        table_print(rows->text, aligns, table_width(), stdout);
     }
     free(rows->text);
 }
@@ -149,19 +149,17 @@ static void print_queues(json_t *backends)
     json_t *backend;
     const char *name;
     json_int_t waiting, all, timeouts, full;
-    bool first = true;
+    struct rows rows;
+    if (!rows_begin(&rows, "QUEUE\tWAITING\tIN ALL\tTIMED OUT\tREFUSED"))
+        return;
     json_array_foreach(backends, i, backend)
     {
         if (json_unpack(backend, "{s:s, s:I, s:I, s:I, s:I}", "name", &name, "waiting", &waiting,
-                        "queued", &all, "queue_timeouts", &timeouts, "queue_full", &full))
-            continue;
-        if (first)
-            printf("\n%-20s %8s %10s %10s %8s\n", "QUEUE", "WAITING", "IN ALL", "TIMED OUT",
-                   "REFUSED");
-        first = false;
-        printf("%-20s %8lld %10lld %10lld %8lld\n", name, (long long)waiting, (long long)all,
-               (long long)timeouts, (long long)full);
+                        "queued", &all, "queue_timeouts", &timeouts, "queue_full", &full) == 0)
+            fprintf(rows.out, "%s\t%lld\t%lld\t%lld\t%lld\n", name, (long long)waiting,
+                    (long long)all, (long long)timeouts, (long long)full);
     }
+    rows_end(&rows, "lrrrr");
 }
 
 /* Writes a number in short form: "17", "2.4M". */
@@ -242,7 +240,7 @@ static void print_generations(json_t *generations)
     {
         print_generation(item, rows.out);
     }
-    rows_end(&rows, "rrlrrrrrrll");
+    rows_end(&rows, "rrlrrrrrrl");
 }
 
 #define TIME_TEXT_MAX 32
@@ -333,7 +331,10 @@ static void print_denied(json_t *frontends)
     json_t *item;
     const char *name;
     json_int_t denied, list, limit, rate, over, route, header;
-    bool any = false;
+    struct rows rows;
+    if (!rows_begin(&rows, "DENIED AT\tCLIENTS\tLIST\tSOURCE-LIMIT\tSOURCE-RATE\tOVER-LIMIT\t"
+                           "ROUTE\tHEADER"))
+        return;
     json_array_foreach(frontends, i, item)
     {
         route = header = 0;
@@ -343,15 +344,11 @@ static void print_denied(json_t *frontends)
                         &header) ||
             denied == 0)
             continue;
-        if (!any)
-            printf("\n%-16s %10s %10s %12s %12s %10s %10s %12s\n", "DENIED AT", "CLIENTS",
-                   "BY LIST", "SOURCE-LIMIT", "SOURCE-RATE", "OVER-LIMIT", "BY ROUTE",
-                   "PROXY-HEADER");
-        any = true;
-        printf("%-16s %10lld %10lld %12lld %12lld %10lld %10lld %12lld\n", name, (long long)denied,
-               (long long)list, (long long)limit, (long long)rate, (long long)over,
-               (long long)route, (long long)header);
+        fprintf(rows.out, "%s\t%lld\t%lld\t%lld\t%lld\t%lld\t%lld\t%lld\n", name, (long long)denied,
+                (long long)list, (long long)limit, (long long)rate, (long long)over,
+                (long long)route, (long long)header);
     }
+    rows_end(&rows, "lrrrrrrr");
 }
 
 /* Frontends that accept no clients by command. An older process pauses none. */

@@ -167,7 +167,7 @@ static int print_part(const struct view *view, void (*write_part)(FILE *, const 
         for (; lines > 0 && *end; lines--)
             end += strcspn(end, "\n") + 1;
         *end = '\0';
-        table_print(text, aligns, stdout);
+        table_print(text, aligns, 0, stdout);
         putchar('\n');
     }
     free(text);

@@ -53,6 +53,7 @@ static const struct {
     {"history", history_suite},
     {"pause", pause_suite},
     {"state", state_suite},
+    {"status", status_suite},
     {"telling", telling_suite},
     {"completion", completion_suite},
     {"diagnoses", diagnoses_suite},

@@ -60,6 +60,7 @@ Suite *events_suite(void);
 Suite *history_suite(void);
 Suite *pause_suite(void);
 Suite *state_suite(void);
+Suite *status_suite(void);
 Suite *telling_suite(void);
 Suite *diagnoses_suite(void);
 Suite *mistakes_suite(void);

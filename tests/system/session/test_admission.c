@@ -97,7 +97,7 @@ START_TEST(the_first_line_that_contains_the_client_decides)
     ck_assert_int_eq(counts.denied, 6);
     ck_assert_int_eq(counts.list, 6);
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", NULL), 0);
-    ck_assert_ptr_nonnull(strstr(outcome.out, "\nmain                      6          6 "));
+    ck_assert_ptr_nonnull(strstr(outcome.out, "\nmain             6     6 "));
     proxy_reload(&scene.proxy);
     proxy_wait_drained(&scene.proxy);
     is_refused(&scene.front, 2);

@@ -1,0 +1,91 @@
+/* `rpproxy status` in a terminal of 80 columns, with names as long as they can be. */
+#include "tests/system/scenarios.h"
+#include "tests/system/support/scene.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { NAME = 190, SERVERS = 240, COLUMNS = 80 };
+
+static void print_status(const struct proxy *proxy, const char *columns, struct outcome *outcome)
+{
+    char variable[32];
+    snprintf(variable, sizeof variable, "COLUMNS=%s", columns);
+    const char *env[] = {variable, NULL};
+    const char *argv[] = {proxy_binary(), "status", "-f", proxy->file, NULL};
+    program_run(&(struct program){.argv = argv, .env = env}, PATIENCE_MS, outcome);
+    ck_assert_msg(outcome->code == 0, "exit %d: %s", outcome->code, outcome->err);
+}
+
+/* The column at which the word begins in the line; -1: it is not there. */
+static int column_of(const char *line, const char *word)
+{
+    const char *end = strchr(line, '\n'), *at = strstr(line, word);
+    return at && at < end ? (int)(at - line) : -1;
+}
+
+static void configure(const struct scene *scene, const char *name)
+{
+    char text[65536];
+    size_t length = 0;
+    for (unsigned i = 0; i < SERVERS; i++)
+        length += (size_t)snprintf(text + length, sizeof text - length,
+                                   "server = %.*s%03u 127.%u.0.1:%u maxconn=%u\n", i < 2 ? NAME : 6,
+                                   name, i, i, scene->server_port, 100 + i);
+    proxy_configure(&scene->proxy,
+                    "workers = 2\n[frontend %s]\nbind = 127.0.0.1:%u\nbackend = main\n"
+                    "deny = any\n[backend main]\n%s",
+                    name, scene->port, text);
+}
+
+/* No line is wider than the terminal, columns are below their heads, and the ends of long names
+ * tell them apart. */
+START_TEST(long_names_in_80_columns)
+{
+    struct scene scene;
+    struct outcome outcome;
+    char name[NAME + 1], *save;
+    memset(name, 'n', NAME);
+    name[NAME] = '\0';
+    scene_init(&scene);
+    configure(&scene, name);
+    proxy_start(&scene.proxy);
+    int client = connect_to(&scene.front); /* is denied */
+    expect_reset(client);
+
+    print_status(&scene.proxy, "80", &outcome);
+    unsigned servers = 0;
+    int addresses = -1, weights = -1;
+    char copy[sizeof outcome.out];
+    memcpy(copy, outcome.out, sizeof copy);
+    for (const char *line = outcome.out; *line; line = strchr(line, '\n') + 1) {
+        if (strncmp(line, "SERVER ", 7) == 0) {
+            addresses = column_of(line, "ADDRESS");
+            weights = column_of(line, "WEIGHT") + (int)strlen("WEIGHT");
+        } else if (strncmp(line, "main/", 5) == 0 && column_of(line, "127.") >= 0) {
+            ck_assert_int_eq(column_of(line, "127."), addresses);
+            ck_assert_msg(line[weights - 1] == '1' && line[weights] == ' ', "%s", line);
+            servers++;
+        }
+    }
+    ck_assert_uint_eq(servers, SERVERS);
+    for (const char *word = "n000 \0n001 \0"; *word; word += strlen(word) + 1)
+        ck_assert_msg(strstr(outcome.out, word) != NULL, "no server '%s': %s", word, outcome.out);
+    ck_assert_ptr_nonnull(strstr(outcome.out, "\nDENIED AT"));
+    ck_assert_ptr_nonnull(strstr(outcome.out, "\nQUEUE"));
+    for (char *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+        if (strncmp(line, "file ", 5) != 0)
+            ck_assert_msg(strlen(line) <= COLUMNS, "%zu columns: %s", strlen(line), line);
+
+    print_status(&scene.proxy, "", &outcome); /* no terminal: names are whole */
+    ck_assert_ptr_nonnull(strstr(outcome.out, name));
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+Suite *status_suite(void)
+{
+    Suite *suite = suite_create("status");
+    scenario_add(suite, long_names_in_80_columns, 300);
+    return suite;
+}
