@@ -39,4 +39,16 @@ static inline uint64_t rate_taken(struct rate rate, uint64_t full_at, uint64_t n
     return (full_at > now ? full_at : now) + rate_interval(rate);
 }
 
+/* When the bucket will be full, once the one is given back whose rate_taken() was `taken`. Others
+ * may have been taken since. Time in which the bucket would have been full without it filled
+ * nothing, and is not given back: so no more are admitted than the rate allows. */
+static inline uint64_t rate_given_back(struct rate rate, uint64_t full_at, uint64_t now,
+                                       uint64_t taken)
+{
+    uint64_t interval = rate_interval(rate);
+    uint64_t begin = taken - interval;
+    uint64_t lost = now > begin ? now - begin : 0;
+    return lost < interval ? full_at - (interval - lost) : full_at;
+}
+
 #endif

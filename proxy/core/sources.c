@@ -439,12 +439,13 @@ bool sources_take(struct sources *sources, const struct source_key *key, struct 
 }
 
 void sources_give_back(struct sources *sources, const struct source_key *key, struct rate rate,
-                       uint64_t taken)
+                       uint64_t now, uint64_t taken)
 {
     struct locked locked = lock(sources, key);
     struct entry *entry = find(&locked, key);
-    if (entry && atomic_load(&entry->full_at) == taken)
-        atomic_store(&entry->full_at, taken - rate_interval(rate));
+    if (entry)
+        atomic_store(&entry->full_at,
+                     rate_given_back(rate, atomic_load(&entry->full_at), now, taken));
     unlock(&locked);
 }
 

@@ -91,9 +91,9 @@ struct sources_figures sources_figures(const struct sources *sources);
 bool sources_take(struct sources *sources, const struct source_key *key, struct rate rate,
                   uint64_t now, uint64_t *taken);
 
-/* Nobody came: gives back what was taken, unless another one was taken since. */
+/* Nobody came: gives back what sources_take() took, whatever others have taken since. */
 void sources_give_back(struct sources *sources, const struct source_key *key, struct rate rate,
-                       uint64_t taken);
+                       uint64_t now, uint64_t taken);
 
 /* --- other processes; main thread --- */
 

@@ -240,7 +240,8 @@ static __attribute__((noinline)) bool accept_at_rate(struct listener *listener)
     bool accepted;
     bool more = accept_with_place(listener, &accepted);
     if (sessions->refused || !accepted)
-        frontend_rate_give_back(sessions->service, frontend, taken);
+        frontend_rate_give_back(sessions->service, frontend,
+                                loop_read_clock(&sessions->loop) * 1000, taken);
     return more;
 }
 

@@ -58,9 +58,9 @@ bool frontend_rate_take(struct service *service, const struct frontend *frontend
     return sources_take(service->sources, &key, frontend->conf->max_rate, now, taken);
 }
 
-void frontend_rate_give_back(struct service *service, const struct frontend *frontend,
+void frontend_rate_give_back(struct service *service, const struct frontend *frontend, uint64_t now,
                              uint64_t taken)
 {
     const struct source_key key = key_of_frontend(frontend);
-    sources_give_back(service->sources, &key, frontend->conf->max_rate, taken);
+    sources_give_back(service->sources, &key, frontend->conf->max_rate, now, taken);
 }

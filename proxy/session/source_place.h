@@ -25,7 +25,7 @@ void frontend_rate_open(struct service *service, struct frontend *frontend);
 /* For a frontend with max-rate: takes one from its bucket, as sources_take() does. */
 bool frontend_rate_take(struct service *service, const struct frontend *frontend, uint64_t now,
                         uint64_t *taken);
-void frontend_rate_give_back(struct service *service, const struct frontend *frontend,
+void frontend_rate_give_back(struct service *service, const struct frontend *frontend, uint64_t now,
                              uint64_t taken);
 
 #endif

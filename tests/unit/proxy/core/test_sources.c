@@ -297,11 +297,69 @@ START_TEST(a_frontend_takes_from_a_bucket_and_gives_back)
     ck_assert_uint_eq(at, now + SECOND / 2);
     ck_assert(!sources_take(tables[1].sources, &frontend, rate, now, &at));
     ck_assert_uint_eq(at, now + SECOND / 2);
-    sources_give_back(tables[0].sources, &frontend, rate, first); /* one was taken since */
+    sources_give_back(tables[0].sources, &frontend, rate, now, first); /* one was taken since */
+    ck_assert(sources_take(tables[0].sources, &frontend, rate, now, &first));
     ck_assert(!sources_take(tables[0].sources, &frontend, rate, now, &at));
-    sources_give_back(tables[0].sources, &frontend, rate, second);
+    sources_give_back(tables[0].sources, &frontend, rate, now, second);
     ck_assert(sources_take(tables[1].sources, &frontend, rate, now, &at));
     ck_assert(!sources_take(tables[1].sources, &frontend, rate, now, &at));
+}
+END_TEST
+
+/* Several workers have taken, and some give back, in any order. */
+START_TEST(what_is_given_back_at_once_can_be_taken_again)
+{
+    enum { COUNT = 5 };
+    const struct rate rate = {COUNT, 1000};
+    const struct source_key frontend = {0, 8};
+    const uint64_t now = 77 * SECOND;
+    uint64_t taken[COUNT + 1];
+    unsigned have = 0;
+    connect_tables(1);
+    ck_assert(sources_enter_anyway(tables[0].sources, &frontend, now));
+    for (unsigned i = 0; i < 10000; i++) {
+        if (random_bits() % 2) {
+            bool ready = sources_take(tables[0].sources, &frontend, rate, now, &taken[have]);
+            ck_assert(ready == (have < COUNT));
+            have += ready;
+        } else if (have > 0) {
+            unsigned chosen = (unsigned)(random_bits() % have);
+            sources_give_back(tables[0].sources, &frontend, rate, now, taken[chosen]);
+            taken[chosen] = taken[--have];
+        }
+    }
+}
+END_TEST
+
+START_TEST(what_is_given_back_later_admits_no_more_than_the_rate)
+{
+    enum { COUNT = 5, HELD = 8, ADMITTED = 1000 };
+    const struct rate rate = {COUNT, 1000};
+    const struct source_key frontend = {0, 8};
+    uint64_t now = 77 * SECOND, admitted[ADMITTED];
+    struct {
+        uint64_t at, taken;
+    } held[HELD]; /* the oldest first */
+    unsigned holds = 0, count = 0;
+    connect_tables(1);
+    ck_assert(sources_enter_anyway(tables[0].sources, &frontend, now));
+    while (count < ADMITTED) {
+        now += random_bits() % (SECOND / 10);
+        if (holds < HELD &&
+            sources_take(tables[0].sources, &frontend, rate, now, &held[holds].taken))
+            held[holds++].at = now;
+        if (holds > 0 && random_bits() % 2) { /* the oldest comes in, or the newest gives back */
+            if (random_bits() % 2) {
+                admitted[count++] = held[0].at;
+                memmove(held, held + 1, --holds * sizeof held[0]);
+            } else {
+                sources_give_back(tables[0].sources, &frontend, rate, now, held[--holds].taken);
+            }
+        }
+    }
+    for (unsigned i = 0; i < ADMITTED; i++)
+        for (unsigned j = i + COUNT; j < ADMITTED; j++)
+            ck_assert_uint_ge(admitted[j] - admitted[i], (j - i - COUNT + 1) * (SECOND / COUNT));
 }
 END_TEST
 
@@ -482,6 +540,8 @@ Suite *sources_suite(void)
     tcase_add_test(tcase, other_processes_count);
     tcase_add_test(tcase, buckets_outlive_their_process);
     tcase_add_test(tcase, a_frontend_takes_from_a_bucket_and_gives_back);
+    tcase_add_test(tcase, what_is_given_back_at_once_can_be_taken_again);
+    tcase_add_test(tcase, what_is_given_back_later_admits_no_more_than_the_rate);
     tcase_add_test(tcase, memory_of_another_process_may_contain_anything);
     tcase_add_test(tcase, threads_do_not_pass_the_limit);
     tcase_add_test(tcase, processes_do_not_pass_the_limit);
