@@ -247,7 +247,7 @@ static void outage(struct world *world, void (*begin)(struct dns *dns),
 {
     dns_set(&world->dns, ONE TWO);
     dns_start(&world->dns);
-    configure(world, "resolve-hold = 1h\nresolve-timeout = 100ms\n", PODS);
+    configure(world, "resolve-hold = 1h\nresolve-timeout = 1s\n", PODS);
     proxy_start(&world->proxy);
     int client = connect_through(world, 1);
     begin(&world->dns);
@@ -260,7 +260,7 @@ static void outage(struct world *world, void (*begin)(struct dns *dns),
     one_session(world);
     wait_mentioned(world->proxy.log, why_later);
     /* Also with another weight in the line. */
-    configure(world, "resolve-hold = 1h\nresolve-timeout = 100ms\n",
+    configure(world, "resolve-hold = 1h\nresolve-timeout = 1s\n",
               "server = pod pods.test:PORT resolve=all max=3 weight=7\n");
     proxy_reload(&world->proxy);
     expect_servers(world, "pod-1=127.0.0.1 pod-2=127.0.0.2");
@@ -344,7 +344,7 @@ START_TEST(addresses_are_given_up)
     }
     dns_set(&world.dns, ONE TWO);
     dns_start(&world.dns);
-    configure(&world, "resolve-hold = 1s\nresolve-timeout = 100ms\n", PODS);
+    configure(&world, "resolve-hold = 1s\nresolve-timeout = 1s\n", PODS);
     proxy_start(&world.proxy);
     int client = connect_through(&world, 2);
     dns_silence(&world.dns);
@@ -409,7 +409,7 @@ START_TEST(start_without_an_answer)
     ck_assert_msg(strstr(outcome.err, "server 'c'") != NULL, "%s", outcome.err);
     one_session(&world);
     dns_silence(&world.dns);
-    configure(&world, "resolve-timeout = 100ms\n", PODS "server = a app.test:PORT\n");
+    configure(&world, "resolve-timeout = 1s\n", PODS "server = a app.test:PORT\n");
     ck_assert_int_eq(proxy_command(&world.proxy, &outcome, "reload", "--dry-run", NULL), 0);
     proxy_reload(&world.proxy);
     expect_servers(&world, "a=127.0.0.2 pod-1=127.0.0.3");

@@ -89,10 +89,12 @@ static void queue_up(const struct scene *scene, int *clients, unsigned from, uns
 
 static void start(struct scene *scene, const char *global, const char *attributes, const char *rest)
 {
+    /* Nobody who waits is to give up on a slow machine. */
+    const char *patience = strstr(rest, "queue-timeout") ? "" : "queue-timeout = 0s\n";
     proxy_configure(&scene->proxy,
                     "workers = 4\n%s[listen main]\nbind = 127.0.0.1:%u\naccess-log = yes\n"
-                    "server = a 127.0.0.1:%u %s\n%s",
-                    global, scene->port, scene->server_port, attributes, rest);
+                    "server = a 127.0.0.1:%u %s\n%s%s",
+                    global, scene->port, scene->server_port, attributes, patience, rest);
     proxy_start(&scene->proxy);
 }
 
