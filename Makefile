@@ -70,7 +70,7 @@ $(BUILD)/unit-tests: $(UNIT_OBJ) $(LIB)
 # Against the real binary: links nothing of the proxy's own.
 $(BUILD)/system-tests: $(SYSTEM_OBJ)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(shell pkg-config --libs jansson)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(shell pkg-config --libs jansson openssl)
 
 $(BUILD)/demo-origin: $(BUILD)/scripts/demo-origin.o
 	$(call say,LINK,$@)

@@ -65,8 +65,6 @@ void tls_rules_frontend(const struct section *section, struct frontend_conf *fro
         problem_add(problems, place, "bind: tls=yes needs a certificate; add 'certificate = FILE'");
     else if (!closed && has_certificate(&conf->certificates) && is_whole(conf))
         frontend->tls_server = tls_server_new(conf, frontend->name, place, problems);
-    if (frontend->tls_server)
-        problem_add(problems, place, "bind: tls=yes is not supported by this build yet");
 }
 
 /* --- servers ------------------------------------------------------------------------------- */
@@ -112,8 +110,5 @@ const char *tls_rules_server(struct server_conf *server, bool closed)
     const char *wrong = conf->on ? check(server) : without_tls(conf);
     if (wrong || !conf->on || closed || (conf->certificate && conf->certificate->count == 0))
         return wrong;
-    wrong = tls_target_new(conf, host, &server->address, &server->tls);
-    if (!wrong)
-        wrong = "tls=yes is not supported by this build yet";
-    return wrong;
+    return tls_target_new(conf, host, &server->address, &server->tls);
 }

@@ -10,9 +10,12 @@ static const struct timeval interval = {.tv_sec = 1};
 /* Between two lines about failures that go on. */
 #define AGAIN_MS 60000u
 
-static const char *failure_text(enum connect_failure failure)
+static const char *failure_text(const struct server *server, enum connect_failure failure)
 {
+    const char *tls = atomic_load(&server->tls_error);
     switch (failure) {
+    case CONNECT_TLS_FAILED:
+        return tls ? tls : "the TLS handshake fails";
     case CONNECT_REFUSED:
         return "the connection is refused";
     case CONNECT_TIMED_OUT:
@@ -65,10 +68,11 @@ static void look_at_server(struct server *server, uint64_t now)
     if (!begins && now - outage->told_at < AGAIN_MS)
         return;
     happened(HAPPENED_SERVER_FAILING, LOG_LEVEL_WARNING,
-             HAPPENING_FIELDS(SERVER_FIELDS(server), happening_word("cause", failure_text(reason)),
+             HAPPENING_FIELDS(SERVER_FIELDS(server),
+                              happening_word("cause", failure_text(server, reason)),
                               happening_number("attempts", outage->untold)),
              "server %s/%s cannot be connected: %s (attempts of sessions: %llu)", backend,
-             server->name, failure_text(reason), (unsigned long long)outage->untold);
+             server->name, failure_text(server, reason), (unsigned long long)outage->untold);
     outage->told_at = now;
     outage->untold = 0;
 }

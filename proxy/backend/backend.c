@@ -56,10 +56,10 @@ static int open_balancers(struct backend *backend)
 
 static bool prepares(const struct backend_conf *conf)
 {
-    bool header = false;
+    bool begins = false;
     for (size_t i = 0; i < conf->server_count; i++)
-        header |= conf->servers[i].send_proxy != 0;
-    return header || tcp_tuning_is_given(&conf->tcp) || conf->source.kind != SOURCE_ANY;
+        begins |= conf->servers[i].send_proxy != 0 || conf->servers[i].tls;
+    return begins || tcp_tuning_is_given(&conf->tcp) || conf->source.kind != SOURCE_ANY;
 }
 
 int backend_open(struct backend *backend, const struct backend_conf *conf, unsigned workers,

@@ -128,6 +128,9 @@ struct server {
     void *checking;
     struct fail_times fail_times;
     struct server_outage outage;
+    /* Why the last TLS handshake failed that failed: a text that lives for ever; NULL: none did.
+     * Any thread. */
+    _Atomic(const char *) tls_error;
     bool is_back;              /* its ejection has just ended, and is to be told */
     struct task failures_task; /* to the main thread: failures is no longer 0 */
     struct seat *seat;         /* queue.h; NULL: no server of the backend has maxconn */

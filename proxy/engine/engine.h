@@ -181,6 +181,27 @@ static inline void engine_settle_end(struct stream *stream)
     stream->ended = stream->hung_up;
 }
 
+/* Of bytes that were received only so many count, for the others are TLS around them. `received` is
+ * then less than what the kernel has counted, so that the end of the stream is always received. */
+static inline void engine_count_as(struct stream *stream, size_t received, size_t count)
+{
+    stream->received += count - received;
+}
+
+/* The bytes that were received say that nothing more will come. */
+static inline void engine_end(struct stream *stream)
+{
+    stream->ended = true;
+}
+
+/* The bytes that were received say that the end that has come with them is none: as if it were
+ * still to be received. */
+static inline void engine_deny_end(struct stream *stream)
+{
+    stream->ended = false;
+    stream->readable = true;
+}
+
 /* The connection has failed, as a send has told: what it had said can still be received, as long as
  * `readable` is true and engine_receive() does not fail; an end of the stream is not seen any more.
  */

@@ -27,6 +27,9 @@ struct conn {
     uint16_t total_place;
     unsigned char bulk; /* large reads in a row, up to what proves its stream bulky */
     bool shut;          /* the end of its peer's stream was passed on to it */
+    bool is_client;     /* it is the client's */
+    bool sealed;        /* one of the two sides speaks TLS, or both: sealed.h moves the bytes */
+    bool cut;           /* under TLS: its socket has ended, and its stream has not */
     bool has_answered;  /* of a server: a byte of it came, and is not the first to come any more */
 };
 

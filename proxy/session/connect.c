@@ -8,7 +8,9 @@
 #include "proxy/session/forward.h"
 #include "proxy/session/proxy_out.h"
 #include "proxy/session/queued.h"
+#include "proxy/session/sealed.h"
 #include "proxy/session/session_key.h"
+#include "proxy/session/tls_out.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -80,6 +82,8 @@ static enum connect_failure failure_of(int error)
     case EHOSTDOWN:
     case ENETDOWN:
         return CONNECT_UNREACHABLE;
+    case EPROTO:
+        return CONNECT_TLS_FAILED;
     default:
         return CONNECT_FAILED;
     }
@@ -96,6 +100,8 @@ static void fail_attempt(struct session *session, int error, bool reset)
     access_log_note_failure(session);
     session->attempts++;
     session->timed_out = error == ETIMEDOUT;
+    if (session->server.sealed)
+        sealed_drop(&session->server);
     session->deadline = WHEEL_NEVER; /* nothing is due until the close is complete */
     session_set_state(session, SESSION_WAITING);
     session->pending++;
@@ -134,7 +140,8 @@ static __attribute__((cold)) bool prepare(struct session *session)
 {
     tune(session);
     access_log_connected(session);
-    return !session->chosen->conf->send_proxy || proxy_out_begin(session);
+    const struct server_conf *conf = session->chosen->conf;
+    return !conf->send_proxy || conf->tls || proxy_out_begin(session);
 }
 
 /* How long that took. */
@@ -157,11 +164,67 @@ static __attribute__((cold)) void owe_first_bytes(struct session *session)
                 session->server.unsent->length);
 }
 
+/* The same where the server speaks TLS. False: the session has ended. */
+static __attribute__((cold)) bool seal_first_bytes(struct session *session)
+{
+    struct unsent *first = session->first_bytes;
+    session->first_bytes = NULL;
+    counter_add(session_set_counter(session->set, session->client.server_place), first->length);
+    enum sealed_sent sent =
+        sealed_send(&session->server, &session->set->loop.engine, first->bytes, first->length);
+    free(first);
+    if (sent != SEALED_SENT)
+        session_close(session, sent == SEALED_FAILED ? SESSION_SERVER_RESET : SESSION_NO_RESOURCES);
+    return sent == SEALED_SENT;
+}
+
+/* The server can be sent what is for it. */
+static void connected(struct session *session)
+{
+    struct session_set *set = session->set;
+    session->connected_at = session->active_at = loop_now(&set->loop);
+    set->movable = true;
+    if (set->timed)
+        count_connect(session);
+    session_begin(session);
+    if (session->first_bytes && session->server.sealed && sealed_tls(&session->server)) {
+        if (!seal_first_bytes(session))
+            return;
+    } else if (session->first_bytes) {
+        owe_first_bytes(session);
+    }
+    if ((session->frontend->prepares || session->backend->prepares) && !prepare(session))
+        return;
+    exchange_move(session, &session->client);
+}
+
+/* The handshake with the server has come so far. */
+static void go_on_by(struct session *session, enum tls_out come)
+{
+    switch (come) {
+    case TLS_OUT_WAITS:
+        break;
+    case TLS_OUT_OPEN:
+        connected(session);
+        break;
+    case TLS_OUT_FAILED:
+        connect_failed(session, EPROTO);
+        break;
+    case TLS_OUT_NO_MEMORY:
+        session_close(session, SESSION_NO_RESOURCES);
+        break;
+    }
+}
+
 void connect_on_event(struct session *session, uint32_t what)
 {
     if (what & ENGINE_FAILED) {
         int error = engine_error(&session->server.stream);
         connect_failed(session, error ? error : ECONNREFUSED);
+        return;
+    }
+    if (tls_out_is_under_way(session)) {
+        go_on_by(session, tls_out_go_on(session));
         return;
     }
     if (!(what & ENGINE_WRITABLE))
@@ -172,17 +235,10 @@ void connect_on_event(struct session *session, uint32_t what)
         fail_attempt(session, ECONNREFUSED, true);
         return;
     }
-    struct session_set *set = session->set;
-    session->connected_at = session->active_at = loop_now(&set->loop);
-    set->movable = true;
-    if (set->timed)
-        count_connect(session);
-    session_begin(session);
-    if (session->first_bytes)
-        owe_first_bytes(session);
-    if ((session->frontend->prepares || session->backend->prepares) && !prepare(session))
-        return;
-    exchange_move(session, &session->client);
+    if (session->backend->prepares && session->chosen->conf->tls)
+        go_on_by(session, tls_out_begin(session));
+    else
+        connected(session);
 }
 
 static void wait_for(struct session *session, uint64_t milliseconds)

@@ -1,6 +1,8 @@
 #include "proxy/session/delivery.h"
 
+#include "proxy/session/discard.h"
 #include "proxy/session/relay.h"
+#include "proxy/session/sealed.h"
 
 /* A side that acknowledges nothing of what is being delivered for this time is given up. */
 #define DELIVERY_MS 30000u
@@ -44,10 +46,10 @@ void delivery_go_on(struct session *session, bool to_failed)
     set->loop.engine.moved = 0;
     enum relay relayed = relay(gone, &set->loop.engine);
     session_note_activity(session, session->set); /* what is thrown away is none */
-    enum relay discarded = relay_discard(to, &set->loop.engine);
+    enum discard discarded = conn_discard(to, &set->loop.engine);
     bool lost = relayed == RELAY_FROM_FAILED;
     bool failed = (lost && !session_is_unix(session, gone)) || relayed == RELAY_TO_FAILED ||
-                  discarded == RELAY_FROM_FAILED || to_failed;
+                  discarded == DISCARD_FAILED || to_failed;
     if (lost || gone->stream.ended)
         session_close_conn(session, gone, false);
     if (relayed == RELAY_NO_MEMORY) {
@@ -59,7 +61,7 @@ void delivery_go_on(struct session *session, bool to_failed)
     } else {
         session->deadline = loop_now_ms(&set->loop) + session->look_after;
         session_set_state(session, SESSION_DELIVERING);
-        if (relayed == RELAY_MORE || discarded == RELAY_MORE)
+        if (relayed == RELAY_MORE || discarded == DISCARD_MORE)
             session_queue(session);
     }
 }
@@ -105,7 +107,7 @@ static enum session_end reset_of(const struct session *session, const struct con
  * is not whole, what the other side takes at once. */
 void delivery_lose(struct session *session, struct conn *gone)
 {
-    if (engine_is_whole(&gone->stream) || session_is_unix(session, gone)) {
+    if ((engine_is_whole(&gone->stream) && !sealed_tls(gone)) || session_is_unix(session, gone)) {
         deliver(session, gone->peer, reset_of(session, gone));
         return;
     }

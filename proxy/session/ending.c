@@ -21,12 +21,14 @@ static char cause_of(const struct session *session, enum session_end end)
     case SESSION_SOURCE_RATE:
     case SESSION_OVER_LIMIT:
     case SESSION_BAD_PROXY_HEADER:
+    case SESSION_TLS_FAILED:
     case SESSION_NO_ROUTE:
     case SESSION_NOT_ALLOWED:
     case SESSION_QUEUE_FULL:
     case SESSION_TOO_LONG:
         return 'P';
     case SESSION_INSPECT_TIMEOUT:
+    case SESSION_TLS_TIMEOUT:
         return 'c';
     case SESSION_QUEUE_TIMEOUT:
     case SESSION_CONNECT_TIMEOUT:
@@ -60,6 +62,7 @@ static char phase_of(const struct session *session, enum session_state state, en
     switch (state) {
     case SESSION_ADMISSION:
     case SESSION_FIRST_BYTES:
+    case SESSION_TLS:
     case SESSION_ROUTING:
         return end == SESSION_UNRESOLVED ? 'C' : 'R';
     case SESSION_QUEUED:

@@ -1,5 +1,7 @@
 #include "proxy/session/facts.h"
 
+#include "proxy/tls/tls.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,5 +190,7 @@ void facts_free(struct facts *facts)
     free(facts->look);
     free(facts->forward);
     free(facts->turn);
+    tls_free(facts->client_tls);
+    tls_free(facts->server_tls);
     free(facts);
 }

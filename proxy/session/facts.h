@@ -29,6 +29,7 @@ struct look;
 struct forward;
 struct server;
 struct session;
+struct tls;
 
 /* What a session has of the queue from its first wait on: its turn. */
 struct queue_turn {
@@ -76,6 +77,7 @@ struct facts {
     struct forward *forward; /* of a server sni:PORT, from malloc(3); forward.h */
     struct log_notes *log;   /* NULL: its frontend has no access log */
     struct queue_turn *turn; /* from malloc(3); NULL: it has never waited for a place of a server */
+    struct tls *client_tls, *server_tls; /* NULL: that side speaks no TLS; sealed.h */
 };
 
 /* What another process has to know of a session that moves there: writes it, if there is so much

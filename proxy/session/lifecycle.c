@@ -43,6 +43,7 @@ static void on_server_event(struct watch *watch, uint32_t what)
         break;
     case SESSION_ADMISSION:
     case SESSION_FIRST_BYTES:
+    case SESSION_TLS:
     case SESSION_ROUTING:
     case SESSION_QUEUED:
     case SESSION_WAITING:
@@ -65,6 +66,7 @@ static void belong(struct session *session, struct session_set *set)
     session->server.server_place = STATS_NOWHERE + 1;
     session->client.total_place = COUNTER_OF(counters, client_bytes);
     session->server.total_place = COUNTER_OF(counters, server_bytes);
+    session->client.is_client = true;
     session->client.peer = &session->server;
     session->server.peer = &session->client;
     session->pending = 1;

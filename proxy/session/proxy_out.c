@@ -2,6 +2,7 @@
 
 #include "proxy/session/delivery.h"
 #include "proxy/session/endpoints.h"
+#include "proxy/session/sealed.h"
 #include "proxy/wire/proxy_header_write.h"
 
 #include <stdio.h>
@@ -81,7 +82,8 @@ static bool receive_first(struct session *session, const unsigned char **bytes, 
         *bytes = session->server.unsent->bytes + session->server.unsent->offset;
         *length = session->server.unsent->length;
     } else if (client->readable && !client->ended) {
-        ssize_t got = engine_receive(&session->set->loop.engine, client, TOGETHER_MAX, bytes);
+        ssize_t got =
+            sealed_receive(&session->client, &session->set->loop.engine, TOGETHER_MAX, bytes);
         if (got < 0)
             return false;
         session_set_count(session->set, &session->client, (size_t)got);
@@ -90,16 +92,15 @@ static bool receive_first(struct session *session, const unsigned char **bytes, 
     return true;
 }
 
-bool proxy_out_begin(struct session *session)
+/* 0: out of memory. */
+static size_t write_header(struct session *session, unsigned char header[static PROXY_HEADER_MAX])
 {
     const struct server_conf *conf = session->chosen->conf;
     const struct address source = session_source_address(session);
     const struct address destination = session_destination(session);
     struct draft draft = {0};
-    if (!collect_tlvs(session, conf, &draft)) {
-        session_close(session, SESSION_NO_RESOURCES);
-        return false;
-    }
+    if (!collect_tlvs(session, conf, &draft))
+        return 0;
     struct proxy_header_text text = {.version = conf->send_proxy,
                                      .source = &source,
                                      .destination = &destination,
@@ -110,12 +111,29 @@ bool proxy_out_begin(struct session *session)
         text.passed = draft.facts->tlvs->bytes;
         text.passed_length = draft.facts->tlvs->length;
     }
+    size_t length = proxy_header_write(&text, header, PROXY_HEADER_MAX);
+    if (length > 0)
+        return length;
+    text.passed_length =
+        0; /* with the TLVs of the proxy what came in is too long to be passed on */
+    return proxy_header_write(&text, header, PROXY_HEADER_MAX);
+}
+
+bool proxy_out_alone(struct session *session)
+{
     unsigned char header[PROXY_HEADER_MAX];
-    size_t header_length = proxy_header_write(&text, header, sizeof header);
-    if (header_length ==
-        0) { /* with the TLVs of the proxy what came in is too long to be passed on */
-        text.passed_length = 0;
-        header_length = proxy_header_write(&text, header, sizeof header);
+    size_t length = write_header(session, header);
+    return length > 0 && sealed_send_raw(&session->server, &session->set->loop.engine, header,
+                                         length) != SEALED_NO_MEMORY;
+}
+
+bool proxy_out_begin(struct session *session)
+{
+    unsigned char header[PROXY_HEADER_MAX];
+    size_t header_length = write_header(session, header);
+    if (header_length == 0) {
+        session_close(session, SESSION_NO_RESOURCES);
+        return false;
     }
     const unsigned char *bytes = NULL;
     size_t length;

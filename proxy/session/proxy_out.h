@@ -11,4 +11,7 @@
  * session has ended, or is being delivered. */
 bool proxy_out_begin(struct session *session) __attribute__((warn_unused_result));
 
+/* The same without anything behind the header, which is sent at once. False: out of memory. */
+bool proxy_out_alone(struct session *session) __attribute__((warn_unused_result));
+
 #endif

@@ -1,5 +1,6 @@
 #include "proxy/session/relay.h"
 
+#include "proxy/session/sealed.h"
 #include "proxy/session/session_set.h"
 
 #include <string.h>
@@ -38,7 +39,20 @@ static bool keep(struct conn *to, const unsigned char *bytes, size_t length)
     return to->unsent;
 }
 
-static enum relay flush_unsent(struct conn *to, struct engine *engine)
+static enum relay relay_of(enum sealed_sent sent)
+{
+    switch (sent) {
+    case SEALED_SENT:
+        return RELAY_OK;
+    case SEALED_NO_MEMORY:
+        return RELAY_NO_MEMORY;
+    case SEALED_FAILED:
+        break;
+    }
+    return RELAY_TO_FAILED;
+}
+
+enum relay relay_flush(struct conn *to, struct engine *engine)
 {
     struct unsent *unsent = to->unsent;
     ssize_t sent = engine_send(engine, &to->stream, unsent->bytes + unsent->offset, unsent->length);
@@ -52,11 +66,27 @@ static enum relay flush_unsent(struct conn *to, struct engine *engine)
     return RELAY_OK;
 }
 
+/* The same as copy() where a side speaks TLS. */
+static __attribute__((noinline)) enum relay copy_sealed(struct conn *from, struct engine *engine,
+                                                        size_t size)
+{
+    const unsigned char *bytes;
+    ssize_t got = sealed_receive(from, engine, size, &bytes);
+    if (got <= 0)
+        return got < 0 ? RELAY_FROM_FAILED : RELAY_OK;
+    session_set_count(session_set_of(engine), from, (size_t)got);
+    if (got >= BULK && from->bulk < BULKY)
+        from->bulk++;
+    return relay_of(sealed_send(from->peer, engine, bytes, (size_t)got));
+}
+
 /* Receives at most so much, and sends it on. */
 static inline enum relay copy(struct conn *from, struct engine *engine, size_t size)
 {
     struct conn *to = from->peer;
     const unsigned char *bytes;
+    if (from->sealed)
+        return copy_sealed(from, engine, size);
     ssize_t got = engine_receive(engine, &from->stream, size, &bytes);
     if (got <= 0)
         return got < 0 ? RELAY_FROM_FAILED : RELAY_OK;
@@ -110,7 +140,8 @@ static size_t portion(struct conn *to)
 
 static bool is_for_pipe(const struct conn *from, struct engine *engine, size_t size)
 {
-    return from->bulk == BULKY && size >= BULK && engine_can_splice(engine, &from->stream);
+    return from->bulk == BULKY && size >= BULK && !from->sealed &&
+           engine_can_splice(engine, &from->stream);
 }
 
 static enum relay receive(struct conn *from, struct engine *engine)
@@ -141,25 +172,11 @@ static enum relay receive(struct conn *from, struct engine *engine)
     return RELAY_OK;
 }
 
-enum relay relay_discard(struct conn *from, struct engine *engine)
-{
-    const unsigned char *bytes;
-    for (int reads = 0; from->stream.readable && !from->stream.ended; reads++) {
-        if (reads == TURN_READS)
-            return RELAY_MORE;
-        ssize_t got = engine_receive(engine, &from->stream, SIZE_MAX, &bytes);
-        if (got < 0)
-            return RELAY_FROM_FAILED;
-        session_set_count(session_set_of(engine), from, (size_t)got);
-    }
-    return RELAY_OK;
-}
-
 static inline enum relay move_bytes(struct conn *from, struct engine *engine)
 {
     struct conn *to = from->peer;
     if (conn_is_owed(to) && to->stream.writable) {
-        enum relay result = flush_unsent(to, engine);
+        enum relay result = relay_flush(to, engine);
         if (result != RELAY_OK)
             return result;
     }
@@ -180,6 +197,10 @@ enum relay relay(struct conn *from, struct engine *engine)
     if (result != RELAY_OK)
         return result;
     if (from->stream.ended && !conn_is_owed(to) && !to->shut) {
+        if (to->sealed && (result = relay_of(sealed_end(to, engine))) != RELAY_OK)
+            return result;
+        if (conn_is_owed(to))
+            return RELAY_OK;
         /* Both ended: closing the descriptors says the same. */
         if (!to->stream.ended && engine_shutdown(&to->stream))
             return RELAY_TO_FAILED;

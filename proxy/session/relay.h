@@ -23,11 +23,11 @@ enum relay {
  * is not moved: it is outside the stream that recv(2) sees. */
 enum relay relay(struct conn *from, struct engine *engine) __attribute__((warn_unused_result));
 
+/* Sends what its connection did not take, as far as it takes it now. */
+enum relay relay_flush(struct conn *to, struct engine *engine) __attribute__((warn_unused_result));
+
 /* Of a connection that was reset, as a send to it has found: moves what it had said until then, as
  * far as its peer takes it at once, but no end of the stream. */
 void relay_last(struct conn *from, struct engine *engine);
-
-/* Receives what there is, and throws it away. RELAY_OK, RELAY_MORE or RELAY_FROM_FAILED. */
-enum relay relay_discard(struct conn *from, struct engine *engine);
 
 #endif

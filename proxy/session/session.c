@@ -1,7 +1,7 @@
 #include "proxy/session/session.h"
 
 #include "proxy/backend/queue.h"
-#include "proxy/session/relay.h"
+#include "proxy/session/discard.h"
 #include "proxy/session/session_log.h"
 #include "proxy/session/source_place.h"
 #include "proxy/session/stage.h"
@@ -236,7 +236,7 @@ void session_close_conn(struct session *session, struct conn *conn, bool reset)
 static void close_conn(struct session *session, struct conn *conn, bool reset)
 {
     if (conn_is_open(conn) && !reset && !conn->stream.ended && conn_was_sent_all(conn))
-        (void)relay_discard(conn, &session->set->loop.engine);
+        (void)conn_discard(conn, &session->set->loop.engine);
     session_close_conn(session, conn, reset);
 }
 
@@ -245,6 +245,7 @@ static void close_conns(struct session *session, enum session_end end)
     bool reset_client = false, reset_server = false;
     switch (end) {
     case SESSION_DONE:
+    case SESSION_TLS_FAILED: /* the client is to read the alert */
         break;
     case SESSION_CLIENT_RESET:
         reset_server = true;
@@ -258,6 +259,7 @@ static void close_conns(struct session *session, enum session_end end)
     case SESSION_SOURCE_RATE:
     case SESSION_OVER_LIMIT:
     case SESSION_INSPECT_TIMEOUT:
+    case SESSION_TLS_TIMEOUT:
     case SESSION_NO_ROUTE:
     case SESSION_NOT_ALLOWED:
     case SESSION_UNRESOLVED:

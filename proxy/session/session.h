@@ -1,15 +1,15 @@
 /* A session: a client's connection and the server connection made for it. This module has what all
  * states share, and the end. The ways between the states are in modules above this one:
  * lifecycle.h (how a session begins, rests and moves; events and timers), stages.h (ADMISSION,
- * FIRST_BYTES, ROUTING, QUEUED), connect.h (CONNECTING, WAITING), exchange.h (ESTABLISHED),
+ * FIRST_BYTES, TLS, ROUTING, QUEUED), connect.h (CONNECTING, WAITING), exchange.h (ESTABLISHED),
  * delivery.h (DELIVERING).
  *
  *            session_open
  *                 |
  *                 | only where the frontend has such stages, in the order of its list:
- *    +---- [SESSION_ADMISSION] [SESSION_FIRST_BYTES] [SESSION_ROUTING] [SESSION_QUEUED]
- *    |            |
- *    |            v        refused, timed out        no place for it now,
+ *    +---- [SESSION_ADMISSION] [SESSION_FIRST_BYTES] [SESSION_TLS] [SESSION_ROUTING]
+ * [SESSION_QUEUED] |            | |            v        refused, timed out        no place for it
+ * now,
  *    +----- SESSION_CONNECTING <------------+        or every server tried
  *    |            |        |                |                  |
  *    |            |        +----------> (next server) ---> SESSION_WAITING
@@ -32,7 +32,7 @@
  *
  *   state        client.fd   server.fd
  *   (stages)     open        none (or a spare)
- *   CONNECTING   open        open, connecting
+ *   CONNECTING   open        open, connecting, or in its TLS handshake
  *   WAITING      open        none (or a spare)
  *   ESTABLISHED  open        open
  *   PARKED       open        open           nothing is told of either, nothing is moved

@@ -39,4 +39,5 @@ void session_set_close(struct session_set *set)
 {
     loop_close(&set->loop);
     free(set->lists);
+    tls_output_free(&set->tls_output);
 }

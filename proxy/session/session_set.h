@@ -11,6 +11,7 @@
 #include "proxy/session/service.h"
 #include "proxy/session/session_list.h"
 #include "proxy/stats/shared_stats.h"
+#include "proxy/tls/tls.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -45,6 +46,7 @@ struct session_set {
     bool refused;         /* set when a session is refused by its address; the listener clears it */
     void (*on_parked)(struct session *session); /* session_park() is complete */
     uint64_t last_session;                      /* number of the newest */
+    struct tls_output tls_output;               /* of sessions that speak TLS; else empty */
 };
 
 /* The set of which this is the engine. */

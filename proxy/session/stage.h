@@ -34,6 +34,7 @@ enum stage_occasion {
     STAGE_FULL,    /* the same, and no more is kept */
     STAGE_ENDED,   /* the client has ended its stream; nothing more will come */
     STAGE_NEWS,    /* stages_news(): what the stage waited for has come */
+    STAGE_EVENT,   /* for a stage that receives by itself: the client's connection has an event */
     STAGE_OVERDUE, /* the deadline has passed */
 };
 
@@ -52,6 +53,7 @@ struct stage {
     uint32_t deadline; /* milliseconds that a session may be here */
     bool reads;        /* what the client says meanwhile is received, up to FIRST_BYTES_MAX; else it
                           stays in the kernel */
+    bool receives;     /* the stage receives from the client by itself */
     /* May set session->backend; must not end the session. What was received is in
      * session->first_bytes (NULL: nothing), and becomes the first that the server is sent. */
     enum stage_verdict (*decide)(struct session *session, const struct stage *stage,

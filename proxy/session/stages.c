@@ -1,6 +1,7 @@
 #include "proxy/session/stages.h"
 
 #include "proxy/session/connect.h"
+#include "proxy/session/sealed.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +11,7 @@ static size_t collected(const struct session *session)
     return session->first_bytes ? session->first_bytes->length : 0;
 }
 
-/* False: out of memory. */
-static bool append(struct session *session, const unsigned char *bytes, size_t length)
+bool stages_keep(struct session *session, const unsigned char *bytes, size_t length)
 {
     size_t before = collected(session);
     struct unsent *all = realloc(session->first_bytes, sizeof *all + before + length);
@@ -31,13 +31,14 @@ static bool collect(struct session *session)
     struct stream *client = &session->client.stream;
     while (client->readable && !client->ended && collected(session) < FIRST_BYTES_MAX) {
         const unsigned char *bytes;
-        ssize_t got = engine_receive(engine, client, FIRST_BYTES_MAX - collected(session), &bytes);
+        ssize_t got =
+            sealed_receive(&session->client, engine, FIRST_BYTES_MAX - collected(session), &bytes);
         if (got < 0) {
             session_close(session, SESSION_CLIENT_RESET);
             return false;
         }
         session_set_count(session->set, &session->client, (size_t)got);
-        if (got > 0 && !append(session, bytes, (size_t)got)) {
+        if (got > 0 && !stages_keep(session, bytes, (size_t)got)) {
             session_close(session, SESSION_NO_RESOURCES);
             return false;
         }
@@ -57,7 +58,7 @@ static enum stage_occasion occasion_of(const struct session *session)
 {
     if (session->client.stream.ended)
         return STAGE_ENDED;
-    return collected(session) == FIRST_BYTES_MAX ? STAGE_FULL : STAGE_BYTES;
+    return collected(session) >= FIRST_BYTES_MAX ? STAGE_FULL : STAGE_BYTES;
 }
 
 static bool is_last_chance(enum stage_occasion occasion)
@@ -125,6 +126,8 @@ void stages_on_event(struct session *session, uint32_t what)
     if (!(*session->stage)->reads) {
         if ((what & ENGINE_FAILED) && engine_error(&session->client.stream))
             session_close(session, SESSION_CLIENT_RESET);
+        else if ((*session->stage)->receives)
+            ask(session, STAGE_EVENT);
         return;
     }
     size_t before = collected(session);

@@ -16,6 +16,10 @@ void stages_begin(struct session *session);
  * while the session is in that stage. Not to be called from stage->decide(). */
 void stages_news(struct session *session);
 
+/* For a stage that receives by itself: appends what the client has said to session->first_bytes.
+ * False: out of memory. */
+bool stages_keep(struct session *session, const unsigned char *bytes, size_t length);
+
 /* An event of the client's connection, and the deadline, of a session in a stage. */
 void stages_on_event(struct session *session, uint32_t what);
 void stages_overdue(struct session *session);

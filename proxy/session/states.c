@@ -3,11 +3,17 @@
 const char *session_state_name(enum session_state state)
 {
     static const char *const names[] = {
-        [SESSION_ADMISSION] = "admission",     [SESSION_FIRST_BYTES] = "first-bytes",
-        [SESSION_ROUTING] = "routing",         [SESSION_QUEUED] = "queued",
-        [SESSION_CONNECTING] = "connecting",   [SESSION_WAITING] = "waiting",
-        [SESSION_ESTABLISHED] = "established", [SESSION_PARKED] = "moving",
-        [SESSION_DELIVERING] = "delivering",   [SESSION_CLOSED] = "closed",
+        [SESSION_TLS] = "tls",
+        [SESSION_ADMISSION] = "admission",
+        [SESSION_FIRST_BYTES] = "first-bytes",
+        [SESSION_ROUTING] = "routing",
+        [SESSION_QUEUED] = "queued",
+        [SESSION_CONNECTING] = "connecting",
+        [SESSION_WAITING] = "waiting",
+        [SESSION_ESTABLISHED] = "established",
+        [SESSION_PARKED] = "moving",
+        [SESSION_DELIVERING] = "delivering",
+        [SESSION_CLOSED] = "closed",
     };
     return names[state];
 }
@@ -40,6 +46,8 @@ const char *session_end_name(enum session_end end)
         [SESSION_SERVER_DOWN] = "server-down",
         [SESSION_UNDELIVERED] = "undelivered",
         [SESSION_KILLED] = "killed",
+        [SESSION_TLS_FAILED] = "tls-failed",
+        [SESSION_TLS_TIMEOUT] = "tls-timeout",
     };
     return names[end];
 }

@@ -6,6 +6,7 @@ enum session_state {
     /* Stages before a server is chosen (stages.h), only where the frontend has them. */
     SESSION_ADMISSION,   /* whether the client may come in */
     SESSION_FIRST_BYTES, /* what the client says is looked at */
+    SESSION_TLS,         /* the TLS handshake with the client */
     SESSION_ROUTING,     /* a backend is chosen */
     SESSION_QUEUED,      /* it waits for a place of the backend or of a server */
 
@@ -46,6 +47,8 @@ enum session_end {
     SESSION_SERVER_DOWN,   /* its server went down, and on-down is close */
     SESSION_UNDELIVERED,   /* one side said all and was gone, and the other did not take it */
     SESSION_KILLED,        /* by an operator's command */
+    SESSION_TLS_FAILED,    /* the TLS handshake with the client */
+    SESSION_TLS_TIMEOUT,   /* the same was not complete in time */
     SESSION_ENDS,          /* their number */
 };
 

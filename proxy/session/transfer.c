@@ -152,12 +152,13 @@ static bool add_record(struct transfer *transfer, struct session *session)
     return true;
 }
 
-/* Sessions of a backend stay as long as others wait here for its places, so that the places are
- * used here until then: those that wait came before the clients of the other process. */
+/* What OpenSSL has of a session that speaks TLS cannot move. Sessions of a backend stay as long as
+ * others wait here for its places, so that the places are used here until then: those that wait
+ * came before the clients of the other process. */
 static bool may_go(const struct session *session)
 {
     const struct backend *backend = session->backend;
-    return session->state == SESSION_ESTABLISHED && !session->stays &&
+    return session->state == SESSION_ESTABLISHED && !session->stays && !session->client.sealed &&
            !(backend && backend->queue && pool_waiting(&backend->queue->pool) > 0);
 }
 

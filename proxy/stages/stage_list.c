@@ -5,13 +5,14 @@
 #include "proxy/stages/logging.h"
 #include "proxy/stages/proxy_in.h"
 #include "proxy/stages/routing.h"
+#include "proxy/stages/tls_in.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 /* In the order in which sessions pass them; NULL at the end. */
-static stage_maker *const makers[] = {logging_make, proxy_in_make,   admission_make,
-                                      routing_make, forwarding_make, NULL};
+static stage_maker *const makers[] = {
+    logging_make, proxy_in_make, admission_make, tls_in_make, routing_make, forwarding_make, NULL};
 
 #define STAGES_MAX (sizeof makers / sizeof makers[0])
 

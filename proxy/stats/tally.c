@@ -199,6 +199,7 @@ const char *connect_failure_name(enum connect_failure failure)
     static const char *const names[CONNECT_FAILURES] = {[CONNECT_REFUSED] = "refused",
                                                         [CONNECT_TIMED_OUT] = "timeout",
                                                         [CONNECT_UNREACHABLE] = "unreachable",
-                                                        [CONNECT_FAILED] = "other"};
+                                                        [CONNECT_FAILED] = "other",
+                                                        [CONNECT_TLS_FAILED] = "tls"};
     return names[failure];
 }

@@ -51,13 +51,14 @@ enum connect_failure {
     CONNECT_REFUSED,
     CONNECT_TIMED_OUT,
     CONNECT_UNREACHABLE,
-    CONNECT_FAILED, /* for another reason */
+    CONNECT_FAILED,     /* for another reason */
+    CONNECT_TLS_FAILED, /* it was connected, and the TLS handshake failed */
     CONNECT_FAILURES,
 };
 
 #define CONNECT_FAILURES_MOST 8
 
-/* "refused", "timeout", "unreachable", "other". */
+/* "refused", "timeout", "unreachable", "other", "tls". */
 const char *connect_failure_name(enum connect_failure failure);
 
 struct backend_figures {

@@ -65,6 +65,7 @@ static const struct {
     {"supervise", supervise_suite},
     {"watch", watch_suite},
     {"records", records_suite},
+    {"tls", tls_suite},
     {"log", log_suite},
     {"users", users_suite},
     {"churn", churn_suite},

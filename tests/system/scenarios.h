@@ -24,6 +24,7 @@ Suite *records_suite(void);
 Suite *surroundings_suite(void);
 Suite *environment_suite(void);
 Suite *log_suite(void);
+Suite *tls_suite(void);
 Suite *access_log_suite(void);
 Suite *users_suite(void);
 Suite *relay_suite(void);

@@ -113,6 +113,7 @@ int main(void)
         prefix_tree_suite,
         list_file_suite,
         sources_suite,
+        tls_suite,
         admission_values_suite,
         time_limits_suite,
         proxy_header_suite,

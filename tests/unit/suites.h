@@ -99,6 +99,7 @@ Suite *signals_suite(void);
 Suite *sockdiag_suite(void);
 Suite *socket_suite(void);
 Suite *sources_suite(void);
+Suite *tls_suite(void);
 Suite *admission_values_suite(void);
 Suite *time_limits_suite(void);
 Suite *steering_suite(void);

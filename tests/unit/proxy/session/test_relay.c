@@ -1,4 +1,5 @@
 #include "proxy/engine/socket.h"
+#include "proxy/session/discard.h"
 #include "proxy/session/relay.h"
 #include "proxy/session/session_set.h"
 #include "tests/unit/suites.h"
@@ -320,7 +321,7 @@ START_TEST(discarded_bytes_are_counted)
     shutdown(client, SHUT_WR);
     while (!near_end.stream.ended) {
         until_readable(&near_end);
-        ck_assert_int_eq(relay_discard(&near_end, &set.loop.engine), RELAY_OK);
+        ck_assert_int_eq(conn_discard(&near_end, &set.loop.engine), DISCARD_ALL);
     }
     ck_assert_uint_eq(near_end.stream.received, 7);
     ck_assert_uint_eq(set.loop.engine.moved, 7);

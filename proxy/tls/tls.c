@@ -1,0 +1,229 @@
+#include "proxy/tls/tls.h"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The longest record with its header, RFC 8446, 5.2: what the other side had begun before may come
+ * with it. */
+#define RECORD_MOST (5 + 16384 + 2048)
+
+struct tls {
+    SSL *ssl;
+    struct tls_output *output;
+    const unsigned char *input; /* what is left of the bytes that were received */
+    size_t input_length;
+    bool has_ended, has_said_end;
+    const char *error; /* of OpenSSL, which never frees it; NULL: none */
+};
+
+/* --- OpenSSL's way to the bytes ------------------------------------------------------------- */
+
+static int bio_read(BIO *bio, char *bytes, size_t size, size_t *length)
+{
+    struct tls *tls = BIO_get_data(bio);
+    *length = size < tls->input_length ? size : tls->input_length;
+    if (*length == 0) {
+        BIO_set_retry_read(bio);
+        return 0;
+    }
+    memcpy(bytes, tls->input, *length);
+    tls->input += *length;
+    tls->input_length -= *length;
+    return 1;
+}
+
+static bool reserve(unsigned char **memory, size_t *room, size_t wanted)
+{
+    if (wanted <= *room)
+        return true;
+    unsigned char *more = realloc(*memory, wanted);
+    if (!more)
+        return false;
+    *memory = more;
+    *room = wanted;
+    return true;
+}
+
+static int bio_write(BIO *bio, const char *bytes, size_t length, size_t *written)
+{
+    struct tls *tls = BIO_get_data(bio);
+    struct tls_output *output = tls->output;
+    size_t wanted = output->sealed_length + length;
+    if (wanted > output->sealed_room && !reserve(&output->sealed, &output->sealed_room, wanted * 2))
+        return 0;
+    memcpy(output->sealed + output->sealed_length, bytes, length);
+    output->sealed_length = wanted;
+    *written = length;
+    return 1;
+}
+
+static long bio_control(BIO *bio, int command, long number, void *pointer)
+{
+    (void)bio;
+    (void)number;
+    (void)pointer;
+    return command == BIO_CTRL_FLUSH;
+}
+
+static BIO_METHOD *method;
+
+static void make_method(void)
+{
+    method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "session");
+    if (method &&
+        (!BIO_meth_set_read_ex(method, bio_read) || !BIO_meth_set_write_ex(method, bio_write) ||
+         !BIO_meth_set_ctrl(method, bio_control))) {
+        BIO_meth_free(method);
+        method = NULL;
+    }
+}
+
+static BIO *bio_new(struct tls *tls)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_method);
+    BIO *bio = method ? BIO_new(method) : NULL;
+    if (bio) {
+        BIO_set_data(bio, tls);
+        BIO_set_init(bio, 1);
+    }
+    return bio;
+}
+
+/* --- one connection ------------------------------------------------------------------------- */
+
+struct tls *tls_new(SSL *ssl, struct tls_output *output)
+{
+    struct tls *tls = calloc(1, sizeof *tls);
+    BIO *bio = tls && ssl ? bio_new(tls) : NULL;
+    if (!bio) {
+        SSL_free(ssl);
+        free(tls);
+        ERR_clear_error();
+        return NULL;
+    }
+    SSL_set_bio(ssl, bio, bio);
+    tls->ssl = ssl;
+    tls->output = output;
+    return tls;
+}
+
+void tls_free(struct tls *tls)
+{
+    if (!tls)
+        return;
+    SSL_free(tls->ssl);
+    free(tls);
+}
+
+bool tls_is_open(const struct tls *tls)
+{
+    return SSL_is_init_finished(tls->ssl);
+}
+
+bool tls_has_ended(const struct tls *tls)
+{
+    return tls->has_ended;
+}
+
+SSL *tls_ssl(const struct tls *tls)
+{
+    return tls->ssl;
+}
+
+/* What a peer's certificate lacks says more than that the handshake failed. */
+static const char *reason(const struct tls *tls)
+{
+    unsigned long error = ERR_peek_error();
+    long verified = SSL_get_verify_result(tls->ssl);
+    if (verified != X509_V_OK && SSL_get_verify_mode(tls->ssl) != SSL_VERIFY_NONE)
+        return X509_verify_cert_error_string(verified);
+    const char *text = error ? ERR_reason_error_string(error) : NULL;
+    return text ? text : "out of memory";
+}
+
+static enum tls_result judge(struct tls *tls, int result)
+{
+    switch (SSL_get_error(tls->ssl, result)) {
+    case SSL_ERROR_NONE:
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE:
+        return TLS_GOES_ON;
+    case SSL_ERROR_ZERO_RETURN:
+        tls->has_ended = true;
+        return TLS_HAS_ENDED;
+    default:
+        tls->error = reason(tls);
+        ERR_clear_error();
+        return TLS_HAS_FAILED;
+    }
+}
+
+/* Opens all records that are complete. */
+static enum tls_result open_records(struct tls *tls)
+{
+    struct tls_output *output = tls->output;
+    for (;;) {
+        size_t got;
+        int result = SSL_read_ex(tls->ssl, output->plain + output->plain_length,
+                                 output->plain_room - output->plain_length, &got);
+        if (result != 1)
+            return judge(tls, result);
+        output->plain_length += got;
+    }
+}
+
+enum tls_result tls_receive(struct tls *tls, const unsigned char *bytes, size_t length)
+{
+    struct tls_output *output = tls->output;
+    output->plain_length = output->sealed_length = 0;
+    if (!reserve(&output->plain, &output->plain_room, length + RECORD_MOST)) {
+        tls->error = "out of memory";
+        return TLS_HAS_FAILED;
+    }
+    tls->input = bytes;
+    tls->input_length = length;
+    if (!SSL_is_init_finished(tls->ssl)) {
+        int result = SSL_do_handshake(tls->ssl);
+        if (result != 1)
+            return judge(tls, result);
+    }
+    return open_records(tls);
+}
+
+bool tls_seal(struct tls *tls, const unsigned char *bytes, size_t length)
+{
+    size_t written;
+    tls->output->plain_length = tls->output->sealed_length = 0;
+    int result = length > 0 ? SSL_write_ex(tls->ssl, bytes, length, &written) : 1;
+    if (result == 1)
+        return true;
+    (void)judge(tls, result);
+    return false;
+}
+
+void tls_end(struct tls *tls)
+{
+    tls->output->plain_length = tls->output->sealed_length = 0;
+    if (tls->has_said_end)
+        return;
+    tls->has_said_end = true;
+    (void)SSL_shutdown(tls->ssl);
+    ERR_clear_error();
+}
+
+const char *tls_error(const struct tls *tls)
+{
+    return tls->error ? tls->error : "";
+}
+
+void tls_output_free(struct tls_output *output)
+{
+    free(output->plain);
+    free(output->sealed);
+    *output = (struct tls_output){0};
+}
