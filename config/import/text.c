@@ -5,9 +5,11 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Of a name, so that two of them and their section fit into a line. */
 #define NAME_BYTES 200
@@ -78,6 +80,16 @@ const char *text_escape(struct arena *arena, const char *bytes, size_t length, b
             *at++ = (char)byte;
     }
     return text;
+}
+
+const char *text_absolute(struct arena *arena, const char *folder, const char *path)
+{
+    char present[PATH_MAX];
+    if (*path != '/' && folder && *folder)
+        path = arena_print(arena, "%s/%s", folder, path);
+    if (*path == '/' || !getcwd(present, sizeof present))
+        return path;
+    return arena_print(arena, "%s/%s", strcmp(present, "/") == 0 ? "" : present, path);
 }
 
 const char *text_duration(struct arena *arena, uint64_t time)

@@ -23,6 +23,11 @@ bool text_is_ipv6(const char *text);
 const char *text_escape(struct arena *arena, const char *bytes, size_t length, bool of_word)
     __attribute__((returns_nonnull));
 
+/* The path as an absolute one: a relative path begins at folder, which may be relative itself, or
+ * NULL for the present one. Symbolic links stay: what they lead to may change. */
+const char *text_absolute(struct arena *arena, const char *folder, const char *path)
+    __attribute__((returns_nonnull));
+
 /* "5s" of milliseconds. */
 const char *text_duration(struct arena *arena, uint64_t time) __attribute__((returns_nonnull));
 

@@ -9,6 +9,23 @@
 /* The name of the text in messages of its parser. */
 #define DRAFT "draft"
 
+/* Without such a line clients would come in that the other product refuses. */
+static bool guards(const char *key)
+{
+    return strcmp(key, "client-ca") == 0 || strcmp(key, "client-crl") == 0;
+}
+
+/* Leaves the section out, or, where the line is one of [defaults], all that accept clients. */
+static void close_section(struct import *import, struct ini_section *section, struct ini_line *line)
+{
+    line->off = true;
+    section->off = section->kind != SECTION_DEFAULTS;
+    for (size_t i = 0; i < import->ini.count && !section->off; i++) {
+        struct ini_section *other = import->ini.sections[i];
+        other->off |= other->kind == SECTION_FRONTEND || other->kind == SECTION_LISTEN;
+    }
+}
+
 /* The parser has refused the line, or the head of the section. */
 static void turn_off(struct import *import, struct ini_section *section, struct ini_line *line,
                      const char *message)
@@ -20,7 +37,9 @@ static void turn_off(struct import *import, struct ini_section *section, struct 
         return;
     }
     not_imported(import, line->origin, "%s = %s: %s", line->key, line->value, message);
-    if (strcmp(line->key, "backend") == 0 && strcmp(line->value, "reject") != 0)
+    if (guards(line->key))
+        close_section(import, section, line);
+    else if (strcmp(line->key, "backend") == 0 && strcmp(line->value, "reject") != 0)
         line->value = "reject";
     else
         line->off = true;

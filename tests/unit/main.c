@@ -75,6 +75,8 @@ int main(void)
         certificate_suite,
         tls_server_suite,
         tls_target_suite,
+        import_tls_suite,
+        tls_options_suite,
         metrics_options_suite,
         server_states_suite,
         stats_suite,

@@ -70,6 +70,8 @@ Suite *login_options_suite(void);
 Suite *certificate_suite(void);
 Suite *tls_server_suite(void);
 Suite *tls_target_suite(void);
+Suite *import_tls_suite(void);
+Suite *tls_options_suite(void);
 Suite *metrics_options_suite(void);
 Suite *mysql_suite(void);
 Suite *notify_suite(void);

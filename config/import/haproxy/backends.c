@@ -1,4 +1,4 @@
-#include "config/import/haproxy/convert.h"
+#include "config/import/haproxy/tls.h"
 #include "config/import/text.h"
 
 #include <inttypes.h>
@@ -217,6 +217,7 @@ static const char *attributes(struct hap_conversion *conversion, const struct ha
         if (*list)
             text = arena_print(arena, "%s proxy-tlv=%s", text, list);
     }
+    text = arena_print(arena, "%s%s", text, hap_tls_server(conversion, server));
     if (backup || params[HAP_P_BACKUP].set)
         text = arena_print(arena, "%s backup", text);
     const char *track = params[HAP_P_TRACK].set ? check_track(conversion, section, server) : NULL;

@@ -1,4 +1,4 @@
-#include "config/import/haproxy/convert.h"
+#include "config/import/haproxy/tls.h"
 #include "config/import/text.h"
 #include "config/syntax/bind_ports.h"
 
@@ -89,8 +89,13 @@ static void read_words(struct hap_conversion *conversion, const struct hap_line 
 {
     for (size_t i = 2; i < line->count; i++)
         bind->tls |= strcmp(line->words[i], "ssl") == 0;
-    for (size_t i = 2; i < line->count && !bind->tls; i++) {
+    for (size_t i = 2; i < line->count; i++) {
         const struct bind_word *word = NULL;
+        unsigned follows;
+        if (hap_tls_word(line->words[i], &follows)) {
+            i += follows;
+            continue;
+        }
         for (size_t j = 0; j < sizeof table / sizeof *table && !word; j++)
             if (strcmp(table[j].name, line->words[i]) == 0)
                 word = &table[j];
@@ -238,16 +243,14 @@ size_t hap_binds_write(struct hap_conversion *conversion, const struct hap_secti
         if (line->count < 2)
             continue;
         read_words(conversion, line, &bind);
-        if (bind.tls) {
-            not_imported(conversion->import, line->origin,
-                         "bind %s: TLS that ends at the proxy; the bind is left out",
-                         line->words[1]);
-            continue;
-        }
+        if (bind.tls)
+            bind.attributes = arena_print(arena, " tls=yes%s", bind.attributes);
         char *rest = arena_copy(arena, line->words[1]);
         for (char *text = strsep(&rest, ","); text; text = strsep(&rest, ","))
             if (*text)
                 count += write_address(conversion, section, line, text, &bind, out);
+        if (bind.tls)
+            hap_tls_bind_write(conversion, line, out);
     }
     return count;
 }

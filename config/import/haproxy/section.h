@@ -49,6 +49,12 @@ enum hap_slot {
     HAP_CHECK_COMMAND,
     HAP_MONITOR,
     HAP_SERVER_VERIFY,
+    HAP_CRT_BASE,
+    HAP_CA_BASE,
+    HAP_TLS_CIPHERS, /* ssl-default-bind-*: */
+    HAP_TLS_SUITES,
+    HAP_TLS_CURVES,
+    HAP_TLS_OPTIONS,
     HAP_SLOTS
 };
 

@@ -150,9 +150,10 @@ static void read_server(struct reading *reading, const struct hap_line *line)
     server.slots = template ? read_slots(line->words[2]) : 0;
     hap_server_words(import, line->origin, line->words + address + 1, server.params);
     const char *wrong = read_address(reading, line->words[address], &server);
-    const struct hap_param_value *ssl = &server.params[HAP_P_SSL];
-    if (!wrong && ssl->set)
-        wrong = "TLS to servers";
+    /* Checks of the port of the sessions speak what the sessions speak. */
+    if (server.params[HAP_P_SSL].set && !server.params[HAP_P_PORT].set &&
+        !server.params[HAP_P_ADDR].set && !server.params[HAP_P_CHECK_SSL].set)
+        server.params[HAP_P_CHECK_SSL] = server.params[HAP_P_SSL];
     if (!wrong && server.params[HAP_P_SOCKS].set)
         wrong = "connections through SOCKS";
     if (wrong && !server.is_target)

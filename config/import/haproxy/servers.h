@@ -24,7 +24,7 @@ struct hap_servers {
 };
 
 /* Reads the lines of the section, finds what is lost of them, and leaves out the servers to which
- * nothing can be sent (TLS, UDP). */
+ * nothing can be sent (UDP). */
 struct hap_servers hap_servers_read(struct import *import,
                                     const struct hap_environment *environment,
                                     const struct hap_section *section);

@@ -1,5 +1,6 @@
 #include "config/import/nginx/convert.h"
 #include "config/import/nginx/directives.h"
+#include "config/import/nginx/tls.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@ struct writing {
     bool by_name; /* a server has a name as its address */
     bool again;   /* names are asked for again and again */
     struct origin name_at;
+    const char *tls;           /* attributes of each server */
     bool proxy_protocol, full; /* full: a server has max_conns */
 };
 
@@ -126,9 +128,9 @@ static void write_server(struct writing *writing, const char *text, struct origi
     }
     const char *more = line ? attributes(writing, line) : "";
     /* All addresses of a name are servers. */
-    ini_set(&import->ini, writing->out, origin, "server", "%s %s%s%s%s", server_name(writing, text),
-            address, is_name ? " resolve=all" : "", more,
-            writing->proxy_protocol ? " send-proxy=v1" : "");
+    ini_set(&import->ini, writing->out, origin, "server", "%s %s%s%s%s%s",
+            server_name(writing, text), address, is_name ? " resolve=all" : "", more,
+            writing->proxy_protocol ? " send-proxy=v1" : "", writing->tls);
     writing->servers++;
     if (is_name && !writing->by_name)
         writing->name_at = origin;
@@ -406,7 +408,14 @@ static const char *key_of(const struct ngx_conversion *conversion, const struct 
                                         "proxy_bind",
                                         "proxy_socket_keepalive",
                                         "resolver",
-                                        "health_check"};
+                                        "health_check",
+                                        "proxy_ssl",
+                                        "proxy_ssl_name",
+                                        "proxy_ssl_server_name",
+                                        "proxy_ssl_verify",
+                                        "proxy_ssl_trusted_certificate",
+                                        "proxy_ssl_certificate",
+                                        "proxy_ssl_alpn"};
     struct arena *arena = &conversion->import->arena;
     const char *key = value;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -431,6 +440,10 @@ static bool write_named(struct writing *writing, const char *value, struct origi
     imported_differently(
         import, origin,
         "whatever name a client asks for, as in nginx: say in allow= which ones may be");
+    if (*writing->tls)
+        not_imported(import, origin,
+                     "proxy_ssl: sessions to a machine that the client names are "
+                     "passed on as they are");
     writing->servers = 1;
     write_resolver(writing, NULL);
     return true;
@@ -451,6 +464,7 @@ static const char *write_backend(struct ngx_conversion *conversion, const struct
         .out =
             ini_section(&import->ini, SECTION_BACKEND, name, upstream ? upstream->origin : origin),
         .proxy_protocol = is_on(ngx_setting(conversion, server, "proxy_protocol")),
+        .tls = ngx_tls_target(conversion, server, value, origin),
     };
     if (upstream) {
         write_balance(&writing, upstream->block);

@@ -1,5 +1,6 @@
 #include "config/import/nginx/convert.h"
 #include "config/import/nginx/directives.h"
+#include "config/import/nginx/tls.h"
 #include "config/syntax/bind_ports.h"
 
 #include <ctype.h>
@@ -19,7 +20,7 @@ struct front {
     struct ini_section *out;
     const char **ports; /* that it listens on, NULL at the end */
     size_t port_count, port_capacity;
-    bool proxy_protocol;
+    bool proxy_protocol, tls;
     const char *keepalive; /* of so_keepalive; NULL: not said */
     struct origin keepalive_at;
 };
@@ -63,6 +64,7 @@ static const char *attributes(struct front *front, const struct ngx_directive *l
     }
     for (size_t i = 2; i < listen->count; i++) {
         bool known = strcmp(listen->words[i], "proxy_protocol") == 0 ||
+                     strcmp(listen->words[i], "ssl") == 0 ||
                      strcmp(listen->words[i], "deferred") == 0;
         for (size_t j = 0; j < sizeof nothing / sizeof *nothing; j++)
             known |= strncmp(listen->words[i], nothing[j], strlen(nothing[j])) == 0;
@@ -131,14 +133,11 @@ static void write_listen(struct front *front, const struct ngx_directive *listen
         not_imported(import, listen->origin, "listen %s udp: rpproxy forwards no datagrams", text);
         return;
     }
-    if (ngx_has(listen, "ssl")) {
-        not_imported(import, listen->origin,
-                     "listen %s ssl: TLS that ends at the proxy; it is left "
-                     "out",
-                     text);
-        return;
-    }
     const char *more = attributes(front, listen);
+    if (ngx_tls_listens(front->conversion, front->server->block, listen)) {
+        more = arena_print(&import->arena, " tls=yes%s", more);
+        front->tls = true;
+    }
     if (strncmp(text, "unix:", 5) == 0) {
         add_bind(front, listen, text, more);
         return;
@@ -338,7 +337,6 @@ void ngx_server_write(struct ngx_conversion *conversion, const struct ngx_direct
 {
     struct import *import = conversion->import;
     const struct ngx_directive *pass = ngx_find(server->block, "proxy_pass");
-    const struct ngx_directive *tls = ngx_setting(conversion, server->block, "proxy_ssl");
     struct front front = {.conversion = conversion, .server = server};
     bool lost = false;
     /* Its name is known when the ports are. */
@@ -347,10 +345,7 @@ void ngx_server_write(struct ngx_conversion *conversion, const struct ngx_direct
         if (strcmp(server->block->items[i].words[0], "listen") == 0)
             write_listen(&front, &server->block->items[i]);
     front.out->name = text_unique(&import->arena, &conversion->fronts, front_name(pass, &front));
-    if (tls && strcmp(ngx_word(tls, 1), "on") == 0) {
-        not_imported(import, tls->origin, "proxy_ssl: TLS to servers; the server is left out");
-        lost = true;
-    } else if (!pass) {
+    if (!pass) {
         not_imported(import, server->origin, "a server without proxy_pass: it is left out");
         lost = true;
     }
@@ -365,6 +360,8 @@ void ngx_server_write(struct ngx_conversion *conversion, const struct ngx_direct
     write_access(&front);
     write_limits(&front);
     write_proxy_protocol(&front);
+    if (front.tls)
+        ngx_tls_front_write(conversion, server->block, front.out);
     write_targets(&front, pass);
     write_time(&front, "proxy_timeout", "idle-timeout", IDLE_DEFAULT, YEAR_MS);
     ini_set_why(&import->ini, front.out, front.keepalive ? front.keepalive_at : (struct origin){0},

@@ -90,10 +90,6 @@ START_TEST(binds)
          "bind = 0.0.0.0:1\nbind = [::]:1\nbind = [::]:2\n-bind = 0.0.0.0:2\nbind = [::]:3\n"
          "bind = 0.0.0.0:3\n",
          ""},
-        {"TLS",
-         DEFAULTS "listen a\n bind :1 ssl crt /etc/a.pem alpn h2\n bind :2 accept-proxy\n"
-                  " server s 198.51.100.1:1\n",
-         "bind = 0.0.0.0:2 accept-proxy=any\n-bind = 0.0.0.0:1\n", "9 lost: bind :1: TLS"},
         {"more ports than a bind may have",
          DEFAULTS "listen a\n bind :10000-12000\n server s 198.51.100.1\n",
          "bind = 0.0.0.0:10000-10999\nbind = 0.0.0.0:11000-11999\nbind = 0.0.0.0:12000\n"
@@ -136,7 +132,7 @@ START_TEST(servers)
         {"TLS to a server",
          DEFAULTS "listen a\n bind :1\n server s 198.51.100.1:1 ssl verify none\n"
                   " server t 198.51.100.2:1\n",
-         "-server = s\nserver = t 198.51.100.2:1\n", "10 lost: server s: TLS to servers"},
+         "server = s 198.51.100.1:1 tls=yes verify=none\nserver = t 198.51.100.2:1\n", ""},
         {"a server behind another proxy is not reached directly",
          DEFAULTS "listen a\n bind :1\n server s 198.51.100.1:1 socks4 198.51.100.9:1080 "
                   "check-via-socks4\n server t 198.51.100.2:1\n",

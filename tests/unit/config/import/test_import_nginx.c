@@ -171,13 +171,14 @@ START_TEST(who_may_come_in)
          ""},
         {"what is lost",
          "http {\n server {\n listen 80;\n }\n}\nstream {\n server {\n listen 53 udp;\n proxy_pass "
-         "198.51.100.1:53;\n }\n server {\n listen 2 ssl;\n listen 3;\n proxy_pass "
+         "198.51.100.1:53;\n }\n server {\n listen 2 udp;\n listen 3;\n proxy_pass "
          "198.51.100.1:1;\n proxy_upload_rate 1k;\n bogus;\n }\n server {\n listen 4;\n"
          " proxy_pass 198.51.100.1:1;\n proxy_ssl on;\n }\n server {\n listen 5;\n return x;\n }\n"
          " server {\n listen 3;\n proxy_pass 198.51.100.1:1;\n }\n include x;\n}\n",
-         "bind = 0.0.0.0:3\n-bind = 0.0.0.0:2\n-bind = 0.0.0.0:4\n-bind = 0.0.0.0:53\n",
-         "1 lost: http\n8 lost: listen 53 udp\n12 lost: listen 2 ssl\n15 lost: proxy_upload_rate\n"
-         "16 lost: bogus: not known\n21 lost: proxy_ssl\n23 lost: a server without proxy_pass\n"
+         "bind = 0.0.0.0:3\n-bind = 0.0.0.0:2\nbind = 0.0.0.0:4\n-bind = 0.0.0.0:53\n"
+         "server = 198.51.100.1-1 198.51.100.1:1 tls=yes verify=none\n",
+         "1 lost: http\n8 lost: listen 53 udp\n12 lost: listen 2 udp\n15 lost: proxy_upload_rate\n"
+         "16 lost: bogus: not known\n23 lost: a server without proxy_pass\n"
          "25 lost: return x\n28 lost: listen 0.0.0.0:3\n31 lost: include x"},
         {"quotes, comments, and braces that do not fit",
          "stream { # a comment {\n server { listen \"1\"; proxy_pass '198.51.100.1:1'; }\n"
