@@ -2,6 +2,7 @@
 
 #include "config/base/authorities.h"
 #include "config/base/memory.h"
+#include "config/syntax/named_files.h"
 #include "config/tls/complaint.h"
 
 #include <dirent.h>
@@ -103,8 +104,26 @@ static void drop_certificates(struct certificate_source *source)
     source->count = 0;
 }
 
+/* What is read beside the file or in the folder, and that a new file there is one of them. */
+static void name_files(const struct certificate_source *source, struct named_files *named)
+{
+    char *path = named_file_quoted(source->path, strlen(source->path));
+    const char *dot = strrchr(path, '.');
+    const int stem = dot && !strchr(dot, '/') ? (int)(dot - path) : (int)strlen(path);
+    char *const patterns[] = {memory_print("%s/*", path), memory_print("%s.key", path),
+                              memory_print("%s.ocsp", path), memory_print("%.*s.key", stem, path),
+                              memory_print("%.*s.ocsp", stem, path)};
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+        named_files_add(named, patterns[i]);
+        free(patterns[i]);
+    }
+    free(path);
+}
+
 static void read_source(struct certificate_source *source, const struct list_origin *origin)
 {
+    if (origin->place.source->named)
+        name_files(source, origin->place.source->named);
     struct reading reading = {.source = source, .origin = origin, .now = time(NULL), .good = true};
     if (!is_folder(source->path))
         read_file(&reading, source->path);

@@ -237,6 +237,31 @@ START_TEST(what_is_hardly_meant_is_a_warning)
 }
 END_TEST
 
+static bool is_named(const struct named_files *named, const char *name)
+{
+    for (size_t i = 0; i < named->count; i++)
+        if (strcmp(named->items[i].pattern, folder_path(name)) == 0)
+            return true;
+    return false;
+}
+
+/* --watch-files sees a new file of a folder, and a key that is replaced. */
+START_TEST(files_beside_a_certificate_are_named)
+{
+    static const char *const names[] = {"certs", "certs/*", "a.pem", "a.pem.key",
+                                        "a.key", "a.ocsp",  "ca.pem"};
+    static const char text[] = PLAIN "certificate = certs a.pem\nclient-ca = ca.pem\n" BACKEND;
+    struct config_errors errors;
+    text_write("p.ini", text);
+    struct config *config = config_load(folder_path("p.ini"), &errors);
+    ck_assert_ptr_nonnull(config);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        ck_assert_msg(is_named(&errors.named, names[i]), "%s", names[i]);
+    config_errors_free(&errors);
+    config_free(config);
+}
+END_TEST
+
 /* Not the frontends that have it from there. */
 START_TEST(mistake_in_defaults_is_told_once)
 {
@@ -286,6 +311,7 @@ Suite *tls_options_suite(void)
                         (int)(sizeof mistakes / sizeof *mistakes));
     tcase_add_loop_test(tcase, what_is_hardly_meant_is_a_warning, 0,
                         (int)(sizeof warned / sizeof *warned));
+    tcase_add_test(tcase, files_beside_a_certificate_are_named);
     tcase_add_test(tcase, mistake_in_defaults_is_told_once);
     tcase_add_test(tcase, words_of_others_lead_to_these);
     suite_add_tcase(suite, tcase);
