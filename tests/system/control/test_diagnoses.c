@@ -2,6 +2,7 @@
  * process gave an order. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/canary.h"
+#include "tests/system/support/example.h"
 #include "tests/system/support/harness.h"
 #include "tests/system/support/scene.h"
 
@@ -219,6 +220,32 @@ START_TEST(a_changed_password)
 }
 END_TEST
 
+/* A preview tells for whom a certificate is, and until when; the running configuration has the old
+ * one until a reload. */
+START_TEST(a_changed_certificate)
+{
+    struct scene scene;
+    struct outcome outcome, before, after;
+    char what[PATH_MAX + 64], path[PATH_MAX];
+    example_certificate();
+    scene_start(&scene, "[defaults]\ncertificate = cert.pem key=key.pem\n", "");
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--dry-run", NULL), 0);
+    ck_assert_msg(strstr(outcome.out, "a reload would change nothing") != NULL, "%s", outcome.out);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &before, "config", NULL), 0);
+    example_certificate();
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--dry-run", NULL), 0);
+    snprintf(what, sizeof what, "certificate %s: ", test_path(path, "cert.pem"));
+    says(outcome.out, what);
+    says(outcome.out, " UTC -> ");
+    ck_assert_ptr_null(strstr(outcome.out, "PRIVATE"));
+    proxy_reload(&scene.proxy);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &after, "config", NULL), 0);
+    says(after.out, what);
+    ck_assert_str_ne(before.out, after.out);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 Suite *diagnoses_suite(void)
 {
     Suite *suite = suite_create("diagnoses");
@@ -230,5 +257,6 @@ Suite *diagnoses_suite(void)
     scenario_add(suite, orders_are_told, 120);
     scenario_add(suite, warnings, 120);
     scenario_add(suite, a_changed_password, 120);
+    scenario_add(suite, a_changed_certificate, 120);
     return suite;
 }
