@@ -187,6 +187,7 @@ void facts_free(struct facts *facts)
     free(facts->server_name);
     free(facts->host);
     free(facts->alpn);
+    free(facts->hello);
     free(facts->look);
     free(facts->forward);
     free(facts->turn);

@@ -25,6 +25,7 @@ struct tlvs {
 /* The longest server name, or host. */
 #define FACTS_NAME_MAX 255
 
+struct client_hello;
 struct look;
 struct forward;
 struct server;
@@ -72,10 +73,12 @@ struct facts {
     /* Of the first bytes; NULL: not known. In lower case, without a dot at the end, of printable
      * ASCII without spaces. */
     char *server_name, *host;
-    char *alpn;        /* the protocol that the client offers, if it is only one; NULL: not known */
-    struct look *look; /* of stages/routing.c, from malloc(3) */
-    struct forward *forward; /* of a server sni:PORT, from malloc(3); forward.h */
-    struct log_notes *log;   /* NULL: its frontend has no access log */
+    char *alpn; /* the protocol that the client offers, if it is only one; NULL: not known */
+    struct client_hello *hello; /* of a TLS that ends here, until the route is chosen, from
+                                   malloc(3); NULL: none */
+    struct look *look;          /* of stages/routing.c, from malloc(3) */
+    struct forward *forward;    /* of a server sni:PORT, from malloc(3); forward.h */
+    struct log_notes *log;      /* NULL: its frontend has no access log */
     struct queue_turn *turn; /* from malloc(3); NULL: it has never waited for a place of a server */
     struct tls *client_tls, *server_tls; /* NULL: that side speaks no TLS; sealed.h */
 };

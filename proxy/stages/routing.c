@@ -72,11 +72,12 @@ static void read_on(const struct routing *routing, const struct session *session
 static void note(struct session *session, const struct look *look)
 {
     struct facts *facts = session->facts;
-    if (look->hello.name[0])
+    if (look->hello.name[0] && !facts->server_name)
         facts->server_name = strdup(look->hello.name);
     if (look->head.host[0])
         facts->host = strdup(look->head.host);
-    if (look->hello.alpn_length > 0 && look->hello.alpn[0] == look->hello.alpn_length - 1)
+    if (!facts->alpn && look->hello.alpn_length > 0 &&
+        look->hello.alpn[0] == look->hello.alpn_length - 1)
         facts->alpn = strndup((const char *)look->hello.alpn + 1, look->hello.alpn[0]);
 }
 
@@ -134,6 +135,7 @@ static enum stage_verdict decide(struct session *session, const struct stage *st
     const struct routing *routing = (const struct routing *)stage;
     const struct unsent *bytes = session->first_bytes;
     struct look *look = session->facts ? session->facts->look : NULL;
+    const struct client_hello *ended = session->facts ? session->facts->hello : NULL;
     struct route_choice from_begin = {0};
     if (bytes && (routing->reads_hello || routing->reads_head)) {
         look = look_of(session);
@@ -145,7 +147,9 @@ static enum stage_verdict decide(struct session *session, const struct stage *st
         .bytes = bytes ? bytes->bytes : NULL,
         .length = bytes ? bytes->length : 0,
         .is_all = is_all(occasion),
-        .hello = look ? &look->hello : &no_hello,
+        .hello = ended  ? ended
+                 : look ? &look->hello
+                        : &no_hello,
         .head = look ? &look->head : &no_head,
         .source = session_source(session),
         .port = routing->asks_port ? port_of(session) : 0,
@@ -168,6 +172,10 @@ static enum stage_verdict decide(struct session *session, const struct stage *st
         return deny(session,
                     occasion == STAGE_OVERDUE ? SESSION_INSPECT_TIMEOUT : SESSION_NO_ROUTE);
     session->backend = &routing->service->backends[backend];
+    if (ended) {
+        free(session->facts->hello);
+        session->facts->hello = NULL;
+    }
     return STAGE_PASSES;
 }
 

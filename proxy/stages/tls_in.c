@@ -6,9 +6,12 @@
 #include "proxy/session/session.h"
 #include "proxy/session/stages.h"
 #include "proxy/tls/tls.h"
+#include "proxy/wire/client_hello.h"
 
 #include <errno.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* The most that is received at a time: a handshake is short. */
 #define FLIGHT_MOST (16u * 1024)
@@ -43,6 +46,30 @@ static ssize_t take_first_bytes(struct session *session, const unsigned char **b
     return got;
 }
 
+/* What the client asked for, for routes, the balance, PROXY headers and the log. Without memory it
+ * is not known. */
+static void note(struct session *session)
+{
+    const SSL *ssl = tls_ssl(sealed_tls(&session->client));
+    struct facts *facts = session->facts;
+    const unsigned char *protocol;
+    unsigned length;
+    SSL_get0_alpn_selected(ssl, &protocol, &length);
+    struct client_hello *hello = malloc(sizeof *hello);
+    if (!hello)
+        return;
+    client_hello_know(hello, SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name), protocol,
+                      (unsigned char)length);
+    if (hello->name[0])
+        facts->server_name = strdup(hello->name);
+    if (length > 0)
+        facts->alpn = strndup((const char *)protocol, length);
+    if (session->stage[1]) /* a later stage may ask */
+        facts->hello = hello;
+    else
+        free(hello);
+}
+
 static enum stage_verdict shake(struct session *session)
 {
     const struct tls *tls = sealed_tls(&session->client);
@@ -61,6 +88,7 @@ static enum stage_verdict shake(struct session *session)
         if (got > 0 && !stages_keep(session, bytes, (size_t)got))
             return refuse(session, SESSION_NO_RESOURCES);
     }
+    note(session);
     return STAGE_PASSES;
 }
 

@@ -370,3 +370,21 @@ bool client_hello_offers(const struct client_hello *hello, const void *protocol,
             return true;
     return false;
 }
+
+void client_hello_know(struct client_hello *hello, const char *name, const unsigned char *protocol,
+                       unsigned char length)
+{
+    client_hello_begin(hello);
+    hello->begun = true;
+    size_t name_length = name ? strlen(name) : 0;
+    if (name_length > 0 && name_length <= HELLO_NAME_MAX) {
+        add_to_name(hello, (const unsigned char *)name, name_length);
+        end_name(hello);
+    }
+    conclude(hello, HELLO_COMPLETE);
+    if (length > 0) {
+        hello->alpn[0] = length;
+        memcpy(hello->alpn + 1, protocol, length);
+        hello->alpn_length = (uint16_t)(length + 1);
+    }
+}

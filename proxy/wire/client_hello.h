@@ -56,6 +56,12 @@ void client_hello_begin(struct client_hello *hello);
 enum hello_verdict client_hello_feed(struct client_hello *hello, const unsigned char *bytes,
                                      size_t length);
 
+/* A hello that was answered already, by OpenSSL: the name that the client asked for (NULL: none),
+ * and the protocol that was chosen (length 0: none). A name that no hello could have counts as
+ * none. */
+void client_hello_know(struct client_hello *hello, const char *name, const unsigned char *protocol,
+                       unsigned char length);
+
 /* Whether the hello offers this protocol. Bytes are compared as they are (RFC 7301). */
 bool client_hello_offers(const struct client_hello *hello, const void *protocol, size_t length);
 

@@ -303,6 +303,40 @@ START_TEST(routes_look_inside)
 }
 END_TEST
 
+/* A name decides at once, without a byte of what is inside. */
+START_TEST(routes_know_the_name)
+{
+    struct ends ends;
+    char bytes[6];
+    tls_certificate("a", "DNS:a.test,DNS:*.b.test");
+    uint16_t other_port;
+    int other = listen_loopback(&other_port);
+    scene_init(&ends.scene);
+    proxy_configure(&ends.scene.proxy,
+                    "workers = 2\n[frontend main]\nbind = 127.0.0.1:%u tls=yes\n"
+                    "certificate = a.pem\ntls-alpn = imap, smtp\naccess-log = yes\n"
+                    "route = sni:*.b.test other\nbackend = rest\ninspect-timeout = 60s\n"
+                    "[backend other]\nserver = o 127.0.0.1:%u\n"
+                    "[backend rest]\nserver = r 127.0.0.1:%u\n",
+                    ends.scene.port, other_port, ends.scene.server_port);
+    proxy_start(&ends.scene.proxy);
+    static const char *const names[] = {"X.b.test", "a.test", NULL};
+    for (unsigned i = 0; i < 3; i++) {
+        tls_client(&ends.client, connect_to(&ends.scene.front), names[i], 3);
+        tls_shake(&ends.client);
+        ends.server = accept_from(i == 0 ? other : ends.scene.listener);
+        send_all(ends.server, "first", 6);
+        tls_receive_exactly(&ends.client, bytes, 6);
+        works(&ends);
+        tls_close(&ends.client);
+        close(ends.server);
+    }
+    wait_mentioned(ends.scene.proxy.log, " sni=x.b.test ");
+    wait_mentioned(ends.scene.proxy.log, " sni=a.test ");
+    proxy_stop(&ends.scene.proxy);
+}
+END_TEST
+
 /* --- ... and speaks it with servers --- */
 
 static void start_upstream(struct ends *ends, const char *attributes, bool outside)
@@ -445,6 +479,7 @@ Suite *tls_suite(void)
     scenario_add(suite, a_handshake_fails_or_comes_too_late, 120);
     scenario_add(suite, sessions_stay_and_certificates_change_at_a_reload, 120);
     scenario_add(suite, routes_look_inside, 120);
+    scenario_add(suite, routes_know_the_name, 120);
     scenario_add(suite, a_server_may_speak_tls, 120);
     scenario_add(suite, tls_on_both_sides, 240);
     scenario_add(suite, a_header_goes_before_the_handshake, 120);
