@@ -16,6 +16,25 @@
 /* The most that is received at a time: a handshake is short. */
 #define FLIGHT_MOST (16u * 1024)
 
+struct tls_in {
+    struct stage stage; /* first */
+    unsigned most;      /* handshakes at a time; 0: no limit */
+    atomic_uint *under_way;
+};
+
+static bool begin_one(const struct tls_in *in)
+{
+    if (atomic_fetch_add(in->under_way, 1) < in->most || in->most == 0)
+        return true;
+    atomic_fetch_sub(in->under_way, 1);
+    return false;
+}
+
+static void end_one(const struct tls_in *in)
+{
+    atomic_fetch_sub(in->under_way, 1);
+}
+
 static enum stage_verdict refuse(struct session *session, enum session_end end)
 {
     session->outcome = end;
@@ -92,37 +111,79 @@ static enum stage_verdict shake(struct session *session)
     return STAGE_PASSES;
 }
 
+static enum stage_verdict go_on(struct session *session, const struct tls_in *in)
+{
+    enum stage_verdict verdict = shake(session);
+    if (verdict == STAGE_PASSES)
+        end_one(in);
+    return verdict;
+}
+
+static enum stage_verdict begin(struct session *session, const struct tls_in *in)
+{
+    if (!session->bind->tls)
+        return STAGE_PASSES;
+    if (!begin_one(in))
+        return refuse(session, SESSION_TLS_FAILED);
+    if (sealed_begin(&session->client, tls_server_ssl(session->frontend->conf->tls_server)))
+        return go_on(session, in);
+    end_one(in);
+    return refuse(session, SESSION_NO_RESOURCES);
+}
+
 static enum stage_verdict decide(struct session *session, const struct stage *stage,
                                  enum stage_occasion occasion)
 {
-    (void)stage;
-    if (occasion == STAGE_OVERDUE)
+    const struct tls_in *in = (const struct tls_in *)stage;
+    switch (occasion) {
+    case STAGE_OVERDUE:
         return refuse(session, SESSION_TLS_TIMEOUT);
-    if (occasion != STAGE_BEGINS)
-        return shake(session);
-    if (!session->bind->tls)
-        return STAGE_PASSES;
-    if (!sealed_begin(&session->client, tls_server_ssl(session->frontend->conf->tls_server)))
-        return refuse(session, SESSION_NO_RESOURCES);
-    return shake(session);
+    case STAGE_BEGINS:
+        return begin(session, in);
+    default:
+        return go_on(session, in);
+    }
+}
+
+static void cancel(struct session *session, const struct stage *stage)
+{
+    if (session->client.sealed)
+        end_one((const struct tls_in *)stage);
+}
+
+static void release(struct stage *stage)
+{
+    struct tls_in *in = (struct tls_in *)stage;
+    free(in->under_way);
+    free(in);
 }
 
 int tls_in_make(const struct service *service, struct frontend *frontend, struct stage **stage)
 {
+    const struct frontend_conf *conf = frontend->conf;
     (void)service;
     *stage = NULL;
-    if (!frontend->conf->tls_server)
+    if (!conf->tls_server)
         return 0;
-    *stage = malloc(sizeof **stage);
-    if (!*stage)
+    struct tls_in *in = calloc(1, sizeof *in);
+    atomic_uint *under_way = calloc(1, sizeof *under_way);
+    if (!in || !under_way) {
+        free(in);
+        free(under_way);
         return ENOMEM;
-    **stage = (struct stage){
+    }
+    in->most = conf->tls.handshakes;
+    in->under_way = under_way;
+    in->stage = (struct stage){
         .state = SESSION_TLS,
         .refused = SESSION_TLS_FAILED,
         .overdue = SESSION_TLS_TIMEOUT,
-        .deadline = (uint32_t)frontend->conf->tls.timeout,
+        .deadline = (uint32_t)conf->tls.timeout,
         .receives = true,
         .decide = decide,
+        .cancel = cancel,
+        .release = release,
     };
+    *stage = &in->stage;
     return 0;
 }

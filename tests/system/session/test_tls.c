@@ -128,6 +128,16 @@ START_TEST(an_end_passes_both_ways)
 }
 END_TEST
 
+static bool two_are_in_tls(void *argument)
+{
+    struct outcome outcome;
+    unsigned count = 0;
+    ck_assert_int_eq(proxy_command(argument, &outcome, "sessions", "state=tls", NULL), 0);
+    for (const char *at = outcome.out; (at = strstr(at, " tls ")); at++)
+        count++;
+    return count == 2;
+}
+
 /* What was cut must not look complete. */
 START_TEST(a_stream_without_an_end_was_cut)
 {
@@ -217,6 +227,35 @@ START_TEST(a_handshake_fails_or_comes_too_late)
     tls_close(&ends.client);
     wait_mentions(ends.scene.proxy.log, "end=tls-failed", 3);
     ck_assert(!readable_within(ends.scene.listener, 0));
+    proxy_stop(&ends.scene.proxy);
+}
+END_TEST
+
+START_TEST(handshakes_at_once_are_limited)
+{
+    struct ends ends;
+    start(&ends, "tls-handshakes = 2\n");
+    int held[2];
+    for (unsigned i = 0; i < 2; i++) {
+        held[i] = connect_to(&ends.scene.front);
+        send_all(held[i], "\x16", 1);
+    }
+    wait_until(two_are_in_tls, &ends.scene.proxy, "two handshakes are under way");
+    for (unsigned i = 0; i < 3; i++) {
+        int refused = connect_to(&ends.scene.front);
+        expect_eof(refused);
+        close(refused);
+    }
+    close(held[0]);
+    wait_mentions(ends.scene.proxy.log, "end=tls-failed", 4);
+    for (unsigned i = 0; i < 5; i++) { /* what is complete does not count */
+        come_in(&ends, 3);
+        works(&ends);
+        tls_close(&ends.client);
+        close(ends.server);
+    }
+    close(held[1]);
+    wait_mentions(ends.scene.proxy.log, "end=tls-failed", 5);
     proxy_stop(&ends.scene.proxy);
 }
 END_TEST
@@ -477,6 +516,7 @@ Suite *tls_suite(void)
     scenario_add(suite, a_stream_without_an_end_was_cut, 120);
     scenario_add(suite, a_hello_may_come_byte_by_byte, 120);
     scenario_add(suite, a_handshake_fails_or_comes_too_late, 120);
+    scenario_add(suite, handshakes_at_once_are_limited, 120);
     scenario_add(suite, sessions_stay_and_certificates_change_at_a_reload, 120);
     scenario_add(suite, routes_look_inside, 120);
     scenario_add(suite, routes_know_the_name, 120);
