@@ -66,6 +66,7 @@ static const struct {
     {"watch", watch_suite},
     {"records", records_suite},
     {"tls", tls_suite},
+    {"tls_defaults", tls_defaults_suite},
     {"log", log_suite},
     {"users", users_suite},
     {"churn", churn_suite},

@@ -25,6 +25,7 @@ Suite *surroundings_suite(void);
 Suite *environment_suite(void);
 Suite *log_suite(void);
 Suite *tls_suite(void);
+Suite *tls_defaults_suite(void);
 Suite *access_log_suite(void);
 Suite *users_suite(void);
 Suite *relay_suite(void);
