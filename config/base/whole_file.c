@@ -1,9 +1,9 @@
 #include "config/base/whole_file.h"
 
 #include "config/base/memory.h"
+#include "config/base/regular_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,13 +46,12 @@ static const char *read_all(int fd, size_t size, unsigned char *bytes, size_t *l
 const char *whole_file_read(const char *path, size_t most, unsigned char **bytes, size_t *length)
 {
     struct stat status;
-    const char *wrong = NULL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0 || fstat(fd, &status))
-        wrong = complain("cannot be read: %s", strerror(errno));
-    else if (!S_ISREG(status.st_mode))
-        wrong = complain("is not a regular file");
-    else if ((size_t)status.st_size > most)
+    int fd;
+    errno = 0; /* of what is there, and is no file, it would be an older one's */
+    const char *wrong = regular_file_open(path, &fd, &status);
+    if (wrong)
+        return complain("cannot be read: %s", wrong);
+    if ((size_t)status.st_size > most)
         wrong = complain("is larger than %zu KiB", most / 1024);
     if (!wrong) {
         *bytes = memory_new((size_t)status.st_size + 2, 1);
@@ -60,10 +59,7 @@ const char *whole_file_read(const char *path, size_t most, unsigned char **bytes
         if (wrong)
             whole_file_free(*bytes, *length);
     }
-    const int error = errno;
-    if (fd >= 0)
-        close(fd);
-    errno = error;
+    close(fd);
     return wrong;
 }
 

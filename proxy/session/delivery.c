@@ -107,7 +107,7 @@ static enum session_end reset_of(const struct session *session, const struct con
  * is not whole, what the other side takes at once. */
 void delivery_lose(struct session *session, struct conn *gone)
 {
-    if ((engine_is_whole(&gone->stream) && !sealed_tls(gone)) || session_is_unix(session, gone)) {
+    if (sealed_is_whole(gone) || session_is_unix(session, gone)) {
         deliver(session, gone->peer, reset_of(session, gone));
         return;
     }

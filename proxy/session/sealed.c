@@ -114,6 +114,12 @@ enum sealed_sent sealed_end(struct conn *to, struct engine *engine)
     return send_output(to, engine);
 }
 
+bool sealed_is_whole(const struct conn *from)
+{
+    const struct tls *tls = sealed_tls(from);
+    return tls ? tls_has_ended(tls) : engine_is_whole(&from->stream);
+}
+
 /* --- receiving ------------------------------------------------------------------------------ */
 
 ssize_t sealed_open(struct conn *from, struct engine *engine, const unsigned char **bytes,

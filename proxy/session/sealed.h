@@ -43,6 +43,9 @@ enum sealed_sent sealed_send(struct conn *to, struct engine *engine, const unsig
 enum sealed_sent sealed_send_raw(struct conn *to, struct engine *engine, const unsigned char *bytes,
                                  size_t length) __attribute__((warn_unused_result));
 
+/* As engine_is_whole(), of a connection that was reset; under TLS: its end was received. */
+bool sealed_is_whole(const struct conn *from);
+
 /* Tells a side that speaks TLS that nothing more will come; after that its socket may be shut. */
 enum sealed_sent sealed_end(struct conn *to, struct engine *engine)
     __attribute__((warn_unused_result));

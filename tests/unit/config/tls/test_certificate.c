@@ -169,9 +169,9 @@ START_TEST(mistakes_in_files_are_named)
     char *certificate = pem_of_certificate(&issued), *key = pem_of_key(&other), *text;
     is_wrong("none.pem", "none.pem", "cannot be read: No such file or directory");
     ck_assert_int_eq(mkdir(folder_path("folder"), 0700), 0);
-    is_wrong("folder", "folder", "is not a regular file");
+    is_wrong("folder", "folder", "cannot be read: Is a directory");
     ck_assert_int_eq(mkfifo(folder_path("fifo"), 0600), 0);
-    is_wrong("fifo", "fifo", "is not a regular file");
+    is_wrong("fifo", "fifo", "cannot be read: not a regular file");
     text_write("e.pem", "");
     is_wrong("e.pem", "e.pem", "has no certificate (PEM)");
     text_write("e.pem", key);
