@@ -2,6 +2,7 @@
 
 #include "config/base/clock.h"
 #include "config/base/log.h"
+#include "config/tls/tls_server.h"
 #include "proxy/backend/queue.h"
 #include "reload/base/exit_status.h"
 #include "reload/handover/canary.h"
@@ -11,13 +12,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+static size_t certificates_of(const struct frontend_conf *frontend)
+{
+    return frontend->tls_server ? tls_server_count(frontend->tls_server) : 0;
+}
+
+static const char *name_of(const struct certificate *certificate)
+{
+    return certificate->names.count > 0 ? certificate->names.list[0] : certificate->subject;
+}
+
+static size_t size_of_certificates(const struct frontend_conf *frontend)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < certificates_of(frontend); i++) {
+        const struct certificate *certificate = tls_server_certificate(frontend->tls_server, i);
+        size += strlen(certificate->path) + strlen(name_of(certificate)) + 2;
+    }
+    return size;
+}
+
 /* Names of at most this size in all. */
 static size_t size_of_texts(const struct proxy *proxy)
 {
     const struct config *config = proxy->service.config;
     size_t size = 0;
     for (size_t i = 0; i < config->frontend_count; i++)
-        size += strlen(config->frontends[i].name) + 1;
+        size += strlen(config->frontends[i].name) + 1 + size_of_certificates(&config->frontends[i]);
     for (size_t i = 0; i < config->backend_count; i++) {
         const struct server_set *set = backend_servers(&proxy->service.backends[i]);
         size += strlen(config->backends[i].name) + 1;
@@ -82,6 +103,28 @@ static bool collect_backend(const struct backend *backend, const struct tally_su
     return true;
 }
 
+static bool collect_certificates(const struct config *config, struct metrics_snapshot *snapshot,
+                                 char **texts)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < config->frontend_count; i++)
+        count += certificates_of(&config->frontends[i]);
+    snapshot->certificates = calloc(count + 1, sizeof *snapshot->certificates);
+    if (!snapshot->certificates)
+        return false;
+    for (size_t i = 0; i < config->frontend_count; i++)
+        for (size_t j = 0; j < certificates_of(&config->frontends[i]); j++) {
+            const struct certificate *certificate =
+                tls_server_certificate(config->frontends[i].tls_server, j);
+            snapshot->certificates[snapshot->certificate_count++] = (struct metrics_certificate){
+                .frontend = snapshot->frontends[i].name,
+                .file = keep(texts, certificate->path),
+                .name = keep(texts, name_of(certificate)),
+                .expires_at = certificate->not_after > 0 ? (uint64_t)certificate->not_after : 0};
+        }
+    return true;
+}
+
 static bool collect_parts(const struct generation *generation, const struct tally_sums *sums,
                           struct metrics_snapshot *snapshot)
 {
@@ -104,10 +147,10 @@ static bool collect_parts(const struct generation *generation, const struct tall
         if (!collect_backend(&generation->proxy->service.backends[i], sums,
                              &snapshot->backends[snapshot->backend_count++], &texts))
             return false;
-    return true;
+    return collect_certificates(config, snapshot, &texts);
 }
 
-/* Frontends, backends and servers. */
+/* Frontends, backends, servers and certificates. */
 static bool collect_all(const struct generation *generation, struct metrics_snapshot *snapshot)
 {
     struct tally_sums sums;
@@ -205,6 +248,7 @@ void metrics_free(struct metrics_snapshot *snapshot)
         free(snapshot->backends[i].servers);
     free(snapshot->backends);
     free(snapshot->frontends);
+    free(snapshot->certificates);
     free(snapshot->texts);
     free(snapshot);
 }

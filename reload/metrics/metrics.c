@@ -219,6 +219,18 @@ static void frontend_ends(struct writer *writer)
                  session_end_name(j), writer->snapshot->frontends[i].figures.ends[j]);
 }
 
+static void certificates(struct writer *writer)
+{
+    for (size_t i = 0; i < writer->snapshot->certificate_count; i++) {
+        const struct metrics_certificate *certificate = &writer->snapshot->certificates[i];
+        begin(writer);
+        label(writer, "frontend", certificate->frontend);
+        label(writer, "file", certificate->file);
+        label(writer, "name", certificate->name);
+        value(writer, certificate->expires_at);
+    }
+}
+
 static void backend_bytes(struct writer *writer)
 {
     for (size_t i = 0; i < writer->snapshot->backend_count; i++) {
@@ -427,6 +439,8 @@ static const struct family families[] = {
      FRONTEND(figures.session_time), .first = 10, .last = 34},
     {"rpproxy_frontend_denied_total", COUNTER, NULL, "Clients that were refused.",
      LABELED(frontend_denied)},
+    {"rpproxy_certificate_expiry_timestamp_seconds", GAUGE, "seconds",
+     "When a certificate for clients expires.", LABELED(certificates)},
     {"rpproxy_backend_servers", GAUGE, NULL, "Servers of the backend.", BACKEND(all)},
     {"rpproxy_backend_usable_servers", GAUGE, NULL, "Servers that get new connections.",
      BACKEND(usable)},

@@ -50,6 +50,13 @@ struct metrics_backend {
     uint64_t max_waiting; /* 0: no limit, or no queue */
 };
 
+/* With which clients of a frontend are met. */
+struct metrics_certificate {
+    const char *frontend, *file;
+    const char *name;    /* the first of its names, or its subject */
+    uint64_t expires_at; /* seconds since 1970 */
+};
+
 struct metrics_canary {
     bool any;
     uint64_t left;  /* milliseconds */
@@ -90,6 +97,8 @@ struct metrics_snapshot {
     size_t frontend_count;
     struct metrics_backend *backends;
     size_t backend_count;
+    struct metrics_certificate *certificates;
+    size_t certificate_count;
     uint64_t log_dropped; /* lines of this process that were lost */
     bool server_series;   /* metrics have series for each server */
     char *texts;          /* all names and texts */

@@ -1,6 +1,7 @@
 /* TLS at both sides of a session. The test is the client and the server. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/harness.h"
+#include "tests/system/support/http.h"
 #include "tests/system/support/net.h"
 #include "tests/system/support/scene.h"
 #include "tests/system/support/tls_peer.h"
@@ -269,12 +270,15 @@ START_TEST(sessions_stay_and_certificates_change_at_a_reload)
     char path[PATH_MAX];
     tls_certificate("a", "DNS:a.test");
     scene_init(&ends.scene);
-    uint16_t port = port_reserve(getuid());
-    proxy_configure(&ends.scene.proxy,
-                    "workers = 2\n[listen main]\nbind = 127.0.0.1:%u tls=yes\n"
-                    "bind = 127.0.0.1:%u\ncertificate = a.pem\nserver = a 127.0.0.1:%u\n",
-                    ends.scene.port, port, ends.scene.server_port);
+    uint16_t port = port_reserve(getuid()), metrics_port = port_reserve(getuid());
+    const struct endpoint metrics = endpoint_loopback(metrics_port);
+    proxy_configure(
+        &ends.scene.proxy,
+        "workers = 2\nmetrics = 127.0.0.1:%u\n[listen main]\nbind = 127.0.0.1:%u tls=yes\n"
+        "bind = 127.0.0.1:%u\ncertificate = a.pem\nserver = a 127.0.0.1:%u\n",
+        metrics_port, ends.scene.port, port, ends.scene.server_port);
     proxy_start(&ends.scene.proxy);
+    http_expect(&metrics, "/metrics", 200, "a.pem\",name=\"a.test\"}");
     come_in(&ends, 3);
     works(&ends);
     struct endpoint front = endpoint_loopback(port);
@@ -282,6 +286,7 @@ START_TEST(sessions_stay_and_certificates_change_at_a_reload)
     session_works(&plain);
     tls_certificate("a", "DNS:other.test");
     proxy_reload(&ends.scene.proxy);
+    http_expect(&metrics, "/metrics", 200, "a.pem\",name=\"other.test\"}");
     after.scene = ends.scene;
     tls_client(&after.client, connect_to(&ends.scene.front), "a.test", 3);
     tls_shake(&after.client);

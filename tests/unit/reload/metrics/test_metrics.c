@@ -47,6 +47,10 @@ static struct metrics_frontend frontends[] = {
     {.name = "other"},
 };
 
+static struct metrics_certificate certificates[] = {
+    {.frontend = "web", .file = "/c.pem", .name = "*.example", .expires_at = 1800000000},
+};
+
 static struct metrics_snapshot snapshot;
 static struct evbuffer *out;
 
@@ -58,6 +62,8 @@ static void setup(void)
                                          .figures = {.sessions = UINT64_MAX, .client_bytes = 12},
                                          .frontends = frontends,
                                          .frontend_count = 2,
+                                         .certificates = certificates,
+                                         .certificate_count = 1,
                                          .backends = backends,
                                          .backend_count = 2,
                                          .server_series = true};
@@ -107,6 +113,8 @@ START_TEST(figures_are_told_apart_by_labels)
     expect(text, "rpproxy_frontend_sessions_total{frontend=\"web\"} 11");
     expect(text, "rpproxy_frontend_session_ends_total{frontend=\"web\",reason=\"done\"} 5");
     expect(text, "rpproxy_frontend_session_ends_total{frontend=\"web\",reason=\"undelivered\"} 1");
+    expect(text, "rpproxy_certificate_expiry_timestamp_seconds{frontend=\"web\",file=\"/c.pem\","
+                 "name=\"*.example\"} 1800000000");
     expect(text, "rpproxy_server_bytes_total{backend=\"app\",server=\"a\",direction=\"out\"} 8");
     expect(text, "rpproxy_server_connect_failures_total{backend=\"app\",server=\"a\",reason="
                  "\"timeout\"} 6");
