@@ -58,6 +58,9 @@ const char *listen_address_parse(const char *text, struct listen_address *at)
     if (!wrong && parsed.dual_stack &&
         !(parsed.address.any.sa_family == AF_INET6 && address_is_wildcard(&parsed.address)))
         wrong = "only [::] can have IPv4 clients as well";
+    if (!wrong && parsed.interface[0] && parsed.address.any.sa_family == AF_INET6 &&
+        parsed.address.in6.sin6_scope_id != 0)
+        wrong = "the address names its interface already";
     if (!wrong)
         *at = parsed;
     return wrong;

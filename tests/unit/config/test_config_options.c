@@ -24,6 +24,9 @@ START_TEST(every_default_is_in_its_range)
     options_set_initial(OWNER_FRONTEND, &frontend);
     options_set_initial(OWNER_BACKEND, &backend);
     ck_assert_uint_eq(backend.retries, 3);
+    options_release(OWNER_CONFIG, &config);
+    options_release(OWNER_FRONTEND, &frontend);
+    options_release(OWNER_BACKEND, &backend);
 }
 END_TEST
 

@@ -37,6 +37,7 @@ static const char *const wrong_texts[] = {
     "[::1]:80,v6only=no",
     "[::]:80,v6only=yes",
     "[::]:80,interface=",
+    "[fe80::1%lo]:80,interface=lo",
     "[::]:80,interface=abcdefghijklmnop",
     "[::]:80,interface=a,v6only=no,interface=abcdefghijklmnop",
     "[::]:80,v6only=no,v6only=no",
