@@ -57,6 +57,13 @@ static void read_head(char *line, char text[static LINE_BYTES])
     }
 }
 
+/* Removes the places where a long value may be broken into lines. */
+static void remove_breaks(char *text)
+{
+    for (char *at; (at = strstr(text, "\\:"));)
+        memmove(at, at + 2, strlen(at + 2) + 1);
+}
+
 struct documented {
     char head[LINE_BYTES];
     char initial[LINE_BYTES]; /* "": the item has no "Default:" */
@@ -78,6 +85,7 @@ static size_t read_manual(struct documented options[static OPTIONS_MAX])
             ck_assert_msg(strncmp(line, ".Cm ", 4) == 0, "a default is '.Cm VALUE', not '%s'",
                           line);
             snprintf(options[count - 1].initial, sizeof options->initial, "%s", line + 4);
+            remove_breaks(options[count - 1].initial);
         }
         default_follows = strcmp(line, "Default:") == 0;
         ck_assert(count > 0 || !default_follows);
