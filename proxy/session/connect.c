@@ -18,6 +18,8 @@
 
 /* Between two rounds through a backend whose servers all failed, as HAProxy waits. */
 #define ROUND_WAIT_MS 1000u
+/* In place of an errno value: the TLS handshake failed. */
+#define NO_TLS (-1)
 /* Between two looks at a shortage (descriptors, local ports, a full Unix backlog). */
 #define SHORTAGE_WAIT_MS 50u
 
@@ -82,7 +84,7 @@ static enum connect_failure failure_of(int error)
     case EHOSTDOWN:
     case ENETDOWN:
         return CONNECT_UNREACHABLE;
-    case EPROTO:
+    case NO_TLS:
         return CONNECT_TLS_FAILED;
     default:
         return CONNECT_FAILED;
@@ -208,7 +210,7 @@ static void go_on_by(struct session *session, enum tls_out come)
         connected(session);
         break;
     case TLS_OUT_FAILED:
-        connect_failed(session, EPROTO);
+        connect_failed(session, NO_TLS);
         break;
     case TLS_OUT_NO_MEMORY:
         session_close(session, SESSION_NO_RESOURCES);
