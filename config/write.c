@@ -158,7 +158,7 @@ static void write_files(const struct address_files *files, FILE *out)
                     files->items[i]->path, files->items[i]->count, files->items[i]->hash);
 }
 
-/* The same of certificates: a reload with new ones is a new configuration. */
+/* The same for certificates: a reload with new ones is a new configuration. */
 static void write_certificates(const struct certificate_store *store, FILE *out)
 {
     for (size_t i = 0; i < store->count; i++)

@@ -39,9 +39,10 @@ static inline uint64_t rate_taken(struct rate rate, uint64_t full_at, uint64_t n
     return (full_at > now ? full_at : now) + rate_interval(rate);
 }
 
-/* When the bucket will be full, once the one is given back whose rate_taken() was `taken`. Others
- * may have been taken since. Time in which the bucket would have been full without it filled
- * nothing, and is not given back: so no more are admitted than the rate allows. */
+/* Gives back one that rate_taken() had returned `taken` for, also if others were taken since.
+ * Returns when the bucket will be full then. A full bucket gains nothing by waiting: if the bucket
+ * would have been full without that one, the time since then is not given back, so that no more are
+ * admitted than the rate allows. */
 static inline uint64_t rate_given_back(struct rate rate, uint64_t full_at, uint64_t now,
                                        uint64_t taken)
 {

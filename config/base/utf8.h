@@ -1,4 +1,4 @@
-/* UTF-8, as RFC 3629 has it. */
+/* UTF-8 (RFC 3629). */
 #ifndef RPPROXY_CONFIG_BASE_UTF8_H
 #define RPPROXY_CONFIG_BASE_UTF8_H
 

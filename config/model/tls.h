@@ -15,7 +15,7 @@ struct x509_store_st;
 
 enum tls_version { TLS_VERSION_1_2, TLS_VERSION_1_3 };
 
-/* What a client gets whose server name no certificate has. */
+/* What happens if no certificate has the server name that a client asks for. */
 enum tls_unknown_name { TLS_UNKNOWN_DEFAULT, TLS_UNKNOWN_REJECT };
 
 /* With client-ca: whether a client must show a certificate. What it shows is always verified. */
@@ -64,7 +64,7 @@ struct tls_conf {
 struct tls_target_conf {
     bool on;      /* tls=yes */
     char *verify; /* "none", "system" or the absolute path of a file; NULL: not given */
-    struct x509_store_st *authorities; /* of verify; the config has it. NULL: none, or not read */
+    struct x509_store_st *authorities; /* in the file of verify; belong to the config. NULL: none */
     char *sni;                         /* NULL: not given */
     char *verify_name;                 /* NULL: not given */
     struct words alpn;

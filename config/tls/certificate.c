@@ -85,7 +85,7 @@ static const char *read_certificates(const struct text *text, struct certificate
 
 /* --- the key ------------------------------------------------------------------------------- */
 
-/* Nobody is there who could type a password. */
+/* The proxy has no terminal at which a person could type a password. */
 static int refuse_password(char *buffer, int size, int is_written, void *asked)
 {
     (void)buffer;

@@ -26,7 +26,7 @@ void tls_server_free(struct tls_server *server);
  * no memory. */
 SSL *tls_server_ssl(const struct tls_server *server) __attribute__((warn_unused_result));
 
-/* For callbacks of whoever carries the bytes (tickets, key log, information), which are set before
+/* For further callbacks (tickets, key log, information), which the caller sets before
  * the first tls_server_ssl(). Those for server name, certificate, ALPN and OCSP are taken. */
 SSL_CTX *tls_server_context(struct tls_server *server);
 
