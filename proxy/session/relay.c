@@ -190,21 +190,28 @@ void relay_last(struct conn *from, struct engine *engine)
         ;
 }
 
-enum relay relay(struct conn *from, struct engine *engine)
+/* `from` has ended, and all its bytes are sent: the peer is told. Not inline, so that relay(),
+ * which meets this once a session, saves no registers for it. */
+static __attribute__((noinline)) enum relay pass_end(struct conn *from, struct engine *engine)
 {
     struct conn *to = from->peer;
-    enum relay result = move_bytes(from, engine);
-    if (result != RELAY_OK)
-        return result;
-    if (from->stream.ended && !conn_is_owed(to) && !to->shut) {
-        if (to->sealed && (result = relay_of(sealed_end(to, engine))) != RELAY_OK)
+    if (to->sealed) {
+        enum relay result = relay_of(sealed_end(to, engine));
+        if (result != RELAY_OK || conn_is_owed(to))
             return result;
-        if (conn_is_owed(to))
-            return RELAY_OK;
-        /* Both ended: closing the descriptors says the same. */
-        if (!to->stream.ended && engine_shutdown(&to->stream))
-            return RELAY_TO_FAILED;
-        to->shut = true;
     }
+    /* Both ended: closing the descriptors says the same. */
+    if (!to->stream.ended && engine_shutdown(&to->stream))
+        return RELAY_TO_FAILED;
+    to->shut = true;
     return RELAY_OK;
+}
+
+enum relay relay(struct conn *from, struct engine *engine)
+{
+    const struct conn *to = from->peer;
+    enum relay result = move_bytes(from, engine);
+    if (result == RELAY_OK && from->stream.ended && !conn_is_owed(to) && !to->shut)
+        return pass_end(from, engine);
+    return result;
 }
