@@ -17,16 +17,6 @@ enum { FOLLOWERS = 32, RELOADS = 6, ORDERS = 3000 };
 
 static char text[1 << 20];
 
-/* `rpproxy events --json`, in the background. The first event that it prints has happened before it
- * began: so it follows now. */
-static pid_t follow(const struct proxy *proxy, char file[static PATH_MAX], const char *name)
-{
-    test_path(file, name);
-    pid_t pid = proxy_command_start(proxy, file, "events", "--json", "--last=1", NULL);
-    wait_mentioned(file, "\"number\":");
-    return pid;
-}
-
 /* The events of that kind in the file; the last of them in *last, which the caller frees. */
 static unsigned count_events(const char *file, const char *kind, json_t **last)
 {
@@ -116,7 +106,7 @@ START_TEST(servers_and_orders)
     char file[PATH_MAX];
     json_t *event;
     scene_start(&scene, "", "check = tcp\ncheck-interval = 50ms\n");
-    pid_t follower = follow(&scene.proxy, file, "events");
+    pid_t follower = proxy_follow_events(&scene.proxy, file, "events");
     json_decref(expect_event(file, "serving", "\"serving\""));
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "server", "main/a", "drain", NULL), 0);
     event = expect_event(file, "server-admin", "server-admin");
@@ -161,7 +151,7 @@ START_TEST(maxconn_is_an_event)
                     "server = a 127.0.0.1:%u maxconn=7\n",
                     scene.port, scene.server_port);
     proxy_start(&scene.proxy);
-    pid_t follower = follow(&scene.proxy, file, "events");
+    pid_t follower = proxy_follow_events(&scene.proxy, file, "events");
     static const char *const orders[] = {"maxconn=5", "maxconn=5", "maxconn=unlimited"};
     for (size_t i = 0; i < sizeof orders / sizeof *orders; i++)
         ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "server", "main/a", orders[i], NULL),
@@ -190,7 +180,7 @@ START_TEST(nothing_is_missed_across_reloads)
     unsigned orders = 0, reloads = scaled(RELOADS, 3);
     scene_start(&scene, "", "");
     struct session session = session_open(&scene);
-    pid_t follower = follow(&scene.proxy, file, "events");
+    pid_t follower = proxy_follow_events(&scene.proxy, file, "events");
     for (unsigned i = 0; i < reloads; i++) {
         pid_t reload = proxy_command_start(&scene.proxy, NULL, "reload", "--wait=drained", NULL);
         while (process_alive(reload)) {
@@ -225,7 +215,7 @@ START_TEST(a_rollback_is_followed)
     struct outcome outcome;
     char file[PATH_MAX];
     scene_start(&scene, "probation = 10m\n", "");
-    pid_t follower = follow(&scene.proxy, file, "events");
+    pid_t follower = proxy_follow_events(&scene.proxy, file, "events");
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", NULL), 0);
     struct status status;
     ck_assert(proxy_status(&scene.proxy, &status));
@@ -266,7 +256,7 @@ START_TEST(slow_followers_are_cut_off)
     scene_start(&scene, "", "");
     const struct endpoint control = endpoint_unix(scene.proxy.control);
     static const char ask[] = "{\"command\": \"events\"}\n";
-    pid_t follower = follow(&scene.proxy, file, "events");
+    pid_t follower = proxy_follow_events(&scene.proxy, file, "events");
     for (unsigned i = 1; i < FOLLOWERS; i++) {
         lazy[i] = connect_to(&control);
         send_all(lazy[i], ask, sizeof ask - 1);

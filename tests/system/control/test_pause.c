@@ -120,8 +120,7 @@ START_TEST(clients_wait_and_are_served)
     char global[64], events[PATH_MAX];
     snprintf(global, sizeof global, "metrics = 127.0.0.1:%u\n", port);
     scene_start(&scene, global, "");
-    pid_t follower =
-        proxy_command_start(&scene.proxy, test_path(events, "events"), "events", "--json", NULL);
+    pid_t follower = proxy_follow_events(&scene.proxy, events, "events");
     order(&scene.proxy, NULL, "main: accepting, 0 sessions");
     struct session session = session_open(&scene);
     order(&scene.proxy, "pause", "main: paused, 0 clients wait in the backlog, 1 session");

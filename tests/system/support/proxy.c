@@ -156,6 +156,14 @@ pid_t proxy_command_start(const struct proxy *proxy, const char *out, const char
     return program_start(&(struct program){.argv = argv, .out = out, .err = out});
 }
 
+pid_t proxy_follow_events(const struct proxy *proxy, char file[static PATH_MAX], const char *name)
+{
+    test_path(file, name);
+    pid_t pid = proxy_command_start(proxy, file, "events", "--json", "--last=1", NULL);
+    wait_mentioned(file, "\"number\":");
+    return pid;
+}
+
 void proxy_reload(struct proxy *proxy)
 {
     struct outcome outcome;

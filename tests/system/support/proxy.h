@@ -52,6 +52,10 @@ int proxy_command(const struct proxy *proxy, struct outcome *outcome, const char
 pid_t proxy_command_start(const struct proxy *proxy, const char *out, const char *command, ...)
     __attribute__((sentinel));
 
+/* `rpproxy events --json`, in the background, into the test's file `name`, whose path is stored. It
+ * follows now: it has printed an event of the past. */
+pid_t proxy_follow_events(const struct proxy *proxy, char file[static PATH_MAX], const char *name);
+
 /* A reload that must succeed: checks exit code, output and pids, and makes the new process
  * proxy->pid. */
 void proxy_reload(struct proxy *proxy);

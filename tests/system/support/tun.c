@@ -243,9 +243,23 @@ static uint32_t random_below(struct tun *tun, uint32_t limit)
     return (uint32_t)((tun->random >> 32) % limit);
 }
 
+/* As a kernel does whose program has gone: the server's session ends. The server takes a reset with
+ * the sequence number that it expects next, and it has had all that was sent or only what it has
+ * acknowledged. */
+static void reset(const struct tun *tun, const struct client *client)
+{
+    send_segment(tun, client, &(struct segment){.flags = TH_RST, .seq = client->acked});
+    if (client->sent != client->acked) {
+        send_segment(tun, client, &(struct segment){.flags = TH_RST, .seq = client->sent});
+    }
+}
+
 static void end_client(struct tun *tun, struct client *client, enum tun_end end)
 {
     struct tun_result *result = &tun->result;
+    if (end == TUN_TIMED_OUT && client->state >= ESTABLISHED) {
+        reset(tun, client);
+    }
     result->ends[end]++;
     if (end != TUN_COMPLETED && result->told_count < TUN_LOSSES_TOLD) {
         unsigned index = result->told_count++;
