@@ -65,7 +65,7 @@ SYSTEM_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(shell find tests/system -name '*.c')
 
 $(BUILD)/unit-tests: $(UNIT_OBJ) $(LIB)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(PKG_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -Wl,--wrap=pthread_create -o $@ $^ $(CHECK_LIBS) $(PKG_LIBS)
 
 # Against the real binary: links nothing of the proxy's own.
 $(BUILD)/system-tests: $(SYSTEM_OBJ)
