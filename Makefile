@@ -141,7 +141,7 @@ $(BUILD)/bench-origin: $(BUILD)/scripts/bench/origin.o $(BENCH_SHARED)
 
 $(BUILD)/bench-load: $(filter-out %/origin.o,$(BENCH_OBJ))
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lm
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lm $(shell pkg-config --libs openssl)
 
 bench-programs: $(BUILD)/rpproxy $(BUILD)/bench-origin $(BUILD)/bench-load
 .PHONY: bench-programs

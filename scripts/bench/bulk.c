@@ -23,7 +23,7 @@ static void begin(struct run *run, struct session *session)
     bool up = run->options.mode == MODE_UPLOAD;
     struct message message =
         message_make(up ? OP_UPLOAD : OP_DOWNLOAD, session->number, session->number);
-    ssize_t n = send(session->fd, &message, sizeof message, MSG_NOSIGNAL);
+    ssize_t n = session_send(session, &message, sizeof message);
     if (n != (ssize_t)sizeof message) {
         session_fail(run, session, n < 0 ? failure_of(errno) : FAILED_OTHER);
         return;
@@ -44,27 +44,28 @@ static void count(struct run *run, struct session *session, uint64_t bytes)
     }
 }
 
-static void receive(struct run *run, struct session *session)
+static bool receive(struct run *run, struct session *session)
 {
-    ssize_t n = recv(session->fd, scratch, sizeof scratch, 0);
+    ssize_t n = session_receive(session, scratch, sizeof scratch);
     if (n <= 0) {
         if (n == 0 || errno != EAGAIN) {
             session_fail(run, session, n < 0 ? failure_of(errno) : FAILED_CUT_SHORT);
         }
-        return;
+        return false;
     }
     if (memcmp(scratch, pattern_at(session->number + session->moved), (size_t)n) != 0) {
         session_fail(run, session, FAILED_WRONG);
-        return;
+        return false;
     }
     session->moved += (size_t)n;
     count(run, session, (size_t)n);
+    return true;
 }
 
 static bool hear_verdict(struct run *run, struct session *session)
 {
-    ssize_t n = recv(session->fd, (uint8_t *)&session->message + session->got,
-                     sizeof session->message - session->got, 0);
+    ssize_t n = session_receive(session, (uint8_t *)&session->message + session->got,
+                                sizeof session->message - session->got);
     if (n <= 0) {
         if (n < 0 && errno == EAGAIN) {
             return true;
@@ -97,15 +98,16 @@ void bulk_event(struct run *run, struct session *session, uint32_t events)
         return;
     }
     if (run->options.mode == MODE_DOWNLOAD) {
-        receive(run, session);
+        while (receive(run, session) && session->tls && secure_pending(session->tls)) {
+        }
         return;
     }
     if ((events & ~(uint32_t)EPOLLOUT) && !hear_verdict(run, session)) {
         return;
     }
     if (events & EPOLLOUT) {
-        ssize_t n = send(session->fd, pattern_at(session->number + session->moved), PATTERN_RUN,
-                         MSG_NOSIGNAL);
+        ssize_t n =
+            session_send(session, pattern_at(session->number + session->moved), PATTERN_RUN);
         if (n < 0 && errno != EAGAIN) {
             session_fail(run, session, failure_of(errno));
         } else if (n > 0) {

@@ -16,7 +16,7 @@ static void ask(struct run *run, struct session *session)
     session->got = 0;
     session->greeted = true;
     session->seen = run->now;
-    ssize_t n = send(session->fd, both + from, size, MSG_NOSIGNAL);
+    ssize_t n = session_send(session, both + from, size);
     if (n != (ssize_t)size) {
         session_fail(run, session, n < 0 ? failure_of(errno) : FAILED_OTHER);
     }
@@ -133,7 +133,7 @@ static void finish(struct run *run, struct session *session)
     default:
         break;
     }
-    session_close(run, session);
+    session_close(run, session, true);
 }
 
 void exchange_event(struct run *run, struct session *session, uint32_t events)
@@ -157,7 +157,7 @@ void exchange_event(struct run *run, struct session *session, uint32_t events)
     }
     /* Room for one byte more than expected, so that surplus bytes are detected. */
     uint8_t more[sizeof session->message + 1];
-    ssize_t n = recv(session->fd, more, sizeof more - session->got, 0);
+    ssize_t n = session_receive(session, more, sizeof more - session->got);
     if (n < 0 && errno == EAGAIN) {
         return;
     }

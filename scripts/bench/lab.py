@@ -12,6 +12,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -25,6 +26,9 @@ SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 PROXY_PORT = 8080
 ORIGIN_PORTS = (9001, 9002)
 HELLO_NAME = "a.b"
+
+unverified = ssl.create_default_context()
+unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -138,6 +142,7 @@ def own_cpu():
 # Proxies
 
 class Candidate:
+    tls = False  # TLS of clients ends at the proxy, whose certificate is cert.pem
     by_name = False  # clients are routed by the server name that they ask for, or refused
 
     def settle(self, lab):
@@ -165,6 +170,8 @@ class Rpproxy(Candidate):
                        f"control = {directory}/control.sock\n{self.global_lines}")
             for i in range(frontends):
                 bind = f"bind = 127.0.0.1:{PROXY_PORT + i}{self.bind_words}\n"
+                if self.tls:
+                    bind = bind[:-1] + f" tls=yes\ncertificate = {directory}/cert.pem\n"
                 if self.by_name:
                     file.write(f"[frontend bench{i}]\n{self.frontend_lines}{bind}"
                                f"route = sni:{HELLO_NAME} bench{i}\nbackend = reject\n"
@@ -229,7 +236,8 @@ class Haproxy(Candidate):
                        "defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 1h\n"
                        f"  timeout server 1h\n{self.defaults_lines}")
             for i in range(frontends):
-                bind = f"  bind 127.0.0.1:{PROXY_PORT + i}\n"
+                words = f" ssl crt {directory}/cert.pem" if self.tls else ""
+                bind = f"  bind 127.0.0.1:{PROXY_PORT + i}{words}\n"
                 if self.by_name:
                     file.write(f"frontend bench{i}\n{bind}  tcp-request inspect-delay 5s\n"
                                "  tcp-request content accept if "
@@ -303,8 +311,13 @@ class Nginx(Candidate):
                        f"events {{ worker_connections {self.sessions_max * 2 + 100}; "
                        f"{self.events_words}}}\n"
                        "stream {\n  proxy_timeout 1h;\n")
+            if self.tls:
+                file.write(f"  ssl_certificate {directory}/cert.pem;\n"
+                           f"  ssl_certificate_key {directory}/cert.pem;\n"
+                           "  ssl_protocols TLSv1.2 TLSv1.3;\n")
             for i in range(frontends):
-                file.write(f"  server {{ listen 127.0.0.1:{PROXY_PORT + i}{self.listen_words}; "
+                file.write(f"  server {{ listen 127.0.0.1:{PROXY_PORT + i}{self.listen_words}"
+                           f"{' ssl' * self.tls}; "
                            f"proxy_pass 127.0.0.1:{origin_port}; }}\n")
             file.write("}\n")
 
@@ -364,6 +377,8 @@ class Lab:
                 self.port = ORIGIN_PORTS[0]
             else:
                 self.port = PROXY_PORT
+                if self.candidate.tls:
+                    make_certificate(self.directory)
                 self.configure(0)
                 wrapper = [word.format(directory=self.directory) for word in self.wrapper]
                 self.main = self.spawn_proxy([*wrapper, *self.candidate.command(self.directory)])
@@ -493,6 +508,8 @@ class Lab:
             s.settimeout(5)
             try:
                 s.connect(("127.0.0.1", self.port))
+                if self.candidate.tls:
+                    s = unverified.wrap_socket(s)
                 s.sendall(hello() * self.candidate.by_name + request(1))
                 answer = b""
                 while len(answer) < 64:
@@ -533,6 +550,16 @@ def hello():
     """The same bytes as message_hello() in wire.c."""
     return (b"\x16\3\1\0\x3b\1\0\0\x37\3\3" + bytes(32) +
             b"\0\0\2\x13\1\1\0\0\x0c\0\0\0\x08\0\6\0\0\3" + HELLO_NAME.encode())
+
+
+def make_certificate(directory):
+    """cert.pem with an ECDSA key of P-256, which every candidate reads from one file."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-noenc", "-subj", f"/CN={HELLO_NAME}", "-keyout",
+                    f"{directory}/key.pem", "-out", f"{directory}/cert.pem"], check=True,
+                   stderr=subprocess.DEVNULL)
+    with open(f"{directory}/key.pem") as key, open(f"{directory}/cert.pem", "a") as cert:
+        cert.write(key.read())
 
 
 def request(number):

@@ -4,6 +4,7 @@
 #define SCRIPTS_BENCH_LOAD_H
 
 #include "scripts/bench/histogram.h"
+#include "scripts/bench/secure.h"
 #include "scripts/bench/wire.h"
 
 #include <netinet/in.h>
@@ -38,15 +39,18 @@ struct options {
     size_t sessions; /* open at a time; with `rate` the most that are open */
     uint64_t rate;   /* churn: connections per second, by the clock; 0: as fast as possible */
     bool hello;      /* a TLS ClientHello stands before the first request of a session */
-    uint64_t count;  /* operations, without warm-up; 0: until `measured` is over */
+    enum secure secure;
+    uint64_t count;            /* operations, without warm-up; 0: until `measured` is over */
     uint64_t warmup, measured; /* nanoseconds */
     uint64_t timeout;          /* nanoseconds */
     const char *cpu_of;        /* pids separated by commas; NULL: none */
 };
 
 struct session {
-    int fd; /* -1: closed */
+    int fd;   /* -1: closed */
+    SSL *tls; /* NULL: the session is plain */
     bool connecting, busy;
+    bool shaking;           /* connected, and its TLS handshake goes on */
     bool greeted;           /* the hello is sent, or there is none */
     uint64_t number;        /* of the exchange; in bulk: the first position in the pattern */
     uint64_t since;         /* the start of its latency */
@@ -84,11 +88,15 @@ void bulk_event(struct run *run, struct session *session, uint32_t events);
 
 /* session.c. session_connect() adds the descriptor to the epoll set with `events`. It returns
  * false, and counts a failure, if connect(2) fails at once; session_connected(), called at the
- * first event, returns the result of a connect in progress. session_close() puts the session on the
- * stack. */
+ * first event and while `connecting` is true afterwards, returns true when connection and TLS are
+ * established. session_close() puts the session on the
+ * stack; `well`: its work was done. session_send() and session_receive() are send(2) and recv(2),
+ * by TLS where the run uses it. */
 bool session_connect(struct run *run, struct session *session, uint32_t events);
 bool session_connected(struct run *run, struct session *session, uint32_t events);
-void session_close(struct run *run, struct session *session);
+void session_close(struct run *run, struct session *session, bool well);
+ssize_t session_send(struct session *session, const void *bytes, size_t size);
+ssize_t session_receive(struct session *session, void *bytes, size_t size);
 void session_fail(struct run *run, struct session *session, enum failure failure);
 /* Returns the failure for an errno value of connect, send or recv. */
 enum failure failure_of(int error);

@@ -71,6 +71,15 @@ METRICS = (
     Metric("strangers", "rate", "10,000 strangers/s: rate held", "connections/s", True),
     Metric("strangers", "p50_ratio", "good clients beside 10,000 strangers/s: p50 against alone", "×"),
     Metric("strangers", "p99_ratio", "good clients beside 10,000 strangers/s: p99 against alone", "×"),
+    *(metric for row, label in (("tls-full", "full"), ("tls-resumed", "resumed")) for metric in (
+        Metric(row, "rate", f"TLS, {label} handshakes: rate", "connections/s", True, goal=1.05),
+        Metric(row, "cpu", f"TLS, {label} handshakes: CPU", "µs/connection", goal=.95))),
+    Metric("tls-rtt64", "rate", "TLS, round trips, 64 sessions: rate", "requests/s", True, goal=1.05),
+    Metric("tls-rtt64", "cpu", "TLS, round trips, 64 sessions: CPU", "µs/request", goal=.95),
+    *(metric for way, label in (("down", "download"), ("up", "upload"))
+      for count, streams in ((1, "1 stream"), (8, "8 streams")) for metric in (
+        Metric(f"tls-{way}{count}", "rate", f"TLS, {label}, {streams}: rate", "Gbit/s", True, goal=1.2),
+        Metric(f"tls-{way}{count}", "cpu", f"TLS, {label}, {streams}: CPU", "s/GB", goal=.85))),
     Metric("strangers", "p99", "good clients beside 10,000 strangers/s: p99", "µs"),
 )
 

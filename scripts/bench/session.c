@@ -21,8 +21,24 @@ enum failure failure_of(int error)
     }
 }
 
-void session_close(struct run *run, struct session *session)
+ssize_t session_send(struct session *session, const void *bytes, size_t size)
 {
+    return session->tls ? secure_send(session->tls, bytes, size)
+                        : send(session->fd, bytes, size, MSG_NOSIGNAL);
+}
+
+ssize_t session_receive(struct session *session, void *bytes, size_t size)
+{
+    return session->tls ? secure_receive(session->tls, bytes, size)
+                        : recv(session->fd, bytes, size, 0);
+}
+
+void session_close(struct run *run, struct session *session, bool well)
+{
+    if (session->tls) {
+        secure_free(session->tls, well);
+        session->tls = NULL;
+    }
     if (session->fd >= 0) {
         close(session->fd);
         session->fd = -1;
@@ -38,12 +54,13 @@ void session_fail(struct run *run, struct session *session, enum failure failure
 {
     run->failures[failure]++;
     run->all_finished++;
-    session_close(run, session);
+    session_close(run, session, false);
 }
 
 bool session_connect(struct run *run, struct session *session, uint32_t events)
 {
     session->connecting = true;
+    session->shaking = false;
     session->busy = true;
     session->got = 0;
     session->greeted = !run->options.hello;
@@ -60,18 +77,27 @@ bool session_connect(struct run *run, struct session *session, uint32_t events)
         session_fail(run, session, failure_of(errno));
         return false;
     }
+    if (run->options.secure && !(session->tls = secure_new(session->fd))) {
+        session_fail(run, session, FAILED_OTHER);
+        return false;
+    }
     return true;
 }
 
 bool session_connected(struct run *run, struct session *session, uint32_t events)
 {
-    if (events & (EPOLLERR | EPOLLHUP)) {
+    if (!session->shaking && events & (EPOLLERR | EPOLLHUP)) {
         int error = 0;
         socklen_t length = sizeof error;
         getsockopt(session->fd, SOL_SOCKET, SO_ERROR, &error, &length);
         session_fail(run, session, failure_of(error));
         return false;
     }
-    session->connecting = false;
-    return true;
+    session->shaking = true;
+    int shaken = session->tls ? secure_handshake(session->tls) : 1;
+    if (shaken < 0) {
+        session_fail(run, session, FAILED_RESET);
+    }
+    session->connecting = shaken == 0;
+    return shaken > 0;
 }
