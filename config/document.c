@@ -84,6 +84,10 @@ static void check_section_name(struct reading *reading, enum section_kind kind, 
         problem_add(reading->problems, reading->place, "[%s] needs a name: [%s NAME]", word, word);
     else if (*name && !is_name(name))
         problem_add(reading->problems, reading->place, "name '%s' may contain " NAME_RULE, name);
+    else if (strlen(name) > NAME_BYTES_MAX)
+        problem_add(reading->problems, reading->place,
+                    "name '%.40s...' is too long: %zu bytes, at most %d are possible", name,
+                    strlen(name), NAME_BYTES_MAX);
 }
 
 static struct section *add_section(struct reading *reading, enum section_kind kind,

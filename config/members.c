@@ -290,6 +290,12 @@ bool server_read(const char *value, struct server_conf *server,
                     name);
         good = false;
     }
+    if (address && is_name(name) && strlen(name) > NAME_BYTES_MAX) {
+        problem_add(context->problems, context->place,
+                    "server: name '%.40s...' is too long: %zu bytes, at most %d are possible", name,
+                    strlen(name), NAME_BYTES_MAX);
+        good = false;
+    }
     const char *wrong = address ? read_server_address(address, server) : NULL;
     if (wrong) {
         problem_add(context->problems, context->place, "server: '%s': %s%s", address, wrong,

@@ -24,6 +24,10 @@ const char *duration_text(millis value, char text[static DURATION_TEXT_MAX]);
 /* True: text is a valid name of a frontend, a backend or a server. */
 bool is_name(const char *text);
 
+/* The most that such a name has where it is given. With the number of a server of many addresses it
+ * fits into a message of a handover. */
+#define NAME_BYTES_MAX 160
+
 /* The rule of is_name(), as the rest of a sentence. */
 #define NAME_RULE "only letters, digits, '_', '.' and '-'"
 

@@ -10,6 +10,8 @@
 
 #define LETTERS_31  "abcdefghijklmnopqrstuvwxyzabcde"
 #define LETTERS_124 LETTERS_31 LETTERS_31 LETTERS_31 LETTERS_31
+#define LETTERS_160 LETTERS_124 LETTERS_31 "abcde"
+#define BEGINNING   LETTERS_31 "abcdefghi..." /* of a name that is too long */
 
 #define BIND   "[listen x]\nserver = a 127.0.0.1:2\n"
 #define SERVER "[listen x]\nbind = 127.0.0.1:1\n"
@@ -208,6 +210,9 @@ static const struct {
      "p.ini:1: name 'a b' may contain only letters, digits, '_', '.' and '-'\n"},
     {"[listen a/b]\nbind = 127.0.0.1:1\nserver = a 127.0.0.1:2\n",
      "p.ini:1: name 'a/b' may contain only letters, digits, '_', '.' and '-'\n"},
+    {"[listen " LETTERS_160 "]\nbind = 127.0.0.1:1\nserver = " LETTERS_160 " 127.0.0.1:2\n", ""},
+    {"[listen " LETTERS_160 "f]\nbind = 127.0.0.1:1\nserver = a 127.0.0.1:2\n",
+     "p.ini:1: name '" BEGINNING "' is too long: 161 bytes, at most 160 are possible\n"},
 
     /* names and references */
     {VALID "[frontend x]\nbind = 127.0.0.1:5\nbackend = okk\n",
@@ -335,6 +340,8 @@ static const struct {
                                        "[ATTRIBUTE ...]; write a name before the address\n"},
     {SERVER "server = a/b 127.0.0.1:80\n",
      "p.ini:3: server: name 'a/b' may contain only letters, digits, '_', '.' and '-'\n"},
+    {SERVER "server = " LETTERS_160 "f 127.0.0.1:80\n",
+     "p.ini:3: server: name '" BEGINNING "' is too long: 161 bytes, at most 160 are possible\n"},
     {SERVER "server = a 127.0.0.1:80 wieght=3\n",
      "p.ini:3: server: unknown attribute 'wieght'; did you mean 'weight'?\n"},
     {SERVER "server = a 127.0.0.1:80 nonsense\n",
