@@ -494,9 +494,9 @@ class Lab:
         """Runs the load generator. Returns its JSON, with the CPU time of the candidate."""
         return self.finish_load(self.start_load(mode, watch=True, **options))
 
-    def hold(self, sessions):
+    def hold(self, sessions, **options):
         """Starts a load that holds this number of verified idle sessions until finish_load()."""
-        load = self.start_load("hold", sessions=sessions, timeout=60)
+        load = self.start_load("hold", sessions=sessions, timeout=60, **options)
         held = json.loads(load.stdout.readline())["held"]
         if held != sessions:
             raise RuntimeError(f"{self.candidate.name}: {held} of {sessions} sessions are open")

@@ -76,6 +76,7 @@ METRICS = (
         Metric(row, "cpu", f"TLS, {label} handshakes: CPU", "µs/connection", goal=.95))),
     Metric("tls-rtt64", "rate", "TLS, round trips, 64 sessions: rate", "requests/s", True, goal=1.05),
     Metric("tls-rtt64", "cpu", "TLS, round trips, 64 sessions: CPU", "µs/request", goal=.95),
+    Metric("tls-idle", "anonymous", "TLS, idle session: anonymous memory", "bytes"),
     *(metric for way, label in (("down", "download"), ("up", "upload"))
       for count, streams in ((1, "1 stream"), (8, "8 streams")) for metric in (
         Metric(f"tls-{way}{count}", "rate", f"TLS, {label}, {streams}: rate", "Gbit/s", True, goal=1.2),
