@@ -485,7 +485,7 @@ static void open_situation(size_t which, enum balance balance)
 
 START_TEST(costs)
 {
-    enum { CHOICES = 200000 };
+    enum { CHOICES = 10000 };
     for (size_t n = 0; n < SITUATIONS; n++) {
         struct choice choice = {.passes_full = situations[n].passes_full};
         open_situation(n, all[_i]);
