@@ -273,6 +273,9 @@ void lookups_free(struct lookups *lookups)
         forget(entry);
     while ((lookup = LIST_FIRST(&lookups->all))) {
         LIST_REMOVE(lookup, link);
+        /* Of the queues, only that of the main thread may be run after this. */
+        if (lookup->task.run == on_asked || lookup->here == lookups->main)
+            task_queue_withdraw(lookups->main, &lookup->task);
         free(lookup);
     }
     pthread_mutex_destroy(&lookups->lock);

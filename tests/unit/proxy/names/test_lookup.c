@@ -162,6 +162,18 @@ START_TEST(cancelled_lookup_is_not_told)
 }
 END_TEST
 
+/* The queue of the main thread is run once more when all is closed. */
+START_TEST(lookups_are_left_on_their_way)
+{
+    static struct told told[3];
+    nameserver.silent = true;
+    for (size_t i = 0; i < 2; i++)
+        ck_assert_ptr_nonnull(lookup_begin(lookups, &main_queue, "10.0.0.1", on_told, &told[i]));
+    event_base_loop(base, EVLOOP_NONBLOCK); /* two answers are on the way, and then one question */
+    ck_assert_ptr_nonnull(lookup_begin(lookups, &main_queue, "app.example", on_told, &told[2]));
+}
+END_TEST
+
 /* A thread with a task queue of its own, which asks for the same few names many times. */
 struct asker {
     pthread_t thread;
@@ -243,6 +255,7 @@ Suite *lookup_suite(void)
     tcase_add_test(tcase, too_many_are_refused);
     tcase_add_test(tcase, names_are_forgotten_when_there_are_too_many);
     tcase_add_test(tcase, cancelled_lookup_is_not_told);
+    tcase_add_test(tcase, lookups_are_left_on_their_way);
     tcase_add_test(tcase, threads_ask);
     suite_add_tcase(suite, tcase);
     return suite;
