@@ -62,6 +62,8 @@ rpproxy: $(BUILD)/rpproxy ## build ./rpproxy (the default)
 
 UNIT_OBJ   := $(patsubst %.c,$(BUILD)/%.o,$(shell find tests/unit -name '*.c'))
 SYSTEM_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(shell find tests/system -name '*.c'))
+# Compiled in half the time, and run as fast: what takes time is in the program.
+$(UNIT_OBJ) $(SYSTEM_OBJ): override CFLAGS += -O0
 
 $(BUILD)/unit-tests: $(UNIT_OBJ) $(LIB)
 	$(call say,LINK,$@)
