@@ -67,6 +67,7 @@ static const struct {
     {"records", records_suite},
     {"tls", tls_suite},
     {"tls_defaults", tls_defaults_suite},
+    {"tls_clients", tls_clients_suite},
     {"log", log_suite},
     {"users", users_suite},
     {"churn", churn_suite},
@@ -105,6 +106,7 @@ static const struct {
     {"patroni", patroni_suite},
     {"web_examples", web_examples_suite},
     {"data_examples", data_examples_suite},
+    {"tls_examples", tls_examples_suite},
     /* clang-format on */
 };
 

@@ -26,6 +26,7 @@ Suite *environment_suite(void);
 Suite *log_suite(void);
 Suite *tls_suite(void);
 Suite *tls_defaults_suite(void);
+Suite *tls_clients_suite(void);
 Suite *access_log_suite(void);
 Suite *users_suite(void);
 Suite *relay_suite(void);
@@ -87,5 +88,6 @@ Suite *hangs_suite(void);
 Suite *patroni_suite(void);
 Suite *web_examples_suite(void);
 Suite *data_examples_suite(void);
+Suite *tls_examples_suite(void);
 
 #endif

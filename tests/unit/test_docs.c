@@ -5,12 +5,15 @@
 #include "config/options/options.h"
 #include "proxy/session/states.h"
 #include "tests/unit/suites.h"
+#include "tests/unit/support/config_text.h"
+#include "tests/unit/support/issued.h"
 
 #include <errno.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #define MANUAL "man/proxy.ini.5"
@@ -283,16 +286,54 @@ END_TEST
 
 /* --- the examples -------------------------------------------------------------------------- */
 
+/* Writes a copy to the folder of the test, which stands for /etc/rpproxy. */
+static void copy_example(const char *path)
+{
+    static const char place[] = "/etc/rpproxy/";
+    char line[LINE_BYTES], *copy = NULL;
+    size_t length;
+    FILE *file = open_paper(path), *out = open_memstream(&copy, &length);
+    while (fgets(line, LINE_BYTES, file)) {
+        const char *rest = line;
+        for (const char *at; (at = strstr(rest, place)); rest = at + strlen(place))
+            fprintf(out, "%.*s%s", (int)(at - rest), rest, folder_path(""));
+        fputs(rest, out);
+    }
+    fclose(file);
+    fclose(out);
+    folder_write(strrchr(path, '/') + 1, copy, length);
+    free(copy);
+}
+
+/* The files that the examples of TLS name. */
+static void write_certificates(void)
+{
+    struct issued authority = issue((struct request){.name = "authority", .authority = true});
+    char *list = pem_of_revocations(&authority, NULL, 3600);
+    ck_assert_int_eq(mkdir(folder_path("certs"), 0700), 0);
+    issued_write_new("certs/a.pem", "DNS:a.example.org");
+    issued_write("ca.pem", &authority);
+    issued_write("devices-ca.pem", &authority);
+    text_write("devices-crl.pem", list);
+    free(list);
+    issued_free(&authority);
+}
+
 START_TEST(examples_are_valid)
 {
     glob_t found;
-    ck_assert_int_eq(glob("scripts/examples/*.ini", 0, NULL, &found), 0);
+    write_certificates();
+    ck_assert_int_eq(glob("scripts/examples/*.*", 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        copy_example(found.gl_pathv[i]);
     for (size_t i = 0; i < found.gl_pathc; i++) {
-        struct config_errors errors;
-        struct config *config = config_load(found.gl_pathv[i], &errors);
-        ck_assert_msg(config && errors.count == 0, "%s", errors.count ? errors.lines[0] : "");
-        config_errors_free(&errors);
-        config_free(config);
+        const char *name = strrchr(found.gl_pathv[i], '/') + 1;
+        if (strcmp(strchr(name, '.'), ".ini") != 0)
+            continue;
+        struct loaded loaded = load_file(name);
+        ck_assert_msg(loaded.config && loaded.error_count == 0 && !*loaded.warnings, "%s: %s%s",
+                      name, loaded.errors, loaded.config ? loaded.warnings : "");
+        loaded_free(&loaded);
     }
     globfree(&found);
 }
@@ -351,10 +392,13 @@ Suite *docs_suite(void)
     tcase_add_test(options, manual_has_each_field_and_each_end_once);
     tcase_add_test(options, the_sample_shows_every_option_with_its_default);
     tcase_add_test(options, the_sample_is_valid);
-    tcase_add_test(options, examples_are_valid);
     tcase_add_test(options, examples_have_scenarios);
     tcase_add_test(options, names_of_others_lead_to_options);
     suite_add_tcase(suite, options);
+    TCase *examples = tcase_create("examples");
+    tcase_add_checked_fixture(examples, folder_make, folder_remove);
+    tcase_add_test(examples, examples_are_valid);
+    suite_add_tcase(suite, examples);
     TCase *markup = tcase_create("markup");
     tcase_add_test(markup, manuals_are_valid_mdoc);
     suite_add_tcase(suite, markup);

@@ -53,6 +53,7 @@ bool socket_accepts(void *path)
 const char *postgres_find(struct postgres *postgres)
 {
     postgres->connections = 100;
+    postgres->settings = postgres->clients = NULL;
     glob_t found;
     if (glob("/usr/lib/postgresql/*/bin/postgres", 0, NULL, &found) != 0) {
         return "no PostgreSQL server";
@@ -67,7 +68,17 @@ const char *postgres_find(struct postgres *postgres)
     return program_exists(postgres->pgbench) ? NULL : "no pgbench";
 }
 
-static void start(struct postgres *postgres)
+static void add_lines(const struct postgres *postgres, const char *name, const char *lines)
+{
+    char path[PATH_MAX + 32];
+    snprintf(path, sizeof path, "%s/%s", postgres->data, name);
+    FILE *file = fopen(path, "ae");
+    ck_assert_ptr_nonnull(file);
+    fputs(lines ? lines : "", file);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+void postgres_serve(struct postgres *postgres)
 {
     struct outcome outcome;
     postgres->user = NULL;
@@ -88,6 +99,9 @@ static void start(struct postgres *postgres)
         &(struct program){.argv = init, .user = postgres->user, .directory = postgres->data},
         PATIENCE_MS, &outcome);
     ck_assert_msg(outcome.code == 0, "initdb: %s%s", outcome.out, outcome.err);
+    add_lines(postgres, "postgresql.conf", "listen_addresses = ''\n");
+    add_lines(postgres, "postgresql.conf", postgres->settings);
+    add_lines(postgres, "pg_hba.conf", postgres->clients);
     char connections[32];
     snprintf(connections, sizeof connections, "max_connections=%u", postgres->connections);
     const char *argv[] = {postgres->server,
@@ -95,8 +109,6 @@ static void start(struct postgres *postgres)
                           postgres->data,
                           "-k",
                           sockets,
-                          "-c",
-                          "listen_addresses=",
                           "-c",
                           "fsync=off",
                           "-c",
@@ -119,7 +131,7 @@ static void start(struct postgres *postgres)
 void postgres_start(struct postgres *postgres, struct proxy *proxy, char port[static 8])
 {
     struct outcome outcome;
-    start(postgres);
+    postgres_serve(postgres);
     proxy_before(proxy, "unix:", postgres->socket, port);
     run(&outcome, postgres->pgbench, "-h", "127.0.0.1", "-p", port, "-U", "postgres", "-i", "-q",
         "postgres", NULL);

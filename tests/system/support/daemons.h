@@ -25,12 +25,16 @@ struct postgres {
     char initdb[PATH_MAX], server[PATH_MAX], pgbench[PATH_MAX], psql[PATH_MAX]; /* programs */
     char data[PATH_MAX], socket[PATH_MAX], log[PATH_MAX];
     const char *user;
-    unsigned connections; /* that it allows: 100 */
+    unsigned connections;           /* that it allows: 100 */
+    const char *settings, *clients; /* added to postgresql.conf and pg_hba.conf; NULL: nothing */
     pid_t pid;
 };
 
 /* Finds the programs. Returns what is missing, or NULL. */
 const char *postgres_find(struct postgres *postgres);
+
+/* Starts the server. It ends by SIGINT. */
+void postgres_serve(struct postgres *postgres);
 
 /* Starts the server, and a proxy in front of it through which pgbench has made its tables. The
  * server ends by SIGINT. */

@@ -57,11 +57,14 @@ void example_configure(const struct proxy *proxy, const char *name, const char *
                   "%s: cannot be read (tests run from the repository's root)", from);
     char *ipv4 = replace_all(text, "bind = 0.0.0.0:", "bind = 127.0.0.1:");
     char *ipv6 = replace_all(ipv4, "bind = [::]:", "bind = [::1]:");
-    char *logged = replace_all(ipv6, "[defaults]\n", "[defaults]\naccess-log = yes\n");
+    snprintf(to, sizeof to, "%s/", test_directory());
+    char *placed = replace_all(ipv6, "/etc/rpproxy/", to);
+    char *logged = replace_all(placed, "[defaults]\n", "[defaults]\naccess-log = yes\n");
     snprintf(to, sizeof to, "%.3000s/%s", folder, name);
     write_file(to, 0644, "%s%s", strstr(ipv6, "[defaults]") ? "" : "[defaults]\naccess-log = yes\n",
                logged);
     free(logged);
+    free(placed);
     free(ipv6);
     free(ipv4);
     proxy_configure(proxy, "%sinclude = %s\n", global, to);

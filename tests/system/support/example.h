@@ -10,8 +10,8 @@ bool example_network(void);
 
 /* Writes the configuration of the proxy: the example, which binds 127.0.0.1 in place of 0.0.0.0,
  * and
- * [::1] in place of [::], so that the servers may have the same ports; with an access log. global:
- * further lines of [global]. */
+ * [::1] in place of [::], so that the servers may have the same ports; with the test's directory in
+ * place of /etc/rpproxy, and an access log. global: further lines of [global]. */
 void example_configure(const struct proxy *proxy, const char *name, const char *global);
 
 /* Makes a certificate that signs itself, cert.pem, and its key, key.pem, in the test's directory.

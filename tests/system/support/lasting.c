@@ -85,8 +85,9 @@ void lasting_ask(struct lasting *lasting)
     wait_count(lasting, lasting->answer, before + 1);
 }
 
-/* The connection is the one that it was, and the serving process has it. */
-static void expect_moved(const struct proxy *proxy, const struct lasting *lasting)
+/* The connection is the one that it was, and the process of this generation has it. */
+static void expect_session(const struct proxy *proxy, const struct lasting *lasting,
+                           unsigned expected)
 {
     struct outcome outcome;
     char from[64];
@@ -103,11 +104,11 @@ static void expect_moved(const struct proxy *proxy, const struct lasting *lastin
         int generation = 0;
         ck_assert_int_eq(
             json_unpack(one, "{s:s,s:i}", "client", &client, "generation", &generation), 0);
-        found += strcmp(client, from) == 0 && generation == (int)proxy->generation;
+        found += strcmp(client, from) == 0 && generation == (int)expected;
     }
     json_decref(list);
     ck_assert_msg(found == 1, "the session of %s, from %s, is not in generation %u:\n%s",
-                  lasting->name, from, proxy->generation, outcome.out);
+                  lasting->name, from, expected, outcome.out);
 }
 
 static void hand_over_once(struct proxy *proxy, struct lasting *const *all, bool asking)
@@ -119,7 +120,7 @@ static void hand_over_once(struct proxy *proxy, struct lasting *const *all, bool
     proxy_wait_drained(proxy);
     proxy_follow(proxy);
     for (struct lasting *const *lasting = all; *lasting; lasting++) {
-        expect_moved(proxy, *lasting);
+        expect_session(proxy, *lasting, proxy->generation);
         if (asking) {
             lasting_ask(*lasting);
         }
@@ -140,6 +141,21 @@ void hand_over_silent(struct proxy *proxy, struct lasting *const *all)
 {
     for (unsigned i = 0; i < HANDOFFS; i++) {
         hand_over_once(proxy, all, false);
+    }
+}
+
+void reload_beside(struct proxy *proxy, struct lasting *const *all, const struct load *const *loads)
+{
+    const unsigned first = proxy->generation;
+    for (unsigned i = 0; i < HANDOFFS; i++) {
+        proxy_reload(proxy);
+        for (struct lasting *const *lasting = all; *lasting; lasting++) {
+            lasting_ask(*lasting);
+            expect_session(proxy, *lasting, first);
+        }
+        for (const struct load *const *load = loads; load && *load; load++) {
+            load_goes_on(*load, LOAD_CLIENTS);
+        }
     }
 }
 

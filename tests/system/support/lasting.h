@@ -43,6 +43,12 @@ void hand_over(struct proxy *proxy, struct lasting *const *all, const struct loa
 /* hand_over() without questions: of a client that is stopped, or is silent. */
 void hand_over_silent(struct proxy *proxy, struct lasting *const *all);
 
+/* The same of clients whose TLS ends in the proxy: their sessions stay in the process that has
+ * begun them, which `status` calls draining, and the clients are asked there. It ends after the
+ * last of them. */
+void reload_beside(struct proxy *proxy, struct lasting *const *all,
+                   const struct load *const *loads);
+
 /* Ends the client, which must have been alive. */
 void lasting_end(struct lasting *lasting);
 

@@ -1,0 +1,60 @@
+#include "tests/system/support/authority.h"
+
+#include "tests/system/support/harness.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* Runs a command of the shell in the test's directory. */
+static void command(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void command(const char *format, ...)
+{
+    char text[2048], whole[PATH_MAX + 2048];
+    struct outcome outcome;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    ck_assert_int_lt(length, (int)sizeof text);
+    snprintf(whole, sizeof whole, "cd %s && %s", test_directory(), text);
+    run(&outcome, "sh", "-c", whole, NULL);
+    ck_assert_msg(outcome.code == 0, "%s: %s", text, outcome.err);
+}
+
+#define NEW_KEY "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+
+void authority_make(const char *name)
+{
+    char path[PATH_MAX], file[64];
+    snprintf(file, sizeof file, "%s.conf", name);
+    write_file(test_path(path, file), 0644,
+               "[ca]\ndefault_ca = this\n[this]\ndatabase = %s.db\nserial = %s.serial\n"
+               "new_certs_dir = .\ncertificate = %s.pem\nprivate_key = %s.pem.key\n"
+               "default_md = sha256\ndefault_days = 2\ndefault_crl_days = 2\npolicy = any\n"
+               "copy_extensions = copy\nunique_subject = no\n[any]\ncommonName = supplied\n",
+               name, name, name, name);
+    command("openssl req -x509 " NEW_KEY " -days 2 -subj /CN=%s -keyout %s.pem.key -out %s.pem && "
+            ": >%s.db && echo 01 >%s.serial",
+            name, name, name, name, name);
+}
+
+void authority_issue(const char *authority, const char *file, const char *common_name,
+                     const char *names, bool expired)
+{
+    command("mkdir -p $(dirname %s) && openssl req -new " NEW_KEY " -subj /CN=%s -addext "
+            "subjectAltName=%s -keyout %s.key -out request && openssl ca -batch -notext -config "
+            "%s.conf %s -in request -out %s",
+            file, common_name, names, file, authority,
+            expired ? "-startdate 20200101000000Z -enddate 20200102000000Z" : "", file);
+}
+
+void authority_revoke(const char *authority, const char *file)
+{
+    command("openssl ca -config %s.conf -revoke %s", authority, file);
+}
+
+void authority_list(const char *authority, const char *file)
+{
+    command("openssl ca -config %s.conf -gencrl -out %s", authority, file);
+}
