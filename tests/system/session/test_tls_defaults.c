@@ -112,6 +112,7 @@ START_TEST(other_versions)
     ck_assert(comes_in("-tls1_3", "-ciphersuites", "TLS_AES_256_GCM_SHA384"));
     ck_assert(comes_in("-tls1_3", "-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256"));
     ck_assert(!comes_in("-tls1_3", "-ciphersuites", "TLS_AES_128_CCM_SHA256"));
+    ck_assert(!comes_in("-tls1_3", "-ciphersuites", "TLS_AES_128_CCM_8_SHA256"));
     ck_assert(!comes_in("-tls1_1", "-cipher", "ALL:@SECLEVEL=0"));
     ck_assert(!comes_in("-tls1", "-cipher", "ALL:@SECLEVEL=0"));
     stop();
@@ -130,11 +131,44 @@ START_TEST(curves)
 }
 END_TEST
 
+/* What s_client of Debian cannot ask: SSL 2 and 3, and known weaknesses of servers. */
+START_TEST(what_a_scanner_says)
+{
+    static const char *const lines[] = {"SSLv2     disabled",
+                                        "SSLv3     disabled",
+                                        "TLSv1.0   disabled",
+                                        "TLSv1.1   disabled",
+                                        "TLSv1.2   enabled",
+                                        "TLSv1.3   enabled",
+                                        "Server supports TLS Fallback SCSV",
+                                        "Session renegotiation not supported",
+                                        "TLSv1.3 not vulnerable to heartbleed",
+                                        "TLSv1.2 not vulnerable to heartbleed"};
+    if (!program_exists("sslscan")) {
+        skip_test("no sslscan");
+    }
+    struct outcome outcome;
+    unsigned ciphers = 0;
+    start();
+    run(&outcome, "sslscan", "--no-colour", "--show-sigs", target, NULL);
+    ck_assert_int_eq(outcome.code, 0);
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        ck_assert_msg(strstr(outcome.out, lines[i]) != NULL, "no '%s' in %s", lines[i],
+                      outcome.out);
+    for (const char *at = outcome.out; (at = strstr(at, " bits  ")); at++)
+        ciphers += strncmp(at, " bits  TLS_", 11) == 0 || strncmp(at, " bits  ECDHE-", 13) == 0;
+    ck_assert_msg(ciphers == 3 + 6, "%s", outcome.out);
+    ck_assert_msg(!strstr(outcome.out, "sha1"), "%s", outcome.out);
+    stop();
+}
+END_TEST
+
 Suite *tls_defaults_suite(void)
 {
     Suite *suite = suite_create("tls_defaults");
     scenario_add(suite, ciphers_of_tls_1_2, 240);
     scenario_add(suite, other_versions, 120);
     scenario_add(suite, curves, 120);
+    scenario_add(suite, what_a_scanner_says, 240);
     return suite;
 }
