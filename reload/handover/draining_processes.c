@@ -19,12 +19,13 @@ static void forget(struct draining_process *draining_process)
 
 static void log_end(const struct draining_process *draining_process, const char *wrong)
 {
+    char text[SESSIONS_TEXT_MAX];
     happened(HAPPENED_PROCESS_GONE, LOG_LEVEL_NOTICE,
              HAPPENING_FIELDS(happening_number("about", draining_process->generation),
                               happening_number("sessions", draining_process->arrived)),
-             "generation %u (pid %d) %s; %llu sessions received from it",
-             draining_process->generation, (int)draining_process->pid, wrong ? wrong : "is gone",
-             (unsigned long long)draining_process->arrived);
+             "generation %u (pid %d) %s; %s received from it", draining_process->generation,
+             (int)draining_process->pid, wrong ? wrong : "is gone",
+             sessions_text(draining_process->arrived, text));
 }
 
 static void on_lost(const char *wrong, void *arg)

@@ -3,6 +3,7 @@
 #include "config/base/log.h"
 #include "proxy/server_limits.h"
 #include "reload/base/notify.h"
+#include "reload/base/text.h"
 #include "reload/handover/generation.h"
 #include "reload/handover/heartbeat.h"
 #include "reload/handover/server_states.h"
@@ -60,10 +61,11 @@ static void on_message(const struct received *message, void *arg)
 static void on_lost(const char *wrong, void *arg)
 {
     struct replacement *replacement = arg;
-    log_warning("pid %d %s, with %llu sessions that it had received from here; this generation "
+    char text[SESSIONS_TEXT_MAX];
+    log_warning("pid %d %s, with %s that it had received from here; this generation "
                 "continues to drain",
                 (int)replacement->pid, wrong ? wrong : "is gone",
-                (unsigned long long)handoff_moved(replacement->generation->handoff));
+                sessions_text(handoff_moved(replacement->generation->handoff), text));
     handoff_abort(replacement->generation->handoff, wrong != NULL);
     channel_close(replacement->channel);
     replacement->channel = NULL;
