@@ -28,6 +28,10 @@ const char *requester_text(const struct requester *requester, char text[static R
 {
     char what[24] = "a command of", name[NAME_MAX_BYTES] = "";
     const char *abbreviation = sigabbrev_np(requester->signal);
+    if (requester->user) {
+        snprintf(text, REQUESTER_TEXT_MAX, "user %.64s of the status page", requester->user);
+        return text;
+    }
     if (requester->signal)
         snprintf(what, sizeof what, "SIG%.12s from", abbreviation ? abbreviation : "");
     if (requester->pid > 0)

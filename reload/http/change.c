@@ -1,5 +1,6 @@
 #include "reload/http/change.h"
 
+#include "config/base/happening.h"
 #include "config/base/log.h"
 #include "reload/base/requester.h"
 #include "reload/control/control_events.h"
@@ -18,7 +19,6 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 /* Changes under way at a time; each takes a turn of the main thread. */
 #define CHANGES_MAX 16
@@ -66,7 +66,7 @@ static void change_frontend(struct change *change)
 static void decide(struct change *change, bool promote)
 {
     const struct changes *changes = change->changes;
-    const struct requester by = {.pid = getpid(), .uid = geteuid()};
+    const struct requester by = {.user = change->user};
     const char *wrong = promote ? old_side_promote(changes->generation)
                                 : changes->events->abort(changes->generation, &by);
     change->status = wrong ? 409 : HTTP_OK;
@@ -79,12 +79,16 @@ static void decide(struct change *change, bool promote)
 static void run_change(void *arg)
 {
     struct change *change = arg;
+    const struct requester by = {.user = change->user};
+    char who[REQUESTER_TEXT_MAX];
+    happening_by(requester_text(&by, who));
     if (strcmp(change->action, "server") == 0)
         change_server(change);
     else if (strcmp(change->action, "frontend") == 0)
         change_frontend(change);
     else
         decide(change, strcmp(change->action, "promote") == 0);
+    happening_by(NULL);
     log_notice("status page: user %s: %s %s %s: %s", change->user, change->action,
                change->frontend[0] ? change->frontend : change->server, change->set, change->text);
     task_queue_post(change->changes->tasks, &change->to_server);

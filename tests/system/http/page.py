@@ -189,6 +189,15 @@ def change_servers(browser, address):
         raise SystemExit("the page shows a weight that the metrics do not have")
 
 
+def pauses(browser, address):
+    paused = 'rpproxy_frontend_paused{frontend="main"}'
+    for what, shown, figure in (("pause", "paused", 1), ("resume", "accepting", 0)):
+        browser.click("#frontends tr[data-key='main'] button[data-set=%s]" % what)
+        browser.wait("%s.startsWith('%s')" % (FRONTEND % "state", shown), "a click on " + what)
+        if metrics(address)[paused] != figure:
+            raise SystemExit("%s: the metrics say something else" % what)
+
+
 def opened(browser, address, generation):
     """A page that knows nothing of before."""
     browser.ask("Page.navigate", url="about:blank")
@@ -285,6 +294,7 @@ def main():
         opened(browser, address, 1)
         compare(browser, address)
         change_servers(browser, address)
+        pauses(browser, address)
         reload(binary, config)
         browser.wait("document.body.dataset.generation === '2'", "the page follows the reload")
         browser.wait(HEAD % 2 + ".startsWith('reloaded in')", "the timeline has the reload")

@@ -73,6 +73,8 @@ START_TEST(the_page_in_a_browser)
     session_works(&live);
     session_close(&live);
     wait_mentioned(scene.proxy.log, "status page: user root: server main/a weight=7");
+    wait_mentioned(scene.proxy.log,
+                   "reload: user root of the status page orders that it is called off");
     proxy_follow(&scene.proxy);
     proxy_wait_drained(&scene.proxy);
     /* Those that the browser's script had opened: this test has not accepted them. */
