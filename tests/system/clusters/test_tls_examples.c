@@ -7,6 +7,7 @@
 #include "tests/system/support/example.h"
 #include "tests/system/support/lasting.h"
 #include "tests/system/support/load.h"
+#include "tests/system/support/peers.h"
 #include "tests/system/support/server_state.h"
 
 #include <signal.h>
@@ -409,6 +410,74 @@ START_TEST(dns_over_tls)
 }
 END_TEST
 
+/* --- HTTPS ----------------------------------------------------------------------------------- */
+
+static void start_web_servers(void)
+{
+    char sections[4096], place[2048];
+    snprintf(
+        sections, sizeof sections,
+        "http {\n access_log off;\n keepalive_timeout 600;\n"
+        " server {\n  listen 10.0.0.131:443 ssl;\n  listen 10.0.0.132:443 ssl;\n%s"
+        "  location / { return 200 \"bank for $remote_addr\\n\"; }\n }\n"
+        " server {\n  listen 10.0.0.133:80 proxy_protocol;\n"
+        "  listen 10.0.0.134:80 proxy_protocol;\n"
+        "  location / { return 200 \"shop for $proxy_protocol_addr\\n\"; }\n }\n}\n",
+        placed(place, "  ssl_certificate #/bank.pem;\n  ssl_certificate_key #/bank.pem.key;\n"));
+    nginx_start(sections);
+}
+
+#define CURL(name)                                                                                 \
+    "curl -sSf --max-time 100 --interface 10.0.0.9 --cacert #/ca.pem "                             \
+    "--connect-to ::127.0.0.1:443 https://" name "/"
+#define BROWSER(name)                                                                              \
+    "openssl s_client -ign_eof -verify_return_error -CAfile #/ca.pem -connect 127.0.0.1:443 "      \
+    "-servername " name
+#define REQUEST "GET / HTTP/1.1\r\nHost: test\r\n\r\n"
+
+START_TEST(https_by_name)
+{
+    const char *missing = nginx_program() ? prepare((const char *const[]){"curl", NULL}) : "nginx";
+    if (missing) {
+        skip_test("no %s", missing);
+    }
+    struct proxy proxy;
+    struct load load;
+    char text[3][2048];
+    struct lasting account = {.name = "account",
+                              .command = placed(text[0], BROWSER("my.bank.example.org")),
+                              .say = REQUEST,
+                              .answer = "bank for "};
+    struct lasting buyer = {.name = "buyer",
+                            .command = placed(text[1], BROWSER("shop.example.org")),
+                            .say = REQUEST,
+                            .answer = "shop for 127.0.0.1"};
+    authority_issue("ca", "certs/shop.pem", "shop", "DNS:shop.example.org", false);
+    authority_issue("ca", "bank.pem", "bank", "DNS:bank.example.org,DNS:*.bank.example.org", false);
+    start_web_servers();
+    start(&proxy, "https-by-name.ini");
+    server_await(&proxy, "bank", "a", "up", NULL);
+    server_await(&proxy, "shop", "a", "up", NULL);
+    expect_answer(CURL("bank.example.org"), "bank for ");
+    expect_answer(CURL("shop.example.org"), "shop for 10.0.0.9");
+    expect_failure(CURL("other.example.org"));
+    lasting_start(&account, "Verify return code");
+    load_start(&load, "load", placed(text[2], CURL("shop.example.org")));
+    hand_over(&proxy, (struct lasting *const[]){&account, NULL},
+              (const struct load *const[]){&load, NULL});
+    lasting_start(&buyer, "Verify return code");
+    proxy_reload(&proxy);
+    lasting_ask(&buyer);
+    lasting_ask(&account);
+    lasting_end(&buyer);
+    load_stop(&load);
+    proxy_wait_drained(&proxy);
+    lasting_ask(&account);
+    lasting_end(&account);
+    proxy_stop(&proxy);
+}
+END_TEST
+
 Suite *tls_examples_suite(void)
 {
     Suite *suite = suite_create("tls_examples");
@@ -417,5 +486,6 @@ Suite *tls_examples_suite(void)
     scenario_add(suite, postgresql_tls, 240);
     scenario_add(suite, ldaps, 240);
     scenario_add(suite, dns_over_tls, 240);
+    scenario_add(suite, https_by_name, 240);
     return suite;
 }
