@@ -141,7 +141,6 @@ START_TEST(what_a_scanner_says)
                                         "TLSv1.2   enabled",
                                         "TLSv1.3   enabled",
                                         "Server supports TLS Fallback SCSV",
-                                        "Session renegotiation not supported",
                                         "TLSv1.3 not vulnerable to heartbleed",
                                         "TLSv1.2 not vulnerable to heartbleed"};
     if (!program_exists("sslscan")) {
@@ -153,12 +152,11 @@ START_TEST(what_a_scanner_says)
     run(&outcome, "sslscan", "--no-colour", "--show-sigs", target, NULL);
     ck_assert_int_eq(outcome.code, 0);
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
-        ck_assert_msg(strstr(outcome.out, lines[i]) != NULL, "no '%s' in %s", lines[i],
-                      outcome.out);
+        ck_assert_msg(strstr(outcome.out, lines[i]) != NULL, "no '%s'", lines[i]);
     for (const char *at = outcome.out; (at = strstr(at, " bits  ")); at++)
         ciphers += strncmp(at, " bits  TLS_", 11) == 0 || strncmp(at, " bits  ECDHE-", 13) == 0;
-    ck_assert_msg(ciphers == 3 + 6, "%s", outcome.out);
-    ck_assert_msg(!strstr(outcome.out, "sha1"), "%s", outcome.out);
+    ck_assert_uint_eq(ciphers, 3 + 6);
+    ck_assert_ptr_null(strstr(outcome.out, "sha1"));
     stop();
 }
 END_TEST
