@@ -39,6 +39,13 @@
     FIELD(SESSIONS_SERVER, "sessions_server")                                                      \
     FIELD(SNI, "sni")                                                                              \
     FIELD(ALPN, "alpn")                                                                            \
+    FIELD(TLS_VERSION, "tls_version")                                                              \
+    FIELD(TLS_CIPHER, "tls_cipher")                                                                \
+    FIELD(TLS_RESUMED, "tls_resumed")                                                              \
+    FIELD(CLIENT_CERT, "client_cert")                                                              \
+    FIELD(TLS_ERROR, "tls_error")                                                                  \
+    FIELD(SERVER_TLS_VERSION, "server_tls_version")                                                \
+    FIELD(SERVER_TLS_CIPHER, "server_tls_cipher")                                                  \
     FIELD(HOST, "host")                                                                            \
     FIELD(UNIQUE_ID, "unique_id")                                                                  \
     FIELD(TERMINATION, "termination")                                                              \

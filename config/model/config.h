@@ -96,6 +96,7 @@ enum {
     PROXY_TLVS_ALPN = 4,
     PROXY_TLVS_CRC32C = 8,
     PROXY_TLVS_PASS = 16, /* what came in */
+    PROXY_TLVS_SSL = 32,
 };
 
 /* "srv:" or "", a name, and a port or the shift of one. */

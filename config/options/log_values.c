@@ -108,9 +108,42 @@ static int find_field(const char *name)
     return -1;
 }
 
+/* Names of HAProxy and nginx for the same. */
+static const char *const foreign_fields[][2] = {
+    {"sslv", "tls_version"},
+    {"ssl_fc_protocol", "tls_version"},
+    {"ssl_protocol", "tls_version"},
+    {"sslc", "tls_cipher"},
+    {"ssl_fc_cipher", "tls_cipher"},
+    {"ssl_cipher", "tls_cipher"},
+    {"ssl_fc_is_resumed", "tls_resumed"},
+    {"ssl_session_reused", "tls_resumed"},
+    {"ssl_c_s_dn", "client_cert"},
+    {"ssl_client_s_dn", "client_cert"},
+    {"ssl_fc_err_str", "tls_error"},
+    {"ssl_fc_sni", "sni"},
+    {"ssl_server_name", "sni"},
+    {"ssl_bc_protocol", "server_tls_version"},
+    {"ssl_bc_cipher", "server_tls_cipher"},
+};
+
+/* What is wrong if another product has the field; else NULL. */
+static const char *foreign_field(const char *name, size_t length)
+{
+    for (size_t i = 0; i < sizeof foreign_fields / sizeof *foreign_fields; i++)
+        if (strlen(foreign_fields[i][0]) == length &&
+            strncmp(foreign_fields[i][0], name, length) == 0)
+            return option_wrong("has the unknown field '%s'; it is '%%{%s}' here",
+                                foreign_fields[i][0], foreign_fields[i][1]);
+    return NULL;
+}
+
 static const char *unknown_field(const char *name)
 {
     char text[SUGGEST_TEXT_MAX];
+    const char *wrong = foreign_field(name, strlen(name));
+    if (wrong)
+        return wrong;
     struct suggestion suggestion = suggest_begin(name);
     for (int i = 0; i < ACCESS_FIELD_COUNT; i++)
         suggest_offer(&suggestion, access_field_names[i]);
@@ -124,6 +157,17 @@ static void add_piece(struct log_format *format, size_t *capacity, const char *t
         memory_grow(format->pieces, format->piece_count, capacity, sizeof *format->pieces);
     format->pieces[format->piece_count++] =
         (struct log_piece){.text = text, .length = length, .field = field};
+}
+
+/* A pattern that has nothing of ours. HAProxy writes %NAME, nginx $NAME. */
+static const char *no_pattern(const char *text)
+{
+    const char *wrong = NULL;
+    for (const char *at = text; !wrong && *(at += strcspn(at, "%$"));) {
+        size_t length = strcspn(++at, " %$[](){}\"'");
+        wrong = foreign_field(at, length);
+    }
+    return wrong ? wrong : "must be text, json or a pattern of %{FIELD}";
 }
 
 /* Splits format->text. Returns NULL, or what is wrong. */
@@ -145,7 +189,7 @@ static const char *split_pattern(struct log_format *format)
         at = open + 2 + length + 1;
     }
     if (format->piece_count == 0)
-        return "must be text, json or a pattern of %{FIELD}";
+        return no_pattern(format->text);
     add_piece(format, &capacity, at, strlen(at), -1);
     return NULL;
 }

@@ -63,7 +63,28 @@ const struct option_custom proxy_senders_value = {
 /* --- what a header has that goes out --------------------------------------------------------- */
 
 /* In the order of the bits. */
-static const char *const tlv_names[] = {"unique-id", "authority", "alpn", "crc32c", "pass", NULL};
+static const char *const tlv_names[] = {"unique-id", "authority", "alpn", "crc32c",
+                                        "pass",      "ssl",       NULL};
+
+/* Words of HAProxy for what one word says here. */
+static const char *const parts_of_ssl[] = {"cert-cn", "ssl-cipher", "cert-sig", "cert-key", NULL};
+
+/* The place in the list of a word of that length; else that of the NULL. */
+static unsigned find_word(const char *const *list, const char *word, size_t length)
+{
+    unsigned i = 0;
+    while (list[i] && (strlen(list[i]) != length || strncmp(list[i], word, length) != 0))
+        i++;
+    return i;
+}
+
+static const char *unknown_tlv(const char *word, size_t length)
+{
+    const char *part = parts_of_ssl[find_word(parts_of_ssl, word, length)];
+    if (part)
+        return option_wrong("has '%s', which is a part of 'ssl' here", part);
+    return option_wrong("must be %s, separated by commas", proxy_tlvs_value.form);
+}
 
 static const char *read_tlvs(const char *value, void *member, const struct option_context *context)
 {
@@ -71,12 +92,9 @@ static const char *read_tlvs(const char *value, void *member, const struct optio
     (void)context;
     for (const char *at = value;;) {
         size_t length = strcspn(at, ",");
-        unsigned i = 0;
-        while (tlv_names[i] &&
-               (strlen(tlv_names[i]) != length || strncmp(tlv_names[i], at, length) != 0))
-            i++;
+        unsigned i = find_word(tlv_names, at, length);
         if (!tlv_names[i])
-            return option_wrong("must be %s, separated by commas", proxy_tlvs_value.form);
+            return unknown_tlv(at, length);
         *tlvs |= 1u << i;
         if (!at[length])
             return NULL;
@@ -105,7 +123,7 @@ static void release_tlvs(void *member)
 }
 
 const struct option_custom proxy_tlvs_value = {
-    .form = "unique-id, authority, alpn, crc32c or pass",
+    .form = "unique-id, authority, alpn, ssl, crc32c or pass",
     .read = read_tlvs,
     .write = write_tlvs,
     .release = release_tlvs,

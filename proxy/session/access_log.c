@@ -5,6 +5,8 @@
 #include "proxy/session/ending.h"
 #include "proxy/session/log_pattern.h"
 #include "proxy/session/session.h"
+#include "proxy/tls/tls.h"
+#include "proxy/tls/tls_shown.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +26,7 @@ struct entry {
     enum session_end end;
     struct address source;
     char id[TEXT_MAX], client[ADDRESS_TEXT_MAX], client_ip[ADDRESS_TEXT_MAX], via[ADDRESS_TEXT_MAX],
-        time[LOG_TIME_MAX], letters[ENDING_LETTERS];
+        time[LOG_TIME_MAX], letters[ENDING_LETTERS], client_cert[TLS_CLIENT_MAX];
 };
 
 static struct log_notes *notes_of(const struct session *session)
@@ -163,6 +165,38 @@ static void set_end(struct log_field *field, struct entry *entry, enum access_fi
                         : ending_letters(entry->session, entry->state, entry->end, entry->letters));
 }
 
+/* Why the handshake with the client failed, or what TLS said later. */
+static const char *tls_error_of(const struct entry *entry, const struct tls *tls)
+{
+    const char *error = tls ? tls_error(tls) : "";
+    if (*error)
+        return error;
+    if (!entry->over || entry->end != SESSION_TLS_FAILED)
+        return NULL;
+    return tls ? "the client ended the connection" : "tls-handshakes are under way";
+}
+
+static void set_tls(struct log_field *field, struct entry *entry, enum access_field which)
+{
+    const struct facts *facts = entry->session->facts;
+    const struct tls *client = facts ? facts->client_tls : NULL;
+    const struct tls *server = facts ? facts->server_tls : NULL;
+    if (which == ACCESS_TLS_ERROR)
+        set_word(field, tls_error_of(entry, client));
+    else if (which == ACCESS_SERVER_TLS_VERSION && server)
+        set_word(field, tls_shown_version(server));
+    else if (which == ACCESS_SERVER_TLS_CIPHER && server)
+        set_word(field, tls_shown_cipher(server));
+    else if (which == ACCESS_TLS_VERSION && client)
+        set_word(field, tls_shown_version(client));
+    else if (which == ACCESS_TLS_CIPHER && client)
+        set_word(field, tls_shown_cipher(client));
+    else if (which == ACCESS_TLS_RESUMED && client && tls_shown_version(client))
+        set_count(field, tls_shown_resumed(client));
+    else if (which == ACCESS_CLIENT_CERT && client)
+        set_word(field, tls_shown_name(client, entry->client_cert));
+}
+
 static struct log_field value_of(void *arg, enum access_field which)
 {
     struct entry *entry = arg;
@@ -259,6 +293,15 @@ static struct log_field value_of(void *arg, enum access_field which)
     case ACCESS_ALPN:
         set_word(&field, facts ? facts->alpn : NULL);
         break;
+    case ACCESS_TLS_VERSION:
+    case ACCESS_TLS_CIPHER:
+    case ACCESS_TLS_RESUMED:
+    case ACCESS_CLIENT_CERT:
+    case ACCESS_TLS_ERROR:
+    case ACCESS_SERVER_TLS_VERSION:
+    case ACCESS_SERVER_TLS_CIPHER:
+        set_tls(&field, entry, which);
+        break;
     case ACCESS_HOST:
         set_word(&field, facts ? facts->host : NULL);
         break;
@@ -277,36 +320,49 @@ static struct log_field value_of(void *arg, enum access_field which)
 
 /* --- forms ---------------------------------------------------------------------------------- */
 
+enum showing {
+    ALWAYS,
+    IF_ANY, /* left out where the field has no value, or is 0 */
+    QUOTED, /* the same, between quotation marks: the value may have spaces */
+};
+
 /* A part of the line of text: its name, and the field. */
 struct part {
     const char *name;
     enum access_field field;
-    bool optional; /* left out where the field has no value, or is 0 */
+    enum showing showing;
 };
 
 static const struct part parts[] = {
-    {" client=", ACCESS_CLIENT, false},
-    {" frontend=", ACCESS_FRONTEND, false},
-    {" bind=", ACCESS_BIND, false},
-    {" server=", ACCESS_BACKEND, false},
-    {"/", ACCESS_SERVER, false},
-    {" connect=", ACCESS_CONNECT_MS, false},
-    {" time=", ACCESS_TOTAL_MS, false},
-    {" first-byte=", ACCESS_FIRST_BYTE_MS, true},
-    {" queue=", ACCESS_QUEUE_MS, true},
-    {" queue-position=", ACCESS_QUEUE_POSITION, true},
-    {" failed=", ACCESS_FAILED_SERVERS, true},
-    {" local-port=", ACCESS_LOCAL_PORT, true},
-    {" alpn=", ACCESS_ALPN, true},
-    {" termination=", ACCESS_TERMINATION, true},
-    {" in=", ACCESS_BYTES_IN, false},
-    {" out=", ACCESS_BYTES_OUT, false},
-    {" retries=", ACCESS_RETRIES, false},
-    {" via=", ACCESS_VIA, true},
-    {" sni=", ACCESS_SNI, true},
-    {" host=", ACCESS_HOST, true},
-    {" unique-id=", ACCESS_UNIQUE_ID, true},
-    {" end=", ACCESS_END, true},
+    {" client=", ACCESS_CLIENT, ALWAYS},
+    {" frontend=", ACCESS_FRONTEND, ALWAYS},
+    {" bind=", ACCESS_BIND, ALWAYS},
+    {" server=", ACCESS_BACKEND, ALWAYS},
+    {"/", ACCESS_SERVER, ALWAYS},
+    {" connect=", ACCESS_CONNECT_MS, ALWAYS},
+    {" time=", ACCESS_TOTAL_MS, ALWAYS},
+    {" first-byte=", ACCESS_FIRST_BYTE_MS, IF_ANY},
+    {" queue=", ACCESS_QUEUE_MS, IF_ANY},
+    {" queue-position=", ACCESS_QUEUE_POSITION, IF_ANY},
+    {" failed=", ACCESS_FAILED_SERVERS, IF_ANY},
+    {" local-port=", ACCESS_LOCAL_PORT, IF_ANY},
+    {" alpn=", ACCESS_ALPN, IF_ANY},
+    {" tls-version=", ACCESS_TLS_VERSION, IF_ANY},
+    {" tls-cipher=", ACCESS_TLS_CIPHER, IF_ANY},
+    {" tls-resumed=", ACCESS_TLS_RESUMED, IF_ANY},
+    {" client-cert=", ACCESS_CLIENT_CERT, QUOTED},
+    {" tls-error=", ACCESS_TLS_ERROR, QUOTED},
+    {" server-tls-version=", ACCESS_SERVER_TLS_VERSION, IF_ANY},
+    {" server-tls-cipher=", ACCESS_SERVER_TLS_CIPHER, IF_ANY},
+    {" termination=", ACCESS_TERMINATION, IF_ANY},
+    {" in=", ACCESS_BYTES_IN, ALWAYS},
+    {" out=", ACCESS_BYTES_OUT, ALWAYS},
+    {" retries=", ACCESS_RETRIES, ALWAYS},
+    {" via=", ACCESS_VIA, IF_ANY},
+    {" sni=", ACCESS_SNI, IF_ANY},
+    {" host=", ACCESS_HOST, IF_ANY},
+    {" unique-id=", ACCESS_UNIQUE_ID, IF_ANY},
+    {" end=", ACCESS_END, IF_ANY},
 };
 
 static bool is_nothing(const struct log_field *field)
@@ -319,10 +375,13 @@ static void put_text(struct line *line, struct entry *entry)
     (void)line_print(line, "session %s%s", id_of(entry), entry->over ? "" : " connected");
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         const struct log_field field = value_of(entry, parts[i].field);
-        if (parts[i].optional && is_nothing(&field))
+        const bool quoted = parts[i].showing == QUOTED;
+        if (parts[i].showing != ALWAYS && is_nothing(&field))
             continue;
         (void)line_put(line, parts[i].name, strlen(parts[i].name));
-        log_value_put(line, &field, false);
+        (void)line_put(line, "\"", quoted);
+        log_value_put(line, &field, quoted);
+        (void)line_put(line, "\"", quoted);
         if (field.value == LOG_MICROSECONDS)
             (void)line_put(line, "ms", 2);
     }

@@ -3,7 +3,9 @@
 #include "proxy/session/delivery.h"
 #include "proxy/session/endpoints.h"
 #include "proxy/session/sealed.h"
+#include "proxy/tls/tls_shown.h"
 #include "proxy/wire/proxy_header_write.h"
+#include "proxy/wire/proxy_ssl.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,8 +13,8 @@
 /* The most that is received to be sent with the header. */
 #define TOGETHER_MAX (64u * 1024)
 
-/* TLVs that the proxy makes: unique id, authority, ALPN. */
-#define OWN_TLVS 3
+/* TLVs that the proxy makes: unique id, authority, ALPN, TLS. */
+#define OWN_TLVS 4
 
 /* A header that is being put together. */
 struct draft {
@@ -20,10 +22,11 @@ struct draft {
     bool passes;               /* all TLVs that came in are passed on */
     struct proxy_tlv tlvs[OWN_TLVS];
     size_t count;
+    unsigned char ssl[PROXY_SSL_MAX];
 };
 
 /* Adds a TLV: of what came in, or else what is known here (NULL: nothing). */
-static void add(struct draft *draft, unsigned char type, const char *own)
+static void add(struct draft *draft, unsigned char type, const void *own, size_t length)
 {
     const struct tlvs *came = draft->facts ? draft->facts->tlvs : NULL;
     struct proxy_tlv *tlv = &draft->tlvs[draft->count];
@@ -33,9 +36,33 @@ static void add(struct draft *draft, unsigned char type, const char *own)
     }
     if (!own)
         return;
-    *tlv = (struct proxy_tlv){
-        .type = type, .length = (uint16_t)strlen(own), .value = (const unsigned char *)own};
+    *tlv = (struct proxy_tlv){.type = type, .length = (uint16_t)length, .value = own};
     draft->count++;
+}
+
+static void add_text(struct draft *draft, unsigned char type, const char *own)
+{
+    add(draft, type, own, own ? strlen(own) : 0);
+}
+
+static void add_ssl(struct draft *draft, const struct tls *tls)
+{
+    char name[TLS_CLIENT_MAX], key[TLS_KEY_MAX];
+    struct proxy_ssl ssl = {.client = PROXY_SSL_SPOKEN};
+    if (!tls) {
+        add(draft, PROXY_TLV_SSL, NULL, 0);
+        return;
+    }
+    if (tls_shown_certificate(tls)) {
+        ssl.verified = true;
+        ssl.client |= PROXY_SSL_KNOWN | (tls_shown_resumed(tls) ? 0 : PROXY_SSL_CERTIFIED);
+        ssl.name = tls_shown_name(tls, name);
+    }
+    ssl.version = tls_shown_version(tls);
+    ssl.cipher = tls_shown_cipher(tls);
+    ssl.signature = tls_shown_own_signature(tls);
+    ssl.key = tls_shown_own_key(tls, key);
+    add(draft, PROXY_TLV_SSL, draft->ssl, proxy_ssl_write(&ssl, draft->ssl));
 }
 
 /* What names the session in the logs of all proxies that it passes; made once. NULL: out of memory.
@@ -65,11 +92,13 @@ static bool collect_tlvs(struct session *session, const struct server_conf *conf
     draft->facts = facts;
     draft->passes = conf->proxy_tlvs & PROXY_TLVS_PASS;
     if (conf->proxy_tlvs & PROXY_TLVS_UNIQUE_ID)
-        add(draft, PROXY_TLV_UNIQUE_ID, facts->unique_id);
+        add_text(draft, PROXY_TLV_UNIQUE_ID, facts->unique_id);
     if (conf->proxy_tlvs & PROXY_TLVS_AUTHORITY)
-        add(draft, PROXY_TLV_AUTHORITY, facts ? facts->server_name : NULL);
+        add_text(draft, PROXY_TLV_AUTHORITY, facts ? facts->server_name : NULL);
     if (conf->proxy_tlvs & PROXY_TLVS_ALPN)
-        add(draft, PROXY_TLV_ALPN, facts ? facts->alpn : NULL);
+        add_text(draft, PROXY_TLV_ALPN, facts ? facts->alpn : NULL);
+    if (conf->proxy_tlvs & PROXY_TLVS_SSL)
+        add_ssl(draft, facts ? facts->client_tls : NULL);
     return true;
 }
 

@@ -148,25 +148,33 @@ static void note_resolvers(struct hap_conversion *conversion, const char *name)
     conversion->resolvers[conversion->resolver_count++] = name;
 }
 
-/* unique-id,authority,crc32c: what there is of proxy-v2-options. */
+/* What there is of proxy-v2-options; all that tells of TLS is one word here. */
 static const char *proxy_options(struct hap_conversion *conversion,
                                  const struct hap_param_value *value)
 {
-    static const char *const known[] = {"unique-id", "authority", "crc32c"};
+    static const char *const known[][2] = {
+        {"unique-id", "unique-id"}, {"authority", "authority"},
+        {"crc32c", "crc32c"},       {"ssl", "ssl"},
+        {"cert-cn", "ssl"},         {"ssl-cipher", "ssl"},
+        {"cert-sig", "ssl"},        {"cert-key", "ssl"},
+    };
     struct arena *arena = &conversion->import->arena;
     const char *list = "";
+    bool has_ssl = false;
     for (const char *at = value->text; *at;) {
         size_t length = strcspn(at, ",");
         bool found = false;
         for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-            if (strlen(known[i]) == length && strncmp(known[i], at, length) == 0) {
-                list = arena_print(arena, "%s%s%s", list, *list ? "," : "", known[i]);
+            if (strlen(known[i][0]) == length && strncmp(known[i][0], at, length) == 0) {
+                bool ssl = strcmp(known[i][1], "ssl") == 0;
+                if (!ssl || !has_ssl)
+                    list = arena_print(arena, "%s%s%s", list, *list ? "," : "", known[i][1]);
+                has_ssl |= ssl;
                 found = true;
             }
         if (!found)
             imported_differently(conversion->import, value->origin,
-                                 "proxy-v2-options %.*s: tells of TLS that ends at the proxy",
-                                 (int)length, at);
+                                 "proxy-v2-options %.*s: is not known here", (int)length, at);
         at += length + (at[length] == ',');
     }
     return list;

@@ -295,7 +295,8 @@ static const struct {
     {SERVER "server = a 127.0.0.1:2 send-proxy=v1 proxy-tlv=crc32c\n",
      "p.ini:3: server: proxy-tlv is possible only with send-proxy=v2\n"},
     {SERVER "server = a 127.0.0.1:2 send-proxy=v2 proxy-tlv=crc32c,\n",
-     "p.ini:3: server: proxy-tlv 'crc32c,' must be unique-id, authority, alpn, crc32c or pass, "
+     "p.ini:3: server: proxy-tlv 'crc32c,' must be unique-id, authority, alpn, ssl, crc32c or "
+     "pass, "
      "separated by commas\n"},
     {BIND "bind = 127.0.0.1:1 accept=sharded steer=cpu extra\n",
      "p.ini:3: bind: unknown attribute 'extra'; see BIND ATTRIBUTES in proxy.ini(5)\n"},

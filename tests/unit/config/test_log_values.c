@@ -21,6 +21,13 @@ static const struct {
     {"[global]\nlog-format = jsn", "log-format: 'jsn' must be text, json or a pattern of %{FIELD}"},
     {"[global]\nlog-format = %{client} %{sever}",
      "log-format: '%{client} %{sever}' has the unknown field 'sever'; did you mean 'server'?"},
+    {"[global]\nlog-format = %{client} %{sslv}",
+     "log-format: '%{client} %{sslv}' has the unknown field 'sslv'; it is '%{tls_version}' here"},
+    {"[global]\nlog-format = %ci:%cp %sslc/%sslv",
+     "log-format: '%ci:%cp %sslc/%sslv' has the unknown field 'sslv'; it is '%{tls_version}' here"},
+    {"[global]\nlog-format = $remote_addr $ssl_cipher",
+     "log-format: '$remote_addr $ssl_cipher' has the unknown field 'ssl_cipher'; it is "
+     "'%{tls_cipher}' here; a variable is written ${remote_addr}"},
     {"[global]\nlog-format = %{client} %{server",
      "log-format: '%{client} %{server' has a %{ without its }"},
     {"[global]\nlog-format = %{}", "log-format: '%{}' has the unknown field ''"},

@@ -108,15 +108,16 @@ START_TEST(servers)
 {
     static const struct import_case cases[] = {
         {"what stands on a line",
-         DEFAULTS "listen a\n bind :1\n default-server weight 5 backup\n"
-                  " server x:1 [2001:db8::1]:2 send-proxy-v2 proxy-v2-options crc32c,ssl\n"
-                  " server y 2001:db8::2:3 no-backup weight 7 send-proxy\n server z /run/z\n"
-                  " server n 198.51.100.1:+1000\n server off 198.51.100.2:1 disabled\n",
-         "server = x-1 [2001:db8::1]:2 weight=5 send-proxy=v2 proxy-tlv=crc32c backup\n"
+         DEFAULTS
+         "listen a\n bind :1\n default-server weight 5 backup\n"
+         " server x:1 [2001:db8::1]:2 send-proxy-v2 proxy-v2-options crc32c,ssl,cert-cn,x\n"
+         " server y 2001:db8::2:3 no-backup weight 7 send-proxy\n server z /run/z\n"
+         " server n 198.51.100.1:+1000\n server off 198.51.100.2:1 disabled\n",
+         "server = x-1 [2001:db8::1]:2 weight=5 send-proxy=v2 proxy-tlv=crc32c,ssl backup\n"
          "server = y [2001:db8::2]:3 weight=7 send-proxy=v1\n"
          "server = z unix:/run/z weight=5 backup\nserver = n 198.51.100.1:+1000 weight=5 backup\n"
          "server = off 198.51.100.2:1 weight=0 backup\n",
-         "11 note: proxy-v2-options ssl\n15 note: server off is disabled"},
+         "11 note: proxy-v2-options x: is not known\n15 note: server off is disabled"},
         {"names", DEFAULTS "listen a\n bind :1\n server s a.example:1\n",
          "server = s a.example:1\nresolve = start\nstart-unresolved = down\n",
          "10 note: a name without an address"},

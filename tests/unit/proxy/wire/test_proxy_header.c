@@ -1,5 +1,6 @@
 #include "proxy/wire/crc32c.h"
 #include "proxy/wire/proxy_header_write.h"
+#include "proxy/wire/proxy_ssl.h"
 #include "tests/unit/suites.h"
 
 #include <stdlib.h>
@@ -316,6 +317,40 @@ START_TEST(tlvs_are_found)
 }
 END_TEST
 
+/* struct pp2_tlv_ssl of the specification (2.2.6): client, verify in network order, sub-TLVs. */
+START_TEST(tls_is_told)
+{
+    static const unsigned char resumed[] = "\x05\0\0\0\0"
+                                           "\x21\0\x07TLSv1.3"
+                                           "\x22\0\x02me"
+                                           "\x23\0\x16TLS_AES_128_GCM_SHA256"
+                                           "\x24\0\x13"
+                                           "ecdsa-with-SHA256-x"
+                                           "\x25\0\x05"
+                                           "EC256";
+    static const unsigned char uncertified[] = "\x01\0\0\0\x01\x21\0\x07TLSv1.2";
+    unsigned char bytes[PROXY_SSL_MAX];
+    char longest[257];
+    const struct proxy_ssl ssl = {.client = PROXY_SSL_SPOKEN | PROXY_SSL_KNOWN,
+                                  .verified = true,
+                                  .version = "TLSv1.3",
+                                  .name = "me",
+                                  .cipher = "TLS_AES_128_GCM_SHA256",
+                                  .signature = "ecdsa-with-SHA256-x",
+                                  .key = "EC256"};
+    ck_assert_uint_eq(proxy_ssl_write(&ssl, bytes), sizeof resumed - 1);
+    ck_assert_mem_eq(bytes, resumed, sizeof resumed - 1);
+    struct proxy_ssl other = {.client = PROXY_SSL_SPOKEN, .version = "TLSv1.2", .name = longest};
+    memset(longest, 'x', 256);
+    longest[256] = '\0';
+    ck_assert_uint_eq(proxy_ssl_write(&other, bytes), sizeof uncertified - 1);
+    ck_assert_mem_eq(bytes, uncertified, sizeof uncertified - 1);
+    longest[255] = '\0';
+    other = (struct proxy_ssl){0, false, longest, longest, longest, longest, longest};
+    ck_assert_uint_eq(proxy_ssl_write(&other, bytes), PROXY_SSL_MAX);
+}
+END_TEST
+
 /* LOCAL and UNSPEC may have TLVs: HAProxy sends them so for a Unix client. */
 START_TEST(tlvs_without_addresses_are_told)
 {
@@ -553,6 +588,7 @@ Suite *proxy_header_suite(void)
     tcase_add_loop_test(test_case, wrong_header_is_refused, 0, sizeof wrong / sizeof wrong[0]);
     tcase_add_test(test_case, line_without_an_end_is_refused);
     tcase_add_test(test_case, longest_header_is_read);
+    tcase_add_test(test_case, tls_is_told);
     tcase_add_loop_test(test_case, unix_addresses_are_told, 0, 5);
     tcase_add_test(test_case, tlvs_are_found);
     tcase_add_loop_test(test_case, tlvs_without_addresses_are_told, 0, 4);
