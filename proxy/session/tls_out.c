@@ -12,6 +12,8 @@
 static enum tls_out fail(const struct session *session, const struct tls *tls)
 {
     const char *error = tls_error(tls);
+    session_count_for_backend(session,
+                              COUNTER_OF(backend_figures, tls_failures) + tls_failure(tls));
     atomic_store(&session->chosen->tls_error,
                  *error ? error : "the server ended the connection during the handshake");
     return TLS_OUT_FAILED;

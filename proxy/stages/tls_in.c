@@ -41,9 +41,18 @@ static enum stage_verdict refuse(struct session *session, enum session_end end)
     return STAGE_REFUSES;
 }
 
+static void count(const struct session *session, enum tls_failure failure)
+{
+    const size_t place = session_frontend_place(session);
+    counter_add(session_set_counter(session->set,
+                                    place + COUNTER_OF(frontend_figures, tls_failures) + failure),
+                1);
+}
+
 static enum stage_verdict fail(struct session *session, const struct tls *tls)
 {
     char text[ADDRESS_TEXT_MAX];
+    count(session, tls_failure(tls));
     if (*tls_error(tls) == '\0' && !session->client.cut)
         return refuse(session, SESSION_CLIENT_RESET);
     const struct address peer = session_peer_address(session);
@@ -123,8 +132,10 @@ static enum stage_verdict begin(struct session *session, const struct tls_in *in
 {
     if (!session->bind->tls)
         return STAGE_PASSES;
-    if (!begin_one(in))
+    if (!begin_one(in)) {
+        count(session, TLS_FAILED_LIMIT);
         return refuse(session, SESSION_TLS_FAILED);
+    }
     if (sealed_begin(&session->client, tls_server_ssl(session->frontend->conf->tls_server)))
         return go_on(session, in);
     end_one(in);
@@ -137,6 +148,7 @@ static enum stage_verdict decide(struct session *session, const struct stage *st
     const struct tls_in *in = (const struct tls_in *)stage;
     switch (occasion) {
     case STAGE_OVERDUE:
+        count(session, TLS_FAILED_TIMEOUT);
         return refuse(session, SESSION_TLS_TIMEOUT);
     case STAGE_BEGINS:
         return begin(session, in);

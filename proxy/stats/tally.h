@@ -36,6 +36,9 @@ struct histogram_figures {
 /* Room for the reasons of enum session_end. */
 #define ENDS_MOST 32
 
+/* Room for the classes of enum tls_failure. */
+#define TLS_FAILURES_MOST 24
+
 struct frontend_figures {
     uint64_t bytes_in, bytes_out; /* received from clients, from servers */
     uint64_t sessions;            /* accepted */
@@ -44,6 +47,7 @@ struct frontend_figures {
     uint64_t waits; /* clients that waited in the backlog for a place of a limit */
     uint64_t most;  /* no sum, and in the base only: the largest number of sessions that was seen,
                        once a second */
+    uint64_t tls_failures[TLS_FAILURES_MOST]; /* handshakes that failed, by enum tls_failure */
 };
 
 /* Why a server could not be connected. */
@@ -69,7 +73,8 @@ struct backend_figures {
     uint64_t queued;                          /* sessions that waited for a place of a server */
     uint64_t ends[ENDS_MOST];                 /* as of frontends, but for SESSION_DONE */
     struct histogram_figures connect, queue, first_byte;
-    uint64_t most_waiting; /* as `most` of frontends: sessions in the queue */
+    uint64_t most_waiting;                    /* as `most` of frontends: sessions in the queue */
+    uint64_t tls_failures[TLS_FAILURES_MOST]; /* handshakes with servers that failed */
 };
 
 struct server_figures {

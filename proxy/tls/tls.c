@@ -18,6 +18,7 @@ struct tls {
     size_t input_length;
     bool has_ended, has_said_end;
     const char *error; /* of OpenSSL, which never frees it; NULL: none */
+    enum tls_failure failure;
 };
 
 /* --- OpenSSL's way to the bytes ------------------------------------------------------------- */
@@ -136,14 +137,20 @@ SSL *tls_ssl(const struct tls *tls)
 }
 
 /* What a peer's certificate lacks says more than that the handshake failed. */
-static const char *reason(const struct tls *tls)
+static void note_error(struct tls *tls)
 {
     unsigned long error = ERR_peek_error();
-    long verified = SSL_get_verify_result(tls->ssl);
-    if (verified != X509_V_OK && SSL_get_verify_mode(tls->ssl) != SSL_VERIFY_NONE)
-        return X509_verify_cert_error_string(verified);
-    const char *text = error ? ERR_reason_error_string(error) : NULL;
-    return text ? text : "out of memory";
+    long verified = SSL_get_verify_mode(tls->ssl) == SSL_VERIFY_NONE
+                        ? X509_V_OK
+                        : SSL_get_verify_result(tls->ssl);
+    tls->failure =
+        tls_failure_of(ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) : 0, verified);
+    if (verified == X509_V_OK)
+        tls->error = error ? ERR_reason_error_string(error) : NULL;
+    else
+        tls->error = X509_verify_cert_error_string(verified);
+    if (!tls->error)
+        tls->error = "out of memory";
 }
 
 static enum tls_result judge(struct tls *tls, int result)
@@ -157,7 +164,7 @@ static enum tls_result judge(struct tls *tls, int result)
         tls->has_ended = true;
         return TLS_HAS_ENDED;
     default:
-        tls->error = reason(tls);
+        note_error(tls);
         ERR_clear_error();
         return TLS_HAS_FAILED;
     }
@@ -219,6 +226,11 @@ void tls_end(struct tls *tls)
 const char *tls_error(const struct tls *tls)
 {
     return tls->error ? tls->error : "";
+}
+
+enum tls_failure tls_failure(const struct tls *tls)
+{
+    return tls->error ? tls->failure : TLS_FAILED_ENDED;
 }
 
 void tls_output_free(struct tls_output *output)

@@ -7,6 +7,8 @@
 #ifndef RPPROXY_PROXY_TLS_TLS_H
 #define RPPROXY_PROXY_TLS_TLS_H
 
+#include "proxy/tls/tls_failure.h"
+
 #include <openssl/types.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -58,6 +60,9 @@ void tls_end(struct tls *tls);
 
 /* After a failure: one line, as OpenSSL has it. Valid as long as tls. */
 const char *tls_error(const struct tls *tls);
+
+/* ... and in which class it belongs; TLS_FAILED_ENDED where nothing has failed. */
+enum tls_failure tls_failure(const struct tls *tls);
 
 void tls_output_free(struct tls_output *output);
 

@@ -1,6 +1,7 @@
 #include "reload/control/figures_json.h"
 
 #include "proxy/session/states.h"
+#include "proxy/tls/tls_failure.h"
 
 static void set(json_t *object, const char *name, uint64_t number)
 {
@@ -17,6 +18,16 @@ static json_t *ends_json(const uint64_t ends[static ENDS_MOST])
     return object;
 }
 
+/* The same. */
+static json_t *tls_failures_json(const uint64_t failures[static TLS_FAILURES_MOST])
+{
+    json_t *object = json_object();
+    for (unsigned i = 0; i < TLS_FAILURES; i++)
+        if (failures[i] > 0)
+            set(object, tls_failure_name(i), failures[i]);
+    return object;
+}
+
 void figures_json_frontend(json_t *object, const struct frontend_figures *figures)
 {
     set(object, "sessions_total", figures->sessions);
@@ -25,6 +36,7 @@ void figures_json_frontend(json_t *object, const struct frontend_figures *figure
     set(object, "server_bytes", figures->bytes_out);
     set(object, "waited", figures->waits);
     json_object_set_new(object, "ends", ends_json(figures->ends));
+    json_object_set_new(object, "tls_failures", tls_failures_json(figures->tls_failures));
 }
 
 void figures_json_server(json_t *object, const struct server_figures *figures,

@@ -76,6 +76,14 @@ static struct metrics_server server_now(const struct server *server, const struc
                                    .changed_at = server->now.changed_at};
 }
 
+static bool speaks_tls(const struct backend_conf *conf)
+{
+    for (size_t i = 0; i < conf->server_count; i++)
+        if (conf->servers[i].tls)
+            return true;
+    return false;
+}
+
 static bool collect_backend(const struct backend *backend, const struct tally_sums *sums,
                             struct metrics_backend *item, char **texts)
 {
@@ -84,6 +92,7 @@ static bool collect_backend(const struct backend *backend, const struct tally_su
                                      .figures = sums->backends[backend->number],
                                      .usable = backend->usable,
                                      .all = set->count,
+                                     .has_tls = speaks_tls(backend->conf),
                                      .has_queue = backend->queue != NULL};
     if (backend->queue) {
         item->waiting = pool_waiting(&backend->queue->pool);
@@ -142,6 +151,7 @@ static bool collect_parts(const struct generation *generation, const struct tall
             .max_sessions = config->frontends[i].max_sessions,
             .paused = atomic_load(&generation->proxy->service.frontends[i].paused_at) > 0,
             .figures = sums->frontends[i],
+            .has_tls = config->frontends[i].tls_server,
             .refusals = peer_stats_refusals(&generation->peer_stats, i)};
     for (size_t i = 0; i < config->backend_count; i++)
         if (!collect_backend(&generation->proxy->service.backends[i], sums,

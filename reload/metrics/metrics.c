@@ -1,6 +1,7 @@
 #include "reload/metrics/metrics.h"
 
 #include "proxy/session/states.h"
+#include "proxy/tls/tls_failure.h"
 #include "reload/metrics/text_out.h"
 
 #include <errno.h>
@@ -217,6 +218,31 @@ static void frontend_ends(struct writer *writer)
         for (unsigned j = 0; j < SESSION_ENDS; j++)
             part(writer, "frontend", writer->snapshot->frontends[i].name, "reason",
                  session_end_name(j), writer->snapshot->frontends[i].figures.ends[j]);
+}
+
+static void tls_failures(struct writer *writer, const char *name, const char *text,
+                         const uint64_t failures[static TLS_FAILURES_MOST])
+{
+    for (unsigned i = 0; i < TLS_FAILURES; i++)
+        part(writer, name, text, "reason", tls_failure_name(i), failures[i]);
+}
+
+static void frontend_tls_failures(struct writer *writer)
+{
+    for (size_t i = 0; i < writer->snapshot->frontend_count; i++) {
+        const struct metrics_frontend *frontend = &writer->snapshot->frontends[i];
+        if (frontend->has_tls)
+            tls_failures(writer, "frontend", frontend->name, frontend->figures.tls_failures);
+    }
+}
+
+static void backend_tls_failures(struct writer *writer)
+{
+    for (size_t i = 0; i < writer->snapshot->backend_count; i++) {
+        const struct metrics_backend *backend = &writer->snapshot->backends[i];
+        if (backend->has_tls)
+            tls_failures(writer, "backend", backend->name, backend->figures.tls_failures);
+    }
 }
 
 static void certificates(struct writer *writer)
@@ -439,6 +465,8 @@ static const struct family families[] = {
      FRONTEND(figures.session_time), .first = 10, .last = 34},
     {"rpproxy_frontend_denied_total", COUNTER, NULL, "Clients that were refused.",
      LABELED(frontend_denied)},
+    {"rpproxy_frontend_tls_failures_total", COUNTER, NULL, "TLS handshakes with clients that failed.",
+     LABELED(frontend_tls_failures)},
     {"rpproxy_certificate_expiry_timestamp_seconds", GAUGE, "seconds",
      "When a certificate for clients expires.", LABELED(certificates)},
     {"rpproxy_backend_servers", GAUGE, NULL, "Servers of the backend.", BACKEND(all)},
@@ -457,6 +485,8 @@ static const struct family families[] = {
      "Bytes from clients (in) and from servers (out).", LABELED(backend_bytes)},
     {"rpproxy_backend_connect_failures_total", COUNTER, NULL,
      "Attempts to connect to a server that failed.", LABELED(backend_failures)},
+    {"rpproxy_backend_tls_failures_total", COUNTER, NULL,
+     "TLS handshakes with servers that failed.", LABELED(backend_tls_failures)},
     {"rpproxy_backend_retries_total", COUNTER, NULL, "Attempts that followed a failed one.",
      BACKEND(figures.retries)},
     {"rpproxy_backend_queued_sessions_total", COUNTER, NULL, "Sessions that waited in the queue.",

@@ -20,6 +20,7 @@ struct metrics_frontend {
     const char *name;
     uint64_t live, max_sessions; /* sessions now, and the limit */
     uint64_t paused;             /* 0 or 1 */
+    bool has_tls;                /* it ends TLS */
     struct refusals refusals;
     struct frontend_figures figures;
 };
@@ -45,6 +46,7 @@ struct metrics_backend {
     size_t server_count;
     struct backend_figures figures; /* bytes and sessions: of all servers, also of those that are
                                        no longer in the configuration */
+    bool has_tls;                   /* a server of it has tls=yes */
     bool has_queue;
     uint64_t waiting;     /* sessions in the queue now */
     uint64_t max_waiting; /* 0: no limit, or no queue */
