@@ -125,27 +125,28 @@ static bool route_reads(const struct route *route)
     return route->map.file != NULL;
 }
 
-static bool has_tls_bind(const struct need_view *view)
+/* By a bind, or by a route. */
+static bool ends_tls(const struct need_view *view)
 {
     for (size_t i = 0; i < view->frontend->bind_count; i++)
         if (view->frontend->binds[i].tls)
             return true;
-    return false;
+    return route_list_terminates(&view->frontend->routes);
 }
 
 static bool asks_for_certificates(const struct need_view *view)
 {
-    return has_tls_bind(view) && view->frontend->tls.client_ca.path;
+    return ends_tls(view) && view->frontend->tls.client_ca.path;
 }
 
 static bool speaks_tls_1_2(const struct need_view *view)
 {
-    return has_tls_bind(view) && view->frontend->tls.min == TLS_VERSION_1_2;
+    return ends_tls(view) && view->frontend->tls.min == TLS_VERSION_1_2;
 }
 
 static bool speaks_tls_1_3(const struct need_view *view)
 {
-    return has_tls_bind(view) && view->frontend->tls.max == TLS_VERSION_1_3;
+    return ends_tls(view) && view->frontend->tls.max == TLS_VERSION_1_3;
 }
 
 /* Any backend that wants a name is taken for one of this frontend: its maps are not searched. */
@@ -249,18 +250,18 @@ static const struct need needs[] = {
     {"keepalive", OWNER_FRONTEND, accepts_by_tcp, "without a TCP bind"},
     {"user-timeout", OWNER_FRONTEND, accepts_by_tcp, "without a TCP bind"},
 
-    {"certificate", OWNER_FRONTEND, has_tls_bind, no_tls},
-    {"tls-min", OWNER_FRONTEND, has_tls_bind, no_tls},
-    {"tls-max", OWNER_FRONTEND, has_tls_bind, no_tls},
+    {"certificate", OWNER_FRONTEND, ends_tls, no_tls},
+    {"tls-min", OWNER_FRONTEND, ends_tls, no_tls},
+    {"tls-max", OWNER_FRONTEND, ends_tls, no_tls},
     {"tls-ciphers", OWNER_FRONTEND, speaks_tls_1_2, "without a bind with tls=yes and TLS 1.2"},
     {"tls-ciphersuites", OWNER_FRONTEND, speaks_tls_1_3, "without a bind with tls=yes and TLS 1.3"},
-    {"tls-curves", OWNER_FRONTEND, has_tls_bind, no_tls},
-    {"tls-alpn", OWNER_FRONTEND, has_tls_bind, no_tls},
-    {"tls-unknown-name", OWNER_FRONTEND, has_tls_bind, no_tls},
-    {"tls-tickets", OWNER_FRONTEND, has_tls_bind, no_tls},
-    {"tls-timeout", OWNER_FRONTEND, has_tls_bind, no_tls},
-    {"tls-handshakes", OWNER_FRONTEND, has_tls_bind, no_tls},
-    {"client-ca", OWNER_FRONTEND, has_tls_bind, no_tls},
+    {"tls-curves", OWNER_FRONTEND, ends_tls, no_tls},
+    {"tls-alpn", OWNER_FRONTEND, ends_tls, no_tls},
+    {"tls-unknown-name", OWNER_FRONTEND, ends_tls, no_tls},
+    {"tls-tickets", OWNER_FRONTEND, ends_tls, no_tls},
+    {"tls-timeout", OWNER_FRONTEND, ends_tls, no_tls},
+    {"tls-handshakes", OWNER_FRONTEND, ends_tls, no_tls},
+    {"client-ca", OWNER_FRONTEND, ends_tls, no_tls},
     {"client-verify", OWNER_FRONTEND, asks_for_certificates, no_client_ca},
     {"client-crl", OWNER_FRONTEND, asks_for_certificates, no_client_ca},
     {"client-depth", OWNER_FRONTEND, asks_for_certificates, no_client_ca},

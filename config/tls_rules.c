@@ -15,6 +15,41 @@ static const struct bind_conf *find_tls_bind(const struct frontend_conf *fronten
     return NULL;
 }
 
+static const struct route *find_termination(const struct frontend_conf *frontend)
+{
+    for (size_t i = 0; i < frontend->routes.count; i++)
+        if (frontend->routes.items[i].terminates)
+            return &frontend->routes.items[i];
+    return NULL;
+}
+
+static bool asks_certificate(const struct route *route)
+{
+    for (size_t i = 0; i < route->condition_count; i++)
+        if (route->conditions[i].kind == CONDITION_CLIENT_CERT)
+            return true;
+    return false;
+}
+
+static void check_routes(const struct frontend_conf *frontend, struct problems *problems)
+{
+    for (size_t i = 0; i < frontend->routes.count; i++) {
+        const struct route *route = &frontend->routes.items[i];
+        if (!asks_certificate(route))
+            continue;
+        if (route->terminates)
+            problem_add(problems, route->place,
+                        "route: client-cert is not known yet where tls:terminate decides; a bind "
+                        "with tls=yes ends TLS before the routes");
+        else if (!frontend->tls.client_ca.path)
+            problem_add(problems, route->place,
+                        "route: client-cert needs client-ca: without it no client is asked for a "
+                        "certificate");
+        else if (!find_tls_bind(frontend))
+            problem_add(problems, route->place, "route: client-cert needs a bind with tls=yes");
+    }
+}
+
 /* The line of the bind. */
 static struct place place_of(const struct section *section, const struct bind_conf *bind)
 {
@@ -50,9 +85,11 @@ void tls_rules_frontend(const struct section *section, struct frontend_conf *fro
 {
     const struct tls_conf *conf = &frontend->tls;
     const struct bind_conf *bind = find_tls_bind(frontend);
-    if (!bind)
+    const struct route *route = bind ? NULL : find_termination(frontend);
+    check_routes(frontend, problems);
+    if (!bind && !route)
         return;
-    const struct place place = place_of(section, bind);
+    const struct place place = bind ? place_of(section, bind) : route->place;
     const struct entry *min = section_setting(section, option_find(SECTION_FRONTEND, "tls-min"));
     const struct entry *max = section_setting(section, option_find(SECTION_FRONTEND, "tls-max"));
     if (conf->min > conf->max)
@@ -62,7 +99,8 @@ void tls_rules_frontend(const struct section *section, struct frontend_conf *fro
                           : section->place,
                     "tls-min is higher than tls-max");
     else if (conf->certificates.count == 0)
-        problem_add(problems, place, "bind: tls=yes needs a certificate; add 'certificate = FILE'");
+        problem_add(problems, place, "%s needs a certificate; add 'certificate = FILE'",
+                    bind ? "bind: tls=yes" : "route: tls:terminate");
     else if (!closed && has_certificate(&conf->certificates) && is_whole(conf))
         frontend->tls_server = tls_server_new(conf, frontend->name, place, problems);
 }

@@ -28,6 +28,14 @@ void route_release(struct route *route)
     name_map_free(route->map.names);
 }
 
+bool route_list_terminates(const struct route_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].terminates)
+            return true;
+    return false;
+}
+
 void route_list_release(struct route_list *list)
 {
     for (size_t i = 0; i < list->count; i++)

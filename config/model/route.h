@@ -13,16 +13,17 @@
 #include <stdint.h>
 
 enum condition_kind {
-    CONDITION_SNI,    /* the server name of a TLS ClientHello */
-    CONDITION_ALPN,   /* it offers one of these protocols */
-    CONDITION_TLS,    /* there is a ClientHello */
-    CONDITION_HOST,   /* the host of an HTTP/1 request */
-    CONDITION_HTTP,   /* there is an HTTP/1 request */
-    CONDITION_BEGINS, /* the first bytes are these */
-    CONDITION_SILENT, /* the client says nothing within inspect-timeout */
-    CONDITION_SOURCE, /* the client's address */
-    CONDITION_PORT,   /* the port that the client came to */
-    CONDITION_USABLE, /* the backend has a server that may be used */
+    CONDITION_SNI,         /* the server name of a TLS ClientHello */
+    CONDITION_ALPN,        /* it offers one of these protocols */
+    CONDITION_TLS,         /* there is a ClientHello */
+    CONDITION_HOST,        /* the host of an HTTP/1 request */
+    CONDITION_HTTP,        /* there is an HTTP/1 request */
+    CONDITION_BEGINS,      /* the first bytes are these */
+    CONDITION_SILENT,      /* the client says nothing within inspect-timeout */
+    CONDITION_SOURCE,      /* the client's address */
+    CONDITION_PORT,        /* the port that the client came to */
+    CONDITION_USABLE,      /* the backend has a server that may be used */
+    CONDITION_CLIENT_CERT, /* the client of a TLS that ends here has shown a certificate */
 };
 
 struct text_bytes {
@@ -39,7 +40,8 @@ struct route_condition {
     bool negated;
     char *text; /* as in a file, with absolute paths */
     /* What belongs to the kind; all others are 0. */
-    struct name_map *names;          /* SNI, HOST: the value of each entry is 0 */
+    struct name_map *names;          /* SNI, HOST, CLIENT_CERT: the value of each entry is 0; of
+                                        the last, NULL: any certificate */
     struct address_rules sources;    /* SOURCE: the same */
     struct address_matcher *matcher; /* of `sources` */
     struct text_bytes *words;        /* ALPN, BEGINS: one of these */
@@ -82,6 +84,7 @@ struct route {
     struct route_condition *conditions; /* may be none */
     size_t condition_count;
     struct route_map map;
+    bool terminates;    /* TLS ends here: tls:terminate */
     char *backend_name; /* NULL: the map names the backends */
     uint32_t backend;   /* number in struct config, or ROUTE_REJECTS */
     struct place place; /* only while the configuration is read */
@@ -98,6 +101,9 @@ void route_list_release(struct route_list *list);
 
 /* Frees what the route has. */
 void route_release(struct route *route);
+
+/* Whether a route ends TLS. */
+bool route_list_terminates(const struct route_list *list);
 
 /* Whether the condition is about what the client says. */
 static inline bool route_condition_is_of_bytes(const struct route_condition *condition)

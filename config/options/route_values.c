@@ -145,9 +145,25 @@ static const char *read_yes(struct route_condition *condition, char *value,
 {
     (void)context;
     (void)condition;
-    if (condition->kind == CONDITION_TLS && strcmp(value, "terminate") == 0)
-        return "this version of rpproxy does not end TLS; it passes TLS on to the servers";
     return strcmp(value, "yes") == 0 ? NULL : "must be yes; '!' before the condition means no";
+}
+
+/* "terminate" is noted by the route. */
+static const char *read_tls(struct route_condition *condition, char *value,
+                            const struct option_context *context)
+{
+    (void)context;
+    if (strcmp(value, "terminate") == 0)
+        return condition->negated ? "is no condition that '!' could negate" : NULL;
+    return strcmp(value, "yes") == 0
+               ? NULL
+               : "must be yes, or terminate; '!' before the condition means no";
+}
+
+static const char *read_client_cert(struct route_condition *condition, char *value,
+                                    const struct option_context *context)
+{
+    return strcmp(value, "yes") == 0 ? NULL : read_names(condition, value, context);
 }
 
 static const char *read_usable(struct route_condition *condition, char *value,
@@ -169,7 +185,7 @@ static const struct form {
 } forms[] = {
     {"sni:", CONDITION_SNI, read_names},
     {"alpn:", CONDITION_ALPN, read_protocols},
-    {"tls:", CONDITION_TLS, read_yes},
+    {"tls:", CONDITION_TLS, read_tls},
     {"host:", CONDITION_HOST, read_names},
     {"http:", CONDITION_HTTP, read_yes},
     {"begins:", CONDITION_BEGINS, read_begins},
@@ -178,11 +194,12 @@ static const struct form {
     {"src:", CONDITION_SOURCE, read_sources},
     {"dst-port:", CONDITION_PORT, read_ports},
     {"usable:", CONDITION_USABLE, read_usable},
+    {"client-cert:", CONDITION_CLIENT_CERT, read_client_cert},
 };
 
 #define CONDITIONS                                                                                 \
-    "sni: sni-map: alpn: tls: host: host-map: http: begins: begins-hex: silent src: dst-port: "    \
-    "usable:"
+    "sni: sni-map: alpn: tls: client-cert: host: host-map: http: begins: begins-hex: silent src: " \
+    "dst-port: usable:"
 
 /* Names of HAProxy and nginx for the same. */
 static const char *const foreign_conditions[][2] = {
@@ -196,6 +213,13 @@ static const char *const foreign_conditions[][2] = {
     {"application_protocols", "alpn:"},
     {"req.ssl_hello_type", "tls:yes"},
     {"req_ssl_hello_type", "tls:yes"},
+    {"ssl_fc_alpn", "alpn:"},
+    {"ssl_fc", "tls:yes"},
+    {"ssl_c_used", "client-cert:yes"},
+    {"ssl_fc_has_crt", "client-cert:yes"},
+    {"ssl_c_s_dn", "client-cert:"},
+    {"ssl_client_verify", "client-cert:yes"},
+    {"ssl_client_s_dn", "client-cert:"},
     {"req.payload", "begins:"},
     {"payload", "begins:"},
 
@@ -223,9 +247,9 @@ static const char *unknown_condition(const char *word)
         if (strcmp(foreign_conditions[i][0], name) == 0)
             text = option_wrong("has an unknown condition '%.60s'; it is '%s' here", name,
                                 foreign_conditions[i][1]);
-    static const char *const names[] = {"sni",    "sni-map",    "alpn",    "tls", "host",
-                                        "http",   "begins",     "silent",  "src", "host-map",
-                                        "usable", "begins-hex", "dst-port"};
+    static const char *const names[] = {
+        "sni",    "sni-map", "alpn",     "tls",    "host",       "http",     "begins",
+        "silent", "src",     "host-map", "usable", "begins-hex", "dst-port", "client-cert"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         suggest_offer(&suggestion, names[i]);
     if (!text)
@@ -237,7 +261,8 @@ static const char *unknown_condition(const char *word)
 
 static bool takes_files(enum condition_kind kind)
 {
-    return kind == CONDITION_SNI || kind == CONDITION_HOST || kind == CONDITION_SOURCE;
+    return kind == CONDITION_SNI || kind == CONDITION_HOST || kind == CONDITION_SOURCE ||
+           kind == CONDITION_CLIENT_CERT;
 }
 
 static const char *read_condition(struct route *route, char *word,
@@ -254,6 +279,7 @@ static const char *read_condition(struct route *route, char *word,
     if (form == end)
         return unknown_condition(word);
     route->condition_count++;
+    route->terminates |= strcmp(word, "tls:terminate") == 0;
     *condition = (struct route_condition){.kind = form->kind, .negated = negated};
     condition->text = takes_files(form->kind) ? name_list_text(word, context) : memory_copy(word);
     if (!form->read)

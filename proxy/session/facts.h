@@ -80,6 +80,7 @@ struct facts {
     struct forward *forward;    /* of a server sni:PORT, from malloc(3); forward.h */
     struct log_notes *log;      /* NULL: its frontend has no access log */
     struct queue_turn *turn; /* from malloc(3); NULL: it has never waited for a place of a server */
+    bool ends_tls;           /* a route has said that the client's TLS is to end here */
     struct tls *client_tls, *server_tls; /* NULL: that side speaks no TLS; sealed.h */
 };
 

@@ -42,6 +42,7 @@ struct frontend {
     bool prepares; /* when a server was connected, more is to be done than to move bytes: options
                       of the client's socket, or the access log */
     struct access_log *access_log; /* session_log.h; NULL: there is none */
+    atomic_uint handshakes;        /* of TLS that are under way */
     atomic_uint keep;              /* what terminate_surplus() leaves: a share of KEEP_ALL */
     /* Since then no client is accepted, by command: seconds since 1970; 0: clients are accepted.
      * The main thread writes it. */

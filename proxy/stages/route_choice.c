@@ -78,6 +78,14 @@ static enum truth has_port(const struct route_condition *condition, const struct
     return FALSE;
 }
 
+static enum truth has_certificate(const struct route_condition *condition,
+                                  const struct evidence *evidence)
+{
+    if (!evidence->certified || !condition->names)
+        return truth_of(evidence->certified);
+    return truth_of(evidence->client_name && has_name(condition->names, evidence->client_name));
+}
+
 static enum truth ask(const struct route_condition *condition, const struct evidence *evidence)
 {
     switch (condition->kind) {
@@ -100,6 +108,8 @@ static enum truth ask(const struct route_condition *condition, const struct evid
                         PREFIX_NO_VALUE);
     case CONDITION_PORT:
         return has_port(condition, evidence);
+    case CONDITION_CLIENT_CERT:
+        return has_certificate(condition, evidence);
     case CONDITION_USABLE:
         return truth_of(evidence->is_usable(condition->backend, evidence->arg));
     }

@@ -16,6 +16,8 @@ struct evidence {
     bool is_all;                      /* and nothing more is waited for */
     const struct client_hello *hello; /* of the same bytes; NULL where no route needs it */
     const struct http_head *head;     /* the same */
+    bool certified;                   /* the client has shown a certificate */
+    const char *client_name;          /* the common name in it; NULL: it has none */
     const struct sockaddr *source;
     unsigned port; /* that the client came to; 0: it has none */
     bool (*is_usable)(uint32_t backend, const void *arg);

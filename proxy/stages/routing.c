@@ -2,10 +2,12 @@
 
 #include "proxy/backend/balance/balance.h"
 #include "proxy/session/endpoints.h"
+#include "proxy/session/sealed.h"
 #include "proxy/session/session.h"
 #include "proxy/stages/forwarding.h"
 #include "proxy/stages/route_choice.h"
 #include "proxy/stages/targets.h"
+#include "proxy/tls/tls_shown.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,7 +19,7 @@ struct routing {
     struct stage stage; /* first */
     const struct service *service;
     const struct frontend_conf *conf;
-    bool reads_hello, reads_head, asks_port;
+    bool reads_hello, reads_head, asks_port, asks_certificate;
 };
 
 /* What has been made of a session's first bytes so far. */
@@ -127,6 +129,18 @@ static bool is_all(enum stage_occasion occasion)
     return occasion == STAGE_FULL || occasion == STAGE_ENDED || occasion == STAGE_OVERDUE;
 }
 
+/* Whether TLS is to end here. False: out of memory. */
+static bool note_termination(struct session *session, const struct routing *routing,
+                             enum choice_verdict verdict, const struct route_choice *choice)
+{
+    if (verdict != CHOICE_MADE || !routing->conf->routes.items[choice->route].terminates)
+        return true;
+    struct facts *facts = session_facts(session);
+    if (facts)
+        facts->ends_tls = true;
+    return facts;
+}
+
 static enum stage_verdict decide(struct session *session, const struct stage *stage,
                                  enum stage_occasion occasion)
 {
@@ -136,6 +150,9 @@ static enum stage_verdict decide(struct session *session, const struct stage *st
     const struct unsent *bytes = session->first_bytes;
     struct look *look = session->facts ? session->facts->look : NULL;
     const struct client_hello *ended = session->facts ? session->facts->hello : NULL;
+    const struct tls *tls = routing->asks_certificate ? sealed_tls(&session->client) : NULL;
+    const bool certified = tls && tls_shown_certificate(tls);
+    char client_name[TLS_CLIENT_MAX];
     struct route_choice from_begin = {0};
     if (bytes && (routing->reads_hello || routing->reads_head)) {
         look = look_of(session);
@@ -151,6 +168,8 @@ static enum stage_verdict decide(struct session *session, const struct stage *st
                  : look ? &look->hello
                         : &no_hello,
         .head = look ? &look->head : &no_head,
+        .certified = certified,
+        .client_name = certified ? tls_shown_name(tls, client_name) : NULL,
         .source = session_source(session),
         .port = routing->asks_port ? port_of(session) : 0,
         .is_usable = is_usable,
@@ -171,6 +190,8 @@ static enum stage_verdict decide(struct session *session, const struct stage *st
     if (backend == BACKEND_NONE || (must_have_name(routing, backend) && !has_name(session)))
         return deny(session,
                     occasion == STAGE_OVERDUE ? SESSION_INSPECT_TIMEOUT : SESSION_NO_ROUTE);
+    if (!note_termination(session, routing, verdict, choice))
+        return refuse(session, SESSION_NO_RESOURCES);
     session->backend = &routing->service->backends[backend];
     if (ended) {
         free(session->facts->hello);
@@ -196,6 +217,7 @@ static void look_at_routes(struct routing *routing)
                 kind == CONDITION_SNI || kind == CONDITION_ALPN || kind == CONDITION_TLS;
             routing->reads_head |= kind == CONDITION_HOST || kind == CONDITION_HTTP;
             routing->asks_port |= kind == CONDITION_PORT;
+            routing->asks_certificate |= kind == CONDITION_CLIENT_CERT;
         }
     }
 }

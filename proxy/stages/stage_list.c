@@ -11,8 +11,9 @@
 #include <stdlib.h>
 
 /* In the order in which sessions pass them; NULL at the end. */
-static stage_maker *const makers[] = {
-    logging_make, proxy_in_make, admission_make, tls_in_make, routing_make, forwarding_make, NULL};
+static stage_maker *const makers[] = {logging_make,    proxy_in_make, admission_make,
+                                      tls_in_make,     routing_make,  tls_in_make_routed,
+                                      forwarding_make, NULL};
 
 #define STAGES_MAX (sizeof makers / sizeof makers[0])
 

@@ -20,6 +20,7 @@ struct tls_in {
     struct stage stage; /* first */
     unsigned most;      /* handshakes at a time; 0: no limit */
     atomic_uint *under_way;
+    bool routed; /* only for clients for which a route has said so */
 };
 
 static bool begin_one(const struct tls_in *in)
@@ -74,9 +75,15 @@ static ssize_t take_first_bytes(struct session *session, const unsigned char **b
     return got;
 }
 
+static void replace(char **text, char *by)
+{
+    free(*text);
+    *text = by;
+}
+
 /* What the client asked for, for routes, the balance, PROXY headers and the log. Without memory it
  * is not known. */
-static void note(struct session *session)
+static void note(struct session *session, const struct tls_in *in)
 {
     const SSL *ssl = tls_ssl(sealed_tls(&session->client));
     struct facts *facts = session->facts;
@@ -89,48 +96,58 @@ static void note(struct session *session)
     client_hello_know(hello, SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name), protocol,
                       (unsigned char)length);
     if (hello->name[0])
-        facts->server_name = strdup(hello->name);
+        replace(&facts->server_name, strdup(hello->name));
     if (length > 0)
-        facts->alpn = strndup((const char *)protocol, length);
-    if (session->stage[1]) /* a later stage may ask */
+        replace(&facts->alpn, strndup((const char *)protocol, length));
+    if (session->stage[1] && !in->routed) /* a later stage may ask */
         facts->hello = hello;
     else
         free(hello);
 }
 
-static enum stage_verdict shake(struct session *session)
+static enum stage_verdict shake(struct session *session, const struct tls_in *in)
 {
     const struct tls *tls = sealed_tls(&session->client);
     const struct stream *client = &session->client.stream;
     while (!tls_is_open(tls)) {
         const unsigned char *bytes;
         ssize_t got;
-        if (session->first_bytes)
+        if (session->first_bytes) {
             got = take_first_bytes(session, &bytes);
-        else if (client->readable && !client->ended)
+        } else if (client->ended) { /* as the stage before has seen */
+            session->client.cut = true;
+            return fail(session, tls);
+        } else if (client->readable) {
             got = sealed_receive(&session->client, &session->set->loop.engine, FLIGHT_MOST, &bytes);
-        else
+        } else {
             return STAGE_WAITS;
+        }
         if (got < 0)
             return fail(session, tls);
         if (got > 0 && !stages_keep(session, bytes, (size_t)got))
             return refuse(session, SESSION_NO_RESOURCES);
     }
-    note(session);
+    note(session, in);
     return STAGE_PASSES;
 }
 
 static enum stage_verdict go_on(struct session *session, const struct tls_in *in)
 {
-    enum stage_verdict verdict = shake(session);
+    enum stage_verdict verdict = shake(session, in);
     if (verdict == STAGE_PASSES)
         end_one(in);
     return verdict;
 }
 
+static bool is_wanted(const struct session *session, const struct tls_in *in)
+{
+    const struct facts *facts = session->facts;
+    return in->routed ? facts && facts->ends_tls && !facts->client_tls : session->bind->tls;
+}
+
 static enum stage_verdict begin(struct session *session, const struct tls_in *in)
 {
-    if (!session->bind->tls)
+    if (!is_wanted(session, in))
         return STAGE_PASSES;
     if (!begin_one(in)) {
         count(session, TLS_FAILED_LIMIT);
@@ -163,29 +180,23 @@ static void cancel(struct session *session, const struct stage *stage)
         end_one((const struct tls_in *)stage);
 }
 
-static void release(struct stage *stage)
+static bool has_tls_bind(const struct frontend_conf *conf)
 {
-    struct tls_in *in = (struct tls_in *)stage;
-    free(in->under_way);
-    free(in);
+    for (size_t i = 0; i < conf->bind_count; i++)
+        if (conf->binds[i].tls)
+            return true;
+    return false;
 }
 
-int tls_in_make(const struct service *service, struct frontend *frontend, struct stage **stage)
+static int make(struct frontend *frontend, bool routed, struct stage **stage)
 {
     const struct frontend_conf *conf = frontend->conf;
-    (void)service;
-    *stage = NULL;
-    if (!conf->tls_server)
-        return 0;
     struct tls_in *in = calloc(1, sizeof *in);
-    atomic_uint *under_way = calloc(1, sizeof *under_way);
-    if (!in || !under_way) {
-        free(in);
-        free(under_way);
+    if (!in)
         return ENOMEM;
-    }
     in->most = conf->tls.handshakes;
-    in->under_way = under_way;
+    in->under_way = &frontend->handshakes;
+    in->routed = routed;
     in->stage = (struct stage){
         .state = SESSION_TLS,
         .refused = SESSION_TLS_FAILED,
@@ -194,8 +205,25 @@ int tls_in_make(const struct service *service, struct frontend *frontend, struct
         .receives = true,
         .decide = decide,
         .cancel = cancel,
-        .release = release,
     };
     *stage = &in->stage;
     return 0;
+}
+
+int tls_in_make(const struct service *service, struct frontend *frontend, struct stage **stage)
+{
+    (void)service;
+    *stage = NULL;
+    return frontend->conf->tls_server && has_tls_bind(frontend->conf) ? make(frontend, false, stage)
+                                                                      : 0;
+}
+
+int tls_in_make_routed(const struct service *service, struct frontend *frontend,
+                       struct stage **stage)
+{
+    (void)service;
+    *stage = NULL;
+    return frontend->conf->tls_server && route_list_terminates(&frontend->conf->routes)
+               ? make(frontend, true, stage)
+               : 0;
 }

@@ -3,8 +3,10 @@
 #include "config/load.h"
 #include "tests/unit/suites.h"
 #include "tests/unit/support/config_text.h"
+#include "tests/unit/support/issued.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define TEXT(text) (const unsigned char *)(text), sizeof(text) - 1
@@ -89,6 +91,31 @@ START_TEST(without_routes_none_matches)
 {
     load("backend = zero\n");
     ck_assert_int_eq(choose(), CHOICE_NONE);
+}
+END_TEST
+
+START_TEST(a_certificate_of_the_client_is_asked_for)
+{
+    static const char *const names[] = {"sensor7.example.org", "ADMIN", "John Smith", "other",
+                                        NULL};
+    static const uint32_t backends[] = {0, 1, 2, 2, 2};
+    struct issued authority = issue((struct request){.name = "ca", .authority = true});
+    char *pem = pem_of_certificate(&authority);
+    text_write("ca.pem", pem);
+    issued_write_new("c.pem", "DNS:a.test");
+    free(pem);
+    issued_free(&authority);
+    load("bind = 127.0.0.1:2 tls=yes\ncertificate = c.pem\nclient-ca = ca.pem\n"
+         "route = client-cert:*.example.org zero\nroute = client-cert:admin one\n"
+         "route = client-cert:yes two\nroute = !client-cert:other reject\n");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        begin();
+        evidence.certified = true;
+        evidence.client_name = names[i];
+        expect_backend(backends[i]);
+    }
+    begin();
+    expect_backend(ROUTE_REJECTS);
 }
 END_TEST
 
@@ -317,6 +344,7 @@ Suite *route_choice_suite(void)
     TCase *tcase = tcase_create("route_choice");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, without_routes_none_matches);
+    tcase_add_test(tcase, a_certificate_of_the_client_is_asked_for);
     tcase_add_test(tcase, the_first_route_decides);
     tcase_add_test(tcase, an_earlier_route_is_waited_for);
     tcase_add_test(tcase, what_cannot_match_any_more_is_decided_at_once);
