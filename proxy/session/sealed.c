@@ -46,6 +46,8 @@ struct tls *sealed_begin(struct conn *conn, SSL *ssl)
     }
     struct tls *tls = tls_new(ssl, &session->set->tls_output);
     *place_of(conn, facts) = tls;
+    if (tls && !conn->sealed)
+        counter_add(&session->set->counters->tls_begun, 1);
     conn->sealed = conn->peer->sealed = conn->sealed || tls;
     return tls;
 }
@@ -57,6 +59,8 @@ void sealed_drop(struct conn *conn)
     *tls = NULL;
     conn->cut = false;
     conn->sealed = conn->peer->sealed = sealed_tls(conn->peer);
+    if (!conn->sealed)
+        counter_add(&session_with(conn)->set->counters->tls_ended, 1);
 }
 
 /* --- sending -------------------------------------------------------------------------------- */

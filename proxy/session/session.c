@@ -319,6 +319,8 @@ static void free_needless(struct session *session)
         session->first_bytes = NULL;
     }
     if (session->facts) {
+        if (session->client.sealed)
+            counter_add(&session->set->counters->tls_ended, 1);
         facts_free(session->facts);
         session->facts = NULL;
     }

@@ -1,6 +1,9 @@
 #include "proxy/session/walk.h"
 
+#include "proxy/session/sealed.h"
 #include "proxy/session/session.h"
+#include "proxy/tls/tls.h"
+#include "proxy/tls/tls_shown.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -66,6 +69,12 @@ static const char *copy_text(struct walk *walk, const char *text)
     return copy;
 }
 
+static const char *version_of(const struct conn *conn)
+{
+    const struct tls *tls = sealed_tls(conn);
+    return tls && tls_is_open(tls) ? tls_shown_version(tls) : NULL;
+}
+
 /* False: the slice has no room for the session. */
 static bool show(struct walk *walk, const struct session *session)
 {
@@ -88,7 +97,9 @@ static bool show(struct walk *walk, const struct session *session)
         .client = session_source_address(session),
         .frontend = frontend,
         .backend = backend,
-        .server = server};
+        .server = server,
+        .tls = version_of(&session->client),
+        .server_tls = version_of(&session->server)};
     walk->slice.count++;
     walk->given++;
     return true;

@@ -29,6 +29,8 @@ struct walk_session {
     enum session_state state;
     struct address client;                   /* as the access log has it */
     const char *frontend, *backend, *server; /* valid until the walk goes on */
+    /* The versions of TLS with the client and with the server, constants; NULL: there is none. */
+    const char *tls, *server_tls;
 };
 
 #define WALK_SESSIONS 64

@@ -51,6 +51,8 @@ struct counters {
      * too many waited. */
     atomic_uint_fast64_t queued, queue_timeout, queue_full;
     atomic_uint_fast64_t killed; /* by an operator's command */
+    /* Sessions of which a side speaks TLS here, begun and ended: those between cannot move. */
+    atomic_uint_fast64_t tls_begun, tls_ended;
 };
 
 #define COUNTERS (sizeof(struct counters) / sizeof(atomic_uint_fast64_t))
@@ -60,6 +62,7 @@ struct figures {
     uint64_t sessions, connect_errors, failed, client_bytes, server_bytes, cut, overdue;
     uint64_t queued, queue_timeout, queue_full;
     uint64_t killed;
+    uint64_t tls_begun, tls_ended;
 };
 
 struct stats_head {

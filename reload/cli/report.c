@@ -372,6 +372,85 @@ static void print_paused(json_t *frontends)
     }
 }
 
+/* Seconds before its end in which a certificate is marked. */
+#define SOON (30 * 86400)
+
+/* "", "expires in 12d", "EXPIRED" */
+static const char *expiry(json_int_t until, char text[static 48])
+{
+    json_int_t left = until - (json_int_t)time(NULL);
+    char length[24];
+    if (left <= 0)
+        snprintf(text, 48, "EXPIRED");
+    else if (left < SOON)
+        snprintf(text, 48, "expires in %s", units_time(left * 1000, length));
+    else
+        text[0] = '\0';
+    return text;
+}
+
+/* Of a certificate; its subject if it has no name. */
+static void print_names(json_t *certificate, FILE *out)
+{
+    enum { SHOWN = 4 };
+    json_t *names = json_object_get(certificate, "names"), *name;
+    const char *subject = json_string_value(json_object_get(certificate, "subject"));
+    size_t i;
+    json_array_foreach(names, i, name)
+    {
+        if (i == SHOWN)
+            break;
+        fprintf(out, "%s%s", i > 0 ? " " : "", json_string_value(name));
+    }
+    if (i == 0)
+        fputs(subject ? subject : "-", out);
+    if (json_array_size(names) > SHOWN)
+        fprintf(out, " and %zu more", json_array_size(names) - SHOWN);
+}
+
+static void print_certificates(json_t *certificates)
+{
+    size_t i;
+    json_t *item;
+    const char *file, *frontend;
+    json_int_t until;
+    char when[TIME_TEXT_MAX], note[48];
+    struct rows rows;
+    if (!rows_begin(&rows, "CERTIFICATE\tFRONTEND\tUNTIL\t\tNAMES"))
+        return;
+    json_array_foreach(certificates, i, item)
+    {
+        if (json_unpack(item, "{s:s, s:s, s:I}", "file", &file, "frontend", &frontend, "expires_at",
+                        &until))
+            continue;
+        fprintf(rows.out, "%s\t%s\t%s\t%s\t", file, frontend, time_text(until, when),
+                expiry(until, note));
+        print_names(item, rows.out);
+        fputc('\n', rows.out);
+    }
+    rows_end(&rows, "lllll");
+}
+
+/* Why processes that are being replaced keep sessions. */
+static void print_tied(json_t *generations)
+{
+    size_t i;
+    json_t *item;
+    int number;
+    json_int_t tied;
+    const char *state;
+    json_array_foreach(generations, i, item)
+    {
+        if (json_unpack(item, "{s:i, s:s, s:I}", "generation", &number, "state", &state,
+                        "sessions_tls", &tied) == 0 &&
+            tied > 0 && strcmp(state, "draining") == 0)
+            printf("generation %d has %lld session%s whose TLS ends there: %s cannot move, and "
+                   "%s there until %s\n",
+                   number, (long long)tied, tied == 1 ? "" : "s", tied == 1 ? "it" : "they",
+                   tied == 1 ? "stays" : "stay", tied == 1 ? "it ends" : "they end");
+    }
+}
+
 static void print_sources(json_t *sources)
 {
     json_int_t max, live, uncounted;
@@ -387,6 +466,7 @@ static void print_sources(json_t *sources)
 static void print_parts(json_t *status)
 {
     print_binds(json_object_get(status, "binds"));
+    print_certificates(json_object_get(status, "certificates"));
     print_denied(json_object_get(status, "frontends"));
     if (json_object_get(status, "backends")) /* an older version has none */
         print_servers(json_object_get(status, "backends"));
@@ -421,7 +501,7 @@ bool report_print(json_t *status, bool whole)
     if (json_object_get(status, "canary"))
         print_canary(json_object_get(status, "canary"));
     print_generations(json_object_get(status, "generations"));
-
+    print_tied(json_object_get(status, "generations"));
     print_parts(status);
     return true;
 }

@@ -106,29 +106,38 @@ static bool add_rows(json_t *sessions, void *arg)
 
 /* --- printing -------------------------------------------------------------------------------- */
 
+/* The versions with the client, and with the server if that speaks TLS as well. */
+static const char *tls_text(const char *client, const char *server, char text[static 32])
+{
+    snprintf(text, 32, "%s%s%s", client ? client : "-", server ? "/" : "", server ? server : "");
+    return text;
+}
+
 static void print_row(const struct row *row)
 {
-    const char *client = "-", *backend = "-", *server = "-", *state = "-";
+    const char *client = "-", *backend = "-", *server = "-", *state = "-", *tls = NULL,
+               *server_tls = NULL;
     json_int_t age = 0, idle = 0, in = 0, out = 0;
     int generation = 0;
-    char full[256], ages[2][UNITS_TEXT_MAX], sizes[3][UNITS_TEXT_MAX];
+    char full[256], versions[32], ages[2][UNITS_TEXT_MAX], sizes[3][UNITS_TEXT_MAX];
     json_t *session = json_loads(row->text, 0, NULL);
-    (void)json_unpack(session, "{s?s, s?s, s?s, s?s, s?I, s?I, s?I, s?I, s?i}", "client", &client,
-                      "backend", &backend, "server", &server, "state", &state, "age_ms", &age,
-                      "idle_ms", &idle, "bytes_in", &in, "bytes_out", &out, "generation",
-                      &generation);
+    (void)json_unpack(session, "{s?s, s?s, s?s, s?s, s?I, s?I, s?I, s?I, s?i, s?s?, s?s?}",
+                      "client", &client, "backend", &backend, "server", &server, "state", &state,
+                      "age_ms", &age, "idle_ms", &idle, "bytes_in", &in, "bytes_out", &out,
+                      "generation", &generation, "tls", &tls, "server_tls", &server_tls);
     snprintf(full, sizeof full, "%s/%s", backend, server);
     double rate = age > 0 ? (double)(in + out) * 1000 / (double)age : 0;
-    printf("%-14s %-21s %-16s %-11s %6s %6s %7s %7s %7s %4d\n", row->id, client, full, state,
+    printf("%-14s %-21s %-16s %-11s %6s %6s %7s %7s %7s %4d %s\n", row->id, client, full, state,
            units_time(age, ages[0]), units_time(idle, ages[1]), units_bytes((double)in, sizes[0]),
-           units_bytes((double)out, sizes[1]), units_bytes(rate, sizes[2]), generation);
+           units_bytes((double)out, sizes[1]), units_bytes(rate, sizes[2]), generation,
+           tls_text(tls, server_tls, versions));
     json_decref(session);
 }
 
 static void print_rows(const struct rows *rows)
 {
-    printf("%-14s %-21s %-16s %-11s %6s %6s %7s %7s %7s %4s\n", "ID", "CLIENT", "SERVER", "STATE",
-           "AGE", "IDLE", "IN", "OUT", "RATE/S", "GEN");
+    printf("%-14s %-21s %-16s %-11s %6s %6s %7s %7s %7s %4s %s\n", "ID", "CLIENT", "SERVER",
+           "STATE", "AGE", "IDLE", "IN", "OUT", "RATE/S", "GEN", "TLS");
     for (size_t i = 0; i < rows->count && !ferror(stdout); i++)
         print_row(&rows->list[i]);
 }

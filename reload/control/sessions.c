@@ -81,15 +81,15 @@ static json_t *session_json(const struct walk_session *session, uint64_t now, un
 {
     char id[SESSION_ID_TEXT_MAX], client[ADDRESS_TEXT_MAX];
     address_format(&session->client, client);
-    return json_pack("{s:s, s:I, s:o, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:i}", "id",
-                     session_id_text(&session->id, id), "began", (json_int_t)session->accepted_at,
-                     "client", text_json(client, strlen(client)), "frontend", session->frontend,
-                     "backend", session->backend, "server", session->server, "state",
-                     session_state_name(session->state), "age_ms",
-                     milliseconds(session->accepted_at, now), "idle_ms",
-                     milliseconds(session->active_at, now), "bytes_in",
-                     (json_int_t)session->bytes_in, "bytes_out", (json_int_t)session->bytes_out,
-                     "generation", (int)generation, "pid", (int)getpid());
+    return json_pack(
+        "{s:s, s:I, s:o, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s?, s:s?, s:i, s:i}", "id",
+        session_id_text(&session->id, id), "began", (json_int_t)session->accepted_at, "client",
+        text_json(client, strlen(client)), "frontend", session->frontend, "backend",
+        session->backend, "server", session->server, "state", session_state_name(session->state),
+        "age_ms", milliseconds(session->accepted_at, now), "idle_ms",
+        milliseconds(session->active_at, now), "bytes_in", (json_int_t)session->bytes_in,
+        "bytes_out", (json_int_t)session->bytes_out, "tls", session->tls, "server_tls",
+        session->server_tls, "generation", (int)generation, "pid", (int)getpid());
 }
 
 static void send_slice(const struct listing *listing, const struct walk_slice *slice)

@@ -2,6 +2,7 @@
 
 #include "config/base/clock.h"
 #include "config/base/log.h"
+#include "config/tls/tls_server.h"
 #include "reload/base/text.h"
 #include "reload/control/figures_json.h"
 #include "reload/control/frontends.h"
@@ -127,6 +128,8 @@ static void add_generation(json_t *list, unsigned number, pid_t pid, const char 
         set_oldest(object, oldest_of_all(stats), now);
         json_object_set_new(object, "frontends", sessions_by_frontend(stats, now));
         set_figures(object, &figures);
+        json_object_set_new(object, "sessions_tls",
+                            json_integer((json_int_t)(figures.tls_begun - figures.tls_ended)));
     }
     if (object)
         set_plan(object, known.config_hash, known.deadline, now);
@@ -266,6 +269,30 @@ static json_t *frontends(const struct generation *generation, const struct tally
     return list;
 }
 
+/* What clients are met with, by frontend, in the order of the file. */
+static json_t *certificates_json(const struct config *config)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < config->frontend_count; i++) {
+        const struct tls_server *server = config->frontends[i].tls_server;
+        for (size_t j = 0; server && j < tls_server_count(server); j++) {
+            const struct certificate *one = tls_server_certificate(server, j);
+            json_t *names = json_array();
+            for (size_t k = 0; k < one->names.count; k++)
+                json_array_append_new(names,
+                                      text_json(one->names.list[k], strlen(one->names.list[k])));
+            json_array_append_new(
+                list, json_pack("{s:s, s:o, s:o, s:o, s:s, s:I, s:I}", "frontend",
+                                config->frontends[i].name, "file",
+                                text_json(one->path, strlen(one->path)), "names", names, "subject",
+                                text_json(one->subject, strlen(one->subject)), "key", one->key_type,
+                                "begins_at", (json_int_t)one->not_before, "expires_at",
+                                (json_int_t)one->not_after));
+        }
+    }
+    return list;
+}
+
 json_t *status_json(const struct generation *generation)
 {
     if (!generation->proxy || !generation->binds)
@@ -293,6 +320,7 @@ json_t *status_json(const struct generation *generation)
         set_figures(gone, &base);
         json_object_set_new(status, "backends", servers_json(generation->proxy, &sums));
         json_object_set_new(status, "log_dropped", json_integer((json_int_t)log_dropped()));
+        json_object_set_new(status, "certificates", certificates_json(generation->config));
         set_sources(status, generation->proxy);
         struct new_process_view successor;
         if (old_side_view(generation->old_side, &successor))

@@ -301,17 +301,40 @@ function drawServers(status, metrics, now) {
   table.end();
 }
 
+/* Sessions whose TLS ends there keep a process that drains. */
+function sessionsOf(one) {
+  const tied = one.state === 'draining' && one.sessions_tls > 0;
+  return n(number(one.sessions) + (tied ? ', ' + number(one.sessions_tls) + ' with TLS: cannot move' : ''));
+}
+
 function drawGenerations(status) {
   const table = rows(head($('generations'), ['#Generation', '#Pid', 'State', '#Sessions', '#In all', 'Age',
     'Closes', 'Configuration']));
   for (const one of status.generations) {
     const row = table.row(String(one.generation) + '/' + one.pid);
     fill(row, [n(one.generation), n(one.pid),
-      {text: one.state, kind: one.state === 'active' ? 'good' : 'warn'}, n(number(one.sessions)),
+      {text: one.state, kind: one.state === 'active' ? 'good' : 'warn'}, sessionsOf(one),
       n(number(one.sessions_total)), one.age_ms === undefined ? '–' : span(one.age_ms / 1000),
       one.closes_in_ms === undefined ? '–' : one.closes_in_ms === null ? 'never'
         : 'in ' + span(one.closes_in_ms / 1000), one.config_hash || '–']);
   }
+  table.end();
+}
+
+function expiry(seconds) {
+  const left = seconds - Date.now() / 1000;
+  if (left <= 0) return {text: 'expired', kind: 'bad'};
+  return {text: 'in ' + span(left), kind: left < 30 * 86400 ? 'warn' : 'good'};
+}
+
+function drawCertificates(status) {
+  const list = status.certificates || [];
+  $('tls').hidden = list.length === 0;
+  const table = rows(head($('certificates'), ['Certificate', 'Frontend', 'Names', 'Key', 'Until', 'Expires']));
+  for (const one of list)
+    fill(table.row(one.frontend + '/' + one.file), [one.file, one.frontend,
+      one.names.length ? one.names.join(' ') : one.subject, one.key,
+      new Date(one.expires_at * 1000).toISOString().slice(0, 10), expiry(one.expires_at)]);
   table.end();
 }
 
@@ -525,6 +548,7 @@ function show(data) {
   drawFrontends(status, metrics, now);
   drawServers(status, metrics, now);
   drawGenerations(status);
+  drawCertificates(status);
   present = status;
   drawPresent();
   askPast(data.newest);

@@ -68,6 +68,7 @@ static const struct {
     {"tls", tls_suite},
     {"tls_defaults", tls_defaults_suite},
     {"tls_clients", tls_clients_suite},
+    {"tls_facts", tls_facts_suite},
     {"log", log_suite},
     {"users", users_suite},
     {"churn", churn_suite},

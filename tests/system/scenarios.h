@@ -27,6 +27,7 @@ Suite *log_suite(void);
 Suite *tls_suite(void);
 Suite *tls_defaults_suite(void);
 Suite *tls_clients_suite(void);
+Suite *tls_facts_suite(void);
 Suite *access_log_suite(void);
 Suite *users_suite(void);
 Suite *relay_suite(void);
