@@ -6,6 +6,7 @@ processes that have ended is known too.
 """
 import ctypes
 import fcntl
+import http.client
 import json
 import os
 import re
@@ -17,6 +18,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 CLONE_NEWNET = 0x40000000
@@ -24,6 +26,7 @@ PR_SET_CHILD_SUBREAPER = 36
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 
 PROXY_PORT = 8080
+METRICS_PORT = 9100
 ORIGIN_PORTS = (9001, 9002)
 HELLO_NAME = "a.b"
 
@@ -126,6 +129,58 @@ def thread_cpu(pids):
     return times
 
 
+def worker_cpu(pid):
+    """CPU time of the workers of rpproxy in seconds: of its threads but the first and those that
+    have a name of their own."""
+    spent = 0
+    for thread, time_spent in thread_cpu([pid]).items():
+        with open(f"/proc/{pid}/task/{thread}/comm") as file:
+            if int(thread) != pid and file.read().strip() == "rpproxy":
+                spent += time_spent
+    return spent / 1e9
+
+
+class Observers:
+    """Scrapes the metrics 100 times a second, keeps a status page open, and runs `rpproxy top`, as
+    long as the context lasts."""
+    INTERVAL = .01
+
+    def __init__(self, bench):
+        self.bench = bench
+        self.scrapes = 0
+
+    def __enter__(self):
+        self.ends = threading.Event()
+        self.page = socket.create_connection(("127.0.0.1", METRICS_PORT))
+        self.page.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        self.threads = [threading.Thread(target=self.scrape), threading.Thread(target=self.read)]
+        for thread in self.threads:
+            thread.start()
+        self.top = self.bench.helper(["script", "-qc", f"{self.bench.candidate.binary} top -f "
+                                      f"{self.bench.directory}/proxy.ini", "/dev/null"])
+        return self
+
+    def scrape(self):
+        connection, due = http.client.HTTPConnection("127.0.0.1", METRICS_PORT), time.monotonic()
+        while not self.ends.wait(max(due - time.monotonic(), 0)):
+            connection.request("GET", "/metrics")
+            connection.getresponse().read()
+            self.scrapes += 1
+            due += self.INTERVAL
+
+    def read(self):
+        while self.page.recv(65536):
+            pass
+
+    def __exit__(self, *_):
+        self.ends.set()
+        self.page.shutdown(socket.SHUT_RDWR)
+        for thread in self.threads:
+            thread.join()
+        self.page.close()
+        self.top.kill()
+
+
 def machine_busy():
     """CPU time of the machine, and CPU time that its host has taken (steal), in seconds."""
     with open("/proc/stat") as file:
@@ -142,6 +197,7 @@ def own_cpu():
 # Proxies
 
 class Candidate:
+    observed = False  # it has a port for metrics and the status page
     tls = False  # TLS of clients ends at the proxy, whose certificate is cert.pem
     by_name = False  # clients are routed by the server name that they ask for, or refused
 
@@ -168,6 +224,8 @@ class Rpproxy(Candidate):
         with open(f"{directory}/proxy.ini", "w") as file:
             file.write(f"[global]\nworkers = {self.threads}\nlog-level = warning\n"
                        f"control = {directory}/control.sock\n{self.global_lines}")
+            if self.observed:
+                file.write(f"metrics = 127.0.0.1:{METRICS_PORT}\n")
             for i in range(frontends):
                 bind = f"bind = 127.0.0.1:{PROXY_PORT + i}{self.bind_words}\n"
                 if self.tls:
