@@ -10,6 +10,10 @@
  * and once open, caches should keep both. */
 #define SEALED_MOST (128u * 1024)
 
+/* What is received while the other side takes nothing is answered at most until so much waits for
+ * it: more than what a session keeps for other reasons. */
+#define ANSWERS_MOST (1024u * 1024)
+
 static const struct session *session_of_conn(const struct conn *conn)
 {
     size_t offset =
@@ -126,13 +130,19 @@ bool sealed_is_whole(const struct conn *from)
 
 /* --- receiving ------------------------------------------------------------------------------ */
 
+static bool answer(struct conn *from, struct engine *engine)
+{
+    return (!from->unsent || from->unsent->length < ANSWERS_MOST) &&
+           send_output(from, engine) == SEALED_SENT;
+}
+
 ssize_t sealed_open(struct conn *from, struct engine *engine, const unsigned char **bytes,
                     size_t length)
 {
     struct tls *tls = sealed_tls(from);
     const struct tls_output *output = &session_set_of(engine)->tls_output;
     enum tls_result result = tls_receive(tls, *bytes, length);
-    if (output->sealed_length > 0 && send_output(from, engine) != SEALED_SENT)
+    if (output->sealed_length > 0 && !answer(from, engine))
         return -1;
     if (result == TLS_HAS_FAILED)
         return -1;

@@ -1,5 +1,8 @@
 #include "proxy/tls/tls.h"
 
+#include "config/base/clock.h"
+#include "proxy/tls/hello_gate.h"
+
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -11,13 +14,24 @@
  * with it. */
 #define RECORD_MOST (5 + 16384 + 2048)
 
+/* After the handshake a side may send so many messages of TLS itself in a second: changes of keys
+ * (TLS 1.3), tickets, refused renegotiations (TLS 1.2), alerts. Each costs this side as much as it
+ * costs the other one, or more, and is of no use by the thousand. */
+#define MESSAGES_MOST 32
+#define MESSAGES_MS   1000
+
 struct tls {
     SSL *ssl;
     struct tls_output *output;
     const unsigned char *input; /* what is left of the bytes that were received */
     size_t input_length;
-    bool has_ended, has_said_end;
-    const char *error; /* of OpenSSL, which never frees it; NULL: none */
+    bool is_open, has_ended, has_said_end;
+    bool gated;             /* the next message of the other side is a ClientHello */
+    bool floods;            /* the other side sends too many messages */
+    unsigned messages;      /* since messages_at */
+    uint64_t messages_at;   /* milliseconds */
+    struct hello_gate gate; /* where gated */
+    const char *error;      /* constant, or of OpenSSL, which never frees it; NULL: none */
     enum tls_failure failure;
 };
 
@@ -27,7 +41,8 @@ static int bio_read(BIO *bio, char *bytes, size_t size, size_t *length)
 {
     struct tls *tls = BIO_get_data(bio);
     *length = size < tls->input_length ? size : tls->input_length;
-    if (*length == 0) {
+    if (*length == 0 || tls->floods) {
+        *length = 0;
         BIO_set_retry_read(bio);
         return 0;
     }
@@ -95,6 +110,21 @@ static BIO *bio_new(struct tls *tls)
     return bio;
 }
 
+/* OpenSSL calls this for each message of the handshake and for each alert, and not for data. */
+static void on_message(const SSL *ssl, int where, int result)
+{
+    struct tls *tls = BIO_get_data(SSL_get_rbio(ssl));
+    (void)result;
+    if (!tls->is_open || !(where & (SSL_CB_LOOP | SSL_CB_ALERT)))
+        return;
+    const uint64_t now = clock_ms();
+    if (now - tls->messages_at >= MESSAGES_MS) {
+        tls->messages_at = now;
+        tls->messages = 0;
+    }
+    tls->floods |= ++tls->messages > MESSAGES_MOST;
+}
+
 /* --- one connection ------------------------------------------------------------------------- */
 
 struct tls *tls_new(SSL *ssl, struct tls_output *output)
@@ -108,8 +138,10 @@ struct tls *tls_new(SSL *ssl, struct tls_output *output)
         return NULL;
     }
     SSL_set_bio(ssl, bio, bio);
+    SSL_set_info_callback(ssl, on_message);
     tls->ssl = ssl;
     tls->output = output;
+    tls->gated = SSL_is_server(ssl);
     return tls;
 }
 
@@ -118,12 +150,13 @@ void tls_free(struct tls *tls)
     if (!tls)
         return;
     SSL_free(tls->ssl);
+    hello_gate_free(&tls->gate);
     free(tls);
 }
 
 bool tls_is_open(const struct tls *tls)
 {
-    return SSL_is_init_finished(tls->ssl);
+    return tls->is_open;
 }
 
 bool tls_has_ended(const struct tls *tls)
@@ -153,8 +186,17 @@ static void note_error(struct tls *tls)
         tls->error = "out of memory";
 }
 
+static enum tls_result fail(struct tls *tls, const char *error)
+{
+    tls->error = error;
+    ERR_clear_error();
+    return TLS_HAS_FAILED;
+}
+
 static enum tls_result judge(struct tls *tls, int result)
 {
+    if (tls->floods)
+        return fail(tls, "too many messages of TLS itself");
     switch (SSL_get_error(tls->ssl, result)) {
     case SSL_ERROR_NONE:
     case SSL_ERROR_WANT_READ:
@@ -184,22 +226,64 @@ static enum tls_result open_records(struct tls *tls)
     }
 }
 
-enum tls_result tls_receive(struct tls *tls, const unsigned char *bytes, size_t length)
+static enum tls_result open_all(struct tls *tls, const unsigned char *bytes, size_t length)
 {
     struct tls_output *output = tls->output;
-    output->plain_length = output->sealed_length = 0;
-    if (!reserve(&output->plain, &output->plain_room, length + RECORD_MOST)) {
-        tls->error = "out of memory";
-        return TLS_HAS_FAILED;
-    }
+    if (!reserve(&output->plain, &output->plain_room, output->plain_length + length + RECORD_MOST))
+        return fail(tls, "out of memory");
     tls->input = bytes;
     tls->input_length = length;
     if (!SSL_is_init_finished(tls->ssl)) {
         int result = SSL_do_handshake(tls->ssl);
         if (result != 1)
             return judge(tls, result);
+        tls->is_open = true;
     }
     return open_records(tls);
+}
+
+/* After its flight a server of TLS 1.3 is in this state, which may have been the request for
+ * another ClientHello (HelloRetryRequest). */
+static bool may_get_hello_again(const struct tls *tls)
+{
+    return SSL_get_state(tls->ssl) == TLS_ST_EARLY_DATA;
+}
+
+/* Sets *used to how many of the bytes were for the hello. */
+static enum tls_result receive_hello(struct tls *tls, const unsigned char *bytes, size_t length,
+                                     size_t *used)
+{
+    const enum hello_gate_verdict verdict = hello_gate_take(&tls->gate, &bytes, &length, used);
+    switch (verdict) {
+    case HELLO_GATE_HOLDS:
+        return TLS_GOES_ON;
+    case HELLO_GATE_TOO_LONG:
+        return fail(tls, "the ClientHello is too long");
+    case HELLO_GATE_NO_MEMORY:
+        return fail(tls, "out of memory");
+    case HELLO_GATE_OPENS:
+    case HELLO_GATE_NO_HELLO:
+        break;
+    }
+    enum tls_result result = open_all(tls, bytes, length);
+    hello_gate_free(&tls->gate);
+    tls->gated = verdict == HELLO_GATE_OPENS && may_get_hello_again(tls);
+    return result;
+}
+
+enum tls_result tls_receive(struct tls *tls, const unsigned char *bytes, size_t length)
+{
+    enum tls_result result = TLS_GOES_ON;
+    tls->output->plain_length = tls->output->sealed_length = 0;
+    while (tls->gated && length > 0 && result == TLS_GOES_ON) {
+        size_t used;
+        result = receive_hello(tls, bytes, length, &used);
+        bytes += used;
+        length -= used;
+    }
+    if (tls->gated || result != TLS_GOES_ON)
+        return result;
+    return open_all(tls, bytes, length);
 }
 
 bool tls_seal(struct tls *tls, const unsigned char *bytes, size_t length)

@@ -2,9 +2,13 @@
 #include "tests/unit/suites.h"
 
 #include <check.h>
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,6 +184,224 @@ START_TEST(without_memory_there_is_no_connection)
 }
 END_TEST
 
+/* --- hostile peers ------------------------------------------------------------------------- */
+
+static void say_anything(struct side *from, struct side *to)
+{
+    ck_assert(tls_seal(from->tls, (const unsigned char *)"any", 3));
+    ck_assert_int_eq(bring(from, to, SIZE_MAX / 2), TLS_GOES_ON);
+}
+
+/* One of TLS 1.3 that asks for an answer. */
+static enum tls_result change_keys(struct side *from, struct side *to)
+{
+    ck_assert_int_eq(SSL_key_update(tls_ssl(from->tls), SSL_KEY_UPDATE_REQUESTED), 1);
+    from->output.sealed_length = 0;
+    ck_assert_int_eq(SSL_do_handshake(tls_ssl(from->tls)), 1);
+    return bring(from, to, SIZE_MAX / 2);
+}
+
+START_TEST(keys_may_change_and_not_by_the_thousand)
+{
+    begin(TLS1_3_VERSION);
+    struct side *from = _i ? &client : &server, *to = _i ? &server : &client;
+    shake(SIZE_MAX / 2);
+    say_anything(&server, &client);
+    for (unsigned i = 0; i < 5; i++) {
+        ck_assert_int_eq(change_keys(from, to), TLS_GOES_ON);
+        say_anything(from, to);
+        say_anything(to, from);
+    }
+    enum tls_result result = TLS_GOES_ON;
+    for (unsigned i = 0; i < 100000 && result == TLS_GOES_ON; i++)
+        result = change_keys(from, to);
+    ck_assert_int_eq(result, TLS_HAS_FAILED);
+    ck_assert_str_eq(tls_error(to->tls), "too many messages of TLS itself");
+    end();
+}
+END_TEST
+
+/* The keys of a client of TLS 1.2 with AES-128-GCM: OpenSSL itself gives up after one attempt. */
+struct own_records {
+    EVP_CIPHER_CTX *cipher;
+    unsigned char key[16], salt[4];
+    uint64_t sequence;
+};
+
+static void take_keys(struct own_records *own, const SSL *ssl)
+{
+    unsigned char secret[48], randoms[64], block[40];
+    char label[] = "key expansion", digest[] = "SHA256";
+    SSL_SESSION_get_master_key(SSL_get_session(ssl), secret, sizeof secret);
+    SSL_get_server_random(ssl, randoms, 32);
+    SSL_get_client_random(ssl, randoms + 32, 32);
+    EVP_KDF *kdf = EVP_KDF_fetch(NULL, "TLS1-PRF", NULL);
+    EVP_KDF_CTX *context = EVP_KDF_CTX_new(kdf);
+    const OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SECRET, secret, sizeof secret),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SEED, label, strlen(label)),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SEED, randoms, sizeof randoms),
+        OSSL_PARAM_construct_end()};
+    ck_assert_int_eq(EVP_KDF_derive(context, block, sizeof block, params), 1);
+    EVP_KDF_CTX_free(context);
+    EVP_KDF_free(kdf);
+    memcpy(own->key, block, sizeof own->key);
+    memcpy(own->salt, block + 32, sizeof own->salt);
+    own->cipher = EVP_CIPHER_CTX_new();
+    own->sequence = 1; /* Finished was 0 */
+}
+
+static void put_number(unsigned char *to, uint64_t number, unsigned bytes)
+{
+    for (unsigned i = 0; i < bytes; i++)
+        to[i] = (unsigned char)(number >> 8 * (bytes - 1 - i));
+}
+
+/* Returns the length of the record. */
+static size_t seal_own(struct own_records *own, unsigned char type, const unsigned char *bytes,
+                       size_t length, unsigned char *record)
+{
+    unsigned char nonce[12], more[13];
+    int written;
+    memcpy(nonce, own->salt, 4);
+    put_number(nonce + 4, own->sequence, 8);
+    put_number(more, own->sequence++, 8);
+    memcpy(more + 8, (const unsigned char[]){type, 3, 3}, 3);
+    put_number(more + 11, length, 2);
+    memcpy(record, (const unsigned char[]){type, 3, 3}, 3);
+    put_number(record + 3, length + 24, 2);
+    memcpy(record + 5, nonce + 4, 8);
+    EVP_EncryptInit_ex(own->cipher, EVP_aes_128_gcm(), NULL, own->key, nonce);
+    EVP_EncryptUpdate(own->cipher, NULL, &written, more, sizeof more);
+    EVP_EncryptUpdate(own->cipher, record + 13, &written, bytes, (int)length);
+    EVP_EncryptFinal_ex(own->cipher, record + 13 + length, &written);
+    EVP_CIPHER_CTX_ctrl(own->cipher, EVP_CTRL_GCM_GET_TAG, 16, record + 13 + length);
+    return length + 29;
+}
+
+/* Each attempt is answered by an alert. */
+START_TEST(a_client_must_not_ask_for_renegotiation_by_the_thousand)
+{
+    struct own_records own;
+    unsigned char hello[4096], records[100 * 64], *at = records;
+    begin(TLS1_2_VERSION);
+    ck_assert_int_eq(SSL_CTX_set_cipher_list(server.context, "ECDHE-ECDSA-AES128-GCM-SHA256"), 1);
+    SSL_set_cipher_list(tls_ssl(server.tls), "ECDHE-ECDSA-AES128-GCM-SHA256");
+    shake(SIZE_MAX / 2);
+    take_keys(&own, tls_ssl(client.tls));
+    /* The header of a ClientHello is enough for an answer. */
+    memset(hello, 0, sizeof hello);
+    hello[0] = 1;
+    size_t length = seal_own(&own, 22, hello, 4, records);
+    ck_assert_int_eq(tls_receive(server.tls, records, length), TLS_GOES_ON);
+    ck_assert_uint_gt(server.output.sealed_length, 0); /* the alert */
+    length = seal_own(&own, 23, (const unsigned char *)"any", 3, records);
+    ck_assert_int_eq(tls_receive(server.tls, records, length), TLS_GOES_ON);
+    ck_assert_uint_eq(server.output.plain_length, 3);
+    while (at < records + sizeof records - 64)
+        at += seal_own(&own, 22, hello, 4, at);
+    ck_assert_int_eq(tls_receive(server.tls, records, (size_t)(at - records)), TLS_HAS_FAILED);
+    ck_assert_str_eq(tls_error(server.tls), "too many messages of TLS itself");
+    ck_assert_uint_lt(server.output.sealed_length, 64 * 64);
+    EVP_CIPHER_CTX_free(own.cipher);
+    end();
+}
+END_TEST
+
+static void set_groups(const struct side *side, const char *groups)
+{
+    ck_assert_int_eq(SSL_set1_groups_list(tls_ssl(side->tls), (char *)(uintptr_t)groups),
+                     1); /* not changed */
+}
+
+/* A flight of the client, byte by byte; what the server answers comes as a whole. */
+static void bring_flight(void)
+{
+    unsigned char answer[16384];
+    size_t answered = 0, length = client.output.sealed_length;
+    const unsigned char *sealed = client.output.sealed;
+    for (size_t i = 0; i < length; i++) {
+        ck_assert_int_eq(tls_receive(server.tls, sealed + i, 1), TLS_GOES_ON);
+        memcpy(answer + answered, server.output.sealed, server.output.sealed_length);
+        answered += server.output.sealed_length;
+    }
+    ck_assert_int_eq(tls_receive(client.tls, answer, answered), TLS_GOES_ON);
+}
+
+START_TEST(a_second_hello_may_come_in_pieces)
+{
+    begin(TLS1_3_VERSION);
+    set_groups(&client, "P-256:P-384");
+    set_groups(&server, "P-384");
+    ck_assert_int_eq(tls_receive(client.tls, NULL, 0), TLS_GOES_ON);
+    for (unsigned flights = 0; flights < 3; flights++) {
+        ck_assert(!tls_is_open(server.tls));
+        bring_flight();
+    }
+    ck_assert(tls_is_open(client.tls) && tls_is_open(server.tls));
+    say_anything(&client, &server);
+    say_anything(&server, &client);
+    end();
+}
+END_TEST
+
+/* So much is not held for the second one either: its header alone makes OpenSSL no room. */
+START_TEST(a_second_hello_that_is_too_long_is_refused)
+{
+    static const unsigned char second[] = {20, 3, 3, 0, 1, 1, 22, 3, 3, 0x40, 0, 1, 2, 0, 0};
+    begin(TLS1_3_VERSION);
+    set_groups(&client, "P-256:P-384");
+    set_groups(&server, "P-384");
+    ck_assert_int_eq(tls_receive(client.tls, NULL, 0), TLS_GOES_ON);
+    ck_assert_int_eq(tls_receive(server.tls, client.output.sealed, client.output.sealed_length),
+                     TLS_GOES_ON);
+    ck_assert_int_eq(tls_receive(server.tls, second, sizeof second), TLS_HAS_FAILED);
+    ck_assert_str_eq(tls_error(server.tls), "the ClientHello is too long");
+    end();
+}
+END_TEST
+
+/* What comes is cut into records of one byte, and the server is given it byte by byte. */
+START_TEST(a_hello_may_come_in_records_of_one_byte)
+{
+    begin(TLS1_3_VERSION);
+    ck_assert_int_eq(tls_receive(client.tls, NULL, 0), TLS_GOES_ON);
+    const unsigned char *bytes = client.output.sealed;
+    size_t length = (size_t)bytes[3] << 8 | bytes[4];
+    for (size_t i = 0; i < length; i++) {
+        const unsigned char record[] = {22, 3, 1, 0, 1, bytes[5 + i]};
+        for (size_t j = 0; j < sizeof record; j++) {
+            ck_assert_uint_eq(server.output.sealed_length, 0);
+            ck_assert_int_eq(tls_receive(server.tls, record + j, 1), TLS_GOES_ON);
+        }
+    }
+    ck_assert_uint_gt(server.output.sealed_length, 0);
+    ck_assert_int_eq(bring(&server, &client, 100), TLS_GOES_ON);
+    ck_assert(tls_is_open(client.tls) && tls_is_open(server.tls));
+    end();
+}
+END_TEST
+
+/* The other one is accepted as far as it goes, and costs what was sent of it. */
+START_TEST(a_hello_that_is_too_long_is_refused)
+{
+    static const unsigned char beginning[] = {22, 3, 1, 0, 6, 1, 1, 0, 1, 3, 3};
+    unsigned char most[sizeof beginning];
+    begin(TLS1_3_VERSION);
+    ck_assert_int_eq(tls_receive(server.tls, beginning, sizeof beginning), TLS_HAS_FAILED);
+    ck_assert_str_eq(tls_error(server.tls), "the ClientHello is too long");
+    end();
+    begin(TLS1_3_VERSION);
+    memcpy(most, beginning, sizeof most);
+    most[8]--;
+    most[6] = 0;
+    most[7] = 0xff;
+    ck_assert_int_eq(tls_receive(server.tls, most, sizeof most), TLS_GOES_ON);
+    end();
+}
+END_TEST
+
 Suite *tls_suite(void)
 {
     Suite *suite = suite_create("tls");
@@ -189,6 +411,12 @@ Suite *tls_suite(void)
     tcase_add_loop_test(tcase, what_is_no_tls_is_answered_by_an_alert, 0, 3);
     tcase_add_loop_test(tcase, changed_bytes_are_not_given, 0, 2);
     tcase_add_test(tcase, without_memory_there_is_no_connection);
+    tcase_add_loop_test(tcase, keys_may_change_and_not_by_the_thousand, 0, 2);
+    tcase_add_test(tcase, a_client_must_not_ask_for_renegotiation_by_the_thousand);
+    tcase_add_test(tcase, a_second_hello_may_come_in_pieces);
+    tcase_add_test(tcase, a_second_hello_that_is_too_long_is_refused);
+    tcase_add_test(tcase, a_hello_may_come_in_records_of_one_byte);
+    tcase_add_test(tcase, a_hello_that_is_too_long_is_refused);
     suite_add_tcase(suite, tcase);
     return suite;
 }
