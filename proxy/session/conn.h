@@ -29,7 +29,7 @@ struct conn {
     bool shut;          /* the end of its peer's stream was passed on to it */
     bool is_client;     /* it is the client's */
     bool sealed;        /* one of the two sides speaks TLS, or both: sealed.h moves the bytes */
-    bool cut;           /* under TLS: its socket has ended, and its stream has not */
+    bool cut;           /* under TLS: its stream cannot be heard any more, and has not ended */
     bool has_answered;  /* of a server: a byte of it came, and is not the first to come any more */
 };
 
@@ -67,7 +67,7 @@ static inline bool conn_misses_bytes(const struct conn *conn)
 /* The stream of its peer is whole, and the last of it was given to the socket. */
 static inline bool conn_was_sent_all(const struct conn *conn)
 {
-    return conn->peer->stream.ended && !conn_is_owed(conn);
+    return conn->peer->stream.ended && !conn->peer->cut && !conn_is_owed(conn);
 }
 
 /* Both directions have ended and were passed on. */

@@ -144,8 +144,10 @@ ssize_t sealed_open(struct conn *from, struct engine *engine, const unsigned cha
     enum tls_result result = tls_receive(tls, *bytes, length);
     if (output->sealed_length > 0 && !answer(from, engine))
         return -1;
-    if (result == TLS_HAS_FAILED)
+    if (result == TLS_HAS_FAILED) {
+        from->cut = true; /* also where the end of the socket has come with it */
         return -1;
+    }
     if (result == TLS_HAS_ENDED)
         engine_end(&from->stream);
     *bytes = output->plain;
