@@ -69,6 +69,7 @@ static const struct {
     {"tls_defaults", tls_defaults_suite},
     {"tls_clients", tls_clients_suite},
     {"tls_facts", tls_facts_suite},
+    {"tls_hostile", tls_hostile_suite},
     {"log", log_suite},
     {"users", users_suite},
     {"churn", churn_suite},
