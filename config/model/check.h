@@ -106,7 +106,9 @@ struct check_conf {
     enum check_proxy proxy;
     enum check_close close;
     bool tls;
-    char *verify; /* "system", or the absolute path of a file; NULL: nothing is verified */
+    char *verify; /* "system", or the absolute path of a file; NULL: nothing is verified, or it was
+                     not given */
+    bool verify_none;                  /* "none" was given */
     struct x509_store_st *authorities; /* of verify; or NULL */
     char *sni;                         /* NULL: host, or none */
     /* check = http */

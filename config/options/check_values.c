@@ -160,6 +160,7 @@ static void release_verify(void *member)
     free(check->verify);
     check->authorities = NULL;
     check->verify = NULL;
+    check->verify_none = false;
 }
 
 static const char *read_verify(const char *value, void *member,
@@ -168,7 +169,8 @@ static const char *read_verify(const char *value, void *member,
     struct check_conf *check = member;
     bool of_system = strcmp(value, "system") == 0;
     const char *wrong = NULL;
-    if (strcmp(value, "none") == 0)
+    check->verify_none = strcmp(value, "none") == 0;
+    if (check->verify_none)
         return NULL;
     char *path = of_system ? memory_copy(value) : list_file_path(value, context->place.source);
     if (of_system)
@@ -188,9 +190,10 @@ static const char *read_verify(const char *value, void *member,
 static bool write_verify(const void *member, size_t item, FILE *out)
 {
     const struct check_conf *check = member;
-    if (item == 0)
-        fputs(check->verify ? check->verify : "none", out);
-    return item == 0;
+    if (item > 0 || (!check->verify && !check->verify_none))
+        return false;
+    fputs(check->verify ? check->verify : "none", out);
+    return true;
 }
 
 const struct option_custom check_verify = {.form = "none, system or FILE",

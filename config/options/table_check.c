@@ -110,8 +110,8 @@ const struct option check_options[] = {
      OF_BACKEND(check),
      .type = OPTION_CUSTOM,
      .custom = &check_verify,
-     .initial = "none",
-     .help = "whose certificates are accepted by a check through TLS; none: all"},
+     .help = "whose certificates are accepted by a check through TLS; none: all; without it those "
+             "that sessions accept, or all where the server has no tls=yes"},
     {.name = "check-sni",
      .sections = BACKENDS | IN(SECTION_DEFAULTS),
      OF_BACKEND(check.sni),

@@ -334,7 +334,9 @@ static void shake_hands(struct probe *probe)
 
 static void begin_tls(struct probe *probe)
 {
-    probe->tls = tls_client_new(probe->plan->tls, probe->fd, probe->name, &probe->address);
+    probe->tls = probe->as_sessions
+                     ? tls_client_as_sessions(probe->as_sessions, probe->fd)
+                     : tls_client_new(probe->plan->tls, probe->fd, probe->name, &probe->address);
     if (!probe->tls) {
         fail(probe, ENOMEM, "", "");
         return;

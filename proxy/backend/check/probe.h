@@ -60,6 +60,8 @@ struct probe {
     unsigned
         own_port; /* of the server, if the kernel may take it for the probe's side, too; else 0 */
     const char *name; /* as for tls_client_new(); NULL: none */
+    const struct tls_target
+        *as_sessions; /* TLS is that of the server's sessions; NULL: it is not */
     size_t received;
     struct tls_client *tls; /* NULL: none */
     struct dialogue dialogue;

@@ -300,12 +300,24 @@ static const char *name_of(const struct checking *checking)
     return checking->plan->name ? checking->plan->name : server->service ? NULL : server->host;
 }
 
+/* Where the options of the check say nothing else of TLS, a server that speaks TLS with its
+ * sessions is checked as these see it. NULL: it is not. */
+static const struct tls_target *target_of(const struct checking *checking)
+{
+    const struct check_conf *conf = conf_of(checking);
+    const struct server_conf *server = checking->server->conf;
+    bool said = conf->verify || conf->verify_none || conf->sni || conf->address.length ||
+                server->check_address.length;
+    return said ? NULL : server->tls;
+}
+
 static void set_up(struct checking *checking)
 {
     struct schedule *schedule = checking->schedule;
     checking->shortage.quiet_ms = 3 * conf_of(checking)->interval;
     probe_init(&checking->probe, schedule->base, checking->plan, name_of(checking),
                proxy_of(checking), on_verdict, on_end);
+    checking->probe.as_sessions = target_of(checking);
     if (checking->program)
         exec_run_init(checking->program, &schedule->programs, on_program_verdict, on_program_end,
                       checking);

@@ -1,5 +1,7 @@
 #include "proxy/backend/check/tls_client.h"
 
+#include "config/tls/tls_target.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
@@ -113,6 +115,32 @@ struct tls_client *tls_client_new(const struct tls_client_context *context, int 
         ask_for(client->ssl, name) &&
         (!context->verifies || expect_name(client->ssl, name, address))) {
         SSL_set_connect_state(client->ssl);
+        return client;
+    }
+    ERR_clear_error();
+    tls_client_free(client);
+    return NULL;
+}
+
+/* The server asks for a certificate, and gets that of the sessions, if they have one. */
+static int on_certificate(SSL *ssl, void *client)
+{
+    (void)ssl;
+    ((struct tls_client *)client)->was_asked = true;
+    return 1;
+}
+
+struct tls_client *tls_client_as_sessions(const struct tls_target *target, int fd)
+{
+    struct tls_client *client = calloc(1, sizeof *client);
+    if (!client)
+        return NULL;
+    client->ssl = tls_target_ssl(target);
+    if (client->ssl && SSL_set_fd(client->ssl, fd)) {
+        SSL_set_options(client->ssl, SSL_OP_IGNORE_UNEXPECTED_EOF);
+        SSL_set_mode(client->ssl,
+                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+        SSL_set_cert_cb(client->ssl, on_certificate, client);
         return client;
     }
     ERR_clear_error();

@@ -19,6 +19,8 @@ struct tls_client_context *tls_client_context_new(const struct check_conf *conf)
     __attribute__((warn_unused_result));
 void tls_client_context_free(struct tls_client_context *context);
 
+struct tls_target;
+
 /* A TLS connection over the non-blocking socket fd, which stays the caller's. name: what the client
  * asks for (SNI) and what the certificate must be for, where it is verified; NULL: the certificate
  * must be for the address, and no name is sent. NULL: out of memory. */
@@ -26,6 +28,11 @@ struct tls_client *tls_client_new(const struct tls_client_context *context, int 
                                   const char *name, const struct address *address)
     __attribute__((warn_unused_result));
 void tls_client_free(struct tls_client *client);
+
+/* The same, which asks for what sessions of the server ask for, shows what they show, and verifies
+ * what they verify. */
+struct tls_client *tls_client_as_sessions(const struct tls_target *target, int fd)
+    __attribute__((warn_unused_result));
 
 enum tls_progress {
     TLS_DONE,

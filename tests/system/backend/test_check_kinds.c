@@ -374,6 +374,66 @@ START_TEST(checks_through_tls)
 }
 END_TEST
 
+/* A server with tls=yes is checked as its sessions see it, unless the check has words of its own.
+ */
+START_TEST(checks_as_sessions_see_it)
+{
+    static const char *const wants[] = {"-Verify", "1",  "-verify_return_error",
+                                        "-CAfile", NULL, NULL};
+    const char *asks[sizeof wants / sizeof *wants];
+    char authority[PATH_MAX];
+    struct outcome outcome;
+    struct proxy proxy;
+    if (!program_exists("openssl")) {
+        skip_test("no openssl");
+    }
+    uint16_t server = port_reserve(getuid()), strict = port_reserve(getuid());
+    make_certificate("good", "/CN=app", "subjectAltName=DNS:app.example.org,IP:127.0.0.1");
+    make_certificate("other", "/CN=other", "subjectAltName=DNS:app.example.org");
+    memcpy(asks, wants, sizeof asks);
+    asks[4] = test_path(authority, "good.pem");
+    pid_t pid = s_server_start(server, "good", wants + 5);
+    pid_t strict_pid = s_server_start(strict, "good", asks);
+    proxy_init(&proxy, "proxy");
+    proxy_configure(
+        &proxy,
+        "[frontend f]\nbind = 127.0.0.1:%u\nbackend = good\n"
+        "[defaults]\ncheck = tls\ncheck-interval = 50ms\ncheck-initial = down\n"
+        "[backend good]\nserver = s 127.0.0.1:%u tls=yes verify=good.pem\n"
+        "[backend any]\nserver = s 127.0.0.1:%u tls=yes verify=none\n"
+        "[backend http]\nserver = s 127.0.0.1:%u tls=yes verify=good.pem sni=app.example.org\n"
+        "check = http\ncheck-tls = yes\ncheck-body = Secure Renegotiation\n"
+        "[backend said]\nserver = s 127.0.0.1:%u tls=yes verify=other.pem\ncheck-verify = none\n"
+        "[backend shown]\nserver = s 127.0.0.1:%u tls=yes verify=good.pem cert=both.pem\n"
+        "check = http\ncheck-tls = yes\ncheck-body = Secure Renegotiation\n"
+        "[backend stranger]\nserver = s 127.0.0.1:%u tls=yes verify=other.pem\n"
+        "[backend misnamed]\nserver = s 127.0.0.1:%u tls=yes verify=good.pem sni=www.test\n",
+        port_reserve(getuid()), server, server, server, server, strict, server, server);
+    run(&outcome, "sh", "-c", "cd \"$1\" && cat good.pem good.key >both.pem", "sh",
+        test_directory(), NULL);
+    proxy_start(&proxy);
+    wait_mentioned(proxy.log, "server good/s is UP");
+    wait_mentioned(proxy.log, "server any/s is UP");
+    wait_mentioned(proxy.log, "server http/s is UP");
+    wait_mentioned(proxy.log, "server said/s is UP");
+    wait_mentioned(proxy.log, "server shown/s is UP");
+    ck_assert_int_eq(proxy_command(&proxy, &outcome, "status", "--json", NULL), 0);
+    ck_assert_ptr_nonnull(strstr(outcome.out, "TLS: self-signed certificate"));
+    ck_assert_ptr_nonnull(strstr(outcome.out, "TLS: hostname mismatch"));
+    /* ... and the running configuration says the same. */
+    ck_assert_int_eq(proxy_command(&proxy, &outcome, "config", NULL), 0);
+    ck_assert_ptr_nonnull(strstr(outcome.out, "check-verify = none"));
+    ck_assert_ptr_null(strstr(strstr(outcome.out, "check-verify") + 1, "check-verify"));
+    ck_assert_uint_eq(file_mentions(proxy.log, "server stranger/s is UP"), 0);
+    ck_assert_uint_eq(file_mentions(proxy.log, "server misnamed/s is UP"), 0);
+    kill(pid, SIGKILL);
+    wait_gone(pid);
+    kill(strict_pid, SIGKILL);
+    wait_gone(strict_pid);
+    proxy_stop(&proxy);
+}
+END_TEST
+
 /* Something that accepts, and never speaks. */
 START_TEST(a_silent_server_fails_in_time)
 {
@@ -674,6 +734,7 @@ Suite *check_kinds_suite(void)
     scenario_add(suite, a_reload_with_a_wrong_file_changes_nothing, 300);
     scenario_add(suite, how_a_tcp_check_ends, 120);
     scenario_add(suite, checks_through_tls, 300);
+    scenario_add(suite, checks_as_sessions_see_it, 300);
     scenario_add(suite, a_silent_server_fails_in_time, 300);
     scenario_add(suite, checks_with_a_proxy_header_for_nginx, 300);
     scenario_add(suite, checks_with_a_proxy_header_for_haproxy, 300);
