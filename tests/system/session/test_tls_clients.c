@@ -100,7 +100,7 @@ static void web_start(struct web *web, const char *keys)
     authority_issue("ca", "a.pem", "a", "DNS:a.test,IP:127.0.0.1", false);
     proxy_init(&web->proxy, "proxy");
     proxy_configure(&web->proxy,
-                    "log-level = debug\nworkers = 2\n[frontend web]\nbind = 127.0.0.1:%u tls=yes\n"
+                    "workers = 2\n[frontend web]\nbind = 127.0.0.1:%u tls=yes\n"
                     "certificate = a.pem\ntls-alpn = h2, http/1.1\nroute = alpn:h2 h2\n"
                     "backend = plain\naccess-log = yes\n%s[backend h2]\nserver = n 127.0.0.1:%u\n"
                     "[backend plain]\nserver = n 127.0.0.1:%u\n",
@@ -152,10 +152,10 @@ START_TEST(clients_come_in)
     web_start(&web, "");
     expect("Verification: OK", GET S_CLIENT "-tls1_2", web.port);
     expect("by HTTP/1.0", GET S_CLIENT "-tls1_3", web.port);
-    expect_refusal(&web.proxy, "unsupported protocol",
+    expect_refusal(&web.proxy, "tls-error=\"unsupported protocol\"",
                    GET S_CLIENT "-tls1_1 -cipher ALL:@SECLEVEL=0", web.port);
-    expect_refusal(&web.proxy, "unsupported protocol", GET S_CLIENT "-tls1 -cipher ALL:@SECLEVEL=0",
-                   web.port);
+    expect_refusal(&web.proxy, "tls-error=\"unsupported protocol\"",
+                   GET S_CLIENT "-tls1 -cipher ALL:@SECLEVEL=0", web.port);
     if (!missing("curl")) {
         expect("by HTTP/2.0", CURL "--cacert ca.pem", web.port, web.port);
         expect("by HTTP/1.1", CURL "--cacert ca.pem --http1.1 --tls-max 1.2", web.port, web.port);
@@ -201,11 +201,12 @@ START_TEST(clients_show_certificates)
     expect("by HTTP/2.0", WITH("good"));
     expect("by HTTP/2.0", CURL "--tls-max 1.2 --cacert ca.pem --cert good.pem --key good.pem.key",
            web.port, web.port);
-    expect_refusal(&web.proxy, "certificate has expired", WITH("old"));
-    expect_refusal(&web.proxy, "certificate revoked", WITH("lost"));
-    expect_refusal(&web.proxy, "unable to get local issuer certificate", WITH("stranger"));
-    expect_refusal(&web.proxy, "peer did not return a certificate", CURL "--cacert ca.pem",
-                   web.port, web.port);
+    expect_refusal(&web.proxy, "tls-error=\"certificate has expired\"", WITH("old"));
+    expect_refusal(&web.proxy, "tls-error=\"certificate revoked\"", WITH("lost"));
+    expect_refusal(&web.proxy, "tls-error=\"unable to get local issuer certificate\"",
+                   WITH("stranger"));
+    expect_refusal(&web.proxy, "tls-error=\"peer did not return a certificate\"",
+                   CURL "--cacert ca.pem", web.port, web.port);
     expect("by HTTP/1.0", GET S_CLIENT "-cert good.pem -key good.pem.key", web.port);
     if (!missing("gnutls-cli")) {
         expect("by HTTP/1.0",
