@@ -302,6 +302,34 @@ START_TEST(servers_speak_tls)
 }
 END_TEST
 
+START_TEST(an_nginx_stream_speaks_tls)
+{
+    char sections[3 * PATH_MAX], path[PATH_MAX];
+    if (!nginx_program() || access(nginx_stream_module, F_OK) != 0 || !program_exists("curl")) {
+        skip_test("no nginx with its stream module, or no curl");
+    }
+    struct proxy proxy;
+    unsigned port = port_reserve(getuid()), bind = port_reserve(getuid());
+    authority_make("ca");
+    authority_issue("ca", "right.pem", "right", "DNS:s.test", false);
+    test_path(path, "right.pem");
+    snprintf(sections, sizeof sections,
+             "stream {\n server {\n  listen 127.0.0.1:%u ssl;\n"
+             "  ssl_certificate %s;\n  ssl_certificate_key %s.key;\n"
+             "  return \"$ssl_server_name by a stream\";\n }\n}\n",
+             port, path, path);
+    nginx_start(sections);
+    proxy_init(&proxy, "proxy");
+    proxy_configure(&proxy,
+                    "[listen main]\nbind = 127.0.0.1:%u\n"
+                    "server = a 127.0.0.1:%u tls=yes verify=ca.pem sni=s.test\n",
+                    bind, port);
+    proxy_start(&proxy);
+    expect("s.test by a stream", "curl -sS --http0.9 http://127.0.0.1:%u/", bind);
+    proxy_stop(&proxy);
+}
+END_TEST
+
 /* openssl s_server, of each version. */
 static void ask_s_server(const char *version, const char *said)
 {
@@ -353,6 +381,7 @@ Suite *tls_clients_suite(void)
     scenario_add(suite, clients_come_in, 240);
     scenario_add(suite, clients_show_certificates, 240);
     scenario_add(suite, servers_speak_tls, 240);
+    scenario_add(suite, an_nginx_stream_speaks_tls, 240);
     scenario_add(suite, s_server_speaks_each_version, 240);
     return suite;
 }
