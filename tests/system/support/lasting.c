@@ -144,6 +144,22 @@ void hand_over_silent(struct proxy *proxy, struct lasting *const *all)
     }
 }
 
+struct stay {
+    const struct proxy *proxy;
+    unsigned generation;
+};
+
+static bool status_says_why(void *argument)
+{
+    const struct stay *stay = argument;
+    struct outcome outcome;
+    char begin[64];
+    snprintf(begin, sizeof begin, "generation %u has ", stay->generation);
+    ck_assert_int_eq(proxy_command(stay->proxy, &outcome, "status", NULL), 0);
+    const char *line = strstr(outcome.out, begin);
+    return line && strstr(line, "whose TLS ends there");
+}
+
 void reload_beside(struct proxy *proxy, struct lasting *const *all, const struct load *const *loads)
 {
     const unsigned first = proxy->generation;
@@ -153,6 +169,7 @@ void reload_beside(struct proxy *proxy, struct lasting *const *all, const struct
             lasting_ask(*lasting);
             expect_session(proxy, *lasting, first);
         }
+        wait_until(status_says_why, &(struct stay){proxy, first}, "status says why sessions stay");
         for (const struct load *const *load = loads; load && *load; load++) {
             load_goes_on(*load, LOAD_CLIENTS);
         }

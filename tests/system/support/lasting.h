@@ -44,8 +44,8 @@ void hand_over(struct proxy *proxy, struct lasting *const *all, const struct loa
 void hand_over_silent(struct proxy *proxy, struct lasting *const *all);
 
 /* The same of clients whose TLS ends in the proxy: their sessions stay in the process that has
- * begun them, which `status` calls draining, and the clients are asked there. It ends after the
- * last of them. */
+ * begun them, where the clients are asked, and `status` says why. It ends after the last of them.
+ */
 void reload_beside(struct proxy *proxy, struct lasting *const *all,
                    const struct load *const *loads);
 
