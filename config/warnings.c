@@ -233,6 +233,17 @@ static void mark_used(bool *used, const struct config *config)
                 mark_tracked(used, config, config->backends[i].servers[j].check_track);
 }
 
+/* --- secrets ------------------------------------------------------------------------------- */
+
+static void warn_of_secrets(const struct section *section, struct problems *problems)
+{
+    for (size_t i = 0; i < section->settings.count; i++)
+        if (strcmp(section->settings.items[i].option->name, "tls-key-log") == 0)
+            problem_warn(problems, section->settings.items[i].place,
+                         "tls-key-log: whoever reads this file can read all sessions of TLS; it is "
+                         "for finding faults only");
+}
+
 /* --- all of it ----------------------------------------------------------------------------- */
 
 void warnings_add(const struct config *config, const struct document *document,
@@ -250,6 +261,8 @@ void warnings_add(const struct config *config, const struct document *document,
         if (section->kind == SECTION_BACKEND || section->kind == SECTION_LISTEN)
             view.backend = backend++;
         warn_of_options(&view, section, problems);
+        if (section->kind == SECTION_GLOBAL)
+            warn_of_secrets(section, problems);
         if (view.frontend) {
             warn_of_access(section, problems);
             warn_of_binds(config, section, view.frontend, problems);

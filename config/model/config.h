@@ -256,6 +256,9 @@ struct log_place {
 enum drain { DRAIN_HANDOFF, DRAIN_WAIT };
 
 /* What happens to a session that moves to a configuration without its server. */
+/* Of this process. AUTO: none while it has private keys. */
+enum core_dump_policy { CORE_DUMPS_AUTO, CORE_DUMPS_YES, CORE_DUMPS_NO };
+
 enum removed { REMOVED_KEEP, REMOVED_DRAIN, REMOVED_CLOSE };
 
 /* Where an option of [global] stands. */
@@ -295,6 +298,8 @@ struct config {
     unsigned max_generations; /* number of processes that may drain beside the active one */
     unsigned max_sources;     /* that are remembered at a time, for the limits by source */
     unsigned check_programs;  /* of check = exec, that may run at once */
+    enum core_dump_policy core_dumps;
+    char *tls_key_log; /* a file for the secrets of TLS sessions; NULL: none */
     struct metrics_addresses metrics;
     bool metrics_servers; /* series for each server */
     struct metrics_users metrics_users;

@@ -12,6 +12,7 @@ static const char *const facilities[] = {
     "cron",   "authpriv", "ftp",    "ntp",    "audit",  "alert",  "clock", "local0", "local1",
     "local2", "local3",   "local4", "local5", "local6", "local7", NULL};
 static const char *const drains[] = {"handoff", "wait", NULL};
+static const char *const core_dumps[] = {"auto", "yes", "no", NULL};
 static const char *const removals[] = {"keep", "drain", "close", NULL};
 
 const struct option global_options[] = {
@@ -284,5 +285,21 @@ const struct option global_options[] = {
      .max = 1000,
      .initial = "16",
      .help = "programs of check = exec that may run at the same time"},
+    {.name = "core-dumps",
+     .sections = IN(SECTION_GLOBAL),
+     OF_CONFIG(core_dumps),
+     .type = OPTION_ENUM,
+     .names = core_dumps,
+     .initial = "auto",
+     .help =
+         "whether the kernel may dump the memory of the process; auto: not while it has private "
+         "keys of TLS"},
+    {.name = "tls-key-log",
+     .sections = IN(SECTION_GLOBAL),
+     OF_CONFIG(tls_key_log),
+     .type = OPTION_PATH,
+     .max = PATH_MAX - 1,
+     .help = "file to which the secrets of all TLS sessions are written, to find faults: whoever "
+             "reads it can read these sessions"},
     {.name = NULL},
 };

@@ -194,6 +194,14 @@ const struct certificate_source *certificate_store_get(struct certificate_store 
     return source;
 }
 
+bool certificate_store_has_keys(const struct certificate_store *store)
+{
+    for (size_t i = 0; i < store->count; i++)
+        if (store->items[i]->count > 0)
+            return true;
+    return false;
+}
+
 /* --- authorities --------------------------------------------------------------------------- */
 
 const char *certificate_store_authorities(struct certificate_store *store, const char *which,

@@ -57,6 +57,9 @@ const char *certificate_store_authorities(struct certificate_store *store, const
                                           struct x509_store_st **authorities)
     __attribute__((warn_unused_result));
 
+/* Whether private keys were read. */
+bool certificate_store_has_keys(const struct certificate_store *store);
+
 /* NULL is fine. */
 void certificate_store_free(struct certificate_store *store);
 

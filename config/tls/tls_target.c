@@ -129,6 +129,11 @@ SSL *tls_target_ssl(const struct tls_target *target)
     return NULL;
 }
 
+SSL_CTX *tls_target_context(struct tls_target *target)
+{
+    return target->context;
+}
+
 const char *tls_target_verified(const struct tls_target *target)
 {
     return target->verified;

@@ -27,6 +27,9 @@ void tls_target_free(struct tls_target *target);
  * the handshake fails, and SSL_get_verify_result() says why. */
 SSL *tls_target_ssl(const struct tls_target *target) __attribute__((warn_unused_result));
 
+/* For further callbacks, which are set before the first tls_target_ssl(). */
+SSL_CTX *tls_target_context(struct tls_target *target);
+
 /* "imap.internal" or "10.0.0.1": what the certificate must name; NULL: nothing is verified. */
 const char *tls_target_verified(const struct tls_target *target);
 

@@ -34,8 +34,10 @@
 #include "proxy/proxy.h"
 #include "reload/base/canary_plan.h"
 #include "reload/base/children.h"
+#include "reload/base/core_dumps.h"
 #include "reload/base/crash.h"
 #include "reload/base/exit_status.h"
+#include "reload/base/key_log.h"
 #include "reload/base/program.h"
 #include "reload/base/requester.h"
 #include "reload/handover/draining_processes.h"
@@ -183,6 +185,9 @@ struct generation {
     struct descriptors descriptors;
     uint64_t started_at; /* clock_ms() */
     int exit_status;
+
+    struct core_dumps core_dumps;
+    struct key_log key_log; /* of all TLS */
 
     struct binds *binds;
     struct metrics_sockets metrics; /* of the HTTP server */

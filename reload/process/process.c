@@ -738,6 +738,7 @@ static void close_all(struct process *process)
     log_stop();
     config_errors_free(&generation->config_errors);
     config_free(generation->config);
+    key_log_close(&generation->key_log);
     control_free(process->control);
 }
 

@@ -3,6 +3,7 @@
 #include "config/base/log.h"
 #include "config/first.h"
 #include "config/load.h"
+#include "config/tls/certificate_store.h"
 #include "proxy/engine/socket.h"
 #include "reload/base/privileges.h"
 #include "reload/base/program.h"
@@ -114,11 +115,40 @@ static void tell_files(const struct generation *generation)
                     generation->file, strerror(error));
 }
 
+/* They were forbidden while the keys were read. */
+static void settle_core_dumps(const struct generation *generation)
+{
+    const struct config *config = generation->config;
+    switch (config->core_dumps) {
+    case CORE_DUMPS_YES:
+        core_dumps_allow(&generation->core_dumps);
+        break;
+    case CORE_DUMPS_AUTO:
+        if (!config->certificates || !certificate_store_has_keys(config->certificates))
+            core_dumps_restore(&generation->core_dumps);
+        break;
+    case CORE_DUMPS_NO:
+        break;
+    }
+}
+
+/* False: it has been reported that the file cannot be opened. */
+static bool open_key_log(struct generation *generation)
+{
+    struct config *config = generation->config;
+    const char *wrong = key_log_open(&generation->key_log, config);
+    if (wrong)
+        report(generation, "%s: tls-key-log: %s: %s", config_where(config, "tls-key-log"),
+               config->tls_key_log, wrong);
+    return !wrong;
+}
+
 bool start_read_config(struct generation *generation)
 {
     struct config_errors *errors = &generation->config_errors;
     signals_drop_reloads();
     char *stored = program_inherited_stored();
+    core_dumps_forbid(&generation->core_dumps);
     generation->config = config_load(stored ? stored : generation->file, errors);
     if (!stored)
         tell_files(generation);
@@ -130,6 +160,7 @@ bool start_read_config(struct generation *generation)
         return false;
 
     const struct config *config = generation->config;
+    settle_core_dumps(generation);
     generation->config_hash = running_hash(config);
     make_directory(config, "control", config->control);
     if (config->pidfile)
@@ -157,7 +188,7 @@ bool start_read_config(struct generation *generation)
     if (access(generation->file, R_OK))
         log_warning("%s: the user of the proxy cannot read it: reloads will fail",
                     generation->file);
-    if (!open_log(generation))
+    if (!open_log(generation) || !open_key_log(generation))
         return false;
     generation->exit_status = EXIT_OTHER;
     error = log_start(); /* before the first line that a deaf syslogd could hold up */

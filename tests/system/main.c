@@ -70,6 +70,7 @@ static const struct {
     {"tls_clients", tls_clients_suite},
     {"tls_facts", tls_facts_suite},
     {"tls_hostile", tls_hostile_suite},
+    {"secrets", secrets_suite},
     {"log", log_suite},
     {"users", users_suite},
     {"churn", churn_suite},
