@@ -139,6 +139,11 @@ static bool asks_for_certificates(const struct need_view *view)
     return ends_tls(view) && view->frontend->tls.client_ca.path;
 }
 
+static bool gives_tickets(const struct need_view *view)
+{
+    return ends_tls(view) && view->frontend->tls.tickets;
+}
+
 static bool speaks_tls_1_2(const struct need_view *view)
 {
     return ends_tls(view) && view->frontend->tls.min == TLS_VERSION_1_2;
@@ -259,6 +264,8 @@ static const struct need needs[] = {
     {"tls-alpn", OWNER_FRONTEND, ends_tls, no_tls},
     {"tls-unknown-name", OWNER_FRONTEND, ends_tls, no_tls},
     {"tls-tickets", OWNER_FRONTEND, ends_tls, no_tls},
+    {"tls-ticket-keys", OWNER_FRONTEND, gives_tickets,
+     "without a bind with tls=yes and tls-tickets"},
     {"tls-timeout", OWNER_FRONTEND, ends_tls, no_tls},
     {"tls-handshakes", OWNER_FRONTEND, ends_tls, no_tls},
     {"client-ca", OWNER_FRONTEND, ends_tls, no_tls},

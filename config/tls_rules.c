@@ -74,7 +74,8 @@ static bool is_whole(const struct tls_conf *conf)
 {
     bool whole = conf->ciphers && conf->ciphersuites && conf->curves &&
                  (!conf->client_ca.path || conf->client_ca.store) &&
-                 (!conf->client_crl.path || conf->client_crl.list);
+                 (!conf->client_crl.path || conf->client_crl.list) &&
+                 (!conf->ticket_keys.path || conf->ticket_keys.file);
     for (size_t i = 0; i < conf->certificates.count; i++)
         whole &= conf->certificates.list[i].from->count > 0;
     return whole;

@@ -11,6 +11,7 @@
 
 struct certificate_source; /* config/tls/certificate_store.h */
 struct stack_st_X509_CRL;
+struct ticket_file; /* config/tls/ticket_file.h */
 struct x509_store_st;
 
 enum tls_version { TLS_VERSION_1_2, TLS_VERSION_1_3 };
@@ -44,6 +45,12 @@ struct tls_revocations {
     struct stack_st_X509_CRL *list; /* NULL: not read */
 };
 
+/* Keys of tickets. */
+struct tls_ticket_keys {
+    char *path;               /* absolute; NULL: not given */
+    struct ticket_file *file; /* NULL: not read */
+};
+
 /* The options of a frontend. */
 struct tls_conf {
     struct tls_certificates certificates;
@@ -54,6 +61,7 @@ struct tls_conf {
     millis timeout;      /* of a handshake */
     unsigned handshakes; /* at once; 0: no limit */
     bool tickets;        /* sessions may be resumed */
+    struct tls_ticket_keys ticket_keys;
     struct tls_authorities client_ca;
     struct tls_revocations client_crl;
     enum tls_client_verify client_verify;

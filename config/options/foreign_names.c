@@ -240,6 +240,7 @@ static const struct foreign names[] = {
     {FOREIGN_KEY, "ssl_session_tickets", "tls-tickets", NULL},
     {FOREIGN_KEY, "ssl_session_cache", "tls-tickets",
      "!not needed: sessions are resumed by tickets ('tls-tickets')"},
+    {FOREIGN_KEY, "ssl_session_ticket_key", "tls-ticket-keys", NULL},
     {FOREIGN_KEY, "ssl_session_timeout", "tls-tickets",
      "!not needed: sessions are resumed by tickets ('tls-tickets')"},
     {FOREIGN_KEY, "ssl_client_certificate", "client-ca", NULL},

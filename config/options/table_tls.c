@@ -75,6 +75,13 @@ const struct option tls_options[] = {
      .type = OPTION_BOOL,
      .initial = "yes",
      .help = "clients may resume a session by a ticket"},
+    {.name = "tls-ticket-keys",
+     .sections = FRONTENDS | IN(SECTION_DEFAULTS),
+     OF_FRONTEND(tls.ticket_keys),
+     .type = OPTION_CUSTOM,
+     .custom = &tls_ticket_keys_value,
+     .help = "a file with the keys of tickets, for machines that resume each other's sessions: "
+             "lines of 48 or 80 bytes in base64; the last but one makes new tickets"},
     {.name = "tls-timeout",
      .sections = FRONTENDS | IN(SECTION_DEFAULTS),
      OF_FRONTEND(tls.timeout),

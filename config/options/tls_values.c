@@ -8,6 +8,7 @@
 #include "config/syntax/words.h"
 #include "config/tls/certificate_store.h"
 #include "config/tls/revocations.h"
+#include "config/tls/ticket_file.h"
 #include "config/tls/tls_context.h"
 
 #include <arpa/inet.h>
@@ -186,6 +187,50 @@ const struct option_custom tls_client_crl_value = {.form = "FILE",
                                                    .read = read_client_crl,
                                                    .write = write_client_crl,
                                                    .release = release_client_crl};
+
+/* --- tickets ------------------------------------------------------------------------------- */
+
+static void release_ticket_keys(void *member)
+{
+    struct tls_ticket_keys *keys = member;
+    ticket_file_free(keys->file);
+    free(keys->path);
+    *keys = (struct tls_ticket_keys){0};
+}
+
+static const char *read_ticket_keys(const char *value, void *member,
+                                    const struct option_context *context)
+{
+    struct tls_ticket_keys *keys = member;
+    const char *warning;
+    if (!*value)
+        return "must be a file";
+    release_ticket_keys(member);
+    keys->path = list_file_path(value, context->place.source);
+    if (context->files->closed)
+        return NULL;
+    address_files_add_plain(context->files, keys->path);
+    const char *wrong = ticket_file_read(keys->path, &keys->file, &warning);
+    if (wrong)
+        problem_add(context->problems, context->place, "tls-ticket-keys: %s", wrong);
+    else if (warning)
+        problem_warn(context->problems, context->place, "tls-ticket-keys: %s", warning);
+    return NULL;
+}
+
+static bool write_ticket_keys(const void *member, size_t item, FILE *out)
+{
+    const struct tls_ticket_keys *keys = member;
+    if (item > 0 || !keys->path)
+        return false;
+    fputs(keys->path, out);
+    return true;
+}
+
+const struct option_custom tls_ticket_keys_value = {.form = "FILE",
+                                                    .read = read_ticket_keys,
+                                                    .write = write_ticket_keys,
+                                                    .release = release_ticket_keys};
 
 /* --- texts --------------------------------------------------------------------------------- */
 

@@ -10,6 +10,9 @@ extern const struct option_custom tls_certificate_value;
 /* A struct tls_authorities, and a struct tls_revocations. */
 extern const struct option_custom tls_client_ca_value, tls_client_crl_value;
 
+/* A struct tls_ticket_keys. */
+extern const struct option_custom tls_ticket_keys_value;
+
 /* Lists of OpenSSL: a char *. */
 extern const struct option_custom tls_ciphers_value, tls_ciphersuites_value, tls_curves_value;
 

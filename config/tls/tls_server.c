@@ -3,6 +3,7 @@
 #include "config/base/memory.h"
 #include "config/tls/certificate_store.h"
 #include "config/tls/complaint.h"
+#include "config/tls/tickets.h"
 #include "config/tls/tls_context.h"
 
 #include <ctype.h>
@@ -41,6 +42,7 @@ struct tls_server {
     bool rejects;               /* clients that ask for another name, or for none */
     unsigned char *alpn;
     unsigned alpn_length;
+    struct tickets *tickets; /* NULL: there are none */
 };
 
 /* --- names --------------------------------------------------------------------------------- */
@@ -386,8 +388,11 @@ static bool set_options(struct tls_server *server, const struct tls_conf *conf)
     if (!conf->tickets) {
         SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
         SSL_CTX_set_num_tickets(context, 0);
+    } else {
+        server->tickets = tickets_new(context, conf->ticket_keys.file);
     }
-    return SSL_CTX_set_min_proto_version(context, tls_context_version(conf->min)) &&
+    return (server->tickets || !conf->tickets) &&
+           SSL_CTX_set_min_proto_version(context, tls_context_version(conf->min)) &&
            SSL_CTX_set_max_proto_version(context, tls_context_version(conf->max)) &&
            SSL_CTX_set_cipher_list(context, conf->ciphers) &&
            SSL_CTX_set_ciphersuites(context, conf->ciphersuites) &&
@@ -421,6 +426,7 @@ void tls_server_free(struct tls_server *server)
     if (!server)
         return;
     SSL_CTX_free(server->context);
+    tickets_free(server->tickets);
     free(server->list);
     free(server->stapled);
     free(server->names);
@@ -434,6 +440,11 @@ SSL *tls_server_ssl(const struct tls_server *server)
     if (ssl)
         SSL_set_accept_state(ssl);
     return ssl;
+}
+
+struct tickets *tls_server_tickets(const struct tls_server *server)
+{
+    return server->tickets;
 }
 
 SSL_CTX *tls_server_context(struct tls_server *server)

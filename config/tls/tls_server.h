@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct tickets; /* config/tls/tickets.h */
 struct tls_server;
 
 /* Makes it of the options of the frontend with that name. What is wrong is added to problems, at
@@ -26,8 +27,11 @@ void tls_server_free(struct tls_server *server);
  * no memory. */
 SSL *tls_server_ssl(const struct tls_server *server) __attribute__((warn_unused_result));
 
-/* For further callbacks (tickets, key log, information), which the caller sets before
- * the first tls_server_ssl(). Those for server name, certificate, ALPN and OCSP are taken. */
+/* The tickets of its clients; NULL: they get none. */
+struct tickets *tls_server_tickets(const struct tls_server *server);
+
+/* For further callbacks (key log, information), which the caller sets before the first
+ * tls_server_ssl(). Those for server name, certificate, ALPN, OCSP and tickets are taken. */
 SSL_CTX *tls_server_context(struct tls_server *server);
 
 /* The certificates in the order of the file; the first is the default. */

@@ -67,6 +67,7 @@ struct handoff;
 struct kept_state;
 struct old_side;
 struct new_side;
+struct ticket_keys;
 
 /* How the last reload went, for status. */
 struct reload_result {
@@ -193,8 +194,9 @@ struct generation {
     struct metrics_sockets metrics; /* of the HTTP server */
     struct offer metrics_offered;   /* those of the old process, until metrics is open */
     struct proxy *proxy;
-    struct checks *checks; /* of the servers, until this process drains */
-    struct names *names;   /* the same; NULL also while nothing is prepared */
+    struct checks *checks;           /* of the servers, until this process drains */
+    struct names *names;             /* the same; NULL also while nothing is prepared */
+    struct ticket_keys *ticket_keys; /* NULL: none were needed so far */
 
     /* Other processes: */
     struct children children;

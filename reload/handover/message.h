@@ -5,7 +5,7 @@
  *            | STATS (its own, and of processes that    |  (not started yet)
  *            |        drain) -------------------------> |
  *            | OFFER_BIND, DUPLICATES, SERVERS,         |
- *            |    FRONTEND, METRICS, OFFER -----------> |
+ *            |    FRONTEND, METRICS, TICKETS, OFFER --> |
  *            | <--------------------------------- HELLO |  started; parses, binds, listens,
  *            |                                          |  checks servers
  *            | SERVER, FRONTEND (changed meanwhile) --> |
@@ -96,6 +96,7 @@ enum message_type {
     MESSAGE_METRICS,
     MESSAGE_EVENT,
     MESSAGE_FRONTEND,
+    MESSAGE_TICKETS,
 };
 
 struct message_head {
@@ -276,6 +277,9 @@ struct message_frontend {
     uint64_t paused_at; /* seconds since 1970; 0: it is resumed */
     char name[];
 };
+
+/* TICKETS: before OFFER. Without a payload; descriptor: the keys of session tickets
+ * (config/tls/ticket_ring.h), which all processes share from then on. */
 
 /* A generation's figures. Descriptors: its shared stats (proxy/stats/shared_stats.h), and a pidfd
  * of it where there are pidfds. */

@@ -12,6 +12,7 @@
 #include "reload/handover/offering.h"
 #include "reload/handover/server_states.h"
 #include "reload/handover/session_handoff.h"
+#include "reload/handover/ticket_keys.h"
 #include "reload/listeners/rescue.h"
 
 #include <errno.h>
@@ -416,6 +417,10 @@ static void on_message(const struct received *message, void *arg)
         if (side->state == NEW_SIDE_EXPECTING &&
             !offering_take(&generation->metrics_offered, message))
             generation->events->exit(generation, EXIT_OTHER);
+        break;
+    case MESSAGE_TICKETS:
+        if (side->state == NEW_SIDE_EXPECTING)
+            ticket_keys_hear(generation, message);
         break;
     case MESSAGE_OFFER:
         if (side->state == NEW_SIDE_EXPECTING)

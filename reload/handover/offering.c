@@ -4,6 +4,7 @@
 #include "reload/handover/frontend_states.h"
 #include "reload/handover/generation.h"
 #include "reload/handover/server_states.h"
+#include "reload/handover/ticket_keys.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -129,6 +130,7 @@ void offering_send(const struct generation *generation, struct channel *successo
     send_servers(generation->proxy, successor);
     send_paused(generation->proxy, successor);
     send_metrics(&generation->metrics, successor);
+    ticket_keys_send(generation, successor);
     const struct message_offer end_of_offer = {.generation = highest,
                                                .pid = (uint32_t)getpid(),
                                                .ready_timeout =

@@ -19,6 +19,8 @@
 /* Besides those that drain: predecessor and successor. */
 #define NEIGHBOURS          2
 #define SESSION_DESCRIPTORS 2
+/* The keys of session tickets. */
+#define DESCRIPTORS_TICKETS 1
 
 static unsigned larger(unsigned one, unsigned other)
 {
@@ -82,9 +84,9 @@ static unsigned wanted_aside(const struct config *config)
     /* Of the HTTP server also its loop, and the queues of its thread and to the main thread. */
     unsigned http =
         config->metrics.count ? (unsigned)config->metrics.count + DESCRIPTORS_HTTP + 6 : 0;
-    return PASSING + http + checks_descriptors(config) + names_descriptors(config) +
-           forwarding_descriptors(config) + (config->tls_key_log ? 1 : 0) + DESCRIPTORS_COMMANDS +
-           DESCRIPTORS_FOLLOWERS + 1 +
+    return PASSING + http + DESCRIPTORS_TICKETS + checks_descriptors(config) +
+           names_descriptors(config) + forwarding_descriptors(config) +
+           (config->tls_key_log ? 1 : 0) + DESCRIPTORS_COMMANDS + DESCRIPTORS_FOLLOWERS + 1 +
            (config->max_generations + NEIGHBOURS) * GENERATION_DESCRIPTORS;
 }
 

@@ -20,6 +20,7 @@
 #include "reload/handover/replacement.h"
 #include "reload/handover/server_states.h"
 #include "reload/handover/session_handoff.h"
+#include "reload/handover/ticket_keys.h"
 #include "reload/listeners/activation.h"
 #include "reload/listeners/opening.h"
 #include "reload/process/outcome.h"
@@ -722,6 +723,7 @@ static void close_all(struct process *process)
     checks_free(generation->checks);
     kept_state_close(generation);
     proxy_free(generation->proxy);
+    ticket_keys_end(generation);
     handoff_free(generation->handoff);
     binds_free(generation->binds);
     signals_free(process->signals);

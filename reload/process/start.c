@@ -14,6 +14,7 @@
 #include "reload/handover/generation.h"
 #include "reload/handover/kept_state.h"
 #include "reload/handover/new_side.h"
+#include "reload/handover/ticket_keys.h"
 #include "reload/http/http.h"
 #include "reload/listeners/opening.h"
 
@@ -298,6 +299,8 @@ static int make_proxy(struct generation *generation, struct first_answers *answe
     if (!generation->names)
         return ENOMEM;
     error = peer_stats_begin(&generation->peer_stats, generation->proxy);
+    if (!error)
+        error = ticket_keys_begin(generation);
     return error ? error : proxy_start(generation->proxy);
 }
 

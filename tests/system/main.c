@@ -71,6 +71,7 @@ static const struct {
     {"tls_facts", tls_facts_suite},
     {"tls_hostile", tls_hostile_suite},
     {"secrets", secrets_suite},
+    {"tls_resumption", tls_resumption_suite},
     {"log", log_suite},
     {"users", users_suite},
     {"churn", churn_suite},

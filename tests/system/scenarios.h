@@ -30,6 +30,7 @@ Suite *tls_clients_suite(void);
 Suite *tls_facts_suite(void);
 Suite *tls_hostile_suite(void);
 Suite *secrets_suite(void);
+Suite *tls_resumption_suite(void);
 Suite *access_log_suite(void);
 Suite *users_suite(void);
 Suite *relay_suite(void);

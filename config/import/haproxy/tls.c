@@ -61,7 +61,7 @@ static const struct tls_word {
     {"no-strict-sni", TLS_NOTHING, 0, NULL, NULL},
     {"no-tls-tickets", TLS_FIXED, 0, "tls-tickets", "no"},
     {"tls-tickets", TLS_NOTHING, 0, NULL, NULL},
-    {"tls-ticket-keys", TLS_NOTED, 1, NULL, "the keys of tickets are the proxy's own"},
+    {"tls-ticket-keys", TLS_VALUE, 1, "tls-ticket-keys", NULL},
     {"prefer-client-ciphers", TLS_NOTHING, 0, NULL, NULL},
     {"allow-0rtt", TLS_NOTED, 0, NULL, "there is no early data"},
     {"no-ca-names", TLS_NOTED, 0, NULL, "clients are told the names of the authorities"},

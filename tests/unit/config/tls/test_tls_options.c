@@ -34,6 +34,8 @@ static void begin(void)
     issued_write("weak.pem", &weak);
     issued_write("old.pem", &old);
     text_write("ca.pem", pem);
+    text_write("tickets", "QUFBQUFBQUFBQUFBQUFBQUJCQkJCQkJCQkJCQkJCQkJDQ0NDQ0NDQ0NDQ0NDQ0ND\n");
+    ck_assert_int_eq(chmod(folder_path("tickets"), 0600), 0);
     text_write("crl.pem", list);
     free(pem);
     free(list);
@@ -97,7 +99,7 @@ START_TEST(written_options_mean_the_same)
     struct config *config = load_good(
         FRONTEND
         "certificate = a.pem\ncertificate = \"with space/d.pem\" \"key=with space/d.pem\"\n"
-        "tls-min = 1.3\ntls-curves = P-256\ntls-alpn = h2, http/1.1\ntls-tickets = no\n"
+        "tls-min = 1.3\ntls-curves = P-256\ntls-alpn = h2, http/1.1\ntls-ticket-keys = tickets\n"
         "tls-unknown-name = reject\ntls-timeout = 3s\ntls-handshakes = 7\n"
         "client-ca = ca.pem\nclient-verify = optional\nclient-depth = 1\n"
         "[backend b]\nserver = a 127.0.0.1:2 tls=yes verify=ca.pem sni=s.example "
@@ -111,7 +113,9 @@ START_TEST(written_options_mean_the_same)
     ck_assert_ptr_nonnull(strstr(text, "bind = 127.0.0.1:1 accept=sharded steer=hash tls=yes\n"));
     ck_assert_ptr_nonnull(strstr(text, "\ntls-alpn = h2,http/1.1\n"));
     ck_assert_ptr_nonnull(strstr(text, ": a.example, until 20"));
+    ck_assert_ptr_nonnull(strstr(text, "/tickets\n"));
     ck_assert_ptr_null(strstr(text, "PRIVATE"));
+    ck_assert_ptr_null(strstr(text, "QUFB"));
     folder_remove();
     struct config *again = config_load_text("running", text, length, &errors);
     ck_assert_msg(again != NULL, "%s", errors.count ? errors.lines[0] : "");
@@ -167,6 +171,13 @@ static const struct {
     {PLAIN "client-ca = crl.pem\n" BACKEND, "p.ini:4: client-ca: 'crl.pem' has no certificate"},
     {PLAIN "client-crl = a.pem\n" BACKEND,
      "p.ini:4: client-crl: 'a.pem' has no revocation list (PEM)"},
+    {PLAIN "tls-ticket-keys = none\n" BACKEND,
+     "p.ini:4: tls-ticket-keys: none: cannot be read: No such file or directory"},
+    {PLAIN "tls-ticket-keys = ca.pem\n" BACKEND,
+     "p.ini:4: tls-ticket-keys: ca.pem:1: must be 48 or 80 bytes in base64"},
+    {FRONTEND "certificate = a.pem\ntls-ticket-keys = ca.pem\n" BACKEND,
+     "p.ini:5: tls-ticket-keys: ca.pem:1: must be"},
+    {PLAIN "tls-ticket-keys =\n" BACKEND, "p.ini:4: tls-ticket-keys: value is missing"},
     {PLAIN "client-verify = none\n" BACKEND, "p.ini:4: client-verify: 'none' must be required or"},
     {PLAIN "[backend b]\nserver = a 127.0.0.1:2 tls=yes\n",
      "p.ini:5: server: tls=yes needs verify=FILE (its authorities), verify=system (those of the "
@@ -209,6 +220,8 @@ static const struct {
     const char *text, *warnings; /* a line must begin so; "": there is none */
 } warned[] = {
     {FRONTEND "certificate = a.pem\n" BACKEND, ""},
+    {FRONTEND "certificate = a.pem\ntls-tickets = no\ntls-ticket-keys = tickets\n" BACKEND,
+     "p.ini:6: warning: tls-ticket-keys has no effect without a bind with tls=yes and tls-tickets"},
     {PLAIN "certificate = a.pem\n" BACKEND,
      "p.ini:4: warning: certificate has no effect without a bind with tls=yes"},
     {"[defaults]\ncertificate = a.pem\n" PLAIN BACKEND,
