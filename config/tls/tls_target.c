@@ -3,6 +3,7 @@
 #include "config/base/memory.h"
 #include "config/tls/certificate_store.h"
 #include "config/tls/complaint.h"
+#include "config/tls/session_cache.h"
 #include "config/tls/tls_context.h"
 
 #include <arpa/inet.h>
@@ -14,6 +15,7 @@
 
 struct tls_target {
     SSL_CTX *context;
+    struct session_cache *sessions;
     char *server_name; /* that the server is asked for; NULL: none */
     char *verified;    /* a name, or a numeric address; NULL: nothing is verified */
 };
@@ -90,6 +92,9 @@ static const char *make(struct tls_target *target, const struct tls_target_conf 
     const char *wrong = set_verification(target, conf);
     if (!wrong)
         wrong = set_alpn(target->context, &conf->alpn);
+    target->sessions = session_cache_new(target->context);
+    if (!target->sessions)
+        return "out of memory";
     return wrong ? wrong : set_certificate(target->context, conf->certificate);
 }
 
@@ -112,6 +117,7 @@ void tls_target_free(struct tls_target *target)
     if (!target)
         return;
     SSL_CTX_free(target->context);
+    session_cache_free(target->sessions);
     free(target->server_name);
     free(target->verified);
     free(target);
@@ -132,6 +138,26 @@ SSL *tls_target_ssl(const struct tls_target *target)
 SSL_CTX *tls_target_context(struct tls_target *target)
 {
     return target->context;
+}
+
+void tls_target_resume(const struct tls_target *target, SSL *ssl, const struct address *address)
+{
+    session_cache_join(target->sessions, ssl, address, time(NULL));
+}
+
+bool tls_target_opened(SSL *ssl)
+{
+    return session_cache_opened(ssl);
+}
+
+void tls_target_failed(SSL *ssl)
+{
+    session_cache_failed(ssl);
+}
+
+struct session_cache *tls_target_sessions(const struct tls_target *target)
+{
+    return target->sessions;
 }
 
 const char *tls_target_verified(const struct tls_target *target)

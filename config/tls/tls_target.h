@@ -1,5 +1,5 @@
 /* TLS with a server: what it is asked for, and how its certificate is verified. Never changes once
- * it is made: any thread. */
+ * it is made, but for the sessions that are kept for the next connections: any thread. */
 #ifndef RPPROXY_CONFIG_TLS_TLS_TARGET_H
 #define RPPROXY_CONFIG_TLS_TLS_TARGET_H
 
@@ -7,7 +7,9 @@
 #include "config/model/tls.h"
 
 #include <openssl/types.h>
+#include <stdbool.h>
 
+struct session_cache; /* config/tls/session_cache.h */
 struct tls_target;
 
 /* Makes it of the attributes of a server line (conf->on) and of the server's address: host is its
@@ -29,6 +31,19 @@ SSL *tls_target_ssl(const struct tls_target *target) __attribute__((warn_unused_
 
 /* For further callbacks, which are set before the first tls_target_ssl(). */
 SSL_CTX *tls_target_context(struct tls_target *target);
+
+/* Before the handshake of a connection to that address of the server: a session of an earlier
+ * connection is resumed if possible. */
+void tls_target_resume(const struct tls_target *target, SSL *ssl, const struct address *address);
+
+/* After the handshake of such a connection: whether it was resumed. */
+bool tls_target_opened(SSL *ssl);
+
+/* It has failed. */
+void tls_target_failed(SSL *ssl);
+
+/* The sessions that are kept. */
+struct session_cache *tls_target_sessions(const struct tls_target *target);
 
 /* "imap.internal" or "10.0.0.1": what the certificate must name; NULL: nothing is verified. */
 const char *tls_target_verified(const struct tls_target *target);

@@ -14,9 +14,20 @@ static enum tls_out fail(const struct session *session, const struct tls *tls)
     const char *error = tls_error(tls);
     session_count_for_backend(session,
                               COUNTER_OF(backend_figures, tls_failures) + tls_failure(tls));
+    tls_target_failed(tls_ssl(tls));
     atomic_store(&session->chosen->tls_error,
                  *error ? error : "the server ended the connection during the handshake");
     return TLS_OUT_FAILED;
+}
+
+/* Tries to resume a session of the server. NULL: out of memory. */
+static SSL *ssl_for(const struct server *server)
+{
+    SSL *ssl = tls_target_ssl(server->conf->tls);
+    const struct address *address = server_address(server);
+    if (ssl && address)
+        tls_target_resume(server->conf->tls, ssl, address);
+    return ssl;
 }
 
 enum tls_out tls_out_begin(struct session *session)
@@ -26,7 +37,7 @@ enum tls_out tls_out_begin(struct session *session)
     const unsigned char *nothing = NULL;
     if (conf->send_proxy && !proxy_out_alone(session))
         return TLS_OUT_NO_MEMORY;
-    const struct tls *tls = sealed_begin(&session->server, tls_target_ssl(conf->tls));
+    const struct tls *tls = sealed_begin(&session->server, ssl_for(session->chosen));
     if (!tls)
         return TLS_OUT_NO_MEMORY;
     return sealed_open(&session->server, engine, &nothing, 0) < 0 ? fail(session, tls)
@@ -60,8 +71,10 @@ enum tls_out tls_out_go_on(struct session *session)
         ssize_t got = sealed_receive(server, engine, FLIGHT_MOST, &bytes);
         if (got < 0)
             return fail(session, tls);
-        if (tls_is_open(tls))
+        if (tls_is_open(tls)) {
+            (void)tls_target_opened(tls_ssl(tls));
             return got > 0 ? owe(session, bytes, (size_t)got) : TLS_OUT_OPEN;
+        }
     }
     return TLS_OUT_WAITS;
 }

@@ -1,5 +1,5 @@
-/* Sessions of TLS that are resumed: by other processes of the proxy, and by other machines. The
- * clients are openssl s_client, Python, and threads of the test. */
+/* Sessions of TLS that are resumed: by other processes of the proxy, by other machines, and by
+ * servers. The clients are openssl s_client, Python, and threads of the test. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/canary.h"
 #include "tests/system/support/harness.h"
@@ -309,6 +309,85 @@ START_TEST(machines_without_it_do_not)
 }
 END_TEST
 
+/* --- towards servers --- */
+
+static pid_t s_server_start(uint16_t port, const char *version)
+{
+    char key[PATH_MAX], certificate[PATH_MAX], log[PATH_MAX], accept[32];
+    static unsigned starts;
+    char name[32];
+    snprintf(accept, sizeof accept, "127.0.0.1:%u", port);
+    const char *argv[] = {"openssl", "s_server",
+                          "-accept", accept,
+                          "-key",    test_path(key, "s.pem.key"),
+                          "-cert",   test_path(certificate, "s.pem"),
+                          "-www",    version,
+                          NULL};
+    snprintf(name, sizeof name, "s_server-%u.log", ++starts);
+    test_path(log, name);
+    pid_t pid = program_start(&(struct program){.argv = argv, .out = log, .err = log});
+    wait_mentioned(log, "ACCEPT");
+    return pid;
+}
+
+/* Asks the server, through the proxy, whether the session was resumed. */
+static void server_says(bool reused)
+{
+    char answer[16384];
+    size_t length = 0;
+    ssize_t got;
+    int client = connect_to(&scene.front);
+    send_all(client, "GET / HTTP/1.0\r\n\r\n", 18);
+    while (length < sizeof answer - 1 &&
+           (got = read(client, answer + length, sizeof answer - 1 - length)) > 0)
+        length += (size_t)got;
+    close(client);
+    answer[length] = '\0';
+    ck_assert_msg(strstr(answer, reused ? "\nReused, TLSv1." : "\nNew, TLSv1.") != NULL, "%s",
+                  answer);
+}
+
+START_TEST(sessions_of_servers_are_resumed)
+{
+    static const char *const options[] = {"-tls1_2", "-tls1_3"};
+    scene_init(&scene);
+    tls_certificate("s", "DNS:s.test");
+    scene.server_port = port_reserve(getuid());
+    proxy_configure(&scene.proxy,
+                    "workers = 2\n[listen main]\nbind = 127.0.0.1:%u\nretries = 0\n"
+                    "access-log = yes\nserver = a 127.0.0.1:%u tls=yes verify=s.pem sni=s.test\n",
+                    scene.port, scene.server_port);
+    pid_t server = s_server_start(scene.server_port, options[0]);
+    proxy_start(&scene.proxy);
+    for (unsigned i = 0; i < 2; i++) {
+        server_says(false);
+        for (unsigned j = 0; j < 5; j++)
+            server_says(true);
+        proxy_reload(&scene.proxy); /* its options may be others now */
+        server_says(false);
+        server_says(true);
+        kill(server, SIGKILL);
+        wait_gone(server);
+        server = s_server_start(scene.server_port, options[1]);
+        server_says(false); /* it does not know the session */
+        server_says(true);
+        proxy_reload(&scene.proxy);
+    }
+    /* Another server, which must not be taken for the one that was verified. */
+    kill(server, SIGKILL);
+    wait_gone(server);
+    tls_certificate("s", "DNS:s.test");
+    server = s_server_start(scene.server_port, options[1]);
+    int client = connect_to(&scene.front);
+    expect_reset(client);
+    close(client);
+    wait_mentioned(scene.proxy.log, "self-signed certificate");
+    kill(server, SIGKILL);
+    wait_gone(server);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 /* --- new certificates under load --- */
 
 enum { CLIENTS = 8, RELOADS = 20 };
@@ -476,6 +555,7 @@ Suite *tls_resumption_suite(void)
     scenario_add(suite, python_resumes, 240);
     scenario_add(suite, machines_resume_with_one_file_of_keys, 300);
     scenario_add(suite, machines_without_it_do_not, 240);
+    scenario_add(suite, sessions_of_servers_are_resumed, 240);
     scenario_add(suite, no_handshake_fails_while_certificates_change, 600);
     return suite;
 }

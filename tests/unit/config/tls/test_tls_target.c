@@ -2,6 +2,7 @@
 #include "config/tls/tls_target.h"
 
 #include "config/options/options.h"
+#include "config/tls/session_cache.h"
 #include "tests/unit/config/tls/serving.h"
 #include "tests/unit/suites.h"
 #include "tests/unit/support/config_text.h"
@@ -194,6 +195,142 @@ START_TEST(protocols_and_a_certificate_are_offered)
 }
 END_TEST
 
+/* --- sessions ------------------------------------------------------------------------------ */
+
+static struct tls_target *target_of(const char *host)
+{
+    struct tls_target *target = NULL;
+    const struct address none = {0};
+    const char *wrong = tls_target_new(&line.tls_conf, host, &none, &target);
+    ck_assert_msg(!wrong, "%s", wrong);
+    return target;
+}
+
+/* A connection to that address of the server, which ends without a word. Returns whether it was
+ * resumed. */
+static bool again(const struct tls_target *target, int version, const char *where)
+{
+    struct ends ends;
+    struct address address;
+    ck_assert_ptr_null(address_parse(where, &address));
+    SSL *ssl = tls_target_ssl(target);
+    SSL_set_max_proto_version(ssl, version);
+    tls_target_resume(target, ssl, &address);
+    ck_assert(shake_hands(&ends, ssl, tls_server_ssl(serving.server)));
+    bool resumed = tls_target_opened(ends.client);
+    ck_assert_int_eq(SSL_session_reused(ends.server), resumed);
+    ck_assert_int_eq(SSL_get_verify_result(ends.client), X509_V_OK);
+    ends_free(&ends);
+    return resumed;
+}
+
+START_TEST(sessions_are_resumed)
+{
+    const int version = _i ? TLS1_3_VERSION : TLS1_2_VERSION;
+    serve("DNS:a.example", 0, 0);
+    set("verify", folder_path("root.pem"));
+    struct tls_target *target = target_of("a.example"), *other = target_of("a.example");
+    ck_assert(!again(target, version, "10.0.0.1:1"));
+    for (int i = 0; i < 5; i++)
+        ck_assert(again(target, version, "10.0.0.1:1"));
+    ck_assert(!again(target, version, "10.0.0.2:1")); /* of another address, ... */
+    ck_assert(!again(other, version, "10.0.0.1:1"));  /* ... and another line */
+    ck_assert(again(target, version, "10.0.0.1:1"));
+    ck_assert(again(target, version, "10.0.0.2:1"));
+    /* Many addresses: the newest are known. */
+    for (int i = 0; i < 100; i++) {
+        char where[32];
+        snprintf(where, sizeof where, "10.0.1.%d:1", i);
+        ck_assert(!again(target, version, where));
+        ck_assert(again(target, version, where));
+    }
+    ck_assert(!again(target, version, "10.0.0.1:1"));
+    tls_target_free(target);
+    tls_target_free(other);
+}
+END_TEST
+
+/* No two connections have one session: with one ticket each, the second has none. */
+START_TEST(sessions_are_handed_out_once)
+{
+    const int version = _i ? TLS1_3_VERSION : TLS1_2_VERSION;
+    struct address address;
+    ck_assert_ptr_null(address_parse("10.0.0.1:1", &address));
+    serve("DNS:a.example", 0, 0);
+    set("verify", folder_path("root.pem"));
+    struct tls_target *target = target_of("a.example");
+    ck_assert(!again(target, version, "10.0.0.1:1"));
+    SSL *first = tls_target_ssl(target), *second = tls_target_ssl(target);
+    tls_target_resume(target, first, &address);
+    tls_target_resume(target, second, &address);
+    ck_assert_ptr_nonnull(SSL_get_session(first));
+    ck_assert_ptr_null(SSL_get_session(second));
+    /* A failure of an attempt to resume ends all that are kept. */
+    ck_assert(!again(target, version, "10.0.0.1:1"));
+    tls_target_failed(second);
+    SSL_free(second);
+    ck_assert(again(target, version, "10.0.0.1:1"));
+    tls_target_failed(first);
+    ck_assert(!again(target, version, "10.0.0.1:1"));
+    SSL_free(first);
+    tls_target_free(target);
+}
+END_TEST
+
+START_TEST(nothing_is_resumed_that_was_not_verified)
+{
+    struct address address;
+    struct ends ends;
+    ck_assert_ptr_null(address_parse("10.0.0.1:1", &address));
+    serve("DNS:a.example", 0, 0);
+    set("verify", folder_path("root.pem"));
+    struct tls_target *target = target_of("b.example"); /* its name is another one */
+    for (int i = 0; i < 2; i++) {
+        SSL *ssl = tls_target_ssl(target);
+        tls_target_resume(target, ssl, &address);
+        ck_assert_ptr_null(SSL_get_session(ssl));
+        ck_assert(!shake_hands(&ends, ssl, tls_server_ssl(serving.server)));
+        ck_assert_int_eq(SSL_get_verify_result(ends.client), X509_V_ERR_HOSTNAME_MISMATCH);
+        tls_target_failed(ends.client);
+        ends_free(&ends);
+    }
+    tls_target_free(target);
+    /* A server without tickets. */
+    serving_free(&serving);
+    serving_init(&serving);
+    serving_set(&serving, "tls-tickets", "no");
+    serve("DNS:a.example", 0, 0);
+    set("verify", folder_path("root.pem"));
+    target = target_of("a.example");
+    ck_assert(!again(target, TLS1_3_VERSION, "10.0.0.1:1"));
+    ck_assert(!again(target, TLS1_3_VERSION, "10.0.0.1:1"));
+    tls_target_free(target);
+}
+END_TEST
+
+START_TEST(an_expired_certificate_ends_its_sessions)
+{
+    struct address address;
+    ck_assert_ptr_null(address_parse("10.0.0.1:1", &address));
+    serve("DNS:a.example", 0, 3600);
+    set("verify", folder_path("root.pem"));
+    struct tls_target *target = target_of("a.example");
+    struct session_cache *cache = tls_target_sessions(target);
+    static const struct {
+        long later;
+        bool offers;
+    } times[] = {{0, true}, {3000, true}, {3700, false}};
+    for (unsigned i = 0; i < sizeof times / sizeof *times; i++) {
+        (void)again(target, TLS1_3_VERSION, "10.0.0.1:1");
+        SSL *ssl = tls_target_ssl(target);
+        session_cache_join(cache, ssl, &address, time(NULL) + times[i].later);
+        ck_assert_int_eq(SSL_get_session(ssl) != NULL, times[i].offers);
+        SSL_free(ssl);
+    }
+    tls_target_free(target);
+}
+END_TEST
+
 START_TEST(authorities_are_there_once)
 {
     struct x509_store_st *one = NULL, *two = NULL;
@@ -218,6 +355,10 @@ Suite *tls_target_suite(void)
     tcase_add_test(tcase, time_counts);
     tcase_add_test(tcase, server_is_asked_for_a_name);
     tcase_add_test(tcase, protocols_and_a_certificate_are_offered);
+    tcase_add_loop_test(tcase, sessions_are_resumed, 0, 2);
+    tcase_add_loop_test(tcase, sessions_are_handed_out_once, 0, 2);
+    tcase_add_test(tcase, nothing_is_resumed_that_was_not_verified);
+    tcase_add_test(tcase, an_expired_certificate_ends_its_sessions);
     tcase_add_test(tcase, authorities_are_there_once);
     suite_add_tcase(suite, tcase);
     return suite;
