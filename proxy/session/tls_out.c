@@ -72,7 +72,9 @@ enum tls_out tls_out_go_on(struct session *session)
         if (got < 0)
             return fail(session, tls);
         if (tls_is_open(tls)) {
-            (void)tls_target_opened(tls_ssl(tls));
+            session_count_for_backend(session, tls_target_opened(tls_ssl(tls))
+                                                   ? COUNTER_OF(backend_figures, tls_resumed)
+                                                   : COUNTER_OF(backend_figures, tls_full));
             return got > 0 ? owe(session, bytes, (size_t)got) : TLS_OUT_OPEN;
         }
     }

@@ -42,12 +42,20 @@ static enum stage_verdict refuse(struct session *session, enum session_end end)
     return STAGE_REFUSES;
 }
 
+static void count_at(const struct session *session, size_t counter)
+{
+    counter_add(session_set_counter(session->set, session_frontend_place(session) + counter), 1);
+}
+
 static void count(const struct session *session, enum tls_failure failure)
 {
-    const size_t place = session_frontend_place(session);
-    counter_add(session_set_counter(session->set,
-                                    place + COUNTER_OF(frontend_figures, tls_failures) + failure),
-                1);
+    count_at(session, COUNTER_OF(frontend_figures, tls_failures) + failure);
+}
+
+static void count_done(const struct session *session, const struct tls *tls)
+{
+    count_at(session, SSL_session_reused(tls_ssl(tls)) ? COUNTER_OF(frontend_figures, tls_resumed)
+                                                       : COUNTER_OF(frontend_figures, tls_full));
 }
 
 static enum stage_verdict fail(struct session *session, const struct tls *tls)
@@ -128,6 +136,7 @@ static enum stage_verdict shake(struct session *session, const struct tls_in *in
             return refuse(session, SESSION_NO_RESOURCES);
     }
     note(session, in);
+    count_done(session, tls);
     return STAGE_PASSES;
 }
 

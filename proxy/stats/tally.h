@@ -48,6 +48,7 @@ struct frontend_figures {
     uint64_t most;  /* no sum, and in the base only: the largest number of sessions that was seen,
                        once a second */
     uint64_t tls_failures[TLS_FAILURES_MOST]; /* handshakes that failed, by enum tls_failure */
+    uint64_t tls_full, tls_resumed;           /* handshakes that were completed */
 };
 
 /* Why a server could not be connected. */
@@ -75,6 +76,7 @@ struct backend_figures {
     struct histogram_figures connect, queue, first_byte;
     uint64_t most_waiting;                    /* as `most` of frontends: sessions in the queue */
     uint64_t tls_failures[TLS_FAILURES_MOST]; /* handshakes with servers that failed */
+    uint64_t tls_full, tls_resumed;           /* those that were completed */
 };
 
 struct server_figures {

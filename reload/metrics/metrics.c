@@ -245,6 +245,33 @@ static void backend_tls_failures(struct writer *writer)
     }
 }
 
+static void tls_handshakes(struct writer *writer, const char *name, const char *text, uint64_t full,
+                           uint64_t resumed)
+{
+    part(writer, name, text, "resumed", "no", full);
+    part(writer, name, text, "resumed", "yes", resumed);
+}
+
+static void frontend_tls_handshakes(struct writer *writer)
+{
+    for (size_t i = 0; i < writer->snapshot->frontend_count; i++) {
+        const struct metrics_frontend *frontend = &writer->snapshot->frontends[i];
+        if (frontend->has_tls)
+            tls_handshakes(writer, "frontend", frontend->name, frontend->figures.tls_full,
+                           frontend->figures.tls_resumed);
+    }
+}
+
+static void backend_tls_handshakes(struct writer *writer)
+{
+    for (size_t i = 0; i < writer->snapshot->backend_count; i++) {
+        const struct metrics_backend *backend = &writer->snapshot->backends[i];
+        if (backend->has_tls)
+            tls_handshakes(writer, "backend", backend->name, backend->figures.tls_full,
+                           backend->figures.tls_resumed);
+    }
+}
+
 static void certificates(struct writer *writer)
 {
     for (size_t i = 0; i < writer->snapshot->certificate_count; i++) {
@@ -465,6 +492,8 @@ static const struct family families[] = {
      FRONTEND(figures.session_time), .first = 10, .last = 34},
     {"rpproxy_frontend_denied_total", COUNTER, NULL, "Clients that were refused.",
      LABELED(frontend_denied)},
+    {"rpproxy_frontend_tls_handshakes_total", COUNTER, NULL,
+     "TLS handshakes with clients that were completed.", LABELED(frontend_tls_handshakes)},
     {"rpproxy_frontend_tls_failures_total", COUNTER, NULL, "TLS handshakes with clients that failed.",
      LABELED(frontend_tls_failures)},
     {"rpproxy_certificate_expiry_timestamp_seconds", GAUGE, "seconds",
@@ -485,6 +514,8 @@ static const struct family families[] = {
      "Bytes from clients (in) and from servers (out).", LABELED(backend_bytes)},
     {"rpproxy_backend_connect_failures_total", COUNTER, NULL,
      "Attempts to connect to a server that failed.", LABELED(backend_failures)},
+    {"rpproxy_backend_tls_handshakes_total", COUNTER, NULL,
+     "TLS handshakes with servers that were completed.", LABELED(backend_tls_handshakes)},
     {"rpproxy_backend_tls_failures_total", COUNTER, NULL,
      "TLS handshakes with servers that failed.", LABELED(backend_tls_failures)},
     {"rpproxy_backend_retries_total", COUNTER, NULL, "Attempts that followed a failed one.",

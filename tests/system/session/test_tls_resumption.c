@@ -3,6 +3,7 @@
 #include "tests/system/scenarios.h"
 #include "tests/system/support/canary.h"
 #include "tests/system/support/harness.h"
+#include "tests/system/support/http.h"
 #include "tests/system/support/net.h"
 #include "tests/system/support/scene.h"
 #include "tests/system/support/tls_peer.h"
@@ -109,11 +110,19 @@ static void start(const char *global, const char *rest)
 
 START_TEST(resumed_after_reloads)
 {
-    start("", "");
+    char metrics[48];
+    const uint16_t port = port_reserve(getuid());
+    const struct endpoint where = endpoint_loopback(port);
+    snprintf(metrics, sizeof metrics, "metrics = 127.0.0.1:%u\n", port);
+    start(metrics, "");
     visit_anew();
     resume(scene.port, true);
     proxy_reload(&scene.proxy);
     resume(scene.port, true);
+    http_wait(&where, "/metrics", 200,
+              "rpproxy_frontend_tls_handshakes_total{frontend=\"main\",resumed=\"no\"} 2\n");
+    http_wait(&where, "/metrics", 200,
+              "rpproxy_frontend_tls_handshakes_total{frontend=\"main\",resumed=\"yes\"} 4\n");
     for (unsigned i = 0; i < 3; i++)
         proxy_reload(&scene.proxy);
     resume(scene.port, true);
@@ -353,10 +362,13 @@ START_TEST(sessions_of_servers_are_resumed)
     scene_init(&scene);
     tls_certificate("s", "DNS:s.test");
     scene.server_port = port_reserve(getuid());
+    const uint16_t port = port_reserve(getuid());
+    const struct endpoint where = endpoint_loopback(port);
     proxy_configure(&scene.proxy,
-                    "workers = 2\n[listen main]\nbind = 127.0.0.1:%u\nretries = 0\n"
+                    "workers = 2\nmetrics = 127.0.0.1:%u\n"
+                    "[listen main]\nbind = 127.0.0.1:%u\nretries = 0\n"
                     "access-log = yes\nserver = a 127.0.0.1:%u tls=yes verify=s.pem sni=s.test\n",
-                    scene.port, scene.server_port);
+                    port, scene.port, scene.server_port);
     pid_t server = s_server_start(scene.server_port, options[0]);
     proxy_start(&scene.proxy);
     for (unsigned i = 0; i < 2; i++) {
@@ -373,6 +385,10 @@ START_TEST(sessions_of_servers_are_resumed)
         server_says(true);
         proxy_reload(&scene.proxy);
     }
+    http_wait(&where, "/metrics", 200,
+              "rpproxy_backend_tls_handshakes_total{backend=\"main\",resumed=\"no\"} 6\n");
+    http_wait(&where, "/metrics", 200,
+              "rpproxy_backend_tls_handshakes_total{backend=\"main\",resumed=\"yes\"} 14\n");
     /* Another server, which must not be taken for the one that was verified. */
     kill(server, SIGKILL);
     wait_gone(server);
