@@ -200,6 +200,13 @@ static void connected(struct session *session)
     exchange_move(session, &session->client);
 }
 
+/* The server may have spoken already, or be gone: that came with the same event. */
+static enum tls_out begin_tls(struct session *session)
+{
+    enum tls_out come = tls_out_begin(session);
+    return come == TLS_OUT_WAITS ? tls_out_go_on(session) : come;
+}
+
 /* The handshake with the server has come so far. */
 static void go_on_by(struct session *session, enum tls_out come)
 {
@@ -238,7 +245,7 @@ void connect_on_event(struct session *session, uint32_t what)
         return;
     }
     if (session->backend->prepares && session->chosen->conf->tls)
-        go_on_by(session, tls_out_begin(session));
+        go_on_by(session, begin_tls(session));
     else
         connected(session);
 }

@@ -39,7 +39,7 @@ static void start_upstream(const char *attributes)
     scene_init(&scene);
     proxy_configure(&scene.proxy,
                     "workers = 1\n[listen main]\nbind = 127.0.0.1:%u\n"
-                    "server = a 127.0.0.1:%u tls=yes %s\nretries = 0\nconnect-timeout = 60s\n"
+                    "server = a 127.0.0.1:%u tls=yes %s\nretries = 0\nconnect-timeout = 10m\n"
                     "access-log = yes\n",
                     scene.port, scene.server_port, attributes);
     proxy_start(&scene.proxy);
@@ -423,7 +423,9 @@ START_TEST(a_server_says_what_is_no_tls)
     static const char *const words[] = {"220 mail.test ESMTP\r\n", "HTTP/1.0 400 Bad Request\r\n",
                                         "\x16\x03\x03\x00\x06\x02\xff\xff\xff\x03\x03", ""};
     start_upstream("verify=none");
-    for (unsigned i = 0; i < sizeof words / sizeof *words; i++) {
+    /* Often: it may come before the proxy has begun the handshake, or after that. */
+    for (unsigned round = 0; round < 4 * 20; round++) {
+        unsigned i = round % 4;
         int client = connect_to(&scene.front), server = accept_from(scene.listener);
         send_all(server, words[i], i == 2 ? 11 : strlen(words[i]));
         if (i == 3)
@@ -432,7 +434,8 @@ START_TEST(a_server_says_what_is_no_tls)
         close(client);
         if (i != 3)
             close(server);
-        a_server_serves();
+        if (round < 4)
+            a_server_serves();
     }
     proxy_stop(&scene.proxy);
 }
