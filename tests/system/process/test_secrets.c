@@ -47,7 +47,7 @@ START_TEST(keys_are_in_no_core)
 {
     struct rlimit limit;
     ck_assert_int_eq(getrlimit(RLIMIT_CORE, &limit), 0);
-    if (limit.rlim_max < 4096)
+    if (limit.rlim_max < 4096 || sanitized()) /* which has a limit of its own */
         skip_test("core dumps are forbidden here");
     limit.rlim_cur = 4096; /* which the kernel would write */
     ck_assert_int_eq(setrlimit(RLIMIT_CORE, &limit), 0);
@@ -73,12 +73,14 @@ START_TEST(a_crash_with_keys_dumps_nothing)
 {
     struct rlimit limit;
     ck_assert_int_eq(getrlimit(RLIMIT_CORE, &limit), 0);
+    if (sanitized())
+        skip_test("a sanitizer takes the signal");
     limit.rlim_cur = limit.rlim_max;
     ck_assert_int_eq(setrlimit(RLIMIT_CORE, &limit), 0);
     start("", true);
     kill(scene.proxy.pid, SIGSEGV); /* whose default is a dump */
     int status = wait_gone(scene.proxy.pid);
-    ck_assert(sanitized() || (WIFSIGNALED(status) && !WCOREDUMP(status)));
+    ck_assert(WIFSIGNALED(status) && !WCOREDUMP(status));
 }
 END_TEST
 
