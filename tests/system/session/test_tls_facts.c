@@ -242,6 +242,37 @@ START_TEST(failures_are_told_and_counted)
 }
 END_TEST
 
+static bool one_is_in_tls(void *argument)
+{
+    struct outcome outcome;
+    ck_assert_int_eq(proxy_command(argument, &outcome, "sessions", "state=tls", NULL), 0);
+    return strstr(outcome.out, " tls ") != NULL;
+}
+
+START_TEST(limits_are_counted)
+{
+    struct ends ends;
+    char global[64];
+    uint16_t port = port_reserve(getuid());
+    const struct endpoint metrics = endpoint_loopback(port);
+    snprintf(global, sizeof global, "metrics = 127.0.0.1:%u\n", port);
+    start(&ends, global, "\ntls-handshakes = 1\ntls-timeout = 3s\n");
+    int held = connect_to(&ends.scene.front);
+    send_all(held, "\x16", 1);
+    wait_until(one_is_in_tls, &ends.scene.proxy, "a handshake is under way");
+    int refused = connect_to(&ends.scene.front);
+    expect_eof(refused);
+    close(refused);
+    wait_mentioned(ends.scene.proxy.log, " tls-error=\"tls-handshakes are under way\" ");
+    http_wait(&metrics, "/metrics", 200,
+              "rpproxy_frontend_tls_failures_total{frontend=\"main\",reason=\"timeout\"} 1\n");
+    http_expect(&metrics, "/metrics", 200,
+                "rpproxy_frontend_tls_failures_total{frontend=\"main\",reason=\"limit\"} 1\n");
+    close(held);
+    proxy_stop(&ends.scene.proxy);
+}
+END_TEST
+
 START_TEST(failures_of_servers_are_counted)
 {
     struct ends ends;
@@ -336,7 +367,7 @@ START_TEST(one_name_ends_here_and_others_pass)
     start_both(&ends, "");
     for (int version = 2; version <= 3; version++) {
         one_session(&ends, NULL, version);
-        ck_assert(file_mentions(ends.scene.proxy.log, " sni=a.test ") > 0);
+        wait_mentions(ends.scene.proxy.log, " sni=a.test ", (unsigned)version - 1);
         tls_client(&ends.client, connect_to(&ends.scene.front), "s.test", version);
         unsigned char hello[4096], passed[4096];
         size_t length = tls_hello(&ends.client, hello, sizeof hello);
@@ -536,6 +567,13 @@ END_TEST
 
 /* --- commands -------------------------------------------------------------------------------- */
 
+static bool status_says_why(void *argument)
+{
+    struct outcome outcome;
+    ck_assert_int_eq(proxy_command(argument, &outcome, "status", NULL), 0);
+    return strstr(outcome.out, "generation 1 has 1 session whose TLS ends there: it cannot move");
+}
+
 START_TEST(commands_show_it)
 {
     struct ends ends;
@@ -554,9 +592,7 @@ START_TEST(commands_show_it)
     ck_assert_ptr_nonnull(strstr(outcome.out, " expires in "));
     ck_assert_ptr_null(strstr(outcome.out, "cannot move"));
     proxy_reload(&ends.scene.proxy);
-    ck_assert_int_eq(proxy_command(&ends.scene.proxy, &outcome, "status", NULL), 0);
-    ck_assert_ptr_nonnull(
-        strstr(outcome.out, "generation 1 has 1 session whose TLS ends there: it cannot move"));
+    wait_until(status_says_why, &ends.scene.proxy, "the status says why a process stays");
     works(&ends);
     finish(&ends);
     proxy_wait_drained(&ends.scene.proxy);
@@ -611,6 +647,7 @@ Suite *tls_facts_suite(void)
     scenario_add(suite, the_log_has_what_was_shown, 240);
     scenario_add(suite, json_and_patterns_have_it_too, 240);
     scenario_add(suite, failures_are_told_and_counted, 240);
+    scenario_add(suite, limits_are_counted, 240);
     scenario_add(suite, failures_of_servers_are_counted, 240);
     scenario_add(suite, routes_ask_for_the_certificate, 240);
     scenario_add(suite, one_name_ends_here_and_others_pass, 240);

@@ -402,6 +402,35 @@ START_TEST(a_hello_that_is_too_long_is_refused)
 }
 END_TEST
 
+/* Each class has a name of its own, and what is not known has one. */
+START_TEST(failures_have_classes)
+{
+    static const struct {
+        int reason;
+        long verified;
+        enum tls_failure failure;
+    } rows[] = {
+        {SSL_R_HTTP_REQUEST, X509_V_OK, TLS_FAILED_NOT_TLS},
+        {SSL_R_UNSUPPORTED_PROTOCOL, X509_V_OK, TLS_FAILED_VERSION},
+        {SSL_R_NO_SHARED_CIPHER, X509_V_OK, TLS_FAILED_CIPHER},
+        {SSL_R_TLSV1_ALERT_UNKNOWN_CA, X509_V_OK, TLS_FAILED_ALERT},
+        {SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, X509_V_OK, TLS_FAILED_ALERT},
+        {SSL_R_CERTIFICATE_VERIFY_FAILED, X509_V_ERR_CERT_REVOKED, TLS_FAILED_REVOKED},
+        {SSL_R_CERTIFICATE_VERIFY_FAILED, X509_V_ERR_CERT_NOT_YET_VALID, TLS_FAILED_EXPIRED},
+        {SSL_R_CERTIFICATE_VERIFY_FAILED, X509_V_ERR_HOSTNAME_MISMATCH, TLS_FAILED_WRONG_NAME},
+        {SSL_R_CERTIFICATE_VERIFY_FAILED, X509_V_ERR_CERT_CHAIN_TOO_LONG, TLS_FAILED_CERTIFICATE},
+        {0, X509_V_OK, TLS_FAILED_OTHERWISE},
+        {-1, X509_V_OK, TLS_FAILED_OTHERWISE},
+        {SSL_AD_REASON_OFFSET, X509_V_OK, TLS_FAILED_OTHERWISE},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        ck_assert_int_eq(tls_failure_of(rows[i].reason, rows[i].verified), rows[i].failure);
+    for (unsigned i = 0; i < TLS_FAILURES; i++)
+        for (unsigned j = 0; j < i; j++)
+            ck_assert_str_ne(tls_failure_name(i), tls_failure_name(j));
+}
+END_TEST
+
 Suite *tls_suite(void)
 {
     Suite *suite = suite_create("tls");
@@ -417,6 +446,7 @@ Suite *tls_suite(void)
     tcase_add_test(tcase, a_second_hello_that_is_too_long_is_refused);
     tcase_add_test(tcase, a_hello_may_come_in_records_of_one_byte);
     tcase_add_test(tcase, a_hello_that_is_too_long_is_refused);
+    tcase_add_test(tcase, failures_have_classes);
     suite_add_tcase(suite, tcase);
     return suite;
 }
