@@ -596,6 +596,8 @@ START_TEST(commands_show_it)
     works(&ends);
     finish(&ends);
     proxy_wait_drained(&ends.scene.proxy);
+    one_session(&ends, NULL, 2); /* which counts no more when its end is in the log */
+    wait_mentions(ends.scene.proxy.log, " end=done", 2);
     ck_assert_int_eq(proxy_command(&ends.scene.proxy, &outcome, "status", "--json", NULL), 0);
     ck_assert_ptr_nonnull(strstr(outcome.out, "\"sessions_tls\": 0"));
     proxy_stop(&ends.scene.proxy);
