@@ -102,6 +102,13 @@ static void close_memory(struct transfer *transfer, size_t first)
     transfer->fd_count = first;
 }
 
+/* Behind an IPv4 address is what the memory was before. */
+static size_t peer_length(const struct session *session)
+{
+    return session->peer.any.sa_family == AF_INET6 ? sizeof session->peer.in6
+                                                   : sizeof session->peer.in;
+}
+
 /* Describes a parked session. False: it is not to go. */
 static bool add_record(struct transfer *transfer, struct session *session)
 {
@@ -132,7 +139,7 @@ static bool add_record(struct transfer *transfer, struct session *session)
     };
     if (session->kept_alive)
         record.server.flags |= FLAG_KEPT_ALIVE;
-    memcpy(record.peer, &session->peer, sizeof record.peer);
+    memcpy(record.peer, &session->peer, peer_length(session));
 
     size_t first = transfer->fd_count;
     transfer->sessions[transfer->count++] = session;

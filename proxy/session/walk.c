@@ -113,8 +113,9 @@ static void end_session(struct walk *walk, struct session *session)
         return;
     }
     counter_add(&session->set->counters->killed, 1);
-    session_close(session, SESSION_KILLED);
+    /* First: it may be the last session, and the process exits and tells the number. */
     atomic_fetch_add(&walk->killed, 1);
+    session_close(session, SESSION_KILLED);
 }
 
 /* The next list, or the end of the worker. */

@@ -33,6 +33,10 @@
     "Kh9n6/3NBWZo5LBCiA==\n"                                                                       \
     "-----END X509 CRL-----\n"
 
+#define TICKET_KEY                                                                                 \
+    "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJy"                                       \
+    "gpKissLS4vMDEyMzQ1Njc4OTo7PD0+P0BBQkNERUZHSElKS0xNTk8="
+
 /* Made by openssl: with its key. */
 static char own_certificate[8192];
 
@@ -76,6 +80,8 @@ static const struct named {
      "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "' certificate 1: "},
     {"client-crl", "", IN_FRONTEND, "", "client-crl = %", REVOCATIONS,
      "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n", "' "},
+    {"tls-ticket-keys", "", IN_FRONTEND, "", "tls-ticket-keys = %", TICKET_KEY "\n",
+     TICKET_KEY "\nsecret\n", ":2: "},
     {"allow", "of a server", IN_BACKEND, "", "server = any sni:443 allow=@%", "*.example\n",
      "*.*.example\n", ":1: '*.*.example' "},
     {"verify", "of a server", IN_BACKEND, "",

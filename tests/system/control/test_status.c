@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME = 190, SERVERS = 240, COLUMNS = 80 };
+enum { NAME = 157, SERVERS = 240, COLUMNS = 80 };
 
 static void print_status(const struct proxy *proxy, const char *columns, struct outcome *outcome)
 {
