@@ -210,7 +210,7 @@ def markdown(results):
             # A count, not a time: one run is enough.
             outcome = "counted once"
         if metric.absolute is not None and ours:
-            words = f"goal {goal_words(median(ours), metric.absolute, False)}"
+            words = f"goal {goal_words(median(ours), metric.absolute, metric.higher)}"
             outcome = words if outcome == "–" else f"{outcome}; {words}"
         table.append(f"| {metric.label} | {metric.unit} | " + " | ".join(cells) +
                      f" | {text} | {outcome} |")
