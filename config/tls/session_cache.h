@@ -2,10 +2,10 @@
  * held for the look at a short list.
  *
  * A session is handed out once, so that no two connections have it, and so that a ticket of TLS 1.3
- * is used once (RFC 8446, C.4). A resumption does not verify the server's certificate again:
- * therefore no session is kept of a server whose certificate was not accepted, none is handed out
- * once that certificate has expired, and none goes back to a verification that is older than
- * SESSION_CACHE_LIFE, whatever resumptions lie between. */
+ * is used once (RFC 8446, C.4). A resumption does not verify the server's certificate again.
+ * So the cache keeps only sessions of servers whose certificate was accepted. It hands out none
+ * after the certificate has expired, and none whose last full verification, before all resumptions,
+ * is older than SESSION_CACHE_LIFE. */
 #ifndef RPPROXY_CONFIG_TLS_SESSION_CACHE_H
 #define RPPROXY_CONFIG_TLS_SESSION_CACHE_H
 

@@ -139,7 +139,7 @@ const char *ticket_file_parse(const char *text, size_t length, const char *path,
     return wrong;
 }
 
-/* Whoever reads a key can read what clients with tickets say. */
+/* A user that has a key can read what clients with tickets say. */
 static const char *warn_of_mode(const char *path, const struct stat *status)
 {
     if (!(status->st_mode & (S_IROTH | S_IWOTH)))

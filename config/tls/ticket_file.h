@@ -29,7 +29,7 @@ struct ticket_file {
 const char *ticket_file_read(const char *path, struct ticket_file **made, const char **warning)
     __attribute__((warn_unused_result));
 
-/* The same of a text in memory; path is the name in messages. */
+/* As ticket_file_read(), from a text in memory; path is the name in messages. */
 const char *ticket_file_parse(const char *text, size_t length, const char *path,
                               struct ticket_file **made) __attribute__((warn_unused_result));
 

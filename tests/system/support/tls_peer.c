@@ -118,6 +118,17 @@ void tls_receive_exactly(struct tls_peer *peer, void *bytes, size_t length)
     }
 }
 
+void tls_exchange(struct tls_peer *client, int server)
+{
+    char bytes[6];
+    tls_send(client, "there", 6);
+    receive_exactly(server, bytes, 6);
+    ck_assert_str_eq(bytes, "there");
+    send_all(server, "back!", 6);
+    tls_receive_exactly(client, bytes, 6);
+    ck_assert_str_eq(bytes, "back!");
+}
+
 void tls_say_end(struct tls_peer *peer)
 {
     ck_assert_int_ge(SSL_shutdown(peer->ssl), 0);

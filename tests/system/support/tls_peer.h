@@ -36,6 +36,9 @@ bool tls_shows(const struct tls_peer *peer, const char *name);
 void tls_send(struct tls_peer *peer, const void *bytes, size_t length);
 void tls_receive_exactly(struct tls_peer *peer, void *bytes, size_t length);
 
+/* The client says something to the server behind the proxy, a plain connection, which answers. */
+void tls_exchange(struct tls_peer *client, int server);
+
 /* Says that nothing more will come; the socket stays open. */
 void tls_say_end(struct tls_peer *peer);
 
