@@ -66,7 +66,7 @@ START_TEST(the_page_in_a_browser)
                           address,          front,
                           scene.proxy.file, proxy_binary(),
                           picture,          NULL};
-    program_run(&(struct program){.argv = argv}, PATIENCE_MS, &outcome);
+    program_run(&(struct program){.argv = argv, .family = true}, PATIENCE_MS, &outcome);
     ck_assert_msg(outcome.code == 0, "%s%s", outcome.out, outcome.err);
     ck_assert_int_eq(stat(picture, &status), 0);
     ck_assert_int_gt(status.st_size, 10000);

@@ -95,8 +95,17 @@ static void browse(uint16_t port, const char *url, const char *expected)
     }
     snprintf(rules, sizeof rules, "--host-resolver-rules=MAP * 127.0.0.1:%u", port);
     snprintf(data, sizeof data, "--user-data-dir=%s", test_path(folder, "chromium"));
-    run(&outcome, "chromium", "--headless", "--no-sandbox", "--disable-gpu",
-        "--ignore-certificate-errors", data, rules, "--dump-dom", url, NULL);
+    const char *argv[] = {"chromium",
+                          "--headless",
+                          "--no-sandbox",
+                          "--disable-gpu",
+                          "--ignore-certificate-errors",
+                          data,
+                          rules,
+                          "--dump-dom",
+                          url,
+                          NULL};
+    program_run(&(struct program){.argv = argv, .family = true}, PATIENCE_MS, &outcome);
     ck_assert_msg(strstr(outcome.out, expected) != NULL, "%s: %s", url, outcome.out);
 }
 

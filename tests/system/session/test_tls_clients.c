@@ -26,7 +26,8 @@ static void attempt(struct outcome *outcome, const char *format, va_list argumen
     int length = vsnprintf(command, sizeof command, format, arguments);
     ck_assert_int_lt(length, (int)sizeof command);
     snprintf(whole, sizeof whole, "cd %s && %s", test_directory(), command);
-    run(outcome, "sh", "-c", whole, NULL);
+    const char *argv[] = {"sh", "-c", whole, NULL};
+    program_run(&(struct program){.argv = argv, .family = true}, PATIENCE_MS, outcome);
 }
 
 /* It succeeds, and its output has `answer`. */

@@ -93,6 +93,7 @@ struct program {
     const char *out, *err;
     const char *directory;       /* working directory; NULL: ours */
     const struct passed *passed; /* NULL: none */
+    bool family; /* it ends when it and all that it has started have ended; killed if it does not */
 };
 
 /* True if `name` is found in PATH (or is executable, if it has a slash). */

@@ -94,9 +94,27 @@ static void redirect(const char *path, int flags, int target)
     }
 }
 
+/* The calling process becomes the parent of all that the program starts and leaves behind. Returns
+ * in a child of it; the caller ends as the child, after the last of them. A browser's processes,
+ * for one, hold their connections for a moment after the browser has ended. */
+static void found_family(void)
+{
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    pid_t child = fork();
+    if (child == 0) {
+        return;
+    }
+    int status, last = 126 << 8;
+    for (pid_t gone; (gone = waitpid(-1, &status, 0)) > 0;) {
+        last = gone == child ? status : last;
+    }
+    _exit(WIFSIGNALED(last) ? 128 + WTERMSIG(last) : WEXITSTATUS(last));
+}
+
 static _Noreturn void launch(const struct launch *launch)
 {
     const struct program *program = launch->program;
+    pid_t parent = launch->parent;
     redirect(program->in, O_RDONLY, STDIN_FILENO);
     redirect(program->out, O_WRONLY | O_CREAT | O_APPEND, STDOUT_FILENO);
     redirect(program->err, O_WRONLY | O_CREAT | O_APPEND, STDERR_FILENO);
@@ -121,7 +139,12 @@ static _Noreturn void launch(const struct launch *launch)
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() == launch->parent) {
+    if (program->family && getppid() == parent) {
+        parent = getpid();
+        found_family();
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+    }
+    if (getppid() == parent) {
         execve(launch->path, launch->argv, launch->env);
     }
     _exit(127);

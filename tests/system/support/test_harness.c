@@ -101,10 +101,27 @@ START_TEST(nothing_is_lost_without_a_proxy)
 }
 END_TEST
 
+/* The child speaks when its parent, sh, is gone. */
+START_TEST(a_family_ends_with_its_last)
+{
+    struct outcome outcome;
+    const char *argv[] = {
+        "sh", "-c", "(while kill -0 $$ 2>/dev/null; do :; done; echo last; exit 4) & exit 3", NULL};
+    program_run(&(struct program){.argv = argv, .family = true}, PATIENCE_MS, &outcome);
+    ck_assert_int_eq(outcome.code, 3);
+    ck_assert_str_eq(outcome.out, "last\n");
+    ck_assert_uint_eq(orphans_failed(), 0);
+    const char *killed[] = {"sh", "-c", "kill -KILL $$", NULL};
+    program_run(&(struct program){.argv = killed, .family = true}, PATIENCE_MS, &outcome);
+    ck_assert_int_eq(outcome.code, 128 + 9);
+}
+END_TEST
+
 Suite *harness_suite(void)
 {
     Suite *suite = suite_create("harness");
     scenario_add(suite, losses_are_seen, 300);
     scenario_add(suite, nothing_is_lost_without_a_proxy, 300);
+    scenario_add(suite, a_family_ends_with_its_last, 300);
     return suite;
 }
