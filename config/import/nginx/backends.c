@@ -1,4 +1,5 @@
-#include "config/import/nginx/convert.h"
+#include "config/import/nginx/backends.h"
+
 #include "config/import/nginx/directives.h"
 #include "config/import/nginx/tls.h"
 

@@ -1,4 +1,4 @@
-/* The parts of a block stream as sections of a proxy.ini. */
+/* What the modules of nginx/ know of one import. */
 #ifndef RPPROXY_CONFIG_IMPORT_NGINX_CONVERT_H
 #define RPPROXY_CONFIG_IMPORT_NGINX_CONVERT_H
 
@@ -26,14 +26,5 @@ struct ngx_conversion {
 /* The directive of the server, or of the stream around it; NULL: there is none. */
 const struct ngx_directive *ngx_setting(const struct ngx_conversion *conversion,
                                         const struct ngx_list *server, const char *name);
-
-/* The frontend of a block server, and the backends that it needs. */
-void ngx_server_write(struct ngx_conversion *conversion, const struct ngx_directive *server);
-
-/* The name of the backend that the value of a proxy_pass leads to, which is written if there is
- * none yet; "reject" where it cannot be carried over, which has been found. dynamic: the value came
- * of a variable, and its name is asked for at each session. */
-const char *ngx_backend_name(struct ngx_conversion *conversion, const struct ngx_list *server,
-                             const char *value, bool dynamic, struct origin origin);
 
 #endif

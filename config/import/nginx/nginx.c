@@ -1,6 +1,6 @@
 #include "config/import/finish.h"
-#include "config/import/nginx/convert.h"
 #include "config/import/nginx/directives.h"
+#include "config/import/nginx/servers.h"
 
 #include <inttypes.h>
 #include <libgen.h>

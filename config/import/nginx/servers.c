@@ -1,4 +1,6 @@
-#include "config/import/nginx/convert.h"
+#include "config/import/nginx/servers.h"
+
+#include "config/import/nginx/backends.h"
 #include "config/import/nginx/directives.h"
 #include "config/import/nginx/tls.h"
 #include "config/syntax/bind_ports.h"
@@ -24,13 +26,6 @@ struct front {
     const char *keepalive; /* of so_keepalive; NULL: not said */
     struct origin keepalive_at;
 };
-
-const struct ngx_directive *ngx_setting(const struct ngx_conversion *conversion,
-                                        const struct ngx_list *server, const char *name)
-{
-    const struct ngx_directive *own = ngx_find(server, name);
-    return own ? own : ngx_find(conversion->stream, name);
-}
 
 static const struct ngx_directive *setting(const struct front *front, const char *name)
 {
