@@ -301,6 +301,8 @@ static const char *mariadb_start(struct mariadb *mariadb)
     snprintf(port_option, sizeof port_option, "--port=%s", mariadb->port);
     if (getuid() != 0)
         snprintf(user_option, sizeof user_option, "--user=%s", getpwuid(getuid())->pw_name);
+    /* A server deletes, as it starts, what others of its kind keep in a common folder. */
+    setenv("TMPDIR", test_directory(), 1);
     run(&outcome, "mariadb-install-db", "--no-defaults", data_option, user_option,
         "--auth-root-authentication-method=normal", "--skip-test-db", NULL);
     ck_assert_msg(outcome.code == 0, "%s%s", outcome.out, outcome.err);

@@ -266,6 +266,8 @@ static void make_data(struct mariadb servers[static NODES], unsigned first)
         snprintf(name, sizeof name, "data%u", i + 1);
         test_path(servers[i].data, name);
     }
+    /* A server deletes, as it starts, what others of its kind keep in a common folder. */
+    setenv("TMPDIR", test_directory(), 1);
     snprintf(command, sizeof command,
              "mariadb-install-db --no-defaults --datadir=%s --user=root --skip-test-db "
              "--auth-root-authentication-method=normal",
