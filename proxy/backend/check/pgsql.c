@@ -25,6 +25,7 @@ struct pgsql {
     size_t heard;
     bool logged_in;
     bool asked; /* for the role */
+    bool told, replica;
     bool scram_begun, scram_proved;
     struct scram scram;
 };
@@ -246,15 +247,20 @@ static enum dialogue_verdict hear_request(struct dialogue *dialogue, struct mess
     }
 }
 
+/* The server has nothing more to say: the check ends here, and not with the row before. Else a
+ * server that answers slowly would still write after the close, and complain in its log. */
 static enum dialogue_verdict hear_ready(struct dialogue *dialogue, struct evbuffer *output)
 {
     static const char query[] = "SELECT pg_is_in_recovery()";
     struct pgsql *pgsql = dialogue->state;
-    if (!pgsql->logged_in || pgsql->asked)
+    if (!pgsql->logged_in || pgsql->asked != pgsql->told)
         return fail_malformed(dialogue);
-    if (dialogue->conf->role == CHECK_ROLE_ANY) {
+    const enum check_role role = dialogue->conf->role;
+    if (role == CHECK_ROLE_ANY || pgsql->told) {
         terminate(dialogue, output);
-        return DIALOGUE_PASSED;
+        if (role == CHECK_ROLE_ANY || pgsql->replica == (role == CHECK_ROLE_REPLICA))
+            return DIALOGUE_PASSED;
+        return dialogue_fail(dialogue, pgsql->replica ? "is a replica" : "is the primary");
     }
     pgsql->asked = true;
     return goes_on_if(dialogue, evbuffer_add(output, "Q", 1) == 0 &&
@@ -262,20 +268,17 @@ static enum dialogue_verdict hear_ready(struct dialogue *dialogue, struct evbuff
                                     add_text(output, query));
 }
 
-static enum dialogue_verdict hear_row(struct dialogue *dialogue, struct message message,
-                                      struct evbuffer *output)
+static enum dialogue_verdict hear_row(struct dialogue *dialogue, struct message message)
 {
     /* One column, of one byte. */
     static const unsigned char one[] = {0, 1, 0, 0, 0, 1};
-    const struct pgsql *pgsql = dialogue->state;
-    if (!pgsql->asked || message.length != sizeof one + 1 ||
+    struct pgsql *pgsql = dialogue->state;
+    if (!pgsql->asked || pgsql->told || message.length != sizeof one + 1 ||
         memcmp(message.bytes, one, sizeof one) != 0)
         return fail_malformed(dialogue);
-    bool replica = message.bytes[sizeof one] == 't';
-    terminate(dialogue, output);
-    if (replica == (dialogue->conf->role == CHECK_ROLE_REPLICA))
-        return DIALOGUE_PASSED;
-    return dialogue_fail(dialogue, replica ? "is a replica" : "is the primary");
+    pgsql->told = true;
+    pgsql->replica = message.bytes[sizeof one] == 't';
+    return DIALOGUE_GOES_ON;
 }
 
 static enum dialogue_verdict hear_message(struct dialogue *dialogue, struct message message,
@@ -292,11 +295,12 @@ static enum dialogue_verdict hear_message(struct dialogue *dialogue, struct mess
     case 'Z':
         return hear_ready(dialogue, output);
     case 'D':
-        return hear_row(dialogue, message, output);
+        return hear_row(dialogue, message);
     case 'N': /* notice */
     case 'S': /* a parameter */
     case 'K': /* key for cancelling */
     case 'T': /* columns */
+    case 'C': /* the end of the rows */
     case 'v': /* other version of the protocol */
         return DIALOGUE_GOES_ON;
     default:

@@ -25,10 +25,10 @@ static char user[] = "m", password[] = "secret", database[] = "shop";
     AUTHENTICATION_OK "S\000\000\000#application_name\000rpproxy check\000"                        \
                       "S\000\000\000\027in_hot_standby\000off\000"                                 \
                       "K\000\000\000\014\000\000t@%\367a\236" READY
-#define ROW(value)                                                                                 \
+#define ROW(value) "D\000\000\000\013\000\001\000\000\000\001" value
+#define ANSWER(value)                                                                              \
     "T\000\000\000*\000\001pg_is_in_recovery\000\000\000\000\000\000\000\000\000\000\020\000\001"  \
-    "\377\377\377\377\000\000D\000\000\000\013\000\001\000\000\000\001" value                      \
-    "C\000\000\000\015SELECT 1\000" READY
+    "\377\377\377\377\000\000" ROW(value) "C\000\000\000\015SELECT 1\000"
 #define TERMINATE "X\000\000\000\004"
 
 #define hear(talk, bytes) talk_hear(talk, bytes, sizeof(bytes) - 1)
@@ -168,9 +168,10 @@ START_TEST(role_is_asked_for)
         drop(&talk);
         ck_assert_int_eq(hear(&talk, LOGGED_IN), DIALOGUE_GOES_ON);
         said(&talk, "Q\000\000\000\037SELECT pg_is_in_recovery()\000");
-        enum dialogue_verdict verdict =
-            cases[i].replica ? hear(&talk, ROW("t")) : hear(&talk, ROW("f"));
-        ck_assert_int_eq(verdict, cases[i].verdict);
+        ck_assert_int_eq(cases[i].replica ? hear(&talk, ANSWER("t")) : hear(&talk, ANSWER("f")),
+                         DIALOGUE_GOES_ON);
+        said(&talk, ""); /* the server still writes */
+        ck_assert_int_eq(hear(&talk, READY), cases[i].verdict);
         ck_assert_str_eq(talk.dialogue.reason, cases[i].reason);
         ck_assert(talk.dialogue.awaits_close);
         said(&talk, TERMINATE);
@@ -231,6 +232,7 @@ static const char foreign[] = "does not speak the protocol of PostgreSQL";
 START_TEST(nonsense_fails)
 {
     const struct check_conf conf = {.kind = CHECK_PGSQL};
+    const struct check_conf role = {.kind = CHECK_PGSQL, .role = CHECK_ROLE_PRIMARY};
     struct check_conf with = {.kind = CHECK_PGSQL, .password = password};
     fails(&conf, "HTTP/1.1 400 Bad Request\r\n\r\n", foreign);
     fails(&conf, "R\000\000\000\003", foreign);
@@ -242,7 +244,9 @@ START_TEST(nonsense_fails)
     fails(&conf, "E\000\000\000\005\000", "says \"\" (SQLSTATE )");
     fails(&conf, READY, foreign);
     fails(&conf, AUTHENTICATION_OK AUTHENTICATION_OK, foreign);
-    fails(&conf, AUTHENTICATION_OK "D\000\000\000\013\000\001\000\000\000\001f", foreign);
+    fails(&conf, AUTHENTICATION_OK ROW("f"), foreign);
+    fails(&role, LOGGED_IN READY, foreign);
+    fails(&role, LOGGED_IN ROW("f") ROW("f"), foreign);
     fails(&with, "R\000\000\000\012\000\000\000\005\001\001", foreign);
     fails(&with, "R\000\000\000\010\000\000\000\013", foreign); /* SCRAM goes on before it began */
     fails(&with, "R\000\000\000\010\000\000\000\014", foreign);
