@@ -20,7 +20,7 @@ struct unsent {
 struct conn {
     struct stream stream;
     struct conn *peer;
-    struct unsent *unsent; /* bytes that a send did not take; NULL: none */
+    struct unsent *unsent; /* bytes that a send did not take; NULL: none; see sealed_send() */
     /* Where the bytes that it receives are counted: the frontend's, the server's and the worker's
      * counter of this direction (session_set_count()). */
     uint32_t frontend_place, server_place;

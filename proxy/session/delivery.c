@@ -26,7 +26,7 @@ static uint64_t delivery_ends_at(const struct session *session, const struct con
  * client was reset is to be reset as well, but not before it has everything. */
 static bool is_delivered(struct session *session, const struct conn *to)
 {
-    if (conn_is_open(to->peer) || conn_is_owed(to))
+    if (conn_is_open(to->peer) || conn_is_owed(to) || (to->peer->stream.ended && !to->shut))
         return false;
     if (to->stream.ended && to->shut && session->outcome != SESSION_CLIENT_RESET)
         return true;
@@ -35,6 +35,19 @@ static bool is_delivered(struct session *session, const struct conn *to)
         session->active_at = loop_now(&session->set->loop);
     session->unacknowledged = left;
     return left == 0;
+}
+
+/* Throws away what that side says. What TLS holds for it comes free by that. */
+static enum discard discard(struct conn *from, struct engine *engine)
+{
+    const unsigned char *bytes;
+    while (from->sealed && sealed_holds(from) && from->stream.readable && !from->stream.ended) {
+        ssize_t got = sealed_receive(from, engine, SIZE_MAX, &bytes);
+        if (got < 0)
+            return DISCARD_FAILED;
+        session_set_count(session_set_of(engine), from, (size_t)got);
+    }
+    return conn_discard(from, engine);
 }
 
 /* Moves what can be moved to the side that remains. to_failed: that side was reset. */
@@ -46,7 +59,7 @@ void delivery_go_on(struct session *session, bool to_failed)
     set->loop.engine.moved = 0;
     enum relay relayed = relay(gone, &set->loop.engine);
     session_note_activity(session, session->set); /* what is thrown away is none */
-    enum discard discarded = conn_discard(to, &set->loop.engine);
+    enum discard discarded = discard(to, &set->loop.engine);
     bool lost = relayed == RELAY_FROM_FAILED;
     bool failed = (lost && !session_is_unix(session, gone)) || relayed == RELAY_TO_FAILED ||
                   discarded == DISCARD_FAILED || to_failed;

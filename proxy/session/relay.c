@@ -55,13 +55,15 @@ static enum relay relay_of(enum sealed_sent sent)
 enum relay relay_flush(struct conn *to, struct engine *engine)
 {
     struct unsent *unsent = to->unsent;
-    ssize_t sent = engine_send(engine, &to->stream, unsent->bytes + unsent->offset, unsent->length);
+    ssize_t sent = 0;
+    if (unsent->length > 0)
+        sent = engine_send(engine, &to->stream, unsent->bytes + unsent->offset, unsent->length);
     if (sent < 0)
         return RELAY_TO_FAILED;
     engine->moved += (size_t)sent;
     unsent->offset += (size_t)sent;
     unsent->length -= (size_t)sent;
-    if (unsent->length == 0)
+    if (unsent->length == 0 && !(to->sealed && sealed_holds(to)))
         conn_forget_unsent(to);
     return RELAY_OK;
 }

@@ -78,17 +78,23 @@ static bool keep(struct conn *to, const unsigned char *bytes, size_t length)
     *all = (struct unsent){.length = before + length};
     if (before > 0)
         memcpy(all->bytes, to->unsent->bytes + to->unsent->offset, before);
-    memcpy(all->bytes + before, bytes, length);
+    if (length > 0)
+        memcpy(all->bytes + before, bytes, length);
     conn_forget_unsent(to);
     to->unsent = all;
     return true;
+}
+
+static bool has_unsent(const struct conn *to)
+{
+    return to->unsent && to->unsent->length > 0;
 }
 
 enum sealed_sent sealed_send_raw(struct conn *to, struct engine *engine, const unsigned char *bytes,
                                  size_t length)
 {
     ssize_t sent = 0;
-    if (length > 0 && !conn_is_owed(to)) {
+    if (length > 0 && !has_unsent(to)) {
         sent = engine_send(engine, &to->stream, bytes, length);
         if (sent < 0)
             return SEALED_FAILED;
@@ -98,10 +104,27 @@ enum sealed_sent sealed_send_raw(struct conn *to, struct engine *engine, const u
     return SEALED_NO_MEMORY;
 }
 
+bool sealed_holds(const struct conn *to)
+{
+    const struct tls *tls = sealed_tls(to);
+    return tls && tls_holds(tls);
+}
+
+/* What TLS holds is owed. False: out of memory. */
+static bool owe_held(struct conn *to)
+{
+    if (sealed_holds(to))
+        return to->unsent || keep(to, NULL, 0);
+    if (to->unsent && !has_unsent(to))
+        conn_forget_unsent(to);
+    return true;
+}
+
 static enum sealed_sent send_output(struct conn *to, struct engine *engine)
 {
     const struct tls_output *output = &session_set_of(engine)->tls_output;
-    return sealed_send_raw(to, engine, output->sealed, output->sealed_length);
+    enum sealed_sent sent = sealed_send_raw(to, engine, output->sealed, output->sealed_length);
+    return sent != SEALED_SENT || owe_held(to) ? sent : SEALED_NO_MEMORY;
 }
 
 enum sealed_sent sealed_send(struct conn *to, struct engine *engine, const unsigned char *bytes,

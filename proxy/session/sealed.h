@@ -35,13 +35,17 @@ ssize_t sealed_open(struct conn *from, struct engine *engine, const unsigned cha
 enum sealed_sent { SEALED_SENT, SEALED_FAILED, SEALED_NO_MEMORY };
 
 /* Sends all; what the connection does not take becomes its `unsent`, behind what is there already.
- */
+ * What TLS holds (tls_holds()) is owed as well: `unsent` has the length 0 then, or that of what is
+ * before it. */
 enum sealed_sent sealed_send(struct conn *to, struct engine *engine, const unsigned char *bytes,
                              size_t length) __attribute__((warn_unused_result));
 
 /* The same with bytes that are for the socket as they are. */
 enum sealed_sent sealed_send_raw(struct conn *to, struct engine *engine, const unsigned char *bytes,
                                  size_t length) __attribute__((warn_unused_result));
+
+/* What it is owed is not all there yet: TLS holds the rest. */
+bool sealed_holds(const struct conn *to);
 
 /* As engine_is_whole(), of a connection that was reset; under TLS: its end was received. */
 bool sealed_is_whole(const struct conn *from);

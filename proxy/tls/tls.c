@@ -31,7 +31,10 @@ struct tls {
     unsigned messages;      /* since messages_at */
     uint64_t messages_at;   /* milliseconds */
     struct hello_gate gate; /* where gated */
-    const char *error;      /* constant, or of OpenSSL, which never frees it; NULL: none */
+    unsigned char *held;    /* what is to be sealed later; NULL: nothing */
+    size_t held_length;
+    bool holds_end;
+    const char *error; /* constant, or of OpenSSL, which never frees it; NULL: none */
     enum tls_failure failure;
 };
 
@@ -151,6 +154,7 @@ void tls_free(struct tls *tls)
         return;
     SSL_free(tls->ssl);
     hello_gate_free(&tls->gate);
+    free(tls->held);
     free(tls);
 }
 
@@ -271,6 +275,70 @@ static enum tls_result receive_hello(struct tls *tls, const unsigned char *bytes
     return result;
 }
 
+/* --- what is said -------------------------------------------------------------------------- */
+
+/* The other side is in the middle of a message of TLS itself. OpenSSL would read the rest before it
+ * writes, and neither writes nor ends until then. */
+static bool is_amid_message(const struct tls *tls)
+{
+    return tls->is_open && SSL_in_init(tls->ssl);
+}
+
+bool tls_holds(const struct tls *tls)
+{
+    return tls->held || tls->holds_end;
+}
+
+static bool hold(struct tls *tls, const unsigned char *bytes, size_t length)
+{
+    unsigned char *held = realloc(tls->held, tls->held_length + length);
+    if (!held) {
+        (void)fail(tls, "out of memory");
+        return false;
+    }
+    memcpy(held + tls->held_length, bytes, length);
+    tls->held = held;
+    tls->held_length += length;
+    return true;
+}
+
+static bool seal(struct tls *tls, const unsigned char *bytes, size_t length)
+{
+    size_t written;
+    int result = SSL_write_ex(tls->ssl, bytes, length, &written);
+    if (result == 1)
+        return true;
+    (void)judge(tls, result);
+    return false;
+}
+
+static void say_end(struct tls *tls)
+{
+    (void)SSL_shutdown(tls->ssl);
+    ERR_clear_error();
+}
+
+/* The message is complete. */
+static bool release(struct tls *tls)
+{
+    const bool sealed = !tls->held || seal(tls, tls->held, tls->held_length);
+    free(tls->held);
+    tls->held = NULL;
+    tls->held_length = 0;
+    if (sealed && tls->holds_end)
+        say_end(tls);
+    tls->holds_end = false;
+    return sealed;
+}
+
+static enum tls_result open_and_release(struct tls *tls, const unsigned char *bytes, size_t length)
+{
+    enum tls_result result = open_all(tls, bytes, length);
+    if (result == TLS_HAS_FAILED || !tls_holds(tls) || is_amid_message(tls))
+        return result;
+    return release(tls) ? result : TLS_HAS_FAILED;
+}
+
 enum tls_result tls_receive(struct tls *tls, const unsigned char *bytes, size_t length)
 {
     enum tls_result result = TLS_GOES_ON;
@@ -283,18 +351,15 @@ enum tls_result tls_receive(struct tls *tls, const unsigned char *bytes, size_t 
     }
     if (tls->gated || result != TLS_GOES_ON)
         return result;
-    return open_all(tls, bytes, length);
+    return open_and_release(tls, bytes, length);
 }
 
 bool tls_seal(struct tls *tls, const unsigned char *bytes, size_t length)
 {
-    size_t written;
     tls->output->plain_length = tls->output->sealed_length = 0;
-    int result = length > 0 ? SSL_write_ex(tls->ssl, bytes, length, &written) : 1;
-    if (result == 1)
+    if (length == 0)
         return true;
-    (void)judge(tls, result);
-    return false;
+    return tls->held || is_amid_message(tls) ? hold(tls, bytes, length) : seal(tls, bytes, length);
 }
 
 void tls_end(struct tls *tls)
@@ -303,8 +368,9 @@ void tls_end(struct tls *tls)
     if (tls->has_said_end)
         return;
     tls->has_said_end = true;
-    (void)SSL_shutdown(tls->ssl);
-    ERR_clear_error();
+    tls->holds_end = tls_holds(tls) || is_amid_message(tls);
+    if (!tls->holds_end)
+        say_end(tls);
 }
 
 const char *tls_error(const struct tls *tls)

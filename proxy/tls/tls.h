@@ -50,13 +50,20 @@ SSL *tls_ssl(const struct tls *tls);
 enum tls_result tls_receive(struct tls *tls, const unsigned char *bytes, size_t length)
     __attribute__((warn_unused_result));
 
-/* Gives the records with these bytes, all of them. False: it has failed. */
+/* Gives the records with these bytes, all of them, or holds the bytes: tls_holds(). False: it has
+ * failed. */
 bool tls_seal(struct tls *tls, const unsigned char *bytes, size_t length)
     __attribute__((warn_unused_result));
 
-/* Gives the record that says that nothing more will come from this side; nothing at all when it was
- * given before. */
+/* Gives the record that says that nothing more will come from this side, or holds it; nothing at
+ * all when it was given before. */
 void tls_end(struct tls *tls);
+
+/* Something that tls_seal() or tls_end() was to give is held: the other side is in the middle of a
+ * message of TLS itself (TLS 1.3: a change of keys, a ticket), and OpenSSL seals nothing until that
+ * is complete. tls_receive() gives it then. The caller should say no more meanwhile: all of it is
+ * kept. */
+bool tls_holds(const struct tls *tls);
 
 /* After a failure: one line, as OpenSSL has it. Valid as long as tls. */
 const char *tls_error(const struct tls *tls);

@@ -412,6 +412,109 @@ static void a_server_serves(void)
     tls_close(&server);
 }
 
+/* What a server has sealed, and is to send later. */
+struct later {
+    unsigned char bytes[8192];
+    size_t length;
+};
+
+/* Sends a byte, and the first half of a ticket that is in several records. */
+static void say_half_a_ticket(struct tls_peer *server, struct later *later)
+{
+    static const unsigned char much[3000];
+    char *said;
+    BIO *memory = BIO_new(BIO_s_mem());
+    SSL_set0_wbio(server->ssl, memory);
+    ck_assert_int_eq(SSL_set_max_send_fragment(server->ssl, 512), 1);
+    ck_assert_int_eq(
+        SSL_SESSION_set1_ticket_appdata(SSL_get_session(server->ssl), much, sizeof much), 1);
+    ck_assert_int_eq(SSL_write(server->ssl, "b", 1), 1);
+    ck_assert_int_eq(SSL_new_session_ticket(server->ssl), 1);
+    ck_assert_int_eq(SSL_do_handshake(server->ssl), 1);
+    const size_t length = (size_t)BIO_get_mem_data(memory, &said), half = length / 2;
+    later->length = length - half;
+    ck_assert_uint_lt(later->length, sizeof later->bytes);
+    memcpy(later->bytes, said + half, later->length);
+    send_all(server->fd, said, half);
+    ck_assert_int_eq(SSL_set_fd(server->ssl, server->fd), 1);
+}
+
+static bool has_received(void *argument)
+{
+    struct status status;
+    return proxy_status(&scene.proxy, &status) &&
+           status.total.client_bytes == *(uint64_t *)argument;
+}
+
+static bool delivers(void *argument)
+{
+    struct outcome outcome;
+    (void)argument;
+    return proxy_command(&scene.proxy, &outcome, "sessions", "--json", "state=delivering", NULL) ==
+               0 &&
+           strstr(outcome.out, "\"delivering\"");
+}
+
+/* OpenSSL seals nothing in the middle of a message. What is for the server waits, and so does the
+ * client, however much it has to say. */
+START_TEST(a_server_stops_in_a_ticket)
+{
+    struct tls_peer server;
+    static struct later later;
+    char byte;
+    start_upstream("verify=none");
+    int client = come_to(&server);
+    say_half_a_ticket(&server, &later);
+    receive_exactly(client, &byte, 1);
+    const size_t said = fill(client);
+    send_all(server.fd, later.bytes, later.length);
+    char *bytes = malloc(said);
+    tls_receive_exactly(&server, bytes, said);
+    free(bytes);
+    tls_send(&server, "c", 1);
+    receive_exactly(client, &byte, 1);
+    close(client);
+    tls_expect_end(&server);
+    tls_close(&server);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+/* The end of the client's stream waits as well: with nothing before it, with something, and where
+ * the client is gone by then. */
+START_TEST(an_end_waits_for_the_rest_of_a_ticket)
+{
+    struct tls_peer server;
+    static struct later later;
+    uint64_t said = 0;
+    char bytes[5];
+    start_upstream("verify=none");
+    for (unsigned round = 0; round < 3; round++) {
+        int client = come_to(&server);
+        say_half_a_ticket(&server, &later);
+        receive_exactly(client, bytes, 1);
+        if (round > 0) {
+            send_all(client, "there", 5);
+            said += 5;
+        }
+        shutdown(client, SHUT_WR);
+        wait_until(has_received, &said, "the proxy has received it");
+        if (round == 2) {
+            send_reset(client);
+            wait_until(delivers, NULL, "the client is gone");
+        }
+        send_all(server.fd, later.bytes, later.length);
+        if (round > 0)
+            tls_receive_exactly(&server, bytes, 5);
+        tls_expect_end(&server);
+        tls_close(&server);
+        if (round < 2)
+            close(client);
+    }
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 START_TEST(a_server_says_what_is_no_tls)
 {
     static const char *const words[] = {"220 mail.test ESMTP\r\n", "HTTP/1.0 400 Bad Request\r\n",
@@ -505,6 +608,8 @@ Suite *tls_hostile_suite(void)
     scenario_add(suite, junk_ends_the_session, 240);
     scenario_add(suite, a_client_that_never_reads_is_waited_for, 240);
     scenario_add(suite, a_client_that_never_reads_changes_keys, 240);
+    scenario_add(suite, a_server_stops_in_a_ticket, 120);
+    scenario_add(suite, an_end_waits_for_the_rest_of_a_ticket, 120);
     scenario_add(suite, a_server_says_what_is_no_tls, 240);
     scenario_add(suite, a_server_shows_an_endless_chain, 120);
     scenario_add(suite, a_server_does_all_this_to_us, 240);

@@ -310,6 +310,181 @@ START_TEST(a_client_must_not_ask_for_renegotiation_by_the_thousand)
 }
 END_TEST
 
+/* --- messages in pieces -------------------------------------------------------------------- */
+
+/* The records of one side of TLS 1.3 with AES-128-GCM: OpenSSL itself never splits a message that
+ * is short. */
+struct own_records_13 {
+    unsigned char key[16], iv[12];
+    uint64_t sequence;
+};
+
+static char traffic_secrets[2][2 * 32 + 1]; /* of the client, of the server; hexadecimal */
+
+static void note_secret(const SSL *ssl, const char *line)
+{
+    static const char *const labels[] = {"CLIENT_TRAFFIC_SECRET_0 ", "SERVER_TRAFFIC_SECRET_0 "};
+    (void)ssl;
+    for (unsigned i = 0; i < 2; i++)
+        if (strncmp(line, labels[i], strlen(labels[i])) == 0)
+            memcpy(traffic_secrets[i], strrchr(line, ' ') + 1, sizeof traffic_secrets[i]);
+}
+
+static void expand(unsigned char *secret, const char *label, unsigned char *to, size_t length)
+{
+    char digest[] = "SHA256", mode[] = "EXPAND_ONLY", prefix[] = "tls13 ", text[8];
+    strcpy(text, label);
+    EVP_KDF *kdf = EVP_KDF_fetch(NULL, "TLS13-KDF", NULL);
+    EVP_KDF_CTX *context = EVP_KDF_CTX_new(kdf);
+    const OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_MODE, mode, 0),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, secret, 32),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_PREFIX, prefix, strlen(prefix)),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_LABEL, text, strlen(text)),
+        OSSL_PARAM_construct_end()};
+    ck_assert_int_eq(EVP_KDF_derive(context, to, length, params), 1);
+    EVP_KDF_CTX_free(context);
+    EVP_KDF_free(kdf);
+}
+
+/* A handshake of TLS 1.3 after which neither side has said anything. */
+static void shake_13(void)
+{
+    begin(TLS1_3_VERSION);
+    SSL_set_num_tickets(tls_ssl(server.tls), 0);
+    ck_assert_int_eq(SSL_set_ciphersuites(tls_ssl(server.tls), "TLS_AES_128_GCM_SHA256"), 1);
+    SSL_CTX_set_keylog_callback(server.context, note_secret);
+    shake(SIZE_MAX / 2);
+}
+
+static struct own_records_13 own_records_of(const struct side *side)
+{
+    struct own_records_13 own = {.sequence = 0};
+    long length;
+    unsigned char *secret = OPENSSL_hexstr2buf(traffic_secrets[side == &server], &length);
+    ck_assert_int_eq(length, 32);
+    expand(secret, "key", own.key, sizeof own.key);
+    expand(secret, "iv", own.iv, sizeof own.iv);
+    OPENSSL_free(secret);
+    return own;
+}
+
+/* Returns the length of the record. */
+static size_t seal_own_13(struct own_records_13 *own, unsigned char type,
+                          const unsigned char *bytes, size_t length, unsigned char *record)
+{
+    unsigned char nonce[12], number[8];
+    int written;
+    memcpy(nonce, own->iv, sizeof nonce);
+    put_number(number, own->sequence++, 8);
+    for (unsigned i = 0; i < 8; i++)
+        nonce[4 + i] ^= number[i];
+    memcpy(record, (const unsigned char[]){23, 3, 3}, 3);
+    put_number(record + 3, length + 17, 2);
+    EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
+    EVP_EncryptInit_ex(cipher, EVP_aes_128_gcm(), NULL, own->key, nonce);
+    EVP_EncryptUpdate(cipher, NULL, &written, record, 5);
+    if (length > 0)
+        EVP_EncryptUpdate(cipher, record + 5, &written, bytes, (int)length);
+    EVP_EncryptUpdate(cipher, record + 5 + length, &written, &type, 1);
+    EVP_EncryptFinal_ex(cipher, record + 6 + length, &written);
+    EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_GET_TAG, 16, record + 6 + length);
+    EVP_CIPHER_CTX_free(cipher);
+    return length + 22;
+}
+
+static const unsigned char key_update[] = {24, 0, 0, 1, 1}; /* which asks for an answer */
+
+/* `to` says a byte after each byte that it receives. */
+static void hear_and_say(struct side *to, struct side *from, const unsigned char *records,
+                         size_t length, unsigned char *said)
+{
+    for (size_t i = 0; i < length; i++) {
+        ck_assert_int_eq(tls_receive(to->tls, records + i, 1), TLS_GOES_ON);
+        ck_assert_uint_eq(to->output.plain_length, 0);
+        ck_assert_int_eq(bring(to, from, SIZE_MAX / 2), TLS_GOES_ON);
+        ck_assert(tls_seal(to->tls, said, 1));
+        ck_assert_int_eq(bring(to, from, SIZE_MAX / 2), TLS_GOES_ON);
+        ++*said;
+    }
+}
+
+/* A message of TLS itself comes in two records, each byte by byte: what is said meanwhile arrives,
+ * in its order. */
+START_TEST(a_message_may_come_in_pieces)
+{
+    const size_t first = 1 + (size_t)_i % 4;
+    struct side *from = _i / 4 ? &client : &server, *to = _i / 4 ? &server : &client;
+    unsigned char records[100], said = 0;
+    shake_13();
+    struct own_records_13 own = own_records_of(from);
+    size_t length = seal_own_13(&own, 22, key_update, first, records);
+    length +=
+        seal_own_13(&own, 22, key_update + first, sizeof key_update - first, records + length);
+    from->length = 0;
+    hear_and_say(to, from, records, length, &said);
+    ck_assert(!tls_holds(to->tls));
+    ck_assert_uint_eq(from->length, length);
+    for (unsigned i = 0; i < length; i++)
+        ck_assert_uint_eq(from->said[i], i);
+    end();
+}
+END_TEST
+
+/* What is said, and that nothing more comes, waits for the rest of the message. */
+START_TEST(an_end_waits_for_the_rest_of_a_message)
+{
+    struct side *from = _i ? &client : &server, *to = _i ? &server : &client;
+    unsigned char records[100];
+    shake_13();
+    struct own_records_13 own = own_records_of(from);
+    const size_t first = seal_own_13(&own, 22, key_update, 4, records),
+                 second = seal_own_13(&own, 22, key_update + 4, 1, records + first);
+    ck_assert_int_eq(tls_receive(to->tls, records, first), TLS_GOES_ON);
+    ck_assert(!tls_holds(to->tls));
+    ck_assert(tls_seal(to->tls, (const unsigned char *)"la", 2));
+    ck_assert(tls_seal(to->tls, (const unsigned char *)"st", 2));
+    ck_assert(tls_holds(to->tls));
+    ck_assert_uint_eq(to->output.sealed_length, 0);
+    tls_end(to->tls);
+    ck_assert_uint_eq(to->output.sealed_length, 0);
+    ck_assert_int_eq(tls_receive(to->tls, records + first, second), TLS_GOES_ON);
+    ck_assert(!tls_holds(to->tls));
+    ck_assert_int_eq(bring(to, from, SIZE_MAX / 2), TLS_HAS_ENDED);
+    ck_assert_uint_eq(from->length, 4);
+    ck_assert_mem_eq(from->said, "last", 4);
+    tls_end(to->tls);
+    ck_assert_uint_eq(to->output.sealed_length, 0);
+    end();
+}
+END_TEST
+
+/* A server splits a ticket that is longer than its records. */
+START_TEST(a_ticket_may_come_in_pieces)
+{
+    unsigned char said = 0, *records;
+    static const unsigned char much[2000];
+    shake_13();
+    ck_assert_int_eq(
+        SSL_SESSION_set1_ticket_appdata(SSL_get_session(tls_ssl(server.tls)), much, sizeof much),
+        1);
+    ck_assert_int_eq(SSL_set_max_send_fragment(tls_ssl(server.tls), 512), 1);
+    ck_assert_int_eq(SSL_new_session_ticket(tls_ssl(server.tls)), 1);
+    server.output.sealed_length = 0;
+    ck_assert_int_eq(SSL_do_handshake(tls_ssl(server.tls)), 1);
+    const size_t length = server.output.sealed_length;
+    ck_assert_uint_gt(length, sizeof much);
+    records = malloc(length);
+    memcpy(records, server.output.sealed, length);
+    server.output.sealed_length = 0;
+    hear_and_say(&client, &server, records, length, &said);
+    ck_assert_uint_eq(server.length, length);
+    free(records);
+    end();
+}
+END_TEST
+
 static void set_groups(const struct side *side, const char *groups)
 {
     ck_assert_int_eq(SSL_set1_groups_list(tls_ssl(side->tls), (char *)(uintptr_t)groups),
@@ -444,6 +619,9 @@ Suite *tls_suite(void)
     tcase_add_test(tcase, without_memory_there_is_no_connection);
     tcase_add_loop_test(tcase, keys_may_change_and_not_by_the_thousand, 0, 2);
     tcase_add_test(tcase, a_client_must_not_ask_for_renegotiation_by_the_thousand);
+    tcase_add_loop_test(tcase, a_message_may_come_in_pieces, 0, 8);
+    tcase_add_loop_test(tcase, an_end_waits_for_the_rest_of_a_message, 0, 2);
+    tcase_add_test(tcase, a_ticket_may_come_in_pieces);
     tcase_add_test(tcase, a_second_hello_may_come_in_pieces);
     tcase_add_test(tcase, a_second_hello_that_is_too_long_is_refused);
     tcase_add_test(tcase, a_hello_may_come_in_records_of_one_byte);
