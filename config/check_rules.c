@@ -98,7 +98,11 @@ static const char *wrong_with(const struct check_conf *check, const struct secti
         return "check-user needs a check-password";
     if (check->kind == CHECK_MYSQL && check->database && !check->user)
         return "check-database needs a check-user that may log in";
-    if (check->kind == CHECK_OFF || uses_tls(check))
+    if (check->kind == CHECK_OFF)
+        return NULL;
+    if (check->crl && !(check->verify && uses_tls(check)) && find_setting(section, "check-crl"))
+        return "check-crl needs check-verify = FILE or system, and check-tls = yes or check = tls";
+    if (uses_tls(check))
         return NULL;
     if (check->verify && find_setting(section, "check-verify"))
         return "check-verify has no effect without check-tls = yes or check = tls";

@@ -305,6 +305,7 @@ static const struct need needs[] = {
     {"check-address", OWNER_BACKEND, is_checked, no_check},
     {"check-tls", OWNER_BACKEND, is_checked, no_check},
     {"check-verify", OWNER_BACKEND, is_checked, no_check},
+    {"check-crl", OWNER_BACKEND, is_checked, no_check},
     {"check-sni", OWNER_BACKEND, is_checked, no_check},
     {"check-proxy", OWNER_BACKEND, is_checked, no_check},
     {"check-close", OWNER_BACKEND, is_checked, no_check},

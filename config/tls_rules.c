@@ -112,6 +112,8 @@ static const char *without_tls(const struct tls_target_conf *conf)
 {
     if (conf->verify)
         return "verify is possible only with tls=yes";
+    if (conf->crl)
+        return "crl is possible only with tls=yes";
     if (conf->sni)
         return "sni is possible only with tls=yes";
     if (conf->verify_name)
@@ -134,6 +136,8 @@ static const char *check(const struct server_conf *server)
     const bool verifies = strcmp(conf->verify, "none") != 0, named = conf->sni || conf->verify_name;
     if (!verifies && conf->verify_name)
         return "verify-name has no effect with verify=none";
+    if (!verifies && conf->crl)
+        return "crl has no effect with verify=none";
     if (verifies && server->service && !named)
         return "tls=yes with srv:NAME needs sni=NAME or verify-name=NAME: nothing proves the names "
                "that SRV records tell";

@@ -108,9 +108,11 @@ struct check_conf {
     bool tls;
     char *verify; /* "system", or the absolute path of a file; NULL: nothing is verified, or it was
                      not given */
-    bool verify_none;                  /* "none" was given */
-    struct x509_store_st *authorities; /* of verify; or NULL */
-    char *sni;                         /* NULL: host, or none */
+    bool verify_none;                      /* "none" was given */
+    struct x509_store_st *authorities;     /* of verify; or NULL */
+    char *crl;                             /* the absolute path of a file; NULL: not given */
+    struct stack_st_X509_CRL *revocations; /* of crl; belong to the config. NULL: none */
+    char *sni;                             /* NULL: host, or none */
     /* check = http */
     char *method, *path, *host; /* NULL: the default */
     char **headers;             /* "NAME: VALUE" */

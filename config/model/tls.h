@@ -73,8 +73,10 @@ struct tls_target_conf {
     bool on;      /* tls=yes */
     char *verify; /* "none", "system" or the absolute path of a file; NULL: not given */
     struct x509_store_st *authorities; /* in the file of verify; belong to the config. NULL: none */
-    char *sni;                         /* NULL: not given */
-    char *verify_name;                 /* NULL: not given */
+    char *crl;                         /* an absolute path; NULL: not given */
+    struct stack_st_X509_CRL *revocations; /* in crl; belong to the config. NULL: none */
+    char *sni;                             /* NULL: not given */
+    char *verify_name;                     /* NULL: not given */
     struct words alpn;
     const struct certificate_source *certificate; /* that the server is shown; NULL: none */
 };

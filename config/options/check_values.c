@@ -5,6 +5,7 @@
 #include "config/base/pattern.h"
 #include "config/lists/list_file.h"
 #include "config/options/steps.h"
+#include "config/options/tls_values.h"
 #include "config/syntax/value.h"
 
 #include <arpa/inet.h>
@@ -200,6 +201,33 @@ const struct option_custom check_verify = {.form = "none, system or FILE",
                                            .read = read_verify,
                                            .write = write_verify,
                                            .release = release_verify};
+
+static void release_crl(void *member)
+{
+    struct check_conf *check = member;
+    free(check->crl);
+    check->crl = NULL;
+    check->revocations = NULL;
+}
+
+static const char *read_crl(const char *value, void *member, const struct option_context *context)
+{
+    struct check_conf *check = member;
+    release_crl(member);
+    return tls_read_crl(value, "check-crl", &check->crl, &check->revocations, context);
+}
+
+static bool write_crl(const void *member, size_t item, FILE *out)
+{
+    const struct check_conf *check = member;
+    if (item > 0 || !check->crl)
+        return false;
+    fputs(check->crl, out);
+    return true;
+}
+
+const struct option_custom check_crl = {
+    .form = "FILE", .read = read_crl, .write = write_crl, .release = release_crl};
 
 /* --- HTTP ---------------------------------------------------------------------------------- */
 

@@ -20,7 +20,8 @@ extern const struct option_custom check_address;
 /* Member: struct check_status. */
 extern const struct option_custom check_status;
 
-/* Member: struct check_conf. The file of check_verify is read with the configuration. */
-extern const struct option_custom check_verify, check_header, check_body, check_step;
+/* Member: struct check_conf. The files of check_verify and check_crl are read with the
+ * configuration. */
+extern const struct option_custom check_verify, check_crl, check_header, check_body, check_step;
 
 #endif

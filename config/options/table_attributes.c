@@ -120,6 +120,13 @@ const struct option server_attributes[] = {
      .custom = &tls_verify_value,
      .help = "with tls=yes: the authorities that the certificate of the server must come from; "
              "none: any certificate will do"},
+    {.name = "crl",
+     OF_SERVER(tls_conf),
+     .type = OPTION_CUSTOM,
+     .custom = &tls_crl_value,
+     .help =
+         "with tls=yes: a PEM file with a revocation list of each authority of verify: a server "
+         "whose certificate is revoked is refused"},
     {.name = "sni",
      OF_SERVER(tls_conf.sni),
      .type = OPTION_CUSTOM,

@@ -112,6 +112,13 @@ const struct option check_options[] = {
      .custom = &check_verify,
      .help = "whose certificates are accepted by a check through TLS; none: all; without it those "
              "that sessions accept, or all where the server has no tls=yes"},
+    {.name = "check-crl",
+     .sections = BACKENDS | IN(SECTION_DEFAULTS),
+     OF_BACKEND(check),
+     .type = OPTION_CUSTOM,
+     .custom = &check_crl,
+     .help = "a PEM file with a revocation list of each authority of check-verify: checks fail "
+             "where the certificate is revoked"},
     {.name = "check-sni",
      .sections = BACKENDS | IN(SECTION_DEFAULTS),
      OF_BACKEND(check.sni),

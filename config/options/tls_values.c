@@ -167,7 +167,8 @@ static const char *read_client_crl(const char *value, void *member,
         return NULL;
     address_files_add_plain(context->files, revocations->path);
     const char *wrong = revocations_read(revocations->path, &revocations->list);
-    const char *warning = wrong ? NULL : revocations_warning(revocations->list, time(NULL));
+    const char *warning =
+        wrong ? NULL : revocations_warning(revocations->list, "client", time(NULL));
     if (warning)
         problem_warn(context->problems, context->place, "client-crl: %s: %s", revocations->path,
                      warning);
@@ -374,6 +375,22 @@ const struct option_custom tls_alpn_value = {
 
 /* --- attributes of servers ----------------------------------------------------------------- */
 
+const char *tls_read_crl(const char *value, const char *option, char **path,
+                         struct stack_st_X509_CRL **list, const struct option_context *context)
+{
+    if (!*value)
+        return "must be a file";
+    *path = list_file_path(value, context->place.source);
+    if (context->files->closed)
+        return NULL;
+    address_files_add_plain(context->files, *path);
+    const char *wrong = certificate_store_revocations(context->certificates, *path, list);
+    const char *warning = wrong ? NULL : revocations_warning(*list, "server", time(NULL));
+    if (warning)
+        problem_warn(context->problems, context->place, "%s: %s: %s", option, *path, warning);
+    return wrong;
+}
+
 static void release_verify(void *member)
 {
     struct tls_target_conf *target = member;
@@ -414,6 +431,30 @@ const struct option_custom tls_verify_value = {.form = "FILE, system or none",
                                                .read = read_verify,
                                                .write = write_verify,
                                                .release = release_verify};
+
+static void release_crl(void *member)
+{
+    struct tls_target_conf *target = member;
+    free(target->crl);
+    target->crl = NULL;
+    target->revocations = NULL;
+}
+
+static const char *read_crl(const char *value, void *member, const struct option_context *context)
+{
+    struct tls_target_conf *target = member;
+    release_crl(member);
+    return tls_read_crl(value, "server: crl", &target->crl, &target->revocations, context);
+}
+
+static bool write_crl(const void *member, size_t item, FILE *out)
+{
+    const struct tls_target_conf *target = member;
+    return write_text(&target->crl, item, out);
+}
+
+const struct option_custom tls_crl_value = {
+    .form = "FILE", .read = read_crl, .write = write_crl, .release = release_crl};
 
 static void release_cert(void *member)
 {

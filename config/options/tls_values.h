@@ -19,9 +19,14 @@ extern const struct option_custom tls_ciphers_value, tls_ciphersuites_value, tls
 /* Names of RFC 7301: a struct words. */
 extern const struct option_custom tls_alpn_value;
 
-/* Attributes of a server line. The first two are of the whole struct tls_target_conf; the others
+/* Attributes of a server line. The first three are of the whole struct tls_target_conf; the others
  * are a name (char *). */
-extern const struct option_custom tls_verify_value, tls_cert_value;
+extern const struct option_custom tls_verify_value, tls_crl_value, tls_cert_value;
 extern const struct option_custom tls_sni_value, tls_verify_name_value;
+
+/* Reads the file of revocation lists that the value of `option` names. Returns NULL, or what is
+ * wrong; *path is the caller's in either case, and *list belongs to the config. */
+const char *tls_read_crl(const char *value, const char *option, char **path,
+                         struct stack_st_X509_CRL **list, const struct option_context *context);
 
 #endif

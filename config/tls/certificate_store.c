@@ -4,6 +4,7 @@
 #include "config/base/memory.h"
 #include "config/syntax/named_files.h"
 #include "config/tls/complaint.h"
+#include "config/tls/revocations.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -223,6 +224,24 @@ const char *certificate_store_authorities(struct certificate_store *store, const
     return NULL;
 }
 
+const char *certificate_store_revocations(struct certificate_store *store, const char *path,
+                                          struct stack_st_X509_CRL **list)
+{
+    for (size_t i = 0; i < store->revocation_count; i++)
+        if (strcmp(store->revocations[i].path, path) == 0) {
+            *list = store->revocations[i].list;
+            return NULL;
+        }
+    const char *wrong = revocations_read(path, list);
+    if (wrong)
+        return wrong;
+    store->revocations = memory_grow(store->revocations, store->revocation_count,
+                                     &store->revocation_capacity, sizeof *store->revocations);
+    store->revocations[store->revocation_count++] =
+        (struct certificate_revocations){memory_copy(path), *list};
+    return NULL;
+}
+
 void certificate_store_free(struct certificate_store *store)
 {
     if (!store)
@@ -238,7 +257,12 @@ void certificate_store_free(struct certificate_store *store)
         free(store->authorities[i].which);
         authorities_free(store->authorities[i].store);
     }
+    for (size_t i = 0; i < store->revocation_count; i++) {
+        free(store->revocations[i].path);
+        revocations_free(store->revocations[i].list);
+    }
     free(store->items);
     free(store->authorities);
+    free(store->revocations);
     free(store);
 }

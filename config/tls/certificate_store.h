@@ -24,11 +24,19 @@ struct certificate_authorities {
     struct x509_store_st *store;
 };
 
+/* What crl=FILE leads to. */
+struct certificate_revocations {
+    char *path; /* absolute */
+    struct stack_st_X509_CRL *list;
+};
+
 struct certificate_store {
     struct certificate_source **items;
     size_t count, capacity;
     struct certificate_authorities *authorities;
     size_t authority_count, authority_capacity;
+    struct certificate_revocations *revocations;
+    size_t revocation_count, revocation_capacity;
 };
 
 struct certificate_store *certificate_store_new(void)
@@ -55,6 +63,11 @@ const struct certificate_source *certificate_store_find(const struct certificate
  * as authorities_read() does. */
 const char *certificate_store_authorities(struct certificate_store *store, const char *which,
                                           struct x509_store_st **authorities)
+    __attribute__((warn_unused_result));
+
+/* The same of revocation lists, as revocations_read() has it. */
+const char *certificate_store_revocations(struct certificate_store *store, const char *path,
+                                          struct stack_st_X509_CRL **list)
     __attribute__((warn_unused_result));
 
 /* Whether private keys were read. */

@@ -6,6 +6,7 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <stdbool.h>
 
@@ -50,16 +51,30 @@ const char *revocations_read(const char *path, struct stack_st_X509_CRL **list)
     return wrong;
 }
 
-const char *revocations_warning(const struct stack_st_X509_CRL *list, time_t now)
+const char *revocations_warning(const struct stack_st_X509_CRL *list, const char *peer, time_t now)
 {
     for (int i = 0; i < sk_X509_CRL_num(list); i++) {
         const ASN1_TIME *next = X509_CRL_get0_nextUpdate(sk_X509_CRL_value(list, i));
         if (next && X509_cmp_time(next, &now) < 0)
-            return tls_complain("revocation list %d is out of date: every client of its authority "
-                                "is refused",
-                                i + 1);
+            return tls_complain("revocation list %d is out of date: every %s of its authority is "
+                                "refused",
+                                i + 1, peer);
     }
     return NULL;
+}
+
+static int verify_with_lists(X509_STORE_CTX *verification, void *list)
+{
+    X509_STORE_CTX_set0_crls(verification, list);
+    return X509_verify_cert(verification);
+}
+
+/* The lists are not put into the store: other servers may share it. */
+void revocations_use(SSL_CTX *context, struct stack_st_X509_CRL *list)
+{
+    SSL_CTX_set_cert_verify_callback(context, verify_with_lists, list);
+    X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context),
+                                X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
 }
 
 void revocations_free(struct stack_st_X509_CRL *list)

@@ -1,7 +1,8 @@
-/* Certificate revocation lists (RFC 5280), which revoke certificates of clients. */
+/* Certificate revocation lists (RFC 5280), which revoke certificates. */
 #ifndef RPPROXY_CONFIG_TLS_REVOCATIONS_H
 #define RPPROXY_CONFIG_TLS_REVOCATIONS_H
 
+#include <openssl/types.h>
 #include <time.h>
 
 struct stack_st_X509_CRL;
@@ -14,9 +15,13 @@ struct stack_st_X509_CRL;
 const char *revocations_read(const char *path, struct stack_st_X509_CRL **list)
     __attribute__((warn_unused_result));
 
-/* What a person should know: a list is out of date, and every client of its authority is refused.
- * NULL: nothing. */
-const char *revocations_warning(const struct stack_st_X509_CRL *list, time_t now);
+/* What a person should know: a list is out of date, and every peer ("client") of its authority is
+ * refused. NULL: nothing. */
+const char *revocations_warning(const struct stack_st_X509_CRL *list, const char *peer, time_t now);
+
+/* Verification of peers by the context looks into the lists as well, which stay the caller's until
+ * the context is freed. A certificate whose authority has no list is refused. */
+void revocations_use(SSL_CTX *context, struct stack_st_X509_CRL *list);
 
 /* NULL is fine. */
 void revocations_free(struct stack_st_X509_CRL *list);

@@ -3,6 +3,7 @@
 #include "config/base/memory.h"
 #include "config/tls/certificate_store.h"
 #include "config/tls/complaint.h"
+#include "config/tls/revocations.h"
 #include "config/tls/session_cache.h"
 #include "config/tls/tls_context.h"
 
@@ -63,6 +64,8 @@ static const char *set_verification(struct tls_target *target, const struct tls_
                   : X509_VERIFY_PARAM_set1_host(param, target->verified, 0);
     if (!set || !SSL_CTX_set1_verify_cert_store(context, conf->authorities))
         return tls_complain("%s", tls_reason());
+    if (conf->revocations)
+        revocations_use(context, conf->revocations);
     return NULL;
 }
 

@@ -193,6 +193,17 @@ static bool is_tls(const struct ini_section *out)
     return false;
 }
 
+static void write_check_list(struct hap_conversion *conversion, const struct hap_param_value *list,
+                             struct ini_section *out)
+{
+    const char *path = hap_path(conversion->import, list->text);
+    if (path)
+        ini_set(&conversion->import->ini, out, list->origin, "check-crl", "%s", path);
+    else
+        not_imported(conversion->import, list->origin,
+                     "crl-file %s cannot be read: checks accept revoked certificates", list->text);
+}
+
 static void write_tls(struct hap_conversion *conversion, const struct hap_server *server,
                       struct ini_section *out)
 {
@@ -212,6 +223,8 @@ static void write_tls(struct hap_conversion *conversion, const struct hap_server
         else
             not_imported(conversion->import, params[HAP_P_CA_FILE].origin,
                          "ca-file %s cannot be read: checks accept any certificate", file);
+        if (path && params[HAP_P_CRL_FILE].set)
+            write_check_list(conversion, &params[HAP_P_CRL_FILE], out);
     }
     if (params[HAP_P_CHECK_SNI].set)
         ini_set(ini, out, params[HAP_P_CHECK_SNI].origin, "check-sni", "%s",

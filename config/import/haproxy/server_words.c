@@ -86,7 +86,7 @@ static const struct word {
     {"verifyhost", TEXT, HAP_P_VERIFY_HOST, 0, NULL},
     {"ca-file", TEXT, HAP_P_CA_FILE, 0, NULL},
     {"sni", TEXT, HAP_P_SNI, 0, NULL},
-    {"crl-file", NOTHING, HAP_PARAMS, 1, of_tls},
+    {"crl-file", TEXT, HAP_P_CRL_FILE, 0, NULL},
     {"crt", TEXT, HAP_P_CRT, 0, NULL},
     {"alpn", TEXT, HAP_P_ALPN, 0, NULL},
     {"npn", NOTHING, HAP_PARAMS, 1, of_tls},

@@ -40,6 +40,7 @@ enum hap_param {
     HAP_P_VERIFY,
     HAP_P_SOCKS,
     HAP_P_CA_FILE,
+    HAP_P_CRL_FILE,
     HAP_P_SNI,
     HAP_P_VERIFY_HOST,
     HAP_P_ALPN,

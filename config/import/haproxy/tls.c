@@ -383,6 +383,9 @@ const char *hap_tls_server(struct hap_conversion *conversion, const struct hap_s
                      server->name, sni->text);
     const char *text =
         arena_print(arena, " tls=yes%s", verify_of(conversion, server, name != NULL || host->set));
+    if (params[HAP_P_CRL_FILE].set && verifies(conversion, server))
+        text = arena_print(arena, "%s crl=%s", text,
+                           path_of(conversion, HAP_CA_BASE, params[HAP_P_CRL_FILE].text));
     if (name)
         text = arena_print(arena, "%s sni=%s", text, name);
     if (host->set && verifies(conversion, server))

@@ -415,6 +415,7 @@ static const char *key_of(const struct ngx_conversion *conversion, const struct 
                                         "proxy_ssl_server_name",
                                         "proxy_ssl_verify",
                                         "proxy_ssl_trusted_certificate",
+                                        "proxy_ssl_crl",
                                         "proxy_ssl_certificate",
                                         "proxy_ssl_alpn"};
     struct arena *arena = &conversion->import->arena;

@@ -88,6 +88,7 @@ static const struct {
     {"proxy_ssl_server_name", ANY, CARRIED, NULL},
     {"proxy_ssl_verify", ANY, CARRIED, NULL},
     {"proxy_ssl_trusted_certificate", ANY, CARRIED, NULL},
+    {"proxy_ssl_crl", ANY, CARRIED, NULL},
     {"proxy_ssl_certificate*", ANY, CARRIED, NULL},
     {"proxy_ssl_alpn", ANY, CARRIED, NULL},
     {"proxy_ssl_session_reuse", ANY, NOTHING, "sessions are resumed"},

@@ -214,6 +214,7 @@ const char *ngx_tls_target(struct ngx_conversion *conversion, const struct ngx_l
     const struct ngx_directive *line = ngx_setting(conversion, server, "proxy_ssl_name");
     const struct ngx_directive *trusted =
         ngx_setting(conversion, server, "proxy_ssl_trusted_certificate");
+    const struct ngx_directive *lists = ngx_setting(conversion, server, "proxy_ssl_crl");
     const struct ngx_directive *alpn = ngx_setting(conversion, server, "proxy_ssl_alpn");
     if (!is_on(ngx_setting(conversion, server, "proxy_ssl")))
         return "";
@@ -224,6 +225,8 @@ const char *ngx_tls_target(struct ngx_conversion *conversion, const struct ngx_l
     if (line && !name)
         not_imported(import, line->origin, "proxy_ssl_name %s: the name is one for all sessions",
                      ngx_word(line, 1));
+    if (verifies && lists)
+        text = arena_print(arena, "%s crl=%s", text, path_of(import, lists));
     if (name && is_on(asks))
         text = arena_print(arena, "%s sni=%s", text, name);
     else if (name && verifies)

@@ -1,5 +1,6 @@
 #include "proxy/backend/check/tls_client.h"
 
+#include "config/tls/revocations.h"
 #include "config/tls/tls_target.h"
 
 #include <arpa/inet.h>
@@ -43,6 +44,8 @@ static bool set_up(struct tls_client_context *context, const struct check_conf *
     if (conf->authorities) {
         SSL_CTX_set1_cert_store(ssl, conf->authorities);
         SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER, NULL);
+        if (conf->revocations)
+            revocations_use(ssl, conf->revocations);
         context->verifies = true;
         return true;
     }

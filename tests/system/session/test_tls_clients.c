@@ -232,6 +232,8 @@ static const struct upstream {
 } upstreams[] = {
     {"right.pem", NULL},
     {"late.pem", "certificate has expired"},
+    {"early.pem", "certificate is not yet valid"},
+    {"revoked.pem", "certificate revoked"},
     {"name.pem", "hostname mismatch"},
     {"stranger.pem", "unable to get local issuer certificate"},
 };
@@ -262,29 +264,58 @@ static void start_upstreams(unsigned ports[static UPSTREAMS + 1])
     nginx_start(sections);
 }
 
+/* Each server that is refused is DOWN where it is checked as sessions see it; the revoked one also
+ * where the check has options of its own. */
+static bool checks_say_why(void *argument)
+{
+    struct outcome outcome;
+    if (proxy_command(argument, &outcome, "status", "--json", NULL) != 0)
+        return false;
+    for (unsigned i = 0; i < UPSTREAMS; i++) {
+        char reason[128];
+        snprintf(reason, sizeof reason, "TLS: %s",
+                 upstreams[i].refused ? upstreams[i].refused : "");
+        if (upstreams[i].refused && !strstr(outcome.out, reason))
+            return false;
+    }
+    const char *revoked = strstr(outcome.out, "TLS: certificate revoked");
+    return strstr(revoked + 1, "TLS: certificate revoked");
+}
+
 START_TEST(servers_speak_tls)
 {
     if (!nginx_program() || !program_exists("openssl") || !program_exists("curl")) {
         skip_test("no nginx, openssl or curl");
     }
     struct proxy proxy;
-    char text[4096];
+    char text[8192];
     unsigned ports[UPSTREAMS + 1], binds[UPSTREAMS + 1];
     int length = 0;
+    static const char checked[] = "check = tls\ncheck-interval = 50ms\ncheck-initial = down\n";
     authority_make("ca");
     authority_make("other");
     authority_issue("ca", "right.pem", "right", "DNS:s.test", false);
     authority_issue("ca", "late.pem", "late", "DNS:s.test", true);
+    authority_issue_between("ca", "early.pem", "early", "DNS:s.test", "20980101000000Z",
+                            "20990101000000Z");
+    authority_issue("ca", "revoked.pem", "revoked", "DNS:s.test", false);
     authority_issue("ca", "name.pem", "name", "DNS:t.test", false);
     authority_issue("other", "stranger.pem", "stranger", "DNS:s.test", false);
     authority_issue("ca", "own.pem", "own", "DNS:proxy.test", false);
+    authority_revoke("ca", "revoked.pem");
+    authority_list("ca", "list.pem");
     start_upstreams(ports);
     for (unsigned i = 0; i <= UPSTREAMS; i++) {
         binds[i] = port_reserve(getuid());
-        length += snprintf(text + length, sizeof text - (size_t)length,
-                           "[listen l%u]\nbind = 127.0.0.1:%u\nretries = 0\n"
-                           "server = a 127.0.0.1:%u tls=yes verify=ca.pem sni=s.test%s\n",
-                           i, binds[i], ports[i], i < UPSTREAMS ? "" : " cert=own.pem");
+        length +=
+            snprintf(text + length, sizeof text - (size_t)length,
+                     "[listen l%u]\nbind = 127.0.0.1:%u\nretries = 0\n"
+                     "server = a 127.0.0.1:%u tls=yes verify=ca.pem crl=list.pem sni=s.test%s\n"
+                     "[backend c%u]\n%sserver = a 127.0.0.1:%u tls=yes verify=ca.pem "
+                     "crl=list.pem sni=s.test\n[backend d%u]\n%scheck-verify = ca.pem\n"
+                     "check-crl = list.pem\ncheck-sni = s.test\nserver = a 127.0.0.1:%u\n",
+                     i, binds[i], ports[i], i < UPSTREAMS ? "" : " cert=own.pem", i, checked,
+                     ports[i], i, checked, ports[i]);
         ck_assert_int_lt(length, (int)sizeof text);
     }
     proxy_init(&proxy, "proxy");
@@ -299,6 +330,9 @@ START_TEST(servers_speak_tls)
         }
     }
     expect("TLSv1.3 for s.test, CN=own", "curl -sSf http://127.0.0.1:%u/", binds[UPSTREAMS]);
+    wait_until(checks_say_why, &proxy, "checks say why");
+    wait_mentioned(proxy.log, "server c0/a is UP");
+    wait_mentioned(proxy.log, "server d0/a is UP");
     proxy_stop(&proxy);
 }
 END_TEST

@@ -39,14 +39,31 @@ void authority_make(const char *name)
             name, name, name, name, name);
 }
 
-void authority_issue(const char *authority, const char *file, const char *common_name,
-                     const char *names, bool expired)
+static void issue(const char *authority, const char *file, const char *common_name,
+                  const char *names, const char *dates)
 {
     command("mkdir -p $(dirname %s) && openssl req -new " NEW_KEY " -subj /CN=%s -addext "
             "subjectAltName=%s -keyout %s.key -out request && openssl ca -batch -notext -config "
             "%s.conf %s -in request -out %s",
-            file, common_name, names, file, authority,
-            expired ? "-startdate 20200101000000Z -enddate 20200102000000Z" : "", file);
+            file, common_name, names, file, authority, dates, file);
+}
+
+void authority_issue(const char *authority, const char *file, const char *common_name,
+                     const char *names, bool expired)
+{
+    if (expired)
+        authority_issue_between(authority, file, common_name, names, "20200101000000Z",
+                                "20200102000000Z");
+    else
+        issue(authority, file, common_name, names, "");
+}
+
+void authority_issue_between(const char *authority, const char *file, const char *common_name,
+                             const char *names, const char *begin, const char *end)
+{
+    char dates[80];
+    snprintf(dates, sizeof dates, "-startdate %s -enddate %s", begin, end);
+    issue(authority, file, common_name, names, dates);
 }
 
 void authority_revoke(const char *authority, const char *file)

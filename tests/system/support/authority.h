@@ -13,6 +13,10 @@ void authority_make(const char *name);
 void authority_issue(const char *authority, const char *file, const char *common_name,
                      const char *names, bool expired);
 
+/* The same, valid from and until then: "20200101000000Z". */
+void authority_issue_between(const char *authority, const char *file, const char *common_name,
+                             const char *names, const char *begin, const char *end);
+
 /* Revokes the certificate in FILE. */
 void authority_revoke(const char *authority, const char *file);
 

@@ -153,13 +153,15 @@ START_TEST(servers_of_haproxy)
         {"verification and names",
          DEFAULTS "listen a\n bind :1\n"
                   " server s 198.51.100.1:1 ssl ca-file @/ca.pem sni str(s.example) alpn h2\n"
-                  " server t 198.51.100.2:1 ssl verify required ca-file @/ca.pem verifyhost "
-                  "t.example crt @/a.pem\n"
-                  " server u 198.51.100.3:1 ssl verify none sni str(u.example)\n"
+                  " server t 198.51.100.2:1 ssl verify required ca-file @/ca.pem crl-file "
+                  "@/crl.pem verifyhost t.example crt @/a.pem\n"
+                  " server u 198.51.100.3:1 ssl verify none crl-file @/crl.pem sni "
+                  "str(u.example)\n"
                   " server v 198.51.100.4:1 ssl ca-file @/ca.pem\n"
                   " server w 198.51.100.5:1 ssl verify none sni req.ssl_sni\n",
          "server = s 198.51.100.1:1 tls=yes verify=@/ca.pem sni=s.example alpn=h2\n"
-         "server = t 198.51.100.2:1 tls=yes verify=@/ca.pem verify-name=t.example cert=@/a.pem\n"
+         "server = t 198.51.100.2:1 tls=yes verify=@/ca.pem crl=@/crl.pem verify-name=t.example "
+         "cert=@/a.pem\n"
          "server = u 198.51.100.3:1 tls=yes verify=none sni=u.example\n"
          "server = v 198.51.100.4:1 tls=yes verify=@/ca.pem\n"
          "server = w 198.51.100.5:1 tls=yes verify=none\n",
@@ -173,6 +175,10 @@ START_TEST(servers_of_haproxy)
          DEFAULTS "listen a\n bind :1\n server s 198.51.100.1:1 ssl verify none check\n"
                   "listen b\n bind :2\n server s 198.51.100.1:1 ssl verify none check port 2\n",
          "check = tls\ncheck = tcp\n", ""},
+        {"checks alone go through TLS",
+         DEFAULTS "listen a\n bind :1\n server s 198.51.100.1:1 check check-ssl ca-file @/ca.pem "
+                  "crl-file @/crl.pem\n",
+         "check-verify = @/ca.pem\ncheck-crl = @/crl.pem\n", ""},
     };
     EXPECT(import_haproxy_text, cases);
 }
@@ -205,11 +211,12 @@ START_TEST(servers_of_nginx)
         {"TLS to servers",
          "stream {\n upstream up {\n server 198.51.100.1:1;\n }\n server {\n listen 1;\n proxy_ssl "
          "on;\n proxy_ssl_verify on;\n proxy_ssl_trusted_certificate @/ca.pem;\n "
-         "proxy_ssl_server_name on;\n proxy_ssl_name s.example;\n proxy_ssl_certificate @/a.pem;\n "
-         "proxy_pass up;\n }\n server {\n listen 2;\n proxy_ssl on;\n proxy_pass up;\n }\n"
+         "proxy_ssl_crl @/crl.pem;\n proxy_ssl_server_name on;\n proxy_ssl_name s.example;\n "
+         "proxy_ssl_certificate @/a.pem;\n proxy_pass up;\n }\n server {\n listen 2;\n proxy_ssl "
+         "on;\n proxy_ssl_crl @/crl.pem;\n proxy_pass up;\n }\n"
          " server {\n listen 3;\n proxy_pass up;\n }\n}\n",
-         "server = 198.51.100.1-1 198.51.100.1:1 tls=yes verify=@/ca.pem sni=s.example "
-         "cert=@/a.pem\nserver = 198.51.100.1-1 198.51.100.1:1 tls=yes verify=none\n"
+         "server = 198.51.100.1-1 198.51.100.1:1 tls=yes verify=@/ca.pem crl=@/crl.pem "
+         "sni=s.example cert=@/a.pem\nserver = 198.51.100.1-1 198.51.100.1:1 tls=yes verify=none\n"
          "server = 198.51.100.1-1 198.51.100.1:1\n[backend up-3]\n",
          ""},
         {"the name of the upstream is verified",

@@ -186,6 +186,17 @@ static const struct {
      "p.ini:5: server: verify 'none.pem' cannot be read: No such file or directory"},
     {PLAIN "[backend b]\nserver = a 127.0.0.1:2 verify=none\n",
      "p.ini:5: server: verify is possible only with tls=yes"},
+    {PLAIN "[backend b]\nserver = a 127.0.0.1:2 crl=crl.pem\n",
+     "p.ini:5: server: crl is possible only with tls=yes"},
+    {PLAIN "[backend b]\nserver = a 127.0.0.1:2 tls=yes verify=none crl=crl.pem\n",
+     "p.ini:5: server: crl has no effect with verify=none"},
+    {PLAIN "[backend b]\nserver = a 127.0.0.1:2 tls=yes verify=system crl=a.pem\n",
+     "p.ini:5: server: crl 'a.pem' has no revocation list (PEM)"},
+    {PLAIN "[backend b]\nserver = a 127.0.0.1:2\ncheck = tls\ncheck-crl = crl.pem\n",
+     "p.ini:6: check-crl needs check-verify"},
+    {PLAIN "[backend b]\nserver = a 127.0.0.1:2\ncheck = tcp\ncheck-verify = none\n"
+           "check-crl = crl.pem\n",
+     "p.ini:6: check-crl needs check-verify"},
     {PLAIN "[backend b]\nserver = a 127.0.0.1:2 sni=x\n",
      "p.ini:5: server: sni is possible only with tls=yes"},
     {PLAIN "[backend b]\nserver = a 127.0.0.1:2 cert=a.pem\n",
@@ -235,7 +246,12 @@ static const struct {
     {FRONTEND "certificate = old.pem\n" BACKEND,
      "p.ini:4: warning: certificate: old.pem: the certificate expired at 20"},
     {FRONTEND "certificate = a.pem\nclient-ca = ca.pem\nclient-crl = crl.pem\n" BACKEND,
-     "p.ini:6: warning: client-crl: crl.pem: revocation list 1 is out of date"},
+     "p.ini:6: warning: client-crl: crl.pem: revocation list 1 is out of date: every client"},
+    {PLAIN "[backend b]\nserver = a 127.0.0.1:2 tls=yes verify=ca.pem crl=crl.pem\n",
+     "p.ini:5: warning: server: crl: crl.pem: revocation list 1 is out of date: every server"},
+    {PLAIN "[backend b]\nserver = a 127.0.0.1:2\ncheck = tls\ncheck-verify = ca.pem\n"
+           "check-crl = crl.pem\n",
+     "p.ini:8: warning: check-crl: crl.pem: revocation list 1 is out of date: every server"},
 };
 
 START_TEST(what_is_hardly_meant_is_a_warning)

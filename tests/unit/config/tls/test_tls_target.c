@@ -147,6 +147,45 @@ START_TEST(time_counts)
     serve("DNS:a.example", -7200, -3600);
     set("verify", folder_path("root.pem"));
     ck_assert_int_eq(verdict("a.example", NULL), X509_V_ERR_CERT_HAS_EXPIRED);
+    serving_free(&serving);
+    serving_init(&serving);
+    serve("DNS:a.example", 3600, 7200);
+    set("verify", folder_path("root.pem"));
+    ck_assert_int_eq(verdict("a.example", NULL), X509_V_ERR_CERT_NOT_YET_VALID);
+}
+END_TEST
+
+/* In a file of its own: each is read once. */
+static void set_list(const char *file, const struct issued *authority, const struct issued *revoked,
+                     long ends)
+{
+    char *list = pem_of_revocations(authority, revoked, ends);
+    text_write(file, list);
+    free(list);
+    set("crl", folder_path(file));
+}
+
+/* A list revokes, and one of each authority must be there. Servers with the same authorities and no
+ * list are as they were. */
+START_TEST(revoked_ones_are_refused)
+{
+    struct issued issued =
+        issue((struct request){.name = "server", .alternatives = "DNS:a.example", .by = &root});
+    issued_write("server.pem", &issued);
+    serving_set(&serving, "certificate", folder_path("server.pem"));
+    serving_start(&serving);
+    set("verify", folder_path("root.pem"));
+    set_list("none", &root, NULL, 3600);
+    ck_assert_int_eq(verdict("a.example", NULL), X509_V_OK);
+    set_list("one", &root, &issued, 3600);
+    ck_assert_int_eq(verdict("a.example", NULL), X509_V_ERR_CERT_REVOKED);
+    set_list("other", &wrong_root, NULL, 3600);
+    ck_assert_int_eq(verdict("a.example", NULL), X509_V_ERR_UNABLE_TO_GET_CRL);
+    options_release(OWNER_SERVER, &line);
+    line = (struct server_conf){0};
+    set("verify", folder_path("root.pem"));
+    ck_assert_int_eq(verdict("a.example", NULL), X509_V_OK);
+    issued_free(&issued);
 }
 END_TEST
 
@@ -353,6 +392,7 @@ Suite *tls_target_suite(void)
     tcase_add_test(tcase, certificate_must_have_the_name);
     tcase_add_test(tcase, other_fields_are_no_names);
     tcase_add_test(tcase, time_counts);
+    tcase_add_test(tcase, revoked_ones_are_refused);
     tcase_add_test(tcase, server_is_asked_for_a_name);
     tcase_add_test(tcase, protocols_and_a_certificate_are_offered);
     tcase_add_loop_test(tcase, sessions_are_resumed, 0, 2);
