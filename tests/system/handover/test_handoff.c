@@ -343,11 +343,17 @@ END_TEST
 
 /* --- probation ----------------------------------------------------------------------------- */
 
-static bool is_active_again(void *argument)
+struct crash {
+    const struct proxy *proxy; /* that is to serve again */
+    pid_t killed;
+};
+
+static bool crash_is_over(void *argument)
 {
-    const struct proxy *proxy = argument;
+    const struct crash *crash = argument;
     struct status status;
-    return proxy_status(proxy, &status) && status.pid == proxy->pid && status.count == 1;
+    return proxy_status(crash->proxy, &status) && status.pid == crash->proxy->pid &&
+           status.count == 1 && status.last_crash.pid == crash->killed;
 }
 
 /* Sessions that the killed process had accepted are lost, and their number is reported. Clients in
@@ -379,13 +385,12 @@ START_TEST(crash_on_probation)
         churn_wait(churn, churn_ended(churn) + i * 37 % 200);
         kill(proxy.pid, SIGKILL);
         wait_gone(proxy.pid);
-        pid_t killed = proxy.pid;
+        struct crash crash = {.proxy = &first, .killed = proxy.pid};
         proxy = first;
-        wait_until(is_active_again, &proxy, "the predecessor is active again");
+        wait_until(crash_is_over, &crash, "the predecessor is active again");
         ck_assert_int_eq(proxy_pidfile(&proxy), proxy.pid);
         struct status status;
         ck_assert(proxy_status(&proxy, &status));
-        ck_assert_int_eq(status.last_crash.pid, killed);
         accepted += status.last_crash.sessions;
         streams_wait_progress(streams, 1);
         churn_wait(churn, churn_ended(churn) + 100);
@@ -422,7 +427,8 @@ START_TEST(a_waiting_reload_reports_the_crash)
     int outcome = wait_gone(reload);
     ck_assert_msg(outcome == 5 << 8, "wait status %x", (unsigned)outcome);
     ck_assert_uint_eq(file_mentions(path, "rolled back"), 1);
-    wait_until(is_active_again, &scene.proxy, "the predecessor is active again");
+    struct crash crash = {.proxy = &scene.proxy, .killed = status.pid};
+    wait_until(crash_is_over, &crash, "the predecessor is active again");
     ck_assert_int_eq(proxy_command(&scene.proxy, &(struct outcome){0}, "stop", NULL), 0);
 }
 END_TEST
