@@ -268,6 +268,57 @@ START_TEST(renegotiation_is_refused)
 }
 END_TEST
 
+static SSL_SESSION *session_with_early_data(void)
+{
+    struct ends ends;
+    open_ends(&ends, 3);
+    works(&ends); /* the ticket comes with it */
+    /* A copy: OpenSSL spoils the session of a connection that ends without a word. */
+    SSL_SESSION *session = SSL_SESSION_dup(SSL_get0_session(ends.client.ssl));
+    ck_assert(SSL_SESSION_is_resumable(session));
+    ck_assert_uint_eq(SSL_SESSION_get_max_early_data(session), 0);
+    ck_assert_int_eq(SSL_SESSION_set_max_early_data(session, 20000), 1);
+    close_ends(&ends);
+    return session;
+}
+
+/* It is skipped, and the handshake goes on; also where another hello is asked for. More than 16 KB
+ * of it end the handshake. */
+START_TEST(early_data_is_refused)
+{
+    struct ends ends;
+    size_t sent;
+    char groups[] = "P-521:P-256"; /* the proxy has no P-521 */
+    static const char early[17000] = "early";
+    start("");
+    for (unsigned i = 0; i < 3; i++) {
+        SSL_SESSION *session = session_with_early_data();
+        tls_client(&ends.client, connect_to(&scene.front), "a.test", 3);
+        ck_assert_int_eq(SSL_set_session(ends.client.ssl, session), 1);
+        if (i == 1)
+            ck_assert_int_eq(SSL_set1_groups_list(ends.client.ssl, groups), 1);
+        const size_t length = i < 2 ? 5 : sizeof early;
+        ERR_clear_error();
+        ck_assert_msg(SSL_write_early_data(ends.client.ssl, early, length, &sent) == 1, "%u: %s", i,
+                      tls_wrong());
+        if (i < 2) {
+            tls_shake(&ends.client);
+            ck_assert_int_eq(SSL_get_early_data_status(ends.client.ssl), SSL_EARLY_DATA_REJECTED);
+            ends.server = accept_from(scene.listener);
+            works(&ends);
+            close_ends(&ends);
+        } else {
+            ck_assert(!tls_try(&ends.client) || SSL_read(ends.client.ssl, &(char){0}, 1) <= 0);
+            tls_close(&ends.client);
+            wait_mentioned(scene.proxy.log, "too much early data");
+        }
+        SSL_SESSION_free(session);
+    }
+    others_are_served();
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 /* Each byte in a record of its own, records of 16 KB, and both mixed. */
 START_TEST(records_may_be_short_or_long)
 {
@@ -515,6 +566,32 @@ START_TEST(an_end_waits_for_the_rest_of_a_ticket)
 }
 END_TEST
 
+/* It is refused; OpenSSL's own server gives up then. */
+START_TEST(a_server_asks_for_renegotiation)
+{
+    struct tls_peer server;
+    start_upstream("verify=none");
+    for (unsigned i = 0; i < 5; i++) {
+        char byte;
+        int client = connect_to(&scene.front);
+        tls_server(&server, accept_from(scene.listener), "a");
+        SSL_set_max_proto_version(server.ssl, TLS1_2_VERSION);
+        tls_shake(&server);
+        send_all(client, "a", 1);
+        tls_receive_exactly(&server, &byte, 1);
+        ck_assert_int_eq(SSL_renegotiate(server.ssl), 1);
+        ck_assert_int_eq(SSL_do_handshake(server.ssl), 1); /* the request is sent */
+        ck_assert_int_le(SSL_read(server.ssl, &byte, 1), 0);
+        ck_assert_str_eq(tls_wrong(), "no renegotiation");
+        expect_reset(client);
+        close(client);
+        tls_close(&server);
+    }
+    a_server_serves();
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 START_TEST(a_server_says_what_is_no_tls)
 {
     static const char *const words[] = {"220 mail.test ESMTP\r\n", "HTTP/1.0 400 Bad Request\r\n",
@@ -604,12 +681,14 @@ Suite *tls_hostile_suite(void)
     scenario_add(suite, chains_are_not_endless, 120);
     scenario_add(suite, a_storm_of_changed_keys_ends, 240);
     scenario_add(suite, renegotiation_is_refused, 240);
+    scenario_add(suite, early_data_is_refused, 120);
     scenario_add(suite, records_may_be_short_or_long, 240);
     scenario_add(suite, junk_ends_the_session, 240);
     scenario_add(suite, a_client_that_never_reads_is_waited_for, 240);
     scenario_add(suite, a_client_that_never_reads_changes_keys, 240);
     scenario_add(suite, a_server_stops_in_a_ticket, 120);
     scenario_add(suite, an_end_waits_for_the_rest_of_a_ticket, 120);
+    scenario_add(suite, a_server_asks_for_renegotiation, 120);
     scenario_add(suite, a_server_says_what_is_no_tls, 240);
     scenario_add(suite, a_server_shows_an_endless_chain, 120);
     scenario_add(suite, a_server_does_all_this_to_us, 240);

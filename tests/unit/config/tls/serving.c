@@ -94,3 +94,27 @@ const char *visit_name(struct serving *serving, struct visit visit, int *alert)
     ends_free(&ends);
     return name;
 }
+
+size_t first_flight(SSL *ssl, const unsigned char *heard, size_t length, unsigned char *flight,
+                    size_t room, bool *failed)
+{
+    BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
+    size_t said = 0;
+    BIO_set_mem_eof_return(in, -1);
+    if (length > 0)
+        ck_assert_int_eq(BIO_write(in, heard, (int)length), (int)length);
+    SSL_set_bio(ssl, in, out);
+    int result = SSL_do_handshake(ssl);
+    if (failed)
+        *failed = SSL_get_error(ssl, result) == SSL_ERROR_SSL;
+    (void)BIO_read_ex(out, flight, room, &said);
+    return said;
+}
+
+size_t compression_at(const unsigned char *flight)
+{
+    const bool of_client = flight[5] == 1;
+    size_t at = 5 + 4 + 2 + 32; /* the headers, version and random */
+    at += 1 + flight[at];       /* the session */
+    return at + (of_client ? 2 + ((size_t)flight[at] << 8 | flight[at + 1]) : 2);
+}

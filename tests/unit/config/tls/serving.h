@@ -41,4 +41,13 @@ SSL *visitor(const struct visit *visit);
  * is what the server has sent. Static storage. */
 const char *visit_name(struct serving *serving, struct visit visit, int *alert);
 
+/* The first flight of a handshake: what ssl says when it has heard these bytes (length 0: nothing).
+ * Returns its length; *failed (may be NULL): the handshake has. */
+size_t first_flight(SSL *ssl, const unsigned char *heard, size_t length, unsigned char *flight,
+                    size_t room, bool *failed);
+
+/* Where the compression methods begin in a ClientHello (their number, and then those), or in a
+ * ServerHello (the method), that is the first of the flight. */
+size_t compression_at(const unsigned char *flight);
+
 #endif

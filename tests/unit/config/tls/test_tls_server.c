@@ -560,6 +560,57 @@ START_TEST(a_revocation_ends_the_tickets_of_before)
 }
 END_TEST
 
+/* --- compression --------------------------------------------------------------------------- */
+
+/* Writes that many compression methods, each of one byte, in place of those in the hello. Returns
+ * its new length. */
+static size_t offer(unsigned char *hello, size_t length, const char *methods)
+{
+    const size_t at = compression_at(hello), before = 1 + (size_t)hello[at],
+                 after = 1 + strlen(methods);
+    memmove(hello + at + after, hello + at + before, length - at - before);
+    hello[at] = (unsigned char)strlen(methods);
+    for (size_t i = 0; methods[i]; i++)
+        hello[at + 1 + i] = methods[i] == 'd'; /* deflate; or none */
+    length += after - before;
+    hello[3] = (unsigned char)((length - 5) >> 8);
+    hello[4] = (unsigned char)(length - 5);
+    hello[7] = (unsigned char)((length - 9) >> 8);
+    hello[8] = (unsigned char)(length - 9);
+    return length;
+}
+
+START_TEST(compression_is_refused)
+{
+    static const struct {
+        int version;
+        const char *methods; /* "d": deflate, "-": none */
+        bool fails;
+    } rows[] = {
+        {TLS1_2_VERSION, "-", false}, {TLS1_2_VERSION, "d-", false}, {TLS1_2_VERSION, "d", true},
+        {TLS1_3_VERSION, "-", false}, {TLS1_3_VERSION, "d-", true},
+    };
+    use("a", "DNS:a.example", NULL);
+    start();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        unsigned char hello[2048], answer[8192];
+        bool failed;
+        SSL *client = visitor(&(struct visit){.name = "a.example", .version = rows[i].version}),
+            *server = tls_server_ssl(serving.server);
+        size_t length = first_flight(client, NULL, 0, hello, sizeof hello - 8, NULL);
+        length = offer(hello, length, rows[i].methods);
+        length = first_flight(server, hello, length, answer, sizeof answer, &failed);
+        ck_assert_int_eq(failed, rows[i].fails);
+        ck_assert_uint_gt(length, 5);
+        ck_assert_int_eq(answer[0], rows[i].fails ? 21 : 22); /* an alert, or a ServerHello */
+        if (!failed)
+            ck_assert_int_eq(answer[compression_at(answer)], 0);
+        SSL_free(client);
+        SSL_free(server);
+    }
+}
+END_TEST
+
 Suite *tls_server_suite(void)
 {
     Suite *suite = suite_create("tls_server");
@@ -576,6 +627,7 @@ Suite *tls_server_suite(void)
     tcase_add_test(tcase, lists_of_ciphers_and_curves_count);
     tcase_add_test(tcase, weak_keys_are_refused_at_their_line);
     tcase_add_test(tcase, neither_renegotiation_nor_early_data);
+    tcase_add_test(tcase, compression_is_refused);
     tcase_add_test(tcase, order_of_the_proxy_decides_the_protocol);
     tcase_add_test(tcase, without_the_option_nothing_is_answered);
     tcase_add_test(tcase, staple_is_given_until_it_is_out_of_date);

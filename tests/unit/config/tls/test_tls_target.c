@@ -234,6 +234,33 @@ START_TEST(protocols_and_a_certificate_are_offered)
 }
 END_TEST
 
+/* A server that compresses is refused: nobody has asked for it. */
+START_TEST(compression_is_not_offered_and_refused)
+{
+    struct tls_target *target = NULL;
+    const struct address none = {0};
+    serve("DNS:a.example", 0, 0);
+    set("verify", folder_path("root.pem"));
+    ck_assert_ptr_null(tls_target_new(&line.tls_conf, "a.example", &none, &target));
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned char hello[2048], answer[8192], alert[64];
+        bool failed;
+        SSL *client = tls_target_ssl(target), *server = tls_server_ssl(serving.server);
+        SSL_set_max_proto_version(client, TLS1_2_VERSION);
+        size_t length = first_flight(client, NULL, 0, hello, sizeof hello, NULL);
+        ck_assert_mem_eq(hello + compression_at(hello), "\1\0", 2);
+        length = first_flight(server, hello, length, answer, sizeof answer, &failed);
+        ck_assert(!failed);
+        answer[compression_at(answer)] = (unsigned char)i;
+        (void)first_flight(client, answer, length, alert, sizeof alert, &failed);
+        ck_assert_int_eq(failed, i);
+        SSL_free(client);
+        SSL_free(server);
+    }
+    tls_target_free(target);
+}
+END_TEST
+
 /* --- sessions ------------------------------------------------------------------------------ */
 
 static struct tls_target *target_of(const char *host)
@@ -395,6 +422,7 @@ Suite *tls_target_suite(void)
     tcase_add_test(tcase, revoked_ones_are_refused);
     tcase_add_test(tcase, server_is_asked_for_a_name);
     tcase_add_test(tcase, protocols_and_a_certificate_are_offered);
+    tcase_add_test(tcase, compression_is_not_offered_and_refused);
     tcase_add_loop_test(tcase, sessions_are_resumed, 0, 2);
     tcase_add_loop_test(tcase, sessions_are_handed_out_once, 0, 2);
     tcase_add_test(tcase, nothing_is_resumed_that_was_not_verified);

@@ -46,6 +46,7 @@ static void begin(int version)
     SSL_CTX_set_max_proto_version(client.context, version);
     SSL_CTX_set_mode(server.context, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_options(server.context, SSL_OP_NO_RENEGOTIATION);
+    SSL_CTX_set_options(client.context, SSL_OP_NO_RENEGOTIATION);
     SSL *in = SSL_new(server.context), *out = SSL_new(client.context);
     SSL_set_accept_state(in);
     SSL_set_connect_state(out);
@@ -222,14 +223,14 @@ START_TEST(keys_may_change_and_not_by_the_thousand)
 }
 END_TEST
 
-/* The keys of a client of TLS 1.2 with AES-128-GCM: OpenSSL itself gives up after one attempt. */
+/* The keys of one side of TLS 1.2 with AES-128-GCM: OpenSSL itself gives up after one attempt. */
 struct own_records {
     EVP_CIPHER_CTX *cipher;
     unsigned char key[16], salt[4];
     uint64_t sequence;
 };
 
-static void take_keys(struct own_records *own, const SSL *ssl)
+static void take_keys(struct own_records *own, const SSL *ssl, bool of_server)
 {
     unsigned char secret[48], randoms[64], block[40];
     char label[] = "key expansion", digest[] = "SHA256";
@@ -247,8 +248,8 @@ static void take_keys(struct own_records *own, const SSL *ssl)
     ck_assert_int_eq(EVP_KDF_derive(context, block, sizeof block, params), 1);
     EVP_KDF_CTX_free(context);
     EVP_KDF_free(kdf);
-    memcpy(own->key, block, sizeof own->key);
-    memcpy(own->salt, block + 32, sizeof own->salt);
+    memcpy(own->key, block + (of_server ? 16 : 0), sizeof own->key);
+    memcpy(own->salt, block + (of_server ? 36 : 32), sizeof own->salt);
     own->cipher = EVP_CIPHER_CTX_new();
     own->sequence = 1; /* Finished was 0 */
 }
@@ -281,16 +282,21 @@ static size_t seal_own(struct own_records *own, unsigned char type, const unsign
     return length + 29;
 }
 
+/* A handshake of TLS 1.2, after which the test has the keys of one side. */
+static void shake_12(struct own_records *own, bool of_server)
+{
+    begin(TLS1_2_VERSION);
+    ck_assert_int_eq(SSL_set_cipher_list(tls_ssl(server.tls), "ECDHE-ECDSA-AES128-GCM-SHA256"), 1);
+    shake(SIZE_MAX / 2);
+    take_keys(own, tls_ssl(client.tls), of_server);
+}
+
 /* Each attempt is answered by an alert. */
 START_TEST(a_client_must_not_ask_for_renegotiation_by_the_thousand)
 {
     struct own_records own;
     unsigned char hello[4096], records[100 * 64], *at = records;
-    begin(TLS1_2_VERSION);
-    ck_assert_int_eq(SSL_CTX_set_cipher_list(server.context, "ECDHE-ECDSA-AES128-GCM-SHA256"), 1);
-    SSL_set_cipher_list(tls_ssl(server.tls), "ECDHE-ECDSA-AES128-GCM-SHA256");
-    shake(SIZE_MAX / 2);
-    take_keys(&own, tls_ssl(client.tls));
+    shake_12(&own, false);
     /* The header of a ClientHello is enough for an answer. */
     memset(hello, 0, sizeof hello);
     hello[0] = 1;
@@ -485,6 +491,76 @@ START_TEST(a_ticket_may_come_in_pieces)
 }
 END_TEST
 
+/* A HelloRequest is refused by an alert, the session goes on, and there is an end to it. */
+START_TEST(a_server_must_not_ask_for_renegotiation_by_the_thousand)
+{
+    struct own_records own;
+    static const unsigned char request[4] = {0};
+    unsigned char records[100 * 64], *at = records;
+    shake_12(&own, true);
+    size_t length = seal_own(&own, 22, request, sizeof request, records);
+    ck_assert_int_eq(tls_receive(client.tls, records, length), TLS_GOES_ON);
+    ck_assert_uint_gt(client.output.sealed_length, 0); /* the alert */
+    ck_assert_uint_lt(client.output.sealed_length, 64);
+    ck_assert(tls_seal(client.tls, (const unsigned char *)"any", 3));
+    ck_assert(!tls_holds(client.tls));
+    length = seal_own(&own, 23, (const unsigned char *)"any", 3, records);
+    ck_assert_int_eq(tls_receive(client.tls, records, length), TLS_GOES_ON);
+    ck_assert_uint_eq(client.output.plain_length, 3);
+    while (at < records + sizeof records - 64)
+        at += seal_own(&own, 22, request, sizeof request, at);
+    ck_assert_int_eq(tls_receive(client.tls, records, (size_t)(at - records)), TLS_HAS_FAILED);
+    ck_assert_str_eq(tls_error(client.tls), "too many messages of TLS itself");
+    EVP_CIPHER_CTX_free(own.cipher);
+    end();
+}
+END_TEST
+
+/* So many in a row, of OpenSSL. */
+#define EMPTY_MOST 32
+
+/* Records that say nothing cost as much as others: few of them are passed over. */
+START_TEST(empty_records_are_not_endless)
+{
+    struct side *from = _i ? &client : &server, *to = _i ? &server : &client;
+    unsigned char records[(EMPTY_MOST + 2) * 32], *at;
+    shake_13();
+    struct own_records_13 own = own_records_of(from);
+    for (unsigned round = 0; round < 2; round++) {
+        at = records;
+        for (unsigned i = 0; i < EMPTY_MOST; i++)
+            at += seal_own_13(&own, 23, NULL, 0, at);
+        at += seal_own_13(&own, 23, (const unsigned char *)"any", 3, at);
+        ck_assert_int_eq(tls_receive(to->tls, records, (size_t)(at - records)), TLS_GOES_ON);
+        ck_assert_uint_eq(to->output.plain_length, 3);
+    }
+    for (unsigned i = 0; i <= EMPTY_MOST; i++) {
+        size_t length = seal_own_13(&own, 23, NULL, 0, records);
+        ck_assert_int_eq(tls_receive(to->tls, records, length),
+                         i < EMPTY_MOST ? TLS_GOES_ON : TLS_HAS_FAILED);
+    }
+    ck_assert_str_eq(tls_error(to->tls), "record too small");
+    end();
+}
+END_TEST
+
+START_TEST(empty_records_of_tls_1_2_are_not_endless)
+{
+    struct own_records own;
+    unsigned char record[64];
+    shake_12(&own, _i);
+    struct side *to = _i ? &client : &server;
+    for (unsigned i = 0; i <= EMPTY_MOST; i++) {
+        size_t length = seal_own(&own, 23, record, 0, record);
+        ck_assert_int_eq(tls_receive(to->tls, record, length),
+                         i < EMPTY_MOST ? TLS_GOES_ON : TLS_HAS_FAILED);
+    }
+    ck_assert_str_eq(tls_error(to->tls), "record too small");
+    EVP_CIPHER_CTX_free(own.cipher);
+    end();
+}
+END_TEST
+
 static void set_groups(const struct side *side, const char *groups)
 {
     ck_assert_int_eq(SSL_set1_groups_list(tls_ssl(side->tls), (char *)(uintptr_t)groups),
@@ -619,6 +695,9 @@ Suite *tls_suite(void)
     tcase_add_test(tcase, without_memory_there_is_no_connection);
     tcase_add_loop_test(tcase, keys_may_change_and_not_by_the_thousand, 0, 2);
     tcase_add_test(tcase, a_client_must_not_ask_for_renegotiation_by_the_thousand);
+    tcase_add_test(tcase, a_server_must_not_ask_for_renegotiation_by_the_thousand);
+    tcase_add_loop_test(tcase, empty_records_are_not_endless, 0, 2);
+    tcase_add_loop_test(tcase, empty_records_of_tls_1_2_are_not_endless, 0, 2);
     tcase_add_loop_test(tcase, a_message_may_come_in_pieces, 0, 8);
     tcase_add_loop_test(tcase, an_end_waits_for_the_rest_of_a_message, 0, 2);
     tcase_add_test(tcase, a_ticket_may_come_in_pieces);
