@@ -408,27 +408,68 @@ static void print_names(json_t *certificate, FILE *out)
         fprintf(out, " and %zu more", json_array_size(names) - SHOWN);
 }
 
-static void print_certificates(json_t *certificates)
+static void print_certificate(json_t *certificate, FILE *out)
 {
-    size_t i;
-    json_t *item;
     const char *file, *frontend;
     json_int_t until;
     char when[TIME_TEXT_MAX], note[48];
-    struct rows rows;
-    if (!rows_begin(&rows, "CERTIFICATE\tFRONTEND\tUNTIL\t\tNAMES"))
+    if (json_unpack(certificate, "{s:s, s:s, s:I}", "file", &file, "frontend", &frontend,
+                    "expires_at", &until))
         return;
-    json_array_foreach(certificates, i, item)
-    {
-        if (json_unpack(item, "{s:s, s:s, s:I}", "file", &file, "frontend", &frontend, "expires_at",
-                        &until))
-            continue;
-        fprintf(rows.out, "%s\t%s\t%s\t%s\t", file, frontend, time_text(until, when),
-                expiry(until, note));
-        print_names(item, rows.out);
-        fputc('\n', rows.out);
+    fprintf(out, "%s\t%s\t%s\t%s\t", file, frontend, time_text(until, when), expiry(until, note));
+    print_names(certificate, out);
+    fputc('\n', out);
+}
+
+/* Of more certificates than this, those that expire first are shown. */
+#define CERTIFICATES_SHOWN 10
+
+static json_int_t end_of(const json_t *certificate)
+{
+    return json_integer_value(json_object_get(certificate, "expires_at"));
+}
+
+static int by_end(const void *left, const void *right)
+{
+    const json_t *const *a = left, *const *b = right;
+    const json_int_t difference = end_of(*a) - end_of(*b);
+    return difference < 0 ? -1 : difference > 0;
+}
+
+static void print_more_certificates(const json_t *certificates)
+{
+    const json_int_t now = (json_int_t)time(NULL);
+    const size_t count = json_array_size(certificates);
+    size_t expired = 0, soon = 0;
+    for (size_t i = 0; i < count; i++) {
+        const json_int_t left = end_of(json_array_get(certificates, i)) - now;
+        expired += left <= 0;
+        soon += left > 0 && left < SOON;
     }
-    rows_end(&rows, "lllll");
+    printf("and %zu more that expire later, see status --json; of all %zu, EXPIRED: %zu, within 30 "
+           "days: %zu\n",
+           count - CERTIFICATES_SHOWN, count, expired, soon);
+}
+
+static void print_certificates(json_t *certificates)
+{
+    const size_t count = json_array_size(certificates);
+    struct rows rows;
+    json_t **sorted = calloc(count + 1, sizeof *sorted);
+    if (!sorted)
+        return;
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = json_array_get(certificates, i);
+    if (count > CERTIFICATES_SHOWN)
+        qsort(sorted, count, sizeof *sorted, by_end);
+    if (rows_begin(&rows, "CERTIFICATE\tFRONTEND\tUNTIL\t\tNAMES")) {
+        for (size_t i = 0; i < count && i < CERTIFICATES_SHOWN; i++)
+            print_certificate(sorted[i], rows.out);
+        rows_end(&rows, "lllll");
+    }
+    free(sorted);
+    if (count > CERTIFICATES_SHOWN)
+        print_more_certificates(certificates);
 }
 
 /* Why processes that are being replaced keep sessions. */

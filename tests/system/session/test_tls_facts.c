@@ -1,6 +1,7 @@
 /* What TLS shows: in the log, to routes, to servers by PROXY headers, in figures and commands. The
  * test is the client, by OpenSSL, and the server. */
 #include "tests/system/scenarios.h"
+#include "tests/system/support/authority.h"
 #include "tests/system/support/harness.h"
 #include "tests/system/support/http.h"
 #include "tests/system/support/net.h"
@@ -598,6 +599,44 @@ START_TEST(commands_show_it)
 }
 END_TEST
 
+/* Many certificates: the status shows those that expire first, and --json all. */
+START_TEST(status_is_not_endless)
+{
+    enum { ALL = 14, SHOWN = 10 };
+    struct scene scene;
+    struct outcome outcome;
+    unsigned lines = 0, members = 0;
+    tls_certificate("a", "DNS:a.test");
+    authority_make("ca");
+    authority_issue("ca", "certs/z.pem", "z", "DNS:z.test", true);
+    run(&outcome, "sh", "-c",
+        "cd \"$1\" && for i in 1 2 3 4 5 6 7 8 9 a b c d; do cp a.pem certs/$i.pem && cp a.pem.key "
+        "certs/$i.pem.key || exit 1; done",
+        "sh", test_directory(), NULL);
+    ck_assert_int_eq(outcome.code, 0);
+    scene_init(&scene);
+    proxy_configure(&scene.proxy,
+                    "[listen main]\nbind = 127.0.0.1:%u tls=yes\ncertificate = certs\n"
+                    "server = a 127.0.0.1:%u\n",
+                    scene.port, scene.server_port);
+    proxy_start(&scene.proxy);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", NULL), 0);
+    for (const char *at = outcome.out; (at = strstr(at, "certs/")); at++)
+        lines++;
+    ck_assert_uint_eq(lines, SHOWN);
+    const char *late = strstr(outcome.out, "certs/z.pem"), *other = strstr(outcome.out, "certs/1");
+    ck_assert(late && other && late < other);
+    ck_assert_msg(strstr(outcome.out, "\nand 4 more that expire later, see status --json; of all "
+                                      "14, EXPIRED: 1, within 30 days: 13\n") != NULL,
+                  "%s", outcome.out);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", "--json", NULL), 0);
+    for (const char *at = outcome.out; (at = strstr(at, "\"expires_at\"")); at++)
+        members++;
+    ck_assert_uint_eq(members, ALL);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 /* --- other clients --------------------------------------------------------------------------- */
 
 START_TEST(curl_and_openssl_are_told_of)
@@ -650,6 +689,7 @@ Suite *tls_facts_suite(void)
     scenario_add(suite, what_ends_here_comes_behind_a_header, 240);
     scenario_add(suite, servers_are_told, 240);
     scenario_add(suite, haproxy_tells_the_same, 240);
+    scenario_add(suite, status_is_not_endless, 120);
     scenario_add(suite, commands_show_it, 240);
     scenario_add(suite, curl_and_openssl_are_told_of, 240);
     return suite;
