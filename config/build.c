@@ -12,6 +12,8 @@
 #include "config/syntax/bind_ports.h"
 #include "config/syntax/suggest.h"
 #include "config/syntax/value.h"
+#include "config/tls/certificate_store.h"
+#include "config/tls/key_copies.h"
 #include "config/tls_rules.h"
 
 #include <inttypes.h>
@@ -170,6 +172,8 @@ static void build_global(struct builder *builder)
     free(globals);
     if (!builder->config->control)
         builder->config->control = memory_copy(config_default_control());
+    if (builder->config->tls_keys == KEYS_SEALED)
+        key_copies_keep(builder->config->certificates->copies);
 }
 
 /* Frontends and backends without settings of their own have these. */

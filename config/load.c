@@ -53,11 +53,11 @@ void config_free(struct config *config)
 /* Takes ownership of the document and the problems. closed: of struct address_files;
  * there are no warnings then, since the text was not written by a person. */
 static struct config *build(const char *name, struct document *document, struct problems *problems,
-                            bool closed, struct config_errors *errors)
+                            bool closed, struct key_copies *copies, struct config_errors *errors)
 {
     struct config *config = memory_new(1, sizeof *config);
     config->address_files.closed = closed;
-    config->certificates = certificate_store_new();
+    config->certificates = certificate_store_new(copies);
     *errors = (struct config_errors){0};
     config->file = memory_copy(name);
     config_build(config, document, problems);
@@ -76,10 +76,16 @@ static struct config *build(const char *name, struct document *document, struct 
 
 struct config *config_load(const char *file, struct config_errors *errors)
 {
+    return config_load_with(file, NULL, errors);
+}
+
+struct config *config_load_with(const char *file, struct key_copies *copies,
+                                struct config_errors *errors)
+{
     struct problems problems = {0};
     struct document document;
     document_read(&document, file, &problems);
-    return build(file, &document, &problems, false, errors);
+    return build(file, &document, &problems, false, copies, errors);
 }
 
 struct config *config_load_text(const char *name, const char *text, size_t length,
@@ -88,7 +94,7 @@ struct config *config_load_text(const char *name, const char *text, size_t lengt
     struct problems problems = {0};
     struct document document;
     document_read_text(&document, name, text, length, &problems);
-    return build(name, &document, &problems, true, errors);
+    return build(name, &document, &problems, true, NULL, errors);
 }
 
 struct config *config_load_draft(const char *name, const char *text, size_t length,
@@ -97,7 +103,7 @@ struct config *config_load_draft(const char *name, const char *text, size_t leng
     struct problems problems = {0};
     struct document document;
     document_read_text(&document, name, text, length, &problems);
-    return build(name, &document, &problems, false, errors);
+    return build(name, &document, &problems, false, NULL, errors);
 }
 
 /* The value that the file sets, checked; or NULL, with the reason in problems where a line that may

@@ -13,9 +13,15 @@
 struct config *config_load(const char *file, struct config_errors *errors)
     __attribute__((warn_unused_result));
 
-/* The same for a text that is not in a file: the configuration of another process (write.h). Files
- * that it names are not opened, for they may have changed. Messages use name as the name of its
- * file. There are no warnings. */
+struct key_copies;
+
+/* The same; the files with private keys are read by way of copies (tls/key_copies.h). */
+struct config *config_load_with(const char *file, struct key_copies *copies,
+                                struct config_errors *errors) __attribute__((warn_unused_result));
+
+/* The same as config_load() for a text that is not in a file: the configuration of another process
+ * (write.h). Files that it names are not opened, for they may have changed. Messages use name as
+ * the name of its file. There are no warnings. */
 struct config *config_load_text(const char *name, const char *text, size_t length,
                                 struct config_errors *errors) __attribute__((warn_unused_result));
 

@@ -43,19 +43,20 @@ static const char *read_all(int fd, size_t size, unsigned char *bytes, size_t *l
     }
 }
 
-const char *whole_file_read(const char *path, size_t most, unsigned char **bytes, size_t *length)
+const char *whole_file_read(const char *path, size_t most, unsigned char **bytes, size_t *length,
+                            struct stat *status)
 {
-    struct stat status;
+    struct stat own, *seen = status ? status : &own;
     int fd;
     errno = 0; /* of what is there, and is no file, it would be an older one's */
-    const char *wrong = regular_file_open(path, &fd, &status);
+    const char *wrong = regular_file_open(path, &fd, seen);
     if (wrong)
         return complain("cannot be read: %s", wrong);
-    if ((size_t)status.st_size > most)
+    if ((size_t)seen->st_size > most)
         wrong = complain("is larger than %zu KiB", most / 1024);
     if (!wrong) {
-        *bytes = memory_new((size_t)status.st_size + 2, 1);
-        wrong = read_all(fd, (size_t)status.st_size, *bytes, length);
+        *bytes = memory_new((size_t)seen->st_size + 2, 1);
+        wrong = read_all(fd, (size_t)seen->st_size, *bytes, length);
         if (wrong)
             whole_file_free(*bytes, *length);
     }

@@ -255,10 +255,13 @@ struct log_place {
 
 enum drain { DRAIN_HANDOFF, DRAIN_WAIT };
 
-/* What happens to a session that moves to a configuration without its server. */
 /* Of this process. AUTO: none while it has private keys. */
 enum core_dump_policy { CORE_DUMPS_AUTO, CORE_DUMPS_YES, CORE_DUMPS_NO };
 
+/* Where the next process finds the private keys: in their files only, or also in sealed memory. */
+enum key_policy { KEYS_FILES, KEYS_SEALED };
+
+/* What happens to a session that moves to a configuration without its server. */
 enum removed { REMOVED_KEEP, REMOVED_DRAIN, REMOVED_CLOSE };
 
 /* Where an option of [global] stands. */
@@ -299,6 +302,7 @@ struct config {
     unsigned max_sources;     /* that are remembered at a time, for the limits by source */
     unsigned check_programs;  /* of check = exec, that may run at once */
     enum core_dump_policy core_dumps;
+    enum key_policy tls_keys;
     char *tls_key_log; /* a file for the secrets of TLS sessions; NULL: none */
     struct metrics_addresses metrics;
     bool metrics_servers; /* series for each server */

@@ -13,6 +13,7 @@ static const char *const facilities[] = {
     "local2", "local3",   "local4", "local5", "local6", "local7", NULL};
 static const char *const drains[] = {"handoff", "wait", NULL};
 static const char *const core_dumps[] = {"auto", "yes", "no", NULL};
+static const char *const tls_keys[] = {"files", "sealed", NULL};
 static const char *const removals[] = {"keep", "drain", "close", NULL};
 
 const struct option global_options[] = {
@@ -294,6 +295,14 @@ const struct option global_options[] = {
      .help =
          "whether the kernel may dump the memory of the process; auto: not while it has private "
          "keys of TLS"},
+    {.name = "tls-keys",
+     .sections = IN(SECTION_GLOBAL),
+     OF_CONFIG(tls_keys),
+     .type = OPTION_ENUM,
+     .names = tls_keys,
+     .initial = "files",
+     .help = "where a reload finds private keys: in their files only; or, where it may not read "
+             "these, in memory that the process before has left, as they were when it read them"},
     {.name = "tls-key-log",
      .sections = IN(SECTION_GLOBAL),
      OF_CONFIG(tls_key_log),

@@ -7,6 +7,7 @@
 #include "config/model/tls.h"
 #include "config/syntax/words.h"
 #include "config/tls/certificate_store.h"
+#include "config/tls/key_copies.h"
 #include "config/tls/revocations.h"
 #include "config/tls/ticket_file.h"
 #include "config/tls/tls_context.h"
@@ -211,11 +212,13 @@ static const char *read_ticket_keys(const char *value, void *member,
     if (context->files->closed)
         return NULL;
     address_files_add_plain(context->files, keys->path);
-    const char *wrong = ticket_file_read(keys->path, &keys->file, &warning);
+    struct key_copies *copies = context->certificates->copies;
+    const char *wrong = ticket_file_read(keys->path, copies, &keys->file, &warning);
     if (wrong)
         problem_add(context->problems, context->place, "tls-ticket-keys: %s", wrong);
     else if (warning)
         problem_warn(context->problems, context->place, "tls-ticket-keys: %s", warning);
+    key_copies_warn(copies, context->problems, context->place, "tls-ticket-keys");
     return NULL;
 }
 

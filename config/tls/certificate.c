@@ -3,6 +3,7 @@
 #include "config/base/memory.h"
 #include "config/base/whole_file.h"
 #include "config/tls/complaint.h"
+#include "config/tls/key_copies.h"
 #include "config/tls/staple.h"
 
 #include <ctype.h>
@@ -149,8 +150,8 @@ static char *path_beside(const char *path, const char *ending, bool replaces)
 
 /* Reads the file beside the certificate. Returns NULL and true in *found, NULL and false: there is
  * none, or what is wrong. The caller frees its path and its bytes. */
-static const char *read_beside(const struct certificate *certificate, const char *ending,
-                               struct text *text, bool *found)
+static const char *read_beside(const struct certificate *certificate, struct key_copies *copies,
+                               const char *ending, struct text *text, bool *found)
 {
     *found = false;
     for (int replaces = 0; replaces < 2; replaces++) {
@@ -160,7 +161,7 @@ static const char *read_beside(const struct certificate *certificate, const char
             continue;
         }
         const char *wrong =
-            whole_file_read(path, CERTIFICATE_BYTES_MAX, &text->bytes, &text->length);
+            key_copies_read(copies, path, CERTIFICATE_BYTES_MAX, &text->bytes, &text->length);
         if (wrong && errno != ENOENT) {
             wrong = tls_complain("%s: %s", path, wrong);
             free(path);
@@ -176,10 +177,12 @@ static const char *read_beside(const struct certificate *certificate, const char
     return NULL;
 }
 
-static const char *read_key_at(const char *path, struct certificate *certificate)
+static const char *read_key_at(const char *path, struct certificate *certificate,
+                               struct key_copies *copies)
 {
     struct text text = {.path = path};
-    const char *wrong = whole_file_read(path, CERTIFICATE_BYTES_MAX, &text.bytes, &text.length);
+    const char *wrong =
+        key_copies_read(copies, path, CERTIFICATE_BYTES_MAX, &text.bytes, &text.length);
     if (wrong)
         return tls_complain("%s: %s", path, wrong);
     wrong = parse_key(&text, certificate);
@@ -187,11 +190,11 @@ static const char *read_key_at(const char *path, struct certificate *certificate
     return wrong;
 }
 
-static const char *read_key_beside(struct certificate *certificate)
+static const char *read_key_beside(struct certificate *certificate, struct key_copies *copies)
 {
     struct text text;
     bool found;
-    const char *wrong = read_beside(certificate, ".key", &text, &found);
+    const char *wrong = read_beside(certificate, copies, ".key", &text, &found);
     if (wrong)
         return wrong;
     if (!found)
@@ -315,11 +318,11 @@ static const char *describe(struct certificate *certificate)
 
 /* --- OCSP ---------------------------------------------------------------------------------- */
 
-static const char *read_staple(struct certificate *certificate)
+static const char *read_staple(struct certificate *certificate, struct key_copies *copies)
 {
     struct text text;
     bool found;
-    const char *wrong = read_beside(certificate, ".ocsp", &text, &found);
+    const char *wrong = read_beside(certificate, copies, ".ocsp", &text, &found);
     if (wrong || !found)
         return wrong;
     wrong = staple_check(text.bytes, text.length, certificate->x509, &certificate->ocsp_until);
@@ -334,37 +337,57 @@ static const char *read_staple(struct certificate *certificate)
 /* --- all of it ----------------------------------------------------------------------------- */
 
 static const char *read_into(struct certificate *certificate, const struct text *text,
-                             const char *key)
+                             const char *key, struct key_copies *copies)
 {
     const char *wrong = read_certificates(text, certificate);
     if (wrong)
         return wrong;
     if (key)
-        wrong = read_key_at(key, certificate);
+        wrong = read_key_at(key, certificate, copies);
     else if (has_key(text))
         wrong = parse_key(text, certificate);
     else
-        wrong = read_key_beside(certificate);
+        wrong = read_key_beside(certificate, copies);
     if (!wrong)
         wrong = describe(certificate);
-    return wrong ? wrong : read_staple(certificate);
+    return wrong ? wrong : read_staple(certificate, copies);
 }
 
-const char *certificate_read(const char *path, const char *key, struct certificate **made)
+static const char *read_all(const char *path, const char *key, struct key_copies *copies,
+                            struct certificate **made)
 {
     struct text text = {.path = path};
     ERR_clear_error();
-    const char *wrong = whole_file_read(path, CERTIFICATE_BYTES_MAX, &text.bytes, &text.length);
+    const char *wrong =
+        key_copies_read(copies, path, CERTIFICATE_BYTES_MAX, &text.bytes, &text.length);
     if (wrong)
         return tls_complain("%s: %s", path, wrong);
     struct certificate *certificate = memory_new(1, sizeof *certificate);
     certificate->path = memory_copy(path);
-    wrong = read_into(certificate, &text, key);
+    wrong = read_into(certificate, &text, key, copies);
     whole_file_free(text.bytes, text.length);
     if (wrong)
         certificate_free(certificate);
     else
         *made = certificate;
+    return wrong;
+}
+
+/* A new certificate may be readable where its key is not: the old one goes with the copy of the old
+ * key. */
+const char *certificate_read(const char *path, const char *key, struct key_copies *copies,
+                             struct certificate **made)
+{
+    key_copies_begin(copies, false);
+    const char *wrong = read_all(path, key, copies, made);
+    if (!wrong || !key_copies_taken(copies))
+        return wrong;
+    char *first = memory_copy(wrong);
+    key_copies_begin(copies, true);
+    wrong = read_all(path, key, copies, made);
+    if (wrong)
+        wrong = tls_complain("%s", first);
+    free(first);
     return wrong;
 }
 

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <time.h>
 
+struct key_copies;
 struct stack_st_X509;
 
 /* A larger file is an error. */
@@ -44,9 +45,10 @@ struct certificate {
  * NULL: as above. Returns NULL, and *made is the caller's; or what is wrong, with the path of the
  * file that is meant at its beginning, in a thread-local text that is valid until the next call:
  * "/etc/site.pem: has no certificate (PEM)". A certificate that has expired is read like any other.
- * While a configuration is read: exits if there is no memory. */
-const char *certificate_read(const char *path, const char *key, struct certificate **made)
-    __attribute__((warn_unused_result));
+ * copies: how its files are read (key_copies.h, where key_copies_warn() tells of them); NULL:
+ * they are only read. While a configuration is read: exits if there is no memory. */
+const char *certificate_read(const char *path, const char *key, struct key_copies *copies,
+                             struct certificate **made) __attribute__((warn_unused_result));
 
 /* What a person should know: that the certificate has expired, or is not valid yet, or that its
  * OCSP response is out of date. The same text as above; NULL: nothing. */

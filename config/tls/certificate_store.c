@@ -4,13 +4,12 @@
 #include "config/base/memory.h"
 #include "config/syntax/named_files.h"
 #include "config/tls/complaint.h"
+#include "config/tls/key_copies.h"
 #include "config/tls/revocations.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* --- folders ------------------------------------------------------------------------------- */
 
@@ -20,22 +19,9 @@ static bool ends_with(const char *text, const char *ending)
     return length > other && strcmp(text + length - other, ending) == 0;
 }
 
-static int is_wanted(const struct dirent *entry)
+static bool is_wanted(const char *name)
 {
-    return entry->d_name[0] != '.' &&
-           (ends_with(entry->d_name, ".pem") || ends_with(entry->d_name, ".crt"));
-}
-
-/* By bytes: a default must not depend on the language of the system. */
-static int by_bytes(const struct dirent **left, const struct dirent **right)
-{
-    return strcmp((*left)->d_name, (*right)->d_name);
-}
-
-static bool is_folder(const char *path)
-{
-    struct stat status;
-    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+    return ends_with(name, ".pem") || ends_with(name, ".crt");
 }
 
 /* --- sources ------------------------------------------------------------------------------- */
@@ -43,23 +29,31 @@ static bool is_folder(const char *path)
 /* What is being read. */
 struct reading {
     struct certificate_source *source;
+    struct key_copies *copies;
     const struct list_origin *origin;
     size_t capacity;
     time_t now;
     bool good;
 };
 
+static void warn_of_changes(const struct reading *reading)
+{
+    const struct list_origin *origin = reading->origin;
+    key_copies_warn(reading->copies, origin->problems, origin->place, origin->option);
+}
+
 static void read_file(struct reading *reading, const char *path)
 {
     struct certificate_source *source = reading->source;
     struct certificate *certificate;
     const struct list_origin *origin = reading->origin;
-    const char *wrong = certificate_read(path, source->key, &certificate);
+    const char *wrong = certificate_read(path, source->key, reading->copies, &certificate);
     if (wrong) {
         problem_add(origin->problems, origin->place, "%s: %s", origin->option, wrong);
         reading->good = false;
         return;
     }
+    warn_of_changes(reading);
     const char *warning = certificate_warning(certificate, reading->now);
     if (warning)
         problem_warn(origin->problems, origin->place, "%s: %s", origin->option, warning);
@@ -72,28 +66,24 @@ static void read_folder(struct reading *reading)
 {
     const struct list_origin *origin = reading->origin;
     const char *folder = reading->source->path;
-    struct dirent **entries;
-    int count = scandir(folder, &entries, is_wanted, by_bytes);
-    unsigned files = 0;
-    if (count < 0) {
+    struct words names = {0};
+    key_copies_begin(reading->copies, false);
+    int error = key_copies_list(reading->copies, folder, is_wanted, &names);
+    warn_of_changes(reading);
+    if (error)
         problem_add(origin->problems, origin->place, "%s: %s: cannot be read: %s", origin->option,
-                    folder, strerror(errno));
-        return;
-    }
-    for (int i = 0; i < count; i++) {
-        char *path =
-            memory_print("%s%s%s", folder, ends_with(folder, "/") ? "" : "/", entries[i]->d_name);
-        if (!is_folder(path)) {
-            files++;
-            read_file(reading, path);
-        }
-        free(path);
-        free(entries[i]);
-    }
-    free(entries);
-    if (files == 0)
+                    folder, strerror(error));
+    else if (names.count == 0)
         problem_add(origin->problems, origin->place, "%s: %s: has no file *.pem or *.crt",
                     origin->option, folder);
+    for (size_t i = 0; i < names.count; i++) {
+        char *path =
+            memory_print("%s%s%s", folder, ends_with(folder, "/") ? "" : "/", names.list[i]);
+        read_file(reading, path);
+        free(path);
+        free(names.list[i]);
+    }
+    free(names.list);
 }
 
 static void drop_certificates(struct certificate_source *source)
@@ -121,12 +111,14 @@ static void name_files(const struct certificate_source *source, struct named_fil
     free(path);
 }
 
-static void read_source(struct certificate_source *source, const struct list_origin *origin)
+static void read_source(struct certificate_source *source, struct key_copies *copies,
+                        const struct list_origin *origin)
 {
     if (origin->place.source->named)
         name_files(source, origin->place.source->named);
-    struct reading reading = {.source = source, .origin = origin, .now = time(NULL), .good = true};
-    if (!is_folder(source->path))
+    struct reading reading = {
+        .source = source, .copies = copies, .origin = origin, .now = time(NULL), .good = true};
+    if (!key_copies_is_folder(copies, source->path))
         read_file(&reading, source->path);
     else if (source->key)
         problem_add(origin->problems, origin->place, "%s: %s: a folder has no key=FILE",
@@ -142,9 +134,11 @@ static bool is_same(const char *one, const char *other)
     return one && other ? strcmp(one, other) == 0 : one == other;
 }
 
-struct certificate_store *certificate_store_new(void)
+struct certificate_store *certificate_store_new(struct key_copies *copies)
 {
-    return memory_new(1, sizeof(struct certificate_store));
+    struct certificate_store *store = memory_new(1, sizeof *store);
+    store->copies = copies;
+    return store;
 }
 
 static struct certificate_source *find(const struct certificate_store *store, const char *path,
@@ -191,7 +185,7 @@ const struct certificate_source *certificate_store_get(struct certificate_store 
                                sizeof(struct certificate_source *));
     store->items[store->count++] = source;
     if (!closed)
-        read_source(source, origin);
+        read_source(source, store->copies, origin);
     return source;
 }
 

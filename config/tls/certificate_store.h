@@ -30,7 +30,10 @@ struct certificate_revocations {
     struct stack_st_X509_CRL *list;
 };
 
+struct key_copies;
+
 struct certificate_store {
+    struct key_copies *copies; /* by which files are read, as long as a configuration is; or NULL */
     struct certificate_source **items;
     size_t count, capacity;
     struct certificate_authorities *authorities;
@@ -39,7 +42,7 @@ struct certificate_store {
     size_t revocation_count, revocation_capacity;
 };
 
-struct certificate_store *certificate_store_new(void)
+struct certificate_store *certificate_store_new(struct key_copies *copies)
     __attribute__((returns_nonnull, warn_unused_result));
 
 /* Returns what the path names, and reads it if that has not happened before, unless closed. key:

@@ -31,7 +31,7 @@ const char *revocations_read(const char *path, struct stack_st_X509_CRL **list)
 {
     unsigned char *bytes;
     size_t length;
-    const char *wrong = whole_file_read(path, REVOCATIONS_BYTES_MAX, &bytes, &length);
+    const char *wrong = whole_file_read(path, REVOCATIONS_BYTES_MAX, &bytes, &length, NULL);
     if (wrong)
         return wrong;
     ERR_clear_error();

@@ -1,7 +1,8 @@
 #include "config/tls/ticket_file.h"
 
-#include "config/base/regular_file.h"
+#include "config/base/whole_file.h"
 #include "config/tls/complaint.h"
+#include "config/tls/key_copies.h"
 
 #include <ctype.h>
 #include <openssl/evp.h>
@@ -149,24 +150,20 @@ static const char *warn_of_mode(const char *path, const struct stat *status)
                         (unsigned)status->st_mode & 07777u);
 }
 
-const char *ticket_file_read(const char *path, struct ticket_file **made, const char **warning)
+const char *ticket_file_read(const char *path, struct key_copies *copies, struct ticket_file **made,
+                             const char **warning)
 {
     struct stat status;
-    char *text = NULL;
-    size_t length = 0;
-    int fd;
+    unsigned char *text;
+    size_t length;
     *warning = NULL;
-    const char *wrong = regular_file_open(path, &fd, &status);
-    if (!wrong)
-        wrong = regular_file_read(fd, TICKET_FILE_BYTES_MAX, &text, &length);
-    wrong = wrong ? tls_complain("%s: cannot be read: %s", path, wrong)
-                  : ticket_file_parse(text, length, path, made);
-    if (text)
-        explicit_bzero(text, length);
-    free(text);
-    if (fd >= 0)
-        close(fd);
-    if (!wrong)
+    key_copies_begin(copies, false);
+    const char *wrong = key_copies_read(copies, path, TICKET_FILE_BYTES_MAX, &text, &length);
+    if (wrong)
+        return tls_complain("%s: %s", path, wrong);
+    wrong = ticket_file_parse((const char *)text, length, path, made);
+    whole_file_free(text, length);
+    if (!wrong && stat(path, &status) == 0)
         *warning = warn_of_mode(path, &status);
     return wrong;
 }

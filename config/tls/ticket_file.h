@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct key_copies;
+
 /* A larger file, and more keys, are errors. */
 #define TICKET_FILE_BYTES_MAX (64 * 1024)
 #define TICKET_FILE_KEYS_MAX  100
@@ -24,10 +26,11 @@ struct ticket_file {
  * AES-256). Empty lines and lines that begin with '#' do not count. Returns NULL, and *made is the
  * caller's; or what is wrong, "PATH: cannot be read: ..." or "PATH:2: ...", in a thread-local text
  * that is valid until the next call. *warning: what a person should know, in the same way (of a
- * text that is not overwritten before the next call); NULL: nothing. No text has a part of a key.
+ * text that is not overwritten before the next call); NULL: nothing. copies: as
+ * certificate_read() has them. No text has a part of a key.
  * While a configuration is read: exits if there is no memory. */
-const char *ticket_file_read(const char *path, struct ticket_file **made, const char **warning)
-    __attribute__((warn_unused_result));
+const char *ticket_file_read(const char *path, struct key_copies *copies, struct ticket_file **made,
+                             const char **warning) __attribute__((warn_unused_result));
 
 /* As ticket_file_read(), from a text in memory; path is the name in messages. */
 const char *ticket_file_parse(const char *text, size_t length, const char *path,

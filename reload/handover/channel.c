@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,28 @@ static const char *examine(const struct msghdr *header, size_t size,
         head->type != MESSAGE_DUPLICATES)
         return "sent more descriptors than could be taken";
     return NULL;
+}
+
+int channel_first(int fd, enum message_type type, int wait_ms)
+{
+    struct message_head head = {0};
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+    union control_space control;
+    struct iovec iov = {.iov_base = &head, .iov_len = sizeof head};
+    struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1};
+    int fds[MESSAGE_FDS_MAX];
+    (void)poll(&readable, 1, wait_ms);
+    if (recv(fd, &head, sizeof head, MSG_PEEK | MSG_DONTWAIT) != sizeof head ||
+        head.magic != MESSAGE_MAGIC || head.major != MESSAGE_MAJOR || head.type != type)
+        return -1;
+    header.msg_control = control.bytes;
+    header.msg_controllen = sizeof control.bytes;
+    if (recvmsg(fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) < 0)
+        return -1;
+    size_t count = take_fds(&header, fds);
+    for (size_t i = 1; i < count; i++)
+        close(fds[i]);
+    return count > 0 ? fds[0] : -1;
 }
 
 static bool understood(const struct channel *channel, uint32_t type)

@@ -35,6 +35,11 @@ struct channel_aside {
     void *arg;
 };
 
+/* Before channel_open(): takes the first message of the other end if it is of that type and has one
+ * descriptor, and returns this, close-on-exec; waits so long for it. -1: it is another message,
+ * which stays, or there is none. */
+int channel_first(int fd, enum message_type type, int wait_ms) __attribute__((warn_unused_result));
+
 /* Takes over fd, a SOCK_SEQPACKET socket. NULL: out of memory, and fd is still the caller's. */
 struct channel *channel_open(int fd, struct event_base *base, const struct channel_events *events)
     __attribute__((warn_unused_result));

@@ -68,6 +68,7 @@ struct kept_state;
 struct old_side;
 struct new_side;
 struct ticket_keys;
+struct key_copies;
 
 /* How the last reload went, for status. */
 struct reload_result {
@@ -189,6 +190,7 @@ struct generation {
 
     struct core_dumps core_dumps;
     struct key_log key_log; /* of all TLS */
+    struct key_copies *key_copies;
 
     struct binds *binds;
     struct metrics_sockets metrics; /* of the HTTP server */

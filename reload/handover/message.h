@@ -2,7 +2,8 @@
  * process inherits. Both ends run on one machine: host byte order, fixed widths.
  *
  *   old process                                         new process
- *            | STATS (its own, and of processes that    |  (not started yet)
+ *            | KEYS                                     |  (not started yet)
+ *            | STATS (its own, and of processes that    |
  *            |        drain) -------------------------> |
  *            | OFFER_BIND, DUPLICATES, SERVERS,         |
  *            |    FRONTEND, METRICS, TICKETS, OFFER --> |
@@ -97,6 +98,7 @@ enum message_type {
     MESSAGE_EVENT,
     MESSAGE_FRONTEND,
     MESSAGE_TICKETS,
+    MESSAGE_KEYS,
 };
 
 struct message_head {

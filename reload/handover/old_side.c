@@ -19,6 +19,7 @@
 #include "reload/handover/old_side_state.h"
 #include "reload/handover/reload_failure.h"
 #include "reload/handover/replacement.h"
+#include "reload/handover/sealed_keys.h"
 #include "reload/handover/server_states.h"
 #include "reload/handover/session_handoff.h"
 #include "reload/listeners/rescue.h"
@@ -103,6 +104,7 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
  * major version does not know it passes over. */
 static void offer(struct old_side *side)
 {
+    sealed_keys_send(side->generation, side->channel);
     peer_stats_tell_successor(&side->generation->peer_stats, side->channel);
     offering_send(side->generation, side->channel, side->number - 1, side->order.forced,
                   side->order.canary.share > 0, side->reload_failure.refused_before);

@@ -86,7 +86,8 @@ static unsigned wanted_aside(const struct config *config)
         config->metrics.count ? (unsigned)config->metrics.count + DESCRIPTORS_HTTP + 6 : 0;
     return PASSING + http + DESCRIPTORS_TICKETS + checks_descriptors(config) +
            names_descriptors(config) + forwarding_descriptors(config) +
-           (config->tls_key_log ? 1 : 0) + DESCRIPTORS_COMMANDS + DESCRIPTORS_FOLLOWERS + 1 +
+           (config->tls_key_log ? 1 : 0) + (config->tls_keys == KEYS_SEALED ? 1 : 0) +
+           DESCRIPTORS_COMMANDS + DESCRIPTORS_FOLLOWERS + 1 +
            (config->max_generations + NEIGHBOURS) * GENERATION_DESCRIPTORS;
 }
 

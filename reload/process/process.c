@@ -18,6 +18,7 @@
 #include "reload/handover/old_side.h"
 #include "reload/handover/old_side_failure.h"
 #include "reload/handover/replacement.h"
+#include "reload/handover/sealed_keys.h"
 #include "reload/handover/server_states.h"
 #include "reload/handover/session_handoff.h"
 #include "reload/handover/ticket_keys.h"
@@ -624,6 +625,7 @@ static bool start(struct generation *generation)
     unsigned number = program_inherited_generation();
     if (channel >= 0 && number)
         log_set_generation(number);
+    sealed_keys_begin(generation, channel);
     if (channel >= 0)
         return begin_reload(generation, channel) && start_read_config(generation);
     struct offer passed = {0};
@@ -741,6 +743,7 @@ static void close_all(struct process *process)
     config_errors_free(&generation->config_errors);
     config_free(generation->config);
     key_log_close(&generation->key_log);
+    sealed_keys_end(generation);
     control_free(process->control);
 }
 

@@ -14,6 +14,7 @@
 #include "reload/handover/generation.h"
 #include "reload/handover/kept_state.h"
 #include "reload/handover/new_side.h"
+#include "reload/handover/sealed_keys.h"
 #include "reload/handover/ticket_keys.h"
 #include "reload/http/http.h"
 #include "reload/listeners/opening.h"
@@ -144,23 +145,41 @@ static bool open_key_log(struct generation *generation)
     return !wrong;
 }
 
+/* False: it has been reported. */
+static bool keep_keys(struct generation *generation)
+{
+    int error = sealed_keys_keep(generation);
+    if (error)
+        report(generation, "%s: tls-keys: the memory for the next process cannot be made: %s",
+               config_where(generation->config, "tls-keys"), strerror(error));
+    return !error;
+}
+
 bool start_read_config(struct generation *generation)
 {
     struct config_errors *errors = &generation->config_errors;
     signals_drop_reloads();
     char *stored = program_inherited_stored();
     core_dumps_forbid(&generation->core_dumps);
-    generation->config = config_load(stored ? stored : generation->file, errors);
+    generation->config =
+        config_load_with(stored ? stored : generation->file, generation->key_copies, errors);
     if (!stored)
         tell_files(generation);
     free(stored);
     generation->exit_status = EXIT_INVALID;
     for (size_t i = 0; i < errors->count && !generation->config; i++)
         generation->events->report(generation, errors->lines[i]);
+    if (!generation->config && sealed_keys_are_missed(generation))
+        report(generation,
+               "%s: a process that has become another user may not read its private "
+               "keys again; 'tls-keys = sealed' from the start on keeps them",
+               generation->file);
     if (!generation->config)
         return false;
 
     const struct config *config = generation->config;
+    if (!keep_keys(generation))
+        return false;
     settle_core_dumps(generation);
     generation->config_hash = running_hash(config);
     make_directory(config, "control", config->control);
@@ -198,6 +217,7 @@ bool start_read_config(struct generation *generation)
                strerror(error));
         return false;
     }
+    sealed_keys_tell(generation);
     generation->workers = choose_workers(config);
     generation->draining_processes.max = config->max_generations;
     return true;

@@ -70,6 +70,7 @@ static const struct {
     {"tls_clients", tls_clients_suite},
     {"tls_facts", tls_facts_suite},
     {"tls_hostile", tls_hostile_suite},
+    {"sealed_keys", sealed_keys_suite},
     {"secrets", secrets_suite},
     {"tls_resumption", tls_resumption_suite},
     {"log", log_suite},

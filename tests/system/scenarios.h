@@ -29,6 +29,7 @@ Suite *tls_defaults_suite(void);
 Suite *tls_clients_suite(void);
 Suite *tls_facts_suite(void);
 Suite *tls_hostile_suite(void);
+Suite *sealed_keys_suite(void);
 Suite *secrets_suite(void);
 Suite *tls_resumption_suite(void);
 Suite *access_log_suite(void);

@@ -87,6 +87,7 @@ static Suite *(*const others[])(void) = {
     login_options_suite,
     certificate_suite,
     tls_server_suite,
+    key_copies_suite,
     tickets_suite,
     tls_target_suite,
     import_tls_suite,

@@ -69,6 +69,7 @@ Suite *task_queue_suite(void);
 Suite *login_options_suite(void);
 Suite *certificate_suite(void);
 Suite *tls_server_suite(void);
+Suite *key_copies_suite(void);
 Suite *tickets_suite(void);
 Suite *tls_target_suite(void);
 Suite *import_tls_suite(void);

@@ -12,7 +12,7 @@ static struct source source = {.path = source_name};
 
 void serving_init(struct serving *serving)
 {
-    *serving = (struct serving){.store = certificate_store_new()};
+    *serving = (struct serving){.store = certificate_store_new(NULL)};
     options_set_initial(OWNER_FRONTEND, &serving->frontend);
 }
 

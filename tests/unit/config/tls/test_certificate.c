@@ -22,7 +22,7 @@ static struct certificate *read_good(const char *file, const char *key)
 {
     struct certificate *certificate = NULL;
     char *path = path_of(file), *key_path = key ? path_of(key) : NULL;
-    const char *wrong = certificate_read(path, key_path, &certificate);
+    const char *wrong = certificate_read(path, key_path, NULL, &certificate);
     ck_assert_msg(!wrong, "%s", wrong);
     free(path);
     free(key_path);
@@ -34,7 +34,7 @@ static void is_wrong(const char *file, const char *culprit, const char *text)
 {
     struct certificate *certificate = NULL;
     char *path = path_of(file), *begin = path_of(culprit);
-    const char *wrong = certificate_read(path, NULL, &certificate);
+    const char *wrong = certificate_read(path, NULL, NULL, &certificate);
     ck_assert_msg(wrong != NULL, "%s is read", file);
     ck_assert_msg(strncmp(wrong, begin, strlen(begin)) == 0, "%s", wrong);
     ck_assert_msg(strstr(wrong, text) != NULL, "%s", wrong);
@@ -285,7 +285,7 @@ static void has_problem(const char *text)
 
 START_TEST(folder_has_its_files_in_the_order_of_bytes)
 {
-    struct certificate_store *store = certificate_store_new();
+    struct certificate_store *store = certificate_store_new(NULL);
     ck_assert_int_eq(mkdir(folder_path("d"), 0700), 0);
     ck_assert_int_eq(mkdir(folder_path("d/sub.pem"), 0700), 0);
     issued_write_new("d/b.pem", "DNS:b");
@@ -310,12 +310,12 @@ END_TEST
 
 START_TEST(mistakes_in_folders_are_named_once)
 {
-    struct certificate_store *store = certificate_store_new();
+    struct certificate_store *store = certificate_store_new(NULL);
     ck_assert_int_eq(mkdir(folder_path("d"), 0700), 0);
     ck_assert_uint_eq(get(store, "d", NULL)->count, 0);
     has_problem("/d: has no file *.pem or *.crt");
     certificate_store_free(store);
-    store = certificate_store_new();
+    store = certificate_store_new(NULL);
     issued_write_new("d/a.pem", "DNS:a");
     text_write("d/b.pem", "rubbish");
     ck_assert_uint_eq(get(store, "d", NULL)->count, 0);
@@ -330,7 +330,7 @@ END_TEST
 
 START_TEST(a_thousand_certificates)
 {
-    struct certificate_store *store = certificate_store_new();
+    struct certificate_store *store = certificate_store_new(NULL);
     struct issued issued = issue((struct request){.name = "x", .alternatives = "DNS:x"});
     char name[32];
     ck_assert_int_eq(mkdir(folder_path("d"), 0700), 0);
