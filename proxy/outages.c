@@ -22,6 +22,8 @@ static const char *failure_text(const struct server *server, enum connect_failur
         return "no answer comes within connect-timeout";
     case CONNECT_UNREACHABLE:
         return "the address is not reachable";
+    case CONNECT_NO_PORT:
+        return "no local port is free for a connection to it";
     case CONNECT_FAILED:
     case CONNECT_FAILURES:
         break;

@@ -72,6 +72,16 @@ static void on_attempt_closed(struct stream *stream)
     connect_begin(session);
 }
 
+/* No fault of the server: nothing but the figures says so. A session that waits for a port looks
+ * for one again and again, and counts once. */
+static __attribute__((cold)) void count_shortage(struct session *session, int error)
+{
+    if (error != EADDRINUSE || session->give_up_at)
+        return;
+    session_count_for_backend(session, COUNTER_OF(backend_figures, failures) + CONNECT_NO_PORT);
+    server_count_event(session->chosen, COUNTER_OF(server_events, failures) + CONNECT_NO_PORT);
+}
+
 static enum connect_failure failure_of(int error)
 {
     switch (error) {
@@ -398,7 +408,10 @@ static inline void connect_from(struct session *session, struct server *given)
         session->chosen = next;
         session_join_server(session);
         error = connect_to(session, next);
-        if (!socket_is_shortage_of_one(error) || !pass_over(session, true))
+        if (!socket_is_shortage_of_one(error))
+            break;
+        count_shortage(session, error);
+        if (!pass_over(session, true))
             break;
         session_leave_server(session);
         next = NULL;

@@ -196,10 +196,9 @@ atomic_uint_fast64_t *tally_reloads(const struct tally *tally, bool base)
 
 const char *connect_failure_name(enum connect_failure failure)
 {
-    static const char *const names[CONNECT_FAILURES] = {[CONNECT_REFUSED] = "refused",
-                                                        [CONNECT_TIMED_OUT] = "timeout",
-                                                        [CONNECT_UNREACHABLE] = "unreachable",
-                                                        [CONNECT_FAILED] = "other",
-                                                        [CONNECT_TLS_FAILED] = "tls"};
+    static const char *const names[CONNECT_FAILURES] = {
+        [CONNECT_REFUSED] = "refused",         [CONNECT_TIMED_OUT] = "timeout",
+        [CONNECT_UNREACHABLE] = "unreachable", [CONNECT_FAILED] = "other",
+        [CONNECT_TLS_FAILED] = "tls",          [CONNECT_NO_PORT] = "no-port"};
     return names[failure];
 }

@@ -58,12 +58,13 @@ enum connect_failure {
     CONNECT_UNREACHABLE,
     CONNECT_FAILED,     /* for another reason */
     CONNECT_TLS_FAILED, /* it was connected, and the TLS handshake failed */
+    CONNECT_NO_PORT,    /* every local port is in use towards it; once for each session */
     CONNECT_FAILURES,
 };
 
 #define CONNECT_FAILURES_MOST 8
 
-/* "refused", "timeout", "unreachable", "other", "tls". */
+/* "refused", "timeout", "unreachable", "other", "tls", "no-port". */
 const char *connect_failure_name(enum connect_failure failure);
 
 struct backend_figures {
