@@ -189,7 +189,11 @@ int proxy_new(const struct config *config, unsigned generation, unsigned worker_
     proxy->workers = calloc(worker_count, sizeof *proxy->workers);
     proxy->service.sets = calloc(worker_count, sizeof *proxy->service.sets);
     proxy->service.workers = worker_count;
-    error = proxy->service.frontends && proxy->workers && proxy->service.sets ? 0 : ENOMEM;
+    proxy->service.port_orders = port_orders_new(local_ports_count(&proxy->service.local_ports));
+    error = proxy->service.frontends && proxy->workers && proxy->service.sets &&
+                    proxy->service.port_orders
+                ? 0
+                : ENOMEM;
     if (!error)
         error = reclaimer_open(&proxy->reclaimer, &proxy->task_queue, worker_count);
     if (!error)
@@ -526,6 +530,7 @@ void proxy_free(struct proxy *proxy)
     stats_close(&proxy->stats);
     waitlist_close(&proxy->service.waitlist);
     free(proxy->service.sets);
+    port_orders_free(proxy->service.port_orders);
     free(proxy->workers);
     close_backends(proxy);
     reclaimer_close(&proxy->reclaimer);

@@ -28,8 +28,10 @@ struct connect_plan;
 
 /* --- the engine ------------------------------------------------------------------------------ */
 
-/* Returns 0 or an errno value; an engine that could not be opened needs no closing. */
-int engine_open(struct engine *engine) __attribute__((warn_unused_result));
+/* orders: of local ports (ports.h), which outlive the engine; NULL: the kernel chooses all ports.
+ * Returns 0 or an errno value; an engine that could not be opened needs no closing. */
+int engine_open(struct engine *engine, struct port_orders *orders)
+    __attribute__((warn_unused_result));
 void engine_shut(struct engine *engine);
 
 /* Waits for events, at most so many milliseconds (-1: for ever), and tells of them. An asynchronous
@@ -84,7 +86,7 @@ int engine_connect(struct engine *engine, struct stream *stream, const struct ad
                    const struct connect_plan *plan) __attribute__((warn_unused_result));
 
 /* The same on an idle stream. Returns 0 or an errno value; the stream is idle as before then. */
-int engine_reconnect(struct stream *stream, const struct address *address)
+int engine_reconnect(struct engine *engine, struct stream *stream, const struct address *address)
     __attribute__((warn_unused_result));
 
 /* True: a connection that had connected to its own port (socket_is_self_connected()). */

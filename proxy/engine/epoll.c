@@ -24,7 +24,7 @@ static int open_timer(struct engine *engine)
     return error;
 }
 
-int engine_open(struct engine *engine)
+int engine_open(struct engine *engine, struct port_orders *orders)
 {
     engine->fd = epoll_create1(EPOLL_CLOEXEC);
     if (engine->fd < 0)
@@ -40,6 +40,7 @@ int engine_open(struct engine *engine)
         close(engine->fd);
         return error;
     }
+    ports_open(&engine->ports, orders);
     engine->moved = 0;
     engine->count = engine->next = 0;
     engine->turn = 0;
@@ -50,6 +51,7 @@ int engine_open(struct engine *engine)
 
 void engine_shut(struct engine *engine)
 {
+    ports_close(&engine->ports);
     buffers_close(&engine->buffers);
     close(engine->timer);
     close(engine->fd);
@@ -108,17 +110,20 @@ void engine_set_timer(struct engine *engine, uint64_t milliseconds)
 /* Both streams are over, the kernel says, and not by a reset. Where the proxy's end went first the
  * socket is likely to hold nothing but the other end: a look finds that as well as a receive does,
  * and says at the same time whether the socket can be kept. */
-static void look(struct stream *stream)
+static void look(struct engine *engine, struct stream *stream)
 {
     uint64_t received;
     if (!stream->first_out || stream->thorough || stream->closed)
         return;
     stream->closed = socket_is_closed(stream->fd, &received);
-    if (stream->closed && received == stream->received)
+    if (!stream->closed)
+        return;
+    ports_note(&engine->ports, stream->order);
+    if (received == stream->received)
         stream->ended = true;
 }
 
-static inline void note(struct stream *stream, uint32_t events)
+static inline void note(struct engine *engine, struct stream *stream, uint32_t events)
 {
     if (events & EPOLLIN)
         stream->readable = true;
@@ -134,18 +139,18 @@ static inline void note(struct stream *stream, uint32_t events)
     if (events & (EPOLLERR | EPOLLPRI))
         stream->readable = stream->thorough = true;
     if (events & EPOLLHUP)
-        look(stream);
+        look(engine, stream);
 }
 
 /* What forget() has met is told nothing. */
-static inline void tell(uint64_t data, uint32_t events)
+static inline void tell(struct engine *engine, uint64_t data, uint32_t events)
 {
     if (data & STREAM_BIT) {
         struct watch *watch = (struct watch *)(uintptr_t)(data - STREAM_BIT);
         struct stream *stream = container_of(watch, struct stream, watch);
         if (stream->idle)
             return;
-        note(stream, events);
+        note(engine, stream, events);
         watch->on_ready(watch, events);
     } else if (data) {
         struct watch *watch = (struct watch *)(uintptr_t)data;
@@ -159,7 +164,7 @@ void engine_turn(struct engine *engine, int timeout)
     engine->count = call_epoll_wait(engine->fd, engine->events, ENGINE_BATCH, timeout);
     for (engine->next = 0; engine->next < engine->count;) {
         const struct epoll_event *event = &engine->events[engine->next++];
-        tell(event->data.u64, event->events);
+        tell(engine, event->data.u64, event->events);
     }
 }
 
@@ -218,13 +223,21 @@ int engine_take(struct engine *engine, struct stream *stream, int fd, enum strea
     return 0;
 }
 
+static void keep_use(struct stream *stream, const struct port_use *use)
+{
+    stream->order = (uint16_t)use->order;
+    stream->confined = use->confined;
+}
+
 int engine_connect(struct engine *engine, struct stream *stream, const struct address *address,
                    const struct connect_plan *plan)
 {
+    struct port_use use = {.ports = &engine->ports};
     int error;
-    int fd = socket_connect_by(address, plan, &error);
+    int fd = socket_connect_by(address, plan, &use, &error);
     if (fd < 0)
         return error;
+    keep_use(stream, &use);
     error =
         engine_take(engine, stream, fd, address_is_unix(address) ? STREAM_UNIX : STREAM_CONNECTED);
     if (error)
@@ -232,9 +245,11 @@ int engine_connect(struct engine *engine, struct stream *stream, const struct ad
     return error;
 }
 
-int engine_reconnect(struct stream *stream, const struct address *address)
+int engine_reconnect(struct engine *engine, struct stream *stream, const struct address *address)
 {
-    int error = socket_connect_again(stream->fd, address);
+    struct port_use use = {.ports = &engine->ports, .confined = stream->confined};
+    int error = socket_connect_again(stream->fd, address, &use);
+    keep_use(stream, &use);
     stream->idle = error != 0;
     return error;
 }
@@ -253,8 +268,11 @@ bool engine_disconnect(struct stream *stream)
 void engine_renew(struct engine *engine, struct stream *stream)
 {
     forget(engine, &stream->watch);
-    *stream = (struct stream){
-        .watch = stream->watch, .fd = stream->fd, .prompt = stream->prompt, .idle = true};
+    *stream = (struct stream){.watch = stream->watch,
+                              .fd = stream->fd,
+                              .prompt = stream->prompt,
+                              .confined = stream->confined,
+                              .idle = true};
 }
 
 /* fd must not be open by another number (dup(2)), in a message under way or in another process, or

@@ -8,6 +8,7 @@
 
 #include "proxy/engine/buffers.h"
 #include "proxy/engine/calls.h"
+#include "proxy/engine/ports.h"
 #include "proxy/engine/stream.h"
 
 #include <errno.h>
@@ -32,6 +33,7 @@ struct engine {
     unsigned turn;    /* counts the turns */
     int count, next;  /* of events: as many in this turn, and the first that is not told yet */
     struct buffers buffers;
+    struct ports ports;
     uint64_t moved; /* bytes received and sent; the user may set it back to 0 */
     pthread_mutex_t lock;
     bool shared; /* under the lock */

@@ -24,9 +24,10 @@ static void on_tasks(struct watch *watch, uint32_t what)
     task_queue_run(&loop->tasks);
 }
 
-int loop_open(struct loop *loop, void (*fire)(struct wheel_entry *timer))
+int loop_open(struct loop *loop, void (*fire)(struct wheel_entry *timer),
+              struct port_orders *orders)
 {
-    int error = engine_open(&loop->engine);
+    int error = engine_open(&loop->engine, orders);
     if (error)
         return error;
     error = task_queue_open(&loop->tasks);

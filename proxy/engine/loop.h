@@ -19,10 +19,10 @@ struct loop {
     uint64_t now;      /* microseconds, CLOCK_MONOTONIC; 0: not read yet in this turn */
 };
 
-/* fire is called by the wheel for each timer that is due. Returns 0 or an errno value; a loop that
- * could not be opened needs no closing. */
-int loop_open(struct loop *loop, void (*fire)(struct wheel_entry *timer))
-    __attribute__((warn_unused_result));
+/* fire is called by the wheel for each timer that is due; orders: as for engine_open(). Returns 0
+ * or an errno value; a loop that could not be opened needs no closing. */
+int loop_open(struct loop *loop, void (*fire)(struct wheel_entry *timer),
+              struct port_orders *orders) __attribute__((warn_unused_result));
 void loop_close(struct loop *loop);
 
 /* Reads the clock for loop_now(). */

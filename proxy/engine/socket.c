@@ -2,6 +2,7 @@
 
 #include "config/base/congestion.h"
 #include "proxy/engine/calls.h"
+#include "proxy/engine/ports.h"
 
 #include <errno.h>
 #include <linux/sock_diag.h>
@@ -9,7 +10,6 @@
 #include <linux/tcp.h>
 #include <poll.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -113,16 +113,23 @@ static __attribute__((cold, noinline)) int why_not_available(const struct addres
     return error == EADDRNOTAVAIL ? EADDRNOTAVAIL : EADDRINUSE;
 }
 
-/* Returns 0 or an errno value, EINPROGRESS among them. */
-static inline int begin_connection(int fd, const struct address *address)
+/* source: to which fd is bound, NULL: it is not. Returns 0 or an errno value, EINPROGRESS among
+ * them. */
+static inline int begin_connection(int fd, const struct address *address,
+                                   const struct address *source, struct port_use *use)
 {
-    int error = call_connect(fd, &address->any, address->length) ? errno : 0;
+    int error;
+    if (ports_take_part(use, address, source))
+        error = ports_connect(use, fd, address);
+    else
+        error = call_connect(fd, &address->any, address->length) ? errno : 0;
     return error == EADDRNOTAVAIL ? why_not_available(address) : error;
 }
 
 int socket_connect(const struct address *address, int *error)
 {
-    return socket_connect_by(address, &(struct connect_plan){.congestion = ""}, error);
+    return socket_connect_by(address, &(struct connect_plan){.congestion = ""},
+                             &(struct port_use){.ports = NULL}, error);
 }
 
 /* A socket that is not bound yet. */
@@ -163,7 +170,8 @@ int socket_may_be_transparent(void)
 }
 
 /* Connects from the address of a client. */
-static int begin_from_client(int fd, const struct address *address, const struct address *client)
+static int begin_from_client(int fd, const struct address *address, const struct address *client,
+                             struct port_use *use)
 {
     struct address source = *client;
     if (!source_is_of_a_host(client) || client->any.sa_family != address->any.sa_family)
@@ -173,20 +181,21 @@ static int begin_from_client(int fd, const struct address *address, const struct
     if (!error)
         error = bind_source(fd, &source);
     if (!error)
-        error = begin_connection(fd, address);
+        error = begin_connection(fd, address, &source, use);
     return error == EINVAL ? EDESTADDRREQ : error; /* 127.0.0.1 reaches only this machine */
 }
 
-static int begin_from_address(int fd, const struct address *address, const struct address *source)
+static int begin_from_address(int fd, const struct address *address, const struct address *source,
+                              struct port_use *use)
 {
     int error = bind_source(fd, source);
-    return error ? error : begin_connection(fd, address);
+    return error ? error : begin_connection(fd, address, source, use);
 }
 
 /* The first of a range from which it is possible. *error: why it was not from the last one; or that
  * all ports of one are in use, since others of the range may be free at another time. */
 static int connect_from_range(const struct address *address, const struct connect_plan *plan,
-                              int *error)
+                              struct port_use *use, int *error)
 {
     const unsigned tries =
         plan->source->count < SOURCES_TRIED ? plan->source->count : SOURCES_TRIED;
@@ -196,7 +205,8 @@ static int connect_from_range(const struct address *address, const struct connec
         if (fd < 0)
             return -1;
         const struct address source = source_in_turn(plan->source, plan->turn + i);
-        *error = begin_from_address(fd, address, &source);
+        use->confined = false;
+        *error = begin_from_address(fd, address, &source, use);
         if (*error == 0 || *error == EINPROGRESS)
             return fd;
         close(fd);
@@ -209,17 +219,18 @@ static int connect_from_range(const struct address *address, const struct connec
     return -1;
 }
 
-int socket_connect_by(const struct address *address, const struct connect_plan *plan, int *error)
+int socket_connect_by(const struct address *address, const struct connect_plan *plan,
+                      struct port_use *use, int *error)
 {
     const enum source_kind kind =
         plan->source && !address_is_unix(address) ? plan->source->kind : SOURCE_ANY;
     if (kind == SOURCE_ADDRESS)
-        return connect_from_range(address, plan, error);
+        return connect_from_range(address, plan, use, error);
     int fd = open_for(address, plan, error);
     if (fd < 0)
         return -1;
-    *error = kind == SOURCE_CLIENT ? begin_from_client(fd, address, plan->client)
-                                   : begin_connection(fd, address);
+    *error = kind == SOURCE_CLIENT ? begin_from_client(fd, address, plan->client, use)
+                                   : begin_connection(fd, address, NULL, use);
     if (*error && *error != EINPROGRESS) {
         close(fd);
         return -1;
@@ -227,9 +238,9 @@ int socket_connect_by(const struct address *address, const struct connect_plan *
     return fd;
 }
 
-int socket_connect_again(int fd, const struct address *address)
+int socket_connect_again(int fd, const struct address *address, struct port_use *use)
 {
-    int error = begin_connection(fd, address);
+    int error = begin_connection(fd, address, NULL, use);
     return error == EINPROGRESS ? 0 : error;
 }
 
@@ -290,17 +301,6 @@ bool socket_is_shortage(int error)
     default:
         return socket_is_shortage_of_one(error);
     }
-}
-
-struct local_ports socket_local_ports(void)
-{
-    struct local_ports ports;
-    FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
-    if (!file || fscanf(file, "%u %u", &ports.first, &ports.last) != 2)
-        ports = (struct local_ports){.first = 1, .last = 65535};
-    if (file)
-        fclose(file);
-    return ports;
 }
 
 bool socket_is_self_connected(int fd, unsigned port)

@@ -5,6 +5,7 @@
 #include "config/base/listen_address.h"
 #include "config/base/source.h"
 #include "config/base/tcp_tuning.h"
+#include "proxy/engine/local_ports.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -39,6 +40,8 @@ int socket_defer_accept(int fd) __attribute__((warn_unused_result));
  * process may not use it. */
 int socket_congestion(int fd, const char *name) __attribute__((warn_unused_result));
 
+struct port_use;
+
 /* What a connection to a server begins with. */
 struct connect_plan {
     const char *congestion; /* ""; or a name, which is used if the kernel (still) permits it */
@@ -62,16 +65,19 @@ int socket_may_be_transparent(void) __attribute__((warn_unused_result));
  * with *error set. A Unix socket whose backlog is full gives -1 and EAGAIN. connect(2) says
  * EADDRNOTAVAIL for two things, which are told apart here: the error is EADDRNOTAVAIL where this
  * machine has no address to reach the server from (IPv6 is off, or it has lost the source), and
- * EADDRINUSE where every local port is in use towards this server. */
-int socket_connect_by(const struct address *address, const struct connect_plan *plan, int *error)
-    __attribute__((warn_unused_result));
+ * EADDRINUSE where every local port is in use towards this server. *use: all zero, but for the
+ * member `ports`; the other members are set (ports.h). */
+int socket_connect_by(const struct address *address, const struct connect_plan *plan,
+                      struct port_use *use, int *error) __attribute__((warn_unused_result));
 
-/* The same with the system's congestion control, and from any address. */
+/* The same with the system's congestion control, from any address, and from the port that the
+ * kernel chooses. */
 int socket_connect(const struct address *address, int *error) __attribute__((warn_unused_result));
 
-/* The same on a socket that is connected to nobody. Returns 0, also for EINPROGRESS, or an errno
- * value as above. */
-int socket_connect_again(int fd, const struct address *address) __attribute__((warn_unused_result));
+/* The same on a socket that is connected to nobody; *use is that of its last connection. Returns 0,
+ * also for EINPROGRESS, or an errno value as above. */
+int socket_connect_again(int fd, const struct address *address, struct port_use *use)
+    __attribute__((warn_unused_result));
 
 /* Makes a TCP socket connected to nobody, with its options and its place in epoll kept, as
  * connect(2) does for AF_UNSPEC; its local port is free again. Only for one that
@@ -98,24 +104,8 @@ static inline bool socket_is_shortage_of_one(int error)
     return error == EADDRINUSE /* of local ports */ || error == EAGAIN /* of a Unix backlog */;
 }
 
-/* The range from which the kernel takes the local port of a connection, for both IP versions. */
-struct local_ports {
-    unsigned first, last;
-};
-
-/* Reads net.ipv4.ip_local_port_range of this network namespace; 1 to 65535 where that is not
- * possible. */
-struct local_ports socket_local_ports(void);
-
 /* Whether an IPv4 or IPv6 address with a port is one of this machine's, now. */
 bool socket_is_of_this_machine(const struct address *address);
-
-/* False, also for 0: no socket that connects to such a port can be connected to itself, because the
- * kernel takes no local port with that number. */
-static inline bool local_ports_include(const struct local_ports *ports, unsigned port)
-{
-    return port >= ports->first && port <= ports->last;
-}
 
 /* True: a socket that was connected to that port of a server is connected to itself. The kernel
  * does that where nobody listens on a TCP port of this machine, and it takes this very port as the

@@ -37,6 +37,8 @@ struct stream {
     bool closed : 1;    /* both ends have come, and the kernel owes the other side nothing more */
     bool failed : 1;    /* a send told so: recv(2) calls it an end, and it is none */
     bool idle : 1;      /* connected to nobody: events mean nothing */
+    bool confined : 1;  /* to a window of local ports (ports.h) */
+    uint16_t order;     /* of local ports, for the pair of its addresses; 0: none */
 };
 
 /* What kind of socket a stream gets. */

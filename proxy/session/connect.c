@@ -302,7 +302,8 @@ static inline __attribute__((always_inline)) int connect_server(struct session *
         bool fits = source->kind == SOURCE_ANY &&
                     session->server_family == address->any.sa_family &&
                     strcmp(session->server_congestion, congestion) == 0;
-        int error = fits ? engine_reconnect(&session->server.stream, address) : 0;
+        int error =
+            fits ? engine_reconnect(&set->loop.engine, &session->server.stream, address) : 0;
         if (fits && !error)
             return 0;
         session_close_conn(session, &session->server, false);

@@ -69,6 +69,7 @@ struct service {
     struct sources *sources;                /* NULL: no frontend has limits by source, or a rate */
     atomic_uint_fast64_t sources_warned_at; /* milliseconds: that the table is full; 0: never */
     struct local_ports local_ports;
+    struct port_orders *port_orders;
     struct lookups *lookups;   /* of names that clients ask for; NULL: no server is sni:PORT */
     struct session_set **sets; /* one for each worker */
     unsigned set_count;

@@ -29,7 +29,7 @@ int session_set_open(struct session_set *set, struct service *service, unsigned 
     set->spares_most = SPARES_MAX;
     int error = open_lists(set, stats_worker_oldest(stats, index));
     if (!error)
-        error = loop_open(&set->loop, on_timer);
+        error = loop_open(&set->loop, on_timer, service->port_orders);
     if (error)
         free(set->lists);
     return error;

@@ -34,6 +34,7 @@ static const struct {
     {"delivery", delivery_suite},
     {"addresses", addresses_suite},
     {"sources", sources_suite},
+    {"local_ports", local_ports_suite},
     {"ports", ports_suite},
     {"ftp", ftp_suite},
     {"servers", servers_suite},

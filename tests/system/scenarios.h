@@ -44,6 +44,7 @@ Suite *forwarding_suite(void);
 Suite *delivery_suite(void);
 Suite *addresses_suite(void);
 Suite *sources_suite(void);
+Suite *local_ports_suite(void);
 Suite *ports_suite(void);
 Suite *ftp_suite(void);
 Suite *servers_suite(void);

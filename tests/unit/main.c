@@ -38,6 +38,7 @@ static Suite *(*const threaded[])(void) = {
     backend_suite,
     reclaim_suite,
     sources_suite,
+    local_ports_suite,
     lookup_suite,
     metrics_suite,
 };

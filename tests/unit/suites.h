@@ -88,6 +88,7 @@ Suite *names_suite(void);
 Suite *named_servers_suite(void);
 Suite *engine_suite(void);
 Suite *pgsql_suite(void);
+Suite *local_ports_suite(void);
 Suite *preview_suite(void);
 Suite *proxy_suite(void);
 Suite *proxy_header_suite(void);

@@ -2,6 +2,7 @@
 
 #include "config/base/clock.h"
 #include "proxy/backend/check/kinds.h"
+#include "proxy/engine/ports.h"
 #include "proxy/engine/socket.h"
 #include "proxy/wire/proxy_header_write.h"
 
@@ -445,7 +446,7 @@ int probe_begin(struct probe *probe, const struct address *address)
     probe->address = *address;
     const struct connect_plan plan = {
         .congestion = "", .source = probe->plan->source, .turn = probe->turn++};
-    probe->fd = socket_connect_by(address, &plan, &error);
+    probe->fd = socket_connect_by(address, &plan, &(struct port_use){.ports = NULL}, &error);
     if (probe->fd < 0)
         return error;
     probe->state = PROBE_CONNECTING;

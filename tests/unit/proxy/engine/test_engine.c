@@ -45,7 +45,7 @@ static int take(struct source *source, unsigned count)
 static void setup(void)
 {
     on_first = NULL;
-    ck_assert_int_eq(engine_open(&engine), 0);
+    ck_assert_int_eq(engine_open(&engine, NULL), 0);
     for (int i = 0; i < 2; i++) {
         sources[i] = (struct source){.stream.watch.on_ready = on_ready};
         ck_assert_int_eq(take(&sources[i], 1), 0);

@@ -1,4 +1,5 @@
 #include "config/base/congestion.h"
+#include "proxy/engine/ports.h"
 #include "proxy/engine/socket.h"
 #include "tests/unit/suites.h"
 #include "tests/unit/support/loopback.h"
@@ -72,7 +73,7 @@ START_TEST(a_connection_has_it_from_the_start)
     static const char *const wanted[] = {NULL, "", "no-such"};
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
         const struct connect_plan plan = {.congestion = wanted[i] ? wanted[i] : name};
-        int fd = socket_connect_by(&address, &plan, &error);
+        int fd = socket_connect_by(&address, &plan, &(struct port_use){.ports = NULL}, &error);
         ck_assert_int_ge(fd, 0);
         if (i == 0)
             ck_assert_str_eq(congestion_of(fd), name);

@@ -65,7 +65,7 @@ static void connect_pair(int *ours, struct conn *conn, enum stream_kind kind)
 static void setup(void)
 {
     set.counters = &record.counters;
-    ck_assert_int_eq(engine_open(&set.loop.engine), 0);
+    ck_assert_int_eq(engine_open(&set.loop.engine, NULL), 0);
     connect_pair(&client, &near_end, STREAM_ACCEPTED);
     connect_pair(&server, &far_end, STREAM_CONNECTED);
     near_end.peer = &far_end;
@@ -170,7 +170,7 @@ START_TEST(socket_of_an_ended_session_connects_again)
     struct address there;
     ck_assert(loopback_bind(0, &there));
     int listening = loopback_listen(&there);
-    ck_assert_int_eq(engine_reconnect(&far_end.stream, &there), 0);
+    ck_assert_int_eq(engine_reconnect(&set.loop.engine, &far_end.stream, &there), 0);
     loopback_await(listening, POLLIN);
     server = accept(listening, NULL, NULL);
     ck_assert_int_ge(server, 0);
