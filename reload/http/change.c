@@ -8,11 +8,11 @@
 #include "reload/control/servers.h"
 #include "reload/handover/generation.h"
 #include "reload/handover/old_side.h"
+#include "reload/http/form.h"
 #include "reload/http/origin.h"
 #include "reload/http/server.h"
 
 #include <event2/buffer.h>
-#include <event2/keyvalq_struct.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,14 +22,14 @@
 
 /* Changes under way at a time; each takes a turn of the main thread. */
 #define CHANGES_MAX 16
-#define FIELD_MAX   512
 #define TOKEN_BYTES 16
 
 struct change {
     struct changes *changes;
     struct evhttp_request *request; /* NULL: the server has ended */
     struct task to_main, to_server;
-    char user[80], action[16], server[FIELD_MAX], frontend[FIELD_MAX], set[64];
+    char user[80];
+    struct change_form form;
     int status;
     char text[SERVERS_TEXT_MAX];
     LIST_ENTRY(change) link;
@@ -51,15 +51,16 @@ static void change_server(struct change *change)
 {
     struct generation *generation = change->changes->generation;
     enum exit_status status =
-        servers_command(generation->proxy, change->server, change->set, change->text);
+        servers_command(generation->proxy, change->form.server, change->form.set, change->text);
     change->status = status == EXIT_DONE ? HTTP_OK : HTTP_BADREQUEST;
 }
 
 static void change_frontend(struct change *change)
 {
-    const char *set = change->set[0] ? change->set : "nothing";
+    const struct change_form *form = &change->form;
+    const char *set = form->set[0] ? form->set : "nothing";
     enum exit_status status =
-        frontends_command(change->changes->generation, change->frontend, set, change->text);
+        frontends_command(change->changes->generation, form->frontend, set, change->text);
     change->status = status == EXIT_DONE ? HTTP_OK : HTTP_BADREQUEST;
 }
 
@@ -80,17 +81,18 @@ static void run_change(void *arg)
 {
     struct change *change = arg;
     const struct requester by = {.user = change->user};
+    const struct change_form *form = &change->form;
     char who[REQUESTER_TEXT_MAX];
     happening_by(requester_text(&by, who));
-    if (strcmp(change->action, "server") == 0)
+    if (strcmp(form->action, "server") == 0)
         change_server(change);
-    else if (strcmp(change->action, "frontend") == 0)
+    else if (strcmp(form->action, "frontend") == 0)
         change_frontend(change);
     else
-        decide(change, strcmp(change->action, "promote") == 0);
+        decide(change, strcmp(form->action, "promote") == 0);
     happening_by(NULL);
-    log_notice("status page: user %s: %s %s %s: %s", change->user, change->action,
-               change->frontend[0] ? change->frontend : change->server, change->set, change->text);
+    log_notice("status page: user %s: %s %s %s: %s", change->user, form->action,
+               form->frontend[0] ? form->frontend : form->server, form->set, change->text);
     task_queue_post(change->changes->tasks, &change->to_server);
 }
 
@@ -126,36 +128,12 @@ static const char *judge(const struct changes *changes, struct evhttp_request *r
     return NULL;
 }
 
-static bool take_field(const struct evkeyvalq *fields, const char *name, char *to, size_t size)
-{
-    const char *value = evhttp_find_header(fields, name);
-    to[0] = '\0';
-    if (!value || strlen(value) >= size)
-        return !value;
-    for (const char *at = value; *at; at++)
-        if ((unsigned char)*at < ' ' || *at == 0x7f)
-            return false;
-    memcpy(to, value, strlen(value) + 1);
-    return true;
-}
-
 static bool read_form(struct change *change)
 {
     struct evbuffer *body = evhttp_request_get_input_buffer(change->request);
-    struct evkeyvalq fields;
-    char text[4097];
-    ev_ssize_t length = evbuffer_copyout(body, text, sizeof text - 1);
-    text[length > 0 ? length : 0] = '\0';
-    if (length <= 0 || (size_t)length != strlen(text) || evhttp_parse_query_str(text, &fields))
-        return false;
-    bool good = take_field(&fields, "action", change->action, sizeof change->action) &&
-                take_field(&fields, "server", change->server, sizeof change->server) &&
-                take_field(&fields, "frontend", change->frontend, sizeof change->frontend) &&
-                take_field(&fields, "set", change->set, sizeof change->set);
-    evhttp_clear_headers(&fields);
-    return good &&
-           (strcmp(change->action, "server") == 0 || strcmp(change->action, "frontend") == 0 ||
-            strcmp(change->action, "promote") == 0 || strcmp(change->action, "abort") == 0);
+    const size_t length = evbuffer_get_length(body);
+    const char *bytes = (const char *)evbuffer_pullup(body, -1);
+    return bytes && form_read_change(bytes, length, &change->form);
 }
 
 void changes_add(struct changes *changes, struct evhttp_request *request, const char *user)

@@ -3,15 +3,13 @@
 #include "config/base/log.h"
 #include "config/model/config.h"
 #include "config/secrets.h"
-#include "config/syntax/value.h"
 #include "reload/base/history.h"
 #include "reload/base/text_diff.h"
+#include "reload/http/form.h"
 #include "reload/http/origin.h"
 #include "reload/http/server.h"
 
 #include <event2/buffer.h>
-#include <event2/keyvalq_struct.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,27 +46,11 @@ static bool is_own_page(const struct config *config, struct evhttp_request *requ
            (!site || strcmp(site, "same-origin") == 0 || strcmp(site, "none") == 0);
 }
 
-static bool read_number(const struct evkeyvalq *fields, const char *name, unsigned *number)
-{
-    const char *text = evhttp_find_header(fields, name);
-    uint64_t value;
-    if (!text || value_unsigned(text, &value) || value == 0 || value > INT_MAX)
-        return false;
-    *number = (unsigned)value;
-    return true;
-}
-
 static bool read_numbers(struct comparison *comparison, struct evhttp_request *request)
 {
     const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
     const char *query = uri ? evhttp_uri_get_query(uri) : NULL;
-    struct evkeyvalq fields;
-    if (!query || evhttp_parse_query_str(query, &fields))
-        return false;
-    bool good = read_number(&fields, "from", &comparison->sides[0].number) &&
-                read_number(&fields, "to", &comparison->sides[1].number);
-    evhttp_clear_headers(&fields);
-    return good;
+    return form_read_generations(query, &comparison->sides[0].number, &comparison->sides[1].number);
 }
 
 static bool read_side(struct comparison *comparison, struct side *side, const char *folder)

@@ -98,6 +98,7 @@ static Suite *(*const others[])(void) = {
     stats_suite,
     peer_stats_suite,
     accept_suite,
+    form_suite,
     auth_suite,
     activation_suite,
     notify_suite,

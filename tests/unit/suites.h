@@ -5,6 +5,7 @@
 #include <check.h>
 
 Suite *accept_suite(void);
+Suite *form_suite(void);
 Suite *auth_suite(void);
 Suite *activation_suite(void);
 Suite *address_suite(void);
