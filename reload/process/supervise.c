@@ -8,6 +8,7 @@
 #include "reload/base/notify.h"
 #include "reload/base/signals.h"
 #include "reload/base/supervisor.h"
+#include "reload/base/supervisor_line.h"
 #include "reload/process/watch.h"
 
 #include <errno.h>
@@ -133,64 +134,56 @@ static void on_outcome(struct supervisor *supervisor, pid_t pid, int outcome)
 
 /* --- what generations tell ------------------------------------------------------------------- */
 
-static pid_t number_after(const char *line, const char *name)
+static void hear_file(struct supervisor *supervisor, const struct supervisor_line *line)
 {
-    size_t length = strlen(name);
-    if (strncmp(line, name, length) != 0 || line[length] != '=')
-        return -1;
-    char *end;
-    long number = strtol(line + length + 1, &end, 10);
-    return *end || number < 0 || number > INT32_MAX ? -1 : (pid_t)number;
-}
-
-/* Returns false if the line is not about files. */
-static bool hear_file(struct supervisor *supervisor, const char *line)
-{
-    const size_t length = sizeof SUPERVISOR_FILE - 1;
-    bool begins = strcmp(line, SUPERVISOR_FILES) == 0;
-    if (!begins && strncmp(line, SUPERVISOR_FILE, length) != 0)
-        return false;
     if (supervisor->watch.fd < 0)
-        return true;
-    if (begins) {
+        return;
+    if (line->kind == SUPERVISOR_LINE_FILES)
         watch_forget(&supervisor->watch);
-    } else {
-        char *pattern;
-        uint64_t mark = strtoull(line + length, &pattern, 16);
-        if (pattern[0] == ' ' && pattern[1])
-            watch_add(&supervisor->watch, pattern + 1, mark, clock_ms());
-    }
-    return true;
-}
-
-/* Returns false for a line that is for the supervisor alone: the main process of a service manager
- * is the supervisor. */
-static bool hear_line(struct supervisor *supervisor, const char *line)
-{
-    pid_t number;
-    if (strcmp(line, "RELOADING=1") == 0 || strcmp(line, "READY=1") == 0)
-        supervisor->reloading = strcmp(line, "RELOADING=1") == 0;
-    if ((number = number_after(line, "MAINPID")) > 0)
-        on_main(supervisor, number);
-    else if ((number = number_after(line, NOTIFY_LAUNCHED)) > 0)
-        (void)find_or_add(supervisor, number);
-    else if ((number = number_after(line, NOTIFY_RESUMES)) > 0)
-        supervisor->resumes = true;
-    else if ((number = number_after(line, NOTIFY_OUTCOME)) >= 0)
-        on_outcome(supervisor, supervisor->main, number);
     else
-        return !hear_file(supervisor, line);
-    return false;
+        watch_add(&supervisor->watch, line->pattern, line->mark, clock_ms());
 }
 
+static void obey(struct supervisor *supervisor, const struct supervisor_line *line)
+{
+    switch (line->kind) {
+    case SUPERVISOR_LINE_RELOADING:
+    case SUPERVISOR_LINE_READY:
+        supervisor->reloading = line->kind == SUPERVISOR_LINE_RELOADING;
+        break;
+    case SUPERVISOR_LINE_MAIN:
+        on_main(supervisor, line->number);
+        break;
+    case SUPERVISOR_LINE_LAUNCHED:
+        (void)find_or_add(supervisor, line->number);
+        break;
+    case SUPERVISOR_LINE_RESUMES:
+        supervisor->resumes = true;
+        break;
+    case SUPERVISOR_LINE_OUTCOME:
+        on_outcome(supervisor, supervisor->main, line->number);
+        break;
+    case SUPERVISOR_LINE_FILES:
+    case SUPERVISOR_LINE_FILE:
+        hear_file(supervisor, line);
+        break;
+    case SUPERVISOR_LINE_OTHER:
+    case SUPERVISOR_LINE_WRONG:
+        break;
+    }
+}
+
+/* The main process of a service manager is the supervisor: it is told some of the lines only. */
 static void hear(struct supervisor *supervisor, char *message)
 {
     char rest[512];
     size_t used = 0;
     char *save;
     for (char *line = strtok_r(message, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        const struct supervisor_line read = supervisor_line_read(line);
         size_t length = strlen(line);
-        if (!hear_line(supervisor, line) || used + length + 2 > sizeof rest)
+        obey(supervisor, &read);
+        if (!supervisor_line_is_public(read.kind) || used + length + 2 > sizeof rest)
             continue;
         memcpy(rest + used, line, length);
         used += length;
@@ -368,7 +361,6 @@ static int launch(struct supervisor *supervisor, const struct program *program)
 /* --- another program ------------------------------------------------------------------------- */
 
 #define STATE_VARIABLE "RPPROXY_SUPERVISOR_STATE"
-#define RESUMED_MAX    256 /* generations */
 
 static bool is_same(const struct stat *one, const struct stat *other)
 {
@@ -386,19 +378,28 @@ static bool is_replaced(const struct supervisor *supervisor, const char *path)
            !is_same(&own, &now) && is_same(&now, &run);
 }
 
-/* The state as a text: "MAIN STOPPING SEEN PID:SERVED:STOPPED ...", and a line for each file. */
+static struct supervisor_state state_of(const struct supervisor *supervisor)
+{
+    struct supervisor_state state = {
+        .main = supervisor->main, .stopping = supervisor->stopping, .seen = supervisor->watch.seen};
+    for (size_t i = 0; i < supervisor->count && i < SUPERVISOR_MEMBERS_MAX; i++) {
+        const struct member *member = &supervisor->members[i];
+        state.members[state.count++] = (struct supervisor_member){
+            .pid = member->pid, .served = member->served, .stopped = member->stopped};
+    }
+    return state;
+}
+
+/* The state, and a line for each file. */
 static bool put_state(const struct supervisor *supervisor)
 {
+    const struct supervisor_state state = state_of(supervisor);
     char *text = NULL;
     size_t size;
     FILE *stream = open_memstream(&text, &size);
     if (!stream)
         return false;
-    fprintf(stream, "%d %d %llx", (int)supervisor->main, supervisor->stopping,
-            (unsigned long long)supervisor->watch.seen);
-    for (size_t i = 0; i < supervisor->count; i++)
-        fprintf(stream, " %d:%d:%d", (int)supervisor->members[i].pid, supervisor->members[i].served,
-                supervisor->members[i].stopped);
+    supervisor_state_write(&state, stream);
     for (size_t i = 0; i < supervisor->watch.count; i++)
         fprintf(stream, "\n" SUPERVISOR_FILE "%llx %s",
                 (unsigned long long)supervisor->watch.told[i].mark,
@@ -411,31 +412,37 @@ static bool put_state(const struct supervisor *supervisor)
     return put;
 }
 
+static void take_files(struct supervisor *supervisor, char *lines)
+{
+    char *save;
+    for (char *line = strtok_r(lines, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        const struct supervisor_line read = supervisor_line_read(line);
+        if (read.kind == SUPERVISOR_LINE_FILE)
+            hear_file(supervisor, &read);
+    }
+}
+
 static bool take_state(struct supervisor *supervisor, char *text)
 {
-    int main, stopping, pid, served, stopped, used;
-    unsigned long long seen;
-    if (sscanf(text, "%d %d %llx%n", &main, &stopping, &seen, &used) != 3)
+    struct supervisor_state state;
+    const char *rest = supervisor_state_read(text, &state);
+    if (!rest)
         return false;
-    for (text += used; sscanf(text, "%d:%d:%d%n", &pid, &served, &stopped, &used) == 3;
-         text += used) {
-        struct member *member =
-            supervisor->count < RESUMED_MAX && pid > 0 ? find_or_add(supervisor, pid) : NULL;
+    for (size_t i = 0; i < state.count; i++) {
+        struct member *member = find_or_add(supervisor, state.members[i].pid);
         if (!member)
             continue;
-        member->served = served;
-        member->stopped = stopped;
+        member->served = state.members[i].served;
+        member->stopped = state.members[i].stopped;
     }
-    supervisor->main = main;
-    supervisor->main_lives = find(supervisor, main) != NULL;
-    supervisor->stopping = stopping;
-    if (supervisor->watch.fd >= 0 && supervisor->watch.seen != seen) {
-        supervisor->watch.seen = seen;
+    supervisor->main = state.main;
+    supervisor->main_lives = find(supervisor, state.main) != NULL;
+    supervisor->stopping = state.stopping;
+    if (supervisor->watch.fd >= 0 && supervisor->watch.seen != state.seen) {
+        supervisor->watch.seen = state.seen;
         supervisor->watch.due = 1; /* at once */
     }
-    char *save;
-    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-        (void)hear_file(supervisor, line);
+    take_files(supervisor, text + (rest - text));
     return true;
 }
 

@@ -99,6 +99,7 @@ static Suite *(*const others[])(void) = {
     peer_stats_suite,
     accept_suite,
     form_suite,
+    supervisor_line_suite,
     auth_suite,
     activation_suite,
     notify_suite,

@@ -6,6 +6,7 @@
 
 Suite *accept_suite(void);
 Suite *form_suite(void);
+Suite *supervisor_line_suite(void);
 Suite *auth_suite(void);
 Suite *activation_suite(void);
 Suite *address_suite(void);
