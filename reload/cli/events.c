@@ -4,6 +4,7 @@
 #include "reload/base/exit_status.h"
 #include "reload/cli/ask.h"
 #include "reload/cli/conversation.h"
+#include "reload/cli/plain.h"
 
 #include <jansson.h>
 #include <poll.h>
@@ -23,14 +24,14 @@ struct heard {
     uint64_t count; /* of the events that were printed */
 };
 
-static void print_event(const json_t *event)
+static void print_event(json_t *event)
 {
     const char *kind = "?", *text = "";
     double at = 0;
     char when[32] = "";
     struct tm parts;
-    (void)json_unpack((json_t *)(uintptr_t)event, "{s?s, s?s, s?F}", "event", &kind, "text", &text,
-                      "at", &at);
+    plain_strings(event);
+    (void)json_unpack(event, "{s?s, s?s, s?F}", "event", &kind, "text", &text, "at", &at);
     time_t seconds = (time_t)at;
     if (gmtime_r(&seconds, &parts))
         (void)strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &parts);

@@ -7,6 +7,7 @@
 #include "reload/cli/ask.h"
 #include "reload/cli/command.h"
 #include "reload/cli/conversation.h"
+#include "reload/cli/plain.h"
 #include "reload/control/running.h"
 
 #include <errno.h>
@@ -57,6 +58,7 @@ static void print_entry(json_t *entry)
     json_int_t generation = 0, at = 0;
     char when[32] = "";
     struct tm parts;
+    plain_strings(entry);
     (void)json_unpack(entry, "{s?I, s?I, s?s, s?s}", "generation", &generation, "at", &at, "by",
                       &by, "result", &result);
     (void)json_unpack(entry, "{s:s}", "hash", &hash);

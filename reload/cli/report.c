@@ -2,6 +2,7 @@
 
 #include "reload/base/exit_status.h"
 #include "reload/base/text.h"
+#include "reload/cli/plain.h"
 #include "reload/cli/table.h"
 #include "reload/cli/units.h"
 
@@ -111,14 +112,13 @@ static void print_server(const char *backend, json_t *server, FILE *out)
     const char *name, *address, *check, *admin;
     int weight;
     json_int_t live, all, changed_at;
-    char full[512], since[24], sessions[48], note[64];
+    char since[24], sessions[48], note[64];
     if (json_unpack(server, "{s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I}", "name", &name, "address",
                     &address, "check", &check, "admin", &admin, "weight", &weight, "sessions",
                     &live, "sessions_total", &all, "changed_at", &changed_at))
         return;
-    snprintf(full, sizeof full, "%s/%s", backend, name);
-    fprintf(out, "%s\t%s\t%s\t%s\t%d\t%s\t%lld\t%s\t%s", full, address, check, admin, weight,
-            sessions_of(server, live, sessions), (long long)all, age(changed_at, since),
+    fprintf(out, "%s/%s\t%s\t%s\t%s\t%d\t%s\t%lld\t%s\t%s", backend, name, address, check, admin,
+            weight, sessions_of(server, live, sessions), (long long)all, age(changed_at, since),
             remark(server, note));
     print_host(server, out);
     print_state(server, out);
@@ -519,6 +519,7 @@ bool report_print(json_t *status, bool whole)
     int pid, number, workers;
     json_int_t uptime, sessions, total;
     const char *state, *version, *file;
+    plain_strings(status);
     if (json_unpack(status, "{s:i, s:i, s:i, s:I, s:I, s:I, s:s, s:s, s:s}", "pid", &pid,
                     "generation", &number, "workers", &workers, "uptime_ms", &uptime, "sessions",
                     &sessions, "sessions_total", &total, "state", &state, "version", &version,

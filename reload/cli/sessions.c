@@ -5,6 +5,7 @@
 #include "reload/base/text.h"
 #include "reload/cli/ask.h"
 #include "reload/cli/conversation.h"
+#include "reload/cli/plain.h"
 #include "reload/cli/units.h"
 
 #include <jansson.h>
@@ -119,18 +120,21 @@ static void print_row(const struct row *row)
                *server_tls = NULL;
     json_int_t age = 0, idle = 0, in = 0, out = 0;
     int generation = 0;
-    char full[256], versions[32], ages[2][UNITS_TEXT_MAX], sizes[3][UNITS_TEXT_MAX];
+    char *full = NULL, versions[32], ages[2][UNITS_TEXT_MAX], sizes[3][UNITS_TEXT_MAX];
     json_t *session = json_loads(row->text, 0, NULL);
+    plain_strings(session);
     (void)json_unpack(session, "{s?s, s?s, s?s, s?s, s?I, s?I, s?I, s?I, s?i, s?s?, s?s?}",
                       "client", &client, "backend", &backend, "server", &server, "state", &state,
                       "age_ms", &age, "idle_ms", &idle, "bytes_in", &in, "bytes_out", &out,
                       "generation", &generation, "tls", &tls, "server_tls", &server_tls);
-    snprintf(full, sizeof full, "%s/%s", backend, server);
+    if (asprintf(&full, "%s/%s", backend, server) < 0)
+        full = NULL;
     double rate = age > 0 ? (double)(in + out) * 1000 / (double)age : 0;
-    printf("%-14s %-21s %-16s %-11s %6s %6s %7s %7s %7s %4d %s\n", row->id, client, full, state,
-           units_time(age, ages[0]), units_time(idle, ages[1]), units_bytes((double)in, sizes[0]),
-           units_bytes((double)out, sizes[1]), units_bytes(rate, sizes[2]), generation,
-           tls_text(tls, server_tls, versions));
+    printf("%-14s %-21s %-16s %-11s %6s %6s %7s %7s %7s %4d %s\n", row->id, client,
+           full ? full : "-", state, units_time(age, ages[0]), units_time(idle, ages[1]),
+           units_bytes((double)in, sizes[0]), units_bytes((double)out, sizes[1]),
+           units_bytes(rate, sizes[2]), generation, tls_text(tls, server_tls, versions));
+    free(full);
     json_decref(session);
 }
 

@@ -1,8 +1,10 @@
 #include "reload/cli/top.h"
 
+#include "config/base/address.h"
 #include "config/base/clock.h"
 #include "reload/base/exit_status.h"
 #include "reload/cli/ask.h"
+#include "reload/cli/plain.h"
 #include "reload/cli/screen.h"
 #include "reload/cli/sessions.h"
 #include "reload/cli/table.h"
@@ -18,7 +20,7 @@
 #define INTERVAL_MS 1000
 /* With more sessions than this, only the oldest of each worker and frontend are looked at. */
 #define SOURCES_OF  10000
-#define SOURCE_MAX  64
+#define SOURCE_MAX  ADDRESS_TEXT_MAX
 #define SOURCE_ROWS 5
 
 struct top_source {
@@ -55,6 +57,13 @@ static json_int_t number(const json_t *object, const char *member)
     return json_integer_value(json_object_get(object, member));
 }
 
+/* "-": a process that begins does not say it. */
+static const char *word(const json_t *object, const char *member)
+{
+    const char *text = json_string_value(json_object_get(object, member));
+    return text ? text : "-";
+}
+
 /* A second, since the answer before; 0 where that does not have the object. */
 static double rate(const struct view *view, const json_t *now, const json_t *before,
                    const char *member)
@@ -74,19 +83,18 @@ static void print_rates(FILE *out, const struct view *view, const json_t *now, c
 /* --- the parts of the screen -------------------------------------------------------------------
  */
 
-static void print_head(const struct view *view)
+static void write_head(FILE *out, const struct view *view)
 {
     char age[UNITS_TEXT_MAX], in[UNITS_TEXT_MAX], sent[UNITS_TEXT_MAX];
     const json_t *now = view->now;
-    printf("rpproxy %s  pid %lld  generation %lld  %s  up %s\n",
-           json_string_value(json_object_get(now, "version")), (long long)number(now, "pid"),
-           (long long)number(now, "generation"), json_string_value(json_object_get(now, "state")),
-           units_time(number(now, "uptime_ms"), age));
-    printf("sessions %lld now, %.0f new/s, %.0f failed/s  in %s/s  out %s/s\n\n",
-           (long long)number(now, "sessions"), rate(view, now, view->before, "sessions_total"),
-           rate(view, now, view->before, "sessions_failed"),
-           units_bytes(rate(view, now, view->before, "client_bytes"), in),
-           units_bytes(rate(view, now, view->before, "server_bytes"), sent));
+    fprintf(out, "rpproxy %s  pid %lld  generation %lld  %s  up %s\n", word(now, "version"),
+            (long long)number(now, "pid"), (long long)number(now, "generation"), word(now, "state"),
+            units_time(number(now, "uptime_ms"), age));
+    fprintf(out, "sessions %lld now, %.0f new/s, %.0f failed/s  in %s/s  out %s/s\n\n",
+            (long long)number(now, "sessions"), rate(view, now, view->before, "sessions_total"),
+            rate(view, now, view->before, "sessions_failed"),
+            units_bytes(rate(view, now, view->before, "client_bytes"), in),
+            units_bytes(rate(view, now, view->before, "server_bytes"), sent));
 }
 
 static void write_frontends(FILE *out, const struct view *view)
@@ -96,7 +104,7 @@ static void write_frontends(FILE *out, const struct view *view)
     fputs("FRONTEND\tSESSIONS\tNEW/S\tIN/S\tOUT/S\tDENIED/S\n", out);
     json_array_foreach(json_object_get(view->now, "frontends"), i, item)
     {
-        const char *name = json_string_value(json_object_get(item, "name"));
+        const char *name = word(item, "name");
         const json_t *old = find(before, name);
         fprintf(out, "%s\t%lld", name, (long long)number(item, "sessions"));
         print_rates(out, view, item, old);
@@ -117,13 +125,12 @@ static json_int_t failures(const json_t *server)
 static void write_server(FILE *out, const struct view *view, const char *backend,
                          const json_t *server, const json_t *old)
 {
-    const char *check = json_string_value(json_object_get(server, "check"));
-    const char *admin = json_string_value(json_object_get(server, "admin"));
-    bool ready = admin && strcmp(admin, "ready") == 0;
+    const char *check = word(server, "check"), *admin = word(server, "admin");
+    bool ready = strcmp(admin, "ready") == 0;
     double failed =
         old && view->seconds > 0 ? (double)(failures(server) - failures(old)) / view->seconds : 0;
-    fprintf(out, "%s/%s\t%s\t%lld", backend, json_string_value(json_object_get(server, "name")),
-            ready ? check : admin, (long long)number(server, "sessions"));
+    fprintf(out, "%s/%s\t%s\t%lld", backend, word(server, "name"), ready ? check : admin,
+            (long long)number(server, "sessions"));
     print_rates(out, view, server, old);
     fprintf(out, "\t%.0f\n", failed > 0 ? failed : 0);
 }
@@ -135,10 +142,10 @@ static void write_servers(FILE *out, const struct view *view)
     fputs("SERVER\tSTATE\tSESSIONS\tNEW/S\tIN/S\tOUT/S\tFAILED/S\n", out);
     json_array_foreach(json_object_get(view->now, "backends"), i, item)
     {
-        const char *name = json_string_value(json_object_get(item, "name"));
+        const char *name = word(item, "name");
         const json_t *old = json_object_get(find(before, name), "servers");
-        json_array_foreach(json_object_get(item, "servers"), j, server) write_server(
-            out, view, name, server, find(old, json_string_value(json_object_get(server, "name"))));
+        json_array_foreach(json_object_get(item, "servers"), j, server)
+            write_server(out, view, name, server, find(old, word(server, "name")));
     }
 }
 
@@ -153,8 +160,9 @@ static void write_sources(FILE *out, const struct view *view)
 
 /* Prints a table, at most so many lines of it, and a blank line. Returns the lines that are left.
  */
-static int print_part(const struct view *view, void (*write_part)(FILE *, const struct view *),
-                      const char *aligns, int lines)
+static int print_part(FILE *screen, const struct view *view,
+                      void (*write_part)(FILE *, const struct view *), const char *aligns,
+                      int lines)
 {
     char *text = NULL;
     size_t size = 0;
@@ -167,8 +175,8 @@ static int print_part(const struct view *view, void (*write_part)(FILE *, const 
         for (; lines > 0 && *end; lines--)
             end += strcspn(end, "\n") + 1;
         *end = '\0';
-        table_print(text, aligns, 0, stdout);
-        putchar('\n');
+        table_print(text, aligns, table_width(), screen);
+        fputc('\n', screen);
     }
     free(text);
     return lines - 1;
@@ -180,15 +188,29 @@ static int screen_lines(void)
     return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 8 ? size.ws_row : 24;
 }
 
+static void write_screen(FILE *screen, const struct view *view)
+{
+    int lines = screen_lines() - 5; /* the head, and the last line */
+    write_head(screen, view);
+    lines = print_part(screen, view, write_frontends, "lrrrrr", lines);
+    lines = print_part(screen, view, write_sources, "lrr", lines);
+    (void)print_part(screen, view, write_servers, "llrrrrr", lines);
+    fputs("q: quit", screen);
+}
+
+/* A line that is longer than the terminal is wide would take the place of two. */
 static void draw(const struct view *view)
 {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *screen = open_memstream(&text, &size);
+    if (!screen)
+        return;
+    write_screen(screen, view);
     fputs("\033[H\033[J", stdout);
-    print_head(view);
-    int lines = screen_lines() - 5; /* the head, and the last line */
-    lines = print_part(view, write_frontends, "lrrrrr", lines);
-    lines = print_part(view, write_sources, "lrr", lines);
-    lines = print_part(view, write_servers, "llrrrrr", lines);
-    fputs("q: quit", stdout);
+    if (fclose(screen) == 0 && text)
+        table_print_cut(text, table_width(), stdout);
+    free(text);
     (void)fflush(stdout);
 }
 
@@ -208,6 +230,7 @@ static bool add_sources(json_t *sessions, void *arg)
     struct view *view = arg;
     size_t i;
     const json_t *session;
+    plain_strings(sessions);
     json_array_foreach(sessions, i, session)
     {
         if (view->source_count == view->source_capacity) {
@@ -275,6 +298,7 @@ static int look(const struct command *command, struct view *view, uint64_t *at)
     if (status != EXIT_DONE)
         return status;
     uint64_t now = clock_ms();
+    plain_strings(answer);
     json_decref(view->before);
     view->before = view->now;
     view->now = answer;

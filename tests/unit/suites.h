@@ -5,6 +5,7 @@
 #include <check.h>
 
 Suite *accept_suite(void);
+Suite *table_suite(void);
 Suite *form_suite(void);
 Suite *supervisor_line_suite(void);
 Suite *auth_suite(void);
