@@ -1,5 +1,6 @@
 #include "config/members.h"
 
+#include "config/base/error_text.h"
 #include "config/base/memory.h"
 #include "config/names/prefer.h"
 #include "config/names/wait.h"
@@ -47,7 +48,7 @@ static const char *resolve_bind(const char *host, struct address *address, struc
         names_wait(means->resolver, &name, 1);
     means->no_answer |= name.answer.status == ANSWER_TIMEOUT;
     if (name.answer.status != ANSWER_OK)
-        return option_wrong("cannot be resolved: %s", answer_text(name.answer.status));
+        return error_text("cannot be resolved: %s", answer_text(name.answer.status));
     prefer_sort(name.answer.items, name.answer.count);
     *address = name.answer.items[0].address;
     free(name.answer.items);

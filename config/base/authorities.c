@@ -1,30 +1,17 @@
 #include "config/base/authorities.h"
 
+#include "config/base/error_text.h"
 #include "config/base/regular_file.h"
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static const char *complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static const char *complain(const char *format, ...)
-{
-    static _Thread_local char text[256];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    ERR_clear_error();
-    return text;
-}
 
 static const char *add_all(BIO *bio, X509_STORE *store)
 {
@@ -33,14 +20,14 @@ static const char *add_all(BIO *bio, X509_STORE *store)
         unsigned long error = ERR_peek_last_error();
         if (!certificate && ERR_GET_LIB(error) == ERR_LIB_PEM &&
             ERR_GET_REASON(error) == PEM_R_NO_START_LINE)
-            return count ? NULL : complain("has no certificate (PEM)");
+            return count ? NULL : error_text("has no certificate (PEM)");
         if (!certificate)
-            return complain("certificate %u: %s", count + 1, ERR_reason_error_string(error));
+            return error_text("certificate %u: %s", count + 1, ERR_reason_error_string(error));
         bool added = X509_STORE_add_cert(store, certificate);
         X509_free(certificate);
         if (!added)
-            return complain("certificate %u: %s", count + 1,
-                            ERR_reason_error_string(ERR_peek_last_error()));
+            return error_text("certificate %u: %s", count + 1,
+                              ERR_reason_error_string(ERR_peek_last_error()));
     }
 }
 
@@ -48,7 +35,7 @@ static const char *make_store(const char *text, size_t length, struct x509_store
 {
     BIO *bio = BIO_new_mem_buf(text, (int)length);
     X509_STORE *made = X509_STORE_new();
-    const char *wrong = bio && made ? add_all(bio, made) : complain("out of memory");
+    const char *wrong = bio && made ? add_all(bio, made) : error_text("out of memory");
     BIO_free(bio);
     ERR_clear_error();
     if (wrong)
@@ -68,7 +55,7 @@ const char *authorities_read(const char *path, struct x509_store_st **store)
         wrong = regular_file_read(fd, AUTHORITIES_BYTES_MAX, &text, &length);
     if (fd >= 0)
         close(fd);
-    wrong = wrong ? complain("cannot be read: %s", wrong) : make_store(text, length, store);
+    wrong = wrong ? error_text("cannot be read: %s", wrong) : make_store(text, length, store);
     free(text);
     return wrong;
 }
@@ -81,7 +68,8 @@ const char *authorities_of_system(struct x509_store_st **store)
         return NULL;
     }
     X509_STORE_free(made);
-    return complain("the system has no certificates");
+    ERR_clear_error();
+    return error_text("the system has no certificates");
 }
 
 void authorities_free(struct x509_store_st *store)

@@ -1,5 +1,7 @@
 #include "config/base/congestion.h"
 
+#include "config/base/error_text.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -39,7 +41,6 @@ static bool is_in(const char *list, const char *name)
 
 const char *congestion_check(const char *name, bool unprivileged)
 {
-    static _Thread_local char complaint[640];
     char list[512];
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
@@ -54,19 +55,15 @@ const char *congestion_check(const char *name, bool unprivileged)
     case 0:
         return NULL;
     case EPERM:
-        snprintf(complaint, sizeof complaint,
-                 "is not allowed for processes without CAP_NET_ADMIN; net.ipv4." ALLOWED " has %s",
-                 list);
-        return complaint;
+        return error_text("is not allowed for processes without CAP_NET_ADMIN; net.ipv4." ALLOWED
+                          " has %s",
+                          list);
     case ENOENT:
         read_list(AVAILABLE, list, sizeof list);
-        snprintf(complaint, sizeof complaint,
-                 "is not offered by the kernel (is its module loaded?); net.ipv4." AVAILABLE
-                 " has %s",
-                 list);
-        return complaint;
+        return error_text(
+            "is not offered by the kernel (is its module loaded?); net.ipv4." AVAILABLE " has %s",
+            list);
     default:
-        snprintf(complaint, sizeof complaint, "is refused by the kernel: %s", strerror(error));
-        return complaint;
+        return error_text("is refused by the kernel: %s", strerror(error));
     }
 }

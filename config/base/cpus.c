@@ -1,5 +1,7 @@
 #include "config/base/cpus.h"
 
+#include "config/base/error_text.h"
+
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -42,17 +44,12 @@ static bool read_cpu(const char **text, unsigned *cpu)
 
 static const char *add(struct cpus *cpus, const struct cpus *usable, unsigned cpu)
 {
-    static _Thread_local char complaint[CPUS_TEXT_MAX + 64];
     char text[CPUS_TEXT_MAX];
-    if (!has(usable, cpu)) {
-        snprintf(complaint, sizeof complaint, "names CPU %u%s, and this process may use only %s",
-                 cpu, cpu == CPUS_MAX ? " or higher" : "", cpus_format(usable, text));
-        return complaint;
-    }
-    if (has(cpus, cpu)) {
-        snprintf(complaint, sizeof complaint, "names CPU %u twice", cpu);
-        return complaint;
-    }
+    if (!has(usable, cpu))
+        return error_text("names CPU %u%s, and this process may use only %s", cpu,
+                          cpu == CPUS_MAX ? " or higher" : "", cpus_format(usable, text));
+    if (has(cpus, cpu))
+        return error_text("names CPU %u twice", cpu);
     cpus->list[cpus->count++] = (unsigned short)cpu;
     return NULL;
 }

@@ -1,8 +1,9 @@
 #include "config/base/pattern.h"
 
+#include "config/base/error_text.h"
+
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,6 @@ struct pattern {
 
 const char *pattern_new(const char *text, struct pattern **pattern)
 {
-    static _Thread_local char wrong[200];
     int error;
     PCRE2_SIZE at;
     struct pattern *made = calloc(1, sizeof *made);
@@ -28,10 +28,9 @@ const char *pattern_new(const char *text, struct pattern **pattern)
     if (!made->code) {
         unsigned char why[120];
         pcre2_get_error_message(error, why, sizeof why);
-        snprintf(wrong, sizeof wrong, "%s, at character %zu of the regular expression",
-                 (const char *)why, (size_t)at + 1);
         pattern_free(made);
-        return wrong;
+        return error_text("%s, at character %zu of the regular expression", (const char *)why,
+                          (size_t)at + 1);
     }
     made->limits = pcre2_match_context_create(NULL);
     if (!made->limits) {

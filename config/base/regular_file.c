@@ -1,11 +1,11 @@
 #include "config/base/regular_file.h"
 
+#include "config/base/error_text.h"
 #include "config/base/memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -35,12 +35,8 @@ const char *regular_file_open(const char *path, int *fd, struct stat *status)
 
 static const char *too_large(size_t most)
 {
-    static _Thread_local char text[64];
-    if (most >= 1024 * 1024)
-        snprintf(text, sizeof text, "larger than %zu MiB", most / 1024 / 1024);
-    else
-        snprintf(text, sizeof text, "larger than %zu bytes", most);
-    return text;
+    return most >= 1024 * 1024 ? error_text("larger than %zu MiB", most / 1024 / 1024)
+                               : error_text("larger than %zu bytes", most);
 }
 
 static const char *read_rest(int fd, size_t most, char **text, size_t *length, size_t *capacity)

@@ -1,5 +1,6 @@
 #include "config/options/admission_values.h"
 
+#include "config/base/error_text.h"
 #include "config/base/memory.h"
 #include "config/model/config.h"
 
@@ -23,7 +24,7 @@ static const char *add_words(const char *value, struct address_rules *rules, uns
          word = strtok_r(NULL, blanks, &rest)) {
         wrong = address_rules_add(rules, word, access, context->files, &origin);
         if (wrong && strcmp(word, value) != 0)
-            wrong = option_wrong("contains '%.60s', which %s", word, wrong);
+            wrong = error_text("contains '%.60s', which %s", word, wrong);
     }
     free(words);
     return wrong;

@@ -1,5 +1,6 @@
 #include "config/options/log_values.h"
 
+#include "config/base/error_text.h"
 #include "config/base/memory.h"
 #include "config/base/path.h"
 #include "config/model/config.h"
@@ -70,7 +71,7 @@ static const char *read_log(const char *value, void *member, const struct option
         return set_place(member, LOG_TO_SYSLOG, NULL, NULL);
     if (strcmp(value, "journal") == 0)
         return set_place(member, LOG_TO_JOURNAL, NULL, NULL);
-    return option_wrong("must be %s", log_form);
+    return error_text("must be %s", log_form);
 }
 
 static bool write_log(const void *member, size_t item, FILE *out)
@@ -133,8 +134,8 @@ static const char *foreign_field(const char *name, size_t length)
     for (size_t i = 0; i < sizeof foreign_fields / sizeof *foreign_fields; i++)
         if (strlen(foreign_fields[i][0]) == length &&
             strncmp(foreign_fields[i][0], name, length) == 0)
-            return option_wrong("has the unknown field '%s'; it is '%%{%s}' here",
-                                foreign_fields[i][0], foreign_fields[i][1]);
+            return error_text("has the unknown field '%s'; it is '%%{%s}' here",
+                              foreign_fields[i][0], foreign_fields[i][1]);
     return NULL;
 }
 
@@ -147,7 +148,7 @@ static const char *unknown_field(const char *name)
     struct suggestion suggestion = suggest_begin(name);
     for (int i = 0; i < ACCESS_FIELD_COUNT; i++)
         suggest_offer(&suggestion, access_field_names[i]);
-    return option_wrong("has the unknown field '%.60s'%s", name, suggest_text(&suggestion, text));
+    return error_text("has the unknown field '%.60s'%s", name, suggest_text(&suggestion, text));
 }
 
 static void add_piece(struct log_format *format, size_t *capacity, const char *text, size_t length,
@@ -254,11 +255,11 @@ static const char *read_access(const char *value, void *member,
     (void)context;
     if (divisor) {
         if (value_unsigned(divisor, &every) || every < 1 || every > EVERY_MAX)
-            return option_wrong("must be %s", access_form);
+            return error_text("must be %s", access_form);
     } else if (strcmp(value, "no") == 0) {
         every = 0;
     } else if (strcmp(value, "yes") != 0 && strcmp(value, "errors") != 0) {
-        return option_wrong("must be %s", access_form);
+        return error_text("must be %s", access_form);
     }
     *conf = (struct access_log_conf){.every = (unsigned)every,
                                      .errors_only = strcmp(value, "errors") == 0};

@@ -1,5 +1,6 @@
 #include "config/options/login_values.h"
 
+#include "config/base/error_text.h"
 #include "config/base/memory.h"
 #include "config/lists/list_file.h"
 #include "config/model/check.h"
@@ -31,22 +32,22 @@ static const char *read_open_file(int fd, const char *name, char **password)
     char text[FILE_MAX + 1];
     struct stat status;
     if (fstat(fd, &status))
-        return option_wrong("%s: %s", name, strerror(errno));
+        return error_text("%s: %s", name, strerror(errno));
     if (!S_ISREG(status.st_mode))
-        return option_wrong("%s is not a regular file", name);
+        return error_text("%s is not a regular file", name);
     ssize_t length = read(fd, text, sizeof text);
     if (length < 0)
-        return option_wrong("%s: %s", name, strerror(errno));
+        return error_text("%s: %s", name, strerror(errno));
     if (length > FILE_MAX)
-        return option_wrong("%s is larger than %d bytes", name, FILE_MAX);
+        return error_text("%s is larger than %d bytes", name, FILE_MAX);
     const char *end = memchr(text, '\n', (size_t)length);
     size_t line = end ? (size_t)(end - text) : (size_t)length;
     if (line > 0 && text[line - 1] == '\r')
         line--;
     if (line == 0)
-        return option_wrong("%s: the first line is empty", name);
+        return error_text("%s: the first line is empty", name);
     if (memchr(text, '\0', line))
-        return option_wrong("%s has a NUL byte in it", name);
+        return error_text("%s has a NUL byte in it", name);
     *password = memory_copy_n(text, line);
     explicit_bzero(text, sizeof text);
     return NULL;
@@ -57,7 +58,7 @@ static const char *read_password_file(const char *path, char **password)
     /* A FIFO without a writer must not stop the start. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     const char *wrong =
-        fd < 0 ? option_wrong("%s: %s", path, strerror(errno)) : read_open_file(fd, path, password);
+        fd < 0 ? error_text("%s: %s", path, strerror(errno)) : read_open_file(fd, path, password);
     if (fd >= 0)
         close(fd);
     return wrong;
@@ -155,11 +156,11 @@ static const char *check_program(const char *path)
     if (path[0] != '/')
         return "must begin with the absolute path of a program";
     if (stat(path, &status))
-        return option_wrong("%s: %s", path, strerror(errno));
+        return error_text("%s: %s", path, strerror(errno));
     if (!S_ISREG(status.st_mode))
-        return option_wrong("%s is not a regular file", path);
+        return error_text("%s is not a regular file", path);
     if (!(status.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)))
-        return option_wrong("%s is not executable", path);
+        return error_text("%s is not executable", path);
     return NULL;
 }
 

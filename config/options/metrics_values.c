@@ -1,5 +1,6 @@
 #include "config/options/metrics_values.h"
 
+#include "config/base/error_text.h"
 #include "config/base/memory.h"
 #include "config/lists/list_file.h"
 #include "config/model/config.h"
@@ -17,13 +18,13 @@ static const char *add_address(struct metrics_addresses *addresses, const char *
     struct metrics_address added = {.address.length = 0};
     const char *wrong = address_parse(word, &added.address);
     if (wrong)
-        return option_wrong("has '%.100s': %s", word, wrong);
+        return error_text("has '%.100s': %s", word, wrong);
     address_format(&added.address, added.text);
     for (size_t i = 0; i < addresses->count; i++)
         if (strcmp(addresses->list[i].text, added.text) == 0)
-            return option_wrong("has '%.100s' twice", word);
+            return error_text("has '%.100s' twice", word);
     if (addresses->count == METRICS_ADDRESSES_MAX)
-        return option_wrong("has more than %d addresses", METRICS_ADDRESSES_MAX);
+        return error_text("has more than %d addresses", METRICS_ADDRESSES_MAX);
     size_t capacity = addresses->count;
     addresses->list =
         memory_grow(addresses->list, addresses->count, &capacity, sizeof *addresses->list);

@@ -1,5 +1,6 @@
 #include "config/options/name_list.h"
 
+#include "config/base/error_text.h"
 #include "config/base/memory.h"
 #include "config/lists/list_file.h"
 #include "config/model/config.h"
@@ -61,7 +62,7 @@ const char *name_list_read(char *list, struct name_map *names, const char *optio
         const char *wrong =
             word[0] == '@' ? read_file(word + 1, names, option, context) : add_name(names, word);
         if (wrong)
-            return option_wrong("'%.100s' %s", word, wrong);
+            return error_text("'%.100s' %s", word, wrong);
     }
     return NULL;
 }

@@ -1,12 +1,12 @@
 #include "config/options/options.h"
 
+#include "config/base/error_text.h"
 #include "config/base/memory.h"
 #include "config/base/path.h"
 #include "config/model/config.h"
 #include "config/syntax/value.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,21 +131,10 @@ const char *option_values(const struct option *option, char text[static OPTION_T
 
 /* --- setting ------------------------------------------------------------------------------- */
 
-static _Thread_local char complaint[OPTION_TEXT_MAX + 256];
-
-const char *option_wrong(const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(complaint, sizeof complaint, format, arguments);
-    va_end(arguments);
-    return complaint;
-}
-
 static const char *must_be(const struct option *option)
 {
     char values[OPTION_TEXT_MAX];
-    return option_wrong("must be %s", option_values(option, values));
+    return error_text("must be %s", option_values(option, values));
 }
 
 static void replace(char **member, const char *text)
@@ -160,7 +149,7 @@ static const char *check_path(const struct option *option, const char *path)
     if (wrong)
         return wrong;
     if (strlen(path) > option->max)
-        return option_wrong("must not be longer than %" PRIu64 " bytes", option->max);
+        return error_text("must not be longer than %" PRIu64 " bytes", option->max);
     return NULL;
 }
 

@@ -127,9 +127,6 @@ const char *option_values(const struct option *option, char text[static OPTION_T
 const char *option_set(const struct option *option, const char *value, void *owner,
                        const struct option_context *context) __attribute__((warn_unused_result));
 
-/* For option_custom.read: makes a thread-local text of what is wrong. */
-const char *option_wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
 /* Forgets the value of the option, and frees what belongs to it. */
 void option_release(const struct option *option, void *owner);
 

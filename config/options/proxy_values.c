@@ -1,5 +1,6 @@
 #include "config/options/proxy_values.h"
 
+#include "config/base/error_text.h"
 #include "config/base/memory.h"
 #include "config/model/config.h"
 
@@ -26,7 +27,7 @@ static const char *read_senders(const char *value, void *member,
          word = strtok_r(NULL, separators, &rest)) {
         wrong = address_rules_add(&senders->rules, word, 0, context->files, &origin);
         if (wrong)
-            wrong = option_wrong("has '%s', which %s", word, wrong);
+            wrong = error_text("has '%s', which %s", word, wrong);
     }
     free(words);
     return wrong || senders->rules.count > 0 ? wrong : "names nobody; write 'no' for that";
@@ -82,8 +83,8 @@ static const char *unknown_tlv(const char *word, size_t length)
 {
     const char *part = parts_of_ssl[find_word(parts_of_ssl, word, length)];
     if (part)
-        return option_wrong("has '%s', which is a part of 'ssl' here", part);
-    return option_wrong("must be %s, separated by commas", proxy_tlvs_value.form);
+        return error_text("has '%s', which is a part of 'ssl' here", part);
+    return error_text("must be %s, separated by commas", proxy_tlvs_value.form);
 }
 
 static const char *read_tlvs(const char *value, void *member, const struct option_context *context)

@@ -1,5 +1,6 @@
 #include "config/options/route_values.h"
 
+#include "config/base/error_text.h"
 #include "config/base/memory.h"
 #include "config/model/route.h"
 #include "config/options/name_list.h"
@@ -51,7 +52,7 @@ static const char *read_protocols(struct route_condition *condition, char *value
         size_t length;
         const char *wrong = bytes_from_text(word, &bytes, &length);
         if (wrong)
-            return option_wrong("'%.100s' %s", word, wrong);
+            return error_text("'%.100s' %s", word, wrong);
         add_word(condition, bytes, length);
         if (length > 255)
             return "no protocol has a name of more than 255 bytes";
@@ -71,7 +72,7 @@ static const char *read_sources(struct route_condition *condition, char *value,
         const char *wrong =
             address_rules_add(&condition->sources, word, 0, context->files, &origin);
         if (wrong)
-            return option_wrong("'%.100s' %s", word, wrong);
+            return error_text("'%.100s' %s", word, wrong);
     }
     condition->matcher = address_matcher_make(&condition->sources);
     return NULL;
@@ -245,16 +246,16 @@ static const char *unknown_condition(const char *word)
     const char *text = NULL;
     for (size_t i = 0; i < sizeof foreign_conditions / sizeof *foreign_conditions; i++)
         if (strcmp(foreign_conditions[i][0], name) == 0)
-            text = option_wrong("has an unknown condition '%.60s'; it is '%s' here", name,
-                                foreign_conditions[i][1]);
+            text = error_text("has an unknown condition '%.60s'; it is '%s' here", name,
+                              foreign_conditions[i][1]);
     static const char *const names[] = {
         "sni",    "sni-map", "alpn",     "tls",    "host",       "http",     "begins",
         "silent", "src",     "host-map", "usable", "begins-hex", "dst-port", "client-cert"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         suggest_offer(&suggestion, names[i]);
     if (!text)
-        text = option_wrong("has an unknown condition '%.60s'%s; the conditions are " CONDITIONS,
-                            name, suggest_text(&suggestion, hint));
+        text = error_text("has an unknown condition '%.60s'%s; the conditions are " CONDITIONS,
+                          name, suggest_text(&suggestion, hint));
     free(name);
     return text;
 }
@@ -285,10 +286,10 @@ static const char *read_condition(struct route *route, char *word,
     if (!form->read)
         return NULL;
     const char *wrong = form->read(condition, word + strlen(form->name), context);
-    /* option_wrong() has one text only. */
+    /* error_text() has one text only. */
     char *copy = wrong ? memory_copy(wrong) : NULL;
     if (copy)
-        wrong = option_wrong("has '%.60s': %s", condition->text, copy);
+        wrong = error_text("has '%.60s': %s", condition->text, copy);
     free(copy);
     return wrong;
 }
@@ -332,7 +333,7 @@ static const char *read_words(struct route *route, char *words,
                 return wrong;
         } else if (!next && !looks_like_condition(word)) {
             if (!is_name(word))
-                return option_wrong("has a backend '%.60s'; a name may contain " NAME_RULE, word);
+                return error_text("has a backend '%.60s'; a name may contain " NAME_RULE, word);
             route->backend_name = memory_copy(word);
         } else if ((wrong = read_condition(route, word, context))) {
             return wrong;

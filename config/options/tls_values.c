@@ -2,6 +2,7 @@
 
 #include "config/base/address.h"
 #include "config/base/authorities.h"
+#include "config/base/error_text.h"
 #include "config/base/memory.h"
 #include "config/lists/list_file.h"
 #include "config/model/tls.h"
@@ -342,7 +343,7 @@ static const char *add_protocol(struct words *names, const char *name)
         return "has a name of more than 255 bytes";
     for (size_t i = 0; i < names->count; i++)
         if (strcmp(names->list[i], name) == 0)
-            return option_wrong("has '%.64s' twice", name);
+            return error_text("has '%.64s' twice", name);
     size_t capacity = names->count;
     names->list = memory_grow(names->list, names->count, &capacity, sizeof *names->list);
     names->list[names->count++] = memory_copy(name);

@@ -1,5 +1,6 @@
 #include "config/syntax/expand.h"
 
+#include "config/base/error_text.h"
 #include "config/base/memory.h"
 
 #include <ctype.h>
@@ -55,7 +56,6 @@ static const char *expand_default(struct expansion *expansion, bool used)
  * what is wrong. */
 static const char *expand_one(struct expansion *expansion)
 {
-    static _Thread_local char message[256];
     const char *start = expansion->next;
     size_t length = name_length(start);
     bool has_default = strncmp(start + length, ":-", 2) == 0;
@@ -71,9 +71,8 @@ static const char *expand_one(struct expansion *expansion)
     if (use_value) {
         write_value(expansion, value);
     } else if (!has_default && expansion->out) {
-        snprintf(message, sizeof message,
-                 "variable '%s' is not defined; ${%s:-DEFAULT} gives it a default", name, name);
-        wrong = message;
+        wrong = error_text("variable '%s' is not defined; ${%s:-DEFAULT} gives it a default", name,
+                           name);
     }
     free(name);
     return has_default ? expand_default(expansion, !use_value) : wrong;

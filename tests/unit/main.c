@@ -98,6 +98,7 @@ static Suite *(*const others[])(void) = {
     stats_suite,
     peer_stats_suite,
     accept_suite,
+    error_text_suite,
     table_suite,
     form_suite,
     supervisor_line_suite,

@@ -11,6 +11,7 @@ Suite *supervisor_line_suite(void);
 Suite *auth_suite(void);
 Suite *activation_suite(void);
 Suite *address_suite(void);
+Suite *error_text_suite(void);
 Suite *source_suite(void);
 Suite *bind_clients_suite(void);
 Suite *listen_address_suite(void);
