@@ -17,19 +17,6 @@
 
 enum { NODES = 3 };
 
-static pid_t start_logged(const char *const *argv, char log[static PATH_MAX], const char *name)
-{
-    test_path(log, name);
-    return program_start(&(struct program){.argv = argv, .out = log, .err = log});
-}
-
-static void start(struct proxy *proxy, const char *example)
-{
-    proxy_init(proxy, "proxy");
-    example_configure(proxy, example, "workers = 2\n");
-    proxy_start(proxy);
-}
-
 /* Runs a command of the shell, which must succeed. */
 static void shell(struct outcome *outcome, const char *command)
 {
@@ -52,7 +39,7 @@ static void start_brokers(char logs[NODES][PATH_MAX])
         const char *argv[] = {program_exists("mosquitto") ? "mosquitto" : "/usr/sbin/mosquitto",
                               "-c", file, NULL};
         snprintf(name, sizeof name, "broker%u.txt", i + 1);
-        start_logged(argv, logs[i], name);
+        program_start_logged(argv, logs[i], name);
     }
 }
 
@@ -104,7 +91,7 @@ START_TEST(mqtt)
         .ask = "mosquitto_pub -h 127.0.0.1 -q 1 -t load -m question",
         .answer = "heard question"};
     start_brokers(logs);
-    start(&proxy, "mqtt.ini");
+    example_start(&proxy, "mqtt.ini");
     server_await(&proxy, "mqtt", "broker1", "up", NULL);
     server_await(&proxy, "mqtt", "broker2", "up", NULL);
     server_await(&proxy, "mqtt", "broker3", "up", NULL);
@@ -153,7 +140,7 @@ static void start_redis(void)
                               "10.0.0.31",
                               "6379",
                               NULL};
-        start_logged(argv, log, name);
+        program_start_logged(argv, log, name);
         wait_mentioned(log, "eady to accept connections");
     }
 }
@@ -167,7 +154,7 @@ static void start_sentinel(void)
                "sentinel failover-timeout m 10000\n",
                test_directory());
     const char *argv[] = {"redis-server", file, "--sentinel", NULL};
-    start_logged(argv, log, "sentinel.txt");
+    program_start_logged(argv, log, "sentinel.txt");
     wait_mentions(log, "+slave slave", 2);
 }
 
@@ -202,7 +189,7 @@ START_TEST(redis_sentinel)
     struct lasting *const lasting[] = {&subscriber, &pinging, NULL};
     start_redis();
     start_sentinel();
-    start(&proxy, "redis-sentinel.ini");
+    example_start(&proxy, "redis-sentinel.ini");
     server_await(&proxy, "redis", "redis1", "up", NULL);
     server_await(&proxy, "redis", "redis2", "down", "is a replica");
     server_await(&proxy, "redis", "redis3", "down", "is a replica");
@@ -307,7 +294,7 @@ static void mariadb_start(struct mariadb *server)
                           "--innodb-buffer-pool-size=8M",
                           NULL};
     snprintf(name, sizeof name, "mariadb%u.txt", server->id);
-    server->pid = start_logged(argv, server->log, name);
+    server->pid = program_start_logged(argv, server->log, name);
 }
 
 #define MARIADB "mariadb --no-defaults -u app -N -B "
@@ -361,7 +348,7 @@ START_TEST(mysql)
         .name = "reader", .command = STAYS "3307", .say = READS, .answer = "read"};
     struct mariadb servers[NODES];
     start_databases(servers, 41);
-    start(&proxy, "mysql.ini");
+    example_start(&proxy, "mysql.ini");
     server_await(&proxy, "writes", "primary", "up", NULL);
     server_await(&proxy, "writes", "standby", "up", NULL);
     server_await(&proxy, "reads", "replica2", "up", NULL);
@@ -428,7 +415,7 @@ START_TEST(galera)
     char mark[PATH_MAX];
     start_databases(servers, 21);
     start_clustercheck();
-    start(&proxy, "galera.ini");
+    example_start(&proxy, "galera.ini");
     server_await(&proxy, "galera", "node1", "up", NULL);
     server_await(&proxy, "galera", "node2", "up", NULL);
     server_await(&proxy, "galera", "node3", "up", NULL);
@@ -484,7 +471,7 @@ static void start_rabbits(void)
                  home, i, i, file, home, home, plugins.gl_pathv[0], home, home, rabbitmq);
         const char *argv[] = {"sh", "-c", text, NULL};
         snprintf(name, sizeof name, "rabbit%u.txt", i);
-        start_logged(argv, logs[i - 1], name);
+        program_start_logged(argv, logs[i - 1], name);
     }
     for (unsigned i = 0; i < NODES; i++) {
         char command[128];
@@ -516,7 +503,7 @@ START_TEST(rabbitmq_brokers)
                "|| exit; done",
         .answer = "question"};
     start_rabbits();
-    start(&proxy, "rabbitmq.ini");
+    example_start(&proxy, "rabbitmq.ini");
     server_await(&proxy, "amqp", "rabbit1", "up", NULL);
     server_await(&proxy, "amqp", "rabbit2", "up", NULL);
     server_await(&proxy, "amqp", "rabbit3", "up", NULL);
@@ -563,7 +550,7 @@ static void start_mail_servers(void)
         snprintf(address, sizeof address, "10.0.0.7%u", i);
         snprintf(name, sizeof name, "mx%u.txt", i);
         const char *argv[] = {python, "-c", mail_server, address, NULL};
-        start_logged(argv, log, name);
+        program_start_logged(argv, log, name);
         wait_mentioned(log, "ready");
     }
 }
@@ -593,7 +580,7 @@ static void start_imap_servers(void)
                    directory, i, directory, i, i, i, directory, directory, mail, mail);
         const char *argv[] = {dovecot, "-F", "-c", file, NULL};
         snprintf(name, sizeof name, "imap%u.txt", i);
-        start_logged(argv, log, name);
+        program_start_logged(argv, log, name);
     }
 }
 
@@ -639,7 +626,7 @@ START_TEST(mail)
     struct lasting *const lasting[] = {&sender, &reader, NULL};
     start_mail_servers();
     start_imap_servers();
-    start(&proxy, "mail.ini");
+    example_start(&proxy, "mail.ini");
     server_await(&proxy, "smtp", "mx1", "up", NULL);
     server_await(&proxy, "smtp", "mx2", "up", NULL);
     server_await(&proxy, "imaps", "imap1", "up", NULL);

@@ -35,19 +35,6 @@ static const char *prepare(const char *const *programs)
     return NULL;
 }
 
-static pid_t start_logged(const char *const *argv, char log[static PATH_MAX], const char *name)
-{
-    test_path(log, name);
-    return program_start(&(struct program){.argv = argv, .out = log, .err = log});
-}
-
-static void start(struct proxy *proxy, const char *example)
-{
-    proxy_init(proxy, "proxy");
-    example_configure(proxy, example, "workers = 2\n");
-    proxy_start(proxy);
-}
-
 /* Makes text of the format, where each # is the test's directory. */
 static const char *placed(char text[static 2048], const char *format)
 {
@@ -132,7 +119,7 @@ static void start_imap_servers(void)
                    directory, i, directory, i, i, i, mail, mail);
         const char *argv[] = {dovecot, "-F", "-c", file, NULL};
         snprintf(name, sizeof name, "imap%u.txt", i);
-        start_logged(argv, log, name);
+        program_start_logged(argv, log, name);
     }
 }
 
@@ -156,7 +143,7 @@ START_TEST(imaps)
     authority_issue("ca", "certs/1.pem", "first", "DNS:imap.example.org", false);
     authority_issue("ca", "certs/2.pem", "second", "DNS:imap.example.net", false);
     start_imap_servers();
-    start(&proxy, "imaps.ini");
+    example_start(&proxy, "imaps.ini");
     server_await(&proxy, "imaps", "imap1", "up", NULL);
     server_await(&proxy, "imaps", "imap2", "up", NULL);
     expect_answer(CURL_IMAPS("imap.example.org"), "INBOX");
@@ -189,7 +176,7 @@ static void start_brokers(void)
                    i);
         const char *argv[] = {mosquitto(), "-c", file, NULL};
         snprintf(name, sizeof name, "broker%u.txt", i);
-        start_logged(argv, log, name);
+        program_start_logged(argv, log, name);
     }
 }
 
@@ -214,7 +201,7 @@ START_TEST(mqtts)
     authority_issue("devices-ca", "lost.pem", "device-lost", "DNS:lost", false);
     authority_list("devices-ca", "devices-crl.pem");
     start_brokers();
-    start(&proxy, "mqtts.ini");
+    example_start(&proxy, "mqtts.ini");
     server_await(&proxy, "mqtts", "broker1", "up", NULL);
     server_await(&proxy, "mqtts", "broker2", "up", NULL);
     server_await(&proxy, "mqtts", "broker3", "up", NULL);
@@ -278,7 +265,7 @@ START_TEST(postgresql_tls)
     postgres.clients = "host all all 10.0.0.0/8 trust\n";
     postgres_serve(&postgres);
     write_file(test_path(client, "direct.py"), 0644, "%s", direct_client);
-    start(&proxy, "postgresql-tls.ini");
+    example_start(&proxy, "postgresql-tls.ini");
     server_await(&proxy, "db", "pg1", "up", NULL);
     /* TLS passes; what asks for it without TLS is refused where TLS ends. */
     expect_answer(PSQL("host=db.example.org hostaddr=127.0.0.1 port=5433 sslmode=verify-full "
@@ -316,7 +303,7 @@ static void start_directories(void)
         snprintf(url, sizeof url, "ldaps://10.0.0.10%u", i);
         const char *argv[] = {slapd, "-d", "stats", "-h", url, "-f", file, NULL};
         snprintf(name, sizeof name, "ldap%u.txt", i);
-        start_logged(argv, log, name);
+        program_start_logged(argv, log, name);
     }
 }
 
@@ -339,7 +326,7 @@ START_TEST(ldaps)
     authority_issue("ca", "certs/front.pem", "front", "DNS:ldap.example.org,IP:127.0.0.1", false);
     authority_issue("ca", "ldap.pem", "ldap", "DNS:ldap.internal.example.org", false);
     start_directories();
-    start(&proxy, "ldaps.ini");
+    example_start(&proxy, "ldaps.ini");
     server_await(&proxy, "ldaps", "ldap1", "up", NULL);
     server_await(&proxy, "ldaps", "ldap2", "up", NULL);
     go_through_reloads(&proxy, &client, NULL, LDAP "namingContexts | grep example");
@@ -366,7 +353,7 @@ static void start_name_servers(void)
                    i, test_directory(), i, test_directory(), i, zone);
         const char *argv[] = {"/usr/sbin/knotd", "-c", file, NULL};
         snprintf(name, sizeof name, "dns%u.txt", i);
-        start_logged(argv, log, name);
+        program_start_logged(argv, log, name);
         wait_mentioned(log, "loaded, serial");
     }
 }
@@ -406,7 +393,7 @@ START_TEST(dns_over_tls)
     write_file(test_path(file, "resolver.py"), 0644, "%s", resolver);
     authority_issue("ca", "certs/dns.pem", "dns", "DNS:dns.example.org", false);
     start_name_servers();
-    start(&proxy, "dns-over-tls.ini");
+    example_start(&proxy, "dns-over-tls.ini");
     go_through_reloads(&proxy, &stub, NULL, KDIG " | grep 192.0.2.42");
     proxy_stop(&proxy);
 }
@@ -457,7 +444,7 @@ START_TEST(https_by_name)
     authority_issue("ca", "certs/shop.pem", "shop", "DNS:shop.example.org", false);
     authority_issue("ca", "bank.pem", "bank", "DNS:bank.example.org,DNS:*.bank.example.org", false);
     start_web_servers();
-    start(&proxy, "https-by-name.ini");
+    example_start(&proxy, "https-by-name.ini");
     server_await(&proxy, "bank", "a", "up", NULL);
     server_await(&proxy, "shop", "a", "up", NULL);
     expect_answer(CURL("bank.example.org"), "bank for ");

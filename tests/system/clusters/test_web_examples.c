@@ -61,13 +61,6 @@ static void set_failing(const char *address, bool failing)
     }
 }
 
-static void start(struct proxy *proxy, const char *example)
-{
-    proxy_init(proxy, "proxy");
-    example_configure(proxy, example, "workers = 2\n");
-    proxy_start(proxy);
-}
-
 static void shell(struct outcome *outcome, const char *command)
 {
     run(outcome, "sh", "-c", command, NULL);
@@ -146,7 +139,7 @@ START_TEST(kubernetes_api)
     web_start("  listen 10.0.0.61:6443 ssl;\n  listen 10.0.0.62:6443 ssl;\n"
               "  listen 10.0.0.63:6443 ssl;\n");
     set_failing("10.0.0.62", true);
-    start(&proxy, "kubernetes-api.ini");
+    example_start(&proxy, "kubernetes-api.ini");
     server_await(&proxy, "apiserver", "control1", "up", NULL);
     server_await(&proxy, "apiserver", "control2", "down", "503");
     server_await(&proxy, "apiserver", "control3", "up", NULL);
@@ -240,7 +233,7 @@ START_TEST(openshift)
               "  listen 10.0.0.121:443 ssl;\n  listen 10.0.0.122:443 ssl;\n"
               "  listen 10.0.0.121:80;\n  listen 10.0.0.122:80;\n"
               "  listen 10.0.0.121:1936;\n  listen 10.0.0.122:1936;\n");
-    start(&proxy, "openshift.ini");
+    example_start(&proxy, "openshift.ini");
     set_controls(&proxy, true);
     expect_answer(CURL "https://127.0.0.1:6443/", "10.0.0.110 ");
     expect_answer(CURL "--interface 10.0.0.9 https://127.0.0.1:22623/config", "10.0.0.110 ");
@@ -334,7 +327,7 @@ START_TEST(sni_router)
               "  listen 10.0.0.82:443 ssl proxy_protocol;\n  listen 10.0.0.83:443 ssl;\n"
               "  listen 10.0.0.84:443 ssl;\n  listen 10.0.0.86:443 ssl;\n");
     start_acme();
-    start(&proxy, "sni-router.ini");
+    example_start(&proxy, "sni-router.ini");
     expect_routes();
     load_start(&shop, "shop", CURL TO "https://shop.example.org/");
     load_start(&blog, "blog", CURL TO "https://blog.example.org/");
@@ -393,7 +386,7 @@ START_TEST(ssh_and_tls)
     web_start("  listen 127.0.0.1:8443 ssl;\n");
     sshd_start("22", key);
     start_echo(1194);
-    start(&proxy, "ssh-and-tls.ini");
+    example_start(&proxy, "ssh-and-tls.ini");
 
     int silent = connect_to(&front), vpn = connect_to(&front);
     send_all(vpn, hard_reset, sizeof hard_reset);

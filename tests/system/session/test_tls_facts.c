@@ -24,43 +24,6 @@ struct ends {
 
 /* --- certificates of clients ----------------------------------------------------------------- */
 
-static void authority(const char *name)
-{
-    struct outcome outcome;
-    char file[64], key_file[64], subject[96], path[PATH_MAX], key[PATH_MAX];
-    snprintf(file, sizeof file, "%s.pem", name);
-    snprintf(key_file, sizeof key_file, "%s.pem.key", name);
-    snprintf(subject, sizeof subject, "/CN=%s", name);
-    run(&outcome, "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-        "-nodes", "-days", "2", "-subj", subject, "-keyout", test_path(key, key_file), "-out",
-        test_path(path, file), NULL);
-    ck_assert_msg(outcome.code == 0, "openssl: %s", outcome.err);
-}
-
-/* FILE.pem and FILE.pem.key, with that subject. days: -1: it has expired. */
-static void issue(const char *by, const char *name, const char *subject, int days)
-{
-    struct outcome outcome;
-    char file[64], ca[PATH_MAX], ca_key[PATH_MAX], path[PATH_MAX], key[PATH_MAX], request[PATH_MAX],
-        ends[16];
-    snprintf(file, sizeof file, "%s.pem", by);
-    test_path(ca, file);
-    snprintf(file, sizeof file, "%s.pem.key", by);
-    test_path(ca_key, file);
-    snprintf(file, sizeof file, "%s.pem", name);
-    test_path(path, file);
-    snprintf(file, sizeof file, "%s.pem.key", name);
-    test_path(key, file);
-    test_path(request, "request");
-    snprintf(ends, sizeof ends, "%d", days);
-    run(&outcome, "openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-        "-nodes", "-utf8", "-subj", subject, "-keyout", key, "-out", request, NULL);
-    ck_assert_msg(outcome.code == 0, "openssl: %s", outcome.err);
-    run(&outcome, "openssl", "x509", "-req", "-in", request, "-CA", ca, "-CAkey", ca_key,
-        "-set_serial", "7", "-days", ends, "-out", path, NULL);
-    ck_assert_msg(outcome.code == 0, "openssl: %s", outcome.err);
-}
-
 static void show(const struct tls_peer *peer, const char *name)
 {
     char file[64], path[PATH_MAX];
@@ -132,8 +95,8 @@ static void refused(struct ends *ends, const char *certificate, int version, con
 START_TEST(the_log_has_what_was_shown)
 {
     struct ends ends;
-    authority("ca");
-    issue("ca", "me", "/O=Test/CN=other/CN=My \"own\" end=done", 2);
+    authority_make("ca");
+    authority_issue_subject("ca", "me.pem", "/O=Test/CN=other/CN=My \"own\" end=done", false);
     start(&ends, "", "\nclient-ca = ca.pem\nclient-verify = optional\n");
     one_session(&ends, "me", 2);
     wait_mentioned(ends.scene.proxy.log, " tls-version=TLSv1.2 tls-cipher=ECDHE-ECDSA-AES256-GCM");
@@ -164,8 +127,8 @@ END_TEST
 START_TEST(json_and_patterns_have_it_too)
 {
     struct ends ends;
-    authority("ca");
-    issue("ca", "me", "/CN=Zo\xc3\xab \"x\"", 2);
+    authority_make("ca");
+    authority_issue_subject("ca", "me.pem", "/CN=Zo\xc3\xab \"x\"", false);
     start(&ends, "log-format = json\n", "\nclient-ca = ca.pem\n");
     one_session(&ends, "me", 3);
     wait_mentioned(ends.scene.proxy.log,
@@ -189,10 +152,10 @@ START_TEST(failures_are_told_and_counted)
     char global[64];
     uint16_t port = port_reserve(getuid());
     const struct endpoint metrics = endpoint_loopback(port);
-    authority("ca");
-    authority("other");
-    issue("ca", "old", "/CN=old", -1);
-    issue("other", "strange", "/CN=strange", 2);
+    authority_make("ca");
+    authority_make("other");
+    authority_issue_subject("ca", "old.pem", "/CN=old", true);
+    authority_issue_subject("other", "strange.pem", "/CN=strange", false);
     snprintf(global, sizeof global, "metrics = 127.0.0.1:%u\n", port);
     start(&ends, global, "\nclient-ca = ca.pem\ntls-alpn = imap\ntls-unknown-name = reject\n");
     refused(&ends, NULL, 2, "peer did not return a certificate");
@@ -316,9 +279,9 @@ START_TEST(routes_ask_for_the_certificate)
     uint16_t ports[2];
     int listeners[3] = {listen_loopback(&ports[0]), listen_loopback(&ports[1])};
     tls_certificate("a", "DNS:a.test");
-    authority("ca");
-    issue("ca", "sensor", "/CN=Sensor7.example.org", 2);
-    issue("ca", "person", "/CN=John Smith", 2);
+    authority_make("ca");
+    authority_issue_subject("ca", "sensor.pem", "/CN=Sensor7.example.org", false);
+    authority_issue_subject("ca", "person.pem", "/CN=John Smith", false);
     scene_init(&ends.scene);
     listeners[2] = ends.scene.listener;
     proxy_configure(&ends.scene.proxy,
@@ -459,8 +422,8 @@ START_TEST(servers_are_told)
     struct ends ends;
     unsigned char bytes[16384];
     size_t length = 0;
-    authority("ca");
-    issue("ca", "me", "/CN=It is me", 2);
+    authority_make("ca");
+    authority_issue_subject("ca", "me.pem", "/CN=It is me", false);
     start(&ends, "",
           "send-proxy=v2 proxy-tlv=ssl,crc32c\nclient-ca = ca.pem\n"
           "client-verify = optional\ntls-max = 1.2\n");
@@ -507,8 +470,8 @@ START_TEST(haproxy_tells_the_same)
     size_t own_length = 0, length = 0;
     if (haproxy_program() == NULL)
         skip_test("no HAProxy");
-    authority("ca");
-    issue("ca", "me", "/CN=It is me", 2);
+    authority_make("ca");
+    authority_issue_subject("ca", "me.pem", "/CN=It is me", false);
     start(&ends, "",
           "send-proxy=v2 proxy-tlv=ssl\nclient-ca = ca.pem\ntls-max = 1.2\naccept-proxy = no\n");
     uint16_t ready = port_reserve(getuid()), port = port_reserve(getuid()),
@@ -646,8 +609,8 @@ START_TEST(curl_and_openssl_are_told_of)
     char url[128], ca[PATH_MAX], cert[PATH_MAX], key[PATH_MAX], resolve[64];
     if (!program_exists("curl"))
         skip_test("no curl");
-    authority("ca");
-    issue("ca", "me", "/CN=me.test", 2);
+    authority_make("ca");
+    authority_issue_subject("ca", "me.pem", "/CN=me.test", false);
     start(&ends, "", "\nclient-ca = ca.pem\n");
     snprintf(url, sizeof url, "https://a.test:%u/", ends.scene.port);
     snprintf(resolve, sizeof resolve, "a.test:%u:127.0.0.1", ends.scene.port);

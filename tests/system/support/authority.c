@@ -66,6 +66,22 @@ void authority_issue_between(const char *authority, const char *file, const char
     issue(authority, file, common_name, names, dates);
 }
 
+/* Not by openssl-ca(1), which keeps one name of a kind only. */
+void authority_issue_subject(const char *authority, const char *file, const char *subject,
+                             bool expired)
+{
+    struct outcome outcome;
+    char path[PATH_MAX], key[PATH_MAX], request[PATH_MAX];
+    snprintf(key, sizeof key, "%s.key", test_path(path, file));
+    test_path(request, "request");
+    run(&outcome, "openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+        "-nodes", "-utf8", "-subj", subject, "-keyout", key, "-out", request, NULL);
+    ck_assert_msg(outcome.code == 0, "openssl: %s", outcome.err);
+    command("openssl x509 -req -in request -CA %s.pem -CAkey %s.pem.key -set_serial 7 -days %d "
+            "-out %s",
+            authority, authority, expired ? -1 : 2, file);
+}
+
 void authority_revoke(const char *authority, const char *file)
 {
     command("openssl ca -config %s.conf -revoke %s", authority, file);

@@ -17,6 +17,11 @@ void authority_issue(const char *authority, const char *file, const char *common
 void authority_issue_between(const char *authority, const char *file, const char *common_name,
                              const char *names, const char *begin, const char *end);
 
+/* As authority_issue(), with a subject as openssl-req(1) has it ("/O=Test/CN=Me"), in UTF-8, and
+ * without other names. */
+void authority_issue_subject(const char *authority, const char *file, const char *subject,
+                             bool expired);
+
 /* Revokes the certificate in FILE. */
 void authority_revoke(const char *authority, const char *file);
 

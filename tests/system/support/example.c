@@ -70,6 +70,13 @@ void example_configure(const struct proxy *proxy, const char *name, const char *
     proxy_configure(proxy, "%sinclude = %s\n", global, to);
 }
 
+void example_start(struct proxy *proxy, const char *name)
+{
+    proxy_init(proxy, "proxy");
+    example_configure(proxy, name, "workers = 2\n");
+    proxy_start(proxy);
+}
+
 void example_certificate(void)
 {
     struct outcome outcome;

@@ -14,6 +14,9 @@ bool example_network(void);
  * place of /etc/rpproxy, and an access log. global: further lines of [global]. */
 void example_configure(const struct proxy *proxy, const char *name, const char *global);
 
+/* Starts a proxy with the example, and two workers. */
+void example_start(struct proxy *proxy, const char *name);
+
 /* Makes a certificate that signs itself, cert.pem, and its key, key.pem, in the test's directory.
  * openssl must exist. */
 void example_certificate(void);

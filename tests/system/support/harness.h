@@ -102,6 +102,9 @@ bool program_exists(const char *name);
 /* Starts the program. The child is killed when the test's process ends. */
 pid_t program_start(const struct program *program);
 
+/* The same, with all output in a file of that name in the test's directory; log gets its path. */
+pid_t program_start_logged(const char *const *argv, char log[static PATH_MAX], const char *name);
+
 /* Waits, by pidfd, until the process (a child or not) is gone; fails the test after PATIENCE_MS.
  * Returns the wait status of a child, or -1 if it was reaped before; -1 for other processes. */
 int wait_gone(pid_t pid);

@@ -202,6 +202,12 @@ pid_t program_start(const struct program *program)
     return child;
 }
 
+pid_t program_start_logged(const char *const *argv, char log[static PATH_MAX], const char *name)
+{
+    test_path(log, name);
+    return program_start(&(struct program){.argv = argv, .out = log, .err = log});
+}
+
 static void reap(pid_t pid, int status)
 {
     ck_assert_uint_lt(dead_count, DEAD_MAX);
