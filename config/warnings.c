@@ -239,9 +239,10 @@ static void warn_of_secrets(const struct section *section, struct problems *prob
 {
     for (size_t i = 0; i < section->settings.count; i++)
         if (strcmp(section->settings.items[i].option->name, "tls-key-log") == 0)
-            problem_warn(problems, section->settings.items[i].place,
-                         "tls-key-log: whoever reads this file can read all sessions of TLS; it is "
-                         "for finding faults only");
+            problem_warn(
+                problems, section->settings.items[i].place,
+                "tls-key-log: with this file anybody can read all sessions of TLS; it is for "
+                "finding faults only");
 }
 
 /* --- all of it ----------------------------------------------------------------------------- */

@@ -59,7 +59,7 @@ struct option_context {
     struct place place;
     struct problems *problems;
     struct address_files *files;            /* of the configuration; */
-    struct certificate_store *certificates; /* likewise */
+    struct certificate_store *certificates; /* the same */
 };
 
 /* A type of its own: of an option that only one module understands. */

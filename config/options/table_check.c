@@ -17,7 +17,7 @@ const struct option check_options[] = {
      .type = OPTION_ENUM,
      .names = checks,
      .initial = "off",
-     .help = "how servers are checked: by a connection, a TLS handshake, a protocol, or a program"},
+     .help = "how servers are checked: by a connection, a TLS handshake, a protocol or a program"},
     {.name = "check-interval",
      .sections = BACKENDS | IN(SECTION_DEFAULTS),
      OF_BACKEND(check.interval),
@@ -110,7 +110,7 @@ const struct option check_options[] = {
      OF_BACKEND(check),
      .type = OPTION_CUSTOM,
      .custom = &check_verify,
-     .help = "whose certificates are accepted by a check through TLS; none: all; without it those "
+     .help = "certificates that a check through TLS accepts; none: all; without it those "
              "that sessions accept, or all where the server has no tls=yes"},
     {.name = "check-crl",
      .sections = BACKENDS | IN(SECTION_DEFAULTS),

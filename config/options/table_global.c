@@ -66,7 +66,7 @@ const struct option global_options[] = {
      OF_CONFIG(history),
      .type = OPTION_PATH,
      .max = PATH_MAX - 64,
-     .help = "folder that keeps the configuration of each generation"},
+     .help = "folder in which the configuration of each generation is kept"},
     {.name = "history-keep",
      .sections = IN(SECTION_GLOBAL),
      OF_CONFIG(history_keep),
@@ -74,7 +74,7 @@ const struct option global_options[] = {
      .min = 1,
      .max = 1000,
      .initial = "20",
-     .help = "how many of them"},
+     .help = "how many configurations are kept there"},
     {.name = "log",
      .sections = IN(SECTION_GLOBAL),
      OF_CONFIG(log),
@@ -308,7 +308,7 @@ const struct option global_options[] = {
      OF_CONFIG(tls_key_log),
      .type = OPTION_PATH,
      .max = PATH_MAX - 1,
-     .help = "file to which the secrets of all TLS sessions are written, to find faults: whoever "
-             "reads it can read these sessions"},
+     .help = "file to which the secrets of all TLS sessions are written, to find faults: with this "
+             "file anybody can read these sessions"},
     {.name = NULL},
 };

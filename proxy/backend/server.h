@@ -141,7 +141,7 @@ struct server {
     atomic_uint share;
     /* What all workers write: */
     _Alignas(64) atomic_uint used; /* sessions of all workers, where the algorithm counts them */
-    atomic_uint others;            /* likewise, of other processes, as the main thread last saw */
+    atomic_uint others;            /* the same, of other processes, as the main thread last saw */
     atomic_uint failures;          /* of which the main thread has not been told yet */
 };
 

@@ -81,7 +81,7 @@ struct metrics_snapshot {
     uint64_t generations; /* that live, this one among them */
     uint64_t live, max_sessions;
     bool drains;         /* generations before this one have sessions to end */
-    uint64_t draining;   /* sessions of theirs */
+    uint64_t draining;   /* their sessions */
     bool drain_ends;     /* what is left of them then is closed: ... */
     uint64_t drain_left; /* ... in so many milliseconds, the last of it */
     struct figures figures;

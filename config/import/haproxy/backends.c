@@ -259,7 +259,7 @@ static void note_server(struct hap_conversion *conversion, const struct hap_serv
             server->name);
     if (params[HAP_P_MINCONN].set)
         imported_differently(import, params[HAP_P_MINCONN].origin,
-                             "minconn: the limit is maxconn, whatever the load of the backend is");
+                             "minconn: the limit is maxconn under any load of the backend");
     if (params[HAP_P_MAXQUEUE].set && params[HAP_P_MAXQUEUE].number > 0)
         imported_differently(
             import, params[HAP_P_MAXQUEUE].origin,
@@ -508,8 +508,8 @@ static void write_ends(struct hap_conversion *conversion, const struct hap_secti
             hap_common(conversion, servers, HAP_P_ERROR_LIMIT, "error-limit", false);
         imported_differently(
             conversion->import, observe->origin,
-            "observe: errors of sessions eject the server for eject-time, whatever its "
-            "checks say");
+            "observe: errors of sessions eject the server for eject-time, even if its "
+            "checks pass");
         ini_set(ini, out, observe->origin, "max-fails", "%" PRIu64, limit ? limit->number : 10);
     }
     write_idle(conversion, section, both, out);

@@ -136,11 +136,11 @@ START_TEST(the_key_log_is_an_option_that_warns)
     snprintf(global, sizeof global, "tls-key-log = %s\n", test_path(ours, "ours.keys"));
     configure(global, true);
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "check", NULL), 0);
-    ck_assert_msg(strstr(outcome.err, "whoever reads this file") ||
-                      strstr(outcome.out, "whoever reads this file"),
+    ck_assert_msg(strstr(outcome.err, "with this file anybody can read") ||
+                      strstr(outcome.out, "with this file anybody can read"),
                   "%s%s", outcome.out, outcome.err);
     proxy_reload(&scene.proxy);
-    wait_mentioned(scene.proxy.log, "tls-key-log: whoever reads this file");
+    wait_mentioned(scene.proxy.log, "tls-key-log: with this file anybody can read");
     visit("-tls1_3", test_path(keys, "second.keys"));
     ck_assert_uint_ge(lines_in_both(ours, keys), 5);
     visit("-tls1_2", test_path(keys, "third.keys"));
