@@ -35,7 +35,7 @@
 
 #define STATS_MAGIC    0x72707067u
 #define STATS_VERSION  2
-#define STATS_NAME_MAX 240 /* longer than any line of a file, and so than any name */
+#define STATS_NAME_MAX 240 /* no name is longer: NAME_BYTES_MAX (value.h) */
 
 /* Written by one worker, read by any thread. New counters are added at the end, here and in struct
  * figures. */

@@ -138,7 +138,8 @@ struct message_ready {
     uint64_t config_hash; /* of the successor's configuration; 0: not known */
 };
 
-#define MESSAGE_NAME_MAX 200 /* a name is part of a line of the file, which is shorter */
+/* With its NUL. NAME_BYTES_MAX (value.h) and "-" with the number of a slot fit. */
+#define MESSAGE_NAME_MAX 200
 #define MESSAGE_LINE_MAX 256
 
 /* As in proxy/backend/server.h. */

@@ -2,6 +2,7 @@
 
 #include "config/base/happening.h"
 #include "config/base/memory.h"
+#include "config/syntax/value.h"
 #include "config/write.h"
 
 #include <errno.h>
@@ -95,6 +96,7 @@ void server_states_record(const struct server *server, struct message_server *re
                                                 .agent = now->agent,
                                                 .agent_percent = (uint32_t)(now->agent_percent + 1),
                                                 .maxconn = now->maxconn}};
+    _Static_assert(NAME_BYTES_MAX + sizeof "-1000" <= MESSAGE_NAME_MAX, "no name is cut");
     snprintf(record->backend, sizeof record->backend, "%s", server->backend->conf->name);
     snprintf(record->name, sizeof record->name, "%s", server->name);
     write_line(server->conf, record->line);

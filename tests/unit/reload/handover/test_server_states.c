@@ -1,5 +1,6 @@
 /* The states of servers that the old process sends to the new one. */
 #include "config/load.h"
+#include "config/syntax/value.h"
 #include "reload/handover/server_states.h"
 #include "tests/unit/suites.h"
 #include "tests/unit/support/config_text.h"
@@ -239,6 +240,38 @@ START_TEST(long_lists_of_losses_are_cut)
 }
 END_TEST
 
+/* Names of 160 bytes, the most that is possible: that of the server has a number besides. */
+START_TEST(long_names_are_whole)
+{
+    char text[1024], backend[NAME_BYTES_MAX + 1], server[NAME_BYTES_MAX + 1],
+        slot[NAME_BYTES_MAX + 3];
+    memset(backend, 'b', NAME_BYTES_MAX);
+    memset(server, 's', NAME_BYTES_MAX);
+    backend[NAME_BYTES_MAX] = server[NAME_BYTES_MAX] = '\0';
+    snprintf(slot, sizeof slot, "%s-1", server);
+    snprintf(text, sizeof text, FRONT "[backend %s]\nserver = %s 127.0.0.1:11\n", backend, server);
+    struct proxy *old = proxy_with(text), *new = proxy_with(text);
+    server_set_admin(server_of(old, backend, server), ADMIN_DRAIN);
+    server_set_weight(server_of(old, backend, server), 7);
+    struct message_server record, read;
+    unsigned char bytes[MESSAGE_PAYLOAD_MAX];
+    server_states_record(server_of(old, backend, server), &record);
+    ck_assert_str_eq(record.backend, backend);
+    ck_assert_str_eq(record.name, server);
+    memcpy(record.name, slot, sizeof slot); /* as names.c calls it */
+    size_t size = server_states_pack(&record, bytes, sizeof bytes);
+    ck_assert_uint_eq(server_states_unpack(bytes, size, &read), size);
+    ck_assert_str_eq(read.backend, backend);
+    ck_assert_str_eq(read.name, slot);
+    tell_all(old);
+    server_states_apply(&server_states, new);
+    ck_assert_int_eq(server_of(new, backend, server)->now.admin, ADMIN_DRAIN);
+    ck_assert_uint_eq(server_of(new, backend, server)->now.weight, 7);
+    discard(old);
+    discard(new);
+}
+END_TEST
+
 /* Records of an older version, of a newer version, and of nonsense. */
 START_TEST(records_of_other_lengths)
 {
@@ -364,6 +397,7 @@ Suite *server_states_suite(void)
     tcase_add_test(tcase, losses_are_reported);
     tcase_add_test(tcase, missing_record_is_no_loss);
     tcase_add_test(tcase, long_lists_of_losses_are_cut);
+    tcase_add_test(tcase, long_names_are_whole);
     tcase_add_test(tcase, records_of_other_lengths);
     tcase_add_test(tcase, packed_records_are_read_back);
     tcase_add_test(tcase, a_record_is_packed_whole_or_not);
