@@ -207,17 +207,22 @@ static void inherit(struct event_bus *bus, const char *line)
     char instance[INSTANCE_MAX];
     uint64_t newest, lost;
     if (sscanf(line, "{\"instance\":\"%16[0-9a-f]\",\"newest\":%" SCNu64 ",\"lost\":%" SCNu64 "}",
-               instance, &newest, &lost) == 3) {
+               instance, &newest, &lost) == 3 &&
+        strlen(instance) == INSTANCE_MAX - 1 && newest <= INT64_MAX && lost <= newest) {
         memcpy(bus->instance, instance, sizeof instance);
         bus->newest = newest;
         bus->lost = lost;
     }
 }
 
-/* Events of the predecessor stand before those of this process. */
+/* Events of the predecessor stand before those of this process. text: behind the '{'. */
 static void insert_inherited(struct event_bus *bus, uint64_t number, const char *text)
 {
-    struct event *held, *event = keep(bus, text, strlen(text), number);
+    const size_t length = strlen(text);
+    if (length < 2 || length >= BUS_LINE_MAX || text[length - 1] != '}' || number == 0 ||
+        number > bus->newest)
+        return;
+    struct event *held, *event = keep(bus, text, length, number);
     if (!event)
         return;
     /* It is the last now; those that are held, and were before it, go behind it. */
@@ -241,7 +246,7 @@ static void hear_line(struct event_bus *bus, const char *line)
         if (!bus->leads)
             inherit(bus, line);
     } else if (sscanf(line, "{\"number\":%" SCNu64 ",%n", &number, &length) == 1 && length > 0) {
-        if (!bus->leads && number > 0 && strlen(line) <= BUS_LINE_MAX + NUMBER_MAX)
+        if (!bus->leads)
             insert_inherited(bus, number, line + length);
     } else {
         bus_add(bus, line, strlen(line));
@@ -275,7 +280,7 @@ uint64_t bus_replay(const struct event_bus *bus, const struct bus_subscriber *su
     STAILQ_FOREACH (event, &bus->events, next) {
         if (event->number <= after)
             continue;
-        if (event->number < bus->lost)
+        if (event->number < bus->lost && lost > 0)
             lost--;
         size_t length = write_line(event, line);
         subscriber->on_event(line, length, subscriber->arg);

@@ -263,6 +263,42 @@ START_TEST(what_happened_is_observed)
 }
 END_TEST
 
+static void on_foreign_event(const char *line, size_t length, void *arg)
+{
+    ++*(unsigned *)arg;
+    ck_assert_uint_eq(strlen(line), length);
+    ck_assert_int_eq(line[length - 1], '}');
+}
+
+/* A message has room for more than an event has, and a number can be written in many ways. */
+START_TEST(foreign_events_are_bounded)
+{
+    static const char *const numbers[] = {"1", "-1", "+1", "0001", " 1", "18446744073709551615"};
+    static const char *const wrong[] = {"{\"number\":1,\"event\":\"open", "{\"number\":1,",
+                                        "{\"number\":10,\"event\":\"later\"}",
+                                        "{\"number\":0,\"event\":\"none\"}"};
+    char line[BUS_LINE_MAX + 60];
+    unsigned count = 0;
+    const struct bus_subscriber each = {.on_event = on_foreign_event, .arg = &count};
+    bus_hear(bus, "{\"instance\":\"00000000000000aa\",\"newest\":9,\"lost\":5}", 51);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        bus_hear(bus, wrong[i], strlen(wrong[i]));
+    ck_assert_uint_eq(bus_replay(bus, &each, 0), 5);
+    ck_assert_uint_eq(count, 0);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        for (int more = -60; more < 60; more++) {
+            memset(line, 'x', sizeof line);
+            memcpy(line, "{\"number\":", 10);
+            memcpy(line + 10, numbers[i], strlen(numbers[i]));
+            line[10 + strlen(numbers[i])] = ',';
+            line[BUS_LINE_MAX + more - 1] = '}';
+            bus_hear(bus, line, (size_t)(BUS_LINE_MAX + more));
+        }
+    ck_assert_uint_eq(bus_replay(bus, &each, 0), 0); /* more of that number than are lost */
+    ck_assert_uint_gt(count, 60);
+}
+END_TEST
+
 Suite *event_bus_suite(void)
 {
     Suite *suite = suite_create("event_bus");
@@ -277,6 +313,7 @@ Suite *event_bus_suite(void)
     tcase_add_test(events, what_is_lost_stays_lost_in_the_successor);
     tcase_add_test(events, many_events_go_in_few_pieces);
     tcase_add_test(events, predecessor_takes_back);
+    tcase_add_test(events, foreign_events_are_bounded);
     tcase_add_test(events, what_happened_is_observed);
     tcase_add_test(events, kinds_are_in_the_manual);
     suite_add_tcase(suite, events);
