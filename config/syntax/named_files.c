@@ -2,9 +2,12 @@
 
 #include "config/base/memory.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 /* What makes one file another one. */
@@ -48,6 +51,32 @@ uint64_t named_files_mark(const char *pattern)
     return sum;
 }
 
+/* Of glob(3): nothing is hidden in a folder that is not there. */
+static int is_hidden(const char *path, int error)
+{
+    (void)path;
+    return error != ENOENT && error != ENOTDIR;
+}
+
+/* The pattern finds nothing, and the nearest folder above it that is there may be searched. */
+static bool is_absent(const char *pattern)
+{
+    glob_t found = {0};
+    char *folder = memory_copy(pattern), *slash;
+    bool absent = glob(pattern, GLOB_NOSORT, is_hidden, &found) == GLOB_NOMATCH;
+    bool above = false;
+    globfree(&found);
+    while (absent && !above && (slash = strrchr(folder, '/')) && slash > folder) {
+        *slash = '\0';
+        above = glob(folder, GLOB_NOSORT, NULL, &found) == 0;
+        for (size_t i = 0; above && i < found.gl_pathc; i++)
+            absent = absent && faccessat(AT_FDCWD, found.gl_pathv[i], X_OK, AT_EACCESS) == 0;
+        globfree(&found);
+    }
+    free(folder);
+    return absent;
+}
+
 char *named_file_quoted(const char *path, size_t length)
 {
     struct memory_stream text;
@@ -66,8 +95,9 @@ void named_files_add(struct named_files *files, const char *pattern)
         if (strcmp(files->items[i].pattern, pattern) == 0)
             return;
     files->items = memory_grow(files->items, files->count, &files->capacity, sizeof *files->items);
-    files->items[files->count++] =
-        (struct named_file){.pattern = memory_copy(pattern), .mark = named_files_mark(pattern)};
+    struct named_file *file = &files->items[files->count++];
+    *file = (struct named_file){.pattern = memory_copy(pattern), .mark = named_files_mark(pattern)};
+    file->absent = file->mark == 0 && is_absent(pattern);
 }
 
 void named_files_add_path(struct named_files *files, const char *path)

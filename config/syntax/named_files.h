@@ -4,6 +4,7 @@
 #ifndef RPPROXY_CONFIG_SYNTAX_NAMED_FILES_H
 #define RPPROXY_CONFIG_SYNTAX_NAMED_FILES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -11,6 +12,7 @@
 struct named_file {
     char *pattern; /* of glob(3) */
     uint64_t mark; /* as named_files_mark() said before it was read */
+    bool absent;   /* there was none, and not only none that this process may see */
 };
 
 /* Zero at first. */

@@ -40,8 +40,9 @@ int supervisor_tell_files(const struct named_files *files)
     for (size_t i = 0; i < files->count; i++) {
         const struct named_file *file = &files->items[i];
         char line[SUPERVISOR_MESSAGE_MAX / 2];
-        int length = snprintf(line, sizeof line, "\n" SUPERVISOR_FILE "%" PRIx64 " %s", file->mark,
-                              file->pattern);
+        int length =
+            snprintf(line, sizeof line, "\n" SUPERVISOR_FILE "%" PRIx64 " %s%s", file->mark,
+                     file->pattern, file->absent ? "\n" SUPERVISOR_ABSENT : "");
         if (length < 0 || (size_t)length >= sizeof line)
             return ENAMETOOLONG;
         if (used + (size_t)length >= sizeof message) {

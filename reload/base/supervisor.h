@@ -13,9 +13,11 @@
 #define SUPERVISOR_MESSAGE_MAX 8192
 
 /* What a supervisor alone is told of files: a list of them begins; "MARK PATTERN", the mark as a
- * hexadecimal number, is one (config/syntax/named_files.h). */
-#define SUPERVISOR_FILES "X_RPPROXY_FILES=1"
-#define SUPERVISOR_FILE  "X_RPPROXY_FILE="
+ * hexadecimal number, is one (config/syntax/named_files.h); the file of the line before is not
+ * there, which a mark of 0 alone does not say. */
+#define SUPERVISOR_FILES  "X_RPPROXY_FILES=1"
+#define SUPERVISOR_FILE   "X_RPPROXY_FILE="
+#define SUPERVISOR_ABSENT "X_RPPROXY_ABSENT=1"
 
 /* Takes the descriptor that SUPERVISOR_VARIABLE names, makes it close-on-exec, and removes the
  * variable; before there are other threads. Returns 0, also where there is no supervisor, or the

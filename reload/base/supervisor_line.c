@@ -79,6 +79,8 @@ struct supervisor_line supervisor_line_read(const char *line)
         read.kind = SUPERVISOR_LINE_READY;
     else if (strcmp(line, SUPERVISOR_FILES) == 0)
         read.kind = SUPERVISOR_LINE_FILES;
+    else if (strcmp(line, SUPERVISOR_ABSENT) == 0)
+        read.kind = SUPERVISOR_LINE_ABSENT;
     else if (strncmp(line, SUPERVISOR_FILE, file) == 0)
         read_file(line + file, &read);
     else

@@ -19,6 +19,7 @@ enum supervisor_line_kind {
     SUPERVISOR_LINE_OUTCOME, /* number: a wait status */
     SUPERVISOR_LINE_FILES,   /* a list of files begins */
     SUPERVISOR_LINE_FILE,    /* mark and pattern */
+    SUPERVISOR_LINE_ABSENT,  /* of the file before */
     SUPERVISOR_LINE_WRONG,   /* a file without a pattern: it says nothing */
 };
 

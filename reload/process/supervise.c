@@ -140,6 +140,8 @@ static void hear_file(struct supervisor *supervisor, const struct supervisor_lin
         return;
     if (line->kind == SUPERVISOR_LINE_FILES)
         watch_forget(&supervisor->watch);
+    else if (line->kind == SUPERVISOR_LINE_ABSENT)
+        watch_absent(&supervisor->watch);
     else
         watch_add(&supervisor->watch, line->pattern, line->mark, clock_ms());
 }
@@ -165,6 +167,7 @@ static void obey(struct supervisor *supervisor, const struct supervisor_line *li
         break;
     case SUPERVISOR_LINE_FILES:
     case SUPERVISOR_LINE_FILE:
+    case SUPERVISOR_LINE_ABSENT:
         hear_file(supervisor, line);
         break;
     case SUPERVISOR_LINE_OTHER:
@@ -400,10 +403,11 @@ static bool put_state(const struct supervisor *supervisor)
     if (!stream)
         return false;
     supervisor_state_write(&state, stream);
-    for (size_t i = 0; i < supervisor->watch.count; i++)
-        fprintf(stream, "\n" SUPERVISOR_FILE "%llx %s",
-                (unsigned long long)supervisor->watch.told[i].mark,
-                supervisor->watch.told[i].pattern);
+    for (size_t i = 0; i < supervisor->watch.count; i++) {
+        const struct watched *told = &supervisor->watch.told[i];
+        fprintf(stream, "\n" SUPERVISOR_FILE "%llx %s%s", (unsigned long long)told->mark,
+                told->pattern, told->known && told->mark == 0 ? "\n" SUPERVISOR_ABSENT : "");
+    }
     bool put = fclose(stream) == 0 && setenv(STATE_VARIABLE, text, 1) == 0;
     free(text);
     char channel[32];
@@ -417,7 +421,7 @@ static void take_files(struct supervisor *supervisor, char *lines)
     char *save;
     for (char *line = strtok_r(lines, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
         const struct supervisor_line read = supervisor_line_read(line);
-        if (read.kind == SUPERVISOR_LINE_FILE)
+        if (read.kind == SUPERVISOR_LINE_FILE || read.kind == SUPERVISOR_LINE_ABSENT)
             hear_file(supervisor, &read);
     }
 }

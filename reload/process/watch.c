@@ -150,6 +150,12 @@ void watch_add(struct watch *watch, const char *pattern, uint64_t mark, uint64_t
         watch->due = watch->latest = now;
 }
 
+void watch_absent(struct watch *watch)
+{
+    if (watch->count > 0)
+        watch->told[watch->count - 1].known = true;
+}
+
 static bool is_told(const struct watch *watch, const char *name)
 {
     for (size_t i = 0; i < watch->count; i++) {

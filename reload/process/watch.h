@@ -50,9 +50,12 @@ void watch_forget(struct watch *watch);
 
 /* It names these files. A look follows, since they may have changed after they were read. If
  * there is no memory, they do not count, and a warning says so. mark: 0 is what a generation tells
- * of a file that is not there, or not for its user: the difference from what this process sees is
- * no change. */
+ * of a file that it cannot see: the difference from what this process sees is no change. */
 void watch_add(struct watch *watch, const char *pattern, uint64_t mark, uint64_t now);
+
+/* The file that was added last was not there for anybody: if it is there at the look that follows,
+ * it has come meanwhile. */
+void watch_absent(struct watch *watch);
 
 void watch_close(struct watch *watch);
 

@@ -84,6 +84,8 @@ static Suite *(*const others[])(void) = {
     pgsql_suite,
     exec_suite,
     ports_suite,
+    named_files_suite,
+    watch_suite,
     words_suite,
     login_options_suite,
     certificate_suite,

@@ -115,6 +115,8 @@ Suite *steering_suite(void);
 Suite *value_suite(void);
 Suite *wheel_suite(void);
 Suite *ports_suite(void);
+Suite *named_files_suite(void);
+Suite *watch_suite(void);
 Suite *words_suite(void);
 Suite *write_suite(void);
 Suite *client_hello_suite(void);

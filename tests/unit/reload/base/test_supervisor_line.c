@@ -28,6 +28,7 @@ START_TEST(lines_have_kinds)
         {"X_RPPROXY_OUTCOME=0", SUPERVISOR_LINE_OUTCOME, 0},
         {"X_RPPROXY_OUTCOME=256", SUPERVISOR_LINE_OUTCOME, 256},
         {"X_RPPROXY_FILES=1", SUPERVISOR_LINE_FILES, 0},
+        {"X_RPPROXY_ABSENT=1", SUPERVISOR_LINE_ABSENT, 0},
         {"X_RPPROXY_FILE=", SUPERVISOR_LINE_WRONG, 0},
         {"X_RPPROXY_FILE=12", SUPERVISOR_LINE_WRONG, 0},
         {"X_RPPROXY_FILE=12 ", SUPERVISOR_LINE_WRONG, 0},
@@ -46,6 +47,7 @@ START_TEST(lines_have_kinds)
     ck_assert(supervisor_line_is_public(SUPERVISOR_LINE_OTHER));
     ck_assert(!supervisor_line_is_public(SUPERVISOR_LINE_MAIN));
     ck_assert(!supervisor_line_is_public(SUPERVISOR_LINE_WRONG));
+    ck_assert(!supervisor_line_is_public(SUPERVISOR_LINE_ABSENT));
 }
 END_TEST
 
