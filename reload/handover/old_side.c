@@ -648,11 +648,12 @@ bool old_side_accepting(const struct old_side *side, struct old_side_accepting *
 
 bool old_side_view(const struct old_side *side, struct new_process_view *view)
 {
-    if (!side || side->state == OLD_SIDE_LINGERING || side->exited)
+    if (!side || side->state == OLD_SIDE_LINGERING || (side->exited && !side->rescue))
         return false;
-    const char *state = side->state == OLD_SIDE_CANARY ? "canary"
-                        : side->state == OLD_SIDE_BACK ? "lingering"
-                                                       : "starting";
+    const char *state = side->state == OLD_SIDE_CANARY   ? "canary"
+                        : side->state == OLD_SIDE_BACK   ? "lingering"
+                        : side->state == OLD_SIDE_ENDING ? "failed"
+                                                         : "starting";
     *view = (struct new_process_view){.pid = side->child.pid,
                                       .generation = side->number,
                                       .state = state,
