@@ -1,11 +1,11 @@
 #include "proxy/worker.h"
 
+#include "config/base/thread.h"
 #include "proxy/session/lifecycle.h"
 #include "proxy/session/transfer.h"
 #include "proxy/session/turn.h"
 
 #include <sched.h>
-#include <signal.h>
 
 static uint64_t timers_due(const struct worker *worker)
 {
@@ -162,19 +162,15 @@ static int create_thread(struct worker *worker, const struct cpus *affinity)
         error = pthread_attr_setaffinity_np(&attributes, sizeof set, &set);
     }
     if (!error)
-        error = pthread_create(&worker->thread, &attributes, run, worker);
+        error = thread_start(&worker->thread, &attributes, run, worker);
     pthread_attr_destroy(&attributes);
     return error;
 }
 
 int worker_start(struct worker *worker, const struct cpus *affinity)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     worker->sessions.loop.now = 0;
     int error = create_thread(worker, affinity);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     worker->started = error == 0;
     return error;
 }

@@ -2,10 +2,10 @@
 
 #include "config/base/log_layout.h"
 #include "config/base/log_sink.h"
+#include "config/base/thread.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -231,8 +231,6 @@ static void *write_queue(void *unused)
 
 int log_start(void)
 {
-    sigset_t all;
-    sigset_t before;
     pthread_mutex_lock(&logger.lock);
     if (logger.running) {
         pthread_mutex_unlock(&logger.lock);
@@ -243,10 +241,7 @@ int log_start(void)
     int failure = logger.queue ? 0 : ENOMEM;
     if (!failure) {
         logger.stopping = false;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        failure = pthread_create(&logger.writer, NULL, write_queue, NULL);
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        failure = thread_start(&logger.writer, NULL, write_queue, NULL);
         logger.running = failure == 0;
     }
     pthread_mutex_unlock(&logger.lock);

@@ -1,11 +1,11 @@
 #include "config/base/log_host.h"
 
 #include "config/base/clock.h"
+#include "config/base/thread.h"
 
 #include <errno.h>
 #include <netdb.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,14 +98,10 @@ static void *look_up(void *arg)
 static void begin_lookup(struct log_host *host)
 {
     pthread_attr_t detached;
-    sigset_t all, before;
     pthread_t thread;
     pthread_attr_init(&detached);
     pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    host->asking = pthread_create(&thread, &detached, look_up, host) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    host->asking = thread_start(&thread, &detached, look_up, host) == 0;
     pthread_attr_destroy(&detached);
     host->users += host->asking;
     if (!host->asking)

@@ -1,13 +1,13 @@
 #include "reload/base/state_file.h"
 
 #include "config/base/log.h"
+#include "config/base/thread.h"
 #include "reload/base/state_lines.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,16 +188,12 @@ struct state_file *state_file_new(const char *path, struct task_queue *main,
     return file;
 }
 
-/* The lock is held. Signals are for the main thread. */
+/* The lock is held. */
 static bool start(struct state_file *file)
 {
-    sigset_t all, before;
     if (file->running)
         return true;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    file->running = pthread_create(&file->thread, NULL, run, file) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    file->running = thread_start(&file->thread, NULL, run, file) == 0;
     file->started = file->running;
     return file->running;
 }

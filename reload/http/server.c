@@ -3,6 +3,7 @@
 #include "config/base/clock.h"
 #include "config/base/condition.h"
 #include "config/base/log.h"
+#include "config/base/thread.h"
 #include "reload/listeners/descriptors.h"
 
 #include <errno.h>
@@ -11,7 +12,6 @@
 #include <event2/listener.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -614,11 +614,7 @@ int http_server_listen(struct http_server *server, int fd, bool passing)
 
 int http_server_start(struct http_server *server)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&server->thread, NULL, run, server);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int error = thread_start(&server->thread, NULL, run, server);
     server->started = !error;
     return error;
 }

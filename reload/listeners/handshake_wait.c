@@ -2,11 +2,11 @@
 
 #include "config/base/clock.h"
 #include "config/base/log.h"
+#include "config/base/thread.h"
 #include "reload/listeners/sockdiag.h"
 #include "reload/listeners/steering.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -86,13 +86,9 @@ static void *run(void *arg)
 
 static bool start_thread(struct handshake_wait *handshake_wait)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     handshake_wait->has_thread =
         handshake_wait->over_fd >= 0 &&
-        pthread_create(&handshake_wait->thread, NULL, run, handshake_wait) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+        thread_start(&handshake_wait->thread, NULL, run, handshake_wait) == 0;
     return handshake_wait->has_thread;
 }
 

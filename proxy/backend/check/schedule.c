@@ -3,11 +3,11 @@
 #include "config/base/clock.h"
 #include "config/base/container_of.h"
 #include "config/base/log.h"
+#include "config/base/thread.h"
 #include "proxy/backend/check/plan.h"
 #include "proxy/engine/socket.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -469,11 +469,7 @@ void schedule_retarget(struct checking *checking, const struct check_target *tar
 
 int schedule_start(struct schedule *schedule)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&schedule->thread, NULL, run, schedule);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int error = thread_start(&schedule->thread, NULL, run, schedule);
     schedule->started = error == 0;
     return error;
 }
