@@ -68,7 +68,8 @@ const char *certificate_store_authorities(struct certificate_store *store, const
                                           struct x509_store_st **authorities)
     __attribute__((warn_unused_result));
 
-/* The same of revocation lists, as revocations_read() has it. */
+/* Finds or reads the revocation lists of the file, of which the store has one copy. Returns NULL,
+ * or what is wrong, as revocations_read() does. */
 const char *certificate_store_revocations(struct certificate_store *store, const char *path,
                                           struct stack_st_X509_CRL **list)
     __attribute__((warn_unused_result));

@@ -1,5 +1,6 @@
 #include "config/tls/key_copies.h"
 
+#include "config/base/error_text.h"
 #include "config/base/memory.h"
 #include "config/base/regular_file.h"
 #include "config/base/whole_file.h"
@@ -193,16 +194,13 @@ void key_copies_warn(const struct key_copies *copies, struct problems *problems,
 
 static const char *refuse(struct key_copies *copies, const char *path, const char *wrong)
 {
-    static _Thread_local char text[256];
     if (!copies)
         return wrong;
     if (!copies->denied)
         copies->denied = memory_copy(path);
     if (!copies->keeps || !copies->container)
         return wrong;
-    snprintf(text, sizeof text, "%s, and the process before this one has left no copy of it",
-             wrong);
-    return text;
+    return error_text("%s, and the process before this one has left no copy of it", wrong);
 }
 
 /* As whole_file_read(). */
@@ -410,8 +408,8 @@ static size_t collect(const struct key_copies *copies, const struct key_file **f
     return count;
 }
 
-/* The container stays what it is where it can: root may have made it, who alone can open it then.
- */
+/* A container that need not change is passed on as it is: where root made it, root alone can open
+ * it by way of /proc. */
 static bool is_unchanged(const struct key_copies *copies, const struct key_file *const *files,
                          size_t count)
 {

@@ -91,7 +91,7 @@ int ports_connect(struct port_use *use, int fd, const struct address *server)
 /* Counts what was noted of an order, and looks whether windows are worth it. now: milliseconds. */
 void ports_review(struct ports *ports, unsigned order, uint64_t now);
 
-/* The same when it is due. */
+/* The same, now. */
 void ports_count(struct ports *ports, unsigned order);
 
 /* A connection has left a TIME_WAIT. Order 0: it is not counted. */
