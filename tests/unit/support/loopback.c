@@ -33,7 +33,7 @@ bool loopback_bind(int i, struct address *address)
     return true;
 }
 
-int loopback_bound(struct address *address)
+static int reuseport_socket(const struct address *address)
 {
     const int on = 1;
     int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -42,9 +42,40 @@ int loopback_bound(struct address *address)
     ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on), 0);
     if (address->any.sa_family == AF_INET6)
         ck_assert_int_eq(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on), 0);
+    return fd;
+}
+
+int loopback_bound(struct address *address)
+{
+    int fd = reuseport_socket(address);
+
     ck_assert_msg(bind(fd, &address->any, address->length) == 0, "bind: %s", strerror(errno));
     ck_assert_int_eq(getsockname(fd, &address->any, &address->length), 0);
     return fd;
+}
+
+/* Sockets of one port at both wildcard addresses keep the kernel from giving the port to others:
+ * neither bind(2) of port 0 nor connect(2) takes a port of which a socket is bound. */
+in_port_t loopback_free_port(void)
+{
+    struct address four, six;
+
+    for (int tries = 0; tries < 1000; tries++) {
+        int held, fd;
+
+        if (!loopback_bind(3, &six))
+            return 0;
+        held = loopback_bound(&six);
+        (void)loopback_bind(1, &four);
+        four.in.sin_port = six.in6.sin6_port;
+        fd = reuseport_socket(&four);
+        if (bind(fd, &four.any, four.length) == 0)
+            return six.in6.sin6_port;
+        ck_assert_int_eq(errno, EADDRINUSE);
+        close(fd);
+        close(held);
+    }
+    ck_abort_msg("no port is free at every address");
 }
 
 int loopback_listen(struct address *address)

@@ -22,6 +22,11 @@ int loopback_listen_deferred(struct address *address);
 /* As loopback_listen(), bound only. */
 int loopback_bound(struct address *address);
 
+/* A port, in network byte order, that listeners of the test may have at any address: no other
+ * process gets it until the test ends. Returns 0, and counts the test as skipped, if there is no
+ * IPv6. */
+in_port_t loopback_free_port(void);
+
 /* A non-blocking client of that address; its connect has begun. */
 int loopback_connect(const struct address *address);
 
