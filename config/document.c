@@ -171,7 +171,7 @@ const char *section_text(const struct section *section, char text[static PLACE_T
 }
 
 /* Reports a key that may not stand here. Returns the option that was probably meant, or NULL. */
-static const struct option *unknown_key(struct reading *reading, const char *key)
+static const struct option *unknown_key(struct reading *reading, const char *key, const char *value)
 {
     char where[PLACE_TEXT_MAX];
     char hint[SUGGEST_TEXT_MAX];
@@ -187,7 +187,9 @@ static const struct option *unknown_key(struct reading *reading, const char *key
             elsewhere |= option->sections;
     }
     section_text(reading->section, where);
-    const char *ours = elsewhere ? NULL : foreign_name(FOREIGN_KEY, key);
+    const char *ours = elsewhere ? NULL : foreign_words(key, value);
+    if (!ours && !elsewhere && !suggestion.best)
+        ours = foreign_first_word(key);
     if (ours) {
         problem_add(reading->problems, reading->place, "unknown key '%s' in %s: it is %s", key,
                     where, ours);
@@ -288,7 +290,7 @@ static int on_pair(void *user, const char *section, const char *key, const char 
     }
     const struct option *option = option_find(reading->section->kind, key);
     if (!option)
-        option = unknown_key(reading, key);
+        option = unknown_key(reading, key, text);
     if (!option) {
         reading->document->misplaced |= option_find(SECTION_GLOBAL, key) != NULL;
         return 1;
@@ -373,16 +375,12 @@ static bool cut_nginx_end(char *text)
  * the sign may have been forgotten. */
 static void refuse_form(struct reading *reading, const char *line, size_t length)
 {
-    static const char blanks[] = " \t";
     char *text = memory_copy_n(line, length);
     bool is_nginx = cut_nginx_end(text);
     size_t first = strcspn(text, " \t:");
     char *rest = text + first + strspn(text + first, " \t:");
     char *word = memory_copy_n(text, first);
-    char *both = memory_print("%s %.*s", word, (int)strcspn(rest, blanks), rest);
-    const char *ours = foreign_name(FOREIGN_KEY, both);
-    if (!ours)
-        ours = foreign_name(FOREIGN_KEY, word);
+    const char *ours = foreign_words(word, rest);
     if (is_bare_head(word, rest))
         problem_add(reading->problems, reading->place,
                     "the head of a section needs brackets: write [%.100s]", text);
@@ -398,7 +396,6 @@ static void refuse_form(struct reading *reading, const char *line, size_t length
         problem_add(
             reading->problems, reading->place, "expected 'KEY = VALUE', '[SECTION]' or a comment%s",
             is_nginx ? "; blocks of nginx are sections here: [listen NAME], [backend NAME]" : "");
-    free(both);
     free(word);
     free(text);
 }

@@ -134,6 +134,51 @@ static const struct foreign names[] = {
     {FOREIGN_KEY, "server-template", "resolve", "the attribute resolve=all of a server"},
     {FOREIGN_KEY, "listen", "bind", NULL},
     {FOREIGN_KEY, "upstream", "server", NULL},
+    {FOREIGN_KEY, "nbproc", "workers", NULL},
+    {FOREIGN_KEY, "shards", "workers", NULL},
+    {FOREIGN_KEY, "maxsessrate", "max-rate", "'max-rate' of a frontend"},
+    {FOREIGN_KEY, "maxconnrate", "max-rate", "'max-rate' of a frontend"},
+    {FOREIGN_KEY, "tcp-request session", "allow", "'allow' and 'deny'"},
+    {FOREIGN_KEY, "clitimeout", "idle-timeout", NULL},
+    {FOREIGN_KEY, "srvtimeout", "idle-timeout", NULL},
+    {FOREIGN_KEY, "contimeout", "connect-timeout", NULL},
+    {FOREIGN_KEY, "external-check", "check", "'check = exec' and 'check-command'"},
+    {FOREIGN_KEY, "option ldap-check", "check", "'check = steps' with 'check-step = send-hex'"},
+    {FOREIGN_KEY, "option spop-check", "check", "'check = steps'"},
+    {FOREIGN_KEY, "option nolinger", "bind",
+     "!not needed: a session ends by a reset only where its end was not orderly"},
+    {FOREIGN_KEY, "option abortonclose", "queue-timeout",
+     "!not needed: a client that goes away leaves the queue"},
+    {FOREIGN_KEY, "option log-health-checks", "check",
+     "!not needed: each change of a server is logged with its reason"},
+    {FOREIGN_KEY, "option transparent", "source", "'source = client' of a backend"},
+    {FOREIGN_KEY, "transparent", "source", "'source = client' of a backend"},
+    {FOREIGN_KEY, "dispatch", "server", NULL},
+    {FOREIGN_KEY, "use-server", "route", "a backend for these servers, and a 'route' to it"},
+    {FOREIGN_KEY, "hash-balance-factor", "balance",
+     "!not known here; see 'maxconn' of a server and 'balance = random'"},
+    {FOREIGN_KEY, "load-server-state-from-file", "state", "'state' in [global]"},
+    {FOREIGN_KEY, "queue", "max-queue", "'max-queue' and 'queue-timeout'"},
+    {FOREIGN_KEY, "least_time", "balance", "!not known here; see 'balance = leastconn'"},
+    {FOREIGN_KEY, "match", "check-step", "'check-step', 'check-status' or 'check-body'"},
+    {FOREIGN_KEY, "health_check_timeout", "check-timeout", NULL},
+    {FOREIGN_KEY, "real_ip_header", "accept-proxy", NULL},
+    {FOREIGN_KEY, "proxy_next_upstream", "retries", NULL},
+    {FOREIGN_KEY, "proxy_next_upstream_timeout", "retries", NULL},
+    {FOREIGN_KEY, "proxy_half_close", "fin-timeout", "always possible; see 'fin-timeout',"},
+    {FOREIGN_KEY, "tcp_nodelay", "bind", "!not needed: bytes are always sent on at once"},
+    {FOREIGN_KEY, "geo", "route", "'route = src:@FILE BACKEND', or 'allow' and 'deny'"},
+    {FOREIGN_KEY, "limit_conn_zone", "max-sessions-per-source", NULL},
+    {FOREIGN_KEY, "limit_req_zone", "rate-per-source", NULL},
+    {FOREIGN_KEY, "reuseport", "accept", "'accept=sharded' of a 'bind' line, the default,"},
+    {FOREIGN_KEY, "ssl", "tls", "the attribute tls=yes of a 'bind' or 'server' line"},
+    {FOREIGN_KEY, "max_connect_attempts", "retries", NULL},
+    {FOREIGN_KEY, "circuit_breakers", "max-queue", "'maxconn' of a server and 'max-queue'"},
+    {FOREIGN_KEY, "healthy_panic_threshold", "max-ejected", NULL},
+    {FOREIGN_KEY, "slow_start_config", "slow-start", NULL},
+    {FOREIGN_KEY, "ring_hash_lb_config", "balance", "'balance = maglev'"},
+    {FOREIGN_KEY, "maglev", "balance", "'balance = maglev'"},
+    {FOREIGN_KEY, "upstream_bind_config", "source", NULL},
     {FOREIGN_ATTRIBUTE, "check", "check", "'check = tcp' of the backend"},
     {FOREIGN_ATTRIBUTE, "inter", "check-interval", "'check-interval = TIME' of the backend"},
     {FOREIGN_ATTRIBUTE, "fastinter", "check-interval-fast",
@@ -151,6 +196,25 @@ static const struct foreign names[] = {
      "'check-initial = up' or 'down' of the backend"},
     {FOREIGN_ATTRIBUTE, "track", "check-track", "'check-track=BACKEND/SERVER'"},
     {FOREIGN_ATTRIBUTE, "agent-check", "check", "'check = agent' of the backend"},
+    {FOREIGN_ATTRIBUTE, "agent-port", "check-port", "'check-port=N' with 'check = agent'"},
+    {FOREIGN_ATTRIBUTE, "agent-addr", "check-address",
+     "'check-address=ADDRESS' with 'check = agent'"},
+    {FOREIGN_ATTRIBUTE, "agent-inter", "check-interval", "'check-interval = TIME' of the backend"},
+    {FOREIGN_ATTRIBUTE, "agent-send", "check", "!not possible: an agent is only heard"},
+    {FOREIGN_ATTRIBUTE, "minconn", "maxconn", "!not known here; see 'maxconn=N'"},
+    {FOREIGN_ATTRIBUTE, "on-marked-up", "failback",
+     "!not known here; see 'failback = no' of the backend"},
+    {FOREIGN_ATTRIBUTE, "send-proxy-v2-ssl", "proxy-tlv", "'send-proxy=v2 proxy-tlv=ssl'"},
+    {FOREIGN_ATTRIBUTE, "send-proxy-v2-ssl-cn", "proxy-tlv", "'send-proxy=v2 proxy-tlv=ssl'"},
+    {FOREIGN_ATTRIBUTE, "set-proxy-v2-tlv-fmt", "proxy-tlv", "'proxy-tlv=LIST'"},
+    {FOREIGN_ATTRIBUTE, "check-alpn", "alpn",
+     "'alpn=LIST', with which the server is checked as well,"},
+    {FOREIGN_ATTRIBUTE, "cc", "congestion", NULL},
+    {FOREIGN_ATTRIBUTE, "enabled", "server", "!not needed: a server is ready at first"},
+    {FOREIGN_ATTRIBUTE, "drain", "server",
+     "!not possible in the file: 'rpproxy server BACKEND/SERVER drain' keeps new sessions away"},
+    {FOREIGN_ATTRIBUTE, "shards", "accept", "'accept=sharded', which is the default,"},
+    {FOREIGN_ATTRIBUTE, "nice", "bind", "!left to the service manager (Nice= of systemd)"},
     {FOREIGN_ATTRIBUTE, "max_conns", "maxconn", "'maxconn=N'"},
     {FOREIGN_ATTRIBUTE, "maxqueue", "max-queue", "'max-queue = N' of the backend"},
     {FOREIGN_ATTRIBUTE, "slowstart", "slow-start", "'slow-start = TIME' of the backend"},
@@ -394,20 +458,64 @@ static bool describe_place(enum foreign_kind kind, const char *name,
     return of_backend || option_find(SECTION_FRONTEND, name);
 }
 
+static const struct foreign *find(enum foreign_kind kind, const char *name)
+{
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (names[i].kind == kind && strcmp(names[i].name, name) == 0 && exists(names[i].option))
+            return &names[i];
+    return NULL;
+}
+
+/* line: " of a 'server' line", or "". */
+static const char *describe(const struct foreign *foreign, const char *line,
+                            char text[static FOREIGN_TEXT_MAX])
+{
+    if (foreign->text && foreign->text[0] == '!')
+        return foreign->text + 1;
+    if (foreign->text)
+        snprintf(text, FOREIGN_TEXT_MAX, "%s%s here", foreign->text, line);
+    else
+        snprintf(text, FOREIGN_TEXT_MAX, "'%s'%s here", foreign->option, line);
+    return text;
+}
+
+/* Where the attribute stands that is meant by what was written as a key. */
+static const char *line_of(const char *option)
+{
+    for (unsigned section = 0; section < SECTION_KINDS; section++)
+        if (option_find(section, option))
+            return "";
+    return is_attribute(OWNER_SERVER, option) ? " of a 'server' line" : " of a 'bind' line";
+}
+
 const char *foreign_name(enum foreign_kind kind, const char *name)
 {
     static _Thread_local char text[FOREIGN_TEXT_MAX];
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        const struct foreign *foreign = &names[i];
-        if (foreign->kind != kind || strcmp(foreign->name, name) != 0 || !exists(foreign->option))
-            continue;
-        if (foreign->text && foreign->text[0] == '!')
-            return foreign->text + 1;
-        if (foreign->text)
-            snprintf(text, sizeof text, "%s here", foreign->text);
-        else
-            snprintf(text, sizeof text, "'%s' here", foreign->option);
+    const struct foreign *foreign = find(kind, name);
+    if (foreign)
+        return describe(foreign, "", text);
+    if (describe_place(kind, name, text))
         return text;
-    }
-    return describe_place(kind, name, text) ? text : NULL;
+    foreign = kind == FOREIGN_KEY ? find(FOREIGN_ATTRIBUTE, name) : NULL;
+    return foreign ? describe(foreign, line_of(foreign->option), text) : NULL;
+}
+
+const char *foreign_words(const char *first, const char *rest)
+{
+    static const char blanks[] = " \t";
+    char words[64];
+    int length = snprintf(words, sizeof words, "%s %.*s", first, (int)strcspn(rest, blanks), rest);
+    const char *ours =
+        length < (int)sizeof words && *rest ? foreign_name(FOREIGN_KEY, words) : NULL;
+    return ours ? ours : foreign_name(FOREIGN_KEY, first);
+}
+
+const char *foreign_first_word(const char *words)
+{
+    char word[64];
+    size_t length = strcspn(words, " \t");
+    if (!words[length] || length >= sizeof word)
+        return NULL;
+    snprintf(word, sizeof word, "%.*s", (int)length, words);
+    return find(FOREIGN_KEY, word) ? foreign_name(FOREIGN_KEY, word) : NULL;
 }

@@ -186,6 +186,38 @@ static bool is_same_word(const char *one, const char *other)
     return true;
 }
 
+/* Words of other products for a value. */
+static bool of_foreign_word(const struct option *option, const char *value,
+                            char text[static REMEDY_TEXT_MAX])
+{
+    static const struct {
+        const char *option, *words, *ours;
+    } rows[] = {
+        {"check", " httpchk ", "http"},
+        {"check", " https ", "http, and check-tls = yes"},
+        {"check", " tcp-check send-expect ", "steps"},
+        {"check", " redis-check ", "redis"},
+        {"check", " pgsql-check postgres postgresql ", "pgsql"},
+        {"check", " mysql-check mariadb ", "mysql"},
+        {"check", " smtpchk ", "smtp"},
+        {"check", " ssl ssl-hello-chk ", "tls"},
+        {"check", " agent-check ", "agent"},
+        {"check", " external external-check script program command ", "exec"},
+        {"balance", " static-rr rr wrr ", "roundrobin"},
+        {"balance", " lc wlc least_request ", "leastconn"},
+        {"balance", " ip_hash ", "source"},
+        {"balance", " hash ring_hash consistent ", "source or maglev"},
+        {"on-down", " shutdown-sessions ", "close"},
+    };
+    char word[64];
+    if (strchr(value, ' ') || snprintf(word, sizeof word, " %s ", value) >= (int)sizeof word)
+        return false;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strcmp(rows[i].option, option->name) == 0 && strstr(rows[i].words, word))
+            return say(text, "; write %s", rows[i].ours);
+    return false;
+}
+
 static bool of_enum(const struct option *option, const char *value,
                     char text[static REMEDY_TEXT_MAX])
 {
@@ -195,6 +227,8 @@ static bool of_enum(const struct option *option, const char *value,
         return say(text, "; write off");
     if (is_yes(value) && has_word(option, "tcp") && has_word(option, "http"))
         return say(text, "; write tcp for a check by a connection");
+    if (of_foreign_word(option, value, text))
+        return true;
     for (size_t i = 0; option->names[i]; i++) {
         if (is_same_word(value, option->names[i]))
             return say(text, "; write %s", option->names[i]);

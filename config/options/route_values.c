@@ -207,6 +207,10 @@ static const char *const foreign_conditions[][2] = {
     {"req.ssl_sni", "sni:"},
     {"req_ssl_sni", "sni:"},
     {"ssl_fc_sni", "sni:"},
+    {"ssl_sni", "sni:"},
+    {"server_name", "sni:"},
+    {"HostSNI", "sni:"},
+    {"map", "sni-map:"},
     {"ssl_preread_server_name", "sni:"},
     {"server_names", "sni:"},
     {"req.ssl_alpn", "alpn:"},
@@ -230,6 +234,7 @@ static const char *const foreign_conditions[][2] = {
     {"nbsrv", "usable:"},
     {"srv_is_up", "usable:"},
     {"hdr", "host:"},
+    {"Host", "host:"},
     {"HTTP", "http:yes"},
 
     {"ssh", "begins:SSH-"},

@@ -384,6 +384,61 @@ START_TEST(mistake_is_reported)
 }
 END_TEST
 
+#define TWO    "[frontend f]\nbind = 127.0.0.1:1\nbackend = b\n"
+#define ROUTED TWO "[backend b]\nserver = a 127.0.0.1:2\n[frontend g]\nbind = 127.0.0.1:3\n"
+
+/* What users of HAProxy, nginx and Envoy write first, in the form of this file. */
+static const struct {
+    const char *text, *ours;
+} translated[] = {
+    {SERVER "server = a 127.0.0.1:80\noption = httpchk GET /\n", "it is 'check = http' here"},
+    {SERVER "server = a 127.0.0.1:80\noption = splice-auto\n", "an option of HAProxy"},
+    {SERVER "server = a 127.0.0.1:80\ntimeout = queue 5s\n", "it is 'queue-timeout' here"},
+    {SERVER "server = a 127.0.0.1:80\ntimeout = x\n", "it is several options here"},
+    {SERVER "server = a 127.0.0.1:80\ntcp-check = expect string +PONG\n", "'check-step'"},
+    {SERVER "server = a 127.0.0.1:80\ntcp-check connect = port 80\n", "'check-step'"},
+    {SERVER "server = a 127.0.0.1:80\nstick on = src\n", "'balance = source'"},
+    {SERVER "server = a 127.0.0.1:80\noption ldap-check\n", "this is 'check = steps'"},
+    {SERVER "server = a 127.0.0.1:80\ncheck interval = 5s\n", "did you mean 'check-interval'?"},
+    {SERVER "server = a 127.0.0.1:80\ncontimeout = 5s\n", "it is 'connect-timeout' here"},
+    {SERVER "server = a 127.0.0.1:80\nqueue = 100 timeout=5s\n", "'max-queue' and"},
+    {SERVER "server = a 127.0.0.1:80\nhealthy_panic_threshold = 50\n", "'max-ejected'"},
+    /* attributes as keys */
+    {SERVER "server = a 127.0.0.1:80\non-marked-down = shutdown-sessions\n",
+     "it is 'on-down = close' of the backend here"},
+    {SERVER "server = a 127.0.0.1:80\nmax_conns = 10\n", "'maxconn=N' of a 'server' line here"},
+    {SERVER "server = a 127.0.0.1:80\nsend-proxy-v2 = yes\n", "'send-proxy=v2' of a 'server' line"},
+    {SERVER "server = a 127.0.0.1:80\nv4v6 = yes\n", "'v6only=no' of a 'bind' line here"},
+    {SERVER "server = a 127.0.0.1:80\ntrack = b/a\n", "'check-track=BACKEND/SERVER'"},
+    {SERVER "server = a 127.0.0.1:80\nagent-check = yes\n", "'check = agent' of the backend"},
+    {SERVER "server = a 127.0.0.1:80\nssl = on\n", "the attribute tls=yes of a 'bind' or 'server'"},
+    /* attributes */
+    {SERVER "server = a 127.0.0.1:80 agent-port=9\n", "'check-port=N' with 'check = agent'"},
+    {SERVER "server = a 127.0.0.1:80 send-proxy-v2-ssl\n", "'send-proxy=v2 proxy-tlv=ssl' here"},
+    {SERVER "server = a 127.0.0.1:80 on-marked-up=shutdown-backup-sessions\n", "'failback = no'"},
+    {SERVER "server = a 127.0.0.1:80 cc=bbr\n", "it is 'congestion' here"},
+    /* values */
+    {SERVER "server = a 127.0.0.1:80\ncheck = httpchk\n", "; write http\n"},
+    {SERVER "server = a 127.0.0.1:80\ncheck = postgresql\n", "; write pgsql\n"},
+    {SERVER "server = a 127.0.0.1:80\ncheck = external-check\n", "; write exec\n"},
+    {SERVER "server = a 127.0.0.1:80\nbalance = static-rr\n", "; write roundrobin\n"},
+    {SERVER "server = a 127.0.0.1:80\nbalance = ip_hash\n", "; write source\n"},
+    {SERVER "server = a 127.0.0.1:80\non-down = shutdown-sessions\n", "; write close\n"},
+    /* conditions */
+    {ROUTED "route = ssl_sni:x b\n", "it is 'sni:' here"},
+    {ROUTED "route = HostSNI(x) b\n", "it is 'sni:' here"},
+    {ROUTED "route = map:/x b\n", "it is 'sni-map:' here"},
+};
+
+START_TEST(words_of_other_products_are_understood)
+{
+    struct loaded loaded = load_text(translated[_i].text);
+    ck_assert_msg(loaded.error_count == 1 && strstr(loaded.errors, translated[_i].ours), "%s%s",
+                  translated[_i].text, loaded.errors);
+    loaded_free(&loaded);
+}
+END_TEST
+
 START_TEST(all_mistakes_are_reported_in_order)
 {
     struct loaded loaded = load_text("workers = 2\n"
@@ -492,6 +547,7 @@ Suite *config_mistakes_suite(void)
     TCase *wrong = tcase_create("mistakes");
     tcase_add_checked_fixture(wrong, folder_make, folder_remove);
     tcase_add_loop_test(wrong, mistake_is_reported, 0, COUNT(mistakes));
+    tcase_add_loop_test(wrong, words_of_other_products_are_understood, 0, COUNT(translated));
     tcase_add_test(wrong, all_mistakes_are_reported_in_order);
     tcase_add_test(wrong, congestion_must_exist_in_the_kernel);
     tcase_add_test(wrong, congestion_must_be_allowed_for_the_user);
