@@ -87,6 +87,16 @@ static void print_host(json_t *server, FILE *out)
         fprintf(out, "  %s, not answered", host);
 }
 
+/* Sessions could not be connected to the server since every local port was in use towards it. */
+static void print_shortage(json_t *server, FILE *out)
+{
+    char text[SESSIONS_TEXT_MAX];
+    const json_int_t sessions =
+        json_integer_value(json_object_get(json_object_get(server, "connect_failures"), "no-port"));
+    if (sessions > 0)
+        fprintf(out, "  %s found no local port", sessions_text((uint64_t)sessions, text));
+}
+
 /* What the columns do not say of the state: why the server is down, which server it follows, what
  * its agent says.
  */
@@ -122,6 +132,7 @@ static void print_server(const char *backend, json_t *server, FILE *out)
             remark(server, note));
     print_host(server, out);
     print_state(server, out);
+    print_shortage(server, out);
     fputs("\n", out);
 }
 

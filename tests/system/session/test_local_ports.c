@@ -104,6 +104,29 @@ static json_int_t sessions_without_port(const struct proxy *proxy, const char *n
     return count;
 }
 
+/* `status` without --json tells of them in the server's line, and of no others. */
+static void expect_shown(const struct proxy *proxy, unsigned sessions)
+{
+    struct outcome outcome;
+    char told[64] = "";
+    ck_assert_int_eq(proxy_command(proxy, &outcome, "status", NULL), 0);
+    if (sessions > 0) {
+        snprintf(told, sizeof told, "  %u sessions found no local port\n", sessions);
+    }
+    char *line = strstr(outcome.out, "main/a ");
+    ck_assert_ptr_nonnull(line);
+    char *end = strchr(line, '\n');
+    ck_assert_ptr_nonnull(end);
+    char *shown = strstr(line, "found no local port");
+    if (sessions == 0) {
+        ck_assert_ptr_null(shown);
+        return;
+    }
+    ck_assert_ptr_nonnull(shown);
+    ck_assert_int_eq(strncmp(end + 1 - strlen(told), told, strlen(told)), 0);
+    ck_assert_ptr_null(strstr(end, "found no local port"));
+}
+
 /* Each of them is used, across a reload, before another server is tried. */
 START_TEST(no_port_is_left_out)
 {
@@ -121,17 +144,20 @@ START_TEST(no_port_is_left_out)
         seen[at] = true;
     }
     ck_assert_int_eq(sessions_without_port(&scene.proxy, "a"), 0);
+    expect_shown(&scene.proxy, 0);
     for (unsigned i = 0; i < MORE; i++) {
         (void)port_of_session(&scene, 1);
     }
     ck_assert_int_eq(sessions_without_port(&scene.proxy, "a"), MORE);
     ck_assert_int_eq(sessions_without_port(&scene.proxy, "b"), 0);
+    expect_shown(&scene.proxy, MORE);
     wait_mentions(scene.proxy.log,
                   "server main/a cannot be connected: no local port is free for a connection to it",
                   1);
     /* The figure is that of all generations. */
     proxy_reload(&scene.proxy);
     ck_assert_int_eq(sessions_without_port(&scene.proxy, "a"), MORE);
+    expect_shown(&scene.proxy, MORE);
     proxy_stop(&scene.proxy);
 }
 END_TEST
