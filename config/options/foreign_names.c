@@ -224,6 +224,8 @@ static const struct foreign names[] = {
      "'fail-window' and 'eject-time' of the backend"},
     {FOREIGN_ATTRIBUTE, "on-marked-down", "on-down", "'on-down = close' of the backend"},
     {FOREIGN_ATTRIBUTE, "send-proxy-v2", "send-proxy", "'send-proxy=v2'"},
+    {FOREIGN_ATTRIBUTE, "send-proxy-v2-ssl", "proxy-tlv", "'send-proxy=v2 proxy-tlv=ssl'"},
+    {FOREIGN_ATTRIBUTE, "send-proxy-v2-ssl-cn", "proxy-tlv", "'send-proxy=v2 proxy-tlv=ssl'"},
     {FOREIGN_ATTRIBUTE, "proxy-v2-options", "proxy-tlv", "'proxy-tlv=LIST'"},
     {FOREIGN_ATTRIBUTE, "accept_proxy", "accept-proxy", "'accept-proxy=any' or a list"},
     {FOREIGN_ATTRIBUTE, "proxy_protocol", "accept-proxy", "'accept-proxy=any' or a list"},

@@ -148,9 +148,9 @@ static void note_resolvers(struct hap_conversion *conversion, const char *name)
     conversion->resolvers[conversion->resolver_count++] = name;
 }
 
-/* What there is of proxy-v2-options; all that tells of TLS is one word here. */
+/* What a header says beside the addresses; all that tells of TLS is one word here. */
 static const char *proxy_options(struct hap_conversion *conversion,
-                                 const struct hap_param_value *value)
+                                 const struct hap_param_value *params)
 {
     static const char *const known[][2] = {
         {"unique-id", "unique-id"}, {"authority", "authority"},
@@ -159,9 +159,10 @@ static const char *proxy_options(struct hap_conversion *conversion,
         {"cert-sig", "ssl"},        {"cert-key", "ssl"},
     };
     struct arena *arena = &conversion->import->arena;
-    const char *list = "";
-    bool has_ssl = false;
-    for (const char *at = value->text; *at;) {
+    const struct hap_param_value *value = &params[HAP_P_PROXY_OPTIONS];
+    bool has_ssl = params[HAP_P_PROXY_SSL].set;
+    const char *list = has_ssl ? "ssl" : "";
+    for (const char *at = value->set ? value->text : ""; *at;) {
         size_t length = strcspn(at, ",");
         bool found = false;
         for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -220,8 +221,8 @@ static const char *attributes(struct hap_conversion *conversion, const struct ha
         text = arena_print(arena, "%s send-proxy=v2", text);
     else if (params[HAP_P_PROXY_V1].set)
         text = arena_print(arena, "%s send-proxy=v1", text);
-    if (params[HAP_P_PROXY_OPTIONS].set && params[HAP_P_PROXY_V2].set) {
-        const char *list = proxy_options(conversion, &params[HAP_P_PROXY_OPTIONS]);
+    if (params[HAP_P_PROXY_V2].set) {
+        const char *list = proxy_options(conversion, params);
         if (*list)
             text = arena_print(arena, "%s proxy-tlv=%s", text, list);
     }

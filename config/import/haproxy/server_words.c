@@ -54,8 +54,8 @@ static const struct word {
     {"no-send-proxy", UNSET, HAP_P_PROXY_V1, 0, NULL},
     {"send-proxy-v2", SET, HAP_P_PROXY_V2, 0, NULL},
     {"no-send-proxy-v2", UNSET, HAP_P_PROXY_V2, 0, NULL},
-    {"send-proxy-v2-ssl", SET, HAP_P_PROXY_V2, 0, NULL},
-    {"send-proxy-v2-ssl-cn", SET, HAP_P_PROXY_V2, 0, NULL},
+    {"send-proxy-v2-ssl", SET, HAP_P_PROXY_SSL, 0, NULL},
+    {"send-proxy-v2-ssl-cn", SET, HAP_P_PROXY_SSL, 0, NULL},
     {"no-send-proxy-v2-ssl", UNSET, HAP_P_PROXY_V2, 0, NULL},
     {"no-send-proxy-v2-ssl-cn", UNSET, HAP_P_PROXY_V2, 0, NULL},
     {"proxy-v2-options", TEXT, HAP_P_PROXY_OPTIONS, 0, NULL},
@@ -195,9 +195,13 @@ void hap_server_words(struct import *import, struct origin origin, char *const *
         case SET:
         case TEXT:
             params[word->param] = (struct hap_param_value){true, origin, number, words[i]};
+            if (word->param == HAP_P_PROXY_SSL)
+                params[HAP_P_PROXY_V2] = params[HAP_P_PROXY_SSL];
             break;
         case UNSET:
             params[word->param].set = false;
+            if (word->param == HAP_P_PROXY_V2)
+                params[HAP_P_PROXY_SSL].set = false;
             break;
         case NOTED:
             imported_differently(import, origin, "server: %s: %s", word->name, word->text);

@@ -21,6 +21,7 @@ enum hap_param {
     HAP_P_CHECK_PROXY,
     HAP_P_PROXY_V1,
     HAP_P_PROXY_V2,
+    HAP_P_PROXY_SSL, /* with HAP_P_PROXY_V2 */
     HAP_P_PROXY_OPTIONS,
     HAP_P_BACKUP,
     HAP_P_WEIGHT,

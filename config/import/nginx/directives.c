@@ -117,7 +117,10 @@ static const struct {
     {"ssl_stapling", ANY, CARRIED, NULL},
     {"ssl_session_cache", ANY, NOTHING, "sessions are resumed by tickets"},
     {"ssl_session_timeout", ANY, NOTHING, "sessions are resumed by tickets"},
-    {"ssl_session_ticket_key", ANY, NOTED, "the keys of tickets are the proxy's own"},
+    {"ssl_session_ticket_key", ANY, NOTED,
+     "the keys of tickets are the proxy's own; for tickets of other machines write each file as a "
+     "line (base64 -w 0 FILE; echo) into one file, that of the first directive last but one, and "
+     "name it with tls-ticket-keys"},
     {"ssl_dhparam", ANY, NOTHING, "keys are exchanged by elliptic curves"},
     {"ssl_reject_handshake", ANY, NOTED, "see tls-unknown-name = reject"},
     {"ssl_*", ANY, NOTHING, of_tls},

@@ -118,6 +118,27 @@ START_TEST(servers)
          "server = z unix:/run/z weight=5 backup\nserver = n 198.51.100.1:+1000 weight=5 backup\n"
          "server = off 198.51.100.2:1 weight=0 backup\n",
          "11 note: proxy-v2-options x: is not known\n15 note: server off is disabled"},
+        {"what TLS with the client has shown",
+         DEFAULTS
+         "listen a\n bind :1\n server s 198.51.100.1:1 send-proxy-v2-ssl\n"
+         " server t 198.51.100.2:1 send-proxy-v2-ssl-cn proxy-v2-options unique-id,cert-cn,crc32c\n"
+         " server u 198.51.100.3:1 send-proxy-v2-ssl send-proxy-v2\n"
+         " server v 198.51.100.4:1 send-proxy-v2 proxy-v2-options ssl\n"
+         " server w 198.51.100.5:1 send-proxy-v2 proxy-v2-options ssl,cert-cn,ssl-cipher,"
+         "cert-sig,cert-key\n"
+         "listen b\n bind :2\n default-server send-proxy-v2-ssl-cn\n server s 198.51.100.1:2\n"
+         " server t 198.51.100.2:2 no-send-proxy-v2\n"
+         " server u 198.51.100.3:2 no-send-proxy-v2-ssl send-proxy\n"
+         " server v 198.51.100.4:2 no-send-proxy-v2-ssl-cn send-proxy-v2\n",
+         "server = s 198.51.100.1:1 send-proxy=v2 proxy-tlv=ssl\n"
+         "server = t 198.51.100.2:1 send-proxy=v2 proxy-tlv=ssl,unique-id,crc32c\n"
+         "server = u 198.51.100.3:1 send-proxy=v2 proxy-tlv=ssl\n"
+         "server = v 198.51.100.4:1 send-proxy=v2 proxy-tlv=ssl\n"
+         "server = w 198.51.100.5:1 send-proxy=v2 proxy-tlv=ssl\n"
+         "server = s 198.51.100.1:2 send-proxy=v2 proxy-tlv=ssl\n"
+         "server = t 198.51.100.2:2\nserver = u 198.51.100.3:2 send-proxy=v1\n"
+         "server = v 198.51.100.4:2 send-proxy=v2\n",
+         ""},
         {"names", DEFAULTS "listen a\n bind :1\n server s a.example:1\n",
          "server = s a.example:1\nresolve = start\nstart-unresolved = down\n",
          "10 note: a name without an address"},
@@ -176,6 +197,15 @@ START_TEST(servers)
          DEFAULTS "listen a\n bind :1\n balance hash src,ipmask(32,56)\n server s "
                   "198.51.100.1:1\n",
          "balance = source\nhash-prefix = 56\n", ""},
+        {"a server for some clients",
+         DEFAULTS "frontend a\n bind :1\n default_backend b\n"
+                  "backend b\n use-server s if { src 192.0.2.0/24 }\n use-server t unless "
+                  "{ src 192.0.2.0/24 }\n server s 198.51.100.1:1\n server t 198.51.100.2:1\n",
+         "[frontend a]\nbackend = b\n[backend b]\nserver = s 198.51.100.1:1\n"
+         "server = t 198.51.100.2:1\n-route\n",
+         "12 lost: use-server s if { src 192.0.2.0/24 }: give the server a backend of its own, and "
+         "a route\n13 lost: use-server t unless { src 192.0.2.0/24 }: give the server a backend "
+         "of its own, and a route\n"},
         {"no counterpart",
          DEFAULTS "listen a\n bind :1\n balance url_param x\n use-server s if { src 192.0.2.7 }\n"
                   " server s 198.51.100.1:1 on-marked-up shutdown-backup-sessions bogus\n",

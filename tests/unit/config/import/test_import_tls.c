@@ -208,6 +208,16 @@ START_TEST(servers_of_nginx)
          "6 lost: ssl_certificate $x.pem\n8 note: ssl_protocols\n9 note: "
          "ssl_prefer_server_ciphers\n"
          "10 lost: ssl_password_file"},
+        {"keys of session tickets, which are not text",
+         "stream {\n ssl_session_ticket_key @/new.key;\n ssl_session_ticket_key @/old.key;\n "
+         "server "
+         "{\n listen 1 ssl;\n ssl_certificate @/a.pem;\n ssl_certificate_key @/a.pem;\n "
+         "proxy_pass 198.51.100.1:1;\n }\n}\n",
+         "certificate = @/a.pem\n-tls-ticket-keys\n",
+         "2 note: ssl_session_ticket_key @/new.key: the keys of tickets are the proxy's own; for "
+         "tickets of other machines write each file as a line (base64 -w 0 FILE; echo) into one "
+         "file, that of the first directive last but one, and name it with tls-ticket-keys\n"
+         "3 note: ssl_session_ticket_key @/old.key: "},
         {"TLS to servers",
          "stream {\n upstream up {\n server 198.51.100.1:1;\n }\n server {\n listen 1;\n proxy_ssl "
          "on;\n proxy_ssl_verify on;\n proxy_ssl_trusted_certificate @/ca.pem;\n "
