@@ -2,14 +2,13 @@
 
 #include "config/base/address.h"
 #include "proxy/engine/socket.h"
+#include "reload/http/forwarded.h"
 #include "reload/http/server.h"
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/keyvalq_struct.h>
 #include <stdlib.h>
-#include <string.h>
-#include <strings.h>
 #include <sys/queue.h>
 #include <unistd.h>
 
@@ -44,45 +43,13 @@ static void fail(struct forward *forward)
     drop(forward);
 }
 
-/* Those that say something about the connection are not passed on. */
-static bool is_passed(const char *name)
-{
-    static const char *const own[] = {"Connection", "Keep-Alive", "Content-Length", "Date",
-                                      "Transfer-Encoding"};
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-        if (strcasecmp(name, own[i]) == 0)
-            return false;
-    return true;
-}
-
-/* Moves the lines of the head to the answer. False: they are no head. */
-static bool read_head(struct evbuffer *input, struct evhttp_request *request, int *status)
-{
-    size_t length;
-    bool ends = false;
-    char *line = evbuffer_readln(input, &length, EVBUFFER_EOL_CRLF);
-    bool good = line && sscanf(line, "HTTP/1.%*d %3d", status) == 1 && *status >= 200;
-    free(line);
-    while (good && !ends && (line = evbuffer_readln(input, &length, EVBUFFER_EOL_CRLF))) {
-        char *colon = strstr(line, ": ");
-        ends = length == 0;
-        good = ends || colon;
-        if (colon) {
-            *colon = '\0';
-            if (is_passed(line))
-                evhttp_add_header(evhttp_request_get_output_headers(request), line, colon + 2);
-        }
-        free(line);
-    }
-    return good && ends;
-}
-
 /* The process that serves has said all. */
 static void on_answer(struct forward *forward)
 {
     struct evbuffer *input = bufferevent_get_input(forward->stream), *body = evbuffer_new();
     int status;
-    if (!body || !read_head(input, forward->request, &status)) {
+    if (!body ||
+        !forwarded_read(input, evhttp_request_get_output_headers(forward->request), &status)) {
         if (body)
             evbuffer_free(body);
         fail(forward);
@@ -131,7 +98,7 @@ static void write_request(struct evhttp_request *request, const char *method, st
     const struct evkeyval *header;
     evbuffer_add_printf(out, "%s %s HTTP/1.1\r\n", method, evhttp_request_get_uri(request));
     TAILQ_FOREACH (header, evhttp_request_get_input_headers(request), next)
-        if (is_passed(header->key))
+        if (forwarded_is_passed(header->key))
             evbuffer_add_printf(out, "%s: %s\r\n", header->key, header->value);
     evbuffer_add_printf(out, "Connection: close\r\nContent-Length: %zu\r\n\r\n",
                         evbuffer_get_length(body));

@@ -103,6 +103,7 @@ static Suite *(*const others[])(void) = {
     error_text_suite,
     table_suite,
     form_suite,
+    forwarded_suite,
     supervisor_line_suite,
     auth_suite,
     activation_suite,

@@ -7,6 +7,7 @@
 Suite *accept_suite(void);
 Suite *table_suite(void);
 Suite *form_suite(void);
+Suite *forwarded_suite(void);
 Suite *supervisor_line_suite(void);
 Suite *auth_suite(void);
 Suite *activation_suite(void);
