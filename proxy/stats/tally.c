@@ -114,6 +114,8 @@ void tally_make(struct tally *tally, void *memory, const struct config *config, 
         *keys++ = key_of(config->backends[i].name, 0);
 }
 
+/* Records of frontends and backends have something in them, so that the time for a look at all of
+ * them is bounded by the size. */
 static bool makes_sense(const struct tally_head *head, size_t size)
 {
     const uint32_t records[] = {head->frontend, head->backend, head->server, head->event,
@@ -123,9 +125,9 @@ static bool makes_sense(const struct tally_head *head, size_t size)
             return false;
     return head->version == TALLY_VERSION && head->frontends < RECORDS_MOST &&
            head->backends < RECORDS_MOST && head->servers < RECORDS_MOST &&
-           head->workers < RECORDS_MOST && head->server >= COUNTERS_OF(server_figures) &&
-           counters_in_row(head) <= head->row && (uint64_t)head->workers * head->row < SIZE_MOST &&
-           parts_of(head).end <= size;
+           head->workers < RECORDS_MOST && head->frontend > 0 && head->backend > 0 &&
+           head->server >= COUNTERS_OF(server_figures) && counters_in_row(head) <= head->row &&
+           (uint64_t)head->workers * head->row < SIZE_MOST && parts_of(head).end <= size;
 }
 
 bool tally_view(struct tally *tally, void *memory, size_t size)

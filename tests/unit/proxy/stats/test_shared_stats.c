@@ -6,6 +6,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -222,6 +223,34 @@ START_TEST(a_head_that_does_not_fit_is_refused)
 }
 END_TEST
 
+/* Whichever part is the last: reading behind the end of the memory would be SIGBUS. */
+START_TEST(each_part_is_in_the_memory)
+{
+    static const char shorter[] = "shorter than its records";
+    struct stats_head head;
+    unsigned char *copy = malloc(own.size);
+    ck_assert_ptr_nonnull(copy);
+    memcpy(copy, own.memory, own.size);
+    for (uint64_t over = 0; over <= 64; over += 64) {
+        head = own.as; /* without a table of sources; the tally is the last */
+        ck_assert_uint_eq(head.sources_size, 0);
+        head.sources_size = 64;
+        head.sources_offset = own.size - head.sources_size + over;
+        memcpy(copy, &head, offsetof(struct stats_head, base));
+        const char *wrong = stats_read(&other, forge(copy, own.size, own.size, F_SEAL_SHRINK));
+        ck_assert_pstr_eq(wrong, over ? shorter : NULL);
+        stats_close(&other);
+        head = own.as;
+        head.tally_offset += over;
+        memcpy(copy, &head, offsetof(struct stats_head, base));
+        wrong = stats_read(&other, forge(copy, own.size, own.size, F_SEAL_SHRINK));
+        ck_assert_pstr_eq(wrong, over ? shorter : NULL);
+        stats_close(&other);
+    }
+    free(copy);
+}
+END_TEST
+
 /* An older build has fewer counters, and a newer build has longer records. */
 START_TEST(different_builds_read_each_other)
 {
@@ -313,6 +342,7 @@ Suite *stats_suite(void)
     tcase_add_test(tcase, only_the_process_that_made_them_writes);
     tcase_add_test(tcase, other_files_are_refused);
     tcase_add_test(tcase, a_head_that_does_not_fit_is_refused);
+    tcase_add_test(tcase, each_part_is_in_the_memory);
     tcase_add_test(tcase, different_builds_read_each_other);
     tcase_add_test(tcase, a_name_may_be_anything);
     suite_add_tcase(suite, tcase);

@@ -257,6 +257,14 @@ START_TEST(nonsense_is_not_read)
     memcpy(copy, one.own.tally.memory, size);
     ck_assert(tally_view(&tally, copy, size));
     ck_assert(!tally_view(&tally, copy, size - 8));
+    struct tally_head *head = (struct tally_head *)copy;
+    head->frontend = 0;
+    ck_assert(!tally_view(&tally, copy, size));
+    head->frontend = one.own.tally.as.frontend;
+    head->backend = 0;
+    ck_assert(!tally_view(&tally, copy, size));
+    head->backend = one.own.tally.as.backend;
+    ck_assert(tally_view(&tally, copy, size));
     free(copy);
 }
 END_TEST
