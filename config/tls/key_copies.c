@@ -460,6 +460,14 @@ int key_copies_seal(struct key_copies *copies)
     return error;
 }
 
+bool key_copies_have_read(const struct key_copies *copies, const char *path)
+{
+    for (size_t i = 0; i < copies->count; i++)
+        if (strcmp(copies->notes[i].file.path, path) == 0)
+            return true;
+    return false;
+}
+
 const char *key_copies_out_of_reach(const struct key_copies *copies)
 {
     for (size_t i = 0; i < copies->count; i++)

@@ -62,6 +62,9 @@ const char *key_copies_denied(const struct key_copies *copies);
  * kept is overwritten. Returns 0 or an errno value. */
 int key_copies_seal(struct key_copies *copies) __attribute__((warn_unused_result));
 
+/* Whether that file was read with copies. */
+bool key_copies_have_read(const struct key_copies *copies, const char *path);
+
 /* The first file that was read and that this process may not read again; NULL: there is none. */
 const char *key_copies_out_of_reach(const struct key_copies *copies);
 

@@ -4,6 +4,7 @@
 #include "config/first.h"
 #include "config/load.h"
 #include "config/tls/certificate_store.h"
+#include "config/tls/key_copies.h"
 #include "proxy/engine/socket.h"
 #include "reload/base/privileges.h"
 #include "reload/base/program.h"
@@ -155,6 +156,18 @@ static bool keep_keys(struct generation *generation)
     return !error;
 }
 
+/* Of the files that a reload reads again; of those with private keys sealed_keys_tell() tells. */
+static void warn_of_files(const struct generation *generation)
+{
+    const struct address_files *files = &generation->config->address_files;
+    for (size_t i = 0; i < files->count; i++) {
+        const char *path = files->items[i]->path;
+        if (access(path, R_OK) && errno == EACCES &&
+            !key_copies_have_read(generation->key_copies, path))
+            log_warning("%s: the user of the proxy cannot read it: reloads will fail", path);
+    }
+}
+
 bool start_read_config(struct generation *generation)
 {
     struct config_errors *errors = &generation->config_errors;
@@ -217,6 +230,8 @@ bool start_read_config(struct generation *generation)
                strerror(error));
         return false;
     }
+    if (config->user && !generation->new_side)
+        warn_of_files(generation);
     sealed_keys_tell(generation);
     generation->workers = choose_workers(config);
     generation->draining_processes.max = config->max_generations;
