@@ -180,6 +180,15 @@ static bool record_fits(uint32_t size, size_t least)
     return size >= least && size <= RECORD_MAX && size % sizeof(uint64_t) == 0;
 }
 
+/* Records of frontends and servers begin a cache line, as their types say. */
+static bool records_lie_well(const struct stats_head *head)
+{
+    uint64_t frontends_at = head->head_size + (uint64_t)head->workers * head->worker_size;
+    uint64_t servers_at = frontends_at + (uint64_t)head->frontends * head->frontend_size;
+    return (head->frontends == 0 || (frontends_at | head->frontend_size) % 64 == 0) &&
+           (head->servers == 0 || (servers_at | head->server_size) % 64 == 0);
+}
+
 static const char *examine(int fd, struct stats_head *head)
 {
     struct stat stat;
@@ -203,6 +212,8 @@ static const char *examine(int fd, struct stats_head *head)
         !record_fits(head->frontend_size, offsetof(struct stats_frontend, name) + STATS_NAME_MAX))
         return "with records of impossible sizes";
     if (head->servers > 0 && !record_fits(head->server_size, sizeof(struct stats_server)))
+        return "with records of impossible sizes";
+    if (!records_lie_well(head))
         return "with records of impossible sizes";
     if (head->sources_size && (head->sources_size > STATS_MAX || head->sources_offset > STATS_MAX ||
                                head->sources_offset < size_of_records(head)))

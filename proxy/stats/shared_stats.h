@@ -67,7 +67,9 @@ struct figures {
 
 struct stats_head {
     uint32_t magic, version;
-    uint32_t head_size, worker_size, frontend_size; /* bytes, multiples of 8 */
+    /* Bytes, multiples of 8. The first frontend and the first server begin a cache line, and so do
+     * those after them. */
+    uint32_t head_size, worker_size, frontend_size;
     uint32_t counters; /* number of counters in the base and in each worker's record */
     uint32_t workers, frontends;
     uint32_t generation, pid;

@@ -208,6 +208,9 @@ START_TEST(a_head_that_does_not_fit_is_refused)
     REFUSED("shorter than its records", WITH(head_size, 1 << 20));
     REFUSED(sizes, WITH(head_size, (1 << 20) + 8));
     REFUSED(sizes, WITH(head_size, good.head_size + 4));
+    REFUSED(sizes, WITH(head_size, good.head_size + 8)); /* frontends lie at odd places */
+    REFUSED(sizes, WITH(worker_size, good.worker_size + 8));
+    REFUSED(sizes, WITH(frontend_size, good.frontend_size + 8));
     REFUSED(sizes, WITH(head_size, 0));
     REFUSED(sizes, WITH(worker_size, 0));
     REFUSED(sizes, WITH(worker_size, good.counters * 8 - 8));
