@@ -353,6 +353,7 @@ int server_begin_address(struct server *server, const struct address *address)
         return error;
     if (before)
         reclaim(server->backend->reclaimer, &before->retired);
+    tell_checks(server);
     server->backend->weigh(server->backend, false);
     return 0;
 }

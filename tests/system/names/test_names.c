@@ -417,6 +417,35 @@ START_TEST(start_without_an_answer)
 }
 END_TEST
 
+/* Also those that a reload adds. Nobody listens on the port of the names. */
+START_TEST(names_are_checked_from_the_begin_on)
+{
+    struct world world;
+    char servers[256];
+    unsigned dead = port_reserve(getuid());
+    if (!world_init(&world, ORIGIN_ECHO)) {
+        skip_test("no knotd");
+    }
+    dns_start(&world.dns);
+    dns_set(&world.dns, ONE "app A 127.0.0.2\n");
+    snprintf(servers, sizeof servers,
+             "server = a app.test:%u\nserver = b 127.0.0.1:PORT\ncheck = tcp\n"
+             "check-interval = 50ms\n",
+             dead);
+    configure(&world, "", servers);
+    proxy_start(&world.proxy);
+    wait_mentioned(world.proxy.log, "server main/a is DOWN");
+    snprintf(servers + strlen(servers), sizeof servers - strlen(servers),
+             "server = pod pods.test:%u resolve=all max=2\nserver = c app.test:%u\n", dead, dead);
+    configure(&world, "", servers);
+    proxy_reload(&world.proxy);
+    wait_mentioned(world.proxy.log, "server main/pod-1 is DOWN");
+    wait_mentioned(world.proxy.log, "server main/c is DOWN");
+    one_session(&world);
+    proxy_stop(&world.proxy);
+}
+END_TEST
+
 /* --- answers of other kinds --- */
 
 /* Their 1.6 KB come by TCP only. */
@@ -674,6 +703,7 @@ Suite *names_suite(void)
     scenario_add(suite, name_that_does_not_exist_any_more, 120);
     scenario_add(suite, addresses_are_given_up, 120);
     scenario_add(suite, start_without_an_answer, 120);
+    scenario_add(suite, names_are_checked_from_the_begin_on, 120);
     scenario_add(suite, hundred_addresses, 120);
     scenario_add(suite, services, 120);
     scenario_add(suite, name_of_the_proxy_itself, 120);
