@@ -471,6 +471,12 @@ enum check_pace server_check_pace(const struct server *server)
     return server->now.check == CHECK_UP ? PACE_NORMAL : PACE_DOWN;
 }
 
+static void elect_again(const struct server *server)
+{
+    if (server->now.backup)
+        server->backend->elected = (struct elected){.backups = true, .backup = server->place};
+}
+
 void server_adopt(struct server *server, const struct server_state *state, uint64_t check_due)
 {
     server->now = *state;
@@ -494,11 +500,17 @@ void server_adopt(struct server *server, const struct server_state *state, uint6
         server->now.ejection = (struct ejection){0};
     else if (server->now.ejection.until > most)
         server->now.ejection.until = most;
-    if (state->holds && server->now.backup)
-        backend->elected = (struct elected){.backups = true, .backup = server->place};
+    if (state->holds)
+        elect_again(server);
     backend->weigh(backend, false);
     tell_checks(server);
     tell_followers(server, false);
+}
+
+void server_take_over(struct server *server)
+{
+    elect_again(server);
+    server->backend->weigh(server->backend, false);
 }
 
 void server_hear_check(struct server *server, const struct server_state *state)

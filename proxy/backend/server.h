@@ -325,6 +325,10 @@ enum check_pace server_check_pace(const struct server *server);
  * `fall`, a check state where nothing is checked. */
 void server_adopt(struct server *server, const struct server_state *state, uint64_t check_due);
 
+/* The backup had taken over in another process (failback = no), and does so here as long as it is
+ * usable. Of its state nothing else is taken over. */
+void server_take_over(struct server *server);
+
 const char *server_admin_name(enum admin_state admin);      /* "ready", "drain", "maint" */
 const char *server_agent_name(const struct server *server); /* the same; "-": it said nothing */
 const char *server_check_name(const struct server *server); /* "up", "down"; "off": no checks */

@@ -374,6 +374,8 @@ void server_states_apply(struct server_states *server_states, struct proxy *prox
                 find_known_server(server_states, backend->conf->name, server->name);
             if (found && is_same(server, found->line))
                 adopt(server, &found->state);
+            else if (found && found->state.holds == 1 && has_host(server->conf, found->line))
+                server_take_over(server);
         }
         backend->weigh(backend, true); /* all of them are known now */
     }

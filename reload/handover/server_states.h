@@ -3,7 +3,9 @@
  *
  * A server is the same one if its backend and its name are, and if its line in the file says the
  * same (address, weight, options). Any other begins anew: a changed line means another
- * server, or the same server with the state that the line gives it. */
+ * server, or the same server with the state that the line gives it. But a backup that has taken
+ * over (failback = no) and has the same address keeps the new sessions, since there may be one
+ * writer only. */
 #ifndef RPPROXY_RELOAD_HANDOVER_SERVER_STATES_H
 #define RPPROXY_RELOAD_HANDOVER_SERVER_STATES_H
 

@@ -143,6 +143,35 @@ START_TEST(another_line_is_another_server)
 }
 END_TEST
 
+/* With failback = no, also where its line says something else of it than its address. */
+START_TEST(a_backup_that_has_taken_over_keeps_the_sessions)
+{
+    static const struct {
+        const char *line;
+        bool stays;
+    } rows[] = {{"server = b 127.0.0.1:12 backup weight=2\n", true},
+                {"server = b 127.0.0.1:12\n", true}, /* beside a: it is no backup any more */
+                {"server = b 127.0.0.1:13 backup\n", false}};
+    struct proxy *old = proxy_with(APP "failback = no\nserver = a 127.0.0.1:11\n"
+                                       "server = b 127.0.0.1:12 backup\n");
+    server_failed(server_of(old, "app", "a"), ECONNREFUSED, "");
+    server_passed(server_of(old, "app", "a"));
+    server_passed(server_of(old, "app", "a"));
+    ck_assert_uint_eq(server_share(server_of(old, "app", "a")), 0);
+    tell_all(old);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[1024];
+        snprintf(text, sizeof text, APP "failback = no\nserver = a 127.0.0.1:11\n%s", rows[i].line);
+        struct proxy *new = proxy_with(text);
+        server_states_apply(&server_states, new);
+        ck_assert_int_eq(server_share(server_of(new, "app", "b")) > 0, rows[i].stays);
+        ck_assert_int_eq(server_share(server_of(new, "app", "a")) == 0, i == 0);
+        discard(new);
+    }
+    discard(old);
+}
+END_TEST
+
 START_TEST(last_record_counts)
 {
     struct proxy *old = proxy_with(APP "server = a 127.0.0.1:11\nserver = b 127.0.0.1:12\n");
@@ -393,6 +422,7 @@ Suite *server_states_suite(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, states_go_over);
     tcase_add_test(tcase, another_line_is_another_server);
+    tcase_add_test(tcase, a_backup_that_has_taken_over_keeps_the_sessions);
     tcase_add_test(tcase, last_record_counts);
     tcase_add_test(tcase, losses_are_reported);
     tcase_add_test(tcase, missing_record_is_no_loss);
