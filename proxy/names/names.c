@@ -199,21 +199,31 @@ static void note_overfull(struct follower *follower, size_t without, size_t all)
                    follower->conf->name, follower->conf->text);
 }
 
-/* Which items are in which slots is known: changes the servers. */
+static void fill_slot(struct follower *follower, size_t slot, const struct answer_item *item,
+                      unsigned weight, bool backup)
+{
+    struct place_of_address *place = &follower->places[slot];
+    if (follower->conf->service)
+        follow_record(follower, place->server, weight, backup);
+    set_address(follower, place, &item->address);
+    place->server->now.answered_at = follower->answered_at;
+}
+
+/* Which items are in which slots is known: changes the servers, the backups last. Otherwise a
+ * backup that comes first in the answer would take over, and so would one of two that exchange
+ * their priorities: for a moment there would be no other server. */
 static void fill_slots(struct follower *follower, unsigned keep, const struct answer_item *items,
                        size_t count, const size_t *slots, const unsigned *weights, bool *taken)
 {
     uint16_t priority = slots_priority(items, count);
-    for (size_t i = 0; i < count; i++) {
-        if (slots[i] == SLOT_NONE || make_slots(follower, slots[i] + 1))
-            continue;
-        taken[slots[i]] = true;
-        struct place_of_address *place = &follower->places[slots[i]];
-        if (follower->conf->service)
-            follow_record(follower, place->server, weights[i], items[i].priority != priority);
-        set_address(follower, place, &items[i].address);
-        place->server->now.answered_at = follower->answered_at;
-    }
+    for (int backup = 0; backup < 2; backup++)
+        for (size_t i = 0; i < count; i++) {
+            if ((items[i].priority != priority) != backup || slots[i] == SLOT_NONE ||
+                make_slots(follower, slots[i] + 1))
+                continue;
+            taken[slots[i]] = true;
+            fill_slot(follower, slots[i], &items[i], weights[i], backup);
+        }
     for (size_t i = 0; i < follower->count; i++) {
         const struct address *address = server_address(follower->places[i].server);
         if (address && !taken[i] && !slots_is_kept(address, keep))

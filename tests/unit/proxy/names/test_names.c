@@ -228,6 +228,51 @@ START_TEST(services_tell_weights_and_backups)
 }
 END_TEST
 
+/* Both have port 5432; the answer is in this order. */
+static void tell_priorities(const char *first, uint16_t priority, const char *second,
+                            uint16_t other_priority)
+{
+    nameserver_clear(&nameserver);
+    nameserver_add(&nameserver, "one.example", "10.0.0.1", 0);
+    nameserver_add(&nameserver, "two.example", "10.0.0.2", 0);
+    nameserver_add_srv(&nameserver, "_db._tcp.example", priority, 1, 5432, first, 0);
+    nameserver_add_srv(&nameserver, "_db._tcp.example", other_priority, 1, 5432, second, 0);
+}
+
+static bool serves(const char *name)
+{
+    return server_share(backend_find(&proxy->service.backends[0], name)) > 0;
+}
+
+#define SERVICE "failback = no\nserver = db srv:_db._tcp.example resolve=all"
+
+/* No server has failed, so no backup takes over. */
+START_TEST(a_backup_that_is_told_first_does_not_take_over)
+{
+    make("", SERVICE);
+    tell_priorities("two.example", 20, "one.example", 10);
+    follow();
+    await("db-1=10.0.0.1:5432 db-2=10.0.0.2:5432");
+    ck_assert(serves("db-1"));
+    ck_assert(!serves("db-2"));
+}
+END_TEST
+
+START_TEST(servers_that_exchange_their_priorities_do_not_take_over)
+{
+    make("", SERVICE);
+    tell_priorities("one.example", 10, "two.example", 20);
+    follow();
+    await("db-1=10.0.0.1:5432 db-2=10.0.0.2:5432");
+    ck_assert(serves("db-1"));
+    tell_priorities("one.example", 30, "two.example", 20);
+    while (!state_of("db-1")->backup)
+        ck_assert_int_eq(event_base_loop(base, EVLOOP_ONCE), 0);
+    ck_assert(!serves("db-1"));
+    ck_assert(serves("db-2"));
+}
+END_TEST
+
 /* What the old process had goes to the new one by name, also where the line has changed. */
 START_TEST(states_carry_addresses)
 {
@@ -270,6 +315,8 @@ Suite *names_suite(void)
     tcase_add_test(tcase, only_what_was_not_answered_is_kept);
     tcase_add_test(tcase, bind_of_the_proxy_is_no_server);
     tcase_add_test(tcase, services_tell_weights_and_backups);
+    tcase_add_test(tcase, a_backup_that_is_told_first_does_not_take_over);
+    tcase_add_test(tcase, servers_that_exchange_their_priorities_do_not_take_over);
     tcase_add_test(tcase, states_carry_addresses);
     suite_add_tcase(suite, tcase);
     return suite;
