@@ -26,7 +26,7 @@ static enum sticking sticking(const struct hap_section *section, struct origin *
         *origin = line->origin;
         if (strcmp(key, "src") == 0 || strncmp(key, "src,", 4) == 0)
             return STICK_SOURCE;
-        if (strncmp(key, "req.ssl_sni", 11) == 0 || strncmp(key, "req_ssl_sni", 11) == 0)
+        if (hap_is_server_name(key))
             return STICK_NAME;
         for (size_t j = 0; j < sizeof ones / sizeof *ones; j++)
             if (strncmp(key, ones[j], strlen(ones[j])) == 0)
@@ -76,7 +76,7 @@ static void write_algorithm(struct hap_conversion *conversion, const struct hap_
         write_hash(conversion, section, masked ? key : "source", out);
         return;
     }
-    if (hash && (strncmp(key, "req.ssl_sni", 11) == 0 || strncmp(key, "req_ssl_sni", 11) == 0)) {
+    if (hash && hap_is_server_name(key)) {
         write_hash(conversion, section, "sni", out);
         return;
     }

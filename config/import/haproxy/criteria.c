@@ -1,6 +1,7 @@
 #include "config/import/haproxy/criteria.h"
 
 #include "config/base/address.h"
+#include "config/import/haproxy/tls.h"
 #include "config/import/name_regex.h"
 #include "config/import/text.h"
 
@@ -330,6 +331,114 @@ static const char *judge_tls(const struct hap_scope *scope, const struct hap_tes
     return NULL;
 }
 
+/* --- what TLS at the bind has shown --------------------------------------------------------- */
+
+/* A test without a value, or for 0 or 1. Returns whether it is one, and whether it asks for 0. */
+static bool is_flag(const struct hap_test *test, bool *negated)
+{
+    const char *pattern = test->count > 0 ? test->patterns[0] : "1";
+    *negated = strcmp(pattern, "0") == 0;
+    return test->count <= 1 && !*test->converters && !test->file &&
+           (*negated || strcmp(pattern, "1") == 0) &&
+           (!test->operation || strcmp(test->operation, "eq") == 0);
+}
+
+static const char *flag(const struct hap_scope *scope, const struct hap_test *test,
+                        const char *condition, struct formula *formula)
+{
+    bool negated;
+    if (!is_flag(test, &negated))
+        return "only whether it is so can be asked";
+    if (hap_tls_binds(scope->section) == HAP_NO_TLS)
+        *formula = negated ? formula_always(&scope->import->arena) : formula_never();
+    else
+        *formula = formula_literal(&scope->import->arena, condition, negated);
+    return NULL;
+}
+
+/* Where no bind ends TLS HAProxy knows no name, while a route would look into the ClientHello. */
+static const char *judge_shown_name(const struct hap_scope *scope, const struct hap_test *test,
+                                    struct origin origin, struct formula *formula)
+{
+    if (hap_tls_binds(scope->section) != HAP_NO_TLS)
+        return judge_sni(scope, test, origin, formula);
+    *formula = formula_never();
+    return NULL;
+}
+
+static const char *judge_has_name(const struct hap_scope *scope, const struct hap_test *test,
+                                  struct origin origin, struct formula *formula)
+{
+    (void)origin;
+    return flag(scope, test, "sni:*", formula);
+}
+
+static const char *judge_chosen_alpn(const struct hap_scope *scope, const struct hap_test *test,
+                                     struct origin origin, struct formula *formula)
+{
+    (void)origin;
+    struct arena *arena = &scope->import->arena;
+    const char *names = "";
+    if (*test->converters || test->file || !is_method(test, "str"))
+        return "a route compares protocols as a whole";
+    for (size_t i = 0; i < test->count; i++)
+        names = list(arena, names,
+                     text_escape(arena, test->patterns[i], strlen(test->patterns[i]), true));
+    if (!*names)
+        return "there is no protocol";
+    *formula = hap_tls_binds(scope->section) == HAP_NO_TLS ? formula_never()
+                                                           : positive(scope, "alpn:", names);
+    return NULL;
+}
+
+static const char *judge_ended(const struct hap_scope *scope, const struct hap_test *test,
+                               struct origin origin, struct formula *formula)
+{
+    const enum hap_tls_binds binds = hap_tls_binds(scope->section);
+    const char *wrong = flag(scope, test, "tls:yes", formula);
+    if (wrong || binds == HAP_NO_TLS)
+        return wrong;
+    if (binds == HAP_SOME_TLS) {
+        imported_differently(scope->import, origin,
+                             "a client of a bind without ssl that speaks TLS is meant as well");
+        return NULL;
+    }
+    bool negated = false;
+    (void)is_flag(test, &negated);
+    *formula = negated ? formula_never() : formula_always(&scope->import->arena);
+    return NULL;
+}
+
+static const char *judge_client_used(const struct hap_scope *scope, const struct hap_test *test,
+                                     struct origin origin, struct formula *formula)
+{
+    (void)origin;
+    return flag(scope, test, "client-cert:yes", formula);
+}
+
+static const char *judge_client_name(const struct hap_scope *scope, const struct hap_test *test,
+                                     struct origin origin, struct formula *formula)
+{
+    if (strcasecmp(test->arguments, "cn") != 0)
+        return "of the subject of a client only the common name is looked at";
+    if (!only_lowers(test->converters))
+        return "a route does not change names before it compares them";
+    return judge_names(scope, test, origin, formula, "client-cert:");
+}
+
+/* Clients whose certificate is wrong are refused in the handshake, so that the result is 0 for all
+ * that come so far. */
+static const char *judge_client_verified(const struct hap_scope *scope, const struct hap_test *test,
+                                         struct origin origin, struct formula *formula)
+{
+    (void)origin;
+    if (test->count != 1 || strcmp(test->patterns[0], "0") != 0 ||
+        (test->operation && strcmp(test->operation, "eq") != 0))
+        return "a client whose certificate is wrong never comes to the routes";
+    *formula = formula_always(&scope->import->arena);
+    return NULL;
+}
+
 static const char *judge_length(const struct hap_scope *scope, const struct hap_test *test,
                                 struct origin origin, struct formula *formula)
 {
@@ -465,6 +574,14 @@ static const struct {
     {"req_ssl_ver", judge_tls},
     {"req.ssl_alpn", judge_alpn},
     {"req_ssl_alpn", judge_alpn},
+    {"ssl_fc_sni", judge_shown_name},
+    {"ssl_fc_has_sni", judge_has_name},
+    {"ssl_fc_alpn", judge_chosen_alpn},
+    {"ssl_fc", judge_ended},
+    {"ssl_fc_has_crt", judge_client_used},
+    {"ssl_c_used", judge_client_used},
+    {"ssl_c_s_dn", judge_client_name},
+    {"ssl_c_verify", judge_client_verified},
     {"req.len", judge_length},
     {"req_len", judge_length},
     {"payload", judge_payload},

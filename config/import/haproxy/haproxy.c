@@ -1,5 +1,6 @@
 #include "config/import/finish.h"
 #include "config/import/haproxy/convert.h"
+#include "config/import/haproxy/tls.h"
 #include "config/import/text.h"
 
 #include <dirent.h>
@@ -57,8 +58,7 @@ static void follow_name(struct hap_conversion *conversion, struct hap_server *se
     struct arena *arena = &conversion->import->arena;
     const char *arguments;
     const char *fetch = find_resolved(conversion->model, &arguments);
-    if (!server->is_target || !fetch ||
-        (strncmp(fetch, "req.ssl_sni", 11) != 0 && strncmp(fetch, "req_ssl_sni", 11) != 0))
+    if (!server->is_target || !fetch || !hap_is_server_name(fetch))
         return;
     const char *comma = strchr(arguments, ','), *second = comma ? strchr(comma + 1, ',') : NULL;
     server->family = second ? arena_copy_n(arena, second + 1, strcspn(second + 1, ",)")) : "";

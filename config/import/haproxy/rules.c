@@ -2,6 +2,7 @@
 #include "config/import/haproxy/convert.h"
 #include "config/import/haproxy/criteria.h"
 #include "config/import/haproxy/times.h"
+#include "config/import/haproxy/tls.h"
 #include "config/import/text.h"
 
 #include <inttypes.h>
@@ -27,13 +28,25 @@ static struct arena *arena_of(const struct deciding *deciding)
 
 /* --- routes -------------------------------------------------------------------------------- */
 
-static bool reads_bytes(const struct clause *clause)
+static bool begins_with_one(const char *text, const char *const *list)
 {
-    for (size_t i = 0; i < clause->count; i++)
-        if (strncmp(clause->literals[i].text, "src:", 4) != 0 &&
-            strncmp(clause->literals[i].text, "dst-port:", 9) != 0 &&
-            strncmp(clause->literals[i].text, "usable:", 7) != 0)
+    for (; *list; list++)
+        if (strncmp(text, *list, strlen(*list)) == 0)
             return true;
+    return false;
+}
+
+/* What the handshake has shown needs no further bytes. */
+static bool reads_bytes(const struct deciding *deciding, const struct clause *clause)
+{
+    static const char *const known[] = {"src:", "dst-port:", "usable:", "client-cert:", NULL};
+    static const char *const shown[] = {"sni:", "sni-map:", "alpn:", "tls:", NULL};
+    const bool shaken = hap_tls_binds(deciding->scope.section) == HAP_ONLY_TLS;
+    for (size_t i = 0; i < clause->count; i++) {
+        const char *text = clause->literals[i].text;
+        if (!begins_with_one(text, known) && !(shaken && begins_with_one(text, shown)))
+            return true;
+    }
     return false;
 }
 
@@ -41,7 +54,7 @@ static void write_routes(struct deciding *deciding, const struct formula *formul
                          const char *backend, struct origin origin)
 {
     for (size_t i = 0; i < formula->count && !formula->lost; i++) {
-        if (reads_bytes(&formula->clauses[i]) && !deciding->reads) {
+        if (reads_bytes(deciding, &formula->clauses[i]) && !deciding->reads) {
             deciding->reads = true;
             deciding->read_at = origin;
         }
@@ -370,7 +383,7 @@ static void write_dynamic(struct deciding *deciding, const struct hap_line *line
                                     : arena_copy(arena, ""),
                       NULL};
     struct hap_test test = hap_test_read(&deciding->scope, words);
-    bool sni = strcmp(test.fetch, "req.ssl_sni") == 0 || strcmp(test.fetch, "req_ssl_sni") == 0;
+    bool sni = hap_is_server_name(test.fetch);
     const char *map = strstr(test.converters, "map");
     struct formula condition = hap_formula(&deciding->scope, line->words + 2, line->origin);
     if (condition.lost)
@@ -380,8 +393,10 @@ static void write_dynamic(struct deciding *deciding, const struct hap_line *line
         not_imported(import, line->origin, "use_backend %s: a backend by such an expression", name);
         return;
     }
-    deciding->reads = true;
-    deciding->read_at = line->origin;
+    if (hap_tls_binds(deciding->scope.section) != HAP_ONLY_TLS) {
+        deciding->reads = true;
+        deciding->read_at = line->origin;
+    }
     if (!map) {
         struct formula any = formula_literal(arena, "sni:*", false);
         size_t before = (size_t)(open - name);

@@ -91,6 +91,32 @@ bool hap_tls_word(const char *word, unsigned *follows)
     return row != NULL;
 }
 
+enum hap_tls_binds hap_tls_binds(const struct hap_section *section)
+{
+    const struct hap_lines *binds = &section->lists[HAP_BINDS];
+    size_t count = 0;
+    for (size_t i = 0; i < binds->count; i++) {
+        const struct hap_line *line = &binds->items[i];
+        size_t j = 2;
+        while (j < line->count && strcmp(line->words[j], "ssl") != 0)
+            j++;
+        count += j < line->count;
+    }
+    return count == 0 ? HAP_NO_TLS : count < binds->count ? HAP_SOME_TLS : HAP_ONLY_TLS;
+}
+
+bool hap_is_server_name(const char *expression)
+{
+    static const char *const names[] = {"req.ssl_sni", "req_ssl_sni", "ssl_fc_sni"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const size_t length = strlen(names[i]);
+        if (strncmp(expression, names[i], length) == 0 &&
+            (expression[length] == '\0' || expression[length] == ','))
+            return true;
+    }
+    return false;
+}
+
 /* --- paths --------------------------------------------------------------------------------- */
 
 /* A relative path begins at crt-base or ca-base, or else where HAProxy runs. */

@@ -128,6 +128,62 @@ START_TEST(binds_of_haproxy)
 }
 END_TEST
 
+#define ENDS DEFAULTS "backend one\n server s 198.51.100.1:1\nfrontend f\n default_backend one\n"
+#define BIND " bind :1 ssl crt @/a.pem verify optional ca-file @/ca.pem\n"
+
+/* What the handshake with the proxy has shown: nothing more of the client is read for it. */
+START_TEST(conditions_of_haproxy)
+{
+    static const struct import_case cases[] = {
+        {"names and protocols",
+         ENDS BIND " acl a ssl_fc_sni -i a.example b.example\n use_backend one if a\n"
+                   " use_backend one if { ssl_fc_sni -m end .c.example } { ssl_fc_alpn h2 }\n"
+                   " use_backend one if { ssl_fc_sni_end d.example }\n"
+                   " use_backend one if !{ ssl_fc_has_sni }\n",
+         "route = sni:a.example,b.example one\nroute = sni:*.c.example alpn:h2 one\n"
+         "route = sni:*d.example one\nroute = !sni:* one\n-inspect-timeout\n",
+         ""},
+        {"certificates of clients",
+         ENDS BIND " use_backend one if { ssl_c_s_dn(cn) -m end .ops.example }\n"
+                   " use_backend one if { ssl_c_s_dn(CN) a.example } { ssl_c_verify 0 }\n"
+                   " use_backend one if { ssl_c_used }\n use_backend one unless { ssl_fc_has_crt 1 "
+                   "}\n",
+         "route = client-cert:*.ops.example one\nroute = client-cert:a.example one\n"
+         "route = client-cert:yes one\nroute = !client-cert:yes one\n",
+         ""},
+        {"names choose backends and servers",
+         DEFAULTS "backend b_a.example\n server s 198.51.100.1:1\nbackend c\n balance hash "
+                  "ssl_fc_sni\n server s 198.51.100.2:1\nfrontend f\n default_backend c\n" BIND
+                  " use_backend b_%[ssl_fc_sni,lower]\n",
+         "route = sni:a.example b_a.example\nhash = sni\n", ""},
+        {"whether TLS ends here",
+         ENDS BIND
+         " use_backend one if { ssl_fc } { src 192.0.2.1 }\n use_backend one if !{ ssl_fc "
+         "}\n",
+         "route = src:192.0.2.1 one\n-route = !tls:yes one\n", ""},
+        {"... at some binds",
+         ENDS BIND " bind :2\n tcp-request inspect-delay 1s\n use_backend one if { ssl_fc }\n",
+         "route = tls:yes one\ninspect-timeout = 1s\n", "14 note: a client of a bind without ssl"},
+        {"where it does not end here",
+         ENDS
+         " bind :1\n use_backend one if { ssl_fc_sni a.example } or { ssl_c_used } or { ssl_fc "
+         "}\n use_backend one if { ssl_c_used 0 } { src 192.0.2.1 }\n",
+         "route = src:192.0.2.1 one\n-route = sni:a.example one\n-route = client-cert:yes one\n",
+         ""},
+        {"what routes cannot say",
+         ENDS BIND " use_backend one if { ssl_c_s_dn(ou) ops }\n use_backend one if { ssl_c_verify "
+                   "gt 0 }\n use_backend one if { ssl_fc_cipher x }\n"
+                   " use_backend one if { ssl_fc_alpn -m beg h }\n",
+         "-route = client-cert:ops one\n",
+         "12 lost: condition ssl_c_s_dn: of the subject\n12 lost: its condition\n"
+         "13 lost: condition ssl_c_verify\n13 lost: its condition\n14 lost: condition "
+         "ssl_fc_cipher\n14 lost: its condition\n15 lost: condition ssl_fc_alpn\n15 lost: its "
+         "condition"},
+    };
+    EXPECT(import_haproxy_text, cases);
+}
+END_TEST
+
 START_TEST(list_of_haproxy)
 {
     char *list = with_folder("# a comment\n@/a.pem\n\n@/certs/b.pem [alpn h2] *.b.example\r\n");
@@ -276,6 +332,7 @@ Suite *import_tls_suite(void)
     tcase_add_checked_fixture(tcase, begin, folder_remove);
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, binds_of_haproxy);
+    tcase_add_test(tcase, conditions_of_haproxy);
     tcase_add_test(tcase, list_of_haproxy);
     tcase_add_test(tcase, servers_of_haproxy);
     tcase_add_test(tcase, servers_of_nginx);
