@@ -92,7 +92,8 @@ const struct hap_param_value *hap_common(struct hap_conversion *conversion,
             continue;
         bool same =
             value->set && value->number == common->number && strcmp(value->text, common->text) == 0;
-        /* The text of a switch, and of equal times, may differ. */
+        /* The text of a switch, and of equal times, may differ: ssl includes check-ssl. */
+        same |= value->set && (param == HAP_P_CHECK_SSL || param == HAP_P_CHECK_PROXY);
         same |= value->set && param != HAP_P_MARKED_DOWN && param != HAP_P_OBSERVE &&
                 param != HAP_P_SOURCE && param != HAP_P_USESRC && value->number == common->number &&
                 value->number != 1;
@@ -100,7 +101,7 @@ const struct hap_param_value *hap_common(struct hap_conversion *conversion,
             imported_differently(
                 conversion->import, server->origin,
                 "server %s: %s is %s in HAProxy; here the whole backend has one value",
-                server->name, name, value->set ? value->text : "another");
+                server->name, name, value->set ? value->text : "not given");
     }
     return common;
 }

@@ -2,6 +2,7 @@
 
 #include "config/import/text.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -156,16 +157,23 @@ static void set(struct hap_conversion *conversion, struct ini_section *out, stru
                      value, line->value);
 }
 
+static bool has_certificate(const struct ini_section *out, const char *value)
+{
+    for (size_t i = 0; i < out->count; i++)
+        if (out->lines[i].key && strcmp(out->lines[i].key, "certificate") == 0 &&
+            strcmp(out->lines[i].value, value) == 0)
+            return true;
+    return false;
+}
+
 static void add_certificate(struct hap_conversion *conversion, struct ini_section *out,
                             struct origin origin, const char *path)
 {
     path = text_value(&conversion->import->arena, path);
-    for (size_t i = 0; i < out->count; i++)
-        if (out->lines[i].key && strcmp(out->lines[i].key, "certificate") == 0 &&
-            strcmp(out->lines[i].value, path) == 0)
-            return;
-    ini_set(&conversion->import->ini, out, origin, "certificate",
-            strpbrk(path, " \t") ? "\"%s\"" : "%s", path);
+    if (strpbrk(path, " \t"))
+        path = arena_print(&conversion->import->arena, "\"%s\"", path);
+    if (!has_certificate(out, path))
+        ini_set(&conversion->import->ini, out, origin, "certificate", "%s", path);
 }
 
 /* "site.pem" may stand for site.pem.rsa, site.pem.ecdsa and site.pem.dsa. */
@@ -342,18 +350,87 @@ static void write_defaults(struct hap_conversion *conversion, struct ini_section
     }
 }
 
-void hap_tls_bind_write(struct hap_conversion *conversion, const struct hap_line *line,
-                        struct ini_section *out)
+static void write_own(struct hap_conversion *conversion, const struct hap_line *line,
+                      struct ini_section *own)
 {
     for (size_t i = 2; i < line->count; i++) {
         const struct tls_word *word = find(line->words[i]);
         if (!word || i + word->follows >= line->count)
             continue;
-        write_word(conversion, out, line->origin, word, line->words[i + word->follows]);
+        write_word(conversion, own, line->origin, word, line->words[i + word->follows]);
         i += word->follows;
     }
-    write_clients(conversion, line, out);
-    write_defaults(conversion, out);
+    write_clients(conversion, line, own);
+    write_defaults(conversion, own);
+}
+
+/* What one bind says and the other one does not holds for both in rpproxy. at: the second one. */
+static void tell_apart(struct hap_conversion *conversion, const struct ini_section *says,
+                       const struct ini_section *lacks, struct origin at, const char *which)
+{
+    for (size_t i = 0; i < says->count; i++) {
+        const char *key = says->lines[i].key, *value = says->lines[i].value;
+        const bool of_tls =
+            key && (strncmp(key, "tls-", 4) == 0 || strncmp(key, "client-", 7) == 0);
+        if (key && strcmp(key, "certificate") == 0 && !has_certificate(lacks, value))
+            imported_differently(
+                conversion->import, at,
+                "bind: certificate %s of %s: all binds of a frontend have the same "
+                "certificates",
+                value, which);
+        else if (of_tls && strcmp(key, "client-verify") != 0 && !find_line(lacks, key))
+            not_imported(conversion->import, at,
+                         "bind: %s = %s of %s: it holds for all binds of a frontend", key, value,
+                         which);
+    }
+}
+
+static bool requires(const struct ini_section *section)
+{
+    return find_line(section, "client-ca") && !find_line(section, "client-verify");
+}
+
+/* Where one bind demands certificates of clients and another one only asks for them all demand. */
+static void demand(struct hap_conversion *conversion, struct ini_section *one,
+                   const struct ini_section *other, struct origin at)
+{
+    if (!requires(other))
+        return;
+    for (size_t i = 0; i < one->count; i++) {
+        struct ini_line *line = &one->lines[i];
+        if (!line->key || strcmp(line->key, "client-verify") != 0)
+            continue;
+        line->value = "required";
+        not_imported(conversion->import, at,
+                     "bind: verify optional of one bind, and required of another one: all binds of "
+                     "a frontend have one value, which is required here");
+    }
+}
+
+static void join(struct hap_conversion *conversion, struct ini_section *own,
+                 struct ini_section *out, struct origin at)
+{
+    if (find_line(out, "certificate")) {
+        tell_apart(conversion, own, out, at, "this bind");
+        tell_apart(conversion, out, own, at, "another bind");
+        demand(conversion, own, out, at);
+        demand(conversion, out, own, at);
+    }
+    for (size_t i = 0; i < own->count; i++) {
+        const struct ini_line *line = &own->lines[i];
+        if (strcmp(line->key, "certificate") != 0)
+            set(conversion, out, line->origin, line->key, line->value);
+        else if (!has_certificate(out, line->value))
+            ini_set(&conversion->import->ini, out, line->origin, line->key, "%s", line->value);
+    }
+}
+
+void hap_tls_bind_write(struct hap_conversion *conversion, const struct hap_line *line,
+                        struct ini_section *out)
+{
+    struct ini_section own = {.kind = out->kind, .name = out->name};
+    write_own(conversion, line, &own);
+    join(conversion, &own, out, line->origin);
 }
 
 /* --- servers ------------------------------------------------------------------------------- */
@@ -384,11 +461,13 @@ static const char *verify_of(struct hap_conversion *conversion, const struct hap
     const struct hap_param_value *file = &server->params[HAP_P_CA_FILE];
     if (!verifies(conversion, server))
         return " verify=none";
+    const char *colon = server->host ? NULL : strrchr(server->address, ':');
     if (!named)
         imported_differently(conversion->import, server->origin,
-                             "server %s: its certificate must name %s, which HAProxy does not look "
-                             "at; say another name in verify-name",
-                             server->name, server->address);
+                             "server %s: its certificate must name %.*s, which HAProxy does not "
+                             "look at; say another name in verify-name",
+                             server->name, colon ? (int)(colon - server->address) : INT_MAX,
+                             server->host ? server->host : server->address);
     if (!file->set || *file->text == '@')
         return " verify=system";
     return arena_print(&conversion->import->arena, " verify=%s",

@@ -123,6 +123,28 @@ START_TEST(binds_of_haproxy)
          DEFAULTS "listen a\n bind :1 ssl crt @/a.pem alpn h2\n bind :2 ssl crt @/a.pem alpn imap\n"
                   " server s 198.51.100.1:1\n",
          "tls-alpn = h2\n-tls-alpn = imap\n", "9 lost: bind: tls-alpn = imap"},
+        {"what only one bind says",
+         DEFAULTS "listen a\n bind :1 ssl crt @/a.pem strict-sni\n bind :2 ssl crt @/certs/b.pem "
+                  "verify required ca-file @/ca.pem\n server s 198.51.100.1:1\n",
+         "certificate = @/a.pem\ncertificate = @/certs/b.pem\nclient-ca = @/ca.pem\n"
+         "tls-unknown-name = reject\n",
+         "9 lost: bind: client-ca = @/ca.pem of this bind\n"
+         "9 lost: bind: tls-unknown-name = reject of another bind\n"
+         "9 note: bind: certificate @/a.pem of another bind\n"
+         "9 note: bind: certificate @/certs/b.pem of this bind"},
+        {"binds that are the same, and one without TLS",
+         DEFAULTS "listen a\n bind :1 ssl crt @/a.pem alpn h2\n bind :3\n bind :2 ssl crt @/a.pem "
+                  "alpn h2\n server s 198.51.100.1:1\n",
+         "tls-alpn = h2\n", ""},
+        {"one bind demands certificates, and the other one asks for them",
+         DEFAULTS "listen a\n bind :1 ssl crt @/a.pem verify optional ca-file @/ca.pem\n"
+                  " bind :2 ssl crt @/a.pem verify required ca-file @/ca.pem\n"
+                  " server s 198.51.100.1:1\n"
+                  "listen b\n bind :3 ssl crt @/a.pem verify required ca-file @/ca.pem\n"
+                  " bind :4 ssl crt @/a.pem verify optional ca-file @/ca.pem\n"
+                  " server s 198.51.100.1:1\n",
+         "client-ca = @/ca.pem\nclient-verify = required\n-client-verify = optional\n",
+         "9 lost: bind: verify optional\n13 lost: bind: verify optional"},
     };
     EXPECT(import_haproxy_text, cases);
 }
@@ -221,7 +243,7 @@ START_TEST(servers_of_haproxy)
          "server = u 198.51.100.3:1 tls=yes verify=none sni=u.example\n"
          "server = v 198.51.100.4:1 tls=yes verify=@/ca.pem\n"
          "server = w 198.51.100.5:1 tls=yes verify=none\n",
-         "7 note: retries\n12 note: server v: its certificate must name 198.51.100.4:1\n"
+         "7 note: retries\n12 note: server v: its certificate must name 198.51.100.4, which\n"
          "13 lost: server w: sni req.ssl_sni"},
         {"none for all servers",
          "global\n ssl-server-verify none\n" DEFAULTS
@@ -235,6 +257,11 @@ START_TEST(servers_of_haproxy)
          DEFAULTS "listen a\n bind :1\n server s 198.51.100.1:1 check check-ssl ca-file @/ca.pem "
                   "crl-file @/crl.pem\n",
          "check-verify = @/ca.pem\ncheck-crl = @/crl.pem\n", ""},
+        {"the word, and what implies it",
+         DEFAULTS "listen a\n bind :1\n server s 198.51.100.1:1 ssl verify none check\n"
+                  " server t 198.51.100.2:1 ssl verify none check check-ssl\n"
+                  " server u 198.51.100.3:1 check\n",
+         "check = tls\n", "7 note: retries\n11 note: server u: check-ssl is not given"},
     };
     EXPECT(import_haproxy_text, cases);
 }
