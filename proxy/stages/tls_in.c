@@ -58,31 +58,6 @@ static void count_done(const struct session *session, const struct tls *tls)
                                                        : COUNTER_OF(frontend_figures, tls_full));
 }
 
-static enum stage_verdict fail(struct session *session, const struct tls *tls)
-{
-    char text[ADDRESS_TEXT_MAX];
-    count(session, tls_failure(tls));
-    if (*tls_error(tls) == '\0' && !session->client.cut)
-        return refuse(session, SESSION_CLIENT_RESET);
-    const struct address peer = session_peer_address(session);
-    log_debug("frontend %s: %s: TLS handshake: %s", session->frontend->conf->name,
-              address_format(&peer, text),
-              *tls_error(tls) ? tls_error(tls) : "the client has ended the connection");
-    return refuse(session, SESSION_TLS_FAILED);
-}
-
-/* The handshake takes what the client had said before, behind a PROXY header; what is left is what
- * it has said inside of TLS. Returns how much that is, or -1. */
-static ssize_t take_first_bytes(struct session *session, const unsigned char **bytes)
-{
-    struct unsent *first = session->first_bytes;
-    session->first_bytes = NULL;
-    *bytes = first->bytes;
-    ssize_t got = sealed_open(&session->client, &session->set->loop.engine, bytes, first->length);
-    free(first);
-    return got;
-}
-
 static void replace(char **text, char *by)
 {
     free(*text);
@@ -113,6 +88,40 @@ static void note(struct session *session, const struct tls_in *in)
         free(hello);
 }
 
+/* The log says which name a client has asked for, also where that is what was wrong. */
+static void note_name(struct session *session, const struct tls_in *in)
+{
+    if (SSL_get_servername(tls_ssl(sealed_tls(&session->client)), TLSEXT_NAMETYPE_host_name))
+        note(session, in);
+}
+
+static enum stage_verdict fail(struct session *session, const struct tls_in *in,
+                               const struct tls *tls)
+{
+    char text[ADDRESS_TEXT_MAX];
+    count(session, tls_failure(tls));
+    note_name(session, in);
+    if (*tls_error(tls) == '\0' && !session->client.cut)
+        return refuse(session, SESSION_CLIENT_RESET);
+    const struct address peer = session_peer_address(session);
+    log_debug("frontend %s: %s: TLS handshake: %s", session->frontend->conf->name,
+              address_format(&peer, text),
+              *tls_error(tls) ? tls_error(tls) : "the client has ended the connection");
+    return refuse(session, SESSION_TLS_FAILED);
+}
+
+/* The handshake takes what the client had said before, behind a PROXY header; what is left is what
+ * it has said inside of TLS. Returns how much that is, or -1. */
+static ssize_t take_first_bytes(struct session *session, const unsigned char **bytes)
+{
+    struct unsent *first = session->first_bytes;
+    session->first_bytes = NULL;
+    *bytes = first->bytes;
+    ssize_t got = sealed_open(&session->client, &session->set->loop.engine, bytes, first->length);
+    free(first);
+    return got;
+}
+
 static enum stage_verdict shake(struct session *session, const struct tls_in *in)
 {
     const struct tls *tls = sealed_tls(&session->client);
@@ -124,14 +133,14 @@ static enum stage_verdict shake(struct session *session, const struct tls_in *in
             got = take_first_bytes(session, &bytes);
         } else if (client->ended) { /* as the stage before has seen */
             session->client.cut = true;
-            return fail(session, tls);
+            return fail(session, in, tls);
         } else if (client->readable) {
             got = sealed_receive(&session->client, &session->set->loop.engine, FLIGHT_MOST, &bytes);
         } else {
             return STAGE_WAITS;
         }
         if (got < 0)
-            return fail(session, tls);
+            return fail(session, in, tls);
         if (got > 0 && !stages_keep(session, bytes, (size_t)got))
             return refuse(session, SESSION_NO_RESOURCES);
     }
@@ -175,6 +184,7 @@ static enum stage_verdict decide(struct session *session, const struct stage *st
     switch (occasion) {
     case STAGE_OVERDUE:
         count(session, TLS_FAILED_TIMEOUT);
+        note_name(session, in);
         return refuse(session, SESSION_TLS_TIMEOUT);
     case STAGE_BEGINS:
         return begin(session, in);

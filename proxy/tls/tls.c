@@ -182,7 +182,9 @@ static void note_error(struct tls *tls)
                         : SSL_get_verify_result(tls->ssl);
     tls->failure =
         tls_failure_of(ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) : 0, verified);
-    if (verified == X509_V_OK)
+    if (tls->failure == TLS_FAILED_NAME) /* OpenSSL says only that a callback has failed */
+        tls->error = "no certificate has the server name";
+    else if (verified == X509_V_OK)
         tls->error = error ? ERR_reason_error_string(error) : NULL;
     else
         tls->error = X509_verify_cert_error_string(verified);

@@ -171,9 +171,11 @@ START_TEST(failures_are_told_and_counted)
     expect_eof(client);
     close(client);
     wait_mentioned(ends.scene.proxy.log, " tls-error=\"the client ended the connection\" ");
-    tls_client(&ends.client, connect_to(&ends.scene.front), "b.test", 2);
+    tls_client(&ends.client, connect_to(&ends.scene.front), "B.test", 2);
     ck_assert(!tls_try(&ends.client));
     tls_close(&ends.client);
+    wait_mentioned(ends.scene.proxy.log, " tls-error=\"no certificate has the server name\" "
+                                         "termination=PR in=0 out=0 retries=0 sni=b.test ");
     begin(&ends, NULL, 2);
     ck_assert_int_eq(SSL_set_alpn_protos(ends.client.ssl, (const unsigned char *)"\4smtp", 5), 0);
     ck_assert(!tls_try(&ends.client));
