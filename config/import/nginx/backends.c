@@ -154,7 +154,8 @@ static void write_hash(struct writing *writing, const struct ngx_directive *hash
         ini_set(ini, writing->out, hash->origin, "balance", consistent ? "maglev" : "source");
         ini_set_why(ini, writing->out, hash->origin, "nginx looks at whole addresses",
                     "hash-prefix", "128");
-    } else if (strcmp(key, "$ssl_preread_server_name") == 0) {
+    } else if (strcmp(key, "$ssl_preread_server_name") == 0 ||
+               strcmp(key, "$ssl_server_name") == 0) {
         ini_set(ini, writing->out, hash->origin, "balance", "maglev");
         ini_set(ini, writing->out, hash->origin, "hash", "sni");
     } else if (strstr(key, "$remote_port")) {

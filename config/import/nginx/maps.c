@@ -98,6 +98,56 @@ static const char *protocol_condition(struct import *import, const char *key, st
     return "tls:yes ";
 }
 
+static const char *chosen_condition(struct import *import, const char *key)
+{
+    if (!*key || strpbrk(key, "~,^$()[]*+?|\\ "))
+        return NULL;
+    return arena_print(&import->arena, "alpn:%s ",
+                       text_escape(&import->arena, key, strlen(key), true));
+}
+
+/* "CN=a.example" and "~CN=a\.example(,|$)": of a subject a route sees the common name. */
+static const char *subject_condition(struct import *import, const char *key, struct origin origin)
+{
+    struct arena *arena = &import->arena;
+    const bool regex = *key == '~';
+    const char *at = key + (regex ? 1 + (key[1] == '*') : 0);
+    if (!*key)
+        return "!client-cert:yes ";
+    at += regex && *at == '^';
+    if (strncmp(at, "CN=", 3) != 0)
+        return NULL;
+    char *name = arena_copy(arena, at + 3);
+    static const char *const ends[] = {"(,|$)", "(?:,|$)", "$", ","};
+    for (size_t i = 0; regex && i < sizeof ends / sizeof *ends; i++) {
+        size_t length = strlen(name), end = strlen(ends[i]);
+        if (length > end && strcmp(name + length - end, ends[i]) == 0) {
+            name[length - end] = '\0';
+            break;
+        }
+    }
+    char *to = name;
+    for (const char *from = name; *from; from++)
+        if (!(regex && from[0] == '\\' && from[1] == '.'))
+            *to++ = *from;
+    *to = '\0';
+    if (!text_is_host(name))
+        return NULL;
+    imported_differently(import, origin,
+                         "'%s': the common name is compared as a whole, and no other part of the "
+                         "subject",
+                         key);
+    return arena_print(arena, "client-cert:%s ", name);
+}
+
+/* A client whose certificate is wrong never comes to the routes. */
+static const char *verified_condition(const char *key)
+{
+    return strcmp(key, "SUCCESS") == 0 ? "client-cert:yes "
+           : strcmp(key, "NONE") == 0  ? "!client-cert:yes "
+                                       : NULL;
+}
+
 static const char *condition_of(struct import *import, char marker, const char *key, bool hostnames,
                                 struct origin origin)
 {
@@ -108,6 +158,12 @@ static const char *condition_of(struct import *import, char marker, const char *
         return *key ? alpn_condition(import, key, origin) : "!tls:yes ";
     case NGX_PROTOCOL:
         return protocol_condition(import, key, origin);
+    case NGX_CHOSEN:
+        return chosen_condition(import, key);
+    case NGX_SUBJECT:
+        return subject_condition(import, key, origin);
+    case NGX_VERIFIED:
+        return verified_condition(key);
     default:
         return text_is_prefix(key) && !strchr(key, '/')
                    ? arena_print(&import->arena, "src:%s ", key)

@@ -9,6 +9,11 @@
 #define NGX_ALPN     '\2'
 #define NGX_PROTOCOL '\3'
 #define NGX_SOURCE   '\4'
+/* ... and what the handshake with it has shown, where TLS ends here. */
+#define NGX_CHOSEN   '\5' /* by ALPN */
+#define NGX_SUBJECT  '\6' /* of its certificate */
+#define NGX_VERIFIED '\7' /* what became of that */
+#define NGX_MARKERS  "\1\2\3\4\5\6\7"
 
 /* An entry of a block, in the order in which nginx tries them. */
 struct ngx_entry {

@@ -250,8 +250,11 @@ static void write_log(struct front *front)
 
 /* --- where sessions go --------------------------------------------------------------------- */
 
-static bool reads_bytes(const char *conditions)
+/* What the handshake has shown needs no further bytes. */
+static bool reads_bytes(const struct front *front, const char *conditions)
 {
+    if (front->tls)
+        return false;
     return strstr(conditions, "sni:") || strstr(conditions, "alpn:") || strstr(conditions, "tls:");
 }
 
@@ -266,8 +269,8 @@ static void write_branches(struct front *front, const struct ngx_branches *branc
         if (*branch->value)
             backend = ngx_backend_name(front->conversion, front->server->block, branch->value,
                                        dynamic, branch->origin);
-        reads |= reads_bytes(branch->conditions);
-        named |= *branch->value == NGX_NAME;
+        reads |= reads_bytes(front, branch->conditions);
+        named |= *branch->value == NGX_NAME && !front->tls;
         if (*branch->conditions) {
             ini_set(&import->ini, front->out, branch->origin, "route", "%s%s", branch->conditions,
                     backend);
@@ -294,6 +297,7 @@ static void write_targets(struct front *front, const struct ngx_directive *pass)
         .stream = front->conversion->stream,
         .server = front->server->block,
         .reads = reads && strcmp(ngx_word(reads, 1), "on") == 0,
+        .ends_tls = front->tls,
         .ports = front->ports ? front->ports : no_ports,
     };
     const char *value = ngx_word(pass, 1);

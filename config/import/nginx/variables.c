@@ -11,15 +11,28 @@
 #define BRANCHES_MAX 9990u
 
 /* Variables of nginx that only the client knows. */
+enum known_where {
+    ANYWHERE,
+    IN_PREREAD, /* with ssl_preread */
+    IN_TLS,     /* with listen ... ssl */
+};
+
 static const struct {
     const char *name;
     char marker;
-    bool read; /* by ssl_preread */
+    enum known_where where;
 } known[] = {
-    {"ssl_preread_server_name", NGX_NAME, true},  {"ssl_preread_alpn_protocols", NGX_ALPN, true},
-    {"ssl_preread_protocol", NGX_PROTOCOL, true}, {"remote_addr", NGX_SOURCE, false},
-    {"binary_remote_addr", NGX_SOURCE, false},    {"realip_remote_addr", NGX_SOURCE, false},
-    {"proxy_protocol_addr", NGX_SOURCE, false},
+    {"ssl_preread_server_name", NGX_NAME, IN_PREREAD},
+    {"ssl_preread_alpn_protocols", NGX_ALPN, IN_PREREAD},
+    {"ssl_preread_protocol", NGX_PROTOCOL, IN_PREREAD},
+    {"ssl_server_name", NGX_NAME, IN_TLS},
+    {"ssl_alpn_protocol", NGX_CHOSEN, IN_TLS},
+    {"ssl_client_s_dn", NGX_SUBJECT, IN_TLS},
+    {"ssl_client_verify", NGX_VERIFIED, IN_TLS},
+    {"remote_addr", NGX_SOURCE, ANYWHERE},
+    {"binary_remote_addr", NGX_SOURCE, ANYWHERE},
+    {"realip_remote_addr", NGX_SOURCE, ANYWHERE},
+    {"proxy_protocol_addr", NGX_SOURCE, ANYWHERE},
 };
 
 static struct ngx_branches evaluate(const struct ngx_scope *scope, const char *text,
@@ -109,19 +122,18 @@ static void add_entries(const struct ngx_scope *scope, struct ngx_branches *bran
 static struct ngx_branches evaluate_map(const struct ngx_scope *scope,
                                         const struct ngx_directive *map, unsigned depth)
 {
-    static const char markers[] = {NGX_NAME, NGX_ALPN, NGX_PROTOCOL, NGX_SOURCE, '\0'};
     struct arena *arena = &scope->import->arena;
     struct ngx_branches result = {0};
     struct ngx_branches sources = evaluate(scope, map->words[1], map->origin, depth + 1);
     result.lost = sources.lost;
     for (size_t i = 0; i < sources.count && !result.lost; i++) {
         const char *source = sources.items[i].value;
-        size_t at = strcspn(source, markers);
+        size_t at = strcspn(source, NGX_MARKERS);
         struct origin origin;
         if (!source[at]) {
             const char *value = ngx_map_value(scope->import, map, source, &origin);
             add_value(scope, &result, sources.items[i].conditions, value, origin, depth + 1);
-        } else if (strpbrk(source + at + 1, markers)) {
+        } else if (strpbrk(source + at + 1, NGX_MARKERS)) {
             not_imported(scope->import, map->origin,
                          "map: two things that only the client knows, in one source");
             result.lost = true;
@@ -208,10 +220,11 @@ static struct ngx_branches evaluate_variable(const struct ngx_scope *scope, cons
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(known[i].name, name) == 0) {
             const char marker[2] = {known[i].marker, '\0'};
-            bool empty = known[i].read && !scope->reads;
+            const bool no_read = known[i].where == IN_PREREAD && !scope->reads;
+            const bool empty = no_read || (known[i].where == IN_TLS && !scope->ends_tls);
             if (empty)
-                imported_differently(scope->import, origin, "$%s is empty without ssl_preread",
-                                     name);
+                imported_differently(scope->import, origin, "$%s is empty without %s", name,
+                                     no_read ? "ssl_preread" : "listen ... ssl");
             add(scope, &result, "", empty ? "" : arena_copy(arena, marker), origin);
             return result;
         }

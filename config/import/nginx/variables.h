@@ -23,6 +23,7 @@ struct ngx_scope {
     const struct ngx_list *stream;
     const struct ngx_list *server;
     bool reads;               /* ssl_preread is on */
+    bool ends_tls;            /* "listen ... ssl" */
     const char *const *ports; /* those that the server listens on, NULL at the end */
 };
 

@@ -322,6 +322,45 @@ START_TEST(servers_of_nginx)
 }
 END_TEST
 
+#define ENDED "listen 1 ssl;\n ssl_certificate @/a.pem;\n ssl_certificate_key @/a.pem;\n "
+
+START_TEST(variables_of_nginx)
+{
+    static const struct import_case cases[] = {
+        {"the name of the handshake",
+         "stream {\n map $ssl_server_name $x {\n a.example 198.51.100.1:1;\n default "
+         "198.51.100.2:1;\n }\n server {\n " ENDED "proxy_pass $x;\n }\n}\n",
+         "route = sni:a.example 198.51.100.1-1\nbackend = 198.51.100.2-1\n-route = silent reject\n"
+         "-inspect-timeout = 30s\n",
+         ""},
+        {"the protocol that was chosen",
+         "stream {\n map $ssl_alpn_protocol $x {\n h2 198.51.100.1:1;\n default "
+         "198.51.100.2:1;\n }\n server {\n " ENDED "proxy_pass $x;\n }\n}\n",
+         "route = alpn:h2 198.51.100.1-1\n", ""},
+        {"certificates of clients",
+         "stream {\n map $ssl_client_s_dn $x {\n \"\" 198.51.100.1:1;\n \"CN=a.example\" "
+         "198.51.100.2:1;\n \"~CN=b\\.example(,|$)\" 198.51.100.3:1;\n ~OU=c 198.51.100.4:1;\n "
+         "default 198.51.100.5:1;\n }\n map $ssl_client_verify $y {\n SUCCESS $x;\n default "
+         "\"\";\n "
+         "}\n server {\n " ENDED "ssl_verify_client optional;\n ssl_client_certificate @/ca.pem;\n "
+         "proxy_pass $y;\n }\n}\n",
+         "route = client-cert:yes client-cert:a.example 198.51.100.2-1\n"
+         "route = client-cert:yes client-cert:b.example 198.51.100.3-1\n",
+         "4 note: 'CN=a.example'\n5 note: '~CN=b\\.example(,|$)'\n6 lost: map: no condition"},
+        {"without TLS",
+         "stream {\n map $ssl_server_name $x {\n a.example 198.51.100.1:1;\n default "
+         "198.51.100.2:1;\n }\n server {\n listen 1;\n proxy_pass $x;\n }\n}\n",
+         "backend = 198.51.100.2-1\n-route = sni:a.example 198.51.100.1-1\n",
+         "2 note: $ssl_server_name is empty without listen ... ssl"},
+        {"a hash",
+         "stream {\n upstream u {\n hash $ssl_server_name;\n server 198.51.100.1:1;\n }\n server "
+         "{\n " ENDED "proxy_pass u;\n }\n}\n",
+         "hash = sni\n", ""},
+    };
+    EXPECT(import_nginx_text, cases);
+}
+END_TEST
+
 /* What guards a frontend cannot be read: nobody comes in, rather than everybody. */
 START_TEST(without_its_authorities_a_frontend_is_left_out)
 {
@@ -363,6 +402,7 @@ Suite *import_tls_suite(void)
     tcase_add_test(tcase, list_of_haproxy);
     tcase_add_test(tcase, servers_of_haproxy);
     tcase_add_test(tcase, servers_of_nginx);
+    tcase_add_test(tcase, variables_of_nginx);
     tcase_add_test(tcase, without_its_authorities_a_frontend_is_left_out);
     suite_add_tcase(suite, tcase);
     return suite;
