@@ -64,15 +64,23 @@ static const char *remark(json_t *server, char text[static 64])
     return text;
 }
 
-/* "7", or "7/10" where the server has maxconn: then with the sessions of all generations. */
+/* "7", or "7/10" where there is a limit. */
+static const char *of_limit(json_int_t live, json_int_t limit, char text[static 48])
+{
+    if (limit)
+        snprintf(text, 48, "%lld/%lld", (long long)live, (long long)limit);
+    else
+        snprintf(text, 48, "%lld", (long long)live);
+    return text;
+}
+
+/* With maxconn it is the sessions of all generations. */
 static const char *sessions_of(json_t *server, json_int_t live, char text[static 48])
 {
     json_int_t places, maxconn;
     if (json_unpack(server, "{s:I, s:I}", "places", &places, "maxconn", &maxconn) == 0 && maxconn)
-        snprintf(text, 48, "%lld/%lld", (long long)places, (long long)maxconn);
-    else
-        snprintf(text, 48, "%lld", (long long)live);
-    return text;
+        return of_limit(places, maxconn, text);
+    return of_limit(live, 0, text);
 }
 
 /* Of a server with a name: what it is, and how old the answer is. */
@@ -85,16 +93,6 @@ static void print_host(json_t *server, FILE *out)
                 (long long)json_integer_value(answer) / 1000);
     else if (host)
         fprintf(out, "  %s, not answered", host);
-}
-
-/* Sessions could not be connected to the server since every local port was in use towards it. */
-static void print_shortage(json_t *server, FILE *out)
-{
-    char text[SESSIONS_TEXT_MAX];
-    const json_int_t sessions =
-        json_integer_value(json_object_get(json_object_get(server, "connect_failures"), "no-port"));
-    if (sessions > 0)
-        fprintf(out, "  %s found no local port", sessions_text((uint64_t)sessions, text));
 }
 
 /* What the columns do not say of the state: why the server is down, which server it follows, what
@@ -117,6 +115,20 @@ static void print_state(json_t *server, FILE *out)
         fprintf(out, "  agent: %lld%%", (long long)json_integer_value(percent));
 }
 
+/* "  connects failed: refused 8, timeout 1"; nothing where none has. */
+static void print_failures(json_t *server, FILE *out)
+{
+    const char *reason, *before = "  connects failed: ";
+    json_t *count;
+    json_object_foreach(json_object_get(server, "connect_failures"), reason, count)
+    {
+        if (json_integer_value(count) == 0)
+            continue;
+        fprintf(out, "%s%s %lld", before, reason, (long long)json_integer_value(count));
+        before = ", ";
+    }
+}
+
 static void print_server(const char *backend, json_t *server, FILE *out)
 {
     const char *name, *address, *check, *admin;
@@ -132,7 +144,7 @@ static void print_server(const char *backend, json_t *server, FILE *out)
             remark(server, note));
     print_host(server, out);
     print_state(server, out);
-    print_shortage(server, out);
+    print_failures(server, out);
     fputs("\n", out);
 }
 
@@ -335,6 +347,28 @@ static void print_binds(json_t *binds)
     rows_end(&rows, "llrl");
 }
 
+/* An older process does not say all of this. */
+static void print_loads(json_t *frontends)
+{
+    size_t i;
+    json_t *item;
+    const char *name;
+    json_int_t live, limit, most, all, waited;
+    char sessions[48];
+    struct rows rows;
+    if (!rows_begin(&rows, "FRONTEND\tSESSIONS\tMOST\tIN ALL\tWAITED"))
+        return;
+    json_array_foreach(frontends, i, item)
+    {
+        if (json_unpack(item, "{s:s, s:I, s:I, s:I, s:I, s:I}", "name", &name, "sessions", &live,
+                        "max_sessions", &limit, "most_sessions", &most, "sessions_total", &all,
+                        "waited", &waited) == 0)
+            fprintf(rows.out, "%s\t%s\t%lld\t%lld\t%lld\n", name, of_limit(live, limit, sessions),
+                    (long long)most, (long long)all, (long long)waited);
+    }
+    rows_end(&rows, "lrrrr");
+}
+
 /* Frontends that have refused clients. An older process does not know of the last two reasons. */
 static void print_denied(json_t *frontends)
 {
@@ -519,6 +553,7 @@ static void print_parts(json_t *status)
 {
     print_binds(json_object_get(status, "binds"));
     print_certificates(json_object_get(status, "certificates"));
+    print_loads(json_object_get(status, "frontends"));
     print_denied(json_object_get(status, "frontends"));
     if (json_object_get(status, "backends")) /* an older version has none */
         print_servers(json_object_get(status, "backends"));
@@ -543,8 +578,11 @@ bool report_print(json_t *status, bool whole)
         print_parts(status);
         return true;
     }
-    printf("file %s\nsessions %lld now, %lld in all\n", file, (long long)sessions,
-           (long long)total);
+    printf("file %s\nsessions %lld now, %lld in all", file, (long long)sessions, (long long)total);
+    const json_t *limit = json_object_get(status, "max_sessions");
+    if (json_integer_value(limit) > 0)
+        printf(", limit %lld", (long long)json_integer_value(limit));
+    putchar('\n');
 
     if (json_object_get(status, "sources"))
         print_sources(json_object_get(status, "sources"));

@@ -81,8 +81,20 @@ static void on_happening(const struct happening *happening, void *arg)
 /* --- what nobody tells of ----------------------------------------------------------------------
  */
 
+/* What happens to clients beyond a limit of these frontends (over-limit). */
+static const char *further_clients(const struct frontend_conf *frontends, size_t count)
+{
+    size_t closing = 0;
+    for (size_t i = 0; i < count; i++)
+        closing += frontends[i].over_limit == OVER_LIMIT_CLOSE;
+    return closing == 0       ? "further clients wait"
+           : closing == count ? "further clients are reset"
+                              : "further clients wait, or are reset, as over-limit says";
+}
+
 /* frontend: NULL for the limit of the process. A limit is over when a twentieth of it is free. */
-static void look_at_limit(const struct limit *limit, unsigned max, const char *frontend, bool *full)
+static void look_at_limit(const struct limit *limit, unsigned max, const char *frontend,
+                          const char *further, bool *full)
 {
     unsigned used = atomic_load(&limit->used), most = atomic_load(&limit->max);
     bool reached = used >= most || atomic_load(&limit->waiting) > 0;
@@ -94,8 +106,8 @@ static void look_at_limit(const struct limit *limit, unsigned max, const char *f
         happened(HAPPENED_LIMIT_REACHED, LOG_LEVEL_WARNING,
                  HAPPENING_FIELDS(happening_word("limit", "max-sessions"),
                                   happening_word("frontend", name), happening_number("max", max)),
-                 "max-sessions of %s%s is reached: %u sessions; further clients wait",
-                 frontend ? "frontend " : "the proxy", frontend ? frontend : "", max);
+                 "max-sessions of %s%s is reached: %u sessions; %s",
+                 frontend ? "frontend " : "the proxy", frontend ? frontend : "", max, further);
     else
         happened(HAPPENED_LIMIT_OVER, LOG_LEVEL_NOTICE,
                  HAPPENING_FIELDS(happening_word("limit", "max-sessions"),
@@ -111,9 +123,11 @@ static void look_at_limits(const struct event_source *source)
     for (size_t i = 0; i < config->frontend_count; i++)
         if (config->frontends[i].max_sessions)
             look_at_limit(service->frontends[i].places.limit, config->frontends[i].max_sessions,
-                          config->frontends[i].name, &source->full[i]);
+                          config->frontends[i].name, further_clients(&config->frontends[i], 1),
+                          &source->full[i]);
     if (config->max_sessions)
         look_at_limit(service->places.limit, config->max_sessions, NULL,
+                      further_clients(config->frontends, config->frontend_count),
                       &source->full[config->frontend_count]);
 }
 

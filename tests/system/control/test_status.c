@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { NAME = 157, SERVERS = 240, COLUMNS = 80 };
 
@@ -83,9 +84,49 @@ START_TEST(long_names_in_80_columns)
 }
 END_TEST
 
+/* How full frontends are, and which servers fail. */
+START_TEST(limits_and_failures_are_shown)
+{
+    struct scene scene;
+    struct outcome outcome;
+    const uint16_t dead = port_reserve(getuid()), port = port_reserve(getuid());
+    const struct endpoint other = endpoint_loopback(port);
+    scene_init(&scene);
+    proxy_configure(
+        &scene.proxy,
+        "workers = 2\nmax-sessions = 100\n[listen main]\nbind = 127.0.0.1:%u\n"
+        "max-sessions = 1\nover-limit = close\nserver = a 127.0.0.1:%u\n[listen other]\n"
+        "bind = 127.0.0.1:%u\nretries = 0\nserver = b 127.0.0.1:%u\n",
+        scene.port, scene.server_port, port, dead);
+    proxy_start(&scene.proxy);
+    struct session session = session_open(&scene);
+    for (unsigned i = 0; i < 3; i++) {
+        int client = connect_to(i < 2 ? &other : &scene.front);
+        expect_reset(client);
+        close(client);
+    }
+    wait_mentioned(
+        scene.proxy.log,
+        "max-sessions of frontend main is reached: 1 sessions; further clients are reset");
+    print_status(&scene.proxy, "", &outcome);
+    static const char *const lines[] = {
+        " in all, limit 100\n",           "\nFRONTEND  SESSIONS  MOST  IN ALL  WAITED\n",
+        "\nmain           1/1  ",         "\nother            0  ",
+        "  connects failed: refused 2\n",
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        ck_assert_msg(strstr(outcome.out, lines[i]) != NULL, "no '%s': %s", lines[i], outcome.out);
+    ck_assert_ptr_null(strstr(strstr(outcome.out, "failed:") + 1, "failed:"));
+    session_works(&session);
+    session_close(&session);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 Suite *status_suite(void)
 {
     Suite *suite = suite_create("status");
     scenario_add(suite, long_names_in_80_columns, 300);
+    scenario_add(suite, limits_and_failures_are_shown, 120);
     return suite;
 }
