@@ -108,6 +108,10 @@ static const char *wrong_with(const struct check_conf *check, const struct secti
         return "check-verify has no effect without check-tls = yes or check = tls";
     if (find_setting(section, "check-sni"))
         return "check-sni has no effect without check-tls = yes or check = tls";
+    if (find_setting(section, "check-cert"))
+        return "check-cert has no effect without check-tls = yes or check = tls";
+    if (find_setting(section, "check-alpn"))
+        return "check-alpn has no effect without check-tls = yes or check = tls";
     return NULL;
 }
 

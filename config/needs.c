@@ -307,6 +307,8 @@ static const struct need needs[] = {
     {"check-verify", OWNER_BACKEND, is_checked, no_check},
     {"check-crl", OWNER_BACKEND, is_checked, no_check},
     {"check-sni", OWNER_BACKEND, is_checked, no_check},
+    {"check-cert", OWNER_BACKEND, is_checked, no_check},
+    {"check-alpn", OWNER_BACKEND, is_checked, no_check},
     {"check-proxy", OWNER_BACKEND, is_checked, no_check},
     {"check-close", OWNER_BACKEND, is_checked, no_check},
     {"on-down", OWNER_BACKEND, is_checked_or_follows, no_check},

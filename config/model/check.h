@@ -4,6 +4,7 @@
 
 #include "config/base/address.h"
 #include "config/base/clock.h"
+#include "config/model/metrics.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -108,11 +109,13 @@ struct check_conf {
     bool tls;
     char *verify; /* "system", or the absolute path of a file; NULL: nothing is verified, or it was
                      not given */
-    bool verify_none;                      /* "none" was given */
-    struct x509_store_st *authorities;     /* of verify; or NULL */
-    char *crl;                             /* the absolute path of a file; NULL: not given */
-    struct stack_st_X509_CRL *revocations; /* of crl; belong to the config. NULL: none */
-    char *sni;                             /* NULL: host, or none */
+    bool verify_none;                             /* "none" was given */
+    struct x509_store_st *authorities;            /* of verify; or NULL */
+    char *crl;                                    /* the absolute path of a file; NULL: not given */
+    struct stack_st_X509_CRL *revocations;        /* of crl; belong to the config. NULL: none */
+    char *sni;                                    /* NULL: host, or none */
+    const struct certificate_source *certificate; /* that servers are shown; NULL: none */
+    struct words alpn;                            /* that servers are offered */
     /* check = http */
     char *method, *path, *host; /* NULL: the default */
     char **headers;             /* "NAME: VALUE" */

@@ -7,6 +7,7 @@
 #include "config/options/steps.h"
 #include "config/options/tls_values.h"
 #include "config/syntax/value.h"
+#include "config/tls/certificate_store.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -228,6 +229,28 @@ static bool write_crl(const void *member, size_t item, FILE *out)
 
 const struct option_custom check_crl = {
     .form = "FILE", .read = read_crl, .write = write_crl, .release = release_crl};
+
+static void release_cert(void *member)
+{
+    *(const struct certificate_source **)member = NULL;
+}
+
+static const char *read_cert(const char *value, void *member, const struct option_context *context)
+{
+    return tls_read_certificate(value, "check-cert", member, context);
+}
+
+static bool write_cert(const void *member, size_t item, FILE *out)
+{
+    const struct certificate_source *source = *(const struct certificate_source *const *)member;
+    if (item > 0 || !source)
+        return false;
+    fputs(source->path, out);
+    return true;
+}
+
+const struct option_custom check_cert = {
+    .form = "FILE", .read = read_cert, .write = write_cert, .release = release_cert};
 
 /* --- HTTP ---------------------------------------------------------------------------------- */
 

@@ -20,6 +20,9 @@ extern const struct option_custom check_address;
 /* Member: struct check_status. */
 extern const struct option_custom check_status;
 
+/* Member: const struct certificate_source *, which belongs to the config. */
+extern const struct option_custom check_cert;
+
 /* Member: struct check_conf. The files of check_verify and check_crl are read with the
  * configuration. */
 extern const struct option_custom check_verify, check_crl, check_header, check_body, check_step;

@@ -2,6 +2,7 @@
 #include "config/options/check_values.h"
 #include "config/options/login_values.h"
 #include "config/options/table.h"
+#include "config/options/tls_values.h"
 
 static const char *const checks[] = {"off",   "tcp",   "tls",  "http",  "steps", "redis",
                                      "pgsql", "mysql", "smtp", "agent", "exec",  NULL};
@@ -126,6 +127,18 @@ const struct option check_options[] = {
      .custom = &check_word,
      .help =
          "the server name that a check through TLS asks for; without it the name in check-host"},
+    {.name = "check-cert",
+     .sections = BACKENDS | IN(SECTION_DEFAULTS),
+     OF_BACKEND(check.certificate),
+     .type = OPTION_CUSTOM,
+     .custom = &check_cert,
+     .help = "a certificate with its key that a check through TLS shows"},
+    {.name = "check-alpn",
+     .sections = BACKENDS | IN(SECTION_DEFAULTS),
+     OF_BACKEND(check.alpn),
+     .type = OPTION_CUSTOM,
+     .custom = &tls_alpn_value,
+     .help = "protocols that a check through TLS offers by ALPN, the preferred one first"},
     {.name = "check-proxy",
      .sections = BACKENDS | IN(SECTION_DEFAULTS),
      OF_BACKEND(check.proxy),

@@ -465,18 +465,25 @@ static void release_cert(void *member)
     ((struct tls_target_conf *)member)->certificate = NULL;
 }
 
-static const char *read_cert(const char *value, void *member, const struct option_context *context)
+const char *tls_read_certificate(const char *value, const char *option,
+                                 const struct certificate_source **source,
+                                 const struct option_context *context)
 {
-    struct tls_target_conf *target = member;
     const struct list_origin origin = {
-        .problems = context->problems, .place = context->place, .option = "server: cert"};
+        .problems = context->problems, .place = context->place, .option = option};
     if (!*value)
         return "must be a file";
     char *path = list_file_path(value, context->place.source);
-    target->certificate =
+    *source =
         certificate_store_get(context->certificates, path, NULL, context->files->closed, &origin);
     free(path);
-    return target->certificate->count > 1 ? "must be a file, and not a folder of them" : NULL;
+    return (*source)->count > 1 ? "must be a file, and not a folder of them" : NULL;
+}
+
+static const char *read_cert(const char *value, void *member, const struct option_context *context)
+{
+    struct tls_target_conf *target = member;
+    return tls_read_certificate(value, "server: cert", &target->certificate, context);
 }
 
 static bool write_cert(const void *member, size_t item, FILE *out)

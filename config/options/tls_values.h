@@ -29,4 +29,10 @@ extern const struct option_custom tls_sni_value, tls_verify_name_value;
 const char *tls_read_crl(const char *value, const char *option, char **path,
                          struct stack_st_X509_CRL **list, const struct option_context *context);
 
+/* Reads the certificate, with its key, that the value of `option` names; *source belongs to the
+ * config. Returns NULL, or what is wrong; mistakes in the file are reported to the context. */
+const char *tls_read_certificate(const char *value, const char *option,
+                                 const struct certificate_source **source,
+                                 const struct option_context *context);
+
 #endif

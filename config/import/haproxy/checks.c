@@ -1,5 +1,6 @@
 #include "config/import/haproxy/convert.h"
 #include "config/import/haproxy/criteria.h"
+#include "config/import/haproxy/tls.h"
 #include "config/import/text.h"
 
 #include <inttypes.h>
@@ -197,7 +198,8 @@ static bool is_tls(const struct ini_section *out)
 static void write_check_list(struct hap_conversion *conversion, const struct hap_param_value *list,
                              struct ini_section *out)
 {
-    const char *path = hap_path(conversion->import, list->text);
+    const char *path =
+        hap_path(conversion->import, hap_tls_path(conversion, HAP_CA_BASE, list->text));
     if (path)
         ini_set(&conversion->import->ini, out, list->origin, "check-crl", "%s", path);
     else
@@ -216,9 +218,13 @@ static void write_tls(struct hap_conversion *conversion, const struct hap_server
                                                strcmp(global->line->words[1], "none") == 0;
     if (!is_tls(out) && !ini_has(out, "check-tls"))
         ini_set(ini, out, params[HAP_P_CHECK_SSL].origin, "check-tls", "yes");
-    if (!none && params[HAP_P_CA_FILE].set) {
+    /* Without a name of their own, checks of a server with ssl verify what its sessions do. */
+    const bool as_sessions = params[HAP_P_SSL].set && !params[HAP_P_CHECK_SNI].set;
+    if (!none && params[HAP_P_CA_FILE].set && !as_sessions) {
         const char *file = params[HAP_P_CA_FILE].text;
-        const char *path = *file == '@' ? "system" : hap_path(conversion->import, file);
+        const char *path = *file == '@' ? "system"
+                                        : hap_path(conversion->import,
+                                                   hap_tls_path(conversion, HAP_CA_BASE, file));
         if (path)
             ini_set(ini, out, params[HAP_P_CA_FILE].origin, "check-verify", "%s", path);
         else
@@ -230,6 +236,12 @@ static void write_tls(struct hap_conversion *conversion, const struct hap_server
     if (params[HAP_P_CHECK_SNI].set)
         ini_set(ini, out, params[HAP_P_CHECK_SNI].origin, "check-sni", "%s",
                 params[HAP_P_CHECK_SNI].text);
+    if (params[HAP_P_CHECK_ALPN].set)
+        ini_set(ini, out, params[HAP_P_CHECK_ALPN].origin, "check-alpn", "%s",
+                params[HAP_P_CHECK_ALPN].text);
+    if (params[HAP_P_CRT].set && !as_sessions)
+        ini_set(ini, out, params[HAP_P_CRT].origin, "check-cert", "%s",
+                hap_tls_path(conversion, HAP_CRT_BASE, params[HAP_P_CRT].text));
 }
 
 /* What is checked of each server in HAProxy, and of all of them here. */

@@ -40,7 +40,7 @@ static const struct word {
     {"no-check-ssl", UNSET, HAP_P_CHECK_SSL, 0, NULL},
     {"check-sni", TEXT, HAP_P_CHECK_SNI, 0, NULL},
     {"no-check-sni", UNSET, HAP_P_CHECK_SNI, 0, NULL},
-    {"check-alpn", NOTED, HAP_PARAMS, 1, "checks offer no application protocol"},
+    {"check-alpn", TEXT, HAP_P_CHECK_ALPN, 0, NULL},
     {"check-proto", NOTED, HAP_PARAMS, 1, "checks speak HTTP/1.1"},
     {"healthcheck", MISSING, HAP_PARAMS, 1, "checks that several backends share"},
     {"check-via-socks4", NOTHING, HAP_PARAMS, 0, "see socks4"},

@@ -18,6 +18,7 @@ enum hap_param {
     HAP_P_ADDR,
     HAP_P_CHECK_SSL,
     HAP_P_CHECK_SNI,
+    HAP_P_CHECK_ALPN,
     HAP_P_CHECK_PROXY,
     HAP_P_PROXY_V1,
     HAP_P_PROXY_V2,

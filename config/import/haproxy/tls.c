@@ -120,8 +120,7 @@ bool hap_is_server_name(const char *expression)
 
 /* --- paths --------------------------------------------------------------------------------- */
 
-/* A relative path begins at crt-base or ca-base, or else where HAProxy runs. */
-static const char *path_of(struct hap_conversion *conversion, enum hap_slot base, const char *path)
+const char *hap_tls_path(struct hap_conversion *conversion, enum hap_slot base, const char *path)
 {
     const struct hap_value *value = &conversion->model->global.values[base];
     const char *folder = value->set && value->line->count > 1 ? value->line->words[1] : NULL;
@@ -181,7 +180,7 @@ static void write_certificate(struct hap_conversion *conversion, struct ini_sect
                               struct origin origin, const char *text)
 {
     static const char *const types[] = {"ecdsa", "rsa"};
-    const char *path = path_of(conversion, HAP_CRT_BASE, text);
+    const char *path = hap_tls_path(conversion, HAP_CRT_BASE, text);
     bool found = false;
     if (*text == '@') {
         not_imported(conversion->import, origin, "crt %s: stores of certificates", text);
@@ -312,11 +311,12 @@ static void write_clients(struct hap_conversion *conversion, const struct hap_li
                      verify);
         return;
     }
-    set(conversion, out, line->origin, "client-ca", path_of(conversion, HAP_CA_BASE, file));
+    set(conversion, out, line->origin, "client-ca", hap_tls_path(conversion, HAP_CA_BASE, file));
     if (strcmp(verify, "optional") == 0)
         set(conversion, out, line->origin, "client-verify", "optional");
     if (list)
-        set(conversion, out, line->origin, "client-crl", path_of(conversion, HAP_CA_BASE, list));
+        set(conversion, out, line->origin, "client-crl",
+            hap_tls_path(conversion, HAP_CA_BASE, list));
 }
 
 /* Of global, where the binds say nothing else. */
@@ -471,7 +471,7 @@ static const char *verify_of(struct hap_conversion *conversion, const struct hap
     if (!file->set || *file->text == '@')
         return " verify=system";
     return arena_print(&conversion->import->arena, " verify=%s",
-                       path_of(conversion, HAP_CA_BASE, file->text));
+                       hap_tls_path(conversion, HAP_CA_BASE, file->text));
 }
 
 const char *hap_tls_server(struct hap_conversion *conversion, const struct hap_server *server)
@@ -490,7 +490,7 @@ const char *hap_tls_server(struct hap_conversion *conversion, const struct hap_s
         arena_print(arena, " tls=yes%s", verify_of(conversion, server, name != NULL || host->set));
     if (params[HAP_P_CRL_FILE].set && verifies(conversion, server))
         text = arena_print(arena, "%s crl=%s", text,
-                           path_of(conversion, HAP_CA_BASE, params[HAP_P_CRL_FILE].text));
+                           hap_tls_path(conversion, HAP_CA_BASE, params[HAP_P_CRL_FILE].text));
     if (name)
         text = arena_print(arena, "%s sni=%s", text, name);
     if (host->set && verifies(conversion, server))
@@ -499,6 +499,6 @@ const char *hap_tls_server(struct hap_conversion *conversion, const struct hap_s
         text = arena_print(arena, "%s alpn=%s", text, params[HAP_P_ALPN].text);
     if (params[HAP_P_CRT].set)
         text = arena_print(arena, "%s cert=%s", text,
-                           path_of(conversion, HAP_CRT_BASE, params[HAP_P_CRT].text));
+                           hap_tls_path(conversion, HAP_CRT_BASE, params[HAP_P_CRT].text));
     return text;
 }

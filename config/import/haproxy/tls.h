@@ -20,6 +20,9 @@ bool hap_is_server_name(const char *expression);
 void hap_tls_bind_write(struct hap_conversion *conversion, const struct hap_line *line,
                         struct ini_section *out);
 
+/* The path of a file; a relative one begins at crt-base or ca-base, or else where HAProxy runs. */
+const char *hap_tls_path(struct hap_conversion *conversion, enum hap_slot base, const char *path);
+
 /* The attributes of a server line with ssl, each with a space before it; "": it has no ssl. */
 const char *hap_tls_server(struct hap_conversion *conversion, const struct hap_server *server);
 

@@ -336,7 +336,7 @@ static void shake_hands(struct probe *probe)
 static void begin_tls(struct probe *probe)
 {
     probe->tls = probe->as_sessions
-                     ? tls_client_as_sessions(probe->as_sessions, probe->fd)
+                     ? tls_client_as_sessions(probe->plan->tls, probe->fd, probe->as_sessions)
                      : tls_client_new(probe->plan->tls, probe->fd, probe->name, &probe->address);
     if (!probe->tls) {
         fail(probe, ENOMEM, "", "");

@@ -1,6 +1,8 @@
 #include "proxy/backend/check/tls_client.h"
 
+#include "config/tls/certificate_store.h"
 #include "config/tls/revocations.h"
+#include "config/tls/tls_context.h"
 #include "config/tls/tls_target.h"
 
 #include <arpa/inet.h>
@@ -13,6 +15,7 @@
 #include <string.h>
 
 struct tls_client_context {
+    const struct check_conf *conf;
     SSL_CTX *ssl;
     bool verifies;
 };
@@ -23,7 +26,7 @@ struct tls_client {
     char error[160];
 };
 
-/* The server asks for a certificate of the client; there is none. */
+/* The server asks for a certificate of the client; there is none. Not called where there is one. */
 static int on_client_certificate(SSL *ssl, X509 **certificate, EVP_PKEY **key)
 {
     (void)certificate;
@@ -31,6 +34,18 @@ static int on_client_certificate(SSL *ssl, X509 **certificate, EVP_PKEY **key)
     struct tls_client *client = SSL_get_app_data(ssl);
     client->was_asked = true;
     return 0;
+}
+
+/* What a server may ask for, and is offered. */
+static bool introduce(SSL *ssl, const struct check_conf *conf)
+{
+    const struct certificate_source *source = conf->certificate;
+    const struct certificate *own = source && source->count ? source->list[0] : NULL;
+    unsigned length;
+    unsigned char *protocols = tls_alpn_wire(&conf->alpn, &length);
+    const bool offered = !protocols || SSL_set_alpn_protos(ssl, protocols, length) == 0;
+    free(protocols);
+    return offered && (!own || SSL_use_cert_and_key(ssl, own->x509, own->key, own->chain, 1));
 }
 
 static bool set_up(struct tls_client_context *context, const struct check_conf *conf)
@@ -59,6 +74,7 @@ struct tls_client_context *tls_client_context_new(const struct check_conf *conf)
     struct tls_client_context *context = calloc(1, sizeof *context);
     if (!context)
         return NULL;
+    context->conf = conf;
     context->ssl = SSL_CTX_new(TLS_client_method());
     if (context->ssl && set_up(context, conf))
         return context;
@@ -115,7 +131,7 @@ struct tls_client *tls_client_new(const struct tls_client_context *context, int 
         return NULL;
     client->ssl = SSL_new(context->ssl);
     if (client->ssl && SSL_set_fd(client->ssl, fd) && SSL_set_app_data(client->ssl, client) &&
-        ask_for(client->ssl, name) &&
+        ask_for(client->ssl, name) && introduce(client->ssl, context->conf) &&
         (!context->verifies || expect_name(client->ssl, name, address))) {
         SSL_set_connect_state(client->ssl);
         return client;
@@ -133,13 +149,14 @@ static int on_certificate(SSL *ssl, void *client)
     return 1;
 }
 
-struct tls_client *tls_client_as_sessions(const struct tls_target *target, int fd)
+struct tls_client *tls_client_as_sessions(const struct tls_client_context *context, int fd,
+                                          const struct tls_target *target)
 {
     struct tls_client *client = calloc(1, sizeof *client);
     if (!client)
         return NULL;
     client->ssl = tls_target_ssl(target);
-    if (client->ssl && SSL_set_fd(client->ssl, fd)) {
+    if (client->ssl && SSL_set_fd(client->ssl, fd) && introduce(client->ssl, context->conf)) {
         SSL_set_options(client->ssl, SSL_OP_IGNORE_UNEXPECTED_EOF);
         SSL_set_mode(client->ssl,
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);

@@ -13,8 +13,8 @@
 struct tls_client_context;
 struct tls_client;
 
-/* Returns what all connections of these checks have in common, or NULL: out of memory. Any thread.
- */
+/* Returns what all connections of these checks have in common, or NULL: out of memory. conf
+ * outlives it. Any thread. */
 struct tls_client_context *tls_client_context_new(const struct check_conf *conf)
     __attribute__((warn_unused_result));
 void tls_client_context_free(struct tls_client_context *context);
@@ -29,9 +29,10 @@ struct tls_client *tls_client_new(const struct tls_client_context *context, int 
     __attribute__((warn_unused_result));
 void tls_client_free(struct tls_client *client);
 
-/* The same, which asks for what sessions of the server ask for, shows what they show, and verifies
- * what they verify. */
-struct tls_client *tls_client_as_sessions(const struct tls_target *target, int fd)
+/* The same, which asks for what sessions of the server ask for, and verifies what they verify. It
+ * shows and offers what they do, where the options of the check say nothing else. */
+struct tls_client *tls_client_as_sessions(const struct tls_client_context *context, int fd,
+                                          const struct tls_target *target)
     __attribute__((warn_unused_result));
 
 enum tls_progress {

@@ -337,6 +337,53 @@ START_TEST(servers_speak_tls)
 }
 END_TEST
 
+/* The address that is checked asks for a certificate, and not the one of the sessions. */
+START_TEST(checks_show_a_certificate)
+{
+    char sections[4 * PATH_MAX], right[PATH_MAX], ca[PATH_MAX];
+    if (!nginx_program() || !program_exists("openssl")) {
+        skip_test("no nginx or openssl");
+    }
+    struct proxy proxy;
+    const unsigned port = port_reserve(getuid()), bind = port_reserve(getuid());
+    authority_make("ca");
+    authority_issue("ca", "right.pem", "right", "DNS:s.test", false);
+    authority_issue("ca", "own.pem", "own", "DNS:proxy.test", false);
+    authority_issue("ca", "other.pem", "other", "DNS:check.test", false);
+    test_path(right, "right.pem");
+    test_path(ca, "ca.pem");
+    snprintf(sections, sizeof sections,
+             "http {\n access_log off;\n server {\n  listen 127.0.0.1:%u ssl;\n"
+             "  ssl_certificate %s;\n  ssl_certificate_key %s.key;\n"
+             "  ssl_client_certificate %s;\n  ssl_verify_client on;\n"
+             "  location / { return 200 \"$ssl_alpn_protocol for $ssl_client_s_dn\"; }\n }\n}\n",
+             port, right, right, ca);
+    nginx_start(sections);
+    proxy_init(&proxy, "proxy");
+    proxy_configure(
+        &proxy,
+        "[defaults]\ncheck-tls = yes\ncheck-interval = 50ms\ncheck-alpn = http/1.1\n"
+        "[frontend main]\nbind = 127.0.0.1:%u\nbackend = shows\n"
+        "[backend shows]\ncheck = http\ncheck-initial = down\ncheck-body = http/1.1 for CN=own\n"
+        "check-cert = own.pem\ncheck-verify = ca.pem\ncheck-sni = s.test\n"
+        "server = a 127.0.0.1:%u\n"
+        "[backend hides]\ncheck = http\nserver = a 127.0.0.1:%u\n"
+        "[backend sessions]\ncheck = http\ncheck-initial = down\n"
+        "check-body = http/1.1 for CN=own\n"
+        "server = a 127.0.0.1:%u tls=yes verify=ca.pem sni=s.test cert=own.pem\n"
+        "[backend both]\ncheck = http\ncheck-initial = down\n"
+        "check-body = http/1.1 for CN=other\ncheck-cert = other.pem\n"
+        "server = a 127.0.0.1:%u tls=yes verify=ca.pem sni=s.test cert=own.pem alpn=h2\n",
+        bind, port, port, port, port);
+    proxy_start(&proxy);
+    wait_mentioned(proxy.log, "server shows/a is UP");
+    wait_mentioned(proxy.log, "server hides/a is DOWN");
+    wait_mentioned(proxy.log, "server sessions/a is UP");
+    wait_mentioned(proxy.log, "server both/a is UP");
+    proxy_stop(&proxy);
+}
+END_TEST
+
 START_TEST(an_nginx_stream_speaks_tls)
 {
     char sections[3 * PATH_MAX], path[PATH_MAX];
@@ -416,6 +463,7 @@ Suite *tls_clients_suite(void)
     scenario_add(suite, clients_come_in, 240);
     scenario_add(suite, clients_show_certificates, 240);
     scenario_add(suite, servers_speak_tls, 240);
+    scenario_add(suite, checks_show_a_certificate, 240);
     scenario_add(suite, an_nginx_stream_speaks_tls, 240);
     scenario_add(suite, s_server_speaks_each_version, 240);
     return suite;

@@ -257,6 +257,21 @@ START_TEST(servers_of_haproxy)
          DEFAULTS "listen a\n bind :1\n server s 198.51.100.1:1 check check-ssl ca-file @/ca.pem "
                   "crl-file @/crl.pem\n",
          "check-verify = @/ca.pem\ncheck-crl = @/crl.pem\n", ""},
+        {"checks alone show a certificate, and offer protocols",
+         "global\n ca-base @\n crt-base @\n" DEFAULTS
+         "listen a\n bind :1\n server s 198.51.100.1:1 check check-ssl ca-file ca.pem crl-file "
+         "crl.pem crt a.pem check-alpn h2,http/1.1\n",
+         "check = tls\ncheck-verify = @/ca.pem\ncheck-crl = @/crl.pem\ncheck-cert = @/a.pem\n"
+         "check-alpn = h2,http/1.1\n",
+         ""},
+        {"checks of a server with ssl see what sessions see",
+         DEFAULTS "listen a\n bind :1\n server s 198.51.100.1:1 ssl ca-file @/ca.pem crt @/a.pem "
+                  "sni str(s.example) check\n"
+                  "listen b\n bind :2\n server s 198.51.100.1:1 ssl ca-file @/ca.pem crt @/a.pem "
+                  "sni str(s.example) check check-sni t.example\n",
+         "server = s 198.51.100.1:1 tls=yes verify=@/ca.pem sni=s.example cert=@/a.pem\n"
+         "check = tls\ncheck-verify = @/ca.pem\ncheck-sni = t.example\ncheck-cert = @/a.pem\n",
+         ""},
         {"the word, and what implies it",
          DEFAULTS "listen a\n bind :1\n server s 198.51.100.1:1 ssl verify none check\n"
                   " server t 198.51.100.2:1 ssl verify none check check-ssl\n"

@@ -105,13 +105,16 @@ START_TEST(written_options_mean_the_same)
         "[backend b]\nserver = a 127.0.0.1:2 tls=yes verify=ca.pem sni=s.example "
         "verify-name=10.0.0.1 alpn=h2,imap cert=a.pem\n"
         "server = c x.example:2 tls=yes verify=none\n"
-        "server = d x.example:2 tls=yes verify=system\n");
+        "server = d x.example:2 tls=yes verify=system\n"
+        "check = tls\ncheck-cert = a.pem\ncheck-alpn = h2, imap\n");
     ck_assert_str_eq(tls_target_verified(config->backends[0].servers[0].tls), "10.0.0.1");
     ck_assert_ptr_null(tls_target_verified(config->backends[0].servers[1].tls));
     ck_assert_str_eq(tls_target_verified(config->backends[0].servers[2].tls), "x.example");
     char *text = config_text(config, &length);
     ck_assert_ptr_nonnull(strstr(text, "bind = 127.0.0.1:1 accept=sharded steer=hash tls=yes\n"));
     ck_assert_ptr_nonnull(strstr(text, "\ntls-alpn = h2,http/1.1\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\ncheck-alpn = h2,imap\n"));
+    ck_assert_ptr_nonnull(strstr(text, "/a.pem\ncheck-alpn"));
     ck_assert_ptr_nonnull(strstr(text, ": a.example, until 20"));
     ck_assert_ptr_nonnull(strstr(text, "/tickets\n"));
     ck_assert_ptr_null(strstr(text, "PRIVATE"));
@@ -197,6 +200,12 @@ static const struct {
     {PLAIN "[backend b]\nserver = a 127.0.0.1:2\ncheck = tcp\ncheck-verify = none\n"
            "check-crl = crl.pem\n",
      "p.ini:6: check-crl needs check-verify"},
+    {PLAIN "[backend b]\nserver = a 127.0.0.1:2\ncheck = http\ncheck-cert = a.pem\n",
+     "p.ini:6: check-cert has no effect without check-tls = yes or check = tls"},
+    {PLAIN "[backend b]\nserver = a 127.0.0.1:2\ncheck = http\ncheck-alpn = h2\n",
+     "p.ini:6: check-alpn has no effect without check-tls = yes or check = tls"},
+    {PLAIN "[backend b]\nserver = a 127.0.0.1:2\ncheck = tls\ncheck-cert = none.pem\n",
+     "p.ini:7: check-cert: none.pem: cannot be read"},
     {PLAIN "[backend b]\nserver = a 127.0.0.1:2 sni=x\n",
      "p.ini:5: server: sni is possible only with tls=yes"},
     {PLAIN "[backend b]\nserver = a 127.0.0.1:2 cert=a.pem\n",
