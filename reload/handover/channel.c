@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -100,6 +102,12 @@ int channel_first(int fd, enum message_type type, int wait_ms)
 static bool understood(const struct channel *channel, uint32_t type)
 {
     return !channel->foreign || type <= MESSAGE_COMMON;
+}
+
+/* A process of another major version passes BEAT over, and shows by reading it that it runs. */
+static bool may_be_sent(const struct channel *channel, uint32_t type)
+{
+    return understood(channel, type) || type == MESSAGE_BEAT;
 }
 
 bool channel_hear(struct channel *channel)
@@ -308,7 +316,7 @@ static struct parcel *make_parcel(enum message_type type, const void *payload, s
 int channel_send_now(struct channel *channel, enum message_type type, const void *payload,
                      size_t length, const int *fds, size_t fd_count)
 {
-    if (!understood(channel, type))
+    if (!may_be_sent(channel, type))
         return EPROTONOSUPPORT;
     if (channel->wrong)
         return ENOMEM;
@@ -352,7 +360,7 @@ static void fail(struct channel *channel)
 static void post(struct channel *channel, enum message_type type, const void *payload,
                  size_t length, const int *fds, size_t fd_count, bool lent)
 {
-    if (!understood(channel, type) || channel->wrong)
+    if (!may_be_sent(channel, type) || channel->wrong)
         return;
     struct parcel *parcel = make_parcel(type, payload, length, fds, fd_count);
     if (!parcel) {
@@ -385,6 +393,18 @@ void channel_lend(struct channel *channel, enum message_type type, const void *p
 bool channel_is_foreign(const struct channel *channel)
 {
     return channel->foreign;
+}
+
+void channel_set_foreign(struct channel *channel)
+{
+    channel->foreign = true;
+}
+
+bool channel_is_read(const struct channel *channel)
+{
+    int unread;
+    return STAILQ_EMPTY(&channel->queue) &&
+           (ioctl(channel->fd, SIOCOUTQ, &unread) != 0 || unread == 0);
 }
 
 int channel_fd(const struct channel *channel)

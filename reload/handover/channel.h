@@ -64,9 +64,15 @@ void channel_close(struct channel *channel);
  * False: nothing is there. The channel may be closed when it returns true. */
 bool channel_hear(struct channel *channel);
 
-/* True once the peer has shown to be of another major version. Only common types are sent to it,
- * and delivered of it; others are passed over. */
+/* True once the peer has shown to be of another major version. Only common types and BEAT are sent
+ * to it, and only common types delivered of it; others are passed over. */
 bool channel_is_foreign(const struct channel *channel);
+
+/* The same before the peer has said anything: it is known from another process. */
+void channel_set_foreign(struct channel *channel);
+
+/* The peer has read all that was sent to it; true also if the kernel does not say. */
+bool channel_is_read(const struct channel *channel);
 
 /* An error of sending that passes: the socket is full, or the kernel has no room. */
 bool channel_may_retry(int error);

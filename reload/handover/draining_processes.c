@@ -139,7 +139,9 @@ void draining_processes_pass(struct draining_processes *draining_processes,
                                                .pid = (uint32_t)draining_process->pid,
                                                .sessions = draining_process->sessions,
                                                .config_hash = draining_process->config_hash,
-                                               .deadline = draining_process->deadline};
+                                               .deadline = draining_process->deadline,
+                                               .foreign =
+                                                   channel_is_foreign(draining_process->channel)};
         int fd = channel_fd(draining_process->channel);
         channel_send(successor, MESSAGE_DRAINING_PROCESS, &about, sizeof about, &fd, 1);
         forget(draining_process);

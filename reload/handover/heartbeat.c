@@ -135,7 +135,12 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     struct heartbeat *heartbeat = arg;
     bool late = clock_ms() > heartbeat->ticked_at + 2 * heartbeat->heartbeats->tick_ms;
     tick_later(heartbeat);
-    if (late || channel_is_foreign(heartbeat->channel))
+    if (channel_is_foreign(heartbeat->channel) && channel_is_read(heartbeat->channel) &&
+        heartbeat->state == HEARTBEAT_ASKED) {
+        hear_answer(heartbeat, heartbeat->number);
+        return;
+    }
+    if (late)
         return;
     heartbeat->ticks++;
     if (heartbeat->state == HEARTBEAT_WATCHING && heartbeat->ticks >= ASK_TICKS)
@@ -198,7 +203,7 @@ void heartbeat_rest(struct channel *channel)
 void heartbeat_confirm(struct channel *channel, void (*on_answer)(void *arg), void *arg)
 {
     struct heartbeat *heartbeat = heartbeat_of(channel);
-    if (!heartbeat || heartbeat->state == HEARTBEAT_ANSWERING || channel_is_foreign(channel)) {
+    if (!heartbeat || heartbeat->state == HEARTBEAT_ANSWERING) {
         on_answer(arg);
         return;
     }

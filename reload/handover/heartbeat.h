@@ -18,7 +18,8 @@
  * was stopped. So a process that goes on after a SIGCONT hears the answers that are there before it
  * judges anybody.
  *
- * A process of another major version of the protocol does not answer, and is not asked. */
+ * A process of another major version of the protocol passes the question over. That it has read the
+ * question is its answer, which the kernel gives: its main thread turns. Its workers may hang. */
 #ifndef RPPROXY_RELOAD_HANDOVER_HEARTBEAT_H
 #define RPPROXY_RELOAD_HANDOVER_HEARTBEAT_H
 
@@ -55,7 +56,7 @@ void heartbeat_watch(struct channel *channel, const char *who, pid_t pid, bool w
 void heartbeat_rest(struct channel *channel);
 
 /* on_answer is called once, when the process has answered a question that is asked now; never if it
- * hangs or is gone. At once if it is not watched, or of another major version. */
+ * hangs or is gone. At once if it is not watched. */
 void heartbeat_confirm(struct channel *channel, void (*on_answer)(void *arg), void *arg);
 
 /* True: the process was killed because it hung. */

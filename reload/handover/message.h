@@ -46,9 +46,9 @@
  * Versions. A process never knows whether its successor is older or newer. In one major version
  * payloads grow at their ends only, new types come last, and unknown ones are passed over. A reload
  * to another major version hands over the listeners, and the old process drains: only the common
- * types, MESSAGE_HELLO to MESSAGE_COMMON, are sent to a process of another major version, and heard
- * from it. These, struct message_head, and what is in their payloads now, have to stay as they are
- * for ever, in every version. */
+ * types, MESSAGE_HELLO to MESSAGE_COMMON, are heard from a process of another major version, and
+ * only these and BEAT, which it passes over, are sent to it. The common types, struct message_head,
+ * and what is in their payloads now, have to stay as they are for ever, in every version. */
 #ifndef RPPROXY_RELOAD_HANDOVER_MESSAGE_H
 #define RPPROXY_RELOAD_HANDOVER_MESSAGE_H
 
@@ -203,7 +203,7 @@ struct message_sessions {
     uint64_t config_hash; /* 0: not known; so with all that follows */
     uint64_t deadline;    /* of its drain, as drain_deadline() */
     uint32_t standby;     /* 1: it does not linger yet */
-    uint32_t unused;
+    uint32_t foreign;     /* DRAINING_PROCESS: 1: it is of another major version */
 };
 
 /* How a reload went: the successor shows it in its status, since commands ask it from now on. */

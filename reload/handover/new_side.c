@@ -360,10 +360,13 @@ static void add_draining_process(struct generation *generation, const struct rec
     if (!channel)
         return;
     message->fds[0] = -1;
+    const struct message_sessions *about = message->payload;
+    if (about->foreign)
+        channel_set_foreign(channel);
     heartbeat_answer(&generation->heartbeats, channel);
     say_hello(channel);
     peer_stats_tell_predecessor(&generation->peer_stats, channel);
-    draining_processes_add(&generation->draining_processes, channel, message->payload, 0);
+    draining_processes_add(&generation->draining_processes, channel, about, 0);
     tell_down_servers(generation);
 }
 

@@ -161,6 +161,121 @@ START_TEST(another_major_version_is_no_canary)
 }
 END_TEST
 
+/* --- processes that hang --------------------------------------------------------------------- */
+
+struct hanging {
+    struct proxy proxy;
+    uint16_t echo_port, port;
+    struct endpoint front;
+};
+
+static void configure_hanging(const struct hanging *hanging, const char *global)
+{
+    proxy_configure(&hanging->proxy,
+                    "%s[listen main]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:%u\n", global,
+                    hanging->port, hanging->echo_port);
+}
+
+/* A process of another major version has begun, and ours comes next. */
+static void begin_foreign(struct hanging *hanging, const char *global)
+{
+    hanging->echo_port = origin_port(origin_start(ORIGIN_ECHO));
+    hanging->port = port_reserve(getuid());
+    hanging->front = endpoint_loopback(hanging->port);
+    proxy_init(&hanging->proxy, "proxy");
+    proxy_own_binary(&hanging->proxy);
+    copy_file(getenv("RPPROXY_FOREIGN"), hanging->proxy.program, 0755);
+    configure_hanging(hanging, global);
+    proxy_start(&hanging->proxy);
+    copy_file(proxy_binary(), hanging->proxy.program, 0755);
+}
+
+static void serves_anew(const struct hanging *hanging)
+{
+    int session = connect_to(&hanging->front);
+    expect_alive(session);
+    close(session);
+}
+
+/* The old process stands by, and is stopped: orders to the new process wait for it no longer than
+ * for one of the same version. */
+static void stopped_predecessor(const char *order)
+{
+    struct hanging hanging;
+    struct outcome outcome;
+    begin_foreign(&hanging, "probation = 10m\n");
+    pid_t first = hanging.proxy.pid;
+    proxy_reload(&hanging.proxy);
+    process_stop(first);
+    ck_assert_int_eq(proxy_command(&hanging.proxy, &outcome, order, NULL), 0);
+    wait_gone(first);
+    ck_assert_uint_eq(file_mentions(hanging.proxy.log, "it hangs, and is killed"), 1);
+    if (strcmp(order, "stop") == 0)
+        return;
+    proxy_follow(&hanging.proxy);
+    serves_anew(&hanging);
+    proxy_stop(&hanging.proxy);
+}
+
+START_TEST(reload_with_a_stopped_predecessor)
+{
+    stopped_predecessor("reload");
+}
+END_TEST
+
+START_TEST(stop_with_a_stopped_predecessor)
+{
+    stopped_predecessor("stop");
+}
+END_TEST
+
+/* The new process is stopped on probation: the old one, of this version, serves again. */
+START_TEST(stopped_successor)
+{
+    struct hanging hanging;
+    begin_foreign(&hanging, "");
+    configure_hanging(&hanging, "probation = 10m\n"); /* of ours */
+    proxy_reload(&hanging.proxy);
+    pid_t ours = hanging.proxy.pid;
+    copy_file(getenv("RPPROXY_FOREIGN"), hanging.proxy.program, 0755);
+    proxy_reload(&hanging.proxy);
+    process_stop(hanging.proxy.pid);
+    wait_mentioned(hanging.proxy.log, "on probation: generation 2 serves again");
+    proxy_follow(&hanging.proxy);
+    ck_assert_int_eq(hanging.proxy.pid, ours);
+    serves_anew(&hanging);
+    proxy_stop(&hanging.proxy);
+}
+END_TEST
+
+/* Two processes drain, the first of another major version. The one that serves, to which the first
+ * has not said anything, kills the one that is stopped. The clock of the first is the second: a
+ * process that did not answer would be killed before. */
+START_TEST(draining_process_of_another_major_version)
+{
+    struct hanging hanging;
+    begin_foreign(&hanging, "drain = wait\n");
+    pid_t first = hanging.proxy.pid;
+    int of_first = connect_to(&hanging.front);
+    expect_alive(of_first);
+    proxy_reload(&hanging.proxy);
+    pid_t second = hanging.proxy.pid;
+    int of_second = connect_to(&hanging.front);
+    expect_alive(of_second);
+    proxy_reload(&hanging.proxy);
+    wait_mentioned(hanging.proxy.log, "generation 2 drains");
+    process_stop(second);
+    wait_gone(second);
+    expect_alive(of_first);
+    process_stop(first);
+    wait_gone(first);
+    serves_anew(&hanging);
+    proxy_stop(&hanging.proxy);
+    close(of_first);
+    close(of_second);
+}
+END_TEST
+
 Suite *upgrade_suite(void)
 {
     Suite *suite = suite_create("upgrade");
@@ -171,6 +286,10 @@ Suite *upgrade_suite(void)
         scenario_add(suite, another_major_version, 300);
         scenario_add(suite, another_major_version_fails, 300);
         scenario_add(suite, another_major_version_is_no_canary, 300);
+        scenario_add(suite, reload_with_a_stopped_predecessor, 300);
+        scenario_add(suite, stop_with_a_stopped_predecessor, 300);
+        scenario_add(suite, stopped_successor, 300);
+        scenario_add(suite, draining_process_of_another_major_version, 300);
     }
     return suite;
 }

@@ -338,11 +338,17 @@ START_TEST(another_major_version_gets_common_messages)
     struct message_head head;
     speak_raw();
     speak_foreign(MESSAGE_HELLO);
+    ck_assert(channel_is_read(right));
     channel_send(right, MESSAGE_COMMON + 1, NULL, 0, NULL, 0);
+    channel_send(right, MESSAGE_BEAT, NULL, 0, NULL, 0);
     channel_send(right, MESSAGE_COMMIT, NULL, 0, NULL, 0);
+    ck_assert_int_eq(recv(raw, &head, sizeof head, MSG_DONTWAIT), sizeof head);
+    ck_assert_uint_eq(head.type, MESSAGE_BEAT);
+    ck_assert(!channel_is_read(right));
     ck_assert_int_eq(recv(raw, &head, sizeof head, MSG_DONTWAIT), sizeof head);
     ck_assert_uint_eq(head.type, MESSAGE_COMMIT);
     ck_assert_uint_eq(head.major, MESSAGE_MAJOR);
+    ck_assert(channel_is_read(right));
     ck_assert_int_lt((int)recv(raw, &head, sizeof head, MSG_DONTWAIT), 0);
 }
 END_TEST

@@ -142,6 +142,40 @@ START_TEST(process_that_cannot_be_killed)
 }
 END_TEST
 
+/* --- a process of another major version ---------------------------------------------------- */
+
+START_TEST(foreign_process_that_reads_turns)
+{
+    channel_set_foreign(channel);
+    heartbeat_watch(channel, "it", pid, false);
+    for (unsigned asked = 1; asked <= 3; asked++) {
+        heartbeat_confirm(channel, on_answer, NULL);
+        ck_assert_uint_eq(answers, asked - 1);
+        while (answers < asked)
+            event_base_loop(relaying.base, EVLOOP_ONCE);
+    }
+    ck_assert(!is_dead() && !heartbeat_has_killed(channel));
+}
+END_TEST
+
+START_TEST(foreign_process_that_reads_nothing_is_killed)
+{
+    const struct channel_events events = {.on_message = ignore_message, .on_lost = on_end};
+    int pair[2];
+    channel_close(channel);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    channel = channel_open(pair[0], relaying.base, &events);
+    channel_set_foreign(channel);
+    heartbeat_answer(&ours, channel);
+    heartbeat_watch(channel, "it", pid, false);
+    heartbeat_confirm(channel, on_answer, NULL);
+    while (!heartbeat_has_killed(channel))
+        event_base_loop(relaying.base, EVLOOP_ONCE);
+    ck_assert_uint_eq(answers, 0);
+    close(pair[1]);
+}
+END_TEST
+
 /* --- workers ------------------------------------------------------------------------------- */
 
 static sem_t go_on;
@@ -234,6 +268,8 @@ Suite *heartbeat_suite(void)
     tcase_add_test(tcase, pause_of_the_asking_process_is_no_silence);
     tcase_add_test(tcase, silent_process_is_killed);
     tcase_add_test(tcase, process_that_cannot_be_killed);
+    tcase_add_test(tcase, foreign_process_that_reads_turns);
+    tcase_add_test(tcase, foreign_process_that_reads_nothing_is_killed);
     tcase_add_test(tcase, hung_worker_is_silence);
     tcase_add_test(tcase, questions_that_come_in_a_round_wait_for_the_next);
     suite_add_tcase(suite, tcase);
