@@ -128,21 +128,23 @@ static bool must_keep_all(struct new_side *side)
     return false;
 }
 
-/* A listener that waits until this process serves would have all clients of its address, and one
- * that both processes have in common an unknown share. No client comes to an address that
- * is absent. False: this process exits. */
+/* The kernel gives a client to the most specific listening socket of the port, whatever process has
+ * it, and steers only among sockets of the same address. So a listener that waits until this
+ * process serves would have all clients of its address, and one that both processes have in common
+ * an unknown share. No client comes to an address that is absent. False: this process exits. */
 static bool can_share(struct new_side *side)
 {
     struct generation *generation = side->generation;
     for (size_t i = 0; i < generation->binds->count; i++) {
         const struct bound *bound = &generation->binds->list[i];
-        char line[ADDRESS_TEXT_MAX + 160];
+        char line[ADDRESS_TEXT_MAX + 256];
         if (bound_is_unix(bound) || (!bound->listens_late && !bound->covered))
             continue;
         snprintf(
             line, sizeof line,
             "no canary is possible: clients of %s would go from another bind of the port to it, or "
-            "back, and cannot be split",
+            "back, and the kernel gives all of them to the more specific bind, never a share; "
+            "reload without --canary, or change the binds in a reload of their own",
             bound->conf->text);
         generation->events->report(generation, line);
         generation->events->exit(generation, EXIT_BIND);
