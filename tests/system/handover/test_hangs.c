@@ -22,7 +22,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SCENES = 5, SESSIONS = 40, IN_FLIGHT = 400, RATE = 100, TICK_MS = 20 };
+enum { SCENES = 5, SESSIONS = 500, RATE = 2000, MOMENTS = 20, TICK_MS = 20 };
+
+/* How much hangs at a time: one scene with the full load, or SCENES small ones. */
+struct size {
+    unsigned scenes, sessions, rate; /* sessions, connections per second: of one scene */
+};
+
+static struct size size(void)
+{
+    enum { SESSIONS_LEAST = 40 * SCENES, RATE_LEAST = 100 * SCENES };
+    unsigned sessions = scaled(SESSIONS, SESSIONS_LEAST), rate = scaled(RATE, RATE_LEAST);
+    unsigned scenes = rate > RATE_LEAST ? 1 : SCENES;
+    return (struct size){.scenes = scenes, .sessions = sessions / scenes, .rate = rate / scenes};
+}
 
 struct scene {
     struct proxy proxy;
@@ -31,6 +44,7 @@ struct scene {
     struct churn *churn;
     struct trap trap;
     pid_t first, second, command;
+    pid_t hung;          /* the process that must not be left; 0: either may be */
     bool keeps_sessions; /* no session of before the reload may be lost */
     char name[32];
 };
@@ -45,13 +59,14 @@ static void configure(const struct scene *scene, const char *probation)
                     scene->long_server_port);
 }
 
-/* call, step: where the new process is stopped; step 0: it is not stopped. */
+/* call, step: where the new process is stopped; step 0: it is not stopped; NULL: it is not traced.
+ */
 static void scene_start(struct scene *scene, const struct origin *origin, unsigned number,
                         const char *call, unsigned step, const char *probation)
 {
     char program[48];
     *scene = (struct scene){.streams = streams_create()};
-    snprintf(scene->name, sizeof scene->name, "%u-%s-%u", number, call, step);
+    snprintf(scene->name, sizeof scene->name, "%u-%s-%u", number, call ? call : "moment", step);
     scene->port = port_reserve(getuid());
     scene->long_port = port_reserve(getuid());
     scene->server_port = origin_port(origin);
@@ -65,11 +80,11 @@ static void scene_start(struct scene *scene, const struct origin *origin, unsign
     proxy_start(&scene->proxy);
     scene->first = scene->proxy.pid;
     streams_slow_down(scene->streams, TICK_MS);
-    streams_open(scene->streams, &long_front, SESSIONS);
+    streams_open(scene->streams, &long_front, size().sessions);
     streams_wait_progress(scene->streams, 1);
     streams_may_be_lost(scene->streams);
-    scene->churn =
-        churn_start(&(struct churn_options){.target = front, .in_flight = IN_FLIGHT, .rate = RATE});
+    scene->churn = churn_start(&(struct churn_options){
+        .target = front, .in_flight = size().rate * 3, .rate = size().rate});
     trap_init(&scene->trap, scene->name, call, step, "SIGSTOP");
     trap_successor(&scene->trap, &scene->proxy);
     scene->command = proxy_command_start(&scene->proxy, NULL, "reload", NULL);
@@ -103,16 +118,16 @@ static bool one_is_left(void *argument)
     return process_alive(scene->first) + process_alive(scene->second) == 1;
 }
 
-/* One of the two processes is left and serves. At most the sessions that the other one had accepted
- * are lost. */
+/* Once one of the two processes is left and serves. At most the sessions that the other one had
+ * accepted are lost. */
 static void scene_end(struct scene *scene)
 {
     struct status status;
     struct churn_result result;
-    wait_until(one_is_left, scene, "one process is left, and serves");
+    ck_assert_int_ne(scene->proxy.pid, scene->hung);
     (void)wait_gone(scene->command);
     streams_wait_progress(scene->streams, 2);
-    churn_wait(scene->churn, churn_ended(scene->churn) + RATE / 2);
+    churn_wait(scene->churn, churn_ended(scene->churn) + size().rate / 2);
     ck_assert(proxy_status(&scene->proxy, &status));
     copy_file(proxy_binary(), scene->proxy.program, 0755);
     configure(scene, "0s");
@@ -133,10 +148,21 @@ static void scene_end(struct scene *scene)
     ck_assert_int_eq(proxy_command(&scene->proxy, &(struct outcome){0}, "stop", NULL), 0);
 }
 
-static void end_all(struct scene *scenes)
+/* Plays all of `count` scenes, in groups. hang starts a scene, and lets a process hang. */
+static void play(unsigned count, void (*hang)(struct scene *scene, unsigned i, void *arg),
+                 void *arg)
 {
-    for (unsigned i = 0; i < SCENES; i++)
-        scene_end(&scenes[i]);
+    struct scene scenes[SCENES];
+    for (unsigned first = 0, many; first < count; first += many) {
+        many = count - first < size().scenes ? count - first : size().scenes;
+        for (unsigned i = 0; i < many; i++)
+            hang(&scenes[i], first + i, arg);
+        /* All at a time: the clients of a hung process do not wait for the end of other scenes. */
+        for (unsigned i = 0; i < many; i++)
+            wait_until(one_is_left, &scenes[i], "one process is left, and serves");
+        for (unsigned i = 0; i < many; i++)
+            scene_end(&scenes[i]);
+    }
 }
 
 /* How many such calls the new process makes in an undisturbed reload. */
@@ -151,23 +177,33 @@ static unsigned count_calls(const struct origin *origin, const char *call)
     return calls;
 }
 
+struct stop {
+    const struct origin *origin;
+    const char *call;
+    unsigned calls;
+    bool successor;
+};
+
+static void trap_one(struct scene *scene, unsigned i, void *arg)
+{
+    const struct stop *stop = arg;
+    scene_start(scene, stop->origin, i + 1, stop->call, 1 + i * (stop->calls - 1) / (SCENES - 1),
+                "1s");
+    wait_launched(scene);
+}
+
 START_TEST(successor_stopped_at_a_message)
 {
     static const char *const calls[] = {"sendmsg", "recvmsg"};
-    struct scene scenes[SCENES];
     if (!trap_works()) {
         skip_test("strace cannot trace here");
     }
-    struct origin *origin = origin_start(ORIGIN_ANSWER);
+    struct stop stop = {.origin = origin_start(ORIGIN_ANSWER)};
     for (unsigned i = 0; i < 2; i++) {
-        unsigned count = count_calls(origin, calls[i]);
-        ck_assert_uint_gt(count, SCENES);
-        for (unsigned j = 0; j < SCENES; j++)
-            scene_start(&scenes[j], origin, j + 1, calls[i], 1 + j * (count - 1) / (SCENES - 1),
-                        "1s");
-        for (unsigned j = 0; j < SCENES; j++)
-            wait_launched(&scenes[j]);
-        end_all(scenes);
+        stop.call = calls[i];
+        stop.calls = count_calls(stop.origin, calls[i]);
+        ck_assert_uint_gt(stop.calls, SCENES);
+        play(SCENES, trap_one, &stop);
     }
 }
 END_TEST
@@ -179,38 +215,34 @@ static bool serves(void *argument)
     return proxy_status(&scene->proxy, &status) && status.pid == scene->second;
 }
 
-/* Stops a process at a random moment of the reload. */
-static void stop_at_a_moment(bool successor)
+/* With a probation, and without: in the time that a reload without one takes, 0.3 s, counted in
+ * connections. */
+static void stop_at_a_moment(struct scene *scene, unsigned i, void *arg)
 {
-    struct scene scenes[SCENES];
-    struct origin *origin = origin_start(ORIGIN_ANSWER);
-    unsigned rounds = scaled(4, 1);
+    const struct stop *stop = arg;
+    unsigned moment = (unsigned)rand() % (size().rate * 3 / 10);
+    scene_start(scene, stop->origin, i, NULL, 0, i % 2 ? "1s" : "0s");
+    wait_launched(scene);
+    churn_wait(scene->churn, churn_ended(scene->churn) + moment);
+    (void)kill(stop->successor ? scene->second : scene->first, SIGSTOP); /* it may have ended */
+}
+
+static void stop_at_moments(bool successor)
+{
+    struct stop stop = {.origin = origin_start(ORIGIN_ANSWER), .successor = successor};
     srand((unsigned)now_ms());
-    for (unsigned i = 0; i < rounds; i++) {
-        for (unsigned j = 0; j < SCENES; j++) {
-            scene_start(&scenes[j], origin, i * SCENES + j, successor ? "second" : "first", 0,
-                        "1s");
-            wait_launched(&scenes[j]);
-        }
-        for (unsigned j = 0; j < SCENES; j++) {
-            unsigned moment = (unsigned)rand() % 150;
-            churn_wait(scenes[j].churn, churn_ended(scenes[j].churn) + moment / SCENES);
-            pid_t pid = successor ? scenes[j].second : scenes[j].first;
-            (void)kill(pid, SIGSTOP); /* the process may have ended */
-        }
-        end_all(scenes);
-    }
+    play(scaled(MOMENTS, SCENES), stop_at_a_moment, &stop);
 }
 
 START_TEST(successor_stopped)
 {
-    stop_at_a_moment(true);
+    stop_at_moments(true);
 }
 END_TEST
 
 START_TEST(predecessor_stopped)
 {
-    stop_at_a_moment(false);
+    stop_at_moments(false);
 }
 END_TEST
 
@@ -276,26 +308,23 @@ static void wait_traced(pid_t thread)
     wait_until(is_traced, &thread, "the thread is stopped");
 }
 
+static void hang_worker(struct scene *scene, unsigned i, void *arg)
+{
+    scene_start(scene, arg, i, NULL, 0, "10m");
+    wait_launched(scene);
+    wait_until(serves, scene, "the successor serves");
+    scene->hung = i % 2 ? scene->first : scene->second;
+    scene->keeps_sessions = scene->hung == scene->second;
+    pid_t worker = worker_of(scene->hung);
+    hang_thread(worker);
+    wait_traced(worker);
+}
+
 /* One worker thread hangs; in half of the cases a thread of the old process, which stands by. A new
  * process that hangs while it is on probation gets no sessions of the old one. */
 START_TEST(worker_hangs)
 {
-    struct scene scenes[SCENES];
-    struct origin *origin = origin_start(ORIGIN_ANSWER);
-    for (unsigned i = 0; i < SCENES; i++) {
-        scene_start(&scenes[i], origin, i, "worker", 0, "10m");
-        wait_launched(&scenes[i]);
-        wait_until(serves, &scenes[i], "the successor serves");
-        pid_t hung = i % 2 ? scenes[i].first : scenes[i].second;
-        hang_thread(worker_of(hung));
-        wait_traced(worker_of(hung));
-        scenes[i].keeps_sessions = hung == scenes[i].second;
-    }
-    for (unsigned i = 0; i < SCENES; i++) {
-        pid_t hung = i % 2 ? scenes[i].first : scenes[i].second;
-        scene_end(&scenes[i]);
-        ck_assert(!process_alive(hung));
-    }
+    play(SCENES, hang_worker, origin_start(ORIGIN_ANSWER));
 }
 END_TEST
 
@@ -392,10 +421,10 @@ END_TEST
 Suite *hangs_suite(void)
 {
     Suite *suite = suite_create("hangs");
-    scenario_add(suite, successor_stopped_at_a_message, 300);
-    scenario_add(suite, successor_stopped, 300);
-    scenario_add(suite, predecessor_stopped, 300);
-    scenario_add(suite, worker_hangs, 300);
+    scenario_add(suite, successor_stopped_at_a_message, 900);
+    scenario_add(suite, successor_stopped, 900);
+    scenario_add(suite, predecessor_stopped, 900);
+    scenario_add(suite, worker_hangs, 900);
     scenario_add(suite, watchdog_of_the_service_manager, 300);
     return suite;
 }

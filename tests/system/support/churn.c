@@ -98,6 +98,9 @@ static void complete(struct churn *churn, struct client *client)
     churn->result.completed++;
     churn->result.sent += client->sent;
     churn->result.received += client->got;
+    double lived = (double)(now_ms() - client->start) / 1000;
+    if (lived > churn->result.slowest)
+        churn->result.slowest = lived;
     end_client(churn, client);
 }
 
@@ -446,9 +449,10 @@ void churn_print(const struct churn_result *result, const char *what)
         [LOSS_REFUSED] = "refused",   [LOSS_RESET] = "reset",       [LOSS_CUT] = "cut short",
         [LOSS_WRONG] = "wrong bytes", [LOSS_TIMEOUT] = "timed out", [LOSS_OTHER] = "other",
     };
-    printf("     %s: %llu connections in %.1f s (%.0f/s)", what,
+    printf("     %s: %llu connections in %.1f s (%.0f/s, the slowest %.3f s)", what,
            (unsigned long long)result->completed, result->seconds,
-           (double)result->completed / (result->seconds > 0 ? result->seconds : 1));
+           (double)result->completed / (result->seconds > 0 ? result->seconds : 1),
+           result->slowest);
     for (int kind = 0; kind < LOSS_KINDS; kind++) {
         printf(", %llu %s", (unsigned long long)result->lost[kind], names[kind]);
     }

@@ -29,6 +29,7 @@ struct churn_result {
     uint64_t sent, received; /* bytes of completed connections */
     uint64_t held_back;      /* open loop: turns in which in_flight prevented new connections */
     double seconds;
+    double slowest; /* seconds: the longest that a completed connection took */
     struct {
         enum loss kind;
         const char *phase; /* "connecting", "pausing", "sending", "receiving" */

@@ -47,6 +47,13 @@ static void describe(const struct trap *trap, char text[static 80])
 void trap_successor(const struct trap *trap, const struct proxy *proxy)
 {
     char inject[80];
+    if (!trap->call) {
+        /* A tracer that has just begun would outlive a process that is killed, with a copy of its
+         * channel, and so with the listening sockets in messages that nobody has read. */
+        write_file(proxy->program, 0755, "#!/bin/sh\necho $$ > %s\nexec %s \"$@\"\n",
+                   trap->pid_file, proxy_binary());
+        return;
+    }
     describe(trap, inject);
     write_file(proxy->program, 0755,
                "#!/bin/sh\n"

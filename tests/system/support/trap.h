@@ -16,7 +16,7 @@
 #define TRAP_BACK    "xppr\\2\\0\\0\\0\\26\\0"
 
 struct trap {
-    const char *call;   /* "sendmsg" or "recvmsg" */
+    const char *call;   /* "sendmsg" or "recvmsg"; NULL: the process is not watched at all */
     unsigned step;      /* which call, from 1 on; 0: none, the process is only watched */
     const char *signal; /* "SIGKILL" or "SIGSTOP" */
     char trace[PATH_MAX], pid_file[PATH_MAX], log[PATH_MAX];
