@@ -18,6 +18,12 @@ PACKAGES  := libevent inih libcap-ng jansson libxxhash libcares openssl libpcre2
 ifeq ($(shell pkg-config --exists libsystemd 2>/dev/null && echo yes),yes)
 DEFINES   += -DHAVE_LIBSYSTEMD # loaded at run time: config/base/systemd.h
 endif
+# OpenSSL is loaded when it is first called, where there are stubs for that: config/base/openssl.h.
+ifneq ($(filter x86_64-%,$(shell $(CC) -dumpmachine)),)
+DEFINES   += -DLOAD_OPENSSL_LATE
+LOADED    := openssl
+ASM_SRC   := config/base/openssl_calls.S
+endif
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
             -Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wcast-qual -Wwrite-strings \
@@ -31,19 +37,25 @@ override CPPFLAGS += -I. -D_GNU_SOURCE -DRPPROXY_VERSION='"$(VERSION)"' $(DEFINE
 override CFLAGS   += -std=gnu11 -pthread -fno-common -fstack-protector-strong $(WARNINGS) $(SAN_$(SAN))
 override LDFLAGS  += -pthread $(SAN_$(SAN))
 
-PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
-PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES))
+PKG_CFLAGS   = $(shell pkg-config --cflags $(PACKAGES))
+PKG_LIBS     = $(shell pkg-config --libs $(PACKAGES))
+PROGRAM_LIBS = $(shell pkg-config --libs $(filter-out $(LOADED),$(PACKAGES)))
 CHECK_LIBS = $(shell pkg-config --libs check)
 
 ROOMS   := config proxy reload
 LIB_SRC := $(filter-out reload/main.c,$(shell find $(ROOMS) -name '*.c'))
-LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
+LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(ASM_SRC:%.S=$(BUILD)/%.o)
 LIB     := $(BUILD)/librpproxy.a
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/%.o: %.S
+	@mkdir -p $(@D)
+	$(call say,AS,$<)
+	$(Q)$(CC) -c -o $@ $<
 
 # The program contains the status page.
 $(BUILD)/reload/http/page.o: $(wildcard reload/http/page.html reload/http/page.css reload/http/page.js)
@@ -54,7 +66,7 @@ $(LIB): $(LIB_OBJ)
 
 $(BUILD)/rpproxy: $(BUILD)/reload/main.o $(LIB)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PROGRAM_LIBS)
 
 rpproxy: $(BUILD)/rpproxy ## build ./rpproxy (the default)
 	@cp -f $< $@.new && mv -f $@.new $@

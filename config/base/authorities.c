@@ -74,5 +74,6 @@ const char *authorities_of_system(struct x509_store_st **store)
 
 void authorities_free(struct x509_store_st *store)
 {
-    X509_STORE_free(store);
+    if (store)
+        X509_STORE_free(store);
 }

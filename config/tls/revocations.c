@@ -79,5 +79,6 @@ void revocations_use(SSL_CTX *context, struct stack_st_X509_CRL *list)
 
 void revocations_free(struct stack_st_X509_CRL *list)
 {
-    sk_X509_CRL_pop_free(list, X509_CRL_free);
+    if (list)
+        sk_X509_CRL_pop_free(list, X509_CRL_free);
 }

@@ -1,6 +1,7 @@
 #include "reload/process/start.h"
 
 #include "config/base/log.h"
+#include "config/base/openssl.h"
 #include "config/first.h"
 #include "config/load.h"
 #include "config/tls/certificate_store.h"
@@ -168,6 +169,25 @@ static void warn_of_files(const struct generation *generation)
     }
 }
 
+/* What calls OpenSSL only while clients are served. */
+static bool needs_openssl(const struct config *config)
+{
+    for (size_t i = 0; i < config->backend_count; i++)
+        if (config->backends[i].check.kind == CHECK_PGSQL ||
+            config->backends[i].check.kind == CHECK_MYSQL)
+            return true;
+    return config->metrics_users.path != NULL;
+}
+
+/* False: it has been reported. */
+static bool load_openssl(struct generation *generation)
+{
+    const char *wrong = needs_openssl(generation->config) ? openssl_load() : NULL;
+    if (wrong)
+        report(generation, "%s: OpenSSL: %s", generation->file, wrong);
+    return !wrong;
+}
+
 bool start_read_config(struct generation *generation)
 {
     struct config_errors *errors = &generation->config_errors;
@@ -191,7 +211,7 @@ bool start_read_config(struct generation *generation)
         return false;
 
     const struct config *config = generation->config;
-    if (!keep_keys(generation))
+    if (!keep_keys(generation) || !load_openssl(generation))
         return false;
     settle_core_dumps(generation);
     generation->config_hash = running_hash(config);

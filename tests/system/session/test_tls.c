@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -507,6 +508,57 @@ START_TEST(a_server_has_another_name)
 }
 END_TEST
 
+/* --- what a process without TLS is spared --- */
+
+static bool has_openssl(const struct proxy *proxy)
+{
+    static char maps[1 << 20];
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/maps", (int)proxy->pid);
+    ck_assert_uint_gt(read_file(path, maps, sizeof maps), 0);
+    ck_assert_ptr_nonnull(strstr(maps, "libevent"));
+    return strstr(maps, "libssl") || strstr(maps, "libcrypto");
+}
+
+/* Elsewhere it is linked: config/base/openssl.h. */
+#ifdef __x86_64__
+#define LOADED_LATE true
+#else
+#define LOADED_LATE false
+#endif
+
+/* Passwords call it while clients are served only, and its file may have gone by then. */
+START_TEST(openssl_is_loaded_where_it_is_needed)
+{
+    struct scene scene;
+    char users[PATH_MAX], metrics[PATH_MAX + 64];
+    tls_certificate("a", "DNS:a.test");
+    write_file(test_path(users, "users"), 0600, "me:$5$salt$%043d\n", 0);
+    snprintf(metrics, sizeof metrics, "metrics = 127.0.0.1:%u\nmetrics-auth = %s\n",
+             port_reserve(getuid()), users);
+    scene_init(&scene);
+    const struct {
+        const char *global, *bind;
+        bool needed;
+    } cases[] = {{"", "", false},
+                 {metrics, "", true},
+                 {"", "", false},
+                 {"", "tls=yes\ncertificate = a.pem", true}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        proxy_configure(&scene.proxy,
+                        "%s[listen main]\nbind = 127.0.0.1:%u %s\nserver = a 127.0.0.1:%u\n",
+                        cases[i].global, scene.port, cases[i].bind, scene.server_port);
+        if (i == 0)
+            proxy_start(&scene.proxy);
+        else
+            proxy_reload(&scene.proxy);
+        ck_assert_int_eq(has_openssl(&scene.proxy), cases[i].needed || !LOADED_LATE);
+        proxy_wait_drained(&scene.proxy);
+    }
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 Suite *tls_suite(void)
 {
     Suite *suite = suite_create("tls");
@@ -524,5 +576,6 @@ Suite *tls_suite(void)
     scenario_add(suite, a_header_goes_before_the_handshake, 120);
     scenario_add(suite, a_server_shows_another_certificate, 120);
     scenario_add(suite, a_server_has_another_name, 120);
+    scenario_add(suite, openssl_is_loaded_where_it_is_needed, 120);
     return suite;
 }
