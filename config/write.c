@@ -51,102 +51,82 @@ static void put_comment(FILE *out, const char *key, const char *value)
     fputc('\n', out);
 }
 
-/* A line that is being written: its value goes to stream. */
-struct line {
-    FILE *stream;
-    char *value;
-    size_t length;
-};
-
-static bool line_begin(struct line *line)
+/* Ends a line, whose value was written to `line`, and begins the next one. An empty value gives no
+ * line. Returns false if there is no memory. */
+static bool line_end(struct memory_stream *line, const char *key, FILE *out)
 {
-    *line = (struct line){0};
-    line->stream = open_memstream(&line->value, &line->length);
-    return line->stream != NULL;
-}
-
-/* An empty value gives no line. Returns false if there is no memory. */
-static bool line_end(struct line *line, const char *key, FILE *out)
-{
-    bool good = fclose(line->stream) == 0;
-    if (good && line->length > 0) {
-        if (fits_line(key, line->value))
-            fprintf(out, "%s = %s\n", key, line->value);
+    if (fflush(line->stream))
+        return false;
+    const char *value = memory_stream_text(line);
+    if (line->length > 0) {
+        if (fits_line(key, value))
+            fprintf(out, "%s = %s\n", key, value);
         else
-            put_comment(out, key, line->value);
+            put_comment(out, key, value);
     }
-    free(line->value);
-    return good;
+    memory_stream_again(line);
+    return true;
 }
 
 /* --- sections ------------------------------------------------------------------------------ */
 
 /* A line for each value of a repeated option. */
-static bool write_repeated(const struct option *option, const void *owner, FILE *out)
+static bool write_repeated(const struct option *option, const void *owner,
+                           struct memory_stream *line, FILE *out)
 {
     const void *member = (const char *)owner + option->offset;
-    struct line line;
     bool more = option->type == OPTION_CUSTOM;
     for (size_t item = 0; more; item++) {
-        if (!line_begin(&line))
-            return false;
-        more = option->custom->write(member, item, line.stream);
+        more = option->custom->write(member, item, line->stream);
         const char *key = option->custom->key ? option->custom->key(member, item) : option->name;
-        if (!line_end(&line, key, out))
+        if (!line_end(line, key, out))
             return false;
     }
     return true;
 }
 
 /* Writes the settings of a section of this kind, without binds and servers. */
-static bool write_options(enum section_kind kind, const void *owner, FILE *out)
+static bool write_options(enum section_kind kind, const void *owner, struct memory_stream *line,
+                          FILE *out)
 {
-    struct line line;
     for (size_t i = 0; i < option_count(); i++) {
         const struct option *option = option_at(i);
         if (!(option->sections & IN(kind)))
             continue;
         if (option->repeated) {
-            if (!write_repeated(option, owner, out))
+            if (!write_repeated(option, owner, line, out))
                 return false;
             continue;
         }
-        if (!line_begin(&line))
-            return false;
-        option_write(option, owner, line.stream);
-        if (!line_end(&line, option->name, out))
+        option_write(option, owner, line->stream);
+        if (!line_end(line, option->name, out))
             return false;
     }
     return true;
 }
 
-static bool write_frontend(const struct frontend_conf *frontend, FILE *out)
+static bool write_frontend(const struct frontend_conf *frontend, struct memory_stream *line,
+                           FILE *out)
 {
-    struct line line;
     fprintf(out, "\n[frontend %s]\n", frontend->name);
     for (size_t i = 0; i < frontend->bind_count; i++) {
-        if (!line_begin(&line))
-            return false;
-        bind_write(&frontend->binds[i], line.stream);
-        if (!line_end(&line, "bind", out))
+        bind_write(&frontend->binds[i], line->stream);
+        if (!line_end(line, "bind", out))
             return false;
     }
-    return write_options(SECTION_FRONTEND, frontend, out);
+    return write_options(SECTION_FRONTEND, frontend, line, out);
 }
 
-static bool write_backend(const struct backend_conf *backend, FILE *out)
+static bool write_backend(const struct backend_conf *backend, struct memory_stream *line, FILE *out)
 {
-    struct line line;
     fprintf(out, "\n[backend %s]\n", backend->name);
     for (size_t i = 0; i < backend->server_count; i++) {
-        if (!line_begin(&line))
-            return false;
-        fprintf(line.stream, "%s ", backend->servers[i].name);
-        server_write(&backend->servers[i], line.stream);
-        if (!line_end(&line, "server", out))
+        fprintf(line->stream, "%s ", backend->servers[i].name);
+        server_write(&backend->servers[i], line->stream);
+        if (!line_end(line, "server", out))
             return false;
     }
-    return write_options(SECTION_BACKEND, backend, out);
+    return write_options(SECTION_BACKEND, backend, line, out);
 }
 
 /* As comments: two configurations with different lists are different. */
@@ -170,20 +150,31 @@ static void write_certificates(const struct certificate_store *store, FILE *out)
         }
 }
 
+static bool write_sections(const struct config *config, struct memory_stream *line, FILE *out)
+{
+    fputs("[global]\n", out);
+    bool good = write_options(SECTION_GLOBAL, config, line, out);
+    for (size_t i = 0; good && i < config->frontend_count; i++)
+        good = write_frontend(&config->frontends[i], line, out);
+    for (size_t i = 0; good && i < config->backend_count; i++)
+        good = write_backend(&config->backends[i], line, out);
+    return good;
+}
+
 char *config_text(const struct config *config, size_t *length)
 {
     char *text = NULL;
+    struct memory_stream line = {0};
     FILE *out = open_memstream(&text, length);
     if (!out)
         return NULL;
-    fputs("[global]\n", out);
-    bool good = write_options(SECTION_GLOBAL, config, out);
-    for (size_t i = 0; good && i < config->frontend_count; i++)
-        good = write_frontend(&config->frontends[i], out);
-    for (size_t i = 0; good && i < config->backend_count; i++)
-        good = write_backend(&config->backends[i], out);
+    line.stream = open_memstream(&line.text, &line.length);
+    bool good = line.stream && write_sections(config, &line, out);
     write_certificates(config->certificates, out);
     write_files(&config->address_files, out);
+    if (line.stream)
+        fclose(line.stream);
+    free(line.text);
     good = good && !ferror(out);
     if (fclose(out) == 0 && good)
         return text;

@@ -51,6 +51,18 @@ char *memory_stream_end(struct memory_stream *memory)
     return checked(fclose(memory->stream) == 0 ? memory->text : NULL);
 }
 
+const char *memory_stream_text(struct memory_stream *memory)
+{
+    char *text = checked(fflush(memory->stream) == 0 ? memory->text : NULL);
+    text[memory->length] = '\0'; /* the stream puts it after the longest text so far */
+    return text;
+}
+
+void memory_stream_again(struct memory_stream *memory)
+{
+    rewind(memory->stream);
+}
+
 void *memory_grow(void *items, size_t count, size_t *capacity, size_t size)
 {
     if (items && count < *capacity)

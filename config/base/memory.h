@@ -30,6 +30,12 @@ void memory_stream_begin(struct memory_stream *memory);
 char *memory_stream_end(struct memory_stream *memory)
     __attribute__((returns_nonnull, warn_unused_result));
 
+/* The text so far, of `length` bytes, until something else is written. memory_stream_again() begins
+ * with an empty text: for many short ones, since each new stream clears eight kilobytes first. */
+const char *memory_stream_text(struct memory_stream *memory)
+    __attribute__((returns_nonnull, warn_unused_result));
+void memory_stream_again(struct memory_stream *memory);
+
 /* Returns items, moved if necessary, with room for at least count + 1; doubles *capacity if it is
  * exhausted. */
 void *memory_grow(void *items, size_t count, size_t *capacity, size_t size)

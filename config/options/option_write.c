@@ -115,31 +115,27 @@ void option_write(const struct option *option, const void *owner, FILE *out)
     }
 }
 
-/* The value as text; the caller frees it. */
-static char *value_of(const struct option *option, const void *owner)
-{
-    struct memory_stream value;
-    memory_stream_begin(&value);
-    option_write(option, owner, value.stream);
-    return memory_stream_end(&value);
-}
-
-static void write_attribute(const struct option *option, const void *owner, FILE *out)
+static void write_attribute(const struct option *option, const void *owner,
+                            struct memory_stream *value, FILE *out)
 {
     if (option->type == OPTION_FLAG) {
         if (*(const bool *)((const char *)owner + option->offset))
             fprintf(out, " %s", option->name);
         return;
     }
-    char *value = value_of(option, owner);
-    bool initial = option->initial && strcmp(value, option->initial) == 0;
-    if (*value && (option->shown || !initial))
-        fprintf(out, " %s=%s", option->name, value);
-    free(value);
+    option_write(option, owner, value->stream);
+    const char *text = memory_stream_text(value);
+    bool initial = option->initial && strcmp(text, option->initial) == 0;
+    if (*text && (option->shown || !initial))
+        fprintf(out, " %s=%s", option->name, text);
+    memory_stream_again(value);
 }
 
 void attributes_write(enum option_owner which, const void *owner, FILE *out)
 {
+    struct memory_stream value;
+    memory_stream_begin(&value);
     for (const struct option *option = attribute_table(which); option->name; option++)
-        write_attribute(option, owner, out);
+        write_attribute(option, owner, &value, out);
+    free(memory_stream_end(&value));
 }

@@ -12,32 +12,30 @@
 
 static const char *const kind_names[] = {"global", "defaults", "frontend", "backend", "listen"};
 
-static const struct option *const tables[] = {global_options, frontend_options, tls_options,
-                                              backend_options, check_options};
+static const struct {
+    const struct option *rows;
+    const size_t *count;
+} tables[] = {{global_options, &global_option_count},
+              {frontend_options, &frontend_option_count},
+              {tls_options, &tls_option_count},
+              {backend_options, &backend_option_count},
+              {check_options, &check_option_count}};
 #define TABLES (sizeof tables / sizeof tables[0])
-
-static size_t rows(const struct option *table)
-{
-    size_t count = 0;
-    while (table[count].name)
-        count++;
-    return count;
-}
 
 size_t option_count(void)
 {
     size_t count = 0;
     for (size_t i = 0; i < TABLES; i++)
-        count += rows(tables[i]);
+        count += *tables[i].count;
     return count;
 }
 
 const struct option *option_at(size_t i)
 {
     size_t table = 0;
-    for (size_t count; (count = rows(tables[table])) <= i; table++)
-        i -= count;
-    return &tables[table][i];
+    for (; i >= *tables[table].count; table++)
+        i -= *tables[table].count;
+    return &tables[table].rows[i];
 }
 
 const struct option *attribute_table(enum option_owner which)
@@ -53,7 +51,7 @@ const char *section_kind_name(enum section_kind kind)
 const struct option *option_find(enum section_kind kind, const char *name)
 {
     for (size_t i = 0; i < TABLES; i++)
-        for (const struct option *option = tables[i]; option->name; option++)
+        for (const struct option *option = tables[i].rows; option->name; option++)
             if ((option->sections & IN(kind)) && strcmp(option->name, name) == 0)
                 return option;
     return NULL;
@@ -274,7 +272,7 @@ static void for_each(enum option_owner which, void *owner,
         return;
     }
     for (size_t i = 0; i < TABLES; i++)
-        for (const struct option *option = tables[i]; option->name; option++)
+        for (const struct option *option = tables[i].rows; option->name; option++)
             if (option_is_of(option, which))
                 visit(option, which, owner);
 }

@@ -101,6 +101,8 @@ struct option {
 /* The tables, each with a row without a name at the end; the functions below go through them. */
 extern const struct option global_options[], frontend_options[], backend_options[];
 extern const struct option tls_options[], check_options[];
+extern const size_t global_option_count, frontend_option_count, backend_option_count;
+extern const size_t tls_option_count, check_option_count;
 extern const struct option bind_attributes[], server_attributes[];
 
 /* The options in the order of the help and the manual: i is less than option_count(). */

@@ -9,6 +9,9 @@
 #include <limits.h>
 #include <stddef.h>
 
+/* Without the row at the end. */
+#define OPTIONS_IN(table) (sizeof(table) / sizeof *(table)-1)
+
 #define SECOND 1000ULL
 #define MINUTE (60 * SECOND)
 #define HOUR   (60 * MINUTE)

@@ -166,3 +166,5 @@ const struct option backend_options[] = {
      .help = "how long a session waits for a place of a server (maxconn); 0s: as long as it takes"},
     {.name = NULL},
 };
+
+const size_t backend_option_count = OPTIONS_IN(backend_options);

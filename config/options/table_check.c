@@ -233,3 +233,5 @@ const struct option check_options[] = {
      .help = "of check = exec: the program, whose exit status 0 passes"},
     {.name = NULL},
 };
+
+const size_t check_option_count = OPTIONS_IN(check_options);

@@ -171,3 +171,5 @@ const struct option frontend_options[] = {
          "has it"},
     {.name = NULL},
 };
+
+const size_t frontend_option_count = OPTIONS_IN(frontend_options);

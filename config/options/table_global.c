@@ -312,3 +312,5 @@ const struct option global_options[] = {
              "file anybody can read these sessions"},
     {.name = NULL},
 };
+
+const size_t global_option_count = OPTIONS_IN(global_options);

@@ -127,3 +127,5 @@ const struct option tls_options[] = {
      .help = "intermediate authorities at most between a client's certificate and client-ca"},
     {.name = NULL},
 };
+
+const size_t tls_option_count = OPTIONS_IN(tls_options);
