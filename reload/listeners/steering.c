@@ -135,14 +135,16 @@ static int choose_share(struct code *code, const struct steer_split *split)
 
 int steering_set(int listener_fd, struct steer_range range)
 {
-    struct code code = {.length = 0};
+    struct code code;
+    code.length = 0;
     int error = choose_any(&code, range);
     return error ? error : attach(listener_fd, &code);
 }
 
 int steering_set_by_cpu(int listener_fd, struct steer_range range, const struct steer_cpus *by)
 {
-    struct code code = {.length = 0};
+    struct code code;
+    code.length = 0;
     int error = choose_by_cpu(&code, range, by);
     return error ? error : attach(listener_fd, &code);
 }
@@ -150,7 +152,8 @@ int steering_set_by_cpu(int listener_fd, struct steer_range range, const struct 
 int steering_split(int listener_fd, const struct steer_split *split, struct steer_range range,
                    const struct steer_cpus *by)
 {
-    struct code code = {.length = 0};
+    struct code code;
+    code.length = 0;
     int error = choose_share(&code, split);
     if (!error)
         error = by ? choose_by_cpu(&code, range, by) : choose_any(&code, range);
