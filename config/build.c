@@ -412,8 +412,8 @@ static void build_frontend(struct builder *builder, const struct section *sectio
                     section_text(section, where));
 }
 
-/* A server that is whatever the client asks for has no address that could be checked, and takes all
- * clients of its backend. */
+/* A server that is the name that the client asks for has no address that could be checked, and
+ * takes all clients of its backend. */
 static void check_forwarding(struct builder *builder, const struct section *section,
                              const struct backend_conf *backend)
 {

@@ -31,7 +31,7 @@ struct config *config_load_draft(const char *name, const char *text, size_t leng
                                  struct config_errors *errors) __attribute__((warn_unused_result));
 
 /* Returns the path of the control socket that file sets, for commands that contact a running
- * proxy, whatever other mistakes the file contains. Returns the default path if the file does not
+ * proxy, regardless of other mistakes in the file. Returns the default path if the file does not
  * exist, or sets none. Returns NULL if that cannot be known, because the file or a line that may
  * set it cannot be read: the default socket may be that of another proxy. *errors are those found
  * on the way, at least one with NULL; the caller frees them, in either case, and the path. */

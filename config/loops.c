@@ -44,8 +44,8 @@ static int by_port(const void *left, const void *right)
     return one < other ? -1 : one > other;
 }
 
-/* The backend that a session reaches whatever its client says; NULL: there is none. A loop through
- * other routes may end, since the same session may go another way the second time. */
+/* The backend that a session reaches regardless of what its client says; NULL: there is none. A
+ * loop through other routes may end, since the same session may go another way the second time. */
 static const struct backend_conf *certain_backend(const struct config *config,
                                                   const struct frontend_conf *frontend)
 {

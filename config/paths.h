@@ -27,7 +27,7 @@ struct path_claims {
 void paths_claim(struct path_claims *claims, const char *path, char *text, struct place place,
                  bool is_bind);
 
-/* Reports each claim of a file that an earlier claim has, whatever symbolic links lead to it: one
+/* Reports each claim of a file that an earlier claim has, regardless of symbolic links: one
  * file would replace the other (rename(2)). Two binds with the same text are left to the caller.
  * Empties the list. */
 void paths_check(struct path_claims *claims, struct problems *problems);

@@ -105,7 +105,7 @@ static int open_backends(struct proxy *proxy, unsigned workers, struct event_bas
     return 0;
 }
 
-/* For names that clients ask for, where a server is whatever name that is. */
+/* For names that clients ask for, where a server is the name that the client asks for. */
 static int open_lookups(struct proxy *proxy, struct event_base *base)
 {
     const struct config *config = proxy->service.config;

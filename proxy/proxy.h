@@ -47,8 +47,8 @@ struct proxy {
 
 /* Makes the workers, without threads yet; base is the main loop's. config must outlive the proxy.
  * worker_count: at least one. max_sessions: 0, or as many as this process can have at a time,
- * whatever the configuration allows it and others together. Returns 0, and stores the proxy in
- * *made; or an errno value. */
+ * regardless of what the configuration allows it and others together. Returns 0, and stores the
+ * proxy in *made; or an errno value. */
 int proxy_new(const struct config *config, unsigned generation, unsigned worker_count,
               unsigned max_sessions, struct event_base *base, const struct proxy_events *events,
               struct proxy **made) __attribute__((warn_unused_result));
@@ -106,7 +106,7 @@ void proxy_drain(struct proxy *proxy);
 
 /* A program is about to be launched (true), or has been (false): until it has closed the
  * descriptors that it inherits, closing one here is not the end of it. With check = exec, which
- * launches programs all the time, that is so from proxy_start() on, whatever is said here. */
+ * launches programs all the time, that is so from proxy_start() on, regardless of this call. */
 void proxy_share_descriptors(struct proxy *proxy, bool shared);
 
 /* Ends, for reason, the sessions that are more than the frontends keep; each keeps all until its

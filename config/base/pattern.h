@@ -1,4 +1,4 @@
-/* Regular expressions as PCRE2 has them. A match takes a bounded time, whatever the text: one that
+/* Regular expressions as PCRE2 has them. A match takes a bounded time, for any text: one that
  * would take longer counts as no match. */
 #ifndef RPPROXY_CONFIG_BASE_PATTERN_H
 #define RPPROXY_CONFIG_BASE_PATTERN_H

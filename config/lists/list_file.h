@@ -39,7 +39,7 @@ struct list_origin {
 char *list_file_path(const char *name, const struct source *source)
     __attribute__((returns_nonnull, warn_unused_result));
 
-/* Reads the file at path and gives each entry to take(). Reports whatever is wrong at the line of
+/* Reads the file at path and gives each entry to take(). Reports what is wrong at the line of
  * the configuration: "FILE:LINE: OPTION: LISTFILE:LINE: 'ENTRY' ...", and a file that is missing,
  * cannot be read, is no regular file, is too large or changes meanwhile without a line of its own.
  * Returns whether the file was read without a problem. *hash (may be NULL): xxh3 of the bytes of

@@ -44,8 +44,8 @@ size_t name_map_count(const struct name_map *map);
 const char *name_map_entry(const struct name_map *map, size_t i,
                            char text[static NAME_MAP_TEXT_MAX + 2], uint32_t *value);
 
-/* Returns the value for the name, in whatever case; NAME_NO_VALUE: nothing matches, or the name is
- * empty. Any thread. */
+/* Returns the value for the name, in upper or lower case; NAME_NO_VALUE: nothing matches, or the
+ * name is empty. Any thread. */
 uint32_t name_map_find(const struct name_map *map, const char *name);
 
 #endif

@@ -7,7 +7,7 @@
 
 /* Each field with its name in JSON and in patterns, in the order of JSON. The manual describes each
  * (proxy.ini(5), ACCESS LOG); what each is of a session, access_log.c says. The first four stand in
- * each line of JSON, of whatever kind. */
+ * each line of JSON, of any kind. */
 #define ACCESS_FIELDS(FIELD)                                                                       \
     FIELD(TIME, "time")                                                                            \
     FIELD(LEVEL, "level")                                                                          \

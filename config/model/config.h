@@ -118,7 +118,7 @@ struct server_conf {
     unsigned max;               /* RESOLVE_ALL: servers at most */
     char *where;                /* with a host: FILE:LINE, for messages */
     char text[SERVER_TEXT_MAX]; /* the address, or the host with its port, as the file has it */
-    uint16_t sni_port;          /* not 0: the server is whatever name the client asks for, ... */
+    uint16_t sni_port;          /* not 0: the server is the name that the client asks for, ... */
     struct name_list allow;     /* ... if it is one of these */
     unsigned weight;            /* 0 to SERVER_WEIGHT_MAX; 0 is never chosen */
     unsigned maxconn;           /* 0: no limit */

@@ -15,7 +15,7 @@ struct resolver_conf {
     unsigned server_count;                  /* 0: /etc/hosts and /etc/resolv.conf */
     uint64_t min, max; /* bounds of the time until a name is asked for again: milliseconds */
     uint64_t hold;     /* how long the last addresses are kept without an answer: milliseconds */
-    uint64_t timeout;  /* of one question, whatever name servers it takes: milliseconds */
+    uint64_t timeout;  /* of one question, however many name servers are asked: milliseconds */
 };
 
 /* What becomes of the addresses of a server's name. */

@@ -29,8 +29,8 @@ uint64_t ticket_ring_now(void);
 struct ticket_ring *ticket_ring_new(uint64_t now) __attribute__((warn_unused_result));
 
 /* That of another process; takes ownership of fd, also on failure. NULL: *wrong says why, a string
- * constant or the text of an errno value, that can follow "ticket keys: ". Whatever the other
- * process writes, the functions below are harmless. */
+ * constant or the text of an errno value, that can follow "ticket keys: ". The functions
+ * below are harmless, regardless of what the other process writes. */
 struct ticket_ring *ticket_ring_take(int fd, const char **wrong)
     __attribute__((warn_unused_result));
 

@@ -38,7 +38,7 @@ SSL_CTX *tls_server_context(struct tls_server *server);
 size_t tls_server_count(const struct tls_server *server);
 const struct certificate *tls_server_certificate(const struct tls_server *server, size_t i);
 
-/* Whether a certificate has the name, in whatever case, itself or by a wildcard. */
+/* Whether a certificate has the name, in upper or lower case, itself or by a wildcard. */
 bool tls_server_has_name(const struct tls_server *server, const char *name);
 
 #endif

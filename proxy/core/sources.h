@@ -2,8 +2,8 @@
  *
  * A table of fixed size that all workers of a process share. A source is an IPv4 address or an IPv6
  * /64 (of which one client commonly has all addresses), for each frontend by itself. Limits are
- * kept exactly, whatever workers the sessions of a source are on: an entry is looked at and changed
- * under the lock of its shard, one of 64.
+ * kept exactly, regardless of the workers that the sessions of a source are on: an entry is looked
+ * at and changed under the lock of its shard, one of 64.
  *
  * An entry without sessions is idle. A new source takes the place of the idle one that was seen
  * longest ago, of those whose bucket is full again if there is one among the first few. When all
@@ -72,7 +72,7 @@ void sources_close(struct sources *sources);
 enum source_verdict sources_enter(struct sources *sources, const struct source_key *key,
                                   const struct source_limits *limits, uint64_t now);
 
-/* A session of the source is there, whatever the limits. Returns whether it was counted. */
+/* A session of the source is there, regardless of the limits. Returns whether it was counted. */
 bool sources_enter_anyway(struct sources *sources, const struct source_key *key, uint64_t now);
 
 /* A session that was counted has ended, or moved to another process. Any worker. */
@@ -91,7 +91,7 @@ struct sources_figures sources_figures(const struct sources *sources);
 bool sources_take(struct sources *sources, const struct source_key *key, struct rate rate,
                   uint64_t now, uint64_t *taken);
 
-/* Nobody came: gives back what sources_take() took, whatever others have taken since. */
+/* Nobody came: gives back what sources_take() took, regardless of what others have taken since. */
 void sources_give_back(struct sources *sources, const struct source_key *key, struct rate rate,
                        uint64_t now, uint64_t taken);
 

@@ -17,7 +17,7 @@
 enum listening {
     LISTENING_HELD,    /* nothing: connections wait in the backlog */
     LISTENING_OPEN,    /* accepts within the limits */
-    LISTENING_RETIRED, /* accepts whatever the kernel has given it, limits or not */
+    LISTENING_RETIRED, /* accepts all that the kernel has given it, limits or not */
     LISTENING_OVER,    /* has emptied the backlogs a last time, and will not accept again */
 };
 

@@ -270,7 +270,7 @@ static void leave(struct listener *listener)
         ;
 }
 
-/* When nobody waits any more the kernel is to tell of whatever is in the backlog. */
+/* When nobody waits any more the kernel is to tell of all that is in the backlog. */
 static void watch_queue_again(struct listener *listener)
 {
     if (listener->queued_count == 0 && listener->watching == WATCHING_ARRIVALS)

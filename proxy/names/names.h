@@ -2,8 +2,8 @@
  *
  * A server without resolve=all has one of the addresses of its name. With resolve=all each address
  * is a server in a slot (slots.h), named NAME-1, NAME-2 and so on; slots are made when they are
- * needed first, and never go. Sessions keep the connections they have, whatever becomes of the
- * address of their server.
+ * needed first, and never go. Sessions keep the connections they have, regardless of what becomes
+ * of the address of their server.
  *
  * With `resolve = live` a name is asked for again when its TTL is over, within resolve-min and
  * resolve-max; with `resolve = start` only until it has been answered once. A name that has no

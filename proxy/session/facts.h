@@ -1,9 +1,8 @@
 /* What is known of a session beyond its two connections, where the configuration asks for it: what
  * a PROXY header told, what the first bytes said, what counts for the client's source, ...
  *
- * A plain session has no facts. A module that has something to note calls
- * session_facts() (session.h); whatever
- * a member points to belongs to the facts. The worker's thread. */
+ * A plain session has no facts. A module that has something to note calls session_facts()
+ * (session.h). What a member points to belongs to the facts. The worker's thread. */
 #ifndef RPPROXY_PROXY_SESSION_FACTS_H
 #define RPPROXY_PROXY_SESSION_FACTS_H
 
@@ -88,7 +87,7 @@ struct facts {
  * room. Returns its length, 0: nothing. facts may be NULL. */
 size_t facts_pack(const struct facts *facts, unsigned char *bytes, size_t room);
 
-/* Reads what another process, of whatever version, has written; what is not known is passed over.
+/* Reads what another process, of any version, has written; what is not known is passed over.
  * False: it makes no sense, or there is no memory. */
 bool facts_unpack(struct facts *facts, const unsigned char *bytes, size_t length);
 

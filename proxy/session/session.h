@@ -102,7 +102,7 @@ struct session {
     enum session_state state;
     uint64_t number;
     uint64_t connected_at; /* 0: never */
-    uint64_t active_at;    /* when the last byte moved, in whatever process, or it was connected */
+    uint64_t active_at;    /* when the last byte moved, in any process, or it was connected */
     uint64_t deadline;     /* milliseconds: of the connect attempt, of the wait, or of the next look
                               at what is being delivered */
     uint32_t look_after;   /* DELIVERING: milliseconds between two looks */

@@ -12,7 +12,7 @@
 
 struct session;
 
-/* Names a session, for as long as it lives, in whatever process: the generation and the number of
+/* Names a session, for as long as it lives, in any process: the generation and the number of
  * the worker that accepted it, and its number there. */
 struct session_id {
     unsigned generation, worker;

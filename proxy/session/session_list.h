@@ -18,7 +18,7 @@
 struct session_entry {
     TAILQ_ENTRY(session_entry) link;
     uint64_t accepted_at; /* microseconds, CLOCK_MONOTONIC */
-    unsigned accepted_by; /* number of the worker that accepted it, in whatever process */
+    unsigned accepted_by; /* number of the worker that accepted it, in any process */
 };
 
 TAILQ_HEAD(sessions_by_age, session_entry);

@@ -11,8 +11,8 @@
 enum source_verdict source_place_enter(struct service *service, const struct frontend *frontend,
                                        const struct sockaddr *source, uint64_t now, bool *counted);
 
-/* A session has arrived from another process, whatever the limits. Returns whether it is counted.
- */
+/* A session has arrived from another process, regardless of the limits. Returns whether it is
+ * counted. */
 bool source_place_arrive(struct service *service, const struct frontend *frontend,
                          const struct sockaddr *source);
 

@@ -58,7 +58,7 @@ struct stage {
      * session->first_bytes (NULL: nothing), and becomes the first that the server is sent. */
     enum stage_verdict (*decide)(struct session *session, const struct stage *stage,
                                  enum stage_occasion occasion);
-    /* The session ends here, for whatever reason: what the stage has begun for it is to be given
+    /* The session ends here, for any reason: what the stage has begun for it is to be given
      * up. NULL: there is nothing. */
     void (*cancel)(struct session *session, const struct stage *stage);
     /* Frees the stage, at the end of the process. NULL: free() does. */

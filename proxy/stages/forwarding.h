@@ -20,7 +20,7 @@ const struct resolver_conf *forwarding_resolver(const struct config *config);
 /* Descriptors that asking takes at most. */
 unsigned forwarding_descriptors(const struct config *config);
 
-/* The server of the backend which is whatever name the client asks for; NULL: there is none. */
+/* The server of the backend which is the name that the client asks for; NULL: there is none. */
 static inline const struct server_conf *forwarding_server(const struct backend_conf *backend)
 {
     return backend->server_count > 0 && backend->servers[0].sni_port ? &backend->servers[0] : NULL;

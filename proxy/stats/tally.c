@@ -11,7 +11,7 @@
 
 #define HEAD_SIZE ((sizeof(struct tally_head) + 63) & ~(size_t)63)
 
-/* The members of tally_head that describe the rest, in memory of whatever build. */
+/* The members of tally_head that describe the rest, in memory of any build. */
 #define HEAD_FIXED offsetof(struct tally_head, used)
 
 _Static_assert(sizeof(atomic_uint_fast64_t) == sizeof(uint64_t), "records are arrays of counters");

@@ -10,7 +10,7 @@
  * counter of a record has which meaning: COUNTER_OF().
  *
  * Names are found again in another process by their keys. A record of another build may be longer
- * or shorter, since members are added at the ends of the structs only; whatever else changes counts
+ * or shorter, since members are added at the ends of the structs only; any other change counts
  * TALLY_VERSION up, and then the other's tally is not read. */
 #ifndef RPPROXY_PROXY_STATS_TALLY_H
 #define RPPROXY_PROXY_STATS_TALLY_H
@@ -136,8 +136,8 @@ size_t tally_size(const struct config *config, unsigned workers);
 /* Makes it in memory that is zeroed, and starts a cache line. */
 void tally_make(struct tally *tally, void *memory, const struct config *config, unsigned workers);
 
-/* That of another process, of whatever build: false, and memory is NULL, where it makes no sense.
- * It can be read afterwards whatever the other process writes. */
+/* That of another process, of any build: false, and memory is NULL, where it makes no sense.
+ * It can be read afterwards regardless of what the other process writes. */
 bool tally_view(struct tally *tally, void *memory, size_t size);
 
 /* Main thread: gives a server of the backend a record, and returns its number. There is always

@@ -1,7 +1,7 @@
 /* TLS of one connection, by OpenSSL, without a socket: what was received goes in, and what is to be
  * sent comes out. So the engine keeps all that touches the kernel, reads and writes of any size are
- * one system call each, whatever the records in them, and an idle connection holds no buffer but
- * OpenSSL's own for a record that has come in part.
+ * one system call each, regardless of the records in them, and an idle connection holds no buffer
+ * but OpenSSL's own for a record that has come in part.
  *
  * All functions of one connection are called by one thread. */
 #ifndef RPPROXY_PROXY_TLS_TLS_H

@@ -26,8 +26,8 @@ bool tls_shown_resumed(const struct tls *tls);
 bool tls_shown_certificate(const struct tls *tls);
 
 /* The common name (CN) in the subject of that certificate, the last one if there are several, in
- * UTF-8. Whatever its authority has signed may stand there, but no NUL. NULL: there is none, or one
- * that is empty or longer than the text. Returns text. */
+ * UTF-8. It may have any text that its authority has signed, but no NUL. NULL: there is none, or
+ * one that is empty or longer than the text. Returns text. */
 const char *tls_shown_name(const struct tls *tls, char text[static TLS_CLIENT_MAX]);
 
 /* Of the certificate that this side has shown: how it was signed ("ecdsa-with-SHA256"), and its key

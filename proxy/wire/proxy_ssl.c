@@ -19,7 +19,7 @@ size_t proxy_ssl_write(const struct proxy_ssl *ssl, unsigned char bytes[static P
     size_t length = 5;
     bytes[0] = (unsigned char)ssl->client;
     memset(bytes + 1, 0, 3);
-    bytes[4] = !ssl->verified; /* 0 is right, whatever else is not */
+    bytes[4] = !ssl->verified; /* 0 is right, all else is not */
     length += put(bytes + length, PROXY_SSL_VERSION, ssl->version);
     length += put(bytes + length, PROXY_SSL_CN, ssl->name);
     length += put(bytes + length, PROXY_SSL_CIPHER, ssl->cipher);

@@ -25,8 +25,8 @@ struct child {
 };
 
 /* Makes the socket pair, before there is a successor: what is sent now is there for it from its
- * first moment on, whatever becomes of this process. *end is the successor's end, which the caller
- * closes after program_launch(). Returns 0 or an errno value. */
+ * first moment on, regardless of what becomes of this process. *end is the successor's end, which
+ * the caller closes after program_launch(). Returns 0 or an errno value. */
 int program_connect(struct child *child, int *end) __attribute__((warn_unused_result));
 
 /* Starts the program at path with the arguments and environment, and the end of the socket pair as

@@ -47,7 +47,8 @@ struct channel *channel_open(int fd, struct event_base *base, const struct chann
 /* Other callbacks get what comes next; may be called from within an event. */
 void channel_set_events(struct channel *channel, const struct channel_events *events);
 
-/* Messages of that type go aside, whatever module owns the channel. Once for each channel. */
+/* Messages of that type go aside, regardless of the module that owns the channel. Once for each
+ * channel. */
 void channel_set_aside(struct channel *channel, const struct channel_aside *aside);
 
 /* The arg of channel_set_aside(); NULL: it was not called. */

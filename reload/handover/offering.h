@@ -18,11 +18,11 @@ struct received;
  * activated socket that no bind uses; DUPLICATES for each bind whose sockets are not passed, unless
  * the new process is of another major version; what is known of each server; the paused frontends;
  * the sockets of the HTTP server; the keys of session tickets; and OFFER, which ends the offer.
- * However this process ends from OFFER on, and in whatever order its descriptors close, the new
- * process has the clients in the queues of this process, and none of its own listeners moves in its
- * group before it can steer past. highest: the highest generation number that was given out before
- * that of the new process. refused: hash of a configuration that the new process must not serve; 0:
- * none. */
+ * From OFFER on this process may end in any way, and its descriptors may close in any order: the
+ * new process has the clients in the queues of this process, and none of its own listeners moves in
+ * its group before it can steer past. highest: the highest generation number that was given out
+ * before that of the new process. refused: hash of a configuration that the new process must not
+ * serve; 0: none. */
 void offering_send(const struct generation *generation, struct channel *successor, unsigned highest,
                    bool forced, bool canary, uint64_t refused);
 

@@ -100,7 +100,7 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
 }
 
 /* Before the new process is there, so that it has what is counted here, and the clients in the
- * queues of this process, if this one ends, or hangs, at whatever moment. What a process of another
+ * queues of this process, if this one ends, or hangs, at any moment. What a process of another
  * major version does not know it passes over. */
 static void offer(struct old_side *side)
 {

@@ -41,7 +41,7 @@ void old_side_begin(struct generation *generation, const struct reload_order *or
  * the reload ends as any other that fails. NULL, or why that cannot be (a string constant). */
 const char *old_side_abort(struct generation *generation);
 
-/* The canary gets all new connections, whatever its figures say. NULL, or why that cannot be (a
+/* The canary gets all new connections, regardless of its figures. NULL, or why that cannot be (a
  * string constant). */
 const char *old_side_promote(struct generation *generation);
 

@@ -37,7 +37,7 @@ struct peer {
     struct stats stats;
     bool base_is_ours; /* a new process that failed: the list of this process has all that is in its
                           base */
-    bool gone;         /* has no session, whatever its shared stats say */
+    bool gone;         /* has no session, regardless of its shared stats */
     bool counted;      /* in the list */
     bool judged;       /* is the new process, or was: old_side or replacement notes how it ended */
     int outcome;       /* its wait status, once it is gone; 0 where that is not known */

@@ -13,8 +13,9 @@
 /* Told of a backend at most. */
 #define SERVERS_TOLD 4
 
-/* What its line says, in one form, whatever blanks it has: an attribute that a later version knows
- * does not stand here while it has its default. The end of a long line is replaced by its hash. */
+/* What its line says, in one form, regardless of its blanks: an attribute that a later version
+ * knows does not stand here while it has its default. The end of a long line is replaced by its
+ * hash. */
 static void write_line(const struct server_conf *conf, char line[static MESSAGE_LINE_MAX])
 {
     struct memory_stream text;

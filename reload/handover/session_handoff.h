@@ -32,7 +32,7 @@ struct handoff *handoff_begin(struct proxy *proxy, struct channel *channel, stru
                               void (*on_idle)(void *arg), void *arg)
     __attribute__((warn_unused_result));
 
-/* After the first pass: whatever may move later moves then. Harmless after handoff_end(). NULL is
+/* After the first pass: all that may move later moves then. Harmless after handoff_end(). NULL is
  * fine. */
 void handoff_go_on(struct handoff *handoff);
 

@@ -3,7 +3,7 @@
  * A hash of crypt(3) costs milliseconds by its nature. So a header that was right is remembered (as
  * a keyed hash), and costs nothing the next time; and wrong ones are limited, for each source and
  * for all together: beyond the limits nothing is computed. All comparisons take the same time,
- * whatever is wrong, and an unknown user costs what a known one does.
+ * regardless of what is wrong, and an unknown user costs what a known one does.
  *
  * One thread. */
 #ifndef RPPROXY_RELOAD_HTTP_AUTH_H

@@ -40,7 +40,7 @@ struct steer_range group_handed_over(unsigned old, unsigned own);
 
 /* Where there is no successor, so many sinks (see steering.h) listen behind `own` listeners, and
  * group_sunk() is steered to: the first of them, which keeps its index, since each of own that
- * closes, in whatever order, moves another of the sinks into its place. */
+ * closes, in any order, moves another of the sinks into its place. */
 unsigned group_sinks(unsigned own);
 struct steer_range group_sunk(unsigned own);
 

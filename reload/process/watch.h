@@ -2,8 +2,8 @@
  * directories beside it, which it may include (`--watch-files`). inotify(7) says that something may
  * have changed; whether it has is seen by comparing names, inodes, sizes and times of these files,
  * symbolic links followed. So a change is also the swap of a symbolic link, by which Kubernetes
- * updates a ConfigMap: the file itself is another one then, whatever else of the map has changed.
- * A log file in the same directory is no change.
+ * updates a ConfigMap: the file itself is another one then, regardless of what has changed in the
+ * map. A log file in the same directory is no change.
  *
  * Further files are those that a generation tells of: what it has read, or would have read,
  * wherever that is. */

@@ -71,7 +71,7 @@ static void follow_name(struct hap_conversion *conversion, struct hap_server *se
     server->out = text_name(arena, server->name);
     imported_differently(
         conversion->import, server->origin,
-        "whatever name a client asks for, as in HAProxy: say in allow= which ones may be");
+        "any name that a client asks for, as in HAProxy: say in allow= which ones may be");
 }
 
 static void choose_servers(struct hap_conversion *conversion, struct hap_section *section,

@@ -442,7 +442,7 @@ static bool write_named(struct writing *writing, const char *value, struct origi
                 writing->proxy_protocol ? " send-proxy=v1" : "");
     imported_differently(
         import, origin,
-        "whatever name a client asks for, as in nginx: say in allow= which ones may be");
+        "any name that a client asks for, as in nginx: say in allow= which ones may be");
     if (*writing->tls)
         not_imported(import, origin,
                      "proxy_ssl: sessions to a machine that the client names are "

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-/* So many slots are looked at before one of the usable servers is taken whatever the table says:
+/* So many slots are looked at before one of the usable servers is taken regardless of the table:
  * where nine of ten servers are down, one key of a thousand comes to that. */
 #define ATTEMPTS 64
 

@@ -3,9 +3,9 @@
  *
  * Without check-user the user is "rpproxy", which the server does not know. Its "access denied" is
  * the answer of a server that is alive, and passes. A server counts that in Aborted_connects and
- * mentions it in its log, whatever a client says that cannot log in (measured with MariaDB 10.11:
- * every other end of a handshake is counted as well, and most block the host in addition). With a
- * user that may log in, nothing is counted.
+ * mentions it in its log, regardless of what a client says that cannot log in (measured with
+ * MariaDB 10.11: every other end of a handshake is counted as well, and most block the host in
+ * addition). With a user that may log in, nothing is counted.
  *
  * With check-user the check logs in, and passes when the server says OK, and with check-role when
  * @@global.read_only is off (master, primary) or on (replica). Known are mysql_native_password and

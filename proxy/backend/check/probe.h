@@ -25,7 +25,7 @@
 #include <event2/event_struct.h>
 #include <stdbool.h>
 
-/* Bytes of one server that a probe takes in at most, whatever its dialogue thinks of them. */
+/* Bytes of one server that a probe takes in at most, regardless of its dialogue. */
 #define PROBE_RECEIVED_MAX (1024u * 1024)
 
 /* What all probes of a backend have in common. */

@@ -1,4 +1,4 @@
-/* rpproxy events: what happens, in its order, each event once, whatever processes come and go. */
+/* rpproxy events: what happens, in its order, each event once, while processes come and go. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/harness.h"
 #include "tests/system/support/scene.h"

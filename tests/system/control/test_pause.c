@@ -1,5 +1,5 @@
-/* Frontends that are paused: clients wait in the backlog, whatever becomes of the process, and are
- * served when the frontend is resumed. */
+/* Frontends that are paused: clients wait in the backlog, regardless of what becomes of the
+ * process, and are served when the frontend is resumed. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/canary.h"
 #include "tests/system/support/http.h"
@@ -27,7 +27,7 @@ static void wait_more(struct waiting *waiting, const struct endpoint *front, uns
     }
 }
 
-/* Each of them reaches the server, in whatever order, and gets its answer. */
+/* Each of them reaches the server, in any order, and gets its answer. */
 static void all_are_served(struct waiting *waiting, int listener)
 {
     char bytes[6];

@@ -189,7 +189,7 @@ START_TEST(servers)
          " tcp-request content do-resolve(txn.ip,r,ipv4) req.ssl_sni\n"
          " tcp-request content set-dst var(txn.ip)\n server s 0.0.0.0:8443\n",
          "server = s sni:8443 allow=*\nresolve-family = ipv4\nresolver = 192.0.2.53:53\n",
-         "15 note: whatever name a client asks for"},
+         "15 note: any name that a client asks for"},
         {"connections to where the client wanted to go",
          DEFAULTS "listen a\n bind :443\n server s 0.0.0.0:8443\n server t 198.51.100.1:1\n",
          "-server = s\n", "10 lost: server s: connections to the address"},

@@ -109,7 +109,7 @@ START_TEST(variables)
          " ssl_preread on;\n proxy_pass $ssl_preread_server_name:$server_port;\n }\n}\n",
          "resolver = 192.0.2.53\nresolve-min = 30s\nresolve-max = 30s\n"
          "server = any sni:443 allow=*\nresolve-family = ipv4\n",
-         "6 note: whatever name"},
+         "6 note: any name"},
         {"what the ports are",
          "stream {\n map $server_port $x {\n 1 198.51.100.1:1;\n 2 198.51.100.2:1;\n }\n server {\n"
          " listen 1;\n listen 2;\n proxy_pass $x;\n }\n}\n",

@@ -151,7 +151,7 @@ START_TEST(without_failback_all_backups_hold)
 }
 END_TEST
 
-/* The new process hears of the servers one by one, in whatever order. */
+/* The new process hears of the servers one by one, in any order. */
 START_TEST(the_holder_goes_over)
 {
     const size_t orders[][3] = {{0, 1, 2}, {2, 1, 0}, {1, 2, 0}};
