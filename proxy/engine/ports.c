@@ -115,12 +115,12 @@ void ports_review(struct ports *ports, unsigned number, uint64_t now)
     unsigned waits = sum_waits(order, period > order->period ? period : order->period);
     waits += ports->noted[number];
     order->waits[order->period % PORT_PERIODS] += ports->noted[number];
+    pthread_mutex_unlock(&orders->lock);
+    ports->noted[number] = 0;
     bool in_turn = atomic_load(&order->in_turn);
     read_windows(ports, pays(ports, waits, in_turn), now);
     in_turn = pays(ports, waits, in_turn) && ports->windows.windows > 0;
     atomic_store(&order->in_turn, in_turn && !atomic_load(&orders->refused));
-    pthread_mutex_unlock(&orders->lock);
-    ports->noted[number] = 0;
 }
 
 void ports_count(struct ports *ports, unsigned order)
