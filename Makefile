@@ -160,7 +160,7 @@ $(BUILD)/bench-load: $(filter-out %/origin.o,$(BENCH_OBJ))
 bench-programs: $(BUILD)/rpproxy $(BUILD)/bench-origin $(BUILD)/bench-load
 .PHONY: bench-programs
 
-bench: ## install HAProxy and nginx, and measure beside them; BENCH_QUICK=1 in two minutes
+bench: ## measure beside HAProxy and nginx; BENCH_QUICK=1 in two minutes; PEERS=DIR: sources of others
 	@scripts/deps bench
 	@$(MAKE) --no-print-directory bench-programs
 	@scripts/bench/bench --build $(BUILD) $(ROWS)

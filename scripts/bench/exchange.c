@@ -11,7 +11,8 @@
 
 static void ask(struct run *run, struct session *session)
 {
-    const struct message both[] = {message_hello(), message_make(OP_REQUEST, session->number, 0)};
+    const enum op op = run->options.server_closes ? OP_FAREWELL : OP_REQUEST;
+    const struct message both[] = {message_hello(), message_make(op, session->number, 0)};
     const size_t from = session->greeted ? 1 : 0, size = sizeof both - from * sizeof *both;
     session->got = 0;
     session->greeted = true;
@@ -136,6 +137,23 @@ static void finish(struct run *run, struct session *session)
     session_close(run, session, true);
 }
 
+/* The peer is to end the connection, and to send no more before. */
+static void await_end(struct run *run, struct session *session)
+{
+    uint8_t byte;
+    ssize_t n = session_receive(session, &byte, 1);
+    if (n < 0 && errno == EAGAIN) {
+        return;
+    }
+    if (n > 0) {
+        session_fail(run, session, FAILED_WRONG);
+    } else if (n < 0 && run->options.mode != MODE_STRANGERS) {
+        session_fail(run, session, failure_of(errno));
+    } else {
+        finish(run, session);
+    }
+}
+
 void exchange_event(struct run *run, struct session *session, uint32_t events)
 {
     if (session->connecting) {
@@ -155,18 +173,15 @@ void exchange_event(struct run *run, struct session *session, uint32_t events)
     if (!(events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))) {
         return;
     }
+    if (run->options.mode == MODE_STRANGERS ||
+        (run->options.server_closes && session->got == sizeof session->message)) {
+        await_end(run, session);
+        return;
+    }
     /* Room for one byte more than expected, so that surplus bytes are detected. */
     uint8_t more[sizeof session->message + 1];
     ssize_t n = session_receive(session, more, sizeof more - session->got);
     if (n < 0 && errno == EAGAIN) {
-        return;
-    }
-    if (run->options.mode == MODE_STRANGERS) {
-        if (n > 0) {
-            session_fail(run, session, FAILED_WRONG);
-        } else {
-            finish(run, session);
-        }
         return;
     }
     if (n <= 0) {
@@ -185,6 +200,11 @@ void exchange_event(struct run *run, struct session *session, uint32_t events)
     }
     if (!message_is(&session->message, OP_ANSWER, session->number)) {
         session_fail(run, session, FAILED_WRONG);
+        return;
+    }
+    if (run->options.server_closes) {
+        /* Edge-triggered events: the end may have come with the answer. */
+        await_end(run, session);
         return;
     }
     finish(run, session);

@@ -77,6 +77,12 @@ def fresh_network():
         sysctl("net.ipv4.tcp_congestion_control", congestion)
 
 
+def time_waits():
+    """The number of connections in TIME_WAIT in this network namespace."""
+    with open("/proc/net/sockstat") as file:
+        return int(re.search(r"^TCP:.* tw (\d+)", file.read(), re.M)[1])
+
+
 # Processes and their costs
 
 def stat_of(pid):
@@ -197,6 +203,7 @@ def own_cpu():
 # Proxies
 
 class Candidate:
+    servers = 1  # of each backend
     observed = False  # it has a port for metrics and the status page
     tls = False  # TLS of clients ends at the proxy, whose certificate is cert.pem
     by_name = False  # clients are routed by the server name that they ask for, or refused
@@ -204,13 +211,18 @@ class Candidate:
     def settle(self, lab):
         """Waits until the first reload is possible."""
 
+    def addresses(self, port):
+        """Of the servers. A backend with several has each on an address of its own."""
+        if self.servers == 1:
+            return [f"127.0.0.1:{port}"]
+        return [f"127.1.{i >> 8}.{i & 255}:{port}" for i in range(self.servers)]
+
 
 class Rpproxy(Candidate):
     name = "rpproxy"
     global_lines = ""
     frontend_lines = ""
     bind_words = ""
-    servers = 1  # lines of each backend
 
     def __init__(self, binary, threads):
         self.binary = binary
@@ -236,8 +248,8 @@ class Rpproxy(Candidate):
                                f"[backend bench{i}]\n")
                 else:
                     file.write(f"[listen bench{i}]\n{self.frontend_lines}{bind}")
-                file.writelines(f"server = origin{j} 127.0.0.1:{origin_port}\n"
-                                for j in range(self.servers))
+                file.writelines(f"server = origin{j} {address}\n"
+                                for j, address in enumerate(self.addresses(origin_port)))
 
     def command(self, directory):
         return [self.binary, "-f", f"{directory}/proxy.ini"]
@@ -253,6 +265,11 @@ class Rpproxy(Candidate):
             if done.returncode != 0:
                 raise RuntimeError(f"rpproxy reload: {done.stderr}")
             return
+
+
+class RpproxyAgain(Rpproxy):
+    """The same as rpproxy: what differs between the two is the error of the measurement."""
+    name = "rpproxy-again"
 
 
 class RpproxyTuned(Rpproxy):
@@ -275,6 +292,7 @@ class RpproxyShared(Rpproxy):
 class Haproxy(Candidate):
     """As Debian ships it. A reload starts a new process that binds the same addresses (-sf)."""
     name = "haproxy"
+    program = "haproxy"
     global_lines = ""
     defaults_lines = ""
 
@@ -283,7 +301,7 @@ class Haproxy(Candidate):
         self.sessions_max = sessions_max
 
     def version(self):
-        return subprocess.run(["haproxy", "-v"], capture_output=True,
+        return subprocess.run([self.program, "-v"], capture_output=True,
                               text=True).stdout.splitlines()[0]
 
     def write(self, directory, origin_port, frontends):
@@ -304,14 +322,24 @@ class Haproxy(Candidate):
                                f"  default_backend bench{i}\nbackend bench{i}\n")
                 else:
                     file.write(f"listen bench{i}\n{bind}")
-                file.write(f"  server origin 127.0.0.1:{origin_port}\n")
+                file.writelines(f"  server origin{j} {address}\n"
+                                for j, address in enumerate(self.addresses(origin_port)))
 
     def command(self, directory):
-        return ["haproxy", "-db", "-f", f"{directory}/haproxy.cfg"]
+        return [self.program, "-db", "-f", f"{directory}/haproxy.cfg"]
 
     def reload(self, lab):
         old = [str(pid) for pid in lab.proxy_pids()]
         lab.spawn_proxy([*self.command(lab.directory), "-sf", *old])
+
+
+class HaproxyGiven(Haproxy):
+    """Built from a source tree (peers.py)."""
+    name = "haproxy-given"
+
+    def __init__(self, program, threads, sessions_max):
+        super().__init__(threads, sessions_max)
+        self.program = program
 
 
 class HaproxyTuned(Haproxy):
@@ -347,6 +375,7 @@ class HaproxyMaster(Haproxy):
 class Nginx(Candidate):
     """As Debian ships it: the workers wait on one socket, without accept_mutex since 1.11.3."""
     name = "nginx"
+    program = "nginx"
     events_words = ""
     listen_words = ""
     modules = ("/usr/lib/nginx/modules", "/usr/lib64/nginx/modules", "/usr/share/nginx/modules")
@@ -356,7 +385,7 @@ class Nginx(Candidate):
         self.sessions_max = sessions_max
 
     def version(self):
-        return subprocess.run(["nginx", "-v"], capture_output=True, text=True).stderr.strip()
+        return subprocess.run([self.program, "-v"], capture_output=True, text=True).stderr.strip()
 
     def write(self, directory, origin_port, frontends):
         module = next((f"{path}/ngx_stream_module.so" for path in self.modules
@@ -373,18 +402,29 @@ class Nginx(Candidate):
                 file.write(f"  ssl_certificate {directory}/cert.pem;\n"
                            f"  ssl_certificate_key {directory}/cert.pem;\n"
                            "  ssl_protocols TLSv1.2 TLSv1.3;\n")
+            file.write("  upstream origins { " + " ".join(
+                f"server {address};" for address in self.addresses(origin_port)) + " }\n")
             for i in range(frontends):
                 file.write(f"  server {{ listen 127.0.0.1:{PROXY_PORT + i}{self.listen_words}"
-                           f"{' ssl' * self.tls}; "
-                           f"proxy_pass 127.0.0.1:{origin_port}; }}\n")
+                           f"{' ssl' * self.tls}; proxy_pass origins; }}\n")
             file.write("}\n")
 
     def command(self, directory):
-        return ["nginx", "-p", directory, "-c", f"{directory}/nginx.conf",
+        return [self.program, "-p", directory, "-c", f"{directory}/nginx.conf",
                 "-e", f"{directory}/error.log"]
 
     def reload(self, lab):
         os.kill(lab.main, signal.SIGHUP)
+
+
+class NginxGiven(Nginx):
+    """Built from a source tree, with its stream module inside (peers.py)."""
+    name = "nginx-given"
+    modules = ()
+
+    def __init__(self, program, threads, sessions_max):
+        super().__init__(threads, sessions_max)
+        self.program = program
 
 
 class NginxMutex(Nginx):
@@ -551,6 +591,17 @@ class Lab:
     def load(self, mode, **options):
         """Runs the load generator. Returns its JSON, with the CPU time of the candidate."""
         return self.finish_load(self.start_load(mode, watch=True, **options))
+
+    def stand(self, most=12, **options):
+        """Loads until the TIME_WAITs of the network grow no more, or for so many seconds. Returns
+        their number."""
+        standing = -1
+        for _ in range(most):
+            self.load("churn", sessions=64, seconds=1, **options)
+            before, standing = standing, time_waits()
+            if standing < before * 1.02:
+                break
+        return standing
 
     def hold(self, sessions, **options):
         """Starts a load that holds this number of verified idle sessions until finish_load()."""

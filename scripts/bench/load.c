@@ -2,12 +2,13 @@
  * another line before, when all its sessions are open, and goes on when its standard input ends.
  *
  *   bench-load MODE PORT [--sessions N] [--rate N] [--count N] [--seconds S] [--warmup S]
- *              [--timeout S] [--hello 0|1] [--tls 0|1|2] [--cpu-of PID,PID...]
+ *              [--timeout S] [--hello 0|1] [--tls 0|1|2] [--server-closes 0|1]
+ *              [--cpu-of PID,PID...]
  *
  * MODE: churn, rtt, hold, download, upload, strangers; against 127.0.0.1:PORT. --tls: 1 with a full
- * handshake for each session, 2 resumed. --cpu-of adds the CPU time of all threads of these
- * processes within the measured time. Exits with 0 also if operations failed: the JSON has their
- * numbers. */
+ * handshake for each session, 2 resumed. --server-closes: in churn the origin closes each
+ * connection first, after its answer. --cpu-of adds the CPU time of all threads of these processes
+ * within the measured time. Exits with 0 also if operations failed: the JSON has their numbers. */
 #include "scripts/bench/load.h"
 
 #include <arpa/inet.h>
@@ -190,7 +191,8 @@ static void usage(void)
 {
     fprintf(stderr, "usage: bench-load churn|rtt|hold|download|upload|strangers PORT\n"
                     "       [--sessions N] [--rate N] [--count N] [--hello 0|1] [--tls 0|1|2]\n"
-                    "       [--seconds S] [--warmup S] [--timeout S] [--cpu-of PID,PID...]\n");
+                    "       [--seconds S] [--warmup S] [--timeout S] [--server-closes 0|1]\n"
+                    "       [--cpu-of PID,PID...]\n");
     exit(1);
 }
 
@@ -208,12 +210,17 @@ static double number(const char *text, double least, double most)
 static struct options options_of(int argc, char **argv)
 {
     struct options options = {.sessions = 1, .measured = SECOND_NS, .timeout = 10 * SECOND_NS};
-    static const struct option longs[] = {
-        {"sessions", required_argument, NULL, 's'}, {"rate", required_argument, NULL, 'r'},
-        {"count", required_argument, NULL, 'n'},    {"seconds", required_argument, NULL, 't'},
-        {"warmup", required_argument, NULL, 'w'},   {"timeout", required_argument, NULL, 'o'},
-        {"hello", required_argument, NULL, 'h'},    {"tls", required_argument, NULL, 'l'},
-        {"cpu-of", required_argument, NULL, 'c'},   {NULL, 0, NULL, 0}};
+    static const struct option longs[] = {{"sessions", required_argument, NULL, 's'},
+                                          {"rate", required_argument, NULL, 'r'},
+                                          {"count", required_argument, NULL, 'n'},
+                                          {"seconds", required_argument, NULL, 't'},
+                                          {"warmup", required_argument, NULL, 'w'},
+                                          {"timeout", required_argument, NULL, 'o'},
+                                          {"hello", required_argument, NULL, 'h'},
+                                          {"tls", required_argument, NULL, 'l'},
+                                          {"cpu-of", required_argument, NULL, 'c'},
+                                          {"server-closes", required_argument, NULL, 'f'},
+                                          {NULL, 0, NULL, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         switch (option) {
@@ -237,6 +244,9 @@ static struct options options_of(int argc, char **argv)
             break;
         case 'h':
             options.hello = number(optarg, 0, 1) > 0;
+            break;
+        case 'f':
+            options.server_closes = number(optarg, 0, 1) > 0;
             break;
         case 'l':
             options.secure = (enum secure)number(optarg, SECURE_NO, SECURE_RESUMED);

@@ -15,12 +15,12 @@
 #define SECOND_NS 1000000000ULL
 
 enum mode {
-    MODE_CHURN,     /* connect, one exchange, close */
+    MODE_CHURN,     /* connect, one exchange, close; with `server_closes` the origin is first */
     MODE_RTT,       /* exchanges on sessions that stay */
     MODE_HOLD,      /* sessions that idle between a first and a last exchange */
     MODE_DOWNLOAD,  /* the pattern from the origin, compared byte by byte */
     MODE_UPLOAD,    /* the pattern to the origin, which compares */
-    MODE_STRANGERS, /* connect, random bytes, and the end: whoever answers them is wrong */
+    MODE_STRANGERS, /* connect, random bytes, and the end: an answer is wrong */
 };
 
 enum failure {
@@ -36,9 +36,10 @@ enum failure {
 struct options {
     enum mode mode;
     struct sockaddr_in to;
-    size_t sessions; /* open at a time; with `rate` the most that are open */
-    uint64_t rate;   /* churn: connections per second, by the clock; 0: as fast as possible */
-    bool hello;      /* a TLS ClientHello stands before the first request of a session */
+    size_t sessions;    /* open at a time; with `rate` the most that are open */
+    uint64_t rate;      /* churn: connections per second, by the clock; 0: as fast as possible */
+    bool hello;         /* a TLS ClientHello stands before the first request of a session */
+    bool server_closes; /* churn */
     enum secure secure;
     uint64_t count;            /* operations, without warm-up; 0: until `measured` is over */
     uint64_t warmup, measured; /* nanoseconds */

@@ -1,5 +1,5 @@
 /* The server of the benchmarks: one thread that answers messages, and sends or verifies the pattern
- * (wire.h). It listens on 127.0.0.1, and prints its port then. */
+ * (wire.h). It listens on all IPv4 addresses, and prints its port then. */
 #include "scripts/bench/wire.h"
 
 #include <arpa/inet.h>
@@ -96,6 +96,9 @@ static bool serve_message(struct origin *origin, int fd)
     switch (op) {
     case OP_REQUEST:
         return say(fd, message_make(OP_ANSWER, peer->message.number, origin->name));
+    case OP_FAREWELL:
+        (void)say(fd, message_make(OP_ANSWER, peer->message.number, origin->name));
+        return false;
     case OP_DOWNLOAD:
         watch(origin, EPOLL_CTL_MOD, fd, EPOLLIN | EPOLLOUT);
         break;
@@ -165,7 +168,7 @@ static int listen_on(uint16_t port)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int on = 1;
     struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_ANY)};
     socklen_t length = sizeof address;
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||

@@ -15,6 +15,7 @@ enum op {
     OP_UPLOAD,   /* the client sends the pattern from position `detail`; an OP_VERDICT answers
                     every VERDICT_EVERY bytes that were right */
     OP_VERDICT,  /* `detail` bytes have arrived so far */
+    OP_FAREWELL, /* as OP_REQUEST, and the origin closes the connection after its answer */
 };
 
 #define VERDICT_EVERY (4ULL << 20)
