@@ -180,7 +180,7 @@ bool offering_close_partial(struct offer *kept, const struct binds *binds)
         const struct bound *bound = binds_find(binds, offered->text);
         if (bound ? bound->successors != offered->fd_count : !binds_serving(binds, offered->text))
             offered_close(offered);
-        partial |= bound && bound->successors != offered->fd_count;
+        partial |= bound && !is_lost(bound) && bound->successors != offered->fd_count;
     }
     return partial;
 }

@@ -320,6 +320,7 @@ START_TEST(an_interface_that_goes_and_returns)
         ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", NULL), 0);
         ck_assert_msg(!strstr(outcome.out, " pass"), "%s", outcome.out);
     }
+    ck_assert_uint_eq(file_mentions(scene.proxy.log, "too few descriptors"), 0);
     proxy_stop(&scene.proxy);
 }
 END_TEST
