@@ -26,8 +26,8 @@ struct look {
     struct handshakes *handshakes; /* NULL: none were taken yet, or they cannot be seen here */
     bool taken;                    /* the first look is over */
     bool arrived;                  /* no handshake is left */
-    size_t left;
-    int no_snapshot, no_grace; /* errno values of this look */
+    size_t left;                   /* as the last look that succeeded has seen them */
+    int no_snapshot, no_grace;     /* errno values of this look */
 };
 
 struct handshake_wait {
@@ -51,15 +51,15 @@ static void take_snapshot(struct look *look)
     look->no_snapshot = handshakes_take(look->addresses, look->address_count, &look->handshakes);
     if (look->no_snapshot)
         look->handshakes = NULL;
-    look->left = 1;
+    else
+        look->left = handshakes_seen(look->handshakes);
     look->taken = true;
 }
 
 static void look_again(struct look *look)
 {
-    if (!look->handshakes || handshakes_left(look->handshakes, &look->left))
-        look->left = 1;
-    look->arrived = look->left == 0;
+    look->arrived =
+        look->handshakes && handshakes_left(look->handshakes, &look->left) == 0 && look->left == 0;
     /* The last of them may stand neither in SYN_RECV nor in the backlog yet. */
     if (look->arrived)
         look->no_grace = steering_grace();
@@ -146,7 +146,7 @@ static void judge(struct handshake_wait *handshake_wait)
         look_later(handshake_wait);
         return;
     }
-    handshake_wait->on_handshakes_over(look->handshakes ? look->left : 0, handshake_wait->arg);
+    handshake_wait->on_handshakes_over(look->left, handshake_wait->arg);
 }
 
 static void on_over(evutil_socket_t fd, short what, void *arg)

@@ -707,6 +707,11 @@ static bool all_seen(const struct handshakes *handshakes)
     return true;
 }
 
+size_t handshakes_seen(const struct handshakes *handshakes)
+{
+    return handshakes->count + (handshakes->more ? 1 : 0);
+}
+
 int handshakes_left(struct handshakes *handshakes, size_t *left)
 {
     size_t kept = 0;
@@ -724,7 +729,7 @@ int handshakes_left(struct handshakes *handshakes, size_t *left)
         if (handshakes->seen[i])
             handshakes->cookies[kept++] = handshakes->cookies[i];
     handshakes->count = handshakes->sorted = kept;
-    *left = kept + (handshakes->more ? 1 : 0);
+    *left = handshakes_seen(handshakes);
     return 0;
 }
 

@@ -70,6 +70,9 @@ int handshakes_take(const struct listen_address *list, size_t count, struct hand
 int handshakes_left(struct handshakes *handshakes, size_t *left)
     __attribute__((warn_unused_result));
 
+/* How many there were when handshakes_take() or handshakes_left() last succeeded. */
+size_t handshakes_seen(const struct handshakes *handshakes);
+
 /* NULL is allowed. */
 void handshakes_free(struct handshakes *handshakes);
 

@@ -363,6 +363,7 @@ START_TEST(a_snapshot_shrinks_as_handshakes_end)
     (void)loopback_listen_deferred(&elsewhere);
     connect_many(clients, 3, &address);
     ck_assert_int_eq(handshakes_take(AT(&address), 1, &snapshot), 0);
+    ck_assert_uint_eq(handshakes_seen(snapshot), 3);
     ck_assert_uint_eq(left_of(snapshot), 3);
     ck_assert_int_eq(handshakes_take(AT(&elsewhere), 1, &other), 0);
     ck_assert_uint_eq(left_of(other), 0);
@@ -377,6 +378,7 @@ START_TEST(a_snapshot_shrinks_as_handshakes_end)
     await_left(snapshot, 2);
     loopback_reset(clients[1]);
     await_left(snapshot, 1);
+    ck_assert_uint_eq(handshakes_seen(snapshot), 1);
     ck_assert_int_eq(handshakes_take(AT(&address), 1, &other), 0);
     ck_assert_uint_eq(left_of(other), 3);
     handshakes_free(other);
