@@ -45,9 +45,7 @@ static void exit_loop(struct generation *generation, int exit_status)
 
 static uint64_t deadline(const struct generation *generation)
 {
-    const struct process *process =
-        (const void *)((const char *)generation - offsetof(struct process, generation));
-    return drain_deadline(&process->drain);
+    return drain_deadline(&container_of_const(generation, struct process, generation)->drain);
 }
 
 /* --- news of the proxy ---------------------------------------------------------------------- */
