@@ -14,7 +14,9 @@
 #include "tests/system/support/trap.h"
 
 #include <dirent.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +46,8 @@ struct scene {
     struct churn *churn;
     struct trap trap;
     pid_t first, second, command;
+    pthread_t keeper;
+    atomic_bool over;
     pid_t hung;          /* the process that must not be left; 0: either may be */
     bool keeps_sessions; /* no session of before the reload may be lost */
     char name[32];
@@ -97,19 +101,30 @@ static bool is_launched(void *argument)
     return read_file(scene->trap.pid_file, text, sizeof text) > 0 && strchr(text, '\n') != NULL;
 }
 
+/* A new process that is stopped when the old one has already finished is continued, by a thread: it
+ * may be the question of the test for its status at which it stops. */
+static void *keep_going(void *argument)
+{
+    struct scene *scene = argument;
+    while (!atomic_load(&scene->over)) {
+        if (!process_alive(scene->first))
+            (void)kill(scene->second, SIGCONT);
+        usleep(20000);
+    }
+    return NULL;
+}
+
 static void wait_launched(struct scene *scene)
 {
     wait_until(is_launched, scene, "the successor is launched");
     scene->second = trap_caught(&scene->trap);
+    ck_assert_int_eq(pthread_create(&scene->keeper, NULL, keep_going, scene), 0);
 }
 
-/* A new process that was stopped when the old one had already finished is continued. */
 static bool one_is_left(void *argument)
 {
     struct scene *scene = argument;
     struct status status;
-    if (!process_alive(scene->first))
-        (void)kill(scene->second, SIGCONT);
     if (!proxy_status(&scene->proxy, &status) || status.count != 1 ||
         strcmp(status.generations[0].state, "active") != 0)
         return false;
@@ -146,6 +161,8 @@ static void scene_end(struct scene *scene)
     ck_assert_uint_eq(result.lost[LOSS_REFUSED] + result.lost[LOSS_WRONG], 0);
     streams_finish(scene->streams);
     ck_assert_int_eq(proxy_command(&scene->proxy, &(struct outcome){0}, "stop", NULL), 0);
+    atomic_store(&scene->over, true);
+    ck_assert_int_eq(pthread_join(scene->keeper, NULL), 0);
 }
 
 /* Plays all of `count` scenes, in groups. hang starts a scene, and lets a process hang. */
