@@ -51,8 +51,8 @@ static void put_comment(FILE *out, const char *key, const char *value)
     fputc('\n', out);
 }
 
-/* Ends a line, whose value was written to `line`, and begins the next one. An empty value gives no
- * line. Returns false if there is no memory. */
+/* The value of the line was written to `line`. Ends the line, and begins the next one. An empty
+ * value gives no line. Returns false if there is no memory. */
 static bool line_end(struct memory_stream *line, const char *key, FILE *out)
 {
     if (fflush(line->stream))

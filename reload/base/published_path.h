@@ -14,7 +14,7 @@
  * ASIDE: the path leads nowhere, and the file is kept under the temporary name.
  *
  * The temporary name is the beginning of the path's last part, a hash of that part, and the pid of
- * the process: it is short for all lengths of the path and of the pid. Sockets whose temporary
+ * the process. So it is always short, also for long paths and pids. Sockets whose temporary
  * name does not fit an address are bound by way of /proc/self/fd, so every path that fits an
  * address can be used.
  *

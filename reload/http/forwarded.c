@@ -1,5 +1,7 @@
 #include "reload/http/forwarded.h"
 
+#include "config/syntax/value.h"
+
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,15 +17,6 @@ bool forwarded_is_passed(const char *header)
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
         if (strcasecmp(header, own[i]) == 0)
             return false;
-    return true;
-}
-
-static bool read_length(const char *value, uint64_t *length)
-{
-    size_t digits = strspn(value, "0123456789");
-    if (digits == 0 || digits > 18 || value[digits] != '\0')
-        return false;
-    *length = strtoull(value, NULL, 10);
     return true;
 }
 
@@ -55,7 +48,7 @@ static bool read_header(char *line, struct evkeyvalq *headers, uint64_t *length)
     *colon = '\0';
     const char *value = colon + 2;
     if (strcasecmp(line, "Content-Length") == 0)
-        return read_length(value, length);
+        return !value_unsigned(value, length) && *length != LENGTH_UNKNOWN;
     return !forwarded_is_passed(line) || evhttp_add_header(headers, line, value) == 0;
 }
 

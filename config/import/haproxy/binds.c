@@ -87,8 +87,7 @@ static void read_word(struct hap_conversion *conversion, const struct hap_line *
 static void read_words(struct hap_conversion *conversion, const struct hap_line *line,
                        struct bind *bind)
 {
-    for (size_t i = 2; i < line->count; i++)
-        bind->tls |= strcmp(line->words[i], "ssl") == 0;
+    bind->tls |= hap_ends_tls(line);
     for (size_t i = 2; i < line->count; i++) {
         const struct bind_word *word = NULL;
         unsigned follows;

@@ -426,15 +426,14 @@ static const char *judge_client_name(const struct hap_scope *scope, const struct
     return judge_names(scope, test, origin, formula, "client-cert:");
 }
 
-/* Clients whose certificate is wrong are refused in the handshake, so that the result is 0 for all
- * that come so far. */
+/* The handshake refuses a client with a wrong certificate: the result is 0 for all others. */
 static const char *judge_client_verified(const struct hap_scope *scope, const struct hap_test *test,
                                          struct origin origin, struct formula *formula)
 {
     (void)origin;
     if (test->count != 1 || strcmp(test->patterns[0], "0") != 0 ||
         (test->operation && strcmp(test->operation, "eq") != 0))
-        return "a client whose certificate is wrong never comes to the routes";
+        return "a client with a wrong certificate never comes to the routes";
     *formula = formula_always(&scope->import->arena);
     return NULL;
 }

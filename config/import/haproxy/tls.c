@@ -92,17 +92,20 @@ bool hap_tls_word(const char *word, unsigned *follows)
     return row != NULL;
 }
 
+bool hap_ends_tls(const struct hap_line *bind)
+{
+    for (size_t i = 2; i < bind->count; i++)
+        if (strcmp(bind->words[i], "ssl") == 0)
+            return true;
+    return false;
+}
+
 enum hap_tls_binds hap_tls_binds(const struct hap_section *section)
 {
     const struct hap_lines *binds = &section->lists[HAP_BINDS];
     size_t count = 0;
-    for (size_t i = 0; i < binds->count; i++) {
-        const struct hap_line *line = &binds->items[i];
-        size_t j = 2;
-        while (j < line->count && strcmp(line->words[j], "ssl") != 0)
-            j++;
-        count += j < line->count;
-    }
+    for (size_t i = 0; i < binds->count; i++)
+        count += hap_ends_tls(&binds->items[i]);
     return count == 0 ? HAP_NO_TLS : count < binds->count ? HAP_SOME_TLS : HAP_ONLY_TLS;
 }
 

@@ -7,6 +7,9 @@
 /* True: the word of a bind line is about TLS; *follows words belong to it. */
 bool hap_tls_word(const char *word, unsigned *follows);
 
+/* Whether TLS of clients ends at this bind. */
+bool hap_ends_tls(const struct hap_line *bind);
+
 /* How many of the section's binds end TLS. */
 enum hap_tls_binds { HAP_NO_TLS, HAP_SOME_TLS, HAP_ONLY_TLS };
 enum hap_tls_binds hap_tls_binds(const struct hap_section *section);

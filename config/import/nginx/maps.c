@@ -140,7 +140,7 @@ static const char *subject_condition(struct import *import, const char *key, str
     return arena_print(arena, "client-cert:%s ", name);
 }
 
-/* A client whose certificate is wrong never comes to the routes. */
+/* A client with a wrong certificate never comes to the routes. */
 static const char *verified_condition(const char *key)
 {
     return strcmp(key, "SUCCESS") == 0 ? "client-cert:yes "
