@@ -226,7 +226,7 @@ START_TEST(reasons_outlive_a_reload)
         proxy_reload(&pair.proxy);
         proxy_wait_drained(&pair.proxy);
     }
-    ck_assert_uint_eq(file_mentions(pair.proxy.log, "main/one is UP"), 1);
+    wait_mentions(pair.proxy.log, "main/one is UP", 1);
     pair_end(&pair);
 }
 END_TEST

@@ -78,8 +78,7 @@ static void upgrade_and_back(const char *other, bool foreign, const char *what)
             expect_alive(sessions[j]);
         }
     }
-    ck_assert_uint_eq(file_mentions(scene.proxy.log, "which has another handover protocol"),
-                      foreign ? 2 * rounds : 0);
+    wait_mentions(scene.proxy.log, "which has another handover protocol", foreign ? 2 * rounds : 0);
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", "--json", NULL), 0);
     ck_assert_int_eq(strstr(outcome.out, "\"admin\": \"maint\"") != NULL, !foreign);
     churn_stop_clean(churn, what);
@@ -209,7 +208,7 @@ static void stopped_predecessor(const char *order)
     process_stop(first);
     ck_assert_int_eq(proxy_command(&hanging.proxy, &outcome, order, NULL), 0);
     wait_gone(first);
-    ck_assert_uint_eq(file_mentions(hanging.proxy.log, "it hangs, and is killed"), 1);
+    wait_mentions(hanging.proxy.log, "it hangs, and is killed", 1);
     if (strcmp(order, "stop") == 0)
         return;
     proxy_follow(&hanging.proxy);

@@ -252,7 +252,7 @@ START_TEST(a_reload_takes_no_sessions_away)
         sessions[i] = session_open(&scene);
     for (unsigned i = 0; i < count; i++)
         session_works(&sessions[i]);
-    ck_assert_uint_eq(file_mentions(scene.proxy.log, fits), 2);
+    wait_mentions(scene.proxy.log, fits, 2);
     ck_assert_uint_eq(file_mentions(scene.proxy.log, "accepting pauses"), 0);
     for (unsigned i = 0; i < count; i++)
         session_close(&sessions[i]);

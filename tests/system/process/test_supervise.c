@@ -416,7 +416,7 @@ START_TEST(supervisor_killed)
     proxy_wait_drained(&scene.proxy);
     session_works(&session);
     session_close(&session);
-    ck_assert_uint_eq(file_mentions(scene.proxy.log, "the supervisor is gone"), 1);
+    wait_mentions(scene.proxy.log, "the supervisor is gone", 1);
     proxy_stop(&scene.proxy);
 }
 END_TEST

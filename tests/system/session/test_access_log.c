@@ -285,7 +285,7 @@ START_TEST(a_line_when_a_server_was_connected)
     ck_assert_ptr_nonnull(strstr(line, " first-byte="));
     ck_assert_ptr_nonnull(strstr(line, " termination=-- "));
     free(line);
-    ck_assert_uint_eq(file_mentions(scene.proxy.log, " connected "), 1);
+    wait_mentions(scene.proxy.log, " connected ", 1);
     proxy_stop(&scene.proxy);
 }
 END_TEST

@@ -187,8 +187,8 @@ START_TEST(clients_that_leave_the_queue)
     close(clients[3]);
     ck_assert_int_eq(figure(&scene.proxy, "waiting"), 0);
     proxy_stop(&scene.proxy);
-    ck_assert_uint_eq(file_mentions(scene.proxy.log, "end=client-reset"), 1);
-    ck_assert_uint_eq(file_mentions(scene.proxy.log, "end=done"), 4);
+    wait_mentions(scene.proxy.log, "end=client-reset", 1);
+    wait_mentions(scene.proxy.log, "end=done", 4);
 }
 END_TEST
 
@@ -209,7 +209,7 @@ START_TEST(a_full_queue_and_one_that_takes_too_long)
     session_close(&session);
     ck_assert_int_eq(figure(&scene.proxy, "queue_full"), 1);
     proxy_stop(&scene.proxy);
-    ck_assert_uint_eq(file_mentions(scene.proxy.log, "end=queue-full"), 1);
+    wait_mentions(scene.proxy.log, "end=queue-full", 1);
 
     start(&scene, "", "maxconn=1", "queue-timeout = 100ms\n");
     clients[0] = connect_numbered(&scene.front, 0);
@@ -224,7 +224,7 @@ START_TEST(a_full_queue_and_one_that_takes_too_long)
     session_close(&session);
     ck_assert_int_eq(figure(&scene.proxy, "queue_timeouts"), 1);
     proxy_stop(&scene.proxy);
-    ck_assert_uint_eq(file_mentions(scene.proxy.log, "end=queue-timeout"), 1);
+    wait_mentions(scene.proxy.log, "end=queue-timeout", 1);
 }
 END_TEST
 

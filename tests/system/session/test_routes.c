@@ -126,10 +126,10 @@ START_TEST(who_is_not_routed_is_reset)
     ck_assert_msg(strstr(outcome.out, "\"route\": 3") || strstr(outcome.out, "\"route\":3"), "%s",
                   outcome.out);
     proxy_stop(&stand.proxy);
-    ck_assert_uint_eq(file_mentions(stand.proxy.log, " server=-/- "), 3);
-    ck_assert_uint_eq(file_mentions(stand.proxy.log, " end=denied"), 1);
-    ck_assert_uint_eq(file_mentions(stand.proxy.log, " end=no-route"), 1);
-    ck_assert_uint_eq(file_mentions(stand.proxy.log, " end=inspect-timeout"), 1);
+    wait_mentions(stand.proxy.log, " server=-/- ", 3);
+    wait_mentions(stand.proxy.log, " end=denied", 1);
+    wait_mentions(stand.proxy.log, " end=no-route", 1);
+    wait_mentions(stand.proxy.log, " end=inspect-timeout", 1);
 }
 END_TEST
 
@@ -291,7 +291,7 @@ START_TEST(a_stop_ends_clients_that_are_looked_at)
     ck_assert_msg(code == 9, "%d: %s", code, outcome.err); /* one was cut */
     expect_reset(client);
     wait_gone(pid);
-    ck_assert_uint_eq(file_mentions(stand.proxy.log, " end=stopped"), 1);
+    wait_mentions(stand.proxy.log, " end=stopped", 1);
 }
 END_TEST
 
