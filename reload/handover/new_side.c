@@ -380,6 +380,7 @@ static void predecessor_closed(struct new_side *side, const struct message_sessi
     struct channel *channel = side->channel;
     side->channel = NULL;
     draining_processes_add(&generation->draining_processes, channel, about, side->arrived);
+    peer_stats_expect_ends(&generation->peer_stats);
     tell_down_servers(generation);
     over(side);
 }

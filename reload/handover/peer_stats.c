@@ -607,6 +607,25 @@ void peer_stats_expect_end(const struct peer_stats *peer_stats, unsigned generat
         event_add(peer->end, &end_timeout);
 }
 
+static bool is_heard(const struct peer_stats *peer_stats, const struct stats_head *as)
+{
+    const struct draining_process *draining_process;
+    TAILQ_FOREACH (draining_process, &peer_stats->means.draining_processes->list, link)
+        if (draining_process->generation == as->generation &&
+            draining_process->pid == (pid_t)as->pid)
+            return true;
+    return false;
+}
+
+void peer_stats_expect_ends(const struct peer_stats *peer_stats)
+{
+    const struct peer *peer;
+    TAILQ_FOREACH (peer, &peer_stats->list, link)
+        if (!peer->gone && peer->end && peer != peer_stats->successor &&
+            !is_heard(peer_stats, &peer->stats.as) && stats_live(&peer->stats) == 0)
+            event_add(peer->end, &end_timeout);
+}
+
 const struct peer *peer_stats_find(const struct peer_stats *peer_stats, unsigned generation,
                                    pid_t pid)
 {

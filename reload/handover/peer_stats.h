@@ -132,6 +132,10 @@ void peer_stats_forget(struct peer_stats *peer_stats);
 /* That process has hung up: it is about to exit, and is killed if it does not within 10 s. */
 void peer_stats_expect_end(const struct peer_stats *peer_stats, unsigned generation, pid_t pid);
 
+/* The channels of all older processes have come here. One that has no channel and no session has
+ * hung up before that, and the same holds for it. */
+void peer_stats_expect_ends(const struct peer_stats *peer_stats);
+
 /* The peer of that generation and pid, if it lives, or NULL. */
 const struct peer *peer_stats_find(const struct peer_stats *peer_stats, unsigned generation,
                                    pid_t pid);

@@ -553,6 +553,48 @@ START_TEST(end_of_a_successor_is_reported_by_the_handover)
 }
 END_TEST
 
+static bool is_due(const struct other *other)
+{
+    const struct peer *peer =
+        peer_stats_find(&us.peer_stats, other->stats.as.generation, other->pid);
+    ck_assert_ptr_nonnull(peer);
+    return event_pending(peer->end, EV_TIMEOUT, NULL) != 0;
+}
+
+/* Three older processes have no session: one has a channel to this process, one is asked for its
+ * end already, and one hung up while its channel was passed on. A fourth one has sessions. */
+START_TEST(processes_that_hung_up_early_must_end)
+{
+    struct other others[4];
+    int pair[2];
+    for (unsigned i = 0; i < 4; i++) {
+        others[i] = other_start(5 + i);
+        others[i].stats.as.pid = (uint32_t)others[i].pid;
+        tell(&others[i], peer_stats_add);
+    }
+    ck_assert_int_eq(peer_stats_begin(&us.peer_stats, us.proxy), 0);
+    other_count(&others[3], 1, 1);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    us.draining_processes.max = 4;
+    draining_processes_add(
+        &us.draining_processes, channel_open(pair[0], base, &(struct channel_events){0}),
+        &(struct message_sessions){.generation = 5, .pid = (uint32_t)others[0].pid}, 0);
+    peer_stats_expect_end(&us.peer_stats, 6, others[1].pid);
+    ck_assert(!is_due(&others[2]));
+    peer_stats_expect_ends(&us.peer_stats);
+    ck_assert(!is_due(&others[0]));
+    ck_assert(is_due(&others[1]));
+    ck_assert(is_due(&others[2]));
+    ck_assert(!is_due(&others[3]));
+    draining_processes_free(&us.draining_processes);
+    close(pair[1]);
+    for (unsigned i = 0; i < 4; i++) {
+        other_kill(&others[i]);
+        other_free(&others[i]);
+    }
+}
+END_TEST
+
 START_TEST(other_files_are_refused)
 {
     const struct message_stats about = {0};
@@ -578,6 +620,7 @@ Suite *peer_stats_suite(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, live_process_counts_at_once);
+    tcase_add_test(tcase, processes_that_hung_up_early_must_end);
     tcase_add_test(tcase, sessions_at_servers_count);
     tcase_add_loop_test(tcase, killed_process_is_folded_once, 0, 2);
     tcase_add_test(tcase, process_that_ended_early_is_folded_later);
