@@ -10,8 +10,8 @@
 
 /* In ticks: from an answer to the next question, from a question to the kill, from that to the end
  * of the channel. */
-#define ASK_TICKS    2u
-#define SILENT_TICKS 7u
+#define ASK_TICKS    1u
+#define SILENT_TICKS 6u
 #define KILLED_TICKS 10u
 
 enum heartbeat_state {
@@ -117,7 +117,7 @@ static void kill_it(struct heartbeat *heartbeat)
     set_state(heartbeat, HEARTBEAT_KILLED);
     if (heartbeat->pid > 0)
         (void)kill(heartbeat->pid, SIGKILL); /* the channel is open: the pid is nobody else's */
-    report(heartbeat, "has not answered for 4s: it hangs, and is killed");
+    report(heartbeat, "has not answered for 3s: it hangs, and is killed");
 }
 
 static void give_up(struct heartbeat *heartbeat)

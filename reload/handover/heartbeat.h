@@ -1,10 +1,11 @@
 /* Whether the process at the other end of a channel runs.
  *
  * A process that lives but does not run (stopped, frozen, one of its threads stuck) closes no
- * channel. A process that depends on another therefore asks it once a second (MESSAGE_BEAT). The
+ * channel. A process that depends on another therefore asks it twice a second (MESSAGE_BEAT). The
  * answer means that the main thread and each worker of the other process have turned since the
- * question came (pulse.h). A process that has not answered for 4 seconds hangs: it is killed
- * (SIGKILL), at most 5 seconds after it stopped running.
+ * question came (pulse.h). A process that has not answered a question for 3 seconds hangs: it is
+ * killed (SIGKILL), at most 4 seconds after it stopped running. A client that waits in its queues
+ * is then served within 5 seconds.
  *
  * From then on everything is as after a crash. The end of the channel is the news: all that the
  * other process had sent is heard before it, and none of its threads runs any more when it comes.
@@ -42,7 +43,7 @@ struct heartbeats {
 };
 
 #define HEARTBEAT_TICK_MS 500u
-#define HEARTBEAT_HUNG    "did not answer for 4s, and was killed"
+#define HEARTBEAT_HUNG    "did not answer for 3s, and was killed"
 
 /* The channel answers questions from now on. heartbeats outlives it. Without memory it does not,
  * and the other process will take this one for hung. */

@@ -287,7 +287,7 @@ static void expect_killed(struct hanging *hanging, int status)
     char text[96];
     reload_ends(&hanging->reload, status);
     snprintf(text, sizeof text,
-             "(pid %d) did not answer for 4s, and was killed; canary: ", (int)hanging->canary.pid);
+             "(pid %d) did not answer for 3s, and was killed; canary: ", (int)hanging->canary.pid);
     expect_in_file(hanging->reload.err, text);
     wait_until(is_reaped, &hanging->canary.pid, "the canary is reaped");
     ck_assert(is_active_again(proxy));
