@@ -130,18 +130,22 @@ void draining_processes_stop(struct draining_processes *draining_processes)
         channel_send(draining_process->channel, MESSAGE_STOP, NULL, 0, NULL, 0);
 }
 
+struct message_sessions draining_process_about(const struct draining_process *draining_process)
+{
+    return (struct message_sessions){.generation = draining_process->generation,
+                                     .pid = (uint32_t)draining_process->pid,
+                                     .sessions = draining_process->sessions,
+                                     .config_hash = draining_process->config_hash,
+                                     .deadline = draining_process->deadline,
+                                     .foreign = channel_is_foreign(draining_process->channel)};
+}
+
 void draining_processes_pass(struct draining_processes *draining_processes,
                              struct channel *successor)
 {
     struct draining_process *draining_process;
     while ((draining_process = TAILQ_FIRST(&draining_processes->list))) {
-        const struct message_sessions about = {.generation = draining_process->generation,
-                                               .pid = (uint32_t)draining_process->pid,
-                                               .sessions = draining_process->sessions,
-                                               .config_hash = draining_process->config_hash,
-                                               .deadline = draining_process->deadline,
-                                               .foreign =
-                                                   channel_is_foreign(draining_process->channel)};
+        const struct message_sessions about = draining_process_about(draining_process);
         int fd = channel_fd(draining_process->channel);
         channel_send(successor, MESSAGE_DRAINING_PROCESS, &about, sizeof about, &fd, 1);
         forget(draining_process);

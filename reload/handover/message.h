@@ -4,7 +4,7 @@
  *   old process                                         new process
  *            | KEYS                                     |  (not started yet)
  *            | STATS (its own, and of processes that    |
- *            |        drain) -------------------------> |
+ *            |        drain), SPARE ------------------> |
  *            | OFFER_BIND, DUPLICATES, SERVERS,         |
  *            |    FRONTEND, METRICS, TICKETS, OFFER --> |
  *            | <--------------------------------- HELLO |  started; parses, binds, listens,
@@ -99,6 +99,7 @@ enum message_type {
     MESSAGE_FRONTEND,
     MESSAGE_TICKETS,
     MESSAGE_KEYS,
+    MESSAGE_SPARE,
 };
 
 struct message_head {
@@ -194,8 +195,10 @@ struct message_ready_bind {
     uint32_t passed; /* not 0: they are the predecessor's own, offered or duplicates */
 };
 
-/* A process that drains. DRAINING_PROCESS carries the channel to it as a descriptor, and the
- * process that gets the channel says HELLO by it; SESSIONS speaks of the sender itself. */
+/* A process that drains. SPARE, before OFFER, goes to it and to the new process, each with one end
+ * of a channel between the two (spare_channels.h). DRAINING_PROCESS carries the channel to it as a
+ * descriptor, and the process that gets the channel says HELLO by it; SESSIONS speaks of the sender
+ * itself. */
 struct message_sessions {
     uint32_t generation;
     uint32_t pid;

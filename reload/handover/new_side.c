@@ -12,6 +12,7 @@
 #include "reload/handover/offering.h"
 #include "reload/handover/server_states.h"
 #include "reload/handover/session_handoff.h"
+#include "reload/handover/spare_channels.h"
 #include "reload/handover/ticket_keys.h"
 #include "reload/listeners/rescue.h"
 
@@ -40,6 +41,7 @@ struct new_side {
     struct offer kept; /* the old process's listeners, of which this process holds duplicates */
     struct server_states server_states;
     struct frontend_states frontend_states;
+    struct spare_channels spare_channels;
     uint64_t arrived;    /* sessions of the old process that came here */
     bool forced;         /* even if a backend loses its last usable server */
     pid_t pid;           /* of the old process: the parent of this process, while it lives */
@@ -70,6 +72,7 @@ void new_side_free(struct new_side *side)
     offer_free(&side->kept);
     server_states_free(&side->server_states);
     frontend_states_free(&side->frontend_states);
+    spare_channels_close(&side->spare_channels);
     free(side);
 }
 
@@ -353,16 +356,15 @@ static void tell_down_servers(struct generation *generation)
     }
 }
 
-static void add_draining_process(struct generation *generation, const struct received *message)
+/* fd is set to -1 when it is in use. */
+static void add_draining_process(struct generation *generation,
+                                 const struct message_sessions *about, int *fd)
 {
     static const struct channel_events none;
-    if (message->fd_count != 1)
-        return;
-    struct channel *channel = channel_open(message->fds[0], generation->base, &none);
+    struct channel *channel = channel_open(*fd, generation->base, &none);
     if (!channel)
         return;
-    message->fds[0] = -1;
-    const struct message_sessions *about = message->payload;
+    *fd = -1;
     if (about->foreign)
         channel_set_foreign(channel);
     heartbeat_answer(&generation->heartbeats, channel);
@@ -370,6 +372,29 @@ static void add_draining_process(struct generation *generation, const struct rec
     peer_stats_tell_predecessor(&generation->peer_stats, channel);
     draining_processes_add(&generation->draining_processes, channel, about, 0);
     tell_down_servers(generation);
+}
+
+/* The old process has passed the channel on. */
+static void take_draining_process(struct new_side *side, const struct received *message)
+{
+    if (message->fd_count != 1)
+        return;
+    spare_channels_drop(&side->spare_channels, message->payload);
+    add_draining_process(side->generation, message->payload, &message->fds[0]);
+}
+
+/* The old process is gone, and this one serves. */
+static void use_spare_channels(struct generation *generation, struct spare_channels *spare_channels)
+{
+    for (size_t i = 0; i < spare_channels->count; i++) {
+        struct spare_channel *spare = &spare_channels->list[i];
+        if (!spare_channel_is_dead(spare->fd))
+            add_draining_process(generation, &spare->about, &spare->fd);
+        if (spare->fd >= 0)
+            close(spare->fd);
+    }
+    spare_channels->count = 0;
+    spare_channels_close(spare_channels);
 }
 
 static void predecessor_closed(struct new_side *side, const struct message_sessions *about)
@@ -473,7 +498,10 @@ static void on_message(const struct received *message, void *arg)
         hear_of_frontend(side, message);
         break;
     case MESSAGE_DRAINING_PROCESS:
-        add_draining_process(generation, message);
+        take_draining_process(side, message);
+        break;
+    case MESSAGE_SPARE:
+        spare_channels_add(&side->spare_channels, message);
         break;
     case MESSAGE_HANDOFF:
         if (side->state == NEW_SIDE_SERVING)
@@ -516,12 +544,17 @@ static void on_alone(evutil_socket_t fd, short what, void *arg)
     bool gone = getppid() != side->pid;
     if (!gone && clock_ms() < side->alone_until)
         return;
+    struct spare_channels spare_channels = side->spare_channels;
+    side->spare_channels = (struct spare_channels){0};
     leave(side);
     generation->number = history_next(generation->config->history);
     if (!gone)
         generation->events->exit(generation, EXIT_FAILED); /* it lives, and ended the reload */
     else if (!generation->events->serve_alone(generation))
         generation->events->exit(generation, generation->exit_status);
+    else
+        use_spare_channels(generation, &spare_channels);
+    spare_channels_close(&spare_channels);
 }
 
 /* What is left of the old process's listeners closes. */
@@ -573,6 +606,7 @@ static void on_lost(const char *wrong, void *arg)
         generation->events->serve_anyway(generation);
     else
         proxy_accept(generation->proxy); /* for the wake-ups that went to its workers */
+    use_spare_channels(generation, &side->spare_channels);
     if (!rescues) {
         over(side);
         return;

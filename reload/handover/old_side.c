@@ -22,6 +22,7 @@
 #include "reload/handover/sealed_keys.h"
 #include "reload/handover/server_states.h"
 #include "reload/handover/session_handoff.h"
+#include "reload/handover/spare_channels.h"
 #include "reload/listeners/rescue.h"
 #include "reload/listeners/steering.h"
 
@@ -106,6 +107,7 @@ static void offer(struct old_side *side)
 {
     sealed_keys_send(side->generation, side->channel);
     peer_stats_tell_successor(&side->generation->peer_stats, side->channel);
+    spare_channels_offer(&side->generation->draining_processes, side->channel);
     offering_send(side->generation, side->channel, side->number - 1, side->order.forced,
                   side->order.canary.share > 0, side->reload_failure.refused_before);
 }

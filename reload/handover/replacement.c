@@ -8,6 +8,9 @@
 #include "reload/handover/heartbeat.h"
 #include "reload/handover/server_states.h"
 #include "reload/handover/session_handoff.h"
+#include "reload/handover/spare_channels.h"
+
+#include <unistd.h>
 
 /* It crashed, and nobody serves: it was not replaced before, or its own successor would have the
  * channel of this process, or have had it. A service manager does not see the end of what is not
@@ -25,6 +28,13 @@ static void tell_if_failed(struct replacement *replacement)
     replacement->outcome = 0;
 }
 
+static void keep_spare(struct replacement *replacement, int spare)
+{
+    if (replacement->spare >= 0)
+        close(replacement->spare);
+    replacement->spare = spare;
+}
+
 static void on_message(const struct received *message, void *arg)
 {
     struct replacement *replacement = arg;
@@ -33,6 +43,13 @@ static void on_message(const struct received *message, void *arg)
     switch (message->type) {
     case MESSAGE_HELLO: /* the channel of this process was passed on */
         replacement->pid = (pid_t)hello->pid;
+        keep_spare(replacement, -1);
+        break;
+    case MESSAGE_SPARE:
+        if (message->fd_count == 1) {
+            keep_spare(replacement, message->fds[0]);
+            message->fds[0] = -1;
+        }
         break;
     case MESSAGE_STATS: /* the same; it may have places of servers now */
         if (server_limits_exist(generation->proxy))
@@ -58,6 +75,36 @@ static void on_message(const struct received *message, void *arg)
     }
 }
 
+static void tell(struct replacement *replacement, enum message_type type)
+{
+    const struct generation *generation = replacement->generation;
+    const struct message_sessions about = generation_about(generation);
+    replacement->reported_sessions = about.sessions;
+    replacement->reported_deadline = about.deadline;
+    channel_send(replacement->channel, type, &about, sizeof about, NULL, 0);
+}
+
+static void on_lost(const char *wrong, void *arg);
+
+/* The replacement died while it stood by: its new process serves. */
+static void go_on_by_spare(struct replacement *replacement)
+{
+    struct generation *generation = replacement->generation;
+    const struct channel_events events = {
+        .on_message = on_message, .on_lost = on_lost, .arg = replacement};
+    if (replacement->spare < 0)
+        return;
+    if (!spare_channel_is_dead(replacement->spare))
+        replacement->channel = channel_open(replacement->spare, generation->base, &events);
+    if (!replacement->channel) {
+        keep_spare(replacement, -1);
+        return;
+    }
+    replacement->spare = -1;
+    heartbeat_answer(&generation->heartbeats, replacement->channel);
+    tell(replacement, MESSAGE_SESSIONS);
+}
+
 static void on_lost(const char *wrong, void *arg)
 {
     struct replacement *replacement = arg;
@@ -69,22 +116,15 @@ static void on_lost(const char *wrong, void *arg)
     handoff_abort(replacement->generation->handoff, wrong != NULL);
     channel_close(replacement->channel);
     replacement->channel = NULL;
+    go_on_by_spare(replacement);
     replacement_on_child(replacement);
-}
-
-static void tell(struct replacement *replacement, enum message_type type)
-{
-    const struct generation *generation = replacement->generation;
-    const struct message_sessions about = generation_about(generation);
-    replacement->reported_sessions = about.sessions;
-    replacement->reported_deadline = about.deadline;
-    channel_send(replacement->channel, type, &about, sizeof about, NULL, 0);
 }
 
 void replacement_begin(struct replacement *replacement, struct generation *generation,
                        const struct replacement *as)
 {
     *replacement = *as;
+    replacement->spare = -1;
     replacement->generation = generation;
     generation->replaced = true;
     const struct channel_events events = {
@@ -135,4 +175,6 @@ void replacement_hang_up(struct replacement *replacement)
 {
     channel_close(replacement->channel);
     replacement->channel = NULL;
+    if (replacement->generation)
+        keep_spare(replacement, -1);
 }

@@ -18,6 +18,7 @@ struct generation;
 struct replacement {
     struct generation *generation; /* NULL: there is none */
     struct channel *channel;       /* NULL: it is lost */
+    int spare; /* to the new process of the replacement (spare_channels.h); -1: there is none */
     unsigned number; /* the generation that was the replacement of this process first */
     pid_t pid;
     struct child child; /* the successor; pid 0: it is no child of this process */

@@ -82,6 +82,7 @@ static const struct {
     {"programs", programs_suite},
     {"clients", clients_suite},
     {"kills", kills_suite},
+    {"older", older_suite},
     {"crashes", crashes_suite},
     {"fallback", fallback_suite},
     {"late_handshakes", late_handshakes_suite},
