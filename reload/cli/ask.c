@@ -64,15 +64,18 @@ static struct request request_of(const struct command *command, const char *what
 bool ask(struct conversation *talk, const struct command *command, const char *what,
          const json_t *members)
 {
+    const millis patience = command->timeout && command->timeout < CONVERSATION_ANSWER_MS
+                                ? command->timeout
+                                : CONVERSATION_ANSWER_MS;
     uint64_t began = clock_ms();
     const struct request request = request_of(command, what, members);
     int error = conversation_begin(talk, &request);
     if (!error)
         return true;
-    bool in_time = command->timeout == 0 || clock_ms() - began < command->timeout;
+    bool in_time = clock_ms() - began < patience;
     if (error == EACCES || error == EPERM) {
         print_forbidden(command);
-    } else if (error != EPROTO) {
+    } else if (error != EPROTO && error != EAGAIN) { /* EAGAIN: the queue of its socket is full */
         fprintf(stderr, "rpproxy: no proxy answers on %s: %s\n", command->control, strerror(error));
         if (command->control_from_file)
             print_control_hint(command);
@@ -83,22 +86,40 @@ bool ask(struct conversation *talk, const struct command *command, const char *w
     return false;
 }
 
+int hear_answer(struct conversation *talk, json_t **object)
+{
+    switch (conversation_hear_answer(talk, object)) {
+    case WORD_HEARD:
+        return EXIT_DONE;
+    case WORD_END:
+        fprintf(stderr, "rpproxy: pid %d exited without an answer\n", talk->pid);
+        return EXIT_NO_PROXY;
+    case WORD_TIMEOUT:
+        break;
+    }
+    fprintf(stderr, "rpproxy: pid %d has not answered in time\n", talk->pid);
+    return EXIT_WAITING;
+}
+
 int ask_once(const struct command *command, const char *what, int *pid, pid_t *here,
              json_t **answer)
 {
     struct conversation talk;
     json_t *object = NULL;
     const char *refusal;
-    int status = EXIT_NO_PROXY;
     if (!ask(&talk, command, what, NULL))
         return EXIT_NO_PROXY;
     *pid = talk.pid;
     if (here)
         *here = talk.here;
     *answer = NULL;
-    if (conversation_hear(&talk, &object) != WORD_HEARD)
-        fprintf(stderr, "rpproxy: pid %d exited without an answer\n", talk.pid);
-    else if (json_unpack(object, "{s:O}", what, answer) == 0)
+    int status = hear_answer(&talk, &object);
+    if (status != EXIT_DONE) {
+        conversation_end(&talk);
+        return status;
+    }
+    status = EXIT_NO_PROXY;
+    if (json_unpack(object, "{s:O}", what, answer) == 0)
         status = EXIT_DONE;
     else if (json_unpack(object, "{s:s, s:i}", "result", &refusal, "exit", &status) == 0)
         fprintf(stderr, "rpproxy: pid %d does not send its %s: %s\n", talk.pid, what, refusal);
@@ -114,13 +135,11 @@ int ask_for_action(const struct command *command, const char *what, const json_t
         return EXIT_NO_PROXY;
     json_t *object = NULL;
     const char *text;
-    int status = EXIT_NO_PROXY;
-    if (conversation_hear(&talk, &object) == WORD_HEARD &&
+    int status = hear_answer(&talk, &object);
+    if (status == EXIT_DONE &&
         json_unpack(object, "{s:s, s:i}", "result", &text, "exit", &status) == 0)
         fprintf(status == EXIT_DONE ? stdout : stderr, "%s%s\n",
                 status == EXIT_DONE ? "" : "rpproxy: ", text);
-    else
-        fprintf(stderr, "rpproxy: pid %d exited without an answer\n", talk.pid);
     json_decref(object);
     conversation_end(&talk);
     return status;

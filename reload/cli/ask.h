@@ -16,6 +16,10 @@
 bool ask(struct conversation *talk, const struct command *command, const char *what,
          const json_t *members) __attribute__((warn_unused_result));
 
+/* The answer of a process that has greeted. Returns EXIT_DONE; or another exit status, after
+ * printing an error, if no answer comes. */
+int hear_answer(struct conversation *talk, json_t **object) __attribute__((warn_unused_result));
+
 /* Asks for the object `what`, and stores it in *answer, which the caller frees. here may be NULL
  * (conversation.h describes both pids). Returns an exit status; errors have been printed. */
 int ask_once(const struct command *command, const char *what, int *pid, pid_t *here,

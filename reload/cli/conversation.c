@@ -68,6 +68,11 @@ static bool make_room(struct conversation *talk)
     return true;
 }
 
+static uint64_t earlier(uint64_t one, uint64_t other)
+{
+    return one < other ? one : other;
+}
+
 enum word conversation_hear(struct conversation *talk, json_t **object)
 {
     for (;;) {
@@ -96,6 +101,15 @@ enum word conversation_hear(struct conversation *talk, json_t **object)
             return WORD_END;
         talk->length += (size_t)got;
     }
+}
+
+enum word conversation_hear_answer(struct conversation *talk, json_t **object)
+{
+    const uint64_t deadline = talk->deadline;
+    talk->deadline = earlier(deadline, clock_ms() + CONVERSATION_ANSWER_MS);
+    enum word word = conversation_hear(talk, object);
+    talk->deadline = deadline;
+    return word;
 }
 
 void conversation_end(struct conversation *talk)
@@ -184,20 +198,22 @@ static bool may_try(int attempt, uint64_t deadline, uint64_t take_over)
 int conversation_begin(struct conversation *talk, const struct request *request)
 {
     uint64_t deadline = request->timeout ? clock_ms() + request->timeout : UINT64_MAX;
+    const uint64_t until = earlier(deadline, clock_ms() + CONVERSATION_ANSWER_MS);
     uint64_t take_over = 0; /* until then a new process may take the path of one that has exited */
     int error = 0;
-    for (int attempt = 0; may_try(attempt, deadline, error ? take_over : 0); attempt++) {
+    for (int attempt = 0; may_try(attempt, until, error ? take_over : 0); attempt++) {
         if (error)
             (void)poll(NULL, 0, take_over ? TAKE_OVER_LOOK_MS : 0);
-        *talk = (struct conversation){.deadline = deadline,
-                                      .process = -1,
-                                      .fd = connect_to_control(request->control, deadline)};
+        *talk = (struct conversation){
+            .deadline = until, .process = -1, .fd = connect_to_control(request->control, until)};
         error = talk->fd < 0 ? errno : 0;
         if (error)
             continue;
         take_over = clock_ms() + TAKE_OVER_MS;
-        if (greet(talk, request))
+        if (greet(talk, request)) {
+            talk->deadline = deadline;
             return 0;
+        }
         conversation_end(talk);
     }
     return error ? error : EPROTO;

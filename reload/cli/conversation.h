@@ -32,6 +32,10 @@ struct conversation {
     bool open_line; /* stderr ends in a line that the next step overwrites */
 };
 
+/* A process that runs greets, and answers a question, at once; or as soon as it has closed other
+ * clients of its control socket, which it does after 10 s. */
+#define CONVERSATION_ANSWER_MS 20000
+
 enum word {
     WORD_HEARD,
     WORD_END,     /* the process closed the connection: it is done with this command, or exits */
@@ -39,14 +43,18 @@ enum word {
 };
 
 /* Connects to request->control, sends the request, and waits for the greeting, for at most
- * request->timeout. Prints nothing. Returns 0; or an errno value, with nothing to end, where no
- * proxy answers: the reason that connect(2) gave, or EPROTO where a connection was made and no
- * greeting came. */
+ * request->timeout and CONVERSATION_ANSWER_MS. Prints nothing. Returns 0; or an errno value, with
+ * nothing to end, where no proxy answers: the reason that connect(2) gave, or EPROTO where a
+ * connection was made and no greeting came. */
 int conversation_begin(struct conversation *talk, const struct request *request)
     __attribute__((warn_unused_result));
 
 /* Waits for the next object. After WORD_HEARD the caller frees *object. */
 enum word conversation_hear(struct conversation *talk, json_t **object)
+    __attribute__((warn_unused_result));
+
+/* The same for an answer that is due: for at most CONVERSATION_ANSWER_MS. */
+enum word conversation_hear_answer(struct conversation *talk, json_t **object)
     __attribute__((warn_unused_result));
 
 void conversation_end(struct conversation *talk);

@@ -34,10 +34,9 @@ static int ask_history(const struct command *command, unsigned first, unsigned s
     *answer = NULL;
     if (!asked)
         return EXIT_NO_PROXY;
-    if (conversation_hear(&talk, answer) != WORD_HEARD)
-        fprintf(stderr, "rpproxy: pid %d exited without an answer\n", talk.pid);
-    else if (json_object_get(*answer, "history"))
-        status = EXIT_DONE;
+    int heard = hear_answer(&talk, answer);
+    if (heard != EXIT_DONE || json_object_get(*answer, "history"))
+        status = heard;
     else if (json_unpack(*answer, "{s:s, s:i}", "result", &text, "exit", &status) == 0)
         fprintf(stderr, "rpproxy: %s\n", text);
     conversation_end(&talk);

@@ -197,12 +197,13 @@ static int hear(struct conversation *talk, sessions_heard *hear_some, void *arg,
         json_t *object = NULL, *part;
         const char *text;
         json_int_t count;
-        switch (conversation_hear(talk, &object)) {
+        switch (conversation_hear_answer(talk, &object)) {
         case WORD_END:
             fprintf(stderr, "rpproxy: pid %d exited before its answer was complete\n", talk->pid);
             return EXIT_OTHER;
         case WORD_TIMEOUT:
-            return EXIT_OTHER; /* not without --timeout */
+            fprintf(stderr, "rpproxy: pid %d has not answered in time\n", talk->pid);
+            return EXIT_WAITING;
         case WORD_HEARD:
             break;
         }

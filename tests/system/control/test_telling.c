@@ -5,6 +5,7 @@
 #include "tests/system/support/scene.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -271,6 +272,39 @@ START_TEST(shortage_of_checks_is_logged_once)
 }
 END_TEST
 
+/* No command waits for ever for a process that hangs. A process that hangs greets nobody. */
+START_TEST(a_proxy_that_hangs_is_reported)
+{
+    static const char *const commands[][3] = {
+        {"status"},
+        {"config"},
+        {"server", "main/a", "ready"},
+        {"sessions"},
+        {"kill", "frontend=main"},
+        {"frontend", "main"},
+        {"history"},
+        {"reopen"},
+        {"stop"},
+        {"reload", "--verbose"},
+    };
+    enum { COUNT = sizeof commands / sizeof *commands };
+    struct scene scene;
+    pid_t pids[COUNT];
+    scene_start(&scene, "", "");
+    process_stop(scene.proxy.pid);
+    for (size_t i = 0; i < COUNT; i++) {
+        pids[i] = proxy_command_start(&scene.proxy, NULL, commands[i][0], commands[i][1],
+                                      commands[i][2], NULL);
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        int code = WEXITSTATUS(wait_gone(pids[i]));
+        ck_assert_msg(code == 8, "%s: exit %d", commands[i][0], code);
+    }
+    kill(scene.proxy.pid, SIGKILL);
+    wait_gone(scene.proxy.pid);
+}
+END_TEST
+
 Suite *telling_suite(void)
 {
     Suite *suite = suite_create("telling");
@@ -281,5 +315,6 @@ Suite *telling_suite(void)
     scenario_add(suite, control_has_changed, 120);
     scenario_add(suite, connection_holds_the_address, 120);
     scenario_add(suite, shortage_of_checks_is_logged_once, 120);
+    scenario_add(suite, a_proxy_that_hangs_is_reported, 120);
     return suite;
 }
