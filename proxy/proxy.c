@@ -353,28 +353,30 @@ static void on_accepted_client(void *arg)
     free(accepted_client);
 }
 
-/* NULL and errno on failure; EAGAIN: nobody waits. */
-static struct accepted_client *accept_client(int fd)
+/* Returns 0 or an errno value; EAGAIN: nobody waits. */
+static int accept_client(int fd, struct accepted_client **accepted)
 {
     struct accepted_client *accepted_client = calloc(1, sizeof *accepted_client);
     if (!accepted_client)
-        return NULL;
+        return ENOMEM;
     accepted_client->fd = engine_accept(fd, &accepted_client->address);
-    if (accepted_client->fd >= 0)
-        return accepted_client;
+    if (accepted_client->fd >= 0) {
+        *accepted = accepted_client;
+        return 0;
+    }
     int error = -accepted_client->fd;
     free(accepted_client);
-    errno = error;
-    return NULL;
+    return error;
 }
 
 bool proxy_accept_from(struct proxy *proxy, int fd, size_t frontend, const struct bind_conf *bind,
                        unsigned most, unsigned *count)
 {
     while (proxy_live(proxy) < most) {
-        struct accepted_client *accepted_client = accept_client(fd);
-        if (!accepted_client)
-            return errno == EAGAIN;
+        struct accepted_client *accepted_client;
+        int error = accept_client(fd, &accepted_client);
+        if (error)
+            return error == EAGAIN;
         accepted_client->set = service_next_set(&proxy->service);
         accepted_client->frontend = &proxy->service.frontends[frontend];
         accepted_client->bind = bind;

@@ -247,21 +247,20 @@ static int make_memory(struct ticket_ring *ring)
     return 0;
 }
 
-struct ticket_ring *ticket_ring_new(uint64_t now)
+int ticket_ring_new(uint64_t now, struct ticket_ring **ring)
 {
-    struct ticket_ring *ring = calloc(1, sizeof *ring);
-    if (!ring)
-        return NULL;
-    ring->fd = -1;
-    int error = make_memory(ring);
-    if (!error && !add_key(ring, now))
+    struct ticket_ring *made = calloc(1, sizeof *made);
+    if (!made)
+        return ENOMEM;
+    made->fd = -1;
+    int error = make_memory(made);
+    if (!error && !add_key(made, now))
         error = EIO;
-    if (error) {
-        ticket_ring_free(ring);
-        errno = error;
-        return NULL;
-    }
-    return ring;
+    if (error)
+        ticket_ring_free(made);
+    else
+        *ring = made;
+    return error;
 }
 
 static const char *examine(int fd)

@@ -25,8 +25,8 @@ struct ticket_ring;
 /* Seconds that all processes of this machine count from the same moment, also while it sleeps. */
 uint64_t ticket_ring_now(void);
 
-/* Makes it, with a first key. NULL: errno says why; EIO: OpenSSL has no random numbers. */
-struct ticket_ring *ticket_ring_new(uint64_t now) __attribute__((warn_unused_result));
+/* Makes it, with a first key. Returns 0 or an errno value; EIO: OpenSSL has no random numbers. */
+int ticket_ring_new(uint64_t now, struct ticket_ring **ring) __attribute__((warn_unused_result));
 
 /* That of another process; takes ownership of fd, also on failure. NULL: *wrong says why, a string
  * constant or the text of an errno value, that can follow "ticket keys: ". The functions

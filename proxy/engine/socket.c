@@ -25,7 +25,7 @@ static int prepare(int fd, const struct listen_address *at)
         return 0;
     if (set_flag(fd, SOL_SOCKET, SO_REUSEADDR) || set_flag(fd, SOL_SOCKET, SO_REUSEPORT) ||
         set_flag(fd, SOL_SOCKET, SO_KEEPALIVE) || set_flag(fd, IPPROTO_TCP, TCP_NODELAY))
-        return -1;
+        return errno;
     return socket_confine(fd, at);
 }
 
@@ -34,8 +34,10 @@ int socket_confine(int fd, const struct listen_address *at)
     const socklen_t length = (socklen_t)strlen(at->interface);
     if (at->address.any.sa_family == AF_INET6 &&
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){!at->dual_stack}, sizeof(int)))
-        return -1;
-    return length ? setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, at->interface, length) : 0;
+        return errno;
+    if (length && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, at->interface, length))
+        return errno;
+    return 0;
 }
 
 bool socket_is_of_interface(int fd, const char *interface)
@@ -52,12 +54,13 @@ int socket_bind(const struct listen_address *at)
     int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
-    if (prepare(fd, at) || bind(fd, &address->any, address->length)) {
-        int error = errno;
-        close(fd);
-        return -error;
-    }
-    return fd;
+    int error = prepare(fd, at);
+    if (!error && bind(fd, &address->any, address->length))
+        error = errno;
+    if (!error)
+        return fd;
+    close(fd);
+    return -error;
 }
 
 int socket_listen(int fd, unsigned backlog)

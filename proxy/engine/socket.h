@@ -19,7 +19,7 @@
  * kernel is older than 5.7, and binds to an interface only with CAP_NET_RAW. */
 int socket_bind(const struct listen_address *at) __attribute__((warn_unused_result));
 
-/* Takes in only what `at` says beside its address, before bind(2). 0, or -1 and errno. */
+/* Takes in only what `at` says beside its address, before bind(2). Returns 0 or an errno value. */
 int socket_confine(int fd, const struct listen_address *at) __attribute__((warn_unused_result));
 
 /* The socket takes in clients of the interface that has this name now; "": of any. False: that

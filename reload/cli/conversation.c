@@ -33,26 +33,23 @@ static void bound_wait(int fd, uint64_t deadline)
 }
 
 /* Connects to the control socket at path. If the queue of the socket is full, waits until
- * deadline (clock_ms(), or UINT64_MAX). Returns the descriptor, or -1 with errno set. */
+ * deadline (clock_ms(), or UINT64_MAX). Returns the descriptor, or -errno. */
 static int connect_to_control(const char *path, uint64_t deadline)
 {
     struct address address = {.length = sizeof address.un};
     address.un.sun_family = AF_UNIX;
     if (snprintf(address.un.sun_path, sizeof address.un.sun_path, "%s", path) >=
-        (int)sizeof address.un.sun_path) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
+        (int)sizeof address.un.sun_path)
+        return -ENAMETOOLONG;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0)
-        bound_wait(fd, deadline);
-    if (fd >= 0 && connect(fd, &address.any, address.length)) {
-        int error = errno;
-        close(fd);
-        errno = error;
-        return -1;
-    }
-    return fd;
+    if (fd < 0)
+        return -errno;
+    bound_wait(fd, deadline);
+    if (connect(fd, &address.any, address.length) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    return -error;
 }
 
 static bool make_room(struct conversation *talk)
@@ -206,7 +203,7 @@ int conversation_begin(struct conversation *talk, const struct request *request)
             (void)poll(NULL, 0, take_over ? TAKE_OVER_LOOK_MS : 0);
         *talk = (struct conversation){
             .deadline = until, .process = -1, .fd = connect_to_control(request->control, until)};
-        error = talk->fd < 0 ? errno : 0;
+        error = talk->fd < 0 ? -talk->fd : 0;
         if (error)
             continue;
         take_over = clock_ms() + TAKE_OVER_MS;

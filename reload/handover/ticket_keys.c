@@ -72,9 +72,10 @@ static bool are_needed(const struct config *config)
 /* Returns 0 or an errno value. */
 static int make(struct generation *generation)
 {
-    struct ticket_ring *ring = ticket_ring_new(ticket_ring_now());
-    if (!ring)
-        return errno;
+    struct ticket_ring *ring;
+    int error = ticket_ring_new(ticket_ring_now(), &ring);
+    if (error)
+        return error;
     generation->ticket_keys = keys_new(ring);
     return generation->ticket_keys ? 0 : ENOMEM;
 }

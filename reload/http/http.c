@@ -105,9 +105,9 @@ static int open_server(struct http *http)
     int error = open_bell(http);
     if (error)
         return error;
-    http->server = http_server_new(&http->main, &events);
-    if (!http->server)
-        return errno;
+    error = http_server_new(&http->main, &events, &http->server);
+    if (error)
+        return error;
     http->pages = pages_new(http->server, http->generation, http->events);
     if (!http->pages)
         return ENOMEM;

@@ -556,12 +556,12 @@ static void close_loop(struct http_server *server)
         event_base_free(server->base);
 }
 
-struct http_server *http_server_new(struct task_queue *main,
-                                    const struct http_server_events *events)
+int http_server_new(struct task_queue *main, const struct http_server_events *events,
+                    struct http_server **made)
 {
     struct http_server *server = calloc(1, sizeof *server);
     if (!server)
-        return NULL;
+        return ENOMEM;
     *server = (struct http_server){.events = *events,
                                    .main = main,
                                    .accept_task = {.run = run_accept, .arg = server},
@@ -578,15 +578,14 @@ struct http_server *http_server_new(struct task_queue *main,
         if (server->finished >= 0)
             close(server->finished);
         free(server);
-        errno = error;
-        return NULL;
+        return error;
     }
     error = open_loop(server);
-    if (!error)
-        return server;
-    http_server_free(server, 0);
-    errno = error;
-    return NULL;
+    if (error)
+        http_server_free(server, 0);
+    else
+        *made = server;
+    return error;
 }
 
 int http_server_listen(struct http_server *server, int fd, bool passing)

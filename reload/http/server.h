@@ -33,10 +33,9 @@ struct http_server_events {
     void *arg;
 };
 
-/* main: of the main thread. The thread does not run yet. NULL, with errno set, on failure. */
-struct http_server *http_server_new(struct task_queue *main,
-                                    const struct http_server_events *events)
-    __attribute__((warn_unused_result));
+/* main: of the main thread. The thread does not run yet. Returns 0 or an errno value. */
+int http_server_new(struct task_queue *main, const struct http_server_events *events,
+                    struct http_server **made) __attribute__((warn_unused_result));
 
 /* A listening socket, which stays the caller's and has to live as long as the server; one that is
  * passing, until http_server_settle() says so. Before the thread runs. Returns 0 or an errno value.

@@ -78,7 +78,9 @@ static int probe_tcp(const struct listen_address *at)
     if (fd < 0)
         return errno;
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-    int error = socket_confine(fd, at) || bind(fd, &address->any, address->length) ? errno : 0;
+    int error = socket_confine(fd, at);
+    if (!error && bind(fd, &address->any, address->length))
+        error = errno;
     close(fd);
     return error;
 }
