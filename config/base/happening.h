@@ -49,7 +49,7 @@ enum happening_kind {
 /* "server-up". */
 const char *happening_name(enum happening_kind kind);
 
-/* Whether an event of that name tells of generations: that they were started, served, drained,
+/* Whether an event of that name is about generations: that they were started, served, drained,
  * crashed. The steps of a reload are too many to be among these. */
 bool happening_is_of_generations(const char *name, size_t length);
 

@@ -1,6 +1,6 @@
 /* The mistakes of a configuration: collected from all its files, reported in the order of the
- * files. An error makes the configuration invalid; a warning tells of what is valid and hardly
- * meant. */
+ * files. An error makes the configuration invalid; a warning is about a line that is valid
+ * and hardly meant so. */
 #ifndef RPPROXY_CONFIG_SYNTAX_PROBLEMS_H
 #define RPPROXY_CONFIG_SYNTAX_PROBLEMS_H
 

@@ -45,7 +45,7 @@ struct certificate {
  * NULL: as above. Returns NULL, and *made is the caller's; or what is wrong, with the path of the
  * file that is meant at its beginning, in a thread-local text that is valid until the next call:
  * "/etc/site.pem: has no certificate (PEM)". A certificate that has expired is read like any other.
- * copies: how its files are read (key_copies.h, where key_copies_warn() tells of them); NULL:
+ * copies: how its files are read (key_copies.h, which also has key_copies_warn()); NULL:
  * they are only read. While a configuration is read: exits if there is no memory. */
 const char *certificate_read(const char *path, const char *key, struct key_copies *copies,
                              struct certificate **made) __attribute__((warn_unused_result));

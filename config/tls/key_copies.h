@@ -28,7 +28,8 @@ void key_copies_keep(struct key_copies *copies);
 
 /* --- reading ------------------------------------------------------------------------------- */
 
-/* Before what belongs together is read: key_copies_taken() and key_copies_warn() tell of that.
+/* To be called before files that belong together are read: key_copies_taken() and key_copies_warn()
+ * are about these.
  * prefer: copies are taken, where there are any, also of files that could be read. */
 void key_copies_begin(struct key_copies *copies, bool prefer);
 

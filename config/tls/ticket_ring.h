@@ -1,10 +1,10 @@
 /* The keys of session tickets that the generations of one proxy have in common.
  *
  * The memory is a memfd that the first generation makes, and that goes from generation to
- * generation; all that live at one time have it mapped. So a ticket of any of them is good for all
- * of them, whichever dies, goes back or is new, and no message tells of a new key: the first
- * process that sees that it is time makes one, under a lock that the kernel gives back when the
- * process dies. It is in no file, in no core dump, and not swapped out if RLIMIT_MEMLOCK allows
+ * generation; all that live at one time have it mapped. So each of them accepts the tickets of all
+ * others, also after one has died or gone back. No message announces a new key: the first process
+ * that sees that it is time makes one, under a lock that the kernel releases when the process dies.
+ * The memory is in no file, in no core dump, and not swapped out if RLIMIT_MEMLOCK allows
  * it; it is sealed, so that no process can truncate it while another reads.
  *
  * A key makes tickets for TICKET_KEY_TURN seconds, and opens them for TICKET_LIFE seconds more;

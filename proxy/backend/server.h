@@ -123,7 +123,7 @@ struct server {
     /* The next check: milliseconds, CLOCK_MONOTONIC; 0: not planned. The thread of the checks
      * writes it while checks run, else the main thread. */
     atomic_uint_fast64_t check_due;
-    /* For checks.h: told of each change of the server, and of each state that it takes over. */
+    /* For checks.h: called at each change of the server, and for each state that it takes over. */
     void (*on_change)(struct server *server);
     void *checking;
     struct fail_times fail_times;
@@ -159,7 +159,7 @@ struct server_set {
 };
 
 #define BACKEND_COUNTS_SERVERS 1u /* the algorithm asks server_used() */
-#define BACKEND_COUNTS_ALL     2u /* the access log tells of the backend's sessions */
+#define BACKEND_COUNTS_ALL     2u /* the access log counts the backend's sessions */
 
 /* backend.h makes it. A worker sees changes by two atomic values: the pointer to the set, and the
  * version, which changes after each change of the set or of a share. */

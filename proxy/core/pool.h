@@ -13,8 +13,8 @@
  *   - First come, first served: while somebody waits, pool_take() fails, and the caller joins the
  *     line; there it gets a place at once if no older waiter can use that place.
  *   - A waiter that joins again keeps its turn.
- *   - After pool_leave() the waiter is told nothing, and a place that it was given goes to the next
- *     waiter.
+ *   - After pool_leave() the waiter gets no callback, and a place that it was given goes to the
+ * next waiter.
  *   - When a member is not usable any more, the waiters that want it are told to choose again.
  *
  * The lock is used only while somebody waits, and when the main thread changes a member.

@@ -34,7 +34,7 @@ int engine_open(struct engine *engine, struct port_orders *orders)
     __attribute__((warn_unused_result));
 void engine_shut(struct engine *engine);
 
-/* Waits for events, at most so many milliseconds (-1: for ever), and tells of them. An asynchronous
+/* Waits for events, at most so many milliseconds (-1: for ever), and reports them. An asynchronous
  * engine submits what was asked for since the last turn, and takes completions. */
 void engine_turn(struct engine *engine, int timeout);
 
@@ -49,7 +49,8 @@ static inline void engine_wake_at(struct engine *engine, uint64_t milliseconds);
 void engine_share(struct engine *engine, bool shared);
 
 /* on_ready is called in each turn in which the descriptor is readable. Returns 0 or an errno value.
- * engine_unwatch: the watch is told nothing more, not even of what this turn has found already. */
+ * engine_unwatch: on_ready is not called any more, not even for what this turn has found already.
+ */
 int engine_watch(struct engine *engine, struct watch *watch, int fd)
     __attribute__((warn_unused_result));
 void engine_unwatch(struct engine *engine, struct watch *watch, int fd);
@@ -61,8 +62,8 @@ void engine_unwatch(struct engine *engine, struct watch *watch, int fd);
  * called again to go over from one to the other. A shared socket wakes one of the engines that
  * watch it (EPOLLEXCLUSIVE). Returns 0 or an errno value; the socket is not watched then.
  *
- * An asynchronous engine may have accepted already what on_ready tells of; what it has accepted and
- * nobody has asked for when engine_ignore() is called, is still given by engine_accept(). */
+ * An asynchronous engine may have accepted a connection before on_ready reports it. One that nobody
+ * has asked for when engine_ignore() is called is still given by engine_accept(). */
 int engine_listen(struct engine *engine, struct accept_watch *accept_watch, bool arrivals)
     __attribute__((warn_unused_result));
 
@@ -93,9 +94,9 @@ int engine_reconnect(struct engine *engine, struct stream *stream, const struct 
 bool engine_is_self_connected(const struct stream *stream, unsigned port);
 
 /* Where it can be done without cutting anything short, a stream of which both ends have come is
- * kept for another connection: its socket stays open, connected to nobody (idle), and nothing is
- * told of it. That spares socket(2), epoll_ctl(2) and close(2), a twentieth of the proxy's CPU time
- * for a short session. False: close it. */
+ * kept for another connection: its socket stays open, connected to nobody (idle), and no event
+ * of it is reported. That spares socket(2), epoll_ctl(2) and close(2), a twentieth of the proxy's
+ * CPU time for a short session. False: close it. */
 bool engine_disconnect(struct stream *stream) __attribute__((warn_unused_result));
 
 /* An idle stream, before it is given to another owner: counts and flags begin anew. */
@@ -118,7 +119,7 @@ static inline ssize_t engine_receive(struct engine *engine, struct stream *from,
 
 /* Sends. Returns how many bytes were taken; less than length: the caller keeps the rest, and
  * on_ready tells when there is room again; -1: the connection has failed. An asynchronous engine
- * takes what fits in its buffers, tells of room when a completion has freed some, and reports by
+ * takes what fits in its buffers, reports room when a completion has freed some, and reports by
  * ENGINE_FAILED what failed later. engine->moved is not changed. */
 static inline ssize_t engine_send(struct engine *engine, struct stream *to,
                                   const unsigned char *bytes, size_t length);
@@ -152,7 +153,7 @@ int engine_shutdown(struct stream *to) __attribute__((warn_unused_result));
 /* The end of the stream has come, without a byte that could still be received. */
 bool engine_has_left(const struct stream *stream);
 
-/* The error of a connection that on_ready has told of (ENGINE_FAILED), or 0. Asking clears it. */
+/* The error of a connection that on_ready has reported (ENGINE_FAILED), or 0. Asking clears it. */
 int engine_error(const struct stream *stream);
 
 /* The address of this side of the connection (getsockname(2)); length 0: the kernel does not tell.
@@ -220,9 +221,9 @@ void engine_tune(const struct stream *stream, const struct tcp_tuning *tuning);
 
 /* --- moving to another process --------------------------------------------------------------- */
 
-/* Nothing is told of the stream any more, and nothing is received or sent. `done` is called when
- * that is so. An asynchronous engine cancels its receive; what it had received already it still
- * gives by engine_receive(), once, in `done`. */
+/* No event of the stream is reported any more, and nothing is received or sent. `done` is called
+ * when that is so. An asynchronous engine cancels its receive; what it had received already it
+ * still gives by engine_receive(), once, in `done`. */
 static inline void engine_park(struct engine *engine, struct stream *stream,
                                void (*done)(struct stream *stream));
 

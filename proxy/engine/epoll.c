@@ -276,7 +276,7 @@ void engine_renew(struct engine *engine, struct stream *stream)
 }
 
 /* fd must not be open by another number (dup(2)), in a message under way or in another process, or
- * epoll goes on to tell of it. */
+ * epoll goes on to report it. */
 static void close_fd(struct engine *engine, int fd)
 {
     pthread_mutex_lock(&engine->lock);

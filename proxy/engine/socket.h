@@ -30,7 +30,7 @@ bool socket_is_of_interface(int fd, const char *interface) __attribute__((warn_u
  * allows. Returns 0 or an errno value. */
 int socket_listen(int fd, unsigned backlog) __attribute__((warn_unused_result));
 
-/* The kernel tells of a client of this listening TCP socket when the client has sent something
+/* The kernel reports a client of this listening TCP socket when the client has sent something
  * (TCP_DEFER_ACCEPT in tcp(7)), or a few seconds later if it has not. Returns 0 or an errno value.
  */
 int socket_defer_accept(int fd) __attribute__((warn_unused_result));

@@ -265,12 +265,12 @@ static void leave(struct listener *listener)
         return;
     listener->left = true;
     if (is_paused(listener))
-        return; /* nothing was told of while it was not watched */
+        return; /* no client was reported while nothing watched */
     while (place_take(&listener->frontend->places) && accept_one(listener))
         ;
 }
 
-/* When nobody waits any more the kernel is to tell of all that is in the backlog. */
+/* When no client waits any more, the kernel is to report all that are in the backlog. */
 static void watch_queue_again(struct listener *listener)
 {
     if (listener->queued_count == 0 && listener->watching == WATCHING_ARRIVALS)

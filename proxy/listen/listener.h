@@ -6,9 +6,9 @@
  * Clients at a full limit stay in the kernel's backlog, and each of them has a waiter in the queue
  * of the limit (core/places.h), which begins to wait when the worker sees the client come. When a
  * place is handed to a waiter, the listener accepts one client: the oldest of its backlog. While
- * clients wait the listener is told of each arrival once, and asks the kernel how long the backlog
- * is; otherwise the listener is told as long as there is something to accept. So the order of
- * service at a full limit is:
+ * clients wait the engine reports each arrival to the listener once, and asks the kernel how long
+ * the backlog is; otherwise the listener is told as long as there is something to accept. So the
+ * order of service at a full limit is:
  *   - at one listening socket, the order in which the kernel has queued the connections;
  *   - at several (each worker has a listening socket of its own for each bind), the order in which
  *     the workers have seen the clients. A worker sees a client as soon as the worker wakes, or has
@@ -31,7 +31,7 @@
  *
  * A frontend that is paused by command has listeners that do not watch: clients wait in the
  * backlogs, whether they find a place or not. When it is resumed, or its sockets are about to
- * close, the listeners begin to watch, and are told of what waits.
+ * close, the listeners begin to watch, and hear of the clients that wait.
  *
  * A frontend with max-rate lets its listeners rest while the rate has none to give (they look for
  * clients again every RATE_REST_MIN_MS at most), or closes what comes meanwhile (over-limit).

@@ -4,8 +4,7 @@
  * an answer does not matter. An address that stays keeps its slot. A slot whose address is gone
  * becomes empty, and later takes another one. Of addresses that are new, one that was in an empty
  * slot before returns to it; the others take the first empty slots, in the order of priority,
- * weight and address.
- */
+ * weight and address. */
 #ifndef RPPROXY_PROXY_NAMES_SLOTS_H
 #define RPPROXY_PROXY_NAMES_SLOTS_H
 
@@ -28,9 +27,8 @@ static inline bool slots_is_kept(const struct address *address, unsigned keep)
 
 /* Assigns a slot to each item: slots[i] of item i is less than max, or SLOT_NONE: the address is
  * there twice, or there is no slot left. Slots from `count` on do not exist yet, and are taken
- * without a gap. keep: addresses of these IP versions keep their slots even if the answer does
- * not have them. Returns how many
- * addresses have no slot, or SIZE_MAX without memory. */
+ * without a gap. keep: addresses of these IP versions keep their slots even if the answer does not
+ * have them. Returns how many addresses have no slot, or SIZE_MAX without memory. */
 size_t slots_assign(const struct slot *now, size_t count, size_t max, unsigned keep,
                     const struct answer_item *items, size_t item_count, size_t *slots)
     __attribute__((warn_unused_result));

@@ -214,7 +214,7 @@ void session_park(struct session *session)
     engine_park(engine, &session->server.stream, on_server_parked);
 }
 
-/* Its ends are told of again. */
+/* Events of its two connections are reported again. */
 static void settle_in(struct session *session)
 {
     struct session_set *set = session->set;

@@ -131,7 +131,7 @@ static enum relay splice_bytes(struct conn *from, struct engine *engine, size_t 
 }
 
 /* How much is received at a time for a connection: what it is likely to take at once, so that
- * little is left to be kept when it takes no more. 0: nothing, until an event tells of room. */
+ * little is left to be kept when it takes no more. 0: nothing, until an event reports room. */
 static size_t portion(struct conn *to)
 {
     size_t room = engine_room(&to->stream);

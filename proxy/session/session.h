@@ -8,8 +8,9 @@
  *                 |
  *                 | only where the frontend has such stages, in the order of its list:
  *    +---- [SESSION_ADMISSION] [SESSION_FIRST_BYTES] [SESSION_TLS] [SESSION_ROUTING]
- * [SESSION_QUEUED] |            | |            v        refused, timed out        no place for it
- * now,
+ *    |     [SESSION_QUEUED]
+ *    |            |
+ *    |            v        refused, timed out        no place for it now,
  *    +----- SESSION_CONNECTING <------------+        or every server tried
  *    |            |        |                |                  |
  *    |            |        +----------> (next server) ---> SESSION_WAITING
@@ -35,7 +36,7 @@
  *   CONNECTING   open        open, connecting, or in its TLS handshake
  *   WAITING      open        none (or a spare)
  *   ESTABLISHED  open        open
- *   PARKED       open        open           nothing is told of either, nothing is moved
+ *   PARKED       open        open           no event is reported, no byte is moved
  *   DELIVERING   open, and the other is closed as soon as its stream was received
  *   CLOSED       none        none (or a spare)
  *

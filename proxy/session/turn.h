@@ -11,8 +11,8 @@ static inline bool turn_is_needed(const struct session_set *set)
     return !STAILQ_EMPTY(&set->again) || !STAILQ_EMPTY(&set->transfers);
 }
 
-/* Where it is needed: something is left to do that no event will tell of, so that the next turn
- * does not wait. */
+/* Where it is needed: something is left to do for which no event will come, so that the next
+ * turn does not wait. */
 bool turn_has_work(const struct session_set *set);
 
 /* Sessions that had their share of the last turn go on; transfers that wait are filled. */

@@ -89,7 +89,7 @@ static uint64_t size_without_tally(const struct stats_head *head)
     return head->sources_size ? head->sources_offset + head->sources_size : size_of_records(head);
 }
 
-/* The end of whatever stands last: another process may tell of its parts in another order. */
+/* The end of the part that stands last: another process may name its parts in another order. */
 static uint64_t size_of(const struct stats_head *head)
 {
     uint64_t others = size_without_tally(head), tally = head->tally_offset + head->tally_size;

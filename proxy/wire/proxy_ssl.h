@@ -1,4 +1,4 @@
-/* The TLV of a PROXY header that tells of the client's TLS: PP2_TYPE_SSL, as the specification has
+/* The TLV of a PROXY header that describes the client's TLS: PP2_TYPE_SSL, as the specification has
  * it (2.2.6). Values in, values out; any thread. */
 #ifndef RPPROXY_PROXY_WIRE_PROXY_SSL_H
 #define RPPROXY_PROXY_WIRE_PROXY_SSL_H

@@ -12,7 +12,7 @@
 /* No message is longer. */
 #define SUPERVISOR_MESSAGE_MAX 8192
 
-/* What a supervisor alone is told of files: a list of them begins; "MARK PATTERN", the mark as a
+/* What only a supervisor hears: a list of files begins; "MARK PATTERN", the mark as a
  * hexadecimal number, is one (config/syntax/named_files.h); the file of the line before is not
  * there, which a mark of 0 alone does not say. */
 #define SUPERVISOR_FILES  "X_RPPROXY_FILES=1"

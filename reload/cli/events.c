@@ -92,7 +92,7 @@ static int hear(struct conversation *talk, const struct command *command, struct
         }
         json_decref(object);
         if (fflush(stdout) != 0 || ferror(stdout))
-            return EXIT_DONE; /* output_end() in main.c tells of it */
+            return EXIT_DONE; /* output_end() in main.c reports it */
         if (command->limit && heard->count >= command->limit)
             return EXIT_DONE;
     }

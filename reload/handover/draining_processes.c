@@ -69,8 +69,7 @@ static void terminate_oldest(struct draining_processes *draining_processes)
     while (draining_process->ending)
         draining_process = TAILQ_NEXT(draining_process, link);
     log_warning("generation %u (pid %d) closes its sessions: more than max-generations drain, and "
-                "it is the "
-                "oldest (%s)",
+                "it is the oldest (%s)",
                 draining_process->generation, (int)draining_process->pid,
                 sessions_text(draining_process->sessions, text));
     channel_send(draining_process->channel, MESSAGE_TERMINATE, NULL, 0, NULL, 0);

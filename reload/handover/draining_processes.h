@@ -58,7 +58,7 @@ void draining_processes_tell_server(struct draining_processes *draining_processe
 /* Asks all of them to end within their stop-timeout. */
 void draining_processes_stop(struct draining_processes *draining_processes);
 
-/* What another process is told of it. */
+/* What another process has to know about it. */
 struct message_sessions draining_process_about(const struct draining_process *draining_process);
 
 /* Hands all channels to the process at the other end of successor, and forgets them. */

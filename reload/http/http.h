@@ -1,4 +1,4 @@
-/* What the proxy tells of itself by HTTP, at the addresses of the option metrics:
+/* What the proxy says about itself by HTTP, at the addresses of the option metrics:
  *
  *   /healthz   200 while the process turns: its main thread and all workers answer
  *   /ready     200 while it serves, and each backend that must has a usable server; else 503, and
@@ -45,7 +45,7 @@ void http_sweep(const struct http *http, pid_t pid);
 void http_forget(struct http *http);
 
 /* Answers that are under way get a moment, in which this function blocks. To be called before
- * anything is freed that answers tell of. */
+ * anything is freed that answers contain. */
 void http_close(struct http *http);
 
 /* NULL is fine. */

@@ -5,7 +5,7 @@
  *   history   what the folder of the option history says of each generation, where there is one: it
  *             outlives all processes. `text` says whether its configuration is known
  *
- * A page that is told of a newer event by /events (stream.h) asks again. */
+ * A page that gets a newer event by /events (stream.h) asks again. */
 #ifndef RPPROXY_RELOAD_HTTP_TIMELINE_H
 #define RPPROXY_RELOAD_HTTP_TIMELINE_H
 
@@ -16,7 +16,7 @@ struct generation;
 struct http_server;
 struct timeline;
 
-/* So many generations of the history are told of: the newest. */
+/* So many generations of the history are shown: the newest. */
 #define TIMELINE_HISTORY_MAX 100
 
 /* Main thread. NULL: out of memory. */

@@ -55,7 +55,7 @@ static char *event_line(const struct generation *generation, const struct happen
     return line;
 }
 
-/* The process that serves tells of the servers as well. */
+/* The process that serves reports the servers as well. */
 static bool is_told_elsewhere(const struct generation *generation, enum happening_kind kind)
 {
     return kind <= HAPPENED_BACKUP_SERVES &&
@@ -78,8 +78,7 @@ static void on_happening(const struct happening *happening, void *arg)
     free(line);
 }
 
-/* --- what nobody tells of ----------------------------------------------------------------------
- */
+/* --- what no other module reports ------------------------------------------------------------ */
 
 /* What happens to clients beyond a limit of these frontends (over-limit). */
 static const char *further_clients(const struct frontend_conf *frontends, size_t count)

@@ -15,7 +15,7 @@ struct event_source {
     struct generation *generation;
     const struct replacement *replacement;
     struct event *look;
-    uint64_t dropped; /* lines of the log that have been told of */
+    uint64_t dropped; /* lines of the log that were lost, and have been reported */
     bool *full;       /* one for each frontend of the configuration, and one for the process */
 };
 

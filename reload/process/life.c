@@ -139,7 +139,7 @@ static const char *examine(int fd, struct record *record)
     if (record->magic != LIFE_MAGIC || record->version != LIFE_VERSION)
         return "is of another kind";
     if (record->crash.at > INT64_MAX || record->crash.sessions > INT64_MAX)
-        return "tells of what cannot be";
+        return "has impossible figures";
     return NULL;
 }
 

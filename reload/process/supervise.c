@@ -255,7 +255,7 @@ static void kill_all(struct supervisor *supervisor)
         pass_on(&supervisor->members[i], SIGKILL);
 }
 
-/* The main process may have died in a reload before it could tell of the new process. That is a
+/* The main process may have died in a reload before it could name the new process. That is a
  * child of this process now, as are programs of checks, which are not to be told from it. */
 static void adopt_orphans(struct supervisor *supervisor)
 {
@@ -535,7 +535,7 @@ static void await(struct supervisor *supervisor)
 static int status_of(const struct supervisor *supervisor)
 {
     if (!supervisor->main_known)
-        return EXIT_DONE; /* its parent has reaped it, and would have told of a failure */
+        return EXIT_DONE; /* its parent has reaped it, and would have reported a failure */
     if (WIFSIGNALED(supervisor->outcome))
         return SIGNAL_STATUS + WTERMSIG(supervisor->outcome);
     return WEXITSTATUS(supervisor->outcome);

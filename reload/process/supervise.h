@@ -24,8 +24,9 @@
  * already, nor the new process of a reload. */
 bool supervise_wanted(bool asked);
 
-/* Supervises `program`; returns the exit status. watched: a file that changes are looked for in,
- * beside, and in what it names (watch.h), each of which is a reload; or NULL. */
+/* Supervises `program`; returns the exit status. watched: a configuration file. Each change of it,
+ * of files beside it, and of files that it names, is a reload (watch.h). NULL: no file is watched.
+ */
 int supervise_run(const struct program *program, const char *watched);
 
 #endif

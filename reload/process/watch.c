@@ -81,7 +81,7 @@ int watch_open(struct watch *watch, const char *file)
     return 0;
 }
 
-/* --- files that a generation has told of ----------------------------------------------------- */
+/* --- files that a generation has named   ----------------------------------------------------- */
 
 static bool watch_all(const struct watch *watch, const char *pattern, uint32_t events)
 {

@@ -5,8 +5,8 @@
  * updates a ConfigMap: the file itself is another one then, regardless of what has changed in the
  * map. A log file in the same directory is no change.
  *
- * Further files are those that a generation tells of: what it has read, or would have read,
- * wherever that is. */
+ * Further files are those that a generation names: what it has read, or would have read, in any
+ * directory. */
 #ifndef RPPROXY_RELOAD_PROCESS_WATCH_H
 #define RPPROXY_RELOAD_PROCESS_WATCH_H
 
@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A file, or several, that a generation has told of. */
+/* A file, or several, that a generation has named. */
 struct watched {
     char *pattern; /* of glob(3) */
     uint64_t mark; /* of named_files_mark(), before they were read */
@@ -29,7 +29,7 @@ struct watch {
     uint64_t seen;           /* the state of the files at the last look */
     uint64_t due;            /* clock_ms() of the next look; 0: none is needed */
     uint64_t latest;         /* due does not go beyond this time */
-    struct watched *told;    /* files that a generation has told of */
+    struct watched *told;    /* files that a generation has named */
     size_t count, capacity;
 };
 

@@ -148,7 +148,7 @@ static void note_resolvers(struct hap_conversion *conversion, const char *name)
     conversion->resolvers[conversion->resolver_count++] = name;
 }
 
-/* What a header says beside the addresses; all that tells of TLS is one word here. */
+/* What a header says beside the addresses; all that is about TLS is one word here. */
 static const char *proxy_options(struct hap_conversion *conversion,
                                  const struct hap_param_value *params)
 {
