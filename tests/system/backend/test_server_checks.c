@@ -235,9 +235,10 @@ START_TEST(postgresql)
     psql(&postgres, test_path(directory, "warm"), "select pg_promote()");
     server_await(&proxy, "scram", "warm", "up", NULL);
     server_await(&proxy, "clear", "warm", "down", "is the primary");
-    reload_and_stop(&proxy);
+    /* Before the proxy ends: it cuts what a slow server has not answered by then. */
     expect_no_complaint(primary_log);
     expect_no_complaint(standby_log);
+    reload_and_stop(&proxy);
     daemon_end(warm, SIGINT);
     daemon_end(closed, SIGINT);
 }
@@ -395,6 +396,16 @@ static void make_users(const struct mariadb *mariadb)
         answer, sizeof answer);
 }
 
+/* Stops the proxy. True if no check can have been cut: one that is under way gets 250 ms to end,
+ * and the whole stop took less. On a slow machine a check may need longer. */
+static bool stop_lets_checks_end(struct proxy *proxy)
+{
+    enum { FINISH_MS = 250 };
+    int64_t begin = now_ms();
+    proxy_stop(proxy);
+    return now_ms() - begin < FINISH_MS;
+}
+
 START_TEST(mariadb_with_a_user)
 {
     struct mariadb mariadb;
@@ -405,10 +416,14 @@ START_TEST(mariadb_with_a_user)
     make_users(&mariadb);
     check_often(&proxy, &mariadb,
                 "check-user = checker\ncheck-password = secret\ncheck-role = primary");
-    proxy_stop(&proxy);
     expect_not_blocked(&mariadb);
     ck_assert_uint_eq(count_of(&mariadb, "Aborted_connects"), mariadb.aborted);
     ck_assert_uint_eq(count_of(&mariadb, "Aborted_clients"), 0);
+    if (stop_lets_checks_end(&proxy)) {
+        expect_not_blocked(&mariadb);
+        ck_assert_uint_eq(count_of(&mariadb, "Aborted_connects"), mariadb.aborted);
+        ck_assert_uint_eq(count_of(&mariadb, "Aborted_clients"), 0);
+    }
     printf("     MariaDB at %s: %u connections, Aborted_connects 0, Aborted_clients 0\n",
            mariadb.address, count_of(&mariadb, "Connections"));
 }
@@ -423,9 +438,12 @@ START_TEST(mariadb_without_user)
         skip_test("%s", missing);
     make_users(&mariadb);
     check_often(&proxy, &mariadb, "");
-    proxy_stop(&proxy);
     expect_not_blocked(&mariadb);
     ck_assert_uint_eq(count_of(&mariadb, "Aborted_connects_preauth"), mariadb.aborted);
+    if (stop_lets_checks_end(&proxy)) {
+        expect_not_blocked(&mariadb);
+        ck_assert_uint_eq(count_of(&mariadb, "Aborted_connects_preauth"), mariadb.aborted);
+    }
     printf("     MariaDB at %s: %u connections, none aborted before the login, %u refused\n",
            mariadb.address, count_of(&mariadb, "Connections"),
            count_of(&mariadb, "Aborted_connects") - mariadb.aborted);

@@ -540,18 +540,17 @@ START_TEST(a_frontend_keeps_its_rate)
     enum { RATE = 200, CLIENTS = 500 };
     struct scene scene;
     static int clients[CLIENTS], servers[CLIENTS];
-    static int64_t times[CLIENTS];
     scene_start(&scene, "workers = 4\n", "max-rate = 200/s\n");
+    /* The test sees a client later than the proxy accepts it: the time begins before the first one,
+     * and ends when the test has seen the last one. */
+    int64_t begin = now_ms();
     for (unsigned i = 0; i < CLIENTS; i++)
         clients[i] = connect_as(&scene.front, 1);
-    for (unsigned i = 0; i < CLIENTS; i++) {
+    for (unsigned i = 0; i < CLIENTS; i++)
         servers[i] = accept_from(scene.listener);
-        times[i] = now_ms();
-    }
-    /* The test may see a client later than the proxy accepts it, and never earlier. */
-    int64_t begin = times[0], took = times[CLIENTS - 1] - begin;
+    int64_t took = now_ms() - begin;
     printf("max-rate = 200/s: %d clients in %lld ms\n", CLIENTS, (long long)took);
-    ck_assert_int_ge(took, (CLIENTS - RATE - 1) * 1000 / RATE - 100);
+    ck_assert_int_ge(took, (CLIENTS - RATE - 1) * 1000 / RATE);
     for (unsigned i = 0; i < CLIENTS; i++) {
         close(clients[i]);
         close(servers[i]);
