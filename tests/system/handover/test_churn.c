@@ -282,7 +282,7 @@ START_TEST(another_program_in_the_group)
         proxy_reload(&scene.proxy);
         reloads++;
     }
-    ck_assert_uint_ge(file_mentions(scene.proxy.log, "another program"), reloads);
+    wait_mentions_least(scene.proxy.log, "another program", reloads);
     struct outcome outcome;
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", NULL), 0);
     ck_assert_msg(strstr(outcome.err, "another program") != NULL, "the answer does not tell: %s%s",

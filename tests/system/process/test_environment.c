@@ -235,6 +235,7 @@ START_TEST(a_reload_takes_no_sessions_away)
     prepare(&scene, "ulimit -n 400;", "");
     scene_configure(&scene, "workers = 16\n", "");
     proxy_start(&scene.proxy);
+    wait_mentioned(scene.proxy.log, " sessions fit into the limit of 400 ");
     read_file(scene.proxy.log, log, sizeof log);
     const char *only = strstr(log, "only ");
     ck_assert_msg(only != NULL && sscanf(only, "only %u sessions fit", &count) == 1, "%s", log);

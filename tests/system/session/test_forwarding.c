@@ -168,7 +168,7 @@ START_TEST(clients_leave_while_their_name_is_asked_for)
     int name_server = mute_name_server(&dns);
     stand_init(&stand);
     proxy_configure(&stand.proxy,
-                    "workers = 2\nresolver = 127.0.0.1:%u\nresolve-timeout = 100ms\n"
+                    "workers = 2\nresolver = 127.0.0.1:%u\nresolve-timeout = 500ms\n"
                     "stop-timeout = 10ms\n"
                     "[frontend main]\nbind = 127.0.0.1:%u\naccess-log = yes\n"
                     "route = tls:yes any\nbackend = two\n"

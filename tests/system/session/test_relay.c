@@ -636,11 +636,11 @@ START_TEST(out_of_descriptors)
     for (unsigned i = 0; i < CLIENTS; i++) {
         serve_numbered(accept_from(scene.listener), clients, CLIENTS);
     }
+    proxy_stop(&scene.proxy);
     ck_assert_msg(file_mentions(scene.proxy.log, "descriptors") +
                           file_mentions(scene.proxy.log, "open files") >
                       0,
                   "the log does not say that descriptors ran out");
-    proxy_stop(&scene.proxy);
 }
 END_TEST
 

@@ -199,7 +199,14 @@ START_TEST(a_handshake_fails_or_comes_too_late)
 {
     struct ends ends;
     unsigned char bytes[16];
-    start(&ends, "tls-timeout = 300ms\n");
+    char rest[160];
+    uint16_t port = port_reserve(getuid());
+    struct endpoint hasty = endpoint_loopback(port);
+    snprintf(rest, sizeof rest,
+             "tls-timeout = 1h\n[frontend hasty]\nbind = 127.0.0.1:%u tls=yes\n"
+             "certificate = a.pem\naccess-log = yes\nbackend = main\ntls-timeout = 50ms\n",
+             port);
+    start(&ends, rest);
     int client = connect_to(&ends.scene.front);
     send_all(client, "\x16\x03\x01\x00\x04\x01\x00\x00\x00", 9);
     receive_exactly(client, bytes, 7);
@@ -211,7 +218,7 @@ START_TEST(a_handshake_fails_or_comes_too_late)
     expect_eof(client);
     close(client);
     wait_mentions(ends.scene.proxy.log, "end=tls-failed", 2);
-    client = connect_to(&ends.scene.front);
+    client = connect_to(&hasty);
     expect_reset(client);
     close(client);
     wait_mentioned(ends.scene.proxy.log, "end=tls-timeout");

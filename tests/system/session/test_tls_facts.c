@@ -216,7 +216,15 @@ START_TEST(limits_are_counted)
     uint16_t port = port_reserve(getuid());
     const struct endpoint metrics = endpoint_loopback(port);
     snprintf(global, sizeof global, "metrics = 127.0.0.1:%u\n", port);
-    start(&ends, global, "\ntls-handshakes = 1\ntls-timeout = 3s\n");
+    char rest[256];
+    uint16_t hasty_port = port_reserve(getuid());
+    const struct endpoint hasty = endpoint_loopback(hasty_port);
+    snprintf(rest, sizeof rest,
+             "\ntls-handshakes = 1\ntls-timeout = 1h\n[frontend hasty]\n"
+             "bind = 127.0.0.1:%u tls=yes\ncertificate = a.pem\nbackend = main\n"
+             "tls-timeout = 50ms\n",
+             hasty_port);
+    start(&ends, global, rest);
     int held = connect_to(&ends.scene.front);
     send_all(held, "\x16", 1);
     wait_until(one_is_in_tls, &ends.scene.proxy, "a handshake is under way");
@@ -224,8 +232,11 @@ START_TEST(limits_are_counted)
     expect_eof(refused);
     close(refused);
     wait_mentioned(ends.scene.proxy.log, " tls-error=\"tls-handshakes are under way\" ");
+    int late = connect_to(&hasty);
+    expect_reset(late);
+    close(late);
     http_wait(&metrics, "/metrics", 200,
-              "rpproxy_frontend_tls_failures_total{frontend=\"main\",reason=\"timeout\"} 1\n");
+              "rpproxy_frontend_tls_failures_total{frontend=\"hasty\",reason=\"timeout\"} 1\n");
     http_expect(&metrics, "/metrics", 200,
                 "rpproxy_frontend_tls_failures_total{frontend=\"main\",reason=\"limit\"} 1\n");
     close(held);

@@ -138,15 +138,20 @@ static bool are_there(void *argument)
     return file_mentions(mentions->path, mentions->text) >= mentions->count;
 }
 
-void wait_mentions(const char *path, const char *text, unsigned count)
+void wait_mentions_least(const char *path, const char *text, unsigned count)
 {
     wait_until(are_there, &(struct mentions){path, text, count}, text);
+}
+
+void wait_mentions(const char *path, const char *text, unsigned count)
+{
+    wait_mentions_least(path, text, count);
     ck_assert_uint_eq(file_mentions(path, text), count);
 }
 
 void wait_mentioned(const char *path, const char *text)
 {
-    wait_until(are_there, &(struct mentions){path, text, 1}, text);
+    wait_mentions_least(path, text, 1);
 }
 
 void expect_clean_log(const char *path)

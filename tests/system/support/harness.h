@@ -70,9 +70,10 @@ void wait_until(bool (*is_so)(void *argument), void *argument, const char *what)
 /* Waits until the file exists. */
 void wait_file(const char *path);
 
-/* Wait until `text` is in the file; until it is in exactly `count` lines. A process writes its log
- * a moment after it has reported the same elsewhere. */
+/* Wait until `text` is in the file; until it is in at least, or in exactly, `count` lines. A
+ * process writes its log a moment after it has reported the same elsewhere. */
 void wait_mentioned(const char *path, const char *text);
+void wait_mentions_least(const char *path, const char *text, unsigned count);
 void wait_mentions(const char *path, const char *text, unsigned count);
 
 /* --- programs --- */
