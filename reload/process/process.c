@@ -350,6 +350,7 @@ static void stop(struct generation *generation)
         drain_await_others(&process->drain);
         draining_processes_stop(&generation->draining_processes);
         generation->state = GENERATION_STOPPING;
+        stop_limit_begin(&process->stop_limit);
         closing_begin(&process->closing, generation->config->linger_timeout, true);
         break;
     case GENERATION_PROBATION:
@@ -680,6 +681,8 @@ static int make_loop(struct process *process)
     if (!error)
         error = watchdog_open(&process->watchdog, generation);
     if (!error)
+        error = stop_limit_open(&process->stop_limit, process);
+    if (!error)
         error = observer_open(&process->observer, generation);
     if (!error)
         error = notify_begin(base);
@@ -709,6 +712,7 @@ static struct control_end end_of(const struct process *process)
 static void close_all(struct process *process)
 {
     struct generation *generation = &process->generation;
+    stop_limit_close(&process->stop_limit);
     if (generation->exit_status != EXIT_DONE)
         note_failure(process);
     const struct control_end end = end_of(process);

@@ -10,6 +10,7 @@
 #include "reload/process/event_source.h"
 #include "reload/process/observer.h"
 #include "reload/process/publication.h"
+#include "reload/process/stop_limit.h"
 #include "reload/process/watchdog.h"
 
 #include <stdbool.h>
@@ -26,6 +27,7 @@ struct process {
     struct replacement replacement; /* once the listeners of this process are closed */
     struct draining drain;
     struct watchdog watchdog;
+    struct stop_limit stop_limit;
     struct observer observer;
     struct event_source event_source;
     bool stop_signalled;

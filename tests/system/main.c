@@ -83,6 +83,7 @@ static const struct {
     {"clients", clients_suite},
     {"kills", kills_suite},
     {"older", older_suite},
+    {"stop_limit", stop_limit_suite},
     {"crashes", crashes_suite},
     {"fallback", fallback_suite},
     {"late_handshakes", late_handshakes_suite},

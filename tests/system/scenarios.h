@@ -12,6 +12,7 @@ Suite *programs_suite(void);
 Suite *clients_suite(void);
 Suite *kills_suite(void);
 Suite *older_suite(void);
+Suite *stop_limit_suite(void);
 Suite *crashes_suite(void);
 Suite *fallback_suite(void);
 Suite *late_handshakes_suite(void);

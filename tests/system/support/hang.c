@@ -1,0 +1,56 @@
+#include "tests/system/support/hang.h"
+
+#include "tests/system/support/harness.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The youngest thread: workers are started last. */
+static pid_t worker_of(pid_t pid)
+{
+    char path[64];
+    int worker = 0;
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *threads = opendir(path);
+    for (const struct dirent *entry; threads && (entry = readdir(threads));) {
+        if (atoi(entry->d_name) > worker) {
+            worker = atoi(entry->d_name);
+        }
+    }
+    if (threads) {
+        closedir(threads);
+    }
+    ck_assert_int_gt(worker, pid);
+    return worker;
+}
+
+static bool is_traced(void *argument)
+{
+    const pid_t *thread = argument;
+    char path[64], text[512];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)*thread);
+    const char *state = read_file(path, text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
+    return state && state[1] == ' ' && state[2] == 't';
+}
+
+void hang_worker_of(pid_t pid)
+{
+    pid_t thread = worker_of(pid), debugger = fork();
+    ck_assert_int_ge(debugger, 0);
+    if (debugger > 0) {
+        wait_until(is_traced, &thread, "the thread is stopped");
+        return;
+    }
+    int outcome;
+    if (ptrace(PTRACE_SEIZE, thread, NULL, NULL) == 0 &&
+        ptrace(PTRACE_INTERRUPT, thread, NULL, NULL) == 0) {
+        while (waitpid(thread, &outcome, __WALL) == thread && WIFSTOPPED(outcome)) {
+        }
+    }
+    _exit(0);
+}
