@@ -26,11 +26,17 @@ struct channel {
     int fd;
     bool foreign;      /* the peer is of another major version */
     const char *wrong; /* a message could not be sent: nothing is any more, and on_lost is due */
+    bool *closed;      /* not NULL: set by channel_close(), for the event that is under way */
     struct event *readable, *writable, *retry;
     struct channel_events events;
     struct channel_aside aside;
     STAILQ_HEAD(, parcel) queue;
 };
+
+/* What the peer has said before a command comes is heard before the command is: a new process that
+ * hears one message a turn would be asked for its status before it knows how its reload went. The
+ * limit is there for a peer that says more all the time. */
+enum { HEARD_AT_ONCE = 64 };
 
 /* The kernel tells nobody when a shortage of its is over. */
 static const struct timeval retry_interval = {.tv_usec = 10000};
@@ -158,15 +164,32 @@ bool channel_hear(struct channel *channel)
     return true;
 }
 
+static bool more_is_there(const struct channel *channel)
+{
+    int unread;
+    return !channel->wrong && event_pending(channel->readable, EV_READ, NULL) &&
+           ioctl(channel->fd, SIOCINQ, &unread) == 0 && unread > 0;
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
     struct channel *channel = arg;
-    if (channel->wrong)
+    bool closed = false;
+    if (channel->wrong) {
         lost(channel, channel->wrong);
-    else
+        return;
+    }
+    channel->closed = &closed;
+    for (unsigned i = 0; i < HEARD_AT_ONCE; i++) {
         (void)channel_hear(channel);
+        if (closed)
+            return;
+        if (!more_is_there(channel))
+            break;
+    }
+    channel->closed = NULL;
 }
 
 static int transmit(int fd, struct parcel *parcel)
@@ -280,6 +303,8 @@ void channel_close(struct channel *channel)
 {
     if (!channel)
         return;
+    if (channel->closed)
+        *channel->closed = true;
     if (channel->aside.arg)
         channel->aside.on_closed(channel->aside.arg);
     free_events(channel);
