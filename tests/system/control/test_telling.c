@@ -226,6 +226,9 @@ START_TEST(connection_holds_the_address)
     struct scene scene;
     struct outcome outcome;
     char added[128], wanted[64];
+    /* Elsewhere a connection of another program may have the same local port. */
+    if (!network_own())
+        skip_test("no network of its own is possible here");
     scene_start(&scene, "", "");
     struct session session = session_open(&scene);
     session_works(&session);

@@ -1,6 +1,7 @@
 /* The access log: what its lines say of sessions whose both ends the test has. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/scene.h"
+#include "tests/system/support/server_state.h"
 
 #include <jansson.h>
 #include <netinet/in.h>
@@ -302,8 +303,9 @@ START_TEST(the_queue_is_in_the_line)
     proxy_start(&scene.proxy);
     struct session first = session_open(&scene);
     struct session second = {.client = connect_to(&scene.front)};
+    wait_waiting(&scene.proxy, 1);
     int third = connect_to(&scene.front);
-    ck_assert(!readable_within(scene.listener, 50));
+    wait_waiting(&scene.proxy, 2);
     close(third);
     json_t *left = object_with(scene.proxy.log, "\"termination\":\"CQ\"");
     ck_assert_int_eq(number(left, "queue_position"), 2);

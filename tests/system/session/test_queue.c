@@ -6,9 +6,9 @@
 #include "tests/system/support/net.h"
 #include "tests/system/support/proxy.h"
 #include "tests/system/support/scene.h"
+#include "tests/system/support/server_state.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,36 +17,16 @@
 
 /* --- what the status says --- */
 
-/* A member of the first backend, or -1. */
-static json_int_t figure(const struct proxy *proxy, const char *name)
-{
-    struct outcome outcome;
-    if (proxy_command(proxy, &outcome, "status", "--json", NULL) != 0)
-        return -1;
-    json_t *status = json_loads(outcome.out, 0, NULL);
-    json_t *backend = json_array_get(json_object_get(status, "backends"), 0);
-    json_t *member = json_object_get(backend, name);
-    json_int_t value = json_is_integer(member) ? json_integer_value(member) : -1;
-    json_decref(status);
-    return value;
-}
-
 struct wanted {
     const struct proxy *proxy;
     const char *name;
-    json_int_t value;
+    long long value;
 };
 
 static bool says(void *argument)
 {
     const struct wanted *wanted = argument;
-    return figure(wanted->proxy, wanted->name) == wanted->value;
-}
-
-static void wait_waiting(const struct scene *scene, unsigned count)
-{
-    wait_until(says, &(struct wanted){&scene->proxy, "waiting", count},
-               "so many sessions wait in the queue");
+    return backend_figure(wanted->proxy, wanted->name) == wanted->value;
 }
 
 /* The proxy looks once in a second. */
@@ -83,7 +63,7 @@ static void queue_up(const struct scene *scene, int *clients, unsigned from, uns
 {
     for (unsigned i = from; i < to; i++) {
         clients[i] = connect_numbered(&scene->front, (uint16_t)i);
-        wait_waiting(scene, before + i - from + 1);
+        wait_waiting(&scene->proxy, before + i - from + 1);
     }
 }
 
@@ -114,11 +94,11 @@ START_TEST(served_in_order)
         session_works(&session);
         session_close(&session);
         session = serve(scene.listener, clients, i);
-        ck_assert_int_eq(figure(&scene.proxy, "waiting"), CLIENTS - 1 - i);
+        ck_assert_int_eq(backend_figure(&scene.proxy, "waiting"), CLIENTS - 1 - i);
     }
     session_close(&session);
-    ck_assert_int_eq(figure(&scene.proxy, "queued"), CLIENTS - 1);
-    ck_assert_int_eq(figure(&scene.proxy, "most_waiting"), CLIENTS - 1);
+    ck_assert_int_eq(backend_figure(&scene.proxy, "queued"), CLIENTS - 1);
+    ck_assert_int_eq(backend_figure(&scene.proxy, "most_waiting"), CLIENTS - 1);
     proxy_stop(&scene.proxy);
 }
 END_TEST
@@ -144,7 +124,8 @@ START_TEST(a_refused_session_keeps_its_turn)
     queue_up(&scene, clients, 2, 6, 0);
     close(scene.listener);
     session_close(&(struct session){.client = clients[on_a], .server = a});
-    wait_waiting(&scene, 4); /* each of them was given the place of a, and is back in the queue */
+    wait_waiting(&scene.proxy,
+                 4); /* each of them was given the place of a, and is back in the queue */
     struct session session = {.client = clients[on_b], .server = b};
     for (uint16_t i = 2; i < 6; i++) {
         session_close(&session);
@@ -165,17 +146,17 @@ START_TEST(clients_that_leave_the_queue)
     struct session session = serve(scene.listener, clients, 0);
     queue_up(&scene, clients, 1, 4, 0);
     int silent = connect_to(&scene.front);
-    wait_waiting(&scene, 4);
+    wait_waiting(&scene.proxy, 4);
     shutdown(silent, SHUT_WR); /* without a byte: it leaves */
-    wait_waiting(&scene, 3);
+    wait_waiting(&scene.proxy, 3);
     expect_eof(silent);
     close(silent);
     send_reset(clients[2]);
-    wait_waiting(&scene, 2);
+    wait_waiting(&scene.proxy, 2);
     shutdown(clients[3], SHUT_WR); /* after bytes: it waits on */
     session_close(&session);
     session = serve(scene.listener, clients, 1);
-    ck_assert_int_eq(figure(&scene.proxy, "waiting"), 1);
+    ck_assert_int_eq(backend_figure(&scene.proxy, "waiting"), 1);
     session_close(&session);
     session = serve(scene.listener, clients, 3);
     expect_eof(session.server);
@@ -185,7 +166,7 @@ START_TEST(clients_that_leave_the_queue)
     receive_exactly(clients[3], bytes, sizeof bytes);
     expect_eof(clients[3]);
     close(clients[3]);
-    ck_assert_int_eq(figure(&scene.proxy, "waiting"), 0);
+    ck_assert_int_eq(backend_figure(&scene.proxy, "waiting"), 0);
     proxy_stop(&scene.proxy);
     wait_mentions(scene.proxy.log, "end=client-reset", 1);
     wait_mentions(scene.proxy.log, "end=done", 4);
@@ -207,7 +188,7 @@ START_TEST(a_full_queue_and_one_that_takes_too_long)
     session_close(&session);
     session = serve(scene.listener, clients, 1);
     session_close(&session);
-    ck_assert_int_eq(figure(&scene.proxy, "queue_full"), 1);
+    ck_assert_int_eq(backend_figure(&scene.proxy, "queue_full"), 1);
     proxy_stop(&scene.proxy);
     wait_mentions(scene.proxy.log, "end=queue-full", 1);
 
@@ -223,7 +204,7 @@ START_TEST(a_full_queue_and_one_that_takes_too_long)
     clients[2] = connect_numbered(&scene.front, 2);
     session = serve(scene.listener, clients, 2);
     session_close(&session);
-    ck_assert_int_eq(figure(&scene.proxy, "queue_timeouts"), 1);
+    ck_assert_int_eq(backend_figure(&scene.proxy, "queue_timeouts"), 1);
     proxy_stop(&scene.proxy);
     wait_mentions(scene.proxy.log, "end=queue-timeout", 1);
 }
@@ -249,7 +230,7 @@ START_TEST(a_server_that_comes_back)
     int refused = connect_to(&scene.front);
     expect_reset(refused);
     close(refused);
-    ck_assert_int_eq(figure(&scene.proxy, "waiting"), 2);
+    ck_assert_int_eq(backend_figure(&scene.proxy, "waiting"), 2);
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "server", "main/a", "ready", NULL), 0);
     int servers[2];
     uint16_t numbers[2]; /* both places are given at once, to two workers */
@@ -372,7 +353,7 @@ static bool one_more_waits(void *argument)
     attempt->client = connect_to(&attempt->scene->front);
     (void)!send(attempt->client, &number, sizeof number, MSG_NOSIGNAL);
     for (;;) {
-        if (figure(&attempt->scene->proxy, "waiting") == attempt->waiting)
+        if (backend_figure(&attempt->scene->proxy, "waiting") == attempt->waiting)
             return true;
         if (recv(attempt->client, &byte, 1, MSG_DONTWAIT) == 0 || errno != EAGAIN)
             break;
@@ -396,7 +377,7 @@ START_TEST(max_queue_over_a_reload)
     int refused = connect_to(&scene.front);
     expect_reset(refused);
     close(refused);
-    ck_assert_int_eq(figure(&scene.proxy, "queue_full"), 1);
+    ck_assert_int_eq(backend_figure(&scene.proxy, "queue_full"), 1);
     session_close(&session);
     session = serve(scene.listener, clients, 1); /* one less waits in the old process */
     struct attempt attempt = {&scene, -1, 2};
@@ -466,10 +447,10 @@ START_TEST(maxconn_changes)
     session_works(&sessions[1]);
     session_works(&sessions[2]);
     ck_assert(!readable_within(scene.listener, 0));
-    ck_assert_int_eq(figure(&scene.proxy, "waiting"), 4);
+    ck_assert_int_eq(backend_figure(&scene.proxy, "waiting"), 4);
     session_close(&sessions[1]);
     struct session third = serve(scene.listener, clients, 3);
-    ck_assert_int_eq(figure(&scene.proxy, "waiting"), 3);
+    ck_assert_int_eq(backend_figure(&scene.proxy, "waiting"), 3);
     proxy_configure(&scene.proxy, text, scene.port, scene.server_port, 4u);
     proxy_reload(&scene.proxy); /* those that wait in the old process get the new places */
     struct session rest[3];
@@ -578,7 +559,7 @@ START_TEST(a_crash_with_a_queue)
     kill(scene.proxy.pid, SIGKILL);
     expect_reset(clients[3]);
     close(clients[3]);
-    wait_waiting(&scene, 2); /* the old process has its control socket again */
+    wait_waiting(&scene.proxy, 2); /* the old process has its control socket again */
     proxy_follow(&scene.proxy);
     ck_assert_int_eq(scene.proxy.pid, old);
     queue_up(&scene, clients, 4, 6, 2);

@@ -19,7 +19,7 @@ START_TEST(hellos_in_pieces_find_their_backend)
     }
     struct stand stand;
     stand_start(&stand, "route = sni:*.one.example one\nroute = sni:two.example alpn:h2 two\n"
-                        "backend = three\n");
+                        "backend = three\ninspect-timeout = 1h\n");
     for (unsigned i = 0; i < scaled(20, 4); i++) {
         int server = i % 2;
         int client = connect_to(&stand.front);

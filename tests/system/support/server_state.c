@@ -53,3 +53,32 @@ void server_await(const struct proxy *proxy, const char *backend, const char *se
     snprintf(what, sizeof what, "%s/%s is %s (%s)", backend, server, check, said ? said : "");
     wait_until(is_as_wanted, &wanted, what);
 }
+
+long long backend_figure(const struct proxy *proxy, const char *name)
+{
+    struct outcome outcome;
+    if (proxy_command(proxy, &outcome, "status", "--json", NULL) != 0)
+        return -1;
+    json_t *status = json_loads(outcome.out, 0, NULL);
+    json_t *backend = json_array_get(json_object_get(status, "backends"), 0);
+    json_t *member = json_object_get(backend, name);
+    long long value = json_is_integer(member) ? json_integer_value(member) : -1;
+    json_decref(status);
+    return value;
+}
+
+struct queue {
+    const struct proxy *proxy;
+    unsigned count;
+};
+
+static bool has_so_many(void *argument)
+{
+    const struct queue *queue = argument;
+    return backend_figure(queue->proxy, "waiting") == queue->count;
+}
+
+void wait_waiting(const struct proxy *proxy, unsigned count)
+{
+    wait_until(has_so_many, &(struct queue){proxy, count}, "so many sessions wait in the queue");
+}

@@ -1,4 +1,4 @@
-/* What `rpproxy status --json` says of a server. */
+/* What `rpproxy status --json` says of a server, and of a backend. */
 #ifndef TESTS_SYSTEM_SERVER_STATE_H
 #define TESTS_SYSTEM_SERVER_STATE_H
 
@@ -12,5 +12,12 @@ void server_text(const struct proxy *proxy, const char *backend, const char *ser
  * contains `said`. NULL: anything. */
 void server_await(const struct proxy *proxy, const char *backend, const char *server,
                   const char *check, const char *said);
+
+/* A number in the first backend; -1: it has none of that name. */
+long long backend_figure(const struct proxy *proxy, const char *name);
+
+/* Waits until so many sessions are in the queue of the first backend. Clients that are to stand in
+ * it in an order connect each after the one before has come there. */
+void wait_waiting(const struct proxy *proxy, unsigned count);
 
 #endif
