@@ -187,7 +187,8 @@ END_TEST
 enum { FULL = 20, WAITING = 2, WORKERS = 16, EXCHANGES = 50 };
 
 /* Twenty full frontends, waiting clients at each of them, and one free place that none of them can
- * use: no worker wakes. A place that a client can use wakes that client's worker. */
+ * use: no worker wakes. A place that a client can use wakes that client's worker. A worker wakes
+ * for a connect-timeout though the server has been connected in time: none is over in this test. */
 START_TEST(waiting_clients_cost_nothing)
 {
     struct scene scene;
@@ -207,7 +208,7 @@ START_TEST(waiting_clients_cost_nothing)
     proxy_configure(&scene.proxy,
                     "workers = %u\nmax-sessions = %u\n%s"
                     "[frontend last]\nbind = 127.0.0.1:%u\nbackend = all\n"
-                    "[backend all]\nserver = a 127.0.0.1:%u\n",
+                    "[backend all]\nserver = a 127.0.0.1:%u\nconnect-timeout = 1h\n",
                     WORKERS, FULL + 2, text, scene.port, scene.server_port);
     proxy_start(&scene.proxy);
     for (unsigned i = 0; i < FULL; i++) {

@@ -21,7 +21,8 @@
 
 enum { SERVERS = 2, PLACES = 10, ROOM = 64, CLIENTS_MAX = 500, AT_ONCE = 120 };
 
-/* A connection of a server: it answers `due`, and closes at the end of the client's stream. */
+/* A connection of a server: it answers `due`, but not before all places have been taken once, and
+ * closes at the end of the client's stream. */
 struct served {
     int fd; /* 0: none */
     bool spoken;
@@ -138,7 +139,7 @@ static void accept_all(struct server *server)
 static void go_on_served(struct server *server, struct served *served)
 {
     uint32_t number;
-    if (served->due && now_ms() >= served->due) {
+    if (served->due && now_ms() >= served->due && server->most >= PLACES) {
         (void)!write(served->fd, &served->number, sizeof served->number);
         served->due = 0;
     }
