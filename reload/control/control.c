@@ -182,6 +182,9 @@ static void on_rested(evutil_socket_t fd, short what, void *arg)
 
 struct control *control_new(struct generation *generation, const struct control_events *events)
 {
+    /* Jansson opens /dev/urandom without close-on-exec for its first object. There is no thread yet
+     * that starts programs, which would have that descriptor. */
+    json_object_seed(0);
     struct control *control = calloc(1, sizeof *control);
     if (!control)
         return NULL;

@@ -329,6 +329,40 @@ START_TEST(a_proxy_in_another_pid_namespace_is_not_replaced)
 }
 END_TEST
 
+/* Programs of checks are started by a thread, and have what another thread has open then without
+ * close-on-exec. */
+START_TEST(files_are_close_on_exec_once_there_are_threads)
+{
+    struct scene scene;
+    char trace[PATH_MAX], strace[PATH_MAX + 80], end[64], line[4096];
+    if (!trap_works() || sanitized())
+        skip_test("strace cannot trace here, or the files of a sanitizer");
+    test_path(trace, "trace");
+    snprintf(strace, sizeof strace,
+             "exec strace -D -f -q -o '%s' -e trace=open,openat,clone,clone3", trace);
+    scene_init(&scene);
+    test_path(scene.proxy.program, "prepared");
+    write_file(scene.proxy.program, 0755, "#!/bin/sh\n%s '%s' \"$@\"\n", strace, proxy_binary());
+    scene_configure(&scene, "", "");
+    proxy_start(&scene.proxy);
+    struct session session = session_open(&scene);
+    session_works(&session);
+    session_close(&session);
+    proxy_stop(&scene.proxy);
+    snprintf(end, sizeof end, "%d +++ exited with 0 +++", (int)scene.proxy.pid);
+    wait_mentioned(trace, end);
+    bool threads = false;
+    FILE *file = fopen(trace, "re");
+    ck_assert_ptr_nonnull(file);
+    while (fgets(line, sizeof line, file)) {
+        threads |= strstr(line, "CLONE_THREAD") != NULL;
+        ck_assert_msg(!threads || !strstr(line, " open") || strstr(line, "O_CLOEXEC"), "%s", line);
+    }
+    fclose(file);
+    ck_assert(threads);
+}
+END_TEST
+
 Suite *environment_suite(void)
 {
     Suite *suite = suite_create("environment");
@@ -342,5 +376,6 @@ Suite *environment_suite(void)
     scenario_add(suite, a_reload_takes_no_sessions_away, 120);
     scenario_add(suite, commands_from_another_pid_namespace_end, 120);
     scenario_add(suite, a_proxy_in_another_pid_namespace_is_not_replaced, 120);
+    scenario_add(suite, files_are_close_on_exec_once_there_are_threads, 120);
     return suite;
 }

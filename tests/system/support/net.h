@@ -23,8 +23,8 @@ struct endpoint {
 struct endpoint endpoint_loopback(uint16_t port); /* 127.0.0.1 */
 struct endpoint endpoint_unix(const char *path);
 
-/* A listening socket on 127.0.0.1 and a port that the kernel chooses. Aborts the test on failure.
- */
+/* A listening socket on 127.0.0.1 and a port from port_reserve(), which no other program gets when
+ * the socket is closed. */
 int listen_loopback(uint16_t *port);
 int listen_unix(const char *path);
 
