@@ -142,7 +142,7 @@ START_TEST(sentinel)
     proxy_init(&proxy, "proxy");
     proxy_configure(&proxy,
                     "workers = 1\n[listen redis]\nbind = 127.0.0.1:%s\ncheck = redis\n"
-                    "check-role = master\ncheck-interval = 100ms\ncheck-timeout = 500ms\n"
+                    "check-role = master\ncheck-interval = 100ms\ncheck-timeout = 3s\n"
                     "rise = 1\nfall = 1\non-down = close\n"
                     "server = a 127.0.0.1:%s\nserver = b 127.0.0.1:%s\n",
                     front, a.port, b.port);

@@ -280,7 +280,8 @@ static void remove_server(const char *on_removed, bool lives)
 {
     struct scene scene;
     char options[64];
-    snprintf(options, sizeof options, "on-removed = %s\ndrain-timeout = 1s\n", on_removed);
+    snprintf(options, sizeof options, "on-removed = %s\ndrain-timeout = %s\n", on_removed,
+             strcmp(on_removed, "drain") == 0 ? "1s" : "1h");
     scene_start(&scene, options, "");
     struct session session = session_open(&scene);
     uint16_t other_port;
@@ -326,7 +327,7 @@ END_TEST
 START_TEST(idle_time_goes_on)
 {
     struct scene scene;
-    scene_start(&scene, "[defaults]\nidle-timeout = 1s\n", "");
+    scene_start(&scene, "[defaults]\nidle-timeout = 3s\n", "");
     struct session session = session_open(&scene);
     session_works(&session);
     int64_t end = now_ms() + PATIENCE_MS / 4;

@@ -199,7 +199,7 @@ START_TEST(hanging_successor)
         skip_test("no strace");
     }
     struct scene scene;
-    scene_start(&scene, "ready-timeout = 2s\n");
+    scene_start(&scene, "ready-timeout = 5s\n");
     char script[2 * PATH_MAX];
     snprintf(script, sizeof script,
              "exec strace -D -f -qq -o /dev/null -e trace=listen "

@@ -247,7 +247,7 @@ static void outage(struct world *world, void (*begin)(struct dns *dns),
 {
     dns_set(&world->dns, ONE TWO);
     dns_start(&world->dns);
-    configure(world, "resolve-hold = 1h\nresolve-timeout = 1s\n", PODS);
+    configure(world, "resolve-hold = 1h\nresolve-timeout = 3s\n", PODS);
     proxy_start(&world->proxy);
     int client = connect_through(world, 1);
     begin(&world->dns);
@@ -260,7 +260,7 @@ static void outage(struct world *world, void (*begin)(struct dns *dns),
     one_session(world);
     wait_mentioned(world->proxy.log, why_later);
     /* Also with another weight in the line. */
-    configure(world, "resolve-hold = 1h\nresolve-timeout = 1s\n",
+    configure(world, "resolve-hold = 1h\nresolve-timeout = 3s\n",
               "server = pod pods.test:PORT resolve=all max=3 weight=7\n");
     proxy_reload(&world->proxy);
     expect_servers(world, "pod-1=127.0.0.1 pod-2=127.0.0.2");

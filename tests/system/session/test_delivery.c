@@ -349,7 +349,7 @@ END_TEST
 START_TEST(a_delivery_does_not_last_for_ever)
 {
     struct scene scene;
-    scene_start(&scene, "", "access-log = yes\nidle-timeout = 1s\n");
+    scene_start(&scene, "", "access-log = yes\nidle-timeout = 3s\n");
     struct pair pair = begin_delivery(&scene, 400000);
     int64_t end = now_ms() + PATIENCE_MS / 4;
     while (!pair.client.cut) {
@@ -379,7 +379,7 @@ static void send_until_nobody_takes(struct side *side)
 START_TEST(an_idle_session_delivers_the_answer)
 {
     struct scene scene;
-    scene_start(&scene, "", "access-log = yes\nidle-timeout = 1s\n");
+    scene_start(&scene, "", "access-log = yes\nidle-timeout = 3s\n");
     struct pair pair = slow_pair(&scene, 400000);
     while (!pair.server.shut) {
         side_sends(&pair.server, PIECE_MOST);

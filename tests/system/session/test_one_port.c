@@ -146,7 +146,7 @@ START_TEST(one_port_for_all_protocols)
                     "route = sni:first.example first\nroute = sni:*.second.example alpn:h2 second\n"
                     "route = tls:yes first\nroute = host:plain.example,127.0.0.1 plain\n"
                     "route = begins:SSH- ssh\nroute = silent mail\nbackend = reject\n"
-                    "inspect-timeout = 1s\n"
+                    "inspect-timeout = 4s\n"
                     "[backend first]\nserver = a 127.0.0.1:%u\n"
                     "[backend second]\nserver = a 127.0.0.1:%u\n"
                     "[backend plain]\nserver = a 127.0.0.1:%u\n"
