@@ -30,8 +30,8 @@ struct answer_item {
 
 struct answer {
     enum answer_status status;
-    /* Addresses of this IP version may be missing: they could not be had, of the name or of one of
-     * the targets. */
+    /* Addresses of this IP version may be missing: no answer has come for them, of the name or of
+     * one of the targets. */
     bool ipv4_unknown, ipv6_unknown;
     uint32_t ttl; /* seconds; of a name that does not exist: how long that may be kept */
     size_t count; /* 0 unless ANSWER_OK */

@@ -96,7 +96,7 @@ bool attributes_read(enum option_owner which, char *words, void *owner,
     bool follows = false;
     for (char *word = strtok_r(words, blanks, &rest); word; word = strtok_r(NULL, blanks, &rest)) {
         bool right = read_word(which, word, follows, owner, context, given);
-        /* Only of words without a value of their own the next one may be it. */
+        /* A word without a value of its own may have the next word as its value. */
         follows = !right && (follows || !strchr(word, '='));
         good &= right;
     }

@@ -18,7 +18,7 @@ SSL_CTX *tls_context_new(const struct ssl_method_st *method)
     /* The whole chain is in the file: OpenSSL must not look for one in each handshake. */
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-    /* Tickets allow none. What a client sends all the same, since it has a ticket of another
+    /* Tickets allow none. What a client sends nevertheless, because it has a ticket of another
      * server, is skipped, as far as OpenSSL's default goes (16 KB): a limit of 0 would end the
      * handshake. */
     SSL_CTX_set_max_early_data(context, 0);

@@ -62,8 +62,8 @@ static void on_shortage(struct listener_group *group, int error)
     acceptor->listen_at = now + STARVED_REST_MS;
 }
 
-/* Where sessions have ended in this turn of the loop of this process, its end sees to it: most
- * places are handed over by the worker that takes them, which then needs not ring at its own door.
+/* Most places are handed over by the worker that takes them. Where sessions of this worker have
+ * ended in this turn of its loop, acceptor_end_turn() delivers the places, and no task is needed.
  */
 static void wake_for_grants(void *arg)
 {

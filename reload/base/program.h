@@ -31,7 +31,7 @@ int program_connect(struct child *child, int *end) __attribute__((warn_unused_re
 
 /* Starts the program at path with the arguments and environment, and the end of the socket pair as
  * the descriptor that HANDOVER_VARIABLE names; GENERATION_VARIABLE is the number of its
- * generation, for log lines of before the offer. Signals have their default disposition there, and
+ * generation, for log lines before the offer. Signals have their default disposition there, and
  * those of signals_orders() are blocked. stored: the file that the successor reads in place of the
  * configuration file (STORED_VARIABLE), or NULL. When it returns, the program has been executed
  * (posix_spawn(3)); but the kernel wakes this process a moment before it closes what else was open

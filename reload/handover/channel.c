@@ -230,8 +230,8 @@ bool channel_may_retry(int error)
     }
 }
 
-/* True: it is to be tried again, which is seen to. Any other error is the peer's end, which
- * on_readable will see. */
+/* True: an event will try it again. Any other error is the peer's end, which on_readable() will
+ * see. */
 static bool try_later(struct channel *channel, int error)
 {
     if (!channel_may_retry(error))

@@ -82,7 +82,7 @@ void draining_processes_add(struct draining_processes *draining_processes, struc
 {
     struct draining_process *draining_process = calloc(1, sizeof *draining_process);
     if (!draining_process) {
-        channel_close(channel); /* it drains all the same, unseen */
+        channel_close(channel); /* it continues to drain, and is not shown */
         return;
     }
     draining_process->generation = about->generation;

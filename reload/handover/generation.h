@@ -138,8 +138,8 @@ struct generation_events {
      * linger_timeout, and its sessions go to the old process. */
     void (*go_back)(struct generation *generation, millis linger_timeout);
     /* Prepared, or a canary, even one that was about to go back: accept, and take the paths by
-     * which others find the process that serves. False: these cannot be had; it has been reported,
-     * exit_status is set, and nothing has changed. */
+     * which others find the process that serves. False: it cannot take them; that has been
+     * reported, exit_status is set, and nothing has changed. */
     bool (*serve)(struct generation *generation);
     /* The same where no other process serves instead: what cannot be published is tried again. */
     void (*serve_anyway)(struct generation *generation);

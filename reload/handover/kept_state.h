@@ -10,7 +10,7 @@
 
 struct generation;
 
-/* Before there is a proxy: whether the file can be had. False: what is wrong has been reported. */
+/* Before there is a proxy: whether the file can be used. False: what is wrong has been reported. */
 bool kept_state_check(struct generation *generation) __attribute__((warn_unused_result));
 
 /* There is a proxy, which does not accept yet: makes generation->kept_state. take_over: a start

@@ -20,8 +20,8 @@ struct reload_failure {
 };
 
 /* outcome: the wait status of the new process. An exit status before it accepts is an answer, and
- * no crash; nor is 0, an end by order. A process that was killed on purpose has crashed if sessions
- * were lost with it. */
+ * no crash; 0 is an end by order, and no crash either. A process that was killed on purpose has
+ * crashed if sessions were lost with it. */
 bool reload_failure_is_crash(const struct reload_failure *reload_failure, int outcome);
 
 #define ENDING_TEXT_MAX 640

@@ -32,7 +32,7 @@ struct replacement {
 void replacement_begin(struct replacement *replacement, struct generation *generation,
                        const struct replacement *as);
 
-/* Now and then: tells it how many sessions are left, if that has changed; and sees to it that a
+/* Now and then: tells it how many sessions are left, if that has changed; and makes sure that a
  * replacement that hangs does not keep the sessions that were sent to it (heartbeat.h). */
 void replacement_report_sessions(struct replacement *replacement);
 

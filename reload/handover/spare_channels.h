@@ -31,8 +31,8 @@ struct spare_channels {
     struct spare_channel *list;
 };
 
-/* The old process: makes one for each process that drains. Where that is not possible for want of
- * memory or descriptors, the new process has none to that process. */
+/* The old process: makes one for each process that drains. Without
+ * memory or descriptors the new process has none to that process. */
 void spare_channels_offer(const struct draining_processes *draining_processes,
                           struct channel *successor);
 

@@ -1,6 +1,6 @@
 /* The keys of session tickets, as they go from process to process (config/tls/ticket_ring.h):
  * MESSAGE_TICKETS, once, before OFFER. The first process with a frontend that needs keys makes
- * them; a process that needs none passes them on all the same. Main thread. */
+ * them; a process that needs none passes them on as well. Main thread. */
 #ifndef RPPROXY_RELOAD_HANDOVER_TICKET_KEYS_H
 #define RPPROXY_RELOAD_HANDOVER_TICKET_KEYS_H
 

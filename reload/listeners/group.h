@@ -12,7 +12,7 @@
  *
  * Every generation opens at least GROUP_MIN listeners a bind, so that while one index closes
  * there is a range that holds the successor's listeners alone both before and after it. A bind
- * whose workers share one listener has GROUP_MIN all the same, which all of them wait on:
+ * whose workers share one listener has GROUP_MIN as well, and all workers wait on these:
  * group_shared() gets the connections, and the other has a turn only while the predecessor closes.
  *
  * With `steer=cpu` listener i, in the order of listen(), is worker i's, and worker i is on the CPU

@@ -7,7 +7,7 @@
  * no rate that a single socket could not bear.)
  *
  * An address that is new in a reload is bound before the new process says that it is ready, so that
- * an address that cannot be had fails the reload; a path is taken by rename when it serves. Where
+ * an address that cannot be bound fails the reload; a path is taken by rename when it serves. Where
  * the new address and one of the old process are the same port, one of them with a wildcard, the
  * socket does not listen before this process serves.
  *
@@ -51,7 +51,7 @@ bool metrics_sockets_open(struct metrics_sockets *sockets, const struct metrics_
                           void *arg) __attribute__((warn_unused_result));
 
 /* This process serves: paths lead to its sockets, and all listen. What fails is logged: the other
- * addresses are served all the same. Has no effect on what is published already. */
+ * addresses are served nevertheless. Has no effect on what is published already. */
 void metrics_sockets_publish(struct metrics_sockets *sockets);
 
 /* The old process does not come back: what was replaced is not needed any more. */

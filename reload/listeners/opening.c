@@ -302,8 +302,8 @@ static const struct bound *covering(const struct binds *binds, const struct list
     return NULL;
 }
 
-/* What the old process has, and a wildcard bind of this process would have without it. Where that
- * cannot be had, the bind ends with the old process. */
+/* What the old process has, and a wildcard bind of this process would have without it. Where its
+ * sockets did not come, the bind ends with the old process. */
 static void open_covered(struct binds *binds, const struct opening *opening)
 {
     for (size_t i = 0; opening->offer && i < opening->offer->count; i++) {

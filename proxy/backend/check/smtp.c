@@ -42,7 +42,7 @@ static enum dialogue_verdict say_hello(struct dialogue *dialogue, const char *ve
     return DIALOGUE_GOES_ON;
 }
 
-/* Ends in peace; without memory for QUIT the end of the stream alone has to do. */
+/* Ends the dialogue as the protocol wants it; without memory for QUIT, by the end of the stream. */
 static void say_quit(struct dialogue *dialogue, struct evbuffer *output)
 {
     (void)evbuffer_add_printf(output, "QUIT\r\n");
