@@ -1,9 +1,10 @@
-/* A process that is to end, and a thread of it hangs. */
+/* A process that is to end, or its listeners are to close, and a thread of it hangs. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/hang.h"
 #include "tests/system/support/net.h"
 #include "tests/system/support/proxy.h"
 #include "tests/system/support/scene.h"
+#include "tests/system/support/trap.h"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -48,9 +49,30 @@ START_TEST(a_thread_that_hangs_delays_no_end_for_ever)
 }
 END_TEST
 
+/* The kernel does not answer the thread that looks for handshakes under way. */
+START_TEST(a_look_that_hangs_delays_no_reload_for_ever)
+{
+    struct scene scene;
+    struct trap trap;
+    if (!trap_works())
+        skip_test("strace cannot trace here");
+    scene_start(&scene, "linger-timeout = 200ms\n", "");
+    const pid_t first = scene.proxy.pid;
+    trap_init(&trap, "look", "membarrier", 0, NULL);
+    const pid_t strace = trap_delay(&trap, first, "membarrier");
+    proxy_reload(&scene.proxy);
+    wait_mentioned(scene.proxy.log, "has not shown in time which handshakes are under way");
+    wait_mentioned(scene.proxy.log, "generation 1 has drained");
+    kill(strace, SIGKILL); /* it would hold up the exit */
+    ck_assert_int_eq(wait_gone(first), 0);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &(struct outcome){0}, "stop", NULL), 0);
+}
+END_TEST
+
 Suite *stop_limit_suite(void)
 {
     Suite *suite = suite_create("stop_limit");
     scenario_add(suite, a_thread_that_hangs_delays_no_end_for_ever, 240);
+    scenario_add(suite, a_look_that_hangs_delays_no_reload_for_ever, 240);
     return suite;
 }

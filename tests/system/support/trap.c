@@ -72,12 +72,14 @@ pid_t trap_caught(const struct trap *trap)
     return pid;
 }
 
-static pid_t attach(const struct trap *trap, pid_t pid, const char *calls, const char *inject)
+static pid_t attach(const struct trap *trap, pid_t pid, const char *calls, const char *inject,
+                    bool all_threads)
 {
     char number[16];
     snprintf(number, sizeof number, "%d", (int)pid);
     const char *argv[] = {"strace", "-p",  number, "-o",   trap->trace,
-                          "-e",     calls, "-e",   inject, NULL};
+                          "-e",     calls, "-e",   inject, all_threads ? "-f" : NULL,
+                          NULL};
     pid_t strace =
         program_start(&(struct program){.argv = argv, .out = trap->log, .err = trap->log});
     wait_mentioned(trap->log, "attached");
@@ -88,12 +90,20 @@ pid_t trap_process(const struct trap *trap, pid_t pid)
 {
     char inject[80];
     describe(trap, inject);
-    return attach(trap, pid, "trace=sendmsg,recvmsg", inject);
+    return attach(trap, pid, "trace=sendmsg,recvmsg", inject, false);
 }
 
 pid_t trap_failure(const struct trap *trap, pid_t pid)
 {
-    return attach(trap, pid, "trace=/^epoll_p?wait", "inject=/^epoll_p?wait:error=EBADF");
+    return attach(trap, pid, "trace=/^epoll_p?wait", "inject=/^epoll_p?wait:error=EBADF", false);
+}
+
+pid_t trap_delay(const struct trap *trap, pid_t pid, const char *call)
+{
+    char calls[40], inject[80];
+    snprintf(calls, sizeof calls, "trace=%s", call);
+    snprintf(inject, sizeof inject, "inject=%s:delay_enter=600s", call);
+    return attach(trap, pid, calls, inject, true);
 }
 
 /* Reads the trace up to the next call of the trap's kind. */

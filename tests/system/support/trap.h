@@ -42,6 +42,9 @@ pid_t trap_process(const struct trap *trap, pid_t pid);
  */
 pid_t trap_failure(const struct trap *trap, pid_t pid);
 
+/* The same, but each thread that makes this call is held up at it for ten minutes. */
+pid_t trap_delay(const struct trap *trap, pid_t pid, const char *call);
+
 /* Of the calls of the trap's kind: how many the trace has; which is the first that carried one of
  * two messages and was completed (0: none); and how many carried a message. */
 unsigned trap_calls(const struct trap *trap);
