@@ -13,6 +13,9 @@
 
 /* --- the threads of the proxy, but the main one --- */
 
+/* A worker wakes when a connect-timeout is over though the server has been connected in time: it is
+ * longer than each test here. */
+
 enum { THREADS_MAX = 40 };
 
 struct threads {
@@ -110,7 +113,8 @@ static int connect_numbered(const struct endpoint *front, uint16_t number)
 }
 
 /* Clients come one by one, to each front in turn, while another client has the only place. The
- * proxy has seen each of them before the next comes. Then they close one by one. */
+ * proxy has seen each of them before the next comes: a worker has woken. Then they close one by
+ * one. */
 static void expect_order(const struct scene *scene, const struct endpoint *fronts, unsigned count)
 {
     int clients[CLIENTS], server;
@@ -152,7 +156,7 @@ START_TEST(first_come_first_served)
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         proxy_configure(&scene.proxy,
                         "workers = 4\n%s[listen main]\nbind = 127.0.0.1:%u%s\n"
-                        "server = a 127.0.0.1:%u\n%s",
+                        "server = a 127.0.0.1:%u\nconnect-timeout = 1h\n%s",
                         ways[i].global, scene.port, ways[i].bind, scene.server_port,
                         ways[i].frontend);
         proxy_start(&scene.proxy);
@@ -173,7 +177,7 @@ START_TEST(first_come_first_served_over_frontends)
                     "[frontend one]\nbind = 127.0.0.1:%u\nbackend = all\n"
                     "[frontend two]\nbind = 127.0.0.1:%u\nbackend = all\nmax-sessions = 9\n"
                     "[frontend three]\nbind = unix:%s\nbackend = all\nmax-sessions = 1\n"
-                    "[backend all]\nserver = a 127.0.0.1:%u\n",
+                    "[backend all]\nserver = a 127.0.0.1:%u\nconnect-timeout = 1h\n",
                     scene.port, other, test_path(path, "front.sock"), scene.server_port);
     proxy_start(&scene.proxy);
     struct endpoint fronts[] = {scene.front, endpoint_loopback(other), endpoint_unix(path)};
