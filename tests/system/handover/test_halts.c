@@ -18,40 +18,35 @@ struct handoff {
     pid_t first, strace;
 };
 
-/* One worker, so that all sessions are in one message. options: for the new process. */
-static void hand_off(struct handoff *handoff, const char *name, unsigned step, const char *options)
+static bool has_sent_them(void *argument)
+{
+    struct handoff *handoff = argument;
+    return trap_halts(&handoff->trap, handoff->first, TRAP_HANDOFF, 1);
+}
+
+/* One worker, so that all sessions are in one message. The sender is halted when it has sent it. */
+static void hand_off(struct handoff *handoff)
 {
     struct scene *scene = &handoff->scene;
-    scene_configure(scene, "workers = 1\n", "");
-    proxy_start(&scene->proxy);
+    scene_start(scene, "workers = 1\n", "");
     handoff->first = scene->proxy.pid;
     for (unsigned i = 0; i < SESSIONS; i++) {
         handoff->sessions[i] = session_open(scene);
         session_works(&handoff->sessions[i]);
     }
-    trap_init(&handoff->trap, name, "sendmsg", step, "SIGSTOP");
+    trap_init(&handoff->trap, "halt", "sendmsg", 1, "SIGSTOP");
+    handoff->trap.each = true;
     handoff->strace = trap_process(&handoff->trap, handoff->first);
-    scene_configure(scene, options, "");
-    proxy_reload(&scene->proxy);
+    scene_configure(scene, "", "");
+    pid_t reload = proxy_reload_start(&scene->proxy);
+    wait_until(has_sent_them, handoff, "the sender is halted");
+    proxy_reload_end(&scene->proxy, reload);
 }
 
 static void expect_first_ends(const struct handoff *handoff)
 {
-    wait_gone(handoff->strace);
+    (void)wait_gone(handoff->strace);
     ck_assert_int_eq(wait_gone(handoff->first), 0);
-}
-
-/* Finds out which of the sender's messages has the sessions. */
-static unsigned find_message(struct handoff *handoff)
-{
-    hand_off(handoff, "look", 0, "");
-    expect_first_ends(handoff);
-    unsigned step = trap_first(&handoff->trap, TRAP_HANDOFF, TRAP_HANDOFF);
-    ck_assert_uint_gt(step, 0);
-    for (unsigned i = 0; i < SESSIONS; i++)
-        session_close(&handoff->sessions[i]);
-    proxy_stop(&handoff->scene.proxy);
-    return step;
 }
 
 /* The sender is halted after it has sent the sessions. It still has their sockets when the sessions
@@ -62,9 +57,7 @@ START_TEST(ends_are_reported_though_the_sender_is_halted)
         skip_test("strace cannot trace here");
     setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* LeakSanitizer does not work under strace */
     struct handoff handoff;
-    scene_init(&handoff.scene);
-    hand_off(&handoff, "halt", find_message(&handoff), "");
-    wait_mentioned(handoff.trap.trace, "stopped by SIGSTOP");
+    hand_off(&handoff);
     for (unsigned i = 0; i < SESSIONS; i++)
         session_works(&handoff.sessions[i]);
 
@@ -79,7 +72,7 @@ START_TEST(ends_are_reported_though_the_sender_is_halted)
     expect_reset(reset->client);
     close(reset->client);
 
-    ck_assert_int_eq(kill(handoff.first, SIGCONT), 0);
+    trap_release(handoff.first);
     expect_first_ends(&handoff);
     session_works(&handoff.sessions[2]);
     session_close(&handoff.sessions[2]);

@@ -274,32 +274,54 @@ START_TEST(predecessor_killed_in_the_handoff)
 }
 END_TEST
 
-/* The new process is halted at its first message of the handoff, and the old one is killed some
- * messages later. The sessions in all messages that were sent live, though none was answered. */
-static void sender_killed_unanswered(const char *call, unsigned step, unsigned kill_step)
+/* Two processes that are halted when they have sent or received so many messages of a handoff. */
+struct halts {
+    struct scene *scene;
+    struct trap *sender;
+    unsigned sent;
+};
+
+static bool both_are_halted(void *argument)
+{
+    const struct halts *halts = argument;
+    struct scene *scene = halts->scene;
+    bool sends = strcmp(scene->trap.call, "sendmsg") == 0;
+    bool receiver =
+        file_mentions(scene->trap.trace, "stopped by SIGSTOP") > 0 &&
+        trap_halts(&scene->trap, trap_caught(&scene->trap), sends ? TRAP_TAKEN : TRAP_HANDOFF, 1);
+    bool sender = trap_halts(halts->sender, scene->first, TRAP_HANDOFF, halts->sent);
+    return sender && receiver;
+}
+
+/* The new process is halted at its first message of the handoff, and the old one is killed when it
+ * has sent some. The sessions in all messages that were sent live, though none was answered. */
+static void sender_killed_unanswered(const char *call, unsigned sent)
 {
     struct scene scene;
     struct trap killer;
-    struct outcome outcome;
     char name[48];
-    snprintf(name, sizeof name, "sender-%u", kill_step);
-    scene_start(&scene, "", name, call, step, "SIGSTOP");
+    snprintf(name, sizeof name, "sender-%u", sent);
+    scene_start(&scene, "", name, call, 1, "SIGSTOP");
+    scene.trap.each = true;
     streams_may_be_lost(scene.streams);
     trap_successor(&scene.trap, &scene.proxy);
-    snprintf(name, sizeof name, "killer-%s-%u", call, kill_step);
-    trap_init(&killer, name, "sendmsg", kill_step, "SIGKILL");
+    snprintf(name, sizeof name, "killer-%s-%u", call, sent);
+    trap_init(&killer, name, "sendmsg", 1, "SIGSTOP");
+    killer.each = true;
     pid_t strace = trap_process(&killer, scene.first);
-    proxy_command(&scene.proxy, &outcome, "reload", NULL);
-    wait_mentioned(scene.trap.trace, "stopped by SIGSTOP");
+    pid_t reload = proxy_reload_start(&scene.proxy);
+    wait_until(both_are_halted, &(struct halts){&scene, &killer, sent},
+               "both processes are halted in the handoff");
+    ck_assert_int_eq(kill(scene.first, SIGKILL), 0);
     wait_gone(scene.first);
     wait_gone(strace);
-    unsigned sent = trap_carried(&killer, TRAP_HANDOFF);
+    wait_gone(reload);
+    sent = trap_carried(&killer, TRAP_HANDOFF);
     unsigned lost = SESSIONS - sent * A_MESSAGE;
-    ck_assert_uint_gt(sent, 0);
     printf("     %u messages in the socket when their sender was killed, %s halted\n", sent, call);
 
     scene.second = trap_caught(&scene.trap);
-    kill(scene.second, SIGCONT);
+    trap_release(scene.second);
     wait_until(one_is_left, &scene, "the successor is alone");
     ck_assert_int_eq(scene.proxy.pid, scene.second);
     ck_assert_uint_ge(crash_of(&scene, scene.first), lost);
@@ -313,11 +335,9 @@ START_TEST(messages_of_a_killed_sender)
     if (!trap_works()) {
         skip_test("strace cannot trace here");
     }
-    unsigned last, send_step = find_handoff("sendmsg", false, &last);
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
-        unsigned step = find_handoff(calls[i], true, &last);
-        for (unsigned queued = 1; queued <= QUEUED_MOST; queued += 2) {
-            sender_killed_unanswered(calls[i], step, send_step + queued);
+        for (unsigned sent = 1; sent <= QUEUED_MOST; sent += 2) {
+            sender_killed_unanswered(calls[i], sent);
         }
     }
 }
@@ -341,21 +361,52 @@ static bool crash_is_reported(void *argument)
            status.last_crash.sessions >= scene->lost;
 }
 
+struct halt {
+    struct scene *scene;
+    bool receiver; /* at a TAKEN; else the sender, at a HANDOFF */
+    unsigned count;
+};
+
+static bool is_halted(void *argument)
+{
+    const struct halt *halt = argument;
+    struct scene *scene = halt->scene;
+    if (file_mentions(scene->trap.trace, "stopped by SIGSTOP") == 0) {
+        return false;
+    }
+    return trap_halts(&scene->trap, halt->receiver ? trap_caught(&scene->trap) : scene->first,
+                      halt->receiver ? TRAP_TAKEN : TRAP_HANDOFF, halt->count);
+}
+
+/* Starts a proxy, and a reload in which a process is halted when it has sent so many messages of
+ * the handoff. options: of the old process, and of the new one. */
+static void halt(struct scene *scene, const char *name, const char *options[2], bool receiver,
+                 unsigned count)
+{
+    scene_start(scene, options[0], name, "sendmsg", 1, "SIGSTOP");
+    scene->trap.each = true;
+    if (receiver) {
+        trap_successor(&scene->trap, &scene->proxy);
+    } else {
+        scene->strace = trap_process(&scene->trap, scene->first);
+    }
+    configure(scene, options[1]);
+    pid_t reload = proxy_reload_start(&scene->proxy);
+    wait_until(is_halted, &(struct halt){scene, receiver, count}, "a process is halted");
+    proxy_reload_end(&scene->proxy, reload);
+    scene->second = scene->proxy.pid;
+}
+
 /* The first process is halted when it has sent some of its sessions, and killed while the third
  * runs. It never learned that the second has these sessions. standby: before the second process
  * closes; else when that one is gone. */
-static void first_of_three_killed(unsigned step, bool standby)
+static void first_of_three_killed(bool standby)
 {
     struct scene scene;
-    scene_start(&scene, "", standby ? "standby" : "gone", "sendmsg", step, "SIGSTOP");
+    const char *options[] = {"", standby ? "probation = 10m\n" : ""};
+    halt(&scene, standby ? "standby" : "gone", options, false, 1);
     streams_may_be_lost(scene.streams);
-    scene.strace = trap_process(&scene.trap, scene.first);
-    configure(&scene, standby ? "probation = 10m\n" : "");
-    proxy_reload(&scene.proxy);
-    scene.second = scene.proxy.pid;
-    wait_mentioned(scene.trap.trace, "stopped by SIGSTOP");
     unsigned sent = trap_carried(&scene.trap, TRAP_HANDOFF);
-    ck_assert_uint_gt(sent, 0);
     scene.lost = SESSIONS - sent * A_MESSAGE;
     wait_until(has_arrived, &scene, "the second generation has what was sent");
 
@@ -381,9 +432,8 @@ START_TEST(first_of_three)
     if (!trap_works()) {
         skip_test("strace cannot trace here");
     }
-    unsigned last, step = find_handoff("sendmsg", false, &last);
-    first_of_three_killed(step, false);
-    first_of_three_killed(step, true);
+    first_of_three_killed(false);
+    first_of_three_killed(true);
 }
 END_TEST
 
@@ -393,24 +443,9 @@ END_TEST
 
 struct midst {
     const char *name, *options;
-    bool successor_halts; /* before a TAKEN; else the old process is halted, before a HANDOFF */
+    bool successor_halts; /* at a TAKEN; else the old process is halted, at a HANDOFF */
     void (*stop)(struct scene *scene, pid_t halted);
 };
-
-/* A reload in which one process is halted at a message of the handoff. */
-static pid_t halt(struct scene *scene, const struct midst *midst, unsigned step)
-{
-    scene_start(scene, midst->options, midst->name, "sendmsg", step, "SIGSTOP");
-    if (midst->successor_halts) {
-        trap_successor(&scene->trap, &scene->proxy);
-    } else {
-        scene->strace = trap_process(&scene->trap, scene->first);
-    }
-    proxy_reload(&scene->proxy);
-    scene->second = scene->proxy.pid;
-    wait_mentioned(scene->trap.trace, "stopped by SIGSTOP");
-    return midst->successor_halts ? scene->second : scene->first;
-}
 
 static void stop_at_each(const struct midst *midst)
 {
@@ -418,16 +453,18 @@ static void stop_at_each(const struct midst *midst)
         skip_test("strace cannot trace here");
     }
     setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* LeakSanitizer does not work under strace */
-    unsigned last, first = find_handoff("sendmsg", midst->successor_halts, &last);
+    const char *options[] = {midst->options, midst->options};
     for (unsigned part = 0; part < 3; part++) {
         struct scene scene;
-        unsigned step = first + part * (last - first) * 3 / 8;
-        pid_t halted = halt(&scene, midst, step);
-        midst->stop(&scene, halted);
+        unsigned count = 1 + part * (SESSIONS / A_MESSAGE) * 3 / 8;
+        char name[32];
+        snprintf(name, sizeof name, "%s-%u", midst->name, count);
+        halt(&scene, name, options, midst->successor_halts, count);
+        midst->stop(&scene, midst->successor_halts ? scene.second : scene.first);
         wait_gone(scene.second);
         ck_assert_uint_eq(orphans_failed(), 0);
         expect_clean_log(scene.proxy.log);
-        printf("     %s at message %u\n", midst->name, step);
+        printf("     %s at message %u\n", midst->name, count);
     }
 }
 
@@ -457,7 +494,7 @@ static void let_all_end(struct scene *scene)
 static void stop_by_command(struct scene *scene, pid_t halted)
 {
     pid_t command = proxy_command_start(&scene->proxy, NULL, "stop", NULL);
-    kill(halted, SIGCONT);
+    trap_release(halted);
     wait_stopping(scene);
     let_all_end(scene);
     ck_assert_int_eq(wait_gone(command), 0);
@@ -474,7 +511,7 @@ static void stop_and_cut(struct scene *scene, pid_t halted)
 {
     streams_may_be_lost(scene->streams);
     pid_t command = proxy_command_start(&scene->proxy, NULL, "stop", NULL);
-    kill(halted, SIGCONT);
+    trap_release(halted);
     wait_stopping(scene);
     expect_first_ends(scene);
     wait_gone(command);
@@ -493,7 +530,7 @@ END_TEST
 static void stop_by_signal(struct scene *scene, pid_t halted)
 {
     kill(halted, SIGTERM);
-    kill(halted, SIGCONT);
+    trap_release(halted);
     wait_stopping(scene);
     let_all_end(scene);
 }
@@ -516,7 +553,7 @@ static bool each_is_somewhere(void *argument)
 static void stop_the_predecessor(struct scene *scene, pid_t halted)
 {
     kill(scene->first, SIGTERM);
-    kill(halted, SIGCONT);
+    trap_release(halted);
     streams_open(scene->streams, &scene->front, 1);
     streams_wait_progress(scene->streams, 2);
     wait_until(each_is_somewhere, scene, "each session is in one of the processes");

@@ -164,23 +164,44 @@ pid_t proxy_follow_events(const struct proxy *proxy, char file[static PATH_MAX],
     return pid;
 }
 
+static void follow_reload(struct proxy *proxy, const char *line)
+{
+    int old, new;
+    unsigned generation;
+    double took;
+    int fields = sscanf(line, "reloaded: pid %d -> %d, generation %u, took %lf ms", &old, &new,
+                        &generation, &took);
+    ck_assert_msg(fields == 4, "not the line that was promised: %s", line);
+    ck_assert_int_eq(old, proxy->pid);
+    ck_assert_uint_gt(generation, proxy->generation); /* failed reloads have numbers, too */
+    ck_assert_msg(process_alive(new), "the successor, pid %d, is not there", new);
+    proxy->pid = new;
+    proxy->generation = generation;
+}
+
 void proxy_reload(struct proxy *proxy)
 {
     struct outcome outcome;
     int code = proxy_command(proxy, &outcome, "reload", NULL);
     ck_assert_msg(code == 0, "reload of generation %u: exit %d\n%s%s", proxy->generation, code,
                   outcome.out, outcome.err);
-    int old, new;
-    unsigned generation;
-    double took;
-    int fields = sscanf(outcome.out, "reloaded: pid %d -> %d, generation %u, took %lf ms", &old,
-                        &new, &generation, &took);
-    ck_assert_msg(fields == 4, "not the line that was promised: %s", outcome.out);
-    ck_assert_int_eq(old, proxy->pid);
-    ck_assert_uint_gt(generation, proxy->generation); /* failed reloads have numbers, too */
-    ck_assert_msg(process_alive(new), "the successor, pid %d, is not there", new);
-    proxy->pid = new;
-    proxy->generation = generation;
+    follow_reload(proxy, outcome.out);
+}
+
+pid_t proxy_reload_start(const struct proxy *proxy)
+{
+    char out[PATH_MAX];
+    unlink(test_path(out, "reload.out"));
+    return proxy_command_start(proxy, out, "reload", NULL);
+}
+
+void proxy_reload_end(struct proxy *proxy, pid_t reload)
+{
+    char path[PATH_MAX], text[4096];
+    int status = wait_gone(reload);
+    read_file(test_path(path, "reload.out"), text, sizeof text);
+    ck_assert_msg(status == 0, "reload: wait status %x: %s", (unsigned)status, text);
+    follow_reload(proxy, text);
 }
 
 static bool follows(void *argument)

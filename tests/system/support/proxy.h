@@ -60,6 +60,10 @@ pid_t proxy_follow_events(const struct proxy *proxy, char file[static PATH_MAX],
  * proxy->pid. */
 void proxy_reload(struct proxy *proxy);
 
+/* The same, of which the test sees to the processes meanwhile. One at a time. */
+pid_t proxy_reload_start(const struct proxy *proxy);
+void proxy_reload_end(struct proxy *proxy, pid_t reload);
+
 /* The same by a signal (SIGUSR2, SIGHUP): waits until another generation is active. */
 void proxy_reload_by_signal(struct proxy *proxy, int signal);
 

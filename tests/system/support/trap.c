@@ -2,6 +2,7 @@
 
 #include "tests/system/support/harness.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -39,7 +40,8 @@ static void describe(const struct trap *trap, char text[static 80])
     if (trap->step == 0) {
         snprintf(text, 80, "signal=none");
     } else {
-        snprintf(text, 80, "inject=%s:signal=%s:when=%u", trap->call, trap->signal, trap->step);
+        snprintf(text, 80, "inject=%s:signal=%s:when=%u%s", trap->call, trap->signal, trap->step,
+                 trap->each ? "+" : "");
     }
 }
 
@@ -70,6 +72,28 @@ pid_t trap_caught(const struct trap *trap)
     ck_assert_uint_gt(read_file(trap->pid_file, text, sizeof text), 0);
     ck_assert_int_eq(sscanf(text, "%d", &pid), 1);
     return pid;
+}
+
+bool trap_halts(struct trap *trap, pid_t pid, const char *message, unsigned count)
+{
+    if (file_mentions(trap->trace, "stopped by SIGSTOP") <= trap->halts) {
+        return false;
+    }
+    if (trap_carried(trap, message) >= count) {
+        return true;
+    }
+    trap->halts++;
+    ck_assert_int_eq(kill(pid, SIGCONT), 0);
+    return false;
+}
+
+void trap_release(pid_t pid)
+{
+    pid_t tracer = (pid_t)process_status(pid, "TracerPid:", 10);
+    ck_assert_int_gt(tracer, 0);
+    ck_assert_int_eq(kill(tracer, SIGKILL), 0);
+    wait_gone(tracer);
+    ck_assert_int_eq(kill(pid, SIGCONT), 0);
 }
 
 static pid_t attach(const struct trap *trap, pid_t pid, const char *calls, const char *inject,

@@ -19,6 +19,8 @@ struct trap {
     const char *call;   /* "sendmsg" or "recvmsg"; NULL: the process is not watched at all */
     unsigned step;      /* which call, from 1 on; 0: none, the process is only watched */
     const char *signal; /* "SIGKILL" or "SIGSTOP" */
+    bool each;          /* the calls after it as well; for trap_halts() */
+    unsigned halts;     /* of trap_halts(): those that were too early */
     char trace[PATH_MAX], pid_file[PATH_MAX], log[PATH_MAX];
 };
 
@@ -33,6 +35,15 @@ void trap_init(struct trap *trap, const char *name, const char *call, unsigned s
  * it runs. */
 void trap_successor(const struct trap *trap, const struct proxy *proxy);
 pid_t trap_caught(const struct trap *trap);
+
+/* For a trap that stops the process at each call: whether it is stopped and the calls have carried
+ * `count` messages of a kind by now. A process that is stopped too early goes on. The number of the
+ * call is no way to find a message: the processes also ask each other whether they live, as often
+ * as there is time for. */
+bool trap_halts(struct trap *trap, pid_t pid, const char *message, unsigned count);
+
+/* Lets the stopped process go on without strace. */
+void trap_release(pid_t pid);
 
 /* For a running process. Returns strace's pid when the process is watched. */
 pid_t trap_process(const struct trap *trap, pid_t pid);
