@@ -4,6 +4,15 @@
 
 #include <check.h>
 
+/* For tests of many rounds: a sanitizer takes several times as long for each. */
+#if defined(__has_feature)
+#define UNIT_SANITIZED (__has_feature(thread_sanitizer) || __has_feature(address_sanitizer))
+#elif defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define UNIT_SANITIZED 1
+#else
+#define UNIT_SANITIZED 0
+#endif
+
 Suite *accept_suite(void);
 Suite *table_suite(void);
 Suite *form_suite(void);

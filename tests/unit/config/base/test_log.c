@@ -247,7 +247,7 @@ START_TEST(threads_do_not_mix_their_lines)
 }
 END_TEST
 
-enum { NUMBERS = 20000 };
+enum { NUMBERS = UNIT_SANITIZED ? 4000 : 20000 };
 
 static void *log_numbers(void *name)
 {
@@ -257,7 +257,8 @@ static void *log_numbers(void *name)
 }
 
 /* The threads are faster than the writer: lines may be dropped, but must not be mixed, doubled or
- * out of order. */
+ * out of order. What a slow writer still has when its time to stop is over is lost as well, and
+ * only counted. */
 START_TEST(threads_keep_their_order)
 {
     char names[THREADS][2], line[4096], path[256], name;
@@ -294,7 +295,8 @@ START_TEST(threads_keep_their_order)
         seen++;
     }
     fclose(file);
-    ck_assert_uint_eq(seen + lost, THREADS * NUMBERS);
+    ck_assert_uint_le(lost, log_dropped());
+    ck_assert_uint_eq(seen + log_dropped(), THREADS * NUMBERS);
 }
 END_TEST
 
