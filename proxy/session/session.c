@@ -394,9 +394,10 @@ void session_close(struct session *session, enum session_end end)
     session_list_remove(session_own_list(session), &session->entry);
     session_set_state(session, SESSION_CLOSED);
     wheel_cancel(&session->timer);
-    close_conns(session, end);
+    /* Before either side can see the end. */
     if (end != SESSION_DONE)
         note_failure(session, end);
+    close_conns(session, end);
     if (session->source_counted)
         session_leave_source(session, set->service);
     /* The line says that the session is over: what it counted for is given back. */
