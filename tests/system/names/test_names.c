@@ -242,6 +242,24 @@ END_TEST
 
 /* --- name servers without an answer --- */
 
+static void wait_asked(const struct world *world)
+{
+    char text[64];
+    snprintf(text, sizeof text, "[generation %u] server main/pod: ", world->proxy.generation);
+    wait_mentioned(world->proxy.log, text);
+}
+
+/* A process says once why it has no answer. On a slow machine the name server may not have answered
+ * in time just then: the next process asks again. */
+static void says_why(struct world *world, const char *why)
+{
+    wait_asked(world);
+    while (file_mentions(world->proxy.log, why) == 0) {
+        proxy_reload(&world->proxy);
+        wait_asked(world);
+    }
+}
+
 static void outage(struct world *world, void (*begin)(struct dns *dns),
                    void (*end)(struct dns *dns), const char *why, const char *why_later)
 {
@@ -258,14 +276,14 @@ static void outage(struct world *world, void (*begin)(struct dns *dns),
     proxy_reload(&world->proxy);
     expect_servers(world, "pod-1=127.0.0.1 pod-2=127.0.0.2");
     one_session(world);
-    wait_mentioned(world->proxy.log, why_later);
+    says_why(world, why_later);
     /* Also with another weight in the line. */
     configure(world, "resolve-hold = 1h\nresolve-timeout = 3s\n",
               "server = pod pods.test:PORT resolve=all max=3 weight=7\n");
     proxy_reload(&world->proxy);
     expect_servers(world, "pod-1=127.0.0.1 pod-2=127.0.0.2");
     /* The last process has asked as well: it says so when it has an answer again. */
-    wait_mentioned(world->proxy.log, "[generation 3] server main/pod: ");
+    wait_asked(world);
     end(&world->dns);
     wait_mentioned(world->proxy.log, "is resolved again");
     dns_set(&world->dns, TWO THREE);
