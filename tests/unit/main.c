@@ -55,6 +55,7 @@ static Suite *(*const others[])(void) = {
     buffers_suite,
     engine_suite,
     channel_suite,
+    spare_channels_suite,
     relay_suite,
     queue_suite,
     limit_shares_suite,

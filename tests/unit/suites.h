@@ -35,6 +35,7 @@ Suite *canary_suite(void);
 Suite *transfer_suite(void);
 Suite *buffers_suite(void);
 Suite *channel_suite(void);
+Suite *spare_channels_suite(void);
 Suite *checks_suite(void);
 Suite *evict_suite(void);
 Suite *plan_suite(void);
