@@ -86,6 +86,13 @@ bool ask(struct conversation *talk, const struct command *command, const char *w
     return false;
 }
 
+bool ask_again(struct conversation *talk, const struct command *command, const char *what,
+               const json_t *members)
+{
+    const struct request request = request_of(command, what, members);
+    return conversation_begin(talk, &request) == 0;
+}
+
 int hear_answer(struct conversation *talk, json_t **object)
 {
     switch (conversation_hear_answer(talk, object)) {

@@ -16,6 +16,10 @@
 bool ask(struct conversation *talk, const struct command *command, const char *what,
          const json_t *members) __attribute__((warn_unused_result));
 
+/* The same, after an answer that another process is to complete. Prints nothing. */
+bool ask_again(struct conversation *talk, const struct command *command, const char *what,
+               const json_t *members) __attribute__((warn_unused_result));
+
 /* The answer of a process that has greeted. Returns EXIT_DONE; or another exit status, after
  * printing an error, if no answer comes. */
 int hear_answer(struct conversation *talk, json_t **object) __attribute__((warn_unused_result));

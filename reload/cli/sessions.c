@@ -188,11 +188,13 @@ static void print_missing(const json_t *missing, const char *what)
             (long long)json_integer_value(json_object_get(missing, "pid")), what);
 }
 
-/* Hears the whole answer. hear_some: NULL for a kill. Returns an exit status; errors are printed.
- */
-static int hear(struct conversation *talk, sessions_heard *hear_some, void *arg, uint64_t *killed)
+/* Hears the whole answer. hear_some: NULL for a kill. *again: the process has ended, and another
+ * one has its sessions. Returns an exit status; errors are printed. */
+static int hear(struct conversation *talk, sessions_heard *hear_some, void *arg, uint64_t *killed,
+                bool *again)
 {
     int status = EXIT_DONE;
+    *again = false;
     for (;;) {
         json_t *object = NULL, *part;
         const char *text;
@@ -217,7 +219,8 @@ static int hear(struct conversation *talk, sessions_heard *hear_some, void *arg,
             status = EXIT_OTHER;
         }
         if (over && json_unpack(object, "{s:I}", "killed", &count) == 0)
-            *killed = (uint64_t)count;
+            *killed += (uint64_t)count;
+        *again = json_is_true(json_object_get(object, "again"));
         int failed;
         if (json_unpack(object, "{s:s, s:i}", "result", &text, "exit", &failed) == 0) {
             fprintf(stderr, "rpproxy: %s\n", text);
@@ -225,25 +228,43 @@ static int hear(struct conversation *talk, sessions_heard *hear_some, void *arg,
             over = true;
         }
         json_decref(object);
-        if (over)
+        if (over || *again)
             return status;
     }
 }
 
+/* Asks one process after the other until one has answered completely. */
+static int ask_all(const struct command *command, const json_t *members, sessions_heard *hear_some,
+                   void *arg, uint64_t *killed)
+{
+    const char *what = hear_some ? "sessions" : "kill";
+    struct conversation talk;
+    bool again;
+    int status = EXIT_DONE, pid;
+    if (!ask(&talk, command, what, members))
+        return EXIT_NO_PROXY;
+    do {
+        int heard = hear(&talk, hear_some, arg, killed, &again);
+        pid = talk.pid;
+        conversation_end(&talk);
+        status = status != EXIT_DONE ? status : heard;
+    } while (again && ask_again(&talk, command, what, members));
+    if (again && hear_some) {
+        fprintf(stderr, "rpproxy: pid %d exited before its answer was complete\n", pid);
+        return EXIT_OTHER;
+    }
+    return status;
+}
+
 int sessions_ask(const struct command *command, sessions_heard *hear_some, void *arg)
 {
-    struct conversation talk;
     bool only_ids;
-    uint64_t killed;
+    uint64_t killed = 0;
     json_t *members = question(command, &only_ids);
     if (!members)
         return EXIT_OTHER;
-    bool asked = ask(&talk, command, "sessions", members);
+    int status = ask_all(command, members, hear_some, arg, &killed);
     json_decref(members);
-    if (!asked)
-        return EXIT_NO_PROXY;
-    int status = hear(&talk, hear_some, arg, &killed);
-    conversation_end(&talk);
     return status;
 }
 
@@ -265,19 +286,16 @@ int command_sessions(const struct command *command)
 
 int command_kill(const struct command *command)
 {
-    struct conversation talk;
     bool only_ids;
     uint64_t killed = 0;
     char text[SESSIONS_TEXT_MAX];
     json_t *members = question(command, &only_ids);
     if (!members)
         return EXIT_OTHER;
-    bool asked = ask(&talk, command, "kill", members);
+    int status = ask_all(command, members, NULL, NULL, &killed);
     json_decref(members);
-    if (!asked)
-        return EXIT_NO_PROXY;
-    int status = hear(&talk, NULL, NULL, &killed);
-    conversation_end(&talk);
+    if (status == EXIT_NO_PROXY)
+        return status;
     if (status == EXIT_DONE && killed == 0 && only_ids) {
         fputs("rpproxy: there is no such session (any more)\n", stderr);
         return EXIT_OTHER;

@@ -266,17 +266,17 @@ static bool ask_next(struct listing *listing, bool takers)
 
 /* --- the command ----------------------------------------------------------------------------- */
 
-static void send_end(const struct listing *listing)
+static json_t *end_json(const struct listing *listing)
 {
     uint64_t killed = listing->killed + (listing->walk ? walk_killed(listing->walk) : 0);
-    client_send(listing->client, json_pack("{s:b, s:I}", "over", 1, "killed", (json_int_t)killed));
+    return json_pack("{s:b, s:I}", "over", 1, "killed", (json_int_t)killed);
 }
 
 static void end(struct listing *listing)
 {
     struct client *client = listing->client;
     tell_missing(listing);
-    send_end(listing);
+    client_send(client, end_json(listing));
     client_stream_end(client);
     free_listing(listing);
 }
@@ -312,12 +312,18 @@ static void on_room(void *arg)
         walk_go_on(listing->walk);
 }
 
-/* If this process drained, the kill may have ended its last session. */
+/* The last session has ended, perhaps by this kill, or has moved. A process that has asked for
+ * those of this process looks at its own afterwards. A command is to ask anew. */
 static void on_end(void *arg)
 {
     const struct listing *listing = arg;
-    if (listing->kill)
-        send_end(listing);
+    json_t *last = listing->kill ? end_json(listing) : json_object();
+    if (!listing->alone)
+        json_object_set_new(last, "again", json_true());
+    if (listing->kill || !listing->alone)
+        client_send(listing->client, last);
+    else
+        json_decref(last);
 }
 
 static void on_gone(void *arg)

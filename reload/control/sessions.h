@@ -14,7 +14,11 @@ struct client;
  *
  *   {"sessions": [{"id": "3.0.17", "began": 5, ...}, ...]}   began: microseconds, CLOCK_MONOTONIC
  *   {"missing": {"pid": 1, "generation": 3}}   that process has not answered
- *   {"over": true, "killed": 0}                the end */
+ *   {"again": true}                            this process ends before its answer does
+ *   {"over": true, "killed": 0}                the end
+ *
+ * After "again" the command asks the process that has its sessions now. A kill that is answered so
+ * is over as well, and tells the number: the last session may have been its own. */
 void sessions_answer(struct client *client, const json_t *request);
 
 /* The same request; at least one filter. The sessions are ended. */
