@@ -44,7 +44,7 @@ static int listen_on(uint16_t port)
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     ck_assert_int_eq(bind(fd, &where.any, where.length), 0);
-    ck_assert_int_eq(listen(fd, 1024), 0);
+    ck_assert_int_eq(listen(fd, SOMAXCONN), 0);
     return fd;
 }
 
@@ -436,7 +436,7 @@ END_TEST
 
 /* --- backups --- */
 
-#define CHECKED "check = tcp\ncheck-interval = 20ms\nrise = 1\nfall = 1\n"
+#define CHECKED "check = tcp\ncheck-interval = 100ms\nrise = 1\nfall = 1\n"
 
 static const char *const with_backups[] = {"", "backup", "backup", NULL};
 
