@@ -681,7 +681,8 @@ static int make_loop(struct process *process)
     if (!error)
         error = watchdog_open(&process->watchdog, generation);
     if (!error)
-        error = stop_limit_open(&process->stop_limit, process);
+        error = stop_limit_open(&process->stop_limit, &process->generation, &process->drain,
+                                &process->publication);
     if (!error)
         error = observer_open(&process->observer, generation);
     if (!error)

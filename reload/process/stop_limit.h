@@ -14,16 +14,21 @@
 
 #include <event2/event.h>
 
-struct process;
+struct draining;
+struct generation;
+struct publication;
 
 struct stop_limit {
-    struct process *process;
+    struct generation *generation;
+    const struct draining *drain;
+    struct publication *publication;
     struct pulse_check check;
     struct event *timer; /* to the question, and then to its answer */
 };
 
 /* Returns 0 or ENOMEM; stop_limit_close() is right after either. */
-int stop_limit_open(struct stop_limit *limit, struct process *process)
+int stop_limit_open(struct stop_limit *limit, struct generation *generation,
+                    const struct draining *drain, struct publication *publication)
     __attribute__((warn_unused_result));
 
 /* The stop has begun: the listeners of this process are about to close. */
