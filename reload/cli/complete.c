@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TIMEOUT_MS 500
+#define TIMEOUT_MS 2000
 #define SERVERS    "@server"
 #define FRONTENDS  "@frontend"
 #define FILTERS    "frontend= backend= server= source= state= idle= age= bytes="

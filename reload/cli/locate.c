@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 #define ASKED_MAX  16
-#define TIMEOUT_MS 500
+#define TIMEOUT_MS 2000
 
 /* The flag of a listening socket in /proc/net/unix. */
 #define FLAG_LISTENS 0x10000

@@ -13,7 +13,7 @@ struct located {
 
 /* Asks each proxy of this network namespace which file it reads, as far as it answers this user.
  * Returns true, with *found set, for the first proxy that reads file. A proxy that hangs costs
- * half a second; at most 16 are asked. */
+ * two seconds; at most 16 are asked. */
 bool locate_proxy(const char *file, struct located *found) __attribute__((warn_unused_result));
 
 #endif
