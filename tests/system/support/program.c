@@ -216,12 +216,26 @@ static void reap(pid_t pid, int status)
     dead_count++;
 }
 
+/* A program of a check, which leads a process group of its own, is killed with its process: that is
+ * its end, and no failure. */
+static int ending_of(int status, bool leads_a_group)
+{
+    bool is_killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    return is_killed && leads_a_group ? 0 : status;
+}
+
 void orphans_reap(void)
 {
     int status;
-    pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        reap(pid, status);
+    siginfo_t dead_child = {0};
+    while (waitid(P_ALL, 0, &dead_child, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           dead_child.si_pid > 0) {
+        pid_t pid = dead_child.si_pid;
+        bool leads_a_group = getpgid(pid) == pid;
+        if (waitpid(pid, &status, WNOHANG) == pid) {
+            reap(pid, ending_of(status, leads_a_group));
+        }
+        dead_child.si_pid = 0;
     }
 }
 

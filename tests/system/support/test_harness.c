@@ -4,9 +4,11 @@
 #include "tests/system/support/harness.h"
 #include "tests/system/support/net.h"
 #include "tests/system/support/origin.h"
+#include "tests/system/support/scene.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -117,11 +119,27 @@ START_TEST(a_family_ends_with_its_last)
 }
 END_TEST
 
+/* The stop kills the program, which is then a child of the test; proxy_stop() is content. */
+START_TEST(a_program_of_a_check_may_be_killed_with_its_process)
+{
+    struct scene scene;
+    char program[PATH_MAX], started[PATH_MAX], options[PATH_MAX + 64];
+    write_file(test_path(program, "lasts"), 0755, "#!/bin/sh\n: >'%s'\nexec sleep 1000\n",
+               test_path(started, "started"));
+    snprintf(options, sizeof options, "check = exec\ncheck-timeout = 1h\ncheck-command = %s\n",
+             program);
+    scene_start(&scene, "", options);
+    wait_file(started);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 Suite *harness_suite(void)
 {
     Suite *suite = suite_create("harness");
     scenario_add(suite, losses_are_seen, 300);
     scenario_add(suite, nothing_is_lost_without_a_proxy, 300);
     scenario_add(suite, a_family_ends_with_its_last, 300);
+    scenario_add(suite, a_program_of_a_check_may_be_killed_with_its_process, 120);
     return suite;
 }
