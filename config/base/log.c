@@ -186,6 +186,7 @@ static void *write_queue(void *unused)
     char batch[WRITE_MAX_BYTES];
     bool written = true, last_word = false;
     (void)unused;
+    pthread_setname_np(pthread_self(), "log");
     pthread_mutex_lock(&logger.lock);
     for (;;) {
         if (logger.changed) {
