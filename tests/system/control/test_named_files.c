@@ -5,10 +5,12 @@
 #include "tests/system/support/proxy.h"
 #include "tests/system/support/scene.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -368,22 +370,36 @@ START_TEST(unreadable_files_are_refused)
 }
 END_TEST
 
-/* A program writes to the file all the time, and not by rename: a reload gets some state of it, or
- * is refused. */
+/* Writes the file all the time, and not by rename. One process, so that nothing of it goes on when
+ * it has been killed. */
+static pid_t start_writer(unsigned row)
+{
+    const char *text = all[row].good;
+    const size_t length = strlen(text), half = length / 2;
+    pid_t writer = fork();
+    ck_assert_int_ge(writer, 0);
+    if (writer > 0)
+        return writer;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;) {
+        int file = open(paths[row], O_WRONLY | O_TRUNC | O_CLOEXEC);
+        if (write(file, text, half) < 0 || write(file, text + half, length - half) < 0)
+            _exit(1);
+        close(file);
+    }
+}
+
+/* A reload gets some state of the file, or is refused. */
 START_TEST(files_that_change_during_a_reload)
 {
     struct scene scene;
     struct outcome outcome;
-    char copy[PATH_MAX], place[PATH_MAX + 128];
+    char place[PATH_MAX + 128];
     unsigned refused = 0;
     start(&scene);
-    test_path(copy, "copy");
     for (unsigned row = 0; row < ALL; row++) {
         struct session session = session_open(&scene);
-        write_file(copy, 0755, "%s", all[row].good);
-        const char *argv[] = {"sh",       "-c", "while :; do cp \"$1\" \"$2\"; done", "sh", copy,
-                              paths[row], NULL};
-        pid_t writer = program_start(&(struct program){.argv = argv});
+        pid_t writer = start_writer(row);
         (void)proxy_command(&scene.proxy, &outcome, "reload", NULL);
         kill(writer, SIGKILL);
         wait_gone(writer);
