@@ -268,6 +268,7 @@ START_TEST(draining_process_of_another_major_version)
     expect_alive(of_first);
     process_stop(first);
     wait_gone(first);
+    (void)wait_gone(second); /* the first, its parent, may have been stopped before it waited */
     serves_anew(&hanging);
     proxy_stop(&hanging.proxy);
     close(of_first);
