@@ -5,6 +5,7 @@
  * A hang is noticed after some seconds, so several proxies hang at a time. */
 #include "tests/system/scenarios.h"
 #include "tests/system/support/churn.h"
+#include "tests/system/support/hang.h"
 #include "tests/system/support/harness.h"
 #include "tests/system/support/manager.h"
 #include "tests/system/support/net.h"
@@ -20,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -99,15 +99,6 @@ static bool is_launched(void *argument)
     const struct scene *scene = argument;
     char text[32];
     return read_file(scene->trap.pid_file, text, sizeof text) > 0 && strchr(text, '\n') != NULL;
-}
-
-/* As in /proc/PID/stat; 0: there is none. */
-static char state_of(pid_t task)
-{
-    char path[64], text[512];
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)task);
-    const char *name_end = read_file(path, text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
-    return name_end && name_end[1] == ' ' ? name_end[2] : '\0';
 }
 
 /* A new process that is stopped when the old one has already finished is continued, by a thread:
@@ -275,21 +266,6 @@ START_TEST(predecessor_stopped)
 }
 END_TEST
 
-/* The youngest thread: workers are started last. */
-static pid_t worker_of(pid_t pid)
-{
-    char path[64];
-    int worker = 0;
-    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
-    DIR *threads = opendir(path);
-    for (const struct dirent *entry; threads && (entry = readdir(threads));)
-        if (atoi(entry->d_name) > worker)
-            worker = atoi(entry->d_name);
-    if (threads)
-        closedir(threads);
-    return worker > pid ? worker : 0;
-}
-
 /* The thread on which checks run. */
 static pid_t checker_of(pid_t pid)
 {
@@ -307,33 +283,6 @@ static pid_t checker_of(pid_t pid)
     return checker;
 }
 
-/* Stops the thread as a debugger does. The tracer is a process of its own and also reaps the
- * thread. When the tracer ends, the thread continues. */
-static pid_t hang_thread(pid_t thread)
-{
-    pid_t debugger = fork();
-    ck_assert_int_ge(debugger, 0);
-    if (debugger > 0)
-        return debugger;
-    int outcome;
-    if (ptrace(PTRACE_SEIZE, thread, NULL, NULL) == 0 &&
-        ptrace(PTRACE_INTERRUPT, thread, NULL, NULL) == 0)
-        while (waitpid(thread, &outcome, __WALL) == thread && WIFSTOPPED(outcome))
-            ;
-    _exit(0);
-}
-
-static bool is_traced(void *argument)
-{
-    const pid_t *thread = argument;
-    return state_of(*thread) == 't';
-}
-
-static void wait_traced(pid_t thread)
-{
-    wait_until(is_traced, &thread, "the thread is stopped");
-}
-
 static void hang_worker(struct scene *scene, unsigned i, void *arg)
 {
     scene_start(scene, arg, i, NULL, 0, "10m");
@@ -341,9 +290,7 @@ static void hang_worker(struct scene *scene, unsigned i, void *arg)
     wait_until(serves, scene, "the successor serves");
     scene->hung = i % 2 ? scene->first : scene->second;
     scene->keeps_sessions = scene->hung == scene->second;
-    pid_t worker = worker_of(scene->hung);
-    hang_thread(worker);
-    wait_traced(worker);
+    (void)hang_thread(worker_of(scene->hung));
 }
 
 /* One worker thread hangs; in half of the cases a thread of the old process, which stands by. A new
@@ -429,7 +376,6 @@ START_TEST(watchdog_of_the_service_manager)
         ck_assert_int_gt(threads[i], 0);
         ck_assert_int_ne(threads[0], threads[1]);
         pid_t debugger = hang_thread(threads[i]);
-        wait_traced(threads[i]);
         forget_beats(&watched);
         wait_until(has_beaten, &well, "the other proxy continues");
         (void)has_beaten(&watched);

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A proxy whose only worker hangs, with a session. */
+/* A proxy with one worker, which hangs while it has a session. */
 struct hung {
     struct proxy proxy;
     struct session session;
@@ -29,7 +29,7 @@ static void start_hung(struct hung *hung, const char *name, int listener, uint16
     proxy_start(&hung->proxy);
     hung->session = session_through(&front, listener);
     session_works(&hung->session);
-    hang_worker_of(hung->proxy.pid);
+    (void)hang_thread(worker_of(hung->proxy.pid));
 }
 
 /* One is stopped gracefully, and says how many sessions are lost; one is to end at once. */

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* The youngest thread: workers are started last. */
-static pid_t worker_of(pid_t pid)
+pid_t worker_of(pid_t pid)
 {
     char path[64];
     int worker = 0;
@@ -29,22 +29,27 @@ static pid_t worker_of(pid_t pid)
     return worker;
 }
 
+char state_of(pid_t thread)
+{
+    char path[64], text[512];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)thread);
+    const char *name_end = read_file(path, text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
+    return name_end && name_end[1] == ' ' ? name_end[2] : '\0';
+}
+
 static bool is_traced(void *argument)
 {
     const pid_t *thread = argument;
-    char path[64], text[512];
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)*thread);
-    const char *state = read_file(path, text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
-    return state && state[1] == ' ' && state[2] == 't';
+    return state_of(*thread) == 't';
 }
 
-void hang_worker_of(pid_t pid)
+pid_t hang_thread(pid_t thread)
 {
-    pid_t thread = worker_of(pid), debugger = fork();
+    pid_t debugger = fork();
     ck_assert_int_ge(debugger, 0);
     if (debugger > 0) {
         wait_until(is_traced, &thread, "the thread is stopped");
-        return;
+        return debugger;
     }
     int outcome;
     if (ptrace(PTRACE_SEIZE, thread, NULL, NULL) == 0 &&

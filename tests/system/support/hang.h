@@ -4,7 +4,14 @@
 
 #include <sys/types.h>
 
-/* Stops a worker thread of the process, as a debugger does, until the test ends. */
-void hang_worker_of(pid_t pid);
+/* Its state as in /proc/PID/stat; NUL: there is no such thread. Does not abort the test. */
+char state_of(pid_t thread);
+
+/* A worker thread of the process. */
+pid_t worker_of(pid_t pid);
+
+/* Stops the thread, as a debugger does, and returns when it is stopped: the pid of the debugger, at
+ * whose end, or that of the test, the thread continues. The debugger also reaps the thread. */
+pid_t hang_thread(pid_t thread);
 
 #endif
