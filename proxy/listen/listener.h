@@ -7,8 +7,8 @@
  * of the limit (core/places.h), which begins to wait when the worker sees the client come. When a
  * place is handed to a waiter, the listener accepts one client: the oldest of its backlog. While
  * clients wait the engine reports each arrival to the listener once, and asks the kernel how long
- * the backlog is; otherwise the listener is told as long as there is something to accept. So the
- * order of service at a full limit is:
+ * the backlog is. While no client waits the engine reports the listener in each turn in which it
+ * has something to accept. So the order of service at a full limit is:
  *   - at one listening socket, the order in which the kernel has queued the connections;
  *   - at several (each worker has a listening socket of its own for each bind), the order in which
  *     the workers have seen the clients. A worker sees a client as soon as the worker wakes, or has

@@ -14,9 +14,9 @@
  * ASIDE: the path leads nowhere, and the file is kept under the temporary name.
  *
  * The temporary name is the beginning of the path's last part, a hash of that part, and the pid of
- * the process. So it is always short, also for long paths and pids. Sockets whose temporary
- * name does not fit an address are bound by way of /proc/self/fd, so every path that fits an
- * address can be used.
+ * the process. So the temporary name of a long path, with a long pid, is short as well. Sockets
+ * whose temporary name does not fit an address are bound by way of /proc/self/fd, so every path
+ * that fits an address can be used.
  *
  * A process has at most one file under its temporary name for a path. Main thread. */
 #ifndef RPPROXY_RELOAD_BASE_PUBLISHED_PATH_H

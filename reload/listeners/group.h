@@ -12,8 +12,9 @@
  *
  * Every generation opens at least GROUP_MIN listeners a bind, so that while one index closes
  * there is a range that holds the successor's listeners alone both before and after it. A bind
- * whose workers share one listener has GROUP_MIN as well, and all workers wait on these:
- * group_shared() gets the connections, and the other has a turn only while the predecessor closes.
+ * whose workers share one listener has GROUP_MIN listeners too, and all workers wait on all of
+ * them: group_shared() gets the connections, and the other one gets some only while the predecessor
+ * closes.
  *
  * With `steer=cpu` listener i, in the order of listen(), is worker i's, and worker i is on the CPU
  * that is the (i modulo n)-th of the n given: the CPU at place p serves workers p, p + n, p + 2n...
