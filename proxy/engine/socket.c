@@ -253,8 +253,8 @@ int socket_disconnect(int fd)
     return call_connect(fd, &nobody, sizeof nobody) == 0 ? 0 : errno;
 }
 
-/* TCP_CLOSE and TCP_LISTEN of netinet/tcp.h, whose struct tcp_info is the shorter one. */
-enum { STATE_CLOSE = 7, STATE_LISTEN = 10 };
+/* As in netinet/tcp.h, whose struct tcp_info is the shorter one. */
+enum { STATE_FIN_WAIT2 = 5, STATE_CLOSE = 7, STATE_LISTEN = 10 };
 
 static bool tcp_info(int fd, struct tcp_info *info)
 {
@@ -265,7 +265,13 @@ static bool tcp_info(int fd, struct tcp_info *info)
 bool socket_is_closed(int fd, uint64_t *received)
 {
     struct tcp_info info;
-    if (!tcp_info(fd, &info) || info.tcpi_state != STATE_CLOSE)
+    if (!tcp_info(fd, &info))
+        return false;
+    /* The kernel reads the state first, and then waits for the lock of the socket: another CPU may
+     * have been taking in the other end's FIN. That is over now. */
+    if (info.tcpi_state == STATE_FIN_WAIT2 && !tcp_info(fd, &info))
+        return false;
+    if (info.tcpi_state != STATE_CLOSE)
         return false;
     *received = info.tcpi_bytes_received - 1; /* the kernel counts the end for one */
     return true;

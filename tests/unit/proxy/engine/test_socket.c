@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const char *congestion_of(int fd)
@@ -85,12 +86,62 @@ START_TEST(a_connection_has_it_from_the_start)
 }
 END_TEST
 
+/* --- connections that are over --------------------------------------------------------------- */
+
+enum { ROUNDS = 2000 };
+
+/* The ends that close last: all in a process of their own, which is killed with the test. */
+static pid_t start_peers(const struct address *address)
+{
+    pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid > 0)
+        return pid;
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        char byte;
+        int fd = loopback_connect(address);
+        struct pollfd end = {.fd = fd, .events = POLLIN};
+        if (poll(&end, 1, -1) != 1 || recv(fd, &byte, 1, 0) != 0)
+            _exit(1);
+        close(fd);
+    }
+    _exit(0);
+}
+
+/* The other end closes on another CPU, and poll(2) may tell so while the kernel takes that in. */
+START_TEST(a_connection_that_poll_calls_over_is_closed)
+{
+    struct address address;
+    int status;
+    ck_assert(loopback_bind(0, &address));
+    int listener = loopback_listen(&address);
+    pid_t peers = start_peers(&address);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        uint64_t received;
+        loopback_await(listener, POLLIN);
+        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
+        loopback_await(fd, POLLHUP);
+        ck_assert_msg(socket_is_closed(fd, &received), "in round %u", i);
+        ck_assert_uint_eq(received, 0);
+        close(fd);
+    }
+    ck_assert_int_eq(waitpid(peers, &status, 0), peers);
+    ck_assert_int_eq(status, 0);
+    close(listener);
+}
+END_TEST
+
 Suite *socket_suite(void)
 {
     Suite *suite = suite_create("socket");
     TCase *tcase = tcase_create("congestion");
     tcase_add_loop_test(tcase, congestion_is_inherited_and_taken_back, 0, LOOPBACK_BINDS);
     tcase_add_test(tcase, a_connection_has_it_from_the_start);
+    suite_add_tcase(suite, tcase);
+    tcase = tcase_create("over");
+    tcase_add_test(tcase, a_connection_that_poll_calls_over_is_closed);
     suite_add_tcase(suite, tcase);
     return suite;
 }
