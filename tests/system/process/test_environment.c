@@ -349,7 +349,7 @@ START_TEST(files_are_close_on_exec_once_there_are_threads)
     session_works(&session);
     session_close(&session);
     proxy_stop(&scene.proxy);
-    snprintf(end, sizeof end, "%d +++ exited with 0 +++", (int)scene.proxy.pid);
+    snprintf(end, sizeof end, "%-5d +++ exited with 0 +++", (int)scene.proxy.pid);
     wait_mentioned(trace, end);
     bool threads = false;
     FILE *file = fopen(trace, "re");

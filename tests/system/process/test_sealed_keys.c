@@ -155,11 +155,12 @@ static void is_refused(void)
 
 static unsigned descriptors;
 
-/* A command may just have been answered. */
+/* A command may just have been answered, and a worker may keep the socket of a server's session
+ * that is over, or not. Keys that are left behind would be two descriptors: one for each reload. */
 static bool has_no_more(void *argument)
 {
     (void)argument;
-    return process_descriptors(scene.proxy.pid) <= descriptors;
+    return process_descriptors(scene.proxy.pid) <= descriptors + 1;
 }
 
 START_TEST(a_reload_has_keys_that_it_may_not_read)
