@@ -12,9 +12,9 @@ enum answer_status {
     ANSWER_OK,      /* at least one address */
     ANSWER_NO_NAME, /* NXDOMAIN: the name does not exist */
     ANSWER_NO_DATA, /* the name exists, and has no address (or no SRV record) */
-    ANSWER_FAILED,  /* SERVFAIL or REFUSED from all name servers, or none takes the question: c-ares
-                       does not tell these apart */
-    ANSWER_TIMEOUT,
+    ANSWER_FAILED,  /* SERVFAIL or REFUSED from all name servers that answer, or none takes the
+                       question: c-ares does not tell these apart */
+    ANSWER_TIMEOUT, /* nothing from any name server until the deadline */
     ANSWER_NO_MEMORY,
     ANSWER_BUSY, /* too many names are asked for at a time; nobody was asked */
 };

@@ -241,16 +241,15 @@ static int set_servers(ares_channel channel, const struct resolver_conf *conf)
 /* Returns 0 or an errno value. */
 static int open_channel(struct resolver *resolver)
 {
-    uint64_t try = resolver->conf->timeout / TRY_PARTS;
+    uint64_t try = (resolver->conf->timeout + TRY_PARTS - 1) / TRY_PARTS;
     struct ares_options options = {
         /* An alias is resolved by the answer itself; a name server is asked by UDP first. */
         .flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
-        .timeout = try > 0 ? (int)try : 1,
+        .timeout = (int)try,
         .tries = TRIES,
         .ednspsz = PACKET_BYTES,
         .sock_state_cb = on_socket_state,
-        .sock_state_cb_data = resolver
-    };
+        .sock_state_cb_data = resolver};
     int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_EDNSPSZ |
                ARES_OPT_SOCK_STATE_CB;
     ares_channel channel;
@@ -323,7 +322,10 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
     struct question *question = arg;
     question->answer.ipv4_unknown |= question->open_ipv4 > 0;
     question->answer.ipv6_unknown |= question->open_ipv6 > 0;
-    end(question, question->answer.count > 0 ? ANSWER_OK : ANSWER_TIMEOUT);
+    if (question->answer.count > 0)
+        end(question, ANSWER_OK);
+    else
+        end(question, question->failure != ANSWER_OK ? question->failure : ANSWER_TIMEOUT);
 }
 
 static bool add_item(struct question *question, const struct address *address,
@@ -393,6 +395,8 @@ static bool on_service(const struct dns_record *record, void *arg)
     return true;
 }
 
+/* ARES_ETIMEOUT before the deadline: a try was without an answer, and others failed. Without any
+ * answer the tries take longer than `timeout` (TRY_PARTS). */
 static enum answer_status status_of(int status)
 {
     switch (status) {
@@ -402,8 +406,6 @@ static enum answer_status status_of(int status)
         return ANSWER_NO_NAME;
     case ARES_ENODATA:
         return ANSWER_NO_DATA;
-    case ARES_ETIMEOUT:
-        return ANSWER_TIMEOUT;
     case ARES_ENOMEM:
         return ANSWER_NO_MEMORY;
     default:

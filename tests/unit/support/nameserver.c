@@ -33,7 +33,8 @@ static void on_request(struct evdns_server_request *request, void *arg)
     struct nameserver *nameserver = arg;
     const struct evdns_server_question *question = request->questions[0];
     nameserver->asked++;
-    if (nameserver->silent) {
+    if (nameserver->silent || nameserver->asked <= nameserver->lost ||
+        question->type == nameserver->lost_type) {
         evdns_server_request_drop(request);
         return;
     }

@@ -23,6 +23,8 @@ struct nameserver {
     int error_of_type; /* only for questions of this type; 0: of all */
     bool silent;
     unsigned asked; /* questions so far */
+    unsigned lost;  /* of these, so many at first have no answer */
+    int lost_type;  /* nor have questions of this type; 0: there is none */
 };
 
 void nameserver_open(struct nameserver *nameserver, struct event_base *base);

@@ -24,6 +24,13 @@ static void open_all(void)
     ck_assert_ptr_nonnull(resolver);
 }
 
+static void set_timeout(uint64_t milliseconds)
+{
+    conf.timeout = milliseconds;
+    resolver_free(resolver);
+    ck_assert_int_eq(resolver_new(base, &conf, &resolver), 0);
+}
+
 static void close_all(void)
 {
     resolver_free(resolver);
@@ -104,6 +111,28 @@ START_TEST(failures_are_told_apart)
     nameserver.silent = true;
     heard = ask("no.example", QUESTION_ADDRESSES);
     ck_assert_int_eq(heard.answer.status, ANSWER_TIMEOUT);
+}
+END_TEST
+
+/* The deadline is far away: what c-ares says after its tries is what counts. */
+START_TEST(name_server_that_fails_after_silence_has_failed)
+{
+    set_timeout(6000);
+    nameserver.lost = 2;
+    nameserver.error = DNS_ERR_SERVERFAILED;
+    struct heard heard = ask("app.example", QUESTION_ADDRESSES);
+    ck_assert_uint_gt(nameserver.asked, 2);
+    ck_assert_int_eq(heard.answer.status, ANSWER_FAILED);
+}
+END_TEST
+
+START_TEST(failure_of_a_part_counts_at_the_deadline)
+{
+    set_timeout(3000);
+    nameserver.lost_type = EVDNS_TYPE_AAAA;
+    nameserver.error = DNS_ERR_SERVERFAILED;
+    struct heard heard = ask("app.example", QUESTION_ADDRESSES);
+    ck_assert_int_eq(heard.answer.status, ANSWER_FAILED);
 }
 END_TEST
 
@@ -243,6 +272,8 @@ Suite *resolver_suite(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, addresses_of_both_kinds_come);
     tcase_add_test(tcase, failures_are_told_apart);
+    tcase_add_test(tcase, name_server_that_fails_after_silence_has_failed);
+    tcase_add_test(tcase, failure_of_a_part_counts_at_the_deadline);
     tcase_add_test(tcase, part_of_an_answer_is_said_to_be_a_part);
     tcase_add_test(tcase, services_have_the_addresses_of_their_targets);
     tcase_add_test(tcase, service_that_is_not_offered_has_no_address);
