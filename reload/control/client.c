@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CLIENT_WAIT_S 10 /* to ask; to take the answer and go */
+#define CLIENT_WAIT_S 10 /* to ask; to take more of the answer; to go */
 
 bool client_follow(struct client *client)
 {
@@ -19,10 +19,27 @@ bool client_follow(struct client *client)
     return true;
 }
 
+/* The time that a command needs for a long answer depends on its length and on the machine: what
+ * counts is that it takes some of it. */
+static void limit_wait(struct client *client)
+{
+    const struct timeval wait = {.tv_sec = CLIENT_WAIT_S};
+    bool takes = client_backlog(client) > 0;
+    bufferevent_set_timeouts(client->stream, takes ? NULL : &wait, takes ? &wait : NULL);
+}
+
 void client_send_line(struct client *client, const char *line, size_t length)
 {
     bufferevent_write(client->stream, line, length);
     bufferevent_write(client->stream, "\n", 1);
+    if (client->is_brief)
+        limit_wait(client);
+}
+
+void client_has_taken(struct client *client)
+{
+    if (client->is_brief)
+        limit_wait(client);
 }
 
 void client_send(struct client *client, json_t *object)
@@ -42,14 +59,15 @@ void client_send_result(struct client *client, enum exit_status status, const ch
 
 void client_wait_shortly(struct client *client)
 {
-    const struct timeval wait = {.tv_sec = CLIENT_WAIT_S};
     client->follows = false;
-    bufferevent_set_timeouts(client->stream, &wait, NULL);
+    client->is_brief = true;
+    limit_wait(client);
 }
 
 void client_wait_for_long(struct client *client)
 {
     client->follows = true;
+    client->is_brief = false;
     client->reported = UINT64_MAX;
     bufferevent_set_timeouts(client->stream, NULL, NULL);
 }
@@ -58,6 +76,7 @@ void client_stream_begin(struct client *client, const struct client_stream *answ
 {
     client->answer = answer;
     client->answer_arg = arg;
+    client->is_brief = false;
     const struct timeval wait = {.tv_sec = CLIENT_WAIT_S};
     bufferevent_set_timeouts(client->stream, NULL, client->is_follower ? NULL : &wait);
 }

@@ -44,6 +44,7 @@ struct client {
     bool awaits_reload;                 /* its result */
     bool awaits_abort;                  /* that it fails */
     bool awaits_drain;                  /* the result of the reload was sent; its drain goes on */
+    bool is_brief;                      /* client_wait_shortly() was the last word */
     bool follows;                       /* what it asked for, step by step, until it hangs up */
     uint64_t reported;                  /* the last number of sessions left; UINT64_MAX: none yet */
     const struct client_stream *answer; /* NULL: the answer was given at once */
@@ -63,9 +64,13 @@ void client_send(struct client *client, json_t *object);
 /* Sends {"result": text, "exit": status}. */
 void client_send_result(struct client *client, enum exit_status status, const char *text);
 
-/* The command has some seconds from now to take its answer and go; or as long as it wants. */
+/* The command has some seconds to ask, and to go when it has its answer; while it takes a long
+ * answer, it has as many for each part. Or it has as long as it wants. */
 void client_wait_shortly(struct client *client);
 void client_wait_for_long(struct client *client);
+
+/* All that was sent to the command has gone to the kernel. */
+void client_has_taken(struct client *client);
 
 /* The answer comes over many turns. Both live until on_gone() was called. A command that takes
  * nothing of its answer for some seconds is hung up on, unless it is a follower. */

@@ -18,6 +18,7 @@
 #include <event2/listener.h>
 #include <jansson.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,15 +87,26 @@ static void on_written(struct bufferevent *stream, void *arg)
 {
     (void)stream;
     struct client *client = arg;
+    client_has_taken(client);
     if (client->answer && client->answer->on_room)
         client->answer->on_room(client->answer_arg);
 }
 
+/* The command has done what it is waited for: it was this process that did not run. libevent tells
+ * of the timeout alone then. */
+static bool is_in_time(struct client *client)
+{
+    struct pollfd polled = {.fd = bufferevent_getfd(client->stream),
+                            .events = client_backlog(client) > 0 ? POLLOUT : POLLIN};
+    return poll(&polled, 1, 0) > 0 && (polled.revents & polled.events);
+}
+
 static void on_stream_event(struct bufferevent *stream, short what, void *arg)
 {
-    (void)stream;
-    (void)what;
-    drop(arg);
+    if ((what & BEV_EVENT_TIMEOUT) && is_in_time(arg))
+        bufferevent_enable(stream, EV_READ | EV_WRITE);
+    else
+        drop(arg);
 }
 
 static bool is_trusted(struct control *control, int fd)

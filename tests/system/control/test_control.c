@@ -43,6 +43,15 @@ struct usage {
     unsigned descriptors;
 };
 
+/* Without those of commands. */
+static struct usage usage_now(const struct proxy *proxy)
+{
+    int client = proxy_after_commands(proxy);
+    struct usage usage = {proxy->pid, process_descriptors(proxy->pid) - 1};
+    close(client);
+    return usage;
+}
+
 static bool descriptors_as_before(void *argument)
 {
     const struct usage *usage = argument;
@@ -125,7 +134,7 @@ START_TEST(nonsense)
     char request[REQUEST_MAX];
     scene_start(&scene, "", "");
     struct session session = session_open(&scene);
-    struct usage before = {scene.proxy.pid, process_descriptors(scene.proxy.pid)};
+    struct usage before = usage_now(&scene.proxy);
     unsigned long long size = 0;
     for (unsigned i = 0; i < scaled(REQUESTS, 200); i++) {
         size_t length = compose(request);
@@ -188,7 +197,7 @@ START_TEST(idle_clients_are_closed)
     scene_start(&scene, "", "");
     struct session session = session_open(&scene);
     write_file(scene.proxy.file, 0644, "[global]\ncontrol = %s\nnonsense\n", scene.proxy.control);
-    struct usage before = {scene.proxy.pid, process_descriptors(scene.proxy.pid)};
+    struct usage before = usage_now(&scene.proxy);
     unsigned count = connect_many(&before, &scene.proxy, ACCEPTED, true, clients);
     session_works(&session);
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", NULL), 0);
@@ -206,6 +215,47 @@ START_TEST(idle_clients_are_closed)
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", NULL), 0);
     proxy_follow(&scene.proxy);
     proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+/* The process does not run for longer than a command may do nothing: a command that waits for the
+ * rest of a long answer meanwhile is not hung up on. */
+START_TEST(a_long_answer_is_given_to_its_end)
+{
+    enum { SERVERS = 3000, STOPPED_MS = 11000 };
+    static char answer[8 << 20];
+    static const char question[] = "{\"command\": \"status\"}\n";
+    struct scene scene;
+    char *servers;
+    size_t length;
+    ssize_t got;
+    FILE *file = open_memstream(&servers, &length);
+    for (unsigned i = 0; i < SERVERS; i++) {
+        fprintf(file, "server = s%u 127.0.0.1:%u\n", i, i + 1);
+    }
+    fclose(file);
+    scene_start(&scene, "", servers);
+    free(servers);
+    int client = client_open(&scene.proxy);
+    say(client, question, sizeof question - 1);
+    do { /* the answer is the second line, which is longer than the socket's queue */
+        receive_exactly(client, answer, 1);
+    } while (answer[0] != '\n');
+    receive_exactly(client, answer, 1);
+    process_stop(scene.proxy.pid);
+    for (length = 1;
+         (got = recv(client, answer + length, sizeof answer - length, MSG_DONTWAIT)) > 0;)
+        length += (size_t)got;
+    ck_assert_ptr_null(memchr(answer, '\n', length));
+    (void)poll(NULL, 0, STOPPED_MS);
+    ck_assert_int_eq(kill(scene.proxy.pid, SIGCONT), 0);
+    while (answer[length - 1] != '\n') {
+        got = recv(client, answer + length, sizeof answer - length, 0);
+        ck_assert_msg(got > 0, "the answer ends after %zu bytes", length);
+        length += (size_t)got;
+    }
+    close(client);
     proxy_stop(&scene.proxy);
 }
 END_TEST
@@ -341,6 +391,7 @@ Suite *control_suite(void)
     Suite *suite = suite_create("control");
     scenario_add(suite, nonsense, 300);
     scenario_add(suite, idle_clients_are_closed, 300);
+    scenario_add(suite, a_long_answer_is_given_to_its_end, 120);
     scenario_add(suite, commands_give_up, 120);
     scenario_add(suite, orders_at_once, 300);
     scenario_add(suite, a_stop_among_them, 300);
