@@ -673,6 +673,7 @@ START_TEST(status_while_descriptors_are_short)
     struct scene scene;
     scene_start(&scene, "", "");
     struct rlimit limit;
+    int held = proxy_after_commands(&scene.proxy); /* no other command's descriptor comes free */
     ck_assert_int_eq(prlimit(scene.proxy.pid, RLIMIT_NOFILE, NULL, &limit), 0);
     struct rlimit full = {.rlim_cur = lowest_free_descriptor(scene.proxy.pid),
                           .rlim_max = limit.rlim_max};
@@ -686,6 +687,7 @@ START_TEST(status_while_descriptors_are_short)
     ck_assert_int_eq(wait_gone(asking), 0);
     ck_assert_uint_gt(file_mentions(out, "main/a"), 0);
     wait_mentions(scene.proxy.log, "Too many open files", 1);
+    close(held);
     proxy_stop(&scene.proxy);
 }
 END_TEST

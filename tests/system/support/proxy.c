@@ -1,5 +1,7 @@
 #include "tests/system/support/proxy.h"
 
+#include "tests/system/support/net.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -154,6 +156,16 @@ pid_t proxy_command_start(const struct proxy *proxy, const char *out, const char
     compose(proxy, command, arguments, argv);
     va_end(arguments);
     return program_start(&(struct program){.argv = argv, .out = out, .err = out});
+}
+
+int proxy_after_commands(const struct proxy *proxy)
+{
+    static const char question[] = "{\"command\": \"status\"}\n";
+    const struct endpoint control = endpoint_unix(proxy->control);
+    int client = connect_to(&control);
+    send_all(client, question, sizeof question - 1);
+    ck_assert_msg(readable_within(client, PATIENCE_MS), "the control socket does not answer");
+    return client;
 }
 
 pid_t proxy_follow_events(const struct proxy *proxy, char file[static PATH_MAX], const char *name)

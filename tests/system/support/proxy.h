@@ -52,6 +52,11 @@ int proxy_command(const struct proxy *proxy, struct outcome *outcome, const char
 pid_t proxy_command_start(const struct proxy *proxy, const char *out, const char *command, ...)
     __attribute__((sentinel));
 
+/* A connection to the control socket, on which a question was answered. The process closes the
+ * connection of a command when it sees that the command has ended: all that ended before are closed
+ * by now, and this one stays open until the test closes it. */
+int proxy_after_commands(const struct proxy *proxy);
+
 /* `rpproxy events --json`, in the background, into the test's file `name`, whose path is stored. It
  * follows now: it has printed an event of the past. */
 pid_t proxy_follow_events(const struct proxy *proxy, char file[static PATH_MAX], const char *name);
