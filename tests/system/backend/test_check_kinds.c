@@ -4,6 +4,7 @@
 #include "tests/system/support/net.h"
 #include "tests/system/support/proxy.h"
 #include "tests/system/support/scene.h"
+#include "tests/system/support/server_state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -353,10 +354,9 @@ START_TEST(checks_through_tls)
     wait_mentioned(proxy.log, "server address/s is UP");
     wait_mentioned(proxy.log, "server name/s is UP");
     wait_mentioned(proxy.log, "server http/s is UP");
-    struct outcome outcome;
-    ck_assert_int_eq(proxy_command(&proxy, &outcome, "status", "--json", NULL), 0);
-    ck_assert_ptr_nonnull(strstr(outcome.out, "TLS: self-signed certificate"));
-    ck_assert_ptr_nonnull(strstr(outcome.out, "TLS: hostname mismatch"));
+    server_await(&proxy, "stranger", "s", "down", "TLS: self-signed certificate");
+    server_await(&proxy, "misnamed", "s", "down", "TLS: hostname mismatch");
+    server_await(&proxy, "system", "s", "down", "TLS: ");
     ck_assert_uint_eq(file_mentions(proxy.log, "server stranger/s is UP"), 0);
     ck_assert_uint_eq(file_mentions(proxy.log, "server misnamed/s is UP"), 0);
     ck_assert_uint_eq(file_mentions(proxy.log, "server system/s is UP"), 0);
@@ -417,9 +417,8 @@ START_TEST(checks_as_sessions_see_it)
     wait_mentioned(proxy.log, "server http/s is UP");
     wait_mentioned(proxy.log, "server said/s is UP");
     wait_mentioned(proxy.log, "server shown/s is UP");
-    ck_assert_int_eq(proxy_command(&proxy, &outcome, "status", "--json", NULL), 0);
-    ck_assert_ptr_nonnull(strstr(outcome.out, "TLS: self-signed certificate"));
-    ck_assert_ptr_nonnull(strstr(outcome.out, "TLS: hostname mismatch"));
+    server_await(&proxy, "stranger", "s", "down", "TLS: self-signed certificate");
+    server_await(&proxy, "misnamed", "s", "down", "TLS: hostname mismatch");
     /* ... and the running configuration says the same. */
     ck_assert_int_eq(proxy_command(&proxy, &outcome, "config", NULL), 0);
     ck_assert_ptr_nonnull(strstr(outcome.out, "check-verify = none"));
