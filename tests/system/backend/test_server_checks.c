@@ -250,7 +250,6 @@ enum { MARIADB_SERVERS = 100, MARIADB_CHECKS = 10000 };
 
 struct mariadb {
     char socket[PATH_MAX], log[PATH_MAX], port[8], address[32];
-    unsigned aborted; /* connects before the first check */
     pid_t pid;
 };
 
@@ -324,9 +323,9 @@ static const char *mariadb_start(struct mariadb *mariadb)
     test_path(mariadb->log, "mariadb.log");
     mariadb->pid =
         program_start(&(struct program){.argv = argv, .out = mariadb->log, .err = mariadb->log});
-    wait_until(socket_accepts, mariadb->socket, "MariaDB listens");
+    /* Not by a connection that says nothing: the server may count it later than it answers others.
+     */
     wait_mentioned(mariadb->log, "ready for connections");
-    mariadb->aborted = count_of(mariadb, "Aborted_connects"); /* by socket_accepts() */
     return NULL;
 }
 
@@ -417,11 +416,11 @@ START_TEST(mariadb_with_a_user)
     check_often(&proxy, &mariadb,
                 "check-user = checker\ncheck-password = secret\ncheck-role = primary");
     expect_not_blocked(&mariadb);
-    ck_assert_uint_eq(count_of(&mariadb, "Aborted_connects"), mariadb.aborted);
+    ck_assert_uint_eq(count_of(&mariadb, "Aborted_connects"), 0);
     ck_assert_uint_eq(count_of(&mariadb, "Aborted_clients"), 0);
     if (stop_lets_checks_end(&proxy)) {
         expect_not_blocked(&mariadb);
-        ck_assert_uint_eq(count_of(&mariadb, "Aborted_connects"), mariadb.aborted);
+        ck_assert_uint_eq(count_of(&mariadb, "Aborted_connects"), 0);
         ck_assert_uint_eq(count_of(&mariadb, "Aborted_clients"), 0);
     }
     printf("     MariaDB at %s: %u connections, Aborted_connects 0, Aborted_clients 0\n",
@@ -439,14 +438,14 @@ START_TEST(mariadb_without_user)
     make_users(&mariadb);
     check_often(&proxy, &mariadb, "");
     expect_not_blocked(&mariadb);
-    ck_assert_uint_eq(count_of(&mariadb, "Aborted_connects_preauth"), mariadb.aborted);
+    ck_assert_uint_eq(count_of(&mariadb, "Aborted_connects_preauth"), 0);
     if (stop_lets_checks_end(&proxy)) {
         expect_not_blocked(&mariadb);
-        ck_assert_uint_eq(count_of(&mariadb, "Aborted_connects_preauth"), mariadb.aborted);
+        ck_assert_uint_eq(count_of(&mariadb, "Aborted_connects_preauth"), 0);
     }
     printf("     MariaDB at %s: %u connections, none aborted before the login, %u refused\n",
            mariadb.address, count_of(&mariadb, "Connections"),
-           count_of(&mariadb, "Aborted_connects") - mariadb.aborted);
+           count_of(&mariadb, "Aborted_connects"));
 }
 END_TEST
 
@@ -553,7 +552,7 @@ END_TEST
 static bool has_no_process(void *argument)
 {
     struct outcome outcome;
-    run(&outcome, "pgrep", "-f", (const char *)argument, NULL);
+    run(&outcome, "pgrep", "-fx", (const char *)argument, NULL);
     return outcome.code == 1;
 }
 
