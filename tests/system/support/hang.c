@@ -10,7 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The youngest thread: workers are started last. */
+/* The youngest thread: workers are started last. The kernel lists threads in the order in which
+ * they were started; their numbers do not tell it where they have begun again from the lowest. */
 pid_t worker_of(pid_t pid)
 {
     char path[64];
@@ -18,14 +19,15 @@ pid_t worker_of(pid_t pid)
     snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
     DIR *threads = opendir(path);
     for (const struct dirent *entry; threads && (entry = readdir(threads));) {
-        if (atoi(entry->d_name) > worker) {
+        if (entry->d_name[0] != '.') {
             worker = atoi(entry->d_name);
         }
     }
     if (threads) {
         closedir(threads);
     }
-    ck_assert_int_gt(worker, pid);
+    ck_assert_int_gt(worker, 0);
+    ck_assert_int_ne(worker, pid);
     return worker;
 }
 
