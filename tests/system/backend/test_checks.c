@@ -251,7 +251,7 @@ START_TEST(reloads_with_servers_out)
     proxy_init(&proxy, "proxy");
     proxy_configure(&proxy,
                     "workers = 2\nmax-generations = 64\n[listen main]\nbind = 127.0.0.1:%u\n"
-                    "check = tcp\ncheck-interval = 50ms\nrise = 1000\n"
+                    "check = tcp\ncheck-interval = 300ms\nrise = 1000\n"
                     "server = good 127.0.0.1:%u\nserver = maint 127.0.0.1:%u weight=7\n"
                     "server = down 127.0.0.1:%u weight=7\n",
                     port, origin_port(good), origin_port(maint), down_port);
