@@ -148,7 +148,8 @@ def worker_cpu(pid):
 
 class Observers:
     """Scrapes the metrics 100 times a second, keeps a status page open, and runs `rpproxy top`, as
-    long as the context lasts."""
+    long as the context lasts. Afterwards cpu is the CPU time in seconds that all of these took
+    themselves, outside the proxy."""
     INTERVAL = .01
 
     def __init__(self, bench):
@@ -164,6 +165,7 @@ class Observers:
             thread.start()
         self.top = self.bench.helper(["script", "-qc", f"{self.bench.candidate.binary} top -f "
                                       f"{self.bench.directory}/proxy.ini", "/dev/null"])
+        self.cpu = -time.process_time()
         return self
 
     def scrape(self):
@@ -184,6 +186,8 @@ class Observers:
         for thread in self.threads:
             thread.join()
         self.page.close()
+        self.cpu += time.process_time()
+        self.cpu += sum(cpu_clock(pid) for pid, _state in descendants(self.top.pid))
         self.top.kill()
 
 
