@@ -146,6 +146,12 @@ def worker_cpu(pid):
     return spent / 1e9
 
 
+def scrape():
+    connection = http.client.HTTPConnection("127.0.0.1", METRICS_PORT)
+    connection.request("GET", "/metrics")
+    return connection.getresponse().read()
+
+
 class Observers:
     """Scrapes the metrics 100 times a second, keeps a status page open, and runs `rpproxy top`, as
     long as the context lasts. Afterwards cpu is the CPU time in seconds that all of these took
@@ -257,6 +263,11 @@ class Rpproxy(Candidate):
 
     def command(self, directory):
         return [self.binary, "-f", f"{directory}/proxy.ini"]
+
+    def sessions(self, lab):
+        """The number of sessions in a list of all."""
+        command = [self.binary, "sessions", "--json", "-f", f"{lab.directory}/proxy.ini"]
+        return subprocess.run(command, capture_output=True, check=True).stdout.count(b"\n")
 
     def reload(self, lab):
         while True:
