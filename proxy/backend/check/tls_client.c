@@ -211,7 +211,10 @@ enum tls_progress tls_client_handshake(struct tls_client *client)
 {
     errno = 0;
     enum tls_progress progress = judge(client, SSL_do_handshake(client->ssl));
-    return progress == TLS_ENDED ? TLS_FAILED : progress;
+    if (progress != TLS_ENDED)
+        return progress;
+    note_error(client, 0);
+    return TLS_FAILED;
 }
 
 bool tls_client_was_asked(const struct tls_client *client)

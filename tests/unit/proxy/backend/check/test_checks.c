@@ -230,6 +230,23 @@ START_TEST(a_check_ends_by_a_fin_where_that_is_wanted)
 }
 END_TEST
 
+START_TEST(a_server_that_ends_the_handshake_of_tls_has_a_reason)
+{
+    conf.check.kind = CHECK_TLS;
+    conf.check.interval = 60000;
+    loopback_bind(0, &servers[0].address);
+    int listening = loopback_listen(&servers[0].address);
+    open_with(1);
+    checks_begin(checks);
+    int fd = accept_check(listening);
+    ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
+    await_state(at(0), CHECK_DOWN);
+    ck_assert_str_eq(at(0)->now.reason, "TLS: the server ended the connection");
+    close(fd);
+    close(listening);
+}
+END_TEST
+
 /* A check that does not end in time does not hold up the next one, once its verdict is known. */
 START_TEST(a_server_that_does_not_close_is_checked_on)
 {
@@ -415,6 +432,7 @@ Suite *checks_suite(void)
     tcase_add_test(tcase, a_server_in_maint_is_not_connected_to);
     tcase_add_test(tcase, a_check_ends_by_a_reset);
     tcase_add_test(tcase, a_check_ends_by_a_fin_where_that_is_wanted);
+    tcase_add_test(tcase, a_server_that_ends_the_handshake_of_tls_has_a_reason);
     tcase_add_test(tcase, a_server_that_does_not_close_is_checked_on);
     tcase_add_test(tcase, many_servers);
     tcase_add_test(tcase, number_of_probes_is_limited);
