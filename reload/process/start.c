@@ -344,9 +344,9 @@ static int make_proxy(struct generation *generation, struct first_answers *answe
     if (error)
         return error;
     proxy_keep_spares(generation->proxy, generation->descriptors.spares);
-    error = checks_new(generation->proxy->service.backends, generation->config->backend_count,
-                       generation->base, &generation->proxy->task_queue,
-                       generation->config->check_programs, &generation->checks);
+    error = checks_new(generation->proxy->service.backends, generation->config, generation->base,
+                       &generation->proxy->task_queue, generation->config->check_programs,
+                       &generation->checks);
     if (error)
         return error;
     generation->names = names_new(generation->config, generation->proxy->service.backends,

@@ -12,7 +12,7 @@
 struct checks {
     struct event_base *base;
     struct backend *backends;
-    size_t backend_count;
+    const struct config *config;
     struct probe_plan *plans; /* one for each backend */
     struct task_queue *tasks; /* of the main thread */
     unsigned programs;        /* that may run at once */
@@ -172,11 +172,26 @@ static size_t place_of(const struct server *server)
     return i;
 }
 
+/* Where the frontend of the same name listens, as that of a [listen] does; NULL: there is none, or
+ * its sockets are passed to it. */
+static const struct address *proxy_address(const struct config *config, const char *backend)
+{
+    for (size_t i = 0; i < config->frontend_count; i++) {
+        const struct frontend_conf *frontend = &config->frontends[i];
+        for (size_t j = 0; strcmp(frontend->name, backend) == 0 && j < frontend->bind_count; j++)
+            if (!bind_is_activated(&frontend->binds[j]))
+                return &frontend->binds[j].at.address;
+    }
+    return NULL;
+}
+
 /* False: there is no memory. */
 static bool make_program(struct checking *checking)
 {
     checking->backend_id = (size_t)(checking->plan - checks_of(checking)->plans) + 1;
     checking->server_id = place_of(checking->server) + 1;
+    checking->proxy_address =
+        proxy_address(checks_of(checking)->config, checking->server->backend->conf->name);
     checking->program = calloc(1, sizeof *checking->program);
     return checking->program;
 }
@@ -214,7 +229,7 @@ static int open_schedule(struct checks *checks)
 static struct server *find_lead(const struct checks *checks, const char *name)
 {
     size_t length = strcspn(name, "/");
-    for (size_t i = 0; i < checks->backend_count && name[length]; i++) {
+    for (size_t i = 0; i < checks->config->backend_count && name[length]; i++) {
         const struct backend *backend = &checks->backends[i];
         if (strlen(backend->conf->name) == length &&
             strncmp(backend->conf->name, name, length) == 0)
@@ -257,9 +272,10 @@ static int add_backend(struct checks *checks, const struct backend *backend)
     return error;
 }
 
-int checks_new(struct backend *backends, size_t count, struct event_base *base,
+int checks_new(struct backend *backends, const struct config *config, struct event_base *base,
                struct task_queue *tasks, unsigned programs, struct checks **made)
 {
+    const size_t count = config->backend_count;
     struct checks *checks = calloc(1, sizeof *checks);
     if (!checks)
         return ENOMEM;
@@ -267,7 +283,7 @@ int checks_new(struct backend *backends, size_t count, struct event_base *base,
     checks->tasks = tasks;
     checks->programs = programs;
     checks->backends = backends;
-    checks->backend_count = count;
+    checks->config = config;
     STAILQ_INIT(&checks->all);
     evtimer_assign(&checks->known, base, on_known, checks);
     checks->plans = calloc(count ? count : 1, sizeof *checks->plans);
@@ -319,7 +335,7 @@ void checks_begin_unknown_first(struct checks *checks, millis most, void (*tell)
 
 static void free_plans(struct checks *checks)
 {
-    for (size_t i = 0; checks->plans && i < checks->backend_count; i++) {
+    for (size_t i = 0; checks->plans && i < checks->config->backend_count; i++) {
         tls_client_context_free(checks->plans[i].tls);
         free(checks->plans[i].name);
     }

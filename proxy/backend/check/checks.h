@@ -26,12 +26,12 @@ struct checks;
 /* Descriptors that the checks of config take at most. */
 unsigned checks_descriptors(const struct config *config);
 
-/* Makes the checks of all servers of these backends that ask for them, and starts their thread if
- * there are any; nothing is checked yet. programs: how many may run at once
- * (check = exec). base and tasks are those of the main thread; they and the
- * backends must outlive the checks. Returns 0, and stores the checks in *made; or an errno value.
+/* Makes the checks of all servers of these backends, those of config, that ask for them, and starts
+ * their thread if there are any; nothing is checked yet. programs: how many may run at once (check
+ * = exec). base and tasks are those of the main thread; they and the backends must outlive the
+ * checks. Returns 0, and stores the checks in *made; or an errno value.
  */
-int checks_new(struct backend *backends, size_t count, struct event_base *base,
+int checks_new(struct backend *backends, const struct config *config, struct event_base *base,
                struct task_queue *tasks, unsigned programs, struct checks **made)
     __attribute__((warn_unused_result));
 

@@ -11,39 +11,50 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-static char not_used[] = "NOT_USED";
+#define VARIABLES 13
 
-#define VARIABLES 11
+/* An address as arguments have it: of a Unix socket its path. "": NOT_USED, or nothing in the
+ * environment. */
+struct place {
+    char host[ADDRESS_TEXT_MAX], port[16];
+};
 
 /* Arguments and environment of one program; the texts are in one memory. */
 struct call {
     char **words; /* of the command */
     char **arguments;
     char *environment[VARIABLES + 1];
-    char host[ADDRESS_TEXT_MAX], port[16];
+    struct place proxy, server;
 };
 
-static void describe_address(const struct address *address, struct call *call)
+static void describe_address(const struct address *address, struct place *place)
 {
     switch (address->any.sa_family) {
     case AF_INET:
-        inet_ntop(AF_INET, &address->in.sin_addr, call->host, sizeof call->host);
+        inet_ntop(AF_INET, &address->in.sin_addr, place->host, sizeof place->host);
         break;
     case AF_INET6:
-        inet_ntop(AF_INET6, &address->in6.sin6_addr, call->host, sizeof call->host);
+        inet_ntop(AF_INET6, &address->in6.sin6_addr, place->host, sizeof place->host);
         break;
     default:
-        address_format(address, call->host);
-        memmove(call->host, call->host + strlen("unix:"), strlen(call->host + strlen("unix:")) + 1);
-        snprintf(call->port, sizeof call->port, "%s", not_used);
+        address_format(address, place->host);
+        memmove(place->host, place->host + strlen("unix:"),
+                strlen(place->host + strlen("unix:")) + 1);
         return;
     }
-    snprintf(call->port, sizeof call->port, "%u", address_port(address));
+    snprintf(place->port, sizeof place->port, "%u", address_port(address));
+}
+
+static char *argument(char *text)
+{
+    static char not_used[] = "NOT_USED";
+    return *text ? text : not_used;
 }
 
 static bool set_arguments(struct call *call, size_t count)
 {
-    char *added[] = {not_used, not_used, call->host, call->port, NULL};
+    char *added[] = {argument(call->proxy.host), argument(call->proxy.port),
+                     argument(call->server.host), argument(call->server.port), NULL};
     call->arguments = calloc(count + sizeof added / sizeof added[0], sizeof *call->arguments);
     if (!call->arguments)
         return false;
@@ -59,14 +70,16 @@ static bool set_environment(struct call *call, const struct exec_task *task)
     return asprintf(next++, "PATH=%s", path ? path : "/usr/bin:/bin") >= 0 &&
            asprintf(next++, "HAPROXY_PROXY_NAME=%s", task->backend) >= 0 &&
            asprintf(next++, "HAPROXY_PROXY_ID=%zu", task->backend_id) >= 0 &&
-           asprintf(next++, "HAPROXY_PROXY_ADDR=%s", not_used) >= 0 &&
-           asprintf(next++, "HAPROXY_PROXY_PORT=%s", not_used) >= 0 &&
+           asprintf(next++, "HAPROXY_PROXY_ADDR=%s", call->proxy.host) >= 0 &&
+           asprintf(next++, "HAPROXY_PROXY_PORT=%s", call->proxy.port) >= 0 &&
            asprintf(next++, "HAPROXY_SERVER_NAME=%s", task->server) >= 0 &&
            asprintf(next++, "HAPROXY_SERVER_ID=%zu", task->server_id) >= 0 &&
-           asprintf(next++, "HAPROXY_SERVER_ADDR=%s", call->host) >= 0 &&
-           asprintf(next++, "HAPROXY_SERVER_PORT=%s", call->port) >= 0 &&
+           asprintf(next++, "HAPROXY_SERVER_ADDR=%s", call->server.host) >= 0 &&
+           asprintf(next++, "HAPROXY_SERVER_PORT=%s", call->server.port) >= 0 &&
            asprintf(next++, "HAPROXY_SERVER_CURCONN=%ju", (uintmax_t)task->sessions) >= 0 &&
-           asprintf(next++, "HAPROXY_SERVER_MAXCONN=%u", task->maxconn) >= 0;
+           asprintf(next++, "HAPROXY_SERVER_MAXCONN=%u", task->maxconn) >= 0 &&
+           asprintf(next++, "HAPROXY_SERVER_SSL=%d", task->tls) >= 0 &&
+           asprintf(next++, "HAPROXY_SERVER_PROTO=tcp") >= 0;
 }
 
 static void free_call(struct call *call)
@@ -82,7 +95,9 @@ static int launch(struct exec_run *run)
     struct call call = {0};
     size_t count;
     int error = ENOMEM;
-    describe_address(&run->task.address, &call);
+    if (run->task.proxy)
+        describe_address(run->task.proxy, &call.proxy);
+    describe_address(&run->task.address, &call.server);
     /* The configuration has been read, so only memory can be missing. */
     if (!words_split(run->task.command, &call.words, &count) && set_arguments(&call, count) &&
         set_environment(&call, &run->task)) {

@@ -1,11 +1,13 @@
 /* check = exec: programs that check servers.
  *
  * A program gets what HAProxy gives to that of an external-check. Arguments: those of
- * check-command, then the address and port of the proxy (always NOT_USED, as in a [backend] of
- * HAProxy), and the address and port of the server (of a Unix socket its path, and NOT_USED).
+ * check-command, then the address and port of the proxy, and the address and port of the server; of
+ * a Unix socket its path, and NOT_USED; of a proxy without an address NOT_USED twice.
  * Environment: PATH, HAPROXY_PROXY_NAME, HAPROXY_PROXY_ID, HAPROXY_PROXY_ADDR, HAPROXY_PROXY_PORT,
  * HAPROXY_SERVER_NAME, HAPROXY_SERVER_ID, HAPROXY_SERVER_ADDR, HAPROXY_SERVER_PORT,
- * HAPROXY_SERVER_CURCONN, HAPROXY_SERVER_MAXCONN, and nothing else. Exit status 0 passes.
+ * HAPROXY_SERVER_CURCONN, HAPROXY_SERVER_MAXCONN, HAPROXY_SERVER_SSL, HAPROXY_SERVER_PROTO, and
+ * nothing else; an address or port that an argument calls NOT_USED is empty there. Exit status 0
+ * passes.
  *
  * It has a process group of its own, which is killed when the program has ended or its time is
  * over, and none of the capabilities that the proxy was given to keep over exec (ambient ones).
@@ -32,7 +34,9 @@ struct exec_task {
     const char *command; /* as in check-command: words_split() splits it */
     const char *backend, *server;
     size_t backend_id, server_id; /* from 1, in the order of the file */
+    const struct address *proxy;  /* where it listens; NULL: as in a [backend] of HAProxy */
     struct address address;
+    bool tls;          /* sessions speak TLS with the server */
     uint64_t sessions; /* of the server now */
     unsigned maxconn;  /* of the server; 0: no limit */
     millis timeout;    /* from the start of the program */

@@ -42,7 +42,8 @@ struct checking {
     struct schedule *schedule;
     struct server *server; /* the thread reads its name, its backend's conf and check_due only */
     const struct probe_plan *plan;
-    size_t backend_id, server_id; /* of check = exec: from 1, in the order of the file */
+    size_t backend_id, server_id;        /* of check = exec: from 1, in the order of the file */
+    const struct address *proxy_address; /* of the same, as in exec.h */
     struct exec_run *program; /* of check = exec, zeroed, and freed by schedule_end(); else NULL */
     /* The main thread's: */
     bool awaited;                /* its first result is */

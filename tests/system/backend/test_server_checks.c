@@ -5,6 +5,7 @@
 #include "tests/system/support/daemons.h"
 #include "tests/system/support/harness.h"
 #include "tests/system/support/net.h"
+#include "tests/system/support/peers.h"
 #include "tests/system/support/server_state.h"
 
 #include <dirent.h>
@@ -601,6 +602,85 @@ START_TEST(programs)
 }
 END_TEST
 
+/* The program of the checks of `name` writes what it was given: a file for each server. */
+static void write_reporter(const char *name, char script[static PATH_MAX])
+{
+    char file[32], folder[PATH_MAX];
+    mkdir(test_path(folder, name), 0755);
+    snprintf(file, sizeof file, "%s.sh", name);
+    write_file(test_path(script, file), 0755,
+               "#!/bin/sh\n"
+               "PATH=/usr/bin:/bin\n"
+               "to=%s/$HAPROXY_PROXY_NAME.$HAPROXY_SERVER_NAME\n"
+               "{ echo \"$*\"; env | grep ^HAPROXY_ | grep -v _PROXY_ID= | sort; } >$to.new\n"
+               "mv $to.new $to\n",
+               folder);
+}
+
+static bool is_there(void *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+static void read_report(const char *name, const char *server, char *text, size_t size)
+{
+    char file[64], path[PATH_MAX];
+    snprintf(file, sizeof file, "%s/%s", name, server);
+    test_path(path, file);
+    wait_until(is_there, path, "the program has told what it was given");
+    read_file(path, text, size);
+}
+
+START_TEST(programs_get_what_haproxy_gives)
+{
+    static const char *const servers[] = {"tcp.a", "tcp.b", "any.a", "path.a", "back.a"};
+    if (!haproxy_program())
+        skip_test("no haproxy");
+    struct proxy proxy;
+    char script[PATH_MAX], file[PATH_MAX], log[PATH_MAX], path[PATH_MAX], given[1024], own[1024];
+    uint16_t ports[3];
+    for (unsigned i = 0; i < 3; i++)
+        ports[i] = port_reserve(getuid());
+    test_path(path, "path.sock");
+    write_reporter("haproxy", script);
+    write_file(test_path(file, "haproxy.cfg"), 0644,
+               "global\n external-check\n insecure-fork-wanted\n"
+               "defaults\n mode tcp\n timeout connect 60s\n timeout client 60s\n"
+               " timeout server 60s\n option external-check\n external-check command %s\n"
+               " default-server inter 500ms\n"
+               "listen tcp\n bind 127.0.0.1:%u\n server a 127.0.0.1:9 check maxconn 7\n"
+               " server b [::1]:10 check ssl verify none\n"
+               "listen any\n bind :%u\n server a /nonexistent check\n"
+               "listen path\n bind %s\n bind 127.0.0.1:%u\n server a 127.0.0.1:9 check\n"
+               "backend back\n server a 127.0.0.1:9 check\n",
+               script, ports[0], ports[1], path, ports[2]);
+    const char *argv[] = {haproxy_program(), "-db", "-f", file, NULL};
+    pid_t haproxy = program_start(
+        &(struct program){.argv = argv, .out = test_path(log, "haproxy.log"), .err = log});
+    for (size_t i = 0; i < sizeof servers / sizeof *servers; i++)
+        read_report("haproxy", servers[i], given, sizeof given);
+    daemon_end(haproxy, SIGKILL);
+    unlink(path);
+    write_reporter("own", script);
+    start_proxy(&proxy,
+                "[defaults]\ncheck = exec\ncheck-command = %s\n" QUICK
+                "[listen tcp]\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:9 maxconn=7\n"
+                "server = b [::1]:10 tls=yes verify=none\n"
+                "[listen any]\nbind = 0.0.0.0:%u\nserver = a unix:/nonexistent\n"
+                "[listen path]\nbind = unix:%s\nbind = 127.0.0.1:%u\nserver = a 127.0.0.1:9\n"
+                "[backend back]\nserver = a 127.0.0.1:9\n",
+                script, ports[0], ports[1], path, ports[2]);
+    for (size_t i = 0; i < sizeof servers / sizeof *servers; i++) {
+        read_report("haproxy", servers[i], given, sizeof given);
+        read_report("own", servers[i], own, sizeof own);
+        ck_assert_str_eq(own, given);
+    }
+    /* Not proxy_stop(): programs that were killed count there as processes that failed. */
+    ck_assert_int_eq(kill(proxy.pid, SIGTERM), 0);
+    wait_gone(proxy.pid);
+}
+END_TEST
+
 START_TEST(programs_that_are_missing_are_errors)
 {
     struct proxy proxy;
@@ -627,6 +707,7 @@ Suite *server_checks_suite(void)
     scenario_add(suite, mariadb_states, 240);
     scenario_add(suite, smtp, 120);
     scenario_add(suite, agent, 120);
+    scenario_add(suite, programs_get_what_haproxy_gives, 300);
     scenario_add(suite, programs, 120);
     scenario_add(suite, programs_that_are_missing_are_errors, 60);
     return suite;

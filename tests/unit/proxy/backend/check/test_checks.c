@@ -42,6 +42,8 @@ static void on_tasks(evutil_socket_t fd, short what, void *arg)
     task_queue_run(&tasks);
 }
 
+static const struct config whole = {.backend_count = 1};
+
 static void setup(void)
 {
     base = event_base_new();
@@ -76,7 +78,7 @@ static void open_with(size_t count)
         servers[i].weight = 1;
     }
     ck_assert_int_eq(backend_open(&backend, &conf, 1, &reclaimer), 0);
-    ck_assert_int_eq(checks_new(&backend, 1, base, &tasks, 1, &checks), 0);
+    ck_assert_int_eq(checks_new(&backend, &whole, base, &tasks, 1, &checks), 0);
     ck_assert_ptr_nonnull(checks);
 }
 

@@ -67,7 +67,7 @@ static void teardown(void)
     ck_assert_int_eq(system(command), 0);
 }
 
-static void begin_with_timeout(size_t i, const char *command, const char *address, millis timeout)
+static struct exec_task task_for(const char *command, const char *address, millis timeout)
 {
     struct exec_task task = {.command = command,
                              .backend = "app",
@@ -78,6 +78,12 @@ static void begin_with_timeout(size_t i, const char *command, const char *addres
                              .maxconn = 50,
                              .timeout = timeout};
     ck_assert_ptr_null(address_parse(address, &task.address));
+    return task;
+}
+
+static void begin_with_timeout(size_t i, const char *command, const char *address, millis timeout)
+{
+    const struct exec_task task = task_for(command, address, timeout);
     exec_begin(&runs[i], &task);
 }
 
@@ -134,23 +140,31 @@ static void read_out(char *text, size_t size)
     fclose(file);
 }
 
-#define ENVIRONMENT(address, port)                                                                 \
-    "HAPROXY_PROXY_ADDR=NOT_USED\nHAPROXY_PROXY_ID=2\nHAPROXY_PROXY_NAME=app\n"                    \
-    "HAPROXY_PROXY_PORT=NOT_USED\nHAPROXY_SERVER_ADDR=" address                                    \
+#define ENVIRONMENT(proxy, proxy_port, server, port, tls)                                          \
+    "HAPROXY_PROXY_ADDR=" proxy "\nHAPROXY_PROXY_ID=2\nHAPROXY_PROXY_NAME=app\n"                   \
+    "HAPROXY_PROXY_PORT=" proxy_port "\nHAPROXY_SERVER_ADDR=" server                               \
     "\nHAPROXY_SERVER_CURCONN=17\nHAPROXY_SERVER_ID=3\nHAPROXY_SERVER_MAXCONN=50\n"                \
-    "HAPROXY_SERVER_NAME=a1\nHAPROXY_SERVER_PORT=" port "\nPATH=/usr/sbin:/usr/bin:/bin\n"
+    "HAPROXY_SERVER_NAME=a1\nHAPROXY_SERVER_PORT=" port "\nHAPROXY_SERVER_PROTO=tcp\n"             \
+    "HAPROXY_SERVER_SSL=" tls "\nPATH=/usr/sbin:/usr/bin:/bin\n"
 
 START_TEST(arguments_and_environment_are_those_of_haproxy)
 {
     static const struct {
-        const char *address, *out;
+        const char *proxy, *address;
+        bool tls;
+        const char *out;
     } cases[] = {
-        {"192.0.2.1:3306",
-         "[-v][a b][NOT_USED][NOT_USED][192.0.2.1][3306]" ENVIRONMENT("192.0.2.1", "3306")},
-        {"[2001:db8::1]:80",
-         "[-v][a b][NOT_USED][NOT_USED][2001:db8::1][80]" ENVIRONMENT("2001:db8::1", "80")},
-        {"unix:/run/x.sock", "[-v][a b][NOT_USED][NOT_USED][/run/x.sock][NOT_USED]" ENVIRONMENT(
-                                 "/run/x.sock", "NOT_USED")},
+        {NULL, "192.0.2.1:3306", false,
+         "[-v][a b][NOT_USED][NOT_USED][192.0.2.1][3306]" ENVIRONMENT("", "", "192.0.2.1", "3306",
+                                                                      "0")},
+        {"0.0.0.0:5000", "[2001:db8::1]:80", true,
+         "[-v][a b][0.0.0.0][5000][2001:db8::1][80]" ENVIRONMENT("0.0.0.0", "5000", "2001:db8::1",
+                                                                 "80", "1")},
+        {"[::1]:443", "192.0.2.1:1", false,
+         "[-v][a b][::1][443][192.0.2.1][1]" ENVIRONMENT("::1", "443", "192.0.2.1", "1", "0")},
+        {"unix:/run/y.sock", "unix:/run/x.sock", false,
+         "[-v][a b][/run/y.sock][NOT_USED][/run/x.sock][NOT_USED]" ENVIRONMENT(
+             "/run/y.sock", "", "/run/x.sock", "", "0")},
     };
     char path[96], command[160], out[1024];
     write_script(path);
@@ -158,7 +172,14 @@ START_TEST(arguments_and_environment_are_those_of_haproxy)
     setenv("PATH", "/usr/sbin:/usr/bin:/bin", 1);
     setenv("SECRET", "x", 1);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        begin_with_timeout(i, command, cases[i].address, 60000);
+        struct exec_task task = task_for(command, cases[i].address, 60000);
+        struct address proxy;
+        if (cases[i].proxy) {
+            ck_assert_ptr_null(address_parse(cases[i].proxy, &proxy));
+            task.proxy = &proxy;
+        }
+        task.tls = cases[i].tls;
+        exec_begin(&runs[i], &task);
         await_end(i);
         ck_assert_msg(results[i].error == 0, "%s", results[i].reason);
         read_out(out, sizeof out);
