@@ -3,6 +3,8 @@
 #include "config/base/container_of.h"
 #include "proxy/backend/balance/balance.h"
 #include "proxy/session/access_log.h"
+#include "proxy/session/sealed.h"
+#include "proxy/session/stages.h"
 
 #include <stdlib.h>
 
@@ -53,9 +55,41 @@ static struct queue_turn *turn_of(struct session *session)
     return facts->turn;
 }
 
-static bool client_has_left(const struct session *session)
+static bool has_left(const struct session *session)
 {
     return !session->first_bytes && engine_has_left(&session->client.stream);
+}
+
+/* Inside of TLS a client says that it leaves by bytes, which have to be received. What it says
+ * instead becomes its first bytes. False: the session has ended. */
+static bool hear_sealed(struct session *session)
+{
+    const struct stream *client = &session->client.stream;
+    while (!session->first_bytes && client->readable && !client->ended) {
+        const unsigned char *bytes;
+        ssize_t got =
+            sealed_receive(&session->client, &session->set->loop.engine, FIRST_BYTES_MAX, &bytes);
+        if (got < 0) {
+            session_close(session, SESSION_CLIENT_RESET);
+            return false;
+        }
+        session_set_count(session->set, &session->client, (size_t)got);
+        if (got > 0 && !stages_keep(session, bytes, (size_t)got)) {
+            session_close(session, SESSION_NO_RESOURCES);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Ends the session of a client that has left. */
+static void look_at_client(struct session *session)
+{
+    if (!has_left(session) && session->client.sealed && sealed_tls(&session->client) &&
+        !hear_sealed(session))
+        return;
+    if (has_left(session))
+        session_close(session, SESSION_DONE);
 }
 
 static void begin_to_wait(struct session *session, struct queue_turn *turn)
@@ -70,8 +104,7 @@ static void begin_to_wait(struct session *session, struct queue_turn *turn)
     session->deadline = turn->give_up_at;
     access_log_note_queued(session, pool_waiting(pool_of(session)));
     session_set_state(session, SESSION_QUEUED);
-    if (client_has_left(session))
-        session_close(session, SESSION_DONE);
+    look_at_client(session);
 }
 
 static enum pool_patience patience_of(const struct session *session, const struct queue_turn *turn)
@@ -142,8 +175,8 @@ void queued_on_event(struct session *session, uint32_t what)
 {
     if ((what & ENGINE_FAILED) && engine_error(&session->client.stream))
         session_close(session, SESSION_CLIENT_RESET);
-    else if (client_has_left(session))
-        session_close(session, SESSION_DONE);
+    else
+        look_at_client(session);
 }
 
 void queued_overdue(struct session *session)

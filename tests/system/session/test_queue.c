@@ -7,6 +7,7 @@
 #include "tests/system/support/proxy.h"
 #include "tests/system/support/scene.h"
 #include "tests/system/support/server_state.h"
+#include "tests/system/support/tls_peer.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -170,6 +171,57 @@ START_TEST(clients_that_leave_the_queue)
     proxy_stop(&scene.proxy);
     wait_mentions(scene.proxy.log, "end=client-reset", 1);
     wait_mentions(scene.proxy.log, "end=done", 4);
+}
+END_TEST
+
+/* The same by TLS, which has an end of its own. */
+START_TEST(clients_by_tls_that_leave_the_queue)
+{
+    struct scene scene;
+    char path[PATH_MAX], word[4];
+    struct tls_peer clients[6];
+    scene_init(&scene);
+    tls_certificate("a", "DNS:a.test");
+    proxy_configure(&scene.proxy,
+                    "workers = 2\n[listen main]\nbind = 127.0.0.1:%u tls=yes\naccess-log = yes\n"
+                    "server = a 127.0.0.1:%u maxconn=1\nqueue-timeout = 0s\ncertificate = %s\n",
+                    scene.port, scene.server_port, test_path(path, "a.pem"));
+    proxy_start(&scene.proxy);
+    for (unsigned i = 0; i < 6; i++) {
+        tls_client(&clients[i], connect_to(&scene.front), "a.test", i == 5 ? 2 : 3);
+        tls_shake(&clients[i]);
+        wait_waiting(&scene.proxy, i);
+    }
+    int server = accept_from(scene.listener);
+    tls_say_end(&clients[1]); /* without a byte: it leaves, and does not close its socket yet */
+    wait_waiting(&scene.proxy, 4);
+    tls_say_end(&clients[5]); /* TLS 1.2 */
+    wait_waiting(&scene.proxy, 3);
+    shutdown(clients[2].fd, SHUT_WR); /* the end of the socket alone */
+    wait_waiting(&scene.proxy, 2);
+    tls_send(&clients[3], "last", 4);
+    tls_say_end(&clients[3]); /* after bytes: it waits on */
+    tls_send(&clients[4], "word", 4);
+    tls_exchange(&clients[0], server);
+    tls_close(&clients[0]);
+    close(server);
+    server = accept_from(scene.listener);
+    receive_exactly(server, word, sizeof word);
+    ck_assert_mem_eq(word, "last", sizeof word);
+    expect_eof(server);
+    send_all(server, "late", 4);
+    close(server);
+    tls_receive_exactly(&clients[3], word, sizeof word);
+    ck_assert_mem_eq(word, "late", sizeof word);
+    server = accept_from(scene.listener);
+    receive_exactly(server, word, sizeof word);
+    ck_assert_mem_eq(word, "word", sizeof word);
+    tls_exchange(&clients[4], server);
+    ck_assert_int_eq(backend_figure(&scene.proxy, "waiting"), 0);
+    for (unsigned i = 1; i < 6; i++)
+        tls_close(&clients[i]);
+    close(server);
+    proxy_stop(&scene.proxy);
 }
 END_TEST
 
@@ -580,6 +632,7 @@ Suite *queue_suite(void)
     scenario_add(suite, served_in_order, 120);
     scenario_add(suite, a_refused_session_keeps_its_turn, 120);
     scenario_add(suite, clients_that_leave_the_queue, 120);
+    scenario_add(suite, clients_by_tls_that_leave_the_queue, 120);
     scenario_add(suite, a_full_queue_and_one_that_takes_too_long, 120);
     scenario_add(suite, a_server_that_comes_back, 120);
     scenario_add(suite, a_session_waits_for_the_server_of_its_key, 120);
