@@ -26,9 +26,13 @@
 #define BODY_MAX   4096
 #define UNREAD_MAX (4 * HEAD_MAX)
 
-/* To send a request, or to send none on a connection that is kept; to take an answer. */
+/* To send a request, or to send none on a connection that is kept; to take an answer. on_tick()
+ * looks at that. libevent must not: where this thread has not run for as long, or has made an
+ * answer for as long, it tells of the timeout, and forgets that there is something to read or room
+ * to write. */
 #define REQUEST_MS 30000
 #define ANSWER_MS  60000
+#define NEVER_S    (24 * 60 * 60)
 
 /* What the clients of all connections together have not taken yet. */
 #define BACKLOG_MAX ((size_t)64 * 1024 * 1024)
@@ -81,6 +85,7 @@ struct http_server {
     STAILQ_HEAD(, listening) listeners;
     TAILQ_HEAD(, connection) connections;
     unsigned count;
+    uint64_t ticked;   /* when on_tick() came last */
     unsigned settling; /* ticks until the passing sockets are left alone; 0: nobody asked */
     bool accepting, retired, leaving, finishing;
     struct condition shortage;
@@ -254,15 +259,25 @@ static void drop_passing(struct http_server *server)
     task_queue_post(server->main, server->settled);
 }
 
+/* The time since the last tick in which this thread did not run, or made one answer: no client
+ * could do anything. */
+static uint64_t time_lost(struct http_server *server, uint64_t now)
+{
+    const uint64_t elapsed = now - server->ticked;
+    server->ticked = now;
+    return elapsed > 2 * TICK_MS ? elapsed - TICK_MS : 0;
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     struct http_server *server = arg;
     (void)fd;
     (void)what;
-    const uint64_t now = clock_ms();
+    const uint64_t now = clock_ms(), lost = time_lost(server, now);
     struct connection *connection;
     forget_gone(server);
     TAILQ_FOREACH (connection, &server->connections, link) {
+        connection->since += connection->since + lost < now ? lost : now - connection->since;
         const bool reading = connection->state == CONNECTION_READING;
         if (now - connection->since > (reading ? REQUEST_MS : ANSWER_MS) ||
             (server->leaving && is_quiet(connection)))
@@ -528,7 +543,8 @@ static int open_loop(struct http_server *server)
         return ENOMEM;
     evhttp_set_max_headers_size(server->http, HEAD_MAX);
     evhttp_set_max_body_size(server->http, BODY_MAX);
-    evhttp_set_timeout(server->http, REQUEST_MS / 1000);
+    evhttp_set_timeout(server->http, NEVER_S);
+    server->ticked = clock_ms();
     evhttp_set_allowed_methods(server->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST |
                                                  EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
                                                  EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH);

@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +99,34 @@ START_TEST(readers_that_do_not_read)
     if (!sanitized())
         ck_assert_uint_lt(memory_of(&scene), memory + 100 * 1024);
     close_all(sockets, SLOW);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+/* The process does not run for longer than a client may do nothing. The question that has come
+ * meanwhile is answered. */
+START_TEST(a_question_while_the_process_does_not_run)
+{
+    enum { STOPPED_MS = 31000 };
+    static const char request[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    struct scene scene;
+    struct endpoint http;
+    struct response response;
+    hostile_begin(&scene, &http);
+    int socket = connect_to(&http);
+    for (unsigned i = 0; i < 2; i++) { /* the first one shows that the connection is accepted */
+        if (i == 1)
+            process_stop(scene.proxy.pid);
+        send_all(socket, request, sizeof request - 1);
+        if (i == 1) {
+            (void)poll(NULL, 0, STOPPED_MS);
+            ck_assert_int_eq(kill(scene.proxy.pid, SIGCONT), 0);
+        }
+        ck_assert_msg(http_receive(socket, false, &response), "no answer to question %u", i);
+        ck_assert_int_eq(response.status, 200);
+        response_free(&response);
+    }
+    close(socket);
     proxy_stop(&scene.proxy);
 }
 END_TEST
@@ -382,6 +412,7 @@ Suite *hostile_suite(void)
     Suite *suite = suite_create("hostile");
     scenario_add(suite, a_thousand_connections, 300);
     scenario_add(suite, readers_that_do_not_read, 300);
+    scenario_add(suite, a_question_while_the_process_does_not_run, 300);
     scenario_add(suite, a_megabyte_of_headers, 300);
     scenario_add(suite, smuggled_requests, 300);
     scenario_add(suite, configurations_are_for_few, 300);
