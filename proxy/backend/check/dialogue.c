@@ -21,3 +21,16 @@ enum dialogue_verdict dialogue_fail(struct dialogue *dialogue, const char *forma
     make_printable(dialogue->reason);
     return DIALOGUE_FAILED;
 }
+
+const char *dialogue_quote(const void *bytes, size_t length, char text[static DIALOGUE_QUOTE_MAX])
+{
+    size_t kept = length < DIALOGUE_QUOTE_MAX ? length : DIALOGUE_QUOTE_MAX - 1;
+    for (size_t i = 0; i < kept; i++) {
+        char byte = ((const char *)bytes)[i];
+        text[i] = byte;
+        if (byte == '\0')
+            text[i] = '?';
+    }
+    text[kept] = '\0';
+    return text;
+}

@@ -66,6 +66,12 @@ struct dialogue_kind {
     void (*end)(struct dialogue *dialogue);
 };
 
+/* What a reason quotes of the server's words at most, with the NUL. */
+#define DIALOGUE_QUOTE_MAX 61
+
+/* The first of these bytes as a text: NULs become '?'. Returns text. */
+const char *dialogue_quote(const void *bytes, size_t length, char text[static DIALOGUE_QUOTE_MAX]);
+
 /* Makes dialogue->reason, printf-like; bytes that are not printable become '?'. Returns
  * DIALOGUE_FAILED. */
 enum dialogue_verdict dialogue_fail(struct dialogue *dialogue, const char *format, ...)

@@ -121,10 +121,10 @@ static enum dialogue_verdict judge_body(struct dialogue *dialogue, bool whole)
         return DIALOGUE_PASSED;
     if (!whole)
         return DIALOGUE_GOES_ON;
-    return dialogue_fail(dialogue, "status %u, but the body%s lacks '%.40s': '%.*s'", http->status,
+    char said[DIALOGUE_QUOTE_MAX];
+    return dialogue_fail(dialogue, "status %u, but the body%s lacks '%.40s': '%s'", http->status,
                          http->length >= BODY_MAX ? "'s first 64 KiB" : "", conf->body,
-                         (int)(http->length < 60 ? http->length : 60),
-                         http->length ? (const char *)http->body : "");
+                         dialogue_quote(http->body, http->length, said));
 }
 
 /* Takes up to `most` bytes of the input into the body. Returns how many; 0, with *verdict changed:
@@ -280,9 +280,9 @@ static bool is_other_protocol(struct evbuffer *input)
 
 static enum dialogue_verdict say_other_protocol(struct dialogue *dialogue, struct evbuffer *input)
 {
-    char begin[61];
-    ev_ssize_t size = evbuffer_copyout(input, begin, sizeof begin - 1);
-    begin[size > 0 ? size : 0] = '\0';
+    char bytes[DIALOGUE_QUOTE_MAX - 1], begin[DIALOGUE_QUOTE_MAX];
+    ev_ssize_t size = evbuffer_copyout(input, bytes, sizeof bytes);
+    dialogue_quote(bytes, size > 0 ? (size_t)size : 0, begin);
     begin[strcspn(begin, "\r\n")] = '\0';
     return dialogue_fail(dialogue, "answered '%s', which is not HTTP/1", begin);
 }

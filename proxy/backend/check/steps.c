@@ -54,15 +54,11 @@ static bool find_pattern(struct steps *steps, const struct check_step *step, str
 static enum dialogue_verdict lacks(struct dialogue *dialogue, const struct check_step *step,
                                    struct evbuffer *input)
 {
-    char said[61];
-    ev_ssize_t size = evbuffer_copyout(input, said, sizeof said - 1);
-    said[size > 0 ? size : 0] = '\0';
-    for (ev_ssize_t i = 0; i < size; i++)
-        if (said[i] == '\0')
-            said[i] = '?';
+    char bytes[DIALOGUE_QUOTE_MAX - 1], said[DIALOGUE_QUOTE_MAX];
+    ev_ssize_t size = evbuffer_copyout(input, bytes, sizeof bytes);
     return dialogue_fail(dialogue, "step %zu: the server did not say '%.50s', but '%s'",
                          ((struct steps *)dialogue->state)->next + 1, (const char *)step->text,
-                         said);
+                         dialogue_quote(bytes, size > 0 ? (size_t)size : 0, said));
 }
 
 /* Does what can be done without hearing more. */

@@ -106,6 +106,21 @@ START_TEST(interim_answers_are_passed_over)
 }
 END_TEST
 
+/* A server of another protocol: the first frame of HTTP/2 begins with zeros. */
+START_TEST(bytes_that_are_no_text_are_told)
+{
+    static const char frame[] = "\0a\4\0b", body[] = "HTTP/1.1 200 OK\r\n\r\n\0no";
+    struct talk heard = talk(&conf, frame, sizeof frame - 1, sizeof frame, false);
+    ck_assert_int_eq(heard.verdict, DIALOGUE_FAILED);
+    ck_assert_str_eq(heard.reason, "answered '?a??b', which is not HTTP/1");
+    char wanted[] = "yes";
+    conf.body = wanted;
+    heard = talk(&conf, body, sizeof body - 1, sizeof body, true);
+    ck_assert_int_eq(heard.verdict, DIALOGUE_FAILED);
+    ck_assert_str_eq(heard.reason, "status 200, but the body lacks 'yes': '?no'");
+}
+END_TEST
+
 START_TEST(what_is_not_http)
 {
     fails("SSH-2.0-OpenSSH_9.2\r\n", false, "not HTTP/1");
@@ -254,6 +269,7 @@ Suite *http_dialogue_suite(void)
     tcase_add_test(tcase, the_request);
     tcase_add_test(tcase, the_status_decides);
     tcase_add_test(tcase, interim_answers_are_passed_over);
+    tcase_add_test(tcase, bytes_that_are_no_text_are_told);
     tcase_add_test(tcase, what_is_not_http);
     tcase_add_test(tcase, answers_that_end_early);
     tcase_add_test(tcase, body_by_length);
