@@ -587,9 +587,7 @@ START_TEST(a_server_follows_another_one)
     session_works(&session);
     /* A command keeps new sessions away, and ends none. */
     ck_assert_int_eq(proxy_command(&proxy, &outcome, "server", "lead/s", "maint", NULL), 0);
-    int client = connect_to(&where);
-    expect_reset(client);
-    close(client);
+    expect_reset_at(&where);
     session_works(&session);
     ck_assert_int_eq(proxy_command(&proxy, &outcome, "server", "lead/s", "ready", NULL), 0);
     struct session other = session_through(&where, listener);
@@ -641,9 +639,7 @@ START_TEST(what_an_agent_says_outlives_reloads)
         proxy_wait_drained(&scene.proxy);
         snprintf(say, sizeof say, "\"agent\": \"%s\"", away[i]);
         status_has(&scene.proxy, say);
-        int client = connect_to(&scene.front);
-        expect_reset(client);
-        close(client);
+        expect_reset_at(&scene.front);
         session_works(&session);
         wait_mentions(scene.proxy.log, logged, 1);
     }

@@ -312,9 +312,7 @@ static void configure(const struct scene *scene, const char *options, const char
 /* The connection is accepted and reset: no server was available. */
 static void expect_no_server(const struct scene *scene)
 {
-    int fd = connect_to(&scene->front);
-    expect_reset(fd);
-    close(fd);
+    expect_reset_at(&scene->front);
 }
 
 START_TEST(sessions_stay_with_a_server_that_is_out)

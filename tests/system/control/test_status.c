@@ -51,8 +51,7 @@ START_TEST(long_names_in_80_columns)
     scene_init(&scene);
     configure(&scene, name);
     proxy_start(&scene.proxy);
-    int client = connect_to(&scene.front); /* is denied */
-    expect_reset(client);
+    expect_reset_at(&scene.front);
 
     print_status(&scene.proxy, "80", &outcome);
     unsigned servers = 0;
@@ -101,9 +100,7 @@ START_TEST(limits_and_failures_are_shown)
     proxy_start(&scene.proxy);
     struct session session = session_open(&scene);
     for (unsigned i = 0; i < 3; i++) {
-        int client = connect_to(i < 2 ? &other : &scene.front);
-        expect_reset(client);
-        close(client);
+        expect_reset_at(i < 2 ? &other : &scene.front);
     }
     wait_mentioned(
         scene.proxy.log,

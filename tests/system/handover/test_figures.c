@@ -190,9 +190,7 @@ START_TEST(cut_sessions)
     expect_eof(server);
     close(client);
     close(server);
-    client = connect_to(&refusing);
-    expect_reset(client);
-    close(client);
+    expect_reset_at(&refusing);
     struct status status;
     wait_until(has_settled, &proxy, "every session has ended");
     ck_assert(proxy_status(&proxy, &status));

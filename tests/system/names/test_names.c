@@ -369,9 +369,7 @@ START_TEST(addresses_are_given_up)
     wait_servers(&world, "pod-1=none pod-2=none");
     wait_mentions(world.proxy.log, "its addresses are given up", 1);
     echoes(client);
-    int refused = connect_to(&world.front);
-    expect_reset(refused);
-    close(refused);
+    expect_reset_at(&world.front);
     dns_wake(&world.dns);
     wait_servers(&world, "pod-1=127.0.0.1 pod-2=127.0.0.2");
     one_session(&world);

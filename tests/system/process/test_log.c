@@ -197,18 +197,14 @@ START_TEST(a_total_outage_is_said)
     struct scene scene;
     scene_start_before(&scene, port_reserve(getuid()), "", "retries = 0\n");
     for (unsigned i = 0; i < 3; i++) {
-        int client = connect_to(&scene.front);
-        expect_reset(client);
-        close(client);
+        expect_reset_at(&scene.front);
     }
     snprintf(line, sizeof line,
              "WARNING [generation %u] server main/a cannot be connected: the "
              "connection is refused (attempts of sessions: ",
              scene.proxy.generation);
     wait_mentioned(scene.proxy.log, line);
-    int client = connect_to(&scene.front);
-    expect_reset(client);
-    close(client);
+    expect_reset_at(&scene.front);
     wait_mentioned(scene.proxy.log, "server main/a: no session has failed to connect for 10 s");
     wait_mentions(scene.proxy.log, "cannot be connected", 1); /* not for each session */
     proxy_stop(&scene.proxy);

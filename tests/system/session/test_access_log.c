@@ -348,9 +348,7 @@ START_TEST(how_sessions_end)
         {"end=denied", " frontend=denied ", " termination=PR "},
         {"end=bad-proxy-header", " frontend=slow ", " termination=PR "}};
     for (unsigned i = 0; i < 3; i++) {
-        int client = connect_to(&fronts[i]);
-        expect_reset(client);
-        close(client);
+        expect_reset_at(&fronts[i]);
         char *line = line_with(scene.proxy.log, says[i][0]);
         ck_assert_msg(strstr(line, says[i][1]) && strstr(line, says[i][2]), "%s", line);
         free(line);

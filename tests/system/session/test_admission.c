@@ -17,8 +17,8 @@
 
 /* --- clients with addresses of 127.0.0.0/8 --- */
 
-/* Connects from 127.0.0.0 plus `number`. The proxy may reset the connection at once. */
-static int connect_as(const struct endpoint *front, uint32_t number)
+/* Of a client with the address 127.0.0.0 plus `number`. */
+static int socket_as(uint32_t number)
 {
     struct sockaddr_in source = {.sin_family = AF_INET,
                                  .sin_addr.s_addr = htonl(0x7f000000u + number)};
@@ -27,6 +27,12 @@ static int connect_as(const struct endpoint *front, uint32_t number)
     ck_assert_int_ge(client, 0);
     ck_assert_int_eq(setsockopt(client, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on), 0);
     ck_assert_int_eq(bind(client, (struct sockaddr *)&source, sizeof source), 0);
+    return client;
+}
+
+static int connect_as(const struct endpoint *front, uint32_t number)
+{
+    int client = socket_as(number);
     ck_assert_msg(connect(client, &front->any, front->length) == 0, "connect: %s", strerror(errno));
     return client;
 }
@@ -40,11 +46,23 @@ static struct session comes_in(const struct scene *scene, uint32_t number)
     return session;
 }
 
+/* What the client sends, if anything, is sent before it may have been reset, or after that. The
+ * reset is told once: by the first call that comes after it, connect(2) included. */
+static void is_refused_with(const struct endpoint *front, uint32_t number, const char *text)
+{
+    int client = socket_as(number);
+    size_t length = strlen(text);
+    if (connect(client, &front->any, front->length) == 0 &&
+        (length == 0 || send(client, text, length, MSG_NOSIGNAL) == (ssize_t)length))
+        expect_reset(client);
+    else
+        ck_assert_msg(errno == ECONNRESET || errno == EPIPE, "%s", strerror(errno));
+    close(client);
+}
+
 static void is_refused(const struct endpoint *front, uint32_t number)
 {
-    int client = connect_as(front, number);
-    expect_reset(client);
-    close(client);
+    is_refused_with(front, number, "");
 }
 
 /* --- the status --- */
@@ -111,12 +129,7 @@ START_TEST(a_refused_client_is_not_read)
 {
     struct scene scene;
     scene_start(&scene, "", "access-log = yes\nallow = 127.0.0.1\ndeny = any\n");
-    int client = connect_as(&scene.front, 2);
-    if (send(client, "hello", 5, MSG_NOSIGNAL) == 5)
-        expect_reset(client);
-    else /* the reset has come first, and is told once */
-        ck_assert(errno == ECONNRESET || errno == EPIPE);
-    close(client);
+    is_refused_with(&scene.front, 2, "hello");
     wait_mentioned(scene.proxy.log, " connect=- ");
     wait_mentioned(scene.proxy.log, " in=0 out=0 retries=0 end=denied");
     ck_assert(!readable_within(scene.listener, 0));

@@ -106,8 +106,7 @@ START_TEST(a_port_that_there_is_not_ends_the_session)
                     "[listen main]\nbind = 127.0.0.1:65534-65535\nserver = s 127.0.0.2:+1\n"
                     "server = t 127.0.0.3:+1 backup\naccess-log = yes\nmax-fails = 1\n");
     proxy_start(&scene.proxy);
-    int client = connect_to(&front);
-    expect_reset(client);
+    expect_reset_at(&front);
     wait_mentioned(scene.proxy.log, "end=refused");
     session_goes(65534, listener);
     ck_assert_uint_eq(file_mentions(scene.proxy.log, "ejected"), 0);

@@ -97,12 +97,8 @@ START_TEST(silent_client_is_reset_after_inspect_timeout)
 {
     struct scene scene;
     scene_start(&scene, "", "accept-proxy = any\ninspect-timeout = 50ms\naccess-log = yes\n");
-    int silent = connect_to(&scene.front), halting = connect_to(&scene.front);
-    (void)send(halting, HEADER, 10, MSG_NOSIGNAL); /* it may be reset before */
-    expect_reset(silent);
-    expect_reset(halting);
-    close(silent);
-    close(halting);
+    expect_reset_at(&scene.front);
+    expect_reset_after(&scene.front, HEADER, 10);
     wait_mentions(scene.proxy.log, "end=bad-proxy-header", 2);
     proxy_stop(&scene.proxy);
 }

@@ -218,9 +218,7 @@ START_TEST(a_handshake_fails_or_comes_too_late)
     expect_eof(client);
     close(client);
     wait_mentions(ends.scene.proxy.log, "end=tls-failed", 2);
-    client = connect_to(&hasty);
-    expect_reset(client);
-    close(client);
+    expect_reset_at(&hasty);
     wait_mentioned(ends.scene.proxy.log, "end=tls-timeout");
     /* A client that leaves. */
     tls_client(&ends.client, connect_to(&ends.scene.front), "a.test", 3);

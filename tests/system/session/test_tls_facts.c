@@ -232,9 +232,7 @@ START_TEST(limits_are_counted)
     expect_eof(refused);
     close(refused);
     wait_mentioned(ends.scene.proxy.log, " tls-error=\"tls-handshakes are under way\" ");
-    int late = connect_to(&hasty);
-    expect_reset(late);
-    close(late);
+    expect_reset_at(&hasty);
     http_wait(&metrics, "/metrics", 200,
               "rpproxy_frontend_tls_failures_total{frontend=\"hasty\",reason=\"timeout\"} 1\n");
     http_expect(&metrics, "/metrics", 200,

@@ -394,9 +394,7 @@ START_TEST(sessions_of_servers_are_resumed)
     wait_gone(server);
     tls_certificate("s", "DNS:s.test");
     server = s_server_start(scene.server_port, options[1]);
-    int client = connect_to(&scene.front);
-    expect_reset(client);
-    close(client);
+    expect_reset_at(&scene.front);
     wait_mentioned(scene.proxy.log, "self-signed certificate");
     kill(server, SIGKILL);
     wait_gone(server);

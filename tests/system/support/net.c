@@ -135,6 +135,25 @@ void expect_reset(int socket)
                   got < 0 ? strerror(errno) : (got == 0 ? "the stream's end" : "a byte"));
 }
 
+void expect_reset_after(const struct endpoint *where, const void *bytes, size_t length)
+{
+    int fd = try_connect(where);
+    if (fd < 0) {
+        ck_assert_msg(errno == ECONNRESET, "connect: %s", strerror(errno));
+        return;
+    }
+    if (length == 0 || send(fd, bytes, length, MSG_NOSIGNAL) == (ssize_t)length)
+        expect_reset(fd);
+    else
+        ck_assert_msg(errno == ECONNRESET || errno == EPIPE, "send: %s", strerror(errno));
+    close(fd);
+}
+
+void expect_reset_at(const struct endpoint *where)
+{
+    expect_reset_after(where, "", 0);
+}
+
 bool readable_within(int socket, int ms)
 {
     struct pollfd one = {.fd = socket, .events = POLLIN};

@@ -44,6 +44,14 @@ void receive_exactly(int socket, void *bytes, size_t length);
 void expect_eof(int socket);
 void expect_reset(int socket);
 
+/* Connects as a client that is reset, at once or after its bytes; they are sent where it has not
+ * been reset before. The kernel tells of a reset once, by the first call that comes after it: where
+ * this process is slow, that is connect(2) or send(2). */
+void expect_reset_after(const struct endpoint *where, const void *bytes, size_t length);
+
+/* The same of a client that sends nothing. */
+void expect_reset_at(const struct endpoint *where);
+
 /* True if something (bytes, an end, an error) can be read within the time. */
 bool readable_within(int socket, int ms);
 
