@@ -304,8 +304,14 @@ static const char *mariadb_start(struct mariadb *mariadb)
         snprintf(user_option, sizeof user_option, "--user=%s", getpwuid(getuid())->pw_name);
     /* A server deletes, as it starts, what others of its kind keep in a common folder. */
     setenv("TMPDIR", test_directory(), 1);
-    run(&outcome, "mariadb-install-db", "--no-defaults", data_option, user_option,
-        "--auth-root-authentication-method=normal", "--skip-test-db", NULL);
+    const char *init[] = {"mariadb-install-db",
+                          "--no-defaults",
+                          data_option,
+                          user_option,
+                          "--auth-root-authentication-method=normal",
+                          "--skip-test-db",
+                          NULL};
+    program_run(&(struct program){.argv = init}, 3 * PATIENCE_MS, &outcome);
     ck_assert_msg(outcome.code == 0, "%s%s", outcome.out, outcome.err);
     const char *argv[] = {program,
                           "--no-defaults",
@@ -700,15 +706,15 @@ END_TEST
 Suite *server_checks_suite(void)
 {
     Suite *suite = suite_create("server_checks");
-    scenario_add(suite, redis, 120);
-    scenario_add(suite, postgresql, 240);
-    scenario_add(suite, mariadb_with_a_user, 240);
-    scenario_add(suite, mariadb_without_user, 240);
-    scenario_add(suite, mariadb_states, 240);
-    scenario_add(suite, smtp, 120);
-    scenario_add(suite, agent, 120);
+    scenario_add(suite, redis, 300);
+    scenario_add(suite, postgresql, 900);
+    scenario_add(suite, mariadb_with_a_user, 900);
+    scenario_add(suite, mariadb_without_user, 900);
+    scenario_add(suite, mariadb_states, 900);
+    scenario_add(suite, smtp, 300);
+    scenario_add(suite, agent, 300);
     scenario_add(suite, programs_get_what_haproxy_gives, 300);
-    scenario_add(suite, programs, 120);
+    scenario_add(suite, programs, 300);
     scenario_add(suite, programs_that_are_missing_are_errors, 60);
     return suite;
 }

@@ -97,7 +97,7 @@ void postgres_serve(struct postgres *postgres)
                           "postgres",       "-D",        postgres->data, NULL};
     program_run(
         &(struct program){.argv = init, .user = postgres->user, .directory = postgres->data},
-        PATIENCE_MS, &outcome);
+        3 * PATIENCE_MS, &outcome);
     ck_assert_msg(outcome.code == 0, "initdb: %s%s", outcome.out, outcome.err);
     add_lines(postgres, "postgresql.conf", "listen_addresses = ''\n");
     add_lines(postgres, "postgresql.conf", postgres->settings);
