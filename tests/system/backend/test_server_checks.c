@@ -111,7 +111,9 @@ START_TEST(redis)
     server_await(&proxy, "ping", "one", "down", "NOAUTH");
     server_await(&proxy, "login", "one", "up", NULL);
 
-    /* A replica without its master that may not serve old data. */
+    /* A replica without its master that may not serve old data. The master that wants a password
+     * now may have been connected before. */
+    tell_redis(&two, "REPLICAOF", "127.0.0.1", "1", NULL);
     tell_redis(&two, "CONFIG", "SET", "replica-serve-stale-data", "no");
     server_await(&proxy, "ping", "two", "down", "MASTERDOWN");
     server_await(&proxy, "replica", "two", "down", "MASTERDOWN");
