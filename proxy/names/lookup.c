@@ -244,6 +244,8 @@ static void on_asked(void *arg)
     enum answer_status status = entry->question ? ANSWER_OK : ask(lookups, entry);
     if (status == ANSWER_OK)
         TAILQ_INSERT_TAIL(&entry->waiting, lookup, waiting);
+    else if (entry->result.status == ANSWER_OK && clock_ms() < entry->held)
+        tell(lookup, &entry->result);
     else
         tell_status(lookup, status);
 }

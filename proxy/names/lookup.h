@@ -9,8 +9,8 @@
  * Answers are kept for their TTL within resolve-min and resolve-max, and names without addresses
  * for a few seconds. When no name server answers, a name that was known keeps its addresses for
  * resolve-hold. At most LOOKUPS_KEPT names are kept, the least recently used goes first; at most
- * LOOKUPS_OPEN names are asked for at a time: what comes beyond ends as ANSWER_BUSY, so clients
- * that send random names use up neither memory nor name servers. */
+ * LOOKUPS_OPEN names are asked for at a time: what comes beyond has the addresses that are held, or
+ * ends as ANSWER_BUSY, so clients that send random names use up neither memory nor name servers. */
 #ifndef RPPROXY_PROXY_NAMES_LOOKUP_H
 #define RPPROXY_PROXY_NAMES_LOOKUP_H
 

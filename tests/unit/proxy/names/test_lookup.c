@@ -141,6 +141,25 @@ START_TEST(too_many_are_refused)
 }
 END_TEST
 
+/* Nobody answers, and others ask for as many names as may be asked for. */
+START_TEST(known_addresses_are_held_beside_too_many)
+{
+    static struct told told[LOOKUPS_OPEN];
+    conf.min = conf.max = 0; /* it is asked for each time */
+    nameserver_add(&nameserver, "app.example", "10.0.0.1", 0);
+    ck_assert_int_eq(look_up("app.example").status, ANSWER_OK);
+    nameserver.silent = true;
+    for (size_t i = 0; i < LOOKUPS_OPEN; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "n%zu.example", i);
+        ck_assert_ptr_nonnull(lookup_begin(lookups, &main_queue, name, on_told, &told[i]));
+    }
+    struct lookup_result result = look_up("app.example");
+    ck_assert_int_eq(result.status, ANSWER_OK);
+    ck_assert_uint_eq(result.count, 1);
+}
+END_TEST
+
 START_TEST(names_are_forgotten_when_there_are_too_many)
 {
     for (size_t i = 0; i < LOOKUPS_KEPT + 50; i++) {
@@ -253,6 +272,7 @@ Suite *lookup_suite(void)
     tcase_add_test(tcase, addresses_and_nonsense_are_not_asked_for);
     tcase_add_test(tcase, known_addresses_are_held);
     tcase_add_test(tcase, too_many_are_refused);
+    tcase_add_test(tcase, known_addresses_are_held_beside_too_many);
     tcase_add_test(tcase, names_are_forgotten_when_there_are_too_many);
     tcase_add_test(tcase, cancelled_lookup_is_not_told);
     tcase_add_test(tcase, lookups_are_left_on_their_way);
