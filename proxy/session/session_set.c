@@ -12,12 +12,21 @@ static int open_lists(struct session_set *set, atomic_uint_fast64_t *oldest)
     return set->lists ? 0 : ENOMEM;
 }
 
+/* Somebody looks at the times of sessions. */
+static bool is_timed(const struct config *config)
+{
+    bool logs = false;
+    for (size_t i = 0; i < config->frontend_count; i++)
+        logs |= config->frontends[i].access_log.every > 0;
+    return logs || config->metrics.count > 0;
+}
+
 int session_set_open(struct session_set *set, struct service *service, unsigned index,
                      struct stats *stats, void (*on_timer)(struct wheel_entry *timer))
 {
     set->service = service;
     set->index = index;
-    set->timed = service->config->metrics.count > 0;
+    set->timed = is_timed(service->config);
     set->counters = stats_counters(stats, index);
     set->frontends_at = stats_place(stats, index, tally_frontend(&stats->tally, index, 0));
     set->backends_at = stats_place(stats, index, tally_backend(&stats->tally, index, 0));

@@ -42,7 +42,7 @@ struct session_set {
     unsigned spares, spares_most;
     bool keeps_spares;
     unsigned source_turn; /* of ranges of sources */
-    bool timed;           /* histograms are wanted: there are metrics */
+    bool timed;           /* times are wanted: there are metrics, or an access log */
     bool refused;         /* set when a session is refused by its address; the listener clears it */
     void (*on_parked)(struct session *session); /* session_park() is complete */
     uint64_t last_session;                      /* number of the newest */
