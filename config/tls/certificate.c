@@ -265,7 +265,8 @@ static char *subject_of(X509 *x509)
                                   XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0) {
         char *bytes;
         long length = BIO_get_mem_data(bio, &bytes);
-        text = memory_copy_n(bytes, (size_t)length);
+        if (length > 0) /* else there are no bytes */
+            text = memory_copy_n(bytes, (size_t)length);
     }
     BIO_free(bio);
     return text ? text : memory_copy("");
