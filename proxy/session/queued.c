@@ -3,8 +3,8 @@
 #include "config/base/container_of.h"
 #include "proxy/backend/balance/balance.h"
 #include "proxy/session/access_log.h"
+#include "proxy/session/first_bytes.h"
 #include "proxy/session/sealed.h"
-#include "proxy/session/stages.h"
 
 #include <stdlib.h>
 
@@ -60,33 +60,12 @@ static bool has_left(const struct session *session)
     return !session->first_bytes && engine_has_left(&session->client.stream);
 }
 
-/* Inside of TLS a client says that it leaves by bytes, which have to be received. What it says
- * instead becomes its first bytes. False: the session has ended. */
-static bool hear_sealed(struct session *session)
-{
-    const struct stream *client = &session->client.stream;
-    while (!session->first_bytes && client->readable && !client->ended) {
-        const unsigned char *bytes;
-        ssize_t got =
-            sealed_receive(&session->client, &session->set->loop.engine, FIRST_BYTES_MAX, &bytes);
-        if (got < 0) {
-            session_close(session, SESSION_CLIENT_RESET);
-            return false;
-        }
-        session_set_count(session->set, &session->client, (size_t)got);
-        if (got > 0 && !stages_keep(session, bytes, (size_t)got)) {
-            session_close(session, SESSION_NO_RESOURCES);
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Ends the session of a client that has left. */
+/* Ends the session of a client that has left. Inside of TLS a client says so by bytes, which have
+ * to be received; what it says instead becomes its first bytes. */
 static void look_at_client(struct session *session)
 {
     if (!has_left(session) && session->client.sealed && sealed_tls(&session->client) &&
-        !hear_sealed(session))
+        !first_bytes_receive(session, 1))
         return;
     if (has_left(session))
         session_close(session, SESSION_DONE);

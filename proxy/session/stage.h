@@ -24,9 +24,6 @@ struct stage;
 typedef int stage_maker(const struct service *service, struct frontend *frontend,
                         struct stage **stage);
 
-/* The most that is kept of what a client says before its server is known. */
-#define FIRST_BYTES_MAX (64u * 1024)
-
 /* Why a stage is asked. */
 enum stage_occasion {
     STAGE_BEGINS,  /* the session has come to this stage */

@@ -1,50 +1,7 @@
 #include "proxy/session/stages.h"
 
 #include "proxy/session/connect.h"
-#include "proxy/session/sealed.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-static size_t collected(const struct session *session)
-{
-    return session->first_bytes ? session->first_bytes->length : 0;
-}
-
-bool stages_keep(struct session *session, const unsigned char *bytes, size_t length)
-{
-    size_t before = collected(session);
-    struct unsent *all = realloc(session->first_bytes, sizeof *all + before + length);
-    if (!all)
-        return false;
-    memcpy(all->bytes + before, bytes, length);
-    all->offset = 0;
-    all->length = before + length;
-    session->first_bytes = all;
-    return true;
-}
-
-/* Receives what there is room for. False: the session has ended. */
-static bool collect(struct session *session)
-{
-    struct engine *engine = &session->set->loop.engine;
-    struct stream *client = &session->client.stream;
-    while (client->readable && !client->ended && collected(session) < FIRST_BYTES_MAX) {
-        const unsigned char *bytes;
-        ssize_t got =
-            sealed_receive(&session->client, engine, FIRST_BYTES_MAX - collected(session), &bytes);
-        if (got < 0) {
-            session_close(session, SESSION_CLIENT_RESET);
-            return false;
-        }
-        session_set_count(session->set, &session->client, (size_t)got);
-        if (got > 0 && !stages_keep(session, bytes, (size_t)got)) {
-            session_close(session, SESSION_NO_RESOURCES);
-            return false;
-        }
-    }
-    return true;
-}
+#include "proxy/session/first_bytes.h"
 
 static void enter(struct session *session)
 {
@@ -58,7 +15,7 @@ static enum stage_occasion occasion_of(const struct session *session)
 {
     if (session->client.stream.ended)
         return STAGE_ENDED;
-    return collected(session) >= FIRST_BYTES_MAX ? STAGE_FULL : STAGE_BYTES;
+    return first_bytes_count(session) >= FIRST_BYTES_MAX ? STAGE_FULL : STAGE_BYTES;
 }
 
 static bool is_last_chance(enum stage_occasion occasion)
@@ -90,11 +47,11 @@ static void ask(struct session *session, enum stage_occasion occasion)
         /* A stage before this one may have received all that there is: no event will tell. */
         if (occasion != STAGE_BEGINS || !stage->reads)
             return;
-        size_t before = collected(session);
-        if (!collect(session))
+        size_t before = first_bytes_count(session);
+        if (!first_bytes_receive(session, FIRST_BYTES_MAX))
             return;
         occasion = occasion_of(session);
-        if (occasion == STAGE_BYTES && collected(session) == before)
+        if (occasion == STAGE_BYTES && first_bytes_count(session) == before)
             return;
     }
     session->stage = NULL;
@@ -130,8 +87,9 @@ void stages_on_event(struct session *session, uint32_t what)
             ask(session, STAGE_EVENT);
         return;
     }
-    size_t before = collected(session);
+    size_t before = first_bytes_count(session);
     bool ended = session->client.stream.ended;
-    if (collect(session) && (collected(session) > before || ended != session->client.stream.ended))
+    if (first_bytes_receive(session, FIRST_BYTES_MAX) &&
+        (first_bytes_count(session) > before || ended != session->client.stream.ended))
         ask(session, occasion_of(session));
 }

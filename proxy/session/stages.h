@@ -1,4 +1,4 @@
-/* Leads a session through the stages of its frontend (stage.h), and collects what its client says
+/* Leads a session through the stages of its frontend (stage.h), which look at what its client says
  * before the server is known. The worker's thread.
  *
  * Such a session can end as any other: its client resets, it is overdue, a drain cuts it. It does
@@ -15,10 +15,6 @@ void stages_begin(struct session *session);
 /* For a stage that waits for something else than bytes: it has come, and the stage is asked. Only
  * while the session is in that stage. Not to be called from stage->decide(). */
 void stages_news(struct session *session);
-
-/* For a stage that receives by itself: appends what the client has said to session->first_bytes.
- * False: out of memory. */
-bool stages_keep(struct session *session, const unsigned char *bytes, size_t length);
 
 /* An event of the client's connection, and the deadline, of a session in a stage. */
 void stages_on_event(struct session *session, uint32_t what);

@@ -2,6 +2,7 @@
 
 #include "proxy/backend/balance/balance.h"
 #include "proxy/session/endpoints.h"
+#include "proxy/session/first_bytes.h"
 #include "proxy/session/sealed.h"
 #include "proxy/session/session.h"
 #include "proxy/stages/forwarding.h"

@@ -2,9 +2,9 @@
 
 #include "config/base/log.h"
 #include "config/tls/tls_server.h"
+#include "proxy/session/first_bytes.h"
 #include "proxy/session/sealed.h"
 #include "proxy/session/session.h"
-#include "proxy/session/stages.h"
 #include "proxy/tls/tls.h"
 #include "proxy/wire/client_hello.h"
 
@@ -141,7 +141,7 @@ static enum stage_verdict shake(struct session *session, const struct tls_in *in
         }
         if (got < 0)
             return fail(session, in, tls);
-        if (got > 0 && !stages_keep(session, bytes, (size_t)got))
+        if (got > 0 && !first_bytes_keep(session, bytes, (size_t)got))
             return refuse(session, SESSION_NO_RESOURCES);
     }
     note(session, in);

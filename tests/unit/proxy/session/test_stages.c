@@ -1,5 +1,6 @@
 /* Sessions in the stages before a server is chosen. A worker without its thread: the test takes the
  * turns of its loop, and says what the stages decide. */
+#include "proxy/session/first_bytes.h"
 #include "proxy/session/stages.h"
 
 #include "config/load.h"
