@@ -2,19 +2,16 @@
 #include "tests/system/scenarios.h"
 #include "tests/system/support/harness.h"
 #include "tests/system/support/scene.h"
+#include "tests/system/support/small_disk.h"
 
 #include "tests/system/support/trap.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -209,28 +206,6 @@ START_TEST(a_file_that_is_not_as_it_was_written_is_not_used)
 }
 END_TEST
 
-/* A file system of its own at that path, of which other tests see nothing. False: not permitted. */
-static bool mount_small_disk(const char *path)
-{
-    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-           mount("tmpfs", path, "tmpfs", 0, "size=512k,mode=0755") == 0;
-}
-
-/* Fills the disk up to its last page. */
-static void fill_disk(void)
-{
-    char path[PATH_MAX];
-    static const char page[4096];
-    off_t length = 0;
-    int fd = open(test_path(path, "history/filler"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    ck_assert_int_ge(fd, 0);
-    for (ssize_t done; (done = write(fd, page, sizeof page)) > 0;)
-        length += done;
-    ck_assert_int_eq(errno, ENOSPC);
-    ck_assert_int_eq(ftruncate(fd, length - (off_t)sizeof page), 0);
-    close(fd);
-}
-
 /* The configuration is longer than a page, so that a write stops in its midst. */
 static void configure_long(const struct scene *scene, const char *folder, const char *retries)
 {
@@ -279,14 +254,14 @@ START_TEST(a_full_disk)
     off_t longest;
     scene_init(&scene);
     ck_assert_int_eq(mkdir(test_path(folder, "history"), 0755), 0);
-    if (!mount_small_disk(folder))
+    if (!small_disk_mount(folder))
         skip_test("no file system can be mounted here");
     configure_long(&scene, folder, "1");
     proxy_start(&scene.proxy);
     configure_long(&scene, folder, "2");
     proxy_reload(&scene.proxy);
     wait_file(test_path(path, "history/generation-2.ini"));
-    fill_disk();
+    small_disk_fill(test_path(path, "history/filler"), 1); /* so that a write stops in its midst */
     configure_long(&scene, folder, "3");
     proxy_reload(&scene.proxy);
     wait_mentioned(scene.proxy.log, "history: generation 3 is not kept in ");
@@ -318,7 +293,7 @@ START_TEST(a_full_disk)
     proxy_reload(&scene.proxy);
     expect_last(&scene.proxy, 7);
     proxy_stop(&scene.proxy);
-    ck_assert_int_eq(umount2(folder, MNT_DETACH), 0);
+    small_disk_unmount(folder);
 }
 END_TEST
 

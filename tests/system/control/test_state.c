@@ -2,6 +2,7 @@
 #include "tests/system/scenarios.h"
 #include "tests/system/support/scene.h"
 #include "tests/system/support/server_state.h"
+#include "tests/system/support/small_disk.h"
 
 #include <jansson.h>
 #include <signal.h>
@@ -339,6 +340,41 @@ START_TEST(a_disk_that_does_not_take_it)
 }
 END_TEST
 
+/* The file keeps what it had, also across a crash, and takes more when there is room again. */
+START_TEST(a_full_disk)
+{
+    struct stand stand;
+    struct outcome outcome;
+    char folder[PATH_MAX], filler[PATH_MAX];
+    scene_init(&stand.scene);
+    ck_assert_int_eq(mkdir(test_path(folder, "disk"), 0755), 0);
+    if (!small_disk_mount(folder))
+        skip_test("no file system can be mounted here");
+    test_path(stand.state, "disk/state");
+    configure(&stand, "", "");
+    proxy_start(&stand.scene.proxy);
+    command(&stand, "server", "main/a", "drain");
+    small_disk_fill(test_path(filler, "disk/filler"), 0);
+    ck_assert_int_eq(
+        proxy_command(&stand.scene.proxy, &outcome, "server", "main/a", "weight=7", NULL), 0);
+    ck_assert_msg(strstr(outcome.out, "; it is not kept in ") != NULL, "%s", outcome.out);
+    wait_mentioned(stand.scene.proxy.log, "No space left on device");
+    proxy_reload(&stand.scene.proxy); /* does not need the file */
+    proxy_wait_drained(&stand.scene.proxy);
+    ck_assert_int_eq(number_of(&stand, "a", "weight"), 7);
+    kill_and_start(&stand);
+    expect_admin(&stand, "a", "drain");
+    ck_assert_int_eq(number_of(&stand, "a", "weight"), 1);
+    ck_assert_int_eq(unlink(filler), 0);
+    command(&stand, "server", "main/a", "weight=9");
+    kill_and_start(&stand);
+    expect_admin(&stand, "a", "drain");
+    ck_assert_int_eq(number_of(&stand, "a", "weight"), 9);
+    proxy_stop(&stand.scene.proxy);
+    small_disk_unmount(folder);
+}
+END_TEST
+
 Suite *state_suite(void)
 {
     Suite *suite = suite_create("state");
@@ -349,5 +385,6 @@ Suite *state_suite(void)
     scenario_add(suite, wrong_lines_are_left_out, 300);
     scenario_add(suite, files_that_are_refused, 300);
     scenario_add(suite, a_disk_that_does_not_take_it, 300);
+    scenario_add(suite, a_full_disk, 300);
     return suite;
 }
