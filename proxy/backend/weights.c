@@ -216,12 +216,12 @@ void weights_publish(struct backend *backend, uint64_t now, bool tell)
         backend->usable += serves;
         server->now.holds = serves && backup && !backend->conf->failback;
     }
-    if (tell)
-        tell_who_serves(backend, before, usable);
     if (changed || backend->table_is_stale)
         outdate_table(backend, now);
     if (changed)
         atomic_fetch_add_explicit(&backend->version, 1, memory_order_release);
+    if (tell) /* workers know by now */
+        tell_who_serves(backend, before, usable);
     if (changed && backend->on_share)
         tell_queue(backend, now);
     set_timer(backend, now);

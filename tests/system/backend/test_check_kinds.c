@@ -104,6 +104,17 @@ struct pair {
     struct proxy proxy;
 };
 
+/* The server has come up so often, and clients go to it: the line is written a moment before, and
+ * the process answers after it. */
+static void wait_serves(const struct proxy *proxy, const char *server, unsigned times)
+{
+    struct status status;
+    char text[128];
+    snprintf(text, sizeof text, "server %s is UP", server);
+    wait_mentions(proxy->log, text, times);
+    ck_assert(proxy_status(proxy, &status));
+}
+
 /* Like Patroni: the nodes' API says on another port which of them is the primary. */
 static void pair_start(struct pair *pair, const char *global, const char *rest)
 {
@@ -125,7 +136,7 @@ static void pair_start(struct pair *pair, const char *global, const char *rest)
                     "server = two 127.0.0.1:%u check-port=%u\n",
                     global, port, rest, ports[0], pair->one.port, ports[1], pair->two.port);
     proxy_start(&pair->proxy);
-    wait_mentioned(pair->proxy.log, "server main/one is UP");
+    wait_serves(&pair->proxy, "main/one", 1);
 }
 
 static void pair_end(struct pair *pair)
@@ -152,7 +163,7 @@ START_TEST(sessions_end_with_the_primary)
     session_is_cut(&session);
     wait_mentioned(pair.proxy.log, "server main/one is DOWN: answered with status 503");
     wait_mentions(pair.proxy.log, "end=server-down", 1);
-    wait_mentioned(pair.proxy.log, "server main/two is UP");
+    wait_serves(&pair.proxy, "main/two", 1);
     session = session_through(&pair.front, pair.listeners[1]);
     session_works(&session);
 
@@ -573,7 +584,7 @@ START_TEST(a_server_follows_another_one)
                     "server = t 127.0.0.1:%u check-track=lead/s\n",
                     web.port, front, port);
     proxy_start(&proxy);
-    wait_mentioned(proxy.log, "server main/t is UP, as lead/s");
+    wait_serves(&proxy, "main/t", 1);
     struct session session = session_through(&where, listener);
     session_works(&session);
     proxy_reload(&proxy);
@@ -582,7 +593,7 @@ START_TEST(a_server_follows_another_one)
     session_is_cut(&session);
     wait_mentioned(proxy.log, "server main/t is DOWN, as lead/s");
     web_put(&web, "alive", "yes");
-    wait_mentions(proxy.log, "server main/t is UP, as lead/s", 2);
+    wait_serves(&proxy, "main/t", 2);
     session = session_through(&where, listener);
     session_works(&session);
     /* A command keeps new sessions away, and ends none. */
