@@ -253,7 +253,8 @@ int socket_disconnect(int fd)
     return call_connect(fd, &nobody, sizeof nobody) == 0 ? 0 : errno;
 }
 
-/* As in netinet/tcp.h, whose struct tcp_info is the shorter one. */
+/* The states of netinet/tcp.h. This file uses linux/tcp.h, whose struct tcp_info has more members.
+ */
 enum { STATE_FIN_WAIT2 = 5, STATE_CLOSE = 7, STATE_LISTEN = 10 };
 
 static bool tcp_info(int fd, struct tcp_info *info)

@@ -146,8 +146,11 @@ def worker_cpu(pid):
     return spent / 1e9
 
 
-def scrape():
-    connection = http.client.HTTPConnection("127.0.0.1", METRICS_PORT)
+def metrics_connection():
+    return http.client.HTTPConnection("127.0.0.1", METRICS_PORT)
+
+
+def scrape(connection):
     connection.request("GET", "/metrics")
     return connection.getresponse().read()
 
@@ -175,10 +178,9 @@ class Observers:
         return self
 
     def scrape(self):
-        connection, due = http.client.HTTPConnection("127.0.0.1", METRICS_PORT), time.monotonic()
+        connection, due = metrics_connection(), time.monotonic()
         while not self.ends.wait(max(due - time.monotonic(), 0)):
-            connection.request("GET", "/metrics")
-            connection.getresponse().read()
+            scrape(connection)
             self.scrapes += 1
             due += self.INTERVAL
 

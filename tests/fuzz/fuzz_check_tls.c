@@ -65,7 +65,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
-/* The server's side: an honest one, or none, for whom the input speaks. */
+/* The server's side: an honest server, or no server, where the input is what the client receives.
+ */
 struct server {
     int fd;
     struct tls *tls;

@@ -46,8 +46,8 @@ static struct session comes_in(const struct scene *scene, uint32_t number)
     return session;
 }
 
-/* What the client sends, if anything, is sent before it may have been reset, or after that. The
- * reset is told once: by the first call that comes after it, connect(2) included. */
+/* The client may be reset before it sends its bytes, or after. The kernel tells of a
+ * reset once: by the first call that comes after it, connect(2) included. */
 static void is_refused_with(const struct endpoint *front, uint32_t number, const char *text)
 {
     int client = socket_as(number);

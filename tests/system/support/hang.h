@@ -10,8 +10,8 @@ char state_of(pid_t thread);
 /* A worker thread of the process. */
 pid_t worker_of(pid_t pid);
 
-/* Stops the thread, as a debugger does, and returns when it is stopped: the pid of the debugger, at
- * whose end, or that of the test, the thread continues. The debugger also reaps the thread. */
+/* Stops the thread, as a debugger does, and returns when it is stopped: the pid of the debugger.
+ * The thread continues when the debugger or the test ends. The debugger also reaps the thread. */
 pid_t hang_thread(pid_t thread);
 
 #endif

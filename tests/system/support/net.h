@@ -49,7 +49,7 @@ void expect_reset(int socket);
  * this process is slow, that is connect(2) or send(2). */
 void expect_reset_after(const struct endpoint *where, const void *bytes, size_t length);
 
-/* The same of a client that sends nothing. */
+/* The same, for a client that sends nothing. */
 void expect_reset_at(const struct endpoint *where);
 
 /* True if something (bytes, an end, an error) can be read within the time. */
