@@ -443,18 +443,19 @@ uint64_t churn_lost(const struct churn_result *result)
     return lost;
 }
 
+static const char *const loss_names[] = {
+    [LOSS_REFUSED] = "refused",   [LOSS_RESET] = "reset",       [LOSS_CUT] = "cut short",
+    [LOSS_WRONG] = "wrong bytes", [LOSS_TIMEOUT] = "timed out", [LOSS_OTHER] = "other",
+};
+
 void churn_print(const struct churn_result *result, const char *what)
 {
-    static const char *const names[] = {
-        [LOSS_REFUSED] = "refused",   [LOSS_RESET] = "reset",       [LOSS_CUT] = "cut short",
-        [LOSS_WRONG] = "wrong bytes", [LOSS_TIMEOUT] = "timed out", [LOSS_OTHER] = "other",
-    };
     printf("     %s: %llu connections in %.1f s (%.0f/s, the slowest %.3f s)", what,
            (unsigned long long)result->completed, result->seconds,
            (double)result->completed / (result->seconds > 0 ? result->seconds : 1),
            result->slowest);
     for (int kind = 0; kind < LOSS_KINDS; kind++) {
-        printf(", %llu %s", (unsigned long long)result->lost[kind], names[kind]);
+        printf(", %llu %s", (unsigned long long)result->lost[kind], loss_names[kind]);
     }
     printf("%s\n", result->held_back > 0 ? " (load held back: too many in flight)" : "");
     for (unsigned i = 0; i < result->told_count; i++) {
@@ -462,7 +463,7 @@ void churn_print(const struct churn_result *result, const char *what)
                "got%s%s\n",
                result->told[i].second, result->told[i].lived,
                (unsigned long long)result->told[i].id, result->told[i].source,
-               names[result->told[i].kind], result->told[i].phase,
+               loss_names[result->told[i].kind], result->told[i].phase,
                (unsigned long long)result->told[i].got, result->told[i].error != 0 ? ": " : "",
                result->told[i].error != 0 ? strerror(result->told[i].error) : "");
     }
@@ -477,7 +478,10 @@ uint64_t churn_stop_clean(struct churn *churn, const char *what)
     if (what != NULL || lost > 0) {
         churn_print(&result, what != NULL ? what : "a side load");
     }
-    ck_assert_msg(lost == 0, "%llu connections lost", (unsigned long long)lost);
+    ck_assert_msg(lost == 0, "%s: %llu connections lost, the first at %.3f s: %s while %s: %s",
+                  what != NULL ? what : "a side load", (unsigned long long)lost,
+                  result.told[0].second, loss_names[result.told[0].kind], result.told[0].phase,
+                  strerror(result.told[0].error));
     ck_assert_uint_eq(result.started, result.completed);
     return result.completed;
 }
