@@ -309,7 +309,7 @@ void log_set_generation(unsigned generation)
     log_layout_set_generation(generation);
 }
 
-void log_reopen(void)
+int log_reopen(void)
 {
     int error = 0;
     struct sink sink;
@@ -325,6 +325,15 @@ void log_reopen(void)
     if (error)
         log_error("log: the %s cannot be opened again, the old %s stays in use: %s", what, what,
                   strerror(error));
+    return error;
+}
+
+bool log_has_reopened(void)
+{
+    pthread_mutex_lock(&logger.lock);
+    bool waits = logger.changed;
+    pthread_mutex_unlock(&logger.lock);
+    return !waits;
 }
 
 bool log_enabled(enum log_level level)

@@ -22,9 +22,14 @@ void log_set_generation(unsigned generation);
 /* Starts the writer thread, with all signals blocked in it. Returns 0 or an errno value. */
 int log_start(void) __attribute__((warn_unused_result));
 
-/* Opens the log file again (SIGUSR1, log rotation), or the socket. If that fails, what was open
- * stays in use. No effect on stderr. */
-void log_reopen(void);
+/* Opens the log file again (SIGUSR1, log rotation), or the socket. The writer thread goes over to
+ * it as soon as it has written what it is writing. Returns 0, or an errno value, which is logged as
+ * well: what was open stays in use. No effect on stderr. */
+int log_reopen(void);
+
+/* The writer thread has gone over: no line is written to what was open before log_reopen(). Any
+ * thread. */
+bool log_has_reopened(void) __attribute__((warn_unused_result));
 
 /* Writes the queued lines, for at most two seconds, and ends the thread. Later lines are written
  * directly. */

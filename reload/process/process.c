@@ -565,7 +565,7 @@ static void on_signal(const struct requester *from, void *arg)
         reload_by_signal(generation, from);
         break;
     case SIGUSR1:
-        log_reopen();
+        (void)log_reopen();
         break;
     case SIGCHLD:
         children_collect(&generation->children);

@@ -606,6 +606,57 @@ START_TEST(log_files_of_all_generations_are_reopened)
 }
 END_TEST
 
+/* The answer speaks of processes that have opened the file again, not of those that were told. */
+START_TEST(a_stopped_process_has_not_reopened_its_log_file)
+{
+    char log[PATH_MAX], options[PATH_MAX + 64];
+    struct scene scene;
+    struct outcome outcome;
+    test_path(log, "messages");
+    snprintf(options, sizeof options, "drain = wait\nlog = file:%s\n", log);
+    scene_start(&scene, options, "");
+    const pid_t old = scene.proxy.pid;
+    struct session session = session_open(&scene);
+    session_works(&session);
+    proxy_reload(&scene.proxy);
+    wait_mentioned(log, "generation 1 drains");
+    ck_assert_int_eq(kill(old, SIGSTOP), 0);
+    /* The heartbeat has it killed meanwhile. */
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reopen", NULL), 0);
+    ck_assert_str_eq(outcome.out, "log reopened: by 1 process\n");
+    const int ended = wait_gone(old);
+    ck_assert(WIFSIGNALED(ended) && WTERMSIG(ended) == SIGKILL);
+    session_close(&session);
+    proxy_wait_drained(&scene.proxy);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
+START_TEST(a_log_file_that_cannot_be_reopened)
+{
+    char log[PATH_MAX], folder[PATH_MAX], moved[PATH_MAX], options[PATH_MAX + 32], said[128];
+    struct scene scene;
+    struct outcome outcome;
+    test_path(folder, "folder");
+    test_path(moved, "moved");
+    test_path(log, "folder/messages");
+    ck_assert_int_eq(mkdir(folder, 0755), 0);
+    snprintf(options, sizeof options, "log = file:%s\n", log);
+    scene_start(&scene, options, "");
+    ck_assert_int_eq(rename(folder, moved), 0);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reopen", NULL), 1);
+    snprintf(said, sizeof said,
+             "log reopened: by 0 processes, but not by generation 1 (pid %d): No such file or "
+             "directory\n",
+             (int)scene.proxy.pid);
+    ck_assert_msg(strstr(outcome.err, said) != NULL, "%s%s", outcome.out, outcome.err);
+    ck_assert_int_eq(rename(moved, folder), 0);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reopen", NULL), 0);
+    ck_assert_str_eq(outcome.out, "log reopened: by 1 process\n");
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 /* --- what the service manager is told --- */
 
 static bool manager_heard(void *argument)
@@ -717,6 +768,8 @@ Suite *commands_suite(void)
     scenario_add(suite, started_by_a_relative_path, 300);
     scenario_add(suite, log_file_reopened, 300);
     scenario_add(suite, log_files_of_all_generations_are_reopened, 300);
+    scenario_add(suite, a_stopped_process_has_not_reopened_its_log_file, 300);
+    scenario_add(suite, a_log_file_that_cannot_be_reopened, 120);
     scenario_add(suite, notifications, 300);
     scenario_add(suite, status_while_descriptors_are_short, 120);
     return suite;
