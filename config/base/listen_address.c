@@ -140,3 +140,24 @@ bool listen_address_overlaps(const struct listen_address *one, const struct list
     return is_comparable(one, other) && (includes(one, other) || includes(other, one)) &&
            (!has_interface(one) || !has_interface(other) || same_interface(one, other));
 }
+
+bool listen_address_takes(const struct listen_address *newer, const struct listen_address *older)
+{
+    const bool wildcard = address_is_wildcard(&newer->address);
+    if (wildcard != address_is_wildcard(&older->address))
+        return !wildcard;
+    return newer->address.any.sa_family == AF_INET;
+}
+
+static int order_by_interface(const struct listen_address *at)
+{
+    if (!has_interface(at))
+        return 0;
+    return at->address.any.sa_family == AF_INET ? 1 : -1;
+}
+
+int listen_address_order(const struct listen_address *one, const struct listen_address *other)
+{
+    const unsigned a = address_port(&one->address), b = address_port(&other->address);
+    return a != b ? (a > b) - (a < b) : order_by_interface(one) - order_by_interface(other);
+}

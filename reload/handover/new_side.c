@@ -131,17 +131,32 @@ static bool must_keep_all(struct new_side *side)
     return false;
 }
 
-/* The kernel gives a client to the most specific listening socket of the port, whatever process has
- * it, and steers only among sockets of the same address. So a listener that waits until this
- * process serves would have all clients of its address, and one that both processes have in common
- * an unknown share. No client comes to an address that is absent. False: this process exits. */
+/* Clients of a bind that the old process has, and which is another one, come to this bind as soon
+ * as that one is closed, or before. */
+static bool has_clients_of_another(const struct bound *bound, const struct offer *offer)
+{
+    const struct listen_address *at = &bound->conf->at;
+    struct listen_address other;
+    if (bound_is_unix(bound) || offer_find(offer, bound->conf->text))
+        return bound->covered != NULL;
+    for (size_t i = 0; i < offer->count; i++)
+        if (offered_address(&offer->list[i], &other) && listen_address_overlaps(at, &other) &&
+            !listen_address_covers(at, &other))
+            return true;
+    return false;
+}
+
+/* The kernel chooses between the listening sockets of two binds without asking a program, and
+ * steers only among sockets of the same bind. So a bind that has clients of another one would have
+ * all of them or none, and one that both processes have in common an unknown share. No client comes
+ * to an address that is absent. False: this process exits. */
 static bool can_share(struct new_side *side)
 {
     struct generation *generation = side->generation;
     for (size_t i = 0; i < generation->binds->count; i++) {
         const struct bound *bound = &generation->binds->list[i];
         char line[ADDRESS_TEXT_MAX + 256];
-        if (bound_is_unix(bound) || (!bound->listens_late && !bound->covered))
+        if (!has_clients_of_another(bound, &side->offer))
             continue;
         snprintf(
             line, sizeof line,

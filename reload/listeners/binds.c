@@ -575,6 +575,7 @@ void binds_free(struct binds *binds)
         free(bound->fds);
     }
     offer_free(&binds->idle);
+    free(binds->in_order);
     free(binds->list);
     free(binds);
 }

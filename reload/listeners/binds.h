@@ -14,6 +14,7 @@
 struct binds {
     const struct config *config;
     struct bound *list;
+    struct bound **in_order; /* as listen_address_order() has them */
     size_t count;
     unsigned workers;
     struct cpus cpus;  /* the workers', as steering.h has them */

@@ -127,14 +127,31 @@ static int probe(const struct opening *opening, const struct listen_address *at)
     return error;
 }
 
-/* A listener there would take clients that come to the old process now. Where it would cover what
- * the old process has, as the wildcard does an address, it would take none. */
-static bool takes_clients(const struct offer *offer, const struct listen_address *at)
+/* A bind of an interface that this process opens anew, and that begins to listen after `at`: it has
+ * its clients back at once. */
+static bool has_later_interface(const struct opening *opening, const struct listen_address *at)
 {
+    const struct config *config = opening->config;
+    for (size_t f = 0; f < config->frontend_count; f++)
+        for (size_t b = 0; b < config->frontends[f].bind_count; b++) {
+            const struct bind_conf *bind = &config->frontends[f].binds[b];
+            const struct offered *offered = offer_find(opening->offer, bind->text);
+            if (!(offered && offered->fd_count) && listen_address_covers(at, &bind->at) &&
+                listen_address_takes(&bind->at, at) && listen_address_order(at, &bind->at) < 0)
+                return true;
+        }
+    return false;
+}
+
+/* A listener there would take clients that come to the old process now. */
+static bool takes_clients(const struct opening *opening, const struct listen_address *at)
+{
+    const struct offer *offer = opening->offer;
     struct listen_address other;
     for (size_t i = 0; offer && i < offer->count; i++)
         if (offered_address(&offer->list[i], &other) && listen_address_overlaps(&other, at) &&
-            !listen_address_covers(at, &other))
+            listen_address_takes(at, &other) &&
+            !(listen_address_covers(at, &other) && has_later_interface(opening, at)))
             return true;
     return false;
 }
@@ -282,7 +299,7 @@ static int open_bound(struct bound *bound, const struct opening *opening)
     }
     int error = offered ? 0 : probe(opening, &bound->conf->at);
     bound->ordered = !offered;
-    bound->listens_late = !offered && takes_clients(opening->offer, &bound->conf->at);
+    bound->listens_late = !offered && takes_clients(opening, &bound->conf->at);
     if (error)
         return error;
     error = open_tcp(bound, opening_sockets(bound->conf, opening->workers),
@@ -335,11 +352,30 @@ static void open_covered(struct binds *binds, const struct opening *opening)
     }
 }
 
+static int by_order(const void *one, const void *other)
+{
+    const struct bound *const *a = one, *const *b = other;
+    const int order = listen_address_order(&(*a)->conf->at, &(*b)->conf->at);
+    if (order)
+        return order;
+    return (*a > *b) - (*a < *b);
+}
+
+static bool order_binds(struct binds *binds)
+{
+    binds->in_order = calloc(binds->count + 1, sizeof(struct bound *));
+    for (size_t i = 0; binds->in_order && i < binds->count; i++)
+        binds->in_order[i] = &binds->list[i];
+    if (binds->in_order)
+        qsort(binds->in_order, binds->count, sizeof(struct bound *), by_order);
+    return binds->in_order != NULL;
+}
+
 /* The order of listen() is the order in the groups, so nothing listens before all are bound. */
 static void listen_all(struct binds *binds, const struct offer *offer, struct opening *opening)
 {
     for (size_t i = 0; i < binds->count; i++) {
-        struct bound *bound = &binds->list[i];
+        struct bound *bound = binds->in_order[i];
         struct offered *offered = offer_find(offer, bound->conf->text);
         if (bound_is_unix(bound) || bound->listens_late || (offered && offered->fd_count))
             continue;
@@ -352,7 +388,7 @@ static void listen_all(struct binds *binds, const struct offer *offer, struct op
 void binds_listen_late(struct binds *binds)
 {
     for (size_t i = 0; i < binds->count; i++) {
-        struct bound *bound = &binds->list[i];
+        struct bound *bound = binds->in_order[i];
         int error = bound->listens_late ? listen_tcp(binds, bound) : 0;
         bound->listens_late = false;
         if (error)
@@ -411,10 +447,11 @@ struct binds *binds_open(const struct config *config, unsigned workers, struct o
         }
     if (!opening.failed)
         open_covered(binds, &opening);
-    if (!opening.failed)
+    const bool has_memory = opening.failed || (order_binds(binds) && keep_idle(binds, offer));
+    if (!opening.failed && has_memory)
         listen_all(binds, offer, &opening);
     free(opening.known.inodes);
-    if (!opening.failed && keep_idle(binds, offer))
+    if (!opening.failed && has_memory)
         return binds;
     if (!opening.failed)
         report("out of memory", arg);

@@ -206,6 +206,57 @@ START_TEST(an_interface_has_its_own_frontend)
 }
 END_TEST
 
+/* Frontends: n, near, of any interface; f, far, of one. The kernel goes by the order in which
+ * sockets begin to listen, the newest first for IPv4, the oldest for IPv6. */
+static void an_interface_goes_before_any(int family)
+{
+    static const char *const steps[] = {"nf", "nf", "fn", "n", "nf", "f",
+                                        "fn", "f",  "nf", "n", "fn", "fn"};
+    struct neighbour one;
+    uint16_t port = port_reserve(getuid()), near_port, far_port;
+    if (!network_own() || !neighbour_make(&one, 1)) {
+        skip_test("no network of our own, or no ip(8)");
+    }
+    int near = listen_loopback(&near_port), far = listen_loopback(&far_port);
+    const struct endpoint by_lo = family == AF_INET ? endpoint_loopback(port) : loopback6(port),
+                          by_one = neighbour_front(&one, family, port);
+    const char *const ip = family == AF_INET ? "0.0.0.0" : "[::]";
+    struct proxy proxy;
+    proxy_init(&proxy, "proxy");
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        char text[512] = "workers = 2\n";
+        for (const char *frontend = steps[i]; *frontend; frontend++) {
+            bool is_near = *frontend == 'n';
+            snprintf(text + strlen(text), sizeof text - strlen(text),
+                     "[listen %c]\nbind = %s:%u %s\nserver = s 127.0.0.1:%u\n", *frontend, ip, port,
+                     is_near ? "" : "interface=nb1", is_near ? near_port : far_port);
+        }
+        proxy_configure(&proxy, "%s", text);
+        if (i == 0) {
+            proxy_start(&proxy);
+        } else {
+            proxy_reload(&proxy);
+            proxy_wait_drained(&proxy);
+        }
+        bool has_near = strchr(steps[i], 'n'), has_far = strchr(steps[i], 'f');
+        goes_to(NULL, &by_lo, has_near ? near : -1);
+        goes_to(&one, &by_one, has_far ? far : near);
+    }
+    proxy_stop(&proxy);
+}
+
+START_TEST(an_interface_goes_before_any_by_ipv4)
+{
+    an_interface_goes_before_any(AF_INET);
+}
+END_TEST
+
+START_TEST(an_interface_goes_before_any_by_ipv6)
+{
+    an_interface_goes_before_any(AF_INET6);
+}
+END_TEST
+
 /* IPv4 clients of such a bind are named as such, and are refused when it is for IPv6 only. */
 START_TEST(both_ip_versions_on_one_bind)
 {
@@ -333,6 +384,8 @@ Suite *interfaces_suite(void)
     scenario_add(suite, from_both_ip_versions, 120);
     scenario_add(suite, from_both_ip_versions_of_interfaces, 120);
     scenario_add(suite, an_interface_has_its_own_frontend, 60);
+    scenario_add(suite, an_interface_goes_before_any_by_ipv4, 60);
+    scenario_add(suite, an_interface_goes_before_any_by_ipv6, 60);
     scenario_add(suite, both_ip_versions_on_one_bind, 60);
     scenario_add(suite, a_failed_reload_moves_no_client_of_an_interface, 60);
     scenario_add(suite, an_interface_that_goes_and_returns, 60);

@@ -100,6 +100,48 @@ START_TEST(relation_is_known)
 }
 END_TEST
 
+enum { NONE, NEWER_A = 1, NEWER_B = 2 };
+
+static const struct {
+    const char *a, *b;
+    unsigned takes; /* which of them has the clients of both when it is the newer one */
+    int order;
+} newer[] = {
+    {"0.0.0.0:80", "1.2.3.4:80", NEWER_B, 0},
+    {"0.0.0.0:80", "1.2.3.4:80,interface=lo", NEWER_B, -1},
+    {"0.0.0.0:80,interface=lo", "1.2.3.4:80", NEWER_B, 1},
+    {"0.0.0.0:80", "0.0.0.0:80,interface=lo", NEWER_A | NEWER_B, -1},
+    {"1.2.3.4:80", "1.2.3.4:80,interface=lo", NEWER_A | NEWER_B, -1},
+    {"[::]:80", "[::]:80,interface=lo", NONE, 1},
+    {"[::1]:80", "[::1]:80,interface=lo", NONE, 1},
+    {"[::]:80", "[::]:80,v6only=no,interface=lo", NONE, 1},
+    {"[::]:80", "[fe80::1%lo]:80", NEWER_B, 1},
+    {"[::]:80", "[::]:80,v6only=no", NONE, 0},
+    {"[::]:80,v6only=no", "0.0.0.0:80", NEWER_B, 0},
+    {"[::]:80,v6only=no", "1.2.3.4:80", NEWER_B, 0},
+    {"0.0.0.0:80,interface=lo", "[::]:80,v6only=no,interface=lo", NEWER_A, 1},
+    {"[::]:80,interface=lo", "0.0.0.0:81,interface=lo", NONE, -1},
+};
+
+static int sign(int number)
+{
+    return (number > 0) - (number < 0);
+}
+
+START_TEST(newer_one_of_two_is_known)
+{
+    struct listen_address a, b;
+    ck_assert_pstr_eq(listen_address_parse(newer[_i].a, &a), NULL);
+    ck_assert_pstr_eq(listen_address_parse(newer[_i].b, &b), NULL);
+    ck_assert_int_eq(sign(listen_address_order(&a, &b)), newer[_i].order);
+    ck_assert_int_eq(sign(listen_address_order(&b, &a)), -newer[_i].order);
+    if (!listen_address_overlaps(&a, &b))
+        return;
+    ck_assert_int_eq(listen_address_takes(&a, &b), (newer[_i].takes & NEWER_A) != 0);
+    ck_assert_int_eq(listen_address_takes(&b, &a), (newer[_i].takes & NEWER_B) != 0);
+}
+END_TEST
+
 START_TEST(device_is_the_number_of_the_interface)
 {
     struct listen_address at;
@@ -122,6 +164,7 @@ Suite *listen_address_suite(void)
     tcase_add_loop_test(tests, wrong_text_changes_nothing, 0,
                         sizeof wrong_texts / sizeof *wrong_texts);
     tcase_add_loop_test(tests, relation_is_known, 0, sizeof pairs / sizeof *pairs);
+    tcase_add_loop_test(tests, newer_one_of_two_is_known, 0, sizeof newer / sizeof *newer);
     tcase_add_test(tests, device_is_the_number_of_the_interface);
     suite_add_tcase(suite, tests);
     return suite;
