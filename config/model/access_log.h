@@ -43,6 +43,7 @@
     FIELD(TLS_CIPHER, "tls_cipher")                                                                \
     FIELD(TLS_RESUMED, "tls_resumed")                                                              \
     FIELD(CLIENT_CERT, "client_cert")                                                              \
+    FIELD(CLIENT_SUBJECT, "client_subject")                                                        \
     FIELD(TLS_ERROR, "tls_error")                                                                  \
     FIELD(SERVER_TLS_VERSION, "server_tls_version")                                                \
     FIELD(SERVER_TLS_CIPHER, "server_tls_cipher")                                                  \

@@ -27,6 +27,7 @@ struct entry {
     struct address source;
     char id[TEXT_MAX], client[ADDRESS_TEXT_MAX], client_ip[ADDRESS_TEXT_MAX], via[ADDRESS_TEXT_MAX],
         time[LOG_TIME_MAX], letters[ENDING_LETTERS], client_cert[TLS_CLIENT_MAX];
+    char *client_subject; /* TLS_SUBJECT_MAX bytes */
 };
 
 static struct log_notes *notes_of(const struct session *session)
@@ -195,6 +196,8 @@ static void set_tls(struct log_field *field, struct entry *entry, enum access_fi
         set_count(field, tls_shown_resumed(client));
     else if (which == ACCESS_CLIENT_CERT && client)
         set_word(field, tls_shown_name(client, entry->client_cert));
+    else if (which == ACCESS_CLIENT_SUBJECT && client)
+        set_word(field, tls_shown_subject(client, entry->client_subject));
 }
 
 static struct log_field value_of(void *arg, enum access_field which)
@@ -297,6 +300,7 @@ static struct log_field value_of(void *arg, enum access_field which)
     case ACCESS_TLS_CIPHER:
     case ACCESS_TLS_RESUMED:
     case ACCESS_CLIENT_CERT:
+    case ACCESS_CLIENT_SUBJECT:
     case ACCESS_TLS_ERROR:
     case ACCESS_SERVER_TLS_VERSION:
     case ACCESS_SERVER_TLS_CIPHER:
@@ -389,7 +393,7 @@ static void put_text(struct line *line, struct entry *entry)
 
 static void write_line(const struct access_log *log, struct entry *entry)
 {
-    char bytes[LOG_MESSAGE_MAX];
+    char bytes[LOG_MESSAGE_MAX], client_subject[TLS_SUBJECT_MAX];
     struct line line = {.bytes = bytes, .size = sizeof bytes - 1};
     struct log_field fields[ACCESS_FIELD_COUNT];
     struct log_event event = {.level = LOG_LEVEL_INFO,
@@ -397,6 +401,7 @@ static void write_line(const struct access_log *log, struct entry *entry)
                               .message = bytes,
                               .bare = log->format->form == LOG_AS_PATTERN,
                               .fields = fields};
+    entry->client_subject = client_subject;
     session_names(entry->session, entry->names);
     entry->source = session_source_address(entry->session);
     if (log_wants_message() && log->format->form == LOG_AS_PATTERN)

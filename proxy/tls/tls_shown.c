@@ -56,6 +56,25 @@ const char *tls_shown_name(const struct tls *tls, char text[static TLS_CLIENT_MA
     return good ? text : NULL;
 }
 
+const char *tls_shown_subject(const struct tls *tls, char text[static TLS_SUBJECT_MAX])
+{
+    const X509 *certificate = SSL_get0_peer_certificate(tls_ssl(tls));
+    BIO *bio = certificate ? BIO_new(BIO_s_mem()) : NULL;
+    char *bytes;
+    long length = 0;
+    if (bio && X509_NAME_print_ex(bio, X509_get_subject_name(certificate), 0,
+                                  XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0)
+        length = BIO_get_mem_data(bio, &bytes);
+    else
+        ERR_clear_error();
+    bool good = length > 0 && length < TLS_SUBJECT_MAX;
+    if (good)
+        memcpy(text, bytes, (size_t)length);
+    text[good ? length : 0] = '\0';
+    BIO_free(bio);
+    return good ? text : NULL;
+}
+
 /* NULL where the session was resumed: no certificate was shown. */
 static X509 *own_certificate(const struct tls *tls)
 {

@@ -30,6 +30,12 @@ bool tls_shown_certificate(const struct tls *tls);
  * one that is empty or longer than the text. Returns text. */
 const char *tls_shown_name(const struct tls *tls, char text[static TLS_CLIENT_MAX]);
 
+/* The whole subject of that certificate, as RFC 2253 writes it, but in UTF-8:
+ * "CN=device-7,OU=North,O=Example". NULL: there is none, or one that is longer than the text.
+ * Returns text. */
+#define TLS_SUBJECT_MAX 1024
+const char *tls_shown_subject(const struct tls *tls, char text[static TLS_SUBJECT_MAX]);
+
 /* Of the certificate that this side has shown: how it was signed ("ecdsa-with-SHA256"), and its key
  * ("EC256", "RSA2048", "ED25519"), as HAProxy names them. NULL: none was shown. */
 const char *tls_shown_own_signature(const struct tls *tls);

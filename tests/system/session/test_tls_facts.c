@@ -128,20 +128,23 @@ START_TEST(json_and_patterns_have_it_too)
 {
     struct ends ends;
     authority_make("ca");
-    authority_issue_subject("ca", "me.pem", "/CN=Zo\xc3\xab \"x\"", false);
+    authority_issue_subject("ca", "me.pem", "/O=A, B/CN=Zo\xc3\xab \"x\"", false);
     start(&ends, "log-format = json\n", "\nclient-ca = ca.pem\n");
     one_session(&ends, "me", 3);
-    wait_mentioned(ends.scene.proxy.log,
-                   "\"tls_resumed\":0,\"client_cert\":\"Zo\xc3\xab \\\"x\\\"\",\"tls_error\":null,"
-                   "\"server_tls_version\":null,");
+    wait_mentioned(
+        ends.scene.proxy.log,
+        "\"tls_resumed\":0,\"client_cert\":\"Zo\xc3\xab \\\"x\\\"\","
+        "\"client_subject\":\"CN=Zo\xc3\xab \\\\\\\"x\\\\\\\",O=A\\\\, B\",\"tls_error\":null,"
+        "\"server_tls_version\":null,");
     proxy_configure(&ends.scene.proxy,
-                    "workers = 2\nlog-format = <%%{tls_version} %%{client_cert} %%{tls_error}>\n"
+                    "workers = 2\nlog-format = <%%{tls_version} %%{client_cert} %%{client_subject} "
+                    "%%{tls_error}>\n"
                     "[listen main]\nbind = 127.0.0.1:%u tls=yes\ncertificate = a.pem\n"
                     "client-ca = ca.pem\naccess-log = yes\nserver = a 127.0.0.1:%u\n",
                     ends.scene.port, ends.scene.server_port);
     proxy_reload(&ends.scene.proxy);
     one_session(&ends, "me", 3);
-    wait_mentioned(ends.scene.proxy.log, "<TLSv1.3 Zo\xc3\xab \\x22x\\x22 ->");
+    wait_mentioned(ends.scene.proxy.log, "<TLSv1.3 Zo\xc3\xab \\x22x\\x22 CN=Zo\xc3\xab \\");
     proxy_stop(&ends.scene.proxy);
 }
 END_TEST
