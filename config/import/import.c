@@ -12,22 +12,34 @@
 /* So that a file that is no configuration does not fill a terminal. */
 #define FINDINGS_MAX 10000
 
-static void add(struct import *import, enum finding_kind kind, struct origin origin,
-                const char *text)
+/* Servers that a finding names. */
+#define NAMES_MOST 4
+
+static bool is_same_line(struct origin one, struct origin other)
+{
+    return one.line == other.line && one.file == other.file;
+}
+
+/* scope: NULL, or a finding of another line is the same as well. Returns NULL if there are too
+ * many. */
+static struct finding *add(struct import *import, enum finding_kind kind, struct origin origin,
+                           const void *scope, const char *text)
 {
     for (size_t i = 0; i < import->finding_count; i++) {
-        const struct finding *other = &import->findings[i];
-        if (other->kind == kind && other->origin.line == origin.line &&
-            other->origin.file == origin.file && strcmp(other->text, text) == 0)
-            return;
+        struct finding *other = &import->findings[i];
+        if (other->kind == kind && other->scope == scope &&
+            (scope || is_same_line(other->origin, origin)) && strcmp(other->text, text) == 0)
+            return other;
     }
     import->lost += kind == FINDING_LOST;
     if (import->finding_count == FINDINGS_MAX)
-        return;
+        return NULL;
     import->findings = arena_grow(&import->arena, import->findings, import->finding_count,
                                   &import->finding_capacity, sizeof *import->findings);
-    import->findings[import->finding_count++] =
-        (struct finding){.kind = kind, .origin = origin, .text = arena_copy(&import->arena, text)};
+    struct finding *finding = &import->findings[import->finding_count++];
+    *finding = (struct finding){
+        .kind = kind, .origin = origin, .scope = scope, .text = arena_copy(&import->arena, text)};
+    return finding;
 }
 
 void not_imported(struct import *import, struct origin origin, const char *format, ...)
@@ -37,7 +49,7 @@ void not_imported(struct import *import, struct origin origin, const char *forma
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    add(import, FINDING_LOST, origin, text);
+    (void)add(import, FINDING_LOST, origin, NULL, text);
 }
 
 void imported_differently(struct import *import, struct origin origin, const char *format, ...)
@@ -47,7 +59,47 @@ void imported_differently(struct import *import, struct origin origin, const cha
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    add(import, FINDING_NOTE, origin, text);
+    (void)add(import, FINDING_NOTE, origin, NULL, text);
+}
+
+void server_imported_differently(struct import *import, const void *scope, struct origin origin,
+                                 const char *name, const char *detail, const char *format, ...)
+{
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    struct finding *finding = add(import, FINDING_NOTE, origin, scope, text);
+    if (!finding)
+        return;
+    for (size_t i = 0; i < finding->server_count; i++)
+        if (is_same_line(finding->servers[i].origin, origin) &&
+            strcmp(finding->servers[i].name, name) == 0)
+            return;
+    finding->servers = arena_grow(&import->arena, finding->servers, finding->server_count,
+                                  &finding->server_capacity, sizeof *finding->servers);
+    finding->servers[finding->server_count++] = (struct finding_server){origin, name, detail};
+}
+
+const char *import_finding_text(struct import *import, const struct finding *finding)
+{
+    const size_t count = finding->server_count;
+    /* "and 1 more" would be no shorter than the name. */
+    const size_t named = count > NAMES_MOST + 1 ? NAMES_MOST : count;
+    const char *text = count > 1 ? "servers" : "server";
+    if (count == 0)
+        return finding->text;
+    for (size_t i = 0; i < named; i++) {
+        const struct finding_server *server = &finding->servers[i];
+        const char *before = i == 0 ? " " : i + 1 == count ? " and " : ", ";
+        text = arena_print(&import->arena, "%s%s%.100s", text, before, server->name);
+        if (server->detail)
+            text = arena_print(&import->arena, "%s (%.100s)", text, server->detail);
+    }
+    if (named < count)
+        text = arena_print(&import->arena, "%s and %zu more", text, count - named);
+    return arena_print(&import->arena, "%s: %s", text, finding->text);
 }
 
 static int compare(const void *one, const void *other)

@@ -13,10 +13,20 @@ enum finding_kind {
     FINDING_NOTE  /* carried over, and would behave otherwise in some way */
 };
 
+/* A server that a finding is about. */
+struct finding_server {
+    struct origin origin;
+    const char *name;
+    const char *detail; /* NULL, or what the finding says of this server only */
+};
+
 struct finding {
     enum finding_kind kind;
-    struct origin origin;
-    char *text;
+    struct origin origin; /* with servers, that of the first one */
+    char *text;           /* with servers, their names come before it: import_finding_text() */
+    const void *scope;    /* of the servers; NULL: the finding is not about servers */
+    struct finding_server *servers;
+    size_t server_count, server_capacity;
 };
 
 struct import {
@@ -52,6 +62,16 @@ void not_imported(struct import *import, struct origin origin, const char *forma
     __attribute__((format(printf, 3, 4)));
 void imported_differently(struct import *import, struct origin origin, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* For the modules of import/: a note about one of several servers. What is noted alike of servers
+ * of one scope, such as a backend, is one finding, which names them. detail may be NULL. The
+ * strings live as long as the import. */
+void server_imported_differently(struct import *import, const void *scope, struct origin origin,
+                                 const char *name, const char *detail, const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
+
+/* The text with the servers, if there are any: as many names as a line can bear. */
+const char *import_finding_text(struct import *import, const struct finding *finding);
 
 /* Reads a whole file, of 64 MiB at most. Returns NULL and the text, or what is wrong. */
 const char *import_read(struct import *import, const char *path, char **text, size_t *length)

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void print_findings(const struct import *import)
+static void print_findings(struct import *import)
 {
     for (size_t i = 0; i < import->finding_count; i++) {
         const struct finding *finding = &import->findings[i];
@@ -20,7 +20,7 @@ static void print_findings(const struct import *import)
             fprintf(stderr, "%s: %s: ", finding->origin.file, kind);
         else
             fprintf(stderr, "%s: ", kind);
-        for (const char *at = finding->text; *at; at++)
+        for (const char *at = import_finding_text(import, finding); *at; at++)
             fputc((unsigned char)*at < ' ' ? '?' : *at, stderr);
         fputc('\n', stderr);
     }

@@ -149,8 +149,7 @@ static void note_resolvers(struct hap_conversion *conversion, const char *name)
 }
 
 /* What a header says beside the addresses; all that is about TLS is one word here. */
-static const char *proxy_options(struct hap_conversion *conversion,
-                                 const struct hap_param_value *params)
+static const char *proxy_options(struct hap_conversion *conversion, const struct hap_server *server)
 {
     static const char *const known[][2] = {
         {"unique-id", "unique-id"}, {"authority", "authority"},
@@ -159,8 +158,8 @@ static const char *proxy_options(struct hap_conversion *conversion,
         {"cert-sig", "ssl"},        {"cert-key", "ssl"},
     };
     struct arena *arena = &conversion->import->arena;
-    const struct hap_param_value *value = &params[HAP_P_PROXY_OPTIONS];
-    bool has_ssl = params[HAP_P_PROXY_SSL].set;
+    const struct hap_param_value *value = &server->params[HAP_P_PROXY_OPTIONS];
+    bool has_ssl = server->params[HAP_P_PROXY_SSL].set;
     const char *list = has_ssl ? "ssl" : "";
     for (const char *at = value->set ? value->text : ""; *at;) {
         size_t length = strcspn(at, ",");
@@ -174,8 +173,9 @@ static const char *proxy_options(struct hap_conversion *conversion,
                 found = true;
             }
         if (!found)
-            imported_differently(conversion->import, value->origin,
-                                 "proxy-v2-options %.*s: is not known here", (int)length, at);
+            server_imported_differently(conversion->import, server->section, value->origin,
+                                        server->name, NULL,
+                                        "proxy-v2-options %.*s is not known here", (int)length, at);
         at += length + (at[length] == ',');
     }
     return list;
@@ -222,7 +222,7 @@ static const char *attributes(struct hap_conversion *conversion, const struct ha
     else if (params[HAP_P_PROXY_V1].set)
         text = arena_print(arena, "%s send-proxy=v1", text);
     if (params[HAP_P_PROXY_V2].set) {
-        const char *list = proxy_options(conversion, params);
+        const char *list = proxy_options(conversion, server);
         if (*list)
             text = arena_print(arena, "%s proxy-tlv=%s", text, list);
     }
@@ -248,33 +248,35 @@ static const char *attributes(struct hap_conversion *conversion, const struct ha
     return text;
 }
 
+static void note(struct import *import, const struct hap_server *server, enum hap_param param,
+                 const char *text)
+{
+    server_imported_differently(import, server->section, server->params[param].origin, server->name,
+                                NULL, "%s", text);
+}
+
 static void note_server(struct hap_conversion *conversion, const struct hap_server *server)
 {
     struct import *import = conversion->import;
     const struct hap_param_value *params = server->params;
     if (params[HAP_P_DISABLED].set)
-        imported_differently(
-            import, params[HAP_P_DISABLED].origin,
-            "server %s is disabled: weight=0 keeps sessions away until \"rpproxy server\" "
-            "sets another",
-            server->name);
+        note(import, server, HAP_P_DISABLED,
+             "disabled: weight=0 keeps sessions away until \"rpproxy server\" sets another");
     if (params[HAP_P_MINCONN].set)
-        imported_differently(import, params[HAP_P_MINCONN].origin,
-                             "minconn: the limit is maxconn under any load of the backend");
+        note(import, server, HAP_P_MINCONN,
+             "minconn: the limit is maxconn under any load of the backend");
     if (params[HAP_P_MAXQUEUE].set && params[HAP_P_MAXQUEUE].number > 0)
-        imported_differently(
-            import, params[HAP_P_MAXQUEUE].origin,
-            "maxqueue: a backend has one queue, for all of its servers; see max-queue");
+        note(import, server, HAP_P_MAXQUEUE,
+             "maxqueue: a backend has one queue, for all of its servers; see max-queue");
     if (params[HAP_P_TCP_UT].set)
         not_imported(import, params[HAP_P_TCP_UT].origin,
                      "tcp-ut of a server; the option user-timeout is of a backend");
     if (params[HAP_P_RESOLVERS].set && (server->host || server->family))
         note_resolvers(conversion, params[HAP_P_RESOLVERS].text);
     if (params[HAP_P_PREFER].set && server->host)
-        imported_differently(
-            import, params[HAP_P_PREFER].origin,
-            "resolve-prefer: an address that this machine has a route to is preferred; see "
-            "resolve-family");
+        note(import, server, HAP_P_PREFER,
+             "resolve-prefer: an address that this machine has a route to is preferred; see "
+             "resolve-family");
 }
 
 /* "_db._tcp.example" with resolvers is a question for SRV records. */
@@ -325,11 +327,10 @@ static void write_names(struct hap_conversion *conversion, const struct hap_serv
     for (size_t i = 0; i < servers->count && live; i++)
         if (servers->items[i].address && servers->items[i].host &&
             !servers->items[i].params[HAP_P_RESOLVERS].set)
-            imported_differently(
-                conversion->import, servers->items[i].origin,
-                "server %s: its name is asked for again and again, as those of the other "
-                "servers",
-                servers->items[i].name);
+            server_imported_differently(
+                conversion->import, servers->items[i].section, servers->items[i].origin,
+                servers->items[i].name, NULL,
+                "names are asked for again and again, as those of the other servers");
     if (!live)
         ini_set_why(ini, out, name->origin, "without resolvers HAProxy asks once", "resolve",
                     "start");

@@ -99,10 +99,10 @@ const struct hap_param_value *hap_common(struct hap_conversion *conversion,
                 param != HAP_P_SOURCE && param != HAP_P_USESRC && value->number == common->number &&
                 value->number != 1;
         if (!same)
-            imported_differently(
-                conversion->import, server->origin,
-                "server %s: %s is %s in HAProxy; here the whole backend has one value",
-                server->name, name, value->set ? value->text : "not given");
+            server_imported_differently(conversion->import, server->section, server->origin,
+                                        server->name, value->set ? value->text : "not given",
+                                        "%s differs in HAProxy; here the whole backend has %s",
+                                        name, common->text);
     }
     return common;
 }
@@ -255,10 +255,9 @@ static const struct hap_server *note_unchecked(struct hap_conversion *conversion
     for (size_t i = 0; i < servers->count && first; i++) {
         const struct hap_server *server = &servers->items[i];
         if (server->address && !server->params[HAP_P_CHECK].set && !server->params[HAP_P_TRACK].set)
-            imported_differently(
-                conversion->import, server->origin,
-                "server %s has no checks in HAProxy; here all servers of the backend have",
-                server->name);
+            server_imported_differently(
+                conversion->import, server->section, server->origin, server->name, NULL,
+                "no checks in HAProxy; here all servers of the backend have checks");
     }
     return first;
 }

@@ -13,6 +13,7 @@
 struct reading {
     struct import *import;
     const struct hap_environment *environment;
+    const struct hap_section *section;
     struct text_names names;
     struct hap_servers servers;
     struct hap_param_value defaults[HAP_PARAMS];
@@ -140,7 +141,7 @@ static void read_server(struct reading *reading, const struct hap_line *line)
     bool template = strcmp(line->words[0], "server-template") == 0;
     bool dispatch = strcmp(line->words[0], "dispatch") == 0;
     size_t address = template ? 3 : dispatch ? 1 : 2;
-    struct hap_server server = {.origin = line->origin};
+    struct hap_server server = {.origin = line->origin, .section = reading->section};
     memcpy(server.params, reading->defaults, sizeof server.params);
     if (line->count <= address) {
         not_imported(import, line->origin, "%s: words are missing", line->words[0]);
@@ -169,7 +170,7 @@ struct hap_servers hap_servers_read(struct import *import,
                                     const struct hap_environment *environment,
                                     const struct hap_section *section)
 {
-    struct reading reading = {.import = import, .environment = environment};
+    struct reading reading = {.import = import, .environment = environment, .section = section};
     const struct hap_lines *lines = &section->lists[HAP_SERVERS];
     for (size_t i = 0; i < lines->count; i++) {
         if (strcmp(lines->items[i].words[0], "default-server") == 0)

@@ -7,6 +7,7 @@
 
 struct hap_server {
     struct origin origin;
+    const struct hap_section *section;
     const char *name;    /* as in the file */
     const char *out;     /* its name in proxy.ini */
     const char *address; /* as in proxy.ini; NULL: the server cannot be carried over */

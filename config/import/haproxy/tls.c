@@ -466,11 +466,13 @@ static const char *verify_of(struct hap_conversion *conversion, const struct hap
         return " verify=none";
     const char *colon = server->host ? NULL : strrchr(server->address, ':');
     if (!named)
-        imported_differently(conversion->import, server->origin,
-                             "server %s: its certificate must name %.*s, which HAProxy does not "
-                             "look at; say another name in verify-name",
-                             server->name, colon ? (int)(colon - server->address) : INT_MAX,
-                             server->host ? server->host : server->address);
+        server_imported_differently(
+            conversion->import, server->section, server->origin, server->name,
+            arena_print(&conversion->import->arena, "%.*s",
+                        colon ? (int)(colon - server->address) : INT_MAX,
+                        server->host ? server->host : server->address),
+            "a certificate must name the address, which HAProxy does not look at; say another name "
+            "in verify-name");
     if (!file->set || *file->text == '@')
         return " verify=system";
     return arena_print(&conversion->import->arena, " verify=%s",

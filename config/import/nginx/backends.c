@@ -14,6 +14,7 @@
 struct writing {
     struct ngx_conversion *conversion;
     const struct ngx_list *server;
+    const struct ngx_list *upstream; /* NULL: there is none */
     struct ini_section *out;
     struct text_names names;
     size_t servers;
@@ -78,14 +79,14 @@ static const char *attributes(struct writing *writing, const struct ngx_directiv
     const char *limit = ngx_parameter(line, "max_conns");
     if (ngx_has(line, "down")) {
         text = " weight=0";
-        imported_differently(
-            import, line->origin,
-            "server %s is down: weight=0 keeps sessions away until \"rpproxy server\" sets "
-            "another",
-            ngx_word(line, 1));
+        server_imported_differently(
+            import, writing->upstream, line->origin, ngx_word(line, 1), NULL,
+            "down: weight=0 keeps sessions away until \"rpproxy server\" sets another");
     } else if (weight && strcmp(weight, "1") != 0) {
         if (strtoul(weight, NULL, 10) > 256)
-            imported_differently(import, line->origin, "weight=%s: 256 is the most", weight);
+            server_imported_differently(import, writing->upstream, line->origin, ngx_word(line, 1),
+                                        arena_print(arena, "weight=%s", weight),
+                                        "256 is the largest weight");
         text = strtoul(weight, NULL, 10) > 256 ? " weight=256"
                                                : arena_print(arena, " weight=%s", weight);
     }
@@ -212,10 +213,11 @@ static void write_fails(struct writing *writing, const struct ngx_list *upstream
             fails = its_fails;
             time = its_time;
         } else if (strcmp(fails, its_fails) != 0 || strcmp(time, its_time) != 0) {
-            imported_differently(
-                import, line->origin,
-                "server %s: max_fails=%s fail_timeout=%s; the whole backend has one value",
-                ngx_word(line, 1), its_fails, its_time);
+            server_imported_differently(
+                import, upstream, line->origin, ngx_word(line, 1),
+                arena_print(&import->arena, "max_fails=%s fail_timeout=%s", its_fails, its_time),
+                "other values in nginx; here the whole backend has max_fails=%s fail_timeout=%s",
+                fails, time);
         }
     }
     if (has_backup)
@@ -464,6 +466,7 @@ static const char *write_backend(struct ngx_conversion *conversion, const struct
     struct writing writing = {
         .conversion = conversion,
         .server = server,
+        .upstream = upstream ? upstream->block : NULL,
         .out =
             ini_section(&import->ini, SECTION_BACKEND, name, upstream ? upstream->origin : origin),
         .proxy_protocol = is_on(ngx_setting(conversion, server, "proxy_protocol")),

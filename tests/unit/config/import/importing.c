@@ -28,7 +28,7 @@ static char *lines_of(const struct import *import)
     return text;
 }
 
-static char *findings_of(const struct import *import)
+static char *findings_of(struct import *import)
 {
     char *text;
     size_t length;
@@ -36,7 +36,7 @@ static char *findings_of(const struct import *import)
     for (size_t i = 0; i < import->finding_count; i++)
         fprintf(out, "%u %s: %s\n", import->findings[i].origin.line,
                 import->findings[i].kind == FINDING_LOST ? "lost" : "note",
-                import->findings[i].text);
+                import_finding_text(import, &import->findings[i]));
     fclose(out);
     return text;
 }

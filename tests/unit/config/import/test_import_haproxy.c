@@ -117,7 +117,8 @@ START_TEST(servers)
          "server = y [2001:db8::2]:3 weight=7 send-proxy=v1\n"
          "server = z unix:/run/z weight=5 backup\nserver = n 198.51.100.1:+1000 weight=5 backup\n"
          "server = off 198.51.100.2:1 weight=0 backup\n",
-         "11 note: proxy-v2-options x: is not known\n15 note: server off is disabled"},
+         "11 note: server x:1: proxy-v2-options x is not known here\n"
+         "15 note: server off: disabled"},
         {"what TLS with the client has shown",
          DEFAULTS
          "listen a\n bind :1\n server s 198.51.100.1:1 send-proxy-v2-ssl\n"
@@ -286,7 +287,25 @@ START_TEST(checks)
          DEFAULTS "listen a\n bind :1\n server s 198.51.100.1:1 check inter 3s\n"
                   " server t 198.51.100.2:1 check inter 4s\n server u 198.51.100.3:1\n",
          "check-interval = 3s\n",
-         "11 note: server t: inter is 4s in HAProxy\n12 note: server u has no checks"},
+         "11 note: server t (4s): inter differs in HAProxy; here the whole backend has 3s\n"
+         "12 note: server u: no checks in HAProxy"},
+        {"servers that differ in all",
+         DEFAULTS "listen a\n bind :1\n server a 198.51.100.1:1 check inter 1s rise 1\n"
+                  " server b 198.51.100.2:1 check inter 2s rise 2 disabled\n"
+                  " server c 198.51.100.3:1 check rise 2 disabled\n"
+                  " server d 198.51.100.4:1 check inter 4s rise 4 disabled\n"
+                  " server e 198.51.100.5:1 check inter 5s rise 5 disabled\n"
+                  " server f 198.51.100.6:1 check inter 6s rise 1 disabled\n"
+                  " server g 198.51.100.7:1 check inter 7s rise 7 disabled\n"
+                  "listen b\n bind :2\n server a 198.51.100.1:1 check inter 1s\n"
+                  " server b 198.51.100.2:1 check inter 2s\n",
+         "",
+         "11 note: servers b, c, d, e and 2 more: disabled: weight=0 keeps\n"
+         "11 note: servers b (2s), c (not given), d (4s), e (5s) and 2 more: inter differs in "
+         "HAProxy; "
+         "here the whole backend has 1s\n"
+         "11 note: servers b (2), c (2), d (4), e (5) and g (7): rise differs in HAProxy\n"
+         "20 note: server b (2s): inter differs in HAProxy; here the whole backend has 1s"},
         {"an agent, and one server that follows another",
          DEFAULTS "listen a\n bind :1\n server s 198.51.100.1:1 agent-check agent-port 99\n"
                   "listen b\n bind :2\n server s 198.51.100.1:1 track a/s\n",

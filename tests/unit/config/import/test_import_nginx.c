@@ -35,7 +35,7 @@ START_TEST(defaults_of_nginx)
          "server = 198.51.100.1-1 198.51.100.1:1 weight=3 maxconn=9 send-proxy=v1\n"
          "server = 198.51.100.2-1 198.51.100.2:1 backup send-proxy=v1\n"
          "server = run-u unix:/run/u weight=0 send-proxy=v1\n",
-         "9 note: server unix:/run/u is down"},
+         "9 note: server unix:/run/u: down: weight=0"},
         {"what two servers lead to in two ways",
          "stream {\n upstream u {\n server 198.51.100.1:1;\n }\n server {\n listen 1;\n proxy_pass "
          "u;\n }\n server {\n listen 2;\n proxy_pass u;\n proxy_protocol on;\n }\n server {\n"

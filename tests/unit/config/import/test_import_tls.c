@@ -243,7 +243,8 @@ START_TEST(servers_of_haproxy)
          "server = u 198.51.100.3:1 tls=yes verify=none sni=u.example\n"
          "server = v 198.51.100.4:1 tls=yes verify=@/ca.pem\n"
          "server = w 198.51.100.5:1 tls=yes verify=none\n",
-         "7 note: retries\n12 note: server v: its certificate must name 198.51.100.4, which\n"
+         "7 note: retries\n12 note: server v (198.51.100.4): a certificate must name the address, "
+         "which\n"
          "13 lost: server w: sni req.ssl_sni"},
         {"none for all servers",
          "global\n ssl-server-verify none\n" DEFAULTS
@@ -276,7 +277,7 @@ START_TEST(servers_of_haproxy)
          DEFAULTS "listen a\n bind :1\n server s 198.51.100.1:1 ssl verify none check\n"
                   " server t 198.51.100.2:1 ssl verify none check check-ssl\n"
                   " server u 198.51.100.3:1 check\n",
-         "check = tls\n", "7 note: retries\n11 note: server u: check-ssl is not given"},
+         "check = tls\n", "7 note: retries\n11 note: server u (not given): check-ssl differs"},
     };
     EXPECT(import_haproxy_text, cases);
 }
