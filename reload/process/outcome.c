@@ -36,13 +36,15 @@ static void write_history(const struct generation *generation, struct history_en
                     config->history, strerror(error));
 }
 
-static void record_service(struct generation *generation, const char *by, const char *result,
-                           uint64_t took_ms)
+/* An entry of this process, with its configuration. */
+static void record_own(const struct generation *generation, enum exit_status status, const char *by,
+                       const char *result, uint64_t took_ms)
 {
-    struct history_entry entry = {
-        .generation = generation->number, .at = (uint64_t)time(NULL), .took_ms = took_ms};
+    struct history_entry entry = {.generation = generation->number,
+                                  .at = (uint64_t)time(NULL),
+                                  .took_ms = took_ms,
+                                  .exit = (int)status};
     size_t length;
-    generation->recorded = true;
     if (!generation->config->history)
         return;
     entry.text = config_text(generation->config, &length);
@@ -51,6 +53,18 @@ static void record_service(struct generation *generation, const char *by, const 
     snprintf(entry.result, sizeof entry.result, "%s", result);
     write_history(generation, &entry);
     history_entry_free(&entry);
+}
+
+static void record_service(struct generation *generation, const char *by, const char *result,
+                           uint64_t took_ms)
+{
+    generation->recorded = true;
+    record_own(generation, EXIT_DONE, by, result, took_ms);
+}
+
+void outcome_of_canary(const struct generation *generation)
+{
+    record_own(generation, EXIT_REFUSED, "a reload", "a canary that has not been decided", 0);
 }
 
 void outcome_of_start(struct generation *generation, const char *by)

@@ -14,6 +14,10 @@ struct generation;
 /* This process serves, after a start or a reload that the process `by` has ordered. */
 void outcome_of_start(struct generation *generation, const char *by);
 
+/* This process is a canary: the history gets its configuration, which the old process does not
+ * know, and which stays if the canary goes back. */
+void outcome_of_canary(const struct generation *generation);
+
 /* This process serves, and the old process is gone that would have said how the reload went. Has no
  * effect after outcome_of_start(). */
 void outcome_without_old_process(struct generation *generation);

@@ -152,6 +152,7 @@ static void try_canary(struct generation *generation)
     proxy_accept(generation->proxy);
     generation->state = GENERATION_CANARY;
     log_notice("canary: pid %d, generation %u accepts", (int)getpid(), generation->number);
+    outcome_of_canary(generation);
 }
 
 static void begin_service(struct generation *generation)

@@ -1,5 +1,6 @@
 /* rpproxy history and rpproxy rollback. */
 #include "tests/system/scenarios.h"
+#include "tests/system/support/canary.h"
 #include "tests/system/support/harness.h"
 #include "tests/system/support/scene.h"
 #include "tests/system/support/small_disk.h"
@@ -449,12 +450,41 @@ START_TEST(a_start_after_a_crash_names_what_served_last)
 }
 END_TEST
 
+/* What a canary was that went back is what an operator wants to see. */
+START_TEST(the_configuration_of_a_canary_is_kept)
+{
+    struct scene scene;
+    struct outcome outcome;
+    struct canary canary;
+    scene_init(&scene);
+    configure(&scene, "1");
+    proxy_start(&scene.proxy);
+    configure(&scene, "2");
+    struct reload reload = reload_start(&scene.proxy, "50%:1h");
+    canary = canary_wait(&scene.proxy);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reload", "--abort", NULL), 0);
+    reload_ends(&reload, 4);
+    json_t *list = history(&scene.proxy);
+    expect_entry(list, 1, 2, 4);
+    json_decref(list);
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "history", NULL), 0);
+    ck_assert_ptr_nonnull(strstr(outcome.out, "canary rolled back: it was called off"));
+    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "history", "--diff", "1", "2", NULL), 0);
+    ck_assert_ptr_nonnull(strstr(outcome.out, "+retries = 2\n"));
+    /* It has not served all clients: no rollback leads to it unless it is named. */
+    expect_refused(&scene.proxy, NULL, "the history has no generation that served with another");
+    wait_until(is_reaped, &canary.pid, "the canary is gone");
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 Suite *history_suite(void)
 {
     Suite *suite = suite_create("history");
     scenario_add(suite, a_rollback_and_back, 60);
     scenario_add(suite, a_rollback_passes_over_what_is_the_same, 60);
     scenario_add(suite, numbers_go_on_after_a_crash, 60);
+    scenario_add(suite, the_configuration_of_a_canary_is_kept, 60);
     scenario_add(suite, a_file_that_is_not_as_it_was_written_is_not_used, 60);
     scenario_add(suite, a_full_disk, 120);
     scenario_add(suite, killed_in_the_midst_of_a_write, 300);
