@@ -277,7 +277,7 @@ int command_sessions(const struct command *command)
     arrange(&rows);
     if (command->json)
         print_json_rows(&rows);
-    else
+    else if (status == EXIT_DONE || rows.count > 0)
         print_rows(&rows);
     cut_rows(&rows, 0);
     free(rows.list);

@@ -250,6 +250,7 @@ START_TEST(wrong_words_end_with_1)
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "sessions", wrong[i], NULL), 1);
         ck_assert_ptr_nonnull(strstr(outcome.err, wrong[i]));
+        ck_assert_str_eq(outcome.out, "");
         ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "kill", wrong[i], NULL), 1);
     }
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "kill", NULL), 1);
