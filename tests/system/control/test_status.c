@@ -3,6 +3,7 @@
 #include "tests/system/support/scene.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,6 +24,53 @@ static int column_of(const char *line, const char *word)
 {
     const char *end = strchr(line, '\n'), *at = strstr(line, word);
     return at && at < end ? (int)(at - line) : -1;
+}
+
+/* The section of the manual, up to the next one. */
+static const char *status_section(void)
+{
+    static char manual[1 << 17];
+    ck_assert_uint_lt(read_file("man/rpproxy.8", manual, sizeof manual), sizeof manual - 1);
+    char *section = strstr(manual, "\n.Sh STATUS\n");
+    ck_assert_ptr_nonnull(section);
+    char *end = strstr(section + 1, "\n.Sh ");
+    ck_assert_ptr_nonnull(end);
+    *end = '\0';
+    return section;
+}
+
+/* A column, or a value of one, as a word of the list of columns. */
+static void expect_told(const char *section, const char *word)
+{
+    const size_t length = strlen(word);
+    for (const char *at = section; (at = strstr(at, word)); at++)
+        if (strchr(" \n", at[-1]) && strchr(" \n", at[length]))
+            return;
+    ck_abort_msg("rpproxy(8), STATUS, does not tell of '%s'", word);
+}
+
+/* The lines in capitals are the heads of lists; two spaces are between columns. */
+static void expect_columns_told(const char *status)
+{
+    const char *section = status_section();
+    char *copy = strdup(status), *rest = copy, *line;
+    unsigned columns = 0;
+    while ((line = strsep(&rest, "\n"))) {
+        if (!*line || strpbrk(line, "abcdefghijklmnopqrstuvwxyz0123456789"))
+            continue;
+        for (char *end; line; line = end) {
+            line += strspn(line, " ");
+            end = strstr(line, "  ");
+            if (end)
+                *end++ = '\0';
+            if (*line) {
+                expect_told(section, line);
+                columns++;
+            }
+        }
+    }
+    free(copy);
+    ck_assert_uint_gt(columns, 20);
 }
 
 static void configure(const struct scene *scene, const char *name)
@@ -79,6 +127,7 @@ START_TEST(long_names_in_80_columns)
 
     print_status(&scene.proxy, "", &outcome); /* no terminal: names are whole */
     ck_assert_ptr_nonnull(strstr(outcome.out, name));
+    expect_columns_told(outcome.out);
     proxy_stop(&scene.proxy);
 }
 END_TEST
@@ -113,6 +162,12 @@ START_TEST(limits_and_failures_are_shown)
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         ck_assert_msg(strstr(outcome.out, lines[i]) != NULL, "no '%s': %s", lines[i], outcome.out);
+    char check[32], admin[32];
+    const char *server = strstr(outcome.out, "\nmain/a ");
+    ck_assert_ptr_nonnull(server);
+    ck_assert_int_eq(sscanf(server, " main/a %*s %31s %31s", check, admin), 2);
+    expect_told(status_section(), check);
+    expect_told(status_section(), admin);
     ck_assert_ptr_null(strstr(strstr(outcome.out, "failed:") + 1, "failed:"));
     session_works(&session);
     session_close(&session);
