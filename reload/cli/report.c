@@ -571,8 +571,8 @@ bool report_print(json_t *status, bool whole)
                     &sessions, "sessions_total", &total, "state", &state, "version", &version,
                     "file", &file))
         return false;
-    printf("rpproxy %s  pid %d  generation %d  %s  %d workers  up %llds\n", version, pid, number,
-           state, workers, (long long)uptime / 1000);
+    printf("rpproxy %s  pid %d  generation %d  %s  %d worker%s  up %llds\n", version, pid, number,
+           state, workers, workers == 1 ? "" : "s", (long long)uptime / 1000);
     if (!whole) {
         print_paused(json_object_get(status, "frontends"));
         print_parts(status);

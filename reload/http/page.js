@@ -542,7 +542,8 @@ function show(data) {
   $('state').textContent = status.state;
   $('state').className = 'badge ' + (status.state === 'active' ? 'good' : 'warn');
   $('about').textContent = 'version ' + status.version + ', generation ' + status.generation + ', pid ' +
-    status.pid + ', ' + status.workers + ' workers, up ' + span(status.uptime_ms / 1000);
+    status.pid + ', ' + status.workers +
+    (status.workers === 1 ? ' worker' : ' workers') + ', up ' + span(status.uptime_ms / 1000);
   drawFigures(status, metrics, now);
   drawCanary(status);
   drawFrontends(status, metrics, now);

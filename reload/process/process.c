@@ -170,8 +170,9 @@ static void begin_service(struct generation *generation)
     bus_lead(generation->bus);
     happened(HAPPENED_SERVING, LOG_LEVEL_NOTICE,
              HAPPENING_FIELDS(happening_number("workers", generation->workers)),
-             "serving: pid %d, generation %u, %u workers, %zu binds", (int)getpid(),
-             generation->number, generation->workers, generation->binds->count);
+             "serving: pid %d, generation %u, %u worker%s, %zu bind%s", (int)getpid(),
+             generation->number, generation->workers, generation->workers == 1 ? "" : "s",
+             generation->binds->count, generation->binds->count == 1 ? "" : "s");
 }
 
 static bool serve(struct generation *generation)
