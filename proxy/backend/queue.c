@@ -18,18 +18,28 @@ static void wake(void *arg)
     task_queue_post(desk->tasks, &desk->task);
 }
 
+/* Servers of the backend, at any time. */
+static size_t servers_at_most(const struct backend_conf *conf)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < conf->server_count; i++)
+        most += conf->servers[i].what == RESOLVE_ALL ? conf->servers[i].max : 1;
+    return most;
+}
+
 static struct queue *make_queue(const struct backend *backend, struct stats *stats)
 {
     struct queue *queue = aligned_alloc(_Alignof(struct queue), sizeof *queue);
     struct queue_desk *desks = calloc(backend->workers, sizeof *desks);
-    if (!queue || !desks) {
+    unsigned most = backend->conf->max_queue;
+    if (queue)
+        *queue = (struct queue){.stats = stats, .desks = desks, .workers = backend->workers};
+    if (!queue || !desks ||
+        pool_open(&queue->pool, most ? most : POOL_NO_END, servers_at_most(backend->conf))) {
         free(queue);
         free(desks);
         return NULL;
     }
-    unsigned most = backend->conf->max_queue;
-    *queue = (struct queue){.stats = stats, .desks = desks, .workers = backend->workers};
-    pool_open(&queue->pool, most ? most : POOL_NO_END);
     for (unsigned i = 0; i < queue->workers; i++) {
         desks[i].queue = queue;
         desks[i].task = (struct task){.run = deliver, .arg = &desks[i]};
@@ -86,7 +96,10 @@ int queue_add(struct queue *queue, struct server *server)
     if (!seat->record)
         seat->record = &seat->own;
     atomic_store(&seat->record->sessions.max, 0);
-    pool_add(&queue->pool, &seat->member, &seat->record->sessions, server);
+    if (pool_add(&queue->pool, &seat->member, &seat->record->sessions, server)) {
+        free(seat);
+        return ENOMEM;
+    }
     server->seat = seat;
     atomic_store(&seat->record->maxconn, 0); /* not set yet */
     queue_on_share(server, 100);
@@ -118,10 +131,5 @@ void queue_on_share(struct server *server, unsigned percent)
 
 void queue_allow(struct queue *queue, struct seat *seat, unsigned max)
 {
-    unsigned before = atomic_load(&seat->record->sessions.max);
-    if (max == before)
-        return;
-    (void)limit_move(&seat->record->sessions, max);
-    if (max > before && pool_waiting(&queue->pool) > 0)
-        pool_serve(&queue->pool, &seat->member);
+    pool_set_max(&queue->pool, &seat->member, max);
 }

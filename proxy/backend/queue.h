@@ -61,7 +61,7 @@ void queue_allow(struct queue *queue, struct seat *seat, unsigned max);
 /* No place is free. Any thread; a server without a seat is never full. */
 static inline bool server_is_full(const struct server *server)
 {
-    return server->seat && !limit_has_room(server->seat->member.limit);
+    return server->seat && !pool_has_room(&server->seat->member);
 }
 
 #endif

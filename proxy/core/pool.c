@@ -1,5 +1,7 @@
 #include "proxy/core/pool.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <time.h>
 
 /* A thread wakes at most this number of other threads after it has released the lock; it wakes
@@ -12,17 +14,26 @@ struct wakeups {
     const struct pool_waiter *joining; /* in pool_join(), which needs no wake-up; or NULL */
 };
 
-void pool_open(struct pool *pool, unsigned most)
+int pool_open(struct pool *pool, unsigned most, size_t members)
 {
-    *pool = (struct pool){.most = most};
+    /* Whole cache lines, on which nothing else is written. */
+    size_t words = (members / 512 + 1) * 8;
+    *pool = (struct pool){
+        .most = most, .room = aligned_alloc(64, words * sizeof *pool->room), .room_words = words};
+    if (!pool->room)
+        return ENOMEM;
+    for (size_t i = 0; i < words; i++)
+        atomic_init(&pool->room[i], 0);
     pthread_mutex_init(&pool->lock, NULL);
     STAILQ_INIT(&pool->members);
     TAILQ_INIT(&pool->any);
+    return 0;
 }
 
 void pool_close(struct pool *pool)
 {
     pthread_mutex_destroy(&pool->lock);
+    free(pool->room);
 }
 
 void pool_desk_init(struct pool_desk *desk, void (*wake)(void *arg), void *arg)
@@ -125,8 +136,10 @@ static void give(struct pool *pool, struct pool_member *member, unsigned most,
             return;
         if (limit_take_exactly(member->limit) == LIMIT_TAKEN)
             call(pool, waiter, member, wakeups);
-        /* Else another thread took the place; if the limit has no room now, the release of that
-         * place finds the waiter. */
+        else
+            pool_note_room(member);
+        /* Another thread took the place; if the limit has no room now, the release of that place
+         * finds the waiter. */
     }
 }
 
@@ -174,13 +187,33 @@ static void call_all(struct pool *pool, struct pool_line *line, bool keyed_only,
 
 /* --- any thread --- */
 
-void pool_add(struct pool *pool, struct pool_member *member, struct limit *limit, void *owner)
+int pool_add(struct pool *pool, struct pool_member *member, struct limit *limit, void *owner)
 {
     *member = (struct pool_member){.limit = limit, .owner = owner};
     TAILQ_INIT(&member->wanting);
     pthread_mutex_lock(&pool->lock);
-    STAILQ_INSERT_TAIL(&pool->members, member, next);
+    size_t number = pool->member_count;
+    bool fits = number / 64 < pool->room_words;
+    if (fits) {
+        pool->member_count++;
+        member->room = &pool->room[number / 64];
+        member->room_bit = UINT64_C(1) << number % 64;
+        STAILQ_INSERT_TAIL(&pool->members, member, next);
+        pool_note_room(member);
+    }
     pthread_mutex_unlock(&pool->lock);
+    return fits ? 0 : ENOMEM;
+}
+
+/* A thread that makes room meanwhile either comes before the second look, and is seen there, or
+ * sees that the bit is cleared. */
+bool pool_note_full(struct pool_member *member)
+{
+    atomic_fetch_and(member->room, ~member->room_bit);
+    if (!limit_has_room(member->limit))
+        return true;
+    atomic_fetch_or(member->room, member->room_bit);
+    return false;
 }
 
 void pool_set_usable(struct pool *pool, struct pool_member *member, bool usable)
@@ -211,6 +244,17 @@ void pool_serve(struct pool *pool, struct pool_member *member)
     pthread_mutex_lock(&pool->lock);
     give(pool, member, UINT_MAX, &wakeups);
     unlock(pool, &wakeups);
+}
+
+void pool_set_max(struct pool *pool, struct pool_member *member, unsigned max)
+{
+    unsigned before = atomic_load(&member->limit->max);
+    if (max == before)
+        return;
+    (void)limit_move(member->limit, max);
+    if (max > before && pool_waiting(pool) > 0)
+        pool_serve(pool, member);
+    pool_note_room(member);
 }
 
 void pool_forgo(struct pool *pool, struct pool_member *member)
@@ -280,6 +324,7 @@ void pool_leave(struct pool *pool, struct pool_waiter *waiter)
         if (waiter->given) {
             atomic_fetch_sub(&waiter->given->limit->used, 1);
             give(pool, waiter->given, UINT_MAX, &wakeups);
+            pool_note_room(waiter->given);
         }
     }
     unlock(pool, &wakeups);

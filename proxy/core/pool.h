@@ -6,7 +6,7 @@
  * for each.)
  *
  * Guarantees:
- *   - A limit is not exceeded, also while pool_lower() or another process lowers it. Only
+ *   - A limit is not exceeded, also while pool_set_max() or another process lowers it. Only
  *     pool_force() takes places above the maximum.
  *   - A place that comes free goes to the oldest waiter that can use it. Only the thread of this
  *     waiter is woken. Waiting costs no CPU time.
@@ -18,6 +18,15 @@
  *   - When a member is not usable any more, the waiters that want it are told to choose again.
  *
  * The lock is used only while somebody waits, and when the main thread changes a member.
+ *
+ * Members with room. The pool has a bit for each member, so that a thread that looks for a place
+ * finds one among thousands of full members (pool_room()). A bit is a hint, and never decides who
+ * takes a place:
+ *   - A thread that meets a full member clears its bit (pool_has_room()). Taking a place writes no
+ *     bit, so a member may have its bit and be full.
+ *   - A thread that makes room (it gives a place back, or raises the maximum) sets the bit.
+ *   - While no such call is under way, each member that has room has its bit. For a moment it may
+ *     have none: a thread that joins the line looks at the limits themselves.
  *
  * Several processes. Each has a pool of its own, and a share of each limit as the maximum; the sum
  * of the shares never exceeds the limit. limit_shares.h has the rule. */
@@ -34,14 +43,16 @@
 struct pool_waiter;
 TAILQ_HEAD(pool_line, pool_waiter);
 
-/* A server. `limit` and `owner` are set by pool_add() and never change; the rest is written under
- * the lock of the pool. */
+/* A server. The limit, the owner and the bit are set by pool_add() and never change; the rest is
+ * written under the lock of the pool. */
 struct pool_member {
     struct limit *limit;
     void *owner;
-    bool usable;              /* waiters may be given places */
-    unsigned wanted_by;       /* waiters in `wanting` */
-    struct pool_line wanting; /* those that want this member, the oldest first */
+    atomic_uint_fast64_t *room; /* the word of its bit, ... */
+    uint64_t room_bit;          /* ... and the bit */
+    bool usable;                /* waiters may be given places */
+    unsigned wanted_by;         /* waiters in `wanting` */
+    struct pool_line wanting;   /* those that want this member, the oldest first */
     STAILQ_ENTRY(pool_member) next;
 };
 
@@ -61,6 +72,9 @@ struct pool {
     unsigned most;       /* the line is full then; POOL_NO_END: never */
     uint64_t last;       /* age of the youngest waiter so far */
     STAILQ_HEAD(, pool_member) members;
+    size_t member_count;
+    atomic_uint_fast64_t *room; /* bits of members 0, 1 and so on, in the order of pool_add() */
+    size_t room_words;
     struct pool_line any; /* waiters that take a place of any member, the oldest first */
     unsigned any_count;   /* waiters in `any` */
     unsigned homeless;    /* those of them that are keyed */
@@ -111,8 +125,8 @@ enum pool_answer {
     POOL_HOPELESS, /* there is no usable member that it takes */
 };
 
-/* most: waiters, or POOL_NO_END. */
-void pool_open(struct pool *pool, unsigned most);
+/* most: waiters, or POOL_NO_END. members: at least as many can be added. Returns 0 or ENOMEM. */
+int pool_open(struct pool *pool, unsigned most, size_t members) __attribute__((warn_unused_result));
 void pool_close(struct pool *pool);
 
 /* As pool_open() was told, for waiters that come from now on. Any thread. */
@@ -120,15 +134,44 @@ void pool_set_most(struct pool *pool, unsigned most);
 
 void pool_desk_init(struct pool_desk *desk, void (*wake)(void *arg), void *arg);
 
-/* Adds a member that is not usable yet. limit and owner outlive the pool. Any thread. */
-void pool_add(struct pool *pool, struct pool_member *member, struct limit *limit, void *owner);
+/* Adds a member that is not usable yet. limit and owner outlive the pool. Returns 0, or ENOMEM: it
+ * would be one too many. Any thread. */
+int pool_add(struct pool *pool, struct pool_member *member, struct limit *limit, void *owner)
+    __attribute__((warn_unused_result));
 
 /* The member can be used from now on (its free places go to waiters), or not any more. Any thread.
  */
 void pool_set_usable(struct pool *pool, struct pool_member *member, bool usable);
 
-/* Gives the free places of the member to waiters; to be called when its maximum has risen. Any
- * thread. */
+/* For this module. To be called after a change that may have made room. */
+static inline void pool_note_room(struct pool_member *member)
+{
+    if (limit_has_room(member->limit) && !(atomic_load(member->room) & member->room_bit))
+        atomic_fetch_or(member->room, member->room_bit);
+}
+
+/* For this module. The member is full, and loses its bit. False: it has room just now, and keeps
+ * the bit. */
+bool pool_note_full(struct pool_member *member);
+
+/* A place is free, as far as the caller can know. Any thread. */
+static inline bool pool_has_room(struct pool_member *member)
+{
+    if (!(atomic_load_explicit(member->room, memory_order_acquire) & member->room_bit))
+        return false;
+    return limit_has_room(member->limit) || !pool_note_full(member);
+}
+
+/* The bits of 64 members from number 64 * word on: those with room have theirs. Any thread. */
+static inline uint64_t pool_room(const struct pool *pool, size_t word)
+{
+    return atomic_load_explicit(&pool->room[word], memory_order_acquire);
+}
+
+/* Another maximum: if it has risen, waiters are given the free places. Main thread. */
+void pool_set_max(struct pool *pool, struct pool_member *member, unsigned max);
+
+/* Gives the free places of the member to waiters. Any thread. */
 void pool_serve(struct pool *pool, struct pool_member *member);
 
 /* Gives back a place. Any thread. */
@@ -137,6 +180,7 @@ static inline void pool_release(struct pool *pool, struct pool_member *member)
     atomic_fetch_sub(&member->limit->used, 1);
     if (atomic_load(&pool->waiting) > 0)
         pool_serve(pool, member);
+    pool_note_room(member);
 }
 
 /* Gives back a place that another process has taken over: nobody in this process gets it. Any
@@ -149,8 +193,11 @@ static inline bool pool_take(struct pool *pool, struct pool_member *member)
     if (atomic_load(&pool->waiting) > 0)
         return false;
     enum limit_taking taking = limit_take_exactly(member->limit);
-    if (taking == LIMIT_UNDONE && atomic_load(&pool->waiting) > 0)
-        pool_serve(pool, member);
+    if (taking == LIMIT_UNDONE) {
+        if (atomic_load(&pool->waiting) > 0)
+            pool_serve(pool, member);
+        pool_note_room(member);
+    }
     return taking == LIMIT_TAKEN;
 }
 

@@ -2,6 +2,7 @@
 #ifndef RPPROXY_PROXY_BACKEND_BALANCE_ALGORITHM_H
 #define RPPROXY_PROXY_BACKEND_BALANCE_ALGORITHM_H
 
+#include "proxy/backend/balance/place_set.h"
 #include "proxy/backend/queue.h"
 #include "proxy/backend/server.h"
 
@@ -12,7 +13,7 @@
 struct choice {
     struct server *const *tried; /* these have failed the session: any but these */
     size_t tried_count;
-    bool passes_full; /* and any but those that have no place free */
+    bool passes_full; /* and any but those that have no place free; the backend has a queue */
     uint64_t key; /* of the session's source, destination or server name; only for an algorithm that
                      is keyed; 0: the session has none */
 };
@@ -59,6 +60,17 @@ static inline bool choice_excludes(const struct choice *choice, const struct ser
         if (choice->tried[i] == server)
             return true;
     return false;
+}
+
+/* The servers of a word of the set, without those that are known to be full; choice_excludes()
+ * decides. */
+static inline uint64_t choice_of_word(const struct balancer *balancer, const struct choice *choice,
+                                      const struct place_set *set, size_t word)
+{
+    uint64_t servers = set->words[word];
+    if (servers && choice->passes_full)
+        servers &= pool_room(&balancer->backend->queue->pool, word);
+    return servers;
 }
 
 #endif

@@ -6,8 +6,7 @@
 
 struct first {
     struct balancer balancer;
-    struct server **usable; /* balancer.usable of them, in their order */
-    size_t room;
+    struct place_set usable;
 };
 
 static struct first *first_of(struct balancer *balancer)
@@ -18,26 +17,30 @@ static struct first *first_of(struct balancer *balancer)
 static bool refresh(struct balancer *balancer, const struct server_set *set)
 {
     struct first *first = first_of(balancer);
-    if (first->room < set->count) {
-        struct server **usable = realloc(first->usable, set->count * sizeof *usable);
-        if (!usable)
-            return false;
-        first->usable = usable;
-        first->room = set->count;
-    }
+    if (!place_set_clear(&first->usable, set->count))
+        return false;
     balancer->usable = 0;
-    for (size_t i = 0; i < set->count; i++)
-        if (server_share(set->list[i]) > 0)
-            first->usable[balancer->usable++] = set->list[i];
+    for (size_t i = 0; i < set->count; i++) {
+        if (server_share(set->list[i]) == 0)
+            continue;
+        place_set_add(&first->usable, i);
+        balancer->usable++;
+    }
     return true;
 }
 
 static struct server *next(struct balancer *balancer, const struct choice *choice)
 {
-    struct first *first = first_of(balancer);
-    for (size_t i = 0; i < balancer->usable; i++)
-        if (!choice_excludes(choice, first->usable[i]))
-            return first->usable[i];
+    const struct place_set *usable = &first_of(balancer)->usable;
+    const struct server_set *set = backend_servers(balancer->backend);
+    for (size_t word = 0; word < usable->count; word++) {
+        uint64_t left = choice_of_word(balancer, choice, usable, word);
+        for (; left; left &= left - 1) {
+            struct server *server = set->list[place_in_word(word, left)];
+            if (!choice_excludes(choice, server))
+                return server;
+        }
+    }
     return NULL;
 }
 
@@ -50,7 +53,7 @@ static struct balancer *make(void)
 static void dispose(struct balancer *balancer)
 {
     struct first *first = first_of(balancer);
-    free(first->usable);
+    free(first->usable.words);
     free(first);
 }
 

@@ -24,6 +24,7 @@ struct leastconn {
     size_t count;
     uint32_t *usable; /* the first balancer.usable ones: places of servers that have a share */
     uint32_t *shares; /* of these */
+    struct place_set usable_set;
     uint64_t now;     /* the latest turn that was taken */
     struct draw draw; /* of an index of usable */
     bool draws;       /* two servers are drawn, instead of looking at all */
@@ -64,6 +65,8 @@ static bool refresh(struct balancer *balancer, const struct server_set *set)
     struct leastconn *leastconn = leastconn_of(balancer);
     if ((leastconn->count < set->count || !leastconn->list) && !add_servers(leastconn, set))
         return false;
+    if (!place_set_clear(&leastconn->usable_set, leastconn->count))
+        return false;
     size_t usable = 0;
     for (size_t i = 0; i < leastconn->count; i++) {
         struct candidate *candidate = &leastconn->list[i];
@@ -73,6 +76,7 @@ static bool refresh(struct balancer *balancer, const struct server_set *set)
         candidate->share = share;
         if (share == 0)
             continue;
+        place_set_add(&leastconn->usable_set, i);
         leastconn->usable[usable] = (uint32_t)i;
         leastconn->shares[usable++] = share;
     }
@@ -102,11 +106,15 @@ static void compare(struct loaded *best, struct candidate *candidate)
 
 static struct candidate *find_best(struct leastconn *leastconn, const struct choice *choice)
 {
+    const struct place_set *usable = &leastconn->usable_set;
     struct loaded best = {0};
-    for (size_t i = 0; i < leastconn->balancer.usable; i++) {
-        struct candidate *candidate = &leastconn->list[leastconn->usable[i]];
-        if (!choice_excludes(choice, candidate->server))
-            compare(&best, candidate);
+    for (size_t word = 0; word < usable->count; word++) {
+        uint64_t left = choice_of_word(&leastconn->balancer, choice, usable, word);
+        for (; left; left &= left - 1) {
+            struct candidate *candidate = &leastconn->list[place_in_word(word, left)];
+            if (!choice_excludes(choice, candidate->server))
+                compare(&best, candidate);
+        }
     }
     return best.candidate;
 }
@@ -172,6 +180,7 @@ static void dispose(struct balancer *balancer)
     draw_free(&leastconn->draw);
     free(leastconn->list);
     free(leastconn->usable);
+    free(leastconn->usable_set.words);
     free(leastconn->shares);
     free(leastconn);
 }

@@ -22,10 +22,14 @@ struct turn {
 
 struct roundrobin {
     struct balancer balancer;
-    struct turn *turns; /* of all servers: the first balancer.usable ones have a share and form a
-                           heap, with the earliest turn first */
-    size_t count;       /* of all servers */
-    uint64_t now;       /* no turn that was taken was due later */
+    /* Of all servers. The first balancer.usable ones have a share: the first `active` of these form
+     * a heap, with the earliest turn first, and those behind it rest, since they were full. */
+    struct turn *turns;
+    size_t count; /* of all servers */
+    size_t active;
+    struct place_set resting;
+    uint32_t *where; /* by place, of those that rest: the index in turns */
+    uint64_t now;    /* no turn that was taken was due later */
 };
 
 static struct roundrobin *roundrobin_of(struct balancer *balancer)
@@ -90,19 +94,32 @@ static void take_turn(struct turn *turn)
 static bool grow(struct roundrobin *roundrobin, const struct server_set *set)
 {
     struct turn *turns = realloc(roundrobin->turns, (set->count + 1) * sizeof *turns);
-    if (!turns)
+    if (turns)
+        roundrobin->turns = turns;
+    uint32_t *where = realloc(roundrobin->where, (set->count + 1) * sizeof *where);
+    if (where)
+        roundrobin->where = where;
+    if (!turns || !where)
         return false;
-    roundrobin->turns = turns;
     for (; roundrobin->count < set->count; roundrobin->count++)
         turns[roundrobin->count] = (struct turn){.server = set->list[roundrobin->count],
                                                  .place = (uint32_t)roundrobin->count};
     return true;
 }
 
+static void order(struct turn *heap, size_t count)
+{
+    for (size_t at = count / 2; at-- > 0;)
+        sift_down(heap, count, at);
+}
+
+/* No server rests any more. */
 static bool refresh(struct balancer *balancer, const struct server_set *set)
 {
     struct roundrobin *roundrobin = roundrobin_of(balancer);
     if (roundrobin->count < set->count && !grow(roundrobin, set))
+        return false;
+    if (!place_set_clear(&roundrobin->resting, roundrobin->count))
         return false;
     struct turn *turns = roundrobin->turns;
     size_t usable = 0;
@@ -114,9 +131,8 @@ static bool refresh(struct balancer *balancer, const struct server_set *set)
         turns[i] = turns[usable];
         turns[share > 0 ? usable++ : i] = turn;
     }
-    for (size_t at = usable / 2; at-- > 0;)
-        sift_down(turns, usable, at);
-    balancer->usable = usable;
+    order(turns, usable);
+    balancer->usable = roundrobin->active = usable;
     return true;
 }
 
@@ -132,13 +148,66 @@ static inline struct server *take(struct roundrobin *roundrobin, size_t count, s
     return server;
 }
 
-/* So many servers are popped before all are looked at: most of them are full. */
+static void swap(struct turn *turns, size_t a, size_t b)
+{
+    struct turn turn = turns[a];
+    turns[a] = turns[b];
+    turns[b] = turn;
+}
+
+static void put_to_rest(struct roundrobin *roundrobin, size_t at)
+{
+    uint32_t place = roundrobin->turns[at].place;
+    roundrobin->where[place] = (uint32_t)at;
+    place_set_add(&roundrobin->resting, place);
+}
+
+/* A server that rests has its turn again. */
+static void return_one(struct roundrobin *roundrobin, size_t place)
+{
+    struct turn *turns = roundrobin->turns;
+    size_t at = roundrobin->where[place], first = roundrobin->active++;
+    place_set_remove(&roundrobin->resting, place);
+    swap(turns, at, first);
+    roundrobin->where[turns[at].place] = (uint32_t)at;
+    sift_up(turns, first);
+}
+
+/* Servers that rest and may have room again. */
+static __attribute__((noinline)) void return_some(struct roundrobin *roundrobin,
+                                                  const struct choice *choice)
+{
+    const struct place_set *resting = &roundrobin->resting;
+    for (size_t word = 0; word < resting->count; word++) {
+        uint64_t left = choice_of_word(&roundrobin->balancer, choice, resting, word);
+        for (; left; left &= left - 1)
+            return_one(roundrobin, place_in_word(word, left));
+    }
+}
+
+/* From here to the end of the heap: those that are full rest from now on. The others are moved to
+ * the begin; returns how many there are. */
+static size_t rest_from(struct roundrobin *roundrobin, const struct choice *choice, size_t begin)
+{
+    struct turn *turns = roundrobin->turns;
+    size_t left = begin;
+    for (size_t i = begin; i < roundrobin->active; i++)
+        if (!choice->passes_full || !server_is_full(turns[i].server))
+            swap(turns, i, left++);
+    for (size_t i = left; i < roundrobin->active; i++)
+        put_to_rest(roundrobin, i);
+    roundrobin->active = left;
+    return left - begin;
+}
+
+/* So many servers are popped before all are looked at. */
 #define POPS_MAX 8
 
 static struct server *look_at_all(struct roundrobin *roundrobin, const struct choice *choice)
 {
     const struct turn *heap = roundrobin->turns;
-    size_t count = roundrobin->balancer.usable, best = count;
+    size_t count = rest_from(roundrobin, choice, 0), best = count;
+    order(roundrobin->turns, count);
     for (size_t i = 0; i < count; i++)
         if (!choice_excludes(choice, heap[i].server) &&
             (best == count || earlier(&heap[i], &heap[best])))
@@ -146,33 +215,32 @@ static struct server *look_at_all(struct roundrobin *roundrobin, const struct ch
     return best < count ? take(roundrobin, count, best) : NULL;
 }
 
-/* The earliest server is excluded. It is popped to the end of the array, perhaps others as well,
- * and they are pushed back. */
+/* The earliest server is excluded. It is popped to the end of the heap, perhaps others as well;
+ * those that are full rest there, and the others are pushed back. */
 static __attribute__((noinline)) struct server *pass_over(struct roundrobin *roundrobin,
                                                           const struct choice *choice)
 {
     struct turn *heap = roundrobin->turns;
-    size_t count = roundrobin->balancer.usable, left = count;
+    size_t count = roundrobin->active, left = count;
     struct server *found = NULL;
     while (!found && left > 0 && count - left < POPS_MAX) {
-        struct turn passed = heap[0];
-        left--;
-        heap[0] = heap[left];
-        heap[left] = passed;
+        swap(heap, 0, --left);
         sift_down(heap, left, 0);
         if (left > 0 && !choice_excludes(choice, heap[0].server))
             found = take(roundrobin, left, 0);
     }
     bool more = !found && left > 0;
-    for (; left < count; left++)
-        sift_up(heap, left);
+    for (size_t pushed = rest_from(roundrobin, choice, left); pushed > 0; pushed--)
+        sift_up(heap, left++);
     return more ? look_at_all(roundrobin, choice) : found;
 }
 
 static struct server *next(struct balancer *balancer, const struct choice *choice)
 {
     struct roundrobin *roundrobin = roundrobin_of(balancer);
-    size_t count = balancer->usable;
+    if (roundrobin->active < balancer->usable)
+        return_some(roundrobin, choice);
+    size_t count = roundrobin->active;
     if (count == 0)
         return NULL;
     if (!choice_excludes(choice, roundrobin->turns[0].server))
@@ -190,6 +258,8 @@ static void dispose(struct balancer *balancer)
 {
     struct roundrobin *roundrobin = roundrobin_of(balancer);
     free(roundrobin->turns);
+    free(roundrobin->where);
+    free(roundrobin->resting.words);
     free(roundrobin);
 }
 

@@ -5,7 +5,9 @@
  * backend may have thousands.
  *
  * A server that joins, or joins again, waits for its first turn as if it had just had one: it does
- * not catch up on turns of the past. A tried server that is passed over keeps its turn. */
+ * not catch up on turns of the past. A server that is passed over, since it was tried or is full,
+ * keeps its turn. Full servers rest outside of the heap, so that a choice does not meet them again,
+ * and return to it when they may have room (pool_room()). */
 #ifndef RPPROXY_PROXY_BACKEND_BALANCE_ROUNDROBIN_H
 #define RPPROXY_PROXY_BACKEND_BALANCE_ROUNDROBIN_H
 

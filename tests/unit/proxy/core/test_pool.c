@@ -5,6 +5,7 @@
 #include "tests/unit/suites.h"
 
 #include <check.h>
+#include <errno.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <stdlib.h>
@@ -53,11 +54,11 @@ static void note_call(struct pool_waiter *waiter, struct pool_member *given)
 
 static void setup(void)
 {
-    pool_open(&pool, POOL_NO_END);
+    ck_assert_int_eq(pool_open(&pool, POOL_NO_END, SERVERS), 0);
     pool_desk_init(&desk, note_wake_up, NULL);
     for (size_t i = 0; i < SERVERS; i++) {
         limits[i] = (struct limit){.max = 0};
-        pool_add(&pool, &members[i], &limits[i], &limits[i]);
+        ck_assert_int_eq(pool_add(&pool, &members[i], &limits[i], &limits[i]), 0);
         pool_set_usable(&pool, &members[i], true);
     }
     for (size_t i = 0; i < CLIENTS; i++)
@@ -83,8 +84,7 @@ static void teardown(void)
 
 static void set_max(size_t server, unsigned max)
 {
-    (void)limit_move(&limits[server], max);
-    pool_serve(&pool, &members[server]);
+    pool_set_max(&pool, &members[server], max);
 }
 
 static void set_maxima(unsigned first, unsigned second, unsigned third)
@@ -362,6 +362,76 @@ START_TEST(undelivered_calls_wake_again)
 }
 END_TEST
 
+/* --- members with room --- */
+
+static bool is_known(size_t server)
+{
+    return pool_room(&pool, 0) >> server & 1;
+}
+
+START_TEST(a_member_is_known_to_have_room)
+{
+    ck_assert(!is_known(0));
+    set_maxima(0, 1, 0);
+    ck_assert(!is_known(0));
+    ck_assert(is_known(1));
+    take(1, 1);
+    ck_assert(!pool_has_room(&members[1]));
+    ck_assert(!is_known(1));
+    give_back(1);
+    ck_assert(is_known(1));
+    ck_assert(pool_has_room(&members[1]));
+    set_max(1, 0);
+    ck_assert(!pool_has_room(&members[1]));
+    set_max(1, 1);
+    ck_assert(pool_has_room(&members[1]));
+}
+END_TEST
+
+/* Room that comes while a thread is about to say that there is none. */
+START_TEST(a_member_with_room_stays_known)
+{
+    set_maxima(0, 1, 0);
+    ck_assert(!pool_note_full(&members[1]));
+    ck_assert(is_known(1));
+}
+END_TEST
+
+START_TEST(a_place_that_nobody_takes_is_known)
+{
+    set_maxima(1, 0, 0);
+    take(0, 1);
+    ck_assert(!pool_has_room(&members[0]));
+    expect_joined("A");
+    give_back(0);
+    ck_assert(!is_known(0)); /* A has it */
+    pool_leave(&pool, &clients[0].waiter);
+    ck_assert(is_known(0));
+}
+END_TEST
+
+START_TEST(members_are_numbered)
+{
+    enum { MANY = 200 };
+    static struct pool_member many[MANY];
+    static struct limit each[MANY];
+    struct pool other;
+    ck_assert_int_eq(pool_open(&other, POOL_NO_END, MANY), 0);
+    for (size_t i = 0; i < MANY; i++) {
+        each[i].max = i % 3 == 0;
+        ck_assert_int_eq(pool_add(&other, &many[i], &each[i], NULL), 0);
+    }
+    for (size_t i = 0; i < MANY; i++)
+        ck_assert_uint_eq(pool_room(&other, i / 64) >> i % 64 & 1, i % 3 == 0);
+    static struct pool_member more[512];
+    int error = 0;
+    for (size_t i = 0; i < 512 && !error; i++)
+        error = pool_add(&other, &more[i], &each[0], NULL);
+    ck_assert_int_eq(error, ENOMEM);
+    pool_close(&other);
+}
+END_TEST
+
 /* --- against a simple model --- */
 
 static unsigned random_below(unsigned *state, unsigned below)
@@ -589,10 +659,9 @@ static void move_limits(unsigned round)
     unsigned max = round / SERVERS % 2 ? 1 : MOST;
     if (max > atomic_load(&limits[server].max)) {
         atomic_store(&allowed[server], max);
-        (void)limit_move(&limits[server], max);
-        pool_serve(&pool, &members[server]);
+        set_max(server, max);
     } else {
-        (void)limit_move(&limits[server], max);
+        set_max(server, max);
         unsigned used = atomic_load(&limits[server].used);
         atomic_store(&allowed[server], used > max ? used : max);
     }
@@ -647,6 +716,10 @@ Suite *pool_suite(void)
     tcase_add_test(tcase, a_forgone_place_is_nobodys);
     tcase_add_test(tcase, the_emptier_server_is_filled_first);
     tcase_add_test(tcase, undelivered_calls_wake_again);
+    tcase_add_test(tcase, a_member_is_known_to_have_room);
+    tcase_add_test(tcase, a_member_with_room_stays_known);
+    tcase_add_test(tcase, a_place_that_nobody_takes_is_known);
+    tcase_add_test(tcase, members_are_numbered);
     tcase_add_test(tcase, random_steps_keep_the_order);
     tcase_add_test(tcase, calls_against_leaves);
     suite_add_tcase(suite, tcase);

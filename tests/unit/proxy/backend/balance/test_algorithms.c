@@ -5,6 +5,7 @@
 #include "tests/unit/suites.h"
 
 #include <check.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,28 +218,246 @@ START_TEST(added_servers_take_part)
 }
 END_TEST
 
+/* --- places --- */
+
+static struct queue queue;
+static struct seat seats[MOST];
+static struct {
+    _Alignas(64) struct limit limit;
+} limits[MOST];
+
+static struct pool_member *member(size_t place)
+{
+    return &seats[place].member;
+}
+
+static void set_max(size_t place, unsigned max)
+{
+    pool_set_max(&queue.pool, member(place), max);
+}
+
+/* All servers of the scene are full. */
+static void give_seats(size_t count)
+{
+    ck_assert_int_eq(pool_open(&queue.pool, POOL_NO_END, count), 0);
+    for (size_t i = 0; i < count; i++) {
+        limits[i].limit = (struct limit){.max = 0};
+        ck_assert_int_eq(pool_add(&queue.pool, member(i), &limits[i].limit, at(i)), 0);
+        at(i)->seat = &seats[i];
+    }
+    scene.backend.queue = &queue;
+}
+
+static void close_with_seats(void)
+{
+    pool_close(&queue.pool);
+    backend_close(&scene.backend);
+}
+
 /* Most servers are full: the others take turns by their weights. */
 START_TEST(turns_of_those_that_have_room)
 {
     enum { COUNT = 20, ROOM = 3, CYCLES = 4 };
-    static struct seat seats[COUNT];
-    static struct limit room = {.max = 1}, none;
     unsigned got[COUNT] = {0};
     const struct choice choice = {.passes_full = true};
     name_servers(COUNT);
     for (size_t i = 0; i < COUNT; i++)
         servers[i].weight = (unsigned)i + 1;
     open_scene(&scene, BALANCE_ROUNDROBIN, COUNT);
-    for (size_t i = 0; i < COUNT; i++) {
-        seats[i].member.limit = i < ROOM ? &room : &none;
-        at(i)->seat = &seats[i];
-    }
+    give_seats(COUNT);
+    for (size_t i = 0; i < ROOM; i++)
+        set_max(i, 1);
     const unsigned sum = 1 + 2 + 3;
     for (unsigned i = 0; i < CYCLES * sum; i++)
         got[balancer_next(scene.backend.balancers[0], &choice)->place]++;
     for (unsigned i = 0; i < COUNT; i++)
         ck_assert_uint_eq(got[i], i < ROOM ? CYCLES * (i + 1) : 0);
-    backend_close(&scene.backend);
+    close_with_seats();
+}
+END_TEST
+
+/* Sessions begin and end, the maxima and the weights of servers move, and a session has tried some
+ * servers. */
+static void random_step(size_t count)
+{
+    size_t place = (size_t)rand() % count;
+    switch (rand() % 16) {
+    case 0:
+        set_max(place, (unsigned)rand() % 3);
+        break;
+    case 1:
+        for (size_t i = 0; i < count && place % 8 == 0; i++)
+            set_max(i, (unsigned)rand() % 3);
+        break;
+    case 2:
+        atomic_store(&at(place)->share, (unsigned)rand() % 4 * SHARE_OF_ONE);
+        atomic_store(&backend_servers(&twin.backend)->list[place]->share, at(place)->share);
+        atomic_fetch_add(&scene.backend.version, 1);
+        atomic_fetch_add(&twin.backend.version, 1);
+        break;
+    case 3:
+        (void)pool_take(&queue.pool, member(place));
+        break;
+    default:
+        if (limits[place].limit.used > 0)
+            pool_release(&queue.pool, member(place));
+    }
+}
+
+/* Servers that are full, and those that were tried, as those that the session of the twin has
+ * tried. *left: whether a server is left. */
+static size_t list_excluded(size_t count, const struct choice *choice, struct server **list,
+                            bool *left)
+{
+    size_t listed = 0;
+    *left = false;
+    for (size_t i = 0; i < count; i++) {
+        bool excluded = !limit_has_room(&limits[i].limit);
+        for (size_t j = 0; j < choice->tried_count; j++)
+            excluded |= choice->tried[j] == at(i);
+        if (excluded)
+            list[listed++] = backend_servers(&twin.backend)->list[i];
+        else
+            *left |= server_share(at(i)) > 0;
+    }
+    return listed;
+}
+
+/* One backend is to pass the full servers; its twin, which knows no places, is told that they were
+ * tried. An algorithm without chance chooses the same server in both. */
+START_TEST(full_servers_are_as_if_they_were_tried)
+{
+    enum { FEW = 12, MANY = 150, STEPS = 6000 };
+    const size_t counts[] = {1, FEW, MANY};
+    for (size_t n = 0; n < 3; n++) {
+        size_t count = counts[n];
+        bool chance = all[_i] == BALANCE_RANDOM || (all[_i] == BALANCE_LEASTCONN && count == MANY);
+        name_servers(count);
+        for (size_t i = 0; i < count; i++)
+            servers[i].weight = (unsigned)i % 5 + 1;
+        open_scene(&scene, all[_i], count);
+        open_scene(&twin, all[_i], count);
+        give_seats(count);
+        srand((unsigned)n + 1);
+        for (unsigned step = 0; step < STEPS; step++) {
+            struct server *tried[FEW], *excluded[MANY];
+            struct choice choice = {.tried = tried, .passes_full = true, .key = key_of(step)};
+            for (int i = rand() % 4 ? 0 : rand() % FEW; i > 0; i--)
+                tried[choice.tried_count++] = at((size_t)rand() % count);
+            struct choice other = {.tried = excluded, .key = choice.key};
+            random_step(count);
+            bool left;
+            other.tried_count = list_excluded(count, &choice, excluded, &left);
+            struct server *got = balancer_next(scene.backend.balancers[0], &choice);
+            struct server *expected = balancer_next(twin.backend.balancers[0], &other);
+            ck_assert_int_eq(got != NULL, left);
+            ck_assert_int_eq(expected != NULL, left);
+            if (!got)
+                continue;
+            ck_assert_uint_gt(server_share(got), 0);
+            ck_assert(chance || got->place == expected->place);
+            ck_assert(pool_take(&queue.pool, member(got->place)));
+        }
+        backend_close(&twin.backend);
+        close_with_seats();
+    }
+}
+END_TEST
+
+/* --- places, and many threads --- */
+
+enum { WORKERS = 4, HELD = 6, SERVERS = 70, MAX = 2, ROUNDS = UNIT_SANITIZED ? 100 : 400 };
+
+static struct balancer *balancers[WORKERS];
+static pthread_barrier_t round_begins, round_ends;
+static atomic_uint inside[SERVERS], exceeded;
+
+static void take_and_release(struct balancer *balancer, struct server **held, unsigned steps)
+{
+    const struct choice choice = {.passes_full = true};
+    for (unsigned step = 0; step < steps; step++) {
+        struct server **slot = &held[step % HELD];
+        if (*slot) {
+            atomic_fetch_sub(&inside[(*slot)->place], 1);
+            pool_release(&queue.pool, &(*slot)->seat->member);
+        }
+        *slot = balancer_next(balancer, &choice);
+        if (*slot && !pool_take(&queue.pool, &(*slot)->seat->member))
+            *slot = NULL;
+        if (*slot && atomic_fetch_add(&inside[(*slot)->place], 1) >= MAX)
+            atomic_fetch_add(&exceeded, 1);
+    }
+}
+
+static void *work(void *arg)
+{
+    struct balancer *balancer = *(struct balancer **)arg;
+    struct server *held[HELD] = {0};
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        pthread_barrier_wait(&round_begins);
+        take_and_release(balancer, held, 500);
+        pthread_barrier_wait(&round_ends);
+    }
+    return NULL;
+}
+
+/* No thread takes or gives back now: each server that has room is known. */
+static void expect_rooms_known(void)
+{
+    for (size_t i = 0; i < SERVERS; i++)
+        if (limit_has_room(&limits[i].limit))
+            ck_assert(pool_room(&queue.pool, i / 64) >> i % 64 & 1);
+}
+
+/* Each balancer finds each free place. */
+static void expect_all_found(struct balancer *balancer)
+{
+    const struct choice choice = {.passes_full = true};
+    struct server *server, *taken[MAX * SERVERS];
+    size_t count = 0;
+    while ((server = balancer_next(balancer, &choice))) {
+        ck_assert(pool_take(&queue.pool, &server->seat->member));
+        taken[count++] = server;
+    }
+    for (size_t i = 0; i < SERVERS; i++)
+        ck_assert(!limit_has_room(&limits[i].limit));
+    while (count > 0)
+        pool_release(&queue.pool, &taken[--count]->seat->member);
+}
+
+/* The workers want more places than there are, and the maxima move meanwhile. */
+START_TEST(places_are_found_by_all_threads)
+{
+    pthread_t threads[WORKERS];
+    srand(1);
+    name_servers(SERVERS);
+    open_scene(&scene, all[_i], SERVERS);
+    give_seats(SERVERS);
+    pthread_barrier_init(&round_begins, NULL, WORKERS + 1);
+    pthread_barrier_init(&round_ends, NULL, WORKERS + 1);
+    for (unsigned i = 0; i < WORKERS; i++) {
+        balancers[i] = balancer_new(&scene.backend, i);
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, work, &balancers[i]), 0);
+    }
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        for (size_t i = 0; i < SERVERS; i++)
+            set_max(i, (i + round) % 4 == 0);
+        pthread_barrier_wait(&round_begins);
+        for (unsigned i = 0; i < 500; i++) {
+            size_t place = (size_t)rand() % SERVERS;
+            set_max(place, (place + round) % 4 == 0 ? (unsigned)rand() % (MAX + 1) : 0);
+        }
+        pthread_barrier_wait(&round_ends);
+        expect_rooms_known();
+        for (unsigned i = 0; i < WORKERS; i++)
+            expect_all_found(balancers[i]);
+    }
+    for (unsigned i = 0; i < WORKERS; i++) {
+        pthread_join(threads[i], NULL);
+        balancer_free(balancers[i]);
+    }
+    ck_assert_uint_eq(atomic_load(&exceeded), 0);
+    close_with_seats();
 }
 END_TEST
 
@@ -401,7 +620,7 @@ END_TEST
 static uint64_t nanoseconds(void)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
@@ -448,26 +667,41 @@ static void backups_serve(void)
 /* All places of all servers but one are taken. */
 static void one_has_room(void)
 {
-    static struct seat seats[MOST];
-    static struct limit limits[MOST][64 / sizeof(struct limit)];
+    give_seats(MOST);
+    set_max(777, 1);
+}
+
+/* Each server has one place. */
+static void ten_have_room(void)
+{
+    give_seats(MOST);
     for (size_t i = 0; i < MOST; i++) {
-        limits[i][0].max = i == 777;
-        seats[i].member.limit = &limits[i][0];
-        at(i)->seat = &seats[i];
+        set_max(i, 1);
+        if (i % 100 > 0)
+            ck_assert(pool_take(&queue.pool, member(i)));
     }
+}
+
+static void take_one_and_give_one_back(struct server *got, size_t other)
+{
+    if (pool_take(&queue.pool, member(got->place)) && limits[other].limit.used > 0)
+        pool_release(&queue.pool, member(other));
+    else
+        pool_release(&queue.pool, member(got->place));
 }
 
 static const struct {
     const char *text;
     void (*set_up)(void);
-    bool backups, passes_full;
+    bool backups, passes_full, takes;
 } situations[] = {
-    {"all serve", all_serve, false, false},
-    {"all but one are down", one_serves, false, false},
-    {"all but one have just gone down", one_serves_since_now, false, false},
-    {"all start slowly", all_start_slowly, false, false},
-    {"all backups serve", backups_serve, true, false},
-    {"all but one are full", one_has_room, false, true},
+    {"all serve", all_serve, false, false, false},
+    {"all but one are down", one_serves, false, false, false},
+    {"all but one have just gone down", one_serves_since_now, false, false, false},
+    {"all start slowly", all_start_slowly, false, false, false},
+    {"all backups serve", backups_serve, true, false, false},
+    {"all but one are full", one_has_room, false, true, false},
+    {"all but ten are full, sessions begin and end", ten_have_room, false, true, true},
 };
 enum { SITUATIONS = sizeof situations / sizeof *situations };
 
@@ -495,12 +729,17 @@ START_TEST(costs)
         uint64_t begin = nanoseconds();
         for (unsigned i = 0; i < CHOICES; i++) {
             choice.key = key_of(i);
-            all_chosen &= balancer_next(scene.backend.balancers[0], &choice) != NULL;
+            struct server *got = balancer_next(scene.backend.balancers[0], &choice);
+            all_chosen &= got != NULL;
+            if (got && situations[n].takes && choice.passes_full)
+                take_one_and_give_one_back(got, i * 7919 % MOST);
         }
         uint64_t end = nanoseconds();
         ck_assert_msg(all_chosen, "%s", situations[n].text);
         printf("a choice among %u servers, %s: %s %llu ns\n", (unsigned)MOST, situations[n].text,
                balance_names[_i], (unsigned long long)(end - begin) / CHOICES);
+        if (situations[n].passes_full)
+            pool_close(&queue.pool);
         backend_close(&scene.backend);
     }
 }
@@ -534,6 +773,8 @@ Suite *algorithms_suite(void)
     tcase_add_test(tcase, random_follows_the_weights);
     tcase_add_test(tcase, turns_of_those_that_have_room);
     tcase_add_test(tcase, first_is_the_first_usable);
+    tcase_add_loop_test(tcase, full_servers_are_as_if_they_were_tried, 0, ALL);
+    tcase_add_loop_test(tcase, places_are_found_by_all_threads, 0, ALL);
     tcase_add_loop_test(tcase, excluded_servers_are_passed_over, 0, ALL);
     tcase_add_loop_test(tcase, none_is_usable, 0, ALL);
     tcase_add_loop_test(tcase, added_servers_take_part, 0, ALL);
