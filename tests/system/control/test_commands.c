@@ -6,9 +6,7 @@
 #include "tests/system/support/origin.h"
 #include "tests/system/support/scene.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <jansson.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -164,34 +162,6 @@ START_TEST(status)
 }
 END_TEST
 
-static bool has_word(const char *text, const char *word)
-{
-    size_t length = strlen(word);
-    for (const char *at = strstr(text, word); at; at = strstr(at + 1, word)) {
-        bool begins = at == text || !(isalnum((unsigned char)at[-1]) || at[-1] == '_');
-        if (begins && !(isalnum((unsigned char)at[length]) || at[length] == '_')) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void expect_told(const char *manual, json_t *value)
-{
-    const char *name;
-    json_t *member;
-    size_t i;
-    json_object_foreach(value, name, member)
-    {
-        ck_assert_msg(has_word(manual, name), "rpproxy(8) does not tell of %s", name);
-        expect_told(manual, member);
-    }
-    json_array_foreach(value, i, member)
-    {
-        expect_told(manual, member);
-    }
-}
-
 /* Tests run from the repository's root. */
 static void says(const char *text, const char *what)
 {
@@ -270,37 +240,6 @@ START_TEST(top_shows_sources_and_servers)
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "top", NULL), 1);
     says(outcome.err, "top needs a terminal");
     session_close(&session);
-    proxy_stop(&scene.proxy);
-}
-END_TEST
-
-START_TEST(status_is_in_the_manual)
-{
-    static char manual[1 << 17];
-    size_t length = read_file("man/rpproxy.8", manual, sizeof manual);
-    ck_assert_uint_gt(length, 0);
-    ck_assert_uint_lt(length, sizeof manual - 1);
-    const char *section = strstr(manual, "\n.Sh JSON\n");
-    ck_assert_ptr_nonnull(section);
-
-    struct scene scene;
-    scene_start(&scene, "drain = wait\n", "");
-    struct session session = session_open(&scene);
-    pid_t first = scene.proxy.pid;
-    proxy_reload(&scene.proxy);
-    struct outcome outcome;
-    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "status", "--json", NULL), 0);
-    json_t *answer = json_loads(outcome.out, 0, NULL);
-    ck_assert_ptr_nonnull(answer);
-    expect_told(section, answer);
-    json_decref(answer);
-    ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "sessions", "--json", NULL), 0);
-    answer = json_loads(outcome.out, 0, NULL);
-    ck_assert_uint_eq(json_array_size(answer), 1);
-    expect_told(section, answer);
-    json_decref(answer);
-    session_close(&session);
-    wait_gone(first);
     proxy_stop(&scene.proxy);
 }
 END_TEST
@@ -753,7 +692,6 @@ Suite *commands_suite(void)
     scenario_add(suite, status_by_name, 120);
     scenario_add(suite, top_shows_sources_and_servers, 300);
     scenario_add(suite, watch_ends_at_a_key, 120);
-    scenario_add(suite, status_is_in_the_manual, 300);
     scenario_add(suite, stop_waits_for_sessions, 300);
     scenario_add(suite, stop_runs_out_of_time, 300);
     scenario_add(suite, stop_under_load, 600);
