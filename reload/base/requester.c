@@ -40,7 +40,8 @@ const char *requester_text(const struct requester *requester, char text[static R
         snprintf(text, REQUESTER_TEXT_MAX, "%s uid %u, pid %d%s%s%s", what, requester->uid,
                  (int)requester->pid, *name ? " (" : "", name, *name ? ")" : "");
     else if (requester->signal)
-        snprintf(text, REQUESTER_TEXT_MAX, "%s the terminal or the kernel", what);
+        snprintf(text, REQUESTER_TEXT_MAX, "%s the kernel, a terminal or another PID namespace",
+                 what);
     else
         snprintf(text, REQUESTER_TEXT_MAX, "%s uid %u", what, requester->uid);
     return text;

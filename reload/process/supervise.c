@@ -41,6 +41,12 @@ struct member {
     bool stopped; /* SIGTERM was passed on to it */
 };
 
+/* The process that gave an order. */
+struct sender {
+    pid_t pid; /* 0: it is not visible here, or it is the kernel */
+    uid_t uid;
+};
+
 struct supervisor {
     int generations; /* our end of the socket pair; -1: no generation is left */
     int signals;
@@ -53,7 +59,8 @@ struct supervisor {
     bool reloading;  /* main has begun a reload */
     bool resumes;    /* the program of main can go on as supervisor */
     bool stopping;   /* SIGTERM came */
-    bool ending;     /* all generations were killed */
+    struct sender stopped_by;
+    bool ending; /* all generations were killed */
     struct watch watch;
     uint64_t deadline; /* of the successor of a main process that has failed; 0: none */
 };
@@ -100,11 +107,20 @@ static struct member *find_successor(const struct supervisor *supervisor)
     return NULL;
 }
 
-static void pass_on(struct member *member, int number)
+static struct sender this_process(void)
 {
+    return (struct sender){getpid(), getuid()};
+}
+
+/* The process sees the signal as from that sender, and says so. */
+static void pass_on(struct member *member, int number, struct sender from)
+{
+    siginfo_t info = {.si_signo = number, .si_code = SI_QUEUE};
+    info.si_pid = from.pid;
+    info.si_uid = from.uid;
     if (number == SIGTERM)
         member->stopped = true;
-    if (pidfd_send_signal(member->pidfd, number, NULL, 0) && errno != ESRCH)
+    if (pidfd_send_signal(member->pidfd, number, &info, 0) && errno != ESRCH)
         log_error("supervisor: signal %d could not be passed on to process %d: %s", number,
                   (int)member->pid, strerror(errno));
 }
@@ -121,7 +137,7 @@ static void on_main(struct supervisor *supervisor, pid_t pid)
     member->served = true;
     /* The signal may have come to the old process when that had been replaced already. */
     if (supervisor->stopping && !member->stopped)
-        pass_on(member, SIGTERM);
+        pass_on(member, SIGTERM, supervisor->stopped_by);
 }
 
 static void on_outcome(struct supervisor *supervisor, pid_t pid, int outcome)
@@ -252,7 +268,7 @@ static void reap(struct supervisor *supervisor)
 static void kill_all(struct supervisor *supervisor)
 {
     for (size_t i = 0; i < supervisor->count; i++)
-        pass_on(&supervisor->members[i], SIGKILL);
+        pass_on(&supervisor->members[i], SIGKILL, this_process());
 }
 
 /* The main process may have died in a reload before it could name the new process. That is a
@@ -290,17 +306,20 @@ static void judge(struct supervisor *supervisor)
 
 /* --- signals --------------------------------------------------------------------------------- */
 
-static void on_order(struct supervisor *supervisor, int number)
+static void on_order(struct supervisor *supervisor, int number, struct sender from)
 {
-    supervisor->stopping = supervisor->stopping || number == SIGTERM;
+    if (number == SIGTERM && !supervisor->stopping) {
+        supervisor->stopping = true;
+        supervisor->stopped_by = from;
+    }
     struct member *target =
         supervisor->main_lives ? find(supervisor, supervisor->main) : find_successor(supervisor);
     if (target) {
-        pass_on(target, number);
+        pass_on(target, number, from);
         return;
     }
     for (size_t i = 0; i < supervisor->count; i++) /* they drain */
-        pass_on(&supervisor->members[i], number);
+        pass_on(&supervisor->members[i], number, from);
 }
 
 static void hear_signals(struct supervisor *supervisor)
@@ -308,7 +327,8 @@ static void hear_signals(struct supervisor *supervisor)
     struct signalfd_siginfo info;
     while (read(supervisor->signals, &info, sizeof info) == sizeof info)
         if (info.ssi_signo != SIGCHLD)
-            on_order(supervisor, (int)info.ssi_signo);
+            on_order(supervisor, (int)info.ssi_signo,
+                     (struct sender){info.ssi_code > 0 ? 0 : (pid_t)info.ssi_pid, info.ssi_uid});
 }
 
 static void look_at_files(struct supervisor *supervisor)
@@ -316,7 +336,7 @@ static void look_at_files(struct supervisor *supervisor)
     if (!watch_look(&supervisor->watch, clock_ms()) || supervisor->stopping)
         return;
     log_notice("supervisor: files of the configuration have changed: reload");
-    on_order(supervisor, SIGHUP);
+    on_order(supervisor, SIGHUP, this_process());
 }
 
 /* --- the first generation -------------------------------------------------------------------- */
@@ -442,6 +462,7 @@ static bool take_state(struct supervisor *supervisor, char *text)
     supervisor->main = state.main;
     supervisor->main_lives = find(supervisor, state.main) != NULL;
     supervisor->stopping = state.stopping;
+    supervisor->stopped_by = this_process(); /* the sender is not known any more */
     if (supervisor->watch.fd >= 0 && supervisor->watch.seen != state.seen) {
         supervisor->watch.seen = state.seen;
         supervisor->watch.due = 1; /* at once */

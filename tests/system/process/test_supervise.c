@@ -68,6 +68,14 @@ START_TEST(stays_while_generations_come_and_go)
 }
 END_TEST
 
+/* The log names this process, and not the supervisor. */
+static void expect_sender(const char *log, const char *order)
+{
+    char what[128];
+    snprintf(what, sizeof what, "%s from uid %u, pid %d", order, getuid(), (int)getpid());
+    wait_mentioned(log, what);
+}
+
 START_TEST(passes_all_signals_on)
 {
     char path[PATH_MAX], moved[PATH_MAX], log[PATH_MAX + 32];
@@ -78,8 +86,11 @@ START_TEST(passes_all_signals_on)
     ck_assert_int_eq(kill(supervisor, SIGUSR1), 0);
     wait_file(path);
     reload_through(&scene.proxy, supervisor, SIGHUP);
+    expect_sender(path, "generation 2 is started, as ordered by SIGHUP");
     reload_through(&scene.proxy, supervisor, SIGUSR2);
+    expect_sender(path, "generation 3 is started, as ordered by SIGUSR2");
     stop_through(&scene.proxy, supervisor);
+    expect_sender(path, "no new connections are accepted, as ordered by SIGTERM");
 }
 END_TEST
 
