@@ -465,14 +465,28 @@ int command_frontend(const struct command *command)
     return status;
 }
 
+static bool print_screen(json_t *status, bool whole)
+{
+    struct memory_stream text;
+    memory_stream_begin(&text);
+    bool printed = report_print(status, whole, text.stream);
+    char *report = memory_stream_end(&text);
+    screen_print(report);
+    free(report);
+    return printed;
+}
+
 static bool print_report(const struct command *command, json_t *status)
 {
-    bool terminal = isatty(STDOUT_FILENO);
-    if (command->watch && terminal)
+    const bool whole = command->word_count == 0;
+    const bool redraws = command->watch && isatty(STDOUT_FILENO);
+    if (redraws && !command->json)
+        return print_screen(status, whole);
+    if (redraws)
         fputs("\033[H\033[J", stdout);
-    bool printed = command->json ? print_json(status, command->watch)
-                                 : report_print(status, command->word_count == 0);
-    if (command->watch && !command->json && !terminal)
+    bool printed =
+        command->json ? print_json(status, command->watch) : report_print(status, whole, stdout);
+    if (command->watch && !command->json)
         putchar('\n');
     (void)fflush(stdout);
     return printed;

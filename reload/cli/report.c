@@ -30,11 +30,11 @@ static bool rows_begin(struct rows *rows, const char *head)
 }
 
 /* Prints the table, with an empty line before it; nothing if it has no rows. */
-static void rows_end(struct rows *rows, const char *aligns)
+static void rows_end(struct rows *rows, const char *aligns, FILE *out)
 {
     if (fclose(rows->out) == 0 && strchr(rows->text, '\n') != strrchr(rows->text, '\n')) {
-        putchar('\n');
-        table_print(rows->text, aligns, table_width(), stdout);
+        fputc('\n', out);
+        table_print(rows->text, aligns, table_width(), out);
     }
     free(rows->text);
 }
@@ -148,7 +148,7 @@ static void print_server(const char *backend, json_t *server, FILE *out)
     fputs("\n", out);
 }
 
-static void print_servers(json_t *backends)
+static void print_servers(json_t *backends, FILE *out)
 {
     size_t i, j;
     json_t *backend, *server;
@@ -163,10 +163,10 @@ static void print_servers(json_t *backends)
         json_array_foreach(json_object_get(backend, "servers"), j, server)
             print_server(name, server, rows.out);
     }
-    rows_end(&rows, "llllrrrr");
+    rows_end(&rows, "llllrrrr", out);
 }
 
-static void print_queues(json_t *backends)
+static void print_queues(json_t *backends, FILE *out)
 {
     size_t i;
     json_t *backend;
@@ -182,7 +182,7 @@ static void print_queues(json_t *backends)
             fprintf(rows.out, "%s\t%lld\t%lld\t%lld\t%lld\n", name, (long long)waiting,
                     (long long)all, (long long)timeouts, (long long)full);
     }
-    rows_end(&rows, "lrrrr");
+    rows_end(&rows, "lrrrr", out);
 }
 
 /* Writes a number in short form: "17", "2.4M". */
@@ -250,7 +250,7 @@ static void print_generation(json_t *generation, FILE *out)
     fputc('\n', out);
 }
 
-static void print_generations(json_t *generations)
+static void print_generations(json_t *generations, FILE *out)
 {
     size_t i;
     json_t *item;
@@ -263,7 +263,7 @@ static void print_generations(json_t *generations)
     {
         print_generation(item, rows.out);
     }
-    rows_end(&rows, "rrlrrrrrrl");
+    rows_end(&rows, "rrlrrrrrrl", out);
 }
 
 #define TIME_TEXT_MAX 32
@@ -277,7 +277,7 @@ static const char *time_text(json_int_t at, char text[static TIME_TEXT_MAX])
     return text;
 }
 
-static void print_last_reload(json_t *reload)
+static void print_last_reload(json_t *reload, FILE *out)
 {
     json_int_t at, took;
     int status;
@@ -288,33 +288,33 @@ static void print_last_reload(json_t *reload)
         return;
     const char *when = time_text(at, text);
     if (status == EXIT_DONE)
-        printf("last reload %s: %s\n", when, result);
+        fprintf(out, "last reload %s: %s\n", when, result);
     else
-        printf("last reload %s: failed after %lld ms (exit %d): %s\n", when, (long long)took,
-               status, result);
+        fprintf(out, "last reload %s: failed after %lld ms (exit %d): %s\n", when, (long long)took,
+                status, result);
 }
 
-static void print_last_crash(json_t *crash)
+static void print_last_crash(json_t *crash, FILE *out)
 {
     json_int_t at;
     const char *result;
     char when[TIME_TEXT_MAX];
     if (json_unpack(crash, "{s:I, s:s}", "at", &at, "result", &result) == 0)
-        printf("last-crash %s: %s\n", time_text(at, when), result);
+        fprintf(out, "last-crash %s: %s\n", time_text(at, when), result);
 }
 
-static void print_side(const char *name, json_t *side)
+static void print_side(const char *name, json_t *side, FILE *out)
 {
     json_int_t sessions, errors, failed, cut;
     char text[SESSIONS_TEXT_MAX];
     if (json_unpack(side, "{s:I, s:I, s:I, s:I}", "sessions_total", &sessions, "connect_errors",
                     &errors, "sessions_failed", &failed, "sessions_cut", &cut) == 0)
-        printf("%s %s, %lld failed connect%s, %lld failed, %lld cut\n", name,
-               sessions_text((uint64_t)sessions, text), (long long)errors, errors == 1 ? "" : "s",
-               (long long)failed, (long long)cut);
+        fprintf(out, "%s %s, %lld failed connect%s, %lld failed, %lld cut\n", name,
+                sessions_text((uint64_t)sessions, text), (long long)errors, errors == 1 ? "" : "s",
+                (long long)failed, (long long)cut);
 }
 
-static void print_canary(json_t *canary)
+static void print_canary(json_t *canary, FILE *out)
 {
     int number, pid, by_source;
     json_int_t left;
@@ -323,13 +323,13 @@ static void print_canary(json_t *canary)
     if (json_unpack(canary, "{s:i, s:i, s:F, s:b, s:I}", "generation", &number, "pid", &pid,
                     "percent", &percent, "by_source", &by_source, "left_ms", &left))
         return;
-    printf("canary generation %d  pid %d  %g%%%s  %s left\n", number, pid, percent,
-           by_source ? " by source" : "", units_time(left, left_text));
-    print_side("  canary     ", json_object_get(canary, "canary"));
-    print_side("  predecessor", json_object_get(canary, "predecessor"));
+    fprintf(out, "canary generation %d  pid %d  %g%%%s  %s left\n", number, pid, percent,
+            by_source ? " by source" : "", units_time(left, left_text));
+    print_side("  canary     ", json_object_get(canary, "canary"), out);
+    print_side("  predecessor", json_object_get(canary, "predecessor"), out);
 }
 
-static void print_binds(json_t *binds)
+static void print_binds(json_t *binds, FILE *out)
 {
     const char *address, *frontend, *handover;
     int listeners;
@@ -344,11 +344,11 @@ static void print_binds(json_t *binds)
                         "listeners", &listeners, "handover", &handover) == 0)
             fprintf(rows.out, "%s\t%s\t%d\t%s\n", address, frontend, listeners, handover);
     }
-    rows_end(&rows, "llrl");
+    rows_end(&rows, "llrl", out);
 }
 
 /* An older process does not say all of this. */
-static void print_loads(json_t *frontends)
+static void print_loads(json_t *frontends, FILE *out)
 {
     size_t i;
     json_t *item;
@@ -366,11 +366,11 @@ static void print_loads(json_t *frontends)
             fprintf(rows.out, "%s\t%s\t%lld\t%lld\t%lld\n", name, of_limit(live, limit, sessions),
                     (long long)most, (long long)all, (long long)waited);
     }
-    rows_end(&rows, "lrrrr");
+    rows_end(&rows, "lrrrr", out);
 }
 
 /* Frontends that have refused clients. An older process does not know of the last two reasons. */
-static void print_denied(json_t *frontends)
+static void print_denied(json_t *frontends, FILE *out)
 {
     size_t i;
     json_t *item;
@@ -393,11 +393,11 @@ static void print_denied(json_t *frontends)
                 (long long)list, (long long)limit, (long long)rate, (long long)over,
                 (long long)route, (long long)header);
     }
-    rows_end(&rows, "lrrrrrrr");
+    rows_end(&rows, "lrrrrrrr", out);
 }
 
 /* Frontends that accept no clients by command. An older process pauses none. */
-static void print_paused(json_t *frontends)
+static void print_paused(json_t *frontends, FILE *out)
 {
     size_t i;
     json_t *item;
@@ -408,12 +408,12 @@ static void print_paused(json_t *frontends)
     {
         if (json_unpack(item, "{s:s, s:I}", "name", &name, "paused_at", &at))
             continue;
-        printf("paused frontend %s for %s", name, age(at, since));
+        fprintf(out, "paused frontend %s for %s", name, age(at, since));
         const json_t *waiting = json_object_get(item, "waiting");
         if (json_is_integer(waiting))
-            printf(", clients that wait in its backlog: %lld",
-                   (long long)json_integer_value(waiting));
-        putchar('\n');
+            fprintf(out, ", clients that wait in its backlog: %lld",
+                    (long long)json_integer_value(waiting));
+        fputc('\n', out);
     }
 }
 
@@ -481,7 +481,7 @@ static int by_end(const void *left, const void *right)
     return difference < 0 ? -1 : difference > 0;
 }
 
-static void print_more_certificates(const json_t *certificates)
+static void print_more_certificates(const json_t *certificates, FILE *out)
 {
     const json_int_t now = (json_int_t)time(NULL);
     const size_t count = json_array_size(certificates);
@@ -491,12 +491,14 @@ static void print_more_certificates(const json_t *certificates)
         expired += left <= 0;
         soon += left > 0 && left < SOON;
     }
-    printf("and %zu more that expire later, see status --json; of all %zu, EXPIRED: %zu, within 30 "
-           "days: %zu\n",
-           count - CERTIFICATES_SHOWN, count, expired, soon);
+    fprintf(
+        out,
+        "and %zu more that expire later, see status --json; of all %zu, EXPIRED: %zu, within 30 "
+        "days: %zu\n",
+        count - CERTIFICATES_SHOWN, count, expired, soon);
 }
 
-static void print_certificates(json_t *certificates)
+static void print_certificates(json_t *certificates, FILE *out)
 {
     const size_t count = json_array_size(certificates);
     struct rows rows;
@@ -510,15 +512,15 @@ static void print_certificates(json_t *certificates)
     if (rows_begin(&rows, "CERTIFICATE\tFRONTEND\tUNTIL\t\tNAMES")) {
         for (size_t i = 0; i < count && i < CERTIFICATES_SHOWN; i++)
             print_certificate(sorted[i], rows.out);
-        rows_end(&rows, "lllll");
+        rows_end(&rows, "lllll", out);
     }
     free(sorted);
     if (count > CERTIFICATES_SHOWN)
-        print_more_certificates(certificates);
+        print_more_certificates(certificates, out);
 }
 
 /* Why processes that are being replaced keep sessions. */
-static void print_tied(json_t *generations)
+static void print_tied(json_t *generations, FILE *out)
 {
     size_t i;
     json_t *item;
@@ -530,37 +532,38 @@ static void print_tied(json_t *generations)
         if (json_unpack(item, "{s:i, s:s, s:I}", "generation", &number, "state", &state,
                         "sessions_tls", &tied) == 0 &&
             tied > 0 && strcmp(state, "draining") == 0)
-            printf("generation %d has %lld session%s whose TLS ends there: %s cannot move, and "
-                   "%s there until %s\n",
-                   number, (long long)tied, tied == 1 ? "" : "s", tied == 1 ? "it" : "they",
-                   tied == 1 ? "stays" : "stay", tied == 1 ? "it ends" : "they end");
+            fprintf(out,
+                    "generation %d has %lld session%s whose TLS ends there: %s cannot move, and "
+                    "%s there until %s\n",
+                    number, (long long)tied, tied == 1 ? "" : "s", tied == 1 ? "it" : "they",
+                    tied == 1 ? "stays" : "stay", tied == 1 ? "it ends" : "they end");
     }
 }
 
-static void print_sources(json_t *sources)
+static void print_sources(json_t *sources, FILE *out)
 {
     json_int_t max, live, uncounted;
     if (json_unpack(sources, "{s:I, s:I, s:I}", "max", &max, "live", &live, "uncounted",
                     &uncounted))
         return;
-    printf("sources %lld with sessions, at most %lld", (long long)live, (long long)max);
+    fprintf(out, "sources %lld with sessions, at most %lld", (long long)live, (long long)max);
     if (uncounted > 0)
-        printf("; %lld sessions came in uncounted", (long long)uncounted);
-    putchar('\n');
+        fprintf(out, "; %lld sessions came in uncounted", (long long)uncounted);
+    fputc('\n', out);
 }
 
-static void print_parts(json_t *status)
+static void print_parts(json_t *status, FILE *out)
 {
-    print_binds(json_object_get(status, "binds"));
-    print_certificates(json_object_get(status, "certificates"));
-    print_loads(json_object_get(status, "frontends"));
-    print_denied(json_object_get(status, "frontends"));
+    print_binds(json_object_get(status, "binds"), out);
+    print_certificates(json_object_get(status, "certificates"), out);
+    print_loads(json_object_get(status, "frontends"), out);
+    print_denied(json_object_get(status, "frontends"), out);
     if (json_object_get(status, "backends")) /* an older version has none */
-        print_servers(json_object_get(status, "backends"));
-    print_queues(json_object_get(status, "backends"));
+        print_servers(json_object_get(status, "backends"), out);
+    print_queues(json_object_get(status, "backends"), out);
 }
 
-bool report_print(json_t *status, bool whole)
+bool report_print(json_t *status, bool whole, FILE *out)
 {
     int pid, number, workers;
     json_int_t uptime, sessions, total;
@@ -571,28 +574,29 @@ bool report_print(json_t *status, bool whole)
                     &sessions, "sessions_total", &total, "state", &state, "version", &version,
                     "file", &file))
         return false;
-    printf("rpproxy %s  pid %d  generation %d  %s  %d worker%s  up %llds\n", version, pid, number,
-           state, workers, workers == 1 ? "" : "s", (long long)uptime / 1000);
+    fprintf(out, "rpproxy %s  pid %d  generation %d  %s  %d worker%s  up %llds\n", version, pid,
+            number, state, workers, workers == 1 ? "" : "s", (long long)uptime / 1000);
     if (!whole) {
-        print_paused(json_object_get(status, "frontends"));
-        print_parts(status);
+        print_paused(json_object_get(status, "frontends"), out);
+        print_parts(status, out);
         return true;
     }
-    printf("file %s\nsessions %lld now, %lld in all", file, (long long)sessions, (long long)total);
+    fprintf(out, "file %s\nsessions %lld now, %lld in all", file, (long long)sessions,
+            (long long)total);
     const json_t *limit = json_object_get(status, "max_sessions");
     if (json_integer_value(limit) > 0)
-        printf(", limit %lld", (long long)json_integer_value(limit));
-    putchar('\n');
+        fprintf(out, ", limit %lld", (long long)json_integer_value(limit));
+    fputc('\n', out);
 
     if (json_object_get(status, "sources"))
-        print_sources(json_object_get(status, "sources"));
-    print_paused(json_object_get(status, "frontends"));
-    print_last_reload(json_object_get(status, "last_reload"));
-    print_last_crash(json_object_get(status, "last_crash"));
+        print_sources(json_object_get(status, "sources"), out);
+    print_paused(json_object_get(status, "frontends"), out);
+    print_last_reload(json_object_get(status, "last_reload"), out);
+    print_last_crash(json_object_get(status, "last_crash"), out);
     if (json_object_get(status, "canary"))
-        print_canary(json_object_get(status, "canary"));
-    print_generations(json_object_get(status, "generations"));
-    print_tied(json_object_get(status, "generations"));
-    print_parts(status);
+        print_canary(json_object_get(status, "canary"), out);
+    print_generations(json_object_get(status, "generations"), out);
+    print_tied(json_object_get(status, "generations"), out);
+    print_parts(status, out);
     return true;
 }

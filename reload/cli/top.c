@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define INTERVAL_MS 1000
@@ -182,15 +181,10 @@ static int print_part(FILE *screen, const struct view *view,
     return lines - 1;
 }
 
-static int screen_lines(void)
-{
-    struct winsize size;
-    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 8 ? size.ws_row : 24;
-}
-
 static void write_screen(FILE *screen, const struct view *view)
 {
-    int lines = screen_lines() - 5; /* the head, and the last line */
+    int lines = screen_lines();
+    lines = (lines > 8 ? lines : 24) - 5; /* without the head and the last line */
     write_head(screen, view);
     lines = print_part(screen, view, write_frontends, "lrrrrr", lines);
     lines = print_part(screen, view, write_sources, "lrr", lines);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -327,6 +328,46 @@ START_TEST(status_watched)
 }
 END_TEST
 
+static void press(int terminal, char key)
+{
+    ck_assert_int_eq(write(terminal, &key, 1), 1);
+}
+
+/* A status that is longer than the terminal is shown in pages. */
+START_TEST(status_watched_in_pages)
+{
+    enum { LINES = 12, SERVERS = 40 };
+    struct scene scene;
+    char text[16384] = "", rest[8192];
+    size_t used = 0;
+    for (unsigned i = 0; i < SERVERS; i++)
+        used +=
+            (size_t)snprintf(rest + used, sizeof rest - used, "server = s%02u 127.0.0.1:1\n", i);
+    scene_start(&scene, "", rest);
+    int terminal = terminal_open();
+    const struct winsize size = {.ws_row = LINES, .ws_col = 80};
+    ck_assert_int_eq(ioctl(terminal, TIOCSWINSZ, &size), 0);
+    const char *argv[] = {proxy_binary(), "status", "-f", scene.proxy.file, "--watch", NULL};
+    const char *path = ptsname(terminal);
+    pid_t watch = program_start(&(struct program){.argv = argv, .in = path, .out = path});
+    read_terminal(terminal, text, sizeof text, "lines 1 to 11 of ");
+    ck_assert_ptr_nonnull(strstr(text, "rpproxy "));
+    ck_assert_ptr_null(strstr(text, "main/s"));
+    for (unsigned i = 0; i < SERVERS / LINES + 2; i++)
+        press(terminal, ' ');
+    read_terminal(terminal, text, sizeof text, "main/s39 ");
+    for (unsigned i = 0; i < SERVERS / LINES + 2; i++)
+        press(terminal, 'b');
+    text[0] = '\0';
+    read_terminal(terminal, text, sizeof text, "lines 1 to 11 of ");
+    press(terminal, 'q');
+    int status = wait_gone(watch);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "wait status %d", status);
+    close(terminal);
+    proxy_stop(&scene.proxy);
+}
+END_TEST
+
 START_TEST(status_watched_on_a_terminal)
 {
     static const char *const twice[] = {"\033[H\033[J", "GENERATION", "\033[H\033[J", "GENERATION",
@@ -395,6 +436,7 @@ Suite *plan_suite(void)
     scenario_add(suite, steps_of_a_stop, 300);
     scenario_add(suite, status_watched, 300);
     scenario_add(suite, status_watched_on_a_terminal, 300);
+    scenario_add(suite, status_watched_in_pages, 300);
     scenario_add(suite, last_reload, 300);
     return suite;
 }
