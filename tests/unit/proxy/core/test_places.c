@@ -510,7 +510,7 @@ Suite *places_suite(void)
     Suite *suite = suite_create("places");
     TCase *tcase = tcase_create("order");
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_set_timeout(tcase, 60);
+    tcase_set_timeout(tcase, 240);
     tcase_add_test(tcase, first_come_first_served);
     tcase_add_test(tcase, place_take_fails_while_others_wait);
     tcase_add_test(tcase, full_frontend_does_not_delay_others);

@@ -702,7 +702,7 @@ Suite *pool_suite(void)
     Suite *suite = suite_create("pool");
     TCase *tcase = tcase_create("order");
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_set_timeout(tcase, 60);
+    tcase_set_timeout(tcase, 240);
     tcase_add_test(tcase, first_come_first_served);
     tcase_add_test(tcase, nobody_is_overtaken);
     tcase_add_test(tcase, a_waiter_that_wants_one_does_not_delay_others);

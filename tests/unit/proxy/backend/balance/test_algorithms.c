@@ -766,7 +766,7 @@ Suite *algorithms_suite(void)
 {
     Suite *suite = suite_create("algorithms");
     TCase *tcase = tcase_create("algorithms");
-    tcase_set_timeout(tcase, 60);
+    tcase_set_timeout(tcase, 240);
     tcase_add_test(tcase, leastconn_never_picks_a_busier_one);
     tcase_add_test(tcase, leastconn_takes_turns_among_equals);
     tcase_add_test(tcase, two_choices_even_the_load);
