@@ -20,8 +20,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t length)
 {
     json_t *status = json_loadb((const char *)bytes, length, 0, NULL);
-    (void)report_print(status, true);
-    (void)report_print(status, false);
+    (void)report_print(status, true, stdout);
+    (void)report_print(status, false, stdout);
     json_decref(status);
     return 0;
 }
