@@ -66,7 +66,8 @@ START_TEST(the_page_in_a_browser)
                           address,          front,
                           scene.proxy.file, proxy_binary(),
                           picture,          NULL};
-    program_run(&(struct program){.argv = argv, .family = true}, PATIENCE_MS, &outcome);
+    /* Longer than the patience of the program, so that it can say what was not there. */
+    program_run(&(struct program){.argv = argv, .family = true}, 2 * PATIENCE_MS, &outcome);
     ck_assert_msg(outcome.code == 0, "%s%s", outcome.out, outcome.err);
     ck_assert_int_eq(stat(picture, &status), 0);
     ck_assert_int_gt(status.st_size, 10000);
