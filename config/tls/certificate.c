@@ -5,6 +5,7 @@
 #include "config/tls/complaint.h"
 #include "config/tls/key_copies.h"
 #include "config/tls/staple.h"
+#include "config/tls/subject.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -228,14 +229,10 @@ static void add_name(struct certificate *certificate, const unsigned char *text,
 
 static void add_common_name(struct certificate *certificate)
 {
-    const X509_NAME *subject = X509_get_subject_name(certificate->x509);
-    int last = -1;
-    for (int i = -1; (i = X509_NAME_get_index_by_NID(subject, NID_commonName, i)) >= 0;)
-        last = i;
-    if (last < 0)
-        return;
-    const ASN1_STRING *name = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, last));
+    const ASN1_STRING *name = subject_common_name(certificate->x509);
     unsigned char *text = NULL;
+    if (!name)
+        return;
     int length = ASN1_STRING_to_UTF8(&text, name);
     add_name(certificate, text, length);
     OPENSSL_free(text);
@@ -257,17 +254,13 @@ static void read_names(struct certificate *certificate)
     GENERAL_NAMES_free(names);
 }
 
-static char *subject_of(X509 *x509)
+static char *subject_of(const X509 *x509)
 {
-    BIO *bio = BIO_new(BIO_s_mem());
-    char *text = NULL;
-    if (bio && X509_NAME_print_ex(bio, X509_get_subject_name(x509), 0,
-                                  XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0) {
-        char *bytes;
-        long length = BIO_get_mem_data(bio, &bytes);
-        if (length > 0) /* else there are no bytes */
-            text = memory_copy_n(bytes, (size_t)length);
-    }
+    BIO *bio = subject_print(x509);
+    char *bytes, *text = NULL;
+    long length = bio ? BIO_get_mem_data(bio, &bytes) : 0;
+    if (length > 0) /* else there are no bytes */
+        text = memory_copy_n(bytes, (size_t)length);
     BIO_free(bio);
     return text ? text : memory_copy("");
 }

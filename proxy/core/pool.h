@@ -162,7 +162,8 @@ static inline bool pool_has_room(struct pool_member *member)
     return limit_has_room(member->limit) || !pool_note_full(member);
 }
 
-/* The bits of 64 members from number 64 * word on: those with room have theirs. Any thread. */
+/* The bits of 64 members, of which the first has the number 64 * word. A member with room has its
+ * bit set. Any thread. */
 static inline uint64_t pool_room(const struct pool *pool, size_t word)
 {
     return atomic_load_explicit(&pool->room[word], memory_order_acquire);

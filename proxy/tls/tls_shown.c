@@ -1,7 +1,9 @@
 #include "proxy/tls/tls_shown.h"
 
+#include "config/tls/subject.h"
 #include "proxy/tls/tls.h"
 
+#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
@@ -31,19 +33,10 @@ bool tls_shown_certificate(const struct tls *tls)
     return SSL_get0_peer_certificate(tls_ssl(tls));
 }
 
-static const ASN1_STRING *common_name(const X509 *certificate)
-{
-    const X509_NAME *subject = X509_get_subject_name(certificate);
-    int last = -1;
-    for (int i = -1; (i = X509_NAME_get_index_by_NID(subject, NID_commonName, i)) >= 0;)
-        last = i;
-    return last < 0 ? NULL : X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, last));
-}
-
 const char *tls_shown_name(const struct tls *tls, char text[static TLS_CLIENT_MAX])
 {
     const X509 *certificate = SSL_get0_peer_certificate(tls_ssl(tls));
-    const ASN1_STRING *name = certificate ? common_name(certificate) : NULL;
+    const ASN1_STRING *name = certificate ? subject_common_name(certificate) : NULL;
     unsigned char *bytes = NULL;
     int length = name ? ASN1_STRING_to_UTF8(&bytes, name) : 0;
     bool good = length > 0 && length < TLS_CLIENT_MAX && !memchr(bytes, '\0', (size_t)length);
@@ -59,13 +52,10 @@ const char *tls_shown_name(const struct tls *tls, char text[static TLS_CLIENT_MA
 const char *tls_shown_subject(const struct tls *tls, char text[static TLS_SUBJECT_MAX])
 {
     const X509 *certificate = SSL_get0_peer_certificate(tls_ssl(tls));
-    BIO *bio = certificate ? BIO_new(BIO_s_mem()) : NULL;
+    BIO *bio = certificate ? subject_print(certificate) : NULL;
     char *bytes;
-    long length = 0;
-    if (bio && X509_NAME_print_ex(bio, X509_get_subject_name(certificate), 0,
-                                  XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0)
-        length = BIO_get_mem_data(bio, &bytes);
-    else
+    long length = bio ? BIO_get_mem_data(bio, &bytes) : 0;
+    if (!bio)
         ERR_clear_error();
     bool good = length > 0 && length < TLS_SUBJECT_MAX;
     if (good)

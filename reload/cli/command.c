@@ -483,7 +483,7 @@ static bool print_report(const struct command *command, json_t *status)
     if (redraws && !command->json)
         return print_screen(status, whole);
     if (redraws)
-        fputs("\033[H\033[J", stdout);
+        screen_clear();
     bool printed =
         command->json ? print_json(status, command->watch) : report_print(status, whole, stdout);
     if (command->watch && !command->json)

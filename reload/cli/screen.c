@@ -76,12 +76,17 @@ static void print_page(const char *text, size_t lines)
            first + page, lines);
 }
 
+void screen_clear(void)
+{
+    fputs("\033[H\033[J", stdout);
+}
+
 void screen_print(const char *text)
 {
     const int rows = changed ? screen_lines() : 0;
     const size_t lines = count_lines(text);
     page = rows > 1 && lines >= (size_t)rows ? (size_t)rows - 1 : 0;
-    fputs("\033[H\033[J", stdout);
+    screen_clear();
     if (page > 0)
         print_page(text, lines);
     else

@@ -11,6 +11,9 @@ void screen_begin(void);
 /* Lines that the terminal has; 0: not known, or standard output is none. */
 int screen_lines(void);
 
+/* Clears the terminal: what is written to standard output next stands at its top. */
+void screen_clear(void);
+
 /* Clears the terminal, and prints a text of whole lines. If there are more than fit, and keys are
  * read, a page of them, and a last line about keys: with the space bar screen_wait() makes the next
  * print begin with the next page, and with b with the one before. */

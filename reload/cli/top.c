@@ -201,7 +201,7 @@ static void draw(const struct view *view)
     if (!screen)
         return;
     write_screen(screen, view);
-    fputs("\033[H\033[J", stdout);
+    screen_clear();
     if (fclose(screen) == 0 && text)
         table_print_cut(text, table_width(), stdout);
     free(text);

@@ -17,13 +17,14 @@ unsigned opening_sockets(const struct bind_conf *bind, unsigned workers);
  * The old process may listen there. This process has duplicates of the listening sockets that
  * the old process does not pass. Where the new configuration has an address, and the old process
  * the wildcard of its port, the new listeners wait until COMMIT (binds_listen_late()), and so do
- * others that would take clients from the old process (listen_address_takes()). Where both have a
- * bind of IPv4 and the same of an interface, the new ones begin to listen right after each other,
- * and a few clients of the interface may come to the other bind in between. Where the new
- * configuration has the wildcard, and only the old process the address, the duplicates stay open,
- * and serve the wildcard bind (bound->covered): closing them would delay or reset clients that are
- * about to come. Where both have an address that is not on this machine now, or an interface that
- * is not, the duplicates are used, for its return (bound->absent).
+ * others that would take clients from the old process (listen_address_takes()). Where both
+ * processes have two binds of one IPv4 address, one of them for a single interface, the sockets of
+ * this bind begin to listen right after those of the other bind. In between a few clients of the
+ * interface may come to the other bind. Where the new configuration has the wildcard, and only the
+ * old process the address, the duplicates stay open, and serve the wildcard bind (bound->covered):
+ * closing them would delay or reset clients that are about to come. Where both have an address that
+ * is not on this machine now, or an interface that is not, the duplicates are used, for its return
+ * (bound->absent).
  *
  * On failure passes each error to report ("FILE:LINE: ..."), and returns NULL. */
 struct binds *binds_open(const struct config *config, unsigned workers, struct offer *offer,

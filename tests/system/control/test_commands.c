@@ -560,7 +560,7 @@ START_TEST(a_stopped_process_has_not_reopened_its_log_file)
     proxy_reload(&scene.proxy);
     wait_mentioned(log, "generation 1 drains");
     ck_assert_int_eq(kill(old, SIGSTOP), 0);
-    /* The heartbeat has it killed meanwhile. */
+    /* The old process does not answer heartbeats: the new process kills it during this command. */
     ck_assert_int_eq(proxy_command(&scene.proxy, &outcome, "reopen", NULL), 0);
     ck_assert_str_eq(outcome.out, "log reopened: by 1 process\n");
     const int ended = wait_gone(old);

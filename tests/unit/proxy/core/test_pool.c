@@ -404,7 +404,7 @@ START_TEST(a_place_that_nobody_takes_is_known)
     ck_assert(!pool_has_room(&members[0]));
     expect_joined("A");
     give_back(0);
-    ck_assert(!is_known(0)); /* A has it */
+    ck_assert(!is_known(0)); /* waiter A has the place */
     pool_leave(&pool, &clients[0].waiter);
     ck_assert(is_known(0));
 }

@@ -323,8 +323,9 @@ static size_t list_excluded(size_t count, const struct choice *choice, struct se
     return listed;
 }
 
-/* One backend is to pass the full servers; its twin, which knows no places, is told that they were
- * tried. An algorithm without chance chooses the same server in both. */
+/* Two backends have the same servers. The choice in one is to pass over full servers. The other
+ * backend has no limits, and its choice is told that these servers were tried. An algorithm without
+ * chance chooses the same server in both. */
 START_TEST(full_servers_are_as_if_they_were_tried)
 {
     enum { FEW = 12, MANY = 150, STEPS = 6000 };
